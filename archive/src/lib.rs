@@ -1,0 +1,1 @@
+//! What an archive is: layout, product information, checksums, verification.

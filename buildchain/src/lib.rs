@@ -1,0 +1,1 @@
+//! The task graph, the project model and the tasks of the build.

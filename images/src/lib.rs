@@ -1,0 +1,1 @@
+//! Container images: references, pull, content store, static registry layout.

@@ -1,0 +1,1 @@
+//! OS packages: RPM building and repository metadata.

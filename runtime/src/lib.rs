@@ -1,0 +1,1 @@
+//! The bootstrap node: serve, import and mount archives.

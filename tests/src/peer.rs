@@ -1,0 +1,52 @@
+//! Peers: the real tools that read what Sealift writes.
+//!
+//! A test names the peers it needs and returns early where one is missing, which is said on standard error.
+//! In CI (`CI` set) a missing peer is a failure: nothing is skipped there.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+/// The path of the tool `name`, or `None` (said on standard error) where it is not installed.
+///
+/// # Panics
+///
+/// In CI, where every peer must be there.
+#[must_use]
+#[expect(clippy::print_stderr, reason = "a skip must be visible, and must fail in CI")]
+pub fn find(name: &str) -> Option<PathBuf> {
+    let found = std::env::var_os("PATH").and_then(|path| {
+        std::env::split_paths(&path)
+            .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")])
+            .map(|folder| folder.join(name))
+            .find(|file| file.is_file())
+    });
+    if found.is_none() {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "the peer `{name}` is not installed; `cargo xtask test` installs it"
+        );
+        eprintln!("SKIPPED: the peer `{name}` is not installed; `cargo xtask test` installs it");
+    }
+    found
+}
+
+/// Runs a peer to its end with an empty standard input and fails the test, with all that it printed, unless it exits 0.
+///
+/// # Panics
+///
+/// If the peer cannot be started or exits with anything but 0.
+
+pub fn run(command: &mut Command) -> Output {
+    let output = command
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n--- stdout\n{}\n--- stderr\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    output
+}

@@ -1,0 +1,2 @@
+//! `cargo xtask`, the developers door.
+fn main() {}
