@@ -1,0 +1,127 @@
+//! What can go wrong, each with the operation, the path, what was expected and what was found.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The result of everything in this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An image could not be planned, written, read or checked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused.
+    #[error("cannot {operation} {}: {source}", path.display())]
+    Io {
+        /// What was tried, completing "cannot …".
+        operation: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// The volume identifier does not fit its field.
+    #[error("volume identifier `{found}`: {problem}")]
+    VolumeId {
+        /// The identifier that was asked for.
+        found: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A pattern of [`Options::exclude`](crate::Options::exclude) or [`Options::sort`](crate::Options::sort) is malformed.
+    #[error("pattern `{pattern}`: {problem}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Something that ISO 9660, Rock Ridge or a reader of them cannot hold; refused before a byte is written.
+    #[error("{}: {limit}: at most {most} possible, found {found}", path.display())]
+    Limit {
+        /// The file, link or folder that passes the limit.
+        path: PathBuf,
+        /// Which limit, with its unit.
+        limit: &'static str,
+        /// The largest value that works.
+        most: u64,
+        /// The value found.
+        found: u64,
+    },
+    /// A device node, socket or named pipe, which a data archive has no use for.
+    #[error("{}: a {kind} cannot be archived, only files, folders and symbolic links", path.display())]
+    SpecialFile {
+        /// Where it is.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// A source file is no longer what it was when the plan was made.
+    #[error("{} changed while the image was written: planned {planned} bytes, found {found}", path.display())]
+    Changed {
+        /// The source file.
+        path: PathBuf,
+        /// Its size in the plan, in bytes.
+        planned: u64,
+        /// What was found instead.
+        found: String,
+    },
+    /// No primary volume descriptor in sector 16: this is no ISO 9660 image.
+    #[error("{}: no ISO 9660 image: {found} in place of a primary volume descriptor at byte 32768", path.display())]
+    NoVolume {
+        /// The file.
+        path: PathBuf,
+        /// What is there.
+        found: &'static str,
+    },
+    /// A structure of the image contradicts the standard or the image's own size.
+    #[error("{}: damaged at byte {offset}: {problem}", path.display())]
+    Damaged {
+        /// The image.
+        path: PathBuf,
+        /// Where in the image the structure lies, in bytes.
+        offset: u64,
+        /// What was expected and what was found.
+        problem: String,
+    },
+    /// The image is sound but uses something that this reader does not read.
+    #[error("{}: {what} at byte {offset} is not supported", path.display())]
+    Unsupported {
+        /// The image.
+        path: PathBuf,
+        /// Where in the image it stands, in bytes.
+        offset: u64,
+        /// What it is.
+        what: &'static str,
+    },
+    /// An entry is not of the kind the operation needs.
+    #[error("{name}: not a {expected}")]
+    Kind {
+        /// The entry's name.
+        name: String,
+        /// What it should have been.
+        expected: &'static str,
+    },
+    /// The image has no names of the kind that was asked for.
+    #[error("{}: no {view} names in this image", path.display())]
+    NoView {
+        /// The image.
+        path: PathBuf,
+        /// Which names were asked for.
+        view: &'static str,
+    },
+    /// The application-use field, where the sum would go, holds something else.
+    #[error("{}: the application-use field of the primary volume descriptor is not blank", path.display())]
+    ApplicationUse {
+        /// The image.
+        path: PathBuf,
+    },
+}
+
+impl Error {
+    /// For `map_err`: wraps the operating system's answer.
+    pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { operation, path, source }
+    }
+}

@@ -1,0 +1,103 @@
+//! What the caller decides about an image.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What the caller decides about an image. With the defaults the image is a pure function of the names, contents,
+/// executable bits and links of the tree: no clock, no owner and no time stamp of the machine reaches it.
+///
+/// ```
+/// let options = iso::Options {
+///     volume_id: "MetalK8s 2.11.0".to_owned(),
+///     source_date: 1_700_000_000,
+///     ..iso::Options::default()
+/// };
+/// # assert!(options.exclude.is_empty());
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The volume's name, at most 32 bytes. Joliet shows its first 16 characters.
+    pub volume_id: String,
+    /// The date of the volume and, by default, of everything in it: seconds since 1970-01-01T00:00:00Z.
+    pub source_date: i64,
+    /// Which modification times the records carry.
+    pub times: Times,
+    /// Which permissions the records carry.
+    pub permissions: Permissions,
+    /// Which owner and group the records carry.
+    pub owner: Owner,
+    /// What to leave out: patterns over the path relative to the root (`*` and `?` stop at `/`, `**` does not).
+    /// A folder that matches is left out with all that is in it.
+    pub exclude: Vec<String>,
+    /// Patterns (as in `exclude`) with weights: contents of heavier files lie nearer the start of the image. The first
+    /// pattern that matches decides, the default weight is 0, equal weights keep the order of the tree.
+    pub sort: Vec<(String, i32)>,
+    /// Which files share one extent beyond hard links.
+    pub sharing: Sharing,
+}
+
+/// Which modification times the records carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Times {
+    /// [`Options::source_date`] everywhere.
+    #[default]
+    SourceDate,
+    /// The source's own, but none later than [`Options::source_date`].
+    Clamped,
+}
+
+/// Which permissions the records carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Permissions {
+    /// Readable by all, executable by all where anybody could execute, writable by nobody: 0444 or 0555.
+    #[default]
+    ReadOnly,
+    /// The source's own.
+    Source,
+}
+
+/// Which owner and group the records carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// This user and group. The default is 0 and 0.
+    Fixed {
+        /// User id.
+        uid: u32,
+        /// Group id.
+        gid: u32,
+    },
+    /// The source's own.
+    Source,
+}
+
+impl Default for Owner {
+    fn default() -> Self {
+        Self::Fixed { uid: 0, gid: 0 }
+    }
+}
+
+/// Which files share one extent beyond hard links, which always do.
+#[derive(Clone, Default)]
+pub enum Sharing {
+    /// No others.
+    #[default]
+    HardLinks,
+    /// Files whose SHA-256 the caller knows (a content store does), for which the function answers `Some`.
+    Known(Arc<KnownDigest>),
+    /// All files of equal content: those of equal size are read while planning, to compare their SHA-256.
+    Content,
+}
+
+/// Tells the SHA-256 of the regular file at a path where it is known without reading it.
+pub type KnownDigest = dyn Fn(&Path) -> Option<[u8; 32]> + Send + Sync;
+
+impl fmt::Debug for Sharing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::HardLinks => "HardLinks",
+            Self::Known(_) => "Known(..)",
+            Self::Content => "Content",
+        })
+    }
+}

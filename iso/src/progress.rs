@@ -1,0 +1,13 @@
+//! How far a long operation has come.
+
+/// Told of every stretch of bytes that is done. The caller knows the total: [`Plan::bytes`](crate::Plan::bytes)
+/// when writing, the image's size when checking or implanting.
+pub trait Progress: Sync {
+    /// `bytes` more are done. The calls of one operation add up to its total.
+    fn advance(&self, bytes: u64);
+}
+
+/// Nobody watches.
+impl Progress for () {
+    fn advance(&self, _bytes: u64) {}
+}
