@@ -1,0 +1,180 @@
+//! Building a package: a definition and its files, to an RPM file.
+
+use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rpm::{BuildConfig, CompressionWithLevel, FileOptions, PackageBuilder, Timestamp};
+
+use crate::definition::{Definition, File, FileKind};
+use crate::error::{Error, Result};
+use crate::publish::Folder;
+
+/// Written into every package instead of the name of the machine that built it.
+const BUILD_HOST: &str = "localhost";
+
+/// Level 9 makes a Go or Rust binary 0.3 % smaller than level 6 and takes three times as long.
+const COMPRESSION: CompressionWithLevel = CompressionWithLevel::Gzip(6);
+
+/// A package that [`build`] made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuiltPackage {
+    /// The RPM file.
+    pub path: PathBuf,
+    /// `name-version-release.arch`.
+    pub nevra: String,
+}
+
+/// Builds the package and puts it into `out_dir` (created where it is missing) as
+/// [`Definition::file_name`] says.
+///
+/// The format is RPM 4 with a gzip payload, which every RPM since EL 7 reads. Equal definitions, files and
+/// dates give equal bytes: `source_date` (Unix seconds) is the time of the build and of every file, and neither
+/// the build host nor the sources' modes, owners, times or hard links reach the package.
+///
+/// # Errors
+///
+/// [`Error::Definition`] where the definition does not [`check`](Definition::check) or a source is no regular
+/// file, [`Error::FutureSourceDate`] where `source_date` is later than the clock, [`Error::Io`] and
+/// [`Error::Build`] where a source cannot be read or the package cannot be written. Whatever the error, a
+/// package that was there before is untouched.
+pub fn build(
+    definition: &Definition,
+    base_dir: &Path,
+    source_date: i64,
+    out_dir: &Path,
+) -> Result<BuiltPackage> {
+    let nevra = definition.nevra()?;
+    let package = assemble(definition, base_dir, source_date)?;
+    let build_error = |source| Error::Build { package: definition.name.clone(), source: Box::new(source) };
+    let folder = Folder::lock(out_dir)?;
+    let path =
+        folder.write(&format!("{nevra}.rpm"), |mut file| package.write(&mut file).map_err(build_error))?;
+    Ok(BuiltPackage { path, nevra })
+}
+
+fn assemble(definition: &Definition, base_dir: &Path, source_date: i64) -> Result<rpm::Package> {
+    let date = u32::try_from(source_date).map(Timestamp).map_err(|_| Error::Definition {
+        package: definition.name.clone(),
+        field: "the source date".to_owned(),
+        expected: "Unix seconds that fit 32 bits without a sign, as RPM stores them",
+        found: source_date.to_string(),
+    })?;
+    let build_error = |source| Error::Build { package: definition.name.clone(), source: Box::new(source) };
+
+    let Definition { name, license, arch, summary, scriptlets, .. } = definition;
+    let mut builder = PackageBuilder::new(name, &definition.rpm_version(), license, arch, summary);
+    builder
+        .using_config(BuildConfig::v4().compression(COMPRESSION).source_date(date))
+        .release(&definition.release)
+        .build_host(BUILD_HOST);
+    if let Some(description) = &definition.description {
+        builder.description(description.trim_end());
+    }
+    if let Some(url) = &definition.url {
+        builder.url(url);
+    }
+    if let Some(vendor) = &definition.vendor {
+        builder.vendor(vendor);
+    }
+    for dependency in &definition.provides {
+        builder.provides(dependency.to_rpm());
+    }
+    for dependency in &definition.requires {
+        builder.requires(dependency.to_rpm());
+    }
+    for dependency in &definition.conflicts {
+        builder.conflicts(dependency.to_rpm());
+    }
+    for dependency in &definition.obsoletes {
+        builder.obsoletes(dependency.to_rpm());
+    }
+    if let Some(script) = &scriptlets.pre {
+        builder.pre_install_script(script.as_str());
+    }
+    if let Some(script) = &scriptlets.post {
+        builder.post_install_script(script.as_str());
+    }
+    if let Some(script) = &scriptlets.preun {
+        builder.pre_uninstall_script(script.as_str());
+    }
+    if let Some(script) = &scriptlets.postun {
+        builder.post_uninstall_script(script.as_str());
+    }
+    for change in &definition.changelog {
+        // `check` has parsed the date before.
+        let time = change.time().map_or(date, Timestamp);
+        builder.add_changelog_entry(
+            format!("{} - {}", change.author, change.version),
+            change.text.trim_end(),
+            time,
+        );
+    }
+
+    let mut inodes = HashSet::new();
+    for (i, file) in definition.files.iter().enumerate() {
+        add_file(&mut builder, definition, i, file, base_dir, date, &mut inodes)?;
+    }
+    for directory in &definition.directories {
+        let options = FileOptions::dir(&directory.path)
+            .permissions(directory.mode.bits())
+            .user(&directory.owner)
+            .group(&directory.group)
+            .modified_at(date);
+        builder.with_dir_entry(options).map_err(build_error)?;
+    }
+    for symlink in &definition.symlinks {
+        let options = FileOptions::symlink(&symlink.path, &symlink.target).modified_at(date);
+        builder.with_symlink(options).map_err(build_error)?;
+    }
+
+    let package = builder.build().map_err(build_error)?;
+    // The crate takes the earlier one of the source date and the clock.
+    if package.metadata.get_build_time().map_err(build_error)? != u64::from(date.0) {
+        return Err(Error::FutureSourceDate { package: definition.name.clone(), source_date });
+    }
+    Ok(package)
+}
+
+fn add_file(
+    builder: &mut PackageBuilder,
+    definition: &Definition,
+    index: usize,
+    file: &File,
+    base_dir: &Path,
+    date: Timestamp,
+    inodes: &mut HashSet<(u64, u64)>,
+) -> Result<()> {
+    let build_error = |source| Error::Build { package: definition.name.clone(), source: Box::new(source) };
+    let source = base_dir.join(&file.from);
+    let metadata = fs::metadata(&source).map_err(Error::io("read", &source))?;
+    if !metadata.is_file() {
+        return Err(Error::Definition {
+            package: definition.name.clone(),
+            field: format!("files[{index}].from"),
+            expected: "a regular file",
+            found: source.display().to_string(),
+        });
+    }
+    let options = FileOptions::new(&file.to)
+        .permissions(file.mode.bits())
+        .user(&file.owner)
+        .group(&file.group)
+        .modified_at(date);
+    let options = match file.kind {
+        FileKind::File => options,
+        FileKind::Config => options.config().noreplace(),
+        FileKind::Doc => options.doc(),
+        FileKind::License => options.license(),
+    };
+    // The crate would make hard links of sources that are hard links of each other, which is an accident of the
+    // builder's disk and no property of the package: such a second one is given by its content.
+    if inodes.insert((metadata.dev(), metadata.ino())) {
+        builder.with_file(&source, options).map_err(build_error)?;
+    } else {
+        let content = fs::read(&source).map_err(Error::io("read", &source))?;
+        builder.with_file_contents(content, options).map_err(build_error)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! Whether an RPM can hold what a definition describes, and what its file will be called.
+
+use std::collections::HashMap;
+use std::path::{Component, Path};
+
+use jiff::civil::Date;
+
+use crate::definition::{Change, Definition};
+use crate::error::{Error, Result};
+
+const NAME: &str = "a letter, a digit or `_`, then also `.`, `-` or `+`, 128 characters at most";
+const VERSION: &str = "letters, digits, `.`, `_`, `+`, `~`, `^` and `-`, 128 characters at most";
+const RELEASE: &str = "letters, digits, `.`, `_`, `+`, `~` and `^`, 128 characters at most";
+const ARCH: &str = "a machine such as `x86_64`, `aarch64` or `noarch`";
+const LINE: &str = "one line of text without control characters";
+const LINES: &str = "text without control characters other than line ends and tabs";
+const SOURCE: &str = "a path below the base folder, without `.` and `..`";
+const INSTALLED: &str = "an absolute path without `.`, `..`, `//`, a `/` at its end or control characters";
+const OWNER: &str = "the name of a user or group: a lower-case letter or `_`, then also digits and `-`";
+const DATE: &str = "a day between 1970-01-01 and 2105-12-31 as `YYYY-MM-DD`";
+
+impl Definition {
+    /// The version as RPM knows it: of a semantic version's hyphens the first becomes `~`, which sorts before
+    /// everything, and the others, which RPM does not allow either, become dots.
+    #[must_use]
+    pub fn rpm_version(&self) -> String {
+        self.version.replacen('-', "~", 1).replace('-', ".")
+    }
+
+    /// `name-version-release.arch`. The epoch is always absent.
+    ///
+    /// # Errors
+    ///
+    /// As for [`check`](Self::check).
+    pub fn nevra(&self) -> Result<String> {
+        self.check()?;
+        Ok(format!("{}-{}-{}.{}", self.name, self.rpm_version(), self.release, self.arch))
+    }
+
+    /// The name of the file that [`build`](crate::build) makes: `<name>-<version>-<release>.<arch>.rpm`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`check`](Self::check).
+    pub fn file_name(&self) -> Result<String> {
+        Ok(format!("{}.rpm", self.nevra()?))
+    }
+
+    /// Whether an RPM can hold what this definition describes; the source files are not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Definition`] for the first field that cannot stand as it is.
+    pub fn check(&self) -> Result<()> {
+        let check = |good: bool, field: &str, expected: &'static str, found: &str| {
+            if good { Ok(()) } else { Err(self.error(field.to_owned(), expected, found)) }
+        };
+        let label = |text: &str, more: &str| {
+            (1..=128).contains(&text.len())
+                && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+        };
+        let name = label(&self.name, "._-+")
+            && self.name.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_');
+        check(name, "name", NAME, &self.name)?;
+        check(label(&self.version, "._+~^-"), "version", VERSION, &self.version)?;
+        check(label(&self.release, "._+~^"), "release", RELEASE, &self.release)?;
+        check(label(&self.arch, "_"), "arch", ARCH, &self.arch)?;
+
+        let line = |text: &str| !text.trim().is_empty() && !text.chars().any(char::is_control);
+        check(line(&self.summary), "summary", LINE, &self.summary)?;
+        check(line(&self.license), "license", LINE, &self.license)?;
+        for (field, text) in [("url", &self.url), ("vendor", &self.vendor)] {
+            check(text.as_deref().is_none_or(line), field, LINE, text.as_deref().unwrap_or_default())?;
+        }
+        let scripts = &self.scriptlets;
+        for (field, text) in [
+            ("description", &self.description),
+            ("scriptlets.pre", &scripts.pre),
+            ("scriptlets.post", &scripts.post),
+            ("scriptlets.preun", &scripts.preun),
+            ("scriptlets.postun", &scripts.postun),
+        ] {
+            check(text.as_deref().is_none_or(is_lines), field, LINES, text.as_deref().unwrap_or_default())?;
+        }
+        self.check_paths()?;
+        self.check_changelog()
+    }
+
+    fn check_paths(&self) -> Result<()> {
+        // Every installed path with the field that names it, and whether something may lie below it.
+        let mut paths: HashMap<&str, (String, bool)> = HashMap::new();
+        let mut add = |path, field: String, is_folder| {
+            if !is_installed(path) {
+                return Err(self.error(field, INSTALLED, path));
+            }
+            if paths.insert(path, (field.clone(), is_folder)).is_some() {
+                return Err(self.error(field, "a path that no other entry installs", path));
+            }
+            Ok(())
+        };
+        let owner = |field: String, name: &str| {
+            if is_owner(name) { Ok(()) } else { Err(self.error(field, OWNER, name)) }
+        };
+        for (i, file) in self.files.iter().enumerate() {
+            let source = Path::new(&file.from);
+            if !source.components().all(|part| matches!(part, Component::Normal(_))) || file.from.is_empty() {
+                return Err(self.error(format!("files[{i}].from"), SOURCE, &file.from));
+            }
+            add(&file.to, format!("files[{i}].to"), false)?;
+            owner(format!("files[{i}].owner"), &file.owner)?;
+            owner(format!("files[{i}].group"), &file.group)?;
+        }
+        for (i, directory) in self.directories.iter().enumerate() {
+            add(&directory.path, format!("directories[{i}].path"), true)?;
+            owner(format!("directories[{i}].owner"), &directory.owner)?;
+            owner(format!("directories[{i}].group"), &directory.group)?;
+        }
+        for (i, symlink) in self.symlinks.iter().enumerate() {
+            add(&symlink.path, format!("symlinks[{i}].path"), false)?;
+            if symlink.target.is_empty() || symlink.target.chars().any(char::is_control) {
+                return Err(self.error(format!("symlinks[{i}].target"), LINE, &symlink.target));
+            }
+        }
+        for (path, (field, _)) in &paths {
+            let below = Path::new(path).ancestors().skip(1).filter_map(Path::to_str);
+            if below.filter_map(|parent| paths.get(parent)).any(|(_, is_folder)| !is_folder) {
+                return Err(self.error(field.clone(), "a path that lies below no file and no link", path));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_changelog(&self) -> Result<()> {
+        let mut previous = None;
+        for (i, change) in self.changelog.iter().enumerate() {
+            let field = |name: &str| format!("changelog[{i}].{name}");
+            let time = change.time().ok_or_else(|| self.error(field("date"), DATE, &change.date))?;
+            if previous.is_some_and(|newer| newer < time) {
+                return Err(self.error(field("date"), "a day not after the entry before", &change.date));
+            }
+            previous = Some(time);
+            for (name, text) in [("author", &change.author), ("version", &change.version)] {
+                if text.trim().is_empty() || text.chars().any(char::is_control) {
+                    return Err(self.error(field(name), LINE, text));
+                }
+            }
+            if !is_lines(&change.text) {
+                return Err(self.error(field("text"), LINES, &change.text));
+            }
+        }
+        Ok(())
+    }
+
+    fn error(&self, field: String, expected: &'static str, found: &str) -> Error {
+        Error::Definition { package: self.name.clone(), field, expected, found: found.to_owned() }
+    }
+}
+
+impl Change {
+    /// Noon of the day in UTC, as rpmbuild writes it: the day is then the same in almost every time zone.
+    pub(crate) fn time(&self) -> Option<u32> {
+        let day: Date = self.date.parse().ok()?;
+        let noon = day.at(12, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        u32::try_from(noon.timestamp().as_second()).ok()
+    }
+}
+
+fn is_lines(text: &str) -> bool {
+    !text.trim().is_empty() && !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t'))
+}
+
+fn is_installed(path: &str) -> bool {
+    path.strip_prefix('/').is_some_and(|relative| {
+        relative.split('/').all(|part| !matches!(part, "" | "." | ".."))
+            && !path.chars().any(char::is_control)
+    })
+}
+
+fn is_owner(name: &str) -> bool {
+    (1..=32).contains(&name.len())
+        && name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-'))
+}

@@ -1,0 +1,232 @@
+//! What a package is made of: the content of `packages/<name>/package.yaml`.
+//!
+//! The types only describe; [`Definition::check`] says whether an RPM can hold what they describe. Modes and
+//! dependencies are checked when they are read, so that the reader of the file can point at the line.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::dependency::Dependency;
+use crate::error::{Error, Result};
+
+/// An RPM package: its metadata and where its files come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Definition {
+    /// The package's name: a letter, a digit or `_`, then also `.`, `-` and `+`.
+    pub name: String,
+    /// The version of the software. A semantic version's `-` becomes `~`, so that `2.11.0-dev` sorts before
+    /// `2.11.0`, as it must.
+    pub version: String,
+    /// How often this version was packaged, with the distribution it is for: `1`, `1.el8`.
+    pub release: String,
+    /// The machine it runs on: `x86_64`, `aarch64`, `noarch`.
+    pub arch: String,
+    /// One line.
+    pub summary: String,
+    /// The licence's SPDX expression.
+    pub license: String,
+    /// Some lines; the summary where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The project's page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Who publishes the package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vendor: Option<String>,
+    /// The files, each with its source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<File>,
+    /// Folders that belong to the package.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub directories: Vec<Directory>,
+    /// Symbolic links.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub symlinks: Vec<Symlink>,
+    /// What it offers besides its own name and version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub provides: Vec<Dependency>,
+    /// What must be installed with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<Dependency>,
+    /// What must not be installed with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<Dependency>,
+    /// What it replaces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub obsoletes: Vec<Dependency>,
+    /// What runs when it is installed and removed.
+    #[serde(default, skip_serializing_if = "Scriptlets::is_empty")]
+    pub scriptlets: Scriptlets,
+    /// What changed, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changelog: Vec<Change>,
+}
+
+/// A file of the package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct File {
+    /// The source, relative to the base folder of the build.
+    pub from: String,
+    /// Where it is installed: an absolute path.
+    pub to: String,
+    /// Its permissions; the source's own are never looked at, since they depend on the builder's umask.
+    #[serde(default = "Mode::file")]
+    pub mode: Mode,
+    /// The name of its owner.
+    #[serde(default = "root")]
+    pub owner: String,
+    /// The name of its group.
+    #[serde(default = "root")]
+    pub group: String,
+    /// What it is to RPM.
+    #[serde(default)]
+    pub kind: FileKind,
+}
+
+/// What a file is to RPM.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum FileKind {
+    /// An ordinary file.
+    #[default]
+    File,
+    /// Configuration that the administrator may change: an update leaves a changed file alone and puts its own
+    /// beside it (`%config(noreplace)`).
+    Config,
+    /// Documentation (`%doc`).
+    Doc,
+    /// The text of a licence (`%license`).
+    License,
+}
+
+/// A folder of the package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Directory {
+    /// Its absolute path.
+    pub path: String,
+    /// Its permissions.
+    #[serde(default = "Mode::directory")]
+    pub mode: Mode,
+    /// The name of its owner.
+    #[serde(default = "root")]
+    pub owner: String,
+    /// The name of its group.
+    #[serde(default = "root")]
+    pub group: String,
+}
+
+/// A symbolic link of the package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Symlink {
+    /// Its absolute path.
+    pub path: String,
+    /// What it points at, as it is written into the link.
+    pub target: String,
+}
+
+/// Shell scripts that RPM runs with `/bin/sh`. Each one makes the package require `/bin/sh`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Scriptlets {
+    /// Before the files are installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pre: Option<String>,
+    /// After the files were installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post: Option<String>,
+    /// Before the files are removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preun: Option<String>,
+    /// After the files were removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postun: Option<String>,
+}
+
+impl Scriptlets {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// An entry of the changelog.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Change {
+    /// The day, as `YYYY-MM-DD`.
+    pub date: String,
+    /// Who made the change: `Name <mail@example.org>`.
+    pub author: String,
+    /// The version and release that brought it: `1.2.3-1`.
+    pub version: String,
+    /// What changed, one line per change.
+    pub text: String,
+}
+
+/// The permission bits of a file or folder; in text, three or four octal digits (`0644`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = "^[0-7]{3,4}$"))]
+pub struct Mode(u16);
+
+impl Mode {
+    /// The permission bits, `0o0000` to `0o7777`.
+    #[must_use]
+    pub const fn bits(self) -> u16 {
+        self.0
+    }
+
+    const fn file() -> Self {
+        Self(0o644)
+    }
+
+    const fn directory() -> Self {
+        Self(0o755)
+    }
+}
+
+impl FromStr for Mode {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let octal = matches!(text.len(), 3 | 4) && text.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
+        match u16::from_str_radix(text, 8) {
+            Ok(bits) if octal => Ok(Self(bits)),
+            _ => Err(Error::Value {
+                expected: "permissions as three or four octal digits in quotes, such as \"0644\"",
+                found: text.to_owned(),
+            }),
+        }
+    }
+}
+
+impl TryFrom<String> for Mode {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:04o}", self.0)
+    }
+}
+
+impl From<Mode> for String {
+    fn from(mode: Mode) -> Self {
+        mode.to_string()
+    }
+}
+
+fn root() -> String {
+    "root".to_owned()
+}

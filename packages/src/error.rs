@@ -1,0 +1,90 @@
+//! What can go wrong, with the file or the field, what was expected and what was found.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// An operation of this crate that failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused an operation on a file or folder.
+    #[error("cannot {operation} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as a verb: `read`, `create`, `rename`.
+        operation: &'static str,
+        /// The file or folder it was tried on.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// A field of a package definition has a value that an RPM package cannot hold.
+    #[error("package `{package}`: {field}: expected {expected}, found `{found}`")]
+    Definition {
+        /// The package's name, as far as it is known.
+        package: String,
+        /// The field, as a path into the definition: `files[2].to`.
+        field: String,
+        /// What the field may hold.
+        expected: &'static str,
+        /// What it holds.
+        found: String,
+    },
+    /// A text that should be a mode, a dependency or the like is not one.
+    #[error("expected {expected}, found `{found}`")]
+    Value {
+        /// What the text should have been.
+        expected: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// The package could not be put together.
+    #[error("package `{package}`: cannot build the RPM: {source}")]
+    Build {
+        /// The package's name.
+        package: String,
+        /// The reason given by the crate `rpm`.
+        source: Box<rpm::Error>,
+    },
+    /// The source date is later than this machine's clock, so that RPM's build time would be the clock's.
+    #[error(
+        "package `{package}`: the source date {source_date} lies in the future of this machine's clock; \
+         set the clock or an earlier source date"
+    )]
+    FutureSourceDate {
+        /// The package's name.
+        package: String,
+        /// The source date that was asked for, in Unix seconds.
+        source_date: i64,
+    },
+    /// A file named `*.rpm` is not a package that can be indexed.
+    #[error("{}: not a usable RPM package: {place}: expected {expected}, found {found}", path.display())]
+    Rpm {
+        /// The file.
+        path: PathBuf,
+        /// Where in the file: `lead`, `signature header`, `header`, or a tag's name.
+        place: String,
+        /// What should be there.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// A file that is to be indexed cannot be named in repository metadata.
+    #[error("{}: cannot be part of a package repository: {reason}", path.display())]
+    Unindexable {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        reason: &'static str,
+    },
+}
+
+impl Error {
+    /// For `map_err`: what was tried, and on which path.
+    pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { operation, path, source }
+    }
+}
+
+/// The result of this crate's operations.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
