@@ -1,1 +1,25 @@
 //! What an archive is: layout, product information, checksums, verification.
+//!
+//! An archive is a tree of files with a product description, container images, package repositories and checksums. It
+//! comes as an ISO file, as that file mounted, or as a folder; [`Tree`] reads all three alike, and without mounting or
+//! unpacking anything.
+//!
+//! ```
+//! let folder = tempfile::tempdir()?;
+//! let root = folder.path();
+//! std::fs::write(root.join("product.txt"), "NAME=Example\nVERSION=1.0.0\n")?;
+//! std::fs::write(root.join("README"), "Hello.\n")?;
+//! archive::sums::write(root, &archive::sums::digest_file)?;
+//!
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod error;
+pub mod layout;
+pub mod product;
+pub mod sums;
+pub mod tree;
+
+pub use error::{Error, Result};
+pub use product::Product;
+pub use tree::Tree;

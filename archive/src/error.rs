@@ -1,0 +1,84 @@
+//! What may go wrong while reading an archive.
+
+use std::path::{Path, PathBuf};
+
+/// The result of reading an archive.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A failed operation on an archive: which one, on what, what was expected and what was found.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused an operation.
+    #[error("cannot {operation} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as an infinitive ("open", "read").
+        operation: &'static str,
+        /// The file or folder it was tried on.
+        path: PathBuf,
+        /// The refusal.
+        source: std::io::Error,
+    },
+    /// A text file of the archive breaks its format.
+    #[error("{file}, line {line}: {problem}")]
+    Syntax {
+        /// The file, relative to the root of the archive.
+        file: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A file of the archive has the right syntax and an impossible content.
+    #[error("{file}: {problem}")]
+    Content {
+        /// The file, relative to the root of the archive.
+        file: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A path inside an archive is empty, absolute, climbs (`..`), or leads out through a symbolic link.
+    #[error("{path:?} is no path inside an archive: {problem}")]
+    Path {
+        /// The path as it was given or found.
+        path: String,
+        /// Why it is refused.
+        problem: &'static str,
+    },
+    /// The archive has no such file or folder.
+    #[error("{}: no {path:?} in this archive", archive.display())]
+    NotFound {
+        /// The archive.
+        archive: PathBuf,
+        /// The path inside.
+        path: String,
+    },
+    /// The path names something of another kind than the operation needs.
+    #[error("{}: {path:?} is {found}, not {expected}", archive.display())]
+    Kind {
+        /// The archive.
+        archive: PathBuf,
+        /// The path inside.
+        path: String,
+        /// The kind that was needed ("a file").
+        expected: &'static str,
+        /// The kind that was found ("a folder").
+        found: &'static str,
+    },
+    /// A file, or a number of things, is larger than any honest archive has.
+    #[error("{what}: {found} is above the limit of {limit}")]
+    Limit {
+        /// What is too large.
+        what: String,
+        /// The most that is accepted.
+        limit: u64,
+        /// What was found.
+        found: u64,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(operation: &'static str, path: impl AsRef<Path>, source: std::io::Error) -> Self {
+        Self::Io { operation, path: path.as_ref().to_path_buf(), source }
+    }
+}

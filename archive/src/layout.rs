@@ -1,0 +1,168 @@
+//! Where things lie in an archive: the names that outsiders rely on.
+
+/// Product information of a platform archive, and of a Solution archive of the older layout.
+pub const PRODUCT: &str = "product.txt";
+/// Product information of a Solution archive.
+pub const MANIFEST: &str = "manifest.yaml";
+/// SHA-256 of every other file, in the format of coreutils' `sha256sum`.
+pub const SUMS: &str = "SHA256SUMS";
+/// The folder of the container images, each in `<name>/<tag>/` as skopeo's `dir:` transport lays it out.
+pub const IMAGES: &str = "images";
+/// The index beside the images that keeps the nginx configuration at constant size.
+pub const REGISTRY: &str = "registry";
+/// The nginx configuration template of a platform archive.
+pub const REGISTRY_CONFIG: &str = "registry-config.inc.j2";
+/// The folder of the package repositories.
+pub const PACKAGES: &str = "packages";
+/// The Salt state tree.
+pub const SALT: &str = "salt";
+/// The Salt pillar.
+pub const PILLAR: &str = "pillar";
+
+/// The raw manifest (or index) of an image folder; its SHA-256 is the digest of the image.
+pub const IMAGE_MANIFEST: &str = "manifest.json";
+/// The format mark of an image folder.
+pub const IMAGE_VERSION: &str = "version";
+/// What stands in [`IMAGE_VERSION`].
+pub const IMAGE_VERSION_CONTENT: &str = "Directory Transport Version: 1.1\n";
+
+/// The folder of an image: `images/<name>/<tag>`. Names may be nested (`library/redis`).
+#[must_use]
+pub fn image_folder(name: &str, tag: &str) -> String {
+    format!("{IMAGES}/{name}/{tag}")
+}
+
+/// The folder of an RPM repository: `packages/redhat/<release>/<project>-<repository>-el<release>`.
+#[must_use]
+pub fn rpm_repository(project: &str, repository: &str, release: &str) -> String {
+    format!("{PACKAGES}/redhat/{release}/{project}-{repository}-el{release}")
+}
+
+/// The name of an RPM repository without the project, as cluster nodes ask for it: `<repository>-el<release>`.
+///
+/// `None` where `folder` is no repository folder of `project`.
+#[must_use]
+pub fn rpm_repository_name<'a>(folder: &'a str, project: &str) -> Option<&'a str> {
+    folder.strip_prefix(project)?.strip_prefix('-').filter(|rest| !rest.is_empty())
+}
+
+/// Who a file of the archive belongs to, for people who must know what a damaged file breaks.
+///
+/// ```
+/// use archive::layout::{owner, Owner};
+/// assert_eq!(owner("images/redis/7/manifest.json"), Owner::Image { name: "redis".into(), tag: "7".into() });
+/// assert_eq!(owner("product.txt"), Owner::Archive);
+/// ```
+#[must_use]
+pub fn owner(path: &str) -> Owner {
+    let (top, rest) = path.split_once('/').unwrap_or((path, ""));
+    let (folder, file) = rest.rsplit_once('/').unwrap_or(("", rest));
+    match top {
+        IMAGES => match folder.rsplit_once('/') {
+            Some((name, tag)) => Owner::Image { name: name.to_owned(), tag: tag.to_owned() },
+            None => Owner::Archive,
+        },
+        REGISTRY => Owner::Registry,
+        PACKAGES => match file.strip_suffix(".rpm").or_else(|| file.strip_suffix(".deb")) {
+            Some(package) => {
+                Owner::Package { package: package.to_owned(), repository: repository_of(folder) }
+            }
+            None if folder.is_empty() => Owner::Archive,
+            None => Owner::Repository { repository: repository_of(folder) },
+        },
+        SALT | PILLAR => Owner::Salt,
+        _ => Owner::Archive,
+    }
+}
+
+/// `redhat/8/sealift-scality-el8/x86_64` → `redhat/8/sealift-scality-el8`: the first three parts.
+fn repository_of(folder: &str) -> String {
+    folder.split('/').take(3).collect::<Vec<_>>().join("/")
+}
+
+/// What a file belongs to. As JSON: an object with the key `kind` and the fields below.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Owner {
+    /// The archive itself: product information, scripts, documents.
+    Archive,
+    /// A container image.
+    Image {
+        /// Its name below `images/`.
+        name: String,
+        /// Its tag.
+        tag: String,
+    },
+    /// The index that nginx serves the images from.
+    Registry,
+    /// One package.
+    Package {
+        /// The file name without its extension: name, version, release, architecture.
+        package: String,
+        /// The folder of the repository below `packages/`.
+        repository: String,
+    },
+    /// The metadata of a package repository.
+    Repository {
+        /// The folder of the repository below `packages/`.
+        repository: String,
+    },
+    /// The Salt tree or its pillar.
+    Salt,
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Archive => write!(f, "the archive"),
+            Self::Image { name, tag } => write!(f, "image {name}:{tag}"),
+            Self::Registry => write!(f, "the registry index"),
+            Self::Package { package, repository } => write!(f, "package {package} in {repository}"),
+            Self::Repository { repository } => write!(f, "package repository {repository}"),
+            Self::Salt => write!(f, "the Salt tree"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners() {
+        let image = |name: &str, tag: &str| Owner::Image { name: name.into(), tag: tag.into() };
+        let repository = |repository: &str| Owner::Repository { repository: repository.into() };
+        let cases = [
+            ("images/library/redis/7/abc", image("library/redis", "7")),
+            ("images/pause-3.9.tar", Owner::Archive),
+            ("images", Owner::Archive),
+            ("registry/v2/redis/tags/list", Owner::Registry),
+            (
+                "packages/redhat/8/sealift-scality-el8/repodata/repomd.xml",
+                repository("redhat/8/sealift-scality-el8"),
+            ),
+            (
+                "packages/redhat/8/sealift-scality-el8/x86_64/sealift-1-1.x86_64.rpm",
+                Owner::Package {
+                    package: "sealift-1-1.x86_64".into(),
+                    repository: "redhat/8/sealift-scality-el8".into(),
+                },
+            ),
+            ("salt/top.sls", Owner::Salt),
+            ("pillar/top.sls", Owner::Salt),
+            ("bootstrap.sh", Owner::Archive),
+            ("", Owner::Archive),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(owner(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn repository_names() {
+        assert_eq!(rpm_repository_name("metalk8s-epel-el8", "metalk8s"), Some("epel-el8"));
+        assert_eq!(rpm_repository_name("metalk8s-", "metalk8s"), None);
+        assert_eq!(rpm_repository_name("other-epel-el8", "metalk8s"), None);
+    }
+}

@@ -1,0 +1,302 @@
+//! `product.txt`: what the archive is called and where it comes from.
+//!
+//! One `KEY=value` a line, as a shell would assign it: values may stand in single or double quotes, blank lines and
+//! lines that start with `#` say nothing. What a shell would *compute* (`$`, backquotes) is refused: the file comes
+//! from outside and is data.
+
+use std::fmt::Write as _;
+
+use crate::{Error, Result, layout};
+
+/// The most bytes of an honest `product.txt`.
+pub const LIMIT: u64 = 64 * 1024;
+
+/// Product information.
+///
+/// ```
+/// use archive::product::Product;
+///
+/// let product = Product::parse("NAME=MetalK8s\nVERSION=\"2.10.1-dev\"\nDEVELOPMENT_RELEASE=1\n")?;
+/// assert_eq!(product.id(), "metalk8s-2.10.1-dev");
+/// assert!(product.development_release);
+/// assert_eq!(Product::parse(&product.render())?, product);
+/// # Ok::<(), archive::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Product {
+    /// `NAME`: the project, `MetalK8s`. Letters, digits, `.`, `_`, `-`; it names folders and URLs.
+    pub name: String,
+    /// `VERSION`: `2.10.1-dev`. Letters, digits, `.`, `_`, `-`, `+`, `~`.
+    pub version: String,
+    /// `SHORT_VERSION`: major and minor, `2.10`.
+    pub short_version: Option<String>,
+    /// `GIT`: the commit it was built from, as `git describe` names it.
+    pub git: Option<String>,
+    /// `DEVELOPMENT_RELEASE`: `1` for anything that is no final release. Absent is `0`.
+    pub development_release: bool,
+    /// `BUILD_TIMESTAMP`: the source date, `2026-11-20T10:00:00Z`. See [`timestamp`].
+    pub build_timestamp: Option<String>,
+    /// Every other key, in the order of the file (`REQUIRE_METALK8S`, `ARCHIVE_LAYOUT_VERSION`).
+    pub other: Vec<(String, String)>,
+}
+
+impl Product {
+    /// Parses the content of a `product.txt`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Syntax`] with the line: no `=`, a key that is no `[A-Z_][A-Z0-9_]*`, a key given twice, an open quote,
+    /// an expansion, a control character. [`Error::Content`]: `NAME` or `VERSION` missing or unfit for a path.
+    pub fn parse(text: &str) -> Result<Self> {
+        if text.len() as u64 > LIMIT {
+            return Err(Error::Limit {
+                what: layout::PRODUCT.into(),
+                limit: LIMIT,
+                found: text.len() as u64,
+            });
+        }
+        let mut product = Self::default();
+        let mut seen = std::collections::BTreeSet::new();
+        for (index, line) in text.lines().enumerate() {
+            let wrong =
+                |problem: String| Error::Syntax { file: layout::PRODUCT.into(), line: index + 1, problem };
+            if line.trim().is_empty() || line.trim_start().starts_with('#') {
+                continue;
+            }
+            let (key, value) = line.split_once('=').ok_or_else(|| wrong("expected KEY=value".into()))?;
+            let mut letters = key.bytes();
+            let first = letters.next().is_some_and(|letter| letter.is_ascii_uppercase() || letter == b'_');
+            if !first
+                || !letters
+                    .all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == b'_')
+            {
+                return Err(wrong(format!("{key:?} is no key: expected capital letters, digits and _")));
+            }
+            if !seen.insert(key) {
+                return Err(wrong(format!("{key} is given twice")));
+            }
+            let value = unquote(value).map_err(wrong)?;
+            match key {
+                "NAME" => product.name = value,
+                "VERSION" => product.version = value,
+                "SHORT_VERSION" => product.short_version = Some(value),
+                "GIT" => product.git = Some(value),
+                "BUILD_TIMESTAMP" => product.build_timestamp = Some(value),
+                "DEVELOPMENT_RELEASE" => {
+                    product.development_release = match value.as_str() {
+                        "1" => true,
+                        "0" | "" => false,
+                        other => return Err(wrong(format!("DEVELOPMENT_RELEASE is 0 or 1, not {other:?}"))),
+                    };
+                }
+                _ => product.other.push((key.to_owned(), value)),
+            }
+        }
+        product.check()?;
+        Ok(product)
+    }
+
+    /// Checks that name and version are fit to name a folder and a URL.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Content`] naming the key and its value.
+    pub fn check(&self) -> Result<()> {
+        for (key, value, also) in [("NAME", &self.name, "._-"), ("VERSION", &self.version, "._-+~")] {
+            let problem = match value.bytes().next() {
+                None => format!("{key} is missing"),
+                Some(first) if !first.is_ascii_alphanumeric() => {
+                    format!("{key} is {value:?}: expected a letter or digit first")
+                }
+                _ if value.len() > 64 => format!("{key} has {} characters: expected at most 64", value.len()),
+                _ => match value.chars().find(|c| !c.is_ascii_alphanumeric() && !also.contains(*c)) {
+                    Some(bad) => format!("{key} is {value:?}: {bad:?} cannot stand in the name of a folder"),
+                    None => continue,
+                },
+            };
+            return Err(Error::Content { file: layout::PRODUCT.into(), problem });
+        }
+        Ok(())
+    }
+
+    /// `metalk8s-2.10.1`: name and version as they name the mount point and the URLs, the name in lower case.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{}-{}", self.name.to_ascii_lowercase(), self.version)
+    }
+
+    /// [`Product::id`] as the first part of image names. Those have no capitals, `+` or `~` (OCI distribution
+    /// specification, "Pulling manifests"): capitals become small, the others `_`.
+    #[must_use]
+    pub fn repository_prefix(&self) -> String {
+        self.id().to_ascii_lowercase().replace(['+', '~'], "_")
+    }
+
+    /// The content of `product.txt`, keys in the order of the original.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        let mut line = |key: &str, value: &str| {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{key}={}", quote(value));
+        };
+        line("NAME", &self.name);
+        line("VERSION", &self.version);
+        let optional = [("SHORT_VERSION", &self.short_version), ("GIT", &self.git)];
+        for (key, value) in optional {
+            if let Some(value) = value {
+                line(key, value);
+            }
+        }
+        line("DEVELOPMENT_RELEASE", if self.development_release { "1" } else { "0" });
+        if let Some(value) = &self.build_timestamp {
+            line("BUILD_TIMESTAMP", value);
+        }
+        for (key, value) in &self.other {
+            line(key, value);
+        }
+        text
+    }
+}
+
+/// A source date (Unix seconds) as `BUILD_TIMESTAMP` has it: `2026-11-20T10:00:00Z`.
+///
+/// `None` outside the years -9999 to 9999.
+#[must_use]
+pub fn timestamp(source_date: i64) -> Option<String> {
+    jiff::Timestamp::from_second(source_date).ok().map(|date| date.to_string())
+}
+
+/// The value of a shell word that expands nothing.
+fn unquote(word: &str) -> Result<String, String> {
+    let mut value = String::new();
+    let mut letters = word.trim_end().chars();
+    let mut quote = None;
+    while let Some(letter) = letters.next() {
+        match (quote, letter) {
+            (_, control) if control.is_control() => return Err(format!("control character {control:?}")),
+            (Some(open), close) if open == close => quote = None,
+            (Some('\''), any) => value.push(any),
+            (_, '$' | '`') => {
+                return Err(format!("{letter:?} would be computed by a shell: expected a plain value"));
+            }
+            (_, '\\') => match letters.next() {
+                Some(escaped) if !escaped.is_control() => value.push(escaped),
+                _ => return Err("nothing after the backslash".into()),
+            },
+            (None, '"' | '\'') => quote = Some(letter),
+            (None, ' ' | ';' | '&' | '|' | '<' | '>' | '(' | ')') => {
+                return Err(format!("{letter:?} outside quotes"));
+            }
+            (_, any) => value.push(any),
+        }
+    }
+    match quote {
+        Some(open) => Err(format!("the quote {open} is not closed")),
+        None => Ok(value),
+    }
+}
+
+/// The value as a shell word; plain where it needs no quotes. Control characters become spaces: a line is a line.
+fn quote(value: &str) -> String {
+    let value: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-+~:/@,%".contains(&byte)) {
+        return value;
+    }
+    let mut quoted = String::from("\"");
+    for letter in value.chars() {
+        if matches!(letter, '"' | '\\' | '$' | '`') {
+            quoted.push('\\');
+        }
+        quoted.push(letter);
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values() {
+        let cases = [
+            ("plain", Ok("plain")),
+            ("\">=2.0\"", Ok(">=2.0")),
+            ("'a \"b\" $c'", Ok("a \"b\" $c")),
+            ("\"a\\\"b\\$\"", Ok("a\"b$")),
+            ("a\"b c\"'d'", Ok("ab cd")),
+            ("", Ok("")),
+            ("\"\"", Ok("")),
+            ("trailing  ", Ok("trailing")),
+            ("\"open", Err(())),
+            ("$(date)", Err(())),
+            ("`id`", Err(())),
+            ("a b", Err(())),
+            ("a;b", Err(())),
+            ("a\\", Err(())),
+            ("a\u{7}b", Err(())),
+        ];
+        for (word, expected) in cases {
+            assert_eq!(unquote(word).map_err(|_| ()), expected.map(str::to_owned), "{word:?}");
+        }
+    }
+
+    #[test]
+    fn refused_with_the_reason() {
+        let cases = [
+            ("NAME=a\nVERSION", "product.txt, line 2: expected KEY=value"),
+            ("NAME=a\nNAME=b", "product.txt, line 2: NAME is given twice"),
+            ("name=a", "product.txt, line 1: \"name\" is no key: expected capital letters, digits and _"),
+            ("VERSION=1", "product.txt: NAME is missing"),
+            ("NAME=a\nVERSION=../1", "product.txt: VERSION is \"../1\": expected a letter or digit first"),
+            ("NAME=a/b\nVERSION=1", "product.txt: NAME is \"a/b\": '/' cannot stand in the name of a folder"),
+            (
+                "NAME=a\nVERSION=1\nDEVELOPMENT_RELEASE=yes",
+                "product.txt, line 3: DEVELOPMENT_RELEASE is 0 or 1, not \"yes\"",
+            ),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Product::parse(text).expect_err(text).to_string(), expected);
+        }
+        let long = "#".repeat(70_000);
+        assert!(matches!(Product::parse(&long), Err(Error::Limit { found: 70_000, .. })));
+    }
+
+    #[test]
+    fn rendered_in_the_original_order() {
+        let product = Product {
+            name: "MetalK8s".into(),
+            version: "2.10.0-dev+a".into(),
+            short_version: Some("2.10".into()),
+            git: Some("2.9-10-gabcdef".into()),
+            development_release: true,
+            build_timestamp: timestamp(1_700_000_000),
+            other: vec![("REQUIRE_METALK8S".into(), ">=2.0".into())],
+        };
+        assert_eq!(
+            product.render(),
+            "NAME=MetalK8s\nVERSION=2.10.0-dev+a\nSHORT_VERSION=2.10\nGIT=2.9-10-gabcdef\nDEVELOPMENT_RELEASE=1\n\
+             BUILD_TIMESTAMP=2023-11-14T22:13:20Z\nREQUIRE_METALK8S=\">=2.0\"\n"
+        );
+        assert_eq!(product.repository_prefix(), "metalk8s-2.10.0-dev_a");
+        assert_eq!(timestamp(i64::MAX), None);
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config::with_cases(256))]
+
+        #[test]
+        fn any_text_is_parsed_or_refused(text in "\\PC{0,200}|([A-Z_]{1,4}=[\"'\\\\$ a-z]{0,8}\n){0,6}") {
+            if let Ok(product) = Product::parse(&text) {
+                proptest::prop_assert!(!product.id().contains(['/', '\0']));
+                proptest::prop_assert_eq!(Product::parse(&product.render()).ok(), Some(product));
+            }
+        }
+
+        #[test]
+        fn any_value_survives(value in "\\PC{0,40}") {
+            proptest::prop_assert_eq!(unquote(&quote(&value)), Ok(value));
+        }
+    }
+}

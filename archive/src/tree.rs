@@ -1,0 +1,310 @@
+//! A read-only view of an archive, whether it is an ISO file, a mounted ISO or a folder.
+//!
+//! Paths are relative to the root, their parts separated by `/`; the root is the empty path. No path, and no symbolic
+//! link, leads out of the archive: links are followed inside the view, never by the operating system.
+
+mod folder;
+mod location;
+
+use std::path::{Path, PathBuf};
+
+pub use folder::Folder;
+pub use location::{Location, Piece};
+
+use crate::{Error, Result};
+
+/// The deepest folder that is read.
+const DEPTH: usize = 64;
+/// The most entries that a walk lists.
+const ENTRIES: usize = 4_000_000;
+/// The most symbolic links on the way to one file, as the kernel has it (`MAXSYMLINKS`).
+const LINKS: usize = 40;
+
+/// A read-only view of an archive.
+///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// std::fs::write(folder.path().join("product.txt"), "NAME=Example\nVERSION=1.0\n")?;
+///
+/// let tree = archive::Tree::open(folder.path())?;
+/// assert_eq!(tree.read("product.txt", 1024)?, b"NAME=Example\nVERSION=1.0\n");
+/// assert!(tree.read("../secret", 1024).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub enum Tree {
+    /// A folder, or a mounted ISO.
+    Folder(Folder),
+}
+
+/// A file, folder or link of an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The last part of its path; empty for the root.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Its size in bytes; 0 for all but files.
+    pub size: u64,
+    /// Its permission bits (`0o644`).
+    pub mode: u32,
+    /// When it was last changed, in Unix seconds.
+    pub mtime: i64,
+}
+
+/// What an [`Entry`] is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A folder.
+    Directory,
+    /// A regular file.
+    File,
+    /// A symbolic link, with its target as it is written.
+    Symlink(String),
+    /// A device, socket or pipe. Archives have none; they are never opened.
+    Other,
+}
+
+impl Kind {
+    fn noun(&self) -> &'static str {
+        match self {
+            Self::Directory => "a folder",
+            Self::File => "a file",
+            Self::Symlink(_) => "a symbolic link",
+            Self::Other => "a device, socket or pipe",
+        }
+    }
+}
+
+impl Tree {
+    /// Opens an archive: a folder as it is, a file as an ISO image.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if there is nothing to open, [`Error::Iso`] if the file is no ISO image.
+    pub fn open(path: &Path) -> Result<Self> {
+        let metadata = std::fs::metadata(path).map_err(|source| Error::io("open", path, source))?;
+        if !metadata.is_dir() {
+            return Err(Error::io("open", path, std::io::ErrorKind::NotADirectory.into()));
+        }
+        Ok(Self::Folder(Folder::open(path)?))
+    }
+
+    /// The path the archive was opened by.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Folder(folder) => folder.path(),
+        }
+    }
+
+    /// What lies at `path`, or `None`. A symbolic link is itself; links on the way to it are followed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Path`] for a path that is none or a link that leads out; what reading folders gives.
+    pub fn entry(&self, path: &str) -> Result<Option<Entry>> {
+        check_path(path)?;
+        match path.rsplit_once('/') {
+            None => self.raw_entry(path),
+            Some((parent, name)) => match self.resolve(parent)? {
+                Some(parent) => self.raw_entry(&join(&parent, name)),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// The entries of a folder, sorted by name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::Kind`], [`Error::Path`]; what reading folders gives.
+    pub fn read_dir(&self, path: &str) -> Result<Vec<Entry>> {
+        let path = self.resolved(path)?;
+        let mut entries = self.raw_read_dir(&path)?;
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+
+    /// Everything below the root with its path, folders before what they hold, names in order. Links are not followed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Limit`] for a tree no honest archive has; what reading folders gives.
+    pub fn walk(&self) -> Result<Vec<(String, Entry)>> {
+        self.walk_below("")
+    }
+
+    /// As [`Tree::walk`], for what lies below one folder; paths stay relative to the root.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Tree::walk`] and [`Tree::read_dir`].
+    pub fn walk_below(&self, path: &str) -> Result<Vec<(String, Entry)>> {
+        let mut found = Vec::new();
+        let mut waiting: Vec<(String, Entry)> = Vec::new();
+        let push = |folder: &str, waiting: &mut Vec<(String, Entry)>| -> Result<()> {
+            let entries = self.read_dir(folder)?;
+            waiting.extend(entries.into_iter().rev().map(|entry| (join(folder, &entry.name), entry)));
+            Ok(())
+        };
+        push(path, &mut waiting)?;
+        while let Some((path, entry)) = waiting.pop() {
+            if entry.kind == Kind::Directory {
+                let depth = path.split('/').count();
+                if depth > DEPTH {
+                    return Err(Error::Limit {
+                        what: format!("the depth of {path:?}"),
+                        limit: DEPTH as u64,
+                        found: depth as u64,
+                    });
+                }
+                push(&path, &mut waiting)?;
+            }
+            found.push((path, entry));
+            if found.len() + waiting.len() > ENTRIES {
+                return Err(Error::Limit {
+                    what: format!("the number of files in {}", self.path().display()),
+                    limit: ENTRIES as u64,
+                    found: (found.len() + waiting.len()) as u64,
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// The content of a file of at most `limit` bytes. Links are followed inside the archive.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Tree::locate`], and [`Error::Limit`] for a larger file.
+    pub fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>> {
+        let location = self.locate(path)?;
+        if location.size > limit {
+            return Err(Error::Limit {
+                what: format!("the size of {path:?} in {}", self.path().display()),
+                limit,
+                found: location.size,
+            });
+        }
+        location.read_all().map_err(|source| Error::io("read", self.path().join(path), source))
+    }
+
+    /// Where the bytes of a file are, for reading them by position. Links are followed inside the archive.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::Kind`], [`Error::Path`]; what reading folders gives.
+    pub fn locate(&self, path: &str) -> Result<Location> {
+        let path = self.resolved(path)?;
+        match self {
+            Self::Folder(folder) => folder.locate(&path),
+        }
+    }
+
+    /// The path that `path` leads to once every symbolic link is followed, or `None` where it leads to nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Path`] for a link that leads out of the archive or round in circles; what reading folders gives.
+    pub fn resolve(&self, path: &str) -> Result<Option<String>> {
+        check_path(path)?;
+        let refused = |problem| Error::Path { path: path.to_owned(), problem };
+        let mut links = 0;
+        let mut done = String::new();
+        // The parts still to go, the next one last.
+        let mut parts: Vec<String> = path.rsplit('/').map(str::to_owned).collect();
+        while let Some(part) = parts.pop() {
+            match part.as_str() {
+                "" | "." => continue,
+                ".." => match done.rfind('/') {
+                    Some(end) => done.truncate(end),
+                    None if done.is_empty() => {
+                        return Err(refused("a symbolic link on it leads out of the archive"));
+                    }
+                    None => done.clear(),
+                },
+                name => {
+                    let next = join(&done, name);
+                    match self.raw_entry(&next)? {
+                        None => return Ok(None),
+                        Some(Entry { kind: Kind::Symlink(target), .. }) => {
+                            links += 1;
+                            if links > LINKS {
+                                return Err(refused("too many symbolic links are on it"));
+                            }
+                            if target.starts_with('/') {
+                                return Err(refused("a symbolic link on it leads out of the archive"));
+                            }
+                            parts.extend(target.rsplit('/').map(str::to_owned));
+                        }
+                        Some(Entry { kind, .. }) => {
+                            if kind != Kind::Directory
+                                && parts.iter().any(|part| !matches!(part.as_str(), "" | "."))
+                            {
+                                return Ok(None);
+                            }
+                            done = next;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(Some(done))
+    }
+
+    /// [`Tree::resolve`], or the error that there is nothing.
+    fn resolved(&self, path: &str) -> Result<String> {
+        self.resolve(path)?
+            .ok_or_else(|| Error::NotFound { archive: self.path().to_path_buf(), path: path.to_owned() })
+    }
+
+    /// The entry at a path without links on the way.
+    fn raw_entry(&self, path: &str) -> Result<Option<Entry>> {
+        match self {
+            Self::Folder(folder) => folder.entry(path),
+        }
+    }
+
+    /// The entries of a folder at a path without links on the way.
+    fn raw_read_dir(&self, path: &str) -> Result<Vec<Entry>> {
+        match self {
+            Self::Folder(folder) => folder.read_dir(path),
+        }
+    }
+}
+
+/// Checks that a path is relative, has no empty part, no `.` and no `..`, and no NUL. The empty path is the root.
+///
+/// # Errors
+///
+/// [`Error::Path`] with the reason.
+pub fn check_path(path: &str) -> Result<()> {
+    let problem = if path.is_empty() {
+        return Ok(());
+    } else if path.starts_with('/') {
+        "it is absolute"
+    } else if path.len() > 4096 {
+        "it has more than 4096 bytes"
+    } else if path.contains('\0') {
+        "it has a NUL"
+    } else if path.split('/').any(str::is_empty) {
+        "a part of it is empty"
+    } else if path.split('/').any(|part| part == "." || part == "..") {
+        "a part of it is `.` or `..`"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Path { path: path.to_owned(), problem })
+}
+
+fn join(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
+fn wrong_kind(archive: &Path, path: &str, expected: &'static str, found: &Kind) -> Error {
+    Error::Kind { archive: PathBuf::from(archive), path: path.to_owned(), expected, found: found.noun() }
+}
+
+#[cfg(test)]
+mod tests;

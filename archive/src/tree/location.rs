@@ -1,0 +1,90 @@
+//! Where the bytes of a file are.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
+/// Where the bytes of a file are: an open file of the operating system and the pieces of it, in order.
+///
+/// Reads are by position: many readers share one `Location` without a lock, and a file that is truncated under them
+/// gives an error instead of a signal.
+#[derive(Clone, Debug)]
+pub struct Location {
+    /// The file that holds the bytes: the ISO image, or the file itself.
+    pub file: Arc<File>,
+    /// The pieces of `file` that follow one another. Their lengths add up to `size`.
+    pub pieces: Box<[Piece]>,
+    /// The size in bytes.
+    pub size: u64,
+    /// When the file was last changed, in Unix seconds.
+    pub mtime: i64,
+}
+
+/// A stretch of bytes of a file of the operating system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// The first byte.
+    pub offset: u64,
+    /// The number of bytes.
+    pub len: u64,
+}
+
+impl Location {
+    /// The place in [`Location::file`] of the byte at `offset`, and how many bytes follow there without a break.
+    /// `None` at and after the end.
+    #[must_use]
+    pub fn at(&self, offset: u64) -> Option<Piece> {
+        let mut before = 0_u64;
+        for piece in &self.pieces {
+            let inside = offset.checked_sub(before)?;
+            if inside < piece.len {
+                return Some(Piece { offset: piece.offset.checked_add(inside)?, len: piece.len - inside });
+            }
+            before = before.checked_add(piece.len)?;
+        }
+        None
+    }
+
+    /// Reads at most `buffer.len()` bytes from `offset` on; 0 at the end.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system gives; `UnexpectedEof` where the file ends before its size says so.
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(piece) = self.at(offset) else { return Ok(0) };
+        let wanted = buffer.len().min(usize::try_from(piece.len).unwrap_or(usize::MAX));
+        if wanted == 0 {
+            return Ok(0);
+        }
+        match self.file.read_at(buffer.get_mut(..wanted).unwrap_or_default(), piece.offset)? {
+            0 => Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                format!("the file ends before byte {}", piece.offset),
+            )),
+            count => Ok(count),
+        }
+    }
+
+    /// The whole content. For files whose size was checked before.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Location::read_at`].
+    pub fn read_all(&self) -> io::Result<Vec<u8>> {
+        let mut content = Vec::new();
+        let mut buffer = vec![0; usize::try_from(self.size.min(64 * 1024)).unwrap_or(0)];
+        while (content.len() as u64) < self.size {
+            match self.read_at(content.len() as u64, &mut buffer)? {
+                0 => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::UnexpectedEof,
+                        "the pieces are shorter than the size",
+                    ));
+                }
+                count => content.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+            }
+        }
+        Ok(content)
+    }
+}
