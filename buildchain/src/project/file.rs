@@ -1,0 +1,213 @@
+//! The types of `sealift.yaml`, exactly as written; the JSON Schema is generated from them.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+/// The only version of the format so far.
+pub const API_VERSION: &str = "sealift.dev/v1alpha1";
+
+/// A project: what goes into one archive.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProjectFile {
+    /// `sealift.dev/v1alpha1`.
+    #[schemars(with = "String")]
+    pub api_version: Spanned<String>,
+    /// What kind of archive is built.
+    pub kind: Kind,
+    /// The archive's name and version.
+    pub metadata: Metadata,
+    /// What goes into the archive.
+    pub spec: Spec,
+}
+
+/// The kinds of archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum Kind {
+    /// A platform: images, packages and the Salt tree that deploys them.
+    Platform,
+}
+
+/// The archive's name and version.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Metadata {
+    /// The name, as it stands in the ISO's volume id and in `product.txt`. In lower case it names the ISO file.
+    #[schemars(with = "String")]
+    pub name: Spanned<String>,
+    /// The version, if it is written here.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub version: Option<Spanned<String>>,
+    /// The file that holds the version, if it is not.
+    #[serde(default)]
+    pub version_from: Option<VersionFile>,
+}
+
+/// A file that holds the version.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VersionFile {
+    /// The file, relative to the project. TOML, JSON or YAML by its ending, plain text otherwise.
+    #[schemars(with = "String")]
+    pub file: Spanned<String>,
+    /// The key in it, its parts joined by dots. Not for plain text, where the first line is the version.
+    #[serde(default)]
+    pub key: Option<String>,
+}
+
+/// What goes into the archive.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Spec {
+    /// Programs built from the project's own sources.
+    #[serde(default)]
+    pub binaries: Vec<Binary>,
+    /// How registries are reached.
+    #[serde(default)]
+    pub registries: Vec<Registry>,
+    /// Container images.
+    #[serde(default)]
+    pub images: Images,
+    /// Package repositories.
+    #[serde(default)]
+    pub packages: Vec<Repository>,
+    /// Files and folders that are copied or rendered into the archive.
+    #[serde(default)]
+    pub files: Vec<Files>,
+    /// Named additions, chosen with `--profile`.
+    #[serde(default)]
+    pub profiles: BTreeMap<String, Profile>,
+}
+
+/// What a profile adds.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Profile {
+    /// Container images.
+    #[serde(default)]
+    pub images: Images,
+    /// Package repositories.
+    #[serde(default)]
+    pub packages: Vec<Repository>,
+    /// Files and folders.
+    #[serde(default)]
+    pub files: Vec<Files>,
+}
+
+/// A program built by cargo: statically linked and the same to the byte wherever it is built.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Binary {
+    /// The cargo package and its binary.
+    #[schemars(with = "String")]
+    pub cargo: Spanned<String>,
+    /// Where it lies in the archive, if it ships on its own. It always lies at `<build root>/bin/<name>` for images and packages.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub to: Option<Spanned<String>>,
+}
+
+/// How one registry is reached.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Registry {
+    /// The registry's host, with its port if it has one: `docker.io`, `registry.example:5000`.
+    pub host: String,
+    /// Where to look first, in order: `https://mirror.example/docker.io`.
+    #[serde(default)]
+    pub mirrors: Vec<String>,
+    /// Speak HTTP without TLS to this host.
+    #[serde(default)]
+    pub plain_http: bool,
+}
+
+/// Container images.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Images {
+    /// Files that list images to pull under a key `images`.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub catalogues: Vec<Spanned<String>>,
+    /// Images to pull.
+    #[serde(default)]
+    pub pull: Vec<PullImage>,
+    /// Folders of images to build; each holds an `image.yaml`.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub build: Vec<Spanned<String>>,
+}
+
+/// A file of images to pull.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Catalogue {
+    /// The images.
+    pub images: Vec<PullImage>,
+}
+
+/// An image to pull.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PullImage {
+    /// The name it is saved and served under.
+    #[schemars(with = "String")]
+    pub name: Spanned<String>,
+    /// The repository it comes from: `docker.io/library/alpine`.
+    #[schemars(with = "String")]
+    pub source: Spanned<String>,
+    /// The tag it is saved and served under, and pulled by where neither `digest` nor the lock file says better.
+    #[schemars(with = "String")]
+    pub tag: Spanned<String>,
+    /// The digest to pull: `sha256:…`. Without one the lock file pins the tag.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub digest: Option<Spanned<String>>,
+    /// The platforms to keep of an image index: `linux/amd64`. All of them, if not given.
+    #[serde(default)]
+    pub platforms: Vec<String>,
+    /// Also save the image as a tar that a container engine loads before any registry is up.
+    #[serde(default)]
+    pub tar: bool,
+}
+
+/// A package repository of the archive.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Repository {
+    /// The repository's name; its folder is `packages/redhat/<release>/<project>-<name>-el<release>`.
+    #[schemars(with = "String")]
+    pub name: Spanned<String>,
+    /// The release of the distribution: `8`.
+    #[schemars(with = "String")]
+    pub release: Spanned<String>,
+    /// Folders of packages to build; each holds a `package.yaml`.
+    #[schemars(with = "Vec<String>")]
+    pub build: Vec<Spanned<String>>,
+}
+
+/// Files of the project that go into the archive. A file whose name ends in `.in` is a template: it is rendered, and
+/// loses the ending.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Files {
+    /// A file or folder, relative to the project.
+    #[schemars(with = "String")]
+    pub from: Spanned<String>,
+    /// Where it goes in the archive; `.` is its root.
+    #[schemars(with = "String")]
+    pub to: Spanned<String>,
+    /// Names and patterns to leave out.
+    #[serde(default)]
+    pub exclude: Vec<String>,
+}
+
+/// The JSON Schema of `sealift.yaml`.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(ProjectFile).to_value()
+}

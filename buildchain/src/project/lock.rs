@@ -1,0 +1,140 @@
+//! `sealift.lock`: the digest behind every tag.
+//!
+//! The file is YAML, sorted, one image a line, so that a change reads well in a review. A build never resolves a tag: it
+//! takes the digest from here. `sealift lock` adds what is missing, `sealift update` looks at every tag again.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::error::Error;
+
+/// The name of the lock file, beside `sealift.yaml`.
+pub const FILE_NAME: &str = "sealift.lock";
+
+/// The version of the format.
+const VERSION: u32 = 1;
+
+/// The digests that tags stood for when they were locked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lock {
+    /// The version of the format.
+    version: u32,
+    /// Digest by reference with tag: `docker.io/library/alpine:3.20.1`.
+    #[serde(default)]
+    images: BTreeMap<String, String>,
+}
+
+impl Lock {
+    /// Reads the lock file of the project at `root`; without one the lock is empty.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, is not of this format or of a later version of it.
+    pub fn read(root: &Path) -> Result<Self, Error> {
+        let path = root.join(FILE_NAME);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::empty()),
+            Err(error) => return Err(Error::file("read", &path, error)),
+        };
+        let lock: Self = serde_saphyr::from_str(&text).map_err(|error| Error::yaml(&path, &error))?;
+        if lock.version != VERSION {
+            let message = format!("this sealift reads version {VERSION} of the lock file, found {}", lock.version);
+            return Err(Error::Invalid { path, line: 1, column: 1, message, snippet: None });
+        }
+        Ok(lock)
+    }
+
+    /// A lock that holds nothing.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { version: VERSION, images: BTreeMap::new() }
+    }
+
+    /// The digest locked for `reference` (with its tag).
+    #[must_use]
+    pub fn digest(&self, reference: &str) -> Option<&str> {
+        self.images.get(reference).map(String::as_str)
+    }
+
+    /// Locks `reference` to `digest`; gives back what it was locked to before.
+    pub fn set(&mut self, reference: String, digest: String) -> Option<String> {
+        self.images.insert(reference, digest)
+    }
+
+    /// Forgets every reference that `keep` does not want; gives back those that went.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) -> Vec<String> {
+        let gone = self.images.keys().filter(|reference| !keep(reference)).cloned().collect();
+        self.images.retain(|reference, _| keep(reference));
+        gone
+    }
+
+    /// Writes the lock file of the project at `root`, whole or not at all. A file that already says so is left alone.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn write(&self, root: &Path) -> Result<(), Error> {
+        let path = root.join(FILE_NAME);
+        let text = self.render();
+        if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
+            return Ok(());
+        }
+        let write = || {
+            let mut file = tempfile::NamedTempFile::new_in(root)?;
+            file.write_all(text.as_bytes())?;
+            super::set_mode(file.as_file(), 0o644)?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|error| error.error)?;
+            Ok(())
+        };
+        write().map_err(|error| Error::file("write", &path, error))
+    }
+
+    fn render(&self) -> String {
+        let mut text = String::from("# The digest behind every tag. Written by `sealift lock` and `sealift update`.\n");
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "version: {}", self.version);
+        if self.images.is_empty() {
+            text.push_str("images: {}\n");
+        } else {
+            text.push_str("images:\n");
+        }
+        for (reference, digest) in &self.images {
+            let _ = writeln!(text, "  \"{reference}\": {digest}");
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_written_lock_reads_back_the_same() {
+        let root = tempfile::tempdir().unwrap();
+        let mut lock = Lock::read(root.path()).unwrap();
+        assert_eq!(lock, Lock::empty());
+        lock.set("docker.io/library/nginx:1.27.0-alpine".into(), format!("sha256:{}", "a".repeat(64)));
+        lock.set("localhost:5000/b:1".into(), format!("sha256:{}", "b".repeat(64)));
+        lock.write(root.path()).unwrap();
+        assert_eq!(Lock::read(root.path()).unwrap(), lock);
+        assert_eq!(lock.retain(|reference| reference.starts_with("docker.io")), ["localhost:5000/b:1"]);
+        lock.write(root.path()).unwrap();
+        assert_eq!(Lock::read(root.path()).unwrap().digest("localhost:5000/b:1"), None);
+    }
+
+    #[test]
+    fn a_lock_of_a_later_version_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join(FILE_NAME), "version: 2\nimages: {}\n").unwrap();
+        let error = Lock::read(root.path()).unwrap_err().to_string();
+        assert!(error.contains("version 1") && error.contains("found 2"), "{error}");
+    }
+}

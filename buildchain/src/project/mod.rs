@@ -1,0 +1,321 @@
+//! The project model: `sealift.yaml`, the lock file and the settings, read, checked and resolved.
+
+mod error;
+mod file;
+mod git;
+mod lock;
+mod settings;
+mod template;
+mod version;
+
+use std::path::{Component, Path, PathBuf};
+
+use serde_saphyr::Spanned;
+
+pub use error::Error;
+pub use file::{API_VERSION, Binary, Files, Kind, PullImage, Registry, schema};
+pub use lock::{FILE_NAME as LOCK_FILE_NAME, Lock};
+pub use settings::{Flags, Settings};
+pub use template::Values;
+
+/// The name of the project file.
+pub const FILE_NAME: &str = "sealift.yaml";
+
+/// The date of a project that has neither `SOURCE_DATE_EPOCH` nor a commit: the first day that ISO 9660 and every
+/// archive format can write.
+const DEFAULT_SOURCE_DATE: i64 = 315_532_800; // 1980-01-01T00:00:00Z
+
+/// A project, ready to be turned into tasks.
+#[derive(Debug)]
+pub struct Project {
+    /// The folder of `sealift.yaml`, absolute.
+    pub root: PathBuf,
+    /// The settings that it was read with.
+    pub settings: Settings,
+    /// What kind of archive is built.
+    pub kind: Kind,
+    /// What templates may name: the archive's name and version.
+    pub values: Values,
+    /// The date of everything that is built, in seconds since 1970.
+    pub source_date: i64,
+    /// The commit that is built, if git knows one.
+    pub commit: Option<String>,
+    /// Programs built from the project's sources.
+    pub binaries: Vec<Binary>,
+    /// How registries are reached.
+    pub registries: Vec<Registry>,
+    /// Images to pull, each with the digest that it is pulled by.
+    pub pull: Vec<Pull>,
+    /// Images to build.
+    pub images: Vec<ImageDefinition>,
+    /// Package repositories.
+    pub repositories: Vec<RepositoryDefinition>,
+    /// Files that are copied or rendered into the archive.
+    pub files: Vec<Files>,
+    /// Every file that was read to make this model.
+    pub sources: Vec<PathBuf>,
+}
+
+/// An image to pull.
+#[derive(Debug, Clone)]
+pub struct Pull {
+    /// What the project says of it.
+    pub image: PullImage,
+    /// The digest: the project's own, else the lock file's, else none.
+    pub digest: Option<String>,
+}
+
+impl Pull {
+    /// The reference with its tag, as the lock file has it.
+    #[must_use]
+    pub fn reference(&self) -> String {
+        format!("{}:{}", self.image.source.value, self.image.tag.value)
+    }
+}
+
+/// An image to build, and the file that defines it.
+#[derive(Debug)]
+pub struct ImageDefinition {
+    /// Its `image.yaml`, relative to the project.
+    pub path: PathBuf,
+    /// What it says, rendered.
+    pub definition: images::build::Definition,
+}
+
+/// A package repository of the archive.
+#[derive(Debug)]
+pub struct RepositoryDefinition {
+    /// Its name: `scality`.
+    pub name: String,
+    /// The release of the distribution: `8`.
+    pub release: String,
+    /// The packages to build for it.
+    pub packages: Vec<PackageDefinition>,
+}
+
+/// A package to build, and the file that defines it.
+#[derive(Debug)]
+pub struct PackageDefinition {
+    /// Its `package.yaml`, relative to the project.
+    pub path: PathBuf,
+    /// What it says, rendered.
+    pub definition: packages::Definition,
+}
+
+impl Project {
+    /// The folder that holds `sealift.yaml`: `start` or the nearest folder above it.
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    pub fn find(start: &Path) -> Result<PathBuf, Error> {
+        start
+            .ancestors()
+            .find(|folder| folder.join(FILE_NAME).is_file())
+            .map(Path::to_path_buf)
+            .ok_or_else(|| Error::NoProject(start.into()))
+    }
+
+    /// Reads and checks the project at `root`.
+    ///
+    /// # Errors
+    ///
+    /// If one of its files cannot be read or is wrong; the error names the file and the place in it.
+    pub fn load(root: &Path, settings: Settings) -> Result<Self, Error> {
+        let path = root.join(FILE_NAME);
+        let file: file::ProjectFile = parse(&path, &read(&path)?)?;
+        if file.api_version.value != API_VERSION {
+            let message = format!("expected `{API_VERSION}`, found `{}`", file.api_version.value);
+            return Err(Error::at(&path, file.api_version.referenced, message));
+        }
+        let values = values(root, &path, &file.metadata, &settings)?;
+        let commit = git::commit(&settings.git, root);
+        let source_date =
+            settings.source_date.or(commit.as_ref().map(|commit| commit.date)).unwrap_or(DEFAULT_SOURCE_DATE);
+
+        let mut spec = file.spec;
+        if let Some(name) = &settings.profile {
+            let known = || spec.profiles.keys().cloned().collect::<Vec<_>>().join(", ");
+            let unknown = Error::Profile { name: name.clone(), known: known() };
+            let profile = spec.profiles.remove(name).ok_or(unknown)?;
+            spec.images.catalogues.extend(profile.images.catalogues);
+            spec.images.pull.extend(profile.images.pull);
+            spec.images.build.extend(profile.images.build);
+            spec.packages.extend(profile.packages);
+            spec.files.extend(profile.files);
+        }
+        for binary in &spec.binaries {
+            slug(&path, &binary.cargo, "a cargo package")?;
+            binary.to.as_ref().map_or(Ok(PathBuf::new()), |to| inner_path(&path, to))?;
+        }
+        for files in &spec.files {
+            inner_path(&path, &files.from)?;
+            inner_path(&path, &files.to)?;
+        }
+
+        let mut project = Self {
+            root: root.into(),
+            kind: file.kind,
+            values,
+            source_date,
+            commit: commit.map(|commit| commit.name),
+            binaries: spec.binaries,
+            registries: spec.registries,
+            pull: Vec::new(),
+            images: Vec::new(),
+            repositories: Vec::new(),
+            files: spec.files,
+            sources: vec![path.clone()],
+            settings,
+        };
+        let lock = Lock::read(root)?;
+        project.add_pulls(&path, &lock, spec.images.pull)?;
+        for name in &spec.images.catalogues {
+            let catalogue_path = root.join(inner_path(&path, name)?);
+            let catalogue: file::Catalogue = parse(&catalogue_path, &read(&catalogue_path)?)?;
+            project.add_pulls(&catalogue_path, &lock, catalogue.images)?;
+            project.sources.push(catalogue_path);
+        }
+        for folder in &spec.images.build {
+            let relative = inner_path(&path, folder)?.join("image.yaml");
+            let definition = project.definition(&relative)?;
+            project.images.push(ImageDefinition { path: relative, definition });
+        }
+        for repository in &spec.packages {
+            slug(&path, &repository.name, "a repository")?;
+            slug(&path, &repository.release, "a release")?;
+            let mut packages = Vec::new();
+            for folder in &repository.build {
+                let relative = inner_path(&path, folder)?.join("package.yaml");
+                let definition = project.definition(&relative)?;
+                packages.push(PackageDefinition { path: relative, definition });
+            }
+            let (name, release) = (repository.name.value.clone(), repository.release.value.clone());
+            project.repositories.push(RepositoryDefinition { name, release, packages });
+        }
+        Ok(project)
+    }
+
+    /// The images' digests must be known before anything is built.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotLocked`] for the first image that has none.
+    pub fn check_locked(&self) -> Result<(), Error> {
+        match self.pull.iter().find(|pull| pull.digest.is_none()) {
+            None => Ok(()),
+            Some(pull) => Err(Error::NotLocked { image: pull.reference() }),
+        }
+    }
+
+    /// The tree that the ISO is made of.
+    #[must_use]
+    pub fn tree(&self) -> PathBuf {
+        self.settings.build_root.join("root")
+    }
+
+    /// The ISO.
+    #[must_use]
+    pub fn iso(&self) -> PathBuf {
+        self.settings.build_root.join(format!("{}.iso", self.values.slug))
+    }
+
+    /// Reads a definition: a template whose result is YAML.
+    fn definition<T: serde::de::DeserializeOwned>(&mut self, relative: &Path) -> Result<T, Error> {
+        let path = self.root.join(relative);
+        let text = template::render(&path, &read(&path)?, &self.values)?;
+        self.sources.push(path.clone());
+        parse(&path, &text)
+    }
+
+    fn add_pulls(&mut self, path: &Path, lock: &Lock, pulls: Vec<PullImage>) -> Result<(), Error> {
+        for image in pulls {
+            slug(path, &image.name, "an image")?;
+            let reference = format!("{}:{}", image.source.value, image.tag.value);
+            if let Err(error) = reference.parse::<images::Reference>() {
+                return Err(Error::at(path, image.source.referenced, error.to_string()));
+            }
+            if let Some(digest) = &image.digest
+                && let Err(error) = digest.value.parse::<images::Digest>()
+            {
+                return Err(Error::at(path, digest.referenced, error.to_string()));
+            }
+            let locked = || lock.digest(&reference).map(str::to_owned);
+            let digest = image.digest.as_ref().map(|digest| digest.value.clone()).or_else(locked);
+            let pull = Pull { image, digest };
+            let twin = self.pull.iter().find(|other| {
+                other.image.name.value == pull.image.name.value && other.image.tag.value == pull.image.tag.value
+            });
+            if twin.is_some() {
+                let message = format!("a second image `{}:{}`", pull.image.name.value, pull.image.tag.value);
+                return Err(Error::at(path, pull.image.name.referenced, message));
+            }
+            self.pull.push(pull);
+        }
+        Ok(())
+    }
+
+    /// Renders the template at `path` with the project's values.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read or is wrong.
+    pub fn render(&self, path: &Path) -> Result<String, Error> {
+        template::render(path, &read(path)?, &self.values)
+    }
+}
+
+fn values(root: &Path, path: &Path, metadata: &file::Metadata, settings: &Settings) -> Result<Values, Error> {
+    let mut name = metadata.name.clone();
+    if let Some(project_name) = &settings.project_name {
+        name.value.clone_from(project_name);
+    }
+    slug(path, &name, "an archive")?;
+    let version = version::resolve(root, path, metadata)?;
+    let volume_id = format!("{} {version}", name.value);
+    if volume_id.len() > 32 {
+        let message = format!("the ISO's volume id `{volume_id}` has {} bytes: at most 32 fit", volume_id.len());
+        return Err(Error::at(path, name.referenced, message));
+    }
+    let short_version = version.split(['.', '-']).take(2).collect::<Vec<_>>().join(".");
+    Ok(Values { slug: name.value.to_ascii_lowercase(), name: name.value, version, short_version })
+}
+
+/// The name of an image, package or archive: it becomes part of paths, URLs and configuration files.
+fn slug(path: &Path, name: &Spanned<String>, what: &str) -> Result<(), Error> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if name.value.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.value.chars().all(legal) {
+        return Ok(());
+    }
+    let message =
+        format!("`{}` cannot name {what}: expected letters, digits and `.-_`, a letter or digit first", name.value);
+    Err(Error::at(path, name.referenced, message))
+}
+
+/// A path of the project file, which must stay inside the project.
+fn inner_path(file: &Path, text: &Spanned<String>) -> Result<PathBuf, Error> {
+    let path = PathBuf::from(&text.value);
+    let inner = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    if inner && !text.value.is_empty() {
+        Ok(path.components().filter(|part| matches!(part, Component::Normal(_))).collect())
+    } else {
+        let message = format!("`{}` leads out of its folder: expected a relative path without `..`", text.value);
+        Err(Error::at(file, text.referenced, message))
+    }
+}
+
+fn read(path: &Path) -> Result<String, Error> {
+    std::fs::read_to_string(path).map_err(|error| Error::file("read", path, error))
+}
+
+fn parse<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T, Error> {
+    serde_saphyr::from_str(text).map_err(|error| Error::yaml(path, &error))
+}
+
+fn set_mode(file: &std::fs::File, mode: u32) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.set_permissions(std::fs::Permissions::from_mode(mode))
+}
+
+#[cfg(test)]
+mod tests;

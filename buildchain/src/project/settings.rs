@@ -1,0 +1,179 @@
+//! Settings of one build: the command line wins over the environment, the environment over `.env`, `.env` over the defaults.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::error::Error;
+
+/// Variables of the original buildchain that mean nothing here, with the reason.
+const UNUSED: [(&str, &str); 9] = [
+    ("HARDLINK_BIN", "blobs are linked when they are stored"),
+    ("IMPLANTISOMD5_BIN", "the checksum is implanted while the image is written"),
+    ("MKISOFS_BIN", "the image is written by sealift itself"),
+    ("SKOPEO_BIN", "images are pulled by sealift itself"),
+    ("DOCKER_BIN", "images are built without an engine"),
+    ("VAGRANT_PROVIDER", "there is no Vagrant environment"),
+    ("VAGRANT_UP_ARGS", "there is no Vagrant environment"),
+    ("VAGRANT_SNAPSHOT_NAME", "there is no Vagrant environment"),
+    ("VAGRANT_BIN", "there is no Vagrant environment"),
+];
+
+/// What the command line says of the build's settings.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--profile`.
+    pub profile: Option<String>,
+    /// `--build-root`.
+    pub build_root: Option<PathBuf>,
+}
+
+/// The settings of one build.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The profile, if one is chosen: `SEALIFT_PROFILE`.
+    pub profile: Option<String>,
+    /// The archive's name, if it overrides the project file's: `PROJECT_NAME`.
+    pub project_name: Option<String>,
+    /// The folder that the build writes to, absolute: `BUILD_ROOT`, else `_build` in the project.
+    pub build_root: PathBuf,
+    /// The content store of images, shared by all projects of the user: `SEALIFT_CACHE`, else the XDG cache folder.
+    pub cache: PathBuf,
+    /// Cargo's own folder: `CARGO_HOME`.
+    pub cargo_home: PathBuf,
+    /// The git program: `GIT_BIN`.
+    pub git: PathBuf,
+    /// The date of everything that is built, in seconds since 1970, if given: `SOURCE_DATE_EPOCH`.
+    pub source_date: Option<i64>,
+    /// Mirrors of registries, tried before those of the project file: `REGISTRY_MIRRORS`, pairs `host=url` with blanks or
+    /// commas between them.
+    pub mirrors: Vec<(String, String)>,
+    /// The credentials of registries: `REGISTRY_AUTH_FILE`, else docker's `config.json` where there is one.
+    pub auth_file: Option<PathBuf>,
+    /// The variables that are set and mean nothing here, with the reason.
+    pub unused: Vec<(String, &'static str)>,
+}
+
+impl Settings {
+    /// Gathers the settings of the project at `root` from `.env` there, the `environment` and the command line's `flags`.
+    ///
+    /// # Errors
+    ///
+    /// If `.env` cannot be read or a value cannot be used.
+    pub fn gather(root: &Path, environment: &BTreeMap<String, String>, flags: &Flags) -> Result<Self, Error> {
+        let mut values = dot_env(root)?;
+        let unused = UNUSED
+            .iter()
+            .filter(|(name, _)| values.contains_key(*name))
+            .map(|(name, reason)| ((*name).to_owned(), *reason))
+            .collect();
+        values.extend(environment.iter().map(|(name, value)| (name.clone(), value.clone())));
+        let value = |name: &str| values.get(name).filter(|value| !value.is_empty());
+        let path = |name: &str| value(name).map(PathBuf::from);
+        let home = path("HOME").unwrap_or_else(|| root.join("_build/home"));
+
+        let build_root = flags.build_root.clone().or_else(|| path("BUILD_ROOT")).unwrap_or_else(|| "_build".into());
+        let source_date = value("SOURCE_DATE_EPOCH")
+            .map(|text| {
+                text.parse().ok().filter(|seconds| *seconds >= 0).ok_or_else(|| Error::Setting {
+                    name: "SOURCE_DATE_EPOCH".into(),
+                    message: format!("expected seconds since 1970, found `{text}`"),
+                })
+            })
+            .transpose()?;
+        let cache = path("SEALIFT_CACHE")
+            .or_else(|| path("XDG_CACHE_HOME").map(|cache| cache.join("sealift")))
+            .unwrap_or_else(|| home.join(".cache/sealift"));
+        let docker = path("DOCKER_CONFIG").unwrap_or_else(|| home.join(".docker")).join("config.json");
+        Ok(Self {
+            profile: flags.profile.clone().or_else(|| value("SEALIFT_PROFILE").cloned()),
+            project_name: value("PROJECT_NAME").cloned(),
+            build_root: root.join(build_root),
+            cache: root.join(cache),
+            cargo_home: path("CARGO_HOME").unwrap_or_else(|| home.join(".cargo")),
+            git: path("GIT_BIN").unwrap_or_else(|| "git".into()),
+            source_date,
+            mirrors: value("REGISTRY_MIRRORS").map_or(Ok(Vec::new()), |text| mirrors(text))?,
+            auth_file: path("REGISTRY_AUTH_FILE").or_else(|| docker.is_file().then_some(docker)),
+            unused,
+        })
+    }
+}
+
+/// The variables of `.env` at `root`, in shell syntax with or without `export`; none without the file.
+fn dot_env(root: &Path) -> Result<BTreeMap<String, String>, Error> {
+    let path = root.join(".env");
+    if !path.exists() {
+        return Ok(BTreeMap::new());
+    }
+    let wrong = |error: dotenvy::Error| Error::Setting { name: path.display().to_string(), message: error.to_string() };
+    dotenvy::from_path_iter(&path).map_err(wrong)?.map(|pair| pair.map_err(wrong)).collect()
+}
+
+fn mirrors(text: &str) -> Result<Vec<(String, String)>, Error> {
+    text.split([',', ' ', '\n'])
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let wrong = || Error::Setting {
+                name: "REGISTRY_MIRRORS".into(),
+                message: format!("expected `host=http://mirror/path`, found `{pair}`"),
+            };
+            let (host, url) = pair.split_once('=').ok_or_else(wrong)?;
+            let known = url.starts_with("http://") || url.starts_with("https://");
+            if known && !host.is_empty() { Ok((host.to_owned(), url.to_owned())) } else { Err(wrong()) }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_and_that_over_dot_env() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(
+            root.path().join(".env"),
+            "export PROJECT_NAME=FromFile\nBUILD_ROOT=\"from file\"\nSKOPEO_BIN=/opt/skopeo\n",
+        )
+        .unwrap();
+        let settings = Settings::gather(root.path(), &environment(&[("HOME", "/home/me")]), &Flags::default()).unwrap();
+        assert_eq!(settings.project_name.as_deref(), Some("FromFile"));
+        assert_eq!(settings.build_root, root.path().join("from file"));
+        assert_eq!(settings.cache, Path::new("/home/me/.cache/sealift"));
+        assert_eq!(settings.unused.len(), 1);
+
+        let flags = Flags { build_root: Some("flag".into()), profile: None };
+        let variables = environment(&[("PROJECT_NAME", "FromEnvironment"), ("BUILD_ROOT", "environment")]);
+        let settings = Settings::gather(root.path(), &variables, &flags).unwrap();
+        assert_eq!(settings.project_name.as_deref(), Some("FromEnvironment"));
+        assert_eq!(settings.build_root, root.path().join("flag"));
+    }
+
+    #[test]
+    fn values_that_cannot_be_used_name_their_variable() {
+        let root = tempfile::tempdir().unwrap();
+        for (name, value) in [
+            ("SOURCE_DATE_EPOCH", "yesterday"),
+            ("SOURCE_DATE_EPOCH", "-1"),
+            ("REGISTRY_MIRRORS", "docker.io"),
+            ("REGISTRY_MIRRORS", "docker.io=mirror.example"),
+        ] {
+            let error = Settings::gather(root.path(), &environment(&[(name, value)]), &Flags::default()).unwrap_err();
+            assert!(error.to_string().starts_with(name), "{error}");
+        }
+        std::fs::write(root.path().join(".env"), "BROKEN LINE\n").unwrap();
+        let error = Settings::gather(root.path(), &BTreeMap::new(), &Flags::default()).unwrap_err();
+        assert!(error.to_string().contains(".env"), "{error}");
+    }
+
+    #[test]
+    fn mirrors_are_pairs() {
+        let pairs = mirrors("docker.io=http://m:5000/hub, quay.io=https://q").unwrap();
+        let expected = [("docker.io", "http://m:5000/hub"), ("quay.io", "https://q")];
+        assert_eq!(pairs, expected.map(|(host, url)| (host.to_owned(), url.to_owned())));
+    }
+}

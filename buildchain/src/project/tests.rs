@@ -1,0 +1,108 @@
+//! The project model against right and wrong project files.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::*;
+
+const HEAD: &str = "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {name: Example, version: '1.2.3-dev'}\n";
+
+fn load_with(root: &Path, text: &str, flags: &Flags) -> Result<Project, Error> {
+    std::fs::write(root.join(FILE_NAME), text).unwrap();
+    Project::load(root, Settings::gather(root, &BTreeMap::new(), flags)?)
+}
+
+fn load(text: &str) -> Result<Project, Error> {
+    load_with(tempfile::tempdir().unwrap().path(), text, &Flags::default())
+}
+
+#[test]
+fn a_wrong_project_file_is_named_with_line_and_column() {
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let cases = [
+        ("spec: {imges: {}}", ":4:8: unknown field `imges`", "did you mean `images`?"),
+        ("spec: {images: {pull: [{name: a, source: b}]}}", ":4:", "missing field `tag`"),
+        ("spec: {images: {pull: [{name: a, source: 'UPPER/x', tag: '1'}]}}", ":4:42: ", "UPPER"),
+        ("spec: {images: {pull: [{name: a, source: b, tag: '1', digest: 'sha256:ff'}]}}", ":4:63: ", "sha256"),
+        ("spec: {images: {pull: [{name: '../a', source: b, tag: '1'}]}}", ":4:31: ", "`../a` cannot name an image"),
+        ("spec: {files: [{from: /etc, to: etc}]}", ":4:23: ", "`/etc` leads out"),
+        ("spec: {files: [{from: a, to: b/../../c}]}", ":4:30: ", "leads out"),
+        ("spec: 7", ":4:7: ", ""),
+        ("spec: {}\nspec: {}", ":5:1: duplicate", ""),
+    ];
+    for (spec, place, message) in cases {
+        let error = load(&format!("{HEAD}{spec}\n")).expect_err(spec).to_string();
+        assert!(error.contains("sealift.yaml") && error.contains(place) && error.contains(message), "{spec}: {error}");
+    }
+    let twice = format!(
+        "{HEAD}spec: {{images: {{pull: [{{name: a, source: b, tag: '1', digest: '{digest}'}}, {{name: a, source: c, tag: '1'}}]}}}}\n"
+    );
+    assert!(load(&twice).unwrap_err().to_string().contains("a second image `a:1`"));
+}
+
+#[test]
+fn metadata_is_checked() {
+    let cases = [
+        ("{name: Example}", "no version"),
+        ("{name: Example, version: '1', versionFrom: {file: VERSION}}", "one place only"),
+        ("{name: Example, version: '1 2'}", "is no version"),
+        ("{name: 'a b', version: '1'}", "cannot name an archive"),
+        ("{name: Example-with-a-long-name, version: '1.2.3-alpha.4'}", "at most 32"),
+        ("{name: Example, versionFrom: {file: VERSION}}", "VERSION"),
+    ];
+    for (metadata, message) in cases {
+        let text = format!("apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {metadata}\nspec: {{}}\n");
+        let error = load(&text).expect_err(metadata).to_string();
+        assert!(error.contains(message), "{metadata}: {error}");
+    }
+}
+
+#[test]
+fn the_version_is_read_where_it_stands() {
+    let cases = [
+        ("Cargo.toml", "[workspace.package]\nversion = \"3.4.5\"\n", ", key: workspace.package.version"),
+        ("package.json", "{\"version\": \"3.4.5\"}", ", key: version"),
+        ("Chart.yaml", "version: '3.4.5'\n", ", key: version"),
+        ("VERSION", "3.4.5\n", ""),
+    ];
+    for (file, content, key) in cases {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join(file), content).unwrap();
+        let text = format!(
+            "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {{name: E, versionFrom: {{file: {file}{key}}}}}\nspec: {{}}\n"
+        );
+        let project = load_with(root.path(), &text, &Flags::default()).unwrap();
+        assert_eq!((project.values.version.as_str(), project.values.short_version.as_str()), ("3.4.5", "3.4"), "{file}");
+    }
+}
+
+#[test]
+fn a_profile_adds_its_images_and_the_lock_gives_digests() {
+    let root = tempfile::tempdir().unwrap();
+    let digest = format!("sha256:{}", "b".repeat(64));
+    std::fs::write(
+        root.path().join("catalogue.yaml"),
+        format!(
+            "images:\n  - {{name: pinned, source: quay.io/a/b, tag: v1, digest: '{digest}'}}\n  - {{name: tagged, source: docker.io/library/nginx, tag: '1.27'}}\n"
+        ),
+    )
+    .unwrap();
+    let text = format!("{HEAD}spec: {{profiles: {{full: {{images: {{catalogues: [catalogue.yaml]}}}}}}}}\n");
+    let full = Flags { profile: Some("full".into()), build_root: None };
+
+    assert!(load_with(root.path(), &text, &Flags::default()).unwrap().pull.is_empty());
+    let project = load_with(root.path(), &text, &full).unwrap();
+    assert_eq!(project.pull.len(), 2);
+    let error = project.check_locked().unwrap_err().to_string();
+    assert!(error.contains("docker.io/library/nginx:1.27 is not locked"), "{error}");
+
+    let mut lock = Lock::empty();
+    lock.set("docker.io/library/nginx:1.27".into(), digest.clone());
+    lock.write(root.path()).unwrap();
+    let project = load_with(root.path(), &text, &full).unwrap();
+    project.check_locked().unwrap();
+    assert_eq!(project.pull[1].digest.as_deref(), Some(digest.as_str()));
+
+    let unknown = Flags { profile: Some("fulll".into()), build_root: None };
+    assert!(load_with(root.path(), &text, &unknown).unwrap_err().to_string().contains("full"));
+}

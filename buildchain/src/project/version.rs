@@ -1,0 +1,51 @@
+//! The archive's version, from where it is written.
+
+use std::path::Path;
+
+use super::error::Error;
+use super::file::{Metadata, VersionFile};
+
+/// The version, read from the file that holds it where it is not written in the project file.
+pub(crate) fn resolve(root: &Path, project_file: &Path, metadata: &Metadata) -> Result<String, Error> {
+    let (text, location) = match (&metadata.version, &metadata.version_from) {
+        (Some(text), None) => (text.value.clone(), text.referenced),
+        (None, Some(source)) => (read(root, project_file, source)?, source.file.referenced),
+        (Some(version), Some(_)) => {
+            let message = "both `version` and `versionFrom`: the version stands in one place only";
+            return Err(Error::at(project_file, version.referenced, message));
+        }
+        (None, None) => {
+            let message = "no version: `metadata` needs `version` or `versionFrom`";
+            return Err(Error::at(project_file, metadata.name.referenced, message));
+        }
+    };
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '~');
+    if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(legal) {
+        Ok(text)
+    } else {
+        let message = format!("`{text}` is no version: expected letters, digits and `.-_~`, a letter or digit first");
+        Err(Error::at(project_file, location, message))
+    }
+}
+
+fn read(root: &Path, project_file: &Path, source: &VersionFile) -> Result<String, Error> {
+    let place = source.file.referenced;
+    let path = root.join(super::inner_path(project_file, &source.file)?);
+    let text = std::fs::read_to_string(&path).map_err(|error| Error::file("read", &path, error))?;
+    let Some(key) = &source.key else {
+        return Ok(text.lines().next().unwrap_or_default().trim().to_owned());
+    };
+    let wrong = |message: String| Error::at(project_file, place, format!("{}: {message}", source.file.value));
+    let value: serde_json::Value = match path.extension().and_then(|ending| ending.to_str()) {
+        Some("toml") => toml::from_str(&text).map_err(|error| wrong(error.to_string()))?,
+        Some("json") => serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?,
+        Some("yaml" | "yml") => serde_saphyr::from_str(&text).map_err(|error| wrong(error.to_string()))?,
+        _ => return Err(wrong("`key` needs a file that ends in .toml, .json or .yaml".into())),
+    };
+    let found = key.split('.').try_fold(&value, |value, part| value.get(part));
+    match found {
+        Some(serde_json::Value::String(version)) => Ok(version.clone()),
+        Some(_) => Err(wrong(format!("`{key}` is no string"))),
+        None => Err(wrong(format!("no key `{key}`"))),
+    }
+}
