@@ -18,4 +18,5 @@
 //! Three modules, each ignorant of the next: [`graph`] runs tasks and knows no domain; [`project`] reads what the user
 //! wrote; [`tasks`] is the only place where both meet the rooms that do the work.
 
+pub mod graph;
 pub mod project;

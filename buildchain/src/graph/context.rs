@@ -1,0 +1,138 @@
+//! What an action may ask of the run it is part of.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output as CommandOutput};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use super::children;
+use super::digest::Digest;
+use super::files::{Files, LookError};
+use super::lock;
+use super::report::Stream;
+use super::task::{ActionError, Task};
+
+/// The run, as an action sees it.
+pub struct Context<'run> {
+    root: &'run Path,
+    task: &'run Task,
+    files: &'run Files,
+    cancel: &'run AtomicBool,
+    deadline: Option<Instant>,
+    tell: &'run (dyn Fn(Said<'_>) + Sync),
+    log: Mutex<Log>,
+}
+
+/// What an action says while it runs.
+pub(super) enum Said<'a> {
+    Line(Stream, &'a str),
+    Progress(&'a str),
+}
+
+/// What a task wrote, by stream.
+#[derive(Default)]
+pub(super) struct Log {
+    pub(super) out: String,
+    pub(super) err: String,
+}
+
+impl<'run> Context<'run> {
+    pub(super) fn new(
+        root: &'run Path,
+        task: &'run Task,
+        files: &'run Files,
+        cancel: &'run AtomicBool,
+        deadline: Option<Instant>,
+        tell: &'run (dyn Fn(Said<'_>) + Sync),
+    ) -> Self {
+        Self { root, task, files, cancel, deadline, tell, log: Mutex::default() }
+    }
+
+    pub(super) fn into_log(self) -> Log {
+        self.log.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The task whose action this is.
+    #[must_use]
+    pub fn task(&self) -> &'run Task {
+        self.task
+    }
+
+    /// The absolute path of `path`, which is relative to the root of the graph (or absolute already).
+    #[must_use]
+    pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.root.join(path)
+    }
+
+    /// Says a line. It is kept with the task and shown as one block, never between the lines of another task.
+    pub fn log(&self, line: impl AsRef<str>) {
+        self.line(Stream::Out, line.as_ref());
+    }
+
+    /// Says a line that somebody should look at although the task goes on.
+    pub fn warn(&self, line: impl AsRef<str>) {
+        self.line(Stream::Err, line.as_ref());
+    }
+
+    pub(super) fn line(&self, stream: Stream, line: &str) {
+        let mut log = lock(&self.log);
+        let text = match stream {
+            Stream::Out => &mut log.out,
+            Stream::Err => &mut log.err,
+        };
+        text.push_str(line);
+        text.push('\n');
+        drop(log);
+        (self.tell)(Said::Line(stream, line));
+    }
+
+    /// Says what the action is at now, for a live display. Not kept.
+    pub fn progress(&self, text: impl AsRef<str>) {
+        (self.tell)(Said::Progress(text.as_ref()));
+    }
+
+    /// The run is to stop, or the time of this task is over: clean up and return [`ActionError::Cancelled`].
+    #[must_use]
+    pub fn cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed) || self.timed_out()
+    }
+
+    /// The time this task may take is over.
+    pub(super) fn timed_out(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// The SHA-256 of a regular file, read only if nobody has read this content before.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such regular file, or it cannot be read.
+    pub fn digest(&self, path: impl AsRef<Path>) -> Result<Digest, LookError> {
+        self.files.digest(path.as_ref())
+    }
+
+    /// Teaches the run the SHA-256 of a file this action has just written, so that nobody reads it again.
+    /// Call it when the file stands under its final name.
+    ///
+    /// A wrong digest here makes a wrong build: give only what was computed from the very bytes written.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such regular file.
+    pub fn known(&self, path: impl AsRef<Path>, digest: Digest) -> Result<(), LookError> {
+        self.files.teach(path.as_ref(), digest)
+    }
+
+    /// Runs a child to its end, in a process group of its own, with an empty standard input; its output is logged line by line and returned.
+    /// A child that exits with anything but 0 makes the task fail. When the run is stopped or the time of the task is over,
+    /// the group is sent SIGTERM and, five seconds later, SIGKILL.
+    ///
+    /// # Errors
+    ///
+    /// [`ActionError::Broken`] if it cannot be started, [`ActionError::Failed`] if it exits with anything but 0,
+    /// [`ActionError::Cancelled`] if it was stopped.
+    pub fn run(&self, command: &mut Command) -> Result<CommandOutput, ActionError> {
+        children::run(self, command)
+    }
+}

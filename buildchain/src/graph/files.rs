@@ -1,0 +1,396 @@
+//! The files of the build: what they are and what is in them, each read once.
+//!
+//! A digest is remembered under the device and inode of its file, together with the size and both times it had.
+//! While these are the same, so is the content, and the file is not read. Hard links share one memory.
+//!
+//! A file changed within the clock's granularity of our look keeps its times: what we saw of such a *racy* file serves this run
+//! but is not remembered. The clock that counts is that of the file system, so it is read from a file we touch beside the state.
+//!
+//! A change of the change-time alone, together with a change of the link count, is a hard link made or removed: the content is
+//! what it was. Without this rule each link into a tree would have its file read again.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError, RwLock};
+use std::thread;
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps};
+use sha2::{Digest as _, Sha256};
+
+use super::digest::Digest;
+use super::lock;
+
+/// What the file system says of a file's content without reading it. Times are nanoseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) dev: u64,
+    pub(super) ino: u64,
+    pub(super) size: u64,
+    pub(super) modified: i64,
+    pub(super) changed: i64,
+    pub(super) links: u64,
+}
+
+impl Identity {
+    fn of(stat: &Stat) -> Self {
+        Self {
+            dev: stat.st_dev,
+            ino: stat.st_ino,
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            modified: nanoseconds(stat.st_mtime, stat.st_mtime_nsec),
+            changed: nanoseconds(stat.st_ctime, stat.st_ctime_nsec),
+            links: stat.st_nlink,
+        }
+    }
+
+    /// The content seen under `self` is still that of the file that is `now`.
+    fn holds(&self, now: &Self) -> bool {
+        self.size == now.size
+            && self.modified == now.modified
+            && (self.changed == now.changed || self.links != now.links)
+    }
+}
+
+fn nanoseconds(seconds: i64, nanoseconds: impl TryInto<i64>) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds.try_into().unwrap_or(0))
+}
+
+/// What stands at a path, as far as a build can depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) kind: Kind,
+    /// The permission bits.
+    pub(super) mode: u16,
+    /// Of a file its content, of a link its target, of a folder nothing.
+    pub(super) digest: Digest,
+}
+
+/// The kinds of files a build may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    File,
+    Link,
+    Folder,
+}
+
+/// The content of a path could not be learnt.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LookError {
+    /// The operating system refuses.
+    #[error("cannot {operation} {}", path.display())]
+    Io {
+        /// What was tried: `read`, `list`, `look at`.
+        operation: &'static str,
+        /// The path, as it was given.
+        path: PathBuf,
+        /// Its reason.
+        source: io::Error,
+    },
+    /// It is there, and is no regular file.
+    #[error("{} is {found}, not a file", path.display())]
+    NotAFile {
+        /// The path, as it was given.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
+}
+
+impl LookError {
+    pub(super) fn io(operation: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
+        Self::Io { operation, path: path.to_owned(), source: source.into() }
+    }
+}
+
+/// One digest learnt, for the state to remember.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    pub(super) identity: Identity,
+    pub(super) digest: Digest,
+}
+
+type Inode = (u64, u64);
+
+/// The files of one run.
+pub(super) struct Files {
+    root: OwnedFd,
+    /// Whose times are the clock of the file system.
+    probe: File,
+    known: RwLock<HashMap<Inode, Known>>,
+    /// What was seen of racy files: good for this run only.
+    fresh: RwLock<HashMap<Inode, Known>>,
+    /// Learnt since the state was last written.
+    learnt: Mutex<Vec<Known>>,
+    /// Being read now, so that a second reader waits for the first.
+    reading: Mutex<HashSet<Inode>>,
+    read: Condvar,
+    threads: usize,
+    /// How many files were read, for the tests.
+    pub(super) reads: AtomicUsize,
+}
+
+/// From this size on it is cheaper to wait for the clock to tick than to read a file again in the next run.
+const WORTH_A_TICK: u64 = 1 << 20;
+
+/// From this sum of sizes on several files are read by several threads.
+const WORTH_THREADS: u64 = 1 << 20;
+
+const BUFFER: usize = 256 << 10;
+
+impl Files {
+    pub(super) fn new(
+        root: &Path,
+        probe: File,
+        known: HashMap<Inode, Known>,
+        threads: usize,
+    ) -> Result<Self, LookError> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = rustix::fs::open(root, flags, Mode::empty())
+            .map_err(|error| LookError::io("open", root, error))?;
+        Ok(Self {
+            root: opened,
+            probe,
+            known: RwLock::new(known),
+            fresh: RwLock::default(),
+            learnt: Mutex::default(),
+            reading: Mutex::default(),
+            read: Condvar::new(),
+            threads: threads.max(1),
+            reads: AtomicUsize::new(0),
+        })
+    }
+
+    /// What stands at `path`, links followed; `None` if nothing does.
+    pub(super) fn look(&self, path: &Path) -> Result<Option<Seen>, LookError> {
+        self.look_with(path, AtFlags::empty())
+    }
+
+    /// What stands at `path`, which may be a link itself; `None` if nothing does.
+    pub(super) fn look_at_link(&self, path: &Path) -> Result<Option<Seen>, LookError> {
+        self.look_with(path, AtFlags::SYMLINK_NOFOLLOW)
+    }
+
+    fn look_with(&self, path: &Path, flags: AtFlags) -> Result<Option<Seen>, LookError> {
+        match self.stat(path, flags)? {
+            None => Ok(None),
+            Some(stat) => self.seen(path, &stat).map(Some),
+        }
+    }
+
+    fn stat(&self, path: &Path, flags: AtFlags) -> Result<Option<Stat>, LookError> {
+        match rustix::fs::statat(&self.root, path, flags) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
+            Err(error) => Err(LookError::io("look at", path, error)),
+        }
+    }
+
+    fn seen(&self, path: &Path, stat: &Stat) -> Result<Seen, LookError> {
+        let mode = u16::try_from(stat.st_mode & 0o7777).unwrap_or(0);
+        let (kind, digest) = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => (Kind::File, self.content(path, Identity::of(stat))?),
+            FileType::Symlink => {
+                let target = rustix::fs::readlinkat(&self.root, path, Vec::new())
+                    .map_err(|error| LookError::io("read the link", path, error))?;
+                (Kind::Link, Digest::of(target.as_bytes()))
+            }
+            FileType::Directory => (Kind::Folder, Digest::from_bytes([0; 32])),
+            _ => {
+                return Err(LookError::NotAFile { path: path.to_owned(), found: "a device, pipe or socket" });
+            }
+        };
+        // A link has no permissions of its own, and file systems differ in what they say of it.
+        Ok(Seen { kind, mode: if kind == Kind::Link { 0o777 } else { mode }, digest })
+    }
+
+    /// The SHA-256 of the regular file at `path`, links followed.
+    pub(super) fn digest(&self, path: &Path) -> Result<Digest, LookError> {
+        self.content(path, self.regular(path)?)
+    }
+
+    fn regular(&self, path: &Path) -> Result<Identity, LookError> {
+        let stat = rustix::fs::statat(&self.root, path, AtFlags::empty())
+            .map_err(|error| LookError::io("look at", path, error))?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Ok(Identity::of(&stat)),
+            FileType::Directory => Err(LookError::NotAFile { path: path.to_owned(), found: "a folder" }),
+            _ => Err(LookError::NotAFile { path: path.to_owned(), found: "a device, pipe or socket" }),
+        }
+    }
+
+    /// Takes `digest` for that of the file at `path`, on the word of the action that wrote it.
+    pub(super) fn teach(&self, path: &Path, digest: Digest) -> Result<(), LookError> {
+        let identity = self.regular(path)?;
+        let now = if identity.size >= WORTH_A_TICK { self.wait_for_tick(&identity) } else { self.now() };
+        self.remember(Known { identity, digest }, now);
+        Ok(())
+    }
+
+    /// The digest remembered for what `now` describes.
+    fn remembered(&self, now: &Identity) -> Option<Digest> {
+        let inode = (now.dev, now.ino);
+        let find = |map: &RwLock<HashMap<Inode, Known>>| {
+            let map = map.read().unwrap_or_else(PoisonError::into_inner);
+            map.get(&inode)
+                .filter(|known| known.identity.holds(now))
+                .map(|known| (known.digest, known.identity))
+        };
+        if let Some((digest, was)) = find(&self.known) {
+            if was != *now {
+                // A link was made or removed: remember the new times, else the rule would have to hold for ever.
+                self.remember(Known { identity: *now, digest }, self.now());
+            }
+            return Some(digest);
+        }
+        find(&self.fresh).map(|(digest, _)| digest)
+    }
+
+    /// Remembers for good what is older than `now`, and for this run what is not.
+    fn remember(&self, known: Known, now: i64) {
+        let Identity { dev, ino, modified, changed, .. } = known.identity;
+        // Times without a fraction come from a file system that counts in seconds, or in twos.
+        let tick =
+            if modified % 1_000_000_000 == 0 && changed % 1_000_000_000 == 0 { 2_000_000_000 } else { 0 };
+        let racy = changed.max(modified).saturating_add(tick) >= now;
+        let map = if racy { &self.fresh } else { &self.known };
+        map.write().unwrap_or_else(PoisonError::into_inner).insert((dev, ino), known);
+        if !racy {
+            lock(&self.learnt).push(known);
+        }
+    }
+
+    /// What was learnt since the last call.
+    pub(super) fn take_learnt(&self) -> Vec<Known> {
+        std::mem::take(&mut lock(&self.learnt))
+    }
+
+    /// The file system's clock. 0, which makes everything racy, if it cannot be read.
+    fn now(&self) -> i64 {
+        let touch = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
+        let times = Timestamps { last_access: touch, last_modification: touch };
+        rustix::fs::futimens(&self.probe, &times)
+            .and_then(|()| rustix::fs::fstat(&self.probe))
+            .map_or(0, |stat| nanoseconds(stat.st_mtime, stat.st_mtime_nsec))
+    }
+
+    /// Waits, no longer than a clock's tick lasts, until the file is older than now.
+    fn wait_for_tick(&self, identity: &Identity) -> i64 {
+        let mut now = self.now();
+        for _ in 0..20 {
+            if now > identity.changed.max(identity.modified) {
+                break;
+            }
+            thread::sleep(Duration::from_millis(1));
+            now = self.now();
+        }
+        now
+    }
+
+    fn content(&self, path: &Path, identity: Identity) -> Result<Digest, LookError> {
+        if let Some(digest) = self.remembered(&identity) {
+            return Ok(digest);
+        }
+        let inode = (identity.dev, identity.ino);
+        let mut reading = lock(&self.reading);
+        while !reading.insert(inode) {
+            reading = self.read.wait(reading).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(reading);
+        // Whoever read it before us may have left what we want.
+        let digest = match self.remembered(&identity) {
+            Some(digest) => Ok(digest),
+            None => self.read_content(path, &identity),
+        };
+        lock(&self.reading).remove(&inode);
+        self.read.notify_all();
+        digest
+    }
+
+    fn read_content(&self, path: &Path, identity: &Identity) -> Result<Digest, LookError> {
+        let failed = |error: io::Error| LookError::io("read", path, error);
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        let now = if identity.size >= WORTH_A_TICK { self.wait_for_tick(identity) } else { self.now() };
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let opened = rustix::fs::openat(&self.root, path, flags, Mode::empty())
+            .map_err(|error| failed(error.into()))?;
+        let mut file = File::from(opened);
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; BUFFER.min(usize::try_from(identity.size).unwrap_or(BUFFER).max(4096))];
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(length) => hash.update(buffer.get(..length).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        let digest = Digest::from_bytes(hash.finalize().into());
+        let after = rustix::fs::fstat(&file).map_err(|error| failed(error.into()))?;
+        let after = Identity::of(&after);
+        if after == *identity {
+            self.remember(Known { identity: after, digest }, now);
+        }
+        Ok(digest)
+    }
+
+    /// Looks at many paths, reading those that must be read with several threads. Results in the order of the paths.
+    pub(super) fn look_all(&self, paths: &[&Path], follow: bool) -> Vec<Result<Option<Seen>, LookError>> {
+        let flags = if follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
+        let mut unread = 0;
+        let stats: Vec<_> = paths
+            .iter()
+            .map(|path| {
+                let stat = self.stat(path, flags);
+                if let Ok(Some(stat)) = &stat
+                    && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+                {
+                    let identity = Identity::of(stat);
+                    if self.remembered(&identity).is_none() {
+                        unread += identity.size.max(1 << 12);
+                    }
+                }
+                stat
+            })
+            .collect();
+        let finish = |(path, stat): (&&Path, Result<Option<Stat>, LookError>)| match stat? {
+            None => Ok(None),
+            Some(stat) => self.seen(path, &stat).map(Some),
+        };
+        if unread >= WORTH_THREADS && self.threads > 1 && paths.len() > 1 {
+            self.warm(paths, &stats);
+        }
+        paths.iter().zip(stats).map(finish).collect()
+    }
+
+    /// Reads all regular files nobody knows yet, largest first, with all threads. Errors are met again by who looks next.
+    fn warm(&self, paths: &[&Path], stats: &[Result<Option<Stat>, LookError>]) {
+        let mut work: Vec<(&Path, Identity)> = paths
+            .iter()
+            .zip(stats)
+            .filter_map(|(path, stat)| match stat {
+                Ok(Some(stat)) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
+                    Some((*path, Identity::of(stat)))
+                }
+                _ => None,
+            })
+            .filter(|(_, identity)| self.remembered(identity).is_none())
+            .collect();
+        work.sort_by_key(|(_, identity)| std::cmp::Reverse(identity.size));
+        let next = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for _ in 0..self.threads.min(work.len()) {
+                scope.spawn(|| {
+                    while let Some((path, identity)) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let _ = self.content(path, *identity);
+                    }
+                });
+            }
+        });
+    }
+}
