@@ -1,4 +1,47 @@
-//! OS packages: RPM building and repository metadata.
+//! OS packages: building RPMs and indexing repositories.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let (base, repository) = (folder.path().join("base"), folder.path().join("repository"));
+//! # std::fs::create_dir(&base)?;
+//! # std::fs::write(base.join("motd"), "Served from one file.\n")?;
+//! let definition: packages::Definition = serde_saphyr::from_str(
+//!     r#"
+//!     name: motd
+//!     version: 2.11.0-dev
+//!     release: "1"
+//!     arch: noarch
+//!     summary: Says what serves this node
+//!     license: Apache-2.0
+//!     files:
+//!       - {from: motd, to: /etc/motd, kind: config}
+//!     "#,
+//! )?;
+//! let source_date = 1_700_000_000;
+//! let package = packages::build(&definition, &base, source_date, &repository.join("noarch"))?;
+//! assert_eq!(package.nevra, "motd-2.11.0~dev-1.noarch");
+//!
+//! let index = packages::repository::index(&repository, source_date)?;
+//! assert_eq!(index.packages, 1);
+//! assert!(index.repomd.ends_with("repodata/repomd.xml"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A package is [defined](Definition) by data: this crate reads neither spec files nor the clock, runs no
+//! compiler and looks at no environment. Equal inputs give equal bytes, on any machine and at any time.
+//!
+//! # What it is built on
+//!
+//! * The crate `rpm` puts packages together. Its reader is not used: it allocates what a header promises and
+//!   slices at offsets that it does not check, so a damaged file could end the process. The
+//!   headers of foreign packages are read by a module of this crate instead, with bounds.
+//! * Repository metadata are written with `quick-xml`. The crate `rpmrepo_metadata` (0.9.1, MPL-2.0) was
+//!   considered: it reads with that same reader, reads each package twice, writes modification times, and
+//!   brings bzip2, xz (a C library) and second versions of the hash crates. Metadata of one kind of
+//!   compression, written and never read, are a few hundred lines.
+//! * `jiff` turns a changelog's days into seconds, `rustix` exchanges two folders' names in one step.
 
 mod build;
 mod check;

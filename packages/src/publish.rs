@@ -5,8 +5,11 @@
 //! ends with the process), so that two runs never write under the same hidden name.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
 use crate::error::{Error, Result};
 
@@ -20,6 +23,11 @@ impl Folder {
     /// Creates the folder where it is missing and waits until no other process holds it.
     pub(crate) fn lock(path: &Path) -> Result<Self> {
         fs::create_dir_all(path).map_err(Error::io("create the folder", path))?;
+        Self::lock_existing(path)
+    }
+
+    /// Waits until no other process holds the folder.
+    pub(crate) fn lock_existing(path: &Path) -> Result<Self> {
         let handle = File::open(path).map_err(Error::io("open the folder", path))?;
         handle.lock().map_err(Error::io("lock the folder", path))?;
         Ok(Self { path: path.to_owned(), handle })
@@ -53,4 +61,47 @@ impl Folder {
     pub(crate) fn sync(&self) -> Result<()> {
         self.handle.sync_all().map_err(Error::io("write the folder", &self.path))
     }
+}
+
+/// Removes a folder with all that is in it, if it is there.
+pub(crate) fn remove_folder(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(Error::io("remove the folder", path)),
+    }
+}
+
+/// Puts the folder `new` in the place of `old`, both in `parent`; readers see the one or the other.
+pub(crate) fn replace_folder(parent: &Folder, new: &Path, old: &Path) -> Result<()> {
+    match fs::symlink_metadata(old) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            fs::rename(new, old).map_err(Error::io("rename", new))?;
+            return parent.sync();
+        }
+        Err(source) => return Err(Error::Io { operation: "read", path: old.to_owned(), source }),
+        Ok(metadata) if !metadata.is_dir() => {
+            return Err(Error::Unindexable {
+                path: old.to_owned(),
+                reason: "it is in the way and no folder",
+            });
+        }
+        Ok(_) => {}
+    }
+    match renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE) {
+        Ok(()) => {}
+        // Some network filesystems cannot exchange two names: there, the place is empty for an instant.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            remove_folder(old)?;
+            fs::rename(new, old).map_err(Error::io("rename", new))?;
+        }
+        Err(error) => {
+            return Err(Error::Io {
+                operation: "exchange with the new folder",
+                path: old.to_owned(),
+                source: error.into(),
+            });
+        }
+    }
+    parent.sync()?;
+    remove_folder(new)
 }

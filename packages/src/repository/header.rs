@@ -1,0 +1,235 @@
+//! The headers of an RPM file, read with bounds.
+//!
+//! An RPM file is a lead of 96 bytes, a signature header padded to 8 bytes, a header, and the payload. A header
+//! is an introduction of 16 bytes with the numbers of index entries and of data bytes, an index of 16 bytes per
+//! entry (tag, type, offset into the data, number of items, big-endian), and the data. Strings end with NUL.
+//!
+//! The reader allocates what the file holds and not what it promises, looks at no byte outside the data, and
+//! hands out arrays as iterators, so that a small file cannot claim a large result.
+
+use std::borrow::Cow;
+use std::io::Read;
+
+use super::tag::Tag;
+
+/// Entries of a header; `rpm` itself refuses more.
+const MAX_ENTRIES: u32 = 0xffff;
+/// Bytes of a header's data. The largest of a distribution's packages (debugging symbols) stay below 32 MiB.
+const MAX_DATA: u32 = 64 << 20;
+
+const LEAD: [u8; 4] = [0xed, 0xab, 0xee, 0xdb];
+const INTRODUCTION: [u8; 4] = [0x8e, 0xad, 0xe8, 0x01];
+
+/// What is wrong with a package, and where; the caller knows which file it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) place: String,
+    pub(super) expected: String,
+    pub(super) found: String,
+}
+
+impl Fault {
+    pub(super) fn new(
+        place: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Self {
+        Self { place: place.into(), expected: expected.into(), found: found.into() }
+    }
+}
+
+/// The two headers of a package and the bytes `start..end` of the file that the second one takes.
+pub(super) struct Headers {
+    pub(super) signature: Header,
+    pub(super) main: Header,
+    pub(super) start: u64,
+    pub(super) end: u64,
+}
+
+impl Headers {
+    pub(super) fn read(input: &mut impl Read) -> Result<Self, Fault> {
+        let mut lead = [0; 96];
+        fill(input, &mut lead, "lead")?;
+        if !lead.starts_with(&LEAD) {
+            return Err(Fault::new("lead", "the RPM magic edabeedb", hex::encode(&lead[..4])));
+        }
+        let signature = Header::read(input, "signature header")?;
+        let padding = signature.size().next_multiple_of(8) - signature.size();
+        let mut rest = [0; 8];
+        fill(input, rest.get_mut(..padding).unwrap_or_default(), "signature header")?;
+        let start = (lead.len() + signature.size() + padding) as u64;
+        let main = Header::read(input, "header")?;
+        let end = start + main.size() as u64;
+        Ok(Self { signature, main, start, end })
+    }
+}
+
+/// One header: its index and its data.
+pub(super) struct Header {
+    index: Vec<u8>,
+    data: Vec<u8>,
+}
+
+/// The types of index entries that are read here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Type {
+    Int16 = 3,
+    Int32 = 4,
+    Int64 = 5,
+    String = 6,
+    StringArray = 8,
+    I18nString = 9,
+}
+
+impl Header {
+    fn read(input: &mut impl Read, place: &'static str) -> Result<Self, Fault> {
+        let mut introduction = [0; 16];
+        fill(input, &mut introduction, place)?;
+        let [m0, m1, m2, m3, _, _, _, _, e0, e1, e2, e3, d0, d1, d2, d3] = introduction;
+        if [m0, m1, m2, m3] != INTRODUCTION {
+            return Err(Fault::new(place, "the header magic 8eade801", hex::encode([m0, m1, m2, m3])));
+        }
+        let entries = u32::from_be_bytes([e0, e1, e2, e3]);
+        let bytes = u32::from_be_bytes([d0, d1, d2, d3]);
+        if entries > MAX_ENTRIES {
+            return Err(Fault::new(place, format!("{MAX_ENTRIES} entries at most"), entries.to_string()));
+        }
+        if bytes > MAX_DATA {
+            return Err(Fault::new(place, format!("{MAX_DATA} bytes of data at most"), bytes.to_string()));
+        }
+        let mut section = |length: u32| {
+            let mut section = Vec::new();
+            let read = input.by_ref().take(length.into()).read_to_end(&mut section);
+            match read {
+                Ok(read) if read == length as usize => Ok(section),
+                Ok(read) => {
+                    Err(Fault::new(place, format!("{length} bytes"), format!("{read}, then the end")))
+                }
+                Err(error) => Err(Fault::new(place, format!("{length} bytes"), error.to_string())),
+            }
+        };
+        Ok(Self { index: section(entries * 16)?, data: section(bytes)? })
+    }
+
+    fn size(&self) -> usize {
+        16 + self.index.len() + self.data.len()
+    }
+
+    /// The items of the first entry with this tag, from its first byte to the end of the data, and their number.
+    fn items(&self, tag: Tag, types: &[Type]) -> Result<Option<(&[u8], u32)>, Fault> {
+        let (entries, _) = self.index.as_chunks::<16>();
+        let Some(entry) = entries.iter().find(|entry| entry.starts_with(&tag.number().to_be_bytes())) else {
+            return Ok(None);
+        };
+        let [_, _, _, _, t0, t1, t2, t3, o0, o1, o2, o3, c0, c1, c2, c3] = *entry;
+        let kind = u32::from_be_bytes([t0, t1, t2, t3]);
+        let offset = u32::from_be_bytes([o0, o1, o2, o3]);
+        let count = u32::from_be_bytes([c0, c1, c2, c3]);
+        if !types.iter().any(|known| *known as u32 == kind) {
+            let known: Vec<String> = types.iter().map(|known| (*known as u32).to_string()).collect();
+            return Err(Fault::new(tag.name(), format!("the type {}", known.join(" or ")), kind.to_string()));
+        }
+        let items = self.data.get(offset as usize..).ok_or_else(|| {
+            Fault::new(tag.name(), format!("an offset up to {}", self.data.len()), offset.to_string())
+        })?;
+        Ok(Some((items, count)))
+    }
+
+    /// An array of numbers; empty where the tag is absent.
+    fn numbers<const SIZE: usize>(&self, tag: Tag, kind: Type) -> Result<&[[u8; SIZE]], Fault> {
+        let (items, count) = self.items(tag, &[kind])?.unwrap_or_default();
+        let (items, _) = items.as_chunks::<SIZE>();
+        items.get(..count as usize).ok_or_else(|| {
+            Fault::new(tag.name(), format!("{count} numbers"), format!("the end after {}", items.len()))
+        })
+    }
+
+    /// An array of 32-bit numbers as they lie there; empty where the tag is absent.
+    pub(super) fn words(&self, tag: Tag) -> Result<&[[u8; 4]], Fault> {
+        self.numbers(tag, Type::Int32)
+    }
+
+    pub(super) fn u16s(&self, tag: Tag) -> Result<impl ExactSizeIterator<Item = u16> + '_, Fault> {
+        Ok(self.numbers(tag, Type::Int16)?.iter().copied().map(u16::from_be_bytes))
+    }
+
+    pub(super) fn u32s(&self, tag: Tag) -> Result<impl ExactSizeIterator<Item = u32> + '_, Fault> {
+        Ok(self.words(tag)?.iter().copied().map(u32::from_be_bytes))
+    }
+
+    /// A size, of which RPM has a tag of 64 bits beside the one of 32.
+    pub(super) fn size_of(&self, short: Tag, long: Tag) -> Result<Option<u64>, Fault> {
+        if let Some(size) = self.numbers(long, Type::Int64)?.first() {
+            return Ok(Some(u64::from_be_bytes(*size)));
+        }
+        Ok(self.u32s(short)?.next().map(u64::from))
+    }
+
+    /// An array of strings; empty where the tag is absent.
+    pub(super) fn strings(&self, tag: Tag) -> Result<Strings<'_>, Fault> {
+        let types = [Type::String, Type::StringArray, Type::I18nString];
+        let (items, count) = self.items(tag, &types)?.unwrap_or_default();
+        let present = items.iter().filter(|byte| **byte == 0).take(count as usize).count();
+        if present < count as usize {
+            let expected = format!("{count} strings that end with NUL");
+            return Err(Fault::new(tag.name(), expected, format!("the end after {present}")));
+        }
+        Ok(Strings { rest: items, left: count as usize })
+    }
+
+    /// A string, or of a translated one the untranslated form; empty where the tag is absent.
+    pub(super) fn string(&self, tag: Tag) -> Result<&[u8], Fault> {
+        Ok(self.strings(tag)?.next().unwrap_or_default())
+    }
+
+    pub(super) fn has(&self, tag: Tag) -> bool {
+        let (entries, _) = self.index.as_chunks::<16>();
+        entries.iter().any(|entry| entry.starts_with(&tag.number().to_be_bytes()))
+    }
+}
+
+/// The strings of an entry; all of them are known to be there.
+#[derive(Clone)]
+pub(super) struct Strings<'a> {
+    rest: &'a [u8],
+    left: usize,
+}
+
+impl<'a> Iterator for Strings<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        self.left = self.left.checked_sub(1)?;
+        let end = self.rest.iter().position(|byte| *byte == 0)?;
+        let string = self.rest.get(..end)?;
+        self.rest = self.rest.get(end + 1..)?;
+        Some(string)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Strings<'_> {}
+
+fn fill(input: &mut impl Read, buffer: &mut [u8], place: &'static str) -> Result<(), Fault> {
+    let expected = buffer.len();
+    input.read_exact(buffer).map_err(|error| {
+        let found = if error.kind() == std::io::ErrorKind::UnexpectedEof {
+            "the end of the file".to_owned()
+        } else {
+            error.to_string()
+        };
+        Fault::new(place, format!("{expected} bytes"), found)
+    })
+}
+
+/// The text of a string of a header. Before RPM 4.14 nothing said how it is encoded: what is no UTF-8 is read as
+/// Latin-1, which fits the packages that there are.
+pub(super) fn text(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(bytes.iter().copied().map(char::from).collect()),
+    }
+}

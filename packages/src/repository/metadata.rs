@@ -1,0 +1,478 @@
+//! What repository metadata says about one package, in the three files' own XML.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::io::{self, Write};
+
+use quick_xml::Writer;
+use quick_xml::escape::partial_escape;
+use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
+
+use super::header::{Fault, Header, Headers, Strings, text};
+use super::tag::{self, Tag};
+
+/// Files of one package; a distribution's largest have a fifth of it.
+const MAX_FILES: usize = 1_000_000;
+/// Dependencies of one kind of one package.
+const MAX_DEPENDENCIES: usize = 250_000;
+/// Entries of the changelog that are kept, the newest ones, as createrepo_c does by default.
+const CHANGELOG_ENTRIES: usize = 10;
+
+const DIRECTORY: u16 = 0o040_000;
+const FILE_TYPE: u16 = 0o170_000;
+/// File flag `RPMFILE_GHOST`: belongs to the package but is not in it.
+const GHOST: u32 = 1 << 6;
+/// Dependency flags `RPMSENSE_PREREQ`, `_SCRIPT_PRE`, `_SCRIPT_POST`: needed before the package is installed.
+const NEEDED_FIRST: u32 = 1 << 6 | 1 << 9 | 1 << 10;
+
+/// Where XML goes.
+pub(super) type Xml<'a> = Writer<&'a mut dyn Write>;
+
+/// Why a package's entry could not be written: the package, or the place it is written to.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Package(Fault),
+    Write(io::Error),
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Package(fault)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Write(error)
+    }
+}
+
+/// A package file: its headers and what is known of it as a file.
+pub(super) struct Package<'a> {
+    headers: &'a Headers,
+    /// SHA-256 of the whole file, in hexadecimal: the package's identity in all three files.
+    checksum: &'a str,
+    size: u64,
+    /// The path from the repository's folder.
+    location: &'a str,
+    name: Cow<'a, str>,
+    arch: Cow<'a, str>,
+    epoch: u32,
+    version: Cow<'a, str>,
+    release: Cow<'a, str>,
+}
+
+impl<'a> Package<'a> {
+    pub(super) fn new(
+        headers: &'a Headers,
+        checksum: &'a str,
+        size: u64,
+        location: &'a str,
+    ) -> Result<Self, Fault> {
+        let main = &headers.main;
+        let is_source = main.has(tag::SOURCEPACKAGE) || !main.has(tag::SOURCERPM);
+        Ok(Self {
+            headers,
+            checksum,
+            size,
+            location,
+            name: label(main, tag::NAME)?,
+            arch: if is_source { Cow::Borrowed("src") } else { label(main, tag::ARCH)? },
+            epoch: main.u32s(tag::EPOCH)?.next().unwrap_or(0),
+            version: label(main, tag::VERSION)?,
+            release: label(main, tag::RELEASE)?,
+        })
+    }
+
+    /// Writes the package's entry of `primary.xml`: what it is, what it needs, and the files that dependencies
+    /// name most.
+    pub(super) fn primary(&self, xml: &mut Xml<'_>) -> Result<(), Failure> {
+        let main = &self.headers.main;
+        let line = |tag| Ok::<_, Fault>(printable(text(main.string(tag)?)));
+        let build_time = main.u32s(tag::BUILDTIME)?.next().unwrap_or(0).to_string();
+        let installed = main.size_of(tag::SIZE, tag::LONGSIZE)?.unwrap_or(0).to_string();
+
+        open(xml, "package", &[("type", "rpm")])?;
+        element(xml, "name", &self.name)?;
+        element(xml, "arch", &self.arch)?;
+        self.write_version(xml)?;
+        full(xml, "checksum", &[("type", "sha256"), ("pkgid", "YES")], self.checksum)?;
+        element(xml, "summary", &line(tag::SUMMARY)?)?;
+        element(xml, "description", &line(tag::DESCRIPTION)?)?;
+        element(xml, "packager", &line(tag::PACKAGER)?)?;
+        element(xml, "url", &line(tag::URL)?)?;
+        // The file's own time is an accident of its copying; the time of the build is the package's.
+        empty(xml, "time", &[("file", &build_time), ("build", &build_time)])?;
+        let (size, archive) = (self.size.to_string(), self.archive_size()?.to_string());
+        empty(xml, "size", &[("package", &size), ("installed", &installed), ("archive", &archive)])?;
+        empty(xml, "location", &[("href", self.location)])?;
+        open(xml, "format", &[])?;
+        element(xml, "rpm:license", &line(tag::LICENSE)?)?;
+        element(xml, "rpm:vendor", &line(tag::VENDOR)?)?;
+        element(xml, "rpm:group", &line(tag::GROUP)?)?;
+        element(xml, "rpm:buildhost", &line(tag::BUILDHOST)?)?;
+        element(xml, "rpm:sourcerpm", &line(tag::SOURCERPM)?)?;
+        let (start, end) = (self.headers.start.to_string(), self.headers.end.to_string());
+        empty(xml, "rpm:header-range", &[("start", &start), ("end", &end)])?;
+        self.write_dependencies(xml)?;
+        for file in self.files()? {
+            let file = file?;
+            if file.is_primary() {
+                file.write(xml)?;
+            }
+        }
+        close(xml, "format")?;
+        close(xml, "package")
+    }
+
+    /// Writes the package's entry of `filelists.xml`: every file.
+    pub(super) fn filelists(&self, xml: &mut Xml<'_>) -> Result<(), Failure> {
+        self.open_short(xml)?;
+        for file in self.files()? {
+            file?.write(xml)?;
+        }
+        close(xml, "package")
+    }
+
+    /// Writes the package's entry of `other.xml`: the changelog, oldest entry first.
+    pub(super) fn other(&self, xml: &mut Xml<'_>) -> Result<(), Failure> {
+        self.open_short(xml)?;
+        let main = &self.headers.main;
+        let times = main.u32s(tag::CHANGELOGTIME)?;
+        let authors = main.strings(tag::CHANGELOGNAME)?;
+        let texts = main.strings(tag::CHANGELOGTEXT)?;
+        same_length("CHANGELOGNAME", times.len(), authors.len())?;
+        same_length("CHANGELOGTEXT", times.len(), texts.len())?;
+        let newest: Vec<_> = times.zip(authors).zip(texts).take(CHANGELOG_ENTRIES).collect();
+        // Readers order entries by their date alone: entries of one day keep their order by a second each.
+        let (mut last_time, mut last_date) = (None, 0);
+        for ((time, author), text_of_change) in newest.into_iter().rev() {
+            let date = if last_time == Some(time) { last_date + 1 } else { u64::from(time) };
+            (last_time, last_date) = (Some(time), date);
+            let author = printable(text(author));
+            let date = date.to_string();
+            let attributes = [("author", author.trim()), ("date", &date)];
+            full(xml, "changelog", &attributes, &printable(text(text_of_change)))?;
+        }
+        close(xml, "package")
+    }
+
+    fn open_short(&self, xml: &mut Xml<'_>) -> Result<(), Failure> {
+        open(
+            xml,
+            "package",
+            &[("pkgid", self.checksum), ("name", self.name.as_ref()), ("arch", self.arch.as_ref())],
+        )?;
+        self.write_version(xml)
+    }
+
+    fn write_version(&self, xml: &mut Xml<'_>) -> Result<(), Failure> {
+        let epoch = self.epoch.to_string();
+        empty(
+            xml,
+            "version",
+            &[("epoch", epoch.as_str()), ("ver", self.version.as_ref()), ("rel", self.release.as_ref())],
+        )
+    }
+
+    /// The size of the uncompressed payload, from wherever this version of RPM wrote it.
+    fn archive_size(&self) -> Result<u64, Fault> {
+        let Headers { main, signature, .. } = self.headers;
+        let sizes = [
+            signature.size_of(tag::SIGNATURE_PAYLOADSIZE, tag::LONGARCHIVESIZE)?,
+            main.size_of(tag::ARCHIVESIZE, tag::LONGARCHIVESIZE)?,
+            main.size_of(tag::ARCHIVESIZE, tag::PAYLOADSIZEALT)?,
+        ];
+        Ok(sizes.into_iter().flatten().next().unwrap_or(0))
+    }
+
+    fn write_dependencies(&self, xml: &mut Xml<'_>) -> Result<(), Failure> {
+        let main = &self.headers.main;
+        let read = |name, flags, version| Dependencies::read(main, name, flags, version);
+        let provides = read(tag::PROVIDENAME, tag::PROVIDEFLAGS, tag::PROVIDEVERSION)?;
+        let requires = read(tag::REQUIRENAME, tag::REQUIREFLAGS, tag::REQUIREVERSION)?;
+        write_list(xml, "rpm:provides", provides.clone())?;
+        self.write_requires(xml, provides, requires)?;
+        for (element, name, flags, version) in [
+            ("rpm:conflicts", tag::CONFLICTNAME, tag::CONFLICTFLAGS, tag::CONFLICTVERSION),
+            ("rpm:obsoletes", tag::OBSOLETENAME, tag::OBSOLETEFLAGS, tag::OBSOLETEVERSION),
+            ("rpm:suggests", tag::SUGGESTNAME, tag::SUGGESTFLAGS, tag::SUGGESTVERSION),
+            ("rpm:enhances", tag::ENHANCENAME, tag::ENHANCEFLAGS, tag::ENHANCEVERSION),
+            ("rpm:recommends", tag::RECOMMENDNAME, tag::RECOMMENDFLAGS, tag::RECOMMENDVERSION),
+            ("rpm:supplements", tag::SUPPLEMENTNAME, tag::SUPPLEMENTFLAGS, tag::SUPPLEMENTVERSION),
+        ] {
+            write_list(xml, element, read(name, flags, version)?)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what the package requires and does not bring along itself, once each.
+    fn write_requires(
+        &self,
+        xml: &mut Xml<'_>,
+        provides: Dependencies<'_>,
+        requires: Dependencies<'_>,
+    ) -> Result<(), Failure> {
+        let mut own_files = HashSet::new();
+        let wanted: HashSet<&[u8]> =
+            requires.clone().map(|required| required.name).filter(|name| name.starts_with(b"/")).collect();
+        if !wanted.is_empty() {
+            for file in self.files()? {
+                let file = file?;
+                if file.is_primary() && wanted.contains(file.path.as_bytes()) {
+                    own_files.insert(file.path.into_owned());
+                }
+            }
+        }
+        let provided: HashSet<_> = provides.map(|dependency| dependency.key()).collect();
+        let mut seen = HashSet::new();
+        let list = requires.filter(|required| {
+            // `rpmlib(...)` is asked of rpm itself and of no package.
+            !(required.name.starts_with(b"rpmlib(")
+                || provided.contains(&required.key())
+                || std::str::from_utf8(required.name).is_ok_and(|name| own_files.contains(name)))
+                && seen.insert((required.key(), required.is_needed_first()))
+        });
+        let required = list.map(|dependency| Dependency { requires: true, ..dependency }).collect::<Vec<_>>();
+        write_list(xml, "rpm:requires", required.into_iter())
+    }
+
+    fn files(&self) -> Result<impl Iterator<Item = Result<File<'a>, Fault>>, Fault> {
+        let main = &self.headers.main;
+        if main.has(tag::OLDFILENAMES) && !main.has(tag::BASENAMES) {
+            return Err(Fault::new("OLDFILENAMES", "a list of files as RPM 4 writes it", "one of RPM 3"));
+        }
+        let names = main.strings(tag::BASENAMES)?;
+        let folders = main.strings(tag::DIRNAMES)?;
+        let indexes = main.u32s(tag::DIRINDEXES)?;
+        let modes = main.u16s(tag::FILEMODES)?;
+        let flags = main.u32s(tag::FILEFLAGS)?;
+        if names.len() > MAX_FILES || folders.len() > names.len() {
+            let expected = format!("{MAX_FILES} files in as many folders at most");
+            let found = format!("{} files in {} folders", names.len(), folders.len());
+            return Err(Fault::new("BASENAMES", expected, found));
+        }
+        same_length("DIRINDEXES", names.len(), indexes.len())?;
+        same_length("FILEMODES", names.len(), modes.len())?;
+        same_length("FILEFLAGS", names.len(), flags.len())?;
+        let folders: Vec<&[u8]> = folders.collect();
+        Ok(names.zip(indexes).zip(modes).zip(flags).map(move |(((name, index), mode), flags)| {
+            let folder = folders.get(index as usize).ok_or_else(|| {
+                Fault::new("DIRINDEXES", format!("a number below {}", folders.len()), index.to_string())
+            })?;
+            let path = match (text(folder), text(name)) {
+                (folder, name) if folder.is_empty() => name,
+                (folder, name) => Cow::Owned(format!("{folder}{name}")),
+            };
+            refuse_control(tag::BASENAMES, &path)?;
+            let kind = match mode & FILE_TYPE {
+                DIRECTORY => FileKind::Directory,
+                _ if flags & GHOST != 0 => FileKind::Ghost,
+                _ => FileKind::File,
+            };
+            Ok(File { path, kind })
+        }))
+    }
+}
+
+struct File<'a> {
+    path: Cow<'a, str>,
+    kind: FileKind,
+}
+
+enum FileKind {
+    File,
+    Directory,
+    Ghost,
+}
+
+impl File<'_> {
+    /// Whether the path belongs into `primary.xml`, where it answers a dependency on a file without a look at
+    /// `filelists.xml`: programs, configuration and one name that mailers have.
+    fn is_primary(&self) -> bool {
+        self.path.starts_with("/etc/") || self.path.contains("bin/") || self.path == "/usr/lib/sendmail"
+    }
+
+    fn write(&self, xml: &mut Xml<'_>) -> Result<(), Failure> {
+        match self.kind {
+            FileKind::File => element(xml, "file", &self.path),
+            FileKind::Directory => full(xml, "file", &[("type", "dir")], &self.path),
+            FileKind::Ghost => full(xml, "file", &[("type", "ghost")], &self.path),
+        }
+    }
+}
+
+/// One kind of a package's dependencies.
+#[derive(Clone)]
+struct Dependencies<'a> {
+    names: Strings<'a>,
+    versions: Strings<'a>,
+    flags: std::slice::Iter<'a, [u8; 4]>,
+}
+
+impl<'a> Dependencies<'a> {
+    fn read(header: &'a Header, name: Tag, flags: Tag, version: Tag) -> Result<Self, Fault> {
+        let names = header.strings(name)?;
+        let versions = header.strings(version)?;
+        let flag_words = header.words(flags)?;
+        if names.len() > MAX_DEPENDENCIES {
+            let expected = format!("{MAX_DEPENDENCIES} dependencies at most");
+            return Err(Fault::new(name.name(), expected, names.len().to_string()));
+        }
+        same_length(version.name(), names.len(), versions.len())?;
+        same_length(flags.name(), names.len(), flag_words.len())?;
+        Ok(Self { names, versions, flags: flag_words.iter() })
+    }
+}
+
+impl<'a> Iterator for Dependencies<'a> {
+    type Item = Dependency<'a>;
+
+    fn next(&mut self) -> Option<Dependency<'a>> {
+        let (name, version) = (self.names.next()?, self.versions.next()?);
+        Some(Dependency { name, version, flags: u32::from_be_bytes(*self.flags.next()?), requires: false })
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Dependency<'a> {
+    name: &'a [u8],
+    version: &'a [u8],
+    flags: u32,
+    /// Whether it is one that the package requires; only these say whether they are needed first.
+    requires: bool,
+}
+
+impl<'a> Dependency<'a> {
+    /// What makes two dependencies the same one.
+    fn key(&self) -> (&'a [u8], Option<&'static str>, &'a [u8]) {
+        (self.name, self.comparison(), self.version)
+    }
+
+    fn comparison(&self) -> Option<&'static str> {
+        // RPMSENSE_LESS, _GREATER and _EQUAL.
+        match self.flags >> 1 & 0b111 {
+            0b001 => Some("LT"),
+            0b010 => Some("GT"),
+            0b100 => Some("EQ"),
+            0b101 => Some("LE"),
+            0b110 => Some("GE"),
+            _ => None,
+        }
+    }
+
+    fn is_needed_first(&self) -> bool {
+        self.flags & NEEDED_FIRST != 0
+    }
+
+    fn write(&self, xml: &mut Xml<'_>) -> Result<(), Failure> {
+        let (name, version) = (text(self.name), text(self.version));
+        refuse_control(tag::REQUIRENAME, &name)?;
+        refuse_control(tag::REQUIREVERSION, &version)?;
+        let mut attributes = vec![("name", name.as_ref())];
+        if let (Some(comparison), false) = (self.comparison(), version.is_empty()) {
+            let (epoch, version, release) = split_version(&version);
+            attributes.extend([("flags", comparison), ("epoch", epoch), ("ver", version)]);
+            attributes.extend(release.map(|release| ("rel", release)));
+        }
+        if self.requires && self.is_needed_first() {
+            attributes.push(("pre", "1"));
+        }
+        empty(xml, "rpm:entry", &attributes)
+    }
+}
+
+/// Splits `[epoch:]version[-release]` as RPM does: an epoch is made of digits, and none or an empty one is 0.
+fn split_version(text: &str) -> (&str, &str, Option<&str>) {
+    let (epoch, rest) = match text.split_once(':') {
+        Some((epoch, rest)) if epoch.bytes().all(|digit| digit.is_ascii_digit()) => (epoch, rest),
+        _ => ("", text),
+    };
+    let epoch = if epoch.is_empty() { "0" } else { epoch };
+    match rest.rsplit_once('-') {
+        Some((version, release)) => (epoch, version, Some(release)),
+        None => (epoch, rest, None),
+    }
+}
+
+fn write_list<'a>(
+    xml: &mut Xml<'_>,
+    name: &str,
+    list: impl Iterator<Item = Dependency<'a>>,
+) -> Result<(), Failure> {
+    let mut list = list.peekable();
+    if list.peek().is_none() {
+        return Ok(());
+    }
+    open(xml, name, &[])?;
+    for dependency in list {
+        dependency.write(xml)?;
+    }
+    close(xml, name)
+}
+
+/// A string that must be there and that identifies something.
+fn label(header: &Header, tag: Tag) -> Result<Cow<'_, str>, Fault> {
+    let label = text(header.string(tag)?);
+    if label.is_empty() {
+        return Err(Fault::new(tag.name(), "a text", "none"));
+    }
+    refuse_control(tag, &label)?;
+    Ok(label)
+}
+
+/// Characters that XML 1.0 cannot express at all (its production 2).
+fn is_unprintable(c: char) -> bool {
+    matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
+}
+
+fn refuse_control(tag: Tag, text: &str) -> Result<(), Fault> {
+    match text.chars().find(|c| is_unprintable(*c)) {
+        Some(c) => Err(Fault::new(tag.name(), "no control characters", format!("U+{:04X}", u32::from(c)))),
+        None => Ok(()),
+    }
+}
+
+/// Prose, in which what XML cannot express may be replaced.
+fn printable(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.chars().any(is_unprintable) { Cow::Owned(text.replace(is_unprintable, "\u{fffd}")) } else { text }
+}
+
+fn same_length(place: &str, expected: usize, found: usize) -> Result<(), Fault> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(Fault::new(place, format!("{expected} items"), found.to_string()))
+}
+
+pub(super) fn open(xml: &mut Xml<'_>, name: &str, attributes: &[(&str, &str)]) -> Result<(), Failure> {
+    let start = BytesStart::new(name).with_attributes(attributes.iter().copied());
+    Ok(xml.write_event(Event::Start(start))?)
+}
+
+pub(super) fn close(xml: &mut Xml<'_>, name: &str) -> Result<(), Failure> {
+    Ok(xml.write_event(Event::End(BytesEnd::new(name)))?)
+}
+
+fn empty(xml: &mut Xml<'_>, name: &str, attributes: &[(&str, &str)]) -> Result<(), Failure> {
+    let start = BytesStart::new(name).with_attributes(attributes.iter().copied());
+    Ok(xml.write_event(Event::Empty(start))?)
+}
+
+pub(super) fn element(xml: &mut Xml<'_>, name: &str, text: &str) -> Result<(), Failure> {
+    full(xml, name, &[], text)
+}
+
+pub(super) fn full(
+    xml: &mut Xml<'_>,
+    name: &str,
+    attributes: &[(&str, &str)],
+    text: &str,
+) -> Result<(), Failure> {
+    if text.is_empty() {
+        return empty(xml, name, attributes);
+    }
+    open(xml, name, attributes)?;
+    xml.write_event(Event::Text(BytesText::from_escaped(partial_escape(text))))?;
+    close(xml, name)
+}

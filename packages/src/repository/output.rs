@@ -1,0 +1,165 @@
+//! One metadata file while it is written: compressed, and measured before and after compression.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::write::GzEncoder;
+use flate2::{Compression, GzBuilder};
+use quick_xml::events::{BytesDecl, Event};
+use sha2::{Digest, Sha256};
+
+use super::header::Fault;
+use super::metadata::{Failure, Xml, close, open};
+use crate::error::{Error, Result};
+
+const COMMON: (&str, &str) = ("xmlns", "http://linux.duke.edu/metadata/common");
+const RPM: (&str, &str) = ("xmlns:rpm", "http://linux.duke.edu/metadata/rpm");
+const FILELISTS: (&str, &str) = ("xmlns", "http://linux.duke.edu/metadata/filelists");
+const OTHER: (&str, &str) = ("xmlns", "http://linux.duke.edu/metadata/other");
+
+/// A metadata file's kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Primary,
+    Filelists,
+    Other,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Filelists => "filelists",
+            Self::Other => "other",
+        }
+    }
+
+    fn root(self) -> (&'static str, &'static [(&'static str, &'static str)]) {
+        match self {
+            Self::Primary => ("metadata", &[COMMON, RPM]),
+            Self::Filelists => ("filelists", &[FILELISTS]),
+            Self::Other => ("otherdata", &[OTHER]),
+        }
+    }
+}
+
+/// A metadata file that was written, as `repomd.xml` names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Written {
+    pub(super) name: &'static str,
+    pub(super) file_name: String,
+    pub(super) checksum: String,
+    pub(super) size: u64,
+    pub(super) open_checksum: String,
+    pub(super) open_size: u64,
+}
+
+/// A metadata file that is being written.
+pub(super) struct Output {
+    kind: Kind,
+    path: PathBuf,
+    writer: Measured<GzEncoder<Measured<BufWriter<File>>>>,
+}
+
+impl Output {
+    pub(super) fn create(folder: &Path, kind: Kind, packages: usize) -> Result<Self> {
+        let path = folder.join(format!("{}.xml.gz", kind.name()));
+        let file = BufWriter::new(File::create_new(&path).map_err(Error::io("create", &path))?);
+        // No name and no time in the gzip header: equal metadata are equal bytes.
+        let encoder = GzBuilder::new().write(Measured::new(file), Compression::default());
+        let mut output = Self { kind, path, writer: Measured::new(encoder) };
+        let (root, namespaces) = kind.root();
+        let packages = packages.to_string();
+        let about = output.path.clone();
+        output.write(&about, |xml| {
+            declaration(xml)?;
+            open(xml, root, &[namespaces, &[("packages", packages.as_str())]].concat())
+        })?;
+        Ok(output)
+    }
+
+    /// Writes XML about the package file `about`.
+    pub(super) fn write(
+        &mut self,
+        about: &Path,
+        content: impl FnOnce(&mut Xml<'_>) -> Result<(), Failure>,
+    ) -> Result<()> {
+        content(&mut new_xml(&mut self.writer)).map_err(|failure| match failure {
+            Failure::Write(source) => Error::Io { operation: "write", path: self.path.clone(), source },
+            Failure::Package(Fault { place, expected, found }) => {
+                Error::Rpm { path: about.to_owned(), place, expected, found }
+            }
+        })
+    }
+
+    /// Ends the file and waits until it is on disk.
+    pub(super) fn finish(mut self) -> Result<Written> {
+        let about = self.path.clone();
+        let (root, _) = self.kind.root();
+        self.write(&about, |xml| close(xml, root))?;
+        let Self { kind, path, writer: open } = self;
+        let (open_checksum, open_size) = open.sums();
+        let written = open.inner.finish().and_then(|packed| {
+            let (checksum, size) = packed.sums();
+            let file = packed.inner.into_inner().map_err(io::IntoInnerError::into_error)?;
+            file.sync_all()?;
+            let file_name = format!("{}.xml.gz", kind.name());
+            Ok(Written { name: kind.name(), file_name, checksum, size, open_checksum, open_size })
+        });
+        written.map_err(Error::io("write", &path))
+    }
+}
+
+/// A writer of XML with a line for each element.
+pub(super) fn new_xml(writer: &mut dyn Write) -> Xml<'_> {
+    Xml::new_with_indent(writer, b' ', 2)
+}
+
+/// Writes the first line of an XML file.
+pub(super) fn declaration(xml: &mut Xml<'_>) -> Result<(), Failure> {
+    Ok(xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?)
+}
+
+/// A writer that counts and hashes what passes through it.
+pub(super) struct Measured<W> {
+    inner: W,
+    digest: Sha256,
+    bytes: u64,
+}
+
+impl<W> Measured<W> {
+    pub(super) fn new(inner: W) -> Self {
+        Self { inner, digest: Sha256::new(), bytes: 0 }
+    }
+
+    /// The SHA-256 in hexadecimal and the number of bytes so far.
+    pub(super) fn sums(&self) -> (String, u64) {
+        (hex::encode(self.digest.clone().finalize()), self.bytes)
+    }
+
+    fn count(&mut self, bytes: &[u8]) {
+        self.digest.update(bytes);
+        self.bytes += bytes.len() as u64;
+    }
+}
+
+impl<W: Write> Write for Measured<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.count(bytes.get(..written).unwrap_or_default());
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl<R: Read> Read for Measured<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.count(buffer.get(..read).unwrap_or_default());
+        Ok(read)
+    }
+}
