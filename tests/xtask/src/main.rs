@@ -3,6 +3,8 @@
 //! It has no dependencies, so that it is there in a second. `test` and `bench` are its own; every other word it hands to
 //! `sealift`, which it builds first, statically and reproducibly: the binary that builds the archive is the binary in it.
 
+mod peers;
+
 use std::env;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -35,7 +37,19 @@ Examples:
 
 /// The verbs of `sealift` that are not tasks.
 const VERBS: [&str; 13] = [
-    "run", "list", "info", "explain", "graph", "clean", "forget", "ignore", "reset-dep", "lock", "update", "lint", "schema",
+    "run",
+    "list",
+    "info",
+    "explain",
+    "graph",
+    "clean",
+    "forget",
+    "ignore",
+    "reset-dep",
+    "lock",
+    "update",
+    "lint",
+    "schema",
 ];
 
 fn main() -> ExitCode {
@@ -100,32 +114,28 @@ fn build(root: &Path) -> Result<PathBuf, String> {
 
 /// Installs the peers, then runs every test with the binary at hand.
 fn test(root: &Path, words: &[String]) -> Result<ExitCode, String> {
-    peers::install()?;
+    peers::install(root)?;
     let binary = build(root)?;
     let mut command = Command::new("cargo");
-    command.args(["test", "--locked", "--workspace"]).args(words).current_dir(root).env("SEALIFT_BINARY", binary);
+    command.args(["test", "--locked", "--workspace"]).args(words).current_dir(root);
+    command.env("SEALIFT_BINARY", binary).env("PATH", peers::search_path(root));
     Ok(if succeed(&mut command).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn bench(root: &Path, words: &[String]) -> Result<ExitCode, String> {
-    peers::install()?;
+    peers::install(root)?;
     let binary = build(root)?;
     let mut command = Command::new("cargo");
     command
         .args(["run", "--locked", "--release", "--package", "tests", "--bin", "bench", "--"])
         .args(words)
         .current_dir(root)
-        .env("SEALIFT_BINARY", binary);
+        .env("SEALIFT_BINARY", binary)
+        .env("PATH", peers::search_path(root));
     Ok(if succeed(&mut command).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn succeed(command: &mut Command) -> Result<(), String> {
     let status = command.status().map_err(|error| format!("{}: {error}", command.get_program().display()))?;
     if status.success() { Ok(()) } else { Err(format!("{}: {status}", command.get_program().display())) }
-}
-
-mod peers {
-    pub fn install() -> Result<(), String> {
-        Ok(())
-    }
 }
