@@ -4,12 +4,20 @@ mod children;
 mod context;
 mod digest;
 mod files;
+mod journal;
+mod judge;
 mod lookalike;
+mod manifest;
 mod model;
 mod paths;
 mod reason;
 mod report;
+mod run;
+mod schedule;
 mod select;
+mod state;
+mod survey;
+mod sweep;
 mod task;
 mod tree;
 
@@ -22,7 +30,9 @@ pub use files::LookError;
 pub use model::{Graph, TaskId};
 pub use reason::{Change, Reason};
 pub use report::{Event, Reporter, Stream, TaskReport, Verdict};
+pub use run::{Outcome, RunError, RunOptions, run};
 pub use select::{SelectError, Selection};
+pub use state::{State, StateError};
 pub use task::{Action, ActionError, Input, Output, Pool, Retry, Task, Title};
 
 /// Locks also what a panicking thread left: every critical section here leaves its data whole.

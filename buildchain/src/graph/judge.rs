@@ -1,0 +1,82 @@
+//! Judging a task: is it up to date, and if not, why not?
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::digest::Digest;
+use super::files::Files;
+use super::journal::Record;
+use super::manifest::differences;
+use super::model::Node;
+use super::reason::Reason;
+use super::survey::{self, Listing, SurveyError};
+
+/// What a judgement rests on; the same for all tasks of a run.
+pub(super) struct Evidence<'a> {
+    pub(super) root: &'a Path,
+    pub(super) files: &'a Files,
+    pub(super) records: &'a HashMap<String, Record>,
+    pub(super) listings: &'a HashMap<Digest, Box<[u8]>>,
+}
+
+/// The judgement on a task.
+pub(super) enum Judgement {
+    UpToDate { key: Digest },
+    MustRun(Dirty),
+}
+
+/// A task that must run, with what was seen of it.
+pub(super) struct Dirty {
+    pub(super) reasons: Vec<Reason>,
+    pub(super) key: Digest,
+    pub(super) manifest: Vec<u8>,
+    pub(super) listings: Vec<Listing>,
+}
+
+impl Evidence<'_> {
+    /// Judges a task all of whose needs are done.
+    pub(super) fn judge(&self, node: &Node, forced: bool) -> Result<Judgement, SurveyError> {
+        let mut manifest = Vec::with_capacity(256);
+        let mut listings = Vec::new();
+        survey::inputs(self.root, node, self.files, &mut listings, &mut manifest)?;
+        let key = Digest::of(&manifest);
+        let mut reasons = Vec::new();
+        if forced {
+            reasons.push(Reason::Forced);
+        } else if node.task.always {
+            reasons.push(Reason::Always);
+        }
+        match self.records.get(&node.task.name) {
+            None => reasons.push(Reason::NeverRan),
+            Some(record) => {
+                if record.key != key {
+                    let changes =
+                        differences(&record.manifest, &manifest, &|digest| self.listing(digest, &listings));
+                    reasons.extend(changes.into_iter().map(Reason::Input));
+                }
+                let mut outputs = Vec::with_capacity(record.outputs.len());
+                let mut made = Vec::new();
+                survey::outputs(self.root, node, self.files, &mut made, &mut outputs)?;
+                // After a change of the declared outputs there is nothing to compare: that change is a reason already.
+                if *outputs != *record.outputs && record.key == key {
+                    let changes =
+                        differences(&record.outputs, &outputs, &|digest| self.listing(digest, &made));
+                    reasons.extend(changes.into_iter().map(Reason::Output));
+                }
+            }
+        }
+        Ok(if reasons.is_empty() {
+            Judgement::UpToDate { key }
+        } else {
+            Judgement::MustRun(Dirty { reasons, key, manifest, listings })
+        })
+    }
+
+    fn listing<'b>(&'b self, digest: Digest, now: &'b [Listing]) -> Option<Cow<'b, [u8]>> {
+        now.iter()
+            .find(|(listed, _)| *listed == digest)
+            .map(|(_, bytes)| Cow::Borrowed(bytes.as_slice()))
+            .or_else(|| self.listings.get(&digest).map(|bytes| Cow::Borrowed(&**bytes)))
+    }
+}

@@ -1,0 +1,228 @@
+//! Which task is where in the run: one table, changed by one function.
+//!
+//! ```text
+//! Unwanted                                   not part of this run
+//! Waiting ─► Ready ─► Checking ─► Queued ─► Running ─► Recording ─► Done(verdict)
+//!    │                   └──────────────── up to date ──────────────►│
+//!    └── a group, or a need that did not succeed ───────────────────►│
+//! ```
+//!
+//! *Ready* says that all needs are done; whether the task has to run is found out while it is *Checking*.
+//! *Queued* tasks wait for a slot of their pool. *Recording* lasts until the record is on disk: only then may dependents look.
+
+use std::collections::VecDeque;
+
+use super::model::{Graph, TaskId};
+use super::report::{TaskReport, Verdict};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    Unwanted,
+    Waiting,
+    Ready,
+    Checking,
+    Queued,
+    Running,
+    Recording,
+    Done(Verdict),
+}
+
+/// Something for a worker to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Job {
+    Check(Vec<TaskId>),
+    Run(TaskId),
+}
+
+pub(super) struct Schedule<'a> {
+    graph: &'a Graph,
+    status: Vec<Status>,
+    /// How many needs of a task are not done.
+    missing: Vec<u32>,
+    ready: VecDeque<TaskId>,
+    /// One queue per pool, and one, the last, for tasks without a pool.
+    queues: Vec<Queue>,
+    /// Tasks of the run that are not done.
+    open: usize,
+    workers: usize,
+    /// Nothing new is to be started.
+    pub(super) stopping: bool,
+}
+
+struct Queue {
+    tasks: VecDeque<TaskId>,
+    slots: usize,
+}
+
+/// So many tasks at most are checked in one go: enough to make taking a lock cheap, few enough to keep all workers busy.
+const BATCH: usize = 32;
+
+impl<'a> Schedule<'a> {
+    /// The schedule of the tasks of `cone`, needs of which that are not in it count as done.
+    pub(super) fn new(graph: &'a Graph, cone: &[TaskId], workers: usize) -> Self {
+        let slots = graph.pools.iter().map(|pool| pool.slots.max(1)).chain([usize::MAX]);
+        let mut schedule = Self {
+            graph,
+            status: vec![Status::Unwanted; graph.nodes.len()],
+            missing: vec![0; graph.nodes.len()],
+            ready: VecDeque::new(),
+            queues: slots.map(|slots| Queue { tasks: VecDeque::new(), slots }).collect(),
+            open: cone.len(),
+            workers: workers.max(1),
+            stopping: false,
+        };
+        for &id in cone {
+            schedule.put(id, Status::Waiting);
+        }
+        for &id in cone {
+            let missing =
+                graph.needs(id).iter().filter(|need| schedule.status(**need) == Status::Waiting).count();
+            if let Some(place) = schedule.missing.get_mut(id.index()) {
+                *place = u32::try_from(missing).unwrap_or(u32::MAX);
+            }
+        }
+        schedule
+    }
+
+    /// Sets the tasks going that wait for nothing. Returns those that are thereby done, as [`Schedule::set`] does.
+    pub(super) fn start(&mut self, cone: &[TaskId]) -> Vec<(TaskId, TaskReport)> {
+        let mut done = Vec::new();
+        for &id in cone {
+            if self.status(id) == Status::Waiting && self.missing_of(id) == 0 {
+                self.release(id, &mut done);
+            }
+        }
+        done
+    }
+
+    pub(super) fn status(&self, id: TaskId) -> Status {
+        self.status.get(id.index()).copied().unwrap_or(Status::Unwanted)
+    }
+
+    /// All tasks of the run are done.
+    pub(super) fn is_over(&self) -> bool {
+        self.open == 0
+    }
+
+    /// How many tasks of the run are not done.
+    pub(super) fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Moves a task to another status. Returns the groups and blocked tasks that are thereby done, in order.
+    pub(super) fn set(&mut self, id: TaskId, to: Status) -> Vec<(TaskId, TaskReport)> {
+        let mut done = Vec::new();
+        self.advance(id, to, &mut done);
+        done
+    }
+
+    fn advance(&mut self, id: TaskId, to: Status, done: &mut Vec<(TaskId, TaskReport)>) {
+        let mut moves = vec![(id, to)];
+        while let Some((id, to)) = moves.pop() {
+            let from = self.status(id);
+            self.put(id, to);
+            let pool = self.graph.node(id).pool.unwrap_or(self.graph.pools.len());
+            if from == Status::Running
+                && let Some(queue) = self.queues.get_mut(pool)
+            {
+                queue.slots = queue.slots.saturating_add(1);
+            }
+            match to {
+                Status::Ready => self.ready.push_back(id),
+                Status::Queued => {
+                    if let Some(queue) = self.queues.get_mut(pool) {
+                        queue.tasks.push_back(id);
+                    }
+                }
+                Status::Running => {
+                    if let Some(queue) = self.queues.get_mut(pool) {
+                        queue.slots = queue.slots.saturating_sub(1);
+                    }
+                }
+                Status::Done(_) => {
+                    self.open -= 1;
+                    for &next in &self.graph.node(id).feeds {
+                        if self.status(next) != Status::Waiting {
+                            continue;
+                        }
+                        let Some(missing) = self.missing.get_mut(next.index()) else { continue };
+                        *missing = missing.saturating_sub(1);
+                        if *missing == 0 {
+                            let (to, report) = self.outlook(next);
+                            if let Some(report) = report {
+                                done.push((next, report));
+                            }
+                            moves.push((next, to));
+                        }
+                    }
+                }
+                Status::Unwanted | Status::Waiting | Status::Checking | Status::Recording => {}
+            }
+        }
+    }
+
+    fn release(&mut self, id: TaskId, done: &mut Vec<(TaskId, TaskReport)>) {
+        let (to, report) = self.outlook(id);
+        if let Some(report) = report {
+            done.push((id, report));
+        }
+        self.advance(id, to, done);
+    }
+
+    /// Where a task goes once all its needs are done, and its report if that is the end of it.
+    fn outlook(&self, id: TaskId) -> (Status, Option<TaskReport>) {
+        let node = self.graph.node(id);
+        let verdict_of = |need: &TaskId| match self.status(*need) {
+            Status::Done(verdict) => verdict,
+            // Not part of this run: taken as it is.
+            _ => Verdict::UpToDate,
+        };
+        let blocker = node.needs.iter().find(|need| {
+            let verdict = verdict_of(need);
+            !verdict.is_success() && verdict != Verdict::Ignored
+        });
+        let verdict = if let Some(blocker) = blocker {
+            let mut report = TaskReport::of(Verdict::Blocked);
+            report.error = Some(self.graph.task(*blocker).name.clone());
+            return (Status::Done(Verdict::Blocked), Some(report));
+        } else if node.needs.iter().any(|need| verdict_of(need) == Verdict::Ignored) {
+            Verdict::Ignored
+        } else if !node.task.is_group() {
+            return (Status::Ready, None);
+        } else if node.needs.iter().all(|need| verdict_of(need) == Verdict::UpToDate) {
+            Verdict::UpToDate
+        } else {
+            Verdict::Succeeded
+        };
+        (Status::Done(verdict), Some(TaskReport::of(verdict)))
+    }
+
+    /// The next thing to do, if there is any. Running comes before checking: a machine that works is better than one that knows more.
+    pub(super) fn take(&mut self) -> Option<Job> {
+        if self.stopping {
+            return None;
+        }
+        let queued =
+            self.queues.iter_mut().filter(|queue| queue.slots > 0).find_map(|queue| queue.tasks.pop_front());
+        if let Some(id) = queued {
+            self.set(id, Status::Running);
+            return Some(Job::Run(id));
+        }
+        let batch = self.ready.len().div_ceil(self.workers * 2).min(BATCH);
+        let batch: Vec<TaskId> = self.ready.drain(..batch).collect();
+        for &id in &batch {
+            self.set(id, Status::Checking);
+        }
+        (!batch.is_empty()).then_some(Job::Check(batch))
+    }
+
+    fn put(&mut self, id: TaskId, to: Status) {
+        if let Some(place) = self.status.get_mut(id.index()) {
+            *place = to;
+        }
+    }
+
+    fn missing_of(&self, id: TaskId) -> u32 {
+        self.missing.get(id.index()).copied().unwrap_or(0)
+    }
+}

@@ -1,0 +1,258 @@
+//! What the build remembers from run to run, and the lock that keeps two runs apart.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use super::digest::Digest;
+use super::files::Known;
+use super::journal::{self, Entry, MAGIC, Record};
+use super::manifest::{Value, items};
+
+/// The state cannot be opened or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// The operating system refuses.
+    #[error("cannot {operation} the build state {}", path.display())]
+    Io {
+        /// What was tried: `open`, `read`, `write`, `lock`.
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Its reason.
+        source: io::Error,
+    },
+    /// Another run works with this state.
+    #[error("the build state {} is in use by {holder}", path.display())]
+    Held {
+        /// The file.
+        path: PathBuf,
+        /// Who holds it: process id and host.
+        holder: String,
+    },
+}
+
+/// The memory of a build: which task ran successfully under which key, what it left, and the digests of files.
+///
+/// An append-only journal. [`State::open`] is for runs and holds a lock until it is dropped, or the process is gone;
+/// [`State::read`] is for looking and never waits.
+#[derive(Debug)]
+pub struct State {
+    pub(super) path: PathBuf,
+    pub(super) tasks: HashMap<String, Record>,
+    pub(super) ignored: BTreeSet<String>,
+    pub(super) listings: HashMap<Digest, Box<[u8]>>,
+    pub(super) known: HashMap<(u64, u64), Known>,
+    pub(super) journal: Option<Journal>,
+    dropped: u64,
+}
+
+/// The open end of a journal, with the lock on it.
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+    file: File,
+    size: u64,
+    /// Also the file whose times tell the file system's clock.
+    lock: File,
+}
+
+/// A journal smaller than this is not worth rewriting.
+const SMALL: u64 = 1 << 20;
+
+impl State {
+    /// Opens the state at `path` for a run, creating it and its folder where needed, and locks it.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Held`] if another run holds it; [`StateError::Io`] if it cannot be read or written.
+    pub fn open(path: &Path) -> Result<Self, StateError> {
+        let failed = |operation, source| StateError::Io { operation, path: path.to_owned(), source };
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(|error| failed("create the folder of", error))?;
+        }
+        let lock = take_lock(path)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(|error| failed("open", error))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|error| failed("read", error))?;
+        let mut state = Self::parse(path, &bytes);
+        let whole = bytes.len() as u64 - state.dropped;
+        if whole == 0 {
+            file = journal::replace(path, &[]).map_err(|error| failed("create", error))?;
+        } else if state.dropped > 0 {
+            file.set_len(whole).map_err(|error| failed("write", error))?;
+        }
+        let size = file.seek(SeekFrom::End(0)).map_err(|error| failed("read", error))?;
+        state.journal = Some(Journal { path: path.to_owned(), file, size, lock });
+        Ok(state)
+    }
+
+    /// Reads the state at `path` as it is now, without a lock; empty if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Io`] if it is there and cannot be read.
+    pub fn read(path: &Path) -> Result<Self, StateError> {
+        match fs::read(path) {
+            Ok(bytes) => Ok(Self::parse(path, &bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::parse(path, &[])),
+            Err(source) => Err(StateError::Io { operation: "read", path: path.to_owned(), source }),
+        }
+    }
+
+    /// How many bytes at the end of the journal were not whole and have been dropped: what a killed run was writing.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    fn parse(path: &Path, bytes: &[u8]) -> Self {
+        let mut state = Self {
+            path: path.to_owned(),
+            tasks: HashMap::new(),
+            ignored: BTreeSet::new(),
+            listings: HashMap::new(),
+            known: HashMap::new(),
+            journal: None,
+            dropped: bytes.len() as u64,
+        };
+        if let Some(frames) = bytes.strip_prefix(MAGIC) {
+            let mut whole = 0;
+            for entry in journal::entries(frames, &mut whole) {
+                state.apply(&entry);
+            }
+            state.dropped = (frames.len() - whole) as u64;
+        }
+        state
+    }
+
+    pub(super) fn apply(&mut self, entry: &Entry<'_>) {
+        match *entry {
+            Entry::Task { name, key, manifest, outputs, millis } => {
+                let record = Record { key, manifest: manifest.into(), outputs: outputs.into(), millis };
+                match self.tasks.get_mut(name) {
+                    Some(place) => *place = record,
+                    None => drop(self.tasks.insert(name.to_owned(), record)),
+                }
+            }
+            Entry::Forget { name } => {
+                self.tasks.remove(name);
+                self.ignored.remove(name);
+            }
+            Entry::Ignore { name } => drop(self.ignored.insert(name.to_owned())),
+            Entry::Listing { digest, bytes } => drop(self.listings.insert(digest, bytes.into())),
+            Entry::Known(packed) => {
+                for known in journal::known(packed) {
+                    self.known.insert((known.identity.dev, known.identity.ino), known);
+                }
+            }
+        }
+    }
+
+    /// Writes entries and applies them.
+    pub(super) fn write(&mut self, entries: &[Entry<'_>]) -> Result<(), StateError> {
+        let mut bytes = Vec::new();
+        for entry in entries {
+            journal::put(&mut bytes, entry);
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.append(&bytes)?;
+        }
+        for entry in entries {
+            self.apply(entry);
+        }
+        Ok(())
+    }
+
+    /// Rewrites the journal if most of it is of no use any more.
+    pub(super) fn compact(&mut self) -> Result<(), StateError> {
+        let Some(journal) = &mut self.journal else { return Ok(()) };
+        if journal.size < SMALL {
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        let mut used = BTreeSet::new();
+        for (name, Record { key, manifest, outputs, millis }) in &self.tasks {
+            for item in items(manifest).chain(items(outputs)) {
+                if let Value::Listing(digest) = item.value {
+                    used.insert(digest);
+                }
+            }
+            journal::put(&mut bytes, &Entry::Task { name, key: *key, manifest, outputs, millis: *millis });
+        }
+        self.listings.retain(|digest, _| used.contains(digest));
+        for (digest, listing) in &self.listings {
+            journal::put(&mut bytes, &Entry::Listing { digest: *digest, bytes: listing });
+        }
+        for name in &self.ignored {
+            journal::put(&mut bytes, &Entry::Ignore { name });
+        }
+        journal::put_known(&mut bytes, self.known.values());
+        if (bytes.len() as u64) < journal.size / 2 {
+            let failed = |source| StateError::Io { operation: "rewrite", path: self.path.clone(), source };
+            journal.file = journal::replace(&self.path, &bytes).map_err(failed)?;
+            journal.size = journal.file.seek(SeekFrom::End(0)).map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+impl Journal {
+    /// Appends frames; they are on disk when this returns.
+    pub(super) fn append(&mut self, frames: &[u8]) -> Result<(), StateError> {
+        let failed = |source| StateError::Io { operation: "write", path: self.path.clone(), source };
+        let written = self.file.write_all(frames).and_then(|()| self.file.sync_data());
+        match written {
+            Ok(()) => self.size += frames.len() as u64,
+            Err(error) => {
+                // Half a frame would hide all that comes after it.
+                let _ = self.file.set_len(self.size).and_then(|()| self.file.seek(SeekFrom::End(0)));
+                return Err(failed(error));
+            }
+        }
+        Ok(())
+    }
+
+    /// The file whose times tell the file system's clock.
+    pub(super) fn clock(&self) -> Option<File> {
+        self.lock.try_clone().ok()
+    }
+}
+
+/// Takes the lock beside the state and writes our name into it. The kernel lets go of it when we end, however we end.
+fn take_lock(path: &Path) -> Result<File, StateError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let lock_path = PathBuf::from(name);
+    let failed = |source| StateError::Io { operation: "lock", path: lock_path.clone(), source };
+    let mut lock = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&lock_path)
+        .map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => {
+            let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+            let holder = format!("process {} on {}\n", std::process::id(), host.trim());
+            lock.set_len(0).and_then(|()| lock.write_all(holder.as_bytes())).map_err(failed)?;
+            Ok(lock)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let _ = (&mut lock).take(1024).read_to_string(&mut holder);
+            let holder = if holder.trim().is_empty() { "another run" } else { holder.trim() };
+            Err(StateError::Held { path: path.to_owned(), holder: holder.to_owned() })
+        }
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}

@@ -1,0 +1,142 @@
+//! What runs, what does not, and what is left behind.
+
+use std::fs;
+
+use buildchain::graph::{ActionError, Input, Output, Task, Verdict};
+
+use crate::bench::Project;
+
+fn two(project: &Project) -> Vec<Task> {
+    vec![project.join("a", &["in"], "_build/a"), project.join("b", &["_build/a"], "_build/b")]
+}
+
+#[test]
+fn a_second_run_runs_nothing() {
+    let project = Project::new();
+    project.write("in", "1 ");
+    assert_eq!(project.run(two(&project), &["b"]).outcome.exit(), 0);
+    assert_eq!(project.take_ran(), ["a", "b"]);
+    assert_eq!(project.read("_build/b"), "1 ab");
+    let again = project.run(two(&project), &["b"]);
+    assert_eq!(again.verdict("b"), Verdict::UpToDate);
+    assert!(project.take_ran().is_empty());
+}
+
+#[test]
+fn a_touched_input_runs_nothing() {
+    let project = Project::new();
+    project.write("in", "1 ");
+    project.run(two(&project), &["b"]);
+    project.take_ran();
+    project.write("in", "1 ");
+    project.run(two(&project), &["b"]);
+    assert!(project.take_ran().is_empty());
+}
+
+#[test]
+fn equal_outputs_stop_the_wave() {
+    let project = Project::new();
+    project.write("in", "1");
+    let tasks = || {
+        let mut first = project.join("a", &["in"], "_build/a");
+        first.action = Some(Box::new(|context| {
+            let length = fs::read_to_string(context.path("in"))?.len();
+            fs::write(context.path("_build/a"), length.to_string())?;
+            Ok(())
+        }));
+        vec![first, project.join("b", &["_build/a"], "_build/b")]
+    };
+    project.run(tasks(), &["b"]);
+    project.take_ran();
+    project.write("in", "2");
+    let second = project.run(tasks(), &["b"]);
+    assert_eq!((second.verdict("a"), second.verdict("b")), (Verdict::Succeeded, Verdict::UpToDate));
+}
+
+#[test]
+fn a_changed_or_missing_output_is_made_again() {
+    let project = Project::new();
+    project.write("in", "1 ");
+    project.run(two(&project), &["b"]);
+    project.take_ran();
+    project.write("_build/a", "tampered");
+    let ran = project.run(two(&project), &["b"]);
+    assert_eq!(project.take_ran(), ["a"]);
+    assert!(
+        ran.reasons("a")[0].starts_with("output file _build/a changed: sha256:"),
+        "{:?}",
+        ran.reasons("a")
+    );
+    fs::remove_file(project.path("_build/a")).unwrap();
+    let ran = project.run(two(&project), &["b"]);
+    assert_eq!(project.take_ran(), ["a"]);
+    assert!(
+        ran.reasons("a")[0].starts_with("output file _build/a is gone: was sha256:"),
+        "{:?}",
+        ran.reasons("a")
+    );
+}
+
+#[test]
+fn what_no_task_makes_any_more_is_removed() {
+    let project = Project::new();
+    project.write("in", "1 ");
+    project.run(vec![project.join("old", &["in"], "_build/root/images/v1/x")], &["old"]);
+    project.write("_build/root/by-hand", "kept");
+    let ran = project.run(vec![project.join("new", &["in"], "_build/root/images/v2/x")], &["new"]);
+    assert_eq!(ran.pruned, ["_build/root/images/v1/x"]);
+    assert!(!project.exists("_build/root/images/v1"));
+    assert!(project.exists("_build/root/images/v2/x") && project.exists("_build/root/by-hand"));
+}
+
+#[test]
+fn a_broken_task_leaves_nothing_and_blocks_what_needs_it() {
+    let project = Project::new();
+    project.write("in", "1 ");
+    let broken = || {
+        let mut task = project.join("a", &["in"], "_build/a");
+        task.action = Some(Box::new(|context| {
+            fs::write(context.path("_build/a"), "half")?;
+            Err(ActionError::failed("no"))
+        }));
+        task
+    };
+    let tasks =
+        vec![broken(), project.join("b", &["_build/a"], "_build/b"), project.join("c", &["in"], "_build/c")];
+    let options = buildchain::graph::RunOptions { keep_going: true, ..Default::default() };
+    let ran = project.run_with(tasks, &["b", "c"], options);
+    assert_eq!(ran.outcome.exit(), 1);
+    assert_eq!((ran.verdict("a"), ran.verdict("b")), (Verdict::Failed, Verdict::Blocked));
+    assert_eq!((ran.error("a"), ran.error("b")), ("no", "a"));
+    assert_eq!(project.take_ran(), ["c"]);
+    assert!(!project.exists("_build/a"));
+}
+
+#[test]
+fn a_folder_is_listed_after_its_makers_ran() {
+    let project = Project::new();
+    project.write("in", "1 ");
+    let tasks = || {
+        let list = Task {
+            name: "list".into(),
+            inputs: vec![Input::folder("_build/root")],
+            outputs: vec![Output::File("_build/list".into())],
+            action: Some(Box::new(|context| {
+                let mut names: Vec<_> = fs::read_dir(context.path("_build/root"))?
+                    .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
+                    .collect::<Result<_, _>>()?;
+                names.sort();
+                fs::write(context.path("_build/list"), names.join(" "))?;
+                Ok(())
+            })),
+            ..Task::default()
+        };
+        vec![list, project.join("a", &["in"], "_build/root/a"), project.join("b", &["in"], "_build/root/b")]
+    };
+    assert_eq!(project.run(tasks(), &["list"]).outcome.exit(), 0);
+    assert_eq!(project.read("_build/list"), "a b");
+    assert_eq!(project.run(tasks(), &["list"]).verdict("list"), Verdict::UpToDate);
+    project.write("in", "2 ");
+    let ran = project.run(tasks(), &["list"]);
+    assert_eq!(ran.reasons("list").len(), 2, "{:?}", ran.reasons("list"));
+}
