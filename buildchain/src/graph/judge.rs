@@ -8,13 +8,13 @@ use super::digest::Digest;
 use super::files::Files;
 use super::journal::Record;
 use super::manifest::differences;
-use super::model::Node;
-use super::reason::Reason;
+use super::model::{Graph, Node};
+use super::reason::{Change, Reason};
 use super::survey::{self, Listing, SurveyError};
 
 /// What a judgement rests on; the same for all tasks of a run.
 pub(super) struct Evidence<'a> {
-    pub(super) root: &'a Path,
+    pub(super) graph: &'a Graph,
     pub(super) files: &'a Files,
     pub(super) records: &'a HashMap<String, Record>,
     pub(super) listings: &'a HashMap<Digest, Box<[u8]>>,
@@ -39,7 +39,7 @@ impl Evidence<'_> {
     pub(super) fn judge(&self, node: &Node, forced: bool) -> Result<Judgement, SurveyError> {
         let mut manifest = Vec::with_capacity(256);
         let mut listings = Vec::new();
-        survey::inputs(self.root, node, self.files, &mut listings, &mut manifest)?;
+        survey::inputs(&self.graph.root, node, self.files, &mut listings, &mut manifest)?;
         let key = Digest::of(&manifest);
         let mut reasons = Vec::new();
         if forced {
@@ -53,11 +53,11 @@ impl Evidence<'_> {
                 if record.key != key {
                     let changes =
                         differences(&record.manifest, &manifest, &|digest| self.listing(digest, &listings));
-                    reasons.extend(changes.into_iter().map(Reason::Input));
+                    reasons.extend(changes.into_iter().map(|change| Reason::Input(self.with_maker(change))));
                 }
                 let mut outputs = Vec::with_capacity(record.outputs.len());
                 let mut made = Vec::new();
-                survey::outputs(self.root, node, self.files, &mut made, &mut outputs)?;
+                survey::outputs(&self.graph.root, node, self.files, &mut made, &mut outputs)?;
                 // After a change of the declared outputs there is nothing to compare: that change is a reason already.
                 if *outputs != *record.outputs && record.key == key {
                     let changes =
@@ -71,6 +71,14 @@ impl Evidence<'_> {
         } else {
             Judgement::MustRun(Dirty { reasons, key, manifest, listings })
         })
+    }
+
+    fn with_maker(&self, mut change: Change) -> Change {
+        if matches!(change.kind, "file" | "folder" | "glob") {
+            let maker = self.graph.maker(Path::new(&change.name));
+            change.by = maker.map(|id| self.graph.task(id).name.clone());
+        }
+        change
     }
 
     fn listing<'b>(&'b self, digest: Digest, now: &'b [Listing]) -> Option<Cow<'b, [u8]>> {

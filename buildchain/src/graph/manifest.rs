@@ -250,6 +250,7 @@ fn change(folder: Option<&Path>, before: Option<Item<'_>>, after: Option<Item<'_
         name: path.to_string_lossy().into_owned(),
         was: before.and_then(declared),
         now: after.and_then(declared),
+        by: None,
     })
 }
 

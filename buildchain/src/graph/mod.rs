@@ -1,10 +1,12 @@
 //! The task graph: knows no domain, only tasks, their inputs and their outputs.
 mod check;
 mod children;
+mod console;
 mod context;
 mod digest;
 mod files;
 mod journal;
+mod json;
 mod judge;
 mod lookalike;
 mod manifest;
@@ -24,9 +26,11 @@ mod tree;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use check::GraphError;
+pub use console::{ConsoleOptions, ConsoleReporter};
 pub use context::Context;
 pub use digest::{Digest, ParseDigestError};
 pub use files::LookError;
+pub use json::{JsonLinesReporter, JsonReporter};
 pub use model::{Graph, TaskId};
 pub use reason::{Change, Reason};
 pub use report::{Event, Reporter, Stream, TaskReport, Verdict};

@@ -35,6 +35,8 @@ pub struct Change {
     pub was: Option<String>,
     /// What it is now; `None` if it is gone.
     pub now: Option<String>,
+    /// The task that makes it; `None` if it is no path or nobody makes it.
+    pub by: Option<String>,
 }
 
 impl fmt::Display for Reason {
@@ -52,12 +54,13 @@ impl fmt::Display for Reason {
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, name, was, now } = self;
+        let Self { kind, name, was, now, by } = self;
         match (was, now) {
             (None, Some(now)) => write!(f, "{kind} {name} is new: {now}"),
             (Some(was), None) => write!(f, "{kind} {name} is gone: was {was}"),
             (Some(was), Some(now)) => write!(f, "{kind} {name} changed: {was} -> {now}"),
             (None, None) => write!(f, "{kind} {name} is missing"),
-        }
+        }?;
+        by.as_ref().map_or(Ok(()), |by| write!(f, ", made by {by}"))
     }
 }

@@ -187,3 +187,14 @@ pub trait Reporter {
 impl Reporter for () {
     fn event(&mut self, _: &Event<'_>) {}
 }
+
+/// Several reporters, each told everything.
+impl Reporter for Vec<&mut dyn Reporter> {
+    fn event(&mut self, event: &Event<'_>) {
+        self.iter_mut().for_each(|reporter| reporter.event(event));
+    }
+
+    fn tick(&mut self) {
+        self.iter_mut().for_each(|reporter| reporter.tick());
+    }
+}

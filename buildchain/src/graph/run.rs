@@ -140,14 +140,10 @@ pub fn run(
     let shared = Shared {
         graph,
         options,
-        evidence: Evidence {
-            root: &graph.root,
-            files: &files,
-            records: &state.tasks,
-            listings: &state.listings,
-        },
+        evidence: Evidence { graph, files: &files, records: &state.tasks, listings: &state.listings },
         ignored: &state.ignored,
         schedule: Mutex::new(schedule),
+        dirty: Mutex::default(),
         wake: Condvar::new(),
     };
     let mut outcome = Outcome::default();
@@ -197,6 +193,8 @@ struct Shared<'a> {
     evidence: Evidence<'a>,
     ignored: &'a std::collections::BTreeSet<String>,
     schedule: Mutex<Schedule<'a>>,
+    /// What was found of the tasks that are queued.
+    dirty: Mutex<HashMap<TaskId, Dirty>>,
     /// Something has changed in the schedule, or the run is to stop.
     wake: Condvar,
 }
@@ -236,19 +234,13 @@ impl Shared<'_> {
     }
 
     fn work(&self, tell: &Sender<Told>, record: &Sender<ToRecord>) {
-        let mut dirty: HashMap<TaskId, Dirty> = HashMap::new();
         while let Some(job) = self.next() {
             match job {
-                Job::Check(batch) => self.check(&batch, tell, &mut dirty),
+                Job::Check(batch) => self.check(&batch, tell),
                 Job::Run(id) => {
-                    // Checked by another worker: look again, which costs little, rather than share.
-                    let found = match dirty.remove(&id) {
-                        Some(found) => Ok(found),
-                        None => self.look(id),
-                    };
-                    match found {
-                        Ok(found) => self.act(id, found, tell, record),
-                        Err(report) => self.done(vec![(id, report)], tell),
+                    let found = lock(&self.dirty).remove(&id);
+                    if let Some(found) = found {
+                        self.act(id, found, tell, record);
                     }
                 }
             }
@@ -270,7 +262,7 @@ impl Shared<'_> {
     }
 
     /// Checks a batch of tasks; those that must run are queued, and what was found of them is kept for later.
-    fn check(&self, batch: &[TaskId], tell: &Sender<Told>, dirty: &mut HashMap<TaskId, Dirty>) {
+    fn check(&self, batch: &[TaskId], tell: &Sender<Told>) {
         let mut reports = Vec::with_capacity(batch.len());
         let mut queued = Vec::new();
         for &id in batch {
@@ -286,7 +278,7 @@ impl Shared<'_> {
                     reports.push((id, report));
                 }
                 Ok(Judgement::MustRun(found)) => {
-                    dirty.insert(id, found);
+                    lock(&self.dirty).insert(id, found);
                     queued.push(id);
                 }
                 Err(error) => {
@@ -303,24 +295,6 @@ impl Shared<'_> {
             }
         }
         self.done(reports, tell);
-    }
-
-    /// Why and under which key a task runs that has been judged before.
-    fn look(&self, id: TaskId) -> Result<Dirty, TaskReport> {
-        let broken = |error: &dyn std::error::Error| {
-            let mut report = TaskReport::of(Verdict::Broken);
-            report.error = Some(super::task::chain(error));
-            report
-        };
-        match self.evidence.judge(self.graph.node(id), self.options.always) {
-            Ok(Judgement::MustRun(found)) => Ok(found),
-            Ok(Judgement::UpToDate { key }) => {
-                let mut report = TaskReport::of(Verdict::UpToDate);
-                report.key = Some(key);
-                Err(report)
-            }
-            Err(error) => Err(broken(&error)),
-        }
     }
 
     /// Ends tasks, and tells.
@@ -475,7 +449,7 @@ impl Shared<'_> {
         listings: &mut Vec<Listing>,
         outputs: &mut Vec<u8>,
     ) -> Result<(), ActionError> {
-        survey::outputs(self.evidence.root, node, self.evidence.files, listings, outputs)?;
+        survey::outputs(&self.graph.root, node, self.evidence.files, listings, outputs)?;
         let missing =
             super::manifest::items(outputs).find(|item| item.value == super::manifest::Value::Nothing);
         match missing {
@@ -490,7 +464,7 @@ impl Shared<'_> {
     /// The inputs are not those any more that the task was judged by.
     fn inputs_changed(&self, node: &super::model::Node, manifest: &[u8]) -> bool {
         let mut now = Vec::with_capacity(manifest.len());
-        let looked = survey::inputs(self.evidence.root, node, self.evidence.files, &mut Vec::new(), &mut now);
+        let looked = survey::inputs(&self.graph.root, node, self.evidence.files, &mut Vec::new(), &mut now);
         looked.is_err() || now != manifest
     }
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use buildchain::graph::{ActionError, Input, Output, Task, Verdict};
 
-use crate::bench::Project;
+use crate::scratch::Project;
 
 fn two(project: &Project) -> Vec<Task> {
     vec![project.join("a", &["in"], "_build/a"), project.join("b", &["_build/a"], "_build/b")]
