@@ -1,0 +1,236 @@
+//! The declaration of an image: `images/<name>/image.yaml`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::error::{Error, Result};
+use crate::manifest::Platform;
+
+/// An image built from scratch.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Definition {
+    /// Operating system and architecture, such as `linux/amd64`; without it those Sealift was compiled for.
+    #[serde(with = "platform_text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub platform: Option<Platform>,
+    /// Files of the layer. Folders above them are made as needed.
+    pub files: Vec<File>,
+    /// Folders that need a mode or owner of their own, or are empty.
+    pub directories: Vec<Directory>,
+    /// Symbolic links.
+    pub links: Vec<Link>,
+    /// The user to run as; `/etc/passwd` and `/etc/group` are made for it. Without it, root.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<User>,
+    /// The program and the first words of its command line.
+    pub entrypoint: Vec<String>,
+    /// The words after the entrypoint where the caller gives none.
+    pub cmd: Vec<String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Environment variables.
+    pub env: BTreeMap<String, String>,
+    /// Ports, such as `8080/tcp`.
+    pub exposed_ports: BTreeSet<String>,
+    /// The folder to start in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workdir: Option<String>,
+}
+
+/// A file of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct File {
+    /// The source, relative to the project.
+    pub from: PathBuf,
+    /// The absolute path in the image.
+    pub to: String,
+    /// Permissions.
+    #[serde(default = "Mode::file")]
+    pub mode: Mode,
+    /// Owner.
+    #[serde(default)]
+    pub uid: u32,
+    /// Group.
+    #[serde(default)]
+    pub gid: u32,
+}
+
+/// A folder of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Directory {
+    /// The absolute path in the image.
+    pub path: String,
+    /// Permissions.
+    #[serde(default = "Mode::directory")]
+    pub mode: Mode,
+    /// Owner.
+    #[serde(default)]
+    pub uid: u32,
+    /// Group.
+    #[serde(default)]
+    pub gid: u32,
+}
+
+/// A symbolic link of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Link {
+    /// The absolute path in the image.
+    pub path: String,
+    /// What it points to.
+    pub target: String,
+}
+
+/// The user an image runs as.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct User {
+    /// Login name, and name of the group.
+    pub name: String,
+    /// User id.
+    pub uid: u32,
+    /// Group id; without it the user id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
+    /// Home folder; it is not made.
+    #[serde(default = "User::root_folder")]
+    pub home: String,
+}
+
+impl User {
+    /// The group id.
+    #[must_use]
+    pub fn gid(&self) -> u32 {
+        self.gid.unwrap_or(self.uid)
+    }
+
+    fn root_folder() -> String {
+        "/".into()
+    }
+}
+
+/// Permissions, written as text in octal: `"0755"`. A bare YAML number is refused, because `0755` would be read as decimal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mode(u32);
+
+impl Mode {
+    /// The permission bits, set-user-id and sticky bits included.
+    #[must_use]
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+
+    fn file() -> Self {
+        Self(0o644)
+    }
+
+    fn directory() -> Self {
+        Self(0o755)
+    }
+}
+
+impl Serialize for Mode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:04o}", self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Mode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let octal = (3..=5).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+        match u32::from_str_radix(&text, 8) {
+            Ok(bits) if octal && bits <= 0o7777 => Ok(Self(bits)),
+            _ => {
+                Err(serde::de::Error::custom(format!("`{text}` is not a mode: expected text like \"0755\"")))
+            }
+        }
+    }
+}
+
+impl JsonSchema for Mode {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Mode".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "Permissions in octal, such as \"0755\"",
+            "pattern": "^0?[0-7]{3,4}$",
+        })
+    }
+}
+
+/// A platform as the text users write, not the object manifests hold.
+mod platform_text {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Platform;
+
+    pub(super) fn serialize<S: Serializer>(
+        value: &Option<Platform>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(platform) => serializer.collect_str(platform),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Platform>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
+    }
+}
+
+impl Definition {
+    /// The files the image is made of, below `base`: the inputs of the build.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Definition`] for a source outside `base`.
+    pub fn inputs(&self, base: &Path) -> Result<Vec<PathBuf>> {
+        self.files.iter().map(|file| source(base, &file.from)).collect()
+    }
+}
+
+/// `from` below `base`; it may not lead out.
+pub(super) fn source(base: &Path, from: &Path) -> Result<PathBuf> {
+    if from.as_os_str().is_empty() || !from.components().all(|part| matches!(part, Component::Normal(_))) {
+        return Err(Error::Definition {
+            field: format!("files: from `{}`", from.display()),
+            reason: "must be relative to the project and stay inside it".into(),
+        });
+    }
+    Ok(base.join(from))
+}
+
+/// The name of a tar entry for an absolute path in the image: without the leading slash, in its plainest form.
+pub(super) fn entry_name(path: &str) -> Result<String> {
+    let bad =
+        |reason: &str| Err(Error::Definition { field: format!("path `{path}`"), reason: reason.into() });
+    let Some(relative) = path.strip_prefix('/') else {
+        return bad("must be absolute");
+    };
+    if relative.is_empty() {
+        return bad("is the root itself");
+    }
+    for part in relative.split('/') {
+        match part {
+            "" | "." | ".." => return bad("must be plain: no empty parts, `.` or `..`"),
+            part if part.starts_with(".wh.") => return bad("would hide files (`.wh.` is how layers delete)"),
+            part if part.contains('\0') => return bad("contains a NUL"),
+            _ => {}
+        }
+    }
+    Ok(relative.into())
+}

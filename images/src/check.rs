@@ -1,0 +1,204 @@
+//! Checking a folder of images: what is missing, extra or damaged, every byte read.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::fs;
+use std::io;
+use std::num::NonZero;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::Digest;
+use crate::dir_layout::{self, Image, Place, VERSION, digest_of};
+use crate::error::{Error, Result, io};
+use crate::store::read_limited;
+
+/// What a check found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// The images that could be read, sorted by name and tag.
+    pub images: Vec<(Place, Image)>,
+    /// What is wrong, sorted by path; empty where all is well.
+    pub problems: Vec<Problem>,
+}
+
+/// One thing that is wrong with an image.
+#[derive(Debug)]
+pub struct Problem {
+    /// The file it is about.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub fault: Fault,
+}
+
+/// What is wrong with a file.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Fault {
+    /// A manifest names it and it is not there.
+    Missing {
+        /// Media type of what is missing.
+        media_type: String,
+    },
+    /// Nothing names it.
+    Extra,
+    /// Its size is not what the manifest says.
+    Size {
+        /// Bytes the manifest says.
+        expected: u64,
+        /// Bytes it has.
+        found: u64,
+    },
+    /// Its bytes do not have the digest in its name.
+    Corrupt {
+        /// The digest in its name.
+        expected: Digest,
+        /// The digest of its bytes.
+        found: Digest,
+    },
+    /// An index of which no image was kept.
+    Empty,
+    /// The image cannot be read at all.
+    Unreadable(Error),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        match &self.fault {
+            Fault::Missing { media_type } => write!(f, "{path}: missing ({media_type})"),
+            Fault::Extra => write!(f, "{path}: nothing refers to this file"),
+            Fault::Size { expected, found } => write!(f, "{path}: expected {expected} bytes, found {found}"),
+            Fault::Corrupt { expected, found } => write!(f, "{path}: expected {expected}, found {found}"),
+            Fault::Empty => write!(f, "{path}: an index of which no image is here"),
+            Fault::Unreadable(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+/// A blob to be hashed, and every path that is a hard link to it.
+struct Content {
+    expected: Digest,
+    paths: Vec<PathBuf>,
+}
+
+/// Checks every image below `images` on `threads` threads. Content that several images share is read once.
+///
+/// # Errors
+///
+/// Where the folder cannot be walked or a file not be read; what is wrong with images is in the report.
+pub fn check(images: &Path, threads: NonZero<usize>) -> Result<Report> {
+    let mut report = Report::default();
+    let mut contents: HashMap<(u64, u64, Digest), Content> = HashMap::new();
+    for place in dir_layout::list(images)? {
+        match dir_layout::read(&place.folder) {
+            Ok(image) => {
+                compare(&place.folder, &image, &mut report.problems, &mut contents)?;
+                report.images.push((place, image));
+            }
+            Err(Error::DigestMismatch { path, expected, found }) => {
+                report.problems.push(Problem { path, fault: Fault::Corrupt { expected, found } });
+            }
+            Err(error) => {
+                let path = place.folder.join("manifest.json");
+                report.problems.push(Problem { path, fault: Fault::Unreadable(error) });
+            }
+        }
+    }
+    let contents: Vec<Content> = contents.into_values().collect();
+    report.problems.extend(hash(&contents, threads)?);
+    report.problems.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(report)
+}
+
+/// Compares the names in the folder with those the manifests give, and notes what is to be hashed.
+fn compare(
+    folder: &Path,
+    image: &Image,
+    problems: &mut Vec<Problem>,
+    contents: &mut HashMap<(u64, u64, Digest), Content>,
+) -> Result<()> {
+    let mut problem = |path: PathBuf, fault| problems.push(Problem { path, fault });
+    let mut known: BTreeSet<String> = image.manifests.iter().map(|stored| stored.file.clone()).collect();
+    known.insert("version".into());
+    let version = folder.join("version");
+    match read_limited(&version, 1024) {
+        Ok(bytes) if bytes == VERSION.as_bytes() => {}
+        Ok(_) => problem(
+            version,
+            Fault::Unreadable(Error::Layout {
+                path: folder.join("version"),
+                reason: "not the version of the layout we know".into(),
+            }),
+        ),
+        Err(error) => problem(version, Fault::Unreadable(error)),
+    }
+    if image.kind.is_index() && image.manifests.len() == 1 && !image.left_out.is_empty() {
+        problem(folder.join("manifest.json"), Fault::Empty);
+    }
+    for blob in &image.blobs {
+        let name = blob.digest.hex();
+        let path = folder.join(&name);
+        known.insert(name);
+        match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                problem(path, Fault::Missing { media_type: blob.media_type.clone() });
+            }
+            Err(error) => return Err(io("stat", &path)(error)),
+            Ok(found) if !found.is_file() => {
+                let error = Error::Layout { path: path.clone(), reason: "not a regular file".into() };
+                problem(path, Fault::Unreadable(error));
+            }
+            Ok(found) if found.len() != blob.size => {
+                problem(path, Fault::Size { expected: blob.size, found: found.len() });
+            }
+            Ok(found) => contents
+                .entry((found.dev(), found.ino(), blob.digest))
+                .or_insert_with(|| Content { expected: blob.digest, paths: Vec::new() })
+                .paths
+                .push(path),
+        }
+    }
+    for entry in fs::read_dir(folder).map_err(io("read", folder))? {
+        let entry = entry.map_err(io("read", folder))?;
+        if !entry
+            .file_name()
+            .to_str()
+            .is_some_and(|name| known.contains(name) || name.starts_with("signature-"))
+        {
+            problem(entry.path(), Fault::Extra);
+        }
+    }
+    Ok(())
+}
+
+/// Hashes all contents; one problem per path of a damaged one.
+fn hash(contents: &[Content], threads: NonZero<usize>) -> Result<Vec<Problem>> {
+    let next = AtomicUsize::new(0);
+    let problems = Mutex::new(Vec::new());
+    let work = || -> Result<()> {
+        while let Some(content) = contents.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let Some(first) = content.paths.first() else { continue };
+            let (expected, found) = (content.expected, digest_of(first)?);
+            if found != expected {
+                let all = content.paths.iter().cloned();
+                problems
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .extend(all.map(|path| Problem { path, fault: Fault::Corrupt { expected, found } }));
+            }
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.get()).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| match worker.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
+    })?;
+    Ok(problems.into_inner().unwrap_or_else(PoisonError::into_inner))
+}

@@ -1,0 +1,290 @@
+//! The `dir:` layout of skopeo: one folder per image, readable without any index.
+//!
+//! ```text
+//! images/<name>/<tag>/version               "Directory Transport Version: 1.1\n"
+//!                     manifest.json         the manifest's or index's own bytes
+//!                     <hex>.manifest.json   the manifests an index lists
+//!                     <hex>                 configuration and layers
+//! ```
+//!
+//! Of an index only some platforms may be kept: its bytes, and so its digest, stay, and clients that ask
+//! for a platform that was left out are answered that its manifest is unknown.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result, io};
+use crate::manifest::{DEPTH_MAX, Descriptor, Kind, MANIFEST_MAX, Manifest, Platform};
+use crate::reference::{is_repository, is_tag};
+use crate::store::read_limited;
+use crate::tree::{Staged, link_or_copy, write as write_file};
+use crate::{Digest, Store};
+
+/// What the file `version` holds.
+pub const VERSION: &str = "Directory Transport Version: 1.1\n";
+
+/// The deepest name, in components.
+const NAME_DEPTH_MAX: usize = 16;
+
+/// An image in the `dir:` layout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// Digest of the manifest or index.
+    pub digest: Digest,
+    /// What it is.
+    pub kind: Kind,
+    /// `manifest.json` first, then the manifests of an index that are there.
+    pub manifests: Vec<Stored>,
+    /// The distinct configurations and layers, in the order they are named.
+    pub blobs: Vec<Descriptor>,
+    /// Manifests that the index lists and the folder lacks: platforms that were left out.
+    pub left_out: Vec<Descriptor>,
+}
+
+/// A manifest in the `dir:` layout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Digest of its bytes.
+    pub digest: Digest,
+    /// Name of the file.
+    pub file: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// What it says.
+    pub manifest: Manifest,
+}
+
+/// Where an image is in a folder of images.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Its name, such as `alpine` or `library/alpine`.
+    pub name: String,
+    /// Its tag.
+    pub tag: String,
+    /// `<images>/<name>/<tag>`.
+    pub folder: PathBuf,
+}
+
+/// Writes the image `root` from the store into `folder` (`images/<name>/<tag>`), as hard links into the store, or copies
+/// where the file system cannot link. Of an index, the manifests for `platforms` are kept, all where it is empty.
+///
+/// The folder appears whole; one that was there is replaced, files that do not belong included. One that
+/// is as it should be already is left alone.
+///
+/// # Errors
+///
+/// [`Error::NotInStore`] where the image is not whole in the store, [`Error::NoPlatform`], [`Error::Layout`]
+/// where `folder` holds folders (it is then the parent of other images), [`Error::Io`].
+pub fn write(store: &Store, root: &Digest, platforms: &[Platform], folder: &Path) -> Result<()> {
+    let files = files(store, root, platforms)?;
+    if is_written(folder, store, &files)? {
+        return Ok(());
+    }
+    let staged = Staged::new(folder)?;
+    write_file(&staged.path().join("version"), VERSION.as_bytes())?;
+    for (name, digest) in &files {
+        link_or_copy(&store.blob_path(digest), &staged.path().join(name))?;
+    }
+    staged.finish()
+}
+
+/// The files of an image: name and content.
+fn files(store: &Store, root: &Digest, platforms: &[Platform]) -> Result<BTreeMap<String, Digest>> {
+    let mut files = BTreeMap::from([("manifest.json".to_owned(), *root)]);
+    let mut waiting = vec![(*root, 0)];
+    while let Some((digest, depth)) = waiting.pop() {
+        let manifest = Manifest::parse(&store.read(&digest, MANIFEST_MAX)?)
+            .map_err(|source| Error::Manifest { path: store.blob_path(&digest), source })?;
+        for blob in manifest.blobs() {
+            match store.size(&blob.digest)? {
+                Some(found) if found == blob.size => {}
+                Some(found) => {
+                    let path = store.blob_path(&blob.digest);
+                    return Err(Error::SizeMismatch { path, expected: blob.size, found });
+                }
+                None => {
+                    return Err(Error::NotInStore { digest: blob.digest, store: store.root().to_owned() });
+                }
+            }
+            files.insert(blob.digest.hex(), blob.digest);
+        }
+        let wanted = if depth == 0 { platforms } else { &[] };
+        let kept = manifest
+            .select(wanted)
+            .map_err(|platform| Error::NoPlatform { index: digest, platform: platform.clone() })?;
+        if !kept.is_empty() && depth == DEPTH_MAX {
+            return Err(Error::TooDeep { root: *root, limit: DEPTH_MAX });
+        }
+        for child in kept {
+            if files.insert(format!("{}.manifest.json", child.digest.hex()), child.digest).is_none() {
+                waiting.push((child.digest, depth + 1));
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// Whether `folder` holds exactly `files`: by identity with the store's file or, for copies, by content.
+fn is_written(folder: &Path, store: &Store, files: &BTreeMap<String, Digest>) -> Result<bool> {
+    let mut found = BTreeSet::new();
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        other => other.map_err(io("read", folder))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(io("read", folder))?;
+        if entry.file_type().map_err(io("stat", folder))?.is_dir() {
+            let reason = "an image was to be written here, but the folder holds other images";
+            return Err(Error::Layout { path: folder.to_owned(), reason: reason.into() });
+        }
+        found.insert(entry.file_name());
+    }
+    let names = files.keys().map(String::as_str).chain(["version"]);
+    if found.len() != files.len() + 1 || !names.clone().all(|name| found.contains(std::ffi::OsStr::new(name)))
+    {
+        return Ok(false);
+    }
+    for (name, digest) in files {
+        let (path, stored) = (folder.join(name), store.blob_path(digest));
+        let here = fs::symlink_metadata(&path).map_err(io("stat", &path))?;
+        let there = fs::symlink_metadata(&stored).map_err(io("stat", &stored))?;
+        let linked = (here.dev(), here.ino()) == (there.dev(), there.ino());
+        let same = linked || (here.is_file() && here.len() == there.len() && digest_of(&path)? == *digest);
+        if !same {
+            return Ok(false);
+        }
+    }
+    let version = folder.join("version");
+    Ok(read_limited(&version, 1024).is_ok_and(|bytes| bytes == VERSION.as_bytes()))
+}
+
+/// The digest of a file's bytes.
+pub(crate) fn digest_of(path: &Path) -> Result<Digest> {
+    let mut file = fs::File::open(path).map_err(io("open", path))?;
+    let mut hasher = sha2::Sha256::default();
+    crate::store::hash_into(&mut hasher, &mut file).map_err(io("read", path))?;
+    Ok(Digest::finish(hasher))
+}
+
+/// Reads what an image folder holds. Manifests are read and checked against the digest they are listed under;
+/// blobs are not opened ([`crate::check::check`] does).
+///
+/// # Errors
+///
+/// [`Error::Manifest`], [`Error::DigestMismatch`], [`Error::TooDeep`], [`Error::TooLarge`], [`Error::Io`].
+pub fn read(folder: &Path) -> Result<Image> {
+    let path = folder.join("manifest.json");
+    let bytes = read_limited(&path, MANIFEST_MAX)?;
+    let digest = Digest::of(&bytes);
+    let parse = |path: &Path, bytes: &[u8]| {
+        Manifest::parse(bytes).map_err(|source| Error::Manifest { path: path.to_owned(), source })
+    };
+    let root = parse(&path, &bytes)?;
+    let mut image = Image {
+        digest,
+        kind: root.kind,
+        manifests: vec![Stored {
+            digest,
+            file: "manifest.json".into(),
+            size: bytes.len() as u64,
+            manifest: root,
+        }],
+        blobs: Vec::new(),
+        left_out: Vec::new(),
+    };
+    let mut seen = BTreeSet::from([digest]);
+    let mut depths = vec![0];
+    let mut next = 0;
+    while let (Some(stored), Some(depth)) = (image.manifests.get(next), depths.get(next).copied()) {
+        let children = stored.manifest.manifests.clone();
+        if !children.is_empty() && depth == DEPTH_MAX {
+            return Err(Error::TooDeep { root: digest, limit: DEPTH_MAX });
+        }
+        for child in children {
+            if !seen.insert(child.digest) {
+                continue;
+            }
+            let file = format!("{}.manifest.json", child.digest.hex());
+            let path = folder.join(&file);
+            let bytes = match read_limited(&path, MANIFEST_MAX) {
+                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                    image.left_out.push(child);
+                    continue;
+                }
+                other => other?,
+            };
+            let found = Digest::of(&bytes);
+            if found != child.digest {
+                return Err(Error::DigestMismatch { path, expected: child.digest, found });
+            }
+            let manifest = parse(&path, &bytes)?;
+            image.manifests.push(Stored { digest: found, file, size: bytes.len() as u64, manifest });
+            depths.push(depth + 1);
+        }
+        next += 1;
+    }
+    let mut named = BTreeSet::new();
+    for stored in &image.manifests {
+        image.blobs.extend(stored.manifest.blobs().filter(|blob| named.insert(blob.digest)).cloned());
+    }
+    Ok(image)
+}
+
+/// The images below a folder, sorted by name and tag: every `<name>/<tag>` with a `manifest.json`.
+/// Names that begin with a dot are passed over; so are files, such as image archives, outside image folders.
+///
+/// # Errors
+///
+/// [`Error::Layout`] for a symbolic link, a name no image can have, and an image inside another; [`Error::Io`].
+pub fn list(images: &Path) -> Result<Vec<Place>> {
+    let mut places = Vec::new();
+    let mut waiting = vec![(images.to_owned(), Vec::<String>::new())];
+    while let Some((folder, name)) = waiting.pop() {
+        let mut image = None;
+        let mut inner = None;
+        for entry in fs::read_dir(&folder).map_err(io("read", &folder))? {
+            let entry = entry.map_err(io("read", &folder))?;
+            let path = entry.path();
+            let bad = |reason: &str| Error::Layout { path: path.clone(), reason: reason.into() };
+            let Some(part) = entry.file_name().to_str().map(ToOwned::to_owned) else {
+                return Err(bad("the name is not text"));
+            };
+            if part.starts_with('.') {
+                continue;
+            }
+            let kind = entry.file_type().map_err(io("stat", &path))?;
+            if kind.is_symlink() {
+                return Err(bad("a symbolic link in a folder of images"));
+            }
+            if kind.is_dir() {
+                if name.len() == NAME_DEPTH_MAX {
+                    return Err(bad("the name has too many parts"));
+                }
+                inner = Some(path.clone());
+                let mut name = name.clone();
+                name.push(part);
+                waiting.push((path, name));
+            } else if part == "manifest.json" {
+                image = Some(path);
+            }
+        }
+        let Some(manifest) = image else { continue };
+        let bad = |reason: &str| Error::Layout { path: manifest.clone(), reason: reason.into() };
+        if let Some(path) = inner {
+            return Err(Error::Layout { path, reason: "a folder inside an image".into() });
+        }
+        let Some((tag, name)) = name.split_last().filter(|(_, name)| !name.is_empty()) else {
+            return Err(bad("an image must be in <name>/<tag>"));
+        };
+        let name = name.join("/");
+        if !is_repository(&name) || !is_tag(tag) {
+            return Err(bad("the folders are no image name and tag"));
+        }
+        places.push(Place { name, tag: tag.clone(), folder });
+    }
+    places.sort();
+    Ok(places)
+}

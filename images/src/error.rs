@@ -1,0 +1,113 @@
+//! What can go wrong with content that is on disk already; pulls have their own [`crate::pull::Error`].
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::manifest::{self, Platform};
+use crate::{Digest, digest, reference};
+
+/// A failed operation on the store or on a tree made from it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused.
+    #[error("cannot {operation} {}: {source}", path.display())]
+    Io {
+        /// The verb.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Bytes that should have a digest have another.
+    #[error("{}: expected {expected}, found {found}", path.display())]
+    DigestMismatch {
+        /// The file.
+        path: PathBuf,
+        /// The digest it should have.
+        expected: Digest,
+        /// The digest of its bytes.
+        found: Digest,
+    },
+    /// A file that is longer or shorter than its descriptor says.
+    #[error("{}: expected {expected} bytes, found {found}", path.display())]
+    SizeMismatch {
+        /// The file.
+        path: PathBuf,
+        /// The size it should have, in bytes.
+        expected: u64,
+        /// The size it has, in bytes.
+        found: u64,
+    },
+    /// A file over the limit for its kind.
+    #[error("{}: larger than {limit} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// The store lacks what a manifest names.
+    #[error("{digest} is not in the store {}", store.display())]
+    NotInStore {
+        /// What is missing.
+        digest: Digest,
+        /// The store.
+        store: PathBuf,
+    },
+    /// A file that should be a manifest is none.
+    #[error("{}: {source}", path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: manifest::ParseError,
+    },
+    /// An index has nothing for a platform that was asked for.
+    #[error("{index} has no image for {platform}")]
+    NoPlatform {
+        /// The index.
+        index: Digest,
+        /// The platform.
+        platform: Platform,
+    },
+    /// Indexes inside indexes, deeper than anyone needs.
+    #[error("{root}: indexes are nested deeper than {limit}")]
+    TooDeep {
+        /// The outermost index.
+        root: Digest,
+        /// The limit.
+        limit: usize,
+    },
+    /// A folder that is not what the layout says.
+    #[error("{}: {reason}", path.display())]
+    Layout {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An image definition or a parameter that cannot be used.
+    #[error("{field}: {reason}")]
+    Definition {
+        /// Which part.
+        field: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Text that is no digest.
+    #[error(transparent)]
+    Digest(#[from] digest::ParseError),
+    /// Text that is no reference.
+    #[error(transparent)]
+    Reference(#[from] reference::ParseError),
+}
+
+/// A result with [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Says which operation on which path an [`io::Error`] stopped.
+pub(crate) fn io<'a>(operation: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
+    move |source| Error::Io { operation, path: path.to_owned(), source }
+}

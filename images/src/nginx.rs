@@ -1,0 +1,53 @@
+//! The nginx configuration of the static registry: constant in size, whatever number of images.
+//!
+//! An archive carries it as `registry-config.inc.j2` with two placeholders, to be included *inside* a `server`
+//! block. Several archives may be included side by side, each under a repository of its own:
+//!
+//! - `repository`, such as `metalk8s-2.11.0`: an image is pulled as `<host>/<repository>/<name>:<tag>`;
+//! - `registry_root`: the archive's `images` folder, such as `/srv/scality/metalk8s-2.11.0/images/`, or an nginx
+//!   variable that holds it. The static registry is the folder `registry` beside `images`.
+//!
+//! `/v2/` itself, by which clients see that they talk to a registry, belongs to the server and not to an archive, and
+//! nginx allows its location once. A server whose configuration does not answer it includes [`common`] once.
+
+use crate::error::{Error, Result};
+use crate::reference::is_repository;
+
+/// The configuration of an archive, with the placeholders `{{ repository }}` and `{{ registry_root }}`.
+#[must_use]
+pub fn template() -> &'static str {
+    include_str!("nginx/registry-config.inc.j2")
+}
+
+/// The configuration that a server needs once: `/v2/` and errors for whatever no archive answers.
+#[must_use]
+pub fn common() -> &'static str {
+    include_str!("nginx/registry-common.inc")
+}
+
+/// The template with its placeholders filled in.
+///
+/// # Errors
+///
+/// [`Error::Definition`] where a value could mean more to nginx than it should: a repository that is none, a root
+/// that is not an absolute path of plain characters.
+pub fn render(repository: &str, registry_root: &str) -> Result<String> {
+    if !is_repository(repository) {
+        return Err(Error::Definition {
+            field: format!("repository `{}`", repository.escape_debug()),
+            reason: "must be lower-case letters and digits, joined by `.`, `_`, `__`, `-` or `/`".into(),
+        });
+    }
+    // What nginx gives a meaning inside quotes: quotes, `$`, `\` and control characters. Semicolons and braces are
+    // harmless there, but a path that needs them is a mistake or an attack.
+    let plain = |c: char| !c.is_control() && !matches!(c, '"' | '\'' | '$' | '\\' | ';' | '{' | '}' | '#');
+    if !registry_root.starts_with('/') || !registry_root.chars().all(plain) {
+        return Err(Error::Definition {
+            field: format!("registry root `{}`", registry_root.escape_debug()),
+            reason:
+                "must be an absolute path without quotes, `$`, `\\`, `;`, `#`, braces and control characters"
+                    .into(),
+        });
+    }
+    Ok(template().replace("{{ repository }}", repository).replace("{{ registry_root }}", registry_root))
+}

@@ -1,0 +1,337 @@
+//! Credentials as users have them, and the challenges registries answer with.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use base64::Engine as _;
+use serde::Deserialize;
+
+use super::Fault;
+use crate::store::read_limited;
+
+/// Configuration files are small; anything else is a mistake.
+const CONFIG_MAX: u64 = 1 << 20;
+/// Docker Hub goes by several names; credentials are kept under the first.
+const DOCKER_HUB_KEYS: [&str; 4] =
+    ["index.docker.io", "docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
+
+/// What proves who we are.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Secret {
+    /// User name and password.
+    Basic { user: String, password: String },
+    /// An OAuth2 refresh token ("identity token").
+    Identity(String),
+}
+
+/// Docker's `config.json` or podman's `auth.json`: credentials by registry or by a path inside one.
+#[derive(Default)]
+pub(super) struct Credentials {
+    secrets: BTreeMap<String, Secret>,
+    helpers: BTreeMap<String, String>,
+    default_helper: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Config {
+    #[serde(default)]
+    auths: BTreeMap<String, Entry>,
+    #[serde(default)]
+    cred_helpers: BTreeMap<String, String>,
+    #[serde(default)]
+    creds_store: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+struct Entry {
+    #[serde(default)]
+    auth: String,
+    #[serde(default)]
+    username: String,
+    #[serde(default)]
+    password: String,
+    #[serde(default, alias = "identityToken")]
+    identitytoken: String,
+}
+
+impl Entry {
+    fn secret(self) -> Result<Option<Secret>, &'static str> {
+        if !self.identitytoken.is_empty() {
+            return Ok(Some(Secret::Identity(self.identitytoken)));
+        }
+        if self.auth.is_empty() {
+            let given = !self.username.is_empty();
+            return Ok(given.then_some(Secret::Basic { user: self.username, password: self.password }));
+        }
+        let bytes = base64::engine::general_purpose::STANDARD
+            .decode(self.auth.trim())
+            .map_err(|_| "`auth` is not base64")?;
+        let text = String::from_utf8(bytes).map_err(|_| "`auth` is not text")?;
+        let (user, password) = text.split_once(':').ok_or("`auth` is not `user:password`")?;
+        Ok(Some(Secret::Basic { user: user.into(), password: password.trim_end_matches('\0').into() }))
+    }
+}
+
+impl Credentials {
+    /// Reads `file`.
+    pub(super) fn read(file: &Path) -> Result<Self, Fault> {
+        let bytes = read_limited(file, CONFIG_MAX)?;
+        Self::parse(&bytes).map_err(|reason| Fault::Configuration(format!("{}: {reason}", file.display())))
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let config: Config = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        let mut secrets = BTreeMap::new();
+        for (key, entry) in config.auths {
+            if let Some(secret) = entry.secret().map_err(|reason| format!("auths.{key}: {reason}"))? {
+                secrets.insert(normalise(&key), secret);
+            }
+        }
+        let helpers =
+            config.cred_helpers.into_iter().map(|(key, helper)| (normalise(&key), helper)).collect();
+        Ok(Self { secrets, helpers, default_helper: config.creds_store.filter(|name| !name.is_empty()) })
+    }
+
+    /// The secret for a repository: the longest matching path wins, then the host; a helper named for the host goes
+    /// before what the file says, the default helper after it.
+    pub(super) fn find(&self, host: &str, repository: &str) -> Result<Option<Secret>, Fault> {
+        let hub = DOCKER_HUB_KEYS.contains(&host);
+        let host = if hub { "docker.io" } else { host };
+        if let Some(helper) = self.helpers.get(host) {
+            return ask_helper(helper, host, hub);
+        }
+        let mut key = format!("{host}/{repository}");
+        loop {
+            if let Some(secret) = self.secrets.get(&key) {
+                return Ok(Some(secret.clone()));
+            }
+            match key.rfind('/') {
+                Some(cut) => key.truncate(cut),
+                None => break,
+            }
+        }
+        self.default_helper.as_ref().map_or(Ok(None), |helper| ask_helper(helper, host, hub))
+    }
+}
+
+/// `https://index.docker.io/v1/` → `docker.io`; `quay.io/team` stays.
+fn normalise(key: &str) -> String {
+    let key = key.split_once("://").map_or(key, |(_, rest)| rest).trim_end_matches('/');
+    let key = key.strip_suffix("/v1").or_else(|| key.strip_suffix("/v2")).unwrap_or(key);
+    let (host, path) = key.split_once('/').map_or((key, None), |(host, path)| (host, Some(path)));
+    let host = if DOCKER_HUB_KEYS.contains(&host) { "docker.io" } else { host };
+    path.map_or_else(|| host.into(), |path| format!("{host}/{path}"))
+}
+
+/// Runs `docker-credential-<helper> get`: the server's name on standard input, JSON on standard output.
+fn ask_helper(helper: &str, host: &str, hub: bool) -> Result<Option<Secret>, Fault> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        username: String,
+        secret: String,
+    }
+    let failed = |reason: String| Fault::Unauthorized(format!("credential helper `{helper}`: {reason}"));
+    if helper.is_empty()
+        || !helper.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    {
+        return Err(failed("not the name of a helper".into()));
+    }
+    let server = if hub { "https://index.docker.io/v1/" } else { host };
+    let mut child = Command::new(format!("docker-credential-{helper}"))
+        .arg("get")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| failed(error.to_string()))?;
+    // Dropping standard input tells the helper that the name is whole. A helper that does not read it may be gone.
+    if let Some(mut input) = child.stdin.take() {
+        let _ = input.write_all(server.as_bytes());
+    }
+    let mut answer = Vec::new();
+    if let Some(output) = child.stdout.take() {
+        output.take(CONFIG_MAX).read_to_end(&mut answer).map_err(|error| failed(error.to_string()))?;
+    }
+    let status = child.wait().map_err(|error| failed(error.to_string()))?;
+    if !status.success() {
+        let text = String::from_utf8_lossy(&answer);
+        return if text.contains("credentials not found") {
+            Ok(None)
+        } else {
+            Err(failed(format!("{status}: {}", text.trim().chars().take(200).collect::<String>())))
+        };
+    }
+    let answer: Answer = serde_json::from_slice(&answer).map_err(|error| failed(error.to_string()))?;
+    Ok(Some(match answer.username.as_str() {
+        "<token>" => Secret::Identity(answer.secret),
+        _ => Secret::Basic { user: answer.username, password: answer.secret },
+    }))
+}
+
+/// One challenge of a `WWW-Authenticate` header (RFC 9110, section 11.6.1).
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Challenge {
+    /// User name and password with each request.
+    Basic,
+    /// A token from `realm`.
+    Bearer { realm: String, service: Option<String>, scope: Option<String> },
+}
+
+impl Challenge {
+    /// The first challenge in the header that we can meet, a token before a password.
+    pub(super) fn parse(header: &str) -> Option<Self> {
+        let mut basic = None;
+        for (scheme, parameters) in challenges(header) {
+            let find = |name: &str| {
+                parameters
+                    .iter()
+                    .find(|(key, _)| key.eq_ignore_ascii_case(name))
+                    .map(|(_, value)| value.clone())
+            };
+            if scheme.eq_ignore_ascii_case("bearer") {
+                if let Some(realm) = find("realm") {
+                    return Some(Self::Bearer { realm, service: find("service"), scope: find("scope") });
+                }
+            } else if scheme.eq_ignore_ascii_case("basic") {
+                basic = Some(Self::Basic);
+            }
+        }
+        basic
+    }
+}
+
+/// Splits `Scheme key="value", key=value, Scheme …`.
+fn challenges(header: &str) -> Vec<(String, Vec<(String, String)>)> {
+    let mut found: Vec<(String, Vec<(String, String)>)> = Vec::new();
+    let mut rest = header.trim_start_matches([' ', ',']);
+    while !rest.is_empty() {
+        let end = rest.find([' ', ',', '=']).unwrap_or(rest.len());
+        let (word, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        if let Some(value) = after.strip_prefix('=') {
+            let (value, after) = match value.strip_prefix('"') {
+                Some(quoted) => unquote(quoted),
+                None => {
+                    let end = value.find([' ', ',']).unwrap_or(value.len());
+                    let (value, after) = value.split_at_checked(end).unwrap_or((value, ""));
+                    (value.into(), after)
+                }
+            };
+            if let Some((_, parameters)) = found.last_mut() {
+                parameters.push((word.into(), value));
+            }
+            rest = after;
+        } else {
+            if !word.is_empty() {
+                found.push((word.into(), Vec::new()));
+            }
+            rest = after;
+        }
+        rest = rest.trim_start_matches([' ', ',']);
+    }
+    found
+}
+
+/// The text up to the closing quote with its escapes resolved, and what follows the quote.
+fn unquote(text: &str) -> (String, &str) {
+    let mut value = String::new();
+    let mut characters = text.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '"' => return (value, text.get(at + 1..).unwrap_or_default()),
+            '\\' => value.extend(characters.next().map(|(_, escaped)| escaped)),
+            other => value.push(other),
+        }
+    }
+    (value, "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn basic(user: &str, password: &str) -> Option<Secret> {
+        Some(Secret::Basic { user: user.into(), password: password.into() })
+    }
+
+    #[test]
+    fn challenges_are_read_as_registries_write_them() {
+        let bearer = |realm: &str, service: Option<&str>, scope: Option<&str>| {
+            Some(Challenge::Bearer {
+                realm: realm.into(),
+                service: service.map(Into::into),
+                scope: scope.map(Into::into),
+            })
+        };
+        for (header, expected) in [
+            (r#"Basic realm="r""#, Some(Challenge::Basic)),
+            ("basic", Some(Challenge::Basic)),
+            (
+                r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull""#,
+                bearer(
+                    "https://auth.docker.io/token",
+                    Some("registry.docker.io"),
+                    Some("repository:a/b:pull"),
+                ),
+            ),
+            (r#"Basic realm="x", Bearer realm=https://t/,error="a\"b""#, bearer("https://t/", None, None)),
+            (
+                r#"Bearer scope="repository:a:pull,push" , realm="u""#,
+                bearer("u", None, Some("repository:a:pull,push")),
+            ),
+            ("Bearer service=x", None),
+            ("Negotiate", None),
+            (r#"Bearer realm="unterminated"#, bearer("unterminated", None, None)),
+            ("", None),
+            ("=,=,\"", None),
+        ] {
+            assert_eq!(Challenge::parse(header), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_found_by_host_path_and_alias() {
+        // dXNlcjpwYTpzcw== is `user:pa:ss`.
+        let credentials = Credentials::parse(
+            br#"{"auths":{
+                "https://index.docker.io/v1/":{"auth":"dXNlcjpwYTpzcw=="},
+                "quay.io":{"username":"q","password":"1"},
+                "quay.io/team/private":{"username":"t","password":"2"},
+                "ghcr.io":{"identitytoken":"refresh"},
+                "localhost:5000":{}
+            },"HttpHeaders":{}}"#,
+        )
+        .unwrap();
+        let find = |host, repository| credentials.find(host, repository).unwrap();
+        assert!(find("registry-1.docker.io", "library/alpine") == basic("user", "pa:ss"));
+        assert!(find("docker.io", "a/b") == basic("user", "pa:ss"));
+        assert!(find("quay.io", "team/other") == basic("q", "1"));
+        assert!(find("quay.io", "team/private/x") == basic("t", "2"));
+        assert!(find("quay.io", "team/privately") == basic("q", "1"));
+        assert!(find("ghcr.io", "x") == Some(Secret::Identity("refresh".into())));
+        assert!(find("localhost:5000", "x").is_none());
+        assert!(find("evil.quay.io", "x").is_none());
+    }
+
+    #[test]
+    fn a_bad_configuration_is_said_without_its_secrets() {
+        for (text, expected) in [
+            ("{", "EOF"),
+            (r#"{"auths":{"a":{"auth":"!!secret!!"}}}"#, "auths.a: `auth` is not base64"),
+            (r#"{"auths":{"a":{"auth":"c2VjcmV0"}}}"#, "auths.a: `auth` is not `user:password`"),
+        ] {
+            let error = Credentials::parse(text.as_bytes()).err().unwrap();
+            assert!(error.contains(expected) && !error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_helper_is_a_name_and_never_a_path() {
+        for name in ["", "../x", "a b", "x;y"] {
+            assert!(matches!(ask_helper(name, "h", false), Err(Fault::Unauthorized(_))), "{name}");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The static registry: files that a web server with a configuration of constant size answers the pull API from.
+//!
+//! ```text
+//! registry/blobs/sha256/<hex>                               every blob once
+//! registry/v2/<name>/manifests/sha256/<hex>/m.<ext>         a manifest's own bytes; <ext> tells its media type
+//! registry/v2/<name>/manifests/<tag> -> sha256/<hex>        a symbolic link
+//! registry/v2/<name>/tags/list                              the names of the tags, sorted
+//! registry/v2/<name>/referrers/sha256/<hex>                 an index of what is attached to a manifest
+//! ```
+//!
+//! Blobs and manifests are hard links to `images/<name>/<tag>/…`, so an ISO holds their bytes once. No file name has
+//! a colon. The `name` in `tags/list` is the image's own, without
+//! the repository prefix an archive is served under: that is decided on the far side.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::Digest;
+use crate::dir_layout::{self, Image, Place};
+use crate::error::{Error, Result, io};
+use crate::manifest::{Descriptor, Kind};
+use crate::tree::{Staged, link_or_copy, write as write_file};
+
+/// Parts of a name that mean something in the tree; an image may have them in its name as long as no other image is
+/// called what stands before them.
+const RESERVED: [&str; 3] = ["manifests", "tags", "referrers"];
+
+/// What an index counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Tags, over all names.
+    pub images: usize,
+    /// Distinct blobs.
+    pub blobs: usize,
+    /// Bytes of all distinct blobs.
+    pub bytes: u64,
+}
+
+/// Where the blob is in the tree.
+#[must_use]
+pub fn blob_path(digest: &Digest) -> String {
+    format!("blobs/sha256/{}", digest.hex())
+}
+
+/// Where the manifest is in the tree. The kind is not known from a request: try [`Kind::ALL`].
+#[must_use]
+pub fn manifest_path(name: &str, digest: &Digest, kind: Kind) -> String {
+    format!("v2/{name}/manifests/sha256/{}/m.{}", digest.hex(), kind.extension())
+}
+
+/// Where the symbolic link of a tag is in the tree; its target ends in the digest's hexadecimal digits.
+#[must_use]
+pub fn tag_path(name: &str, tag: &str) -> String {
+    format!("v2/{name}/manifests/{tag}")
+}
+
+/// Where the list of tags is in the tree.
+#[must_use]
+pub fn tags_path(name: &str) -> String {
+    format!("v2/{name}/tags/list")
+}
+
+/// Where the list of referrers is in the tree; a manifest without any has no such file.
+#[must_use]
+pub fn referrers_path(name: &str, digest: &Digest) -> String {
+    format!("v2/{name}/referrers/sha256/{}", digest.hex())
+}
+
+/// Makes the tree `registry` for all images below `images`. It appears whole, and replaces the one that was there.
+///
+/// # Errors
+///
+/// What [`dir_layout::list`] and [`dir_layout::read`] find wrong, [`Error::Layout`] for a missing blob and for names
+/// that cannot be told apart, [`Error::SizeMismatch`], [`Error::Io`].
+pub fn index(images: &Path, registry: &Path) -> Result<Summary> {
+    let places = dir_layout::list(images)?;
+    let mut names: BTreeMap<&str, Vec<&Place>> = BTreeMap::new();
+    for place in &places {
+        names.entry(&place.name).or_default().push(place);
+    }
+    refuse_collisions(&names)?;
+    let staged = Staged::new(registry)?;
+    let root = staged.path();
+    let blobs = root.join("blobs/sha256");
+    for folder in [&blobs, &root.join("v2")] {
+        fs::create_dir_all(folder).map_err(io("create", folder))?;
+    }
+    let mut summary = Summary::default();
+    let mut linked = BTreeSet::new();
+    for (name, places) in &names {
+        let mut repository = Repository::default();
+        for place in places {
+            let image = dir_layout::read(&place.folder)?;
+            summary.images += 1;
+            for blob in &image.blobs {
+                if linked.insert(blob.digest) {
+                    link_blob(&place.folder, blob, &root.join(blob_path(&blob.digest)))?;
+                    summary.blobs += 1;
+                    summary.bytes = summary.bytes.saturating_add(blob.size);
+                }
+            }
+            repository.add(root, place, &image)?;
+        }
+        repository.write(root, name)?;
+    }
+    staged.finish()?;
+    Ok(summary)
+}
+
+/// Two images whose files would be at one place in the tree.
+fn refuse_collisions(names: &BTreeMap<&str, Vec<&Place>>) -> Result<()> {
+    for (name, places) in names {
+        for place in places {
+            let bad = |reason| Err(Error::Layout { path: place.folder.clone(), reason });
+            if place.tag == "sha256" {
+                return bad("the tag `sha256` is where manifests are kept by digest".into());
+            }
+            for (at, _) in name.match_indices('/') {
+                let (before, after) = name.split_at_checked(at).unwrap_or_default();
+                let part = after.trim_start_matches('/').split('/').next().unwrap_or_default();
+                if RESERVED.contains(&part) && names.contains_key(before) {
+                    return bad(format!("`{name}` cannot be told from the {part} of the image `{before}`"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn link_blob(folder: &Path, blob: &Descriptor, to: &Path) -> Result<()> {
+    let path = folder.join(blob.digest.hex());
+    match fs::symlink_metadata(&path) {
+        Ok(found) if !found.is_file() => Err(Error::Layout { path, reason: "not a regular file".into() }),
+        Ok(found) if found.len() != blob.size => {
+            Err(Error::SizeMismatch { path, expected: blob.size, found: found.len() })
+        }
+        Ok(_) => link_or_copy(&path, to),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(Error::Layout { path, reason: format!("the {} is missing", blob.media_type) })
+        }
+        Err(error) => Err(io("stat", &path)(error)),
+    }
+}
+
+/// What is gathered over the tags of one name.
+#[derive(Default)]
+struct Repository {
+    tags: BTreeSet<String>,
+    manifests: BTreeSet<Digest>,
+    referrers: BTreeMap<Digest, Vec<Descriptor>>,
+}
+
+impl Repository {
+    /// Links the manifests of an image and its tag.
+    fn add(&mut self, root: &Path, place: &Place, image: &Image) -> Result<()> {
+        for stored in &image.manifests {
+            if !self.manifests.insert(stored.digest) {
+                continue;
+            }
+            let manifest = &stored.manifest;
+            let to = root.join(manifest_path(&place.name, &stored.digest, manifest.kind));
+            if let Some(parent) = to.parent() {
+                fs::create_dir_all(parent).map_err(io("create", parent))?;
+            }
+            link_or_copy(&place.folder.join(&stored.file), &to)?;
+            if let Some(subject) = &manifest.subject {
+                self.referrers.entry(subject.digest).or_default().push(Descriptor {
+                    media_type: manifest.kind.media_type().into(),
+                    digest: stored.digest,
+                    size: stored.size,
+                    urls: Vec::new(),
+                    platform: None,
+                    artifact_type: manifest.artifact_type.clone(),
+                    annotations: manifest.annotations.clone(),
+                });
+            }
+        }
+        let link = root.join(tag_path(&place.name, &place.tag));
+        symlink(format!("sha256/{}", image.digest.hex()), &link).map_err(io("create", &link))?;
+        self.tags.insert(place.tag.clone());
+        Ok(())
+    }
+
+    /// Writes the answers that are lists.
+    fn write(&mut self, root: &Path, name: &str) -> Result<()> {
+        let list = json!({ "name": name, "tags": self.tags });
+        write_in_folder(&root.join(tags_path(name)), &list)?;
+        for (subject, found) in &mut self.referrers {
+            found.sort_by_key(|descriptor| descriptor.digest);
+            let list =
+                json!({ "schemaVersion": 2, "mediaType": Kind::OciIndex.media_type(), "manifests": found });
+            write_in_folder(&root.join(referrers_path(name, subject)), &list)?;
+        }
+        Ok(())
+    }
+}
+
+fn write_in_folder(path: &Path, value: &serde_json::Value) -> Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(io("create", parent))?;
+    }
+    write_file(path, value.to_string().as_bytes())
+}

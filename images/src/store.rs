@@ -1,0 +1,436 @@
+//! The content store: every manifest and blob once, under the digest of its bytes.
+//!
+//! ```text
+//! blobs/sha256/<hex>      whole, verified, read-only; hard-linked from the trees that use it
+//! partial/sha256/<hex>    a download under way or broken off; locked while somebody writes it
+//! new/                    content whose digest is not known yet
+//! ```
+//!
+//! Several processes may use one store. Nothing appears under `blobs` before its digest was checked and its
+//! bytes are on disk, so a file there is trusted by name and size; a process killed at any moment leaves a
+//! partial download that the next one resumes.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::Digest;
+use crate::error::{Error, Result, io};
+
+/// A content store; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// Opens the store in `root` and makes its folders.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] where a folder cannot be made.
+    pub fn open(root: &Path) -> Result<Self> {
+        for folder in ["blobs/sha256", "partial/sha256", "new"] {
+            let folder = root.join(folder);
+            fs::create_dir_all(&folder).map_err(io("create", &folder))?;
+        }
+        Ok(Self { root: root.to_owned() })
+    }
+
+    /// The folder given to [`Store::open`].
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the content with this digest is or would be.
+    #[must_use]
+    pub fn blob_path(&self, digest: &Digest) -> PathBuf {
+        self.root.join("blobs/sha256").join(digest.hex())
+    }
+
+    /// The size in bytes of the content, or `None` where the store does not have it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn size(&self, digest: &Digest) -> Result<Option<u64>> {
+        let path = self.blob_path(digest);
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_file() => Ok(Some(found.len())),
+            Ok(_) => Err(Error::Layout { path, reason: "not a regular file".into() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io("stat", &path)(error)),
+        }
+    }
+
+    /// Whether the store has the content with this digest and size. A file of another size is damaged
+    /// (a crash of the machine, a full disk) and is removed, so that it is fetched again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn has(&self, digest: &Digest, size: u64) -> Result<bool> {
+        match self.size(digest)? {
+            Some(found) if found == size => Ok(true),
+            Some(_) => {
+                remove(&self.blob_path(digest))?;
+                Ok(false)
+            }
+            None => Ok(false),
+        }
+    }
+
+    /// Reads content of at most `limit` bytes and checks its digest.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotInStore`], [`Error::TooLarge`], [`Error::DigestMismatch`], [`Error::Io`].
+    pub fn read(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>> {
+        let path = self.blob_path(digest);
+        let bytes = match read_limited(&path, limit) {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::NotInStore { digest: *digest, store: self.root.clone() });
+            }
+            other => other?,
+        };
+        let found = Digest::of(&bytes);
+        if found == *digest {
+            Ok(bytes)
+        } else {
+            Err(Error::DigestMismatch { path, expected: *digest, found })
+        }
+    }
+
+    /// Stores `bytes` under their digest.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn put(&self, bytes: &[u8]) -> Result<Digest> {
+        let digest = Digest::of(bytes);
+        if self.has(&digest, bytes.len() as u64)? {
+            return Ok(digest);
+        }
+        let mut new = self.create()?;
+        new.write_all(bytes).map_err(io("write", &new.path.clone()))?;
+        new.finish().map(|(digest, _)| digest)
+    }
+
+    /// Starts content whose digest is known only when it is written.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn create(&self) -> Result<NewBlob> {
+        let folder = self.root.join("new");
+        let file = tempfile::NamedTempFile::new_in(&folder).map_err(io("create a file in", &folder))?;
+        Ok(NewBlob {
+            store: self.clone(),
+            path: file.path().to_owned(),
+            file,
+            hasher: Sha256::new(),
+            written: 0,
+        })
+    }
+
+    /// Takes the slot for content of a known digest and size: whole already, being fetched by another process, or
+    /// ours to fill (from where the last attempt stopped).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn slot(&self, digest: &Digest, size: u64) -> Result<Slot> {
+        if self.has(digest, size)? {
+            return Ok(Slot::Present);
+        }
+        let path = self.root.join("partial/sha256").join(digest.hex());
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o644)
+            .open(&path)
+            .map_err(io("open", &path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(Slot::Busy),
+            Err(TryLockError::Error(error)) => return Err(io("lock", &path)(error)),
+        }
+        // Between open and lock another process may have finished and renamed this very file.
+        let ours = file.metadata().map_err(io("stat", &path))?.ino();
+        if fs::symlink_metadata(&path).map_or(true, |found| found.ino() != ours) {
+            return Ok(if self.has(digest, size)? { Slot::Present } else { Slot::Busy });
+        }
+        let mut hasher = Sha256::new();
+        let mut written = hash_into(&mut hasher, &mut file).map_err(io("read", &path))?;
+        if written > size {
+            file.set_len(0).map_err(io("truncate", &path))?;
+            (hasher, written) = (Sha256::new(), 0);
+        }
+        file.seek(SeekFrom::Start(written)).map_err(io("seek", &path))?;
+        Ok(Slot::Partial(Box::new(Partial {
+            store: self.clone(),
+            path,
+            file,
+            hasher,
+            written,
+            digest: *digest,
+            size,
+        })))
+    }
+
+    /// The bytes free for an unprivileged user on the store's file system.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn free_space(&self) -> Result<u64> {
+        let found = rustix::fs::statvfs(&self.root)
+            .map_err(|error| io("read the free space of", &self.root)(error.into()))?;
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
+    }
+
+    /// Brings a finished file under its name. `from` is on disk and verified.
+    fn publish(&self, from: &Path, file: &File, digest: &Digest) -> Result<()> {
+        file.set_permissions(fs::Permissions::from_mode(0o444)).map_err(io("change the mode of", from))?;
+        file.sync_all().map_err(io("flush", from))?;
+        let path = self.blob_path(digest);
+        fs::rename(from, &path).map_err(io("create", &path))
+    }
+}
+
+/// What [`Store::slot`] found.
+#[derive(Debug)]
+pub enum Slot {
+    /// The content is there.
+    Present,
+    /// Another process is fetching it.
+    Busy,
+    /// Locked for us to fill.
+    Partial(Box<Partial>),
+}
+
+/// A download into the store; dropped unfinished, its bytes stay for the next attempt.
+#[derive(Debug)]
+pub struct Partial {
+    store: Store,
+    path: PathBuf,
+    file: File,
+    hasher: Sha256,
+    written: u64,
+    digest: Digest,
+    size: u64,
+}
+
+impl Partial {
+    /// How many bytes are there.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Throws away what is there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn restart(&mut self) -> Result<()> {
+        self.file.set_len(0).map_err(io("truncate", &self.path))?;
+        self.file.seek(SeekFrom::Start(0)).map_err(io("seek", &self.path))?;
+        self.hasher = Sha256::new();
+        self.written = 0;
+        Ok(())
+    }
+
+    /// Appends bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SizeMismatch`] past the end, [`Error::Io`].
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let after = self.written.saturating_add(bytes.len() as u64);
+        if after > self.size {
+            return Err(Error::SizeMismatch { path: self.path.clone(), expected: self.size, found: after });
+        }
+        self.file.write_all(bytes).map_err(io("write", &self.path))?;
+        self.hasher.update(bytes);
+        self.written = after;
+        Ok(())
+    }
+
+    /// Checks length and digest and brings the content under its name. Content with another digest is thrown away.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SizeMismatch`], [`Error::DigestMismatch`], [`Error::Io`].
+    pub fn finish(mut self) -> Result<()> {
+        if self.written != self.size {
+            return Err(Error::SizeMismatch { path: self.path, expected: self.size, found: self.written });
+        }
+        let found = Digest::finish(std::mem::take(&mut self.hasher));
+        if found != self.digest {
+            remove(&self.path)?;
+            return Err(Error::DigestMismatch { path: self.path, expected: self.digest, found });
+        }
+        self.store.publish(&self.path, &self.file, &self.digest)
+    }
+}
+
+/// Content being written whose digest is not known yet; dropped unfinished, it is gone.
+#[derive(Debug)]
+pub struct NewBlob {
+    store: Store,
+    path: PathBuf,
+    file: tempfile::NamedTempFile,
+    hasher: Sha256,
+    written: u64,
+}
+
+impl NewBlob {
+    /// Brings the content under its name: its digest, and its size in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn finish(self) -> Result<(Digest, u64)> {
+        let digest = Digest::finish(self.hasher);
+        self.store.publish(&self.path, self.file.as_file(), &digest)?;
+        // The name in `new` is gone; there is nothing left for the temporary file to remove.
+        let (_, path) = self.file.into_parts();
+        path.keep().map_err(|error| io("keep", &self.path)(error.error))?;
+        Ok((digest, self.written))
+    }
+}
+
+impl Write for NewBlob {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(buffer)?;
+        self.hasher.update(buffer.get(..count).unwrap_or(buffer));
+        self.written += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Feeds everything from the reader's position to the end to `hasher`; the number of bytes.
+pub(crate) fn hash_into(hasher: &mut Sha256, reader: &mut impl Read) -> io::Result<u64> {
+    let mut buffer = vec![0; 128 * 1024];
+    let mut total = 0;
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(total),
+            Ok(count) => {
+                hasher.update(buffer.get(..count).unwrap_or_default());
+                total += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Reads a file of at most `limit` bytes.
+pub(crate) fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let file = File::open(path).map_err(io("open", path))?;
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(io("read", path))?;
+    if bytes.len() as u64 > limit {
+        return Err(Error::TooLarge { path: path.to_owned(), limit });
+    }
+    Ok(bytes)
+}
+
+/// Removes a file; that it is gone already is fine.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        (folder, store)
+    }
+
+    fn partial(slot: Slot) -> Box<Partial> {
+        match slot {
+            Slot::Partial(partial) => partial,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn content_is_stored_once_read_only_and_read_back_checked() {
+        let (_folder, store) = store();
+        let digest = store.put(b"abc").unwrap();
+        assert_eq!(store.put(b"abc").unwrap(), digest);
+        assert_eq!(store.read(&digest, 3).unwrap(), b"abc");
+        assert!(matches!(store.read(&digest, 2), Err(Error::TooLarge { limit: 2, .. })));
+        assert!(matches!(store.read(&Digest::of(b"x"), 9), Err(Error::NotInStore { .. })));
+        let path = store.blob_path(&digest);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o444);
+        assert_eq!(fs::read_dir(store.root().join("new")).unwrap().count(), 0);
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "abd").unwrap();
+        assert!(matches!(store.read(&digest, 3), Err(Error::DigestMismatch { .. })));
+    }
+
+    #[test]
+    fn a_broken_download_is_resumed_and_only_one_process_writes_it() {
+        let (_folder, store) = store();
+        let digest = Digest::of(b"hello world");
+        let mut first = partial(store.slot(&digest, 11).unwrap());
+        first.write(b"hello").unwrap();
+        assert!(matches!(store.slot(&digest, 11).unwrap(), Slot::Busy));
+        drop(first);
+        assert!(store.size(&digest).unwrap().is_none());
+        let mut second = partial(store.slot(&digest, 11).unwrap());
+        assert_eq!(second.written(), 5);
+        second.write(b" world").unwrap();
+        second.finish().unwrap();
+        assert!(matches!(store.slot(&digest, 11).unwrap(), Slot::Present));
+        assert_eq!(store.read(&digest, 11).unwrap(), b"hello world");
+    }
+
+    #[test]
+    fn wrong_content_never_gets_the_name() {
+        let (_folder, store) = store();
+        let digest = Digest::of(b"right");
+        let mut wrong = partial(store.slot(&digest, 5).unwrap());
+        assert!(matches!(wrong.write(b"wrong!"), Err(Error::SizeMismatch { expected: 5, found: 6, .. })));
+        wrong.write(b"wrong").unwrap();
+        let error = wrong.finish().unwrap_err();
+        assert!(
+            matches!(&error, Error::DigestMismatch { expected, found, .. } if *expected == digest && *found == Digest::of(b"wrong"))
+        );
+        assert!(store.size(&digest).unwrap().is_none());
+        assert_eq!(partial(store.slot(&digest, 5).unwrap()).written(), 0);
+        let mut short = partial(store.slot(&digest, 5).unwrap());
+        short.write(b"rig").unwrap();
+        assert!(matches!(short.finish(), Err(Error::SizeMismatch { expected: 5, found: 3, .. })));
+    }
+
+    #[test]
+    fn a_file_of_the_wrong_size_is_fetched_again() {
+        let (_folder, store) = store();
+        let digest = store.put(b"abc").unwrap();
+        fs::remove_file(store.blob_path(&digest)).unwrap();
+        fs::write(store.blob_path(&digest), "").unwrap();
+        assert!(!store.has(&digest, 3).unwrap());
+        assert!(matches!(store.slot(&digest, 3).unwrap(), Slot::Partial(_)));
+    }
+}
