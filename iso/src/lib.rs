@@ -1,14 +1,62 @@
 //! ISO 9660 images: plan, write, read, check and mount.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let scratch = tempfile::tempdir()?;
+//! # let (tree, image) = (scratch.path().join("tree"), scratch.path().join("metalk8s.iso"));
+//! # std::fs::create_dir_all(tree.join("images"))?;
+//! # std::fs::write(tree.join("product.txt"), "NAME=MetalK8s\n")?;
+//! let options = iso::Options {
+//!     volume_id: "MetalK8s 2.11.0".to_owned(),
+//!     source_date: 1_700_000_000,
+//!     ..iso::Options::default()
+//! };
+//! let plan = iso::Plan::from_dir(&tree, &options)?;
+//! let sums = plan.write_file(&image, &())?;
+//! assert_eq!(sums.bytes, plan.bytes());
+//!
+//! let check = iso::md5::check(&image, &())?;
+//! assert_eq!(check, iso::md5::Check::Intact { md5: sums.md5 });
+//!
+//! let image = iso::Image::open(&image)?;
+//! let product = image.find("product.txt")?.ok_or("no product.txt")?;
+//! let mut content = [0; 64];
+//! let length = image.read_at(&product, 0, &mut content)?;
+//! assert_eq!(&content[..length], b"NAME=MetalK8s\n");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! An image has two trees of names over the same contents: ISO 9660 (ECMA-119) level 3 with Rock Ridge for POSIX names,
+//! permissions and links, and Joliet for readers that know no Rock Ridge. It carries an MD5 of itself
+//! ([`md5`]), and with the same options the same tree gives the same bytes on every machine at every time.
+//!
+//! A [`Plan`] is made first: it places every byte and refuses what an image cannot hold before any content is read.
+//! Writing it reads each file once. [`Image`] reads images of any writer, at any position, without trusting them.
+//!
+//! Nothing here prints, and nothing reads the clock or the environment.
 
 mod error;
+mod folder;
+mod format;
 mod image;
+mod joliet;
+mod layout;
 pub mod md5;
+mod names;
 mod options;
+mod partial;
+mod pattern;
 mod plan;
 mod progress;
+mod read_ahead;
+mod rock_ridge;
+mod tree;
+mod writer;
 
 pub use error::{Error, Result};
-pub use image::{Entry, Extent, Image, Kind, ReadAt};
+pub use image::{Entry, Extent, Image, Kind, ReadAt, View, Volume};
 pub use options::{KnownDigest, Options, Owner, Permissions, Sharing, Times};
-pub use plan::{Plan, Sums};
+pub use plan::Plan;
 pub use progress::Progress;
+pub use writer::Sums;

@@ -1,40 +1,61 @@
-//! The plan of an image.
+//! The plan of an image: where every byte will lie, before any content is read.
 
 use std::path::Path;
 
+use crate::format::SECTOR;
+use crate::format::descriptor::VOLUME_ID_LEN;
+use crate::layout::Layout;
+use crate::tree::Tree;
+use crate::writer::{self, Sums};
 use crate::{Error, Options, Progress, Result};
 
 /// Every record, extent and size of an image, before any content is read.
+///
+/// The image is a pure function of the plan and the contents. Printed, a plan is a table of what lies where.
 #[derive(Debug)]
 pub struct Plan {
-    bytes: u64,
-}
-
-/// The sums of a written image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sums {
-    /// The implanted MD5 (not that of the whole file).
-    pub md5: [u8; 16],
-    /// SHA-256 of the whole file.
-    pub sha256: [u8; 32],
-    /// The file's size.
-    pub bytes: u64,
+    tree: Tree,
+    layout: Layout,
 }
 
 impl Plan {
-    /// Plans the image of the tree below `root`.
-    pub fn from_dir(root: &Path, _options: &Options) -> Result<Self> {
-        Err(Error::NoVolume { path: root.to_owned(), found: "the writer is on its way" })
+    /// Plans the image of the tree below `root`, whose own name does not matter.
+    ///
+    /// # Errors
+    ///
+    /// Everything that the image could not hold is refused here, by its path; see [`Error::Limit`],
+    /// [`Error::VolumeId`] and [`Error::SpecialFile`].
+    pub fn from_dir(root: &Path, options: &Options) -> Result<Self> {
+        check_volume_id(&options.volume_id)?;
+        let mut tree = Tree::scan(root, options)?;
+        let layout = Layout::new(&mut tree, root, &options.volume_id, options.source_date)?;
+        Ok(Self { tree, layout })
     }
 
     /// The size of the image.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        u64::from(self.layout.sectors) * SECTOR
     }
 
-    /// Writes the image to `output`, which appears whole or not at all.
-    pub fn write_file(&self, output: &Path, _progress: &dyn Progress) -> Result<Sums> {
-        Err(Error::NoVolume { path: output.to_owned(), found: "the writer is on its way" })
+    /// Writes the image to `output`. The file appears under its name whole, on disk and with its sum implanted, or not
+    /// at all; what stood there before is replaced at that moment.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Changed`] if a source file is no longer what was planned, [`Error::Io`] for the rest.
+    pub fn write_file(&self, output: &Path, progress: &dyn Progress) -> Result<Sums> {
+        writer::write(&self.tree, &self.layout, output, progress)
     }
+}
+
+fn check_volume_id(id: &str) -> Result<()> {
+    let problem = if id.len() > VOLUME_ID_LEN {
+        "longer than 32 bytes"
+    } else if id.chars().any(char::is_control) {
+        "control characters are not possible"
+    } else {
+        return Ok(());
+    };
+    Err(Error::VolumeId { found: id.to_owned(), problem })
 }

@@ -1,24 +1,54 @@
 //! Reading an image.
+//!
+//! Nothing in an image is trusted: every length is checked against the area it lies in and every place against the
+//! image's end before it is used, folders that contain themselves are refused, and names that could lead out of a
+//! folder are damage.
 
+mod directory;
 mod source;
+mod susp;
+mod volume;
 
+use std::collections::HashSet;
 use std::fs::File;
-use std::path::Path;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 
 pub use source::ReadAt;
+pub(crate) use source::read_exact;
+pub use volume::Volume;
+pub(crate) use volume::check_descriptor;
 
 use crate::{Error, Result};
+use directory::{Reader, Record};
 
 /// An image opened for reading. Any number of threads may read it at once.
 #[derive(Debug)]
 pub struct Image<S = File> {
     source: S,
-    volume_id: String,
+    path: PathBuf,
+    /// Bytes of the source.
+    size: u64,
+    volume: Volume,
+    view: View,
+    /// System Use bytes to skip in every record.
+    skip: usize,
     root: Entry,
 }
 
-/// A stretch of the image file.
+/// Which of an image's trees of names to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// POSIX names, permissions and links.
+    RockRidge,
+    /// UTF-16 names of at most 103 characters; no links.
+    Joliet,
+    /// The primary tree's own names, without their versions.
+    Plain,
+}
+
+/// A stretch of the image file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Extent {
     /// Where it begins, in bytes from the start of the image.
     pub offset: u64,
@@ -33,8 +63,10 @@ pub enum Kind {
     Directory,
     /// A regular file.
     File,
-    /// A symbolic link to this target.
+    /// A symbolic link to this target. Bytes that are not UTF-8 are shown as U+FFFD.
     Symlink(String),
+    /// A device node, socket or named pipe.
+    Other,
 }
 
 /// A file, folder or link in an image.
@@ -45,57 +77,234 @@ pub struct Entry {
     pub name: String,
     /// What it is.
     pub kind: Kind,
-    /// Its size in bytes: the content of a file, 0 for links.
+    /// Its size in bytes: of a file's content, of a folder's records; 0 for the rest.
     pub size: u64,
     /// File type and permission bits as in `st_mode`.
     pub mode: u32,
+    /// The owner's user id.
+    pub uid: u32,
+    /// The owner's group id.
+    pub gid: u32,
+    /// How many names the image says that it has.
+    pub links: u32,
     /// Modification time: seconds since 1970-01-01T00:00:00Z.
     pub mtime: i64,
-    /// Where the content lies in the image file, in order.
+    /// Where the content lies in the image file, in order. All of it lies inside the image.
     pub extents: Vec<Extent>,
+    /// The name's bytes where they are not UTF-8.
+    raw_name: Option<Vec<u8>>,
+    /// The target's bytes where they are not UTF-8.
+    raw_target: Option<Vec<u8>>,
+}
+
+impl Entry {
+    /// The name's own bytes.
+    #[must_use]
+    pub fn name_bytes(&self) -> &[u8] {
+        self.raw_name.as_deref().unwrap_or(self.name.as_bytes())
+    }
+
+    /// The own bytes of a link's target.
+    #[must_use]
+    pub fn target_bytes(&self) -> Option<&[u8]> {
+        match &self.kind {
+            Kind::Symlink(target) => Some(self.raw_target.as_deref().unwrap_or(target.as_bytes())),
+            _ => None,
+        }
+    }
 }
 
 impl Image<File> {
-    /// Opens the image at `path`.
+    /// Opens the image at `path`, a file or a block device, with the best names it has: Rock Ridge, else Joliet, else
+    /// plain ones.
     pub fn open(path: &Path) -> Result<Self> {
-        let _file = File::open(path).map_err(Error::io("open", path))?;
-        Err(Error::NoVolume { path: path.to_owned(), found: "the reader is on its way" })
+        let file = File::open(path).map_err(Error::io("open", path))?;
+        Self::new(file, path, None)
+    }
+
+    /// Opens the image at `path` with the names of `view`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoView`] if it has none of them.
+    pub fn open_view(path: &Path, view: View) -> Result<Self> {
+        let file = File::open(path).map_err(Error::io("open", path))?;
+        Self::new(file, path, Some(view))
     }
 
     /// The open file, for those who send its extents themselves.
+    #[must_use]
     pub fn file(&self) -> &File {
         &self.source
     }
 }
 
 impl<S: ReadAt> Image<S> {
+    /// Reads an image from any source. Errors name it by `path`.
+    pub fn new(source: S, path: &Path, view: Option<View>) -> Result<Self> {
+        let size = source.size().map_err(Error::io("read", path))?;
+        let (mut volume, roots) = volume::read(&source, path)?;
+        let damaged = |problem: &str| Error::Damaged {
+            path: path.to_owned(),
+            offset: crate::format::FIRST_DESCRIPTOR * crate::format::SECTOR,
+            problem: problem.to_owned(),
+        };
+        let primary =
+            Record::parse(&roots.primary).ok_or_else(|| damaged("the root's record is malformed"))?;
+        let skip = directory::declared(&source, path, primary.extent())?;
+        volume.rock_ridge = skip.is_some();
+        let view = view.unwrap_or(match (skip, roots.joliet) {
+            (Some(_), _) => View::RockRidge,
+            (None, Some(_)) => View::Joliet,
+            (None, None) => View::Plain,
+        });
+        let no_view = |view| Error::NoView { path: path.to_owned(), view };
+        let (record, skip) = match view {
+            View::RockRidge => (primary, skip.ok_or_else(|| no_view("Rock Ridge"))?),
+            View::Plain => (primary, 0),
+            View::Joliet => {
+                let joliet = roots.joliet.as_ref().ok_or_else(|| no_view("Joliet"))?;
+                (Record::parse(joliet).ok_or_else(|| damaged("the Joliet root's record is malformed"))?, 0)
+            }
+        };
+        let mut reader = Reader::new(&source, path, size, view, skip);
+        let root = reader.root(&record)?;
+        Ok(Self { size, volume, view, skip, root, path: path.to_owned(), source })
+    }
+
     /// The volume's name.
+    #[must_use]
     pub fn volume_id(&self) -> &str {
-        &self.volume_id
+        &self.volume.volume_id
+    }
+
+    /// What the volume descriptors say.
+    #[must_use]
+    pub fn volume(&self) -> &Volume {
+        &self.volume
+    }
+
+    /// Which names are read.
+    #[must_use]
+    pub fn view(&self) -> View {
+        self.view
+    }
+
+    /// The image's size in bytes, that of its file.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
     }
 
     /// The root folder.
+    #[must_use]
     pub fn root(&self) -> Entry {
         self.root.clone()
     }
 
     /// What is in a folder, in the order of the image.
-    pub fn read_dir(&self, _directory: &Entry) -> Result<Vec<Entry>> {
-        Ok(Vec::new())
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Kind`] if the entry is no folder, [`Error::Damaged`] if one of its records is not sound.
+    pub fn read_dir(&self, directory: &Entry) -> Result<Vec<Entry>> {
+        let mut out = Vec::new();
+        self.each(directory, |entry| {
+            out.push(entry);
+            ControlFlow::Continue(())
+        })?;
+        Ok(out)
     }
 
-    /// The entry at `path` (`a/b`, from the root), or `None` if there is none.
-    pub fn find(&self, _path: &str) -> Result<Option<Entry>> {
-        Ok(None)
+    /// The entry at `path` (`a/b`, from the root), or `None` if there is none. Links are not followed.
+    pub fn find(&self, path: &str) -> Result<Option<Entry>> {
+        let mut found = self.root();
+        for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
+            if found.kind != Kind::Directory {
+                return Ok(None);
+            }
+            let mut next = None;
+            self.each(&found, |entry| {
+                if entry.name == part {
+                    next = Some(entry);
+                    return ControlFlow::Break(());
+                }
+                ControlFlow::Continue(())
+            })?;
+            match next {
+                Some(entry) => found = entry,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(found))
     }
 
-    /// Everything below the root with its path, folders before what is in them.
+    /// Everything below the root with its path, folders before what is in them, breadth first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`] if folders contain themselves or overlap, besides the errors of [`Image::read_dir`].
     pub fn walk(&self) -> Result<Vec<(String, Entry)>> {
-        Ok(Vec::new())
+        let mut out = Vec::new();
+        let mut seen = HashSet::new();
+        // Sound folders do not overlap, so together they are no larger than the image.
+        let mut budget = self.size;
+        let mut next = 0;
+        let (mut prefix, mut directory) = (String::new(), Some(self.root()));
+        loop {
+            if let Some(directory) = directory.take() {
+                let offset = directory.extents.first().map_or(0, |extent| extent.offset);
+                let rest = budget.checked_sub(directory.size).filter(|_| seen.insert(offset));
+                budget = rest.ok_or_else(|| Error::Damaged {
+                    path: self.path.clone(),
+                    offset,
+                    problem: format!("the folder `{prefix}` is also another one"),
+                })?;
+                self.each(&directory, |entry| {
+                    out.push((format!("{prefix}{}", entry.name), entry));
+                    ControlFlow::Continue(())
+                })?;
+            }
+            let Some((path, entry)) = out.get(next) else { return Ok(out) };
+            if entry.kind == Kind::Directory {
+                (prefix, directory) = (format!("{path}/"), Some(entry.clone()));
+            }
+            next += 1;
+        }
     }
 
-    /// Reads a file's content at `offset` into `buffer`: how many bytes came, 0 at the end.
-    pub fn read_at(&self, _file: &Entry, _offset: u64, _buffer: &mut [u8]) -> Result<usize> {
+    /// Reads a file's content at `offset` into `buffer`: how many bytes came, 0 only at the end.
+    pub fn read_at(&self, file: &Entry, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+        if file.kind != Kind::File {
+            return Err(Error::Kind { name: file.name.clone(), expected: "file" });
+        }
+        let mut before = 0;
+        for extent in &file.extents {
+            let skip = offset.saturating_sub(before);
+            if skip < extent.len {
+                let most = usize::try_from(extent.len - skip).unwrap_or(usize::MAX).min(buffer.len());
+                let buffer = buffer.get_mut(..most).unwrap_or_default();
+                let at = extent.offset + skip;
+                if !read_exact(&self.source, &self.path, at, buffer)? {
+                    return Err(Error::Damaged {
+                        path: self.path.clone(),
+                        offset: at,
+                        problem: format!("the image ends inside `{}`", file.name),
+                    });
+                }
+                return Ok(most);
+            }
+            before += extent.len;
+        }
         Ok(0)
+    }
+
+    fn each(&self, directory: &Entry, visit: impl FnMut(Entry) -> ControlFlow<()>) -> Result<()> {
+        match (&directory.kind, directory.extents.first()) {
+            (Kind::Directory, Some(extent)) => {
+                Reader::new(&self.source, &self.path, self.size, self.view, self.skip).each(*extent, visit)
+            }
+            _ => Err(Error::Kind { name: directory.name.clone(), expected: "folder" }),
+        }
     }
 }

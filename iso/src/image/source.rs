@@ -3,6 +3,9 @@
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use crate::{Error, Result};
 
 /// Bytes that can be read at any position by several threads at once: a file, a block device, memory.
 pub trait ReadAt: Send + Sync {
@@ -48,4 +51,18 @@ impl ReadAt for Vec<u8> {
     fn size(&self) -> io::Result<u64> {
         self.as_slice().size()
     }
+}
+
+/// Fills `buffer` from `offset` on; `false` if the source ends before.
+pub(crate) fn read_exact(source: &dyn ReadAt, path: &Path, offset: u64, buffer: &mut [u8]) -> Result<bool> {
+    let mut done = 0;
+    while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        match source.read_at(rest, offset.saturating_add(done as u64)) {
+            Ok(0) => return Ok(false),
+            Ok(length) => done += length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::io("read", path)(error)),
+        }
+    }
+    Ok(true)
 }

@@ -1,9 +1,21 @@
-//! The implanted MD5 sum.
+//! The MD5 sum that stands inside an image and lets anybody check it without a second file.
+//!
+//! Format and behaviour are those of `implantisomd5` and `checkisomd5`: either side reads what the other wrote. It
+//! finds damage, not malice: who can change the image can change the sum.
 
-use std::ops::Range;
+mod hash;
+pub(crate) mod implanted;
+
+use std::fs::{File, OpenOptions};
+use std::ops::{ControlFlow, Range};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::{Error, Progress, Result};
+use crate::format::descriptor::{APPLICATION_USE_LEN, VOLUME_SPACE};
+use crate::format::{FIRST_DESCRIPTOR, SECTOR, read32};
+use crate::image::{ReadAt, read_exact};
+use crate::{Error, Progress, Result, image, read_ahead};
+use implanted::{FIELD, FRAGMENTS, Field, Running, SKIPPED, blank, covered};
 
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,19 +27,105 @@ pub enum Check {
     },
     /// It is not.
     Damaged {
-        /// Within which bytes the first damage lies.
+        /// Within which bytes of the image the first damage lies.
         range: Range<u64>,
     },
     /// No sum is implanted.
     Missing,
 }
 
-/// Checks the image at `path` against its implanted sum, up to the first damaged fragment.
-pub fn check(path: &Path, _progress: &dyn Progress) -> Result<Check> {
-    Err(Error::NoVolume { path: path.to_owned(), found: "the check is on its way" })
+/// Checks the image at `path` against its implanted sum and stops at the first damaged fragment.
+///
+/// The sum does not cover the last 15 sectors of the volume nor anything behind the volume.
+///
+/// # Errors
+///
+/// [`Error::NoVolume`] if the file is no ISO 9660 image.
+pub fn check(path: &Path, progress: &dyn Progress) -> Result<Check> {
+    check_source(&File::open(path).map_err(Error::io("open", path))?, path, progress)
 }
 
-/// Implants the sum into the image at `path`; `force` replaces what stands in its place.
-pub fn implant(path: &Path, _force: bool, _progress: &dyn Progress) -> Result<[u8; 16]> {
-    Err(Error::NoVolume { path: path.to_owned(), found: "the implanter is on its way" })
+/// [`check`] for any source; errors name it by `path`.
+pub fn check_source(source: &dyn ReadAt, path: &Path, progress: &dyn Progress) -> Result<Check> {
+    let (volume_sectors, field) = descriptor(source, path)?;
+    let Some(field) = Field::parse(&field) else { return Ok(Check::Missing) };
+    let covered = covered(volume_sectors, field.skipped);
+    let mut running = Running::new(covered, field.heads.len() as u64);
+    let compare = !running.fragments_are_small();
+    let mut sound = 0;
+    let mut damaged = None;
+    read_ahead::each_chunk(source, path, covered, |position, chunk| {
+        blank(position, chunk);
+        running.update(chunk, |mark| {
+            if compare && damaged.is_none() {
+                if field.heads.get(mark.index) == Some(&mark.head) {
+                    sound = mark.position;
+                } else {
+                    damaged = Some(sound..mark.position);
+                }
+            }
+        });
+        progress.advance(chunk.len() as u64);
+        if damaged.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    if let Some(range) = damaged {
+        return Ok(Check::Damaged { range });
+    }
+    if running.position() < covered {
+        return Ok(Check::Damaged { range: running.position()..covered });
+    }
+    let size = source.size().map_err(Error::io("read", path))?;
+    progress.advance(size.saturating_sub(covered));
+    Ok(if running.md5() == field.md5 {
+        Check::Intact { md5: field.md5 }
+    } else {
+        Check::Damaged { range: sound..covered }
+    })
+}
+
+/// Implants the sum into the image at `path` and answers it. `force` replaces what stands in its place.
+///
+/// # Errors
+///
+/// [`Error::ApplicationUse`] if something stands there and `force` is not set, [`Error::Damaged`] if the file is shorter
+/// than the volume in it, [`Error::NoVolume`] if it is no ISO 9660 image. The image is untouched then.
+pub fn implant(path: &Path, force: bool, progress: &dyn Progress) -> Result<[u8; 16]> {
+    let file = OpenOptions::new().read(true).write(true).open(path).map_err(Error::io("open", path))?;
+    let (volume_sectors, field) = descriptor(&file, path)?;
+    if !force && field != [b' '; APPLICATION_USE_LEN] {
+        return Err(Error::ApplicationUse { path: path.to_owned() });
+    }
+    let (size, volume) = (file.size().map_err(Error::io("read", path))?, u64::from(volume_sectors) * SECTOR);
+    if size < volume {
+        let problem = format!("the volume ends at byte {volume}, the image at byte {size}");
+        return Err(Error::Damaged { path: path.to_owned(), offset: size, problem });
+    }
+    let covered = covered(volume_sectors, SKIPPED);
+    let mut running = Running::new(covered, FRAGMENTS);
+    read_ahead::each_chunk(&file, path, covered, |position, chunk| {
+        blank(position, chunk);
+        running.update(chunk, |_| {});
+        progress.advance(chunk.len() as u64);
+        ControlFlow::Continue(())
+    })?;
+    progress.advance(size.saturating_sub(covered));
+    file.write_all_at(&running.text(), FIELD.start).map_err(Error::io("write", path))?;
+    file.sync_data().map_err(Error::io("write", path))?;
+    Ok(running.md5())
+}
+
+/// The sum implanted in an image, unchecked; `None` if there is none.
+pub fn stored(source: &dyn ReadAt, path: &Path) -> Result<Option<[u8; 16]>> {
+    let (_, field) = descriptor(source, path)?;
+    Ok(Field::parse(&field).map(|field| field.md5))
+}
+
+/// The volume's size in sectors and the application-use field. The size is that of the primary descriptor.
+fn descriptor(source: &dyn ReadAt, path: &Path) -> Result<(u32, [u8; APPLICATION_USE_LEN])> {
+    image::check_descriptor(source, path)?;
+    let (mut sectors, mut field) = ([0; 8], [0; APPLICATION_USE_LEN]);
+    let start = FIRST_DESCRIPTOR * SECTOR + VOLUME_SPACE as u64;
+    read_exact(source, path, start, &mut sectors)?;
+    read_exact(source, path, FIELD.start, &mut field)?;
+    Ok((read32(&sectors, 0), field))
 }

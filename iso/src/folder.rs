@@ -1,0 +1,140 @@
+//! The records of one folder.
+
+use crate::Result;
+use crate::format::descriptor::Type;
+use crate::format::record::{DIRECTORY, MORE, Record};
+use crate::format::{SECTION_MAX, SECTOR};
+use crate::layout::{Layout, Output, Place};
+use crate::rock_ridge::{self, Attributes, Name};
+use crate::tree::{Node, NodeId, NodeKind, Tree};
+
+/// A folder of one of the two views.
+pub(crate) struct Folder<'a> {
+    layout: &'a Layout,
+    tree: &'a Tree,
+    view: usize,
+    id: NodeId,
+}
+
+/// Where a record points.
+struct Target {
+    sector: u32,
+    bytes: u32,
+    flags: u8,
+}
+
+impl<'a> Folder<'a> {
+    pub(crate) fn new(layout: &'a Layout, tree: &'a Tree, view: usize, id: NodeId) -> Self {
+        Self { layout, tree, view, id }
+    }
+
+    /// The root's record as it stands in the descriptor, without Rock Ridge.
+    pub(crate) fn root_record(&self) -> Vec<u8> {
+        let target = self.directory(0);
+        let time = self.tree.nodes.first().map_or(0, |root| root.time);
+        Record {
+            sector: target.sector,
+            bytes: target.bytes,
+            time,
+            flags: DIRECTORY,
+            identifier: &[0],
+            system_use: &[],
+        }
+        .bytes()
+    }
+
+    /// Puts the folder's records to `out`, whole sectors of them, and what they continue with to `continued`.
+    pub(crate) fn put(&self, out: &mut dyn Output, continued: &mut dyn Output) -> Result<()> {
+        let Some(node) = self.tree.nodes.get(self.id as usize) else { return Ok(()) };
+        let Some(parent) = self.tree.nodes.get(node.parent as usize) else { return Ok(()) };
+        let mut records = Records { folder: self, out, continued };
+        let name = if self.id == 0 { Name::Root } else { Name::Dots };
+        records.put(&[0], node, name, &self.directory(self.id))?;
+        records.put(&[1], parent, Name::Dots, &self.directory(node.parent))?;
+        for (identifier, id) in self.layout.views[self.view].entries(self.tree, node) {
+            let Some(child) = self.tree.nodes.get(id as usize) else { continue };
+            for target in self.targets(child, id) {
+                records.put(&identifier, child, Name::Text(self.tree.name(child)), &target)?;
+            }
+        }
+        out.fill()
+    }
+
+    fn directory(&self, id: NodeId) -> Target {
+        let number = self.layout.views[self.view].number(id);
+        let place: Place = self.layout.places.folders[self.view].get(number).copied().unwrap_or_default();
+        Target { sector: place.sector, bytes: place.bytes, flags: DIRECTORY }
+    }
+
+    /// Where a node's records point: one of them, or several for a file with several sections.
+    fn targets(&self, node: &Node, id: NodeId) -> Vec<Target> {
+        let content = match node.kind {
+            NodeKind::Directory { .. } => return vec![self.directory(id)],
+            // A link's size must be 0; its sector only has to exist.
+            NodeKind::Symlink { .. } => return vec![Target { sector: self.layout.end, bytes: 0, flags: 0 }],
+            NodeKind::File { content } => self.tree.contents.get(content as usize),
+        };
+        let Some(content) = content else { return Vec::new() };
+        let (mut sector, mut rest) = (content.sector, content.size);
+        let mut out = Vec::with_capacity(1);
+        loop {
+            if let Ok(bytes) = u32::try_from(rest) {
+                out.push(Target { sector, bytes, flags: 0 });
+                return out;
+            }
+            out.push(Target { sector, bytes: SECTION_MAX as u32, flags: MORE });
+            rest -= SECTION_MAX;
+            sector = sector.saturating_add((SECTION_MAX / SECTOR) as u32);
+        }
+    }
+
+    fn attributes<'n>(&'n self, node: &'n Node, name: Name<'n>) -> Attributes<'n> {
+        let (links, target) = match node.kind {
+            NodeKind::Directory { folders, .. } => (2 + folders, None),
+            NodeKind::File { content } => {
+                (self.tree.contents.get(content as usize).map_or(1, |content| content.links), None)
+            }
+            NodeKind::Symlink { target } => (1, Some(self.tree.text(target))),
+        };
+        Attributes { mode: node.mode, links, uid: node.uid, gid: node.gid, time: node.time, name, target }
+    }
+}
+
+/// Puts out records so that none crosses the end of a sector, nor its continuation.
+struct Records<'a> {
+    folder: &'a Folder<'a>,
+    out: &'a mut dyn Output,
+    continued: &'a mut dyn Output,
+}
+
+impl Records<'_> {
+    fn put(&mut self, identifier: &[u8], node: &Node, name: Name<'_>, target: &Target) -> Result<()> {
+        let system_use = match self.folder.layout.views[self.folder.view].kind {
+            Type::Joliet => Vec::new(),
+            Type::Primary => {
+                let attributes = self.folder.attributes(node, name);
+                let system_use = rock_ridge::system_use(identifier.len(), &attributes);
+                put_within_sector(self.continued, &system_use.continuation)?;
+                let start = self.continued.position() - system_use.continuation.len() as u64;
+                let sector = u64::from(self.folder.layout.places.continuation) + start / SECTOR;
+                system_use.at(u32::try_from(sector).unwrap_or(u32::MAX), (start % SECTOR) as u32)
+            }
+        };
+        let record = Record {
+            sector: target.sector,
+            bytes: target.bytes,
+            time: node.time,
+            flags: target.flags,
+            identifier,
+            system_use: &system_use,
+        };
+        put_within_sector(self.out, &record.bytes())
+    }
+}
+
+fn put_within_sector(out: &mut dyn Output, bytes: &[u8]) -> Result<()> {
+    if out.position() % SECTOR + bytes.len() as u64 > SECTOR {
+        out.fill()?;
+    }
+    out.put(bytes)
+}

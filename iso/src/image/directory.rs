@@ -1,0 +1,320 @@
+//! The records of one folder, read and checked.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use super::source::{ReadAt, read_exact};
+use super::susp::{self, Attributes};
+use super::{Entry, Extent, Kind, View};
+use crate::format::record::{ASSOCIATED, DIRECTORY, MORE};
+use crate::format::{RECORD_HEADER, SECTOR, SECTOR_LEN, date, read32};
+use crate::tree::{TYPE_DIRECTORY, TYPE_FILE, TYPE_SYMLINK};
+use crate::{Error, Result};
+
+/// File type bits of a mode.
+const TYPE: u32 = 0o170_000;
+
+/// Reads the folders of one view of an image.
+pub(super) struct Reader<'a> {
+    source: &'a dyn ReadAt,
+    path: &'a Path,
+    /// The image's size in bytes.
+    size: u64,
+    view: View,
+    /// System Use bytes to skip in every record.
+    skip: usize,
+    /// The last continuation sector that was read: records often share one.
+    continuation: Option<(u32, Box<[u8; SECTOR_LEN]>)>,
+}
+
+/// A record as it stands in a folder.
+pub(super) struct Record<'a> {
+    sector: u32,
+    bytes: u32,
+    attribute_sectors: u8,
+    time: [u8; 7],
+    flags: u8,
+    interleaved: bool,
+    pub(super) identifier: &'a [u8],
+    pub(super) system_use: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// Takes a record apart; `None` if its lengths contradict each other.
+    pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let header: &[u8; RECORD_HEADER] = bytes.first_chunk()?;
+        let [.., identifier] = *header;
+        let identifier_end = RECORD_HEADER + usize::from(identifier);
+        let system_use = identifier_end.next_multiple_of(2);
+        Some(Self {
+            sector: read32(header, 2),
+            bytes: read32(header, 10),
+            attribute_sectors: header[1],
+            time: *header.get(18..)?.first_chunk()?,
+            flags: header[25],
+            interleaved: header[26] != 0 || header[27] != 0,
+            identifier: bytes
+                .get(RECORD_HEADER..identifier_end)
+                .filter(|identifier| !identifier.is_empty())?,
+            system_use: bytes.get(system_use..).unwrap_or_default(),
+        })
+    }
+
+    fn is_dots(&self) -> bool {
+        matches!(self.identifier, [0 | 1])
+    }
+
+    /// The stretch of the image that the record points to.
+    pub(super) fn extent(&self) -> Extent {
+        let offset = (u64::from(self.sector) + u64::from(self.attribute_sectors)) * SECTOR;
+        Extent { offset, len: u64::from(self.bytes) }
+    }
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(source: &'a dyn ReadAt, path: &'a Path, size: u64, view: View, skip: usize) -> Self {
+        Self { source, path, size, view, skip, continuation: None }
+    }
+
+    /// Hands the entries of the folder at `extent` to `visit` until it breaks.
+    pub(super) fn each(
+        &mut self,
+        extent: Extent,
+        mut visit: impl FnMut(Entry) -> ControlFlow<()>,
+    ) -> Result<()> {
+        self.check_extent(extent, extent.offset, "a folder")?;
+        let mut sector = [0; SECTOR_LEN];
+        // A file whose first sections have come by, with its identifier.
+        let mut open: Option<(Entry, Vec<u8>)> = None;
+        for start in (extent.offset..extent.offset + extent.len).step_by(SECTOR_LEN) {
+            if !read_exact(self.source, self.path, start, &mut sector)? {
+                return Err(self.damaged(start, "the image ends inside a folder"));
+            }
+            let mut rest = sector.as_slice();
+            while let Some(length) =
+                rest.first().map(|length| usize::from(*length)).filter(|length| *length > 0)
+            {
+                let offset = start + (SECTOR_LEN - rest.len()) as u64;
+                let Some((bytes, behind)) = rest.split_at_checked(length) else {
+                    return Err(self.damaged(offset, "a record crosses the end of its sector"));
+                };
+                rest = behind;
+                let Some(record) = Record::parse(bytes) else {
+                    return Err(self.damaged(offset, "a record is shorter than its own parts"));
+                };
+                if record.is_dots() || record.flags & ASSOCIATED != 0 {
+                    continue;
+                }
+                let entry = match open.take() {
+                    Some((mut entry, identifier)) if identifier == record.identifier => {
+                        self.check_content(&record, offset)?;
+                        entry.size = entry.size.saturating_add(u64::from(record.bytes));
+                        entry.extents.push(record.extent());
+                        Some(entry)
+                    }
+                    Some(_) => {
+                        return Err(self.damaged(offset, "a section of a file is followed by another file"));
+                    }
+                    None => self.entry(&record, offset)?,
+                };
+                let Some(entry) = entry else { continue };
+                if record.flags & MORE != 0 && entry.kind == Kind::File {
+                    open = Some((entry, record.identifier.to_owned()));
+                } else if visit(entry).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        match open {
+            Some(_) => Err(self.damaged(extent.offset, "the last section of a file is missing")),
+            None => Ok(()),
+        }
+    }
+
+    /// The sector of a continuation area, `None` if it lies outside the image.
+    pub(super) fn continuation(&mut self, sector: u32) -> Result<Option<&[u8; SECTOR_LEN]>> {
+        if self.continuation.as_ref().is_none_or(|(number, _)| *number != sector) {
+            let mut bytes = Box::new([0; SECTOR_LEN]);
+            if !read_exact(self.source, self.path, u64::from(sector) * SECTOR, bytes.as_mut_slice())? {
+                return Ok(None);
+            }
+            self.continuation = Some((sector, bytes));
+        }
+        Ok(self.continuation.as_ref().map(|(_, bytes)| &**bytes))
+    }
+
+    /// The entry of a record; `None` if the record is to be shown elsewhere.
+    fn entry(&mut self, record: &Record<'_>, offset: u64) -> Result<Option<Entry>> {
+        let attributes = match self.view {
+            View::RockRidge => {
+                Attributes::read(record.system_use.get(self.skip..).unwrap_or_default(), self)?
+            }
+            View::Joliet | View::Plain => Attributes::default(),
+        };
+        if attributes.broken {
+            return Err(self.damaged(offset, "a system use entry lies outside its area"));
+        }
+        if attributes.relocated {
+            return Ok(None);
+        }
+        let name = match (&attributes.name, self.view) {
+            (Some(name), _) => name.clone(),
+            (None, View::Joliet) => joliet_name(record.identifier),
+            (None, _) => plain_name(record.identifier),
+        };
+        if name.is_empty()
+            || name == b"."
+            || name == b".."
+            || name.iter().any(|byte| matches!(byte, 0 | b'/'))
+        {
+            let shown = String::from_utf8_lossy(&name).into_owned();
+            return Err(self.damaged(offset, &format!("`{}` is no name", shown.escape_debug())));
+        }
+        if let Some(sector) = attributes.child {
+            return self.moved(sector, offset, name).map(Some);
+        }
+        let mut entry = self.describe(record, &attributes, name);
+        match entry.kind {
+            Kind::Symlink(_) | Kind::Other => entry.size = 0,
+            Kind::File if attributes.transformed => {
+                let path = self.path.to_owned();
+                return Err(Error::Unsupported { path, offset, what: "compressed content (zisofs)" });
+            }
+            Kind::File | Kind::Directory => {
+                self.check_content(record, offset)?;
+                entry.extents.push(record.extent());
+            }
+        }
+        Ok(Some(entry))
+    }
+
+    /// What a record says of its entry, but for where the content is.
+    pub(super) fn describe(&self, record: &Record<'_>, attributes: &Attributes, name: Vec<u8>) -> Entry {
+        let is_directory = record.flags & DIRECTORY != 0;
+        let posix = attributes.posix;
+        let permissions =
+            posix.map_or(if is_directory { 0o555 } else { 0o444 }, |posix| posix.mode & 0o7_777);
+        let kind_bits = posix.map_or(TYPE_FILE, |posix| posix.mode & TYPE);
+        let (kind, kind_bits) = match (&attributes.target, kind_bits) {
+            // The record decides what is a folder, whatever Rock Ridge says.
+            _ if is_directory => (Kind::Directory, TYPE_DIRECTORY),
+            (Some(target), TYPE_SYMLINK) => {
+                (Kind::Symlink(String::from_utf8_lossy(target).into_owned()), TYPE_SYMLINK)
+            }
+            (_, TYPE_FILE | TYPE_DIRECTORY | TYPE_SYMLINK | 0) => (Kind::File, TYPE_FILE),
+            (_, other) => (Kind::Other, other),
+        };
+        let raw_target = match &kind {
+            Kind::Symlink(shown) => attributes.target.clone().filter(|raw| raw != shown.as_bytes()),
+            _ => None,
+        };
+        let shown = String::from_utf8_lossy(&name).into_owned();
+        Entry {
+            raw_name: Some(name).filter(|raw| raw != shown.as_bytes()),
+            raw_target,
+            name: shown,
+            kind,
+            size: u64::from(record.bytes),
+            mode: kind_bits | permissions,
+            uid: posix.map_or(0, |posix| posix.uid),
+            gid: posix.map_or(0, |posix| posix.gid),
+            links: posix.map_or(1, |posix| posix.links),
+            mtime: attributes.modified.unwrap_or_else(|| date::from_record(record.time)),
+            extents: Vec::new(),
+        }
+    }
+
+    /// The root, which `record` in a descriptor points to. Its attributes stand in its own `.` record.
+    pub(super) fn root(&mut self, record: &Record<'_>) -> Result<Entry> {
+        let extent = record.extent();
+        self.check_extent(extent, extent.offset, "the root folder")?;
+        let mut bytes = [0; SECTOR_LEN];
+        let dot = read_exact(self.source, self.path, extent.offset, &mut bytes)?
+            .then(|| bytes.get(..usize::from(bytes[0])).and_then(Record::parse))
+            .flatten();
+        let attributes = match dot {
+            Some(dot) if self.view == View::RockRidge => Attributes::read(dot.system_use, self)?,
+            _ => Attributes::default(),
+        };
+        let mut root = self.describe(record, &attributes, Vec::new());
+        (root.kind, root.mode) = (Kind::Directory, TYPE_DIRECTORY | root.mode & 0o7_777);
+        root.extents.push(extent);
+        Ok(root)
+    }
+
+    /// A folder that was moved up because it was too deep: its own `.` record says what it is.
+    fn moved(&mut self, sector: u32, offset: u64, name: Vec<u8>) -> Result<Entry> {
+        let mut bytes = [0; SECTOR_LEN];
+        let start = u64::from(sector) * SECTOR;
+        let record = read_exact(self.source, self.path, start, &mut bytes)?
+            .then(|| bytes.get(..usize::from(bytes[0])).and_then(Record::parse))
+            .flatten()
+            .filter(|record| record.identifier == [0]);
+        let Some(record) = record else {
+            return Err(self.damaged(offset, "a moved folder is not where its record points"));
+        };
+        let attributes = Attributes::read(record.system_use.get(self.skip..).unwrap_or_default(), self)?;
+        let mut entry = self.describe(&record, &attributes, name);
+        (entry.kind, entry.mode) = (Kind::Directory, TYPE_DIRECTORY | entry.mode & 0o7_777);
+        let extent = Extent { offset: start, len: u64::from(record.bytes) };
+        self.check_extent(extent, offset, "a moved folder")?;
+        entry.extents.push(extent);
+        Ok(entry)
+    }
+
+    fn check_content(&self, record: &Record<'_>, offset: u64) -> Result<()> {
+        if record.interleaved {
+            return Err(Error::Unsupported {
+                path: self.path.to_owned(),
+                offset,
+                what: "an interleaved file",
+            });
+        }
+        self.check_extent(record.extent(), offset, "a record's content")
+    }
+
+    /// Makes sure that an extent lies inside the image.
+    pub(super) fn check_extent(&self, extent: Extent, offset: u64, what: &str) -> Result<()> {
+        let end = extent.offset.saturating_add(extent.len);
+        if end <= self.size || extent.len == 0 {
+            return Ok(());
+        }
+        Err(self.damaged(offset, &format!("{what} ends at byte {end}, the image at byte {}", self.size)))
+    }
+
+    fn damaged(&self, offset: u64, problem: &str) -> Error {
+        Error::Damaged { path: self.path.to_owned(), offset, problem: problem.to_owned() }
+    }
+}
+
+/// A Joliet identifier as UTF-8; halves of pairs become U+FFFD. A version, which some writers add, is cut off.
+fn joliet_name(identifier: &[u8]) -> Vec<u8> {
+    let units = identifier.chunks_exact(2).filter_map(|unit| Some(u16::from_be_bytes(*unit.first_chunk()?)));
+    let name: String =
+        char::decode_utf16(units).map(|character| character.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+    without_version(name.as_bytes()).to_owned()
+}
+
+/// A primary identifier as readers show it: without version, and without the dot of an empty extension.
+fn plain_name(identifier: &[u8]) -> Vec<u8> {
+    let name = without_version(identifier);
+    name.strip_suffix(b".").filter(|name| !name.is_empty()).unwrap_or(name).to_owned()
+}
+
+fn without_version(name: &[u8]) -> &[u8] {
+    let semicolon = name.iter().rposition(|byte| *byte == b';');
+    match semicolon.and_then(|at| name.split_at_checked(at)) {
+        Some((name, version)) if version.len() > 1 && version.iter().skip(1).all(u8::is_ascii_digit) => name,
+        _ => name,
+    }
+}
+
+/// How many bytes to skip in System Use areas, if the folder at `extent` (the root) declares the protocol.
+pub(super) fn declared(source: &dyn ReadAt, path: &Path, extent: Extent) -> Result<Option<usize>> {
+    let mut bytes = [0; SECTOR_LEN];
+    if !read_exact(source, path, extent.offset, &mut bytes)? {
+        return Ok(None);
+    }
+    let record = bytes.get(..usize::from(bytes[0])).and_then(Record::parse);
+    Ok(record.and_then(|record| susp::declared(record.system_use)))
+}

@@ -1,0 +1,323 @@
+//! Where everything lies.
+//!
+//! ```text
+//! sector 0   system area, zeros
+//!       16   primary volume descriptor, Joliet's, terminator
+//!       19   path tables: primary L and M, Joliet L and M
+//!            primary folders, breadth first
+//!            continuation area of Rock Ridge entries
+//!            Joliet folders
+//!            contents of the files
+//!            at least 150 sectors of zeros
+//! ```
+//!
+//! One routine, [`Layout::metadata`], puts out all that stands before the contents. It runs twice: over a counter, which
+//! tells where each part comes to lie, then over the image, with those places filled in. Lengths do not depend on
+//! places, so the two runs agree.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::folder::Folder;
+use crate::format::descriptor::{self, Descriptor, Type};
+use crate::format::record::{self, Order};
+use crate::format::{FIRST_DESCRIPTOR, PADDING, SECTOR, SECTORS_MIN, sectors};
+use crate::tree::{Node, NodeId, Tree};
+use crate::{Error, Result, joliet, names};
+
+/// Takes the image's bytes in order.
+pub(crate) trait Output {
+    /// Takes the next bytes.
+    fn put(&mut self, bytes: &[u8]) -> Result<()>;
+
+    /// How many bytes it took.
+    fn position(&self) -> u64;
+
+    /// Fills the sector up with zeros.
+    fn fill(&mut self) -> Result<()> {
+        let rest = self.position().next_multiple_of(SECTOR) - self.position();
+        self.put([0; SECTOR as usize].get(..rest as usize).unwrap_or_default())
+    }
+}
+
+/// An output that only counts.
+#[derive(Debug, Default)]
+pub(crate) struct Count(u64);
+
+impl Output for Count {
+    fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        self.0 += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn position(&self) -> u64 {
+        self.0
+    }
+}
+
+/// One of the two trees of names over the same contents.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) kind: Type,
+    /// The folders with their identifiers in the order of the path table: by level, parent, identifier.
+    pub(crate) folders: Vec<(NodeId, Vec<u8>)>,
+    /// Where each folder stands in `folders`.
+    numbers: HashMap<NodeId, usize>,
+}
+
+impl View {
+    fn new(kind: Type, tree: &Tree) -> Self {
+        let mut view = Self { kind, folders: vec![(0, vec![0])], numbers: HashMap::from([(0, 0)]) };
+        let mut next = 0;
+        while let Some(node) = view.folders.get(next).and_then(|(id, _)| tree.nodes.get(*id as usize)) {
+            if tree.children(node).any(|(_, child)| child.is_directory()) {
+                for (identifier, id) in view.entries(tree, node) {
+                    if tree.nodes.get(id as usize).is_some_and(Node::is_directory) {
+                        view.numbers.insert(id, view.folders.len());
+                        view.folders.push((id, identifier));
+                    }
+                }
+            }
+            next += 1;
+        }
+        view
+    }
+
+    /// The entries of a folder with their identifiers, in the order of these.
+    pub(crate) fn entries(&self, tree: &Tree, folder: &Node) -> Vec<(Vec<u8>, NodeId)> {
+        let children = tree.children(folder);
+        let mut out: Vec<(Vec<u8>, NodeId)> = match self.kind {
+            Type::Primary => {
+                let names = children
+                    .clone()
+                    .map(|(_, node)| names::Name { bytes: tree.name(node), directory: node.is_directory() });
+                names::identifiers(names).into_iter().zip(children.map(|(id, _)| id)).collect()
+            }
+            Type::Joliet => {
+                // Joliet has no links; a file with the target as its content would be a lie.
+                let children = children.filter(|(_, node)| !node.is_symlink());
+                let names = children.clone().map(|(_, node)| tree.name(node));
+                joliet::identifiers(names).into_iter().zip(children.map(|(id, _)| id)).collect()
+            }
+        };
+        out.sort_unstable();
+        out
+    }
+
+    /// Where a folder stands in the path table, from 0.
+    pub(crate) fn number(&self, folder: NodeId) -> usize {
+        self.numbers.get(&folder).copied().unwrap_or_default()
+    }
+}
+
+/// Where the parts of the metadata lie; all zero before the first run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Places {
+    pub(crate) path_tables: [PathTables; 2],
+    /// For each view, its folders in the view's order.
+    pub(crate) folders: [Vec<Place>; 2],
+    /// The first sector of the continuation area.
+    pub(crate) continuation: u32,
+    /// The first sector of the contents.
+    pub(crate) data: u32,
+}
+
+/// Where a view's path tables lie.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct PathTables {
+    pub(crate) bytes: u32,
+    pub(crate) l: u32,
+    pub(crate) m: u32,
+}
+
+/// Where a folder lies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) sector: u32,
+    pub(crate) bytes: u32,
+    /// Where its records' continuations begin in the continuation area, and where they end, in bytes.
+    pub(crate) continuation: (u64, u64),
+}
+
+/// The whole image, but for the contents' bytes.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    pub(crate) volume_id: String,
+    pub(crate) date: i64,
+    pub(crate) views: [View; 2],
+    pub(crate) places: Places,
+    /// The contents in the order in which they lie, without those that are empty or have a twin.
+    pub(crate) contents: Vec<u32>,
+    /// The sector behind the last content: the first of the padding. Empty files point there.
+    pub(crate) end: u32,
+    /// The size of the image.
+    pub(crate) sectors: u32,
+}
+
+impl Layout {
+    /// Lays out the image of `tree`, and tells its contents their sectors.
+    pub(crate) fn new(tree: &mut Tree, root: &Path, volume_id: &str, date: i64) -> Result<Self> {
+        let views = [View::new(Type::Primary, tree), View::new(Type::Joliet, tree)];
+        let mut layout = Self {
+            volume_id: volume_id.to_owned(),
+            date,
+            views,
+            places: Places::default(),
+            contents: order(tree),
+            end: 0,
+            sectors: 0,
+        };
+        layout.places = layout.metadata(tree, &mut Count::default())?;
+        let mut next = u64::from(layout.places.data);
+        for content in &layout.contents {
+            if let Some(content) = tree.contents.get_mut(*content as usize) {
+                content.sector = narrow(next);
+                next += sectors(content.size);
+            }
+        }
+        let total = (next + PADDING).max(SECTORS_MIN);
+        layout.end = narrow(next);
+        layout.sectors = u32::try_from(total).map_err(|_| Error::Limit {
+            path: root.to_owned(),
+            limit: "sectors of 2048 bytes in one image",
+            most: u64::from(u32::MAX),
+            found: total,
+        })?;
+        for index in 0..tree.contents.len() {
+            let Some(content) = tree.contents.get(index) else { continue };
+            let sector = match content.twin.and_then(|twin| tree.contents.get(twin as usize)) {
+                Some(twin) => twin.sector,
+                None if content.size == 0 => layout.end,
+                None => continue,
+            };
+            if let Some(content) = tree.contents.get_mut(index) {
+                content.sector = sector;
+            }
+        }
+        Ok(layout)
+    }
+
+    /// Puts out everything before the contents and answers where it came to lie.
+    pub(crate) fn metadata(&self, tree: &Tree, out: &mut dyn Output) -> Result<Places> {
+        let mut found = Places::default();
+        for _ in 0..FIRST_DESCRIPTOR {
+            out.put(&[0; SECTOR as usize])?;
+        }
+        for view in 0..2 {
+            out.put(&self.descriptor(tree, view))?;
+        }
+        out.put(&descriptor::terminator())?;
+        for view in 0..2 {
+            let start = out.position();
+            let l = self.path_table(tree, view, Order::Little, out)?;
+            let bytes = narrow(out.position() - start);
+            out.fill()?;
+            let m = self.path_table(tree, view, Order::Big, out)?;
+            out.fill()?;
+            found.path_tables[view] = PathTables { bytes, l, m };
+        }
+        let mut continued = Count::default();
+        found.folders[0] = self.folders(tree, 0, out, &mut continued)?;
+        found.continuation = sector_of(out);
+        self.continuations(tree, &found.folders[0], out)?;
+        out.fill()?;
+        found.folders[1] = self.folders(tree, 1, out, &mut continued)?;
+        found.data = sector_of(out);
+        Ok(found)
+    }
+
+    fn descriptor(&self, tree: &Tree, view: usize) -> Vec<u8> {
+        let tables = self.places.path_tables[view];
+        Descriptor {
+            kind: self.views[view].kind,
+            volume_id: &self.volume_id,
+            sectors: self.sectors,
+            path_table_bytes: tables.bytes,
+            path_table_l: tables.l,
+            path_table_m: tables.m,
+            root: &Folder::new(self, tree, view, 0).root_record(),
+            date: self.date,
+        }
+        .bytes()
+    }
+
+    /// Puts out a path table and answers its sector.
+    fn path_table(&self, tree: &Tree, view: usize, order: Order, out: &mut dyn Output) -> Result<u32> {
+        let sector = sector_of(out);
+        let places = &self.places.folders[view];
+        let view = &self.views[view];
+        let place = |number: usize| places.get(number).map_or(0, |place| place.sector);
+        for (number, (id, identifier)) in view.folders.iter().enumerate() {
+            let parent = tree.nodes.get(*id as usize).map_or(0, |node| view.number(node.parent));
+            let parent = u16::try_from(parent + 1).unwrap_or(u16::MAX);
+            out.put(&record::path_table(order, identifier, place(number), parent))?;
+        }
+        Ok(sector)
+    }
+
+    /// Puts out a view's folders, and their records' continuations to `continued`.
+    fn folders(
+        &self,
+        tree: &Tree,
+        view: usize,
+        out: &mut dyn Output,
+        continued: &mut dyn Output,
+    ) -> Result<Vec<Place>> {
+        let mut found = Vec::with_capacity(self.views[view].folders.len());
+        for (id, _) in &self.views[view].folders {
+            let (sector, start, continuation) = (sector_of(out), out.position(), continued.position());
+            Folder::new(self, tree, view, *id).put(out, continued)?;
+            let bytes = narrow(out.position() - start);
+            found.push(Place { sector, bytes, continuation: (continuation, continued.position()) });
+        }
+        Ok(found)
+    }
+
+    /// Puts out the continuation area: the same folders again, this time their other half.
+    fn continuations(&self, tree: &Tree, places: &[Place], out: &mut dyn Output) -> Result<()> {
+        let start = out.position();
+        for ((id, _), place) in self.views[0].folders.iter().zip(places) {
+            if place.continuation.0 < place.continuation.1 {
+                let mut area = Area { out, start };
+                Folder::new(self, tree, 0, *id).put(&mut Count::default(), &mut area)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The continuation area as an output of its own, which counts from its own start.
+struct Area<'a> {
+    out: &'a mut dyn Output,
+    start: u64,
+}
+
+impl Output for Area<'_> {
+    fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        self.out.put(bytes)
+    }
+
+    fn position(&self) -> u64 {
+        self.out.position() - self.start
+    }
+}
+
+/// The contents in the order in which they are to lie.
+fn order(tree: &Tree) -> Vec<u32> {
+    let mut order: Vec<(i64, u32)> = (0..)
+        .zip(&tree.contents)
+        .filter(|(_, content)| content.size > 0 && content.twin.is_none())
+        .map(|(index, content)| (-i64::from(content.weight), index))
+        .collect();
+    order.sort_unstable();
+    order.into_iter().map(|(_, index)| index).collect()
+}
+
+fn sector_of(out: &dyn Output) -> u32 {
+    narrow(out.position() / SECTOR)
+}
+
+/// A number that fits once the image's size is checked, which happens before anything is written.
+fn narrow(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
