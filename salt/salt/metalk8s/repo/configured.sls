@@ -1,0 +1,9 @@
+# Tells the package manager where the archive's repositories are.
+{%- if grains.os_family == "RedHat" %}
+include:
+  - .redhat
+{%- else %}
+Packages for {{ grains.os_family }}:
+  test.fail_without_changes:
+    - name: the archive has packages for the RedHat family, and this is {{ grains.os }}
+{%- endif %}
