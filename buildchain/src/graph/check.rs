@@ -130,8 +130,8 @@ pub(super) fn link(
     let names = names(&tasks, &mut errors);
     let makers = makers(&build_root, &tasks, &mut errors);
     let mut nodes = Vec::with_capacity(tasks.len());
-    for (index, task) in tasks.into_iter().enumerate() {
-        nodes.push(node(&root, id_of(index), task, &names, &makers, &pools, &mut errors));
+    for task in tasks {
+        nodes.push(node(&root, task, &names, &makers, &pools, &mut errors));
     }
     for index in 0..nodes.len() {
         let needs = nodes.get(index).map(|node| node.needs.clone()).unwrap_or_default();
@@ -235,14 +235,14 @@ impl Makers {
     }
 
     /// The tasks that make something of `tree`.
-    fn of_tree(&self, tree: &Tree, found: &mut Vec<TaskId>) {
-        found.extend(self.of(&tree.root));
+    fn of_tree(&self, tree: &Tree, found: &mut Vec<(PathBuf, TaskId)>) {
+        found.extend(self.of(&tree.root).map(|maker| (tree.root.clone(), maker)));
         let start = self.sorted.partition_point(|(path, ..)| paths::order(path, &tree.root).is_lt());
         let below = self.sorted.get(start..).unwrap_or_default();
         for (path, id, is_folder) in below.iter().take_while(|(path, ..)| paths::is_within(path, &tree.root))
         {
-            if tree.may_hold(path, *is_folder) {
-                found.push(*id);
+            if *path != tree.root && tree.may_hold(path, *is_folder) {
+                found.push((path.clone(), *id));
             }
         }
     }
@@ -250,7 +250,6 @@ impl Makers {
 
 fn node(
     root: &Path,
-    id: TaskId,
     task: Task,
     names: &HashMap<String, TaskId>,
     makers: &Makers,
@@ -259,6 +258,7 @@ fn node(
 ) -> Node {
     let mut needs = Vec::new();
     let mut trees = Vec::new();
+    let mut sources = Vec::new();
     for name in &task.after {
         match names.get(name) {
             Some(&need) => needs.push(need),
@@ -270,18 +270,22 @@ fn node(
         }
     }
     for input in &task.inputs {
-        let before = needs.len();
+        let before = sources.len();
         match (input, Tree::of(input)) {
-            (Input::File(path), _) => needs.extend(makers.of(path)),
+            (Input::File(path), _) => {
+                if let Some(maker) = makers.of(path) {
+                    sources.push((path.clone(), maker));
+                }
+            }
             (_, Some(Ok(tree))) => {
-                makers.of_tree(&tree, &mut needs);
+                makers.of_tree(&tree, &mut sources);
                 trees.push(tree);
             }
             (_, Some(Err(source))) => errors.push(GraphError::Glob { task: task.name.clone(), source }),
             (_, None) => {}
         }
         if let Input::File(path) | Input::Folder { path, .. } = input
-            && needs.len() == before
+            && sources.len() == before
             && !root.join(path).exists()
         {
             let made = makers.sorted.iter().filter_map(|(path, ..)| path.to_str());
@@ -292,6 +296,7 @@ fn node(
             });
         }
     }
+    needs.extend(sources.iter().map(|(_, maker)| *maker));
     needs.sort_unstable();
     needs.dedup();
     let pool = task.pool.as_ref().and_then(|name| {
@@ -305,8 +310,7 @@ fn node(
         }
         found
     });
-    debug_assert!(id.index() <= u32::MAX as usize);
-    Node { task, trees, needs, feeds: Vec::new(), pool }
+    Node { task, trees, sources, needs, feeds: Vec::new(), pool }
 }
 
 /// One cycle, if there is any: the names along it, the first again at the end.

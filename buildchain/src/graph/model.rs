@@ -36,6 +36,8 @@ pub(super) struct Node {
     pub(super) task: Task,
     /// The folder and glob inputs of the task, compiled; in the order they stand in `task.inputs`.
     pub(super) trees: Vec<Tree>,
+    /// The inputs that other tasks make, and who makes them.
+    pub(super) sources: Vec<(PathBuf, TaskId)>,
     /// What must be done before, each once.
     pub(super) needs: Vec<TaskId>,
     /// What waits for it, each once.

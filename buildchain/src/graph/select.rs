@@ -105,6 +105,25 @@ impl Graph {
         cone
     }
 
+    /// `selection` with the members of its groups, and of the groups among them, in place of the groups.
+    #[must_use]
+    pub fn members(&self, selection: &Selection) -> Selection {
+        let mut seen = BTreeSet::new();
+        let mut tasks = Vec::new();
+        let mut open: Vec<TaskId> = selection.tasks.iter().rev().copied().collect();
+        while let Some(id) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            if self.task(id).is_group() {
+                open.extend(self.needs(id).iter().rev());
+            } else {
+                tasks.push(id);
+            }
+        }
+        Selection { tasks }
+    }
+
     fn meant_by(&self, asked: &str) -> Result<Vec<TaskId>, SelectError> {
         if let Some(id) = self.find(asked) {
             return Ok(vec![id]);

@@ -114,6 +114,30 @@ impl State {
         self.dropped
     }
 
+    /// No task is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty() && self.ignored.is_empty()
+    }
+
+    /// Removes the state with its lock, and the folder they are in if nothing else is in it.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Io`] if it cannot be removed.
+    pub fn erase(self) -> Result<(), StateError> {
+        let failed = |source| StateError::Io { operation: "remove", path: self.path.clone(), source };
+        for path in [&self.path, &lock_path(&self.path)] {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+                _ => {}
+            }
+        }
+        // Not empty: something of value is in it.
+        let _ = self.path.parent().map(fs::remove_dir);
+        Ok(())
+    }
+
     fn parse(path: &Path, bytes: &[u8]) -> Self {
         let mut state = Self {
             path: path.to_owned(),
@@ -229,9 +253,7 @@ impl Journal {
 
 /// Takes the lock beside the state and writes our name into it. The kernel lets go of it when we end, however we end.
 fn take_lock(path: &Path) -> Result<File, StateError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let lock_path = PathBuf::from(name);
+    let lock_path = lock_path(path);
     let failed = |source| StateError::Io { operation: "lock", path: lock_path.clone(), source };
     let mut lock = OpenOptions::new()
         .read(true)
@@ -255,4 +277,10 @@ fn take_lock(path: &Path) -> Result<File, StateError> {
         }
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
+}
+
+fn lock_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
 }
