@@ -15,8 +15,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Three modules, each ignorant of the next: [`graph`] runs tasks and knows no domain; [`project`] reads what the user
-//! wrote; [`tasks`] is the only place where both meet the rooms that do the work.
+//! Three rooms: [`graph`] runs tasks and knows no domain; [`project`] reads what the user
+//! wrote; [`tasks`] is the only place where both meet the rooms that do the work. [`locking`] asks registries what tags mean, which
+//! no task ever does.
 
 pub mod graph;
+pub mod locking;
 pub mod project;
+pub mod tasks;

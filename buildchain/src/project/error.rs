@@ -109,7 +109,10 @@ impl Error {
             line: location.map_or(1, |l| l.line()),
             column: location.map_or(1, |l| l.column()),
             message,
-            snippet: rendered.split_once("\n -->").and_then(|(_, rest)| rest.split_once('\n')).map(|(_, lines)| lines.to_owned()),
+            snippet: rendered
+                .split_once("\n -->")
+                .and_then(|(_, rest)| rest.split_once('\n'))
+                .map(|(_, lines)| lines.to_owned()),
         }
     }
 }

@@ -44,7 +44,8 @@ impl Lock {
         };
         let lock: Self = serde_saphyr::from_str(&text).map_err(|error| Error::yaml(&path, &error))?;
         if lock.version != VERSION {
-            let message = format!("this sealift reads version {VERSION} of the lock file, found {}", lock.version);
+            let message =
+                format!("this sealift reads version {VERSION} of the lock file, found {}", lock.version);
             return Err(Error::Invalid { path, line: 1, column: 1, message, snippet: None });
         }
         Ok(lock)
@@ -97,7 +98,8 @@ impl Lock {
     }
 
     fn render(&self) -> String {
-        let mut text = String::from("# The digest behind every tag. Written by `sealift lock` and `sealift update`.\n");
+        let mut text =
+            String::from("# The digest behind every tag. Written by `sealift lock` and `sealift update`.\n");
         // Writing to a string cannot fail.
         let _ = writeln!(text, "version: {}", self.version);
         if self.images.is_empty() {

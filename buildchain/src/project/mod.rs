@@ -1,21 +1,24 @@
 //! The project model: `sealift.yaml`, the lock file and the settings, read, checked and resolved.
 
 mod error;
-mod file;
+pub mod file;
 mod git;
 mod lock;
 mod settings;
 mod template;
 mod version;
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use serde_saphyr::Spanned;
 
+use self::file::{API_VERSION, Binary, Files, Kind, PullImage, Registry};
+
 pub use error::Error;
-pub use file::{API_VERSION, Binary, Files, Kind, PullImage, Registry, schema};
+pub use file::schema;
 pub use lock::{FILE_NAME as LOCK_FILE_NAME, Lock};
-pub use settings::{Flags, Settings};
+pub use settings::{Flags, Profile, Settings};
 pub use template::Values;
 
 /// The name of the project file.
@@ -76,6 +79,8 @@ impl Pull {
 /// An image to build, and the file that defines it.
 #[derive(Debug)]
 pub struct ImageDefinition {
+    /// The name it is saved and served under: that of its folder.
+    pub name: String,
     /// Its `image.yaml`, relative to the project.
     pub path: PathBuf,
     /// What it says, rendered.
@@ -134,10 +139,7 @@ impl Project {
             settings.source_date.or(commit.as_ref().map(|commit| commit.date)).unwrap_or(DEFAULT_SOURCE_DATE);
 
         let mut spec = file.spec;
-        if let Some(name) = &settings.profile {
-            let known = || spec.profiles.keys().cloned().collect::<Vec<_>>().join(", ");
-            let unknown = Error::Profile { name: name.clone(), known: known() };
-            let profile = spec.profiles.remove(name).ok_or(unknown)?;
+        for profile in chosen(&mut spec.profiles, &settings.profile)? {
             spec.images.catalogues.extend(profile.images.catalogues);
             spec.images.pull.extend(profile.images.pull);
             spec.images.build.extend(profile.images.build);
@@ -179,7 +181,10 @@ impl Project {
         for folder in &spec.images.build {
             let relative = inner_path(&path, folder)?.join("image.yaml");
             let definition = project.definition(&relative)?;
-            project.images.push(ImageDefinition { path: relative, definition });
+            let mut name = folder.clone();
+            name.value = folder.value.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
+            slug(&path, &name, "an image")?;
+            project.images.push(ImageDefinition { name: name.value, path: relative, definition });
         }
         for repository in &spec.packages {
             slug(&path, &repository.name, "a repository")?;
@@ -244,9 +249,10 @@ impl Project {
             let digest = image.digest.as_ref().map(|digest| digest.value.clone()).or_else(locked);
             let pull = Pull { image, digest };
             let twin = self.pull.iter().find(|other| {
-                other.image.name.value == pull.image.name.value && other.image.tag.value == pull.image.tag.value
+                other.image.name.value == pull.image.name.value
+                    && other.image.tag.value == pull.image.tag.value
             });
-            if twin.is_some() {
+            if twin.is_some() && self.settings.profile != Profile::All {
                 let message = format!("a second image `{}:{}`", pull.image.name.value, pull.image.tag.value);
                 return Err(Error::at(path, pull.image.name.referenced, message));
             }
@@ -265,6 +271,24 @@ impl Project {
     }
 }
 
+/// The profiles whose additions are taken.
+fn chosen(
+    profiles: &mut BTreeMap<String, file::Profile>,
+    choice: &Profile,
+) -> Result<Vec<file::Profile>, Error> {
+    match choice {
+        Profile::Default => Ok(Vec::new()),
+        Profile::All => Ok(std::mem::take(profiles).into_values().collect()),
+        Profile::Named(name) => match profiles.remove(name) {
+            Some(profile) => Ok(vec![profile]),
+            None => {
+                let known = profiles.keys().cloned().collect::<Vec<_>>().join(", ");
+                Err(Error::Profile { name: name.clone(), known })
+            }
+        },
+    }
+}
+
 fn values(root: &Path, path: &Path, metadata: &file::Metadata, settings: &Settings) -> Result<Values, Error> {
     let mut name = metadata.name.clone();
     if let Some(project_name) = &settings.project_name {
@@ -274,11 +298,27 @@ fn values(root: &Path, path: &Path, metadata: &file::Metadata, settings: &Settin
     let version = version::resolve(root, path, metadata)?;
     let volume_id = format!("{} {version}", name.value);
     if volume_id.len() > 32 {
-        let message = format!("the ISO's volume id `{volume_id}` has {} bytes: at most 32 fit", volume_id.len());
+        let message =
+            format!("the ISO's volume id `{volume_id}` has {} bytes: at most 32 fit", volume_id.len());
         return Err(Error::at(path, name.referenced, message));
     }
     let short_version = version.split(['.', '-']).take(2).collect::<Vec<_>>().join(".");
-    Ok(Values { slug: name.value.to_ascii_lowercase(), name: name.value, version, short_version })
+    let build_root = settings.build_root.strip_prefix(root).unwrap_or(&settings.build_root);
+    let machine = std::env::consts::ARCH;
+    let architecture = match machine {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    Ok(Values {
+        slug: name.value.to_ascii_lowercase(),
+        name: name.value,
+        version,
+        short_version,
+        machine: machine.to_owned(),
+        architecture: architecture.to_owned(),
+        build_root: build_root.display().to_string(),
+    })
 }
 
 /// The name of an image, package or archive: it becomes part of paths, URLs and configuration files.
@@ -287,8 +327,10 @@ fn slug(path: &Path, name: &Spanned<String>, what: &str) -> Result<(), Error> {
     if name.value.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.value.chars().all(legal) {
         return Ok(());
     }
-    let message =
-        format!("`{}` cannot name {what}: expected letters, digits and `.-_`, a letter or digit first", name.value);
+    let message = format!(
+        "`{}` cannot name {what}: expected letters, digits and `.-_`, a letter or digit first",
+        name.value
+    );
     Err(Error::at(path, name.referenced, message))
 }
 
@@ -299,7 +341,8 @@ fn inner_path(file: &Path, text: &Spanned<String>) -> Result<PathBuf, Error> {
     if inner && !text.value.is_empty() {
         Ok(path.components().filter(|part| matches!(part, Component::Normal(_))).collect())
     } else {
-        let message = format!("`{}` leads out of its folder: expected a relative path without `..`", text.value);
+        let message =
+            format!("`{}` leads out of its folder: expected a relative path without `..`", text.value);
         Err(Error::at(file, text.referenced, message))
     }
 }

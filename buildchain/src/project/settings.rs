@@ -23,15 +23,28 @@ const UNUSED: [(&str, &str); 9] = [
 pub struct Flags {
     /// `--profile`.
     pub profile: Option<String>,
+    /// Take the project with all its profiles, as the lock file does.
+    pub all_profiles: bool,
     /// `--build-root`.
     pub build_root: Option<PathBuf>,
+}
+
+/// What of a project is taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Profile {
+    /// What stands outside of profiles.
+    Default,
+    /// That and what one profile adds.
+    Named(String),
+    /// That and what any profile adds.
+    All,
 }
 
 /// The settings of one build.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The profile, if one is chosen: `SEALIFT_PROFILE`.
-    pub profile: Option<String>,
+    /// What of the project is taken: `SEALIFT_PROFILE`.
+    pub profile: Profile,
     /// The archive's name, if it overrides the project file's: `PROJECT_NAME`.
     pub project_name: Option<String>,
     /// The folder that the build writes to, absolute: `BUILD_ROOT`, else `_build` in the project.
@@ -71,7 +84,8 @@ impl Settings {
         let path = |name: &str| value(name).map(PathBuf::from);
         let home = path("HOME").unwrap_or_else(|| root.join("_build/home"));
 
-        let build_root = flags.build_root.clone().or_else(|| path("BUILD_ROOT")).unwrap_or_else(|| "_build".into());
+        let build_root =
+            flags.build_root.clone().or_else(|| path("BUILD_ROOT")).unwrap_or_else(|| "_build".into());
         let source_date = value("SOURCE_DATE_EPOCH")
             .map(|text| {
                 text.parse().ok().filter(|seconds| *seconds >= 0).ok_or_else(|| Error::Setting {
@@ -85,7 +99,11 @@ impl Settings {
             .unwrap_or_else(|| home.join(".cache/sealift"));
         let docker = path("DOCKER_CONFIG").unwrap_or_else(|| home.join(".docker")).join("config.json");
         Ok(Self {
-            profile: flags.profile.clone().or_else(|| value("SEALIFT_PROFILE").cloned()),
+            profile: match flags.profile.clone().or_else(|| value("SEALIFT_PROFILE").cloned()) {
+                _ if flags.all_profiles => Profile::All,
+                Some(name) => Profile::Named(name),
+                None => Profile::Default,
+            },
             project_name: value("PROJECT_NAME").cloned(),
             build_root: root.join(build_root),
             cache: root.join(cache),
@@ -105,7 +123,10 @@ fn dot_env(root: &Path) -> Result<BTreeMap<String, String>, Error> {
     if !path.exists() {
         return Ok(BTreeMap::new());
     }
-    let wrong = |error: dotenvy::Error| Error::Setting { name: path.display().to_string(), message: error.to_string() };
+    let wrong = |error: dotenvy::Error| Error::Setting {
+        name: path.display().to_string(),
+        message: error.to_string(),
+    };
     dotenvy::from_path_iter(&path).map_err(wrong)?.map(|pair| pair.map_err(wrong)).collect()
 }
 
@@ -140,13 +161,14 @@ mod tests {
             "export PROJECT_NAME=FromFile\nBUILD_ROOT=\"from file\"\nSKOPEO_BIN=/opt/skopeo\n",
         )
         .unwrap();
-        let settings = Settings::gather(root.path(), &environment(&[("HOME", "/home/me")]), &Flags::default()).unwrap();
+        let settings =
+            Settings::gather(root.path(), &environment(&[("HOME", "/home/me")]), &Flags::default()).unwrap();
         assert_eq!(settings.project_name.as_deref(), Some("FromFile"));
         assert_eq!(settings.build_root, root.path().join("from file"));
         assert_eq!(settings.cache, Path::new("/home/me/.cache/sealift"));
         assert_eq!(settings.unused.len(), 1);
 
-        let flags = Flags { build_root: Some("flag".into()), profile: None };
+        let flags = Flags { build_root: Some("flag".into()), ..Flags::default() };
         let variables = environment(&[("PROJECT_NAME", "FromEnvironment"), ("BUILD_ROOT", "environment")]);
         let settings = Settings::gather(root.path(), &variables, &flags).unwrap();
         assert_eq!(settings.project_name.as_deref(), Some("FromEnvironment"));
@@ -162,7 +184,8 @@ mod tests {
             ("REGISTRY_MIRRORS", "docker.io"),
             ("REGISTRY_MIRRORS", "docker.io=mirror.example"),
         ] {
-            let error = Settings::gather(root.path(), &environment(&[(name, value)]), &Flags::default()).unwrap_err();
+            let error =
+                Settings::gather(root.path(), &environment(&[(name, value)]), &Flags::default()).unwrap_err();
             assert!(error.to_string().starts_with(name), "{error}");
         }
         std::fs::write(root.path().join(".env"), "BROKEN LINE\n").unwrap();

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior};
 
 use super::error::Error;
 
 /// The values that templates may name.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone)]
 pub struct Values {
     /// The archive's name: `MetalK8s`.
     pub name: String,
@@ -17,6 +18,12 @@ pub struct Values {
     pub short_version: String,
     /// The name in lower case, as paths and URLs have it: `metalk8s`.
     pub slug: String,
+    /// This machine's architecture as packages name it: `x86_64`.
+    pub machine: String,
+    /// This machine's architecture as images name it: `amd64`.
+    pub architecture: String,
+    /// The folder that the build writes to, relative to the project where it lies in it.
+    pub build_root: String,
 }
 
 /// Renders the template `text` of the file `path`. A name that does not exist is an error, never an empty string.
@@ -27,9 +34,16 @@ pub struct Values {
 pub(crate) fn render(path: &Path, text: &str, values: &Values) -> Result<String, Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_keep_trailing_newline(true);
+    let syntax = SyntaxConfig::builder()
+        .keep_trailing_newline(true)
+        .build()
+        .map_err(|error| Error::Template { path: path.into(), message: error.to_string() })?;
+    environment.set_syntax(syntax);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    environment.render_named_str(&path.to_string_lossy(), text, values).map_err(|error| Error::Template {
+    let Values { name, version, short_version, slug, machine, architecture, build_root } = values;
+    let context =
+        minijinja::context! { name, version, short_version, slug, machine, architecture, build_root };
+    environment.render_named_str(&path.to_string_lossy(), text, context).map_err(|error| Error::Template {
         path: path.into(),
         message: match (error.line(), error.detail()) {
             (Some(line), Some(detail)) => format!("line {line}: {}: {detail}", error.kind()),
@@ -45,7 +59,15 @@ mod tests {
 
     #[test]
     fn templates_are_strict() {
-        let values = Values { name: "N".into(), version: "1.2.3".into(), short_version: "1.2".into(), slug: "n".into() };
+        let values = Values {
+            name: "N".into(),
+            version: "1.2.3".into(),
+            short_version: "1.2".into(),
+            slug: "n".into(),
+            machine: "x86_64".into(),
+            architecture: "amd64".into(),
+            build_root: "_build".into(),
+        };
         let path = Path::new("x.in");
         assert_eq!(render(path, "v={{ version }}\n", &values).unwrap(), "v=1.2.3\n");
         let error = render(path, "a\n{{ verison }}\n", &values).unwrap_err().to_string();

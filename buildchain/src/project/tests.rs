@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::*;
 
-const HEAD: &str = "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {name: Example, version: '1.2.3-dev'}\n";
+const HEAD: &str =
+    "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {name: Example, version: '1.2.3-dev'}\n";
 
 fn load_with(root: &Path, text: &str, flags: &Flags) -> Result<Project, Error> {
     std::fs::write(root.join(FILE_NAME), text).unwrap();
@@ -22,9 +23,17 @@ fn a_wrong_project_file_is_named_with_line_and_column() {
     let cases = [
         ("spec: {imges: {}}", ":4:8: unknown field `imges`", "did you mean `images`?"),
         ("spec: {images: {pull: [{name: a, source: b}]}}", ":4:", "missing field `tag`"),
-        ("spec: {images: {pull: [{name: a, source: 'UPPER/x', tag: '1'}]}}", ":4:42: ", "UPPER"),
-        ("spec: {images: {pull: [{name: a, source: b, tag: '1', digest: 'sha256:ff'}]}}", ":4:63: ", "sha256"),
-        ("spec: {images: {pull: [{name: '../a', source: b, tag: '1'}]}}", ":4:31: ", "`../a` cannot name an image"),
+        ("spec: {images: {pull: [{name: a, source: 'b/UPPER', tag: '1'}]}}", ":4:42: ", "UPPER"),
+        (
+            "spec: {images: {pull: [{name: a, source: b, tag: '1', digest: 'sha256:ff'}]}}",
+            ":4:63: ",
+            "sha256",
+        ),
+        (
+            "spec: {images: {pull: [{name: '../a', source: b, tag: '1'}]}}",
+            ":4:31: ",
+            "`../a` cannot name an image",
+        ),
         ("spec: {files: [{from: /etc, to: etc}]}", ":4:23: ", "`/etc` leads out"),
         ("spec: {files: [{from: a, to: b/../../c}]}", ":4:30: ", "leads out"),
         ("spec: 7", ":4:7: ", ""),
@@ -32,7 +41,10 @@ fn a_wrong_project_file_is_named_with_line_and_column() {
     ];
     for (spec, place, message) in cases {
         let error = load(&format!("{HEAD}{spec}\n")).expect_err(spec).to_string();
-        assert!(error.contains("sealift.yaml") && error.contains(place) && error.contains(message), "{spec}: {error}");
+        assert!(
+            error.contains("sealift.yaml") && error.contains(place) && error.contains(message),
+            "{spec}: {error}"
+        );
     }
     let twice = format!(
         "{HEAD}spec: {{images: {{pull: [{{name: a, source: b, tag: '1', digest: '{digest}'}}, {{name: a, source: c, tag: '1'}}]}}}}\n"
@@ -51,7 +63,8 @@ fn metadata_is_checked() {
         ("{name: Example, versionFrom: {file: VERSION}}", "VERSION"),
     ];
     for (metadata, message) in cases {
-        let text = format!("apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {metadata}\nspec: {{}}\n");
+        let text =
+            format!("apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {metadata}\nspec: {{}}\n");
         let error = load(&text).expect_err(metadata).to_string();
         assert!(error.contains(message), "{metadata}: {error}");
     }
@@ -72,7 +85,11 @@ fn the_version_is_read_where_it_stands() {
             "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {{name: E, versionFrom: {{file: {file}{key}}}}}\nspec: {{}}\n"
         );
         let project = load_with(root.path(), &text, &Flags::default()).unwrap();
-        assert_eq!((project.values.version.as_str(), project.values.short_version.as_str()), ("3.4.5", "3.4"), "{file}");
+        assert_eq!(
+            (project.values.version.as_str(), project.values.short_version.as_str()),
+            ("3.4.5", "3.4"),
+            "{file}"
+        );
     }
 }
 
@@ -88,7 +105,7 @@ fn a_profile_adds_its_images_and_the_lock_gives_digests() {
     )
     .unwrap();
     let text = format!("{HEAD}spec: {{profiles: {{full: {{images: {{catalogues: [catalogue.yaml]}}}}}}}}\n");
-    let full = Flags { profile: Some("full".into()), build_root: None };
+    let full = Flags { profile: Some("full".into()), ..Flags::default() };
 
     assert!(load_with(root.path(), &text, &Flags::default()).unwrap().pull.is_empty());
     let project = load_with(root.path(), &text, &full).unwrap();
@@ -103,6 +120,6 @@ fn a_profile_adds_its_images_and_the_lock_gives_digests() {
     project.check_locked().unwrap();
     assert_eq!(project.pull[1].digest.as_deref(), Some(digest.as_str()));
 
-    let unknown = Flags { profile: Some("fulll".into()), build_root: None };
+    let unknown = Flags { profile: Some("fulll".into()), ..Flags::default() };
     assert!(load_with(root.path(), &text, &unknown).unwrap_err().to_string().contains("full"));
 }

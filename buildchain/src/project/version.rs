@@ -23,7 +23,8 @@ pub(crate) fn resolve(root: &Path, project_file: &Path, metadata: &Metadata) -> 
     if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(legal) {
         Ok(text)
     } else {
-        let message = format!("`{text}` is no version: expected letters, digits and `.-_~`, a letter or digit first");
+        let message =
+            format!("`{text}` is no version: expected letters, digits and `.-_~`, a letter or digit first");
         Err(Error::at(project_file, location, message))
     }
 }

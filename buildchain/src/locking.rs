@@ -1,0 +1,82 @@
+//! `sealift lock` and `sealift update`: the only ones to ask a registry what a tag means.
+
+use crate::project::{Error as ProjectError, Lock, Project, Pull};
+use crate::tasks::pull_options;
+
+/// Which tags to look up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Those that the lock file does not hold yet.
+    Missing,
+    /// All of them.
+    All,
+}
+
+/// What became of a tag.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resolved {
+    /// The reference with its tag.
+    pub reference: String,
+    /// What the lock file held.
+    pub old: Option<String>,
+    /// What the registry says now; `None` where the project no longer has the image.
+    pub new: Option<String>,
+}
+
+impl Resolved {
+    /// Whether the registry says something else than the lock file did.
+    #[must_use]
+    pub fn moved(&self) -> bool {
+        self.old != self.new
+    }
+}
+
+/// Tags could not be looked up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The lock file cannot be read or written.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// A reference is none.
+    #[error(transparent)]
+    Reference(#[from] images::reference::ParseError),
+    /// A registry does not answer, or not as it should.
+    #[error("{reference}: {source}")]
+    Resolve {
+        /// The reference with its tag.
+        reference: String,
+        /// What went wrong.
+        source: images::pull::Error,
+    },
+}
+
+/// Looks up the tags of `project` that no digest in the project itself pins, and gives back the lock that holds them, with
+/// what became of each. Nothing is written.
+///
+/// # Errors
+///
+/// If a registry cannot be asked; what was there stays.
+pub fn resolve(project: &Project, scope: Scope) -> Result<(Lock, Vec<Resolved>), Error> {
+    let options = pull_options(project);
+    let mut lock = Lock::read(&project.root)?;
+    let by_tag = |pull: &&Pull| pull.image.digest.is_none();
+    let wanted: Vec<String> = project.pull.iter().filter(by_tag).map(Pull::reference).collect();
+    let mut resolved = Vec::new();
+    for reference in &wanted {
+        if scope == Scope::Missing && lock.digest(reference).is_some() {
+            continue;
+        }
+        let failed = |source| Error::Resolve { reference: reference.clone(), source };
+        let digest = images::pull::resolve(&reference.parse()?, &options).map_err(failed)?.to_string();
+        let old = lock.set(reference.clone(), digest.clone());
+        resolved.push(Resolved { reference: reference.clone(), old, new: Some(digest) });
+    }
+    let old = lock.clone();
+    for reference in lock.retain(|reference| wanted.iter().any(|one| one == reference)) {
+        let digest = old.digest(&reference).map(str::to_owned);
+        resolved.push(Resolved { reference, old: digest, new: None });
+    }
+    Ok((lock, resolved))
+}

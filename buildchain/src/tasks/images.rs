@@ -1,0 +1,190 @@
+//! Container images and the static registry over them: `images`.
+
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use images::{Digest, Reference, Store};
+
+use super::{Error, Place, place_file};
+use crate::graph::{Action, ActionError, Context, Input, Output, Task, Title};
+use crate::project::{ImageDefinition, Project, Pull};
+
+/// How the registries of `project` are reached: the mirrors of the settings first, then those of the project file.
+#[must_use]
+pub fn pull_options(project: &Project) -> images::pull::Options {
+    let mut options = images::pull::Options {
+        auth_file: project.settings.auth_file.clone(),
+        ..images::pull::Options::default()
+    };
+    for (host, url) in &project.settings.mirrors {
+        options.mirrors.entry(host.clone()).or_default().push(url.clone());
+    }
+    for registry in &project.registries {
+        let mirrors = options.mirrors.entry(registry.host.clone()).or_default();
+        mirrors.extend(registry.mirrors.iter().cloned());
+        if registry.plain_http {
+            options.plain_http.insert(registry.host.clone());
+        }
+    }
+    options
+}
+
+pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
+    let project = Arc::clone(place.project);
+    for pull in &project.pull {
+        let task = pull_image(place, &project, pull);
+        place.push(task);
+    }
+    for image in &project.images {
+        let task = build_image(place, &project, image)?;
+        place.push(task);
+    }
+
+    let images = project.tree().join(archive::layout::IMAGES);
+    let registry = project.tree().join(archive::layout::REGISTRY);
+    let mut inputs = place.made_here();
+    inputs.push(Input::folder(&images));
+    let index = registry.clone();
+    place.push(Task {
+        name: "_registry_index".into(),
+        doc: "Index the images for a static registry.".into(),
+        title: Title::new("REGISTRY", place.shown(&registry)),
+        inputs,
+        outputs: vec![Output::Folder(registry)],
+        action: Some(Box::new(move |_| {
+            images::registry::index(&images, &index)?;
+            Ok(())
+        })),
+        ..Task::default()
+    });
+
+    let config = project.tree().join(archive::layout::REGISTRY_CONFIG);
+    let mut inputs = place.made_here();
+    inputs.push(Input::value("template", images::nginx::template()));
+    let path = config.clone();
+    place.push(Task {
+        name: "_registry_config".into(),
+        doc: "Write the nginx configuration of the static registry.".into(),
+        title: Title::new("NGINX_CFG", place.shown(&config)),
+        inputs,
+        outputs: vec![Output::File(config)],
+        action: Some(Box::new(move |_| Ok(place_file::write(&path, images::nginx::template(), 0o644)?))),
+        ..Task::default()
+    });
+    place.group(
+        "images",
+        "Pull and build the container images.",
+        &["_image_pull:", "_image_build:", "_registry_index", "_registry_config"],
+    );
+    Ok(())
+}
+
+fn folder(project: &Project, name: &str, tag: &str) -> PathBuf {
+    project.tree().join(archive::layout::image_folder(name, tag))
+}
+
+fn pull_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull) -> Task {
+    let (name, tag) = (&pull.image.name.value, &pull.image.tag.value);
+    let folder = folder(project, name, tag);
+    let mut inputs = place.made_here();
+    inputs.push(Input::value("reference", pull.reference()));
+    inputs.push(Input::value("digest", pull.digest.as_deref().unwrap_or("none: not locked")));
+    inputs.push(Input::value("platforms", pull.image.platforms.join(" ")));
+    Task {
+        name: format!("_image_pull:{name}"),
+        doc: format!("Pull the image {name}:{tag}."),
+        title: Title::new("PULL IMG", format!("{name}:{tag}")),
+        inputs,
+        outputs: vec![Output::Folder(folder.clone())],
+        action: Some(fetch(project, pull, folder)),
+        ..Task::default()
+    }
+}
+
+fn build_image(place: &Place<'_>, project: &Arc<Project>, image: &ImageDefinition) -> Result<Task, Error> {
+    let definition = image.definition.clone();
+    let wrong = |message: String| Error::Definition { path: image.path.clone(), message };
+    let (name, tag) = (image.name.clone(), project.values.version.clone());
+    let folder = folder(project, &name, &tag);
+    let mut inputs = place.made_here();
+    inputs.push(Input::value(
+        "definition",
+        serde_json::to_string(&definition).map_err(|error| wrong(error.to_string()))?,
+    ));
+    inputs.push(Input::value("source date", project.source_date.to_string()));
+    for file in &definition.files {
+        let from = project.root.join(&file.from);
+        inputs.push(if from.is_dir() { Input::folder(from) } else { Input::file(from) });
+    }
+    let (project, target) = (Arc::clone(project), folder.clone());
+    Ok(Task {
+        name: format!("_image_build:{name}"),
+        doc: format!("Build the image {name}:{tag}."),
+        title: Title::new("IMG BUILD", format!("{name}:{tag}")),
+        inputs,
+        outputs: vec![Output::Folder(folder)],
+        action: Some(Box::new(move |_| {
+            let store = Store::open(&project.settings.cache)?;
+            let digest = images::build::build(&definition, &project.root, project.source_date, &store)?;
+            images::dir_layout::write(&store, &digest, &[], &target)?;
+            Ok(())
+        })),
+        ..Task::default()
+    })
+}
+
+/// Pulls by digest into the store, then links the image into the tree.
+fn fetch(project: &Arc<Project>, pull: &Pull, folder: PathBuf) -> Action {
+    let (project, pull) = (Arc::clone(project), pull.clone());
+    Box::new(move |context| {
+        let Some(digest) = &pull.digest else {
+            return Err(ActionError::failed(format!(
+                "{} is not locked: `sealift lock` looks up its digest",
+                pull.reference()
+            )));
+        };
+        let digest: Digest = digest.parse()?;
+        let reference: Reference = pull.reference().parse()?;
+        let platforms =
+            pull.image.platforms.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>()?;
+        let store = Store::open(&project.settings.cache)?;
+        let request = images::pull::Request {
+            name: pull.image.name.value.clone(),
+            tag: pull.image.tag.value.clone(),
+            reference,
+            platforms: platforms.clone(),
+            expected: Some(digest),
+        };
+        let watch = Watch { context, done: Cell::new(0), total: Cell::new(0) };
+        images::pull::pull(&[request], &store, &pull_options(&project), &watch)?;
+        images::dir_layout::write(&store, &digest, &platforms, &folder)?;
+        Ok(())
+    })
+}
+
+/// Tells the run how far a pull is.
+struct Watch<'a, 'run> {
+    context: &'a Context<'run>,
+    done: Cell<i64>,
+    total: Cell<u64>,
+}
+
+impl images::pull::Progress for Watch<'_, '_> {
+    fn planned(&self, _blobs: usize, bytes: u64) {
+        self.total.set(bytes);
+    }
+
+    fn advance(&self, _blob: &Digest, bytes: i64) {
+        self.done.set(self.done.get() + bytes);
+        self.context.progress(format!(
+            "{} of {} MB",
+            self.done.get() / 1_000_000,
+            self.total.get() / 1_000_000
+        ));
+    }
+
+    fn retry(&self, url: &str, fault: &str, wait: std::time::Duration) {
+        self.context.warn(format!("{url}: {fault}; again in {} s", wait.as_secs()));
+    }
+}

@@ -1,0 +1,120 @@
+//! The archive itself: product information, checksums, the ISO and its digest.
+
+use std::sync::Arc;
+
+use super::{Place, place_file};
+use crate::graph::{Action, ActionError, Digest, Input, Output, Task, Title};
+use crate::project::Project;
+
+pub(super) fn add(place: &mut Place<'_>) {
+    let project = Arc::clone(place.project);
+    let tree = project.tree();
+
+    let product = product(&project);
+    let text = product.render();
+    let path = tree.join(archive::layout::PRODUCT);
+    place.push(Task {
+        name: format!("_iso_add_tree:{}", archive::layout::PRODUCT),
+        doc: "Write the product information.".into(),
+        title: Title::new("RENDER ENV", place.shown(&path)),
+        inputs: vec![Input::value("content", &text)],
+        outputs: vec![Output::File(path.clone())],
+        action: Some(Box::new(move |_| {
+            product.check()?;
+            Ok(place_file::write(&path, &text, 0o644)?)
+        })),
+        ..Task::default()
+    });
+
+    let sums = tree.join(archive::layout::SUMS);
+    place.push(Task {
+        name: "_iso_checksums".into(),
+        doc: "Write the checksum of every file of the archive.".into(),
+        title: Title::new("SHA256SUMS", place.shown(&sums)),
+        inputs: vec![Input::Folder { path: tree.clone(), exclude: vec![archive::layout::SUMS.into()] }],
+        outputs: vec![Output::File(sums)],
+        action: Some(checksums(&project)),
+        ..Task::default()
+    });
+    place.group(
+        "populate_iso",
+        "Populate the tree of the archive.",
+        &["_iso_add_binary:", "_iso_add_tree:", "_iso_checksums", "images", "packaging", "salt_tree"],
+    );
+
+    let iso = project.iso();
+    let mut inputs = place.made_here();
+    inputs.push(Input::folder(&tree));
+    inputs.push(Input::value("volume id", volume_id(&project)));
+    inputs.push(Input::value("source date", project.source_date.to_string()));
+    place.push(Task {
+        name: "_iso_build".into(),
+        doc: "Write the ISO with its implanted MD5.".into(),
+        title: Title::new("MKISOFS", place.shown(&iso)),
+        inputs,
+        outputs: vec![Output::File(iso.clone())],
+        after: vec!["populate_iso".into()],
+        action: Some(write(&project)),
+        ..Task::default()
+    });
+
+    let digest = project.settings.build_root.join("SHA256SUM");
+    let (from, to) = (iso.clone(), digest.clone());
+    place.push(Task {
+        name: "_iso_digest".into(),
+        doc: "Write the SHA-256 of the ISO.".into(),
+        title: Title::new("SHA256SUM", place.shown(&iso)),
+        inputs: vec![Input::file(&iso)],
+        outputs: vec![Output::File(digest)],
+        action: Some(Box::new(move |context| {
+            let name = from.file_name().unwrap_or_default().to_string_lossy();
+            let line = format!("{}  {name}\n", context.digest(&from)?);
+            Ok(place_file::write(&to, &line, 0o644)?)
+        })),
+        ..Task::default()
+    });
+    place.group("iso", "Build the ISO of the archive.", &["populate_iso", "_iso_build", "_iso_digest"]);
+}
+
+fn volume_id(project: &Project) -> String {
+    format!("{} {}", project.values.name, project.values.version)
+}
+
+fn product(project: &Project) -> archive::Product {
+    archive::Product {
+        name: project.values.name.clone(),
+        version: project.values.version.clone(),
+        short_version: Some(project.values.short_version.clone()),
+        git: project.commit.clone(),
+        development_release: project.values.version.contains('-'),
+        build_timestamp: archive::product::timestamp(project.source_date),
+        other: Vec::new(),
+    }
+}
+
+fn checksums(project: &Arc<Project>) -> Action {
+    let tree = project.tree();
+    Box::new(move |context| {
+        let digest = |path: &std::path::Path| {
+            context.digest(path).map(|digest| *digest.as_bytes()).map_err(std::io::Error::other)
+        };
+        archive::sums::write(&tree, &digest)?;
+        Ok(())
+    })
+}
+
+fn write(project: &Arc<Project>) -> Action {
+    let project = Arc::clone(project);
+    Box::new(move |context| {
+        let options = iso::Options {
+            volume_id: volume_id(&project),
+            source_date: project.source_date,
+            ..iso::Options::default()
+        };
+        let iso = project.iso();
+        let plan = iso::Plan::from_dir(&project.tree(), &options).map_err(ActionError::from)?;
+        let sums = plan.write_file(&iso, &())?;
+        context.known(&iso, Digest::from_bytes(sums.sha256))?;
+        Ok(())
+    })
+}

@@ -1,0 +1,149 @@
+//! The tasks: one file per family, the only place where the domain and the graph meet.
+//!
+//! The public names are those that users of the original know: `iso`, `populate_iso`, `images`, `packaging`, `salt_tree`.
+//! What a task does it leaves to the room that knows how; what stands here is which files it reads and makes.
+
+mod binaries;
+mod files;
+mod images;
+mod iso;
+mod packaging;
+mod place_file;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use self::images::pull_options;
+use crate::graph::{Graph, Input, Task, Title};
+use crate::project::Project;
+
+/// The task that runs when none is named.
+pub const DEFAULT: &str = "iso";
+
+/// A project that cannot be turned into tasks.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or folder that the project names cannot be read.
+    #[error("read {}: {source}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A file that nothing makes cannot be removed from the tree.
+    #[error("remove {}: {source}", path.display())]
+    Remove {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Something in the tree that cannot go into an archive.
+    #[error("{}: neither a file, a folder nor a symbolic link", .0.display())]
+    Special(PathBuf),
+    /// A pattern of `exclude` that is none.
+    #[error("{pattern}: {source}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        source: globset::Error,
+    },
+    /// A definition that says nothing that can be built.
+    #[error("{}: {message}", path.display())]
+    Definition {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// The tasks of `project`. `builder` is the program that runs them: when it changes, what it makes is made again.
+///
+/// # Errors
+///
+/// If a file or folder that the project names is not there or cannot be archived.
+pub fn tasks(project: &Arc<Project>, builder: &Path) -> Result<Vec<Task>, Error> {
+    let mut tasks = Vec::new();
+    let mut place = Place { project, builder, tasks: &mut tasks };
+    binaries::add(&mut place)?;
+    images::add(&mut place)?;
+    packaging::add(&mut place)?;
+    files::add(&mut place)?;
+    iso::add(&mut place);
+    Ok(tasks)
+}
+
+/// Where a family puts its tasks.
+struct Place<'a> {
+    project: &'a Arc<Project>,
+    builder: &'a Path,
+    tasks: &'a mut Vec<Task>,
+}
+
+impl Place<'_> {
+    fn push(&mut self, task: Task) {
+        self.tasks.push(task);
+    }
+
+    /// A task that only gathers others; those whose names begin with one of `families`.
+    fn group(&mut self, name: &str, doc: &str, families: &[&str]) {
+        let belongs = |task: &&Task| {
+            families.iter().any(|family| match family.strip_suffix(':') {
+                Some(base) => task.name.strip_prefix(base).is_some_and(|rest| rest.starts_with(':')),
+                None => task.name == **family,
+            })
+        };
+        let after = self.tasks.iter().filter(belongs).map(|task| task.name.clone()).collect();
+        self.push(Task {
+            name: name.into(),
+            doc: doc.into(),
+            title: Title::new("", name),
+            after,
+            ..Task::default()
+        });
+    }
+
+    /// The inputs of a task whose result this program makes.
+    fn made_here(&self) -> Vec<Input> {
+        vec![Input::file(self.builder)]
+    }
+
+    /// `path` as titles show it: relative to the project where it lies in it.
+    fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(&self.project.root).unwrap_or(path).display().to_string()
+    }
+}
+
+/// Removes from the archive's tree what no task of `graph` makes: debris of a killed build, files put there by hand. Gives
+/// back their paths. Only the holder of the build's state may call this.
+///
+/// # Errors
+///
+/// If the tree cannot be walked or a file cannot be removed.
+pub fn sweep(project: &Project, graph: &Graph) -> Result<Vec<PathBuf>, Error> {
+    let tree = project.tree();
+    let mut swept = Vec::new();
+    if !tree.exists() {
+        return Ok(swept);
+    }
+    for entry in walkdir::WalkDir::new(&tree) {
+        let entry = entry.map_err(|error| Error::Read {
+            path: error.path().unwrap_or(&tree).to_path_buf(),
+            source: error.into(),
+        })?;
+        let path = entry.path();
+        if entry.file_type().is_dir() {
+            continue;
+        }
+        let relative = path.strip_prefix(&project.root).unwrap_or(path);
+        if graph.maker(relative).is_none() {
+            std::fs::remove_file(path).map_err(|source| Error::Remove { path: path.into(), source })?;
+            swept.push(relative.to_path_buf());
+        }
+    }
+    Ok(swept)
+}

@@ -1,0 +1,79 @@
+//! Package repositories: `packaging`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Error, Place};
+use crate::graph::{Input, Output, Task, Title};
+use crate::project::{PackageDefinition, RepositoryDefinition};
+
+pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
+    let project = Arc::clone(place.project);
+    for repository in &project.repositories {
+        let slug = &project.values.slug;
+        let folder = archive::layout::rpm_repository(slug, &repository.name, &repository.release);
+        let folder = project.tree().join(folder);
+        let family = format!("_build_redhat_{}_repositories:{}", repository.release, repository.name);
+        for package in &repository.packages {
+            let task = build_rpm(place, repository, package, &family, folder.clone())?;
+            place.push(task);
+        }
+        let metadata = folder.join("repodata");
+        let mut inputs = place.made_here();
+        inputs.push(Input::Folder { path: folder.clone(), exclude: vec!["repodata".into()] });
+        inputs.push(Input::value("source date", project.source_date.to_string()));
+        let source_date = project.source_date;
+        place.push(Task {
+            name: format!("{family}/build_repodata"),
+            doc: format!("Write the metadata of the repository {}.", repository.name),
+            title: Title::new("BUILD RPM REPO", place.shown(&folder)),
+            inputs,
+            outputs: vec![Output::Folder(metadata)],
+            action: Some(Box::new(move |_| {
+                packages::repository::index(&folder, source_date)?;
+                Ok(())
+            })),
+            ..Task::default()
+        });
+    }
+    let families: Vec<String> = project
+        .repositories
+        .iter()
+        .map(|repository| format!("_build_redhat_{}_repositories:", repository.release))
+        .collect();
+    let families: Vec<&str> = families.iter().map(String::as_str).collect();
+    place.group("packaging", "Build the packages and their repositories.", &families);
+    Ok(())
+}
+
+fn build_rpm(
+    place: &Place<'_>,
+    repository: &RepositoryDefinition,
+    package: &PackageDefinition,
+    family: &str,
+    folder: PathBuf,
+) -> Result<Task, Error> {
+    let project = Arc::clone(place.project);
+    let definition = package.definition.clone();
+    let wrong = |message: String| Error::Definition { path: package.path.clone(), message };
+    let file_name = definition.file_name().map_err(|error| wrong(error.to_string()))?;
+    let folder = folder.join(&definition.arch);
+    let path = folder.join(file_name);
+    let mut inputs = place.made_here();
+    let said = serde_json::to_string(&definition).map_err(|error| wrong(error.to_string()))?;
+    inputs.push(Input::value("definition", said));
+    inputs.push(Input::value("source date", project.source_date.to_string()));
+    inputs.extend(definition.files.iter().map(|file| Input::file(project.root.join(&file.from))));
+    Ok(Task {
+        name: format!("{family}/build_rpm/{}", definition.name),
+        doc: format!("Build the package {} for {}.", definition.name, repository.name),
+        title: Title::new("BUILD RPM", place.shown(&path)),
+        inputs,
+        outputs: vec![Output::File(path)],
+        action: Some(Box::new(move |_| {
+            packages::build(&definition, &project.root, project.source_date, &folder)?;
+            Ok(())
+        })),
+        ..Task::default()
+    })
+}
