@@ -1,0 +1,127 @@
+//! `cargo xtask bench iso`: writing images.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::Command;
+
+use crate::measure::{Side, compare};
+
+/// As much as the distinct layers of thirteen platform images.
+const LAYERS: u64 = 607 << 20;
+const LAYER_FILES: u64 = 40;
+const SMALL_FILES: usize = 100_000;
+
+pub(crate) fn run(scratch: &Path) -> io::Result<()> {
+    let layers = scratch.join("layers");
+    make_layers(&layers)?;
+    let small = scratch.join("small");
+    make_small(&small)?;
+    let ours = scratch.join("ours.iso");
+    let peer = scratch.join("peer.iso");
+
+    let create = |tree: &Path| {
+        let mut command = Command::new(tests::sealift::binary());
+        command.args(["iso", "create", "--volume-id", "Bench 1"]).arg(tree).arg("--output").arg(&ours);
+        command
+    };
+    let genisoimage = |tree: &Path| {
+        let mut command = Command::new("genisoimage");
+        command
+            .args(["-quiet", "-r", "-J", "-joliet-long", "-l", "-iso-level", "3", "-V", "Bench 1", "-o"])
+            .arg(&peer)
+            .arg(tree);
+        command
+    };
+    let on = |program: &str, arguments: &[&str], file: &Path| {
+        let mut command = Command::new(program);
+        command.args(arguments).arg(file);
+        command
+    };
+    let gone = |file: &Path| match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    };
+    let clear_ours = || gone(&ours);
+    let clear_peer = || gone(&peer);
+
+    compare(
+        "607 MB in 40 files: ISO, implanted MD5 and SHA-256",
+        &Side { name: "sealift iso create", prepare: &clear_ours, commands: &|| vec![create(&layers)] },
+        &Side {
+            name: "genisoimage, implantisomd5, sha256sum",
+            prepare: &clear_peer,
+            commands: &|| {
+                vec![
+                    genisoimage(&layers),
+                    on("implantisomd5", &["--force"], &peer),
+                    on("sha256sum", &[], &peer),
+                ]
+            },
+        },
+        0.45,
+    )?;
+    compare(
+        "the same against the MD5 alone",
+        &Side { name: "sealift iso create", prepare: &clear_ours, commands: &|| vec![create(&layers)] },
+        &Side { name: "openssl md5", prepare: &|| Ok(()), commands: &|| vec![on("openssl", &["md5"], &peer)] },
+        1.15,
+    )?;
+    compare(
+        "checking the implanted MD5",
+        &Side {
+            name: "sealift iso check",
+            prepare: &|| Ok(()),
+            commands: &|| {
+                let mut command = Command::new(tests::sealift::binary());
+                command.args(["iso", "check"]).arg(&ours);
+                vec![command]
+            },
+        },
+        &Side { name: "openssl md5", prepare: &|| Ok(()), commands: &|| vec![on("openssl", &["md5"], &ours)] },
+        1.1,
+    )?;
+    compare(
+        "100,000 small files",
+        &Side { name: "sealift iso create", prepare: &clear_ours, commands: &|| vec![create(&small)] },
+        &Side { name: "genisoimage", prepare: &clear_peer, commands: &|| vec![genisoimage(&small)] },
+        0.5,
+    )
+}
+
+/// Bytes that do not compress, as layers do not.
+fn make_layers(folder: &Path) -> io::Result<()> {
+    if folder.exists() {
+        return Ok(());
+    }
+    let unfinished = folder.with_extension("unfinished");
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    for number in 0..LAYER_FILES {
+        let image = unfinished.join(format!("images/image-{}/1", number % 13));
+        fs::create_dir_all(&image)?;
+        let mut file = io::BufWriter::new(fs::File::create(image.join(format!("{number:064x}")))?);
+        for _ in 0..LAYERS / LAYER_FILES / 8 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            file.write_all(&state.to_le_bytes())?;
+        }
+        file.flush()?;
+    }
+    fs::rename(unfinished, folder)
+}
+
+fn make_small(folder: &Path) -> io::Result<()> {
+    if folder.exists() {
+        return Ok(());
+    }
+    let unfinished = folder.with_extension("unfinished");
+    for number in 0..SMALL_FILES {
+        let inner = unfinished.join(format!("folder-{:04}", number / 100));
+        if number % 100 == 0 {
+            fs::create_dir_all(&inner)?;
+        }
+        fs::write(inner.join(format!("file-{number:06}.yaml")), format!("number: {number}\n").repeat(number % 40))?;
+    }
+    fs::rename(unfinished, folder)
+}

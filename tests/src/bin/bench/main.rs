@@ -1,0 +1,37 @@
+//! `cargo xtask bench`: each of our figures beside its peer's, taken in turn in one run.
+//!
+//! A figure alone says little on a machine that others use too; the ratio of two medians taken alternately holds.
+
+mod iso;
+mod measure;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+type Bench = fn(&std::path::Path) -> std::io::Result<()>;
+
+const BENCHES: [(&str, Bench); 1] = [("iso", iso::run)];
+
+#[expect(clippy::print_stderr, reason = "a bench talks to its user")]
+fn main() -> ExitCode {
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    let scratch = tests::sealift::repository().join("target/bench");
+    for name in &asked {
+        if !BENCHES.iter().any(|(known, _)| known == name) {
+            let known: Vec<_> = BENCHES.iter().map(|(name, _)| *name).collect();
+            eprintln!("no bench `{name}`; there are: {}", known.join(", "));
+            return ExitCode::from(3);
+        }
+    }
+    for (name, bench) in BENCHES {
+        if !asked.is_empty() && !asked.iter().any(|one| one == name) {
+            continue;
+        }
+        let folder: PathBuf = scratch.join(name);
+        if let Err(error) = std::fs::create_dir_all(&folder).and_then(|()| bench(&folder)) {
+            eprintln!("bench {name}: {error}");
+            return ExitCode::from(2);
+        }
+    }
+    ExitCode::SUCCESS
+}

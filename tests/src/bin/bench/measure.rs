@@ -1,0 +1,58 @@
+//! Taking times: two commands in turn, the medians and their ratio.
+
+use std::io;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How often each side runs; the median counts.
+const RUNS: usize = 5;
+
+/// One side of a comparison: prepares (not timed), then runs the commands one after another.
+pub(crate) struct Side<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) prepare: &'a dyn Fn() -> io::Result<()>,
+    pub(crate) commands: &'a dyn Fn() -> Vec<Command>,
+}
+
+/// Prints the medians of both sides and the ratio, beside the budget for it.
+#[expect(clippy::print_stdout, reason = "a bench reports on standard output")]
+pub(crate) fn compare(work: &str, ours: &Side<'_>, peer: &Side<'_>, budget: f64) -> io::Result<()> {
+    let mut times = [Vec::new(), Vec::new()];
+    // The first round warms the caches and does not count.
+    for round in 0..=RUNS {
+        for (side, times) in [ours, peer].iter().zip(&mut times) {
+            (side.prepare)()?;
+            let time = time(&mut (side.commands)())?;
+            if round > 0 {
+                times.push(time);
+            }
+        }
+    }
+    let [ours_time, peer_time] = times.map(median);
+    let ratio = ours_time.as_secs_f64() / peer_time.as_secs_f64();
+    println!(
+        "{work}\n  {:<52} {:>8.3} s\n  {:<52} {:>8.3} s\n  ratio {ratio:.2}, budget {budget:.2}: {}",
+        ours.name,
+        ours_time.as_secs_f64(),
+        peer.name,
+        peer_time.as_secs_f64(),
+        if ratio <= budget { "met" } else { "MISSED" }
+    );
+    Ok(())
+}
+
+fn time(commands: &mut [Command]) -> io::Result<Duration> {
+    let start = Instant::now();
+    for command in commands {
+        let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+        if !status.success() {
+            return Err(io::Error::other(format!("{command:?}: {status}")));
+        }
+    }
+    Ok(start.elapsed())
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}

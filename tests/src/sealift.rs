@@ -1,0 +1,144 @@
+//! The program under test, and the archive of this repository that it builds.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// The root of the repository.
+#[must_use]
+pub fn repository() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package)
+}
+
+/// The statically linked `sealift`: the one that `cargo xtask test` built (`SEALIFT_BINARY`), else built now.
+///
+/// # Panics
+///
+/// If it cannot be built.
+#[must_use]
+pub fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        if let Some(path) = std::env::var_os("SEALIFT_BINARY") {
+            return path.into();
+        }
+        let cargo_home = std::env::var_os("CARGO_HOME")
+            .map(PathBuf::from)
+            .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")))
+            .unwrap_or_else(|| panic!("neither CARGO_HOME nor HOME is set"));
+        let places = cargo_static::Places::ask(repository(), &cargo_home)
+            .unwrap_or_else(|error| panic!("rustc --print sysroot: {error}"));
+        crate::peer::run(&mut cargo_static::command(&places, "sealift"));
+        cargo_static::binary(repository(), "sealift")
+    })
+}
+
+/// A command that runs `sealift` in `folder`, with none of the settings of whoever runs the tests.
+#[must_use]
+pub fn command(folder: &Path) -> Command {
+    let mut command = Command::new(binary());
+    command.current_dir(folder).stdin(Stdio::null());
+    for setting in [
+        "PROJECT_NAME",
+        "BUILD_ROOT",
+        "SOURCE_DATE_EPOCH",
+        "SEALIFT_PROFILE",
+        "REGISTRY_MIRRORS",
+        "REGISTRY_AUTH_FILE",
+        "CARGO_TARGET_DIR",
+    ] {
+        command.env_remove(setting);
+    }
+    command
+}
+
+/// Runs `sealift` in `folder` and gives back its exit code, standard output and standard error.
+///
+/// # Panics
+///
+/// If it cannot be started or is killed by a signal.
+#[must_use]
+pub fn run(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = command(folder).args(arguments).output().unwrap_or_else(|error| panic!("sealift: {error}"));
+    told(&output)
+}
+
+/// Exit code, standard output and standard error of a finished process.
+///
+/// # Panics
+///
+/// If a signal ended it.
+#[must_use]
+pub fn told(output: &Output) -> (i32, String, String) {
+    let code = output.status.code().unwrap_or_else(|| panic!("ended by a signal: {output:?}"));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (code, text(&output.stdout), text(&output.stderr))
+}
+
+/// This repository's own archive, built once for all tests.
+#[derive(Debug)]
+pub struct Archive {
+    /// The build root.
+    pub build_root: PathBuf,
+    /// The ISO.
+    pub iso: PathBuf,
+    /// The tree that the ISO was made of.
+    pub tree: PathBuf,
+}
+
+/// Builds the repository's own archive into a folder below `target/`, as `cargo xtask iso` does into `_build`.
+///
+/// # Panics
+///
+/// If the build fails.
+pub fn archive() -> &'static Archive {
+    static ARCHIVE: OnceLock<Archive> = OnceLock::new();
+    ARCHIVE.get_or_init(|| {
+        let build_root = repository().join("target/e2e/archive");
+        let mut command = command(repository());
+        command.arg("run").arg("--build-root").arg(&build_root).arg("iso");
+        crate::peer::run(&mut command);
+        Archive { iso: build_root.join("metalk8s.iso"), tree: build_root.join("root"), build_root }
+    })
+}
+
+/// A child process that ends with the test, however that ends.
+#[derive(Debug)]
+pub struct Daemon(pub std::process::Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A port that nobody listens on now.
+///
+/// # Panics
+///
+/// If the loopback address has none left.
+#[must_use]
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind(("127.0.0.1", 0))
+        .and_then(|listener| listener.local_addr())
+        .unwrap_or_else(|error| panic!("no free port: {error}"))
+        .port()
+}
+
+/// Waits until `ready` says yes.
+///
+/// # Panics
+///
+/// After ten seconds.
+pub fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
+    for _ in 0..200 {
+        if ready() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("{what}: not ready after ten seconds");
+}
