@@ -178,3 +178,106 @@ fn add_file(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    const DATE: i64 = 1_700_000_000;
+
+    fn definition() -> Definition {
+        let text = "
+            name: tool
+            version: 1.2.3
+            release: '1'
+            arch: x86_64
+            summary: A tool
+            license: MIT
+            description: |
+              What it does.
+            files:
+              - {from: tool, to: /usr/bin/tool, mode: '0755'}
+              - {from: conf, to: /etc/tool.conf, kind: config, owner: tool, group: adm}
+              - {from: copy, to: /usr/share/doc/tool/conf, kind: doc}
+            directories: [{path: /var/lib/tool, mode: '0750', owner: tool}]
+            symlinks: [{path: /usr/bin/t, target: tool}]
+            requires: ['nginx >= 1.20']
+            scriptlets: {post: 'echo installed'}
+            changelog: [{date: 2026-01-02, author: 'A <a@example.org>', version: 1.2.3-1, text: '- First.'}]
+        ";
+        serde_saphyr::from_str(text).unwrap()
+    }
+
+    fn sources(base: &Path) {
+        fs::create_dir_all(base).unwrap();
+        fs::write(base.join("tool"), vec![7; 100_000]).unwrap();
+        fs::write(base.join("conf"), "a = 1\n").unwrap();
+        fs::write(base.join("copy"), "a = 1\n").unwrap();
+    }
+
+    #[test]
+    fn equal_inputs_give_equal_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+        sources(&one);
+        sources(&two);
+        // What must not matter: the sources' times, modes and hard links.
+        let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        fs::File::options().write(true).open(two.join("tool")).unwrap().set_modified(old).unwrap();
+        fs::set_permissions(two.join("tool"), Permissions::from_mode(0o600)).unwrap();
+        fs::remove_file(two.join("copy")).unwrap();
+        fs::hard_link(two.join("conf"), two.join("copy")).unwrap();
+
+        let first = build(&definition(), &one, DATE, &one.join("out")).unwrap();
+        let second = build(&definition(), &two, DATE, &two.join("out")).unwrap();
+        assert_eq!(first.nevra, "tool-1.2.3-1.x86_64");
+        assert_eq!(first.path, one.join("out").join(definition().file_name().unwrap()));
+        assert_eq!(fs::read(&first.path).unwrap(), fs::read(&second.path).unwrap());
+
+        let later = build(&definition(), &one, DATE + 1, &one.join("out")).unwrap();
+        assert_ne!(fs::read(&later.path).unwrap(), fs::read(&second.path).unwrap());
+    }
+
+    #[test]
+    fn nothing_but_the_package_is_left_even_after_a_killed_run() {
+        let folder = tempfile::tempdir().unwrap();
+        sources(folder.path());
+        let out = folder.path().join("out");
+        fs::create_dir(&out).unwrap();
+        let name = definition().file_name().unwrap();
+        fs::write(out.join(format!(".{name}.part")), "a part of a package").unwrap();
+        build(&definition(), folder.path(), DATE, &out).unwrap();
+        let names: Vec<_> = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, [name.as_str()]);
+    }
+
+    #[test]
+    fn a_failure_names_its_cause_and_leaves_the_old_package() {
+        let folder = tempfile::tempdir().unwrap();
+        sources(folder.path());
+        let out = folder.path().join("out");
+        let good = build(&definition(), folder.path(), DATE, &out).unwrap();
+        let before = fs::read(&good.path).unwrap();
+
+        fs::remove_file(folder.path().join("conf")).unwrap();
+        let missing = build(&definition(), folder.path(), DATE, &out).unwrap_err().to_string();
+        assert!(missing.contains("cannot read") && missing.contains("/conf"), "{missing}");
+        fs::create_dir(folder.path().join("conf")).unwrap();
+        let no_file = build(&definition(), folder.path(), DATE, &out).unwrap_err().to_string();
+        assert!(no_file.contains("files[1].from: expected a regular file"), "{no_file}");
+        fs::remove_dir(folder.path().join("conf")).unwrap();
+        sources(folder.path());
+
+        for (date, message) in
+            [(-1, "fit 32 bits"), (1 << 32, "fit 32 bits"), (4_000_000_000, "future of this machine's clock")]
+        {
+            let error = build(&definition(), folder.path(), date, &out).unwrap_err().to_string();
+            assert!(error.contains(message), "{date}: {error}");
+        }
+        assert_eq!(fs::read(&good.path).unwrap(), before);
+    }
+}

@@ -181,3 +181,90 @@ fn is_owner(name: &str) -> bool {
         && name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn definition(more: &str) -> Definition {
+        let mut fields = vec![
+            ("name", "name: a"),
+            ("version", "version: '1'"),
+            ("release", "release: '1'"),
+            ("arch", "arch: noarch"),
+            ("summary", "summary: A"),
+            ("license", "license: MIT"),
+        ];
+        fields.retain(|(key, _)| !more.starts_with(&format!("{key}:")));
+        let text: String = fields.iter().map(|(_, line)| format!("{line}\n")).collect();
+        serde_saphyr::from_str(&format!("{text}{more}\n")).unwrap()
+    }
+
+    #[test]
+    fn versions_become_ones_that_rpm_knows() {
+        for (version, rpm) in [
+            ("2.11.0", "2.11.0"),
+            ("2.11.0-dev", "2.11.0~dev"),
+            ("2.11.0-rc.1-3", "2.11.0~rc.1.3"),
+            ("1.0.0+build5", "1.0.0+build5"),
+        ] {
+            let definition = definition(&format!("version: '{version}'"));
+            assert_eq!(definition.rpm_version(), rpm);
+            assert_eq!(definition.file_name().unwrap(), format!("a-{rpm}-1.noarch.rpm"));
+        }
+    }
+
+    #[test]
+    fn names_the_field_that_cannot_stand() {
+        for (more, field) in [
+            ("name: a b", "name"),
+            ("name: ../a", "name"),
+            ("name: -a", "name"),
+            ("version: 1/2", "version"),
+            ("version: ''", "version"),
+            ("release: 1-2", "release"),
+            ("arch: x86/64", "arch"),
+            ("summary: \"a\\nb\"", "summary"),
+            ("license: ' '", "license"),
+            ("url: \"a\\tb\"", "url"),
+            ("description: \"a\\u0007\"", "description"),
+            ("scriptlets: {post: ''}", "scriptlets.post"),
+            ("files: [{from: ../x, to: /x}]", "files[0].from"),
+            ("files: [{from: /x, to: /x}]", "files[0].from"),
+            ("files: [{from: '', to: /x}]", "files[0].from"),
+            ("files: [{from: x, to: x}]", "files[0].to"),
+            ("files: [{from: x, to: /}]", "files[0].to"),
+            ("files: [{from: x, to: /a/../x}]", "files[0].to"),
+            ("files: [{from: x, to: /a//x}]", "files[0].to"),
+            ("files: [{from: x, to: /x/}]", "files[0].to"),
+            ("files: [{from: x, to: /x, owner: Root}]", "files[0].owner"),
+            ("files: [{from: x, to: /x, group: ''}]", "files[0].group"),
+            ("files: [{from: x, to: /x}, {from: y, to: /x}]", "files[1].to"),
+            ("files: [{from: x, to: /x}, {from: y, to: /x/y}]", "files[1].to"),
+            ("directories: [{path: x}]", "directories[0].path"),
+            ("directories: [{path: /x, owner: '0'}]", "directories[0].owner"),
+            ("symlinks: [{path: /x, target: ''}]", "symlinks[0].target"),
+            ("symlinks: [{path: /x, target: y}]\ndirectories: [{path: /x/z}]", "directories[0].path"),
+            ("changelog: [{date: 2026-13-01, author: A, version: '1', text: A}]", "changelog[0].date"),
+            ("changelog: [{date: 1969-12-31, author: A, version: '1', text: A}]", "changelog[0].date"),
+            ("changelog: [{date: 2026-01-01, author: '', version: '1', text: A}]", "changelog[0].author"),
+            (
+                "changelog: [{date: 2026-01-01, author: A, version: '1', text: A}, \
+                 {date: 2026-01-02, author: A, version: '1', text: A}]",
+                "changelog[1].date",
+            ),
+        ] {
+            match definition(more).check() {
+                Err(Error::Definition { field: found, .. }) => assert_eq!(found, field, "{more}"),
+                other => panic!("{more}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_folder_may_hold_what_the_package_installs() {
+        let more =
+            "directories: [{path: /x}]\nfiles: [{from: x, to: /x/y}]\nsymlinks: [{path: /x/z, target: ../y}]";
+        definition(more).check().unwrap();
+    }
+}

@@ -230,3 +230,59 @@ impl From<Mode> for String {
 fn root() -> String {
     "root".to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str = "name: a\nversion: '1'\nrelease: '1'\narch: noarch\nsummary: A\nlicense: MIT\n";
+
+    #[test]
+    fn what_is_left_out_has_its_usual_value() {
+        let more = "files: [{from: x, to: /x}]\ndirectories: [{path: /y}]\n";
+        let definition: Definition = serde_saphyr::from_str(&format!("{MINIMAL}{more}")).unwrap();
+        let file = &definition.files[0];
+        assert_eq!(
+            (file.mode.bits(), file.owner.as_str(), file.group.as_str(), file.kind),
+            (0o644, "root", "root", FileKind::File)
+        );
+        assert_eq!(definition.directories[0].mode.bits(), 0o755);
+        assert_eq!(definition.scriptlets, Scriptlets::default());
+    }
+
+    #[test]
+    fn mistakes_are_found_where_they_are() {
+        for (more, mistake) in [
+            ("sumary: B\n", "sumary"),
+            ("files: [{from: x, to: /x, moed: '0644'}]\n", "moed"),
+            ("files: [{from: x, to: /x, mode: '0999'}]\n", "octal digits"),
+            ("files: [{from: x, to: /x, mode: 'rwx'}]\n", "octal digits"),
+            ("files: [{from: x, to: /x, kind: conf}]\n", "conf"),
+            ("requires: ['a >> 1']\n", "a >> 1"),
+        ] {
+            let error = serde_saphyr::from_str::<Definition>(&format!("{MINIMAL}{more}")).unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains(mistake) && text.contains("line 7"), "{more}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_written_definition_reads_back_equal() {
+        let text = include_str!("../sealift/package.yaml").replace("{{ version }}", "2.11.0-dev");
+        let definition: Definition = serde_saphyr::from_str(&text).unwrap();
+        assert_eq!(definition.file_name().unwrap(), "sealift-2.11.0~dev-1.x86_64.rpm");
+        let written = serde_saphyr::to_string(&definition).unwrap();
+        assert_eq!(serde_saphyr::from_str::<Definition>(&written).unwrap(), definition);
+    }
+
+    #[test]
+    fn the_schema_knows_modes_and_keys() {
+        let schema = schemars::schema_for!(Definition);
+        assert_eq!(schema.pointer("/$defs/Mode/type").unwrap(), "string");
+        assert_eq!(schema.pointer("/$defs/Mode/pattern").unwrap(), "^[0-7]{3,4}$");
+        assert_eq!(schema.pointer("/$defs/Dependency/type").unwrap(), "string");
+        assert_eq!(schema.pointer("/additionalProperties").unwrap(), false);
+        let required = schema.pointer("/required").unwrap().as_array().unwrap();
+        assert_eq!(required.len(), 6, "{required:?}");
+    }
+}

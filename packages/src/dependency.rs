@@ -87,10 +87,12 @@ impl FromStr for Dependency {
             let rich = printable(text) && text.ends_with(')');
             return if rich { Ok(Self { name: text.to_owned(), version: None }) } else { Err(error()) };
         }
+        // `a>=1` is a name to rpm, and never what was meant. `font(:lang=en)` is one.
+        let is_name = |part: &str| printable(part) && (part.contains('(') || !part.contains(['<', '=', '>']));
         let words: Vec<&str> = text.split_whitespace().collect();
         match *words.as_slice() {
-            [name] if printable(name) => Ok(Self { name: name.to_owned(), version: None }),
-            [name, comparison, version] if printable(name) && printable(version) => {
+            [name] if is_name(name) => Ok(Self { name: name.to_owned(), version: None }),
+            [name, comparison, version] if is_name(name) && printable(version) => {
                 let (_, comparison) =
                     Comparison::ALL.into_iter().find(|(text, _)| *text == comparison).ok_or_else(error)?;
                 Ok(Self { name: name.to_owned(), version: Some((comparison, version.to_owned())) })
@@ -121,5 +123,44 @@ impl fmt::Display for Dependency {
 impl From<Dependency> for String {
     fn from(dependency: Dependency) -> Self {
         dependency.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn reads_what_spec_files_say() {
+        for (text, name, version) in [
+            ("nginx", "nginx", None),
+            ("  /bin/sh ", "/bin/sh", None),
+            ("nginx >= 1:1.20-3", "nginx", Some((Comparison::GreaterOrEqual, "1:1.20-3"))),
+            ("a = 1", "a", Some((Comparison::Equal, "1"))),
+            ("font(:lang=en)", "font(:lang=en)", None),
+            ("libc.so.6(GLIBC_2.34)(64bit)", "libc.so.6(GLIBC_2.34)(64bit)", None),
+            ("(firewalld or nftables >= 1)", "(firewalld or nftables >= 1)", None),
+        ] {
+            let dependency: Dependency = text.parse().unwrap();
+            assert_eq!((dependency.name(), dependency.version()), (name, version), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_none() {
+        for text in ["", " ", "a >=", "a>=1", "a => 1", "a 1", "a = 1 2", "a = \u{1}", "(a or b"] {
+            text.parse::<Dependency>().unwrap_err();
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(name in "[A-Za-z0-9_/.+-]{1,12}", index in 0..6_usize, version in "[0-9.:~-]{1,8}") {
+            let version = Comparison::ALL.get(index).map(|(_, comparison)| (*comparison, version));
+            let dependency = Dependency { name, version };
+            prop_assert_eq!(dependency.to_string().parse::<Dependency>().unwrap(), dependency);
+        }
     }
 }

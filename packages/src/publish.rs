@@ -105,3 +105,41 @@ pub(crate) fn replace_folder(parent: &Folder, new: &Path, old: &Path) -> Result<
     parent.sync()?;
     remove_folder(new)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Folder::lock(folder.path()).unwrap();
+        place.write("x", |file| file.write_all(b"old").map_err(Error::io("write", folder.path()))).unwrap();
+        let failed = place.write("x", |file| {
+            file.write_all(b"new").unwrap();
+            Err(Error::Unindexable { path: folder.path().to_owned(), reason: "" })
+        });
+        failed.unwrap_err();
+        assert_eq!(fs::read(folder.path().join("x")).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_takes_the_place_of_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Folder::lock(folder.path()).unwrap();
+        let (new, old) = (folder.path().join("new"), folder.path().join("old"));
+        for content in ["first", "second"] {
+            fs::create_dir(&new).unwrap();
+            fs::write(new.join("x"), content).unwrap();
+            replace_folder(&place, &new, &old).unwrap();
+            assert_eq!(fs::read_to_string(old.join("x")).unwrap(), content);
+            assert!(!new.exists());
+        }
+        fs::remove_dir_all(&old).unwrap();
+        fs::write(&old, "a file").unwrap();
+        fs::create_dir(&new).unwrap();
+        replace_folder(&place, &new, &old).unwrap_err();
+        assert_eq!(fs::read_to_string(&old).unwrap(), "a file");
+    }
+}

@@ -62,7 +62,7 @@ salt_run "$config" saltutil.sync_modules "saltenv=metalk8s-$(product VERSION)" >
     die 1 "Salt cannot read $BASE_DIR/salt"
 for path in "${archives[@]}"; do
     say "adding $path to $BOOTSTRAP_CONFIG"
-    salt_run "$config" metalk8s.configure_archive "$path" "$BOOTSTRAP_CONFIG" ||
+    salt_run "$config" metalk8s.configure_archive "$path" "$BOOTSTRAP_CONFIG" >/dev/null ||
         die 1 "$path could not be added to $BOOTSTRAP_CONFIG"
 done
 

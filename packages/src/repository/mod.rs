@@ -29,6 +29,8 @@ mod header;
 mod metadata;
 mod output;
 mod tag;
+#[cfg(test)]
+mod tests;
 
 use std::fs::{self, File};
 use std::io;
