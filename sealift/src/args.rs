@@ -1,0 +1,63 @@
+//! The words of the command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{build, iso, lock, package};
+
+/// Pack container images, OS packages and deployment states into one verifiable ISO, and serve it from that file.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sealift",
+    version,
+    max_term_width = 110,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_help = "Exit codes: 0 success, 1 a task or a verification failed, 2 the command broke off,\n\
+                  3 the command line or the configuration is wrong, 128+n signal n."
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the project's tasks, as far as they are not up to date
+    #[command(
+        after_help = "Examples:\n  sealift run\n  sealift run -n 4 images salt_tree\n  sealift run --dry-run iso\n  \
+                            sealift run --reporter json iso > build.json"
+    )]
+    Run(build::Run),
+    /// List the project's tasks
+    List(build::List),
+    /// Show what a task needs, makes, and whether it would run
+    Info(build::Asked),
+    /// Say why tasks would run: which input changed, from what to what
+    Explain(build::Asked),
+    /// Remove what tasks made
+    Clean(build::Clean),
+    /// Forget that tasks ever ran
+    Forget(build::Named),
+    /// Leave tasks out from now on, until they are forgotten
+    Ignore(build::Named),
+    /// Take what is there now for the results of successful runs
+    ResetDep(build::Named),
+    /// Look up the digests of tags that the lock file does not hold yet
+    Lock(lock::Lock),
+    /// Look up the digests of all tags again, and say which moved
+    Update(lock::Update),
+    /// Print the JSON Schema of sealift.yaml
+    Schema(build::Schema),
+    /// Print the completion script of a shell
+    #[command(after_help = "Example:\n  sealift completion bash > /etc/bash_completion.d/sealift")]
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// ISO 9660 images: create, check, look inside
+    #[command(subcommand)]
+    Iso(iso::Command),
+    /// OS packages: build, index
+    #[command(subcommand)]
+    Package(package::Command),
+}

@@ -1,0 +1,237 @@
+//! `sealift iso`: what genisoimage, implantisomd5, checkisomd5 and isoinfo did.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use serde_json::json;
+
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, Form};
+use crate::progress::Bar;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a folder as an ISO 9660 image with Rock Ridge, Joliet and an implanted MD5
+    #[command(
+        after_help = "Example:\n  sealift iso create _build/root --output platform.iso --volume-id 'MetalK8s 2.11.0'"
+    )]
+    Create {
+        /// The folder
+        folder: PathBuf,
+        /// The image to write; it appears whole or not at all
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
+        /// The volume's name, at most 32 bytes
+        #[arg(long, value_name = "NAME")]
+        volume_id: String,
+        /// The date of everything in the image, in seconds since 1970
+        #[arg(long, value_name = "SECONDS", env = "SOURCE_DATE_EPOCH", default_value_t = 0)]
+        source_date: i64,
+        /// Leave out what matches this pattern (repeatable)
+        #[arg(long, value_name = "PATTERN")]
+        exclude: Vec<String>,
+    },
+    /// Put the MD5 sum into an image that has none
+    Implant {
+        /// The image
+        image: PathBuf,
+        /// Replace what stands in the sum's place
+        #[arg(long)]
+        force: bool,
+    },
+    /// Check an image against its implanted MD5
+    #[command(after_help = "Exit codes: 0 intact, 1 damaged or no sum, 2 not an image")]
+    Check {
+        /// The image
+        image: PathBuf,
+    },
+    /// Show the volume's name and size
+    Info {
+        /// The image
+        image: PathBuf,
+        /// The form of the report
+        #[arg(long, value_enum, default_value_t)]
+        output: Form,
+    },
+    /// List what is in an image
+    Ls {
+        /// The image
+        image: PathBuf,
+        /// A file or folder in it
+        #[arg(default_value = "")]
+        path: String,
+        /// Everything below the folder
+        #[arg(long, short)]
+        recursive: bool,
+        /// The form of the report
+        #[arg(long, value_enum, default_value_t)]
+        output: Form,
+    },
+    /// Write a file of an image to standard output
+    #[command(after_help = "Example:\n  sealift iso cat platform.iso product.txt")]
+    Cat {
+        /// The image
+        image: PathBuf,
+        /// The file in it
+        path: String,
+    },
+}
+
+pub(crate) fn run(command: Command) -> Outcome {
+    match command {
+        Command::Create { folder, output, volume_id, source_date, exclude } => {
+            let options = ::iso::Options { volume_id, source_date, exclude, ..::iso::Options::default() };
+            create(&folder, &output, &options)
+        }
+        Command::Implant { image, force } => implant(&image, force),
+        Command::Check { image } => check(&image),
+        Command::Info { image, output } => info(&image, output),
+        Command::Ls { image, path, recursive, output } => list(&image, &path, recursive, output),
+        Command::Cat { image, path } => cat(&image, &path),
+    }
+}
+
+fn create(folder: &Path, output: &Path, options: &::iso::Options) -> Outcome {
+    let plan = ::iso::Plan::from_dir(folder, options)?;
+    let sums = {
+        let bar = Bar::bytes("writing", plan.bytes());
+        plan.write_file(output, &bar)?
+    };
+    output::print(&format!("{}  {}\n", hex::encode(sums.sha256), output.display()))?;
+    Ok(())
+}
+
+fn implant(image: &Path, force: bool) -> Outcome {
+    let bar = Bar::bytes("implanting", file_size(image)?);
+    let md5 = ::iso::md5::implant(image, force, &bar)?;
+    drop(bar);
+    output::print(&format!("{}  {}\n", hex::encode(md5), image.display()))?;
+    Ok(())
+}
+
+fn check(image: &Path) -> Outcome {
+    let bar = Bar::bytes("checking", file_size(image)?);
+    let check = ::iso::md5::check(image, &bar)?;
+    drop(bar);
+    let name = image.display();
+    match check {
+        ::iso::md5::Check::Intact { md5 } => {
+            output::print(&format!("{name}: intact, MD5 {}\n", hex::encode(md5)))?;
+            Ok(())
+        }
+        ::iso::md5::Check::Damaged { range } => Err(Failure::failed(anyhow::anyhow!(
+            "{name} is damaged: the first difference lies between bytes {} and {}",
+            range.start,
+            range.end
+        ))
+        .remedy("copy the image again from where it came")),
+        ::iso::md5::Check::Missing => Err(Failure::failed(anyhow::anyhow!("{name} carries no MD5 sum"))
+            .remedy("`sealift iso implant` puts one in")),
+    }
+}
+
+fn info(image: &Path, form: Form) -> Outcome {
+    let opened = ::iso::Image::open(image)?;
+    let bytes = file_size(image)?;
+    match form {
+        Form::Json => output::json(&json!({"volumeId": opened.volume_id(), "bytes": bytes}))?,
+        Form::Text => output::print(&format!(
+            "volume id  {}\nsize       {}\n",
+            opened.volume_id(),
+            output::size(bytes)
+        ))?,
+    }
+    Ok(())
+}
+
+fn list(image: &Path, path: &str, recursive: bool, form: Form) -> Outcome {
+    let opened = ::iso::Image::open(image)?;
+    let entry = find(&opened, image, path)?;
+    let entries: Vec<(String, ::iso::Entry)> = match entry.kind {
+        ::iso::Kind::Directory if recursive => {
+            let prefix = path.trim_matches('/');
+            let below = |name: &str| {
+                prefix.is_empty() || name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'))
+            };
+            opened.walk()?.into_iter().filter(|(name, _)| below(name)).collect()
+        }
+        ::iso::Kind::Directory => {
+            opened.read_dir(&entry)?.into_iter().map(|entry| (entry.name.clone(), entry)).collect()
+        }
+        _ => vec![(path.to_owned(), entry)],
+    };
+    match form {
+        Form::Json => {
+            let rows: Vec<_> = entries.iter().map(|(path, entry)| row(path, entry)).collect();
+            output::json(&rows)?;
+        }
+        Form::Text => {
+            let mut text = String::new();
+            for (path, entry) in &entries {
+                text.push_str(&line(path, entry));
+            }
+            output::print(&text)?;
+        }
+    }
+    Ok(())
+}
+
+fn row(path: &str, entry: &::iso::Entry) -> serde_json::Value {
+    let (kind, target) = match &entry.kind {
+        ::iso::Kind::Directory => ("directory", None),
+        ::iso::Kind::File => ("file", None),
+        ::iso::Kind::Symlink(target) => ("symlink", Some(target)),
+        ::iso::Kind::Other => ("other", None),
+    };
+    json!({"path": path, "kind": kind, "target": target, "bytes": entry.size, "mode": format!("{:o}", entry.mode), "mtime": entry.mtime})
+}
+
+fn line(path: &str, entry: &::iso::Entry) -> String {
+    let letter = match entry.kind {
+        ::iso::Kind::Directory => 'd',
+        ::iso::Kind::File => '-',
+        ::iso::Kind::Symlink(_) => 'l',
+        ::iso::Kind::Other => '?',
+    };
+    let mode: String = (0..9)
+        .map(|bit| if entry.mode & (0o400 >> bit) == 0 { '-' } else { ['r', 'w', 'x'][bit % 3] })
+        .collect();
+    let target = match &entry.kind {
+        ::iso::Kind::Symlink(target) => format!(" -> {target}"),
+        _ => String::new(),
+    };
+    format!("{letter}{mode} {:>12} {path}{target}\n", entry.size)
+}
+
+fn cat(image: &Path, path: &str) -> Outcome {
+    use std::io::Write as _;
+
+    let opened = ::iso::Image::open(image)?;
+    let entry = find(&opened, image, path)?;
+    let mut buffer = vec![0; 256 * 1024];
+    let mut offset = 0;
+    // The bytes of the file go out as they are: no terminal filter between.
+    let mut out = std::io::stdout().lock();
+    loop {
+        let count = opened.read_at(&entry, offset, &mut buffer)?;
+        if count == 0 {
+            break;
+        }
+        out.write_all(&buffer[..count])?;
+        offset += count as u64;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn find(opened: &::iso::Image, image: &Path, path: &str) -> Result<::iso::Entry, Failure> {
+    opened.find(path)?.ok_or_else(|| {
+        Failure::failed(anyhow::anyhow!("{}: no `{path}` in the image", image.display()))
+            .remedy("`sealift iso ls --recursive` lists what there is")
+    })
+}
+
+fn file_size(path: &Path) -> anyhow::Result<u64> {
+    Ok(std::fs::metadata(path).with_context(|| path.display().to_string())?.len())
+}

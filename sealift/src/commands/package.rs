@@ -1,0 +1,68 @@
+//! `sealift package`: what rpmbuild and createrepo did.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use serde_json::json;
+
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, Form};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Build an RPM from its definition
+    #[command(
+        after_help = "Example:\n  sealift package build packages/sealift/package.yaml --into /tmp/rpms"
+    )]
+    Build {
+        /// The definition, as `packages/<name>/package.yaml`
+        file: PathBuf,
+        /// The folder that takes the package
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        into: PathBuf,
+        /// The folder that the definition's paths start from
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        base: PathBuf,
+        /// The date of the package, in seconds since 1970
+        #[arg(long, value_name = "SECONDS", env = "SOURCE_DATE_EPOCH", default_value_t = 0)]
+        source_date: i64,
+    },
+    /// Write the metadata of a folder of RPMs, so that dnf can install from it
+    #[command(after_help = "Example:\n  sealift package index /srv/repository")]
+    Index {
+        /// The folder
+        folder: PathBuf,
+        /// The revision of the metadata; clients take another one for newer
+        #[arg(long, value_name = "NUMBER", env = "SOURCE_DATE_EPOCH", default_value_t = 0)]
+        revision: i64,
+        /// The form of the report
+        #[arg(long, value_enum, default_value_t)]
+        output: Form,
+    },
+}
+
+pub(crate) fn run(command: Command) -> Outcome {
+    match command {
+        Command::Build { file, into, base, source_date } => build(&file, &into, &base, source_date),
+        Command::Index { folder, revision, output } => index(&folder, revision, output),
+    }
+}
+
+fn build(file: &Path, into: &Path, base: &Path, source_date: i64) -> Outcome {
+    let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
+    let definition: packages::Definition = serde_saphyr::from_str(&text)
+        .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
+    let built = packages::build(&definition, base, source_date, into)?;
+    output::print(&format!("{}\n", built.path.display()))?;
+    Ok(())
+}
+
+fn index(folder: &Path, revision: i64, form: Form) -> Outcome {
+    let index = packages::repository::index(folder, revision)?;
+    match form {
+        Form::Json => output::json(&json!({"repomd": index.repomd, "packages": index.packages}))?,
+        Form::Text => output::print(&format!("{}: {} packages\n", index.repomd.display(), index.packages))?,
+    }
+    Ok(())
+}

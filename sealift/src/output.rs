@@ -1,0 +1,93 @@
+//! What the user sees: messages, tables, JSON.
+
+use std::io::{self, Write as _};
+
+use anstyle::{AnsiColor, Style};
+
+use crate::failure::Failure;
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+const CYAN: Style = AnsiColor::Cyan.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+
+/// The form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Form {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one JSON document.
+    Json,
+}
+
+/// Writes to standard output; colours go away where it is no terminal.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Writes one JSON document to standard output.
+pub(crate) fn json(value: &impl serde::Serialize) -> io::Result<()> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    print(&text)
+}
+
+/// Says something on standard error that is no error.
+pub(crate) fn note(text: &str) {
+    // Nobody is left to tell if standard error is gone.
+    let _ = writeln!(anstream::stderr(), "{CYAN}note{CYAN:#}: {text}");
+}
+
+/// Warns on standard error.
+pub(crate) fn warn(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{YELLOW}warning{YELLOW:#}: {text}");
+}
+
+/// Says on standard error what went wrong and what to do about it.
+pub(crate) fn failure(failure: &Failure) {
+    let Some(report) = failure.report() else { return };
+    let mut err = anstream::stderr();
+    let _ = writeln!(err, "{RED}error{RED:#}: {:#}", report.error);
+    if let Some(snippet) = &report.snippet {
+        let _ = writeln!(err, "{}", snippet.trim_end());
+    }
+    if let Some(remedy) = &report.remedy {
+        let _ = writeln!(err, "{CYAN}help{CYAN:#}: {remedy}");
+    }
+}
+
+/// A size for people: `607.1 MB`, powers of ten as disks and networks have them.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let mut unit = 0;
+    let mut divisor = 1_u64;
+    while unit + 1 < UNITS.len() && bytes / divisor >= 1000 {
+        unit += 1;
+        divisor *= 1000;
+    }
+    if unit == 0 {
+        return format!("{bytes} B");
+    }
+    let tenths = bytes / (divisor / 10);
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_read_well() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1_000, "1.0 kB"),
+            (607_149_000, "607.1 MB"),
+            (5_000_000_000_000, "5.0 TB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! A project, opened: its model and the graph of its tasks.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use buildchain::graph::{Graph, RunError, StateError};
+use buildchain::project::{Error as ProjectError, Flags, Project, Settings};
+use clap::Args;
+
+use crate::failure::{Failure, Report};
+use crate::output;
+
+/// What every command on a project takes.
+#[derive(Debug, Args)]
+pub(crate) struct Selector {
+    /// The project's folder [default: the nearest with a sealift.yaml]
+    #[arg(long, value_name = "DIR")]
+    project: Option<PathBuf>,
+    /// Add what this profile of the project names
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// Where to build [default: _build in the project]
+    #[arg(long, value_name = "DIR")]
+    build_root: Option<PathBuf>,
+}
+
+impl Selector {
+    /// Reads the project, with all its profiles if `all_profiles`.
+    pub(crate) fn load(&self, all_profiles: bool) -> Result<Project, Failure> {
+        let start = match &self.project {
+            Some(folder) => std::path::absolute(folder)?,
+            None => std::env::current_dir()?,
+        };
+        let root = Project::find(&start).map_err(wrong_project)?;
+        let environment: BTreeMap<String, String> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let flags =
+            Flags { profile: self.profile.clone(), all_profiles, build_root: self.build_root.clone() };
+        let settings = Settings::gather(&root, &environment, &flags).map_err(wrong_project)?;
+        for (name, reason) in &settings.unused {
+            output::note(&format!("{name} in .env has no effect: {reason}"));
+        }
+        Project::load(&root, settings).map_err(wrong_project)
+    }
+}
+
+/// A project and the graph of its tasks.
+pub(crate) struct Workshop {
+    pub(crate) project: Arc<Project>,
+    pub(crate) graph: Graph,
+}
+
+impl Workshop {
+    pub(crate) fn open(selector: &Selector) -> Result<Self, Failure> {
+        let project = Arc::new(selector.load(false)?);
+        let builder = std::env::current_exe()?;
+        let tasks = buildchain::tasks::tasks(&project, &builder).map_err(Failure::usage_by)?;
+        let build_root = project.settings.build_root.clone();
+        let graph = Graph::new(project.root.clone(), build_root, tasks, Vec::new()).map_err(|errors| {
+            Failure::usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        })?;
+        Ok(Self { project, graph })
+    }
+
+    /// Where the graph remembers what was done.
+    pub(crate) fn state_path(&self) -> PathBuf {
+        self.project.settings.build_root.join(".sealift/state")
+    }
+
+    /// What runs a task alone when its name is put behind it.
+    pub(crate) fn door(&self) -> String {
+        if std::env::var_os("SEALIFT_DOOR").is_some_and(|door| door == "xtask") {
+            "cargo xtask".into()
+        } else {
+            "sealift run".into()
+        }
+    }
+}
+
+/// A project that cannot be used: exit code 3, with the place in the file and what to do.
+pub(crate) fn wrong_project(error: ProjectError) -> Failure {
+    let remedy = match &error {
+        ProjectError::NotLocked { .. } => Some("`sealift lock` looks up its digest and writes sealift.lock"),
+        ProjectError::NoProject(_) => Some("go to the project's folder, or name it with --project"),
+        _ => None,
+    };
+    let snippet = error.snippet().map(str::to_owned);
+    Failure::Usage(Report { error: error.into(), snippet, remedy: remedy.map(Into::into) })
+}
+
+/// What to do about a state that cannot be opened.
+pub(crate) fn held(error: StateError) -> Failure {
+    let held = matches!(&error, StateError::Held { .. });
+    let failure = Failure::from(error);
+    if held {
+        failure.remedy("wait until it is done, or build somewhere else with --build-root")
+    } else {
+        failure
+    }
+}
+
+/// A run that could not go on.
+pub(crate) fn broken_run(error: RunError) -> Failure {
+    match error {
+        RunError::State(error) => held(error),
+        error => error.into(),
+    }
+}
