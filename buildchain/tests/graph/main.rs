@@ -1,5 +1,6 @@
 //! The task graph as its users see it: real files, real runs.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
+mod model;
 mod run;
 mod scratch;
