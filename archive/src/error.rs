@@ -75,6 +75,14 @@ pub enum Error {
         /// What was found.
         found: u64,
     },
+    /// The image file breaks ISO 9660 or cannot be read.
+    #[error("{}: {source}", path.display())]
+    Iso {
+        /// The image file.
+        path: PathBuf,
+        /// What its reader said.
+        source: iso::Error,
+    },
 }
 
 impl Error {

@@ -15,11 +15,18 @@
 //! ```
 
 mod error;
+#[cfg(test)]
+mod fixture;
+pub mod image;
+pub mod inspect;
 pub mod layout;
 pub mod product;
 pub mod sums;
 pub mod tree;
+pub mod verify;
 
 pub use error::{Error, Result};
+pub use inspect::inspect;
 pub use product::Product;
 pub use tree::Tree;
+pub use verify::verify;

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{Error, Result, layout};
+use crate::{Error, Result, Tree, layout};
 
 /// The most bytes of an honest `product.txt`.
 pub const LIMIT: u64 = 64 * 1024;
@@ -96,13 +96,49 @@ impl Product {
         Ok(product)
     }
 
+    /// Reads the `manifest.yaml` of a Solution: its name, its version, and the annotations that say how it was built.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Content`]: no YAML, another `kind`, another group in `apiVersion`, a name or version unfit for a path.
+    pub fn from_manifest(text: &str) -> Result<Self> {
+        let wrong = |problem: String| Error::Content { file: layout::MANIFEST.into(), problem };
+        let manifest: Manifest = serde_saphyr::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        if manifest.kind != "Solution" || !manifest.api_version.starts_with("solutions.metalk8s.scality.com/")
+        {
+            return Err(wrong(format!(
+                "expected apiVersion solutions.metalk8s.scality.com/v1alpha1 and kind Solution, found {} and {}",
+                manifest.api_version, manifest.kind
+            )));
+        }
+        let annotation = |key: &str| {
+            let found = manifest.metadata.annotations.get(&format!("solutions.metalk8s.scality.com/{key}"));
+            found.filter(|value| !value.is_empty()).cloned()
+        };
+        let product = Self {
+            short_version: None,
+            git: annotation("git-revision"),
+            development_release: annotation("development-release").as_deref() == Some("1"),
+            build_timestamp: annotation("build-timestamp"),
+            name: manifest.metadata.name,
+            version: manifest.spec.version,
+            other: Vec::new(),
+        };
+        product.check_in(layout::MANIFEST, ["metadata.name", "spec.version"])?;
+        Ok(product)
+    }
+
     /// Checks that name and version are fit to name a folder and a URL.
     ///
     /// # Errors
     ///
     /// [`Error::Content`] naming the key and its value.
     pub fn check(&self) -> Result<()> {
-        for (key, value, also) in [("NAME", &self.name, "._-"), ("VERSION", &self.version, "._-+~")] {
+        self.check_in(layout::PRODUCT, ["NAME", "VERSION"])
+    }
+
+    fn check_in(&self, file: &str, [name, version]: [&str; 2]) -> Result<()> {
+        for (key, value, also) in [(name, &self.name, "._-"), (version, &self.version, "._-+~")] {
             let problem = match value.bytes().next() {
                 None => format!("{key} is missing"),
                 Some(first) if !first.is_ascii_alphanumeric() => {
@@ -114,7 +150,7 @@ impl Product {
                     None => continue,
                 },
             };
-            return Err(Error::Content { file: layout::PRODUCT.into(), problem });
+            return Err(Error::Content { file: file.into(), problem });
         }
         Ok(())
     }
@@ -159,12 +195,52 @@ impl Product {
     }
 }
 
+/// The product information of an archive: `product.txt`, else `manifest.yaml`, else `None`.
+///
+/// # Errors
+///
+/// Those of [`Product::parse`] and [`Product::from_manifest`]; what reading the archive gives.
+pub fn of(tree: &Tree) -> Result<Option<Product>> {
+    for (file, parse) in
+        [(layout::PRODUCT, Product::parse as fn(&str) -> _), (layout::MANIFEST, Product::from_manifest)]
+    {
+        if tree.entry(file)?.is_some() {
+            let text = String::from_utf8(tree.read(file, LIMIT)?)
+                .map_err(|_| Error::Content { file: file.into(), problem: "it is not UTF-8".into() })?;
+            return parse(&text).map(Some);
+        }
+    }
+    Ok(None)
+}
+
 /// A source date (Unix seconds) as `BUILD_TIMESTAMP` has it: `2026-11-20T10:00:00Z`.
 ///
 /// `None` outside the years -9999 to 9999.
 #[must_use]
 pub fn timestamp(source_date: i64) -> Option<String> {
     jiff::Timestamp::from_second(source_date).ok().map(|date| date.to_string())
+}
+
+/// What is read of a `manifest.yaml`; the rest is the Solution's own.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Manifest {
+    api_version: String,
+    kind: String,
+    metadata: Metadata,
+    spec: Spec,
+}
+
+#[derive(serde::Deserialize)]
+struct Metadata {
+    name: String,
+    #[serde(default)]
+    annotations: std::collections::BTreeMap<String, String>,
+}
+
+#[derive(serde::Deserialize)]
+struct Spec {
+    version: String,
 }
 
 /// The value of a shell word that expands nothing.
@@ -281,6 +357,46 @@ mod tests {
         );
         assert_eq!(product.repository_prefix(), "metalk8s-2.10.0-dev_a");
         assert_eq!(timestamp(i64::MAX), None);
+    }
+
+    const MANIFEST: &str = "\
+apiVersion: solutions.metalk8s.scality.com/v1alpha1
+kind: Solution
+metadata:
+  annotations:
+    solutions.metalk8s.scality.com/git-revision: 1.0-3-gabc
+    solutions.metalk8s.scality.com/development-release: \"1\"
+  labels: {}
+  name: example-solution
+spec:
+  images:
+    - example-operator:1.0.0
+  version: 1.0.0
+";
+
+    #[test]
+    fn manifests_of_solutions() {
+        let product = Product::from_manifest(MANIFEST).expect("read");
+        assert_eq!(product.id(), "example-solution-1.0.0");
+        assert_eq!((product.git.as_deref(), product.development_release), (Some("1.0-3-gabc"), true));
+        let cases = [
+            (
+                "kind: Solution",
+                "kind: Other",
+                "expected apiVersion solutions.metalk8s.scality.com/v1alpha1 and kind Solution",
+            ),
+            (
+                "name: example-solution",
+                "name: ..",
+                "metadata.name is \"..\": expected a letter or digit first",
+            ),
+            ("version: 1.0.0", "version: a/b", "spec.version is \"a/b\""),
+            ("kind: Solution", "kind: [", "manifest.yaml: "),
+        ];
+        for (from, to, expected) in cases {
+            let error = Product::from_manifest(&MANIFEST.replace(from, to)).expect_err(to).to_string();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 
     proptest::proptest! {

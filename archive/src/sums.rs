@@ -51,8 +51,7 @@ pub fn parse(text: &str) -> Result<Vec<Sum>> {
         let (escaped, line) = line.strip_prefix('\\').map_or((false, line), |rest| (true, rest));
         let (digits, rest) =
             line.split_at_checked(64).ok_or_else(|| wrong("expected 64 hexadecimal digits"))?;
-        let mut digest = [0; 32];
-        hex::decode_to_slice(digits, &mut digest).map_err(|_| wrong("expected 64 hexadecimal digits"))?;
+        let digest = from_hex(digits).ok_or_else(|| wrong("expected 64 hexadecimal digits"))?;
         let path = rest
             .strip_prefix("  ")
             .or_else(|| rest.strip_prefix(" *"))
@@ -145,6 +144,13 @@ pub fn digest_file(path: &Path) -> std::io::Result<[u8; 32]> {
             count => hash.update(buffer.get(..count).unwrap_or_default()),
         }
     }
+}
+
+/// 64 hexadecimal digits as the 32 bytes they stand for.
+pub(crate) fn from_hex(digits: &str) -> Option<[u8; 32]> {
+    let mut digest = [0; 32];
+    hex::decode_to_slice(digits, &mut digest).ok()?;
+    Some(digest)
 }
 
 fn unescape(path: &str) -> Option<String> {

@@ -4,11 +4,13 @@
 //! link, leads out of the archive: links are followed inside the view, never by the operating system.
 
 mod folder;
+mod image_file;
 mod location;
 
 use std::path::{Path, PathBuf};
 
 pub use folder::Folder;
+pub use image_file::ImageFile;
 pub use location::{Location, Piece};
 
 use crate::{Error, Result};
@@ -16,7 +18,7 @@ use crate::{Error, Result};
 /// The deepest folder that is read.
 const DEPTH: usize = 64;
 /// The most entries that a walk lists.
-const ENTRIES: usize = 4_000_000;
+const ENTRIES: usize = 500_000;
 /// The most symbolic links on the way to one file, as the kernel has it (`MAXSYMLINKS`).
 const LINKS: usize = 40;
 
@@ -35,6 +37,8 @@ const LINKS: usize = 40;
 pub enum Tree {
     /// A folder, or a mounted ISO.
     Folder(Folder),
+    /// An ISO file, read in place.
+    Iso(ImageFile),
 }
 
 /// A file, folder or link of an archive.
@@ -50,6 +54,8 @@ pub struct Entry {
     pub mode: u32,
     /// When it was last changed, in Unix seconds.
     pub mtime: i64,
+    /// Where the bytes of a file of an ISO are.
+    pub(crate) pieces: Box<[Piece]>,
 }
 
 /// What an [`Entry`] is.
@@ -84,10 +90,11 @@ impl Tree {
     /// [`Error::Io`] if there is nothing to open, [`Error::Iso`] if the file is no ISO image.
     pub fn open(path: &Path) -> Result<Self> {
         let metadata = std::fs::metadata(path).map_err(|source| Error::io("open", path, source))?;
-        if !metadata.is_dir() {
-            return Err(Error::io("open", path, std::io::ErrorKind::NotADirectory.into()));
+        if metadata.is_dir() {
+            Ok(Self::Folder(Folder::open(path)?))
+        } else {
+            Ok(Self::Iso(ImageFile::open(path)?))
         }
-        Ok(Self::Folder(Folder::open(path)?))
     }
 
     /// The path the archive was opened by.
@@ -95,6 +102,7 @@ impl Tree {
     pub fn path(&self) -> &Path {
         match self {
             Self::Folder(folder) => folder.path(),
+            Self::Iso(image) => image.path(),
         }
     }
 
@@ -135,42 +143,26 @@ impl Tree {
         self.walk_below("")
     }
 
-    /// As [`Tree::walk`], for what lies below one folder; paths stay relative to the root.
+    /// As [`Tree::walk`], for what lies below one folder; paths stay relative to the root. Empty if there is no such folder.
     ///
     /// # Errors
     ///
-    /// Those of [`Tree::walk`] and [`Tree::read_dir`].
+    /// Those of [`Tree::walk`].
     pub fn walk_below(&self, path: &str) -> Result<Vec<(String, Entry)>> {
-        let mut found = Vec::new();
-        let mut waiting: Vec<(String, Entry)> = Vec::new();
-        let push = |folder: &str, waiting: &mut Vec<(String, Entry)>| -> Result<()> {
-            let entries = self.read_dir(folder)?;
-            waiting.extend(entries.into_iter().rev().map(|entry| (join(folder, &entry.name), entry)));
-            Ok(())
-        };
-        push(path, &mut waiting)?;
-        while let Some((path, entry)) = waiting.pop() {
-            if entry.kind == Kind::Directory {
-                let depth = path.split('/').count();
-                if depth > DEPTH {
-                    return Err(Error::Limit {
-                        what: format!("the depth of {path:?}"),
-                        limit: DEPTH as u64,
-                        found: depth as u64,
-                    });
-                }
-                push(&path, &mut waiting)?;
+        let Some(path) = self.resolve(path)? else { return Ok(Vec::new()) };
+        match self {
+            Self::Folder(folder) => {
+                let list = |path: &str, (): &()| {
+                    Ok(folder.read_dir(path)?.into_iter().map(|entry| (entry, ())).collect())
+                };
+                walk(folder.path(), path, (), list)
             }
-            found.push((path, entry));
-            if found.len() + waiting.len() > ENTRIES {
-                return Err(Error::Limit {
-                    what: format!("the number of files in {}", self.path().display()),
-                    limit: ENTRIES as u64,
-                    found: (found.len() + waiting.len()) as u64,
-                });
+            Self::Iso(image) => {
+                let mut seen = std::collections::HashSet::new();
+                let Some(start) = image.find(&path)? else { return Ok(Vec::new()) };
+                walk(image.path(), path, start, |path, folder| image.list(path, folder, &mut seen))
             }
         }
-        Ok(found)
     }
 
     /// The content of a file of at most `limit` bytes. Links are followed inside the archive.
@@ -199,6 +191,20 @@ impl Tree {
         let path = self.resolved(path)?;
         match self {
             Self::Folder(folder) => folder.locate(&path),
+            Self::Iso(image) => image.locate(&path),
+        }
+    }
+
+    /// As [`Tree::locate`] for a file that [`Tree::walk`] or [`Tree::read_dir`] has found at `path`: nothing is looked
+    /// up again in an ISO.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Tree::locate`].
+    pub fn locate_entry(&self, path: &str, entry: &Entry) -> Result<Location> {
+        match self {
+            Self::Iso(image) if entry.kind == Kind::File => Ok(image.location(entry)),
+            _ => self.locate(path),
         }
     }
 
@@ -263,6 +269,7 @@ impl Tree {
     fn raw_entry(&self, path: &str) -> Result<Option<Entry>> {
         match self {
             Self::Folder(folder) => folder.entry(path),
+            Self::Iso(image) => image.entry(path),
         }
     }
 
@@ -270,7 +277,42 @@ impl Tree {
     fn raw_read_dir(&self, path: &str) -> Result<Vec<Entry>> {
         match self {
             Self::Folder(folder) => folder.read_dir(path),
+            Self::Iso(image) => image.read_dir(path),
         }
+    }
+}
+
+/// Lists everything below the folder `start` at `path`; `list` gives the entries of a folder and what lists them in turn.
+fn walk<N>(
+    archive: &Path,
+    path: String,
+    start: N,
+    mut list: impl FnMut(&str, &N) -> Result<Vec<(Entry, N)>>,
+) -> Result<Vec<(String, Entry)>> {
+    let mut found = Vec::new();
+    let mut waiting = Vec::new();
+    let mut folder = Some((path, start));
+    loop {
+        if let Some((path, node)) = folder.take() {
+            let depth = path.split('/').count();
+            if depth > DEPTH {
+                let what = format!("the depth of {path:?} in {}", archive.display());
+                return Err(Error::Limit { what, limit: DEPTH as u64, found: depth as u64 });
+            }
+            let mut entries = list(&path, &node)?;
+            entries.sort_by(|(a, _), (b, _)| b.name.cmp(&a.name));
+            waiting.extend(entries.into_iter().map(|(entry, node)| (join(&path, &entry.name), entry, node)));
+            let count = found.len() + waiting.len();
+            if count > ENTRIES {
+                let what = format!("the number of files in {}", archive.display());
+                return Err(Error::Limit { what, limit: ENTRIES as u64, found: count as u64 });
+            }
+        }
+        let Some((path, entry, node)) = waiting.pop() else { return Ok(found) };
+        if entry.kind == Kind::Directory {
+            folder = Some((path.clone(), node));
+        }
+        found.push((path, entry));
     }
 }
 

@@ -137,7 +137,14 @@ fn entry(name: &str, stat: &Stat, target: String) -> Entry {
         _ => Kind::Other,
     };
     let size = if kind == Kind::File { u64::try_from(stat.st_size).unwrap_or(0) } else { 0 };
-    Entry { name: name.to_owned(), kind, size, mode: stat.st_mode & 0o7777, mtime: stat.st_mtime }
+    Entry {
+        name: name.to_owned(),
+        kind,
+        size,
+        mode: stat.st_mode & 0o7777,
+        mtime: stat.st_mtime,
+        pieces: Box::default(),
+    }
 }
 
 fn failed(operation: &'static str, path: &Path, errno: Errno) -> Error {

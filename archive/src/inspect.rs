@@ -1,0 +1,195 @@
+//! What is in an archive, in milliseconds: only folders, manifests and product information are read.
+
+use std::path::{Path, PathBuf};
+
+use images::manifest::Manifest;
+use serde::Serialize;
+
+use crate::tree::{Kind, Tree};
+use crate::verify::Form;
+use crate::{Product, Result, image, layout, product};
+
+/// The most bytes of an image configuration that is read for its platform.
+const CONFIG_LIMIT: u64 = 4 << 20;
+
+/// What is in an archive.
+///
+/// Its JSON (`sealift archive inspect --output json`) has these fields under these names.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Inspection {
+    /// The archive, as it was named.
+    pub archive: PathBuf,
+    /// `iso` or `folder`.
+    pub form: Form,
+    /// The volume identifier of an ISO.
+    pub volume_id: Option<String>,
+    /// What `product.txt` or `manifest.yaml` says.
+    pub product: Option<Product>,
+    /// The container images, sorted by name and tag.
+    pub images: Vec<ImageSummary>,
+    /// The package repositories, sorted by folder.
+    pub repositories: Vec<RepositorySummary>,
+    /// The number of files.
+    pub files: u64,
+    /// The bytes of all files together, content that files share counted for each.
+    pub bytes: u64,
+    /// The bytes of the ISO file itself.
+    pub image_bytes: Option<u64>,
+}
+
+/// A container image of an archive.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct ImageSummary {
+    /// The name below `images/`.
+    pub name: String,
+    /// The tag.
+    pub tag: String,
+    /// The digest clients get for the tag; `None` if the manifest cannot be read.
+    pub digest: Option<String>,
+    /// The media type of the manifest or index.
+    pub media_type: Option<String>,
+    /// The platforms it is stored for, `linux/amd64`.
+    pub platforms: Vec<String>,
+    /// The bytes of its blobs.
+    pub bytes: u64,
+    /// Why it cannot be served, if so.
+    pub problem: Option<String>,
+}
+
+/// A package repository of an archive.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct RepositorySummary {
+    /// The folder below `packages/`.
+    pub folder: String,
+    /// The package files without extension, sorted.
+    pub packages: Vec<String>,
+    /// The bytes of the package files.
+    pub bytes: u64,
+}
+
+/// Looks into the archive at `path`.
+///
+/// # Errors
+///
+/// [`crate::Error`] when there is no archive at `path`, or its product information breaks its format.
+pub fn inspect(path: &Path) -> Result<Inspection> {
+    let tree = Tree::open(path)?;
+    let product = product::of(&tree)?;
+    let mut inspection = Inspection {
+        archive: path.to_path_buf(),
+        form: if matches!(tree, Tree::Iso(_)) { Form::Iso } else { Form::Folder },
+        volume_id: None,
+        product,
+        images: Vec::new(),
+        repositories: Vec::new(),
+        files: 0,
+        bytes: 0,
+        image_bytes: None,
+    };
+    if let Tree::Iso(image) = &tree {
+        inspection.volume_id = Some(image.image().volume_id().to_owned());
+        inspection.image_bytes = image.file().metadata().ok().map(|data| data.len());
+    }
+    for (path, entry) in tree.walk()? {
+        if entry.kind != Kind::File {
+            continue;
+        }
+        inspection.files += 1;
+        inspection.bytes = inspection.bytes.saturating_add(entry.size);
+        if let layout::Owner::Package { package, repository } = layout::owner(&path) {
+            let found = inspection.repositories.iter_mut().rfind(|summary| summary.folder == repository);
+            match found {
+                Some(summary) => {
+                    summary.packages.push(package);
+                    summary.bytes = summary.bytes.saturating_add(entry.size);
+                }
+                None => inspection.repositories.push(RepositorySummary {
+                    folder: repository,
+                    packages: vec![package],
+                    bytes: entry.size,
+                }),
+            }
+        }
+    }
+    for summary in &mut inspection.repositories {
+        summary.packages.sort();
+    }
+    inspection.images =
+        image::list(&tree, layout::IMAGES)?.iter().map(|image| summary(&tree, image)).collect();
+    Ok(inspection)
+}
+
+fn summary(tree: &Tree, image: &image::Image) -> ImageSummary {
+    let stored = image.manifest.as_ref().ok();
+    ImageSummary {
+        name: image.name.clone(),
+        tag: image.tag.clone(),
+        digest: stored.map(|stored| stored.digest.to_string()),
+        media_type: stored.map(|stored| stored.manifest.kind.media_type().to_owned()),
+        platforms: platforms(tree, image),
+        bytes: image.blobs.values().fold(0, |sum, blob| sum.saturating_add(blob.entry.size)),
+        problem: image.whole().err(),
+    }
+}
+
+/// The platforms of an image: those of the index for the manifests that are there, or that of the configuration.
+fn platforms(tree: &Tree, image: &image::Image) -> Vec<String> {
+    let Ok(stored) = &image.manifest else { return Vec::new() };
+    if !stored.manifest.kind.is_index() {
+        return platform_of_config(tree, image, &stored.manifest).into_iter().collect();
+    }
+    let there = stored.manifest.manifests.iter().filter(|listed| image.children.contains_key(&listed.digest));
+    // Attestations are listed for the platform unknown/unknown.
+    let named =
+        there.filter_map(|listed| listed.platform.as_ref()).filter(|platform| platform.os != "unknown");
+    let mut platforms: Vec<String> = named.map(ToString::to_string).collect();
+    platforms.sort();
+    platforms.dedup();
+    platforms
+}
+
+fn platform_of_config(tree: &Tree, image: &image::Image, manifest: &Manifest) -> Option<String> {
+    let blob = image.blobs.get(&manifest.config.as_ref()?.digest)?;
+    if blob.entry.size > CONFIG_LIMIT {
+        return None;
+    }
+    let config = tree.locate_entry(&blob.path, &blob.entry).ok()?.read_all().ok()?;
+    let platform: images::manifest::Platform = serde_json::from_slice(&config).ok()?;
+    (!platform.os.is_empty()).then(|| platform.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{LAYER, image, sample};
+
+    #[test]
+    fn what_is_in_it() {
+        let folder = sample();
+        let found = inspect(folder.path()).expect("inspected");
+        assert_eq!(found.product.map(|product| product.id()), Some("sample-1.0".into()));
+        assert_eq!(found.files, 9);
+        let [app] = &found.images[..] else { panic!("{:?}", found.images) };
+        assert_eq!((app.name.as_str(), app.tag.as_str()), ("library/app", "1.0"));
+        assert_eq!(app.platforms, ["linux/amd64"]);
+        assert_eq!(app.media_type.as_deref(), Some("application/vnd.oci.image.manifest.v1+json"));
+        assert_eq!(app.problem, None);
+        let [repository] = &found.repositories[..] else { panic!("{:?}", found.repositories) };
+        assert_eq!(repository.folder, "redhat/8/sample-scality-el8");
+        assert_eq!(repository.packages, ["app-1-1.x86_64"]);
+    }
+
+    #[test]
+    fn a_damaged_image_does_not_hide_the_others() {
+        let folder = sample();
+        let digest = image(folder.path(), "other", "2", b"{}", LAYER);
+        std::fs::write(folder.path().join("images/library/app/1.0/manifest.json"), "{").expect("written");
+        let found = inspect(folder.path()).expect("inspected");
+        assert!(found.images[0].problem.as_deref().is_some_and(|problem| problem.contains("EOF")));
+        assert_eq!(found.images[1].digest, Some(digest.to_string()));
+        assert_eq!(found.images[1].platforms, [""; 0]);
+    }
+}
