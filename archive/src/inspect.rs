@@ -90,7 +90,7 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
         image_bytes: None,
     };
     if let Tree::Iso(image) = &tree {
-        inspection.volume_id = Some(image.image().volume_id().to_owned());
+        inspection.volume_id = Some(image.volume_id().to_owned());
         inspection.image_bytes = image.file().metadata().ok().map(|data| data.len());
     }
     for (path, entry) in tree.walk()? {

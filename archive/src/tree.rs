@@ -38,7 +38,7 @@ pub enum Tree {
     /// A folder, or a mounted ISO.
     Folder(Folder),
     /// An ISO file, read in place.
-    Iso(ImageFile),
+    Iso(Box<ImageFile>),
 }
 
 /// A file, folder or link of an archive.
@@ -93,7 +93,7 @@ impl Tree {
         if metadata.is_dir() {
             Ok(Self::Folder(Folder::open(path)?))
         } else {
-            Ok(Self::Iso(ImageFile::open(path)?))
+            Ok(Self::Iso(Box::new(ImageFile::open(path)?)))
         }
     }
 

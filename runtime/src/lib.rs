@@ -1,1 +1,18 @@
 //! The bootstrap node: serve, import and mount archives.
+//!
+//! [`serve`] answers container runtimes and package managers straight from archives:
+//!
+//! ```no_run
+//! use runtime::serve::{Config, Server};
+//!
+//! # async fn example() -> Result<(), runtime::serve::Error> {
+//! let server = Server::bind(Config {
+//!     listen: vec![([127, 0, 0, 1], 8080).into()],
+//!     archives: vec!["metalk8s.iso".into()],
+//!     ..Config::default()
+//! })?;
+//! server.run(async { tokio::signal::ctrl_c().await.unwrap_or(()) }).await
+//! # }
+//! ```
+
+pub mod serve;

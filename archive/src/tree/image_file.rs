@@ -12,26 +12,54 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub struct ImageFile {
     path: PathBuf,
-    image: iso::Image,
+    image: iso::Image<Declared>,
     file: Arc<File>,
+}
+
+/// An image file that is as long as its volume descriptor says, so that the folders of a truncated image can still be
+/// read and the files that are lost be named. Reading what is not there finds the end of the file.
+#[derive(Debug)]
+struct Declared {
+    file: Arc<File>,
+    size: u64,
+}
+
+impl iso::ReadAt for Declared {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        iso::ReadAt::read_at(&*self.file, buffer, offset)
+    }
+
+    fn size(&self) -> std::io::Result<u64> {
+        Ok(self.size)
+    }
 }
 
 impl ImageFile {
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let image =
-            iso::Image::open(path).map_err(|source| Error::Iso { path: path.to_path_buf(), source })?;
+        let wrong = |source| Error::Iso { path: path.to_path_buf(), source };
+        let file = File::open(path).map_err(|source| Error::io("open", path, source))?;
+        let image = iso::Image::new(file, path, None).map_err(wrong)?;
+        let size = image.size().max(u64::from(image.volume().sectors) * 2048);
         let file = image.file().try_clone().map_err(|source| Error::io("open", path, source))?;
-        Ok(Self { path: path.to_path_buf(), image, file: Arc::new(file) })
+        let file = Arc::new(file);
+        let image = iso::Image::new(Declared { file: Arc::clone(&file), size }, path, None).map_err(wrong)?;
+        Ok(Self { path: path.to_path_buf(), image, file })
+    }
+
+    /// The name of the volume.
+    #[must_use]
+    pub fn volume_id(&self) -> &str {
+        self.image.volume_id()
+    }
+
+    /// The bytes the image should have by its volume descriptor.
+    #[must_use]
+    pub fn declared_bytes(&self) -> u64 {
+        u64::from(self.image.volume().sectors) * 2048
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// The image itself, for what only an ISO has: its volume identifier and implanted MD5.
-    #[must_use]
-    pub fn image(&self) -> &iso::Image {
-        &self.image
     }
 
     /// The open image file.
@@ -111,6 +139,7 @@ fn entry(found: &iso::Entry) -> Entry {
         iso::Kind::Directory => Kind::Directory,
         iso::Kind::File => Kind::File,
         iso::Kind::Symlink(target) => Kind::Symlink(target.clone()),
+        iso::Kind::Other => Kind::Other,
     };
     let (size, pieces) = match kind {
         Kind::File => (

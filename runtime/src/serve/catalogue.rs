@@ -1,0 +1,276 @@
+//! What is served: an index in memory from names, tags and digests to places in archives. Content stays where it is.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use archive::{Product, Tree, image, layout, product};
+use images::Digest;
+use images::manifest::{Kind, Manifest};
+
+use super::content::{Content, Place, Stamp};
+use super::error::Error;
+
+/// All archives, and which one a URL speaks of.
+#[derive(Debug, Default)]
+pub(super) struct Catalogue {
+    /// In the order they were given.
+    pub(super) archives: Vec<Arc<Archive>>,
+    by_prefix: HashMap<String, usize>,
+    by_id: HashMap<String, usize>,
+    /// Those whose images are also served without a prefix.
+    bare: Vec<usize>,
+}
+
+/// One archive, or one plain folder of images.
+#[derive(Debug)]
+pub(super) struct Archive {
+    pub(super) path: PathBuf,
+    /// Name and version; `None` for a plain folder of images.
+    pub(super) product: Option<Product>,
+    pub(super) tree: Tree,
+    /// Changes when the file or folder at `path` is replaced.
+    pub(super) stamp: Stamp,
+    pub(super) repositories: BTreeMap<String, Repository>,
+    pub(super) contents: Vec<Content>,
+    by_digest: HashMap<Digest, u32>,
+    /// Images that are not served, each with the reason.
+    pub(super) problems: Vec<String>,
+}
+
+/// All tags of one image name.
+#[derive(Debug, Default)]
+pub(super) struct Repository {
+    /// Tags with the index of their manifest in [`Archive::contents`].
+    pub(super) tags: BTreeMap<String, u32>,
+    /// Which contents may be asked for under this name, sorted.
+    contents: Vec<u32>,
+    /// The descriptors of manifests that refer to another one by its digest.
+    pub(super) referrers: BTreeMap<Digest, Vec<serde_json::Value>>,
+}
+
+impl Catalogue {
+    /// Opens archives. Those of `former` that have not changed are taken over with what was learned about them.
+    pub(super) fn open(paths: &[PathBuf], former: &Self) -> Result<Self, Error> {
+        let mut catalogue = Self::default();
+        for path in paths {
+            let known = former.archives.iter().find(|archive| archive.path == *path);
+            let archive = match known {
+                Some(archive) if archive.unchanged() => Arc::clone(archive),
+                _ => Arc::new(Archive::open(path)?),
+            };
+            let index = catalogue.archives.len();
+            if let Some(product) = &archive.product {
+                let before = catalogue.by_prefix.insert(product.repository_prefix(), index);
+                if let Some(first) = before.and_then(|before| catalogue.archives.get(before)) {
+                    let (first, second) = (first.path.clone(), path.clone());
+                    return Err(Error::Twice { id: product.id(), first, second });
+                }
+                catalogue.by_id.insert(product.id(), index);
+            }
+            if archive.product.is_none() || paths.len() == 1 {
+                catalogue.add_bare(&archive, index)?;
+            }
+            catalogue.archives.push(archive);
+        }
+        Ok(catalogue)
+    }
+
+    fn add_bare(&mut self, archive: &Archive, index: usize) -> Result<(), Error> {
+        for other in self.bare.iter().filter_map(|other| self.archives.get(*other)) {
+            if let Some(name) =
+                archive.repositories.keys().find(|name| other.repositories.contains_key(*name))
+            {
+                let (first, second) = (other.path.clone(), archive.path.clone());
+                return Err(Error::Conflict { name: name.clone(), first, second });
+            }
+        }
+        self.bare.push(index);
+        Ok(())
+    }
+
+    /// The images of a name: `metalk8s-2.10/redis`, or `redis` where that can only mean one.
+    pub(super) fn repository(&self, name: &str) -> Option<(&Arc<Archive>, &Repository)> {
+        let prefixed = name.split_once('/').and_then(|(prefix, rest)| {
+            let archive = self.archives.get(*self.by_prefix.get(prefix)?)?;
+            Some((archive, archive.repositories.get(rest)?))
+        });
+        prefixed.or_else(|| {
+            let bare = self.bare.iter().filter_map(|index| self.archives.get(*index));
+            bare.filter_map(|archive| Some((archive, archive.repositories.get(name)?))).next()
+        })
+    }
+
+    /// The archive `metalk8s-2.10`.
+    pub(super) fn archive(&self, id: &str) -> Option<&Arc<Archive>> {
+        self.archives.get(*self.by_id.get(id)?)
+    }
+
+    /// Every name that [`Catalogue::repository`] knows, sorted.
+    pub(super) fn names(&self) -> Vec<String> {
+        let prefixed =
+            self.by_prefix.iter().filter_map(|(prefix, index)| Some((prefix, self.archives.get(*index)?)));
+        let prefixed = prefixed.flat_map(|(prefix, archive)| {
+            archive.repositories.keys().map(move |name| format!("{prefix}/{name}"))
+        });
+        let bare = self.bare.iter().filter_map(|index| self.archives.get(*index));
+        let mut names: Vec<String> = bare.flat_map(|archive| archive.repositories.keys().cloned()).collect();
+        names.extend(prefixed);
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Name and version of every archive that has them.
+    pub(super) fn ids(&self) -> Vec<&str> {
+        let mut ids: Vec<&str> = self.by_id.keys().map(String::as_str).collect();
+        ids.sort_unstable();
+        ids
+    }
+}
+
+impl Archive {
+    fn open(path: &Path) -> Result<Self, Error> {
+        let tree = Tree::open(path)?;
+        let product = product::of(&tree)?;
+        let has = |name| tree.entry(name).map(|entry| entry.is_some());
+        let images = if has(layout::IMAGES)? {
+            Some(layout::IMAGES)
+        } else if product.is_some() || has(layout::PACKAGES)? {
+            None
+        } else {
+            // A folder of images itself.
+            Some("")
+        };
+        let stamp = Stamp::of_path(path).map_err(|source| archive::Error::Io {
+            operation: "examine",
+            path: path.to_path_buf(),
+            source,
+        })?;
+        let mut archive = Self {
+            path: path.to_path_buf(),
+            product,
+            stamp,
+            repositories: BTreeMap::new(),
+            contents: Vec::new(),
+            by_digest: HashMap::new(),
+            problems: Vec::new(),
+            tree,
+        };
+        if let Some(folder) = images {
+            for image in image::list(&archive.tree, folder)? {
+                archive.add(&image);
+            }
+            if folder.is_empty() && archive.repositories.is_empty() && archive.problems.is_empty() {
+                return Err(Error::Nothing { path: path.to_path_buf() });
+            }
+        }
+        for repository in archive.repositories.values_mut() {
+            repository.contents.sort_unstable();
+            repository.contents.dedup();
+        }
+        Ok(archive)
+    }
+
+    fn unchanged(&self) -> bool {
+        // A folder's files change without a trace in the folder itself.
+        matches!(self.tree, Tree::Iso(_)) && Stamp::of_path(&self.path).is_ok_and(|stamp| stamp == self.stamp)
+    }
+
+    /// Adds an image, unless something it needs is missing: a manifest is only answered when all its blobs are there.
+    fn add(&mut self, image: &image::Image) {
+        let stored = match image.whole().and_then(|()| image.manifest.clone()) {
+            Ok(stored) => stored,
+            Err(problem) => {
+                self.problems.push(format!("{}:{} is not served: {problem}", image.name, image.tag));
+                return;
+            }
+        };
+        let mut mine = Vec::new();
+        let mut all_needs = Vec::new();
+        for child in image.children.values().flatten() {
+            let needs = self.add_blobs(image, &child.manifest);
+            mine.extend(&needs);
+            all_needs.extend(&needs);
+            let index =
+                self.add_content(child.digest, &child.path, &child.entry, Some(child.manifest.kind), needs);
+            mine.push(index);
+            all_needs.push(index);
+        }
+        all_needs.extend(self.add_blobs(image, &stored.manifest));
+        mine.extend(&all_needs);
+        let top = self.add_content(
+            stored.digest,
+            &stored.path,
+            &stored.entry,
+            Some(stored.manifest.kind),
+            all_needs,
+        );
+        mine.push(top);
+        let repository = self.repositories.entry(image.name.clone()).or_default();
+        repository.tags.insert(image.tag.clone(), top);
+        repository.contents.extend(mine);
+        for stored in image.stored() {
+            if let Some(subject) = &stored.manifest.subject {
+                repository.referrers.entry(subject.digest).or_default().push(descriptor(stored));
+            }
+        }
+    }
+
+    fn add_blobs(&mut self, image: &image::Image, manifest: &Manifest) -> Vec<u32> {
+        let mut added = Vec::new();
+        for descriptor in manifest.blobs() {
+            if let Some(blob) = image.blobs.get(&descriptor.digest) {
+                added.push(self.add_content(descriptor.digest, &blob.path, &blob.entry, None, Vec::new()));
+            }
+        }
+        added
+    }
+
+    fn add_content(
+        &mut self,
+        digest: Digest,
+        path: &str,
+        entry: &archive::tree::Entry,
+        kind: Option<Kind>,
+        needs: Vec<u32>,
+    ) -> u32 {
+        let next = u32::try_from(self.contents.len()).unwrap_or(u32::MAX);
+        let index = *self.by_digest.entry(digest).or_insert(next);
+        if index == next {
+            let place = Place::new(&self.tree, path, entry);
+            self.contents.push(Content::new(digest, entry.size, kind, place, needs));
+        }
+        index
+    }
+
+    /// The index of the content with a digest, if it may be asked for under the name of `repository`.
+    pub(super) fn find(&self, repository: &Repository, digest: Digest) -> Option<u32> {
+        let index = self.by_digest.get(&digest)?;
+        repository.contents.binary_search(index).ok()?;
+        Some(*index)
+    }
+
+    /// The content at an index from [`Repository::tags`] or [`Content::needs`].
+    pub(super) fn at(&self, index: u32) -> Option<&Content> {
+        self.contents.get(usize::try_from(index).ok()?)
+    }
+}
+
+/// A descriptor for the list of referrers: OCI distribution specification 1.1, "Listing Referrers".
+fn descriptor(stored: &image::Stored) -> serde_json::Value {
+    let mut descriptor = serde_json::json!({
+        "mediaType": stored.manifest.kind.media_type(),
+        "digest": stored.digest.to_string(),
+        "size": stored.entry.size,
+    });
+    if let Some(fields) = descriptor.as_object_mut() {
+        if let Some(artifact_type) = &stored.manifest.artifact_type {
+            fields.insert("artifactType".into(), artifact_type.as_str().into());
+        }
+        if let Some(annotations) = &stored.manifest.annotations {
+            fields.insert("annotations".into(), serde_json::Value::Object(annotations.clone()));
+        }
+    }
+    descriptor
+}

@@ -1,0 +1,287 @@
+//! Accepting connections, and what happens to each request before and after it is answered.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+
+use super::answer::{self, Answer, JSON, TEXT};
+use super::body::Body;
+use super::error::Error;
+use super::log::{Access, Event};
+use super::metrics::Endpoint;
+use super::route::{self, Query};
+use super::stream::Patient;
+use super::{State, files, registry};
+
+/// Serves until `shutdown`, then drains.
+pub(super) async fn serve(
+    state: &Arc<State>,
+    listeners: Vec<TcpListener>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    let graceful = Arc::new(GracefulShutdown::new());
+    let permits = Arc::new(Semaphore::new(state.limits.connections));
+    let mut loops = tokio::task::JoinSet::new();
+    for listener in listeners {
+        let listener = listener
+            .set_nonblocking(true)
+            .and_then(|()| tokio::net::TcpListener::from_std(listener))
+            .map_err(|source| Error::Io { operation: "serve a socket", source })?;
+        loops.spawn(accept(Arc::clone(state), listener, Arc::clone(&permits), Arc::clone(&graceful)));
+    }
+    shutdown.await;
+    state.draining.store(true, Ordering::Relaxed);
+    state.log.event(&Event::Draining);
+    loops.shutdown().await;
+    if let Ok(graceful) = Arc::try_unwrap(graceful) {
+        // What is not done in time is cut off when the runtime ends.
+        let _ = tokio::time::timeout(state.limits.drain_time, graceful.shutdown()).await;
+    }
+    Ok(())
+}
+
+async fn accept(
+    state: Arc<State>,
+    listener: tokio::net::TcpListener,
+    permits: Arc<Semaphore>,
+    graceful: Arc<GracefulShutdown>,
+) {
+    loop {
+        // A connection is accepted when there is room for it; until then it waits in the kernel.
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(problem) => {
+                state.log.event(&Event::Connection { problem: problem.to_string() });
+                // Out of file descriptors, most likely: trying again at once would only spin.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        // Answers go out in pieces that fill segments anyway.
+        let _ = stream.set_nodelay(true);
+        let watcher = graceful.watcher();
+        let state = Arc::clone(&state);
+        tokio::spawn(async move {
+            state.metrics.connections.fetch_add(1, Ordering::Relaxed);
+            state.metrics.open.fetch_add(1, Ordering::Relaxed);
+            connection(&state, stream, peer, watcher).await;
+            state.metrics.open.fetch_sub(1, Ordering::Relaxed);
+            drop(permit);
+        });
+    }
+}
+
+async fn connection(
+    state: &Arc<State>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    watcher: hyper_util::server::graceful::Watcher,
+) {
+    let stream = Patient::new(stream, state.limits.stall_time);
+    let tls = state.tls_config.read().unwrap_or_else(PoisonError::into_inner).clone();
+    match tls {
+        None => requests(state, stream, peer, watcher).await,
+        Some(config) => {
+            let handshake = TlsAcceptor::from(config).accept(stream);
+            match tokio::time::timeout(state.limits.header_time, handshake).await {
+                Ok(Ok(stream)) => requests(state, stream, peer, watcher).await,
+                Ok(Err(error)) => {
+                    state.log.event(&Event::Connection { problem: format!("{peer}: TLS: {error}") });
+                }
+                Err(_) => {
+                    state
+                        .log
+                        .event(&Event::Connection { problem: format!("{peer}: TLS: no handshake in time") });
+                }
+            }
+        }
+    }
+}
+
+async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    state: &Arc<State>,
+    stream: S,
+    peer: SocketAddr,
+    watcher: hyper_util::server::graceful::Watcher,
+) {
+    let limits = &state.limits;
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_time)
+        .max_buf_size(limits.header_bytes.max(8192))
+        .pipeline_flush(true)
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(limits.header_time)
+        .keep_alive_timeout(limits.stall_time)
+        .max_concurrent_streams(64)
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
+    let service = service_fn(|request| {
+        let state = Arc::clone(state);
+        async move { Ok::<_, Infallible>(request_answered(&state, request, peer).await) }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    // Broken connections are the client's business; what was sent stands in the access log.
+    let _ = watcher.watch(connection).await;
+}
+
+async fn request_answered(
+    state: &Arc<State>,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Response<Logged> {
+    let began = Instant::now();
+    let (parts, _) = request.into_parts();
+    let (endpoint, answer) = route(state, &parts).await;
+    let status = answer.status().as_u16();
+    state.metrics.request(endpoint, status);
+    let (head, body) = answer.into_parts();
+    let left = body.size_hint().exact().unwrap_or(0);
+    let logged =
+        Logged { body, sent: 0, left, state: Arc::clone(state), request: parts, peer, status, began };
+    Response::from_parts(head, logged)
+}
+
+async fn route(state: &Arc<State>, request: &http::request::Parts) -> (Endpoint, Answer) {
+    let method = &request.method;
+    let path = match route::path(request.uri.path()) {
+        Ok(path) => path,
+        Err(problem) => return (Endpoint::Other, answer::plain(method, StatusCode::BAD_REQUEST, problem)),
+    };
+    match &*path {
+        "healthz" => return (Endpoint::Health, answer::full(method, StatusCode::OK, TEXT, "ok\n")),
+        "readyz" => return (Endpoint::Health, ready(state, method)),
+        "metrics" => {
+            let page = state.metrics.render(&state.catalogue());
+            return (
+                Endpoint::Health,
+                answer::full(method, StatusCode::OK, "text/plain; version=0.0.4", page),
+            );
+        }
+        _ => {}
+    }
+    let catalogue = state.catalogue();
+    let headers = &request.headers;
+    match path.strip_prefix("v2").filter(|rest| rest.is_empty() || rest.starts_with('/')) {
+        Some(rest) => {
+            let query = Query::parse(request.uri.query());
+            registry::answer(state, &catalogue, method, headers, rest.trim_start_matches('/'), &query).await
+        }
+        None => files::answer(state, &catalogue, method, headers, &path).await,
+    }
+}
+
+/// `/readyz`: 200 while requests are taken, with all that is wrong; 503 while the server drains.
+fn ready(state: &State, method: &Method) -> Answer {
+    let catalogue = state.catalogue();
+    let draining = state.draining.load(Ordering::Relaxed);
+    let mut degraded = false;
+    let archives: Vec<serde_json::Value> = catalogue
+        .archives
+        .iter()
+        .map(|archive| {
+            let damaged: Vec<String> = archive
+                .contents
+                .iter()
+                .filter(|content| content.damaged())
+                .map(|content| content.digest.to_string())
+                .collect();
+            degraded |= !damaged.is_empty() || !archive.problems.is_empty();
+            serde_json::json!({
+                "path": archive.path.display().to_string(),
+                "id": archive.product.as_ref().map(archive::Product::id),
+                "images": archive.repositories.len(),
+                "not_served": archive.problems,
+                "damaged": damaged,
+            })
+        })
+        .collect();
+    let status = match (draining, degraded) {
+        (true, _) => "draining",
+        (false, true) => "degraded",
+        (false, false) => "ready",
+    };
+    let code = if draining { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let body = serde_json::json!({"status": status, "archives": archives});
+    answer::full(method, code, JSON, format!("{body}\n"))
+}
+
+/// A body that tells metrics and log how it ended.
+struct Logged {
+    body: Body,
+    sent: u64,
+    left: u64,
+    state: Arc<State>,
+    request: http::request::Parts,
+    peer: SocketAddr,
+    status: u16,
+    began: Instant,
+}
+
+impl hyper::body::Body for Logged {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if let Some(Ok(frame)) = &frame
+            && let Some(bytes) = frame.data_ref()
+        {
+            self.sent += bytes.len() as u64;
+            self.left = self.left.saturating_sub(bytes.len() as u64);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Logged {
+    fn drop(&mut self) {
+        let metrics = &self.state.metrics;
+        metrics.bytes.fetch_add(self.sent, Ordering::Relaxed);
+        if self.left > 0 {
+            metrics.broken.fetch_add(1, Ordering::Relaxed);
+        }
+        let target = self.request.uri.path_and_query().map_or("", |target| target.as_str());
+        self.state.log.access(&Access {
+            peer: self.peer,
+            method: self.request.method.as_str(),
+            target,
+            status: self.status,
+            bytes: self.sent,
+            complete: self.left == 0,
+            duration: self.began.elapsed(),
+            user_agent: self.request.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()),
+        });
+    }
+}

@@ -1,0 +1,267 @@
+//! The pull side of the OCI distribution specification 1.1, below `/v2/`.
+
+use std::sync::Arc;
+
+use archive::tree::Location;
+use http::header::{self, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, StatusCode};
+use images::Digest;
+use images::manifest::MANIFEST_MAX;
+
+use super::State;
+use super::answer::{self, Answer, Code, JSON, Source};
+use super::catalogue::{Archive, Catalogue};
+use super::check;
+use super::content::{Content, Stamp, Verdict};
+use super::metrics::Endpoint;
+use super::route::Query;
+
+const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
+const FILTERS: HeaderName = HeaderName::from_static("oci-filters-applied");
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+
+/// What is asked of the registry.
+struct Asked<'a> {
+    state: &'a Arc<State>,
+    catalogue: &'a Catalogue,
+    method: &'a Method,
+    headers: &'a HeaderMap,
+    query: &'a Query,
+}
+
+/// Answers a request for `path`, which is what follows `/v2/`.
+pub(super) async fn answer(
+    state: &Arc<State>,
+    catalogue: &Catalogue,
+    method: &Method,
+    headers: &HeaderMap,
+    path: &str,
+    query: &Query,
+) -> (Endpoint, Answer) {
+    let asked = Asked { state, catalogue, method, headers, query };
+    let (endpoint, mut answer) = if method != Method::GET && method != Method::HEAD {
+        (Endpoint::Other, asked.read_only())
+    } else if path.is_empty() {
+        (Endpoint::Base, answer::full(method, StatusCode::OK, JSON, "{}"))
+    } else if path == "_catalog" {
+        (Endpoint::Catalog, asked.catalog())
+    } else if let Some(name) = path.strip_suffix("/tags/list") {
+        (Endpoint::Tags, asked.tags(name))
+    } else if let Some((name, reference)) = path.rsplit_once("/manifests/") {
+        (Endpoint::Manifest, asked.manifest(name, reference).await)
+    } else if let Some((name, digest)) = path.rsplit_once("/blobs/") {
+        (Endpoint::Blob, asked.blob(name, digest))
+    } else if let Some((name, digest)) = path.rsplit_once("/referrers/") {
+        (Endpoint::Referrers, asked.referrers(name, digest))
+    } else {
+        (Endpoint::Other, asked.unknown_name(path))
+    };
+    answer.headers_mut().insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
+    (endpoint, answer)
+}
+
+impl Asked<'_> {
+    fn error(&self, status: StatusCode, code: Code, message: &str) -> Answer {
+        answer::error(self.method, status, code, message)
+    }
+
+    fn read_only(&self) -> Answer {
+        let message = "this registry is read-only: expected GET or HEAD";
+        let mut answer = self.error(StatusCode::METHOD_NOT_ALLOWED, Code::Unsupported, message);
+        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        answer
+    }
+
+    fn unknown_name(&self, name: &str) -> Answer {
+        if images::reference::is_repository(name) {
+            self.error(StatusCode::NOT_FOUND, Code::NameUnknown, &format!("no image named {name} is served"))
+        } else {
+            self.error(StatusCode::NOT_FOUND, Code::NameInvalid, "the path names no image")
+        }
+    }
+
+    /// "Pulling manifests".
+    async fn manifest(&self, name: &str, reference: &str) -> Answer {
+        let Some((archive, repository)) = self.catalogue.repository(name) else {
+            return self.unknown_name(name);
+        };
+        let unknown = |message: &str| self.error(StatusCode::NOT_FOUND, Code::ManifestUnknown, message);
+        let by_digest = reference.contains(':');
+        let index = if by_digest {
+            let Ok(digest) = reference.parse::<Digest>() else {
+                return self.error(
+                    StatusCode::BAD_REQUEST,
+                    Code::DigestInvalid,
+                    "expected sha256: and 64 digits",
+                );
+            };
+            archive.find(repository, digest)
+        } else {
+            repository.tags.get(reference).copied()
+        };
+        let content =
+            index.and_then(|index| archive.at(index)).and_then(|content| Some((content, content.kind?)));
+        let Some((content, kind)) = content else {
+            return unknown(&format!("{name} has no manifest {reference}"));
+        };
+        // A node that answers a manifest must have its blobs: clients choose the node by the manifest.
+        let damaged =
+            content.needs.iter().filter_map(|index| archive.at(*index)).find(|needed| needed.damaged());
+        if let Some(damaged) = damaged {
+            return unknown(&format!("{} of {name}:{reference} is damaged", damaged.digest));
+        }
+        let bytes = match read(archive, content).await {
+            Ok(bytes) => bytes,
+            Err(problem) => {
+                self.state.damaged(archive, content, &problem);
+                return unknown(&format!("manifest {} is damaged", content.digest));
+            }
+        };
+        let digest = content.digest.to_string();
+        let etag = format!("\"{digest}\"");
+        if self.headers.get(header::IF_NONE_MATCH).is_some_and(|wanted| wanted.as_bytes() == etag.as_bytes())
+        {
+            let mut answer = answer::full(&Method::HEAD, StatusCode::NOT_MODIFIED, kind.media_type(), bytes);
+            answer.headers_mut().remove(header::CONTENT_LENGTH);
+            answer::set(answer.headers_mut(), header::ETAG, &etag);
+            return answer;
+        }
+        let mut answer = answer::full(self.method, StatusCode::OK, kind.media_type(), bytes);
+        let headers = answer.headers_mut();
+        answer::set(headers, DIGEST, &digest);
+        answer::set(headers, header::ETAG, &etag);
+        let caching = if by_digest { IMMUTABLE } else { "no-cache" };
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+        answer
+    }
+
+    /// "Pulling blobs".
+    fn blob(&self, name: &str, digest: &str) -> Answer {
+        let Some((archive, repository)) = self.catalogue.repository(name) else {
+            return self.unknown_name(name);
+        };
+        let unknown = |message: &str| self.error(StatusCode::NOT_FOUND, Code::BlobUnknown, message);
+        let Ok(wanted) = digest.parse::<Digest>() else {
+            return self.error(
+                StatusCode::BAD_REQUEST,
+                Code::DigestInvalid,
+                "expected sha256: and 64 digits",
+            );
+        };
+        let found = archive.find(repository, wanted).and_then(|index| Some((index, archive.at(index)?)));
+        let Some((index, content)) = found else { return unknown(&format!("{name} has no blob {digest}")) };
+        if content.damaged() {
+            return unknown(&format!("blob {digest} is damaged"));
+        }
+        let location = match content.open(&archive.tree) {
+            Ok(location) => location,
+            Err(problem) => {
+                content.lost();
+                self.state.damaged(archive, content, &problem.to_string());
+                return unknown(&format!("blob {digest} is damaged"));
+            }
+        };
+        // Starts the check now, so that it runs beside the transfer; asked again when the last bytes are due.
+        let checked =
+            location.file.metadata().is_ok_and(|data| content.verdict(Stamp::of(&data)) == Verdict::Good);
+        if !checked && self.method == Method::GET {
+            self.state.checker.start(archive, index);
+        }
+        let (checker, held) = (Arc::clone(&self.state.checker), Arc::clone(archive));
+        let gate = Box::pin(async move { checker.good(&held, index).await });
+        let etag = format!("\"{digest}\"");
+        let media_type = "application/octet-stream";
+        let source = Source { location, etag: &etag, modified: None, media_type, gate: Some(gate) };
+        let mut answer = answer::file(self.state, self.method, self.headers, source);
+        let headers = answer.headers_mut();
+        answer::set(headers, DIGEST, digest);
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(IMMUTABLE));
+        answer
+    }
+
+    /// "Listing tags".
+    fn tags(&self, name: &str) -> Answer {
+        let Some((_, repository)) = self.catalogue.repository(name) else { return self.unknown_name(name) };
+        let tags: Vec<&str> = repository.tags.keys().map(String::as_str).collect();
+        self.page(
+            &format!("/v2/{name}/tags/list"),
+            &tags,
+            |tags| serde_json::json!({"name": name, "tags": tags}),
+        )
+    }
+
+    /// `_catalog`: not in the OCI specification, from the registry API it grew from.
+    fn catalog(&self) -> Answer {
+        let names = self.catalogue.names();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        self.page("/v2/_catalog", &names, |names| serde_json::json!({"repositories": names}))
+    }
+
+    /// The part of a sorted list that `n` and `last` ask for, with a `Link` to the next.
+    fn page(&self, path: &str, all: &[&str], body: impl Fn(&[&str]) -> serde_json::Value) -> Answer {
+        let start = self.query.get("last").map_or(0, |last| all.partition_point(|item| *item <= last));
+        let rest = all.get(start..).unwrap_or_default();
+        let count = match self.query.get("n").map(str::parse::<usize>) {
+            None => rest.len(),
+            Some(Ok(count)) => count.min(rest.len()),
+            Some(Err(_)) => {
+                let message = "n must be a number that is not negative";
+                return self.error(StatusCode::BAD_REQUEST, Code::PaginationNumberInvalid, message);
+            }
+        };
+        let shown = rest.get(..count).unwrap_or_default();
+        let mut answer = answer::full(self.method, StatusCode::OK, JSON, body(shown).to_string());
+        if let (Some(last), true) = (shown.last(), count < rest.len()) {
+            let link = format!("<{path}?n={count}&last={}>; rel=\"next\"", super::route::encode(last));
+            answer::set(answer.headers_mut(), header::LINK, &link);
+        }
+        answer
+    }
+
+    /// "Listing Referrers".
+    fn referrers(&self, name: &str, digest: &str) -> Answer {
+        let Ok(subject) = digest.parse::<Digest>() else {
+            return self.error(
+                StatusCode::BAD_REQUEST,
+                Code::DigestInvalid,
+                "expected sha256: and 64 digits",
+            );
+        };
+        let Some((_, repository)) = self.catalogue.repository(name) else { return self.unknown_name(name) };
+        let wanted = self.query.get("artifactType");
+        let all = repository.referrers.get(&subject).map(Vec::as_slice).unwrap_or_default();
+        let fits = |found: &&serde_json::Value| {
+            wanted
+                .is_none_or(|wanted| found.get("artifactType").and_then(|kind| kind.as_str()) == Some(wanted))
+        };
+        let manifests: Vec<_> = all.iter().filter(fits).collect();
+        let body = serde_json::json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests});
+        let mut answer = answer::full(self.method, StatusCode::OK, INDEX, body.to_string());
+        if wanted.is_some() {
+            answer.headers_mut().insert(FILTERS, HeaderValue::from_static("artifactType"));
+        }
+        answer
+    }
+}
+
+/// Reads a manifest and makes sure of its digest.
+async fn read(archive: &Arc<Archive>, content: &Content) -> Result<Vec<u8>, String> {
+    if content.size > MANIFEST_MAX {
+        return Err(format!("{} bytes, expected at most {MANIFEST_MAX}", content.size));
+    }
+    let location = content.open(&archive.tree).map_err(|error| error.to_string())?;
+    let bytes = whole(location).await.map_err(|error| error.to_string())?;
+    if check::matches(content, &bytes) { Ok(bytes) } else { Err("its bytes have another digest".into()) }
+}
+
+/// Reads a small file at once where it is in memory, and without blocking others where it is not.
+async fn whole(location: Location) -> std::io::Result<Vec<u8>> {
+    match super::body::read_small_now(&location) {
+        Some(bytes) => Ok(bytes),
+        None => {
+            tokio::task::spawn_blocking(move || location.read_all()).await.map_err(std::io::Error::other)?
+        }
+    }
+}
