@@ -36,12 +36,17 @@
 //!
 //! Nothing here prints, and nothing reads the clock or the environment.
 
+mod dump;
 mod error;
+mod extract;
 mod folder;
 mod format;
+#[cfg(test)]
+mod golden;
 mod image;
 mod joliet;
 mod layout;
+mod listing;
 pub mod md5;
 mod names;
 mod options;
@@ -54,6 +59,7 @@ mod rock_ridge;
 mod tree;
 mod writer;
 
+pub use dump::dump;
 pub use error::{Error, Result};
 pub use image::{Entry, Extent, Image, Kind, ReadAt, View, Volume};
 pub use options::{KnownDigest, Options, Owner, Permissions, Sharing, Times};

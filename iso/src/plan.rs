@@ -1,5 +1,6 @@
 //! The plan of an image: where every byte will lie, before any content is read.
 
+use std::fmt;
 use std::path::Path;
 
 use crate::format::SECTOR;
@@ -7,7 +8,7 @@ use crate::format::descriptor::VOLUME_ID_LEN;
 use crate::layout::Layout;
 use crate::tree::Tree;
 use crate::writer::{self, Sums};
-use crate::{Error, Options, Progress, Result};
+use crate::{Error, Options, Progress, Result, listing};
 
 /// Every record, extent and size of an image, before any content is read.
 ///
@@ -46,6 +47,13 @@ impl Plan {
     /// [`Error::Changed`] if a source file is no longer what was planned, [`Error::Io`] for the rest.
     pub fn write_file(&self, output: &Path, progress: &dyn Progress) -> Result<Sums> {
         writer::write(&self.tree, &self.layout, output, progress)
+    }
+}
+
+/// A table of what lies where, for people; its form may change.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        listing::print(&self.tree, &self.layout, f)
     }
 }
 

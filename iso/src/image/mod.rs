@@ -245,12 +245,25 @@ impl<S: ReadAt> Image<S> {
     ///
     /// [`Error::Damaged`] if folders contain themselves or overlap, besides the errors of [`Image::read_dir`].
     pub fn walk(&self) -> Result<Vec<(String, Entry)>> {
+        let mut out: Vec<(String, Entry)> = Vec::new();
+        for (parent, entry) in self.entries()? {
+            let path = match parent.and_then(|parent| out.get(parent)) {
+                Some((folder, _)) => format!("{folder}/{}", entry.name),
+                None => entry.name.clone(),
+            };
+            out.push((path, entry));
+        }
+        Ok(out)
+    }
+
+    /// Everything below the root, folders before what is in them, each with the position of its folder; none is the
+    /// root.
+    pub(crate) fn entries(&self) -> Result<Vec<(Option<usize>, Entry)>> {
         let mut out = Vec::new();
         let mut seen = HashSet::new();
         // Sound folders do not overlap, so together they are no larger than the image.
         let mut budget = self.size;
-        let mut next = 0;
-        let (mut prefix, mut directory) = (String::new(), Some(self.root()));
+        let (mut next, mut parent, mut directory) = (0, None, Some(self.root()));
         loop {
             if let Some(directory) = directory.take() {
                 let offset = directory.extents.first().map_or(0, |extent| extent.offset);
@@ -258,16 +271,16 @@ impl<S: ReadAt> Image<S> {
                 budget = rest.ok_or_else(|| Error::Damaged {
                     path: self.path.clone(),
                     offset,
-                    problem: format!("the folder `{prefix}` is also another one"),
+                    problem: format!("the folder `{}` overlaps another one", directory.name),
                 })?;
                 self.each(&directory, |entry| {
-                    out.push((format!("{prefix}{}", entry.name), entry));
+                    out.push((parent, entry));
                     ControlFlow::Continue(())
                 })?;
             }
-            let Some((path, entry)) = out.get(next) else { return Ok(out) };
+            let Some((_, entry)) = out.get(next) else { return Ok(out) };
             if entry.kind == Kind::Directory {
-                (prefix, directory) = (format!("{path}/"), Some(entry.clone()));
+                (parent, directory) = (Some(next), Some(entry.clone()));
             }
             next += 1;
         }
