@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rpm::{BuildConfig, CompressionWithLevel, FileOptions, PackageBuilder, Timestamp};
+use rpm::{BuildConfig, CompressionWithLevel, FileOptions, PackageBuilder, Scriptlet, Timestamp};
 
 use crate::definition::{Definition, File, FileKind};
 use crate::error::{Error, Result};
@@ -91,16 +91,16 @@ fn assemble(definition: &Definition, base_dir: &Path, source_date: i64) -> Resul
         builder.obsoletes(dependency.to_rpm());
     }
     if let Some(script) = &scriptlets.pre {
-        builder.pre_install_script(script.as_str());
+        builder.pre_install_script(shell(script));
     }
     if let Some(script) = &scriptlets.post {
-        builder.post_install_script(script.as_str());
+        builder.post_install_script(shell(script));
     }
     if let Some(script) = &scriptlets.preun {
-        builder.pre_uninstall_script(script.as_str());
+        builder.pre_uninstall_script(shell(script));
     }
     if let Some(script) = &scriptlets.postun {
-        builder.post_uninstall_script(script.as_str());
+        builder.post_uninstall_script(shell(script));
     }
     for change in &definition.changelog {
         // `check` has parsed the date before.
@@ -135,6 +135,11 @@ fn assemble(definition: &Definition, base_dir: &Path, source_date: i64) -> Resul
         return Err(Error::FutureSourceDate { package: definition.name.clone(), source_date });
     }
     Ok(package)
+}
+
+/// A scriptlet for `/bin/sh`, named as rpmbuild does, although RPM would take it for granted.
+fn shell(script: &str) -> Scriptlet {
+    Scriptlet::new(script).prog(vec!["/bin/sh"])
 }
 
 fn add_file(

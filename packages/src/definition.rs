@@ -71,7 +71,7 @@ pub struct Definition {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct File {
-    /// The source, relative to the base folder of the build.
+    /// The source, relative to the base folder of the build; absolute where the build writes elsewhere.
     pub from: String,
     /// Where it is installed: an absolute path.
     pub to: String,
@@ -268,7 +268,10 @@ mod tests {
 
     #[test]
     fn a_written_definition_reads_back_equal() {
-        let text = include_str!("../sealift/package.yaml").replace("{{ version }}", "2.11.0-dev");
+        let text = include_str!("../sealift/package.yaml")
+            .replace("{{ version }}", "2.11.0-dev")
+            .replace("{{ machine }}", "x86_64")
+            .replace("{{ build_root }}", "_build");
         let definition: Definition = serde_saphyr::from_str(&text).unwrap();
         assert_eq!(definition.file_name().unwrap(), "sealift-2.11.0~dev-1.x86_64.rpm");
         let written = serde_saphyr::to_string(&definition).unwrap();

@@ -64,7 +64,11 @@ pub(crate) fn run(scratch: &Path) -> io::Result<()> {
     compare(
         "the same against the MD5 alone",
         &Side { name: "sealift iso create", prepare: &clear_ours, commands: &|| vec![create(&layers)] },
-        &Side { name: "openssl md5", prepare: &|| Ok(()), commands: &|| vec![on("openssl", &["md5"], &peer)] },
+        &Side {
+            name: "openssl md5",
+            prepare: &|| Ok(()),
+            commands: &|| vec![on("openssl", &["md5"], &peer)],
+        },
         1.15,
     )?;
     compare(
@@ -78,7 +82,11 @@ pub(crate) fn run(scratch: &Path) -> io::Result<()> {
                 vec![command]
             },
         },
-        &Side { name: "openssl md5", prepare: &|| Ok(()), commands: &|| vec![on("openssl", &["md5"], &ours)] },
+        &Side {
+            name: "openssl md5",
+            prepare: &|| Ok(()),
+            commands: &|| vec![on("openssl", &["md5"], &ours)],
+        },
         1.1,
     )?;
     compare(
@@ -121,7 +129,10 @@ fn make_small(folder: &Path) -> io::Result<()> {
         if number % 100 == 0 {
             fs::create_dir_all(&inner)?;
         }
-        fs::write(inner.join(format!("file-{number:06}.yaml")), format!("number: {number}\n").repeat(number % 40))?;
+        fs::write(
+            inner.join(format!("file-{number:06}.yaml")),
+            format!("number: {number}\n").repeat(number % 40),
+        )?;
     }
     fs::rename(unfinished, folder)
 }

@@ -1,0 +1,266 @@
+//! Our metadata beside createrepo_c's, field by field.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::Path;
+use std::process::Command;
+
+use flate2::read::GzDecoder;
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
+use sha2::{Digest as _, Sha256};
+use tests::peer;
+
+use super::{DATE, build_own};
+
+/// Packages as rpmbuild makes them, with what metadata are made of: epochs, every kind and comparison of
+/// dependency, files of every kind, self-fulfilled and repeated requirements, changes of one day.
+const SPEC: &str = r#"
+%global _build_id_links none
+%global __os_install_post %{nil}
+Name: weird
+Epoch: 2
+Version: 1.0
+Release: 3
+Summary: Weird <&> "things" – 'ünïcode'
+License: MIT
+Group: Development/Tools
+URL: https://example.org/?a=1&b=2
+Vendor: Example & Sons
+Packager: Some One <some@example.org>
+Source0: notes.txt
+BuildArch: noarch
+Provides: plain, with-version = 1, with-epoch = 3:1-2, virtual(a:b)
+Requires: lt < 1, le <= 1:2, eq = 2-3, ge >= 3, gt > 4, plain, /usr/bin/weird, /usr/share/weird/data, twice, twice
+Requires: (this or that), (a >= 2 if b)
+Requires(pre): shadow-utils >= 4
+Requires(post): shadow-utils >= 4
+Requires(preun): only-at-the-end
+Conflicts: enemy < 3
+Obsoletes: old-name <= 1
+Recommends: nice
+Suggests: nicer >= 1
+Supplements: other
+Enhances: another = 1
+
+%description
+One line.
+  An indented one, with a tab	and <markup> & more.
+
+%package -n weird-empty
+Summary: Nothing
+%description -n weird-empty
+Nothing at all.
+
+%install
+mkdir -p %{buildroot}/usr/bin %{buildroot}/usr/sbin %{buildroot}/etc/weird %{buildroot}/usr/share/weird %{buildroot}/var/log
+echo a > %{buildroot}/usr/bin/weird
+echo b > %{buildroot}/etc/weird/weird.conf
+echo c > "%{buildroot}/usr/share/weird/a file & <more> ü"
+echo d > %{buildroot}/usr/share/weird/data
+ln -s data %{buildroot}/usr/share/weird/link
+
+%pre
+exit 0
+%post
+exit 0
+
+%files
+%dir /etc/weird
+%config(noreplace) /etc/weird/weird.conf
+/usr/bin/weird
+/usr/share/weird
+%ghost /var/log/weird.log
+
+%files -n weird-empty
+
+%changelog
+* Fri Nov 13 2026 Some One <some@example.org> - 1.0-3
+- Third <change>
+- of the day
+* Fri Nov 13 2026 Some One <some@example.org> - 1.0-2
+- Second & more
+* Fri Nov 13 2026 Söme One <some@example.org> - 1.0-1
+- First
+* Thu Nov 12 2026 A <a@b.c> 0.9
+- 9
+* Wed Nov 11 2026 A <a@b.c> 0.8
+- 8
+* Tue Nov 10 2026 A <a@b.c> 0.7
+- 7
+* Mon Nov 09 2026 A <a@b.c> 0.6
+- 6
+* Sun Nov 08 2026 A <a@b.c> 0.5
+- 5
+* Sat Nov 07 2026 A <a@b.c> 0.4
+- 4
+* Fri Nov 06 2026 A <a@b.c> 0.3
+- 3
+* Thu Nov 05 2026 A <a@b.c> 0.2
+- not kept
+"#;
+
+/// Builds the packages of [`SPEC`] and their source package into `out`.
+fn rpmbuild(scratch: &Path, out: &Path) -> Option<()> {
+    let rpmbuild = peer::find("rpmbuild")?;
+    let top = scratch.join("rpmbuild");
+    fs::create_dir_all(top.join("SOURCES")).unwrap();
+    fs::write(top.join("SOURCES/notes.txt"), "notes\n").unwrap();
+    fs::write(top.join("weird.spec"), SPEC).unwrap();
+    let mut command = Command::new(rpmbuild);
+    command.env("LC_ALL", "C.UTF-8").env("SOURCE_DATE_EPOCH", DATE.to_string());
+    command.args(["-ba", "--nodeps", "--quiet", "--define"]).arg(format!("_topdir {}", top.display()));
+    command.args(["--define", "use_source_date_epoch_as_buildtime 1"]).arg(top.join("weird.spec"));
+    peer::run(&mut command);
+    for folder in ["RPMS/noarch", "SRPMS"] {
+        for entry in fs::read_dir(top.join(folder)).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), out.join(entry.file_name())).unwrap();
+        }
+    }
+    Some(())
+}
+
+/// An element: its path in the package's entry, its attributes and its text, one below the other as they stand.
+type Fields = Vec<String>;
+
+/// The entries of a metadata file by the package's checksum.
+fn read(dir: &Path, name: &str) -> BTreeMap<String, Fields> {
+    let mut text = String::new();
+    let file = File::open(dir.join("repodata").join(format!("{name}.xml.gz"))).unwrap();
+    GzDecoder::new(file).read_to_string(&mut text).unwrap();
+    let mut reader = Reader::from_str(&text);
+    let (mut packages, mut fields, mut path) = (BTreeMap::new(), Fields::new(), Vec::<String>::new());
+    loop {
+        match reader.read_event().unwrap() {
+            Event::Start(start) => {
+                path.push(start.name().as_ref().to_owned());
+                fields.push(element(&path, &start));
+            }
+            Event::Empty(start) => {
+                path.push(start.name().as_ref().to_owned());
+                fields.push(element(&path, &start));
+                path.pop();
+            }
+            Event::End(_) => {
+                if path.last().is_some_and(|name| name == "package") {
+                    let fields = std::mem::take(&mut fields);
+                    let checksum = fields.iter().find_map(|field| {
+                        field
+                            .split_once("pkgid=YES ")
+                            .or_else(|| field.split_once("pkgid="))
+                            .map(|(_, rest)| rest)
+                    });
+                    let checksum =
+                        checksum.unwrap().split_whitespace().find(|word| word.len() == 64).unwrap();
+                    packages.insert(checksum.to_owned(), fields);
+                }
+                path.pop();
+            }
+            Event::Text(text) => append(&mut fields, &text),
+            Event::GeneralRef(reference) => match reference.resolve_char_ref().unwrap() {
+                Some(c) => append(&mut fields, &c.to_string()),
+                None => {
+                    append(&mut fields, quick_xml::escape::resolve_predefined_entity(&reference).unwrap())
+                }
+            },
+            Event::Eof => return packages,
+            _ => {}
+        }
+    }
+}
+
+fn append(fields: &mut Fields, text: &str) {
+    if let Some(field) = fields.last_mut() {
+        field.push_str(text);
+    }
+}
+
+fn element(path: &[String], start: &BytesStart<'_>) -> String {
+    let mut attributes: Vec<String> = start
+        .attributes()
+        .map(|attribute| {
+            let attribute = attribute.unwrap();
+            let value = attribute.normalized_value(XmlVersion::Explicit1_0).unwrap();
+            format!("{}={value}", attribute.key.as_ref())
+        })
+        .collect();
+    attributes.sort();
+    format!("{} {} ", path[1..].join("/"), attributes.join(" "))
+}
+
+/// Whether two fields differ as they are to: only in the time of the file, for which ours has the time of the build.
+fn is_expected(ours: &str, theirs: &str) -> bool {
+    let own_time = format!("package/time build={DATE} file={DATE}");
+    ours == own_time && theirs.starts_with(&format!("package/time build={DATE} file="))
+}
+
+#[test]
+fn createrepo_c_says_the_same() {
+    let Some(createrepo) = peer::find("createrepo_c") else { return };
+    let scratch = tempfile::tempdir().unwrap();
+    let ours = scratch.path().join("ours");
+    fs::create_dir_all(ours.join("x86_64")).unwrap();
+    build_own("2.11.0-dev", scratch.path(), &ours.join("x86_64"));
+    build_own("2.11.0", scratch.path(), &ours);
+    if rpmbuild(scratch.path(), &ours).is_none() {
+        return;
+    }
+    let theirs = scratch.path().join("theirs");
+    peer::run(Command::new("cp").arg("-a").arg(&ours).arg(&theirs));
+    let index = packages::repository::index(&ours, DATE).unwrap();
+    assert_eq!(index.packages, 5);
+    let mut command = Command::new(createrepo);
+    command.args(["--quiet", "--no-database", "--simple-md-filenames", "--compress-type=gz"]);
+    peer::run(command.args(["--set-timestamp-to-revision", "--revision"]).arg(DATE.to_string()).arg(&theirs));
+
+    for name in ["primary", "filelists", "other"] {
+        let (ours, theirs) = (read(&ours, name), read(&theirs, name));
+        assert_eq!(ours.len(), 5);
+        assert!(ours.keys().eq(theirs.keys()), "the same packages");
+        for (checksum, our_fields) in &ours {
+            let (our_fields, their_fields) = (normal(our_fields), normal(&theirs[checksum]));
+            let pairs = our_fields.iter().zip(&their_fields);
+            let wrong: Vec<_> =
+                pairs.filter(|(ours, theirs)| ours != theirs && !is_expected(ours, theirs)).collect();
+            assert!(
+                wrong.is_empty() && our_fields.len() == their_fields.len(),
+                "{name}: {wrong:#?}\nours: {our_fields:#?}\ntheirs: {their_fields:#?}"
+            );
+        }
+    }
+}
+
+/// The fields without the indentation around elements.
+fn normal(fields: &Fields) -> Fields {
+    fields.iter().map(|field| field.trim_end().to_owned()).collect()
+}
+
+#[test]
+fn repomd_names_the_files_as_they_are() {
+    let scratch = tempfile::tempdir().unwrap();
+    let repository = scratch.path().join("repository");
+    build_own("2.11.0", scratch.path(), &repository);
+    let index = packages::repository::index(&repository, DATE).unwrap();
+    let repomd = fs::read_to_string(&index.repomd).unwrap();
+    for name in ["primary", "filelists", "other"] {
+        let packed = fs::read(repository.join(format!("repodata/{name}.xml.gz"))).unwrap();
+        let mut open = Vec::new();
+        GzDecoder::new(packed.as_slice()).read_to_end(&mut open).unwrap();
+        let data = repomd.split(&format!("<data type=\"{name}\">")).nth(1).unwrap();
+        let data = data.split("</data>").next().unwrap();
+        for expected in [
+            format!("<checksum type=\"sha256\">{}</checksum>", hex::encode(Sha256::digest(&packed))),
+            format!("<open-checksum type=\"sha256\">{}</open-checksum>", hex::encode(Sha256::digest(&open))),
+            format!("<location href=\"repodata/{name}.xml.gz\"/>"),
+            format!("<timestamp>{DATE}</timestamp>"),
+            format!("<size>{}</size>", packed.len()),
+            format!("<open-size>{}</open-size>", open.len()),
+        ] {
+            assert!(data.contains(&expected), "{expected} is not in {data}");
+        }
+        // The gzip header carries no name and no time.
+        assert_eq!(packed[..8], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
+    }
+}

@@ -1,0 +1,45 @@
+//! Packages and repositories before rpm, createrepo_c, dnf and systemd.
+
+mod dnf;
+mod metadata;
+mod rpm;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use packages::Definition;
+
+/// 2023-11-14, the date of everything that these tests build.
+const DATE: i64 = 1_700_000_000;
+
+/// The root of the project.
+fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the project").to_owned()
+}
+
+/// The definition of the project's own package, at this version.
+fn own_definition(version: &str) -> Definition {
+    let text = fs::read_to_string(project().join("packages/sealift/package.yaml")).unwrap();
+    let values = [("{{ version }}", version), ("{{ machine }}", "x86_64"), ("{{ build_root }}", "_build")];
+    let text = values.iter().fold(text, |text, (name, value)| text.replace(name, value));
+    serde_saphyr::from_str(&text).unwrap()
+}
+
+/// Builds the project's own package around something that stands for the binary.
+fn build_own(version: &str, scratch: &Path, out: &Path) -> PathBuf {
+    let base = scratch.join(format!("base-{version}"));
+    fs::create_dir_all(base.join("_build/bin")).unwrap();
+    fs::create_dir_all(base.join("packages/sealift")).unwrap();
+    fs::write(base.join("_build/bin/sealift"), own_binary(version)).unwrap();
+    fs::copy(project().join("LICENSE"), base.join("LICENSE")).unwrap();
+    for file in ["sealift-registry.service", "sealift.sysusers", "sealift.sysconfig"] {
+        let path = Path::new("packages/sealift").join(file);
+        fs::copy(project().join(&path), base.join(&path)).unwrap();
+    }
+    packages::build(&own_definition(version), &base, DATE, out).unwrap().path
+}
+
+fn own_binary(version: &str) -> Vec<u8> {
+    let noise = (0..200_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8);
+    version.bytes().chain(noise).collect()
+}
