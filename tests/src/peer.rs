@@ -35,7 +35,6 @@ pub fn find(name: &str) -> Option<PathBuf> {
 /// # Panics
 ///
 /// If the peer cannot be started or exits with anything but 0.
-
 pub fn run(command: &mut Command) -> Output {
     let output = command
         .stdin(std::process::Stdio::null())
