@@ -263,6 +263,15 @@ impl Partial {
         Ok(())
     }
 
+    /// Gives up; what is there stays for the next attempt, but an empty file is not left behind.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn abandon(self) -> Result<()> {
+        if self.written == 0 { remove(&self.path) } else { Ok(()) }
+    }
+
     /// Checks length and digest and brings the content under its name. Content with another digest is thrown away.
     ///
     /// # Errors

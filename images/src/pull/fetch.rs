@@ -200,7 +200,7 @@ impl Fetcher {
             while attempts.next() {
                 let before = partial.written();
                 match self.transfer(endpoint, blob, &mut partial).await {
-                    Ok(()) => match run_blocking(move || Ok(partial.finish()?)).await {
+                    Ok(()) => match run_blocking(move || partial.finish().map_err(wrong_content)).await {
                         Ok(()) => {
                             self.tell(Event::End { blob: blob.digest });
                             return Ok(());
@@ -227,6 +227,7 @@ impl Fetcher {
                 break;
             }
         }
+        partial.abandon().map_err(|error| here(error.into()))?;
         Err(Error { image, content, failures })
     }
 
@@ -285,10 +286,7 @@ impl Fetcher {
         }
         while let Some(chunk) = next_chunk(&mut response, self.options.stall).await? {
             // Written here and now: the page cache takes it faster than a thread could be woken for it.
-            partial.write(&chunk).map_err(|error| match error {
-                crate::Error::SizeMismatch { expected, found, .. } => Fault::SizeMismatch { expected, found },
-                other => other.into(),
-            })?;
+            partial.write(&chunk).map_err(wrong_content)?;
             self.tell(Event::Advance { blob: blob.digest, bytes: signed(chunk.len() as u64) });
         }
         if partial.written() < blob.size {
@@ -415,6 +413,15 @@ impl Request {
     /// How errors and progress name the image.
     pub(super) fn label(&self) -> String {
         format!("{}:{}", self.name, self.tag)
+    }
+}
+
+/// What the store finds wrong with content is the endpoint's fault, not the store's.
+fn wrong_content(error: crate::Error) -> Fault {
+    match error {
+        crate::Error::SizeMismatch { expected, found, .. } => Fault::SizeMismatch { expected, found },
+        crate::Error::DigestMismatch { expected, found, .. } => Fault::DigestMismatch { expected, found },
+        other => other.into(),
     }
 }
 
