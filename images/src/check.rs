@@ -202,3 +202,63 @@ fn hash(contents: &[Content], threads: NonZero<usize>) -> Result<Vec<Problem>> {
     })?;
     Ok(problems.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZero;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::Store;
+
+    #[test]
+    fn every_kind_of_damage_is_named() {
+        let scratch = tempfile::tempdir().unwrap();
+        let store = Store::open(&scratch.path().join("store")).unwrap();
+        let put = |bytes: &[u8]| {
+            let digest = store.put(bytes).unwrap();
+            format!(r#"{{"mediaType":"m","digest":"{digest}","size":{}}}"#, bytes.len())
+        };
+        let manifest = |layer: &[u8]| {
+            let text = format!(r#"{{"schemaVersion":2,"config":{},"layers":[{}]}}"#, put(b"{}"), put(layer));
+            store.put(text.as_bytes()).unwrap()
+        };
+        let images = scratch.path().join("images");
+        let place = |tag: &str| images.join("a").join(tag);
+        for (tag, layer) in [("1", "one"), ("2", "two"), ("3", "three"), ("4", "four"), ("5", "five")] {
+            dir_layout::write(&store, &manifest(layer.as_bytes()), &[], &place(tag)).unwrap();
+        }
+        let threads = NonZero::new(2).unwrap();
+        assert!(check(&images, threads).unwrap().problems.is_empty());
+
+        let file = |tag: &str, layer: &str| place(tag).join(Digest::of(layer.as_bytes()).hex());
+        let damage = |path: &Path, bytes: &str| {
+            fs::remove_file(path).unwrap();
+            fs::write(path, bytes).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+        };
+        damage(&file("1", "one"), "0ne");
+        fs::remove_file(file("2", "two")).unwrap();
+        damage(&file("3", "three"), "thre");
+        fs::write(place("4").join("more"), "").unwrap();
+        damage(&place("5").join("manifest.json"), "{");
+        let report = check(&images, threads).unwrap();
+        let found: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
+        let path = |path: PathBuf| path.display().to_string();
+        assert_eq!(found.len(), 5, "{found:?}");
+        for expected in [
+            format!(
+                "{}: expected {}, found {}",
+                path(file("1", "one")),
+                Digest::of(b"one"),
+                Digest::of(b"0ne")
+            ),
+            format!("{}: missing (m)", path(file("2", "two"))),
+            format!("{}: expected 5 bytes, found 4", path(file("3", "three"))),
+            format!("{}: nothing refers to this file", path(place("4").join("more"))),
+        ] {
+            assert!(found.contains(&expected), "{expected} not in {found:?}");
+        }
+        assert!(found.iter().any(|text| text.contains("a/5/manifest.json: not a manifest")), "{found:?}");
+    }
+}

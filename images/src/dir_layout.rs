@@ -288,3 +288,153 @@ pub fn list(images: &Path) -> Result<Vec<Place>> {
     places.sort();
     Ok(places)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        (folder, store)
+    }
+
+    fn put(store: &Store, media_type: &str, bytes: &[u8]) -> serde_json::Value {
+        json!({ "mediaType": media_type, "digest": store.put(bytes).unwrap(), "size": bytes.len() })
+    }
+
+    fn image(store: &Store, layers: &[Vec<u8>]) -> serde_json::Value {
+        let config = put(store, "c", format!("{layers:?}").as_bytes());
+        let layers: Vec<_> = layers.iter().map(|layer| put(store, "l", layer)).collect();
+        let manifest = json!({ "schemaVersion": 2, "config": config, "layers": layers });
+        put(store, Kind::OciManifest.media_type(), manifest.to_string().as_bytes())
+    }
+
+    fn index(store: &Store, images: &[(&str, serde_json::Value)]) -> Digest {
+        let manifests: Vec<_> = images
+            .iter()
+            .map(|(architecture, image)| {
+                let mut image = image.clone();
+                image["platform"] = json!({ "os": "linux", "architecture": architecture });
+                image
+            })
+            .collect();
+        store.put(json!({ "schemaVersion": 2, "manifests": manifests }).to_string().as_bytes()).unwrap()
+    }
+
+    fn names(folder: &Path) -> BTreeSet<String> {
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn what_is_written_is_read_back(
+            layers in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..50), 0..5),
+            more in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..50), 0..3),
+            indexed: bool,
+        ) {
+            let (folder, store) = store();
+            let first = image(&store, &layers);
+            let root = if indexed {
+                let second = image(&store, &more);
+                index(&store, &[("amd64", first), ("arm64", second)])
+            } else {
+                first["digest"].as_str().unwrap().parse().unwrap()
+            };
+            let place = folder.path().join("images/a/1");
+            write(&store, &root, &[], &place).unwrap();
+            let image = read(&place).unwrap();
+            prop_assert_eq!(image.digest, root);
+            prop_assert_eq!(image.kind.is_index(), indexed);
+            prop_assert!(image.left_out.is_empty());
+            let mut expected: BTreeSet<String> = image.blobs.iter().map(|blob| blob.digest.hex()).collect();
+            expected.extend(image.manifests.iter().map(|stored| stored.file.clone()));
+            expected.insert("version".into());
+            prop_assert_eq!(names(&place), expected);
+            for blob in &image.blobs {
+                let file = fs::metadata(place.join(blob.digest.hex())).unwrap();
+                let stored = fs::metadata(store.blob_path(&blob.digest)).unwrap();
+                prop_assert_eq!((file.dev(), file.ino(), file.len()), (stored.dev(), stored.ino(), blob.size));
+            }
+            let report = crate::check::check(&folder.path().join("images"), std::num::NonZero::<usize>::MIN).unwrap();
+            prop_assert!(report.problems.is_empty(), "{:?}", report.problems);
+        }
+    }
+
+    #[test]
+    fn chosen_platforms_leave_the_index_as_it_is() {
+        let (folder, store) = store();
+        let (amd, arm) = (image(&store, &[b"amd".to_vec()]), image(&store, &[b"arm".to_vec()]));
+        let root = index(&store, &[("amd64", amd), ("arm64", arm.clone())]);
+        let place = folder.path().join("a/1");
+        write(&store, &root, &["linux/arm64".parse().unwrap()], &place).unwrap();
+        let read = read(&place).unwrap();
+        assert_eq!(read.digest, root);
+        assert_eq!(read.manifests.len(), 2);
+        assert_eq!(json!(read.manifests[1].digest), arm["digest"]);
+        assert_eq!(read.left_out.len(), 1);
+        let missing = write(&store, &root, &["linux/s390x".parse().unwrap()], &place);
+        assert!(matches!(missing, Err(Error::NoPlatform { .. })));
+        assert_eq!(super::read(&place).unwrap(), read);
+    }
+
+    #[test]
+    fn a_folder_is_replaced_whole_and_left_alone_when_right() {
+        let (folder, store) = store();
+        let digest = |image: &serde_json::Value| image["digest"].as_str().unwrap().parse::<Digest>().unwrap();
+        let (old, new) = (image(&store, &[b"old".to_vec()]), image(&store, &[b"new".to_vec()]));
+        let place = folder.path().join("a/1");
+        write(&store, &digest(&old), &[], &place).unwrap();
+        let before = fs::metadata(&place).unwrap().ino();
+        write(&store, &digest(&old), &[], &place).unwrap();
+        assert_eq!(fs::metadata(&place).unwrap().ino(), before);
+        // A stale file, a killed attempt beside it, and another image.
+        fs::write(place.join("stale"), "").unwrap();
+        fs::create_dir(folder.path().join("a/.1.new")).unwrap();
+        fs::write(folder.path().join("a/.1.new/half"), "").unwrap();
+        write(&store, &digest(&new), &[], &place).unwrap();
+        assert_eq!(read(&place).unwrap().digest, digest(&new));
+        assert!(!place.join("stale").exists());
+        assert_eq!(names(&folder.path().join("a")), BTreeSet::from(["1".to_owned()]));
+        // What is not whole in the store leaves the folder as it was.
+        let layer = store.blob_path(&Digest::of(b"old"));
+        fs::remove_file(layer).unwrap();
+        assert!(matches!(write(&store, &digest(&old), &[], &place), Err(Error::NotInStore { .. })));
+        assert_eq!(read(&place).unwrap().digest, digest(&new));
+        // The parent of images is no place for one.
+        let parent = folder.path().join("a");
+        assert!(matches!(write(&store, &digest(&new), &[], &parent), Err(Error::Layout { .. })));
+    }
+
+    #[test]
+    fn folders_that_are_no_images_are_refused_by_name() {
+        for (folder, reason) in [
+            ("UPPER/1", "no image name and tag"),
+            ("a/1\"; return 200", "no image name and tag"),
+            ("a", "must be in <name>/<tag>"),
+        ] {
+            let scratch = tempfile::tempdir().unwrap();
+            let place = scratch.path().join(folder);
+            fs::create_dir_all(&place).unwrap();
+            fs::write(place.join("manifest.json"), "{}").unwrap();
+            let error = list(scratch.path()).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+        let scratch = tempfile::tempdir().unwrap();
+        for place in ["a/1", "a/1/2"] {
+            fs::create_dir_all(scratch.path().join(place)).unwrap();
+            fs::write(scratch.path().join(place).join("manifest.json"), "{}").unwrap();
+        }
+        assert!(list(scratch.path()).unwrap_err().to_string().contains("a folder inside an image"));
+        let scratch = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/etc", scratch.path().join("a")).unwrap();
+        assert!(list(scratch.path()).unwrap_err().to_string().contains("symbolic link"));
+    }
+}

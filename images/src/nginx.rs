@@ -51,3 +51,66 @@ pub fn render(repository: &str, registry_root: &str) -> Result<String> {
     }
     Ok(template().replace("{{ repository }}", repository).replace("{{ registry_root }}", registry_root))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_has_exactly_the_two_placeholders() {
+        let mut rest = template();
+        while let Some((_, after)) = rest.split_once("{{") {
+            let (name, after) = after.split_once("}}").unwrap();
+            assert!(matches!(name, " repository " | " registry_root "), "{name}");
+            rest = after;
+        }
+        assert!(!template().contains("{%") && !template().contains("{#"));
+        let rendered = render("metalk8s-2.11.0", "/srv/scality/metalk8s-2.11.0/images/").unwrap();
+        assert!(
+            !rendered.contains("{{")
+                && rendered.contains("\"/srv/scality/metalk8s-2.11.0/images//../registry/")
+        );
+    }
+
+    #[test]
+    fn what_could_mean_more_is_refused() {
+        for repository in [
+            "",
+            "A",
+            "a b",
+            "a\"",
+            "a;",
+            "a{",
+            "a}",
+            "a$b",
+            "a\\E.*",
+            "a\n",
+            "../a",
+            "/a",
+            "a/",
+            "a//b",
+            "{{ registry_root }}",
+            "a' { return 200; } location = '/x",
+        ] {
+            assert!(render(repository, "/x").is_err(), "{repository:?}");
+        }
+        for root in [
+            "",
+            "x",
+            "./x",
+            "/x\"",
+            "/x'",
+            "/x$y",
+            "/x\\",
+            "/x\n",
+            "/x;",
+            "/x{",
+            "/x}",
+            "/x#",
+            "/{{ repository }}",
+        ] {
+            assert!(render("a", root).is_err(), "{root:?}");
+        }
+        assert!(render("a/b", "/srv/with space, comma (and) é/images").is_ok());
+    }
+}

@@ -206,3 +206,83 @@ fn write_in_folder(path: &Path, value: &serde_json::Value) -> Result<()> {
     }
     write_file(path, value.to_string().as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Store;
+
+    /// A store and a function that lays out an image, or a signature of one.
+    fn lay(store: &Store, images: &Path, name: &str, tag: &str, subject: Option<&str>) -> Digest {
+        let config = store.put(b"{}").unwrap();
+        let subject = subject.map_or(String::new(), |subject| format!(r#","subject":{subject}"#));
+        let text = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{}","artifactType":"t/{tag}","config":{{"mediaType":"c","digest":"{config}","size":2}},"layers":[]{subject},"annotations":{{"k":"{name}"}}}}"#,
+            Kind::OciManifest
+        );
+        let digest = store.put(text.as_bytes()).unwrap();
+        dir_layout::write(store, &digest, &[], &images.join(name).join(tag)).unwrap();
+        digest
+    }
+
+    #[test]
+    fn the_tree_has_everything_once() {
+        let scratch = tempfile::tempdir().unwrap();
+        let store = Store::open(&scratch.path().join("store")).unwrap();
+        let (images, registry) = (scratch.path().join("images"), scratch.path().join("registry"));
+        let one = lay(&store, &images, "a", "1", None);
+        let subject = format!(r#"{{"mediaType":"{}","digest":"{one}","size":1}}"#, Kind::OciManifest);
+        let signature = lay(&store, &images, "a", "sig", Some(&subject));
+        lay(&store, &images, "team/b", "1", None);
+        // An earlier tree, and a tar beside the images.
+        fs::create_dir(&registry).unwrap();
+        fs::write(registry.join("stale"), "").unwrap();
+        fs::write(images.join("a-1.tar"), "").unwrap();
+        let summary = index(&images, &registry).unwrap();
+        assert_eq!(summary, Summary { images: 3, blobs: 1, bytes: 2 });
+        let read = |path: &str| fs::read_to_string(registry.join(path)).unwrap();
+        assert_eq!(read(&blob_path(&Digest::of(b"{}"))), "{}");
+        assert_eq!(Digest::of(read(&manifest_path("a", &one, Kind::OciManifest)).as_bytes()), one);
+        let target = fs::read_link(registry.join(tag_path("a", "1"))).unwrap();
+        assert_eq!(target.to_str(), Some(format!("sha256/{}", one.hex()).as_str()));
+        assert_eq!(read(&tags_path("a")), r#"{"name":"a","tags":["1","sig"]}"#);
+        assert_eq!(read(&tags_path("team/b")), r#"{"name":"team/b","tags":["1"]}"#);
+        let referrers: serde_json::Value = serde_json::from_str(&read(&referrers_path("a", &one))).unwrap();
+        let [found] = referrers["manifests"].as_array().unwrap().as_slice() else { panic!("{referrers}") };
+        assert_eq!(found["digest"], json!(signature));
+        assert_eq!(found["artifactType"], "t/sig");
+        assert_eq!(found["annotations"]["k"], "a");
+        assert!(!registry.join("stale").exists());
+    }
+
+    #[test]
+    fn what_cannot_be_told_apart_or_is_not_whole_is_refused() {
+        for (others, reason) in [
+            (vec![("a", "sha256")], "kept by digest"),
+            (vec![("a", "1"), ("a/manifests/x", "1")], "cannot be told from the manifests"),
+            (vec![("a", "1"), ("a/tags/list", "1")], "cannot be told from the tags"),
+            (vec![("b/manifests/x", "1")], ""),
+        ] {
+            let scratch = tempfile::tempdir().unwrap();
+            let store = Store::open(&scratch.path().join("store")).unwrap();
+            let (images, registry) = (scratch.path().join("images"), scratch.path().join("registry"));
+            for (name, tag) in &others {
+                lay(&store, &images, name, tag, None);
+            }
+            match index(&images, &registry) {
+                Ok(_) => assert_eq!(reason, ""),
+                Err(error) => assert!(!reason.is_empty() && error.to_string().contains(reason), "{error}"),
+            }
+        }
+        let scratch = tempfile::tempdir().unwrap();
+        let store = Store::open(&scratch.path().join("store")).unwrap();
+        let (images, registry) = (scratch.path().join("images"), scratch.path().join("registry"));
+        lay(&store, &images, "a", "1", None);
+        index(&images, &registry).unwrap();
+        fs::remove_file(images.join("a/1").join(Digest::of(b"{}").hex())).unwrap();
+        let error = index(&images, &registry).unwrap_err();
+        assert!(error.to_string().contains("the c is missing"), "{error}");
+        // The tree that was there is still whole.
+        assert!(registry.join(tags_path("a")).exists());
+    }
+}

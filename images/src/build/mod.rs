@@ -94,3 +94,6 @@ fn host_platform() -> Platform {
 fn json_bytes(value: &Value) -> Vec<u8> {
     value.to_string().into_bytes()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
 //! End-to-end tests: one binary, one module per room.
 #![cfg(test)]
 
+mod images;
 mod packages;

@@ -1,0 +1,164 @@
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use super::*;
+use crate::manifest::{MANIFEST_MAX, Manifest};
+
+const DATE: i64 = 1_700_000_000;
+
+fn definition() -> Definition {
+    serde_json::from_value(json!({
+        "platform": "linux/arm64/v8",
+        "files": [
+            { "from": "bin/tool", "to": "/usr/bin/tool", "mode": "0755" },
+            { "from": "notes", "to": "/usr/share/doc/notes", "uid": 7, "gid": 8 },
+        ],
+        "directories": [{ "path": "/srv/data", "mode": "1777", "uid": 65532, "gid": 65532 }],
+        "links": [{ "path": "/bin", "target": "usr/bin" }],
+        "user": { "name": "nobody", "uid": 65532 },
+        "entrypoint": ["/usr/bin/tool"],
+        "cmd": ["--help"],
+        "labels": { "b": "2", "a": "1" },
+        "env": { "PATH": "/usr/bin" },
+        "exposedPorts": ["8080/tcp"],
+        "workdir": "/srv",
+    }))
+    .unwrap()
+}
+
+fn project() -> tempfile::TempDir {
+    let base = tempfile::tempdir().unwrap();
+    std::fs::create_dir(base.path().join("bin")).unwrap();
+    std::fs::write(base.path().join("bin/tool"), "tool").unwrap();
+    std::fs::write(base.path().join("notes"), "n".repeat(100_000)).unwrap();
+    base
+}
+
+/// The image's configuration and its layer's tar.
+fn built(definition: &Definition) -> (Digest, serde_json::Value, Vec<u8>) {
+    let (base, scratch) = (project(), tempfile::tempdir().unwrap());
+    let store = Store::open(scratch.path()).unwrap();
+    let digest = build(definition, base.path(), DATE, &store).unwrap();
+    let manifest = Manifest::parse(&store.read(&digest, MANIFEST_MAX).unwrap()).unwrap();
+    assert_eq!(manifest.kind, Kind::OciManifest);
+    let config = store.read(&manifest.config.unwrap().digest, MANIFEST_MAX).unwrap();
+    let [layer] = manifest.layers.as_slice() else { panic!("{:?}", manifest.layers) };
+    let bytes = store.read(&layer.digest, MANIFEST_MAX).unwrap();
+    assert_eq!(bytes.len() as u64, layer.size);
+    let mut tar = Vec::new();
+    flate2::read::GzDecoder::new(bytes.as_slice()).read_to_end(&mut tar).unwrap();
+    (digest, serde_json::from_slice(&config).unwrap(), tar)
+}
+
+#[test]
+fn the_configuration_says_what_the_definition_says() {
+    let (_, config, tar) = built(&definition());
+    assert_eq!(
+        config,
+        json!({
+            "created": "2023-11-14T22:13:20Z",
+            "architecture": "arm64",
+            "os": "linux",
+            "variant": "v8",
+            "config": {
+                "User": "65532:65532",
+                "ExposedPorts": { "8080/tcp": {} },
+                "Env": ["PATH=/usr/bin"],
+                "Entrypoint": ["/usr/bin/tool"],
+                "Cmd": ["--help"],
+                "WorkingDir": "/srv",
+                "Labels": { "a": "1", "b": "2" },
+            },
+            "rootfs": { "type": "layers", "diff_ids": [Digest::of(&tar)] },
+            "history": [{ "created": "2023-11-14T22:13:20Z", "created_by": "sealift" }],
+        })
+    );
+}
+
+#[test]
+fn the_layer_is_sorted_and_its_entries_are_as_declared() {
+    let (_, _, tar) = built(&definition());
+    let mut archive = tar::Archive::new(tar.as_slice());
+    let mut found = Vec::new();
+    let mut contents = BTreeMap::new();
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let path = entry.path().unwrap().display().to_string();
+        let header = entry.header();
+        assert_eq!(header.mtime().unwrap(), DATE.unsigned_abs());
+        let line = (path.clone(), header.mode().unwrap(), header.uid().unwrap(), header.gid().unwrap());
+        found.push(line);
+        let mut bytes = String::new();
+        entry.read_to_string(&mut bytes).unwrap();
+        contents.insert(path, bytes);
+    }
+    let expected = [
+        ("bin", 0o777, 0, 0),
+        ("etc/", 0o755, 0, 0),
+        ("etc/group", 0o644, 0, 0),
+        ("etc/passwd", 0o644, 0, 0),
+        ("srv/", 0o755, 0, 0),
+        ("srv/data/", 0o1777, 65532, 65532),
+        ("usr/", 0o755, 0, 0),
+        ("usr/bin/", 0o755, 0, 0),
+        ("usr/bin/tool", 0o755, 0, 0),
+        ("usr/share/", 0o755, 0, 0),
+        ("usr/share/doc/", 0o755, 0, 0),
+        ("usr/share/doc/notes", 0o644, 7, 8),
+    ];
+    assert_eq!(found, expected.map(|(path, mode, uid, gid)| (path.to_owned(), mode, uid, gid)));
+    assert_eq!(contents["usr/bin/tool"], "tool");
+    assert_eq!(
+        contents["etc/passwd"],
+        "root:x:0:0:root:/root:/sbin/nologin\nnobody:x:65532:65532:nobody:/:/sbin/nologin\n"
+    );
+    assert_eq!(contents["etc/group"], "root:x:0:\nnobody:x:65532:\n");
+}
+
+#[test]
+fn the_same_definition_is_the_same_image_and_everything_counts() {
+    let (first, ..) = built(&definition());
+    assert_eq!(built(&definition()).0, first);
+    let mut other = definition();
+    other.labels.insert("c".into(), String::new());
+    assert_ne!(built(&other).0, first);
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    let (base, scratch) = (project(), tempfile::tempdir().unwrap());
+    let store = Store::open(scratch.path()).unwrap();
+    let with = |change: fn(&mut Definition)| {
+        let mut definition = definition();
+        change(&mut definition);
+        build(&definition, base.path(), DATE, &store).unwrap_err().to_string()
+    };
+    assert!(with(|d| d.files[0].to = "usr/bin".into()).contains("must be absolute"));
+    assert!(with(|d| d.files[0].to = "/".into()).contains("root itself"));
+    assert!(with(|d| d.files[0].to = "/a/../b".into()).contains("must be plain"));
+    assert!(with(|d| d.files[0].to = "/a//b".into()).contains("must be plain"));
+    assert!(with(|d| d.files[0].to = "/.wh.b".into()).contains("hide"));
+    assert!(with(|d| d.files[0].to = "/etc/passwd".into()).contains("given twice"));
+    assert!(with(|d| d.files[0].to = "/bin/x".into()).contains("no folder"));
+    assert!(with(|d| d.files[0].from = "../secret".into()).contains("stay inside"));
+    assert!(with(|d| d.files[0].from = "/etc/passwd".into()).contains("stay inside"));
+    assert!(with(|d| d.files[0].from = "absent".into()).contains("absent"));
+    assert!(with(|d| d.files[0].from = "bin".into()).contains("not a regular file"));
+    assert!(with(|d| d.user.as_mut().unwrap().name = "a:b".into()).contains("user"));
+    assert_eq!(std::fs::read_dir(scratch.path().join("new")).unwrap().count(), 0);
+}
+
+#[test]
+fn keys_and_values_are_checked_when_read() {
+    for (text, reason) in [
+        (r#"{"file":[]}"#, "unknown field `file`"),
+        (r#"{"files":[{"from":"a","to":"/a","mode":"0999"}]}"#, "not a mode"),
+        (r#"{"files":[{"from":"a","to":"/a","mode":755}]}"#, "invalid type: integer"),
+        (r#"{"platform":"linux"}"#, "not a platform"),
+    ] {
+        let error = serde_json::from_str::<Definition>(text).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+    let text = serde_json::to_string(&definition()).unwrap();
+    assert_eq!(serde_json::from_str::<Definition>(&text).unwrap(), definition());
+}
