@@ -1,6 +1,6 @@
 //! Building the graph: every mistake is found here, before anything runs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::lookalike;
@@ -297,8 +297,8 @@ fn node(
         }
     }
     needs.extend(sources.iter().map(|(_, maker)| *maker));
-    needs.sort_unstable();
-    needs.dedup();
+    let mut seen = HashSet::new();
+    needs.retain(|need| seen.insert(*need));
     let pool = task.pool.as_ref().and_then(|name| {
         let found = pools.iter().position(|pool| pool.name == *name);
         if found.is_none() {

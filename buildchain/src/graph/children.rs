@@ -2,7 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,9 @@ use super::task::ActionError;
 
 /// How long a child may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How often to look whether the run is to stop.
+const LOOK: Duration = Duration::from_millis(20);
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot run `{program}`")]
@@ -30,10 +34,12 @@ pub(super) fn run(context: &Context<'_>, command: &mut Command) -> Result<Output
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn().map_err(|source| Unstartable { program: program.clone(), source })?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let (closed, closing) = mpsc::channel();
     let (status, stdout, stderr) = thread::scope(|scope| {
-        let stdout = scope.spawn(|| copy(context, Stream::Out, stdout));
-        let stderr = scope.spawn(|| copy(context, Stream::Err, stderr));
-        let status = wait(context, &mut child);
+        let other = closed.clone();
+        let stdout = scope.spawn(move || copy(context, Stream::Out, stdout, closed));
+        let stderr = scope.spawn(move || copy(context, Stream::Err, stderr, other));
+        let status = wait(context, &mut child, &closing);
         (status, stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default())
     });
     let status = status?;
@@ -47,13 +53,17 @@ pub(super) fn run(context: &Context<'_>, command: &mut Command) -> Result<Output
     }
 }
 
-/// Waits for the child; ends its whole group when the run is stopped. The pipes of a grandchild that left the group may outlive it:
-/// its writer then ends by itself, which is what the caller of such a thing asks for.
-fn wait(context: &Context<'_>, child: &mut Child) -> io::Result<std::process::ExitStatus> {
+/// Waits for the child; ends its whole group when the run is stopped. A child has mostly ended when its pipes are closed, so the wait is
+/// for that; one that closes them and goes on is asked now and then.
+fn wait(context: &Context<'_>, child: &mut Child, closing: &Receiver<()>) -> io::Result<ExitStatus> {
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let mut pause = Duration::from_micros(200);
     let mut told: Option<Instant> = None;
+    let mut pause = Duration::from_micros(100);
     loop {
+        let closed = match closing.recv_timeout(LOOK) {
+            Ok(()) | Err(RecvTimeoutError::Timeout) => false,
+            Err(RecvTimeoutError::Disconnected) => true,
+        };
         if let Some(status) = child.try_wait()? {
             return Ok(status);
         }
@@ -72,13 +82,15 @@ fn wait(context: &Context<'_>, child: &mut Child) -> io::Result<std::process::Ex
                 Some(_) => {}
             }
         }
-        thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(20));
+        if closed {
+            thread::sleep(pause);
+            pause = (pause * 2).min(LOOK);
+        }
     }
 }
 
-/// Logs what a child writes, line by line, and keeps its bytes.
-fn copy(context: &Context<'_>, stream: Stream, pipe: Option<impl Read>) -> Vec<u8> {
+/// Logs what a child writes, line by line, and keeps its bytes. The end of the pipe drops the sender, which is what [`wait`] waits for.
+fn copy(context: &Context<'_>, stream: Stream, pipe: Option<impl Read>, _closed: Sender<()>) -> Vec<u8> {
     let mut kept = Vec::new();
     let Some(pipe) = pipe else { return kept };
     let mut reader = BufReader::new(pipe);

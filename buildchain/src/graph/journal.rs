@@ -171,7 +171,9 @@ fn frame<'a>(rest: &mut Bytes<'a>) -> Option<Entry<'a>> {
 pub(super) fn replace(path: &Path, frames: &[u8]) -> io::Result<File> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder: PathBuf = folder.map_or_else(|| PathBuf::from("."), Path::to_owned);
-    let mut temporary = tempfile::Builder::new().prefix(".state-").tempfile_in(&folder)?;
+    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    let mut temporary =
+        tempfile::Builder::new().prefix(".state-").permissions(readable).tempfile_in(&folder)?;
     temporary.write_all(MAGIC)?;
     temporary.write_all(frames)?;
     temporary.as_file().sync_all()?;

@@ -303,9 +303,11 @@ impl Shared<'_> {
         let mut schedule = lock(&self.schedule);
         for (id, report) in reports {
             let verdict = report.verdict;
-            if matches!(verdict, Verdict::Failed | Verdict::Broken) && !self.options.keep_going {
-                schedule.stopping = true;
-            }
+            schedule.stopping |= match verdict {
+                Verdict::Failed | Verdict::Broken => !self.options.keep_going,
+                Verdict::Cancelled => true,
+                _ => self.cancelled(),
+            };
             all.push((id, report));
             all.extend(schedule.set(id, Status::Done(verdict)));
         }

@@ -139,8 +139,12 @@ impl<'a> Schedule<'a> {
                         queue.slots = queue.slots.saturating_sub(1);
                     }
                 }
-                Status::Done(_) => {
+                Status::Done(verdict) => {
                     self.open -= 1;
+                    if self.stopping && !verdict.is_success() {
+                        // The run ends here: what needs this task is left, not blocked.
+                        continue;
+                    }
                     for &next in &self.graph.node(id).feeds {
                         if self.status(next) != Status::Waiting {
                             continue;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::digest::Digest;
@@ -229,6 +230,13 @@ impl State {
     }
 }
 
+/// Lets go of the lock, and not only of our hold on it: a child that is just being started has a copy of that until it runs its program.
+impl Drop for Journal {
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
+    }
+}
+
 impl Journal {
     /// Appends frames; they are on disk when this returns.
     pub(super) fn append(&mut self, frames: &[u8]) -> Result<(), StateError> {
@@ -263,6 +271,8 @@ fn take_lock(path: &Path) -> Result<File, StateError> {
         .open(&lock_path)
         .map_err(failed)?;
     match lock.try_lock() {
+        // Whoever held it before has erased the state: this is not the lock any more that others will see.
+        Ok(()) if !is_at(&lock, &lock_path) => take_lock(path),
         Ok(()) => {
             let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
             let holder = format!("process {} on {}\n", std::process::id(), host.trim());
@@ -283,4 +293,12 @@ fn lock_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     PathBuf::from(name)
+}
+
+/// The open file is the one that stands at `path`.
+fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use globset::GlobSet;
 
 use super::digest::Digest;
-use super::files::{Files, LookError, Seen};
+use super::files::{Files, Kind, LookError, Seen};
 use super::manifest::{Item, Tag, Value, put};
 use super::model::Node;
 use super::paths;
@@ -66,6 +66,9 @@ pub(super) fn inputs(
     }
     for (path, seen) in paths.iter().zip(files.look_all(&paths, true)) {
         let seen = seen?.ok_or_else(|| SurveyError::Missing((*path).to_owned()))?;
+        if seen.kind == Kind::Folder {
+            return Err(LookError::NotAFile { path: (*path).to_owned(), found: "a folder" }.into());
+        }
         put(bytes, &Item { tag: Tag::File, name: path.as_os_str().as_bytes(), value: Value::Seen(seen) });
     }
     Ok(())
@@ -82,7 +85,11 @@ pub(super) fn outputs(
     for output in &node.task.outputs {
         let path = output.path();
         let (tag, value) = match output {
-            Output::File(_) => (Tag::File, files.look_at_link(path)?.map_or(Value::Nothing, Value::Seen)),
+            Output::File(_) => match files.look_at_link(path)? {
+                // A folder stands in the place of the file: the file is not there.
+                Some(seen) if seen.kind != Kind::Folder => (Tag::File, Value::Seen(seen)),
+                _ => (Tag::File, Value::Nothing),
+            },
             Output::Folder(_) => {
                 let tree = Tree { root: path.clone(), only: None, exclude: GlobSet::empty() };
                 let value = match list(root, &tree, files, listings) {

@@ -1,6 +1,8 @@
 //! The task graph as its users see it: real files, real runs.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
+mod doit;
+mod manners;
 mod model;
 mod run;
 mod scratch;

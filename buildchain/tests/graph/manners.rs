@@ -1,0 +1,309 @@
+//! How a run behaves: limits, retries, stops, and what it prints.
+
+use std::fs;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use buildchain::graph::{
+    Action, ActionError, ConsoleOptions, ConsoleReporter, Graph, JsonLinesReporter, Output, Pool, Retry,
+    RunOptions, State, Task, Title, Verdict, run,
+};
+
+use crate::scratch::Project;
+
+fn act(name: &str, action: Action) -> Task {
+    Task { name: name.into(), title: Title::new("ACT", name), action: Some(action), ..Task::default() }
+}
+
+/// What the console prints of a run of all tasks.
+fn printed(project: &Project, tasks: Vec<Task>, console: ConsoleOptions, options: &RunOptions) -> String {
+    let graph = project.graph(tasks).unwrap();
+    let mut state = State::open(&project.state_path()).unwrap();
+    let mut written = Vec::new();
+    let mut reporter = ConsoleReporter::new(&mut written, console);
+    run(&graph, &graph.select_all(), options, &mut state, &mut reporter).unwrap();
+    drop(reporter);
+    String::from_utf8(written).unwrap()
+}
+
+#[test]
+fn the_console_prints_doits_marks() {
+    let project = Project::new();
+    project.write("in", "1");
+    let tasks = || {
+        let mut private = project.join("_a", &["in"], "_build/a");
+        private.title = Title::new("JOIN", project.path("_build/a").display().to_string());
+        let group = Task { name: "all".into(), after: vec!["_a".into(), "b".into()], ..Task::default() };
+        vec![private, project.join("b", &["_build/a"], "_build/b"), group]
+    };
+    let print = || printed(&project, tasks(), ConsoleOptions::default(), &RunOptions::default());
+    assert_eq!(print(), ".  JOIN           _build/a\n.  JOIN           _build/b\n");
+    assert_eq!(print(), "-- JOIN           _build/a\n-- JOIN           _build/b\n");
+    let graph = project.graph(tasks()).unwrap();
+    let mut state = State::open(&project.state_path()).unwrap();
+    buildchain::graph::ignore(&graph, &graph.select(&["b"]).unwrap(), &mut state).unwrap();
+    drop(state);
+    assert_eq!(print(), "-- JOIN           _build/a\n!! JOIN           _build/b\n");
+}
+
+#[test]
+fn a_failure_is_told_when_it_happens_and_again_at_the_end() {
+    let project = Project::new();
+    let no = act(
+        "no",
+        Box::new(|context| {
+            context.log("looking");
+            context.warn("odd");
+            Err(ActionError::failed("digest differs"))
+        }),
+    );
+    let mut after = act("after", Box::new(|_| Ok(())));
+    after.after.push("no".into());
+    let other = act(
+        "other",
+        Box::new(|context| {
+            context.warn("careful");
+            Ok(())
+        }),
+    );
+    let options = RunOptions { keep_going: true, ..RunOptions::default() };
+    let console = ConsoleOptions { command: "cargo xtask".into(), ..ConsoleOptions::default() };
+    assert_eq!(
+        printed(&project, vec![no, after, other], console, &options),
+        "\
+.  ACT            no
+TaskFailed - taskid:no
+digest differs
+UnmetDependency - taskid:after
+needs no, which did not succeed
+.  ACT            other
+careful
+########################################
+TaskFailed - taskid:no
+digest differs
+no <stderr>:
+odd
+no <stdout>:
+looking
+to run it alone: cargo xtask no
+"
+    );
+}
+
+#[test]
+fn the_output_of_tasks_is_never_mixed() {
+    let project = Project::new();
+    let talk = |name: &'static str| {
+        act(
+            name,
+            Box::new(move |context| {
+                for line in 0..20 {
+                    context.log(format!("{name}{line}"));
+                    thread::sleep(Duration::from_micros(200));
+                }
+                Ok(())
+            }),
+        )
+    };
+    let console = ConsoleOptions { verbosity: 2, ..ConsoleOptions::default() };
+    let options = RunOptions { jobs: 3, ..RunOptions::default() };
+    let text = printed(&project, vec![talk("a"), talk("b"), talk("c")], console, &options);
+    for name in ["a", "b", "c"] {
+        let block: String = (0..20).map(|line| format!("{name}{line}\n")).collect();
+        assert!(text.contains(&block), "{text}");
+    }
+}
+
+#[test]
+fn the_stream_of_lines_is_whole_json_at_any_time() {
+    let project = Project::new();
+    project.write("in", "1");
+    let graph = project.graph(vec![project.join("a", &["in"], "_build/a")]).unwrap();
+    let mut state = State::open(&project.state_path()).unwrap();
+    let mut written = Vec::new();
+    let mut reporter = JsonLinesReporter::new(&mut written);
+    let options = RunOptions { clock: Some(|| std::time::SystemTime::UNIX_EPOCH), ..RunOptions::default() };
+    run(&graph, &graph.select_all(), &options, &mut state, &mut reporter).unwrap();
+    drop(reporter);
+    let lines: Vec<serde_json::Value> = written
+        .split_inclusive(|byte| *byte == b'\n')
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
+    let events: Vec<&str> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["begun", "started", "finished", "ended"]);
+    let end = &lines[2];
+    assert_eq!((&end["result"], &end["cache"]), (&"success".into(), &"miss".into()));
+    assert_eq!(end["started"], "1970-01-01 00:00:00.000000");
+    assert_eq!(end["reason"][0], "no successful run of it is recorded");
+    assert_eq!(end["key"].as_str().unwrap().len(), 64);
+}
+
+#[test]
+fn no_more_tasks_run_at_once_than_jobs_and_pools_allow() {
+    let project = Project::new();
+    for (jobs, slots, bound) in [(4, 4, 4), (4, 1, 1), (2, 4, 2), (1, 4, 1)] {
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let tasks = (0..12).map(|index| {
+            let (now, most) = (now.clone(), most.clone());
+            let mut task = act(
+                &format!("t{index}"),
+                Box::new(move |_| {
+                    most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    thread::sleep(Duration::from_millis(3));
+                    now.fetch_sub(1, Ordering::SeqCst);
+                    Ok(())
+                }),
+            );
+            task.pool = Some("network".into());
+            task.always = true;
+            task
+        });
+        let pools = vec![Pool { name: "network".into(), slots }];
+        let graph = Graph::new(project.root().into(), "_build".into(), tasks.collect(), pools).unwrap();
+        let mut state = State::open(&project.state_path()).unwrap();
+        let options = RunOptions { jobs, ..RunOptions::default() };
+        run(&graph, &graph.select_all(), &options, &mut state, &mut ()).unwrap();
+        assert_eq!(most.load(Ordering::SeqCst), bound, "{jobs} jobs, {slots} slots");
+    }
+}
+
+#[test]
+fn what_broke_off_is_tried_again_and_what_failed_is_not() {
+    let project = Project::new();
+    for (broken, times, verdict, attempts) in
+        [(true, 3, Verdict::Succeeded, 3), (true, 1, Verdict::Broken, 2), (false, 3, Verdict::Failed, 1)]
+    {
+        let tries = Arc::new(AtomicUsize::new(0));
+        let mut task = act(
+            "a",
+            Box::new({
+                let tries = tries.clone();
+                move |_| match tries.fetch_add(1, Ordering::SeqCst) {
+                    2.. => Ok(()),
+                    _ if broken => Err(ActionError::broken("connection reset")),
+                    _ => Err(ActionError::failed("404")),
+                }
+            }),
+        );
+        task.always = true;
+        task.retry = Retry { times, pause: Duration::from_millis(1) };
+        let ran = project.run(vec![task], &["a"]);
+        assert_eq!((ran.verdict("a"), ran.reports["a"].attempts), (verdict, attempts));
+        if verdict == Verdict::Succeeded {
+            assert!(
+                ran.reports["a"].err.starts_with("attempt 1: connection reset\n"),
+                "{:?}",
+                ran.reports["a"].err
+            );
+        }
+    }
+}
+
+#[test]
+fn a_child_that_takes_too_long_is_ended_with_its_children() {
+    let project = Project::new();
+    let mut task = act(
+        "a",
+        Box::new(|context| {
+            context.run(Command::new("sh").args(["-c", "sleep 60 & echo $!; wait"]))?;
+            Ok(())
+        }),
+    );
+    task.timeout = Some(Duration::from_millis(100));
+    let start = Instant::now();
+    let ran = project.run(vec![task], &["a"]);
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    assert_eq!((ran.verdict("a"), ran.error("a")), (Verdict::Broken, "took longer than 100ms"));
+    let grandchild = ran.reports["a"].out.trim().to_owned();
+    let gone = |_: &i32| {
+        thread::sleep(Duration::from_millis(10));
+        // Ended, and perhaps not waited for by whoever inherited it.
+        fs::read_to_string(format!("/proc/{grandchild}/stat")).map_or(true, |stat| stat.contains(") Z "))
+    };
+    assert!((0..200).any(|look| gone(&look)), "process {grandchild} lives on");
+}
+
+#[test]
+fn a_stopped_run_keeps_what_is_done_and_leaves_no_half_made_output() {
+    let project = Project::new();
+    project.write("in", "1");
+    let cancel = Arc::new(AtomicBool::new(false));
+    let mut stopped = project.join("b", &["_build/a"], "_build/b");
+    let stop = cancel.clone();
+    stopped.action = Some(Box::new(move |context| {
+        fs::write(context.path("_build/b"), "half")?;
+        stop.store(true, Ordering::SeqCst);
+        context.run(Command::new("sleep").arg("60")).map(drop)
+    }));
+    let tasks =
+        vec![project.join("a", &["in"], "_build/a"), stopped, project.join("c", &["_build/b"], "_build/c")];
+    let start = Instant::now();
+    let ran = project.run_with(tasks, &["c"], RunOptions { cancel, ..RunOptions::default() });
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    assert!(ran.outcome.cancelled);
+    assert_eq!((ran.verdict("a"), ran.verdict("b")), (Verdict::Succeeded, Verdict::Cancelled));
+    assert_eq!(ran.outcome.left, 1);
+    assert!(!project.exists("_build/b"));
+    let tasks = vec![project.join("a", &["in"], "_build/a"), project.join("b", &["_build/a"], "_build/b")];
+    assert_eq!(project.run(tasks, &["b"]).verdict("a"), Verdict::UpToDate);
+}
+
+#[test]
+fn a_panic_is_an_error_of_its_task() {
+    let project = Project::new();
+    let ran = project.run(vec![act("a", Box::new(|_| panic!("index {} of 3", 7)))], &["a"]);
+    assert_eq!((ran.verdict("a"), ran.error("a")), (Verdict::Broken, "the action panicked: index 7 of 3"));
+}
+
+#[test]
+fn folders_are_emptied_unless_the_task_resumes() {
+    let project = Project::new();
+    for (resumes, kept) in [(false, "new"), (true, "new old")] {
+        let task = |value: &'static str| {
+            let mut task =
+                act("a", Box::new(move |context| Ok(fs::write(context.path("_build/d").join(value), "")?)));
+            task.outputs.push(Output::Folder("_build/d".into()));
+            task.always = true;
+            task.resumes = resumes;
+            task
+        };
+        project.run(vec![task("old")], &["a"]);
+        project.run(vec![task("new")], &["a"]);
+        let mut names: Vec<_> = fs::read_dir(project.path("_build/d"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(names.join(" "), kept);
+    }
+}
+
+#[test]
+fn single_and_always_do_as_they_say() {
+    let project = Project::new();
+    project.write("in", "1");
+    let tasks = || vec![project.join("a", &["in"], "_build/a"), project.join("b", &["_build/a"], "_build/b")];
+    project.run(tasks(), &["b"]);
+    project.take_ran();
+    project.write("in", "2");
+    project.run_with(tasks(), &["b"], RunOptions { single: true, ..RunOptions::default() });
+    assert!(project.take_ran().is_empty());
+    let ran = project.run_with(tasks(), &["b"], RunOptions { always: true, ..RunOptions::default() });
+    assert_eq!(project.take_ran(), ["a", "b"]);
+    assert_eq!(ran.reasons("b")[0], "it was asked to run no matter what");
+}
+
+#[test]
+fn a_failed_task_is_not_up_to_date_because_it_once_was() {
+    let project = Project::new();
+    let lint = |clean: bool| {
+        act("lint", Box::new(move |_| if clean { Ok(()) } else { Err(ActionError::failed("untidy")) }))
+    };
+    project.run(vec![lint(true)], &["lint"]);
+    let forced = RunOptions { always: true, ..RunOptions::default() };
+    assert_eq!(project.run_with(vec![lint(false)], &["lint"], forced).verdict("lint"), Verdict::Failed);
+    assert_eq!(project.run(vec![lint(true)], &["lint"]).verdict("lint"), Verdict::Succeeded);
+}
