@@ -400,3 +400,116 @@ impl Files {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// A folder and the files of a first run in it, whose clock stands in the folder.
+    fn first(folder: &Path) -> Files {
+        next(folder, HashMap::new())
+    }
+
+    fn next(folder: &Path, known: HashMap<Inode, Known>) -> Files {
+        let clock =
+            File::options().write(true).create(true).truncate(false).open(folder.join("clock")).unwrap();
+        Files::new(folder, Some(clock), known, 2).unwrap()
+    }
+
+    /// The files of the run after `files`.
+    fn after(folder: &Path, files: Files) -> Files {
+        // What was fresh in the last run is not in this one.
+        thread::sleep(Duration::from_millis(20));
+        next(folder, files.into_known())
+    }
+
+    fn reads(files: &Files) -> usize {
+        files.reads.swap(0, Ordering::Relaxed)
+    }
+
+    fn settled(path: &Path, text: &str) {
+        fs::write(path, text).unwrap();
+        thread::sleep(Duration::from_millis(20));
+    }
+
+    #[test]
+    fn a_file_is_read_once_however_many_ask() {
+        let folder = tempfile::tempdir().unwrap();
+        settled(&folder.path().join("a"), "x");
+        let files = first(folder.path());
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| assert_eq!(files.digest(Path::new("a")).unwrap(), Digest::of(b"x")));
+            }
+        });
+        assert_eq!(reads(&files), 1);
+        let files = after(folder.path(), files);
+        files.digest(Path::new("a")).unwrap();
+        assert_eq!(reads(&files), 0);
+    }
+
+    #[test]
+    fn what_was_touched_is_read_once_more_and_then_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        settled(&folder.path().join("a"), "x");
+        let files = first(folder.path());
+        files.digest(Path::new("a")).unwrap();
+        settled(&folder.path().join("a"), "x");
+        let mut files = after(folder.path(), files);
+        for expected in [1, 0] {
+            files.digest(Path::new("a")).unwrap();
+            assert_eq!(reads(&files), expected);
+            files = after(folder.path(), files);
+        }
+    }
+
+    #[test]
+    fn hard_links_share_one_memory_and_making_one_costs_no_reading() {
+        let folder = tempfile::tempdir().unwrap();
+        settled(&folder.path().join("a"), "x");
+        let files = first(folder.path());
+        files.digest(Path::new("a")).unwrap();
+        fs::hard_link(folder.path().join("a"), folder.path().join("b")).unwrap();
+        files.digest(Path::new("b")).unwrap();
+        assert_eq!(reads(&files), 1);
+        let files = after(folder.path(), files);
+        fs::remove_file(folder.path().join("a")).unwrap();
+        files.digest(Path::new("b")).unwrap();
+        assert_eq!(reads(&files), 0);
+        // But a change is a change, whatever else was done to the file.
+        fs::write(folder.path().join("b"), "y").unwrap();
+        fs::hard_link(folder.path().join("b"), folder.path().join("c")).unwrap();
+        assert_eq!(files.digest(Path::new("c")).unwrap(), Digest::of(b"y"));
+    }
+
+    #[test]
+    fn what_is_as_young_as_the_clock_is_not_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a"), "x").unwrap();
+        let files = first(folder.path());
+        let identity = files.regular(Path::new("a")).unwrap();
+        let known = Known { identity, digest: Digest::of(b"x") };
+        files.remember(known, identity.changed);
+        assert_eq!(files.remembered(&identity), Some(Digest::of(b"x")), "it serves this run");
+        assert!(files.take_learnt().is_empty());
+        assert!(files.into_known().is_empty());
+        let files = first(folder.path());
+        files.remember(known, identity.changed + 1);
+        assert_eq!(files.take_learnt().len(), 1);
+    }
+
+    #[test]
+    fn what_was_taught_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let big = vec![7; usize::try_from(WORTH_A_TICK).unwrap()];
+        fs::write(folder.path().join("big"), &big).unwrap();
+        let files = first(folder.path());
+        files.teach(Path::new("big"), Digest::of(&big)).unwrap();
+        // Big enough to have been waited for: also the next run need not read it.
+        let files = after(folder.path(), files);
+        assert_eq!(files.digest(Path::new("big")).unwrap(), Digest::of(&big));
+        assert_eq!(reads(&files), 0);
+        assert!(files.teach(folder.path(), Digest::of(b"")).is_err());
+    }
+}

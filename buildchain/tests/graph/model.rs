@@ -388,7 +388,7 @@ fn step(project: &Project, reference: &mut Reference, trouble: Option<&Edit>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_run_does_what_the_reference_does(plans in plans(), edits in edits()) {
