@@ -275,3 +275,6 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
         _ => Error::Listen { address, source },
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -123,19 +123,11 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     watcher: hyper_util::server::graceful::Watcher,
 ) {
     let limits = &state.limits;
-    let mut builder = Builder::new(TokioExecutor::new());
+    let mut builder = Builder::new();
     builder
-        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_time)
-        .max_buf_size(limits.header_bytes.max(8192))
-        .pipeline_flush(true)
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(limits.header_time)
-        .keep_alive_timeout(limits.stall_time)
-        .max_concurrent_streams(64)
-        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
+        .max_buf_size(limits.header_bytes.max(8192));
     let service = service_fn(|request| {
         let state = Arc::clone(state);
         async move { Ok::<_, Infallible>(request_answered(&state, request, peer).await) }
@@ -185,7 +177,15 @@ async fn route(state: &Arc<State>, request: &http::request::Parts) -> (Endpoint,
     match path.strip_prefix("v2").filter(|rest| rest.is_empty() || rest.starts_with('/')) {
         Some(rest) => {
             let query = Query::parse(request.uri.query());
-            registry::answer(state, &catalogue, method, headers, rest.trim_start_matches('/'), &query).await
+            registry::answer(
+                state,
+                &catalogue,
+                method,
+                headers,
+                rest.strip_prefix('/').unwrap_or(rest),
+                &query,
+            )
+            .await
         }
         None => files::answer(state, &catalogue, method, headers, &path).await,
     }

@@ -41,7 +41,7 @@ pub(super) fn load(tls: &Tls) -> Result<Arc<ServerConfig>, Error> {
     };
     let mut config =
         builder.with_single_cert(certificates, key).map_err(|error| refused(&tls.certificate, error))?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
 

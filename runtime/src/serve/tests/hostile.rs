@@ -1,0 +1,195 @@
+//! Requests that no honest client sends.
+
+use std::io::{Read as _, Write as _};
+use std::time::{Duration, Instant};
+
+use super::site::{Running, archive};
+use crate::serve::{Config, Limits};
+
+fn limited(limits: Limits) -> (tempfile::TempDir, Running, images::Digest) {
+    let (folder, app) = archive("Example");
+    let archives = vec![folder.path().to_path_buf()];
+    let server = Running::with(Config { archives, limits, check_in_background: false, ..Config::default() });
+    (folder, server, app.layer)
+}
+
+#[test]
+fn no_address_names_anything_outside() {
+    let (folder, app) = archive("Example");
+    std::fs::write(folder.path().with_file_name("secret"), "secret").unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", folder.path().join("documents/link")).unwrap();
+    std::os::unix::fs::symlink("../..", folder.path().join("documents/up")).unwrap();
+    let server = Running::start(&[folder.path()]);
+    let paths = [
+        "/archives/example-1.0/../../secret",
+        "/archives/example-1.0/..",
+        "/archives/example-1.0/../../../etc/passwd",
+        "/archives/example-1.0/%2e%2e/%2e%2e/secret",
+        "/archives/example-1.0/..%2f..%2fsecret",
+        "/archives/example-1.0/%2e%2e%2fsecret",
+        "/archives/example-1.0/documents%2fa%20b.txt",
+        "/archives/example-1.0/..%5c..%5csecret",
+        "/archives/example-1.0//etc/passwd",
+        "/archives/example-1.0/documents/a%20b.txt%00",
+        "/archives/example-1.0/documents/a%20b.txt%00.rpm",
+        "/archives/example-1.0/documents/link",
+        "/archives/example-1.0/documents/up/secret",
+        "/archives/example-1.0/documents/a%20b.txt/../a%20b.txt",
+        "/archives/example-1.0/documents/a%ffb.txt",
+        "/archives/../etc/passwd",
+        "/archives/..",
+        "/example-1.0/../images/app/1/manifest.json",
+        "/example-1.0/redhat/8/../../../product.txt",
+        "/example-1.0/redhat/8/scality-el8/../../../../product.txt",
+        "/v2/../etc/passwd",
+        "/v2/app/manifests/../../../product.txt",
+        "/v2/app/blobs/../../../../etc/passwd",
+        "/v2/app%2f..%2f/tags/list",
+        "/v2/app/manifests/1%00",
+        "/v2/app/../app/tags/list",
+        "/v2//app/tags/list",
+        "//etc/passwd",
+        "/..//etc/passwd",
+    ];
+    for path in paths {
+        let reply = server.get(path);
+        assert!(matches!(reply.status, 400 | 404), "{path}: {reply:?}");
+        let body = String::from_utf8_lossy(&reply.body);
+        assert!(
+            !body.contains("secret\n") && !body.contains("root:") && !body.contains("NAME="),
+            "{path}: {body}"
+        );
+    }
+    // Another blob's digits with what a careless pattern lets through.
+    for tail in ["00", "/", "%20", ".", "/..", "?/../x/"] {
+        let reply = server.get(&format!("/v2/app/blobs/{}{tail}", app.layer));
+        assert!(matches!(reply.status, 400 | 404) || tail.starts_with('?'), "{tail}: {}", reply.status);
+    }
+}
+
+#[test]
+fn names_in_pages_are_text() {
+    let (folder, _) = archive("Example");
+    let name = "<script>alert(1)</script>&\"'";
+    std::fs::write(folder.path().join("documents").join(name.replace('/', "-")), "x").unwrap();
+    let page = Running::start(&[folder.path()]).get("/archives/example-1.0/documents/");
+    let page = String::from_utf8(page.body).unwrap();
+    assert!(!page.contains("<script>") && page.contains("&lt;script&gt;"), "{page}");
+    assert!(page.contains("href=\"./%3Cscript%3Ealert(1)%3C-script%3E%26%22'\""), "{page}");
+}
+
+#[test]
+fn heads_have_a_size() {
+    let (_folder, server, _) = limited(Limits { header_bytes: 8192, ..Limits::default() });
+    let huge = "x".repeat(100_000);
+    // The refusal comes before all is sent, and may be lost with the connection.
+    let field = server.send("GET", "/healthz", &[("X-Huge", &huge)]).status;
+    assert!(matches!(field, 0 | 431), "{field}");
+    let path = server.get(&format!("/{huge}")).status;
+    assert!(matches!(path, 0 | 414 | 431), "{path}");
+    let many: Vec<(String, String)> = (0..500).map(|n| (format!("X-{n}"), "1".to_owned())).collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let reply = server.send("GET", "/healthz", &many);
+    assert_eq!(reply.status, 431, "{reply:?}");
+    for nonsense in
+        [&b"\x16\x03\x01\x02\x00\x01\x00"[..], b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\0\0\0\0\r\n\r\n"]
+    {
+        let reply = server.raw(nonsense);
+        assert!(matches!(reply.status, 0 | 400), "{nonsense:?}: {reply:?}");
+    }
+    assert_eq!(server.get("/healthz").status, 200);
+}
+
+#[test]
+fn a_range_bomb_gets_the_file_once() {
+    let (_folder, server, layer) = limited(Limits::default());
+    let ranges: Vec<String> = (0..500).map(|n| format!("{n}-")).collect();
+    let reply = server.send(
+        "GET",
+        &format!("/v2/app/blobs/{layer}"),
+        &[("Range", &format!("bytes={}", ranges.join(",")))],
+    );
+    assert_eq!((reply.status, reply.body.len()), (200, 300_001));
+}
+
+#[test]
+fn a_body_nobody_asked_for_is_not_waited_for() {
+    let (_folder, server, _) = limited(Limits::default());
+    let request =
+        b"POST /v2/app/blobs/uploads/ HTTP/1.1\r\nHost: test\r\nContent-Length: 1000000000\r\n\r\n0123456789";
+    let began = Instant::now();
+    let mut stream = server.connect();
+    stream.write_all(request).unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 405");
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_head_that_does_not_end_is_cut_off() {
+    let (_folder, server, _) =
+        limited(Limits { header_time: Duration::from_millis(300), ..Limits::default() });
+    for start in
+        [&b""[..], b"GET /healthz HTTP/1.1\r\nHost: t", b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n"]
+    {
+        let mut stream = server.connect();
+        stream.write_all(start).unwrap();
+        let began = Instant::now();
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", String::from_utf8_lossy(start));
+    }
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_cut_off() {
+    let (folder, app) = archive("Example");
+    // More than the kernel buffers for a connection.
+    let big = super::site::image(folder.path(), "big", "1", &super::site::layer(60_000_000, 7));
+    let limits = Limits { stall_time: Duration::from_millis(300), ..Limits::default() };
+    let archives = vec![folder.path().to_path_buf()];
+    let server = Running::with(Config { archives, limits, check_in_background: false, ..Config::default() });
+    let mut stream = server.connect();
+    stream
+        .write_all(format!("GET /v2/big/blobs/{} HTTP/1.1\r\nHost: test\r\n\r\n", big.layer).as_bytes())
+        .unwrap();
+    let began = Instant::now();
+    let target = format!("GET /v2/big/blobs/{} 200", big.layer);
+    while !server.messages.access.lock().unwrap().iter().any(|line| line.starts_with(&target)) {
+        assert!(began.elapsed() < Duration::from_secs(10), "it is waited for");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let access = server.messages.access.lock().unwrap().join("\n");
+    assert!(access.ends_with("false"), "{access}");
+    assert_eq!(server.get(&format!("/v2/app/blobs/{}", app.layer)).status, 200);
+}
+
+#[test]
+fn connections_above_the_limit_wait() {
+    let limits = Limits { connections: 4, header_time: Duration::from_millis(500), ..Limits::default() };
+    let (_folder, server, _) = limited(limits);
+    let idle: Vec<_> = (0..40).map(|_| server.connect()).collect();
+    // Idle ones are cut off in turn, so a real request gets through.
+    assert_eq!(server.get("/healthz").status, 200);
+    drop(idle);
+}
+
+#[test]
+fn stopping_lets_answers_end() {
+    let (folder, _) = archive("Example");
+    let big = super::site::image(folder.path(), "big", "1", &super::site::layer(30_000_000, 7));
+    let mut server = Running::start(&[folder.path()]);
+    let mut stream = server.connect();
+    stream
+        .write_all(format!("GET /v2/big/blobs/{} HTTP/1.1\r\nHost: test\r\n\r\n", big.layer).as_bytes())
+        .unwrap();
+    let mut first = vec![0; 1000];
+    stream.read_exact(&mut first).unwrap();
+    server.stop();
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(std::net::TcpStream::connect(server.address).is_err(), "no new connections");
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).unwrap();
+    assert!(first.len() + rest.len() > 30_000_000, "{}", rest.len());
+}
