@@ -1,4 +1,46 @@
-//! Container images: references, pull, content store, static registry layout.
+//! Container images: from a list of references to a tree that nginx, or our own server, serves to any client.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use images::pull::{self, Options, Request};
+//! use images::{Store, dir_layout, registry};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = Store::open(Path::new("store"))?;
+//! let pause = Request {
+//!     name: "pause".into(),
+//!     tag: "3.9".into(),
+//!     reference: "registry.k8s.io/pause:3.9".parse()?,
+//!     platforms: vec!["linux/amd64".parse()?],
+//!     expected: None,
+//! };
+//! for image in pull::pull(&[pause], &store, &Options::default(), &())? {
+//!     let folder = Path::new("images").join(&image.name).join(&image.tag);
+//!     dir_layout::write(&store, &image.digest, &["linux/amd64".parse()?], &folder)?;
+//! }
+//! registry::index(Path::new("images"), Path::new("registry"))?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Everything is named by the SHA-256 of its own bytes and no byte of a manifest or layer is ever changed, so an image
+//! has the digest it was published under wherever it goes. The stations:
+//!
+//! | module | from | to |
+//! | --- | --- | --- |
+//! | [`pull`] | registries and mirrors | the store |
+//! | [`mod@build`] | a declaration and files | the store |
+//! | [`store`] | | every manifest and blob once |
+//! | [`dir_layout`] | the store | `images/<name>/<tag>/`, as skopeo's `dir:` |
+//! | [`oci_archive`] | `images/<name>/<tag>/` | a tar for containerd to load |
+//! | [`registry`] | `images/` | `registry/`, the answers to the pull API as files |
+//! | [`nginx`] | | the configuration that serves them |
+//! | [`mod@check`] | `images/` | what is missing, extra or damaged |
+//!
+//! The registry protocol is spoken over `reqwest` and not a registry client: resuming by Range, `Retry-After`, bounded
+//! manifests and hashing while the bytes arrive all need the response itself, and so does keeping credentials from
+//! following a redirection.
+
 pub mod build;
 pub mod check;
 pub mod digest;
@@ -6,6 +48,7 @@ pub mod dir_layout;
 pub mod error;
 pub mod manifest;
 pub mod nginx;
+pub mod oci_archive;
 pub mod pull;
 pub mod reference;
 pub mod registry;

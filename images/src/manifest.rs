@@ -311,7 +311,8 @@ impl Manifest {
         let offers = |descriptor: &Descriptor, wanted: &Platform| {
             descriptor.platform.as_ref().is_some_and(|offered| wanted.accepts(offered))
         };
-        if platforms.is_empty() {
+        // An image that is no index is for whatever its configuration says, and is taken as it is.
+        if platforms.is_empty() || !self.kind.is_index() {
             return Ok(self.manifests.iter().collect());
         }
         if let Some(missing) =
@@ -404,6 +405,9 @@ mod tests {
         assert_eq!(count(&["linux/arm"]), Ok(2));
         assert_eq!(count(&["linux/arm/v7", "linux/amd64"]), Ok(2));
         assert_eq!(count(&["linux/amd64", "linux/s390x"]), Err("linux/s390x".into()));
+        let image = format!(r#"{{"config":{},"layers":[]}}"#, descriptor("x/y"));
+        let anywhere = Manifest::parse(image.as_bytes()).unwrap();
+        assert_eq!(anywhere.select(&["linux/s390x".parse().unwrap()]), Ok(Vec::new()));
         for bad in ["", "linux", "linux/", "/amd64", "linux/arm/v7/x", "linux/a b"] {
             assert!(bad.parse::<Platform>().is_err(), "{bad}");
         }

@@ -413,50 +413,97 @@ fn nginx_serves_the_tree_to_skopeo_and_containerd() {
     }
 }
 
+/// A containerd of our own.
+struct Containerd {
+    _daemon: Daemon,
+    ctr: PathBuf,
+    socket: PathBuf,
+}
+
+impl Containerd {
+    fn start(folder: &Path) -> Option<Self> {
+        let (containerd, ctr) = (peer::find("containerd")?, peer::find("ctr")?);
+        let place = folder.join("containerd");
+        fs::create_dir(&place).unwrap();
+        let (here, config) = (place.display(), place.join("config.toml"));
+        let text = format!(
+            "version = 2\nroot = \"{here}/root\"\nstate = \"{here}/state\"\n\
+             disabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\naddress = \"{here}/sock\"\n\
+             [plugins.\"io.containerd.internal.v1.opt\"]\npath = \"{here}/opt\"\n"
+        );
+        fs::write(&config, text).unwrap();
+        let log = fs::File::create(place.join("log")).unwrap();
+        let child = Command::new(containerd)
+            .arg("--config")
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let daemon = Daemon { child, port: 0 };
+        let containerd = Self { _daemon: daemon, ctr, socket: place.join("sock") };
+        let began = Instant::now();
+        while !containerd.command(&["version"]).output().unwrap().status.success() {
+            let log = fs::read_to_string(place.join("log")).unwrap();
+            assert!(began.elapsed() < Duration::from_secs(20), "containerd does not start: {log}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Some(containerd)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.ctr);
+        command.arg("--address").arg(&self.socket).args(arguments);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> String {
+        String::from_utf8(peer::run(&mut self.command(arguments)).stdout).unwrap()
+    }
+}
+
 /// Pulls every image with containerd: the line `ctr images ls` has for it, which names the digest.
 fn containerd_pulls(folder: &Path, host: &str, repository: &str) -> Vec<String> {
-    let (Some(containerd), Some(ctr)) = (peer::find("containerd"), peer::find("ctr")) else {
-        return Vec::new();
-    };
-    let place = folder.join("containerd");
-    fs::create_dir(&place).unwrap();
-    let (here, config) = (place.display(), place.join("config.toml"));
-    let text = format!(
-        "version = 2\nroot = \"{here}/root\"\nstate = \"{here}/state\"\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n\
-         [grpc]\naddress = \"{here}/sock\"\n[plugins.\"io.containerd.internal.v1.opt\"]\npath = \"{here}/opt\"\n"
-    );
-    fs::write(&config, text).unwrap();
-    let log = fs::File::create(place.join("log")).unwrap();
-    let child = Command::new(containerd)
-        .arg("--config")
-        .arg(&config)
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().unwrap())
-        .stderr(log)
-        .spawn()
-        .unwrap();
-    let _daemon = Daemon { child, port: 0 };
-    let ctr = |arguments: &[&str]| {
-        let mut command = Command::new(&ctr);
-        command.arg("--address").arg(place.join("sock")).args(arguments);
-        command
-    };
-    let began = Instant::now();
-    while !ctr(&["version"]).output().unwrap().status.success() {
-        let log = fs::read_to_string(place.join("log")).unwrap();
-        assert!(began.elapsed() < Duration::from_secs(20), "containerd does not start: {log}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let Some(containerd) = Containerd::start(folder) else { return Vec::new() };
     IMAGES
         .iter()
         .map(|(name, tag, _)| {
             let reference = format!("{host}/{repository}/{name}:{tag}");
-            let pull = ["content", "fetch", "--plain-http", "--all-platforms", &reference];
-            peer::run(&mut ctr(&pull));
-            let listed = peer::run(&mut ctr(&["images", "ls", &format!("name=={reference}")])).stdout;
-            String::from_utf8(listed).unwrap()
+            containerd.run(&["content", "fetch", "--plain-http", "--all-platforms", &reference]);
+            containerd.run(&["images", "ls", &format!("name=={reference}")])
         })
         .collect()
+}
+
+#[test]
+fn containerd_loads_our_archives_under_the_digest_of_the_registry() {
+    let Some(laid) = lay_out() else { return };
+    let Some(containerd) = Containerd::start(&laid.folder) else { return };
+    for ((name, tag, _), digest) in IMAGES.iter().zip(&laid.digests) {
+        let reference: images::Reference = format!("registry.invalid/base-1.0/{name}:{tag}").parse().unwrap();
+        let archive = laid.folder.join("image.tar");
+        let again = laid.folder.join("again.tar");
+        for output in [&archive, &again] {
+            images::oci_archive::write(&laid.images.join(name).join(tag), &reference, output, 1_700_000_000)
+                .unwrap();
+        }
+        assert!(
+            fs::read(&archive).unwrap() == fs::read(&again).unwrap(),
+            "{reference} is not the same twice"
+        );
+        containerd.run(&["images", "import", "--all-platforms", "--no-unpack", archive.to_str().unwrap()]);
+        let listed = containerd.run(&["images", "ls", &format!("name=={reference}")]);
+        assert!(listed.contains(&digest.to_string()), "{listed}");
+    }
+    // Every layer can be unpacked.
+    let image = "registry.invalid/base-1.0/curl:oci";
+    if peer::run(Command::new("id").arg("-u")).stdout.starts_with(b"0\n") {
+        let archive = laid.folder.join("unpacked.tar");
+        images::oci_archive::write(&laid.images.join("curl/oci"), &image.parse().unwrap(), &archive, 0)
+            .unwrap();
+        containerd.run(&["images", "import", "--snapshotter", "native", archive.to_str().unwrap()]);
+    }
 }
 
 #[test]
