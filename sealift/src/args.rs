@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{build, iso, lock, package};
+use crate::commands::{archive, build, image, iso, lock, package, registry};
 
 /// Pack container images, OS packages and deployment states into one verifiable ISO, and serve it from that file.
 #[derive(Debug, Parser)]
@@ -57,7 +57,16 @@ pub(crate) enum Command {
     /// ISO 9660 images: create, check, look inside
     #[command(subcommand)]
     Iso(iso::Command),
+    /// Container images: pull, list, check
+    #[command(subcommand)]
+    Image(image::Command),
     /// OS packages: build, index
     #[command(subcommand)]
     Package(package::Command),
+    /// Image registries and package repositories: serve, index, configure nginx
+    #[command(subcommand)]
+    Registry(registry::Command),
+    /// Archives: verify, look inside
+    #[command(subcommand)]
+    Archive(archive::Command),
 }

@@ -1,9 +1,12 @@
 //! The commands, one file per noun.
 
+pub(crate) mod archive;
 pub(crate) mod build;
+pub(crate) mod image;
 pub(crate) mod iso;
 pub(crate) mod lock;
 pub(crate) mod package;
+pub(crate) mod registry;
 
 use crate::args::Command;
 use crate::failure::Outcome;
@@ -32,5 +35,8 @@ pub(crate) fn dispatch(command: Command) -> Outcome {
         }
         Command::Iso(command) => iso::run(command),
         Command::Package(command) => package::run(command),
+        Command::Image(command) => image::run(command),
+        Command::Registry(command) => registry::run(command),
+        Command::Archive(command) => archive::run(command),
     }
 }

@@ -1,0 +1,151 @@
+//! `sealift archive`: is it whole, and what is in it.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use archive::inspect::Inspection;
+use archive::verify::{ImplantedMd5, Options, Report, Work};
+use clap::Subcommand;
+
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, Form, size};
+use crate::progress::Bar;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check an archive, without mounting or unpacking it: the implanted MD5, every file against SHA256SUMS, every blob
+    /// against its name
+    #[command(
+        after_help = "Examples:\n  sealift archive verify metalk8s.iso\n  sealift archive verify /srv/scality/metalk8s-2.11.0 --output json\n\n\
+                      Exit codes: 0 intact, 1 damaged (every damaged file is named), 2 no archive"
+    )]
+    Verify {
+        /// The ISO, or the folder it is mounted or unpacked at
+        archive: PathBuf,
+        /// How many threads hash files [default: one per core]
+        #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 0, hide_default_value = true)]
+        jobs: usize,
+        /// The form of the report
+        #[arg(long, value_enum, default_value_t)]
+        output: Form,
+    },
+    /// Show what is in an archive: its images with digests, its packages, their sizes
+    #[command(
+        after_help = "Example:\n  sealift archive inspect metalk8s.iso --output json | jq -r '.images[].digest'"
+    )]
+    Inspect {
+        /// The ISO, or the folder it is mounted or unpacked at
+        archive: PathBuf,
+        /// The form of the report
+        #[arg(long, value_enum, default_value_t)]
+        output: Form,
+    },
+}
+
+pub(crate) fn run(command: Command) -> Outcome {
+    match command {
+        Command::Verify { archive, jobs, output } => verify(&archive, jobs, output),
+        Command::Inspect { archive, output } => inspect(&archive, output),
+    }
+}
+
+fn verify(path: &Path, threads: usize, form: Form) -> Outcome {
+    let work = Work::open(path, &Options { threads, ..Options::default() })?;
+    let report = {
+        let bar = Bar::bytes("verifying", work.bytes());
+        work.run(&bar)
+    };
+    match form {
+        Form::Json => output::json(&report)?,
+        Form::Text => output::print(&verdict(path, &report))?,
+    }
+    if report.ok { Ok(()) } else { Err(Failure::Failed(None)) }
+}
+
+fn verdict(path: &Path, report: &Report) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    for finding in &report.findings {
+        let _ = writeln!(text, "{finding}");
+    }
+    match &report.implanted_md5 {
+        ImplantedMd5::Failed { from, to } => {
+            let _ = writeln!(text, "implanted MD5: the first difference lies between bytes {from} and {to}");
+        }
+        ImplantedMd5::Unreadable { reason } => {
+            let _ = writeln!(text, "implanted MD5: {reason}");
+        }
+        ImplantedMd5::Absent => text.push_str("no MD5 is implanted\n"),
+        ImplantedMd5::Passed { .. } | ImplantedMd5::NotChecked => {}
+    }
+    let name = path.display();
+    if report.ok {
+        let checked = if matches!(report.implanted_md5, ImplantedMd5::Passed { .. }) {
+            "implanted MD5 and "
+        } else {
+            ""
+        };
+        let _ = writeln!(text, "{name}: intact: {checked}{} files, {}", report.files, size(report.bytes));
+    } else {
+        if !report.sha256sums {
+            text.push_str("no readable SHA256SUMS: only the blobs of images could be checked\n");
+        }
+        for (what, health) in [("images", &report.images), ("packages", &report.packages)] {
+            if !health.damaged.is_empty() {
+                let _ = writeln!(text, "{what} that cannot be served: {}", health.damaged.join(", "));
+            }
+        }
+        let count = report.findings.len();
+        let findings = if count == 1 { "1 finding".to_owned() } else { format!("{count} findings") };
+        let _ = writeln!(text, "{name}: NOT intact: {findings} in {} files", report.files);
+    }
+    text
+}
+
+fn inspect(path: &Path, form: Form) -> Outcome {
+    let inspection = archive::inspect::inspect(path)?;
+    match form {
+        Form::Json => output::json(&inspection)?,
+        Form::Text => output::print(&contents(&inspection))?,
+    }
+    Ok(())
+}
+
+fn contents(inspection: &Inspection) -> String {
+    let mut text = String::new();
+    if let Some(product) = &inspection.product {
+        let _ = writeln!(text, "{} {}", product.name, product.version);
+        if let Some(date) = &product.build_timestamp {
+            let _ = writeln!(
+                text,
+                "built from {} of {date}",
+                product.git.as_deref().unwrap_or("a source without a commit")
+            );
+        }
+    }
+    let _ = write!(text, "{} files, {}", inspection.files, size(inspection.bytes));
+    if let Some(bytes) = inspection.image_bytes {
+        let _ = write!(text, "; the ISO has {}", size(bytes));
+    }
+    text.push('\n');
+    for image in &inspection.images {
+        let digest = image.digest.as_deref().unwrap_or("no readable manifest");
+        let _ = writeln!(
+            text,
+            "image    {}:{}  {}  {}  {digest}",
+            image.name,
+            image.tag,
+            size(image.bytes),
+            image.platforms.join(",")
+        );
+        if let Some(problem) = &image.problem {
+            let _ = writeln!(text, "         cannot be served: {problem}");
+        }
+    }
+    for repository in &inspection.repositories {
+        for package in &repository.packages {
+            let _ = writeln!(text, "package  {package}  in {}", repository.folder);
+        }
+    }
+    text
+}

@@ -1,0 +1,198 @@
+//! `sealift image`: what skopeo and hardlink did.
+
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use images::pull::{Options, Request};
+use images::{Platform, Reference, Store, check, dir_layout};
+use serde_json::json;
+
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, Form, size};
+use crate::progress::Blobs;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Pull images, every byte checked, into DIR/<name>/<tag>/ in skopeo's dir: layout
+    #[command(
+        after_help = "Examples:\n  sealift image pull docker.io/library/alpine:3.20.1 --into images\n  \
+                            sealift image pull registry.k8s.io/pause:3.9@sha256:e6f1… --into images --platform linux/amd64"
+    )]
+    Pull(Pull),
+    /// List the images of a folder, with their digests
+    Ls {
+        /// The folder, `images` of an archive
+        folder: PathBuf,
+        /// The form of the report
+        #[arg(long, value_enum, default_value_t)]
+        output: Form,
+    },
+    /// Check every manifest and blob of a folder of images
+    #[command(
+        after_help = "Exit codes: 0 whole, 1 something is missing, extra or damaged (all of it is named)"
+    )]
+    Check {
+        /// The folder
+        folder: PathBuf,
+        /// The form of the report
+        #[arg(long, value_enum, default_value_t)]
+        output: Form,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pull {
+    /// The images: `[host/]repository[:tag][@sha256:…]`
+    #[arg(required = true)]
+    references: Vec<String>,
+    /// The folder that takes them
+    #[arg(long, value_name = "DIR")]
+    into: PathBuf,
+    /// Which platforms of an index to keep (repeatable) [default: all]
+    #[arg(long, value_name = "OS/ARCH")]
+    platform: Vec<String>,
+    /// The content store [default: SEALIFT_CACHE, else `.store` in DIR]
+    #[arg(long, value_name = "DIR", env = "SEALIFT_CACHE", hide_env_values = true)]
+    store: Option<PathBuf>,
+    /// Look here first for a registry's images: `docker.io=https://mirror/path` (repeatable)
+    #[arg(long, value_name = "HOST=URL", value_parser = mirror)]
+    mirror: Vec<(String, String)>,
+    /// Speak plain HTTP to this registry (repeatable)
+    #[arg(long, value_name = "HOST")]
+    plain_http: Vec<String>,
+    /// Credentials: docker's config.json or podman's auth.json
+    #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE", hide_env_values = true)]
+    auth_file: Option<PathBuf>,
+    /// A PEM file of certificate authorities to trust beside the system's (repeatable)
+    #[arg(long, value_name = "FILE")]
+    ca: Vec<PathBuf>,
+    /// The form of the report
+    #[arg(long, value_enum, default_value_t)]
+    output: Form,
+}
+
+fn mirror(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((host, url)) if !host.is_empty() && url.starts_with("http") => {
+            Ok((host.to_owned(), url.to_owned()))
+        }
+        _ => Err("expected HOST=URL".into()),
+    }
+}
+
+pub(crate) fn run(command: Command) -> Outcome {
+    match command {
+        Command::Pull(arguments) => pull(arguments),
+        Command::Ls { folder, output } => list(&folder, output),
+        Command::Check { folder, output } => check(&folder, output),
+    }
+}
+
+fn pull(arguments: Pull) -> Outcome {
+    let platforms = arguments
+        .platform
+        .iter()
+        .map(|text| text.parse())
+        .collect::<Result<Vec<Platform>, _>>()
+        .map_err(Failure::usage_by)?;
+    let requests = arguments
+        .references
+        .iter()
+        .map(|text| request(text, &platforms))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(Failure::usage_by)?;
+    let mut options = Options {
+        plain_http: arguments.plain_http.into_iter().collect(),
+        auth_file: arguments.auth_file,
+        certificate_authorities: arguments.ca,
+        check_tags: true,
+        ..Options::default()
+    };
+    for (host, url) in arguments.mirror {
+        options.mirrors.entry(host).or_default().push(url);
+    }
+    let store = Store::open(&arguments.store.unwrap_or_else(|| arguments.into.join(".store")))?;
+    let pulled = {
+        let blobs = Blobs::start();
+        images::pull::pull(&requests, &store, &options, &blobs)?
+    };
+    for image in &pulled {
+        let folder = arguments.into.join(&image.name).join(&image.tag);
+        dir_layout::write(&store, &image.digest, &platforms, &folder)?;
+        if arguments.output == Form::Text {
+            output::print(&format!(
+                "{}:{}  {}  {}\n",
+                image.name,
+                image.tag,
+                size(image.size),
+                image.digest
+            ))?;
+        }
+    }
+    if arguments.output == Form::Json {
+        let rows: Vec<_> = pulled
+            .iter()
+            .map(|image| {
+                json!({
+                    "name": image.name, "tag": image.tag, "digest": image.digest.to_string(),
+                    "mediaType": image.kind.media_type(), "bytes": image.size,
+                })
+            })
+            .collect();
+        output::json(&rows)?;
+    }
+    Ok(())
+}
+
+/// The name to save an image as is the last part of its repository; without a tag its digest names it.
+fn request(text: &str, platforms: &[Platform]) -> Result<Request, images::reference::ParseError> {
+    let reference: Reference = text.parse()?;
+    let name = reference.repository().rsplit('/').next().unwrap_or_default().to_owned();
+    let tag = match (reference.tag(), reference.digest()) {
+        (Some(tag), _) => tag.to_owned(),
+        (None, Some(digest)) => format!("sha256-{}", digest.hex()),
+        (None, None) => "latest".to_owned(),
+    };
+    Ok(Request { name, tag, reference, platforms: platforms.to_vec(), expected: None })
+}
+
+fn list(folder: &Path, form: Form) -> Outcome {
+    let mut rows = Vec::new();
+    let mut text = String::new();
+    for place in dir_layout::list(folder)? {
+        let image = dir_layout::read(&place.folder)?;
+        let bytes: u64 = image.blobs.iter().map(|blob| blob.size).sum();
+        text.push_str(&format!("{}:{}  {}  {}\n", place.name, place.tag, size(bytes), image.digest));
+        rows.push(json!({
+            "name": place.name, "tag": place.tag, "digest": image.digest.to_string(),
+            "mediaType": image.kind.media_type(), "bytes": bytes,
+        }));
+    }
+    match form {
+        Form::Json => output::json(&rows)?,
+        Form::Text => output::print(&text)?,
+    }
+    Ok(())
+}
+
+fn check(folder: &Path, form: Form) -> Outcome {
+    let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    let report = check::check(folder, threads)?;
+    match form {
+        Form::Json => {
+            let problems: Vec<_> = report
+                .problems
+                .iter()
+                .map(|problem| json!({"path": problem.path, "problem": problem.to_string()}))
+                .collect();
+            output::json(&json!({"images": report.images.len(), "problems": problems}))?;
+        }
+        Form::Text => {
+            let mut text: String = report.problems.iter().map(|problem| format!("{problem}\n")).collect();
+            text.push_str(&format!("{} images, {} problems\n", report.images.len(), report.problems.len()));
+            output::print(&text)?;
+        }
+    }
+    if report.problems.is_empty() { Ok(()) } else { Err(Failure::Failed(None)) }
+}

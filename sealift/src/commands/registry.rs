@@ -1,0 +1,210 @@
+//! `sealift registry`: what static-container-registry, nginx and a registry did.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand, ValueEnum};
+use runtime::serve::{Access, Config, Error as ServeError, Event, Log, Server, Tls};
+
+use crate::failure::{Failure, Outcome};
+use crate::output;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Index a folder of images, so that nginx serves them with a configuration of constant size
+    Index {
+        /// The folder of images
+        images: PathBuf,
+        /// The index to write [default: `registry` beside the images]
+        #[arg(long, value_name = "DIR")]
+        into: Option<PathBuf>,
+    },
+    /// Print the nginx configuration of an archive's registry
+    #[command(
+        after_help = "Example:\n  sealift registry nginx-config /srv/scality/metalk8s-2.11.0/images --repository metalk8s-2.11.0 \\\n      \
+                            > /etc/nginx/conf.d/99-metalk8s-2.11.0-registry.inc"
+    )]
+    NginxConfig {
+        /// The folder of images; `registry` lies beside it
+        images: PathBuf,
+        /// The first part of every image name that is served: `metalk8s-2.11.0`
+        #[arg(long, value_name = "NAME")]
+        repository: String,
+        /// Where nginx finds the images, if that is another path than here
+        #[arg(long, value_name = "DIR")]
+        server_root: Option<PathBuf>,
+        /// Also print what one server needs once, whatever number of archives it includes: the answer to /v2/
+        #[arg(long)]
+        with_common: bool,
+    },
+    /// Serve images and packages over HTTP, straight from ISO files
+    #[command(after_help = "Examples:\n  sealift registry serve metalk8s.iso\n  \
+                            sealift registry serve metalk8s.iso solution.iso --listen 0.0.0.0:8080 --plain-http\n  \
+                            sealift registry serve metalk8s.iso --listen 0.0.0.0:8443 --tls-certificate cert.pem --tls-key key.pem\n\n\
+                            Addresses, for the archive MetalK8s 2.11.0:\n  \
+                            images     HOST/metalk8s-2.11.0/IMAGE:TAG  (and HOST/IMAGE:TAG if it is the only archive)\n  \
+                            packages   http://HOST/metalk8s-2.11.0/redhat/8/REPOSITORY-el8/\n  \
+                            files      http://HOST/archives/metalk8s-2.11.0/\n  \
+                            state      /healthz /readyz /metrics")]
+    Serve(Serve),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// ISO files, the folders they are mounted at, or folders of images
+    #[arg(required = true)]
+    archives: Vec<PathBuf>,
+    /// The address to listen on (repeatable)
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    listen: Vec<SocketAddr>,
+    /// Speak HTTP without TLS to other machines too
+    #[arg(long, conflicts_with_all = ["tls_certificate", "tls_key"])]
+    plain_http: bool,
+    /// The server's certificate chain, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// The certificate's key, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+    /// Only answer clients with a certificate by one of these authorities, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_client_ca: Option<PathBuf>,
+    /// What to log of requests
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    access_log: AccessLog,
+    /// Do not check all content in the background; it is still checked when it is first asked for
+    #[arg(long)]
+    no_background_check: bool,
+}
+
+/// The forms of the access log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AccessLog {
+    /// Requests are not logged
+    #[default]
+    Off,
+    /// A JSON document per request on standard output
+    Json,
+}
+
+pub(crate) fn run(command: Command) -> Outcome {
+    match command {
+        Command::Index { images, into } => {
+            let into = into.unwrap_or_else(|| images.parent().unwrap_or(&images).join("registry"));
+            images::registry::index(&images, &into)?;
+            output::print(&format!("{}\n", into.display()))?;
+            Ok(())
+        }
+        Command::NginxConfig { images, repository, server_root, with_common } => {
+            let root = std::path::absolute(server_root.unwrap_or(images))?;
+            let config =
+                images::nginx::render(&repository, &root.to_string_lossy()).map_err(Failure::usage_by)?;
+            if with_common {
+                output::print(images::nginx::common())?;
+            }
+            output::print(&config)?;
+            Ok(())
+        }
+        Command::Serve(serve) => self::serve(serve),
+    }
+}
+
+fn serve(serve: Serve) -> Outcome {
+    let tls = match (serve.tls_certificate, serve.tls_key) {
+        (Some(certificate), Some(key)) => {
+            Some(Tls { certificate, key, client_authorities: serve.tls_client_ca })
+        }
+        _ => None,
+    };
+    if tls.is_none() && !serve.plain_http {
+        if let Some(address) = serve.listen.iter().find(|address| !address.ip().is_loopback()) {
+            return Err(Failure::usage(format!(
+                "{address} can be reached by other machines and there is no certificate"
+            ))
+            .remedy("give --tls-certificate and --tls-key, or say --plain-http"));
+        }
+    }
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let config = Config {
+        listen: serve.listen,
+        archives: serve.archives,
+        tls,
+        check_in_background: !serve.no_background_check,
+        log: Arc::new(Lines { access: serve.access_log == AccessLog::Json }),
+        ..Config::default()
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // Sockets are registered with the runtime they are bound in.
+    let _inside = runtime.enter();
+    let server = Server::bind(config).map_err(unbound)?;
+    for address in server.local_addrs() {
+        output::print(&format!("listening on {scheme}://{address}\n"))?;
+    }
+    runtime.block_on(server.run(stop()))?;
+    Ok(())
+}
+
+fn unbound(error: ServeError) -> Failure {
+    let in_use = matches!(error, ServeError::InUse { .. });
+    let failure = Failure::from(error);
+    if in_use {
+        failure.remedy("choose another port with --listen, or stop what listens there")
+    } else {
+        failure
+    }
+}
+
+/// SIGINT or SIGTERM: the server finishes what it has begun and ends.
+async fn stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// Messages on standard error, requests on standard output.
+#[derive(Debug)]
+struct Lines {
+    access: bool,
+}
+
+impl Log for Lines {
+    fn access(&self, access: &Access<'_>) {
+        if !self.access {
+            return;
+        }
+        let line = serde_json::json!({
+            "peer": access.peer, "method": access.method, "target": access.target, "status": access.status,
+            "bytes": access.bytes, "complete": access.complete, "seconds": access.duration.as_secs_f64(),
+            "userAgent": access.user_agent,
+        });
+        // A log that nobody reads any more must not stop the server.
+        let _ = output::print(&format!("{line}\n"));
+    }
+
+    fn event(&self, event: &Event) {
+        match event {
+            Event::Serving { archive, id, repositories } => {
+                let id = id.as_deref().unwrap_or("a folder of images");
+                output::note(&format!("serving {} ({id}): {repositories} image names", archive.display()));
+            }
+            Event::NotServed { archive, problem } => {
+                output::warn(&format!("{}: not served: {problem}", archive.display()))
+            }
+            Event::Damaged { archive, digest, problem } => {
+                output::warn(&format!("{}: damaged: {digest}: {problem}", archive.display()));
+            }
+            Event::Connection { problem } => output::warn(problem),
+            Event::Draining => output::note("stopping: no new connections, those open come to their end"),
+            other => output::note(&format!("{other:?}")),
+        }
+    }
+}
