@@ -15,10 +15,15 @@
 {%- else %}
   {%- do errors.append(path ~ ": no such file") %}
 {%- endif %}
-{%- if errors %}
 metalk8s:
+{%- set sealift = salt["config.get"]("metalk8s_sealift", "") %}
+{%- if sealift %}
+  sealift: {{ sealift | tojson }}
+{%- endif %}
+{%- if errors %}
   _errors: {{ errors | tojson }}
 {%- else %}
+  archives: {{ (config.get("archives") or []) | tojson }}
   {%- set networks = config.get("networks") or {} %}
   {%- set planes = {} %}
   {%- for plane, key in [("control_plane", "controlPlane"), ("workload_plane", "workloadPlane")] %}
@@ -30,10 +35,4 @@ metalk8s:
   {%- endfor %}
 networks: {{ dict(planes, pod=networks.get("pods", "10.233.0.0/16"), service=networks.get("services", "10.96.0.0/12")) | tojson }}
 proxies: {{ (config.get("proxies") or {}) | tojson }}
-metalk8s:
-  {%- set sealift = salt["config.get"]("metalk8s_sealift", "") %}
-  {%- if sealift %}
-  sealift: {{ sealift | tojson }}
-  {%- endif %}
-  archives: {{ (config.get("archives") or []) | tojson }}
 {%- endif %}

@@ -3,3 +3,5 @@
 
 mod images;
 mod packages;
+mod salt;
+mod scripts;

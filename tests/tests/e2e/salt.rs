@@ -1,0 +1,346 @@
+//! The Salt tree, rendered and applied by Salt on this machine as on a node without a master.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use tests::peer;
+
+const SALTENV: &str = "metalk8s-2.11.0-dev";
+
+const BOOTSTRAP: &str = "\
+apiVersion: metalk8s.scality.com/v1alpha3
+kind: BootstrapConfiguration
+networks:
+  controlPlane:
+    cidr: 10.0.0.0/24
+    ingress:
+      ip: 10.0.0.100
+  workloadPlane:
+    cidr: [10.1.0.0/24, 10.2.0.0/24]
+# The archives of this site.
+archives:
+  - /archives/one.iso  # the first
+  - /archives/two.iso
+
+proxies: {}
+";
+
+/// A program with the answers of `sealift` that states ask for; the end-to-end tests of the binary have the real one.
+const SEALIFT: &str = r#"#!/bin/sh
+case "$1 $2 $3" in
+"iso cat /archives/one.iso") printf '# product\nNAME=MetalK8s\nVERSION=2.11.0-dev\n' ;;
+"iso cat /archives/two.iso") printf 'NAME="MetalK8s"\nVERSION="2.10.0"\n' ;;
+"iso cat /archives/evil.iso") printf 'NAME=MetalK8s\nVERSION=../../etc\n' ;;
+"iso cat "*) echo "$3: no such file" >&2; exit 2 ;;
+"archive verify /archives/one.iso") echo "damaged: images/x" >&2; exit 1 ;;
+*) exit 3 ;;
+esac
+"#;
+
+/// A node with a configuration of its own below a scratch folder.
+struct Node {
+    salt_call: PathBuf,
+    scratch: tempfile::TempDir,
+}
+
+/// What a run of Salt gave.
+struct Run {
+    success: bool,
+    /// The answer; null where there is none.
+    local: Value,
+    said: String,
+}
+
+impl Node {
+    fn new(bootstrap: &str, grains: &Value) -> Option<Self> {
+        let salt_call = peer::find("salt-call")?;
+        let scratch = tempfile::tempdir().unwrap();
+        let root = scratch.path();
+        let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        fs::write(root.join("bootstrap.yaml"), bootstrap).unwrap();
+        fs::write(root.join("sealift"), SEALIFT).unwrap();
+        fs::set_permissions(root.join("sealift"), fs::Permissions::from_mode(0o755)).unwrap();
+        let minion = json!({
+            "file_client": "local",
+            "root_dir": root,
+            "id": "bootstrap",
+            "saltenv": SALTENV,
+            "pillarenv": SALTENV,
+            "file_roots": {SALTENV: [project.join("salt/salt")]},
+            "pillar_roots": {SALTENV: [project.join("salt/pillar")]},
+            "metalk8s_sealift": root.join("sealift"),
+            "metalk8s_bootstrap_config": root.join("bootstrap.yaml"),
+            "grains": grains,
+        });
+        // YAML is a superset of JSON.
+        fs::write(root.join("minion"), minion.to_string()).unwrap();
+        Some(Self { salt_call, scratch })
+    }
+
+    /// A node that also knows the tree's own modules.
+    fn rocky(bootstrap: &str) -> Option<Self> {
+        let node = Self::new(bootstrap, &json!({"os": "Rocky", "os_family": "RedHat", "osmajorrelease": 8}))?;
+        let run = node.call(&["saltutil.sync_modules", &format!("saltenv={SALTENV}")]);
+        assert!(run.success, "{}", run.said);
+        Some(node)
+    }
+
+    fn path(&self, relative: &str) -> PathBuf {
+        self.scratch.path().join(relative)
+    }
+
+    fn call(&self, arguments: &[&str]) -> Run {
+        let mut command = Command::new(&self.salt_call);
+        command.args(["--local", "--retcode-passthrough", "--out=json", "--log-level=error", "--config-dir"]);
+        let output = command.arg(self.scratch.path()).args(arguments).stdin(Stdio::null()).output().unwrap();
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        Run { success: output.status.success(), local: answer["local"].clone(), said }
+    }
+
+    fn pillar(&self, more: &Value) -> String {
+        // Nothing outside the scratch folder is looked at, mounted or unmounted.
+        let mut metalk8s = json!({
+            "mount_root": self.path("srv"),
+            "registry": {"environment_file": self.path("sysconfig")},
+            "repo": {"directory": self.path("yum.repos.d")},
+            "containerd": {"certs_dir": self.path("certs.d")},
+        });
+        for (section, values) in more.as_object().unwrap() {
+            for (key, value) in values.as_object().unwrap() {
+                metalk8s[section][key] = value.clone();
+            }
+        }
+        format!("pillar={}", json!({"metalk8s": metalk8s}))
+    }
+
+    fn apply(&self, states: &str, more: &Value) -> Run {
+        self.call(&["state.apply", states, &self.pillar(more)])
+    }
+
+    fn show(&self, states: &str, more: &Value) -> Run {
+        self.call(&["state.show_sls", states, &self.pillar(more)])
+    }
+}
+
+impl Run {
+    /// The results of all states and whether they changed something.
+    fn results(&self) -> Vec<(bool, bool)> {
+        let states = self.local.as_object().unwrap_or_else(|| panic!("{}", self.said)).values();
+        states
+            .map(|state| {
+                let changed = !state["changes"].as_object().is_none_or(serde_json::Map::is_empty);
+                (state["result"].as_bool().unwrap_or_else(|| panic!("{}", self.said)), changed)
+            })
+            .collect()
+    }
+
+    /// The argument `name` of the state `id` in what `state.show_sls` answers.
+    fn argument(&self, id: &str, module: &str, name: &str) -> Value {
+        let arguments = self.local[id][module].as_array().unwrap_or_else(|| panic!("{id}: {}", self.said));
+        let found = arguments.iter().find_map(|argument| argument.get(name));
+        found.unwrap_or_else(|| panic!("{id}: {name}: {}", self.said)).clone()
+    }
+}
+
+#[test]
+fn what_is_applied_is_there_and_stays_as_it_is() {
+    let Some(node) = Node::rocky(BOOTSTRAP) else { return };
+    let states =
+        "metalk8s.repo,metalk8s.container-engine,metalk8s.registry.configured,metalk8s.archives.unmounted";
+    let endpoints = json!({"registry": {"endpoints": ["http://10.0.0.1:8080", "http://10.0.0.2:8080"]}});
+
+    let first = node.apply(states, &endpoints);
+    assert!(first.success, "{}", first.said);
+    assert_eq!(first.results().iter().filter(|(_, changed)| *changed).count(), 3, "{}", first.said);
+    assert_eq!(
+        fs::read_to_string(node.path("certs.d/metalk8s-registry-from-config.invalid/hosts.toml")).unwrap(),
+        "# Generated by the Salt state metalk8s.container-engine.containerd.configured of metalk8s-2.11.0-dev.\n\
+         # Changes are overwritten.\n\n\
+         # The last resort. It is one of the mirrors, so that no pull ever leaves the site.\n\
+         server = \"http://10.0.0.1:8080\"\n\n\
+         # Every node that serves, in the order in which they are tried.\n\n\
+         [host.\"http://10.0.0.1:8080\"]\n  capabilities = [\"pull\", \"resolve\"]\n\n\
+         [host.\"http://10.0.0.2:8080\"]\n  capabilities = [\"pull\", \"resolve\"]\n"
+    );
+    let repository = fs::read_to_string(node.path("yum.repos.d/metalk8s-scality.repo")).unwrap();
+    for line in [
+        "# Generated by the Salt state metalk8s.repo.configured of metalk8s-2.11.0-dev. Changes are overwritten.",
+        "[metalk8s-scality]",
+        "baseurl=http://10.0.0.1:8080/metalk8s-2.11.0-dev/redhat/8/scality-el8",
+        "        http://10.0.0.2:8080/metalk8s-2.11.0-dev/redhat/8/scality-el8",
+        "proxy=_none_",
+        "priority=1",
+    ] {
+        assert!(repository.lines().any(|found| found == line), "{line} is not in\n{repository}");
+    }
+    let service = fs::read_to_string(node.path("sysconfig")).unwrap();
+    assert!(
+        service.starts_with("# Generated by the Salt state metalk8s.registry.configured of "),
+        "{service}"
+    );
+    assert!(
+        service.ends_with(
+            "\nSEALIFT_LISTEN=0.0.0.0:8080\nSEALIFT_ARCHIVES=/archives/two.iso /archives/one.iso\n"
+        ),
+        "{service}"
+    );
+
+    let second = node.apply(states, &endpoints);
+    assert!(second.results().iter().all(|state| *state == (true, false)), "{}", second.said);
+}
+
+#[test]
+fn archives_are_verified_and_then_mounted() {
+    let Some(node) = Node::rocky(BOOTSTRAP) else { return };
+    let shown = node.show("metalk8s.archives", &json!({}));
+    for (name, iso) in
+        [("metalk8s-2.11.0-dev", "/archives/one.iso"), ("metalk8s-2.10.0", "/archives/two.iso")]
+    {
+        let mount = format!("Mount archive {name}");
+        let place = node.path("srv").join(name);
+        assert_eq!(shown.argument(&mount, "mount", "name").as_str(), place.to_str());
+        assert_eq!(shown.argument(&mount, "mount", "device"), iso);
+        assert_eq!(shown.argument(&mount, "mount", "fstype"), "iso9660");
+        assert_eq!(
+            shown.argument(&mount, "mount", "opts"),
+            json!(["ro", "loop", "nodev", "nosuid", "nofail"])
+        );
+        assert_eq!(
+            shown.argument(&mount, "mount", "require"),
+            json!([{"cmd": format!("Verify archive {name}")}])
+        );
+    }
+
+    // A damaged archive is not mounted. Only this one is listed, so that nothing is mounted where this runs.
+    let only_damaged = BOOTSTRAP.replace("  - /archives/two.iso\n", "");
+    fs::write(node.path("bootstrap.yaml"), only_damaged).unwrap();
+    let run = node.apply("metalk8s.archives", &json!({}));
+    assert!(!run.success && run.results() == [(false, true), (false, false)], "{}", run.said);
+    assert!(run.said.contains("damaged: images/x") && run.said.contains("requisite"), "{}", run.said);
+}
+
+#[test]
+fn states_fit_the_system_and_the_place() {
+    let rows = [
+        (json!({"os": "CentOS", "os_family": "RedHat", "osmajorrelease": 7}), json!({}), Ok(7)),
+        (json!({"os": "RedHat", "os_family": "RedHat", "osmajorrelease": 7}), json!({}), Ok(7)),
+        (json!({"os": "RedHat", "os_family": "RedHat", "osmajorrelease": 8}), json!({}), Ok(8)),
+        (
+            json!({"os": "Rocky", "os_family": "RedHat", "osmajorrelease": 8}),
+            json!({"repo": {"local_mode": true}}),
+            Err("/srv/metalk8s-2.11.0-dev/packages/redhat/8/metalk8s-scality-el8"),
+        ),
+        (
+            json!({"os": "Debian", "os_family": "Debian", "osmajorrelease": 12}),
+            json!({}),
+            Err("packages for the RedHat family, and this is Debian"),
+        ),
+    ];
+    for (grains, pillar, expected) in rows {
+        let Some(node) = Node::new(BOOTSTRAP, &grains) else { return };
+        let shown = node.show("metalk8s.repo", &pillar);
+        let text = match expected {
+            Ok(release) => format!("http://10.0.0.100:8080/{SALTENV}/redhat/{release}/scality-el{release}"),
+            Err(text) => text.to_owned(),
+        };
+        assert!(shown.success && shown.said.contains(&text), "{grains}: {text}\n{}", shown.said);
+    }
+}
+
+#[test]
+fn without_a_place_to_pull_from_a_state_fails_and_says_so() {
+    let Some(node) = Node::rocky("apiVersion: metalk8s.scality.com/v1alpha3\nkind: BootstrapConfiguration\n")
+    else {
+        return;
+    };
+    for state in ["metalk8s.container-engine", "metalk8s.repo"] {
+        let run = node.apply(state, &json!({}));
+        assert!(!run.success && run.said.contains("metalk8s:registry:endpoints"), "{}", run.said);
+    }
+    let run = node.apply("metalk8s.archives", &json!({}));
+    assert!(run.success && run.results() == [(true, false)], "{}", run.said);
+}
+
+#[test]
+fn a_wrong_bootstrap_configuration_is_named() {
+    for (bootstrap, expected) in [
+        (
+            "kind: Something\napiVersion: metalk8s.scality.com/v1alpha3\n",
+            "expected the kind BootstrapConfiguration",
+        ),
+        ("kind: BootstrapConfiguration\napiVersion: v1\n", "expected an apiVersion metalk8s.scality.com/"),
+    ] {
+        let Some(node) = Node::rocky(bootstrap) else { return };
+        let run = node.show("metalk8s.archives", &json!({}));
+        assert!(!run.success && run.said.contains(expected), "{}", run.said);
+    }
+}
+
+/// Calls `configure_archive` of the tree's module for each archive in turn, as Salt's loader would, and prints what came
+/// of it: a process of Salt for each would take a second.
+const CONFIGURE: &str = r#"
+import importlib.util, json, subprocess, sys
+module, sealift, config, *archives = sys.argv[1:]
+spec = importlib.util.spec_from_file_location("metalk8s", module)
+metalk8s = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(metalk8s)
+def run_all(command, **kwargs):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    return {"retcode": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
+metalk8s.__salt__ = {"cmd.run_all": run_all}
+metalk8s.__pillar__ = {"metalk8s": {"sealift": sealift}}
+answers = []
+for archive in archives:
+    try:
+        answers.append(metalk8s.configure_archive(archive, config))
+    except metalk8s.CommandExecutionError as error:
+        answers.append(str(error))
+print(json.dumps(answers))
+"#;
+
+#[test]
+fn an_archive_is_added_to_the_configuration_once_and_the_rest_stays() {
+    let Some(node) = Node::new("", &json!({})) else { return };
+    let config = node.path("bootstrap.yaml");
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("../salt/salt/_modules/metalk8s.py");
+    let configure = |archives: &[&str]| -> Value {
+        // The Python that Salt is installed in.
+        let mut command = Command::new(node.salt_call.with_file_name("python3"));
+        command.args(["-W", "ignore", "-c", CONFIGURE]).arg(&module).arg(node.path("sealift")).arg(&config);
+        serde_json::from_slice(&peer::run(command.args(archives)).stdout).unwrap()
+    };
+    let head = "# Ours.\nkind: BootstrapConfiguration\n";
+    for (before, after) in [
+        (
+            "archives:\n  - /a.iso # first\nca: {}\n",
+            "archives:\n  - /a.iso # first\n  - /archives/one.iso\nca: {}\n",
+        ),
+        ("archives:\n- /a.iso\n", "archives:\n- /a.iso\n- /archives/one.iso\n"),
+        ("archives: []\nca: {}\n", "archives: \n  - /archives/one.iso\nca: {}\n"),
+        ("", "archives:\n  - /archives/one.iso\n"),
+    ] {
+        fs::write(&config, format!("{head}{before}")).unwrap();
+        assert_eq!(configure(&["/archives/one.iso", "/archives/one.iso"]), json!([true, false]));
+        assert_eq!(fs::read_to_string(&config).unwrap(), format!("{head}{after}"));
+    }
+
+    let flow = format!("{head}archives: [/a.iso]\n");
+    fs::write(&config, &flow).unwrap();
+    let wrong = [
+        ("/archives/one.iso", "write it as a list with one `- path` a line"),
+        ("/archives/missing.iso", "cannot read product.txt"),
+        ("/archives/evil.iso", "is no version"),
+        ("relative.iso", "expected an absolute path"),
+        ("/archives/a b.iso", "expected an absolute path"),
+    ];
+    let answers = configure(&wrong.map(|(archive, _)| archive));
+    for ((archive, expected), answer) in wrong.iter().zip(answers.as_array().unwrap()) {
+        assert!(answer.as_str().is_some_and(|answer| answer.contains(expected)), "{archive}: {answer}");
+    }
+    assert_eq!(fs::read_to_string(&config).unwrap(), flow);
+}
