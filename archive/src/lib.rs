@@ -11,6 +11,13 @@
 //! std::fs::write(root.join("README"), "Hello.\n")?;
 //! archive::sums::write(root, &archive::sums::digest_file)?;
 //!
+//! // Beyond the air gap:
+//! let report = archive::verify(root, &archive::verify::Options::default(), &())?;
+//! assert!(report.ok);
+//!
+//! std::fs::write(root.join("README"), "Hullo.\n")?;
+//! let report = archive::verify(root, &archive::verify::Options::default(), &())?;
+//! assert_eq!(report.findings[0].path, "README");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -5,6 +5,7 @@
 //! unpacked. A file that several names share is hashed once.
 
 mod hash;
+mod one_pass;
 mod report;
 
 use std::collections::{BTreeMap, HashMap};
@@ -115,20 +116,15 @@ impl Work {
         Ok(work)
     }
 
-    /// The bytes that [`Work::run`] reports as progress, all told.
+    /// The bytes that [`Work::run`] reports as progress, all told: of the image where both sums come from one read of
+    /// it, else of the files.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        let content: u64 = self.jobs.iter().map(|job| job.entry.size).sum();
-        content + self.image_bytes()
-    }
-
-    /// The bytes under the implanted MD5; 0 where it is not checked.
-    fn image_bytes(&self) -> u64 {
         match &self.tree {
             Tree::Iso(image) if self.options.implanted_md5 => {
                 image.file().metadata().map_or(0, |data| data.len())
             }
-            _ => 0,
+            _ => self.jobs.iter().map(|job| job.entry.size).sum(),
         }
     }
 
@@ -171,8 +167,12 @@ impl Work {
         for (path, digest) in listed.into_iter().flatten() {
             self.findings.push(Finding::new(&path, Problem::Missing { expected: Some(hex::encode(digest)) }));
         }
-        if matches!(self.tree, Tree::Iso(_)) {
-            self.jobs.sort_by_key(|job| first_byte(&self.tree, job));
+        if let Tree::Iso(image) = &self.tree {
+            let found = image.file().metadata().map_or(0, |data| data.len());
+            let expected = image.declared_bytes();
+            if found < expected {
+                self.findings.push(Finding::new("", Problem::Truncated { expected, found }));
+            }
         }
         Ok(())
     }
@@ -210,7 +210,9 @@ impl Work {
     /// Reads and hashes everything, and says what is wrong. `progress` hears of [`Work::bytes`] bytes.
     #[must_use]
     pub fn run(mut self, progress: &dyn iso::Progress) -> Report {
-        let (md5, hashed) = hash::all(&self.tree, &self.jobs, &self.options, progress);
+        let progress = hash::Capped::new(progress, self.bytes());
+        let (md5, hashed) = hash::all(&self.tree, &self.jobs, &self.options, &progress);
+        progress.finish();
         for (job, result) in self.jobs.iter().zip(hashed) {
             match result {
                 Err(error) => self.findings.extend(
@@ -263,12 +265,6 @@ fn identity(location: &Location) -> Identity {
         return Identity::Inode(data.dev(), data.ino());
     }
     Identity::Pieces(location.pieces.iter().map(|piece| (piece.offset, piece.len)).collect())
-}
-
-fn first_byte(tree: &Tree, job: &Job) -> u64 {
-    let path = job.paths.first().map_or("", String::as_str);
-    let location = tree.locate_entry(path, &job.entry).ok();
-    location.and_then(|location| location.at(0)).map_or(0, |piece| piece.offset)
 }
 
 #[cfg(test)]

@@ -147,3 +147,70 @@ fn the_report_as_json() {
     assert_eq!(json["product"]["name"], "Sample");
     assert_eq!(json["ok"], false);
 }
+
+/// An ISO of the sample, and where in it a file lies.
+fn iso_of(root: &Path) -> tempfile::NamedTempFile {
+    let options = iso::Options { volume_id: "Sample 1.0".into(), source_date: 1, ..iso::Options::default() };
+    let image = tempfile::NamedTempFile::new().expect("a file");
+    iso::Plan::from_dir(root, &options).and_then(|plan| plan.write_file(image.path(), &())).expect("written");
+    image
+}
+
+fn place(image: &Path, path: &str) -> Piece {
+    Tree::open(image).and_then(|tree| tree.locate(path)).expect("located").pieces[0]
+}
+
+#[test]
+fn an_iso_is_held_to_both_sums() {
+    let folder = sample();
+    let image = iso_of(folder.path());
+    let report = check(image.path());
+    assert_eq!(findings(&report), [""; 0]);
+    assert!(report.ok && matches!(report.implanted_md5, ImplantedMd5::Passed { .. }), "{report:?}");
+    assert_eq!(report.images.intact, ["library/app:1.0"]);
+
+    let layer = format!("images/library/app/1.0/{}", Digest::of(LAYER).hex());
+    let mut bytes = fs::read(image.path()).expect("read");
+    bytes[usize::try_from(place(image.path(), &layer).offset).expect("small") + 5] ^= 4;
+    fs::write(image.path(), &bytes).expect("written");
+    let report = check(image.path());
+    assert!(matches!(report.implanted_md5, ImplantedMd5::Failed { .. }));
+    let [finding] = &report.findings[..] else { panic!("{:?}", report.findings) };
+    assert_eq!((finding.path.as_str(), report.images.damaged.len()), (layer.as_str(), 1));
+
+    // A byte that no file consists of: the MD5 alone finds it.
+    let mut bytes = fs::read(iso_of(folder.path()).path()).expect("read");
+    bytes[100] ^= 1;
+    fs::write(image.path(), &bytes).expect("written");
+    let report = check(image.path());
+    assert!(
+        !report.ok
+            && report.findings.is_empty()
+            && matches!(report.implanted_md5, ImplantedMd5::Failed { .. })
+    );
+}
+
+#[test]
+fn a_truncated_iso_names_what_is_lost() {
+    let folder = sample();
+    let image = iso_of(folder.path());
+    let whole = fs::metadata(image.path()).expect("there").len();
+    let top = place(image.path(), "salt/top.sls").offset;
+    fs::File::options().write(true).open(image.path()).and_then(|file| file.set_len(top)).expect("cut");
+    let report = check(image.path());
+    let found = findings(&report).join("\n");
+    let first = format!("the archive: truncated: the image file has {top} bytes, {whole} are needed");
+    assert!(found.starts_with(&first), "{found}");
+    assert!(found.contains("salt/top.sls: truncated"), "{found}");
+    assert!(!report.ok && matches!(report.implanted_md5, ImplantedMd5::Failed { .. }));
+}
+
+#[test]
+fn an_iso_is_inspected_in_place() {
+    let folder = sample();
+    let image = iso_of(folder.path());
+    let found = crate::inspect(image.path()).expect("inspected");
+    assert_eq!(found.volume_id.as_deref(), Some("Sample 1.0"));
+    assert_eq!((found.files, found.images.len(), found.repositories.len()), (9, 1, 1));
+    assert_eq!(found.images[0].platforms, ["linux/amd64"]);
+}

@@ -10,6 +10,9 @@ use super::{Config, Error, Server};
 use site::{Running, archive, descriptor, image, iso_of, layer, put, write_image};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// Header fields of a request.
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// Every test of what is served runs against a folder and against the ISO made of it.
@@ -59,7 +62,7 @@ fn parts_of_blobs() {
         let path = format!("/v2/app/blobs/{}", app.layer);
         let whole = layer(300_001, 1);
         let etag = format!("\"{}\"", app.layer);
-        let cases: [(&[(&str, &str)], u16, &[u8], &str); 8] = [
+        let cases: [(Fields<'_>, u16, &[u8], &str); 8] = [
             (&[("Range", "bytes=0-9")], 206, &whole[..10], "bytes 0-9/300001"),
             (&[("Range", "bytes=299990-")], 206, &whole[299_990..], "bytes 299990-300000/300001"),
             (&[("Range", "bytes=-5")], 206, &whole[299_996..], "bytes 299996-300000/300001"),
@@ -215,7 +218,7 @@ fn packages_and_files() {
         assert_eq!((whole.status, &whole.body[..]), (200, &b"text"[..]));
         let etag = whole.header("etag").to_owned();
         let modified = whole.header("last-modified").to_owned();
-        let cases: [(&[(&str, &str)], u16, &[u8]); 4] = [
+        let cases: [(Fields<'_>, u16, &[u8]); 4] = [
             (&[("Range", "bytes=1-2")], 206, b"ex"),
             (&[("If-None-Match", &etag)], 304, b""),
             (&[("If-Modified-Since", &modified)], 304, b""),

@@ -1,0 +1,165 @@
+//! One read of an ISO for both sums: while the check of the implanted MD5 fetches the image from front to back, the
+//! files in it are hashed from the same bytes. MD5 and SHA-256 run on two threads, for the reading is on its own.
+
+use std::fs::File;
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Job, Sha256Sum};
+use crate::tree::{Piece, Tree};
+
+/// The image file as a source that hashes what is read through it.
+pub(super) struct Tee<'a> {
+    file: &'a File,
+    files: Mutex<Files>,
+}
+
+/// The files in the order of their places, and how far the reading has come.
+struct Files {
+    position: u64,
+    queue: std::vec::IntoIter<Queued>,
+    current: Option<(Queued, Sha256)>,
+    done: Vec<Option<Sha256Sum>>,
+}
+
+/// A file whose bytes are still to come.
+struct Queued {
+    job: usize,
+    pieces: Vec<Piece>,
+}
+
+impl<'a> Tee<'a> {
+    /// Hashes those of `jobs` whose bytes lie in ascending order and do not overlap those of another: all that an
+    /// honest builder writes. The others are left to be read on their own.
+    pub(super) fn new(file: &'a File, tree: &Tree, jobs: &[Job]) -> Self {
+        let mut queue = Vec::new();
+        for (job, described) in jobs.iter().enumerate() {
+            let path = described.paths.first().map_or("", String::as_str);
+            if let Ok(location) = tree.locate_entry(path, &described.entry) {
+                let mut pieces = location.pieces.into_vec();
+                pieces.retain(|piece| piece.len > 0);
+                queue.push(Queued { job, pieces });
+            }
+        }
+        queue.sort_by_key(|queued| queued.pieces.first().map_or(0, |piece| piece.offset));
+        let mut end = 0;
+        queue.retain(|queued| {
+            let mut after = end;
+            let ascending = queued.pieces.iter().all(|piece| {
+                let fits = piece.offset >= after;
+                after = piece.offset.saturating_add(piece.len);
+                fits
+            });
+            if ascending {
+                end = after;
+            }
+            ascending && !queued.pieces.is_empty()
+        });
+        let files =
+            Files { position: 0, queue: queue.into_iter(), current: None, done: vec![None; jobs.len()] };
+        Self { file, files: Mutex::new(files) }
+    }
+
+    /// The sums of the jobs that were read to their end; `None` for the others.
+    pub(super) fn finish(self) -> Vec<Option<Sha256Sum>> {
+        self.files.into_inner().unwrap_or_else(PoisonError::into_inner).done
+    }
+}
+
+impl iso::ReadAt for Tee<'_> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let count = iso::ReadAt::read_at(self.file, buffer, offset)?;
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        // The descriptors are looked at out of turn.
+        if offset == files.position {
+            files.take(buffer.get(..count).unwrap_or_default());
+        }
+        Ok(count)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        iso::ReadAt::size(self.file)
+    }
+}
+
+impl Files {
+    /// Takes the bytes at the position.
+    fn take(&mut self, bytes: &[u8]) {
+        let (start, end) = (self.position, self.position + bytes.len() as u64);
+        self.position = end;
+        loop {
+            if self.current.is_none() {
+                self.current = self.queue.next().map(|queued| (queued, Sha256::new()));
+            }
+            let Some((queued, hash)) = &mut self.current else { return };
+            let mut missed = false;
+            while let Some(piece) = queued.pieces.first_mut() {
+                if piece.offset >= end {
+                    return;
+                }
+                let until = end.min(piece.offset.saturating_add(piece.len));
+                let within = |at: u64| at.checked_sub(start).and_then(|at| usize::try_from(at).ok());
+                let now = within(piece.offset).zip(within(until)).and_then(|(from, to)| bytes.get(from..to));
+                let Some(now) = now else {
+                    missed = true;
+                    break;
+                };
+                hash.update(now);
+                piece.len -= now.len() as u64;
+                piece.offset = until;
+                if piece.len > 0 {
+                    return;
+                }
+                queued.pieces.remove(0);
+            }
+            if missed {
+                self.current = None;
+                continue;
+            }
+            if let Some((queued, hash)) = self.current.take()
+                && let Some(done) = self.done.get_mut(queued.job)
+            {
+                *done = Some(hash.finalize().into());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hashed(pieces: &[&[(u64, u64)]], content: &[u8], step: usize) -> Vec<Option<Sha256Sum>> {
+        let queue: Vec<Queued> = pieces
+            .iter()
+            .enumerate()
+            .map(|(job, pieces)| Queued {
+                job,
+                pieces: pieces.iter().map(|(offset, len)| Piece { offset: *offset, len: *len }).collect(),
+            })
+            .collect();
+        let done = vec![None; queue.len()];
+        let mut files = Files { position: 0, queue: queue.into_iter(), current: None, done };
+        content.chunks(step).for_each(|chunk| files.take(chunk));
+        files.done
+    }
+
+    #[test]
+    fn the_steps_do_not_matter() {
+        let content: Vec<u8> = (0..100_u8).collect();
+        let sum = |pieces: [&[u8]; 2]| Some(Sha256::digest(pieces.concat()).into());
+        let expected = [
+            sum([&content[..10], b""]),
+            sum([&content[10..30], &content[40..41]]),
+            sum([&content[50..], b""]),
+            // Lies in what has gone by.
+            None,
+        ];
+        for step in [1, 7, 10, 33, 100, 1000] {
+            let found = hashed(&[&[(0, 10)], &[(10, 20), (40, 1)], &[(50, 50)], &[(90, 20)]], &content, step);
+            assert_eq!(found, expected, "{step}");
+        }
+    }
+}
