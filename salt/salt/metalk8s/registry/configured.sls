@@ -12,4 +12,5 @@ Configure {{ metalk8s.registry.service }}:
     - makedirs: true
     - context:
         listen: {{ metalk8s.registry.listen }}:{{ metalk8s.registry.port }}
+        options: {{ metalk8s.registry.options | tojson }}
         archives: {{ salt["metalk8s.get_archives"]() | dictsort | map(attribute="1.iso") | list | tojson }}
