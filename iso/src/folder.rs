@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::format::descriptor::Type;
 use crate::format::record::{DIRECTORY, MORE, Record};
-use crate::format::{SECTION_MAX, SECTOR};
+use crate::format::{SECTION_MAX, SECTOR, sectors};
 use crate::layout::{Layout, Output, Place};
 use crate::rock_ridge::{self, Attributes, Name};
 use crate::tree::{Node, NodeId, NodeKind, Tree};
@@ -60,9 +60,19 @@ impl<'a> Folder<'a> {
         out.fill()
     }
 
-    fn directory(&self, id: NodeId) -> Target {
+    fn place(&self, id: NodeId) -> Place {
         let number = self.layout.views[self.view].number(id);
-        let place: Place = self.layout.places.folders[self.view].get(number).copied().unwrap_or_default();
+        self.layout.places.folders[self.view].get(number).copied().unwrap_or_default()
+    }
+
+    /// The first sector of the records' continuations, which is the one behind the records.
+    fn continuation(&self) -> u64 {
+        let place = self.place(self.id);
+        u64::from(place.sector) + sectors(place.bytes.into())
+    }
+
+    fn directory(&self, id: NodeId) -> Target {
+        let place = self.place(id);
         Target { sector: place.sector, bytes: place.bytes, flags: DIRECTORY }
     }
 
@@ -116,7 +126,7 @@ impl Records<'_> {
                 let system_use = rock_ridge::system_use(identifier.len(), &attributes);
                 put_within_sector(self.continued, &system_use.continuation)?;
                 let start = self.continued.position() - system_use.continuation.len() as u64;
-                let sector = u64::from(self.folder.layout.places.continuation) + start / SECTOR;
+                let sector = self.folder.continuation() + start / SECTOR;
                 system_use.at(u32::try_from(sector).unwrap_or(u32::MAX), (start % SECTOR) as u32)
             }
         };

@@ -48,7 +48,7 @@ fn the_golden_image() {
     let sums = plan.write_file(&output, &()).unwrap();
     let image = fs::read(&output).unwrap();
     insta::assert_snapshot!("dump", dump(&image, &output).unwrap());
-    assert_eq!(hex::encode(sums.sha256), "b0314b640c82e20ada8789b039d8639d5bb800baa7df0531b8b2672c9025ad98");
+    assert_eq!(hex::encode(sums.sha256), "1edfe7eaccdd5ed2cfdc1255eb6bdd3b642dda1ad285f268b92ad10d23efa40a");
     assert_eq!(hex::encode(sums.sha256), hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&image)));
     assert_eq!(md5::check(&output, &()).unwrap(), md5::Check::Intact { md5: sums.md5 });
 }

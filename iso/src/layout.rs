@@ -4,8 +4,7 @@
 //! sector 0   system area, zeros
 //!       16   primary volume descriptor, Joliet's, terminator
 //!       19   path tables: primary L and M, Joliet L and M
-//!            primary folders, breadth first
-//!            continuation area of Rock Ridge entries
+//!            primary folders, breadth first, each with what its Rock Ridge entries continue with behind it
 //!            Joliet folders
 //!            contents of the files
 //!            at least 150 sectors of zeros
@@ -14,6 +13,9 @@
 //! One routine, [`Layout::metadata`], puts out all that stands before the contents. It runs twice: over a counter, which
 //! tells where each part comes to lie, then over the image, with those places filled in. Lengths do not depend on
 //! places, so the two runs agree.
+//!
+//! Continuations lie behind their folder and before the folders in it: readers that go through an image from start to
+//! end, as libarchive does, have to know a folder's name when they come to its records.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -116,8 +118,6 @@ pub(crate) struct Places {
     pub(crate) path_tables: [PathTables; 2],
     /// For each view, its folders in the view's order.
     pub(crate) folders: [Vec<Place>; 2],
-    /// The first sector of the continuation area.
-    pub(crate) continuation: u32,
     /// The first sector of the contents.
     pub(crate) data: u32,
 }
@@ -135,8 +135,8 @@ pub(crate) struct PathTables {
 pub(crate) struct Place {
     pub(crate) sector: u32,
     pub(crate) bytes: u32,
-    /// Where its records' continuations begin in the continuation area, and where they end, in bytes.
-    pub(crate) continuation: (u64, u64),
+    /// Bytes of its records' continuations, which begin in the sector behind the records.
+    pub(crate) continued: u32,
 }
 
 /// The whole image, but for the contents' bytes.
@@ -216,12 +216,9 @@ impl Layout {
             out.fill()?;
             found.path_tables[view] = PathTables { bytes, l, m };
         }
-        let mut continued = Count::default();
-        found.folders[0] = self.folders(tree, 0, out, &mut continued)?;
-        found.continuation = sector_of(out);
-        self.continuations(tree, &found.folders[0], out)?;
-        out.fill()?;
-        found.folders[1] = self.folders(tree, 1, out, &mut continued)?;
+        for view in 0..2 {
+            found.folders[view] = self.folders(tree, view, out)?;
+        }
         found.data = sector_of(out);
         Ok(found)
     }
@@ -255,44 +252,34 @@ impl Layout {
         Ok(sector)
     }
 
-    /// Puts out a view's folders, and their records' continuations to `continued`.
-    fn folders(
-        &self,
-        tree: &Tree,
-        view: usize,
-        out: &mut dyn Output,
-        continued: &mut dyn Output,
-    ) -> Result<Vec<Place>> {
+    /// Puts out a view's folders.
+    fn folders(&self, tree: &Tree, view: usize, out: &mut dyn Output) -> Result<Vec<Place>> {
         let mut found = Vec::with_capacity(self.views[view].folders.len());
         for (id, _) in &self.views[view].folders {
-            let (sector, start, continuation) = (sector_of(out), out.position(), continued.position());
-            Folder::new(self, tree, view, *id).put(out, continued)?;
+            let folder = Folder::new(self, tree, view, *id);
+            let (sector, start, mut continued) = (sector_of(out), out.position(), Count::default());
+            folder.put(out, &mut continued)?;
             let bytes = narrow(out.position() - start);
-            found.push(Place { sector, bytes, continuation: (continuation, continued.position()) });
+            let continued = narrow(continued.position());
+            if continued > 0 {
+                // The same records again, this time their other half.
+                let start = out.position();
+                folder.put(&mut Count::default(), &mut Continuation { out, start })?;
+                out.fill()?;
+            }
+            found.push(Place { sector, bytes, continued });
         }
         Ok(found)
     }
-
-    /// Puts out the continuation area: the same folders again, this time their other half.
-    fn continuations(&self, tree: &Tree, places: &[Place], out: &mut dyn Output) -> Result<()> {
-        let start = out.position();
-        for ((id, _), place) in self.views[0].folders.iter().zip(places) {
-            if place.continuation.0 < place.continuation.1 {
-                let mut area = Area { out, start };
-                Folder::new(self, tree, 0, *id).put(&mut Count::default(), &mut area)?;
-            }
-        }
-        Ok(())
-    }
 }
 
-/// The continuation area as an output of its own, which counts from its own start.
-struct Area<'a> {
+/// A continuation area as an output of its own, which counts from its own start.
+struct Continuation<'a> {
     out: &'a mut dyn Output,
     start: u64,
 }
 
-impl Output for Area<'_> {
+impl Output for Continuation<'_> {
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
         self.out.put(bytes)
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::format::{FIRST_DESCRIPTOR, SECTOR};
+use crate::format::{FIRST_DESCRIPTOR, SECTOR, sectors};
 use crate::layout::Layout;
 use crate::tree::{NodeKind, Tree};
 
@@ -25,10 +25,10 @@ pub(crate) fn print(tree: &Tree, layout: &Layout, f: &mut fmt::Formatter<'_>) ->
     for (view, name) in [(0, names[0]), (1, names[1])] {
         for ((id, _), place) in layout.views[view].folders.iter().zip(&layout.places.folders[view]) {
             line(place.sector.into(), place.bytes.into(), &format_args!("{name} folder {}", shown(*id)))?;
-        }
-        if let Some(place) = layout.places.folders[view].last().filter(|_| view == 0) {
-            let sector = layout.places.continuation;
-            line(sector.into(), place.continuation.1, &"Rock Ridge continuation area")?;
+            if place.continued > 0 {
+                let sector = u64::from(place.sector) + sectors(place.bytes.into());
+                line(sector, place.continued.into(), &"  continued")?;
+            }
         }
     }
     for content in layout.contents.iter().filter_map(|content| tree.contents.get(*content as usize)) {

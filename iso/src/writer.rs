@@ -45,6 +45,7 @@ pub(crate) fn write(tree: &Tree, layout: &Layout, output: &Path, progress: &dyn 
     let bytes = u64::from(layout.sectors) * SECTOR;
     let meter = Meter { progress, bytes };
     let sums = write_and_hash(tree, layout, &partial.file, partial.path(), &meter)?;
+    partial.file.set_len(bytes).map_err(Error::io("write", partial.path()))?;
     partial.file.write_all_at(&sums.text(), FIELD.start).map_err(Error::io("write", partial.path()))?;
     let sha256 = thread::scope(|scope| {
         // What is left to write goes to disk meanwhile; `finish` waits for it and reports its errors.
@@ -204,7 +205,10 @@ impl Stream<'_> {
     fn flush(&mut self) -> Result<()> {
         let from = self.position - self.used as u64;
         let bytes = self.chunk.get(..self.used).unwrap_or_default();
-        self.file.write_all_at(bytes, from).map_err(Error::io("write", self.path))?;
+        // Zeros stay a hole of the file, which was empty and gets its length at the end.
+        if bytes.iter().any(|byte| *byte != 0) {
+            self.file.write_all_at(bytes, from).map_err(Error::io("write", self.path))?;
+        }
         self.meter.written(from, self.position);
         let next = if self.spare > 0 {
             self.spare -= 1;

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod images;
+mod iso;
 mod packages;
 mod salt;
 mod scripts;

@@ -1,0 +1,269 @@
+//! Images against the tools that read and write them.
+
+mod peers;
+mod tree;
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, symlink};
+use std::path::{Path, PathBuf};
+
+use iso::md5::Check;
+use iso::{Image, Options, Plan, View};
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+use tree::{as_archived, assert_same, snapshot, without_hard_links, without_modes};
+
+fn options() -> Options {
+    Options { volume_id: "MetalK8s 0.1.0".to_owned(), source_date: 1_700_000_000, ..Options::default() }
+}
+
+fn write(tree: &Path, image: &Path) -> iso::Sums {
+    Plan::from_dir(tree, &options()).unwrap().write_file(image, &()).unwrap()
+}
+
+/// What our reader extracts, through one of the views.
+fn extracted(image: &Path, into: &Path, view: View) -> tree::Snapshot {
+    Image::open_view(image, view).unwrap().extract(into, &()).unwrap();
+    snapshot(into)
+}
+
+/// Hard links to an empty file cannot be told from empty files: no reader links what has no place in the image.
+fn empty_files_apart(mut tree: tree::Snapshot) -> tree::Snapshot {
+    for (path, item) in &mut tree {
+        if let tree::Item::File { size: 0, first_name, .. } = item {
+            first_name.clone_from(path);
+        }
+    }
+    tree
+}
+
+/// 7z drops dots and spaces at the end of some names, as Windows does.
+fn without_trailing_dots(tree: &tree::Snapshot) -> tree::Snapshot {
+    let shown = |path: &Path| -> PathBuf {
+        path.iter().map(|part| part.to_str().unwrap().trim_end_matches(['.', ' ']).to_owned()).collect()
+    };
+    let shown = |(path, item): (&PathBuf, &tree::Item)| (shown(path), item.clone());
+    without_hard_links(tree.iter().map(shown).collect())
+}
+
+/// Has every reader there is read the image of a tree, and compares.
+fn every_reader(source: &Path, scratch: &Path) {
+    let image = scratch.join("a.iso");
+    let sums = write(source, &image);
+    assert_eq!(iso::md5::check(&image, &()).unwrap(), Check::Intact { md5: sums.md5 });
+    assert!(peers::checkisomd5(&image).unwrap_or(true), "checkisomd5");
+    let expected = empty_files_apart(as_archived(snapshot(source)));
+    let longest_target = expected.values().map(|item| match item {
+        tree::Item::Link { target } => target.as_os_str().len(),
+        _ => 0,
+    });
+    // isovfy has a buffer of about 1000 bytes for targets and runs over its end.
+    if longest_target.max().is_none_or(|length| length <= 900) {
+        peers::isovfy(&image);
+    }
+    let ours = extracted(&image, &scratch.join("ours"), View::RockRidge);
+    assert_same("our reader", &expected, &empty_files_apart(ours));
+    if let Some(found) = peers::bsdtar(&image, &scratch.join("bsdtar")) {
+        assert_same("bsdtar", &expected, &empty_files_apart(found));
+    }
+    let expected = without_hard_links(expected);
+    if let Some(found) = peers::xorriso(&image, &scratch.join("xorriso")) {
+        assert_same("xorriso", &expected, &without_hard_links(found));
+    }
+    if let Some(found) = peers::pycdlib(&image) {
+        let mut expected = expected.clone();
+        for item in expected.values_mut() {
+            // It shows a link to the root as a link to nothing.
+            if *item == (tree::Item::Link { target: "/".into() }) {
+                *item = tree::Item::Link { target: "".into() };
+            }
+        }
+        assert_same("pycdlib", &expected, &found);
+    }
+    let joliet = without_modes(without_hard_links(extracted(&image, &scratch.join("joliet"), View::Joliet)));
+    if let Some(found) = peers::seven_zip(&image, &scratch.join("7z")) {
+        assert_same("7z", &without_trailing_dots(&joliet), &without_trailing_dots(&without_modes(found)));
+    }
+    // The Joliet tree holds the same contents, whatever their names became.
+    let contents = |tree: &tree::Snapshot| {
+        let mut sums: Vec<String> = tree
+            .values()
+            .filter_map(|item| match item {
+                tree::Item::File { sha256, .. } => Some(sha256.clone()),
+                _ => None,
+            })
+            .collect();
+        sums.sort();
+        sums
+    };
+    assert_eq!(contents(&joliet), contents(&expected));
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 12, failure_persistence: None, ..Config::default() })]
+
+    #[test]
+    fn every_reader_reads_random_trees(nodes in tree::random()) {
+        let scratch = tempfile::tempdir().unwrap();
+        let source = scratch.path().join("source");
+        tree::create(&source, &nodes);
+        every_reader(&source, scratch.path());
+    }
+}
+
+#[test]
+fn every_reader_reads_awkward_trees() {
+    let scratch = tempfile::tempdir().unwrap();
+    let source = scratch.path().join("source");
+    fs::create_dir_all(source.join("1/2/3/4/5/6/7/8/9/10/11/12")).unwrap();
+    fs::write(source.join("1/2/3/4/5/6/7/8/9/10/11/12/deep"), "deep").unwrap();
+    fs::create_dir(source.join("empty")).unwrap();
+    for name in ["n".repeat(253), "é".repeat(126), "🚀".repeat(63), "case".to_owned(), "CASE".to_owned()] {
+        fs::write(source.join(&name), name.as_bytes()).unwrap();
+    }
+    // Names whose first 31 and 103 characters are the same.
+    fs::create_dir(source.join("alike")).unwrap();
+    for number in 0..1_200 {
+        fs::write(source.join(format!("alike/{}-{number:04}.txt", "x".repeat(120))), number.to_string())
+            .unwrap();
+    }
+    for (number, target) in [
+        "x".repeat(200) + "/" + &"y".repeat(255) + "/" + &"z".repeat(255),
+        "../".repeat(300) + "end",
+        vec!["ab"; 341].join("/"),
+        "/".to_owned(),
+        "./.".to_owned(),
+    ]
+    .iter()
+    .enumerate()
+    {
+        symlink(target, source.join(format!("link-{number}"))).unwrap();
+    }
+    fs::write(source.join("shared"), tree::content(1, 100_000)).unwrap();
+    fs::hard_link(source.join("shared"), source.join("1/2/shared-too")).unwrap();
+    every_reader(&source, scratch.path());
+}
+
+/// Every byte that a name may hold, for the readers that say so of themselves.
+#[test]
+fn names_of_every_legal_byte() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (source, image) = (scratch.path().join("source"), scratch.path().join("a.iso"));
+    fs::create_dir(&source).unwrap();
+    // No letter in front: bsdtar would take `a:` for a drive and drop it.
+    for byte in (1..=255_u8).filter(|byte| *byte != b'/') {
+        fs::write(source.join(std::ffi::OsStr::from_bytes(&[b'_', byte, b'z'])), [byte]).unwrap();
+    }
+    write(&source, &image);
+    let expected = as_archived(snapshot(&source));
+    assert_same("our reader", &expected, &extracted(&image, &scratch.path().join("ours"), View::RockRidge));
+    if let Some(found) = peers::xorriso(&image, &scratch.path().join("xorriso")) {
+        assert_same("xorriso", &expected, &found);
+    }
+    if let Some(found) = peers::bsdtar(&image, &scratch.path().join("bsdtar")) {
+        assert_same("bsdtar", &expected, &found);
+    }
+}
+
+#[test]
+fn deployed_clusters_read_product_txt() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (source, image) = (scratch.path().join("source"), scratch.path().join("a.iso"));
+    fs::create_dir(&source).unwrap();
+    let product = "NAME=MetalK8s\nVERSION=0.1.0\n";
+    fs::write(source.join("product.txt"), product).unwrap();
+    write(&source, &image);
+    if let Some(found) = peers::isoinfo(&image, &["-x", "/PRODUCT.TXT;1"]) {
+        assert_eq!(found, product);
+    }
+    if let Some(found) = peers::isoinfo(&image, &["-d"]) {
+        for line in [
+            "Volume id: MetalK8s 0.1.0",
+            "Volume size is: 351",
+            "Joliet with UCS level 3 found",
+            "Rock Ridge signatures version 1 found",
+        ] {
+            assert!(found.lines().any(|found| found == line), "{line}\n{found}");
+        }
+    }
+}
+
+/// A tree that all peers can write: they have no forms for the longest links and cut names.
+fn plain_tree(source: &Path) {
+    fs::create_dir_all(source.join("a/b/c/d/e/f/g/h/i/j/k")).unwrap();
+    fs::create_dir_all(source.join("empty")).unwrap();
+    for (number, name) in
+        ["product.txt", "a/b/file", "a/b/c/d/e/f/g/h/i/j/k/deep", "zero", "été"].iter().enumerate()
+    {
+        fs::write(source.join(name), tree::content(number, number * 3_000 % 12_000)).unwrap();
+    }
+    fs::write(source.join("l".repeat(180)), "a long name").unwrap();
+    fs::hard_link(source.join("a/b/file"), source.join("linked")).unwrap();
+    symlink("../b/file", source.join("a/b/link")).unwrap();
+    symlink("/absolute/link", source.join("absolute")).unwrap();
+}
+
+#[test]
+fn our_reader_reads_the_peers_images() {
+    let scratch = tempfile::tempdir().unwrap();
+    let source = scratch.path().join("source");
+    plain_tree(&source);
+    let expected = without_modes(without_hard_links(snapshot(&source)));
+    for (peer, image) in peers::images(&source, scratch.path()) {
+        let into = scratch.path().join(format!("from-{peer}"));
+        let mut found = without_modes(without_hard_links(extracted(&image, &into, View::RockRidge)));
+        // genisoimage moves deep folders there and leaves the empty folder to be seen.
+        found.remove(Path::new("rr_moved"));
+        assert_same(peer, &expected, &found);
+    }
+}
+
+#[test]
+fn both_sides_agree_about_implanted_sums() {
+    let scratch = tempfile::tempdir().unwrap();
+    let source = scratch.path().join("source");
+    plain_tree(&source);
+    let ours = scratch.path().join("ours.iso");
+    write(&source, &ours);
+    let mut images: Vec<(&str, PathBuf)> = peers::images(&source, scratch.path());
+    images.push(("sealift", ours));
+    for (writer, image) in images {
+        let field = |image: &Path| {
+            let mut field = [0; 512];
+            fs::File::open(image).unwrap().read_exact_at(&mut field, 33_651).unwrap();
+            field
+        };
+        let theirs = image.with_extension("theirs");
+        fs::copy(&image, &theirs).unwrap();
+        let md5 = iso::md5::implant(&image, true, &()).unwrap();
+        assert_eq!(iso::md5::check(&image, &()).unwrap(), Check::Intact { md5 }, "{writer}");
+        assert!(peers::checkisomd5(&image).unwrap_or(true), "checkisomd5 on {writer}'s image with our sum");
+        if peers::implantisomd5(&theirs).is_some() {
+            assert_eq!(iso::md5::check(&theirs, &()).unwrap(), Check::Intact { md5 }, "{writer}");
+            // Below 351 sectors their fragment sums are not where their own check looks for them.
+            if fs::metadata(&image).unwrap().len() >= 351 * 2_048 {
+                assert!(field(&image) == field(&theirs), "{writer}: the fields differ");
+            }
+        }
+        // A flipped bit anywhere in the covered part is found by both, one behind it by none.
+        let size = fs::metadata(&image).unwrap().len();
+        for (at, found) in
+            [(0, true), (33_000, true), (size / 2, true), (size - 16 * 2_048, true), (size - 1, false)]
+        {
+            let file = fs::OpenOptions::new().read(true).write(true).open(&image).unwrap();
+            let mut byte = [0];
+            file.read_exact_at(&mut byte, at).unwrap();
+            file.write_all_at(&[byte[0] ^ 1], at).unwrap();
+            match iso::md5::check(&image, &()).unwrap() {
+                Check::Damaged { range } => {
+                    assert!(found && range.contains(&at), "{writer}: {at} in {range:?}")
+                }
+                Check::Intact { .. } => assert!(!found, "{writer}: {at}"),
+                Check::Missing => panic!("{writer}: no sum"),
+            }
+            assert_eq!(peers::checkisomd5(&image).unwrap_or(!found), !found, "checkisomd5: {at}");
+            file.write_all_at(&byte, at).unwrap();
+        }
+    }
+}
