@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use super::in_parallel;
 use super::lookalike;
 use super::model::{Graph, Node, TaskId, id_of};
 use super::paths;
@@ -131,7 +132,7 @@ pub(super) fn link(
     let makers = makers(&build_root, &tasks, &mut errors);
     let mut nodes = Vec::with_capacity(tasks.len());
     for task in tasks {
-        nodes.push(node(&root, task, &names, &makers, &pools, &mut errors));
+        nodes.push(node(task, &names, &makers, &pools, &mut errors));
     }
     for index in 0..nodes.len() {
         let needs = nodes.get(index).map(|node| node.needs.clone()).unwrap_or_default();
@@ -141,6 +142,7 @@ pub(super) fn link(
             }
         }
     }
+    missing(&root, &nodes, &makers, &mut errors);
     if let Some(path) = cycle(&nodes) {
         errors.push(GraphError::Cycle { path });
     }
@@ -249,7 +251,6 @@ impl Makers {
 }
 
 fn node(
-    root: &Path,
     task: Task,
     names: &HashMap<String, TaskId>,
     makers: &Makers,
@@ -259,6 +260,7 @@ fn node(
     let mut needs = Vec::new();
     let mut trees = Vec::new();
     let mut sources = Vec::new();
+    let mut unmade = Vec::new();
     for name in &task.after {
         match names.get(name) {
             Some(&need) => needs.push(need),
@@ -269,7 +271,7 @@ fn node(
             }),
         }
     }
-    for input in &task.inputs {
+    for (index, input) in task.inputs.iter().enumerate() {
         let before = sources.len();
         match (input, Tree::of(input)) {
             (Input::File(path), _) => {
@@ -284,16 +286,8 @@ fn node(
             (_, Some(Err(source))) => errors.push(GraphError::Glob { task: task.name.clone(), source }),
             (_, None) => {}
         }
-        if let Input::File(path) | Input::Folder { path, .. } = input
-            && sources.len() == before
-            && !root.join(path).exists()
-        {
-            let made = makers.sorted.iter().filter_map(|(path, ..)| path.to_str());
-            errors.push(GraphError::MissingInput {
-                task: task.name.clone(),
-                path: path.clone(),
-                meant: lookalike::of(&path.to_string_lossy(), made),
-            });
+        if matches!(input, Input::File(_) | Input::Folder { .. }) && sources.len() == before {
+            unmade.push(index);
         }
     }
     needs.extend(sources.iter().map(|(_, maker)| *maker));
@@ -310,7 +304,34 @@ fn node(
         }
         found
     });
-    Node { task, trees, sources, needs, feeds: Vec::new(), pool }
+    Node { task, trees, sources, unmade, needs, feeds: Vec::new(), pool }
+}
+
+/// The inputs that are not there and that nobody makes.
+fn missing(root: &Path, nodes: &[Node], makers: &Makers, errors: &mut Vec<GraphError>) {
+    let wanted: Vec<(&Task, &Path)> = nodes
+        .iter()
+        .flat_map(|node| {
+            node.unmade
+                .iter()
+                .filter_map(|index| node.task.inputs.get(*index))
+                .map(|input| (&node.task, input))
+        })
+        .filter_map(|(task, input)| match input {
+            Input::File(path) | Input::Folder { path, .. } => Some((task, path.as_path())),
+            Input::Glob { .. } | Input::Value { .. } => None,
+        })
+        .collect();
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let there = in_parallel(&wanted, threads, |(_, path)| root.join(path).exists());
+    for ((task, path), _) in wanted.into_iter().zip(there).filter(|(_, there)| !there) {
+        let made = makers.sorted.iter().filter_map(|(path, ..)| path.to_str());
+        errors.push(GraphError::MissingInput {
+            task: task.name.clone(),
+            path: path.to_owned(),
+            meant: lookalike::of(&path.to_string_lossy(), made),
+        });
+    }
 }
 
 /// One cycle, if there is any: the names along it, the first again at the end.

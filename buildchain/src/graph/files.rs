@@ -23,7 +23,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps};
 use sha2::{Digest as _, Sha256};
 
 use super::digest::Digest;
-use super::lock;
+use super::{in_parallel, lock};
 
 /// What the file system says of a file's content without reading it. Times are nanoseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -348,30 +348,25 @@ impl Files {
     /// Looks at many paths, reading those that must be read with several threads. Results in the order of the paths.
     pub(super) fn look_all(&self, paths: &[&Path], follow: bool) -> Vec<Result<Option<Seen>, LookError>> {
         let flags = if follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
-        let mut unread = 0;
-        let stats: Vec<_> = paths
-            .iter()
-            .map(|path| {
-                let stat = self.stat(path, flags);
-                if let Ok(Some(stat)) = &stat
-                    && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
-                {
-                    let identity = Identity::of(stat);
-                    if self.remembered(&identity).is_none() {
-                        unread += identity.size.max(1 << 12);
-                    }
-                }
-                stat
-            })
-            .collect();
+        let stats = in_parallel(paths, self.threads, |path| self.stat(path, flags));
+        let unread: u64 =
+            if paths.len() > 1 { stats.iter().filter_map(|stat| self.unread(stat)).sum() } else { 0 };
         let finish = |(path, stat): (&&Path, Result<Option<Stat>, LookError>)| match stat? {
             None => Ok(None),
             Some(stat) => self.seen(path, &stat).map(Some),
         };
-        if unread >= WORTH_THREADS && self.threads > 1 && paths.len() > 1 {
+        if unread >= WORTH_THREADS && self.threads > 1 {
             self.warm(paths, &stats);
         }
         paths.iter().zip(stats).map(finish).collect()
+    }
+
+    /// How much there is to be read of a file, if anything; the opening counts like a page.
+    fn unread(&self, stat: &Result<Option<Stat>, LookError>) -> Option<u64> {
+        let stat = stat.as_ref().ok()?.as_ref()?;
+        let identity = Identity::of(stat);
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        (is_file && self.remembered(&identity).is_none()).then_some(identity.size.max(4096))
     }
 
     /// Reads all regular files nobody knows yet, largest first, with all threads. Errors are met again by who looks next.

@@ -55,6 +55,7 @@ mod clean;
 mod console;
 mod context;
 mod digest;
+mod export;
 mod files;
 mod journal;
 mod json;
@@ -74,15 +75,19 @@ mod state;
 mod survey;
 mod sweep;
 mod task;
+mod trace;
 mod tree;
 
+use std::panic::resume_unwind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 pub use check::GraphError;
 pub use clean::{CleanError, Cleaned, Reset, clean, forget, ignore, plan_clean, reset_dep};
 pub use console::{ConsoleOptions, ConsoleReporter};
 pub use context::Context;
 pub use digest::{Digest, ParseDigestError};
+pub use export::{Form, export};
 pub use files::LookError;
 pub use json::{JsonLinesReporter, JsonReporter};
 pub use list::{Explained, Info, ListOptions, Listed, explain, info, list, render_list};
@@ -94,8 +99,28 @@ pub use run::{Outcome, RunError, RunOptions, run};
 pub use select::{SelectError, Selection};
 pub use state::{State, StateError};
 pub use task::{Action, ActionError, Input, Output, Pool, Retry, Task, Title};
+pub use trace::{JunitReporter, TraceReporter};
 
 /// Locks also what a panicking thread left: every critical section here leaves its data whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Fewer items than this are not worth a thread.
+const WORTH_THREADS: usize = 1000;
+
+/// `work` on each item, by several threads if there are many. Results in the order of the items.
+fn in_parallel<T: Sync, R: Send>(items: &[T], threads: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    if items.len() < WORTH_THREADS || threads < 2 {
+        return items.iter().map(work).collect();
+    }
+    thread::scope(|scope| {
+        let work = &work;
+        let parts: Vec<_> = items
+            .chunks(items.len().div_ceil(threads))
+            .map(|part| scope.spawn(move || part.iter().map(work).collect::<Vec<R>>()))
+            .collect();
+        // A part that panicked panics here: nothing is left out.
+        parts.into_iter().flat_map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    })
 }

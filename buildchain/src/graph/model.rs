@@ -38,6 +38,8 @@ pub(super) struct Node {
     pub(super) trees: Vec<Tree>,
     /// The inputs that other tasks make, and who makes them.
     pub(super) sources: Vec<(PathBuf, TaskId)>,
+    /// Which of its inputs are files and folders that no task makes: these must be there.
+    pub(super) unmade: Vec<usize>,
     /// What must be done before, each once.
     pub(super) needs: Vec<TaskId>,
     /// What waits for it, each once.

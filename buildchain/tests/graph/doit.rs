@@ -235,8 +235,8 @@ fn all_mistakes_are_told_at_once() {
             "task `outside` may not make src: folders are made below the build root only",
             "`folder` makes _build/d and `pooled` makes _build/d/x: one path has one maker",
             "task `pooled` comes after `floder`, which is no task; did you mean `folder`?",
-            "task `pooled` needs gone, which does not exist and which no task makes",
             "task `pooled` runs in the pool `network`, which does not exist",
+            "task `pooled` needs gone, which does not exist and which no task makes",
         ]
     );
 }
