@@ -56,17 +56,28 @@ fn tasks(shape: &str, count: usize) -> Option<Vec<Task>> {
     }
 }
 
-fn measure(shape: &str, root: &Path, count: usize, jobs: usize) -> Result<ExitCode, Box<dyn std::error::Error>> {
+fn measure(
+    shape: &str,
+    root: &Path,
+    count: usize,
+    jobs: usize,
+) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let start = Instant::now();
     let tasks = tasks(shape, count).ok_or("no such shape")?;
-    let graph = Graph::new(root.to_owned(), "_build".into(), tasks, vec![]).map_err(|errors| format!("{errors:?}"))?;
+    let graph = Graph::new(root.to_owned(), "_build".into(), tasks, vec![])
+        .map_err(|errors| format!("{errors:?}"))?;
     let linked = start.elapsed();
     let mut state = State::open(&root.join("_build/.state"))?;
     let opened = start.elapsed();
     let options = RunOptions { jobs, ..RunOptions::default() };
     let outcome = run(&graph, &graph.select_all(), &options, &mut state, &mut ())?;
     let ran = start.elapsed();
-    println!("linked {linked:?}, opened {:?}, ran {:?}, all {ran:?}: {:?}", opened - linked, ran - opened, outcome.counts);
+    println!(
+        "linked {linked:?}, opened {:?}, ran {:?}, all {ran:?}: {:?}",
+        opened - linked,
+        ran - opened,
+        outcome.counts
+    );
     Ok(ExitCode::from(outcome.exit()))
 }
 

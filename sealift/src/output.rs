@@ -49,13 +49,26 @@ pub(crate) fn warn(text: &str) {
 pub(crate) fn failure(failure: &Failure) {
     let Some(report) = failure.report() else { return };
     let mut err = anstream::stderr();
-    let _ = writeln!(err, "{RED}error{RED:#}: {:#}", report.error);
+    let _ = writeln!(err, "{RED}error{RED:#}: {}", chain(&report.error));
     if let Some(snippet) = &report.snippet {
         let _ = writeln!(err, "{}", snippet.trim_end());
     }
     if let Some(remedy) = &report.remedy {
         let _ = writeln!(err, "{CYAN}help{CYAN:#}: {remedy}");
     }
+}
+
+/// The error and its sources, without repeating what one of them says of the next.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for source in error.chain().skip(1) {
+        let message = source.to_string();
+        if !text.contains(&message) {
+            text.push_str(": ");
+            text.push_str(&message);
+        }
+    }
+    text
 }
 
 /// A size for people: `607.1 MB`, powers of ten as disks and networks have them.
@@ -76,7 +89,14 @@ pub(crate) fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::size;
+    use super::{chain, size};
+
+    #[test]
+    fn an_error_says_nothing_twice() {
+        let source = std::io::Error::other("no space");
+        let error = anyhow::Error::new(source).context("cannot write f: no space").context("iso");
+        assert_eq!(chain(&error), "iso: cannot write f: no space");
+    }
 
     #[test]
     fn sizes_read_well() {

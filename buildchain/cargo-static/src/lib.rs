@@ -72,7 +72,17 @@ pub fn target() -> String {
 pub fn command(places: &Places, package: &str) -> Command {
     let mut command = Command::new("cargo");
     command
-        .args(["build", "--locked", "--release", "--package", package, "--bin", package, "--target", &target()])
+        .args([
+            "build",
+            "--locked",
+            "--release",
+            "--package",
+            package,
+            "--bin",
+            package,
+            "--target",
+            &target(),
+        ])
         .arg("--target-dir")
         .arg(places.root.join("target"))
         .current_dir(&places.root)

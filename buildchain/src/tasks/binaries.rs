@@ -47,7 +47,7 @@ fn build(project: &Arc<Project>, name: &str, built: PathBuf) -> Action {
     let name = name.to_owned();
     Box::new(move |context| {
         let places = cargo_static::Places::ask(&project.root, &project.settings.cargo_home)?;
-        context.run(&mut cargo_static::command(&places, &name))?;
+        context.run(cargo_static::command(&places, &name).arg("--quiet"))?;
         place_file::copy(&cargo_static::binary(&project.root, &name), &built)?;
         Ok(())
     })

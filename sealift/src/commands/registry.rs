@@ -117,13 +117,15 @@ fn serve(serve: Serve) -> Outcome {
         }
         _ => None,
     };
-    if tls.is_none() && !serve.plain_http {
-        if let Some(address) = serve.listen.iter().find(|address| !address.ip().is_loopback()) {
-            return Err(Failure::usage(format!(
-                "{address} can be reached by other machines and there is no certificate"
-            ))
-            .remedy("give --tls-certificate and --tls-key, or say --plain-http"));
-        }
+    let open = |address: &&SocketAddr| !address.ip().is_loopback();
+    if tls.is_none()
+        && !serve.plain_http
+        && let Some(address) = serve.listen.iter().find(open)
+    {
+        return Err(Failure::usage(format!(
+            "{address} can be reached by other machines and there is no certificate"
+        ))
+        .remedy("give --tls-certificate and --tls-key, or say --plain-http"));
     }
     let scheme = if tls.is_some() { "https" } else { "http" };
     let config = Config {
@@ -194,7 +196,8 @@ impl Log for Lines {
         match event {
             Event::Serving { archive, id, repositories } => {
                 let id = id.as_deref().unwrap_or("a folder of images");
-                output::note(&format!("serving {} ({id}): {repositories} image names", archive.display()));
+                let images = if *repositories == 1 { "image" } else { "images" };
+                output::note(&format!("serving {} ({id}): {repositories} {images}", archive.display()));
             }
             Event::NotServed { archive, problem } => {
                 output::warn(&format!("{}: not served: {problem}", archive.display()))

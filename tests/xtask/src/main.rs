@@ -23,7 +23,7 @@ Tasks:
   `cargo xtask list --all` names them all
 
 Commands:
-  list info explain graph clean forget lock update lint schema     as `sealift COMMAND`; each has --help
+  list info explain clean forget ignore reset-dep lock update schema     as `sealift COMMAND`; each has --help
   test [ARGS...]     install what the tests need and run them all; ARGS go to `cargo test`
   bench [NAME...]    measure against the peers
 
@@ -36,21 +36,8 @@ Examples:
 ";
 
 /// The verbs of `sealift` that are not tasks.
-const VERBS: [&str; 13] = [
-    "run",
-    "list",
-    "info",
-    "explain",
-    "graph",
-    "clean",
-    "forget",
-    "ignore",
-    "reset-dep",
-    "lock",
-    "update",
-    "lint",
-    "schema",
-];
+const VERBS: [&str; 11] =
+    ["run", "list", "info", "explain", "clean", "forget", "ignore", "reset-dep", "lock", "update", "schema"];
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
@@ -94,7 +81,7 @@ fn root() -> PathBuf {
 /// Builds `sealift` and becomes it, in the project's root.
 fn sealift(root: &Path, words: &[String]) -> Result<ExitCode, String> {
     let binary = build(root)?;
-    let error = Command::new(&binary).args(words).current_dir(root).exec();
+    let error = Command::new(&binary).args(words).current_dir(root).env("SEALIFT_DOOR", "xtask").exec();
     Err(format!("{}: {error}", binary.display()))
 }
 
