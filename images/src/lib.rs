@@ -29,6 +29,7 @@
 //! | module | from | to |
 //! | --- | --- | --- |
 //! | [`pull`] | registries and mirrors | the store |
+//! | [`source`] | folders and archives of images | the store |
 //! | [`mod@build`] | a declaration and files | the store |
 //! | [`store`] | | every manifest and blob once |
 //! | [`dir_layout`] | the store | `images/<name>/<tag>/`, as skopeo's `dir:` |
@@ -52,6 +53,7 @@ pub mod oci_archive;
 pub mod pull;
 pub mod reference;
 pub mod registry;
+pub mod source;
 pub mod store;
 mod tree;
 
@@ -59,4 +61,5 @@ pub use digest::Digest;
 pub use error::Error;
 pub use manifest::{Kind, Platform};
 pub use reference::Reference;
+pub use source::Source;
 pub use store::Store;

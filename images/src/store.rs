@@ -306,13 +306,33 @@ impl NewBlob {
     /// # Errors
     ///
     /// [`Error::Io`].
-    pub fn finish(self) -> Result<(Digest, u64)> {
-        let digest = Digest::finish(self.hasher);
-        self.store.publish(&self.path, self.file.as_file(), &digest)?;
+    pub fn finish(mut self) -> Result<(Digest, u64)> {
+        let digest = Digest::finish(std::mem::take(&mut self.hasher));
+        let size = self.written;
+        self.publish(&digest)?;
+        Ok((digest, size))
+    }
+
+    /// Brings the content under its name if that is `expected`: its size in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DigestMismatch`], and then nothing is stored; [`Error::Io`].
+    pub fn finish_as(mut self, expected: &Digest) -> Result<u64> {
+        let found = Digest::finish(std::mem::take(&mut self.hasher));
+        if found != *expected {
+            return Err(Error::DigestMismatch { path: self.path, expected: *expected, found });
+        }
+        let size = self.written;
+        self.publish(&found)?;
+        Ok(size)
+    }
+
+    fn publish(self, digest: &Digest) -> Result<()> {
+        self.store.publish(&self.path, self.file.as_file(), digest)?;
         // The name in `new` is gone; there is nothing left for the temporary file to remove.
         let (_, path) = self.file.into_parts();
-        path.keep().map_err(|error| io("keep", &self.path)(error.error))?;
-        Ok((digest, self.written))
+        path.keep().map(drop).map_err(|error| io("keep", &self.path)(error.error))
     }
 }
 

@@ -1,0 +1,229 @@
+use std::fs;
+use std::io::Write as _;
+
+use serde_json::json;
+
+use super::*;
+use crate::Kind;
+
+#[test]
+fn sources_are_written_as_containers_image_writes_them() {
+    let local = |layout, path: &str, name: Option<&str>| {
+        Source::Local(Local { layout, path: path.into(), name: name.map(Into::into) })
+    };
+    for (text, expected) in [
+        ("oci:folder", local(Layout::Oci, "folder", None)),
+        ("oci:/a/b:1.0", local(Layout::Oci, "/a/b", Some("1.0"))),
+        ("oci:a:b/c", local(Layout::Oci, "a:b/c", None)),
+        ("oci-archive:x.tar:name:1", local(Layout::OciArchive, "x.tar", Some("name:1"))),
+        ("docker-archive:/x.tar:busybox:1", local(Layout::DockerArchive, "/x.tar", Some("busybox:1"))),
+        ("dir:a:b", local(Layout::Dir, "a:b", None)),
+    ] {
+        let parsed: Source = text.parse().unwrap();
+        assert_eq!(parsed, expected, "{text}");
+        assert_eq!(parsed.to_string(), text);
+    }
+    for text in ["docker://alpine:3", "alpine:3", "docker.io/library/alpine:3"] {
+        assert_eq!(text.parse::<Source>().unwrap().to_string(), "docker.io/library/alpine:3");
+    }
+    assert!("docker-daemon:alpine".parse::<Source>().is_err());
+}
+
+/// A folder, and a store beside it.
+struct Scratch {
+    folder: tempfile::TempDir,
+    store: Store,
+}
+
+impl Scratch {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        fs::create_dir_all(folder.path().join("layout/blobs/sha256")).unwrap();
+        Self { folder, store }
+    }
+
+    fn layout(&self) -> PathBuf {
+        self.folder.path().join("layout")
+    }
+
+    fn blob(&self, media_type: &str, bytes: &[u8]) -> serde_json::Value {
+        let digest = Digest::of(bytes);
+        fs::write(self.layout().join("blobs/sha256").join(digest.hex()), bytes).unwrap();
+        json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() })
+    }
+
+    fn image(&self, layer: &[u8]) -> serde_json::Value {
+        let manifest = json!({
+            "schemaVersion": 2, "config": self.blob("c", b"{}"), "layers": [self.blob("l", layer)],
+        });
+        self.blob(Kind::OciManifest.media_type(), manifest.to_string().as_bytes())
+    }
+
+    fn name(&self, named: &[(&str, &serde_json::Value)]) {
+        let manifests: Vec<_> = named
+            .iter()
+            .map(|(name, descriptor)| {
+                let mut descriptor = (*descriptor).clone();
+                descriptor["annotations"] = json!({ "org.opencontainers.image.ref.name": name });
+                descriptor
+            })
+            .collect();
+        let index = json!({ "schemaVersion": 2, "manifests": manifests });
+        fs::write(self.layout().join("index.json"), index.to_string()).unwrap();
+    }
+
+    fn import(&self, layout: Layout, path: &Path, name: Option<&str>) -> Result<Digest> {
+        import(&Local { layout, path: path.into(), name: name.map(Into::into) }, &[], &self.store)
+    }
+}
+
+/// A tar of these files; a target instead of bytes makes a symbolic link.
+fn tar(path: &Path, files: &[(&str, Result<&[u8], &str>)]) {
+    let mut archive = tar::Builder::new(fs::File::create(path).unwrap());
+    for (name, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o644);
+        match content {
+            Ok(bytes) => {
+                header.set_size(bytes.len() as u64);
+                archive.append_data(&mut header, name, *bytes).unwrap();
+            }
+            Err(target) => {
+                header.set_size(0);
+                header.set_entry_type(tar::EntryType::Symlink);
+                archive.append_link(&mut header, name, target).unwrap();
+            }
+        }
+    }
+    archive.finish().unwrap();
+}
+
+#[test]
+fn layouts_are_taken_over_with_their_digests() {
+    let scratch = Scratch::new();
+    let (one, two) = (scratch.image(b"one"), scratch.image(b"two"));
+    let digest = |image: &serde_json::Value| image["digest"].as_str().unwrap().parse::<Digest>().unwrap();
+    scratch.name(&[("1", &one), ("latest", &one)]);
+    assert_eq!(scratch.import(Layout::Oci, &scratch.layout(), None).unwrap(), digest(&one));
+    scratch.name(&[("1", &one), ("2", &two)]);
+    assert_eq!(scratch.import(Layout::Oci, &scratch.layout(), Some("2")).unwrap(), digest(&two));
+    assert_eq!(scratch.store.read(&Digest::of(b"two"), 9).unwrap(), b"two");
+    for (name, reason) in [(None, "holds 2 images"), (Some("3"), "no image named `3`")] {
+        let error = scratch.import(Layout::Oci, &scratch.layout(), name).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+    // The same in a tar, in any order and with `./` before the names.
+    let archive = scratch.folder.path().join("x.tar");
+    let mut paths = vec![scratch.layout().join("index.json")];
+    paths.extend(
+        fs::read_dir(scratch.layout().join("blobs/sha256")).unwrap().map(|entry| entry.unwrap().path()),
+    );
+    let contents: Vec<(String, Vec<u8>)> = paths
+        .iter()
+        .rev()
+        .map(|path| {
+            let name = path.strip_prefix(scratch.layout()).unwrap();
+            (format!("./{}", name.display()), fs::read(path).unwrap())
+        })
+        .collect();
+    let files: Vec<_> = contents.iter().map(|(name, bytes)| (name.as_str(), Ok(bytes.as_slice()))).collect();
+    tar(&archive, &files);
+    let other = Scratch::new();
+    assert_eq!(other.import(Layout::OciArchive, &archive, Some("1")).unwrap(), digest(&one));
+    // And from the folder of one image.
+    let place = scratch.folder.path().join("dir");
+    crate::dir_layout::write(&scratch.store, &digest(&one), &[], &place).unwrap();
+    assert_eq!(Scratch::new().import(Layout::Dir, &place, None).unwrap(), digest(&one));
+}
+
+#[test]
+fn damaged_layouts_are_named_and_nothing_false_is_stored() {
+    for (damage, reason) in [
+        ("flip", "expected sha256:"),
+        ("cut", "expected 3 bytes, found 2"),
+        ("grow", "expected 3 bytes, found 4"),
+        ("remove", "No such file"),
+    ] {
+        let scratch = Scratch::new();
+        let image = scratch.image(b"one");
+        scratch.name(&[("1", &image)]);
+        let layer = scratch.layout().join("blobs/sha256").join(Digest::of(b"one").hex());
+        match damage {
+            "flip" => fs::write(&layer, "0ne").unwrap(),
+            "cut" => fs::write(&layer, "on").unwrap(),
+            "grow" => fs::write(&layer, "one!").unwrap(),
+            _ => fs::remove_file(&layer).unwrap(),
+        }
+        let error = scratch.import(Layout::Oci, &scratch.layout(), None).unwrap_err().to_string();
+        assert!(error.contains(reason) && error.contains(layer.to_str().unwrap()), "{damage}: {error}");
+        assert!(scratch.store.size(&Digest::of(b"one")).unwrap().is_none());
+        let manifest: Digest = image["digest"].as_str().unwrap().parse().unwrap();
+        assert!(scratch.store.size(&manifest).unwrap().is_none(), "{damage}");
+    }
+}
+
+#[test]
+fn docker_archives_get_the_same_manifest_every_time() {
+    let (one, two) = (b"layer one".as_slice(), b"layer two".as_slice());
+    let config = json!({ "os": "linux", "rootfs": { "diff_ids": [Digest::of(one), Digest::of(two), Digest::of(one)] } })
+        .to_string();
+    let saved = json!([
+        { "Config": "c.json", "RepoTags": ["x:1"], "Layers": ["a/layer.tar", "b/layer.tar", "c/layer.tar"] },
+        { "Config": "missing", "RepoTags": null, "Layers": [] },
+    ])
+    .to_string();
+    let scratch = Scratch::new();
+    let archive = scratch.folder.path().join("x.tar");
+    tar(
+        &archive,
+        &[
+            ("c/layer.tar", Err("../a/layer.tar")),
+            ("a/layer.tar", Ok(one)),
+            ("b/layer.tar", Ok(two)),
+            ("c.json", Ok(config.as_bytes())),
+            ("manifest.json", Ok(saved.as_bytes())),
+        ],
+    );
+    let digest = scratch.import(Layout::DockerArchive, &archive, Some("x:1")).unwrap();
+    assert_eq!(Scratch::new().import(Layout::DockerArchive, &archive, Some("x:1")).unwrap(), digest);
+    let manifest = Manifest::parse(&scratch.store.read(&digest, MANIFEST_MAX).unwrap()).unwrap();
+    assert_eq!(manifest.kind, Kind::DockerManifest);
+    let layers: Vec<Digest> = manifest.layers.iter().map(|layer| layer.digest).collect();
+    assert_eq!(layers, [Digest::of(one), Digest::of(two), Digest::of(one)]);
+    assert_eq!(scratch.store.read(&layers[1], 99).unwrap(), two);
+    assert!(
+        scratch.import(Layout::DockerArchive, &archive, None).unwrap_err().to_string().contains("2 images")
+    );
+
+    tar(
+        &archive,
+        &[
+            ("a/layer.tar", Ok(b"layer 0ne")),
+            ("c.json", Ok(config.as_bytes())),
+            ("b/layer.tar", Err("b/layer.tar")),
+            ("manifest.json", Ok(saved.as_bytes())),
+        ],
+    );
+    let error = Scratch::new().import(Layout::DockerArchive, &archive, Some("x:1")).unwrap_err();
+    assert!(matches!(error, Error::DigestMismatch { .. }), "{error}");
+}
+
+#[test]
+fn hostile_archives_are_errors() {
+    let scratch = Scratch::new();
+    let archive = scratch.folder.path().join("x.tar");
+    let saved = r#"[{"Config":"../../etc/passwd","Layers":[]}]"#;
+    tar(&archive, &[("manifest.json", Ok(saved.as_bytes()))]);
+    let error = scratch.import(Layout::DockerArchive, &archive, None).unwrap_err().to_string();
+    assert!(error.contains("not in the archive"), "{error}");
+    tar(&archive, &[("index.json", Err("index.json"))]);
+    assert!(scratch.import(Layout::OciArchive, &archive, None).is_err());
+    fs::write(&archive, [0x1f, 0x8b, 8, 0]).unwrap();
+    let error = scratch.import(Layout::OciArchive, &archive, None).unwrap_err().to_string();
+    assert!(error.contains("compressed"), "{error}");
+    for bytes in [&b""[..], b"not a tar at all", &[0xff; 2048]] {
+        fs::File::create(&archive).unwrap().write_all(bytes).unwrap();
+        assert!(scratch.import(Layout::OciArchive, &archive, None).is_err());
+    }
+}
