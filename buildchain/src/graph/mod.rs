@@ -49,6 +49,8 @@
 //!
 //! No formats, no network, no terminal, no clock but the one it is given, and no domain: what an action does is its own affair.
 
+mod act;
+mod cache;
 mod check;
 mod children;
 mod clean;
@@ -77,11 +79,13 @@ mod sweep;
 mod task;
 mod trace;
 mod tree;
+mod work;
 
 use std::panic::resume_unwind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+pub use cache::{Cache, CacheError, Swept};
 pub use check::GraphError;
 pub use clean::{CleanError, Cleaned, Reset, clean, forget, ignore, plan_clean, reset_dep};
 pub use console::{ConsoleOptions, ConsoleReporter};

@@ -22,7 +22,8 @@ pub(super) struct SweepError {
     source: io::Error,
 }
 
-/// Makes the parents of the outputs, and the folders, empty unless the task continues what is in them.
+/// Makes the parents of the outputs, and the folders; removes what an earlier run left there unless the task continues it. An action
+/// that writes in place would else write into a file that has other names, in a store or in the cache.
 pub(super) fn prepare(graph: &Graph, task: &Task) -> Result<(), SweepError> {
     let failed = |operation, path: &Path| {
         let path = path.to_owned();
@@ -35,6 +36,9 @@ pub(super) fn prepare(graph: &Graph, task: &Task) -> Result<(), SweepError> {
             Output::File(_) => {
                 if let Some(parent) = whole.parent() {
                     fs::create_dir_all(parent).map_err(failed("make the folder of", path))?;
+                }
+                if !task.resumes && paths::is_within(path, &graph.build_root) {
+                    remove(&whole).map_err(failed("remove the old", path))?;
                 }
             }
             Output::Folder(_) => {

@@ -23,13 +23,14 @@ pub struct Task {
     pub outputs: Vec<Output>,
     /// Tasks that must have succeeded before, without their results being an input; the members of a group.
     pub after: Vec<String>,
-    /// The work, called with the parents of the outputs made and output folders emptied; `None` for a group.
+    /// The work, called when the parents of the outputs are made, output folders are there and empty, and output files below the build root
+    /// are gone; `None` for a group.
     pub action: Option<Action>,
     /// The pool whose slots bound how many of its tasks run at once.
     pub pool: Option<String>,
     /// Never up to date: runs each time it is asked for. Its dependents still run only if its outputs changed.
     pub always: bool,
-    /// The action continues what is in its outputs: folders are not emptied before it runs, and nothing is removed when it breaks.
+    /// The action continues what is in its outputs: nothing is removed before it runs, and nothing when it breaks. Such a task is not cached.
     pub resumes: bool,
     /// How often, and after which pause, the action is tried again when it broke off with an error.
     pub retry: Retry,

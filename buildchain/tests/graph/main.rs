@@ -1,6 +1,7 @@
 //! The task graph as its users see it: real files, real runs.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
+mod cache;
 mod doit;
 mod forms;
 mod kill;

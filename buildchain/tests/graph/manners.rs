@@ -72,15 +72,15 @@ fn a_failure_is_told_when_it_happens_and_again_at_the_end() {
     let options = RunOptions { keep_going: true, ..RunOptions::default() };
     let console = ConsoleOptions { command: "cargo xtask".into(), ..ConsoleOptions::default() };
     assert_eq!(
-        printed(&project, vec![no, after, other], console, &options),
+        printed(&project, vec![other, no, after], console, &options),
         "\
+.  ACT            other
+careful
 .  ACT            no
 TaskFailed - taskid:no
 digest differs
 UnmetDependency - taskid:after
 needs no, which did not succeed
-.  ACT            other
-careful
 ########################################
 TaskFailed - taskid:no
 digest differs

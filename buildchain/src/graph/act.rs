@@ -1,0 +1,258 @@
+//! Running the action of a task: what goes before, its attempts, and what is made of its end.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::cache::Cache;
+use super::context::{Context, Said};
+use super::digest::Digest;
+use super::journal::{self, Entry};
+use super::judge::Dirty;
+use super::lock;
+use super::manifest::{Value, items};
+use super::model::{Node, TaskId};
+use super::paths;
+use super::report::{TaskReport, Verdict};
+use super::schedule::Status;
+use super::survey::{self, Listing};
+use super::sweep;
+use super::task::{ActionError, Output, Task};
+use super::work::{Shared, ToRecord, Told};
+
+impl Shared<'_> {
+    /// Runs the action of a task, with all its attempts.
+    pub(super) fn act(&self, id: TaskId, found: Dirty, tell: &Sender<Told>, record: &Sender<ToRecord>) {
+        let node = self.graph.node(id);
+        let mut report = TaskReport::of(Verdict::Succeeded);
+        report.key = Some(found.key);
+        report.started = self.options.clock.map(|clock| clock());
+        report.reasons.clone_from(&found.reasons);
+        let start = Instant::now();
+        let mut outputs = Vec::new();
+        if let Some(frames) = self.restore(node, &found, &mut report) {
+            self.end(id, report, frames, tell, record);
+            return;
+        }
+        let Dirty { reasons, key, manifest, mut listings } = found;
+        let _ = tell.send(Told::Started(id, reasons));
+        let result = self
+            .attempts(id, &mut report, tell)
+            .and_then(|()| self.collect(node, &mut listings, &mut outputs));
+        report.elapsed = Some(start.elapsed());
+        let mut frames = Vec::new();
+        match result {
+            Ok(()) if self.inputs_changed(node, &manifest) => {
+                report.err.push_str("an input changed while the task ran: it will run again next time\n");
+                self.forget(&node.task, &mut frames);
+            }
+            Ok(()) => {
+                self.cache(node, key, &outputs, &listings, &mut report);
+                let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+                self.remember(node, key, &manifest, &outputs, &listings, millis, &mut frames);
+            }
+            Err(error) => {
+                report.verdict = match &error {
+                    ActionError::Failed(_) => Verdict::Failed,
+                    ActionError::Broken(_) => Verdict::Broken,
+                    ActionError::Cancelled => Verdict::Cancelled,
+                };
+                report.error = Some(error.to_string());
+                if let Err(error) = sweep::remove_outputs(self.graph, &node.task) {
+                    report.err.push_str(&format!("what it left cannot be removed: {error}\n"));
+                }
+                self.forget(&node.task, &mut frames);
+            }
+        }
+        self.end(id, report, frames, tell, record);
+    }
+
+    /// Tells the end of a task, and hands it to the thread that records.
+    fn end(
+        &self,
+        id: TaskId,
+        report: TaskReport,
+        frames: Vec<u8>,
+        tell: &Sender<Told>,
+        record: &Sender<ToRecord>,
+    ) {
+        let verdict = report.verdict;
+        // Told from here, so that what a worker tells of one task is never after what it tells of the next.
+        let _ = tell.send(Told::Finished(vec![(id, report)]));
+        let mut schedule = lock(&self.schedule);
+        schedule.stopping |= self.ends_run(verdict);
+        schedule.set(id, Status::Recording);
+        drop(schedule);
+        let _ = record.send(ToRecord { id, verdict, frames });
+        // A slot of its pool is free.
+        self.wake.notify_all();
+    }
+
+    /// The cache, if the results of this task may be in it.
+    fn cache_of(&self, task: &Task) -> Option<&Cache> {
+        let within = |output: &Output| paths::is_within(output.path(), &self.graph.build_root);
+        let fit =
+            !task.always && !task.resumes && !task.outputs.is_empty() && task.outputs.iter().all(within);
+        self.options.cache.as_ref().filter(|_| fit)
+    }
+
+    /// Puts back what the task made under this key before, if the cache has it. The frames to remember it by.
+    fn restore(&self, node: &Node, found: &Dirty, report: &mut TaskReport) -> Option<Vec<u8>> {
+        let cache = self.cache_of(&node.task).filter(|_| !self.options.always)?;
+        let start = Instant::now();
+        let restored = sweep::prepare(self.graph, &node.task).map_err(std::io::Error::other).and_then(|()| {
+            cache.restore(&self.graph.root, found.key, &node.task.outputs, self.evidence.files)
+        });
+        let (expected, listings) = match restored {
+            Ok(restored) => restored?,
+            Err(error) => {
+                report.err.push_str(&format!("the cache is of no use: {error}\n"));
+                return None;
+            }
+        };
+        let mut outputs = Vec::new();
+        let looked =
+            survey::outputs(&self.graph.root, node, self.evidence.files, &mut Vec::new(), &mut outputs);
+        // Also rules out a result that was made for other outputs than the task declares.
+        if looked.is_err() || outputs != expected {
+            return None;
+        }
+        let mut frames = Vec::new();
+        let all: Vec<Listing> = listings.into_iter().chain(found.listings.iter().cloned()).collect();
+        self.remember(node, found.key, &found.manifest, &outputs, &all, 0, &mut frames);
+        report.verdict = Verdict::Restored;
+        report.elapsed = Some(start.elapsed());
+        Some(frames)
+    }
+
+    /// Keeps what a task made. That it cannot be kept is said and no failure.
+    fn cache(&self, node: &Node, key: Digest, outputs: &[u8], listings: &[Listing], report: &mut TaskReport) {
+        let Some(cache) = self.cache_of(&node.task) else { return };
+        match cache.store(&self.graph.root, key, outputs, listings) {
+            Ok(()) => self.cached.store(true, Ordering::Relaxed),
+            Err(error) => report.err.push_str(&format!("its results cannot be cached: {error}\n")),
+        }
+    }
+
+    /// The frames to remember a successful task by.
+    #[expect(clippy::too_many_arguments, reason = "all that a record is made of")]
+    fn remember(
+        &self,
+        node: &Node,
+        key: Digest,
+        manifest: &[u8],
+        outputs: &[u8],
+        listings: &[Listing],
+        millis: u64,
+        frames: &mut Vec<u8>,
+    ) {
+        for (digest, bytes) in listings {
+            if !self.evidence.listings.contains_key(digest) {
+                journal::put(frames, &Entry::Listing { digest: *digest, bytes });
+            }
+        }
+        journal::put(frames, &Entry::Task { name: &node.task.name, key, manifest, outputs, millis });
+    }
+
+    fn forget(&self, task: &Task, frames: &mut Vec<u8>) {
+        if self.evidence.records.contains_key(&task.name) {
+            journal::put(frames, &Entry::Forget { name: &task.name });
+        }
+    }
+
+    fn attempts(&self, id: TaskId, report: &mut TaskReport, tell: &Sender<Told>) -> Result<(), ActionError> {
+        let task = self.graph.task(id);
+        let mut pause = task.retry.pause;
+        loop {
+            report.attempts += 1;
+            let result = sweep::prepare(self.graph, task).map_err(ActionError::from);
+            let result = result.and_then(|()| self.attempt(id, report, tell));
+            match result {
+                Err(ActionError::Broken(error))
+                    if report.attempts <= task.retry.times && !self.cancelled() =>
+                {
+                    let error = ActionError::Broken(error).to_string();
+                    report.err.push_str(&format!("attempt {}: {error}\n", report.attempts));
+                    let _ = tell.send(Told::Retrying(id, error, pause));
+                    self.rest(pause);
+                    pause = pause.saturating_mul(2);
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Sleeps, but not after the run was told to stop.
+    fn rest(&self, pause: Duration) {
+        let end = Instant::now() + pause;
+        while !self.cancelled() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            thread::sleep(left.min(Duration::from_millis(50)));
+        }
+    }
+
+    fn attempt(&self, id: TaskId, report: &mut TaskReport, tell: &Sender<Told>) -> Result<(), ActionError> {
+        let task = self.graph.task(id);
+        let Some(action) = &task.action else { return Ok(()) };
+        let deadline = task.timeout.map(|timeout| Instant::now() + timeout);
+        let tell = Mutex::new(tell.clone());
+        let said = |said: Said<'_>| {
+            let told = match said {
+                Said::Line(stream, line) => Told::Line(id, stream, line.to_owned()),
+                Said::Progress(text) => Told::Progress(id, text.to_owned()),
+            };
+            let _ = lock(&tell).send(told);
+        };
+        let context =
+            Context::new(&self.graph.root, task, self.evidence.files, &self.options.cancel, deadline, &said);
+        let result = catch_unwind(AssertUnwindSafe(|| action(&context))).unwrap_or_else(|panic| {
+            let message = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("no message");
+            Err(ActionError::broken(format!("the action panicked: {message}")))
+        });
+        let timed_out = context.timed_out();
+        let log = context.into_log();
+        report.out.push_str(&log.out);
+        report.err.push_str(&log.err);
+        match (result, task.timeout) {
+            (Err(ActionError::Cancelled), Some(timeout)) if timed_out && !self.cancelled() => {
+                Err(ActionError::broken(format!("took longer than {timeout:?}")))
+            }
+            (result, _) => result,
+        }
+    }
+
+    /// Looks at what the action left: all it declares must be there.
+    fn collect(
+        &self,
+        node: &Node,
+        listings: &mut Vec<Listing>,
+        outputs: &mut Vec<u8>,
+    ) -> Result<(), ActionError> {
+        survey::outputs(&self.graph.root, node, self.evidence.files, listings, outputs)?;
+        let missing = items(outputs).find(|item| item.value == Value::Nothing);
+        match missing {
+            Some(item) => Err(ActionError::broken(format!(
+                "the task did not make its output {}",
+                item.path().display()
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// The inputs are not those any more that the task was judged by.
+    fn inputs_changed(&self, node: &Node, manifest: &[u8]) -> bool {
+        let mut now = Vec::with_capacity(manifest.len());
+        let looked = survey::inputs(&self.graph.root, node, self.evidence.files, &mut Vec::new(), &mut now);
+        looked.is_err() || now != manifest
+    }
+}

@@ -1,0 +1,192 @@
+//! The cache: what was made once under the same key is put back, whole and right, or made again.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use buildchain::graph::{Cache, Input, Output, RunOptions, Task, Verdict};
+
+use crate::scratch::{Project, Ran};
+
+/// One task that makes a file and a folder with all kinds of things in it.
+fn tree(project: &Project, runs: &Arc<AtomicUsize>) -> Vec<Task> {
+    let runs = runs.clone();
+    project.write("keep", "");
+    vec![Task {
+        name: "tree".into(),
+        inputs: vec![Input::file("in")],
+        outputs: vec![Output::File("_build/file".into()), Output::Folder("_build/tree".into())],
+        action: Some(Box::new(move |context| {
+            runs.fetch_add(1, Ordering::SeqCst);
+            let text = fs::read_to_string(context.path("in"))?;
+            fs::write(context.path("_build/file"), &text)?;
+            let tree = context.path("_build/tree");
+            fs::create_dir_all(tree.join("sub/empty"))?;
+            fs::write(tree.join("sub/script"), format!("script {text}"))?;
+            fs::set_permissions(tree.join("sub/script"), fs::Permissions::from_mode(0o755))?;
+            fs::write(tree.join("sub/same"), format!("script {text}"))?;
+            symlink("sub/script", tree.join("link"))?;
+            fs::set_permissions(tree.join("sub"), fs::Permissions::from_mode(0o700))?;
+            Ok(())
+        })),
+        ..Task::default()
+    }]
+}
+
+fn cached(project: &Project, cache: &Path) -> RunOptions {
+    assert!(!cache.starts_with(project.root()));
+    RunOptions { cache: Some(Cache::new(cache.to_owned(), None)), ..RunOptions::default() }
+}
+
+/// Every path below `_build`, with kind, mode, target and content.
+fn dump(project: &Project) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut folders = vec![PathBuf::from("_build")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(project.root().join(&folder)).unwrap() {
+            let path = folder.join(entry.unwrap().file_name());
+            let whole = project.root().join(&path);
+            let metadata = whole.symlink_metadata().unwrap();
+            let (path, mode) = (path.display().to_string(), metadata.mode());
+            if path.starts_with("_build/.state") {
+                continue;
+            }
+            let content = if metadata.is_dir() {
+                folders.push(path.clone().into());
+                String::new()
+            } else if metadata.is_symlink() {
+                fs::read_link(&whole).unwrap().display().to_string()
+            } else {
+                project.read(&path)
+            };
+            lines.push(format!("{path} {mode:o} {content}"));
+        }
+    }
+    lines.sort();
+    lines
+}
+
+#[test]
+fn what_was_made_once_is_put_back() {
+    let (one, other, cache) = (Project::new(), Project::new(), tempfile::tempdir().unwrap());
+    let runs = Arc::new(AtomicUsize::new(0));
+    let build = |project: &Project, text: &str| -> Ran {
+        project.write("in", text);
+        project.run_with(tree(project, &runs), &["tree"], cached(project, cache.path()))
+    };
+    assert_eq!(build(&one, "1").verdict("tree"), Verdict::Succeeded);
+    let whole = dump(&one);
+    assert_eq!(build(&one, "2").verdict("tree"), Verdict::Succeeded);
+    // Back to what it was, and in another place: neither runs.
+    assert_eq!(build(&one, "1").verdict("tree"), Verdict::Restored);
+    assert_eq!(build(&other, "1").verdict("tree"), Verdict::Restored);
+    assert_eq!((dump(&one), dump(&other)), (whole.clone(), whole.clone()));
+    assert_eq!(build(&other, "1").verdict("tree"), Verdict::UpToDate);
+    // Put back also what was lost.
+    fs::remove_file(other.path("_build/file")).unwrap();
+    fs::remove_dir_all(other.path("_build/tree")).unwrap();
+    assert_eq!(build(&other, "1").verdict("tree"), Verdict::Restored);
+    assert_eq!(dump(&other), whole);
+    assert_eq!(runs.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn nothing_damaged_comes_out_of_the_cache() {
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage); 5] = [
+        ("written through", |blob| fs::write(blob, "evil").unwrap()),
+        ("cut off", |blob| fs::write(blob, "").unwrap()),
+        ("removed", |blob| fs::remove_file(blob).unwrap()),
+        ("chmod", |blob| fs::set_permissions(blob, fs::Permissions::from_mode(0o600)).unwrap()),
+        ("replaced", |blob| {
+            fs::remove_file(blob).unwrap();
+            fs::create_dir(blob).unwrap();
+        }),
+    ];
+    for (damage, apply) in damages {
+        let (one, cache) = (Project::new(), tempfile::tempdir().unwrap());
+        let runs = Arc::new(AtomicUsize::new(0));
+        one.write("in", "1");
+        one.run_with(tree(&one, &runs), &["tree"], cached(&one, cache.path()));
+        let whole = dump(&one);
+        for shelf in fs::read_dir(cache.path().join("blobs")).unwrap() {
+            for blob in fs::read_dir(shelf.unwrap().path()).unwrap() {
+                apply(&blob.unwrap().path());
+            }
+        }
+        let other = Project::new();
+        other.write("in", "1");
+        let ran = other.run_with(tree(&other, &runs), &["tree"], cached(&other, cache.path()));
+        assert_eq!(ran.verdict("tree"), Verdict::Succeeded, "{damage}");
+        assert_eq!(dump(&other), whole, "{damage}");
+    }
+}
+
+#[test]
+fn a_result_that_leads_astray_is_none() {
+    let (one, cache) = (Project::new(), tempfile::tempdir().unwrap());
+    let runs = Arc::new(AtomicUsize::new(0));
+    one.write("in", "1");
+    one.run_with(tree(&one, &runs), &["tree"], cached(&one, cache.path()));
+    let results: Vec<_> =
+        fs::read_dir(cache.path().join("tasks")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let whole = fs::read(&results[0]).unwrap();
+    for byte in (0..whole.len()).step_by(19) {
+        let mut damaged = whole.clone();
+        damaged[byte] ^= 0x20;
+        fs::write(&results[0], &damaged).unwrap();
+        let other = Project::new();
+        other.write("in", "1");
+        let ran = other.run_with(tree(&other, &runs), &["tree"], cached(&other, cache.path()));
+        assert_eq!(ran.verdict("tree"), Verdict::Succeeded, "byte {byte}");
+    }
+}
+
+#[test]
+fn a_sweep_keeps_what_was_used_last() {
+    let (project, cache) = (Project::new(), tempfile::tempdir().unwrap());
+    let build = |text: &str| {
+        project.write("in", text);
+        let tasks = vec![project.join("a", &["in"], "_build/a")];
+        project.run_with(tasks, &["a"], cached(&project, cache.path())).verdict("a")
+    };
+    let long = |letter: &str| letter.repeat(999);
+    for letter in ["x", "y", "z", "x"] {
+        build(&long(letter));
+    }
+    let swept = Cache::new(cache.path().into(), None).sweep(2000).unwrap();
+    assert_eq!((swept.results, swept.files, swept.bytes), (1, 1, 1000));
+    assert_eq!(build(&long("z")), Verdict::Restored);
+    assert_eq!(build(&long("x")), Verdict::Restored);
+    assert_eq!(build(&long("y")), Verdict::Succeeded);
+    let swept = Cache::new(cache.path().into(), None).sweep(0).unwrap();
+    assert_eq!((swept.results, swept.files), (3, 3));
+    assert_eq!(Cache::new(cache.path().join("none"), None).sweep(0).unwrap(), Default::default());
+}
+
+#[test]
+fn the_limit_holds_after_every_run() {
+    let (project, cache) = (Project::new(), tempfile::tempdir().unwrap());
+    for letter in ["x", "y", "z"] {
+        project.write("in", &letter.repeat(999));
+        let limited = Cache::new(cache.path().into(), Some(1500));
+        let options = RunOptions { cache: Some(limited), ..RunOptions::default() };
+        project.run_with(vec![project.join("a", &["in"], "_build/a")], &["a"], options);
+        let results = fs::read_dir(cache.path().join("tasks")).unwrap().count();
+        assert_eq!(results, 1);
+    }
+}
+
+/// An output shares its content with the cache; an action that writes in place must not write into the cache.
+#[test]
+fn an_action_that_writes_in_place_leaves_the_cache_alone() {
+    let (project, cache) = (Project::new(), tempfile::tempdir().unwrap());
+    for (text, verdict) in [("1", Verdict::Succeeded), ("2", Verdict::Succeeded), ("1", Verdict::Restored)] {
+        project.write("in", text);
+        let tasks = vec![project.join("a", &["in"], "_build/a")];
+        assert_eq!(project.run_with(tasks, &["a"], cached(&project, cache.path())).verdict("a"), verdict);
+        assert_eq!(project.read("_build/a"), format!("{text}a"));
+    }
+}
