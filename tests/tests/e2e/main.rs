@@ -1,8 +1,10 @@
 //! End-to-end tests: one binary, one module per room.
 #![cfg(test)]
 
+mod archive;
 mod images;
 mod iso;
 mod packages;
+mod runtime;
 mod salt;
 mod scripts;
