@@ -252,7 +252,7 @@ impl Shared<'_> {
     /// The inputs are not those any more that the task was judged by.
     fn inputs_changed(&self, node: &Node, manifest: &[u8]) -> bool {
         let mut now = Vec::with_capacity(manifest.len());
-        let looked = survey::inputs(&self.graph.root, node, self.evidence.files, &mut Vec::new(), &mut now);
+        let looked = survey::inputs(self.graph, node, self.evidence.files, &mut Vec::new(), &mut now);
         looked.is_err() || now != manifest
     }
 }

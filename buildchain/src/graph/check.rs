@@ -154,14 +154,7 @@ pub(super) fn link(
 }
 
 fn normalise(root: &Path, task: &mut Task) {
-    for input in &mut task.inputs {
-        match input {
-            Input::File(path) | Input::Folder { path, .. } | Input::Glob { root: path, .. } => {
-                *path = paths::normal(root, path);
-            }
-            Input::Value { .. } => {}
-        }
-    }
+    task.inputs.iter_mut().for_each(|input| input.normalise(root));
     for output in &mut task.outputs {
         match output {
             Output::File(path) | Output::Folder(path) => *path = paths::normal(root, path),

@@ -219,7 +219,7 @@ fn reset(
 ) -> Result<Result<bool, String>, StateError> {
     let node = graph.node(id);
     let (mut manifest, mut outputs, mut listings) = (Vec::new(), Vec::new(), Vec::new());
-    let looked = survey::inputs(&graph.root, node, files, &mut listings, &mut manifest)
+    let looked = survey::inputs(graph, node, files, &mut listings, &mut manifest)
         .map_err(|error| super::task::chain(&error))
         .and_then(|()| {
             survey::outputs(&graph.root, node, files, &mut listings, &mut outputs)

@@ -39,7 +39,7 @@ impl Evidence<'_> {
     pub(super) fn judge(&self, node: &Node, forced: bool) -> Result<Judgement, SurveyError> {
         let mut manifest = Vec::with_capacity(256);
         let mut listings = Vec::new();
-        survey::inputs(&self.graph.root, node, self.files, &mut listings, &mut manifest)?;
+        survey::inputs(self.graph, node, self.files, &mut listings, &mut manifest)?;
         let key = Digest::of(&manifest);
         let mut reasons = Vec::new();
         if forced {

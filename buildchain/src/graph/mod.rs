@@ -79,6 +79,7 @@ mod sweep;
 mod task;
 mod trace;
 mod tree;
+mod watch;
 mod work;
 
 use std::panic::resume_unwind;
@@ -102,8 +103,9 @@ pub use report::{Event, Reporter, Stream, TaskReport, Verdict};
 pub use run::{Outcome, RunError, RunOptions, run};
 pub use select::{SelectError, Selection};
 pub use state::{State, StateError};
-pub use task::{Action, ActionError, Input, Output, Pool, Retry, Task, Title};
+pub use task::{Action, ActionError, Discover, Input, Output, Pool, Retry, Task, Title};
 pub use trace::{JunitReporter, TraceReporter};
+pub use watch::watch;
 
 /// Locks also what a panicking thread left: every critical section here leaves its data whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,6 +1,6 @@
 //! The graph: tasks checked as a whole, with the edges their paths and names make.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::check::{self, GraphError};
@@ -106,6 +106,18 @@ impl Graph {
     pub fn maker(&self, path: &Path) -> Option<TaskId> {
         let path = paths::normal(&self.root, path);
         paths::upwards(&path).find_map(|path| self.makers.get(path).copied())
+    }
+
+    /// What a task needs, directly or not.
+    pub(super) fn all_needs(&self, node: &Node) -> HashSet<TaskId> {
+        let mut all = HashSet::new();
+        let mut open: Vec<TaskId> = node.needs.clone();
+        while let Some(id) = open.pop() {
+            if all.insert(id) {
+                open.extend(self.needs(id));
+            }
+        }
+        all
     }
 
     #[expect(clippy::indexing_slicing, reason = "ids are only made by this graph, for its own nodes")]

@@ -5,6 +5,9 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use super::digest::Digest;
 use super::files::Known;
@@ -94,6 +97,30 @@ impl State {
         let size = file.seek(SeekFrom::End(0)).map_err(|error| failed("read", error))?;
         state.journal = Some(Journal { path: path.to_owned(), file, size, lock });
         Ok(state)
+    }
+
+    /// As [`State::open`], but waits for another run to end, until `cancel` turns true; `tell` hears once who is waited for.
+    ///
+    /// # Errors
+    ///
+    /// As [`State::open`]; [`StateError::Held`] only if the wait was cancelled.
+    pub fn open_waiting(
+        path: &Path,
+        cancel: &AtomicBool,
+        tell: &mut dyn FnMut(&str),
+    ) -> Result<Self, StateError> {
+        let mut told = false;
+        loop {
+            match Self::open(path) {
+                Err(StateError::Held { holder, .. }) if !cancel.load(Ordering::Relaxed) => {
+                    if !std::mem::replace(&mut told, true) {
+                        tell(&holder);
+                    }
+                    thread::sleep(Duration::from_millis(50));
+                }
+                opened => return opened,
+            }
+        }
     }
 
     /// Reads the state at `path` as it is now, without a lock; empty if there is none.

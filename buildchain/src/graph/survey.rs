@@ -1,8 +1,10 @@
 //! Looking at the inputs and outputs of a task: the traversal that makes its manifest.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use globset::GlobSet;
@@ -10,9 +12,10 @@ use globset::GlobSet;
 use super::digest::Digest;
 use super::files::{Files, Kind, LookError, Seen};
 use super::manifest::{Item, Tag, Value, put};
-use super::model::Node;
+use super::model::{Graph, Node};
 use super::paths;
-use super::task::{Input, Output};
+use super::select::Selection;
+use super::task::{Discover, Input, Output};
 use super::tree::Tree;
 
 /// A listing, for the state to keep: its digest stands in the manifest.
@@ -23,6 +26,12 @@ pub(super) type Listing = (Digest, Vec<u8>);
 pub(super) enum SurveyError {
     #[error("input {} is missing", .0.display())]
     Missing(PathBuf),
+    #[error("its inputs cannot be discovered: {0}")]
+    Discover(String),
+    #[error("it discovered {}, which `{maker}` makes, and does not come after it", path.display())]
+    TooEarly { path: PathBuf, maker: String },
+    #[error("a glob it discovered is none")]
+    Glob(#[from] globset::Error),
     #[error(transparent)]
     Look(#[from] LookError),
 }
@@ -32,7 +41,7 @@ const VERSION: &[u8] = b"1";
 
 /// Writes the manifest of a task into `bytes`.
 pub(super) fn inputs(
-    root: &Path,
+    graph: &Graph,
     node: &Node,
     files: &Files,
     listings: &mut Vec<Listing>,
@@ -46,9 +55,47 @@ pub(super) fn inputs(
         };
         put(bytes, &Item { tag, name: output.path().as_os_str().as_bytes(), value: Value::Nothing });
     }
-    let mut trees = node.trees.iter();
+    put_inputs(graph, &node.task.inputs, &node.trees, files, listings, bytes)?;
+    if let Some(discover) = &node.task.discover {
+        let (inputs, trees) = discovered(graph, node, discover)?;
+        put_inputs(graph, &inputs, &trees, files, listings, bytes)?;
+    }
+    Ok(())
+}
+
+/// The inputs a task discovers now, made normal, and the trees among them.
+fn discovered(
+    graph: &Graph,
+    node: &Node,
+    discover: &Discover,
+) -> Result<(Vec<Input>, Vec<Tree>), SurveyError> {
+    let mut inputs = discover(&graph.root).map_err(|error| SurveyError::Discover(error.to_string()))?;
+    let mut trees = Vec::new();
+    for input in &mut inputs {
+        input.normalise(&graph.root);
+        trees.extend(Tree::of(input).transpose()?);
+    }
+    // Made before, or it would be looked at too early.
+    let before = graph.all_needs(node);
+    for path in inputs.iter().filter_map(Input::path) {
+        if let Some(maker) = graph.maker(path).filter(|maker| !before.contains(maker)) {
+            return Err(SurveyError::TooEarly { path: path.clone(), maker: graph.task(maker).name.clone() });
+        }
+    }
+    Ok((inputs, trees))
+}
+
+fn put_inputs(
+    graph: &Graph,
+    inputs: &[Input],
+    trees: &[Tree],
+    files: &Files,
+    listings: &mut Vec<Listing>,
+    bytes: &mut Vec<u8>,
+) -> Result<(), SurveyError> {
+    let mut trees = trees.iter();
     let mut paths: Vec<&Path> = Vec::new();
-    for input in &node.task.inputs {
+    for input in inputs {
         match input {
             Input::File(path) => paths.push(path),
             Input::Value { name, value } => put(
@@ -57,7 +104,9 @@ pub(super) fn inputs(
             ),
             Input::Folder { .. } | Input::Glob { .. } => {
                 if let Some(tree) = trees.next() {
-                    let value = Value::Listing(list(root, tree, files, listings)?);
+                    let listed = list(&graph.root, tree, files, listings)?;
+                    let value =
+                        Value::Listing(listed.ok_or_else(|| SurveyError::Missing(tree.root.clone()))?);
                     let tag = if tree.only.is_some() { Tag::Glob } else { Tag::Folder };
                     put(bytes, &Item { tag, name: tree.root.as_os_str().as_bytes(), value });
                 }
@@ -92,12 +141,8 @@ pub(super) fn outputs(
             },
             Output::Folder(_) => {
                 let tree = Tree { root: path.clone(), only: None, exclude: GlobSet::empty() };
-                let value = match list(root, &tree, files, listings) {
-                    Ok(digest) => Value::Listing(digest),
-                    Err(SurveyError::Missing(_)) => Value::Nothing,
-                    Err(SurveyError::Look(error)) => return Err(error),
-                };
-                (Tag::Folder, value)
+                let listed = list(root, &tree, files, listings)?;
+                (Tag::Folder, listed.map_or(Value::Nothing, Value::Listing))
             }
         };
         put(bytes, &Item { tag, name: path.as_os_str().as_bytes(), value });
@@ -105,12 +150,17 @@ pub(super) fn outputs(
     Ok(())
 }
 
-/// Lists a tree; the digest of the listing.
-fn list(root: &Path, tree: &Tree, files: &Files, listings: &mut Vec<Listing>) -> Result<Digest, SurveyError> {
-    let found = walk(root, tree)?;
+/// Lists a tree; the digest of the listing. `None` if there is no such folder.
+fn list(
+    root: &Path,
+    tree: &Tree,
+    files: &Files,
+    listings: &mut Vec<Listing>,
+) -> Result<Option<Digest>, LookError> {
+    let Some(found) = walk(root, tree)? else { return Ok(None) };
     let mut bytes = Vec::with_capacity(found.len() * 64);
     if tree.only.is_none() {
-        let seen = files.look(&tree.root)?.ok_or_else(|| SurveyError::Missing(tree.root.clone()))?;
+        let Some(seen) = files.look(&tree.root)? else { return Ok(None) };
         put_seen(&mut bytes, Path::new(""), seen);
     }
     let whole: Vec<PathBuf> = found.iter().map(|path| tree.root.join(path)).collect();
@@ -123,15 +173,15 @@ fn list(root: &Path, tree: &Tree, files: &Files, listings: &mut Vec<Listing>) ->
     }
     let digest = Digest::of(&bytes);
     listings.push((digest, bytes));
-    Ok(digest)
+    Ok(Some(digest))
 }
 
 fn put_seen(bytes: &mut Vec<u8>, path: &Path, seen: Seen) {
     put(bytes, &Item { tag: Tag::File, name: path.as_os_str().as_bytes(), value: Value::Seen(seen) });
 }
 
-/// The paths of a tree that count, relative to it, in the order of the graph.
-fn walk(root: &Path, tree: &Tree) -> Result<Vec<PathBuf>, SurveyError> {
+/// The paths of a tree that count, relative to it, in the order of the graph. `None` if there is no such folder; a glob below none matches nothing.
+fn walk(root: &Path, tree: &Tree) -> Result<Option<Vec<PathBuf>>, LookError> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
@@ -143,9 +193,9 @@ fn walk(root: &Path, tree: &Tree) -> Result<Vec<PathBuf>, SurveyError> {
                 if !folder.as_os_str().is_empty() || tree.only.is_some() {
                     continue;
                 }
-                return Err(SurveyError::Missing(path));
+                return Ok(None);
             }
-            Err(error) => return Err(failed(error).into()),
+            Err(error) => return Err(failed(error)),
         };
         for entry in entries {
             let entry = entry.map_err(failed)?;
@@ -165,5 +215,35 @@ fn walk(root: &Path, tree: &Tree) -> Result<Vec<PathBuf>, SurveyError> {
         }
     }
     found.sort_by(|a, b| paths::order(a, b));
-    Ok(found)
+    Ok(Some(found))
+}
+
+/// What tells one state of a file from another without reading it.
+pub(super) type Stamp = (u64, u64, u64, i64, i64, u32);
+
+/// The stamps of all files the selected tasks, and all they need, read and no task makes.
+pub(super) fn sources(graph: &Graph, selection: &Selection) -> Result<BTreeMap<PathBuf, Stamp>, LookError> {
+    let mut stamps = BTreeMap::new();
+    for id in graph.cone(selection) {
+        let node = graph.node(id);
+        let listed = node.trees.iter().map(|tree| {
+            let found = walk(&graph.root, tree)?.unwrap_or_default();
+            Ok(found.into_iter().map(|path| tree.root.join(path)).collect::<Vec<_>>())
+        });
+        let files = node.task.inputs.iter().filter_map(|input| match input {
+            Input::File(path) => Some(path.clone()),
+            _ => None,
+        });
+        let paths: Vec<PathBuf> =
+            files.map(|path| Ok(vec![path])).chain(listed).collect::<Result<Vec<_>, _>>()?.concat();
+        for path in paths.into_iter().filter(|path| graph.maker(path).is_none()) {
+            if let Ok(metadata) = fs::metadata(graph.root.join(&path)) {
+                let modified = (metadata.mtime(), metadata.mtime_nsec());
+                let stamp =
+                    (metadata.dev(), metadata.ino(), metadata.len(), modified.0, modified.1, metadata.mode());
+                stamps.insert(path, stamp);
+            }
+        }
+    }
+    Ok(stamps)
 }

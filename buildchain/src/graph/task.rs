@@ -1,10 +1,11 @@
 //! What a task is: plain data and one closure.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::context::Context;
+use super::paths;
 
 /// One step of the build.
 ///
@@ -19,6 +20,9 @@ pub struct Task {
     pub title: Title,
     /// All that the action's result depends on. A path that another task makes is also an edge to that task.
     pub inputs: Vec<Input>,
+    /// More inputs, known only once the others are there: what a generated list names, what a recipe copies. Asked each time the task is
+    /// judged, after all it needs is done; must be quick, and depend on nothing but the inputs above.
+    pub discover: Option<Discover>,
     /// All that the action leaves behind, below the build root but for generated sources.
     pub outputs: Vec<Output>,
     /// Tasks that must have succeeded before, without their results being an input; the members of a group.
@@ -153,6 +157,26 @@ impl Input {
     }
 }
 
+impl Input {
+    /// The file or folder it is about.
+    #[must_use]
+    pub fn path(&self) -> Option<&PathBuf> {
+        match self {
+            Self::File(path) | Self::Folder { path, .. } | Self::Glob { root: path, .. } => Some(path),
+            Self::Value { .. } => None,
+        }
+    }
+
+    pub(super) fn normalise(&mut self, root: &Path) {
+        match self {
+            Self::File(path) | Self::Folder { path, .. } | Self::Glob { root: path, .. } => {
+                *path = paths::normal(root, path);
+            }
+            Self::Value { .. } => {}
+        }
+    }
+}
+
 /// Something a task makes. No two tasks may make the same path, or one below the folder of another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
@@ -192,6 +216,9 @@ pub struct Retry {
 
 /// The work of a task.
 pub type Action = Box<dyn Fn(&Context<'_>) -> Result<(), ActionError> + Send + Sync>;
+
+/// Finds more inputs of a task. It is given the root of the graph. Whoever makes such an input must come before the task by another way.
+pub type Discover = Box<dyn Fn(&Path) -> Result<Vec<Input>, ActionError> + Send + Sync>;
 
 /// Why an action did not succeed.
 ///

@@ -3,6 +3,7 @@
 
 mod cache;
 mod doit;
+mod dynamic;
 mod forms;
 mod kill;
 mod manners;

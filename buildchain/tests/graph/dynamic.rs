@@ -1,0 +1,132 @@
+//! Inputs that are found out on the way, waiting for edits, waiting for another run.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use buildchain::graph::{Input, Output, State, StateError, Task, Verdict, watch};
+
+use crate::scratch::Project;
+
+/// `list` is made from `in`; `all` joins what `list` names.
+fn tasks(project: &Project) -> Vec<Task> {
+    let list = Task {
+        name: "list".into(),
+        inputs: vec![Input::file("in")],
+        outputs: vec![Output::File("_build/list".into())],
+        action: Some(Box::new(|context| {
+            fs::copy(context.path("in"), context.path("_build/list"))?;
+            Ok(())
+        })),
+        ..Task::default()
+    };
+    let all = Task {
+        name: "all".into(),
+        inputs: vec![Input::file("_build/list")],
+        discover: Some(Box::new(|root| {
+            let listed = fs::read_to_string(root.join("_build/list"))?;
+            Ok(listed.split_whitespace().map(Input::file).collect())
+        })),
+        outputs: vec![Output::File("_build/all".into())],
+        action: Some(Box::new(|context| {
+            let mut text = String::new();
+            for path in fs::read_to_string(context.path("_build/list"))?.split_whitespace() {
+                text += &fs::read_to_string(context.path(path))?;
+            }
+            Ok(fs::write(context.path("_build/all"), text)?)
+        })),
+        ..Task::default()
+    };
+    vec![all, list, project.join("late", &["in"], "_build/late")]
+}
+
+/// doit evaluated such dependencies when it loaded its tasks, before what they depend on was made.
+#[test]
+fn discovered_inputs_count_in_the_same_run() {
+    let project = Project::new();
+    project.write("x", "X");
+    project.write("y", "Y");
+    project.write("in", "x");
+    project.run(tasks(&project), &["all"]);
+    project.write("in", "x y");
+    let ran = project.run(tasks(&project), &["all"]);
+    assert!(
+        ran.reasons("all").iter().any(|reason| reason.starts_with("input file y is new")),
+        "{:?}",
+        ran.reasons("all")
+    );
+    assert_eq!(project.read("_build/all"), "XY");
+    project.write("y", "Z");
+    assert_eq!(project.run(tasks(&project), &["all"]).verdict("list"), Verdict::UpToDate);
+    assert_eq!(project.read("_build/all"), "XZ");
+    assert_eq!(project.run(tasks(&project), &["all"]).verdict("all"), Verdict::UpToDate);
+}
+
+#[test]
+fn what_is_discovered_too_early_is_an_error() {
+    let project = Project::new();
+    project.write("in", "_build/late");
+    let ran = project.run(tasks(&project), &["all"]);
+    assert_eq!(ran.error("all"), "it discovered _build/late, which `late` makes, and does not come after it");
+    project.write("in", "nowhere");
+    assert_eq!(project.run(tasks(&project), &["all"]).error("all"), "input nowhere is missing");
+}
+
+#[test]
+fn an_edit_ends_the_wait_and_a_build_does_not() {
+    let project = Project::new();
+    project.write("in", "1");
+    project.write("src/a", "1");
+    let mut task = project.join("t", &["in"], "_build/t");
+    task.inputs.push(Input::folder("src"));
+    let graph = project.graph(vec![task]).unwrap();
+    let selection = graph.select_all();
+    let wait = |edit: &(dyn Fn() + Sync)| -> Vec<PathBuf> {
+        let (cancel, over) = (AtomicBool::new(false), AtomicBool::new(false));
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                let changed = watch(&graph, &selection, Duration::from_millis(10), &cancel).unwrap();
+                over.store(true, Ordering::SeqCst);
+                changed
+            });
+            thread::sleep(Duration::from_millis(50));
+            edit();
+            for _ in 0..100 {
+                thread::sleep(Duration::from_millis(10));
+                if over.load(Ordering::SeqCst) {
+                    break;
+                }
+            }
+            cancel.store(true, Ordering::SeqCst);
+            waiting.join().unwrap()
+        })
+    };
+    assert_eq!(wait(&|| project.write("_build/t", "made")), [] as [PathBuf; 0]);
+    assert_eq!(wait(&|| project.write("in", "22")), [PathBuf::from("in")]);
+    assert_eq!(wait(&|| project.write("src/b", "new")), [PathBuf::from("src/b")]);
+    assert_eq!(wait(&|| fs::remove_file(project.path("src/b")).unwrap()), [PathBuf::from("src/b")]);
+}
+
+#[test]
+fn a_second_run_may_wait_for_the_first() {
+    let project = Project::new();
+    let path = project.state_path();
+    let first = State::open(&path).unwrap();
+    let cancel = Arc::new(AtomicBool::new(true));
+    assert!(matches!(State::open_waiting(&path, &cancel, &mut |_| {}), Err(StateError::Held { .. })));
+    cancel.store(false, Ordering::SeqCst);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let mut told = Vec::new();
+            State::open_waiting(&path, &cancel, &mut |holder| told.push(holder.to_owned())).unwrap();
+            told
+        });
+        thread::sleep(Duration::from_millis(150));
+        drop(first);
+        let told = waiting.join().unwrap();
+        assert!(matches!(told.as_slice(), [holder] if holder.starts_with("process ")), "{told:?}");
+    });
+}
