@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Response, StatusCode};
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::http::{Client, Endpoint, media_type, next_chunk, read_body, shown};
 use super::plan::Blob;
@@ -31,7 +31,9 @@ const BUSY_POLL: Duration = Duration::from_millis(100);
 
 /// The network and the store of one pull.
 pub(super) struct Fetcher {
-    client: Client,
+    /// Made at the first request: with a warm store there is none, and reading all certificate authorities takes longer
+    /// than everything else.
+    client: OnceCell<Client>,
     store: Option<Store>,
     options: Options,
     events: Events,
@@ -41,20 +43,31 @@ pub(super) struct Fetcher {
 }
 
 impl Fetcher {
-    pub(super) fn new(options: &Options, store: Store, events: Events) -> Result<Self, Fault> {
-        Ok(Self { store: Some(store), ..Self::resolver(options, events)? })
+    pub(super) fn new(options: &Options, store: Store, events: Events) -> Self {
+        Self { store: Some(store), ..Self::resolver(options, events) }
     }
 
     /// A fetcher that keeps nothing.
-    pub(super) fn resolver(options: &Options, events: Events) -> Result<Self, Fault> {
-        Ok(Self {
-            client: Client::new(options)?,
+    pub(super) fn resolver(options: &Options, events: Events) -> Self {
+        Self {
+            client: OnceCell::new(),
             store: None,
             options: options.clone(),
             events,
             per_host: Mutex::default(),
             unreachable: Mutex::default(),
-        })
+        }
+    }
+
+    async fn get(
+        &self,
+        endpoint: &Endpoint,
+        kind: &str,
+        name: &str,
+        headers: &HeaderMap,
+    ) -> Result<Response, Fault> {
+        let client = self.client.get_or_try_init(|| async { Client::new(&self.options) }).await?;
+        client.get(endpoint, endpoint.url(kind, name), headers).await
     }
 
     pub(super) fn check_tags(&self) -> bool {
@@ -150,7 +163,7 @@ impl Fetcher {
         let host = self.host_limit(endpoint);
         let _permit = host.acquire().await;
         let headers = HeaderMap::from_iter([(header::ACCEPT, ACCEPT_MANIFESTS)]);
-        let response = self.client.get(endpoint, endpoint.url("manifests", name), &headers).await?;
+        let response = self.get(endpoint, "manifests", name, &headers).await?;
         let announced = media_type(response.headers());
         let claimed: Option<Digest> = response
             .headers()
@@ -257,8 +270,7 @@ impl Fetcher {
                 .map_err(|error| Fault::Configuration(error.to_string()))?;
             headers.insert(header::RANGE, range);
         }
-        let answer =
-            self.client.get(endpoint, endpoint.url("blobs", &blob.digest.to_string()), &headers).await;
+        let answer = self.get(endpoint, "blobs", &blob.digest.to_string(), &headers).await;
         let mut response = match answer {
             Err(Fault::Status { status: 404, .. }) if blob.foreign => {
                 return Err(Fault::ForeignLayer { media_type: blob.media_type.clone() });

@@ -165,7 +165,7 @@ pub fn pull(
     let here = |fault| Error::here("the images", fault);
     let runtime = runtime().map_err(here)?;
     let (events, mut inbox) = mpsc::unbounded_channel();
-    let fetcher = Arc::new(Fetcher::new(options, store.clone(), events).map_err(here)?);
+    let fetcher = Arc::new(Fetcher::new(options, store.clone(), events));
     let pulled = runtime.block_on(async {
         let images = plan_all(requests, &fetcher, progress, &mut inbox).await?;
         let missing = plan::missing(&images, store)?;
@@ -205,7 +205,7 @@ pub fn resolve(reference: &Reference, options: &Options) -> Result<Digest, Error
     }
     let runtime = runtime().map_err(here)?;
     let (events, _inbox) = mpsc::unbounded_channel();
-    let fetcher = Fetcher::resolver(options, events).map_err(here)?;
+    let fetcher = Fetcher::resolver(options, events);
     let resolved = runtime.block_on(async {
         let tag = reference.tag().unwrap_or("latest");
         fetcher.manifest_by_tag(&reference.to_string(), reference, tag).await
