@@ -17,7 +17,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result, io};
-use crate::manifest::{DEPTH_MAX, Descriptor, Kind, MANIFEST_MAX, Manifest, Platform};
+use crate::manifest::{DEPTH_MAX, Descriptor, Kind, MANIFEST_MAX, MANIFESTS_MAX, Manifest, Platform};
 use crate::reference::{is_repository, is_tag};
 use crate::store::read_limited;
 use crate::tree::{Staged, link_or_copy, write as write_file};
@@ -197,6 +197,7 @@ pub fn read(folder: &Path) -> Result<Image> {
     };
     let mut seen = BTreeSet::from([digest]);
     let mut depths = vec![0];
+    let mut total = bytes.len() as u64;
     let mut next = 0;
     while let (Some(stored), Some(depth)) = (image.manifests.get(next), depths.get(next).copied()) {
         let children = stored.manifest.manifests.clone();
@@ -219,6 +220,10 @@ pub fn read(folder: &Path) -> Result<Image> {
             let found = Digest::of(&bytes);
             if found != child.digest {
                 return Err(Error::DigestMismatch { path, expected: child.digest, found });
+            }
+            total += bytes.len() as u64;
+            if total > MANIFESTS_MAX {
+                return Err(Error::TooLarge { path, limit: MANIFESTS_MAX });
             }
             let manifest = parse(&path, &bytes)?;
             image.manifests.push(Stored { digest: found, file, size: bytes.len() as u64, manifest });

@@ -13,6 +13,8 @@ use crate::Digest;
 
 /// The largest manifest or index accepted, in bytes. Registries and clients draw the line at the same place.
 pub const MANIFEST_MAX: u64 = 4 << 20;
+/// The most bytes all manifests of one image may have together, which bounds the memory that they take.
+pub const MANIFESTS_MAX: u64 = 16 << 20;
 /// How deep indexes may be nested: an index of indexes exists, deeper ones are an attack.
 pub const DEPTH_MAX: usize = 2;
 

@@ -132,6 +132,9 @@ pub enum Fault {
         /// The media type of the layer.
         media_type: String,
     },
+    /// A list of referrers in pages; reading only the first would leave signatures behind unsaid.
+    #[error("the list comes in several pages, which is not supported")]
+    Paged,
     /// A redirection that is not followed.
     #[error("the redirection is refused: {0}")]
     Redirect(String),

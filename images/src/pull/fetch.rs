@@ -1,7 +1,6 @@
 //! Manifests and blobs from whichever endpoint delivers them, retried and resumed.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Response, StatusCode};
 use tokio::sync::{OnceCell, Semaphore};
 
+use super::attempts::Attempts;
 use super::http::{Client, Endpoint, media_type, next_chunk, read_body, shown};
 use super::plan::Blob;
 use super::{Error, Event, Events, Failure, Fault, Options, Request};
@@ -22,8 +22,6 @@ const ACCEPT_MANIFESTS: HeaderValue = HeaderValue::from_static(
      application/vnd.docker.distribution.manifest.v2+json, \
      application/vnd.docker.distribution.manifest.list.v2+json",
 );
-/// The longest wait between two attempts, unless the registry asks for more.
-const DELAY_MAX: Duration = Duration::from_secs(30);
 /// A resumed transfer that brought this much gets its attempts back.
 const PROGRESS_MIN: u64 = 64 << 10;
 /// How often a blob is looked for that another process is fetching.
@@ -35,11 +33,32 @@ pub(super) struct Fetcher {
     /// than everything else.
     client: OnceCell<Client>,
     store: Option<Store>,
-    options: Options,
+    pub(super) options: Options,
     events: Events,
     per_host: Mutex<HashMap<String, Arc<Semaphore>>>,
     /// Mirrors that nobody answers at; asked once per pull, not once per blob.
-    unreachable: Mutex<HashSet<String>>,
+    pub(super) unreachable: Mutex<HashSet<String>>,
+}
+
+/// Which part of the registry's interface gives a manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Api {
+    Manifests,
+    Referrers,
+}
+
+impl Api {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Manifests => "manifests",
+            Self::Referrers => "referrers",
+        }
+    }
+}
+
+/// The tag under which clients keep the referrers of a manifest where the registry does not know them.
+pub(super) fn referrers_tag(digest: &Digest) -> String {
+    format!("sha256-{}", digest.hex())
 }
 
 impl Fetcher {
@@ -70,14 +89,6 @@ impl Fetcher {
         client.get(endpoint, endpoint.url(kind, name), headers).await
     }
 
-    pub(super) fn check_tags(&self) -> bool {
-        self.options.check_tags
-    }
-
-    pub(super) fn concurrency(&self) -> usize {
-        self.options.concurrency.max(1)
-    }
-
     fn store(&self) -> Result<&Store, Fault> {
         self.store.as_ref().ok_or_else(|| Fault::Configuration("there is no store to fetch into".into()))
     }
@@ -96,7 +107,7 @@ impl Fetcher {
         reference: &Reference,
         tag: &str,
     ) -> Result<Vec<u8>, Error> {
-        self.manifest_from(image, reference, tag, None).await
+        self.manifest_from(image, reference, Api::Manifests, tag, None).await
     }
 
     /// The bytes of a manifest, from the store or else from the registry.
@@ -124,25 +135,51 @@ impl Fetcher {
             }
             Err(error) => return Err(here(error.into())),
         }
-        self.manifest_from(image, reference, &digest.to_string(), Some((*digest, size))).await
+        let name = digest.to_string();
+        self.manifest_from(image, reference, Api::Manifests, &name, Some((*digest, size))).await
+    }
+
+    /// What the registry says is attached to a manifest: by its own interface or, where it has none, under the tag that
+    /// clients keep the list at instead (distribution specification 1.1, "Listing Referrers"). The bytes of an index.
+    pub(super) async fn referrers(
+        &self,
+        image: &str,
+        reference: &Reference,
+        digest: &Digest,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let (name, tag) = (digest.to_string(), referrers_tag(digest));
+        match self.manifest_from(image, reference, Api::Referrers, &name, None).await {
+            Ok(bytes) => return Ok(Some(bytes)),
+            Err(error) if error.is_unknown() => {}
+            Err(error) => return Err(error),
+        }
+        match self.manifest_from(image, reference, Api::Manifests, &tag, None).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.is_unknown() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn manifest_from(
         &self,
         image: &str,
         reference: &Reference,
+        api: Api,
         name: &str,
         expected: Option<(Digest, Option<u64>)>,
     ) -> Result<Vec<u8>, Error> {
-        let content = format!("manifest {name}");
+        let content = match api {
+            Api::Manifests => format!("manifest {name}"),
+            Api::Referrers => format!("referrers of {name}"),
+        };
         let endpoints = Endpoint::all(reference, &self.options)
             .map_err(|fault| Error::new(image, &content, "", fault))?;
         let mut failures = Vec::new();
         for (position, endpoint) in endpoints.iter().enumerate() {
             let mut attempts = Attempts::new(self, endpoint, position + 1 == endpoints.len());
-            let url = shown(&endpoint.url("manifests", name));
+            let url = shown(&endpoint.url(api.path(), name));
             while attempts.next() {
-                match self.manifest_at(endpoint, name, expected).await {
+                match self.manifest_at(endpoint, api, name, expected).await {
                     Ok(bytes) => return Ok(bytes),
                     Err(fault) => attempts.failed(&url, fault).await,
                 }
@@ -157,13 +194,17 @@ impl Fetcher {
     async fn manifest_at(
         &self,
         endpoint: &Endpoint,
+        api: Api,
         name: &str,
         expected: Option<(Digest, Option<u64>)>,
     ) -> Result<Vec<u8>, Fault> {
         let host = self.host_limit(endpoint);
         let _permit = host.acquire().await;
         let headers = HeaderMap::from_iter([(header::ACCEPT, ACCEPT_MANIFESTS)]);
-        let response = self.get(endpoint, "manifests", name, &headers).await?;
+        let response = self.get(endpoint, api.path(), name, &headers).await?;
+        if api == Api::Referrers && response.headers().contains_key(header::LINK) {
+            return Err(Fault::Paged);
+        }
         let announced = media_type(response.headers());
         let claimed: Option<Digest> = response
             .headers()
@@ -322,87 +363,9 @@ impl Fetcher {
         hosts.entry(endpoint.host()).or_insert_with(|| Arc::new(Semaphore::new(limit))).clone()
     }
 
-    fn tell(&self, event: Event) {
+    pub(super) fn tell(&self, event: Event) {
         // Nobody listens any more when the pull was broken off.
         let _ = self.events.send(event);
-    }
-}
-
-/// The attempts at one endpoint.
-struct Attempts<'a> {
-    fetcher: &'a Fetcher,
-    endpoint: &'a Endpoint,
-    /// There is no endpoint after this one.
-    last: bool,
-    left: u32,
-    delay: Duration,
-    fault: Option<Fault>,
-}
-
-impl<'a> Attempts<'a> {
-    fn new(fetcher: &'a Fetcher, endpoint: &'a Endpoint, last: bool) -> Self {
-        let given_up = !last
-            && fetcher.unreachable.lock().unwrap_or_else(PoisonError::into_inner).contains(&endpoint.host());
-        Self {
-            fetcher,
-            endpoint,
-            last,
-            left: if given_up { 0 } else { fetcher.options.attempts.max(1) },
-            delay: fetcher.options.first_delay,
-            fault: given_up.then(|| Fault::Unreachable("as before".into())),
-        }
-    }
-
-    /// Whether to try (again).
-    fn next(&mut self) -> bool {
-        self.left = match self.left.checked_sub(1) {
-            Some(left) => left,
-            None => return false,
-        };
-        true
-    }
-
-    /// The transfer is getting on, if slowly.
-    fn refill(&mut self) {
-        self.left = self.fetcher.options.attempts.max(1);
-        self.delay = self.fetcher.options.first_delay;
-    }
-
-    /// Takes note of a failure and waits, if another attempt makes sense.
-    async fn failed(&mut self, url: &str, fault: Fault) {
-        if !self.last && matches!(fault, Fault::Unreachable(_)) {
-            let mut unreachable = self.fetcher.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
-            unreachable.insert(self.endpoint.host());
-            self.left = 0;
-        }
-        if !fault.is_transient() {
-            self.left = 0;
-        }
-        if self.left > 0 {
-            let asked = match &fault {
-                Fault::Status { retry_after, .. } => retry_after.unwrap_or_default(),
-                _ => Duration::ZERO,
-            };
-            let wait = jittered(self.delay).max(asked);
-            self.fetcher.tell(Event::Retry { url: url.into(), fault: fault.to_string(), wait });
-            tokio::time::sleep(wait).await;
-            self.delay = (self.delay * 2).min(DELAY_MAX);
-        }
-        self.fault = Some(fault);
-    }
-
-    /// Takes note of content that was whole and wrong.
-    fn mismatch(&mut self, fault: Fault, again: bool) {
-        self.left = u32::from(again && fault.is_remote());
-        self.fault = Some(fault);
-    }
-
-    /// Adds the failure that counts; whether no other endpoint can help.
-    fn into_failures(self, url: String, failures: &mut Vec<Failure>) -> bool {
-        let Some(fault) = self.fault else { return false };
-        let fatal = !fault.is_remote();
-        failures.push(Failure { url, fault });
-        fatal
     }
 }
 
@@ -413,6 +376,13 @@ impl Error {
             content: content.into(),
             failures: vec![Failure { url: url.into(), fault }],
         }
+    }
+
+    /// Whether no endpoint knows what was asked for, or the question.
+    fn is_unknown(&self) -> bool {
+        self.failures
+            .iter()
+            .all(|failure| matches!(failure.fault, Fault::Status { status: 400 | 404 | 405 | 501, .. }))
     }
 
     /// A failure before anything was asked of a registry.
@@ -443,13 +413,6 @@ fn continues(response: &Response, start: u64) -> bool {
         && response.headers().get(header::CONTENT_RANGE).and_then(|value| {
             value.to_str().ok()?.strip_prefix("bytes ")?.split_once('-')?.0.trim().parse().ok()
         }) == Some(start)
-}
-
-/// Half to all of `delay`, so that many clients of one registry do not come back together.
-fn jittered(delay: Duration) -> Duration {
-    let random = std::hash::RandomState::new().build_hasher().finish();
-    let half = delay / 2;
-    half + half.mul_f64((random >> 11) as f64 / (1_u64 << 53) as f64)
 }
 
 fn signed(bytes: u64) -> i64 {

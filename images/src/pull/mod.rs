@@ -6,6 +6,7 @@
 //!
 //! [`pull`] and [`resolve`] block; they run an asynchronous runtime of their own inside.
 
+mod attempts;
 mod auth;
 mod error;
 mod fetch;
@@ -64,6 +65,9 @@ pub struct Options {
     /// Whether to check that a tag still names the digest that goes with it. Off in a locked build: it needs
     /// the registry even where the store has everything.
     pub check_tags: bool,
+    /// Whether to pull what is attached to the images as well: signatures, SBOMs. They are not pinned by any lock, so the
+    /// registry is asked for them even where the store has the images.
+    pub referrers: bool,
     /// How often a request is made before its failure counts.
     pub attempts: u32,
     /// The wait before the second attempt; it doubles from there, up to 30 s, with jitter.
@@ -84,6 +88,7 @@ impl Default for Options {
             client_certificate: None,
             system_proxy: true,
             check_tags: false,
+            referrers: false,
             attempts: 5,
             first_delay: Duration::from_millis(500),
             stall: Duration::from_secs(30),
@@ -104,6 +109,20 @@ pub struct Pulled {
     pub kind: Kind,
     /// Bytes of all its distinct manifests and blobs.
     pub size: u64,
+    /// What is attached to its manifests, where that was asked for.
+    pub referrers: Vec<Referrers>,
+}
+
+/// What is attached to one manifest: an index of signatures, SBOMs and the like.
+///
+/// Saved beside the image under its tag, the index is what clients look for when a registry has no interface for
+/// referrers, and [`crate::registry::index`] lists its manifests for those that use the interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Referrers {
+    /// The tag to save it as: `sha256-<hex>`.
+    pub tag: String,
+    /// The digest of the index.
+    pub digest: Digest,
 }
 
 /// Told how a pull goes. Called from the thread that called [`pull`].
@@ -220,7 +239,7 @@ async fn plan_all(
     progress: &dyn Progress,
     inbox: &mut mpsc::UnboundedReceiver<Event>,
 ) -> Result<Vec<plan::Image>, Error> {
-    let limit = Arc::new(Semaphore::new(fetcher.concurrency()));
+    let limit = Arc::new(Semaphore::new(fetcher.options.concurrency.max(1)));
     let mut tasks = JoinSet::new();
     for (position, request) in requests.iter().cloned().enumerate() {
         let (fetcher, limit) = (fetcher.clone(), limit.clone());

@@ -2,33 +2,32 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::fetch::Fetcher;
-use super::{Error, Fault, Pulled, Request};
+use super::fetch::{Fetcher, referrers_tag};
+use super::{Error, Fault, Pulled, Referrers, Request};
 use crate::error;
-use crate::manifest::{DEPTH_MAX, Descriptor, Kind, MANIFEST_MAX, Manifest};
+use crate::manifest::{DEPTH_MAX, Descriptor, Kind, MANIFEST_MAX, MANIFESTS_MAX, Manifest, Platform};
 use crate::{Digest, Store};
-
-/// The most manifests one image may have; real indexes have a few dozen.
-const MANIFESTS_MAX: usize = 1024;
 
 /// An image whose manifests are all in the store.
 pub(super) struct Image {
     request: Request,
     digest: Digest,
     kind: Kind,
-    manifest_bytes: u64,
-    blobs: Vec<Descriptor>,
+    parts: Parts,
+    referrers: Vec<Referrers>,
 }
 
 impl Image {
     pub(super) fn pulled(&self) -> Pulled {
-        let sizes: BTreeMap<Digest, u64> = self.blobs.iter().map(|blob| (blob.digest, blob.size)).collect();
+        let sizes: BTreeMap<Digest, u64> =
+            self.parts.blobs.iter().map(|blob| (blob.digest, blob.size)).collect();
         Pulled {
             name: self.request.name.clone(),
             tag: self.request.tag.clone(),
             digest: self.digest,
             kind: self.kind,
-            size: sizes.values().fold(self.manifest_bytes, |sum, size| sum.saturating_add(*size)),
+            size: sizes.values().fold(self.parts.manifest_bytes, |sum, size| sum.saturating_add(*size)),
+            referrers: self.referrers.clone(),
         }
     }
 }
@@ -54,7 +53,7 @@ pub(super) async fn image(fetcher: &Fetcher, request: Request) -> Result<Image, 
         (expected, found) => expected.or(found.copied()),
     };
     let bytes = match (pinned, request.reference.tag()) {
-        (Some(expected), Some(tag)) if fetcher.check_tags() => {
+        (Some(expected), Some(tag)) if fetcher.options.check_tags => {
             let bytes = fetcher.manifest_by_tag(&name, &request.reference, tag).await?;
             let found = Digest::of(&bytes);
             if found != expected {
@@ -65,41 +64,101 @@ pub(super) async fn image(fetcher: &Fetcher, request: Request) -> Result<Image, 
         (Some(digest), _) => fetcher.manifest(&name, &request.reference, &digest, None).await?,
         (None, tag) => fetcher.manifest_by_tag(&name, &request.reference, tag.unwrap_or("latest")).await?,
     };
-    let digest = fetcher.keep(&name, &bytes)?;
-    let root = Manifest::parse(&bytes).map_err(|error| here("manifest", error.into()))?;
-    let mut image =
-        Image { digest, kind: root.kind, manifest_bytes: bytes.len() as u64, blobs: Vec::new(), request };
-    let mut seen = vec![digest];
-    let mut waiting = vec![(root, 0)];
-    while let Some((manifest, depth)) = waiting.pop() {
-        image.blobs.extend(manifest.blobs().cloned());
-        let kept = if depth == 0 { manifest.select(&image.request.platforms) } else { manifest.select(&[]) };
-        let kept =
-            kept.map_err(|platform| here("manifest", Fault::NoPlatform { platform: platform.clone() }))?;
-        if !kept.is_empty() && depth == DEPTH_MAX {
-            return Err(here("manifest", Fault::TooDeep { limit: DEPTH_MAX }));
-        }
-        for child in kept {
-            if seen.contains(&child.digest) {
-                continue;
-            }
-            if child.size > MANIFEST_MAX || seen.len() >= MANIFESTS_MAX {
-                return Err(here(
-                    &format!("manifest {}", child.digest),
-                    Fault::TooLarge { limit: MANIFEST_MAX },
-                ));
-            }
-            seen.push(child.digest);
-            let bytes =
-                fetcher.manifest(&name, &image.request.reference, &child.digest, Some(child.size)).await?;
-            fetcher.keep(&name, &bytes)?;
-            image.manifest_bytes += bytes.len() as u64;
-            let parsed = Manifest::parse(&bytes)
-                .map_err(|error| here(&format!("manifest {}", child.digest), error.into()))?;
-            waiting.push((parsed, depth + 1));
+    let kind = Manifest::parse(&bytes).map_err(|error| here("manifest", error.into()))?.kind;
+    let mut parts = Parts::default();
+    let digest = parts.gather(fetcher, &request, bytes, &request.platforms).await?;
+    let mut referrers = Vec::new();
+    if fetcher.options.referrers {
+        for subject in parts.manifests.clone() {
+            referrers.extend(attached(fetcher, &request, &subject, &mut parts).await?);
         }
     }
-    Ok(image)
+    Ok(Image { request, digest, kind, parts, referrers })
+}
+
+/// What hangs on a manifest, gathered with the image's parts.
+async fn attached(
+    fetcher: &Fetcher,
+    request: &Request,
+    subject: &Digest,
+    parts: &mut Parts,
+) -> Result<Option<Referrers>, Error> {
+    let name = request.label();
+    let Some(bytes) = fetcher.referrers(&name, &request.reference, subject).await? else { return Ok(None) };
+    let here = |fault| Error::new(&name, &format!("referrers of {subject}"), "", fault);
+    let mut list = Manifest::parse(&bytes).map_err(|error| here(error.into()))?.manifests;
+    if list.is_empty() {
+        return Ok(None);
+    }
+    // Registries make the list anew for each answer; in this form it is the same as long as its content is.
+    list.sort_by_key(|descriptor| descriptor.digest);
+    list.dedup_by_key(|descriptor| descriptor.digest);
+    let index = serde_json::json!({
+        "schemaVersion": 2,
+        "mediaType": Kind::OciIndex.media_type(),
+        "manifests": list,
+    });
+    let digest = parts.gather(fetcher, request, index.to_string().into_bytes(), &[]).await?;
+    Ok(Some(Referrers { tag: referrers_tag(subject), digest }))
+}
+
+/// What an image consists of.
+#[derive(Default)]
+struct Parts {
+    /// In the order they were found; all are in the store.
+    manifests: Vec<Digest>,
+    manifest_bytes: u64,
+    blobs: Vec<Descriptor>,
+}
+
+impl Parts {
+    /// Stores a manifest and, where it is an index, fetches those it lists for `platforms`. Its digest.
+    async fn gather(
+        &mut self,
+        fetcher: &Fetcher,
+        request: &Request,
+        root: Vec<u8>,
+        platforms: &[Platform],
+    ) -> Result<Digest, Error> {
+        let name = request.label();
+        let root_digest = Digest::of(&root);
+        let mut root = Some(root);
+        // Fetched when their turn comes: a list of a thousand large manifests must not be held in memory.
+        let mut waiting = vec![(root_digest, None, 0)];
+        while let Some((digest, size, depth)) = waiting.pop() {
+            let here = |fault| Error::new(&name, &format!("manifest {digest}"), "", fault);
+            let bytes = match root.take() {
+                Some(root) => root,
+                None => fetcher.manifest(&name, &request.reference, &digest, size).await?,
+            };
+            let manifest = Manifest::parse(&bytes).map_err(|error| here(error.into()))?;
+            let wanted = if depth == 0 { platforms } else { &[] };
+            let kept = manifest
+                .select(wanted)
+                .map_err(|platform| here(Fault::NoPlatform { platform: platform.clone() }))?;
+            if !kept.is_empty() && depth == DEPTH_MAX {
+                return Err(here(Fault::TooDeep { limit: DEPTH_MAX }));
+            }
+            fetcher.keep(&name, &bytes)?;
+            self.manifests.push(digest);
+            self.manifest_bytes += bytes.len() as u64;
+            if self.manifest_bytes > MANIFESTS_MAX {
+                return Err(here(Fault::TooLarge { limit: MANIFESTS_MAX }));
+            }
+            self.blobs.extend(manifest.blobs().cloned());
+            for child in kept {
+                let waits = waiting.iter().any(|(digest, ..)| *digest == child.digest);
+                if waits || self.manifests.contains(&child.digest) {
+                    continue;
+                }
+                if child.size > MANIFEST_MAX {
+                    return Err(here(Fault::TooLarge { limit: MANIFEST_MAX }));
+                }
+                waiting.push((child.digest, Some(child.size), depth + 1));
+            }
+        }
+        Ok(root_digest)
+    }
 }
 
 /// The distinct blobs of all images that the store lacks, the largest first: a large one started last would be
@@ -108,7 +167,7 @@ pub(super) fn missing(images: &[Image], store: &Store) -> Result<Vec<Blob>, Erro
     let mut sizes: HashMap<Digest, u64> = HashMap::new();
     let mut missing = Vec::new();
     for image in images {
-        for Descriptor { digest, size, media_type, urls, .. } in &image.blobs {
+        for Descriptor { digest, size, media_type, urls, .. } in &image.parts.blobs {
             let here = |fault| Error::new(&image.request.label(), &format!("blob {digest}"), "", fault);
             match sizes.get(digest) {
                 Some(known) if known == size => continue,

@@ -25,7 +25,7 @@ use serde::Deserialize;
 
 use self::files::Files;
 use crate::error::{Error, Result, io};
-use crate::manifest::{DEPTH_MAX, Descriptor, MANIFEST_MAX, Manifest, Platform};
+use crate::manifest::{DEPTH_MAX, Descriptor, MANIFEST_MAX, MANIFESTS_MAX, Manifest, Platform};
 use crate::store::Slot;
 use crate::{Digest, Reference, Store, reference};
 
@@ -147,7 +147,7 @@ pub fn import(local: &Local, platforms: &[Platform], store: &Store) -> Result<Di
         Layout::Oci | Layout::OciArchive | Layout::DockerArchive => {
             let root = choose(&files, local.name.as_deref())?;
             let tree = Tree { files, manifest: "blobs/sha256/{}", blob: "blobs/sha256/{}" };
-            tree.import(tree.read_manifest(&root)?, platforms, store)
+            tree.import(tree.read_manifest(&root.digest)?, platforms, store)
         }
     }
 }
@@ -190,14 +190,22 @@ struct Tree {
 impl Tree {
     fn import(&self, root_bytes: Vec<u8>, platforms: &[Platform], store: &Store) -> Result<Digest> {
         let root = Digest::of(&root_bytes);
-        let mut waiting = vec![(root, root_bytes, 0)];
-        let mut manifests = Vec::new();
+        let mut root_bytes = Some(root_bytes);
+        let mut waiting = vec![(root, 0)];
         let mut seen = BTreeSet::from([root]);
-        while let Some((digest, bytes, depth)) = waiting.pop() {
-            let manifest = Manifest::parse(&bytes).map_err(|source| Error::Manifest {
-                path: self.files.display(&self.manifest.replace("{}", &digest.hex())),
-                source,
-            })?;
+        let mut total = 0;
+        while let Some((digest, depth)) = waiting.pop() {
+            let bytes = match root_bytes.take() {
+                Some(bytes) => bytes,
+                None => self.read_manifest(&digest)?,
+            };
+            let path = || self.files.display(&self.manifest.replace("{}", &digest.hex()));
+            total += bytes.len() as u64;
+            if total > MANIFESTS_MAX {
+                return Err(Error::TooLarge { path: path(), limit: MANIFESTS_MAX });
+            }
+            let manifest =
+                Manifest::parse(&bytes).map_err(|source| Error::Manifest { path: path(), source })?;
             let wanted = if depth == 0 { platforms } else { &[] };
             let kept = manifest
                 .select(wanted)
@@ -205,31 +213,24 @@ impl Tree {
             if !kept.is_empty() && depth == DEPTH_MAX {
                 return Err(Error::TooDeep { root, limit: DEPTH_MAX });
             }
-            for child in kept {
-                if seen.insert(child.digest) {
-                    waiting.push((child.digest, self.read_manifest(child)?, depth + 1));
-                }
-            }
+            let unseen = kept.iter().filter(|child| seen.insert(child.digest));
+            waiting.extend(unseen.map(|child| (child.digest, depth + 1)));
             for blob in manifest.blobs() {
                 self.take_blob(blob, store)?;
             }
-            manifests.push(bytes);
-        }
-        // Manifests last: what is in the store by its manifest is whole.
-        for bytes in manifests {
             store.put(&bytes)?;
         }
         Ok(root)
     }
 
-    fn read_manifest(&self, descriptor: &Descriptor) -> Result<Vec<u8>> {
-        let name = self.manifest.replace("{}", &descriptor.digest.hex());
+    fn read_manifest(&self, digest: &Digest) -> Result<Vec<u8>> {
+        let name = self.manifest.replace("{}", &digest.hex());
         let bytes = self.files.read(&name, MANIFEST_MAX)?;
         let found = Digest::of(&bytes);
-        if found == descriptor.digest {
+        if found == *digest {
             Ok(bytes)
         } else {
-            Err(Error::DigestMismatch { path: self.files.display(&name), expected: descriptor.digest, found })
+            Err(Error::DigestMismatch { path: self.files.display(&name), expected: *digest, found })
         }
     }
 

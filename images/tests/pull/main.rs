@@ -153,7 +153,7 @@ fn chosen_platforms_only() {
     let error = pull::pull(&[one], &store, &options(&[&server]), &()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "a:1: cannot fetch manifest: no image for the platform linux/s390x in the index"
+        format!("a:1: cannot fetch manifest {index}: no image for the platform linux/s390x in the index")
     );
 }
 
@@ -286,7 +286,8 @@ fn a_wrong_digest_is_said_with_image_blob_address_expected_and_found() {
             Digest::of(&wrong)
         )
     );
-    assert!(!stored(&store).contains(&right) && partials(&store) == Vec::<u64>::new());
+    assert!(!stored(&store).contains(&right));
+    assert!(!store.root().join("partial/sha256").join(right.hex()).exists());
 }
 
 #[test]
@@ -570,6 +571,59 @@ fn a_foreign_layer_and_a_disk_too_small_are_said_before_or_at_once() {
     let error = pull_one(&server, "b", &store).unwrap_err();
     assert!(matches!(fault(error), Fault::NoSpace { needed, .. } if needed >= 1 << 60));
     assert!(server.paths().iter().all(|path| path.contains("/manifests/")));
+}
+
+#[test]
+fn referrers_come_by_the_interface_or_by_the_tag() {
+    let mut content = Content::default();
+    let image = content.image("a", "1", Kind::OciManifest, &[&layer(1, 10)]);
+    let signature = content.image("a", "sig", Kind::OciManifest, &[&layer(2, 10)]);
+    let sbom = content.image("a", "sbom", Kind::OciManifest, &[&layer(3, 10)]);
+    let list = content.index(
+        "a",
+        "list",
+        Kind::OciIndex,
+        &[(signature, Kind::OciManifest, "unknown"), (sbom, Kind::OciManifest, "unknown")],
+    );
+    let (media_type, bytes) = content.0[&format!("/v2/a/manifests/{list}")].clone();
+    let tag = format!("sha256-{}", image.hex());
+    let mut digests = Vec::new();
+    for path in [format!("/v2/a/referrers/{image}"), format!("/v2/a/manifests/{tag}")] {
+        let mut content = content.clone();
+        content.0.insert(path, (media_type.clone(), bytes.clone()));
+        let server = Server::start(move |asked| content.answer(asked));
+        let (_folder, store) = store();
+        let wanted = Options { referrers: true, ..options(&[&server]) };
+        let pulled = pull::pull(&[request(&server, "a", "1")], &store, &wanted, &()).unwrap();
+        let [found] = pulled[0].referrers.as_slice() else { panic!("{pulled:?}") };
+        assert_eq!(found.tag, tag);
+        digests.push(found.digest);
+        for part in
+            [image, signature, sbom, found.digest, Digest::of(&layer(2, 10)), Digest::of(&layer(3, 10))]
+        {
+            assert!(stored(&store).contains(&part));
+        }
+    }
+    assert_eq!(digests[0], digests[1]);
+
+    // None at all, a registry in trouble, and one that gives them in pages.
+    let (none, paged) = (content.clone(), content.clone());
+    let server = Server::start(move |asked| none.answer(asked));
+    let (_folder, store) = store();
+    let wanted = |server: &Server| Options { referrers: true, ..options(&[server]) };
+    let pulled = pull::pull(&[request(&server, "a", "1")], &store, &wanted(&server), &()).unwrap();
+    assert_eq!(pulled[0].referrers, []);
+    for (answer, expected) in [
+        (Answer::new(200, &media_type, &bytes).with("Link", "</v2/next>; rel=\"next\""), "several pages"),
+        (Answer::new(500, "text/plain", b""), "the registry answered 500"),
+    ] {
+        let content = paged.clone();
+        let server = Server::start(move |asked| {
+            if asked.path.contains("/referrers/") { answer.clone() } else { content.answer(asked) }
+        });
+        let error = pull::pull(&[request(&server, "a", "1")], &store, &wanted(&server), &()).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
 }
 
 #[test]
