@@ -29,7 +29,11 @@ impl Folder {
     /// Waits until no other process holds the folder.
     pub(crate) fn lock_existing(path: &Path) -> Result<Self> {
         let handle = File::open(path).map_err(Error::io("open the folder", path))?;
-        handle.lock().map_err(Error::io("lock the folder", path))?;
+        match handle.lock().map_err(|error| (Errno::from_io_error(&error), error)) {
+            // NFS and some others lock no folders: there, two runs must not write to one at the same time.
+            Ok(()) | Err((Some(Errno::BADF | Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP), _)) => {}
+            Err((_, error)) => return Err(Error::io("lock the folder", path)(error)),
+        }
         Ok(Self { path: path.to_owned(), handle })
     }
 

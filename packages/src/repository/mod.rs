@@ -12,7 +12,7 @@
 //! # Differences from createrepo_c
 //!
 //! The metadata say what those of `createrepo_c --no-database --simple-md-filenames --compress-type gz` say,
-//! except for these, which the end-to-end tests know by name:
+//! except for these:
 //!
 //! * `time/@file` is the package's build time and not the file's modification time, which depends on who copied
 //!   the file when.

@@ -10,13 +10,13 @@ use tests::peer;
 use super::{DATE, build_own, own_binary};
 
 /// A system of its own to install into, that knows one repository and nothing of this machine.
-struct System {
+pub(super) struct System {
     dnf: PathBuf,
     root: PathBuf,
 }
 
 impl System {
-    fn new(scratch: &Path, repository: &Path) -> Option<Self> {
+    pub(super) fn new(scratch: &Path, repository: &Path) -> Option<Self> {
         let dnf = peer::find("dnf")?;
         let root = scratch.join("system");
         for folder in ["var/log", "etc/dnf/vars", "repos"] {
@@ -53,7 +53,7 @@ impl System {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> String {
+    pub(super) fn run(&self, arguments: &[&str]) -> String {
         let Output { stdout, .. } = peer::run(&mut self.command(arguments));
         String::from_utf8(stdout).unwrap()
     }
