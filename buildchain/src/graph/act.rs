@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 use super::cache::Cache;
 use super::context::{Context, Said};
 use super::digest::Digest;
+use super::files::Kind;
 use super::journal::{self, Entry};
 use super::judge::Dirty;
 use super::lock;
 use super::manifest::{Value, items};
 use super::model::{Node, TaskId};
+use super::parts::parts;
 use super::paths;
 use super::report::{TaskReport, Verdict};
 use super::schedule::Status;
@@ -131,7 +133,7 @@ impl Shared<'_> {
     /// Keeps what a task made. That it cannot be kept is said and no failure.
     fn cache(&self, node: &Node, key: Digest, outputs: &[u8], listings: &[Listing], report: &mut TaskReport) {
         let Some(cache) = self.cache_of(&node.task) else { return };
-        match cache.store(&self.graph.root, key, outputs, listings) {
+        match cache.store(&self.graph.root, key, outputs, listings, self.evidence.files) {
             Ok(()) => self.cached.store(true, Ordering::Relaxed),
             Err(error) => report.err.push_str(&format!("its results cannot be cached: {error}\n")),
         }
@@ -239,14 +241,18 @@ impl Shared<'_> {
         outputs: &mut Vec<u8>,
     ) -> Result<(), ActionError> {
         survey::outputs(&self.graph.root, node, self.evidence.files, listings, outputs)?;
-        let missing = items(outputs).find(|item| item.value == Value::Nothing);
-        match missing {
-            Some(item) => Err(ActionError::broken(format!(
-                "the task did not make its output {}",
-                item.path().display()
-            ))),
-            None => Ok(()),
+        if let Some(item) = items(outputs).find(|item| item.value == Value::Nothing) {
+            let path = item.path().display();
+            return Err(ActionError::broken(format!("the task did not make its output {path}")));
         }
+        let find =
+            |digest: Digest| listings.iter().find(|(d, _)| *d == digest).map(|(_, bytes)| bytes.as_slice());
+        for part in parts(outputs, &find).unwrap_or_default() {
+            if part.seen.kind == Kind::File {
+                self.evidence.files.vouch(&part.path, part.seen.digest)?;
+            }
+        }
+        Ok(())
     }
 
     /// The inputs are not those any more that the task was judged by.

@@ -19,7 +19,8 @@ use std::path::{Path, PathBuf};
 use super::digest::Digest;
 use super::files::{Files, Kind, Seen};
 use super::journal::{self, Entry};
-use super::manifest::{Item, Value, items};
+use super::manifest::{Value, items};
+use super::parts::{Part, parts};
 use super::survey::Listing;
 use super::task::Output;
 
@@ -50,13 +51,6 @@ pub struct CacheError {
     source: io::Error,
 }
 
-/// What a result is made of: one output, or something below an output folder.
-struct Part {
-    /// Relative to the root of the graph.
-    path: PathBuf,
-    seen: Seen,
-}
-
 impl Cache {
     /// The cache in `folder`, which need not be there yet.
     #[must_use]
@@ -82,6 +76,7 @@ impl Cache {
         key: Digest,
         outputs: &[u8],
         listings: &[Listing],
+        files: &Files,
     ) -> io::Result<()> {
         let find =
             |digest: Digest| listings.iter().find(|(d, _)| *d == digest).map(|(_, bytes)| bytes.as_slice());
@@ -100,6 +95,8 @@ impl Cache {
                 _ => place(&from, &new)?,
             }
             fs::rename(&new, &blob)?;
+            teach(files, &from, &part.seen)?;
+            teach(files, &blob, &part.seen)?;
         }
         for item in items(outputs) {
             if let Value::Listing(digest) = item.value
@@ -149,7 +146,10 @@ impl Cache {
                     let target = fs::read(self.blob(&part.seen))?;
                     symlink(std::ffi::OsStr::from_bytes(&target), &path)?;
                 }
-                Kind::File => place(&self.blob(&part.seen), &path)?,
+                Kind::File => {
+                    place(&self.blob(&part.seen), &path)?;
+                    teach(files, &path, &part.seen)?;
+                }
             }
         }
         // A folder that may not be written to is closed only when it is full.
@@ -286,37 +286,9 @@ fn parse(bytes: &[u8], key: Digest) -> Option<(Vec<u8>, Vec<Listing>)> {
     found.map(|outputs| (outputs, listings))
 }
 
-/// All parts of outputs, folders before what is in them. `None` where a listing is missing or a path leads astray.
-fn parts<'a>(outputs: &[u8], find: &dyn Fn(Digest) -> Option<&'a [u8]>) -> Option<Vec<Part>> {
-    let mut parts = Vec::new();
-    for item in items(outputs) {
-        match item.value {
-            Value::Seen(seen) => parts.push(Part { path: item.path().to_owned(), seen }),
-            Value::Listing(digest) => {
-                let mut folders = HashSet::new();
-                for below in items(find(digest)?) {
-                    let part = below_of(&item, &below)?;
-                    // Else a file could be written through a link that was just made.
-                    let parent = below.path().parent().map(Path::to_owned);
-                    if parent.is_some_and(|parent| !folders.contains(&parent)) {
-                        return None;
-                    }
-                    if part.seen.kind == Kind::Folder {
-                        folders.insert(below.path().to_owned());
-                    }
-                    parts.push(part);
-                }
-            }
-            Value::Nothing | Value::Text(_) => return None,
-        }
-    }
-    Some(parts)
-}
-
-fn below_of(folder: &Item<'_>, below: &Item<'_>) -> Option<Part> {
-    let Value::Seen(seen) = below.value else { return None };
-    let straight = below.path().components().all(|part| matches!(part, std::path::Component::Normal(_)));
-    straight.then(|| Part { path: folder.path().join(below.path()), seen })
+/// A link changes the times of its file, not its content.
+fn teach(files: &Files, path: &Path, seen: &Seen) -> io::Result<()> {
+    if seen.kind == Kind::File { files.teach(path, seen.digest).map_err(io::Error::other) } else { Ok(()) }
 }
 
 /// Gives the content of `from` a second name, sharing what can be shared. Nothing may be at `to`.

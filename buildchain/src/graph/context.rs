@@ -124,6 +124,15 @@ impl<'run> Context<'run> {
         self.files.teach(path.as_ref(), digest)
     }
 
+    /// Makes `to` another name of the file `from`, whose content nobody then has to read again. Nothing may be at `to`.
+    ///
+    /// # Errors
+    ///
+    /// If the link cannot be made: across file systems, for instance.
+    pub fn link(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), LookError> {
+        self.files.link(from.as_ref(), to.as_ref())
+    }
+
     /// Runs a child to its end, in a process group of its own, with an empty standard input; its output is logged line by line and returned.
     /// A child that exits with anything but 0 makes the task fail. When the run is stopped or the time of the task is over,
     /// the group is sent SIGTERM and, five seconds later, SIGKILL.

@@ -6,8 +6,9 @@
 //! A file changed within the clock's granularity of our look keeps its times: what we saw of such a *racy* file serves this run
 //! but is not remembered. The clock that counts is that of the file system, so it is read from a file we touch beside the state.
 //!
-//! A change of the change-time alone, together with a change of the link count, is a hard link made or removed: the content is
-//! what it was. Without this rule each link into a tree would have its file read again.
+//! Making a hard link is a change of the file, too: its change-time moves on. Nothing else than a new look can tell that from an edit,
+//! for builds set modification times as they like. So whoever links teaches ([`Context::link`](super::Context::link),
+//! [`Context::known`](super::Context::known)), and nothing is read.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -33,7 +34,6 @@ pub(super) struct Identity {
     pub(super) size: u64,
     pub(super) modified: i64,
     pub(super) changed: i64,
-    pub(super) links: u64,
 }
 
 impl Identity {
@@ -44,15 +44,12 @@ impl Identity {
             size: u64::try_from(stat.st_size).unwrap_or(0),
             modified: nanoseconds(stat.st_mtime, stat.st_mtime_nsec),
             changed: nanoseconds(stat.st_ctime, stat.st_ctime_nsec),
-            links: stat.st_nlink,
         }
     }
 
-    /// The content seen under `self` is still that of the file that is `now`.
-    fn holds(&self, now: &Self) -> bool {
-        self.size == now.size
-            && self.modified == now.modified
-            && (self.changed == now.changed || self.links != now.links)
+    /// When anything of the file was changed last.
+    fn last(&self) -> i64 {
+        self.changed.max(self.modified)
     }
 }
 
@@ -125,6 +122,8 @@ pub(super) struct Files {
     known: RwLock<HashMap<Inode, Known>>,
     /// What was seen of racy files: good for this run only.
     fresh: RwLock<HashMap<Inode, Known>>,
+    /// Taught, and as young as the clock.
+    young: Mutex<Vec<(PathBuf, Known)>>,
     /// Learnt since the state was last written.
     learnt: Mutex<Vec<Known>>,
     /// Being read now, so that a second reader waits for the first.
@@ -134,9 +133,6 @@ pub(super) struct Files {
     /// How many files were read, for the tests.
     pub(super) reads: AtomicUsize,
 }
-
-/// From this size on it is cheaper to wait for the clock to tick than to read a file again in the next run.
-const WORTH_A_TICK: u64 = 1 << 20;
 
 /// From this sum of sizes on several files are read by several threads.
 const WORTH_THREADS: u64 = 1 << 20;
@@ -158,6 +154,7 @@ impl Files {
             probe,
             known: RwLock::new(known),
             fresh: RwLock::default(),
+            young: Mutex::default(),
             learnt: Mutex::default(),
             reading: Mutex::default(),
             read: Condvar::new(),
@@ -226,43 +223,73 @@ impl Files {
 
     /// Takes `digest` for that of the file at `path`, on the word of the action that wrote it.
     pub(super) fn teach(&self, path: &Path, digest: Digest) -> Result<(), LookError> {
-        let identity = self.regular(path)?;
-        let now = if identity.size >= WORTH_A_TICK { self.wait_for_tick(&identity) } else { self.now() };
-        self.remember(Known { identity, digest }, now);
+        let known = Known { identity: self.regular(path)?, digest };
+        if !self.remember(known, self.now()) {
+            lock(&self.young).push((path.to_owned(), known));
+        }
         Ok(())
+    }
+
+    /// As [`Files::teach`], of a file whose content was just looked at and that nobody else has any business with.
+    pub(super) fn vouch(&self, path: &Path, digest: Digest) -> Result<(), LookError> {
+        let identity = self.regular(path)?;
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let remembered =
+            known.get(&(identity.dev, identity.ino)).is_some_and(|known| known.identity == identity);
+        drop(known);
+        if remembered { Ok(()) } else { self.teach(path, digest) }
+    }
+
+    /// Remembers for good what was taught of files too young for that, once they are old enough. Nobody but their makers, who are done,
+    /// has any business with them; so that they still look the same says that they are.
+    pub(super) fn settle(&self) {
+        let young = std::mem::take(&mut *lock(&self.young));
+        let Some(youngest) = young.iter().map(|(_, known)| known.identity.last()).max() else { return };
+        let mut now = self.now();
+        for _ in 0..if self.probe.is_some() { 20 } else { 0 } {
+            if now > youngest {
+                break;
+            }
+            thread::sleep(Duration::from_millis(1));
+            now = self.now();
+        }
+        for (path, known) in young {
+            if self.regular(&path).is_ok_and(|identity| identity == known.identity) {
+                self.remember(known, now);
+            }
+        }
+    }
+
+    /// Makes `to` another name of the file at `from`, and remembers of it what was known before. Nothing may be at `to`.
+    pub(super) fn link(&self, from: &Path, to: &Path) -> Result<(), LookError> {
+        let known = self.remembered(&self.regular(from)?);
+        rustix::fs::linkat(&self.root, from, &self.root, to, AtFlags::SYMLINK_FOLLOW)
+            .map_err(|error| LookError::io("link to", to, error))?;
+        known.map_or(Ok(()), |digest| self.teach(to, digest))
     }
 
     /// The digest remembered for what `now` describes.
     fn remembered(&self, now: &Identity) -> Option<Digest> {
         let inode = (now.dev, now.ino);
-        let find = |map: &RwLock<HashMap<Inode, Known>>| {
+        [&self.known, &self.fresh].into_iter().find_map(|map| {
             let map = map.read().unwrap_or_else(PoisonError::into_inner);
-            map.get(&inode)
-                .filter(|known| known.identity.holds(now))
-                .map(|known| (known.digest, known.identity))
-        };
-        if let Some((digest, was)) = find(&self.known) {
-            if was != *now {
-                // A link was made or removed: remember the new times, else the rule would have to hold for ever.
-                self.remember(Known { identity: *now, digest }, self.now());
-            }
-            return Some(digest);
-        }
-        find(&self.fresh).map(|(digest, _)| digest)
+            map.get(&inode).filter(|known| known.identity == *now).map(|known| known.digest)
+        })
     }
 
-    /// Remembers for good what is older than `now`, and for this run what is not.
-    fn remember(&self, known: Known, now: i64) {
+    /// Remembers for good what is older than `now`, and for this run what is not. Says whether for good.
+    fn remember(&self, known: Known, now: i64) -> bool {
         let Identity { dev, ino, modified, changed, .. } = known.identity;
         // Times without a fraction come from a file system that counts in seconds, or in twos.
         let tick =
             if modified % 1_000_000_000 == 0 && changed % 1_000_000_000 == 0 { 2_000_000_000 } else { 0 };
-        let racy = changed.max(modified).saturating_add(tick) >= now;
+        let racy = known.identity.last().saturating_add(tick) >= now;
         let map = if racy { &self.fresh } else { &self.known };
         map.write().unwrap_or_else(PoisonError::into_inner).insert((dev, ino), known);
         if !racy {
             lock(&self.learnt).push(known);
         }
+        !racy
     }
 
     /// All that is remembered for good.
@@ -283,19 +310,6 @@ impl Files {
         rustix::fs::futimens(probe, &times)
             .and_then(|()| rustix::fs::fstat(probe))
             .map_or(0, |stat| nanoseconds(stat.st_mtime, stat.st_mtime_nsec))
-    }
-
-    /// Waits, no longer than a clock's tick lasts, until the file is older than now.
-    fn wait_for_tick(&self, identity: &Identity) -> i64 {
-        let mut now = self.now();
-        for _ in 0..if self.probe.is_some() { 20 } else { 0 } {
-            if now > identity.changed.max(identity.modified) {
-                break;
-            }
-            thread::sleep(Duration::from_millis(1));
-            now = self.now();
-        }
-        now
     }
 
     fn content(&self, path: &Path, identity: Identity) -> Result<Digest, LookError> {
@@ -321,7 +335,7 @@ impl Files {
     fn read_content(&self, path: &Path, identity: &Identity) -> Result<Digest, LookError> {
         let failed = |error: io::Error| LookError::io("read", path, error);
         self.reads.fetch_add(1, Ordering::Relaxed);
-        let now = if identity.size >= WORTH_A_TICK { self.wait_for_tick(identity) } else { self.now() };
+        let now = self.now();
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
         let opened = rustix::fs::openat(&self.root, path, flags, Mode::empty())
             .map_err(|error| failed(error.into()))?;
@@ -465,17 +479,38 @@ mod tests {
         settled(&folder.path().join("a"), "x");
         let files = first(folder.path());
         files.digest(Path::new("a")).unwrap();
-        fs::hard_link(folder.path().join("a"), folder.path().join("b")).unwrap();
-        files.digest(Path::new("b")).unwrap();
+        for name in ["b", "c"] {
+            files.link(Path::new("a"), Path::new(name)).unwrap();
+        }
+        assert!(files.link(Path::new("a"), Path::new("c")).is_err(), "something is there");
+        for name in ["a", "b", "c"] {
+            assert_eq!(files.digest(Path::new(name)).unwrap(), Digest::of(b"x"));
+        }
         assert_eq!(reads(&files), 1);
-        let files = after(folder.path(), files);
-        fs::remove_file(folder.path().join("a")).unwrap();
-        files.digest(Path::new("b")).unwrap();
-        assert_eq!(reads(&files), 0);
-        // But a change is a change, whatever else was done to the file.
-        fs::write(folder.path().join("b"), "y").unwrap();
-        fs::hard_link(folder.path().join("b"), folder.path().join("c")).unwrap();
-        assert_eq!(files.digest(Path::new("c")).unwrap(), Digest::of(b"y"));
+    }
+
+    /// Builds set modification times, and file systems use inodes again: neither tells two contents apart.
+    #[test]
+    fn another_content_of_the_same_size_and_time_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, time) =
+            (folder.path().join("a"), std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1));
+        let write = |text: &str, anew: bool| {
+            if anew {
+                fs::remove_file(&path).unwrap();
+            }
+            fs::write(&path, text).unwrap();
+            File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+            thread::sleep(Duration::from_millis(20));
+        };
+        write("1.0", false);
+        fs::hard_link(&path, folder.path().join("b")).unwrap();
+        let mut files = first(folder.path());
+        for (text, anew) in [("1.0", false), ("1.1", false), ("1.2", true), ("1.3", true)] {
+            write(text, anew);
+            assert_eq!(files.digest(Path::new("a")).unwrap(), Digest::of(text.as_bytes()));
+            files = after(folder.path(), files);
+        }
     }
 
     #[test]
@@ -485,26 +520,29 @@ mod tests {
         let files = first(folder.path());
         let identity = files.regular(Path::new("a")).unwrap();
         let known = Known { identity, digest: Digest::of(b"x") };
-        files.remember(known, identity.changed);
+        assert!(!files.remember(known, identity.changed));
         assert_eq!(files.remembered(&identity), Some(Digest::of(b"x")), "it serves this run");
         assert!(files.take_learnt().is_empty());
         assert!(files.into_known().is_empty());
         let files = first(folder.path());
-        files.remember(known, identity.changed + 1);
+        assert!(files.remember(known, identity.changed + 1));
         assert_eq!(files.take_learnt().len(), 1);
     }
 
     #[test]
     fn what_was_taught_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
-        let big = vec![7; usize::try_from(WORTH_A_TICK).unwrap()];
-        fs::write(folder.path().join("big"), &big).unwrap();
+        fs::write(folder.path().join("a"), "x").unwrap();
+        fs::write(folder.path().join("b"), "x").unwrap();
         let files = first(folder.path());
-        files.teach(Path::new("big"), Digest::of(&big)).unwrap();
-        // Big enough to have been waited for: also the next run need not read it.
+        files.teach(Path::new("a"), Digest::of(b"x")).unwrap();
+        files.teach(Path::new("b"), Digest::of(b"x")).unwrap();
+        fs::write(folder.path().join("b"), "edited").unwrap();
+        files.settle();
         let files = after(folder.path(), files);
-        assert_eq!(files.digest(Path::new("big")).unwrap(), Digest::of(&big));
+        assert_eq!(files.digest(Path::new("a")).unwrap(), Digest::of(b"x"));
         assert_eq!(reads(&files), 0);
+        assert_eq!(files.digest(Path::new("b")).unwrap(), Digest::of(b"edited"));
         assert!(files.teach(folder.path(), Digest::of(b"")).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! The journal: records appended one after another, each whole or not there.
 //!
 //! ```text
-//! file  = "sealift state 1\n" frame*
+//! file  = "sealift state 2\n" frame*
 //! frame = length:u32le checksum:8 bytes payload        checksum = the first bytes of SHA-256(payload)
 //! ```
 //!
@@ -16,7 +16,7 @@ use super::files::{Identity, Known};
 use super::manifest::{Bytes, put_text};
 
 /// The first line of a journal. A journal of another version is not read: it is a memory, and begins anew.
-pub(super) const MAGIC: &[u8] = b"sealift state 1\n";
+pub(super) const MAGIC: &[u8] = b"sealift state 2\n";
 
 /// What is remembered of a successful run of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,8 +104,8 @@ pub(super) fn put(bytes: &mut Vec<u8>, entry: &Entry<'_>) {
 pub(super) fn put_known<'a>(bytes: &mut Vec<u8>, known: impl IntoIterator<Item = &'a Known>) {
     let mut packed = Vec::new();
     for Known { identity, digest } in known {
-        let Identity { dev, ino, size, modified, changed, links } = identity;
-        for number in [dev, ino, size, links] {
+        let Identity { dev, ino, size, modified, changed } = identity;
+        for number in [dev, ino, size] {
             packed.extend(number.to_le_bytes());
         }
         packed.extend(modified.to_le_bytes());
@@ -121,13 +121,10 @@ pub(super) fn put_known<'a>(bytes: &mut Vec<u8>, known: impl IntoIterator<Item =
 pub(super) fn known(packed: &[u8]) -> impl Iterator<Item = Known> {
     let mut bytes = Bytes(packed);
     std::iter::from_fn(move || {
-        let [dev, ino, size, links] = [bytes.u64()?, bytes.u64()?, bytes.u64()?, bytes.u64()?];
+        let [dev, ino, size] = [bytes.u64()?, bytes.u64()?, bytes.u64()?];
         let modified = i64::from_le_bytes(bytes.array()?);
         let changed = i64::from_le_bytes(bytes.array()?);
-        Some(Known {
-            identity: Identity { dev, ino, size, modified, changed, links },
-            digest: bytes.digest()?,
-        })
+        Some(Known { identity: Identity { dev, ino, size, modified, changed }, digest: bytes.digest()? })
     })
 }
 

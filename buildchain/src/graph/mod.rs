@@ -66,6 +66,7 @@ mod list;
 mod lookalike;
 mod manifest;
 mod model;
+mod parts;
 mod paths;
 mod plan;
 mod reason;

@@ -170,6 +170,7 @@ pub fn run(
         options.cancel.load(Ordering::Relaxed) && outcome.left + outcome.count(Verdict::Cancelled) > 0;
     let cached = shared.cached.load(Ordering::Relaxed);
     drop(shared);
+    files.settle();
     let learnt = files.take_learnt();
     state.known = files.into_known();
     state.journal = journal;

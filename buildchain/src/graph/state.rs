@@ -232,8 +232,10 @@ impl State {
         }
         let mut bytes = Vec::new();
         let mut used = BTreeSet::new();
+        let mut count = 0;
         for (name, Record { key, manifest, outputs, millis }) in &self.tasks {
             for item in items(manifest).chain(items(outputs)) {
+                count += 1;
                 if let Value::Listing(digest) = item.value {
                     used.insert(digest);
                 }
@@ -241,6 +243,15 @@ impl State {
             journal::put(&mut bytes, &Entry::Task { name, key: *key, manifest, outputs, millis: *millis });
         }
         self.listings.retain(|digest, _| used.contains(digest));
+        // Digests of files that are long gone are not told from those that are only not read now, so all go when there are far too many.
+        let files: usize = used
+            .iter()
+            .filter_map(|digest| self.listings.get(digest))
+            .map(|listing| items(listing).count())
+            .sum();
+        if self.known.len() > 4 * (files + count) + 10_000 {
+            self.known.clear();
+        }
         for (digest, listing) in &self.listings {
             journal::put(&mut bytes, &Entry::Listing { digest: *digest, bytes: listing });
         }
