@@ -5,6 +5,7 @@ mod archive;
 mod images;
 mod iso;
 mod packages;
+mod project;
 mod runtime;
 mod salt;
 mod scripts;

@@ -1,0 +1,342 @@
+//! Projects: what a build does, does again and does not, and how it answers wrong input.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tests::{peer, sealift};
+
+/// A project with everything but a compiler: an image, a package, a Salt tree, a script that is a template.
+struct Project {
+    folder: tempfile::TempDir,
+}
+
+const SALT: &str = "salt/top.sls";
+
+impl Project {
+    fn new() -> Self {
+        let project = Self { folder: tempfile::tempdir().unwrap() };
+        project.write(
+            "sealift.yaml",
+            "apiVersion: sealift.dev/v1alpha1\n\
+             kind: Platform\n\
+             metadata: {name: Example, version: 1.2.3}\n\
+             spec:\n  \
+               images: {build: [images/hello]}\n  \
+               packages: [{name: base, release: \"8\", build: [packages/hello]}]\n  \
+               files:\n    \
+                 - {from: salt, to: salt}\n    \
+                 - {from: scripts, to: ., exclude: ['*.md']}\n",
+        );
+        project.write(
+            "images/hello/image.yaml",
+            "files: [{from: hello.sh, to: /hello, mode: '0755'}]\nentrypoint: [/hello]\n",
+        );
+        project.write(
+            "packages/hello/package.yaml",
+            "{name: hello, version: '{{ version }}', release: '1', arch: noarch, summary: Says hello, license: MIT,\n\
+             files: [{from: hello.sh, to: /usr/bin/hello, mode: '0755'}]}\n",
+        );
+        project.write("hello.sh", "#!/bin/sh\necho hello\n");
+        project.write(SALT, "base:\n  '*':\n    - hello\n");
+        project.write("salt/hello/init.sls", "hello: test.nop\n");
+        project.write("scripts/hello.sh.in", "#!/bin/sh\necho {{ name }} {{ version }}\n");
+        project.write("scripts/notes.md", "not shipped\n");
+        let script = project.path("scripts/hello.sh.in");
+        fs::set_permissions(script, fs::Permissions::from_mode(0o755)).unwrap();
+        project
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, content: &str) {
+        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+        fs::write(self.path(name), content).unwrap();
+    }
+
+    fn command(&self) -> Command {
+        let mut command = sealift::command(self.folder.path());
+        // A store of its own, so that no test sees what another left.
+        command.env("SEALIFT_CACHE", self.path(".cache")).env("SOURCE_DATE_EPOCH", "1700000000");
+        command
+    }
+
+    /// Runs `sealift` here: exit code, standard output, standard error.
+    fn sealift(&self, arguments: &[&str]) -> (i32, String, String) {
+        sealift::told(&self.command().args(arguments).output().unwrap())
+    }
+
+    /// Builds, which must succeed, and tells the titles of what ran.
+    fn build(&self) -> Vec<String> {
+        let (code, out, err) = self.sealift(&["run", "-n", "2"]);
+        assert_eq!(code, 0, "{out}{err}");
+        let mut ran: Vec<String> =
+            out.lines().filter_map(|line| line.strip_prefix(".  ")).map(|title| title.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        ran.sort();
+        ran
+    }
+
+    /// What would change if the ISO were written again.
+    fn iso(&self) -> (u64, i64, Vec<u8>) {
+        let path = self.path("_build/example.iso");
+        let metadata = fs::metadata(&path).unwrap();
+        (metadata.ino(), metadata.mtime_nsec(), fs::read(path).unwrap())
+    }
+}
+
+#[test]
+fn a_second_build_runs_nothing_and_leaves_the_iso_untouched() {
+    let project = Project::new();
+    let ran = project.build();
+    for title in [
+        "MKISOFS _build/example.iso",
+        "RENDER ENV _build/root/product.txt",
+        "RENDER _build/root/hello.sh",
+        "IMG BUILD hello:1.2.3",
+        "BUILD RPM REPO _build/root/packages/redhat/8/example-base-el8",
+        "COPY _build/root/salt/top.sls",
+    ] {
+        assert!(ran.iter().any(|one| one == title), "{title} is not in {ran:?}");
+    }
+    assert_eq!(fs::read_to_string(project.path("_build/root/hello.sh")).unwrap(), "#!/bin/sh\necho Example 1.2.3\n");
+    assert_eq!(fs::metadata(project.path("_build/root/hello.sh")).unwrap().mode() & 0o777, 0o755);
+    assert!(!project.path("_build/root/notes.md").exists());
+    let before = project.iso();
+
+    assert_eq!(project.build(), [""; 0]);
+    assert_eq!(project.iso(), before);
+    let (code, out, _) = project.sealift(&["info", "iso"]);
+    assert_eq!(code, 0, "{out}");
+    let (_, out, _) = project.sealift(&["explain", "iso"]);
+    assert_eq!(out, "everything is up to date\n");
+}
+
+#[test]
+fn a_touched_file_of_equal_content_runs_nothing() {
+    let project = Project::new();
+    project.build();
+    let before = project.iso();
+    let content = fs::read(project.path(SALT)).unwrap();
+    fs::remove_file(project.path(SALT)).unwrap();
+    fs::write(project.path(SALT), content).unwrap();
+    assert_eq!(project.build(), [""; 0]);
+    assert_eq!(project.iso(), before);
+}
+
+#[test]
+fn a_changed_salt_file_makes_its_copy_the_iso_and_the_checksums_again() {
+    let project = Project::new();
+    project.build();
+    project.write(SALT, "base: {}\n");
+    let (_, out, _) = project.sealift(&["explain", "iso"]);
+    assert!(out.contains("salt/top.sls"), "{out}");
+    assert_eq!(
+        project.build(),
+        [
+            "COPY _build/root/salt/top.sls",
+            "MKISOFS _build/example.iso",
+            "SHA256SUM _build/example.iso",
+            "SHA256SUMS _build/root/SHA256SUMS",
+        ]
+    );
+}
+
+#[test]
+fn what_nobody_makes_any_more_leaves_the_archive() {
+    let project = Project::new();
+    project.build();
+    fs::remove_file(project.path("salt/hello/init.sls")).unwrap();
+    project.write("_build/root/salt/dropped-in-by-hand", "");
+    project.build();
+    assert!(!project.path("_build/root/salt/hello/init.sls").exists());
+    assert!(!project.path("_build/root/salt/dropped-in-by-hand").exists());
+
+    // The same tree from nothing gives the same ISO: nothing of the past is in it.
+    let (_, _, bytes) = project.iso();
+    fs::remove_dir_all(project.path("_build")).unwrap();
+    project.build();
+    assert!(project.iso().2 == bytes, "the ISO of a build from nothing differs");
+}
+
+#[test]
+fn clean_removes_all_that_was_made() {
+    let project = Project::new();
+    project.build();
+    let (code, planned, _) = project.sealift(&["clean", "-n"]);
+    assert_eq!(code, 0);
+    let (code, done, err) = project.sealift(&["clean"]);
+    assert_eq!((code, planned), (0, done), "{err}");
+    assert!(!project.path("_build").exists());
+}
+
+#[test]
+fn reports_for_programs_are_json() {
+    let project = Project::new();
+    let (code, out, _) = project.sealift(&["run", "--reporter", "json"]);
+    assert_eq!(code, 0);
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let task = |name: &str| {
+        report["tasks"].as_array().unwrap().iter().find(|task| task["name"] == name).cloned().unwrap()
+    };
+    assert_eq!(task("_iso_build")["result"], "success");
+    let (_, out, _) = project.sealift(&["list", "--all", "--private", "--status", "--output", "json"]);
+    let list: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert!(list.as_array().unwrap().iter().any(|task| task["name"] == "_iso_build" && task["status"] == "U"));
+    let (_, out, _) = project.sealift(&["schema"]);
+    let schema: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert!(schema["properties"]["metadata"].is_object());
+}
+
+#[test]
+fn wrong_input_is_named_with_the_right_exit_code() {
+    let project = Project::new();
+    project.build();
+    let before = project.iso();
+    let good = fs::read_to_string(project.path("sealift.yaml")).unwrap();
+    let cases: [(&str, &str, i32, &str); 5] = [
+        ("images: {build", "imges: {build", 3, "sealift.yaml:5:3: unknown field `imges`"),
+        ("images/hello", "images/nothing", 3, "images/nothing/image.yaml"),
+        ("release: \"8\"", "release: 8/../..", 3, "cannot name a release"),
+        ("{from: salt, to: salt}", "{from: nowhere, to: salt}", 3, "nowhere"),
+        ("Platform", "Spaceship", 3, "sealift.yaml:2:7"),
+    ];
+    for (from, to, code, message) in cases {
+        assert!(good.contains(from), "{from}");
+        project.write("sealift.yaml", &good.replace(from, to));
+        let (found, _, err) = project.sealift(&["run"]);
+        assert!(found == code && err.contains(message), "{to}: {found}: {err}");
+    }
+    project.write("sealift.yaml", &good);
+    for (arguments, message) in [
+        (&["run", "isso"][..], "`isso` is neither a task nor a file"),
+        (&["run", "nothing*"], "no task matches `nothing*`"),
+        (&["run", "--profile", "full"], "no profile `full`"),
+        (&["run", "-n", "many"], "many"),
+    ] {
+        let (code, _, err) = project.sealift(arguments);
+        assert!(code == 3 && err.contains(message), "{arguments:?}: {code}: {err}");
+    }
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (code, _, err) = sealift::run(elsewhere.path(), &["run"]);
+    assert!(code == 3 && err.contains("no sealift.yaml"), "{err}");
+    assert_eq!(project.iso(), before, "wrong input changed what was there");
+}
+
+#[test]
+fn a_second_run_at_the_same_time_says_who_holds_the_build() {
+    let project = Project::new();
+    project.build();
+    let _held = buildchain::graph::State::open(&project.path("_build/.sealift/state")).unwrap();
+    let (code, _, err) = project.sealift(&["run"]);
+    let holder = std::process::id().to_string();
+    assert!(code == 2 && err.contains("in use by") && err.contains(&holder) && err.contains("help"), "{code}: {err}");
+    // Looking is always possible.
+    let (code, ..) = project.sealift(&["list", "--status"]);
+    assert_eq!(code, 0);
+}
+
+#[test]
+fn builds_that_are_killed_end_in_the_same_iso() {
+    let project = Project::new();
+    project.build();
+    let (_, _, expected) = project.iso();
+    fs::remove_dir_all(project.path("_build")).unwrap();
+    let mut killed = 0;
+    for delay in 0..40 {
+        let mut child = project.command().arg("run").stdout(std::process::Stdio::null()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(delay * 3));
+        child.kill().unwrap();
+        killed += u32::from(!child.wait().unwrap().success());
+        if delay % 8 == 7 {
+            project.build();
+            assert!(project.iso().2 == expected, "the ISO differs after {killed} killed builds");
+            fs::remove_dir_all(project.path("_build")).unwrap();
+        }
+    }
+    assert!(killed > 0, "every build ended before it was killed");
+}
+
+#[test]
+fn a_full_disk_is_named_and_the_next_build_finishes() {
+    let project = Project::new();
+    let build_root = project.path("_build");
+    fs::create_dir(&build_root).unwrap();
+    let mount = |size: &str| {
+        let mut command = Command::new("mount");
+        command.args(["-t", "tmpfs", "-o", size, "tmpfs"]).arg(&build_root);
+        command.output().is_ok_and(|output| output.status.success())
+    };
+    if !mount("size=900k") {
+        assert!(std::env::var_os("CI").is_none(), "a small file system cannot be mounted");
+        return;
+    }
+    let unmounted = Unmount(build_root.clone());
+    let (code, out, err) = project.sealift(&["run"]);
+    let text = format!("{out}{err}");
+    assert!(code == 2 && text.contains("example.iso") && text.contains("No space left"), "{code}: {text}");
+    assert!(!project.path("_build/example.iso").exists(), "half an ISO");
+    let mut command = Command::new("mount");
+    peer::run(command.args(["-o", "remount,size=16m"]).arg(&build_root));
+    let ran = project.build();
+    assert_eq!(ran, ["MKISOFS _build/example.iso", "SHA256SUM _build/example.iso"]);
+    drop(unmounted);
+}
+
+/// Unmounts when the test ends, however it ends.
+struct Unmount(PathBuf);
+
+impl Drop for Unmount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn the_same_commit_in_two_folders_gives_the_same_iso() {
+    let here = sealift::archive();
+    let elsewhere = sealift::repository().join("target/e2e/another folder/sealift");
+    copy_repository(&elsewhere);
+    let mut command = Command::new("cargo");
+    command.args(["xtask", "iso"]).current_dir(&elsewhere).env_remove("CARGO_TARGET_DIR");
+    peer::run(&mut command);
+    let bytes = |path: &Path| fs::read(path).unwrap();
+    let there = elsewhere.join("_build/metalk8s.iso");
+    if bytes(&there) != bytes(&here.iso) {
+        let listing = peer::run(sealift::command(&elsewhere).args(["iso", "diff"]).arg(&here.iso).arg(&there));
+        panic!("the ISOs differ:\n{}", String::from_utf8_lossy(&listing.stdout));
+    }
+}
+
+/// A clone of the repository with the changes that are not committed yet; what was compiled there before stays.
+fn copy_repository(target: &Path) {
+    let root = sealift::repository();
+    let git = |arguments: &[&str], folder: &Path| {
+        let mut command = Command::new("git");
+        String::from_utf8(peer::run(command.arg("-C").arg(folder).args(arguments)).stdout).unwrap()
+    };
+    if target.join(".git").exists() {
+        git(&["fetch", "--quiet", "--tags", "origin", "HEAD"], target);
+        git(&["reset", "--quiet", "--hard", "FETCH_HEAD"], target);
+        git(&["clean", "--quiet", "-fd"], target);
+    } else {
+        fs::create_dir_all(target).unwrap();
+        git(&["clone", "--quiet", ".", &target.to_string_lossy()], root);
+    }
+    for name in git(&["ls-files", "-z", "--modified", "--others", "--exclude-standard"], root).split('\0') {
+        let (from, to) = (root.join(name), target.join(name));
+        if name.is_empty() {
+            continue;
+        }
+        match fs::read(&from) {
+            Ok(content) => {
+                fs::create_dir_all(to.parent().unwrap()).unwrap();
+                fs::write(&to, content).unwrap();
+                fs::set_permissions(&to, fs::metadata(&from).unwrap().permissions()).unwrap();
+            }
+            Err(_) => fs::remove_file(&to).unwrap(),
+        }
+    }
+}
