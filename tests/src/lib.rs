@@ -1,3 +1,14 @@
-//! What the end-to-end tests share: peers (the real tools that judge what we write) and scratch folders.
+//! What the end-to-end tests share: the program under test, the peers (the real tools that judge what we write) and their servers.
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a fixture that cannot be set up fails its test"
+)]
+
+pub mod containerd;
+pub mod daemon;
+pub mod dnf;
+pub mod nginx;
 pub mod peer;
+pub mod registry;
 pub mod sealift;

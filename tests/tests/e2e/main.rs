@@ -4,6 +4,7 @@
 mod archive;
 mod images;
 mod iso;
+mod line;
 mod packages;
 mod project;
 mod runtime;

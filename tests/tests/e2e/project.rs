@@ -73,8 +73,11 @@ impl Project {
     fn build(&self) -> Vec<String> {
         let (code, out, err) = self.sealift(&["run", "-n", "2"]);
         assert_eq!(code, 0, "{out}{err}");
-        let mut ran: Vec<String> =
-            out.lines().filter_map(|line| line.strip_prefix(".  ")).map(|title| title.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        let mut ran: Vec<String> = out
+            .lines()
+            .filter_map(|line| line.strip_prefix(".  "))
+            .map(|title| title.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
         ran.sort();
         ran
     }
@@ -101,7 +104,10 @@ fn a_second_build_runs_nothing_and_leaves_the_iso_untouched() {
     ] {
         assert!(ran.iter().any(|one| one == title), "{title} is not in {ran:?}");
     }
-    assert_eq!(fs::read_to_string(project.path("_build/root/hello.sh")).unwrap(), "#!/bin/sh\necho Example 1.2.3\n");
+    assert_eq!(
+        fs::read_to_string(project.path("_build/root/hello.sh")).unwrap(),
+        "#!/bin/sh\necho Example 1.2.3\n"
+    );
     assert_eq!(fs::metadata(project.path("_build/root/hello.sh")).unwrap().mode() & 0o777, 0o755);
     assert!(!project.path("_build/root/notes.md").exists());
     let before = project.iso();
@@ -184,7 +190,9 @@ fn reports_for_programs_are_json() {
     assert_eq!(task("_iso_build")["result"], "success");
     let (_, out, _) = project.sealift(&["list", "--all", "--private", "--status", "--output", "json"]);
     let list: serde_json::Value = serde_json::from_str(&out).unwrap();
-    assert!(list.as_array().unwrap().iter().any(|task| task["name"] == "_iso_build" && task["status"] == "U"));
+    assert!(
+        list.as_array().unwrap().iter().any(|task| task["name"] == "_iso_build" && task["status"] == "U")
+    );
     let (_, out, _) = project.sealift(&["schema"]);
     let schema: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert!(schema["properties"]["metadata"].is_object());
@@ -232,7 +240,10 @@ fn a_second_run_at_the_same_time_says_who_holds_the_build() {
     let _held = buildchain::graph::State::open(&project.path("_build/.sealift/state")).unwrap();
     let (code, _, err) = project.sealift(&["run"]);
     let holder = std::process::id().to_string();
-    assert!(code == 2 && err.contains("in use by") && err.contains(&holder) && err.contains("help"), "{code}: {err}");
+    assert!(
+        code == 2 && err.contains("in use by") && err.contains(&holder) && err.contains("help"),
+        "{code}: {err}"
+    );
     // Looking is always possible.
     let (code, ..) = project.sealift(&["list", "--status"]);
     assert_eq!(code, 0);
@@ -305,7 +316,8 @@ fn the_same_commit_in_two_folders_gives_the_same_iso() {
     let bytes = |path: &Path| fs::read(path).unwrap();
     let there = elsewhere.join("_build/metalk8s.iso");
     if bytes(&there) != bytes(&here.iso) {
-        let listing = peer::run(sealift::command(&elsewhere).args(["iso", "diff"]).arg(&here.iso).arg(&there));
+        let listing =
+            peer::run(sealift::command(&elsewhere).args(["iso", "diff"]).arg(&here.iso).arg(&there));
         panic!("the ISOs differ:\n{}", String::from_utf8_lossy(&listing.stdout));
     }
 }

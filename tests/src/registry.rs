@@ -1,0 +1,152 @@
+//! A registry of real images: docker-registry on the loopback address, filled with images made from Debian packages.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use images::{Digest, Kind};
+
+use crate::daemon::{self, Daemon};
+use crate::peer;
+
+/// Starts docker-registry on `port` with its files in `folder`; `None` (said) where it is not installed.
+///
+/// # Panics
+///
+/// If it does not start.
+pub fn start(folder: &Path, port: u16) -> Option<Daemon> {
+    let program = peer::find("docker-registry")?;
+    let config = folder.join("registry.yml");
+    let storage = folder.join("registry-storage");
+    let text = format!(
+        "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: \"127.0.0.1:{port}\"}}\nlog: {{level: warn}}\n",
+        storage.display()
+    );
+    fs::write(&config, text).unwrap();
+    Some(daemon::start(Command::new(program).arg("serve").arg(&config), port, &folder.join("registry.log")))
+}
+
+/// A compressed layer of the files that Debian packages brought here.
+pub fn layer(folder: &Path, packages: &[&str]) -> Vec<u8> {
+    let listed = peer::run(Command::new("dpkg").arg("-L").args(packages)).stdout;
+    let files: Vec<&str> = std::str::from_utf8(&listed)
+        .unwrap()
+        .lines()
+        .filter(|path| fs::symlink_metadata(path).is_ok_and(|found| found.is_file()))
+        .collect();
+    assert!(files.len() > 3, "{packages:?}: {files:?}");
+    let list = folder.join("files");
+    fs::write(&list, files.join("\n")).unwrap();
+    peer::run(Command::new("tar").args(["-czPf", "-", "--transform", "s,^/,,", "-T"]).arg(&list)).stdout
+}
+
+/// An OCI layout (OCI image specification, "Image Layout") written by hand, for skopeo to push.
+#[derive(Debug)]
+pub struct Layout {
+    /// Its folder.
+    pub folder: PathBuf,
+}
+
+impl Layout {
+    /// An empty layout in `folder`.
+    pub fn new(folder: PathBuf) -> Self {
+        fs::create_dir_all(folder.join("blobs/sha256")).unwrap();
+        fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+        Self { folder }
+    }
+
+    /// Adds a blob; its descriptor.
+    pub fn blob(&self, media_type: &str, bytes: &[u8]) -> serde_json::Value {
+        let digest = Digest::of(bytes);
+        fs::write(self.folder.join("blobs/sha256").join(digest.hex()), bytes).unwrap();
+        serde_json::json!({"mediaType": media_type, "digest": digest, "size": bytes.len()})
+    }
+
+    /// An image of gzip layers; its descriptor.
+    pub fn image(&self, architecture: &str, layers: &[&[u8]]) -> serde_json::Value {
+        let diff_ids: Vec<Digest> = layers
+            .iter()
+            .map(|layer| {
+                let path = self.folder.join("layer");
+                fs::write(&path, layer).unwrap();
+                Digest::of(&peer::run(Command::new("gzip").arg("-dc").arg(&path)).stdout)
+            })
+            .collect();
+        let config = serde_json::json!({
+            "architecture": architecture, "os": "linux", "config": {"Cmd": ["/bin/true"]},
+            "rootfs": {"type": "layers", "diff_ids": diff_ids}, "history": [],
+        });
+        let config = self.blob("application/vnd.oci.image.config.v1+json", config.to_string().as_bytes());
+        let layer_type = "application/vnd.oci.image.layer.v1.tar+gzip";
+        let layers: Vec<_> = layers.iter().map(|layer| self.blob(layer_type, layer)).collect();
+        let manifest = serde_json::json!({
+            "schemaVersion": 2, "mediaType": Kind::OciManifest.media_type(), "config": config, "layers": layers,
+        });
+        let mut descriptor = self.blob(Kind::OciManifest.media_type(), manifest.to_string().as_bytes());
+        descriptor["platform"] = serde_json::json!({"os": "linux", "architecture": architecture});
+        descriptor
+    }
+
+    /// Adds an index of these manifests; its descriptor.
+    pub fn index(&self, manifests: &[serde_json::Value]) -> serde_json::Value {
+        let index = serde_json::json!({
+            "schemaVersion": 2, "mediaType": Kind::OciIndex.media_type(), "manifests": manifests,
+        });
+        self.blob(Kind::OciIndex.media_type(), index.to_string().as_bytes())
+    }
+
+    /// Names what is in the layout.
+    pub fn name(&self, named: &[(&str, &serde_json::Value)]) {
+        let manifests: Vec<_> = named
+            .iter()
+            .map(|(name, descriptor)| {
+                let mut descriptor = (*descriptor).clone();
+                descriptor["annotations"] = serde_json::json!({"org.opencontainers.image.ref.name": name});
+                descriptor
+            })
+            .collect();
+        let index = serde_json::json!({"schemaVersion": 2, "manifests": manifests});
+        fs::write(self.folder.join("index.json"), index.to_string()).unwrap();
+    }
+}
+
+/// Copies an image with skopeo, which must be there and succeed.
+pub fn skopeo_copy(arguments: &[&str], from: &str, to: &str) {
+    let skopeo = peer::find("skopeo").unwrap();
+    peer::run(
+        Command::new(skopeo)
+            .args(["--insecure-policy", "--override-os", "linux", "copy", "-q"])
+            .args(["--src-tls-verify=false", "--dest-tls-verify=false"])
+            .args(arguments)
+            .args([from, to]),
+    );
+}
+
+/// The images of the test: what to save as, and the kind.
+pub const IMAGES: [(&str, &str, Kind); 5] = [
+    ("curl", "oci", Kind::OciManifest),
+    ("curl", "docker", Kind::DockerManifest),
+    ("team/skopeo", "1.0", Kind::OciManifest),
+    ("multi", "oci", Kind::OciIndex),
+    ("multi", "docker", Kind::DockerList),
+];
+
+/// Fills a registry with images made from Debian packages, of every kind.
+pub fn fill(folder: &Path, registry: &Daemon) {
+    let layout = Layout::new(folder.join("layout"));
+    let base = layer(folder, &["libarchive-tools", "isomd5sum"]);
+    let curl = layer(folder, &["curl"]);
+    let skopeo = layer(folder, &["skopeo"]);
+    let one = layout.image("amd64", &[&base, &curl]);
+    let two = layout.image("amd64", &[&base, &skopeo]);
+    let arm = layout.image("arm64", &[&base]);
+    let index = layout.index(&[one.clone(), arm]);
+    layout.name(&[("one", &one), ("two", &two), ("index", &index)]);
+    let from = |name: &str| format!("oci:{}:{name}", layout.folder.display());
+    let to = |name: &str| format!("docker://127.0.0.1:{}/{name}", registry.port);
+    skopeo_copy(&[], &from("one"), &to("curl:oci"));
+    skopeo_copy(&["--format", "v2s2"], &from("one"), &to("curl:docker"));
+    skopeo_copy(&[], &from("two"), &to("team/skopeo:1.0"));
+    skopeo_copy(&["--all"], &from("index"), &to("multi:oci"));
+    skopeo_copy(&["--all", "--format", "v2s2"], &from("index"), &to("multi:docker"));
+}
