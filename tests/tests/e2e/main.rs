@@ -7,6 +7,7 @@ mod iso;
 mod line;
 mod packages;
 mod project;
+mod project_pull;
 mod runtime;
 mod salt;
 mod scripts;
