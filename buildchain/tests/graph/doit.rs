@@ -393,3 +393,25 @@ fn a_dry_run_says_what_and_why_and_touches_nothing() {
     let after = fs::metadata(project.state_path()).unwrap();
     assert_eq!((before.mtime_nsec(), before.len()), (after.mtime_nsec(), after.len()));
 }
+
+/// The database only grew.
+#[test]
+fn the_state_does_not_grow_without_end() {
+    let project = Project::new();
+    let names: Vec<String> = (0..4000).map(|index| format!("in/{index}")).collect();
+    names.iter().for_each(|name| project.write(name, ""));
+    let refs: Vec<&str> = names.iter().map(String::as_str).collect();
+    let tasks = |value: u32| {
+        let mut task = project.join("a", &refs, "_build/a");
+        task.inputs.push(Input::value("round", value.to_string()));
+        vec![task, group("other", &[])]
+    };
+    let mut sizes = Vec::new();
+    for round in 0..12 {
+        assert_eq!(project.run(tasks(round), &["a"]).verdict("a"), Verdict::Succeeded);
+        sizes.push(fs::metadata(project.state_path()).unwrap().len());
+        assert_eq!(project.run(tasks(round), &["a"]).verdict("a"), Verdict::UpToDate);
+    }
+    assert!(sizes.iter().all(|size| *size < 2 * sizes[0] + (1 << 20)), "{sizes:?}");
+    assert!(sizes.windows(2).any(|pair| pair[1] < pair[0]), "{sizes:?}");
+}

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use buildchain::graph::{ActionError, Input, Output, RunOptions, Task, Verdict};
+use buildchain::graph::{ActionError, Cache, Input, Output, RunOptions, Task, Verdict};
 use proptest::prelude::*;
 
 use crate::scratch::Project;
@@ -360,9 +360,15 @@ fn edit(project: &Project, reference: &mut Reference, edit: &Edit) {
 }
 
 /// Runs once and holds what happened against the reference.
-fn step(project: &Project, reference: &mut Reference, trouble: Option<&Edit>) {
+fn step(project: &Project, reference: &mut Reference, trouble: Option<&Edit>, cache: Option<&Cache>) {
     let cancel = Arc::new(AtomicBool::new(false));
-    let options = RunOptions { jobs: 2, keep_going: true, cancel: cancel.clone(), ..RunOptions::default() };
+    let options = RunOptions {
+        jobs: 2,
+        keep_going: true,
+        cancel: cancel.clone(),
+        cache: cache.cloned(),
+        ..RunOptions::default()
+    };
     reference.prune();
     let ran = project.run_with(tasks(reference, trouble, &cancel), &["all"], options);
     for index in reference.live() {
@@ -371,7 +377,8 @@ fn step(project: &Project, reference: &mut Reference, trouble: Option<&Edit>) {
             // Stopped before its turn came.
             None => assert!(ran.outcome.cancelled, "{name} was not looked at"),
             Some(Verdict::UpToDate) => assert!(!reference.must_run(index), "{name} had to run"),
-            Some(Verdict::Succeeded) => {
+            Some(verdict @ (Verdict::Succeeded | Verdict::Restored)) => {
+                assert!(cache.is_some() || verdict == Verdict::Succeeded);
                 assert!(reference.must_run(index), "{name} need not have run: {:?}", ran.reasons(&name));
                 reference.run(index);
             }
@@ -391,20 +398,22 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_run_does_what_the_reference_does(plans in plans(), edits in edits()) {
+    fn every_run_does_what_the_reference_does(plans in plans(), edits in edits(), cached: bool) {
         let project = Project::new();
+        let folder = tempfile::tempdir().unwrap();
+        let cache = cached.then(|| Cache::new(folder.path().to_owned(), Some(60)));
         let mut reference = Reference { plans, disk: Tree::new(), memory: BTreeMap::new() };
         for source in 0..SOURCES {
             edit(&project, &mut reference, &Edit::Write(source, 1));
         }
-        step(&project, &mut reference, None);
+        step(&project, &mut reference, None, cache.as_ref());
         for some in edits {
             let trouble = some.iter().find(|edit| matches!(edit, Edit::Fail(_) | Edit::Cancel(_)));
             some.iter().for_each(|one| edit(&project, &mut reference, one));
             if trouble.is_some() {
-                step(&project, &mut reference, trouble);
+                step(&project, &mut reference, trouble, cache.as_ref());
             }
-            step(&project, &mut reference, None);
+            step(&project, &mut reference, None, cache.as_ref());
             // And nothing is left to do.
             assert!(reference.live().into_iter().all(|index| !reference.must_run(index)));
         }
