@@ -56,6 +56,7 @@ mod plan;
 mod progress;
 mod read_ahead;
 mod rock_ridge;
+mod sharing;
 mod tree;
 mod writer;
 

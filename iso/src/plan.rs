@@ -8,7 +8,7 @@ use crate::format::descriptor::VOLUME_ID_LEN;
 use crate::layout::Layout;
 use crate::tree::Tree;
 use crate::writer::{self, Sums};
-use crate::{Error, Options, Progress, Result, listing};
+use crate::{Error, Options, Progress, Result, listing, sharing};
 
 /// Every record, extent and size of an image, before any content is read.
 ///
@@ -29,6 +29,7 @@ impl Plan {
     pub fn from_dir(root: &Path, options: &Options) -> Result<Self> {
         check_volume_id(&options.volume_id)?;
         let mut tree = Tree::scan(root, options)?;
+        sharing::find_twins(&mut tree, &options.sharing)?;
         let layout = Layout::new(&mut tree, root, &options.volume_id, options.source_date)?;
         Ok(Self { tree, layout })
     }
@@ -66,4 +67,157 @@ fn check_volume_id(id: &str) -> Result<()> {
         return Ok(());
     };
     Err(Error::VolumeId { found: id.to_owned(), problem })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{Image, Sharing};
+
+    /// A tree of files with these contents.
+    fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            fs::create_dir_all(root.path().join(name).parent().unwrap()).unwrap();
+            fs::write(root.path().join(name), content).unwrap();
+        }
+        root
+    }
+
+    /// The sectors of the files in the image of a tree, by name.
+    fn sectors(root: &Path, options: &Options) -> BTreeMap<String, u64> {
+        let output = tempfile::tempdir().unwrap();
+        let image = output.path().join("a.iso");
+        Plan::from_dir(root, options).unwrap().write_file(&image, &()).unwrap();
+        let files = Image::open(&image).unwrap().walk().unwrap();
+        files.into_iter().map(|(path, entry)| (path, entry.extents[0].offset / SECTOR)).collect()
+    }
+
+    #[test]
+    fn equal_contents_share_an_extent_where_that_is_asked_for() {
+        let root = tree(&[("a", "same"), ("b", "same"), ("c", "othe"), ("d", ""), ("e", "")]);
+        let apart = sectors(root.path(), &Options::default());
+        assert!(apart["a"] != apart["b"]);
+        let options = Options { sharing: Sharing::Content, ..Options::default() };
+        let shared = sectors(root.path(), &options);
+        assert!(shared["a"] == shared["b"] && shared["a"] != shared["c"], "{shared:?}");
+        let known = |path: &Path| path.ends_with("c").then_some([7; 32]);
+        let options = Options { sharing: Sharing::Known(Arc::new(known)), ..Options::default() };
+        assert_eq!(sectors(root.path(), &options), apart, "one known digest is shared with nobody");
+        let known = |path: &Path| (!path.ends_with("c")).then_some([7; 32]);
+        let options = Options { sharing: Sharing::Known(Arc::new(known)), ..Options::default() };
+        assert_eq!(sectors(root.path(), &options), shared);
+        let printed = Plan::from_dir(root.path(), &options).unwrap().to_string();
+        assert!(printed.contains(&format!("shared  /b = sector {}", shared["a"])), "{printed}");
+    }
+
+    #[test]
+    fn what_is_excluded_is_not_there() {
+        let root = tree(&[("keep", "1"), ("drop.tmp", "2"), ("d/.git/x", "3"), ("d/y.tmp", "4")]);
+        let exclude = ["*.tmp", "**/.git"].map(str::to_owned).to_vec();
+        let found = sectors(root.path(), &Options { exclude, ..Options::default() });
+        assert!(found.keys().eq(["d", "d/y.tmp", "keep"]), "{found:?}");
+    }
+
+    #[test]
+    fn heavier_files_come_first() {
+        let root = tree(&[("a", "1"), ("b", "2"), ("z/first", "3"), ("z/last", "4")]);
+        let sort = vec![("z/first".to_owned(), 10), ("a".to_owned(), -1)];
+        let found = sectors(root.path(), &Options { sort, ..Options::default() });
+        assert!(
+            found["z/first"] < found["b"] && found["b"] < found["z/last"] && found["z/last"] < found["a"]
+        );
+    }
+
+    #[test]
+    fn limits_are_refused_by_name_before_anything_is_written() {
+        let refused = |prepare: &dyn Fn(&Path)| {
+            let root = tempfile::tempdir().unwrap();
+            prepare(root.path());
+            let error = Plan::from_dir(root.path(), &Options::default()).unwrap_err().to_string();
+            error.replace(&format!("{}/", root.path().display()), "")
+        };
+        let name = "n".repeat(254);
+        assert_eq!(
+            refused(&|root| fs::write(root.join(&name), "").unwrap()),
+            format!("{name}: bytes in a name: at most 253 possible, found 254")
+        );
+        assert_eq!(
+            refused(&|root| symlink("t".repeat(1_024), root.join("link")).unwrap()),
+            "link: bytes in a link's target: at most 1023 possible, found 1024"
+        );
+        assert_eq!(
+            refused(&|root| drop(UnixListener::bind(root.join("s")).unwrap())),
+            "s: a socket cannot be archived, only files, folders and symbolic links"
+        );
+        assert_eq!(
+            refused(&|root| {
+                let size = 0xFFFF_F800 * 100 + 1;
+                fs::File::create(root.join("huge")).unwrap().set_len(size).unwrap();
+            }),
+            "huge: bytes in a file: at most 429496524800 possible, found 429496524801"
+        );
+        for (id, problem) in [("x".repeat(33), "longer than 32 bytes"), ("a\nb".to_owned(), "control")] {
+            let error = Plan::from_dir(Path::new("/"), &Options { volume_id: id, ..Options::default() });
+            assert!(error.unwrap_err().to_string().contains(problem));
+        }
+    }
+
+    #[test]
+    fn an_image_of_more_sectors_than_numbers_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        // Sparse files of the largest size, as many as pass 8 TiB.
+        for number in 0..21 {
+            let file = fs::File::create(root.path().join(number.to_string())).unwrap();
+            file.set_len(0xFFFF_F800 * 100).unwrap();
+        }
+        let error = Plan::from_dir(root.path(), &Options::default()).unwrap_err().to_string();
+        assert!(error.contains("sectors of 2048 bytes in one image: at most 4294967295 possible"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_changes_after_the_plan_is_an_error_and_leaves_nothing() {
+        for (size, found) in [(3, "found 3 bytes"), (9, "found 9 bytes")] {
+            let root = tree(&[("file", "12345")]);
+            let output = tempfile::tempdir().unwrap();
+            let plan = Plan::from_dir(root.path(), &Options::default()).unwrap();
+            fs::write(root.path().join("file"), vec![b'x'; size]).unwrap();
+            let error = plan.write_file(&output.path().join("a.iso"), &()).unwrap_err().to_string();
+            assert!(error.contains("planned 5 bytes") && error.contains(found), "{error}");
+            assert_eq!(fs::read_dir(output.path()).unwrap().count(), 0);
+        }
+    }
+
+    #[test]
+    fn a_file_that_became_a_link_is_not_followed() {
+        let root = tree(&[("file", "12345"), ("other", "54321")]);
+        let output = tempfile::tempdir().unwrap();
+        let plan = Plan::from_dir(root.path(), &Options::default()).unwrap();
+        fs::remove_file(root.path().join("file")).unwrap();
+        symlink("other", root.path().join("file")).unwrap();
+        let error = plan.write_file(&output.path().join("a.iso"), &()).unwrap_err().to_string();
+        assert!(error.starts_with("cannot read "), "{error}");
+    }
+
+    #[test]
+    fn progress_adds_up_to_the_size() {
+        struct Count(std::sync::atomic::AtomicU64);
+        impl Progress for Count {
+            fn advance(&self, bytes: u64) {
+                self.0.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+        let root = tree(&[("file", &"x".repeat(1_000_000))]);
+        let output = tempfile::tempdir().unwrap();
+        let plan = Plan::from_dir(root.path(), &Options::default()).unwrap();
+        let count = Count(0.into());
+        plan.write_file(&output.path().join("a.iso"), &count).unwrap();
+        assert_eq!(count.0.into_inner(), plan.bytes());
+    }
 }

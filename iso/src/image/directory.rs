@@ -309,11 +309,16 @@ fn without_version(name: &[u8]) -> &[u8] {
     }
 }
 
-/// How many bytes to skip in System Use areas, if the folder at `extent` (the root) declares the protocol.
-pub(super) fn declared(source: &dyn ReadAt, path: &Path, extent: Extent) -> Result<Option<usize>> {
+/// How many bytes to skip in System Use areas, if the root's `.` record declares the protocol.
+pub(super) fn declared(source: &dyn ReadAt, path: &Path, root: &Record<'_>) -> Result<Option<usize>> {
     let mut bytes = [0; SECTOR_LEN];
-    if !read_exact(source, path, extent.offset, &mut bytes)? {
-        return Ok(None);
+    if !read_exact(source, path, root.extent().offset, &mut bytes)? {
+        let (path, offset) = (path.to_owned(), root.extent().offset);
+        return Err(Error::Damaged {
+            path,
+            offset,
+            problem: "the image ends before the root folder".to_owned(),
+        });
     }
     let record = bytes.get(..usize::from(bytes[0])).and_then(Record::parse);
     Ok(record.and_then(|record| susp::declared(record.system_use)))

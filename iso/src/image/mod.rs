@@ -151,7 +151,7 @@ impl<S: ReadAt> Image<S> {
         };
         let primary =
             Record::parse(&roots.primary).ok_or_else(|| damaged("the root's record is malformed"))?;
-        let skip = directory::declared(&source, path, primary.extent())?;
+        let skip = directory::declared(&source, path, &primary)?;
         volume.rock_ridge = skip.is_some();
         let view = view.unwrap_or(match (skip, roots.joliet) {
             (Some(_), _) => View::RockRidge,

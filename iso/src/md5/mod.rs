@@ -5,6 +5,8 @@
 
 mod hash;
 pub(crate) mod implanted;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 use std::fs::{File, OpenOptions};
 use std::ops::{ControlFlow, Range};

@@ -1,0 +1,63 @@
+//! Everything that can be done with bytes that claim to be an image.
+
+use std::path::Path;
+
+use iso::{Image, Kind, ReadAt, View};
+
+/// Bytes read of each file at most.
+const READ_MAX: usize = 4096;
+
+/// Reads an image in every way there is. Whatever the bytes are, nothing may panic, hang or grow beyond the image's own
+/// size; each way answers or errs. Answers how many entries came to light.
+pub(crate) fn exercise(bytes: &[u8]) -> usize {
+    let path = Path::new("hostile.iso");
+    let source = bytes.to_vec();
+    // The sum's text may say anything; the image is small.
+    let _ = iso::md5::check_source(&source, path, &());
+    let _ = iso::md5::stored(&source, path);
+    if let Ok(text) = iso::dump(&source, path) {
+        // A line shows at least one byte of a structure, or says that it lies outside.
+        assert!(text.len() <= 4096 + bytes.len() * 200, "a dump of {} bytes", text.len());
+    }
+    let mut entries = 0;
+    for view in [None, Some(View::RockRidge), Some(View::Joliet), Some(View::Plain)] {
+        let Ok(image) = Image::new(source.clone(), path, view) else { continue };
+        let Ok(found) = image.walk() else { continue };
+        // The smallest record has 34 bytes, and folders do not overlap.
+        assert!(found.len() <= bytes.len() / 34, "{} entries", found.len());
+        entries += found.len();
+        for (path, entry) in &found {
+            check(bytes, path, entry);
+            read(&image, entry);
+        }
+        if let Some((path, _)) = found.last() {
+            let _ = image.find(path);
+        }
+    }
+    entries
+}
+
+/// No entry lies outside the image, and no name leads out of a folder.
+fn check(bytes: &[u8], path: &str, entry: &iso::Entry) {
+    for extent in entry.extents.iter().filter(|extent| extent.len > 0) {
+        let end = extent.offset.checked_add(extent.len);
+        assert!(end.is_some_and(|end| end <= bytes.len() as u64), "{path}: {extent:?}");
+    }
+    let name = entry.name_bytes();
+    assert!(!name.is_empty() && name != b"." && name != b"..", "{path}");
+    assert!(!name.contains(&b'/') && !name.contains(&0), "{path}");
+    assert!(name.len() <= 4096 && entry.target_bytes().is_none_or(|target| target.len() <= 4096), "{path}");
+}
+
+fn read<S: ReadAt>(image: &Image<S>, entry: &iso::Entry) {
+    let mut buffer = [0; READ_MAX];
+    if entry.kind == Kind::File {
+        for offset in [0, 1, entry.size / 2, entry.size.saturating_sub(1), entry.size, u64::MAX] {
+            let length =
+                image.read_at(entry, offset, &mut buffer).expect("every extent lies inside the image");
+            assert_eq!(length == 0, offset >= entry.size, "{entry:?} at {offset}");
+        }
+    } else {
+        image.read_at(entry, 0, &mut buffer).expect_err("only files have content");
+    }
+}
