@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{archive, build, image, iso, lock, package, registry};
+use crate::commands::{archive, image, iso, lock, package, registry, run, tasks};
 
 /// Pack container images, OS packages and deployment states into one verifiable ISO, and serve it from that file.
 #[derive(Debug, Parser)]
@@ -27,27 +27,30 @@ pub(crate) enum Command {
         after_help = "Examples:\n  sealift run\n  sealift run -n 4 images salt_tree\n  sealift run --dry-run iso\n  \
                             sealift run --reporter json iso > build.json"
     )]
-    Run(build::Run),
+    Run(run::Run),
     /// List the project's tasks
-    List(build::List),
+    List(tasks::List),
     /// Show what a task needs, makes, and whether it would run
-    Info(build::Asked),
+    Info(tasks::Asked),
     /// Say why tasks would run: which input changed, from what to what
-    Explain(build::Asked),
+    Explain(tasks::Asked),
+    /// Draw the graph of tasks
+    #[command(after_help = "Example:\n  sealift graph iso --form svg > iso.svg")]
+    Graph(tasks::Drawing),
     /// Remove what tasks made
-    Clean(build::Clean),
+    Clean(tasks::Clean),
     /// Forget that tasks ever ran
-    Forget(build::Named),
+    Forget(tasks::Named),
     /// Leave tasks out from now on, until they are forgotten
-    Ignore(build::Named),
+    Ignore(tasks::Named),
     /// Take what is there now for the results of successful runs
-    ResetDep(build::Named),
+    ResetDep(tasks::Named),
     /// Look up the digests of tags that the lock file does not hold yet
     Lock(lock::Lock),
     /// Look up the digests of all tags again, and say which moved
     Update(lock::Update),
     /// Print the JSON Schema of sealift.yaml
-    Schema(build::Schema),
+    Schema(tasks::Schema),
     /// Print the completion script of a shell
     #[command(after_help = "Example:\n  sealift completion bash > /etc/bash_completion.d/sealift")]
     Completion {

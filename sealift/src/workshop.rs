@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use buildchain::graph::{Graph, RunError, StateError};
+use buildchain::graph::{Graph, RunError, SelectError, Selection, StateError};
 use buildchain::project::{Error as ProjectError, Flags, Project, Settings};
 use clap::Args;
 
@@ -107,4 +107,28 @@ pub(crate) fn broken_run(error: RunError) -> Failure {
         RunError::State(error) => held(error),
         error => error.into(),
     }
+}
+
+/// The tasks named, or the default one.
+pub(crate) fn chosen(workshop: &Workshop, tasks: &[String]) -> Result<Selection, Failure> {
+    let default = [buildchain::tasks::DEFAULT.to_owned()];
+    let tasks = if tasks.is_empty() { &default } else { tasks };
+    workshop.graph.select(tasks).map_err(unknown)
+}
+
+/// The tasks named, or all.
+pub(crate) fn chosen_or_all(workshop: &Workshop, tasks: &[String]) -> Result<Selection, Failure> {
+    let all: Vec<String>;
+    let tasks = if tasks.is_empty() {
+        all = workshop.graph.tasks().map(|(_, task)| task.name.clone()).collect();
+        &all
+    } else {
+        tasks
+    };
+    workshop.graph.select(tasks).map_err(unknown)
+}
+
+/// A name that means nothing.
+pub(crate) fn unknown(error: SelectError) -> Failure {
+    Failure::usage_by(error).remedy("`sealift list --all --private` names every task")
 }

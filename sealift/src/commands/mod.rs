@@ -1,29 +1,31 @@
 //! The commands, one file per noun.
 
 pub(crate) mod archive;
-pub(crate) mod build;
 pub(crate) mod image;
 pub(crate) mod iso;
 pub(crate) mod lock;
 pub(crate) mod package;
 pub(crate) mod registry;
+pub(crate) mod run;
+pub(crate) mod tasks;
 
 use crate::args::Command;
 use crate::failure::Outcome;
 
 pub(crate) fn dispatch(command: Command) -> Outcome {
     match command {
-        Command::Run(arguments) => build::run(&arguments),
-        Command::List(arguments) => build::list(&arguments),
-        Command::Info(arguments) => build::info(&arguments),
-        Command::Explain(arguments) => build::explain(&arguments),
-        Command::Clean(arguments) => build::clean(&arguments),
-        Command::Forget(arguments) => build::forget(&arguments),
-        Command::Ignore(arguments) => build::ignore(&arguments),
-        Command::ResetDep(arguments) => build::reset_dep(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
+        Command::List(arguments) => tasks::list(&arguments),
+        Command::Info(arguments) => tasks::info(&arguments),
+        Command::Explain(arguments) => tasks::explain(&arguments),
+        Command::Graph(arguments) => tasks::draw(&arguments),
+        Command::Clean(arguments) => tasks::clean(&arguments),
+        Command::Forget(arguments) => tasks::forget(&arguments),
+        Command::Ignore(arguments) => tasks::ignore(&arguments),
+        Command::ResetDep(arguments) => tasks::reset_dep(&arguments),
         Command::Lock(arguments) => lock::lock(&arguments),
         Command::Update(arguments) => lock::update(&arguments),
-        Command::Schema(arguments) => build::schema(&arguments),
+        Command::Schema(arguments) => tasks::schema(&arguments),
         Command::Completion { shell } => {
             clap_complete::generate(
                 shell,

@@ -23,7 +23,7 @@ Tasks:
   `cargo xtask list --all` names them all
 
 Commands:
-  list info explain clean forget ignore reset-dep lock update schema     as `sealift COMMAND`; each has --help
+  list info explain graph clean forget ignore reset-dep lock update schema     as `sealift COMMAND`; each has --help
   test [ARGS...]     install what the tests need and run them all; ARGS go to `cargo test`
   bench [NAME...]    measure against the peers
 
@@ -36,8 +36,20 @@ Examples:
 ";
 
 /// The verbs of `sealift` that are not tasks.
-const VERBS: [&str; 11] =
-    ["run", "list", "info", "explain", "clean", "forget", "ignore", "reset-dep", "lock", "update", "schema"];
+const VERBS: [&str; 12] = [
+    "run",
+    "list",
+    "info",
+    "explain",
+    "graph",
+    "clean",
+    "forget",
+    "ignore",
+    "reset-dep",
+    "lock",
+    "update",
+    "schema",
+];
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();

@@ -1,65 +1,15 @@
-//! The commands on a project's tasks: `run`, `list`, `info`, `explain`, `clean`, `forget`, `ignore`, `reset-dep`.
+//! The commands that look at tasks and at what is remembered of them: `list`, `info`, `explain`, `graph`, `clean`, `forget`, `ignore`,
+//! `reset-dep`, `schema`.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::SystemTime;
 
-use buildchain::graph::{
-    self, ConsoleOptions, ConsoleReporter, JsonLinesReporter, JsonReporter, ListOptions, Reporter,
-    RunOptions, Selection, State,
-};
+use buildchain::graph::{self, ListOptions, Selection, State};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Form};
-use crate::progress::Live;
-use crate::workshop::{Selector, Workshop, broken_run, held};
-
-#[derive(Debug, Args)]
-pub(crate) struct Run {
-    #[command(flatten)]
-    selector: Selector,
-    /// The tasks: names, wildcards, or files that tasks make [default: iso]
-    tasks: Vec<String>,
-    /// How many tasks run at once [default: the number of cores]
-    #[arg(long, short = 'n', value_name = "NUMBER")]
-    jobs: Option<usize>,
-    /// Go on with all that does not need what failed
-    #[arg(long = "continue", short)]
-    keep_going: bool,
-    /// Run the tasks even if they are up to date
-    #[arg(long, short)]
-    always: bool,
-    /// Only the tasks named, not what they need
-    #[arg(long, short)]
-    single: bool,
-    /// Only say what would run, and why
-    #[arg(long)]
-    dry_run: bool,
-    /// How to report
-    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
-    reporter: ReporterForm,
-    /// What tasks that succeed may print: 0 nothing, 1 warnings, 2 all
-    #[arg(long, short, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=2), value_name = "LEVEL")]
-    verbosity: u8,
-    /// What is repeated of the output of tasks that fail: 0 nothing, 1 errors, 2 all
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=2), value_name = "LEVEL")]
-    failure_verbosity: u8,
-}
-
-/// The forms of a run's report.
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub(crate) enum ReporterForm {
-    /// A line per task
-    #[default]
-    Console,
-    /// One JSON document at the end
-    Json,
-    /// One JSON document per event, as it happens
-    JsonLines,
-}
+use crate::workshop::{Selector, Workshop, chosen, chosen_or_all, held, unknown};
 
 #[derive(Debug, Args)]
 pub(crate) struct List {
@@ -112,122 +62,6 @@ pub(crate) struct Named {
     selector: Selector,
     /// The tasks [default: all]
     tasks: Vec<String>,
-}
-
-fn chosen(workshop: &Workshop, tasks: &[String]) -> Result<Selection, Failure> {
-    let default = [buildchain::tasks::DEFAULT.to_owned()];
-    let tasks = if tasks.is_empty() { &default } else { tasks };
-    workshop.graph.select(tasks).map_err(unknown)
-}
-
-fn chosen_or_all(workshop: &Workshop, tasks: &[String]) -> Result<Selection, Failure> {
-    let all: Vec<String>;
-    let tasks = if tasks.is_empty() {
-        all = workshop.graph.tasks().map(|(_, task)| task.name.clone()).collect();
-        &all
-    } else {
-        tasks
-    };
-    workshop.graph.select(tasks).map_err(unknown)
-}
-
-fn unknown(error: graph::SelectError) -> Failure {
-    Failure::usage_by(error).remedy("`sealift list --all --private` names every task")
-}
-
-pub(crate) fn run(run: &Run) -> Outcome {
-    let workshop = Workshop::open(&run.selector)?;
-    let selection = chosen(&workshop, &run.tasks)?;
-    let signals = Signals::catch()?;
-    let options = RunOptions {
-        jobs: run.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into)),
-        keep_going: run.keep_going,
-        always: run.always,
-        single: run.single,
-        cancel: Arc::clone(&signals.caught),
-        clock: Some(SystemTime::now),
-        ..RunOptions::default()
-    };
-    let console = ConsoleOptions {
-        verbosity: run.verbosity,
-        failure_verbosity: run.failure_verbosity,
-        command: workshop.door(),
-        reasons: run.dry_run,
-    };
-    let outcome = match run.reporter {
-        ReporterForm::Console => {
-            let live = Live::start();
-            let mut reporter = live.reporter(ConsoleReporter::new(live.writer(), console));
-            execute(&workshop, &selection, &options, run.dry_run, &mut reporter)
-        }
-        ReporterForm::Json => {
-            execute(&workshop, &selection, &options, run.dry_run, &mut JsonReporter::new(std::io::stdout()))
-        }
-        ReporterForm::JsonLines => execute(
-            &workshop,
-            &selection,
-            &options,
-            run.dry_run,
-            &mut JsonLinesReporter::new(std::io::stdout()),
-        ),
-    }?;
-    if let Some(signal) = signals.number() {
-        return Err(Failure::Signal(signal));
-    }
-    match outcome.exit() {
-        0 => Ok(()),
-        // The reporter has told all there is to tell.
-        1 => Err(Failure::Failed(None)),
-        _ => Err(Failure::Told),
-    }
-}
-
-fn execute(
-    workshop: &Workshop,
-    selection: &Selection,
-    options: &RunOptions,
-    dry_run: bool,
-    reporter: &mut dyn Reporter,
-) -> Result<graph::Outcome, Failure> {
-    let path = workshop.state_path();
-    if dry_run {
-        let state = State::read(&path)?;
-        return Ok(graph::dry_run(&workshop.graph, selection, options, &state, reporter)?);
-    }
-    let mut state = State::open(&path).map_err(held)?;
-    for path in buildchain::tasks::sweep(&workshop.project, &workshop.graph)? {
-        output::warn(&format!("removed {}, which no task makes", path.display()));
-    }
-    graph::run(&workshop.graph, selection, options, &mut state, reporter).map_err(broken_run)
-}
-
-/// SIGINT and SIGTERM: the first stops the run in order, the second at once.
-struct Signals {
-    caught: Arc<AtomicBool>,
-    number: Arc<AtomicUsize>,
-}
-
-impl Signals {
-    fn catch() -> std::io::Result<Self> {
-        use signal_hook::consts::{SIGINT, SIGTERM};
-
-        let signals = Self { caught: Arc::default(), number: Arc::default() };
-        for signal in [SIGINT, SIGTERM] {
-            let number = usize::try_from(signal).unwrap_or_default();
-            signal_hook::flag::register_conditional_shutdown(
-                signal,
-                128 + signal,
-                Arc::clone(&signals.caught),
-            )?;
-            signal_hook::flag::register_usize(signal, Arc::clone(&signals.number), number)?;
-            signal_hook::flag::register(signal, Arc::clone(&signals.caught))?;
-        }
-        Ok(signals)
-    }
-
-    fn number(&self) -> Option<u8> {
-        u8::try_from(self.number.load(Ordering::SeqCst)).ok().filter(|number| *number != 0)
-    }
 }
 
 pub(crate) fn list(list: &List) -> Outcome {
@@ -372,6 +206,44 @@ pub(crate) fn reset_dep(named: &Named) -> Outcome {
     for reset in graph::reset_dep(&workshop.graph, &selection, &mut state)? {
         output::print(&format!("{reset}\n"))?;
     }
+    Ok(())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Drawing {
+    #[command(flatten)]
+    selector: Selector,
+    /// The tasks whose graph is drawn [default: iso]
+    tasks: Vec<String>,
+    /// The form of the drawing
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    form: DrawingForm,
+}
+
+/// The forms of a drawing.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum DrawingForm {
+    /// Graphviz
+    #[default]
+    Dot,
+    /// A Mermaid flowchart
+    Mermaid,
+    /// A picture
+    Svg,
+    /// Data
+    Json,
+}
+
+pub(crate) fn draw(drawing: &Drawing) -> Outcome {
+    let workshop = Workshop::open(&drawing.selector)?;
+    let selection = chosen(&workshop, &drawing.tasks)?;
+    let form = match drawing.form {
+        DrawingForm::Dot => graph::Form::Dot,
+        DrawingForm::Mermaid => graph::Form::Mermaid,
+        DrawingForm::Svg => graph::Form::Svg,
+        DrawingForm::Json => graph::Form::Json,
+    };
+    output::print(&graph::export(&workshop.graph, &selection, form))?;
     Ok(())
 }
 

@@ -1,0 +1,207 @@
+//! `sealift run`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+use buildchain::graph::{
+    self, ConsoleOptions, ConsoleReporter, JsonLinesReporter, JsonReporter, JunitReporter, Reporter,
+    RunOptions, Selection, State, TraceReporter,
+};
+use clap::{Args, ValueEnum};
+
+use crate::failure::{Failure, Outcome};
+use crate::output;
+use crate::progress::Live;
+use crate::workshop::{Selector, Workshop, broken_run, chosen, held};
+
+/// How often files are looked at while watching.
+const WATCH_INTERVAL: Duration = Duration::from_millis(300);
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    selector: Selector,
+    /// The tasks: names, wildcards, or files that tasks make [default: iso]
+    tasks: Vec<String>,
+    /// How many tasks run at once [default: the number of cores]
+    #[arg(long, short = 'n', value_name = "NUMBER")]
+    jobs: Option<usize>,
+    /// Go on with all that does not need what failed
+    #[arg(long = "continue", short)]
+    keep_going: bool,
+    /// Run the tasks even if they are up to date
+    #[arg(long, short)]
+    always: bool,
+    /// Only the tasks named, not what they need
+    #[arg(long, short)]
+    single: bool,
+    /// Only say what would run, and why
+    #[arg(long)]
+    dry_run: bool,
+    /// How to report
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    reporter: ReporterForm,
+    /// Run again whenever a file that the tasks read changes
+    #[arg(long, conflicts_with = "dry_run")]
+    watch: bool,
+    /// Write a trace that Chrome and Perfetto show
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Write a JUnit report
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// What tasks that succeed may print: 0 nothing, 1 warnings, 2 all
+    #[arg(long, short, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=2), value_name = "LEVEL")]
+    verbosity: u8,
+    /// What is repeated of the output of tasks that fail: 0 nothing, 1 errors, 2 all
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=2), value_name = "LEVEL")]
+    failure_verbosity: u8,
+}
+
+/// The forms of a run's report.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum ReporterForm {
+    /// A line per task
+    #[default]
+    Console,
+    /// One JSON document at the end
+    Json,
+    /// One JSON document per event, as it happens
+    JsonLines,
+}
+
+pub(crate) fn run(run: &Run) -> Outcome {
+    let signals = Signals::catch()?;
+    loop {
+        let workshop = Workshop::open(&run.selector)?;
+        let selection = chosen(&workshop, &run.tasks)?;
+        let ended = once(run, &workshop, &selection, &signals);
+        if let Some(signal) = signals.number() {
+            return Err(Failure::Signal(signal));
+        }
+        if !run.watch {
+            return ended;
+        }
+        if let Err(failure) = ended {
+            output::failure(&failure);
+        }
+        output::note("watching for changes; Ctrl-C ends");
+        let changed = graph::watch(&workshop.graph, &selection, WATCH_INTERVAL, &signals.caught)?;
+        if let Some(signal) = signals.number() {
+            return Err(Failure::Signal(signal));
+        }
+        for path in changed {
+            output::note(&format!("{} changed", path.display()));
+        }
+    }
+}
+
+/// Runs the selected tasks once.
+fn once(run: &Run, workshop: &Workshop, selection: &Selection, signals: &Signals) -> Outcome {
+    let options = RunOptions {
+        jobs: run.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into)),
+        keep_going: run.keep_going,
+        always: run.always,
+        single: run.single,
+        cancel: Arc::clone(&signals.caught),
+        clock: Some(SystemTime::now),
+        ..RunOptions::default()
+    };
+    let console = ConsoleOptions {
+        verbosity: run.verbosity,
+        failure_verbosity: run.failure_verbosity,
+        command: workshop.door(),
+        reasons: run.dry_run,
+    };
+    let live = Live::start();
+    let mut reporters: Vec<Box<dyn Reporter + '_>> = vec![match run.reporter {
+        ReporterForm::Console => Box::new(live.reporter(ConsoleReporter::new(live.writer(), console))),
+        ReporterForm::Json => Box::new(JsonReporter::new(std::io::stdout())),
+        ReporterForm::JsonLines => Box::new(JsonLinesReporter::new(std::io::stdout())),
+    }];
+    if let Some(path) = &run.trace {
+        reporters.push(Box::new(TraceReporter::new(create(path)?)));
+    }
+    if let Some(path) = &run.junit {
+        reporters.push(Box::new(JunitReporter::new(create(path)?, workshop.project.values.slug.clone())));
+    }
+    let outcome = execute(workshop, selection, &options, run.dry_run, &mut All(reporters))?;
+    match outcome.exit() {
+        0 => Ok(()),
+        // The reporter has told all there is to tell.
+        1 => Err(Failure::Failed(None)),
+        _ => Err(Failure::Told),
+    }
+}
+
+fn create(path: &Path) -> anyhow::Result<std::fs::File> {
+    std::fs::File::create(path).with_context(|| format!("cannot create {}", path.display()))
+}
+
+/// Several reporters of one run.
+struct All<'a>(Vec<Box<dyn Reporter + 'a>>);
+
+impl Reporter for All<'_> {
+    fn event(&mut self, event: &graph::Event<'_>) {
+        for reporter in &mut self.0 {
+            reporter.event(event);
+        }
+    }
+
+    fn tick(&mut self) {
+        for reporter in &mut self.0 {
+            reporter.tick();
+        }
+    }
+}
+
+fn execute(
+    workshop: &Workshop,
+    selection: &Selection,
+    options: &RunOptions,
+    dry_run: bool,
+    reporter: &mut dyn Reporter,
+) -> Result<graph::Outcome, Failure> {
+    let path = workshop.state_path();
+    if dry_run {
+        let state = State::read(&path)?;
+        return Ok(graph::dry_run(&workshop.graph, selection, options, &state, reporter)?);
+    }
+    let mut state = State::open(&path).map_err(held)?;
+    for path in buildchain::tasks::sweep(&workshop.project, &workshop.graph)? {
+        output::warn(&format!("removed {}, which no task makes", path.display()));
+    }
+    graph::run(&workshop.graph, selection, options, &mut state, reporter).map_err(broken_run)
+}
+
+/// SIGINT and SIGTERM: the first stops the run in order, the second at once.
+struct Signals {
+    caught: Arc<AtomicBool>,
+    number: Arc<AtomicUsize>,
+}
+
+impl Signals {
+    fn catch() -> std::io::Result<Self> {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+
+        let signals = Self { caught: Arc::default(), number: Arc::default() };
+        for signal in [SIGINT, SIGTERM] {
+            let number = usize::try_from(signal).unwrap_or_default();
+            signal_hook::flag::register_conditional_shutdown(
+                signal,
+                128 + signal,
+                Arc::clone(&signals.caught),
+            )?;
+            signal_hook::flag::register_usize(signal, Arc::clone(&signals.number), number)?;
+            signal_hook::flag::register(signal, Arc::clone(&signals.caught))?;
+        }
+        Ok(signals)
+    }
+
+    fn number(&self) -> Option<u8> {
+        u8::try_from(self.number.load(Ordering::SeqCst)).ok().filter(|number| *number != 0)
+    }
+}
