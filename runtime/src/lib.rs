@@ -15,4 +15,7 @@
 //! # }
 //! ```
 
+pub mod archives;
+pub mod configuration;
+mod file;
 pub mod serve;

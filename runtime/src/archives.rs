@@ -1,0 +1,370 @@
+//! The archives of the bootstrap node: import, list, delete.
+//!
+//! An import verifies an archive, makes a mount point and a systemd mount unit for it, mounts it where the machine can,
+//! and last adds it to the configuration. That last step is what makes it an archive of this node: servers take what
+//! they serve from the configuration. Every step looks first whether it is done already, so an import that was killed
+//! is finished by running it again; one that fails undoes what it has done. A deletion goes the other way.
+
+mod machine;
+mod plan;
+mod unit;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use archive::verify::{Options as VerifyOptions, Report, Work};
+use archive::{Product, Tree, layout, product};
+use serde::Serialize;
+
+pub use machine::{Linux, Machine};
+pub use plan::Step;
+pub use unit::{content as unit_content, name as unit_name};
+
+use crate::configuration::{self, Configuration, Kind};
+
+/// Where things are on the node. The default is where the original has them.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    /// The `BootstrapConfiguration`.
+    pub bootstrap: PathBuf,
+    /// The `SolutionsConfiguration`.
+    pub solutions: PathBuf,
+    /// The folder in which every archive is mounted as `<name>-<version>`.
+    pub mounts: PathBuf,
+    /// The folder of systemd's units.
+    pub units: PathBuf,
+    /// A file that two imports or deletions do not hold at a time.
+    pub lock: PathBuf,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self {
+            bootstrap: "/etc/metalk8s/bootstrap.yaml".into(),
+            solutions: "/etc/metalk8s/solutions.yaml".into(),
+            mounts: "/srv/scality".into(),
+            units: "/etc/systemd/system".into(),
+            lock: "/run/lock/sealift-archives.lock".into(),
+        }
+    }
+}
+
+/// An import or deletion could not be done. What was there before is there still.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused.
+    #[error("cannot {operation} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+    /// The archive cannot be read.
+    #[error(transparent)]
+    Archive(#[from] archive::Error),
+    /// A configuration file cannot be read or changed.
+    #[error(transparent)]
+    Configuration(#[from] configuration::Error),
+    /// The archive is not what it was when it was made.
+    #[error("{} is damaged: {} findings, the first: {}", .0.archive.display(), .0.findings.len(), .0.findings.first().map_or_else(|| "the implanted MD5 does not match".to_owned(), ToString::to_string))]
+    Damaged(Box<Report>),
+    /// There is no product information in it.
+    #[error("{} is no archive: neither {} nor {} is in it", .0.display(), layout::PRODUCT, layout::MANIFEST)]
+    Nameless(PathBuf),
+    /// Another archive of that name and version is there.
+    #[error("{id} is there already: {}", path.display())]
+    Present {
+        /// Name and version.
+        id: String,
+        /// The archive that is there.
+        path: PathBuf,
+    },
+    /// No archive of the node is meant.
+    #[error("no archive of this node is {0}: expected a name and version, a path, or a mount point")]
+    Unknown(String),
+    /// A Solution is active in this version.
+    #[error("{id} is the active version of its Solution")]
+    Active {
+        /// Name and version.
+        id: String,
+    },
+    /// Something on the machine uses the archive.
+    #[error("{id} is in use: {source}")]
+    InUse {
+        /// Name and version.
+        id: String,
+        /// What unmounting it gave.
+        source: std::io::Error,
+    },
+    /// Another import or deletion runs.
+    #[error("another import or deletion is running: {} is locked", .0.display())]
+    Locked(PathBuf),
+}
+
+/// How an import goes about.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// Whether the archive is verified first.
+    pub verify: bool,
+    /// Whether it is mounted.
+    pub mounting: Mounting,
+    /// Whether only the steps are told.
+    pub dry_run: bool,
+}
+
+impl Default for Import {
+    fn default() -> Self {
+        Self { verify: true, mounting: Mounting::Auto, dry_run: false }
+    }
+}
+
+/// Whether an archive is mounted. Serving it needs no mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mounting {
+    /// By the kernel where it can, else not.
+    Auto,
+    /// By the kernel, or the import fails.
+    Kernel,
+    /// Not at all.
+    Never,
+}
+
+/// What an import or deletion has done, or would do.
+#[derive(Clone, Debug, Serialize)]
+pub struct Done {
+    /// Name and version.
+    pub id: String,
+    /// The archive.
+    pub archive: PathBuf,
+    /// The steps, in order. Empty if all was as it should be.
+    pub steps: Vec<Step>,
+    /// Why it is not mounted, if it is not.
+    pub not_mounted: Option<String>,
+}
+
+/// An archive of the node.
+#[derive(Clone, Debug, Serialize)]
+pub struct Listed {
+    /// The ISO file or folder.
+    pub path: PathBuf,
+    /// `platform` or `solution`: which configuration lists it.
+    pub kind: &'static str,
+    /// What it says of itself; null if it cannot be read.
+    pub product: Option<Product>,
+    /// Name and version.
+    pub id: Option<String>,
+    /// The bytes of the ISO file.
+    pub bytes: Option<u64>,
+    /// Where it is mounted.
+    pub mounted: Option<PathBuf>,
+    /// Whether a Solution is active in this version.
+    pub active: bool,
+    /// Why it cannot be used, if so.
+    pub problem: Option<String>,
+}
+
+/// Makes an archive one of this node's.
+///
+/// # Errors
+///
+/// [`Error`]; what was there before is there still.
+pub fn import(
+    paths: &Paths,
+    archive: &Path,
+    options: &Import,
+    machine: &dyn Machine,
+    progress: &dyn iso::Progress,
+) -> Result<Done, Error> {
+    let archive = std::fs::canonicalize(archive).map_err(|source| Error::Io {
+        operation: "open",
+        path: archive.to_path_buf(),
+        source,
+    })?;
+    let _lock = lock(paths, options.dry_run)?;
+    let (product, kind) = described(&archive)?;
+    let id = product.id();
+    refuse_second(paths, &archive, &id)?;
+    let mut configuration = read(paths, kind)?;
+    if options.verify && !options.dry_run {
+        let report = Work::open(&archive, &VerifyOptions::default())?.run(progress);
+        if !report.ok {
+            return Err(Error::Damaged(Box::new(report)));
+        }
+    }
+    let can_mount = match options.mounting {
+        Mounting::Never => Err("it was not asked for".to_owned()),
+        Mounting::Kernel => Ok(()),
+        Mounting::Auto => machine.can_mount(),
+    };
+    let steps = plan::import(paths, &archive, &id, can_mount.is_ok(), machine, &configuration)?;
+    if !options.dry_run {
+        plan::run(&steps, &id, machine, &mut configuration, &|_| {})?;
+    }
+    Ok(Done { id, archive, steps, not_mounted: can_mount.err() })
+}
+
+/// Takes an archive off this node: `which` is its name and version, its path, or its mount point. The archive itself
+/// stays. `force` takes off what is in use.
+///
+/// # Errors
+///
+/// [`Error`]; what was there before is there still.
+pub fn delete(
+    paths: &Paths,
+    which: &str,
+    force: bool,
+    dry_run: bool,
+    machine: &dyn Machine,
+) -> Result<Done, Error> {
+    let _lock = lock(paths, dry_run)?;
+    let (archive, id, kind) = meant(paths, which)?;
+    let mut configuration = read(paths, kind)?;
+    if let (Some((name, version)), false) = (id.rsplit_once('-'), force) {
+        let active = |(solution, active): (&String, &String)| {
+            format!("{}-{active}", solution.to_ascii_lowercase()) == id
+                || (solution == name && active == version)
+        };
+        if kind == Kind::Solutions && configuration.active().iter().any(active) {
+            return Err(Error::Active { id });
+        }
+    }
+    let steps = plan::delete(paths, &archive, &id, force, machine, &configuration)?;
+    if !dry_run {
+        plan::run(&steps, &id, machine, &mut configuration, &|_| {})?;
+    }
+    Ok(Done { id, archive, steps, not_mounted: None })
+}
+
+/// The archives of this node.
+///
+/// # Errors
+///
+/// [`Error::Configuration`]. An archive that cannot be read is listed with the reason.
+pub fn get(paths: &Paths, machine: &dyn Machine) -> Result<Vec<Listed>, Error> {
+    let mut listed = Vec::new();
+    for (kind, word) in [(Kind::Bootstrap, "platform"), (Kind::Solutions, "solution")] {
+        let Some(configuration) = read_if_there(paths, kind)? else { continue };
+        for path in configuration.archives() {
+            let described = described(path);
+            let problem = described.as_ref().err().map(ToString::to_string);
+            let product = described.ok().map(|(product, _)| product);
+            let id = product.as_ref().map(Product::id);
+            let mount = id.as_ref().map(|id| paths.mounts.join(id));
+            let active = product
+                .as_ref()
+                .is_some_and(|product| configuration.active().get(&product.name) == Some(&product.version));
+            listed.push(Listed {
+                path: path.clone(),
+                kind: word,
+                bytes: std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|data| data.len()),
+                mounted: mount.filter(|mount| machine.mounted(mount).unwrap_or(false)),
+                product,
+                id,
+                active,
+                problem,
+            });
+        }
+    }
+    Ok(listed)
+}
+
+/// The archives that both configurations list, those of the platform first: what a server on this node serves.
+///
+/// # Errors
+///
+/// [`Error::Configuration`].
+pub fn configured(paths: &Paths) -> Result<Vec<PathBuf>, Error> {
+    let mut found = Vec::new();
+    for kind in [Kind::Bootstrap, Kind::Solutions] {
+        if let Some(configuration) = read_if_there(paths, kind)? {
+            found.extend(configuration.archives().iter().cloned());
+        }
+    }
+    Ok(found)
+}
+
+fn path_of(paths: &Paths, kind: Kind) -> &Path {
+    match kind {
+        Kind::Bootstrap => &paths.bootstrap,
+        Kind::Solutions => &paths.solutions,
+    }
+}
+
+fn read(paths: &Paths, kind: Kind) -> Result<Configuration, Error> {
+    Ok(Configuration::read(path_of(paths, kind), kind)?)
+}
+
+fn read_if_there(paths: &Paths, kind: Kind) -> Result<Option<Configuration>, Error> {
+    if path_of(paths, kind).exists() { read(paths, kind).map(Some) } else { Ok(None) }
+}
+
+/// What an archive says it is, and whose configuration lists such.
+fn described(archive: &Path) -> Result<(Product, Kind), Error> {
+    let tree = Tree::open(archive)?;
+    let found = product::of(&tree)?.ok_or_else(|| Error::Nameless(archive.to_path_buf()))?;
+    // Solutions have a manifest; those of the older layout say which platform they need.
+    let solution = tree.entry(layout::PRODUCT)?.is_none()
+        || found
+            .other
+            .iter()
+            .any(|(key, _)| matches!(key.as_str(), "REQUIRE_METALK8S" | "ARCHIVE_LAYOUT_VERSION"));
+    Ok((found, if solution { Kind::Solutions } else { Kind::Bootstrap }))
+}
+
+/// Refuses an archive whose name and version another one of the node has.
+fn refuse_second(paths: &Paths, archive: &Path, id: &str) -> Result<(), Error> {
+    for path in configured(paths)? {
+        // One that is gone or damaged cannot be what stands in the way.
+        if path != archive && described(&path).is_ok_and(|(product, _)| product.id() == id) {
+            return Err(Error::Present { id: id.to_owned(), path });
+        }
+    }
+    Ok(())
+}
+
+/// The archive, its name and version, and its configuration, for what a person typed.
+fn meant(paths: &Paths, which: &str) -> Result<(PathBuf, String, Kind), Error> {
+    let as_path = std::fs::canonicalize(which).unwrap_or_else(|_| PathBuf::from(which));
+    for kind in [Kind::Bootstrap, Kind::Solutions] {
+        let Some(configuration) = read_if_there(paths, kind)? else { continue };
+        for path in configuration.archives() {
+            let id = described(path).map(|(product, _)| product.id()).ok();
+            let mount = id.as_ref().map(|id| paths.mounts.join(id));
+            if *path == as_path || id.as_deref() == Some(which) || mount.as_deref() == Some(&as_path) {
+                // An archive that cannot be read any more has left its unit behind, under the name it had.
+                let id = id.or_else(|| unit::of_archive(paths, path)).unwrap_or_else(|| which.to_owned());
+                return Ok((path.clone(), id, kind));
+            }
+        }
+    }
+    // Taken off the configuration by a deletion that was killed: its unit is still there.
+    let id = as_path.strip_prefix(&paths.mounts).ok().and_then(Path::to_str).unwrap_or(which);
+    match unit::archive_of(paths, id) {
+        Some(archive) => {
+            let kind = described(&archive).map_or(Kind::Bootstrap, |(_, kind)| kind);
+            Ok((archive, id.to_owned(), kind))
+        }
+        None => Err(Error::Unknown(which.to_owned())),
+    }
+}
+
+/// Holds the lock until dropped. Telling what would be done needs none.
+fn lock(paths: &Paths, dry_run: bool) -> Result<Option<File>, Error> {
+    if dry_run {
+        return Ok(None);
+    }
+    let failed = |source| Error::Io { operation: "lock", path: paths.lock.clone(), source };
+    let file = File::options().create(true).truncate(false).write(true).open(&paths.lock).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Error::Locked(paths.lock.clone())),
+        Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

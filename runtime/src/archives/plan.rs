@@ -1,0 +1,270 @@
+//! The steps of an import or deletion: planned first, told or done then, undone if one of them fails.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::machine::Machine;
+use super::{Error, Paths, unit};
+use crate::configuration::Configuration;
+use crate::file;
+
+/// One change to the node. As JSON: an object with the key `step`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "step", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Step {
+    /// Make a mount point.
+    CreateFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Mount the archive.
+    Mount {
+        /// The archive.
+        archive: PathBuf,
+        /// Where.
+        at: PathBuf,
+    },
+    /// Write the systemd mount unit and have it started with the system.
+    WriteUnit {
+        /// The file of the unit.
+        path: PathBuf,
+        /// The link that has it started.
+        link: PathBuf,
+        /// What the unit says.
+        content: String,
+        /// What it said before.
+        former: Option<String>,
+    },
+    /// Add the archive to the configuration.
+    List {
+        /// The configuration file.
+        file: PathBuf,
+        /// The archive.
+        archive: PathBuf,
+    },
+    /// Take the archive off the configuration.
+    Unlist {
+        /// The configuration file.
+        file: PathBuf,
+        /// The archive.
+        archive: PathBuf,
+    },
+    /// Unmount the archive.
+    Unmount {
+        /// The archive.
+        archive: PathBuf,
+        /// Where it is mounted.
+        at: PathBuf,
+        /// Even if something uses it.
+        lazily: bool,
+    },
+    /// Remove the systemd mount unit.
+    RemoveUnit {
+        /// The file of the unit.
+        path: PathBuf,
+        /// The link that has it started.
+        link: PathBuf,
+        /// What it said.
+        former: Option<String>,
+    },
+    /// Remove the mount point.
+    RemoveFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::CreateFolder { path } => write!(f, "create {}", path.display()),
+            Self::Mount { archive, at } => write!(f, "mount {} at {}", archive.display(), at.display()),
+            Self::WriteUnit { path, .. } => write!(f, "write {}", path.display()),
+            Self::List { file, archive } => write!(f, "add {} to {}", archive.display(), file.display()),
+            Self::Unlist { file, archive } => {
+                write!(f, "remove {} from {}", archive.display(), file.display())
+            }
+            Self::Unmount { at, .. } => write!(f, "unmount {}", at.display()),
+            Self::RemoveUnit { path, .. } | Self::RemoveFolder { path } => {
+                write!(f, "remove {}", path.display())
+            }
+        }
+    }
+}
+
+/// What is still to be done to import an archive.
+pub(super) fn import(
+    paths: &Paths,
+    archive: &Path,
+    id: &str,
+    mount: bool,
+    machine: &dyn Machine,
+    configuration: &Configuration,
+) -> Result<Vec<Step>, Error> {
+    let mut steps = Vec::new();
+    let at = paths.mounts.join(id);
+    if mount {
+        if !at.is_dir() {
+            steps.push(Step::CreateFolder { path: at.clone() });
+        }
+        if !is_mounted(machine, &at)? {
+            steps.push(Step::Mount { archive: archive.to_path_buf(), at: at.clone() });
+        }
+        let (path, link) = unit::files(paths, id);
+        let content = unit::content(archive, &at, archive.is_dir());
+        let former = std::fs::read_to_string(&path).ok();
+        if former.as_deref() != Some(&content) || !link.exists() {
+            steps.push(Step::WriteUnit { path, link, content, former });
+        }
+    }
+    if !configuration.archives().iter().any(|listed| listed == archive) {
+        steps.push(Step::List { file: configuration.path().to_path_buf(), archive: archive.to_path_buf() });
+    }
+    Ok(steps)
+}
+
+/// What is still to be done to delete an archive.
+pub(super) fn delete(
+    paths: &Paths,
+    archive: &Path,
+    id: &str,
+    lazily: bool,
+    machine: &dyn Machine,
+    configuration: &Configuration,
+) -> Result<Vec<Step>, Error> {
+    let mut steps = Vec::new();
+    let at = paths.mounts.join(id);
+    if configuration.archives().iter().any(|listed| listed == archive) {
+        steps.push(Step::Unlist { file: configuration.path().to_path_buf(), archive: archive.to_path_buf() });
+    }
+    if is_mounted(machine, &at)? {
+        steps.push(Step::Unmount { archive: archive.to_path_buf(), at: at.clone(), lazily });
+    }
+    let is_folder = std::fs::symlink_metadata(&at).is_ok_and(|data| data.is_dir());
+    if is_folder {
+        steps.push(Step::RemoveFolder { path: at });
+    }
+    // Last: until then it tells a deletion that was killed what was meant.
+    if unit::archive_of(paths, id).is_some() {
+        let (path, link) = unit::files(paths, id);
+        let former = std::fs::read_to_string(&path).ok();
+        steps.push(Step::RemoveUnit { path, link, former });
+    }
+    Ok(steps)
+}
+
+fn is_mounted(machine: &dyn Machine, at: &Path) -> Result<bool, Error> {
+    machine.mounted(at).map_err(|source| Error::Io {
+        operation: "find out what is mounted at",
+        path: at.to_path_buf(),
+        source,
+    })
+}
+
+/// Does the steps; if one fails, undoes those before it. `before` is told of each step.
+pub(super) fn run(
+    steps: &[Step],
+    id: &str,
+    machine: &dyn Machine,
+    configuration: &mut Configuration,
+    before: &dyn Fn(&Step),
+) -> Result<(), Error> {
+    for (index, step) in steps.iter().enumerate() {
+        before(step);
+        if let Err(error) = apply(step, id, machine, configuration) {
+            for done in steps.get(..index).unwrap_or_default().iter().rev() {
+                // What cannot be undone is named by the next import or deletion, which plans anew.
+                let _ = undo(done, id, machine, configuration);
+            }
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+fn apply(
+    step: &Step,
+    id: &str,
+    machine: &dyn Machine,
+    configuration: &mut Configuration,
+) -> Result<(), Error> {
+    let failed = |operation, path: &Path| {
+        let path = path.to_path_buf();
+        move |source| Error::Io { operation, path, source }
+    };
+    match step {
+        Step::CreateFolder { path } => std::fs::create_dir_all(path).map_err(failed("create", path)),
+        Step::Mount { archive, at } => machine.mount(archive, at).map_err(failed("mount", archive)),
+        Step::WriteUnit { path, link, content, former } => {
+            let written = write_unit(path, link, content).and_then(|()| machine.units_changed());
+            if written.is_err() {
+                // The one step that can fail half way.
+                let _ = match former {
+                    Some(former) => file::replace(path, former.as_bytes()),
+                    None => file::remove(link).and_then(|()| file::remove(path)),
+                };
+            }
+            written.map_err(failed("have systemd mount by", path))
+        }
+        Step::List { archive, .. } => {
+            configuration.add(archive)?;
+            Ok(configuration.write()?)
+        }
+        Step::Unlist { archive, .. } => {
+            configuration.remove(archive)?;
+            Ok(configuration.write()?)
+        }
+        Step::Unmount { at, lazily, .. } => {
+            machine.unmount(at, *lazily).map_err(|source| Error::InUse { id: id.to_owned(), source })
+        }
+        Step::RemoveUnit { path, link, .. } => {
+            file::remove(link).and_then(|()| file::remove(path)).map_err(failed("remove", path))?;
+            machine.units_changed().map_err(failed("have systemd forget", path))
+        }
+        // Only an empty one: what people have put there is theirs.
+        Step::RemoveFolder { path } => match std::fs::remove_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+            done => done.map_err(failed("remove", path)),
+        },
+    }
+}
+
+fn undo(
+    step: &Step,
+    id: &str,
+    machine: &dyn Machine,
+    configuration: &mut Configuration,
+) -> Result<(), Error> {
+    let reverse = match step.clone() {
+        Step::CreateFolder { path } => Step::RemoveFolder { path },
+        Step::RemoveFolder { path } => Step::CreateFolder { path },
+        Step::Mount { archive, at } => Step::Unmount { archive, at, lazily: false },
+        Step::Unmount { archive, at, .. } => Step::Mount { archive, at },
+        Step::WriteUnit { path, link, content, former: None } => {
+            Step::RemoveUnit { path, link, former: Some(content) }
+        }
+        Step::WriteUnit { path, link, content, former: Some(former) } => {
+            Step::WriteUnit { path, link, content: former, former: Some(content) }
+        }
+        Step::RemoveUnit { path, link, former } => {
+            Step::WriteUnit { path, link, content: former.unwrap_or_default(), former: None }
+        }
+        Step::List { file, archive } => Step::Unlist { file, archive },
+        Step::Unlist { file, archive } => Step::List { file, archive },
+    };
+    apply(&reverse, id, machine, configuration)
+}
+
+fn write_unit(path: &Path, link: &Path, content: &str) -> io::Result<()> {
+    file::replace(path, content.as_bytes())?;
+    if let Some(folder) = link.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    match std::os::unix::fs::symlink(path, link) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,75 @@
+//! The systemd mount unit of an archive: what makes its mount survive a reboot.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::Paths;
+
+/// What marks a unit as ours.
+const MARK: &str = "# Written by `sealift archive import`; `sealift archive delete` takes it away.";
+/// The key that names the archive.
+const WHAT: &str = "What=";
+
+/// The name of the unit that mounts at `path`, as `systemd-escape --path --suffix=mount` makes it.
+#[must_use]
+pub fn name(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    let mut escaped = String::new();
+    for (index, byte) in path.trim_matches('/').bytes().enumerate() {
+        match byte {
+            b'/' => escaped.push('-'),
+            b'.' if index == 0 => escaped.push_str("\\x2e"),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b':' | b'_' | b'.' => escaped.push(char::from(byte)),
+            // Writing to a String cannot fail.
+            _ => drop(write!(escaped, "\\x{byte:02x}")),
+        }
+    }
+    if escaped.is_empty() { "-.mount".to_owned() } else { format!("{escaped}.mount") }
+}
+
+/// The unit that mounts the archive at `at`. Wanted, not required, by the system's start: a missing archive does not
+/// keep a node from coming up (what `nofail` is in an fstab).
+#[must_use]
+pub fn content(archive: &Path, at: &Path, folder: bool) -> String {
+    let (kind, options) = if folder { ("none", "bind,ro") } else { ("iso9660", "ro,loop,nosuid,nodev") };
+    let plain = |path: &Path| path.to_string_lossy().replace('%', "%%");
+    format!(
+        "{MARK}\n[Unit]\nDescription=Archive {}\nRequiresMountsFor={}\n\n[Mount]\n{WHAT}{}\nWhere={}\nType={kind}\n\
+         Options={options}\n\n[Install]\nWantedBy=multi-user.target\n",
+        plain(Path::new(at.file_name().unwrap_or_default())),
+        quoted(&plain(archive.parent().unwrap_or(archive))),
+        plain(archive),
+        plain(at),
+    )
+}
+
+/// `RequiresMountsFor=` takes several paths, parted by blanks.
+fn quoted(path: &str) -> String {
+    format!("\"{}\"", path.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// The file of the unit for `id`, and the link that has it started with the system.
+pub(super) fn files(paths: &Paths, id: &str) -> (PathBuf, PathBuf) {
+    let name = name(&paths.mounts.join(id));
+    (paths.units.join(&name), paths.units.join("multi-user.target.wants").join(&name))
+}
+
+/// The archive that our unit for `id` mounts.
+pub(super) fn archive_of(paths: &Paths, id: &str) -> Option<PathBuf> {
+    archive_in(&files(paths, id).0)
+}
+
+/// The name and version under which a unit of ours mounts `archive`.
+pub(super) fn of_archive(paths: &Paths, archive: &Path) -> Option<String> {
+    let units = std::fs::read_dir(&paths.units).ok()?;
+    let ours =
+        units.flatten().map(|unit| unit.path()).find(|unit| archive_in(unit).as_deref() == Some(archive))?;
+    let text = std::fs::read_to_string(ours).ok()?;
+    let at = text.lines().find_map(|line| line.strip_prefix("Where="))?.replace("%%", "%");
+    Some(Path::new(&at).strip_prefix(&paths.mounts).ok()?.to_str()?.to_owned())
+}
+
+fn archive_in(unit: &Path) -> Option<PathBuf> {
+    let text = std::fs::read_to_string(unit).ok().filter(|text| text.starts_with(MARK))?;
+    text.lines().find_map(|line| line.strip_prefix(WHAT)).map(|path| path.replace("%%", "%").into())
+}

@@ -1,0 +1,198 @@
+use super::*;
+
+const BOOTSTRAP: &str = "\
+# The bootstrap node of site A.
+apiVersion: metalk8s.scality.com/v1alpha3
+kind: BootstrapConfiguration
+networks:
+  controlPlane:
+    cidr: 10.200.1.0/28   # the admins' network
+    ingress: {ip: 10.200.1.5}
+  workloadPlane:
+    cidr:
+      - 10.200.1.0/28
+      - fd00::/64
+    mtu: 1500
+  pods: 10.233.0.0/16
+proxies:
+  no_proxy: [localhost, 10.10.0.0/16]
+ca:
+  minion: bootstrap
+archives:
+  # Keep the old one until everybody has moved.
+  - /archives/metalk8s-2.9.0.iso
+  - \"/archives/metalk8s 2.10.0.iso\"   # current
+kubernetes:
+  apiServer:
+    featureGates:
+      SomeFeature: True
+";
+
+fn bootstrap(text: &str) -> Result<Configuration, Error> {
+    Configuration::parse(Path::new("bootstrap.yaml"), Kind::Bootstrap, text.to_owned())
+}
+
+#[test]
+fn lists_change_and_all_else_stays() {
+    let mut configuration = bootstrap(BOOTSTRAP).unwrap();
+    configuration.add("/new.iso".as_ref()).unwrap();
+    let mut expected = BOOTSTRAP.replace("   # current\n", "   # current\n  - /new.iso\n");
+    assert_eq!(configuration.text(), expected);
+    configuration.add("/new.iso".as_ref()).unwrap();
+    assert_eq!(configuration.text(), expected, "listed already");
+    configuration.remove("/archives/metalk8s-2.9.0.iso".as_ref()).unwrap();
+    expected = expected.replace("  - /archives/metalk8s-2.9.0.iso\n", "");
+    assert_eq!(configuration.text(), expected);
+    configuration.remove("/none.iso".as_ref()).unwrap();
+    assert_eq!(configuration.text(), expected);
+    assert_eq!(configuration.archives(), [Path::new("/archives/metalk8s 2.10.0.iso"), Path::new("/new.iso")]);
+}
+
+#[test]
+fn every_way_to_write_a_list() {
+    let head = "kind: SolutionsConfiguration\napiVersion: metalk8s.scality.com/v1alpha1\n";
+    // The list as it is, with one more, and with that one taken off again.
+    let cases = [
+        ("archives: []\n", Some("archives:\n  - /x\n"), "archives: []\n"),
+        ("archives:\n", Some("archives:\n  - /x\n"), "archives: []\n"),
+        (
+            "archives: null # none yet\n",
+            Some("archives:  # none yet\n  - /x\n"),
+            "archives: []  # none yet\n",
+        ),
+        ("", Some("archives:\n  - /x\n"), "archives: []\n"),
+        ("archives:\n- /a\n", Some("archives:\n- /a\n- /x\n"), "archives:\n- /a\n"),
+        (
+            "archives:\n-   '/a'\n\n# end\n",
+            Some("archives:\n-   '/a'\n-   /x\n\n# end\n"),
+            "archives:\n-   '/a'\n\n# end\n",
+        ),
+        ("archives:\n  - /a", Some("archives:\n  - /a\n  - /x\n"), "archives:\n  - /a\n"),
+        ("solutions:\n  - /a\n", Some("solutions:\n  - /a\n  - /x\n"), "solutions:\n  - /a\n"),
+        (
+            "active:\n  archives: \"1\"\n",
+            Some("active:\n  archives: \"1\"\narchives:\n  - /x\n"),
+            "active:\n  archives: \"1\"\narchives: []\n",
+        ),
+        ("archives: [/a, /b]\n", None, ""),
+        ("archives:\n  - >-\n    /a\n", None, ""),
+        ("{}\n", None, ""),
+    ];
+    for (list, with, without) in cases {
+        let text = format!("{head}{list}");
+        let parsed = Configuration::parse(Path::new("s.yaml"), Kind::Solutions, text.clone());
+        let Ok(mut configuration) = parsed else {
+            assert_eq!(with, None, "{list:?}: {parsed:?}");
+            continue;
+        };
+        match (configuration.add("/x".as_ref()), with) {
+            (Ok(()), Some(with)) => assert_eq!(configuration.text(), format!("{head}{with}"), "{list:?}"),
+            (Err(Error::Layout { line: 3, .. }), None) => {
+                assert_eq!(configuration.text(), text, "untouched");
+                continue;
+            }
+            (result, _) => panic!("{list:?}: {result:?}: {}", configuration.text()),
+        }
+        configuration.remove("/x".as_ref()).unwrap();
+        assert_eq!(configuration.text(), format!("{head}{without}"), "{list:?}");
+    }
+}
+
+#[test]
+fn errors_name_file_line_and_key() {
+    let cases = [
+        (
+            "v1alpha3",
+            "v1alpha9",
+            "bootstrap.yaml:2:13: apiVersion: expected metalk8s.scality.com/v1alpha2 or metalk8s.scality.com/v1alpha3, found metalk8s.scality.com/v1alpha9",
+        ),
+        (
+            "BootstrapConfiguration",
+            "Other",
+            "bootstrap.yaml:3:7: kind: expected BootstrapConfiguration, found Other",
+        ),
+        (
+            "cidr: 10.200.1.0/28 ",
+            "cidr: 10.200.1.0/33 ",
+            "bootstrap.yaml:6:11: networks.controlPlane: expected a network as 10.0.0.0/16, found \"10.200.1.0/33\"",
+        ),
+        (
+            "- fd00::/64",
+            "- fd00::/129",
+            "bootstrap.yaml:11:9: networks.workloadPlane: expected a network as 10.0.0.0/16, found \"fd00::/129\"",
+        ),
+        ("  minion: bootstrap", "  other: 1", "bootstrap.yaml:3:7: ca.minion: it is missing"),
+        (
+            "- /archives/metalk8s-2.9.0.iso",
+            "- metalk8s.iso",
+            "bootstrap.yaml:20:5: archives: expected an absolute path, found \"metalk8s.iso\"",
+        ),
+        (
+            "metalk8s-2.9.0.iso",
+            "metalk8s 2.10.0.iso",
+            "bootstrap.yaml:21:5: archives: /archives/metalk8s 2.10.0.iso is listed twice",
+        ),
+    ];
+    for (from, to, expected) in cases {
+        let error = bootstrap(&BOOTSTRAP.replacen(from, to, 1)).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    }
+    let error = bootstrap(&BOOTSTRAP.replace("archives:\n", "archives: x\n")).unwrap_err().to_string();
+    assert!(error.starts_with("bootstrap.yaml:"), "{error}");
+}
+
+#[test]
+fn both_versions_of_the_bootstrap_configuration() {
+    let old = "apiVersion: metalk8s.scality.com/v1alpha2\nkind: BootstrapConfiguration\nnetworks:\n  controlPlane: 10.0.0.0/8\n  \
+               workloadPlane: [10.1.0.0/16, 10.2.0.0/16]\nca:\n  minion: b\napiServer:\n  host: 10.0.0.1\narchives:\n  - /a.iso\n";
+    assert_eq!(bootstrap(old).unwrap().archives(), [Path::new("/a.iso")]);
+    assert_eq!(bootstrap(BOOTSTRAP).unwrap().archives().len(), 2);
+}
+
+#[test]
+fn written_whole_with_the_permissions_it_had() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("solutions.yaml");
+    let mut configuration = Configuration::read(&path, Kind::Solutions).unwrap();
+    configuration.add("/a.iso".as_ref()).unwrap();
+    configuration.write().unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let link = folder.path().join("link.yaml");
+    std::os::unix::fs::symlink("solutions.yaml", &link).unwrap();
+    let mut configuration = Configuration::read(&link, Kind::Solutions).unwrap();
+    configuration.add("/b.iso".as_ref()).unwrap();
+    configuration.write().unwrap();
+    assert_eq!(Configuration::read(&path, Kind::Solutions).unwrap().archives().len(), 2);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing temporary is left");
+    assert!(matches!(
+        Configuration::read(&folder.path().join("none"), Kind::Bootstrap),
+        Err(Error::Io { .. })
+    ));
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(128))]
+
+    #[test]
+    fn any_text_is_read_or_refused(text in "\\PC{0,100}|(archives:|kind: |apiVersion: |  - /a|#x|\\[\\]|\n){0,12}") {
+        let mut read = match Configuration::parse(Path::new("x"), Kind::Solutions, text) {
+            Ok(read) => read,
+            Err(_) => return Ok(()),
+        };
+        let before = read.archives().len();
+        if read.add("/new.iso".as_ref()).is_ok() {
+            proptest::prop_assert_eq!(read.archives().len(), before + 1);
+        }
+    }
+
+    #[test]
+    fn any_path_can_be_listed(name in "\\PC{1,20}") {
+        let mut configuration = Configuration::parse(Path::new("x"), Kind::Solutions, NEW_SOLUTIONS.into()).unwrap();
+        let path = PathBuf::from(format!("/{name}"));
+        configuration.add(&path).unwrap();
+        proptest::prop_assert_eq!(configuration.archives(), std::slice::from_ref(&path));
+    }
+}
