@@ -6,10 +6,10 @@
 //! from the page cache, while the first pass's pages go to disk. SHA-256 has instructions of its own in processors,
 //! MD5 has none, so the second pass takes about a third of the first one's time.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::ops::ControlFlow;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -17,6 +17,7 @@ use std::thread;
 use sha2::{Digest, Sha256};
 
 use crate::format::SECTOR;
+use crate::image::ReadAt;
 use crate::layout::{Layout, Output};
 use crate::md5::implanted::{FIELD, FRAGMENTS, Running, SKIPPED, covered};
 use crate::partial::Partial;
@@ -27,6 +28,8 @@ use crate::{Error, Progress, Result, read_ahead};
 const CHUNK: usize = 1 << 18;
 /// Chunks on their way to the hash and back.
 const CHUNKS: usize = 8;
+/// Bytes after which the disk is told to begin, so that it works while we hash.
+const DUE: u64 = 1 << 26;
 
 /// The sums of a written image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,21 +42,65 @@ pub struct Sums {
     pub bytes: u64,
 }
 
-/// Writes the image to `output`, which appears whole or not at all.
+/// Writes the image to `output`, which appears whole or not at all; a block device is written in place.
 pub(crate) fn write(tree: &Tree, layout: &Layout, output: &Path, progress: &dyn Progress) -> Result<Sums> {
+    let bytes = u64::from(layout.sectors) * SECTOR;
+    if fs::metadata(output).is_ok_and(|metadata| metadata.file_type().is_block_device()) {
+        let file = device(output, bytes)?;
+        return fill(tree, layout, &Target { file: &file, path: output, empty: false }, progress);
+    }
     let partial = Partial::create(output)?;
+    let target = Target { file: &partial.file, path: partial.path(), empty: true };
+    partial.file.set_len(bytes).map_err(Error::io("write", target.path))?;
+    let sums = fill(tree, layout, &target, progress)?;
+    partial.finish()?;
+    Ok(sums)
+}
+
+/// Opens a block device that nobody has mounted and that the image fits on.
+fn device(path: &Path, bytes: u64) -> Result<File> {
+    let exclusive = rustix::fs::OFlags::EXCL.bits().cast_signed();
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(exclusive)
+        .open(path)
+        .map_err(Error::io("write", path))?;
+    let most = file.size().map_err(Error::io("write", path))?;
+    if bytes > most {
+        let limit = "bytes on the device";
+        return Err(Error::Limit { path: path.to_owned(), limit, most, found: bytes });
+    }
+    Ok(file)
+}
+
+/// Where the image goes.
+struct Target<'a> {
+    file: &'a File,
+    path: &'a Path,
+    /// It reads as zeros: those of the image need not be written.
+    empty: bool,
+}
+
+/// Writes the image's bytes, sums and all, and makes sure that they are on disk.
+fn fill(tree: &Tree, layout: &Layout, target: &Target<'_>, progress: &dyn Progress) -> Result<Sums> {
     let bytes = u64::from(layout.sectors) * SECTOR;
     let meter = Meter { progress, bytes };
-    let sums = write_and_hash(tree, layout, &partial.file, partial.path(), &meter)?;
-    partial.file.set_len(bytes).map_err(Error::io("write", partial.path()))?;
-    partial.file.write_all_at(&sums.text(), FIELD.start).map_err(Error::io("write", partial.path()))?;
-    let sha256 = thread::scope(|scope| {
-        // What is left to write goes to disk meanwhile; `finish` waits for it and reports its errors.
-        scope.spawn(|| partial.file.sync_data());
-        sha256(&partial.file, partial.path(), &meter)
-    })?;
-    partial.finish()?;
-    Ok(Sums { md5: sums.md5(), sha256, bytes })
+    // An error of the disk is told only once for each open file, so the early answers count.
+    let (due, dues) = sync_channel(1);
+    thread::scope(|scope| {
+        let disk = scope.spawn(move || dues.iter().try_for_each(|()| target.file.sync_data()));
+        let running = write_and_hash(tree, layout, target, &meter, &due)?;
+        target.file.write_all_at(&running.text(), FIELD.start).map_err(Error::io("write", target.path))?;
+        let _ = due.send(());
+        let sha256 = sha256(target, &meter)?;
+        drop(due);
+        match disk.join() {
+            Ok(result) => result.map_err(Error::io("write", target.path))?,
+            Err(_) => return Err(broke_off("write", target.path)),
+        }
+        Ok(Sums { md5: running.md5(), sha256, bytes })
+    })
 }
 
 /// Splits the progress of two passes over the same bytes, so that they add up to one.
@@ -74,12 +121,13 @@ impl Meter<'_> {
     }
 }
 
+/// Writes all bytes but those of the field, which stay blank, and takes their sums meanwhile.
 fn write_and_hash(
     tree: &Tree,
     layout: &Layout,
-    file: &File,
-    path: &Path,
+    target: &Target<'_>,
     meter: &Meter<'_>,
+    due: &SyncSender<()>,
 ) -> Result<Running> {
     let (to_hash, written) = sync_channel::<(Vec<u8>, usize)>(CHUNKS);
     let (to_writer, recycled) = sync_channel(CHUNKS);
@@ -93,30 +141,23 @@ fn write_and_hash(
             }
             running
         });
-        let mut stream = Stream {
-            file,
-            path,
-            position: 0,
-            chunk: vec![0; CHUNK],
-            used: 0,
-            spare: CHUNKS - 1,
-            to_hash,
-            recycled,
-            meter,
-        };
+        let (chunk, spare) = (vec![0; CHUNK], CHUNKS - 1);
+        let mut stream = Stream { target, position: 0, chunk, used: 0, spare, to_hash, recycled, meter, due };
         let written = stream.image(tree, layout);
         drop(stream);
-        let running = hash
-            .join()
-            .map_err(|_| Error::io("hash", path)(io::Error::other("the hashing thread broke off")));
+        let running = hash.join().map_err(|_| broke_off("hash", target.path));
         written.and(running)
     })
 }
 
+/// A thread of ours panicked.
+fn broke_off(operation: &'static str, path: &Path) -> Error {
+    Error::io(operation, path)(io::Error::other("a thread broke off"))
+}
+
 /// The image on its way out: gathers bytes into chunks, writes them and hands them on to be hashed.
 struct Stream<'a> {
-    file: &'a File,
-    path: &'a Path,
+    target: &'a Target<'a>,
     /// Bytes taken.
     position: u64,
     chunk: Vec<u8>,
@@ -127,6 +168,8 @@ struct Stream<'a> {
     to_hash: SyncSender<(Vec<u8>, usize)>,
     recycled: Receiver<Vec<u8>>,
     meter: &'a Meter<'a>,
+    /// Tells that there is something to bring to disk.
+    due: &'a SyncSender<()>,
 }
 
 impl Output for Stream<'_> {
@@ -205,32 +248,32 @@ impl Stream<'_> {
     fn flush(&mut self) -> Result<()> {
         let from = self.position - self.used as u64;
         let bytes = self.chunk.get(..self.used).unwrap_or_default();
-        // Zeros stay a hole of the file, which was empty and gets its length at the end.
-        if bytes.iter().any(|byte| *byte != 0) {
-            self.file.write_all_at(bytes, from).map_err(Error::io("write", self.path))?;
+        if !self.target.empty || bytes.iter().any(|byte| *byte != 0) {
+            self.target.file.write_all_at(bytes, from).map_err(Error::io("write", self.target.path))?;
         }
         self.meter.written(from, self.position);
+        if from / DUE != self.position / DUE {
+            // While the disk is still busy with the last stretch there is no hurry.
+            let _ = self.due.try_send(());
+        }
+        let gone = || broke_off("hash", self.target.path);
         let next = if self.spare > 0 {
             self.spare -= 1;
             vec![0; CHUNK]
         } else {
-            self.recycled.recv().map_err(|_| self.hash_is_gone())?
+            self.recycled.recv().map_err(|_| gone())?
         };
         let full = std::mem::replace(&mut self.chunk, next);
-        self.to_hash.send((full, self.used)).map_err(|_| self.hash_is_gone())?;
+        self.to_hash.send((full, self.used)).map_err(|_| gone())?;
         self.used = 0;
         Ok(())
     }
-
-    fn hash_is_gone(&self) -> Error {
-        Error::io("hash", self.path)(io::Error::other("the hashing thread broke off"))
-    }
 }
 
-/// SHA-256 of the whole file; a second thread reads ahead.
-fn sha256(file: &File, path: &Path, meter: &Meter<'_>) -> Result<[u8; 32]> {
+/// SHA-256 of the whole image; a second thread reads ahead.
+fn sha256(target: &Target<'_>, meter: &Meter<'_>) -> Result<[u8; 32]> {
     let mut sha256 = Sha256::new();
-    read_ahead::each_chunk(file, path, meter.bytes, |position, chunk| {
+    read_ahead::each_chunk(target.file, target.path, meter.bytes, |position, chunk| {
         sha256.update(&chunk);
         meter.hashed(position, position + chunk.len() as u64);
         ControlFlow::Continue(())
