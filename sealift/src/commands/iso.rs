@@ -31,6 +31,12 @@ pub(crate) enum Command {
         /// Leave out what matches this pattern (repeatable)
         #[arg(long, value_name = "PATTERN")]
         exclude: Vec<String>,
+        /// Lay files of equal content only once, hard links or not
+        #[arg(long)]
+        share: bool,
+        /// Only print what would lie where
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Put the MD5 sum into an image that has none
     Implant {
@@ -46,7 +52,7 @@ pub(crate) enum Command {
         /// The image
         image: PathBuf,
     },
-    /// Show the volume's name and size
+    /// Show the volume's descriptor, the kinds of names it has, and the implanted MD5
     Info {
         /// The image
         image: PathBuf,
@@ -68,6 +74,15 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t)]
         output: Form,
     },
+    /// Copy the tree of an image into a new folder
+    #[command(after_help = "Example:\n  sealift iso extract platform.iso --into /srv/platform")]
+    Extract {
+        /// The image
+        image: PathBuf,
+        /// The folder, which must not be there yet; it appears whole or not at all
+        #[arg(long, value_name = "DIR")]
+        into: PathBuf,
+    },
     /// Write a file of an image to standard output
     #[command(after_help = "Example:\n  sealift iso cat platform.iso product.txt")]
     Cat {
@@ -80,10 +95,13 @@ pub(crate) enum Command {
 
 pub(crate) fn run(command: Command) -> Outcome {
     match command {
-        Command::Create { folder, output, volume_id, source_date, exclude } => {
-            let options = ::iso::Options { volume_id, source_date, exclude, ..::iso::Options::default() };
-            create(&folder, &output, &options)
+        Command::Create { folder, output, volume_id, source_date, exclude, share, dry_run } => {
+            let sharing = if share { ::iso::Sharing::Content } else { ::iso::Sharing::HardLinks };
+            let options =
+                ::iso::Options { volume_id, source_date, exclude, sharing, ..::iso::Options::default() };
+            create(&folder, &output, &options, dry_run)
         }
+        Command::Extract { image, into } => extract(&image, &into),
         Command::Implant { image, force } => implant(&image, force),
         Command::Check { image } => check(&image),
         Command::Info { image, output } => info(&image, output),
@@ -92,8 +110,12 @@ pub(crate) fn run(command: Command) -> Outcome {
     }
 }
 
-fn create(folder: &Path, output: &Path, options: &::iso::Options) -> Outcome {
+fn create(folder: &Path, output: &Path, options: &::iso::Options, dry_run: bool) -> Outcome {
     let plan = ::iso::Plan::from_dir(folder, options)?;
+    if dry_run {
+        output::print(&plan.to_string())?;
+        return Ok(());
+    }
     let sums = {
         let bar = Bar::bytes("writing", plan.bytes());
         plan.write_file(output, &bar)?
@@ -133,15 +155,49 @@ fn check(image: &Path) -> Outcome {
 
 fn info(image: &Path, form: Form) -> Outcome {
     let opened = ::iso::Image::open(image)?;
+    let volume = opened.volume();
+    let md5 = ::iso::md5::stored(opened.file(), image)?.map(hex::encode);
     let bytes = file_size(image)?;
-    match form {
-        Form::Json => output::json(&json!({"volumeId": opened.volume_id(), "bytes": bytes}))?,
-        Form::Text => output::print(&format!(
-            "volume id  {}\nsize       {}\n",
-            opened.volume_id(),
-            output::size(bytes)
-        ))?,
+    if form == Form::Json {
+        output::json(&json!({
+            "volumeId": volume.volume_id, "systemId": volume.system_id, "publisher": volume.publisher,
+            "preparer": volume.preparer, "application": volume.application, "created": volume.created,
+            "modified": volume.modified, "sectors": volume.sectors, "rockRidge": volume.rock_ridge,
+            "joliet": volume.joliet, "boot": volume.boot, "implantedMd5": md5, "bytes": bytes,
+        }))?;
+        return Ok(());
     }
+    let names = [("Rock Ridge", volume.rock_ridge), ("Joliet", volume.joliet), ("El Torito", volume.boot)];
+    let names: Vec<_> = names.iter().filter(|(_, there)| *there).map(|(name, _)| *name).collect();
+    let mut text = String::new();
+    for (key, value) in [
+        ("volume id", volume.volume_id.clone()),
+        ("system id", volume.system_id.clone()),
+        ("publisher", volume.publisher.clone()),
+        ("preparer", volume.preparer.clone()),
+        ("application", volume.application.clone()),
+        ("created", volume.created.and_then(date).unwrap_or_default()),
+        ("extensions", names.join(", ")),
+        ("volume", format!("{} sectors of 2048 bytes", volume.sectors)),
+        ("file", format!("{bytes} bytes ({})", output::size(bytes))),
+        ("implanted MD5", md5.unwrap_or_else(|| "none".into())),
+    ] {
+        if !value.is_empty() {
+            text.push_str(&format!("{key:<14} {value}\n"));
+        }
+    }
+    output::print(&text)?;
+    Ok(())
+}
+
+fn date(seconds: i64) -> Option<String> {
+    jiff::Timestamp::from_second(seconds).ok().map(|date| date.to_string())
+}
+
+fn extract(image: &Path, into: &Path) -> Outcome {
+    let opened = ::iso::Image::open(image)?;
+    let bar = Bar::bytes("extracting", opened.size());
+    opened.extract(into, &bar)?;
     Ok(())
 }
 
