@@ -35,6 +35,10 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
     for pull in &project.pull {
         let task = pull_image(place, &project, pull);
         place.push(task);
+        if pull.image.tar {
+            let task = save_image(place, &project, pull)?;
+            place.push(task);
+        }
     }
     for image in &project.images {
         let task = build_image(place, &project, image)?;
@@ -75,7 +79,7 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
     place.group(
         "images",
         "Pull and build the container images.",
-        &["_image_pull:", "_image_build:", "_registry_index", "_registry_config"],
+        &["_image_pull:", "_image_save:", "_image_build:", "_registry_index", "_registry_config"],
     );
     Ok(())
 }
@@ -100,6 +104,34 @@ fn pull_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull) -> Task {
         action: Some(fetch(project, pull, folder)),
         ..Task::default()
     }
+}
+
+/// The image as a tar that a container engine loads before any registry is up, under the name that the registry serves.
+fn save_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull) -> Result<Task, Error> {
+    let (name, tag) = (&pull.image.name.value, &pull.image.tag.value);
+    let folder = folder(project, name, tag);
+    let path = project.tree().join(archive::layout::IMAGES).join(format!("{name}-{tag}.tar"));
+    let (slug, version) = (&project.values.slug, &project.values.version);
+    let served = format!("{slug}-registry-from-config.invalid/{slug}-{version}/{name}:{tag}");
+    let reference: Reference = served.parse().map_err(|error: images::reference::ParseError| {
+        Error::Definition { path: project.root.join(crate::project::FILE_NAME), message: error.to_string() }
+    })?;
+    let mut inputs = place.made_here();
+    inputs.push(Input::folder(&folder));
+    inputs.push(Input::value("reference", served));
+    inputs.push(Input::value("source date", project.source_date.to_string()));
+    let (output, source_date) = (path.clone(), project.source_date);
+    Ok(Task {
+        name: format!("_image_save:{name}"),
+        doc: format!("Save the image {name}:{tag} as a tar."),
+        title: Title::new("SAVE IMG", place.shown(&path)),
+        inputs,
+        outputs: vec![Output::File(path)],
+        action: Some(Box::new(move |_| {
+            Ok(images::oci_archive::write(&folder, &reference, &output, source_date)?)
+        })),
+        ..Task::default()
+    })
 }
 
 fn build_image(place: &Place<'_>, project: &Arc<Project>, image: &ImageDefinition) -> Result<Task, Error> {

@@ -37,7 +37,7 @@ impl Project {
         for (name, source, tag, digest) in images {
             let digest = digest.map(|digest| format!(", digest: '{digest}'")).unwrap_or_default();
             text.push_str(&format!(
-                "      - {{name: {name}, source: registry.invalid/{source}, tag: '{tag}'{digest}}}\n"
+                "      - {{name: {name}, source: registry.invalid/{source}, tag: '{tag}', tar: true{digest}}}\n"
             ));
         }
         fs::write(self.folder.path().join("sealift.yaml"), text).unwrap();
@@ -82,6 +82,9 @@ fn a_build_takes_its_digests_from_the_lock_and_no_tag_from_a_registry() {
     project.succeed(&["run"]);
     let manifest = project.path("_build/root/images/curl/oci/manifest.json");
     let first = digest_of(&manifest);
+    let saved = fs::read(project.path("_build/root/images/curl-oci.tar")).unwrap();
+    let name = b"example-registry-from-config.invalid/example-1.0.0/curl:oci";
+    assert!(saved.windows(name.len()).any(|window| window == name), "the tar does not name its image");
     assert!(fs::read_to_string(project.path("sealift.lock")).unwrap().contains(&first));
     let iso = fs::read(project.path("_build/example.iso")).unwrap();
 
