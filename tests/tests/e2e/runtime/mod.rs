@@ -10,8 +10,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use images::Kind;
+use tests::containerd::Containerd;
 use tests::peer;
-use tests::sealift::{Daemon, wait_for};
 
 use site::{IMAGES, Running, Site};
 
@@ -100,50 +100,21 @@ fn largest(folder: &Path) -> std::path::PathBuf {
 
 #[test]
 fn containerd_pulls_under_the_digest_of_the_archive() {
-    let (Some(containerd), Some(ctr)) = (peer::find("containerd"), peer::find("ctr")) else { return };
     let site = Site::new();
-    let place = site.scratch.path().join("containerd");
-    fs::create_dir(&place).unwrap();
-    let here = place.display();
-    fs::write(
-        place.join("config.toml"),
-        format!(
-            "version = 2\nroot = \"{here}/root\"\nstate = \"{here}/state\"\n\
-             disabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\naddress = \"{here}/sock\"\n\
-             [plugins.\"io.containerd.internal.v1.opt\"]\npath = \"{here}/opt\"\n"
-        ),
-    )
-    .unwrap();
-    let log = fs::File::create(place.join("log")).unwrap();
-    let child = Command::new(containerd)
-        .arg("--config")
-        .arg(place.join("config.toml"))
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().unwrap())
-        .stderr(log)
-        .spawn()
-        .unwrap();
-    let _daemon = Daemon(child);
-    let command = |arguments: &[&str]| {
-        let mut command = Command::new(&ctr);
-        command.arg("--address").arg(place.join("sock")).args(arguments);
-        command
-    };
-    wait_for("containerd", || command(&["version"]).output().unwrap().status.success());
-
+    let Some(containerd) = Containerd::start(site.scratch.path()) else { return };
     let server = Running::serving(&[&site.iso]);
     for (name, tag, kind) in IMAGES {
         let reference = format!("{}/example-1.0/{name}:{tag}", server.address);
         let all: &[&str] = if kind == Kind::OciIndex { &["--all-platforms"] } else { &[] };
-        peer::run(command(&["content", "fetch", "--plain-http"]).args(all).arg(&reference));
-        let listed = peer::run(&mut command(&["images", "ls", &format!("name=={reference}")])).stdout;
-        let listed = String::from_utf8_lossy(&listed).into_owned();
+        let fetch = [&["content", "fetch", "--plain-http"], all, &[&reference]].concat();
+        containerd.run(&fetch);
+        let listed = containerd.run(&["images", "ls", &format!("name=={reference}")]);
         assert!(listed.contains(&site.digest(name, tag).to_string()), "{listed}");
     }
     // Unpacked as well: the layers are what their configuration says.
     let reference = format!("{}/example-1.0/curl:7", server.address);
-    peer::run(&mut command(&["images", "pull", "--plain-http", "--snapshotter", "native", &reference]));
-    peer::run(&mut command(&["images", "check"]));
+    containerd.run(&["images", "pull", "--plain-http", "--snapshotter", "native", &reference]);
+    containerd.run(&["images", "check"]);
 }
 
 #[test]
