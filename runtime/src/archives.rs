@@ -5,6 +5,7 @@
 //! they serve from the configuration. Every step looks first whether it is done already, so an import that was killed
 //! is finished by running it again; one that fails undoes what it has done. A deletion goes the other way.
 
+mod follow;
 mod machine;
 mod plan;
 mod unit;
@@ -16,6 +17,7 @@ use archive::verify::{Options as VerifyOptions, Report, Work};
 use archive::{Product, Tree, layout, product};
 use serde::Serialize;
 
+pub use follow::follow;
 pub use machine::{Linux, Machine};
 pub use plan::Step;
 pub use unit::{content as unit_content, name as unit_name};

@@ -19,3 +19,4 @@ pub mod archives;
 pub mod configuration;
 mod file;
 pub mod serve;
+pub mod systemd;

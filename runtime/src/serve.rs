@@ -32,7 +32,7 @@ mod tls;
 
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -54,6 +54,9 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
     /// The archives: ISO files, mounted archives, folders of images.
     pub archives: Vec<PathBuf>,
+    /// Whether an archive that cannot be opened is left out, and said so, where it would else be an error: for archives
+    /// that a configuration lists, so that one that is gone does not take the others with it.
+    pub leave_out_unreadable: bool,
     /// TLS for all addresses; `None` is plain HTTP.
     pub tls: Option<Tls>,
     /// What clients may use up.
@@ -69,6 +72,7 @@ impl Default for Config {
         Self {
             listen: Vec::new(),
             archives: Vec::new(),
+            leave_out_unreadable: false,
             tls: None,
             limits: Limits::default(),
             check_in_background: true,
@@ -127,6 +131,7 @@ struct State {
     tls: Option<Tls>,
     tls_config: RwLock<Option<Arc<rustls::ServerConfig>>>,
     check_in_background: bool,
+    leave_out_unreadable: bool,
     background: Mutex<Option<tokio::task::AbortHandle>>,
     /// Where the server runs, once it does.
     executor: OnceLock<tokio::runtime::Handle>,
@@ -159,7 +164,8 @@ impl Server {
             return Err(Error::NoAddress);
         }
         let tls_config = config.tls.as_ref().map(tls::load).transpose()?;
-        let catalogue = Catalogue::open(&config.archives, &Catalogue::default())?;
+        let catalogue =
+            Catalogue::open(&config.archives, &Catalogue::default(), config.leave_out_unreadable)?;
         let state = State {
             catalogue: RwLock::new(Arc::new(catalogue)),
             checker: Arc::new(Checker::new(Arc::clone(&config.log))),
@@ -170,6 +176,7 @@ impl Server {
             tls: config.tls,
             tls_config: RwLock::new(tls_config),
             check_in_background: config.check_in_background,
+            leave_out_unreadable: config.leave_out_unreadable,
             background: Mutex::default(),
             executor: OnceLock::new(),
             draining: AtomicBool::new(false),
@@ -224,7 +231,7 @@ impl Handle {
     pub fn reload(&self, archives: &[PathBuf]) -> Result<(), Error> {
         let state = &self.0;
         let tls_config = state.tls.as_ref().map(tls::load).transpose()?;
-        let catalogue = Arc::new(Catalogue::open(archives, &state.catalogue())?);
+        let catalogue = Arc::new(Catalogue::open(archives, &state.catalogue(), state.leave_out_unreadable)?);
         *state.tls_config.write().unwrap_or_else(PoisonError::into_inner) = tls_config;
         *state.catalogue.write().unwrap_or_else(PoisonError::into_inner) = catalogue;
         state.metrics.reloads.fetch_add(1, Ordering::Relaxed);
@@ -232,6 +239,22 @@ impl Handle {
         state.check_all();
         Ok(())
     }
+
+    /// The archives that were asked for last, those that were left out included.
+    #[must_use]
+    pub fn archives(&self) -> Vec<PathBuf> {
+        self.0.catalogue().paths.clone()
+    }
+
+    /// Tells the log why the server was not reloaded.
+    pub(crate) fn tell_not_reloaded(&self, problem: &str) {
+        self.0.log.event(&Event::NotReloaded { problem: problem.to_owned() });
+    }
+}
+
+/// Changes whenever a file is replaced, written to or cut; `None` where there is none.
+pub(crate) fn file_stamp(path: &Path) -> Option<u64> {
+    content::Stamp::of_path(path).ok().map(content::Stamp::number)
 }
 
 impl State {
@@ -241,6 +264,9 @@ impl State {
 
     /// Tells the log what is served, and what is not.
     fn announce(&self) {
+        for (archive, problem) in &self.catalogue().left_out {
+            self.log.event(&Event::NotServed { archive: archive.clone(), problem: problem.clone() });
+        }
         for archive in &self.catalogue().archives {
             let id = archive.product.as_ref().map(archive::Product::id);
             let repositories = archive.repositories.len();
@@ -269,11 +295,18 @@ impl State {
     }
 }
 
+/// How many connections may wait to be accepted; the kernel takes less if it is told so (`net.core.somaxconn`).
+const BACKLOG: i32 = 4096;
+
 fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(address).map_err(|source| match source.kind() {
+    let listener = TcpListener::bind(address).map_err(|source| match source.kind() {
         std::io::ErrorKind::AddrInUse => Error::InUse { address },
         _ => Error::Listen { address, source },
-    })
+    })?;
+    // A cluster's nodes all come at once; the standard library lets 128 of them wait.
+    rustix::net::listen(&listener, BACKLOG)
+        .map_err(|error| Error::Listen { address, source: error.into() })?;
+    Ok(listener)
 }
 
 #[cfg(test)]

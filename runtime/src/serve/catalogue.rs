@@ -20,6 +20,10 @@ pub(super) struct Catalogue {
     by_id: HashMap<String, usize>,
     /// Those whose images are also served without a prefix.
     bare: Vec<usize>,
+    /// What was asked for.
+    pub(super) paths: Vec<PathBuf>,
+    /// Archives that could not be opened and were left out, each with the reason.
+    pub(super) left_out: Vec<(PathBuf, String)>,
 }
 
 /// One archive, or one plain folder of images.
@@ -50,14 +54,22 @@ pub(super) struct Repository {
 }
 
 impl Catalogue {
-    /// Opens archives. Those of `former` that have not changed are taken over with what was learned about them.
-    pub(super) fn open(paths: &[PathBuf], former: &Self) -> Result<Self, Error> {
-        let mut catalogue = Self::default();
+    /// Opens archives. Those of `former` that have not changed are taken over with what was learned about them. One that
+    /// cannot be opened is an error, or left out.
+    pub(super) fn open(paths: &[PathBuf], former: &Self, leave_out: bool) -> Result<Self, Error> {
+        let mut catalogue = Self { paths: paths.to_vec(), ..Self::default() };
         for path in paths {
             let known = former.archives.iter().find(|archive| archive.path == *path);
             let archive = match known {
                 Some(archive) if archive.unchanged() => Arc::clone(archive),
-                _ => Arc::new(Archive::open(path)?),
+                _ => match Archive::open(path) {
+                    Ok(archive) => Arc::new(archive),
+                    Err(error) if leave_out => {
+                        catalogue.left_out.push((path.clone(), error.to_string()));
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                },
             };
             let index = catalogue.archives.len();
             if let Some(product) = &archive.product {

@@ -195,7 +195,7 @@ async fn route(state: &Arc<State>, request: &http::request::Parts) -> (Endpoint,
 fn ready(state: &State, method: &Method) -> Answer {
     let catalogue = state.catalogue();
     let draining = state.draining.load(Ordering::Relaxed);
-    let mut degraded = false;
+    let mut degraded = !catalogue.left_out.is_empty();
     let archives: Vec<serde_json::Value> = catalogue
         .archives
         .iter()
@@ -222,7 +222,12 @@ fn ready(state: &State, method: &Method) -> Answer {
         (false, false) => "ready",
     };
     let code = if draining { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    let body = serde_json::json!({"status": status, "archives": archives});
+    let left_out: Vec<serde_json::Value> = catalogue
+        .left_out
+        .iter()
+        .map(|(path, problem)| serde_json::json!({"path": path.display().to_string(), "problem": problem}))
+        .collect();
+    let body = serde_json::json!({"status": status, "archives": archives, "left_out": left_out});
     answer::full(method, code, JSON, format!("{body}\n"))
 }
 

@@ -65,6 +65,10 @@ impl Stamp {
     pub(super) fn of_path(path: &Path) -> io::Result<Self> {
         Ok(Self::of(&std::fs::metadata(path)?))
     }
+
+    pub(super) fn number(self) -> u64 {
+        self.0
+    }
 }
 
 impl Place {

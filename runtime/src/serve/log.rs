@@ -69,6 +69,11 @@ pub enum Event {
         /// Why.
         problem: String,
     },
+    /// The archives were not reloaded; what was served before is served still.
+    NotReloaded {
+        /// Why.
+        problem: String,
+    },
     /// No new connections are taken; those that are there come to their end.
     Draining,
 }

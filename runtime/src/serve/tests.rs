@@ -392,6 +392,20 @@ fn several_archives() {
 }
 
 #[test]
+fn one_that_cannot_be_read_is_left_out_if_so_told() {
+    let (folder, _) = archive("Example");
+    let archives = vec!["/none.iso".into(), folder.path().to_path_buf()];
+    let server = Running::with(Config { archives, leave_out_unreadable: true, ..Config::default() });
+    assert_eq!(server.get("/v2/example-1.0/app/manifests/1").status, 200);
+    let ready = server.get("/readyz").json();
+    assert_eq!(
+        (ready["status"].as_str(), ready["left_out"][0]["path"].as_str()),
+        (Some("degraded"), Some("/none.iso"))
+    );
+    assert!(server.events().contains("/none.iso"));
+}
+
+#[test]
 fn a_port_in_use_is_said() {
     let (folder, _) = archive("Example");
     let server = Running::start(&[folder.path()]);
