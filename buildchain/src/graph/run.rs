@@ -13,7 +13,7 @@ use super::files::{Files, LookError};
 use super::journal;
 use super::judge::Evidence;
 use super::lock;
-use super::model::Graph;
+use super::model::{Graph, TaskId};
 use super::report::{Event, Reporter, Verdict};
 use super::schedule::Schedule;
 use super::select::Selection;
@@ -116,6 +116,8 @@ pub enum RunError {
 
 /// Runs the selected tasks and all they need, each when what it needs is done, as far as they are not up to date.
 ///
+/// A state that was only read ([`State::read`]) guards nothing and remembers nothing: a run wants one that was opened.
+///
 /// # Errors
 ///
 /// If the run itself cannot go on. Tasks that fail are no error: they are in the [`Outcome`].
@@ -129,14 +131,27 @@ pub fn run(
     let cone = if options.single { selection.tasks.clone() } else { graph.cone(selection) };
     let actions = cone.iter().filter(|id| !graph.task(**id).is_group()).count();
     reporter.event(&Event::Begun { tasks: actions });
+    let result = run_cone(graph, &cone, options, state, reporter);
+    let exit = result.as_ref().map_or(2, Outcome::exit);
+    reporter.event(&Event::Ended { exit });
+    result
+}
+
+fn run_cone(
+    graph: &Graph,
+    cone: &[TaskId],
+    options: &RunOptions,
+    state: &mut State,
+    reporter: &mut dyn Reporter,
+) -> Result<Outcome, RunError> {
     if options.prune {
         sweep::prune(graph, state, reporter)?;
     }
     let clock = state.journal.as_ref().and_then(Journal::clock);
     let jobs = options.jobs.max(1);
     let files = Files::new(&graph.root, clock, std::mem::take(&mut state.known), jobs)?;
-    let mut schedule = Schedule::new(graph, &cone, jobs);
-    let at_once = schedule.start(&cone);
+    let mut schedule = Schedule::new(graph, cone, jobs);
+    let at_once = schedule.start(cone);
     let mut journal = state.journal.take();
     let (tell, told) = mpsc::channel();
     let _ = tell.send(Told::Finished(at_once));
@@ -188,9 +203,5 @@ pub fn run(
     if let (Some(cache), true) = (&options.cache, cached) {
         cache.sweep_to_limit()?;
     }
-    if let Some(error) = recorded.error {
-        return Err(error.into());
-    }
-    reporter.event(&Event::Ended { exit: outcome.exit() });
-    Ok(outcome)
+    recorded.error.map_or(Ok(outcome), |error| Err(error.into()))
 }

@@ -59,6 +59,8 @@ pub(super) struct Journal {
     path: PathBuf,
     file: File,
     size: u64,
+    /// Its size when it was opened.
+    opened: u64,
     /// Also the file whose times tell the file system's clock.
     lock: File,
 }
@@ -95,7 +97,7 @@ impl State {
             file.set_len(whole).map_err(|error| failed("write", error))?;
         }
         let size = file.seek(SeekFrom::End(0)).map_err(|error| failed("read", error))?;
-        state.journal = Some(Journal { path: path.to_owned(), file, size, lock });
+        state.journal = Some(Journal { path: path.to_owned(), file, size, opened: size, lock });
         Ok(state)
     }
 
@@ -227,7 +229,7 @@ impl State {
     /// Rewrites the journal if most of it is of no use any more.
     pub(super) fn compact(&mut self) -> Result<(), StateError> {
         let Some(journal) = &mut self.journal else { return Ok(()) };
-        if journal.size < SMALL {
+        if journal.size < SMALL || journal.size == journal.opened {
             return Ok(());
         }
         let mut bytes = Vec::new();

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use super::journal;
@@ -55,12 +56,25 @@ pub(super) struct Recorded {
     pub(super) error: Option<StateError>,
 }
 
+/// Lets the other workers go when one of them panics: nobody else would end its task, for which they wait.
+struct Leave<'a, 'b>(&'a Shared<'b>);
+
+impl Drop for Leave<'_, '_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            lock(&self.0.schedule).stopping = true;
+            self.0.wake.notify_all();
+        }
+    }
+}
+
 impl Shared<'_> {
     pub(super) fn cancelled(&self) -> bool {
         self.options.cancel.load(Ordering::Relaxed)
     }
 
     pub(super) fn work(&self, tell: &Sender<Told>, record: &Sender<ToRecord>) {
+        let _leave = Leave(self);
         while let Some(job) = self.next() {
             match job {
                 Job::Check(batch) => self.check(&batch, tell),
