@@ -334,6 +334,22 @@ fn a_registry_that_dies_half_way_is_resumed_and_a_second_pull_moves_no_blob() {
     assert_eq!(none.came.get(), 0);
 }
 
+/// Adds an image `signed` whose manifest refers to another, and indexes anew.
+fn sign(laid: &Laid, subject: &Digest) {
+    let store = Store::open(&laid.folder.join("store")).unwrap();
+    let empty = serde_json::json!({
+        "mediaType": "application/vnd.oci.empty.v1+json", "digest": store.put(b"{}").unwrap(), "size": 2,
+    });
+    let manifest = serde_json::json!({
+        "schemaVersion": 2, "mediaType": Kind::OciManifest.media_type(), "artifactType": "application/x.signature",
+        "config": empty, "layers": [empty],
+        "subject": {"mediaType": Kind::OciManifest.media_type(), "digest": subject, "size": 1},
+    });
+    let digest = store.put(manifest.to_string().as_bytes()).unwrap();
+    dir_layout::write(&store, &digest, &[], &laid.images.join("signed/1")).unwrap();
+    registry::index(&laid.images, &laid.folder.join("archive/registry")).unwrap();
+}
+
 /// Starts nginx with one server of these includes.
 fn start_nginx(folder: &Path, includes: &str) -> Option<Daemon> {
     let program = peer::find("nginx")?;
@@ -507,8 +523,66 @@ fn containerd_loads_our_archives_under_the_digest_of_the_registry() {
 }
 
 #[test]
+fn of_an_index_only_the_platforms_that_were_kept_are_served() {
+    let Some(laid) = lay_out() else { return };
+    let store = Store::open(&laid.folder.join("store")).unwrap();
+    let kept = laid.folder.join("sparse/images/multi/1");
+    dir_layout::write(&store, &laid.digests[3], &["linux/amd64".parse().unwrap()], &kept).unwrap();
+    let images = laid.folder.join("sparse/images");
+    registry::index(&images, &laid.folder.join("sparse/registry")).unwrap();
+    assert!(check::check(&images, std::num::NonZero::<usize>::MIN).unwrap().problems.is_empty());
+    let includes = nginx::common().to_owned() + &nginx::render("s", images.to_str().unwrap()).unwrap();
+    let Some(server) = start_nginx(&laid.folder, &includes) else { return };
+    let reference = format!("127.0.0.1:{}/s/multi:1", server.port);
+    // Clients take what is for their platform, and the digest of the index is the one it was published under.
+    skopeo_copy(
+        &["--override-arch", "amd64"],
+        &format!("docker://{reference}"),
+        &format!("dir:{}", laid.folder.join("one").display()),
+    );
+    let left_out = dir_layout::read(&kept).unwrap().left_out;
+    let path = format!("/v2/s/multi/manifests/{}", left_out[0].digest);
+    assert_eq!(ask(server.port, "GET", &path, "").status, 404);
+    let Some(containerd) = Containerd::start(&laid.folder) else { return };
+    containerd.run(&["content", "fetch", "--plain-http", "--platform", "linux/amd64", &reference]);
+    let listed = containerd.run(&["images", "ls", &format!("name=={reference}")]);
+    assert!(listed.contains(&laid.digests[3].to_string()), "{listed}");
+}
+
+#[test]
+fn folders_and_archives_of_skopeo_are_taken_over() {
+    let Some(laid) = lay_out() else { return };
+    let from = format!("dir:{}", laid.images.join("curl/oci").display());
+    for (position, prefix) in ["oci:", "oci-archive:", "dir:", "docker-archive:"].iter().enumerate() {
+        let place = laid.folder.join(format!("source-{position}"));
+        let name = if *prefix == "dir:" { "" } else { ":curl:1" };
+        let text = format!("{prefix}{}{name}", place.display());
+        skopeo_copy(&[], &from, &text);
+        let Ok(images::Source::Local(local)) = text.parse() else { panic!("{text}") };
+        let store = Store::open(&laid.folder.join(format!("store-{position}"))).unwrap();
+        let digest = if *prefix == "docker-archive:" {
+            // `docker save` keeps another name than the reference skopeo was given.
+            let local = images::source::Local { name: Some("docker.io/library/curl:1".into()), ..local };
+            images::source::import(&local, &[], &store).unwrap()
+        } else {
+            let digest = images::source::import(&local, &[], &store).unwrap();
+            assert_eq!(digest, laid.digests[0], "{text}");
+            digest
+        };
+        // skopeo reads it back, layer by layer.
+        let ours = laid.folder.join(format!("ours-{position}"));
+        dir_layout::write(&store, &digest, &[], &ours).unwrap();
+        let copy = laid.folder.join(format!("copy-{position}"));
+        skopeo_copy(&[], &format!("dir:{}", ours.display()), &format!("dir:{}", copy.display()));
+        assert_same(&ours, &copy);
+    }
+}
+
+#[test]
 fn nginx_answers_as_the_distribution_specification_says() {
     let Some(laid) = lay_out() else { return };
+    let subject = laid.digests[0];
+    sign(&laid, &subject);
     let includes = nginx::common().to_owned() + &nginx::render("a.b", laid.images.to_str().unwrap()).unwrap();
     let Some(server) = start_nginx(&laid.folder, &includes) else { return };
     let image = dir_layout::read(&laid.images.join("curl/oci")).unwrap();
@@ -555,6 +629,10 @@ fn nginx_answers_as_the_distribution_specification_says() {
     assert_eq!(tags.headers["content-type"], "application/json");
     let tags: serde_json::Value = serde_json::from_slice(&tags.body).unwrap();
     assert_eq!(tags["tags"], serde_json::json!(["docker", "oci"]));
+    let signed = ask(server.port, "GET", &format!("/v2/a.b/signed/referrers/{subject}"), "");
+    assert_eq!((signed.status, signed.headers["content-type"].as_str()), (200, Kind::OciIndex.media_type()));
+    let signed: serde_json::Value = serde_json::from_slice(&signed.body).unwrap();
+    assert_eq!(signed["manifests"][0]["artifactType"], "application/x.signature");
     let none = ask(server.port, "GET", &format!("/v2/a.b/curl/referrers/{}", image.digest), "");
     assert_eq!((none.status, none.headers["content-type"].as_str()), (200, Kind::OciIndex.media_type()));
     let base = ask(server.port, "GET", "/v2/", "");
@@ -598,4 +676,91 @@ fn nginx_answers_as_the_distribution_specification_says() {
     assert_eq!(log, "");
     // nginx resolves dots before it looks for a location: this leaves the archive.
     assert_eq!(ask(server.port, "GET", "/v2/a.b/curl/blobs/../../../../etc/passwd", "").status, 404);
+}
+
+/// Keys and certificates of an authority, a server on the loopback address and a client, made by openssl.
+fn certificates(folder: &Path) -> PathBuf {
+    let place = folder.join("tls");
+    fs::create_dir(&place).unwrap();
+    let openssl = |arguments: &str| {
+        let program = peer::find("openssl").unwrap();
+        peer::run(Command::new(program).current_dir(&place).args(arguments.split_whitespace()));
+    };
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+    openssl(&format!("req -x509 {key} -keyout ca.key -out ca.pem -days 2 -subj /CN=authority"));
+    for (name, extension) in
+        [("server", "subjectAltName=IP:127.0.0.1"), ("client", "extendedKeyUsage=clientAuth")]
+    {
+        fs::write(place.join("extension"), extension).unwrap();
+        openssl(&format!("req {key} -keyout {name}.key -out {name}.csr -subj /CN={name}"));
+        openssl(&format!(
+            "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile extension -out {name}.pem"
+        ));
+    }
+    place
+}
+
+#[test]
+fn a_registry_behind_tls_asks_for_certificate_and_password() {
+    for peer in ["skopeo", "docker-registry", "openssl", "bsdtar", "curl", "dpkg"] {
+        if peer::find(peer).is_none() {
+            return;
+        }
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path();
+    let port = free_port();
+    let open = start_registry(folder, port).unwrap();
+    fill(folder, &open);
+    let requests: Vec<Request> = requests(&open).drain(..1).collect();
+    let digest = pull::resolve(&requests[0].reference, &options(&open)).unwrap();
+    drop(open);
+
+    // The same images once more, behind TLS with client certificates, and a password.
+    let tls = certificates(folder);
+    let mut config = fs::read_to_string(folder.join("registry.yml")).unwrap();
+    let here = tls.display();
+    config = config.replace(
+        &format!("http: {{addr: \"127.0.0.1:{port}\"}}"),
+        &format!(
+            "http: {{addr: \"127.0.0.1:{port}\", tls: {{certificate: {here}/server.pem, key: {here}/server.key, clientcas: [{here}/ca.pem]}}}}\n\
+             auth: {{htpasswd: {{realm: r, path: {here}/htpasswd}}}}"
+        ),
+    );
+    // The password is `p$w:d`.
+    fs::write(tls.join("htpasswd"), "user:$2b$04$v6Y6R3y1Zvyp.ZTs.kiIguP0TeF6lUuHFpRD9h.gJd9UOVXLkRT0e\n")
+        .unwrap();
+    fs::write(folder.join("registry.yml"), config).unwrap();
+    let program = peer::find("docker-registry").unwrap();
+    let config = folder.join("registry.yml");
+    let _closed = start(Command::new(program).arg("serve").arg(config), port, &folder.join("closed.log"));
+
+    let auth = folder.join("auth.json");
+    let login = |password: &str| {
+        // base64 of `user:p$w:d` and of `user:wrong`.
+        fs::write(&auth, format!(r#"{{"auths": {{"127.0.0.1:{port}": {{"auth": "{password}"}}}}}}"#))
+            .unwrap();
+    };
+    login("dXNlcjpwJHc6ZA==");
+    let full = Options {
+        system_proxy: false,
+        attempts: 1,
+        certificate_authorities: vec![tls.join("ca.pem")],
+        client_certificate: Some((tls.join("client.pem"), tls.join("client.key"))),
+        auth_file: Some(auth.clone()),
+        ..Options::default()
+    };
+    let store = Store::open(&folder.join("store")).unwrap();
+    assert_eq!(pull::pull(&requests, &store, &full, &()).unwrap()[0].digest, digest);
+
+    let refused = |options: &Options, reason: &str| {
+        let error = pull::resolve(&requests[0].reference, options).unwrap_err().to_string();
+        assert!(error.contains(reason), "{reason}: {error}");
+    };
+    refused(&Options { certificate_authorities: Vec::new(), ..full.clone() }, "UnknownIssuer");
+    refused(&Options { client_certificate: None, ..full.clone() }, "Certificate");
+    refused(&Options { auth_file: None, ..full.clone() }, "asks for a user name and a password");
+    login("dXNlcjp3cm9uZw==");
+    refused(&full, "not authorised: UNAUTHORIZED");
+    refused(&Options { auth_file: Some(folder.join("none")), ..full.clone() }, "none");
 }
