@@ -12,19 +12,20 @@
 //! a colon. The `name` in `tags/list` is the image's own, without
 //! the repository prefix an archive is served under: that is decided on the far side.
 
+mod plan;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use self::plan::{Item, Plan, Stage};
 use crate::Digest;
 use crate::dir_layout::{self, Image, Place};
 use crate::error::{Error, Result, io};
 use crate::manifest::{Descriptor, Kind};
-use crate::tree::{Staged, link_or_copy, write as write_file};
 
 /// Parts of a name that mean something in the tree; an image may have them in its name as long as no other image is
 /// called what stands before them.
@@ -71,7 +72,12 @@ pub fn referrers_path(name: &str, digest: &Digest) -> String {
     format!("v2/{name}/referrers/sha256/{}", digest.hex())
 }
 
-/// Makes the tree `registry` for all images below `images`. It appears whole, and replaces the one that was there.
+/// Makes the tree `registry` for all images below `images`, or brings the one that is there up to date: what is right is
+/// left alone, so a run after which nothing changed writes nothing.
+///
+/// Nothing is written before all images have been read and found whole. Every file appears whole, blobs before the
+/// manifests that name them and these before their tags, and what does not belong goes in the opposite order: a
+/// server may read the tree meanwhile. After a kill at any moment the next run finishes the work.
 ///
 /// # Errors
 ///
@@ -84,31 +90,27 @@ pub fn index(images: &Path, registry: &Path) -> Result<Summary> {
         names.entry(&place.name).or_default().push(place);
     }
     refuse_collisions(&names)?;
-    let staged = Staged::new(registry)?;
-    let root = staged.path();
-    let blobs = root.join("blobs/sha256");
-    for folder in [&blobs, &root.join("v2")] {
-        fs::create_dir_all(folder).map_err(io("create", folder))?;
-    }
+    let mut plan = Plan::default();
     let mut summary = Summary::default();
-    let mut linked = BTreeSet::new();
+    let mut known = BTreeSet::new();
     for (name, places) in &names {
         let mut repository = Repository::default();
         for place in places {
             let image = dir_layout::read(&place.folder)?;
             summary.images += 1;
             for blob in &image.blobs {
-                if linked.insert(blob.digest) {
-                    link_blob(&place.folder, blob, &root.join(blob_path(&blob.digest)))?;
+                if known.insert(blob.digest) {
+                    let from = checked_blob(&place.folder, blob)?;
+                    plan.add(Stage::Blobs, blob_path(&blob.digest), Item::Same(from));
                     summary.blobs += 1;
                     summary.bytes = summary.bytes.saturating_add(blob.size);
                 }
             }
-            repository.add(root, place, &image)?;
+            repository.add(&mut plan, place, &image);
         }
-        repository.write(root, name)?;
+        repository.finish(&mut plan, name);
     }
-    staged.finish()?;
+    plan.apply(registry)?;
     Ok(summary)
 }
 
@@ -132,14 +134,15 @@ fn refuse_collisions(names: &BTreeMap<&str, Vec<&Place>>) -> Result<()> {
     Ok(())
 }
 
-fn link_blob(folder: &Path, blob: &Descriptor, to: &Path) -> Result<()> {
+/// Where a blob is, if it is there with the size it should have.
+fn checked_blob(folder: &Path, blob: &Descriptor) -> Result<PathBuf> {
     let path = folder.join(blob.digest.hex());
     match fs::symlink_metadata(&path) {
         Ok(found) if !found.is_file() => Err(Error::Layout { path, reason: "not a regular file".into() }),
         Ok(found) if found.len() != blob.size => {
             Err(Error::SizeMismatch { path, expected: blob.size, found: found.len() })
         }
-        Ok(_) => link_or_copy(&path, to),
+        Ok(_) => Ok(path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(Error::Layout { path, reason: format!("the {} is missing", blob.media_type) })
         }
@@ -156,18 +159,15 @@ struct Repository {
 }
 
 impl Repository {
-    /// Links the manifests of an image and its tag.
-    fn add(&mut self, root: &Path, place: &Place, image: &Image) -> Result<()> {
+    /// Plans the manifests of an image and its tag.
+    fn add(&mut self, plan: &mut Plan, place: &Place, image: &Image) {
         for stored in &image.manifests {
             if !self.manifests.insert(stored.digest) {
                 continue;
             }
             let manifest = &stored.manifest;
-            let to = root.join(manifest_path(&place.name, &stored.digest, manifest.kind));
-            if let Some(parent) = to.parent() {
-                fs::create_dir_all(parent).map_err(io("create", parent))?;
-            }
-            link_or_copy(&place.folder.join(&stored.file), &to)?;
+            let path = manifest_path(&place.name, &stored.digest, manifest.kind);
+            plan.add(Stage::Manifests, path, Item::Same(place.folder.join(&stored.file)));
             if let Some(subject) = &manifest.subject {
                 self.referrers.entry(subject.digest).or_default().push(Descriptor {
                     media_type: manifest.kind.media_type().into(),
@@ -180,31 +180,23 @@ impl Repository {
                 });
             }
         }
-        let link = root.join(tag_path(&place.name, &place.tag));
-        symlink(format!("sha256/{}", image.digest.hex()), &link).map_err(io("create", &link))?;
+        let target = format!("sha256/{}", image.digest.hex());
+        plan.add(Stage::Names, tag_path(&place.name, &place.tag), Item::Link(target));
         self.tags.insert(place.tag.clone());
-        Ok(())
     }
 
-    /// Writes the answers that are lists.
-    fn write(&mut self, root: &Path, name: &str) -> Result<()> {
+    /// Plans the answers that are lists.
+    fn finish(self, plan: &mut Plan, name: &str) {
         let list = json!({ "name": name, "tags": self.tags });
-        write_in_folder(&root.join(tags_path(name)), &list)?;
-        for (subject, found) in &mut self.referrers {
+        plan.add(Stage::Names, tags_path(name), Item::Bytes(list.to_string().into_bytes()));
+        for (subject, mut found) in self.referrers {
             found.sort_by_key(|descriptor| descriptor.digest);
             let list =
                 json!({ "schemaVersion": 2, "mediaType": Kind::OciIndex.media_type(), "manifests": found });
-            write_in_folder(&root.join(referrers_path(name, subject)), &list)?;
+            let path = referrers_path(name, &subject);
+            plan.add(Stage::Names, path, Item::Bytes(list.to_string().into_bytes()));
         }
-        Ok(())
     }
-}
-
-fn write_in_folder(path: &Path, value: &serde_json::Value) -> Result<()> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(io("create", parent))?;
-    }
-    write_file(path, value.to_string().as_bytes())
 }
 
 #[cfg(test)]
@@ -253,6 +245,48 @@ mod tests {
         assert_eq!(found["artifactType"], "t/sig");
         assert_eq!(found["annotations"]["k"], "a");
         assert!(!registry.join("stale").exists());
+
+        // Nothing changed: nothing is written. Then a tag moves, an image goes, and stale things lie about.
+        let before = everything(&registry);
+        index(&images, &registry).unwrap();
+        assert_eq!(everything(&registry), before);
+        let moved = lay(&store, &images, "a", "1", Some(&subject));
+        fs::remove_dir_all(images.join("team")).unwrap();
+        fs::remove_file(registry.join(tags_path("a"))).unwrap();
+        fs::write(registry.join(tags_path("a")), "half").unwrap();
+        fs::remove_file(registry.join(tag_path("a", "sig"))).unwrap();
+        fs::create_dir(registry.join(tag_path("a", "sig"))).unwrap();
+        fs::write(registry.join("v2/.new"), "").unwrap();
+        index(&images, &registry).unwrap();
+        let fresh = scratch.path().join("fresh");
+        index(&images, &fresh).unwrap();
+        let names = |tree: &Path| everything(tree).into_keys().collect::<Vec<_>>();
+        assert_eq!(names(&registry), names(&fresh));
+        let target = fs::read_link(registry.join(tag_path("a", "1"))).unwrap();
+        assert_eq!(target.to_str(), Some(format!("sha256/{}", moved.hex()).as_str()));
+        assert_eq!(
+            fs::read(registry.join(tags_path("a"))).unwrap(),
+            fs::read(fresh.join(tags_path("a"))).unwrap()
+        );
+    }
+
+    /// Every path below `root` with inode and time of the last change.
+    fn everything(root: &Path) -> BTreeMap<PathBuf, (u64, i64, i64)> {
+        use std::os::unix::fs::MetadataExt;
+        let mut found = BTreeMap::new();
+        let mut waiting = vec![root.to_owned()];
+        while let Some(folder) = waiting.pop() {
+            for entry in fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                let metadata = fs::symlink_metadata(&path).unwrap();
+                let state = (metadata.ino(), metadata.ctime(), metadata.ctime_nsec());
+                found.insert(path.strip_prefix(root).unwrap().to_owned(), state);
+                if metadata.is_dir() {
+                    waiting.push(path);
+                }
+            }
+        }
+        found
     }
 
     #[test]

@@ -1,0 +1,187 @@
+//! What the tree is to hold, and the way there from what it holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
+
+use crate::dir_layout::digest_of;
+use crate::error::{Error, Result, io};
+use crate::store::read_limited;
+use crate::tree::link_or_copy;
+
+/// The name of a file that is not whole yet. No part of an image's name begins with a dot.
+const NEW: &str = ".new";
+/// Lists are as long as what they list; one that is longer than this on disk is not ours.
+const LIST_MAX: u64 = 64 << 20;
+
+/// What appears before what; it goes in the opposite order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    Blobs,
+    Manifests,
+    Names,
+}
+
+/// What is at a path.
+#[derive(Debug)]
+pub(super) enum Item {
+    /// The file at another path.
+    Same(std::path::PathBuf),
+    /// A symbolic link.
+    Link(String),
+    /// A file of these bytes.
+    Bytes(Vec<u8>),
+}
+
+/// Everything in the tree, by its path below the root.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    items: BTreeMap<(Stage, String), Item>,
+}
+
+impl Plan {
+    pub(super) fn add(&mut self, stage: Stage, path: String, item: Item) {
+        self.items.insert((stage, path), item);
+    }
+
+    /// Makes the tree what it is to be.
+    pub(super) fn apply(&self, root: &Path) -> Result<()> {
+        fs::create_dir_all(root).map_err(io("create", root))?;
+        let (files, folders) = self.paths();
+        self.clear_the_way(root, &files, &folders)?;
+        for folder in &folders {
+            let path = root.join(folder);
+            match fs::create_dir(&path) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(io("create", &path)(error));
+                }
+                _ => {}
+            }
+        }
+        for ((_, path), item) in &self.items {
+            item.put(&root.join(path))?;
+        }
+        self.remove_the_rest(root, &files, &folders)
+    }
+
+    /// The paths of all files and links, and of all folders above them.
+    fn paths(&self) -> (BTreeSet<&str>, BTreeSet<&str>) {
+        let files: BTreeSet<&str> = self.items.keys().map(|(_, path)| path.as_str()).collect();
+        let mut folders = BTreeSet::from(["blobs", "blobs/sha256", "v2"]);
+        for file in &files {
+            let mut path = *file;
+            while let Some((parent, _)) = path.rsplit_once('/') {
+                if !folders.insert(parent) {
+                    break;
+                }
+                path = parent;
+            }
+        }
+        (files, folders)
+    }
+
+    /// Removes what is a folder and is to be a file, or the other way round.
+    fn clear_the_way(&self, root: &Path, files: &BTreeSet<&str>, folders: &BTreeSet<&str>) -> Result<()> {
+        walk(root, &mut |path, folder| {
+            let in_the_way = if folder { files.contains(path) } else { folders.contains(path) };
+            if in_the_way {
+                remove(&root.join(path), folder)?;
+            }
+            Ok(!in_the_way)
+        })
+    }
+
+    /// Removes what is in no plan: names, then manifests, then blobs.
+    fn remove_the_rest(&self, root: &Path, files: &BTreeSet<&str>, folders: &BTreeSet<&str>) -> Result<()> {
+        let mut rest = Vec::new();
+        walk(root, &mut |path, folder| {
+            let known = if folder { folders.contains(path) } else { files.contains(path) };
+            if !known {
+                let stage = if path.starts_with("blobs") {
+                    Stage::Blobs
+                } else if path.contains("/manifests/sha256/") {
+                    Stage::Manifests
+                } else {
+                    Stage::Names
+                };
+                rest.push((stage, path.to_owned(), folder));
+            }
+            Ok(known)
+        })?;
+        rest.sort_unstable();
+        rest.iter().rev().try_for_each(|(_, path, folder)| remove(&root.join(path), *folder))
+    }
+}
+
+impl Item {
+    /// Puts the item at `path`, unless it is there already.
+    fn put(&self, path: &Path) -> Result<()> {
+        let there = match fs::symlink_metadata(path) {
+            Ok(there) => Some(there),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(io("stat", path)(error)),
+        };
+        if there.as_ref().map_or(Ok(false), |there| self.is_at(path, there))? {
+            return Ok(());
+        }
+        let new = path.with_file_name(NEW);
+        remove_file(&new)?;
+        match self {
+            Self::Same(from) => link_or_copy(from, &new)?,
+            Self::Link(target) => symlink(target, &new).map_err(io("create", path))?,
+            Self::Bytes(bytes) => fs::write(&new, bytes).map_err(io("write", path))?,
+        }
+        fs::rename(&new, path).map_err(io("create", path))
+    }
+
+    fn is_at(&self, path: &Path, there: &Metadata) -> Result<bool> {
+        Ok(match self {
+            Self::Same(from) => {
+                let source = fs::symlink_metadata(from).map_err(io("stat", from))?;
+                let linked = (there.dev(), there.ino()) == (source.dev(), source.ino());
+                // A copy, where the file system could not link.
+                linked
+                    || (there.is_file()
+                        && there.len() == source.len()
+                        && digest_of(path)? == digest_of(from)?)
+            }
+            Self::Link(target) => {
+                there.is_symlink() && fs::read_link(path).is_ok_and(|found| found == Path::new(target))
+            }
+            Self::Bytes(bytes) => {
+                there.is_file() && read_limited(path, LIST_MAX).is_ok_and(|found| found == *bytes)
+            }
+        })
+    }
+}
+
+/// Visits everything below `root`: the path and whether it is a folder; `visit` says whether to go on inside.
+fn walk(root: &Path, visit: &mut dyn FnMut(&str, bool) -> Result<bool>) -> Result<()> {
+    let mut waiting = vec![String::new()];
+    while let Some(folder) = waiting.pop() {
+        let here = root.join(&folder);
+        for entry in fs::read_dir(&here).map_err(io("read", &here))? {
+            let entry = entry.map_err(io("read", &here))?;
+            let is_folder = entry.file_type().map_err(io("stat", &here))?.is_dir();
+            let Some(name) = entry.file_name().to_str().map(ToOwned::to_owned) else {
+                let reason = "a name that is not text is not of this tree; remove the tree".into();
+                return Err(Error::Layout { path: entry.path(), reason });
+            };
+            let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+            if visit(&path, is_folder)? && is_folder {
+                waiting.push(path);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn remove(path: &Path, folder: bool) -> Result<()> {
+    if folder { fs::remove_dir_all(path).map_err(io("remove", path)) } else { remove_file(path) }
+}
+
+fn remove_file(path: &Path) -> Result<()> {
+    crate::store::remove(path)
+}
