@@ -2,62 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 
-use tests::peer;
+use tests::dnf::System;
 
-use super::{DATE, build_own, own_binary};
-
-/// A system of its own to install into, that knows one repository and nothing of this machine.
-pub(super) struct System {
-    dnf: PathBuf,
-    root: PathBuf,
-}
-
-impl System {
-    pub(super) fn new(scratch: &Path, repository: &Path) -> Option<Self> {
-        let dnf = peer::find("dnf")?;
-        let root = scratch.join("system");
-        for folder in ["var/log", "etc/dnf/vars", "repos"] {
-            fs::create_dir_all(root.join(folder)).unwrap();
-        }
-        fs::write(root.join("dnf.conf"), "[main]\n").unwrap();
-        let url = repository.display();
-        fs::write(
-            root.join("repos/test.repo"),
-            format!("[test]\nname=test\nbaseurl=file://{url}\nenabled=1\ngpgcheck=0\n"),
-        )
-        .unwrap();
-        Some(Self { dnf, root })
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let root = self.root.display();
-        let mut command = Command::new(&self.dnf);
-        command
-            .env("LC_ALL", "C.UTF-8")
-            .stdin(Stdio::null())
-            .arg("-y")
-            .arg("-c")
-            .arg(self.root.join("dnf.conf"));
-        command.args(["--releasever=8", "--forcearch=x86_64", "--disableplugin=*"]).args([
-            format!("--installroot={root}"),
-            format!("--setopt=reposdir={root}/repos"),
-            format!("--setopt=cachedir={root}/var/cache/dnf"),
-            format!("--setopt=persistdir={root}/var/lib/dnf"),
-            format!("--setopt=logdir={root}/var/log"),
-            format!("--setopt=varsdir={root}/etc/dnf/vars"),
-        ]);
-        command.args(arguments);
-        command
-    }
-
-    pub(super) fn run(&self, arguments: &[&str]) -> String {
-        let Output { stdout, .. } = peer::run(&mut self.command(arguments));
-        String::from_utf8(stdout).unwrap()
-    }
-}
+use super::{DATE, build_own, own_binary, url};
 
 #[test]
 fn dnf_finds_and_installs_the_newest_and_updates_to_it() {
@@ -66,7 +14,7 @@ fn dnf_finds_and_installs_the_newest_and_updates_to_it() {
     let packages = repository.join("x86_64");
     build_own("2.11.0-dev", scratch.path(), &packages);
     packages::repository::index(&repository, DATE).unwrap();
-    let Some(system) = System::new(scratch.path(), &repository) else { return };
+    let Some(system) = System::new(scratch.path(), &url(&repository)) else { return };
 
     system.run(&["install", "sealift"]);
     let binary = system.root.join("usr/bin/sealift");
@@ -101,7 +49,7 @@ fn dnf_refuses_a_package_that_is_not_the_indexed_one() {
     let repository = scratch.path().join("repository");
     let package = build_own("1.0.0", scratch.path(), &repository);
     packages::repository::index(&repository, DATE).unwrap();
-    let Some(system) = System::new(scratch.path(), &repository) else { return };
+    let Some(system) = System::new(scratch.path(), &url(&repository)) else { return };
 
     let mut bytes = fs::read(&package).unwrap();
     let last = bytes.len() - 100;

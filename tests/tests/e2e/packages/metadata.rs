@@ -10,10 +10,10 @@ use flate2::read::GzDecoder;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 use sha2::{Digest as _, Sha256};
+use tests::dnf::System;
 use tests::peer;
 
-use super::dnf::System;
-use super::{DATE, build_own};
+use super::{DATE, build_own, url};
 
 /// Packages as rpmbuild makes them, with what metadata are made of: epochs, every kind and comparison of
 /// dependency, files of every kind, self-fulfilled and repeated requirements, changes of one day.
@@ -254,7 +254,7 @@ fn createrepo_c_says_the_same() {
 
     // What dnf makes of both is the same.
     let systems = [("ours", &ours), ("theirs", &theirs)]
-        .map(|(name, repository)| System::new(&scratch.path().join("dnf").join(name), repository));
+        .map(|(name, repository)| System::new(&scratch.path().join("dnf").join(name), &url(repository)));
     let [Some(ours), Some(theirs)] = systems else { return };
     let fields = "%{name} %{epoch} %{version} %{release} %{arch} %{summary} %{description} %{url} %{license} \
                   %{size} %{installsize} %{buildtime} %{sourcerpm} %{vendor} %{packager} %{relativepath}";

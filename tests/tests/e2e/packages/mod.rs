@@ -1,6 +1,7 @@
 //! Packages and repositories before rpm, createrepo_c, dnf and systemd.
 
 mod dnf;
+mod killed;
 mod metadata;
 mod rpm;
 
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use packages::Definition;
 
 /// 2023-11-14, the date of everything that these tests build.
-const DATE: i64 = 1_700_000_000;
+pub(super) const DATE: i64 = 1_700_000_000;
 
 /// The root of the project.
 fn project() -> PathBuf {
@@ -26,7 +27,7 @@ fn own_definition(version: &str) -> Definition {
 }
 
 /// Builds the project's own package around something that stands for the binary.
-fn build_own(version: &str, scratch: &Path, out: &Path) -> PathBuf {
+pub(super) fn build_own(version: &str, scratch: &Path, out: &Path) -> PathBuf {
     let base = scratch.join(format!("base-{version}"));
     fs::create_dir_all(base.join("_build/bin")).unwrap();
     fs::create_dir_all(base.join("packages/sealift")).unwrap();
@@ -39,7 +40,12 @@ fn build_own(version: &str, scratch: &Path, out: &Path) -> PathBuf {
     packages::build(&own_definition(version), &base, DATE, out).unwrap().path
 }
 
-fn own_binary(version: &str) -> Vec<u8> {
+pub(super) fn own_binary(version: &str) -> Vec<u8> {
     let noise = (0..200_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8);
     version.bytes().chain(noise).collect()
+}
+
+/// The address of a repository on this machine's disk.
+fn url(repository: &Path) -> String {
+    format!("file://{}", repository.display())
 }
