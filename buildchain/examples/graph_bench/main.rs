@@ -1,11 +1,15 @@
-//! Runs a synthetic graph once and says how long it took: what `cargo xtask bench graph` measures against doit and ninja.
+//! Measures the task graph on synthetic work.
 //!
-//! `graph_bench SHAPE FOLDER COUNT [JOBS]`, where the shape is
+//! `graph_bench compare FOLDER` does the same work with doit, ninja and the graph, in turn, and holds the medians against the budgets.
+//!
+//! `graph_bench SHAPE FOLDER COUNT [JOBS]` runs one graph once and says how long its parts took. The shape is
 //!
 //! - `copy`: COUNT tasks, each copying a file with `cp`
 //! - `chain`: COUNT tasks, each reading what the one before made
 //! - `one`: one task that reads COUNT files
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
+#![expect(clippy::print_stderr, reason = "a program")]
+
+mod peers;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -72,24 +76,30 @@ fn measure(
     let options = RunOptions { jobs, ..RunOptions::default() };
     let outcome = run(&graph, &graph.select_all(), &options, &mut state, &mut ())?;
     let ran = start.elapsed();
-    println!(
+    say(&format!(
         "linked {linked:?}, opened {:?}, ran {:?}, all {ran:?}: {:?}",
         opened - linked,
         ran - opened,
         outcome.counts
-    );
+    ));
     Ok(ExitCode::from(outcome.exit()))
+}
+
+#[expect(clippy::print_stdout, reason = "a program")]
+fn say(line: &str) {
+    println!("{line}");
 }
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.as_slice() {
+        [word, root] if word == "compare" => peers::compare(Path::new(root)).map(|()| ExitCode::SUCCESS),
         [shape, root, count, jobs @ ..] => {
             let jobs = jobs.first().and_then(|jobs| jobs.parse().ok()).unwrap_or(2);
             let count = count.parse().unwrap_or(1000);
             measure(shape, &PathBuf::from(root), count, jobs)
         }
-        _ => Err("usage: graph_bench copy|chain|one FOLDER COUNT [JOBS]".into()),
+        _ => Err("usage: graph_bench compare FOLDER | graph_bench copy|chain|one FOLDER COUNT [JOBS]".into()),
     };
     result.unwrap_or_else(|error| {
         eprintln!("{error}");
