@@ -36,6 +36,7 @@
 //!
 //! Nothing here prints, and nothing reads the clock or the environment.
 
+mod diff;
 mod dump;
 mod error;
 mod extract;
@@ -48,6 +49,7 @@ mod joliet;
 mod layout;
 mod listing;
 pub mod md5;
+mod mount;
 mod names;
 mod options;
 mod partial;
@@ -60,9 +62,11 @@ mod sharing;
 mod tree;
 mod writer;
 
+pub use diff::{Difference, State, diff};
 pub use dump::dump;
 pub use error::{Error, Result};
 pub use image::{Entry, Extent, Image, Kind, ReadAt, View, Volume};
+pub use mount::Mount;
 pub use options::{KnownDigest, Options, Owner, Permissions, Sharing, Times};
 pub use plan::Plan;
 pub use progress::Progress;

@@ -184,6 +184,11 @@ impl<S: ReadAt> Image<S> {
         &self.volume
     }
 
+    /// The path that the image was opened by.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Which names are read.
     #[must_use]
     pub fn view(&self) -> View {

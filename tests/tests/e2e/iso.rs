@@ -1,6 +1,7 @@
 //! Images against the tools that read and write them.
 
 mod peers;
+mod system;
 mod tree;
 
 use std::fs;

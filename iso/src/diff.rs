@@ -1,0 +1,139 @@
+//! What changed between two images.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use crate::image::{Entry, Image, Kind, ReadAt};
+use crate::{Progress, Result};
+
+/// Bytes that are compared at a time.
+const CHUNK: usize = 1 << 18;
+
+/// A path that is not the same in two images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The path from the root.
+    pub path: String,
+    /// What is there in the first image, if anything.
+    pub before: Option<State>,
+    /// What is there in the second image, if anything.
+    pub after: Option<State>,
+}
+
+/// What there is to say of an entry beyond its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// What it is, a link with its target.
+    pub kind: Kind,
+    /// Permission bits.
+    pub permissions: u32,
+    /// The size of a file's content in bytes, 0 for the rest.
+    pub size: u64,
+    /// SHA-256 of a file's content.
+    pub sha256: Option<[u8; 32]>,
+}
+
+/// The paths that differ between two images, in order: added, removed, or with another kind, permissions, content or
+/// target. Owners, times and places do not count. Both images' contents are read; their bytes are told to `progress`.
+pub fn diff<A: ReadAt, B: ReadAt>(
+    before: &Image<A>,
+    after: &Image<B>,
+    progress: &dyn Progress,
+) -> Result<Vec<Difference>> {
+    let mut paths: BTreeMap<String, (Option<Entry>, Option<Entry>)> = BTreeMap::new();
+    for (path, entry) in before.walk()? {
+        paths.entry(path).or_default().0.get_or_insert(entry);
+    }
+    for (path, entry) in after.walk()? {
+        paths.entry(path).or_default().1.get_or_insert(entry);
+    }
+    let mut out = Vec::new();
+    for (path, (old, new)) in paths {
+        let old = old.map(|entry| state(before, &entry, progress)).transpose()?;
+        let new = new.map(|entry| state(after, &entry, progress)).transpose()?;
+        if old != new {
+            out.push(Difference { path, before: old, after: new });
+        }
+    }
+    Ok(out)
+}
+
+fn state<S: ReadAt>(image: &Image<S>, entry: &Entry, progress: &dyn Progress) -> Result<State> {
+    let is_file = entry.kind == Kind::File;
+    Ok(State {
+        kind: entry.kind.clone(),
+        permissions: entry.mode & 0o7_777,
+        size: if is_file { entry.size } else { 0 },
+        sha256: if is_file { Some(sha256(image, entry, progress)?) } else { None },
+    })
+}
+
+fn sha256<S: ReadAt>(image: &Image<S>, file: &Entry, progress: &dyn Progress) -> Result<[u8; 32]> {
+    let mut sha256 = Sha256::new();
+    let (mut buffer, mut position) = (vec![0; CHUNK], 0);
+    loop {
+        let length = image.read_at(file, position, &mut buffer)?;
+        if length == 0 {
+            return Ok(sha256.finalize().into());
+        }
+        sha256.update(buffer.get(..length).unwrap_or_default());
+        position += length as u64;
+        progress.advance(length as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+
+    use super::*;
+    use crate::{Options, Plan};
+
+    fn image(prepare: impl Fn(&Path)) -> (tempfile::TempDir, Image) {
+        let scratch = tempfile::tempdir().unwrap();
+        let (root, output) = (scratch.path().join("tree"), scratch.path().join("a.iso"));
+        fs::create_dir_all(root.join("folder")).unwrap();
+        for (name, content) in [("same", "same"), ("folder/changed", "before"), ("removed", "gone")] {
+            fs::write(root.join(name), content).unwrap();
+        }
+        symlink("same", root.join("link")).unwrap();
+        prepare(&root);
+        Plan::from_dir(&root, &Options::default()).unwrap().write_file(&output, &()).unwrap();
+        (scratch, Image::open(&output).unwrap())
+    }
+
+    #[test]
+    fn differences_are_told_by_path() {
+        let (_one, before) = image(|_| {});
+        assert_eq!(diff(&before, &before, &()).unwrap(), []);
+        let (_two, after) = image(|root| {
+            fs::write(root.join("folder/changed"), "after!").unwrap();
+            fs::write(root.join("added"), "new").unwrap();
+            fs::remove_file(root.join("removed")).unwrap();
+            fs::remove_file(root.join("link")).unwrap();
+            symlink("added", root.join("link")).unwrap();
+        });
+        let found = diff(&before, &after, &()).unwrap();
+        let told: Vec<(&str, Option<u64>, Option<u64>)> = found
+            .iter()
+            .map(|found| {
+                let size = |state: &Option<State>| state.as_ref().map(|state| state.size);
+                (found.path.as_str(), size(&found.before), size(&found.after))
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("added", None, Some(3)),
+                ("folder/changed", Some(6), Some(6)),
+                ("link", Some(0), Some(0)),
+                ("removed", Some(4), None),
+            ]
+        );
+        assert_eq!(found[1].after.as_ref().unwrap().sha256, Some(Sha256::digest("after!").into()));
+        assert_eq!(found[2].after.as_ref().unwrap().kind, Kind::Symlink("added".to_owned()));
+    }
+}
