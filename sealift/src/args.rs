@@ -69,7 +69,7 @@ pub(crate) enum Command {
     /// Image registries and package repositories: serve, index, configure nginx
     #[command(subcommand)]
     Registry(registry::Command),
-    /// Archives: verify, look inside
+    /// Archives: verify, look inside, import on the bootstrap node
     #[command(subcommand)]
     Archive(archive::Command),
 }

@@ -1,4 +1,4 @@
-//! `sealift archive`: is it whole, and what is in it.
+//! `sealift archive`: is it whole, what is in it, and which are this node's.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use archive::inspect::Inspection;
 use archive::verify::{ImplantedMd5, Options, Report, Work};
 use clap::Subcommand;
 
+use crate::commands::node;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Form, size};
 use crate::progress::Bar;
@@ -29,6 +30,14 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t)]
         output: Form,
     },
+    /// Make archives those of this node: verify, mount where the kernel can, add to the configuration
+    #[command(after_help = "Example:\n  sealift archive import metalk8s-2.11.0.iso --dry-run\n\n\
+                            A killed import is finished by running it again; one that fails leaves what was there.")]
+    Import(node::ImportArguments),
+    /// List the archives of this node
+    Get(node::GetArguments),
+    /// Take an archive off this node; the archive itself stays
+    Delete(node::DeleteArguments),
     /// Show what is in an archive: its images with digests, its packages, their sizes
     #[command(
         after_help = "Example:\n  sealift archive inspect metalk8s.iso --output json | jq -r '.images[].digest'"
@@ -46,6 +55,9 @@ pub(crate) fn run(command: Command) -> Outcome {
     match command {
         Command::Verify { archive, jobs, output } => verify(&archive, jobs, output),
         Command::Inspect { archive, output } => inspect(&archive, output),
+        Command::Import(arguments) => node::import(&arguments),
+        Command::Get(arguments) => node::get(&arguments),
+        Command::Delete(arguments) => node::delete(&arguments),
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod archive;
 pub(crate) mod image;
 pub(crate) mod iso;
 pub(crate) mod lock;
+pub(crate) mod node;
 pub(crate) mod package;
 pub(crate) mod registry;
 pub(crate) mod run;

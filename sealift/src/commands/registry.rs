@@ -3,10 +3,13 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use runtime::serve::{Access, Config, Error as ServeError, Event, Log, Server, Tls};
+use runtime::archives::{configured, follow};
+use runtime::serve::{Access, Config, Error as ServeError, Event, Handle, Log, Server, Tls};
 
+use crate::commands::node::Places;
 use crate::failure::{Failure, Outcome};
 use crate::output;
 
@@ -50,11 +53,17 @@ pub(crate) enum Command {
     Serve(Serve),
 }
 
+/// How often the node's configuration is looked at.
+const FOLLOW_INTERVAL: Duration = Duration::from_secs(2);
+
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// ISO files, the folders they are mounted at, or folders of images
-    #[arg(required = true)]
+    #[arg(required_unless_present = "configured")]
     archives: Vec<PathBuf>,
+    /// Serve the archives that this node's configuration lists, and follow it
+    #[arg(long, conflicts_with = "archives")]
+    configured: bool,
     /// The address to listen on (repeatable)
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     listen: Vec<SocketAddr>,
@@ -76,6 +85,8 @@ pub(crate) struct Serve {
     /// Do not check all content in the background; it is still checked when it is first asked for
     #[arg(long)]
     no_background_check: bool,
+    #[command(flatten)]
+    places: Places,
 }
 
 /// The forms of the access log.
@@ -127,10 +138,16 @@ fn serve(serve: Serve) -> Outcome {
         ))
         .remedy("give --tls-certificate and --tls-key, or say --plain-http"));
     }
+    let paths = serve.configured.then(|| serve.places.paths());
+    let archives = match &paths {
+        Some(paths) => configured(paths).map_err(Failure::usage_by)?,
+        None => serve.archives,
+    };
     let scheme = if tls.is_some() { "https" } else { "http" };
     let config = Config {
         listen: serve.listen,
-        archives: serve.archives,
+        archives: archives.clone(),
+        leave_out_unreadable: serve.configured,
         tls,
         check_in_background: !serve.no_background_check,
         log: Arc::new(Lines { access: serve.access_log == AccessLog::Json }),
@@ -140,6 +157,10 @@ fn serve(serve: Serve) -> Outcome {
     // Sockets are registered with the runtime they are bound in.
     let _inside = runtime.enter();
     let server = Server::bind(config).map_err(unbound)?;
+    match paths {
+        Some(paths) => drop(runtime.spawn(follow(paths, server.handle(), FOLLOW_INTERVAL))),
+        None => drop(runtime.spawn(reload(server.handle(), archives))),
+    }
     for address in server.local_addrs() {
         output::print(&format!("listening on {scheme}://{address}\n"))?;
     }
@@ -154,6 +175,20 @@ fn unbound(error: ServeError) -> Failure {
         failure.remedy("choose another port with --listen, or stop what listens there")
     } else {
         failure
+    }
+}
+
+/// SIGHUP: the archives and certificates are read anew; requests go on meanwhile.
+async fn reload(server: Handle, archives: Vec<PathBuf>) {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    while hangup.recv().await.is_some() {
+        let (server, archives) = (server.clone(), archives.clone());
+        let reloaded = tokio::task::spawn_blocking(move || server.reload(&archives)).await;
+        if let Ok(Err(error)) = reloaded {
+            output::warn(&format!("not reloaded, what was served is served still: {error}"));
+        }
     }
 }
 
