@@ -14,7 +14,7 @@ use super::tag::Tag;
 
 /// Entries of a header; `rpm` itself refuses more.
 const MAX_ENTRIES: u32 = 0xffff;
-/// Bytes of a header's data. The largest of a distribution's packages (debugging symbols) stay below 32 MiB.
+/// Bytes of a header's data: room for half a million files. `rpm` itself goes up to 256 MiB.
 const MAX_DATA: u32 = 64 << 20;
 
 const LEAD: [u8; 4] = [0xed, 0xab, 0xee, 0xdb];

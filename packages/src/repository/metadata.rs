@@ -11,8 +11,11 @@ use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
 use super::header::{Fault, Header, Headers, Strings, text};
 use super::tag::{self, Tag};
 
-/// Files of one package; a distribution's largest have a fifth of it.
+/// Files of one package.
 const MAX_FILES: usize = 1_000_000;
+/// Bytes of a path (Linux's `PATH_MAX`). Each file names its folder by a number, so that a small header could
+/// otherwise stand for endless metadata.
+const MAX_PATH: usize = 4096;
 /// Dependencies of one kind of one package.
 const MAX_DEPENDENCIES: usize = 250_000;
 /// Entries of the changelog that are kept, the newest ones, as createrepo_c does by default.
@@ -260,6 +263,11 @@ impl<'a> Package<'a> {
             let folder = folders.get(index as usize).ok_or_else(|| {
                 Fault::new("DIRINDEXES", format!("a number below {}", folders.len()), index.to_string())
             })?;
+            let length = folder.len() + name.len();
+            if length > MAX_PATH {
+                let expected = format!("paths of {MAX_PATH} bytes at most");
+                return Err(Fault::new("BASENAMES", expected, length.to_string()));
+            }
             let path = match (text(folder), text(name)) {
                 (folder, name) if folder.is_empty() => name,
                 (folder, name) => Cow::Owned(format!("{folder}{name}")),

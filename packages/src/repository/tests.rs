@@ -244,6 +244,26 @@ fn a_header_that_lies_is_refused_at_the_lie() {
 }
 
 #[test]
+fn a_folder_of_many_files_cannot_stand_for_endless_metadata() {
+    let (folder, files) = (5000, 1000);
+    let data = [b"a\0".as_slice(), &vec![b'/'; folder], b"\0", &vec![0; 4 * files]].concat();
+    let zeros = folder as u32 + 3;
+    let files = files as u32;
+    let index = [
+        [1000, 6, 0, 1],
+        [1001, 6, 0, 1],
+        [1002, 6, 0, 1],
+        [1117, 8, zeros, files],
+        [1118, 8, 2, 1],
+        [1116, 4, zeros, files],
+        [1030, 3, zeros, files],
+        [1037, 4, zeros, files],
+    ];
+    let error = entries(&file(&header(&index, &data))).unwrap_err();
+    assert_eq!(error, "BASENAMES: expected paths of 4096 bytes at most, found 5000");
+}
+
+#[test]
 fn prose_is_made_expressible() {
     let identity = [[1000, 6, 0, 1], [1001, 6, 0, 1], [1002, 6, 0, 1], [1022, 6, 0, 1]];
     let text =
