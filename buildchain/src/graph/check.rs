@@ -1,9 +1,10 @@
 //! Building the graph: every mistake is found here, before anything runs.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::in_parallel;
 use super::lookalike;
 use super::model::{Graph, Node, TaskId, id_of};
 use super::paths;
@@ -108,7 +109,7 @@ pub enum GraphError {
 
 /// The outputs of all tasks, to be asked which of them an input is made of.
 struct Makers {
-    exact: HashMap<PathBuf, TaskId>,
+    exact: HashMap<OsString, TaskId>,
     /// Sorted by [`paths::order`]: what lies below a folder stands in one run.
     sorted: Vec<(PathBuf, TaskId, bool)>,
     any_folder: bool,
@@ -157,7 +158,7 @@ fn normalise(root: &Path, task: &mut Task) {
     task.inputs.iter_mut().for_each(|input| input.normalise(root));
     for output in &mut task.outputs {
         match output {
-            Output::File(path) | Output::Folder(path) => *path = paths::normal(root, path),
+            Output::File(path) | Output::Folder(path) => paths::normalise(root, path),
         }
     }
     if let Some(subject) = root.to_str().and_then(|root| task.title.subject.strip_prefix(root)) {
@@ -198,7 +199,7 @@ fn makers(build_root: &Path, tasks: &[Task], errors: &mut Vec<GraphError>) -> Ma
                 errors.push(GraphError::Forbidden { task: task.name.clone(), path: path.clone() });
             }
             sorted.push((path.clone(), id_of(index), is_folder));
-            exact.insert(path.clone(), id_of(index));
+            exact.insert(path.clone().into_os_string(), id_of(index));
         }
     }
     sorted.sort_by(|a, b| paths::order(&a.0, &b.0).then(a.1.cmp(&b.1)));
@@ -223,9 +224,9 @@ impl Makers {
     /// The task that makes `path` or a folder it lies in.
     fn of(&self, path: &Path) -> Option<TaskId> {
         if self.any_folder {
-            paths::upwards(path).find_map(|path| self.exact.get(path).copied())
+            paths::upwards(path).find_map(|path| self.exact.get(path.as_os_str()).copied())
         } else {
-            self.exact.get(path).copied()
+            self.exact.get(path.as_os_str()).copied()
         }
     }
 
@@ -315,9 +316,10 @@ fn missing(root: &Path, nodes: &[Node], makers: &Makers, errors: &mut Vec<GraphE
             Input::Glob { .. } | Input::Value { .. } => None,
         })
         .collect();
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let there = in_parallel(&wanted, threads, |(_, path)| root.join(path).exists());
-    for ((task, path), _) in wanted.into_iter().zip(there).filter(|(_, there)| !there) {
+    let sure = listed(root, wanted.iter().map(|(_, path)| *path));
+    for (task, path) in
+        wanted.into_iter().filter(|(_, path)| !sure.contains(path.as_os_str()) && !root.join(path).exists())
+    {
         let made = makers.sorted.iter().filter_map(|(path, ..)| path.to_str());
         errors.push(GraphError::MissingInput {
             task: task.name.clone(),
@@ -325,6 +327,26 @@ fn missing(root: &Path, nodes: &[Node], makers: &Makers, errors: &mut Vec<GraphE
             meant: lookalike::of(&path.to_string_lossy(), made),
         });
     }
+}
+
+/// Of `paths` those that are there for sure. To list a folder once costs a tenth of asking for each of its files; folders of which few
+/// files are wanted are not listed.
+fn listed<'a>(root: &Path, paths: impl Iterator<Item = &'a Path>) -> HashSet<OsString> {
+    const MANY: usize = 64;
+    let mut wanted: HashMap<&OsStr, usize> = HashMap::new();
+    for path in paths {
+        *wanted.entry(path.parent().unwrap_or(path).as_os_str()).or_default() += 1;
+    }
+    let mut sure = HashSet::new();
+    for (folder, count) in wanted.into_iter().filter(|(_, count)| *count >= MANY) {
+        // A link may lead nowhere.
+        let there = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| !kind.is_symlink());
+        let entries = fs::read_dir(root.join(folder)).into_iter().flatten().flatten().take(8 * count);
+        sure.extend(
+            entries.filter(there).map(|entry| Path::new(folder).join(entry.file_name()).into_os_string()),
+        );
+    }
+    sure
 }
 
 /// One cycle, if there is any: the names along it, the first again at the end.

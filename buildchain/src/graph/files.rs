@@ -119,6 +119,9 @@ pub(super) struct Files {
     root: OwnedFd,
     /// Whose times are the clock of the file system; without it every file is racy.
     probe: Option<File>,
+    /// What was remembered when the run began.
+    before: HashMap<Inode, Known>,
+    /// What is remembered for good since then.
     known: RwLock<HashMap<Inode, Known>>,
     /// What was seen of racy files: good for this run only.
     fresh: RwLock<HashMap<Inode, Known>>,
@@ -143,7 +146,7 @@ impl Files {
     pub(super) fn new(
         root: &Path,
         probe: Option<File>,
-        known: HashMap<Inode, Known>,
+        before: HashMap<Inode, Known>,
         threads: usize,
     ) -> Result<Self, LookError> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -152,7 +155,8 @@ impl Files {
         Ok(Self {
             root: opened,
             probe,
-            known: RwLock::new(known),
+            before,
+            known: RwLock::default(),
             fresh: RwLock::default(),
             young: Mutex::default(),
             learnt: Mutex::default(),
@@ -176,7 +180,7 @@ impl Files {
     fn look_with(&self, path: &Path, flags: AtFlags) -> Result<Option<Seen>, LookError> {
         match self.stat(path, flags)? {
             None => Ok(None),
-            Some(stat) => self.seen(path, &stat).map(Some),
+            Some(stat) => self.seen(path, &stat, None).map(Some),
         }
     }
 
@@ -188,10 +192,13 @@ impl Files {
         }
     }
 
-    fn seen(&self, path: &Path, stat: &Stat) -> Result<Seen, LookError> {
+    /// What `stat` describes; `content` is its digest, if that is known already.
+    fn seen(&self, path: &Path, stat: &Stat, content: Option<Digest>) -> Result<Seen, LookError> {
         let mode = u16::try_from(stat.st_mode & 0o7777).unwrap_or(0);
         let (kind, digest) = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => (Kind::File, self.content(path, Identity::of(stat))?),
+            FileType::RegularFile => {
+                (Kind::File, content.map_or_else(|| self.content(path, Identity::of(stat)), Ok)?)
+            }
             FileType::Symlink => {
                 let target = rustix::fs::readlinkat(&self.root, path, Vec::new())
                     .map_err(|error| LookError::io("read the link", path, error))?;
@@ -233,11 +240,8 @@ impl Files {
     /// As [`Files::teach`], of a file whose content was just looked at and that nobody else has any business with.
     pub(super) fn vouch(&self, path: &Path, digest: Digest) -> Result<(), LookError> {
         let identity = self.regular(path)?;
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let remembered =
-            known.get(&(identity.dev, identity.ino)).is_some_and(|known| known.identity == identity);
-        drop(known);
-        if remembered { Ok(()) } else { self.teach(path, digest) }
+        let for_good = find(&self.before, &identity).or_else(|| find_in(&self.known, &identity));
+        if for_good.is_some() { Ok(()) } else { self.teach(path, digest) }
     }
 
     /// Remembers for good what was taught of files too young for that, once they are old enough. Nobody but their makers, who are done,
@@ -270,11 +274,7 @@ impl Files {
 
     /// The digest remembered for what `now` describes.
     fn remembered(&self, now: &Identity) -> Option<Digest> {
-        let inode = (now.dev, now.ino);
-        [&self.known, &self.fresh].into_iter().find_map(|map| {
-            let map = map.read().unwrap_or_else(PoisonError::into_inner);
-            map.get(&inode).filter(|known| known.identity == *now).map(|known| known.digest)
-        })
+        find(&self.before, now).or_else(|| find_in(&self.known, now)).or_else(|| find_in(&self.fresh, now))
     }
 
     /// Remembers for good what is older than `now`, and for this run what is not. Says whether for good.
@@ -294,7 +294,9 @@ impl Files {
 
     /// All that is remembered for good.
     pub(super) fn into_known(self) -> HashMap<Inode, Known> {
-        self.known.into_inner().unwrap_or_else(PoisonError::into_inner)
+        let mut all = self.before;
+        all.extend(self.known.into_inner().unwrap_or_else(PoisonError::into_inner));
+        all
     }
 
     /// What was learnt since the last call.
@@ -362,39 +364,37 @@ impl Files {
     /// Looks at many paths, reading those that must be read with several threads. Results in the order of the paths.
     pub(super) fn look_all(&self, paths: &[&Path], follow: bool) -> Vec<Result<Option<Seen>, LookError>> {
         let flags = if follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
-        let stats = in_parallel(paths, self.threads, |path| self.stat(path, flags));
-        let unread: u64 =
-            if paths.len() > 1 { stats.iter().filter_map(|stat| self.unread(stat)).sum() } else { 0 };
-        let finish = |(path, stat): (&&Path, Result<Option<Stat>, LookError>)| match stat? {
-            None => Ok(None),
-            Some(stat) => self.seen(path, &stat).map(Some),
-        };
-        if unread >= WORTH_THREADS && self.threads > 1 {
+        let stats = in_parallel(paths, self.threads, |path| {
+            let stat = self.stat(path, flags)?;
+            Ok(stat.map(|stat| {
+                let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+                let content = if is_file { self.remembered(&Identity::of(&stat)) } else { None };
+                Found { unread: is_file && content.is_none(), stat, content }
+            }))
+        });
+        let unread =
+            stats.iter().filter_map(|found| found.as_ref().ok()?.as_ref()).filter(|found| found.unread);
+        // The opening of a file counts like a page.
+        let bytes: u64 = unread.map(|found| Identity::of(&found.stat).size.max(4096)).sum();
+        if bytes >= WORTH_THREADS && self.threads > 1 && paths.len() > 1 {
             self.warm(paths, &stats);
         }
+        let finish = |(path, found): (&&Path, Result<Option<Found>, LookError>)| match found? {
+            None => Ok(None),
+            Some(found) => self.seen(path, &found.stat, found.content).map(Some),
+        };
         paths.iter().zip(stats).map(finish).collect()
     }
 
-    /// How much there is to be read of a file, if anything; the opening counts like a page.
-    fn unread(&self, stat: &Result<Option<Stat>, LookError>) -> Option<u64> {
-        let stat = stat.as_ref().ok()?.as_ref()?;
-        let identity = Identity::of(stat);
-        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-        (is_file && self.remembered(&identity).is_none()).then_some(identity.size.max(4096))
-    }
-
     /// Reads all regular files nobody knows yet, largest first, with all threads. Errors are met again by who looks next.
-    fn warm(&self, paths: &[&Path], stats: &[Result<Option<Stat>, LookError>]) {
+    fn warm(&self, paths: &[&Path], stats: &[Result<Option<Found>, LookError>]) {
         let mut work: Vec<(&Path, Identity)> = paths
             .iter()
             .zip(stats)
-            .filter_map(|(path, stat)| match stat {
-                Ok(Some(stat)) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
-                    Some((*path, Identity::of(stat)))
-                }
+            .filter_map(|(path, found)| match found {
+                Ok(Some(found)) if found.unread => Some((*path, Identity::of(&found.stat))),
                 _ => None,
             })
-            .filter(|(_, identity)| self.remembered(identity).is_none())
             .collect();
         work.sort_by_key(|(_, identity)| std::cmp::Reverse(identity.size));
         let next = AtomicUsize::new(0);
@@ -408,6 +408,23 @@ impl Files {
             }
         });
     }
+}
+
+/// What was found at a path.
+struct Found {
+    stat: Stat,
+    /// The digest of its content, if it is a file whose content is known.
+    content: Option<Digest>,
+    /// It is a file whose content is not known.
+    unread: bool,
+}
+
+fn find(map: &HashMap<Inode, Known>, now: &Identity) -> Option<Digest> {
+    map.get(&(now.dev, now.ino)).filter(|known| known.identity == *now).map(|known| known.digest)
+}
+
+fn find_in(map: &RwLock<HashMap<Inode, Known>>, now: &Identity) -> Option<Digest> {
+    find(&map.read().unwrap_or_else(PoisonError::into_inner), now)
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::digest::Digest;
 use super::files::{Identity, Known};
@@ -19,15 +21,38 @@ use super::manifest::{Bytes, put_text};
 pub(super) const MAGIC: &[u8] = b"sealift state 2\n";
 
 /// What is remembered of a successful run of a task.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Record {
     pub(super) key: Digest,
     /// The manifest the key is the digest of.
-    pub(super) manifest: Box<[u8]>,
+    pub(super) manifest: Slice,
     /// What the outputs were afterwards, as a list of items.
-    pub(super) outputs: Box<[u8]>,
+    pub(super) outputs: Slice,
     /// How long the action took.
     pub(super) millis: u64,
+}
+
+/// A part of a journal's bytes, which are read once and never copied.
+#[derive(Clone, Debug)]
+pub(super) struct Slice {
+    whole: Arc<Vec<u8>>,
+    range: Range<usize>,
+}
+
+impl Slice {
+    /// `part`, which is a part of `whole`.
+    pub(super) fn of(whole: &Arc<Vec<u8>>, part: &[u8]) -> Self {
+        let start = part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr());
+        Self { whole: Arc::clone(whole), range: start..start.wrapping_add(part.len()) }
+    }
+}
+
+impl Deref for Slice {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.whole.get(self.range.clone()).unwrap_or_default()
+    }
 }
 
 /// One entry of the journal.

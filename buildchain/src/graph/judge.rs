@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::digest::Digest;
 use super::files::Files;
-use super::journal::Record;
+use super::journal::{Record, Slice};
 use super::manifest::differences;
 use super::model::{Graph, Node};
 use super::reason::{Change, Reason};
@@ -17,7 +17,7 @@ pub(super) struct Evidence<'a> {
     pub(super) graph: &'a Graph,
     pub(super) files: &'a Files,
     pub(super) records: &'a HashMap<String, Record>,
-    pub(super) listings: &'a HashMap<Digest, Box<[u8]>>,
+    pub(super) listings: &'a HashMap<Digest, Slice>,
 }
 
 /// The judgement on a task.

@@ -1,6 +1,7 @@
 //! The graph: tasks checked as a whole, with the edges their paths and names make.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::check::{self, GraphError};
@@ -26,7 +27,7 @@ pub struct Graph {
     pub(super) nodes: Vec<Node>,
     pub(super) names: HashMap<String, TaskId>,
     /// The task that makes a path.
-    pub(super) makers: HashMap<PathBuf, TaskId>,
+    pub(super) makers: HashMap<OsString, TaskId>,
     pub(super) pools: Vec<Pool>,
 }
 
@@ -105,7 +106,7 @@ impl Graph {
     #[must_use]
     pub fn maker(&self, path: &Path) -> Option<TaskId> {
         let path = paths::normal(&self.root, path);
-        paths::upwards(&path).find_map(|path| self.makers.get(path).copied())
+        paths::upwards(&path).find_map(|path| self.makers.get(path.as_os_str()).copied())
     }
 
     /// What a task needs, directly or not.

@@ -24,6 +24,13 @@ pub(super) fn normal(root: &Path, path: &Path) -> PathBuf {
     clean.strip_prefix(root).map(Path::to_owned).unwrap_or(clean)
 }
 
+/// Makes `path` [`normal`].
+pub(super) fn normalise(root: &Path, path: &mut PathBuf) {
+    if !is_normal(path) {
+        *path = normal(root, path);
+    }
+}
+
 /// Relative and already as [`normal`] makes it.
 fn is_normal(path: &Path) -> bool {
     let bytes = path.as_os_str().as_bytes();

@@ -194,11 +194,7 @@ fn run_cone(
     if let (Some(journal), false) = (&mut state.journal, frames.is_empty()) {
         journal.append(&frames)?;
     }
-    for bytes in &recorded.frames {
-        for entry in journal::entries(bytes, &mut 0) {
-            state.apply(&entry);
-        }
-    }
+    recorded.frames.into_iter().for_each(|frames| state.apply_frames(frames));
     state.compact()?;
     if let (Some(cache), true) = (&options.cache, cached) {
         cache.sweep_to_limit()?;

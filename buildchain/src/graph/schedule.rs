@@ -55,7 +55,7 @@ struct Queue {
 }
 
 /// So many tasks at most are checked in one go: enough to make taking a lock cheap, few enough to keep all workers busy.
-const BATCH: usize = 32;
+const BATCH: usize = 256;
 
 impl<'a> Schedule<'a> {
     /// The schedule of the tasks of `cone`, needs of which that are not in it count as done.

@@ -5,13 +5,14 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use super::digest::Digest;
 use super::files::Known;
-use super::journal::{self, Entry, MAGIC, Record};
+use super::journal::{self, Entry, MAGIC, Record, Slice};
 use super::manifest::{Value, items};
 
 /// The state cannot be opened or written.
@@ -47,7 +48,7 @@ pub struct State {
     pub(super) path: PathBuf,
     pub(super) tasks: HashMap<String, Record>,
     pub(super) ignored: BTreeSet<String>,
-    pub(super) listings: HashMap<Digest, Box<[u8]>>,
+    pub(super) listings: HashMap<Digest, Slice>,
     pub(super) known: HashMap<(u64, u64), Known>,
     pub(super) journal: Option<Journal>,
     dropped: u64,
@@ -89,8 +90,9 @@ impl State {
             .map_err(|error| failed("open", error))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|error| failed("read", error))?;
-        let mut state = Self::parse(path, &bytes);
-        let whole = bytes.len() as u64 - state.dropped;
+        let length = bytes.len() as u64;
+        let mut state = Self::parse(path, bytes);
+        let whole = length - state.dropped;
         if whole == 0 {
             file = journal::replace(path, &[]).map_err(|error| failed("create", error))?;
         } else if state.dropped > 0 {
@@ -132,8 +134,8 @@ impl State {
     /// [`StateError::Io`] if it is there and cannot be read.
     pub fn read(path: &Path) -> Result<Self, StateError> {
         match fs::read(path) {
-            Ok(bytes) => Ok(Self::parse(path, &bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::parse(path, &[])),
+            Ok(bytes) => Ok(Self::parse(path, bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::parse(path, Vec::new())),
             Err(source) => Err(StateError::Io { operation: "read", path: path.to_owned(), source }),
         }
     }
@@ -168,7 +170,7 @@ impl State {
         Ok(())
     }
 
-    fn parse(path: &Path, bytes: &[u8]) -> Self {
+    fn parse(path: &Path, bytes: Vec<u8>) -> Self {
         let mut state = Self {
             path: path.to_owned(),
             tasks: HashMap::new(),
@@ -178,20 +180,33 @@ impl State {
             journal: None,
             dropped: bytes.len() as u64,
         };
+        let bytes = Arc::new(bytes);
         if let Some(frames) = bytes.strip_prefix(MAGIC) {
-            let mut whole = 0;
-            for entry in journal::entries(frames, &mut whole) {
-                state.apply(&entry);
-            }
-            state.dropped = (frames.len() - whole) as u64;
+            state.dropped = (frames.len() - state.apply_all(&bytes, frames)) as u64;
         }
         state
     }
 
-    pub(super) fn apply(&mut self, entry: &Entry<'_>) {
+    /// Applies the entries of frames somebody has written.
+    pub(super) fn apply_frames(&mut self, frames: Vec<u8>) {
+        let frames = Arc::new(frames);
+        self.apply_all(&frames, &frames);
+    }
+
+    /// Applies the entries of `frames`, which is a part of `bytes`. How many bytes of it were whole.
+    fn apply_all(&mut self, bytes: &Arc<Vec<u8>>, frames: &[u8]) -> usize {
+        let mut whole = 0;
+        for entry in journal::entries(frames, &mut whole) {
+            self.apply(bytes, &entry);
+        }
+        whole
+    }
+
+    fn apply(&mut self, bytes: &Arc<Vec<u8>>, entry: &Entry<'_>) {
         match *entry {
             Entry::Task { name, key, manifest, outputs, millis } => {
-                let record = Record { key, manifest: manifest.into(), outputs: outputs.into(), millis };
+                let (manifest, outputs) = (Slice::of(bytes, manifest), Slice::of(bytes, outputs));
+                let record = Record { key, manifest, outputs, millis };
                 match self.tasks.get_mut(name) {
                     Some(place) => *place = record,
                     None => drop(self.tasks.insert(name.to_owned(), record)),
@@ -202,7 +217,9 @@ impl State {
                 self.ignored.remove(name);
             }
             Entry::Ignore { name } => drop(self.ignored.insert(name.to_owned())),
-            Entry::Listing { digest, bytes } => drop(self.listings.insert(digest, bytes.into())),
+            Entry::Listing { digest, bytes: listing } => {
+                self.listings.insert(digest, Slice::of(bytes, listing));
+            }
             Entry::Known(packed) => {
                 for known in journal::known(packed) {
                     self.known.insert((known.identity.dev, known.identity.ino), known);
@@ -220,9 +237,7 @@ impl State {
         if let Some(journal) = &mut self.journal {
             journal.append(&bytes)?;
         }
-        for entry in entries {
-            self.apply(entry);
-        }
+        self.apply_frames(bytes);
         Ok(())
     }
 

@@ -170,7 +170,7 @@ impl Input {
     pub(super) fn normalise(&mut self, root: &Path) {
         match self {
             Self::File(path) | Self::Folder { path, .. } | Self::Glob { root: path, .. } => {
-                *path = paths::normal(root, path);
+                paths::normalise(root, path);
             }
             Self::Value { .. } => {}
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::journal;
 use super::judge::{Dirty, Evidence, Judgement};
@@ -16,6 +16,9 @@ use super::report::{Event, Reporter, Stream, TaskReport, Verdict};
 use super::run::{Outcome, RunOptions};
 use super::schedule::{Job, Schedule, Status};
 use super::state::{Journal, StateError};
+
+/// How long what was found of tasks that need not run is kept back, to be told in one go.
+const SOON: Duration = Duration::from_millis(2);
 
 /// What all threads of a run share.
 pub(super) struct Shared<'a> {
@@ -105,8 +108,12 @@ impl Shared<'_> {
     /// Checks a batch of tasks; those that must run are queued, and what was found of them is kept for later.
     fn check(&self, batch: &[TaskId], tell: &Sender<Told>) {
         let mut reports = Vec::with_capacity(batch.len());
-        let mut queued = Vec::new();
+        let mut told = Instant::now();
         for &id in batch {
+            if told.elapsed() > SOON {
+                self.done(std::mem::take(&mut reports), tell);
+                told = Instant::now();
+            }
             let node = self.graph.node(id);
             if self.ignored.contains(&node.task.name) {
                 reports.push((id, TaskReport::of(Verdict::Ignored)));
@@ -120,19 +127,14 @@ impl Shared<'_> {
                 }
                 Ok(Judgement::MustRun(found)) => {
                     lock(&self.dirty).insert(id, found);
-                    queued.push(id);
+                    lock(&self.schedule).set(id, Status::Queued);
+                    self.wake.notify_one();
                 }
                 Err(error) => {
                     let mut report = TaskReport::of(Verdict::Broken);
                     report.error = Some(super::task::chain(&error));
                     reports.push((id, report));
                 }
-            }
-        }
-        if !queued.is_empty() {
-            let mut schedule = lock(&self.schedule);
-            for id in queued {
-                schedule.set(id, Status::Queued);
             }
         }
         self.done(reports, tell);
