@@ -188,6 +188,12 @@ impl Tree {
     ///
     /// [`Error::NotFound`], [`Error::Kind`], [`Error::Path`]; what reading folders gives.
     pub fn locate(&self, path: &str) -> Result<Location> {
+        check_path(path)?;
+        if let Self::Folder(folder) = self
+            && let Some(location) = folder.locate_at_once(path)
+        {
+            return Ok(location);
+        }
         let path = self.resolved(path)?;
         match self {
             Self::Folder(folder) => folder.locate(&path),

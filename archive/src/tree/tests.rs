@@ -77,6 +77,19 @@ fn reads_what_is_there() {
 }
 
 #[test]
+fn opening_at_once_leads_nowhere_else() {
+    let folder = sample();
+    let Tree::Folder(tree) = Tree::open(folder.path()).expect("opened") else { panic!("a folder") };
+    for path in ["a/out", "absolute", "out", "round", "nothing", "a", "", "none", "out/etc/passwd"] {
+        assert!(tree.locate_at_once(path).is_none(), "{path}");
+    }
+    // Where the kernel cannot do it, all goes the other way.
+    if let Some(location) = tree.locate_at_once("inside/file") {
+        assert_eq!(location.read_all().expect("read"), b"content");
+    }
+}
+
+#[test]
 fn a_shrunk_file_is_an_error() {
     let folder = sample();
     let tree = Tree::open(folder.path()).expect("opened");
