@@ -107,47 +107,45 @@ impl Image {
     }
 }
 
-/// The images below the folder `below` of the tree: `images` in an archive, the empty path for a plain `images` folder.
+/// Hands out the images below the folder `below` of the tree, one by one, sorted by folder: `images` in an archive, the
+/// empty path for a plain `images` folder.
 ///
-/// An image that is damaged is listed with the reason; other images do not suffer.
+/// An image that is damaged is handed out with the reason; other images do not suffer.
 ///
 /// # Errors
 ///
 /// What reading folders gives.
-pub fn list(tree: &Tree, below: &str) -> Result<Vec<Image>> {
-    let mut folders: BTreeMap<String, Vec<(String, Entry)>> = BTreeMap::new();
-    for (path, entry) in tree.walk_below(below)? {
-        if let Some((folder, _)) = path.rsplit_once('/')
-            && entry.kind != Kind::Directory
-        {
-            let folder = folder.to_owned();
-            folders.entry(folder).or_default().push((path, entry));
-        }
-    }
+pub fn each(tree: &Tree, below: &str, visit: &mut dyn FnMut(Image)) -> Result<()> {
+    // The folder may be a link; the paths that come back are below where it leads.
+    let Some(below) = tree.resolve(below)? else { return Ok(()) };
     let prefix = if below.is_empty() { String::new() } else { format!("{below}/") };
-    let mut images = Vec::new();
-    for (folder, files) in folders {
+    tree.each_folder(&below, &mut |folder, files| {
         let place = folder.strip_prefix(&prefix).and_then(|place| place.rsplit_once('/'));
-        let has_manifest = files.iter().any(|(_, entry)| entry.name == layout::IMAGE_MANIFEST);
+        let has_manifest = files.iter().any(|entry| entry.name == layout::IMAGE_MANIFEST);
         if let (Some((name, tag)), true) = (place, has_manifest) {
-            let (name, tag) = (name.to_owned(), tag.to_owned());
-            images.push(read(tree, name, tag, folder, files)?);
+            visit(read(tree, name, tag, folder, files)?);
         }
-    }
+        Ok(())
+    })
+}
+
+/// The images that [`each`] hands out, all at once.
+///
+/// # Errors
+///
+/// Those of [`each`].
+pub fn list(tree: &Tree, below: &str) -> Result<Vec<Image>> {
+    let mut images = Vec::new();
+    each(tree, below, &mut |image| images.push(image))?;
     Ok(images)
 }
 
-fn read(
-    tree: &Tree,
-    name: String,
-    tag: String,
-    folder: String,
-    files: Vec<(String, Entry)>,
-) -> Result<Image> {
+fn read(tree: &Tree, name: &str, tag: &str, folder: &str, files: Vec<Entry>) -> Result<Image> {
     let mut manifest = Err("manifest.json is no file".to_owned());
     let mut children = BTreeMap::new();
     let mut blobs = HashMap::new();
-    for (path, entry) in files {
+    for entry in files {
+        let path = format!("{folder}/{}", entry.name);
         let (path, entry) = match entry.kind {
             Kind::File => (path, entry),
             // Deduplicated with links instead of hard links: the file it leads to inside the archive.
@@ -167,11 +165,12 @@ fn read(
             blobs.insert(digest, Blob { path, entry });
         }
     }
-    if !images::reference::is_repository(&name) {
+    if !images::reference::is_repository(name) {
         manifest = Err(format!("{name:?} is no name of an image"));
-    } else if !images::reference::is_tag(&tag) {
+    } else if !images::reference::is_tag(tag) {
         manifest = Err(format!("{tag:?} is no tag"));
     }
+    let (name, tag, folder) = (name.to_owned(), tag.to_owned(), folder.to_owned());
     Ok(Image { name, tag, folder, manifest, children, blobs })
 }
 

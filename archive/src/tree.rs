@@ -149,18 +149,39 @@ impl Tree {
     ///
     /// Those of [`Tree::walk`].
     pub fn walk_below(&self, path: &str) -> Result<Vec<(String, Entry)>> {
-        let Some(path) = self.resolve(path)? else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        self.each_folder(path, &mut |folder, entries| {
+            found.extend(entries.into_iter().map(|entry| (join(folder, &entry.name), entry)));
+            Ok(())
+        })?;
+        // By the parts of the path: a folder before what is in it.
+        found.sort_by(|(a, _), (b, _)| a.split('/').cmp(b.split('/')));
+        Ok(found)
+    }
+
+    /// Hands out each folder from `path` on with its path and its entries, both in order of their names; a large tree
+    /// is never in memory as a whole. Links are not followed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Tree::walk`] and of `visit`.
+    pub fn each_folder(
+        &self,
+        path: &str,
+        visit: &mut dyn FnMut(&str, Vec<Entry>) -> Result<()>,
+    ) -> Result<()> {
+        let Some(path) = self.resolve(path)? else { return Ok(()) };
         match self {
             Self::Folder(folder) => {
                 let list = |path: &str, (): &()| {
                     Ok(folder.read_dir(path)?.into_iter().map(|entry| (entry, ())).collect())
                 };
-                walk(folder.path(), path, (), list)
+                walk(folder.path(), path, (), list, visit)
             }
             Self::Iso(image) => {
                 let mut seen = std::collections::HashSet::new();
-                let Some(start) = image.find(&path)? else { return Ok(Vec::new()) };
-                walk(image.path(), path, start, |path, folder| image.list(path, folder, &mut seen))
+                let Some(start) = image.find(&path)? else { return Ok(()) };
+                walk(image.path(), path, start, |path, folder| image.list(path, folder, &mut seen), visit)
             }
         }
     }
@@ -288,38 +309,41 @@ impl Tree {
     }
 }
 
-/// Lists everything below the folder `start` at `path`; `list` gives the entries of a folder and what lists them in turn.
+/// Visits every folder from `start` at `path` on; `list` gives the entries of a folder and what lists them in turn.
 fn walk<N>(
     archive: &Path,
     path: String,
     start: N,
     mut list: impl FnMut(&str, &N) -> Result<Vec<(Entry, N)>>,
-) -> Result<Vec<(String, Entry)>> {
-    let mut found = Vec::new();
-    let mut waiting = Vec::new();
-    let mut folder = Some((path, start));
-    loop {
-        if let Some((path, node)) = folder.take() {
-            let depth = path.split('/').count();
-            if depth > DEPTH {
-                let what = format!("the depth of {path:?} in {}", archive.display());
-                return Err(Error::Limit { what, limit: DEPTH as u64, found: depth as u64 });
-            }
-            let mut entries = list(&path, &node)?;
-            entries.sort_by(|(a, _), (b, _)| b.name.cmp(&a.name));
-            waiting.extend(entries.into_iter().map(|(entry, node)| (join(&path, &entry.name), entry, node)));
-            let count = found.len() + waiting.len();
-            if count > ENTRIES {
-                let what = format!("the number of files in {}", archive.display());
-                return Err(Error::Limit { what, limit: ENTRIES as u64, found: count as u64 });
-            }
+    visit: &mut dyn FnMut(&str, Vec<Entry>) -> Result<()>,
+) -> Result<()> {
+    let mut count = 0;
+    let mut waiting = vec![(path, start)];
+    while let Some((path, node)) = waiting.pop() {
+        let depth = path.split('/').count();
+        if depth > DEPTH {
+            let what = format!("the depth of {path:?} in {}", archive.display());
+            return Err(Error::Limit { what, limit: DEPTH as u64, found: depth as u64 });
         }
-        let Some((path, entry, node)) = waiting.pop() else { return Ok(found) };
-        if entry.kind == Kind::Directory {
-            folder = Some((path.clone(), node));
+        let mut listed = list(&path, &node)?;
+        count += listed.len();
+        if count > ENTRIES {
+            let what = format!("the number of files in {}", archive.display());
+            return Err(Error::Limit { what, limit: ENTRIES as u64, found: count as u64 });
         }
-        found.push((path, entry));
+        listed.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+        let mut entries = Vec::with_capacity(listed.len());
+        let mut folders = Vec::new();
+        for (entry, node) in listed {
+            if entry.kind == Kind::Directory {
+                folders.push((join(&path, &entry.name), node));
+            }
+            entries.push(entry);
+        }
+        waiting.extend(folders.into_iter().rev());
+        visit(&path, entries)?;
     }
+    Ok(())
 }
 
 /// Checks that a path is relative, has no empty part, no `.` and no `..`, and no NUL. The empty path is the root.

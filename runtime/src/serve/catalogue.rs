@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use archive::tree::Entry;
 use archive::{Product, Tree, image, layout, product};
 use images::Digest;
 use images::manifest::{Kind, Manifest};
 
-use super::content::{Content, Place, Stamp};
+use super::content::{Content, Name, Place, Stamp};
 use super::error::Error;
 
 /// All archives, and which one a URL speaks of.
@@ -35,9 +36,8 @@ pub(super) struct Archive {
     pub(super) tree: Tree,
     /// Changes when the file or folder at `path` is replaced.
     pub(super) stamp: Stamp,
-    pub(super) repositories: BTreeMap<String, Repository>,
-    pub(super) contents: Vec<Content>,
-    by_digest: HashMap<Digest, u32>,
+    pub(super) repositories: BTreeMap<Box<str>, Repository>,
+    pub(super) contents: Box<[Content]>,
     /// Images that are not served, each with the reason.
     pub(super) problems: Vec<String>,
 }
@@ -45,12 +45,32 @@ pub(super) struct Archive {
 /// All tags of one image name.
 #[derive(Debug, Default)]
 pub(super) struct Repository {
-    /// Tags with the index of their manifest in [`Archive::contents`].
-    pub(super) tags: BTreeMap<String, u32>,
-    /// Which contents may be asked for under this name, sorted.
+    /// Tags, sorted, with the index of their manifest in [`Archive::contents`].
+    pub(super) tags: Box<[(Box<str>, u32)]>,
+    /// Which contents may be asked for under this name, as indices sorted by digest.
+    contents: Box<[u32]>,
+    /// The descriptors of manifests that refer to another one by its digest; few names have any.
+    pub(super) referrers: Option<Box<Referrers>>,
+}
+
+/// The descriptors of manifests that refer to another one, by its digest.
+pub(super) type Referrers = BTreeMap<Digest, Vec<serde_json::Value>>;
+
+/// An index in the making.
+#[derive(Default)]
+struct Builder {
+    repositories: BTreeMap<Box<str>, Collected>,
+    contents: Vec<Content>,
+    by_digest: HashMap<Digest, u32>,
+    problems: Vec<String>,
+}
+
+/// What a [`Repository`] will have.
+#[derive(Default)]
+struct Collected {
+    tags: Vec<(Box<str>, u32)>,
     contents: Vec<u32>,
-    /// The descriptors of manifests that refer to another one by its digest.
-    pub(super) referrers: BTreeMap<Digest, Vec<serde_json::Value>>,
+    referrers: Referrers,
 }
 
 impl Catalogue {
@@ -94,7 +114,7 @@ impl Catalogue {
                 archive.repositories.keys().find(|name| other.repositories.contains_key(*name))
             {
                 let (first, second) = (other.path.clone(), archive.path.clone());
-                return Err(Error::Conflict { name: name.clone(), first, second });
+                return Err(Error::Conflict { name: name.to_string(), first, second });
             }
         }
         self.bare.push(index);
@@ -126,7 +146,8 @@ impl Catalogue {
             archive.repositories.keys().map(move |name| format!("{prefix}/{name}"))
         });
         let bare = self.bare.iter().filter_map(|index| self.archives.get(*index));
-        let mut names: Vec<String> = bare.flat_map(|archive| archive.repositories.keys().cloned()).collect();
+        let mut names: Vec<String> =
+            bare.flat_map(|archive| archive.repositories.keys().map(ToString::to_string)).collect();
         names.extend(prefixed);
         names.sort();
         names.dedup();
@@ -159,29 +180,26 @@ impl Archive {
             path: path.to_path_buf(),
             source,
         })?;
-        let mut archive = Self {
-            path: path.to_path_buf(),
-            product,
-            stamp,
-            repositories: BTreeMap::new(),
-            contents: Vec::new(),
-            by_digest: HashMap::new(),
-            problems: Vec::new(),
-            tree,
-        };
+        let mut builder = Builder::default();
         if let Some(folder) = images {
-            for image in image::list(&archive.tree, folder)? {
-                archive.add(&image);
-            }
-            if folder.is_empty() && archive.repositories.is_empty() && archive.problems.is_empty() {
+            image::each(&tree, folder, &mut |image| builder.add(&tree, &image))?;
+            if folder.is_empty() && builder.repositories.is_empty() && builder.problems.is_empty() {
                 return Err(Error::Nothing { path: path.to_path_buf() });
             }
         }
-        for repository in archive.repositories.values_mut() {
-            repository.contents.sort_unstable();
-            repository.contents.dedup();
-        }
-        Ok(archive)
+        let contents = builder.contents.into_boxed_slice();
+        let repositories =
+            builder.repositories.into_iter().map(|(name, found)| (name, found.finish(&contents)));
+        let repositories = repositories.collect();
+        Ok(Self {
+            path: path.to_path_buf(),
+            product,
+            stamp,
+            repositories,
+            contents,
+            problems: builder.problems,
+            tree,
+        })
     }
 
     fn unchanged(&self) -> bool {
@@ -189,8 +207,24 @@ impl Archive {
         matches!(self.tree, Tree::Iso(_)) && Stamp::of_path(&self.path).is_ok_and(|stamp| stamp == self.stamp)
     }
 
+    /// The index of the content with a digest, if it may be asked for under the name of `repository`.
+    pub(super) fn find(&self, repository: &Repository, digest: Digest) -> Option<u32> {
+        let found = repository
+            .contents
+            .binary_search_by_key(&Some(digest), |index| Some(self.at(*index)?.digest))
+            .ok()?;
+        repository.contents.get(found).copied()
+    }
+
+    /// The content at an index from [`Repository::tags`] or [`Content::needs`].
+    pub(super) fn at(&self, index: u32) -> Option<&Content> {
+        self.contents.get(usize::try_from(index).ok()?)
+    }
+}
+
+impl Builder {
     /// Adds an image, unless something it needs is missing: a manifest is only answered when all its blobs are there.
-    fn add(&mut self, image: &image::Image) {
+    fn add(&mut self, tree: &Tree, image: &image::Image) {
         let stored = match image.whole().and_then(|()| image.manifest.clone()) {
             Ok(stored) => stored,
             Err(problem) => {
@@ -198,29 +232,25 @@ impl Archive {
                 return;
             }
         };
+        let folder: Arc<str> = image.folder.as_str().into();
+        let place = |name, path: &str, entry: &Entry| Place::new(tree, &folder, name, path, entry);
         let mut mine = Vec::new();
         let mut all_needs = Vec::new();
         for child in image.children.values().flatten() {
-            let needs = self.add_blobs(image, &child.manifest);
+            let needs = self.add_blobs(image, &child.manifest, &place);
             mine.extend(&needs);
             all_needs.extend(&needs);
-            let index =
-                self.add_content(child.digest, &child.path, &child.entry, Some(child.manifest.kind), needs);
-            mine.push(index);
+            let at = place(Name::Child, &child.path, &child.entry);
+            let index = self.add_content(child.digest, &child.entry, Some(child.manifest.kind), at, needs);
             all_needs.push(index);
         }
-        all_needs.extend(self.add_blobs(image, &stored.manifest));
+        all_needs.extend(self.add_blobs(image, &stored.manifest, &place));
         mine.extend(&all_needs);
-        let top = self.add_content(
-            stored.digest,
-            &stored.path,
-            &stored.entry,
-            Some(stored.manifest.kind),
-            all_needs,
-        );
+        let at = place(Name::Top, &stored.path, &stored.entry);
+        let top = self.add_content(stored.digest, &stored.entry, Some(stored.manifest.kind), at, all_needs);
         mine.push(top);
-        let repository = self.repositories.entry(image.name.clone()).or_default();
-        repository.tags.insert(image.tag.clone(), top);
+        let repository = self.repositories.entry(image.name.as_str().into()).or_default();
+        repository.tags.push((image.tag.as_str().into(), top));
         repository.contents.extend(mine);
         for stored in image.stored() {
             if let Some(subject) = &stored.manifest.subject {
@@ -229,11 +259,17 @@ impl Archive {
         }
     }
 
-    fn add_blobs(&mut self, image: &image::Image, manifest: &Manifest) -> Vec<u32> {
+    fn add_blobs(
+        &mut self,
+        image: &image::Image,
+        manifest: &Manifest,
+        place: &dyn Fn(Name, &str, &Entry) -> Place,
+    ) -> Vec<u32> {
         let mut added = Vec::new();
         for descriptor in manifest.blobs() {
             if let Some(blob) = image.blobs.get(&descriptor.digest) {
-                added.push(self.add_content(descriptor.digest, &blob.path, &blob.entry, None, Vec::new()));
+                let at = place(Name::Blob, &blob.path, &blob.entry);
+                added.push(self.add_content(descriptor.digest, &blob.entry, None, at, Vec::new()));
             }
         }
         added
@@ -242,30 +278,41 @@ impl Archive {
     fn add_content(
         &mut self,
         digest: Digest,
-        path: &str,
-        entry: &archive::tree::Entry,
+        entry: &Entry,
         kind: Option<Kind>,
+        place: Place,
         needs: Vec<u32>,
     ) -> u32 {
         let next = u32::try_from(self.contents.len()).unwrap_or(u32::MAX);
         let index = *self.by_digest.entry(digest).or_insert(next);
         if index == next {
-            let place = Place::new(&self.tree, path, entry);
             self.contents.push(Content::new(digest, entry.size, kind, place, needs));
         }
         index
     }
+}
 
-    /// The index of the content with a digest, if it may be asked for under the name of `repository`.
-    pub(super) fn find(&self, repository: &Repository, digest: Digest) -> Option<u32> {
-        let index = self.by_digest.get(&digest)?;
-        repository.contents.binary_search(index).ok()?;
-        Some(*index)
+impl Collected {
+    fn finish(mut self, contents: &[Content]) -> Repository {
+        self.tags.sort_unstable();
+        let digest = |index: &u32| {
+            usize::try_from(*index).ok().and_then(|index| contents.get(index)).map(|c| c.digest)
+        };
+        self.contents.sort_unstable_by_key(digest);
+        self.contents.dedup();
+        Repository {
+            tags: self.tags.into(),
+            contents: self.contents.into(),
+            referrers: (!self.referrers.is_empty()).then(|| Box::new(self.referrers)),
+        }
     }
+}
 
-    /// The content at an index from [`Repository::tags`] or [`Content::needs`].
-    pub(super) fn at(&self, index: u32) -> Option<&Content> {
-        self.contents.get(usize::try_from(index).ok()?)
+impl Repository {
+    /// The index of the manifest of a tag.
+    pub(super) fn tag(&self, tag: &str) -> Option<u32> {
+        let found = self.tags.binary_search_by(|(found, _)| (**found).cmp(tag)).ok()?;
+        self.tags.get(found).map(|(_, index)| *index)
     }
 }
 

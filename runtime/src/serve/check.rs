@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use images::Digest;
 use sha2::{Digest as _, Sha256};
@@ -79,11 +80,13 @@ impl Checker {
         }
     }
 
-    /// Checks everything that is not known yet, one content after the other.
+    /// Checks everything that is not known yet, one content after the other, and rests as long as it has worked.
     pub(super) async fn all(self: Arc<Self>, catalogue: Arc<Catalogue>) {
         for archive in &catalogue.archives {
             for index in 0..u32::try_from(archive.contents.len()).unwrap_or(u32::MAX) {
+                let began = Instant::now();
                 self.good(archive, index).await;
+                tokio::time::sleep(began.elapsed()).await;
             }
         }
     }

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use archive::Tree;
 use archive::tree::{Entry, Location, Piece};
+use archive::{Tree, layout};
 use images::Digest;
 use images::manifest::Kind;
 
@@ -27,13 +27,26 @@ pub(super) struct Content {
     checked: AtomicU64,
 }
 
-/// Where content is.
+/// Where content is. Kept small: an archive may have a hundred thousand of them.
 #[derive(Debug)]
 pub(super) enum Place {
-    /// In the ISO file of the archive.
-    Pieces(Box<[Piece]>, i64),
-    /// A file in the folder of the archive.
-    Path(Box<str>),
+    /// In the ISO file of the archive, in one piece.
+    Piece(Piece),
+    /// In the ISO file of the archive, in several.
+    Pieces(Box<[Piece]>),
+    /// A file in the folder of the archive, or in an ISO that could not say where.
+    File(Arc<str>, Name),
+}
+
+/// The name of a content's file in the folder of its image.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Name {
+    /// `manifest.json`.
+    Top,
+    /// `<hex>.manifest.json`.
+    Child,
+    /// `<hex>`.
+    Blob,
 }
 
 /// What is known about the bytes of a content.
@@ -72,13 +85,26 @@ impl Stamp {
 }
 
 impl Place {
-    pub(super) fn new(tree: &Tree, path: &str, entry: &Entry) -> Self {
-        match tree {
-            Tree::Iso(_) => match tree.locate_entry(path, entry) {
-                Ok(location) => Self::Pieces(location.pieces, location.mtime),
-                Err(_) => Self::Path(path.into()),
-            },
-            Tree::Folder(_) => Self::Path(path.into()),
+    /// The place of a file of the image in `folder`.
+    pub(super) fn new(tree: &Tree, folder: &Arc<str>, name: Name, path: &str, entry: &Entry) -> Self {
+        let located = match tree {
+            Tree::Iso(_) => tree.locate_entry(path, entry).ok(),
+            Tree::Folder(_) => None,
+        };
+        match located.as_ref().map(|location| &*location.pieces) {
+            Some([piece]) => Self::Piece(*piece),
+            Some(pieces) => Self::Pieces(pieces.into()),
+            None => Self::File(Arc::clone(folder), name),
+        }
+    }
+}
+
+impl Name {
+    fn path(self, folder: &str, digest: &Digest) -> String {
+        match self {
+            Self::Top => format!("{folder}/{}", layout::IMAGE_MANIFEST),
+            Self::Child => format!("{folder}/{}.manifest.json", digest.hex()),
+            Self::Blob => format!("{folder}/{}", digest.hex()),
         }
     }
 }
@@ -90,15 +116,21 @@ impl Content {
 
     /// Opens the content for reading by position.
     pub(super) fn open(&self, tree: &Tree) -> io::Result<Location> {
-        let location = match (&self.place, tree) {
-            (Place::Pieces(pieces, mtime), Tree::Iso(image)) => Location {
+        let in_image = |pieces: &[Piece]| match tree {
+            Tree::Iso(image) => Ok(Location {
                 file: Arc::clone(image.file()),
-                pieces: pieces.clone(),
+                pieces: pieces.into(),
                 size: self.size,
-                mtime: *mtime,
-            },
-            (Place::Path(path), _) => tree.locate(path).map_err(io::Error::other)?,
-            (Place::Pieces(..), Tree::Folder(_)) => return Err(io::ErrorKind::NotFound.into()),
+                mtime: 0,
+            }),
+            Tree::Folder(_) => Err(io::Error::from(io::ErrorKind::NotFound)),
+        };
+        let location = match &self.place {
+            Place::Piece(piece) => in_image(std::slice::from_ref(piece))?,
+            Place::Pieces(pieces) => in_image(pieces)?,
+            Place::File(folder, name) => {
+                tree.locate(&name.path(folder, &self.digest)).map_err(io::Error::other)?
+            }
         };
         if location.size != self.size {
             let found = location.size;

@@ -99,7 +99,7 @@ impl Asked<'_> {
             };
             archive.find(repository, digest)
         } else {
-            repository.tags.get(reference).copied()
+            repository.tag(reference)
         };
         let content =
             index.and_then(|index| archive.at(index)).and_then(|content| Some((content, content.kind?)));
@@ -184,7 +184,7 @@ impl Asked<'_> {
     /// "Listing tags".
     fn tags(&self, name: &str) -> Answer {
         let Some((_, repository)) = self.catalogue.repository(name) else { return self.unknown_name(name) };
-        let tags: Vec<&str> = repository.tags.keys().map(String::as_str).collect();
+        let tags: Vec<&str> = repository.tags.iter().map(|(tag, _)| &**tag).collect();
         self.page(
             &format!("/v2/{name}/tags/list"),
             &tags,
@@ -231,7 +231,8 @@ impl Asked<'_> {
         };
         let Some((_, repository)) = self.catalogue.repository(name) else { return self.unknown_name(name) };
         let wanted = self.query.get("artifactType");
-        let all = repository.referrers.get(&subject).map(Vec::as_slice).unwrap_or_default();
+        let all = repository.referrers.as_ref().and_then(|referrers| referrers.get(&subject));
+        let all = all.map(Vec::as_slice).unwrap_or_default();
         let fits = |found: &&serde_json::Value| {
             wanted
                 .is_none_or(|wanted| found.get("artifactType").and_then(|kind| kind.as_str()) == Some(wanted))
