@@ -74,6 +74,28 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t)]
         output: Form,
     },
+    /// Compare what is in two images: which files were added, removed, changed
+    #[command(after_help = "Exit codes: 0 equal, 1 different")]
+    Diff {
+        /// The older image
+        before: PathBuf,
+        /// The newer image
+        after: PathBuf,
+        /// The form of the report
+        #[arg(long, value_enum, default_value_t)]
+        output: Form,
+    },
+    /// Show an image as a folder, without root and without the kernel's own driver, until Ctrl-C
+    #[command(after_help = "Example:\n  sealift iso mount platform.iso /mnt/platform")]
+    Mount {
+        /// The image
+        image: PathBuf,
+        /// The folder
+        folder: PathBuf,
+        /// Let other users see it
+        #[arg(long)]
+        everybody: bool,
+    },
     /// Copy the tree of an image into a new folder
     #[command(after_help = "Example:\n  sealift iso extract platform.iso --into /srv/platform")]
     Extract {
@@ -102,6 +124,8 @@ pub(crate) fn run(command: Command) -> Outcome {
             create(&folder, &output, &options, dry_run)
         }
         Command::Extract { image, into } => extract(&image, &into),
+        Command::Diff { before, after, output } => diff(&before, &after, output),
+        Command::Mount { image, folder, everybody } => mount(&image, &folder, everybody),
         Command::Implant { image, force } => implant(&image, force),
         Command::Check { image } => check(&image),
         Command::Info { image, output } => info(&image, output),
@@ -234,13 +258,11 @@ fn list(image: &Path, path: &str, recursive: bool, form: Form) -> Outcome {
 }
 
 fn row(path: &str, entry: &::iso::Entry) -> serde_json::Value {
-    let (kind, target) = match &entry.kind {
-        ::iso::Kind::Directory => ("directory", None),
-        ::iso::Kind::File => ("file", None),
-        ::iso::Kind::Symlink(target) => ("symlink", Some(target)),
-        ::iso::Kind::Other => ("other", None),
+    let target = match &entry.kind {
+        ::iso::Kind::Symlink(target) => Some(target),
+        _ => None,
     };
-    json!({"path": path, "kind": kind, "target": target, "bytes": entry.size, "mode": format!("{:o}", entry.mode), "mtime": entry.mtime})
+    json!({"path": path, "kind": kind(&entry.kind), "target": target, "bytes": entry.size, "mode": format!("{:o}", entry.mode), "mtime": entry.mtime})
 }
 
 fn line(path: &str, entry: &::iso::Entry) -> String {
@@ -279,6 +301,65 @@ fn cat(image: &Path, path: &str) -> Outcome {
     }
     out.flush()?;
     Ok(())
+}
+
+fn diff(before: &Path, after: &Path, form: Form) -> Outcome {
+    let (old, new) = (::iso::Image::open(before)?, ::iso::Image::open(after)?);
+    let differences = {
+        let bar = Bar::bytes("comparing", old.size() + new.size());
+        ::iso::diff(&old, &new, &bar)?
+    };
+    let state = |state: &::iso::State| {
+        json!({
+            "kind": kind(&state.kind), "bytes": state.size, "mode": format!("{:o}", state.permissions),
+            "sha256": state.sha256.map(hex::encode),
+        })
+    };
+    match form {
+        Form::Json => {
+            let rows: Vec<_> = differences
+                .iter()
+                .map(|one| {
+                    json!({"path": one.path, "before": one.before.as_ref().map(state), "after": one.after.as_ref().map(state)})
+                })
+                .collect();
+            output::json(&rows)?;
+        }
+        Form::Text => {
+            let mut text = String::new();
+            for one in &differences {
+                text.push_str(&match (&one.before, &one.after) {
+                    (None, Some(after)) => format!("added    {}  {} bytes\n", one.path, after.size),
+                    (Some(before), None) => format!("removed  {}  {} bytes\n", one.path, before.size),
+                    (Some(before), Some(after)) => {
+                        format!("changed  {}  {} -> {} bytes\n", one.path, before.size, after.size)
+                    }
+                    (None, None) => String::new(),
+                });
+            }
+            output::print(&text)?;
+        }
+    }
+    if differences.is_empty() { Ok(()) } else { Err(Failure::Failed(None)) }
+}
+
+fn mount(image: &Path, folder: &Path, everybody: bool) -> Outcome {
+    let mut signals =
+        signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])?;
+    let mounted = ::iso::Image::open(image)?.mount(folder, everybody)?;
+    output::note(&format!("{} is mounted at {}; Ctrl-C unmounts it", image.display(), folder.display()));
+    signals.forever().next();
+    mounted.unmount()?;
+    Ok(())
+}
+
+fn kind(kind: &::iso::Kind) -> &'static str {
+    match kind {
+        ::iso::Kind::Directory => "directory",
+        ::iso::Kind::File => "file",
+        ::iso::Kind::Symlink(_) => "symlink",
+        ::iso::Kind::Other => "other",
+    }
 }
 
 fn find(opened: &::iso::Image, image: &Path, path: &str) -> Result<::iso::Entry, Failure> {

@@ -318,9 +318,9 @@ fn the_same_commit_in_two_folders_gives_the_same_iso() {
     let bytes = |path: &Path| fs::read(path).unwrap();
     let there = elsewhere.join("_build/metalk8s.iso");
     if bytes(&there) != bytes(&here.iso) {
-        let listing =
-            peer::run(sealift::command(&elsewhere).args(["iso", "diff"]).arg(&here.iso).arg(&there));
-        panic!("the ISOs differ:\n{}", String::from_utf8_lossy(&listing.stdout));
+        let (one, other) = (here.iso.to_string_lossy(), there.to_string_lossy());
+        let (_, out, err) = sealift::run(&elsewhere, &["iso", "diff", &one, &other]);
+        panic!("the ISOs differ:\n{out}{err}");
     }
 }
 
