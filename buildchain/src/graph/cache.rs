@@ -6,8 +6,9 @@
 //! tasks/<key>                          what the outputs were, in the journal's frames
 //! ```
 //!
-//! Content is shared with the build by reflink where the file system can, else by hard link, else copied. A hard link can be written
-//! through: so nothing is taken out of the cache before its digest is known to be right, and what is not is thrown away.
+//! Content is shared with the build by reflink where the file system can, else by hard link, else copied. A
+//! hard link can be written through: so nothing is taken out of the cache before its digest is known to be
+//! right, and what is not is thrown away.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
@@ -112,7 +113,8 @@ impl Cache {
         journal::replace(&result, &frames).map(drop)
     }
 
-    /// Puts the outputs made under `key` back into place, which has been prepared, if all of them are here and right. Says what they are.
+    /// Puts the outputs made under `key` back into place, which has been prepared, if all of them are here
+    /// and right. Says what they are.
     pub(super) fn restore(
         &self,
         root: &Path,
@@ -197,7 +199,8 @@ impl Cache {
         self.limit.map_or(Ok(()), |limit| self.sweep(limit).map(drop))
     }
 
-    /// Removes results, the longest unused first, until what is left takes no more than `limit` bytes; and all content no result needs.
+    /// Removes results, the longest unused first, until what is left takes no more than `limit` bytes; and
+    /// all content no result needs.
     ///
     /// # Errors
     ///

@@ -55,7 +55,8 @@ pub enum GraphError {
         /// Pools with a similar name.
         meant: Vec<String>,
     },
-    /// Two tasks make one path, or one makes something below the folder of another, or a task declares an output twice.
+    /// Two tasks make one path, or one makes something below the folder of another, or a task declares an
+    /// output twice.
     #[error("`{first}` makes {} and `{second}` makes {}: one path has one maker", first_path.display(), second_path.display())]
     Overlap {
         /// The task that makes the outer path.
@@ -329,8 +330,8 @@ fn missing(root: &Path, nodes: &[Node], makers: &Makers, errors: &mut Vec<GraphE
     }
 }
 
-/// Of `paths` those that are there for sure. To list a folder once costs a tenth of asking for each of its files; folders of which few
-/// files are wanted are not listed.
+/// Of `paths` those that are there for sure. To list a folder once costs a tenth of asking for each of its
+/// files; folders of which few files are wanted are not listed.
 fn listed<'a>(root: &Path, paths: impl Iterator<Item = &'a Path>) -> HashSet<OsString> {
     const MANY: usize = 64;
     let mut wanted: HashMap<&OsStr, usize> = HashMap::new();

@@ -53,8 +53,8 @@ pub(super) fn run(context: &Context<'_>, command: &mut Command) -> Result<Output
     }
 }
 
-/// Waits for the child; ends its whole group when the run is stopped. A child has mostly ended when its pipes are closed, so the wait is
-/// for that; one that closes them and goes on is asked now and then.
+/// Waits for the child; ends its whole group when the run is stopped. A child has mostly ended when its pipes
+/// are closed, so the wait is for that; one that closes them and goes on is asked now and then.
 fn wait(context: &Context<'_>, child: &mut Child, closing: &Receiver<()>) -> io::Result<ExitStatus> {
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let mut told: Option<Instant> = None;
@@ -89,7 +89,8 @@ fn wait(context: &Context<'_>, child: &mut Child, closing: &Receiver<()>) -> io:
     }
 }
 
-/// Logs what a child writes, line by line, and keeps its bytes. The end of the pipe drops the sender, which is what [`wait`] waits for.
+/// Logs what a child writes, line by line, and keeps its bytes. The end of the pipe drops the sender, which
+/// is what [`wait`] waits for.
 fn copy(context: &Context<'_>, stream: Stream, pipe: Option<impl Read>, _closed: Sender<()>) -> Vec<u8> {
     let mut kept = Vec::new();
     let Some(pipe) = pipe else { return kept };

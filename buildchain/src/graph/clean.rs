@@ -59,7 +59,8 @@ pub enum CleanError {
 
 /// What cleaning the selected tasks (the members, of groups) would remove: exactly what [`clean`] then does.
 ///
-/// Outputs outside the build root are left alone. Folders that become empty thereby go too, the build root included.
+/// Outputs outside the build root are left alone. Folders that become empty thereby go too, the build root
+/// included.
 ///
 /// # Errors
 ///
@@ -110,7 +111,8 @@ fn would_be_empty(graph: &Graph, folder: &Path, gone: &BTreeSet<PathBuf>) -> Res
     Ok(true)
 }
 
-/// Removes what the selected tasks (the members, of groups) made, and forgets that they ran. `tell` hears of each removal before it is done.
+/// Removes what the selected tasks (the members, of groups) made, and forgets that they ran. `tell` hears of
+/// each removal before it is done.
 ///
 /// # Errors
 ///
@@ -131,7 +133,8 @@ pub fn clean(
     Ok(())
 }
 
-/// Forgets that the selected tasks (the members, of groups) ever ran, and that they are ignored. Their names, for `forgetting X`.
+/// Forgets that the selected tasks (the members, of groups) ever ran, and that they are ignored. Their names,
+/// for `forgetting X`.
 ///
 /// # Errors
 ///
@@ -151,8 +154,8 @@ pub fn forget(graph: &Graph, selection: &Selection, state: &mut State) -> Result
     Ok(names)
 }
 
-/// Ignores the selected tasks (the members, of groups) from now on, until they are forgotten; and thereby all that needs them.
-/// Their names, for `ignoring X`.
+/// Ignores the selected tasks (the members, of groups) from now on, until they are forgotten; and thereby all
+/// that needs them. Their names, for `ignoring X`.
 ///
 /// # Errors
 ///
@@ -187,7 +190,8 @@ impl fmt::Display for Reset {
     }
 }
 
-/// Takes what is there now for the results of successful runs of the selected tasks (the members, of groups), on the user's word.
+/// Takes what is there now for the results of successful runs of the selected tasks (the members, of groups),
+/// on the user's word.
 ///
 /// # Errors
 ///

@@ -24,10 +24,11 @@ impl Default for ConsoleOptions {
     }
 }
 
-/// Prints a line per task: `.  TITLE` it runs, `-- TITLE` it is up to date, `!! TITLE` it is ignored. Private tasks are printed like all others.
+/// Prints a line per task: `.  TITLE` it runs, `-- TITLE` it is up to date, `<- TITLE` its outputs are put back
+/// from the cache, `!! TITLE` it is ignored. Private tasks are printed like all others.
 ///
-/// The output of a task is printed as one block, below its own line or under its name. Failures are told as they happen and, with
-/// their output and the command that runs them alone, again at the end.
+/// The output of a task is printed as one block, below its own line or under its name. Failures are told as
+/// they happen and, with their output and the command that runs them alone, again at the end.
 pub struct ConsoleReporter<W: Write> {
     to: BufWriter<W>,
     options: ConsoleOptions,

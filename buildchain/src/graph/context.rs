@@ -124,7 +124,8 @@ impl<'run> Context<'run> {
         self.files.teach(path.as_ref(), digest)
     }
 
-    /// Makes `to` another name of the file `from`, whose content nobody then has to read again. Nothing may be at `to`.
+    /// Makes `to` another name of the file `from`, whose content nobody then has to read again. Nothing may
+    /// be at `to`.
     ///
     /// # Errors
     ///
@@ -133,14 +134,15 @@ impl<'run> Context<'run> {
         self.files.link(from.as_ref(), to.as_ref())
     }
 
-    /// Runs a child to its end, in a process group of its own, with an empty standard input; its output is logged line by line and returned.
-    /// A child that exits with anything but 0 makes the task fail. When the run is stopped or the time of the task is over,
-    /// the group is sent SIGTERM and, five seconds later, SIGKILL.
+    /// Runs a child to its end, in a process group of its own, with an empty standard input; its output is
+    /// logged line by line and returned. A child that exits with anything but 0 makes the task fail. When the
+    /// run is stopped or the time of the task is over, the group is sent SIGTERM and, five seconds later,
+    /// SIGKILL.
     ///
     /// # Errors
     ///
-    /// [`ActionError::Broken`] if it cannot be started, [`ActionError::Failed`] if it exits with anything but 0,
-    /// [`ActionError::Cancelled`] if it was stopped.
+    /// [`ActionError::Broken`] if it cannot be started, [`ActionError::Failed`] if it exits with anything but
+    /// 0, [`ActionError::Cancelled`] if it was stopped.
     pub fn run(&self, command: &mut Command) -> Result<CommandOutput, ActionError> {
         children::run(self, command)
     }

@@ -1,14 +1,15 @@
 //! The files of the build: what they are and what is in them, each read once.
 //!
-//! A digest is remembered under the device and inode of its file, together with the size and both times it had.
-//! While these are the same, so is the content, and the file is not read. Hard links share one memory.
+//! A digest is remembered under the device and inode of its file, together with the size and both times it
+//! had. While these are the same, so is the content, and the file is not read. Hard links share one memory.
 //!
-//! A file changed within the clock's granularity of our look keeps its times: what we saw of such a *racy* file serves this run
-//! but is not remembered. The clock that counts is that of the file system, so it is read from a file we touch beside the state.
+//! A file changed within the clock's granularity of our look keeps its times: what we saw of such a *racy*
+//! file serves this run but is not remembered. The clock that counts is that of the file system, so it is
+//! read from a file we touch beside the state.
 //!
-//! Making a hard link is a change of the file, too: its change-time moves on. Nothing else than a new look can tell that from an edit,
-//! for builds set modification times as they like. So whoever links teaches ([`Context::link`](super::Context::link),
-//! [`Context::known`](super::Context::known)), and nothing is read.
+//! Making a hard link is a change of the file, too: its change-time moves on. Nothing else than a new look
+//! can tell that from an edit, for builds set modification times as they like. So whoever links teaches
+//! ([`Context::link`](super::Context::link), [`Context::known`](super::Context::known)), and nothing is read.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -237,15 +238,17 @@ impl Files {
         Ok(())
     }
 
-    /// As [`Files::teach`], of a file whose content was just looked at and that nobody else has any business with.
+    /// As [`Files::teach`], of a file whose content was just looked at and that nobody else has any business
+    /// with.
     pub(super) fn vouch(&self, path: &Path, digest: Digest) -> Result<(), LookError> {
         let identity = self.regular(path)?;
         let for_good = find(&self.before, &identity).or_else(|| find_in(&self.known, &identity));
         if for_good.is_some() { Ok(()) } else { self.teach(path, digest) }
     }
 
-    /// Remembers for good what was taught of files too young for that, once they are old enough. Nobody but their makers, who are done,
-    /// has any business with them; so that they still look the same says that they are.
+    /// Remembers for good what was taught of files too young for that, once they are old enough. Nobody but
+    /// their makers, who are done, has any business with them; so that they still look the same says that
+    /// they are.
     pub(super) fn settle(&self) {
         let young = std::mem::take(&mut *lock(&self.young));
         let Some(youngest) = young.iter().map(|(_, known)| known.identity.last()).max() else { return };
@@ -264,7 +267,8 @@ impl Files {
         }
     }
 
-    /// Makes `to` another name of the file at `from`, and remembers of it what was known before. Nothing may be at `to`.
+    /// Makes `to` another name of the file at `from`, and remembers of it what was known before. Nothing may
+    /// be at `to`.
     pub(super) fn link(&self, from: &Path, to: &Path) -> Result<(), LookError> {
         let known = self.remembered(&self.regular(from)?);
         rustix::fs::linkat(&self.root, from, &self.root, to, AtFlags::SYMLINK_FOLLOW)
@@ -361,7 +365,8 @@ impl Files {
         Ok(digest)
     }
 
-    /// Looks at many paths, reading those that must be read with several threads. Results in the order of the paths.
+    /// Looks at many paths, reading those that must be read with several threads. Results in the order of the
+    /// paths.
     pub(super) fn look_all(&self, paths: &[&Path], follow: bool) -> Vec<Result<Option<Seen>, LookError>> {
         let flags = if follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
         let stats = in_parallel(paths, self.threads, |path| {
@@ -386,7 +391,8 @@ impl Files {
         paths.iter().zip(stats).map(finish).collect()
     }
 
-    /// Reads all regular files nobody knows yet, largest first, with all threads. Errors are met again by who looks next.
+    /// Reads all regular files nobody knows yet, largest first, with all threads. Errors are met again by who
+    /// looks next.
     fn warm(&self, paths: &[&Path], stats: &[Result<Option<Found>, LookError>]) {
         let mut work: Vec<(&Path, Identity)> = paths
             .iter()

@@ -5,7 +5,8 @@
 //! frame = length:u32le checksum:8 bytes payload        checksum = the first bytes of SHA-256(payload)
 //! ```
 //!
-//! A frame that is cut off, or whose checksum is wrong, ends the journal: it was being written when the machine stopped.
+//! A frame that is cut off, or whose checksum is wrong, ends the journal: it was being written when the
+//! machine stopped.
 
 use std::fs::File;
 use std::io::{self, Write};

@@ -17,9 +17,10 @@ use super::task::Task;
 ///  "out": "", "err": ""}
 /// ```
 ///
-/// `result` is doit's `success`, `fail`, `up-to-date` or `ignore`, or else `restored`, `cancelled`, `would-run`; `started` is UTC and, like
-/// `elapsed` (seconds), null for a task that did not run. The error of a task that was not run for another's failure is that task's name.
-/// `cache` is `hit` for a task whose outputs were put back instead of made, `miss` for one that ran, null for any other.
+/// `result` is doit's `success`, `fail`, `up-to-date` or `ignore`, or else `restored`, `cancelled`,
+/// `would-run`; `started` is UTC and, like `elapsed` (seconds), null for a task that did not run. The error
+/// of a task that was not run for another's failure is that task's name. `cache` is `hit` for a task whose
+/// outputs were put back instead of made, `miss` for one that ran, null for any other.
 pub struct JsonReporter<W: Write> {
     to: W,
     tasks: Vec<Value>,
@@ -56,7 +57,8 @@ impl<W: Write> Reporter for JsonReporter<W> {
     }
 }
 
-/// Writes a line per event as it happens, each a JSON object with an `event`: whole up to the last line even if the run is killed.
+/// Writes a line per event as it happens, each a JSON object with an `event`: whole up to the last line even
+/// if the run is killed.
 ///
 /// | event | further members |
 /// | --- | --- |
@@ -154,7 +156,8 @@ fn task_json(task: &Task, report: &TaskReport) -> Map<String, Value> {
 pub(super) fn utc(time: SystemTime) -> String {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let (days, seconds) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
-    // Years are counted from March, so that the day that comes and goes is their last: 146,097 days are 400 of them.
+    // Years are counted from March, so that the day that comes and goes is their last: 146,097 days are 400
+    // of them.
     let day = days + 719_468;
     let (era, day) = (day / 146_097, day % 146_097);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;

@@ -58,7 +58,8 @@ impl Evidence<'_> {
                 let mut outputs = Vec::with_capacity(record.outputs.len());
                 let mut made = Vec::new();
                 survey::outputs(&self.graph.root, node, self.files, &mut made, &mut outputs)?;
-                // After a change of the declared outputs there is nothing to compare: that change is a reason already.
+                // After a change of the declared outputs there is nothing to compare: that change is a reason
+                // already.
                 if *outputs != *record.outputs && record.key == key {
                     let changes =
                         differences(&record.outputs, &outputs, &|digest| self.listing(digest, &made));

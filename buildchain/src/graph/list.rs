@@ -32,7 +32,8 @@ pub struct Listed {
     pub name: String,
     /// Its line of documentation.
     pub doc: String,
-    /// `R` it would run, `U` it is up to date, `I` it is ignored, `E` its inputs cannot be looked at. `None` if not asked for.
+    /// `R` it would run, `U` it is up to date, `I` it is ignored, `E` its inputs cannot be looked at. `None`
+    /// if not asked for.
     pub status: Option<char>,
     /// The paths it depends on. Empty if not asked for.
     pub deps: Vec<String>,

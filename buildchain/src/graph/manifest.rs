@@ -1,9 +1,10 @@
 //! Manifests: the bytes a key is the digest of, and that explain it.
 //!
-//! One traversal writes all a task depends on into a manifest; its SHA-256 is the key. The state keeps the bytes, so an
-//! explanation is the difference of two manifests and cannot say anything else than the keys do.
+//! One traversal writes all a task depends on into a manifest; its SHA-256 is the key. The state keeps the
+//! bytes, so an explanation is the difference of two manifests and cannot say anything else than the keys do.
 //!
-//! An item is a tag, a name and a value, all with explicit lengths, so no two lists of items have the same bytes:
+//! An item is a tag, a name and a value, all with explicit lengths, so no two lists of items have the same
+//! bytes:
 //!
 //! ```text
 //! item  = tag:u8 name:text value          text = length:u32le bytes
@@ -100,13 +101,15 @@ pub(super) fn put(bytes: &mut Vec<u8>, item: &Item<'_>) {
 }
 
 pub(super) fn put_text(bytes: &mut Vec<u8>, text: &[u8]) {
-    // Names and values are far shorter than 4 GiB; one that is not is cut here and can only cause a needless run.
+    // Names and values are far shorter than 4 GiB; one that is not is cut here and can only cause a needless
+    // run.
     let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
     bytes.extend(length.to_le_bytes());
     bytes.extend(text.get(..length as usize).unwrap_or(text));
 }
 
-/// The items of a manifest. Ends early where the bytes are none, which the checksum of the state's records rules out.
+/// The items of a manifest. Ends early where the bytes are none, which the checksum of the state's records
+/// rules out.
 pub(super) fn items(bytes: &[u8]) -> impl Iterator<Item = Item<'_>> {
     let mut bytes = Bytes(bytes);
     std::iter::from_fn(move || {

@@ -32,22 +32,25 @@
 //!
 //! # How a task is judged
 //!
-//! All that a task depends on is written into a *manifest*: the digests of files, the listings of folders, values, the paths it makes. The
-//! SHA-256 of the manifest is its *key*. A task is up to date if its last successful run had the same key and all it left is still there,
-//! unchanged. Nothing else counts: not the time of a file, not the order of edits. So a task whose inputs were made anew with the
-//! same content does not run, and the wave stops there.
+//! All that a task depends on is written into a *manifest*: the digests of files, the listings of folders,
+//! values, the paths it makes. The SHA-256 of the manifest is its *key*. A task is up to date if its last
+//! successful run had the same key and all it left is still there, unchanged. Nothing else counts: not the
+//! time of a file, not the order of edits. So a task whose inputs were made anew with the same content does
+//! not run, and the wave stops there.
 //!
-//! An edge is a path: who reads what another makes, or reads the folder it is in, comes after it. [`Task::after`] is for order alone.
+//! An edge is a path: who reads what another makes, or reads the folder it is in, comes after it.
+//! [`Task::after`] is for order alone.
 //!
 //! # What survives what
 //!
-//! A task is remembered when its record is on disk, in the [`State`]; only then may tasks start that need it. Killed at any moment, a
-//! run loses at most the tasks that ran. A task that does not succeed leaves no outputs and no memory. Nothing outside of the build
-//! root is ever removed.
+//! A task is remembered when its record is on disk, in the [`State`]; only then may tasks start that need it.
+//! Killed at any moment, a run loses at most the tasks that ran. A task that does not succeed leaves no
+//! outputs and no memory. Nothing outside of the build root is ever removed.
 //!
 //! # What it does not know
 //!
-//! No formats, no network, no terminal, no clock but the one it is given, and no domain: what an action does is its own affair.
+//! No formats, no network, no terminal, no clock but the one it is given, and no domain: what an action does
+//! is its own affair.
 
 mod act;
 mod cache;

@@ -52,8 +52,8 @@ pub(super) struct Node {
 impl Graph {
     /// Checks the tasks as a whole and links them.
     ///
-    /// `root` is the absolute folder all relative paths start from. `build_root`, below it, is where results live: nothing outside it is
-    /// ever removed, be it by `clean`, by pruning or before a task runs.
+    /// `root` is the absolute folder all relative paths start from. `build_root`, below it, is where results
+    /// live: nothing outside it is ever removed, be it by `clean`, by pruning or before a task runs.
     ///
     /// # Errors
     ///
@@ -127,7 +127,8 @@ impl Graph {
     }
 }
 
-/// The id of the task at `index`. Graphs hold fewer than 2³² tasks: their names alone would not fit into memory.
+/// The id of the task at `index`. Graphs hold fewer than 2³² tasks: their names alone would not fit into
+/// memory.
 pub(super) fn id_of(index: usize) -> TaskId {
     TaskId(u32::try_from(index).unwrap_or(u32::MAX))
 }

@@ -14,7 +14,8 @@ pub(super) struct Part {
     pub(super) seen: Seen,
 }
 
-/// All parts of outputs, folders before what is in them. `None` where a listing is missing or a path leads astray.
+/// All parts of outputs, folders before what is in them. `None` where a listing is missing or a path leads
+/// astray.
 pub(super) fn parts<'a>(outputs: &[u8], find: &dyn Fn(Digest) -> Option<&'a [u8]>) -> Option<Vec<Part>> {
     let mut parts = Vec::new();
     for item in items(outputs) {

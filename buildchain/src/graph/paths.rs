@@ -5,8 +5,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-/// `path` relative to `root` where it lies below it, absolute otherwise; without `.`, `..` and doubled slashes.
-/// `..` is resolved by name, as if no folder on the way were a symbolic link. The root itself is the empty path.
+/// `path` relative to `root` where it lies below it, absolute otherwise; without `.`, `..` and doubled
+/// slashes. `..` is resolved by name, as if no folder on the way were a symbolic link. The root itself is the
+/// empty path.
 pub(super) fn normal(root: &Path, path: &Path) -> PathBuf {
     if is_normal(path) {
         return path.to_owned();

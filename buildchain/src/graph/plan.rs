@@ -15,8 +15,8 @@ use super::state::State;
 pub struct Planned {
     /// The task.
     pub task: TaskId,
-    /// [`Verdict::UpToDate`], [`Verdict::WouldRun`], [`Verdict::Ignored`], or [`Verdict::Broken`] where the inputs cannot be looked at.
-    /// Groups would run if a member would.
+    /// [`Verdict::UpToDate`], [`Verdict::WouldRun`], [`Verdict::Ignored`], or [`Verdict::Broken`] where the
+    /// inputs cannot be looked at. Groups would run if a member would.
     pub verdict: Verdict,
     /// Why it would run.
     pub reasons: Vec<Reason>,
@@ -26,9 +26,11 @@ pub struct Planned {
     pub key: Option<Digest>,
 }
 
-/// What a run would do with each task of the selection and all they need, makers first. Changes nothing and needs no lock.
+/// What a run would do with each task of the selection and all they need, makers first. Changes nothing and
+/// needs no lock.
 ///
-/// A task whose input would be made anew is said to run, although an equal result would spare it: nobody can know before.
+/// A task whose input would be made anew is said to run, although an equal result would spare it: nobody can
+/// know before.
 ///
 /// # Errors
 ///

@@ -31,8 +31,8 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The word of the machine-readable reports. doit's words (`success`, `up-to-date`, `ignore`, `fail`) for what doit has,
-    /// others for what it has not.
+    /// The word of the machine-readable reports. doit's words (`success`, `up-to-date`, `ignore`, `fail`) for
+    /// what doit has, others for what it has not.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -79,7 +79,8 @@ pub struct TaskReport {
     pub err: String,
     /// The key it ran under, known once its inputs were looked at.
     pub key: Option<Digest>,
-    /// When its action started, by the clock given to the run; `None` if it did not run or no clock was given.
+    /// When its action started, by the clock given to the run; `None` if it did not run or no clock was
+    /// given.
     pub started: Option<SystemTime>,
     /// How long its action ran, all attempts together; `None` if it did not run.
     pub elapsed: Option<Duration>,
@@ -179,7 +180,8 @@ pub trait Reporter {
     /// Something happened.
     fn event(&mut self, event: &Event<'_>);
 
-    /// About ten times a second, and whenever the run has nothing more to tell for now: the moment to redraw or to flush.
+    /// About ten times a second, and whenever the run has nothing more to tell for now: the moment to redraw
+    /// or to flush.
     fn tick(&mut self) {}
 }
 

@@ -70,7 +70,8 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The exit code: 0 all is well, 1 a task failed, 2 a task broke off. Of a cancelled run the caller makes 128 + the signal.
+    /// The exit code: 0 all is well, 1 a task failed, 2 a task broke off. Of a cancelled run the caller makes
+    /// 128 + the signal.
     #[must_use]
     pub fn exit(&self) -> u8 {
         if self.count(Verdict::Broken) > 0 {
@@ -114,9 +115,11 @@ pub enum RunError {
     },
 }
 
-/// Runs the selected tasks and all they need, each when what it needs is done, as far as they are not up to date.
+/// Runs the selected tasks and all they need, each when what it needs is done, as far as they are not up to
+/// date.
 ///
-/// A state that was only read ([`State::read`]) guards nothing and remembers nothing: a run wants one that was opened.
+/// A state that was only read ([`State::read`]) guards nothing and remembers nothing: a run wants one that
+/// was opened.
 ///
 /// # Errors
 ///

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! *Ready* says that all needs are done; whether the task has to run is found out while it is *Checking*.
-//! *Queued* tasks wait for a slot of their pool. *Recording* lasts until the record is on disk: only then may dependents look.
+//! *Queued* tasks wait for a slot of their pool. *Recording* lasts until the record is on disk: only then may
+//! dependents look.
 
 use std::collections::VecDeque;
 
@@ -54,7 +55,8 @@ struct Queue {
     slots: usize,
 }
 
-/// So many tasks at most are checked in one go: enough to make taking a lock cheap, few enough to keep all workers busy.
+/// So many tasks at most are checked in one go: enough to make taking a lock cheap, few enough to keep all
+/// workers busy.
 const BATCH: usize = 256;
 
 impl<'a> Schedule<'a> {
@@ -84,7 +86,8 @@ impl<'a> Schedule<'a> {
         schedule
     }
 
-    /// Sets the tasks going that wait for nothing. Returns those that are thereby done, as [`Schedule::set`] does.
+    /// Sets the tasks going that wait for nothing. Returns those that are thereby done, as [`Schedule::set`]
+    /// does.
     pub(super) fn start(&mut self, cone: &[TaskId]) -> Vec<(TaskId, TaskReport)> {
         let mut done = Vec::new();
         for &id in cone {
@@ -201,7 +204,8 @@ impl<'a> Schedule<'a> {
         (Status::Done(verdict), Some(TaskReport::of(verdict)))
     }
 
-    /// The next thing to do, if there is any. Running comes before checking: a machine that works is better than one that knows more.
+    /// The next thing to do, if there is any. Running comes before checking: a machine that works is better
+    /// than one that knows more.
     pub(super) fn take(&mut self) -> Option<Job> {
         if self.stopping {
             return None;

@@ -51,7 +51,8 @@ pub enum SelectError {
 }
 
 impl Graph {
-    /// The tasks meant by `asked`: names, wildcards (`*`, `?`, `[…]`) over names, paths of files that tasks make.
+    /// The tasks meant by `asked`: names, wildcards (`*`, `?`, `[…]`) over names, paths of files that tasks
+    /// make.
     ///
     /// # Errors
     ///

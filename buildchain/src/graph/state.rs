@@ -39,10 +39,11 @@ pub enum StateError {
     },
 }
 
-/// The memory of a build: which task ran successfully under which key, what it left, and the digests of files.
+/// The memory of a build: which task ran successfully under which key, what it left, and the digests of
+/// files.
 ///
-/// An append-only journal. [`State::open`] is for runs and holds a lock until it is dropped, or the process is gone;
-/// [`State::read`] is for looking and never waits.
+/// An append-only journal. [`State::open`] is for runs and holds a lock until it is dropped, or the process
+/// is gone; [`State::read`] is for looking and never waits.
 #[derive(Debug)]
 pub struct State {
     pub(super) path: PathBuf,
@@ -103,7 +104,8 @@ impl State {
         Ok(state)
     }
 
-    /// As [`State::open`], but waits for another run to end, until `cancel` turns true; `tell` hears once who is waited for.
+    /// As [`State::open`], but waits for another run to end, until `cancel` turns true; `tell` hears once who
+    /// is waited for.
     ///
     /// # Errors
     ///
@@ -140,7 +142,8 @@ impl State {
         }
     }
 
-    /// How many bytes at the end of the journal were not whole and have been dropped: what a killed run was writing.
+    /// How many bytes at the end of the journal were not whole and have been dropped: what a killed run was
+    /// writing.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped
@@ -260,7 +263,8 @@ impl State {
             journal::put(&mut bytes, &Entry::Task { name, key: *key, manifest, outputs, millis: *millis });
         }
         self.listings.retain(|digest, _| used.contains(digest));
-        // Digests of files that are long gone are not told from those that are only not read now, so all go when there are far too many.
+        // Digests of files that are long gone are not told from those that are only not read now, so all go
+        // when there are far too many.
         let files: usize = used
             .iter()
             .filter_map(|digest| self.listings.get(digest))
@@ -285,7 +289,8 @@ impl State {
     }
 }
 
-/// Lets go of the lock, and not only of our hold on it: a child that is just being started has a copy of that until it runs its program.
+/// Lets go of the lock, and not only of our hold on it: a child that is just being started has a copy of that
+/// until it runs its program.
 impl Drop for Journal {
     fn drop(&mut self) {
         let _ = self.lock.unlock();
@@ -314,7 +319,8 @@ impl Journal {
     }
 }
 
-/// Takes the lock beside the state and writes our name into it. The kernel lets go of it when we end, however we end.
+/// Takes the lock beside the state and writes our name into it. The kernel lets go of it when we end, however
+/// we end.
 fn take_lock(path: &Path) -> Result<File, StateError> {
     let lock_path = lock_path(path);
     let failed = |source| StateError::Io { operation: "lock", path: lock_path.clone(), source };
@@ -355,5 +361,28 @@ fn is_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), fs::metadata(path)) {
         (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_written_is_not_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let mut state = State::open(&path).unwrap();
+        state.write(&[Entry::Ignore { name: "a" }]).unwrap();
+        let whole = fs::read(&path).unwrap();
+        if let Some(journal) = &mut state.journal {
+            journal.file = File::open(&path).unwrap();
+        }
+        let error = state.write(&[Entry::Ignore { name: "b" }]).unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot write the build state {}", path.display()));
+        assert_eq!(state.ignored, BTreeSet::from(["a".to_owned()]));
+        drop(state);
+        assert_eq!(fs::read(&path).unwrap(), whole);
+        assert_eq!(State::read(&path).unwrap().ignored.len(), 1);
     }
 }

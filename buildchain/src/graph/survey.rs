@@ -180,7 +180,8 @@ fn put_seen(bytes: &mut Vec<u8>, path: &Path, seen: Seen) {
     put(bytes, &Item { tag: Tag::File, name: path.as_os_str().as_bytes(), value: Value::Seen(seen) });
 }
 
-/// The paths of a tree that count, relative to it, in the order of the graph. `None` if there is no such folder; a glob below none matches nothing.
+/// The paths of a tree that count, relative to it, in the order of the graph. `None` if there is no such
+/// folder; a glob below none matches nothing.
 fn walk(root: &Path, tree: &Tree) -> Result<Option<Vec<PathBuf>>, LookError> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::new()];

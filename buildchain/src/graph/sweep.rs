@@ -1,4 +1,5 @@
-//! Removing: what tasks left broken, what no task makes any more. Nothing outside the build root is ever touched.
+//! Removing: what tasks left broken, what no task makes any more. Nothing outside the build root is ever
+//! touched.
 
 use std::fs;
 use std::io;
@@ -22,8 +23,9 @@ pub(super) struct SweepError {
     source: io::Error,
 }
 
-/// Makes the parents of the outputs, and the folders; removes what an earlier run left there unless the task continues it. An action
-/// that writes in place would else write into a file that has other names, in a store or in the cache.
+/// Makes the parents of the outputs, and the folders; removes what an earlier run left there unless the task
+/// continues it. An action that writes in place would else write into a file that has other names, in a store
+/// or in the cache.
 pub(super) fn prepare(graph: &Graph, task: &Task) -> Result<(), SweepError> {
     let failed = |operation, path: &Path| {
         let path = path.to_owned();

@@ -9,7 +9,8 @@ use super::paths;
 
 /// One step of the build.
 ///
-/// A task without an [`action`](Task::action) is a group: it only gathers the tasks it names in [`after`](Task::after).
+/// A task without an [`action`](Task::action) is a group: it only gathers the tasks it names in
+/// [`after`](Task::after).
 #[derive(Default)]
 pub struct Task {
     /// The name users type: `iso`, `base:sub` for a member of a family, a leading `_` for a private one.
@@ -20,21 +21,24 @@ pub struct Task {
     pub title: Title,
     /// All that the action's result depends on. A path that another task makes is also an edge to that task.
     pub inputs: Vec<Input>,
-    /// More inputs, known only once the others are there: what a generated list names, what a recipe copies. Asked each time the task is
-    /// judged, after all it needs is done; must be quick, and depend on nothing but the inputs above.
+    /// More inputs, known only once the others are there: what a generated list names, what a recipe copies.
+    /// Asked each time the task is judged, after all it needs is done; must be quick, and depend on nothing
+    /// but the inputs above.
     pub discover: Option<Discover>,
     /// All that the action leaves behind, below the build root but for generated sources.
     pub outputs: Vec<Output>,
     /// Tasks that must have succeeded before, without their results being an input; the members of a group.
     pub after: Vec<String>,
-    /// The work, called when the parents of the outputs are made, output folders are there and empty, and output files below the build root
-    /// are gone; `None` for a group.
+    /// The work, called when the parents of the outputs are made, output folders are there and empty, and
+    /// output files below the build root are gone; `None` for a group.
     pub action: Option<Action>,
     /// The pool whose slots bound how many of its tasks run at once.
     pub pool: Option<String>,
-    /// Never up to date: runs each time it is asked for. Its dependents still run only if its outputs changed.
+    /// Never up to date: runs each time it is asked for. Its dependents still run only if its outputs
+    /// changed.
     pub always: bool,
-    /// The action continues what is in its outputs: nothing is removed before it runs, and nothing when it breaks. Such a task is not cached.
+    /// The action continues what is in its outputs: nothing is removed before it runs, and nothing when it
+    /// breaks. Such a task is not cached.
     pub resumes: bool,
     /// How often, and after which pause, the action is tried again when it broke off with an error.
     pub retry: Retry,
@@ -112,7 +116,8 @@ impl fmt::Display for Title {
 pub enum Input {
     /// The content and the permissions of one file (of what it points to, if it is a symbolic link).
     File(PathBuf),
-    /// All below a folder: names, kinds, permissions, link targets and contents. Listed when the task is ready, after its makers ran.
+    /// All below a folder: names, kinds, permissions, link targets and contents. Listed when the task is
+    /// ready, after its makers ran.
     Folder {
         /// The folder.
         path: PathBuf,
@@ -205,7 +210,8 @@ pub struct Pool {
     pub slots: usize,
 }
 
-/// How often an action that broke off is tried again. A task that *failed* is not: the same work says no again.
+/// How often an action that broke off is tried again. A task that *failed* is not: the same work says no
+/// again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retry {
     /// Attempts after the first.
@@ -217,7 +223,8 @@ pub struct Retry {
 /// The work of a task.
 pub type Action = Box<dyn Fn(&Context<'_>) -> Result<(), ActionError> + Send + Sync>;
 
-/// Finds more inputs of a task. It is given the root of the graph. Whoever makes such an input must come before the task by another way.
+/// Finds more inputs of a task. It is given the root of the graph. Whoever makes such an input must come
+/// before the task by another way.
 pub type Discover = Box<dyn Fn(&Path) -> Result<Vec<Input>, ActionError> + Send + Sync>;
 
 /// Why an action did not succeed.

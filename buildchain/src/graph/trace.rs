@@ -11,7 +11,8 @@ use super::export::escape;
 use super::report::{Event, Reporter, TaskReport, Verdict};
 use super::task::Task;
 
-/// Writes a trace in Chrome's format when the run is over: one row per worker, one bar per action. For `chrome://tracing`, Perfetto, speedscope.
+/// Writes a trace in Chrome's format when the run is over: one row per worker, one bar per action. For
+/// `chrome://tracing`, Perfetto, speedscope.
 ///
 /// It needs the times of the reports, so a run with a clock.
 pub struct TraceReporter<W: Write> {
@@ -82,7 +83,8 @@ impl<W: Write> Reporter for TraceReporter<W> {
     }
 }
 
-/// Writes a JUnit file when the run is over: a test case per task, so that CI shows which task failed and why.
+/// Writes a JUnit file when the run is over: a test case per task, so that CI shows which task failed and
+/// why.
 pub struct JunitReporter<W: Write> {
     to: W,
     suite: String,

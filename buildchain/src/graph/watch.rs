@@ -10,11 +10,12 @@ use super::model::Graph;
 use super::select::Selection;
 use super::survey;
 
-/// Waits until a file that the selected tasks read, and that no task makes, is another than when the wait began; then until nothing has
-/// changed for one `interval`. What has changed by then; empty if `cancel` turned true.
+/// Waits until a file that the selected tasks read, and that no task makes, is another than when the wait
+/// began; then until nothing has changed for one `interval`. What has changed by then; empty if `cancel`
+/// turned true.
 ///
-/// The files are looked at, not listened to: that works on every file system, for any number of files, and misses nothing. Their
-/// content is not read.
+/// The files are looked at, not listened to: that works on every file system, for any number of files, and
+/// misses nothing. Their content is not read.
 ///
 /// # Errors
 ///

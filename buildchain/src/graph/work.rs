@@ -144,7 +144,8 @@ impl Shared<'_> {
     fn done(&self, reports: Vec<(TaskId, TaskReport)>, tell: &Sender<Told>) {
         let ended: Vec<_> = reports.iter().map(|(id, report)| (*id, report.verdict)).collect();
         if !ended.is_empty() {
-            // Told before anybody can start on what follows, so that the end of a task is always told before the start of its dependents.
+            // Told before anybody can start on what follows, so that the end of a task is always told before
+            // the start of its dependents.
             let _ = tell.send(Told::Finished(reports));
             self.finish(&ended, tell);
         }

@@ -207,7 +207,8 @@ fn a_cycle_is_told_with_its_path_before_anything_runs() {
     assert_eq!(own[0].to_string(), "tasks wait for each other: a -> a");
 }
 
-/// Mistakes were found one by one, some never: an output below another's folder, two tasks of a name, an input nobody makes.
+/// Mistakes were found one by one, some never: an output below another's folder, two tasks of a name, an
+/// input nobody makes.
 #[test]
 fn all_mistakes_are_told_at_once() {
     let project = Project::new();

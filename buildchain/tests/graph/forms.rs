@@ -40,7 +40,8 @@ fn the_graph_is_drawn_with_makers_before_those_who_need_them() {
     assert!(svg.contains(">b:&lt;2&gt;</text>"), "{svg}");
 }
 
-/// Three tasks at a time that nobody's clock can disturb: the second overlaps the first, the third follows it.
+/// Three tasks at a time that nobody's clock can disturb: the second overlaps the first, the third follows
+/// it.
 fn told(graph: &buildchain::graph::Graph, reporter: &mut dyn Reporter) {
     let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
     let report = |verdict, from: u64, millis: u64| TaskReport {

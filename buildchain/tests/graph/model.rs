@@ -1,5 +1,5 @@
-//! Random graphs, random edits, random failures, against a reference that knows nothing of digests, journals or threads:
-//! it keeps whole contents in memory and works tasks off one by one.
+//! Random graphs, random edits, random failures, against a reference that knows nothing of digests, journals
+//! or threads: it keeps whole contents in memory and works tasks off one by one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -28,7 +28,8 @@ struct Plan {
     value: u8,
     /// It makes its outputs elsewhere.
     moved: bool,
-    /// What it makes depends on no more than the length of what it reads: changes of content often stop there.
+    /// What it makes depends on no more than the length of what it reads: changes of content often stop
+    /// there.
     dull: bool,
     /// It is not part of the graph.
     gone: bool,

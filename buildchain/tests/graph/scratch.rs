@@ -48,7 +48,8 @@ impl Project {
         self.path(path).symlink_metadata().is_ok()
     }
 
-    /// A task that writes the concatenation of its file inputs, each followed by its own name, into its one output.
+    /// A task that writes the concatenation of its file inputs, each followed by its own name, into its one
+    /// output.
     pub(crate) fn join(&self, name: &str, inputs: &[&str], output: &str) -> Task {
         let (from, to) = (inputs.iter().map(PathBuf::from).collect::<Vec<_>>(), PathBuf::from(output));
         let ran = self.ran.clone();
