@@ -7,6 +7,8 @@
 //! - `registry_root`: the archive's `images` folder, such as `/srv/scality/metalk8s-2.11.0/images/`, or an nginx
 //!   variable that holds it. The static registry is the folder `registry` beside `images`.
 //!
+//! Of the parameters of `tags/list` only `last` is honoured; a list is given whole, whatever `n` says.
+//!
 //! `/v2/` itself, by which clients see that they talk to a registry, belongs to the server and not to an archive, and
 //! nginx allows its location once. A server whose configuration does not answer it includes [`common`] once.
 

@@ -1,0 +1,100 @@
+//! A registry that wants TLS, certificates and a password.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use images::Store;
+use images::pull::{self, Options, Request};
+use tests::daemon::{free_port, start};
+use tests::peer;
+use tests::registry::{self as debian, fill};
+
+use super::{options, requests};
+
+/// Keys and certificates of an authority, a server on the loopback address and a client, made by openssl.
+fn certificates(folder: &Path) -> PathBuf {
+    let place = folder.join("tls");
+    fs::create_dir(&place).unwrap();
+    let openssl = |arguments: &str| {
+        let program = peer::find("openssl").unwrap();
+        peer::run(Command::new(program).current_dir(&place).args(arguments.split_whitespace()));
+    };
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+    openssl(&format!("req -x509 {key} -keyout ca.key -out ca.pem -days 2 -subj /CN=authority"));
+    for (name, extension) in
+        [("server", "subjectAltName=IP:127.0.0.1"), ("client", "extendedKeyUsage=clientAuth")]
+    {
+        fs::write(place.join("extension"), extension).unwrap();
+        openssl(&format!("req {key} -keyout {name}.key -out {name}.csr -subj /CN={name}"));
+        openssl(&format!(
+            "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile extension -out {name}.pem"
+        ));
+    }
+    place
+}
+
+#[test]
+fn a_registry_behind_tls_asks_for_certificate_and_password() {
+    for peer in ["skopeo", "docker-registry", "openssl", "bsdtar", "curl", "dpkg"] {
+        if peer::find(peer).is_none() {
+            return;
+        }
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path();
+    let port = free_port();
+    let open = debian::start(folder, port).unwrap();
+    fill(folder, &open);
+    let requests: Vec<Request> = requests(&open).drain(..1).collect();
+    let digest = pull::resolve(&requests[0].reference, &options(&open)).unwrap();
+    drop(open);
+
+    // The same images once more, behind TLS with client certificates, and a password.
+    let tls = certificates(folder);
+    let mut config = fs::read_to_string(folder.join("registry.yml")).unwrap();
+    let here = tls.display();
+    config = config.replace(
+        &format!("http: {{addr: \"127.0.0.1:{port}\"}}"),
+        &format!(
+            "http: {{addr: \"127.0.0.1:{port}\", tls: {{certificate: {here}/server.pem, key: {here}/server.key, clientcas: [{here}/ca.pem]}}}}\n\
+             auth: {{htpasswd: {{realm: r, path: {here}/htpasswd}}}}"
+        ),
+    );
+    // The password is `p$w:d`.
+    fs::write(tls.join("htpasswd"), "user:$2b$04$v6Y6R3y1Zvyp.ZTs.kiIguP0TeF6lUuHFpRD9h.gJd9UOVXLkRT0e\n")
+        .unwrap();
+    fs::write(folder.join("registry.yml"), config).unwrap();
+    let program = peer::find("docker-registry").unwrap();
+    let config = folder.join("registry.yml");
+    let _closed = start(Command::new(program).arg("serve").arg(config), port, &folder.join("closed.log"));
+
+    let auth = folder.join("auth.json");
+    let login = |password: &str| {
+        // base64 of `user:p$w:d` and of `user:wrong`.
+        fs::write(&auth, format!(r#"{{"auths": {{"127.0.0.1:{port}": {{"auth": "{password}"}}}}}}"#))
+            .unwrap();
+    };
+    login("dXNlcjpwJHc6ZA==");
+    let full = Options {
+        system_proxy: false,
+        attempts: 1,
+        certificate_authorities: vec![tls.join("ca.pem")],
+        client_certificate: Some((tls.join("client.pem"), tls.join("client.key"))),
+        auth_file: Some(auth.clone()),
+        ..Options::default()
+    };
+    let store = Store::open(&folder.join("store")).unwrap();
+    assert_eq!(pull::pull(&requests, &store, &full, &()).unwrap()[0].digest, digest);
+
+    let refused = |options: &Options, reason: &str| {
+        let error = pull::resolve(&requests[0].reference, options).unwrap_err().to_string();
+        assert!(error.contains(reason), "{reason}: {error}");
+    };
+    refused(&Options { certificate_authorities: Vec::new(), ..full.clone() }, "UnknownIssuer");
+    refused(&Options { client_certificate: None, ..full.clone() }, "Certificate");
+    refused(&Options { auth_file: None, ..full.clone() }, "asks for a user name and a password");
+    login("dXNlcjp3cm9uZw==");
+    refused(&full, "not authorised: UNAUTHORIZED");
+    refused(&Options { auth_file: Some(folder.join("none")), ..full.clone() }, "none");
+}
