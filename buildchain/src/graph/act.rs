@@ -35,7 +35,17 @@ impl Shared<'_> {
         report.reasons.clone_from(&found.reasons);
         let start = Instant::now();
         let mut outputs = Vec::new();
+        let aside = match sweep::set_aside(self.graph, id) {
+            Ok(aside) => aside,
+            Err(error) => {
+                report.verdict = Verdict::Broken;
+                report.error = Some(ActionError::from(error).to_string());
+                self.end(id, report, Vec::new(), tell, record);
+                return;
+            }
+        };
         if let Some(frames) = self.restore(node, &found, &mut report) {
+            self.clear(aside.discard(), &mut report);
             self.end(id, report, frames, tell, record);
             return;
         }
@@ -46,6 +56,12 @@ impl Shared<'_> {
             .and_then(|()| self.collect(node, &mut listings, &mut outputs));
         report.elapsed = Some(start.elapsed());
         let mut frames = Vec::new();
+        if result.is_ok() {
+            self.clear(aside.discard(), &mut report);
+        } else {
+            let removed = sweep::remove_outputs(self.graph, &node.task).map_err(std::io::Error::other);
+            self.clear(removed.and_then(|()| aside.put_back()), &mut report);
+        }
         match result {
             Ok(()) if self.inputs_changed(node, &manifest) => {
                 report.err.push_str("an input changed while the task ran: it will run again next time\n");
@@ -63,13 +79,17 @@ impl Shared<'_> {
                     ActionError::Cancelled => Verdict::Cancelled,
                 };
                 report.error = Some(error.to_string());
-                if let Err(error) = sweep::remove_outputs(self.graph, &node.task) {
-                    report.err.push_str(&format!("what it left cannot be removed: {error}\n"));
-                }
                 self.forget(&node.task, &mut frames);
             }
         }
         self.end(id, report, frames, tell, record);
+    }
+
+    /// Says what could not be cleared away; the end of the task is what it is.
+    fn clear(&self, cleared: std::io::Result<()>, report: &mut TaskReport) {
+        if let Err(error) = cleared {
+            report.err.push_str(&format!("what was left cannot be cleared away: {error}\n"));
+        }
     }
 
     /// Tells the end of a task, and hands it to the thread that records.

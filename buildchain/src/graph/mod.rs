@@ -107,6 +107,7 @@ pub use report::{Event, Reporter, Stream, TaskReport, Verdict};
 pub use run::{Outcome, RunError, RunOptions, run};
 pub use select::{SelectError, Selection};
 pub use state::{State, StateError};
+pub use sweep::SweepError;
 pub use task::{Action, ActionError, Discover, Input, Output, Pool, Retry, Task, Title};
 pub use trace::{JunitReporter, TraceReporter};
 pub use watch::watch;

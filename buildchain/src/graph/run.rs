@@ -18,7 +18,7 @@ use super::report::{Event, Reporter, Verdict};
 use super::schedule::Schedule;
 use super::select::Selection;
 use super::state::{Journal, State, StateError};
-use super::sweep;
+use super::sweep::{self, SweepError};
 use super::work::{Shared, Told};
 
 /// How to run.
@@ -102,6 +102,9 @@ pub enum RunError {
     /// The root cannot be looked at.
     #[error(transparent)]
     Look(#[from] LookError),
+    /// What a run left aside cannot be removed.
+    #[error(transparent)]
+    Sweep(#[from] SweepError),
     /// The cache cannot be kept within its limit.
     #[error(transparent)]
     Cache(#[from] CacheError),
@@ -150,6 +153,7 @@ fn run_cone(
     if options.prune {
         sweep::prune(graph, state, reporter)?;
     }
+    sweep::clear_aside(graph)?;
     let clock = state.journal.as_ref().and_then(Journal::clock);
     let jobs = options.jobs.max(1);
     let files = Files::new(&graph.root, clock, std::mem::take(&mut state.known), jobs)?;
@@ -188,6 +192,7 @@ fn run_cone(
         options.cancel.load(Ordering::Relaxed) && outcome.left + outcome.count(Verdict::Cancelled) > 0;
     let cached = shared.cached.load(Ordering::Relaxed);
     drop(shared);
+    sweep::clear_aside(graph)?;
     files.settle();
     let learnt = files.take_learnt();
     state.known = files.into_known();

@@ -7,67 +7,113 @@ use std::path::{Path, PathBuf};
 
 use super::journal::Entry;
 use super::manifest::{Tag, Value, items};
-use super::model::Graph;
+use super::model::{Graph, TaskId};
 use super::paths;
 use super::report::{Event, Reporter};
 use super::run::RunError;
 use super::state::State;
 use super::task::{Output, Task};
 
-/// The room for the outputs of a task could not be made.
+/// Room for outputs cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {operation} {}", path.display())]
-pub(super) struct SweepError {
+pub struct SweepError {
     operation: &'static str,
     path: PathBuf,
     source: io::Error,
 }
 
-/// Makes the parents of the outputs, and the folders; removes what an earlier run left there unless the task
-/// continues it. An action that writes in place would else write into a file that has other names, in a store
-/// or in the cache.
+/// What earlier runs of a task left, out of the way while it runs: an action that writes in place would else
+/// write into a file that has other names, in a store or in the cache.
+#[derive(Debug, Default)]
+pub(super) struct Aside {
+    folder: PathBuf,
+    /// Where it stood, and where it stands now.
+    moved: Vec<(PathBuf, PathBuf)>,
+}
+
+/// Where outputs stand aside: beside all other results, so on the same file system, and part of none.
+const ASIDE: &str = ".aside";
+
+/// Moves the outputs of a task out of the way, unless it continues what is in them.
+pub(super) fn set_aside(graph: &Graph, id: TaskId) -> Result<Aside, SweepError> {
+    let task = graph.task(id);
+    let folder = graph.root.join(&graph.build_root).join(ASIDE).join(id.index().to_string());
+    let mut aside = Aside { folder, moved: Vec::new() };
+    for (index, path) in removable(graph, task).enumerate() {
+        let from = graph.root.join(path);
+        if from.symlink_metadata().is_err() {
+            continue;
+        }
+        let to = aside.folder.join(index.to_string());
+        let moved = fs::create_dir_all(&aside.folder).and_then(|()| fs::rename(&from, &to));
+        match moved {
+            Ok(()) => aside.moved.push((from, to)),
+            // Where it cannot be kept, on a mount of its own for instance, it goes.
+            Err(_) => {
+                if let Err(error) = remove(&from) {
+                    let _ = aside.put_back();
+                    return Err(failed("remove the old", path)(error));
+                }
+            }
+        }
+    }
+    Ok(aside)
+}
+
+impl Aside {
+    /// The task has succeeded: what it left before is of no use any more.
+    pub(super) fn discard(self) -> io::Result<()> {
+        if self.moved.is_empty() { Ok(()) } else { remove(&self.folder) }
+    }
+
+    /// The task has not succeeded: all is as it was before.
+    pub(super) fn put_back(self) -> io::Result<()> {
+        for (from, to) in &self.moved {
+            fs::rename(to, from)?;
+        }
+        self.discard()
+    }
+}
+
+/// Removes what a killed run had moved out of the way.
+pub(super) fn clear_aside(graph: &Graph) -> Result<(), SweepError> {
+    let path = graph.build_root.join(ASIDE);
+    remove(&graph.root.join(&path)).map_err(failed("remove", &path))
+}
+
+/// Makes the parents of the outputs, and the folders; removes what another attempt left there.
 pub(super) fn prepare(graph: &Graph, task: &Task) -> Result<(), SweepError> {
-    let failed = |operation, path: &Path| {
-        let path = path.to_owned();
-        move |source| SweepError { operation, path, source }
-    };
+    remove_outputs(graph, task)?;
     for output in &task.outputs {
         let path = output.path();
         let whole = graph.root.join(path);
-        match output {
-            Output::File(_) => {
-                if let Some(parent) = whole.parent() {
-                    fs::create_dir_all(parent).map_err(failed("make the folder of", path))?;
-                }
-                if !task.resumes && paths::is_within(path, &graph.build_root) {
-                    remove(&whole).map_err(failed("remove the old", path))?;
-                }
-            }
-            Output::Folder(_) => {
-                if !task.resumes {
-                    remove(&whole).map_err(failed("empty", path))?;
-                }
-                fs::create_dir_all(&whole).map_err(failed("make", path))?;
-            }
-        }
+        let folder = match output {
+            Output::File(_) => whole.parent(),
+            Output::Folder(_) => Some(whole.as_path()),
+        };
+        folder.map_or(Ok(()), fs::create_dir_all).map_err(failed("make the folder for", path))?;
     }
     Ok(())
 }
 
 /// Removes what a task that did not succeed may have left.
 pub(super) fn remove_outputs(graph: &Graph, task: &Task) -> Result<(), SweepError> {
-    if task.resumes {
-        return Ok(());
-    }
-    for path in task.outputs.iter().map(Output::path).filter(|path| paths::is_within(path, &graph.build_root))
-    {
-        remove(&graph.root.join(path)).map_err(|source| SweepError {
-            operation: "remove",
-            path: path.clone(),
-            source,
-        })?;
+    for path in removable(graph, task) {
+        remove(&graph.root.join(path)).map_err(failed("remove", path))?;
     }
     Ok(())
+}
+
+/// The outputs of a task that may be removed.
+fn removable<'a>(graph: &'a Graph, task: &'a Task) -> impl Iterator<Item = &'a Path> {
+    let within = |path: &&Path| !task.resumes && paths::is_within(path, &graph.build_root);
+    task.outputs.iter().map(|output| output.path().as_path()).filter(within)
+}
+
+fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SweepError {
+    let path = path.to_owned();
+    move |source| SweepError { operation, path, source }
 }
 
 /// Removes a file, a link or a folder with all below it. Nothing there is fine. Links are not followed.

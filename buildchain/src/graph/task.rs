@@ -37,8 +37,8 @@ pub struct Task {
     /// Never up to date: runs each time it is asked for. Its dependents still run only if its outputs
     /// changed.
     pub always: bool,
-    /// The action continues what is in its outputs: nothing is removed before it runs, and nothing when it
-    /// breaks. Such a task is not cached.
+    /// The action continues what is in its outputs: they are not moved out of its way before it runs, and stay
+    /// as they are when it breaks. Such a task is not cached.
     pub resumes: bool,
     /// How often, and after which pause, the action is tried again when it broke off with an error.
     pub retry: Retry,

@@ -385,7 +385,7 @@ fn step(project: &Project, reference: &mut Reference, trouble: Option<&Edit>, ca
             }
             Some(Verdict::Broken | Verdict::Cancelled) => {
                 assert!(trouble.is_some() && reference.must_run(index), "{name}: {}", ran.error(&name));
-                reference.remove(index);
+                // What was there before is there again.
                 reference.memory.remove(&index);
             }
             Some(Verdict::Blocked) => assert!(trouble.is_some()),

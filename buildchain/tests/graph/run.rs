@@ -140,3 +140,39 @@ fn a_folder_is_listed_after_its_makers_ran() {
     let ran = project.run(tasks(), &["list"]);
     assert_eq!(ran.reasons("list").len(), 2, "{:?}", ran.reasons("list"));
 }
+
+/// The archive of yesterday is not lost because that of today could not be written.
+#[test]
+fn what_was_there_before_a_broken_task_is_there_again() {
+    let project = Project::new();
+    project.write("in", "1 ");
+    let tasks = |breaks: bool| {
+        let mut file = project.join("a", &["in"], "_build/a");
+        let mut folder = Task {
+            name: "d".into(),
+            inputs: vec![Input::file("in")],
+            outputs: vec![Output::Folder("_build/d".into())],
+            action: Some(Box::new(|context| Ok(fs::write(context.path("_build/d/x"), "whole")?))),
+            ..Task::default()
+        };
+        if breaks {
+            for (task, path) in [(&mut file, "_build/a"), (&mut folder, "_build/d/y")] {
+                task.action = Some(Box::new(move |context| {
+                    fs::write(context.path(path), "half")?;
+                    Err(ActionError::broken("no space left"))
+                }));
+            }
+        }
+        vec![file, folder]
+    };
+    project.run(tasks(false), &["a", "d"]);
+    project.write("in", "2 ");
+    let options = buildchain::graph::RunOptions { keep_going: true, ..Default::default() };
+    let ran = project.run_with(tasks(true), &["a", "d"], options);
+    assert_eq!((ran.outcome.exit(), ran.outcome.count(Verdict::Broken)), (2, 2));
+    assert_eq!((project.read("_build/a"), project.read("_build/d/x")), ("1 a".into(), "whole".into()));
+    assert!(!project.exists("_build/d/y") && !project.exists("_build/.aside"));
+    let ran = project.run(tasks(false), &["a", "d"]);
+    assert_eq!(ran.outcome.count(Verdict::Succeeded), 2);
+    assert_eq!(project.read("_build/a"), "2 a");
+}
