@@ -354,6 +354,10 @@ fn meant(paths: &Paths, which: &str) -> Result<(PathBuf, String, Kind), Error> {
     }
 }
 
+/// How often, and how long apart, the lock is tried for.
+const LOCK_TRIES: usize = 20;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+
 /// Holds the lock until dropped. Telling what would be done needs none.
 fn lock(paths: &Paths, dry_run: bool) -> Result<Option<File>, Error> {
     if dry_run {
@@ -361,11 +365,15 @@ fn lock(paths: &Paths, dry_run: bool) -> Result<Option<File>, Error> {
     }
     let failed = |source| Error::Io { operation: "lock", path: paths.lock.clone(), source };
     let file = File::options().create(true).truncate(false).write(true).open(&paths.lock).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(std::fs::TryLockError::WouldBlock) => Err(Error::Locked(paths.lock.clone())),
-        Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            // Perhaps only a program that was being started when the lock was given back, and has it for a moment yet.
+            Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(std::fs::TryLockError::Error(source)) => return Err(failed(source)),
+        }
     }
+    Err(Error::Locked(paths.lock.clone()))
 }
 
 #[cfg(test)]

@@ -295,6 +295,24 @@ impl State {
     }
 }
 
+/// Lets this process open as many files as it may: every connection is one, and every blob that goes out of a folder. The
+/// limit that counts is often 1024 where 500,000 are allowed. Answers the limit that holds now.
+///
+/// For the program that runs a server, before it starts; it holds for the whole process.
+///
+/// # Errors
+///
+/// What the operating system gives.
+pub fn raise_open_files() -> std::io::Result<Option<u64>> {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        limit.current = limit.maximum;
+        setrlimit(Resource::Nofile, limit)?;
+    }
+    Ok(limit.current)
+}
+
 /// How many connections may wait to be accepted; the kernel takes less if it is told so (`net.core.somaxconn`).
 const BACKLOG: i32 = 4096;
 

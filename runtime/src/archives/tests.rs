@@ -1,3 +1,5 @@
+mod killed;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::io;
@@ -56,17 +58,20 @@ struct Node {
 const BOOTSTRAP: &str = "# Site A\napiVersion: metalk8s.scality.com/v1alpha3\nkind: BootstrapConfiguration\nnetworks:\n  \
                          controlPlane: {cidr: 10.0.0.0/8}\n  workloadPlane: {cidr: 10.0.0.0/8}\nca:\n  minion: b\narchives: []\n";
 
+fn paths(root: &Path) -> Paths {
+    Paths {
+        bootstrap: root.join("bootstrap.yaml"),
+        solutions: root.join("solutions.yaml"),
+        mounts: root.join("srv"),
+        units: root.join("units"),
+        lock: root.join("lock"),
+    }
+}
+
 impl Node {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        let at = |name: &str| root.path().join(name);
-        let paths = Paths {
-            bootstrap: at("bootstrap.yaml"),
-            solutions: at("solutions.yaml"),
-            mounts: at("srv"),
-            units: at("units"),
-            lock: at("lock"),
-        };
+        let paths = paths(root.path());
         std::fs::create_dir(&paths.units).unwrap();
         std::fs::create_dir(&paths.mounts).unwrap();
         std::fs::write(&paths.bootstrap, BOOTSTRAP).unwrap();
