@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
@@ -140,7 +140,7 @@ impl<'a, S: ReadAt> Extraction<'a, S> {
             self.linked.insert(extent.offset, path.to_owned());
         }
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut file =
+        let file =
             File::from(rustix::fs::openat(folder, name, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?);
         let mut position = 0;
         loop {
@@ -149,10 +149,14 @@ impl<'a, S: ReadAt> Extraction<'a, S> {
                 break;
             }
             let bytes = self.buffer.get(..length).unwrap_or_default();
-            file.write_all(bytes).map_err(Error::io("write", &target))?;
+            // Zeros stay a hole.
+            if bytes.iter().any(|byte| *byte != 0) {
+                file.write_all_at(bytes, position).map_err(Error::io("write", &target))?;
+            }
             position += length as u64;
             self.progress.advance(length as u64);
         }
+        file.set_len(position).map_err(Error::io("write", &target))?;
         set_attributes(&OwnedFd::from(file), entry).map_err(Error::io("write", &target))
     }
 }

@@ -41,7 +41,11 @@ impl Plan {
     }
 
     /// Writes the image to `output`. The file appears under its name whole, on disk and with its sum implanted, or not
-    /// at all; what stood there before is replaced at that moment.
+    /// at all; what stood there before is replaced at that moment. A block device is written in place.
+    ///
+    /// Each source file is read once, while its bytes are written and the MD5 is taken. The SHA-256 of the image can
+    /// only begin when the MD5 is known, since that stands near the start; it is taken in a second pass over what was
+    /// just written, from the page cache.
     ///
     /// # Errors
     ///

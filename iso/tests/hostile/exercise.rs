@@ -4,6 +4,24 @@ use std::path::Path;
 
 use iso::{Image, Kind, ReadAt, View};
 
+const SECTOR: usize = 2048;
+/// The sector of the root folder, behind the descriptors.
+const FOLDER: u8 = 18;
+/// The root's `.` record, which declares the System Use Sharing Protocol.
+const DOT: [u8; 42] = {
+    let mut dot = [0; 42];
+    dot[0] = 42;
+    dot[2] = FOLDER;
+    dot[25] = 2;
+    dot[32] = 1;
+    let (mut at, declaration) = (0, *b"SP\x07\x01\xBE\xEF\0");
+    while at < declaration.len() {
+        dot[34 + at] = declaration[at];
+        at += 1;
+    }
+    dot
+};
+
 /// Bytes read of each file at most.
 const READ_MAX: usize = 4096;
 
@@ -35,6 +53,28 @@ pub(crate) fn exercise(bytes: &[u8]) -> usize {
         }
     }
     entries
+}
+
+/// An image whose first 16 sectors, which nothing reads, were left out.
+pub(crate) fn with_system_area(rest: &[u8]) -> Vec<u8> {
+    [vec![0; 16 * SECTOR].as_slice(), rest].concat()
+}
+
+/// The smallest image around the records of a root folder; the last sector, if there are several, is for continuations.
+pub(crate) fn with_records(records: &[u8]) -> Vec<u8> {
+    let sectors = (DOT.len() + records.len()).div_ceil(SECTOR);
+    let mut image = vec![0; usize::from(FOLDER) * SECTOR];
+    image[16 * SECTOR..][..7].copy_from_slice(b"\x01CD001\x01");
+    image[16 * SECTOR + 128..][..2].copy_from_slice(&2048_u16.to_le_bytes());
+    let root = &mut image[16 * SECTOR + 156..][..34];
+    root.copy_from_slice(&DOT[..34]);
+    root[0] = 34;
+    root[10..14].copy_from_slice(&((sectors.max(2) - 1) as u32 * SECTOR as u32).to_le_bytes());
+    image[17 * SECTOR..][..7].copy_from_slice(b"\xFFCD001\x01");
+    image.extend(DOT);
+    image.extend_from_slice(records);
+    image.resize((usize::from(FOLDER) + sectors) * SECTOR, 0);
+    image
 }
 
 /// No entry lies outside the image, and no name leads out of a folder.

@@ -1,5 +1,6 @@
 //! Images against the tools that read and write them.
 
+mod kernel;
 mod peers;
 mod system;
 mod tree;
