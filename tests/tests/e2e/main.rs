@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod archive;
+mod graph;
 mod images;
 mod iso;
 mod line;
