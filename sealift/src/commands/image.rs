@@ -4,8 +4,11 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use images::dir_layout::{self, Place};
 use images::pull::{Options, Request};
-use images::{Platform, Reference, Store, check, dir_layout};
+use images::reference::is_repository;
+use images::source::{Local, Source};
+use images::{Platform, Reference, Store, check};
 use serde_json::json;
 
 use crate::failure::{Failure, Outcome};
@@ -43,7 +46,8 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Pull {
-    /// The images: `[host/]repository[:tag][@sha256:…]`
+    /// The images: `[docker://][host/]repository[:tag][@sha256:…]`, or on this machine `oci:FOLDER[:NAME]`, `oci-archive:FILE[:NAME]`,
+    /// `docker-archive:FILE[:NAME]`, `dir:FOLDER`
     #[arg(required = true)]
     references: Vec<String>,
     /// The folder that takes them
@@ -67,6 +71,9 @@ pub(crate) struct Pull {
     /// A PEM file of certificate authorities to trust beside the system's (repeatable)
     #[arg(long, value_name = "FILE")]
     ca: Vec<PathBuf>,
+    /// Also take what is attached to the images: signatures, SBOMs
+    #[arg(long)]
+    referrers: bool,
     /// The form of the report
     #[arg(long, value_enum, default_value_t)]
     output: Form,
@@ -96,17 +103,20 @@ fn pull(arguments: Pull) -> Outcome {
         .map(|text| text.parse())
         .collect::<Result<Vec<Platform>, _>>()
         .map_err(Failure::usage_by)?;
-    let requests = arguments
-        .references
-        .iter()
-        .map(|text| request(text, &platforms))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(Failure::usage_by)?;
+    let mut requests = Vec::new();
+    let mut locals = Vec::new();
+    for text in &arguments.references {
+        match text.parse().map_err(Failure::usage_by)? {
+            Source::Registry(reference) => requests.push(request(reference, &platforms)),
+            Source::Local(local) => locals.push(local),
+        }
+    }
     let mut options = Options {
         plain_http: arguments.plain_http.into_iter().collect(),
         auth_file: arguments.auth_file,
         certificate_authorities: arguments.ca,
         check_tags: true,
+        referrers: arguments.referrers,
         ..Options::default()
     };
     for (host, url) in arguments.mirror {
@@ -117,50 +127,54 @@ fn pull(arguments: Pull) -> Outcome {
         let blobs = Blobs::start();
         images::pull::pull(&requests, &store, &options, &blobs)?
     };
-    for image in &pulled {
-        let folder = arguments.into.join(&image.name).join(&image.tag);
-        dir_layout::write(&store, &image.digest, &platforms, &folder)?;
-        if arguments.output == Form::Text {
-            output::print(&format!(
-                "{}:{}  {}  {}\n",
-                image.name,
-                image.tag,
-                size(image.size),
-                image.digest
-            ))?;
+    let mut places: Vec<_> = pulled.into_iter().map(|image| (image.name, image.tag, image.digest)).collect();
+    for local in &locals {
+        let (name, tag) = saved_as(local);
+        places.push((name, tag, images::source::import(local, &platforms, &store)?));
+    }
+    let mut written = Vec::new();
+    for (name, tag, digest) in places {
+        let folder = arguments.into.join(&name).join(&tag);
+        dir_layout::write(&store, &digest, &platforms, &folder)?;
+        written.push(Place { name, tag, folder });
+    }
+    report(written, arguments.output)
+}
+
+/// What an image of this machine is saved as: its own name where it has one, else that of its file or folder.
+fn saved_as(local: &Local) -> (String, String) {
+    let named = local.name.as_deref().and_then(|name| name.parse::<Reference>().ok());
+    match named {
+        Some(reference) => (last_part(&reference), reference.tag().unwrap_or("latest").to_owned()),
+        None => {
+            let stem = local.path.file_stem().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+            (if is_repository(&stem) { stem } else { "image".into() }, "latest".to_owned())
         }
     }
-    if arguments.output == Form::Json {
-        let rows: Vec<_> = pulled
-            .iter()
-            .map(|image| {
-                json!({
-                    "name": image.name, "tag": image.tag, "digest": image.digest.to_string(),
-                    "mediaType": image.kind.media_type(), "bytes": image.size,
-                })
-            })
-            .collect();
-        output::json(&rows)?;
-    }
-    Ok(())
+}
+
+fn last_part(reference: &Reference) -> String {
+    reference.repository().rsplit('/').next().unwrap_or_default().to_owned()
 }
 
 /// The name to save an image as is the last part of its repository; without a tag its digest names it.
-fn request(text: &str, platforms: &[Platform]) -> Result<Request, images::reference::ParseError> {
-    let reference: Reference = text.parse()?;
-    let name = reference.repository().rsplit('/').next().unwrap_or_default().to_owned();
+fn request(reference: Reference, platforms: &[Platform]) -> Request {
     let tag = match (reference.tag(), reference.digest()) {
         (Some(tag), _) => tag.to_owned(),
         (None, Some(digest)) => format!("sha256-{}", digest.hex()),
         (None, None) => "latest".to_owned(),
     };
-    Ok(Request { name, tag, reference, platforms: platforms.to_vec(), expected: None })
+    Request { name: last_part(&reference), tag, reference, platforms: platforms.to_vec(), expected: None }
 }
 
 fn list(folder: &Path, form: Form) -> Outcome {
+    report(dir_layout::list(folder)?, form)
+}
+
+fn report(places: Vec<Place>, form: Form) -> Outcome {
     let mut rows = Vec::new();
     let mut text = String::new();
-    for place in dir_layout::list(folder)? {
+    for place in places {
         let image = dir_layout::read(&place.folder)?;
         let bytes: u64 = image.blobs.iter().map(|blob| blob.size).sum();
         text.push_str(&format!("{}:{}  {}  {}\n", place.name, place.tag, size(bytes), image.digest));
