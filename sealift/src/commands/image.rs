@@ -204,7 +204,11 @@ fn check(folder: &Path, form: Form) -> Outcome {
         }
         Form::Text => {
             let mut text: String = report.problems.iter().map(|problem| format!("{problem}\n")).collect();
-            text.push_str(&format!("{} images, {} problems\n", report.images.len(), report.problems.len()));
+            let problems = match report.problems.len() {
+                1 => "1 problem".to_owned(),
+                count => format!("{count} problems"),
+            };
+            text.push_str(&format!("{} images, {problems}\n", report.images.len()));
             output::print(&text)?;
         }
     }

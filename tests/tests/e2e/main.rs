@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod archive;
+mod blocks;
 mod graph;
 mod images;
 mod iso;

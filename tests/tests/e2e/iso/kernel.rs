@@ -88,7 +88,6 @@ fn initramfs(busybox: &Path, modules: &Path) -> Vec<u8> {
 
 #[test]
 #[ignore = "slow: boots a virtual machine"]
-#[expect(clippy::print_stderr, reason = "a skip must be visible")]
 fn linux_mounts_our_images() {
     let (Some(qemu), Some(busybox)) = (peer::find("qemu-system-x86_64"), peer::find("busybox")) else {
         return;
