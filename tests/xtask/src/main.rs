@@ -24,7 +24,8 @@ Tasks:
 
 Commands:
   list info explain graph clean forget ignore reset-dep lock update schema     as `sealift COMMAND`; each has --help
-  test [ARGS...]     install what the tests need and run them all; ARGS go to `cargo test`
+  test [ARGS...]     install what the tests need and run them; --all adds those that take minutes,
+                     other ARGS go to `cargo test`
   bench [NAME...]    measure against the peers
 
 Examples:
@@ -111,10 +112,15 @@ fn build(root: &Path) -> Result<PathBuf, String> {
     Ok(cargo_static::binary(root, "sealift"))
 }
 
-/// Installs the peers, then runs every test with the binary at hand.
+/// Installs the peers, then runs every test with the binary at hand; with `--all` also those that take minutes.
 fn test(root: &Path, words: &[String]) -> Result<ExitCode, String> {
     peers::install(root)?;
     let binary = build(root)?;
+    let mut words = words.to_vec();
+    if let Some(place) = words.iter().position(|word| word == "--all") {
+        words.remove(place);
+        words.extend(["--".to_owned(), "--include-ignored".to_owned()]);
+    }
     let mut command = Command::new("cargo");
     command.args(["test", "--locked", "--workspace"]).args(words).current_dir(root);
     command.env("SEALIFT_BINARY", binary).env("PATH", peers::search_path(root));
