@@ -1,6 +1,5 @@
 #!/bin/bash
-# Provisions archives on this node: verifies them, adds them to the bootstrap configuration, mounts them now and
-# at each boot, and has the registry serve them where it runs.
+# Makes archives those of this node: the command that operators know, done by `sealift archive import`.
 set -euo pipefail
 
 # shellcheck source=common.sh
@@ -8,19 +7,21 @@ set -euo pipefail
 
 usage() {
     cat <<END
-Usage: ${0##*/} [-v] -a ARCHIVE [-a ARCHIVE...]
+Usage: ${0##*/} [-n] -a ARCHIVE [-a ARCHIVE...]
 
-Verifies each ARCHIVE (an ISO file) and makes it available on this node.
+Verifies each ARCHIVE (an ISO file), mounts it where the kernel can, now and at each boot, and adds it to the
+bootstrap configuration. A registry that follows the configuration serves it from then on.
 
   -a, --archive ARCHIVE   the ISO file; it must stay where it is
-  -v, --verbose           show every state
+  -n, --dry-run           only say what would change
   -h, --help              this text
 
-Exit codes: 0 done, 1 a verification or a state failed, 3 the command or the configuration was wrong.
+Exit codes: 0 done, 1 an archive is damaged, 2 something failed, 3 the command or the configuration was wrong.
 END
 }
 
 archives=()
+options=()
 while [ $# -gt 0 ]; do
     case $1 in
     -a | --archive)
@@ -28,8 +29,8 @@ while [ $# -gt 0 ]; do
         archives+=("$2")
         shift 2
         ;;
-    -v | --verbose)
-        VERBOSE=true
+    -n | --dry-run)
+        options+=(--dry-run)
         shift
         ;;
     -h | --help)
@@ -42,33 +43,7 @@ while [ $# -gt 0 ]; do
     esac
 done
 [ ${#archives[@]} -gt 0 ] || die 3 "no archive given; --help shows how"
-
 need_root
-need salt-call "it comes with the cluster's own packages"
-[ -x "$SEALIFT" ] || die 3 "$SEALIFT is missing: run this script from a whole archive"
-[ -f "$BOOTSTRAP_CONFIG" ] || die 3 "$BOOTSTRAP_CONFIG is missing: this is no bootstrap node"
+need_sealift
 
-# Everything is verified before anything changes.
-for i in "${!archives[@]}"; do
-    path=$(readlink -e "${archives[i]}") || die 3 "${archives[i]}: no such file"
-    archives[i]=$path
-    say "verifying $path"
-    "$SEALIFT" archive verify "$path" || die 1 "$path is damaged; nothing was changed"
-done
-
-config=$(make_salt_config)
-trap 'rm -rf "$config"' EXIT
-salt_run "$config" saltutil.sync_modules "saltenv=metalk8s-$(product VERSION)" >/dev/null ||
-    die 1 "Salt cannot read $BASE_DIR/salt"
-for path in "${archives[@]}"; do
-    say "adding $path to $BOOTSTRAP_CONFIG"
-    salt_run "$config" metalk8s.configure_archive "$path" "$BOOTSTRAP_CONFIG" >/dev/null ||
-        die 1 "$path could not be added to $BOOTSTRAP_CONFIG"
-done
-
-states=metalk8s.archives.mounted
-if systemctl cat sealift-registry.service >/dev/null 2>&1; then
-    states+=,metalk8s.registry.running
-fi
-say "applying $states"
-salt_run "$config" state.apply "$states" || die 1 "a state failed; the archives stay configured: run this again"
+exec "$SEALIFT" archive import "${options[@]}" -- "${archives[@]}"

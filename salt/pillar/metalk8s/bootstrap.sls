@@ -1,6 +1,6 @@
 # What /etc/metalk8s/bootstrap.yaml says, in the shape that the states read. The file may be missing: then nothing is
 # known, and `_errors` says so. A minion's configuration may name another file (`metalk8s_bootstrap_config`) and the
-# `sealift` to use (`metalk8s_sealift`), as iso-manager.sh does.
+# `sealift` to use (`metalk8s_sealift`).
 {%- set path = salt["config.get"]("metalk8s_bootstrap_config", "/etc/metalk8s/bootstrap.yaml") %}
 {%- set errors = [] %}
 {%- set config = {} %}

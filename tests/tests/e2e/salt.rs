@@ -39,6 +39,7 @@ case "$1 $2 $3" in
 "iso cat /archives/one.iso") printf '# product\nNAME=MetalK8s\nVERSION=2.11.0-dev\n' ;;
 "iso cat /archives/two.iso") printf 'NAME="MetalK8s"\nVERSION="2.10.0"\n' ;;
 "iso cat /archives/evil.iso") printf 'NAME=MetalK8s\nVERSION=../../etc\n' ;;
+"iso cat /archives/same.iso") printf 'NAME=MetalK8s\nVERSION=2.10.0\n' ;;
 "iso cat "*) echo "$3: no such file" >&2; exit 2 ;;
 "archive verify /archives/one.iso") echo "damaged: images/x" >&2; exit 1 ;;
 *) exit 3 ;;
@@ -111,7 +112,7 @@ impl Node {
         // Nothing outside the scratch folder is looked at, mounted or unmounted.
         let mut metalk8s = json!({
             "mount_root": self.path("srv"),
-            "registry": {"environment_file": self.path("sysconfig")},
+            "registry": {"environment_file": self.path("sysconfig"), "follow": false},
             "repo": {"directory": self.path("yum.repos.d")},
             "containerd": {"certs_dir": self.path("certs.d")},
         });
@@ -352,7 +353,9 @@ fn what_salt_configures_serves_images_and_packages() {
     fs::remove_file(node.path("sealift")).unwrap();
     symlink(sealift::binary(), node.path("sealift")).unwrap();
     let bootstrap = format!(
-        "apiVersion: metalk8s.scality.com/v1alpha3\nkind: BootstrapConfiguration\narchives:\n  - {}\n",
+        "apiVersion: metalk8s.scality.com/v1alpha3\nkind: BootstrapConfiguration\nnetworks:\n  \
+         controlPlane: {{cidr: 10.0.0.0/24}}\n  workloadPlane: {{cidr: 10.0.0.0/24}}\nca: {{minion: bootstrap}}\n\
+         archives:\n  - {}\n",
         iso.display()
     );
     fs::write(node.path("bootstrap.yaml"), bootstrap).unwrap();
@@ -360,7 +363,8 @@ fn what_salt_configures_serves_images_and_packages() {
     // Beside it, as the first one that is tried, a node that is gone.
     let (port, gone) = (daemon::free_port(), daemon::free_port());
     let endpoints = [gone, port].map(|port| format!("http://127.0.0.1:{port}"));
-    let pillar = json!({"registry": {"listen": "127.0.0.1", "port": port, "endpoints": endpoints}});
+    let pillar =
+        json!({"registry": {"listen": "127.0.0.1", "port": port, "endpoints": endpoints, "follow": true}});
     let run = node.apply("metalk8s.repo,metalk8s.container-engine,metalk8s.registry.configured", &pillar);
     assert!(run.success, "{}", run.said);
 
@@ -384,66 +388,21 @@ fn what_salt_configures_serves_images_and_packages() {
     }
 }
 
-/// Calls `configure_archive` of the tree's module for each archive in turn, as Salt's loader would, and prints what came
-/// of it: a process of Salt for each would take a second.
-const CONFIGURE: &str = r#"
-import importlib.util, json, subprocess, sys
-module, sealift, config, *archives = sys.argv[1:]
-spec = importlib.util.spec_from_file_location("metalk8s", module)
-metalk8s = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(metalk8s)
-def run_all(command, **kwargs):
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
-    return {"retcode": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
-metalk8s.__salt__ = {"cmd.run_all": run_all}
-metalk8s.__pillar__ = {"metalk8s": {"sealift": sealift}}
-answers = []
-for archive in archives:
-    try:
-        answers.append(metalk8s.configure_archive(archive, config))
-    except metalk8s.CommandExecutionError as error:
-        answers.append(str(error))
-print(json.dumps(answers))
-"#;
-
 #[test]
-fn an_archive_is_added_to_the_configuration_once_and_the_rest_stays() {
-    let Some(node) = Node::new("", &json!({})) else { return };
-    let config = node.path("bootstrap.yaml");
-    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("../salt/salt/_modules/metalk8s.py");
-    let configure = |archives: &[&str]| -> Value {
-        // The Python that Salt is installed in.
-        let mut command = Command::new(node.salt_call.with_file_name("python3"));
-        command.args(["-W", "ignore", "-c", CONFIGURE]).arg(&module).arg(node.path("sealift")).arg(&config);
-        serde_json::from_slice(&peer::run(command.args(archives)).stdout).unwrap()
-    };
-    let head = "# Ours.\nkind: BootstrapConfiguration\n";
-    for (before, after) in [
+fn an_archive_that_cannot_be_is_named() {
+    let Some(node) = Node::rocky(BOOTSTRAP) else { return };
+    for (archive, expected) in [
         (
-            "archives:\n  - /a.iso # first\nca: {}\n",
-            "archives:\n  - /a.iso # first\n  - /archives/one.iso\nca: {}\n",
+            "/archives/missing.iso",
+            "/archives/missing.iso: cannot read product.txt: /archives/missing.iso: no such file",
         ),
-        ("archives:\n- /a.iso\n", "archives:\n- /a.iso\n- /archives/one.iso\n"),
-        ("archives: []\nca: {}\n", "archives: \n  - /archives/one.iso\nca: {}\n"),
-        ("", "archives:\n  - /archives/one.iso\n"),
-    ] {
-        fs::write(&config, format!("{head}{before}")).unwrap();
-        assert_eq!(configure(&["/archives/one.iso", "/archives/one.iso"]), json!([true, false]));
-        assert_eq!(fs::read_to_string(&config).unwrap(), format!("{head}{after}"));
-    }
-
-    let flow = format!("{head}archives: [/a.iso]\n");
-    fs::write(&config, &flow).unwrap();
-    let wrong = [
-        ("/archives/one.iso", "write it as a list with one `- path` a line"),
-        ("/archives/missing.iso", "cannot read product.txt"),
-        ("/archives/evil.iso", "is no version"),
+        ("/archives/evil.iso", "'../../etc' is no version"),
+        ("/archives/same.iso", "/archives/same.iso and /archives/two.iso are both version 2.10.0"),
         ("relative.iso", "expected an absolute path"),
-        ("/archives/a b.iso", "expected an absolute path"),
-    ];
-    let answers = configure(&wrong.map(|(archive, _)| archive));
-    for ((archive, expected), answer) in wrong.iter().zip(answers.as_array().unwrap()) {
-        assert!(answer.as_str().is_some_and(|answer| answer.contains(expected)), "{archive}: {answer}");
+        ("'/archives/a b.iso'", "expected an absolute path"),
+    ] {
+        fs::write(node.path("bootstrap.yaml"), BOOTSTRAP.replace("/archives/one.iso", archive)).unwrap();
+        let run = node.show("metalk8s.archives", &json!({}));
+        assert!(!run.success && run.said.contains(expected), "{archive}: {}", run.said);
     }
-    assert_eq!(fs::read_to_string(&config).unwrap(), flow);
 }

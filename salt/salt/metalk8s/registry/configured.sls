@@ -1,5 +1,11 @@
-# Says what the registry serves: every archive that the bootstrap configuration lists, straight from its ISO file.
+# Says what the registry serves: the archives of the bootstrap configuration, straight from their ISO files.
 {%- from "metalk8s/map.jinja" import metalk8s with context %}
+{%- set config = salt["config.get"]("metalk8s_bootstrap_config", "/etc/metalk8s/bootstrap.yaml") %}
+{%- if metalk8s.registry.follow and salt["file.file_exists"](config) %}
+  {%- set archives = ["--configured", "--bootstrap-config", config] %}
+{%- else %}
+  {%- set archives = salt["metalk8s.get_archives"]() | dictsort | map(attribute="1.iso") | list %}
+{%- endif %}
 
 Configure {{ metalk8s.registry.service }}:
   file.managed:
@@ -13,4 +19,4 @@ Configure {{ metalk8s.registry.service }}:
     - context:
         listen: {{ metalk8s.registry.listen }}:{{ metalk8s.registry.port }}
         options: {{ metalk8s.registry.options | tojson }}
-        archives: {{ salt["metalk8s.get_archives"]() | dictsort | map(attribute="1.iso") | list | tojson }}
+        archives: {{ archives | tojson }}
