@@ -5,7 +5,7 @@
 //! registry/v2/<name>/manifests/sha256/<hex>/m.<ext>         a manifest's own bytes; <ext> tells its media type
 //! registry/v2/<name>/manifests/<tag> -> sha256/<hex>        a symbolic link
 //! registry/v2/<name>/tags/list                              the names of the tags, sorted
-//! registry/v2/<name>/tags/after/<tag>                       the same list from behind a tag on, for `last`
+//! registry/v2/<name>/tags/after-<tag>                       the same list from behind a tag on, for `last`
 //! registry/v2/<name>/referrers/sha256/<hex>                 an index of what is attached to a manifest
 //! ```
 //!
@@ -70,10 +70,10 @@ pub fn tags_path(name: &str) -> String {
     format!("v2/{name}/tags/list")
 }
 
-/// The folder of the lists that begin behind a tag. A name with very many tags has none: they grow with the square.
+/// Where the list of the tags behind a tag is in the tree. A name with very many tags has none: they grow with the square.
 #[must_use]
-pub fn tags_after_path(name: &str) -> String {
-    format!("v2/{name}/tags/after")
+pub fn tags_after_path(name: &str, tag: &str) -> String {
+    format!("v2/{name}/tags/after-{tag}")
 }
 
 /// Where the list of referrers is in the tree; a manifest without any has no such file.
@@ -203,8 +203,7 @@ impl Repository {
         plan.add(Stage::Names, tags_path(name), list(&tags));
         let bytes: usize = tags.iter().zip(1..).map(|(tag, lists)| (tag.len() + 3) * lists).sum();
         for (tag, after) in tags.iter().zip(1..).filter(|_| bytes <= AFTER_MAX) {
-            let path = format!("{}/{tag}", tags_after_path(name));
-            plan.add(Stage::Names, path, list(tags.get(after..).unwrap_or_default()));
+            plan.add(Stage::Names, tags_after_path(name, tag), list(tags.get(after..).unwrap_or_default()));
         }
         for (subject, mut found) in self.referrers {
             found.sort_by_key(|descriptor| descriptor.digest);
@@ -255,8 +254,8 @@ mod tests {
         let target = fs::read_link(registry.join(tag_path("a", "1"))).unwrap();
         assert_eq!(target.to_str(), Some(format!("sha256/{}", one.hex()).as_str()));
         assert_eq!(read(&tags_path("a")), r#"{"name":"a","tags":["1","sig"]}"#);
-        assert_eq!(read("v2/a/tags/after/1"), r#"{"name":"a","tags":["sig"]}"#);
-        assert_eq!(read("v2/a/tags/after/sig"), r#"{"name":"a","tags":[]}"#);
+        assert_eq!(read(&tags_after_path("a", "1")), r#"{"name":"a","tags":["sig"]}"#);
+        assert_eq!(read(&tags_after_path("a", "sig")), r#"{"name":"a","tags":[]}"#);
         assert_eq!(read(&tags_path("team/b")), r#"{"name":"team/b","tags":["1"]}"#);
         let referrers: serde_json::Value = serde_json::from_str(&read(&referrers_path("a", &one))).unwrap();
         let [found] = referrers["manifests"].as_array().unwrap().as_slice() else { panic!("{referrers}") };

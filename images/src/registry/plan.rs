@@ -1,7 +1,7 @@
 //! What the tree is to hold, and the way there from what it holds.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
@@ -50,20 +50,31 @@ impl Plan {
     pub(super) fn apply(&self, root: &Path) -> Result<()> {
         fs::create_dir_all(root).map_err(io("create", root))?;
         let (files, folders) = self.paths();
-        self.clear_the_way(root, &files, &folders)?;
-        for folder in &folders {
-            let path = root.join(folder);
-            match fs::create_dir(&path) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(io("create", &path)(error));
-                }
-                _ => {}
+        let mut there = BTreeSet::new();
+        let mut rest = Vec::new();
+        walk(root, &mut |path, folder| {
+            let (alike, other) = if folder { (&folders, &files) } else { (&files, &folders) };
+            let known = alike.contains(path);
+            if other.contains(path) {
+                // A folder where a file is to be, or the other way round.
+                remove(&root.join(path), folder)?;
+            } else if !known {
+                rest.push((Stage::of(path), path.to_owned(), folder));
+            } else if folder {
+                there.insert(path.to_owned());
             }
+            Ok(known)
+        })?;
+        for folder in folders.iter().filter(|folder| !there.contains(**folder)) {
+            let path = root.join(folder);
+            fs::create_dir(&path).map_err(io("create", &path))?;
         }
         for ((_, path), item) in &self.items {
             item.put(&root.join(path))?;
         }
-        self.remove_the_rest(root, &files, &folders)
+        // What is in no plan: names go first, then manifests, then blobs.
+        rest.sort_unstable();
+        rest.iter().rev().try_for_each(|(_, path, folder)| remove(&root.join(path), *folder))
     }
 
     /// The paths of all files and links, and of all folders above them.
@@ -81,53 +92,35 @@ impl Plan {
         }
         (files, folders)
     }
+}
 
-    /// Removes what is a folder and is to be a file, or the other way round.
-    fn clear_the_way(&self, root: &Path, files: &BTreeSet<&str>, folders: &BTreeSet<&str>) -> Result<()> {
-        walk(root, &mut |path, folder| {
-            let in_the_way = if folder { files.contains(path) } else { folders.contains(path) };
-            if in_the_way {
-                remove(&root.join(path), folder)?;
-            }
-            Ok(!in_the_way)
-        })
-    }
-
-    /// Removes what is in no plan: names, then manifests, then blobs.
-    fn remove_the_rest(&self, root: &Path, files: &BTreeSet<&str>, folders: &BTreeSet<&str>) -> Result<()> {
-        let mut rest = Vec::new();
-        walk(root, &mut |path, folder| {
-            let known = if folder { folders.contains(path) } else { files.contains(path) };
-            if !known {
-                let stage = if path.starts_with("blobs") {
-                    Stage::Blobs
-                } else if path.contains("/manifests/sha256/") {
-                    Stage::Manifests
-                } else {
-                    Stage::Names
-                };
-                rest.push((stage, path.to_owned(), folder));
-            }
-            Ok(known)
-        })?;
-        rest.sort_unstable();
-        rest.iter().rev().try_for_each(|(_, path, folder)| remove(&root.join(path), *folder))
+impl Stage {
+    /// The stage of something that is in no plan.
+    fn of(path: &str) -> Self {
+        if path.starts_with("blobs") {
+            Self::Blobs
+        } else if path.contains("/manifests/sha256/") {
+            Self::Manifests
+        } else {
+            Self::Names
+        }
     }
 }
 
 impl Item {
     /// Puts the item at `path`, unless it is there already.
     fn put(&self, path: &Path) -> Result<()> {
-        let there = match fs::symlink_metadata(path) {
-            Ok(there) => Some(there),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(io("stat", path)(error)),
+        // A link appears whole; only where it cannot be made is there something to look at.
+        let made = match self {
+            Self::Same(from) => fs::hard_link(from, path).is_ok(),
+            Self::Link(target) => symlink(target, path).is_ok(),
+            Self::Bytes(_) => false,
         };
-        if there.as_ref().map_or(Ok(false), |there| self.is_at(path, there))? {
+        if made || self.is_at(path)? {
             return Ok(());
         }
         let new = path.with_file_name(NEW);
-        remove_file(&new)?;
+        crate::store::remove(&new)?;
         match self {
             Self::Same(from) => link_or_copy(from, &new)?,
             Self::Link(target) => symlink(target, &new).map_err(io("create", path))?,
@@ -136,16 +129,19 @@ impl Item {
         fs::rename(&new, path).map_err(io("create", path))
     }
 
-    fn is_at(&self, path: &Path, there: &Metadata) -> Result<bool> {
+    fn is_at(&self, path: &Path) -> Result<bool> {
+        let there = match fs::symlink_metadata(path) {
+            Ok(there) => there,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(io("stat", path)(error)),
+        };
         Ok(match self {
             Self::Same(from) => {
                 let source = fs::symlink_metadata(from).map_err(io("stat", from))?;
                 let linked = (there.dev(), there.ino()) == (source.dev(), source.ino());
                 // A copy, where the file system could not link.
-                linked
-                    || (there.is_file()
-                        && there.len() == source.len()
-                        && digest_of(path)? == digest_of(from)?)
+                let alike = there.is_file() && there.len() == source.len();
+                linked || (alike && digest_of(path)? == digest_of(from)?)
             }
             Self::Link(target) => {
                 there.is_symlink() && fs::read_link(path).is_ok_and(|found| found == Path::new(target))
@@ -179,9 +175,5 @@ fn walk(root: &Path, visit: &mut dyn FnMut(&str, bool) -> Result<bool>) -> Resul
 }
 
 fn remove(path: &Path, folder: bool) -> Result<()> {
-    if folder { fs::remove_dir_all(path).map_err(io("remove", path)) } else { remove_file(path) }
-}
-
-fn remove_file(path: &Path) -> Result<()> {
-    crate::store::remove(path)
+    if folder { fs::remove_dir_all(path).map_err(io("remove", path)) } else { crate::store::remove(path) }
 }
