@@ -27,7 +27,7 @@ const fn programs(package: &'static str, programs: &'static [&'static str]) -> P
 }
 
 /// The peers that Debian has, in the order of the rooms they judge.
-const DEBIAN: [Peer; 17] = [
+const DEBIAN: [Peer; 20] = [
     programs("xorriso", &["xorriso"]),
     programs("genisoimage", &["genisoimage", "isoinfo", "isovfy"]),
     programs("libarchive-tools", &["bsdtar"]),
@@ -43,6 +43,9 @@ const DEBIAN: [Peer; 17] = [
     programs("createrepo-c", &["createrepo_c"]),
     programs("systemd", &["systemd-analyze"]),
     programs("curl", &["curl"]),
+    programs("openssl", &["openssl"]),
+    programs("binutils", &["readelf"]),
+    programs("python3-doit", &["doit"]),
     programs("shellcheck", &["shellcheck"]),
     Peer { package: "python3-venv", sign: Sign::PythonModule("ensurepip") },
 ];
