@@ -1,7 +1,7 @@
 //! Container images and the static registry over them: `images`.
 
 use std::cell::Cell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use images::{Digest, Reference, Store};
@@ -56,9 +56,9 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
         title: Title::new("REGISTRY", place.shown(&registry)),
         inputs,
         outputs: vec![Output::Folder(registry)],
-        action: Some(Box::new(move |_| {
+        action: Some(Box::new(move |context| {
             images::registry::index(&images, &index)?;
-            Ok(())
+            teach(context, &index)
         })),
         ..Task::default()
     });
@@ -156,11 +156,11 @@ fn build_image(place: &Place<'_>, project: &Arc<Project>, image: &ImageDefinitio
         title: Title::new("IMG BUILD", format!("{name}:{tag}")),
         inputs,
         outputs: vec![Output::Folder(folder)],
-        action: Some(Box::new(move |_| {
+        action: Some(Box::new(move |context| {
             let store = Store::open(&project.settings.cache)?;
             let digest = images::build::build(&definition, &project.root, project.source_date, &store)?;
             images::dir_layout::write(&store, &digest, &[], &target)?;
-            Ok(())
+            teach(context, &target)
         })),
         ..Task::default()
     })
@@ -191,8 +191,21 @@ fn fetch(project: &Arc<Project>, pull: &Pull, folder: PathBuf) -> Action {
         let watch = Watch { context, done: Cell::new(0), total: Cell::new(0) };
         images::pull::pull(&[request], &store, &pull_options(&project), &watch)?;
         images::dir_layout::write(&store, &digest, &platforms, &folder)?;
-        Ok(())
+        teach(context, &folder)
     })
+}
+
+/// Blobs carry their digest as their name, and came from the store, which let them in under it only once it was computed: nobody
+/// need read them again.
+fn teach(context: &Context<'_>, folder: &Path) -> Result<(), ActionError> {
+    for entry in walkdir::WalkDir::new(folder) {
+        let entry = entry?;
+        let digest = entry.file_name().to_str().and_then(|name| name.parse::<crate::graph::Digest>().ok());
+        if let (Some(digest), true) = (digest, entry.file_type().is_file()) {
+            context.known(entry.path(), digest)?;
+        }
+    }
+    Ok(())
 }
 
 /// Tells the run how far a pull is.
