@@ -141,7 +141,7 @@ pub fn list(tree: &Tree, below: &str) -> Result<Vec<Image>> {
 }
 
 fn read(tree: &Tree, name: &str, tag: &str, folder: &str, files: Vec<Entry>) -> Result<Image> {
-    let mut manifest = Err("manifest.json is no file".to_owned());
+    let mut manifest = Err("manifest.json is missing".to_owned());
     let mut children = BTreeMap::new();
     let mut blobs = HashMap::new();
     for entry in files {
@@ -155,6 +155,10 @@ fn read(tree: &Tree, name: &str, tag: &str, folder: &str, files: Vec<Entry>) -> 
             },
             Kind::Directory | Kind::Other => continue,
         };
+        // A truncated image: as if the file were not there.
+        if !tree.holds(&entry) {
+            continue;
+        }
         if entry.name == layout::IMAGE_MANIFEST {
             manifest = stored(tree, path, entry, None)?;
         } else if let Some(digits) = entry.name.strip_suffix(".manifest.json") {

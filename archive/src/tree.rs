@@ -235,6 +235,15 @@ impl Tree {
         }
     }
 
+    /// Whether the bytes of a file that was found in this tree are there: false for what a truncated ISO has lost.
+    #[must_use]
+    pub fn holds(&self, entry: &Entry) -> bool {
+        match self {
+            Self::Folder(_) => true,
+            Self::Iso(image) => image.holds(entry),
+        }
+    }
+
     /// The path that `path` leads to once every symbolic link is followed, or `None` where it leads to nothing.
     ///
     /// # Errors

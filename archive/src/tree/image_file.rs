@@ -14,6 +14,8 @@ pub struct ImageFile {
     path: PathBuf,
     image: iso::Image<Declared>,
     file: Arc<File>,
+    /// The bytes the file had when it was opened.
+    bytes: u64,
 }
 
 /// An image file that is as long as its volume descriptor says, so that the folders of a truncated image can still be
@@ -39,11 +41,12 @@ impl ImageFile {
         let wrong = |source| Error::Iso { path: path.to_path_buf(), source };
         let file = File::open(path).map_err(|source| Error::io("open", path, source))?;
         let image = iso::Image::new(file, path, None).map_err(wrong)?;
-        let size = image.size().max(u64::from(image.volume().sectors) * 2048);
+        let bytes = image.size();
+        let size = bytes.max(u64::from(image.volume().sectors) * 2048);
         let file = image.file().try_clone().map_err(|source| Error::io("open", path, source))?;
         let file = Arc::new(file);
         let image = iso::Image::new(Declared { file: Arc::clone(&file), size }, path, None).map_err(wrong)?;
-        Ok(Self { path: path.to_path_buf(), image, file })
+        Ok(Self { path: path.to_path_buf(), image, file, bytes })
     }
 
     /// The name of the volume.
@@ -60,6 +63,14 @@ impl ImageFile {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether the file is long enough to hold all bytes of an entry.
+    pub(super) fn holds(&self, entry: &Entry) -> bool {
+        entry
+            .pieces
+            .iter()
+            .all(|piece| piece.offset.checked_add(piece.len).is_some_and(|end| end <= self.bytes))
     }
 
     /// The open image file.
