@@ -2,6 +2,7 @@
 //!
 //! A figure alone says little on a machine that others use too; the ratio of two medians taken alternately holds.
 
+mod graph;
 mod images;
 mod iso;
 mod measure;
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 
 type Bench = fn(&std::path::Path) -> std::io::Result<()>;
 
-const BENCHES: [(&str, Bench); 2] = [("images", images::run), ("iso", iso::run)];
+const BENCHES: [(&str, Bench); 3] = [("graph", graph::run), ("images", images::run), ("iso", iso::run)];
 
 #[expect(clippy::print_stderr, reason = "a bench talks to its user")]
 fn main() -> ExitCode {

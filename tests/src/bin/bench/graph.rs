@@ -1,0 +1,30 @@
+//! `cargo xtask bench graph`: the task graph beside ninja and doit, by the example that the room itself keeps.
+
+use std::io;
+use std::path::Path;
+use std::process::Command;
+
+pub(crate) fn run(scratch: &Path) -> io::Result<()> {
+    for peer in ["ninja", "doit"] {
+        if tests::peer::find(peer).is_none() {
+            return Err(io::Error::other(format!("needs {peer}: apt-get install ninja-build python3-doit")));
+        }
+    }
+    let status = Command::new("cargo")
+        .args([
+            "run",
+            "--quiet",
+            "--locked",
+            "--release",
+            "--package",
+            "buildchain",
+            "--example",
+            "graph_bench",
+            "--",
+        ])
+        .arg("compare")
+        .arg(scratch)
+        .current_dir(tests::sealift::repository())
+        .status()?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("graph_bench: {status}"))) }
+}
