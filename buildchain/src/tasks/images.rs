@@ -60,6 +60,8 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
             images::registry::index(&images, &index)?;
             teach(context, &index)
         })),
+        // It brings the index that is there up to date: with thousands of images that is most of its work saved.
+        resumes: true,
         ..Task::default()
     });
 
