@@ -5,6 +5,7 @@ mod peers;
 mod system;
 mod tree;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, symlink};
@@ -40,11 +41,13 @@ fn empty_files_apart(mut tree: tree::Snapshot) -> tree::Snapshot {
     tree
 }
 
-/// 7z drops dots and spaces at the end of some names, as Windows does.
+/// 7z drops dots and spaces at the end of some names, as Windows does, and shows `_` where nothing is left.
 fn without_trailing_dots(tree: &tree::Snapshot) -> tree::Snapshot {
-    let shown = |path: &Path| -> PathBuf {
-        path.iter().map(|part| part.to_str().unwrap().trim_end_matches(['.', ' ']).to_owned()).collect()
+    let part = |part: &OsStr| match part.to_str().unwrap().trim_end_matches(['.', ' ']) {
+        "" => "_".to_owned(),
+        kept => kept.to_owned(),
     };
+    let shown = |path: &Path| -> PathBuf { path.iter().map(part).collect() };
     let shown = |(path, item): (&PathBuf, &tree::Item)| (shown(path), item.clone());
     without_hard_links(tree.iter().map(shown).collect())
 }
@@ -155,7 +158,7 @@ fn names_of_every_legal_byte() {
     fs::create_dir(&source).unwrap();
     // No letter in front: bsdtar would take `a:` for a drive and drop it.
     for byte in (1..=255_u8).filter(|byte| *byte != b'/') {
-        fs::write(source.join(std::ffi::OsStr::from_bytes(&[b'_', byte, b'z'])), [byte]).unwrap();
+        fs::write(source.join(OsStr::from_bytes(&[b'_', byte, b'z'])), [byte]).unwrap();
     }
     write(&source, &image);
     let expected = as_archived(snapshot(&source));
