@@ -81,8 +81,8 @@ fn verdict(path: &Path, report: &Report) -> String {
         let _ = writeln!(text, "{finding}");
     }
     match &report.implanted_md5 {
-        ImplantedMd5::Failed { from, to } => {
-            let _ = writeln!(text, "implanted MD5: the first difference lies between bytes {from} and {to}");
+        ImplantedMd5::Failed { to, .. } => {
+            let _ = writeln!(text, "implanted MD5: a difference lies before byte {to}");
         }
         ImplantedMd5::Unreadable { reason } => {
             let _ = writeln!(text, "implanted MD5: {reason}");

@@ -167,8 +167,7 @@ fn check(image: &Path) -> Outcome {
             Ok(())
         }
         ::iso::md5::Check::Damaged { range } => Err(Failure::failed(anyhow::anyhow!(
-            "{name} is damaged: the first difference lies between bytes {} and {}",
-            range.start,
+            "{name} is damaged: a difference lies before byte {}",
             range.end
         ))
         .remedy("copy the image again from where it came")),

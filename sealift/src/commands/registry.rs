@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use runtime::archives::{configured, follow};
-use runtime::serve::{Access, Config, Error as ServeError, Event, Handle, Log, Server, Tls};
+use runtime::serve::{
+    Access, Config, Error as ServeError, Event, Handle, Log, Server, Tls, raise_open_files,
+};
 
 use crate::commands::node::Places;
 use crate::failure::{Failure, Outcome};
@@ -153,6 +155,9 @@ fn serve(serve: Serve) -> Outcome {
         log: Arc::new(Lines { access: serve.access_log == AccessLog::Json }),
         ..Config::default()
     };
+    if let Err(error) = raise_open_files() {
+        output::warn(&format!("the limit of open files cannot be raised: {error}"));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     // Sockets are registered with the runtime they are bound in.
     let _inside = runtime.enter();
