@@ -6,7 +6,8 @@ use std::process::Command;
 /// The date of the project's last commit in seconds since 1970, and its name; `None` where git or the repository is not there.
 pub(crate) struct Commit {
     pub(crate) date: i64,
-    /// `git describe --long --dirty` with the whole hash: a shortened one grows with the clone.
+    /// `git describe --long` with the whole hash: a shortened one grows with the clone. Changes that are not committed are not
+    /// marked: the first edit of any file would change the product information, and everything that hangs on it.
     pub(crate) name: String,
 }
 
@@ -18,6 +19,6 @@ pub(crate) fn commit(git: &Path, root: &Path) -> Option<Commit> {
     };
     Some(Commit {
         date: ask(&["log", "-1", "--format=%ct"])?.parse().ok()?,
-        name: ask(&["describe", "--always", "--long", "--tags", "--dirty", "--abbrev=40"])?,
+        name: ask(&["describe", "--always", "--long", "--tags", "--abbrev=40"])?,
     })
 }

@@ -135,6 +135,12 @@ fn a_touched_file_of_equal_content_runs_nothing() {
 #[test]
 fn a_changed_salt_file_makes_its_copy_the_iso_and_the_checksums_again() {
     let project = Project::new();
+    project.write(".gitignore", "/_build\n/.cache\n");
+    let author = ["-c", "user.name=Test", "-c", "user.email=test@localhost"];
+    for arguments in [&["init", "-q"][..], &["add", "."], &["commit", "-qm", "all"]] {
+        let mut git = Command::new("git");
+        peer::run(git.args(author).args(arguments).current_dir(project.folder.path()));
+    }
     project.build();
     project.write(SALT, "base: {}\n");
     let (_, out, _) = project.sealift(&["explain", "iso"]);
