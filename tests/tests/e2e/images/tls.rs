@@ -87,12 +87,16 @@ fn a_registry_behind_tls_asks_for_certificate_and_password() {
     let store = Store::open(&folder.join("store")).unwrap();
     assert_eq!(pull::pull(&requests, &store, &full, &()).unwrap()[0].digest, digest);
 
-    let refused = |options: &Options, reason: &str| {
+    let refused_for_one_of = |options: &Options, reasons: &[&str]| {
         let error = pull::resolve(&requests[0].reference, options).unwrap_err().to_string();
-        assert!(error.contains(reason), "{reason}: {error}");
+        assert!(reasons.iter().any(|reason| error.contains(reason)), "{reasons:?}: {error}");
     };
+    let refused = |options: &Options, reason: &str| refused_for_one_of(options, &[reason]);
     refused(&Options { certificate_authorities: Vec::new(), ..full.clone() }, "UnknownIssuer");
-    refused(&Options { client_certificate: None, ..full.clone() }, "Certificate");
+    // With TLS 1.3 the server judges the client after the client took the connection for made: the alert that says why may come
+    // too late to be read.
+    let without = Options { client_certificate: None, ..full.clone() };
+    refused_for_one_of(&without, &["Certificate", "the connection broke"]);
     refused(&Options { auth_file: None, ..full.clone() }, "asks for a user name and a password");
     login("dXNlcjp3cm9uZw==");
     refused(&full, "not authorised: UNAUTHORIZED");
