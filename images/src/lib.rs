@@ -44,6 +44,7 @@
 
 pub mod build;
 pub mod check;
+mod client;
 pub mod digest;
 pub mod dir_layout;
 pub mod error;

@@ -9,9 +9,9 @@ use reqwest::{Response, StatusCode};
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::attempts::Attempts;
-use super::http::{Client, Endpoint, media_type, next_chunk, read_body, shown};
 use super::plan::Blob;
-use super::{Error, Event, Events, Failure, Fault, Options, Request};
+use super::{Error, Failure, Fault, Options, Request};
+use crate::client::{Client, Endpoint, Event, Events, media_type, next_chunk, read_body, shown};
 use crate::manifest::{Kind, MANIFEST_MAX, Manifest};
 use crate::store::{Partial, Slot};
 use crate::{Digest, Reference, Store};

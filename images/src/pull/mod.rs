@@ -7,23 +7,19 @@
 //! [`pull`] and [`resolve`] block; they run an asynchronous runtime of their own inside.
 
 mod attempts;
-mod auth;
 mod error;
 mod fetch;
-mod http;
 mod plan;
-mod tls;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-pub use self::error::{Error, Failure, Fault};
+pub use self::error::{Error, Failure};
 use self::fetch::Fetcher;
+use crate::client::{Event, drain, runtime};
+pub use crate::client::{Fault, Options, Progress};
 use crate::manifest::{Kind, Platform};
 use crate::{Digest, Reference, Store};
 
@@ -40,60 +36,6 @@ pub struct Request {
     pub platforms: Vec<Platform>,
     /// The digest it must have, from the lock. Then no tag is resolved.
     pub expected: Option<Digest>,
-}
-
-/// How to pull.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// URL prefixes to try before a registry (`docker.io`, `quay.io:443`, …), in their order. A path in
-    /// the prefix goes before the repository: `https://mirror/hub` asks for `/v2/hub/<repository>/…`.
-    pub mirrors: BTreeMap<String, Vec<String>>,
-    /// Registries (`host[:port]`) that are spoken to without TLS.
-    pub plain_http: BTreeSet<String>,
-    /// Transfers at a time, over all registries.
-    pub concurrency: usize,
-    /// Transfers at a time from one host.
-    pub concurrency_per_host: usize,
-    /// Docker's `config.json` or podman's `auth.json`.
-    pub auth_file: Option<PathBuf>,
-    /// PEM files of certificate authorities to trust beside the system's.
-    pub certificate_authorities: Vec<PathBuf>,
-    /// PEM files of a client certificate (with its chain) and its key.
-    pub client_certificate: Option<(PathBuf, PathBuf)>,
-    /// Whether to use the proxies that the environment names (`HTTPS_PROXY`, `NO_PROXY`, …).
-    pub system_proxy: bool,
-    /// Whether to check that a tag still names the digest that goes with it. Off in a locked build: it needs
-    /// the registry even where the store has everything.
-    pub check_tags: bool,
-    /// Whether to pull what is attached to the images as well: signatures, SBOMs. They are not pinned by any lock, so the
-    /// registry is asked for them even where the store has the images.
-    pub referrers: bool,
-    /// How often a request is made before its failure counts.
-    pub attempts: u32,
-    /// The wait before the second attempt; it doubles from there, up to 30 s, with jitter.
-    pub first_delay: Duration,
-    /// How long nothing may arrive before a transfer counts as stalled.
-    pub stall: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            mirrors: BTreeMap::new(),
-            plain_http: BTreeSet::new(),
-            concurrency: 12,
-            concurrency_per_host: 6,
-            auth_file: None,
-            certificate_authorities: Vec::new(),
-            client_certificate: None,
-            system_proxy: true,
-            check_tags: false,
-            referrers: false,
-            attempts: 5,
-            first_delay: Duration::from_millis(500),
-            stall: Duration::from_secs(30),
-        }
-    }
 }
 
 /// An image that is in the store, whole.
@@ -124,47 +66,6 @@ pub struct Referrers {
     /// The digest of the index.
     pub digest: Digest,
 }
-
-/// Told how a pull goes. Called from the thread that called [`pull`].
-pub trait Progress {
-    /// All is planned: so many blobs and bytes are not in the store yet.
-    fn planned(&self, blobs: usize, bytes: u64) {
-        let _ = (blobs, bytes);
-    }
-
-    /// A blob of `size` bytes begins; `present` of them are there from an earlier attempt.
-    fn begin(&self, blob: &Digest, image: &str, size: u64, present: u64) {
-        let _ = (blob, image, size, present);
-    }
-
-    /// More bytes of a blob have come; negative where some were thrown away.
-    fn advance(&self, blob: &Digest, bytes: i64) {
-        let _ = (blob, bytes);
-    }
-
-    /// A blob is in the store.
-    fn end(&self, blob: &Digest) {
-        let _ = blob;
-    }
-
-    /// A request failed and is made again after `wait`.
-    fn retry(&self, url: &str, fault: &str, wait: Duration) {
-        let _ = (url, fault, wait);
-    }
-}
-
-impl Progress for () {}
-
-/// What tasks report to the caller's thread.
-#[derive(Debug)]
-enum Event {
-    Begin { blob: Digest, image: String, size: u64, present: u64 },
-    Advance { blob: Digest, bytes: i64 },
-    End { blob: Digest },
-    Retry { url: String, fault: String, wait: Duration },
-}
-
-type Events = mpsc::UnboundedSender<Event>;
 
 /// Pulls images into the store; the answer is in the order of the requests.
 ///
@@ -203,7 +104,7 @@ pub fn pull(
                 fetcher.blob(&blob).await
             });
         }
-        drain(tasks, progress, &mut inbox).await?;
+        drain(tasks, progress, &mut inbox, here).await?;
         Ok(images.iter().map(plan::Image::pulled).collect())
     });
     // A task that was broken off may still be inside a system call; it is not waited for.
@@ -248,49 +149,7 @@ async fn plan_all(
             plan::image(&fetcher, request).await.map(|image| (position, image))
         });
     }
-    let mut images = drain(tasks, progress, inbox).await?;
+    let mut images = drain(tasks, progress, inbox, |fault| Error::here("the images", fault)).await?;
     images.sort_by_key(|(position, _)| *position);
     Ok(images.into_iter().map(|(_, image)| image).collect())
-}
-
-/// Waits for all tasks, passing on what they report; the first failure breaks off the rest.
-async fn drain<T: 'static>(
-    mut tasks: JoinSet<Result<T, Error>>,
-    progress: &dyn Progress,
-    inbox: &mut mpsc::UnboundedReceiver<Event>,
-) -> Result<Vec<T>, Error> {
-    let mut done = Vec::new();
-    loop {
-        tokio::select! {
-            // Reports first, so that a blob's end is told before the pull's.
-            biased;
-            Some(event) = inbox.recv() => tell(progress, event),
-            next = tasks.join_next() => match next {
-                Some(Ok(result)) => done.push(result?),
-                Some(Err(broken)) => return Err(Error::here("the images", Fault::Broken(broken.to_string()))),
-                None => {
-                    while let Ok(event) = inbox.try_recv() {
-                        tell(progress, event);
-                    }
-                    return Ok(done);
-                }
-            },
-        }
-    }
-}
-
-fn tell(progress: &dyn Progress, event: Event) {
-    match event {
-        Event::Begin { blob, image, size, present } => progress.begin(&blob, &image, size, present),
-        Event::Advance { blob, bytes } => progress.advance(&blob, bytes),
-        Event::End { blob } => progress.end(&blob),
-        Event::Retry { url, fault, wait } => progress.retry(&url, &fault, wait),
-    }
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Fault::Configuration(format!("cannot start the network threads: {error}")))
 }

@@ -1,0 +1,103 @@
+//! Where a repository is: the URLs of a registry and of its mirrors.
+
+use reqwest::Url;
+
+use super::{Fault, Options};
+use crate::reference::{DOCKER_HUB, Reference, is_domain};
+
+/// One way to a repository: the registry itself or a mirror of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Endpoint {
+    /// Scheme, host and port.
+    pub(super) base: Url,
+    /// The repository there, a mirror's path before it.
+    pub(super) repository: String,
+}
+
+impl Endpoint {
+    /// The mirrors for the reference's registry in their order, then the registry itself.
+    pub(crate) fn all(reference: &Reference, options: &Options) -> Result<Vec<Self>, Fault> {
+        let registry = reference.registry();
+        let mut endpoints = Vec::new();
+        for mirror in options.mirrors.get(registry).into_iter().flatten() {
+            let bad =
+                || Fault::Configuration(format!("the mirror `{mirror}` of {registry} is not an http(s) URL"));
+            let mut base: Url = mirror.parse().map_err(|_| bad())?;
+            if !matches!(base.scheme(), "http" | "https")
+                || base.query().is_some()
+                || !base.username().is_empty()
+            {
+                return Err(bad());
+            }
+            let path = base.path().trim_matches('/').to_owned();
+            base.set_path("");
+            let slash = if path.is_empty() { "" } else { "/" };
+            endpoints.push(Self { base, repository: format!("{path}{slash}{}", reference.repository()) });
+        }
+        let host = if registry == DOCKER_HUB { "registry-1.docker.io" } else { registry };
+        let scheme = if options.plain_http.contains(registry) { "http" } else { "https" };
+        let base = is_domain(host)
+            .then(|| format!("{scheme}://{host}").parse().ok())
+            .flatten()
+            .ok_or_else(|| Fault::Configuration(format!("`{host}` is no host")))?;
+        endpoints.push(Self { base, repository: reference.repository().to_owned() });
+        Ok(endpoints)
+    }
+
+    /// `<base>/v2/<repository>/<kind>/<name>`; all parts have been checked against their grammar.
+    pub(crate) fn url(&self, kind: &str, name: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("/v2/{}/{kind}/{name}", self.repository));
+        url
+    }
+
+    /// Host and port, for limits and for remembering that nobody is there.
+    pub(crate) fn host(&self) -> String {
+        authority(&self.base)
+    }
+}
+
+fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.into(), |port| format!("{host}:{port}"))
+}
+
+/// The URL as it may be shown: signed storage links carry secrets in their query.
+pub(crate) fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mirrors_come_first_and_keep_their_path() {
+        let reference: Reference = "alpine:3".parse().unwrap();
+        let mut options = Options::default();
+        options.mirrors.insert(
+            "docker.io".into(),
+            vec!["http://127.0.0.1:5000".into(), "https://m.example/hub/".into()],
+        );
+        let urls = |options: &Options| -> Vec<String> {
+            let endpoints = Endpoint::all(&reference, options).unwrap();
+            endpoints.iter().map(|endpoint| endpoint.url("manifests", "3").to_string()).collect()
+        };
+        assert_eq!(
+            urls(&options),
+            [
+                "http://127.0.0.1:5000/v2/library/alpine/manifests/3",
+                "https://m.example/v2/hub/library/alpine/manifests/3",
+                "https://registry-1.docker.io/v2/library/alpine/manifests/3",
+            ]
+        );
+        for bad in ["ftp://x", "nonsense", "https://user@host", "https://h/?q"] {
+            options.mirrors.insert("docker.io".into(), vec![bad.into()]);
+            assert!(matches!(Endpoint::all(&reference, &options), Err(Fault::Configuration(_))), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What can go wrong between us and a registry.
+
+use std::time::Duration;
+
+use crate::manifest::{self, Platform};
+use crate::{Digest, error};
+
+/// What was wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// No connection: name, network, TLS.
+    #[error("cannot connect: {0}")]
+    Unreachable(String),
+    /// The connection broke before the answer was whole.
+    #[error("the connection broke: {0}")]
+    Broken(String),
+    /// Nothing arrived for this long.
+    #[error("nothing arrived for {} seconds", .0.as_secs_f32())]
+    Stalled(Duration),
+    /// An HTTP status that is no success.
+    #[error("the registry answered {status}{}", detail(.message))]
+    Status {
+        /// The HTTP status code.
+        status: u16,
+        /// What the registry says in its JSON error, shortened.
+        message: String,
+        /// How long it asked to wait (`Retry-After`).
+        retry_after: Option<Duration>,
+    },
+    /// The credentials are missing or wrong, or the token server misbehaves.
+    #[error("not authorised: {0}")]
+    Unauthorized(String),
+    /// Bytes with another digest.
+    #[error("the content does not match its digest: expected {expected}, found {found}")]
+    DigestMismatch {
+        /// The digest asked for.
+        expected: Digest,
+        /// The digest of what came.
+        found: Digest,
+    },
+    /// More or fewer bytes than the descriptor says.
+    #[error("the content has the wrong length: expected {expected} bytes, found {found}")]
+    SizeMismatch {
+        /// Bytes the descriptor says.
+        expected: u64,
+        /// Bytes that came or were announced.
+        found: u64,
+    },
+    /// A document over its limit.
+    #[error("the answer is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// An answer of the wrong type, such as an HTML page of a proxy.
+    #[error("the answer has the wrong type: expected {expected}, found {found}")]
+    ContentType {
+        /// What was expected.
+        expected: String,
+        /// The media type announced.
+        found: String,
+    },
+    /// Bytes that are no manifest of a known kind.
+    #[error(transparent)]
+    Manifest(#[from] manifest::ParseError),
+    /// The tag names another image than the digest that goes with it.
+    #[error("the tag {tag} has moved: expected {expected}, found {found}")]
+    TagMoved {
+        /// The tag.
+        tag: String,
+        /// The pinned digest.
+        expected: Digest,
+        /// What the tag names now.
+        found: Digest,
+    },
+    /// The index has nothing for a platform asked for.
+    #[error("no image for the platform {platform} in the index")]
+    NoPlatform {
+        /// The platform.
+        platform: Platform,
+    },
+    /// Indexes inside indexes, deeper than anyone needs.
+    #[error("indexes are nested deeper than {limit}")]
+    TooDeep {
+        /// The limit.
+        limit: usize,
+    },
+    /// A layer the registry does not hold, only links to.
+    #[error(
+        "the layer is foreign (`{media_type}`) and the registry does not hold it; an air gap cannot be crossed by its links"
+    )]
+    ForeignLayer {
+        /// The media type of the layer.
+        media_type: String,
+    },
+    /// A list of referrers in pages; reading only the first would leave signatures behind unsaid.
+    #[error("the list comes in several pages, which is not supported")]
+    Paged,
+    /// A redirection that is not followed.
+    #[error("the redirection is refused: {0}")]
+    Redirect(String),
+    /// The disk is too small for what is to come.
+    #[error("not enough space in the store: {needed} bytes to fetch, {free} bytes free")]
+    NoSpace {
+        /// Bytes to fetch.
+        needed: u64,
+        /// Bytes free.
+        free: u64,
+    },
+    /// The request contradicts itself, or an option cannot be used.
+    #[error("{0}")]
+    Configuration(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] error::Error),
+}
+
+fn detail(message: &str) -> String {
+    if message.is_empty() { String::new() } else { format!(": {message}") }
+}
+
+impl Fault {
+    /// Whether the same request may succeed a moment later.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Broken(_) | Self::Stalled(_) => true,
+            Self::Status { status, .. } => matches!(status, 408 | 429 | 500 | 502 | 503 | 504),
+            _ => false,
+        }
+    }
+
+    /// Whether another endpoint may do better; what is wrong here is not.
+    pub(crate) fn is_remote(&self) -> bool {
+        !matches!(self, Self::Store(_) | Self::Configuration(_) | Self::NoSpace { .. })
+    }
+}

@@ -1,0 +1,59 @@
+//! How to speak to registries.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How to speak to registries; pulls and pushes take the same.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Pulls only: URL prefixes to try before a registry (`docker.io`, `quay.io:443`, …), in their order. A path in
+    /// the prefix goes before the repository: `https://mirror/hub` asks for `/v2/hub/<repository>/…`.
+    pub mirrors: BTreeMap<String, Vec<String>>,
+    /// Registries (`host[:port]`) that are spoken to without TLS.
+    pub plain_http: BTreeSet<String>,
+    /// Transfers at a time, over all registries.
+    pub concurrency: usize,
+    /// Transfers at a time from one host.
+    pub concurrency_per_host: usize,
+    /// Docker's `config.json` or podman's `auth.json`.
+    pub auth_file: Option<PathBuf>,
+    /// PEM files of certificate authorities to trust beside the system's.
+    pub certificate_authorities: Vec<PathBuf>,
+    /// PEM files of a client certificate (with its chain) and its key.
+    pub client_certificate: Option<(PathBuf, PathBuf)>,
+    /// Whether to use the proxies that the environment names (`HTTPS_PROXY`, `NO_PROXY`, …).
+    pub system_proxy: bool,
+    /// Pulls only: whether to check that a tag still names the digest that goes with it. Off in a locked build: it needs
+    /// the registry even where the store has everything.
+    pub check_tags: bool,
+    /// Pulls only: whether to take what is attached to the images as well: signatures, SBOMs. They are not pinned by any lock, so the
+    /// registry is asked for them even where the store has the images.
+    pub referrers: bool,
+    /// How often a request is made before its failure counts.
+    pub attempts: u32,
+    /// The wait before the second attempt; it doubles from there, up to 30 s, with jitter.
+    pub first_delay: Duration,
+    /// How long nothing may arrive before a transfer counts as stalled.
+    pub stall: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            mirrors: BTreeMap::new(),
+            plain_http: BTreeSet::new(),
+            concurrency: 12,
+            concurrency_per_host: 6,
+            auth_file: None,
+            certificate_authorities: Vec::new(),
+            client_certificate: None,
+            system_proxy: true,
+            check_tags: false,
+            referrers: false,
+            attempts: 5,
+            first_delay: Duration::from_millis(500),
+            stall: Duration::from_secs(30),
+        }
+    }
+}
