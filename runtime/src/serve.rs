@@ -27,6 +27,7 @@ mod metrics;
 mod range;
 mod registry;
 mod route;
+mod sendfile;
 mod stream;
 mod tls;
 

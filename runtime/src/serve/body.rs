@@ -1,4 +1,4 @@
-//! Bodies of answers: nothing, a few bytes, or a stretch of a file that is read as the client takes it.
+//! Bodies of answers: nothing, a few bytes, or a stretch of a file that is read, or sent, as the client takes it.
 
 use std::future::Future;
 use std::io;
@@ -6,11 +6,13 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use archive::tree::Location;
+use archive::tree::{Location, Piece};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use rustix::io::{Errno, ReadWriteFlags};
 use tokio::task::JoinHandle;
+
+use super::sendfile::{STRETCH, Stretches};
 
 /// How much of a file is in memory for a connection at a time.
 const CHUNK: usize = 64 * 1024;
@@ -37,6 +39,8 @@ pub(super) struct FileBody {
     gate: Option<Gate>,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
     buffers: Arc<Buffers>,
+    /// Where the connection can send stretches of files by itself.
+    stretches: Option<Arc<Stretches>>,
 }
 
 impl std::fmt::Debug for FileBody {
@@ -96,7 +100,31 @@ impl FileBody {
         gate: Option<Gate>,
         buffers: &Arc<Buffers>,
     ) -> Self {
-        Self { location, offset: first, end, gate, reading: None, buffers: Arc::clone(buffers) }
+        Self {
+            location,
+            offset: first,
+            end,
+            gate,
+            reading: None,
+            buffers: Arc::clone(buffers),
+            stretches: None,
+        }
+    }
+
+    /// Leaves it to the connection to send what is in the page cache.
+    pub(super) fn send_by(&mut self, stretches: &Arc<Stretches>) {
+        self.stretches = Some(Arc::clone(stretches));
+    }
+
+    /// The next stretch, if the connection can send it and need not wait for the disk.
+    fn stretch(&self, left: usize) -> Option<Bytes> {
+        let stretches = self.stretches.as_ref()?;
+        // What a gate may hold back is not part of it.
+        let most = if self.gate.is_some() { left.saturating_sub(CHUNK) } else { left };
+        let mut piece = self.location.at(self.offset)?;
+        piece.len = piece.len.min(most.min(STRETCH) as u64);
+        let worth_it = piece.len > CHUNK as u64 && is_cached(&self.location, piece);
+        worth_it.then(|| stretches.put(&self.location.file, piece))
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
@@ -113,22 +141,19 @@ impl FileBody {
             }
             self.gate = None;
         }
-        let read = match &mut self.reading {
-            Some(reading) => {
-                let read = ready!(Pin::new(reading).poll(context));
-                self.reading = None;
-                read.unwrap_or_else(|error| Err(io::Error::other(error)))
-            }
-            None => match read_now(&self.location, self.offset, left, &self.buffers) {
-                Some(read) => read,
-                None => {
-                    let (location, offset, buffers) =
-                        (self.location.clone(), self.offset, Arc::clone(&self.buffers));
-                    let read = move || read_slowly(&location, offset, left, &buffers);
-                    self.reading = Some(tokio::task::spawn_blocking(read));
-                    return self.poll(context);
-                }
-            },
+        let read = if let Some(reading) = &mut self.reading {
+            let read = ready!(Pin::new(reading).poll(context));
+            self.reading = None;
+            read.unwrap_or_else(|error| Err(io::Error::other(error)))
+        } else if let Some(stretch) = self.stretch(left) {
+            Ok(stretch)
+        } else if let Some(read) = read_now(&self.location, self.offset, left, &self.buffers) {
+            read
+        } else {
+            let (location, offset, buffers) = (self.location.clone(), self.offset, Arc::clone(&self.buffers));
+            let read = move || read_slowly(&location, offset, left, &buffers);
+            self.reading = Some(tokio::task::spawn_blocking(read));
+            return self.poll(context);
         };
         if let Ok(bytes) = &read {
             self.offset += bytes.len() as u64;
@@ -162,6 +187,16 @@ fn read_now(
             None
         }
     }
+}
+
+/// Whether a stretch can be sent without waiting for the disk, as far as its ends tell.
+fn is_cached(location: &Location, piece: Piece) -> bool {
+    let last = piece.offset.saturating_add(piece.len.saturating_sub(1));
+    [piece.offset, last].into_iter().all(|offset| {
+        let mut byte = [0];
+        let mut slices = [io::IoSliceMut::new(&mut byte)];
+        rustix::io::preadv2(&location.file, &mut slices, offset, ReadWriteFlags::NOWAIT) == Ok(1)
+    })
 }
 
 /// The whole of a small file in one piece that is in the page cache; else `None`.

@@ -27,6 +27,7 @@ use super::error::Error;
 use super::log::{Access, Event};
 use super::metrics::Endpoint;
 use super::route::{self, Query};
+use super::sendfile::{Plain, Stretches};
 use super::stream::Patient;
 use super::{State, files, registry};
 
@@ -95,14 +96,18 @@ async fn connection(
     peer: SocketAddr,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
-    let stream = Patient::new(stream, state.limits.stall_time);
+    let patience = state.limits.stall_time;
     let tls = state.tls_config.read().unwrap_or_else(PoisonError::into_inner).clone();
     match tls {
-        None => requests(state, stream, peer, watcher).await,
+        None => {
+            let stretches = Arc::<Stretches>::default();
+            let stream = Patient::new(Plain::new(stream, Arc::clone(&stretches)), patience);
+            requests(state, stream, peer, watcher, Some(stretches)).await;
+        }
         Some(config) => {
-            let handshake = TlsAcceptor::from(config).accept(stream);
+            let handshake = TlsAcceptor::from(config).accept(Patient::new(stream, patience));
             match tokio::time::timeout(state.limits.header_time, handshake).await {
-                Ok(Ok(stream)) => requests(state, stream, peer, watcher).await,
+                Ok(Ok(stream)) => requests(state, stream, peer, watcher, None).await,
                 Ok(Err(error)) => {
                     state.log.event(&Event::Connection { problem: format!("{peer}: TLS: {error}") });
                 }
@@ -121,6 +126,7 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     peer: SocketAddr,
     watcher: hyper_util::server::graceful::Watcher,
+    stretches: Option<Arc<Stretches>>,
 ) {
     let limits = &state.limits;
     let mut builder = Builder::new();
@@ -129,8 +135,14 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         .header_read_timeout(limits.header_time)
         .max_buf_size(limits.header_bytes.max(8192));
     let service = service_fn(|request| {
-        let state = Arc::clone(state);
-        async move { Ok::<_, Infallible>(request_answered(&state, request, peer).await) }
+        let (state, stretches) = (Arc::clone(state), stretches.clone());
+        async move {
+            let mut answer = request_answered(&state, request, peer).await;
+            if let (Body::File(file), Some(stretches)) = (&mut answer.body_mut().body, &stretches) {
+                file.send_by(stretches);
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     // Broken connections are the client's business; what was sent stands in the access log.

@@ -83,6 +83,53 @@ fn parts_of_blobs() {
 }
 
 #[test]
+fn answers_to_many_requests_at_once_keep_their_order() {
+    use std::io::{Read as _, Write as _};
+    let (folder, app) = archive("Example");
+    let content = layer(5_000_000, 3);
+    let big = image(folder.path(), "big", "1", &content);
+    let iso = iso_of(folder.path());
+    for path in [folder.path(), &iso] {
+        let server = Running::start(&[path]);
+        let mut stream = server.connect();
+        let big = format!("/v2/big/blobs/{}", big.layer);
+        let small = format!("/v2/app/blobs/{}", app.layer);
+        // Large and small ones, whole and in parts, before and after their check.
+        let asked: [(&str, std::ops::Range<usize>); 6] = [
+            (&big, 0..5_000_000),
+            (&small, 0..300_001),
+            (&big, 1_000_003..5_000_000),
+            (&big, 17..3_500_000),
+            (&small, 300_000..300_001),
+            (&big, 0..5_000_000),
+        ];
+        let requests: String = asked
+            .iter()
+            .map(|(path, part)| {
+                let range = format!("bytes={}-{}", part.start, part.end - 1);
+                format!("GET {path} HTTP/1.1\r\nHost: test\r\nRange: {range}\r\n\r\n")
+            })
+            .collect();
+        stream.write_all(requests.as_bytes()).unwrap();
+        let small = layer(300_001, 1);
+        for (path, part) in asked {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                head.extend(byte);
+            }
+            assert!(head.starts_with(b"HTTP/1.1 206"), "{}", String::from_utf8_lossy(&head));
+            let mut body = vec![0; part.len()];
+            stream.read_exact(&mut body).unwrap();
+            let whole = if path == big { &content } else { &small };
+            assert!(body == whole[part.clone()], "{path} {part:?}");
+        }
+    }
+    std::fs::remove_file(iso).unwrap();
+}
+
+#[test]
 fn lists_in_pages() {
     each_form("Example", |server, _, _| {
         let names = ["app", "example-1.0/app", "example-1.0/nested/tool", "nested/tool"];
