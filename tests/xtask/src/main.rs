@@ -3,6 +3,7 @@
 //! It has no dependencies, so that it is there in a second. `test` and `bench` are its own; every other word it hands to
 //! `sealift`, which it builds first, statically and reproducibly: the binary that builds the archive is the binary in it.
 
+mod freshness;
 mod peers;
 
 use std::env;
@@ -19,7 +20,8 @@ Usage: cargo xtask [OPTIONS] [TASK...]      run tasks (default: iso)
 Tasks:
   iso            the archive: _build/metalk8s.iso and _build/SHA256SUM
   populate_iso   the tree of the archive: _build/root
-  images packaging salt_tree binaries
+  images packaging salt_tree documentation binaries
+  lint format    look at the sources, bring them into form
   `cargo xtask list --all` names them all
 
 Commands:
@@ -99,17 +101,23 @@ fn sealift(root: &Path, words: &[String]) -> Result<ExitCode, String> {
 }
 
 fn build(root: &Path) -> Result<PathBuf, String> {
+    let binary = cargo_static::binary(root, "sealift");
+    if freshness::is_fresh(root, &binary) {
+        return Ok(binary);
+    }
     let cargo_home = env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| env::home_dir().map(|home| home.join(".cargo")))
         .ok_or("neither CARGO_HOME nor HOME is set")?;
     let places = cargo_static::Places::ask(root, &cargo_home).map_err(|error| error.to_string())?;
     let mut command = cargo_static::command(&places, "sealift");
-    if cargo_static::binary(root, "sealift").exists() {
+    if binary.exists() {
         command.arg("--quiet");
     }
+    let mark = freshness::mark(&binary).map_err(|error| format!("{}: {error}", binary.display()))?;
     succeed(&mut command)?;
-    Ok(cargo_static::binary(root, "sealift"))
+    mark.keep().map_err(|error| format!("{}: {error}", binary.display()))?;
+    Ok(binary)
 }
 
 /// Installs the peers, then runs every test with the binary at hand; with `--all` also those that take minutes.
