@@ -45,6 +45,19 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
         place.push(task);
     }
 
+    if !project.pull.is_empty() || !project.images.is_empty() {
+        add_registry(place, &project);
+    }
+    place.group(
+        "images",
+        "Pull and build the container images.",
+        &["_image_pull:", "_image_save:", "_image_build:", "_registry_index", "_registry_config"],
+    );
+    Ok(())
+}
+
+/// The index and the configuration that make the images a registry.
+fn add_registry(place: &mut Place<'_>, project: &Project) {
     let images = project.tree().join(archive::layout::IMAGES);
     let registry = project.tree().join(archive::layout::REGISTRY);
     let mut inputs = place.made_here();
@@ -78,12 +91,6 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
         action: Some(Box::new(move |_| Ok(place_file::write(&path, images::nginx::template(), 0o644)?))),
         ..Task::default()
     });
-    place.group(
-        "images",
-        "Pull and build the container images.",
-        &["_image_pull:", "_image_save:", "_image_build:", "_registry_index", "_registry_config"],
-    );
-    Ok(())
 }
 
 fn folder(project: &Project, name: &str, tag: &str) -> PathBuf {
