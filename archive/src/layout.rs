@@ -16,6 +16,8 @@ pub const REGISTRY_CONFIG: &str = "registry-config.inc.j2";
 pub const PACKAGES: &str = "packages";
 /// The Salt state tree.
 pub const SALT: &str = "salt";
+/// The folder of the documentation, `index.html` first.
+pub const DOCUMENTATION: &str = "documentation";
 /// The Salt pillar.
 pub const PILLAR: &str = "pillar";
 

@@ -28,6 +28,9 @@ pub(crate) enum Command {
                             sealift run --reporter json iso > build.json"
     )]
     Run(run::Run),
+    /// Run the linters of what the project is written in
+    #[command(after_help = "Examples:\n  sealift lint\n  sealift lint shell yaml\n  sealift lint --continue")]
+    Lint(run::Lint),
     /// List the project's tasks
     List(tasks::List),
     /// Show what a task needs, makes, and whether it would run

@@ -78,6 +78,10 @@ pub struct Spec {
     /// Files and folders that are copied or rendered into the archive.
     #[serde(default)]
     pub files: Vec<Files>,
+    /// Markdown files that go into the archive's `documentation/` as pages; `README.md` becomes `index.html`.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub documentation: Vec<Spanned<String>>,
     /// Named additions, chosen with `--profile`.
     #[serde(default)]
     pub profiles: BTreeMap<String, Profile>,

@@ -18,7 +18,7 @@ use self::file::{API_VERSION, Binary, Files, Kind, PullImage, Registry};
 pub use error::Error;
 pub use file::schema;
 pub use lock::{FILE_NAME as LOCK_FILE_NAME, Lock};
-pub use settings::{Flags, Profile, Settings};
+pub use settings::{Flags, Profile, Settings, program_variable};
 pub use template::Values;
 
 /// The name of the project file.
@@ -55,6 +55,8 @@ pub struct Project {
     pub repositories: Vec<RepositoryDefinition>,
     /// Files that are copied or rendered into the archive.
     pub files: Vec<Files>,
+    /// The pages of the documentation, Markdown files relative to the project.
+    pub documentation: Vec<PathBuf>,
     /// Every file that was read to make this model.
     pub sources: Vec<PathBuf>,
 }
@@ -155,6 +157,9 @@ impl Project {
             inner_path(&path, &files.to)?;
         }
 
+        let documentation =
+            spec.documentation.iter().map(|page| inner_path(&path, page)).collect::<Result<_, _>>()?;
+
         let mut project = Self {
             root: root.into(),
             kind: file.kind,
@@ -167,6 +172,7 @@ impl Project {
             images: Vec::new(),
             repositories: Vec::new(),
             files: spec.files,
+            documentation,
             sources: vec![path.clone()],
             settings,
         };

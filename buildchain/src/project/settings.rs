@@ -55,6 +55,10 @@ pub struct Settings {
     pub cargo_home: PathBuf,
     /// The git program: `GIT_BIN`.
     pub git: PathBuf,
+    /// The variables that name a program, such as `SHELLCHECK_BIN`, with its name or path.
+    pub programs: BTreeMap<String, PathBuf>,
+    /// The folders in which programs are looked for: `PATH`.
+    pub search_path: Vec<PathBuf>,
     /// The date of everything that is built, in seconds since 1970, if given: `SOURCE_DATE_EPOCH`.
     pub source_date: Option<i64>,
     /// Mirrors of registries, tried before those of the project file: `REGISTRY_MIRRORS`, pairs `host=url` with blanks or
@@ -109,12 +113,39 @@ impl Settings {
             cache: root.join(cache),
             cargo_home: path("CARGO_HOME").unwrap_or_else(|| home.join(".cargo")),
             git: path("GIT_BIN").unwrap_or_else(|| "git".into()),
+            programs: values
+                .iter()
+                .filter(|(name, value)| name.ends_with("_BIN") && !value.is_empty())
+                .map(|(name, value)| (name.clone(), value.into()))
+                .collect(),
+            search_path: value("PATH").map(|path| std::env::split_paths(path).collect()).unwrap_or_default(),
             source_date,
             mirrors: value("REGISTRY_MIRRORS").map_or(Ok(Vec::new()), |text| mirrors(text))?,
             auth_file: path("REGISTRY_AUTH_FILE").or_else(|| docker.is_file().then_some(docker)),
             unused,
         })
     }
+
+    /// Where the program `name` lies: what its variable says ([`program_variable`]), a path or a name, else the first of that
+    /// name on the search path. `None` if there is none.
+    #[must_use]
+    pub fn program(&self, name: &str) -> Option<PathBuf> {
+        let named = self.programs.get(&program_variable(name)).cloned().unwrap_or_else(|| name.into());
+        // A name with a slash in it is a path; joined to a folder, an absolute one stays as it is.
+        let folders = if named.components().count() > 1 { &[PathBuf::new()][..] } else { &self.search_path };
+        folders.iter().map(|folder| folder.join(&named)).find(|file| is_program(file))
+    }
+}
+
+fn is_program(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+/// The variable that names the program `name`: `SALT_LINT_BIN` for `salt-lint`.
+#[must_use]
+pub fn program_variable(name: &str) -> String {
+    format!("{}_BIN", name.to_ascii_uppercase().replace('-', "_"))
 }
 
 /// The variables of `.env` at `root`, in shell syntax with or without `export`; none without the file.
@@ -191,6 +222,33 @@ mod tests {
         std::fs::write(root.path().join(".env"), "BROKEN LINE\n").unwrap();
         let error = Settings::gather(root.path(), &BTreeMap::new(), &Flags::default()).unwrap_err();
         assert!(error.to_string().contains(".env"), "{error}");
+    }
+
+    #[test]
+    fn a_program_is_found_by_its_variable_else_on_the_search_path() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let root = tempfile::tempdir().unwrap();
+        for (name, mode) in [("first/note", 0o644), ("second/note", 0o755), ("second/salt-lint", 0o755)] {
+            let path = root.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, "").unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let place = |name: &str| root.path().join(name);
+        let search = format!("{}:{}", place("first").display(), place("second").display());
+        let absolute = place("second/note").display().to_string();
+        for (variables, name, found) in [
+            (&[][..], "note", Some("second/note")),
+            (&[], "absent", None),
+            (&[("ABSENT_BIN", "note")], "absent", Some("second/note")),
+            (&[("SALT_LINT_BIN", absolute.as_str())], "salt-lint", Some("second/note")),
+            (&[("SALT_LINT_BIN", "/nowhere/salt-lint")], "salt-lint", None),
+        ] {
+            let mut variables = environment(variables);
+            variables.insert("PATH".into(), search.clone());
+            let settings = Settings::gather(root.path(), &variables, &Flags::default()).unwrap();
+            assert_eq!(settings.program(name), found.map(place), "{name} with {variables:?}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Error, Place, place_file};
+use super::{Error, Place, check_for, place_file};
 use crate::graph::{Action, Input, Output, Task, Title};
 use crate::project::Project;
 
@@ -18,6 +18,7 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
             title: Title::new("CARGO BUILD", place.shown(&built)),
             inputs: sources(&project.root)?,
             outputs: vec![Output::File(built.clone())],
+            after: vec![check_for::task("cargo")],
             action: Some(build(&project, name, built.clone())),
             ..Task::default()
         });
@@ -53,26 +54,54 @@ fn build(project: &Arc<Project>, name: &str, built: PathBuf) -> Action {
     })
 }
 
-/// What cargo compiles: the sources and manifests of every member of the workspace, and what pins the rest.
+/// What cargo compiles into programs: the sources and manifests of every member of the workspace, and what pins the rest.
 fn sources(root: &Path) -> Result<Vec<Input>, Error> {
+    let mut inputs = pins(root);
+    inputs.push(Input::value("cargo flags", "static, release"));
+    for member in members(root)? {
+        inputs.push(Input::glob(member.join("src"), "**"));
+        inputs.extend(there(&member, &["Cargo.toml", "build.rs"]));
+    }
+    Ok(inputs)
+}
+
+/// What cargo compiles for any target: programs, tests, examples and benchmarks. Nothing if `root` is no cargo project.
+pub(super) fn all_sources(root: &Path) -> Result<Vec<Input>, Error> {
+    let mut inputs = pins(root);
+    if inputs.is_empty() {
+        return Ok(inputs);
+    }
+    for member in members(root)? {
+        let folders = ["src", "tests", "examples", "benches"].map(|folder| member.join(folder));
+        inputs.extend(
+            folders.into_iter().filter(|folder| folder.is_dir()).map(|folder| Input::glob(folder, "**/*.rs")),
+        );
+        inputs.extend(there(&member, &["Cargo.toml", "build.rs"]));
+    }
+    Ok(inputs)
+}
+
+/// The files that hold for the whole workspace.
+fn pins(root: &Path) -> Vec<Input> {
+    there(root, &["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "rust-toolchain.toml"])
+}
+
+/// Those of the files `names` in `folder` that exist.
+fn there(folder: &Path, names: &[&str]) -> Vec<Input> {
+    names.iter().map(|name| folder.join(name)).filter(|path| path.is_file()).map(Input::file).collect()
+}
+
+/// The folders of the packages of the workspace at `root`.
+fn members(root: &Path) -> Result<Vec<PathBuf>, Error> {
     let manifest = root.join("Cargo.toml");
-    let text = std::fs::read_to_string(&manifest)
-        .map_err(|source| Error::Read { path: manifest.clone(), source })?;
+    let unreadable = |path: &Path| {
+        let path = path.to_path_buf();
+        move |source| Error::Read { path, source }
+    };
+    let text = std::fs::read_to_string(&manifest).map_err(unreadable(&manifest))?;
     let wrong = |message: String| Error::Definition { path: manifest.clone(), message };
     let table: toml::Table = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     let members = table.get("workspace").and_then(|workspace| workspace.get("members"));
-    let mut inputs = vec![
-        Input::value("cargo flags", "static, release"),
-        Input::file(&manifest),
-        Input::file(root.join("Cargo.lock")),
-    ];
-    inputs.extend(
-        [".cargo/config.toml", "rust-toolchain.toml"]
-            .map(|name| root.join(name))
-            .iter()
-            .filter(|path| path.exists())
-            .map(Input::file),
-    );
     let mut folders = Vec::new();
     if table.contains_key("package") {
         folders.push(root.to_path_buf());
@@ -81,20 +110,23 @@ fn sources(root: &Path) -> Result<Vec<Input>, Error> {
         let member = member
             .as_str()
             .ok_or_else(|| wrong("`workspace.members` holds something that is no string".into()))?;
-        if member.contains(['*', '?', '[']) {
-            return Err(wrong(format!("the pattern `{member}` in `workspace.members`: name each member")));
+        let (parent, all) = member.strip_suffix("/*").map_or((member, false), |parent| (parent, true));
+        if parent.contains(['*', '?', '[']) {
+            return Err(wrong(format!(
+                "the pattern `{member}` in `workspace.members`: expected a folder or `folder/*`"
+            )));
         }
-        folders.push(root.join(member));
+        let folder = root.join(parent);
+        if all {
+            let entries = std::fs::read_dir(&folder).map_err(unreadable(&folder))?;
+            let packages =
+                entries.flatten().map(|entry| entry.path()).filter(|path| path.join("Cargo.toml").is_file());
+            folders.extend(packages);
+        } else {
+            folders.push(folder);
+        }
     }
-    for folder in folders {
-        inputs.push(Input::glob(folder.join("src"), "**"));
-        if folder != root {
-            inputs.push(Input::file(folder.join("Cargo.toml")));
-        }
-        let script = folder.join("build.rs");
-        if script.exists() {
-            inputs.push(Input::file(script));
-        }
-    }
-    Ok(inputs)
+    folders.sort();
+    folders.dedup();
+    Ok(folders)
 }

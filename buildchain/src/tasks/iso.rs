@@ -39,7 +39,15 @@ pub(super) fn add(place: &mut Place<'_>) {
     place.group(
         "populate_iso",
         "Populate the tree of the archive.",
-        &["_iso_add_binary:", "_iso_add_tree:", "_iso_checksums", "images", "packaging", "salt_tree"],
+        &[
+            "_iso_add_binary:",
+            "_iso_add_tree:",
+            "_iso_checksums",
+            "documentation",
+            "images",
+            "packaging",
+            "salt_tree",
+        ],
     );
 
     let iso = project.iso();

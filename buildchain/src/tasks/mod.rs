@@ -1,12 +1,16 @@
 //! The tasks: one file per family, the only place where the domain and the graph meet.
 //!
-//! The public names are those that users of the original know: `iso`, `populate_iso`, `images`, `packaging`, `salt_tree`.
+//! The public names are those that users of the original know: `iso`, `populate_iso`, `images`, `packaging`,
+//! `salt_tree`, `documentation`, `lint`, `format`, `check_for`.
 //! What a task does it leaves to the room that knows how; what stands here is which files it reads and makes.
 
 mod binaries;
+mod check_for;
+mod documentation;
 mod files;
 mod images;
 mod iso;
+mod lint;
 mod packaging;
 mod place_file;
 
@@ -73,6 +77,9 @@ pub fn tasks(project: &Arc<Project>, builder: &Path) -> Result<Vec<Task>, Error>
     images::add(&mut place)?;
     packaging::add(&mut place)?;
     files::add(&mut place)?;
+    documentation::add(&mut place)?;
+    lint::add(&mut place)?;
+    check_for::add(&mut place);
     iso::add(&mut place);
     Ok(tasks)
 }

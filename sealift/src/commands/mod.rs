@@ -16,6 +16,7 @@ use crate::failure::Outcome;
 pub(crate) fn dispatch(command: Command) -> Outcome {
     match command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Lint(arguments) => run::lint(&arguments),
         Command::List(arguments) => tasks::list(&arguments),
         Command::Info(arguments) => tasks::info(&arguments),
         Command::Explain(arguments) => tasks::explain(&arguments),

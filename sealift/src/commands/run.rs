@@ -22,15 +22,30 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(300);
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    #[command(flatten)]
-    selector: Selector,
     /// The tasks: names, wildcards, or files that tasks make [default: iso]
     tasks: Vec<String>,
+    #[command(flatten)]
+    manner: Manner,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Lint {
+    /// What to look at, as `sealift list --all` shows it behind `lint:` [default: all]
+    languages: Vec<String>,
+    #[command(flatten)]
+    manner: Manner,
+}
+
+/// How tasks are run.
+#[derive(Debug, Args)]
+struct Manner {
+    #[command(flatten)]
+    selector: Selector,
     /// How many tasks run at once [default: the number of cores]
     #[arg(long, short = 'n', value_name = "NUMBER")]
     jobs: Option<usize>,
     /// Go on with all that does not need what failed
-    #[arg(long = "continue", short)]
+    #[arg(long = "continue", short = 'c')]
     keep_going: bool,
     /// Run the tasks even if they are up to date
     #[arg(long, short)]
@@ -74,10 +89,23 @@ pub(crate) enum ReporterForm {
 }
 
 pub(crate) fn run(run: &Run) -> Outcome {
+    run_tasks(&run.tasks, &run.manner)
+}
+
+pub(crate) fn lint(lint: &Lint) -> Outcome {
+    let tasks: Vec<String> = if lint.languages.is_empty() {
+        vec!["lint".to_owned()]
+    } else {
+        lint.languages.iter().map(|language| format!("lint:{language}")).collect()
+    };
+    run_tasks(&tasks, &lint.manner)
+}
+
+fn run_tasks(tasks: &[String], run: &Manner) -> Outcome {
     let signals = Signals::catch()?;
     loop {
         let workshop = Workshop::open(&run.selector)?;
-        let selection = chosen(&workshop, &run.tasks)?;
+        let selection = chosen(&workshop, tasks)?;
         let ended = once(run, &workshop, &selection, &signals);
         if let Some(signal) = signals.number() {
             return Err(Failure::Signal(signal));
@@ -100,7 +128,7 @@ pub(crate) fn run(run: &Run) -> Outcome {
 }
 
 /// Runs the selected tasks once.
-fn once(run: &Run, workshop: &Workshop, selection: &Selection, signals: &Signals) -> Outcome {
+fn once(run: &Manner, workshop: &Workshop, selection: &Selection, signals: &Signals) -> Outcome {
     let options = RunOptions {
         jobs: run.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into)),
         keep_going: run.keep_going,

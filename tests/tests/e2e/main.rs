@@ -7,6 +7,7 @@ mod graph;
 mod images;
 mod iso;
 mod line;
+mod lint;
 mod packages;
 mod project;
 mod project_pull;

@@ -5,25 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use tests::peer;
-
 fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .expect("the tests lie in the project")
         .join("runtime/scripts")
-}
-
-#[test]
-fn shellcheck_has_nothing_to_say() {
-    let Some(shellcheck) = peer::find("shellcheck") else { return };
-    let mut command = Command::new(shellcheck);
-    command.args(["--external-sources", "--severity=style", "--source-path=SCRIPTDIR"]);
-    for entry in fs::read_dir(scripts()).unwrap() {
-        command.arg(entry.unwrap().path());
-    }
-    let output = peer::run(&mut command);
-    assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 /// An archive's root with the scripts, and programs that write down how they are called.

@@ -27,7 +27,7 @@ const fn programs(package: &'static str, programs: &'static [&'static str]) -> P
 }
 
 /// The peers that Debian has, in the order of the rooms they judge.
-const DEBIAN: [Peer; 20] = [
+const DEBIAN: [Peer; 21] = [
     programs("xorriso", &["xorriso"]),
     programs("genisoimage", &["genisoimage", "isoinfo", "isovfy"]),
     programs("libarchive-tools", &["bsdtar"]),
@@ -47,6 +47,7 @@ const DEBIAN: [Peer; 20] = [
     programs("binutils", &["readelf"]),
     programs("python3-doit", &["doit"]),
     programs("shellcheck", &["shellcheck"]),
+    programs("yamllint", &["yamllint"]),
     Peer { package: "python3-venv", sign: Sign::PythonModule("ensurepip") },
 ];
 
@@ -54,7 +55,7 @@ const DEBIAN: [Peer; 20] = [
 const UNITS: [&str; 3] = ["containerd.service", "docker-registry.service", "nginx.service"];
 
 /// The peers that only Python's registry has: a program, and what pip is asked for.
-const PYTHON: [(&str, &[&str]); 1] = [("salt-call", &["salt==3008.3"])];
+const PYTHON: [(&str, &[&str]); 2] = [("salt-call", &["salt==3008.3"]), ("salt-lint", &["salt-lint==0.9.2"])];
 
 /// Run by root: installs the packages in its arguments while `policy-rc.d` keeps their services from starting.
 const INSTALL: &str = r#"
