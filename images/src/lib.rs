@@ -36,6 +36,7 @@
 //! | [`oci_archive`] | `images/<name>/<tag>/` | a tar for containerd to load |
 //! | [`registry`] | `images/` | `registry/`, the answers to the pull API as files |
 //! | [`nginx`] | | the configuration that serves them |
+//! | [`push`] | the store, an archive | registries |
 //! | [`mod@check`] | `images/` | what is missing, extra or damaged |
 //!
 //! The registry protocol is spoken over `reqwest` and not a registry client: resuming by Range, `Retry-After`, bounded
@@ -52,6 +53,7 @@ pub mod manifest;
 pub mod nginx;
 pub mod oci_archive;
 pub mod pull;
+pub mod push;
 pub mod reference;
 pub mod registry;
 pub mod source;

@@ -34,14 +34,25 @@ impl Endpoint {
             let slash = if path.is_empty() { "" } else { "/" };
             endpoints.push(Self { base, repository: format!("{path}{slash}{}", reference.repository()) });
         }
+        endpoints.push(Self::registry(reference, options)?);
+        Ok(endpoints)
+    }
+
+    /// The registry itself.
+    pub(crate) fn registry(reference: &Reference, options: &Options) -> Result<Self, Fault> {
+        let registry = reference.registry();
         let host = if registry == DOCKER_HUB { "registry-1.docker.io" } else { registry };
         let scheme = if options.plain_http.contains(registry) { "http" } else { "https" };
         let base = is_domain(host)
             .then(|| format!("{scheme}://{host}").parse().ok())
             .flatten()
             .ok_or_else(|| Fault::Configuration(format!("`{host}` is no host")))?;
-        endpoints.push(Self { base, repository: reference.repository().to_owned() });
-        Ok(endpoints)
+        Ok(Self { base, repository: reference.repository().to_owned() })
+    }
+
+    /// The repository, as the endpoint calls it.
+    pub(crate) fn repository(&self) -> &str {
+        &self.repository
     }
 
     /// `<base>/v2/<repository>/<kind>/<name>`; all parts have been checked against their grammar.

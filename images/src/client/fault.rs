@@ -97,6 +97,22 @@ pub enum Fault {
     /// A list of referrers in pages; reading only the first would leave signatures behind unsaid.
     #[error("the list comes in several pages, which is not supported")]
     Paged,
+    /// What is to be pushed is not what it should be.
+    #[error("what is to be pushed is damaged: {0}")]
+    Damaged(String),
+    /// The registry takes no index that lists images it does not have.
+    #[error(
+        "the registry answered {status}{}: the index lists {left_out} manifests that were left out, and this registry takes only whole indexes",
+        detail(.message)
+    )]
+    Sparse {
+        /// How many manifests of the index are not there to be pushed.
+        left_out: usize,
+        /// The HTTP status code.
+        status: u16,
+        /// What the registry says in its JSON error, shortened.
+        message: String,
+    },
     /// A redirection that is not followed.
     #[error("the redirection is refused: {0}")]
     Redirect(String),
@@ -132,6 +148,6 @@ impl Fault {
 
     /// Whether another endpoint may do better; what is wrong here is not.
     pub(crate) fn is_remote(&self) -> bool {
-        !matches!(self, Self::Store(_) | Self::Configuration(_) | Self::NoSpace { .. })
+        !matches!(self, Self::Store(_) | Self::Damaged(_) | Self::Configuration(_) | Self::NoSpace { .. })
     }
 }

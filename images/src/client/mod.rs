@@ -27,6 +27,12 @@ pub use self::options::Options;
 pub use self::progress::Progress;
 pub(crate) use self::progress::{Event, Events, drain, runtime};
 
+/// All manifests we can keep, in one line: every registry reads the first.
+pub(crate) const ACCEPT_MANIFESTS: HeaderValue = HeaderValue::from_static(
+    "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
+     application/vnd.docker.distribution.manifest.v2+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json",
+);
 /// Redirections followed for one request.
 const REDIRECTS: usize = 5;
 /// The largest token or error document read.

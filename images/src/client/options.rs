@@ -30,6 +30,8 @@ pub struct Options {
     /// Pulls only: whether to take what is attached to the images as well: signatures, SBOMs. They are not pinned by any lock, so the
     /// registry is asked for them even where the store has the images.
     pub referrers: bool,
+    /// Pushes only: a blob of more bytes than this is sent in pieces of this size.
+    pub chunk: u64,
     /// How often a request is made before its failure counts.
     pub attempts: u32,
     /// The wait before the second attempt; it doubles from there, up to 30 s, with jitter.
@@ -51,6 +53,7 @@ impl Default for Options {
             system_proxy: true,
             check_tags: false,
             referrers: false,
+            chunk: 64 << 20,
             attempts: 5,
             first_delay: Duration::from_millis(500),
             stall: Duration::from_secs(30),

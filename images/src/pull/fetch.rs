@@ -11,17 +11,13 @@ use tokio::sync::{OnceCell, Semaphore};
 use super::attempts::Attempts;
 use super::plan::Blob;
 use super::{Error, Failure, Fault, Options, Request};
-use crate::client::{Client, Endpoint, Event, Events, media_type, next_chunk, read_body, shown};
+use crate::client::{
+    ACCEPT_MANIFESTS, Client, Endpoint, Event, Events, media_type, next_chunk, read_body, shown,
+};
 use crate::manifest::{Kind, MANIFEST_MAX, Manifest};
 use crate::store::{Partial, Slot};
 use crate::{Digest, Reference, Store};
 
-/// All manifests we can keep, in one line: every registry reads the first.
-const ACCEPT_MANIFESTS: HeaderValue = HeaderValue::from_static(
-    "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
-     application/vnd.docker.distribution.manifest.v2+json, \
-     application/vnd.docker.distribution.manifest.list.v2+json",
-);
 /// A resumed transfer that brought this much gets its attempts back.
 const PROGRESS_MIN: u64 = 64 << 10;
 /// How often a blob is looked for that another process is fetching.

@@ -1,0 +1,331 @@
+//! Blobs: which are there, which can be mounted, and how the rest is sent.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use reqwest::{Method, Response, Url};
+
+use super::error::Error;
+use super::feed::{Feed, Piece};
+use super::plan::Image;
+use super::pusher::{Pusher, accepted};
+use crate::Digest;
+use crate::client::{Backoff, Endpoint, Event, Fault, keeps_tls, shown};
+
+/// A blob that one registry is to have.
+#[derive(Clone)]
+pub(super) struct Blob {
+    digest: Digest,
+    size: u64,
+    /// The repositories that need it, in the order of the images.
+    places: Vec<Place>,
+}
+
+#[derive(Clone)]
+struct Place {
+    endpoint: Endpoint,
+    image: String,
+    present: bool,
+}
+
+/// All blobs of a push: of each registry, by digest.
+pub(super) struct Wanted(BTreeMap<(String, Digest), Blob>);
+
+/// Whether a repository has a blob.
+pub(super) struct Question {
+    key: (String, Digest),
+    place: usize,
+    size: u64,
+    endpoint: Endpoint,
+    image: String,
+}
+
+/// What was done for one blob.
+pub(super) struct Moved {
+    pub(super) mounted: usize,
+    pub(super) uploaded: usize,
+    pub(super) bytes: u64,
+}
+
+impl Wanted {
+    pub(super) fn of(images: &[Arc<Image>]) -> Self {
+        let mut blobs: BTreeMap<_, Blob> = BTreeMap::new();
+        for image in images {
+            for descriptor in &image.blobs {
+                let (digest, size) = (descriptor.digest, descriptor.size);
+                let blob = blobs.entry((image.endpoint.host(), digest)).or_insert_with(|| Blob {
+                    digest,
+                    size,
+                    places: Vec::new(),
+                });
+                if blob.places.iter().all(|place| place.endpoint.repository() != image.endpoint.repository())
+                {
+                    let (endpoint, image) = (image.endpoint.clone(), image.label.clone());
+                    blob.places.push(Place { endpoint, image, present: false });
+                }
+            }
+        }
+        Self(blobs)
+    }
+
+    pub(super) fn questions(&self) -> Vec<Question> {
+        let questions = |(key, blob): (&(String, Digest), &Blob)| {
+            let (key, size) = (key.clone(), blob.size);
+            let places = blob.places.clone().into_iter().enumerate();
+            places.map(move |(place, Place { endpoint, image, .. })| Question {
+                key: key.clone(),
+                place,
+                size,
+                endpoint,
+                image,
+            })
+        };
+        self.0.iter().flat_map(questions).collect()
+    }
+
+    /// Takes note of what is there.
+    pub(super) fn answered(&mut self, present: Vec<Option<Question>>) {
+        for Question { key, place, .. } in present.into_iter().flatten() {
+            if let Some(place) = self.0.get_mut(&key).and_then(|blob| blob.places.get_mut(place)) {
+                place.present = true;
+            }
+        }
+    }
+
+    /// How often a repository has what it needs.
+    pub(super) fn present(&self) -> usize {
+        self.0.values().flat_map(|blob| &blob.places).filter(|place| place.present).count()
+    }
+
+    /// The blobs that no repository of their registry has.
+    fn unknown(&self) -> impl Iterator<Item = &Blob> {
+        self.0.values().filter(|blob| !blob.places.iter().any(|place| place.present))
+    }
+
+    pub(super) fn missing(&self) -> usize {
+        self.unknown().count()
+    }
+
+    pub(super) fn missing_bytes(&self) -> u64 {
+        self.unknown().fold(0, |sum, blob| sum.saturating_add(blob.size))
+    }
+
+    /// What is to be done, the largest first: a large one started last would be waited for alone.
+    pub(super) fn blobs(self) -> Vec<Blob> {
+        let mut blobs: Vec<_> =
+            self.0.into_values().filter(|blob| !blob.places.iter().all(|place| place.present)).collect();
+        blobs.sort_by_key(|blob| (std::cmp::Reverse(blob.size), blob.digest));
+        blobs
+    }
+}
+
+/// An upload under way.
+struct Session {
+    url: Url,
+    /// How many bytes the registry has.
+    offset: u64,
+    /// The smallest piece that it takes, but for the last (`OCI-Chunk-Min-Length`).
+    chunk_min: u64,
+}
+
+impl Pusher {
+    /// The question, if the answer is yes.
+    pub(super) async fn look(&self, question: Question) -> Result<Option<Question>, Error> {
+        let digest = question.key.1;
+        let url = question.endpoint.url("blobs", &digest.to_string());
+        let there = self.has_blob(&question.endpoint, &url, question.size).await;
+        let there = there.map_err(|fault| Error {
+            image: question.image.clone(),
+            content: format!("blob {digest}"),
+            url: shown(&url),
+            fault: Box::new(fault),
+        })?;
+        Ok(there.then_some(question))
+    }
+
+    async fn has_blob(&self, endpoint: &Endpoint, url: &Url, size: u64) -> Result<bool, Fault> {
+        let Some(headers) = self.head(endpoint, url, None).await? else { return Ok(false) };
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        // Proxies say 0 where they do not know.
+        match length.filter(|found| *found != size && *found != 0) {
+            Some(found) => Err(Fault::SizeMismatch { expected: size, found }),
+            None => Ok(true),
+        }
+    }
+
+    /// Brings a blob into every repository that needs it: sent at most once, mounted from there into the others.
+    pub(super) async fn bring(&self, blob: &Blob) -> Result<Moved, Error> {
+        let mut moved = Moved { mounted: 0, uploaded: 0, bytes: 0 };
+        let mut source = blob.places.iter().find(|place| place.present).map(|place| &place.endpoint);
+        for place in blob.places.iter().filter(|place| !place.present) {
+            let failed = |fault| Error {
+                image: place.image.clone(),
+                content: format!("blob {}", blob.digest),
+                url: shown(&place.endpoint.url("blobs", "uploads/")),
+                fault: Box::new(fault),
+            };
+            let session = match source {
+                Some(from) => self.mount(&place.endpoint, blob, from).await.map_err(failed)?,
+                None => Mount::Refused(None),
+            };
+            match session {
+                Mount::Done => moved.mounted += 1,
+                Mount::Refused(session) => {
+                    let image = place.image.clone();
+                    self.tell(Event::Begin { blob: blob.digest, image, size: blob.size, present: 0 });
+                    self.upload(&place.endpoint, blob, session).await.map_err(failed)?;
+                    self.tell(Event::End { blob: blob.digest });
+                    moved.uploaded += 1;
+                    moved.bytes += blob.size;
+                }
+            }
+            source = source.or(Some(&place.endpoint));
+        }
+        Ok(moved)
+    }
+
+    /// Asks for a blob of another repository.
+    async fn mount(&self, endpoint: &Endpoint, blob: &Blob, from: &Endpoint) -> Result<Mount, Fault> {
+        let mut url = endpoint.url("blobs", "uploads/");
+        url.query_pairs_mut()
+            .append_pair("mount", &blob.digest.to_string())
+            .append_pair("from", from.repository());
+        match self.insist(endpoint, Method::POST, &url, &HeaderMap::new(), None).await {
+            Ok(response) if response.status() == 201 => {
+                accepted(&response, &blob.digest)?;
+                Ok(Mount::Done)
+            }
+            // "Fall back to the standard upload process", for which this is the session.
+            Ok(response) => Ok(Mount::Refused(Some(Session::begun(&response)?))),
+            Err(Fault::Status { .. } | Fault::Unauthorized(_)) => Ok(Mount::Refused(None)),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Sends a blob, carrying on after failures from where the registry is.
+    async fn upload(
+        &self,
+        endpoint: &Endpoint,
+        blob: &Blob,
+        mut session: Option<Session>,
+    ) -> Result<(), Fault> {
+        let feed = Arc::new(Feed::new(self.content.clone(), blob.digest, blob.size, self.events.clone()));
+        let url = endpoint.url("blobs", &blob.digest.to_string());
+        let mut backoff = Backoff::new(&self.options);
+        backoff.next();
+        let (mut furthest, mut restarted) = (0, false);
+        loop {
+            let before = session.as_ref().map_or(0, |session| session.offset);
+            let Err(fault) = self.send(endpoint, blob, &feed, &mut session).await else { return Ok(()) };
+            if let Some(damaged) = feed.fault() {
+                return Err(damaged);
+            }
+            let after = session.as_ref().map_or(0, |session| session.offset);
+            if after > furthest {
+                furthest = after;
+                backoff.refill();
+            }
+            // What was sent before the last failure may be what is wrong: once more, from the start.
+            let refused = matches!(fault, Fault::Status { status: 400 | 404 | 416, .. });
+            if refused && before > 0 && !std::mem::replace(&mut restarted, true) {
+                session = None;
+                continue;
+            }
+            if !self.pause(&mut backoff, &url, &fault).await {
+                return Err(fault);
+            }
+            // An answer may have been lost on its way.
+            if self.has_blob(endpoint, &url, blob.size).await? {
+                feed.tell(blob.size);
+                return Ok(());
+            }
+            session = match session {
+                Some(broken) if blob.size > self.options.chunk => self.position(endpoint, broken).await,
+                _ => None,
+            };
+        }
+    }
+
+    /// Sends what the registry does not have yet, and closes the session.
+    async fn send(
+        &self,
+        endpoint: &Endpoint,
+        blob: &Blob,
+        feed: &Arc<Feed>,
+        session: &mut Option<Session>,
+    ) -> Result<(), Fault> {
+        if session.is_none() {
+            let url = endpoint.url("blobs", "uploads/");
+            let response = self.ask(endpoint, Method::POST, url, &HeaderMap::new(), None).await?;
+            *session = Some(Session::begun(&response)?);
+        }
+        let Some(session) = session else { return Ok(()) };
+        let octets = (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        let chunk = self.options.chunk.max(session.chunk_min).max(1);
+        let whole = blob.size <= chunk && session.offset == 0;
+        while !whole && session.offset < blob.size {
+            let (offset, len) = (session.offset, chunk.min(blob.size - session.offset));
+            let end = offset + len;
+            let range = HeaderValue::try_from(format!("{offset}-{}", end - 1))
+                .map_err(|error| Fault::Configuration(error.to_string()))?;
+            let headers = HeaderMap::from_iter([octets.clone(), (header::CONTENT_RANGE, range)]);
+            let piece = Piece { feed: feed.clone(), offset, len };
+            let url = session.url.clone();
+            let response = self.ask(endpoint, Method::PATCH, url, &headers, Some(&piece)).await?;
+            if received(&response).is_some_and(|found| found != end) {
+                return Err(Fault::Broken(format!("the registry did not take the bytes {offset} to {end}")));
+            }
+            *session = Session { url: location(&response)?, offset: end, chunk_min: session.chunk_min };
+        }
+        let mut url = session.url.clone();
+        url.query_pairs_mut().append_pair("digest", &blob.digest.to_string());
+        let len = if whole { blob.size } else { 0 };
+        let rest = Piece { feed: feed.clone(), offset: blob.size - len, len };
+        let headers = HeaderMap::from_iter([octets]);
+        let response = self.ask(endpoint, Method::PUT, url, &headers, Some(&rest)).await?;
+        accepted(&response, &blob.digest)
+    }
+
+    /// Asks how far a broken upload came; `None` where it must begin anew.
+    async fn position(&self, endpoint: &Endpoint, broken: Session) -> Option<Session> {
+        let response = self.ask(endpoint, Method::GET, broken.url, &HeaderMap::new(), None).await.ok()?;
+        let url = location(&response).ok()?;
+        Some(Session { url, offset: received(&response)?, chunk_min: broken.chunk_min })
+    }
+}
+
+/// What came of a mount.
+enum Mount {
+    Done,
+    Refused(Option<Session>),
+}
+
+impl Session {
+    fn begun(response: &Response) -> Result<Self, Fault> {
+        let number = |value: &HeaderValue| value.to_str().ok()?.parse().ok();
+        let chunk_min = response.headers().get("oci-chunk-min-length").and_then(number).unwrap_or(0);
+        Ok(Self { url: location(response)?, offset: 0, chunk_min })
+    }
+}
+
+/// Where the upload goes on. Credentials follow only to the registry itself, and nothing leaves TLS.
+fn location(response: &Response) -> Result<Url, Fault> {
+    let target = response
+        .headers()
+        .get(header::LOCATION)
+        .and_then(|location| response.url().join(location.to_str().ok()?).ok())
+        .ok_or_else(|| Fault::Redirect("the upload has no usable Location".into()))?;
+    if keeps_tls(response.url(), &target) {
+        Ok(target)
+    } else {
+        Err(Fault::Redirect(format!("the upload from {} to {}", shown(response.url()), shown(&target))))
+    }
+}
+
+/// How many bytes the registry has by its `Range: 0-<last>`. `0-0` is said both of none and of one; that is no answer.
+fn received(response: &Response) -> Option<u64> {
+    let range = response.headers().get(header::RANGE)?.to_str().ok()?;
+    let last: u64 = range.strip_prefix("bytes=").unwrap_or(range).strip_prefix("0-")?.parse().ok()?;
+    (last > 0).then(|| last.saturating_add(1))
+}

@@ -1,0 +1,61 @@
+//! Where what is pushed comes from.
+
+use std::fs::File;
+use std::io::Read;
+
+use crate::client::Fault;
+use crate::error::{Result, io};
+use crate::manifest::MANIFEST_MAX;
+use crate::{Digest, Store};
+
+/// Manifests and blobs by digest. What is read is checked against its digest as it leaves.
+pub trait Content: Send + Sync {
+    /// The size in bytes, or `None` where the content is not there.
+    ///
+    /// # Errors
+    ///
+    /// What looking it up gives.
+    fn size(&self, digest: &Digest) -> Result<Option<u64>>;
+
+    /// The bytes, from the start.
+    ///
+    /// # Errors
+    ///
+    /// What opening gives; also where it is not there.
+    fn open(&self, digest: &Digest) -> Result<Box<dyn Read + Send>>;
+}
+
+impl Content for Store {
+    fn size(&self, digest: &Digest) -> Result<Option<u64>> {
+        Self::size(self, digest)
+    }
+
+    fn open(&self, digest: &Digest) -> Result<Box<dyn Read + Send>> {
+        let path = self.blob_path(digest);
+        Ok(Box::new(File::open(&path).map_err(io("open", &path))?))
+    }
+}
+
+/// The bytes of a manifest, checked.
+pub(super) fn manifest(content: &dyn Content, digest: &Digest) -> Result<Vec<u8>, Fault> {
+    let mut bytes = Vec::new();
+    content
+        .open(digest)?
+        .take(MANIFEST_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Fault::Damaged(format!("{digest} cannot be read: {error}")))?;
+    if bytes.len() as u64 > MANIFEST_MAX {
+        return Err(Fault::TooLarge { limit: MANIFEST_MAX });
+    }
+    check(digest, &Digest::of(&bytes))?;
+    Ok(bytes)
+}
+
+/// What we have must be what it is called before it goes anywhere.
+pub(super) fn check(expected: &Digest, found: &Digest) -> Result<(), Fault> {
+    if expected == found {
+        Ok(())
+    } else {
+        Err(Fault::Damaged(format!("expected {expected}, found {found}")))
+    }
+}

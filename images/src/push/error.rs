@@ -1,0 +1,33 @@
+//! What can go wrong with a push.
+
+use crate::client::Fault;
+
+/// An image that could not be pushed.
+#[derive(Debug, thiserror::Error)]
+#[error("{image}: cannot push {content}: {}{fault}", place(.url))]
+pub struct Error {
+    /// Where the image was to go.
+    pub image: String,
+    /// What was being pushed, such as `blob sha256:…`.
+    pub content: String,
+    /// The registry's URL for it, without query and credentials; empty where no request was made.
+    pub url: String,
+    /// What was wrong.
+    pub fault: Box<Fault>,
+}
+
+fn place(url: &str) -> String {
+    if url.is_empty() { String::new() } else { format!("{url}: ") }
+}
+
+impl Error {
+    /// A failure before anything was asked of a registry.
+    pub(super) fn here(image: &str, content: &str, fault: impl Into<Fault>) -> Self {
+        Self {
+            image: image.into(),
+            content: content.into(),
+            url: String::new(),
+            fault: Box::new(fault.into()),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The bytes of a blob on their way out.
+
+use std::io::Read;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use reqwest::Body;
+use sha2::{Digest as _, Sha256};
+
+use super::content::{Content, check};
+use crate::Digest;
+use crate::client::{Event, Events, Fault, Payload};
+
+/// Read and handed to the network at a time.
+const READ: usize = 256 << 10;
+
+/// One blob, read and hashed in order, however many requests carry it.
+pub(super) struct Feed {
+    content: Arc<dyn Content>,
+    digest: Digest,
+    size: u64,
+    /// Between two requests; a body takes it along and gives it back.
+    cursor: Mutex<Option<Cursor>>,
+    /// How far the caller has been told that we are.
+    told: AtomicU64,
+    /// What is wrong with the content itself, which no other attempt would mend.
+    fault: Mutex<Option<Fault>>,
+    events: Events,
+}
+
+/// A place in the blob.
+struct Cursor {
+    reader: Box<dyn Read + Send>,
+    hasher: Sha256,
+    position: u64,
+}
+
+impl Feed {
+    pub(super) fn new(content: Arc<dyn Content>, digest: Digest, size: u64, events: Events) -> Self {
+        let (cursor, fault) = (Mutex::default(), Mutex::default());
+        Self { content, digest, size, cursor, told: AtomicU64::new(0), fault, events }
+    }
+
+    /// What is wrong with the content itself, if that is why a request failed.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The next bytes, at most `limit` of them; the last ones only if the whole has its digest.
+    fn read(&self, cursor: &mut Cursor, limit: u64) -> Result<Bytes, Fault> {
+        let limit = usize::try_from(limit).unwrap_or(READ).min(READ);
+        let mut bytes = vec![0; limit];
+        let broken = |reason: String| Fault::Damaged(format!("{}: {reason}", self.digest));
+        let count = cursor.reader.read(&mut bytes).map_err(|error| broken(error.to_string()))?;
+        if count == 0 {
+            return Err(broken(format!("expected {} bytes, found {}", self.size, cursor.position)));
+        }
+        bytes.truncate(count);
+        cursor.hasher.update(&bytes);
+        cursor.position += count as u64;
+        if cursor.position == self.size {
+            check(&self.digest, &Digest::finish(cursor.hasher.clone()))?;
+        }
+        Ok(bytes.into())
+    }
+
+    /// A cursor at `offset`; what lies before it is read again if need be, for the hash.
+    fn at(&self, offset: u64) -> Result<Cursor, Fault> {
+        let kept = self.cursor.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut cursor = match kept.filter(|cursor| cursor.position <= offset) {
+            Some(cursor) => cursor,
+            None => {
+                let reader = self.content.open(&self.digest)?;
+                Cursor { reader, hasher: Sha256::new(), position: 0 }
+            }
+        };
+        while let left @ 1.. = offset - cursor.position {
+            self.read(&mut cursor, left)?;
+        }
+        Ok(cursor)
+    }
+
+    fn give_back(&self, cursor: Option<Cursor>) {
+        if cursor.is_some() {
+            *self.cursor.lock().unwrap_or_else(PoisonError::into_inner) = cursor;
+        }
+    }
+
+    /// Tells the caller how far we are.
+    pub(super) fn tell(&self, position: u64) {
+        let before = self.told.swap(position, Ordering::Relaxed);
+        let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        let bytes = signed(position) - signed(before);
+        if bytes != 0 {
+            // Nobody listens any more when the push was broken off.
+            let _ = self.events.send(Event::Advance { blob: self.digest, bytes });
+        }
+    }
+}
+
+/// A part of a blob as the body of a request.
+pub(super) struct Piece {
+    pub(super) feed: Arc<Feed>,
+    pub(super) offset: u64,
+    pub(super) len: u64,
+}
+
+impl Payload for Piece {
+    fn body(&self) -> Result<Body, Fault> {
+        let cursor = tokio::task::block_in_place(|| self.feed.at(self.offset))?;
+        self.feed.tell(self.offset);
+        let cursor = Mutex::new(Some(cursor));
+        Ok(Body::wrap(Stream { feed: self.feed.clone(), cursor, left: self.len }))
+    }
+
+    fn sent(&self) -> u64 {
+        self.feed.told.load(Ordering::Relaxed)
+    }
+}
+
+struct Stream {
+    feed: Arc<Feed>,
+    cursor: Mutex<Option<Cursor>>,
+    left: u64,
+}
+
+impl http_body::Body for Stream {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        let Self { feed, cursor, left } = &mut *self;
+        let slot = cursor.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let Some(cursor) = slot.as_mut().filter(|_| *left > 0) else { return Poll::Ready(None) };
+        // Read here and now: the page cache gives it faster than a thread could be woken for it.
+        Poll::Ready(Some(match feed.read(cursor, *left) {
+            Ok(bytes) => {
+                *left -= bytes.len() as u64;
+                feed.tell(cursor.position);
+                if *left == 0 {
+                    feed.give_back(slot.take());
+                }
+                Ok(Frame::data(bytes))
+            }
+            Err(fault) => {
+                let text = fault.to_string();
+                *feed.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+                Err(Fault::Damaged(text))
+            }
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let cursor = self.cursor.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        self.feed.give_back(cursor);
+    }
+}
+
+/// A small document as the body of a request.
+pub(super) struct Document(pub(super) Bytes);
+
+impl Payload for Document {
+    fn body(&self) -> Result<Body, Fault> {
+        Ok(self.0.clone().into())
+    }
+
+    fn sent(&self) -> u64 {
+        0
+    }
+}

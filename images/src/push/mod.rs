@@ -1,0 +1,182 @@
+//! Pushing images into a registry that a site already runs.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use images::push::{self, Options, Request};
+//! use images::{Reference, Store};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = Store::open(Path::new("store"))?;
+//! let digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".parse()?;
+//! let reference: Reference = "registry.example/platform/pause:3.9".parse()?;
+//! let report = push::push(&[Request { reference, digest }], store, &Options::default(), &())?;
+//! println!("{} bytes moved", report.bytes);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Nothing is named before it is whole: first all blobs of all images, then the manifests, each after those it lists, and
+//! the tags last. A push that was broken off leaves blobs and untagged manifests, which the next one finds there.
+//!
+//! - A blob that the registry has is not sent (HEAD); one that it has in another repository of this push is mounted
+//!   (distribution specification, "Mounting a blob from another repository").
+//! - A blob of more than [`Options::chunk`] bytes goes in pieces; after a failure the registry says how far it came. Between
+//!   two runs only whole blobs are kept: registries forget sessions, and where they lie.
+//! - What hangs on an image (signatures, SBOMs) is pushed by digest, which is enough where the registry knows referrers.
+//!   Where it does not, the list under the tag `sha256-<hex>` is what clients read; a list that is there is added to.
+//!
+//! [`push()`] blocks; it runs an asynchronous runtime of its own inside.
+
+mod blobs;
+mod content;
+mod error;
+mod feed;
+mod manifests;
+mod plan;
+mod pusher;
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+pub use self::content::Content;
+pub use self::error::Error;
+use self::pusher::Pusher;
+pub use crate::client::{Fault, Options, Progress};
+use crate::client::{drain, runtime};
+use crate::{Digest, Reference};
+
+/// An image to push.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Where it is to be: registry, repository, and the tag; pushed without a tag where there is only a digest.
+    pub reference: Reference,
+    /// The digest of its manifest or index.
+    pub digest: Digest,
+}
+
+/// What a push did.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// In the order of the requests.
+    pub images: Vec<Pushed>,
+    /// Blobs, counted once per repository that needs them.
+    pub blobs: Blobs,
+    /// Bytes of the blobs that were uploaded.
+    pub bytes: u64,
+    /// Manifests and tags that were written.
+    pub manifests: usize,
+}
+
+/// How blobs came to be where they should.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Blobs {
+    /// They were there.
+    pub present: usize,
+    /// Taken from another repository of the registry.
+    pub mounted: usize,
+    /// Sent.
+    pub uploaded: usize,
+}
+
+/// An image that is in the registry, whole.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Pushed {
+    /// Where.
+    pub reference: String,
+    /// The digest of its manifest or index.
+    pub digest: Digest,
+    /// Whether it was not there, or its tag named something else.
+    pub changed: bool,
+}
+
+/// Pushes images; those of one call share blobs, whatever number of repositories they go to.
+///
+/// # Errors
+///
+/// The first thing that could not be pushed. What was pushed before stays, and the next call carries on from there.
+pub fn push(
+    requests: &[Request],
+    content: impl Content + 'static,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Report, Error> {
+    let here = |fault| Error::here("the images", "anything", fault);
+    let content: Arc<dyn Content> = Arc::new(content);
+    let images = requests
+        .iter()
+        .map(|request| plan::image(request, &*content, options).map(Arc::new))
+        .collect::<Result<Vec<_>, _>>()?;
+    let runtime = runtime().map_err(here)?;
+    let (events, mut inbox) = mpsc::unbounded_channel();
+    let pusher = Arc::new(Pusher::new(content, options, events));
+    let report = runtime.block_on(async {
+        let mut wanted = blobs::Wanted::of(&images);
+        let looked = side_by_side(options, wanted.questions(), |question| {
+            let pusher = pusher.clone();
+            async move { pusher.look(question).await }
+        });
+        wanted.answered(drain(looked, progress, &mut inbox, here).await?);
+        progress.planned(wanted.missing(), wanted.missing_bytes());
+        let present = wanted.present();
+        let moved = side_by_side(options, wanted.blobs(), |blob| {
+            let pusher = pusher.clone();
+            async move { pusher.bring(&blob).await }
+        });
+        let mut report = Report {
+            images: Vec::new(),
+            blobs: Blobs { present, ..Blobs::default() },
+            bytes: 0,
+            manifests: 0,
+        };
+        for moved in drain(moved, progress, &mut inbox, here).await? {
+            report.blobs.mounted += moved.mounted;
+            report.blobs.uploaded += moved.uploaded;
+            report.bytes += moved.bytes;
+        }
+        let manifests = side_by_side(options, images.clone(), |image| {
+            let pusher = pusher.clone();
+            async move { pusher.manifests(&image).await }
+        });
+        report.manifests += drain(manifests, progress, &mut inbox, here).await?.into_iter().sum::<usize>();
+        let numbered = images.iter().cloned().enumerate().collect();
+        let named = side_by_side(options, numbered, |(position, image): (usize, Arc<plan::Image>)| {
+            let pusher = pusher.clone();
+            async move { pusher.name(&image).await.map(|changed| (position, image, changed)) }
+        });
+        let mut named = drain(named, progress, &mut inbox, here).await?;
+        named.sort_by_key(|(position, ..)| *position);
+        for (_, image, changed) in named {
+            report.manifests += usize::from(changed);
+            report.images.push(Pushed { reference: image.label.clone(), digest: image.digest, changed });
+        }
+        Ok(report)
+    });
+    // A task that was broken off may still be inside a system call; it is not waited for.
+    runtime.shutdown_background();
+    report
+}
+
+/// Starts one task for each of `things`, as many at a time as the options allow.
+fn side_by_side<I, T, F>(
+    options: &Options,
+    things: Vec<I>,
+    work: impl Fn(I) -> F,
+) -> JoinSet<Result<T, Error>>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Error>> + Send + 'static,
+{
+    let limit = Arc::new(Semaphore::new(options.concurrency.min(options.concurrency_per_host).max(1)));
+    let mut tasks = JoinSet::new();
+    for thing in things {
+        let (limit, work) = (limit.clone(), work(thing));
+        tasks.spawn(async move {
+            let _permit = limit.acquire().await;
+            work.await
+        });
+    }
+    tasks
+}
