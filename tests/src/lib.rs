@@ -10,5 +10,6 @@ pub mod daemon;
 pub mod dnf;
 pub mod nginx;
 pub mod peer;
+pub mod qemu;
 pub mod registry;
 pub mod sealift;

@@ -12,7 +12,6 @@ use std::process::{Command, Output};
 ///
 /// In CI, where every peer must be there.
 #[must_use]
-#[expect(clippy::print_stderr, reason = "a skip must be visible, and must fail in CI")]
 pub fn find(name: &str) -> Option<PathBuf> {
     let found = std::env::var_os("PATH").and_then(|path| {
         std::env::split_paths(&path)
@@ -21,13 +20,20 @@ pub fn find(name: &str) -> Option<PathBuf> {
             .find(|file| file.is_file())
     });
     if found.is_none() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "the peer `{name}` is not installed; `cargo xtask test` installs it"
-        );
-        eprintln!("SKIPPED: the peer `{name}` is not installed; `cargo xtask test` installs it");
+        skip(&format!("the peer `{name}` is not installed; `cargo xtask test` installs it"));
     }
     found
+}
+
+/// Says on standard error why a test cannot run here.
+///
+/// # Panics
+///
+/// In CI, where every test must run.
+#[expect(clippy::print_stderr, reason = "a skip must be visible")]
+pub fn skip(why: &str) {
+    assert!(std::env::var_os("CI").is_none(), "a test cannot run: {why}");
+    eprintln!("SKIPPED: {why}");
 }
 
 /// Runs a peer to its end with an empty standard input and fails the test, with all that it printed, unless it exits 0.

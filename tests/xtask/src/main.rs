@@ -4,6 +4,7 @@
 //! `sealift`, which it builds first, statically and reproducibly: the binary that builds the archive is the binary in it.
 
 mod freshness;
+mod machine;
 mod peers;
 
 use std::env;

@@ -1,12 +1,14 @@
 //! Peers: the real tools that the tests hold Sealift against. What is missing is installed before the tests run.
 //!
-//! Debian's packages come from apt, Python's from pip into a virtual environment below `target/`. Nothing that
-//! is installed keeps running: services are neither started nor enabled.
+//! Debian's packages come from apt, Python's from pip into a virtual environment below `target/`, and the parts of a virtual
+//! machine lie there too ([`machine`]). Nothing that is installed keeps running: services are neither started nor enabled.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use crate::machine;
 
 /// A Debian package, and how to see that what it brings is there.
 struct Peer {
@@ -34,6 +36,7 @@ const DEBIAN: [Peer; 21] = [
     programs("p7zip-full", &["7z"]),
     programs("isomd5sum", &["checkisomd5", "implantisomd5"]),
     Peer { package: "python3-pycdlib", sign: Sign::PythonModule("pycdlib") },
+    programs("qemu-system-x86", &["qemu-system-x86_64"]),
     programs("skopeo", &["skopeo"]),
     programs("containerd", &["containerd", "ctr"]),
     programs("nginx-light", &["nginx"]),
@@ -76,6 +79,7 @@ apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@"
 /// Installs the peers that are missing.
 pub(crate) fn install(root: &Path) -> Result<(), String> {
     install_debian()?;
+    machine::unpack(&target(root).join("machine"))?;
     install_python(root)
 }
 
@@ -88,8 +92,20 @@ pub(crate) fn search_path(root: &Path) -> OsString {
 
 /// The virtual environment of the peers from Python's registry.
 fn python_environment(root: &Path) -> PathBuf {
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    root.join(target).join("peers")
+    target(root).join("peers")
+}
+
+/// The folder that cargo builds into.
+fn target(root: &Path) -> PathBuf {
+    root.join(env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from))
+}
+
+/// Fetches the lists of the packages that there are.
+pub(crate) fn update() -> Result<(), String> {
+    let as_root = as_root().ok_or("only root may fetch apt's lists; run first:\n    sudo apt-get update")?;
+    let (program, arguments) = as_root.split_first().unwrap_or((&"sh", &[]));
+    let mut command = Command::new(program);
+    run(command.args(arguments).args(["-c", "apt-get -qq -o DPkg::Lock::Timeout=300 update"]))
 }
 
 fn install_debian() -> Result<(), String> {
@@ -182,13 +198,13 @@ fn as_root() -> Option<Vec<&'static str>> {
     sudo.is_ok_and(|status| status.success()).then(|| vec!["sudo", "-n", "sh"])
 }
 
-fn find(program: &str) -> Option<PathBuf> {
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
     folders.map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-fn run(command: &mut Command) -> Result<(), String> {
+pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     let name = Path::new(command.get_program()).file_name().unwrap_or(OsStr::new("command")).to_owned();
     let status = command.stdin(Stdio::null()).status();
     match status {
@@ -199,6 +215,6 @@ fn run(command: &mut Command) -> Result<(), String> {
 }
 
 #[expect(clippy::print_stderr, reason = "what is about to be changed on this machine is said")]
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     eprintln!("cargo xtask: {text}");
 }

@@ -1,0 +1,56 @@
+//! What the virtual machine of the tests is made of: Debian's kernel, its modules and a busybox.
+//!
+//! Only the packages' files are wanted. Installed, a kernel would change how this machine boots, so they are unpacked below
+//! `target/` instead, which needs no privileges either.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::peers::{find, run, say, update};
+
+/// Depends on the kernel that is current, by a name that changes with every version.
+const KERNEL: &str = "linux-image-cloud-amd64";
+const BUSYBOX: &str = "busybox-static";
+
+/// Unpacks the packages into `folder`, unless it is there.
+pub(crate) fn unpack(folder: &Path) -> Result<(), String> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if find("apt-get").is_none() || find("dpkg-deb").is_none() {
+        return Err(format!(
+            "the tests boot a virtual machine; unpack Debian's packages {BUSYBOX} and {KERNEL} (the one that it \
+             depends on) into {}",
+            folder.display()
+        ));
+    }
+    let unfinished = folder.with_extension("partial");
+    let error = |error: std::io::Error| format!("cannot make {}: {error}", unfinished.display());
+    if unfinished.exists() {
+        fs::remove_dir_all(&unfinished).map_err(error)?;
+    }
+    fs::create_dir_all(&unfinished).map_err(error)?;
+    // The lists of what there is to download may be missing or too old.
+    download(&unfinished).or_else(|_| update().and_then(|()| download(&unfinished)))?;
+    for entry in fs::read_dir(&unfinished).map_err(error)? {
+        let package = entry.map_err(error)?.path();
+        run(Command::new("dpkg-deb").arg("--extract").arg(&package).arg(&unfinished))?;
+        fs::remove_file(&package).map_err(error)?;
+    }
+    fs::rename(&unfinished, folder).map_err(error)
+}
+
+/// The package of the current kernel.
+fn kernel() -> Option<String> {
+    let output = Command::new("apt-cache").args(["depends", KERNEL]).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let package = text.lines().find_map(|line| line.trim().strip_prefix("Depends: linux-image-"))?;
+    Some(format!("linux-image-{package}"))
+}
+
+fn download(into: &Path) -> Result<(), String> {
+    let kernel = kernel().ok_or_else(|| format!("apt knows no package {KERNEL}"))?;
+    say(&format!("apt-get download {BUSYBOX} {kernel}   (unpacked into {})", into.display()));
+    run(Command::new("apt-get").args(["-qq", "download", BUSYBOX, &kernel]).current_dir(into))
+}
