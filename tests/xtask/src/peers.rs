@@ -49,6 +49,7 @@ const DEBIAN: &[Peer] = &[
     programs("openssl", &["openssl"]),
     programs("binutils", &["readelf"]),
     programs("python3-doit", &["doit"]),
+    programs("iproute2", &["ip"]),
     programs("shellcheck", &["shellcheck"]),
     programs("yamllint", &["yamllint"]),
     Peer { package: "python3-venv", sign: Sign::PythonModule("ensurepip") },

@@ -2,6 +2,7 @@
 
 mod curl;
 mod dnf;
+mod nodes;
 mod site;
 
 use std::collections::BTreeMap;
