@@ -17,6 +17,7 @@
 
 pub mod archives;
 pub mod configuration;
+pub mod copy;
 mod file;
 pub mod serve;
 pub mod systemd;

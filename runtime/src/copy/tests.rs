@@ -1,0 +1,236 @@
+//! Copies over a pair of sockets, whole, cut off and lied to.
+
+use std::fs;
+use std::io::BufReader;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use super::*;
+
+/// An ISO `Example <version>` of these files, with `SHA256SUMS`.
+fn iso(folder: &Path, version: &str, files: &[(&str, &[u8])]) -> PathBuf {
+    let tree = folder.join(format!("tree-{version}"));
+    fs::create_dir_all(&tree).unwrap();
+    fs::write(tree.join("product.txt"), format!("NAME=Example\nVERSION={version}\n")).unwrap();
+    for (path, content) in files {
+        fs::create_dir_all(tree.join(path).parent().unwrap()).unwrap();
+        fs::write(tree.join(path), content).unwrap();
+    }
+    archive::sums::write(&tree, &archive::sums::digest_file).unwrap();
+    let path = folder.join(format!("example-{version}.iso"));
+    let options = iso::Options { volume_id: format!("Example {version}"), ..iso::Options::default() };
+    iso::Plan::from_dir(&tree, &options).unwrap().write_file(&path, &()).unwrap();
+    path
+}
+
+/// Bytes that no compression and no luck makes equal.
+fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[0]
+    })
+    .take(bytes)
+    .collect()
+}
+
+/// What both ends say of a copy into `into`, on a node with these archives. The connection carries `limit` bytes of the sender.
+fn copy(
+    archive: &Path,
+    into: &Path,
+    archives: &[PathBuf],
+    limit: u64,
+) -> (Result<Sent, Error>, Result<PathBuf, Error>) {
+    let recipe = Recipe::of(archive, &()).unwrap();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let (into, archives) = (into.to_path_buf(), archives.to_vec());
+    let node = std::thread::spawn(move || {
+        let received = receive(BufReader::new(&theirs), &theirs, &into, &archives, &|_| Ok(()));
+        // As when the process ends.
+        let _ = theirs.shutdown(Shutdown::Both);
+        received
+    });
+    let line = serde_json::to_vec(&recipe).unwrap().len() as u64 + 1;
+    let cut = Cut { stream: &ours, left: line.saturating_add(limit) };
+    let sent = send(&recipe, archive, BufReader::new(&ours), cut, &());
+    let _ = ours.shutdown(Shutdown::Both);
+    (sent, node.join().unwrap())
+}
+
+/// A connection that breaks after so many bytes.
+struct Cut<'a> {
+    stream: &'a UnixStream,
+    left: u64,
+}
+
+impl Write for Cut<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let wanted = bytes.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        if wanted == 0 {
+            self.stream.shutdown(Shutdown::Write)?;
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        self.left -= wanted as u64;
+        self.stream.write_all(&bytes[..wanted]).map(|()| wanted)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_archive_arrives_whole_and_the_second_time_nothing_travels() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = iso(folder.path(), "1.0", &[("images/a", &noise(1, 300_000)), ("small", b"small")]);
+    let into = folder.path().join("into");
+    fs::create_dir(&into).unwrap();
+    let (sent, received) = copy(&archive, &into, &[], u64::MAX);
+    let sent = sent.unwrap();
+    assert_eq!((sent.present, sent.bytes), (false, fs::metadata(&archive).unwrap().len()));
+    assert_eq!(fs::read(received.unwrap()).unwrap(), fs::read(&archive).unwrap());
+    let (sent, _) = copy(&archive, &into, &[], u64::MAX);
+    assert!(matches!(sent, Ok(Sent { present: true, bytes: 0, .. })), "{sent:?}");
+    assert_eq!(fs::read_dir(&into).unwrap().count(), 1, "nothing else is left");
+}
+
+#[test]
+fn of_the_next_version_only_what_is_new_travels() {
+    let folder = tempfile::tempdir().unwrap();
+    let (kept, new) = (noise(1, 900_000), noise(2, 200_000));
+    let old = iso(folder.path(), "1.0", &[("images/kept", &kept), ("images/gone", &noise(3, 100_000))]);
+    let next = iso(folder.path(), "1.1", &[("images/moved/kept", &kept), ("images/new", &new)]);
+    let into = folder.path().join("into");
+    fs::create_dir(&into).unwrap();
+    let (sent, received) = copy(&next, &into, &[old, "/nowhere".into()], u64::MAX);
+    let overhead = fs::metadata(&next).unwrap().len() - kept.len() as u64;
+    assert!(sent.unwrap().bytes <= overhead, "what the old version has does not travel");
+    assert_eq!(fs::read(received.unwrap()).unwrap(), fs::read(&next).unwrap());
+}
+
+#[test]
+fn a_copy_that_was_cut_off_is_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let files: Vec<(String, Vec<u8>)> =
+        (0..8).map(|number| (format!("images/{number}"), noise(number, 150_000))).collect();
+    let files: Vec<(&str, &[u8])> = files.iter().map(|(path, content)| (&**path, &**content)).collect();
+    let archive = iso(folder.path(), "1.0", &files);
+    let into = folder.path().join("into");
+    fs::create_dir(&into).unwrap();
+    let mut travelled = Vec::new();
+    for limit in [0, 1, 400_000, 800_000] {
+        let (sent, received) = copy(&archive, &into, &[], limit);
+        assert!(sent.is_err() && received.is_err(), "{sent:?} {received:?}");
+        assert!(!into.join("example-1.0.iso").exists(), "after {limit} bytes");
+        travelled.push(limit);
+    }
+    let (sent, received) = copy(&archive, &into, &[], u64::MAX);
+    let whole = fs::metadata(&archive).unwrap().len();
+    let sent = sent.unwrap().bytes;
+    assert!(sent < whole - 600_000, "{sent} of {whole} bytes after {travelled:?}");
+    assert_eq!(fs::read(received.unwrap()).unwrap(), fs::read(&archive).unwrap());
+}
+
+#[test]
+fn an_archive_that_is_damaged_here_does_not_count_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = noise(1, 100_000);
+    let archive = iso(folder.path(), "1.0", &[("images/a", &content)]);
+    let recipe = Recipe::of(&archive, &()).unwrap();
+    let mut bytes = fs::read(&archive).unwrap();
+    bytes[usize::try_from(recipe.parts[0].ranges[0].offset).unwrap() + 7] ^= 1;
+    fs::write(&archive, bytes).unwrap();
+    let into = folder.path().join("into");
+    fs::create_dir(&into).unwrap();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let there = into.clone();
+    let node =
+        std::thread::spawn(move || receive(BufReader::new(&theirs), &theirs, &there, &[], &|_| Ok(())));
+    let error = send(&recipe, &archive, BufReader::new(&ours), &ours, &()).unwrap_err();
+    assert!(error.to_string().contains("images/a has not the SHA-256"), "{error}");
+    assert!(matches!(node.join().unwrap(), Err(Error::Damaged(_))));
+    assert!(!into.join("example-1.0.iso").exists());
+}
+
+#[test]
+fn another_content_of_the_same_name_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = iso(folder.path(), "1.0", &[]);
+    let into = folder.path().join("into");
+    fs::create_dir(&into).unwrap();
+    fs::write(into.join("example-1.0.iso"), "something else").unwrap();
+    let (sent, received) = copy(&archive, &into, &[], u64::MAX);
+    assert!(matches!(&sent, Err(Error::Other(text)) if text.contains("other content")), "{sent:?}");
+    assert!(matches!(received, Err(Error::Taken(_))));
+    assert_eq!(fs::read(into.join("example-1.0.iso")).unwrap(), b"something else");
+}
+
+#[test]
+fn an_archive_that_cannot_be_published_is_told_to_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = iso(folder.path(), "1.0", &[]);
+    let recipe = Recipe::of(&archive, &()).unwrap();
+    let into = folder.path().join("into");
+    fs::create_dir(&into).unwrap();
+    for _ in 0..2 {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let there = into.clone();
+        let refuse = |_: &Path| Err("the configuration is locked".to_owned());
+        let node =
+            std::thread::spawn(move || receive(BufReader::new(&theirs), &theirs, &there, &[], &refuse));
+        let error = send(&recipe, &archive, BufReader::new(&ours), &ours, &()).unwrap_err();
+        assert!(error.to_string().contains("the configuration is locked"), "{error}");
+        assert!(matches!(node.join().unwrap(), Err(Error::Publish { .. })));
+    }
+}
+
+#[test]
+fn a_recipe_that_asks_for_what_no_archive_needs_is_refused() {
+    let range = |offset, bytes| Range { offset, bytes };
+    let part = |ranges: &[Range]| Part { path: "a".into(), sha256: "0".repeat(64), ranges: ranges.to_vec() };
+    let good = Recipe {
+        name: "a.iso".into(),
+        bytes: 100,
+        sha256: "0".repeat(64),
+        parts: vec![part(&[range(0, 100)])],
+    };
+    let bad = [
+        Recipe { name: "../a.iso".into(), ..good.clone() },
+        Recipe { name: "a/b.iso".into(), ..good.clone() },
+        Recipe { name: ".a.iso".into(), ..good.clone() },
+        Recipe { name: "-a.iso".into(), ..good.clone() },
+        Recipe { name: "a\n.iso".into(), ..good.clone() },
+        Recipe { name: String::new(), ..good.clone() },
+        Recipe { bytes: u64::MAX, ..good.clone() },
+        Recipe { sha256: "0".repeat(63), ..good.clone() },
+        Recipe { parts: vec![part(&[range(0, 101)])], ..good.clone() },
+        Recipe { parts: vec![part(&[range(u64::MAX, 2)])], ..good.clone() },
+        Recipe { parts: vec![part(&[range(0, 50), range(49, 1)])], ..good.clone() },
+        Recipe { parts: vec![part(&[range(0, 50)]), part(&[range(0, 50)])], ..good.clone() },
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for recipe in bad {
+        let mut line = serde_json::to_vec(&recipe).unwrap();
+        line.push(b'\n');
+        let mut said = Vec::new();
+        let error = receive(&*line, &mut said, folder.path(), &[], &|_| Ok(())).unwrap_err();
+        assert!(matches!(error, Error::Protocol(_)), "{recipe:?}: {error}");
+        assert!(matches!(serde_json::from_slice(&said), Ok(Answer::Error(_))), "{recipe:?}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{recipe:?}");
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(200))]
+
+    #[test]
+    fn anything_that_is_said_is_answered(line in "\\PC{0,80}\n?") {
+        let folder = tempfile::tempdir().unwrap();
+        let mut said = Vec::new();
+        proptest::prop_assert!(receive(line.as_bytes(), &mut said, folder.path(), &[], &|_| Ok(())).is_err());
+        proptest::prop_assert!(serde_json::from_slice::<Answer>(&said).is_ok());
+    }
+}
