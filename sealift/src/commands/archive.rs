@@ -7,7 +7,7 @@ use archive::inspect::Inspection;
 use archive::verify::{ImplantedMd5, Options, Report, Work};
 use clap::Subcommand;
 
-use crate::commands::node;
+use crate::commands::{node, nodes};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Form, size};
 use crate::progress::Bar;
@@ -34,8 +34,20 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  sealift archive import metalk8s-2.11.0.iso --dry-run\n\n\
                             A killed import is finished by running it again; one that fails leaves what was there.")]
     Import(node::ImportArguments),
-    /// List the archives of this node
+    /// List the archives of this node, or compare them with those of others
+    #[command(
+        after_help = "Examples:\n  sealift archive get --output json\n  sealift archive get --node node2 --node node3\n\n\
+                            With --node the exit code is 0 if all have the same archives, 1 if not."
+    )]
     Get(node::GetArguments),
+    /// Copy this node's archives to others over ssh: only what they lack travels, and what arrives is checked and imported
+    #[command(after_help = "Examples:\n  sealift archive copy-to root@node2 root@node3\n  \
+                            sealift archive copy-to node2 --archive metalk8s-2.11.0 --remote-shell 'ssh -p 2222'\n\n\
+                            A copy that broke off is gone on with by the same command.")]
+    CopyTo(nodes::CopyArguments),
+    /// The other end of copy-to, on standard input and output
+    #[command(hide = true)]
+    Receive(nodes::ReceiveArguments),
     /// Take an archive off this node; the archive itself stays
     Delete(node::DeleteArguments),
     /// Show what is in an archive: its images with digests, its packages, their sizes
@@ -57,6 +69,8 @@ pub(crate) fn run(command: Command) -> Outcome {
         Command::Inspect { archive, output } => inspect(&archive, output),
         Command::Import(arguments) => node::import(&arguments),
         Command::Get(arguments) => node::get(&arguments),
+        Command::CopyTo(arguments) => nodes::copy_to(&arguments),
+        Command::Receive(arguments) => nodes::receive(&arguments),
         Command::Delete(arguments) => node::delete(&arguments),
     }
 }

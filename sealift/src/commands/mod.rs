@@ -5,6 +5,7 @@ pub(crate) mod image;
 pub(crate) mod iso;
 pub(crate) mod lock;
 pub(crate) mod node;
+pub(crate) mod nodes;
 pub(crate) mod package;
 pub(crate) mod registry;
 pub(crate) mod run;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use runtime::archives::{self, Done, Error, Import, Linux, Listed, Mounting, Paths};
 
+use crate::commands::nodes;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Form, size};
 use crate::progress::Bar;
@@ -105,6 +106,11 @@ pub(crate) struct DeleteArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct GetArguments {
+    /// Another node to compare with (repeatable)
+    #[arg(long = "node", value_name = "NODE", value_parser = nodes::node)]
+    nodes: Vec<String>,
+    #[command(flatten)]
+    remote: nodes::Remote,
     /// The form of the report
     #[arg(long, value_enum, default_value_t)]
     output: Form,
@@ -144,6 +150,9 @@ pub(crate) fn delete(arguments: &DeleteArguments) -> Outcome {
 
 pub(crate) fn get(arguments: &GetArguments) -> Outcome {
     let listed = archives::get(&arguments.places.paths(), &Linux::default())?;
+    if !arguments.nodes.is_empty() {
+        return nodes::compare(&listed, &arguments.nodes, &arguments.remote, arguments.output);
+    }
     match arguments.output {
         Form::Json => output::json(&listed)?,
         Form::Text => output::print(&table(&listed))?,

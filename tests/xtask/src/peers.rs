@@ -50,13 +50,15 @@ const DEBIAN: &[Peer] = &[
     programs("binutils", &["readelf"]),
     programs("python3-doit", &["doit"]),
     programs("iproute2", &["ip"]),
+    programs("openssh-client", &["ssh", "ssh-keygen"]),
+    programs("openssh-server", &["sshd"]),
     programs("shellcheck", &["shellcheck"]),
     programs("yamllint", &["yamllint"]),
     Peer { package: "python3-venv", sign: Sign::PythonModule("ensurepip") },
 ];
 
 /// Units that these packages bring and that no test wants running.
-const UNITS: [&str; 3] = ["containerd.service", "docker-registry.service", "nginx.service"];
+const UNITS: [&str; 4] = ["containerd.service", "docker-registry.service", "nginx.service", "ssh.service"];
 
 /// The peers that only Python's registry has: a program, and what pip is asked for.
 const PYTHON: [(&str, &[&str]); 2] = [("salt-call", &["salt==3008.3"]), ("salt-lint", &["salt-lint==0.9.2"])];

@@ -1,5 +1,6 @@
 //! The embedded server before skopeo, containerd, curl and dnf, from a folder and from an ISO.
 
+mod copies;
 mod curl;
 mod dnf;
 mod nodes;

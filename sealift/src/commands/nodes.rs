@@ -1,0 +1,301 @@
+//! `sealift archive copy-to`, `receive` and `get --node`: the archives of several nodes, kept equal over a remote shell.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use runtime::archives::{self, Import, Linux, Listed};
+use runtime::copy::{self, Recipe, Sent};
+use serde::Serialize;
+
+use crate::commands::node::Places;
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, Form, size};
+use crate::progress::Bar;
+
+/// How other nodes are reached.
+#[derive(Debug, Args)]
+pub(crate) struct Remote {
+    /// The command that runs another on a node; the node and that command are put behind it
+    #[arg(long, value_name = "COMMAND", default_value = "ssh", help_heading = "Nodes")]
+    remote_shell: String,
+    /// The program on the nodes
+    #[arg(long, value_name = "FILE", default_value = "sealift", help_heading = "Nodes")]
+    remote_sealift: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CopyArguments {
+    /// The nodes, as the remote shell calls them: HOST or USER@HOST
+    #[arg(required = true, value_parser = node)]
+    nodes: Vec<String>,
+    /// Only these of this node's archives: NAME-VERSION or paths [default: all]
+    #[arg(long = "archive", value_name = "ARCHIVE")]
+    archives: Vec<String>,
+    /// The folder for them on the nodes [default: that which they are in here]
+    #[arg(long, value_name = "DIR")]
+    into: Option<PathBuf>,
+    /// The form of the report
+    #[arg(long, value_enum, default_value_t)]
+    output: Form,
+    #[command(flatten)]
+    remote: Remote,
+    #[command(flatten)]
+    places: Places,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReceiveArguments {
+    /// The folder for the archive
+    #[arg(long, value_name = "DIR")]
+    into: PathBuf,
+    #[command(flatten)]
+    places: Places,
+}
+
+/// What came of one archive on one node.
+#[derive(Debug, Serialize)]
+struct Copied<'a> {
+    node: &'a str,
+    archive: &'a str,
+    #[serde(flatten)]
+    sent: Option<Sent>,
+    error: Option<String>,
+}
+
+pub(crate) fn copy_to(arguments: &CopyArguments) -> Outcome {
+    let mut copies = Vec::new();
+    let chosen = chosen(&arguments.places, &arguments.archives)?;
+    for (id, path) in &chosen {
+        let recipe = {
+            let total = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+            let bar = Bar::bytes("reading", total);
+            Recipe::of(path, &bar)?
+        };
+        let into = arguments.into.as_deref().or(path.parent()).unwrap_or(Path::new("/"));
+        for node in &arguments.nodes {
+            let done = copy_one(&recipe, path, node, into, &arguments.remote);
+            if let (Err(error), Form::Text) = (&done, arguments.output) {
+                output::warn(&format!("{node}: {id}: {error:#}"));
+            }
+            let error = done.as_ref().err().map(|error| format!("{error:#}"));
+            copies.push(Copied { node, archive: id, sent: done.ok(), error });
+        }
+    }
+    match arguments.output {
+        Form::Json => output::json(&copies)?,
+        Form::Text => output::print(&told(&copies))?,
+    }
+    let failed = copies.iter().filter(|copied| copied.error.is_some()).count();
+    if failed == 0 {
+        return Ok(());
+    }
+    Err(Failure::failed(anyhow!("{failed} of {} copies did not come about", copies.len()))
+        .remedy("the same command goes on where they broke off"))
+}
+
+fn copy_one(
+    recipe: &Recipe,
+    archive: &Path,
+    node: &str,
+    into: &Path,
+    remote: &Remote,
+) -> anyhow::Result<Sent> {
+    let into = into.to_str().with_context(|| format!("{} is not UTF-8", into.display()))?;
+    let mut child = started(remote, node, &["archive", "receive", "--into", into], Stdio::piped())?;
+    let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
+        return Err(anyhow!("the remote shell has no standard streams"));
+    };
+    let sent = {
+        let bar = Bar::bytes("copying", recipe.bytes);
+        copy::send(recipe, archive, BufReader::new(from), to, &bar)
+    };
+    let status = child.wait()?;
+    match sent {
+        // What the node itself says is the better explanation.
+        Err(copy::Error::Connection(error)) if !status.success() => {
+            Err(anyhow!("`{}` ended with {status}: {error}", remote.remote_shell))
+        }
+        sent => Ok(sent?),
+    }
+}
+
+fn told(copies: &[Copied<'_>]) -> String {
+    let line = |copied: &Copied<'_>| {
+        let (node, id) = (copied.node, copied.archive);
+        Some(match copied.sent.as_ref()? {
+            Sent { present: true, .. } => format!("{node}: {id} is there already\n"),
+            Sent { bytes, path, .. } => {
+                format!("{node}: {id} is at {}; {} travelled\n", path.display(), size(*bytes))
+            }
+        })
+    };
+    copies.iter().filter_map(line).collect()
+}
+
+/// The ISO files of the node's archives that are meant, by name and version.
+fn chosen(places: &Places, wanted: &[String]) -> Result<Vec<(String, PathBuf)>, Failure> {
+    let listed = archives::get(&places.paths(), &Linux::default())?;
+    let matches = |one: &Listed, text: &String| one.id.as_ref() == Some(text) || one.path == Path::new(text);
+    if let Some(text) = wanted.iter().find(|text| !listed.iter().any(|one| matches(one, text))) {
+        return Err(Failure::usage(format!("no archive of this node is {text}"))
+            .remedy("`sealift archive get` lists them"));
+    }
+    let mut chosen = Vec::new();
+    for one in listed.iter().filter(|one| wanted.is_empty() || wanted.iter().any(|text| matches(one, text))) {
+        match (&one.id, one.bytes) {
+            (Some(id), Some(_)) => chosen.push((id.clone(), one.path.clone())),
+            _ => output::warn(&format!(
+                "{} is not copied: it is no ISO file that can be read",
+                one.path.display()
+            )),
+        }
+    }
+    Ok(chosen)
+}
+
+/// The other end of `copy-to`, which speaks with it over standard input and output.
+pub(crate) fn receive(arguments: &ReceiveArguments) -> Outcome {
+    let paths = arguments.places.paths();
+    let archives = archives::configured(&paths)?;
+    std::fs::create_dir_all(&arguments.into)
+        .with_context(|| format!("cannot create {}", arguments.into.display()))?;
+    let publish = |path: &Path| {
+        archives::import(&paths, path, &Import::default(), &Linux::default(), &())
+            .map(drop)
+            .map_err(|error| error.to_string())
+    };
+    let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
+    // The other end has heard it, and says it to whoever is there.
+    copy::receive(input, output, &arguments.into, &archives, &publish).map(drop).map_err(|_| Failure::Told)
+}
+
+/// What each node has of each archive: its size in bytes, or why it cannot be used.
+#[derive(Debug, Serialize)]
+struct Compared {
+    archive: String,
+    /// By node; `here` is this one. A node that lacks the archive is not among them.
+    nodes: BTreeMap<String, Held>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Held {
+    bytes: Option<u64>,
+    problem: Option<String>,
+}
+
+/// The name of this node in comparisons.
+const HERE: &str = "here";
+
+/// Compares the archives `listed` here with those of `nodes`; they should be equal.
+pub(crate) fn compare(listed: &[Listed], nodes: &[String], remote: &Remote, form: Form) -> Outcome {
+    let mut held: BTreeMap<String, BTreeMap<String, Held>> = BTreeMap::new();
+    let mut add = |node: &str, id: Option<String>, path: String, held_there: Held| {
+        held.entry(id.unwrap_or(path)).or_default().insert(node.to_owned(), held_there);
+    };
+    for one in listed {
+        let there = Held { bytes: one.bytes, problem: one.problem.clone() };
+        add(HERE, one.id.clone(), one.path.display().to_string(), there);
+    }
+    for node in nodes {
+        let child = started(remote, node, &["archive", "get", "--output", "json"], Stdio::null())?;
+        let output = child.wait_with_output()?;
+        if !output.status.success() {
+            return Err(anyhow!("{node}: `{}` ended with {}", remote.remote_shell, output.status).into());
+        }
+        let theirs: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout)
+            .with_context(|| format!("{node} does not say which archives it has"))?;
+        for one in theirs {
+            let text = |key: &str| one.get(key).and_then(|value| value.as_str()).map(str::to_owned);
+            let bytes = one.get("bytes").and_then(serde_json::Value::as_u64);
+            add(node, text("id"), text("path").unwrap_or_default(), Held { bytes, problem: text("problem") });
+        }
+    }
+    let all: BTreeSet<&str> = nodes.iter().map(String::as_str).chain([HERE]).collect();
+    let compared: Vec<Compared> =
+        held.into_iter().map(|(archive, nodes)| Compared { archive, nodes }).collect();
+    match form {
+        Form::Json => output::json(&compared)?,
+        Form::Text => output::print(&table(&compared, &all))?,
+    }
+    let equal = |one: &Compared| {
+        let mut held = one.nodes.values();
+        let first = held.next();
+        one.nodes.len() == all.len()
+            && held.all(|other| Some(other) == first)
+            && first.is_some_and(|held| held.problem.is_none())
+    };
+    if compared.iter().all(equal) { Ok(()) } else { Err(Failure::Failed(None)) }
+}
+
+fn table(compared: &[Compared], nodes: &BTreeSet<&str>) -> String {
+    let mut text = String::new();
+    for one in compared {
+        for node in nodes {
+            let held = match one.nodes.get(*node) {
+                None => "missing".to_owned(),
+                Some(Held { problem: Some(problem), .. }) => format!("cannot be used: {problem}"),
+                Some(Held { bytes: Some(bytes), .. }) => size(*bytes),
+                Some(Held { bytes: None, .. }) => "folder".into(),
+            };
+            text.push_str(&format!("{}  {node}  {held}\n", one.archive));
+        }
+    }
+    if text.is_empty() {
+        text.push_str("no archives\n");
+    }
+    text
+}
+
+/// Starts `sealift` on `node` with these arguments.
+fn started(remote: &Remote, node: &str, arguments: &[&str], input: Stdio) -> anyhow::Result<Child> {
+    let mut words = remote.remote_shell.split_whitespace();
+    let shell = words.next().ok_or_else(|| anyhow!("--remote-shell names no command"))?;
+    let quoted: Vec<String> = arguments.iter().map(|argument| quoted(argument)).collect();
+    Command::new(shell)
+        .args(words)
+        .arg(node)
+        .arg(format!("{} {}", remote.remote_sealift, quoted.join(" ")))
+        .stdin(input)
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot run `{shell}`"))
+}
+
+/// One word for the shell of the node, whatever is in it.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// A node's name is none of the remote shell's options.
+pub(crate) fn node(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.starts_with('-') || text.contains(char::is_whitespace) || text == HERE {
+        return Err("expected HOST or USER@HOST".into());
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_stays_one_word_for_a_shell() {
+        for word in ["/srv/scality", "with blank", "it's", "$(reboot)", "a;b", "`c`", ""] {
+            let output =
+                Command::new("sh").arg("-c").arg(format!("printf %s {}", quoted(word))).output().unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), word);
+        }
+    }
+
+    #[test]
+    fn a_node_is_no_option() {
+        for bad in ["", "-oProxyCommand=reboot", "a b", "here"] {
+            assert!(node(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(node("root@node-2").as_deref(), Ok("root@node-2"));
+    }
+}
