@@ -1,6 +1,6 @@
 //! `sealift lock` and `sealift update`: the only ones to ask a registry what a tag means.
 
-use crate::project::{Error as ProjectError, Lock, Project, Pull};
+use crate::project::{Error as ProjectError, Lock, Project};
 use crate::tasks::pull_options;
 
 /// Which tags to look up.
@@ -61,8 +61,7 @@ pub enum Error {
 pub fn resolve(project: &Project, scope: Scope) -> Result<(Lock, Vec<Resolved>), Error> {
     let options = pull_options(project);
     let mut lock = Lock::read(&project.root)?;
-    let by_tag = |pull: &&Pull| pull.image.digest.is_none();
-    let wanted: Vec<String> = project.pull.iter().filter(by_tag).map(Pull::reference).collect();
+    let wanted = project.tags();
     let mut resolved = Vec::new();
     for reference in &wanted {
         if scope == Scope::Missing && lock.digest(reference).is_some() {

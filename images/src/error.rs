@@ -96,6 +96,15 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Nothing that could run a `Containerfile`.
+    #[error(
+        "no container engine to build a Containerfile with: looked for {looked_for}; install buildah or podman, or name one \
+         with DOCKER_BIN"
+    )]
+    NoEngine {
+        /// The programs that were looked for.
+        looked_for: String,
+    },
     /// Text that is no digest.
     #[error(transparent)]
     Digest(#[from] digest::ParseError),

@@ -137,6 +137,16 @@ impl Store {
         })
     }
 
+    /// A folder on the store's file system for work that ends in the store; it goes when it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn scratch(&self) -> Result<tempfile::TempDir> {
+        let folder = self.root.join("new");
+        tempfile::tempdir_in(&folder).map_err(io("create a folder in", &folder))
+    }
+
     /// Takes the slot for content of a known digest and size: whole already, being fetched by another process, or
     /// ours to fill (from where the last attempt stopped).
     ///

@@ -140,7 +140,7 @@ pub struct Images {
     /// Images to pull.
     #[serde(default)]
     pub pull: Vec<PullImage>,
-    /// Folders of images to build; each holds an `image.yaml`.
+    /// Folders of images to build; each holds an `image.yaml`, or a `Containerfile` and, for its settings, a `build.yaml`.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub build: Vec<Spanned<String>>,
@@ -177,6 +177,26 @@ pub struct PullImage {
     /// Also save the image as a tar that a container engine loads before any registry is up.
     #[serde(default)]
     pub tar: bool,
+}
+
+/// How a `Containerfile` is built: `build.yaml` beside it.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ContainerBuild {
+    /// The folder to copy from, relative to the project. The image's own, if not given.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub context: Option<Spanned<String>>,
+    /// Values of the file's `ARG`s.
+    #[serde(default)]
+    pub arguments: BTreeMap<String, String>,
+    /// The stage to build. The last, if not given.
+    #[serde(default)]
+    pub target: Option<String>,
+    /// What to build for: `linux/arm64`. The platform of the machine that builds, if not given.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub platform: Option<Spanned<String>>,
 }
 
 /// A package repository of the archive.

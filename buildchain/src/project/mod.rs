@@ -3,6 +3,7 @@
 mod error;
 pub mod file;
 mod git;
+mod image;
 mod lock;
 mod settings;
 mod template;
@@ -17,6 +18,7 @@ use self::file::{API_VERSION, Binary, Files, Kind, PullImage, Registry};
 
 pub use error::Error;
 pub use file::schema;
+pub use image::{Base, Containerfile, ImageDefinition, Recipe};
 pub use lock::{FILE_NAME as LOCK_FILE_NAME, Lock};
 pub use settings::{Flags, Profile, Settings, program_variable};
 pub use template::Values;
@@ -76,17 +78,6 @@ impl Pull {
     pub fn reference(&self) -> String {
         format!("{}:{}", self.image.source.value, self.image.tag.value)
     }
-}
-
-/// An image to build, and the file that defines it.
-#[derive(Debug)]
-pub struct ImageDefinition {
-    /// The name it is saved and served under: that of its folder.
-    pub name: String,
-    /// Its `image.yaml`, relative to the project.
-    pub path: PathBuf,
-    /// What it says, rendered.
-    pub definition: images::build::Definition,
 }
 
 /// A package repository of the archive.
@@ -185,12 +176,8 @@ impl Project {
             project.sources.push(catalogue_path);
         }
         for folder in &spec.images.build {
-            let relative = inner_path(&path, folder)?.join("image.yaml");
-            let definition = project.definition(&relative)?;
-            let mut name = folder.clone();
-            name.value = folder.value.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
-            slug(&path, &name, "an image")?;
-            project.images.push(ImageDefinition { name: name.value, path: relative, definition });
+            let image = project.image(&path, folder, &lock)?;
+            project.images.push(image);
         }
         for repository in &spec.packages {
             slug(&path, &repository.name, "a repository")?;
@@ -213,10 +200,28 @@ impl Project {
     ///
     /// [`Error::NotLocked`] for the first image that has none.
     pub fn check_locked(&self) -> Result<(), Error> {
-        match self.pull.iter().find(|pull| pull.digest.is_none()) {
+        let pulls = self.pull.iter().filter(|pull| pull.digest.is_none()).map(Pull::reference);
+        let bases = self.bases().filter(|base| base.digest.is_none()).map(|base| base.reference.to_string());
+        match pulls.chain(bases).next() {
             None => Ok(()),
-            Some(pull) => Err(Error::NotLocked { image: pull.reference() }),
+            Some(image) => Err(Error::NotLocked { image }),
         }
+    }
+
+    /// What the lock file holds: every tag that the project itself does not pin.
+    #[must_use]
+    pub fn tags(&self) -> Vec<String> {
+        let pulls = self.pull.iter().filter(|pull| pull.image.digest.is_none()).map(Pull::reference);
+        let bases = self.bases().filter(|base| base.reference.digest().is_none());
+        let mut tags: Vec<String> = pulls.chain(bases.map(|base| base.reference.to_string())).collect();
+        let mut seen = std::collections::BTreeSet::new();
+        tags.retain(|tag| seen.insert(tag.clone()));
+        tags
+    }
+
+    /// The images that others are built on.
+    fn bases(&self) -> impl Iterator<Item = &Base> {
+        self.images.iter().flat_map(|image| &image.bases)
     }
 
     /// The tree that the ISO is made of.

@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use super::error::Error;
 
 /// Variables of the original buildchain that mean nothing here, with the reason.
-const UNUSED: [(&str, &str); 9] = [
+const UNUSED: [(&str, &str); 8] = [
     ("HARDLINK_BIN", "blobs are linked when they are stored"),
     ("IMPLANTISOMD5_BIN", "the checksum is implanted while the image is written"),
     ("MKISOFS_BIN", "the image is written by sealift itself"),
     ("SKOPEO_BIN", "images are pulled by sealift itself"),
-    ("DOCKER_BIN", "images are built without an engine"),
     ("VAGRANT_PROVIDER", "there is no Vagrant environment"),
     ("VAGRANT_UP_ARGS", "there is no Vagrant environment"),
     ("VAGRANT_SNAPSHOT_NAME", "there is no Vagrant environment"),

@@ -123,3 +123,54 @@ fn a_profile_adds_its_images_and_the_lock_gives_digests() {
     let unknown = Flags { profile: Some("fulll".into()), ..Flags::default() };
     assert!(load_with(root.path(), &text, &unknown).unwrap_err().to_string().contains("full"));
 }
+
+#[test]
+fn images_are_built_on_what_the_lock_says() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = root.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let digest = format!("sha256:{}", "a".repeat(64));
+    write("images/one/image.yaml", "base: alpine:3\n");
+    write("images/two/Dockerfile", &format!("ARG V\nFROM alpine:$V\nFROM quay.io/b:1@{digest}\n"));
+    write("images/two/build.yaml", "arguments: {V: '{{ version }}'}\ncontext: ./\nplatform: linux/arm64\n");
+    let text = format!("{HEAD}spec: {{images: {{build: [images/one, images/two]}}}}\n");
+    let load = || load_with(root.path(), &text, &Flags::default());
+    let project = load().unwrap();
+    let (alpine, other) = ("docker.io/library/alpine:3", "docker.io/library/alpine:1.2.3-dev");
+    assert_eq!(project.tags(), [alpine, other]);
+    assert!(project.check_locked().unwrap_err().to_string().contains(alpine));
+    let mut lock = Lock::empty();
+    for reference in [alpine, other] {
+        lock.set(reference.into(), digest.clone());
+    }
+    lock.write(root.path()).unwrap();
+    let project = load().unwrap();
+    project.check_locked().unwrap();
+    assert!(
+        project.images.iter().flat_map(|image| &image.bases).all(|base| base.digest == Some(digest.clone()))
+    );
+    let Recipe::Containerfile(file) = &project.images[1].recipe else { panic!("{:?}", project.images[1]) };
+    assert_eq!((file.context.as_path(), file.names.len()), (Path::new(""), 2));
+
+    for (name, text, expected) in [
+        ("images/two/build.yaml", "platform: arm64\n", "build.yaml:1:11: `arm64` is not a platform"),
+        ("images/two/build.yaml", "context: ../x\n", "build.yaml:1:10: `../x` leads out"),
+        ("images/two/build.yaml", "args: {}\n", "unknown field `args`"),
+        ("images/two/build.yaml", "{}\n", "images/two/Dockerfile:2:1: `alpine:$V` cannot be pinned"),
+        ("images/two/image.yaml", "{}\n", "holds both `image.yaml` and `images/two/Dockerfile`"),
+        ("images/one/image.yaml", "base: UPPER\n", "not an image reference"),
+    ] {
+        let path = root.path().join(name);
+        let before = std::fs::read_to_string(&path).ok();
+        write(name, text);
+        let error = load().unwrap_err().to_string();
+        assert!(error.contains(expected), "{name}: {error}");
+        match before {
+            Some(before) => write(name, &before),
+            None => std::fs::remove_file(path).unwrap(),
+        }
+    }
+}

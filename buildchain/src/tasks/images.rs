@@ -1,5 +1,7 @@
 //! Container images and the static registry over them: `images`.
 
+mod build;
+
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +10,7 @@ use images::{Digest, Reference, Store};
 
 use super::{Error, Place, place_file};
 use crate::graph::{Action, ActionError, Context, Input, Output, Task, Title};
-use crate::project::{ImageDefinition, Project, Pull};
+use crate::project::{Project, Pull};
 
 /// How the registries of `project` are reached: the mirrors of the settings first, then those of the project file.
 #[must_use]
@@ -41,7 +43,7 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
         }
     }
     for image in &project.images {
-        let task = build_image(place, &project, image)?;
+        let task = build::task(place, &project, image)?;
         place.push(task);
     }
 
@@ -143,49 +145,11 @@ fn save_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull) -> Result<
     })
 }
 
-fn build_image(place: &Place<'_>, project: &Arc<Project>, image: &ImageDefinition) -> Result<Task, Error> {
-    let definition = image.definition.clone();
-    let wrong = |message: String| Error::Definition { path: image.path.clone(), message };
-    let (name, tag) = (image.name.clone(), project.values.version.clone());
-    let folder = folder(project, &name, &tag);
-    let mut inputs = place.made_here();
-    inputs.push(Input::value(
-        "definition",
-        serde_json::to_string(&definition).map_err(|error| wrong(error.to_string()))?,
-    ));
-    inputs.push(Input::value("source date", project.source_date.to_string()));
-    for file in &definition.files {
-        let from = project.root.join(&file.from);
-        inputs.push(if from.is_dir() { Input::folder(from) } else { Input::file(from) });
-    }
-    let (project, target) = (Arc::clone(project), folder.clone());
-    Ok(Task {
-        name: format!("_image_build:{name}"),
-        doc: format!("Build the image {name}:{tag}."),
-        title: Title::new("IMG BUILD", format!("{name}:{tag}")),
-        inputs,
-        outputs: vec![Output::Folder(folder)],
-        action: Some(Box::new(move |context| {
-            let store = Store::open(&project.settings.cache)?;
-            let digest = images::build::build(&definition, &project.root, project.source_date, &store)?;
-            images::dir_layout::write(&store, &digest, &[], &target)?;
-            teach(context, &target)
-        })),
-        ..Task::default()
-    })
-}
-
 /// Pulls by digest into the store, then links the image into the tree.
 fn fetch(project: &Arc<Project>, pull: &Pull, folder: PathBuf) -> Action {
     let (project, pull) = (Arc::clone(project), pull.clone());
     Box::new(move |context| {
-        let Some(digest) = &pull.digest else {
-            return Err(ActionError::failed(format!(
-                "{} is not locked: `sealift lock` looks up its digest",
-                pull.reference()
-            )));
-        };
-        let digest: Digest = digest.parse()?;
+        let digest = locked(&pull.reference(), pull.digest.as_deref())?;
         let reference: Reference = pull.reference().parse()?;
         let platforms =
             pull.image.platforms.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>()?;
@@ -197,11 +161,17 @@ fn fetch(project: &Arc<Project>, pull: &Pull, folder: PathBuf) -> Action {
             platforms: platforms.clone(),
             expected: Some(digest),
         };
-        let watch = Watch { context, done: Cell::new(0), total: Cell::new(0) };
-        images::pull::pull(&[request], &store, &pull_options(&project), &watch)?;
+        images::pull::pull(&[request], &store, &pull_options(&project), &Watch::new(context))?;
         images::dir_layout::write(&store, &digest, &platforms, &folder)?;
         teach(context, &folder)
     })
+}
+
+/// The digest that a build takes an image by.
+fn locked(reference: &str, digest: Option<&str>) -> Result<Digest, ActionError> {
+    let not_locked =
+        || ActionError::failed(format!("{reference} is not locked: `sealift lock` looks up its digest"));
+    Ok(digest.ok_or_else(not_locked)?.parse()?)
 }
 
 /// Blobs carry their digest as their name, and came from the store, which let them in under it only once it was computed: nobody
@@ -222,6 +192,12 @@ struct Watch<'a, 'run> {
     context: &'a Context<'run>,
     done: Cell<i64>,
     total: Cell<u64>,
+}
+
+impl<'a, 'run> Watch<'a, 'run> {
+    fn new(context: &'a Context<'run>) -> Self {
+        Self { context, done: Cell::new(0), total: Cell::new(0) }
+    }
 }
 
 impl images::pull::Progress for Watch<'_, '_> {

@@ -8,22 +8,29 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
 use crate::manifest::Platform;
+use crate::reference::Reference;
 
-/// An image built from scratch.
+/// An image that is built from its declaration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Definition {
+    /// The image to build on: `docker.io/library/alpine:3.20`; its digest is in the lock file, or here. Without one the
+    /// image is built from scratch.
+    #[serde(with = "text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub base: Option<Reference>,
     /// Operating system and architecture, such as `linux/amd64`; without it those Sealift was compiled for.
-    #[serde(with = "platform_text", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "text", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub platform: Option<Platform>,
-    /// Files of the layer. Folders above them are made as needed.
+    /// Files of the layer. Folders above them are made as needed; those of the base stay as they are.
     pub files: Vec<File>,
     /// Folders that need a mode or owner of their own, or are empty.
     pub directories: Vec<Directory>,
     /// Symbolic links.
     pub links: Vec<Link>,
-    /// The user to run as; `/etc/passwd` and `/etc/group` are made for it. Without it, root.
+    /// The user to run as; without it the base's, or root. `/etc/passwd` and `/etc/group` are made for it where no base
+    /// brings them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<User>,
     /// The program and the first words of its command line.
@@ -168,25 +175,28 @@ impl JsonSchema for Mode {
     }
 }
 
-/// A platform as the text users write, not the object manifests hold.
-mod platform_text {
+/// A value as the text that users write.
+mod text {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
     use serde::{Deserialize, Deserializer, Serializer};
 
-    use super::Platform;
-
-    pub(super) fn serialize<S: Serializer>(
-        value: &Option<Platform>,
+    pub(super) fn serialize<T: Display, S: Serializer>(
+        value: &Option<T>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         match value {
-            Some(platform) => serializer.collect_str(platform),
+            Some(value) => serializer.collect_str(value),
             None => serializer.serialize_none(),
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Platform>, D::Error> {
+    pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
         let text = Option::<String>::deserialize(deserializer)?;
         text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
     }

@@ -37,8 +37,17 @@ enum Content {
     Link(String),
 }
 
-/// Writes the layer into the store.
-pub(super) fn write(definition: &Definition, base: &Path, source_date: i64, store: &Store) -> Result<Layer> {
+/// Writes the layer into the store; `None` where an image only says something else of its base.
+pub(super) fn write(
+    definition: &Definition,
+    project: &Path,
+    source_date: i64,
+    store: &Store,
+) -> Result<Option<Layer>> {
+    let entries = entries(definition, project)?;
+    if entries.is_empty() && definition.base.is_some() {
+        return Ok(None);
+    }
     let mtime = u64::try_from(source_date)
         .map_err(|_| Error::Definition { field: "source date".into(), reason: "lies before 1970".into() })?;
     let blob = store.create()?;
@@ -47,16 +56,16 @@ pub(super) fn write(definition: &Definition, base: &Path, source_date: i64, stor
     // The header names no file, no time and no operating system: the bytes depend on the content alone.
     let gzip = GzBuilder::new().mtime(0).operating_system(255).write(blob, Compression::default());
     let mut archive = tar::Builder::new(Hashing { inner: gzip, hasher: Sha256::new() });
-    for (name, entry) in entries(definition, base)? {
+    for (name, entry) in entries {
         append(&mut archive, &name, &entry, mtime)?;
     }
     let Hashing { inner, hasher } = archive.into_inner().map_err(failed())?;
     let (digest, size) = inner.finish().map_err(failed())?.finish()?;
-    Ok(Layer { digest, size, diff_id: Digest::finish(hasher) })
+    Ok(Some(Layer { digest, size, diff_id: Digest::finish(hasher) }))
 }
 
 /// Everything in the layer in the order of names, folders before what is in them.
-fn entries(definition: &Definition, base: &Path) -> Result<BTreeMap<String, Entry>> {
+fn entries(definition: &Definition, project: &Path) -> Result<BTreeMap<String, Entry>> {
     let mut entries = BTreeMap::new();
     let mut insert = |path: &str, entry: Entry| match entries.insert(entry_name(path)?, entry) {
         None => Ok(()),
@@ -69,14 +78,14 @@ fn entries(definition: &Definition, base: &Path) -> Result<BTreeMap<String, Entr
         insert(&directory.path, Entry { content: Content::Folder, mode, uid, gid })?;
     }
     for file in &definition.files {
-        let content = Content::File(source(base, &file.from)?);
+        let content = Content::File(source(project, &file.from)?);
         insert(&file.to, Entry { content, mode: file.mode.bits(), uid: file.uid, gid: file.gid })?;
     }
     for link in &definition.links {
         let content = Content::Link(link.target.clone());
         insert(&link.path, Entry { content, mode: 0o777, uid: 0, gid: 0 })?;
     }
-    if let Some(user) = &definition.user {
+    if let (Some(user), None) = (&definition.user, &definition.base) {
         for (path, text) in [("/etc/passwd", passwd(user)?), ("/etc/group", group(user))] {
             insert(path, Entry { content: Content::Bytes(text.into_bytes()), mode: 0o644, uid: 0, gid: 0 })?;
         }
@@ -86,9 +95,14 @@ fn entries(definition: &Definition, base: &Path) -> Result<BTreeMap<String, Entr
         let mut name = name.as_str();
         while let Some((parent, _)) = name.rsplit_once('/') {
             let folder = Entry { content: Content::Folder, mode: 0o755, uid: 0, gid: 0 };
-            match &entries.entry(parent.into()).or_insert(folder).content {
-                Content::Folder => name = parent,
-                _ => {
+            let found = match definition.base {
+                // A folder of the base keeps its mode and owner; one that it lacks is made by whoever unpacks the layer.
+                Some(_) => entries.get(parent),
+                None => Some(&*entries.entry(parent.into()).or_insert(folder)),
+            };
+            match found.map(|entry| &entry.content) {
+                None | Some(Content::Folder) => name = parent,
+                Some(_) => {
                     let reason = "lies in something that is no folder".into();
                     return Err(Error::Definition { field: format!("path `/{name}`"), reason });
                 }

@@ -38,7 +38,7 @@ fn project() -> tempfile::TempDir {
 fn built(definition: &Definition) -> (Digest, serde_json::Value, Vec<u8>) {
     let (base, scratch) = (project(), tempfile::tempdir().unwrap());
     let store = Store::open(scratch.path()).unwrap();
-    let digest = build(definition, base.path(), DATE, &store).unwrap();
+    let digest = build(definition, base.path(), DATE, None, &store).unwrap();
     let manifest = Manifest::parse(&store.read(&digest, MANIFEST_MAX).unwrap()).unwrap();
     assert_eq!(manifest.kind, Kind::OciManifest);
     let config = store.read(&manifest.config.unwrap().digest, MANIFEST_MAX).unwrap();
@@ -115,6 +115,89 @@ fn the_layer_is_sorted_and_its_entries_are_as_declared() {
     assert_eq!(contents["etc/group"], "root:x:0:\nnobody:x:65532:\n");
 }
 
+/// An image of this kind in the store, with a configuration that says a bit of everything.
+fn base(store: &Store, kind: Kind, architecture: &str) -> Digest {
+    let config = json!({
+        "architecture": architecture, "os": "linux", "author": "somebody",
+        "config": { "Env": ["PATH=/base", "A=1"], "Cmd": ["sh"], "Labels": { "a": "0", "z": "9" }, "User": "5" },
+        "rootfs": { "type": "layers", "diff_ids": [Digest::of(b"tar")] },
+        "history": [{ "created_by": "base" }],
+    });
+    let (config, layer) = (config.to_string(), b"layer");
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": kind.media_type(),
+        "config": { "mediaType": "c", "digest": store.put(config.as_bytes()).unwrap(), "size": config.len() },
+        "layers": [{ "mediaType": "l", "digest": store.put(layer).unwrap(), "size": layer.len() }],
+    });
+    store.put(manifest.to_string().as_bytes()).unwrap()
+}
+
+fn read(store: &Store, digest: &Digest) -> (Manifest, Value) {
+    let manifest = Manifest::parse(&store.read(digest, MANIFEST_MAX).unwrap()).unwrap();
+    let config = store.read(&manifest.config.as_ref().unwrap().digest, MANIFEST_MAX).unwrap();
+    (manifest, serde_json::from_slice(&config).unwrap())
+}
+
+#[test]
+fn an_image_on_a_base_keeps_its_layers_and_says_what_is_new() {
+    let (project, scratch) = (project(), tempfile::tempdir().unwrap());
+    let store = Store::open(scratch.path()).unwrap();
+    let mut definition = definition();
+    definition.base = Some("base:1".parse().unwrap());
+    definition.platform = Some("linux/arm64".parse().unwrap());
+    for kind in [Kind::OciManifest, Kind::DockerManifest] {
+        let base = base(&store, kind, "arm64");
+        let built = build(&definition, project.path(), DATE, Some(&base), &store).unwrap();
+        let (manifest, config) = read(&store, &built);
+        assert_eq!(manifest.kind, kind);
+        let layer_type = media_types(kind).1;
+        let types: Vec<&str> = manifest.layers.iter().map(|layer| &*layer.media_type).collect();
+        assert_eq!(types, ["l", layer_type]);
+        assert_eq!(manifest.layers[0].digest, Digest::of(b"layer"));
+        let mut tar = Vec::new();
+        let bytes = store.read(&manifest.layers[1].digest, MANIFEST_MAX).unwrap();
+        flate2::read::GzDecoder::new(bytes.as_slice()).read_to_end(&mut tar).unwrap();
+        assert_eq!(config["rootfs"]["diff_ids"], json!([Digest::of(b"tar"), Digest::of(&tar)]));
+        assert_eq!(config["history"].as_array().unwrap().len(), 2);
+        assert_eq!(config["config"]["Env"], json!(["PATH=/usr/bin", "A=1"]));
+        assert_eq!(config["config"]["Labels"], json!({ "a": "1", "z": "9", "b": "2" }));
+        assert_eq!(config["config"]["User"], "65532:65532");
+        // Neither the folders nor the users of the base are replaced.
+        let mut archive = tar::Archive::new(tar.as_slice());
+        let names: Vec<String> = archive
+            .entries()
+            .unwrap()
+            .map(|entry| entry.unwrap().path().unwrap().display().to_string())
+            .collect();
+        assert_eq!(names, ["bin", "srv/data/", "usr/bin/tool", "usr/share/doc/notes"]);
+    }
+
+    // A new command alone is a new configuration and no layer.
+    let index = json!({
+        "schemaVersion": 2, "mediaType": Kind::OciIndex.media_type(),
+        "manifests": [{
+            "mediaType": Kind::OciManifest.media_type(), "size": 1, "digest": base(&store, Kind::OciManifest, "arm64"),
+            "platform": { "os": "linux", "architecture": "arm64" },
+        }],
+    });
+    let index = store.put(index.to_string().as_bytes()).unwrap();
+    let said = json!({ "base": "base:1", "platform": "linux/arm64", "entrypoint": ["/tool"] });
+    let mut said: Definition = serde_json::from_value(said).unwrap();
+    let (manifest, config) = read(&store, &build(&said, project.path(), DATE, Some(&index), &store).unwrap());
+    assert_eq!(manifest.layers.len(), 1);
+    assert_eq!(config["config"]["Entrypoint"], json!(["/tool"]));
+    assert!(config["config"].get("Cmd").is_none(), "{config}");
+    assert_eq!(config["history"][1]["empty_layer"], true);
+
+    said.platform = Some("linux/s390x".parse().unwrap());
+    let error = build(&said, project.path(), DATE, Some(&index), &store).unwrap_err();
+    assert!(matches!(error, Error::NoPlatform { .. }), "{error}");
+    let other = base(&store, Kind::OciManifest, "arm64");
+    let error = build(&said, project.path(), DATE, Some(&other), &store).unwrap_err().to_string();
+    assert!(error.contains("is for linux/arm64, expected linux/s390x"), "{error}");
+    assert!(build(&said, project.path(), DATE, None, &store).unwrap_err().to_string().contains("base"));
+}
+
 #[test]
 fn the_same_definition_is_the_same_image_and_everything_counts() {
     let (first, ..) = built(&definition());
@@ -131,7 +214,7 @@ fn what_cannot_be_meant_is_refused() {
     let with = |change: fn(&mut Definition)| {
         let mut definition = definition();
         change(&mut definition);
-        build(&definition, base.path(), DATE, &store).unwrap_err().to_string()
+        build(&definition, base.path(), DATE, None, &store).unwrap_err().to_string()
     };
     assert!(with(|d| d.files[0].to = "usr/bin".into()).contains("must be absolute"));
     assert!(with(|d| d.files[0].to = "/".into()).contains("root itself"));

@@ -10,6 +10,7 @@ mod line;
 mod lint;
 mod packages;
 mod project;
+mod project_build;
 mod project_pull;
 mod runtime;
 mod salt;

@@ -38,6 +38,7 @@ const DEBIAN: &[Peer] = &[
     Peer { package: "python3-pycdlib", sign: Sign::PythonModule("pycdlib") },
     programs("qemu-system-x86", &["qemu-system-x86_64"]),
     programs("skopeo", &["skopeo"]),
+    programs("buildah", &["buildah"]),
     programs("containerd", &["containerd", "ctr"]),
     programs("nginx-light", &["nginx"]),
     programs("docker-registry", &["docker-registry"]),

@@ -1,0 +1,159 @@
+//! Images that are built here.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+
+use images::build::context::{Context as Copied, Kind};
+use images::build::engine::{self, Engine};
+use images::{Digest, Platform, Store};
+
+use super::super::{Error, Place};
+use super::{Watch, folder, locked, pull_options, teach};
+use crate::graph::{Action, ActionError, Context, Discover, Input, Output, Task, Title};
+use crate::project::{Base, Containerfile, ImageDefinition, Project, Recipe};
+
+pub(super) fn task(
+    place: &Place<'_>,
+    project: &Arc<Project>,
+    image: &ImageDefinition,
+) -> Result<Task, Error> {
+    let (name, tag) = (&image.name, &project.values.version);
+    let folder = folder(project, name, tag);
+    let mut inputs = place.made_here();
+    inputs.push(Input::value("source date", project.source_date.to_string()));
+    for base in &image.bases {
+        let digest = base.digest.clone().unwrap_or_else(|| "none: not locked".into());
+        inputs.push(Input::value(format!("base {}", base.reference), digest));
+    }
+    let work = match &image.recipe {
+        Recipe::Declaration(definition) => declared(project, image, definition, &mut inputs)?,
+        Recipe::Containerfile(file) => contained(project, image, file, &mut inputs),
+    };
+    let (project, target) = (Arc::clone(project), folder.clone());
+    let make = work.make;
+    let action: Action = Box::new(move |context| {
+        let store = Store::open(&project.settings.cache)?;
+        let digest = make(context, &store)?;
+        images::dir_layout::write(&store, &digest, &[], &target)?;
+        teach(context, &target)
+    });
+    Ok(Task {
+        name: format!("_image_build:{name}"),
+        doc: format!("Build the image {name}:{tag}."),
+        title: Title::new("IMG BUILD", format!("{name}:{tag}")),
+        inputs,
+        discover: work.discover,
+        outputs: vec![Output::Folder(folder)],
+        action: Some(action),
+        ..Task::default()
+    })
+}
+
+/// What differs between the ways of building.
+struct Work {
+    discover: Option<Discover>,
+    make: Make,
+}
+
+/// Brings an image into the store.
+type Make = Box<dyn Fn(&Context<'_>, &Store) -> Result<Digest, ActionError> + Send + Sync>;
+
+fn declared(
+    project: &Arc<Project>,
+    image: &ImageDefinition,
+    definition: &images::build::Definition,
+    inputs: &mut Vec<Input>,
+) -> Result<Work, Error> {
+    let wrong = |message: String| Error::Definition { path: image.path.clone(), message };
+    let text = serde_json::to_string(definition).map_err(|error| wrong(error.to_string()))?;
+    inputs.push(Input::value("definition", text));
+    for file in &definition.files {
+        inputs.push(Input::file(project.root.join(&file.from)));
+    }
+    let (project, bases, definition) = (Arc::clone(project), image.bases.clone(), definition.clone());
+    let make: Make = Box::new(move |context, store| {
+        let pulled = pull(&project, &bases, definition.platform.as_ref(), context, store)?;
+        let (root, date) = (&project.root, project.source_date);
+        Ok(images::build::build(&definition, root, date, pulled.first(), store)?)
+    });
+    Ok(Work { discover: None, make })
+}
+
+fn contained(
+    project: &Arc<Project>,
+    image: &ImageDefinition,
+    file: &Containerfile,
+    inputs: &mut Vec<Input>,
+) -> Work {
+    let Containerfile { context, settings, platform, names } = file;
+    let copied =
+        Copied { folder: project.root.join(context), without: vec![project.settings.build_root.clone()] };
+    let containerfile = project.root.join(&image.path);
+    inputs.push(Input::file(&containerfile));
+    for (name, value) in &settings.arguments {
+        inputs.push(Input::value(format!("argument {name}"), value));
+    }
+    inputs.push(Input::value("target", settings.target.as_deref().unwrap_or("the last stage")));
+    let target = platform.clone().unwrap_or_else(images::build::host_platform);
+    inputs.push(Input::value("platform", target.to_string()));
+    let discover = discover(copied.clone());
+    let recipe = engine::Recipe {
+        containerfile,
+        context: copied,
+        arguments: settings.arguments.clone(),
+        target: settings.target.clone(),
+        platform: platform.clone(),
+        bases: Vec::new(),
+        source_date: project.source_date,
+    };
+    let (project, bases, names) = (Arc::clone(project), image.bases.clone(), names.clone());
+    let make: Make = Box::new(move |context, store| {
+        let engine = Engine::find(project.settings.programs.get("DOCKER_BIN").map(PathBuf::as_path))?;
+        let digests = pull(&project, &bases, recipe.platform.as_ref(), context, store)?;
+        let bases = names.iter().cloned().zip(digests).collect();
+        let recipe = engine::Recipe { bases, ..recipe.clone() };
+        engine.build(&recipe, store, &mut |command: &mut Command| context.run(command).map(drop))
+    });
+    Work { discover: Some(discover), make }
+}
+
+/// What a `Containerfile` may copy, as it is when the image's turn comes.
+fn discover(copied: Copied) -> Discover {
+    Box::new(move |_| {
+        let mut inputs = Vec::new();
+        for entry in copied.entries()? {
+            let shown = entry.path.display();
+            inputs.push(match entry.kind {
+                Kind::File => Input::file(copied.folder.join(&entry.path)),
+                Kind::Folder(mode) => Input::value(format!("folder {shown}"), format!("{mode:04o}")),
+                Kind::Link(target) => Input::value(format!("link {shown}"), target.display().to_string()),
+            });
+        }
+        Ok(inputs)
+    })
+}
+
+/// Pulls what an image is built on; the digests, in the order of `bases`.
+fn pull(
+    project: &Project,
+    bases: &[Base],
+    platform: Option<&Platform>,
+    context: &Context<'_>,
+    store: &Store,
+) -> Result<Vec<Digest>, ActionError> {
+    let platform = platform.cloned().unwrap_or_else(images::build::host_platform);
+    let mut requests = Vec::new();
+    for base in bases {
+        let reference = &base.reference;
+        requests.push(images::pull::Request {
+            name: reference.repository().to_owned(),
+            tag: reference.tag().unwrap_or("by digest").to_owned(),
+            reference: reference.clone(),
+            platforms: vec![platform.clone()],
+            expected: Some(locked(&reference.to_string(), base.digest.as_deref())?),
+        });
+    }
+    let pulled = images::pull::pull(&requests, store, &pull_options(project), &Watch::new(context))?;
+    Ok(pulled.into_iter().map(|image| image.digest).collect())
+}

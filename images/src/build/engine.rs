@@ -1,0 +1,328 @@
+//! Building a `Containerfile` with the engine at hand: buildah, podman or docker.
+//!
+//! The engine downloads no image: those that the file names come from the store, where they were pulled to by digest, and stand
+//! in for their names. buildah and podman work in a storage of their own that is gone afterwards. What comes out is taken
+//! over as the engine exports it, manifest and layers byte for byte.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+
+use super::base;
+use super::containerfile::Base;
+use super::context::Context;
+use crate::error::{Error, Result, io as failed};
+use crate::source::{Layout, Local, import};
+use crate::tree::link_or_copy;
+use crate::{Digest, Platform, Store, dir_layout};
+
+/// What is looked for where no engine is named, in this order.
+const KNOWN: [&str; 3] = ["buildah", "podman", "docker"];
+/// What the image is called inside the engine.
+const NAME: &str = "image";
+
+/// A container engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Engine {
+    program: PathBuf,
+    kind: Kind,
+}
+
+/// Whose options an engine understands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// buildah and podman, which share them.
+    Buildah,
+    Docker,
+}
+
+/// What an engine is to build.
+#[derive(Debug, Clone)]
+pub struct Recipe {
+    /// The file of instructions.
+    pub containerfile: PathBuf,
+    /// What it copies from.
+    pub context: Context,
+    /// Values of its `ARG`s.
+    pub arguments: BTreeMap<String, String>,
+    /// The stage to build, if not the last.
+    pub target: Option<String>,
+    /// What to build for, if not this machine.
+    pub platform: Option<Platform>,
+    /// The images it names, and the digest of each, all of which is in the store.
+    pub bases: Vec<(Base, Digest)>,
+    /// The time of the image and its files, in seconds since 1970.
+    pub source_date: i64,
+}
+
+impl Engine {
+    /// The engine `program`, or the first of those known that is installed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoEngine`] where there is none, or `program` is not one.
+    pub fn find(program: Option<&Path>) -> Result<Self> {
+        let candidates =
+            program.map_or_else(|| KNOWN.map(PathBuf::from).to_vec(), |program| vec![program.into()]);
+        for program in &candidates {
+            let output = match Command::new(program).arg("--version").stdin(Stdio::null()).output() {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                other => other.map_err(failed("run", program))?,
+            };
+            // By what it says: podman may be installed under docker's name.
+            let said = String::from_utf8_lossy(&output.stdout).to_ascii_lowercase();
+            let kind = match said.split_whitespace().next() {
+                Some("buildah" | "podman") => Kind::Buildah,
+                Some("docker") => Kind::Docker,
+                _ => continue,
+            };
+            return Ok(Self { program: program.clone(), kind });
+        }
+        let looked_for = candidates.iter().map(|program| program.display().to_string()).collect::<Vec<_>>();
+        Err(Error::NoEngine { looked_for: looked_for.join(", ") })
+    }
+
+    /// Builds the image into the store: the digest of its manifest. `run` runs a command to its end.
+    ///
+    /// # Errors
+    ///
+    /// What `run` gives, and as an `E`: [`Error::Layout`] and [`Error::DigestMismatch`] for an export that is not what it
+    /// should be, [`Error::Io`].
+    pub fn build<E: From<Error>>(
+        &self,
+        recipe: &Recipe,
+        store: &Store,
+        run: &mut dyn FnMut(&mut Command) -> Result<(), E>,
+    ) -> Result<Digest, E> {
+        let scratch = store.scratch()?;
+        let work = Work { engine: self, recipe, folder: scratch.path(), store };
+        work.stage()?;
+        let built = match self.kind {
+            Kind::Buildah => work.buildah(run),
+            Kind::Docker => work.docker(run),
+        }?;
+        Ok(import(&built, &[], store)?)
+    }
+}
+
+/// One build, in a folder of its own.
+struct Work<'a> {
+    engine: &'a Engine,
+    recipe: &'a Recipe,
+    folder: &'a Path,
+    store: &'a Store,
+}
+
+impl Work<'_> {
+    /// Lays out what the engine reads.
+    fn stage(&self) -> Result<()> {
+        let context = self.folder.join("context");
+        fs::create_dir(&context).map_err(failed("create", &context))?;
+        self.recipe.context.stage(&context)?;
+        let from = &self.recipe.containerfile;
+        fs::copy(from, self.folder.join("Containerfile")).map(drop).map_err(failed("copy", from))
+    }
+
+    /// buildah or podman, which find images in skopeo's `dir:` layout.
+    fn buildah<E: From<Error>>(
+        &self,
+        run: &mut dyn FnMut(&mut Command) -> Result<(), E>,
+    ) -> Result<Local, E> {
+        let mut build = self.private();
+        build.args(["build", "--pull=never", "--no-cache", "--layers=false"]);
+        build.arg("--timestamp").arg(self.recipe.source_date.to_string());
+        build.arg("--iidfile").arg(self.folder.join("id"));
+        for (position, (base, digest)) in self.recipe.bases.iter().enumerate() {
+            let folder = self.folder.join(format!("base-{position}"));
+            let manifest = self.base(digest)?;
+            dir_layout::write(self.store, &manifest, &[], &folder)?;
+            named(&mut build, base, "docker-image://dir:", folder.as_os_str());
+        }
+        self.common(&mut build);
+        run(&mut build)?;
+        let id_file = self.folder.join("id");
+        let id = fs::read_to_string(&id_file).map_err(failed("read", &id_file))?;
+        let out = self.folder.join("out");
+        let mut to = OsString::from("oci:");
+        to.push(&out);
+        to.push(format!(":{NAME}"));
+        run(self.private().args(["push", "--quiet", id.trim()]).arg(to))?;
+        // An engine without root cannot see to it that all of its storage can be removed by anybody but itself.
+        run(self.private().args(["rmi", "--all", "--force"]))?;
+        Ok(Local { layout: Layout::Oci, path: out, name: Some(NAME.into()) })
+    }
+
+    /// buildah or podman with a storage that no other build and no user sees.
+    fn private(&self) -> Command {
+        let mut command = Command::new(&self.engine.program);
+        command.arg("--root").arg(self.folder.join("storage")).arg("--runroot").arg(self.folder.join("run"));
+        command
+    }
+
+    /// docker with BuildKit, which finds images in OCI layouts.
+    fn docker<E: From<Error>>(&self, run: &mut dyn FnMut(&mut Command) -> Result<(), E>) -> Result<Local, E> {
+        let out = self.folder.join("out.tar");
+        let mut output = OsString::from("type=oci,rewrite-timestamp=true,dest=");
+        output.push(&out);
+        let mut build = Command::new(&self.engine.program);
+        build.args(["buildx", "build", "--provenance=false", "--sbom=false", "--output"]).arg(output);
+        build.env("SOURCE_DATE_EPOCH", self.recipe.source_date.to_string());
+        for (position, (base, digest)) in self.recipe.bases.iter().enumerate() {
+            let folder = self.folder.join(format!("base-{position}"));
+            let manifest = self.base(digest)?;
+            self.oci_layout(&manifest, &folder)?;
+            let mut place = folder.into_os_string();
+            place.push(format!("@{manifest}"));
+            named(&mut build, base, "oci-layout://", &place);
+        }
+        self.common(&mut build);
+        run(&mut build)?;
+        Ok(Local { layout: Layout::OciArchive, path: out, name: None })
+    }
+
+    /// What all engines spell alike.
+    fn common(&self, build: &mut Command) {
+        if let Some(platform) = &self.recipe.platform {
+            build.arg("--platform").arg(platform.to_string());
+        }
+        if let Some(target) = &self.recipe.target {
+            build.arg("--target").arg(target);
+        }
+        for (name, value) in &self.recipe.arguments {
+            build.arg("--build-arg").arg(format!("{name}={value}"));
+        }
+        build.arg("--file").arg(self.folder.join("Containerfile")).arg(self.folder.join("context"));
+    }
+
+    /// The manifest of a base for the platform.
+    fn base(&self, digest: &Digest) -> Result<Digest> {
+        let platform = self.recipe.platform.clone().unwrap_or_else(super::host_platform);
+        base::manifest_for(digest, &platform, self.store).map(|(digest, _)| digest)
+    }
+
+    /// An OCI layout of one image, linked from the store.
+    fn oci_layout(&self, digest: &Digest, folder: &Path) -> Result<()> {
+        let blobs = folder.join("blobs/sha256");
+        fs::create_dir_all(&blobs).map_err(failed("create", &blobs))?;
+        let manifest = base::read(digest, self.store)?;
+        let bytes = self.store.size(digest)?.unwrap_or_default();
+        let content = manifest.blobs().map(|blob| blob.digest).chain([*digest]);
+        for digest in content.collect::<std::collections::BTreeSet<_>>() {
+            link_or_copy(&self.store.blob_path(&digest), &blobs.join(digest.hex()))?;
+        }
+        let index = json!({
+            "schemaVersion": 2,
+            "manifests": [{ "mediaType": manifest.kind.media_type(), "digest": digest, "size": bytes }],
+        });
+        crate::tree::write(&folder.join("index.json"), index.to_string().as_bytes())?;
+        crate::tree::write(&folder.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#)
+    }
+}
+
+/// Lets a folder stand in for a base, under every name that the engine may look for: as it is written, with its variables
+/// replaced, and in full.
+fn named(build: &mut Command, base: &Base, scheme: &str, place: &std::ffi::OsStr) {
+    let mut names = vec![base.written.clone(), base.expanded.clone(), base.reference.to_string()];
+    names.dedup();
+    for name in names.iter().filter(|name| !name.contains('=')) {
+        let mut value = OsString::from(format!("{name}={scheme}"));
+        value.push(place);
+        build.arg("--build-context").arg(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::manifest::Kind as ManifestKind;
+
+    /// A program that writes its arguments, a line each, and says that it is `name`.
+    fn fake(folder: &Path, name: &str, body: &str) -> Engine {
+        let program = folder.join("engine");
+        let text = format!(
+            "#!/bin/sh\nif [ \"$1\" = --version ]; then echo '{name} version 1.0'; exit; fi\nprintf '%s\\n' \"$@\" >>'{}'\n{body}\n",
+            folder.join("said").display()
+        );
+        fs::write(&program, text).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        Engine::find(Some(&program)).unwrap()
+    }
+
+    /// An image in the store.
+    fn image(store: &Store, kind: ManifestKind) -> Digest {
+        let config = json!({ "os": "linux", "architecture": super::super::host_platform().architecture });
+        let config = config.to_string();
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": kind.media_type(), "layers": [],
+            "config": { "mediaType": "c", "digest": store.put(config.as_bytes()).unwrap(), "size": config.len() },
+        });
+        store.put(manifest.to_string().as_bytes()).unwrap()
+    }
+
+    fn recipe(folder: &Path, base: Digest) -> Recipe {
+        let context = folder.join("source");
+        fs::create_dir(&context).unwrap();
+        fs::write(context.join("Containerfile"), "ARG V\nFROM alpine:$V").unwrap();
+        let base_image = Base {
+            written: "alpine:$V".into(),
+            expanded: "alpine:3".into(),
+            reference: "alpine:3".parse().unwrap(),
+        };
+        Recipe {
+            containerfile: context.join("Containerfile"),
+            context: Context { folder: context, without: Vec::new() },
+            arguments: [("V".to_owned(), "3".to_owned())].into(),
+            target: Some("last".into()),
+            platform: None,
+            bases: vec![(base_image, base)],
+            source_date: 7,
+        }
+    }
+
+    fn run(command: &mut Command) -> Result<(), Error> {
+        let status = command.status().unwrap();
+        assert!(status.success(), "{command:?}: {status}");
+        Ok(())
+    }
+
+    #[test]
+    fn docker_is_given_the_bases_and_its_export_is_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        let base = image(&store, ManifestKind::DockerManifest);
+        // What "docker" builds is what it was given.
+        let body = r#"
+            for word in "$@"; do case $word in
+                *dest=*) out=${word##*dest=};;
+                docker.io/*=oci-layout://*) base=${word##*oci-layout://}; base=${base%@*};;
+            esac; done
+            test "$SOURCE_DATE_EPOCH" = 7 && tar -C "$base" -cf "$out" ."#;
+        let docker = fake(folder.path(), "Docker", body);
+        assert_eq!(docker.kind, Kind::Docker);
+        let built = docker.build(&recipe(folder.path(), base), &store, &mut run).unwrap();
+        assert_eq!(built, base);
+        let said = fs::read_to_string(folder.path().join("said")).unwrap();
+        let place = |name: &str| said.contains(&format!("--build-context\n{name}=oci-layout:///"));
+        assert!(place("alpine:$V") && place("alpine:3") && place("docker.io/library/alpine:3"), "{said}");
+        assert!(said.contains(&format!("base-0@{base}\n")) && said.contains("--build-arg\nV=3\n"), "{said}");
+        assert!(said.contains("--target\nlast\n"), "{said}");
+        assert_eq!(fs::read_dir(store.root().join("new")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn podman_is_known_by_any_name_and_no_engine_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(fake(folder.path(), "podman", "").kind, Kind::Buildah);
+        let absent = folder.path().join("absent");
+        let error = Engine::find(Some(&absent)).unwrap_err().to_string();
+        assert!(error.contains("absent") && error.contains("DOCKER_BIN"), "{error}");
+        assert!(matches!(Engine::find(Some(Path::new("true"))), Err(Error::NoEngine { .. })));
+    }
+}
