@@ -213,6 +213,8 @@ impl Asked<'_> {
         };
         let shown = rest.get(..count).unwrap_or_default();
         let mut answer = answer::full(self.method, StatusCode::OK, JSON, body(shown).to_string());
+        // An archive that is imported changes the list.
+        answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         if let (Some(last), true) = (shown.last(), count < rest.len()) {
             let link = format!("<{path}?n={count}&last={}>; rel=\"next\"", super::route::encode(last));
             answer::set(answer.headers_mut(), header::LINK, &link);

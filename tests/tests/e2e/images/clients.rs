@@ -6,11 +6,11 @@ use std::process::Command;
 
 use images::{Store, check, dir_layout, nginx, registry};
 use tests::containerd::Containerd;
+use tests::http::ask;
 use tests::nginx as server;
 use tests::peer;
 use tests::registry::{IMAGES, skopeo_copy};
 
-use super::nginx::ask;
 use super::{assert_same, lay_out};
 
 #[test]

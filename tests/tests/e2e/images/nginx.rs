@@ -1,11 +1,9 @@
 //! What nginx answers from the tree, request by request.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 
 use images::{Digest, Kind, Store, dir_layout, nginx, registry};
+use tests::http::ask;
 use tests::nginx as server;
 use tests::registry::IMAGES;
 
@@ -25,36 +23,6 @@ fn sign(laid: &Laid, subject: &Digest) {
     let digest = store.put(manifest.to_string().as_bytes()).unwrap();
     dir_layout::write(&store, &digest, &[], &laid.images.join("signed/1")).unwrap();
     registry::index(&laid.images, &laid.folder.join("archive/registry")).unwrap();
-}
-
-/// An answer, with its header names in lower case.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    headers: BTreeMap<String, String>,
-    body: Vec<u8>,
-}
-
-/// One request, sent as it is written.
-pub(super) fn ask(port: u16, method: &str, path: &str, headers: &str) -> Answer {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept-Encoding: gzip\r\n{headers}\r\n"
-    )
-    .unwrap();
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).unwrap();
-    let split = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
-    let head = String::from_utf8(bytes[..split].to_vec()).unwrap();
-    let mut lines = head.lines();
-    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-    let headers = lines
-        .map(|line| {
-            let (name, value) = line.split_once(": ").unwrap();
-            (name.to_lowercase(), value.to_owned())
-        })
-        .collect();
-    Answer { status, headers, body: bytes[split + 4..].to_vec() }
 }
 
 #[test]

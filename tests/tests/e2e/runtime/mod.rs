@@ -4,6 +4,7 @@ mod copies;
 mod curl;
 mod dnf;
 mod nodes;
+mod side_by_side;
 mod site;
 
 use std::collections::BTreeMap;

@@ -391,7 +391,7 @@ fn damaged(site: &Site) -> PathBuf {
 }
 
 /// The configuration with which nginx serves the images of `tree`.
-fn include(tree: &Path) -> String {
+pub(super) fn include(tree: &Path) -> String {
     let images = tree.join("images").display().to_string();
     format!("{}{}", images::nginx::common(), images::nginx::render("example-1.0", &images).unwrap())
 }
