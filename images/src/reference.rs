@@ -133,7 +133,8 @@ fn is_component(text: &str) -> bool {
 }
 
 /// `host`, `host:port` or `[IPv6]:port`; labels of letters, digits and inner dashes.
-pub(crate) fn is_domain(text: &str) -> bool {
+#[must_use]
+pub fn is_domain(text: &str) -> bool {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !text.ends_with(']') => (host, Some(port)),
         _ => (text, None),

@@ -16,8 +16,11 @@
 //! ```
 
 pub mod archives;
+pub mod clients;
 pub mod configuration;
 pub mod copy;
 mod file;
+pub mod nginx;
+pub mod push;
 pub mod serve;
 pub mod systemd;

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{archive, image, iso, lock, package, registry, run, tasks};
+use crate::commands::{archive, clients, image, iso, lock, package, registry, run, tasks};
 
 /// Pack container images, OS packages and deployment states into one verifiable ISO, and serve it from that file.
 #[derive(Debug, Parser)]
@@ -72,6 +72,9 @@ pub(crate) enum Command {
     /// Image registries and package repositories: serve, index, configure nginx
     #[command(subcommand)]
     Registry(registry::Command),
+    /// Package repositories: configure dnf and apt
+    #[command(subcommand)]
+    Repository(clients::Repository),
     /// Archives: verify, look inside, import on the bootstrap node
     #[command(subcommand)]
     Archive(archive::Command),

@@ -31,14 +31,14 @@ impl iso::Progress for Bar {
     }
 }
 
-/// One bar for all blobs of a pull, retries told above it.
+/// One bar for all blobs of a pull or a push, retries told above it.
 pub(crate) struct Blobs(ProgressBar);
 
 impl Blobs {
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(verb: &'static str) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
         style(&bar, "{msg:>12} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
-        bar.set_message("pulling");
+        bar.set_message(verb);
         Self(bar)
     }
 }

@@ -138,7 +138,8 @@ fn detail(message: &str) -> String {
 
 impl Fault {
     /// Whether the same request may succeed a moment later.
-    pub(crate) fn is_transient(&self) -> bool {
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::Broken(_) | Self::Stalled(_) => true,
             Self::Status { status, .. } => matches!(status, 408 | 429 | 500 | 502 | 503 | 504),

@@ -7,7 +7,7 @@ use archive::inspect::Inspection;
 use archive::verify::{ImplantedMd5, Options, Report, Work};
 use clap::Subcommand;
 
-use crate::commands::{node, nodes};
+use crate::commands::{node, nodes, push};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Form, size};
 use crate::progress::Bar;
@@ -50,6 +50,11 @@ pub(crate) enum Command {
     Receive(nodes::ReceiveArguments),
     /// Take an archive off this node; the archive itself stays
     Delete(node::DeleteArguments),
+    /// Push the images of an archive into a registry that the site runs: only what is missing travels, tags come last
+    #[command(after_help = "Examples:\n  sealift archive push metalk8s.iso --to registry.example/mirror\n  \
+                            sealift archive push metalk8s.iso --to 10.0.0.5:5000 --plain-http 10.0.0.5:5000\n\n\
+                            A push that was broken off is finished by running it again.")]
+    Push(push::Push),
     /// Show what is in an archive: its images with digests, its packages, their sizes
     #[command(
         after_help = "Example:\n  sealift archive inspect metalk8s.iso --output json | jq -r '.images[].digest'"
@@ -72,6 +77,7 @@ pub(crate) fn run(command: Command) -> Outcome {
         Command::CopyTo(arguments) => nodes::copy_to(&arguments),
         Command::Receive(arguments) => nodes::receive(&arguments),
         Command::Delete(arguments) => node::delete(&arguments),
+        Command::Push(arguments) => push::push(arguments),
     }
 }
 

@@ -11,6 +11,7 @@ use images::source::{Local, Source};
 use images::{Platform, Reference, Store, check};
 use serde_json::json;
 
+use crate::commands::client::Client;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Form, size};
 use crate::progress::Blobs;
@@ -22,7 +23,7 @@ pub(crate) enum Command {
         after_help = "Examples:\n  sealift image pull docker.io/library/alpine:3.20.1 --into images\n  \
                             sealift image pull registry.k8s.io/pause:3.9@sha256:e6f1… --into images --platform linux/amd64"
     )]
-    Pull(Pull),
+    Pull(Box<Pull>),
     /// List the images of a folder, with their digests
     Ls {
         /// The folder, `images` of an archive
@@ -62,15 +63,8 @@ pub(crate) struct Pull {
     /// Look here first for a registry's images: `docker.io=https://mirror/path` (repeatable)
     #[arg(long, value_name = "HOST=URL", value_parser = mirror)]
     mirror: Vec<(String, String)>,
-    /// Speak plain HTTP to this registry (repeatable)
-    #[arg(long, value_name = "HOST")]
-    plain_http: Vec<String>,
-    /// Credentials: docker's config.json or podman's auth.json
-    #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE", hide_env_values = true)]
-    auth_file: Option<PathBuf>,
-    /// A PEM file of certificate authorities to trust beside the system's (repeatable)
-    #[arg(long, value_name = "FILE")]
-    ca: Vec<PathBuf>,
+    #[command(flatten)]
+    client: Client,
     /// Also take what is attached to the images: signatures, SBOMs
     #[arg(long)]
     referrers: bool,
@@ -90,7 +84,7 @@ fn mirror(text: &str) -> Result<(String, String), String> {
 
 pub(crate) fn run(command: Command) -> Outcome {
     match command {
-        Command::Pull(arguments) => pull(arguments),
+        Command::Pull(arguments) => pull(*arguments),
         Command::Ls { folder, output } => list(&folder, output),
         Command::Check { folder, output } => check(&folder, output),
     }
@@ -111,20 +105,14 @@ fn pull(arguments: Pull) -> Outcome {
             Source::Local(local) => locals.push(local),
         }
     }
-    let mut options = Options {
-        plain_http: arguments.plain_http.into_iter().collect(),
-        auth_file: arguments.auth_file,
-        certificate_authorities: arguments.ca,
-        check_tags: true,
-        referrers: arguments.referrers,
-        ..Options::default()
-    };
+    let mut options =
+        Options { check_tags: true, referrers: arguments.referrers, ..arguments.client.options() };
     for (host, url) in arguments.mirror {
         options.mirrors.entry(host).or_default().push(url);
     }
     let store = Store::open(&arguments.store.unwrap_or_else(|| arguments.into.join(".store")))?;
     let pulled = {
-        let blobs = Blobs::start();
+        let blobs = Blobs::start("pulling");
         images::pull::pull(&requests, &store, &options, &blobs)?
     };
     let mut places: Vec<_> = pulled.into_iter().map(|image| (image.name, image.tag, image.digest)).collect();

@@ -1,12 +1,16 @@
 //! The commands, one file per noun.
 
 pub(crate) mod archive;
+pub(crate) mod client;
+pub(crate) mod clients;
 pub(crate) mod image;
 pub(crate) mod iso;
 pub(crate) mod lock;
+pub(crate) mod nginx;
 pub(crate) mod node;
 pub(crate) mod nodes;
 pub(crate) mod package;
+pub(crate) mod push;
 pub(crate) mod registry;
 pub(crate) mod run;
 pub(crate) mod tasks;
@@ -43,5 +47,6 @@ pub(crate) fn dispatch(command: Command) -> Outcome {
         Command::Image(command) => image::run(command),
         Command::Registry(command) => registry::run(command),
         Command::Archive(command) => archive::run(command),
+        Command::Repository(command) => clients::repository(&command),
     }
 }

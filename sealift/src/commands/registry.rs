@@ -11,6 +11,8 @@ use runtime::serve::{
     Access, Config, Error as ServeError, Event, Handle, Log, Server, Tls, raise_open_files,
 };
 
+use crate::commands::clients;
+use crate::commands::nginx;
 use crate::commands::node::Places;
 use crate::failure::{Failure, Outcome};
 use crate::output;
@@ -25,24 +27,21 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR")]
         into: Option<PathBuf>,
     },
-    /// Print the nginx configuration of an archive's registry
+    /// Make the nginx configuration of an archive's registry, or the whole one for all archives of this node
     #[command(
         after_help = "Example:\n  sealift registry nginx-config /srv/scality/metalk8s-2.11.0/images --repository metalk8s-2.11.0 \\\n      \
-                            > /etc/nginx/conf.d/99-metalk8s-2.11.0-registry.inc"
+                            > /etc/nginx/conf.d/99-metalk8s-2.11.0-registry.inc\n  \
+                            sealift registry nginx-config --configured --install /etc/nginx/nginx.conf"
     )]
-    NginxConfig {
-        /// The folder of images; `registry` lies beside it
-        images: PathBuf,
-        /// The first part of every image name that is served: `metalk8s-2.11.0`
-        #[arg(long, value_name = "NAME")]
-        repository: String,
-        /// Where nginx finds the images, if that is another path than here
-        #[arg(long, value_name = "DIR")]
-        server_root: Option<PathBuf>,
-        /// Also print what one server needs once, whatever number of archives it includes: the answer to /v2/
-        #[arg(long)]
-        with_common: bool,
-    },
+    NginxConfig(Box<nginx::NginxConfig>),
+    /// Tell containerd which nodes serve the images: certs.d/HOST/hosts.toml
+    #[command(
+        after_help = "Example:\n  sealift registry containerd-config --node http://10.0.0.1:8080 --node http://10.0.0.2:8080 --root /\n\n\
+                            containerd reads the file at each pull; its configuration must name /etc/containerd/certs.d as config_path."
+    )]
+    ContainerdConfig(clients::Containerd),
+    /// Tell CRI-O, podman and skopeo which nodes serve the images: a drop-in of registries.conf
+    CrioConfig(clients::Registry),
     /// Serve images and packages over HTTP, straight from ISO files
     #[command(after_help = "Examples:\n  sealift registry serve metalk8s.iso\n  \
                             sealift registry serve metalk8s.iso solution.iso --listen 0.0.0.0:8080 --plain-http\n  \
@@ -109,16 +108,9 @@ pub(crate) fn run(command: Command) -> Outcome {
             output::print(&format!("{}\n", into.display()))?;
             Ok(())
         }
-        Command::NginxConfig { images, repository, server_root, with_common } => {
-            let root = std::path::absolute(server_root.unwrap_or(images))?;
-            let config =
-                images::nginx::render(&repository, &root.to_string_lossy()).map_err(Failure::usage_by)?;
-            if with_common {
-                output::print(images::nginx::common())?;
-            }
-            output::print(&config)?;
-            Ok(())
-        }
+        Command::NginxConfig(arguments) => nginx::nginx_config(*arguments),
+        Command::ContainerdConfig(arguments) => clients::containerd(&arguments),
+        Command::CrioConfig(arguments) => clients::crio(&arguments),
         Command::Serve(serve) => self::serve(serve),
     }
 }

@@ -12,6 +12,7 @@ mod packages;
 mod project;
 mod project_build;
 mod project_pull;
+mod push;
 mod runtime;
 mod salt;
 mod scripts;

@@ -1,0 +1,260 @@
+//! Repository files for dnf and apt.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use archive::tree::Kind;
+use archive::{Tree, layout, product};
+
+use super::{Error, File, Node, header};
+
+/// The largest key or `Release` file that is read.
+const SMALL_MAX: u64 = 1 << 20;
+/// Where keys are written.
+const RPM_KEYS: &str = "etc/pki/rpm-gpg";
+const APT_KEYS: &str = "etc/apt/keyrings";
+
+/// Where clients find the keys of repositories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// At the first node.
+    AtNode,
+    /// On the client itself: the keys are among the files.
+    OnClient,
+}
+
+/// The package repositories of an archive.
+#[derive(Debug)]
+pub struct Packages {
+    id: String,
+    rpm: Vec<Rpm>,
+    deb: Vec<Deb>,
+}
+
+#[derive(Debug)]
+struct Rpm {
+    /// The name of the section: `metalk8s-2.11.0-scality-el8`.
+    name: String,
+    /// Below the archive's name, as nodes serve it.
+    path: String,
+    keys: Vec<Key>,
+    signed_metadata: bool,
+}
+
+#[derive(Debug)]
+struct Deb {
+    path: String,
+    suite: String,
+    components: String,
+    keys: Vec<Key>,
+}
+
+#[derive(Debug, Clone)]
+struct Key {
+    /// The file's name.
+    name: String,
+    content: String,
+}
+
+impl Packages {
+    /// Finds the repositories of an archive by their metadata.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Archive`], [`Error::Name`].
+    pub fn of(archive: &Path) -> Result<Self, Error> {
+        let tree = Tree::open(archive)?;
+        let shown = archive.display().to_string();
+        let product = product::of(&tree)?;
+        let id = product.as_ref().map(product::Product::id).unwrap_or_default();
+        let project = product.map(|product| product.name.to_ascii_lowercase()).unwrap_or_default();
+        plain(&shown, &id)?;
+        let mut found = Self { id, rpm: Vec::new(), deb: Vec::new() };
+        for (path, entry) in tree.walk_below(layout::PACKAGES)? {
+            if entry.kind != Kind::File {
+                continue;
+            }
+            if let Some(folder) = path.strip_suffix("/repodata/repomd.xml") {
+                plain(&shown, folder)?;
+                let signed_metadata = tree.entry(&format!("{path}.asc"))?.is_some();
+                let keys = keys(&tree, folder, |name| name.starts_with("RPM-GPG-KEY-"), &shown)?;
+                let (parent, last) = folder.rsplit_once('/').unwrap_or(("", folder));
+                let short = layout::rpm_repository_name(last, &project).unwrap_or(last);
+                let parent = below_packages(parent);
+                let name = format!("{}-{short}", found.id);
+                let path = format!("{parent}{}{short}", if parent.is_empty() { "" } else { "/" });
+                found.rpm.push(Rpm { name, path, keys, signed_metadata });
+            } else if let Some((folder, suite)) =
+                path.strip_suffix("/Release").and_then(|path| path.rsplit_once("/dists/"))
+            {
+                plain(&shown, folder)?;
+                plain(&shown, suite)?;
+                let release = text(&tree, &path)?;
+                let components =
+                    release.lines().find_map(|line| line.strip_prefix("Components:")).unwrap_or("main");
+                let components = components.split_whitespace().collect::<Vec<_>>();
+                components.iter().try_for_each(|component| plain(&shown, component))?;
+                let is_key = |name: &str| name.ends_with(".asc") && !name.starts_with("Release");
+                let keys = keys(&tree, folder, is_key, &shown)?;
+                let (path, suite) = (below_packages(folder).to_owned(), suite.to_owned());
+                found.deb.push(Deb { path, suite, components: components.join(" "), keys });
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// `packages/redhat/8` → `redhat/8`.
+fn below_packages(path: &str) -> &str {
+    path.strip_prefix(layout::PACKAGES).unwrap_or(path).trim_start_matches('/')
+}
+
+fn keys(tree: &Tree, folder: &str, is_key: impl Fn(&str) -> bool, archive: &str) -> Result<Vec<Key>, Error> {
+    let mut keys = Vec::new();
+    for entry in tree.read_dir(folder)? {
+        if is_key(&entry.name) {
+            plain(archive, &entry.name)?;
+            let content = text(tree, &format!("{folder}/{}", entry.name))?;
+            keys.push(Key { name: entry.name, content });
+        }
+    }
+    Ok(keys)
+}
+
+fn text(tree: &Tree, path: &str) -> Result<String, Error> {
+    Ok(String::from_utf8_lossy(&tree.read(path, SMALL_MAX)?).into_owned())
+}
+
+/// Names become words and lines of configuration files and parts of URLs.
+fn plain(archive: &str, name: &str) -> Result<(), Error> {
+    let harmless =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '~' | ':' | '/' | '-');
+    if !name.is_empty() && name.chars().all(harmless) {
+        return Ok(());
+    }
+    Err(Error::Name { archive: archive.to_owned(), name: name.escape_debug().take(200).collect() })
+}
+
+/// The file for dnf and yum, `/etc/yum.repos.d/sealift.repo`: a section for each RPM repository, with the base URLs of
+/// all nodes.
+///
+/// # Errors
+///
+/// [`Error::NoNode`], [`Error::Twice`].
+pub fn dnf(archives: &[Packages], nodes: &[Node], keys: Keys) -> Result<Vec<File>, Error> {
+    let [first, ..] = nodes else { return Err(Error::NoNode) };
+    distinct(archives)?;
+    let mut content = header("repository dnf-config", "#", &origins(archives, nodes));
+    let mut files = Vec::new();
+    for archive in archives {
+        for Rpm { name, path, keys: found, signed_metadata } in &archive.rpm {
+            let urls: Vec<String> =
+                nodes.iter().map(|node| format!("{node}/{}/{path}", archive.id)).collect();
+            let locations: Vec<String> = match keys {
+                Keys::AtNode => {
+                    found.iter().map(|key| format!("{first}/{}/{path}/{}", archive.id, key.name)).collect()
+                }
+                Keys::OnClient => found
+                    .iter()
+                    .map(|key| format!("file:///{RPM_KEYS}/{}-{}", archive.id, key.name))
+                    .collect(),
+            };
+            let signed = u8::from(!found.is_empty());
+            // Writing to a String cannot fail.
+            let _ = write!(
+                content,
+                "\n[{name}]\nname={name}\nbaseurl={}\nenabled=1\npriority=1\n\
+                 # The nodes are in the site's own network: no proxy leads to them.\nproxy=_none_\n\
+                 gpgcheck={signed}\nrepo_gpgcheck={}\n",
+                urls.join("\n        "),
+                u8::from(*signed_metadata && signed == 1),
+            );
+            if signed == 1 {
+                let _ = writeln!(content, "gpgkey={}", locations.join("\n       "));
+            }
+            if keys == Keys::OnClient {
+                files.extend(found.iter().map(|key| File {
+                    path: format!("{RPM_KEYS}/{}-{}", archive.id, key.name),
+                    content: key.content.clone(),
+                }));
+            }
+        }
+    }
+    files.push(File { path: "etc/yum.repos.d/sealift.repo".into(), content });
+    Ok(files)
+}
+
+/// The files for apt: a stanza in `/etc/apt/sources.list.d/sealift.sources` for each DEB repository. apt takes several
+/// URIs for several sources, not for mirrors of one; with [`Keys::OnClient`] its `mirror` method does, from a list of nodes
+/// beside it.
+///
+/// # Errors
+///
+/// [`Error::NoNode`], [`Error::Twice`].
+pub fn apt(archives: &[Packages], nodes: &[Node], keys: Keys) -> Result<Vec<File>, Error> {
+    if nodes.is_empty() {
+        return Err(Error::NoNode);
+    }
+    distinct(archives)?;
+    let from = origins(archives, nodes);
+    let mut content = header("repository apt-config", "#", &from);
+    let mut files = Vec::new();
+    for archive in archives {
+        for (position, Deb { path, suite, components, keys: found }) in archive.deb.iter().enumerate() {
+            let urls: Vec<String> =
+                nodes.iter().map(|node| format!("{node}/{}/{path}", archive.id)).collect();
+            let (uris, signed) = match keys {
+                Keys::AtNode => (urls.join(" "), found.iter().map(|key| key.content.clone()).collect()),
+                Keys::OnClient => {
+                    let list = format!("etc/apt/mirrors/sealift-{}-{position}.list", archive.id);
+                    let mut mirrors = String::new();
+                    for (order, url) in urls.iter().enumerate() {
+                        let _ = writeln!(mirrors, "{url}\tpriority:{}", order + 1);
+                    }
+                    let content = header("repository apt-config", "#", &from) + &mirrors;
+                    files.push(File { path: list.clone(), content });
+                    let key = |key: &Key| File {
+                        path: format!("{APT_KEYS}/{}-{}", archive.id, key.name),
+                        content: key.content.clone(),
+                    };
+                    let keys: Vec<File> = found.iter().map(key).collect();
+                    let signed = keys.iter().map(|key| format!("/{}", key.path)).collect::<Vec<_>>();
+                    files.extend(keys);
+                    (format!("mirror+file:/{list}"), signed)
+                }
+            };
+            let _ =
+                write!(content, "\nTypes: deb\nURIs: {uris}\nSuites: {suite}\nComponents: {components}\n");
+            let _ = match (found.is_empty(), keys) {
+                (true, _) => writeln!(content, "Trusted: yes"),
+                (false, Keys::OnClient) => writeln!(content, "Signed-By: {}", signed.join(" ")),
+                (false, Keys::AtNode) => writeln!(content, "Signed-By:{}", inline(&signed)),
+            };
+        }
+    }
+    files.push(File { path: "etc/apt/sources.list.d/sealift.sources".into(), content });
+    Ok(files)
+}
+
+/// An armoured key inside a stanza: each line indented, an empty one as a dot.
+fn inline(keys: &[String]) -> String {
+    let mut text = String::new();
+    for line in keys.iter().flat_map(|key| key.lines()) {
+        let _ = write!(text, "\n {}", if line.trim().is_empty() { "." } else { line });
+    }
+    text
+}
+
+fn origins(archives: &[Packages], nodes: &[Node]) -> Vec<String> {
+    let ids = archives.iter().map(|archive| archive.id.clone());
+    ids.chain(nodes.iter().map(ToString::to_string)).collect()
+}
+
+fn distinct(archives: &[Packages]) -> Result<(), Error> {
+    let mut seen = BTreeSet::new();
+    match archives.iter().find(|archive| !seen.insert(&archive.id)) {
+        Some(twice) => Err(Error::Twice(twice.id.clone())),
+        None => Ok(()),
+    }
+}

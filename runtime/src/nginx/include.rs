@@ -1,0 +1,387 @@
+//! The registry configuration that an archive of an older release brings along, read and written anew.
+//!
+//! Such a file becomes part of a server's configuration, so none of its bytes is taken over: it is parsed into directives,
+//! each is held against a short list of what serving static images takes, and what passes is written out again, every word
+//! in quotes. What is not on the list is refused with its name.
+
+use std::fmt::Write as _;
+
+/// More than any generator has written; older ones have a location for each image.
+pub(super) const SIZE_MAX: u64 = 16 << 20;
+/// A `location` and the `types` in it.
+const DEPTH_MAX: usize = 2;
+
+/// A directive: its words, and what stands in its braces.
+#[derive(Debug, PartialEq, Eq)]
+struct Directive {
+    line: usize,
+    words: Vec<String>,
+    block: Option<Vec<Directive>>,
+}
+
+/// Where the archive is, in the words of its configuration.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// The first part of its images' names.
+    pub(super) repository: &'a str,
+    /// Its folder of images, absolute, without a slash at its end.
+    pub(super) images: &'a str,
+    /// What sets its named locations apart from those of other archives.
+    pub(super) number: usize,
+}
+
+/// The file, its two placeholders filled in, as far as it says nothing but how static images are served.
+///
+/// # Errors
+///
+/// The line and what is wrong there.
+pub(super) fn translate(text: &str, place: Place<'_>) -> Result<String, String> {
+    let filled = fill(text, place);
+    let mut tokens = tokens(&filled)?.into_iter();
+    let directives = parse(&mut tokens, 0)?;
+    let mut out = String::new();
+    for directive in &directives {
+        location(directive, place, &mut out)
+            .map_err(|problem| format!("line {}: {problem}", directive.line))?;
+    }
+    Ok(out)
+}
+
+/// `{{ repository }}`, `{{repository}}` and the like for `registry_root`.
+fn fill(text: &str, place: Place<'_>) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let filled = after.split_once("}}").and_then(|(name, after)| match name.trim() {
+            "repository" => Some((place.repository, after)),
+            "registry_root" => Some((place.images, after)),
+            _ => None,
+        });
+        out.push_str(before);
+        rest = match filled {
+            Some((value, after)) => {
+                out.push_str(value);
+                after
+            }
+            None => {
+                out.push_str("{{");
+                after
+            }
+        };
+    }
+    out + rest
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Token {
+    Word(String),
+    Semicolon,
+    Open,
+    Close,
+}
+
+/// Words as nginx reads them: bare or in quotes, with `\` before a quote or itself.
+fn tokens(text: &str) -> Result<Vec<(usize, Token)>, String> {
+    let mut found = Vec::new();
+    let mut line = 1;
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let token = match character {
+            '\n' => {
+                line += 1;
+                continue;
+            }
+            c if c.is_whitespace() => continue,
+            '#' => {
+                while characters.next_if(|c| *c != '\n').is_some() {}
+                continue;
+            }
+            ';' => Token::Semicolon,
+            '{' => Token::Open,
+            '}' => Token::Close,
+            quote @ ('"' | '\'') => {
+                let mut word = String::new();
+                let begun = line;
+                loop {
+                    match characters.next() {
+                        None => return Err(format!("line {begun}: a quote is not closed")),
+                        Some(c) if c == quote => break,
+                        Some('\\') if characters.peek().is_some_and(|c| matches!(c, '"' | '\'' | '\\')) => {
+                            word.extend(characters.next());
+                        }
+                        Some(c) => {
+                            line += usize::from(c == '\n');
+                            word.push(c);
+                        }
+                    }
+                }
+                if characters
+                    .peek()
+                    .is_some_and(|c| !c.is_whitespace() && !matches!(c, ';' | '{' | '}' | ')'))
+                {
+                    return Err(format!("line {line}: a word goes on after its quote"));
+                }
+                Token::Word(word)
+            }
+            first => {
+                let mut word = String::from(first);
+                let ends = |c: &char| c.is_whitespace() || matches!(c, ';' | '{' | '}' | '"' | '\'');
+                while let Some(next) = characters.next_if(|c| !ends(c)) {
+                    word.push(next);
+                }
+                Token::Word(word)
+            }
+        };
+        found.push((line, token));
+    }
+    Ok(found)
+}
+
+fn parse(tokens: &mut std::vec::IntoIter<(usize, Token)>, depth: usize) -> Result<Vec<Directive>, String> {
+    let mut directives = Vec::new();
+    let mut words = Vec::new();
+    while let Some((line, token)) = tokens.next() {
+        let block = match token {
+            Token::Word(word) => {
+                words.push(word);
+                continue;
+            }
+            Token::Semicolon => None,
+            Token::Open if depth == DEPTH_MAX => {
+                return Err(format!("line {line}: blocks are nested too deep"));
+            }
+            Token::Open => Some(parse(tokens, depth + 1)?),
+            Token::Close if depth > 0 && words.is_empty() => return Ok(directives),
+            Token::Close => return Err(format!("line {line}: an unexpected `}}`")),
+        };
+        if words.is_empty() {
+            return Err(format!("line {line}: a directive without a name"));
+        }
+        directives.push(Directive { line, words: std::mem::take(&mut words), block });
+    }
+    if depth > 0 || !words.is_empty() {
+        return Err("the file ends inside a directive".into());
+    }
+    Ok(directives)
+}
+
+/// Writes one location; those that answer for the registry as a whole are the server's and are left out.
+fn location(directive: &Directive, place: Place<'_>, out: &mut String) -> Result<(), String> {
+    let words: Vec<&str> = directive.words.iter().map(String::as_str).collect();
+    let block = directive.block.as_deref().unwrap_or_default();
+    let head = match (words.as_slice(), &directive.block) {
+        (["location", "=", "/v2" | "/v2/"], Some(_)) => return Ok(()),
+        (["location", name], Some(_)) if name.starts_with('@') => format!("location {}", named(name, place)?),
+        (["location", how @ ("=" | "^~" | "~"), uri], Some(_)) => {
+            let below = format!("/v2/{}/", place.repository);
+            // In a pattern a dot of the name may be escaped, and an anchor may come first.
+            let bare = uri.strip_prefix('^').unwrap_or(uri).replace("\\.", ".");
+            if !bare.starts_with(&below) || uri.contains('|') {
+                return Err(format!("`{}` is not below {below}", uri.escape_debug()));
+            }
+            format!("location {how} {}", quote(uri)?)
+        }
+        _ => return Err(format!("`{}` is not expected here", shown(&words))),
+    };
+    let _ = writeln!(out, "{head} {{");
+    for inner in block {
+        inside(inner, place, out)?;
+    }
+    out.push_str("}\n");
+    Ok(())
+}
+
+/// Writes a directive of a location.
+fn inside(directive: &Directive, place: Place<'_>, out: &mut String) -> Result<(), String> {
+    let words: Vec<&str> = directive.words.iter().map(String::as_str).collect();
+    let text = match (words.as_slice(), directive.block.as_deref()) {
+        (["internal"], None) => "internal;".to_owned(),
+        // Empty: whatever the extension, the default type counts.
+        (["types"], Some([])) => "types { }".to_owned(),
+        (["default_type", kind], None) if is_media_type(kind) => format!("default_type {};", quote(kind)?),
+        (["return", "404", body], None) => format!("return 404 {};", constant(body)?),
+        (["return", "200", body], None) => format!("return 200 {};", constant(body)?),
+        ([name @ ("alias" | "root"), path], None) => format!("{name} {};", quote(below(path, place)?)?),
+        (["try_files", candidates @ .., "=404"], None) => {
+            let mut line = "try_files".to_owned();
+            for candidate in candidates {
+                let _ = write!(line, " {}", quote(relative(candidate)?)?);
+            }
+            line + " =404;"
+        }
+        (["error_page", "404", target], None) if target.starts_with('@') => {
+            format!("error_page 404 {};", named(target, place)?)
+        }
+        (["add_header", name, value, always @ ..], None)
+            if matches!(*name, "Docker-Distribution-Api-Version" | "Docker-Content-Digest")
+                && matches!(always, [] | ["always"]) =>
+        {
+            format!("add_header {name} {} always;", constant(value)?)
+        }
+        _ => return Err(format!("`{}` is not allowed", shown(&words))),
+    };
+    let _ = writeln!(out, "    {text}");
+    Ok(())
+}
+
+/// A named location, set apart from those of other archives.
+fn named(name: &str, place: Place<'_>) -> Result<String, String> {
+    let bare = name.trim_start_matches('@');
+    if !bare.is_empty() && bare.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        return Ok(format!("@archive_{}_{bare}", place.number));
+    }
+    Err(format!("`{}` is no name of a location", name.escape_debug()))
+}
+
+/// A path in the archive's folder of images.
+fn below<'a>(path: &'a str, place: Place<'_>) -> Result<&'a str, String> {
+    let rest = path.strip_prefix(place.images).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    match rest {
+        Some(rest) => relative(rest).map(|_| path),
+        None => Err(format!("`{}` is not in {}", path.escape_debug(), place.images)),
+    }
+}
+
+/// A path that leads down, and of variables has only what the pattern of its location matched.
+fn relative(path: &str) -> Result<&str, String> {
+    let refused = || format!("`{}` is no path inside the images", path.escape_debug());
+    if path.split('/').any(|part| part == "..") {
+        return Err(refused());
+    }
+    let mut rest = path;
+    while let Some((_, after)) = rest.split_once('$') {
+        rest = after.strip_prefix(|c: char| c.is_ascii_digit()).ok_or_else(refused)?;
+    }
+    Ok(path)
+}
+
+/// A text without variables.
+fn constant(text: &str) -> Result<String, String> {
+    if text.contains('$') {
+        return Err(format!("`{}` has a variable", text.escape_debug().take(100).collect::<String>()));
+    }
+    quote(text)
+}
+
+fn is_media_type(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'+' | b'-'))
+}
+
+/// A word as nginx reads it back.
+fn quote(text: &str) -> Result<String, String> {
+    if text.chars().any(char::is_control) {
+        return Err(format!("`{}` has a control character", text.escape_debug()));
+    }
+    Ok(format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")))
+}
+
+fn shown(words: &[&str]) -> String {
+    words.join(" ").escape_debug().take(100).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PLACE: Place<'static> = Place { repository: "a-1.0", images: "/srv/a/images", number: 7 };
+
+    /// As the older generator writes it.
+    const OLDER: &str = r#"
+location = /v2/ {
+    return 200 'ok';
+}
+
+location @404_tag {
+    internal;
+    types { } default_type "application/json";
+    return 404 '{"errors": [{"code": "TAG_INVALID"}]}';
+}
+
+location ~ "/v2/{{ repository }}/(.*)/manifests/(.*)" {
+    # A comment; with { all sorts } in it.
+    alias {{ registry_root }}/;
+    types { } default_type "application/vnd.docker.distribution.manifest.v2+json";
+    try_files $1/$2/manifest.json =404;
+    error_page 404 @404_tag;
+}
+
+location = /v2/{{repository}}/pause/tags/list {
+    types { } default_type "application/json";
+    return 200 '{"name": "pause", "tags": ["3.1"]}';
+}
+
+location ~ "/v2/{{ repository }}/pause/blobs/sha256:([a-f0-9]{64})" {
+    alias {{ registry_root }}/pause/;
+    try_files 3.1/$1 =404;
+}
+"#;
+
+    #[test]
+    fn what_the_older_generator_wrote_passes() {
+        let translated = translate(OLDER, PLACE).unwrap();
+        for expected in [
+            "location @archive_7_404_tag {",
+            "error_page 404 @archive_7_404_tag;",
+            "location ~ \"/v2/a-1.0/(.*)/manifests/(.*)\" {",
+            "    alias \"/srv/a/images/pause/\";",
+            "    try_files \"3.1/$1\" =404;",
+            "    return 200 \"{\\\"name\\\": \\\"pause\\\", \\\"tags\\\": [\\\"3.1\\\"]}\";",
+        ] {
+            assert!(translated.contains(expected), "{expected}\n{translated}");
+        }
+        assert!(!translated.contains("location = \"/v2/\""), "{translated}");
+    }
+
+    #[test]
+    fn what_could_inject_is_refused() {
+        let inside = |text: &str| format!("location = /v2/{{{{ repository }}}}/x {{ {text} }}");
+        for text in [
+            "server { listen 1; }".to_owned(),
+            "location / { alias /; }".to_owned(),
+            "location /v2/a-1.0/ { alias /srv/a/images/; }".to_owned(),
+            "location = /v2/other-1.0/x { return 200 'x'; }".to_owned(),
+            r#"location ~ "/v2/a-1.0/x|/" { alias /srv/a/images/; }"#.to_owned(),
+            "include /etc/passwd;".to_owned(),
+            "location = /v2/a-1.0/x { return 200 'x'; } }".to_owned(),
+            "location = /v2/a-1.0/x { return 200 'x';".to_owned(),
+            "location = /v2/a-1.0/x { return 200 'x".to_owned(),
+            "location @x; ".to_owned(),
+            "location '@x y' { internal; }".to_owned(),
+            "{{ other }}".to_owned(),
+            inside("proxy_pass http://elsewhere;"),
+            inside("alias /etc/;"),
+            inside("alias /srv/a/images/../../etc/;"),
+            inside("alias /srv/a/imagesque/;"),
+            inside("alias /srv/a/images/$arg_path;"),
+            inside("try_files $uri =404;"),
+            inside("try_files ../x =404;"),
+            inside("try_files x /v2/;"),
+            inside("return 301 http://elsewhere/;"),
+            inside("return 200 $http_cookie;"),
+            inside("add_header Set-Cookie x;"),
+            inside("add_header Docker-Content-Digest $host;"),
+            inside("types { text/html manifest; }"),
+            inside("if ($x) { return 200 'x'; }"),
+            inside("default_type \"text/html; charset=x\";"),
+            inside("return 200 'x'y;"),
+            inside("location = /v2/a-1.0/y { }"),
+        ] {
+            let refused = translate(&text, PLACE);
+            assert!(refused.is_err(), "{text}\n{refused:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn what_passes_passes_again_unchanged(text in "[a-z0-9@/{}; \"'$\\\\.=~\n]{0,80}") {
+            let text = format!("location = /v2/a-1.0/x {{ return 200 \"{text}\"; }} {text}");
+            if let Ok(once) = translate(&text, PLACE) {
+                prop_assert_eq!(translate(&once, PLACE), Ok(once));
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! `sealift registry nginx-config`: for one archive's registry, or everything that nginx needs for all of them.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use runtime::archives::{Linux, get};
+use runtime::nginx::{Error, Installed, Options, configuration, install};
+
+use crate::commands::node::Places;
+use crate::failure::{Failure, Outcome};
+use crate::output;
+
+#[derive(Debug, Args)]
+pub(crate) struct NginxConfig {
+    /// The folder of images of one archive; `registry` lies beside it
+    #[arg(required_unless_present = "configured", requires = "repository")]
+    images: Option<PathBuf>,
+    /// The first part of every image name that is served: `metalk8s-2.11.0`
+    #[arg(long, value_name = "NAME", conflicts_with = "configured")]
+    repository: Option<String>,
+    /// Where nginx finds the images, if that is another path than here
+    #[arg(long, value_name = "DIR", conflicts_with = "configured")]
+    server_root: Option<PathBuf>,
+    /// Also print what one server needs once, whatever number of archives it includes: the answer to /v2/
+    #[arg(long, conflicts_with = "configured")]
+    with_common: bool,
+    /// The whole nginx.conf, for all archives of this node: registries, packages, files
+    #[arg(long)]
+    configured: bool,
+    /// Put it into FILE once nginx has accepted it, and tell a running nginx [default: print it]
+    #[arg(long, value_name = "FILE", requires = "configured")]
+    install: Option<PathBuf>,
+    /// The nginx that judges it
+    #[arg(long, value_name = "PROGRAM", default_value = "nginx", requires = "configured")]
+    nginx: PathBuf,
+    /// The address that nginx listens on (repeatable): `8080`, `10.0.0.1:8080`
+    #[arg(long, value_name = "ADDRESS", default_value = "8080", requires = "configured")]
+    listen: Vec<String>,
+    /// The server's certificate chain, PEM
+    #[arg(long, value_name = "FILE", requires_all = ["configured", "tls_key"])]
+    tls_certificate: Option<PathBuf>,
+    /// The certificate's key, PEM
+    #[arg(long, value_name = "FILE", requires_all = ["configured", "tls_certificate"])]
+    tls_key: Option<PathBuf>,
+    /// Where nginx keeps its process id
+    #[arg(long, value_name = "FILE", default_value = "/run/nginx.pid", requires = "configured")]
+    pid: PathBuf,
+    /// Where nginx logs errors
+    #[arg(long, value_name = "FILE", default_value = "/var/log/nginx/error.log", requires = "configured")]
+    error_log: PathBuf,
+    #[command(flatten)]
+    places: Places,
+}
+
+pub(crate) fn nginx_config(arguments: NginxConfig) -> Outcome {
+    match (&arguments.images, &arguments.repository) {
+        (Some(images), Some(repository)) => {
+            let root = arguments.server_root.as_ref().unwrap_or(images);
+            one(root, repository, arguments.with_common)
+        }
+        _ => all(arguments),
+    }
+}
+
+fn one(root: &Path, repository: &str, with_common: bool) -> Outcome {
+    let root = std::path::absolute(root)?;
+    let config = images::nginx::render(repository, &root.to_string_lossy()).map_err(Failure::usage_by)?;
+    if with_common {
+        output::print(images::nginx::common())?;
+    }
+    output::print(&config)?;
+    Ok(())
+}
+
+fn all(arguments: NginxConfig) -> Outcome {
+    let listed = get(&arguments.places.paths(), &Linux::default()).map_err(Failure::usage_by)?;
+    let roots: Vec<PathBuf> = listed.into_iter().map(|one| one.mounted.unwrap_or(one.path)).collect();
+    let options = Options {
+        listen: arguments.listen,
+        tls: arguments.tls_certificate.zip(arguments.tls_key),
+        pid: arguments.pid.clone(),
+        error_log: arguments.error_log,
+    };
+    let content = configuration(&roots, &options).map_err(explained)?;
+    let Some(file) = arguments.install else {
+        output::print(&content)?;
+        return Ok(());
+    };
+    let installed = install(&content, &file, &arguments.nginx, &arguments.pid).map_err(explained)?;
+    let what = match installed {
+        Installed::Unchanged => "unchanged",
+        Installed::Replaced => "replaced; nginx is not running",
+        Installed::Reloaded => "replaced, and nginx was told",
+    };
+    output::print(&format!("{}: {what}\n", file.display()))?;
+    Ok(())
+}
+
+fn explained(error: Error) -> Failure {
+    match error {
+        Error::NotMounted(_) => Failure::failed(error).remedy(
+            "`sealift archive import --mount kernel` mounts it; `sealift registry serve` needs no mount",
+        ),
+        Error::Include { .. } => Failure::failed(error).remedy(
+            "such an archive can be served by `sealift registry serve`, which needs no configuration of its",
+        ),
+        Error::Refused { .. } => Failure::failed(error).remedy("what was in use is still in use"),
+        Error::Value { .. } | Error::Twice(_) => Failure::usage_by(error),
+        error => error.into(),
+    }
+}

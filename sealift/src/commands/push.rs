@@ -1,0 +1,97 @@
+//! `sealift archive push`: the images of an archive into the registry that a site runs.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use images::push::{Error, Fault, Report};
+use runtime::push::Images;
+
+use crate::commands::client::Client;
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, Form, size};
+use crate::progress::Blobs;
+
+#[derive(Debug, Args)]
+pub(crate) struct Push {
+    /// The ISO, or the folder it is mounted or unpacked at
+    archive: PathBuf,
+    /// The registry, with or without a path: `registry.example[:PORT][/PATH]`
+    #[arg(long, value_name = "REGISTRY")]
+    to: String,
+    /// What stands there before the names of the images; may be empty [default: NAME-VERSION of the archive, as nodes serve it]
+    #[arg(long, value_name = "PATH")]
+    repository: Option<String>,
+    #[command(flatten)]
+    client: Client,
+    /// The form of the report
+    #[arg(long, value_enum, default_value_t)]
+    output: Form,
+}
+
+pub(crate) fn push(arguments: Push) -> Outcome {
+    let images = Images::open(&arguments.archive).map_err(|error| match error {
+        runtime::push::Error::NotWhole { .. } => {
+            Failure::failed(error).remedy("`sealift archive verify` names everything that is wrong")
+        }
+        error => error.into(),
+    })?;
+    let repository = match (arguments.repository, images.product()) {
+        (Some(repository), _) => repository,
+        (None, Some(product)) => product.repository_prefix(),
+        (None, None) => {
+            return Err(Failure::usage("the archive does not say what it is")
+                .remedy("say with --repository where its images are to go"));
+        }
+    };
+    // A name without a dot or port would be taken for a repository of Docker Hub.
+    let registry = arguments.to.split('/').next().unwrap_or_default();
+    if !(registry.contains(['.', ':']) || registry == "localhost") {
+        return Err(Failure::usage(format!(
+            "`{registry}` is no registry: expected a host with a dot or a port"
+        )));
+    }
+    let to = format!("{}/{repository}", arguments.to.trim_end_matches('/'));
+    let requests = images.requests(&to).map_err(Failure::usage_by)?;
+    let report = {
+        let blobs = Blobs::start("pushing");
+        images::push::push(&requests, images, &arguments.client.options(), &blobs).map_err(explained)?
+    };
+    match arguments.output {
+        Form::Json => output::json(&report)?,
+        Form::Text => output::print(&told(&report))?,
+    }
+    Ok(())
+}
+
+fn explained(error: Error) -> Failure {
+    let remedy = match &*error.fault {
+        Fault::Sparse { .. } => {
+            "build the archive with all platforms of this image, or with one that is no index, for registries like this"
+        }
+        Fault::Damaged(_) => "`sealift archive verify` names everything that is wrong",
+        Fault::Unauthorized(_) => {
+            "--auth-file names docker's config.json or podman's auth.json; the account must be allowed to push"
+        }
+        Fault::Unreachable(_) => {
+            "--plain-http HOST speaks to it without TLS, --ca FILE trusts its certificate authority"
+        }
+        fault if fault.is_transient() => "run it again: what is there already is not sent twice",
+        _ => return error.into(),
+    };
+    Failure::from(error).remedy(remedy)
+}
+
+fn told(report: &Report) -> String {
+    let mut text = String::new();
+    for image in &report.images {
+        let changed = if image.changed { "pushed" } else { "was there" };
+        text.push_str(&format!("{}  {}  {changed}\n", image.reference, image.digest));
+    }
+    let images::push::Blobs { present, mounted, uploaded } = report.blobs;
+    text.push_str(&format!(
+        "{} images; blobs: {uploaded} sent ({}), {mounted} mounted, {present} were there\n",
+        report.images.len(),
+        size(report.bytes)
+    ));
+    text
+}

@@ -1,0 +1,182 @@
+//! Pushing an archive's images into docker-registry.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use images::pull::{self, Options, Request};
+use images::{Digest, Store, dir_layout};
+use serde_json::Value;
+use tests::daemon::{Daemon, free_port};
+use tests::registry::{self as debian, IMAGES, fill};
+use tests::{peer, sealift};
+
+/// An archive of the images that every registry test uses, and their digests.
+struct Site {
+    scratch: tempfile::TempDir,
+    archive: PathBuf,
+    digests: Vec<Digest>,
+}
+
+fn site() -> Option<Site> {
+    for peer in ["skopeo", "docker-registry", "bsdtar", "curl", "dpkg"] {
+        peer::find(peer)?;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path();
+    let source = debian::start(folder, free_port())?;
+    fill(folder, &source);
+    let host = format!("127.0.0.1:{}", source.port);
+    let request = |(name, tag, _): &(&str, &str, _)| Request {
+        name: (*name).into(),
+        tag: (*tag).into(),
+        reference: format!("{host}/{name}:{tag}").parse().unwrap(),
+        platforms: Vec::new(),
+        expected: None,
+    };
+    let requests: Vec<Request> = IMAGES.iter().map(request).collect();
+    let options = Options { plain_http: [host.clone()].into(), system_proxy: false, ..Options::default() };
+    let store = Store::open(&folder.join("store")).unwrap();
+    let pulled = pull::pull(&requests, &store, &options, &()).unwrap();
+    let archive = folder.join("archive");
+    for image in &pulled {
+        let place = archive.join("images").join(&image.name).join(&image.tag);
+        dir_layout::write(&store, &image.digest, &[], &place).unwrap();
+    }
+    fs::write(archive.join("product.txt"), "NAME=Site\nVERSION=1.0\n").unwrap();
+    let digests = pulled.iter().map(|image| image.digest).collect();
+    Some(Site { scratch, archive, digests })
+}
+
+/// A second, empty registry.
+fn target(folder: &Path) -> Daemon {
+    let place = folder.join("target");
+    fs::create_dir_all(&place).unwrap();
+    debian::start(&place, free_port()).unwrap()
+}
+
+fn push_command(site: &Site, target: &Daemon) -> Command {
+    let host = format!("127.0.0.1:{}", target.port);
+    let mut command = sealift::command(site.scratch.path());
+    command.args(["archive", "push"]).arg(&site.archive).args(["--to", &format!("{host}/mirror")]);
+    command.args(["--plain-http", &host, "--output", "json"]);
+    command
+}
+
+fn push(site: &Site, target: &Daemon) -> Value {
+    let (code, out, err) = sealift::told(&push_command(site, target).output().unwrap());
+    assert_eq!(code, 0, "{err}");
+    serde_json::from_str(&out).unwrap()
+}
+
+/// The digest the registry gives a tag, in its own words.
+fn served(target: &Daemon, name: &str, tag: &str, kind: &str) -> String {
+    let url = format!("http://127.0.0.1:{}/v2/mirror/site-1.0/{name}/manifests/{tag}", target.port);
+    let answer =
+        peer::run(Command::new("curl").args(["-sSfI", "-H", &format!("Accept: {kind}"), &url])).stdout;
+    let answer = String::from_utf8(answer).unwrap();
+    let header = answer.lines().find_map(|line| line.strip_prefix("Docker-Content-Digest: "));
+    header.unwrap_or_else(|| panic!("{answer}")).trim().to_owned()
+}
+
+fn assert_same_digests(site: &Site, target: &Daemon) {
+    for ((name, tag, kind), digest) in IMAGES.iter().zip(&site.digests) {
+        assert_eq!(served(target, name, tag, kind.media_type()), digest.to_string(), "{name}:{tag}");
+    }
+}
+
+/// The distinct blobs of the archive.
+fn blobs(site: &Site) -> BTreeSet<String> {
+    dir_layout::list(&site.archive.join("images"))
+        .unwrap()
+        .iter()
+        .flat_map(|place| dir_layout::read(&place.folder).unwrap().blobs)
+        .map(|blob| blob.digest.to_string())
+        .collect()
+}
+
+#[test]
+fn a_push_killed_half_way_is_finished_by_the_next_and_a_third_moves_nothing() {
+    let Some(site) = site() else { return };
+    let target = target(site.scratch.path());
+    let mut child = push_command(&site, &target).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let arrived = site.scratch.path().join("target/registry-storage/docker/registry/v2/blobs/sha256");
+    let began = Instant::now();
+    // As soon as the first blob is there: killed, with no time to tidy up.
+    while !arrived.exists() && child.try_wait().unwrap().is_none() {
+        assert!(began.elapsed() < Duration::from_secs(60), "nothing arrives");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let second = push(&site, &target);
+    assert_eq!(second["images"].as_array().unwrap().len(), IMAGES.len(), "{second}");
+    assert_same_digests(&site, &target);
+    let copy = site.scratch.path().join("copy");
+    // Every blob arrived unharmed: skopeo checks them all.
+    for (position, (name, tag, _)) in IMAGES.iter().enumerate() {
+        let from = format!("docker://127.0.0.1:{}/mirror/site-1.0/{name}:{tag}", target.port);
+        debian::skopeo_copy(&["--all"], &from, &format!("dir:{}-{position}", copy.display()));
+    }
+
+    let third = push(&site, &target);
+    assert_eq!(
+        (third["bytes"].as_u64(), third["manifests"].as_u64(), third["blobs"]["mounted"].as_u64()),
+        (Some(0), Some(0), Some(0)),
+        "{third}"
+    );
+    assert!(third["images"].as_array().unwrap().iter().all(|image| image["changed"] == false));
+}
+
+#[test]
+fn a_blob_of_several_repositories_travels_once_and_large_ones_in_pieces() {
+    let Some(site) = site() else { return };
+    let target = target(site.scratch.path());
+    let host = format!("127.0.0.1:{}", target.port);
+    let images = runtime::push::Images::open(&site.archive).unwrap();
+    let requests = images.requests(&format!("{host}/mirror/site-1.0")).unwrap();
+    // docker-registry takes pieces as large as these.
+    let options =
+        Options { plain_http: [host].into(), system_proxy: false, chunk: 70_000, ..Options::default() };
+    let report = images::push::push(&requests, images, &options, &()).unwrap();
+    assert_eq!(report.blobs.uploaded, blobs(&site).len());
+    assert!(report.blobs.mounted > 0, "{report:?}");
+    assert_same_digests(&site, &target);
+}
+
+#[test]
+fn a_registry_that_is_none_is_said_to_be_none() {
+    let scratch = tempfile::tempdir().unwrap();
+    fs::write(scratch.path().join("product.txt"), "NAME=Site\nVERSION=1.0\n").unwrap();
+    let folder = scratch.path().join("images/a/1");
+    fs::create_dir_all(&folder).unwrap();
+    let store = Store::open(&scratch.path().join("store")).unwrap();
+    let blob = store.put(b"{}").unwrap();
+    let config = serde_json::json!({"mediaType": "x/y", "digest": blob, "size": 2});
+    let manifest = serde_json::json!({"schemaVersion": 2, "config": config, "layers": []});
+    let digest = store.put(manifest.to_string().as_bytes()).unwrap();
+    dir_layout::write(&store, &digest, &[], &folder).unwrap();
+    let push = |arguments: &[&str]| {
+        sealift::run(scratch.path(), &[&["archive", "push", ".", "--to"], arguments].concat())
+    };
+    let (code, _, err) = push(&["nodots/a"]);
+    assert!(code == 3 && err.contains("`nodots` is no registry"), "{err}");
+    let (code, _, err) = push(&["Reg.example/UPPER"]);
+    assert!(code == 3 && err.contains("lower-case"), "{err}");
+    // A file server is no registry, whatever it says.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            use std::io::{Read as _, Write as _};
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    });
+    let (code, _, err) = push(&[&host, "--plain-http", &host]);
+    assert!(code == 2 && err.contains("expected 201") && err.contains(&host), "{err}");
+}
