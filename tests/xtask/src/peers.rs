@@ -41,6 +41,7 @@ const DEBIAN: &[Peer] = &[
     programs("buildah", &["buildah"]),
     programs("containerd", &["containerd", "ctr"]),
     programs("nginx-light", &["nginx"]),
+    programs("wrk", &["wrk"]),
     programs("docker-registry", &["docker-registry"]),
     programs("dnf", &["dnf"]),
     programs("rpm", &["rpm", "rpmbuild"]),

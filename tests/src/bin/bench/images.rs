@@ -146,7 +146,8 @@ fn fill(scratch: &Path, names: &[String]) -> io::Result<()> {
     fs::remove_dir_all(layout)
 }
 
-fn noise(seed: u64, len: u64) -> Vec<u8> {
+/// Bytes that do not compress.
+pub(crate) fn noise(seed: u64, len: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut bytes = Vec::new();
     while (bytes.len() as u64) < len {

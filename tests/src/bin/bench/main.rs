@@ -6,13 +6,15 @@ mod graph;
 mod images;
 mod iso;
 mod measure;
+mod serve;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 type Bench = fn(&std::path::Path) -> std::io::Result<()>;
 
-const BENCHES: [(&str, Bench); 3] = [("graph", graph::run), ("images", images::run), ("iso", iso::run)];
+const BENCHES: [(&str, Bench); 4] =
+    [("graph", graph::run), ("images", images::run), ("iso", iso::run), ("serve", serve::run)];
 
 #[expect(clippy::print_stderr, reason = "a bench talks to its user")]
 fn main() -> ExitCode {

@@ -41,6 +41,42 @@ pub(crate) fn compare(work: &str, ours: &Side<'_>, peer: &Side<'_>, budget: f64)
     Ok(())
 }
 
+/// One side of a comparison of rates: its name, and what takes the rate once.
+pub(crate) type Rate<'a> = (&'a str, &'a dyn Fn() -> io::Result<f64>);
+
+/// Prints the medians of two rates and the ratio, beside the least that is allowed.
+#[expect(clippy::print_stdout, reason = "a bench reports on standard output")]
+pub(crate) fn rates(work: &str, ours: Rate<'_>, peer: Rate<'_>, budget: f64) -> io::Result<()> {
+    let mut figures = [Vec::new(), Vec::new()];
+    for round in 0..=RUNS {
+        for ((_, take), figures) in [ours, peer].iter().zip(&mut figures) {
+            let figure = take()?;
+            if round > 0 {
+                figures.push(figure);
+            }
+        }
+    }
+    let [our_figure, peer_figure] = figures.map(|mut figures| {
+        figures.sort_by(f64::total_cmp);
+        figures[figures.len() / 2]
+    });
+    let ratio = our_figure / peer_figure;
+    println!(
+        "{work}\n  {:<52} {our_figure:>10.0}\n  {:<52} {peer_figure:>10.0}\n  ratio {ratio:.2}, at least {budget:.2}: {}",
+        ours.0,
+        peer.0,
+        if ratio >= budget { "met" } else { "MISSED" }
+    );
+    Ok(())
+}
+
+/// Prints a figure beside the most that is allowed.
+#[expect(clippy::print_stdout, reason = "a bench reports on standard output")]
+pub(crate) fn limit(what: &str, figure: f64, budget: f64) {
+    let verdict = if figure <= budget { "met" } else { "MISSED" };
+    println!("{what}\n  {figure:.1}, budget {budget:.1}: {verdict}");
+}
+
 fn time(commands: &mut [Command]) -> io::Result<Duration> {
     let start = Instant::now();
     for command in commands {
