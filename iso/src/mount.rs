@@ -37,9 +37,10 @@ pub struct Mount {
 }
 
 impl Mount {
-    /// Waits until somebody else unmounts it (`umount`, `fusermount3 -u`).
-    pub fn wait(self) -> Result<()> {
-        self.session.join().map_err(Error::io("serve", &self.at))
+    /// Whether somebody else has unmounted it (`umount`, `fusermount3 -u`).
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.session.guard.is_finished()
     }
 
     /// Unmounts it.

@@ -7,6 +7,7 @@
 
 mod follow;
 mod machine;
+mod mounting;
 mod plan;
 mod unit;
 
@@ -19,6 +20,7 @@ use serde::Serialize;
 
 pub use follow::follow;
 pub use machine::{Linux, Machine};
+pub use mounting::{Mount, Mounting, Way, mount, unmount};
 pub use plan::Step;
 pub use unit::{content as unit_content, name as unit_name};
 
@@ -102,6 +104,25 @@ pub enum Error {
         /// What unmounting it gave.
         source: std::io::Error,
     },
+    /// It is not mounted.
+    #[error(
+        "{0} is not mounted: expected the name and version, the path, or the mount point of an archive that is"
+    )]
+    NotMounted(String),
+    /// Something else is mounted there.
+    #[error("something else is mounted at {}", at.display())]
+    Occupied {
+        /// The mount point.
+        at: PathBuf,
+    },
+    /// It cannot be mounted here.
+    #[error("{id} cannot be mounted here: {problem}")]
+    NoWay {
+        /// Name and version.
+        id: String,
+        /// Why.
+        problem: String,
+    },
     /// Another import or deletion runs.
     #[error("another import or deletion is running: {} is locked", .0.display())]
     Locked(PathBuf),
@@ -112,7 +133,7 @@ pub enum Error {
 pub struct Import {
     /// Whether the archive is verified first.
     pub verify: bool,
-    /// Whether it is mounted.
+    /// Whether and how it is mounted; [`Mounting::Auto`] leaves FUSE out.
     pub mounting: Mounting,
     /// Whether only the steps are told.
     pub dry_run: bool,
@@ -122,17 +143,6 @@ impl Default for Import {
     fn default() -> Self {
         Self { verify: true, mounting: Mounting::Auto, dry_run: false }
     }
-}
-
-/// Whether an archive is mounted. Serving it needs no mount.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mounting {
-    /// By the kernel where it can, else not.
-    Auto,
-    /// By the kernel, or the import fails.
-    Kernel,
-    /// Not at all.
-    Never,
 }
 
 /// What an import or deletion has done, or would do.
@@ -163,6 +173,8 @@ pub struct Listed {
     pub bytes: Option<u64>,
     /// Where it is mounted.
     pub mounted: Option<PathBuf>,
+    /// How it is mounted.
+    pub mounted_by: Option<Way>,
     /// Whether a Solution is active in this version.
     pub active: bool,
     /// Why it cannot be used, if so.
@@ -192,21 +204,24 @@ pub fn import(
     refuse_second(paths, &archive, &id)?;
     let mut configuration = read(paths, kind)?;
     if options.verify && !options.dry_run {
-        let report = Work::open(&archive, &VerifyOptions::default())?.run(progress);
-        if !report.ok {
-            return Err(Error::Damaged(Box::new(report)));
-        }
+        verified(&archive, progress)?;
     }
-    let can_mount = match options.mounting {
-        Mounting::Never => Err("it was not asked for".to_owned()),
-        Mounting::Kernel => Ok(()),
-        Mounting::Auto => machine.can_mount(),
+    let way = match options.mounting {
+        // An import is to outlast the system, and so is its mount; what FUSE shows does not.
+        Mounting::Auto => machine.can_mount(&archive, Way::Kernel).map(|()| Way::Kernel),
+        mounting => mounting.choose(&archive, machine),
     };
-    let steps = plan::import(paths, &archive, &id, can_mount.is_ok(), machine, &configuration)?;
+    let steps = plan::import(paths, &archive, &id, way.as_ref().ok().copied(), machine, &configuration)?;
     if !options.dry_run {
-        plan::run(&steps, &id, machine, &mut configuration, &|_| {})?;
+        plan::run(&steps, &id, machine, Some(&mut configuration), &|_| {})?;
     }
-    Ok(Done { id, archive, steps, not_mounted: can_mount.err() })
+    Ok(Done { id, archive, steps, not_mounted: way.err() })
+}
+
+/// Makes sure that an archive is what it was when it was made.
+fn verified(archive: &Path, progress: &dyn iso::Progress) -> Result<(), Error> {
+    let report = Work::open(archive, &VerifyOptions::default())?.run(progress);
+    if report.ok { Ok(()) } else { Err(Error::Damaged(Box::new(report))) }
 }
 
 /// Takes an archive off this node: `which` is its name and version, its path, or its mount point. The archive itself
@@ -236,7 +251,7 @@ pub fn delete(
     }
     let steps = plan::delete(paths, &archive, &id, force, machine, &configuration)?;
     if !dry_run {
-        plan::run(&steps, &id, machine, &mut configuration, &|_| {})?;
+        plan::run(&steps, &id, machine, Some(&mut configuration), &|_| {})?;
     }
     Ok(Done { id, archive, steps, not_mounted: None })
 }
@@ -252,7 +267,8 @@ pub fn get(paths: &Paths, machine: &dyn Machine) -> Result<Vec<Listed>, Error> {
         let Some(configuration) = read_if_there(paths, kind)? else { continue };
         for path in configuration.archives() {
             let described = described(path);
-            let problem = described.as_ref().err().map(ToString::to_string);
+            let problem =
+                described.as_ref().map_or_else(|error| Some(error.to_string()), |_| unhealthy(path));
             let product = described.ok().map(|(product, _)| product);
             let id = product.as_ref().map(Product::id);
             let mount = id.as_ref().map(|id| paths.mounts.join(id));
@@ -263,7 +279,8 @@ pub fn get(paths: &Paths, machine: &dyn Machine) -> Result<Vec<Listed>, Error> {
                 path: path.clone(),
                 kind: word,
                 bytes: std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|data| data.len()),
-                mounted: mount.filter(|mount| machine.mounted(mount).unwrap_or(false)),
+                mounted_by: mount.as_deref().and_then(|mount| machine.mounted(mount).ok().flatten()),
+                mounted: mount.filter(|mount| matches!(machine.mounted(mount), Ok(Some(_)))),
                 product,
                 id,
                 active,
@@ -287,6 +304,20 @@ pub fn configured(paths: &Paths) -> Result<Vec<PathBuf>, Error> {
         }
     }
     Ok(found)
+}
+
+/// What is wrong with an archive, as far as that is seen without reading all of it.
+fn unhealthy(archive: &Path) -> Option<String> {
+    let images = match archive::inspect::inspect(archive) {
+        Ok(inspection) => inspection.images,
+        Err(error) => return Some(error.to_string()),
+    };
+    let broken: Vec<String> = images
+        .iter()
+        .filter_map(|image| Some(format!("{}:{}: {}", image.name, image.tag, image.problem.as_ref()?)))
+        .collect();
+    let first = broken.first()?;
+    Some(format!("{} of {} images cannot be served, the first: {first}", broken.len(), images.len()))
 }
 
 fn path_of(paths: &Paths, kind: Kind) -> &Path {

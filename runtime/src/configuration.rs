@@ -48,7 +48,7 @@ pub enum Error {
         problem: String,
     },
     /// The list of archives is written in a way that cannot be changed line by line.
-    #[error("{}:{line}: archives: cannot change the list as it is written; write one archive a line, each after a dash", path.display())]
+    #[error("{}:{line}: archives: cannot change the list as it is written; write one archive a line, each after a dash, or all on the line of the key", path.display())]
     Layout {
         /// The file.
         path: PathBuf,
@@ -278,7 +278,7 @@ impl Configuration {
             return Ok(());
         }
         let wanted: Vec<PathBuf> = self.archives.iter().cloned().chain([archive.to_path_buf()]).collect();
-        self.change(wanted, |text, list| edit::add(text, list, archive))
+        self.change(&wanted, |text, list| edit::add(text, list, &wanted))
     }
 
     /// Takes an archive off the list. One that is not listed is no error.
@@ -290,13 +290,13 @@ impl Configuration {
         let Some(index) = self.archives.iter().position(|listed| listed == archive) else { return Ok(()) };
         let wanted: Vec<PathBuf> =
             self.archives.iter().filter(|listed| *listed != archive).cloned().collect();
-        self.change(wanted, |text, list| edit::remove(text, list, index))
+        self.change(&wanted, |text, list| edit::remove(text, list, index, &wanted))
     }
 
     /// Changes the text and makes sure that the list, and only the list, is another one.
     fn change(
         &mut self,
-        wanted: Vec<PathBuf>,
+        wanted: &[PathBuf],
         change: impl FnOnce(&str, &edit::List) -> Option<String>,
     ) -> Result<(), Error> {
         let list = edit::List::find(&self.text);

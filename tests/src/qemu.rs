@@ -84,6 +84,16 @@ impl Machine {
         self
     }
 
+    /// Puts a program of this machine into the other, with the libraries that it needs, if it needs any.
+    #[must_use]
+    pub fn program(self, name: &str, source: &Path) -> Self {
+        let listed = Command::new("ldd").arg(source).output().map(|output| output.stdout).unwrap_or_default();
+        let listed = String::from_utf8_lossy(&listed);
+        let libraries = listed.split_whitespace().filter_map(|word| word.strip_prefix('/'));
+        libraries
+            .fold(self.file(name, source), |machine, name| machine.file(name, &Path::new("/").join(name)))
+    }
+
     /// Adds a disk that cannot be written. The first of all disks is `/dev/vda`, the next `/dev/vdb`.
     #[must_use]
     pub fn disk(mut self, image: &Path) -> Self {

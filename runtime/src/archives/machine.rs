@@ -1,35 +1,40 @@
 //! What an import asks of the machine.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::mounting::Way;
 
 /// What an import asks of the machine, apart from files.
 pub trait Machine {
-    /// Whether archives can be mounted here; if not, why.
+    /// Whether an archive can be mounted here in a way; if not, why.
     ///
     /// # Errors
     ///
     /// The reason, for people.
-    fn can_mount(&self) -> Result<(), String>;
-    /// Mounts an ISO, or a folder, read-only.
+    fn can_mount(&self, archive: &Path, way: Way) -> Result<(), String>;
+    /// Mounts an ISO, or a folder, read-only. It stays mounted when this process ends.
     ///
     /// # Errors
     ///
     /// What the machine said.
-    fn mount(&self, archive: &Path, at: &Path) -> io::Result<()>;
+    fn mount(&self, archive: &Path, at: &Path, way: Way) -> io::Result<()>;
     /// Unmounts; lazily if something uses it.
     ///
     /// # Errors
     ///
     /// What the machine said.
     fn unmount(&self, at: &Path, lazily: bool) -> io::Result<()>;
-    /// Whether something is mounted there.
+    /// Whether something is mounted there, and in which way.
     ///
     /// # Errors
     ///
     /// If that cannot be told.
-    fn mounted(&self, at: &Path) -> io::Result<bool>;
+    fn mounted(&self, at: &Path) -> io::Result<Option<Way>>;
     /// Tells systemd that units have come or gone.
     ///
     /// # Errors
@@ -38,7 +43,11 @@ pub trait Machine {
     fn units_changed(&self) -> io::Result<()>;
 }
 
-/// A Linux machine, by way of `mount`, `umount`, `modprobe` and `systemctl`.
+/// How long a mount through FUSE may take, and how often it is looked for.
+const FUSE_PATIENCE: Duration = Duration::from_secs(20);
+const FUSE_PAUSE: Duration = Duration::from_millis(10);
+
+/// A Linux machine, by way of `mount`, `umount`, `modprobe`, `systemctl` and, where root is not to be had, `fusermount3`.
 #[derive(Clone, Debug)]
 pub struct Linux {
     /// The list of file systems that the kernel has, `/proc/filesystems`.
@@ -47,6 +56,10 @@ pub struct Linux {
     pub mounts: PathBuf,
     /// Where systemd runs, if it does: `/run/systemd/system`.
     pub systemd: PathBuf,
+    /// What file systems of programs go through: `/dev/fuse`.
+    pub fuse: PathBuf,
+    /// The program that shows an ISO through FUSE when told `iso mount [--everybody] ISO FOLDER`: Sealift itself.
+    pub program: PathBuf,
 }
 
 impl Default for Linux {
@@ -55,6 +68,8 @@ impl Default for Linux {
             file_systems: "/proc/filesystems".into(),
             mounts: "/proc/self/mountinfo".into(),
             systemd: "/run/systemd/system".into(),
+            fuse: "/dev/fuse".into(),
+            program: "sealift".into(),
         }
     }
 }
@@ -66,19 +81,78 @@ impl Linux {
     }
 }
 
-impl Machine for Linux {
-    fn can_mount(&self) -> Result<(), String> {
-        if !rustix::process::geteuid().is_root() {
-            return Err("only root can mount".to_owned());
+/// Whether this process is root's, which alone may mount without help.
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+impl Linux {
+    fn can_mount_by_kernel(&self, archive: &Path) -> Result<(), String> {
+        if !is_root() {
+            return Err("only root can have the kernel mount".to_owned());
+        }
+        if archive.is_dir() || self.has_isofs() {
+            return Ok(());
         }
         // Fails where there are no modules; what counts is the list afterwards.
-        if !self.has_isofs() && run(Command::new("modprobe").arg("isofs")).is_err() | !self.has_isofs() {
-            return Err("the kernel has no iso9660".to_owned());
+        let _ = run(Command::new("modprobe").arg("isofs"));
+        if self.has_isofs() { Ok(()) } else { Err("the kernel has no iso9660".to_owned()) }
+    }
+
+    fn can_mount_through_fuse(&self, archive: &Path) -> Result<(), String> {
+        if archive.is_dir() {
+            return Err("it is a folder".to_owned());
+        }
+        match File::options().read(true).write(true).open(&self.fuse) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(format!("{}: {error}", self.fuse.display())),
+        }
+    }
+
+    /// Starts the program that shows the archive, apart from this process, and waits until it does.
+    fn mount_through_fuse(&self, archive: &Path, at: &Path) -> io::Result<()> {
+        let mut said = tempfile::tempfile()?;
+        let mut command = Command::new(&self.program);
+        // A group of its own: what a terminal sends to this process is not meant for it.
+        command
+            .args(["iso", "mount"])
+            .args(is_root().then_some("--everybody"))
+            .arg("--")
+            .arg(archive)
+            .arg(at);
+        command.current_dir("/").process_group(0).stdin(Stdio::null()).stdout(Stdio::null());
+        let mut child = command.stderr(said.try_clone()?).spawn()?;
+        let began = Instant::now();
+        while self.mounted(at)?.is_none() {
+            let ended = child.try_wait()?;
+            if ended.is_none() && began.elapsed() < FUSE_PATIENCE {
+                std::thread::sleep(FUSE_PAUSE);
+                continue;
+            }
+            // It may have ended already.
+            let _ = child.kill();
+            let mut text = String::new();
+            said.rewind()?;
+            said.read_to_string(&mut text)?;
+            let how = ended.map_or_else(|| "not mounted in time".to_owned(), |status| status.to_string());
+            return Err(io::Error::other(format!("{}: {how}: {}", self.program.display(), text.trim())));
         }
         Ok(())
     }
+}
 
-    fn mount(&self, archive: &Path, at: &Path) -> io::Result<()> {
+impl Machine for Linux {
+    fn can_mount(&self, archive: &Path, way: Way) -> Result<(), String> {
+        match way {
+            Way::Kernel => self.can_mount_by_kernel(archive),
+            Way::Fuse => self.can_mount_through_fuse(archive),
+        }
+    }
+
+    fn mount(&self, archive: &Path, at: &Path, way: Way) -> io::Result<()> {
+        if way == Way::Fuse {
+            return self.mount_through_fuse(archive, at);
+        }
         let mut command = Command::new("mount");
         if archive.is_dir() {
             command.args(["--bind", "-o", "ro"]);
@@ -89,13 +163,21 @@ impl Machine for Linux {
     }
 
     fn unmount(&self, at: &Path, lazily: bool) -> io::Result<()> {
-        run(Command::new("umount").args(lazily.then_some("--lazy")).arg("--").arg(at))
+        if is_root() {
+            run(Command::new("umount").args(lazily.then_some("--lazy")).arg("--").arg(at))
+        } else {
+            run(Command::new("fusermount3").arg("-u").args(lazily.then_some("-z")).arg("--").arg(at))
+        }
     }
 
-    fn mounted(&self, at: &Path) -> io::Result<bool> {
+    fn mounted(&self, at: &Path) -> io::Result<Option<Way>> {
         let table = std::fs::read_to_string(&self.mounts)?;
         let at = at.to_string_lossy();
-        Ok(table.lines().filter_map(|line| line.split(' ').nth(4)).any(|point| decoded(point) == at))
+        // What was mounted last is what is seen.
+        let line =
+            table.lines().rfind(|line| line.split(' ').nth(4).is_some_and(|point| decoded(point) == at));
+        let kind = line.map(|line| line.split_once(" - ").map_or("", |(_, kind)| kind));
+        Ok(kind.map(|kind| if kind.starts_with("fuse") { Way::Fuse } else { Way::Kernel }))
     }
 
     fn units_changed(&self) -> io::Result<()> {

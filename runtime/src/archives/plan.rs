@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::machine::Machine;
+use super::mounting::Way;
 use super::{Error, Paths, unit};
 use crate::configuration::Configuration;
 use crate::file;
@@ -26,6 +27,8 @@ pub enum Step {
         archive: PathBuf,
         /// Where.
         at: PathBuf,
+        /// How.
+        way: Way,
     },
     /// Write the systemd mount unit and have it started with the system.
     WriteUnit {
@@ -58,6 +61,8 @@ pub enum Step {
         archive: PathBuf,
         /// Where it is mounted.
         at: PathBuf,
+        /// How it was mounted.
+        way: Way,
         /// Even if something uses it.
         lazily: bool,
     },
@@ -81,7 +86,10 @@ impl std::fmt::Display for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::CreateFolder { path } => write!(f, "create {}", path.display()),
-            Self::Mount { archive, at } => write!(f, "mount {} at {}", archive.display(), at.display()),
+            Self::Mount { archive, at, way } => {
+                write!(f, "mount {} at {} {way}", archive.display(), at.display())?;
+                f.write_str(if *way == Way::Fuse { ", until the system ends" } else { "" })
+            }
             Self::WriteUnit { path, .. } => write!(f, "write {}", path.display()),
             Self::List { file, archive } => write!(f, "add {} to {}", archive.display(), file.display()),
             Self::Unlist { file, archive } => {
@@ -100,19 +108,14 @@ pub(super) fn import(
     paths: &Paths,
     archive: &Path,
     id: &str,
-    mount: bool,
+    way: Option<Way>,
     machine: &dyn Machine,
     configuration: &Configuration,
 ) -> Result<Vec<Step>, Error> {
-    let mut steps = Vec::new();
     let at = paths.mounts.join(id);
-    if mount {
-        if !at.is_dir() {
-            steps.push(Step::CreateFolder { path: at.clone() });
-        }
-        if !is_mounted(machine, &at)? {
-            steps.push(Step::Mount { archive: archive.to_path_buf(), at: at.clone() });
-        }
+    let mut steps = way.map_or_else(|| Ok(Vec::new()), |way| mount(archive, &at, way, machine))?;
+    // What FUSE shows comes from a program that systemd's mount units cannot start.
+    if way == Some(Way::Kernel) {
         let (path, link) = unit::files(paths, id);
         let content = unit::content(archive, &at, archive.is_dir());
         let former = std::fs::read_to_string(&path).ok();
@@ -122,6 +125,18 @@ pub(super) fn import(
     }
     if !configuration.archives().iter().any(|listed| listed == archive) {
         steps.push(Step::List { file: configuration.path().to_path_buf(), archive: archive.to_path_buf() });
+    }
+    Ok(steps)
+}
+
+/// What is still to be done to have an archive mounted.
+pub(super) fn mount(archive: &Path, at: &Path, way: Way, machine: &dyn Machine) -> Result<Vec<Step>, Error> {
+    let mut steps = Vec::new();
+    if mounted(machine, at)?.is_none() {
+        if !at.is_dir() {
+            steps.push(Step::CreateFolder { path: at.to_path_buf() });
+        }
+        steps.push(Step::Mount { archive: archive.to_path_buf(), at: at.to_path_buf(), way });
     }
     Ok(steps)
 }
@@ -140,8 +155,8 @@ pub(super) fn delete(
     if configuration.archives().iter().any(|listed| listed == archive) {
         steps.push(Step::Unlist { file: configuration.path().to_path_buf(), archive: archive.to_path_buf() });
     }
-    if is_mounted(machine, &at)? {
-        steps.push(Step::Unmount { archive: archive.to_path_buf(), at: at.clone(), lazily });
+    if let Some(way) = mounted(machine, &at)? {
+        steps.push(Step::Unmount { archive: archive.to_path_buf(), at: at.clone(), way, lazily });
     }
     let is_folder = std::fs::symlink_metadata(&at).is_ok_and(|data| data.is_dir());
     if is_folder {
@@ -156,7 +171,7 @@ pub(super) fn delete(
     Ok(steps)
 }
 
-fn is_mounted(machine: &dyn Machine, at: &Path) -> Result<bool, Error> {
+pub(super) fn mounted(machine: &dyn Machine, at: &Path) -> Result<Option<Way>, Error> {
     machine.mounted(at).map_err(|source| Error::Io {
         operation: "find out what is mounted at",
         path: at.to_path_buf(),
@@ -164,20 +179,21 @@ fn is_mounted(machine: &dyn Machine, at: &Path) -> Result<bool, Error> {
     })
 }
 
-/// Does the steps; if one fails, undoes those before it. `before` is told of each step.
+/// Does the steps; if one fails, undoes those before it. `before` is told of each step. Only steps that change the
+/// configuration need one.
 pub(super) fn run(
     steps: &[Step],
     id: &str,
     machine: &dyn Machine,
-    configuration: &mut Configuration,
+    mut configuration: Option<&mut Configuration>,
     before: &dyn Fn(&Step),
 ) -> Result<(), Error> {
     for (index, step) in steps.iter().enumerate() {
         before(step);
-        if let Err(error) = apply(step, id, machine, configuration) {
+        if let Err(error) = apply(step, id, machine, configuration.as_deref_mut()) {
             for done in steps.get(..index).unwrap_or_default().iter().rev() {
                 // What cannot be undone is named by the next import or deletion, which plans anew.
-                let _ = undo(done, id, machine, configuration);
+                let _ = undo(done, id, machine, configuration.as_deref_mut());
             }
             return Err(error);
         }
@@ -189,7 +205,7 @@ fn apply(
     step: &Step,
     id: &str,
     machine: &dyn Machine,
-    configuration: &mut Configuration,
+    configuration: Option<&mut Configuration>,
 ) -> Result<(), Error> {
     let failed = |operation, path: &Path| {
         let path = path.to_path_buf();
@@ -197,7 +213,9 @@ fn apply(
     };
     match step {
         Step::CreateFolder { path } => std::fs::create_dir_all(path).map_err(failed("create", path)),
-        Step::Mount { archive, at } => machine.mount(archive, at).map_err(failed("mount", archive)),
+        Step::Mount { archive, at, way } => {
+            machine.mount(archive, at, *way).map_err(failed("mount", archive))
+        }
         Step::WriteUnit { path, link, content, former } => {
             let written = write_unit(path, link, content).and_then(|()| machine.units_changed());
             if written.is_err() {
@@ -209,14 +227,14 @@ fn apply(
             }
             written.map_err(failed("have systemd mount by", path))
         }
-        Step::List { archive, .. } => {
+        Step::List { archive, .. } => configuration.map_or(Ok(()), |configuration| {
             configuration.add(archive)?;
             Ok(configuration.write()?)
-        }
-        Step::Unlist { archive, .. } => {
+        }),
+        Step::Unlist { archive, .. } => configuration.map_or(Ok(()), |configuration| {
             configuration.remove(archive)?;
             Ok(configuration.write()?)
-        }
+        }),
         Step::Unmount { at, lazily, .. } => {
             machine.unmount(at, *lazily).map_err(|source| Error::InUse { id: id.to_owned(), source })
         }
@@ -236,13 +254,13 @@ fn undo(
     step: &Step,
     id: &str,
     machine: &dyn Machine,
-    configuration: &mut Configuration,
+    configuration: Option<&mut Configuration>,
 ) -> Result<(), Error> {
     let reverse = match step.clone() {
         Step::CreateFolder { path } => Step::RemoveFolder { path },
         Step::RemoveFolder { path } => Step::CreateFolder { path },
-        Step::Mount { archive, at } => Step::Unmount { archive, at, lazily: false },
-        Step::Unmount { archive, at, .. } => Step::Mount { archive, at },
+        Step::Mount { archive, at, way } => Step::Unmount { archive, at, way, lazily: false },
+        Step::Unmount { archive, at, way, .. } => Step::Mount { archive, at, way },
         Step::WriteUnit { path, link, content, former: None } => {
             Step::RemoveUnit { path, link, former: Some(content) }
         }

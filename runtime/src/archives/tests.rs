@@ -1,7 +1,7 @@
 mod killed;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 
 use super::*;
@@ -9,8 +9,9 @@ use super::*;
 /// A machine that only remembers.
 #[derive(Default)]
 struct Fake {
-    mounted: RefCell<BTreeSet<PathBuf>>,
-    cannot_mount: bool,
+    mounted: RefCell<BTreeMap<PathBuf, (PathBuf, Way)>>,
+    no_isofs: bool,
+    no_fuse: bool,
     fail: Cell<Option<&'static str>>,
     busy: Cell<bool>,
 }
@@ -22,13 +23,19 @@ impl Fake {
 }
 
 impl Machine for Fake {
-    fn can_mount(&self) -> Result<(), String> {
-        if self.cannot_mount { Err("no iso9660".into()) } else { Ok(()) }
+    fn can_mount(&self, _: &Path, way: Way) -> Result<(), String> {
+        match way {
+            Way::Kernel if self.no_isofs => Err("no iso9660".into()),
+            Way::Fuse if self.no_fuse => Err("no /dev/fuse".into()),
+            _ => Ok(()),
+        }
     }
 
-    fn mount(&self, _: &Path, at: &Path) -> io::Result<()> {
+    fn mount(&self, archive: &Path, at: &Path, way: Way) -> io::Result<()> {
         self.try_to("mount")?;
-        assert!(at.is_dir() && self.mounted.borrow_mut().insert(at.to_path_buf()), "mounted twice");
+        assert!(at.is_dir(), "no mount point");
+        let before = self.mounted.borrow_mut().insert(at.to_path_buf(), (archive.to_path_buf(), way));
+        assert_eq!(before, None, "mounted twice");
         Ok(())
     }
 
@@ -36,12 +43,12 @@ impl Machine for Fake {
         if self.busy.get() && !lazily {
             return Err(io::ErrorKind::ResourceBusy.into());
         }
-        assert!(self.mounted.borrow_mut().remove(at), "not mounted");
+        assert!(self.mounted.borrow_mut().remove(at).is_some(), "not mounted");
         Ok(())
     }
 
-    fn mounted(&self, at: &Path) -> io::Result<bool> {
-        Ok(self.mounted.borrow().contains(at))
+    fn mounted(&self, at: &Path) -> io::Result<Option<Way>> {
+        Ok(self.mounted.borrow().get(at).map(|(_, way)| *way))
     }
 
     fn units_changed(&self) -> io::Result<()> {
@@ -231,8 +238,8 @@ fn a_failure_at_any_step_leaves_the_former_state() {
     }
     let (node, machine) = (Node::new(), Fake::default());
     let platform = node.archive("metalk8s.iso", PLATFORM);
-    let flow = BOOTSTRAP.replace("archives: []", "archives: [/other.iso]");
-    std::fs::write(&node.paths.bootstrap, flow).unwrap();
+    let anchored = BOOTSTRAP.replace("archives: []", "archives: &all [/other.iso]\nothers: *all");
+    std::fs::write(&node.paths.bootstrap, anchored).unwrap();
     let before = node.state(&machine);
     assert!(matches!(node.import(&platform, &machine), Err(Error::Configuration(_))));
     assert_eq!(node.state(&machine), before, "the list cannot be changed: all is undone");
@@ -248,7 +255,7 @@ fn killed_before_any_step_and_run_again() {
         let mut configuration = read(&node.paths, Kind::Bootstrap).unwrap();
         let count = Cell::new(0);
         let killed = std::panic::AssertUnwindSafe(|| {
-            plan::run(steps, "metalk8s-2.10.0", &machine, &mut configuration, &|_| {
+            plan::run(steps, "metalk8s-2.10.0", &machine, Some(&mut configuration), &|_| {
                 count.set(count.get() + 1);
                 // No rollback runs: as if the process were gone.
                 assert!(count.get() <= at, "killed");
@@ -281,12 +288,90 @@ fn killed_before_any_step_and_run_again() {
 
 #[test]
 fn without_a_mount_it_is_listed_all_the_same() {
-    let (node, machine) = (Node::new(), Fake { cannot_mount: true, ..Fake::default() });
+    let (node, machine) = (Node::new(), Fake { no_isofs: true, no_fuse: true, ..Fake::default() });
     let platform = node.archive("metalk8s.iso", PLATFORM);
     let done = node.import(&platform, &machine).unwrap();
     assert_eq!((done.steps.len(), done.not_mounted.as_deref()), (1, Some("no iso9660")));
+    let options = Mount { at: None, verify: true, mounting: Mounting::Auto };
+    let Err(Error::NoWay { problem, .. }) = mount(&node.paths, &platform, &options, &machine, &()) else {
+        panic!()
+    };
+    assert_eq!(problem, "no iso9660; no FUSE: no /dev/fuse");
     assert_eq!(get(&node.paths, &machine).unwrap()[0].mounted, None);
     delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+}
+
+#[test]
+fn through_fuse_where_it_is_asked_for() {
+    let (node, machine) = (Node::new(), Fake { no_isofs: true, ..Fake::default() });
+    let before = node.state(&machine);
+    let platform = node.archive("metalk8s.iso", PLATFORM);
+    assert_eq!(node.import(&platform, &machine).unwrap().not_mounted.as_deref(), Some("no iso9660"));
+    delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+    let by_fuse = Import { mounting: Mounting::By(Way::Fuse), ..Import::default() };
+    let import = || import(&node.paths, &platform, &by_fuse, &machine, &()).unwrap();
+    let done = import();
+    assert_eq!((done.steps.len(), done.not_mounted), (3, None), "no unit, which could not mount it");
+    assert_eq!(get(&node.paths, &machine).unwrap()[0].mounted_by, Some(Way::Fuse));
+    assert!(import().steps.is_empty());
+    delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+    let options = Mount { at: None, verify: true, mounting: Mounting::Auto };
+    mount(&node.paths, &platform, &options, &machine, &()).unwrap();
+    assert_eq!(machine.mounted(&node.paths.mounts.join("metalk8s-2.10.0")).unwrap(), Some(Way::Fuse));
+    unmount(&node.paths, "metalk8s-2.10.0", false, &machine).unwrap();
+    assert_eq!(node.state(&machine), before);
+}
+
+#[test]
+fn mounted_without_being_imported() {
+    let (node, machine) = (Node::new(), Fake::default());
+    let before = node.state(&machine);
+    let platform = node.archive("metalk8s.iso", PLATFORM);
+    let options = Mount { at: None, verify: true, mounting: Mounting::Auto };
+    let mount_at = |at: Option<&Path>| {
+        mount(
+            &node.paths,
+            &platform,
+            &Mount { at: at.map(Path::to_path_buf), ..options.clone() },
+            &machine,
+            &(),
+        )
+    };
+    let own = node.paths.mounts.join("metalk8s-2.10.0");
+    let other = node.root.path().join("other");
+    for which in ["metalk8s-2.10.0", platform.to_str().unwrap(), own.to_str().unwrap()] {
+        let done = mount_at(None).unwrap();
+        assert_eq!(done.steps.len(), 2);
+        assert_eq!(machine.mounted.borrow()[&own], (platform.clone(), Way::Kernel));
+        assert!(configured(&node.paths).unwrap().is_empty());
+        unmount(&node.paths, which, false, &machine).unwrap();
+        assert_eq!(node.state(&machine), before, "{which}");
+    }
+    mount_at(Some(&other)).unwrap();
+    assert!(matches!(mount_at(Some(&other)), Err(Error::Occupied { .. })), "the fake shows nothing there");
+    unmount(&node.paths, other.to_str().unwrap(), false, &machine).unwrap();
+    assert!(other.is_dir(), "a folder of the user's stays");
+
+    for which in ["metalk8s-2.10.0", "..", "/", platform.to_str().unwrap()] {
+        assert!(matches!(unmount(&node.paths, which, false, &machine), Err(Error::NotMounted(_))), "{which}");
+    }
+    let mut bytes = std::fs::read(&platform).unwrap();
+    let at = bytes.windows(4).rposition(|window| window == b"NAME").unwrap();
+    bytes[at + 6] = b'X';
+    std::fs::write(&platform, bytes).unwrap();
+    assert!(matches!(mount_at(None), Err(Error::Damaged(_))), "never unchecked");
+    // An imported one is mounted again when the system starts: its mount point stays.
+    let second = node.archive("second.iso", "NAME=MetalK8s\nVERSION=3.0.0\n");
+    node.import(&second, &machine).unwrap();
+    machine.busy.set(true);
+    assert!(matches!(unmount(&node.paths, "metalk8s-3.0.0", false, &machine), Err(Error::InUse { .. })));
+    unmount(&node.paths, "metalk8s-3.0.0", true, &machine).unwrap();
+    assert!(node.paths.mounts.join("metalk8s-3.0.0").is_dir());
+    assert_eq!(
+        node.import(&second, &machine).unwrap().steps.len(),
+        1,
+        "mounted again, and all else is there"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Changing the list of archives in the text of a file, line by line.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -33,6 +33,11 @@ impl List {
             _ => None,
         }
     }
+
+    /// Whether all of it stands on the line of its key: `archives: [/a.iso, /b.iso]`.
+    fn is_flow(&self) -> bool {
+        !self.items.is_empty() && self.items.iter().all(|line| *line == self.line)
+    }
 }
 
 /// What follows the key of the list on its line.
@@ -46,12 +51,15 @@ fn content(rest: &str) -> &str {
     rest.split_once('#').map_or(rest, |(content, _)| content).trim()
 }
 
-/// The text with one more item at the end of the list.
-pub(super) fn add(text: &str, list: &List, archive: &Path) -> Option<String> {
-    let item = quoted(archive.to_str()?);
+/// The text with one more item at the end of the list: the last of `wanted`.
+pub(super) fn add(text: &str, list: &List, wanted: &[PathBuf]) -> Option<String> {
+    let item = quoted(wanted.last()?)?;
     let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
     if let Some(last) = lines.last_mut().filter(|last| !last.ends_with('\n')) {
         last.push('\n');
+    }
+    if list.is_flow() {
+        return flow(text, list, wanted);
     }
     if let Some(last) = list.items.last() {
         // As the last item is written, dash and all.
@@ -77,8 +85,11 @@ pub(super) fn add(text: &str, list: &List, archive: &Path) -> Option<String> {
     Some(lines.concat())
 }
 
-/// The text without the item at `index` of the list.
-pub(super) fn remove(text: &str, list: &List, index: usize) -> Option<String> {
+/// The text without the item at `index` of the list; `wanted` are the others.
+pub(super) fn remove(text: &str, list: &List, index: usize, wanted: &[PathBuf]) -> Option<String> {
+    if list.is_flow() {
+        return flow(text, list, wanted);
+    }
     let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
     let line = usize::try_from(*list.items.get(index)?).ok()?.checked_sub(1)?;
     dash_of(lines.get(line)?)?;
@@ -95,6 +106,18 @@ pub(super) fn remove(text: &str, list: &List, index: usize) -> Option<String> {
     Some(lines.concat())
 }
 
+/// The text with `wanted` between the brackets of a list that stands on the line of its key. Whoever calls reads what
+/// comes out, so that a bracket in a name or in a comment cannot lead astray.
+fn flow(text: &str, list: &List, wanted: &[PathBuf]) -> Option<String> {
+    let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
+    let line = lines.get_mut(usize::try_from(list.line).ok()?.checked_sub(1)?)?;
+    let (key, rest) = line.split_once('[')?;
+    let end = rest.split(" #").next()?.rfind(']')?;
+    let items: Vec<String> = wanted.iter().map(|archive| quoted(archive)).collect::<Option<_>>()?;
+    *line = format!("{key}[{}{}", items.join(", "), rest.get(end..)?);
+    Some(lines.concat())
+}
+
 /// The start of a line up to the value: blanks, a dash, blanks.
 fn dash_of(line: &str) -> Option<&str> {
     let dash = line.find('-').filter(|at| line.get(..*at).is_some_and(|before| before.trim().is_empty()))?;
@@ -104,10 +127,11 @@ fn dash_of(line: &str) -> Option<&str> {
 }
 
 /// A path as a YAML scalar: plain where that cannot be misread.
-fn quoted(path: &str) -> String {
-    if path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+@=,~".contains(&byte)) {
-        return path.to_owned();
+fn quoted(path: &Path) -> Option<String> {
+    let path = path.to_str()?;
+    if path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+@=~".contains(&byte)) {
+        return Some(path.to_owned());
     }
     // A JSON string is a YAML scalar in double quotes (YAML 1.2, section 1.3).
-    serde_json::Value::from(path).to_string()
+    Some(serde_json::Value::from(path).to_string())
 }

@@ -74,7 +74,14 @@ fn every_way_to_write_a_list() {
             Some("active:\n  archives: \"1\"\narchives:\n  - /x\n"),
             "active:\n  archives: \"1\"\narchives: []\n",
         ),
-        ("archives: [/a, /b]\n", None, ""),
+        ("archives: [/a, /b]\n", Some("archives: [/a, /b, /x]\n"), "archives: [/a, /b]\n"),
+        (
+            "archives: ['/a b', \"/c]\"]  # [both]\n",
+            Some("archives: [\"/a b\", \"/c]\", /x]  # [both]\n"),
+            "archives: [\"/a b\", \"/c]\"]  # [both]\n",
+        ),
+        ("archives: [/a,\n  /b]\n", None, ""),
+        ("archives: [/a, '/b #]']\n", None, ""),
         ("archives:\n  - >-\n    /a\n", None, ""),
         ("{}\n", None, ""),
     ];

@@ -55,6 +55,13 @@ pub(crate) enum Command {
                             sealift archive push metalk8s.iso --to 10.0.0.5:5000 --plain-http 10.0.0.5:5000\n\n\
                             A push that was broken off is finished by running it again.")]
     Push(push::Push),
+    /// Mount an archive without importing it: verify it, then by the kernel or, without isofs or root, through FUSE
+    #[command(after_help = "Examples:\n  sealift archive mount metalk8s-2.11.0.iso\n  \
+                      sealift archive mount metalk8s-2.11.0.iso --at ~/metalk8s --by fuse\n\n\
+                      It stays mounted when the command ends. Serving needs no mount.")]
+    Mount(node::MountArguments),
+    /// Unmount an archive
+    Unmount(node::UnmountArguments),
     /// Show what is in an archive: its images with digests, its packages, their sizes
     #[command(
         after_help = "Example:\n  sealift archive inspect metalk8s.iso --output json | jq -r '.images[].digest'"
@@ -78,6 +85,8 @@ pub(crate) fn run(command: Command) -> Outcome {
         Command::Receive(arguments) => nodes::receive(&arguments),
         Command::Delete(arguments) => node::delete(&arguments),
         Command::Push(arguments) => push::push(arguments),
+        Command::Mount(arguments) => node::mount(&arguments),
+        Command::Unmount(arguments) => node::unmount(&arguments),
     }
 }
 

@@ -342,12 +342,20 @@ fn diff(before: &Path, after: &Path, form: Form) -> Outcome {
     if differences.is_empty() { Ok(()) } else { Err(Failure::Failed(None)) }
 }
 
+/// How often a mount looks for signals, and whether it is still there.
+const SIGNALS_EVERY: std::time::Duration = std::time::Duration::from_millis(100);
+
 fn mount(image: &Path, folder: &Path, everybody: bool) -> Outcome {
     let mut signals =
         signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])?;
     let mounted = ::iso::Image::open(image)?.mount(folder, everybody)?;
     output::note(&format!("{} is mounted at {}; Ctrl-C unmounts it", image.display(), folder.display()));
-    signals.forever().next();
+    while signals.pending().next().is_none() {
+        if mounted.is_gone() {
+            return Ok(());
+        }
+        std::thread::sleep(SIGNALS_EVERY);
+    }
     mounted.unmount()?;
     Ok(())
 }

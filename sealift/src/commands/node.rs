@@ -1,9 +1,11 @@
-//! `sealift archive import`, `get` and `delete`: the archives of the bootstrap node.
+//! `sealift archive import`, `get`, `delete`, `mount` and `unmount`: the archives of the bootstrap node.
 
-use std::path::PathBuf;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use runtime::archives::{self, Done, Error, Import, Linux, Listed, Mounting, Paths};
+use runtime::archives::{self, Done, Error, Import, Linux, Listed, Mounting, Paths, Way};
+use runtime::configuration::Error as ConfigurationError;
 
 use crate::commands::nodes;
 use crate::failure::{Failure, Outcome};
@@ -62,8 +64,8 @@ pub(crate) struct ImportArguments {
     /// The archives: ISO files or folders
     #[arg(required = true)]
     archives: Vec<PathBuf>,
-    /// Whether to mount them; serving needs no mount
-    #[arg(long, value_enum, default_value_t, value_name = "WHETHER")]
+    /// Whether and how to mount them; serving needs no mount
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     mount: Mount,
     /// Only say what would change
     #[arg(long)]
@@ -75,16 +77,63 @@ pub(crate) struct ImportArguments {
     places: Places,
 }
 
-/// Whether an archive is mounted.
+/// Whether and how an archive is mounted.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub(crate) enum Mount {
-    /// By the kernel where it can, else not
+    /// By the kernel where it can; else an import does without, and `archive mount` goes through FUSE
     #[default]
     Auto,
-    /// By the kernel, or the import fails
+    /// By the kernel, also after a restart of the system, or the command fails
     Kernel,
+    /// Through FUSE, until the system ends, or the command fails
+    Fuse,
     /// Not at all
     Never,
+}
+
+impl Mount {
+    fn mounting(self) -> Mounting {
+        match self {
+            Self::Auto => Mounting::Auto,
+            Self::Kernel => Mounting::By(Way::Kernel),
+            Self::Fuse => Mounting::By(Way::Fuse),
+            Self::Never => Mounting::Never,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MountArguments {
+    /// The archive: an ISO file or a folder
+    archive: PathBuf,
+    /// Where [default: NAME-VERSION in the folder of mounts]
+    #[arg(long, value_name = "DIR")]
+    at: Option<PathBuf>,
+    /// How: by the kernel, through FUSE, or whichever can
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    by: Mount,
+    /// Do not verify it first
+    #[arg(long)]
+    unverified: bool,
+    /// The form of the report
+    #[arg(long, value_enum, default_value_t)]
+    output: Form,
+    #[command(flatten)]
+    places: Places,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UnmountArguments {
+    /// The archive: NAME-VERSION, its path, or its mount point
+    archive: String,
+    /// Even if it is in use
+    #[arg(long)]
+    force: bool,
+    /// The form of the report
+    #[arg(long, value_enum, default_value_t)]
+    output: Form,
+    #[command(flatten)]
+    places: Places,
 }
 
 #[derive(Debug, Args)]
@@ -119,37 +168,56 @@ pub(crate) struct GetArguments {
 }
 
 pub(crate) fn import(arguments: &ImportArguments) -> Outcome {
-    let options = Import {
-        verify: true,
-        mounting: match arguments.mount {
-            Mount::Auto => Mounting::Auto,
-            Mount::Kernel => Mounting::Kernel,
-            Mount::Never => Mounting::Never,
-        },
-        dry_run: arguments.dry_run,
-    };
-    let paths = arguments.places.paths();
+    let options = Import { verify: true, mounting: arguments.mount.mounting(), dry_run: arguments.dry_run };
+    let (paths, machine) = (arguments.places.paths(), machine()?);
     let mut done = Vec::new();
     for archive in &arguments.archives {
-        let total = std::fs::metadata(archive).map_or(0, |metadata| metadata.len());
         let imported = {
-            let bar = Bar::bytes("verifying", total);
-            archives::import(&paths, archive, &options, &Linux::default(), &bar).map_err(explained)?
+            let bar = verifying(archive);
+            archives::import(&paths, archive, &options, &machine, &bar).map_err(explained)?
         };
         done.push(imported);
     }
     report(&done, arguments.dry_run, arguments.output)
 }
 
+pub(crate) fn mount(arguments: &MountArguments) -> Outcome {
+    let options = archives::Mount {
+        at: arguments.at.clone(),
+        verify: !arguments.unverified,
+        mounting: arguments.by.mounting(),
+    };
+    let mounted = {
+        let bar = verifying(&arguments.archive);
+        archives::mount(&arguments.places.paths(), &arguments.archive, &options, &machine()?, &bar)
+    };
+    report(&[mounted.map_err(explained)?], false, arguments.output)
+}
+
+pub(crate) fn unmount(arguments: &UnmountArguments) -> Outcome {
+    let paths = arguments.places.paths();
+    let unmounted = archives::unmount(&paths, &arguments.archive, arguments.force, &machine()?);
+    report(&[unmounted.map_err(explained)?], false, arguments.output)
+}
+
+/// This machine; what it mounts through FUSE, this program shows.
+fn machine() -> std::io::Result<Linux> {
+    Ok(Linux { program: std::env::current_exe()?, ..Linux::default() })
+}
+
+fn verifying(archive: &Path) -> Bar {
+    Bar::bytes("verifying", std::fs::metadata(archive).map_or(0, |metadata| metadata.len()))
+}
+
 pub(crate) fn delete(arguments: &DeleteArguments) -> Outcome {
     let paths = arguments.places.paths();
     let deleted =
-        archives::delete(&paths, &arguments.archive, arguments.force, arguments.dry_run, &Linux::default());
+        archives::delete(&paths, &arguments.archive, arguments.force, arguments.dry_run, &machine()?);
     report(&[deleted.map_err(explained)?], arguments.dry_run, arguments.output)
 }
 
 pub(crate) fn get(arguments: &GetArguments) -> Outcome {
-    let listed = archives::get(&arguments.places.paths(), &Linux::default())?;
+    let listed = archives::get(&arguments.places.paths(), &machine()?)?;
     if !arguments.nodes.is_empty() {
         return nodes::compare(&listed, &arguments.nodes, &arguments.remote, arguments.output);
     }
@@ -172,7 +240,12 @@ fn explained(error: Error) -> Failure {
         Error::Active { .. } | Error::InUse { .. } => {
             Failure::failed(error).remedy("--force does it all the same")
         }
-        Error::Configuration(_) | Error::Unknown(_) => Failure::usage_by(error),
+        Error::NoWay { .. } => Failure::failed(error)
+            .remedy("serving needs no mount: `sealift registry serve`; `sealift iso extract` unpacks"),
+        Error::Occupied { .. } => Failure::failed(error).remedy("choose another folder with --at"),
+        // Nothing is wrong with it; the disk is full, or the like.
+        Error::Configuration(ConfigurationError::Io { operation: "write", .. }) => Failure::from(error),
+        Error::Configuration(_) | Error::Unknown(_) | Error::NotMounted(_) => Failure::usage_by(error),
         _ => Failure::from(error),
     }
 }
@@ -199,20 +272,41 @@ fn report(done: &[Done], dry_run: bool, form: Form) -> Outcome {
 }
 
 fn table(listed: &[Listed]) -> String {
+    if listed.is_empty() {
+        return "no archives\n".to_owned();
+    }
+    let heads = ["NAME", "KIND", "SIZE", "HEALTH", "MOUNTED", "ARCHIVE"].map(str::to_owned);
+    let rows: Vec<[String; 6]> = std::iter::once(heads).chain(listed.iter().map(row)).collect();
+    let widths: [usize; 6] =
+        std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
     let mut text = String::new();
+    for row in &rows {
+        let cells: Vec<String> =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}", cells.join("  ").trim_end());
+    }
     for one in listed {
-        let id = one.id.as_deref().unwrap_or("?");
-        let bytes = one.bytes.map_or_else(|| "folder".into(), size);
-        let mounted =
-            one.mounted.as_ref().map_or_else(|| "not mounted".into(), |path| path.display().to_string());
-        let active = if one.active { "  active" } else { "" };
-        text.push_str(&format!("{id}  {}  {bytes}  {}  {mounted}{active}\n", one.kind, one.path.display()));
         if let Some(problem) = &one.problem {
-            text.push_str(&format!("  cannot be used: {problem}\n"));
+            let _ = writeln!(text, "{}: {problem}", one.path.display());
         }
     }
-    if text.is_empty() {
-        text.push_str("no archives\n");
-    }
     text
+}
+
+fn row(one: &Listed) -> [String; 6] {
+    let health = match (&one.problem, &one.product) {
+        (None, _) => "good",
+        (Some(_), Some(_)) => "damaged",
+        (Some(_), None) => "unusable",
+    };
+    let mounted = one.mounted.as_ref().zip(one.mounted_by);
+    [
+        one.id.clone().unwrap_or_else(|| "?".to_owned()),
+        format!("{}{}", one.kind, if one.active { ", active" } else { "" }),
+        one.bytes.map_or_else(|| "folder".to_owned(), size),
+        health.to_owned(),
+        mounted.map_or_else(|| "no".to_owned(), |(at, way)| format!("{way} at {}", at.display())),
+        one.path.display().to_string(),
+    ]
 }

@@ -1,0 +1,137 @@
+//! Mounting, for people and programs that want files: serving needs no mount.
+
+use std::path::{Component, Path, PathBuf};
+
+use serde::Serialize;
+
+use super::machine::Machine;
+use super::plan::{self, Step};
+use super::{Done, Error, Paths, described, lock, unit, verified};
+
+/// How an archive is mounted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// By the kernel: its isofs on a loop device, or a bind mount of a folder.
+    Kernel,
+    /// Through FUSE, by a process of ours.
+    Fuse,
+}
+
+impl std::fmt::Display for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Kernel => "by the kernel",
+            Self::Fuse => "through FUSE",
+        })
+    }
+}
+
+/// How an archive is to be mounted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mounting {
+    /// By the kernel where it can, else through FUSE where that can, else not.
+    #[default]
+    Auto,
+    /// In this way, or it is an error.
+    By(Way),
+    /// Not at all.
+    Never,
+}
+
+impl Mounting {
+    /// The way that is taken for an archive on a machine, or why none is.
+    pub(super) fn choose(self, archive: &Path, machine: &dyn Machine) -> Result<Way, String> {
+        let can = |way| machine.can_mount(archive, way).map(|()| way);
+        match self {
+            Self::By(way) => Ok(way),
+            Self::Never => Err("it was not asked for".to_owned()),
+            Self::Auto => can(Way::Kernel)
+                .or_else(|kernel| can(Way::Fuse).map_err(|fuse| format!("{kernel}; no FUSE: {fuse}"))),
+        }
+    }
+}
+
+/// How an archive is mounted by itself, without becoming one of this node's.
+#[derive(Clone, Debug)]
+pub struct Mount {
+    /// The folder; its own below [`Paths::mounts`] if `None`.
+    pub at: Option<PathBuf>,
+    /// Whether the archive is verified first.
+    pub verify: bool,
+    /// How. [`Mounting::Never`] only tells whether it could be.
+    pub mounting: Mounting,
+}
+
+/// Mounts an archive. It stays mounted until [`unmount`] or the end of the system.
+///
+/// # Errors
+///
+/// [`Error`]; what was there before is there still.
+pub fn mount(
+    paths: &Paths,
+    archive: &Path,
+    options: &Mount,
+    machine: &dyn Machine,
+    progress: &dyn iso::Progress,
+) -> Result<Done, Error> {
+    let io = |operation, path: &Path| {
+        let path = path.to_path_buf();
+        move |source| Error::Io { operation, path, source }
+    };
+    let archive = std::fs::canonicalize(archive).map_err(io("open", archive))?;
+    let _lock = lock(paths, false)?;
+    let (product, _) = described(&archive)?;
+    let id = product.id();
+    let at = match &options.at {
+        Some(at) => std::path::absolute(at).map_err(io("name", at))?,
+        None => paths.mounts.join(&id),
+    };
+    if plan::mounted(machine, &at)?.is_some() {
+        return match described(&at) {
+            Ok((there, _)) if there.id() == id => {
+                Ok(Done { id, archive, steps: Vec::new(), not_mounted: None })
+            }
+            _ => Err(Error::Occupied { at }),
+        };
+    }
+    let way = options
+        .mounting
+        .choose(&archive, machine)
+        .map_err(|problem| Error::NoWay { id: id.clone(), problem })?;
+    if options.verify {
+        verified(&archive, progress)?;
+    }
+    let steps = plan::mount(&archive, &at, way, machine)?;
+    plan::run(&steps, &id, machine, None, &|_| {})?;
+    Ok(Done { id, archive, steps, not_mounted: None })
+}
+
+/// Unmounts an archive: `which` is its name and version, its path, or its mount point. `force` unmounts what is in use.
+///
+/// # Errors
+///
+/// [`Error::NotMounted`], [`Error::InUse`]; what was there before is there still.
+pub fn unmount(paths: &Paths, which: &str, force: bool, machine: &dyn Machine) -> Result<Done, Error> {
+    let _lock = lock(paths, false)?;
+    let path = std::path::absolute(which).unwrap_or_else(|_| PathBuf::from(which));
+    let is_name = matches!(Path::new(which).components().collect::<Vec<_>>()[..], [Component::Normal(_)]);
+    let mut places = vec![path.clone()];
+    places.extend(is_name.then(|| paths.mounts.join(which)));
+    places.extend(described(&path).ok().map(|(product, _)| paths.mounts.join(product.id())));
+    for at in places {
+        let Some(way) = plan::mounted(machine, &at)? else { continue };
+        let id = at.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let archive = unit::archive_of(paths, &id);
+        let keep = archive.is_some();
+        let archive = archive.unwrap_or_else(|| at.clone());
+        let mut steps = vec![Step::Unmount { archive: archive.clone(), at: at.clone(), way, lazily: force }];
+        // Our own, unless a unit mounts there again when the system starts.
+        if at.parent() == Some(&paths.mounts) && !keep {
+            steps.push(Step::RemoveFolder { path: at });
+        }
+        plan::run(&steps, &id, machine, None, &|_| {})?;
+        return Ok(Done { id, archive, steps, not_mounted: None });
+    }
+    Err(Error::NotMounted(which.to_owned()))
+}

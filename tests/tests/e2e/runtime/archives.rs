@@ -1,0 +1,354 @@
+//! The archives of a node, by the command line: imported, mounted, listed, deleted; killed on the way, the disk full.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use images::Digest;
+use serde_json::Value;
+use tests::qemu::Machine;
+use tests::sealift;
+
+use super::site::{DATE, Site};
+
+const BOOTSTRAP: &str = "# Site A\napiVersion: metalk8s.scality.com/v1alpha3\nkind: BootstrapConfiguration\nnetworks:\n  \
+                         controlPlane: {cidr: 10.0.0.0/8}\n  workloadPlane: {cidr: 10.0.0.0/8}\nca:\n  minion: b\narchives: []\n";
+
+/// A node with a configuration and no archives, all of it in one folder.
+pub(super) struct Node {
+    root: tempfile::TempDir,
+}
+
+impl Node {
+    pub(super) fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("bootstrap.yaml"), BOOTSTRAP).unwrap();
+        for folder in ["mounts", "units"] {
+            fs::create_dir(root.path().join(folder)).unwrap();
+        }
+        Self { root }
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    /// The archive `Example <version>`, with a file of `bytes` bytes.
+    pub(super) fn archive(&self, version: &str, bytes: usize) -> PathBuf {
+        let tree = self.path(&format!("tree-{version}"));
+        fs::create_dir(&tree).unwrap();
+        fs::write(tree.join("product.txt"), format!("NAME=Example\nVERSION={version}\n")).unwrap();
+        fs::write(tree.join("data"), vec![7; bytes]).unwrap();
+        archive::sums::write(&tree, &archive::sums::digest_file).unwrap();
+        let iso = self.path(&format!("example-{version}.iso"));
+        let options =
+            iso::Options { volume_id: "Example".into(), source_date: DATE, ..iso::Options::default() };
+        iso::Plan::from_dir(&tree, &options).unwrap().write_file(&iso, &()).unwrap();
+        iso
+    }
+
+    /// The options that say where the node is.
+    pub(super) fn places(&self) -> Vec<String> {
+        let places = [
+            ("--bootstrap-config", "bootstrap.yaml"),
+            ("--solutions-config", "solutions.yaml"),
+            ("--mounts", "mounts"),
+            ("--units", "units"),
+            ("--lock-file", "lock"),
+        ];
+        places
+            .into_iter()
+            .flat_map(|(option, name)| [option.to_owned(), self.path(name).display().to_string()])
+            .collect()
+    }
+
+    pub(super) fn command(&self, words: &[&str]) -> Command {
+        let mut command = sealift::command(self.root.path());
+        command.args(words).args(self.places());
+        command
+    }
+
+    /// Runs `sealift archive …` to its end: exit code, standard output, standard error.
+    pub(super) fn archive_command(&self, words: &[&str]) -> (i32, String, String) {
+        sealift::told(&self.command(&[&["archive"], words].concat()).output().unwrap())
+    }
+
+    fn succeed(&self, words: &[&str]) -> String {
+        let (code, out, error) = self.archive_command(words);
+        assert_eq!(code, 0, "{words:?}: {out}{error}");
+        out
+    }
+
+    fn listed(&self) -> Vec<Value> {
+        serde_json::from_str(&self.succeed(&["get", "--output", "json"])).unwrap()
+    }
+
+    fn configuration(&self) -> String {
+        fs::read_to_string(self.path("bootstrap.yaml")).unwrap()
+    }
+
+    /// Every file and folder of the node by name, but for the lock.
+    fn names(&self) -> Vec<String> {
+        let walk = archive::Tree::open(self.root.path()).and_then(|tree| tree.walk()).unwrap();
+        walk.into_iter().map(|(path, _)| path).filter(|path| path != "lock").collect()
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn listed_as_they_are() {
+    let node = Node::new();
+    assert_eq!(node.succeed(&["get"]), "no archives\n");
+    let iso = node.archive("1.0", 100);
+    let dry = node.succeed(&["import", "--dry-run", "--mount", "never", text(&iso)]);
+    assert!(dry.starts_with("example-1.0: would add "), "{dry}");
+    assert_eq!(node.configuration(), BOOTSTRAP);
+    node.succeed(&["import", "--mount", "never", text(&iso)]);
+    let table = node.succeed(&["get"]);
+    let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["NAME", "KIND", "SIZE", "HEALTH", "MOUNTED", "ARCHIVE"]);
+    assert_eq!(rows[1][..2], ["example-1.0", "platform"]);
+    assert_eq!(rows[1][4..], ["good", "no", text(&iso)]);
+    let again = node.succeed(&["import", "--mount", "never", text(&iso)]);
+    assert!(again.starts_with("example-1.0: nothing to do\n"), "{again}");
+
+    fs::remove_file(&iso).unwrap();
+    assert_eq!(node.listed()[0]["id"], Value::Null);
+    assert!(node.succeed(&["get"]).contains("unusable"));
+    node.succeed(&["delete", text(&iso)]);
+    assert_eq!(node.configuration(), BOOTSTRAP);
+    let (code, _, error) = node.archive_command(&["delete", "example-1.0"]);
+    assert!(code == 3 && error.contains("no archive of this node is example-1.0"), "{code} {error}");
+}
+
+#[test]
+fn mounted_through_fuse_until_unmounted() {
+    let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+    if !root || File::options().read(true).write(true).open("/dev/fuse").is_err() {
+        eprintln!("SKIPPED: mounting needs root and /dev/fuse");
+        return;
+    }
+    let node = Node::new();
+    let iso = node.archive("1.0", 3_000_000);
+    let at = node.path("mounts/example-1.0");
+    let before = node.names();
+    let data = || fs::read(at.join("data")).unwrap();
+    let said = node.succeed(&["mount", "--by", "fuse", text(&iso)]);
+    assert!(said.contains("through FUSE"), "{said}");
+    // The command has ended; the mount has not.
+    assert!(data() == vec![7; 3_000_000]);
+    let again = node.succeed(&["mount", "--by", "fuse", text(&iso)]);
+    assert_eq!(again, "example-1.0: nothing to do\n");
+    node.succeed(&["unmount", "example-1.0"]);
+    assert_eq!(node.names(), before);
+    assert!(node.listed().is_empty());
+
+    node.succeed(&["import", "--mount", "fuse", text(&iso)]);
+    let listed = &node.listed()[0];
+    assert_eq!((listed["mounted_by"].as_str(), listed["mounted"].as_str()), (Some("fuse"), Some(text(&at))));
+    assert!(node.succeed(&["get"]).contains(&format!("through FUSE at {}", text(&at))));
+    // In use: refused, and all stays as it is; forced, it goes.
+    let held = File::open(at.join("data")).unwrap();
+    let imported = node.configuration();
+    let (code, _, error) = node.archive_command(&["delete", "example-1.0"]);
+    assert!(code == 1 && error.contains("is in use") && error.contains("--force"), "{code} {error}");
+    assert!(data().len() == 3_000_000 && node.configuration() == imported);
+    node.succeed(&["delete", "--force", "example-1.0"]);
+    drop(held);
+    assert_eq!((node.names(), node.configuration()), (before, BOOTSTRAP.to_owned()));
+
+    // Never unchecked.
+    let mut bytes = fs::read(&iso).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&iso, bytes).unwrap();
+    for action in ["mount", "import"] {
+        let (code, _, error) = node.archive_command(&[action, text(&iso)]);
+        assert!(code == 1 && error.contains("is damaged"), "{action}: {code} {error}");
+    }
+    assert!(node.names().iter().all(|name| !name.starts_with("mounts/")));
+}
+
+#[test]
+fn killed_two_hundred_times_it_finishes_when_run_again() {
+    let node = Node::new();
+    let iso = node.archive("1.0", 2_000_000);
+    let import = ["archive", "import", "--mount", "never", text(&iso)];
+    let delete = ["archive", "delete", "example-1.0"];
+    let start = |words: &[&str]| {
+        let mut command = node.command(words);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let mut whole = [Duration::ZERO; 2];
+    for (whole, words) in whole.iter_mut().zip([&import[..], &delete]) {
+        let began = Instant::now();
+        assert!(start(words).wait().unwrap().success());
+        *whole = began.elapsed();
+    }
+    let listed = BOOTSTRAP.replace("archives: []\n", &format!("archives:\n  - {}\n", text(&iso)));
+    let mut killed = 0;
+    for turn in 0..2000_u32 {
+        if killed == 200 {
+            break;
+        }
+        let importing = turn % 2 == 0;
+        let mut child = start(if importing { &import } else { &delete });
+        let part = turn.wrapping_mul(2_654_435_761) >> 16;
+        std::thread::sleep(whole[usize::from(!importing)] * part / (1 << 16));
+        child.kill().unwrap();
+        killed += usize::from(!child.wait().unwrap().success());
+        // The configuration is the one from before or the one from after, whole.
+        let now = node.configuration();
+        assert!(now == BOOTSTRAP || now == listed, "{now}");
+        if importing {
+            node.succeed(&import[1..]);
+            assert_eq!(node.configuration(), listed);
+        } else if now == listed {
+            node.succeed(&delete[1..]);
+            assert_eq!(node.configuration(), BOOTSTRAP);
+        }
+    }
+    assert_eq!(killed, 200);
+    // What a killed process had begun to write beside the configuration is all that can be left.
+    let left = node.names().into_iter().filter(|name| name.starts_with(".sealift.")).count();
+    assert!(left <= killed, "{left}");
+}
+
+#[test]
+fn on_a_full_disk_nothing_changes() {
+    let node = Node::new();
+    let iso = node.archive("1.0", 1000);
+    // No file may grow by a byte: what a full disk does, without needing one.
+    let on_full_disk = |words: &[&str]| -> Output {
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh"]).arg(sealift::binary());
+        command.arg("archive").args(words).args(node.places()).output().unwrap()
+    };
+    let refused = |words: &[&str]| {
+        let before = (node.configuration(), node.names());
+        let (code, _, error) = sealift::told(&on_full_disk(words));
+        assert!(code == 2 && error.contains("cannot write") && error.contains("bootstrap.yaml"), "{error}");
+        assert_eq!((node.configuration(), node.names()), before, "{words:?}");
+    };
+    refused(&["import", "--mount", "never", text(&iso)]);
+    node.succeed(&["import", "--mount", "never", text(&iso)]);
+    refused(&["delete", "example-1.0"]);
+    node.succeed(&["delete", "example-1.0"]);
+    assert_eq!(node.configuration(), BOOTSTRAP);
+}
+
+/// What an operator types on a bootstrap node, and what systemd does when that node starts again.
+const ON_THE_NODE: &str = r#"
+mkdir -p /etc/metalk8s /etc/systemd/system /srv/scality /run/lock
+cp /bootstrap.yaml /etc/metalk8s/bootstrap.yaml
+sealift archive import /example-1.0.iso
+grep -q ' /srv/scality/example-1.0 ro.* - iso9660 /dev/loop' /proc/self/mountinfo
+cat /srv/scality/example-1.0/product.txt
+md5sum /srv/scality/example-1.0/data
+sealift archive get
+
+field() { sed -n "s/^$1=//p" /etc/systemd/system/srv-scality-example*.mount; }
+ls /etc/systemd/system/multi-user.target.wants
+umount /srv/scality/example-1.0
+mount -t "$(field Type)" -o "$(field Options)" "$(field What)" "$(field Where)"
+sealift archive import /example-1.0.iso
+sealift archive unmount example-1.0
+sealift archive import /example-1.0.iso
+
+if (cd /srv/scality/example-1.0 && sealift archive delete example-1.0); then exit 1; fi
+sealift archive delete example-1.0
+sealift archive get
+grep iso9660 /proc/self/mountinfo && exit 1
+ls -A /srv/scality /etc/systemd/system
+sealift archive mount /example-1.0.iso --at /tmp/here
+sealift archive unmount /tmp/here
+"#;
+
+#[test]
+fn mounted_by_the_kernel_of_a_machine_of_its_own() {
+    let Some(machine) = Machine::find() else { return };
+    let node = Node::new();
+    let iso = node.archive("1.0", 3_000_000);
+    let machine = machine
+        .module("loop")
+        .module("isofs")
+        .program("bin/sealift", sealift::binary())
+        .file("bootstrap.yaml", &node.path("bootstrap.yaml"))
+        .file("example-1.0.iso", &iso);
+    let said = machine.run(ON_THE_NODE);
+    let at = "/srv/scality/example-1.0";
+    let unit = "/etc/systemd/system/srv-scality-example\\x2d1.0.mount";
+    let size = fs::metadata(&iso).unwrap().len() / 100_000;
+    let row = format!("example-1.0  platform  {}.{} MB  good    by the kernel at {at}", size / 10, size % 10);
+    for expected in [
+        format!("example-1.0: mount /example-1.0.iso at {at} by the kernel\n").as_str(),
+        &format!("example-1.0: write {unit}\n"),
+        "NAME=Example\nVERSION=1.0\n",
+        &format!("97ddaa60d67d6c21c66aff9569d3f6b6  {at}/data\n"),
+        &row,
+        "example-1.0: nothing to do\n",
+        "example-1.0 is in use",
+        "no archives\n",
+    ] {
+        assert!(said.contains(expected), "{expected}\n--- in\n{said}");
+    }
+}
+
+/// The lines of the README that an operator types on a bootstrap node.
+fn operators_lines() -> Vec<String> {
+    let readme = fs::read_to_string(sealift::repository().join("README.md")).unwrap();
+    let section =
+        readme.split("\n## ").find(|section| section.starts_with("On the bootstrap node\n")).unwrap();
+    let block = section.split("```console\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    block.lines().map(|line| line.strip_prefix("# ").unwrap_or_else(|| panic!("{line}")).to_owned()).collect()
+}
+
+#[test]
+fn what_the_readme_tells_operators_to_type() {
+    let Some(machine) = Machine::find() else { return };
+    let (node, site) = (Node::new(), Site::new());
+    let packages = site.tree.join("packages/redhat/8");
+    fs::rename(packages.join("example-scality-el8"), packages.join("metalk8s-scality-el8")).unwrap();
+    fs::write(site.tree.join("product.txt"), "NAME=MetalK8s\nVERSION=0.1.0\n").unwrap();
+    archive::sums::write(&site.tree, &archive::sums::digest_file).unwrap();
+    let iso = site.scratch.path().join("metalk8s-0.1.0.iso");
+    let options =
+        iso::Options { volume_id: "MetalK8s 0.1.0".into(), source_date: DATE, ..iso::Options::default() };
+    iso::Plan::from_dir(&site.tree, &options).unwrap().write_file(&iso, &()).unwrap();
+
+    let mut script =
+        "mkdir -p /etc/metalk8s /etc/systemd/system /run/lock\nifconfig lo up\ncd /\n".to_owned();
+    for line in operators_lines() {
+        // What serves does not come to an end; what asks it waits until it answers.
+        let serves = line.contains("registry serve");
+        script += &format!("{line}{}\n", if serves { " &" } else { "" });
+        script += if serves {
+            "until wget -q -O /dev/null http://127.0.0.1:8080/readyz; do sleep 0.1; done\n"
+        } else {
+            ""
+        };
+    }
+    let repository = "redhat/8/scality-el8/repodata/repomd.xml";
+    for path in ["v2/metalk8s-0.1.0/curl/manifests/7".to_owned(), format!("metalk8s-0.1.0/{repository}")] {
+        script += &format!("wget -q -O - http://127.0.0.1:8080/{path} | sha256sum\n");
+    }
+    let machine = machine
+        .module("loop")
+        .module("isofs")
+        .program("bin/sealift", sealift::binary())
+        .file("etc/metalk8s/bootstrap.yaml", &node.path("bootstrap.yaml"))
+        .file("metalk8s-0.1.0.iso", &iso);
+    let said = machine.run(&script);
+    let index = fs::read(packages.join("metalk8s-scality-el8/repodata/repomd.xml")).unwrap();
+    for expected in [
+        site.digest("curl", "7").hex().to_string(),
+        Digest::of(&index).hex().to_string(),
+        "by the kernel at".into(),
+    ] {
+        assert!(said.contains(&expected), "{expected}\n--- in\n{said}");
+    }
+}
