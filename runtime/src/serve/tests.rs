@@ -408,6 +408,42 @@ fn a_file_changed_under_the_server_is_checked_again() {
 }
 
 #[test]
+fn a_file_changed_during_a_transfer_is_not_served_whole() {
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::fs::FileExt as _;
+    // More than the kernel buffers for a connection.
+    let content = layer(60_000_000, 9);
+    let changes: [fn(&std::fs::File, u64); 2] = [
+        |file, at| file.write_all_at(b"another", at + 50_000_000).unwrap(),
+        |file, at| file.set_len(at + 50_000_000).unwrap(),
+    ];
+    for change in changes {
+        let (folder, _) = archive("Example");
+        let big = image(folder.path(), "big", "1", &content);
+        let iso = iso_of(folder.path());
+        let blob = folder.path().join(format!("images/big/1/{}", big.layer.hex()));
+        for (served, target) in [(folder.path(), &blob), (&iso, &iso)] {
+            let server = Running::start(&[served]);
+            let path = format!("/v2/big/blobs/{}", big.layer);
+            assert_eq!(server.get(&path).body.len(), content.len(), "whole, and found to be good");
+            let mut stream = server.connect();
+            write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
+            stream.read_exact(&mut [0; 1000]).unwrap();
+            let bytes = std::fs::read(target).unwrap();
+            let at = bytes.windows(64).position(|window| window == &content[..64]).unwrap();
+            change(&std::fs::File::options().write(true).open(target).unwrap(), at as u64);
+            let mut rest = Vec::new();
+            // The connection may end in a reset.
+            let _ = stream.read_to_end(&mut rest);
+            assert!(1000 + rest.len() < content.len(), "{} bytes", rest.len());
+            let again = server.get(&path);
+            assert!(again.status == 404 || again.body.len() < content.len(), "{}", again.status);
+        }
+        std::fs::remove_file(iso).unwrap();
+    }
+}
+
+#[test]
 fn several_archives() {
     let (first, app) = archive("First");
     let (second, _) = archive("Second");

@@ -68,6 +68,25 @@ fn no_address_names_anything_outside() {
 }
 
 #[test]
+fn the_pillar_is_kept_back() {
+    let (folder, _) = archive("Example");
+    super::site::put(folder.path(), "pillar/site.sls", b"password: secret\n");
+    super::site::put(folder.path(), "salt/pillar/state.sls", b"a state\n");
+    std::os::unix::fs::symlink("../pillar", folder.path().join("documents/link")).unwrap();
+    let image = super::site::iso_of(folder.path());
+    for path in [folder.path(), &image] {
+        let server = Running::start(&[path]);
+        for below in ["pillar", "pillar/", "pillar/site.sls", "documents/link/", "documents/link/site.sls"] {
+            assert_eq!(server.get(&format!("/archives/example-1.0/{below}")).status, 404, "{below}");
+        }
+        let page = String::from_utf8(server.get("/archives/example-1.0/").body).unwrap();
+        assert!(!page.contains("pillar") && page.contains("./documents/"), "{page}");
+        assert_eq!(server.get("/archives/example-1.0/salt/pillar/state.sls").body, b"a state\n");
+    }
+    std::fs::remove_file(image).unwrap();
+}
+
+#[test]
 fn names_in_pages_are_text() {
     let (folder, _) = archive("Example");
     let name = "<script>alert(1)</script>&\"'";
@@ -172,6 +191,44 @@ fn connections_above_the_limit_wait() {
     let idle: Vec<_> = (0..40).map(|_| server.connect()).collect();
     // Idle ones are cut off in turn, so a real request gets through.
     assert_eq!(server.get("/healthz").status, 200);
+    drop(idle);
+}
+
+#[test]
+fn ten_thousand_idle_connections_keep_nobody_out() {
+    const IDLE: usize = 10_000;
+    const AT_A_TIME: usize = 1000;
+    const CLIENTS: usize = 8;
+    let open = crate::serve::raise_open_files().unwrap();
+    // Where fewer files may be open, as many connections are held as that leaves room for.
+    let held = open.map_or(IDLE, |open| IDLE.min(usize::try_from(open).unwrap() - AT_A_TIME - 500));
+    let limits =
+        Limits { connections: AT_A_TIME, header_time: Duration::from_millis(200), ..Limits::default() };
+    let (_folder, server, _) = limited(limits);
+    let address = server.address;
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            std::thread::spawn(move || {
+                let mut idle = std::collections::VecDeque::new();
+                for _ in 0..IDLE / CLIENTS {
+                    if idle.len() == held / CLIENTS {
+                        idle.pop_front();
+                    }
+                    // Taken up by the kernel, whose queue may be full for a moment.
+                    idle.push_back(std::net::TcpStream::connect(address).unwrap());
+                }
+                idle
+            })
+        })
+        .collect();
+    let mut most = 0;
+    while !clients.iter().all(std::thread::JoinHandle::is_finished) {
+        most = most.max(server.handle.connections());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let idle: Vec<_> = clients.into_iter().map(|client| client.join().unwrap()).collect();
+    assert_eq!(server.get("/healthz").status, 200);
+    assert!(most > 0 && most <= AT_A_TIME as u64, "{most} at a time");
     drop(idle);
 }
 

@@ -139,7 +139,8 @@ impl Reply {
     }
 
     pub(super) fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {} {:?}", self.status, self.headers))
     }
 
     /// The code of a registry's error.
