@@ -247,6 +247,12 @@ impl Handle {
         self.0.catalogue().paths.clone()
     }
 
+    /// How many connections are open.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.0.metrics.open.load(Ordering::Relaxed)
+    }
+
     /// Tells the log why the server was not reloaded.
     pub(crate) fn tell_not_reloaded(&self, problem: &str) {
         self.0.log.event(&Event::NotReloaded { problem: problem.to_owned() });

@@ -13,6 +13,7 @@ pub(crate) mod package;
 pub(crate) mod push;
 pub(crate) mod registry;
 pub(crate) mod run;
+pub(crate) mod serve;
 pub(crate) mod tasks;
 
 use crate::args::Command;

@@ -33,7 +33,9 @@ pub(super) fn build_own(version: &str, scratch: &Path, out: &Path) -> PathBuf {
     fs::create_dir_all(base.join("packages/sealift")).unwrap();
     fs::write(base.join("_build/bin/sealift"), own_binary(version)).unwrap();
     fs::copy(project().join("LICENSE"), base.join("LICENSE")).unwrap();
-    for file in ["sealift-registry.service", "sealift.sysusers", "sealift.sysconfig"] {
+    for file in
+        ["sealift-registry.service", "sealift-registry.socket", "sealift.sysusers", "sealift.sysconfig"]
+    {
         let path = Path::new("packages/sealift").join(file);
         fs::copy(project().join(&path), base.join(&path)).unwrap();
     }

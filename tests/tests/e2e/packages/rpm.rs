@@ -182,7 +182,7 @@ fn the_projects_own_package_needs_nothing_and_brings_its_service() {
     assert_eq!(
         query("-l"),
         "/etc/sysconfig/sealift\n/usr/bin/sealift\n/usr/lib/systemd/system/sealift-registry.service\n\
-         /usr/lib/sysusers.d/sealift.conf\n/usr/share/licenses/sealift\n/usr/share/licenses/sealift/LICENSE\n"
+         /usr/lib/systemd/system/sealift-registry.socket\n/usr/lib/sysusers.d/sealift.conf\n/usr/share/licenses/sealift\n/usr/share/licenses/sealift/LICENSE\n"
     );
     assert_eq!(query("--scripts"), "");
     let requires = query("--requires");
@@ -198,12 +198,14 @@ fn the_projects_own_package_needs_nothing_and_brings_its_service() {
 fn systemd_accepts_the_service() {
     let Some(analyze) = peer::find("systemd-analyze") else { return };
     let scratch = tempfile::tempdir().unwrap();
-    let unit = fs::read_to_string(project().join("packages/sealift/sealift-registry.service")).unwrap();
-    // The program is not installed where this runs; everything else is judged as it stands.
-    let unit = unit.replace("/usr/bin/sealift", "/bin/true");
-    let path = scratch.path().join("sealift-registry.service");
-    fs::write(&path, unit).unwrap();
-    let output = peer::run(Command::new(analyze).args(["verify", "--man=no"]).arg(&path));
+    let paths = ["sealift-registry.service", "sealift-registry.socket"].map(|name| {
+        let unit = fs::read_to_string(project().join("packages/sealift").join(name)).unwrap();
+        // The program is not installed where this runs; everything else is judged as it stands.
+        let path = scratch.path().join(name);
+        fs::write(&path, unit.replace("/usr/bin/sealift", "/bin/true")).unwrap();
+        path
+    });
+    let output = peer::run(Command::new(analyze).args(["verify", "--man=no"]).args(&paths));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!said.contains("sealift-registry"), "{said}");
 }
