@@ -6,7 +6,7 @@
 //!       19   path tables: primary L and M, Joliet L and M
 //!            primary folders, breadth first, each with what its Rock Ridge entries continue with behind it
 //!            Joliet folders
-//!            contents of the files
+//!            contents of the files, large ones at multiples of 4096 bytes, so that file systems can share their blocks
 //!            at least 150 sectors of zeros
 //! ```
 //!
@@ -25,7 +25,7 @@ use crate::format::descriptor::{self, Descriptor, Type};
 use crate::format::record::{self, Order};
 use crate::format::{FIRST_DESCRIPTOR, PADDING, SECTOR, SECTORS_MIN, sectors};
 use crate::tree::{Node, NodeId, Tree};
-use crate::{Error, Result, joliet, names};
+use crate::{Error, Result, joliet, names, reflink};
 
 /// Takes the image's bytes in order.
 pub(crate) trait Output {
@@ -171,6 +171,9 @@ impl Layout {
         let mut next = u64::from(layout.places.data);
         for content in &layout.contents {
             if let Some(content) = tree.contents.get_mut(*content as usize) {
+                if content.size >= reflink::SHARED_MIN {
+                    next = next.next_multiple_of(reflink::BLOCK / SECTOR);
+                }
                 content.sector = narrow(next);
                 next += sectors(content.size);
             }

@@ -6,53 +6,135 @@ use crate::format::{FIRST_DESCRIPTOR, SECTOR, sectors};
 use crate::layout::Layout;
 use crate::tree::{NodeKind, Tree};
 
-/// Prints the table: a line for everything that lies in the image, by sector; then, without a place of their own, the
-/// names that share another one's content, the empty files and the links.
-pub(crate) fn print(tree: &Tree, layout: &Layout, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    writeln!(f, "{:>10}  {:>15}  what", "sector", "bytes")?;
-    let mut line =
-        |sector: u64, bytes: u64, what: &dyn fmt::Display| writeln!(f, "{sector:>10}  {bytes:>15}  {what}");
-    line(0, FIRST_DESCRIPTOR * SECTOR, &"system area")?;
-    line(FIRST_DESCRIPTOR, SECTOR, &format_args!("primary volume descriptor `{}`", layout.volume_id))?;
-    line(FIRST_DESCRIPTOR + 1, SECTOR, &"Joliet volume descriptor")?;
-    line(FIRST_DESCRIPTOR + 2, SECTOR, &"terminator")?;
+/// What a part of an image is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PartKind {
+    /// Zeros that a writer of boot sectors would use.
+    SystemArea,
+    /// A volume descriptor, or the terminator of these.
+    Descriptor,
+    /// A path table.
+    PathTable,
+    /// The records of a folder.
+    Folder,
+    /// What the records of the folder before it continue with.
+    Continuation,
+    /// The content of a file.
+    Content,
+    /// Zeros at the end.
+    Padding,
+    /// A name for the content of another one.
+    Shared,
+    /// A file without content.
+    Empty,
+    /// A symbolic link.
+    Link,
+}
+
+impl PartKind {
+    /// One word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::SystemArea => "system",
+            Self::Descriptor => "descriptor",
+            Self::PathTable => "path-table",
+            Self::Folder => "folder",
+            Self::Continuation => "continuation",
+            Self::Content => "content",
+            Self::Padding => "padding",
+            Self::Shared => "shared",
+            Self::Empty => "empty",
+            Self::Link => "link",
+        }
+    }
+}
+
+/// A part of an image, or a name that has no place of its own in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Part {
+    /// What it is.
+    pub kind: PartKind,
+    /// Where it begins, in sectors of 2048 bytes; a link and an empty file lie nowhere.
+    pub sector: Option<u32>,
+    /// Its size in bytes, without what fills its last sector up.
+    pub bytes: u64,
+    /// What it is called: a path from the root, beginning with `/`, for everything that has one.
+    pub name: String,
+}
+
+/// Hands out everything that lies in the image, by sector; then the names that share another one's content, the empty
+/// files and the links.
+pub(crate) fn each<E>(
+    tree: &Tree,
+    layout: &Layout,
+    mut visit: impl FnMut(Part) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut part =
+        |kind, sector, bytes, name: &str| visit(Part { kind, sector, bytes, name: name.to_owned() });
+    let descriptors = FIRST_DESCRIPTOR as u32;
+    part(PartKind::SystemArea, Some(0), FIRST_DESCRIPTOR * SECTOR, "system area")?;
+    let primary = format!("primary volume descriptor `{}`", layout.volume_id);
+    for (sector, name) in (descriptors..).zip([&primary, "Joliet volume descriptor", "terminator"]) {
+        part(PartKind::Descriptor, Some(sector), SECTOR, name)?;
+    }
     let names = ["primary", "Joliet"];
     for (tables, name) in layout.places.path_tables.iter().zip(names) {
-        line(tables.l.into(), tables.bytes.into(), &format_args!("{name} path table, little-endian"))?;
-        line(tables.m.into(), tables.bytes.into(), &format_args!("{name} path table, big-endian"))?;
+        let bytes = tables.bytes.into();
+        part(PartKind::PathTable, Some(tables.l), bytes, &format!("{name} path table, little-endian"))?;
+        part(PartKind::PathTable, Some(tables.m), bytes, &format!("{name} path table, big-endian"))?;
     }
     let shown = |id: u32| format!("/{}", tree.relative(id).display());
     for (view, name) in [(0, names[0]), (1, names[1])] {
         for ((id, _), place) in layout.views[view].folders.iter().zip(&layout.places.folders[view]) {
-            line(place.sector.into(), place.bytes.into(), &format_args!("{name} folder {}", shown(*id)))?;
+            let folder = format!("{name} folder {}", shown(*id));
+            part(PartKind::Folder, Some(place.sector), place.bytes.into(), &folder)?;
             if place.continued > 0 {
-                let sector = u64::from(place.sector) + sectors(place.bytes.into());
-                line(sector, place.continued.into(), &"  continued")?;
+                let sector = place.sector + sectors(place.bytes.into()) as u32;
+                part(PartKind::Continuation, Some(sector), place.continued.into(), "  continued")?;
             }
         }
     }
     for content in layout.contents.iter().filter_map(|content| tree.contents.get(*content as usize)) {
-        line(content.sector.into(), content.size, &shown(content.node))?;
+        part(PartKind::Content, Some(content.sector), content.size, &shown(content.node))?;
     }
     let padding = u64::from(layout.sectors - layout.end) * SECTOR;
-    line(layout.end.into(), padding, &"padding")?;
-    line(layout.sectors.into(), 0, &"end")?;
+    part(PartKind::Padding, Some(layout.end), padding, "padding")?;
     for (id, node) in (0..).zip(&tree.nodes) {
         match node.kind {
             NodeKind::Directory { .. } => {}
             NodeKind::Symlink { target } => {
-                let target = String::from_utf8_lossy(tree.text(target));
-                writeln!(f, "{:>27}  {} -> {target}", "link", shown(id))?;
+                let target = String::from_utf8_lossy(tree.text(target)).into_owned();
+                part(PartKind::Link, None, 0, &format!("{} -> {target}", shown(id)))?;
             }
             NodeKind::File { content } => {
                 let Some(content) = tree.contents.get(content as usize) else { continue };
                 if content.size == 0 {
-                    writeln!(f, "{:>27}  {}", "empty", shown(id))?;
+                    part(PartKind::Empty, None, 0, &shown(id))?;
                 } else if content.node != id || content.twin.is_some() {
-                    writeln!(f, "{:>27}  {} = sector {}", "shared", shown(id), content.sector)?;
+                    part(PartKind::Shared, Some(content.sector), content.size, &shown(id))?;
                 }
             }
         }
     }
     Ok(())
+}
+
+/// Prints the table.
+pub(crate) fn print(tree: &Tree, layout: &Layout, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(f, "{:>10}  {:>15}  what", "sector", "bytes")?;
+    each(tree, layout, |part| {
+        let Part { kind, sector, bytes, name } = part;
+        match (kind, sector) {
+            (PartKind::Shared, Some(sector)) => writeln!(f, "{:>27}  {name} = sector {sector}", kind.word()),
+            (_, Some(sector)) => writeln!(f, "{sector:>10}  {bytes:>15}  {name}"),
+            (_, None) => writeln!(f, "{:>27}  {name}", kind.word()),
+        }?;
+        if kind == PartKind::Padding {
+            writeln!(f, "{:>10}  {:>15}  end", layout.sectors, 0)?;
+        }
+        Ok(())
+    })
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::format::SECTOR;
 use crate::format::descriptor::VOLUME_ID_LEN;
 use crate::layout::Layout;
+use crate::listing::Part;
 use crate::tree::Tree;
 use crate::writer::{self, Sums};
 use crate::{Error, Options, Progress, Result, listing, sharing};
@@ -38,6 +39,15 @@ impl Plan {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         u64::from(self.layout.sectors) * SECTOR
+    }
+
+    /// Hands out what lies where: first everything in the image, by sector, then the names without a place of their own.
+    ///
+    /// # Errors
+    ///
+    /// The first error of `visit`, which ends it.
+    pub fn each_part<E>(&self, visit: impl FnMut(Part) -> Result<(), E>) -> Result<(), E> {
+        listing::each(&self.tree, &self.layout, visit)
     }
 
     /// Writes the image to `output`. The file appears under its name whole, on disk and with its sum implanted, or not
@@ -137,6 +147,22 @@ mod tests {
         assert!(
             found["z/first"] < found["b"] && found["b"] < found["z/last"] && found["z/last"] < found["a"]
         );
+    }
+
+    /// Blocks can be shared where both ends of them are: see `reflink`.
+    #[test]
+    fn large_contents_begin_at_blocks() {
+        let large = "x".repeat(65_536);
+        let root = tree(&[("a", "1"), ("b", &large), ("c", "2"), ("d", &large[1..])]);
+        let found = sectors(root.path(), &Options::default());
+        assert_eq!(
+            (found["b"] % 2, found["c"], found["d"]),
+            (0, found["b"] + 32, found["c"] + 1),
+            "{found:?}"
+        );
+        let odd = tree(&[("b", &large), ("a", "1"), ("a2", "2")]);
+        let found = sectors(odd.path(), &Options::default());
+        assert_eq!(found["b"] % 2, 0, "{found:?}");
     }
 
     #[test]

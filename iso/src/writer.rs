@@ -1,13 +1,14 @@
 //! Writing an image.
 //!
-//! Every source file is read once. This thread reads and writes; a second one takes the MD5 of what was written, which
+//! Every source file is read once. Where the file system can share its blocks with the image, that is what is read, and
+//! nothing is written. This thread reads and writes; a second one takes the MD5 of what was written, which
 //! is the slowest part. The implanted sum stands near the start of the image but depends on all of it, so the SHA-256
 //! of the finished file cannot begin before the MD5 is known: it is taken in a second pass over what was just written,
 //! from the page cache, while the first pass's pages go to disk. SHA-256 has instructions of its own in processors,
 //! MD5 has none, so the second pass takes about a third of the first one's time.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
@@ -22,7 +23,7 @@ use crate::layout::{Layout, Output};
 use crate::md5::implanted::{FIELD, FRAGMENTS, Running, SKIPPED, covered};
 use crate::partial::Partial;
 use crate::tree::{Content, Tree};
-use crate::{Error, Progress, Result, read_ahead};
+use crate::{Error, Progress, Result, read_ahead, reflink};
 
 /// Bytes that are read, written and hashed at a time: they stay in the processor's cache.
 const CHUNK: usize = 1 << 18;
@@ -47,10 +48,12 @@ pub(crate) fn write(tree: &Tree, layout: &Layout, output: &Path, progress: &dyn 
     let bytes = u64::from(layout.sectors) * SECTOR;
     if fs::metadata(output).is_ok_and(|metadata| metadata.file_type().is_block_device()) {
         let file = device(output, bytes)?;
-        return fill(tree, layout, &Target { file: &file, path: output, empty: false }, progress);
+        let target = Target { file: &file, path: output, empty: false, shares: false };
+        return fill(tree, layout, &target, progress);
     }
     let partial = Partial::create(output)?;
-    let target = Target { file: &partial.file, path: partial.path(), empty: true };
+    let shares = reflink::possible(&partial.file);
+    let target = Target { file: &partial.file, path: partial.path(), empty: true, shares };
     partial.file.set_len(bytes).map_err(Error::io("write", target.path))?;
     let sums = fill(tree, layout, &target, progress)?;
     partial.finish()?;
@@ -80,6 +83,8 @@ struct Target<'a> {
     path: &'a Path,
     /// It reads as zeros: those of the image need not be written.
     empty: bool,
+    /// Its file system may share blocks of the sources.
+    shares: bool,
 }
 
 /// Writes the image's bytes, sums and all, and makes sure that they are on disk.
@@ -142,7 +147,18 @@ fn write_and_hash(
             running
         });
         let (chunk, spare) = (vec![0; CHUNK], CHUNKS - 1);
-        let mut stream = Stream { target, position: 0, chunk, used: 0, spare, to_hash, recycled, meter, due };
+        let mut stream = Stream {
+            target,
+            position: 0,
+            chunk,
+            used: 0,
+            written: false,
+            spare,
+            to_hash,
+            recycled,
+            meter,
+            due,
+        };
         let written = stream.image(tree, layout);
         drop(stream);
         let running = hash.join().map_err(|_| broke_off("hash", target.path));
@@ -163,6 +179,8 @@ struct Stream<'a> {
     chunk: Vec<u8>,
     /// How much of `chunk` is filled.
     used: usize,
+    /// What is in `chunk` already stands in the image.
+    written: bool,
     /// How many more chunks may be made.
     spare: usize,
     to_hash: SyncSender<(Vec<u8>, usize)>,
@@ -197,15 +215,21 @@ impl Stream<'_> {
         debug_assert_eq!(places, layout.places, "the second run met other places than the first");
         for content in &layout.contents {
             if let Some(content) = tree.contents.get(*content as usize) {
-                debug_assert_eq!(self.position, u64::from(content.sector) * SECTOR);
+                self.zeros(content.sector)?;
                 self.content(tree, content)?;
                 self.fill()?;
             }
         }
-        while self.position < u64::from(layout.sectors) * SECTOR {
+        self.zeros(layout.sectors)?;
+        self.flush()
+    }
+
+    /// Zeros up to a sector.
+    fn zeros(&mut self, sector: u32) -> Result<()> {
+        while self.position < u64::from(sector) * SECTOR {
             self.put(&[0; SECTOR as usize])?;
         }
-        self.flush()
+        Ok(())
     }
 
     /// Copies a file's content and makes sure that it is still the size that was planned.
@@ -214,28 +238,50 @@ impl Stream<'_> {
         let changed = |found: String| Error::Changed { path: path(), planned: content.size, found };
         let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
         let source = path();
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .custom_flags(no_follow)
             .open(&source)
             .map_err(Error::io("read", &source))?;
-        let mut rest = content.size;
-        while rest > 0 {
-            let most = usize::try_from(rest).unwrap_or(usize::MAX);
+        let shared = self.share(&file, content.size)?;
+        let start = self.position;
+        let mut done = 0;
+        while done < content.size {
+            // What is shared is read where it came to be: the sums are those of the image, whoever changes the source.
+            let (from, at, end, path) = if done < shared {
+                (self.target.file, start + done, shared, self.target.path)
+            } else {
+                (&file, done, content.size, source.as_path())
+            };
             let room = self.chunk.get_mut(self.used..).unwrap_or_default();
-            let length = room.len().min(most);
-            match file.read(room.get_mut(..length).unwrap_or_default()) {
-                Ok(0) => return Err(changed(format!("{} bytes", content.size - rest))),
+            let length = usize::try_from(end - done).unwrap_or(usize::MAX).min(room.len());
+            match FileExt::read_at(from, room.get_mut(..length).unwrap_or_default(), at) {
+                Ok(0) => return Err(changed(format!("{done} bytes"))),
                 Ok(length) => {
-                    rest -= length as u64;
+                    done += length as u64;
                     self.advance(length)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::io("read", &source)(error)),
+                Err(error) => return Err(Error::io("read", path)(error)),
+            }
+            if done == shared {
+                self.flush()?;
+                self.written = false;
             }
         }
         let size = file.metadata().map_err(Error::io("read", &source))?.len();
         if size == content.size { Ok(()) } else { Err(changed(format!("{size} bytes"))) }
+    }
+
+    /// Lets the file system share the start of the next content with the image, and answers how many bytes it did.
+    fn share(&mut self, file: &File, size: u64) -> Result<u64> {
+        if !self.target.shares {
+            return Ok(0);
+        }
+        self.flush()?;
+        let shared = reflink::share(file, self.target.file, self.position, size);
+        self.written = shared > 0;
+        Ok(shared)
     }
 
     /// Counts bytes that were put behind the used part of the chunk.
@@ -246,9 +292,13 @@ impl Stream<'_> {
     }
 
     fn flush(&mut self) -> Result<()> {
+        if self.used == 0 {
+            return Ok(());
+        }
         let from = self.position - self.used as u64;
         let bytes = self.chunk.get(..self.used).unwrap_or_default();
-        if !self.target.empty || bytes.iter().any(|byte| *byte != 0) {
+        let hole = self.target.empty && bytes.iter().all(|byte| *byte == 0);
+        if !self.written && !hole {
             self.target.file.write_all_at(bytes, from).map_err(Error::io("write", self.target.path))?;
         }
         self.meter.written(from, self.position);

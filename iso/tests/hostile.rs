@@ -315,9 +315,12 @@ fn mutated_images() {
 #[test]
 fn the_corpus() {
     type Image = fn(&[u8]) -> Vec<u8>;
-    for (target, image) in
-        [("image", exercise::with_system_area as Image), ("records", exercise::with_records)]
-    {
+    let targets: [(&str, Image); 3] = [
+        ("image", exercise::with_system_area),
+        ("records", exercise::with_records),
+        ("system_use", exercise::with_system_use),
+    ];
+    for (target, image) in targets {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
         let files: Vec<_> = fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert!(!files.is_empty());

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 
 pub use source::ReadAt;
 pub(crate) use source::read_exact;
-pub use volume::Volume;
 pub(crate) use volume::check_descriptor;
+pub use volume::{DescriptorKind, Volume};
 
 use crate::{Error, Result};
 use directory::{Reader, Record};

@@ -40,6 +40,58 @@ pub struct Volume {
     pub joliet: bool,
     /// Whether it has an El Torito boot catalogue.
     pub boot: bool,
+    /// The descriptors up to the terminator, in their order: the first stands in sector 16.
+    pub descriptors: Vec<DescriptorKind>,
+}
+
+/// What a volume descriptor is (ECMA-119 8.1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DescriptorKind {
+    /// A boot record.
+    Boot,
+    /// A primary volume descriptor.
+    Primary,
+    /// A supplementary volume descriptor with Joliet's names.
+    Joliet,
+    /// Another supplementary volume descriptor.
+    Supplementary,
+    /// A volume partition descriptor.
+    Partition,
+    /// The end of the descriptors.
+    Terminator,
+    /// Of a type that the standard keeps for later.
+    Unknown,
+}
+
+impl DescriptorKind {
+    /// One word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Boot => "boot",
+            Self::Primary => "primary",
+            Self::Joliet => "joliet",
+            Self::Supplementary => "supplementary",
+            Self::Partition => "partition",
+            Self::Terminator => "terminator",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    fn of(sector: &[u8; SECTOR_LEN]) -> Option<Self> {
+        let [kind, b'C', b'D', b'0', b'0', b'1', ..] = sector else { return None };
+        let escapes = sector.get(ESCAPES..).unwrap_or_default();
+        Some(match kind {
+            0 => Self::Boot,
+            1 => Self::Primary,
+            2 if JOLIET.iter().any(|joliet| escapes.starts_with(*joliet)) => Self::Joliet,
+            2 => Self::Supplementary,
+            3 => Self::Partition,
+            255 => Self::Terminator,
+            _ => Self::Unknown,
+        })
+    }
 }
 
 /// Where the roots of the trees lie: their records, as they stand in the descriptors.
@@ -91,6 +143,7 @@ pub(super) fn read(source: &dyn ReadAt, path: &Path) -> Result<(Volume, Roots)> 
         rock_ridge: false,
         joliet: false,
         boot: false,
+        descriptors: vec![DescriptorKind::Primary],
     };
     let mut roots = Roots { primary: root(&sector), joliet: None };
     for number in 1..DESCRIPTORS_MAX {
@@ -98,22 +151,19 @@ pub(super) fn read(source: &dyn ReadAt, path: &Path) -> Result<(Volume, Roots)> 
         if !read_exact(source, path, start + number * SECTOR, &mut sector)? {
             break;
         }
-        match sector {
-            [0, b'C', b'D', b'0', b'0', b'1', 1, rest @ ..]
-                if rest.starts_with(b"EL TORITO SPECIFICATION") =>
-            {
-                volume.boot = true;
+        let Some(kind) = DescriptorKind::of(&sector) else { break };
+        volume.descriptors.push(kind);
+        match kind {
+            DescriptorKind::Boot => {
+                volume.boot |=
+                    sector.get(7..).is_some_and(|rest| rest.starts_with(b"EL TORITO SPECIFICATION"));
             }
-            [2, b'C', b'D', b'0', b'0', b'1', ..] if roots.joliet.is_none() => {
-                let escapes = sector.get(ESCAPES..).unwrap_or_default();
-                if JOLIET.iter().any(|joliet| escapes.starts_with(*joliet)) {
-                    roots.joliet = Some(root(&sector));
-                    volume.joliet = true;
-                }
+            DescriptorKind::Joliet if roots.joliet.is_none() => {
+                roots.joliet = Some(root(&sector));
+                volume.joliet = true;
             }
-            [255, b'C', b'D', b'0', b'0', b'1', ..] => break,
-            [_, b'C', b'D', b'0', b'0', b'1', ..] => {}
-            _ => break,
+            DescriptorKind::Terminator => break,
+            _ => {}
         }
     }
     Ok((volume, roots))

@@ -116,10 +116,27 @@ pub fn implant(path: &Path, force: bool, progress: &dyn Progress) -> Result<[u8;
     Ok(running.md5())
 }
 
-/// The sum implanted in an image, unchecked; `None` if there is none.
-pub fn stored(source: &dyn ReadAt, path: &Path) -> Result<Option<[u8; 16]>> {
+/// The sums that stand in an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stored {
+    /// The sum of the whole.
+    pub md5: [u8; 16],
+    /// Sectors at the end of the volume that it does not cover.
+    pub skipped_sectors: u64,
+    /// How many fragments have sums of their own, by which a check finds the place of a damage.
+    pub fragments: usize,
+}
+
+/// The sums implanted in an image, unchecked; `None` if there are none.
+pub fn stored(source: &dyn ReadAt, path: &Path) -> Result<Option<Stored>> {
     let (_, field) = descriptor(source, path)?;
-    Ok(Field::parse(&field).map(|field| field.md5))
+    let field = Field::parse(&field);
+    Ok(field.map(|Field { md5, skipped, heads }| Stored {
+        md5,
+        skipped_sectors: skipped,
+        fragments: heads.len(),
+    }))
 }
 
 /// The volume's size in sectors and the application-use field. The size is that of the primary descriptor.

@@ -77,6 +77,20 @@ pub(crate) fn with_records(records: &[u8]) -> Vec<u8> {
     image
 }
 
+/// The smallest image around one file whose record has these System Use bytes, as many as fit; the rest are the area that
+/// they may continue with, in a sector of its own.
+pub(crate) fn with_system_use(bytes: &[u8]) -> Vec<u8> {
+    let (first, rest) = bytes.split_at(bytes.len().min(220));
+    let mut record = vec![0; 34];
+    record[32..].copy_from_slice(b"\x01A");
+    record.extend_from_slice(first);
+    record.resize(record.len().next_multiple_of(2), 0);
+    record[0] = record.len() as u8;
+    record.resize(SECTOR - DOT.len(), 0);
+    record.extend_from_slice(&rest[..rest.len().min(SECTOR)]);
+    with_records(&record)
+}
+
 /// No entry lies outside the image, and no name leads out of a folder.
 fn check(bytes: &[u8], path: &str, entry: &iso::Entry) {
     for extent in entry.extents.iter().filter(|extent| extent.len > 0) {
