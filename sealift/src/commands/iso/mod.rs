@@ -1,5 +1,7 @@
 //! `sealift iso`: what genisoimage, implantisomd5, checkisomd5 and isoinfo did.
 
+mod create;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -13,31 +15,7 @@ use crate::progress::Bar;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Write a folder as an ISO 9660 image with Rock Ridge, Joliet and an implanted MD5
-    #[command(
-        after_help = "Example:\n  sealift iso create _build/root --output platform.iso --volume-id 'MetalK8s 2.11.0'"
-    )]
-    Create {
-        /// The folder
-        folder: PathBuf,
-        /// The image to write; it appears whole or not at all
-        #[arg(long, short, value_name = "FILE")]
-        output: PathBuf,
-        /// The volume's name, at most 32 bytes
-        #[arg(long, value_name = "NAME")]
-        volume_id: String,
-        /// The date of everything in the image, in seconds since 1970
-        #[arg(long, value_name = "SECONDS", env = "SOURCE_DATE_EPOCH", default_value_t = 0)]
-        source_date: i64,
-        /// Leave out what matches this pattern (repeatable)
-        #[arg(long, value_name = "PATTERN")]
-        exclude: Vec<String>,
-        /// Lay files of equal content only once, hard links or not
-        #[arg(long)]
-        share: bool,
-        /// Only print what would lie where
-        #[arg(long)]
-        dry_run: bool,
-    },
+    Create(create::Arguments),
     /// Put the MD5 sum into an image that has none
     Implant {
         /// The image
@@ -51,8 +29,11 @@ pub(crate) enum Command {
     Check {
         /// The image
         image: PathBuf,
+        /// The form of the report
+        #[arg(long, value_enum, default_value_t)]
+        output: Form,
     },
-    /// Show the volume's descriptor, the kinds of names it has, and the implanted MD5
+    /// Show the volume's descriptors, the kinds of names it has, its sizes and the implanted MD5
     Info {
         /// The image
         image: PathBuf,
@@ -117,35 +98,16 @@ pub(crate) enum Command {
 
 pub(crate) fn run(command: Command) -> Outcome {
     match command {
-        Command::Create { folder, output, volume_id, source_date, exclude, share, dry_run } => {
-            let sharing = if share { ::iso::Sharing::Content } else { ::iso::Sharing::HardLinks };
-            let options =
-                ::iso::Options { volume_id, source_date, exclude, sharing, ..::iso::Options::default() };
-            create(&folder, &output, &options, dry_run)
-        }
+        Command::Create(arguments) => create::run(arguments),
         Command::Extract { image, into } => extract(&image, &into),
         Command::Diff { before, after, output } => diff(&before, &after, output),
         Command::Mount { image, folder, everybody } => mount(&image, &folder, everybody),
         Command::Implant { image, force } => implant(&image, force),
-        Command::Check { image } => check(&image),
+        Command::Check { image, output } => check(&image, output),
         Command::Info { image, output } => info(&image, output),
         Command::Ls { image, path, recursive, output } => list(&image, &path, recursive, output),
         Command::Cat { image, path } => cat(&image, &path),
     }
-}
-
-fn create(folder: &Path, output: &Path, options: &::iso::Options, dry_run: bool) -> Outcome {
-    let plan = ::iso::Plan::from_dir(folder, options)?;
-    if dry_run {
-        output::print(&plan.to_string())?;
-        return Ok(());
-    }
-    let sums = {
-        let bar = Bar::bytes("writing", plan.bytes());
-        plan.write_file(output, &bar)?
-    };
-    output::print(&format!("{}  {}\n", hex::encode(sums.sha256), output.display()))?;
-    Ok(())
 }
 
 fn implant(image: &Path, force: bool) -> Outcome {
@@ -156,37 +118,50 @@ fn implant(image: &Path, force: bool) -> Outcome {
     Ok(())
 }
 
-fn check(image: &Path) -> Outcome {
+fn check(image: &Path, form: Form) -> Outcome {
     let bar = Bar::bytes("checking", file_size(image)?);
     let check = ::iso::md5::check(image, &bar)?;
     drop(bar);
     let name = image.display();
+    let told = |report: serde_json::Value| if form == Form::Json { output::json(&report) } else { Ok(()) };
     match check {
         ::iso::md5::Check::Intact { md5 } => {
-            output::print(&format!("{name}: intact, MD5 {}\n", hex::encode(md5)))?;
+            let md5 = hex::encode(md5);
+            told(json!({"state": "intact", "md5": md5}))?;
+            if form == Form::Text {
+                output::print(&format!("{name}: intact, MD5 {md5}\n"))?;
+            }
             Ok(())
         }
-        ::iso::md5::Check::Damaged { range } => Err(Failure::failed(anyhow::anyhow!(
-            "{name} is damaged: a difference lies before byte {}",
-            range.end
-        ))
-        .remedy("copy the image again from where it came")),
-        ::iso::md5::Check::Missing => Err(Failure::failed(anyhow::anyhow!("{name} carries no MD5 sum"))
-            .remedy("`sealift iso implant` puts one in")),
+        ::iso::md5::Check::Damaged { range } => {
+            told(json!({"state": "damaged", "range": [range.start, range.end]}))?;
+            let error = anyhow::anyhow!("{name} is damaged: a difference lies before byte {}", range.end);
+            Err(Failure::failed(error).remedy("copy the image again from where it came"))
+        }
+        ::iso::md5::Check::Missing => {
+            told(json!({"state": "missing"}))?;
+            let error = anyhow::anyhow!("{name} carries no MD5 sum");
+            Err(Failure::failed(error).remedy("`sealift iso implant` puts one in"))
+        }
     }
 }
 
 fn info(image: &Path, form: Form) -> Outcome {
     let opened = ::iso::Image::open(image)?;
     let volume = opened.volume();
-    let md5 = ::iso::md5::stored(opened.file(), image)?.map(hex::encode);
+    let sums = ::iso::md5::stored(opened.file(), image)?;
+    let descriptors: Vec<_> = volume.descriptors.iter().map(|kind| kind.word()).collect();
     let bytes = file_size(image)?;
     if form == Form::Json {
         output::json(&json!({
-            "volumeId": volume.volume_id, "systemId": volume.system_id, "publisher": volume.publisher,
+            "descriptors": descriptors, "volumeId": volume.volume_id, "systemId": volume.system_id,
+            "volumeSetId": volume.volume_set_id, "publisher": volume.publisher,
             "preparer": volume.preparer, "application": volume.application, "created": volume.created,
             "modified": volume.modified, "sectors": volume.sectors, "rockRidge": volume.rock_ridge,
-            "joliet": volume.joliet, "boot": volume.boot, "implantedMd5": md5, "bytes": bytes,
+            "joliet": volume.joliet, "boot": volume.boot, "bytes": bytes,
+            "implanted": sums.map(|sums| json!({
+                "md5": hex::encode(sums.md5), "skippedSectors": sums.skipped_sectors, "fragments": sums.fragments,
+            })),
         }))?;
         return Ok(());
     }
@@ -194,16 +169,20 @@ fn info(image: &Path, form: Form) -> Outcome {
     let names: Vec<_> = names.iter().filter(|(_, there)| *there).map(|(name, _)| *name).collect();
     let mut text = String::new();
     for (key, value) in [
+        ("descriptors", descriptors.join(", ")),
         ("volume id", volume.volume_id.clone()),
         ("system id", volume.system_id.clone()),
+        ("volume set id", volume.volume_set_id.clone()),
         ("publisher", volume.publisher.clone()),
         ("preparer", volume.preparer.clone()),
         ("application", volume.application.clone()),
         ("created", volume.created.and_then(date).unwrap_or_default()),
+        ("modified", volume.modified.and_then(date).unwrap_or_default()),
         ("extensions", names.join(", ")),
         ("volume", format!("{} sectors of 2048 bytes", volume.sectors)),
         ("file", format!("{bytes} bytes ({})", output::size(bytes))),
-        ("implanted MD5", md5.unwrap_or_else(|| "none".into())),
+        ("implanted MD5", sums.as_ref().map_or_else(|| "none".into(), |sums| hex::encode(sums.md5))),
+        ("covers", sums.map(covers).unwrap_or_default()),
     ] {
         if !value.is_empty() {
             text.push_str(&format!("{key:<14} {value}\n"));
@@ -211,6 +190,10 @@ fn info(image: &Path, form: Form) -> Outcome {
     }
     output::print(&text)?;
     Ok(())
+}
+
+fn covers(sums: ::iso::md5::Stored) -> String {
+    format!("all but the last {} sectors, in {} fragments", sums.skipped_sectors, sums.fragments)
 }
 
 fn date(seconds: i64) -> Option<String> {

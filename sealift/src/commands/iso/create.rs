@@ -1,0 +1,130 @@
+//! `sealift iso create`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use iso::{Options, Owner, Part, Permissions, Plan, Sharing, Times};
+use serde_json::json;
+
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, Form};
+use crate::progress::Bar;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  sealift iso create _build/root --output platform.iso --volume-id 'MetalK8s 2.11.0'
+  sealift iso create data --output /dev/sdx --volume-id Data --sort 'images/**=10'
+  sealift iso create data --volume-id Data --dry-run=json")]
+pub(crate) struct Arguments {
+    /// The folder
+    folder: PathBuf,
+    /// The image to write, which appears whole or not at all, or a block device to write it to
+    #[arg(long, short, value_name = "FILE", required_unless_present = "dry_run")]
+    output: Option<PathBuf>,
+    /// The volume's name, at most 32 bytes
+    #[arg(long, value_name = "NAME")]
+    volume_id: String,
+    /// The date of everything in the image, in seconds since 1970
+    #[arg(long, value_name = "SECONDS", env = "SOURCE_DATE_EPOCH", default_value_t = 0)]
+    source_date: i64,
+    /// The owner of everything in the image
+    #[arg(long, value_name = "ID", default_value_t = 0)]
+    uid: u32,
+    /// The group of everything in the image
+    #[arg(long, value_name = "ID", default_value_t = 0)]
+    gid: u32,
+    /// Keep the folder's owners and groups instead
+    #[arg(long, conflicts_with_all = ["uid", "gid"])]
+    keep_owners: bool,
+    /// Keep the folder's permissions instead of 0444 and 0555
+    #[arg(long)]
+    keep_modes: bool,
+    /// Keep the folder's times where they are not later than the source date
+    #[arg(long)]
+    keep_times: bool,
+    /// Leave out what matches this pattern: `*` stops at `/`, `**` does not (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    exclude: Vec<String>,
+    /// Lay files that match this pattern nearer the start the larger the weight; others have 0, the first match decides
+    /// (repeatable)
+    #[arg(long, value_name = "PATTERN=WEIGHT", value_parser = weight, allow_hyphen_values = true)]
+    sort: Vec<(String, i32)>,
+    /// Lay files of equal content only once, hard links or not
+    #[arg(long)]
+    share: bool,
+    /// Only print what would lie where
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORM",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "text"
+    )]
+    dry_run: Option<Form>,
+}
+
+fn weight(argument: &str) -> Result<(String, i32), String> {
+    let (pattern, weight) = argument.rsplit_once('=').ok_or("expected PATTERN=WEIGHT")?;
+    let weight = weight.parse().map_err(|_| format!("`{weight}` is no whole number"))?;
+    Ok((pattern.to_owned(), weight))
+}
+
+pub(super) fn run(arguments: Arguments) -> Outcome {
+    let Arguments { uid, gid, .. } = arguments;
+    let options = Options {
+        volume_id: arguments.volume_id,
+        source_date: arguments.source_date,
+        times: if arguments.keep_times { Times::Clamped } else { Times::SourceDate },
+        permissions: if arguments.keep_modes { Permissions::Source } else { Permissions::ReadOnly },
+        owner: if arguments.keep_owners { Owner::Source } else { Owner::Fixed { uid, gid } },
+        exclude: arguments.exclude,
+        sort: arguments.sort,
+        sharing: if arguments.share { Sharing::Content } else { Sharing::HardLinks },
+    };
+    let plan = Plan::from_dir(&arguments.folder, &options).map_err(refused)?;
+    match (arguments.dry_run, arguments.output) {
+        (Some(form), _) => print(&plan, form),
+        (None, Some(output)) => write(&plan, &output),
+        (None, None) => Err(Failure::usage("no --output")),
+    }
+}
+
+fn print(plan: &Plan, form: Form) -> Outcome {
+    match form {
+        Form::Text => output::print(&plan.to_string())?,
+        Form::Json => {
+            let mut parts = Vec::new();
+            plan.each_part(|Part { kind, sector, bytes, name, .. }| {
+                parts.push(json!({"kind": kind.word(), "sector": sector, "bytes": bytes, "name": name}));
+                Ok::<(), std::convert::Infallible>(())
+            })
+            .unwrap_or_else(|never| match never {});
+            output::json(&json!({"bytes": plan.bytes(), "parts": parts}))?;
+        }
+    }
+    Ok(())
+}
+
+fn write(plan: &Plan, output: &Path) -> Outcome {
+    let sums = {
+        let bar = Bar::bytes("writing", plan.bytes());
+        plan.write_file(output, &bar).map_err(refused)?
+    };
+    output::print(&format!("{}  {}\n", hex::encode(sums.sha256), output.display()))?;
+    Ok(())
+}
+
+/// What to do about a folder that no image can be made of.
+fn refused(error: iso::Error) -> Failure {
+    let remedy = match &error {
+        iso::Error::VolumeId { .. } | iso::Error::Pattern { .. } => return Failure::usage_by(error),
+        iso::Error::SpecialFile { .. } => "leave it out with --exclude",
+        iso::Error::Limit { .. } => {
+            "readers would show something else; rename it or leave it out with --exclude"
+        }
+        iso::Error::Changed { .. } => "make sure that nothing writes to the folder and run this again",
+        _ => return error.into(),
+    };
+    Failure::from(error).remedy(remedy)
+}
