@@ -212,10 +212,11 @@ export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/tmp
 mount -t proc none /proc; mount -t sysfs none /sys; mount -t devtmpfs none /dev
 ";
 
-/// Runs the script with its output on a serial port of its own, as it is: the kernel prints to the first.
+/// Runs the script with its output on a serial port of its own, as it is: the kernel prints to the first. To the script
+/// it is a pipe, no terminal.
 const RUN: &str = "stty -F /dev/ttyS1 raw
 cd /work
-sh /script >/dev/ttyS1 2>&1 && printf '\\nthe end\\n' >/dev/ttyS1
+(sh /script && printf '\\nthe end\\n') 2>&1 | cat >/dev/ttyS1
 poweroff -f
 ";
 

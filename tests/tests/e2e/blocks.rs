@@ -1,6 +1,7 @@
 //! The building blocks from the command line, each where its predecessor stood.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use tests::daemon::free_port;
@@ -27,6 +28,19 @@ fn an_image_is_created_looked_into_compared_and_checked() {
         &["iso", "create", "tree", "--output", "one.iso", "--volume-id", "Example 1", "--dry-run"],
     );
     assert!(plan.contains("/a/b/data") && !folder.join("one.iso").exists(), "{plan}");
+    let first_sector = |more: &[&str], name: &str| {
+        let common = ["iso", "create", "tree", "--volume-id", "Example 1", "--dry-run=json"];
+        let plan: serde_json::Value =
+            serde_json::from_str(&succeed(folder, &[&common, more].concat())).unwrap();
+        let parts = plan["parts"].as_array().unwrap();
+        let part = parts.iter().find(|part| part["kind"] == "content" && part["name"] == name);
+        part.and_then(|part| part["sector"].as_u64())
+    };
+    let (data, product) = ("/a/b/data", "/product.txt");
+    assert!(first_sector(&[], product) < first_sector(&[], data));
+    let sort = ["--sort", "a/**=5"];
+    assert!(first_sector(&sort, data) < first_sector(&sort, product), "heavier files come first");
+    assert_eq!(first_sector(&["--exclude", "a/b"], data), None);
     succeed(folder, &["iso", "create", "tree", "--output", "one.iso", "--volume-id", "Example 1"]);
     assert!(succeed(folder, &["iso", "check", "one.iso"]).contains("intact"));
     assert_eq!(succeed(folder, &["iso", "cat", "one.iso", "product.txt"]), "NAME=Example\n");
@@ -34,8 +48,21 @@ fn an_image_is_created_looked_into_compared_and_checked() {
     let info = succeed(folder, &["iso", "info", "one.iso", "--output", "json"]);
     let info: serde_json::Value = serde_json::from_str(&info).unwrap();
     assert!(info["volumeId"] == "Example 1" && info["rockRidge"] == true && info["joliet"] == true, "{info}");
+    assert_eq!(info["descriptors"], serde_json::json!(["primary", "joliet", "terminator"]));
+    assert_eq!(info["implanted"]["fragments"], 20, "{info}");
+    let check = succeed(folder, &["iso", "check", "one.iso", "--output", "json"]);
+    let check: serde_json::Value = serde_json::from_str(&check).unwrap();
+    assert!(check["state"] == "intact" && check["md5"] == info["implanted"]["md5"], "{check}");
     succeed(folder, &["iso", "extract", "one.iso", "--into", "out"]);
     assert_eq!(fs::read(folder.join("out/link")).unwrap(), vec![7; 100_000]);
+
+    let owned = ["--uid", "1000", "--gid", "100", "--keep-modes", "--keep-times", "--source-date", "1"];
+    let create = ["iso", "create", "tree", "--output", "owned.iso", "--volume-id", "Example 1"];
+    fs::set_permissions(folder.join("tree/product.txt"), fs::Permissions::from_mode(0o640)).unwrap();
+    succeed(folder, &[&create[..], &owned].concat());
+    let image = iso::Image::open(&folder.join("owned.iso")).unwrap();
+    let entry = image.find("product.txt").unwrap().unwrap();
+    assert_eq!((entry.uid, entry.gid, entry.mode & 0o777, entry.mtime), (1000, 100, 0o640, 1));
 
     fs::write(folder.join("tree/product.txt"), "NAME=Other\n").unwrap();
     fs::remove_file(folder.join("tree/link")).unwrap();
@@ -51,8 +78,11 @@ fn an_image_is_created_looked_into_compared_and_checked() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(folder.join("one.iso"), bytes).unwrap();
-    let (code, _, err) = sealift::run(folder, &["iso", "check", "one.iso"]);
-    assert!(code == 1 && err.contains("damaged"), "{code}: {err}");
+    let (code, out, err) = sealift::run(folder, &["iso", "check", "one.iso", "--output", "json"]);
+    assert!(
+        code == 1 && err.contains("damaged") && out.contains(r#""state": "damaged""#),
+        "{code}: {out}{err}"
+    );
     let (code, _, err) = sealift::run(folder, &["iso", "cat", "two.iso", "nothing"]);
     assert!(code == 1 && err.contains("no `nothing`"), "{code}: {err}");
 }

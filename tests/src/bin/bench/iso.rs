@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::Command;
 
-use crate::measure::{Side, compare};
+use crate::measure::{Side, alone, compare, memory};
 
 /// As much as the distinct layers of thirteen platform images.
 const LAYERS: u64 = 607 << 20;
@@ -71,6 +71,18 @@ pub(crate) fn run(scratch: &Path) -> io::Result<()> {
         },
         1.15,
     )?;
+    // The MD5 stands in sector 16, so the SHA-256 of the finished file can only begin when the MD5 is known: no program can
+    // do better than one after the other.
+    compare(
+        "the same against both sums, one after the other",
+        &Side { name: "sealift iso create", prepare: &clear_ours, commands: &|| vec![create(&layers)] },
+        &Side {
+            name: "openssl md5, openssl sha256",
+            prepare: &|| Ok(()),
+            commands: &|| vec![on("openssl", &["md5"], &peer), on("openssl", &["sha256"], &peer)],
+        },
+        1.0,
+    )?;
     compare(
         "checking the implanted MD5",
         &Side {
@@ -94,7 +106,57 @@ pub(crate) fn run(scratch: &Path) -> io::Result<()> {
         &Side { name: "sealift iso create", prepare: &clear_ours, commands: &|| vec![create(&small)] },
         &Side { name: "genisoimage", prepare: &clear_peer, commands: &|| vec![genisoimage(&small)] },
         0.5,
-    )
+    )?;
+
+    let huge = scratch.join("huge");
+    make_huge(&huge)?;
+    memory("20 GiB in four files", &mut create(&huge), 64.0)?;
+    let sealift = |arguments: &[&str]| {
+        let mut command = Command::new(tests::sealift::binary());
+        command.arg("iso").args(arguments).current_dir(scratch);
+        vec![command]
+    };
+    for (name, arguments) in [
+        ("sealift iso ls", ["ls", "ours.iso", "folder"].as_slice()),
+        ("sealift iso cat", &["cat", "ours.iso", "folder/small"]),
+    ] {
+        alone(
+            "one file in an image of 20 GiB",
+            &Side { name, prepare: &|| Ok(()), commands: &|| sealift(arguments) },
+            20.0,
+        )?;
+    }
+    clear_ours()?;
+
+    let million = scratch.join("million");
+    make_million(&million)?;
+    memory("a million files", &mut create(&million), 200.0)?;
+    clear_ours()
+}
+
+/// Sparse files of 20 GiB together, and a small one.
+fn make_huge(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder.join("folder"))?;
+    for number in 0..4 {
+        fs::File::create(folder.join(number.to_string()))?.set_len(5 << 30)?;
+    }
+    fs::write(folder.join("folder/small"), "small")
+}
+
+/// A million files of one byte in a thousand folders.
+fn make_million(folder: &Path) -> io::Result<()> {
+    if folder.exists() {
+        return Ok(());
+    }
+    let unfinished = folder.with_extension("unfinished");
+    for number in 0..1_000_000 {
+        let inner = unfinished.join(format!("folder-{:03}", number / 1_000));
+        if number % 1_000 == 0 {
+            fs::create_dir_all(&inner)?;
+        }
+        fs::write(inner.join(format!("file-{number:06}.yaml")), [b'x'])?;
+    }
+    fs::rename(unfinished, folder)
 }
 
 /// Bytes that do not compress, as layers do not.

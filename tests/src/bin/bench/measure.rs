@@ -1,5 +1,6 @@
 //! Taking times: two commands in turn, the medians and their ratio.
 
+use std::fs;
 use std::io;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -75,6 +76,43 @@ pub(crate) fn rates(work: &str, ours: Rate<'_>, peer: Rate<'_>, budget: f64) -> 
 pub(crate) fn limit(what: &str, figure: f64, budget: f64) {
     let verdict = if figure <= budget { "met" } else { "MISSED" };
     println!("{what}\n  {figure:.1}, budget {budget:.1}: {verdict}");
+}
+
+/// Prints the median time of one side in milliseconds, beside the most that is allowed.
+pub(crate) fn alone(work: &str, ours: &Side<'_>, budget: f64) -> io::Result<()> {
+    let mut times = Vec::new();
+    for round in 0..=RUNS {
+        (ours.prepare)()?;
+        let time = time(&mut (ours.commands)())?;
+        if round > 0 {
+            times.push(time);
+        }
+    }
+    limit(&format!("{work}: {}, milliseconds", ours.name), median(times).as_secs_f64() * 1e3, budget);
+    Ok(())
+}
+
+/// Prints how much resident memory a command takes at most in MiB, beside the most that is allowed.
+pub(crate) fn memory(work: &str, command: &mut Command, budget: f64) -> io::Result<()> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+    // The system keeps the maximum; the last look at it before the end is at most a moment old.
+    let status = format!("/proc/{}/status", child.id());
+    let mut most = 0.0_f64;
+    let ended = loop {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let found = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+        most = most.max(found.unwrap_or_default() / 1024.0);
+        if let Some(ended) = child.try_wait()? {
+            break ended;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    if !ended.success() {
+        return Err(io::Error::other(format!("{command:?}: {ended}")));
+    }
+    limit(&format!("{work}: resident memory, MiB"), most, budget);
+    Ok(())
 }
 
 fn time(commands: &mut [Command]) -> io::Result<Duration> {

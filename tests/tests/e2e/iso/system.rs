@@ -1,15 +1,18 @@
 //! Images and the operating system: mounts, full disks.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::os::unix::fs::MetadataExt;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use iso::Image;
 use tests::peer;
 
+use super::differences::empty_files_apart;
 use super::tree::{as_archived, assert_same, snapshot};
-use super::{empty_files_apart, options, plain_tree, write};
+use super::{options, plain_tree, write};
 
 fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
@@ -41,6 +44,75 @@ fn a_mounted_image_is_its_tree() {
     assert_eq!(error.kind(), std::io::ErrorKind::ReadOnlyFilesystem);
     mount.unmount().unwrap();
     assert_eq!(fs::read_dir(&at).unwrap().count(), 0, "it is unmounted");
+}
+
+/// Everything there is to see of a tree: names, modes, links, sizes, times, targets and sums.
+const REPORT: &str = r#"cd "$1"
+find . -type f -printf '%P %m %n %s %T@\n' | sort
+find . -type d -printf '%P %m %T@\n' | sort
+find . -type l -printf '%P %T@ %l\n' | sort
+find . -type f -print0 | sort -z | xargs -0 sha256sum"#;
+
+/// A command of a user who is not root: nobody, where the tests are run by root.
+fn as_user(program: impl AsRef<OsStr>) -> Command {
+    if !is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program);
+    command
+}
+
+#[test]
+fn any_user_may_mount() {
+    if peer::find("fusermount3").is_none() {
+        return;
+    }
+    if File::options().read(true).write(true).open("/dev/fuse").is_err() {
+        return peer::skip("mounting needs /dev/fuse");
+    }
+    // In a folder that everybody may enter.
+    let scratch = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir().unwrap();
+    let path = |name: &str| scratch.path().join(name);
+    plain_tree(&path("source"));
+    fs::write(path("source/large"), super::tree::content(7, 3_000_000)).unwrap();
+    write(&path("source"), &path("a.iso"));
+    Image::open(&path("a.iso")).unwrap().extract(&path("copy"), &()).unwrap();
+    fs::copy(tests::sealift::binary(), path("sealift")).unwrap();
+    fs::create_dir(path("mounted")).unwrap();
+    if is_root() {
+        std::os::unix::fs::chown(path("mounted"), Some(65_534), Some(65_534)).unwrap();
+    }
+    let report = |folder: &str| {
+        let mut command = as_user("sh");
+        command.args(["-euc", REPORT]).current_dir(scratch.path()).env("LC_ALL", "C");
+        command.args(["-", folder]);
+        command
+    };
+    let mut mounting = as_user(path("sealift"));
+    let mut child = mounting
+        .args(["iso", "mount"])
+        .arg(path("a.iso"))
+        .arg(path("mounted"))
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut said).unwrap();
+    assert!(said.contains("is mounted at"), "{said}");
+    let expected = peer::run(&mut report("copy")).stdout;
+    // Several readers at once.
+    let readers: Vec<_> = (0..4).map(|_| report("mounted").stdout(Stdio::piped()).spawn().unwrap()).collect();
+    for reader in readers {
+        let output = reader.wait_with_output().unwrap();
+        let found = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{}", output.status);
+        assert_eq!(found, String::from_utf8_lossy(&expected));
+    }
+    peer::run(Command::new("kill").arg("-TERM").arg(child.id().to_string()));
+    assert!(child.wait().unwrap().success(), "a signal ends it well");
+    assert_eq!(fs::read_dir(path("mounted")).unwrap().count(), 0, "it is unmounted");
 }
 
 /// A small file system that is unmounted at the end.

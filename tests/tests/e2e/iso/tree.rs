@@ -69,26 +69,6 @@ pub(super) fn as_archived(mut tree: Snapshot) -> Snapshot {
     tree
 }
 
-/// The tree without what hard links say: every name is a file of its own.
-pub(super) fn without_hard_links(mut tree: Snapshot) -> Snapshot {
-    for (path, item) in &mut tree {
-        if let Item::File { first_name, .. } = item {
-            first_name.clone_from(path);
-        }
-    }
-    tree
-}
-
-/// The tree without permissions.
-pub(super) fn without_modes(mut tree: Snapshot) -> Snapshot {
-    for item in tree.values_mut() {
-        if let Item::Folder { mode } | Item::File { mode, .. } = item {
-            *mode = 0;
-        }
-    }
-    tree
-}
-
 /// Fails with the differences only.
 pub(super) fn assert_same(who: &str, expected: &Snapshot, found: &Snapshot) {
     let mut differences = Vec::new();

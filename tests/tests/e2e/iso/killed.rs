@@ -1,0 +1,74 @@
+//! Runs of `sealift iso create` that are killed at some instant: the image is there whole or not at all, and the next run
+//! carries on.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Instant;
+
+use iso::md5::Check;
+use tests::{peer, sealift};
+
+/// How many moments of a run there are.
+const MOMENTS: u32 = 24;
+
+fn create(folder: &Path, tree: &str) -> Command {
+    let mut command = sealift::command(folder);
+    command.args(["iso", "create", tree, "--output", "out/a.iso", "--volume-id"]).arg(tree);
+    command
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn killed_runs_leave_a_whole_image_or_none_and_the_next_run_cleans_up() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (folder, out) = (scratch.path(), scratch.path().join("out"));
+    for (seed, tree) in ["old", "new"].into_iter().enumerate() {
+        fs::create_dir(folder.join(tree)).unwrap();
+        fs::write(folder.join(tree).join("large"), super::tree::content(seed, 8_000_000)).unwrap();
+    }
+    fs::create_dir(&out).unwrap();
+    let image = out.join("a.iso");
+    let start = Instant::now();
+    peer::run(&mut create(folder, "new"));
+    let (usual, new) = (start.elapsed(), fs::read(&image).unwrap());
+    peer::run(&mut create(folder, "old"));
+    let old = fs::read(&image).unwrap();
+    assert!(old != new);
+
+    let mut half_done = 0;
+    for moment in 1..=MOMENTS {
+        // Every other run finds no image there.
+        let before = moment % 2 == 0;
+        if before {
+            fs::write(&image, &old).unwrap();
+        } else if image.exists() {
+            fs::remove_file(&image).unwrap();
+        }
+        let mut child = create(folder, "new").stdout(Stdio::null()).spawn().unwrap();
+        sleep(usual * moment / MOMENTS);
+        // It may have come to its end.
+        let _ = child.kill();
+        child.wait().unwrap();
+        match fs::read(&image) {
+            Ok(found) => assert!(found == new || before && found == old, "after {moment}/{MOMENTS}"),
+            Err(error) => assert!(!before && error.kind() == std::io::ErrorKind::NotFound, "{error}"),
+        }
+        let beside: Vec<_> = names(&out).into_iter().filter(|name| name != "a.iso").collect();
+        assert!(beside.is_empty() || beside == [".a.iso.partial"], "never more than one: {beside:?}");
+        half_done += beside.len();
+    }
+    assert!(half_done > 0, "no run was killed on its way");
+    peer::run(&mut create(folder, "new"));
+    assert_eq!(names(&out), ["a.iso"]);
+    assert!(fs::read(&image).unwrap() == new, "the same bytes as without an interruption");
+    assert!(matches!(iso::md5::check(&image, &()).unwrap(), Check::Intact { .. }));
+}

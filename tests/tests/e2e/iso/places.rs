@@ -1,0 +1,92 @@
+//! Where an image may be written to besides a plain file: file systems that share blocks, and block devices.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::Command;
+
+use tests::qemu::Machine;
+use tests::{peer, sealift};
+
+/// Prints, for a file system, what an image of a tree in it takes of its space beyond the tree.
+const SHARED: &str = r#"
+shared() {
+    mount -t "$1" "$2" /work
+    mkdir -p /work/tree/folder
+    cp /bin/sealift /work/tree/layer
+    head -c 100001 /bin/sealift >/work/tree/folder/odd
+    sync
+    before=$(df -k /work | awk 'END { print $3 }')
+    sealift iso create /work/tree --output /work/a.iso --volume-id Shared >/tmp/sum
+    sync
+    after=$(df -k /work | awk 'END { print $3 }')
+    [ "$(sha256sum /work/a.iso | cut -d' ' -f1)" = "$(cut -d' ' -f1 /tmp/sum)" ]
+    sealift iso check /work/a.iso >/dev/null
+    for file in layer folder/odd; do sealift iso cat /work/a.iso $file | cmp - /work/tree/$file; done
+    echo "$1 $((after - before))"
+    umount /work
+}
+"#;
+
+/// An empty disk.
+fn disk(folder: &Path, name: &str, bytes: u64) -> std::path::PathBuf {
+    let path = folder.join(name);
+    File::create(&path).unwrap().set_len(bytes).unwrap();
+    path
+}
+
+#[test]
+fn file_systems_share_the_blocks_of_the_sources() {
+    let (Some(xfs), Some(btrfs)) = (peer::find("mkfs.xfs"), peer::find("mkfs.btrfs")) else { return };
+    let Some(machine) = Machine::find() else { return };
+    let scratch = tempfile::tempdir().unwrap();
+    let disks = ["xfs", "btrfs"].map(|name| disk(scratch.path(), name, 400 << 20));
+    peer::run(Command::new(xfs).arg("-q").arg(&disks[0]));
+    peer::run(Command::new(btrfs).arg("-q").arg(&disks[1]));
+    let machine = machine.module("xfs").module("btrfs");
+    let machine = machine.file("bin/sealift", sealift::binary());
+    let machine = machine.writable_disk(&disks[0]).writable_disk(&disks[1]);
+    let printed = machine.run(&format!("{SHARED}\nshared xfs /dev/vda\nshared btrfs /dev/vdb\n"));
+    let program = (fs::metadata(sealift::binary()).unwrap().len() / 1024).cast_signed();
+    for (line, system) in printed.lines().zip(["xfs", "btrfs"]) {
+        let (found, taken) = line.split_once(' ').unwrap();
+        let taken: i64 = taken.parse().unwrap_or_else(|error| panic!("{error}: {printed}"));
+        assert!(found == system && taken < program / 2, "an image with a file of {program} KiB: {printed}");
+    }
+    assert_eq!(printed.lines().count(), 2, "{printed}");
+}
+
+#[test]
+fn an_image_on_a_block_device_is_an_image() {
+    let Some(machine) = Machine::find() else { return };
+    let scratch = tempfile::tempdir().unwrap();
+    let (large, small) = (disk(scratch.path(), "large", 4 << 20), disk(scratch.path(), "small", 1 << 20));
+    // What was there before must not shine through.
+    fs::write(&large, vec![0xAA; 4 << 20]).unwrap();
+    let machine = machine.module("isofs").file("bin/sealift", sealift::binary());
+    let machine = machine.writable_disk(&large).writable_disk(&small);
+    let printed = machine.run(
+        r#"
+        mkdir -p /tmp/tree/folder
+        head -c 1500000 /bin/sealift >/tmp/tree/folder/file
+        ln -s folder/file /tmp/tree/link
+        create() { sealift iso create /tmp/tree --output "$1" --volume-id Device --source-date 1700000000; }
+        create /tmp/a.iso >/dev/null
+        create /dev/vda >/dev/null
+        size=$(stat -c %s /tmp/a.iso)
+        head -c $size /dev/vda | cmp - /tmp/a.iso
+        sealift iso check /dev/vda
+        mount -t iso9660 -o ro /dev/vda /work
+        cmp /work/link /tmp/tree/folder/file
+        create /dev/vda 2>&1 || echo "in use: $?"
+        umount /work
+        create /dev/vdb 2>&1 || echo "too small: $?"
+        "#,
+    );
+    for part in
+        ["/dev/vda: intact", "in use: 2", "Device or resource busy", "too small: 2", "bytes on the device"]
+    {
+        assert!(printed.contains(part), "{part}\n{printed}");
+    }
+    let written = fs::read(&small).unwrap();
+    assert!(written.iter().all(|byte| *byte == 0), "nothing is written where it does not fit");
+}
