@@ -10,7 +10,7 @@ pub(crate) const BLOCK: u64 = 4096;
 /// File systems that answer `copy_file_range` by sharing blocks, or have their server copy: btrfs, XFS, bcachefs, NFS.
 ///
 /// The others would copy through the page cache. That is one copy more than reading and writing, since we have to read the
-/// bytes anyway to hash them.
+/// bytes anyway to hash them: on ext4 it takes 1.4 times as long.
 const FILE_SYSTEMS: [u32; 4] = [0x9123_683E, 0x5846_5342, 0xCA45_1A4E, 0x6969];
 
 /// Whether it is worth asking the file system that `file` lies in.

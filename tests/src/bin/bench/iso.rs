@@ -5,6 +5,8 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::Command;
 
+use ::iso::Image;
+
 use crate::measure::{Side, alone, compare, memory};
 
 /// As much as the distinct layers of thirteen platform images.
@@ -101,6 +103,7 @@ pub(crate) fn run(scratch: &Path) -> io::Result<()> {
         },
         1.1,
     )?;
+    compare_mount(scratch, &layers, &ours)?;
     compare(
         "100,000 small files",
         &Side { name: "sealift iso create", prepare: &clear_ours, commands: &|| vec![create(&small)] },
@@ -132,6 +135,27 @@ pub(crate) fn run(scratch: &Path) -> io::Result<()> {
     make_million(&million)?;
     memory("a million files", &mut create(&million), 200.0)?;
     clear_ours()
+}
+
+/// Four readers at once of what is mounted, beside the same of the folder that it was made of: both are in the page cache.
+fn compare_mount(scratch: &Path, layers: &Path, image: &Path) -> io::Result<()> {
+    let at = scratch.join("mounted");
+    fs::create_dir_all(&at)?;
+    let mount = Image::open(image).and_then(|image| image.mount(&at, false)).map_err(io::Error::other)?;
+    let readers = |folder: &Path| {
+        let mut command = Command::new("sh");
+        command
+            .args(["-euc", "for n in 1 2 3 4; do cat */*/*/* >/dev/null & done; wait"])
+            .current_dir(folder);
+        vec![command]
+    };
+    compare(
+        "four readers of 607 MB at once",
+        &Side { name: "sealift iso mount", prepare: &|| Ok(()), commands: &|| readers(&at) },
+        &Side { name: "the folder itself", prepare: &|| Ok(()), commands: &|| readers(layers) },
+        1.2,
+    )?;
+    mount.unmount().map_err(io::Error::other)
 }
 
 /// Sparse files of 20 GiB together, and a small one.
