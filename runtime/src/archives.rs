@@ -177,7 +177,7 @@ pub struct Listed {
     pub mounted_by: Option<Way>,
     /// Whether a Solution is active in this version.
     pub active: bool,
-    /// Why it cannot be used, if so.
+    /// What is wrong with it, as far as that is seen without reading all of it.
     pub problem: Option<String>,
 }
 
@@ -389,9 +389,9 @@ fn meant(paths: &Paths, which: &str) -> Result<(PathBuf, String, Kind), Error> {
 const LOCK_TRIES: usize = 20;
 const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 
-/// Holds the lock until dropped. Telling what would be done needs none.
-fn lock(paths: &Paths, dry_run: bool) -> Result<Option<File>, Error> {
-    if dry_run {
+/// Holds the lock until dropped. What changes nothing of the node's needs none, as telling what would be done.
+fn lock(paths: &Paths, harmless: bool) -> Result<Option<File>, Error> {
+    if harmless {
         return Ok(None);
     }
     let failed = |source| Error::Io { operation: "lock", path: paths.lock.clone(), source };

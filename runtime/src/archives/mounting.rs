@@ -80,12 +80,12 @@ pub fn mount(
         move |source| Error::Io { operation, path, source }
     };
     let archive = std::fs::canonicalize(archive).map_err(io("open", archive))?;
-    let _lock = lock(paths, false)?;
     let (product, _) = described(&archive)?;
     let id = product.id();
-    let at = match &options.at {
-        Some(at) => std::path::absolute(at).map_err(io("name", at))?,
-        None => paths.mounts.join(&id),
+    // Imports and deletions have nothing to do with a folder of the user's own.
+    let (at, _lock) = match &options.at {
+        Some(at) => (std::path::absolute(at).map_err(io("name", at))?, None),
+        None => (paths.mounts.join(&id), lock(paths, false)?),
     };
     if plan::mounted(machine, &at)?.is_some() {
         return match described(&at) {
@@ -113,7 +113,6 @@ pub fn mount(
 ///
 /// [`Error::NotMounted`], [`Error::InUse`]; what was there before is there still.
 pub fn unmount(paths: &Paths, which: &str, force: bool, machine: &dyn Machine) -> Result<Done, Error> {
-    let _lock = lock(paths, false)?;
     let path = std::path::absolute(which).unwrap_or_else(|_| PathBuf::from(which));
     let is_name = matches!(Path::new(which).components().collect::<Vec<_>>()[..], [Component::Normal(_)]);
     let mut places = vec![path.clone()];
@@ -121,13 +120,19 @@ pub fn unmount(paths: &Paths, which: &str, force: bool, machine: &dyn Machine) -
     places.extend(described(&path).ok().map(|(product, _)| paths.mounts.join(product.id())));
     for at in places {
         let Some(way) = plan::mounted(machine, &at)? else { continue };
+        let ours = at.parent() == Some(&paths.mounts);
+        // Nobody means the file system of the machine, whatever was typed.
+        if !ours && described(&at).is_err() {
+            continue;
+        }
+        let _lock = lock(paths, !ours)?;
         let id = at.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let archive = unit::archive_of(paths, &id);
         let keep = archive.is_some();
         let archive = archive.unwrap_or_else(|| at.clone());
         let mut steps = vec![Step::Unmount { archive: archive.clone(), at: at.clone(), way, lazily: force }];
         // Our own, unless a unit mounts there again when the system starts.
-        if at.parent() == Some(&paths.mounts) && !keep {
+        if ours && !keep {
             steps.push(Step::RemoveFolder { path: at });
         }
         plan::run(&steps, &id, machine, None, &|_| {})?;

@@ -347,10 +347,21 @@ fn mounted_without_being_imported() {
         unmount(&node.paths, which, false, &machine).unwrap();
         assert_eq!(node.state(&machine), before, "{which}");
     }
+    std::fs::create_dir(&other).unwrap();
+    let shows = |product: &str| std::fs::write(other.join("product.txt"), product).unwrap();
     mount_at(Some(&other)).unwrap();
-    assert!(matches!(mount_at(Some(&other)), Err(Error::Occupied { .. })), "the fake shows nothing there");
+    shows("NAME=Another\nVERSION=1\n");
+    assert!(matches!(mount_at(Some(&other)), Err(Error::Occupied { .. })));
+    shows(PLATFORM);
+    assert!(mount_at(Some(&other)).unwrap().steps.is_empty());
     unmount(&node.paths, other.to_str().unwrap(), false, &machine).unwrap();
     assert!(other.is_dir(), "a folder of the user's stays");
+    std::fs::remove_file(other.join("product.txt")).unwrap();
+    let elsewhere = (platform.clone(), Way::Kernel);
+    machine.mounted.borrow_mut().insert(other.clone(), elsewhere);
+    let no_archive = unmount(&node.paths, other.to_str().unwrap(), true, &machine);
+    assert!(matches!(no_archive, Err(Error::NotMounted(_))), "a disk of the machine's");
+    machine.mounted.borrow_mut().clear();
 
     for which in ["metalk8s-2.10.0", "..", "/", platform.to_str().unwrap()] {
         assert!(matches!(unmount(&node.paths, which, false, &machine), Err(Error::NotMounted(_))), "{which}");

@@ -65,6 +65,9 @@ pub(crate) enum AccessLog {
     Json,
 }
 
+/// The most threads that wait for disks: enough to keep those busy, while more would only take memory.
+const DISK_THREADS: usize = 64;
+
 /// Which archives are served.
 #[derive(Debug, Clone)]
 enum Source {
@@ -122,7 +125,10 @@ pub(crate) fn run(serve: Serve) -> Outcome {
     if let Err(error) = raise_open_files() {
         output::warn(&format!("the limit of open files cannot be raised: {error}"));
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(DISK_THREADS)
+        .build()?;
     // Sockets and signals are registered with the runtime they are made in.
     let _inside = runtime.enter();
     let hangup = signal(SignalKind::hangup())?;
