@@ -77,7 +77,8 @@ impl Kind {
     fn versions(self) -> &'static [&'static str] {
         match self {
             Self::Bootstrap => &["metalk8s.scality.com/v1alpha2", "metalk8s.scality.com/v1alpha3"],
-            Self::Solutions => &["metalk8s.scality.com/v1alpha1"],
+            // Documents of the original have both.
+            Self::Solutions => &["metalk8s.scality.com/v1alpha1", "solutions.metalk8s.scality.com/v1alpha1"],
         }
     }
 }

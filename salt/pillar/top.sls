@@ -2,3 +2,4 @@
 {{ saltenv }}:
   '*':
     - metalk8s.bootstrap
+    - metalk8s.solutions

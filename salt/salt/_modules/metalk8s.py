@@ -1,11 +1,13 @@
-"""The platform's archives: what the bootstrap configuration lists, read through ``sealift``.
+"""The archives of the platform and its Solutions, through ``sealift``.
 
 Works with Salt 3002 (Python 3.6) and later.
 """
 
+import json
 import os
 import re
 
+import salt.utils.yaml
 from salt.exceptions import CommandExecutionError
 
 __virtualname__ = "metalk8s"
@@ -14,6 +16,8 @@ __virtualname__ = "metalk8s"
 VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+~_-]{0,63}")
 # The paths of archives are words of a service's configuration: no white space, quotes or expansions.
 ARCHIVE = re.compile(r"/[0-9A-Za-z.+~_@%:=,/-]+")
+# The first words of the mount units that sealift writes.
+UNIT_MARK = "# Written by `sealift archive import`"
 
 
 def __virtual__():
@@ -29,19 +33,9 @@ def archive_info(archive):
 
         salt-call metalk8s.archive_info /archives/metalk8s.iso
     """
-    if not ARCHIVE.fullmatch(archive):
-        raise CommandExecutionError(
-            "{!r}: expected an absolute path of letters, digits and .+~_@%:=,/-".format(archive)
-        )
-    result = __salt__["cmd.run_all"](
-        [_setting("sealift", "/usr/bin/sealift"), "iso", "cat", archive, "product.txt"],
-        python_shell=False,
-        ignore_retcode=True,
-    )
-    if result["retcode"] != 0:
-        raise CommandExecutionError("{}: cannot read product.txt: {}".format(archive, result["stderr"]))
+    product_text = _cat(archive, "product.txt")
     product = dict(
-        line.split("=", 1) for line in result["stdout"].splitlines() if "=" in line and not line.startswith("#")
+        line.split("=", 1) for line in product_text.splitlines() if "=" in line and not line.startswith("#")
     )
     name = product.get("NAME", "").strip("'\"")
     version = product.get("VERSION", "").strip("'\"")
@@ -73,6 +67,156 @@ def get_archives():
             )
         found[key] = info
     return found
+
+
+def sealift(*arguments):
+    """Run ``sealift archive`` on this node's archives and return its report.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call metalk8s.sealift get
+    """
+    command = [_sealift(), "archive"] + list(arguments[:1]) + ["--output", "json"]
+    for flag, place in (
+        ("--bootstrap-config", __salt__["config.get"]("metalk8s_bootstrap_config", "")),
+        ("--solutions-config", __salt__["config.get"]("metalk8s_solutions_config", "")),
+        ("--mounts", _setting("mount_root", "")),
+        ("--units", _setting("unit_directory", "")),
+        ("--lock-file", _setting("lock_file", "")),
+    ):
+        if place:
+            command += [flag, place]
+    result = __salt__["cmd.run_all"](command + list(arguments[1:]), python_shell=False, ignore_retcode=True)
+    if result["retcode"] != 0:
+        raise CommandExecutionError("sealift archive {}: {}".format(arguments[0], result["stderr"]))
+    return json.loads(result["stdout"])
+
+
+def unlisted_archives():
+    """Return the archives (name and version) that are mounted on this node and that no configuration lists any more.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call metalk8s.unlisted_archives
+    """
+    listed = {archive["id"] for archive in sealift("get")}
+    return [name for name in _mounted() if name not in listed]
+
+
+def is_archive(name):
+    """Return whether ``name`` (name and version, or a path) is an archive of this node, or is mounted still.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call metalk8s.is_archive metalk8s-2.11.0
+    """
+    return name in _mounted() or any(name in (archive["id"], archive["path"]) for archive in sealift("get"))
+
+
+def solutions(config):
+    """Return the Solutions of this node by name: those that ``config`` lists (a ``SolutionsConfiguration``), and those
+    that are mounted still.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call metalk8s.solutions '{"archives": ["/archives/solution.iso"], "active": {"solution": "1.0.0"}}'
+    """
+    root = _setting("mount_root", "/srv/scality")
+    manifests = {archive: _manifest(_cat(archive, "manifest.yaml")) for archive in config.get("archives") or []}
+    for name, archive in _mounted().items():
+        path = os.path.join(root, name, "manifest.yaml")
+        if archive not in manifests and os.path.isfile(path):
+            with open(path) as text:
+                manifests[archive] = _manifest(text.read())
+    found = {}
+    for archive, manifest in sorted(manifests.items()):
+        name = str(manifest["metadata"]["name"])
+        version = str(manifest["spec"]["version"])
+        identity = "{}-{}".format(name, version)
+        annotations = manifest["metadata"].get("annotations") or {}
+        found.setdefault(name, []).append(
+            {
+                "archive": archive,
+                "id": identity,
+                "manifest": manifest,
+                "mountpoint": os.path.join(root, identity),
+                "name": name,
+                "display_name": annotations.get("solutions.metalk8s.scality.com/display-name", name),
+                "version": version,
+            }
+        )
+    active = config.get("active") or {}
+    for name, versions in found.items():
+        versions.sort(key=lambda solution: _ordered(solution["version"]))
+        wanted = active.get(name)
+        if wanted == "latest":
+            wanted = versions[-1]["version"]
+        for solution in versions:
+            solution["active"] = solution["version"] == wanted
+    return found
+
+
+def _cat(archive, path):
+    if not ARCHIVE.fullmatch(archive):
+        raise CommandExecutionError(
+            "{!r}: expected an absolute path of letters, digits and .+~_@%:=,/-".format(archive)
+        )
+    result = __salt__["cmd.run_all"](
+        [_sealift(), "iso", "cat", archive, path], python_shell=False, ignore_retcode=True
+    )
+    if result["retcode"] != 0:
+        raise CommandExecutionError("{}: cannot read {}: {}".format(archive, path, result["stderr"]))
+    return result["stdout"]
+
+
+def _manifest(text):
+    manifest = salt.utils.yaml.safe_load(text)
+    try:
+        name, version = str(manifest["metadata"]["name"]), str(manifest["spec"]["version"])
+    except (KeyError, TypeError):
+        raise CommandExecutionError("a manifest.yaml without metadata.name and spec.version")
+    if not VERSION.fullmatch(name) or not VERSION.fullmatch(version):
+        raise CommandExecutionError("manifest.yaml: {!r} is no name and version".format(name + "-" + version))
+    return manifest
+
+
+def _mounted():
+    """The archives that units of sealift's mount, by name and version."""
+    units = _setting("unit_directory", "/etc/systemd/system")
+    root = _setting("mount_root", "/srv/scality")
+    found = {}
+    for unit in sorted(os.listdir(units)) if os.path.isdir(units) else []:
+        path = os.path.join(units, unit)
+        if not unit.endswith(".mount") or not os.path.isfile(path):
+            continue
+        with open(path) as text:
+            lines = text.read().splitlines()
+        if not lines or not lines[0].startswith(UNIT_MARK):
+            continue
+        values = dict(line.split("=", 1) for line in lines if "=" in line)
+        folder, name = os.path.split(values.get("Where", "").replace("%%", "%"))
+        if folder == root.rstrip("/"):
+            found[name] = values.get("What", "").replace("%%", "%")
+    return found
+
+
+def _ordered(version):
+    """A key by which 1.10 comes after 1.9, and 1.0 after 1.0-rc1."""
+    release, _, candidate = version.partition("-")
+    numbers = [int(part) if part.isdigit() else 0 for part in release.split(".")]
+    return (numbers, candidate == "", candidate)
+
+
+def _sealift():
+    return _setting("sealift", "") or __salt__["config.get"]("metalk8s_sealift", "") or "/usr/bin/sealift"
 
 
 def _setting(name, default):

@@ -41,7 +41,7 @@ case "$1 $2 $3" in
 "iso cat /archives/evil.iso") printf 'NAME=MetalK8s\nVERSION=../../etc\n' ;;
 "iso cat /archives/same.iso") printf 'NAME=MetalK8s\nVERSION=2.10.0\n' ;;
 "iso cat "*) echo "$3: no such file" >&2; exit 2 ;;
-"archive verify /archives/one.iso") echo "damaged: images/x" >&2; exit 1 ;;
+"archive get --output") echo '[]' ;;
 *) exit 3 ;;
 esac
 "#;
@@ -79,6 +79,7 @@ impl Node {
             "pillar_roots": {SALTENV: [project.join("salt/pillar")]},
             "metalk8s_sealift": root.join("sealift"),
             "metalk8s_bootstrap_config": root.join("bootstrap.yaml"),
+            "metalk8s_solutions_config": root.join("solutions.yaml"),
             "grains": grains,
         });
         // YAML is a superset of JSON.
@@ -89,7 +90,7 @@ impl Node {
     /// A node that also knows the tree's own modules.
     fn rocky(bootstrap: &str) -> Option<Self> {
         let node = Self::new(bootstrap, &json!({"os": "Rocky", "os_family": "RedHat", "osmajorrelease": 8}))?;
-        let run = node.call(&["saltutil.sync_modules", &format!("saltenv={SALTENV}")]);
+        let run = node.call(&["saltutil.sync_all", &format!("saltenv={SALTENV}")]);
         assert!(run.success, "{}", run.said);
         Some(node)
     }
@@ -112,6 +113,9 @@ impl Node {
         // Nothing outside the scratch folder is looked at, mounted or unmounted.
         let mut metalk8s = json!({
             "mount_root": self.path("srv"),
+            "mount": "never",
+            "unit_directory": self.path("units"),
+            "lock_file": self.path("lock"),
             "registry": {"environment_file": self.path("sysconfig"), "follow": false},
             "repo": {"directory": self.path("yum.repos.d")},
             "containerd": {"certs_dir": self.path("certs.d")},
@@ -200,34 +204,163 @@ fn what_is_applied_is_there_and_stays_as_it_is() {
     assert!(second.results().iter().all(|state| *state == (true, false)), "{}", second.said);
 }
 
+/// An ISO with what `files` say, made by the real program, which `node` uses from now on.
+fn iso(node: &Node, name: &str, files: &[(&str, &str)]) -> PathBuf {
+    let tree = node.path(&format!("tree-{name}"));
+    for (path, text) in files {
+        let path = tree.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    archive::sums::write(&tree, &archive::sums::digest_file).unwrap();
+    let iso = node.path(&format!("{name}.iso"));
+    let mut create = sealift::command(node.scratch.path());
+    create.args(["iso", "create", "--volume-id", name, "--output"]).arg(&iso).arg(&tree);
+    peer::run(&mut create);
+    if !node.path("sealift").is_symlink() {
+        fs::remove_file(node.path("sealift")).unwrap();
+        symlink(sealift::binary(), node.path("sealift")).unwrap();
+    }
+    iso
+}
+
+/// A configuration that passes the program's own checks.
+fn bootstrap(archives: &[&Path]) -> String {
+    let listed: String = archives.iter().map(|path| format!("\n  - {}", path.display())).collect();
+    format!(
+        "apiVersion: metalk8s.scality.com/v1alpha3\nkind: BootstrapConfiguration\nnetworks:\n  \
+         controlPlane: {{cidr: 10.0.0.0/24}}\n  workloadPlane: {{cidr: 10.0.0.0/24}}\nca: {{minion: bootstrap}}\n\
+         archives:{}\n",
+        if listed.is_empty() { " []" } else { &listed }
+    )
+}
+
 #[test]
-fn archives_are_verified_and_then_mounted() {
-    let Some(node) = Node::rocky(BOOTSTRAP) else { return };
-    let shown = node.show("metalk8s.archives", &json!({}));
-    for (name, iso) in
-        [("metalk8s-2.11.0-dev", "/archives/one.iso"), ("metalk8s-2.10.0", "/archives/two.iso")]
-    {
-        let mount = format!("Mount archive {name}");
-        let place = node.path("srv").join(name);
-        assert_eq!(shown.argument(&mount, "mount", "name").as_str(), place.to_str());
-        assert_eq!(shown.argument(&mount, "mount", "device"), iso);
-        assert_eq!(shown.argument(&mount, "mount", "fstype"), "iso9660");
-        assert_eq!(
-            shown.argument(&mount, "mount", "opts"),
-            json!(["ro", "loop", "nodev", "nosuid", "nofail"])
-        );
-        assert_eq!(
-            shown.argument(&mount, "mount", "require"),
-            json!([{"cmd": format!("Verify archive {name}")}])
-        );
+fn archives_become_those_of_the_node_and_stay_so() {
+    let Some(node) = Node::rocky("") else { return };
+    let one = iso(&node, "one", &[("product.txt", "NAME=MetalK8s\nVERSION=2.11.0-dev\n")]);
+    let two = iso(&node, "two", &[("product.txt", "NAME=MetalK8s\nVERSION=2.10.0\n")]);
+    fs::write(node.path("bootstrap.yaml"), bootstrap(&[&one])).unwrap();
+    // What is listed is imported already, as long as it is not to be mounted.
+    let run = node.apply("metalk8s.archives", &json!({}));
+    assert!(run.success && run.results() == [(true, false)], "{}", run.said);
+
+    let configure = |more: &Value| {
+        let mut pillar: Value =
+            serde_json::from_str(node.pillar(&json!({})).trim_start_matches("pillar=")).unwrap();
+        pillar["archives"] = json!([&two]);
+        pillar.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        node.call(&["state.apply", "metalk8s.archives.configured", &format!("pillar={pillar}")])
+    };
+    for (more, listed) in [(json!({}), true), (json!({"remove": true}), false)] {
+        let run = configure(&more);
+        assert!(run.success && run.results() == [(true, true)], "{}", run.said);
+        let text = fs::read_to_string(node.path("bootstrap.yaml")).unwrap();
+        assert_eq!(text.contains(two.to_str().unwrap()), listed, "{text}");
+        let again = configure(&more);
+        assert!(again.success && again.results() == [(true, false)], "{}", again.said);
     }
 
-    // A damaged archive is not mounted. Only this one is listed, so that nothing is mounted where this runs.
-    let only_damaged = BOOTSTRAP.replace("  - /archives/two.iso\n", "");
-    fs::write(node.path("bootstrap.yaml"), only_damaged).unwrap();
-    let run = node.apply("metalk8s.archives", &json!({}));
-    assert!(!run.success && run.results() == [(false, true), (false, false)], "{}", run.said);
-    assert!(run.said.contains("damaged: images/x") && run.said.contains("requisite"), "{}", run.said);
+    // A damaged one is refused, with what is wrong.
+    let mut bytes = fs::read(&two).unwrap();
+    let at = bytes.windows(4).rposition(|window| window == b"NAME").unwrap();
+    bytes[at] = b'G';
+    fs::write(&two, bytes).unwrap();
+    let run = configure(&json!({}));
+    assert!(!run.success && run.results() == [(false, false)], "{}", run.said);
+
+    // The unit of an archive that nobody lists any more goes.
+    let unit = node.path("units/gone.mount");
+    fs::create_dir(node.path("units")).unwrap();
+    let at = node.path("srv/gone-1.0");
+    fs::write(unit, runtime::archives::unit_content(Path::new("/gone.iso"), &at, false)).unwrap();
+    let shown = node.show("metalk8s.archives.unmounted", &json!({}));
+    assert_eq!(shown.argument("Unmount archive gone-1.0", "sealift", "name"), "gone-1.0");
+}
+
+#[test]
+fn solutions_are_read_and_made_available() {
+    let Some(node) = Node::rocky(&bootstrap(&[])) else { return };
+    let manifest = "apiVersion: solutions.metalk8s.scality.com/v1alpha1\nkind: Solution\nmetadata:\n  annotations:\n    \
+                    solutions.metalk8s.scality.com/display-name: Example\n  name: example\nspec:\n  version: 1.0.0\n  \
+                    operator: {image: {name: operator, tag: 1.0.0}}\n  images: []\n";
+    let archive = iso(&node, "solution", &[("manifest.yaml", manifest)]);
+    let configuration = |archives: &str| {
+        let text = format!(
+            "apiVersion: solutions.metalk8s.scality.com/v1alpha1\nkind: SolutionsConfiguration\n\
+             archives: [{archives}]\nactive: {{example: latest}}\n"
+        );
+        fs::write(node.path("solutions.yaml"), text).unwrap();
+    };
+    configuration(archive.to_str().unwrap());
+    let run = node.call(&["pillar.raw", "metalk8s"]);
+    let solution = &run.local["solutions"]["available"]["example"][0];
+    for (key, value) in [
+        ("id", json!("example-1.0.0")),
+        ("display_name", json!("Example")),
+        ("active", json!(true)),
+        ("archive", json!(&archive)),
+        ("mountpoint", json!("/srv/scality/example-1.0.0")),
+    ] {
+        assert_eq!(solution[key], value, "{key}: {}", run.said);
+    }
+    assert_eq!(solution["manifest"]["spec"]["operator"]["image"]["name"], "operator");
+    let run = node.apply("metalk8s.solutions.available", &json!({}));
+    assert!(run.success && run.results().iter().all(|state| *state == (true, false)), "{}", run.said);
+
+    configuration("/none.iso");
+    let run = node.show("metalk8s.solutions.available", &json!({}));
+    assert!(!run.success && run.said.contains("/none.iso: cannot read manifest.yaml"), "{}", run.said);
+}
+
+#[test]
+fn solutions_are_rendered_for_every_case_of_the_formula_tests() {
+    let Some(node) = Node::rocky(&bootstrap(&[])) else { return };
+    let solution = |version: &str, active: bool| {
+        json!({
+            "archive": format!("/srv/scality/releases/example-solution-{version}.iso"), "name": "example-solution",
+            "version": version, "id": format!("example-solution-{version}"), "active": active,
+            "mountpoint": format!("/srv/scality/example-solution-{version}"),
+        })
+    };
+    let (first, second) = (solution("1.0.0", true), solution("1.2.0", false));
+    let nothing = "Solutions of this node";
+    let import = |solution: &Value| format!("Import Solution {}", solution["archive"]);
+    let cases = [
+        ("Empty config", json!({}), vec![nothing.to_owned()], ""),
+        (
+            "Initial state (errors)",
+            json!({"_errors": ["Cannot read config file"], "available": {}, "config": {"_errors": ["Cannot read config file"]}}),
+            vec!["Read the Solutions".to_owned()],
+            "\"Cannot read config file\"",
+        ),
+        (
+            "New archive in config",
+            json!({"available": {"example-solution": [first]}, "config": {"archives": [first["archive"], second["archive"]]}}),
+            vec![import(&first), import(&second), nothing.to_owned()],
+            "",
+        ),
+        (
+            "Active archive removed from config",
+            json!({"available": {"example-solution": [first]}, "config": {"archives": []}}),
+            vec!["Remove Solution example-solution-1.0.0".to_owned(), nothing.to_owned()],
+            "example-solution-1.0.0 is active",
+        ),
+        (
+            "Inactive archive removed from config",
+            json!({"available": {"example-solution": [first, second]}, "config": {"archives": [first["archive"]]}}),
+            vec![import(&first), "Remove Solution example-solution-1.2.0".to_owned(), nothing.to_owned()],
+            "deleted",
+        ),
+    ];
+    for (case, solutions, states, text) in cases {
+        let shown = node.show("metalk8s.solutions.available", &json!({"solutions": solutions}));
+        let found = shown.local.as_object().unwrap_or_else(|| panic!("{case}: {}", shown.said));
+        let mut states = states;
+        states.sort();
+        assert_eq!(found.keys().cloned().collect::<Vec<_>>(), states, "{case}");
+        assert!(shown.said.contains(text), "{case}: {}", shown.said);
+    }
 }
 
 #[test]

@@ -43,8 +43,12 @@ impl Archive {
 
     /// Runs the script from another folder, as by root.
     fn iso_manager(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        self.script("iso-manager.sh", arguments)
+    }
+
+    fn script(&self, name: &str, arguments: &[&str]) -> (Option<i32>, String) {
         let path = format!("{}:{}", self.path("path").display(), std::env::var("PATH").unwrap());
-        let mut command = Command::new(self.path("iso-manager.sh"));
+        let mut command = Command::new(self.path(name));
         command.args(arguments).current_dir("/").env("PATH", path).env_remove("SEALIFT");
         let Output { status, stdout, stderr } = command.output().unwrap();
         (status.code(), [stdout, stderr].map(|text| String::from_utf8(text).unwrap()).concat())
@@ -85,4 +89,23 @@ fn iso_manager_says_what_was_wrong_with_the_command() {
     let (code, said) = archive.iso_manager(&["-a", "a.iso"]);
     assert!(code == Some(3) && said.contains("must be run by root"), "{said}");
     assert_eq!(archive.calls(), "");
+}
+
+#[test]
+fn solutions_imports_and_unimports() {
+    for (arguments, code, calls, text) in [
+        (&["import", "-a", "/a b.iso", "-n"][..], 2, "archive|import|--dry-run|--|/a b.iso|", ""),
+        (&["unimport", "-a", "/a.iso"], 2, "archive|delete|--|/a.iso|", ""),
+        (&["list"], 2, "archive|get|", ""),
+        (&["--help"], 0, "", "Usage: solutions.sh import"),
+        (&["import"], 3, "", "no archive given"),
+        (&["import", "-a"], 3, "", "-a needs the path"),
+        (&["activate", "--name", "x"], 3, "", "works on a running cluster"),
+        (&["nonsense"], 3, "", "expected import, unimport or list"),
+    ] {
+        let archive = Archive::new();
+        let (found, said) = archive.script("solutions.sh", arguments);
+        assert_eq!((found, archive.calls().as_str()), (Some(code), calls), "{arguments:?}: {said}");
+        assert!(said.contains(text), "{arguments:?}: {said}");
+    }
 }
