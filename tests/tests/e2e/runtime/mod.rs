@@ -1,9 +1,11 @@
 //! The embedded server before skopeo, containerd, curl and dnf, from a folder and from an ISO.
 
 mod archives;
+mod clients;
 mod copies;
 mod curl;
 mod dnf;
+mod nginx;
 mod nodes;
 mod service;
 mod side_by_side;
