@@ -375,7 +375,7 @@ impl Error {
     }
 
     /// Whether no endpoint knows what was asked for, or the question.
-    fn is_unknown(&self) -> bool {
+    pub(super) fn is_unknown(&self) -> bool {
         self.failures
             .iter()
             .all(|failure| matches!(failure.fault, Fault::Status { status: 400 | 404 | 405 | 501, .. }))

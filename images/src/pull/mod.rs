@@ -20,7 +20,7 @@ pub use self::error::{Error, Failure};
 use self::fetch::Fetcher;
 use crate::client::{Event, drain, runtime};
 pub use crate::client::{Fault, Options, Progress};
-use crate::manifest::{Kind, Platform};
+use crate::manifest::{Descriptor, Kind, Platform};
 use crate::{Digest, Reference, Store};
 
 /// An image to pull.
@@ -89,27 +89,74 @@ pub fn pull(
     let pulled = runtime.block_on(async {
         let images = plan_all(requests, &fetcher, progress, &mut inbox).await?;
         let missing = plan::missing(&images, store)?;
-        let bytes = missing.iter().map(|blob| blob.size).sum();
-        progress.planned(missing.len(), bytes);
-        let free = store.free_space().map_err(|error| here(error.into()))?;
-        if bytes > free {
-            return Err(here(Fault::NoSpace { needed: bytes, free }));
-        }
-        let limit = Arc::new(Semaphore::new(options.concurrency.max(1)));
-        let mut tasks = JoinSet::new();
-        for blob in missing {
-            let (fetcher, limit) = (fetcher.clone(), limit.clone());
-            tasks.spawn(async move {
-                let _permit = limit.acquire().await;
-                fetcher.blob(&blob).await
-            });
-        }
-        drain(tasks, progress, &mut inbox, here).await?;
+        fetch_all(missing, &fetcher, store, progress, &mut inbox).await?;
         Ok(images.iter().map(plan::Image::pulled).collect())
     });
     // A task that was broken off may still be inside a system call; it is not waited for.
     runtime.shutdown_background();
     pulled
+}
+
+/// Brings blobs into the store that a manifest of `reference` names: for those who want some of them, or of what is no
+/// image.
+///
+/// # Errors
+///
+/// The first blob that could not be fetched, as with [`pull`].
+pub fn blobs(
+    reference: &Reference,
+    blobs: &[Descriptor],
+    store: &Store,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
+    let name = reference.to_string();
+    let here = |fault| Error::here(&name, fault);
+    let request = Request {
+        name: reference.repository().into(),
+        tag: reference.tag().unwrap_or_default().into(),
+        reference: reference.clone(),
+        platforms: Vec::new(),
+        expected: None,
+    };
+    let missing = plan::missing_of(blobs.iter().map(|blob| (blob, &request)), store)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let runtime = runtime().map_err(here)?;
+    let (events, mut inbox) = mpsc::unbounded_channel();
+    let fetcher = Arc::new(Fetcher::new(options, store.clone(), events));
+    let fetched = runtime.block_on(fetch_all(missing, &fetcher, store, progress, &mut inbox));
+    // A task that was broken off may still be inside a system call; it is not waited for.
+    runtime.shutdown_background();
+    fetched
+}
+
+/// Fetches blobs, as many at a time as the options allow.
+async fn fetch_all(
+    missing: Vec<plan::Blob>,
+    fetcher: &Arc<Fetcher>,
+    store: &Store,
+    progress: &dyn Progress,
+    inbox: &mut mpsc::UnboundedReceiver<Event>,
+) -> Result<(), Error> {
+    let here = |fault| Error::here("the images", fault);
+    let bytes = missing.iter().map(|blob| blob.size).sum();
+    progress.planned(missing.len(), bytes);
+    let free = store.free_space().map_err(|error| here(error.into()))?;
+    if bytes > free {
+        return Err(here(Fault::NoSpace { needed: bytes, free }));
+    }
+    let limit = Arc::new(Semaphore::new(fetcher.options.concurrency.max(1)));
+    let mut tasks = JoinSet::new();
+    for blob in missing {
+        let (fetcher, limit) = (fetcher.clone(), limit.clone());
+        tasks.spawn(async move {
+            let _permit = limit.acquire().await;
+            fetcher.blob(&blob).await
+        });
+    }
+    drain(tasks, progress, inbox, here).await.map(drop)
 }
 
 /// The digest that a reference names now, from the registry, checked against the bytes of the manifest.
@@ -119,19 +166,33 @@ pub fn pull(
 ///
 /// The registry cannot be reached, does not know the tag, or lies.
 pub fn resolve(reference: &Reference, options: &Options) -> Result<Digest, Error> {
-    let here = |fault| Error::here(&reference.to_string(), fault);
-    if let Some(digest) = reference.digest() {
-        return Ok(*digest);
+    match reference.digest() {
+        Some(digest) => Ok(*digest),
+        None => tagged(reference, options).map(|bytes| Digest::of(&bytes)),
     }
-    let runtime = runtime().map_err(here)?;
+}
+
+/// The manifest that the tag of `reference` names now; `None` where the registry knows of no such tag.
+///
+/// # Errors
+///
+/// The registry cannot be reached, or what it gives is no manifest.
+pub fn manifest(reference: &Reference, options: &Options) -> Result<Option<Vec<u8>>, Error> {
+    match tagged(reference, options) {
+        Err(error) if error.is_unknown() => Ok(None),
+        answer => answer.map(Some),
+    }
+}
+
+fn tagged(reference: &Reference, options: &Options) -> Result<Vec<u8>, Error> {
+    let name = reference.to_string();
+    let runtime = runtime().map_err(|fault| Error::here(&name, fault))?;
     let (events, _inbox) = mpsc::unbounded_channel();
     let fetcher = Fetcher::resolver(options, events);
-    let resolved = runtime.block_on(async {
-        let tag = reference.tag().unwrap_or("latest");
-        fetcher.manifest_by_tag(&reference.to_string(), reference, tag).await
-    });
+    let tag = reference.tag().unwrap_or("latest");
+    let bytes = runtime.block_on(fetcher.manifest_by_tag(&name, reference, tag));
     runtime.shutdown_background();
-    resolved.map(|bytes| Digest::of(&bytes))
+    bytes
 }
 
 async fn plan_all(

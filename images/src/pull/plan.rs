@@ -164,29 +164,38 @@ impl Parts {
 /// The distinct blobs of all images that the store lacks, the largest first: a large one started last would be
 /// waited for alone.
 pub(super) fn missing(images: &[Image], store: &Store) -> Result<Vec<Blob>, Error> {
+    missing_of(
+        images.iter().flat_map(|image| image.parts.blobs.iter().map(|blob| (blob, &image.request))),
+        store,
+    )
+}
+
+/// The distinct of these blobs that the store lacks.
+pub(super) fn missing_of<'a>(
+    blobs: impl Iterator<Item = (&'a Descriptor, &'a Request)>,
+    store: &Store,
+) -> Result<Vec<Blob>, Error> {
     let mut sizes: HashMap<Digest, u64> = HashMap::new();
     let mut missing = Vec::new();
-    for image in images {
-        for Descriptor { digest, size, media_type, urls, .. } in &image.parts.blobs {
-            let here = |fault| Error::new(&image.request.label(), &format!("blob {digest}"), "", fault);
-            match sizes.get(digest) {
-                Some(known) if known == size => continue,
-                Some(known) => return Err(here(Fault::SizeMismatch { expected: *known, found: *size })),
-                None => sizes.insert(*digest, *size),
-            };
-            if store.has(digest, *size).map_err(|error: error::Error| here(error.into()))? {
-                continue;
-            }
-            missing.push(Blob {
-                digest: *digest,
-                size: *size,
-                media_type: media_type.clone(),
-                foreign: !urls.is_empty()
-                    || media_type.contains("foreign")
-                    || media_type.contains("nondistributable"),
-                request: image.request.clone(),
-            });
+    for (Descriptor { digest, size, media_type, urls, .. }, request) in blobs {
+        let here = |fault| Error::new(&request.label(), &format!("blob {digest}"), "", fault);
+        match sizes.get(digest) {
+            Some(known) if known == size => continue,
+            Some(known) => return Err(here(Fault::SizeMismatch { expected: *known, found: *size })),
+            None => sizes.insert(*digest, *size),
+        };
+        if store.has(digest, *size).map_err(|error: error::Error| here(error.into()))? {
+            continue;
         }
+        missing.push(Blob {
+            digest: *digest,
+            size: *size,
+            media_type: media_type.clone(),
+            foreign: !urls.is_empty()
+                || media_type.contains("foreign")
+                || media_type.contains("nondistributable"),
+            request: request.clone(),
+        });
     }
     missing.sort_by_key(|blob| (std::cmp::Reverse(blob.size), blob.digest));
     Ok(missing)
