@@ -1,8 +1,10 @@
 //! The words of the command line.
 
+use std::ffi::OsString;
+
 use clap::{Parser, Subcommand};
 
-use crate::commands::{archive, clients, image, iso, lock, package, registry, run, tasks};
+use crate::commands::{archive, cache, clients, image, iso, lock, package, registry, run, tasks};
 
 /// Pack container images, OS packages and deployment states into one verifiable ISO, and serve it from that file.
 #[derive(Debug, Parser)]
@@ -31,6 +33,9 @@ pub(crate) enum Command {
     /// Run the linters of what the project is written in
     #[command(after_help = "Examples:\n  sealift lint\n  sealift lint shell yaml\n  sealift lint --continue")]
     Lint(run::Lint),
+    /// Run tasks, and again whenever a file that they read changes
+    #[command(after_help = "Example:\n  sealift watch salt_tree")]
+    Watch(run::Run),
     /// List the project's tasks
     List(tasks::List),
     /// Show what a task needs, makes, and whether it would run
@@ -55,11 +60,25 @@ pub(crate) enum Command {
     /// Print the JSON Schema of sealift.yaml
     Schema(tasks::Schema),
     /// Print the completion script of a shell
-    #[command(after_help = "Example:\n  sealift completion bash > /etc/bash_completion.d/sealift")]
+    #[command(after_help = "Examples:\n  sealift completion bash > /etc/bash_completion.d/sealift\n  \
+                            sealift completion zsh > /usr/local/share/zsh/site-functions/_sealift\n  \
+                            sealift completion fish > ~/.config/fish/completions/sealift.fish")]
     Completion {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// What the completion scripts ask
+    #[command(hide = true)]
+    Complete {
+        /// Which word is being typed, from 0
+        index: usize,
+        /// The command line
+        #[arg(last = true)]
+        words: Vec<OsString>,
+    },
+    /// The kept results of tasks: how much there is, and removing them
+    #[command(subcommand)]
+    Cache(cache::Command),
     /// ISO 9660 images: create, check, look inside
     #[command(subcommand)]
     Iso(iso::Command),

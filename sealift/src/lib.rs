@@ -8,6 +8,7 @@
 
 mod args;
 mod commands;
+mod completion;
 mod failure;
 mod output;
 mod progress;

@@ -1,10 +1,11 @@
 //! A project, opened: its model and the graph of its tasks.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use buildchain::graph::{Graph, RunError, SelectError, Selection, StateError};
+use buildchain::graph::{Graph, RunError, SelectError, Selection, State, StateError};
 use buildchain::project::{Error as ProjectError, Flags, Project, Settings};
 use clap::Args;
 
@@ -12,7 +13,7 @@ use crate::failure::{Failure, Report};
 use crate::output;
 
 /// What every command on a project takes.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Selector {
     /// The project's folder [default: the nearest with a sealift.yaml]
     #[arg(long, value_name = "DIR")]
@@ -26,24 +27,63 @@ pub(crate) struct Selector {
 }
 
 impl Selector {
+    fn start(&self) -> std::io::Result<PathBuf> {
+        self.project.as_ref().map_or_else(std::env::current_dir, std::path::absolute)
+    }
+
     /// Reads the project, with all its profiles if `all_profiles`.
     pub(crate) fn load(&self, all_profiles: bool) -> Result<Project, Failure> {
-        let start = match &self.project {
-            Some(folder) => std::path::absolute(folder)?,
-            None => std::env::current_dir()?,
-        };
-        let root = Project::find(&start).map_err(wrong_project)?;
-        let environment: BTreeMap<String, String> = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        let flags =
-            Flags { profile: self.profile.clone(), all_profiles, build_root: self.build_root.clone() };
-        let settings = Settings::gather(&root, &environment, &flags).map_err(wrong_project)?;
+        let root = Project::find(&self.start()?).map_err(wrong_project)?;
+        let settings = self.gather(&root, all_profiles)?;
         for (name, reason) in &settings.unused {
             output::note(&format!("{name} in .env has no effect: {reason}"));
         }
         Project::load(&root, settings).map_err(wrong_project)
     }
+
+    /// The settings of the project, or of whoever is in no project.
+    pub(crate) fn settings(&self) -> Result<Settings, Failure> {
+        let start = self.start()?;
+        self.gather(&Project::find(&start).unwrap_or(start), false)
+    }
+
+    fn gather(&self, root: &Path, all_profiles: bool) -> Result<Settings, Failure> {
+        let environment: BTreeMap<String, String> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let flags =
+            Flags { profile: self.profile.clone(), all_profiles, build_root: self.build_root.clone() };
+        Settings::gather(root, &environment, &flags).map_err(wrong_project)
+    }
+}
+
+/// What every command takes that works with what is remembered: one at a time may.
+#[derive(Debug, Args)]
+pub(crate) struct Turn {
+    /// Fail where another command is working on the project, rather than wait for it
+    #[arg(long)]
+    no_wait: bool,
+}
+
+impl Turn {
+    /// Opens the state of the build, when it is our turn or, while waiting for it, `cancel` turns true.
+    pub(crate) fn take(&self, workshop: &Workshop, cancel: &AtomicBool) -> Result<State, Failure> {
+        let (path, me) = (workshop.state_path(), command_line());
+        let opened = if self.no_wait {
+            State::open(&path, &me)
+        } else {
+            State::open_waiting(&path, &me, cancel, &mut |holder| {
+                output::note(&format!("waiting for {holder}"))
+            })
+        };
+        opened.map_err(held)
+    }
+}
+
+/// What we were called for, as whoever waits for us is told.
+fn command_line() -> String {
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    std::iter::once("sealift".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 /// A project and the graph of its tasks.
@@ -58,9 +98,9 @@ impl Workshop {
         let builder = std::env::current_exe()?;
         let tasks = buildchain::tasks::tasks(&project, &builder).map_err(Failure::usage_by)?;
         let build_root = project.settings.build_root.clone();
-        let graph = Graph::new(project.root.clone(), build_root, tasks, Vec::new()).map_err(|errors| {
-            Failure::usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-        })?;
+        let graph = Graph::new(project.root.clone(), build_root, tasks, buildchain::tasks::pools()).map_err(
+            |errors| Failure::usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+        )?;
         Ok(Self { project, graph })
     }
 
@@ -95,7 +135,7 @@ pub(crate) fn held(error: StateError) -> Failure {
     let held = matches!(&error, StateError::Held { .. });
     let failure = Failure::from(error);
     if held {
-        failure.remedy("wait until it is done, or build somewhere else with --build-root")
+        failure.remedy("wait for it (without --no-wait), or build somewhere else with --build-root")
     } else {
         failure
     }

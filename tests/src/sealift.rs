@@ -39,6 +39,8 @@ pub fn binary() -> &'static Path {
 pub fn command(folder: &Path) -> Command {
     let mut command = Command::new(binary());
     command.current_dir(folder).stdin(Stdio::null());
+    // What a test sees made is made, not put back from an earlier test.
+    command.env("SEALIFT_CACHE_SIZE", "0");
     for setting in [
         "PROJECT_NAME",
         "BUILD_ROOT",
@@ -46,6 +48,8 @@ pub fn command(folder: &Path) -> Command {
         "SEALIFT_PROFILE",
         "REGISTRY_MIRRORS",
         "REGISTRY_AUTH_FILE",
+        "SEALIFT_REMOTE_CACHE",
+        "SEALIFT_REMOTE_CACHE_MODE",
         "CARGO_TARGET_DIR",
     ] {
         command.env_remove(setting);

@@ -71,7 +71,7 @@ fn measure(
     let graph = Graph::new(root.to_owned(), "_build".into(), tasks, vec![])
         .map_err(|errors| format!("{errors:?}"))?;
     let linked = start.elapsed();
-    let mut state = State::open(&root.join("_build/.state"))?;
+    let mut state = State::open(&root.join("_build/.state"), "test")?;
     let opened = start.elapsed();
     let options = RunOptions { jobs, ..RunOptions::default() };
     let outcome = run(&graph, &graph.select_all(), &options, &mut state, &mut ())?;

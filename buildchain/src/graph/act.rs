@@ -2,7 +2,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,7 +21,7 @@ use super::report::{TaskReport, Verdict};
 use super::schedule::Status;
 use super::survey::{self, Listing};
 use super::sweep;
-use super::task::{ActionError, Output, Task};
+use super::task::{ActionError, Output, Task, chain};
 use super::work::{Shared, ToRecord, Told};
 
 impl Shared<'_> {
@@ -114,11 +113,12 @@ impl Shared<'_> {
     }
 
     /// The cache, if the results of this task may be in it.
-    fn cache_of(&self, task: &Task) -> Option<&Cache> {
+    fn cache_of(&self, task: &Task) -> Option<Cache> {
         let within = |output: &Output| paths::is_within(output.path(), &self.graph.build_root);
         let fit =
             !task.always && !task.resumes && !task.outputs.is_empty() && task.outputs.iter().all(within);
-        self.options.cache.as_ref().filter(|_| fit)
+        let cache = self.options.cache.as_ref().filter(|_| fit)?;
+        Some(if task.cheap { cache.without_remote() } else { cache.clone() })
     }
 
     /// Puts back what the task made under this key before, if the cache has it. The frames to remember it by.
@@ -131,7 +131,7 @@ impl Shared<'_> {
         let (expected, listings) = match restored {
             Ok(restored) => restored?,
             Err(error) => {
-                report.err.push_str(&format!("the cache is of no use: {error}\n"));
+                report.err.push_str(&format!("its results cannot come from the cache: {}\n", chain(&error)));
                 return None;
             }
         };
@@ -153,9 +153,8 @@ impl Shared<'_> {
     /// Keeps what a task made. That it cannot be kept is said and no failure.
     fn cache(&self, node: &Node, key: Digest, outputs: &[u8], listings: &[Listing], report: &mut TaskReport) {
         let Some(cache) = self.cache_of(&node.task) else { return };
-        match cache.store(&self.graph.root, key, outputs, listings, self.evidence.files) {
-            Ok(()) => self.cached.store(true, Ordering::Relaxed),
-            Err(error) => report.err.push_str(&format!("its results cannot be cached: {error}\n")),
+        if let Err(error) = cache.store(&self.graph.root, key, outputs, listings, self.evidence.files) {
+            report.err.push_str(&format!("its results cannot be cached: {}\n", chain(&error)));
         }
     }
 

@@ -58,6 +58,7 @@ pub enum CleanError {
 }
 
 /// What cleaning the selected tasks (the members, of groups) would remove: exactly what [`clean`] then does.
+/// `stale` are files that no task makes and that go with them.
 ///
 /// Outputs outside the build root are left alone. Folders that become empty thereby go too, the build root
 /// included.
@@ -65,7 +66,11 @@ pub enum CleanError {
 /// # Errors
 ///
 /// If a folder cannot be listed.
-pub fn plan_clean(graph: &Graph, selection: &Selection) -> Result<Vec<Cleaned>, CleanError> {
+pub fn plan_clean(
+    graph: &Graph,
+    selection: &Selection,
+    stale: &[PathBuf],
+) -> Result<Vec<Cleaned>, CleanError> {
     let mut cleaned = Vec::new();
     let mut gone: BTreeSet<PathBuf> = BTreeSet::new();
     let members = graph.members(selection);
@@ -79,6 +84,13 @@ pub fn plan_clean(graph: &Graph, selection: &Selection) -> Result<Vec<Cleaned>, 
                 let is_folder = matches!(output, Output::Folder(_));
                 cleaned.push(Cleaned { task: Some(task.name.clone()), path: path.clone(), is_folder });
             }
+        }
+    }
+    let stale = stale.iter().map(|path| (paths::normal(&graph.root, path), false));
+    // What a killed run left there is of no use to anybody.
+    for (path, is_folder) in stale.chain([(sweep::aside(graph), true)]) {
+        if graph.root.join(&path).symlink_metadata().is_ok() && gone.insert(path.clone()) {
+            cleaned.push(Cleaned { task: None, path, is_folder });
         }
     }
     let made = cleaned.len();
@@ -120,10 +132,11 @@ fn would_be_empty(graph: &Graph, folder: &Path, gone: &BTreeSet<PathBuf>) -> Res
 pub fn clean(
     graph: &Graph,
     selection: &Selection,
+    stale: &[PathBuf],
     state: &mut State,
     tell: &mut dyn FnMut(&Cleaned),
 ) -> Result<(), CleanError> {
-    let cleaned = plan_clean(graph, selection)?;
+    let cleaned = plan_clean(graph, selection, stale)?;
     forget(graph, selection, state)?;
     for item in &cleaned {
         tell(item);

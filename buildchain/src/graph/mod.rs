@@ -22,7 +22,7 @@
 //!     let graph = Graph::new(root.path().into(), "_build".into(), tasks(), vec![]).map_err(|errors| format!("{errors:?}"))?;
 //!     let mut printed = Vec::new();
 //!     let mut console = ConsoleReporter::new(&mut printed, Default::default());
-//!     let mut state = State::open(&root.path().join("_build/.state"))?;
+//!     let mut state = State::open(&root.path().join("_build/.state"), "test")?;
 //!     let outcome = run(&graph, &graph.select(&["product"])?, &RunOptions::default(), &mut state, &mut console)?;
 //!     drop(console);
 //!     assert_eq!((outcome.exit(), String::from_utf8(printed)?.as_str()), (0, expected));
@@ -90,7 +90,7 @@ use std::panic::resume_unwind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-pub use cache::{Cache, CacheError, Swept};
+pub use cache::{Cache, CacheError, Remote, RemoteError, Swept, Usage};
 pub use check::GraphError;
 pub use clean::{CleanError, Cleaned, Reset, clean, forget, ignore, plan_clean, reset_dep};
 pub use console::{ConsoleOptions, ConsoleReporter};

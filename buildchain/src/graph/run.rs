@@ -169,7 +169,6 @@ fn run_cone(
         ignored: &state.ignored,
         schedule: Mutex::new(schedule),
         dirty: Mutex::default(),
-        cached: AtomicBool::new(false),
         wake: Condvar::new(),
     };
     let mut outcome = Outcome::default();
@@ -190,7 +189,6 @@ fn run_cone(
     outcome.left = lock(&shared.schedule).open();
     outcome.cancelled =
         options.cancel.load(Ordering::Relaxed) && outcome.left + outcome.count(Verdict::Cancelled) > 0;
-    let cached = shared.cached.load(Ordering::Relaxed);
     drop(shared);
     sweep::clear_aside(graph)?;
     files.settle();
@@ -204,8 +202,8 @@ fn run_cone(
     }
     recorded.frames.into_iter().for_each(|frames| state.apply_frames(frames));
     state.compact()?;
-    if let (Some(cache), true) = (&options.cache, cached) {
-        cache.sweep_to_limit()?;
+    if let Some(cache) = &options.cache {
+        cache.keep_to_limit()?;
     }
     recorded.error.map_or(Ok(outcome), |error| Err(error.into()))
 }

@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 
 use super::model::{Graph, TaskId};
 use super::report::{TaskReport, Verdict};
+use super::task::Task;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Status {
@@ -52,7 +53,23 @@ pub(super) struct Schedule<'a> {
 
 struct Queue {
     tasks: VecDeque<TaskId>,
-    slots: usize,
+    /// All slots there are.
+    all: usize,
+    /// Those that nobody holds.
+    free: usize,
+}
+
+impl Queue {
+    fn slots_for(&self, task: &Task) -> usize {
+        task.weight.clamp(1, self.all)
+    }
+
+    /// The task whose turn it is, if there is room for it: a heavy one is not overtaken for ever by light ones.
+    fn next(&mut self, graph: &Graph) -> Option<TaskId> {
+        let first = self.tasks.front()?;
+        let fits = self.slots_for(graph.task(*first)) <= self.free;
+        if fits { self.tasks.pop_front() } else { None }
+    }
 }
 
 /// So many tasks at most are checked in one go: enough to make taking a lock cheap, few enough to keep all
@@ -68,7 +85,7 @@ impl<'a> Schedule<'a> {
             status: vec![Status::Unwanted; graph.nodes.len()],
             missing: vec![0; graph.nodes.len()],
             ready: VecDeque::new(),
-            queues: slots.map(|slots| Queue { tasks: VecDeque::new(), slots }).collect(),
+            queues: slots.map(|all| Queue { tasks: VecDeque::new(), all, free: all }).collect(),
             open: cone.len(),
             workers: workers.max(1),
             stopping: false,
@@ -124,11 +141,12 @@ impl<'a> Schedule<'a> {
         while let Some((id, to)) = moves.pop() {
             let from = self.status(id);
             self.put(id, to);
-            let pool = self.graph.node(id).pool.unwrap_or(self.graph.pools.len());
+            let node = self.graph.node(id);
+            let pool = node.pool.unwrap_or(self.graph.pools.len());
             if from == Status::Running
                 && let Some(queue) = self.queues.get_mut(pool)
             {
-                queue.slots = queue.slots.saturating_add(1);
+                queue.free += queue.slots_for(&node.task);
             }
             match to {
                 Status::Ready => self.ready.push_back(id),
@@ -139,7 +157,7 @@ impl<'a> Schedule<'a> {
                 }
                 Status::Running => {
                     if let Some(queue) = self.queues.get_mut(pool) {
-                        queue.slots = queue.slots.saturating_sub(1);
+                        queue.free = queue.free.saturating_sub(queue.slots_for(&node.task));
                     }
                 }
                 Status::Done(verdict) => {
@@ -148,7 +166,7 @@ impl<'a> Schedule<'a> {
                         // The run ends here: what needs this task is left, not blocked.
                         continue;
                     }
-                    for &next in &self.graph.node(id).feeds {
+                    for &next in &node.feeds {
                         if self.status(next) != Status::Waiting {
                             continue;
                         }
@@ -210,8 +228,8 @@ impl<'a> Schedule<'a> {
         if self.stopping {
             return None;
         }
-        let queued =
-            self.queues.iter_mut().filter(|queue| queue.slots > 0).find_map(|queue| queue.tasks.pop_front());
+        let graph = self.graph;
+        let queued = self.queues.iter_mut().find_map(|queue| queue.next(graph));
         if let Some(id) = queued {
             self.set(id, Status::Running);
             return Some(Job::Run(id));

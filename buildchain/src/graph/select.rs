@@ -106,6 +106,12 @@ impl Graph {
         cone
     }
 
+    /// `selection` with all that it needs, directly or not.
+    #[must_use]
+    pub fn with_needs(&self, selection: &Selection) -> Selection {
+        Selection { tasks: self.cone(selection) }
+    }
+
     /// `selection` with the members of its groups, and of the groups among them, in place of the groups.
     #[must_use]
     pub fn members(&self, selection: &Selection) -> Selection {

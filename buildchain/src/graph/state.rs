@@ -34,7 +34,7 @@ pub enum StateError {
     Held {
         /// The file.
         path: PathBuf,
-        /// Who holds it: process id and host.
+        /// Who holds it: process id, what it does, host.
         holder: String,
     },
 }
@@ -67,21 +67,25 @@ pub(super) struct Journal {
     lock: File,
 }
 
+/// So many characters of what a run does are told to those who wait for it.
+const LONGEST_USER: usize = 200;
+
 /// A journal smaller than this is not worth rewriting.
 const SMALL: u64 = 1 << 20;
 
 impl State {
-    /// Opens the state at `path` for a run, creating it and its folder where needed, and locks it.
+    /// Opens the state at `path` for a run, creating it and its folder where needed, and locks it. `user` says
+    /// what for (`sealift run iso`): whoever finds it locked is told.
     ///
     /// # Errors
     ///
     /// [`StateError::Held`] if another run holds it; [`StateError::Io`] if it cannot be read or written.
-    pub fn open(path: &Path) -> Result<Self, StateError> {
+    pub fn open(path: &Path, user: &str) -> Result<Self, StateError> {
         let failed = |operation, source| StateError::Io { operation, path: path.to_owned(), source };
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(|error| failed("create the folder of", error))?;
         }
-        let lock = take_lock(path)?;
+        let lock = take_lock(path, user)?;
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -112,12 +116,13 @@ impl State {
     /// As [`State::open`]; [`StateError::Held`] only if the wait was cancelled.
     pub fn open_waiting(
         path: &Path,
+        user: &str,
         cancel: &AtomicBool,
         tell: &mut dyn FnMut(&str),
     ) -> Result<Self, StateError> {
         let mut told = false;
         loop {
-            match Self::open(path) {
+            match Self::open(path, user) {
                 Err(StateError::Held { holder, .. }) if !cancel.load(Ordering::Relaxed) => {
                     if !std::mem::replace(&mut told, true) {
                         tell(&holder);
@@ -321,7 +326,7 @@ impl Journal {
 
 /// Takes the lock beside the state and writes our name into it. The kernel lets go of it when we end, however
 /// we end.
-fn take_lock(path: &Path) -> Result<File, StateError> {
+fn take_lock(path: &Path, user: &str) -> Result<File, StateError> {
     let lock_path = lock_path(path);
     let failed = |source| StateError::Io { operation: "lock", path: lock_path.clone(), source };
     let mut lock = OpenOptions::new()
@@ -333,16 +338,18 @@ fn take_lock(path: &Path) -> Result<File, StateError> {
         .map_err(failed)?;
     match lock.try_lock() {
         // Whoever held it before has erased the state: this is not the lock any more that others will see.
-        Ok(()) if !is_at(&lock, &lock_path) => take_lock(path),
+        Ok(()) if !is_at(&lock, &lock_path) => take_lock(path, user),
         Ok(()) => {
             let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-            let holder = format!("process {} on {}\n", std::process::id(), host.trim());
+            // One line, whatever the arguments hold.
+            let user: String = user.chars().filter(|c| !c.is_control()).take(LONGEST_USER).collect();
+            let holder = format!("process {} ({user}) on {}\n", std::process::id(), host.trim());
             lock.set_len(0).and_then(|()| lock.write_all(holder.as_bytes())).map_err(failed)?;
             Ok(lock)
         }
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
-            let _ = (&mut lock).take(1024).read_to_string(&mut holder);
+            let _ = (&mut lock).take(4096).read_to_string(&mut holder);
             let holder = if holder.trim().is_empty() { "another run" } else { holder.trim() };
             Err(StateError::Held { path: path.to_owned(), holder: holder.to_owned() })
         }
@@ -372,7 +379,7 @@ mod tests {
     fn what_cannot_be_written_is_not_remembered() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
-        let mut state = State::open(&path).unwrap();
+        let mut state = State::open(&path, "test").unwrap();
         state.write(&[Entry::Ignore { name: "a" }]).unwrap();
         let whole = fs::read(&path).unwrap();
         if let Some(journal) = &mut state.journal {

@@ -35,10 +35,15 @@ pub(super) struct Aside {
 /// Where outputs stand aside: beside all other results, so on the same file system, and part of none.
 const ASIDE: &str = ".aside";
 
+/// The folder where outputs stand aside, relative to the root.
+pub(super) fn aside(graph: &Graph) -> PathBuf {
+    graph.build_root.join(ASIDE)
+}
+
 /// Moves the outputs of a task out of the way, unless it continues what is in them.
 pub(super) fn set_aside(graph: &Graph, id: TaskId) -> Result<Aside, SweepError> {
     let task = graph.task(id);
-    let folder = graph.root.join(&graph.build_root).join(ASIDE).join(id.index().to_string());
+    let folder = graph.root.join(aside(graph)).join(id.index().to_string());
     let mut aside = Aside { folder, moved: Vec::new() };
     for (index, path) in removable(graph, task).enumerate() {
         let from = graph.root.join(path);
@@ -78,7 +83,7 @@ impl Aside {
 
 /// Removes what a killed run had moved out of the way.
 pub(super) fn clear_aside(graph: &Graph) -> Result<(), SweepError> {
-    let path = graph.build_root.join(ASIDE);
+    let path = aside(graph);
     remove(&graph.root.join(&path)).map_err(failed("remove", &path))
 }
 

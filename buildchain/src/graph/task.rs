@@ -32,14 +32,19 @@ pub struct Task {
     /// The work, called when the parents of the outputs are made, output folders are there and empty, and
     /// output files below the build root are gone; `None` for a group.
     pub action: Option<Action>,
-    /// The pool whose slots bound how many of its tasks run at once.
+    /// The pool whose slots bound what of its tasks runs at once.
     pub pool: Option<String>,
+    /// How many slots of its pool it takes, such as megabytes of memory; 0 is taken as 1, more than the pool has as
+    /// all of them.
+    pub weight: usize,
     /// Never up to date: runs each time it is asked for. Its dependents still run only if its outputs
     /// changed.
     pub always: bool,
     /// The action continues what is in its outputs: they are not moved out of its way before it runs, and stay
     /// as they are when it breaks. Such a task is not cached.
     pub resumes: bool,
+    /// Making it costs no more than a question to another machine: no remote cache is asked.
+    pub cheap: bool,
     /// How often, and after which pause, the action is tried again when it broke off with an error.
     pub retry: Retry,
     /// How long one attempt may take; then its children are killed and [`Context::cancelled`] turns true.
@@ -201,12 +206,12 @@ impl Output {
     }
 }
 
-/// A bound on how many tasks of a kind run at once.
+/// A bound on what of a kind of tasks runs at once: how many, or how heavy they are together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pool {
     /// The name tasks give in [`Task::pool`].
     pub name: String,
-    /// How many of them may run at once; 0 is taken as 1.
+    /// The weights of those that run at once are at most this together; 0 is taken as 1.
     pub slots: usize,
 }
 

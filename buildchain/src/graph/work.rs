@@ -1,7 +1,7 @@
 //! The threads of a run: workers that check and act, one that records, one that tells.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
@@ -29,8 +29,6 @@ pub(super) struct Shared<'a> {
     pub(super) schedule: Mutex<Schedule<'a>>,
     /// What was found of the tasks that are queued.
     pub(super) dirty: Mutex<HashMap<TaskId, Dirty>>,
-    /// Something was put into the cache.
-    pub(super) cached: AtomicBool,
     /// Something has changed in the schedule, or the run is to stop.
     pub(super) wake: Condvar,
 }

@@ -6,11 +6,16 @@ use std::path::{Path, PathBuf};
 use super::error::Error;
 
 /// Variables of the original buildchain that mean nothing here, with the reason.
-const UNUSED: [(&str, &str); 8] = [
+const UNUSED: [(&str, &str); 13] = [
     ("HARDLINK_BIN", "blobs are linked when they are stored"),
     ("IMPLANTISOMD5_BIN", "the checksum is implanted while the image is written"),
     ("MKISOFS_BIN", "the image is written by sealift itself"),
     ("SKOPEO_BIN", "images are pulled by sealift itself"),
+    ("GOFMT_BIN", "there is no Go in this tree"),
+    ("HELM_BIN", "no charts are rendered"),
+    ("MAKE_BIN", "nothing is built by make"),
+    ("OPERATOR_SDK_BIN", "no operators are generated"),
+    ("TOX_BIN", "nothing is run by tox"),
     ("VAGRANT_PROVIDER", "there is no Vagrant environment"),
     ("VAGRANT_UP_ARGS", "there is no Vagrant environment"),
     ("VAGRANT_SNAPSHOT_NAME", "there is no Vagrant environment"),
@@ -39,6 +44,23 @@ pub enum Profile {
     All,
 }
 
+/// Where the results of tasks are kept, to be put back instead of made again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputCache {
+    /// The folder: `outputs` in the cache.
+    pub folder: PathBuf,
+    /// The most bytes it may hold; 0 where nothing is to be kept: `SEALIFT_CACHE_SIZE`.
+    pub size: u64,
+    /// The repository of a registry that has results, too, such as `registry.example:5000/team/cache`:
+    /// `SEALIFT_REMOTE_CACHE`.
+    pub remote: Option<String>,
+    /// Results are also sent there: `SEALIFT_REMOTE_CACHE_MODE`, `read` or `read-write`.
+    pub remote_writes: bool,
+}
+
+/// How many bytes of results are kept where nothing else is said.
+const CACHE_SIZE: u64 = 10_000_000_000;
+
 /// The settings of one build.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -50,6 +72,8 @@ pub struct Settings {
     pub build_root: PathBuf,
     /// The content store of images, shared by all projects of the user: `SEALIFT_CACHE`, else the XDG cache folder.
     pub cache: PathBuf,
+    /// The cache of the results of tasks.
+    pub outputs: OutputCache,
     /// Cargo's own folder: `CARGO_HOME`.
     pub cargo_home: PathBuf,
     /// The git program: `GIT_BIN`.
@@ -109,6 +133,24 @@ impl Settings {
             },
             project_name: value("PROJECT_NAME").cloned(),
             build_root: root.join(build_root),
+            outputs: OutputCache {
+                folder: root.join(&cache).join("outputs"),
+                size: value("SEALIFT_CACHE_SIZE").map_or(Ok(CACHE_SIZE), |text| {
+                    size(text)
+                        .map_err(|message| Error::Setting { name: "SEALIFT_CACHE_SIZE".into(), message })
+                })?,
+                remote: value("SEALIFT_REMOTE_CACHE").cloned(),
+                remote_writes: match value("SEALIFT_REMOTE_CACHE_MODE").map(String::as_str) {
+                    None | Some("read") => false,
+                    Some("read-write") => true,
+                    Some(found) => {
+                        return Err(Error::Setting {
+                            name: "SEALIFT_REMOTE_CACHE_MODE".into(),
+                            message: format!("expected `read` or `read-write`, found `{found}`"),
+                        });
+                    }
+                },
+            },
             cache: root.join(cache),
             cargo_home: path("CARGO_HOME").unwrap_or_else(|| home.join(".cargo")),
             git: path("GIT_BIN").unwrap_or_else(|| "git".into()),
@@ -158,6 +200,27 @@ fn dot_env(root: &Path) -> Result<BTreeMap<String, String>, Error> {
         message: error.to_string(),
     };
     dotenvy::from_path_iter(&path).map_err(wrong)?.map(|pair| pair.map_err(wrong)).collect()
+}
+
+/// Reads a size: `0`, `500M`, `10 GB`. Powers of ten, as disks have them.
+///
+/// # Errors
+///
+/// What is wrong with `text`.
+pub fn size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("expected a size such as `10G`, found `{text}`");
+    let digits = text.trim_start().bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.trim_start().split_at(digits);
+    let unit = unit.trim().to_ascii_lowercase();
+    let factor: u64 = match unit.strip_suffix('b').unwrap_or(&unit) {
+        "" => 1,
+        "k" => 1_000,
+        "m" => 1_000_000,
+        "g" => 1_000_000_000,
+        "t" => 1_000_000_000_000,
+        _ => return Err(wrong()),
+    };
+    number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(wrong)
 }
 
 fn mirrors(text: &str) -> Result<Vec<(String, String)>, Error> {
@@ -213,6 +276,8 @@ mod tests {
             ("SOURCE_DATE_EPOCH", "-1"),
             ("REGISTRY_MIRRORS", "docker.io"),
             ("REGISTRY_MIRRORS", "docker.io=mirror.example"),
+            ("SEALIFT_CACHE_SIZE", "10 potatoes"),
+            ("SEALIFT_REMOTE_CACHE_MODE", "write"),
         ] {
             let error =
                 Settings::gather(root.path(), &environment(&[(name, value)]), &Flags::default()).unwrap_err();
@@ -221,6 +286,58 @@ mod tests {
         std::fs::write(root.path().join(".env"), "BROKEN LINE\n").unwrap();
         let error = Settings::gather(root.path(), &BTreeMap::new(), &Flags::default()).unwrap_err();
         assert!(error.to_string().contains(".env"), "{error}");
+    }
+
+    /// The settings that the original documents, as it gives them.
+    #[test]
+    fn every_variable_of_the_original_has_an_effect_or_a_reason_for_none() {
+        let root = tempfile::tempdir().unwrap();
+        let effective = [("PROJECT_NAME", "MetalK8s"), ("BUILD_ROOT", "_build"), ("GIT_BIN", "git")];
+        let not = [
+            "VAGRANT_PROVIDER",
+            "VAGRANT_UP_ARGS",
+            "VAGRANT_SNAPSHOT_NAME",
+            "VAGRANT_BIN",
+            "HARDLINK_BIN",
+            "IMPLANTISOMD5_BIN",
+            "MKISOFS_BIN",
+            "SKOPEO_BIN",
+            "GOFMT_BIN",
+            "HELM_BIN",
+            "MAKE_BIN",
+            "OPERATOR_SDK_BIN",
+            "TOX_BIN",
+        ];
+        let mut text: String =
+            effective.iter().map(|(name, value)| format!("export {name}={value}\n")).collect();
+        for name in not {
+            text.push_str(&format!("export {name}=\"--provider $PROJECT_NAME\"\n"));
+        }
+        std::fs::write(root.path().join(".env"), text).unwrap();
+        let settings = Settings::gather(root.path(), &BTreeMap::new(), &Flags::default()).unwrap();
+        assert_eq!(settings.project_name.as_deref(), Some("MetalK8s"));
+        assert_eq!((settings.build_root, settings.git), (root.path().join("_build"), "git".into()));
+        let named: std::collections::BTreeSet<_> =
+            settings.unused.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(named, not.into());
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, bytes) in [
+            ("0", Some(0)),
+            ("1500", Some(1500)),
+            ("10G", Some(10_000_000_000)),
+            (" 5 mb ", Some(5_000_000)),
+            ("2kB", Some(2_000)),
+            ("20000000T", None),
+            ("G", None),
+            ("-1", None),
+            ("1.5G", None),
+            ("", None),
+        ] {
+            assert_eq!(size(text).ok(), bytes, "{text}");
+        }
     }
 
     #[test]

@@ -2,10 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Error, Place, check_for, place_file};
 use crate::graph::{Action, Input, Output, Task, Title};
 use crate::project::Project;
+
+/// No compilation takes this long, unless it hangs.
+const COMPILE_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
 
 pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
     let project = Arc::clone(place.project);
@@ -20,6 +24,8 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
             outputs: vec![Output::File(built.clone())],
             after: vec![check_for::task("cargo")],
             action: Some(build(&project, name, built.clone())),
+            pool: Some(super::CARGO.into()),
+            timeout: Some(COMPILE_TIMEOUT),
             ..Task::default()
         });
         if let Some(to) = &binary.to {

@@ -82,6 +82,7 @@ fn task(place: &Place<'_>, project: &Arc<Project>, source: &Path, inside: &Path,
         inputs,
         outputs: vec![Output::File(target)],
         action: Some(action),
+        cheap: true,
         ..Task::default()
     }
 }

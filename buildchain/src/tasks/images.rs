@@ -113,6 +113,7 @@ fn pull_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull) -> Task {
         inputs,
         outputs: vec![Output::Folder(folder.clone())],
         action: Some(fetch(project, pull, folder)),
+        pool: Some(super::NETWORK.into()),
         ..Task::default()
     }
 }

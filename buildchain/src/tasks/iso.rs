@@ -23,6 +23,7 @@ pub(super) fn add(place: &mut Place<'_>) {
             product.check()?;
             Ok(place_file::write(&path, &text, 0o644)?)
         })),
+        cheap: true,
         ..Task::default()
     });
 

@@ -13,12 +13,14 @@ mod iso;
 mod lint;
 mod packaging;
 mod place_file;
+mod remote_cache;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::images::pull_options;
-use crate::graph::{Graph, Input, Task, Title};
+pub use self::remote_cache::remote_cache;
+use crate::graph::{Graph, Input, Pool, Task, Title};
 use crate::project::Project;
 
 /// The task that runs when none is named.
@@ -125,17 +127,47 @@ impl Place<'_> {
     }
 }
 
-/// Removes from the archive's tree what no task of `graph` makes: debris of a killed build, files put there by hand. Gives
-/// back their paths. Only the holder of the build's state may call this.
+/// What bounds how many tasks run at once, beside the number of jobs.
+#[must_use]
+pub fn pools() -> Vec<Pool> {
+    let pool = |name: &str, slots| Pool { name: name.into(), slots };
+    vec![pool(NETWORK, 4), pool(MEMORY, 512), pool(CARGO, 1), pool(ENGINE, 1)]
+}
+
+/// Tasks that fetch; each of them already does so over several connections.
+const NETWORK: &str = "network";
+/// Tasks that hold whole files in memory; their weight is in megabytes.
+const MEMORY: &str = "memory";
+/// Builds of images by an engine: each takes all cores that it finds.
+const ENGINE: &str = "engine";
+/// Compilations by cargo: they lock its target folder, so that a second would only wait.
+const CARGO: &str = "cargo";
+
+/// Removes from the archive's tree what is [`stale`]. Gives back the paths. Only the holder of the build's state may call
+/// this.
 ///
 /// # Errors
 ///
 /// If the tree cannot be walked or a file cannot be removed.
 pub fn sweep(project: &Project, graph: &Graph) -> Result<Vec<PathBuf>, Error> {
+    let stale = stale(project, graph)?;
+    for path in &stale {
+        let path = project.root.join(path);
+        std::fs::remove_file(&path).map_err(|source| Error::Remove { path, source })?;
+    }
+    Ok(stale)
+}
+
+/// The files of the archive's tree that no task of `graph` makes: debris of a killed build, files put there by hand.
+///
+/// # Errors
+///
+/// If the tree cannot be walked.
+pub fn stale(project: &Project, graph: &Graph) -> Result<Vec<PathBuf>, Error> {
     let tree = project.tree();
-    let mut swept = Vec::new();
+    let mut stale = Vec::new();
     if !tree.exists() {
-        return Ok(swept);
+        return Ok(stale);
     }
     for entry in walkdir::WalkDir::new(&tree) {
         let entry = entry.map_err(|error| Error::Read {
@@ -148,9 +180,8 @@ pub fn sweep(project: &Project, graph: &Graph) -> Result<Vec<PathBuf>, Error> {
         }
         let relative = path.strip_prefix(&project.root).unwrap_or(path);
         if graph.maker(relative).is_none() {
-            std::fs::remove_file(path).map_err(|source| Error::Remove { path: path.into(), source })?;
-            swept.push(relative.to_path_buf());
+            stale.push(relative.to_path_buf());
         }
     }
-    Ok(swept)
+    Ok(stale)
 }

@@ -63,6 +63,11 @@ fn build_rpm(
     let said = serde_json::to_string(&definition).map_err(|error| wrong(error.to_string()))?;
     inputs.push(Input::value("definition", said));
     inputs.push(Input::value("source date", project.source_date.to_string()));
+    let bytes: u64 = definition
+        .files
+        .iter()
+        .filter_map(|file| Some(project.root.join(&file.from).metadata().ok()?.len()))
+        .sum();
     inputs.extend(definition.files.iter().map(|file| Input::file(project.root.join(&file.from))));
     Ok(Task {
         name: format!("{family}/build_rpm/{}", definition.name),
@@ -74,6 +79,9 @@ fn build_rpm(
             packages::build(&definition, &project.root, project.source_date, &folder)?;
             Ok(())
         })),
+        pool: Some(super::MEMORY.into()),
+        // The files, and the package that they become.
+        weight: usize::try_from(bytes / 500_000).unwrap_or(usize::MAX),
         ..Task::default()
     })
 }

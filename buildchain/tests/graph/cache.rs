@@ -1,12 +1,15 @@
 //! The cache: what was made once under the same key is put back, whole and right, or made again.
 
+use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use buildchain::graph::{Cache, Input, Output, RunOptions, Task, Verdict};
+use buildchain::graph::{
+    Cache, Digest, Input, Output, Remote, RemoteError, RunOptions, Swept, Task, Verdict,
+};
 
 use crate::scratch::{Project, Ran};
 
@@ -156,8 +159,10 @@ fn a_sweep_keeps_what_was_used_last() {
     for letter in ["x", "y", "z", "x"] {
         build(&long(letter));
     }
-    let swept = Cache::new(cache.path().into(), None).sweep(2000).unwrap();
-    assert_eq!((swept.results, swept.files, swept.bytes), (1, 1, 1000));
+    // Two results of a thousand bytes, each with a record of less than four hundred.
+    let swept = Cache::new(cache.path().into(), None).sweep(2800).unwrap();
+    assert_eq!((swept.results, swept.files), (1, 1));
+    assert!((1001..1400).contains(&swept.bytes), "{swept:?}");
     assert_eq!(build(&long("z")), Verdict::Restored);
     assert_eq!(build(&long("x")), Verdict::Restored);
     assert_eq!(build(&long("y")), Verdict::Succeeded);
@@ -171,7 +176,7 @@ fn the_limit_holds_after_every_run() {
     let (project, cache) = (Project::new(), tempfile::tempdir().unwrap());
     for letter in ["x", "y", "z"] {
         project.write("in", &letter.repeat(999));
-        let limited = Cache::new(cache.path().into(), Some(1500));
+        let limited = Cache::new(cache.path().into(), Some(2000));
         let options = RunOptions { cache: Some(limited), ..RunOptions::default() };
         project.run_with(vec![project.join("a", &["in"], "_build/a")], &["a"], options);
         let results = fs::read_dir(cache.path().join("tasks")).unwrap().count();
@@ -189,4 +194,157 @@ fn an_action_that_writes_in_place_leaves_the_cache_alone() {
         assert_eq!(project.run_with(tasks, &["a"], cached(&project, cache.path())).verdict("a"), verdict);
         assert_eq!(project.read("_build/a"), format!("{text}a"));
     }
+}
+
+/// What killed runs were putting in goes with the next sweep; not while somebody is putting something in.
+#[test]
+fn a_sweep_clears_up_after_killed_runs() {
+    let (project, cache) = (Project::new(), tempfile::tempdir().unwrap());
+    project.write("in", "1");
+    let build = || {
+        project.run_with(vec![project.join("a", &["in"], "_build/a")], &["a"], cached(&project, cache.path()))
+    };
+    build();
+    let debris = cache.path().join(".new-killed/blob");
+    fs::create_dir_all(debris.parent().unwrap()).unwrap();
+    fs::write(&debris, "half").unwrap();
+    let lock = fs::File::open(cache.path().join("lock")).unwrap();
+    lock.lock_shared().unwrap();
+    let sweep = || Cache::new(cache.path().into(), None).sweep(1_000_000).unwrap();
+    assert_eq!(sweep(), Swept::default());
+    assert!(debris.exists());
+    lock.unlock().unwrap();
+    sweep();
+    assert!(!debris.exists());
+    assert_eq!(Cache::new(cache.path().into(), None).usage().unwrap().results, 1);
+}
+
+/// A record, and the contents that it names.
+type Kept = (Vec<u8>, HashMap<Digest, Vec<u8>>);
+
+/// A cache elsewhere, in memory; what it does wrong can be chosen.
+#[derive(Default)]
+struct Elsewhere {
+    kept: Mutex<HashMap<Digest, Kept>>,
+    away: AtomicBool,
+    damages: AtomicBool,
+    asked: AtomicUsize,
+}
+
+impl Elsewhere {
+    fn asked(&self) -> Result<(), RemoteError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.away.load(Ordering::SeqCst) {
+            Err(RemoteError::Away("no route to host".into()))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Remote for Elsewhere {
+    fn record(&self, key: Digest) -> Result<Option<Vec<u8>>, RemoteError> {
+        self.asked()?;
+        Ok(self.kept.lock().unwrap().get(&key).map(|(record, _)| record.clone()))
+    }
+
+    fn contents(&self, key: Digest, wanted: &[Digest], folder: &Path) -> Result<(), RemoteError> {
+        self.asked()?;
+        let kept = self.kept.lock().unwrap();
+        for digest in wanted {
+            let mut content = kept[&key].1[digest].clone();
+            if self.damages.load(Ordering::SeqCst) {
+                content.push(b'!');
+            }
+            fs::write(folder.join(digest.to_string()), content).unwrap();
+        }
+        Ok(())
+    }
+
+    fn keep(&self, key: Digest, record: &[u8], contents: &[(Digest, PathBuf)]) -> Result<(), RemoteError> {
+        self.asked()?;
+        let contents = contents.iter().map(|(digest, path)| (*digest, fs::read(path).unwrap())).collect();
+        self.kept.lock().unwrap().insert(key, (record.to_vec(), contents));
+        Ok(())
+    }
+}
+
+#[test]
+fn what_another_machine_made_is_not_made_again() {
+    let remote = Arc::new(Elsewhere::default());
+    let runs = Arc::new(AtomicUsize::new(0));
+    // Each machine has a project and a cache of its own.
+    let machine = |writes: bool| {
+        let (project, cache) = (Project::new(), tempfile::tempdir().unwrap());
+        project.write("in", "1");
+        let local = Cache::new(cache.path().into(), None).with_remote(remote.clone(), writes);
+        let options = RunOptions { cache: Some(local), ..RunOptions::default() };
+        let ran = project.run_with(tree(&project, &runs), &["tree"], options);
+        let whole = dump(&project);
+        (ran, whole, cache, project)
+    };
+    // What is cheap is nobody's business, and who only reads sends nothing.
+    let (project, cache) = (Project::new(), tempfile::tempdir().unwrap());
+    project.write("in", "1");
+    let mut cheap = tree(&project, &Arc::default());
+    cheap[0].cheap = true;
+    let local = Cache::new(cache.path().into(), None).with_remote(remote.clone(), true);
+    project.run_with(cheap, &["tree"], RunOptions { cache: Some(local), ..RunOptions::default() });
+    assert_eq!(remote.asked.load(Ordering::SeqCst), 0);
+    assert_eq!(machine(false).0.verdict("tree"), Verdict::Succeeded);
+    assert!(remote.kept.lock().unwrap().is_empty());
+    let (ran, whole, ..) = machine(true);
+    assert_eq!(ran.verdict("tree"), Verdict::Succeeded);
+    let (ran, restored, cache, project) = machine(false);
+    assert_eq!((ran.verdict("tree"), restored), (Verdict::Restored, whole.clone()));
+    // Now it is here, and nobody is asked any more.
+    let asked = remote.asked.load(Ordering::SeqCst);
+    fs::remove_dir_all(project.path("_build")).unwrap();
+    let local = Cache::new(cache.path().into(), None).with_remote(remote.clone(), false);
+    let options = RunOptions { cache: Some(local), ..RunOptions::default() };
+    assert_eq!(
+        project.run_with(tree(&project, &runs), &["tree"], options).verdict("tree"),
+        Verdict::Restored
+    );
+    assert_eq!(remote.asked.load(Ordering::SeqCst), asked);
+
+    // What is not what its digest says is refused, said, and made here.
+    remote.damages.store(true, Ordering::SeqCst);
+    let (ran, made, ..) = machine(false);
+    assert_eq!((ran.verdict("tree"), made), (Verdict::Succeeded, whole.clone()));
+    assert!(
+        ran.reports["tree"].err.contains("damaged: it gave content with the SHA-256"),
+        "{:?}",
+        ran.reports["tree"]
+    );
+    for (record, _) in remote.kept.lock().unwrap().values_mut() {
+        let middle = record.len() / 2;
+        record[middle] ^= 1;
+    }
+    let (ran, ..) = machine(false);
+    assert!(ran.reports["tree"].err.contains("cannot be read"), "{:?}", ran.reports["tree"]);
+    assert_eq!(ran.verdict("tree"), Verdict::Succeeded);
+}
+
+#[test]
+fn a_remote_cache_out_of_reach_is_told_once_and_the_run_goes_on() {
+    let remote = Arc::new(Elsewhere::default());
+    remote.away.store(true, Ordering::SeqCst);
+    let (project, cache) = (Project::new(), tempfile::tempdir().unwrap());
+    project.write("in", "1");
+    let tasks = vec![
+        project.join("a", &["in"], "_build/a"),
+        project.join("b", &["_build/a"], "_build/b"),
+        project.join("c", &["_build/b"], "_build/c"),
+    ];
+    let local = Cache::new(cache.path().into(), None).with_remote(remote.clone(), true);
+    let ran = project.run_with(tasks, &["c"], RunOptions { cache: Some(local), ..RunOptions::default() });
+    assert_eq!((ran.outcome.exit(), remote.asked.load(Ordering::SeqCst)), (0, 1));
+    let told: Vec<_> = ran.reports.values().filter(|report| !report.err.is_empty()).collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!(
+        told[0].err,
+        "its results cannot come from the cache: the remote cache is out of reach, the run goes on without it: no route \
+         to host\n"
+    );
 }

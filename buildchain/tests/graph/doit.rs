@@ -163,7 +163,10 @@ fn wildcards_match_or_are_an_error() {
     ] {
         assert_eq!(names(asked).unwrap(), expected, "{asked}");
     }
-    assert_eq!(names("z*"), Err(SelectError::NoMatch { pattern: "z*".into() }));
+    for nothing in ["z*", "p:z*"] {
+        assert_eq!(names(nothing), Err(SelectError::NoMatch { pattern: nothing.into() }));
+    }
+    assert!(matches!(names("p:c1"), Err(SelectError::Unknown { .. })));
     assert_eq!(
         names("lnit").unwrap_err().to_string(),
         "`lnit` is neither a task nor a file that a task makes; did you mean `lint`?"
@@ -186,8 +189,29 @@ fn the_status_of_a_task_knows_of_what_it_needs() {
     project.write("in", "2");
     assert_eq!(status(&project), [Some('R'), Some('R')]);
     let graph = project.graph(chain(&project)).unwrap();
-    ignore(&graph, &graph.select(&["a"]).unwrap(), &mut State::open(&project.state_path()).unwrap()).unwrap();
+    ignore(&graph, &graph.select(&["a"]).unwrap(), &mut State::open(&project.state_path(), "test").unwrap())
+        .unwrap();
     assert_eq!(status(&project), [Some('I'), Some('I')]);
+}
+
+/// A group was always said to run; now it is as its members are.
+#[test]
+fn the_status_of_a_group_is_that_of_its_members() {
+    let project = Project::new();
+    project.write("in", "1");
+    let tasks = || {
+        let mut tasks = chain(&project);
+        tasks.push(group("z", &["a", "b"]));
+        tasks
+    };
+    project.run(tasks(), &["z"]);
+    for (content, expected) in [("1", Some('U')), ("2", Some('R'))] {
+        project.write("in", content);
+        let options = ListOptions { status: true, ..ListOptions::default() };
+        let state = State::read(&project.state_path()).unwrap();
+        let listed = list(&project.graph(tasks()).unwrap(), None, options, &state).unwrap();
+        assert_eq!(listed.last().map(|listed| (listed.name.as_str(), listed.status)), Some(("z", expected)));
+    }
 }
 
 /// A cycle was found when the run came across it, after other tasks had run; `list` said nothing of it.
@@ -248,16 +272,16 @@ fn a_second_run_hears_who_holds_the_state_and_lists_all_the_same() {
     let project = Project::new();
     project.write("in", "1");
     project.run(chain(&project), &["b"]);
-    let held = State::open(&project.state_path()).unwrap();
-    match State::open(&project.state_path()) {
+    let held = State::open(&project.state_path(), "test").unwrap();
+    match State::open(&project.state_path(), "test") {
         Err(StateError::Held { holder, .. }) => {
-            assert!(holder.starts_with(&format!("process {} on ", std::process::id())), "{holder}");
+            assert!(holder.starts_with(&format!("process {} (test) on ", std::process::id())), "{holder}");
         }
         other => panic!("{other:?}"),
     }
     assert!(!State::read(&project.state_path()).unwrap().is_empty());
     drop(held);
-    State::open(&project.state_path()).unwrap();
+    State::open(&project.state_path(), "test").unwrap();
 }
 
 /// A truncated database ended every command in a traceback.
@@ -296,7 +320,7 @@ fn the_output_of_a_failed_task_is_in_the_report() {
     let options = RunOptions { jobs: 3, keep_going: true, ..RunOptions::default() };
     let mut written = Vec::new();
     let mut json = JsonReporter::new(&mut written);
-    let mut state = State::open(&project.state_path()).unwrap();
+    let mut state = State::open(&project.state_path(), "test").unwrap();
     let outcome = run(&graph, &graph.select_all(), &options, &mut state, &mut json).unwrap();
     assert_eq!(outcome.exit(), 1);
     drop(json);
@@ -325,10 +349,10 @@ fn clean_does_what_its_dry_run_says() {
     let tasks = || vec![project.join("a", &["in"], "_build/d/a"), folder(), group("all", &["a", "folder"])];
     project.run(tasks(), &["all"]);
     let graph = project.graph(tasks()).unwrap();
-    let mut state = State::open(&project.state_path()).unwrap();
+    let mut state = State::open(&project.state_path(), "test").unwrap();
     let some = graph.select(&["folder"]).unwrap();
     let text = |selection: &Selection| -> Vec<String> {
-        plan_clean(&graph, selection).unwrap().iter().map(ToString::to_string).collect()
+        plan_clean(&graph, selection, &[]).unwrap().iter().map(ToString::to_string).collect()
     };
     // `_build/d` still holds what `a` made.
     assert_eq!(text(&some), ["folder - removing dir '_build/d/tree'"]);
@@ -343,10 +367,10 @@ fn clean_does_what_its_dry_run_says() {
         ]
     );
     let mut did = Vec::new();
-    clean(&graph, &all, &mut state, &mut |cleaned| did.push(cleaned.to_string())).unwrap();
+    clean(&graph, &all, &[], &mut state, &mut |cleaned| did.push(cleaned.to_string())).unwrap();
     assert_eq!(did, said);
     assert!(!project.exists("_build/d"));
-    assert!(plan_clean(&graph, &all).unwrap().is_empty());
+    assert!(plan_clean(&graph, &all, &[]).unwrap().is_empty());
     state.erase().unwrap();
     assert!(!project.exists("_build"));
 }
@@ -363,7 +387,7 @@ fn forgetting_a_group_forgets_its_members() {
     };
     project.run(tasks(), &["default"]);
     let graph = project.graph(tasks()).unwrap();
-    let mut state = State::open(&project.state_path()).unwrap();
+    let mut state = State::open(&project.state_path(), "test").unwrap();
     let selection = graph.select(&["default"]).unwrap();
     assert_eq!(forget(&graph, &selection, &mut state).unwrap(), ["a", "b"]);
     drop(state);

@@ -114,14 +114,14 @@ fn an_edit_ends_the_wait_and_a_build_does_not() {
 fn a_second_run_may_wait_for_the_first() {
     let project = Project::new();
     let path = project.state_path();
-    let first = State::open(&path).unwrap();
+    let first = State::open(&path, "test").unwrap();
     let cancel = Arc::new(AtomicBool::new(true));
-    assert!(matches!(State::open_waiting(&path, &cancel, &mut |_| {}), Err(StateError::Held { .. })));
+    assert!(matches!(State::open_waiting(&path, "test", &cancel, &mut |_| {}), Err(StateError::Held { .. })));
     cancel.store(false, Ordering::SeqCst);
     thread::scope(|scope| {
         let waiting = scope.spawn(|| {
             let mut told = Vec::new();
-            State::open_waiting(&path, &cancel, &mut |holder| told.push(holder.to_owned())).unwrap();
+            State::open_waiting(&path, "test", &cancel, &mut |holder| told.push(holder.to_owned())).unwrap();
             told
         });
         thread::sleep(Duration::from_millis(150));

@@ -51,7 +51,7 @@ fn tasks() -> Vec<Task> {
 
 fn build(root: &Path) -> Ran {
     let graph = Graph::new(root.into(), "_build".into(), tasks(), vec![]).unwrap();
-    let mut state = State::open(&root.join("_build/.state")).unwrap();
+    let mut state = State::open(&root.join("_build/.state"), "test").unwrap();
     let mut ran = Ran::default();
     let options = RunOptions { jobs: 2, ..RunOptions::default() };
     ran.outcome = run(&graph, &graph.select_all(), &options, &mut state, &mut ran).unwrap();

@@ -21,7 +21,7 @@ fn act(name: &str, action: Action) -> Task {
 /// What the console prints of a run of all tasks.
 fn printed(project: &Project, tasks: Vec<Task>, console: ConsoleOptions, options: &RunOptions) -> String {
     let graph = project.graph(tasks).unwrap();
-    let mut state = State::open(&project.state_path()).unwrap();
+    let mut state = State::open(&project.state_path(), "test").unwrap();
     let mut written = Vec::new();
     let mut reporter = ConsoleReporter::new(&mut written, console);
     run(&graph, &graph.select_all(), options, &mut state, &mut reporter).unwrap();
@@ -43,7 +43,7 @@ fn the_console_prints_doits_marks() {
     assert_eq!(print(), ".  JOIN           _build/a\n.  JOIN           _build/b\n");
     assert_eq!(print(), "-- JOIN           _build/a\n-- JOIN           _build/b\n");
     let graph = project.graph(tasks()).unwrap();
-    let mut state = State::open(&project.state_path()).unwrap();
+    let mut state = State::open(&project.state_path(), "test").unwrap();
     buildchain::graph::ignore(&graph, &graph.select(&["b"]).unwrap(), &mut state).unwrap();
     drop(state);
     assert_eq!(print(), "-- JOIN           _build/a\n!! JOIN           _build/b\n");
@@ -122,7 +122,7 @@ fn the_stream_of_lines_is_whole_json_at_any_time() {
     let project = Project::new();
     project.write("in", "1");
     let graph = project.graph(vec![project.join("a", &["in"], "_build/a")]).unwrap();
-    let mut state = State::open(&project.state_path()).unwrap();
+    let mut state = State::open(&project.state_path(), "test").unwrap();
     let mut written = Vec::new();
     let mut reporter = JsonLinesReporter::new(&mut written);
     let options = RunOptions { clock: Some(|| std::time::SystemTime::UNIX_EPOCH), ..RunOptions::default() };
@@ -163,11 +163,47 @@ fn no_more_tasks_run_at_once_than_jobs_and_pools_allow() {
         });
         let pools = vec![Pool { name: "network".into(), slots }];
         let graph = Graph::new(project.root().into(), "_build".into(), tasks.collect(), pools).unwrap();
-        let mut state = State::open(&project.state_path()).unwrap();
+        let mut state = State::open(&project.state_path(), "test").unwrap();
         let options = RunOptions { jobs, ..RunOptions::default() };
         run(&graph, &graph.select_all(), &options, &mut state, &mut ()).unwrap();
         assert_eq!(most.load(Ordering::SeqCst), bound, "{jobs} jobs, {slots} slots");
     }
+}
+
+/// A pool of 10: tasks of weight 4 run two at a time, one of 9 alone, one of 50 when all others are done.
+#[test]
+fn heavy_tasks_take_more_of_their_pool() {
+    let project = Project::new();
+    let (now, most, alone) =
+        (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let weights = [4, 4, 50, 4, 9, 4, 0, 1, 4];
+    let tasks = weights.iter().enumerate().map(|(index, &weight)| {
+        let (now, most, alone) = (now.clone(), most.clone(), alone.clone());
+        let mut task = act(
+            &format!("t{index}"),
+            Box::new(move |_| {
+                let takes = weight.clamp(1, 10);
+                let taken = now.fetch_add(takes, Ordering::SeqCst) + takes;
+                most.fetch_max(taken, Ordering::SeqCst);
+                if weight == 50 {
+                    alone.fetch_add(taken, Ordering::SeqCst);
+                }
+                thread::sleep(Duration::from_millis(5));
+                now.fetch_sub(takes, Ordering::SeqCst);
+                Ok(())
+            }),
+        );
+        (task.pool, task.weight) = (Some("memory".into()), weight);
+        task
+    });
+    let pools = vec![Pool { name: "memory".into(), slots: 10 }];
+    let graph = Graph::new(project.root().into(), "_build".into(), tasks.collect(), pools).unwrap();
+    let mut state = State::open(&project.state_path(), "test").unwrap();
+    let options = RunOptions { jobs: 6, ..RunOptions::default() };
+    let outcome = run(&graph, &graph.select_all(), &options, &mut state, &mut ()).unwrap();
+    assert_eq!((outcome.exit(), outcome.count(Verdict::Succeeded)), (0, weights.len()));
+    assert!(most.load(Ordering::SeqCst) <= 10, "{most:?}");
+    assert_eq!(alone.load(Ordering::SeqCst), 10);
 }
 
 #[test]

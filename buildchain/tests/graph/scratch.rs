@@ -85,7 +85,7 @@ impl Project {
     pub(crate) fn run_with(&self, tasks: Vec<Task>, asked: &[&str], options: RunOptions) -> Ran {
         let graph = self.graph(tasks).unwrap_or_else(|errors| panic!("{errors:?}"));
         let selection = graph.select(asked).unwrap();
-        let mut state = State::open(&self.state_path()).unwrap();
+        let mut state = State::open(&self.state_path(), "test").unwrap();
         let mut seen = Ran::default();
         seen.outcome = run(&graph, &selection, &options, &mut state, &mut seen).unwrap();
         seen

@@ -1,6 +1,7 @@
 //! The commands, one file per noun.
 
 pub(crate) mod archive;
+pub(crate) mod cache;
 pub(crate) mod client;
 pub(crate) mod clients;
 pub(crate) mod image;
@@ -17,12 +18,14 @@ pub(crate) mod serve;
 pub(crate) mod tasks;
 
 use crate::args::Command;
+use crate::completion;
 use crate::failure::Outcome;
 
 pub(crate) fn dispatch(command: Command) -> Outcome {
     match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Lint(arguments) => run::lint(&arguments),
+        Command::Watch(arguments) => run::watch(&arguments),
         Command::List(arguments) => tasks::list(&arguments),
         Command::Info(arguments) => tasks::info(&arguments),
         Command::Explain(arguments) => tasks::explain(&arguments),
@@ -34,15 +37,9 @@ pub(crate) fn dispatch(command: Command) -> Outcome {
         Command::Lock(arguments) => lock::lock(&arguments),
         Command::Update(arguments) => lock::update(&arguments),
         Command::Schema(arguments) => tasks::schema(&arguments),
-        Command::Completion { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut <crate::args::Arguments as clap::CommandFactory>::command(),
-                "sealift",
-                &mut std::io::stdout(),
-            );
-            Ok(())
-        }
+        Command::Cache(command) => cache::run(&command),
+        Command::Completion { shell } => completion::script(shell),
+        Command::Complete { index, words } => completion::complete(index, words),
         Command::Iso(command) => iso::run(command),
         Command::Package(command) => package::run(command),
         Command::Image(command) => image::run(command),

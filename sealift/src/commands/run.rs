@@ -12,10 +12,12 @@ use buildchain::graph::{
 };
 use clap::{Args, ValueEnum};
 
+use crate::commands::cache;
+use crate::completion;
 use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::progress::Live;
-use crate::workshop::{Selector, Workshop, broken_run, chosen, held};
+use crate::workshop::{Selector, Turn, Workshop, broken_run, chosen};
 
 /// How often files are looked at while watching.
 const WATCH_INTERVAL: Duration = Duration::from_millis(300);
@@ -23,6 +25,7 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(300);
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     /// The tasks: names, wildcards, or files that tasks make [default: iso]
+    #[arg(add = completion::tasks())]
     tasks: Vec<String>,
     #[command(flatten)]
     manner: Manner,
@@ -59,9 +62,10 @@ struct Manner {
     /// How to report
     #[arg(long, value_enum, default_value_t, value_name = "FORM")]
     reporter: ReporterForm,
-    /// Run again whenever a file that the tasks read changes
-    #[arg(long, conflicts_with = "dry_run")]
-    watch: bool,
+    #[command(flatten)]
+    cache: cache::Flags,
+    #[command(flatten)]
+    turn: Turn,
     /// Write a trace that Chrome and Perfetto show
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
@@ -103,18 +107,25 @@ pub(crate) fn lint(lint: &Lint) -> Outcome {
 
 fn run_tasks(tasks: &[String], run: &Manner) -> Outcome {
     let signals = Signals::catch()?;
+    let workshop = Workshop::open(&run.selector)?;
+    let selection = chosen(&workshop, tasks)?;
+    let ended = once(run, &workshop, &selection, &signals);
+    signals.number().map_or(ended, |signal| Err(Failure::Signal(signal)))
+}
+
+pub(crate) fn watch(run: &Run) -> Outcome {
+    if run.manner.dry_run {
+        return Err(Failure::usage("`watch` runs tasks: it has no --dry-run"));
+    }
+    let signals = Signals::catch()?;
     loop {
-        let workshop = Workshop::open(&run.selector)?;
-        let selection = chosen(&workshop, tasks)?;
-        let ended = once(run, &workshop, &selection, &signals);
+        let workshop = Workshop::open(&run.manner.selector)?;
+        let selection = chosen(&workshop, &run.tasks)?;
+        if let Err(failure) = once(&run.manner, &workshop, &selection, &signals) {
+            output::failure(&failure);
+        }
         if let Some(signal) = signals.number() {
             return Err(Failure::Signal(signal));
-        }
-        if !run.watch {
-            return ended;
-        }
-        if let Err(failure) = ended {
-            output::failure(&failure);
         }
         output::note("watching for changes; Ctrl-C ends");
         let changed = graph::watch(&workshop.graph, &selection, WATCH_INTERVAL, &signals.caught)?;
@@ -135,6 +146,7 @@ fn once(run: &Manner, workshop: &Workshop, selection: &Selection, signals: &Sign
         always: run.always,
         single: run.single,
         cancel: Arc::clone(&signals.caught),
+        cache: run.cache.cache(&workshop.project)?,
         clock: Some(SystemTime::now),
         ..RunOptions::default()
     };
@@ -156,7 +168,7 @@ fn once(run: &Manner, workshop: &Workshop, selection: &Selection, signals: &Sign
     if let Some(path) = &run.junit {
         reporters.push(Box::new(JunitReporter::new(create(path)?, workshop.project.values.slug.clone())));
     }
-    let outcome = execute(workshop, selection, &options, run.dry_run, &mut All(reporters))?;
+    let outcome = execute(run, workshop, selection, &options, &mut All(reporters))?;
     match outcome.exit() {
         0 => Ok(()),
         // The reporter has told all there is to tell.
@@ -187,18 +199,17 @@ impl Reporter for All<'_> {
 }
 
 fn execute(
+    run: &Manner,
     workshop: &Workshop,
     selection: &Selection,
     options: &RunOptions,
-    dry_run: bool,
     reporter: &mut dyn Reporter,
 ) -> Result<graph::Outcome, Failure> {
-    let path = workshop.state_path();
-    if dry_run {
-        let state = State::read(&path)?;
+    if run.dry_run {
+        let state = State::read(&workshop.state_path())?;
         return Ok(graph::dry_run(&workshop.graph, selection, options, &state, reporter)?);
     }
-    let mut state = State::open(&path).map_err(held)?;
+    let mut state = run.turn.take(workshop, &options.cancel)?;
     for path in buildchain::tasks::sweep(&workshop.project, &workshop.graph)? {
         output::warn(&format!("removed {}, which no task makes", path.display()));
     }

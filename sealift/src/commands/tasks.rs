@@ -2,20 +2,23 @@
 //! `reset-dep`, `schema`.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 use buildchain::graph::{self, ListOptions, Selection, State};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use crate::completion;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Form};
-use crate::workshop::{Selector, Workshop, chosen, chosen_or_all, held, unknown};
+use crate::workshop::{Selector, Turn, Workshop, chosen, chosen_or_all, unknown};
 
 #[derive(Debug, Args)]
 pub(crate) struct List {
     #[command(flatten)]
     selector: Selector,
     /// Only these tasks and their sub-tasks
+    #[arg(add = completion::tasks())]
     tasks: Vec<String>,
     /// Sub-tasks too
     #[arg(long)]
@@ -39,6 +42,7 @@ pub(crate) struct Asked {
     #[command(flatten)]
     selector: Selector,
     /// The tasks [default: iso]
+    #[arg(add = completion::tasks())]
     tasks: Vec<String>,
     /// The form of the report
     #[arg(long, value_enum, default_value_t)]
@@ -50,17 +54,29 @@ pub(crate) struct Clean {
     #[command(flatten)]
     selector: Selector,
     /// The tasks [default: all]
+    #[arg(add = completion::tasks())]
     tasks: Vec<String>,
+    /// All that the tasks need, too
+    #[arg(long, short)]
+    clean_dep: bool,
+    /// All tasks
+    #[arg(long, short, conflicts_with = "tasks")]
+    all: bool,
     /// Only say what would be removed
     #[arg(long, short = 'n')]
     dry_run: bool,
+    #[command(flatten)]
+    turn: Turn,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Named {
     #[command(flatten)]
     selector: Selector,
+    #[command(flatten)]
+    turn: Turn,
     /// The tasks [default: all]
+    #[arg(add = completion::tasks())]
     tasks: Vec<String>,
 }
 
@@ -154,16 +170,24 @@ pub(crate) fn explain(explain: &Asked) -> Outcome {
 
 pub(crate) fn clean(clean: &Clean) -> Outcome {
     let workshop = Workshop::open(&clean.selector)?;
-    let selection = chosen_or_all(&workshop, &clean.tasks)?;
+    let mut selection = chosen_or_all(&workshop, &clean.tasks)?;
+    if clean.clean_dep {
+        selection = workshop.graph.with_needs(&selection);
+    }
+    let stale = if clean.tasks.is_empty() {
+        buildchain::tasks::stale(&workshop.project, &workshop.graph)?
+    } else {
+        Vec::new()
+    };
     if clean.dry_run {
-        for cleaned in graph::plan_clean(&workshop.graph, &selection)? {
+        for cleaned in graph::plan_clean(&workshop.graph, &selection, &stale)? {
             output::print(&format!("{cleaned}\n"))?;
         }
         return Ok(());
     }
-    let mut state = State::open(&workshop.state_path()).map_err(held)?;
+    let mut state = clean.turn.take(&workshop, &AtomicBool::new(false))?;
     let mut printed = Ok(());
-    graph::clean(&workshop.graph, &selection, &mut state, &mut |cleaned| {
+    graph::clean(&workshop.graph, &selection, &stale, &mut state, &mut |cleaned| {
         if printed.is_ok() {
             printed = output::print(&format!("{cleaned}\n"));
         }
@@ -192,7 +216,7 @@ type Change = fn(&graph::Graph, &Selection, &mut State) -> Result<Vec<String>, g
 fn each(named: &Named, word: &str, change: Change) -> Outcome {
     let workshop = Workshop::open(&named.selector)?;
     let selection = chosen_or_all(&workshop, &named.tasks)?;
-    let mut state = State::open(&workshop.state_path()).map_err(held)?;
+    let mut state = named.turn.take(&workshop, &AtomicBool::new(false))?;
     for name in change(&workshop.graph, &selection, &mut state)? {
         output::print(&format!("{word} {name}\n"))?;
     }
@@ -202,7 +226,7 @@ fn each(named: &Named, word: &str, change: Change) -> Outcome {
 pub(crate) fn reset_dep(named: &Named) -> Outcome {
     let workshop = Workshop::open(&named.selector)?;
     let selection = chosen_or_all(&workshop, &named.tasks)?;
-    let mut state = State::open(&workshop.state_path()).map_err(held)?;
+    let mut state = named.turn.take(&workshop, &AtomicBool::new(false))?;
     for reset in graph::reset_dep(&workshop.graph, &selection, &mut state)? {
         output::print(&format!("{reset}\n"))?;
     }
@@ -214,6 +238,7 @@ pub(crate) struct Drawing {
     #[command(flatten)]
     selector: Selector,
     /// The tasks whose graph is drawn [default: iso]
+    #[arg(add = completion::tasks())]
     tasks: Vec<String>,
     /// The form of the drawing
     #[arg(long, value_enum, default_value_t, value_name = "FORM")]

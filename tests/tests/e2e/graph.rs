@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output as Ended, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use buildchain::graph::{
     ConsoleOptions, ConsoleReporter, Graph, Input, JsonReporter, Output, Reporter, RunOptions, State, Task,
@@ -11,6 +14,8 @@ use buildchain::graph::{
 };
 use serde_json::Value;
 use tests::peer;
+
+use crate::project::Project;
 
 /// `b` joins what `a` makes of `in`; `no` says no, and `after` needs it.
 const DODO: &str = "
@@ -53,7 +58,7 @@ fn graph(root: &Path) -> Graph {
 }
 
 fn state(root: &Path) -> State {
-    State::open(&root.join("_build/.state")).unwrap()
+    State::open(&root.join("_build/.state"), "test").unwrap()
 }
 
 /// Runs what `asked` names; the exit code.
@@ -139,4 +144,69 @@ fn info_is_laid_out_like_that_of_doit() {
     let text = info.to_string().replace("\ntask_dep   :\n - a\n", "").replace("_build/", "");
     let lines = |text: &str| -> Vec<String> { text.lines().map(|line| line.trim_end().to_owned()).collect() };
     assert_eq!(lines(&text), lines(&String::from_utf8(theirs.stdout).unwrap()));
+}
+
+/// Of the command line: options had to stand before the tasks.
+#[test]
+fn options_may_stand_behind_tasks() {
+    let project = Project::new();
+    let (code, out, err) = project.sealift(&["run", "salt_tree", "-n", "2", "--reporter", "json"]);
+    assert!(code == 0 && out.starts_with('{'), "{code}: {out}{err}");
+}
+
+/// `list --status` ended in a traceback where a tool was missing, and loading the tasks started 24 processes.
+#[test]
+fn looking_at_tasks_needs_no_tools_and_hardly_a_process() {
+    let project = Project::new();
+    let tools = project.path("tools");
+    project.write("tools/git", "#!/bin/sh\necho \"$@\" >> \"${0%/*}/asked\"\nexit 1\n");
+    fs::set_permissions(tools.join("git"), fs::Permissions::from_mode(0o755)).unwrap();
+    let asked = || fs::read_to_string(tools.join("asked")).unwrap_or_default().lines().count();
+    let mut command = project.command();
+    command.args(["list", "--all", "--private", "--status"]).env("PATH", &tools);
+    let (code, out, err) = tests::sealift::told(&command.output().unwrap());
+    assert!(code == 0 && out.contains("R _iso_build"), "{code}: {out}{err}");
+    assert!(asked() <= 2, "{}", asked());
+    let mut command = project.command();
+    command.args(["list", "--status"]).env("PATH", "/nowhere");
+    let (code, out, err) = tests::sealift::told(&command.output().unwrap());
+    assert!(code == 0 && out.contains("R iso"), "{code}: {out}{err}");
+}
+
+/// `list` said nothing of two tasks that make the same file.
+#[test]
+fn list_tells_of_what_is_wrong_with_the_graph() {
+    let project = Project::new();
+    project.write("scripts/top.sls", "another\n");
+    let text = fs::read_to_string(project.path("sealift.yaml")).unwrap();
+    project.write("sealift.yaml", &format!("{text}    - {{from: scripts/top.sls, to: salt/top.sls}}\n"));
+    for command in [&["list"][..], &["info", "iso"], &["run"]] {
+        let (code, out, err) = project.sealift(command);
+        assert!(code == 3 && err.contains("_build/root/salt/top.sls"), "{command:?}: {code}: {out}{err}");
+    }
+    assert!(!project.path("_build").exists(), "something ran");
+}
+
+/// The report was written at the end: a build that was killed left none.
+#[test]
+fn the_lines_of_a_killed_build_are_whole() {
+    let project = Project::new();
+    project.build();
+    for delay in [0, 10, 20, 30, 40, 60, 80] {
+        fs::remove_dir_all(project.path("_build")).unwrap();
+        let report = project.path("report");
+        let mut command = project.command();
+        command.args(["run", "--reporter", "json-lines"]).stdout(fs::File::create(&report).unwrap());
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        thread::sleep(Duration::from_millis(delay));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let text = fs::read_to_string(&report).unwrap();
+        assert!(text.is_empty() || text.ends_with('\n'), "after {delay} ms the last line is cut off: {text}");
+        for line in text.lines() {
+            let event: Value = serde_json::from_str(line).unwrap();
+            assert!(event["event"].is_string(), "{line}");
+        }
+        project.build();
+    }
 }

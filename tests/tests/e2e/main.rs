@@ -3,6 +3,8 @@
 
 mod archive;
 mod blocks;
+mod build;
+mod completion;
 mod graph;
 mod images;
 mod iso;

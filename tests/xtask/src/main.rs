@@ -26,7 +26,8 @@ Tasks:
   `cargo xtask list --all` names them all
 
 Commands:
-  list info explain graph clean forget ignore reset-dep lock update schema     as `sealift COMMAND`; each has --help
+  list info explain graph clean forget ignore reset-dep watch cache lock update schema completion
+                     as `sealift COMMAND`; each has --help
   test [ARGS...]     install what the tests need and run them; --all adds those that take minutes,
                      other ARGS go to `cargo test`
   bench [NAME...]    measure against the peers
@@ -40,7 +41,7 @@ Examples:
 ";
 
 /// The verbs of `sealift` that are not tasks.
-const VERBS: [&str; 12] = [
+const VERBS: [&str; 15] = [
     "run",
     "list",
     "info",
@@ -50,6 +51,9 @@ const VERBS: [&str; 12] = [
     "forget",
     "ignore",
     "reset-dep",
+    "watch",
+    "cache",
+    "completion",
     "lock",
     "update",
     "schema",

@@ -58,6 +58,8 @@ const DEBIAN: &[Peer] = &[
     programs("iproute2", &["ip"]),
     programs("openssh-client", &["ssh", "ssh-keygen"]),
     programs("openssh-server", &["sshd"]),
+    programs("zsh", &["zsh"]),
+    programs("fish", &["fish"]),
     programs("shellcheck", &["shellcheck"]),
     programs("yamllint", &["yamllint"]),
     Peer { package: "python3-venv", sign: Sign::PythonModule("ensurepip") },

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use images::build::context::{Context as Copied, Kind};
 use images::build::engine::{self, Engine};
@@ -46,12 +47,19 @@ pub(super) fn task(
         discover: work.discover,
         outputs: vec![Output::Folder(folder)],
         action: Some(action),
+        pool: work.engine.then(|| super::super::ENGINE.into()),
+        timeout: work.engine.then_some(ENGINE_TIMEOUT),
         ..Task::default()
     })
 }
 
+/// No build of an image takes this long, unless it hangs.
+const ENGINE_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
+
 /// What differs between the ways of building.
 struct Work {
+    /// An engine does it.
+    engine: bool,
     discover: Option<Discover>,
     make: Make,
 }
@@ -77,7 +85,7 @@ fn declared(
         let (root, date) = (&project.root, project.source_date);
         Ok(images::build::build(&definition, root, date, pulled.first(), store)?)
     });
-    Ok(Work { discover: None, make })
+    Ok(Work { engine: false, discover: None, make })
 }
 
 fn contained(
@@ -115,7 +123,7 @@ fn contained(
         let recipe = engine::Recipe { bases, ..recipe.clone() };
         engine.build(&recipe, store, &mut |command: &mut Command| context.run(command).map(drop))
     });
-    Work { discover: Some(discover), make }
+    Work { engine: true, discover: Some(discover), make }
 }
 
 /// What a `Containerfile` may copy, as it is when the image's turn comes.

@@ -4,18 +4,30 @@
 //! blobs/<2 digits>/<sha256>-<mode>     the content of a file
 //! blobs/<2 digits>/<sha256>-link       the target of a symbolic link
 //! tasks/<key>                          what the outputs were, in the journal's frames
+//! size                                 how many bytes all that takes, at most
+//! lock                                 shared by those who put something in, taken alone to clear up
 //! ```
 //!
 //! Content is shared with the build by reflink where the file system can, else by hard link, else copied. A
 //! hard link can be written through: so nothing is taken out of the cache before its digest is known to be
-//! right, and what is not is thrown away.
+//! right, and what is not is thrown away. For the same reason nothing is flushed to the disk on purpose: what a
+//! crash tore is not right either.
 
-use std::collections::{HashMap, HashSet};
+mod remote;
+mod sweep;
+
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{AtFlags, CWD};
+use tempfile::TempDir;
 
 use super::digest::Digest;
 use super::files::{Files, Kind, Seen};
@@ -24,39 +36,39 @@ use super::manifest::{Value, items};
 use super::parts::{Part, parts};
 use super::survey::Listing;
 use super::task::Output;
+pub use remote::{Remote, RemoteError};
+pub use sweep::{CacheError, Swept, Usage};
 
 /// A folder of outputs, shared by any number of projects and runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Cache {
     folder: PathBuf,
     /// The most bytes it may hold after a run that added something; `None` for no bound.
     limit: Option<u64>,
+    remote: Option<remote::Line>,
+    /// How many bytes were added and not yet counted.
+    added: Arc<AtomicU64>,
 }
 
-/// What [`Cache::sweep`] did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// Results that can no longer be restored.
-    pub results: usize,
-    /// Files that were removed.
-    pub files: usize,
-    /// Their sizes.
-    pub bytes: u64,
-}
-
-/// The cache cannot be swept.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot sweep the cache {}", folder.display())]
-pub struct CacheError {
-    folder: PathBuf,
-    source: io::Error,
-}
+/// What a task made, from the cache: its outputs as items, and the listings they name.
+pub(super) type Restored = (Vec<u8>, Vec<Listing>);
 
 impl Cache {
     /// The cache in `folder`, which need not be there yet.
     #[must_use]
     pub fn new(folder: PathBuf, limit: Option<u64>) -> Self {
-        Self { folder, limit }
+        Self { folder, limit, remote: None, added: Arc::default() }
+    }
+
+    /// The same cache, which asks `remote` for what it has not; and with `writes` sends it what was made here.
+    #[must_use]
+    pub fn with_remote(self, remote: Arc<dyn Remote>, writes: bool) -> Self {
+        Self { remote: Some(remote::Line::new(remote, writes)), ..self }
+    }
+
+    /// The same cache, for what no remote cache is asked for.
+    pub(super) fn without_remote(&self) -> Self {
+        Self { remote: None, ..self.clone() }
     }
 
     fn blob(&self, seen: &Seen) -> PathBuf {
@@ -81,49 +93,87 @@ impl Cache {
     ) -> io::Result<()> {
         let find =
             |digest: Digest| listings.iter().find(|(d, _)| *d == digest).map(|(_, bytes)| bytes.as_slice());
-        let mut frames = Vec::new();
-        for part in parts(outputs, &find).unwrap_or_default() {
+        let _using = self.using()?;
+        let parts = parts(outputs, &find).unwrap_or_default();
+        for part in &parts {
             let (from, blob) = (root.join(&part.path), self.blob(&part.seen));
             if part.seen.kind == Kind::Folder || blob.exists() {
                 continue;
             }
-            let shelf = blob.parent().unwrap_or(&self.folder);
-            fs::create_dir_all(shelf)?;
-            let temporary = tempfile::Builder::new().prefix(".new-").tempdir_in(shelf)?;
-            let new = temporary.path().join("blob");
+            let room = self.room()?;
+            let new = room.path().join("blob");
             match part.seen.kind {
                 Kind::Link => fs::write(&new, fs::read_link(&from)?.as_os_str().as_bytes())?,
                 _ => place(&from, &new)?,
             }
-            fs::rename(&new, &blob)?;
+            self.admit(&new, &blob)?;
             teach(files, &from, &part.seen)?;
             teach(files, &blob, &part.seen)?;
         }
+        let mut record = journal::MAGIC.to_vec();
         for item in items(outputs) {
             if let Value::Listing(digest) = item.value
                 && let Some(bytes) = find(digest)
             {
-                journal::put(&mut frames, &Entry::Listing { digest, bytes });
+                journal::put(&mut record, &Entry::Listing { digest, bytes });
             }
         }
-        journal::put(&mut frames, &Entry::Task { name: "", key, manifest: b"", outputs, millis: 0 });
-        let result = self.result(key);
-        let folder = result.parent().unwrap_or(&self.folder);
-        fs::create_dir_all(folder)?;
-        journal::replace(&result, &frames).map(drop)
+        journal::put(&mut record, &Entry::Task { name: "", key, manifest: b"", outputs, millis: 0 });
+        self.put_record(key, &record)?;
+        self.send(key, &record, &parts)
     }
 
-    /// Puts the outputs made under `key` back into place, which has been prepared, if all of them are here
-    /// and right. Says what they are.
+    /// Held while something is put in.
+    fn using(&self) -> io::Result<File> {
+        fs::create_dir_all(&self.folder)?;
+        let lock = File::options().create(true).append(true).open(self.folder.join("lock"))?;
+        lock.lock_shared()?;
+        Ok(lock)
+    }
+
+    /// A place for what is not whole yet.
+    fn room(&self) -> io::Result<TempDir> {
+        tempfile::Builder::new().prefix(sweep::UNFINISHED).tempdir_in(&self.folder)
+    }
+
+    /// Takes the file at `new` in under its name.
+    fn admit(&self, new: &Path, name: &Path) -> io::Result<()> {
+        fs::create_dir_all(name.parent().unwrap_or(&self.folder))?;
+        self.added.fetch_add(fs::symlink_metadata(new)?.len(), Ordering::Relaxed);
+        fs::rename(new, name)
+    }
+
+    fn put_record(&self, key: Digest, record: &[u8]) -> io::Result<()> {
+        let room = self.room()?;
+        let new = room.path().join("record");
+        fs::write(&new, record)?;
+        self.admit(&new, &self.result(key))
+    }
+
+    /// Puts the outputs made under `key` back into place, which has been prepared, if all of them are here, or
+    /// come from the remote cache, and are right. Says what they are.
     pub(super) fn restore(
         &self,
         root: &Path,
         key: Digest,
         declared: &[Output],
         files: &Files,
-    ) -> io::Result<Option<(Vec<u8>, Vec<Listing>)>> {
-        let result = self.result(key);
-        let bytes = match fs::read(&result) {
+    ) -> io::Result<Option<Restored>> {
+        let here = self.restore_from_here(root, key, declared, files)?;
+        if here.is_none() && self.fetch(key, files)? {
+            return self.restore_from_here(root, key, declared, files);
+        }
+        Ok(here)
+    }
+
+    fn restore_from_here(
+        &self,
+        root: &Path,
+        key: Digest,
+        declared: &[Output],
+        files: &Files,
+    ) -> io::Result<Option<Restored>> {
+        let bytes = match fs::read(self.result(key)) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -159,7 +209,7 @@ impl Cache {
             fs::set_permissions(root.join(&part.path), fs::Permissions::from_mode(part.seen.mode.into()))?;
         }
         // The oldest is what the next sweep removes.
-        if let Ok(file) = File::open(&result) {
+        if let Ok(file) = File::open(self.result(key)) {
             let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
             let _ = rustix::fs::futimens(
                 &file,
@@ -179,75 +229,19 @@ impl Cache {
         let paths: Vec<&Path> = wanted.iter().map(|(_, blob)| blob.as_path()).collect();
         let mut right = true;
         for ((part, blob), seen) in wanted.iter().zip(files.look_all(&paths, false)) {
+            let is_right = |seen: &Seen| {
+                // Its mode is part of the name of a file, and can be lost through a hard link.
+                let mode = part.seen.kind == Kind::Link || seen.mode == part.seen.mode;
+                seen.kind == Kind::File && seen.digest == part.seen.digest && mode
+            };
             match seen {
-                Ok(None) => right = false,
-                Ok(Some(seen)) if seen.kind == Kind::File && seen.digest == part.seen.digest => {
-                    // A mode of its own is part of the name of a file, and can be lost through a hard link.
-                    right &= part.seen.kind == Kind::Link || seen.mode == part.seen.mode;
-                }
-                _ => {
-                    fs::remove_file(blob)?;
-                    right = false;
-                }
+                Ok(Some(seen)) if is_right(&seen) => continue,
+                Ok(None) => {}
+                _ => fs::remove_file(blob)?,
             }
+            right = false;
         }
         Ok(right)
-    }
-
-    /// Sweeps down to the limit, if there is one.
-    pub(super) fn sweep_to_limit(&self) -> Result<(), CacheError> {
-        self.limit.map_or(Ok(()), |limit| self.sweep(limit).map(drop))
-    }
-
-    /// Removes results, the longest unused first, until what is left takes no more than `limit` bytes; and
-    /// all content no result needs.
-    ///
-    /// # Errors
-    ///
-    /// If the folder cannot be listed or something in it not removed.
-    pub fn sweep(&self, limit: u64) -> Result<Swept, CacheError> {
-        self.try_sweep(limit).map_err(|source| CacheError { folder: self.folder.clone(), source })
-    }
-
-    fn try_sweep(&self, limit: u64) -> io::Result<Swept> {
-        let mut sizes: HashMap<PathBuf, u64> = HashMap::new();
-        for shelf in list(&self.folder.join("blobs"))? {
-            for blob in list(&shelf)? {
-                let metadata = fs::symlink_metadata(&blob)?;
-                // A folder is where another run is just making a blob.
-                if metadata.is_file() {
-                    sizes.insert(blob, metadata.len());
-                }
-            }
-        }
-        let mut results = Vec::new();
-        for path in list(&self.folder.join("tasks"))? {
-            let metadata = fs::symlink_metadata(&path)?;
-            results.push(((metadata.mtime(), metadata.mtime_nsec()), path));
-        }
-        results.sort();
-        let (mut swept, mut kept, mut needed) = (Swept::default(), 0, HashSet::new());
-        for (_, path) in results.into_iter().rev() {
-            let blobs = self.blobs_of(&path);
-            let more: u64 = blobs
-                .iter()
-                .filter(|blob| !needed.contains(*blob))
-                .map(|blob| sizes.get(blob).copied().unwrap_or(0))
-                .sum();
-            if kept + more <= limit && !blobs.iter().any(|blob| !sizes.contains_key(blob)) {
-                kept += more;
-                needed.extend(blobs);
-            } else {
-                fs::remove_file(&path)?;
-                swept.results += 1;
-            }
-        }
-        for (blob, size) in sizes.into_iter().filter(|(blob, _)| !needed.contains(blob)) {
-            fs::remove_file(blob)?;
-            swept.files += 1;
-            swept.bytes += size;
-        }
-        Ok(swept)
     }
 
     fn blobs_of(&self, result: &Path) -> HashSet<PathBuf> {
@@ -258,14 +252,6 @@ impl Cache {
             |digest: Digest| listings.iter().find(|(d, _)| *d == digest).map(|(_, bytes)| bytes.as_slice());
         let parts = parts(&outputs, &find).unwrap_or_default();
         parts.iter().filter(|part| part.seen.kind != Kind::Folder).map(|part| self.blob(&part.seen)).collect()
-    }
-}
-
-fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    match fs::read_dir(folder) {
-        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path())).collect(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error),
     }
 }
 
@@ -294,21 +280,34 @@ fn teach(files: &Files, path: &Path, seen: &Seen) -> io::Result<()> {
     if seen.kind == Kind::File { files.teach(path, seen.digest).map_err(io::Error::other) } else { Ok(()) }
 }
 
-/// Gives the content of `from` a second name, sharing what can be shared. Nothing may be at `to`.
+/// Gives the content of `from` a second name, sharing what can be shared. Nothing may be at `to`, and nothing is there
+/// before it is whole.
 fn place(from: &Path, to: &Path) -> io::Result<()> {
-    let metadata = fs::metadata(from)?;
-    let cloned = File::open(from).and_then(|source| {
-        let target = File::options().write(true).create_new(true).open(to)?;
-        rustix::fs::ioctl_ficlone(&target, &source)?;
-        target.set_permissions(metadata.permissions())
-    });
-    if cloned.is_ok() {
+    if clone(from, to).is_ok() {
         return Ok(());
     }
-    match fs::remove_file(to) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
     // Across file systems, and where a file has as many names as it may have, there is only copying.
-    fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))
+    fs::hard_link(from, to).or_else(|_| copy(from, to))
+}
+
+/// Makes a file that shares its blocks with another; it has no name until it does.
+fn clone(from: &Path, to: &Path) -> io::Result<()> {
+    let source = File::open(from)?;
+    let target = tempfile::tempfile_in(folder_of(to))?;
+    rustix::fs::ioctl_ficlone(&target, &source)?;
+    target.set_permissions(source.metadata()?.permissions())?;
+    let unnamed = format!("/proc/self/fd/{}", target.as_raw_fd());
+    Ok(rustix::fs::linkat(CWD, unnamed, CWD, to, AtFlags::SYMLINK_FOLLOW)?)
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let mut source = File::open(from)?;
+    let mut target = tempfile::NamedTempFile::new_in(folder_of(to))?;
+    io::copy(&mut source, &mut target)?;
+    target.as_file().set_permissions(source.metadata()?.permissions())?;
+    target.persist(to).map(drop).map_err(|error| error.error)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("/"))
 }

@@ -1,0 +1,194 @@
+//! The results of tasks in a registry: an artifact for each, tagged with the key of the task.
+//!
+//! The manifest's configuration is the record of the result, its layers are the contents of the files, once each. So a
+//! registry shares what results have in common, copies them to its mirrors and removes them as it does with images.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{Cursor, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use images::manifest::{Descriptor, Kind, Manifest};
+use images::pull::{Fault, Options};
+use images::{Reference, Store, pull, push};
+
+use crate::graph::{Digest, Remote, RemoteError};
+use crate::project::Project;
+
+/// The media type of a record, and the type of the artifact.
+const RECORD: &str = "application/vnd.sealift.result.v1";
+
+/// The media type of what a file holds.
+const CONTENT: &str = "application/octet-stream";
+
+/// A record is a list of files; none is longer than this.
+const RECORD_MAX: u64 = 64 << 20;
+
+/// The cache of results in `repository`, such as `registry.example:5000/team/cache`; it is reached as the project's other
+/// registries are.
+///
+/// # Errors
+///
+/// If `repository` is not the name of one.
+pub fn remote_cache(
+    project: &Project,
+    repository: &str,
+) -> Result<Arc<dyn Remote>, images::reference::ParseError> {
+    // A cache that hesitates costs more than it gives.
+    let options = Options { attempts: 2, stall: Duration::from_secs(10), ..super::pull_options(project) };
+    Ok(Arc::new(RegistryCache { repository: repository.parse()?, options }))
+}
+
+struct RegistryCache {
+    repository: Reference,
+    options: Options,
+}
+
+impl RegistryCache {
+    fn reference(&self, key: Digest) -> Result<Reference, RemoteError> {
+        self.repository.with_tag(&key.to_string()).map_err(away)
+    }
+
+    /// The manifest of the result kept under `key`.
+    fn manifest(&self, key: Digest) -> Result<Option<(Reference, Manifest)>, RemoteError> {
+        let reference = self.reference(key)?;
+        let Some(bytes) = pull::manifest(&reference, &self.options).map_err(trouble)? else {
+            return Ok(None);
+        };
+        let manifest = Manifest::parse(&bytes).map_err(damaged)?;
+        Ok(Some((reference, manifest)))
+    }
+
+    /// Fetches blobs into a store of their own below `folder`.
+    fn fetch(
+        &self,
+        reference: &Reference,
+        blobs: &[Descriptor],
+        folder: &Path,
+    ) -> Result<Store, RemoteError> {
+        let store = Store::open(folder).map_err(away)?;
+        pull::blobs(reference, blobs, &store, &self.options, &()).map_err(trouble)?;
+        Ok(store)
+    }
+}
+
+impl Remote for RegistryCache {
+    fn record(&self, key: Digest) -> Result<Option<Vec<u8>>, RemoteError> {
+        let Some((reference, manifest)) = self.manifest(key)? else { return Ok(None) };
+        let is_record = |config: &Descriptor| config.media_type == RECORD && config.size <= RECORD_MAX;
+        let Some(record) = manifest.config.filter(is_record) else {
+            return Err(damaged(NotOurs { reference: reference.to_string() }));
+        };
+        let room = tempfile::tempdir().map_err(away)?;
+        let store = self.fetch(&reference, std::slice::from_ref(&record), room.path())?;
+        store.read(&record.digest, RECORD_MAX).map(Some).map_err(damaged)
+    }
+
+    fn contents(&self, key: Digest, wanted: &[Digest], folder: &Path) -> Result<(), RemoteError> {
+        let Some((reference, manifest)) = self.manifest(key)? else {
+            return Err(damaged(NotOurs { reference: self.reference(key)?.to_string() }));
+        };
+        let blobs: Vec<Descriptor> =
+            manifest.layers.into_iter().filter(|layer| wanted.contains(&ours(&layer.digest))).collect();
+        let store = self.fetch(&reference, &blobs, &folder.join("store"))?;
+        for blob in blobs {
+            let to = folder.join(ours(&blob.digest).to_string());
+            fs::rename(store.blob_path(&blob.digest), to).map_err(away)?;
+        }
+        Ok(())
+    }
+
+    fn keep(&self, key: Digest, record: &[u8], contents: &[(Digest, PathBuf)]) -> Result<(), RemoteError> {
+        let mut held = Held::default();
+        let mut layers = Vec::new();
+        for (digest, path) in contents {
+            let (digest, size) = (theirs(digest), fs::metadata(path).map_err(away)?.len());
+            layers.push(serde_json::json!({"mediaType": CONTENT, "digest": digest, "size": size}));
+            held.files.insert(digest, path.clone());
+        }
+        let manifest = serde_json::json!({
+            "schemaVersion": 2,
+            "mediaType": Kind::OciManifest.media_type(),
+            "artifactType": RECORD,
+            "config": {"mediaType": RECORD, "digest": held.put(record), "size": record.len()},
+            "layers": layers,
+        });
+        let digest = held.put(manifest.to_string().as_bytes());
+        let request = push::Request { reference: self.reference(key)?, digest };
+        push::push(&[request], held, &self.options, &()).map_err(away).map(drop)
+    }
+}
+
+/// What is pushed: files of the cache, and a record and a manifest that are in no file.
+#[derive(Default)]
+struct Held {
+    files: HashMap<images::Digest, PathBuf>,
+    texts: HashMap<images::Digest, Vec<u8>>,
+}
+
+impl Held {
+    fn put(&mut self, bytes: &[u8]) -> images::Digest {
+        let digest = images::Digest::of(bytes);
+        self.texts.insert(digest, bytes.to_vec());
+        digest
+    }
+}
+
+impl push::Content for Held {
+    fn size(&self, digest: &images::Digest) -> images::error::Result<Option<u64>> {
+        match (self.texts.get(digest), self.files.get(digest)) {
+            (Some(text), _) => Ok(Some(text.len() as u64)),
+            (None, Some(path)) => Ok(fs::metadata(path).ok().map(|metadata| metadata.len())),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn open(&self, digest: &images::Digest) -> images::error::Result<Box<dyn Read + Send>> {
+        if let Some(text) = self.texts.get(digest) {
+            return Ok(Box::new(Cursor::new(text.clone())));
+        }
+        let missing = || images::Error::NotInStore { digest: *digest, store: PathBuf::new() };
+        let path = self.files.get(digest).ok_or_else(missing)?;
+        let open = |source| images::Error::Io { operation: "open", path: path.clone(), source };
+        Ok(Box::new(File::open(path).map_err(open)?))
+    }
+}
+
+/// There is something else under the tag.
+#[derive(Debug, thiserror::Error)]
+#[error("{reference} is not the result of a task")]
+struct NotOurs {
+    reference: String,
+}
+
+fn ours(digest: &images::Digest) -> Digest {
+    Digest::from_bytes(*digest.as_bytes())
+}
+
+fn theirs(digest: &Digest) -> images::Digest {
+    images::Digest::from_bytes(*digest.as_bytes())
+}
+
+fn away(error: impl std::error::Error + Send + Sync + 'static) -> RemoteError {
+    RemoteError::Away(Box::new(error))
+}
+
+fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> RemoteError {
+    RemoteError::Damaged(Box::new(error))
+}
+
+/// A registry that gives something else than what its digests say is not the same as one that gives nothing.
+fn trouble(error: pull::Error) -> RemoteError {
+    let lies = error.failures.iter().any(|failure| {
+        matches!(
+            failure.fault,
+            Fault::DigestMismatch { .. }
+                | Fault::SizeMismatch { .. }
+                | Fault::Manifest(_)
+                | Fault::TooLarge { .. }
+        )
+    });
+    if lies { damaged(error) } else { away(error) }
+}

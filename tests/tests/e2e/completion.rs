@@ -1,0 +1,140 @@
+//! Completion in the shells themselves.
+
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use tests::{peer, sealift};
+
+use crate::project::Project;
+
+/// Writes the script of `shell` into the project; its path.
+fn script(project: &Project, shell: &str) -> String {
+    let (code, out, err) = project.sealift(&["completion", shell]);
+    assert_eq!(code, 0, "{err}");
+    project.write(&format!("completion.{shell}"), &out);
+    project.path(&format!("completion.{shell}")).display().to_string()
+}
+
+/// What `shell` prints, run in the project with `sealift` on its path.
+fn printed(project: &Project, shell: &mut Command) -> Vec<String> {
+    let folder = sealift::binary().parent().unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    let path = std::env::join_paths(
+        [project.path("bin")].into_iter().chain([folder.to_path_buf()]).chain(std::env::split_paths(&path)),
+    );
+    fs::create_dir_all(project.path("bin")).unwrap();
+    let link = project.path("bin/sealift");
+    if !link.exists() {
+        std::os::unix::fs::symlink(sealift::binary(), link).unwrap();
+    }
+    shell.current_dir(project.path("")).env("PATH", path.unwrap()).env("HOME", project.path(""));
+    let output = peer::run(shell);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// Lines typed so far, with some of what must and must not be offered.
+const CASES: [(&str, &[&str], &[&str]); 6] = [
+    ("sealift ru", &["run"], &["list"]),
+    ("sealift archive ver", &["verify"], &["run"]),
+    ("sealift run --keep", &[], &["--always"]),
+    ("sealift run --dry", &["--dry-run"], &["--always"]),
+    ("sealift run po", &["populate_iso"], &["images", "_iso_build"]),
+    ("sealift explain _iso_b", &["_iso_build"], &["iso"]),
+];
+
+fn hold(shell: &str, complete: impl Fn(&str) -> Vec<String>) {
+    for (line, offered, not) in CASES {
+        let found = complete(line);
+        for name in offered {
+            assert!(found.iter().any(|one| one == name), "{shell}: `{line}` offers {found:?}, not {name}");
+        }
+        for name in not {
+            assert!(!found.iter().any(|one| one == name), "{shell}: `{line}` offers {name}");
+        }
+    }
+}
+
+#[test]
+fn bash_completes_commands_and_tasks() {
+    let Some(bash) = peer::find("bash") else { return };
+    let project = Project::new();
+    let script = script(&project, "bash");
+    // As readline calls it: the line, and its words taken apart at blanks and colons.
+    let complete = |line: &str| {
+        let words =
+            line.replace(':', " : ").split(' ').map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
+        let ask = format!(
+            "source {script}; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); COMP_LINE='{line}'; \
+             COMP_POINT=${{#COMP_LINE}}; _sealift; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        );
+        printed(&project, Command::new(&bash).args(["--norc", "--noprofile", "-c", &ask]))
+    };
+    hold("bash", complete);
+    // Bash puts what it gets behind the last colon.
+    assert_eq!(complete("sealift run _image_build:he"), ["hello"]);
+    assert_eq!(complete("sealift run --reporter=json-"), ["json-lines"]);
+    let (_, out, _) = sealift::told(
+        &Command::new(&bash).args(["-c", &format!("source {script}; complete -p sealift")]).output().unwrap(),
+    );
+    assert_eq!(out, "complete -o nosort -F _sealift sealift\n");
+}
+
+#[test]
+fn zsh_completes_commands_and_tasks() {
+    let Some(zsh) = peer::find("zsh") else { return };
+    let project = Project::new();
+    let script = script(&project, "zsh");
+    let complete = |line: &str| {
+        let words = line.split(' ').map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
+        // `compadd` itself works only inside the line editor; what it is given is what matters.
+        let ask = format!(
+            "autoload -Uz compinit; compinit -u -D; source {script}; compadd() {{ local name=${{argv[-1]}}; \
+             print -rl -- ${{(P)name}} }}; words=({words}); CURRENT=${{#words}}; _sealift || :"
+        );
+        printed(&project, Command::new(&zsh).args(["-f", "-c", &ask]))
+    };
+    hold("zsh", complete);
+    assert_eq!(complete("sealift run _image_build:he"), ["_image_build:hello"]);
+}
+
+#[test]
+fn fish_completes_commands_and_tasks() {
+    let Some(fish) = peer::find("fish") else { return };
+    let project = Project::new();
+    let script = script(&project, "fish");
+    let complete = |line: &str| -> Vec<String> {
+        let ask = format!("source {script}; complete --do-complete '{line}'");
+        let lines = printed(&project, Command::new(&fish).args(["--no-config", "-c", &ask]));
+        lines.iter().map(|line| line.split('\t').next().unwrap().to_owned()).collect()
+    };
+    hold("fish", complete);
+    assert_eq!(complete("sealift run _image_build:he"), ["_image_build:hello"]);
+}
+
+#[test]
+fn outside_of_a_project_there_are_commands_and_no_complaints() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, out, err) = sealift::run(folder.path(), &["complete", "1", "--", "sealift", "ver"]);
+    assert_eq!((code, out.as_str(), err.as_str()), (0, "", ""));
+    let (code, out, err) = sealift::run(folder.path(), &["complete", "2", "--", "sealift", "run"]);
+    assert!(code == 0 && err.is_empty() && !out.contains("populate_iso"), "{code}: {out}{err}");
+    for shell in ["elvish", "powershell"] {
+        let (code, out, _) = sealift::run(folder.path(), &["completion", shell]);
+        assert!(code == 0 && !out.contains("populate") && out.contains("archive"), "{shell}");
+    }
+}
+
+/// One of many, for the machine has other things to do.
+#[test]
+fn names_of_tasks_come_at_once() {
+    let project = Project::new();
+    let ask = || {
+        let began = Instant::now();
+        let (_, out, _) = project.sealift(&["complete", "2", "--", "sealift", "run", "popul"]);
+        assert!(out.starts_with("populate_iso\t"), "{out}");
+        began.elapsed()
+    };
+    assert!((0..100).any(|_| ask() < Duration::from_millis(30)), "{:?}", ask());
+}
