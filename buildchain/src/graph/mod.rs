@@ -110,7 +110,7 @@ pub use state::{State, StateError};
 pub use sweep::SweepError;
 pub use task::{Action, ActionError, Discover, Input, Output, Pool, Retry, Task, Title};
 pub use trace::{JunitReporter, TraceReporter};
-pub use watch::watch;
+pub use watch::Watch;
 
 /// Locks also what a panicking thread left: every critical section here leaves its data whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

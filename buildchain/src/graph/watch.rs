@@ -1,5 +1,6 @@
 //! Waiting for somebody to edit what the build reads.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -8,39 +9,52 @@ use std::time::Duration;
 use super::files::LookError;
 use super::model::Graph;
 use super::select::Selection;
-use super::survey;
+use super::survey::{self, Stamp};
 
-/// Waits until a file that the selected tasks read, and that no task makes, is another than when the wait
-/// began; then until nothing has changed for one `interval`. What has changed by then; empty if `cancel`
-/// turned true.
+/// The files that the selected tasks read and that no task makes, as they were when the watch began.
 ///
-/// The files are looked at, not listened to: that works on every file system, for any number of files, and
-/// misses nothing. Their content is not read.
-///
-/// # Errors
-///
-/// If a folder cannot be listed.
-pub fn watch(
-    graph: &Graph,
-    selection: &Selection,
-    interval: Duration,
-    cancel: &AtomicBool,
-) -> Result<Vec<PathBuf>, LookError> {
-    let before = survey::sources(graph, selection)?;
-    let mut last = before.clone();
-    loop {
-        thread::sleep(interval);
-        if cancel.load(Ordering::Relaxed) {
-            return Ok(Vec::new());
+/// Begun before a run, it also sees what is edited while that goes on. The files are looked at, not listened to: that works
+/// on every file system, for any number of files, and misses nothing. Their content is not read.
+#[derive(Debug)]
+pub struct Watch<'a> {
+    graph: &'a Graph,
+    selection: &'a Selection,
+    before: BTreeMap<PathBuf, Stamp>,
+}
+
+impl<'a> Watch<'a> {
+    /// Begins to watch.
+    ///
+    /// # Errors
+    ///
+    /// If a folder cannot be listed.
+    pub fn begin(graph: &'a Graph, selection: &'a Selection) -> Result<Self, LookError> {
+        Ok(Self { graph, selection, before: survey::sources(graph, selection)? })
+    }
+
+    /// Waits until a file is another than when the watch began; then until nothing has changed for one `interval`.
+    /// What has changed by then; empty if `cancel` turned true.
+    ///
+    /// # Errors
+    ///
+    /// If a folder cannot be listed.
+    pub fn wait(self, interval: Duration, cancel: &AtomicBool) -> Result<Vec<PathBuf>, LookError> {
+        let Self { graph, selection, before } = self;
+        let mut last = before.clone();
+        loop {
+            thread::sleep(interval);
+            if cancel.load(Ordering::Relaxed) {
+                return Ok(Vec::new());
+            }
+            let now = survey::sources(graph, selection)?;
+            // An editor saves, a checkout takes, in several steps.
+            if now == last && now != before {
+                let differs = |(path, stamp): &(&PathBuf, &Stamp)| before.get(*path) != Some(*stamp);
+                let changed = now.iter().filter(differs).map(|(path, _)| path.clone());
+                let gone = before.keys().filter(|path| !now.contains_key(*path)).cloned();
+                return Ok(changed.chain(gone).collect());
+            }
+            last = now;
         }
-        let now = survey::sources(graph, selection)?;
-        // An editor saves, a checkout takes, in several steps.
-        if now == last && now != before {
-            let differs = |(path, stamp): &(&PathBuf, &survey::Stamp)| before.get(*path) != Some(*stamp);
-            let changed = now.iter().filter(differs).map(|(path, _)| path.clone());
-            let gone = before.keys().filter(|path| !now.contains_key(*path)).cloned();
-            return Ok(changed.chain(gone).collect());
-        }
-        last = now;
     }
 }

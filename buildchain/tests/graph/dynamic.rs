@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use buildchain::graph::{Input, Output, State, StateError, Task, Verdict, watch};
+use buildchain::graph::{Input, Output, State, StateError, Task, Verdict, Watch};
 
 use crate::scratch::Project;
 
@@ -86,9 +86,10 @@ fn an_edit_ends_the_wait_and_a_build_does_not() {
     let selection = graph.select_all();
     let wait = |edit: &(dyn Fn() + Sync)| -> Vec<PathBuf> {
         let (cancel, over) = (AtomicBool::new(false), AtomicBool::new(false));
+        let watch = Watch::begin(&graph, &selection).unwrap();
         thread::scope(|scope| {
             let waiting = scope.spawn(|| {
-                let changed = watch(&graph, &selection, Duration::from_millis(10), &cancel).unwrap();
+                let changed = watch.wait(Duration::from_millis(10), &cancel).unwrap();
                 over.store(true, Ordering::SeqCst);
                 changed
             });

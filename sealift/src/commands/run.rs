@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context as _;
 use buildchain::graph::{
     self, ConsoleOptions, ConsoleReporter, JsonLinesReporter, JsonReporter, JunitReporter, Reporter,
-    RunOptions, Selection, State, TraceReporter,
+    RunOptions, Selection, State, TraceReporter, Watch,
 };
 use clap::{Args, ValueEnum};
 
@@ -121,6 +121,7 @@ pub(crate) fn watch(run: &Run) -> Outcome {
     loop {
         let workshop = Workshop::open(&run.manner.selector)?;
         let selection = chosen(&workshop, &run.tasks)?;
+        let watch = Watch::begin(&workshop.graph, &selection)?;
         if let Err(failure) = once(&run.manner, &workshop, &selection, &signals) {
             output::failure(&failure);
         }
@@ -128,7 +129,7 @@ pub(crate) fn watch(run: &Run) -> Outcome {
             return Err(Failure::Signal(signal));
         }
         output::note("watching for changes; Ctrl-C ends");
-        let changed = graph::watch(&workshop.graph, &selection, WATCH_INTERVAL, &signals.caught)?;
+        let changed = watch.wait(WATCH_INTERVAL, &signals.caught)?;
         if let Some(signal) = signals.number() {
             return Err(Failure::Signal(signal));
         }

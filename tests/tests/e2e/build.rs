@@ -315,6 +315,25 @@ fn clean_takes_what_it_says_and_leaves_nothing() {
     assert!(!project.path("_build").exists());
 }
 
+#[test]
+fn watch_runs_again_after_an_edit_and_ends_when_told() {
+    let project = Project::new();
+    let mut command = project.command();
+    let mut child =
+        command.args(["watch", "salt_tree"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut until = |word: &str| while !said.next().unwrap().unwrap().contains(word) {};
+    until("watching for changes");
+    for top in SALT_TOPS {
+        project.write(SALT, top);
+        until("salt/top.sls changed");
+        until("watching for changes");
+        assert_eq!(fs::read_to_string(project.path("_build/root/salt/top.sls")).unwrap(), top);
+    }
+    peer::run(Command::new("kill").args(["-TERM", &child.id().to_string()]));
+    assert_eq!(child.wait().unwrap().code(), Some(128 + 15));
+}
+
 /// One machine of several that share a registry: a project and caches of its own.
 struct Machine {
     project: Project,
