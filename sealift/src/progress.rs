@@ -142,7 +142,9 @@ impl<R> Watched<R> {
             };
             let elapsed = HumanDuration(task.since.elapsed());
             let says = if task.says.is_empty() { String::new() } else { format!(": {}", task.says) };
-            format!("{}{more}, {elapsed:#}{says}", task.title)
+            // What matters first: a narrow terminal cuts off the end.
+            let title = task.title.split_whitespace().collect::<Vec<_>>().join(" ");
+            format!("{elapsed:#}{more} {title}{says}")
         });
         self.bar.set_message(message);
     }
