@@ -1,6 +1,6 @@
 //! `sealift lock` and `sealift update`: the only ones to ask a registry what a tag means.
 
-use crate::project::{Error as ProjectError, Lock, Project};
+use crate::project::{Error as ProjectError, Lock, Project, Pull};
 use crate::tasks::pull_options;
 
 /// Which tags to look up.
@@ -42,6 +42,9 @@ pub enum Error {
     /// A reference is none.
     #[error(transparent)]
     Reference(#[from] images::reference::ParseError),
+    /// A digest is none.
+    #[error(transparent)]
+    Digest(#[from] images::digest::ParseError),
     /// A registry does not answer, or not as it should.
     #[error("{reference}: {source}")]
     Resolve {
@@ -72,6 +75,25 @@ pub fn resolve(project: &Project, scope: Scope) -> Result<(Lock, Vec<Resolved>),
         let old = lock.set(reference.clone(), digest.clone());
         resolved.push(Resolved { reference: reference.clone(), old, new: Some(digest) });
     }
+    let attached = |pull: &&Pull| pull.image.referrers;
+    for pull in project.pull.iter().filter(attached) {
+        let reference = pull.reference();
+        if scope == Scope::Missing && lock.referrers(&reference).is_some() {
+            continue;
+        }
+        let Some(digest) =
+            pull.image.digest.as_ref().map(|digest| &*digest.value).or(lock.digest(&reference))
+        else {
+            continue;
+        };
+        let failed = |source| Error::Resolve { reference: reference.clone(), source };
+        let list =
+            images::pull::referrers(&reference.parse()?, &digest.parse()?, &options).map_err(failed)?;
+        let old = lock.set_referrers(reference.clone(), list.to_string());
+        let reference = format!("{reference} (what is attached to it)");
+        resolved.push(Resolved { reference, old, new: Some(list.to_string()) });
+    }
+    lock.retain_referrers(|known| project.pull.iter().filter(attached).any(|pull| pull.reference() == known));
     let old = lock.clone();
     for reference in lock.retain(|reference| wanted.iter().any(|one| one == reference)) {
         let digest = old.digest(&reference).map(str::to_owned);

@@ -423,6 +423,13 @@ mod tests {
         for (folder, reason) in [
             ("UPPER/1", "no image name and tag"),
             ("a/1\"; return 200", "no image name and tag"),
+            ("a/x\" { return 200 'y'; } location = \"", "no image name and tag"),
+            ("a/$host", "no image name and tag"),
+            ("a/{{ registry_root }}", "no image name and tag"),
+            ("a b/1", "no image name and tag"),
+            ("a;/1", "no image name and tag"),
+            ("a(b/1", "no image name and tag"),
+            ("a\n/1", "no image name and tag"),
             ("a", "must be in <name>/<tag>"),
         ] {
             let scratch = tempfile::tempdir().unwrap();

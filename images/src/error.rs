@@ -56,6 +56,12 @@ pub enum Error {
         /// The store.
         store: PathBuf,
     },
+    /// Others are working with the store.
+    #[error("the store {} is in use by another process", store.display())]
+    StoreInUse {
+        /// The store.
+        store: PathBuf,
+    },
     /// A file that should be a manifest is none.
     #[error("{}: {source}", path.display())]
     Manifest {

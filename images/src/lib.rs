@@ -13,6 +13,7 @@
 //!     reference: "registry.k8s.io/pause:3.9".parse()?,
 //!     platforms: vec!["linux/amd64".parse()?],
 //!     expected: None,
+//!     referrers: false,
 //! };
 //! for image in pull::pull(&[pause], &store, &Options::default(), &())? {
 //!     let folder = Path::new("images").join(&image.name).join(&image.tag);
@@ -60,6 +61,9 @@ pub mod source;
 pub mod store;
 mod tree;
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use client::fuzz_credentials;
 pub use digest::Digest;
 pub use error::Error;
 pub use manifest::{Kind, Platform};

@@ -4,30 +4,37 @@
 //! blobs/sha256/<hex>      whole, verified, read-only; hard-linked from the trees that use it
 //! partial/sha256/<hex>    a download under way or broken off; locked while somebody writes it
 //! new/                    content whose digest is not known yet
+//! lock                    shared by all who have the store open, held alone by a [`sweep()`]
 //! ```
 //!
 //! Several processes may use one store. Nothing appears under `blobs` before its digest was checked and its
 //! bytes are on disk, so a file there is trusted by name and size; a process killed at any moment leaves a
 //! partial download that the next one resumes.
 
+mod sweep;
+
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+pub use self::sweep::{Keep, Sum, Swept, sweep};
 use crate::Digest;
 use crate::error::{Error, Result, io};
 
-/// A content store; cheap to clone.
+/// A content store; cheap to clone. As long as there is one, nothing in it goes away.
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
+    /// Keeps the lock.
+    _open: Arc<File>,
 }
 
 impl Store {
-    /// Opens the store in `root` and makes its folders.
+    /// Opens the store in `root` and makes its folders; waits while it is swept.
     ///
     /// # Errors
     ///
@@ -37,7 +44,9 @@ impl Store {
             let folder = root.join(folder);
             fs::create_dir_all(&folder).map_err(io("create", &folder))?;
         }
-        Ok(Self { root: root.to_owned() })
+        let lock = Self::lock_file(root)?;
+        lock.lock_shared().map_err(io("lock", root))?;
+        Ok(Self { root: root.to_owned(), _open: Arc::new(lock) })
     }
 
     /// The folder given to [`Store::open`].

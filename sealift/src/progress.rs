@@ -1,5 +1,7 @@
 //! Progress on a terminal; elsewhere silence, where the lines of the report itself are progress enough.
 
+pub(crate) mod blobs;
+
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -31,48 +33,6 @@ impl iso::Progress for Bar {
     }
 }
 
-/// One bar for all blobs of a pull or a push, retries told above it.
-pub(crate) struct Blobs(ProgressBar);
-
-impl Blobs {
-    pub(crate) fn start(verb: &'static str) -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-        style(&bar, "{msg:>12} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
-        bar.set_message(verb);
-        Self(bar)
-    }
-}
-
-impl Drop for Blobs {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
-    }
-}
-
-impl images::pull::Progress for Blobs {
-    fn planned(&self, blobs: usize, bytes: u64) {
-        self.0.set_length(bytes);
-        self.0.set_message(format!("{blobs} blobs"));
-    }
-
-    fn begin(&self, _blob: &images::Digest, _image: &str, _size: u64, present: u64) {
-        self.0.inc(present);
-    }
-
-    fn advance(&self, _blob: &images::Digest, bytes: i64) {
-        match u64::try_from(bytes) {
-            Ok(bytes) => self.0.inc(bytes),
-            Err(_) => self.0.dec(bytes.unsigned_abs()),
-        }
-    }
-
-    fn retry(&self, url: &str, fault: &str, wait: Duration) {
-        self.0.suspend(|| {
-            crate::output::warn(&format!("{url}: {fault}; again in {:.1} s", wait.as_secs_f64()));
-        });
-    }
-}
-
 /// The live line of a run: how many tasks are done, what runs now and for how long.
 pub(crate) struct Live(ProgressBar);
 
@@ -100,7 +60,7 @@ impl Drop for Live {
     }
 }
 
-fn style(bar: &ProgressBar, template: &str) {
+pub(crate) fn style(bar: &ProgressBar, template: &str) {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }

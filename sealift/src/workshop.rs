@@ -48,9 +48,7 @@ impl Selector {
     }
 
     fn gather(&self, root: &Path, all_profiles: bool) -> Result<Settings, Failure> {
-        let environment: BTreeMap<String, String> = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
+        let environment = environment();
         let flags =
             Flags { profile: self.profile.clone(), all_profiles, build_root: self.build_root.clone() };
         Settings::gather(root, &environment, &flags).map_err(wrong_project)
@@ -84,6 +82,13 @@ impl Turn {
 fn command_line() -> String {
     let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
     std::iter::once("sealift".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// The variables of the environment, as far as they are text.
+pub(crate) fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// A project and the graph of its tasks.

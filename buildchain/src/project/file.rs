@@ -1,6 +1,7 @@
 //! The types of `sealift.yaml`, exactly as written; the JSON Schema is generated from them.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -127,6 +128,22 @@ pub struct Registry {
     /// Speak HTTP without TLS to this host.
     #[serde(default)]
     pub plain_http: bool,
+    /// PEM files, relative to the project, of certificate authorities to trust at this host beside the system's.
+    #[serde(default)]
+    pub certificate_authorities: Vec<PathBuf>,
+    /// What proves to this host who asks.
+    #[serde(default)]
+    pub client_certificate: Option<ClientCertificate>,
+}
+
+/// A client certificate.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClientCertificate {
+    /// A PEM file, relative to the project: the certificate with its chain.
+    pub certificate: PathBuf,
+    /// A PEM file, relative to the project: its key.
+    pub key: PathBuf,
 }
 
 /// Container images.
@@ -174,6 +191,9 @@ pub struct PullImage {
     /// The platforms to keep of an image index: `linux/amd64`. All of them, if not given.
     #[serde(default)]
     pub platforms: Vec<String>,
+    /// Also take what is attached to the image: signatures, SBOMs. The lock file pins it as well.
+    #[serde(default)]
+    pub referrers: bool,
     /// Also save the image as a tar that a container engine loads before any registry is up.
     #[serde(default)]
     pub tar: bool,

@@ -27,6 +27,9 @@ pub struct Lock {
     /// Digest by reference with tag: `docker.io/library/alpine:3.20.1`.
     #[serde(default)]
     images: BTreeMap<String, String>,
+    /// Digest of the list of what is attached to an image, by the same reference.
+    #[serde(default)]
+    referrers: BTreeMap<String, String>,
 }
 
 impl Lock {
@@ -54,7 +57,7 @@ impl Lock {
     /// A lock that holds nothing.
     #[must_use]
     pub fn empty() -> Self {
-        Self { version: VERSION, images: BTreeMap::new() }
+        Self { version: VERSION, images: BTreeMap::new(), referrers: BTreeMap::new() }
     }
 
     /// The digest locked for `reference` (with its tag).
@@ -66,6 +69,22 @@ impl Lock {
     /// Locks `reference` to `digest`; gives back what it was locked to before.
     pub fn set(&mut self, reference: String, digest: String) -> Option<String> {
         self.images.insert(reference, digest)
+    }
+
+    /// The digest locked for the list of what is attached to `reference`.
+    #[must_use]
+    pub fn referrers(&self, reference: &str) -> Option<&str> {
+        self.referrers.get(reference).map(String::as_str)
+    }
+
+    /// Locks the list of what is attached to `reference`; gives back what it was locked to before.
+    pub fn set_referrers(&mut self, reference: String, digest: String) -> Option<String> {
+        self.referrers.insert(reference, digest)
+    }
+
+    /// Forgets the lists that `keep` does not want.
+    pub fn retain_referrers(&mut self, keep: impl Fn(&str) -> bool) {
+        self.referrers.retain(|reference, _| keep(reference));
     }
 
     /// Forgets every reference that `keep` does not want; gives back those that went.
@@ -110,6 +129,12 @@ impl Lock {
         for (reference, digest) in &self.images {
             let _ = writeln!(text, "  \"{reference}\": {digest}");
         }
+        if !self.referrers.is_empty() {
+            text.push_str("referrers:\n");
+        }
+        for (reference, digest) in &self.referrers {
+            let _ = writeln!(text, "  \"{reference}\": {digest}");
+        }
         text
     }
 }
@@ -125,8 +150,11 @@ mod tests {
         assert_eq!(lock, Lock::empty());
         lock.set("docker.io/library/nginx:1.27.0-alpine".into(), format!("sha256:{}", "a".repeat(64)));
         lock.set("localhost:5000/b:1".into(), format!("sha256:{}", "b".repeat(64)));
+        lock.set_referrers("localhost:5000/b:1".into(), format!("sha256:{}", "c".repeat(64)));
         lock.write(root.path()).unwrap();
         assert_eq!(Lock::read(root.path()).unwrap(), lock);
+        lock.retain_referrers(|reference| reference != "localhost:5000/b:1");
+        assert_eq!(lock.referrers("localhost:5000/b:1"), None);
         assert_eq!(lock.retain(|reference| reference.starts_with("docker.io")), ["localhost:5000/b:1"]);
         lock.write(root.path()).unwrap();
         assert_eq!(Lock::read(root.path()).unwrap().digest("localhost:5000/b:1"), None);

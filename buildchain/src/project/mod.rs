@@ -70,6 +70,8 @@ pub struct Pull {
     pub image: PullImage,
     /// The digest: the project's own, else the lock file's, else none.
     pub digest: Option<String>,
+    /// The digest of the list of what is attached to it, if that is wanted and locked.
+    pub referrers: Option<String>,
 }
 
 impl Pull {
@@ -77,6 +79,12 @@ impl Pull {
     #[must_use]
     pub fn reference(&self) -> String {
         format!("{}:{}", self.image.source.value, self.image.tag.value)
+    }
+
+    /// Whether all is known that a build pulls by.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.digest.is_some() && (self.referrers.is_some() || !self.image.referrers)
     }
 }
 
@@ -200,7 +208,7 @@ impl Project {
     ///
     /// [`Error::NotLocked`] for the first image that has none.
     pub fn check_locked(&self) -> Result<(), Error> {
-        let pulls = self.pull.iter().filter(|pull| pull.digest.is_none()).map(Pull::reference);
+        let pulls = self.pull.iter().filter(|pull| !pull.is_locked()).map(Pull::reference);
         let bases = self.bases().filter(|base| base.digest.is_none()).map(|base| base.reference.to_string());
         match pulls.chain(bases).next() {
             None => Ok(()),
@@ -258,7 +266,8 @@ impl Project {
             }
             let locked = || lock.digest(&reference).map(str::to_owned);
             let digest = image.digest.as_ref().map(|digest| digest.value.clone()).or_else(locked);
-            let pull = Pull { image, digest };
+            let referrers = image.referrers.then(|| lock.referrers(&reference).map(str::to_owned)).flatten();
+            let pull = Pull { image, digest, referrers };
             let twin = self.pull.iter().find(|other| {
                 other.image.name.value == pull.image.name.value
                     && other.image.tag.value == pull.image.tag.value

@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use images::pull::{Options, Request, Tls};
 use images::{Digest, Reference, Store};
 
 use super::{Error, Place, place_file};
@@ -14,11 +15,8 @@ use crate::project::{Project, Pull};
 
 /// How the registries of `project` are reached: the mirrors of the settings first, then those of the project file.
 #[must_use]
-pub fn pull_options(project: &Project) -> images::pull::Options {
-    let mut options = images::pull::Options {
-        auth_file: project.settings.auth_file.clone(),
-        ..images::pull::Options::default()
-    };
+pub fn pull_options(project: &Project) -> Options {
+    let mut options = Options { auth_file: project.settings.auth_file.clone(), ..Options::default() };
     for (host, url) in &project.settings.mirrors {
         options.mirrors.entry(host.clone()).or_default().push(url.clone());
     }
@@ -28,22 +26,37 @@ pub fn pull_options(project: &Project) -> images::pull::Options {
         if registry.plain_http {
             options.plain_http.insert(registry.host.clone());
         }
+        let below = |path: &PathBuf| project.root.join(path);
+        let client = registry.client_certificate.as_ref();
+        let tls = Tls {
+            certificate_authorities: registry.certificate_authorities.iter().map(below).collect(),
+            client_certificate: client.map(|client| (below(&client.certificate), below(&client.key))),
+        };
+        if client.is_some() || !tls.certificate_authorities.is_empty() {
+            options.tls.insert(registry.host.clone(), tls);
+        }
     }
     options
 }
 
 pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
     let project = Arc::clone(place.project);
+    // One for all: the limits hold over all images that are pulled at a time.
+    let options = Arc::new(pull_options(&project));
     for pull in &project.pull {
-        let task = pull_image(place, &project, pull);
+        let task = pull_image(place, &project, pull, &options);
         place.push(task);
+        if pull.image.referrers {
+            let task = pull_referrers(place, &project, pull, &options)?;
+            place.push(task);
+        }
         if pull.image.tar {
             let task = save_image(place, &project, pull)?;
             place.push(task);
         }
     }
     for image in &project.images {
-        let task = build::task(place, &project, image)?;
+        let task = build::task(place, &project, image, &options)?;
         place.push(task);
     }
 
@@ -53,7 +66,14 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
     place.group(
         "images",
         "Pull and build the container images.",
-        &["_image_pull:", "_image_save:", "_image_build:", "_registry_index", "_registry_config"],
+        &[
+            "_image_pull:",
+            "_image_referrers:",
+            "_image_save:",
+            "_image_build:",
+            "_registry_index",
+            "_registry_config",
+        ],
     );
     Ok(())
 }
@@ -99,7 +119,7 @@ fn folder(project: &Project, name: &str, tag: &str) -> PathBuf {
     project.tree().join(archive::layout::image_folder(name, tag))
 }
 
-fn pull_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull) -> Task {
+fn pull_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull, options: &Arc<Options>) -> Task {
     let (name, tag) = (&pull.image.name.value, &pull.image.tag.value);
     let folder = folder(project, name, tag);
     let mut inputs = place.made_here();
@@ -112,10 +132,66 @@ fn pull_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull) -> Task {
         title: Title::new("PULL IMG", format!("{name}:{tag}")),
         inputs,
         outputs: vec![Output::Folder(folder.clone())],
-        action: Some(fetch(project, pull, folder)),
+        action: Some(fetch(project, pull, options, folder)),
         pool: Some(super::NETWORK.into()),
         ..Task::default()
     }
+}
+
+/// What is attached to an image, in a folder of the same name: its tag is where clients look that know no better way.
+fn pull_referrers(
+    place: &Place<'_>,
+    project: &Arc<Project>,
+    pull: &Pull,
+    options: &Arc<Options>,
+) -> Result<Task, Error> {
+    let (name, tag) = (&pull.image.name.value, &pull.image.tag.value);
+    let file = || project.root.join(crate::project::FILE_NAME);
+    let wrong = |message: String| Error::Definition { path: file(), message };
+    let mut inputs = place.made_here();
+    inputs.push(Input::value("digest", pull.referrers.as_deref().unwrap_or("none: not locked")));
+    let digest: Option<Digest> = pull
+        .digest
+        .as_ref()
+        .map(|digest| digest.parse())
+        .transpose()
+        .map_err(|error: images::digest::ParseError| wrong(error.to_string()))?;
+    let place_of = digest.map_or_else(|| "unknown".into(), |digest| images::pull::referrers_tag(&digest));
+    let target = folder(project, name, &place_of);
+    let (pull, options, output) = (pull.clone(), Arc::clone(options), target.clone());
+    let project = Arc::clone(project);
+    let action: Action = Box::new(move |context| {
+        let reference = pull.reference();
+        let image = locked(&reference, pull.digest.as_deref())?;
+        let expected = locked(&reference, pull.referrers.as_deref())?;
+        let store = Store::open(&project.settings.cache)?;
+        let mut request = request(&pull, image)?;
+        request.referrers = true;
+        let pulled = images::pull::pull(&[request], &store, &options, &Watch::new(context))?;
+        let lists = pulled.into_iter().flat_map(|image| image.referrers);
+        let found = match lists.into_iter().find(|list| list.tag == images::pull::referrers_tag(&image)) {
+            Some(list) => list.digest,
+            None => store.put(&images::pull::no_referrers())?,
+        };
+        if found != expected {
+            return Err(ActionError::failed(format!(
+                "what is attached to {reference} has changed: expected a list of digest {expected}, found {found}; \
+                 `sealift update` takes the new one"
+            )));
+        }
+        images::dir_layout::write(&store, &found, &[], &output)?;
+        teach(context, &output)
+    });
+    Ok(Task {
+        name: format!("_image_referrers:{name}"),
+        doc: format!("Pull what is attached to the image {name}:{tag}."),
+        title: Title::new("PULL REFS", format!("{name}:{tag}")),
+        inputs,
+        outputs: vec![Output::Folder(target)],
+        action: Some(action),
+        pool: Some(super::NETWORK.into()),
+        ..Task::default()
+    })
 }
 
 /// The image as a tar that a container engine loads before any registry is up, under the name that the registry serves.
@@ -147,24 +223,27 @@ fn save_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull) -> Result<
 }
 
 /// Pulls by digest into the store, then links the image into the tree.
-fn fetch(project: &Arc<Project>, pull: &Pull, folder: PathBuf) -> Action {
-    let (project, pull) = (Arc::clone(project), pull.clone());
+fn fetch(project: &Arc<Project>, pull: &Pull, options: &Arc<Options>, folder: PathBuf) -> Action {
+    let (project, pull, options) = (Arc::clone(project), pull.clone(), Arc::clone(options));
     Box::new(move |context| {
         let digest = locked(&pull.reference(), pull.digest.as_deref())?;
-        let reference: Reference = pull.reference().parse()?;
-        let platforms =
-            pull.image.platforms.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>()?;
         let store = Store::open(&project.settings.cache)?;
-        let request = images::pull::Request {
-            name: pull.image.name.value.clone(),
-            tag: pull.image.tag.value.clone(),
-            reference,
-            platforms: platforms.clone(),
-            expected: Some(digest),
-        };
-        images::pull::pull(&[request], &store, &pull_options(&project), &Watch::new(context))?;
+        let request = request(&pull, digest)?;
+        let platforms = request.platforms.clone();
+        images::pull::pull(&[request], &store, &options, &Watch::new(context))?;
         images::dir_layout::write(&store, &digest, &platforms, &folder)?;
         teach(context, &folder)
+    })
+}
+
+fn request(pull: &Pull, digest: Digest) -> Result<Request, ActionError> {
+    Ok(Request {
+        name: pull.image.name.value.clone(),
+        tag: pull.image.tag.value.clone(),
+        reference: pull.reference().parse()?,
+        platforms: pull.image.platforms.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>()?,
+        expected: Some(digest),
+        referrers: false,
     })
 }
 

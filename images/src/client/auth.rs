@@ -82,7 +82,7 @@ impl Credentials {
         Self::parse(&bytes).map_err(|reason| Fault::Configuration(format!("{}: {reason}", file.display())))
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self, String> {
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
         let config: Config = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         let mut secrets = BTreeMap::new();
         for (key, entry) in config.auths {

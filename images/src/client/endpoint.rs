@@ -5,6 +5,9 @@ use reqwest::Url;
 use super::{Fault, Options};
 use crate::reference::{DOCKER_HUB, Reference, is_domain};
 
+/// Where Docker Hub's registry is.
+const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
+
 /// One way to a repository: the registry itself or a mirror of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Endpoint {
@@ -41,7 +44,7 @@ impl Endpoint {
     /// The registry itself.
     pub(crate) fn registry(reference: &Reference, options: &Options) -> Result<Self, Fault> {
         let registry = reference.registry();
-        let host = if registry == DOCKER_HUB { "registry-1.docker.io" } else { registry };
+        let host = if registry == DOCKER_HUB { DOCKER_HUB_HOST } else { registry };
         let scheme = if options.plain_http.contains(registry) { "http" } else { "https" };
         let base = is_domain(host)
             .then(|| format!("{scheme}://{host}").parse().ok())
@@ -68,7 +71,15 @@ impl Endpoint {
     }
 }
 
-fn authority(url: &Url) -> String {
+/// Host and port of a registry as [`authority`] has them.
+pub(super) fn asked_as(registry: &str) -> Result<String, Fault> {
+    let host = if registry == DOCKER_HUB { DOCKER_HUB_HOST } else { registry };
+    let url: Option<Url> = is_domain(host).then(|| format!("https://{host}").parse().ok()).flatten();
+    url.map(|url| authority(&url)).ok_or_else(|| Fault::Configuration(format!("`{host}` is no host")))
+}
+
+/// Host and port, unless that is the scheme's own.
+pub(super) fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.into(), |port| format!("{host}:{port}"))
 }
@@ -85,6 +96,18 @@ pub(crate) fn shown(url: &Url) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn certificates_of_a_host_are_for_that_host_only() {
+        for (host, expected) in [
+            ("docker.io", Some("registry-1.docker.io")),
+            ("quay.io:443", Some("quay.io")),
+            ("127.0.0.1:5000", Some("127.0.0.1:5000")),
+            ("https://quay.io", None),
+        ] {
+            assert_eq!(asked_as(host).ok().as_deref(), expected, "{host}");
+        }
+    }
 
     #[test]
     fn mirrors_come_first_and_keep_their_path() {

@@ -94,9 +94,12 @@ pub enum Fault {
         /// The media type of the layer.
         media_type: String,
     },
-    /// A list of referrers in pages; reading only the first would leave signatures behind unsaid.
-    #[error("the list comes in several pages, which is not supported")]
-    Paged,
+    /// A list in more pages than anyone needs.
+    #[error("the list has more than {limit} pages")]
+    Paged {
+        /// The limit.
+        limit: usize,
+    },
     /// What is to be pushed is not what it should be.
     #[error("what is to be pushed is damaged: {0}")]
     Damaged(String),

@@ -6,6 +6,7 @@ mod auth;
 mod backoff;
 mod endpoint;
 mod fault;
+mod limits;
 mod options;
 mod progress;
 mod tls;
@@ -22,8 +23,10 @@ use serde::Deserialize;
 use self::auth::{Challenge, Credentials};
 pub(crate) use self::backoff::Backoff;
 pub(crate) use self::endpoint::{Endpoint, shown};
+use self::endpoint::{asked_as, authority};
 pub use self::fault::Fault;
-pub use self::options::Options;
+pub use self::limits::Limits;
+pub use self::options::{Options, Tls};
 pub use self::progress::Progress;
 pub(crate) use self::progress::{Event, Events, drain, runtime};
 
@@ -44,6 +47,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// An HTTP client with the credentials and tokens of one pull.
 pub(crate) struct Client {
     http: reqwest::Client,
+    /// For hosts with certificates of their own.
+    special: HashMap<String, reqwest::Client>,
     credentials: Credentials,
     /// The `Authorization` that worked last, by endpoint and repository.
     authorizations: Mutex<HashMap<(String, String), HeaderValue>>,
@@ -56,18 +61,16 @@ impl Client {
             Some(file) => Credentials::read(file)?,
             None => Credentials::default(),
         };
-        let mut builder = reqwest::Client::builder()
-            // One connection per transfer: a single HTTP/2 connection would be one TCP window for all blobs.
-            .http1_only()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .user_agent(concat!("sealift/", env!("CARGO_PKG_VERSION")))
-            .tls_backend_preconfigured(tls::config(options)?);
-        if !options.system_proxy {
-            builder = builder.no_proxy();
-        }
-        let http = builder.build().map_err(|error| Fault::Configuration(chain(&error)))?;
-        Ok(Self { http, credentials, authorizations: Mutex::default(), stall: options.stall })
+        let http = client(options, None)?;
+        let special =
+            options.tls.iter().map(|(host, tls)| Ok((asked_as(host)?, client(options, Some(tls))?)));
+        let special = special.collect::<Result<_, Fault>>()?;
+        Ok(Self { http, special, credentials, authorizations: Mutex::default(), stall: options.stall })
+    }
+
+    /// The client with what TLS needs towards the host of `url`.
+    fn towards(&self, url: &Url) -> &reqwest::Client {
+        self.special.get(&authority(url)).unwrap_or(&self.http)
     }
 
     /// Sends GET and comes back with a success, having met challenges and followed redirections.
@@ -137,8 +140,9 @@ impl Client {
     ) -> Result<Response, Fault> {
         let mut url = asked.url.clone();
         for _ in 0..=REDIRECTS {
+            let client = self.towards(&url);
             let mut request =
-                self.http.request(asked.method.clone(), url.clone()).headers(asked.headers.clone());
+                client.request(asked.method.clone(), url.clone()).headers(asked.headers.clone());
             if let Some(value) = authorization.filter(|_| url.origin() == asked.origin.origin()) {
                 request = request.header(header::AUTHORIZATION, value.clone());
             }
@@ -187,6 +191,32 @@ impl Client {
         }
     }
 }
+
+/// What a registry's challenge and a configuration file say, for the fuzzer.
+#[cfg(fuzzing)]
+pub fn fuzz_credentials(input: &[u8]) {
+    let _ = Credentials::parse(input);
+    if let Some(Challenge::Bearer { realm, .. }) = std::str::from_utf8(input).ok().and_then(Challenge::parse)
+    {
+        let _ = realm.parse::<Url>();
+    }
+}
+
+/// A client that trusts the system's authorities, the site's, and those of one host.
+fn client(options: &Options, own: Option<&Tls>) -> Result<reqwest::Client, Fault> {
+    let mut builder = reqwest::Client::builder()
+        // One connection per transfer: a single HTTP/2 connection would be one TCP window for all blobs.
+        .http1_only()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .user_agent(concat!("sealift/", env!("CARGO_PKG_VERSION")))
+        .tls_backend_preconfigured(tls::config(options, own)?);
+    if !options.system_proxy {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(|error| Fault::Configuration(chain(&error)))
+}
+
 /// What is sent along, made anew for each attempt.
 pub(crate) trait Payload: Send + Sync {
     /// The body, from its start.
@@ -235,6 +265,25 @@ pub(crate) async fn next_chunk(
         Ok(Err(error)) => Err(Fault::Broken(chain(&error))),
         Err(_) => Err(Fault::Stalled(stall)),
     }
+}
+
+/// Where a list goes on (RFC 8288): at the registry that it came from.
+pub(crate) fn next_page(asked: &Url, headers: &HeaderMap) -> Result<Option<Url>, Fault> {
+    for value in headers.get_all(header::LINK) {
+        let Some((target, parameters)) =
+            value.to_str().ok().and_then(|value| value.trim().strip_prefix('<')?.split_once('>'))
+        else {
+            continue;
+        };
+        let next = |parameter: &str| matches!(parameter.trim(), "rel=\"next\"" | "rel=next");
+        if parameters.split(';').any(next) {
+            let url = asked.join(target).ok().filter(|url| url.origin() == asked.origin());
+            return url
+                .map(Some)
+                .ok_or_else(|| Fault::Redirect("the next page of a list is elsewhere".into()));
+        }
+    }
+    Ok(None)
 }
 
 /// The media type of an answer without its parameters.
@@ -310,6 +359,24 @@ mod tests {
             (&[(RETRY_AFTER, "Fri, 20 Nov 2026 10:00:07 GMT")], None),
         ] {
             assert_eq!(retry_after(&headers(pairs)), expected.map(Duration::from_secs), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn the_next_page_is_at_the_same_registry() {
+        let asked: Url = "https://r.example/v2/a/referrers/x".parse().unwrap();
+        for (link, expected) in [
+            ("</v2/a/referrers/x?last=1>; rel=\"next\"", Some("https://r.example/v2/a/referrers/x?last=1")),
+            ("<?n=1>;rel=next", Some("https://r.example/v2/a/referrers/x?n=1")),
+            ("</v2/b>; rel=\"prev\"", None),
+            ("nonsense", None),
+        ] {
+            let found = next_page(&asked, &headers(&[(header::LINK, link)])).unwrap();
+            assert_eq!(found.as_ref().map(Url::as_str), expected, "{link}");
+        }
+        for link in ["<https://other.example/v2/>; rel=\"next\"", "<http://r.example/>; rel=next"] {
+            let found = next_page(&asked, &headers(&[(header::LINK, link)]));
+            assert!(matches!(found, Err(Fault::Redirect(_))), "{link}");
         }
     }
 

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::Limits;
+
 /// How to speak to registries; pulls and pushes take the same.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -12,24 +14,19 @@ pub struct Options {
     pub mirrors: BTreeMap<String, Vec<String>>,
     /// Registries (`host[:port]`) that are spoken to without TLS.
     pub plain_http: BTreeSet<String>,
-    /// Transfers at a time, over all registries.
-    pub concurrency: usize,
-    /// Transfers at a time from one host.
-    pub concurrency_per_host: usize,
+    /// How many transfers may go on at a time.
+    pub limits: Limits,
     /// Docker's `config.json` or podman's `auth.json`.
     pub auth_file: Option<PathBuf>,
-    /// PEM files of certificate authorities to trust beside the system's.
+    /// PEM files of certificate authorities to trust beside the system's, whoever is asked.
     pub certificate_authorities: Vec<PathBuf>,
-    /// PEM files of a client certificate (with its chain) and its key.
-    pub client_certificate: Option<(PathBuf, PathBuf)>,
+    /// What TLS needs besides, by the host (`host[:port]`) of a registry or mirror.
+    pub tls: BTreeMap<String, Tls>,
     /// Whether to use the proxies that the environment names (`HTTPS_PROXY`, `NO_PROXY`, …).
     pub system_proxy: bool,
     /// Pulls only: whether to check that a tag still names the digest that goes with it. Off in a locked build: it needs
     /// the registry even where the store has everything.
     pub check_tags: bool,
-    /// Pulls only: whether to take what is attached to the images as well: signatures, SBOMs. They are not pinned by any lock, so the
-    /// registry is asked for them even where the store has the images.
-    pub referrers: bool,
     /// Pushes only: a blob of more bytes than this is sent in pieces of this size.
     pub chunk: u64,
     /// How often a request is made before its failure counts.
@@ -40,19 +37,26 @@ pub struct Options {
     pub stall: Duration,
 }
 
+/// What TLS needs towards one host.
+#[derive(Debug, Clone, Default)]
+pub struct Tls {
+    /// PEM files of certificate authorities to trust there.
+    pub certificate_authorities: Vec<PathBuf>,
+    /// PEM files of a client certificate (with its chain) and its key.
+    pub client_certificate: Option<(PathBuf, PathBuf)>,
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
             mirrors: BTreeMap::new(),
             plain_http: BTreeSet::new(),
-            concurrency: 12,
-            concurrency_per_host: 6,
+            limits: Limits::default(),
             auth_file: None,
             certificate_authorities: Vec::new(),
-            client_certificate: None,
+            tls: BTreeMap::new(),
             system_proxy: true,
             check_tags: false,
-            referrers: false,
             chunk: 64 << 20,
             attempts: 5,
             first_delay: Duration::from_millis(500),

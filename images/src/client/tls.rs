@@ -6,14 +6,15 @@ use std::sync::Arc;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::{Fault, Options};
+use super::{Fault, Options, Tls};
 
-/// The client configuration.
-pub(super) fn config(options: &Options) -> Result<rustls::ClientConfig, Fault> {
+/// The client configuration, with what one host needs besides.
+pub(super) fn config(options: &Options, own: Option<&Tls>) -> Result<rustls::ClientConfig, Fault> {
     let mut roots = rustls::RootCertStore::empty();
     // Without any authority every TLS connection fails and says so; plain HTTP registries still work.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    for file in &options.certificate_authorities {
+    let own_authorities = own.into_iter().flat_map(|tls| &tls.certificate_authorities);
+    for file in options.certificate_authorities.iter().chain(own_authorities) {
         for certificate in certificates(file)? {
             roots.add(certificate).map_err(|error| bad(file, &error))?;
         }
@@ -23,7 +24,7 @@ pub(super) fn config(options: &Options) -> Result<rustls::ClientConfig, Fault> {
         .with_safe_default_protocol_versions()
         .map_err(|error| Fault::Configuration(format!("TLS: {error}")))?
         .with_root_certificates(roots);
-    let mut config = match &options.client_certificate {
+    let mut config = match own.and_then(|tls| tls.client_certificate.as_ref()) {
         None => builder.with_no_client_auth(),
         Some((chain, key)) => {
             let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| bad(key, &error))?;

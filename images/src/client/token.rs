@@ -60,7 +60,7 @@ impl Client {
             ]);
             let mut form = Url::parse("form:").map_err(|error| refused(error.to_string()))?;
             form.query_pairs_mut().extend_pairs(&fields);
-            self.http
+            self.towards(&realm)
                 .post(realm.clone())
                 .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
                 .body(form.query().unwrap_or_default().to_owned())
@@ -69,7 +69,7 @@ impl Client {
             fields.extend(scope.split(' ').map(|one| ("scope", one.to_owned())));
             let mut url = realm.clone();
             url.query_pairs_mut().extend_pairs(&fields);
-            let request = self.http.get(url);
+            let request = self.towards(&realm).get(url);
             match secret {
                 Some(Secret::Basic { user, password }) => {
                     request.header(header::AUTHORIZATION, basic(&user, &password)?)

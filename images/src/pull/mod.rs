@@ -9,17 +9,19 @@
 mod attempts;
 mod error;
 mod fetch;
+mod manifests;
 mod plan;
 
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 pub use self::error::{Error, Failure};
 use self::fetch::Fetcher;
+pub use self::manifests::referrers_tag;
 use crate::client::{Event, drain, runtime};
-pub use crate::client::{Fault, Options, Progress};
+pub use crate::client::{Fault, Limits, Options, Progress, Tls};
 use crate::manifest::{Descriptor, Kind, Platform};
 use crate::{Digest, Reference, Store};
 
@@ -36,6 +38,9 @@ pub struct Request {
     pub platforms: Vec<Platform>,
     /// The digest it must have, from the lock. Then no tag is resolved.
     pub expected: Option<Digest>,
+    /// Whether to pull what is attached to the image as well: signatures, SBOMs. That is pinned by no lock, so the
+    /// registry is asked for it even where the store has the image.
+    pub referrers: bool,
 }
 
 /// An image that is in the store, whole.
@@ -118,6 +123,7 @@ pub fn blobs(
         reference: reference.clone(),
         platforms: Vec::new(),
         expected: None,
+        referrers: false,
     };
     let missing = plan::missing_of(blobs.iter().map(|blob| (blob, &request)), store)?;
     if missing.is_empty() {
@@ -147,14 +153,10 @@ async fn fetch_all(
     if bytes > free {
         return Err(here(Fault::NoSpace { needed: bytes, free }));
     }
-    let limit = Arc::new(Semaphore::new(fetcher.options.concurrency.max(1)));
     let mut tasks = JoinSet::new();
     for blob in missing {
-        let (fetcher, limit) = (fetcher.clone(), limit.clone());
-        tasks.spawn(async move {
-            let _permit = limit.acquire().await;
-            fetcher.blob(&blob).await
-        });
+        let fetcher = fetcher.clone();
+        tasks.spawn(async move { fetcher.blob(&blob).await });
     }
     drain(tasks, progress, inbox, here).await.map(drop)
 }
@@ -195,18 +197,40 @@ fn tagged(reference: &Reference, options: &Options) -> Result<Vec<u8>, Error> {
     bytes
 }
 
+/// The digest of the list of what is attached to the image `digest`, as [`Pulled::referrers`] has it: the same as long as
+/// the same things are attached, in whatever order and form the registry says so. Where nothing is, that of an empty list.
+///
+/// # Errors
+///
+/// The registry cannot be reached, or lies.
+pub fn referrers(reference: &Reference, digest: &Digest, options: &Options) -> Result<Digest, Error> {
+    let here = |fault| Error::here(&reference.to_string(), fault);
+    let runtime = runtime().map_err(here)?;
+    let (events, _inbox) = mpsc::unbounded_channel();
+    let fetcher = Fetcher::resolver(options, events);
+    let found = runtime.block_on(fetcher.referrers(&reference.to_string(), reference, digest));
+    runtime.shutdown_background();
+    let list = plan::canonical(found?.as_deref()).map_err(here)?;
+    Ok(Digest::of(&manifests::index(&list)))
+}
+
+/// The list of what is attached to an image that has nothing.
+#[must_use]
+pub fn no_referrers() -> Vec<u8> {
+    manifests::index(&[])
+}
+
 async fn plan_all(
     requests: &[Request],
     fetcher: &Arc<Fetcher>,
     progress: &dyn Progress,
     inbox: &mut mpsc::UnboundedReceiver<Event>,
 ) -> Result<Vec<plan::Image>, Error> {
-    let limit = Arc::new(Semaphore::new(fetcher.options.concurrency.max(1)));
     let mut tasks = JoinSet::new();
     for (position, request) in requests.iter().cloned().enumerate() {
-        let (fetcher, limit) = (fetcher.clone(), limit.clone());
+        let fetcher = fetcher.clone();
         tasks.spawn(async move {
-            let _permit = limit.acquire().await;
+            let _permit = fetcher.options.limits.any().await;
             plan::image(&fetcher, request).await.map(|image| (position, image))
         });
     }

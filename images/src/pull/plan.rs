@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::fetch::{Fetcher, referrers_tag};
+use super::fetch::Fetcher;
+use super::manifests::{index, referrers_tag};
 use super::{Error, Fault, Pulled, Referrers, Request};
 use crate::error;
 use crate::manifest::{DEPTH_MAX, Descriptor, Kind, MANIFEST_MAX, MANIFESTS_MAX, Manifest, Platform};
@@ -68,7 +69,7 @@ pub(super) async fn image(fetcher: &Fetcher, request: Request) -> Result<Image, 
     let mut parts = Parts::default();
     let digest = parts.gather(fetcher, &request, bytes, &request.platforms).await?;
     let mut referrers = Vec::new();
-    if fetcher.options.referrers {
+    if request.referrers {
         for subject in parts.manifests.clone() {
             referrers.extend(attached(fetcher, &request, &subject, &mut parts).await?);
         }
@@ -84,22 +85,24 @@ async fn attached(
     parts: &mut Parts,
 ) -> Result<Option<Referrers>, Error> {
     let name = request.label();
-    let Some(bytes) = fetcher.referrers(&name, &request.reference, subject).await? else { return Ok(None) };
+    let bytes = fetcher.referrers(&name, &request.reference, subject).await?;
     let here = |fault| Error::new(&name, &format!("referrers of {subject}"), "", fault);
-    let mut list = Manifest::parse(&bytes).map_err(|error| here(error.into()))?.manifests;
+    let list = canonical(bytes.as_deref()).map_err(here)?;
     if list.is_empty() {
         return Ok(None);
     }
-    // Registries make the list anew for each answer; in this form it is the same as long as its content is.
-    list.sort_by_key(|descriptor| descriptor.digest);
-    list.dedup_by_key(|descriptor| descriptor.digest);
-    let index = serde_json::json!({
-        "schemaVersion": 2,
-        "mediaType": Kind::OciIndex.media_type(),
-        "manifests": list,
-    });
-    let digest = parts.gather(fetcher, request, index.to_string().into_bytes(), &[]).await?;
+    let digest = parts.gather(fetcher, request, index(&list), &[]).await?;
     Ok(Some(Referrers { tag: referrers_tag(subject), digest }))
+}
+
+/// What a list of referrers names. Registries make the list anew for each answer; in this form it is the same as long as its
+/// content is.
+pub(super) fn canonical(list: Option<&[u8]>) -> Result<Vec<Descriptor>, Fault> {
+    let Some(list) = list else { return Ok(Vec::new()) };
+    let mut manifests = Manifest::parse(list)?.manifests;
+    manifests.sort_by_key(|descriptor| descriptor.digest);
+    manifests.dedup_by_key(|descriptor| descriptor.digest);
+    Ok(manifests)
 }
 
 /// What an image consists of.

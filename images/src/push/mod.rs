@@ -169,7 +169,7 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T, Error>> + Send + 'static,
 {
-    let limit = Arc::new(Semaphore::new(options.concurrency.min(options.concurrency_per_host).max(1)));
+    let limit = Arc::new(Semaphore::new(options.limits.per_host()));
     let mut tasks = JoinSet::new();
     for thing in things {
         let (limit, work) = (limit.clone(), work(thing));

@@ -13,25 +13,43 @@ pub(crate) struct Client {
     /// Credentials: docker's config.json or podman's auth.json
     #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE", hide_env_values = true)]
     auth_file: Option<PathBuf>,
-    /// A PEM file of certificate authorities to trust beside the system's (repeatable)
-    #[arg(long, value_name = "FILE")]
-    ca: Vec<PathBuf>,
-    /// A PEM file of the certificate to show to the registry, with its chain
-    #[arg(long, value_name = "FILE", requires = "client_key")]
-    client_certificate: Option<PathBuf>,
-    /// The PEM file of its key
-    #[arg(long, value_name = "FILE", requires = "client_certificate")]
-    client_key: Option<PathBuf>,
+    /// A PEM file of certificate authorities to trust beside the system's, at one host or at all (repeatable)
+    #[arg(long, value_name = "[HOST=]FILE", value_parser = authority)]
+    ca: Vec<(Option<String>, PathBuf)>,
+    /// The PEM files of the certificate, with its chain, to show to a registry, and of its key (repeatable)
+    #[arg(long, value_name = "HOST=CERTIFICATE,KEY", value_parser = client_certificate)]
+    client_certificate: Vec<(String, (PathBuf, PathBuf))>,
 }
 
 impl Client {
     pub(crate) fn options(self) -> Options {
-        Options {
+        let mut options = Options {
             plain_http: self.plain_http.into_iter().collect(),
             auth_file: self.auth_file,
-            certificate_authorities: self.ca,
-            client_certificate: self.client_certificate.zip(self.client_key),
             ..Options::default()
+        };
+        for (host, file) in self.ca {
+            match host {
+                Some(host) => options.tls.entry(host).or_default().certificate_authorities.push(file),
+                None => options.certificate_authorities.push(file),
+            }
         }
+        for (host, files) in self.client_certificate {
+            options.tls.entry(host).or_default().client_certificate = Some(files);
+        }
+        options
     }
+}
+
+fn authority(text: &str) -> Result<(Option<String>, PathBuf), String> {
+    match text.split_once('=') {
+        Some((host, file)) if !host.contains('/') => Ok((Some(host.to_owned()), file.into())),
+        _ => Ok((None, text.into())),
+    }
+}
+
+fn client_certificate(text: &str) -> Result<(String, (PathBuf, PathBuf)), String> {
+    let parts = text.split_once('=').and_then(|(host, files)| Some((host, files.split_once(',')?)));
+    let (host, (certificate, key)) = parts.ok_or("expected HOST=CERTIFICATE,KEY")?;
+    Ok((host.to_owned(), (certificate.into(), key.into())))
 }

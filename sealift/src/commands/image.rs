@@ -1,5 +1,7 @@
 //! `sealift image`: what skopeo and hardlink did.
 
+mod gc;
+
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +16,7 @@ use serde_json::json;
 use crate::commands::client::Client;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Form, size};
-use crate::progress::Blobs;
+use crate::progress::blobs::Blobs;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -32,6 +34,13 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t)]
         output: Form,
     },
+    /// Remove from the content store what was not used for longest, until it is small or young enough
+    #[command(
+        after_help = "What a tree on the same file system uses stays: it takes no room of its own. Without limits nothing is \
+                            removed, and the sizes are shown.\n\n\
+                            Examples:\n  sealift image gc --max-size 20G\n  sealift image gc --max-age 30 --dry-run"
+    )]
+    Gc(gc::Gc),
     /// Check every manifest and blob of a folder of images
     #[command(
         after_help = "Exit codes: 0 whole, 1 something is missing, extra or damaged (all of it is named)"
@@ -65,7 +74,7 @@ pub(crate) struct Pull {
     mirror: Vec<(String, String)>,
     #[command(flatten)]
     client: Client,
-    /// Also take what is attached to the images: signatures, SBOMs
+    /// Also take what is attached to the images, signatures and SBOMs, into DIR/<name>/sha256-<digest>/
     #[arg(long)]
     referrers: bool,
     /// The form of the report
@@ -87,6 +96,7 @@ pub(crate) fn run(command: Command) -> Outcome {
         Command::Pull(arguments) => pull(*arguments),
         Command::Ls { folder, output } => list(&folder, output),
         Command::Check { folder, output } => check(&folder, output),
+        Command::Gc(arguments) => gc::run(&arguments),
     }
 }
 
@@ -101,12 +111,13 @@ fn pull(arguments: Pull) -> Outcome {
     let mut locals = Vec::new();
     for text in &arguments.references {
         match text.parse().map_err(Failure::usage_by)? {
-            Source::Registry(reference) => requests.push(request(reference, &platforms)),
+            Source::Registry(reference) => {
+                requests.push(request(reference, &platforms, arguments.referrers));
+            }
             Source::Local(local) => locals.push(local),
         }
     }
-    let mut options =
-        Options { check_tags: true, referrers: arguments.referrers, ..arguments.client.options() };
+    let mut options = Options { check_tags: true, ..arguments.client.options() };
     for (host, url) in arguments.mirror {
         options.mirrors.entry(host).or_default().push(url);
     }
@@ -115,15 +126,21 @@ fn pull(arguments: Pull) -> Outcome {
         let blobs = Blobs::start("pulling");
         images::pull::pull(&requests, &store, &options, &blobs)?
     };
-    let mut places: Vec<_> = pulled.into_iter().map(|image| (image.name, image.tag, image.digest)).collect();
+    let mut places = Vec::new();
+    for image in pulled {
+        places.extend(
+            image.referrers.into_iter().map(|list| (image.name.clone(), list.tag, list.digest, &[][..])),
+        );
+        places.push((image.name, image.tag, image.digest, &platforms[..]));
+    }
     for local in &locals {
         let (name, tag) = saved_as(local);
-        places.push((name, tag, images::source::import(local, &platforms, &store)?));
+        places.push((name, tag, images::source::import(local, &platforms, &store)?, &platforms));
     }
     let mut written = Vec::new();
-    for (name, tag, digest) in places {
+    for (name, tag, digest, platforms) in places {
         let folder = arguments.into.join(&name).join(&tag);
-        dir_layout::write(&store, &digest, &platforms, &folder)?;
+        dir_layout::write(&store, &digest, platforms, &folder)?;
         written.push(Place { name, tag, folder });
     }
     report(written, arguments.output)
@@ -146,13 +163,14 @@ fn last_part(reference: &Reference) -> String {
 }
 
 /// The name to save an image as is the last part of its repository; without a tag its digest names it.
-fn request(reference: Reference, platforms: &[Platform]) -> Request {
+fn request(reference: Reference, platforms: &[Platform], referrers: bool) -> Request {
     let tag = match (reference.tag(), reference.digest()) {
         (Some(tag), _) => tag.to_owned(),
         (None, Some(digest)) => format!("sha256-{}", digest.hex()),
         (None, None) => "latest".to_owned(),
     };
-    Request { name: last_part(&reference), tag, reference, platforms: platforms.to_vec(), expected: None }
+    let (name, platforms) = (last_part(&reference), platforms.to_vec());
+    Request { name, tag, reference, platforms, expected: None, referrers }
 }
 
 fn list(folder: &Path, form: Form) -> Outcome {

@@ -9,7 +9,7 @@ use runtime::push::Images;
 use crate::commands::client::Client;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Form, size};
-use crate::progress::Blobs;
+use crate::progress::blobs::Blobs;
 
 #[derive(Debug, Args)]
 pub(crate) struct Push {

@@ -191,3 +191,46 @@ fn the_full_profile_is_redirected_by_a_site_and_pulled_by_digest() {
         format!("http://127.0.0.1:{}/v2/registry.k8s.io/coredns/coredns/manifests/{digest}", project.port);
     assert!(code != 0 && text.contains(&asked), "{code}: {text}");
 }
+
+#[test]
+fn what_is_attached_to_an_image_is_locked_and_comes_along() {
+    let Some(project) = Project::new() else { return };
+    project.write(&[("curl", "curl", "oci", None)]);
+    let path = project.path("sealift.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    let host = format!("127.0.0.1:{}", project.port);
+    let text = text
+        .replace("tar: true", "referrers: true")
+        .replace("registry.invalid/", &format!("{host}/"))
+        .replace(
+            &format!("'registry.invalid', mirrors: ['http://{host}']"),
+            &format!("'{host}', plainHttp: true"),
+        );
+    fs::write(&path, text).unwrap();
+    project.succeed(&["lock"]);
+    project.succeed(&["run", "images"]);
+    let image = Digest::of(&fs::read(project.path("_build/root/images/curl/oci/manifest.json")).unwrap());
+    let tag = format!("sha256-{}", image.hex());
+    let list = project.path(&format!("_build/root/images/curl/{tag}/manifest.json"));
+    assert!(!fs::read_to_string(&list).unwrap().contains("digest"), "nothing is attached yet");
+
+    // This registry has no interface for it: what is attached is listed under a tag.
+    project.retag("multi:oci", &format!("curl:{tag}"));
+    let said = project.succeed(&["update"]);
+    assert!(said.contains(&format!("{host}/curl:oci (what is attached to it)")), "{said}");
+    let locked = fs::read_to_string(project.path("sealift.lock")).unwrap();
+    project.succeed(&["run", "images"]);
+    let first = digest_of(&list);
+    assert!(locked.contains(&first), "{locked}");
+    let attached = images::dir_layout::read(list.parent().unwrap()).unwrap();
+    assert_eq!((attached.manifests.len(), attached.left_out.len()), (3, 0));
+
+    project.retag("multi:docker", &format!("curl:{tag}"));
+    fs::remove_dir_all(project.path("_build")).unwrap();
+    let (code, out, err) = project.sealift(&["run", "images"]);
+    let text = format!("{out}{err}");
+    assert!(code == 1 && text.contains("has changed") && text.contains(&first), "{code}: {text}");
+    project.succeed(&["update"]);
+    project.succeed(&["run", "images"]);
+    assert_ne!(digest_of(&list), first);
+}

@@ -35,6 +35,7 @@ fn site() -> Option<Site> {
         reference: format!("{host}/{name}:{tag}").parse().unwrap(),
         platforms: Vec::new(),
         expected: None,
+        referrers: false,
     };
     let requests: Vec<Request> = IMAGES.iter().map(request).collect();
     let options = Options { plain_http: [host.clone()].into(), system_proxy: false, ..Options::default() };

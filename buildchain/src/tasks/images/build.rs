@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use images::build::context::{Context as Copied, Kind};
 use images::build::engine::{self, Engine};
+use images::pull::Options;
 use images::{Digest, Platform, Store};
 
 use super::super::{Error, Place};
-use super::{Watch, folder, locked, pull_options, teach};
+use super::{Watch, folder, locked, teach};
 use crate::graph::{Action, ActionError, Context, Discover, Input, Output, Task, Title};
 use crate::project::{Base, Containerfile, ImageDefinition, Project, Recipe};
 
@@ -18,6 +19,7 @@ pub(super) fn task(
     place: &Place<'_>,
     project: &Arc<Project>,
     image: &ImageDefinition,
+    options: &Arc<Options>,
 ) -> Result<Task, Error> {
     let (name, tag) = (&image.name, &project.values.version);
     let folder = folder(project, name, tag);
@@ -28,8 +30,8 @@ pub(super) fn task(
         inputs.push(Input::value(format!("base {}", base.reference), digest));
     }
     let work = match &image.recipe {
-        Recipe::Declaration(definition) => declared(project, image, definition, &mut inputs)?,
-        Recipe::Containerfile(file) => contained(project, image, file, &mut inputs),
+        Recipe::Declaration(definition) => declared(project, image, definition, options, &mut inputs)?,
+        Recipe::Containerfile(file) => contained(project, image, file, options, &mut inputs),
     };
     let (project, target) = (Arc::clone(project), folder.clone());
     let make = work.make;
@@ -71,6 +73,7 @@ fn declared(
     project: &Arc<Project>,
     image: &ImageDefinition,
     definition: &images::build::Definition,
+    options: &Arc<Options>,
     inputs: &mut Vec<Input>,
 ) -> Result<Work, Error> {
     let wrong = |message: String| Error::Definition { path: image.path.clone(), message };
@@ -80,8 +83,9 @@ fn declared(
         inputs.push(Input::file(project.root.join(&file.from)));
     }
     let (project, bases, definition) = (Arc::clone(project), image.bases.clone(), definition.clone());
+    let options = Arc::clone(options);
     let make: Make = Box::new(move |context, store| {
-        let pulled = pull(&project, &bases, definition.platform.as_ref(), context, store)?;
+        let pulled = pull(&bases, definition.platform.as_ref(), &options, context, store)?;
         let (root, date) = (&project.root, project.source_date);
         Ok(images::build::build(&definition, root, date, pulled.first(), store)?)
     });
@@ -92,6 +96,7 @@ fn contained(
     project: &Arc<Project>,
     image: &ImageDefinition,
     file: &Containerfile,
+    options: &Arc<Options>,
     inputs: &mut Vec<Input>,
 ) -> Work {
     let Containerfile { context, settings, platform, names } = file;
@@ -116,9 +121,10 @@ fn contained(
         source_date: project.source_date,
     };
     let (project, bases, names) = (Arc::clone(project), image.bases.clone(), names.clone());
+    let options = Arc::clone(options);
     let make: Make = Box::new(move |context, store| {
         let engine = Engine::find(project.settings.programs.get("DOCKER_BIN").map(PathBuf::as_path))?;
-        let digests = pull(&project, &bases, recipe.platform.as_ref(), context, store)?;
+        let digests = pull(&bases, recipe.platform.as_ref(), &options, context, store)?;
         let bases = names.iter().cloned().zip(digests).collect();
         let recipe = engine::Recipe { bases, ..recipe.clone() };
         engine.build(&recipe, store, &mut |command: &mut Command| context.run(command).map(drop))
@@ -144,9 +150,9 @@ fn discover(copied: Copied) -> Discover {
 
 /// Pulls what an image is built on; the digests, in the order of `bases`.
 fn pull(
-    project: &Project,
     bases: &[Base],
     platform: Option<&Platform>,
+    options: &Options,
     context: &Context<'_>,
     store: &Store,
 ) -> Result<Vec<Digest>, ActionError> {
@@ -160,8 +166,9 @@ fn pull(
             reference: reference.clone(),
             platforms: vec![platform.clone()],
             expected: Some(locked(&reference.to_string(), base.digest.as_deref())?),
+            referrers: false,
         });
     }
-    let pulled = images::pull::pull(&requests, store, &pull_options(project), &Watch::new(context))?;
+    let pulled = images::pull::pull(&requests, store, options, &Watch::new(context))?;
     Ok(pulled.into_iter().map(|image| image.digest).collect())
 }

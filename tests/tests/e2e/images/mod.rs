@@ -1,7 +1,9 @@
 //! Images: what we pull, lay out and index, against docker-registry, skopeo, nginx and containerd.
 
 mod clients;
+mod gc;
 mod nginx;
+mod served;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -9,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use images::pull::{self, Options, Progress, Request};
+use images::pull::{self, Limits, Options, Progress, Request};
 use images::{Digest, Store, check, dir_layout, registry};
 use tests::daemon::{Daemon, free_port};
 use tests::peer;
@@ -24,6 +26,7 @@ fn requests(registry: &Daemon) -> Vec<Request> {
             reference: format!("127.0.0.1:{}/{name}:{tag}", registry.port).parse().unwrap(),
             platforms: Vec::new(),
             expected: None,
+            referrers: false,
         })
         .collect()
 }
@@ -141,7 +144,7 @@ fn a_registry_that_dies_half_way_is_resumed_and_a_second_pull_moves_no_blob() {
     let daemon = std::cell::RefCell::new(Some(registry));
     let kill = || drop(daemon.borrow_mut().take());
     let killer = Killer { at: 1_000_000, came: 0.into(), kill: &kill };
-    let hasty = Options { attempts: 1, concurrency: 1, ..patient.clone() };
+    let hasty = Options { attempts: 1, limits: Limits::new(1, 1), ..patient.clone() };
     let error = pull::pull(&requests, &store, &hasty, &killer).unwrap_err();
     assert!(error.to_string().contains(&format!("http://127.0.0.1:{port}/v2/")), "{error}");
     assert!(daemon.borrow().is_none());

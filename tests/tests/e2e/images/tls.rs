@@ -1,14 +1,15 @@
 //! A registry that wants TLS, certificates and a password.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use images::Store;
-use images::pull::{self, Options, Request};
+use images::pull::{self, Options, Request, Tls};
 use tests::daemon::{free_port, start};
-use tests::peer;
 use tests::registry::{self as debian, fill};
+use tests::{peer, sealift};
 
 use super::{options, requests};
 
@@ -76,11 +77,15 @@ fn a_registry_behind_tls_asks_for_certificate_and_password() {
             .unwrap();
     };
     login("dXNlcjpwJHc6ZA==");
+    let host = format!("127.0.0.1:{port}");
+    let both = Tls {
+        certificate_authorities: vec![tls.join("ca.pem")],
+        client_certificate: Some((tls.join("client.pem"), tls.join("client.key"))),
+    };
     let full = Options {
         system_proxy: false,
         attempts: 1,
-        certificate_authorities: vec![tls.join("ca.pem")],
-        client_certificate: Some((tls.join("client.pem"), tls.join("client.key"))),
+        tls: [(host.clone(), both)].into(),
         auth_file: Some(auth.clone()),
         ..Options::default()
     };
@@ -92,13 +97,51 @@ fn a_registry_behind_tls_asks_for_certificate_and_password() {
         assert!(reasons.iter().any(|reason| error.contains(reason)), "{reasons:?}: {error}");
     };
     let refused = |options: &Options, reason: &str| refused_for_one_of(options, &[reason]);
-    refused(&Options { certificate_authorities: Vec::new(), ..full.clone() }, "UnknownIssuer");
+    // What is for another host is not for this one.
+    let other = [("other.invalid".to_owned(), full.tls[&host].clone())].into();
+    refused(&Options { tls: other, ..full.clone() }, "UnknownIssuer");
     // With TLS 1.3 the server judges the client after the client took the connection for made: the alert that says why may come
     // too late to be read.
-    let without = Options { client_certificate: None, ..full.clone() };
+    let authorities = vec![tls.join("ca.pem")];
+    let without = Options { tls: BTreeMap::new(), certificate_authorities: authorities, ..full.clone() };
     refused_for_one_of(&without, &["Certificate", "the connection broke"]);
     refused(&Options { auth_file: None, ..full.clone() }, "asks for a user name and a password");
     login("dXNlcjp3cm9uZw==");
     refused(&full, "not authorised: UNAUTHORIZED");
     refused(&Options { auth_file: Some(folder.join("none")), ..full.clone() }, "none");
+
+    // From the command line, with a helper that knows the password.
+    let helpers = folder.join("helpers");
+    fs::create_dir(&helpers).unwrap();
+    fs::write(&auth, format!(r#"{{"credHelpers": {{"{host}": "test"}}}}"#)).unwrap();
+    let helper = |body: &str| {
+        let path = helpers.join("docker-credential-test");
+        fs::write(&path, format!("#!/bin/sh\ntest \"$1\" = get || exit 9\nread -r server\n{body}\n"))
+            .unwrap();
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    };
+    let search = std::env::var("PATH").unwrap();
+    let pull = || {
+        let mut command = sealift::command(folder);
+        command.args(["image", "pull", "--into", "pulled", "--store", "pulled-store"]);
+        command.arg(format!("--ca={host}=tls/ca.pem"));
+        command.arg(format!("--client-certificate={host}=tls/client.pem,tls/client.key"));
+        command.arg(requests[0].reference.to_string());
+        command.env("REGISTRY_AUTH_FILE", &auth).env("PATH", format!("{}:{search}", helpers.display()));
+        sealift::told(&command.output().unwrap())
+    };
+    let knows = r#"echo '{"ServerURL":"x","Username":"user","Secret":"p$w:d"}'"#;
+    for (body, expected) in [
+        (&*format!("test \"$server\" = '{host}' && {knows}"), None),
+        ("echo 'credentials not found in native keychain'; exit 1", Some("asks for a user name")),
+        ("echo locked; exit 1", Some("credential helper `test`: exit status: 1: locked")),
+        ("echo nonsense", Some("credential helper `test`: expected")),
+    ] {
+        helper(body);
+        let (code, out, err) = pull();
+        match expected {
+            None => assert!(code == 0 && out.contains(&digest.to_string()), "{out}{err}"),
+            Some(expected) => assert!(code == 2 && err.contains(expected), "{body}: {code}: {err}"),
+        }
+    }
 }

@@ -9,7 +9,7 @@ mod nginx;
 mod nodes;
 mod service;
 mod side_by_side;
-mod site;
+pub(crate) mod site;
 
 use std::collections::BTreeMap;
 use std::fs;

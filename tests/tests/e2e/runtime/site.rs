@@ -3,12 +3,11 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 
 use images::{Digest, Kind};
 use runtime::serve::{Access, Config, Event, Handle, Log, Server};
-use tests::peer;
+use tests::registry::layer;
 use tokio::sync::oneshot;
 
 /// 2023-11-14, the date of everything that these tests build.
@@ -129,20 +128,6 @@ fn unpacked(layer: &[u8]) -> Digest {
     Digest::of(&content)
 }
 
-/// A compressed layer of the files that Debian packages brought here.
-fn layer(scratch: &Path, packages: &[&str]) -> Vec<u8> {
-    let listed = peer::run(Command::new("dpkg").arg("-L").args(packages)).stdout;
-    let files: Vec<&str> = std::str::from_utf8(&listed)
-        .unwrap()
-        .lines()
-        .filter(|path| fs::symlink_metadata(path).is_ok_and(|found| found.is_file()))
-        .collect();
-    assert!(files.len() > 3, "{packages:?}: {files:?}");
-    let list = scratch.join("files");
-    fs::write(&list, files.join("\n")).unwrap();
-    peer::run(Command::new("tar").args(["-czPf", "-", "--transform", "s,^/,,", "-T"]).arg(&list)).stdout
-}
-
 /// What the RPM of the site installs, and where.
 pub(super) const INSTALLED: (&str, &str) = ("usr/share/greeting", "Served from one file.\n");
 
@@ -160,8 +145,8 @@ fn package(scratch: &Path, repository: &Path) {
 }
 
 /// A server in this process that stops when dropped.
-pub(super) struct Running {
-    pub(super) address: SocketAddr,
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
     pub(super) handle: Handle,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -194,7 +179,7 @@ impl Running {
         Self { address, handle, stop: Some(stop), thread: Some(thread) }
     }
 
-    pub(super) fn serving(archives: &[&Path]) -> Self {
+    pub(crate) fn serving(archives: &[&Path]) -> Self {
         Self::start(Config { archives: archives.iter().map(PathBuf::from).collect(), ..Config::default() })
     }
 }

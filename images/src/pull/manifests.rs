@@ -1,0 +1,221 @@
+//! Manifests, indexes and lists of referrers from whichever endpoint delivers them.
+
+use reqwest::Url;
+use reqwest::header::{self, HeaderMap};
+
+use super::attempts::Attempts;
+use super::fetch::Fetcher;
+use super::{Error, Failure, Fault};
+use crate::client::{ACCEPT_MANIFESTS, Endpoint, media_type, next_page, read_body, shown};
+use crate::manifest::{Descriptor, Kind, MANIFEST_MAX, Manifest};
+use crate::{Digest, Reference};
+
+/// The most pages of one list that are asked for.
+const PAGES_MAX: usize = 100;
+/// Which part of the registry's interface gives a manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Api {
+    Manifests,
+    Referrers,
+}
+
+impl Api {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Manifests => "manifests",
+            Self::Referrers => "referrers",
+        }
+    }
+}
+
+/// The tag under which clients keep the referrers of a manifest where the registry does not know them.
+#[must_use]
+pub fn referrers_tag(digest: &Digest) -> String {
+    format!("sha256-{}", digest.hex())
+}
+
+/// An index of these manifests.
+pub(super) fn index(manifests: &[Descriptor]) -> Vec<u8> {
+    let index = serde_json::json!({
+        "schemaVersion": 2,
+        "mediaType": Kind::OciIndex.media_type(),
+        "manifests": manifests,
+    });
+    index.to_string().into_bytes()
+}
+
+impl Fetcher {
+    /// Puts a checked manifest into the store.
+    pub(super) fn keep(&self, image: &str, bytes: &[u8]) -> Result<Digest, Error> {
+        self.store()
+            .and_then(|store| Ok(store.put(bytes)?))
+            .map_err(|fault| Error::new(image, "manifest", "", fault))
+    }
+
+    /// The bytes of the manifest a tag names now.
+    pub(super) async fn manifest_by_tag(
+        &self,
+        image: &str,
+        reference: &Reference,
+        tag: &str,
+    ) -> Result<Vec<u8>, Error> {
+        self.manifest_from(image, reference, Api::Manifests, tag, None).await
+    }
+
+    /// The bytes of a manifest, from the store or else from the registry.
+    pub(super) async fn manifest(
+        &self,
+        image: &str,
+        reference: &Reference,
+        digest: &Digest,
+        size: Option<u64>,
+    ) -> Result<Vec<u8>, Error> {
+        let here = |fault| Error::new(image, &format!("manifest {digest}"), "", fault);
+        let store = self.store().map_err(here)?;
+        match store.read(digest, MANIFEST_MAX) {
+            Ok(bytes) => {
+                let found = bytes.len() as u64;
+                return match size.filter(|expected| *expected != found) {
+                    Some(expected) => Err(here(Fault::SizeMismatch { expected, found })),
+                    None => Ok(bytes),
+                };
+            }
+            Err(crate::Error::NotInStore { .. }) => {}
+            // A file damaged on disk is fetched anew.
+            Err(crate::Error::DigestMismatch { path, .. } | crate::Error::TooLarge { path, .. }) => {
+                crate::store::remove(&path).map_err(|error| here(error.into()))?;
+            }
+            Err(error) => return Err(here(error.into())),
+        }
+        let name = digest.to_string();
+        self.manifest_from(image, reference, Api::Manifests, &name, Some((*digest, size))).await
+    }
+
+    /// What the registry says is attached to a manifest: by its own interface or, where it has none, under the tag that
+    /// clients keep the list at instead (distribution specification 1.1, "Listing Referrers"). The bytes of an index.
+    pub(super) async fn referrers(
+        &self,
+        image: &str,
+        reference: &Reference,
+        digest: &Digest,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let (name, tag) = (digest.to_string(), referrers_tag(digest));
+        match self.manifest_from(image, reference, Api::Referrers, &name, None).await {
+            Ok(bytes) => return Ok(Some(bytes)),
+            Err(error) if error.is_unknown() => {}
+            Err(error) => return Err(error),
+        }
+        match self.manifest_from(image, reference, Api::Manifests, &tag, None).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.is_unknown() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn manifest_from(
+        &self,
+        image: &str,
+        reference: &Reference,
+        api: Api,
+        name: &str,
+        expected: Option<(Digest, Option<u64>)>,
+    ) -> Result<Vec<u8>, Error> {
+        let content = match api {
+            Api::Manifests => format!("manifest {name}"),
+            Api::Referrers => format!("referrers of {name}"),
+        };
+        let endpoints = Endpoint::all(reference, &self.options)
+            .map_err(|fault| Error::new(image, &content, "", fault))?;
+        let mut failures = Vec::new();
+        for (position, endpoint) in endpoints.iter().enumerate() {
+            let mut attempts = Attempts::new(self, endpoint, position + 1 == endpoints.len());
+            let url = shown(&endpoint.url(api.path(), name));
+            while attempts.next() {
+                let answer = match api {
+                    Api::Manifests => {
+                        let url = endpoint.url(api.path(), name);
+                        self.document(endpoint, url, expected).await.map(|(bytes, _)| bytes)
+                    }
+                    Api::Referrers => self.pages(endpoint, name).await,
+                };
+                match answer {
+                    Ok(bytes) => return Ok(bytes),
+                    Err(fault) => attempts.failed(&url, fault).await,
+                }
+            }
+            if attempts.into_failures(url, &mut failures) {
+                break;
+            }
+        }
+        Err(Error { image: image.into(), content, failures })
+    }
+
+    /// All pages of a list of referrers, as one index.
+    async fn pages(&self, endpoint: &Endpoint, name: &str) -> Result<Vec<u8>, Fault> {
+        let mut url = endpoint.url(Api::Referrers.path(), name);
+        let mut all = Vec::new();
+        for _ in 0..PAGES_MAX {
+            let (bytes, next) = self.document(endpoint, url, None).await?;
+            all.extend(Manifest::parse(&bytes)?.manifests);
+            match next {
+                Some(next) => url = next,
+                None => return Ok(index(&all)),
+            }
+        }
+        Err(Fault::Paged { limit: PAGES_MAX })
+    }
+
+    /// One manifest or index, and where the list that it is part of goes on.
+    async fn document(
+        &self,
+        endpoint: &Endpoint,
+        url: Url,
+        expected: Option<(Digest, Option<u64>)>,
+    ) -> Result<(Vec<u8>, Option<Url>), Fault> {
+        let _permit = self.options.limits.host(endpoint.host()).await;
+        let headers = HeaderMap::from_iter([(header::ACCEPT, ACCEPT_MANIFESTS)]);
+        let response = self.get(endpoint, url.clone(), &headers).await?;
+        let next = next_page(&url, response.headers())?;
+        let announced = media_type(response.headers());
+        let claimed: Option<Digest> = response
+            .headers()
+            .get("docker-content-digest")
+            .and_then(|value| value.to_str().ok()?.parse().ok());
+        let bytes = read_body(response, MANIFEST_MAX, self.options.stall).await?;
+        let parsed = Manifest::parse(&bytes);
+        let wrong_type =
+            |found: &str| Fault::ContentType { expected: "a manifest".into(), found: found.into() };
+        let kind = announced.as_deref().and_then(Kind::from_media_type);
+        if let (Some(found), None, Err(_)) = (&announced, kind, &parsed) {
+            return Err(wrong_type(found));
+        }
+        let found = Digest::of(&bytes);
+        if let Some(expected) =
+            expected.map(|(digest, _)| digest).or(claimed).filter(|digest| *digest != found)
+        {
+            return Err(Fault::DigestMismatch { expected, found });
+        }
+        if let Some(expected) = expected.and_then(|(_, size)| size).filter(|size| *size != bytes.len() as u64)
+        {
+            return Err(Fault::SizeMismatch { expected, found: bytes.len() as u64 });
+        }
+        let parsed = parsed?;
+        match kind {
+            Some(kind) if kind != parsed.kind => {
+                Err(Fault::ContentType { expected: parsed.kind.to_string(), found: kind.to_string() })
+            }
+            _ => Ok((bytes, next)),
+        }
+    }
+}
+
+impl Error {
+    /// Whether nobody who can be asked knows what was asked for, or the question.
+    pub(super) fn is_unknown(&self) -> bool {
+        let unknown =
+            |failure: &Failure| matches!(failure.fault, Fault::Status { status: 400 | 404 | 405 | 501, .. });
+        let absent = |failure: &Failure| matches!(failure.fault, Fault::Unreachable(_));
+        self.failures.iter().any(unknown)
+            && self.failures.iter().all(|failure| unknown(failure) || absent(failure))
+    }
+}

@@ -1,0 +1,205 @@
+//! Making room: what no tree uses and nobody took for longest goes first.
+//!
+//! A file that some tree links is left alone: to remove it here would free nothing. The others go by the time that the file
+//! system notes when a file gets or loses a name: when it was fetched, taken into a tree, or when the last tree that had it went.
+
+use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::{Store, remove};
+use crate::error::{Error, Result, io as failed};
+
+/// What may stay in a store, besides what trees use.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Keep {
+    /// So many bytes.
+    pub bytes: Option<u64>,
+    /// What was taken within this time.
+    pub age: Option<Duration>,
+}
+
+/// What became of a store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// What was removed: nobody used it.
+    pub removed: Sum,
+    /// What stays although no tree uses it.
+    pub kept: Sum,
+    /// What stays because trees use it.
+    pub in_use: Sum,
+}
+
+/// A number of files and their bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// The files.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Sum {
+    fn add(&mut self, bytes: u64) {
+        self.files += 1;
+        self.bytes += bytes;
+    }
+}
+
+/// Removes from the store in `root` what `keep` does not cover, the longest unused first. With `dry` nothing is removed.
+/// No other process may have the store open, and none can open it meanwhile.
+///
+/// # Errors
+///
+/// [`Error::StoreInUse`], [`Error::Io`].
+pub fn sweep(root: &Path, keep: &Keep, now: SystemTime, dry: bool) -> Result<Swept> {
+    let lock = Store::lock_file(root)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(Error::StoreInUse { store: root.to_owned() }),
+        Err(TryLockError::Error(error)) => return Err(failed("lock", root)(error)),
+    }
+    let mut swept = Swept::default();
+    // With nobody at work, what is unfinished was broken off: all of it can be resumed, none of it is needed.
+    let mut unused = files(&root.join("partial/sha256"), now)?;
+    unused.extend(files(&root.join("new"), now)?);
+    for blob in files(&root.join("blobs/sha256"), now)? {
+        if blob.links > 1 {
+            swept.in_use.add(blob.bytes);
+        } else {
+            unused.push(blob);
+        }
+    }
+    unused.sort_by_key(|found| std::cmp::Reverse(found.unused));
+    let mut left: u64 = unused.iter().map(|found| found.bytes).sum();
+    for found in &unused {
+        let old = keep.age.is_some_and(|age| found.unused >= age);
+        let large = keep.bytes.is_some_and(|bytes| left > bytes);
+        if !old && !large {
+            swept.kept.add(found.bytes);
+            continue;
+        }
+        left -= found.bytes;
+        swept.removed.add(found.bytes);
+        match (dry, found.folder) {
+            (true, _) => {}
+            (false, true) => fs::remove_dir_all(&found.path).map_err(failed("remove", &found.path))?,
+            (false, false) => remove(&found.path)?,
+        }
+    }
+    Ok(swept)
+}
+
+impl Store {
+    /// The file whose lock everybody shares who has the store open, and a sweep holds alone.
+    pub(super) fn lock_file(root: &Path) -> Result<File> {
+        let path = root.join("lock");
+        File::options().create(true).append(true).open(&path).map_err(failed("open", &path))
+    }
+}
+
+/// A file of the store.
+struct Found {
+    path: PathBuf,
+    folder: bool,
+    bytes: u64,
+    links: u64,
+    /// How long nobody took it.
+    unused: Duration,
+}
+
+fn files(folder: &Path, now: SystemTime) -> Result<Vec<Found>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed("read", folder))? {
+        let entry = entry.map_err(failed("read", folder))?;
+        let path = entry.path();
+        let metadata = entry.metadata().map_err(failed("stat", &path))?;
+        let seconds = u64::try_from(metadata.ctime()).unwrap_or_default();
+        let nanoseconds = u32::try_from(metadata.ctime_nsec()).unwrap_or_default();
+        let changed = UNIX_EPOCH + Duration::new(seconds, nanoseconds);
+        let unused = now.duration_since(changed).unwrap_or_default();
+        let (folder, links) = (metadata.is_dir(), metadata.nlink());
+        found.push(Found { path, folder, bytes: metadata.len(), links, unused });
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Digest;
+    use crate::store::Slot;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// Stores `text` at a later instant, as the file system tells time, than whatever is at `after`.
+    fn put_after(store: &Store, text: &str, after: Option<&Digest>) -> Digest {
+        let changed = |digest: &Digest| {
+            let found = fs::metadata(store.blob_path(digest)).unwrap();
+            (found.ctime(), found.ctime_nsec())
+        };
+        loop {
+            let digest = store.put(text.as_bytes()).unwrap();
+            if after.is_none_or(|after| changed(after) < changed(&digest)) {
+                return digest;
+            }
+            fs::remove_file(store.blob_path(&digest)).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_longest_unused_goes_first_and_what_a_tree_uses_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("store");
+        let store = Store::open(&root).unwrap();
+        let linked = put_after(&store, "linked", None);
+        let first = put_after(&store, "first", Some(&linked));
+        let second = put_after(&store, "second!", Some(&first));
+        let third = put_after(&store, "third", Some(&second));
+        fs::hard_link(store.blob_path(&linked), folder.path().join("tree")).unwrap();
+        let there = || {
+            [&linked, &first, &second, &third]
+                .map(|digest| root.join("blobs/sha256").join(digest.hex()).exists())
+        };
+        let now = SystemTime::now();
+        let bounded = |bytes| Keep { bytes: Some(bytes), age: None };
+
+        // Whoever has it open, reads or writes: nothing is taken away from under them.
+        let error = sweep(&root, &bounded(0), now, false).unwrap_err();
+        assert!(matches!(error, Error::StoreInUse { .. }), "{error}");
+        drop(store);
+
+        let sum = |files, bytes| Sum { files, bytes };
+        let dry = sweep(&root, &bounded(12), now, true).unwrap();
+        assert_eq!(dry, Swept { removed: sum(1, 5), kept: sum(2, 12), in_use: sum(1, 6) });
+        assert_eq!(there(), [true; 4]);
+        assert_eq!(sweep(&root, &bounded(12), now, false).unwrap(), dry);
+        assert_eq!(there(), [true, false, true, true]);
+        assert_eq!(sweep(&root, &bounded(12), now, false).unwrap().removed, sum(0, 0));
+        assert_eq!(sweep(&root, &Keep::default(), now, false).unwrap().removed, sum(0, 0));
+
+        let monthly = Keep { bytes: None, age: Some(DAY * 30) };
+        assert_eq!(sweep(&root, &monthly, now + DAY * 29, false).unwrap().removed, sum(0, 0));
+        assert_eq!(sweep(&root, &monthly, now + DAY * 31, false).unwrap().removed, sum(2, 12));
+        assert_eq!(there(), [true, false, false, false]);
+    }
+
+    #[test]
+    fn what_was_broken_off_goes_too_and_is_fetched_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let digest = Digest::of(b"all of it");
+        let Slot::Partial(mut partial) = store.slot(&digest, 9).unwrap() else { panic!() };
+        partial.write(b"all").unwrap();
+        drop(partial);
+        let killed = store.scratch().unwrap().keep();
+        fs::write(killed.join("layer"), "x").unwrap();
+        drop(store);
+        let all = Keep { bytes: None, age: Some(Duration::ZERO) };
+        assert_eq!(sweep(folder.path(), &all, SystemTime::now(), false).unwrap().removed.files, 2);
+        let store = Store::open(folder.path()).unwrap();
+        let Slot::Partial(partial) = store.slot(&digest, 9).unwrap() else { panic!() };
+        assert_eq!((partial.written(), killed.exists()), (0, false));
+    }
+}

@@ -1,0 +1,151 @@
+//! What is taken, whole: manifests and indexes of every kind, platforms, what cannot be taken.
+
+use std::collections::BTreeSet;
+
+use images::pull::{self, Fault, Options, Request};
+use images::{Digest, Kind};
+
+use crate::server::{Content, Server};
+use crate::{fault, layer, options, pull_one, request, store, stored};
+
+#[test]
+fn every_kind_is_kept_byte_for_byte_and_each_blob_is_fetched_once() {
+    let mut content = Content::default();
+    let base = layer(1, 300_000);
+    let docker = content.image("a", "1", Kind::DockerManifest, &[&base, &layer(2, 10)]);
+    let oci = content.image("a", "2", Kind::OciManifest, &[&base, &layer(3, 0)]);
+    let other = content.image("a", "3", Kind::OciManifest, &[&base]);
+    let index = content.index(
+        "a",
+        "4",
+        Kind::OciIndex,
+        &[(oci, Kind::OciManifest, "amd64"), (other, Kind::OciManifest, "arm64")],
+    );
+    let list = content.index("a", "5", Kind::DockerList, &[(docker, Kind::DockerManifest, "amd64")]);
+    let expected: BTreeSet<Digest> = content.0.values().map(|(_, bytes)| Digest::of(bytes)).collect();
+    let server = Server::start(move |asked| content.answer(asked));
+    let (_folder, store) = store();
+    let mut requests: Vec<Request> = ["1", "2", "3", "4", "5"].map(|tag| request(&server, "a", tag)).into();
+    let pulled = pull::pull(&requests, &store, &options(&[&server]), &()).unwrap();
+    let found: Vec<(Digest, Kind)> = pulled.iter().map(|image| (image.digest, image.kind)).collect();
+    assert_eq!(
+        found,
+        [
+            (docker, Kind::DockerManifest),
+            (oci, Kind::OciManifest),
+            (other, Kind::OciManifest),
+            (index, Kind::OciIndex),
+            (list, Kind::DockerList),
+        ]
+    );
+    assert_eq!(stored(&store), expected);
+    let paths = server.paths();
+    let blobs: BTreeSet<&String> = paths.iter().filter(|path| path.contains("/blobs/")).collect();
+    assert_eq!(blobs.len(), paths.iter().filter(|path| path.contains("/blobs/")).count(), "{paths:?}");
+
+    // With digests and a warm store, nothing is asked.
+    for (request, image) in requests.iter_mut().zip(&pulled) {
+        request.expected = Some(image.digest);
+    }
+    assert_eq!(pull::pull(&requests, &store, &options(&[&server]), &()).unwrap(), pulled);
+    assert_eq!(server.paths(), Vec::<String>::new());
+    // Without digests, one question per tag and no blob.
+    for request in &mut requests {
+        request.expected = None;
+    }
+    pull::pull(&requests, &store, &options(&[&server]), &()).unwrap();
+    assert_eq!(server.paths().iter().filter(|path| !path.contains("/manifests/")).count(), 0);
+}
+
+#[test]
+fn chosen_platforms_only() {
+    let mut content = Content::default();
+    let amd = content.image("a", "x", Kind::OciManifest, &[&layer(1, 10)]);
+    let arm = content.image("a", "y", Kind::OciManifest, &[&layer(2, 10)]);
+    let index = content.index(
+        "a",
+        "1",
+        Kind::OciIndex,
+        &[(amd, Kind::OciManifest, "amd64"), (arm, Kind::OciManifest, "arm64")],
+    );
+    let server = Server::start(move |asked| content.answer(asked));
+    let (_folder, store) = store();
+    let mut one = request(&server, "a", "1");
+    one.platforms = vec!["linux/arm64".parse().unwrap()];
+    let pulled = pull::pull(&[one.clone()], &store, &options(&[&server]), &()).unwrap();
+    assert_eq!(pulled[0].digest, index);
+    let found = stored(&store);
+    assert!(found.contains(&arm) && !found.contains(&amd));
+    one.platforms = vec!["linux/s390x".parse().unwrap()];
+    let error = pull::pull(&[one], &store, &options(&[&server]), &()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("a:1: cannot fetch manifest {index}: no image for the platform linux/s390x in the index")
+    );
+}
+
+#[test]
+fn deep_and_circular_indexes_are_refused() {
+    let mut content = Content::default();
+    let image = content.image("a", "0", Kind::OciManifest, &[]);
+    let mut inner = (image, Kind::OciManifest);
+    for depth in 1..=5 {
+        let digest = content.index("a", &depth.to_string(), Kind::OciIndex, &[(inner.0, inner.1, "amd64")]);
+        inner = (digest, Kind::OciIndex);
+    }
+    let server = Server::start(move |asked| content.answer(asked));
+    for (tag, fine) in [("1", true), ("2", true), ("3", false), ("5", false)] {
+        let (_folder, store) = store();
+        let result = pull::pull(&[request(&server, "a", tag)], &store, &options(&[&server]), &());
+        match result {
+            Ok(_) => assert!(fine, "{tag}"),
+            Err(error) => assert!(!fine && matches!(fault(error), Fault::TooDeep { limit: 2 }), "{tag}"),
+        }
+    }
+}
+
+#[test]
+fn a_tag_that_moved_is_found_when_asked_for() {
+    let mut content = Content::default();
+    let old = content.image("a", "1", Kind::OciManifest, &[&layer(1, 10)]);
+    let new = content.image("a", "1", Kind::OciManifest, &[&layer(2, 10)]);
+    let server = Server::start(move |asked| content.answer(asked));
+    let (_folder, store) = store();
+    let pinned = Request { expected: Some(old), ..request(&server, "a", "1") };
+    assert_eq!(pull::resolve(&pinned.reference, &options(&[&server])).unwrap(), new);
+    let pulled = pull::pull(std::slice::from_ref(&pinned), &store, &options(&[&server]), &()).unwrap();
+    assert_eq!(pulled[0].digest, old);
+    let checking = Options { check_tags: true, ..options(&[&server]) };
+    let error = pull::pull(&[pinned], &store, &checking, &()).unwrap_err();
+    assert!(
+        matches!(fault(error), Fault::TagMoved { expected, found, .. } if expected == old && found == new)
+    );
+}
+
+#[test]
+fn a_foreign_layer_and_a_disk_too_small_are_said_before_or_at_once() {
+    let mut content = Content::default();
+    let config = content.blob("a", b"{}");
+    let digest = Digest::of(b"x");
+    let make = |size: u64, media_type: &str| {
+        format!(
+            r#"{{"schemaVersion":2,"config":{{"mediaType":"c","digest":"{config}","size":2}},"layers":[{{"mediaType":"{media_type}","digest":"{digest}","size":{size},"urls":["https://example.com/l"]}}]}}"#
+        )
+    };
+    content.manifest(
+        "a",
+        "1",
+        Kind::OciManifest,
+        make(5, "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip").as_bytes(),
+    );
+    content.manifest("b", "1", Kind::OciManifest, make(1 << 60, "x/y").as_bytes());
+    let server = Server::start(move |asked| content.answer(asked));
+    let (_folder, store) = store();
+    let error = pull_one(&server, "a", &store).unwrap_err();
+    assert!(error.to_string().contains(&digest.to_string()), "{error}");
+    assert!(matches!(fault(error), Fault::ForeignLayer { .. }));
+    server.asked();
+    let error = pull_one(&server, "b", &store).unwrap_err();
+    assert!(matches!(fault(error), Fault::NoSpace { needed, .. } if needed >= 1 << 60));
+    assert!(server.paths().iter().all(|path| path.contains("/manifests/")));
+}

@@ -1,0 +1,140 @@
+//! Registries that lie.
+
+use images::pull::Fault;
+use images::{Digest, Kind};
+
+use crate::server::{Answer, Asked, Body, Content, Server};
+use crate::{fault, layer, pull_one, store, stored};
+
+/// What a registry does wrong, and what is said of it.
+#[test]
+fn lies_are_found_and_nothing_false_is_stored() {
+    type Lie = fn(&Asked, Answer) -> Answer;
+    type Check = fn(&Fault) -> bool;
+    let cases: [(&str, Lie, Check); 13] = [
+        (
+            "a blob with other bytes",
+            |asked, mut answer| {
+                if asked.path.contains("/blobs/") && answer.bytes.len() > 1000 {
+                    answer.bytes[500] ^= 1;
+                }
+                answer
+            },
+            |fault| matches!(fault, Fault::DigestMismatch { .. }),
+        ),
+        (
+            "a blob that is announced longer",
+            |asked, answer| {
+                if asked.path.contains("/blobs/") { answer.with("Content-Length", 9_000_000) } else { answer }
+            },
+            |fault| matches!(fault, Fault::SizeMismatch { expected: _, found: 9_000_000 }),
+        ),
+        (
+            "a blob that is longer, unannounced",
+            |asked, mut answer| {
+                if asked.path.contains("/blobs/") {
+                    answer.bytes.push(0);
+                    return answer.body(Body::Unannounced);
+                }
+                answer
+            },
+            |fault| matches!(fault, Fault::SizeMismatch { .. }),
+        ),
+        (
+            "an endless blob",
+            |asked, answer| if asked.path.contains("/blobs/") { answer.body(Body::Endless) } else { answer },
+            |fault| matches!(fault, Fault::SizeMismatch { .. }),
+        ),
+        (
+            "a blob that always ends early",
+            |asked, answer| {
+                if asked.path.contains("/blobs/") { answer.body(Body::CutAfter(3)) } else { answer }
+            },
+            |fault| matches!(fault, Fault::Broken(_)),
+        ),
+        (
+            "a page of a proxy for a blob",
+            |asked, answer| {
+                if asked.path.contains("/blobs/") { Answer::new(200, "text/html", b"<html>") } else { answer }
+            },
+            |fault| matches!(fault, Fault::ContentType { found, .. } if found == "text/html"),
+        ),
+        (
+            "a page of a proxy for a manifest",
+            |_, _| Answer::new(200, "text/html; charset=utf-8", b"<html>log in</html>"),
+            |fault| matches!(fault, Fault::ContentType { found, .. } if found == "text/html"),
+        ),
+        (
+            "a manifest of 100 MB",
+            |_, answer| answer.with("Content-Length", 100 << 20),
+            |fault| matches!(fault, Fault::TooLarge { limit: 4_194_304 }),
+        ),
+        (
+            "an endless manifest",
+            |_, answer| answer.body(Body::Endless),
+            |fault| matches!(fault, Fault::TooLarge { limit: 4_194_304 }),
+        ),
+        (
+            "a manifest that is not what its header says",
+            |_, answer| answer.with("Docker-Content-Digest", Digest::of(b"other")),
+            |fault| matches!(fault, Fault::DigestMismatch { expected, .. } if *expected == Digest::of(b"other")),
+        ),
+        (
+            "a manifest of another type than announced",
+            |_, mut answer| {
+                answer.headers[0].1 = Kind::OciIndex.media_type().into();
+                answer
+            },
+            |fault| matches!(fault, Fault::ContentType { .. }),
+        ),
+        (
+            "Docker schema 1",
+            |_, _| {
+                let media_type = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+                Answer::new(200, media_type, br#"{"schemaVersion":1,"fsLayers":[]}"#)
+            },
+            |fault| matches!(fault, Fault::ContentType { .. } | Fault::Manifest(_)),
+        ),
+        ("nothing", |_, answer| answer.body(Body::StallAfter(0)), |fault| matches!(fault, Fault::Stalled(_))),
+    ];
+    for (name, lie, check) in cases {
+        let mut content = Content::default();
+        content.image("a", "1", Kind::OciManifest, &[&layer(1, 5000)]);
+        let server = Server::start(move |asked| lie(asked, content.answer(asked)));
+        let (_folder, store) = store();
+        let error = pull_one(&server, "a", &store).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.starts_with("a:1: cannot fetch ")
+                && text.contains(&format!("http://{}/v2/a/", server.host())),
+            "{text}"
+        );
+        let found = fault(error);
+        assert!(check(&found), "{name}: {found:?}");
+        stored(&store);
+    }
+}
+
+#[test]
+fn a_wrong_digest_is_said_with_image_blob_address_expected_and_found() {
+    let mut content = Content::default();
+    content.image("a", "1", Kind::OciManifest, &[&layer(1, 5000)]);
+    let right = Digest::of(&layer(1, 5000));
+    let mut wrong = layer(1, 5000);
+    wrong[7] ^= 0x20;
+    let path = format!("/v2/a/blobs/{right}");
+    content.0.get_mut(&path).unwrap().1.clone_from(&wrong);
+    let server = Server::start(move |asked| content.answer(asked));
+    let (_folder, store) = store();
+    assert_eq!(
+        pull_one(&server, "a", &store).unwrap_err().to_string(),
+        format!(
+            "a:1: cannot fetch blob {right}: http://{}{path}: the content does not match its digest: \
+             expected {right}, found {}",
+            server.host(),
+            Digest::of(&wrong)
+        )
+    );
+    assert!(!stored(&store).contains(&right));
+    assert!(!store.root().join("partial/sha256").join(right.hex()).exists());
+}

@@ -1,0 +1,105 @@
+//! `sealift image gc`: room in the content store.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use buildchain::project::{Flags, Settings};
+use clap::Args;
+use images::store::{Keep, Sum, sweep};
+use serde_json::json;
+
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, Form, size};
+use crate::workshop::wrong_project;
+
+#[derive(Debug, Args)]
+pub(crate) struct Gc {
+    /// The content store [default: SEALIFT_CACHE, else the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// The most that may stay unused: `500M`, `20G`
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    max_size: Option<u64>,
+    /// Remove what nobody took for so many days
+    #[arg(long, value_name = "DAYS")]
+    max_age: Option<u64>,
+    /// Remove nothing, only say what would be
+    #[arg(long)]
+    dry_run: bool,
+    /// The form of the report
+    #[arg(long, value_enum, default_value_t)]
+    output: Form,
+}
+
+pub(super) fn run(arguments: &Gc) -> Outcome {
+    let root = match &arguments.store {
+        Some(root) => root.clone(),
+        None => {
+            let environment = crate::workshop::environment();
+            let here = std::env::current_dir()?;
+            Settings::gather(&here, &environment, &Flags::default()).map_err(wrong_project)?.cache
+        }
+    };
+    if !root.join("blobs").is_dir() {
+        return Err(Failure::usage(format!("{}: not a content store", root.display())));
+    }
+    let keep = Keep {
+        bytes: arguments.max_size,
+        age: arguments.max_age.map(|days| Duration::from_secs(days.saturating_mul(24 * 60 * 60))),
+    };
+    let swept = sweep(&root, &keep, SystemTime::now(), arguments.dry_run).map_err(|error| match error {
+        error @ images::Error::StoreInUse { .. } => {
+            Failure::from(error).remedy("wait until the pull or build is done, then try again")
+        }
+        error => error.into(),
+    })?;
+    let sum = |sum: Sum| json!({ "files": sum.files, "bytes": sum.bytes });
+    match arguments.output {
+        Form::Json => output::json(&json!({
+            "store": root, "dryRun": arguments.dry_run,
+            "removed": sum(swept.removed), "kept": sum(swept.kept), "inUse": sum(swept.in_use),
+        }))?,
+        Form::Text => {
+            let line = |what: &str, sum: Sum| {
+                format!("  {what:<14}{:>10} in {} files\n", size(sum.bytes), sum.files)
+            };
+            let removed = if arguments.dry_run { "would go" } else { "removed" };
+            let lines =
+                [line(removed, swept.removed), line("kept", swept.kept), line("used by trees", swept.in_use)];
+            output::print(&format!("{}\n{}", root.display(), lines.concat()))?;
+        }
+    }
+    Ok(())
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.strip_suffix(['K', 'M', 'G', 'T']) {
+        Some(digits) => {
+            (digits, text.chars().last().and_then(|unit| "KMGT".find(unit)).map_or(0, |at| at + 1))
+        }
+        None => (text, 0),
+    };
+    let number: Option<u64> = digits.parse().ok();
+    let scale = 1000_u64.checked_pow(u32::try_from(unit).unwrap_or(u32::MAX));
+    number
+        .zip(scale)
+        .and_then(|(number, scale)| number.checked_mul(scale))
+        .ok_or_else(|| "expected bytes, or a number with K, M, G or T".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, expected) in
+            [("0", 0), ("7", 7), ("500M", 500_000_000), ("20G", 20_000_000_000), ("1K", 1000)]
+        {
+            assert_eq!(bytes(text), Ok(expected));
+        }
+        for text in ["", "G", "-1", "1.5G", "1GB", "99999999999T"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+    }
+}

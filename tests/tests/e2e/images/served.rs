@@ -1,0 +1,73 @@
+//! The same images from other places: a mounted ISO behind nginx, and our own server; and buildah as a client.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::Command;
+
+use images::{Digest, nginx};
+use tests::registry::{IMAGES, skopeo_copy};
+use tests::{nginx as server, peer};
+
+use super::{Laid, assert_same, lay_out};
+use crate::runtime::site::Running;
+
+/// The digest of what a client on this machine runs: the manifest itself, or the first that its index lists.
+fn runs(folder: &Path) -> Digest {
+    let image = images::dir_layout::read(folder).unwrap();
+    image.manifests.iter().find(|stored| !stored.manifest.kind.is_index()).unwrap().digest
+}
+
+#[test]
+fn buildah_pulls_every_image_from_nginx_and_from_our_server() {
+    let Some(buildah) = peer::find("buildah") else { return };
+    let Some(laid) = lay_out() else { return };
+    let includes = nginx::common().to_owned() + &nginx::render("a", laid.images.to_str().unwrap()).unwrap();
+    let Some(behind_nginx) = server::start(&laid.folder, &includes) else { return };
+    let ours = Running::serving(&[&laid.images]);
+    for (place, prefix) in
+        [("nginx", format!("127.0.0.1:{}/a/", behind_nginx.port)), ("ours", format!("{}/", ours.address))]
+    {
+        let storage = laid.folder.join(format!("storage-{place}"));
+        let buildah = |arguments: &[&str]| {
+            let mut command = Command::new(&buildah);
+            command.arg("--root").arg(storage.join("root")).arg("--runroot").arg(storage.join("run"));
+            peer::run(command.args(["--storage-driver", "vfs"]).args(arguments)).stdout
+        };
+        for (name, tag, _) in IMAGES {
+            let reference = format!("{prefix}{name}:{tag}");
+            buildah(&["pull", "-q", "--tls-verify=false", &format!("docker://{reference}")]);
+            let digest = ["inspect", "--type", "image", "--format", "{{.FromImageDigest}}", &reference];
+            let found = String::from_utf8(buildah(&digest)).unwrap();
+            assert_eq!(found.trim(), runs(&laid.images.join(name).join(tag)).to_string(), "{reference}");
+        }
+        buildah(&["rmi", "--all", "--force"]);
+    }
+}
+
+/// An ISO of everything that was laid out.
+fn image_of(laid: &Laid) -> iso::Image<File> {
+    let path = laid.folder.join("archive.iso");
+    let options = iso::Options { volume_id: "Example 1".into(), ..iso::Options::default() };
+    iso::Plan::from_dir(&laid.folder.join("archive"), &options).unwrap().write_file(&path, &()).unwrap();
+    iso::Image::open(&path).unwrap()
+}
+
+#[test]
+fn nginx_serves_an_archive_that_is_mounted_through_fuse() {
+    if File::options().read(true).write(true).open("/dev/fuse").is_err() {
+        return peer::skip("mounting needs /dev/fuse");
+    }
+    let Some(laid) = lay_out() else { return };
+    let at = laid.folder.join("mounted");
+    fs::create_dir(&at).unwrap();
+    let _mount = image_of(&laid).mount(&at, false).unwrap();
+    let includes =
+        nginx::common().to_owned() + &nginx::render("a", at.join("images").to_str().unwrap()).unwrap();
+    let Some(server) = server::start(&laid.folder, &includes) else { return };
+    for (position, (name, tag, _)) in IMAGES.iter().enumerate() {
+        let theirs = laid.folder.join(format!("mounted-{position}"));
+        let from = format!("docker://127.0.0.1:{}/a/{name}:{tag}", server.port);
+        skopeo_copy(&["--all"], &from, &format!("dir:{}", theirs.display()));
+        assert_same(&laid.images.join(name).join(tag), &theirs);
+    }
+}
