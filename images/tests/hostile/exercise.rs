@@ -1,0 +1,71 @@
+//! Everything that is read of what others wrote, with what must hold whatever the bytes are. The fuzz targets and the tests share
+//! it.
+#![allow(dead_code, reason = "each fuzz target uses one of these")]
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use images::build::containerfile;
+use images::manifest::Manifest;
+use images::reference::{is_repository, is_tag};
+use images::source::{Layout, Local, import};
+use images::{Digest, Platform, Reference, Source, Store};
+
+/// A text taken for everything that it might be.
+pub(crate) fn names(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    if let Ok(reference) = text.parse::<Reference>() {
+        assert!(is_repository(reference.repository()));
+        assert!(reference.tag().is_none_or(is_tag));
+        let full = reference.to_string();
+        let again: Reference = full.parse().expect("a reference in full is a reference");
+        assert_eq!(again.to_string(), full);
+    }
+    if let Ok(Source::Local(local)) = text.parse::<Source>() {
+        assert_eq!(local.to_string().trim_end_matches(':'), text.trim_end_matches(':'));
+    }
+    if let Ok(platform) = text.parse::<Platform>() {
+        assert_eq!(platform.to_string(), text);
+        let arguments = BTreeMap::from([("A".to_owned(), "1".to_owned())]);
+        let _ = containerfile::bases(text, &arguments, &platform);
+    }
+    if let Ok(digest) = text.parse::<Digest>() {
+        assert_eq!(digest.to_string(), text);
+    }
+    let platform = "linux/amd64".parse().expect("a platform");
+    for base in containerfile::bases(text, &BTreeMap::new(), &platform).unwrap_or_default() {
+        assert!(is_repository(base.reference.repository()) && text.contains(&base.written));
+    }
+}
+
+/// Bytes taken for a manifest.
+pub(crate) fn manifests(input: &[u8]) {
+    let Ok(manifest) = Manifest::parse(input) else { return };
+    assert_eq!(manifest.kind.is_index(), manifest.config.is_none());
+    let platforms: Vec<Platform> =
+        manifest.manifests.iter().filter_map(|found| found.platform.clone()).collect();
+    let kept = manifest.select(&platforms).expect("what an index offers can be chosen");
+    assert!(kept.len() <= manifest.manifests.len());
+    assert!(!manifest.kind.is_index() || manifest.blobs().next().is_none());
+}
+
+/// Bytes taken for a tar of an image, of either kind.
+pub(crate) fn archives(input: &[u8]) {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let path = scratch.path().join("image.tar");
+    fs::write(&path, input).expect("a file");
+    let store = Store::open(&scratch.path().join("store")).expect("a store");
+    for layout in [Layout::DockerArchive, Layout::OciArchive] {
+        let local = Local { layout, path: path.clone(), name: None };
+        let taken = import(&local, &[], &store);
+        for entry in fs::read_dir(scratch.path().join("store/blobs/sha256")).expect("the blobs") {
+            let path = entry.expect("an entry").path();
+            let bytes = fs::read(&path).expect("a blob");
+            assert_eq!(path.file_name().and_then(|name| name.to_str()), Some(&*Digest::of(&bytes).hex()));
+        }
+        if let Ok(digest) = taken {
+            images::dir_layout::write(&store, &digest, &[], &scratch.path().join(digest.hex()))
+                .expect("it is whole");
+        }
+    }
+}
