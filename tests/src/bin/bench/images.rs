@@ -1,4 +1,6 @@
-//! `cargo xtask bench images`: pulling the images of a platform.
+//! `cargo xtask bench images`: pulling the images of a platform, and serving ten thousand.
+
+mod many;
 
 use std::fs;
 use std::io;
@@ -10,7 +12,7 @@ use std::time::{Duration, Instant};
 use ::images::Digest;
 use serde_json::{Value, json};
 
-use crate::measure::{Side, compare};
+use crate::measure::{Side, alone, compare, memory};
 
 const PORT: u16 = 5437;
 /// Thirteen images on one base: 607 MB of distinct layers, 1.4 GB when each is saved on its own.
@@ -40,7 +42,7 @@ pub(crate) fn run(scratch: &Path) -> io::Result<()> {
         let mut command = Command::new(tests::sealift::binary());
         command.args(["image", "pull", "--plain-http", &host, "--into"]).arg(&ours);
         command.args(names.iter().map(|name| format!("{host}/{name}")));
-        vec![command]
+        [command]
     };
     let skopeo = || {
         let mut commands: Vec<Command> = Vec::new();
@@ -56,9 +58,11 @@ pub(crate) fn run(scratch: &Path) -> io::Result<()> {
         commands.push(hardlink);
         commands
     };
+    let ours_cold =
+        Side { name: "sealift image pull", prepare: &|| empty(&ours), commands: &|| pull().into() };
     compare(
         "13 images, 607 MB of distinct layers, into an empty store",
-        &Side { name: "sealift image pull", prepare: &|| empty(&ours), commands: &pull },
+        &ours_cold,
         &Side {
             name: "skopeo copy, one after another, then hardlink",
             prepare: &|| {
@@ -72,16 +76,23 @@ pub(crate) fn run(scratch: &Path) -> io::Result<()> {
         },
         0.3,
     )?;
+    alone("the pull into an empty store", &ours_cold, 2_000.0)?;
+    let ours_warm = Side { name: "sealift image pull", prepare: &|| Ok(()), commands: &|| pull().into() };
     compare(
         "the same again, nothing changed",
-        &Side { name: "sealift image pull", prepare: &|| Ok(()), commands: &pull },
+        &ours_warm,
         &Side {
             name: "skopeo copy of the first image alone",
             prepare: &|| empty(&peer.join("image-0/1")),
             commands: &|| skopeo().into_iter().take(1).collect(),
         },
         0.5,
-    )
+    )?;
+    alone("the pull from a warm store", &ours_warm, 150.0)?;
+    empty(&ours)?;
+    let [mut command] = pull();
+    memory("a pull of 607 MB", &mut command, 96.0)?;
+    many::run(&scratch.join("many"))
 }
 
 fn start(scratch: &Path) -> io::Result<Registry> {
