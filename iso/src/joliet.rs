@@ -58,18 +58,27 @@ fn cut(name: &[u16], tail: &str) -> Vec<u16> {
 /// The identifiers of one folder's entries, given in the byte order of their names and answered in the same order.
 pub(crate) fn identifiers<'a>(names: impl Iterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
     let names: Vec<(Vec<u16>, bool)> = names.map(allowed).collect();
-    let mut taken: HashSet<Vec<u16>> =
-        names.iter().filter(|(_, exact)| *exact).map(|(name, _)| name.clone()).collect();
+    let bytes = |name: &[u16]| name.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+    if names.iter().all(|(_, exact)| *exact) {
+        // A folder of a million names has to fit into memory: each is let go as its bytes are made.
+        return names.into_iter().map(|(name, _)| bytes(&name)).collect();
+    }
+    let exact: HashSet<&[u16]> =
+        names.iter().filter(|(_, exact)| *exact).map(|(name, _)| name.as_slice()).collect();
+    let mut taken: HashSet<Vec<u16>> = HashSet::new();
     let mut number = 0_usize;
     names
         .iter()
-        .map(|(name, exact)| {
-            let mut chosen = if name.len() <= LENGTH { name.clone() } else { cut(name, "") };
-            while !exact && !taken.insert(chosen.clone()) {
+        .map(|(name, is_exact)| {
+            if *is_exact {
+                return bytes(name);
+            }
+            let mut chosen = cut(name, "");
+            while exact.contains(chosen.as_slice()) || !taken.insert(chosen.clone()) {
                 chosen = cut(name, &format!("~{number}"));
                 number += 1;
             }
-            chosen.iter().flat_map(|unit| unit.to_be_bytes()).collect()
+            bytes(&chosen)
         })
         .collect()
 }

@@ -61,7 +61,7 @@ pub struct Part {
     pub sector: Option<u32>,
     /// Its size in bytes, without what fills its last sector up.
     pub bytes: u64,
-    /// What it is called: a path from the root, beginning with `/`, for everything that has one.
+    /// What it is called: a file by its path from the root (`/a/b`), everything else in words for people.
     pub name: String,
 }
 

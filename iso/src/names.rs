@@ -18,46 +18,63 @@ pub(crate) struct Name<'a> {
     pub(crate) directory: bool,
 }
 
-/// An identifier before its dot and version are put in.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// An identifier before its dot and version are put in. Folders may hold a million of them, so it has no parts elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Parts {
-    base: Vec<u8>,
-    extension: Vec<u8>,
+    /// The base, the extension and zeros.
+    letters: [u8; LENGTH],
+    base: u8,
+    extension: u8,
 }
 
 impl Parts {
+    fn new(base: &[u8], extension: &[u8]) -> Self {
+        let mut letters = [0; LENGTH];
+        for (to, from) in letters.iter_mut().zip(base.iter().chain(extension)) {
+            *to = *from;
+        }
+        // Both fit into the letters.
+        Self { letters, base: base.len() as u8, extension: extension.len() as u8 }
+    }
+
     fn of(name: Name<'_>) -> Self {
         // A leading dot is part of the base: `.hidden` has no extension.
         let dot = name.bytes.iter().rposition(|byte| *byte == b'.').filter(|dot| *dot > 0 && !name.directory);
-        let (base, extension) = match dot.and_then(|dot| name.bytes.split_at_checked(dot)) {
+        let (mut base, mut extension) = match dot.and_then(|dot| name.bytes.split_at_checked(dot)) {
             Some((base, extension)) => (letters(base), letters(extension.get(1..).unwrap_or_default())),
             None => (letters(name.bytes), Vec::new()),
         };
-        let mut parts = Self { base, extension };
-        let room = if name.directory { LENGTH } else { LENGTH - 1 };
-        parts.extension.truncate(EXTENSION.max(room.saturating_sub(parts.base.len())));
-        parts.base.truncate(room - parts.extension.len());
-        parts
+        let room = room(name.directory);
+        extension.truncate(EXTENSION.max(room.saturating_sub(base.len())));
+        base.truncate(room - extension.len());
+        Self::new(&base, &extension)
+    }
+
+    fn base(&self) -> &[u8] {
+        self.letters.get(..usize::from(self.base)).unwrap_or_default()
+    }
+
+    fn extension(&self) -> &[u8] {
+        let start = usize::from(self.base);
+        self.letters.get(start..start + usize::from(self.extension)).unwrap_or_default()
     }
 
     /// The same with a number at the end of the base, which gives way to it.
     fn numbered(&self, number: usize, directory: bool) -> Self {
         let digits = format!("{number:03}");
-        let room = if directory { LENGTH } else { LENGTH - 1 };
-        let mut parts = self.clone();
-        parts.base.truncate(room.saturating_sub(parts.extension.len() + digits.len()));
-        parts.base.extend(digits.bytes());
-        parts
+        let kept = room(directory).saturating_sub(self.extension().len() + digits.len());
+        let kept = self.base().get(..kept).unwrap_or(self.base());
+        Self::new(&[kept, digits.as_bytes()].concat(), self.extension())
     }
 
-    fn identifier(mut self, directory: bool) -> Vec<u8> {
-        if !directory {
-            self.base.push(b'.');
-            self.base.extend(self.extension);
-            self.base.extend(b";1");
-        }
-        self.base
+    fn identifier(&self, directory: bool) -> Vec<u8> {
+        if directory { self.base().to_vec() } else { [self.base(), b".", self.extension(), b";1"].concat() }
     }
+}
+
+/// How many characters there are for base and extension.
+fn room(directory: bool) -> usize {
+    if directory { LENGTH } else { LENGTH - 1 }
 }
 
 /// The nearest allowed character for each character; bytes that are not UTF-8 count one by one.
@@ -84,20 +101,20 @@ pub(crate) fn identifiers<'a>(names: impl Iterator<Item = Name<'a>>) -> Vec<Vec<
         drop(taken);
         return names.into_iter().map(|(parts, directory)| parts.identifier(directory)).collect();
     }
-    let mut taken: HashSet<Parts> = taken.into_iter().cloned().collect();
+    let mut taken: HashSet<Parts> = taken.into_iter().copied().collect();
     let mut numbers: HashMap<Parts, usize> = HashMap::new();
     names
         .iter()
         .zip(first)
         .map(|((parts, directory), first)| {
             if first {
-                return parts.clone().identifier(*directory);
+                return parts.identifier(*directory);
             }
-            let next = numbers.entry(parts.clone()).or_default();
+            let next = numbers.entry(*parts).or_default();
             loop {
                 let numbered = parts.numbered(*next, *directory);
                 *next += 1;
-                if taken.insert(numbered.clone()) {
+                if taken.insert(numbered) {
                     return numbered.identifier(*directory);
                 }
             }

@@ -135,9 +135,12 @@ impl Tree {
                 let path = root.join(&relative);
                 let first = scan.tree.nodes.len();
                 let before = directories;
-                for child in children(&path)? {
-                    let relative = relative.join(OsStr::from_bytes(&child.name));
+                for name in names(&path)? {
+                    let relative = relative.join(OsStr::from_bytes(&name));
                     if !exclude.is_match(&relative) {
+                        let path = root.join(&relative);
+                        let metadata = fs::symlink_metadata(&path).map_err(Error::io("read", &path))?;
+                        let child = Child { name, metadata };
                         directories += u64::from(child.metadata.is_dir());
                         scan.add(parent, &child, &relative)?;
                     }
@@ -284,16 +287,14 @@ impl Node {
     }
 }
 
-/// The entries of a folder in the byte order of their names.
-fn children(path: &Path) -> Result<Vec<Child>> {
-    let mut out = Vec::new();
-    for entry in fs::read_dir(path).map_err(Error::io("list", path))? {
-        let entry = entry.map_err(Error::io("list", path))?;
-        let metadata = entry.metadata().map_err(Error::io("read", &entry.path()))?;
-        out.push(Child { name: entry.file_name().into_vec(), metadata });
-    }
-    out.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    Ok(out)
+/// The names in a folder in their byte order. A folder of a million names has to fit into memory, so no more is kept.
+fn names(path: &Path) -> Result<Vec<Vec<u8>>> {
+    let entries = fs::read_dir(path).map_err(Error::io("list", path))?;
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.map(|entry| entry.file_name().into_vec());
+    let mut names: Vec<_> =
+        entries.map(name).collect::<std::io::Result<_>>().map_err(Error::io("list", path))?;
+    names.sort_unstable();
+    Ok(names)
 }
 
 /// A position in a table whose length is limited to 32 bits.
