@@ -196,7 +196,9 @@ fn wait(mut server: Daemon, log: &Path) -> io::Result<Daemon> {
 /// Has wrk ask for `path` and reads the figure `name` of what it says; bytes as MB.
 fn wrk(server: &Daemon, connections: usize, path: &str, name: &str) -> io::Result<f64> {
     let url = format!("http://127.0.0.1:{}{path}", server.port);
-    let output = Command::new("wrk").args(["-t1", "-d2s", "-c", &connections.to_string(), &url]).output()?;
+    let output = Command::new("wrk")
+        .args(["-t1", "-d2s", "--timeout", "30s", "-c", &connections.to_string(), &url])
+        .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let refused = text.contains("Non-2xx") || text.contains("Socket errors");
     let figure =

@@ -1,0 +1,44 @@
+//! Invariant: a configuration is refused or read, and a change of its list of archives is refused or is that change: what
+//! is added comes last, what is removed is gone, the others stay, and taking back what was added gives the list there was.
+//!
+//! To run it, in `runtime/`: `cargo +nightly fuzz run configurations`. The modules are taken from the crate's sources,
+//! which know more than a fuzzer needs.
+#![no_main]
+
+#[path = "../../src"]
+#[expect(dead_code, reason = "only what reads and changes text is fuzzed")]
+mod source {
+    pub(crate) mod configuration;
+    pub(crate) mod file;
+}
+
+use std::path::Path;
+
+use libfuzzer_sys::fuzz_target;
+use source::configuration::{Configuration, Kind};
+// Where the modules look for it.
+use source::file;
+
+fuzz_target!(|text: &str| {
+    for kind in [Kind::Bootstrap, Kind::Solutions] {
+        let Ok(read) = Configuration::parse(Path::new("fuzzed.yaml"), kind, text.to_owned()) else { continue };
+        let before = read.archives().to_vec();
+        let mut added = read.clone();
+        let new = Path::new("/a new, archive #1.iso");
+        if !before.iter().any(|archive| archive == new) && added.add(new).is_ok() {
+            assert_eq!(added.archives().split_last(), Some((&new.to_path_buf(), &before[..])));
+            if added.remove(new).is_ok() {
+                assert_eq!(added.archives(), before);
+            }
+        }
+        for (index, archive) in before.iter().enumerate() {
+            let mut removed = read.clone();
+            if removed.remove(archive).is_ok() {
+                let mut wanted = before.clone();
+                wanted.remove(index);
+                assert_eq!(removed.archives(), wanted);
+                assert_eq!(removed.active(), read.active());
+            }
+        }
+    }
+});
