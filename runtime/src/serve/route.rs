@@ -30,10 +30,7 @@ const ENCODED: &AsciiSet = &CONTROLS
 /// control characters and everything that is not UTF-8.
 pub(super) fn path(raw: &str) -> Result<Cow<'_, str>, &'static str> {
     let raw = raw.strip_prefix('/').ok_or("the path must begin with a slash")?;
-    if !raw.contains('%') {
-        return Ok(Cow::Borrowed(raw));
-    }
-    if raw.to_ascii_lowercase().contains("%2f") {
+    if raw.as_bytes().windows(3).any(|three| three.eq_ignore_ascii_case(b"%2f")) {
         return Err("a slash in the path must not be encoded");
     }
     let decoded = percent_decode_str(raw).decode_utf8().map_err(|_| "the path is not UTF-8")?;
@@ -84,6 +81,7 @@ mod tests {
             ("/a%2Fb", Err("a slash in the path must not be encoded")),
             ("/a%00b", Err("the path has a control character")),
             ("/a%0ab", Err("the path has a control character")),
+            ("/a\0b", Err("the path has a control character")),
             ("/a%ff", Err("the path is not UTF-8")),
             ("/a%zz", Ok("a%zz")),
             ("/%252e%252e/", Ok("%2e%2e/")),
