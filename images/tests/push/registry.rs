@@ -35,6 +35,8 @@ pub(crate) struct State {
     /// By repository and tag or digest: media type and bytes.
     pub(crate) manifests: BTreeMap<(String, String), (String, Vec<u8>)>,
     sessions: BTreeMap<String, Vec<u8>>,
+    /// How many sessions there ever were: no two have the same name.
+    begun: usize,
     asked: Vec<Asked>,
     /// Whether it keeps lists of referrers.
     pub(crate) referrers: bool,
@@ -166,7 +168,8 @@ impl State {
                     self.blobs.insert((name, digest), size);
                     return (201, vec![], vec![]);
                 }
-                let location = format!("/v2/{name}/blobs/uploads/{}", self.sessions.len());
+                let location = format!("/v2/{name}/blobs/uploads/{}", self.begun);
+                self.begun += 1;
                 self.sessions.insert(location.clone(), Vec::new());
                 (202, vec![("Location", location + "?state=1")], vec![])
             }
