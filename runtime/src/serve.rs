@@ -124,6 +124,8 @@ pub struct Handle(Arc<State>);
 #[derive(Debug)]
 struct State {
     catalogue: RwLock<Arc<Catalogue>>,
+    /// Held from reading what is to be served until it is.
+    reloading: Mutex<()>,
     checker: Arc<Checker>,
     buffers: Arc<Buffers>,
     metrics: Metrics,
@@ -169,6 +171,7 @@ impl Server {
             Catalogue::open(&config.archives, &Catalogue::default(), config.leave_out_unreadable)?;
         let state = State {
             catalogue: RwLock::new(Arc::new(catalogue)),
+            reloading: Mutex::default(),
             checker: Arc::new(Checker::new(Arc::clone(&config.log))),
             buffers: Arc::default(),
             metrics: Metrics::default(),
@@ -230,6 +233,22 @@ impl Handle {
     ///
     /// Those of [`Server::bind`] but for addresses.
     pub fn reload(&self, archives: &[PathBuf]) -> Result<(), Error> {
+        let _alone = self.0.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        self.replace(archives)
+    }
+
+    /// As [`Handle::reload`], with the archives that `read` gives. Of two reloads the second reads after the first is done: what
+    /// was read before a change never replaces what was read after it.
+    ///
+    /// # Errors
+    ///
+    /// What `read` gives, or those of [`Handle::reload`], as text.
+    pub fn reload_from(&self, read: impl FnOnce() -> Result<Vec<PathBuf>, String>) -> Result<(), String> {
+        let _alone = self.0.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        self.replace(&read()?).map_err(|error| error.to_string())
+    }
+
+    fn replace(&self, archives: &[PathBuf]) -> Result<(), Error> {
         let state = &self.0;
         let tls_config = state.tls.as_ref().map(tls::load).transpose()?;
         let catalogue = Arc::new(Catalogue::open(archives, &state.catalogue(), state.leave_out_unreadable)?);

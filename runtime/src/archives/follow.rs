@@ -35,11 +35,8 @@ fn look(paths: &Paths, handle: &Handle, known: Option<Known>) -> Option<Known> {
         (None, Err(_)) => true,
     };
     if changed {
-        let reloaded = match &archives {
-            Ok(archives) => handle.reload(archives).map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        if let Err(problem) = reloaded {
+        let read = || configured(paths).map_err(|error| error.to_string());
+        if let Err(problem) = handle.reload_from(read) {
             handle.tell_not_reloaded(&problem);
         }
     }

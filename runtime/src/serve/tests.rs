@@ -553,3 +553,32 @@ fn health_metrics_and_the_access_log() {
     let access = server.messages.access.lock().unwrap().join("\n");
     assert!(access.contains(&format!("GET /v2/app/blobs/{} 200 300001 true", app.layer)), "{access}");
 }
+
+#[test]
+fn of_two_reloads_the_second_reads_after_the_first_is_done() {
+    let ((one, _), (two, _)) = (archive("One"), archive("Two"));
+    let server = Running::start(&[one.path()]);
+    let (entered, has_entered) = std::sync::mpsc::channel();
+    let (go, may_go) = std::sync::mpsc::channel();
+    let (handle, old) = (server.handle.clone(), vec![two.path().to_path_buf()]);
+    let expected = old.clone();
+    let first = std::thread::spawn(move || {
+        handle.reload_from(|| {
+            entered.send(()).unwrap();
+            may_go.recv().unwrap();
+            Ok(old)
+        })
+    });
+    has_entered.recv().unwrap();
+    let (handle, new) = (server.handle.clone(), vec![one.path().to_path_buf()]);
+    let second = std::thread::spawn(move || {
+        handle.reload_from(|| {
+            assert_eq!(handle.archives(), expected);
+            Ok(new)
+        })
+    });
+    go.send(()).unwrap();
+    first.join().unwrap().unwrap();
+    second.join().unwrap().unwrap();
+    assert_eq!(server.handle.archives(), [one.path().to_path_buf()]);
+}

@@ -179,8 +179,7 @@ async fn reload(server: Handle, source: Source, mut hangup: Signal, systemd: Sys
         systemd.tell(&systemd::State::Reloading { monotonic_microseconds: microseconds });
         let (server, source) = (server.clone(), source.clone());
         let reloaded = tokio::task::spawn_blocking(move || {
-            let archives = source.archives().map_err(|error| error.to_string())?;
-            server.reload(&archives).map_err(|error| error.to_string())
+            server.reload_from(|| source.archives().map_err(|error| error.to_string()))
         });
         if let Ok(Err(problem)) = reloaded.await {
             not_reloaded(&problem);
