@@ -134,6 +134,10 @@ fn test(root: &Path, words: &[String]) -> Result<ExitCode, String> {
         words.remove(place);
         words.extend(["--".to_owned(), "--include-ignored".to_owned()]);
     }
+    // This program is a workspace of its own, and so are its tests.
+    let own =
+        ["test", "--locked", "--manifest-path", "tests/xtask/Cargo.toml", "--target-dir", "target/xtask"];
+    succeed(Command::new("cargo").args(own).current_dir(root))?;
     let mut command = Command::new("cargo");
     command.args(["test", "--locked", "--workspace"]).args(words).current_dir(root);
     command.env("SEALIFT_BINARY", binary).env("PATH", peers::search_path(root));
