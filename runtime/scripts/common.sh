@@ -24,3 +24,30 @@ need_root() {
 need_sealift() {
     [ -x "$SEALIFT" ] || die 3 "$SEALIFT is missing: run this script from a whole archive"
 }
+
+# Reads `-a ARCHIVE`, `-n` and `-h`, as all scripts take them, into the arrays `archives` and `options`. The script has a
+# function `usage`.
+read_arguments() {
+    archives=()
+    options=()
+    while [ $# -gt 0 ]; do
+        case $1 in
+        -a | --archive)
+            [ $# -ge 2 ] || die 3 "$1 needs the path of an archive"
+            archives+=("$2")
+            shift 2
+            ;;
+        -n | --dry-run)
+            options+=(--dry-run)
+            shift
+            ;;
+        -h | --help)
+            usage
+            exit 0
+            ;;
+        *)
+            die 3 "unknown argument $1; --help shows those that there are"
+            ;;
+        esac
+    done
+}

@@ -20,28 +20,7 @@ Exit codes: 0 done, 1 an archive is damaged, 2 something failed, 3 the command o
 END
 }
 
-archives=()
-options=()
-while [ $# -gt 0 ]; do
-    case $1 in
-    -a | --archive)
-        [ $# -ge 2 ] || die 3 "$1 needs the path of an archive"
-        archives+=("$2")
-        shift 2
-        ;;
-    -n | --dry-run)
-        options+=(--dry-run)
-        shift
-        ;;
-    -h | --help)
-        usage
-        exit 0
-        ;;
-    *)
-        die 3 "unknown argument $1; --help shows those that there are"
-        ;;
-    esac
-done
+read_arguments "$@"
 [ ${#archives[@]} -gt 0 ] || die 3 "no archive given; --help shows how"
 need_root
 need_sealift

@@ -35,28 +35,7 @@ activate | deactivate | create-env | delete-env | add-solution | delete-solution
 esac
 shift
 
-archives=()
-options=()
-while [ $# -gt 0 ]; do
-    case $1 in
-    -a | --archive)
-        [ $# -ge 2 ] || die 3 "$1 needs the path of an archive"
-        archives+=("$2")
-        shift 2
-        ;;
-    -n | --dry-run)
-        options+=(--dry-run)
-        shift
-        ;;
-    -h | --help)
-        usage
-        exit 0
-        ;;
-    *)
-        die 3 "unknown argument $1; --help shows those that there are"
-        ;;
-    esac
-done
+read_arguments "$@"
 need_sealift
 
 if [ "$command" = list ]; then

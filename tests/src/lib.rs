@@ -8,6 +8,7 @@
 pub mod containerd;
 pub mod daemon;
 pub mod dnf;
+pub mod folder;
 pub mod http;
 pub mod nginx;
 pub mod peer;

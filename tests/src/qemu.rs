@@ -150,7 +150,7 @@ impl Machine {
     /// The first programs of the machine, as the kernel unpacks them at its start.
     fn initramfs(&self, script: &str) -> Vec<u8> {
         let mut archive = Archive::default();
-        for folder in ["dev", "proc", "sys", "tmp", "work"] {
+        for folder in ["dev", "proc", "sys", "tmp", "mnt"] {
             archive.folder(folder);
         }
         archive.file("bin/busybox", 0o755, &fs::read(&self.busybox).unwrap());
@@ -215,7 +215,7 @@ mount -t proc none /proc; mount -t sysfs none /sys; mount -t devtmpfs none /dev
 /// Runs the script with its output on a serial port of its own, as it is: the kernel prints to the first. To the script
 /// it is a pipe, no terminal.
 const RUN: &str = "stty -F /dev/ttyS1 raw
-cd /work
+cd /mnt
 (sh /script && printf '\\nthe end\\n') 2>&1 | cat >/dev/ttyS1
 poweroff -f
 ";

@@ -30,7 +30,7 @@ pub(super) struct Place<'a> {
     pub(super) number: usize,
 }
 
-/// The file, its two placeholders filled in, as far as it says nothing but how static images are served.
+/// The file, its repository and its root filled in, as far as it says nothing but how static images are served.
 ///
 /// # Errors
 ///

@@ -1,9 +1,9 @@
 //! Stretches of files that go from the page cache to a socket without passing through this process: sendfile(2), below
 //! hyper.
 //!
-//! hyper writes what a body yields, and a body can yield nothing but bytes. So it yields placeholders: slices of memory
+//! hyper writes what a body yields, and a body can yield nothing but bytes. So it yields stand-ins: slices of memory
 //! that nobody reads, each for the next stretch in a queue that the bodies of a connection share with its stream. The
-//! stream knows a placeholder by its address and has the kernel send the stretch instead.
+//! stream knows a stand-in by its address and has the kernel send the stretch instead.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -17,13 +17,13 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
-/// The most bytes that one placeholder stands for.
+/// The most bytes that one stand-in stands for.
 pub(super) const STRETCH: usize = 1 << 20;
 
 /// Zeroed by the kernel when it is first touched, which it never is: it costs addresses, not memory.
-static PLACEHOLDER: LazyLock<Vec<u8>> = LazyLock::new(|| vec![0; STRETCH]);
+static STAND_IN: LazyLock<Vec<u8>> = LazyLock::new(|| vec![0; STRETCH]);
 
-/// What a connection's stream sends in place of placeholders, in order.
+/// What a connection's stream sends in place of stand-ins, in order.
 #[derive(Debug, Default)]
 pub(super) struct Stretches(Mutex<VecDeque<Stretch>>);
 
@@ -46,15 +46,15 @@ impl Stretches {
         let len = usize::try_from(piece.len).map_or(STRETCH, |len| len.min(STRETCH));
         let stretch = Stretch { file: Arc::clone(file), offset: piece.offset, left: len };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(stretch);
-        let placeholder: &'static [u8] = PLACEHOLDER.as_slice();
-        Bytes::from_static(placeholder.get(..len).unwrap_or(placeholder))
+        let stand_in: &'static [u8] = STAND_IN.as_slice();
+        Bytes::from_static(stand_in.get(..len).unwrap_or(stand_in))
     }
 
     /// Sends of the first stretch what the socket takes, at most `most` bytes.
     fn send(&self, stream: &TcpStream, most: usize) -> io::Result<usize> {
         let mut stretches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(first) = stretches.front_mut() else {
-            return Err(io::Error::other("a placeholder that stands for nothing"));
+            return Err(io::Error::other("a stand-in that stands for nothing"));
         };
         let most = most.min(first.left);
         let sent = rustix::fs::sendfile(stream, &first.file, Some(&mut first.offset), most)?;
@@ -69,8 +69,8 @@ impl Stretches {
     }
 }
 
-fn is_placeholder(bytes: &[u8]) -> bool {
-    PLACEHOLDER.as_ptr_range().contains(&bytes.as_ptr())
+fn is_stand_in(bytes: &[u8]) -> bool {
+    STAND_IN.as_ptr_range().contains(&bytes.as_ptr())
 }
 
 impl Plain {
@@ -111,7 +111,7 @@ impl AsyncWrite for Plain {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match slices.iter().position(|slice| is_placeholder(slice)) {
+        match slices.iter().position(|slice| is_stand_in(slice)) {
             Some(0) => self.poll_send(context, slices.first().map_or(0, |slice| slice.len())),
             found => {
                 let bytes = slices.get(..found.unwrap_or(slices.len())).unwrap_or_default();
@@ -121,7 +121,7 @@ impl AsyncWrite for Plain {
     }
 
     fn is_write_vectored(&self) -> bool {
-        // hyper must pass placeholders on: it would copy them into one buffer otherwise.
+        // hyper must pass stand-ins on: it would copy them into one buffer otherwise.
         true
     }
 
@@ -192,15 +192,15 @@ mod tests {
     #[test]
     fn nothing_is_sent_for_what_is_not_there() {
         let (written, arrived) = arrives(b"short", async |plain, stretches, file| {
-            let placeholder = stretches.put(file, piece(0, 100));
-            plain.write_all(&placeholder).await
+            let stand_in = stretches.put(file, piece(0, 100));
+            plain.write_all(&stand_in).await
         });
         assert_eq!(
             (written.unwrap_err().kind(), &arrived[..]),
             (io::ErrorKind::UnexpectedEof, &b"short"[..])
         );
         let (written, arrived) =
-            arrives(b"", async |plain, _, _| plain.write_all(&PLACEHOLDER[..STRETCH]).await);
+            arrives(b"", async |plain, _, _| plain.write_all(&STAND_IN[..STRETCH]).await);
         assert!(written.is_err() && arrived.is_empty());
     }
 }

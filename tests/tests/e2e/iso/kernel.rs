@@ -103,7 +103,7 @@ fn linux_mounts_our_images() {
     let expected = String::from_utf8(expected.stdout).unwrap();
 
     let machine = machine.module("isofs").disk(&image);
-    let found = machine.run(&format!("mount -t iso9660 -o ro /dev/vda /work\ncd /work\n{REPORT}"));
+    let found = machine.run(&format!("mount -t iso9660 -o ro /dev/vda /mnt\ncd /mnt\n{REPORT}"));
     let missing = lines_without(&expected, &found);
     let other = lines_without(&found, &expected);
     assert!(found == expected, "Linux sees another tree\nmissing {missing:#?}\ninstead {other:#?}");

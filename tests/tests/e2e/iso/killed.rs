@@ -8,6 +8,7 @@ use std::thread::sleep;
 use std::time::Instant;
 
 use iso::md5::Check;
+use tests::folder::names;
 use tests::{peer, sealift};
 
 /// How many moments of a run there are.
@@ -17,14 +18,6 @@ fn create(folder: &Path, tree: &str) -> Command {
     let mut command = sealift::command(folder);
     command.args(["iso", "create", tree, "--output", "out/a.iso", "--volume-id"]).arg(tree);
     command
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 #[test]

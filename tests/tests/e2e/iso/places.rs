@@ -10,20 +10,20 @@ use tests::{peer, sealift};
 /// Prints, for a file system, what an image of a tree in it takes of its space beyond the tree.
 const SHARED: &str = r#"
 shared() {
-    mount -t "$1" "$2" /work
-    mkdir -p /work/tree/folder
-    cp /bin/sealift /work/tree/layer
-    head -c 100001 /bin/sealift >/work/tree/folder/odd
+    mount -t "$1" "$2" /mnt
+    mkdir -p /mnt/tree/folder
+    cp /bin/sealift /mnt/tree/layer
+    head -c 100001 /bin/sealift >/mnt/tree/folder/odd
     sync
-    before=$(df -k /work | awk 'END { print $3 }')
-    sealift iso create /work/tree --output /work/a.iso --volume-id Shared >/tmp/sum
+    before=$(df -k /mnt | awk 'END { print $3 }')
+    sealift iso create /mnt/tree --output /mnt/a.iso --volume-id Shared >/tmp/sum
     sync
-    after=$(df -k /work | awk 'END { print $3 }')
-    [ "$(sha256sum /work/a.iso | cut -d' ' -f1)" = "$(cut -d' ' -f1 /tmp/sum)" ]
-    sealift iso check /work/a.iso >/dev/null
-    for file in layer folder/odd; do sealift iso cat /work/a.iso $file | cmp - /work/tree/$file; done
+    after=$(df -k /mnt | awk 'END { print $3 }')
+    [ "$(sha256sum /mnt/a.iso | cut -d' ' -f1)" = "$(cut -d' ' -f1 /tmp/sum)" ]
+    sealift iso check /mnt/a.iso >/dev/null
+    for file in layer folder/odd; do sealift iso cat /mnt/a.iso $file | cmp - /mnt/tree/$file; done
     echo "$1 $((after - before))"
-    umount /work
+    umount /mnt
 }
 "#;
 
@@ -75,10 +75,10 @@ fn an_image_on_a_block_device_is_an_image() {
         size=$(stat -c %s /tmp/a.iso)
         head -c $size /dev/vda | cmp - /tmp/a.iso
         sealift iso check /dev/vda
-        mount -t iso9660 -o ro /dev/vda /work
-        cmp /work/link /tmp/tree/folder/file
+        mount -t iso9660 -o ro /dev/vda /mnt
+        cmp /mnt/link /tmp/tree/folder/file
         create /dev/vda 2>&1 || echo "in use: $?"
-        umount /work
+        umount /mnt
         create /dev/vdb 2>&1 || echo "too small: $?"
         "#,
     );

@@ -5,17 +5,10 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Instant;
 
+use tests::folder::names;
 use tests::sealift;
 
 use super::{DATE, build_own};
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-}
 
 #[test]
 fn killed_runs_leave_whole_metadata_and_the_next_run_cleans_up() {
