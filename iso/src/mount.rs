@@ -32,7 +32,8 @@ const READ_AHEAD: u32 = 1 << 20;
 /// A mounted image. Dropping it unmounts.
 #[derive(Debug)]
 pub struct Mount {
-    session: fuser::BackgroundSession,
+    /// There until this is dropped.
+    session: Option<fuser::BackgroundSession>,
     at: PathBuf,
 }
 
@@ -40,16 +41,31 @@ impl Mount {
     /// Whether somebody else has unmounted it (`umount`, `fusermount3 -u`).
     #[must_use]
     pub fn is_gone(&self) -> bool {
-        self.session.guard.is_finished()
+        self.session.as_ref().is_none_or(|session| session.guard.is_finished())
     }
 
-    /// Unmounts it.
+    /// Unmounts it, unless somebody else has.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] if it is in use.
-    pub fn unmount(self) -> Result<()> {
-        self.session.umount_and_join().map_err(Error::io("unmount", &self.at))
+    pub fn unmount(mut self) -> Result<()> {
+        if self.is_gone() {
+            return Ok(());
+        }
+        let session = self.session.take();
+        session
+            .map_or(Ok(()), fuser::BackgroundSession::umount_and_join)
+            .map_err(Error::io("unmount", &self.at))
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        // A session unmounts by path when it is dropped, also what stands there by now in place of its own.
+        if self.is_gone() {
+            std::mem::forget(self.session.take());
+        }
     }
 }
 
@@ -71,7 +87,7 @@ impl Image<File> {
         config.clone_fd = true;
         let view = View::new(self)?;
         let session = fuser::spawn_mount(view, at, &config).map_err(Error::io("mount on", at))?;
-        Ok(Mount { session, at: at.to_owned() })
+        Ok(Mount { session: Some(session), at: at.to_owned() })
     }
 }
 

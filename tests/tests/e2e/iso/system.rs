@@ -46,6 +46,28 @@ fn a_mounted_image_is_its_tree() {
     assert_eq!(fs::read_dir(&at).unwrap().count(), 0, "it is unmounted");
 }
 
+#[test]
+fn the_end_of_a_mount_that_others_unmounted_leaves_the_next_one_alone() {
+    if !is_root() || File::options().read(true).write(true).open("/dev/fuse").is_err() {
+        return peer::skip("mounting needs root and /dev/fuse");
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let (source, image, at) =
+        (scratch.path().join("source"), scratch.path().join("a.iso"), scratch.path().join("mounted"));
+    plain_tree(&source);
+    write(&source, &image);
+    fs::create_dir(&at).unwrap();
+    let first = Image::open(&image).unwrap().mount(&at, false).unwrap();
+    peer::run(Command::new("umount").arg(&at));
+    while !first.is_gone() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let second = Image::open(&image).unwrap().mount(&at, false).unwrap();
+    drop(first);
+    assert!(fs::exists(at.join("linked")).unwrap(), "the second is mounted");
+    second.unmount().unwrap();
+}
+
 /// Everything there is to see of a tree: names, modes, links, sizes, times, targets and sums.
 const REPORT: &str = r#"cd "$1"
 find . -type f -printf '%P %m %n %s %T@\n' | sort
