@@ -9,6 +9,8 @@ mod referrers;
 mod resume;
 mod server;
 mod together;
+#[path = "../wire/mod.rs"]
+mod wire;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,12 +1,14 @@
 //! A registry on the loopback address that can be told to lie, and says afterwards what it was asked.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use images::{Digest, Kind};
+
+use crate::wire::head;
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -190,31 +192,19 @@ fn converse(
 ) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut writer = stream;
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line)? == 0 {
-            return Ok(());
-        }
-        let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
-        let mut headers = BTreeMap::new();
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line)?;
-            let Some((name, value)) = line.trim_end().split_once(": ") else { break };
-            headers.insert(name.to_lowercase(), value.to_owned());
-        }
-        let asked = Asked { path, headers };
+    while let Some((_, target, headers)) = head(&mut reader)? {
+        let asked = Asked { path: target, headers };
         log.lock().unwrap().push(asked.clone());
         let Answer { status, headers, bytes, body } = answer(&asked);
-        let mut head = format!("HTTP/1.1 {status} x\r\n");
+        let mut reply = format!("HTTP/1.1 {status} x\r\n");
         for (name, value) in &headers {
-            head += &format!("{name}: {value}\r\n");
+            reply += &format!("{name}: {value}\r\n");
         }
         let length_given = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
         if !length_given && !matches!(body, Body::Endless | Body::Unannounced) {
-            head += &format!("Content-Length: {}\r\n", bytes.len());
+            reply += &format!("Content-Length: {}\r\n", bytes.len());
         }
-        writer.write_all((head + "\r\n").as_bytes())?;
+        writer.write_all((reply + "\r\n").as_bytes())?;
         match body {
             Body::Whole => writer.write_all(&bytes)?,
             Body::Unannounced => {
@@ -234,4 +224,5 @@ fn converse(
             },
         }
     }
+    Ok(())
 }

@@ -1,11 +1,13 @@
 //! A registry on the loopback address that takes uploads, remembers what it was asked, and can be told to misbehave.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use images::Digest;
+
+use crate::wire::head;
 
 /// A request as it came, its body read.
 #[derive(Debug, Clone)]
@@ -80,21 +82,8 @@ impl Registry {
 fn converse(stream: &TcpStream, state: &Mutex<State>, hook: &Hook) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut writer = stream;
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line)? == 0 {
-            return Ok(());
-        }
-        let mut words = line.split(' ').map(str::to_owned);
-        let (method, target) = (words.next().unwrap(), words.next().unwrap());
+    while let Some((method, target, headers)) = head(&mut reader)? {
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-        let mut headers = BTreeMap::new();
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line)?;
-            let Some((name, value)) = line.trim_end().split_once(": ") else { break };
-            headers.insert(name.to_lowercase(), value.to_owned());
-        }
         let len = headers.get("content-length").map_or(0, |text| text.parse().unwrap());
         let mut asked = Asked {
             method,
@@ -120,15 +109,16 @@ fn converse(stream: &TcpStream, state: &Mutex<State>, hook: &Hook) -> std::io::R
             }
             None => state.answer(&asked),
         };
-        let mut head = format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\n", body.len());
+        let mut reply = format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\n", body.len());
         for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
+            reply += &format!("{name}: {value}\r\n");
         }
-        writer.write_all((head + "\r\n").as_bytes())?;
+        writer.write_all((reply + "\r\n").as_bytes())?;
         if asked.method != "HEAD" {
             writer.write_all(&body)?;
         }
     }
+    Ok(())
 }
 
 impl State {
