@@ -571,12 +571,16 @@ fn of_two_reloads_the_second_reads_after_the_first_is_done() {
     });
     has_entered.recv().unwrap();
     let (handle, new) = (server.handle.clone(), vec![one.path().to_path_buf()]);
+    let (overtakes, has_overtaken) = std::sync::mpsc::channel();
     let second = std::thread::spawn(move || {
         handle.reload_from(|| {
+            overtakes.send(()).unwrap();
             assert_eq!(handle.archives(), expected);
             Ok(new)
         })
     });
+    // Longer than a read that nothing holds back needs.
+    has_overtaken.recv_timeout(std::time::Duration::from_millis(200)).unwrap_err();
     go.send(()).unwrap();
     first.join().unwrap().unwrap();
     second.join().unwrap().unwrap();
