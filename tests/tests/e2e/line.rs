@@ -76,6 +76,8 @@ fn peers_read_the_iso_and_find_what_was_put_in() {
         "registry-config.inc.j2",
         "salt/metalk8s/map.jinja",
         "iso-manager.sh",
+        "documentation/index.html",
+        "documentation/runtime/README.html",
     ] {
         assert!(expected.contains_key(path), "{path} is not in the archive");
     }
