@@ -59,8 +59,9 @@ pub(crate) fn run(scratch: &Path) -> io::Result<()> {
     limit("from the start to a blob's first byte, ISO of 10 GB (ms)", milliseconds, 50.0);
     fs::remove_file(&huge)?;
 
-    let many = self::archive(scratch, "many", MANY, 1)?;
-    let server = sealift(scratch, &many.iso)?;
+    // A folder: an image of ISO 9660 has room for 65,535 folders, and these are more.
+    let (many, _) = tree(scratch, "many", MANY, 1)?;
+    let server = sealift(scratch, &many)?;
     wrk(&server, 16, "/v2/many-1.0/image-9999/manifests/1", "Requests/sec")?;
     limit("resident with 10,000 images (MB)", resident(&server)?, 20.0);
     drop(server);
@@ -86,31 +87,43 @@ pub(crate) fn run(scratch: &Path) -> io::Result<()> {
     )
 }
 
-/// Makes the archive `<name> 1.0` with `images` images that share their blobs, and one with a blob of `bytes`.
+/// Makes the archive `<name> 1.0` as an ISO, with what [`tree`] writes.
 fn archive(scratch: &Path, name: &str, images: usize, bytes: u64) -> io::Result<Archive> {
-    let (tree, iso) = (scratch.join(name), scratch.join(format!("{name}.iso")));
+    let (tree, blob) = tree(scratch, name, images, bytes)?;
+    let iso = scratch.join(format!("{name}.iso"));
+    if !iso.exists() {
+        let options = iso::Options {
+            volume_id: format!("{name} 1.0"),
+            source_date: 1_700_000_000,
+            ..iso::Options::default()
+        };
+        let plan = iso::Plan::from_dir(&tree, &options).map_err(failed)?;
+        plan.write_file(&iso, &()).map_err(failed)?;
+    }
+    Ok(Archive { tree, iso, blob })
+}
+
+/// Makes the archive `<name> 1.0` as a folder, with `images` images that share their blobs, and one with a blob of
+/// `bytes`; answers the folder and the digest of that blob.
+fn tree(scratch: &Path, name: &str, images: usize, bytes: u64) -> io::Result<(PathBuf, Digest)> {
+    let tree = scratch.join(name);
     let noise = crate::images::noise(1, bytes);
     let blob = Digest::of(&noise);
-    if iso.exists() {
-        return Ok(Archive { tree, iso, blob });
+    if tree.join(::archive::layout::SUMS).exists() {
+        return Ok((tree, blob));
     }
     image(&tree, "big", &noise)?;
     for number in 0..images {
         image(&tree, &format!("image-{number}"), format!("layer {}", number % 10).as_bytes())?;
     }
     fs::write(tree.join("product.txt"), format!("NAME={name}\nVERSION=1.0\n"))?;
-    let failed = |error: &dyn std::fmt::Display| io::Error::other(error.to_string());
-    ::images::registry::index(&tree.join("images"), &tree.join("registry"))
-        .map_err(|error| failed(&error))?;
-    ::archive::sums::write(&tree, &::archive::sums::digest_file).map_err(|error| failed(&error))?;
-    let options = iso::Options {
-        volume_id: format!("{name} 1.0"),
-        source_date: 1_700_000_000,
-        ..iso::Options::default()
-    };
-    let plan = iso::Plan::from_dir(&tree, &options).map_err(|error| failed(&error))?;
-    plan.write_file(&iso, &()).map_err(|error| failed(&error))?;
-    Ok(Archive { tree, iso, blob })
+    ::images::registry::index(&tree.join("images"), &tree.join("registry")).map_err(failed)?;
+    ::archive::sums::write(&tree, &::archive::sums::digest_file).map_err(failed)?;
+    Ok((tree, blob))
+}
+
+fn failed(error: impl std::fmt::Display) -> io::Error {
+    io::Error::other(error.to_string())
 }
 
 /// Writes an image of one layer.
