@@ -222,28 +222,34 @@ fn walk(root: &Path, tree: &Tree) -> Result<Option<Vec<PathBuf>>, LookError> {
 /// What tells one state of a file from another without reading it.
 pub(super) type Stamp = (u64, u64, u64, i64, i64, u32);
 
-/// The stamps of all files the selected tasks, and all they need, read and no task makes.
-pub(super) fn sources(graph: &Graph, selection: &Selection) -> Result<BTreeMap<PathBuf, Stamp>, LookError> {
-    let mut stamps = BTreeMap::new();
+/// The stamps of `others` and of all files that the selected tasks, and all they need, read and no task makes.
+pub(super) fn sources(
+    graph: &Graph,
+    selection: &Selection,
+    others: &[PathBuf],
+) -> Result<BTreeMap<PathBuf, Stamp>, LookError> {
+    let mut paths: Vec<PathBuf> = others
+        .iter()
+        .map(|path| path.strip_prefix(&graph.root).map_or_else(|_| path.clone(), Path::to_path_buf))
+        .collect();
     for id in graph.cone(selection) {
         let node = graph.node(id);
-        let listed = node.trees.iter().map(|tree| {
+        for tree in &node.trees {
             let found = walk(&graph.root, tree)?.unwrap_or_default();
-            Ok(found.into_iter().map(|path| tree.root.join(path)).collect::<Vec<_>>())
-        });
-        let files = node.task.inputs.iter().filter_map(|input| match input {
+            paths.extend(found.into_iter().map(|path| tree.root.join(path)));
+        }
+        paths.extend(node.task.inputs.iter().filter_map(|input| match input {
             Input::File(path) => Some(path.clone()),
             _ => None,
-        });
-        let paths: Vec<PathBuf> =
-            files.map(|path| Ok(vec![path])).chain(listed).collect::<Result<Vec<_>, _>>()?.concat();
-        for path in paths.into_iter().filter(|path| graph.maker(path).is_none()) {
-            if let Ok(metadata) = fs::metadata(graph.root.join(&path)) {
-                let modified = (metadata.mtime(), metadata.mtime_nsec());
-                let stamp =
-                    (metadata.dev(), metadata.ino(), metadata.len(), modified.0, modified.1, metadata.mode());
-                stamps.insert(path, stamp);
-            }
+        }));
+    }
+    let mut stamps = BTreeMap::new();
+    for path in paths.into_iter().filter(|path| graph.maker(path).is_none()) {
+        if let Ok(metadata) = fs::metadata(graph.root.join(&path)) {
+            let modified = (metadata.mtime(), metadata.mtime_nsec());
+            let stamp =
+                (metadata.dev(), metadata.ino(), metadata.len(), modified.0, modified.1, metadata.mode());
+            stamps.insert(path, stamp);
         }
     }
     Ok(stamps)

@@ -11,7 +11,8 @@ use super::model::Graph;
 use super::select::Selection;
 use super::survey::{self, Stamp};
 
-/// The files that the selected tasks read and that no task makes, as they were when the watch began.
+/// The files that the selected tasks read and that no task makes, and others that decide what the tasks are, as they were
+/// when the watch began.
 ///
 /// Begun before a run, it also sees what is edited while that goes on. The files are looked at, not listened to: that works
 /// on every file system, for any number of files, and misses nothing. Their content is not read.
@@ -19,17 +20,22 @@ use super::survey::{self, Stamp};
 pub struct Watch<'a> {
     graph: &'a Graph,
     selection: &'a Selection,
+    others: &'a [PathBuf],
     before: BTreeMap<PathBuf, Stamp>,
 }
 
 impl<'a> Watch<'a> {
-    /// Begins to watch.
+    /// Begins to watch; `others` are watched whether a task reads them or not, and whether they are there or not.
     ///
     /// # Errors
     ///
     /// If a folder cannot be listed.
-    pub fn begin(graph: &'a Graph, selection: &'a Selection) -> Result<Self, LookError> {
-        Ok(Self { graph, selection, before: survey::sources(graph, selection)? })
+    pub fn begin(
+        graph: &'a Graph,
+        selection: &'a Selection,
+        others: &'a [PathBuf],
+    ) -> Result<Self, LookError> {
+        Ok(Self { graph, selection, others, before: survey::sources(graph, selection, others)? })
     }
 
     /// Waits until a file is another than when the watch began; then until nothing has changed for one `interval`.
@@ -39,14 +45,14 @@ impl<'a> Watch<'a> {
     ///
     /// If a folder cannot be listed.
     pub fn wait(self, interval: Duration, cancel: &AtomicBool) -> Result<Vec<PathBuf>, LookError> {
-        let Self { graph, selection, before } = self;
+        let Self { graph, selection, others, before } = self;
         let mut last = before.clone();
         loop {
             thread::sleep(interval);
             if cancel.load(Ordering::Relaxed) {
                 return Ok(Vec::new());
             }
-            let now = survey::sources(graph, selection)?;
+            let now = survey::sources(graph, selection, others)?;
             // An editor saves, a checkout takes, in several steps.
             if now == last && now != before {
                 let differs = |(path, stamp): &(&PathBuf, &Stamp)| before.get(*path) != Some(*stamp);

@@ -175,6 +175,9 @@ impl Project {
             sources: vec![path.clone()],
             settings,
         };
+        if let Some(version) = &file.metadata.version_from {
+            project.sources.push(root.join(inner_path(&path, &version.file)?));
+        }
         let lock = Lock::read(root)?;
         project.add_pulls(&path, &lock, spec.images.pull)?;
         for name in &spec.images.catalogues {
@@ -230,6 +233,13 @@ impl Project {
     /// The images that others are built on.
     fn bases(&self) -> impl Iterator<Item = &Base> {
         self.images.iter().flat_map(|image| &image.bases)
+    }
+
+    /// Every file that decides about this model; not each need be there.
+    #[must_use]
+    pub fn deciding(&self) -> Vec<PathBuf> {
+        let optional = [LOCK_FILE_NAME, settings::DOT_ENV].map(|name| self.root.join(name));
+        self.sources.iter().cloned().chain(optional).collect()
     }
 
     /// The tree that the ISO is made of.

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::error::Error;
 
+/// The file of settings in the project's folder.
+pub(super) const DOT_ENV: &str = ".env";
+
 /// Variables of the original buildchain that mean nothing here, with the reason.
 const UNUSED: [(&str, &str); 13] = [
     ("HARDLINK_BIN", "blobs are linked when they are stored"),
@@ -191,7 +194,7 @@ pub fn program_variable(name: &str) -> String {
 
 /// The variables of `.env` at `root`, in shell syntax with or without `export`; none without the file.
 fn dot_env(root: &Path) -> Result<BTreeMap<String, String>, Error> {
-    let path = root.join(".env");
+    let path = root.join(DOT_ENV);
     if !path.exists() {
         return Ok(BTreeMap::new());
     }

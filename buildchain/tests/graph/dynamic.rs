@@ -84,9 +84,10 @@ fn an_edit_ends_the_wait_and_a_build_does_not() {
     task.inputs.push(Input::folder("src"));
     let graph = project.graph(vec![task]).unwrap();
     let selection = graph.select_all();
+    let others = [project.path("not-yet")];
     let wait = |edit: &(dyn Fn() + Sync)| -> Vec<PathBuf> {
         let (cancel, over) = (AtomicBool::new(false), AtomicBool::new(false));
-        let watch = Watch::begin(&graph, &selection).unwrap();
+        let watch = Watch::begin(&graph, &selection, &others).unwrap();
         thread::scope(|scope| {
             let waiting = scope.spawn(|| {
                 let changed = watch.wait(Duration::from_millis(10), &cancel).unwrap();
@@ -109,6 +110,7 @@ fn an_edit_ends_the_wait_and_a_build_does_not() {
     assert_eq!(wait(&|| project.write("in", "22")), [PathBuf::from("in")]);
     assert_eq!(wait(&|| project.write("src/b", "new")), [PathBuf::from("src/b")]);
     assert_eq!(wait(&|| fs::remove_file(project.path("src/b")).unwrap()), [PathBuf::from("src/b")]);
+    assert_eq!(wait(&|| project.write("not-yet", "now")), [PathBuf::from("not-yet")]);
 }
 
 #[test]

@@ -118,11 +118,17 @@ pub(crate) fn watch(run: &Run) -> Outcome {
         return Err(Failure::usage("`watch` runs tasks: it has no --dry-run"));
     }
     let signals = Signals::catch()?;
-    loop {
+    let open = || -> Result<_, Failure> {
         let workshop = Workshop::open(&run.manner.selector)?;
         let selection = chosen(&workshop, &run.tasks)?;
-        let watch = Watch::begin(&workshop.graph, &selection)?;
-        if let Err(failure) = once(&run.manner, &workshop, &selection, &signals) {
+        Ok((workshop, selection))
+    };
+    let (mut workshop, mut selection) = open()?;
+    let mut sound = true;
+    loop {
+        let deciding = workshop.project.deciding();
+        let watch = Watch::begin(&workshop.graph, &selection, &deciding)?;
+        if sound && let Err(failure) = once(&run.manner, &workshop, &selection, &signals) {
             output::failure(&failure);
         }
         if let Some(signal) = signals.number() {
@@ -135,6 +141,17 @@ pub(crate) fn watch(run: &Run) -> Outcome {
         }
         for path in changed {
             output::note(&format!("{} changed", path.display()));
+        }
+        // A project that cannot be read at the moment will be edited again.
+        match open() {
+            Ok(opened) => {
+                (workshop, selection) = opened;
+                sound = true;
+            }
+            Err(failure) => {
+                output::failure(&failure);
+                sound = false;
+            }
         }
     }
 }

@@ -330,6 +330,17 @@ fn watch_runs_again_after_an_edit_and_ends_when_told() {
         until("watching for changes");
         assert_eq!(fs::read_to_string(project.path("_build/root/salt/top.sls")).unwrap(), top);
     }
+    // What the project says of itself counts too; while it cannot be read, nothing runs.
+    let sound = fs::read_to_string(project.path("sealift.yaml")).unwrap();
+    for (text, answer) in [("apiVersion: none", "error"), (&sound, "sealift.yaml changed")] {
+        project.write("sealift.yaml", text);
+        until(answer);
+        until("watching for changes");
+    }
+    project.write(SALT, "last: {}\n");
+    until("salt/top.sls changed");
+    until("watching for changes");
+    assert_eq!(fs::read_to_string(project.path("_build/root/salt/top.sls")).unwrap(), "last: {}\n");
     peer::run(Command::new("kill").args(["-TERM", &child.id().to_string()]));
     assert_eq!(child.wait().unwrap().code(), Some(128 + 15));
 }
