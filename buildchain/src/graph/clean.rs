@@ -138,10 +138,14 @@ pub fn clean(
 ) -> Result<(), CleanError> {
     let cleaned = plan_clean(graph, selection, stale)?;
     forget(graph, selection, state)?;
+    let aside = sweep::aside(graph);
     for item in &cleaned {
         tell(item);
-        sweep::remove(&graph.root.join(&item.path))
-            .map_err(|source| CleanError::Remove { path: item.path.clone(), source })?;
+        let path = graph.root.join(&item.path);
+        // What came meanwhile into a folder that was to be empty is not ours.
+        let emptied = item.task.is_none() && item.is_folder && item.path != aside;
+        let removed = if emptied { fs::remove_dir(&path) } else { sweep::remove(&path) };
+        removed.map_err(|source| CleanError::Remove { path: item.path.clone(), source })?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
 use buildchain::graph::{
-    GraphError, Input, JsonReporter, ListOptions, Output, RunOptions, SelectError, Selection, State,
+    Cleaned, GraphError, Input, JsonReporter, ListOptions, Output, RunOptions, SelectError, Selection, State,
     StateError, Task, Verdict, clean, dry_run, forget, ignore, list, plan_clean, run,
 };
 
@@ -373,6 +373,26 @@ fn clean_does_what_its_dry_run_says() {
     assert!(plan_clean(&graph, &all, &[]).unwrap().is_empty());
     state.erase().unwrap();
     assert!(!project.exists("_build"));
+}
+
+/// A `clean` that failed said that it had succeeded.
+#[test]
+fn a_clean_that_cannot_remove_something_fails() {
+    let project = Project::new();
+    project.write("in", "1");
+    let tasks = || vec![project.join("a", &["in"], "_build/d/a")];
+    project.run(tasks(), &["a"]);
+    let graph = project.graph(tasks()).unwrap();
+    let mut state = State::open(&project.state_path(), "test").unwrap();
+    let mut write_between = |cleaned: &Cleaned| {
+        if cleaned.is_folder {
+            project.write("_build/d/mine", "1");
+        }
+    };
+    let selection = graph.select(&["a"]).unwrap();
+    let error = clean(&graph, &selection, &[], &mut state, &mut write_between).unwrap_err();
+    assert_eq!(error.to_string(), "cannot remove _build/d");
+    assert!(project.exists("_build/d/mine") && !project.exists("_build/d/a"));
 }
 
 /// `forget` on a group forgot the group and none of its members.
