@@ -114,7 +114,7 @@ impl Content {
         Self { digest, size, kind, needs: needs.into(), place, checked: AtomicU64::new(0) }
     }
 
-    /// Opens the content for reading by position.
+    /// Opens the content, all of which is there, for reading by position.
     pub(super) fn open(&self, tree: &Tree) -> io::Result<Location> {
         let in_image = |pieces: &[Piece]| match tree {
             Tree::Iso(image) => Ok(Location {
@@ -129,12 +129,21 @@ impl Content {
             Place::Piece(piece) => in_image(std::slice::from_ref(piece))?,
             Place::Pieces(pieces) => in_image(pieces)?,
             Place::File(folder, name) => {
-                tree.locate(&name.path(folder, &self.digest)).map_err(io::Error::other)?
+                tree.locate(&name.path(folder, &self.digest)).map_err(|error| match error {
+                    archive::Error::Io { source, .. } => source,
+                    other => io::Error::other(other),
+                })?
             }
         };
         if location.size != self.size {
             let found = location.size;
             return Err(io::Error::other(format!("{}: {found} bytes, expected {}", self.digest, self.size)));
+        }
+        let end = location.pieces.iter().map(|piece| piece.offset.saturating_add(piece.len)).max();
+        let (end, found) = (end.unwrap_or(0), location.file.metadata()?.len());
+        if found < end {
+            let problem = format!("{}: the archive has {found} bytes, expected at least {end}", self.digest);
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, problem));
         }
         Ok(location)
     }

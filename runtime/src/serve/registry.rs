@@ -7,6 +7,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use images::Digest;
 use images::manifest::MANIFEST_MAX;
+use rustix::io::Errno;
 
 use super::State;
 use super::answer::{self, Answer, Code, JSON, Source};
@@ -82,6 +83,25 @@ impl Asked<'_> {
         }
     }
 
+    /// Opens content; `None` for what is known to be damaged, and for what turns out to be gone, which the log is told.
+    fn open(&self, archive: &Archive, content: &Content) -> Option<Location> {
+        if content.damaged() {
+            return None;
+        }
+        let opened = content.open(&archive.tree);
+        if let Err(problem) = &opened {
+            // Of too many open files the content knows nothing, and there may be fewer soon.
+            if !matches!(
+                problem.raw_os_error().map(Errno::from_raw_os_error),
+                Some(Errno::MFILE | Errno::NFILE)
+            ) {
+                content.lost();
+            }
+            self.state.damaged(archive, content, &problem.to_string());
+        }
+        opened.ok()
+    }
+
     /// "Pulling manifests".
     async fn manifest(&self, name: &str, reference: &str) -> Answer {
         let Some((archive, repository)) = self.catalogue.repository(name) else {
@@ -107,10 +127,9 @@ impl Asked<'_> {
             return unknown(&format!("{name} has no manifest {reference}"));
         };
         // A node that answers a manifest must have its blobs: clients choose the node by the manifest.
-        let damaged =
-            content.needs.iter().filter_map(|index| archive.at(*index)).find(|needed| needed.damaged());
-        if let Some(damaged) = damaged {
-            return unknown(&format!("{} of {name}:{reference} is damaged", damaged.digest));
+        let mut needs = content.needs.iter().filter_map(|index| archive.at(*index));
+        if let Some(unfit) = needs.find(|needed| self.open(archive, needed).is_none()) {
+            return unknown(&format!("{} of {name}:{reference} is damaged", unfit.digest));
         }
         let bytes = match read(archive, content).await {
             Ok(bytes) => bytes,
@@ -152,16 +171,8 @@ impl Asked<'_> {
         };
         let found = archive.find(repository, wanted).and_then(|index| Some((index, archive.at(index)?)));
         let Some((index, content)) = found else { return unknown(&format!("{name} has no blob {digest}")) };
-        if content.damaged() {
+        let Some(location) = self.open(archive, content) else {
             return unknown(&format!("blob {digest} is damaged"));
-        }
-        let location = match content.open(&archive.tree) {
-            Ok(location) => location,
-            Err(problem) => {
-                content.lost();
-                self.state.damaged(archive, content, &problem.to_string());
-                return unknown(&format!("blob {digest} is damaged"));
-            }
         };
         // Starts the check now, so that it runs beside the transfer; asked again when the last bytes are due.
         let checked =
