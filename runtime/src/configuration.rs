@@ -5,13 +5,15 @@
 //! the list of archives change, and what comes out is read again before it replaces what was there.
 
 mod edit;
+mod networks;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, de};
-use serde_saphyr::{Location, Spanned};
+use serde::Deserialize;
+use serde_saphyr::{Error as YamlError, Location, Spanned};
+
+use networks::Networks;
 
 /// The most bytes of an honest configuration file.
 const LIMIT: u64 = 1 << 20;
@@ -42,7 +44,7 @@ pub enum Error {
         line: u64,
         /// The column, counted from 1.
         column: u64,
-        /// The key the problem is with, `networks.controlPlane`; empty for the file as a whole.
+        /// The key the problem is with or lies below, `networks.controlPlane`; empty for the file as a whole.
         key: String,
         /// What was expected and what was found.
         problem: String,
@@ -139,19 +141,6 @@ struct Document {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Networks {
-    control_plane: Option<Spanned<Network>>,
-    workload_plane: Option<Spanned<Network>>,
-    pods: Option<Spanned<Network>>,
-    services: Option<Spanned<Network>>,
-}
-
-/// The networks of a plane, each with its place where it has one of its own: a text or a list of texts (v1alpha2), or
-/// either of these under the key `cidr` (v1alpha3).
-struct Network(Vec<(Option<Location>, String)>);
-
-#[derive(Deserialize)]
 struct Authority {
     minion: Option<String>,
 }
@@ -185,15 +174,15 @@ impl Configuration {
     /// [`Error::Invalid`].
     pub fn parse(path: &Path, kind: Kind, text: String) -> Result<Self, Error> {
         let document: Document = serde_saphyr::from_str(&text).map_err(|error| {
-            let place = error.location().map_or((1, 1), |place| (place.line(), place.column()));
-            let problem = error.without_snippet().to_string();
-            Error::Invalid {
-                path: path.to_path_buf(),
-                line: place.0,
-                column: place.1,
-                key: String::new(),
-                problem,
-            }
+            let (line, column) = error.location().map_or((1, 1), |place| (place.line(), place.column()));
+            let key = match error.without_snippet() {
+                YamlError::SerdeMissingField { field, .. } => (*field).to_owned(),
+                _ => key_at(&text, line),
+            };
+            let said = error.without_snippet().to_string();
+            let problem =
+                said.strip_suffix(&format!(" at line {line}, column {column}")).unwrap_or(&said).to_owned();
+            Error::Invalid { path: path.to_path_buf(), line, column, key, problem }
         })?;
         let wrong = |place: Location, key: &str, problem: String| Error::Invalid {
             path: path.to_path_buf(),
@@ -217,7 +206,7 @@ impl Configuration {
             let networks = document.networks.as_ref().ok_or_else(|| problem("networks"))?;
             let listed = networks.listed();
             for (key, place, network) in &listed {
-                check_network(network).map_err(|found| wrong(*place, key, found))?;
+                networks::check(network).map_err(|found| wrong(*place, key, found))?;
             }
             for key in ["networks.controlPlane", "networks.workloadPlane"] {
                 if !listed.iter().any(|(found, ..)| *found == key) {
@@ -326,86 +315,6 @@ impl Configuration {
     }
 }
 
-impl Networks {
-    /// Every network with its key and place.
-    fn listed(&self) -> Vec<(&'static str, Location, &str)> {
-        let planes = [
-            ("networks.controlPlane", &self.control_plane),
-            ("networks.workloadPlane", &self.workload_plane),
-            ("networks.pods", &self.pods),
-            ("networks.services", &self.services),
-        ];
-        let planes = planes.into_iter().filter_map(|(key, plane)| Some((key, plane.as_ref()?)));
-        planes
-            .flat_map(|(key, plane)| {
-                plane
-                    .value
-                    .0
-                    .iter()
-                    .map(move |(place, text)| (key, place.unwrap_or(plane.referenced), text.as_str()))
-            })
-            .collect()
-    }
-}
-
-impl<'de> Deserialize<'de> for Network {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NetworkVisitor)
-    }
-}
-
-/// Not an untagged enum: those lose the places of what is in them.
-struct NetworkVisitor;
-
-impl<'de> de::Visitor<'de> for NetworkVisitor {
-    type Value = Network;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "a network, a list of networks, or a mapping with the key cidr")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Network, E> {
-        Ok(Network(vec![(None, text.to_owned())]))
-    }
-
-    fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<Network, A::Error> {
-        let mut found = Vec::new();
-        while let Some(item) = items.next_element::<Spanned<String>>()? {
-            found.push((Some(item.referenced), item.value));
-        }
-        Ok(Network(found))
-    }
-
-    fn visit_map<A: de::MapAccess<'de>>(self, mut fields: A) -> Result<Network, A::Error> {
-        let mut found = Network(Vec::new());
-        while let Some(key) = fields.next_key::<String>()? {
-            if key == "cidr" {
-                let cidr = fields.next_value::<Spanned<Network>>()?;
-                let place =
-                    |(place, text): (Option<Location>, String)| (place.or(Some(cidr.referenced)), text);
-                found = Network(cidr.value.0.into_iter().map(place).collect());
-            } else {
-                fields.next_value::<de::IgnoredAny>()?;
-            }
-        }
-        Ok(found)
-    }
-}
-
-/// Checks a network in CIDR notation (RFC 4632, section 3.1).
-fn check_network(text: &str) -> Result<(), String> {
-    let wrong = || format!("expected a network as 10.0.0.0/16, found {text:?}");
-    let (address, length) = text.split_once('/').ok_or_else(wrong)?;
-    let most = match address.parse::<IpAddr>().map_err(|_| wrong())? {
-        IpAddr::V4(_) => 32,
-        IpAddr::V6(_) => 128,
-    };
-    match length.parse::<u8>() {
-        Ok(length) if length <= most => Ok(()),
-        _ => Err(wrong()),
-    }
-}
-
 /// Everything a file says but for its archives.
 fn rest(text: &str) -> Option<serde_json::Value> {
     let mut value: serde_json::Value = serde_saphyr::from_str(text).ok()?;
@@ -413,6 +322,27 @@ fn rest(text: &str) -> Option<serde_json::Value> {
     fields.remove("archives");
     fields.remove("solutions");
     Some(value)
+}
+
+/// The key that a line, counted from 1, stands at or below: `networks.controlPlane`. What the indentation tells: a text that
+/// cannot be parsed says no more.
+fn key_at(text: &str, line: u64) -> String {
+    let mut keys = Vec::new();
+    let mut indentation = usize::MAX;
+    for line in
+        text.lines().take(usize::try_from(line).unwrap_or(usize::MAX)).collect::<Vec<_>>().into_iter().rev()
+    {
+        let content = line.trim_start();
+        let key = content.split_once(':').map_or("", |(key, _)| key);
+        let named =
+            !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        if named && line.len() - content.len() < indentation {
+            indentation = line.len() - content.len();
+            keys.push(key);
+        }
+    }
+    keys.reverse();
+    keys.join(".")
 }
 
 #[cfg(test)]

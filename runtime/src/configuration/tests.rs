@@ -144,8 +144,33 @@ fn errors_name_file_line_and_key() {
         let error = bootstrap(&BOOTSTRAP.replacen(from, to, 1)).unwrap_err();
         assert_eq!(error.to_string(), expected);
     }
-    let error = bootstrap(&BOOTSTRAP.replace("archives:\n", "archives: x\n")).unwrap_err().to_string();
-    assert!(error.starts_with("bootstrap.yaml:"), "{error}");
+}
+
+#[test]
+fn what_is_no_yaml_or_of_another_type_is_named_by_file_line_and_key_too() {
+    let cases = [
+        ("  - \"/archives/metalk8s 2.10.0.iso\"", "  - [1]", "bootstrap.yaml:21:", ": archives: "),
+        ("    mtu: 1500", "    mtu: [1500", "bootstrap.yaml:1", ": networks."),
+        (
+            "  minion: bootstrap",
+            "  minion: [a]",
+            "bootstrap.yaml:17:11: ca.minion: expected string scalar",
+            "",
+        ),
+        ("    cidr: 10.200.1.0/28 ", "    cidr: true ", "bootstrap.yaml:6:", ": networks.controlPlane"),
+        ("kind: BootstrapConfiguration\n", "", "bootstrap.yaml:", ": kind: "),
+    ];
+    for (from, to, place, key) in cases {
+        let error = bootstrap(&BOOTSTRAP.replacen(from, to, 1)).unwrap_err().to_string();
+        assert!(error.starts_with(place) && error.contains(key), "{to:?}: {error}");
+    }
+    let text = format!("{NEW_SOLUTIONS}active:\n  storage:\n    - 1\n");
+    let error = Configuration::parse(Path::new("solutions.yaml"), Kind::Solutions, text).unwrap_err();
+    assert!(
+        error.to_string().starts_with("solutions.yaml:6:")
+            && error.to_string().contains(": active.storage: "),
+        "{error}"
+    );
 }
 
 #[test]

@@ -1,0 +1,100 @@
+//! The networks of a BootstrapConfiguration, as both of its versions write them.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, de};
+use serde_saphyr::{Location, Spanned};
+
+/// The networks of the planes.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Networks {
+    control_plane: Option<Spanned<Network>>,
+    workload_plane: Option<Spanned<Network>>,
+    pods: Option<Spanned<Network>>,
+    services: Option<Spanned<Network>>,
+}
+
+/// The networks of a plane, each with its place where it has one of its own: a text or a list of texts (v1alpha2), or
+/// either of these under the key `cidr` (v1alpha3).
+struct Network(Vec<(Option<Location>, String)>);
+
+impl Networks {
+    /// Every network with its key and place.
+    pub(super) fn listed(&self) -> Vec<(&'static str, Location, &str)> {
+        let planes = [
+            ("networks.controlPlane", &self.control_plane),
+            ("networks.workloadPlane", &self.workload_plane),
+            ("networks.pods", &self.pods),
+            ("networks.services", &self.services),
+        ];
+        let planes = planes.into_iter().filter_map(|(key, plane)| Some((key, plane.as_ref()?)));
+        planes
+            .flat_map(|(key, plane)| {
+                plane
+                    .value
+                    .0
+                    .iter()
+                    .map(move |(place, text)| (key, place.unwrap_or(plane.referenced), text.as_str()))
+            })
+            .collect()
+    }
+}
+
+impl<'de> Deserialize<'de> for Network {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NetworkVisitor)
+    }
+}
+
+/// Not an untagged enum: those lose the places of what is in them.
+struct NetworkVisitor;
+
+impl<'de> de::Visitor<'de> for NetworkVisitor {
+    type Value = Network;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "a network, a list of networks, or a mapping with the key cidr")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Network, E> {
+        Ok(Network(vec![(None, text.to_owned())]))
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<Network, A::Error> {
+        let mut found = Vec::new();
+        while let Some(item) = items.next_element::<Spanned<String>>()? {
+            found.push((Some(item.referenced), item.value));
+        }
+        Ok(Network(found))
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, mut fields: A) -> Result<Network, A::Error> {
+        let mut found = Network(Vec::new());
+        while let Some(key) = fields.next_key::<String>()? {
+            if key == "cidr" {
+                let cidr = fields.next_value::<Spanned<Network>>()?;
+                let place =
+                    |(place, text): (Option<Location>, String)| (place.or(Some(cidr.referenced)), text);
+                found = Network(cidr.value.0.into_iter().map(place).collect());
+            } else {
+                fields.next_value::<de::IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Checks a network in CIDR notation (RFC 4632, section 3.1).
+pub(super) fn check(text: &str) -> Result<(), String> {
+    let wrong = || format!("expected a network as 10.0.0.0/16, found {text:?}");
+    let (address, length) = text.split_once('/').ok_or_else(wrong)?;
+    let most = match address.parse::<IpAddr>().map_err(|_| wrong())? {
+        IpAddr::V4(_) => 32,
+        IpAddr::V6(_) => 128,
+    };
+    match length.parse::<u8>() {
+        Ok(length) if length <= most => Ok(()),
+        _ => Err(wrong()),
+    }
+}
