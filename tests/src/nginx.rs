@@ -13,8 +13,7 @@ pub fn start(folder: &Path, includes: &str) -> Option<Daemon> {
     let port = free_port();
     let place = folder.join(format!("nginx-{port}"));
     fs::create_dir(&place).unwrap();
-    let root = peer::run(Command::new("id").arg("-u")).stdout.starts_with(b"0\n");
-    let user = if root { "user root;" } else { "" };
+    let user = if crate::user::is_root() { "user root;" } else { "" };
     let here = place.display();
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("{kind}_temp_path {here}/{kind};\n"))

@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use tests::mounts::Disk;
 use tests::{peer, sealift};
 
 /// A project with everything but a compiler: an image, a package, a Salt tree, a script that is a template.
@@ -244,36 +245,16 @@ fn a_full_disk_is_named_and_the_next_build_finishes() {
     let project = Project::new();
     let build_root = project.path("_build");
     fs::create_dir(&build_root).unwrap();
-    let mount = |size: &str| {
-        let mut command = Command::new("mount");
-        command.args(["-t", "tmpfs", "-o", size, "tmpfs"]).arg(&build_root);
-        command.output().is_ok_and(|output| output.status.success())
-    };
     // Room for the tree, not for an image of it.
     project.write("scripts/payload", &"payload\n".repeat(200_000));
-    if !mount("size=2500k") {
-        assert!(std::env::var_os("CI").is_none(), "a small file system cannot be mounted");
-        return;
-    }
-    let unmounted = Unmount(build_root.clone());
+    let Some(disk) = Disk::mount(&build_root, "size=2500k") else { return };
     let (code, out, err) = project.sealift(&["run"]);
     let text = format!("{out}{err}");
     assert!(code == 2 && text.contains("example.iso") && text.contains("No space left"), "{code}: {text}");
     assert!(!project.path("_build/example.iso").exists(), "half an ISO");
-    let mut command = Command::new("mount");
-    peer::run(command.args(["-o", "remount,size=16m"]).arg(&build_root));
+    disk.resize("size=16m");
     let ran = project.build();
     assert_eq!(ran, ["MKISOFS _build/example.iso", "SHA256SUM _build/example.iso"]);
-    drop(unmounted);
-}
-
-/// Unmounts when the test ends, however it ends.
-struct Unmount(PathBuf);
-
-impl Drop for Unmount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
 }
 
 #[test]

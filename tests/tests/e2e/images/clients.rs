@@ -2,13 +2,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use images::{Store, check, dir_layout, nginx, registry};
 use tests::containerd::Containerd;
 use tests::http::ask;
 use tests::nginx as server;
-use tests::peer;
 use tests::registry::{IMAGES, skopeo_copy};
 
 use super::{assert_same, lay_out};
@@ -74,7 +72,7 @@ fn containerd_loads_our_archives_under_the_digest_of_the_registry() {
     }
     // Every layer can be unpacked.
     let image = "registry.invalid/base-1.0/curl:oci";
-    if peer::run(Command::new("id").arg("-u")).stdout.starts_with(b"0\n") {
+    if tests::user::is_root() {
         let archive = laid.folder.join("unpacked.tar");
         images::oci_archive::write(&laid.images.join("curl/oci"), &image.parse().unwrap(), &archive, 0)
             .unwrap();

@@ -1,27 +1,23 @@
 //! Images and the operating system: mounts, full disks.
 
-use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 
 use iso::Image;
+use tests::mounts::{Disk, fuse, fuse_as_root};
 use tests::peer;
+use tests::user::{as_user, make_folder, open_folder};
 
 use super::differences::empty_files_apart;
 use super::tree::{as_archived, assert_same, snapshot};
 use super::{options, plain_tree, write};
 
-fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
-}
-
 #[test]
 fn a_mounted_image_is_its_tree() {
-    if !is_root() || File::options().read(true).write(true).open("/dev/fuse").is_err() {
-        return peer::skip("mounting needs root and /dev/fuse");
+    if !fuse_as_root() {
+        return;
     }
     let scratch = tempfile::tempdir().unwrap();
     let (source, image, at) =
@@ -48,8 +44,8 @@ fn a_mounted_image_is_its_tree() {
 
 #[test]
 fn the_end_of_a_mount_that_others_unmounted_leaves_the_next_one_alone() {
-    if !is_root() || File::options().read(true).write(true).open("/dev/fuse").is_err() {
-        return peer::skip("mounting needs root and /dev/fuse");
+    if !fuse_as_root() {
+        return;
     }
     let scratch = tempfile::tempdir().unwrap();
     let (source, image, at) =
@@ -75,36 +71,19 @@ find . -type d -printf '%P %m %T@\n' | sort
 find . -type l -printf '%P %T@ %l\n' | sort
 find . -type f -print0 | sort -z | xargs -0 sha256sum"#;
 
-/// A command of a user who is not root: nobody, where the tests are run by root.
-fn as_user(program: impl AsRef<OsStr>) -> Command {
-    if !is_root() {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program);
-    command
-}
-
 #[test]
 fn any_user_may_mount() {
-    if peer::find("fusermount3").is_none() {
+    if peer::find("fusermount3").is_none() || !fuse() {
         return;
     }
-    if File::options().read(true).write(true).open("/dev/fuse").is_err() {
-        return peer::skip("mounting needs /dev/fuse");
-    }
-    // In a folder that everybody may enter.
-    let scratch = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir().unwrap();
+    let scratch = open_folder();
     let path = |name: &str| scratch.path().join(name);
     plain_tree(&path("source"));
     fs::write(path("source/large"), super::tree::content(7, 3_000_000)).unwrap();
     write(&path("source"), &path("a.iso"));
     Image::open(&path("a.iso")).unwrap().extract(&path("copy"), &()).unwrap();
     fs::copy(tests::sealift::binary(), path("sealift")).unwrap();
-    fs::create_dir(path("mounted")).unwrap();
-    if is_root() {
-        std::os::unix::fs::chown(path("mounted"), Some(65_534), Some(65_534)).unwrap();
-    }
+    make_folder(&path("mounted"));
     let report = |folder: &str| {
         let mut command = as_user("sh");
         command.args(["-euc", REPORT]).current_dir(scratch.path()).env("LC_ALL", "C");
@@ -137,32 +116,19 @@ fn any_user_may_mount() {
     assert_eq!(fs::read_dir(path("mounted")).unwrap().count(), 0, "it is unmounted");
 }
 
-/// A small file system that is unmounted at the end.
-struct Disk(PathBuf);
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        peer::run(Command::new("umount").arg(&self.0));
-    }
-}
-
 #[test]
 fn a_full_disk_is_one_error_and_leaves_what_was_there() {
     let scratch = tempfile::tempdir().unwrap();
     let (source, at) = (scratch.path().join("source"), scratch.path().join("disk"));
     fs::create_dir(&at).unwrap();
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "none"]).arg(&at).status();
-    if !mounted.is_ok_and(|status| status.success()) {
-        return peer::skip("a small disk needs the right to mount");
-    }
-    let disk = Disk(at);
+    let Some(disk) = Disk::mount(&at, "size=1m") else { return };
     fs::create_dir(&source).unwrap();
     fs::write(source.join("large"), super::tree::content(3, 2_000_000)).unwrap();
-    let image = disk.0.join("a.iso");
+    let image = disk.path().join("a.iso");
     fs::write(&image, "what was there").unwrap();
     let error = iso::Plan::from_dir(&source, &options()).unwrap().write_file(&image, &()).unwrap_err();
     let error = error.to_string();
     assert!(error.starts_with("cannot write ") && error.contains("No space left on device"), "{error}");
     assert_eq!(fs::read(&image).unwrap(), b"what was there");
-    assert_eq!(fs::read_dir(&disk.0).unwrap().count(), 1, "nothing else is left");
+    assert_eq!(fs::read_dir(disk.path()).unwrap().count(), 1, "nothing else is left");
 }

@@ -1,0 +1,102 @@
+//! What tests mount: small file systems, which are full soon, and those that programs show.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::peer;
+use crate::user::is_root;
+
+/// A file system in memory, unmounted when dropped with all that is mounted below it.
+#[derive(Debug)]
+pub struct Disk(PathBuf);
+
+/// How much of a [`Disk`] is taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Taken {
+    /// Bytes.
+    pub bytes: u64,
+    /// Files, folders and links.
+    pub inodes: u64,
+}
+
+impl Disk {
+    /// Mounts one at the folder `at` with options of tmpfs(5), `size=1m`; or says on standard error that it may not.
+    ///
+    /// # Panics
+    ///
+    /// In CI, where it must be possible.
+    #[must_use]
+    pub fn mount(at: &Path, options: &str) -> Option<Self> {
+        let mut command = Command::new("mount");
+        command.args(["-t", "tmpfs", "-o", options, "none"]).arg(at);
+        if command.output().is_ok_and(|output| output.status.success()) {
+            return Some(Self(at.to_path_buf()));
+        }
+        peer::skip("a small disk needs the right to mount");
+        None
+    }
+
+    /// The folder it is mounted at.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Makes it larger or smaller, `size=2m`, `nr_inodes=20`.
+    ///
+    /// # Panics
+    ///
+    /// If it already holds more.
+    pub fn resize(&self, options: &str) {
+        peer::run(Command::new("mount").arg("-o").arg(format!("remount,{options}")).arg(&self.0));
+    }
+
+    /// What is taken of it.
+    ///
+    /// # Panics
+    ///
+    /// If that cannot be found out.
+    #[must_use]
+    pub fn taken(&self) -> Taken {
+        let said = peer::run(Command::new("stat").args(["-f", "-c", "%b %f %S %c %d"]).arg(&self.0)).stdout;
+        let said = String::from_utf8(said).unwrap();
+        let numbers: Vec<u64> = said.split_whitespace().map(|number| number.parse().unwrap()).collect();
+        let [blocks, free_blocks, block, inodes, free_inodes] = numbers[..] else { panic!("{said}") };
+        Taken { bytes: (blocks - free_blocks) * block, inodes: inodes - free_inodes }
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily: a test that failed may have left something in use.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// As [`fuse`], for what mounts in this process: only root may do that.
+///
+/// # Panics
+///
+/// In CI, where it must be possible.
+#[must_use]
+pub fn fuse_as_root() -> bool {
+    if !is_root() {
+        peer::skip("mounting without the help of a program needs root");
+    }
+    is_root() && fuse()
+}
+
+/// Whether programs can show file systems here; says on standard error if not.
+///
+/// # Panics
+///
+/// In CI, where they must be able to.
+#[must_use]
+pub fn fuse() -> bool {
+    let there = File::options().read(true).write(true).open("/dev/fuse").is_ok();
+    if !there {
+        peer::skip("mounting needs /dev/fuse");
+    }
+    there
+}
