@@ -25,6 +25,7 @@ pub use plan::Step;
 pub use unit::{content as unit_content, name as unit_name};
 
 use crate::configuration::{self, Configuration, Kind};
+use crate::file;
 
 /// Where things are on the node. The default is where the original has them.
 #[derive(Clone, Debug)]
@@ -211,6 +212,11 @@ pub fn import(
         Mounting::Auto => machine.can_mount(&archive, Way::Kernel).map(|()| Way::Kernel),
         mounting => mounting.choose(&archive, machine),
     };
+    let at = paths.mounts.join(&id);
+    let occupied = || !described(&at).is_ok_and(|(there, _)| there.id() == id);
+    if way.is_ok() && plan::mounted(machine, &at)?.is_some() && occupied() {
+        return Err(Error::Occupied { at });
+    }
     let steps = plan::import(paths, &archive, &id, way.as_ref().ok().copied(), machine, &configuration)?;
     if !options.dry_run {
         plan::run(&steps, &id, machine, Some(&mut configuration), &|_| {})?;
@@ -389,7 +395,8 @@ fn meant(paths: &Paths, which: &str) -> Result<(PathBuf, String, Kind), Error> {
 const LOCK_TRIES: usize = 20;
 const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 
-/// Holds the lock until dropped. What changes nothing of the node's needs none, as telling what would be done.
+/// Holds the lock until dropped, and clears away what one that was killed has begun to write. What changes nothing of the
+/// node's needs none, as telling what would be done.
 fn lock(paths: &Paths, harmless: bool) -> Result<Option<File>, Error> {
     if harmless {
         return Ok(None);
@@ -398,7 +405,11 @@ fn lock(paths: &Paths, harmless: bool) -> Result<Option<File>, Error> {
     let file = File::options().create(true).truncate(false).write(true).open(&paths.lock).map_err(failed)?;
     for _ in 0..LOCK_TRIES {
         match file.try_lock() {
-            Ok(()) => return Ok(Some(file)),
+            Ok(()) => {
+                let folders = [paths.bootstrap.parent(), paths.solutions.parent(), Some(&*paths.units)];
+                folders.into_iter().flatten().for_each(file::sweep);
+                return Ok(Some(file));
+            }
             // Perhaps only a program that was being started when the lock was given back, and has it for a moment yet.
             Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
             Err(std::fs::TryLockError::Error(source)) => return Err(failed(source)),

@@ -73,7 +73,7 @@ pub enum Step {
         /// The link that has it started.
         link: PathBuf,
         /// What it said.
-        former: Option<String>,
+        former: String,
     },
     /// Remove the mount point.
     RemoveFolder {
@@ -165,7 +165,7 @@ pub(super) fn delete(
     // Last: until then it tells a deletion that was killed what was meant.
     if unit::archive_of(paths, id).is_some() {
         let (path, link) = unit::files(paths, id);
-        let former = std::fs::read_to_string(&path).ok();
+        let former = std::fs::read_to_string(&path).unwrap_or_default();
         steps.push(Step::RemoveUnit { path, link, former });
     }
     Ok(steps)
@@ -188,12 +188,13 @@ pub(super) fn run(
     mut configuration: Option<&mut Configuration>,
     before: &dyn Fn(&Step),
 ) -> Result<(), Error> {
+    let former = configuration.as_deref().cloned();
     for (index, step) in steps.iter().enumerate() {
         before(step);
         if let Err(error) = apply(step, id, machine, configuration.as_deref_mut()) {
             for done in steps.get(..index).unwrap_or_default().iter().rev() {
                 // What cannot be undone is named by the next import or deletion, which plans anew.
-                let _ = undo(done, id, machine, configuration.as_deref_mut());
+                let _ = undo(done, id, machine, former.as_ref());
             }
             return Err(error);
         }
@@ -219,7 +220,7 @@ fn apply(
         Step::WriteUnit { path, link, content, former } => {
             let written = write_unit(path, link, content).and_then(|()| machine.units_changed());
             if written.is_err() {
-                // The one step that can fail half way.
+                // As the other way round, this can fail half way.
                 let _ = match former {
                     Some(former) => file::replace(path, former.as_bytes()),
                     None => file::remove(link).and_then(|()| file::remove(path)),
@@ -238,9 +239,13 @@ fn apply(
         Step::Unmount { at, lazily, .. } => {
             machine.unmount(at, *lazily).map_err(|source| Error::InUse { id: id.to_owned(), source })
         }
-        Step::RemoveUnit { path, link, .. } => {
-            file::remove(link).and_then(|()| file::remove(path)).map_err(failed("remove", path))?;
-            machine.units_changed().map_err(failed("have systemd forget", path))
+        Step::RemoveUnit { path, link, former } => {
+            let removed =
+                file::remove(link).and_then(|()| file::remove(path)).and_then(|()| machine.units_changed());
+            if removed.is_err() {
+                let _ = write_unit(path, link, former);
+            }
+            removed.map_err(failed("have systemd forget", path))
         }
         // Only an empty one: what people have put there is theirs.
         Step::RemoveFolder { path } => match std::fs::remove_dir(path) {
@@ -250,30 +255,28 @@ fn apply(
     }
 }
 
-fn undo(
-    step: &Step,
-    id: &str,
-    machine: &dyn Machine,
-    configuration: Option<&mut Configuration>,
-) -> Result<(), Error> {
+/// Takes a step back. `former` is the configuration as it was before all steps.
+fn undo(step: &Step, id: &str, machine: &dyn Machine, former: Option<&Configuration>) -> Result<(), Error> {
     let reverse = match step.clone() {
         Step::CreateFolder { path } => Step::RemoveFolder { path },
         Step::RemoveFolder { path } => Step::CreateFolder { path },
         Step::Mount { archive, at, way } => Step::Unmount { archive, at, way, lazily: false },
         Step::Unmount { archive, at, way, .. } => Step::Mount { archive, at, way },
         Step::WriteUnit { path, link, content, former: None } => {
-            Step::RemoveUnit { path, link, former: Some(content) }
+            Step::RemoveUnit { path, link, former: content }
         }
         Step::WriteUnit { path, link, content, former: Some(former) } => {
             Step::WriteUnit { path, link, content: former, former: Some(content) }
         }
         Step::RemoveUnit { path, link, former } => {
-            Step::WriteUnit { path, link, content: former.unwrap_or_default(), former: None }
+            Step::WriteUnit { path, link, content: former, former: None }
         }
-        Step::List { file, archive } => Step::Unlist { file, archive },
-        Step::Unlist { file, archive } => Step::List { file, archive },
+        // Its comments and its order, too: adding what was removed would not give them back.
+        Step::List { .. } | Step::Unlist { .. } => {
+            return former.map_or(Ok(()), |former| Ok(former.write()?));
+        }
     };
-    apply(&reverse, id, machine, configuration)
+    apply(&reverse, id, machine, None)
 }
 
 fn write_unit(path: &Path, link: &Path, content: &str) -> io::Result<()> {

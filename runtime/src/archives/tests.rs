@@ -36,15 +36,16 @@ impl Machine for Fake {
         assert!(at.is_dir(), "no mount point");
         let before = self.mounted.borrow_mut().insert(at.to_path_buf(), (archive.to_path_buf(), way));
         assert_eq!(before, None, "mounted twice");
-        Ok(())
+        show(archive, at)
     }
 
     fn unmount(&self, at: &Path, lazily: bool) -> io::Result<()> {
+        self.try_to("unmount")?;
         if self.busy.get() && !lazily {
             return Err(io::ErrorKind::ResourceBusy.into());
         }
         assert!(self.mounted.borrow_mut().remove(at).is_some(), "not mounted");
-        Ok(())
+        file::remove(&at.join(layout::PRODUCT))
     }
 
     fn mounted(&self, at: &Path) -> io::Result<Option<Way>> {
@@ -54,6 +55,12 @@ impl Machine for Fake {
     fn units_changed(&self) -> io::Result<()> {
         self.try_to("units")
     }
+}
+
+/// Lets a mount point show what the archive is.
+fn show(archive: &Path, at: &Path) -> io::Result<()> {
+    let product = Tree::open(archive).and_then(|tree| tree.read(layout::PRODUCT, product::LIMIT));
+    std::fs::write(at.join(layout::PRODUCT), product.unwrap_or_default())
 }
 
 /// A node of its own, with a configuration and no archives.
@@ -220,6 +227,11 @@ fn what_is_refused_changes_nothing() {
     ));
     assert_eq!(node.state(&machine), before);
     delete(&node.paths, "metalk8s-2.10.0", true, false, &machine).unwrap();
+
+    let at = node.paths.mounts.join("metalk8s-2.10.0");
+    std::fs::create_dir(&at).unwrap();
+    machine.mounted.borrow_mut().insert(at.clone(), ("/dev/sdb".into(), Way::Kernel));
+    assert!(matches!(node.import(&first, &machine), Err(Error::Occupied { at: found }) if found == at));
 }
 
 #[test]
@@ -235,6 +247,18 @@ fn a_failure_at_any_step_leaves_the_former_state() {
         node.import(&platform, &machine).unwrap();
         delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
         assert_eq!(node.state(&machine), before, "{failing}");
+    }
+    for failing in ["unmount", "units"] {
+        let (node, machine) = (Node::new(), Fake::default());
+        let platform = node.archive("metalk8s.iso", PLATFORM);
+        node.import(&platform, &machine).unwrap();
+        let text = std::fs::read_to_string(&node.paths.bootstrap).unwrap();
+        std::fs::write(&node.paths.bootstrap, format!("{} # the first\n  - /other.iso\n", text.trim_end()))
+            .unwrap();
+        let imported = node.state(&machine);
+        machine.fail.set(Some(failing));
+        delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap_err();
+        assert_eq!(node.state(&machine), imported, "{failing}");
     }
     let (node, machine) = (Node::new(), Fake::default());
     let platform = node.archive("metalk8s.iso", PLATFORM);
@@ -356,7 +380,6 @@ fn mounted_without_being_imported() {
     assert!(mount_at(Some(&other)).unwrap().steps.is_empty());
     unmount(&node.paths, other.to_str().unwrap(), false, &machine).unwrap();
     assert!(other.is_dir(), "a folder of the user's stays");
-    std::fs::remove_file(other.join("product.txt")).unwrap();
     let elsewhere = (platform.clone(), Way::Kernel);
     machine.mounted.borrow_mut().insert(other.clone(), elsewhere);
     let no_archive = unmount(&node.paths, other.to_str().unwrap(), true, &machine);

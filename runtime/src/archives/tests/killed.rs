@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{BOOTSTRAP, Node, PLATFORM};
+use super::{BOOTSTRAP, Node, PLATFORM, show};
 use crate::archives::{Import, Machine, Way, configured, delete, import};
 
 /// A machine whose mounts are files in a folder, so that they outlive the process.
@@ -22,11 +22,13 @@ impl Machine for Persistent {
         Ok(())
     }
 
-    fn mount(&self, _: &Path, at: &Path, _: Way) -> io::Result<()> {
+    fn mount(&self, archive: &Path, at: &Path, _: Way) -> io::Result<()> {
+        show(archive, at)?;
         std::fs::File::create_new(self.mark(at)).map(drop)
     }
 
     fn unmount(&self, at: &Path, _: bool) -> io::Result<()> {
+        crate::file::remove(&at.join(archive::layout::PRODUCT))?;
         std::fs::remove_file(self.mark(at))
     }
 

@@ -1,0 +1,254 @@
+//! Archives and the operating system: mounts of every kind, full disks, what outlasts a restart.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use tests::mounts::{Disk, fuse, fuse_as_root};
+use tests::qemu::Machine;
+use tests::user::{as_user, is_root, make_folder, open_folder};
+use tests::{peer, sealift};
+
+use super::{BOOTSTRAP, Node, text};
+
+#[test]
+fn mounted_through_fuse_until_unmounted() {
+    if !fuse_as_root() {
+        return;
+    }
+    let node = Node::new();
+    let iso = node.archive("1.0", 3_000_000);
+    let at = node.path("mounts/example-1.0");
+    let before = node.names();
+    let data = || fs::read(at.join("data")).unwrap();
+    let said = node.succeed(&["mount", "--by", "fuse", text(&iso)]);
+    assert!(said.contains("through FUSE"), "{said}");
+    // The command has ended; the mount has not.
+    assert!(data() == vec![7; 3_000_000]);
+    let again = node.succeed(&["mount", "--by", "fuse", text(&iso)]);
+    assert_eq!(again, "example-1.0: nothing to do\n");
+    node.succeed(&["unmount", "example-1.0"]);
+    assert_eq!(node.names(), before);
+    assert!(node.listed().is_empty());
+
+    node.succeed(&["import", "--mount", "fuse", text(&iso)]);
+    let listed = &node.listed()[0];
+    assert_eq!((listed["mounted_by"].as_str(), listed["mounted"].as_str()), (Some("fuse"), Some(text(&at))));
+    assert!(node.succeed(&["get"]).contains(&format!("through FUSE at {}", text(&at))));
+    // In use: refused, and all stays as it is; forced, it goes.
+    let held = File::open(at.join("data")).unwrap();
+    let imported = node.configuration();
+    let (code, _, error) = node.archive_command(&["delete", "example-1.0"]);
+    assert!(code == 1 && error.contains("is in use") && error.contains("--force"), "{code} {error}");
+    assert!(data().len() == 3_000_000 && node.configuration() == imported);
+    node.succeed(&["delete", "--force", "example-1.0"]);
+    drop(held);
+    assert_eq!((node.names(), node.configuration()), (before, BOOTSTRAP.to_owned()));
+
+    // Never unchecked.
+    let mut bytes = fs::read(&iso).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&iso, bytes).unwrap();
+    for action in ["mount", "import"] {
+        let (code, _, error) = node.archive_command(&[action, text(&iso)]);
+        assert!(code == 1 && error.contains("is damaged"), "{action}: {code} {error}");
+    }
+    assert!(node.names().iter().all(|name| !name.starts_with("mounts/")));
+}
+
+#[test]
+fn any_user_may_mount_an_archive() {
+    if peer::find("fusermount3").is_none() || !fuse() {
+        return;
+    }
+    let (node, scratch) = (Node::new(), open_folder());
+    let path = |name: &str| scratch.path().join(name);
+    fs::copy(node.archive("1.0", 3_000_000), path("example.iso")).unwrap();
+    fs::copy(sealift::binary(), path("sealift")).unwrap();
+    make_folder(&path("mounted"));
+    let run = |words: &[&str]| {
+        let mut command = as_user(path("sealift"));
+        let output = command.current_dir(scratch.path()).arg("archive").args(words).output().unwrap();
+        sealift::told(&output)
+    };
+    let (code, out, error) = run(&["mount", "example.iso", "--at", "mounted"]);
+    let expected = format!(
+        "example-1.0: mount {} at {} through FUSE",
+        text(&path("example.iso")),
+        text(&path("mounted"))
+    );
+    assert!(code == 0 && out.starts_with(&expected), "{code} {out}{error}");
+    // The command has ended; the mount has not.
+    assert!(peer::run(as_user("cat").arg(path("mounted/data"))).stdout == vec![7; 3_000_000]);
+    let (code, out, _) = run(&["mount", "example.iso", "--at", "mounted"]);
+    assert_eq!((code, out.as_str()), (0, "example-1.0: nothing to do\n"));
+    let (code, out, error) = run(&["unmount", "mounted"]);
+    assert!(code == 0 && out.contains("unmount "), "{code} {out}{error}");
+    assert_eq!(fs::read_dir(path("mounted")).unwrap().count(), 0);
+    let (code, _, error) = run(&["mount", "example.iso", "--at", "mounted", "--by", "kernel"]);
+    assert!(code == 2 && error.starts_with("error: cannot mount "), "{code} {error}");
+    assert_eq!(fs::read_dir(path("mounted")).unwrap().count(), 0);
+}
+
+/// What a node says of itself: its configuration, its files and folders, its mounts.
+fn state(node: &Node) -> (String, Vec<String>, Vec<String>) {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let mounts = table.lines().filter(|line| line.contains(text(&node.path("mounts")))).map(str::to_owned);
+    (node.configuration(), node.names(), mounts.collect())
+}
+
+/// Runs a command again and again, each time with room for a little more on a full disk, until it succeeds. Until then it
+/// says so and changes nothing. Answers what it said.
+fn with_ever_more_room(disk: &Disk, resource: &str, node: &Node, words: &[&str]) -> Vec<String> {
+    let (before, taken) = (state(node), disk.taken());
+    let mut refusals = Vec::new();
+    for room in 0..20 {
+        disk.resize(&match resource {
+            "nr_inodes" => format!("nr_inodes={}", taken.inodes + room),
+            _ => format!("size={}", taken.bytes + room * 4096),
+        });
+        let (code, out, error) = node.archive_command(words);
+        if code == 0 {
+            disk.resize("size=1m,nr_inodes=1000");
+            return refusals;
+        }
+        assert!(code == 2 && error.contains("No space left on device"), "{words:?}: {code} {out}{error}");
+        assert_eq!(state(node), before, "{words:?}: {error}");
+        refusals.push(error);
+    }
+    panic!("{words:?} never succeeds: {refusals:?}");
+}
+
+#[test]
+fn on_a_full_disk_nothing_changes() {
+    if !is_root() {
+        return peer::skip("an import that mounts needs root");
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let Some(disk) = Disk::mount(scratch.path(), "size=1m,nr_inodes=1000") else { return };
+    let (source, node) = (Node::new(), Node::below(disk.path()));
+    source.archive("1.0", 1000);
+    // The folder of an archive: every kernel mounts that, and import writes a unit for it.
+    let archive = source.path("tree-1.0");
+    fs::create_dir(node.path("units/multi-user.target.wants")).unwrap();
+    let untouched = state(&node);
+    for (resource, stops_at) in [
+        ("nr_inodes", ["lock ", "create ", "have systemd mount by ", "write "].as_slice()),
+        ("size", &["have systemd mount by ", "write "]),
+    ] {
+        let refusals = with_ever_more_room(&disk, resource, &node, &["import", text(&archive)]);
+        for place in stops_at {
+            let place = format!("cannot {place}{}", text(&node.path("")));
+            assert!(refusals.iter().any(|said| said.contains(&place)), "{resource}: {place} in {refusals:?}");
+        }
+        assert_eq!(node.listed()[0]["mounted_by"], "kernel");
+        let refusals = with_ever_more_room(&disk, resource, &node, &["delete", "example-1.0"]);
+        assert!(refusals.iter().all(|said| said.contains("bootstrap.yaml")), "{resource}: {refusals:?}");
+        assert!(!refusals.is_empty());
+        assert_eq!(state(&node), untouched);
+        fs::remove_file(node.path("lock")).unwrap();
+    }
+}
+
+/// What an operator types on a bootstrap node, and what systemd does when that node starts again.
+const ON_THE_NODE: &str = r#"
+mkdir -p /etc/metalk8s /etc/systemd/system /srv/scality /run/lock
+cp /bootstrap.yaml /etc/metalk8s/bootstrap.yaml
+sealift archive import /example-1.0.iso
+grep -q ' /srv/scality/example-1.0 ro.* - iso9660 /dev/loop' /proc/self/mountinfo
+cat /srv/scality/example-1.0/product.txt
+md5sum /srv/scality/example-1.0/data
+sealift archive get
+
+field() { sed -n "s/^$1=//p" /etc/systemd/system/srv-scality-example*.mount; }
+ls /etc/systemd/system/multi-user.target.wants
+umount /srv/scality/example-1.0
+mount -t "$(field Type)" -o "$(field Options)" "$(field What)" "$(field Where)"
+sealift archive import /example-1.0.iso
+sealift archive unmount example-1.0
+sealift archive import /example-1.0.iso
+
+if (cd /srv/scality/example-1.0 && sealift archive delete example-1.0); then exit 1; fi
+sealift archive delete example-1.0
+sealift archive get
+grep iso9660 /proc/self/mountinfo && exit 1
+ls -A /srv/scality /etc/systemd/system
+sealift archive mount /example-1.0.iso --at /tmp/here
+sealift archive unmount /tmp/here
+"#;
+
+#[test]
+fn mounted_by_the_kernel_of_a_machine_of_its_own() {
+    let Some(machine) = Machine::find() else { return };
+    let node = Node::new();
+    let iso = node.archive("1.0", 3_000_000);
+    let machine = machine
+        .module("loop")
+        .module("isofs")
+        .program("bin/sealift", sealift::binary())
+        .file("bootstrap.yaml", &node.path("bootstrap.yaml"))
+        .file("example-1.0.iso", &iso);
+    let said = machine.run(ON_THE_NODE);
+    let at = "/srv/scality/example-1.0";
+    let unit = "/etc/systemd/system/srv-scality-example\\x2d1.0.mount";
+    let size = fs::metadata(&iso).unwrap().len() / 100_000;
+    let row = format!("example-1.0  platform  {}.{} MB  good    by the kernel at {at}", size / 10, size % 10);
+    for expected in [
+        format!("example-1.0: mount /example-1.0.iso at {at} by the kernel\n").as_str(),
+        &format!("example-1.0: write {unit}\n"),
+        "NAME=Example\nVERSION=1.0\n",
+        &format!("97ddaa60d67d6c21c66aff9569d3f6b6  {at}/data\n"),
+        &row,
+        "example-1.0: nothing to do\n",
+        "example-1.0 is in use",
+        "no archives\n",
+    ] {
+        assert!(said.contains(expected), "{expected}\n--- in\n{said}");
+    }
+}
+
+/// The archive is imported and unmounted, as by the end of a system. Then systemd starts, as the first process it sees,
+/// with nothing to start but what the import had it start, and a report.
+const AFTER_A_RESTART: &str = r#"
+units=/etc/systemd/system
+mkdir -p /etc/metalk8s $units/multi-user.target.wants /srv/scality /run/lock
+cp /bootstrap.yaml /etc/metalk8s/bootstrap.yaml
+sealift archive import /example-1.0.iso
+umount /srv/scality/example-1.0
+
+printf '[Unit]\nDescription=All there is\n' >$units/multi-user.target
+printf '[Unit]\nAfter=multi-user.target\nDefaultDependencies=no\n[Service]\nType=oneshot\nExecStart=/bin/sh /report\n' >$units/report.service
+ln -s ../report.service $units/multi-user.target.wants/
+printf 'grep " /srv/scality/example-1.0 " /proc/self/mountinfo >/found; md5sum /srv/scality/example-1.0/data >>/found; >/done' >/report
+mount -t cgroup2 none /sys/fs/cgroup
+unshare --fork --pid --mount-proc env container=machine /lib/systemd/systemd --unit=multi-user.target --log-target=console \
+    </dev/null >/dev/console 2>&1 &
+waited=0
+until [ -e /done ]; do sleep 1; waited=$((waited + 1)); [ $waited -lt 200 ]; done
+cat /found
+"#;
+
+#[test]
+fn systemd_mounts_it_again_when_the_system_starts() {
+    let Some(machine) = Machine::find() else { return };
+    let programs = ["lib/systemd/systemd", "lib/systemd/systemd-executor", "bin/mount"];
+    let programs: Vec<_> = programs.into_iter().filter(|name| Path::new("/").join(name).exists()).collect();
+    if !programs.contains(&"lib/systemd/systemd") {
+        return peer::skip("systemd is not installed");
+    }
+    let node = Node::new();
+    let iso = node.archive("1.0", 3_000_000);
+    let machine =
+        programs.iter().fold(machine, |machine, name| machine.program(name, &Path::new("/").join(name)));
+    let machine = machine
+        .module("loop")
+        .module("isofs")
+        .program("bin/sealift", sealift::binary())
+        .file("bootstrap.yaml", &node.path("bootstrap.yaml"))
+        .file("example-1.0.iso", &iso);
+    let said = machine.run(AFTER_A_RESTART);
+    let found = said.lines().find(|line| line.contains(" - iso9660 /dev/loop"));
+    let options = found.and_then(|line| line.split(' ').nth(5));
+    assert!(options.is_some_and(|options| options.starts_with("ro,nosuid,nodev")), "{said}");
+    assert!(said.contains("97ddaa60d67d6c21c66aff9569d3f6b6"), "{said}");
+}
