@@ -272,6 +272,12 @@ impl Handle {
         self.0.metrics.open.load(Ordering::Relaxed)
     }
 
+    /// Answers a request of the server's own, and tells whether that went well: as it would one of a client's, but without a
+    /// connection, of which there may be none left. Does not come back from a server that hangs: for a watchdog.
+    pub async fn answers(&self) -> bool {
+        connection::answers_itself(&self.0).await
+    }
+
     /// Tells the log why the server was not reloaded.
     pub(crate) fn tell_not_reloaded(&self, problem: &str) {
         self.0.log.event(&Event::NotReloaded { problem: problem.to_owned() });

@@ -1,10 +1,11 @@
-//! Telling systemd how a service does (sd_notify(3)).
+//! Telling systemd how a service does (sd_notify(3), sd_watchdog_enabled(3)).
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
 
 /// What a service tells systemd.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub enum State<'a> {
     },
     /// It is about to end.
     Stopping,
+    /// It does not hang. What [`watchdog`] gives says how long systemd waits for this.
+    Alive,
     /// What it is doing, for people.
     Status(&'a str),
 }
@@ -35,6 +38,7 @@ pub fn notify(socket: &OsStr, state: &State<'_>) -> io::Result<()> {
             format!("RELOADING=1\nMONOTONIC_USEC={monotonic_microseconds}")
         }
         State::Stopping => "STOPPING=1".to_owned(),
+        State::Alive => "WATCHDOG=1".to_owned(),
         State::Status(text) => format!("STATUS={}", text.replace(char::is_control, " ")),
     };
     let address = match socket.as_bytes() {
@@ -42,6 +46,18 @@ pub fn notify(socket: &OsStr, state: &State<'_>) -> io::Result<()> {
         _ => SocketAddr::from_pathname(socket)?,
     };
     UnixDatagram::unbound()?.send_to_addr(message.as_bytes(), &address).map(drop)
+}
+
+/// The time within which systemd wants to hear [`State::Alive`] again and again; `None` if it does not want to. It is to be
+/// told twice as often.
+///
+/// `microseconds` and `process` are the values of `WATCHDOG_USEC` and `WATCHDOG_PID`, `own` is the number of this process.
+#[must_use]
+pub fn watchdog(microseconds: Option<OsString>, process: Option<OsString>, own: u32) -> Option<Duration> {
+    let number = |text: &OsString| text.to_str()?.parse::<u64>().ok();
+    let for_us = process.is_none_or(|process| number(&process) == Some(own.into()));
+    let microseconds = microseconds.as_ref().and_then(number).filter(|time| for_us && *time > 0)?;
+    Some(Duration::from_micros(microseconds))
 }
 
 #[cfg(test)]
@@ -62,6 +78,7 @@ mod tests {
                 (State::Ready, "READY=1"),
                 (State::Reloading { monotonic_microseconds: 5 }, "RELOADING=1\nMONOTONIC_USEC=5"),
                 (State::Stopping, "STOPPING=1"),
+                (State::Alive, "WATCHDOG=1"),
                 (State::Status("serving\nREADY=1"), "STATUS=serving READY=1"),
             ] {
                 notify(socket, &state).unwrap();
@@ -71,5 +88,21 @@ mod tests {
             }
         }
         assert!(notify(OsStr::new("/none/notify"), &State::Ready).is_err());
+    }
+    #[test]
+    fn watched_over_if_systemd_says_so() {
+        let cases = [
+            (None, None, None),
+            (Some("2000000"), None, Some(Duration::from_secs(2))),
+            (Some("2000000"), Some("7"), Some(Duration::from_secs(2))),
+            (Some("2000000"), Some("8"), None),
+            (Some("2000000"), Some(""), None),
+            (Some("0"), Some("7"), None),
+            (Some("soon"), Some("7"), None),
+        ];
+        for (microseconds, process, expected) in cases {
+            let found = watchdog(microseconds.map(Into::into), process.map(Into::into), 7);
+            assert_eq!(found, expected, "{microseconds:?} {process:?}");
+        }
     }
 }

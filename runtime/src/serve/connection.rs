@@ -166,6 +166,13 @@ async fn request_answered(
     Response::from_parts(head, logged)
 }
 
+/// Whether a request that no client has sent is answered, and the threads that wait for disks are not all stuck.
+pub(super) async fn answers_itself(state: &Arc<State>) -> bool {
+    let (request, ()) = Request::new(()).into_parts();
+    let (_, answer) = route(state, &request).await;
+    answer.status().is_success() && tokio::task::spawn_blocking(|| ()).await.is_ok()
+}
+
 async fn route(state: &Arc<State>, request: &http::request::Parts) -> (Endpoint, Answer) {
     let method = &request.method;
     let path = match route::path(request.uri.path()) {

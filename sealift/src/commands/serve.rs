@@ -1,23 +1,24 @@
 //! `sealift registry serve`: the embedded server, as a service of systemd or by hand.
 
+mod lines;
+
 use std::ffi::OsString;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, value_parser};
 use listenfd::ListenFd;
 use runtime::archives::{Paths, configured, follow};
-use runtime::serve::{
-    Access, Config, Error as ServeError, Event, Handle, Log, Server, Tls, raise_open_files,
-};
+use runtime::serve::{Config, Error as ServeError, Handle, Limits, Server, Tls, raise_open_files};
 use runtime::systemd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::commands::node::Places;
 use crate::failure::{Failure, Outcome};
 use crate::output;
+use lines::Lines;
 
 /// How often the node's configuration is looked at.
 const FOLLOW_INTERVAL: Duration = Duration::from_secs(2);
@@ -52,7 +53,44 @@ pub(crate) struct Serve {
     #[arg(long)]
     no_background_check: bool,
     #[command(flatten)]
+    limits: LimitArguments,
+    #[command(flatten)]
     places: Places,
+}
+
+/// What clients may use up.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+struct LimitArguments {
+    /// The most connections at a time; more clients wait until one ends
+    #[arg(long, value_name = "COUNT", default_value_t = 4096, value_parser = value_parser!(u32).range(1..))]
+    max_connections: u32,
+    /// The most bytes of a request without its body, which is never read
+    #[arg(long, value_name = "BYTES", default_value_t = 16_384, value_parser = value_parser!(u32).range(8192..=1_048_576))]
+    max_request_bytes: u32,
+    /// Seconds from a connection, or from the end of an answer, to the end of the next request
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = value_parser!(u32).range(1..))]
+    request_timeout: u32,
+    /// Seconds for which a client may take nothing of an answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = value_parser!(u32).range(1..))]
+    send_timeout: u32,
+    /// Seconds for which a server that stops waits for its answers to end
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = value_parser!(u32))]
+    drain_timeout: u32,
+}
+
+impl LimitArguments {
+    fn limits(&self) -> Limits {
+        let seconds = |count: u32| Duration::from_secs(count.into());
+        let size = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+        Limits {
+            connections: size(self.max_connections),
+            header_bytes: size(self.max_request_bytes),
+            header_time: seconds(self.request_timeout),
+            stall_time: seconds(self.send_timeout),
+            drain_time: seconds(self.drain_timeout),
+        }
+    }
 }
 
 /// The forms of the access log.
@@ -119,8 +157,8 @@ pub(crate) fn run(serve: Serve) -> Outcome {
         leave_out_unreadable: serve.configured,
         tls,
         check_in_background: !serve.no_background_check,
+        limits: serve.limits.limits(),
         log: Arc::new(Lines { access: serve.access_log == AccessLog::Json }),
-        ..Config::default()
     };
     if let Err(error) = raise_open_files() {
         output::warn(&format!("the limit of open files cannot be raised: {error}"));
@@ -147,6 +185,12 @@ pub(crate) fn run(serve: Serve) -> Outcome {
     let systemd = Systemd(std::env::var_os("NOTIFY_SOCKET"));
     drop(runtime.spawn(reload(server.handle(), source, hangup, systemd.clone())));
     systemd.tell(&systemd::State::Ready);
+    let variable = std::env::var_os;
+    if let Some(time) =
+        systemd::watchdog(variable("WATCHDOG_USEC"), variable("WATCHDOG_PID"), std::process::id())
+    {
+        drop(runtime.spawn(watchdog(server.handle(), time / 2, systemd.clone())));
+    }
     runtime.block_on(server.run(stop(ends, systemd)))?;
     Ok(())
 }
@@ -188,6 +232,16 @@ async fn reload(server: Handle, source: Source, mut hangup: Signal, systemd: Sys
     }
 }
 
+/// Tells systemd every so often that this server is alive, as long as it is: one that hangs is killed and started again.
+async fn watchdog(server: Handle, every: Duration, systemd: Systemd) {
+    loop {
+        tokio::time::sleep(every).await;
+        if server.answers().await {
+            systemd.tell(&systemd::State::Alive);
+        }
+    }
+}
+
 fn not_reloaded(problem: &str) {
     output::warn(&format!("not reloaded, what was served is served still: {problem}"));
 }
@@ -209,47 +263,6 @@ impl Systemd {
     fn tell(&self, state: &systemd::State<'_>) {
         if let Some(Err(error)) = self.0.as_ref().map(|socket| systemd::notify(socket, state)) {
             output::warn(&format!("systemd cannot be told of {state:?}: {error}"));
-        }
-    }
-}
-
-/// Messages on standard error, requests on standard output.
-#[derive(Debug)]
-struct Lines {
-    access: bool,
-}
-
-impl Log for Lines {
-    fn access(&self, access: &Access<'_>) {
-        if !self.access {
-            return;
-        }
-        let line = serde_json::json!({
-            "peer": access.peer, "method": access.method, "target": access.target, "status": access.status,
-            "bytes": access.bytes, "complete": access.complete, "seconds": access.duration.as_secs_f64(),
-            "userAgent": access.user_agent,
-        });
-        // A log that nobody reads any more must not stop the server.
-        let _ = output::print(&format!("{line}\n"));
-    }
-
-    fn event(&self, event: &Event) {
-        match event {
-            Event::Serving { archive, id, repositories } => {
-                let id = id.as_deref().unwrap_or("a folder of images");
-                let images = if *repositories == 1 { "image" } else { "images" };
-                output::note(&format!("serving {} ({id}): {repositories} {images}", archive.display()));
-            }
-            Event::NotServed { archive, problem } => {
-                output::warn(&format!("{}: not served: {problem}", archive.display()))
-            }
-            Event::Damaged { archive, digest, problem } => {
-                output::warn(&format!("{}: damaged: {digest}: {problem}", archive.display()));
-            }
-            Event::Connection { problem } => output::warn(problem),
-            Event::NotReloaded { problem } => not_reloaded(problem),
-            Event::Draining => output::note("stopping: no new connections, those open come to their end"),
-            other => output::note(&format!("{other:?}")),
         }
     }
 }

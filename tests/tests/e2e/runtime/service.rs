@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tests::daemon::free_port;
 use tests::{daemon, peer, sealift};
@@ -20,8 +20,8 @@ use super::site::Site;
 struct Service {
     child: Child,
     address: SocketAddr,
-    /// Kept open: the server prints to it.
-    _out: BufReader<ChildStdout>,
+    /// What the server prints.
+    out: BufReader<ChildStdout>,
 }
 
 impl Service {
@@ -34,7 +34,7 @@ impl Service {
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
         let address = line.trim().rsplit('/').next().and_then(|address| address.parse().ok());
-        Self { address: address.unwrap_or_else(|| panic!("{line:?}")), child, _out: out }
+        Self { address: address.unwrap_or_else(|| panic!("{line:?}")), child, out }
     }
 
     fn signal(&self, name: &str) {
@@ -161,6 +161,89 @@ fn systemd_is_told_and_no_request_is_dropped() {
     service.signal("TERM");
     assert_eq!(told(), "STOPPING=1");
     assert!(service.child.wait().unwrap().success());
+}
+
+#[test]
+fn systemd_hears_that_it_does_not_hang() {
+    const WATCHED: Duration = Duration::from_secs(3);
+    let site = Site::new();
+    let path = site.scratch.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let told = |within: Duration| {
+        socket.set_read_timeout(Some(within)).unwrap();
+        let mut message = [0; 200];
+        let count = socket.recv(&mut message).ok()?;
+        Some(String::from_utf8(message[..count].to_vec()).unwrap())
+    };
+    let mut command = sealift::command(site.scratch.path());
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", WATCHED.as_micros().to_string());
+    let service = Service::start(command, &[site.iso.to_str().unwrap()]);
+    assert_eq!(told(Duration::from_secs(60)).as_deref(), Some("READY=1"));
+    let began = Instant::now();
+    for _ in 0..3 {
+        assert_eq!(told(WATCHED).as_deref(), Some("WATCHDOG=1"), "in time");
+    }
+    assert!(began.elapsed() > WATCHED, "no more often than twice in that time");
+    // One that stands still says nothing, and goes on once it can.
+    service.signal("STOP");
+    let status = format!("/proc/{}/status", service.child.id());
+    while !fs::read_to_string(&status).unwrap().contains("State:\tT") {
+        std::thread::yield_now();
+    }
+    while told(Duration::from_millis(1)).is_some() {}
+    assert_eq!(told(WATCHED), None);
+    service.signal("CONT");
+    assert_eq!(told(Duration::from_secs(60)).as_deref(), Some("WATCHDOG=1"));
+}
+
+#[test]
+fn limits_are_options() {
+    let site = Site::new();
+    let iso = site.iso.to_str().unwrap();
+    let options = ["--max-connections", "2", "--request-timeout", "1", "--max-request-bytes", "8192"];
+    let service = Service::start(sealift::command(site.scratch.path()), &[&options, &[iso][..]].concat());
+    let mut idle = [connect(service.address), connect(service.address)];
+    let began = Instant::now();
+    // Waits until one of the idle ones is cut off: after 30 seconds, if nothing else is said.
+    assert_eq!(ask(&mut connect(service.address), "/healthz").0, 200);
+    for stream in &mut idle {
+        assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0, "cut off");
+    }
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    let mut large = connect(service.address);
+    write!(large, "GET / HTTP/1.1\r\nHost: test\r\nX-Large: {}\r\n\r\n", "x".repeat(8192)).unwrap();
+    let mut head = [0; 12];
+    large.read_exact(&mut head).unwrap();
+    assert_eq!(&head, b"HTTP/1.1 431");
+    for wrong in [["--max-connections", "0"], ["--request-timeout", "0"], ["--max-request-bytes", "100"]] {
+        let (code, _, error) =
+            sealift::run(site.scratch.path(), &[&["registry", "serve"], &wrong[..], &[iso]].concat());
+        assert!(code == 3 && error.contains(wrong[0]), "{wrong:?}: {code} {error}");
+    }
+}
+
+#[test]
+fn requests_are_logged_as_json() {
+    let site = Site::new();
+    let words = ["--access-log", "json", site.iso.to_str().unwrap()];
+    let mut service = Service::start(sealift::command(site.scratch.path()), &words);
+    let mut stream = connect(service.address);
+    let agent = "a \"client\"";
+    write!(stream, "GET /v2/curl/tags/list?n=1 HTTP/1.1\r\nHost: test\r\nUser-Agent: {agent}\r\n\r\n")
+        .unwrap();
+    let (status, body) = answer(&mut stream);
+    let peer = stream.local_addr().unwrap();
+    drop(stream);
+    let mut line = String::new();
+    service.out.read_line(&mut line).unwrap();
+    let mut said: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let seconds = said.as_object_mut().unwrap().remove("seconds").and_then(|seconds| seconds.as_f64());
+    assert!(seconds.is_some_and(|seconds| seconds < 60.0), "{line}");
+    let expected = serde_json::json!({
+        "peer": peer.to_string(), "method": "GET", "target": "/v2/curl/tags/list?n=1", "status": status,
+        "bytes": body.len(), "complete": true, "userAgent": agent,
+    });
+    assert_eq!(said, expected);
 }
 
 #[test]
