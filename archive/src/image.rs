@@ -4,13 +4,22 @@
 //! blobs, each named by the hexadecimal digits of its SHA-256, and, if the manifest is an index, the manifests it
 //! lists as `<hex>.manifest.json`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use images::{Digest, manifest};
+use images::Digest;
+use images::manifest::{Descriptor, Kind as ManifestKind, MANIFEST_MAX, Manifest, Platform};
 
-use crate::tree::{Entry, Kind, Tree};
+use crate::tree::{Entry, Kind, Piece, Tree};
 use crate::{Error, Result, layout};
+
+/// The most bytes all manifests of an archive may have together, those that share a place in an ISO counted once: ten
+/// thousand images with 26 KiB each. It bounds the memory and the time that a forged archive can take.
+pub const MANIFESTS_MAX: u64 = 256 << 20;
+/// The most characters that are kept of what is wrong with a manifest, which may quote all of it.
+const REASON_MAX: usize = 300;
+/// The longest platform that is kept.
+pub(crate) const PLATFORM_MAX: usize = 100;
 
 /// A container image of an archive.
 #[derive(Debug)]
@@ -38,8 +47,51 @@ pub struct Stored {
     pub path: String,
     /// Its entry in the tree.
     pub entry: Entry,
-    /// What it says.
-    pub manifest: manifest::Manifest,
+    /// What serving it takes of what it says.
+    pub manifest: Arc<Summary>,
+}
+
+/// The part of a manifest that is kept for each image of an archive: annotations, which may be large, are not in it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// What it is.
+    pub kind: ManifestKind,
+    /// The image configuration.
+    pub config: Option<Digest>,
+    /// Digest and size of configuration and layers, each once, in the order they stand. Empty for an index.
+    pub blobs: Box<[(Digest, u64)]>,
+    /// The manifests of an index with their platforms, sorted.
+    pub manifests: Box<[(Digest, Option<Platform>)]>,
+    /// The manifest that this one is attached to.
+    pub subject: Option<Digest>,
+}
+
+impl Summary {
+    fn of(manifest: &Manifest) -> Self {
+        let mut seen = HashSet::new();
+        let blob = |blob: &Descriptor| (blob.digest, blob.size);
+        let blobs = manifest.blobs().map(blob).filter(|blob| seen.insert(*blob)).collect();
+        let platform = |platform: &&Platform| platform.to_string().len() <= PLATFORM_MAX;
+        let listed =
+            |listed: &Descriptor| (listed.digest, listed.platform.as_ref().filter(platform).cloned());
+        let mut manifests: Vec<_> = manifest.manifests.iter().map(listed).collect();
+        manifests.sort_unstable();
+        manifests.dedup();
+        Self {
+            kind: manifest.kind,
+            config: manifest.config.as_ref().map(|config| config.digest),
+            blobs,
+            manifests: manifests.into(),
+            subject: manifest.subject.as_ref().map(|subject| subject.digest),
+        }
+    }
+
+    /// What an index says of a manifest: a platform, or none, for each time that it lists it.
+    pub fn listed(&self, digest: Digest) -> impl Iterator<Item = Option<&Platform>> {
+        let start = self.manifests.partition_point(|(listed, _)| *listed < digest);
+        let from = self.manifests.get(start..).unwrap_or_default().iter();
+        from.take_while(move |(listed, _)| *listed == digest).map(|(_, platform)| platform.as_ref())
+    }
 }
 
 /// A blob as it is stored.
@@ -66,10 +118,9 @@ impl Image {
             return self.manifest_whole(&stored.manifest);
         }
         let mut found = 0;
-        for descriptor in &stored.manifest.manifests {
-            if let Some(child) = self.children.get(&descriptor.digest) {
-                let child =
-                    child.as_ref().map_err(|problem| format!("manifest {}: {problem}", descriptor.digest))?;
+        for (digest, child) in &self.children {
+            if stored.manifest.listed(*digest).next().is_some() {
+                let child = child.as_ref().map_err(|problem| format!("manifest {digest}: {problem}"))?;
                 self.manifest_whole(&child.manifest)?;
                 found += 1;
             }
@@ -85,15 +136,12 @@ impl Image {
     /// # Errors
     ///
     /// What is missing, as a sentence.
-    pub fn manifest_whole(&self, manifest: &manifest::Manifest) -> std::result::Result<(), String> {
-        for descriptor in manifest.blobs() {
-            match self.blobs.get(&descriptor.digest) {
-                None => return Err(format!("blob {} is missing", descriptor.digest)),
-                Some(blob) if blob.entry.size != descriptor.size => {
-                    return Err(format!(
-                        "blob {} has {} bytes, expected {}",
-                        descriptor.digest, blob.entry.size, descriptor.size
-                    ));
+    fn manifest_whole(&self, manifest: &Summary) -> std::result::Result<(), String> {
+        for (digest, size) in &manifest.blobs {
+            match self.blobs.get(digest) {
+                None => return Err(format!("blob {digest} is missing")),
+                Some(blob) if blob.entry.size != *size => {
+                    return Err(format!("blob {digest} has {} bytes, expected {size}", blob.entry.size));
                 }
                 Some(_) => {}
             }
@@ -114,16 +162,21 @@ impl Image {
 ///
 /// # Errors
 ///
-/// What reading folders gives.
+/// What reading folders gives; [`Error::Limit`] for more manifests than [`MANIFESTS_MAX`].
 pub fn each(tree: &Tree, below: &str, visit: &mut dyn FnMut(Image)) -> Result<()> {
+    each_within(tree, below, MANIFESTS_MAX, visit)
+}
+
+fn each_within(tree: &Tree, below: &str, limit: u64, visit: &mut dyn FnMut(Image)) -> Result<()> {
     // The folder may be a link; the paths that come back are below where it leads.
     let Some(below) = tree.resolve(below)? else { return Ok(()) };
+    let mut reader = Reader { tree, limit, read: 0, places: HashMap::new(), digests: HashMap::new() };
     let prefix = if below.is_empty() { String::new() } else { format!("{below}/") };
     tree.each_folder(&below, &mut |folder, files| {
         let place = folder.strip_prefix(&prefix).and_then(|place| place.rsplit_once('/'));
         let has_manifest = files.iter().any(|entry| entry.name == layout::IMAGE_MANIFEST);
         if let (Some((name, tag)), true) = (place, has_manifest) {
-            visit(read(tree, name, tag, folder, files)?);
+            visit(reader.image(name, tag, folder, files)?);
         }
         Ok(())
     })
@@ -140,42 +193,107 @@ pub fn list(tree: &Tree, below: &str) -> Result<Vec<Image>> {
     Ok(images)
 }
 
-fn read(tree: &Tree, name: &str, tag: &str, folder: &str, files: Vec<Entry>) -> Result<Image> {
-    let mut manifest = Err("manifest.json is missing".to_owned());
-    let mut children = BTreeMap::new();
-    let mut blobs = HashMap::new();
-    for entry in files {
-        let path = format!("{folder}/{}", entry.name);
-        let (path, entry) = match entry.kind {
-            Kind::File => (path, entry),
-            // Deduplicated with links instead of hard links: the file it leads to inside the archive.
-            Kind::Symlink(_) => match followed(tree, &path)? {
-                Some(found) => (path, Entry { name: entry.name, ..found }),
-                None => continue,
-            },
-            Kind::Directory | Kind::Other => continue,
-        };
-        // A truncated image: as if the file were not there.
-        if !tree.holds(&entry) {
-            continue;
-        }
-        if entry.name == layout::IMAGE_MANIFEST {
-            manifest = stored(tree, path, entry, None)?;
-        } else if let Some(digits) = entry.name.strip_suffix(".manifest.json") {
-            if let Ok(digest) = Digest::from_hex(digits) {
-                children.insert(digest, stored(tree, path, entry, Some(digest))?);
+/// Reads the manifests of one archive, each content once.
+struct Reader<'a> {
+    tree: &'a Tree,
+    /// The most bytes that are read, and how many were.
+    limit: u64,
+    read: u64,
+    /// What lies at a place of an ISO: a forged one can put any number of manifests there.
+    places: HashMap<Box<[Piece]>, (Digest, Parsed)>,
+    digests: HashMap<Digest, Parsed>,
+}
+
+type Parsed = std::result::Result<Arc<Summary>, Arc<str>>;
+
+impl Reader<'_> {
+    fn image(&mut self, name: &str, tag: &str, folder: &str, files: Vec<Entry>) -> Result<Image> {
+        let mut manifest = Err("manifest.json is missing".to_owned());
+        let mut children = BTreeMap::new();
+        let mut blobs = HashMap::new();
+        for entry in files {
+            let path = format!("{folder}/{}", entry.name);
+            let (path, entry) = match entry.kind {
+                Kind::File => (path, entry),
+                // Deduplicated with links instead of hard links: the file it leads to inside the archive.
+                Kind::Symlink(_) => match followed(self.tree, &path)? {
+                    Some(found) => (path, Entry { name: entry.name, ..found }),
+                    None => continue,
+                },
+                Kind::Directory | Kind::Other => continue,
+            };
+            // A truncated image: as if the file were not there.
+            if !self.tree.holds(&entry) {
+                continue;
             }
-        } else if let Ok(digest) = Digest::from_hex(&entry.name) {
-            blobs.insert(digest, Blob { path, entry });
+            if entry.name == layout::IMAGE_MANIFEST {
+                manifest = self.stored(path, entry, None)?;
+            } else if let Some(digits) = entry.name.strip_suffix(".manifest.json") {
+                if let Ok(digest) = Digest::from_hex(digits) {
+                    children.insert(digest, self.stored(path, entry, Some(digest))?);
+                }
+            } else if let Ok(digest) = Digest::from_hex(&entry.name) {
+                blobs.insert(digest, Blob { path, entry });
+            }
         }
+        if !images::reference::is_repository(name) {
+            manifest = Err(format!("{name:?} is no name of an image"));
+        } else if !images::reference::is_tag(tag) {
+            manifest = Err(format!("{tag:?} is no tag"));
+        }
+        let (name, tag, folder) = (name.to_owned(), tag.to_owned(), folder.to_owned());
+        Ok(Image { name, tag, folder, manifest, children, blobs })
     }
-    if !images::reference::is_repository(name) {
-        manifest = Err(format!("{name:?} is no name of an image"));
-    } else if !images::reference::is_tag(tag) {
-        manifest = Err(format!("{tag:?} is no tag"));
+
+    /// Reads a manifest. The outer error is one of reading, the inner one a manifest that cannot be served.
+    fn stored(
+        &mut self,
+        path: String,
+        entry: Entry,
+        expected: Option<Digest>,
+    ) -> Result<std::result::Result<Arc<Stored>, String>> {
+        if entry.size > MANIFEST_MAX {
+            return Ok(Err(format!("a manifest of {} bytes, expected at most {MANIFEST_MAX}", entry.size)));
+        }
+        let (digest, parsed) = match self.places.get(&entry.pieces) {
+            Some(known) => known.clone(),
+            None => match self.parsed(&path, &entry)? {
+                Ok(parsed) => parsed,
+                Err(error) => return Ok(Err(format!("the manifest cannot be read: {error}"))),
+            },
+        };
+        if let Some(expected) = expected.filter(|expected| *expected != digest) {
+            return Ok(Err(format!("the manifest has the digest {digest}, expected {expected}")));
+        }
+        Ok(match parsed {
+            Ok(manifest) => Ok(Arc::new(Stored { digest, path, entry, manifest })),
+            Err(problem) => Err(problem.to_string()),
+        })
     }
-    let (name, tag, folder) = (name.to_owned(), tag.to_owned(), folder.to_owned());
-    Ok(Image { name, tag, folder, manifest, children, blobs })
+
+    /// Reads what lies at a place and remembers it.
+    fn parsed(&mut self, path: &str, entry: &Entry) -> Result<std::io::Result<(Digest, Parsed)>> {
+        self.read = self.read.saturating_add(entry.size);
+        if self.read > self.limit {
+            let what = format!("the bytes of all manifests in {}", self.tree.path().display());
+            return Err(Error::Limit { what, limit: self.limit, found: self.read });
+        }
+        let bytes = match self.tree.locate_entry(path, entry)?.read_all() {
+            Ok(bytes) => bytes,
+            Err(error) => return Ok(Err(error)),
+        };
+        let digest = Digest::of(&bytes);
+        let parsed = self.digests.entry(digest).or_insert_with(|| match Manifest::parse(&bytes) {
+            Ok(manifest) => Ok(Arc::new(Summary::of(&manifest))),
+            Err(error) => Err(error.to_string().chars().take(REASON_MAX).collect::<String>().into()),
+        });
+        let found = (digest, parsed.clone());
+        // In a folder a file has no place but its path.
+        if !entry.pieces.is_empty() {
+            self.places.insert(entry.pieces.clone(), found.clone());
+        }
+        Ok(Ok(found))
+    }
 }
 
 fn followed(tree: &Tree, path: &str) -> Result<Option<Entry>> {
@@ -186,30 +304,5 @@ fn followed(tree: &Tree, path: &str) -> Result<Option<Entry>> {
     }
 }
 
-/// Reads a manifest. The outer error is one of reading, the inner one a manifest that cannot be served.
-fn stored(
-    tree: &Tree,
-    path: String,
-    entry: Entry,
-    expected: Option<Digest>,
-) -> Result<std::result::Result<Arc<Stored>, String>> {
-    if entry.size > manifest::MANIFEST_MAX {
-        return Ok(Err(format!(
-            "a manifest of {} bytes, expected at most {}",
-            entry.size,
-            manifest::MANIFEST_MAX
-        )));
-    }
-    let bytes = match tree.locate_entry(&path, &entry)?.read_all() {
-        Ok(bytes) => bytes,
-        Err(error) => return Ok(Err(format!("the manifest cannot be read: {error}"))),
-    };
-    let digest = Digest::of(&bytes);
-    if let Some(expected) = expected.filter(|expected| *expected != digest) {
-        return Ok(Err(format!("the manifest has the digest {digest}, expected {expected}")));
-    }
-    Ok(match manifest::Manifest::parse(&bytes) {
-        Ok(manifest) => Ok(Arc::new(Stored { digest, path, entry, manifest })),
-        Err(error) => Err(error.to_string()),
-    })
-}
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,9 @@
 //! What is in an archive, in milliseconds: only folders, manifests and product information are read.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use images::manifest::Manifest;
+use images::Digest;
 use serde::Serialize;
 
 use crate::tree::{Kind, Tree};
@@ -11,6 +12,8 @@ use crate::{Product, Result, image, layout, product};
 
 /// The most bytes of an image configuration that is read for its platform.
 const CONFIG_LIMIT: u64 = 4 << 20;
+/// The most bytes of all of them together; from there on no platform is found.
+const CONFIGS_LIMIT: u64 = 256 << 20;
 
 /// What is in an archive.
 ///
@@ -93,6 +96,7 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
         inspection.volume_id = Some(image.volume_id().to_owned());
         inspection.image_bytes = image.file().metadata().ok().map(|data| data.len());
     }
+    let mut repositories = BTreeMap::new();
     for (path, entry) in tree.walk()? {
         if entry.kind != Kind::File {
             continue;
@@ -100,65 +104,69 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
         inspection.files += 1;
         inspection.bytes = inspection.bytes.saturating_add(entry.size);
         if let layout::Owner::Package { package, repository } = layout::owner(&path) {
-            let found = inspection.repositories.iter_mut().rfind(|summary| summary.folder == repository);
-            match found {
-                Some(summary) => {
-                    summary.packages.push(package);
-                    summary.bytes = summary.bytes.saturating_add(entry.size);
-                }
-                None => inspection.repositories.push(RepositorySummary {
-                    folder: repository,
-                    packages: vec![package],
-                    bytes: entry.size,
-                }),
-            }
+            let summary = repositories.entry(repository).or_insert_with_key(|folder| RepositorySummary {
+                folder: folder.clone(),
+                packages: Vec::new(),
+                bytes: 0,
+            });
+            summary.packages.push(package);
+            summary.bytes = summary.bytes.saturating_add(entry.size);
         }
     }
+    inspection.repositories = repositories.into_values().collect();
     for summary in &mut inspection.repositories {
         summary.packages.sort();
     }
-    inspection.images =
-        image::list(&tree, layout::IMAGES)?.iter().map(|image| summary(&tree, image)).collect();
+    let mut configs = CONFIGS_LIMIT;
+    image::each(&tree, layout::IMAGES, &mut |image| {
+        inspection.images.push(summary(&tree, &image, &mut configs));
+    })?;
     Ok(inspection)
 }
 
-fn summary(tree: &Tree, image: &image::Image) -> ImageSummary {
+fn summary(tree: &Tree, image: &image::Image, configs: &mut u64) -> ImageSummary {
     let stored = image.manifest.as_ref().ok();
     ImageSummary {
         name: image.name.clone(),
         tag: image.tag.clone(),
         digest: stored.map(|stored| stored.digest.to_string()),
         media_type: stored.map(|stored| stored.manifest.kind.media_type().to_owned()),
-        platforms: platforms(tree, image),
+        platforms: platforms(tree, image, configs),
         bytes: image.blobs.values().fold(0, |sum, blob| sum.saturating_add(blob.entry.size)),
         problem: image.whole().err(),
     }
 }
 
 /// The platforms of an image: those of the index for the manifests that are there, or that of the configuration.
-fn platforms(tree: &Tree, image: &image::Image) -> Vec<String> {
+fn platforms(tree: &Tree, image: &image::Image, configs: &mut u64) -> Vec<String> {
     let Ok(stored) = &image.manifest else { return Vec::new() };
     if !stored.manifest.kind.is_index() {
-        return platform_of_config(tree, image, &stored.manifest).into_iter().collect();
+        return platform_of_config(tree, image, stored.manifest.config, configs).into_iter().collect();
     }
-    let there = stored.manifest.manifests.iter().filter(|listed| image.children.contains_key(&listed.digest));
+    let there = image.children.keys().flat_map(|digest| stored.manifest.listed(*digest));
     // Attestations are listed for the platform unknown/unknown.
-    let named =
-        there.filter_map(|listed| listed.platform.as_ref()).filter(|platform| platform.os != "unknown");
+    let named = there.flatten().filter(|platform| platform.os != "unknown");
     let mut platforms: Vec<String> = named.map(ToString::to_string).collect();
     platforms.sort();
     platforms.dedup();
     platforms
 }
 
-fn platform_of_config(tree: &Tree, image: &image::Image, manifest: &Manifest) -> Option<String> {
-    let blob = image.blobs.get(&manifest.config.as_ref()?.digest)?;
+/// What a configuration says; `left` is how many bytes of configurations may still be read.
+fn platform_of_config(
+    tree: &Tree,
+    image: &image::Image,
+    config: Option<Digest>,
+    left: &mut u64,
+) -> Option<String> {
+    let blob = image.blobs.get(&config?)?;
     if blob.entry.size > CONFIG_LIMIT {
         return None;
     }
+    *left = left.checked_sub(blob.entry.size)?;
     let config = tree.locate_entry(&blob.path, &blob.entry).ok()?.read_all().ok()?;
     let platform: images::manifest::Platform = serde_json::from_slice(&config).ok()?;
-    (!platform.os.is_empty()).then(|| platform.to_string())
+    (!platform.os.is_empty()).then(|| platform.to_string()).filter(|text| text.len() <= image::PLATFORM_MAX)
 }
 
 #[cfg(test)]

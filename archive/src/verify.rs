@@ -54,8 +54,17 @@ pub struct Work {
     sums: bool,
     jobs: Vec<Job>,
     findings: Vec<Finding>,
-    images: Vec<(image::Image, std::result::Result<(), String>)>,
+    images: Vec<Examined>,
     packages: Vec<String>,
+}
+
+/// An image, and whether all that it needs is there.
+#[derive(Debug)]
+struct Examined {
+    name: String,
+    tag: String,
+    folder: String,
+    whole: std::result::Result<(), String>,
 }
 
 /// One stretch of content to hash, and the files that consist of it.
@@ -95,12 +104,11 @@ impl Work {
             invalid(layout::SUMS, error);
             None
         });
-        let images = image::list(&tree, layout::IMAGES)?;
-        let images = images
-            .into_iter()
-            .map(|image| (image.whole(), image))
-            .map(|(whole, image)| (image, whole))
-            .collect();
+        let mut images = Vec::new();
+        image::each(&tree, layout::IMAGES, &mut |image| {
+            let whole = image.whole();
+            images.push(Examined { name: image.name, tag: image.tag, folder: image.folder, whole });
+        })?;
         let mut work = Self {
             options: options.clone(),
             files: 0,

@@ -22,7 +22,7 @@ pub struct Location {
 }
 
 /// A stretch of bytes of a file of the operating system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Piece {
     /// The first byte.
     pub offset: u64,

@@ -1,11 +1,12 @@
 //! What a verification found, for people and, as JSON, for programs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::Work;
+use super::{Examined, Work};
 use crate::layout::{self, Owner};
 use crate::{Product, Tree};
 
@@ -183,20 +184,21 @@ pub(super) fn make(work: Work, implanted_md5: ImplantedMd5) -> Report {
     let bytes = work.jobs.iter().map(|job| job.entry.size).sum();
     let mut findings = work.findings;
     let mut images = Health::default();
-    for (image, whole) in work.images {
-        if let Err(reason) = &whole {
-            findings.push(Finding {
-                path: image.folder.clone(),
-                owner: Owner::Image { name: image.name.clone(), tag: image.tag.clone() },
-                problem: Problem::Incomplete { reason: reason.clone() },
-            });
+    let mut incomplete = Vec::new();
+    // An extra file in the folder of an image does not keep the image from being served.
+    let wrong = findings.iter().filter(|finding| finding.problem != Problem::Extra);
+    let wrong: BTreeSet<&str> = wrong.map(|finding| finding.path.as_str()).collect();
+    for Examined { name, tag, folder, whole } in work.images {
+        let inside = format!("{folder}/");
+        let first = wrong.range::<str, _>((Bound::Included(inside.as_str()), Bound::Unbounded)).next();
+        let damaged = whole.is_err() || first.is_some_and(|path| path.starts_with(&inside));
+        images.add(format!("{name}:{tag}"), damaged);
+        if let Err(reason) = whole {
+            let (owner, problem) = (Owner::Image { name, tag }, Problem::Incomplete { reason });
+            incomplete.push(Finding { path: folder, owner, problem });
         }
-        let inside = format!("{}/", image.folder);
-        // An extra file in the folder of an image does not keep the image from being served.
-        let damaged = whole.is_err()
-            || findings.iter().any(|f| f.path.starts_with(&inside) && f.problem != Problem::Extra);
-        images.add(format!("{}:{}", image.name, image.tag), damaged);
     }
+    findings.append(&mut incomplete);
     let bad: BTreeSet<&str> = findings.iter().map(|finding| finding.path.as_str()).collect();
     let mut packages = Health::default();
     for path in work.packages {

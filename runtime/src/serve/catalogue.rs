@@ -7,7 +7,7 @@ use std::sync::Arc;
 use archive::tree::Entry;
 use archive::{Product, Tree, image, layout, product};
 use images::Digest;
-use images::manifest::{Kind, Manifest};
+use images::manifest::Kind;
 
 use super::content::{Content, Name, Place, Stamp};
 use super::error::Error;
@@ -49,12 +49,12 @@ pub(super) struct Repository {
     pub(super) tags: Box<[(Box<str>, u32)]>,
     /// Which contents may be asked for under this name, as indices sorted by digest.
     contents: Box<[u32]>,
-    /// The descriptors of manifests that refer to another one by its digest; few names have any.
-    pub(super) referrers: Option<Box<Referrers>>,
+    /// Which manifests refer to another one, by the digest of that; few names have any.
+    referrers: Option<Box<Referrers>>,
 }
 
-/// The descriptors of manifests that refer to another one, by its digest.
-pub(super) type Referrers = BTreeMap<Digest, Vec<serde_json::Value>>;
+/// Indices of manifests by what they refer to, sorted by their digests.
+type Referrers = BTreeMap<Digest, Vec<u32>>;
 
 /// An index in the making.
 #[derive(Default)]
@@ -253,8 +253,10 @@ impl Builder {
         repository.tags.push((image.tag.as_str().into(), top));
         repository.contents.extend(mine);
         for stored in image.stored() {
-            if let Some(subject) = &stored.manifest.subject {
-                repository.referrers.entry(subject.digest).or_default().push(descriptor(stored));
+            if let (Some(subject), Some(index)) =
+                (stored.manifest.subject, self.by_digest.get(&stored.digest))
+            {
+                repository.referrers.entry(subject).or_default().push(*index);
             }
         }
     }
@@ -262,14 +264,14 @@ impl Builder {
     fn add_blobs(
         &mut self,
         image: &image::Image,
-        manifest: &Manifest,
+        manifest: &image::Summary,
         place: &dyn Fn(Name, &str, &Entry) -> Place,
     ) -> Vec<u32> {
         let mut added = Vec::new();
-        for descriptor in manifest.blobs() {
-            if let Some(blob) = image.blobs.get(&descriptor.digest) {
+        for (digest, _) in &manifest.blobs {
+            if let Some(blob) = image.blobs.get(digest) {
                 let at = place(Name::Blob, &blob.path, &blob.entry);
-                added.push(self.add_content(descriptor.digest, &blob.entry, None, at, Vec::new()));
+                added.push(self.add_content(*digest, &blob.entry, None, at, Vec::new()));
             }
         }
         added
@@ -298,8 +300,10 @@ impl Collected {
         let digest = |index: &u32| {
             usize::try_from(*index).ok().and_then(|index| contents.get(index)).map(|c| c.digest)
         };
-        self.contents.sort_unstable_by_key(digest);
-        self.contents.dedup();
+        for indices in self.referrers.values_mut().chain([&mut self.contents]) {
+            indices.sort_unstable_by_key(digest);
+            indices.dedup();
+        }
         Repository {
             tags: self.tags.into(),
             contents: self.contents.into(),
@@ -314,22 +318,9 @@ impl Repository {
         let found = self.tags.binary_search_by(|(found, _)| (**found).cmp(tag)).ok()?;
         self.tags.get(found).map(|(_, index)| *index)
     }
-}
 
-/// A descriptor for the list of referrers: OCI distribution specification 1.1, "Listing Referrers".
-fn descriptor(stored: &image::Stored) -> serde_json::Value {
-    let mut descriptor = serde_json::json!({
-        "mediaType": stored.manifest.kind.media_type(),
-        "digest": stored.digest.to_string(),
-        "size": stored.entry.size,
-    });
-    if let Some(fields) = descriptor.as_object_mut() {
-        if let Some(artifact_type) = &stored.manifest.artifact_type {
-            fields.insert("artifactType".into(), artifact_type.as_str().into());
-        }
-        if let Some(annotations) = &stored.manifest.annotations {
-            fields.insert("annotations".into(), serde_json::Value::Object(annotations.clone()));
-        }
+    /// The indices of the manifests that refer to `subject`, sorted by their digests.
+    pub(super) fn referrers(&self, subject: Digest) -> &[u32] {
+        self.referrers.as_ref().and_then(|referrers| referrers.get(&subject)).map_or(&[], Vec::as_slice)
     }
-    descriptor
 }

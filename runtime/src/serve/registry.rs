@@ -6,7 +6,7 @@ use archive::tree::Location;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use images::Digest;
-use images::manifest::MANIFEST_MAX;
+use images::manifest::{Descriptor, MANIFEST_MAX, Manifest};
 use rustix::io::Errno;
 
 use super::State;
@@ -55,7 +55,7 @@ pub(super) async fn answer(
     } else if let Some((name, digest)) = path.rsplit_once("/blobs/") {
         (Endpoint::Blob, asked.blob(name, digest))
     } else if let Some((name, digest)) = path.rsplit_once("/referrers/") {
-        (Endpoint::Referrers, asked.referrers(name, digest))
+        (Endpoint::Referrers, asked.referrers(name, digest).await)
     } else {
         (Endpoint::Other, asked.unknown_name(path))
     };
@@ -233,8 +233,9 @@ impl Asked<'_> {
         answer
     }
 
-    /// "Listing Referrers".
-    fn referrers(&self, name: &str, digest: &str) -> Answer {
+    /// "Listing Referrers". The descriptors are made of the manifests as they are asked for, since their annotations can be
+    /// large, and in pages, for the same reason.
+    async fn referrers(&self, name: &str, digest: &str) -> Answer {
         let Ok(subject) = digest.parse::<Digest>() else {
             return self.error(
                 StatusCode::BAD_REQUEST,
@@ -242,21 +243,52 @@ impl Asked<'_> {
                 "expected sha256: and 64 digits",
             );
         };
-        let Some((_, repository)) = self.catalogue.repository(name) else { return self.unknown_name(name) };
-        let wanted = self.query.get("artifactType");
-        let all = repository.referrers.as_ref().and_then(|referrers| referrers.get(&subject));
-        let all = all.map(Vec::as_slice).unwrap_or_default();
-        let fits = |found: &&serde_json::Value| {
-            wanted
-                .is_none_or(|wanted| found.get("artifactType").and_then(|kind| kind.as_str()) == Some(wanted))
+        let Some((archive, repository)) = self.catalogue.repository(name) else {
+            return self.unknown_name(name);
         };
-        let manifests: Vec<_> = all.iter().filter(fits).collect();
+        let wanted = self.query.get("artifactType");
+        let last = self.query.get("last").and_then(|last| last.parse::<Digest>().ok());
+        let contents = repository.referrers(subject).iter().filter_map(|index| archive.at(*index));
+        let mut manifests = Vec::new();
+        let (mut read_bytes, mut shown, mut more) = (0, None, false);
+        for content in contents.filter(|content| last.is_none_or(|last| content.digest > last)) {
+            if read_bytes > 0 && read_bytes + content.size > MANIFEST_MAX {
+                more = true;
+                break;
+            }
+            read_bytes += content.size;
+            shown = Some(content.digest);
+            let manifest = read(archive, content).await.ok().and_then(|bytes| Manifest::parse(&bytes).ok());
+            let fits = |manifest: &Manifest| {
+                wanted.is_none_or(|wanted| manifest.artifact_type.as_deref() == Some(wanted))
+            };
+            manifests.extend(manifest.filter(fits).map(|manifest| descriptor(content, manifest)));
+        }
         let body = serde_json::json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests});
         let mut answer = answer::full(self.method, StatusCode::OK, INDEX, body.to_string());
         if wanted.is_some() {
             answer.headers_mut().insert(FILTERS, HeaderValue::from_static("artifactType"));
         }
+        if let (Some(shown), true) = (shown, more) {
+            let filter = wanted.map(|wanted| format!("artifactType={}&", super::route::encode(wanted)));
+            let filter = filter.unwrap_or_default();
+            let link = format!("</v2/{name}/referrers/{digest}?{filter}last={shown}>; rel=\"next\"");
+            answer::set(answer.headers_mut(), header::LINK, &link);
+        }
         answer
+    }
+}
+
+/// A descriptor for the list of referrers.
+fn descriptor(content: &Content, manifest: Manifest) -> Descriptor {
+    Descriptor {
+        media_type: manifest.kind.media_type().to_owned(),
+        digest: content.digest,
+        size: content.size,
+        urls: Vec::new(),
+        platform: None,
+        artifact_type: manifest.artifact_type,
+        annotations: manifest.annotations,
     }
 }
 
