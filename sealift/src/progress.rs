@@ -136,6 +136,10 @@ impl<R: Reporter> Reporter for Watched<R> {
         self.inner.event(event);
     }
 
+    fn take_error(&mut self) -> Option<io::Error> {
+        self.inner.take_error()
+    }
+
     fn tick(&mut self) {
         self.inner.tick();
         self.draw();

@@ -44,12 +44,6 @@ impl<W: Write> ConsoleReporter<W> {
         Self { to: BufWriter::new(to), options, last: String::new(), failures: Vec::new(), error: None }
     }
 
-    /// The first error met in writing, if any. Printing stopped there; the run did not.
-    #[must_use]
-    pub fn take_error(&mut self) -> Option<io::Error> {
-        self.error.take()
-    }
-
     fn print(&mut self, text: &str) {
         if self.error.is_none() {
             self.error = self.to.write_all(text.as_bytes()).and_then(|()| self.to.write_all(b"\n")).err();
@@ -151,6 +145,10 @@ impl<W: Write> Reporter for ConsoleReporter<W> {
                 self.last.clear();
                 self.print(&format!("{} broke off, again in {pause:?}: {error}", task.name));
             }
+            Event::Warned { text } => {
+                self.last.clear();
+                self.print(&format!("warning: {text}"));
+            }
             Event::Finished { task, report } => self.finished(task, report),
             Event::Ended { .. } => {
                 self.ended();
@@ -164,6 +162,10 @@ impl<W: Write> Reporter for ConsoleReporter<W> {
         if self.error.is_none() {
             self.error = self.to.flush().err();
         }
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        self.error.take()
     }
 }
 

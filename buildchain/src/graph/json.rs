@@ -33,12 +33,6 @@ impl<W: Write> JsonReporter<W> {
     pub fn new(to: W) -> Self {
         Self { to, tasks: Vec::new(), err: String::new(), error: None }
     }
-
-    /// The error met in writing, if any.
-    #[must_use]
-    pub fn take_error(&mut self) -> Option<io::Error> {
-        self.error.take()
-    }
 }
 
 impl<W: Write> Reporter for JsonReporter<W> {
@@ -48,12 +42,20 @@ impl<W: Write> Reporter for JsonReporter<W> {
                 self.err.push_str(&report.err);
                 self.tasks.push(Value::Object(task_json(task, report)));
             }
+            Event::Warned { text } => {
+                self.err.push_str(text);
+                self.err.push('\n');
+            }
             Event::Ended { .. } => {
                 let whole = json!({"tasks": std::mem::take(&mut self.tasks), "out": "", "err": self.err});
                 self.error = write_line(&mut self.to, &whole).err();
             }
             _ => {}
         }
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        self.error.take()
     }
 }
 
@@ -67,6 +69,7 @@ impl<W: Write> Reporter for JsonReporter<W> {
 /// | `started` | `name`, `title`, `reason` |
 /// | `line` | `name`, `stream` (`out`, `err`), `text` |
 /// | `retrying` | `name`, `error`, `pause` (seconds) |
+/// | `warned` | `text` |
 /// | `finished` | those of a task of [`JsonReporter`] |
 /// | `ended` | `exit` |
 pub struct JsonLinesReporter<W: Write> {
@@ -78,12 +81,6 @@ impl<W: Write> JsonLinesReporter<W> {
     /// A reporter that writes each line to `to` in one call.
     pub fn new(to: W) -> Self {
         Self { to, error: None }
-    }
-
-    /// The first error met in writing, if any. Writing stopped there; the run did not.
-    #[must_use]
-    pub fn take_error(&mut self) -> Option<io::Error> {
-        self.error.take()
     }
 }
 
@@ -107,6 +104,7 @@ impl<W: Write> Reporter for JsonLinesReporter<W> {
             Event::Retrying { task, error, pause } => {
                 json!({"event": "retrying", "name": task.name, "error": error, "pause": pause.as_secs_f64()})
             }
+            Event::Warned { text } => json!({"event": "warned", "text": text}),
             Event::Finished { task, report } => {
                 let mut line = Map::from_iter([("event".to_owned(), json!("finished"))]);
                 line.extend(task_json(task, report));
@@ -118,6 +116,10 @@ impl<W: Write> Reporter for JsonLinesReporter<W> {
         if self.error.is_none() {
             self.error = write_line(&mut self.to, &line).err();
         }
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        self.error.take()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a run tells while it goes on, and the trait of those who listen.
 
+use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -168,6 +169,11 @@ pub enum Event<'a> {
         /// Its end.
         report: &'a TaskReport,
     },
+    /// Something is wrong that costs time and no result: the cache is full, say.
+    Warned {
+        /// What.
+        text: &'a str,
+    },
     /// The run is over; nothing comes after this.
     Ended {
         /// Its exit code.
@@ -183,6 +189,11 @@ pub trait Reporter {
     /// About ten times a second, and whenever the run has nothing more to tell for now: the moment to redraw
     /// or to flush.
     fn tick(&mut self) {}
+
+    /// The first error met in writing, if any, once: what came after it was not written. The run went on.
+    fn take_error(&mut self) -> Option<io::Error> {
+        None
+    }
 }
 
 /// The reporter that says nothing.
@@ -198,5 +209,9 @@ impl Reporter for Vec<&mut dyn Reporter> {
 
     fn tick(&mut self) {
         self.iter_mut().for_each(|reporter| reporter.tick());
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        self.iter_mut().find_map(|reporter| reporter.take_error())
     }
 }

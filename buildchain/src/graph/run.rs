@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::SystemTime;
 
-use super::cache::{Cache, CacheError};
+use super::cache::Cache;
 use super::files::{Files, LookError};
 use super::journal;
 use super::judge::Evidence;
@@ -19,6 +19,7 @@ use super::schedule::Schedule;
 use super::select::Selection;
 use super::state::{Journal, State, StateError};
 use super::sweep::{self, SweepError};
+use super::task::chain;
 use super::work::{Shared, Told};
 
 /// How to run.
@@ -105,9 +106,6 @@ pub enum RunError {
     /// What a run left aside cannot be removed.
     #[error(transparent)]
     Sweep(#[from] SweepError),
-    /// The cache cannot be kept within its limit.
-    #[error(transparent)]
-    Cache(#[from] CacheError),
     /// A file that no task makes any more cannot be removed.
     #[error("cannot remove {}, which no task makes any more", path.display())]
     Prune {
@@ -197,13 +195,14 @@ fn run_cone(
     state.journal = journal;
     let mut frames = Vec::new();
     journal::put_known(&mut frames, &learnt);
-    if let (Some(journal), false) = (&mut state.journal, frames.is_empty()) {
-        journal.append(&frames)?;
-    }
+    let journal = state.journal.as_mut().filter(|_| !frames.is_empty());
+    let remembered = journal.map_or(Ok(()), |journal| journal.append(&frames));
     recorded.frames.into_iter().for_each(|frames| state.apply_frames(frames));
-    state.compact()?;
-    if let Some(cache) = &options.cache {
-        cache.keep_to_limit()?;
+    // What was built is built: what is not remembered is hashed again, and what stays long or large takes room.
+    let kept = remembered.and_then(|()| state.compact()).map_err(|error| chain(&error));
+    let bounded = options.cache.as_ref().map_or(Ok(()), Cache::keep_to_limit).map_err(|error| chain(&error));
+    for text in [kept, bounded].into_iter().filter_map(Result::err) {
+        reporter.event(&Event::Warned { text: &text });
     }
     recorded.error.map_or(Ok(outcome), |error| Err(error.into()))
 }

@@ -29,12 +29,6 @@ impl<W: Write> TraceReporter<W> {
         Self { to, events: Vec::new(), rows: Vec::new(), error: None }
     }
 
-    /// The error met in writing, if any.
-    #[must_use]
-    pub fn take_error(&mut self) -> Option<io::Error> {
-        self.error.take()
-    }
-
     fn enter(&mut self, name: &str) {
         match self.rows.iter_mut().find(|row| row.is_none()) {
             Some(row) => *row = Some(name.to_owned()),
@@ -81,6 +75,10 @@ impl<W: Write> Reporter for TraceReporter<W> {
             _ => {}
         }
     }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        self.error.take()
+    }
 }
 
 /// Writes a JUnit file when the run is over: a test case per task, so that CI shows which task failed and
@@ -105,12 +103,6 @@ impl<W: Write> JunitReporter<W> {
             time: Duration::ZERO,
             error: None,
         }
-    }
-
-    /// The error met in writing, if any.
-    #[must_use]
-    pub fn take_error(&mut self) -> Option<io::Error> {
-        self.error.take()
     }
 
     fn case(&mut self, task: &Task, report: &TaskReport) {
@@ -164,5 +156,9 @@ impl<W: Write> Reporter for JunitReporter<W> {
             Event::Ended { .. } => self.error = self.write().err(),
             _ => {}
         }
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        self.error.take()
     }
 }

@@ -1,5 +1,6 @@
 //! `sealift run`.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -174,19 +175,32 @@ fn once(run: &Manner, workshop: &Workshop, selection: &Selection, signals: &Sign
         command: workshop.door(),
         reasons: run.dry_run,
     };
+    let (mut trace, mut junit) = (Vec::new(), Vec::new());
     let live = Live::start();
     let mut reporters: Vec<Box<dyn Reporter + '_>> = vec![match run.reporter {
         ReporterForm::Console => Box::new(live.reporter(ConsoleReporter::new(live.writer(), console))),
         ReporterForm::Json => Box::new(JsonReporter::new(std::io::stdout())),
         ReporterForm::JsonLines => Box::new(JsonLinesReporter::new(std::io::stdout())),
     }];
-    if let Some(path) = &run.trace {
-        reporters.push(Box::new(TraceReporter::new(create(path)?)));
+    if run.trace.is_some() {
+        reporters.push(Box::new(TraceReporter::new(&mut trace)));
     }
-    if let Some(path) = &run.junit {
-        reporters.push(Box::new(JunitReporter::new(create(path)?, workshop.project.values.slug.clone())));
+    if run.junit.is_some() {
+        reporters.push(Box::new(JunitReporter::new(&mut junit, workshop.project.values.slug.clone())));
     }
-    let outcome = execute(run, workshop, selection, &options, &mut All(reporters))?;
+    let mut reporters = All(reporters);
+    let ended = execute(run, workshop, selection, &options, &mut reporters);
+    let unwritten = reporters.take_error().filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
+    drop(reporters);
+    for (path, report) in [(&run.trace, trace), (&run.junit, junit)] {
+        if let (Some(path), false) = (path, report.is_empty()) {
+            write_whole(path, &report).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+    }
+    let outcome = ended?;
+    if let Some(error) = unwritten {
+        return Err(anyhow::Error::new(error).context("cannot write the report").into());
+    }
     match outcome.exit() {
         0 => Ok(()),
         // The reporter has told all there is to tell.
@@ -195,8 +209,19 @@ fn once(run: &Manner, workshop: &Workshop, selection: &Selection, signals: &Sign
     }
 }
 
-fn create(path: &Path) -> anyhow::Result<std::fs::File> {
-    std::fs::File::create(path).with_context(|| format!("cannot create {}", path.display()))
+/// Writes a file that is there whole or as it was before; what is no file, a pipe say, is written in place.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return std::fs::write(path, bytes);
+    }
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let partial = path.with_file_name(format!(".{}.partial", name.display()));
+    let written = std::fs::write(&partial, bytes).and_then(|()| std::fs::rename(&partial, path));
+    if written.is_err() {
+        // It may never have come to be.
+        let _ = std::fs::remove_file(&partial);
+    }
+    written
 }
 
 /// Several reporters of one run.
@@ -213,6 +238,10 @@ impl Reporter for All<'_> {
         for reporter in &mut self.0 {
             reporter.tick();
         }
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        self.0.iter_mut().find_map(|reporter| reporter.take_error())
     }
 }
 
@@ -241,7 +270,7 @@ struct Signals {
 }
 
 impl Signals {
-    fn catch() -> std::io::Result<Self> {
+    fn catch() -> io::Result<Self> {
         use signal_hook::consts::{SIGINT, SIGTERM};
 
         let signals = Self { caught: Arc::default(), number: Arc::default() };

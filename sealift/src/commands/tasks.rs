@@ -227,10 +227,12 @@ pub(crate) fn reset_dep(named: &Named) -> Outcome {
     let workshop = Workshop::open(&named.selector)?;
     let selection = chosen_or_all(&workshop, &named.tasks)?;
     let mut state = named.turn.take(&workshop, &AtomicBool::new(false))?;
-    for reset in graph::reset_dep(&workshop.graph, &selection, &mut state)? {
+    let resets = graph::reset_dep(&workshop.graph, &selection, &mut state)?;
+    for reset in &resets {
         output::print(&format!("{reset}\n"))?;
     }
-    Ok(())
+    let failed = resets.iter().any(|reset| matches!(reset, graph::Reset::Failed(..)));
+    if failed { Err(Failure::Failed(None)) } else { Ok(()) }
 }
 
 #[derive(Debug, Args)]

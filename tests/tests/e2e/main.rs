@@ -15,6 +15,7 @@ mod project;
 mod project_build;
 mod project_pull;
 mod push;
+mod reports;
 mod runtime;
 mod salt;
 mod scripts;
