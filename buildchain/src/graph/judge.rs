@@ -53,6 +53,10 @@ impl Evidence<'_> {
                 if record.key != key {
                     let changes =
                         differences(&record.manifest, &manifest, &|digest| self.listing(digest, &listings));
+                    // Another key of the same items: their order is part of it.
+                    if changes.is_empty() {
+                        reasons.push(Reason::Order);
+                    }
                     reasons.extend(changes.into_iter().map(|change| Reason::Input(self.with_maker(change))));
                 }
                 let mut outputs = Vec::with_capacity(record.outputs.len());

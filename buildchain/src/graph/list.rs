@@ -193,6 +193,7 @@ fn sentence_of(reason: &Reason) -> (&'static str, Option<String>) {
         Reason::NeverRan => ("No successful run of it is recorded.", None),
         Reason::Always => ("It runs each time it is asked for.", None),
         Reason::Forced => ("It was asked to run no matter what.", None),
+        Reason::Order => ("The order of its inputs or outputs has changed.", None),
         Reason::Remade { path, by } => {
             ("The following file dependencies will be made anew:", Some(format!("{path} (by {by})")))
         }

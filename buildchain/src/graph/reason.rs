@@ -13,6 +13,8 @@ pub enum Reason {
     Forced,
     /// An input is not what it was at the last successful run.
     Input(Change),
+    /// What it reads and makes is what it was, in another order.
+    Order,
     /// An output is not what the last successful run left.
     Output(Change),
     /// Dry run only: an input will be made anew, so nobody can tell yet.
@@ -45,6 +47,7 @@ impl fmt::Display for Reason {
             Self::NeverRan => f.write_str("no successful run of it is recorded"),
             Self::Always => f.write_str("it runs each time it is asked for"),
             Self::Forced => f.write_str("it was asked to run no matter what"),
+            Self::Order => f.write_str("the order of its inputs or outputs changed"),
             Self::Input(change) => write!(f, "input {change}"),
             Self::Output(change) => write!(f, "output {change}"),
             Self::Remade { path, by } => write!(f, "input {path} is made anew by {by}"),

@@ -22,6 +22,8 @@ struct Plan {
     makers: BTreeSet<usize>,
     /// It reads the whole source folder too.
     reads_folder: bool,
+    /// It reads its files, the order of which counts, from the last to the first.
+    backwards: bool,
     /// It makes a folder of two files instead of one file.
     makes_folder: bool,
     /// Part of its key, and of what it makes.
@@ -47,6 +49,7 @@ enum Edit {
     Delete(usize),
     Value(usize, u8),
     Move(usize),
+    Turn(usize),
     Drop(usize),
     Revive(usize),
     /// The next run: this task breaks off half way.
@@ -68,6 +71,7 @@ fn plans() -> impl Strategy<Value = Vec<Plan>> {
                 sources,
                 makers: if index == 0 { BTreeSet::new() } else { makers },
                 reads_folder,
+                backwards: false,
                 makes_folder,
                 value: 0,
                 moved: false,
@@ -89,6 +93,7 @@ fn edits() -> impl Strategy<Value = Vec<Vec<Edit>>> {
         2 => task.clone().prop_map(Edit::Delete),
         1 => (task.clone(), 0_u8..3).prop_map(|(task, value)| Edit::Value(task, value)),
         1 => task.clone().prop_map(Edit::Move),
+        1 => task.clone().prop_map(Edit::Turn),
         1 => task.clone().prop_map(Edit::Drop),
         1 => task.clone().prop_map(Edit::Revive),
         2 => task.clone().prop_map(Edit::Fail),
@@ -150,6 +155,9 @@ impl Reference {
         let mut paths: Vec<String> = plan.sources.iter().map(|source| format!("src/s{source}")).collect();
         for maker in plan.makers.iter().filter(|maker| !self.plans[**maker].gone) {
             paths.extend(self.plans[*maker].outputs(*maker));
+        }
+        if plan.backwards {
+            paths.reverse();
         }
         paths
     }
@@ -354,6 +362,7 @@ fn edit(project: &Project, reference: &mut Reference, edit: &Edit) {
         }
         Edit::Value(task, value) if task < count => reference.plans[task].value = value,
         Edit::Move(task) if task < count => reference.plans[task].moved ^= true,
+        Edit::Turn(task) if task < count => reference.plans[task].backwards ^= true,
         Edit::Drop(task) if task < count => reference.plans[task].gone = true,
         Edit::Revive(task) if task < count => reference.plans[task].gone = false,
         _ => {}

@@ -33,6 +33,23 @@ fn a_touched_input_runs_nothing() {
     assert!(project.take_ran().is_empty());
 }
 
+/// The order is part of the key: what a task makes may depend on it.
+#[test]
+fn inputs_in_another_order_run_the_task() {
+    let project = Project::new();
+    project.write("x", "x ");
+    project.write("y", "y ");
+    let task = |inputs: &[&str]| vec![project.join("a", inputs, "_build/a")];
+    project.run(task(&["x", "y"]), &["a"]);
+    let turned = project.run(task(&["y", "x"]), &["a"]);
+    assert_eq!(turned.reasons("a"), ["the order of its inputs or outputs changed"]);
+    assert_eq!(project.read("_build/a"), "y x a");
+    assert_eq!(project.run(task(&["y", "x"]), &["a"]).verdict("a"), Verdict::UpToDate);
+    fs::remove_file(project.path("_build/a")).unwrap();
+    project.run(task(&["x", "y"]), &["a"]);
+    assert_eq!(project.read("_build/a"), "x y a");
+}
+
 #[test]
 fn equal_outputs_stop_the_wave() {
     let project = Project::new();
