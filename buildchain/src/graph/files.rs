@@ -98,11 +98,21 @@ pub enum LookError {
         /// What it is.
         found: &'static str,
     },
+    /// Its content was learnt, and is another now.
+    #[error("{} has been written to since it was looked at", path.display())]
+    Changed {
+        /// The path, as it was given.
+        path: PathBuf,
+    },
 }
 
 impl LookError {
     pub(super) fn io(operation: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
         Self::Io { operation, path: path.to_owned(), source: source.into() }
+    }
+
+    fn changed(path: &Path) -> Self {
+        Self::Changed { path: path.to_owned() }
     }
 }
 
@@ -219,7 +229,8 @@ impl Files {
         self.content(path, self.regular(path)?)
     }
 
-    fn regular(&self, path: &Path) -> Result<Identity, LookError> {
+    /// What the regular file at `path` is now, links followed.
+    pub(super) fn regular(&self, path: &Path) -> Result<Identity, LookError> {
         let stat = rustix::fs::statat(&self.root, path, AtFlags::empty())
             .map_err(|error| LookError::io("look at", path, error))?;
         match FileType::from_raw_mode(stat.st_mode) {
@@ -231,19 +242,41 @@ impl Files {
 
     /// Takes `digest` for that of the file at `path`, on the word of the action that wrote it.
     pub(super) fn teach(&self, path: &Path, digest: Digest) -> Result<(), LookError> {
-        let known = Known { identity: self.regular(path)?, digest };
+        self.take(path, Known { identity: self.regular(path)?, digest });
+        Ok(())
+    }
+
+    fn take(&self, path: &Path, known: Known) {
         if !self.remember(known, self.now()) {
             lock(&self.young).push((path.to_owned(), known));
+        }
+    }
+
+    /// As [`Files::teach`], of a file whose content was just looked at and that nobody else has any business
+    /// with. Of one that is not any more what was looked at, nothing is learnt.
+    pub(super) fn vouch(&self, path: &Path, digest: Digest) -> Result<(), LookError> {
+        let identity = self.regular(path)?;
+        if find_in(&self.fresh, &identity) == Some(digest) {
+            self.take(path, Known { identity, digest });
         }
         Ok(())
     }
 
-    /// As [`Files::teach`], of a file whose content was just looked at and that nobody else has any business
-    /// with.
-    pub(super) fn vouch(&self, path: &Path, digest: Digest) -> Result<(), LookError> {
+    /// What the file at `path` is now, whose content must be `digest`.
+    pub(super) fn unchanged(&self, path: &Path, digest: Digest) -> Result<Identity, LookError> {
         let identity = self.regular(path)?;
-        let for_good = find(&self.before, &identity).or_else(|| find_in(&self.known, &identity));
-        if for_good.is_some() { Ok(()) } else { self.teach(path, digest) }
+        if self.content(path, identity)? == digest { Ok(identity) } else { Err(LookError::changed(path)) }
+    }
+
+    /// As [`Files::teach`], of a file that may have got another name since it was `was`, and must not have been
+    /// written to.
+    pub(super) fn teach_renamed(&self, path: &Path, was: &Identity, digest: Digest) -> Result<(), LookError> {
+        let identity = self.regular(path)?;
+        if (Identity { changed: was.changed, ..identity }) != *was {
+            return Err(LookError::changed(path));
+        }
+        self.take(path, Known { identity, digest });
+        Ok(())
     }
 
     /// Remembers for good what was taught of files too young for that, once they are old enough. Nobody but
@@ -567,5 +600,24 @@ mod tests {
         assert_eq!(reads(&files), 0);
         assert_eq!(files.digest(Path::new("b")).unwrap(), Digest::of(b"edited"));
         assert!(files.teach(folder.path(), Digest::of(b"")).is_err());
+    }
+
+    #[test]
+    fn nobody_vouches_for_what_was_written_to_since_it_was_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = first(folder.path());
+        for name in ["a", "b"] {
+            fs::write(folder.path().join(name), "x").unwrap();
+            assert_eq!(files.digest(Path::new(name)).unwrap(), Digest::of(b"x"));
+        }
+        fs::write(folder.path().join("b"), "edited").unwrap();
+        for name in ["a", "b"] {
+            files.vouch(Path::new(name), Digest::of(b"x")).unwrap();
+        }
+        files.settle();
+        let files = after(folder.path(), files);
+        assert_eq!(files.digest(Path::new("a")).unwrap(), Digest::of(b"x"));
+        assert_eq!(reads(&files), 0);
+        assert_eq!(files.digest(Path::new("b")).unwrap(), Digest::of(b"edited"));
     }
 }

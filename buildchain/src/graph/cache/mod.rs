@@ -102,13 +102,12 @@ impl Cache {
             }
             let room = self.room()?;
             let new = room.path().join("blob");
-            match part.seen.kind {
-                Kind::Link => fs::write(&new, fs::read_link(&from)?.as_os_str().as_bytes())?,
-                _ => place(&from, &new)?,
+            if part.seen.kind == Kind::Link {
+                fs::write(&new, fs::read_link(&from)?.as_os_str().as_bytes())?;
+                self.admit(&new, &blob)?;
+            } else {
+                self.keep_file(&from, &new, &blob, part.seen.digest, files)?;
             }
-            self.admit(&new, &blob)?;
-            teach(files, &from, &part.seen)?;
-            teach(files, &blob, &part.seen)?;
         }
         let mut record = journal::MAGIC.to_vec();
         for item in items(outputs) {
@@ -121,6 +120,25 @@ impl Cache {
         journal::put(&mut record, &Entry::Task { name: "", key, manifest: b"", outputs, millis: 0 });
         self.put_record(key, &record)?;
         self.send(key, &record, &parts)
+    }
+
+    /// Takes the file at `from` in as `blob`, by way of `new`. One that is being written to is not what its
+    /// digest says, and is refused: a remote cache would hand it on.
+    fn keep_file(
+        &self,
+        from: &Path,
+        new: &Path,
+        blob: &Path,
+        digest: Digest,
+        files: &Files,
+    ) -> io::Result<()> {
+        let was = files.unchanged(from, digest).map_err(io::Error::other)?;
+        place(from, new)?;
+        // The same file by another name, or a file of its own.
+        let placed = files.regular(new).map_err(io::Error::other)?;
+        files.teach_renamed(from, &was, digest).map_err(io::Error::other)?;
+        self.admit(new, blob)?;
+        files.teach_renamed(blob, &placed, digest).map_err(io::Error::other)
     }
 
     /// Held while something is put in.
@@ -310,4 +328,33 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
 
 fn folder_of(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::manifest::{Item, Tag, put};
+    use std::collections::HashMap;
+
+    #[test]
+    fn what_was_written_to_since_it_was_looked_at_is_not_kept() {
+        let (root, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let cache = Cache::new(kept.path().to_owned(), None);
+        let files = Files::new(root.path(), None, HashMap::new(), 1).unwrap();
+        let mut outputs = Vec::new();
+        let path = root.path().join("a");
+        fs::write(&path, "x").unwrap();
+        let seen = files.look(Path::new("a")).unwrap().unwrap();
+        put(&mut outputs, &Item { tag: Tag::File, name: b"a", value: Value::Seen(seen) });
+        let store = || cache.store(root.path(), Digest::of(b"key"), &outputs, &[], &files);
+
+        fs::write(&path, "edited").unwrap();
+        let error = store().unwrap_err().to_string();
+        assert!(error.ends_with("a has been written to since it was looked at"), "{error}");
+        assert!(!cache.blob(&seen).exists() && !cache.result(Digest::of(b"key")).exists());
+
+        fs::write(&path, "x").unwrap();
+        store().unwrap();
+        assert_eq!(fs::read(cache.blob(&seen)).unwrap(), b"x");
+    }
 }
