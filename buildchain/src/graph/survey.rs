@@ -222,26 +222,47 @@ fn walk(root: &Path, tree: &Tree) -> Result<Option<Vec<PathBuf>>, LookError> {
 /// What tells one state of a file from another without reading it.
 pub(super) type Stamp = (u64, u64, u64, i64, i64, u32);
 
-/// The stamps of `others` and of all files that the selected tasks, and all they need, read and no task makes.
+/// The stamps of all files that the selected tasks, and all they need, read and no task makes; and of `others`, of folders
+/// with all below them but for the build root.
 pub(super) fn sources(
     graph: &Graph,
     selection: &Selection,
     others: &[PathBuf],
 ) -> Result<BTreeMap<PathBuf, Stamp>, LookError> {
-    let mut paths: Vec<PathBuf> = others
-        .iter()
-        .map(|path| path.strip_prefix(&graph.root).map_or_else(|_| path.clone(), Path::to_path_buf))
-        .collect();
-    for id in graph.cone(selection) {
-        let node = graph.node(id);
-        for tree in &node.trees {
+    let mut paths = Vec::new();
+    let add_trees = |paths: &mut Vec<PathBuf>, trees: &[Tree]| -> Result<(), LookError> {
+        for tree in trees {
             let found = walk(&graph.root, tree)?.unwrap_or_default();
             paths.extend(found.into_iter().map(|path| tree.root.join(path)));
         }
-        paths.extend(node.task.inputs.iter().filter_map(|input| match input {
+        Ok(())
+    };
+    let add_files = |paths: &mut Vec<PathBuf>, inputs: &[Input]| {
+        paths.extend(inputs.iter().filter_map(|input| match input {
             Input::File(path) => Some(path.clone()),
             _ => None,
         }));
+    };
+    for other in others {
+        let path = paths::normal(&graph.root, other);
+        if graph.root.join(&path).is_dir() {
+            add_trees(&mut paths, &[Tree { root: path, only: None, exclude: GlobSet::empty() }])?;
+        } else {
+            paths.push(path);
+        }
+    }
+    paths.retain(|path| !paths::is_within(path, &graph.build_root));
+    for id in graph.cone(selection) {
+        let node = graph.node(id);
+        add_trees(&mut paths, &node.trees)?;
+        add_files(&mut paths, &node.task.inputs);
+        // What cannot be discovered now is told by the run.
+        if let Some(Ok((inputs, trees))) =
+            node.task.discover.as_ref().map(|discover| discovered(graph, node, discover))
+        {
+            add_trees(&mut paths, &trees)?;
+            add_files(&mut paths, &inputs);
+        }
     }
     let mut stamps = BTreeMap::new();
     for path in paths.into_iter().filter(|path| graph.maker(path).is_none()) {

@@ -235,11 +235,12 @@ impl Project {
         self.images.iter().flat_map(|image| &image.bases)
     }
 
-    /// Every file that decides about this model; not each need be there.
+    /// Every file that decides about this model, and every folder whose files do; not each need be there.
     #[must_use]
     pub fn deciding(&self) -> Vec<PathBuf> {
         let optional = [LOCK_FILE_NAME, settings::DOT_ENV].map(|name| self.root.join(name));
-        self.sources.iter().cloned().chain(optional).collect()
+        let folders = self.files.iter().map(|files| self.root.join(&files.from.value));
+        self.sources.iter().cloned().chain(optional).chain(folders).collect()
     }
 
     /// The tree that the ISO is made of.

@@ -337,6 +337,11 @@ fn watch_runs_again_after_an_edit_and_ends_when_told() {
         until(answer);
         until("watching for changes");
     }
+    // So does a file that no task knew of.
+    project.write("salt/new.sls", "new: {}\n");
+    until("salt/new.sls changed");
+    until("watching for changes");
+    assert!(project.path("_build/root/salt/new.sls").exists());
     project.write(SALT, "last: {}\n");
     until("salt/top.sls changed");
     until("watching for changes");
