@@ -58,7 +58,7 @@ pub enum CleanError {
 }
 
 /// What cleaning the selected tasks (the members, of groups) would remove: exactly what [`clean`] then does.
-/// `stale` are files that no task makes and that go with them.
+/// `stale` are files and folders that no task makes and that go with them, what is in a folder before it.
 ///
 /// Outputs outside the build root are left alone. Folders that become empty thereby go too, the build root
 /// included.
@@ -86,11 +86,12 @@ pub fn plan_clean(
             }
         }
     }
-    let stale = stale.iter().map(|path| (paths::normal(&graph.root, path), false));
+    let stale = stale.iter().map(|path| paths::normal(&graph.root, path));
     // What a killed run left there is of no use to anybody.
-    for (path, is_folder) in stale.chain([(sweep::aside(graph), true)]) {
-        if graph.root.join(&path).symlink_metadata().is_ok() && gone.insert(path.clone()) {
-            cleaned.push(Cleaned { task: None, path, is_folder });
+    for path in stale.chain([sweep::aside(graph)]) {
+        let Ok(metadata) = graph.root.join(&path).symlink_metadata() else { continue };
+        if gone.insert(path.clone()) {
+            cleaned.push(Cleaned { task: None, path, is_folder: metadata.is_dir() });
         }
     }
     let made = cleaned.len();
@@ -123,12 +124,12 @@ fn would_be_empty(graph: &Graph, folder: &Path, gone: &BTreeSet<PathBuf>) -> Res
     Ok(true)
 }
 
-/// Removes what the selected tasks (the members, of groups) made, and forgets that they ran. `tell` hears of
-/// each removal before it is done.
+/// Removes what the selected tasks (the members, of groups) made, and forgets that they ran; in this order, so that a full
+/// disk is no hindrance. `tell` hears of each removal before it is done.
 ///
 /// # Errors
 ///
-/// At the first path that cannot be removed; what was removed until then is forgotten.
+/// At the first path that cannot be removed. Nothing is forgotten then; what is gone is made again all the same.
 pub fn clean(
     graph: &Graph,
     selection: &Selection,
@@ -137,7 +138,6 @@ pub fn clean(
     tell: &mut dyn FnMut(&Cleaned),
 ) -> Result<(), CleanError> {
     let cleaned = plan_clean(graph, selection, stale)?;
-    forget(graph, selection, state)?;
     let aside = sweep::aside(graph);
     for item in &cleaned {
         tell(item);
@@ -147,6 +147,7 @@ pub fn clean(
         let removed = if emptied { fs::remove_dir(&path) } else { sweep::remove(&path) };
         removed.map_err(|source| CleanError::Remove { path: item.path.clone(), source })?;
     }
+    forget(graph, selection, state)?;
     Ok(())
 }
 

@@ -15,6 +15,7 @@ mod packaging;
 mod place_file;
 mod remote_cache;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,7 +39,7 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
-    /// A file that nothing makes cannot be removed from the tree.
+    /// What nothing makes cannot be removed from the tree.
     #[error("remove {}: {source}", path.display())]
     Remove {
         /// The file.
@@ -148,17 +149,19 @@ const CARGO: &str = "cargo";
 ///
 /// # Errors
 ///
-/// If the tree cannot be walked or a file cannot be removed.
+/// If the tree cannot be walked or something cannot be removed.
 pub fn sweep(project: &Project, graph: &Graph) -> Result<Vec<PathBuf>, Error> {
     let stale = stale(project, graph)?;
     for path in &stale {
         let path = project.root.join(path);
-        std::fs::remove_file(&path).map_err(|source| Error::Remove { path, source })?;
+        let removed = if is_folder(&path) { std::fs::remove_dir(&path) } else { std::fs::remove_file(&path) };
+        removed.map_err(|source| Error::Remove { path, source })?;
     }
     Ok(stale)
 }
 
-/// The files of the archive's tree that no task of `graph` makes: debris of a killed build, files put there by hand.
+/// The files of the archive's tree that no task of `graph` makes, and the folders that hold none that one makes: debris of
+/// a killed build, files put there by hand. What is in a folder comes before it.
 ///
 /// # Errors
 ///
@@ -169,19 +172,25 @@ pub fn stale(project: &Project, graph: &Graph) -> Result<Vec<PathBuf>, Error> {
     if !tree.exists() {
         return Ok(stale);
     }
-    for entry in walkdir::WalkDir::new(&tree) {
+    let made: HashSet<&Path> = graph
+        .tasks()
+        .flat_map(|(_, task)| &task.outputs)
+        .flat_map(|output| output.path().ancestors())
+        .collect();
+    for entry in walkdir::WalkDir::new(&tree).min_depth(1).contents_first(true) {
         let entry = entry.map_err(|error| Error::Read {
             path: error.path().unwrap_or(&tree).to_path_buf(),
             source: error.into(),
         })?;
         let path = entry.path();
-        if entry.file_type().is_dir() {
-            continue;
-        }
         let relative = path.strip_prefix(&project.root).unwrap_or(path);
-        if graph.maker(relative).is_none() {
+        if graph.maker(relative).is_none() && !(entry.file_type().is_dir() && made.contains(relative)) {
             stale.push(relative.to_path_buf());
         }
     }
     Ok(stale)
+}
+
+fn is_folder(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
 }

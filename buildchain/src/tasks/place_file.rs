@@ -30,12 +30,19 @@ pub(super) fn symlink(text: &Path, target: &Path) -> io::Result<()> {
 }
 
 fn put(target: &Path, mode: u32, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let folder = target.parent().unwrap_or(Path::new("/"));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    fill(file.as_file_mut())?;
-    file.as_file().set_permissions(Permissions::from_mode(mode))?;
-    file.persist(target).map_err(|error| error.error)?;
-    Ok(())
+    // Always the same name, so that kills leave no heap: a target has one task, and a build root one run at a time.
+    let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let partial = target.with_file_name(format!(".{}.partial", name.display()));
+    vacate(&partial)?;
+    let mut file = File::create_new(&partial)?;
+    let put = fill(&mut file)
+        .and_then(|()| file.set_permissions(Permissions::from_mode(mode)))
+        .and_then(|()| std::fs::rename(&partial, target));
+    if put.is_err() {
+        // What fails here is the lesser trouble.
+        let _ = vacate(&partial);
+    }
+    put
 }
 
 fn vacate(target: &Path) -> io::Result<()> {

@@ -256,7 +256,17 @@ fn execute(
         let state = State::read(&workshop.state_path())?;
         return Ok(graph::dry_run(&workshop.graph, selection, options, &state, reporter)?);
     }
+    let is_first = !workshop.state_path().exists();
     let mut state = run.turn.take(workshop, &options.cancel)?;
+    let tree = workshop.project.tree();
+    if is_first && std::fs::read_dir(&tree).is_ok_and(|mut entries| entries.next().is_some()) {
+        // The sweep would take what somebody else put there.
+        state.erase()?;
+        let message = format!("{} holds files that no build is known to have made", tree.display());
+        return Err(
+            Failure::usage(message).remedy("remove the folder, or build elsewhere: --build-root FOLDER")
+        );
+    }
     for path in buildchain::tasks::sweep(&workshop.project, &workshop.graph)? {
         output::warn(&format!("removed {}, which no task makes", path.display()));
     }

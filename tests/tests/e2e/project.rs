@@ -122,6 +122,36 @@ fn a_second_build_runs_nothing_and_leaves_the_iso_untouched() {
 }
 
 #[test]
+fn a_folder_of_somebody_elses_is_not_built_in() {
+    let project = Project::new();
+    project.write("dist/root/mine", "precious");
+    for _ in 0..2 {
+        let (code, _, err) = project.sealift(&["run", "--build-root", "dist", "salt_tree"]);
+        assert!(
+            code == 3 && err.contains("dist/root holds files") && err.contains("--build-root"),
+            "{code}: {err}"
+        );
+    }
+    assert_eq!(fs::read_to_string(project.path("dist/root/mine")).unwrap(), "precious");
+}
+
+#[test]
+fn empty_folders_of_tasks_that_are_no_more_are_not_in_the_iso() {
+    let project = Project::new();
+    project.build();
+    let before = project.iso();
+    // As a pull leaves it whose image got another name before it succeeded.
+    fs::create_dir_all(project.path("_build/root/images/typo/1.0")).unwrap();
+    assert_eq!(project.build(), [""; 0]);
+    assert!(!project.path("_build/root/images/typo").exists());
+    assert_eq!(project.iso(), before);
+    fs::create_dir_all(project.path("_build/root/images/typo/1.0")).unwrap();
+    let (code, out, err) = project.sealift(&["clean"]);
+    assert!(code == 0 && out.contains("removing dir '_build/root/images/typo'"), "{code}: {out}{err}");
+    assert!(!project.path("_build").exists());
+}
+
+#[test]
 fn a_touched_file_of_equal_content_runs_nothing() {
     let project = Project::new();
     project.build();
