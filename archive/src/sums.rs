@@ -74,6 +74,21 @@ pub fn parse(text: &str) -> Result<Vec<Sum>> {
     Ok(sums)
 }
 
+/// What the `SHA256SUMS` of an archive lists; `None` where it has none.
+///
+/// # Errors
+///
+/// Those of [`parse`] and of reading it; [`Error::Limit`] for more than [`LIMIT`].
+pub fn of(tree: &tree::Tree) -> Result<Option<Vec<Sum>>> {
+    if tree.entry(layout::SUMS)?.is_none() {
+        return Ok(None);
+    }
+    let text = tree.read(layout::SUMS, LIMIT)?;
+    let text = String::from_utf8(text)
+        .map_err(|_| Error::Content { file: layout::SUMS.into(), problem: "it is not UTF-8".into() })?;
+    parse(&text).map(Some)
+}
+
 /// The content of a `SHA256SUMS` with these lines, in the given order.
 #[must_use]
 pub fn render(sums: &[Sum]) -> String {

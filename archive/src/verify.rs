@@ -100,10 +100,12 @@ impl Work {
             invalid(layout::PRODUCT, error);
             None
         });
-        let listed = listed(&tree).unwrap_or_else(|error| {
+        let listed = sums::of(&tree).unwrap_or_else(|error| {
             invalid(layout::SUMS, error);
             None
         });
+        let listed: Option<BTreeMap<String, Sha256Sum>> =
+            listed.map(|sums| sums.into_iter().map(|sum| (sum.path, sum.digest)).collect());
         let mut images = Vec::new();
         image::each(&tree, layout::IMAGES, &mut |image| {
             let whole = image.whole();
@@ -239,18 +241,6 @@ impl Work {
         }
         report::make(self, md5)
     }
-}
-
-/// The lines of `SHA256SUMS`, if it is there.
-fn listed(tree: &Tree) -> Result<Option<BTreeMap<String, Sha256Sum>>> {
-    if tree.entry(layout::SUMS)?.is_none() {
-        return Ok(None);
-    }
-    let text = tree.read(layout::SUMS, sums::LIMIT)?;
-    let text = String::from_utf8(text)
-        .map_err(|_| Error::Content { file: layout::SUMS.into(), problem: "it is not UTF-8".into() })?;
-    let sums = sums::parse(&text)?;
-    Ok(Some(sums.into_iter().map(|sum| (sum.path, sum.digest)).collect()))
 }
 
 /// The digest that the name of a file below `images/` promises: `<hex>` and `<hex>.manifest.json`.

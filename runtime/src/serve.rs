@@ -12,12 +12,14 @@
 //! | `/healthz`, `/readyz`, `/metrics` | is it alive, what is wrong, how much was done |
 //!
 //! A manifest is answered only when all its blobs are there. Content is checked against its digest when it is first
-//! asked for, and in the background: the last bytes of a blob go out only once the check has passed.
+//! asked for, and in the background: the last bytes of a blob go out only once the check has passed. So are packages and all
+//! other files that `SHA256SUMS` lists.
 
 mod answer;
 mod body;
 mod catalogue;
 mod check;
+mod checked;
 mod connection;
 mod content;
 mod error;
@@ -43,9 +45,8 @@ pub use log::{Access, Event, Log};
 pub use tls::Tls;
 
 use body::Buffers;
-use catalogue::{Archive, Catalogue};
+use catalogue::Catalogue;
 use check::Checker;
-use content::Content;
 use metrics::Metrics;
 
 /// What to serve, where, and within which limits.
@@ -286,7 +287,7 @@ impl Handle {
 
 /// Changes whenever a file is replaced, written to or cut; `None` where there is none.
 pub(crate) fn file_stamp(path: &Path) -> Option<u64> {
-    content::Stamp::of_path(path).ok().map(content::Stamp::number)
+    checked::Stamp::of_path(path).ok().map(checked::Stamp::number)
 }
 
 impl State {
@@ -319,11 +320,6 @@ impl State {
             let task = executor.spawn(Arc::clone(&self.checker).all(self.catalogue()));
             *background = Some(task.abort_handle());
         }
-    }
-
-    fn damaged(&self, archive: &Archive, content: &Content, problem: &str) {
-        let (archive, digest) = (archive.path.clone(), content.digest.to_string());
-        self.log.event(&Event::Damaged { archive, digest, problem: problem.to_owned() });
     }
 }
 

@@ -1,15 +1,17 @@
 //! What is served: an index in memory from names, tags and digests to places in archives. Content stays where it is.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use archive::tree::Entry;
-use archive::{Product, Tree, image, layout, product};
+use archive::tree::{Entry, Location};
+use archive::{Product, Tree, image, layout, product, sums};
 use images::Digest;
 use images::manifest::Kind;
 
-use super::content::{Content, Name, Place, Stamp};
+use super::checked::{Checked, Stamp};
+use super::content::{self, Content, Name, Place};
 use super::error::Error;
 
 /// All archives, and which one a URL speaks of.
@@ -38,8 +40,28 @@ pub(super) struct Archive {
     pub(super) stamp: Stamp,
     pub(super) repositories: BTreeMap<Box<str>, Repository>,
     pub(super) contents: Box<[Content]>,
+    /// The files that `SHA256SUMS` lists, sorted by path.
+    pub(super) files: Box<[Listed]>,
+    /// Why no file can be checked, where `SHA256SUMS` cannot be read: then none is served.
+    pub(super) sums_problem: Option<String>,
     /// Images that are not served, each with the reason.
     pub(super) problems: Vec<String>,
+}
+
+/// A file that `SHA256SUMS` lists.
+#[derive(Debug)]
+pub(super) struct Listed {
+    pub(super) path: Box<str>,
+    pub(super) checked: Checked,
+}
+
+/// What can be checked in an archive, by its place in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Part {
+    /// In [`Archive::contents`].
+    Content(u32),
+    /// In [`Archive::files`].
+    File(u32),
 }
 
 /// All tags of one image name.
@@ -82,7 +104,7 @@ impl Catalogue {
             let known = former.archives.iter().find(|archive| archive.path == *path);
             let archive = match known {
                 Some(archive) if archive.unchanged() => Arc::clone(archive),
-                _ => match Archive::open(path) {
+                known => match Archive::read(path, known.map(Arc::as_ref)) {
                     Ok(archive) => Arc::new(archive),
                     Err(error) if leave_out => {
                         catalogue.left_out.push((path.clone(), error.to_string()));
@@ -163,7 +185,8 @@ impl Catalogue {
 }
 
 impl Archive {
-    fn open(path: &Path) -> Result<Self, Error> {
+    /// Opens the archive at a path; `former` is what was there before.
+    fn read(path: &Path, former: Option<&Self>) -> Result<Self, Error> {
         let tree = Tree::open(path)?;
         let product = product::of(&tree)?;
         let has = |name| tree.entry(name).map(|entry| entry.is_some());
@@ -191,15 +214,41 @@ impl Archive {
         let repositories =
             builder.repositories.into_iter().map(|(name, found)| (name, found.finish(&contents)));
         let repositories = repositories.collect();
-        Ok(Self {
-            path: path.to_path_buf(),
-            product,
-            stamp,
-            repositories,
-            contents,
-            problems: builder.problems,
-            tree,
-        })
+        let mut problems = builder.problems;
+        let (files, sums_problem) = match listed(&tree) {
+            Ok(files) => (files, None),
+            Err(error) => {
+                problems.push(format!("packages and other files are not served: {error}"));
+                (Box::default(), Some(error.to_string()))
+            }
+        };
+        let path = path.to_path_buf();
+        let archive =
+            Self { path, product, tree, stamp, repositories, contents, files, sums_problem, problems };
+        if let Some(former) = former {
+            archive.take_over(former);
+        }
+        Ok(archive)
+    }
+
+    /// Takes over what was known of the files of a folder that are still the same.
+    fn take_over(&self, former: &Self) {
+        let (Tree::Folder(_), Tree::Folder(_)) = (&self.tree, &former.tree) else { return };
+        let stamp = |part| Stamp::of_file(&self.open(part)?.file);
+        let known: HashMap<Digest, &Content> =
+            former.contents.iter().map(|content| (content.digest(), content)).collect();
+        for (index, content) in (0..).zip(&self.contents) {
+            let part = Part::Content(index);
+            if let Some(known) = known.get(&content.digest()).filter(|known| known.place == content.place) {
+                content.checked.take_over(&known.checked, || stamp(part));
+            }
+        }
+        for (index, listed) in (0..).zip(&self.files) {
+            let known = former.file(&listed.path).and_then(|part| former.checked(part));
+            if let Some(known) = known.filter(|known| known.digest == listed.checked.digest) {
+                listed.checked.take_over(known, || stamp(Part::File(index)));
+            }
+        }
     }
 
     fn unchanged(&self) -> bool {
@@ -211,7 +260,7 @@ impl Archive {
     pub(super) fn find(&self, repository: &Repository, digest: Digest) -> Option<u32> {
         let found = repository
             .contents
-            .binary_search_by_key(&Some(digest), |index| Some(self.at(*index)?.digest))
+            .binary_search_by_key(&Some(digest), |index| Some(self.at(*index)?.digest()))
             .ok()?;
         repository.contents.get(found).copied()
     }
@@ -220,6 +269,65 @@ impl Archive {
     pub(super) fn at(&self, index: u32) -> Option<&Content> {
         self.contents.get(usize::try_from(index).ok()?)
     }
+
+    /// The file at a path without links, if `SHA256SUMS` lists it.
+    pub(super) fn file(&self, path: &str) -> Option<Part> {
+        let found = self.files.binary_search_by(|listed| (*listed.path).cmp(path)).ok()?;
+        u32::try_from(found).ok().map(Part::File)
+    }
+
+    fn listed(&self, index: u32) -> Option<&Listed> {
+        self.files.get(usize::try_from(index).ok()?)
+    }
+
+    /// What is known of a part.
+    pub(super) fn checked(&self, part: Part) -> Option<&Checked> {
+        match part {
+            Part::Content(index) => self.at(index).map(|content| &content.checked),
+            Part::File(index) => self.listed(index).map(|listed| &listed.checked),
+        }
+    }
+
+    /// What a part is called: a digest or a path.
+    pub(super) fn name(&self, part: Part) -> String {
+        match part {
+            Part::Content(index) => self.at(index).map(|content| content.digest().to_string()),
+            Part::File(index) => self.listed(index).map(|listed| listed.path.to_string()),
+        }
+        .unwrap_or_default()
+    }
+
+    /// Everything that can be checked; of the files those that are not contents of images.
+    pub(super) fn parts(&self) -> impl Iterator<Item = Part> {
+        let contents = (0..).zip(&self.contents).map(|(index, _)| Part::Content(index));
+        let of_images = |listed: &Listed| {
+            listed.path.strip_prefix(layout::IMAGES).is_some_and(|rest| rest.starts_with('/'))
+        };
+        let files = (0..).zip(&self.files).filter(move |(_, listed)| !of_images(listed));
+        contents.chain(files.map(|(index, _)| Part::File(index)))
+    }
+
+    /// Opens a part for reading by position.
+    pub(super) fn open(&self, part: Part) -> io::Result<Location> {
+        match part {
+            Part::Content(index) => self.at(index).ok_or(io::ErrorKind::NotFound)?.open(&self.tree),
+            Part::File(index) => {
+                let listed = self.listed(index).ok_or(io::ErrorKind::NotFound)?;
+                self.tree.locate(&listed.path).map_err(content::io_error)
+            }
+        }
+    }
+}
+
+/// What `SHA256SUMS` lists.
+fn listed(tree: &Tree) -> archive::Result<Box<[Listed]>> {
+    let listed = |sum: sums::Sum| Listed {
+        path: sum.path.into(),
+        checked: Checked::new(Digest::from_bytes(sum.digest)),
+    };
+    let mut files: Box<[Listed]> = sums::of(tree)?.unwrap_or_default().into_iter().map(listed).collect();
+    files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
 }
 
 impl Builder {
@@ -298,7 +406,7 @@ impl Collected {
     fn finish(mut self, contents: &[Content]) -> Repository {
         self.tags.sort_unstable();
         let digest = |index: &u32| {
-            usize::try_from(*index).ok().and_then(|index| contents.get(index)).map(|c| c.digest)
+            usize::try_from(*index).ok().and_then(|index| contents.get(index)).map(Content::digest)
         };
         for indices in self.referrers.values_mut().chain([&mut self.contents]) {
             indices.sort_unstable_by_key(digest);

@@ -1,30 +1,43 @@
-//! Checking content against its digest, on first use and in the background.
+//! Checking content and files against their digests, on first use and in the background.
 
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use archive::tree::Location;
+use http::Method;
 use images::Digest;
+use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, watch};
 
-use super::catalogue::{Archive, Catalogue};
-use super::content::{Content, Stamp, Verdict};
+use super::State;
+use super::body::Gate;
+use super::catalogue::{Archive, Catalogue, Part};
+use super::checked::{Checked, Stamp, Verdict};
 use super::log::{Event, Log};
 
 const CHUNK: usize = 256 * 1024;
+/// How often a file that changes while it is read is read.
+const TRIES: usize = 3;
+/// How long the check in the background waits before it looks again at what it could not read.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// Checks content, each only once at a time however many ask.
 #[derive(Debug)]
 pub(super) struct Checker {
-    running: Mutex<HashMap<(usize, u32), Outcome>>,
+    running: Mutex<HashMap<Key, Outcome>>,
     permits: Semaphore,
     log: Arc<dyn Log>,
 }
 
-/// `None` while the check runs, then whether the content is what its digest says.
-type Outcome = watch::Receiver<Option<bool>>;
+/// An archive is not freed while its check runs, so its address names it. The stamp is that of the open file, which need
+/// not be the one that is found at its path any more.
+type Key = (usize, Part, Option<Stamp>);
+
+/// `None` while the check runs, then the stamp that the file had when it was found to be good, if it was.
+type Outcome = watch::Receiver<Option<Option<Stamp>>>;
 
 impl Checker {
     pub(super) fn new(log: Arc<dyn Log>) -> Self {
@@ -32,104 +45,155 @@ impl Checker {
         Self { running: Mutex::default(), permits: Semaphore::new(cores), log }
     }
 
-    /// Starts a check, or joins the one that runs.
-    pub(super) fn start(self: &Arc<Self>, archive: &Arc<Archive>, index: u32) -> Outcome {
-        // An archive is not freed while its check runs, so its address names it.
-        let key = (Arc::as_ptr(archive) as usize, index);
+    /// Starts a check of what is open at `location`, or joins the one that runs.
+    fn start(self: &Arc<Self>, archive: &Arc<Archive>, part: Part, location: &Location) -> Outcome {
+        let key = (Arc::as_ptr(archive) as usize, part, Stamp::of_file(&location.file).ok());
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(outcome) = running.get(&key) {
             return outcome.clone();
         }
         let (send, receive) = watch::channel(None);
         running.insert(key, receive.clone());
-        let (this, archive) = (Arc::clone(self), Arc::clone(archive));
+        let (this, archive, location) = (Arc::clone(self), Arc::clone(archive), location.clone());
         tokio::spawn(async move {
             let permit = this.permits.acquire().await;
             let inside = Arc::clone(&archive);
-            let found =
-                tokio::task::spawn_blocking(move || inside.at(index).map(|content| check(&inside, content)))
-                    .await;
+            let found = tokio::task::spawn_blocking(move || {
+                inside.checked(part).map_or(Ok(None), |checked| check(checked, &location))
+            });
+            let found = found.await.unwrap_or_else(|error| Err(io::Error::other(error)));
             drop(permit);
-            let good = matches!(found, Ok(Some(Ok(true))));
-            if let (Some(content), false) = (archive.at(index), good) {
-                let problem = match found {
-                    Ok(Some(Err(error))) => error.to_string(),
-                    _ => "its bytes have another digest".to_owned(),
-                };
-                let path = archive.path.clone();
-                this.log.event(&Event::Damaged {
-                    archive: path,
-                    digest: content.digest.to_string(),
-                    problem,
-                });
+            match &found {
+                Ok(Some(_)) => {}
+                Ok(None) => this.tell(&archive, part, "its bytes have another digest"),
+                Err(problem) => this.unreadable(&archive, part, problem),
             }
             this.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
             // Nobody may be waiting any more.
-            let _ = send.send(Some(good));
+            let _ = send.send(Some(found.ok().flatten()));
         });
         receive
     }
 
-    /// Whether the content is what its digest says, checking it now if that is not known.
-    pub(super) async fn good(self: &Arc<Self>, archive: &Arc<Archive>, index: u32) -> bool {
-        let known = archive.at(index).map(|content| now(archive, content));
-        match known {
-            Some(Verdict::Good) => true,
-            None | Some(Verdict::Bad) => false,
-            Some(Verdict::Unknown) => wait(self.start(archive, index)).await,
-        }
-    }
-
-    /// Checks everything that is not known yet, one content after the other, and rests as long as it has worked.
-    pub(super) async fn all(self: Arc<Self>, catalogue: Arc<Catalogue>) {
-        for archive in &catalogue.archives {
-            for index in 0..u32::try_from(archive.contents.len()).unwrap_or(u32::MAX) {
-                let began = Instant::now();
-                self.good(archive, index).await;
-                tokio::time::sleep(began.elapsed()).await;
+    /// Whether what is open at `location` is what its digest says, checking it now if that is not known.
+    pub(super) async fn good(
+        self: &Arc<Self>,
+        archive: &Arc<Archive>,
+        part: Part,
+        location: &Location,
+    ) -> bool {
+        let stamp = || Stamp::of_file(&location.file).ok();
+        for _ in 0..TRIES {
+            let (Some(checked), Some(now)) = (archive.checked(part), stamp()) else { return false };
+            match checked.verdict(now) {
+                Verdict::Good => return true,
+                Verdict::Bad => return false,
+                Verdict::Unknown => {}
+            }
+            let mut outcome = self.start(archive, part, location);
+            let found = outcome.wait_for(Option::is_some).await.map_or(None, |found| found.flatten());
+            if found.is_none() || found == stamp() {
+                return found.is_some();
             }
         }
+        false
     }
-}
 
-async fn wait(mut outcome: Outcome) -> bool {
-    outcome.wait_for(Option::is_some).await.is_ok_and(|good| *good == Some(true))
-}
-
-/// What is known about the content as it is on the disk now.
-fn now(archive: &Archive, content: &Content) -> Verdict {
-    match content.open(&archive.tree).and_then(|location| location.file.metadata()) {
-        Ok(data) => content.verdict(Stamp::of(&data)),
-        Err(_) => Verdict::Unknown,
+    /// Whether what is open at `location` may be answered with. What was damaged or could not be read when it was last
+    /// looked at may be again once a new check has found it good, which this starts where there is reason to.
+    pub(super) fn fit(self: &Arc<Self>, archive: &Arc<Archive>, part: Part, location: &Location) -> bool {
+        let Some(checked) = archive.checked(part) else { return false };
+        if !checked.damaged() {
+            return true;
+        }
+        let unknown =
+            Stamp::of_file(&location.file).is_ok_and(|stamp| checked.verdict(stamp) == Verdict::Unknown);
+        if unknown && checked.due() {
+            self.start(archive, part, location);
+        }
+        false
     }
-}
 
-/// Reads the content and learns whether it is good. A file that changes meanwhile is read again, and given up soon.
-fn check(archive: &Archive, content: &Content) -> io::Result<bool> {
-    for _ in 0..3 {
-        let read = content.open(&archive.tree).and_then(|location| {
-            let before = Stamp::of(&location.file.metadata()?);
-            let found = digest(&location)?;
-            Ok((before, Stamp::of(&location.file.metadata()?), found))
+    /// Takes note of what could not be read. Of too many open files it knows nothing, and there may be fewer soon.
+    pub(super) fn unreadable(&self, archive: &Archive, part: Part, problem: &io::Error) {
+        let errno = problem.raw_os_error().map(Errno::from_raw_os_error);
+        let ours = matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM));
+        if ours || archive.checked(part).is_some_and(Checked::fail) {
+            self.tell(archive, part, &problem.to_string());
+        }
+    }
+
+    pub(super) fn tell(&self, archive: &Archive, part: Part, problem: &str) {
+        self.log.event(&Event::Damaged {
+            archive: archive.path.clone(),
+            digest: archive.name(part),
+            problem: problem.to_owned(),
         });
-        match read {
-            Err(error) => {
-                content.lost();
-                return Err(error);
+    }
+
+    /// Checks everything that is not known yet, one after the other, and rests as long as it has worked. Comes back now and
+    /// then to what could not be read.
+    pub(super) async fn all(self: Arc<Self>, catalogue: Arc<Catalogue>) {
+        loop {
+            let mut unreadable = false;
+            for archive in &catalogue.archives {
+                for part in archive.parts() {
+                    let began = Instant::now();
+                    match archive.open(part) {
+                        Ok(location) => {
+                            self.good(archive, part, &location).await;
+                        }
+                        Err(problem) => self.unreadable(archive, part, &problem),
+                    }
+                    unreadable |= archive.checked(part).is_some_and(Checked::unreadable);
+                    tokio::time::sleep(began.elapsed()).await;
+                }
             }
-            Ok((before, after, found)) if before == after => {
-                let good = found == content.digest.to_string();
-                content.learn(after, good);
-                return Ok(good);
+            if !unreadable {
+                return;
             }
-            Ok(_) => {}
+            tokio::time::sleep(AGAIN).await;
         }
     }
-    content.lost();
+}
+
+/// Permission to send the last bytes of what is open at `location`. For GET the check starts now, so that it runs beside
+/// the transfer; it is asked for again when the last bytes are due.
+pub(super) fn gate(
+    state: &State,
+    method: &Method,
+    archive: &Arc<Archive>,
+    part: Part,
+    location: &Location,
+) -> Option<Gate> {
+    if *method != Method::GET {
+        return None;
+    }
+    let known = Stamp::of_file(&location.file).ok().zip(archive.checked(part));
+    if known.is_none_or(|(stamp, checked)| checked.verdict(stamp) != Verdict::Good) {
+        state.checker.start(archive, part, location);
+    }
+    let (checker, archive, location) = (Arc::clone(&state.checker), Arc::clone(archive), location.clone());
+    Some(Box::pin(async move { checker.good(&archive, part, &location).await }))
+}
+
+/// Reads what is open at `location` and learns whether it is good: then its stamp. A file that changes meanwhile is read
+/// again, and given up soon.
+fn check(checked: &Checked, location: &Location) -> io::Result<Option<Stamp>> {
+    for _ in 0..TRIES {
+        let before = Stamp::of_file(&location.file)?;
+        let found = digest(location)?;
+        let after = Stamp::of_file(&location.file)?;
+        if before == after {
+            let good = found == checked.digest;
+            checked.learn(after, good);
+            return Ok(good.then_some(after));
+        }
+    }
     Err(io::Error::other("the file keeps changing"))
 }
 
-fn digest(location: &archive::tree::Location) -> io::Result<String> {
+fn digest(location: &Location) -> io::Result<Digest> {
     let mut buffer = vec![0; CHUNK];
     let mut hash = Sha256::new();
     let mut offset = 0;
@@ -142,10 +206,5 @@ fn digest(location: &archive::tree::Location) -> io::Result<String> {
             }
         }
     }
-    Ok(format!("sha256:{}", hex::encode(hash.finalize())))
-}
-
-/// The digest as text of bytes in memory.
-pub(super) fn matches(content: &Content, bytes: &[u8]) -> bool {
-    Digest::of(bytes) == content.digest
+    Ok(Digest::from_bytes(hash.finalize().into()))
 }

@@ -219,19 +219,18 @@ fn ready(state: &State, method: &Method) -> Answer {
         .archives
         .iter()
         .map(|archive| {
-            let damaged: Vec<String> = archive
-                .contents
-                .iter()
-                .filter(|content| content.damaged())
-                .map(|content| content.digest.to_string())
-                .collect();
-            degraded |= !damaged.is_empty() || !archive.problems.is_empty();
+            let contents = archive.contents.iter().filter(|content| content.checked.damaged());
+            let damaged: Vec<String> = contents.map(|content| content.digest().to_string()).collect();
+            let files = archive.files.iter().filter(|listed| listed.checked.damaged());
+            let damaged_files: Vec<&str> = files.map(|listed| &*listed.path).collect();
+            degraded |= !damaged.is_empty() || !damaged_files.is_empty() || !archive.problems.is_empty();
             serde_json::json!({
                 "path": archive.path.display().to_string(),
                 "id": archive.product.as_ref().map(archive::Product::id),
                 "images": archive.repositories.len(),
                 "not_served": archive.problems,
                 "damaged": damaged,
+                "damaged_files": damaged_files,
             })
         })
         .collect();

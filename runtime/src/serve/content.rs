@@ -1,34 +1,29 @@
-//! Content by digest: where it is, and whether it was found to be what its digest says.
+//! Content by digest: where it is.
 
-use std::fs::Metadata;
-use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use archive::tree::{Entry, Location, Piece};
 use archive::{Tree, layout};
 use images::Digest;
 use images::manifest::Kind;
 
+use super::checked::Checked;
+
 /// A blob or manifest of an archive.
 #[derive(Debug)]
 pub(super) struct Content {
-    pub(super) digest: Digest,
+    pub(super) checked: Checked,
     pub(super) size: u64,
     /// What a manifest is; `None` for a blob.
     pub(super) kind: Option<Kind>,
     /// What must be there for a manifest to be answered, as indices of contents.
     pub(super) needs: Box<[u32]>,
-    place: Place,
-    /// 0: not checked. Else the stamp of the file when it was, with the verdict in the lowest bit.
-    checked: AtomicU64,
+    pub(super) place: Place,
 }
 
 /// Where content is. Kept small: an archive may have a hundred thousand of them.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// In the ISO file of the archive, in one piece.
     Piece(Piece),
@@ -39,7 +34,7 @@ pub(super) enum Place {
 }
 
 /// The name of a content's file in the folder of its image.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Name {
     /// `manifest.json`.
     Top,
@@ -47,41 +42,6 @@ pub(super) enum Name {
     Child,
     /// `<hex>`.
     Blob,
-}
-
-/// What is known about the bytes of a content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Good,
-    Bad,
-    Unknown,
-}
-
-/// Changes whenever a file is replaced, written to or cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp(u64);
-
-impl Stamp {
-    pub(super) fn of(data: &Metadata) -> Self {
-        // The standard hasher with fixed keys: only ever compared within this process.
-        let mut hash = std::hash::BuildHasherDefault::<std::hash::DefaultHasher>::default().build_hasher();
-        hash.write_u64(data.dev());
-        hash.write_u64(data.ino());
-        hash.write_u64(data.len());
-        for time in [data.mtime(), data.mtime_nsec(), data.ctime(), data.ctime_nsec()] {
-            hash.write_i64(time);
-        }
-        // The lowest bit is the verdict's; the next is set so that no stamp is 0.
-        Self(hash.finish() & !1 | 2)
-    }
-
-    pub(super) fn of_path(path: &Path) -> io::Result<Self> {
-        Ok(Self::of(&std::fs::metadata(path)?))
-    }
-
-    pub(super) fn number(self) -> u64 {
-        self.0
-    }
 }
 
 impl Place {
@@ -111,7 +71,11 @@ impl Name {
 
 impl Content {
     pub(super) fn new(digest: Digest, size: u64, kind: Option<Kind>, place: Place, needs: Vec<u32>) -> Self {
-        Self { digest, size, kind, needs: needs.into(), place, checked: AtomicU64::new(0) }
+        Self { checked: Checked::new(digest), size, kind, needs: needs.into(), place }
+    }
+
+    pub(super) fn digest(&self) -> Digest {
+        self.checked.digest
     }
 
     /// Opens the content, all of which is there, for reading by position.
@@ -128,47 +92,31 @@ impl Content {
         let location = match &self.place {
             Place::Piece(piece) => in_image(std::slice::from_ref(piece))?,
             Place::Pieces(pieces) => in_image(pieces)?,
-            Place::File(folder, name) => {
-                tree.locate(&name.path(folder, &self.digest)).map_err(|error| match error {
-                    archive::Error::Io { source, .. } => source,
-                    other => io::Error::other(other),
-                })?
-            }
+            Place::File(folder, name) => tree.locate(&name.path(folder, &self.digest())).map_err(io_error)?,
         };
         if location.size != self.size {
             let found = location.size;
-            return Err(io::Error::other(format!("{}: {found} bytes, expected {}", self.digest, self.size)));
+            return Err(io::Error::other(format!(
+                "{}: {found} bytes, expected {}",
+                self.digest(),
+                self.size
+            )));
         }
         let end = location.pieces.iter().map(|piece| piece.offset.saturating_add(piece.len)).max();
         let (end, found) = (end.unwrap_or(0), location.file.metadata()?.len());
         if found < end {
-            let problem = format!("{}: the archive has {found} bytes, expected at least {end}", self.digest);
+            let problem =
+                format!("{}: the archive has {found} bytes, expected at least {end}", self.digest());
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, problem));
         }
         Ok(location)
     }
+}
 
-    /// What is known about the bytes of a file with this stamp.
-    pub(super) fn verdict(&self, stamp: Stamp) -> Verdict {
-        match self.checked.load(Ordering::Acquire) {
-            known if known == stamp.0 | 1 => Verdict::Good,
-            known if known == stamp.0 => Verdict::Bad,
-            _ => Verdict::Unknown,
-        }
-    }
-
-    /// Whether the last check found it damaged, as far as that is known without looking at the file.
-    pub(super) fn damaged(&self) -> bool {
-        let known = self.checked.load(Ordering::Acquire);
-        known != 0 && known & 1 == 0
-    }
-
-    /// The content cannot be read any more.
-    pub(super) fn lost(&self) {
-        self.checked.store(2, Ordering::Release);
-    }
-
-    pub(super) fn learn(&self, stamp: Stamp, good: bool) {
-        self.checked.store(stamp.0 | u64::from(good), Ordering::Release);
+/// What the operating system said, where it was that.
+pub(super) fn io_error(error: archive::Error) -> io::Error {
+    match error {
+        archive::Error::Io { source, .. } => source,
+        other => io::Error::other(other),
     }
 }

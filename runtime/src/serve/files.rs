@@ -1,6 +1,7 @@
 //! The rest of the archives: package repositories at the addresses nodes have for them, and the trees as they are.
 
 use std::fmt::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -10,13 +11,16 @@ use http::{HeaderMap, Method, StatusCode, header};
 
 use super::State;
 use super::answer::{self, Answer, HTML, Source};
-use super::catalogue::{Archive, Catalogue};
+use super::catalogue::{Archive, Catalogue, Part};
+use super::check::gate;
+use super::checked::Stamp;
 use super::metrics::Endpoint;
 use super::route::encode;
 
 /// What a path in an archive turned out to be.
 enum Found {
-    File(Location),
+    /// And what can be checked of it, if `SHA256SUMS` lists it.
+    File(Location, Option<Part>),
     Folder(Vec<Entry>),
     Nothing,
     Refused(String),
@@ -55,15 +59,18 @@ pub(super) async fn answer(
         return (Endpoint::File, answer::plain(method, StatusCode::NOT_FOUND, "not found"));
     };
     let Some(rest) = rest else { return (Endpoint::Page, moved(method, &format!("/{path}/"))) };
-    let (archive, rest) = (Arc::clone(archive), rest.to_owned());
+    let (inside, rest) = (Arc::clone(archive), rest.to_owned());
     // Folders of a mounted archive may have to come from the disk.
-    let found = tokio::task::spawn_blocking(move || look(&archive, &rest, packages)).await;
+    let found = tokio::task::spawn_blocking(move || look(&inside, &rest, packages)).await;
     match found.unwrap_or_else(|error| Found::Refused(error.to_string())) {
         Found::Folder(_) if !path.ends_with('/') => (Endpoint::Page, moved(method, &format!("/{path}/"))),
         Found::Folder(entries) => {
             (Endpoint::Page, page(method, &format!("/{path}"), entries.iter().map(link)))
         }
-        Found::File(location) => (Endpoint::File, file(state, method, headers, path, location)),
+        Found::File(location, part) => {
+            let request = Request { method, headers, media_type: media_type(path) };
+            (Endpoint::File, file(state, &request, archive, location, part))
+        }
         Found::Nothing => (Endpoint::File, answer::plain(method, StatusCode::NOT_FOUND, "not found")),
         Found::Refused(problem) => (Endpoint::File, answer::plain(method, StatusCode::BAD_REQUEST, &problem)),
     }
@@ -112,7 +119,7 @@ fn look_at(archive: &Archive, path: &str) -> Found {
                 }
             }
             Ok(Some(entry)) if entry.kind == Kind::File => match archive.tree.locate_entry(&real, &entry) {
-                Ok(location) => Found::File(location),
+                Ok(location) => Found::File(location, archive.file(&real)),
                 Err(error) => Found::Refused(error.to_string()),
             },
             Ok(_) => Found::Nothing,
@@ -131,15 +138,44 @@ fn is_secret(path: &str) -> bool {
     path.split('/').next() == Some(layout::PILLAR)
 }
 
-fn file(state: &State, method: &Method, headers: &HeaderMap, path: &str, location: Location) -> Answer {
-    let etag = format!("\"{:x}-{:x}\"", location.mtime, location.size);
-    let date = u64::try_from(location.mtime).ok().and_then(|mtime| {
+/// What is asked of a file.
+struct Request<'a> {
+    method: &'a Method,
+    headers: &'a HeaderMap,
+    media_type: &'static str,
+}
+
+/// A file, its last bytes only once it was found to be what `SHA256SUMS` says. What that does not list is served as it is.
+fn file(
+    state: &State,
+    request: &Request<'_>,
+    archive: &Arc<Archive>,
+    location: Location,
+    part: Option<Part>,
+) -> Answer {
+    let Request { method, headers, media_type } = *request;
+    let refused = |problem: &str| answer::plain(method, StatusCode::NOT_FOUND, problem);
+    if let Some(problem) = &archive.sums_problem {
+        return refused(&format!("no file can be checked: {problem}"));
+    }
+    if part.is_some_and(|part| !state.checker.fit(archive, part, &location)) {
+        return refused("the file is damaged");
+    }
+    let Ok(data) = location.file.metadata() else { return refused("the file cannot be read") };
+    // Size and date are the same in all builds of a commit, whatever else changed.
+    let etag = match part.and_then(|part| archive.checked(part)) {
+        Some(checked) => format!("\"{}\"", checked.digest.hex()),
+        None => format!("\"{:x}-{:x}-{:x}\"", Stamp::of(&data).number(), location.mtime, location.size),
+    };
+    // For the same reason not only when it was changed counts, but when that came to be here.
+    let changed = u64::try_from(location.mtime.max(data.ctime()));
+    let date = changed.ok().and_then(|changed| {
         // Dates from the year 10000 on have no form in HTTP.
-        let date = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(mtime))?;
-        (mtime < 253_402_300_800).then(|| httpdate::fmt_http_date(date))
+        let date = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(changed))?;
+        (changed < 253_402_300_800).then(|| httpdate::fmt_http_date(date))
     });
-    let media_type = media_type(path);
-    let source = Source { location, etag: &etag, modified: date.as_deref(), media_type, gate: None };
+    let gate = part.and_then(|part| gate(state, method, archive, part, &location));
+    let source = Source { location, etag: &etag, modified: date.as_deref(), media_type, gate };
     answer::file(state, method, headers, source)
 }
 

@@ -100,12 +100,14 @@ impl Metrics {
                 archive.repositories.values().map(|found| found.tags.len() as u64).sum(),
             ));
             contents.push((label.clone(), archive.contents.len() as u64));
-            let broken = archive.contents.iter().filter(|content| content.damaged()).count();
+            let checked = archive.contents.iter().map(|content| &content.checked);
+            let checked = checked.chain(archive.files.iter().map(|listed| &listed.checked));
+            let broken = checked.filter(|checked| checked.damaged()).count();
             damaged.push((label, (broken + archive.problems.len()) as u64));
         }
         family("images", "gauge", "Images served.", &images);
         family("contents", "gauge", "Manifests and blobs served.", &contents);
-        family("damaged", "gauge", "Images and contents that are damaged and not served.", &damaged);
+        family("damaged", "gauge", "Images, contents and files that are damaged and not served.", &damaged);
         page
     }
 }

@@ -7,13 +7,12 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use images::Digest;
 use images::manifest::{Descriptor, MANIFEST_MAX, Manifest};
-use rustix::io::Errno;
 
 use super::State;
 use super::answer::{self, Answer, Code, JSON, Source};
-use super::catalogue::{Archive, Catalogue};
-use super::check;
-use super::content::{Content, Stamp, Verdict};
+use super::catalogue::{Archive, Catalogue, Part};
+use super::check::gate;
+use super::content::Content;
 use super::metrics::Endpoint;
 use super::route::Query;
 
@@ -84,22 +83,15 @@ impl Asked<'_> {
     }
 
     /// Opens content; `None` for what is known to be damaged, and for what turns out to be gone, which the log is told.
-    fn open(&self, archive: &Archive, content: &Content) -> Option<Location> {
-        if content.damaged() {
-            return None;
-        }
-        let opened = content.open(&archive.tree);
-        if let Err(problem) = &opened {
-            // Of too many open files the content knows nothing, and there may be fewer soon.
-            if !matches!(
-                problem.raw_os_error().map(Errno::from_raw_os_error),
-                Some(Errno::MFILE | Errno::NFILE)
-            ) {
-                content.lost();
+    fn open(&self, archive: &Arc<Archive>, index: u32) -> Option<Location> {
+        let (checker, part) = (&self.state.checker, Part::Content(index));
+        match archive.open(part) {
+            Ok(location) => checker.fit(archive, part, &location).then_some(location),
+            Err(problem) => {
+                checker.unreadable(archive, part, &problem);
+                None
             }
-            self.state.damaged(archive, content, &problem.to_string());
         }
-        opened.ok()
     }
 
     /// "Pulling manifests".
@@ -121,24 +113,26 @@ impl Asked<'_> {
         } else {
             repository.tag(reference)
         };
-        let content =
-            index.and_then(|index| archive.at(index)).and_then(|content| Some((content, content.kind?)));
-        let Some((content, kind)) = content else {
+        let found = index.and_then(|index| {
+            let content = archive.at(index)?;
+            Some((index, content, content.kind?))
+        });
+        let Some((index, content, kind)) = found else {
             return unknown(&format!("{name} has no manifest {reference}"));
         };
         // A node that answers a manifest must have its blobs: clients choose the node by the manifest.
-        let mut needs = content.needs.iter().filter_map(|index| archive.at(*index));
-        if let Some(unfit) = needs.find(|needed| self.open(archive, needed).is_none()) {
-            return unknown(&format!("{} of {name}:{reference} is damaged", unfit.digest));
+        if let Some(unfit) = content.needs.iter().find(|index| self.open(archive, **index).is_none()) {
+            let unfit = archive.name(Part::Content(*unfit));
+            return unknown(&format!("{unfit} of {name}:{reference} is damaged"));
         }
         let bytes = match read(archive, content).await {
             Ok(bytes) => bytes,
             Err(problem) => {
-                self.state.damaged(archive, content, &problem);
-                return unknown(&format!("manifest {} is damaged", content.digest));
+                self.state.checker.tell(archive, Part::Content(index), &problem);
+                return unknown(&format!("manifest {} is damaged", content.digest()));
             }
         };
-        let digest = content.digest.to_string();
+        let digest = content.digest().to_string();
         let etag = format!("\"{digest}\"");
         if self.headers.get(header::IF_NONE_MATCH).is_some_and(|wanted| wanted.as_bytes() == etag.as_bytes())
         {
@@ -169,22 +163,16 @@ impl Asked<'_> {
                 "expected sha256: and 64 digits",
             );
         };
-        let found = archive.find(repository, wanted).and_then(|index| Some((index, archive.at(index)?)));
-        let Some((index, content)) = found else { return unknown(&format!("{name} has no blob {digest}")) };
-        let Some(location) = self.open(archive, content) else {
+        let Some(index) = archive.find(repository, wanted) else {
+            return unknown(&format!("{name} has no blob {digest}"));
+        };
+        let Some(location) = self.open(archive, index) else {
             return unknown(&format!("blob {digest} is damaged"));
         };
-        // Starts the check now, so that it runs beside the transfer; asked again when the last bytes are due.
-        let checked =
-            location.file.metadata().is_ok_and(|data| content.verdict(Stamp::of(&data)) == Verdict::Good);
-        if !checked && self.method == Method::GET {
-            self.state.checker.start(archive, index);
-        }
-        let (checker, held) = (Arc::clone(&self.state.checker), Arc::clone(archive));
-        let gate = Box::pin(async move { checker.good(&held, index).await });
+        let gate = gate(self.state, self.method, archive, Part::Content(index), &location);
         let etag = format!("\"{digest}\"");
         let media_type = "application/octet-stream";
-        let source = Source { location, etag: &etag, modified: None, media_type, gate: Some(gate) };
+        let source = Source { location, etag: &etag, modified: None, media_type, gate };
         let mut answer = answer::file(self.state, self.method, self.headers, source);
         let headers = answer.headers_mut();
         answer::set(headers, DIGEST, digest);
@@ -251,13 +239,13 @@ impl Asked<'_> {
         let contents = repository.referrers(subject).iter().filter_map(|index| archive.at(*index));
         let mut manifests = Vec::new();
         let (mut read_bytes, mut shown, mut more) = (0, None, false);
-        for content in contents.filter(|content| last.is_none_or(|last| content.digest > last)) {
+        for content in contents.filter(|content| last.is_none_or(|last| content.digest() > last)) {
             if read_bytes > 0 && read_bytes + content.size > MANIFEST_MAX {
                 more = true;
                 break;
             }
             read_bytes += content.size;
-            shown = Some(content.digest);
+            shown = Some(content.digest());
             let manifest = read(archive, content).await.ok().and_then(|bytes| Manifest::parse(&bytes).ok());
             let fits = |manifest: &Manifest| {
                 wanted.is_none_or(|wanted| manifest.artifact_type.as_deref() == Some(wanted))
@@ -283,7 +271,7 @@ impl Asked<'_> {
 fn descriptor(content: &Content, manifest: Manifest) -> Descriptor {
     Descriptor {
         media_type: manifest.kind.media_type().to_owned(),
-        digest: content.digest,
+        digest: content.digest(),
         size: content.size,
         urls: Vec::new(),
         platform: None,
@@ -299,7 +287,11 @@ async fn read(archive: &Arc<Archive>, content: &Content) -> Result<Vec<u8>, Stri
     }
     let location = content.open(&archive.tree).map_err(|error| error.to_string())?;
     let bytes = whole(location).await.map_err(|error| error.to_string())?;
-    if check::matches(content, &bytes) { Ok(bytes) } else { Err("its bytes have another digest".into()) }
+    if Digest::of(&bytes) == content.digest() {
+        Ok(bytes)
+    } else {
+        Err("its bytes have another digest".into())
+    }
 }
 
 /// Reads a small file at once where it is in memory, and without blocking others where it is not.

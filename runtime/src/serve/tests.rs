@@ -3,6 +3,7 @@ mod damage;
 mod hostile;
 mod reloads;
 mod site;
+mod verdicts;
 
 use std::path::Path;
 
