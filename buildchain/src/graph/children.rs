@@ -3,21 +3,27 @@
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::context::Context;
 use super::report::Stream;
 use super::task::ActionError;
 
-/// How long a child may take to end after SIGTERM.
+/// How long a group may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long pipes may stay open after SIGKILL. Whoever holds them then has left the group.
+const LAST: Duration = Duration::from_secs(1);
 
 /// How often to look whether the run is to stop.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// So many lines may wait to be logged.
+const BACKLOG: usize = 256;
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot run `{program}`")]
@@ -26,85 +32,134 @@ struct Unstartable {
     source: io::Error,
 }
 
+/// What a child wrote, a line of it at a time.
+type Line = (Stream, Vec<u8>);
+
 pub(super) fn run(context: &Context<'_>, command: &mut Command) -> Result<Output, ActionError> {
     let program = command.get_program().to_string_lossy().into_owned();
     if context.cancelled() {
         return Err(ActionError::Cancelled);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command.spawn().map_err(|source| Unstartable { program: program.clone(), source })?;
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let (closed, closing) = mpsc::channel();
-    let (status, stdout, stderr) = thread::scope(|scope| {
-        let other = closed.clone();
-        let stdout = scope.spawn(move || copy(context, Stream::Out, stdout, closed));
-        let stderr = scope.spawn(move || copy(context, Stream::Err, stderr, other));
-        let status = wait(context, &mut child, &closing);
-        (status, stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default())
-    });
-    let status = status?;
-    if context.cancelled() && !status.success() {
-        return Err(ActionError::Cancelled);
-    }
-    if status.success() {
-        Ok(Output { status, stdout, stderr })
+    let child = command.spawn().map_err(|source| Unstartable { program: program.clone(), source })?;
+    let mut group = Group::of(child);
+    let (said, lines) = mpsc::sync_channel(BACKLOG);
+    listen(Stream::Out, group.leader.stdout.take(), said.clone())?;
+    listen(Stream::Err, group.leader.stderr.take(), said)?;
+    let output = wait(context, &mut group, &lines)?;
+    if output.status.success() {
+        Ok(output)
+    } else if context.cancelled() {
+        Err(ActionError::Cancelled)
     } else {
-        Err(ActionError::Failed(format!("`{program}` ended with {status}")))
+        Err(ActionError::Failed(format!("`{program}` ended with {}", output.status)))
     }
 }
 
-/// Waits for the child; ends its whole group when the run is stopped. A child has mostly ended when its pipes
-/// are closed, so the wait is for that; one that closes them and goes on is asked now and then.
-fn wait(context: &Context<'_>, child: &mut Child, closing: &Receiver<()>) -> io::Result<ExitStatus> {
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+/// A child and all it starts that does not leave its group. None of them outlives this.
+struct Group {
+    leader: Child,
+    id: Pid,
+    ended: bool,
+}
+
+impl Group {
+    fn of(leader: Child) -> Self {
+        Self { id: Pid::from_child(&leader), leader, ended: false }
+    }
+
+    /// The leader has ended. Nobody takes note of that yet: so long the id of the group is no other's.
+    fn leader_has_ended(&self) -> io::Result<bool> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        Ok(waitid(WaitId::Pid(self.id), options)?.is_some())
+    }
+
+    fn signal(&self, signal: Signal) {
+        // An error here means that the group has just ended.
+        let _ = kill_process_group(self.id, signal);
+    }
+
+    /// Ends whatever is left of the group.
+    fn end(&mut self) -> io::Result<ExitStatus> {
+        if !self.ended {
+            self.signal(Signal::KILL);
+            self.ended = true;
+        }
+        self.leader.wait()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = self.end();
+    }
+}
+
+/// Logs what the group writes until it is over: its leader has ended and nobody holds the pipes any more.
+///
+/// The group is told to end when the run is stopped, and when its leader has ended: the work is done then, and
+/// what is left in the background would write into a tree that others read. What does not end is killed.
+fn wait(context: &Context<'_>, group: &mut Group, lines: &Receiver<Line>) -> io::Result<Output> {
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let mut keep = |(stream, line): Line| {
+        let kept = match stream {
+            Stream::Out => &mut stdout,
+            Stream::Err => &mut stderr,
+        };
+        context.line(stream, String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']));
+        kept.extend(line);
+    };
     let mut told: Option<Instant> = None;
     let mut pause = Duration::from_micros(100);
     loop {
-        let closed = match closing.recv_timeout(LOOK) {
-            Ok(()) | Err(RecvTimeoutError::Timeout) => false,
+        // A leader has mostly ended when its pipes are closed, so the wait is for that.
+        let closed = match lines.recv_timeout(LOOK) {
+            Ok(line) => {
+                keep(line);
+                lines.try_iter().take(BACKLOG).for_each(&mut keep);
+                false
+            }
+            Err(RecvTimeoutError::Timeout) => false,
             Err(RecvTimeoutError::Disconnected) => true,
         };
-        if let Some(status) = child.try_wait()? {
-            return Ok(status);
-        }
-        if context.cancelled()
-            && let Some(group) = group
-        {
-            // An error here means the group has just ended.
-            match told {
-                None => {
-                    let _ = kill_process_group(group, Signal::TERM);
-                    told = Some(Instant::now());
-                }
-                Some(since) if since.elapsed() >= GRACE => {
-                    let _ = kill_process_group(group, Signal::KILL);
-                }
-                Some(_) => {}
+        let ended = group.leader_has_ended()?;
+        let since = told.map(|told| told.elapsed());
+        match since {
+            _ if ended && closed => break,
+            None if ended || context.cancelled() => {
+                group.signal(Signal::TERM);
+                told = Some(Instant::now());
             }
+            Some(since) if ended && since >= GRACE + LAST => break,
+            Some(since) if since >= GRACE => group.signal(Signal::KILL),
+            _ => {}
         }
+        // One that closes its pipes and goes on is asked now and then.
         if closed {
             thread::sleep(pause);
             pause = (pause * 2).min(LOOK);
         }
     }
+    Ok(Output { status: group.end()?, stdout, stderr })
 }
 
-/// Logs what a child writes, line by line, and keeps its bytes. The end of the pipe drops the sender, which
-/// is what [`wait`] waits for.
-fn copy(context: &Context<'_>, stream: Stream, pipe: Option<impl Read>, _closed: Sender<()>) -> Vec<u8> {
-    let mut kept = Vec::new();
-    let Some(pipe) = pipe else { return kept };
-    let mut reader = BufReader::new(pipe);
-    loop {
-        let start = kept.len();
-        match reader.read_until(b'\n', &mut kept) {
-            Ok(0) => return kept,
-            Ok(_) => {
-                let line = String::from_utf8_lossy(kept.get(start..).unwrap_or_default());
-                context.line(stream, line.trim_end_matches(['\n', '\r']));
+/// Hands on what comes through a pipe, line by line. The end of the pipe drops the sender, which is what
+/// [`wait`] waits for.
+fn listen(
+    stream: Stream,
+    pipe: Option<impl Read + Send + 'static>,
+    said: SyncSender<Line>,
+) -> io::Result<()> {
+    let Some(pipe) = pipe else { return Ok(()) };
+    // Not joined: somebody who has left the group may hold the pipe for ever.
+    thread::Builder::new().spawn(move || {
+        let mut reader = BufReader::new(pipe);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+            if said.send((stream, std::mem::take(&mut line))).is_err() {
+                return;
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return kept,
         }
-    }
+    })?;
+    Ok(())
 }
