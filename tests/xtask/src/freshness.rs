@@ -23,13 +23,17 @@ pub(crate) fn mark(binary: &Path) -> io::Result<Mark> {
     if let Some(folder) = stamp.parent() {
         fs::create_dir_all(folder)?;
     }
-    let fresh = stamp.with_extension("building");
+    // By the file system's clock, as the sources have it; of this process alone, since another may build at the same time.
+    let fresh = stamp.with_extension(format!("{}.building", std::process::id()));
     fs::write(&fresh, "")?;
-    Ok(Mark { fresh, stamp })
+    let began = fs::metadata(&fresh).and_then(|metadata| metadata.modified());
+    fs::remove_file(&fresh)?;
+    Ok(Mark { began: began?, fresh, stamp })
 }
 
 /// The moment before a build.
 pub(crate) struct Mark {
+    began: SystemTime,
     fresh: PathBuf,
     stamp: PathBuf,
 }
@@ -37,6 +41,7 @@ pub(crate) struct Mark {
 impl Mark {
     /// The build has succeeded.
     pub(crate) fn keep(self) -> io::Result<()> {
+        fs::File::create(&self.fresh)?.set_modified(self.began)?;
         fs::rename(self.fresh, self.stamp)
     }
 }
@@ -94,6 +99,8 @@ mod tests {
         assert!(!is_fresh(&root, &binary), "nothing says that it was ever built");
         let mark = mark(&binary).unwrap();
         assert!(!is_fresh(&root, &binary), "the build has not succeeded");
+        // Another build of the same moment is in nobody's way.
+        super::mark(&binary).unwrap().keep().unwrap();
         mark.keep().unwrap();
         let built = fs::metadata(stamp(&binary)).unwrap().modified().unwrap();
         let change = |path: &Path, time| fs::File::open(path).unwrap().set_modified(time).unwrap();

@@ -8,6 +8,7 @@ mod machine;
 mod peers;
 
 use std::env;
+use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -60,8 +61,10 @@ const VERBS: [&str; 15] = [
 ];
 
 fn main() -> ExitCode {
-    let words: Vec<String> = env::args().skip(1).collect();
-    match enter(&words) {
+    let words: Result<Vec<String>, _> = env::args_os().skip(1).map(OsString::into_string).collect();
+    let entered =
+        words.map_err(|word| format!("{}: expected text", word.display())).and_then(|words| enter(&words));
+    match entered {
         Ok(code) => code,
         Err(error) => {
             complain(&error);
