@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use buildchain::graph::{Graph, RunError, SelectError, Selection, State, StateError};
+use buildchain::graph::{self, Graph, RunError, SelectError, Selection, State, StateError};
 use buildchain::project::{Error as ProjectError, Flags, Project, Settings};
 use clap::Args;
 
@@ -27,6 +27,24 @@ pub(crate) struct Selector {
 }
 
 impl Selector {
+    /// What runs a task of the same project alone when its name is put behind it.
+    pub(crate) fn door(&self) -> String {
+        let through_xtask = std::env::var_os("SEALIFT_DOOR").is_some_and(|door| door == "xtask");
+        let mut words = String::from(if through_xtask { "cargo xtask" } else { "sealift run" });
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let flags = [
+            ("project", path(&self.project)),
+            ("profile", self.profile.clone()),
+            ("build-root", path(&self.build_root)),
+        ];
+        for (flag, value) in flags {
+            if let Some(value) = value {
+                words += &format!(" --{flag} {}", graph::quoted(&value));
+            }
+        }
+        words
+    }
+
     fn start(&self) -> std::io::Result<PathBuf> {
         self.project.as_ref().map_or_else(std::env::current_dir, std::path::absolute)
     }
@@ -112,15 +130,6 @@ impl Workshop {
     /// Where the graph remembers what was done.
     pub(crate) fn state_path(&self) -> PathBuf {
         self.project.settings.build_root.join(".sealift/state")
-    }
-
-    /// What runs a task alone when its name is put behind it.
-    pub(crate) fn door(&self) -> String {
-        if std::env::var_os("SEALIFT_DOOR").is_some_and(|door| door == "xtask") {
-            "cargo xtask".into()
-        } else {
-            "sealift run".into()
-        }
     }
 }
 

@@ -167,12 +167,16 @@ fn normalise(root: &Path, task: &mut Task) {
     }
 }
 
+/// Whether a character may stand in the name of a task: neither blanks nor what the command line gives a meaning.
+#[must_use]
+pub fn may_name(c: char) -> bool {
+    !(c.is_whitespace() || c.is_control() || matches!(c, '=' | ',' | '*' | '?' | '[' | ']'))
+}
+
 fn names(tasks: &[Task], errors: &mut Vec<GraphError>) -> HashMap<String, TaskId> {
     let mut names = HashMap::with_capacity(tasks.len());
     for (index, task) in tasks.iter().enumerate() {
-        let wrong =
-            |c: char| c.is_whitespace() || c.is_control() || matches!(c, '=' | ',' | '*' | '?' | '[' | ']');
-        if task.name.is_empty() || task.name.starts_with('-') || task.name.contains(wrong) {
+        if task.name.is_empty() || task.name.starts_with('-') || !task.name.chars().all(may_name) {
             errors.push(GraphError::Name { name: task.name.clone() });
         }
         if names.insert(task.name.clone(), id_of(index)).is_some() {

@@ -1,5 +1,6 @@
 //! What a run prints, in doit's manner.
 
+use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 
 use super::report::{Event, Reporter, TaskReport, Verdict};
@@ -121,7 +122,7 @@ impl<W: Write> ConsoleReporter<W> {
                     self.block(&name, stream, text);
                 }
             }
-            self.print(&format!("to run it alone: {} {name}", self.options.command));
+            self.print(&format!("to run it alone: {} {}", self.options.command, quoted(&name)));
         }
     }
 }
@@ -166,6 +167,17 @@ impl<W: Write> Reporter for ConsoleReporter<W> {
 
     fn take_error(&mut self) -> Option<io::Error> {
         self.error.take()
+    }
+}
+
+/// A word as a shell takes it.
+#[must_use]
+pub fn quoted(word: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:@%+,=".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.into()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''")).into()
     }
 }
 

@@ -91,9 +91,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 pub use cache::{Cache, CacheError, Remote, RemoteError, Swept, Usage};
-pub use check::GraphError;
+pub use check::{GraphError, may_name};
 pub use clean::{CleanError, Cleaned, Reset, clean, forget, ignore, plan_clean, reset_dep};
-pub use console::{ConsoleOptions, ConsoleReporter};
+pub use console::{ConsoleOptions, ConsoleReporter, quoted};
 pub use context::Context;
 pub use digest::{Digest, ParseDigestError};
 pub use export::{Form, export};

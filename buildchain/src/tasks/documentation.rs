@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pulldown_cmark::html::push_html;
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd};
 
-use super::{Error, Place, place_file};
+use super::{Error, Place, place_file, spelled};
 use crate::graph::{Input, Output, Task, Title};
 
 /// The look of a page: readable on any screen, with nothing loaded from elsewhere.
@@ -29,7 +29,7 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
         inputs.push(Input::value("pages", format!("{pages:?}")));
         let (page, to) = (page.clone(), target.clone());
         place.push(Task {
-            name: format!("_doc_deploy:{}", page.display()),
+            name: format!("_doc_deploy:{}", spelled(&page)),
             doc: format!("Turn {} into a page of the archive.", page.display()),
             title: Title::new("DOC HTML", place.shown(&target)),
             inputs,

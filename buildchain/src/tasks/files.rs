@@ -7,7 +7,7 @@ use std::sync::Arc;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use walkdir::WalkDir;
 
-use super::{Error, Place, place_file};
+use super::{Error, Place, place_file, spelled};
 use crate::graph::{Action, Input, Output, Task, Title};
 use crate::project::Project;
 use crate::project::file::Files;
@@ -76,7 +76,7 @@ fn task(place: &Place<'_>, project: &Arc<Project>, source: &Path, inside: &Path,
         ("COPY", copy(source, &target))
     };
     Task {
-        name: format!("{family}:{}", inside.display()),
+        name: format!("{family}:{}", spelled(&inside)),
         doc: format!("{} {}.", if is_template { "Render" } else { "Copy" }, inside.display()),
         title: Title::new(command, place.shown(&target)),
         inputs,

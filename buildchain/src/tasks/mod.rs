@@ -16,12 +16,13 @@ mod place_file;
 mod remote_cache;
 
 use std::collections::HashSet;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::images::pull_options;
 pub use self::remote_cache::remote_cache;
-use crate::graph::{Graph, Input, Pool, Task, Title};
+use crate::graph::{self, Graph, Input, Pool, Task, Title};
 use crate::project::Project;
 
 /// The task that runs when none is named.
@@ -189,6 +190,22 @@ pub fn stale(project: &Project, graph: &Graph) -> Result<Vec<PathBuf>, Error> {
         }
     }
     Ok(stale)
+}
+
+/// A path as part of the name of a task: what may not stand there is spelled as in a URL, `%20`.
+fn spelled(path: &Path) -> String {
+    let mut text = String::new();
+    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if c != '%' && graph::may_name(c) {
+                text.push(c);
+            } else {
+                c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| text += &format!("%{byte:02X}"));
+            }
+        }
+        chunk.invalid().iter().for_each(|byte| text += &format!("%{byte:02X}"));
+    }
+    text
 }
 
 fn is_folder(path: &Path) -> bool {

@@ -111,7 +111,11 @@ fn run_tasks(tasks: &[String], run: &Manner) -> Outcome {
     let workshop = Workshop::open(&run.selector)?;
     let selection = chosen(&workshop, tasks)?;
     let ended = once(run, &workshop, &selection, &signals);
-    signals.number().map_or(ended, |signal| Err(Failure::Signal(signal)))
+    let Some(signal) = signals.number() else { return ended };
+    if let Err(failure) = ended {
+        output::failure(&failure);
+    }
+    Err(Failure::Signal(signal))
 }
 
 pub(crate) fn watch(run: &Run) -> Outcome {
@@ -172,7 +176,7 @@ fn once(run: &Manner, workshop: &Workshop, selection: &Selection, signals: &Sign
     let console = ConsoleOptions {
         verbosity: run.verbosity,
         failure_verbosity: run.failure_verbosity,
-        command: workshop.door(),
+        command: run.selector.door(),
         reasons: run.dry_run,
     };
     let (mut trace, mut junit) = (Vec::new(), Vec::new());

@@ -50,6 +50,27 @@ fn a_cache_that_cannot_be_kept_small_is_a_warning() {
 }
 
 #[test]
+fn the_command_that_runs_a_failure_alone_can_be_typed() {
+    let project = Project::new();
+    project.write("salt/odd 100%, [it's].sls.in", "{{ nothing }}\n");
+    let (code, out, _) = project.sealift(&["run", "--build-root", "out put", "salt_tree"]);
+    assert_eq!(code, 2, "{out}");
+    let alone = out.lines().find_map(|line| line.strip_prefix("to run it alone: ")).unwrap();
+    assert!(alone.starts_with("sealift run --build-root 'out put' "), "{alone}");
+    project.write("salt/odd 100%, [it's].sls.in", "name: {{ name }}\n");
+    let mut shell = std::process::Command::new("sh");
+    let path = format!("{}:/usr/bin:/bin", tests::sealift::binary().parent().unwrap().display());
+    shell
+        .args(["-c", alone])
+        .current_dir(project.path(""))
+        .env("PATH", path)
+        .env("SEALIFT_CACHE", project.path(".cache"));
+    tests::peer::run(&mut shell);
+    let rendered = fs::read_to_string(project.path("out put/root/salt/odd 100%, [it's].sls")).unwrap();
+    assert_eq!(rendered, "name: Example\n");
+}
+
+#[test]
 fn what_is_forgotten_ignored_or_asked_for_always_runs_or_does_not() {
     let project = Project::new();
     let sealift = |arguments: &[&str]| -> (i32, String) {
