@@ -22,6 +22,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps};
+use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
 use super::digest::Digest;
@@ -198,7 +199,7 @@ impl Files {
     fn stat(&self, path: &Path, flags: AtFlags) -> Result<Option<Stat>, LookError> {
         match rustix::fs::statat(&self.root, path, flags) {
             Ok(stat) => Ok(Some(stat)),
-            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
             Err(error) => Err(LookError::io("look at", path, error)),
         }
     }

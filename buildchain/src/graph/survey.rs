@@ -37,7 +37,7 @@ pub(super) enum SurveyError {
 }
 
 /// The layout of a manifest. Changing anything a key is made of changes this, and every task runs once more.
-const VERSION: &[u8] = b"1";
+const VERSION: &[u8] = b"2";
 
 /// Writes the manifest of a task into `bytes`.
 pub(super) fn inputs(
@@ -165,9 +165,16 @@ fn list(
     }
     let whole: Vec<PathBuf> = found.iter().map(|path| tree.root.join(path)).collect();
     let refs: Vec<&Path> = whole.iter().map(PathBuf::as_path).collect();
-    for (path, seen) in found.iter().zip(files.look_all(&refs, false)) {
+    // A folder is copied with its links, the files that match a glob are read through theirs.
+    let follow = tree.only.is_some();
+    for ((path, whole), seen) in found.iter().zip(&refs).zip(files.look_all(&refs, follow)) {
+        let seen = match seen? {
+            // Nothing can be read through a link to a folder, or to nothing: the link is all there is.
+            None | Some(Seen { kind: Kind::Folder, .. }) if follow => files.look_at_link(whole)?,
+            seen => seen,
+        };
         // What vanished since it was listed is as if it had never been there.
-        if let Some(seen) = seen? {
+        if let Some(seen) = seen {
             put_seen(&mut bytes, path, seen);
         }
     }

@@ -129,7 +129,8 @@ pub enum Input {
         /// Globs over paths relative to the folder; what they match, and all below it, is left out.
         exclude: Vec<String>,
     },
-    /// The files below a folder whose relative path matches a pattern. No match is no error.
+    /// The files below a folder whose relative path matches a pattern: names, permissions and contents, those of
+    /// what it points to if one is a symbolic link. Links to folders are not followed. No match is no error.
     Glob {
         /// The folder.
         root: PathBuf,

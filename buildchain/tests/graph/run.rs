@@ -1,6 +1,7 @@
 //! What runs, what does not, and what is left behind.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use buildchain::graph::{ActionError, Input, Output, Task, Verdict};
 
@@ -159,6 +160,33 @@ fn a_folder_is_listed_after_its_makers_ran() {
 }
 
 /// The archive of yesterday is not lost because that of today could not be written.
+/// An action reads the files it finds, and what it reads is what its links point to.
+#[test]
+fn an_edit_behind_a_link_that_a_glob_matches_is_seen() {
+    let project = Project::new();
+    project.write("common/a", "1");
+    project.write("src/b", "b");
+    for (target, link) in
+        [("../common/a", "a"), ("../common", "folder"), ("nowhere", "lost"), ("self", "self")]
+    {
+        symlink(target, project.path("src").join(link)).unwrap();
+    }
+    let task = || {
+        let mut task = project.join("t", &["src/a"], "_build/t");
+        task.inputs = vec![Input::glob("src", "*")];
+        vec![task]
+    };
+    project.run(task(), &["t"]);
+    assert_eq!(project.run(task(), &["t"]).verdict("t"), Verdict::UpToDate);
+    project.write("common/a", "2");
+    let edited = project.run(task(), &["t"]);
+    assert!(edited.reasons("t")[0].starts_with("input file src/a changed"), "{:?}", edited.reasons("t"));
+    assert_eq!(project.read("_build/t"), "2t");
+    fs::remove_file(project.path("src/lost")).unwrap();
+    let gone = project.run(task(), &["t"]);
+    assert!(gone.reasons("t")[0].starts_with("input file src/lost is gone"), "{:?}", gone.reasons("t"));
+}
+
 #[test]
 fn what_was_there_before_a_broken_task_is_there_again() {
     let project = Project::new();
