@@ -230,8 +230,15 @@ impl Shared<'_> {
             };
             let _ = lock(&tell).send(told);
         };
-        let context =
-            Context::new(&self.graph.root, task, self.evidence.files, &self.options.cancel, deadline, &said);
+        let context = Context::new(
+            &self.graph.root,
+            task,
+            self.evidence.files,
+            self.lock,
+            &self.options.cancel,
+            deadline,
+            &said,
+        );
         let result = catch_unwind(AssertUnwindSafe(|| action(&context))).unwrap_or_else(|panic| {
             let message = panic
                 .downcast_ref::<String>()

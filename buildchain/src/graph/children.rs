@@ -1,5 +1,6 @@
 //! Child processes of actions: captured, and never left behind.
 
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -7,6 +8,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::context::Context;
@@ -41,7 +43,8 @@ pub(super) fn run(context: &Context<'_>, command: &mut Command) -> Result<Output
         return Err(ActionError::Cancelled);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let child = command.spawn().map_err(|source| Unstartable { program: program.clone(), source })?;
+    let child =
+        spawn(command, context.lock()).map_err(|source| Unstartable { program: program.clone(), source })?;
     let mut group = Group::of(child);
     let (said, lines) = mpsc::sync_channel(BACKLOG);
     listen(Stream::Out, group.leader.stdout.take(), said.clone())?;
@@ -54,6 +57,18 @@ pub(super) fn run(context: &Context<'_>, command: &mut Command) -> Result<Output
     } else {
         Err(ActionError::Failed(format!("`{program}` ended with {}", output.status)))
     }
+}
+
+/// Starts a child that holds the lock on the state, too. It may outlive a run that is killed, and as long as it
+/// writes, nobody else may begin.
+fn spawn(command: &mut Command, lock: Option<&File>) -> io::Result<Child> {
+    let inherited = lock.map(File::try_clone).transpose()?;
+    if let Some(inherited) = &inherited {
+        // Also passed on to what other threads start just now. That does no harm: a run that ends lets go of the
+        // lock for all.
+        fcntl_setfd(inherited, FdFlags::empty())?;
+    }
+    command.spawn()
 }
 
 /// A child and all it starts that does not leave its group. None of them outlives this.

@@ -1,5 +1,6 @@
 //! What an action may ask of the run it is part of.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output as CommandOutput};
 use std::sync::Mutex;
@@ -18,6 +19,7 @@ pub struct Context<'run> {
     root: &'run Path,
     task: &'run Task,
     files: &'run Files,
+    lock: Option<&'run File>,
     cancel: &'run AtomicBool,
     deadline: Option<Instant>,
     tell: &'run (dyn Fn(Said<'_>) + Sync),
@@ -42,15 +44,21 @@ impl<'run> Context<'run> {
         root: &'run Path,
         task: &'run Task,
         files: &'run Files,
+        lock: Option<&'run File>,
         cancel: &'run AtomicBool,
         deadline: Option<Instant>,
         tell: &'run (dyn Fn(Said<'_>) + Sync),
     ) -> Self {
-        Self { root, task, files, cancel, deadline, tell, log: Mutex::default() }
+        Self { root, task, files, lock, cancel, deadline, tell, log: Mutex::default() }
     }
 
     pub(super) fn into_log(self) -> Log {
         self.log.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The lock on the state of the build.
+    pub(super) fn lock(&self) -> Option<&'run File> {
+        self.lock
     }
 
     /// The task whose action this is.
@@ -138,6 +146,8 @@ impl<'run> Context<'run> {
     /// logged line by line and returned. A child that exits with anything but 0 makes the task fail. When the
     /// run is stopped or the time of the task is over, the group is sent SIGTERM and, five seconds later,
     /// SIGKILL. So is what a child that has ended left in the background: the work ends with the child.
+    ///
+    /// Should this process be killed, the child goes on, and the state of the build stays locked until it ends.
     ///
     /// # Errors
     ///

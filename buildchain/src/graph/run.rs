@@ -152,7 +152,8 @@ fn run_cone(
         sweep::prune(graph, state, reporter)?;
     }
     sweep::clear_aside(graph)?;
-    let clock = state.journal.as_ref().and_then(Journal::clock);
+    let clock = state.journal.as_ref().and_then(Journal::lock);
+    let state_lock = state.journal.as_ref().and_then(Journal::lock);
     let jobs = options.jobs.max(1);
     let files = Files::new(&graph.root, clock, std::mem::take(&mut state.known), jobs)?;
     let mut schedule = Schedule::new(graph, cone, jobs);
@@ -165,6 +166,7 @@ fn run_cone(
         options,
         evidence: Evidence { graph, files: &files, records: &state.tasks, listings: &state.listings },
         ignored: &state.ignored,
+        lock: state_lock.as_ref(),
         schedule: Mutex::new(schedule),
         dirty: Mutex::default(),
         wake: Condvar::new(),

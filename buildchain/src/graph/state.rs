@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+
 use super::digest::Digest;
 use super::files::Known;
 use super::journal::{self, Entry, MAGIC, Record, Slice};
@@ -43,7 +46,7 @@ pub enum StateError {
 /// files.
 ///
 /// An append-only journal. [`State::open`] is for runs and holds a lock until it is dropped, or the process
-/// is gone; [`State::read`] is for looking and never waits.
+/// is gone and all that its actions had started; [`State::read`] is for looking and never waits.
 #[derive(Debug)]
 pub struct State {
     pub(super) path: PathBuf,
@@ -294,8 +297,8 @@ impl State {
     }
 }
 
-/// Lets go of the lock, and not only of our hold on it: a child that is just being started has a copy of that
-/// until it runs its program.
+/// Lets go of the lock, and not only of our hold on it: all children have a copy of that, and one that has left
+/// its group lives on.
 impl Drop for Journal {
     fn drop(&mut self) {
         let _ = self.lock.unlock();
@@ -318,14 +321,14 @@ impl Journal {
         Ok(())
     }
 
-    /// The file whose times tell the file system's clock.
-    pub(super) fn clock(&self) -> Option<File> {
+    /// The lock, which also is the file whose times tell the file system's clock.
+    pub(super) fn lock(&self) -> Option<File> {
         self.lock.try_clone().ok()
     }
 }
 
-/// Takes the lock beside the state and writes our name into it. The kernel lets go of it when we end, however
-/// we end.
+/// Takes the lock beside the state and writes our name into it. The kernel lets go of it when we and our children
+/// end, however we end.
 fn take_lock(path: &Path, user: &str) -> Result<File, StateError> {
     let lock_path = lock_path(path);
     let failed = |source| StateError::Io { operation: "lock", path: lock_path.clone(), source };
@@ -340,21 +343,36 @@ fn take_lock(path: &Path, user: &str) -> Result<File, StateError> {
         // Whoever held it before has erased the state: this is not the lock any more that others will see.
         Ok(()) if !is_at(&lock, &lock_path) => take_lock(path, user),
         Ok(()) => {
-            let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
             // One line, whatever the arguments hold.
             let user: String = user.chars().filter(|c| !c.is_control()).take(LONGEST_USER).collect();
-            let holder = format!("process {} ({user}) on {}\n", std::process::id(), host.trim());
+            let holder = format!("process {} ({user}) on {}\n", std::process::id(), host());
             lock.set_len(0).and_then(|()| lock.write_all(holder.as_bytes())).map_err(failed)?;
             Ok(lock)
         }
         Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let _ = (&mut lock).take(4096).read_to_string(&mut holder);
-            let holder = if holder.trim().is_empty() { "another run" } else { holder.trim() };
-            Err(StateError::Held { path: path.to_owned(), holder: holder.to_owned() })
+            Err(StateError::Held { path: path.to_owned(), holder: holder(&lock) })
         }
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
+}
+
+/// Who holds a lock: the run that wrote its name into it, or what that has started and left behind.
+fn holder(lock: &File) -> String {
+    let mut text = String::new();
+    let _ = lock.take(4096).read_to_string(&mut text);
+    let name = text.trim();
+    let process = name.strip_prefix("process ").and_then(|rest| rest.split(' ').next()?.parse().ok());
+    let is_gone = name.ends_with(&format!(" on {}", host()))
+        && process.and_then(Pid::from_raw).is_some_and(|id| test_kill_process(id) == Err(Errno::SRCH));
+    match name {
+        "" => "another run".to_owned(),
+        _ if is_gone => format!("what is left of {name}"),
+        _ => name.to_owned(),
+    }
+}
+
+fn host() -> String {
+    fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }
 
 fn lock_path(path: &Path) -> PathBuf {

@@ -1,6 +1,7 @@
 //! The threads of a run: workers that check and act, one that records, one that tells.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -26,6 +27,8 @@ pub(super) struct Shared<'a> {
     pub(super) options: &'a RunOptions,
     pub(super) evidence: Evidence<'a>,
     pub(super) ignored: &'a BTreeSet<String>,
+    /// The lock on the state, for the children of actions.
+    pub(super) lock: Option<&'a File>,
     pub(super) schedule: Mutex<Schedule<'a>>,
     /// What was found of the tasks that are queued.
     pub(super) dirty: Mutex<HashMap<TaskId, Dirty>>,

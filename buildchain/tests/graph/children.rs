@@ -1,15 +1,18 @@
 //! Children of actions, and their children: none is left behind.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use buildchain::graph::{RunOptions, Task, Verdict};
+use buildchain::graph::{RunOptions, State, StateError, Task, Verdict};
 
 use crate::scratch::{Project, Ran};
+
+/// Where the helper process finds its project.
+const FOLDER: &str = "GRAPH_TEST_CHILDREN";
 
 /// How long a condition is waited for on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -85,4 +88,53 @@ fn a_grandchild_deaf_to_sigterm_is_killed() {
     });
     assert_eq!(ran.verdict("a"), Verdict::Cancelled);
     await_end_of_printed(&ran);
+}
+
+/// Not a test of its own: the process that is killed.
+#[test]
+fn helper() {
+    if let Some(root) = std::env::var_os(FOLDER) {
+        let script = "touch started; while [ -e wanted ]; do sleep 0.05; done";
+        Project::at(root.into()).run(vec![shell(script)], &["a"]);
+    }
+}
+
+#[test]
+fn what_a_killed_run_leaves_keeps_others_out_until_it_ends() {
+    let project = Project::new();
+    project.write("wanted", "");
+    let mut run = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "children::helper", "--quiet"])
+        .env(FOLDER, project.root())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    await_that("its child has started", || project.exists("started"));
+    run.kill().unwrap();
+    run.wait().unwrap();
+    match State::open(&project.state_path(), "test") {
+        Err(StateError::Held { holder, .. }) => {
+            assert!(
+                holder.starts_with(&format!("what is left of process {} (test) on ", run.id())),
+                "{holder}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    fs::remove_file(project.path("wanted")).unwrap();
+    State::open_waiting(&project.state_path(), "test", &AtomicBool::new(false), &mut |_| {}).unwrap();
+}
+
+#[test]
+fn what_has_left_its_group_keeps_nobody_out_of_the_state() {
+    let project = Project::new();
+    let script = "setsid sh -c 'touch away; exec sleep $0' $1 >/dev/null 2>&1 & echo $!
+        while ! [ -e away ]; do sleep 0.05; done";
+    let ran = project.run(vec![shell(script)], &["a"]);
+    assert_eq!(ran.error("a"), "");
+    let opened = State::open(&project.state_path(), "test");
+    let ended = Command::new("kill").arg(ran.reports["a"].out.trim()).status().unwrap();
+    assert!(ended.success(), "it lived on until now");
+    opened.unwrap();
 }

@@ -12,18 +12,25 @@ use buildchain::graph::{
 
 /// A folder of a test, gone at its end.
 pub(crate) struct Project {
-    folder: tempfile::TempDir,
+    root: PathBuf,
+    _folder: Option<tempfile::TempDir>,
     /// The names of the tasks whose actions ran, in the order they ended.
     pub(crate) ran: Arc<Mutex<Vec<String>>>,
 }
 
 impl Project {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), ran: Arc::default() }
+        let folder = tempfile::tempdir().unwrap();
+        Self { root: folder.path().to_owned(), _folder: Some(folder), ran: Arc::default() }
+    }
+
+    /// The project of another process, which removes it.
+    pub(crate) fn at(root: PathBuf) -> Self {
+        Self { root, _folder: None, ran: Arc::default() }
     }
 
     pub(crate) fn root(&self) -> &Path {
-        self.folder.path()
+        &self.root
     }
 
     pub(crate) fn path(&self, path: &str) -> PathBuf {
