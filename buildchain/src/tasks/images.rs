@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use images::pull::{Options, Request, Tls};
+use images::pull::{Options, Pulled, Request, Tls};
 use images::{Digest, Reference, Store};
 
 use super::{Error, Place, place_file};
@@ -167,7 +167,7 @@ fn pull_referrers(
         let store = Store::open(&project.settings.cache)?;
         let mut request = request(&pull, image)?;
         request.referrers = true;
-        let pulled = images::pull::pull(&[request], &store, &options, &Watch::new(context))?;
+        let pulled = pull_now(&[request], &store, &options, context)?;
         let lists = pulled.into_iter().flat_map(|image| image.referrers);
         let found = match lists.into_iter().find(|list| list.tag == images::pull::referrers_tag(&image)) {
             Some(list) => list.digest,
@@ -230,10 +230,23 @@ fn fetch(project: &Arc<Project>, pull: &Pull, options: &Arc<Options>, folder: Pa
         let store = Store::open(&project.settings.cache)?;
         let request = request(&pull, digest)?;
         let platforms = request.platforms.clone();
-        images::pull::pull(&[request], &store, &options, &Watch::new(context))?;
+        pull_now(&[request], &store, &options, context)?;
         images::dir_layout::write(&store, &digest, &platforms, &folder)?;
         teach(context, &folder)
     })
+}
+
+/// Pulls until all is there or the run is to stop.
+fn pull_now(
+    requests: &[Request],
+    store: &Store,
+    options: &Options,
+    context: &Context<'_>,
+) -> Result<Vec<Pulled>, ActionError> {
+    match images::pull::pull(requests, store, options, &Watch::new(context)) {
+        Err(_) if context.cancelled() => Err(ActionError::Cancelled),
+        pulled => Ok(pulled?),
+    }
 }
 
 fn request(pull: &Pull, digest: Digest) -> Result<Request, ActionError> {
@@ -292,6 +305,10 @@ impl images::pull::Progress for Watch<'_, '_> {
             self.done.get() / 1_000_000,
             self.total.get() / 1_000_000
         ));
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.context.cancelled()
     }
 
     fn retry(&self, url: &str, fault: &str, wait: std::time::Duration) {

@@ -15,6 +15,9 @@ pub enum Fault {
     /// The connection broke before the answer was whole.
     #[error("the connection broke: {0}")]
     Broken(String),
+    /// The caller told it to stop.
+    #[error("it was told to stop")]
+    Cancelled,
     /// Nothing arrived for this long.
     #[error("nothing arrived for {} seconds", .0.as_secs_f32())]
     Stalled(Duration),

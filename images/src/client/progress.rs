@@ -34,6 +34,11 @@ pub trait Progress {
     fn retry(&self, url: &str, fault: &str, wait: Duration) {
         let _ = (url, fault, wait);
     }
+
+    /// Whether to stop; asked several times a second. What has come until then stays, and the next call carries on from there.
+    fn is_cancelled(&self) -> bool {
+        false
+    }
 }
 
 impl Progress for () {}
@@ -49,6 +54,9 @@ pub(crate) enum Event {
 
 pub(crate) type Events = mpsc::UnboundedSender<Event>;
 
+/// How often it is asked whether to stop.
+const PULSE: Duration = Duration::from_millis(100);
+
 /// Waits for all tasks, passing on what they report; the first failure breaks off the rest.
 /// `broken` makes the error of a task that did not come to its end.
 pub(crate) async fn drain<T: 'static, E: 'static>(
@@ -58,10 +66,15 @@ pub(crate) async fn drain<T: 'static, E: 'static>(
     broken: impl Fn(Fault) -> E,
 ) -> Result<Vec<T>, E> {
     let mut done = Vec::new();
+    let mut pulse = tokio::time::interval(PULSE);
     loop {
         tokio::select! {
-            // Reports first, so that a blob's end is told before the pull's.
+            // The pulse first, so that a flood of reports hides nothing; then reports, so that a blob's end is told before
+            // the pull's.
             biased;
+            _ = pulse.tick() => if progress.is_cancelled() {
+                return Err(broken(Fault::Cancelled));
+            },
             Some(event) = inbox.recv() => tell(progress, event),
             next = tasks.join_next() => match next {
                 Some(Ok(result)) => done.push(result?),

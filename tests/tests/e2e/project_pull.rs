@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use images::Digest;
 use tests::daemon::{Daemon, free_port};
@@ -47,10 +49,14 @@ impl Project {
         self.folder.path().join(name)
     }
 
-    fn sealift(&self, arguments: &[&str]) -> (i32, String, String) {
+    fn command(&self) -> Command {
         let mut command = sealift::command(self.folder.path());
         command.env("SEALIFT_CACHE", self.path("cache")).env("SOURCE_DATE_EPOCH", "1700000000");
-        sealift::told(&command.args(arguments).output().unwrap())
+        command
+    }
+
+    fn sealift(&self, arguments: &[&str]) -> (i32, String, String) {
+        sealift::told(&self.command().args(arguments).output().unwrap())
     }
 
     fn succeed(&self, arguments: &[&str]) -> String {
@@ -233,4 +239,22 @@ fn what_is_attached_to_an_image_is_locked_and_comes_along() {
     project.succeed(&["update"]);
     project.succeed(&["run", "images"]);
     assert_ne!(digest_of(&list), first);
+}
+
+#[test]
+fn a_signal_ends_a_pull_from_a_registry_that_says_nothing() {
+    let registry = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let project = Project { folder, registry: None, port: registry.local_addr().unwrap().port() };
+    let digest = Digest::of(b"an image").to_string();
+    project.write(&[("silent", "silent", "1", Some(&digest))]);
+    let mut command = project.command();
+    let mut run =
+        command.args(["run", "images"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let (_connection, _) = registry.accept().unwrap();
+    let began = Instant::now();
+    tests::peer::run(Command::new("kill").args(["-INT", &run.id().to_string()]));
+    assert_eq!(run.wait().unwrap().code(), Some(128 + 2));
+    // Five attempts of thirty seconds is what it would take else.
+    assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
 }

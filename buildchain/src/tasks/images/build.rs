@@ -11,7 +11,7 @@ use images::pull::Options;
 use images::{Digest, Platform, Store};
 
 use super::super::{Error, Place};
-use super::{Watch, folder, locked, teach};
+use super::{folder, locked, pull_now, teach};
 use crate::graph::{Action, ActionError, Context, Discover, Input, Output, Task, Title};
 use crate::project::{Base, Containerfile, ImageDefinition, Project, Recipe};
 
@@ -169,6 +169,6 @@ fn pull(
             referrers: false,
         });
     }
-    let pulled = images::pull::pull(&requests, store, options, &Watch::new(context))?;
+    let pulled = pull_now(&requests, store, options, context)?;
     Ok(pulled.into_iter().map(|image| image.digest).collect())
 }
