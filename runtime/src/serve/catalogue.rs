@@ -113,21 +113,30 @@ impl Catalogue {
                     Err(error) => return Err(error),
                 },
             };
-            let index = catalogue.archives.len();
-            if let Some(product) = &archive.product {
-                let before = catalogue.by_prefix.insert(product.repository_prefix(), index);
-                if let Some(first) = before.and_then(|before| catalogue.archives.get(before)) {
-                    let (first, second) = (first.path.clone(), path.clone());
-                    return Err(Error::Twice { id: product.id(), first, second });
-                }
-                catalogue.by_id.insert(product.id(), index);
+            match catalogue.add(archive, paths.len() == 1) {
+                Err(error) if leave_out => catalogue.left_out.push((path.clone(), error.to_string())),
+                done => done?,
             }
-            if archive.product.is_none() || paths.len() == 1 {
-                catalogue.add_bare(&archive, index)?;
-            }
-            catalogue.archives.push(archive);
         }
         Ok(catalogue)
+    }
+
+    /// Adds an archive, unless what it brings is asked for under the names of another.
+    fn add(&mut self, archive: Arc<Archive>, alone: bool) -> Result<(), Error> {
+        let index = self.archives.len();
+        let prefix = archive.product.as_ref().map(Product::repository_prefix);
+        let before = prefix.as_ref().and_then(|prefix| self.archives.get(*self.by_prefix.get(prefix)?));
+        if let (Some(prefix), Some(first)) = (&prefix, before) {
+            let (first, second) = (first.path.clone(), archive.path.clone());
+            return Err(Error::Twice { id: prefix.clone(), first, second });
+        }
+        if archive.product.is_none() || alone {
+            self.add_bare(&archive, index)?;
+        }
+        self.by_prefix.extend(prefix.map(|prefix| (prefix, index)));
+        self.by_id.extend(archive.product.as_ref().map(|product| (product.id(), index)));
+        self.archives.push(archive);
+        Ok(())
     }
 
     fn add_bare(&mut self, archive: &Archive, index: usize) -> Result<(), Error> {

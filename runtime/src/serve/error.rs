@@ -33,7 +33,7 @@ pub enum Error {
         /// The path.
         path: PathBuf,
     },
-    /// Two archives have the same name and version.
+    /// Two archives have the same name and version, as far as the names of images tell them apart.
     #[error("{} and {} are both {id}: expected every archive once", first.display(), second.display())]
     Twice {
         /// Name and version.
