@@ -74,6 +74,9 @@ pub enum Error {
     /// A configuration file cannot be read or changed.
     #[error(transparent)]
     Configuration(#[from] configuration::Error),
+    /// A configuration file that was there is not any more.
+    #[error("{} is gone", .0.display())]
+    Gone(PathBuf),
     /// The archive is not what it was when it was made.
     #[error("{} is damaged: {} findings, the first: {}", .0.archive.display(), .0.findings.len(), .0.findings.first().map_or_else(|| "the implanted MD5 does not match".to_owned(), ToString::to_string))]
     Damaged(Box<Report>),
@@ -303,10 +306,18 @@ pub fn get(paths: &Paths, machine: &dyn Machine) -> Result<Vec<Listed>, Error> {
 ///
 /// [`Error::Configuration`].
 pub fn configured(paths: &Paths) -> Result<Vec<PathBuf>, Error> {
+    still_configured(paths, &[])
+}
+
+/// As [`configured`], with files that were `there`. That one of them is gone is no decision to have no archives: editors, and
+/// those who copy a file into its place, leave moments without it.
+fn still_configured(paths: &Paths, there: &[Kind]) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
     for kind in [Kind::Bootstrap, Kind::Solutions] {
-        if let Some(configuration) = read_if_there(paths, kind)? {
-            found.extend(configuration.archives().iter().cloned());
+        match read_if_there(paths, kind)? {
+            Some(configuration) => found.extend(configuration.archives().iter().cloned()),
+            None if there.contains(&kind) => return Err(Error::Gone(path_of(paths, kind).to_path_buf())),
+            None => {}
         }
     }
     Ok(found)
@@ -338,7 +349,7 @@ fn read(paths: &Paths, kind: Kind) -> Result<Configuration, Error> {
 }
 
 fn read_if_there(paths: &Paths, kind: Kind) -> Result<Option<Configuration>, Error> {
-    if path_of(paths, kind).exists() { read(paths, kind).map(Some) } else { Ok(None) }
+    Ok(Configuration::read_if_there(path_of(paths, kind), kind)?)
 }
 
 /// What an archive says it is, and whose configuration lists such.

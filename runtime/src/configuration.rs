@@ -8,6 +8,7 @@ mod edit;
 mod networks;
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -152,19 +153,37 @@ impl Configuration {
     ///
     /// [`Error::Invalid`] with file, line and key; [`Error::Io`].
     pub fn read(path: &Path, kind: Kind) -> Result<Self, Error> {
+        match (Self::read_if_there(path, kind)?, kind) {
+            (Some(found), _) => Ok(found),
+            (None, Kind::Solutions) => Self::parse(path, kind, NEW_SOLUTIONS.to_owned()),
+            (None, Kind::Bootstrap) => {
+                let source = rustix::io::Errno::NOENT.into();
+                Err(Error::Io { operation: "read", path: path.to_path_buf(), source })
+            }
+        }
+    }
+
+    /// [`Configuration::read`] of a file that may not exist. Only one of which the operating system says so does not: one
+    /// that cannot be looked at is an error.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Configuration::read`].
+    pub fn read_if_there(path: &Path, kind: Kind) -> Result<Option<Self>, Error> {
         let failed = |source| Error::Io { operation: "read", path: path.to_path_buf(), source };
-        let text = match std::fs::metadata(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && kind == Kind::Solutions => {
-                NEW_SOLUTIONS.to_owned()
-            }
+        let mut file = match std::fs::File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
-            Ok(data) if data.len() > LIMIT => {
-                let problem = format!("{} bytes, expected at most {LIMIT}", data.len());
-                return Err(failed(std::io::Error::new(std::io::ErrorKind::InvalidData, problem)));
-            }
-            Ok(_) => std::fs::read_to_string(path).map_err(failed)?,
         };
-        Self::parse(path, kind, text)
+        let length = file.metadata().map_err(failed)?.len();
+        if length > LIMIT {
+            let problem = format!("{length} bytes, expected at most {LIMIT}");
+            return Err(failed(std::io::Error::new(std::io::ErrorKind::InvalidData, problem)));
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(failed)?;
+        Self::parse(path, kind, text).map(Some)
     }
 
     /// [`Configuration::read`] of a text; errors name it by `path`.
@@ -244,6 +263,12 @@ impl Configuration {
     #[must_use]
     pub fn active(&self) -> &BTreeMap<String, String> {
         &self.active
+    }
+
+    /// Which configuration it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// The file.
