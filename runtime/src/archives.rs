@@ -12,7 +12,7 @@ mod plan;
 mod unit;
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use archive::verify::{Options as VerifyOptions, Report, Work};
 use archive::{Product, Tree, layout, product};
@@ -54,6 +54,13 @@ impl Default for Paths {
     }
 }
 
+impl Paths {
+    /// The same places, the folder of mounts as the kernel names it.
+    fn real(&self) -> Self {
+        Self { mounts: real(&self.mounts), ..self.clone() }
+    }
+}
+
 /// An import or deletion could not be done. What was there before is there still.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -91,6 +98,24 @@ pub enum Error {
         /// The archive that is there.
         path: PathBuf,
     },
+    /// Another archive's images are asked for under the same name.
+    #[error("the images of {id} would be {prefix}/..., as those of {} are", path.display())]
+    SamePrefix {
+        /// Name and version.
+        id: String,
+        /// What the names of its images begin with.
+        prefix: String,
+        /// The archive that is there.
+        path: PathBuf,
+    },
+    /// The archive's path would mean something else in a systemd unit.
+    #[error(
+        "{0:?} cannot stand in a systemd unit: expected UTF-8 without control characters, and no blank or backslash at its end"
+    )]
+    Unnameable(PathBuf),
+    /// A systemd unit is there that no import has written.
+    #[error("{} is there and was not written by sealift", .0.display())]
+    NotOurs(PathBuf),
     /// No archive of the node is meant.
     #[error("no archive of this node is {0}: expected a name and version, a path, or a mount point")]
     Unknown(String),
@@ -202,27 +227,31 @@ pub fn import(
         path: archive.to_path_buf(),
         source,
     })?;
+    let paths = &paths.real();
     let _lock = lock(paths, options.dry_run)?;
     let (product, kind) = described(&archive)?;
     let id = product.id();
-    refuse_second(paths, &archive, &id)?;
-    let mut configuration = read(paths, kind)?;
-    if options.verify && !options.dry_run {
-        verified(&archive, progress)?;
-    }
+    refuse_second(paths, &archive, &product)?;
     let way = match options.mounting {
         // An import is to outlast the system, and so is its mount; what FUSE shows does not.
         Mounting::Auto => machine.can_mount(&archive, Way::Kernel).map(|()| Way::Kernel),
         mounting => mounting.choose(&archive, machine),
     };
     let at = paths.mounts.join(&id);
-    let occupied = || !described(&at).is_ok_and(|(there, _)| there.id() == id);
-    if way.is_ok() && plan::mounted(machine, &at)?.is_some() && occupied() {
-        return Err(Error::Occupied { at });
+    let planned = || {
+        if way.is_ok() {
+            plan::refuse_other(&archive, &id, &at, machine)?;
+        }
+        plan::import(paths, &archive, &id, way.as_ref().ok().copied(), machine, &read(paths, kind)?)
+    };
+    // Before minutes are spent on verifying, too: what is refused then is refused now.
+    let mut steps = planned()?;
+    if options.verify && !options.dry_run {
+        verified(&archive, progress)?;
+        steps = planned()?;
     }
-    let steps = plan::import(paths, &archive, &id, way.as_ref().ok().copied(), machine, &configuration)?;
     if !options.dry_run {
-        plan::run(&steps, &id, machine, Some(&mut configuration), &|_| {})?;
+        plan::run(&steps, &id, machine, &|_| {})?;
     }
     Ok(Done { id, archive, steps, not_mounted: way.err() })
 }
@@ -246,23 +275,45 @@ pub fn delete(
     dry_run: bool,
     machine: &dyn Machine,
 ) -> Result<Done, Error> {
+    let paths = &paths.real();
     let _lock = lock(paths, dry_run)?;
     let (archive, id, kind) = meant(paths, which)?;
-    let mut configuration = read(paths, kind)?;
-    if let (Some((name, version)), false) = (id.rsplit_once('-'), force) {
-        let active = |(solution, active): (&String, &String)| {
-            format!("{}-{active}", solution.to_ascii_lowercase()) == id
-                || (solution == name && active == version)
-        };
-        if kind == Kind::Solutions && configuration.active().iter().any(active) {
-            return Err(Error::Active { id });
-        }
+    let configuration = read(paths, kind)?;
+    if let Some(id) = id.as_ref().filter(|id| !force && active(&configuration).contains(id)) {
+        return Err(Error::Active { id: id.clone() });
     }
-    let steps = plan::delete(paths, &archive, &id, force, machine, &configuration)?;
+    let steps = plan::delete(paths, &archive, id.as_deref(), force, machine, &configuration)?;
+    let id = id.unwrap_or_else(|| archive.display().to_string());
     if !dry_run {
-        plan::run(&steps, &id, machine, Some(&mut configuration), &|_| {})?;
+        plan::run(&steps, &id, machine, &|_| {})?;
     }
     Ok(Done { id, archive, steps, not_mounted: None })
+}
+
+/// The names and versions of the Solutions that a configuration says are active. `latest` is the highest version that it
+/// lists, as for Salt's module.
+fn active(configuration: &Configuration) -> Vec<String> {
+    let listed = || configuration.archives().iter().filter_map(|path| described(path).ok());
+    let version = |name: &String, version: &String| {
+        if version != "latest" {
+            return Some(version.clone());
+        }
+        let named = listed().map(|(product, _)| product).filter(|product| product.name == *name);
+        named.max_by_key(|product| ordered(&product.version)).map(|product| product.version)
+    };
+    let active = configuration.active().iter();
+    active
+        .filter_map(|(name, wanted)| {
+            Some(format!("{}-{}", name.to_ascii_lowercase(), version(name, wanted)?))
+        })
+        .collect()
+}
+
+/// A key by which 1.10 comes after 1.9, and 1.0 after 1.0-rc1.
+fn ordered(version: &str) -> (Vec<u64>, bool, String) {
+    let (release, candidate) = version.split_once('-').unwrap_or((version, ""));
+    let number = |part: &str| if part.starts_with('+') { 0 } else { part.parse().unwrap_or(0) };
+    (release.split('.').map(number).collect(), candidate.is_empty(), candidate.to_owned())
 }
 
 /// The archives of this node.
@@ -271,9 +322,11 @@ pub fn delete(
 ///
 /// [`Error::Configuration`]. An archive that cannot be read is listed with the reason.
 pub fn get(paths: &Paths, machine: &dyn Machine) -> Result<Vec<Listed>, Error> {
+    let paths = &paths.real();
     let mut listed = Vec::new();
     for (kind, word) in [(Kind::Bootstrap, "platform"), (Kind::Solutions, "solution")] {
         let Some(configuration) = read_if_there(paths, kind)? else { continue };
+        let active = active(&configuration);
         for path in configuration.archives() {
             let described = described(path);
             let problem =
@@ -281,18 +334,15 @@ pub fn get(paths: &Paths, machine: &dyn Machine) -> Result<Vec<Listed>, Error> {
             let product = described.ok().map(|(product, _)| product);
             let id = product.as_ref().map(Product::id);
             let mount = id.as_ref().map(|id| paths.mounts.join(id));
-            let active = product
-                .as_ref()
-                .is_some_and(|product| configuration.active().get(&product.name) == Some(&product.version));
             listed.push(Listed {
                 path: path.clone(),
                 kind: word,
                 bytes: std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|data| data.len()),
                 mounted_by: mount.as_deref().and_then(|mount| machine.mounted(mount).ok().flatten()),
                 mounted: mount.filter(|mount| matches!(machine.mounted(mount), Ok(Some(_)))),
+                active: id.as_ref().is_some_and(|id| active.contains(id)),
                 product,
                 id,
-                active,
                 problem,
             });
         }
@@ -365,19 +415,26 @@ fn described(archive: &Path) -> Result<(Product, Kind), Error> {
     Ok((found, if solution { Kind::Solutions } else { Kind::Bootstrap }))
 }
 
-/// Refuses an archive whose name and version another one of the node has.
-fn refuse_second(paths: &Paths, archive: &Path, id: &str) -> Result<(), Error> {
-    for path in configured(paths)? {
+/// Refuses an archive whose name and version another one of the node has, or whose images clients would ask for under the
+/// same name.
+fn refuse_second(paths: &Paths, archive: &Path, product: &Product) -> Result<(), Error> {
+    let (id, prefix) = (product.id(), product.repository_prefix());
+    for path in configured(paths)?.into_iter().filter(|path| path != archive) {
         // One that is gone or damaged cannot be what stands in the way.
-        if path != archive && described(&path).is_ok_and(|(product, _)| product.id() == id) {
-            return Err(Error::Present { id: id.to_owned(), path });
+        let Ok((other, _)) = described(&path) else { continue };
+        if other.id() == id {
+            return Err(Error::Present { id, path });
+        }
+        if other.repository_prefix() == prefix {
+            return Err(Error::SamePrefix { id, prefix, path });
         }
     }
     Ok(())
 }
 
-/// The archive, its name and version, and its configuration, for what a person typed.
-fn meant(paths: &Paths, which: &str) -> Result<(PathBuf, String, Kind), Error> {
+/// The archive, its name and version, and its configuration, for what a person typed. No name and version where neither the
+/// archive nor a unit tells it.
+fn meant(paths: &Paths, which: &str) -> Result<(PathBuf, Option<String>, Kind), Error> {
     let as_path = std::fs::canonicalize(which).unwrap_or_else(|_| PathBuf::from(which));
     for kind in [Kind::Bootstrap, Kind::Solutions] {
         let Some(configuration) = read_if_there(paths, kind)? else { continue };
@@ -386,19 +443,33 @@ fn meant(paths: &Paths, which: &str) -> Result<(PathBuf, String, Kind), Error> {
             let mount = id.as_ref().map(|id| paths.mounts.join(id));
             if *path == as_path || id.as_deref() == Some(which) || mount.as_deref() == Some(&as_path) {
                 // An archive that cannot be read any more has left its unit behind, under the name it had.
-                let id = id.or_else(|| unit::of_archive(paths, path)).unwrap_or_else(|| which.to_owned());
+                let id = id.or_else(|| unit::of_archive(paths, path));
                 return Ok((path.clone(), id, kind));
             }
         }
     }
-    // Taken off the configuration by a deletion that was killed: its unit is still there.
+    // Not in the configuration, by an import or a deletion that was killed: its unit is there.
     let id = as_path.strip_prefix(&paths.mounts).ok().and_then(Path::to_str).unwrap_or(which);
-    match unit::archive_of(paths, id) {
+    match unit::archive_of(paths, id).filter(|_| is_name(id)) {
         Some(archive) => {
             let kind = described(&archive).map_or(Kind::Bootstrap, |(_, kind)| kind);
-            Ok((archive, id.to_owned(), kind))
+            Ok((archive, Some(id.to_owned()), kind))
         }
         None => Err(Error::Unknown(which.to_owned())),
+    }
+}
+
+/// Whether a text is one name, which can be put below a folder and stays there.
+fn is_name(text: &str) -> bool {
+    matches!(Path::new(text).components().collect::<Vec<_>>()[..], [Component::Normal(_)])
+}
+
+/// A path without symbolic links, as far as it exists: as the kernel's list of mounts names it, and systemd wants it.
+fn real(path: &Path) -> PathBuf {
+    match (std::fs::canonicalize(path), path.parent(), path.file_name()) {
+        (Ok(found), ..) => found,
+        (Err(_), Some(parent), Some(name)) => real(parent).join(name),
+        _ => path.to_path_buf(),
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::mounting::Way;
+use super::real;
 
 /// What an import asks of the machine, apart from files.
 pub trait Machine {
@@ -35,6 +37,12 @@ pub trait Machine {
     ///
     /// If that cannot be told.
     fn mounted(&self, at: &Path) -> io::Result<Option<Way>>;
+    /// Whether what is mounted there is this archive, and not another one or a file that had its name before.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be told.
+    fn shows(&self, archive: &Path, at: &Path) -> io::Result<bool>;
     /// Tells systemd that units have come or gone.
     ///
     /// # Errors
@@ -54,6 +62,8 @@ pub struct Linux {
     pub file_systems: PathBuf,
     /// The list of mounts, `/proc/self/mountinfo`.
     pub mounts: PathBuf,
+    /// What the kernel tells of its disks, `/sys/dev/block`: for a loop device, its file.
+    pub disks: PathBuf,
     /// Where systemd runs, if it does: `/run/systemd/system`.
     pub systemd: PathBuf,
     /// What file systems of programs go through: `/dev/fuse`.
@@ -67,6 +77,7 @@ impl Default for Linux {
         Self {
             file_systems: "/proc/filesystems".into(),
             mounts: "/proc/self/mountinfo".into(),
+            disks: "/sys/dev/block".into(),
             systemd: "/run/systemd/system".into(),
             fuse: "/dev/fuse".into(),
             program: "sealift".into(),
@@ -74,7 +85,44 @@ impl Default for Linux {
     }
 }
 
+/// What is mounted somewhere: proc(5), `/proc/pid/mountinfo`.
+struct Seen {
+    /// The numbers of the device, `7:0`.
+    device: String,
+    /// The type of file system.
+    kind: String,
+    /// The name of the device, or what a file system of a program says it shows.
+    source: String,
+}
+
+impl Seen {
+    fn of(line: &str) -> Option<Self> {
+        let (mount, file_system) = line.split_once(" - ")?;
+        let mut words = file_system.split(' ');
+        Some(Self {
+            device: mount.split(' ').nth(2)?.to_owned(),
+            kind: words.next()?.to_owned(),
+            source: decoded(words.next()?),
+        })
+    }
+
+    fn is_fuse(&self) -> bool {
+        self.kind.starts_with("fuse")
+    }
+}
+
 impl Linux {
+    /// What is seen at a place, if something is mounted there.
+    fn seen(&self, at: &Path) -> io::Result<Option<Seen>> {
+        let table = std::fs::read_to_string(&self.mounts)?;
+        let at = real(at);
+        let at = at.to_string_lossy();
+        // What was mounted last is what is seen.
+        let line =
+            table.lines().rfind(|line| line.split(' ').nth(4).is_some_and(|point| decoded(point) == at));
+        Ok(line.and_then(Seen::of))
+    }
+
     fn has_isofs(&self) -> bool {
         let listed = std::fs::read_to_string(&self.file_systems).unwrap_or_default();
         listed.lines().any(|line| line.split_whitespace().next_back() == Some("iso9660"))
@@ -171,13 +219,24 @@ impl Machine for Linux {
     }
 
     fn mounted(&self, at: &Path) -> io::Result<Option<Way>> {
-        let table = std::fs::read_to_string(&self.mounts)?;
-        let at = at.to_string_lossy();
-        // What was mounted last is what is seen.
-        let line =
-            table.lines().rfind(|line| line.split(' ').nth(4).is_some_and(|point| decoded(point) == at));
-        let kind = line.map(|line| line.split_once(" - ").map_or("", |(_, kind)| kind));
-        Ok(kind.map(|kind| if kind.starts_with("fuse") { Way::Fuse } else { Way::Kernel }))
+        Ok(self.seen(at)?.map(|seen| if seen.is_fuse() { Way::Fuse } else { Way::Kernel }))
+    }
+
+    fn shows(&self, archive: &Path, at: &Path) -> io::Result<bool> {
+        let Some(seen) = self.seen(at)? else { return Ok(false) };
+        if seen.is_fuse() {
+            return Ok(Path::new(&seen.source) == archive);
+        }
+        if archive.is_dir() {
+            let (there, here) = (std::fs::metadata(at)?, std::fs::metadata(archive)?);
+            return Ok((there.dev(), there.ino()) == (here.dev(), here.ino()));
+        }
+        // Ends in ` (deleted)` once the name is another file's.
+        match std::fs::read(self.disks.join(&seen.device).join("loop/backing_file")) {
+            Ok(file) => Ok(file.trim_ascii_end() == archive.as_os_str().as_encoded_bytes()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn units_changed(&self) -> io::Result<()> {
@@ -190,7 +249,7 @@ impl Machine for Linux {
 
 /// A path of the list of mounts, in which blanks and backslashes are octal numbers (proc(5)).
 fn decoded(point: &str) -> String {
-    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
+    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\043", "#"), ("\\134", "\\")]
         .iter()
         .fold(point.to_owned(), |point, (from, to)| point.replace(from, to))
 }

@@ -1,12 +1,12 @@
 //! Mounting, for people and programs that want files: serving needs no mount.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::machine::Machine;
 use super::plan::{self, Step};
-use super::{Done, Error, Paths, described, lock, unit, verified};
+use super::{Done, Error, Paths, described, is_name, lock, real, unit, verified};
 
 /// How an archive is mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -79,6 +79,7 @@ pub fn mount(
         let path = path.to_path_buf();
         move |source| Error::Io { operation, path, source }
     };
+    let paths = &paths.real();
     let archive = std::fs::canonicalize(archive).map_err(io("open", archive))?;
     let (product, _) = described(&archive)?;
     let id = product.id();
@@ -87,13 +88,9 @@ pub fn mount(
         Some(at) => (std::path::absolute(at).map_err(io("name", at))?, None),
         None => (paths.mounts.join(&id), lock(paths, false)?),
     };
+    plan::refuse_other(&archive, &id, &at, machine)?;
     if plan::mounted(machine, &at)?.is_some() {
-        return match described(&at) {
-            Ok((there, _)) if there.id() == id => {
-                Ok(Done { id, archive, steps: Vec::new(), not_mounted: None })
-            }
-            _ => Err(Error::Occupied { at }),
-        };
+        return Ok(Done { id, archive, steps: Vec::new(), not_mounted: None });
     }
     let way = options
         .mounting
@@ -103,7 +100,7 @@ pub fn mount(
         verified(&archive, progress)?;
     }
     let steps = plan::mount(&archive, &at, way, machine)?;
-    plan::run(&steps, &id, machine, None, &|_| {})?;
+    plan::run(&steps, &id, machine, &|_| {})?;
     Ok(Done { id, archive, steps, not_mounted: None })
 }
 
@@ -113,10 +110,10 @@ pub fn mount(
 ///
 /// [`Error::NotMounted`], [`Error::InUse`]; what was there before is there still.
 pub fn unmount(paths: &Paths, which: &str, force: bool, machine: &dyn Machine) -> Result<Done, Error> {
-    let path = std::path::absolute(which).unwrap_or_else(|_| PathBuf::from(which));
-    let is_name = matches!(Path::new(which).components().collect::<Vec<_>>()[..], [Component::Normal(_)]);
+    let paths = &paths.real();
+    let path = real(&std::path::absolute(which).unwrap_or_else(|_| PathBuf::from(which)));
     let mut places = vec![path.clone()];
-    places.extend(is_name.then(|| paths.mounts.join(which)));
+    places.extend(is_name(which).then(|| paths.mounts.join(which)));
     places.extend(described(&path).ok().map(|(product, _)| paths.mounts.join(product.id())));
     for at in places {
         let Some(way) = plan::mounted(machine, &at)? else { continue };
@@ -135,7 +132,7 @@ pub fn unmount(paths: &Paths, which: &str, force: bool, machine: &dyn Machine) -
         if ours && !keep {
             steps.push(Step::RemoveFolder { path: at });
         }
-        plan::run(&steps, &id, machine, None, &|_| {})?;
+        plan::run(&steps, &id, machine, &|_| {})?;
         return Ok(Done { id, archive, steps, not_mounted: None });
     }
     Err(Error::NotMounted(which.to_owned()))

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::machine::Machine;
 use super::mounting::Way;
-use super::{Error, Paths, unit};
-use crate::configuration::Configuration;
+use super::{Error, Paths, described, unit};
+use crate::configuration::{self, Configuration, Kind};
 use crate::file;
 
 /// One change to the node. As JSON: an object with the key `step`.
@@ -45,6 +45,9 @@ pub enum Step {
     List {
         /// The configuration file.
         file: PathBuf,
+        /// Which configuration that is.
+        #[serde(skip)]
+        kind: Kind,
         /// The archive.
         archive: PathBuf,
     },
@@ -52,6 +55,9 @@ pub enum Step {
     Unlist {
         /// The configuration file.
         file: PathBuf,
+        /// Which configuration that is.
+        #[serde(skip)]
+        kind: Kind,
         /// The archive.
         archive: PathBuf,
     },
@@ -91,8 +97,8 @@ impl std::fmt::Display for Step {
                 f.write_str(if *way == Way::Fuse { ", until the system ends" } else { "" })
             }
             Self::WriteUnit { path, .. } => write!(f, "write {}", path.display()),
-            Self::List { file, archive } => write!(f, "add {} to {}", archive.display(), file.display()),
-            Self::Unlist { file, archive } => {
+            Self::List { file, archive, .. } => write!(f, "add {} to {}", archive.display(), file.display()),
+            Self::Unlist { file, archive, .. } => {
                 write!(f, "remove {} from {}", archive.display(), file.display())
             }
             Self::Unmount { at, .. } => write!(f, "unmount {}", at.display()),
@@ -117,16 +123,40 @@ pub(super) fn import(
     // What FUSE shows comes from a program that systemd's mount units cannot start.
     if way == Some(Way::Kernel) {
         let (path, link) = unit::files(paths, id);
+        unit::check(archive)?;
+        unit::check(&at)?;
         let content = unit::content(archive, &at, archive.is_dir());
-        let former = std::fs::read_to_string(&path).ok();
+        let former = unit::read(&path)?;
         if former.as_deref() != Some(&content) || !link.exists() {
             steps.push(Step::WriteUnit { path, link, content, former });
         }
     }
     if !configuration.archives().iter().any(|listed| listed == archive) {
-        steps.push(Step::List { file: configuration.path().to_path_buf(), archive: archive.to_path_buf() });
+        // A list that cannot be changed is refused before anything else is.
+        configuration.clone().add(archive)?;
+        steps.push(Step::List {
+            file: configuration.path().to_path_buf(),
+            kind: configuration.kind(),
+            archive: archive.to_path_buf(),
+        });
     }
     Ok(steps)
+}
+
+/// Refuses a place at which something else is mounted: another archive, or one that was there under this name before.
+pub(super) fn refuse_other(archive: &Path, id: &str, at: &Path, machine: &dyn Machine) -> Result<(), Error> {
+    if mounted(machine, at)?.is_none() {
+        return Ok(());
+    }
+    let is_this = machine.shows(archive, at).map_err(|source| Error::Io {
+        operation: "find out what is mounted at",
+        path: at.to_path_buf(),
+        source,
+    })?;
+    if is_this && described(at).is_ok_and(|(there, _)| there.id() == id) {
+        return Ok(());
+    }
+    Err(Error::Occupied { at: at.to_path_buf() })
 }
 
 /// What is still to be done to have an archive mounted.
@@ -141,29 +171,35 @@ pub(super) fn mount(archive: &Path, at: &Path, way: Way, machine: &dyn Machine) 
     Ok(steps)
 }
 
-/// What is still to be done to delete an archive.
+/// What is still to be done to delete an archive. One without an `id`, of which nobody knows what it was, is only taken off
+/// the configuration.
 pub(super) fn delete(
     paths: &Paths,
     archive: &Path,
-    id: &str,
+    id: Option<&str>,
     lazily: bool,
     machine: &dyn Machine,
     configuration: &Configuration,
 ) -> Result<Vec<Step>, Error> {
+    let at = id.map(|id| paths.mounts.join(id));
     let mut steps = Vec::new();
-    let at = paths.mounts.join(id);
+    // First: an archive in use is what refuses most deletions, and then nothing has been changed.
+    if let Some((at, way)) = at.clone().zip(at.as_deref().map_or(Ok(None), |at| mounted(machine, at))?) {
+        steps.push(Step::Unmount { archive: archive.to_path_buf(), at, way, lazily });
+    }
     if configuration.archives().iter().any(|listed| listed == archive) {
-        steps.push(Step::Unlist { file: configuration.path().to_path_buf(), archive: archive.to_path_buf() });
+        configuration.clone().remove(archive)?;
+        steps.push(Step::Unlist {
+            file: configuration.path().to_path_buf(),
+            kind: configuration.kind(),
+            archive: archive.to_path_buf(),
+        });
     }
-    if let Some(way) = mounted(machine, &at)? {
-        steps.push(Step::Unmount { archive: archive.to_path_buf(), at: at.clone(), way, lazily });
-    }
-    let is_folder = std::fs::symlink_metadata(&at).is_ok_and(|data| data.is_dir());
-    if is_folder {
-        steps.push(Step::RemoveFolder { path: at });
+    if let Some(path) = at.filter(|at| std::fs::symlink_metadata(at).is_ok_and(|data| data.is_dir())) {
+        steps.push(Step::RemoveFolder { path });
     }
     // Last: until then it tells a deletion that was killed what was meant.
-    if unit::archive_of(paths, id).is_some() {
+    if let Some(id) = id.filter(|id| unit::archive_of(paths, id).is_some()) {
         let (path, link) = unit::files(paths, id);
         let former = std::fs::read_to_string(&path).unwrap_or_default();
         steps.push(Step::RemoveUnit { path, link, former });
@@ -179,22 +215,20 @@ pub(super) fn mounted(machine: &dyn Machine, at: &Path) -> Result<Option<Way>, E
     })
 }
 
-/// Does the steps; if one fails, undoes those before it. `before` is told of each step. Only steps that change the
-/// configuration need one.
+/// Does the steps; if one fails, undoes those before it. `before` is told of each step.
 pub(super) fn run(
     steps: &[Step],
     id: &str,
     machine: &dyn Machine,
-    mut configuration: Option<&mut Configuration>,
     before: &dyn Fn(&Step),
 ) -> Result<(), Error> {
-    let former = configuration.as_deref().cloned();
+    let mut former = None;
     for (index, step) in steps.iter().enumerate() {
         before(step);
-        if let Err(error) = apply(step, id, machine, configuration.as_deref_mut()) {
+        if let Err(error) = apply(step, id, machine, &mut former) {
             for done in steps.get(..index).unwrap_or_default().iter().rev() {
                 // What cannot be undone is named by the next import or deletion, which plans anew.
-                let _ = undo(done, id, machine, former.as_ref());
+                let _ = undo(done, id, machine, &mut former);
             }
             return Err(error);
         }
@@ -202,11 +236,12 @@ pub(super) fn run(
     Ok(())
 }
 
+/// Does a step. One that changes the configuration leaves in `former` what that was before.
 fn apply(
     step: &Step,
     id: &str,
     machine: &dyn Machine,
-    configuration: Option<&mut Configuration>,
+    former: &mut Option<Configuration>,
 ) -> Result<(), Error> {
     let failed = |operation, path: &Path| {
         let path = path.to_path_buf();
@@ -228,14 +263,12 @@ fn apply(
             }
             written.map_err(failed("have systemd mount by", path))
         }
-        Step::List { archive, .. } => configuration.map_or(Ok(()), |configuration| {
-            configuration.add(archive)?;
-            Ok(configuration.write()?)
-        }),
-        Step::Unlist { archive, .. } => configuration.map_or(Ok(()), |configuration| {
-            configuration.remove(archive)?;
-            Ok(configuration.write()?)
-        }),
+        Step::List { file, kind, archive } => {
+            change(file, *kind, former, |configuration| configuration.add(archive))
+        }
+        Step::Unlist { file, kind, archive } => {
+            change(file, *kind, former, |configuration| configuration.remove(archive))
+        }
         Step::Unmount { at, lazily, .. } => {
             machine.unmount(at, *lazily).map_err(|source| Error::InUse { id: id.to_owned(), source })
         }
@@ -255,8 +288,28 @@ fn apply(
     }
 }
 
-/// Takes a step back. `former` is the configuration as it was before all steps.
-fn undo(step: &Step, id: &str, machine: &dyn Machine, former: Option<&Configuration>) -> Result<(), Error> {
+/// Changes a configuration as it is now: people may have edited it while the archive was verified.
+fn change(
+    file: &Path,
+    kind: Kind,
+    former: &mut Option<Configuration>,
+    edit: impl FnOnce(&mut Configuration) -> Result<(), configuration::Error>,
+) -> Result<(), Error> {
+    let before = Configuration::read(file, kind)?;
+    let mut changed = before.clone();
+    edit(&mut changed)?;
+    changed.write()?;
+    *former = Some(before);
+    Ok(())
+}
+
+/// Takes a step back. `former` is the configuration as it was before the step that changed it.
+fn undo(
+    step: &Step,
+    id: &str,
+    machine: &dyn Machine,
+    former: &mut Option<Configuration>,
+) -> Result<(), Error> {
     let reverse = match step.clone() {
         Step::CreateFolder { path } => Step::RemoveFolder { path },
         Step::RemoveFolder { path } => Step::CreateFolder { path },
@@ -273,10 +326,10 @@ fn undo(step: &Step, id: &str, machine: &dyn Machine, former: Option<&Configurat
         }
         // Its comments and its order, too: adding what was removed would not give them back.
         Step::List { .. } | Step::Unlist { .. } => {
-            return former.map_or(Ok(()), |former| Ok(former.write()?));
+            return former.take().map_or(Ok(()), |former| Ok(former.write()?));
         }
     };
-    apply(&reverse, id, machine, None)
+    apply(&reverse, id, machine, former)
 }
 
 fn write_unit(path: &Path, link: &Path, content: &str) -> io::Result<()> {

@@ -1,3 +1,5 @@
+mod bugs;
+mod following;
 mod killed;
 
 use std::cell::{Cell, RefCell};
@@ -50,6 +52,10 @@ impl Machine for Fake {
 
     fn mounted(&self, at: &Path) -> io::Result<Option<Way>> {
         Ok(self.mounted.borrow().get(at).map(|(_, way)| *way))
+    }
+
+    fn shows(&self, archive: &Path, at: &Path) -> io::Result<bool> {
+        Ok(self.mounted.borrow().get(at).is_some_and(|(shown, _)| shown == archive))
     }
 
     fn units_changed(&self) -> io::Result<()> {
@@ -276,10 +282,9 @@ fn killed_before_any_step_and_run_again() {
     let platform = node.archive("metalk8s.iso", PLATFORM);
     let untouched = node.state(&machine);
     let kill = |steps: &[Step], at: usize| {
-        let mut configuration = read(&node.paths, Kind::Bootstrap).unwrap();
         let count = Cell::new(0);
         let killed = std::panic::AssertUnwindSafe(|| {
-            plan::run(steps, "metalk8s-2.10.0", &machine, Some(&mut configuration), &|_| {
+            plan::run(steps, "metalk8s-2.10.0", &machine, &|_| {
                 count.set(count.get() + 1);
                 // No rollback runs: as if the process were gone.
                 assert!(count.get() <= at, "killed");
@@ -419,49 +424,4 @@ fn units_are_named_as_systemd_does() {
     for (path, expected) in cases {
         assert_eq!(unit_name(Path::new(path)), expected);
     }
-}
-
-#[test]
-fn a_server_follows_the_configuration() {
-    let (node, machine) = (Node::new(), Fake::default());
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let config = crate::serve::Config {
-        listen: vec![([127, 0, 0, 1], 0).into()],
-        archives: configured(&node.paths).unwrap(),
-        leave_out_unreadable: true,
-        ..crate::serve::Config::default()
-    };
-    let server = crate::serve::Server::bind(config).unwrap();
-    let (address, handle) = (server.local_addr().unwrap(), server.handle());
-    runtime.spawn(follow(node.paths.clone(), handle, std::time::Duration::from_millis(20)));
-    runtime.spawn(server.run(std::future::pending()));
-    let serves = |wanted: bool| {
-        use std::io::{Read as _, Write as _};
-        let began = std::time::Instant::now();
-        loop {
-            let mut stream = std::net::TcpStream::connect(address).unwrap();
-            let request =
-                b"GET /archives/metalk8s-2.10.0/product.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-            stream.write_all(request).unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).unwrap();
-            if answer.starts_with("HTTP/1.1 200") == wanted {
-                break;
-            }
-            assert!(began.elapsed().as_secs() < 20, "{answer}");
-        }
-    };
-    serves(false);
-    let platform = node.archive("metalk8s.iso", PLATFORM);
-    node.import(&platform, &machine).unwrap();
-    serves(true);
-    // A file that breaks its format takes nothing away.
-    let text = std::fs::read_to_string(&node.paths.bootstrap).unwrap();
-    std::fs::write(&node.paths.bootstrap, "nonsense: [").unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    serves(true);
-    std::fs::write(&node.paths.bootstrap, text).unwrap();
-    delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
-    serves(false);
-    runtime.shutdown_background();
 }

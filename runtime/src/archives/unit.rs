@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::Paths;
+use super::{Error, Paths};
 
 /// What marks a unit as ours.
 const MARK: &str = "# Written by `sealift archive import`; `sealift archive delete` takes it away.";
@@ -41,6 +41,22 @@ pub fn content(archive: &Path, at: &Path, folder: bool) -> String {
         plain(archive),
         plain(at),
     )
+}
+
+/// Refuses a path that would end its line in a unit, join it with the next, or lose its end: systemd.syntax(7).
+pub(super) fn check(path: &Path) -> Result<(), Error> {
+    let harmless = |text: &str| !text.chars().any(char::is_control) && !text.ends_with(['\\', ' ']);
+    if path.to_str().is_some_and(harmless) { Ok(()) } else { Err(Error::Unnameable(path.to_path_buf())) }
+}
+
+/// What a unit of ours says, if it is there. One that people have written, or masked, is theirs.
+pub(super) fn read(path: &Path) -> Result<Option<String>, Error> {
+    match std::fs::read_to_string(path) {
+        Ok(text) if text.starts_with(MARK) => Ok(Some(text)),
+        Ok(_) => Err(Error::NotOurs(path.to_path_buf())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::Io { operation: "read", path: path.to_path_buf(), source }),
+    }
 }
 
 /// `RequiresMountsFor=` takes several paths, parted by blanks.

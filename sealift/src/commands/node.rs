@@ -234,7 +234,7 @@ fn explained(error: Error) -> Failure {
         Error::Damaged(_) => {
             Failure::failed(error).remedy("`sealift archive verify` names everything that is wrong")
         }
-        Error::Present { .. } => {
+        Error::Present { .. } | Error::SamePrefix { .. } => {
             Failure::failed(error).remedy("`sealift archive delete` takes the other one off")
         }
         Error::Active { .. } | Error::InUse { .. } => {
@@ -242,7 +242,13 @@ fn explained(error: Error) -> Failure {
         }
         Error::NoWay { .. } => Failure::failed(error)
             .remedy("serving needs no mount: `sealift registry serve`; `sealift iso extract` unpacks"),
-        Error::Occupied { .. } => Failure::failed(error).remedy("choose another folder with --at"),
+        Error::Occupied { .. } => Failure::failed(error).remedy(
+            "`sealift archive unmount` takes it away; `sealift archive mount --at` chooses another folder",
+        ),
+        Error::NotOurs(_) => {
+            Failure::failed(error).remedy("move it away, or leave the mount to it with --mount never")
+        }
+        Error::Unnameable(_) => Failure::usage_by(error).remedy("rename it, or import it with --mount never"),
         // Nothing is wrong with it; the disk is full, or the like.
         Error::Configuration(ConfigurationError::Io { operation: "write", .. }) => Failure::from(error),
         Error::Configuration(_) | Error::Unknown(_) | Error::NotMounted(_) => Failure::usage_by(error),

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{BOOTSTRAP, Node, PLATFORM, show};
-use crate::archives::{Import, Machine, Way, configured, delete, import};
+use crate::archives::{Import, Machine, Way, configured, delete, import, unit_name};
 
 /// A machine whose mounts are files in a folder, so that they outlive the process.
 struct Persistent(PathBuf);
@@ -34,6 +34,10 @@ impl Machine for Persistent {
 
     fn mounted(&self, at: &Path) -> io::Result<Option<Way>> {
         Ok(self.mark(at).exists().then_some(Way::Kernel))
+    }
+
+    fn shows(&self, _: &Path, at: &Path) -> io::Result<bool> {
+        Ok(self.mark(at).exists())
     }
 
     fn units_changed(&self) -> io::Result<()> {
@@ -107,9 +111,16 @@ fn killed_at_two_hundred_moments() {
         let mounted = machine.mounted(&node.paths.mounts.join("metalk8s-2.10.0")).unwrap();
         assert_eq!(mounted.is_some(), imported);
         assert_eq!(node.paths.mounts.join("metalk8s-2.10.0").exists(), imported);
-        let units = std::fs::read_dir(&node.paths.units).unwrap().flatten();
-        let units = units.filter(|unit| unit.file_name().to_string_lossy().ends_with(".mount")).count();
-        assert_eq!(units, usize::from(imported), "turn {turn}");
+        let names = |folder: &Path| -> Vec<String> {
+            let entries = std::fs::read_dir(folder).unwrap().flatten();
+            entries.map(|entry| entry.file_name().into_string().unwrap()).collect()
+        };
+        let mut units = names(&node.paths.units);
+        units.retain(|name| name != "multi-user.target.wants");
+        let unit = unit_name(&node.paths.mounts.join("metalk8s-2.10.0"));
+        assert_eq!(units, if imported { vec![unit] } else { Vec::new() }, "turn {turn}");
+        let left: Vec<_> = names(root).into_iter().filter(|name| name.starts_with('.')).collect();
+        assert_eq!(left, [""; 0], "turn {turn}: what a killed process had begun to write");
     }
     assert_eq!(killed, 200, "killed on their way");
 }
