@@ -88,6 +88,12 @@ pub fn command(places: &Places, package: &str) -> Command {
         .current_dir(&places.root)
         .env("CARGO_ENCODED_RUSTFLAGS", rustflags(places).join("\u{1f}"))
         .env_remove("RUSTFLAGS");
+    // The manifest alone says how the release is compiled.
+    for (name, _) in
+        std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"CARGO_PROFILE_"))
+    {
+        command.env_remove(name);
+    }
     command
 }
 

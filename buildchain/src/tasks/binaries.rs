@@ -1,11 +1,12 @@
 //! Programs built from the project's own sources: `binaries`.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Error, Place, check_for, place_file};
-use crate::graph::{Action, Input, Output, Task, Title};
+use crate::graph::{Action, Discover, Input, Output, Task, Title};
 use crate::project::Project;
 
 /// No compilation takes this long, unless it hangs.
@@ -21,6 +22,7 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
             doc: format!("Build the program {name}, statically linked."),
             title: Title::new("CARGO BUILD", place.shown(&built)),
             inputs: sources(&project.root)?,
+            discover: compiler(&project.root),
             outputs: vec![Output::File(built.clone())],
             after: vec![check_for::task("cargo")],
             action: Some(build(&project, name, built.clone())),
@@ -57,6 +59,17 @@ fn build(project: &Arc<Project>, name: &str, built: PathBuf) -> Action {
         context.run(cargo_static::command(&places, &name).arg("--quiet"))?;
         place_file::copy(&cargo_static::binary(&project.root, &name), &built)?;
         Ok(())
+    })
+}
+
+/// The compiler, where no file of the project says which.
+fn compiler(root: &Path) -> Option<Discover> {
+    let pinned = ["rust-toolchain.toml", "rust-toolchain"].iter().any(|name| root.join(name).is_file());
+    (!pinned).then(|| -> Discover {
+        Box::new(|root| {
+            let output = Command::new("rustc").arg("-vV").current_dir(root).output()?;
+            Ok(vec![Input::value("compiler", String::from_utf8_lossy(&output.stdout))])
+        })
     })
 }
 

@@ -31,6 +31,7 @@ const NAME: &str = "image";
 pub struct Engine {
     program: PathBuf,
     kind: Kind,
+    version: String,
 }
 
 /// Whose options an engine understands.
@@ -75,16 +76,22 @@ impl Engine {
                 other => other.map_err(failed("run", program))?,
             };
             // By what it says: podman may be installed under docker's name.
-            let said = String::from_utf8_lossy(&output.stdout).to_ascii_lowercase();
-            let kind = match said.split_whitespace().next() {
+            let said = String::from_utf8_lossy(&output.stdout);
+            let kind = match said.split_whitespace().next().map(str::to_ascii_lowercase).as_deref() {
                 Some("buildah" | "podman") => Kind::Buildah,
                 Some("docker") => Kind::Docker,
                 _ => continue,
             };
-            return Ok(Self { program: program.clone(), kind });
+            return Ok(Self { program: program.clone(), kind, version: said.trim().to_owned() });
         }
         let looked_for = candidates.iter().map(|program| program.display().to_string()).collect::<Vec<_>>();
         Err(Error::NoEngine { looked_for: looked_for.join(", ") })
+    }
+
+    /// What it says of its version, with its name: another engine may build another image.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
     }
 
     /// Builds the image into the store: the digest of its manifest. `run` runs a command to its end.

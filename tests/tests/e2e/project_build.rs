@@ -1,6 +1,7 @@
 //! Projects that build images on others: declared ones, and those of a `Containerfile`.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -161,6 +162,17 @@ fn images_are_built_on_locked_images_from_the_mirror() {
     assert_ne!(project.image("contained").digest, second);
     project.write("images/contained/Containerfile", &CONTAINERFILE.replace("/from-first", "/from-one"));
     assert!(runs(&project), "the file itself does not count");
+    project.write(
+        "engine",
+        "#!/bin/sh\n[ \"$1\" = --version ] && exec echo buildah version 99\nexec buildah \"$@\"\n",
+    );
+    fs::set_permissions(project.path("engine"), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut explain = project.command(&["explain", "_image_build:contained"]);
+    let (_, said, _) = sealift::told(&explain.env("DOCKER_BIN", project.path("engine")).output().unwrap());
+    assert!(
+        said.contains("engine") && said.contains("buildah version 99"),
+        "another engine does not count: {said}"
+    );
     let lock = fs::read_to_string(project.path("sealift.lock")).unwrap();
     let swapped = lock
         .replace("curl:oci", "curl:other")

@@ -110,7 +110,7 @@ fn contained(
     inputs.push(Input::value("target", settings.target.as_deref().unwrap_or("the last stage")));
     let target = platform.clone().unwrap_or_else(images::build::host_platform);
     inputs.push(Input::value("platform", target.to_string()));
-    let discover = discover(copied.clone());
+    let discover = discover(copied.clone(), Arc::clone(project));
     let recipe = engine::Recipe {
         containerfile,
         context: copied,
@@ -123,7 +123,7 @@ fn contained(
     let (project, bases, names) = (Arc::clone(project), image.bases.clone(), names.clone());
     let options = Arc::clone(options);
     let make: Make = Box::new(move |context, store| {
-        let engine = Engine::find(project.settings.programs.get("DOCKER_BIN").map(PathBuf::as_path))?;
+        let engine = engine(&project)?;
         let digests = pull(&bases, recipe.platform.as_ref(), &options, context, store)?;
         let bases = names.iter().cloned().zip(digests).collect();
         let recipe = engine::Recipe { bases, ..recipe.clone() };
@@ -132,10 +132,16 @@ fn contained(
     Work { engine: true, discover: Some(discover), make }
 }
 
-/// What a `Containerfile` may copy, as it is when the image's turn comes.
-fn discover(copied: Copied) -> Discover {
+fn engine(project: &Project) -> Result<Engine, images::Error> {
+    Engine::find(project.settings.programs.get("DOCKER_BIN").map(PathBuf::as_path))
+}
+
+/// What a `Containerfile` may copy, and what builds it, as they are when the image's turn comes.
+fn discover(copied: Copied, project: Arc<Project>) -> Discover {
     Box::new(move |_| {
-        let mut inputs = Vec::new();
+        // Without one the task says what is missing.
+        let engine = engine(&project).map_or_else(|_| String::new(), |engine| engine.version().to_owned());
+        let mut inputs = vec![Input::value("engine", engine)];
         for entry in copied.entries()? {
             let shown = entry.path.display();
             inputs.push(match entry.kind {
