@@ -172,15 +172,14 @@ fn location(directive: &Directive, place: Place<'_>, out: &mut String) -> Result
     let head = match (words.as_slice(), &directive.block) {
         (["location", "=", "/v2" | "/v2/"], Some(_)) => return Ok(()),
         (["location", name], Some(_)) if name.starts_with('@') => format!("location {}", named(name, place)?),
-        (["location", how @ ("=" | "^~" | "~"), uri], Some(_)) => {
+        (["location", how @ ("=" | "^~"), uri], Some(_)) => {
             let below = format!("/v2/{}/", place.repository);
-            // In a pattern a dot of the name may be escaped, and an anchor may come first.
-            let bare = uri.strip_prefix('^').unwrap_or(uri).replace("\\.", ".");
-            if !bare.starts_with(&below) || uri.contains('|') {
+            if !uri.starts_with(&below) {
                 return Err(format!("`{}` is not below {below}", uri.escape_debug()));
             }
             format!("location {how} {}", quote(uri)?)
         }
+        (["location", "~", uri], Some(_)) => format!("location ~ {}", quote(&pattern(uri, place)?)?),
         _ => return Err(format!("`{}` is not expected here", shown(&words))),
     };
     let _ = writeln!(out, "{head} {{");
@@ -189,6 +188,53 @@ fn location(directive: &Directive, place: Place<'_>, out: &mut String) -> Result
     }
     out.push_str("}\n");
     Ok(())
+}
+
+/// What generators let a part of an address match.
+const GROUPS: [&str; 6] = ["(.*)", "(.+)", "([^/]*)", "([^/]+)", "([a-f0-9]{64})", "([0-9a-f]{64})"];
+
+/// A pattern for addresses of the archive and no others: characters that mean themselves, [`GROUPS`], and anchors, which are
+/// set where they are missing. Anything else that a pattern can say might match, or cut short, what comes before it.
+fn pattern(uri: &str, place: Place<'_>) -> Result<String, String> {
+    let refused = |why: String| format!("`{}` {why}", uri.escape_debug().take(200).collect::<String>());
+    let bare = uri.strip_prefix('^').unwrap_or(uri);
+    let mut rest = bare.strip_suffix('$').filter(|bare| !bare.ends_with('\\')).unwrap_or(bare);
+    // As PCRE reads it, from the first to the last character; a group ends the literal start.
+    let (mut out, mut start, mut literal, mut grouped) = (String::from("^"), String::new(), false, false);
+    while let Some(next) = rest.chars().next() {
+        if let Some(after) = rest.strip_prefix(if literal { "\\E" } else { "\\Q" }) {
+            (rest, literal) = (after, !literal);
+            continue;
+        }
+        let group = GROUPS.iter().find(|group| !literal && rest.starts_with(**group));
+        if let Some(group) = group {
+            out.push_str(group);
+            rest = rest.strip_prefix(group).unwrap_or_default();
+            grouped = true;
+            continue;
+        }
+        let character = match rest.strip_prefix('\\').and_then(|after| after.chars().next()) {
+            Some(escaped) if !literal && escaped.is_ascii_punctuation() => escaped,
+            _ if literal && next.is_ascii_graphic() => next,
+            // A dot that is not escaped matches itself, too, and nothing else was ever meant.
+            _ if next.is_ascii_alphanumeric() || matches!(next, '/' | '_' | '-' | ':' | '.') => next,
+            _ => return Err(refused(format!("has `{}`, which is not expected there", next.escape_debug()))),
+        };
+        let escape = usize::from(!literal && next == '\\');
+        rest = rest.get(escape + character.len_utf8()..).unwrap_or_default();
+        if !grouped {
+            start.push(character);
+        }
+        if !character.is_ascii_alphanumeric() && !matches!(character, '/' | '_' | '-' | ':') {
+            out.push('\\');
+        }
+        out.push(character);
+    }
+    let below = format!("/v2/{}/", place.repository);
+    if !start.starts_with(&below) {
+        return Err(refused(format!("is not below {below}")));
+    }
+    Ok(out + "$")
 }
 
 /// Writes a directive of a location.
@@ -324,7 +370,8 @@ location ~ "/v2/{{ repository }}/pause/blobs/sha256:([a-f0-9]{64})" {
         for expected in [
             "location @archive_7_404_tag {",
             "error_page 404 @archive_7_404_tag;",
-            "location ~ \"/v2/a-1.0/(.*)/manifests/(.*)\" {",
+            r#"location ~ "^/v2/a-1\\.0/(.*)/manifests/(.*)$" {"#,
+            r#"location ~ "^/v2/a-1\\.0/pause/blobs/sha256:([a-f0-9]{64})$" {"#,
             "    alias \"/srv/a/images/pause/\";",
             "    try_files \"3.1/$1\" =404;",
             "    return 200 \"{\\\"name\\\": \\\"pause\\\", \\\"tags\\\": [\\\"3.1\\\"]}\";",
@@ -337,12 +384,33 @@ location ~ "/v2/{{ repository }}/pause/blobs/sha256:([a-f0-9]{64})" {
     #[test]
     fn what_could_inject_is_refused() {
         let inside = |text: &str| format!("location = /v2/{{{{ repository }}}}/x {{ {text} }}");
+        let matching = |pattern: &str| format!("location ~ \"{pattern}\" {{ return 200 'x'; }}");
         for text in [
             "server { listen 1; }".to_owned(),
             "location / { alias /; }".to_owned(),
             "location /v2/a-1.0/ { alias /srv/a/images/; }".to_owned(),
             "location = /v2/other-1.0/x { return 200 'x'; }".to_owned(),
             r#"location ~ "/v2/a-1.0/x|/" { alias /srv/a/images/; }"#.to_owned(),
+            matching("/v2/a-1.0/{0}.*/manifests/(.*)"),
+            matching("/v2/a-1.0/?.*/manifests/(.*)"),
+            matching("/v2/a-1.0/*.*/manifests/(.*)"),
+            matching("/v2/a-1.0/+x"),
+            matching("/v2/a-1.0.*/manifests/(.*)"),
+            matching("/v2/a-1.0(.*)/manifests/(.*)"),
+            matching("/v2/a-1.0/(.*)?/x"),
+            matching("/v2/a-1.0/(x|/v2/)"),
+            matching("/v2/a-1.0/(?i)x"),
+            matching("/v2/a-1.0/(?<=.)x"),
+            matching("(?:/v2/a-1.0/)?x"),
+            matching("^?/v2/a-1.0/x"),
+            matching("/v2/a-1.0/\\\\K.*"),
+            matching("/v2/a-1.0/\\\\d+"),
+            matching("/v2/a-1.0/[^x]*"),
+            matching("/v2/a-1.0/x$|/"),
+            matching("\\\\Q/v2/a-1.0/\\\\E{0}.*"),
+            matching("\\\\Q/v2/a-1.0\\\\E?/x"),
+            matching("/v2/other-1.0/(.*)"),
+            matching(".*/v2/a-1.0/(.*)"),
             "include /etc/passwd;".to_owned(),
             "location = /v2/a-1.0/x { return 200 'x'; } }".to_owned(),
             "location = /v2/a-1.0/x { return 200 'x';".to_owned(),
@@ -370,6 +438,21 @@ location ~ "/v2/{{ repository }}/pause/blobs/sha256:([a-f0-9]{64})" {
         ] {
             let refused = translate(&text, PLACE);
             assert!(refused.is_err(), "{text}\n{refused:?}");
+        }
+    }
+
+    #[test]
+    fn patterns_match_addresses_of_the_archive_alone() {
+        let cases = [
+            ("/v2/a-1.0/(.*)/manifests/(.*)", r"^/v2/a-1\.0/(.*)/manifests/(.*)$"),
+            (r"^/v2/a-1\.0/x/(.+)$", r"^/v2/a-1\.0/x/(.+)$"),
+            (r"^/v2/\Qa-1.0\E/x/([^/]+)", r"^/v2/a-1\.0/x/([^/]+)$"),
+            (r"/v2/a-1.0/\Qodd(.*)\E/y", r"^/v2/a-1\.0/odd\(\.\*\)/y$"),
+            (r"/v2/a-1.0/cost\$", r"^/v2/a-1\.0/cost\$$"),
+        ];
+        for (theirs, ours) in cases {
+            assert_eq!(pattern(theirs, PLACE).as_deref(), Ok(ours), "{theirs}");
+            assert_eq!(pattern(ours, PLACE).as_deref(), Ok(ours), "again");
         }
     }
 
