@@ -59,6 +59,13 @@ pub(super) fn full(
     answer
 }
 
+/// The client has it already.
+pub(super) fn not_modified() -> Answer {
+    let mut answer = Response::new(Body::Empty);
+    *answer.status_mut() = StatusCode::NOT_MODIFIED;
+    answer
+}
+
 /// An error as registries say it.
 pub(super) fn error(method: &Method, status: StatusCode, code: Code, message: &str) -> Answer {
     let body = serde_json::json!({"errors": [{"code": code.text(), "message": message, "detail": null}]});
@@ -87,7 +94,7 @@ pub(super) struct Source<'a> {
 /// A file, a part of it, or the news that the client has it already.
 pub(super) fn file(state: &State, method: &Method, request: &HeaderMap, source: Source<'_>) -> Answer {
     let size = source.location.size;
-    let part = range::part(request, source.etag, source.modified, size);
+    let part = range::part(method, request, source.etag, source.modified, size);
     let (status, (first, end)) = match part {
         Part::Whole => (StatusCode::OK, (0, size)),
         Part::Bytes(first, end) => (StatusCode::PARTIAL_CONTENT, (first, end)),

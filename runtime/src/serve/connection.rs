@@ -179,6 +179,15 @@ async fn route(state: &Arc<State>, request: &http::request::Parts) -> (Endpoint,
         Ok(path) => path,
         Err(problem) => return (Endpoint::Other, answer::plain(method, StatusCode::BAD_REQUEST, problem)),
     };
+    let registry = path.strip_prefix("v2").filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    if method != Method::GET && method != Method::HEAD {
+        let mut answer = match registry {
+            Some(_) => registry::read_only(method),
+            None => answer::plain(method, StatusCode::METHOD_NOT_ALLOWED, "expected GET or HEAD"),
+        };
+        answer.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));
+        return (Endpoint::Other, answer);
+    }
     match &*path {
         "healthz" => return (Endpoint::Health, answer::full(method, StatusCode::OK, TEXT, "ok\n")),
         "readyz" => return (Endpoint::Health, ready(state, method)),
@@ -193,7 +202,7 @@ async fn route(state: &Arc<State>, request: &http::request::Parts) -> (Endpoint,
     }
     let catalogue = state.catalogue();
     let headers = &request.headers;
-    match path.strip_prefix("v2").filter(|rest| rest.is_empty() || rest.starts_with('/')) {
+    match registry {
         Some(rest) => {
             let query = Query::parse(request.uri.query());
             registry::answer(

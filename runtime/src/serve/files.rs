@@ -34,11 +34,6 @@ pub(super) async fn answer(
     headers: &HeaderMap,
     path: &str,
 ) -> (Endpoint, Answer) {
-    if method != Method::GET && method != Method::HEAD {
-        let mut answer = answer::plain(method, StatusCode::METHOD_NOT_ALLOWED, "expected GET or HEAD");
-        answer.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));
-        return (Endpoint::Other, answer);
-    }
     let ids = || catalogue.ids().into_iter().map(|id| (format!("{id}/"), String::new()));
     match path {
         "" => {

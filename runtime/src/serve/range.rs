@@ -1,7 +1,6 @@
 //! Conditional and partial requests: RFC 9110, sections 13 and 14.
 
-use http::HeaderMap;
-use http::header;
+use http::{HeaderMap, Method, header};
 
 /// What a request asks for of a representation of `size` bytes.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,22 +15,36 @@ pub(super) enum Part {
     NotModified,
 }
 
-/// Decides by `If-None-Match`, `If-Modified-Since`, `If-Range` and `Range`.
+/// Whether the client has it already, by `If-None-Match` and, where that is not given, `If-Modified-Since`.
+pub(super) fn not_modified(headers: &HeaderMap, etag: &str, modified: Option<&str>) -> bool {
+    let mut wanted = headers.get_all(header::IF_NONE_MATCH).iter().peekable();
+    if wanted.peek().is_none() {
+        let since = headers.get(header::IF_MODIFIED_SINCE);
+        return since.zip(modified).is_some_and(|(since, modified)| since.as_bytes() == modified.as_bytes());
+    }
+    let same = |tag: &str| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag;
+    wanted.filter_map(|value| value.to_str().ok()).any(|list| list.split(',').map(str::trim).any(same))
+}
+
+/// Decides by `If-None-Match`, `If-Modified-Since`, and for GET by `If-Range` and `Range`: for HEAD a range means nothing
+/// (RFC 9110, section 14.2).
 ///
 /// Several ranges are answered with the whole, which RFC 9110 allows (section 14.2) and which keeps a request from
 /// asking for more bytes than there are.
-pub(super) fn part(headers: &HeaderMap, etag: &str, modified: Option<&str>, size: u64) -> Part {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(wanted) = text(header::IF_NONE_MATCH) {
-        let same = |tag: &str| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag;
-        if wanted.split(',').map(str::trim).any(same) {
-            return Part::NotModified;
-        }
-    } else if let (Some(since), Some(modified)) = (text(header::IF_MODIFIED_SINCE), modified)
-        && since == modified
-    {
+pub(super) fn part(
+    method: &Method,
+    headers: &HeaderMap,
+    etag: &str,
+    modified: Option<&str>,
+    size: u64,
+) -> Part {
+    if not_modified(headers, etag, modified) {
         return Part::NotModified;
     }
+    if *method != Method::GET {
+        return Part::Whole;
+    }
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let Some(range) = text(header::RANGE) else { return Part::Whole };
     if let Some(condition) = text(header::IF_RANGE)
         && condition != etag
@@ -115,9 +128,10 @@ mod tests {
 
     #[test]
     fn conditions() {
-        let cases: [(&[(&str, &str)], Part); 10] = [
+        let cases: [(&[(&str, &str)], Part); 11] = [
             (&[("if-none-match", "\"a\"")], Part::NotModified),
             (&[("if-none-match", "\"b\", W/\"a\"")], Part::NotModified),
+            (&[("if-none-match", "\"b\""), ("if-none-match", "\"a\"")], Part::NotModified),
             (&[("if-none-match", "*")], Part::NotModified),
             (&[("if-none-match", "\"b\""), ("if-modified-since", "then")], Part::Whole),
             (&[("if-modified-since", "then")], Part::NotModified),
@@ -133,7 +147,10 @@ mod tests {
                 let name = http::HeaderName::from_bytes(name.as_bytes()).expect("a name");
                 headers.append(name, http::HeaderValue::from_str(value).expect("a value"));
             }
-            assert_eq!(part(&headers, "\"a\"", Some("then"), 10), expected, "{fields:?}");
+            let part = |method| part(&method, &headers, "\"a\"", Some("then"), 10);
+            assert_eq!(part(Method::GET), expected, "{fields:?}");
+            let head = if expected == Part::NotModified { Part::NotModified } else { Part::Whole };
+            assert_eq!(part(Method::HEAD), head, "HEAD {fields:?}");
         }
     }
 }

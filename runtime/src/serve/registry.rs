@@ -14,6 +14,7 @@ use super::catalogue::{Archive, Catalogue, Part};
 use super::check::gate;
 use super::content::Content;
 use super::metrics::Endpoint;
+use super::range;
 use super::route::Query;
 
 const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
@@ -31,6 +32,14 @@ struct Asked<'a> {
     query: &'a Query,
 }
 
+/// Refuses a method that would change something.
+pub(super) fn read_only(method: &Method) -> Answer {
+    let message = "this registry is read-only: expected GET or HEAD";
+    let mut answer = answer::error(method, StatusCode::METHOD_NOT_ALLOWED, Code::Unsupported, message);
+    answer.headers_mut().insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
+    answer
+}
+
 /// Answers a request for `path`, which is what follows `/v2/`.
 pub(super) async fn answer(
     state: &Arc<State>,
@@ -41,9 +50,7 @@ pub(super) async fn answer(
     query: &Query,
 ) -> (Endpoint, Answer) {
     let asked = Asked { state, catalogue, method, headers, query };
-    let (endpoint, mut answer) = if method != Method::GET && method != Method::HEAD {
-        (Endpoint::Other, asked.read_only())
-    } else if path.is_empty() {
+    let (endpoint, mut answer) = if path.is_empty() {
         (Endpoint::Base, answer::full(method, StatusCode::OK, JSON, "{}"))
     } else if path == "_catalog" {
         (Endpoint::Catalog, asked.catalog())
@@ -65,13 +72,6 @@ pub(super) async fn answer(
 impl Asked<'_> {
     fn error(&self, status: StatusCode, code: Code, message: &str) -> Answer {
         answer::error(self.method, status, code, message)
-    }
-
-    fn read_only(&self) -> Answer {
-        let message = "this registry is read-only: expected GET or HEAD";
-        let mut answer = self.error(StatusCode::METHOD_NOT_ALLOWED, Code::Unsupported, message);
-        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        answer
     }
 
     fn unknown_name(&self, name: &str) -> Answer {
@@ -134,14 +134,11 @@ impl Asked<'_> {
         };
         let digest = content.digest().to_string();
         let etag = format!("\"{digest}\"");
-        if self.headers.get(header::IF_NONE_MATCH).is_some_and(|wanted| wanted.as_bytes() == etag.as_bytes())
-        {
-            let mut answer = answer::full(&Method::HEAD, StatusCode::NOT_MODIFIED, kind.media_type(), bytes);
-            answer.headers_mut().remove(header::CONTENT_LENGTH);
-            answer::set(answer.headers_mut(), header::ETAG, &etag);
-            return answer;
-        }
-        let mut answer = answer::full(self.method, StatusCode::OK, kind.media_type(), bytes);
+        let mut answer = if range::not_modified(self.headers, &etag, None) {
+            answer::not_modified()
+        } else {
+            answer::full(self.method, StatusCode::OK, kind.media_type(), bytes)
+        };
         let headers = answer.headers_mut();
         answer::set(headers, DIGEST, &digest);
         answer::set(headers, header::ETAG, &etag);

@@ -87,6 +87,36 @@ fn parts_of_blobs() {
 }
 
 #[test]
+fn a_range_of_a_head_is_ignored() {
+    each_form("Example", |server, app, _| {
+        for path in [&format!("/v2/app/blobs/{}", app.layer), "/archives/example-1.0/documents/a%20b.txt"] {
+            let head = server.send("HEAD", path, &[("Range", "bytes=1-2")]);
+            let whole = server.send("HEAD", path, &[]);
+            assert_eq!((head.status, head.header("content-range")), (200, ""), "{path}");
+            assert_eq!(head.header("content-length"), whole.header("content-length"), "{path}");
+        }
+    });
+}
+
+#[test]
+fn a_manifest_that_the_client_has_is_not_sent_again() {
+    each_form("Example", |server, app, _| {
+        let etag = format!("\"{}\"", app.manifest);
+        for wanted in [&etag, &format!("W/{etag}"), &format!("\"other\", {etag}"), "*"] {
+            for (reference, caching) in
+                [("1".to_owned(), "no-cache"), (app.manifest.to_string(), "immutable")]
+            {
+                let path = format!("/v2/app/manifests/{reference}");
+                let reply = server.send("GET", &path, &[("If-None-Match", wanted)]);
+                assert_eq!((reply.status, reply.body.len(), reply.header("etag")), (304, 0, etag.as_str()));
+                assert!(reply.header("cache-control").ends_with(caching), "{path}: {wanted}");
+            }
+        }
+        assert_eq!(server.send("GET", "/v2/app/manifests/1", &[("If-None-Match", "\"other\"")]).status, 200);
+    });
+}
+
+#[test]
 fn answers_to_many_requests_at_once_keep_their_order() {
     use std::io::{Read as _, Write as _};
     let (folder, app) = archive("Example");
@@ -190,7 +220,15 @@ fn what_is_not_there() {
             assert_eq!(reply.header("content-type"), "application/json");
         }
         for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
-            for path in ["/v2/app/blobs/uploads/", "/v2/app/manifests/1", "/archives/", "/"] {
+            for path in [
+                "/v2/app/blobs/uploads/",
+                "/v2/app/manifests/1",
+                "/archives/",
+                "/",
+                "/healthz",
+                "/readyz",
+                "/metrics",
+            ] {
                 let reply = server.send(method, path, &[]);
                 assert_eq!((reply.status, reply.header("allow")), (405, "GET, HEAD"), "{method} {path}");
             }

@@ -13,6 +13,7 @@ use listenfd::ListenFd;
 use runtime::archives::{Paths, configured, follow};
 use runtime::serve::{Config, Error as ServeError, Handle, Limits, Server, Tls, raise_open_files};
 use runtime::systemd;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::commands::node::Places;
@@ -168,7 +169,7 @@ pub(crate) fn run(serve: Serve) -> Outcome {
         .max_blocking_threads(DISK_THREADS)
         .build()?;
     // Sockets and signals are registered with the runtime they are made in.
-    let _inside = runtime.enter();
+    let inside = runtime.enter();
     let hangup = signal(SignalKind::hangup())?;
     let ends = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
     let server = match passed_on {
@@ -191,8 +192,16 @@ pub(crate) fn run(serve: Serve) -> Outcome {
     {
         drop(runtime.spawn(watchdog(server.handle(), time / 2, systemd.clone())));
     }
-    runtime.block_on(server.run(stop(ends, systemd)))?;
-    Ok(())
+    drop(inside);
+    Ok(to_the_end(runtime, server.run(stop(ends, systemd)))?)
+}
+
+/// Runs a future, and leaves behind what reads from a slow disk: a check of gigabytes must not outlive the time that systemd
+/// gives a service to stop.
+fn to_the_end<T>(runtime: Runtime, future: impl Future<Output = T>) -> T {
+    let result = runtime.block_on(future);
+    runtime.shutdown_background();
+    result
 }
 
 /// The sockets that systemd has opened for this service, if any (sd_listen_fds(3)).
@@ -264,5 +273,23 @@ impl Systemd {
         if let Some(Err(error)) = self.0.as_ref().map(|socket| systemd::notify(socket, state)) {
             output::warn(&format!("systemd cannot be told of {state:?}: {error}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_that_hangs_on_a_disk_does_not_keep_the_server() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let (disk, answer) = std::sync::mpsc::channel::<()>();
+        let ended = to_the_end(runtime, async move {
+            drop(tokio::task::spawn_blocking(move || answer.recv()));
+            "ended"
+        });
+        assert_eq!(ended, "ended");
+        // Only now does the disk answer.
+        drop(disk);
     }
 }
