@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::cache::Cache;
 use super::context::{Context, Said};
 use super::digest::Digest;
-use super::files::Kind;
+use super::files::{Kind, NEVER};
 use super::journal::{self, Entry};
 use super::judge::Dirty;
 use super::lock;
@@ -126,18 +126,31 @@ impl Shared<'_> {
         let cache = self.cache_of(&node.task).filter(|_| !self.options.always)?;
         let start = Instant::now();
         let restored = sweep::prepare(self.graph, &node.task).map_err(std::io::Error::other).and_then(|()| {
-            cache.restore(&self.graph.root, found.key, &node.task.outputs, self.evidence.files)
+            cache.restore(
+                &self.graph.root,
+                found.key,
+                &node.task.outputs,
+                self.evidence.files,
+                &self.options.cancel,
+            )
         });
         let (expected, listings) = match restored {
             Ok(restored) => restored?,
+            Err(_) if self.cancelled() => return None,
             Err(error) => {
                 report.err.push_str(&format!("its results cannot come from the cache: {}\n", chain(&error)));
                 return None;
             }
         };
         let mut outputs = Vec::new();
-        let looked =
-            survey::outputs(&self.graph.root, node, self.evidence.files, &mut Vec::new(), &mut outputs);
+        let looked = survey::outputs(
+            &self.graph.root,
+            node,
+            self.evidence.files,
+            &NEVER,
+            &mut Vec::new(),
+            &mut outputs,
+        );
         // Also rules out a result that was made for other outputs than the task declares.
         if looked.is_err() || outputs != expected {
             return None;
@@ -221,6 +234,9 @@ impl Shared<'_> {
     fn attempt(&self, id: TaskId, report: &mut TaskReport, tell: &Sender<Told>) -> Result<(), ActionError> {
         let task = self.graph.task(id);
         let Some(action) = &task.action else { return Ok(()) };
+        if self.cancelled() {
+            return Err(ActionError::Cancelled);
+        }
         let deadline = task.timeout.map(|timeout| Instant::now() + timeout);
         let tell = Mutex::new(tell.clone());
         let said = |said: Said<'_>| {
@@ -259,14 +275,15 @@ impl Shared<'_> {
         }
     }
 
-    /// Looks at what the action left: all it declares must be there.
+    /// Looks at what the action left: all it declares must be there. A run that is to stop waits for this: the
+    /// work is done, and would be lost.
     fn collect(
         &self,
         node: &Node,
         listings: &mut Vec<Listing>,
         outputs: &mut Vec<u8>,
     ) -> Result<(), ActionError> {
-        survey::outputs(&self.graph.root, node, self.evidence.files, listings, outputs)?;
+        survey::outputs(&self.graph.root, node, self.evidence.files, &NEVER, listings, outputs)?;
         if let Some(item) = items(outputs).find(|item| item.value == Value::Nothing) {
             let path = item.path().display();
             return Err(ActionError::broken(format!("the task did not make its output {path}")));
@@ -284,7 +301,7 @@ impl Shared<'_> {
     /// The inputs are not those any more that the task was judged by.
     fn inputs_changed(&self, node: &Node, manifest: &[u8]) -> bool {
         let mut now = Vec::with_capacity(manifest.len());
-        let looked = survey::inputs(self.graph, node, self.evidence.files, &mut Vec::new(), &mut now);
+        let looked = survey::inputs(self.graph, node, self.evidence.files, &NEVER, &mut Vec::new(), &mut now);
         looked.is_err() || now != manifest
     }
 }

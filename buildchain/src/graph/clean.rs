@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::digest::Digest;
-use super::files::{Files, LookError};
+use super::files::{Files, LookError, NEVER};
 use super::journal::Entry;
 use super::manifest;
 use super::model::{Graph, TaskId};
@@ -241,10 +241,10 @@ fn reset(
 ) -> Result<Result<bool, String>, StateError> {
     let node = graph.node(id);
     let (mut manifest, mut outputs, mut listings) = (Vec::new(), Vec::new(), Vec::new());
-    let looked = survey::inputs(graph, node, files, &mut listings, &mut manifest)
+    let looked = survey::inputs(graph, node, files, &NEVER, &mut listings, &mut manifest)
         .map_err(|error| super::task::chain(&error))
         .and_then(|()| {
-            survey::outputs(&graph.root, node, files, &mut listings, &mut outputs)
+            survey::outputs(&graph.root, node, files, &NEVER, &mut listings, &mut outputs)
                 .map_err(|error: LookError| super::task::chain(&error))
         });
     if let Err(reason) = looked {

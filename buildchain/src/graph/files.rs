@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
@@ -99,6 +99,12 @@ pub enum LookError {
         /// What it is.
         found: &'static str,
     },
+    /// Nobody wants to know its content any more.
+    #[error("the reading of {} was stopped", path.display())]
+    Stopped {
+        /// The path, as it was given.
+        path: PathBuf,
+    },
     /// Its content was learnt, and is another now.
     #[error("{} has been written to since it was looked at", path.display())]
     Changed {
@@ -154,6 +160,9 @@ const WORTH_THREADS: u64 = 1 << 20;
 
 const BUFFER: usize = 256 << 10;
 
+/// For looks that are not to be stopped.
+pub(super) static NEVER: AtomicBool = AtomicBool::new(false);
+
 impl Files {
     pub(super) fn new(
         root: &Path,
@@ -181,18 +190,18 @@ impl Files {
 
     /// What stands at `path`, links followed; `None` if nothing does.
     pub(super) fn look(&self, path: &Path) -> Result<Option<Seen>, LookError> {
-        self.look_with(path, AtFlags::empty())
+        self.look_with(path, AtFlags::empty(), &NEVER)
     }
 
-    /// What stands at `path`, which may be a link itself; `None` if nothing does.
-    pub(super) fn look_at_link(&self, path: &Path) -> Result<Option<Seen>, LookError> {
-        self.look_with(path, AtFlags::SYMLINK_NOFOLLOW)
+    /// What stands at `path`, which may be a link itself; `None` if nothing does. Fails once `stop` turns true.
+    pub(super) fn look_at_link(&self, path: &Path, stop: &AtomicBool) -> Result<Option<Seen>, LookError> {
+        self.look_with(path, AtFlags::SYMLINK_NOFOLLOW, stop)
     }
 
-    fn look_with(&self, path: &Path, flags: AtFlags) -> Result<Option<Seen>, LookError> {
+    fn look_with(&self, path: &Path, flags: AtFlags, stop: &AtomicBool) -> Result<Option<Seen>, LookError> {
         match self.stat(path, flags)? {
             None => Ok(None),
-            Some(stat) => self.seen(path, &stat, None).map(Some),
+            Some(stat) => self.seen(path, &stat, None, stop).map(Some),
         }
     }
 
@@ -205,11 +214,18 @@ impl Files {
     }
 
     /// What `stat` describes; `content` is its digest, if that is known already.
-    fn seen(&self, path: &Path, stat: &Stat, content: Option<Digest>) -> Result<Seen, LookError> {
+    fn seen(
+        &self,
+        path: &Path,
+        stat: &Stat,
+        content: Option<Digest>,
+        stop: &AtomicBool,
+    ) -> Result<Seen, LookError> {
         let mode = u16::try_from(stat.st_mode & 0o7777).unwrap_or(0);
         let (kind, digest) = match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => {
-                (Kind::File, content.map_or_else(|| self.content(path, Identity::of(stat)), Ok)?)
+                let read = || self.content(path, Identity::of(stat), stop);
+                (Kind::File, content.map_or_else(read, Ok)?)
             }
             FileType::Symlink => {
                 let target = rustix::fs::readlinkat(&self.root, path, Vec::new())
@@ -227,7 +243,7 @@ impl Files {
 
     /// The SHA-256 of the regular file at `path`, links followed.
     pub(super) fn digest(&self, path: &Path) -> Result<Digest, LookError> {
-        self.content(path, self.regular(path)?)
+        self.content(path, self.regular(path)?, &NEVER)
     }
 
     /// What the regular file at `path` is now, links followed.
@@ -266,7 +282,11 @@ impl Files {
     /// What the file at `path` is now, whose content must be `digest`.
     pub(super) fn unchanged(&self, path: &Path, digest: Digest) -> Result<Identity, LookError> {
         let identity = self.regular(path)?;
-        if self.content(path, identity)? == digest { Ok(identity) } else { Err(LookError::changed(path)) }
+        if self.content(path, identity, &NEVER)? == digest {
+            Ok(identity)
+        } else {
+            Err(LookError::changed(path))
+        }
     }
 
     /// As [`Files::teach`], of a file that may have got another name since it was `was`, and must not have been
@@ -352,7 +372,7 @@ impl Files {
             .map_or(0, |stat| nanoseconds(stat.st_mtime, stat.st_mtime_nsec))
     }
 
-    fn content(&self, path: &Path, identity: Identity) -> Result<Digest, LookError> {
+    fn content(&self, path: &Path, identity: Identity, stop: &AtomicBool) -> Result<Digest, LookError> {
         if let Some(digest) = self.remembered(&identity) {
             return Ok(digest);
         }
@@ -365,14 +385,14 @@ impl Files {
         // Whoever read it before us may have left what we want.
         let digest = match self.remembered(&identity) {
             Some(digest) => Ok(digest),
-            None => self.read_content(path, &identity),
+            None => self.read_content(path, &identity, stop),
         };
         lock(&self.reading).remove(&inode);
         self.read.notify_all();
         digest
     }
 
-    fn read_content(&self, path: &Path, identity: &Identity) -> Result<Digest, LookError> {
+    fn read_content(&self, path: &Path, identity: &Identity, stop: &AtomicBool) -> Result<Digest, LookError> {
         let failed = |error: io::Error| LookError::io("read", path, error);
         self.reads.fetch_add(1, Ordering::Relaxed);
         let now = self.now();
@@ -383,6 +403,9 @@ impl Files {
         let mut hash = Sha256::new();
         let mut buffer = vec![0; BUFFER.min(usize::try_from(identity.size).unwrap_or(BUFFER).max(4096))];
         loop {
+            if stop.load(Ordering::Relaxed) {
+                return Err(LookError::Stopped { path: path.to_owned() });
+            }
             match file.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(length) => hash.update(buffer.get(..length).unwrap_or_default()),
@@ -399,9 +422,14 @@ impl Files {
         Ok(digest)
     }
 
-    /// Looks at many paths, reading those that must be read with several threads. Results in the order of the
-    /// paths.
-    pub(super) fn look_all(&self, paths: &[&Path], follow: bool) -> Vec<Result<Option<Seen>, LookError>> {
+    /// Looks at many paths, reading those that must be read with several threads, until `stop` turns true. Results
+    /// in the order of the paths.
+    pub(super) fn look_all(
+        &self,
+        paths: &[&Path],
+        follow: bool,
+        stop: &AtomicBool,
+    ) -> Vec<Result<Option<Seen>, LookError>> {
         let flags = if follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
         let stats = in_parallel(paths, self.threads, |path| {
             let stat = self.stat(path, flags)?;
@@ -416,18 +444,18 @@ impl Files {
         // The opening of a file counts like a page.
         let bytes: u64 = unread.map(|found| Identity::of(&found.stat).size.max(4096)).sum();
         if bytes >= WORTH_THREADS && self.threads > 1 && paths.len() > 1 {
-            self.warm(paths, &stats);
+            self.warm(paths, &stats, stop);
         }
         let finish = |(path, found): (&&Path, Result<Option<Found>, LookError>)| match found? {
             None => Ok(None),
-            Some(found) => self.seen(path, &found.stat, found.content).map(Some),
+            Some(found) => self.seen(path, &found.stat, found.content, stop).map(Some),
         };
         paths.iter().zip(stats).map(finish).collect()
     }
 
     /// Reads all regular files nobody knows yet, largest first, with all threads. Errors are met again by who
     /// looks next.
-    fn warm(&self, paths: &[&Path], stats: &[Result<Option<Found>, LookError>]) {
+    fn warm(&self, paths: &[&Path], stats: &[Result<Option<Found>, LookError>], stop: &AtomicBool) {
         let mut work: Vec<(&Path, Identity)> = paths
             .iter()
             .zip(stats)
@@ -442,7 +470,7 @@ impl Files {
             for _ in 0..self.threads.min(work.len()) {
                 scope.spawn(|| {
                     while let Some((path, identity)) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let _ = self.content(path, *identity);
+                        let _ = self.content(path, *identity, stop);
                     }
                 });
             }
@@ -601,6 +629,26 @@ mod tests {
         assert_eq!(reads(&files), 0);
         assert_eq!(files.digest(Path::new("b")).unwrap(), Digest::of(b"edited"));
         assert!(files.teach(folder.path(), Digest::of(b"")).is_err());
+    }
+
+    #[test]
+    fn a_reading_can_be_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        // Sparse, and far more than can be read meanwhile.
+        for name in ["a", "b", "c"] {
+            File::create(folder.path().join(name)).unwrap().set_len(64 << 30).unwrap();
+        }
+        let (files, stop) = (first(folder.path()), AtomicBool::new(false));
+        let paths = ["a", "b", "c"].map(Path::new);
+        let looks = thread::scope(|scope| {
+            let looking = scope.spawn(|| files.look_all(&paths, true, &stop));
+            while files.reads.load(Ordering::Relaxed) == 0 {
+                thread::yield_now();
+            }
+            stop.store(true, Ordering::Relaxed);
+            looking.join().unwrap()
+        });
+        assert!(looks.iter().all(|look| matches!(look, Err(LookError::Stopped { .. }))), "{looks:?}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use super::digest::Digest;
 use super::files::Files;
@@ -18,6 +19,8 @@ pub(super) struct Evidence<'a> {
     pub(super) files: &'a Files,
     pub(super) records: &'a HashMap<String, Record>,
     pub(super) listings: &'a HashMap<Digest, Slice>,
+    /// When this turns true there is nothing to judge any more.
+    pub(super) stop: &'a AtomicBool,
 }
 
 /// The judgement on a task.
@@ -39,7 +42,7 @@ impl Evidence<'_> {
     pub(super) fn judge(&self, node: &Node, forced: bool) -> Result<Judgement, SurveyError> {
         let mut manifest = Vec::with_capacity(256);
         let mut listings = Vec::new();
-        survey::inputs(self.graph, node, self.files, &mut listings, &mut manifest)?;
+        survey::inputs(self.graph, node, self.files, self.stop, &mut listings, &mut manifest)?;
         let key = Digest::of(&manifest);
         let mut reasons = Vec::new();
         if forced {
@@ -61,7 +64,7 @@ impl Evidence<'_> {
                 }
                 let mut outputs = Vec::with_capacity(record.outputs.len());
                 let mut made = Vec::new();
-                survey::outputs(&self.graph.root, node, self.files, &mut made, &mut outputs)?;
+                survey::outputs(&self.graph.root, node, self.files, self.stop, &mut made, &mut outputs)?;
                 // After a change of the declared outputs there is nothing to compare: that change is a reason
                 // already.
                 if *outputs != *record.outputs && record.key == key {

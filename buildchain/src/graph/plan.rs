@@ -42,7 +42,13 @@ pub fn plan(
     state: &State,
 ) -> Result<Vec<Planned>, LookError> {
     let files = Files::new(&graph.root, None, state.known.clone(), options.jobs)?;
-    let evidence = Evidence { graph, files: &files, records: &state.tasks, listings: &state.listings };
+    let evidence = Evidence {
+        graph,
+        files: &files,
+        records: &state.tasks,
+        listings: &state.listings,
+        stop: &options.cancel,
+    };
     let cone = if options.single { selection.tasks.clone() } else { graph.cone(selection) };
     let mut verdicts = vec![Verdict::UpToDate; graph.nodes.len()];
     let mut planned = Vec::with_capacity(cone.len());

@@ -164,7 +164,13 @@ fn run_cone(
     let shared = Shared {
         graph,
         options,
-        evidence: Evidence { graph, files: &files, records: &state.tasks, listings: &state.listings },
+        evidence: Evidence {
+            graph,
+            files: &files,
+            records: &state.tasks,
+            listings: &state.listings,
+            stop: &options.cancel,
+        },
         ignored: &state.ignored,
         lock: state_lock.as_ref(),
         schedule: Mutex::new(schedule),

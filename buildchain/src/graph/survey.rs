@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use globset::GlobSet;
 
@@ -39,11 +40,12 @@ pub(super) enum SurveyError {
 /// The layout of a manifest. Changing anything a key is made of changes this, and every task runs once more.
 const VERSION: &[u8] = b"2";
 
-/// Writes the manifest of a task into `bytes`.
+/// Writes the manifest of a task into `bytes`. Fails once `stop` turns true.
 pub(super) fn inputs(
     graph: &Graph,
     node: &Node,
     files: &Files,
+    stop: &AtomicBool,
     listings: &mut Vec<Listing>,
     bytes: &mut Vec<u8>,
 ) -> Result<(), SurveyError> {
@@ -55,10 +57,10 @@ pub(super) fn inputs(
         };
         put(bytes, &Item { tag, name: output.path().as_os_str().as_bytes(), value: Value::Nothing });
     }
-    put_inputs(graph, &node.task.inputs, &node.trees, files, listings, bytes)?;
+    put_inputs(graph, &node.task.inputs, &node.trees, files, stop, listings, bytes)?;
     if let Some(discover) = &node.task.discover {
         let (inputs, trees) = discovered(graph, node, discover)?;
-        put_inputs(graph, &inputs, &trees, files, listings, bytes)?;
+        put_inputs(graph, &inputs, &trees, files, stop, listings, bytes)?;
     }
     Ok(())
 }
@@ -90,6 +92,7 @@ fn put_inputs(
     inputs: &[Input],
     trees: &[Tree],
     files: &Files,
+    stop: &AtomicBool,
     listings: &mut Vec<Listing>,
     bytes: &mut Vec<u8>,
 ) -> Result<(), SurveyError> {
@@ -104,7 +107,7 @@ fn put_inputs(
             ),
             Input::Folder { .. } | Input::Glob { .. } => {
                 if let Some(tree) = trees.next() {
-                    let listed = list(&graph.root, tree, files, listings)?;
+                    let listed = list(&graph.root, tree, files, stop, listings)?;
                     let value =
                         Value::Listing(listed.ok_or_else(|| SurveyError::Missing(tree.root.clone()))?);
                     let tag = if tree.only.is_some() { Tag::Glob } else { Tag::Folder };
@@ -113,7 +116,7 @@ fn put_inputs(
             }
         }
     }
-    for (path, seen) in paths.iter().zip(files.look_all(&paths, true)) {
+    for (path, seen) in paths.iter().zip(files.look_all(&paths, true, stop)) {
         let seen = seen?.ok_or_else(|| SurveyError::Missing((*path).to_owned()))?;
         if seen.kind == Kind::Folder {
             return Err(LookError::NotAFile { path: (*path).to_owned(), found: "a folder" }.into());
@@ -124,24 +127,26 @@ fn put_inputs(
 }
 
 /// Writes what the outputs of a task are now into `bytes`; what is not there, as nothing.
+/// Fails once `stop` turns true.
 pub(super) fn outputs(
     root: &Path,
     node: &Node,
     files: &Files,
+    stop: &AtomicBool,
     listings: &mut Vec<Listing>,
     bytes: &mut Vec<u8>,
 ) -> Result<(), LookError> {
     for output in &node.task.outputs {
         let path = output.path();
         let (tag, value) = match output {
-            Output::File(_) => match files.look_at_link(path)? {
+            Output::File(_) => match files.look_at_link(path, stop)? {
                 // A folder stands in the place of the file: the file is not there.
                 Some(seen) if seen.kind != Kind::Folder => (Tag::File, Value::Seen(seen)),
                 _ => (Tag::File, Value::Nothing),
             },
             Output::Folder(_) => {
                 let tree = Tree { root: path.clone(), only: None, exclude: GlobSet::empty() };
-                let listed = list(root, &tree, files, listings)?;
+                let listed = list(root, &tree, files, stop, listings)?;
                 (Tag::Folder, listed.map_or(Value::Nothing, Value::Listing))
             }
         };
@@ -155,6 +160,7 @@ fn list(
     root: &Path,
     tree: &Tree,
     files: &Files,
+    stop: &AtomicBool,
     listings: &mut Vec<Listing>,
 ) -> Result<Option<Digest>, LookError> {
     let Some(found) = walk(root, tree)? else { return Ok(None) };
@@ -167,10 +173,10 @@ fn list(
     let refs: Vec<&Path> = whole.iter().map(PathBuf::as_path).collect();
     // A folder is copied with its links, the files that match a glob are read through theirs.
     let follow = tree.only.is_some();
-    for ((path, whole), seen) in found.iter().zip(&refs).zip(files.look_all(&refs, follow)) {
+    for ((path, whole), seen) in found.iter().zip(&refs).zip(files.look_all(&refs, follow, stop)) {
         let seen = match seen? {
             // Nothing can be read through a link to a folder, or to nothing: the link is all there is.
-            None | Some(Seen { kind: Kind::Folder, .. }) if follow => files.look_at_link(whole)?,
+            None | Some(Seen { kind: Kind::Folder, .. }) if follow => files.look_at_link(whole, stop)?,
             seen => seen,
         };
         // What vanished since it was listed is as if it had never been there.

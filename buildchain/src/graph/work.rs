@@ -120,7 +120,12 @@ impl Shared<'_> {
                 reports.push((id, TaskReport::of(Verdict::Ignored)));
                 continue;
             }
-            match self.evidence.judge(node, self.options.always) {
+            let judged = self.evidence.judge(node, self.options.always);
+            // What it has not seen is no judgement; what it has is for the next run to find again.
+            if self.cancelled() {
+                break;
+            }
+            match judged {
                 Ok(Judgement::UpToDate { key }) => {
                     let mut report = TaskReport::of(Verdict::UpToDate);
                     report.key = Some(key);

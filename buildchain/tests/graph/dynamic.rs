@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use buildchain::graph::{Input, Output, State, StateError, Task, Verdict, Watch};
+use buildchain::graph::{Input, Output, RunOptions, State, StateError, Task, Verdict, Watch};
 
 use crate::scratch::Project;
 
@@ -73,6 +73,30 @@ fn what_is_discovered_too_early_is_an_error() {
     assert_eq!(ran.error("all"), "it discovered _build/late, which `late` makes, and does not come after it");
     project.write("in", "nowhere");
     assert_eq!(project.run(tasks(&project), &["all"]).error("all"), "input nowhere is missing");
+}
+
+/// Not even those that were to be looked at in one go with it.
+#[test]
+fn nothing_is_looked_at_after_a_run_was_told_to_stop() {
+    let project = Project::new();
+    let (cancel, looks) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let tasks = (0..20).map(|index| {
+        let (cancel, looks) = (Arc::clone(&cancel), Arc::clone(&looks));
+        Task {
+            name: format!("t{index}"),
+            discover: Some(Box::new(move |_| {
+                looks.fetch_add(1, Ordering::SeqCst);
+                cancel.store(true, Ordering::SeqCst);
+                Ok(Vec::new())
+            })),
+            action: Some(Box::new(|_| Ok(()))),
+            ..Task::default()
+        }
+    });
+    let options = RunOptions { cancel: Arc::clone(&cancel), ..RunOptions::default() };
+    let ran = project.run_with(tasks.collect(), &["*"], options);
+    assert_eq!((looks.load(Ordering::SeqCst), ran.outcome.left), (1, 20));
+    assert!(ran.reports.is_empty() && ran.outcome.cancelled);
 }
 
 #[test]

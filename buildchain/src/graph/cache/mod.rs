@@ -24,13 +24,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::fs::{AtFlags, CWD};
 use tempfile::TempDir;
 
 use super::digest::Digest;
-use super::files::{Files, Kind, Seen};
+use super::files::{Files, Kind, LookError, Seen};
 use super::journal::{self, Entry};
 use super::manifest::{Value, items};
 use super::parts::{Part, parts};
@@ -169,17 +169,18 @@ impl Cache {
     }
 
     /// Puts the outputs made under `key` back into place, which has been prepared, if all of them are here, or
-    /// come from the remote cache, and are right. Says what they are.
+    /// come from the remote cache, and are right. Says what they are. Fails once `stop` turns true.
     pub(super) fn restore(
         &self,
         root: &Path,
         key: Digest,
         declared: &[Output],
         files: &Files,
+        stop: &AtomicBool,
     ) -> io::Result<Option<Restored>> {
-        let here = self.restore_from_here(root, key, declared, files)?;
+        let here = self.restore_from_here(root, key, declared, files, stop)?;
         if here.is_none() && self.fetch(key, files)? {
-            return self.restore_from_here(root, key, declared, files);
+            return self.restore_from_here(root, key, declared, files, stop);
         }
         Ok(here)
     }
@@ -190,6 +191,7 @@ impl Cache {
         key: Digest,
         declared: &[Output],
         files: &Files,
+        stop: &AtomicBool,
     ) -> io::Result<Option<Restored>> {
         let bytes = match fs::read(self.result(key)) {
             Ok(bytes) => bytes,
@@ -205,7 +207,7 @@ impl Cache {
         {
             return Ok(None);
         }
-        if !self.all_right(&parts, files)? {
+        if !self.all_right(&parts, files, stop)? {
             return Ok(None);
         }
         for part in &parts {
@@ -238,7 +240,7 @@ impl Cache {
     }
 
     /// Every blob is there and has the content its name says. One that has not is removed.
-    fn all_right(&self, parts: &[Part], files: &Files) -> io::Result<bool> {
+    fn all_right(&self, parts: &[Part], files: &Files, stop: &AtomicBool) -> io::Result<bool> {
         let wanted: Vec<(&Part, PathBuf)> = parts
             .iter()
             .filter(|part| part.seen.kind != Kind::Folder)
@@ -246,7 +248,7 @@ impl Cache {
             .collect();
         let paths: Vec<&Path> = wanted.iter().map(|(_, blob)| blob.as_path()).collect();
         let mut right = true;
-        for ((part, blob), seen) in wanted.iter().zip(files.look_all(&paths, false)) {
+        for ((part, blob), seen) in wanted.iter().zip(files.look_all(&paths, false, stop)) {
             let is_right = |seen: &Seen| {
                 // Its mode is part of the name of a file, and can be lost through a hard link.
                 let mode = part.seen.kind == Kind::Link || seen.mode == part.seen.mode;
@@ -255,6 +257,7 @@ impl Cache {
             match seen {
                 Ok(Some(seen)) if is_right(&seen) => continue,
                 Ok(None) => {}
+                Err(stopped @ LookError::Stopped { .. }) => return Err(io::Error::other(stopped)),
                 _ => fs::remove_file(blob)?,
             }
             right = false;
