@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -110,27 +110,17 @@ fn an_edit_ends_the_wait_and_a_build_does_not() {
     let selection = graph.select_all();
     let others = [project.path("not-yet")];
     let wait = |edit: &(dyn Fn() + Sync)| -> Vec<PathBuf> {
-        let (cancel, over) = (AtomicBool::new(false), AtomicBool::new(false));
         let watch = Watch::begin(&graph, &selection, &others).unwrap();
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| {
-                let changed = watch.wait(Duration::from_millis(10), &cancel).unwrap();
-                over.store(true, Ordering::SeqCst);
-                changed
-            });
-            thread::sleep(Duration::from_millis(50));
-            edit();
-            for _ in 0..100 {
-                thread::sleep(Duration::from_millis(10));
-                if over.load(Ordering::SeqCst) {
-                    break;
-                }
-            }
-            cancel.store(true, Ordering::SeqCst);
-            waiting.join().unwrap()
+            scope.spawn(edit);
+            watch.wait(Duration::from_millis(10), &AtomicBool::new(false)).unwrap()
         })
     };
-    assert_eq!(wait(&|| project.write("_build/t", "made")), [] as [PathBuf; 0]);
+    let build_and_edit = || {
+        project.write("_build/t", "made");
+        project.write("in", "1, edited");
+    };
+    assert_eq!(wait(&build_and_edit), [PathBuf::from("in")]);
     assert_eq!(wait(&|| project.write("in", "22")), [PathBuf::from("in")]);
     assert_eq!(wait(&|| project.write("src/b", "new")), [PathBuf::from("src/b")]);
     assert_eq!(wait(&|| fs::remove_file(project.path("src/b")).unwrap()), [PathBuf::from("src/b")]);
@@ -146,14 +136,15 @@ fn a_second_run_may_wait_for_the_first() {
     assert!(matches!(State::open_waiting(&path, "test", &cancel, &mut |_| {}), Err(StateError::Held { .. })));
     cancel.store(false, Ordering::SeqCst);
     thread::scope(|scope| {
+        let (tell, hears) = mpsc::channel();
         let waiting = scope.spawn(|| {
-            let mut told = Vec::new();
-            State::open_waiting(&path, "test", &cancel, &mut |holder| told.push(holder.to_owned())).unwrap();
-            told
+            let tell = tell;
+            State::open_waiting(&path, "test", &cancel, &mut |holder| tell.send(holder.to_owned()).unwrap())
         });
-        thread::sleep(Duration::from_millis(150));
+        let mut told: Vec<String> = hears.recv().into_iter().collect();
         drop(first);
-        let told = waiting.join().unwrap();
+        waiting.join().unwrap().unwrap();
+        told.extend(hears);
         assert!(matches!(told.as_slice(), [holder] if holder.starts_with("process ")), "{told:?}");
     });
 }

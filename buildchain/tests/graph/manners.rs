@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -146,13 +146,15 @@ fn no_more_tasks_run_at_once_than_jobs_and_pools_allow() {
     let project = Project::new();
     for (jobs, slots, bound) in [(4, 4, 4), (4, 1, 1), (2, 4, 2), (1, 4, 1)] {
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let together = Arc::new(Barrier::new(bound));
         let tasks = (0..12).map(|index| {
-            let (now, most) = (now.clone(), most.clone());
+            let (now, most, together) = (now.clone(), most.clone(), together.clone());
             let mut task = act(
                 &format!("t{index}"),
                 Box::new(move |_| {
                     most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                    thread::sleep(Duration::from_millis(3));
+                    // As many as may run at once do, or none gets any further.
+                    together.wait();
                     now.fetch_sub(1, Ordering::SeqCst);
                     Ok(())
                 }),
