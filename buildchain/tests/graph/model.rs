@@ -1,20 +1,29 @@
-//! Random graphs, random edits, random failures, against a reference that knows nothing of digests, journals
+//! Random graphs, random edits, random failures and deaths, against a reference that knows nothing of digests, journals
 //! or threads: it keeps whole contents in memory and works tasks off one by one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use buildchain::graph::{ActionError, Cache, Input, Output, RunOptions, Task, Verdict};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use serde::{Deserialize, Serialize};
 
-use crate::scratch::Project;
+use crate::scratch::{Project, Ran};
+
+/// Where the helper process finds its project, and its cache if it has one.
+const FOLDER: &str = "GRAPH_TEST_MODEL";
+const CACHE: &str = "GRAPH_TEST_MODEL_CACHE";
 
 /// A task of the model. Its place in the list is its name; it reads sources and outputs of tasks before it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Plan {
     /// Which sources it reads.
     sources: BTreeSet<usize>,
@@ -145,6 +154,15 @@ impl Plan {
 }
 
 impl Reference {
+    /// The first sources are there, and nothing was ever made.
+    fn new(project: &Project, plans: Vec<Plan>) -> Self {
+        let mut reference = Self { plans, disk: Tree::new(), memory: BTreeMap::new() };
+        for source in 0..SOURCES {
+            edit(project, &mut reference, &Edit::Write(source, 1));
+        }
+        reference
+    }
+
     fn live(&self) -> Vec<usize> {
         (0..self.plans.len()).filter(|index| !self.plans[*index].gone).collect()
     }
@@ -278,7 +296,9 @@ fn tasks(reference: &Reference, trouble: Option<&Edit>, cancel: &Arc<AtomicBool>
                     for output in &outputs {
                         let path = context.path(output);
                         fs::create_dir_all(path.parent().unwrap())?;
-                        fs::write(path, if fails || cancels.is_some() { "half" } else { &*made })?;
+                        fs::write(&path, "half")?;
+                        // Long enough to be killed in.
+                        thread::sleep(Duration::from_micros(200));
                         if fails {
                             return Err(ActionError::broken("as told"));
                         }
@@ -286,6 +306,7 @@ fn tasks(reference: &Reference, trouble: Option<&Edit>, cancel: &Arc<AtomicBool>
                             cancel.store(true, Ordering::Relaxed);
                             return Err(ActionError::Cancelled);
                         }
+                        fs::write(path, &made)?;
                     }
                     Ok(())
                 })),
@@ -369,8 +390,7 @@ fn edit(project: &Project, reference: &mut Reference, edit: &Edit) {
     }
 }
 
-/// Runs once and holds what happened against the reference.
-fn step(project: &Project, reference: &mut Reference, trouble: Option<&Edit>, cache: Option<&Cache>) {
+fn run(project: &Project, reference: &Reference, trouble: Option<&Edit>, cache: Option<&Cache>) -> Ran {
     let cancel = Arc::new(AtomicBool::new(false));
     let options = RunOptions {
         jobs: 2,
@@ -379,8 +399,13 @@ fn step(project: &Project, reference: &mut Reference, trouble: Option<&Edit>, ca
         cache: cache.cloned(),
         ..RunOptions::default()
     };
+    project.run_with(tasks(reference, trouble, &cancel), &["all"], options)
+}
+
+/// Runs once and holds what happened against the reference.
+fn step(project: &Project, reference: &mut Reference, trouble: Option<&Edit>, cache: Option<&Cache>) {
     reference.prune();
-    let ran = project.run_with(tasks(reference, trouble, &cancel), &["all"], options);
+    let ran = run(project, reference, trouble, cache);
     for index in reference.live() {
         let name = format!("t{index}");
         match ran.reports.get(&name).map(|report| report.verdict) {
@@ -411,11 +436,8 @@ proptest! {
     fn every_run_does_what_the_reference_does(plans in plans(), edits in edits(), cached: bool) {
         let project = Project::new();
         let folder = tempfile::tempdir().unwrap();
-        let cache = cached.then(|| Cache::new(folder.path().to_owned(), Some(60)));
-        let mut reference = Reference { plans, disk: Tree::new(), memory: BTreeMap::new() };
-        for source in 0..SOURCES {
-            edit(&project, &mut reference, &Edit::Write(source, 1));
-        }
+        let cache = cached.then(|| cache_in(folder.path()));
+        let mut reference = Reference::new(&project, plans);
         step(&project, &mut reference, None, cache.as_ref());
         for some in edits {
             let trouble = some.iter().find(|edit| matches!(edit, Edit::Fail(_) | Edit::Cancel(_)));
@@ -428,4 +450,75 @@ proptest! {
             assert!(reference.live().into_iter().all(|index| !reference.must_run(index)));
         }
     }
+}
+
+fn cache_in(folder: &Path) -> Cache {
+    Cache::new(folder.to_owned(), Some(60))
+}
+
+/// Not a test of its own: the process that is killed.
+#[test]
+fn helper() {
+    if let Some(root) = std::env::var_os(FOLDER) {
+        let project = Project::at(root.into());
+        let plans = serde_json::from_str(&project.read("plans")).unwrap();
+        let reference = Reference { plans, disk: Tree::new(), memory: BTreeMap::new() };
+        let cache = std::env::var_os(CACHE).map(|folder| cache_in(Path::new(&folder)));
+        run(&project, &reference, None, cache.as_ref());
+    }
+}
+
+/// Runs in another process and kills that after so many microseconds. Whether it was at work then.
+fn run_and_kill(project: &Project, reference: &Reference, cache: Option<&Path>, moment: u64) -> bool {
+    project.write("plans", &serde_json::to_string(&reference.plans).unwrap());
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "model::helper", "--quiet"]).env(FOLDER, project.root());
+    if let Some(folder) = cache {
+        command.env(CACHE, folder);
+    }
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    thread::sleep(Duration::from_micros(moment));
+    child.kill().unwrap();
+    let ended = child.wait().unwrap().success();
+    // Whoever begins writes its name into the lock.
+    let lock = fs::read_to_string(project.path("_build/.state.lock")).unwrap_or_default();
+    !ended && lock.starts_with(&format!("process {} ", child.id()))
+}
+
+/// However often a run is killed, the next one that is not ends where the reference does, and runs nothing that
+/// need not have run to begin with.
+#[test]
+fn a_run_killed_again_and_again_ends_where_the_reference_does() {
+    let killed = AtomicUsize::new(0);
+    let cases = (plans(), edits(), prop::collection::vec(500_u64..25_000, 1..4), any::<bool>());
+    let config = ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() };
+    let result = TestRunner::new(config).run(&cases, |(plans, edits, moments, cached)| {
+        let project = Project::new();
+        let folder = tempfile::tempdir().unwrap();
+        let folder = cached.then(|| folder.path());
+        let cache = folder.map(cache_in);
+        let mut reference = Reference::new(&project, plans);
+        for some in std::iter::once(Vec::new()).chain(edits) {
+            some.iter().for_each(|one| edit(&project, &mut reference, one));
+            for moment in &moments {
+                killed
+                    .fetch_add(run_and_kill(&project, &reference, folder, *moment).into(), Ordering::Relaxed);
+            }
+            let ran = run(&project, &reference, None, cache.as_ref());
+            reference.prune();
+            for index in reference.live() {
+                let name = format!("t{index}");
+                if reference.must_run(index) {
+                    reference.run(index);
+                } else {
+                    assert_eq!(ran.verdict(&name), Verdict::UpToDate, "{name}: {:?}", ran.reasons(&name));
+                }
+            }
+            assert_eq!(on_disk(&project), reference.disk);
+            step(&project, &mut reference, None, cache.as_ref());
+        }
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
+    assert!(killed.into_inner() > 0, "no run was killed at work");
 }
