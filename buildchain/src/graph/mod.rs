@@ -44,8 +44,9 @@
 //! # What survives what
 //!
 //! A task is remembered when its record is on disk, in the [`State`]; only then may tasks start that need it.
-//! Killed at any moment, a run loses at most the tasks that ran. A task that does not succeed leaves no
-//! outputs and no memory. Nothing outside of the build root is ever removed.
+//! Killed at any moment, a run loses at most the tasks that ran. Of a task that does not succeed nothing is
+//! remembered, and nothing that it made is left: what an earlier run of it left stands there again, unless it
+//! [continues](Task::resumes) that. Nothing is built on it in the same run. Nothing outside of the build root is ever removed.
 //!
 //! # What it does not know
 //!

@@ -310,6 +310,28 @@ fn single_and_always_do_as_they_say() {
     assert_eq!(ran.reasons("b")[0], "it was asked to run no matter what");
 }
 
+/// What it had left before is there again, but it is not what was asked for.
+#[test]
+fn a_single_run_builds_nothing_on_a_task_that_failed_in_it() {
+    let project = Project::new();
+    project.write("in", "1");
+    project.write("other", "1");
+    let tasks = |sound: bool| {
+        let mut first = project.join("a", &["in"], "_build/a");
+        if !sound {
+            first.action = Some(Box::new(|_| Err(ActionError::failed("untidy"))));
+        }
+        vec![first, project.join("b", &["_build/a", "other"], "_build/b")]
+    };
+    project.run(tasks(true), &["b"]);
+    project.write("in", "2");
+    project.write("other", "2");
+    let single = RunOptions { single: true, keep_going: true, ..RunOptions::default() };
+    let ran = project.run_with(tasks(false), &["a", "b"], single);
+    assert_eq!((ran.verdict("a"), ran.verdict("b")), (Verdict::Failed, Verdict::Blocked));
+    assert_eq!((project.read("_build/a").as_str(), project.read("_build/b").as_str()), ("1a", "1a1b"));
+}
+
 #[test]
 fn a_failed_task_is_not_up_to_date_because_it_once_was() {
     let project = Project::new();
