@@ -2,7 +2,9 @@
 //!
 //! The specification says 64 units; 103 is what `-joliet-long` of the peers writes and every reader shows.
 
-use std::collections::HashSet;
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// The longest name, in units; its record still fits into 254 bytes.
 pub(crate) const LENGTH: usize = 103;
@@ -26,17 +28,12 @@ pub(crate) fn units(text: &[u8], most: usize) -> Vec<u16> {
     out
 }
 
-/// A name with the characters that the specification forbids replaced, uncut; and whether it is still itself and fits.
-fn allowed(name: &[u8]) -> (Vec<u16>, bool) {
-    let mut units = units(name, usize::MAX);
-    let mut exact = units.len() <= LENGTH && str::from_utf8(name).is_ok();
-    for unit in &mut units {
-        if *unit < 0x20 || [b'*', b'/', b':', b';', b'?', b'\\'].map(u16::from).contains(unit) {
-            *unit = u16::from(b'_');
-            exact = false;
-        }
+/// The unit, or `_` where the specification forbids it.
+fn allowed(unit: u16) -> u16 {
+    match u8::try_from(unit) {
+        Ok(..0x20 | b'*' | b'/' | b':' | b';' | b'?' | b'\\') => b'_'.into(),
+        _ => unit,
     }
-    (units, exact)
 }
 
 /// `name` cut to [`LENGTH`] units with `tail` at the end of its base and its extension kept.
@@ -55,42 +52,125 @@ fn cut(name: &[u16], tail: &str) -> Vec<u16> {
     out
 }
 
-/// The identifiers of one folder's entries, given in the byte order of their names and answered in the same order.
-pub(crate) fn identifiers<'a>(names: impl Iterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
-    let names: Vec<(Vec<u16>, bool)> = names.map(allowed).collect();
-    let bytes = |name: &[u16]| name.iter().flat_map(|unit| unit.to_be_bytes()).collect();
-    if names.iter().all(|(_, exact)| *exact) {
-        // A folder of a million names has to fit into memory: each is let go as its bytes are made.
-        return names.into_iter().map(|(name, _)| bytes(&name)).collect();
+/// The identifier of a folder's entry. Folders may hold a million of them, so one that is the entry's own name, but for
+/// forbidden characters, is put together when it is asked for.
+#[derive(Debug)]
+pub(crate) struct Identifier<'a> {
+    name: &'a [u8],
+    /// The identifier's bytes where it is another one.
+    chosen: Option<Box<[u8]>>,
+    /// The entry's number, as it was given.
+    pub(crate) number: u32,
+}
+
+impl<'a> Identifier<'a> {
+    fn new(number: u32, name: &'a [u8]) -> Self {
+        let fits = str::from_utf8(name).is_ok_and(|name| name.encode_utf16().count() <= LENGTH);
+        Self { name, chosen: if fits { None } else { Some(chosen(name, "")) }, number }
     }
-    let exact: HashSet<&[u16]> =
-        names.iter().filter(|(_, exact)| *exact).map(|(name, _)| name.as_slice()).collect();
-    let mut taken: HashSet<Vec<u16>> = HashSet::new();
-    let mut number = 0_usize;
-    names
-        .iter()
-        .map(|(name, is_exact)| {
-            if *is_exact {
-                return bytes(name);
+
+    /// The identifier's bytes.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.chosen.as_deref().map_or_else(|| bytes(self.own()).collect(), <[u8]>::to_vec)
+    }
+
+    /// The name, which stands where nothing else was chosen.
+    fn own(&self) -> &str {
+        str::from_utf8(self.name).unwrap_or_default()
+    }
+
+    /// The order of identifiers by their units.
+    fn units(&self, other: &Self) -> Ordering {
+        match (&self.chosen, &other.chosen) {
+            (None, None) => in_utf16(self.own(), other.own()),
+            (None, Some(other)) => bytes(self.own()).cmp(other.iter().copied()),
+            (Some(this), None) => this.iter().copied().cmp(bytes(other.own())),
+            (Some(this), Some(other)) => this.cmp(other),
+        }
+    }
+
+    /// The order of identifiers. Of equal ones the name that is really so comes first, then the others by their entries.
+    fn order(&self, other: &Self) -> Ordering {
+        let is_other = |this: &Self| {
+            this.chosen.is_some() || this.own().encode_utf16().any(|unit| unit != allowed(unit))
+        };
+        let key = |this: &Self| (is_other(this), this.number);
+        self.units(other).then_with(|| key(self).cmp(&key(other)))
+    }
+}
+
+/// The bytes of a name's units.
+fn bytes(name: &str) -> impl Iterator<Item = u8> {
+    name.encode_utf16().flat_map(|unit| allowed(unit).to_be_bytes())
+}
+
+/// How two names compare by their units. Where their UTF-8 first differs, it compares alike, but for one thing: pairs, which
+/// begin with F0 and more, come before the characters from U+E000 on, which begin with EE and EF.
+fn in_utf16(one: &str, other: &str) -> Ordering {
+    let key =
+        |byte: u8| if matches!(byte, 0xEE | 0xEF) { 0xFF00 | u16::from(byte) } else { allowed(byte.into()) };
+    one.bytes().map(key).cmp(other.bytes().map(key))
+}
+
+/// The bytes of a name cut and with `tail` at the end of its base.
+fn chosen(name: &[u8], tail: &str) -> Box<[u8]> {
+    let units: Vec<u16> = units(name, usize::MAX).into_iter().map(allowed).collect();
+    cut(&units, tail).into_iter().flat_map(u16::to_be_bytes).collect()
+}
+
+/// The identifiers of one folder's entries in their order. The entries come with numbers that ascend in the byte order of
+/// their names.
+pub(crate) fn identifiers<'a>(names: impl Iterator<Item = (u32, &'a [u8])>) -> Vec<Identifier<'a>> {
+    let mut sorted: Vec<_> = names.map(|(number, name)| Identifier::new(number, name)).collect();
+    sorted.sort_unstable_by(Identifier::order);
+    let mut later: Vec<usize> = (1..)
+        .zip(sorted.windows(2))
+        .filter(|(_, pair)| matches!(pair, [first, second] if first.units(second).is_eq()))
+        .map(|(position, _)| position)
+        .collect();
+    if later.is_empty() {
+        return sorted;
+    }
+    later.sort_unstable_by_key(|position| sorted.get(*position).map(|identifier| identifier.number));
+    let (mut numbered, mut next) = (HashMap::new(), 0_usize);
+    for position in later {
+        let Some(Identifier { name, number, .. }) = sorted.get(position) else { continue };
+        loop {
+            let candidate =
+                Identifier { name, chosen: Some(chosen(name, &format!("~{next}"))), number: *number };
+            next += 1;
+            let free = sorted.binary_search_by(|other| other.units(&candidate)).is_err();
+            if let (true, Some(Entry::Vacant(place))) =
+                (free, candidate.chosen.map(|bytes| numbered.entry(bytes)))
+            {
+                place.insert(position);
+                break;
             }
-            let mut chosen = cut(name, "");
-            while exact.contains(chosen.as_slice()) || !taken.insert(chosen.clone()) {
-                chosen = cut(name, &format!("~{number}"));
-                number += 1;
-            }
-            bytes(&chosen)
-        })
-        .collect()
+        }
+    }
+    for (bytes, position) in numbered {
+        if let Some(identifier) = sorted.get_mut(position) {
+            identifier.chosen = Some(bytes);
+        }
+    }
+    sorted.sort_unstable_by(Identifier::order);
+    sorted
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
+    /// The identifiers of entries given in the byte order of their names, in the order of the entries.
     fn names(names: &[&[u8]]) -> Vec<String> {
-        identifiers(names.iter().copied())
+        let mut identifiers = identifiers((0..).zip(names.iter().copied()));
+        identifiers.sort_by_key(|identifier| identifier.number);
+        identifiers
             .into_iter()
-            .map(|bytes| {
+            .map(|identifier| {
+                let bytes = identifier.bytes();
                 let units: Vec<u16> =
                     bytes.chunks_exact(2).map(|unit| u16::from_be_bytes([unit[0], unit[1]])).collect();
                 assert!(units.len() <= LENGTH);
@@ -127,6 +207,28 @@ mod tests {
     fn names_that_fall_together_are_numbered() {
         assert_eq!(names(&[b"a*", b"a:", b"a_"]), ["a_~0", "a_~1", "a_"]);
         assert_eq!(names(&[b"A", b"a"]), ["A", "a"], "case tells names apart");
+    }
+
+    /// Pairs of surrogates (D800 and more) come before U+E000 and what is above, though UTF-8 has them behind.
+    #[test]
+    fn identifiers_stand_in_the_order_of_their_units() {
+        let names: [&[u8]; 9] = [
+            b"a",
+            b"ab",
+            b"b*",
+            b"\xe9",
+            "\u{e9}".as_bytes(),
+            "\u{d7ff}".as_bytes(),
+            "\u{1f680}".as_bytes(),
+            "\u{e000}".as_bytes(),
+            "\u{fffd}z".as_bytes(),
+        ];
+        let mut sorted = names;
+        sorted.sort_unstable();
+        assert_ne!(sorted, names);
+        let found: Vec<Vec<u8>> = identifiers((0..).zip(sorted)).iter().map(Identifier::bytes).collect();
+        assert!(found.is_sorted(), "{found:?}");
+        assert_eq!(found.len(), names.len());
     }
 
     #[test]

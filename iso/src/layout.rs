@@ -17,6 +17,7 @@
 //! Continuations lie behind their folder and before the folders in it: readers that go through an image from start to
 //! end, as libarchive does, have to know a folder's name when they come to its records.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -85,25 +86,27 @@ impl View {
         view
     }
 
-    /// The entries of a folder with their identifiers, in the order of these.
-    pub(crate) fn entries(&self, tree: &Tree, folder: &Node) -> Vec<(Vec<u8>, NodeId)> {
+    /// The entries of a folder with their identifiers, in the order of these. Identifiers are made one by one: all those of
+    /// a folder of a million names would take more memory than everything else.
+    pub(crate) fn entries<'t>(
+        &self,
+        tree: &'t Tree,
+        folder: &Node,
+    ) -> Box<dyn Iterator<Item = (Vec<u8>, NodeId)> + 't> {
         let children = tree.children(folder);
-        let mut out: Vec<(Vec<u8>, NodeId)> = match self.kind {
+        match self.kind {
             Type::Primary => {
-                let names = children
-                    .clone()
-                    .map(|(_, node)| names::Name { bytes: tree.name(node), directory: node.is_directory() });
-                names::identifiers(names).into_iter().zip(children.map(|(id, _)| id)).collect()
+                let name = |node| names::Name { bytes: tree.name(node), directory: node.is_directory() };
+                let identifiers = names::identifiers(children.map(|(id, node)| (id, name(node))));
+                Box::new(identifiers.into_iter().map(|identifier| (identifier.bytes(), identifier.number)))
             }
             Type::Joliet => {
                 // Joliet has no links; a file with the target as its content would be a lie.
                 let children = children.filter(|(_, node)| !node.is_symlink());
-                let names = children.clone().map(|(_, node)| tree.name(node));
-                joliet::identifiers(names).into_iter().zip(children.map(|(id, _)| id)).collect()
+                let identifiers = joliet::identifiers(children.map(|(id, node)| (id, tree.name(node))));
+                Box::new(identifiers.into_iter().map(|identifier| (identifier.bytes(), identifier.number)))
             }
-        };
-        out.sort_unstable();
-        out
+        }
     }
 
     /// Where a folder stands in the path table, from 0.
@@ -294,10 +297,10 @@ impl Output for Continuation<'_> {
 
 /// The contents in the order in which they are to lie.
 fn order(tree: &Tree) -> Vec<u32> {
-    let mut order: Vec<(i64, u32)> = (0..)
+    let mut order: Vec<(Reverse<i32>, u32)> = (0..)
         .zip(&tree.contents)
         .filter(|(_, content)| content.size > 0 && content.twin.is_none())
-        .map(|(index, content)| (-i64::from(content.weight), index))
+        .map(|(index, content)| (Reverse(content.weight), index))
         .collect();
     order.sort_unstable();
     order.into_iter().map(|(_, index)| index).collect()

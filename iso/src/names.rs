@@ -4,12 +4,15 @@
 //! Where two names of a folder fall together, the first by its real name keeps the plain form and the others get a
 //! number, so that the result depends on the set of names alone.
 
-use std::collections::{HashMap, HashSet};
+use std::cmp::Ordering;
+use std::collections::HashMap;
 
 /// Characters of an identifier, the dot included, the version not (ECMA-119 7.5.1, 7.6.3).
 const LENGTH: usize = 31;
 /// How much of a long extension survives beside a long base.
 const EXTENSION: usize = 15;
+/// Digits of a number at least.
+const DIGITS: usize = 3;
 
 /// A name of a folder's entry, and whether it is itself a folder.
 #[derive(Debug, Clone, Copy)]
@@ -18,13 +21,49 @@ pub(crate) struct Name<'a> {
     pub(crate) directory: bool,
 }
 
-/// An identifier before its dot and version are put in. Folders may hold a million of them, so it has no parts elsewhere.
+/// The identifier of a folder's entry. Folders may hold a million of them, so it has no parts elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Identifier {
+    parts: Parts,
+    directory: bool,
+    /// The entry's number, as it was given.
+    pub(crate) number: u32,
+}
+
+impl Identifier {
+    /// The identifier with its dot and version: a folder has neither.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let (base, extension) = (self.parts.base(), self.parts.extension());
+        if self.directory { base.to_vec() } else { [base, b".", extension, b";1"].concat() }
+    }
+
+    /// The order of identifiers, equal ones by their entries.
+    fn order(&self, other: &Self) -> Ordering {
+        self.parts.cmp(&other.parts).then(self.number.cmp(&other.number))
+    }
+}
+
+/// An identifier's characters before its dot and version are put in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Parts {
     /// The base, the extension and zeros.
     letters: [u8; LENGTH],
     base: u8,
     extension: u8,
+}
+
+/// The order of ECMA-119 9.3: by base, then by extension, as if both were filled up with blanks, which come before all
+/// that they may hold.
+impl Ord for Parts {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.base().cmp(other.base()).then_with(|| self.extension().cmp(other.extension()))
+    }
+}
+
+impl PartialOrd for Parts {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl Parts {
@@ -59,16 +98,12 @@ impl Parts {
         self.letters.get(start..start + usize::from(self.extension)).unwrap_or_default()
     }
 
-    /// The same with a number at the end of the base, which gives way to it.
-    fn numbered(&self, number: usize, directory: bool) -> Self {
-        let digits = format!("{number:03}");
-        let kept = room(directory).saturating_sub(self.extension().len() + digits.len());
+    /// The same with a number of so many digits at the end of the base, which gives way to it.
+    fn numbered(&self, number: u32, digits: usize, directory: bool) -> Self {
+        let number = format!("{number:0digits$}");
+        let kept = room(directory).saturating_sub(self.extension().len() + number.len());
         let kept = self.base().get(..kept).unwrap_or(self.base());
-        Self::new(&[kept, digits.as_bytes()].concat(), self.extension())
-    }
-
-    fn identifier(&self, directory: bool) -> Vec<u8> {
-        if directory { self.base().to_vec() } else { [self.base(), b".", self.extension(), b";1"].concat() }
+        Self::new(&[kept, number.as_bytes()].concat(), self.extension())
     }
 }
 
@@ -91,48 +126,74 @@ fn letters(name: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The identifiers of one folder's entries, given in the byte order of their names and answered in the same order.
-pub(crate) fn identifiers<'a>(names: impl Iterator<Item = Name<'a>>) -> Vec<Vec<u8>> {
-    let names: Vec<(Parts, bool)> = names.map(|name| (Parts::of(name), name.directory)).collect();
+/// The identifiers of one folder's entries in their order. The entries come with numbers that ascend in the byte order of
+/// their names.
+pub(crate) fn identifiers<'a>(names: impl Iterator<Item = (u32, Name<'a>)>) -> Vec<Identifier> {
+    let identifier = |(number, name): (u32, Name<'_>)| Identifier {
+        parts: Parts::of(name),
+        directory: name.directory,
+        number,
+    };
+    let mut sorted: Vec<Identifier> = names.map(identifier).collect();
+    sorted.sort_unstable_by(Identifier::order);
     // A folder and a file collide too, though one has a dot: readers that hide the dot show the same name.
-    let mut taken = HashSet::with_capacity(names.len());
-    let first: Vec<bool> = names.iter().map(|(parts, _)| taken.insert(parts)).collect();
-    if first.iter().all(|first| *first) {
-        drop(taken);
-        return names.into_iter().map(|(parts, directory)| parts.identifier(directory)).collect();
+    let mut later: Vec<u32> = (1..)
+        .zip(sorted.windows(2))
+        .filter(|(_, pair)| matches!(pair, [first, second] if first.parts == second.parts))
+        .map(|(position, _)| position)
+        .collect();
+    if later.is_empty() {
+        return sorted;
     }
-    let mut taken: HashSet<Parts> = taken.into_iter().copied().collect();
-    let mut numbers: HashMap<Parts, usize> = HashMap::new();
-    names
-        .iter()
-        .zip(first)
-        .map(|((parts, directory), first)| {
-            if first {
-                return parts.identifier(*directory);
-            }
-            let next = numbers.entry(*parts).or_default();
-            loop {
-                let numbered = parts.numbered(*next, *directory);
-                *next += 1;
-                if taken.insert(numbered) {
-                    return numbered.identifier(*directory);
-                }
-            }
+    later.sort_unstable_by_key(|position| sorted.get(*position as usize).map(|identifier| identifier.number));
+    // Numbers of one folder have equally many digits, so that none reads as another name's last digit and a number.
+    let numbers = (DIGITS..).find_map(|digits| Some((digits, numbers(&sorted, &later, digits)?)));
+    let (digits, numbers) = numbers.unwrap_or_default();
+    for (position, number) in later.into_iter().zip(numbers) {
+        if let Some(Identifier { parts, directory, .. }) = sorted.get_mut(position as usize) {
+            *parts = parts.numbered(number, digits, *directory);
+        }
+    }
+    sorted.sort_unstable_by(Identifier::order);
+    sorted
+}
+
+/// The numbers of the identifiers at the positions `later`, which others have already; `None` if there are not enough of so
+/// many digits.
+fn numbers(sorted: &[Identifier], later: &[u32], digits: usize) -> Option<Vec<u32>> {
+    // The next number of each form that only its number tells from others.
+    let mut next: HashMap<Parts, u32> = HashMap::new();
+    let free = |parts: &Parts| sorted.binary_search_by(|other| other.parts.cmp(parts)).is_err();
+    let end = u32::try_from(10_u64.pow(u32::try_from(digits).ok()?)).unwrap_or(u32::MAX);
+    let later = later.iter().filter_map(|position| sorted.get(*position as usize));
+    later
+        .map(|Identifier { parts, directory, .. }| {
+            let next = next.entry(parts.numbered(0, digits, *directory)).or_default();
+            let number = (*next..end).find(|number| free(&parts.numbered(*number, digits, *directory)))?;
+            *next = number + 1;
+            Some(number)
         })
         .collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
+
+    /// The identifiers of entries given in the byte order of their names, in the order of the entries.
+    fn of_entries(names: &[Name<'_>]) -> Vec<String> {
+        let mut identifiers = identifiers((0..).zip(names.iter().copied()));
+        identifiers.sort_by_key(|identifier| identifier.number);
+        identifiers.iter().map(|identifier| String::from_utf8(identifier.bytes()).unwrap()).collect()
+    }
 
     fn files(names: &[&str]) -> Vec<String> {
         let mut names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
         names.sort_unstable();
-        identifiers(names.into_iter().map(|bytes| Name { bytes, directory: false }))
-            .into_iter()
-            .map(|identifier| String::from_utf8(identifier).unwrap())
-            .collect()
+        let names: Vec<_> = names.into_iter().map(|bytes| Name { bytes, directory: false }).collect();
+        of_entries(&names)
     }
 
     #[test]
@@ -160,10 +221,27 @@ mod tests {
 
     #[test]
     fn names_of_folders_have_neither_dot_nor_version() {
-        let name = |bytes| Name { bytes, directory: true };
-        assert_eq!(identifiers([name(b"el8.repo".as_slice())].into_iter()), [b"EL8_REPO"]);
-        assert_eq!(identifiers([name([b'a'; 40].as_slice())].into_iter()), [[b'A'; 31]]);
-        assert_eq!(identifiers([name(b"\xff\xfe.d".as_slice())].into_iter()), [b"___D"]);
+        for (bytes, identifier) in
+            [(b"el8.repo".as_slice(), "EL8_REPO"), (&[b'a'; 40], &"A".repeat(31)), (b"\xff\xfe.d", "___D")]
+        {
+            assert_eq!(of_entries(&[Name { bytes, directory: true }]), [identifier]);
+        }
+    }
+
+    /// Digits come before the `;` of the version, but an extension comes before all that it begins.
+    #[test]
+    fn identifiers_stand_in_the_order_of_the_standard() {
+        let files = [b"a".as_slice(), b"a.r", b"a.r00", b"a-b", b"a0.r", b"ab", b"B.r"];
+        let folders = [b"a1".as_slice(), b"b"];
+        let files = files.map(|bytes| Name { bytes, directory: false });
+        let folders = folders.map(|bytes| Name { bytes, directory: true });
+        let mut names = [files.as_slice(), &folders].concat();
+        names.sort_by_key(|name| name.bytes);
+        let found: Vec<String> = identifiers((0..).zip(names))
+            .iter()
+            .map(|identifier| String::from_utf8(identifier.bytes()).unwrap())
+            .collect();
+        assert_eq!(found, ["A.;1", "A.R;1", "A.R00;1", "A0.R;1", "A1", "AB.;1", "A_B.;1", "B", "B.R;1"]);
     }
 
     #[test]
@@ -179,14 +257,24 @@ mod tests {
     #[test]
     fn a_folder_and_a_file_do_not_share_a_shown_name() {
         let names = [Name { bytes: b"A", directory: true }, Name { bytes: b"a", directory: false }];
-        assert_eq!(identifiers(names.into_iter()), [b"A".to_vec(), b"A000.;1".to_vec()]);
+        assert_eq!(of_entries(&names), ["A", "A000.;1"]);
     }
 
+    /// With a number of three digits and one of four, `x1` and `x` could both become `X1000`.
     #[test]
-    fn a_thousand_names_that_fall_together() {
-        let names: Vec<String> = (0..1_500).map(|n| format!("{}{n:06}", "n".repeat(31))).collect();
-        let identifiers = files(&names.iter().map(String::as_str).collect::<Vec<_>>());
-        assert_eq!(identifiers.iter().collect::<HashSet<_>>().len(), 1_500);
-        assert!(identifiers.iter().all(|identifier| identifier.len() <= LENGTH + 2));
+    fn names_that_fall_together_in_thousands() {
+        let numbers: Vec<String> = (0..1_500).map(|n| format!("{}{n:06}", "n".repeat(31))).collect();
+        let cases: Vec<String> = (0..1_u32 << 11)
+            .map(|bits| {
+                let letter = |at: u32| if bits & (1_u32 << at) == 0 { 'x' } else { 'X' };
+                (0..11).map(letter).collect()
+            })
+            .collect();
+        let begun: Vec<String> = cases.iter().map(|name| format!("{name}1")).collect();
+        for names in [numbers, cases.into_iter().chain(begun).collect()] {
+            let identifiers = files(&names.iter().map(String::as_str).collect::<Vec<_>>());
+            assert_eq!(identifiers.iter().collect::<HashSet<_>>().len(), names.len());
+            assert!(identifiers.iter().all(|identifier| identifier.len() <= LENGTH + 2));
+        }
     }
 }

@@ -1,6 +1,5 @@
 //! Finding files of equal content, so that they share one extent.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -16,12 +15,11 @@ pub(crate) fn find_twins(tree: &mut Tree, sharing: &Sharing) -> Result<()> {
         Sharing::HardLinks => Ok(()),
         Sharing::Known(digest) => mark(tree, |path, _| Ok(digest(path))),
         Sharing::Content => {
-            let mut sizes: HashMap<u64, u32> = HashMap::new();
-            for content in &tree.contents {
-                *sizes.entry(content.size).or_default() += 1;
-            }
+            let mut sizes: Vec<u64> = tree.contents.iter().map(|content| content.size).collect();
+            sizes.sort_unstable();
             mark(tree, |path, size| {
-                let alone = sizes.get(&size).is_none_or(|count| *count < 2);
+                let first = sizes.partition_point(|other| *other < size);
+                let alone = sizes.get(first + 1) != Some(&size);
                 if alone { Ok(None) } else { sha256(path, size).map(Some) }
             })
         }
@@ -30,16 +28,21 @@ pub(crate) fn find_twins(tree: &mut Tree, sharing: &Sharing) -> Result<()> {
 
 /// Compares the non-empty contents by size and digest, as far as `digest` knows it.
 fn mark(tree: &mut Tree, digest: impl Fn(&Path, u64) -> Result<Option<[u8; 32]>>) -> Result<()> {
-    let mut first: HashMap<(u64, [u8; 32]), u32> = HashMap::new();
-    for index in 0..tree.contents.len() {
-        let Some(content) = tree.contents.get(index).copied().filter(|content| content.size > 0) else {
-            continue;
-        };
-        let Some(digest) = digest(&tree.source(content.node), content.size)? else { continue };
-        let index_of = u32::try_from(index).unwrap_or(u32::MAX);
-        let known = *first.entry((content.size, digest)).or_insert(index_of);
-        if let Some(content) = tree.contents.get_mut(index) {
-            content.twin = Some(known).filter(|known| *known != index_of);
+    let mut known = Vec::new();
+    for (index, content) in (0..).zip(&tree.contents).filter(|(_, content)| content.size > 0) {
+        if let Some(digest) = digest(&tree.source(content.node), content.size)? {
+            known.push((digest, index));
+        }
+    }
+    // Sorted, equal ones stand together, the earliest first; a map would take several times the memory.
+    let size = |tree: &Tree, index: u32| tree.contents.get(index as usize).map_or(0, |content| content.size);
+    known.sort_unstable_by_key(|(digest, index)| (*digest, size(tree, *index), *index));
+    let mut first = None;
+    for (digest, index) in known {
+        let this = (digest, size(tree, index));
+        match (first, tree.contents.get_mut(index as usize)) {
+            (Some((other, twin)), Some(content)) if other == this => content.twin = Some(twin),
+            _ => first = Some((this, index)),
         }
     }
     Ok(())

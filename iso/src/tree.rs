@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, Metadata};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -103,7 +103,7 @@ impl Node {
 
 /// An entry of a source folder.
 struct Child {
-    name: Vec<u8>,
+    name: Text,
     metadata: Metadata,
 }
 
@@ -135,8 +135,8 @@ impl Tree {
                 let path = root.join(&relative);
                 let first = scan.tree.nodes.len();
                 let before = directories;
-                for name in names(&path)? {
-                    let relative = relative.join(OsStr::from_bytes(&name));
+                for name in scan.names(&path)? {
+                    let relative = relative.join(OsStr::from_bytes(scan.tree.text(name)));
                     if !exclude.is_match(&relative) {
                         let path = root.join(&relative);
                         let metadata = fs::symlink_metadata(&path).map_err(Error::io("read", &path))?;
@@ -148,12 +148,6 @@ impl Tree {
                 let count = id(scan.tree.nodes.len() - first);
                 limit(&path, "folders in one image", DIRECTORIES_MAX, directories)?;
                 limit(&path, "entries in one image", u64::from(u32::MAX), scan.tree.nodes.len() as u64)?;
-                limit(
-                    &path,
-                    "bytes of names in one image",
-                    u64::from(u32::MAX),
-                    scan.tree.text.len() as u64,
-                )?;
                 if let Some(node) = scan.tree.nodes.get_mut(next) {
                     let folders = u32::try_from(directories - before).unwrap_or(u32::MAX);
                     node.kind = NodeKind::Directory { first: id(first), count, folders };
@@ -208,9 +202,22 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
+    /// The names in a folder in their byte order. A folder of a million names has to fit into memory, so they go where they
+    /// are to stay; those that are left out are few.
+    fn names(&mut self, path: &Path) -> Result<Vec<Text>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(path).map_err(Error::io("list", path))? {
+            let entry = entry.map_err(Error::io("list", path))?;
+            names.push(self.keep(entry.file_name().as_bytes()));
+        }
+        limit(path, "bytes of names in one image", u64::from(u32::MAX), self.tree.text.len() as u64)?;
+        names.sort_unstable_by_key(|name| self.tree.text(*name));
+        Ok(names)
+    }
+
     fn add(&mut self, parent: NodeId, child: &Child, relative: &Path) -> Result<()> {
         let path = || self.tree.root.join(relative);
-        limit_with(path, "bytes in a name", NAME_MAX, child.name.len() as u64)?;
+        limit_with(path, "bytes in a name", NAME_MAX, child.name.length.into())?;
         let kind = child.metadata.file_type();
         let kind = if kind.is_dir() {
             NodeKind::Directory { first: 0, count: 0, folders: 0 }
@@ -232,8 +239,7 @@ impl Scan<'_> {
             };
             return Err(Error::SpecialFile { path: path(), kind });
         };
-        let name = self.keep(&child.name);
-        self.tree.nodes.push(Node::new(self.options, parent, name, kind, &child.metadata));
+        self.tree.nodes.push(Node::new(self.options, parent, child.name, kind, &child.metadata));
         Ok(())
     }
 
@@ -285,16 +291,6 @@ impl Node {
         };
         Self { parent, name, kind, mode: kind_bits | permissions, uid, gid, time }
     }
-}
-
-/// The names in a folder in their byte order. A folder of a million names has to fit into memory, so no more is kept.
-fn names(path: &Path) -> Result<Vec<Vec<u8>>> {
-    let entries = fs::read_dir(path).map_err(Error::io("list", path))?;
-    let name = |entry: std::io::Result<fs::DirEntry>| entry.map(|entry| entry.file_name().into_vec());
-    let mut names: Vec<_> =
-        entries.map(name).collect::<std::io::Result<_>>().map_err(Error::io("list", path))?;
-    names.sort_unstable();
-    Ok(names)
 }
 
 /// A position in a table whose length is limited to 32 bits.

@@ -131,10 +131,13 @@ pub(crate) fn run(scratch: &Path) -> io::Result<()> {
     }
     clear_ours()?;
 
-    let million = scratch.join("million");
-    make_million(&million)?;
-    memory("a million files", &mut create(&million), 200.0)?;
-    clear_ours()
+    for (name, per_folder) in [("in a thousand folders", 1_000), ("in one folder", 1_000_000)] {
+        let million = scratch.join("million").join(per_folder.to_string());
+        make_million(&million, per_folder)?;
+        memory(&format!("a million files {name}"), &mut create(&million), 200.0)?;
+        clear_ours()?;
+    }
+    Ok(())
 }
 
 /// Four readers at once of what is mounted, beside the same of the folder that it was made of: both are in the page cache.
@@ -167,15 +170,15 @@ fn make_huge(folder: &Path) -> io::Result<()> {
     fs::write(folder.join("folder/small"), "small")
 }
 
-/// A million files of one byte in a thousand folders.
-fn make_million(folder: &Path) -> io::Result<()> {
+/// A million files of one byte, so many in each folder.
+fn make_million(folder: &Path, per_folder: u32) -> io::Result<()> {
     if folder.exists() {
         return Ok(());
     }
     let unfinished = folder.with_extension("unfinished");
     for number in 0..1_000_000 {
-        let inner = unfinished.join(format!("folder-{:03}", number / 1_000));
-        if number % 1_000 == 0 {
+        let inner = unfinished.join(format!("folder-{:03}", number / per_folder));
+        if number % per_folder == 0 {
             fs::create_dir_all(&inner)?;
         }
         fs::write(inner.join(format!("file-{number:06}.yaml")), [b'x'])?;
