@@ -36,6 +36,10 @@ pub struct State {
 
 /// The paths that differ between two images, in order: added, removed, or with another kind, permissions, content or
 /// target. Owners, times and places do not count. Both images' contents are read; their bytes are told to `progress`.
+///
+/// # Errors
+///
+/// Those of [`Image::walk`] and [`Image::read_at`].
 pub fn diff<A: ReadAt, B: ReadAt>(
     before: &Image<A>,
     after: &Image<B>,

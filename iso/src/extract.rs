@@ -26,7 +26,8 @@ impl<S: ReadAt> Image<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if `into` exists, [`Error::Kind`] if the image holds device nodes.
+    /// [`Error::Io`] if `into` exists or cannot be written, [`Error::Kind`] if the image holds device nodes, besides the
+    /// errors of [`Image::walk`] and [`Image::read_at`].
     pub fn extract(&self, into: &Path, progress: &dyn Progress) -> Result<()> {
         let mut entries: Vec<(PathBuf, Entry)> = Vec::new();
         for (parent, entry) in self.entries()? {

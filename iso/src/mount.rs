@@ -72,6 +72,11 @@ impl Drop for Mount {
 impl Image<File> {
     /// Shows the image read-only in the folder `at`, through `/dev/fuse`. A user who is not root needs `fusermount3`.
     /// `everybody` lets other users see it, which root may always say and others only where `/etc/fuse.conf` lets them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if there is no FUSE or no right to it, [`Error::Damaged`] and the like if a folder of the image cannot be
+    /// read.
     pub fn mount(self, at: &Path, everybody: bool) -> Result<Mount> {
         let mut config = fuser::Config::default();
         config.mount_options = vec![

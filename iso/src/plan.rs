@@ -26,7 +26,7 @@ impl Plan {
     /// # Errors
     ///
     /// Everything that the image could not hold is refused here, by its path; see [`Error::Limit`],
-    /// [`Error::VolumeId`] and [`Error::SpecialFile`].
+    /// [`Error::VolumeId`], [`Error::Pattern`] and [`Error::SpecialFile`]. [`Error::Io`] if the tree cannot be read.
     pub fn from_dir(root: &Path, options: &Options) -> Result<Self> {
         check_volume_id(&options.volume_id)?;
         let mut tree = Tree::scan(root, options)?;
@@ -35,7 +35,7 @@ impl Plan {
         Ok(Self { tree, layout })
     }
 
-    /// The size of the image.
+    /// The size of the image in bytes, a multiple of 2048.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         u64::from(self.layout.sectors) * SECTOR
@@ -59,7 +59,8 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// [`Error::Changed`] if a source file is no longer what was planned, [`Error::Io`] for the rest.
+    /// [`Error::Changed`] if a source file is no longer what was planned, [`Error::Limit`] if a device is too small,
+    /// [`Error::Io`] for the rest.
     pub fn write_file(&self, output: &Path, progress: &dyn Progress) -> Result<Sums> {
         writer::write(&self.tree, &self.layout, output, progress)
     }

@@ -25,6 +25,9 @@ pub(super) struct Reader<'a> {
     skip: usize,
     /// The last continuation sector that was read: records often share one.
     continuation: Option<(u32, Box<[u8; SECTOR_LEN]>)>,
+    /// Bytes of names and targets that may still come. Sound ones have places of their own, so together they are no larger
+    /// than the image; others may share one place thousands of times.
+    texts: u64,
 }
 
 /// A record as it stands in a folder.
@@ -73,7 +76,7 @@ impl<'a> Record<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(source: &'a dyn ReadAt, path: &'a Path, size: u64, view: View, skip: usize) -> Self {
-        Self { source, path, size, view, skip, continuation: None }
+        Self { source, path, size, view, skip, continuation: None, texts: size }
     }
 
     /// Hands the entries of the folder at `extent` to `visit` until it breaks.
@@ -109,6 +112,9 @@ impl<'a> Reader<'a> {
                     Some((mut entry, identifier)) if identifier == record.identifier => {
                         self.check_content(&record, offset)?;
                         entry.size = entry.size.saturating_add(u64::from(record.bytes));
+                        if entry.size > self.size {
+                            return Err(self.damaged(offset, "a file's sections are longer than the image"));
+                        }
                         entry.extents.push(record.extent());
                         Some(entry)
                     }
@@ -118,6 +124,10 @@ impl<'a> Reader<'a> {
                     None => self.entry(&record, offset)?,
                 };
                 let Some(entry) = entry else { continue };
+                let text = entry.name_bytes().len() + entry.target_bytes().map_or(0, <[u8]>::len);
+                self.texts = self.texts.checked_sub(text as u64).ok_or_else(|| {
+                    self.damaged(offset, "the names and the targets of links are longer than the image")
+                })?;
                 if record.flags & MORE != 0 && entry.kind == Kind::File {
                     open = Some((entry, record.identifier.to_owned()));
                 } else if visit(entry).is_break() {
@@ -151,8 +161,8 @@ impl<'a> Reader<'a> {
             }
             View::Joliet | View::Plain => Attributes::default(),
         };
-        if attributes.broken {
-            return Err(self.damaged(offset, "a system use entry lies outside its area"));
+        if let Some(problem) = attributes.broken {
+            return Err(self.damaged(offset, problem));
         }
         if attributes.relocated {
             return Ok(None);

@@ -22,6 +22,9 @@ pub use volume::{DescriptorKind, Volume};
 use crate::{Error, Result};
 use directory::{Reader, Record};
 
+/// Bytes of the longest path: Linux opens no longer one.
+const PATH_MAX: usize = 4096;
+
 /// An image opened for reading. Any number of threads may read it at once.
 #[derive(Debug)]
 pub struct Image<S = File> {
@@ -117,6 +120,10 @@ impl Entry {
 impl Image<File> {
     /// Opens the image at `path`, a file or a block device, with the best names it has: Rock Ridge, else Joliet, else
     /// plain ones.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoVolume`] if it is no ISO 9660 image, besides the errors of [`Image::new`].
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(Error::io("open", path))?;
         Self::new(file, path, None)
@@ -126,7 +133,7 @@ impl Image<File> {
     ///
     /// # Errors
     ///
-    /// [`Error::NoView`] if it has none of them.
+    /// [`Error::NoView`] if it has none of them, besides the errors of [`Image::open`].
     pub fn open_view(path: &Path, view: View) -> Result<Self> {
         let file = File::open(path).map_err(Error::io("open", path))?;
         Self::new(file, path, Some(view))
@@ -140,7 +147,14 @@ impl Image<File> {
 }
 
 impl<S: ReadAt> Image<S> {
-    /// Reads an image from any source. Errors name it by `path`.
+    /// Reads the volume descriptors and the root (ECMA-119 8, Joliet, SUSP 5.3) of an image from any source. Errors name it
+    /// by `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoVolume`] if there is no primary volume descriptor, [`Error::NoView`] if there are no names of `view`,
+    /// [`Error::Damaged`] if the root does not lie in the image, [`Error::Unsupported`] if its blocks have not 2048 bytes,
+    /// [`Error::Io`] if it cannot be read.
     pub fn new(source: S, path: &Path, view: Option<View>) -> Result<Self> {
         let size = source.size().map_err(Error::io("read", path))?;
         let (mut volume, roots) = volume::read(&source, path)?;
@@ -185,6 +199,7 @@ impl<S: ReadAt> Image<S> {
     }
 
     /// The path that the image was opened by.
+    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -211,7 +226,9 @@ impl<S: ReadAt> Image<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Kind`] if the entry is no folder, [`Error::Damaged`] if one of its records is not sound.
+    /// [`Error::Kind`] if the entry is no folder, [`Error::Damaged`] if one of its records is not sound,
+    /// [`Error::Unsupported`] if one of them is of an interleaved or a compressed file, [`Error::Io`] if the image cannot be
+    /// read.
     pub fn read_dir(&self, directory: &Entry) -> Result<Vec<Entry>> {
         let mut out = Vec::new();
         self.each(directory, |entry| {
@@ -221,7 +238,12 @@ impl<S: ReadAt> Image<S> {
         Ok(out)
     }
 
-    /// The entry at `path` (`a/b`, from the root), or `None` if there is none. Links are not followed.
+    /// The entry at `path` (`a/b`, from the root), or `None` if there is none. Links are not followed. Where a folder has
+    /// several entries of one name it is the first.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Image::read_dir`], in the folders on the way.
     pub fn find(&self, path: &str) -> Result<Option<Entry>> {
         let mut found = self.root();
         for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
@@ -248,7 +270,8 @@ impl<S: ReadAt> Image<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Damaged`] if folders contain themselves or overlap, besides the errors of [`Image::read_dir`].
+    /// [`Error::Damaged`] if folders contain themselves or overlap, or if a path has more than 4096 bytes, besides the
+    /// errors of [`Image::read_dir`].
     pub fn walk(&self) -> Result<Vec<(String, Entry)>> {
         let mut out: Vec<(String, Entry)> = Vec::new();
         for (parent, entry) in self.entries()? {
@@ -264,24 +287,39 @@ impl<S: ReadAt> Image<S> {
     /// Everything below the root, folders before what is in them, each with the position of its folder; none is the
     /// root.
     pub(crate) fn entries(&self) -> Result<Vec<(Option<usize>, Entry)>> {
-        let mut out = Vec::new();
+        let mut out: Vec<(Option<usize>, Entry)> = Vec::new();
+        let mut reader = self.reader();
         let mut seen = HashSet::new();
         // Sound folders do not overlap, so together they are no larger than the image.
         let mut budget = self.size;
+        // How long the path of each entry is.
+        let mut lengths: Vec<usize> = Vec::new();
         let (mut next, mut parent, mut directory) = (0, None, Some(self.root()));
         loop {
             if let Some(directory) = directory.take() {
-                let offset = directory.extents.first().map_or(0, |extent| extent.offset);
-                let rest = budget.checked_sub(directory.size).filter(|_| seen.insert(offset));
-                budget = rest.ok_or_else(|| Error::Damaged {
-                    path: self.path.clone(),
-                    offset,
-                    problem: format!("the folder `{}` overlaps another one", directory.name),
+                let extent = Self::folder(&directory)?;
+                let damaged =
+                    |problem| Error::Damaged { path: self.path.clone(), offset: extent.offset, problem };
+                let rest = budget.checked_sub(extent.len).filter(|_| seen.insert(extent.offset));
+                budget = rest.ok_or_else(|| {
+                    damaged(format!("the folder `{}` overlaps another one", directory.name))
                 })?;
-                self.each(&directory, |entry| {
+                let above =
+                    parent.and_then(|parent: usize| lengths.get(parent)).map_or(0, |length| length + 1);
+                let mut longest = 0;
+                reader.each(extent, |entry| {
+                    let length = above + entry.name_bytes().len();
+                    longest = longest.max(length);
+                    lengths.push(length);
                     out.push((parent, entry));
                     ControlFlow::Continue(())
                 })?;
+                if longest > PATH_MAX {
+                    let name = &directory.name;
+                    return Err(damaged(format!(
+                        "a path in the folder `{name}` is longer than {PATH_MAX} bytes"
+                    )));
+                }
             }
             let Some((_, entry)) = out.get(next) else { return Ok(out) };
             if entry.kind == Kind::Directory {
@@ -291,7 +329,12 @@ impl<S: ReadAt> Image<S> {
         }
     }
 
-    /// Reads a file's content at `offset` into `buffer`: how many bytes came, 0 only at the end.
+    /// Reads a file's content at `offset`, in bytes, into `buffer`: how many bytes came, 0 only at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Kind`] if the entry is no file, [`Error::Damaged`] if the image has become shorter, [`Error::Io`] if it cannot
+    /// be read.
     pub fn read_at(&self, file: &Entry, offset: u64, buffer: &mut [u8]) -> Result<usize> {
         if file.kind != Kind::File {
             return Err(Error::Kind { name: file.name.clone(), expected: "file" });
@@ -318,10 +361,17 @@ impl<S: ReadAt> Image<S> {
     }
 
     fn each(&self, directory: &Entry, visit: impl FnMut(Entry) -> ControlFlow<()>) -> Result<()> {
+        self.reader().each(Self::folder(directory)?, visit)
+    }
+
+    fn reader(&self) -> Reader<'_> {
+        Reader::new(&self.source, &self.path, self.size, self.view, self.skip)
+    }
+
+    /// Where a folder's records lie.
+    fn folder(directory: &Entry) -> Result<Extent> {
         match (&directory.kind, directory.extents.first()) {
-            (Kind::Directory, Some(extent)) => {
-                Reader::new(&self.source, &self.path, self.size, self.view, self.skip).each(*extent, visit)
-            }
+            (Kind::Directory, Some(extent)) => Ok(*extent),
             _ => Err(Error::Kind { name: directory.name.clone(), expected: "folder" }),
         }
     }

@@ -9,10 +9,18 @@ use crate::{Error, Result};
 
 /// Bytes that can be read at any position by several threads at once: a file, a block device, memory.
 pub trait ReadAt: Send + Sync {
-    /// Reads at `offset` into `buffer`; how many bytes came, 0 only at the end.
+    /// Reads at `offset`, in bytes, into `buffer`; how many bytes came, 0 only at the end.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the source says; reading again must be possible after [`io::ErrorKind::Interrupted`].
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
     /// How many bytes there are.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the source says.
     fn size(&self) -> io::Result<u64>;
 }
 

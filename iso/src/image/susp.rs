@@ -7,8 +7,13 @@ use crate::rock_ridge::{CONTINUE, CURRENT, PARENT, ROOT};
 
 /// Continuation areas that are followed from one record; Linux stops at the same number.
 const HOPS_MAX: usize = 31;
-/// Bytes of a name or a link's target that are kept: more than any system's paths hold.
+/// Bytes of a name or a link's target: more than any system's paths hold.
 const TEXT_MAX: usize = 4096;
+
+/// What may be wrong with a record's entries.
+const OUTSIDE: &str = "a system use entry lies outside its area";
+const TOO_MANY: &str = "a record goes on in more than 31 continuation areas";
+const TOO_LONG: &str = "a name or a link's target is longer than 4096 bytes";
 
 /// What the entries of one record say.
 #[derive(Debug, Default)]
@@ -23,8 +28,8 @@ pub(super) struct Attributes {
     pub(super) relocated: bool,
     /// The content is compressed or sparse.
     pub(super) transformed: bool,
-    /// An entry lies outside its area, or a continuation outside the image: what follows is unknown.
-    pub(super) broken: bool,
+    /// What is wrong with the entries, so that what they say is not to be trusted.
+    pub(super) broken: Option<&'static str>,
     /// The name goes on in the next NM entry.
     name_continues: bool,
     /// The target goes on in the next SL entry, and whether its last component does.
@@ -62,12 +67,12 @@ impl Attributes {
             let area = if within { reader.continuation(sector)? } else { None };
             let (start, end) = (offset as usize, offset as usize + length as usize);
             let Some(area) = area.and_then(|area| area.get(start..end)) else {
-                out.broken = true;
+                out.broken = Some(OUTSIDE);
                 return Ok(out);
             };
             next = out.area(area);
         }
-        out.broken = next.is_some();
+        out.broken = out.broken.or(next.map(|_| TOO_MANY));
         Ok(out)
     }
 
@@ -77,7 +82,9 @@ impl Attributes {
             let length = usize::from(*length);
             let Some((entry, rest)) = area.split_at_checked(length).filter(|_| length >= 4) else {
                 // Zeros fill an area up.
-                self.broken |= *a != 0;
+                if *a != 0 {
+                    self.broken = Some(OUTSIDE);
+                }
                 break;
             };
             let data = entry.get(4..).unwrap_or_default();
@@ -120,7 +127,7 @@ impl Attributes {
             return;
         }
         self.name_continues = flags & CONTINUE != 0;
-        append(self.name.get_or_insert_default(), text);
+        append(self.name.get_or_insert_default(), text, &mut self.broken);
     }
 
     fn target(&mut self, data: &[u8]) {
@@ -133,22 +140,20 @@ impl Attributes {
         let target = self.target.get_or_insert_default();
         while let [flags, length, behind @ ..] = rest {
             let Some((text, behind)) = behind.split_at_checked(usize::from(*length)) else {
-                self.broken = true;
+                self.broken = Some(OUTSIDE);
                 return;
             };
             if !self.component_continues && !target.is_empty() && target.last() != Some(&b'/') {
-                append(target, b"/");
+                append(target, b"/", &mut self.broken);
             }
             self.component_continues = flags & CONTINUE != 0;
-            append(
-                target,
-                match flags & !CONTINUE {
-                    CURRENT => b".",
-                    PARENT => b"..",
-                    ROOT => b"/",
-                    _ => text,
-                },
-            );
+            let text: &[u8] = match flags & !CONTINUE {
+                CURRENT => b".",
+                PARENT => b"..",
+                ROOT => b"/",
+                _ => text,
+            };
+            append(target, text, &mut self.broken);
             rest = behind;
         }
     }
@@ -160,9 +165,11 @@ struct Continuation {
     length: u32,
 }
 
-fn append(text: &mut Vec<u8>, more: &[u8]) {
+fn append(text: &mut Vec<u8>, more: &[u8], broken: &mut Option<&'static str>) {
     if text.len() + more.len() <= TEXT_MAX {
         text.extend(more);
+    } else {
+        *broken = Some(TOO_LONG);
     }
 }
 

@@ -29,7 +29,7 @@ pub enum Check {
     },
     /// It is not.
     Damaged {
-        /// Within which bytes of the image the first damage lies.
+        /// Within which bytes of the image, from its start, the first damage lies.
         range: Range<u64>,
     },
     /// No sum is implanted.
@@ -42,12 +42,16 @@ pub enum Check {
 ///
 /// # Errors
 ///
-/// [`Error::NoVolume`] if the file is no ISO 9660 image.
+/// [`Error::NoVolume`] if the file is no ISO 9660 image, [`Error::Io`] if it cannot be read.
 pub fn check(path: &Path, progress: &dyn Progress) -> Result<Check> {
     check_source(&File::open(path).map_err(Error::io("open", path))?, path, progress)
 }
 
 /// [`check`] for any source; errors name it by `path`.
+///
+/// # Errors
+///
+/// Those of [`check`].
 pub fn check_source(source: &dyn ReadAt, path: &Path, progress: &dyn Progress) -> Result<Check> {
     let (volume_sectors, field) = descriptor(source, path)?;
     let Some(field) = Field::parse(&field) else { return Ok(Check::Missing) };
@@ -90,7 +94,8 @@ pub fn check_source(source: &dyn ReadAt, path: &Path, progress: &dyn Progress) -
 /// # Errors
 ///
 /// [`Error::ApplicationUse`] if something stands there and `force` is not set, [`Error::Damaged`] if the file is shorter
-/// than the volume in it, [`Error::NoVolume`] if it is no ISO 9660 image. The image is untouched then.
+/// than the volume in it, [`Error::NoVolume`] if it is no ISO 9660 image: the image is untouched then. [`Error::Io`] if it
+/// cannot be read or written.
 pub fn implant(path: &Path, force: bool, progress: &dyn Progress) -> Result<[u8; 16]> {
     let file = OpenOptions::new().read(true).write(true).open(path).map_err(Error::io("open", path))?;
     let (volume_sectors, field) = descriptor(&file, path)?;
@@ -128,7 +133,11 @@ pub struct Stored {
     pub fragments: usize,
 }
 
-/// The sums implanted in an image, unchecked; `None` if there are none.
+/// The sums implanted in an image, unchecked; `None` if there are none. Errors name it by `path`.
+///
+/// # Errors
+///
+/// Those of [`check`].
 pub fn stored(source: &dyn ReadAt, path: &Path) -> Result<Option<Stored>> {
     let (_, field) = descriptor(source, path)?;
     let field = Field::parse(&field);

@@ -43,6 +43,10 @@ pub(crate) fn exercise(bytes: &[u8]) -> usize {
         let Ok(found) = image.walk() else { continue };
         // The smallest record has 34 bytes, and folders do not overlap.
         assert!(found.len() <= bytes.len() / 34, "{} entries", found.len());
+        // Names and targets have places of their own.
+        let text =
+            |entry: &iso::Entry| entry.name_bytes().len() + entry.target_bytes().map_or(0, <[u8]>::len);
+        assert!(found.iter().map(|(_, entry)| text(entry)).sum::<usize>() <= bytes.len(), "long names");
         entries += found.len();
         for (path, entry) in &found {
             check(bytes, path, entry);
@@ -101,6 +105,8 @@ fn check(bytes: &[u8], path: &str, entry: &iso::Entry) {
     assert!(!name.is_empty() && name != b"." && name != b"..", "{path}");
     assert!(!name.contains(&b'/') && !name.contains(&0), "{path}");
     assert!(name.len() <= 4096 && entry.target_bytes().is_none_or(|target| target.len() <= 4096), "{path}");
+    // What is not UTF-8 is shown as three bytes.
+    assert!(path.len() <= 3 * 4096, "a path of {} bytes", path.len());
 }
 
 fn read<S: ReadAt>(image: &Image<S>, entry: &iso::Entry) {

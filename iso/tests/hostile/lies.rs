@@ -1,72 +1,12 @@
-//! Images that lie.
-#![cfg(test)]
-
-#[path = "hostile/exercise.rs"]
-mod exercise;
+//! Structures that contradict each other: each is found, told by its place, and nothing of the image is used.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use exercise::exercise;
-use iso::{Image, Options, Plan};
+use iso::{Image, Kind};
 
-const SECTOR: usize = 2048;
-/// The root's record in the primary volume descriptor.
-const ROOT: usize = 16 * SECTOR + 156;
-
-/// A small image with one of everything.
-fn image() -> Vec<u8> {
-    let scratch = tempfile::tempdir().unwrap();
-    let (root, output) = (scratch.path().join("tree"), scratch.path().join("a.iso"));
-    fs::create_dir_all(root.join("folder/inner")).unwrap();
-    fs::write(root.join("folder/inner/file"), "content").unwrap();
-    fs::write(root.join("victim"), "x".repeat(5_000)).unwrap();
-    fs::write(root.join("n".repeat(200)), "long").unwrap();
-    symlink("/etc", root.join("secret")).unwrap();
-    symlink(vec!["part"; 200].join("/"), root.join("long-link")).unwrap();
-    Plan::from_dir(&root, &Options::default()).unwrap().write_file(&output, &()).unwrap();
-    fs::read(output).unwrap()
-}
-
-/// Where the root folder's records begin.
-fn root(image: &[u8]) -> usize {
-    usize::from(image[ROOT + 2]) * SECTOR
-}
-
-/// Where the record of the root's entry with this identifier begins.
-fn record(image: &[u8], identifier: &str) -> usize {
-    let mut start = root(image);
-    while image[start] > 0 {
-        if image[start + 33..].starts_with(identifier.as_bytes()) {
-            return start;
-        }
-        start += usize::from(image[start]);
-    }
-    panic!("no {identifier}");
-}
-
-fn set32(image: &mut [u8], at: usize, number: u32) {
-    image[at..at + 4].copy_from_slice(&number.to_le_bytes());
-    image[at + 4..at + 8].copy_from_slice(&number.to_be_bytes());
-}
-
-fn place(image: &[u8], signature: &[u8], from: usize) -> usize {
-    from + image[from..].windows(signature.len()).position(|window| window == signature).expect("it is there")
-}
-
-/// What a walk through the image says.
-fn walk(image: Vec<u8>) -> Result<usize, String> {
-    let image = Image::new(image, Path::new("a.iso"), None).map_err(|error| error.to_string())?;
-    Ok(image.walk().map_err(|error| error.to_string())?.len())
-}
-
-#[test]
-fn the_image_itself_is_sound() {
-    let image = image();
-    assert_eq!(walk(image.clone()), Ok(7));
-    assert_eq!(exercise(&image), 7 + 7 + 5 + 7, "best, Rock Ridge, Joliet (without links), plain");
-}
+use super::exercise::exercise;
+use super::{ROOT, SECTOR, image, place, record, root, set32, walk};
 
 #[test]
 fn each_lie_is_found() {
@@ -207,7 +147,7 @@ fn each_lie_is_found() {
                 set32(image, ce + 12, offset as u32);
                 set32(image, ce + 20, 28);
             },
-            "a system use entry lies outside its area",
+            "a record goes on in more than 31 continuation areas",
         ),
     ];
     for (what, lie, expected) in lies {
@@ -234,6 +174,65 @@ fn sections_of_a_file_must_go_together() {
     assert!(walk(between).unwrap_err().contains("a section of a file is followed by another file"));
 }
 
+/// What other systems write and this reader does not read is not taken for something else.
+#[test]
+fn what_is_not_read_is_said() {
+    type Change = fn(&mut Vec<u8>);
+    let changes: [(Change, &str); 3] = [
+        (
+            |image| {
+                let at = record(image, "VICTIM");
+                image[at + 26] = 1;
+            },
+            "an interleaved file",
+        ),
+        (
+            |image| {
+                let at = record(image, "VICTIM");
+                let tf = place(image, b"TF", at);
+                image[tf..tf + 2].copy_from_slice(b"ZF");
+            },
+            "compressed content (zisofs)",
+        ),
+        (
+            |image| image[16 * SECTOR + 128..][..2].copy_from_slice(&512_u16.to_le_bytes()),
+            "a logical block size",
+        ),
+    ];
+    for (change, what) in changes {
+        let mut image = image();
+        change(&mut image);
+        exercise(&image);
+        let error = walk(image).expect_err(what);
+        assert!(error.contains(what) && error.ends_with("is not supported"), "{error}");
+    }
+    let mut associated = image();
+    let at = record(&associated, "VICTIM");
+    associated[at + 25] |= 4;
+    assert_eq!(walk(associated), Ok(6), "a resource fork is no file of its own");
+}
+
+/// Two files of one name: both are listed, the first is found, and none is made the other.
+#[test]
+fn two_files_of_one_name() {
+    let mut lying = image();
+    let (victim, secret) = (record(&lying, "VICTIM"), record(&lying, "SECRET"));
+    let name = place(&lying, b"victim", victim);
+    lying[name..name + 6].copy_from_slice(b"secret");
+    assert!(secret < victim);
+    exercise(&lying);
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("a.iso");
+    fs::write(&path, &lying).unwrap();
+    let image = Image::open(&path).unwrap();
+    let listed = image.read_dir(&image.root()).unwrap();
+    assert_eq!(listed.iter().filter(|entry| entry.name == "secret").count(), 2);
+    assert!(matches!(image.find("secret").unwrap().unwrap().kind, Kind::Symlink(_)));
+    let error = image.extract(&scratch.path().join("out"), &()).unwrap_err().to_string();
+    assert!(error.contains("out.partial/secret: File exists"), "{error}");
+    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 1, "a failed extraction leaves nothing");
+}
+
 /// Two entries of one name, a link and a folder: nothing is written through the link.
 #[test]
 fn extraction_stays_inside() {
@@ -251,83 +250,4 @@ fn extraction_stays_inside() {
     let left: Vec<_> =
         fs::read_dir(scratch.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["a.iso"], "a failed extraction leaves nothing");
-}
-
-#[test]
-fn every_truncation_is_an_answer() {
-    let image = image();
-    let metadata = 60 * SECTOR;
-    for length in (0..metadata).step_by(500).chain([metadata, image.len() - 1]) {
-        exercise(&image[..length]);
-    }
-}
-
-/// What is no image at all is an error at once.
-#[test]
-fn no_image() {
-    for (bytes, found) in [
-        (Vec::new(), "the end of the file"),
-        (vec![0; 100_000], "something else"),
-        (
-            {
-                let mut image = image();
-                image[16 * SECTOR] = 255;
-                image
-            },
-            "another volume descriptor",
-        ),
-    ] {
-        let error = Image::new(bytes.clone(), Path::new("a.iso"), None).unwrap_err().to_string();
-        assert!(error.contains(found), "{error}");
-        let error = iso::md5::check_source(&bytes, Path::new("a.iso"), &()).unwrap_err().to_string();
-        assert!(error.contains(found), "{error}");
-    }
-}
-
-/// Images with a few bytes changed where the structures are; the fuzz targets go on from here.
-#[test]
-fn mutated_images() {
-    let image = image();
-    let structures: Vec<usize> = (16 * SECTOR..60 * SECTOR).filter(|at| image[*at] != 0).collect();
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut random = move |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % below as u64) as usize
-    };
-    for _ in 0..300 {
-        let mut mutant = image[..80 * SECTOR].to_vec();
-        for _ in 0..=random(4) {
-            let at = structures[random(structures.len())];
-            mutant[at] = match random(4) {
-                0 => 0,
-                1 => 255,
-                2 => mutant[at] ^ (1 << random(8)),
-                _ => random(256) as u8,
-            };
-        }
-        exercise(&mutant);
-    }
-}
-
-/// What fuzzing found, and a few sound inputs to start from.
-#[test]
-fn the_corpus() {
-    type Image = fn(&[u8]) -> Vec<u8>;
-    let targets: [(&str, Image); 3] = [
-        ("image", exercise::with_system_area),
-        ("records", exercise::with_records),
-        ("system_use", exercise::with_system_use),
-    ];
-    for (target, image) in targets {
-        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
-        let files: Vec<_> = fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
-        assert!(!files.is_empty());
-        for file in files {
-            let entries = exercise(&image(&fs::read(&file).unwrap()));
-            let seed = file.file_name().unwrap().as_encoded_bytes().starts_with(b"seed-");
-            assert!(!seed || entries > 0, "{} is no image any more", file.display());
-        }
-    }
 }
