@@ -60,6 +60,16 @@ pub enum Error {
         /// The operating system's answer.
         source: std::io::Error,
     },
+    /// The configuration is in its place, and the nginx that runs goes on with the former.
+    #[error("{} is in place, but {program} failed: {said}", file.display())]
+    NotReloaded {
+        /// The configuration.
+        file: PathBuf,
+        /// What was run.
+        program: String,
+        /// What it said.
+        said: String,
+    },
     /// nginx does not accept the configuration.
     #[error("{program} refuses the configuration: {said}")]
     Refused {
@@ -98,7 +108,7 @@ impl Default for Options {
 ///
 /// # Errors
 ///
-/// [`Error`], but for [`Error::Refused`].
+/// [`Error`], but for [`Error::Refused`] and [`Error::NotReloaded`].
 pub fn configuration(roots: &[PathBuf], options: &Options) -> Result<String, Error> {
     let mut ids: Vec<String> = Vec::new();
     let mut sections = String::new();
@@ -209,29 +219,39 @@ fn indented(text: &str) -> String {
 
 /// What [`install`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Installed {
-    /// The file had this content already.
-    Unchanged,
-    /// Replaced; nginx is not running.
-    Replaced,
-    /// Replaced, and the running nginx was told.
-    Reloaded,
+pub struct Installed {
+    /// Whether the file had another content before, or none.
+    pub replaced: bool,
+    /// Whether nginx runs, and was told.
+    pub told: bool,
 }
 
 /// Puts a configuration into the place of the one in `file`, once `program` (nginx) has accepted it, and tells the nginx
-/// whose process id is in `pid`.
+/// whose process id is in `pid`. That also where `file` has this content already: whoever wrote it may have been killed before
+/// nginx was told.
 ///
 /// # Errors
 ///
-/// [`Error::Refused`], [`Error::Io`]; then `file` is what it was.
+/// [`Error::NotReloaded`] once the file is there; [`Error::Refused`], [`Error::Io`], and then `file` is what it was.
 pub fn install(content: &str, file: &Path, program: &Path, pid: &Path) -> Result<Installed, Error> {
+    let replaced = !std::fs::read(file).is_ok_and(|found| found == content.as_bytes());
+    if replaced {
+        replace(content, file, program)?;
+    }
+    let running = std::fs::read_to_string(pid).ok().and_then(|text| text.trim().parse::<u32>().ok());
+    let told = running.is_some_and(|id| Path::new(&format!("/proc/{id}")).exists());
+    if told && let Some(said) = run(program, &["-s", "reload"], file)? {
+        let program = format!("{} -s reload", program.display());
+        return Err(Error::NotReloaded { file: file.to_owned(), program, said });
+    }
+    Ok(Installed { replaced, told })
+}
+
+fn replace(content: &str, file: &Path, program: &Path) -> Result<(), Error> {
     let io = |operation, path: &Path| {
         let path = path.to_owned();
         move |source| Error::Io { operation, path, source }
     };
-    if std::fs::read(file).is_ok_and(|found| found == content.as_bytes()) {
-        return Ok(Installed::Unchanged);
-    }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(io("create", folder))?;
     // Beside the file: relative paths mean the same there.
@@ -241,16 +261,14 @@ pub fn install(content: &str, file: &Path, program: &Path, pid: &Path) -> Result
         .tempfile_in(folder)
         .map_err(io("create a file in", folder))?;
     std::io::Write::write_all(&mut trial, content.as_bytes()).map_err(io("write", trial.path()))?;
-    run(program, &["-t", "-q"], trial.path())?;
-    crate::file::replace(file, content.as_bytes()).map_err(io("write", file))?;
-    let running = std::fs::read_to_string(pid).ok().and_then(|text| text.trim().parse::<u32>().ok());
-    match running.filter(|id| Path::new(&format!("/proc/{id}")).exists()) {
-        None => Ok(Installed::Replaced),
-        Some(_) => run(program, &["-s", "reload"], file).map(|()| Installed::Reloaded),
+    if let Some(said) = run(program, &["-t", "-q"], trial.path())? {
+        return Err(Error::Refused { program: format!("{} -t -q", program.display()), said });
     }
+    crate::file::replace(file, content.as_bytes()).map_err(io("write", file))
 }
 
-fn run(program: &Path, arguments: &[&str], config: &Path) -> Result<(), Error> {
+/// Runs nginx; what it said if it failed.
+fn run(program: &Path, arguments: &[&str], config: &Path) -> Result<Option<String>, Error> {
     let output = Command::new(program)
         .args(arguments)
         .arg("-c")
@@ -258,9 +276,41 @@ fn run(program: &Path, arguments: &[&str], config: &Path) -> Result<(), Error> {
         .stdin(Stdio::null())
         .output()
         .map_err(|source| Error::Io { operation: "run", path: program.to_owned(), source })?;
-    if output.status.success() {
-        return Ok(());
+    let said = || String::from_utf8_lossy(&output.stderr).trim().chars().take(2000).collect();
+    Ok((!output.status.success()).then(said))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn nginx_is_told_again_after_a_reload_that_did_not_come_about() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        // Accepts every configuration, and reloads unless it is stubborn.
+        let script = format!(
+            "#!/bin/sh\ncase \"$*\" in *reload*) echo told >>{0}/told; test ! -e {0}/stubborn || {{ echo no >&2; exit 1; }};; esac\n",
+            folder.path().display()
+        );
+        std::fs::write(path("nginx"), script).unwrap();
+        std::fs::set_permissions(path("nginx"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::write(path("pid"), std::process::id().to_string()).unwrap();
+        let install = |content: &str| install(content, &path("nginx.conf"), &path("nginx"), &path("pid"));
+        let told = || std::fs::read_to_string(path("told")).unwrap_or_default().lines().count();
+
+        std::fs::write(path("stubborn"), "").unwrap();
+        let refused = install("one");
+        assert!(matches!(&refused, Err(Error::NotReloaded { said, .. }) if said == "no"), "{refused:?}");
+        assert_eq!(std::fs::read_to_string(path("nginx.conf")).unwrap(), "one");
+        std::fs::remove_file(path("stubborn")).unwrap();
+        assert_eq!(install("one").unwrap(), Installed { replaced: false, told: true });
+        assert_eq!(install("two").unwrap(), Installed { replaced: true, told: true });
+        assert_eq!(told(), 3);
+        std::fs::remove_file(path("pid")).unwrap();
+        assert_eq!(install("two").unwrap(), Installed { replaced: false, told: false });
+        assert_eq!(told(), 3);
     }
-    let said = String::from_utf8_lossy(&output.stderr).trim().chars().take(2000).collect();
-    Err(Error::Refused { program: format!("{} {}", program.display(), arguments.join(" ")), said })
 }

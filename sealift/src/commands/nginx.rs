@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use runtime::archives::{Linux, get};
-use runtime::nginx::{Error, Installed, Options, configuration, install};
+use runtime::nginx::{Error, Options, configuration, install};
 
 use crate::commands::node::Places;
 use crate::failure::{Failure, Outcome};
@@ -87,12 +87,9 @@ fn all(arguments: NginxConfig) -> Outcome {
         return Ok(());
     };
     let installed = install(&content, &file, &arguments.nginx, &arguments.pid).map_err(explained)?;
-    let what = match installed {
-        Installed::Unchanged => "unchanged",
-        Installed::Replaced => "replaced; nginx is not running",
-        Installed::Reloaded => "replaced, and nginx was told",
-    };
-    output::print(&format!("{}: {what}\n", file.display()))?;
+    let what = if installed.replaced { "replaced" } else { "unchanged" };
+    let told = if installed.told { ", and nginx was told" } else { "; nginx is not running" };
+    output::print(&format!("{}: {what}{told}\n", file.display()))?;
     Ok(())
 }
 
@@ -104,6 +101,9 @@ fn explained(error: Error) -> Failure {
         Error::Include { .. } => Failure::failed(error).remedy(
             "such an archive can be served by `sealift registry serve`, which needs no configuration of its",
         ),
+        Error::NotReloaded { .. } => {
+            Failure::failed(error).remedy("nginx goes on as before; the same command tells it again")
+        }
         Error::Refused { .. } => Failure::failed(error).remedy("what was in use is still in use"),
         Error::Value { .. } | Error::Twice(_) => Failure::usage_by(error),
         error => error.into(),
