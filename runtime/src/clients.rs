@@ -46,6 +46,17 @@ pub enum Error {
     /// There is no node to name.
     #[error("no node that serves is given")]
     NoNode,
+    /// The same node is named twice, which no client understands.
+    #[error("{0} is given twice")]
+    NodeTwice(String),
+    /// The packages are for other releases of the distribution than the client's, or for several.
+    #[error("packages are there for release {}: expected one of these, found {}", found.join(", "), wanted.as_deref().unwrap_or("none"))]
+    Release {
+        /// The client's.
+        wanted: Option<String>,
+        /// Those that there are packages for.
+        found: Vec<String>,
+    },
     /// A name in an archive that would mean something else in a configuration file.
     #[error(
         "{archive}: `{name}` cannot stand in a configuration: expected letters, digits and . _ + ~ : / -"
@@ -134,10 +145,10 @@ pub struct File {
 ///
 /// # Errors
 ///
-/// [`Error::NoNode`], [`Error::Node`] where `host` is none.
+/// [`Error::NoNode`], [`Error::NodeTwice`], [`Error::Node`] where `host` is none.
 pub fn containerd(host: &str, nodes: &[Node], authority: Option<&str>) -> Result<File, Error> {
     check_host(host)?;
-    let [first, ..] = nodes else { return Err(Error::NoNode) };
+    let [first, ..] = distinct_nodes(nodes)? else { return Err(Error::NoNode) };
     let mut content = header("registry containerd-config", "#", nodes);
     // Writing to a String cannot fail.
     let _ = write!(
@@ -164,7 +175,7 @@ pub fn containerd(host: &str, nodes: &[Node], authority: Option<&str>) -> Result
 /// Those of [`containerd`].
 pub fn crio(host: &str, nodes: &[Node]) -> Result<File, Error> {
     check_host(host)?;
-    let [mirrors @ .., last] = nodes else { return Err(Error::NoNode) };
+    let [mirrors @ .., last] = distinct_nodes(nodes)? else { return Err(Error::NoNode) };
     let insecure = |node: &Node| if node.tls { "" } else { "insecure = true\n" };
     let mut content = header("registry crio-config", "#", nodes);
     let _ = write!(
@@ -226,6 +237,13 @@ fn header(command: &str, comment: &str, from: &[impl std::fmt::Display]) -> Stri
     )
 }
 
+/// The nodes, if each is named once.
+fn distinct_nodes(nodes: &[Node]) -> Result<&[Node], Error> {
+    let twice =
+        nodes.iter().enumerate().find(|(index, node)| nodes.iter().take(*index).any(|one| one == *node));
+    twice.map_or(Ok(nodes), |(_, node)| Err(Error::NodeTwice(node.to_string())))
+}
+
 fn check_host(host: &str) -> Result<(), Error> {
     if is_domain(host) {
         return Ok(());
@@ -267,6 +285,21 @@ mod tests {
         }
         assert!(matches!(containerd("a/../b", &[], None), Err(Error::Node { .. })));
         assert!(matches!(containerd(HOST, &[], None), Err(Error::NoNode)));
+    }
+
+    #[test]
+    fn a_node_that_is_named_twice_is_refused() {
+        let nodes: Vec<Node> =
+            ["http://a", "https://a", "http://a/"].iter().map(|node| node.parse().unwrap()).collect();
+        assert!(containerd(HOST, &nodes[..2], None).is_ok());
+        for refused in [
+            containerd(HOST, &nodes, None).map(drop),
+            crio(HOST, &nodes).map(drop),
+            dnf(&[], &nodes, Keys::AtNode, None).map(drop),
+            apt(&[], &nodes, Keys::AtNode).map(drop),
+        ] {
+            assert!(matches!(&refused, Err(Error::NodeTwice(node)) if node == "http://a"), "{refused:?}");
+        }
     }
 
     #[test]

@@ -49,9 +49,18 @@ pub(crate) enum Repository {
     #[command(
         after_help = "Example:\n  sealift repository dnf-config --configured --node http://10.0.0.1:8080 --node http://10.0.0.2:8080 --root /"
     )]
-    DnfConfig(Repositories),
+    DnfConfig(Dnf),
     /// The repository files for apt: every DEB repository of the archives, on all nodes
     AptConfig(Repositories),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Dnf {
+    /// The release of the distribution on the clients, where the archives have packages for several: `8`
+    #[arg(long, value_name = "RELEASE")]
+    release: Option<String>,
+    #[command(flatten)]
+    repositories: Repositories,
 }
 
 #[derive(Debug, Args)]
@@ -80,10 +89,9 @@ pub(crate) fn crio(arguments: &Registry) -> Outcome {
 }
 
 pub(crate) fn repository(command: &Repository) -> Outcome {
-    type Make = fn(&[Packages], &[Node], Keys) -> Result<Vec<File>, Error>;
-    let (arguments, make): (_, Make) = match command {
-        Repository::DnfConfig(arguments) => (arguments, clients::dnf),
-        Repository::AptConfig(arguments) => (arguments, clients::apt),
+    let (arguments, release) = match command {
+        Repository::DnfConfig(arguments) => (&arguments.repositories, Some(arguments.release.as_deref())),
+        Repository::AptConfig(arguments) => (arguments, None),
     };
     let archives = if arguments.configured {
         configured(&arguments.places.paths()).map_err(Failure::usage_by)?
@@ -92,7 +100,11 @@ pub(crate) fn repository(command: &Repository) -> Outcome {
     };
     let packages = archives.iter().map(|archive| Packages::of(archive)).collect::<Result<Vec<_>, _>>();
     let keys = if arguments.target.root.is_some() { Keys::OnClient } else { Keys::AtNode };
-    let files = make(&packages.map_err(explained)?, &arguments.target.nodes()?, keys);
+    let (packages, nodes) = (packages.map_err(explained)?, arguments.target.nodes()?);
+    let files = match release {
+        Some(release) => clients::dnf(&packages, &nodes, keys, release),
+        None => clients::apt(&packages, &nodes, keys),
+    };
     arguments.target.put(&files.map_err(explained)?)
 }
 
@@ -118,7 +130,10 @@ impl Target {
 fn explained(error: Error) -> Failure {
     match error {
         Error::NotOurs(_) => Failure::failed(error).remedy("--force replaces it"),
-        Error::Node { .. } | Error::NoNode | Error::Twice(_) => Failure::usage_by(error),
+        Error::Release { .. } => Failure::usage_by(error).remedy("--release names that of the clients"),
+        Error::Node { .. } | Error::NoNode | Error::NodeTwice(_) | Error::Twice(_) => {
+            Failure::usage_by(error)
+        }
         error => error.into(),
     }
 }
