@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::Path;
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 /// What the names of temporary files begin with.
@@ -70,9 +71,16 @@ pub(crate) fn sweep(folder: &Path) {
     }
 }
 
-/// Gives a file of the same folder another name, for good.
-pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    std::fs::rename(from, to)?;
+/// Gives a file of the same folder a name that nothing has, for good. [`io::ErrorKind::AlreadyExists`] if something has it.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // A file system that cannot: then looking first is all there is.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match std::fs::symlink_metadata(to) {
+            Ok(_) => return Err(io::ErrorKind::AlreadyExists.into()),
+            Err(_) => std::fs::rename(from, to)?,
+        },
+        done => done?,
+    }
     to.parent().map_or(Ok(()), sync_folder)
 }
 

@@ -212,7 +212,11 @@ impl Partial {
             return Err(Error::Damaged(self.damaged()?));
         }
         self.file.sync_all().map_err(|source| self.failed("write", source))?;
-        crate::file::rename(&self.path, &self.target).map_err(|source| self.failed("rename", source))?;
+        // Hours may have passed since the name was free.
+        crate::file::rename_new(&self.path, &self.target).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => Error::Taken(self.target.clone()),
+            _ => self.failed("rename", source),
+        })?;
         Ok(self.target.clone())
     }
 

@@ -234,3 +234,36 @@ proptest::proptest! {
         proptest::prop_assert!(serde_json::from_slice::<Answer>(&said).is_ok());
     }
 }
+
+#[test]
+fn a_file_that_came_meanwhile_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = iso(folder.path(), "1.0", &[("data", &noise(1, 100_000))]);
+    let there = folder.path().join("there");
+    fs::create_dir(&there).unwrap();
+    let target = there.join("example-1.0.iso");
+    let recipe = Recipe::of(&archive, &()).unwrap();
+    let line = [serde_json::to_vec(&recipe).unwrap(), b"\n".to_vec(), fs::read(&archive).unwrap()].concat();
+    // Once the receiver asks for the bytes, it has seen that the name is free.
+    let said = Meanwhile { target: target.clone(), said: Vec::new() };
+    let error = receive(&*line, said, &there, &[], &|_| Ok(())).unwrap_err();
+    assert!(matches!(&error, Error::Taken(path) if *path == target), "{error}");
+    assert_eq!(fs::read(&target).unwrap(), b"somebody else's");
+}
+
+/// What the receiver says, and somebody who writes a file when it does.
+struct Meanwhile {
+    target: PathBuf,
+    said: Vec<u8>,
+}
+
+impl Write for Meanwhile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        fs::write(&self.target, "somebody else's")?;
+        self.said.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
