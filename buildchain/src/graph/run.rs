@@ -132,10 +132,11 @@ pub fn run(
     state: &mut State,
     reporter: &mut dyn Reporter,
 ) -> Result<Outcome, RunError> {
-    let cone = if options.single { selection.tasks.clone() } else { graph.cone(selection) };
-    let actions = cone.iter().filter(|id| !graph.task(**id).is_group()).count();
+    let cone = graph.cone(selection);
+    let wanted = if options.single { &selection.tasks } else { &cone };
+    let actions = wanted.iter().filter(|id| !graph.task(**id).is_group()).count();
     reporter.event(&Event::Begun { tasks: actions });
-    let result = run_cone(graph, &cone, options, state, reporter);
+    let result = run_cone(graph, wanted, &cone, options, state, reporter);
     let exit = result.as_ref().map_or(2, Outcome::exit);
     reporter.event(&Event::Ended { exit });
     result
@@ -143,6 +144,7 @@ pub fn run(
 
 fn run_cone(
     graph: &Graph,
+    wanted: &[TaskId],
     cone: &[TaskId],
     options: &RunOptions,
     state: &mut State,
@@ -156,8 +158,8 @@ fn run_cone(
     let state_lock = state.journal.as_ref().and_then(Journal::lock);
     let jobs = options.jobs.max(1);
     let files = Files::new(&graph.root, clock, std::mem::take(&mut state.known), jobs)?;
-    let mut schedule = Schedule::new(graph, cone, jobs);
-    let at_once = schedule.start(cone);
+    let mut schedule = Schedule::new(graph, wanted, cone, jobs);
+    let at_once = schedule.start(wanted);
     let mut journal = state.journal.take();
     let (tell, told) = mpsc::channel();
     let _ = tell.send(Told::Finished(at_once));

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Unwanted                                   not part of this run
+//! Between ─────────────────────────► Done    nor is this, but what it needs is, and what needs it
 //! Waiting ─► Ready ─► Checking ─► Queued ─► Running ─► Recording ─► Done(verdict)
 //!    │                   └──────────────── up to date ──────────────►│
 //!    └── a group, or a need that did not succeed ───────────────────►│
@@ -20,6 +21,7 @@ use super::task::Task;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Status {
     Unwanted,
+    Between,
     Waiting,
     Ready,
     Checking,
@@ -77,8 +79,9 @@ impl Queue {
 const BATCH: usize = 256;
 
 impl<'a> Schedule<'a> {
-    /// The schedule of the tasks of `cone`, needs of which that are not in it count as done.
-    pub(super) fn new(graph: &'a Graph, cone: &[TaskId], workers: usize) -> Self {
+    /// The schedule of the tasks of `wanted`, which are part of `cone`, that is all that they need, makers first.
+    /// What of it is not wanted counts as done once what it needs is done.
+    pub(super) fn new(graph: &'a Graph, wanted: &[TaskId], cone: &[TaskId], workers: usize) -> Self {
         let slots = graph.pools.iter().map(|pool| pool.slots.max(1)).chain([usize::MAX]);
         let mut schedule = Self {
             graph,
@@ -86,16 +89,18 @@ impl<'a> Schedule<'a> {
             missing: vec![0; graph.nodes.len()],
             ready: VecDeque::new(),
             queues: slots.map(|all| Queue { tasks: VecDeque::new(), all, free: all }).collect(),
-            open: cone.len(),
+            open: wanted.len(),
             workers: workers.max(1),
             stopping: false,
         };
-        for &id in cone {
+        for &id in wanted {
             schedule.put(id, Status::Waiting);
         }
         for &id in cone {
-            let missing =
-                graph.needs(id).iter().filter(|need| schedule.status(**need) == Status::Waiting).count();
+            let missing = graph.needs(id).iter().filter(|need| schedule.waits(**need)).count();
+            if missing > 0 && schedule.status(id) == Status::Unwanted {
+                schedule.put(id, Status::Between);
+            }
             if let Some(place) = schedule.missing.get_mut(id.index()) {
                 *place = u32::try_from(missing).unwrap_or(u32::MAX);
             }
@@ -105,9 +110,9 @@ impl<'a> Schedule<'a> {
 
     /// Sets the tasks going that wait for nothing. Returns those that are thereby done, as [`Schedule::set`]
     /// does.
-    pub(super) fn start(&mut self, cone: &[TaskId]) -> Vec<(TaskId, TaskReport)> {
+    pub(super) fn start(&mut self, wanted: &[TaskId]) -> Vec<(TaskId, TaskReport)> {
         let mut done = Vec::new();
-        for &id in cone {
+        for &id in wanted {
             if self.status(id) == Status::Waiting && self.missing_of(id) == 0 {
                 self.release(id, &mut done);
             }
@@ -117,6 +122,11 @@ impl<'a> Schedule<'a> {
 
     pub(super) fn status(&self, id: TaskId) -> Status {
         self.status.get(id.index()).copied().unwrap_or(Status::Unwanted)
+    }
+
+    /// The task waits for others.
+    fn waits(&self, id: TaskId) -> bool {
+        matches!(self.status(id), Status::Waiting | Status::Between)
     }
 
     /// All tasks of the run are done.
@@ -161,13 +171,13 @@ impl<'a> Schedule<'a> {
                     }
                 }
                 Status::Done(verdict) => {
-                    self.open -= 1;
+                    self.open -= usize::from(from != Status::Between);
                     if self.stopping && !verdict.is_success() {
                         // The run ends here: what needs this task is left, not blocked.
                         continue;
                     }
                     for &next in &node.feeds {
-                        if self.status(next) != Status::Waiting {
+                        if !self.waits(next) {
                             continue;
                         }
                         let Some(missing) = self.missing.get_mut(next.index()) else { continue };
@@ -181,7 +191,11 @@ impl<'a> Schedule<'a> {
                         }
                     }
                 }
-                Status::Unwanted | Status::Waiting | Status::Checking | Status::Recording => {}
+                Status::Unwanted
+                | Status::Between
+                | Status::Waiting
+                | Status::Checking
+                | Status::Recording => {}
             }
         }
     }
@@ -206,12 +220,15 @@ impl<'a> Schedule<'a> {
             let verdict = verdict_of(need);
             !verdict.is_success() && verdict != Verdict::Ignored
         });
+        let is_between = self.status(id) == Status::Between;
         let verdict = if let Some(blocker) = blocker {
             let mut report = TaskReport::of(Verdict::Blocked);
             report.error = Some(self.graph.task(*blocker).name.clone());
-            return (Status::Done(Verdict::Blocked), Some(report));
+            return (Status::Done(Verdict::Blocked), (!is_between).then_some(report));
         } else if node.needs.iter().any(|need| verdict_of(need) == Verdict::Ignored) {
             Verdict::Ignored
+        } else if is_between {
+            Verdict::UpToDate
         } else if !node.task.is_group() {
             return (Status::Ready, None);
         } else if node.needs.iter().all(|need| verdict_of(need) == Verdict::UpToDate) {
@@ -219,7 +236,7 @@ impl<'a> Schedule<'a> {
         } else {
             Verdict::Succeeded
         };
-        (Status::Done(verdict), Some(TaskReport::of(verdict)))
+        (Status::Done(verdict), (!is_between).then(|| TaskReport::of(verdict)))
     }
 
     /// The next thing to do, if there is any. Running comes before checking: a machine that works is better

@@ -321,15 +321,25 @@ fn a_single_run_builds_nothing_on_a_task_that_failed_in_it() {
         if !sound {
             first.action = Some(Box::new(|_| Err(ActionError::failed("untidy"))));
         }
-        vec![first, project.join("b", &["_build/a", "other"], "_build/b")]
+        let next = project.join("b", &["_build/a", "other"], "_build/b");
+        vec![first, next, project.join("c", &["_build/b", "other"], "_build/c")]
     };
-    project.run(tasks(true), &["b"]);
+    project.run(tasks(true), &["c"]);
     project.write("in", "2");
     project.write("other", "2");
-    let single = RunOptions { single: true, keep_going: true, ..RunOptions::default() };
-    let ran = project.run_with(tasks(false), &["a", "b"], single);
-    assert_eq!((ran.verdict("a"), ran.verdict("b")), (Verdict::Failed, Verdict::Blocked));
+    let single = || RunOptions { single: true, keep_going: true, jobs: 2, ..RunOptions::default() };
+    for (asked, blocker) in [(["a", "b"], "a"), (["c", "a"], "b")] {
+        let ran = project.run_with(tasks(false), &asked, single());
+        let last = asked.into_iter().max().unwrap();
+        assert_eq!((ran.verdict("a"), ran.verdict(last)), (Verdict::Failed, Verdict::Blocked));
+        assert_eq!(ran.error(last), blocker);
+        assert_eq!(ran.reports.len(), 2);
+    }
     assert_eq!((project.read("_build/a").as_str(), project.read("_build/b").as_str()), ("1a", "1a1b"));
+    // One that does not fail comes first, too, whatever lies between.
+    let ran = project.run_with(tasks(true), &["c", "a"], single());
+    assert_eq!((ran.started, ran.outcome.exit()), (vec!["a".to_owned(), "c".to_owned()], 0));
+    assert_eq!(project.read("_build/c"), "1a1b2c");
 }
 
 #[test]
