@@ -7,13 +7,11 @@ use std::io;
 use std::num::NonZero;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::Digest;
 use crate::dir_layout::{self, Image, Place, VERSION, digest_of};
 use crate::error::{Error, Result, io};
+use crate::parallel;
 use crate::store::read_limited;
 
 /// What a check found.
@@ -177,30 +175,13 @@ fn compare(
 
 /// Hashes all contents; one problem per path of a damaged one.
 fn hash(contents: &[Content], threads: NonZero<usize>) -> Result<Vec<Problem>> {
-    let next = AtomicUsize::new(0);
-    let problems = Mutex::new(Vec::new());
-    let work = || -> Result<()> {
-        while let Some(content) = contents.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let Some(first) = content.paths.first() else { continue };
-            let (expected, found) = (content.expected, digest_of(first)?);
-            if found != expected {
-                let all = content.paths.iter().cloned();
-                problems
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .extend(all.map(|path| Problem { path, fault: Fault::Corrupt { expected, found } }));
-            }
-        }
-        Ok(())
-    };
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.get()).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().try_for_each(|worker| match worker.join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        })
+    let problems = parallel::map(threads, contents, |content| {
+        let Some(first) = content.paths.first() else { return Ok(Vec::new()) };
+        let (expected, found) = (content.expected, digest_of(first)?);
+        let damaged = content.paths.iter().filter(|_| found != expected).cloned();
+        Ok(damaged.map(|path| Problem { path, fault: Fault::Corrupt { expected, found } }).collect())
     })?;
-    Ok(problems.into_inner().unwrap_or_else(PoisonError::into_inner))
+    Ok(problems.into_iter().flatten().collect())
 }
 
 #[cfg(test)]

@@ -53,6 +53,7 @@ pub mod error;
 pub mod manifest;
 pub mod nginx;
 pub mod oci_archive;
+mod parallel;
 pub mod pull;
 pub mod push;
 pub mod reference;

@@ -15,18 +15,19 @@
 
 mod plan;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use self::plan::{Item, Plan, Stage};
+use self::plan::{Entry, Item, Plan, Stage};
 use crate::Digest;
 use crate::dir_layout::{self, Image, Place};
 use crate::error::{Error, Result, io};
 use crate::manifest::{Descriptor, Kind};
+use crate::parallel;
 
 /// Parts of a name that mean something in the tree; an image may have them in its name as long as no other image is
 /// called what stands before them.
@@ -85,9 +86,10 @@ pub fn referrers_path(name: &str, digest: &Digest) -> String {
 /// Makes the tree `registry` for all images below `images`, or brings the one that is there up to date: what is right is
 /// left alone, so a run after which nothing changed writes nothing.
 ///
-/// Nothing is written before all images have been read and found whole. Every file appears whole, blobs before the
-/// manifests that name them and these before their tags, and what does not belong goes in the opposite order: a
-/// server may read the tree meanwhile. After a kill at any moment the next run finishes the work.
+/// Nothing is written before all images have been read and found whole. A tree where there was none appears whole, at
+/// once. In one that is there every file appears whole, blobs before the manifests that name them and these before their
+/// tags, and what does not belong goes in the opposite order: a server may read it meanwhile. After a kill at any
+/// moment the next run finishes the work.
 ///
 /// # Errors
 ///
@@ -100,27 +102,23 @@ pub fn index(images: &Path, registry: &Path) -> Result<Summary> {
         names.entry(&place.name).or_default().push(place);
     }
     refuse_collisions(&names)?;
-    let mut plan = Plan::default();
-    let mut summary = Summary::default();
-    let mut known = BTreeSet::new();
-    for (name, places) in &names {
-        let mut repository = Repository::default();
-        for place in places {
-            let image = dir_layout::read(&place.folder)?;
-            summary.images += 1;
-            for blob in &image.blobs {
-                if known.insert(blob.digest) {
-                    let from = checked_blob(&place.folder, blob)?;
-                    plan.add(Stage::Blobs, blob_path(&blob.digest), Item::Same(from));
-                    summary.blobs += 1;
-                    summary.bytes = summary.bytes.saturating_add(blob.size);
-                }
+    let names: Vec<_> = names.into_iter().collect();
+    let repositories =
+        parallel::map(parallel::processors(), &names, |(name, places)| Repository::read(name, places))?;
+    let mut summary = Summary { images: places.len(), ..Summary::default() };
+    let mut entries = Vec::new();
+    let mut known = HashSet::new();
+    for repository in repositories {
+        entries.extend(repository.entries);
+        for (digest, (from, size)) in repository.blobs {
+            if known.insert(digest) {
+                entries.push(Entry::new(Stage::Blobs, blob_path(&digest), Item::Same(from)));
+                summary.blobs += 1;
+                summary.bytes = summary.bytes.saturating_add(size);
             }
-            repository.add(&mut plan, place, &image);
         }
-        repository.finish(&mut plan, name);
     }
-    plan.apply(registry)?;
+    Plan::new(entries).apply(registry)?;
     Ok(summary)
 }
 
@@ -163,21 +161,43 @@ fn checked_blob(folder: &Path, blob: &Descriptor) -> Result<PathBuf> {
 /// What is gathered over the tags of one name.
 #[derive(Default)]
 struct Repository {
+    entries: Vec<Entry>,
+    /// Where each blob is, and its size in bytes.
+    blobs: HashMap<Digest, (PathBuf, u64)>,
     tags: BTreeSet<String>,
     manifests: BTreeSet<Digest>,
     referrers: BTreeMap<Digest, Vec<Descriptor>>,
 }
 
 impl Repository {
+    /// Reads all images of a name.
+    fn read(name: &str, places: &[&Place]) -> Result<Self> {
+        let mut repository = Self::default();
+        for place in places {
+            let image = dir_layout::read(&place.folder)?;
+            for blob in &image.blobs {
+                let from = checked_blob(&place.folder, blob)?;
+                repository.blobs.entry(blob.digest).or_insert((from, blob.size));
+            }
+            repository.add(place, &image);
+        }
+        repository.finish(name);
+        Ok(repository)
+    }
+
+    fn entry(&mut self, stage: Stage, path: String, item: Item) {
+        self.entries.push(Entry::new(stage, path, item));
+    }
+
     /// Plans the manifests of an image and its tag.
-    fn add(&mut self, plan: &mut Plan, place: &Place, image: &Image) {
+    fn add(&mut self, place: &Place, image: &Image) {
         for stored in &image.manifests {
             if !self.manifests.insert(stored.digest) {
                 continue;
             }
             let manifest = &stored.manifest;
             let path = manifest_path(&place.name, &stored.digest, manifest.kind);
-            plan.add(Stage::Manifests, path, Item::Same(place.folder.join(&stored.file)));
+            self.entry(Stage::Manifests, path, Item::Same(place.folder.join(&stored.file)));
             if let Some(subject) = &manifest.subject {
                 self.referrers.entry(subject.digest).or_default().push(Descriptor {
                     media_type: manifest.kind.media_type().into(),
@@ -191,26 +211,28 @@ impl Repository {
             }
         }
         let target = format!("sha256/{}", image.digest.hex());
-        plan.add(Stage::Names, tag_path(&place.name, &place.tag), Item::Link(target));
+        self.entry(Stage::Names, tag_path(&place.name, &place.tag), Item::Link(target));
         self.tags.insert(place.tag.clone());
     }
 
     /// Plans the answers that are lists.
-    fn finish(self, plan: &mut Plan, name: &str) {
-        let tags: Vec<&String> = self.tags.iter().collect();
+    fn finish(&mut self, name: &str) {
+        let all = std::mem::take(&mut self.tags);
+        let tags: Vec<&String> = all.iter().collect();
         let list =
             |tags: &[&String]| Item::Bytes(json!({ "name": name, "tags": tags }).to_string().into_bytes());
-        plan.add(Stage::Names, tags_path(name), list(&tags));
+        self.entry(Stage::Names, tags_path(name), list(&tags));
         let bytes: usize = tags.iter().zip(1..).map(|(tag, lists)| (tag.len() + 3) * lists).sum();
         for (tag, after) in tags.iter().zip(1..).filter(|_| bytes <= AFTER_MAX) {
-            plan.add(Stage::Names, tags_after_path(name, tag), list(tags.get(after..).unwrap_or_default()));
+            let rest = list(tags.get(after..).unwrap_or_default());
+            self.entry(Stage::Names, tags_after_path(name, tag), rest);
         }
-        for (subject, mut found) in self.referrers {
+        for (subject, mut found) in std::mem::take(&mut self.referrers) {
             found.sort_by_key(|descriptor| descriptor.digest);
             let list =
                 json!({ "schemaVersion": 2, "mediaType": Kind::OciIndex.media_type(), "manifests": found });
             let path = referrers_path(name, &subject);
-            plan.add(Stage::Names, path, Item::Bytes(list.to_string().into_bytes()));
+            self.entry(Stage::Names, path, Item::Bytes(list.to_string().into_bytes()));
         }
     }
 }
@@ -277,7 +299,11 @@ mod tests {
         fs::write(registry.join("v2/.new"), "").unwrap();
         index(&images, &registry).unwrap();
         let fresh = scratch.path().join("fresh");
+        // What a killed attempt left.
+        let beside = scratch.path().join(".fresh.new");
+        fs::create_dir_all(beside.join("v2/half")).unwrap();
         index(&images, &fresh).unwrap();
+        assert!(!beside.exists());
         let names = |tree: &Path| everything(tree).into_keys().collect::<Vec<_>>();
         assert_eq!(names(&registry), names(&fresh));
         let target = fs::read_link(registry.join(tag_path("a", "1"))).unwrap();

@@ -1,6 +1,6 @@
-//! What the tree is to hold, and the way there from what it holds.
+//! What the tree is to hold, and the way there from nothing or from what it holds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -8,13 +8,19 @@ use std::path::Path;
 
 use crate::dir_layout::digest_of;
 use crate::error::{Error, Result, io};
+use crate::parallel;
 use crate::store::read_limited;
-use crate::tree::link_or_copy;
+use crate::tree::{self, Staged, link_or_copy};
 
 /// The name of a file that is not whole yet. No part of an image's name begins with a dot.
 const NEW: &str = ".new";
 /// Lists are as long as what they list; one that is longer than this on disk is not ours.
 const LIST_MAX: u64 = 64 << 20;
+
+/// What every tree has, with or without images.
+const FOLDERS: [&str; 3] = ["blobs", "blobs/sha256", "v2"];
+/// How many entries a thread makes before it asks for more.
+const PIECE: usize = 1024;
 
 /// What appears before what; it goes in the opposite order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,20 +41,73 @@ pub(super) enum Item {
     Bytes(Vec<u8>),
 }
 
-/// Everything in the tree, by its path below the root.
-#[derive(Debug, Default)]
+/// Something in the tree.
+#[derive(Debug)]
+pub(super) struct Entry {
+    stage: Stage,
+    /// Below the root.
+    path: String,
+    item: Item,
+}
+
+impl Entry {
+    pub(super) fn new(stage: Stage, path: String, item: Item) -> Self {
+        Self { stage, path, item }
+    }
+}
+
+/// Everything in the tree, sorted by path.
+#[derive(Debug)]
 pub(super) struct Plan {
-    items: BTreeMap<(Stage, String), Item>,
+    entries: Vec<Entry>,
 }
 
 impl Plan {
-    pub(super) fn add(&mut self, stage: Stage, path: String, item: Item) {
-        self.items.insert((stage, path), item);
+    pub(super) fn new(mut entries: Vec<Entry>) -> Self {
+        entries.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+        Self { entries }
     }
 
     /// Makes the tree what it is to be.
     pub(super) fn apply(&self, root: &Path) -> Result<()> {
-        fs::create_dir_all(root).map_err(io("create", root))?;
+        match fs::symlink_metadata(root) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make(root),
+            Err(error) => Err(io("stat", root)(error)),
+            Ok(_) => self.mend(root),
+        }
+    }
+
+    /// Makes the tree where none is, beside its place: nobody sees it before it is whole, so its files need no order and
+    /// no name for the time being.
+    fn make(&self, root: &Path) -> Result<()> {
+        let staged = Staged::new(root)?;
+        for folder in FOLDERS {
+            let path = staged.path().join(folder);
+            fs::create_dir_all(&path).map_err(io("create", &path))?;
+        }
+        let pieces: Vec<&[Entry]> = self.entries.chunks(PIECE).collect();
+        parallel::map(parallel::processors(), &pieces, |piece| {
+            let mut last = "";
+            for Entry { path, item, .. } in *piece {
+                let (folder, _) = path.rsplit_once('/').unwrap_or_default();
+                for inner in folders_between(last, folder) {
+                    let path = staged.path().join(inner);
+                    match fs::create_dir(&path) {
+                        // Another piece has files in it too.
+                        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                        made => made.map_err(io("create", &path))?,
+                    }
+                }
+                last = folder;
+                item.make(&staged.path().join(path))?;
+            }
+            Ok(())
+        })?;
+        staged.finish()
+    }
+
+    /// Brings a tree that others may be reading up to date.
+    fn mend(&self, root: &Path) -> Result<()> {
         let (files, folders) = self.paths();
         let mut there = BTreeSet::new();
         let mut rest = Vec::new();
@@ -69,8 +128,10 @@ impl Plan {
             let path = root.join(folder);
             fs::create_dir(&path).map_err(io("create", &path))?;
         }
-        for ((_, path), item) in &self.items {
-            item.put(&root.join(path))?;
+        for stage in [Stage::Blobs, Stage::Manifests, Stage::Names] {
+            for Entry { path, item, .. } in self.entries.iter().filter(|entry| entry.stage == stage) {
+                item.put(&root.join(path))?;
+            }
         }
         // What is in no plan: names go first, then manifests, then blobs.
         rest.sort_unstable();
@@ -79,19 +140,25 @@ impl Plan {
 
     /// The paths of all files and links, and of all folders above them.
     fn paths(&self) -> (BTreeSet<&str>, BTreeSet<&str>) {
-        let files: BTreeSet<&str> = self.items.keys().map(|(_, path)| path.as_str()).collect();
-        let mut folders = BTreeSet::from(["blobs", "blobs/sha256", "v2"]);
-        for file in &files {
-            let mut path = *file;
-            while let Some((parent, _)) = path.rsplit_once('/') {
-                if !folders.insert(parent) {
-                    break;
-                }
-                path = parent;
-            }
+        let files = self.entries.iter().map(|entry| entry.path.as_str()).collect();
+        let mut folders = BTreeSet::from(FOLDERS);
+        let mut last = "";
+        for Entry { path, .. } in &self.entries {
+            let (folder, _) = path.rsplit_once('/').unwrap_or_default();
+            folders.extend(folders_between(last, folder));
+            last = folder;
         }
         (files, folders)
     }
+}
+
+/// The folders from the root down to `folder`, itself included, that are not on the way to `last`.
+fn folders_between<'a>(last: &str, folder: &'a str) -> impl Iterator<Item = &'a str> {
+    let ends = folder.match_indices('/').map(|(end, _)| end).chain([folder.len()]);
+    let inner = ends.filter_map(|end| folder.get(..end)).filter(|inner| !inner.is_empty());
+    inner.filter(move |inner| {
+        !last.strip_prefix(inner).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
 }
 
 impl Stage {
@@ -108,6 +175,15 @@ impl Stage {
 }
 
 impl Item {
+    /// Makes the item at `path`, where nothing is.
+    fn make(&self, path: &Path) -> Result<()> {
+        match self {
+            Self::Same(from) => link_or_copy(from, path),
+            Self::Link(target) => symlink(target, path).map_err(io("create", path)),
+            Self::Bytes(bytes) => tree::write(path, bytes),
+        }
+    }
+
     /// Puts the item at `path`, unless it is there already.
     fn put(&self, path: &Path) -> Result<()> {
         // A link appears whole; only where it cannot be made is there something to look at.
@@ -121,11 +197,7 @@ impl Item {
         }
         let new = path.with_file_name(NEW);
         crate::store::remove(&new)?;
-        match self {
-            Self::Same(from) => link_or_copy(from, &new)?,
-            Self::Link(target) => symlink(target, &new).map_err(io("create", path))?,
-            Self::Bytes(bytes) => fs::write(&new, bytes).map_err(io("write", path))?,
-        }
+        self.make(&new)?;
         fs::rename(&new, path).map_err(io("create", path))
     }
 
