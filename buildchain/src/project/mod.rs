@@ -20,7 +20,7 @@ pub use error::Error;
 pub use file::schema;
 pub use image::{Base, Containerfile, ImageDefinition, Recipe};
 pub use lock::{FILE_NAME as LOCK_FILE_NAME, Lock};
-pub use settings::{Flags, OutputCache, Profile, Settings, program_variable, size as parse_size};
+pub use settings::{Flags, OutputCache, Profile, Settings, auth_files, program_variable, size as parse_size};
 pub use template::Values;
 
 /// The name of the project file.

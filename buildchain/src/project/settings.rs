@@ -90,10 +90,25 @@ pub struct Settings {
     /// Mirrors of registries, tried before those of the project file: `REGISTRY_MIRRORS`, pairs `host=url` with blanks or
     /// commas between them.
     pub mirrors: Vec<(String, String)>,
-    /// The credentials of registries: `REGISTRY_AUTH_FILE`, else docker's `config.json` where there is one.
-    pub auth_file: Option<PathBuf>,
+    /// The credentials of registries: see [`auth_files`].
+    pub auth_files: Vec<PathBuf>,
     /// The variables that are set and mean nothing here, with the reason.
     pub unused: Vec<(String, &'static str)>,
+}
+
+/// The files in which docker and podman keep a user's credentials: the one that `REGISTRY_AUTH_FILE` names, else podman's
+/// `auth.json` and docker's `config.json`, as far as there are any.
+#[must_use]
+pub fn auth_files(environment: &BTreeMap<String, String>) -> Vec<PathBuf> {
+    let path = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(file) = path("REGISTRY_AUTH_FILE") {
+        return vec![file];
+    }
+    let home = |folder: &str| path("HOME").map(|home| home.join(folder));
+    let podman = [path("XDG_RUNTIME_DIR"), path("XDG_CONFIG_HOME").or_else(|| home(".config"))];
+    let podman = podman.into_iter().flatten().map(|folder| folder.join("containers/auth.json"));
+    let docker = path("DOCKER_CONFIG").or_else(|| home(".docker")).map(|folder| folder.join("config.json"));
+    podman.chain(docker).filter(|file| file.is_file()).collect()
 }
 
 impl Settings {
@@ -127,7 +142,6 @@ impl Settings {
         let cache = path("SEALIFT_CACHE")
             .or_else(|| path("XDG_CACHE_HOME").map(|cache| cache.join("sealift")))
             .unwrap_or_else(|| home.join(".cache/sealift"));
-        let docker = path("DOCKER_CONFIG").unwrap_or_else(|| home.join(".docker")).join("config.json");
         Ok(Self {
             profile: match flags.profile.clone().or_else(|| value("SEALIFT_PROFILE").cloned()) {
                 _ if flags.all_profiles => Profile::All,
@@ -165,7 +179,7 @@ impl Settings {
             search_path: value("PATH").map(|path| std::env::split_paths(path).collect()).unwrap_or_default(),
             source_date,
             mirrors: value("REGISTRY_MIRRORS").map_or(Ok(Vec::new()), |text| mirrors(text))?,
-            auth_file: path("REGISTRY_AUTH_FILE").or_else(|| docker.is_file().then_some(docker)),
+            auth_files: auth_files(&values),
             unused,
         })
     }
@@ -269,6 +283,26 @@ mod tests {
         let settings = Settings::gather(root.path(), &variables, &flags).unwrap();
         assert_eq!(settings.project_name.as_deref(), Some("FromEnvironment"));
         assert_eq!(settings.build_root, root.path().join("flag"));
+    }
+
+    #[test]
+    fn credentials_are_where_podman_and_docker_keep_them() {
+        let home = tempfile::tempdir().unwrap();
+        let text = home.path().to_str().unwrap();
+        let found = |more: &[(&str, &str)]| auth_files(&environment(&[&[("HOME", text)], more].concat()));
+        assert!(found(&[]).is_empty());
+        let places = [".docker/config.json", ".config/containers/auth.json", "run/containers/auth.json"];
+        let [docker, podman, session] = places.map(|place| home.path().join(place));
+        for file in [&docker, &podman, &session] {
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, "{}").unwrap();
+        }
+        let run = home.path().join("run");
+        let run = run.to_str().unwrap();
+        assert_eq!(found(&[]), [podman.clone(), docker.clone()]);
+        assert_eq!(found(&[("XDG_RUNTIME_DIR", run)]), [session.clone(), podman.clone(), docker]);
+        assert_eq!(found(&[("XDG_RUNTIME_DIR", run), ("DOCKER_CONFIG", "/none")]), [session, podman]);
+        assert_eq!(found(&[("REGISTRY_AUTH_FILE", "/f"), ("XDG_RUNTIME_DIR", run)]), [Path::new("/f")]);
     }
 
     #[test]

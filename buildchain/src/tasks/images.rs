@@ -16,7 +16,7 @@ use crate::project::{Project, Pull};
 /// How the registries of `project` are reached: the mirrors of the settings first, then those of the project file.
 #[must_use]
 pub fn pull_options(project: &Project) -> Options {
-    let mut options = Options { auth_file: project.settings.auth_file.clone(), ..Options::default() };
+    let mut options = Options { auth_files: project.settings.auth_files.clone(), ..Options::default() };
     for (host, url) in &project.settings.mirrors {
         options.mirrors.entry(host.clone()).or_default().push(url.clone());
     }

@@ -1,18 +1,18 @@
 //! Credentials as users have them, and the challenges registries answer with.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use base64::Engine as _;
 use serde::Deserialize;
+use serde_json::error::Category;
 
-use super::Fault;
+use super::{Fault, helper};
 use crate::store::read_limited;
 
-/// Configuration files are small; anything else is a mistake.
-const CONFIG_MAX: u64 = 1 << 20;
+/// Configuration files and the answers of helpers are small; anything else is a mistake.
+pub(super) const CONFIG_MAX: u64 = 1 << 20;
 /// Docker Hub goes by several names; credentials are kept under the first.
 const DOCKER_HUB_KEYS: [&str; 4] =
     ["index.docker.io", "docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
@@ -27,7 +27,6 @@ pub(super) enum Secret {
 }
 
 /// Docker's `config.json` or podman's `auth.json`: credentials by registry or by a path inside one.
-#[derive(Default)]
 pub(super) struct Credentials {
     secrets: BTreeMap<String, Secret>,
     helpers: BTreeMap<String, String>,
@@ -83,7 +82,7 @@ impl Credentials {
     }
 
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let config: Config = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        let config: Config = serde_json::from_slice(bytes).map_err(|error| fault_of(&error))?;
         let mut secrets = BTreeMap::new();
         for (key, entry) in config.auths {
             if let Some(secret) = entry.secret().map_err(|reason| format!("auths.{key}: {reason}"))? {
@@ -95,13 +94,30 @@ impl Credentials {
         Ok(Self { secrets, helpers, default_helper: config.creds_store.filter(|name| !name.is_empty()) })
     }
 
+    /// The secret for a repository from the first of several files that has one.
+    pub(super) fn find_in(
+        files: &[Self],
+        host: &str,
+        repository: &str,
+        patience: Duration,
+    ) -> Result<Option<Secret>, Fault> {
+        let mut found = files.iter().map(|file| file.find(host, repository, patience));
+        found.find_map(Result::transpose).transpose()
+    }
+
     /// The secret for a repository: the longest matching path wins, then the host; a helper named for the host goes
-    /// before what the file says, the default helper after it.
-    pub(super) fn find(&self, host: &str, repository: &str) -> Result<Option<Secret>, Fault> {
+    /// before what the file says, the default helper after it. A helper has `patience` to answer.
+    fn find(&self, host: &str, repository: &str, patience: Duration) -> Result<Option<Secret>, Fault> {
         let hub = DOCKER_HUB_KEYS.contains(&host);
         let host = if hub { "docker.io" } else { host };
-        if let Some(helper) = self.helpers.get(host) {
-            return ask_helper(helper, host, hub);
+        let server = if hub { "https://index.docker.io/v1/" } else { host };
+        let ask = |name: &String| {
+            helper::ask(name, server, patience).map_err(|reason| {
+                Fault::Unauthorized(format!("credential helper `{}`: {reason}", name.escape_debug()))
+            })
+        };
+        if let Some(name) = self.helpers.get(host) {
+            return ask(name);
         }
         let mut key = format!("{host}/{repository}");
         loop {
@@ -113,7 +129,7 @@ impl Credentials {
                 None => break,
             }
         }
-        self.default_helper.as_ref().map_or(Ok(None), |helper| ask_helper(helper, host, hub))
+        self.default_helper.as_ref().map_or(Ok(None), ask)
     }
 }
 
@@ -126,50 +142,14 @@ fn normalise(key: &str) -> String {
     path.map_or_else(|| host.into(), |path| format!("{host}/{path}"))
 }
 
-/// Runs `docker-credential-<helper> get`: the server's name on standard input, JSON on standard output.
-fn ask_helper(helper: &str, host: &str, hub: bool) -> Result<Option<Secret>, Fault> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Answer {
-        username: String,
-        secret: String,
-    }
-    let failed = |reason: String| Fault::Unauthorized(format!("credential helper `{helper}`: {reason}"));
-    if helper.is_empty()
-        || !helper.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-    {
-        return Err(failed("not the name of a helper".into()));
-    }
-    let server = if hub { "https://index.docker.io/v1/" } else { host };
-    let mut child = Command::new(format!("docker-credential-{helper}"))
-        .arg("get")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|error| failed(error.to_string()))?;
-    // Dropping standard input tells the helper that the name is whole. A helper that does not read it may be gone.
-    if let Some(mut input) = child.stdin.take() {
-        let _ = input.write_all(server.as_bytes());
-    }
-    let mut answer = Vec::new();
-    if let Some(output) = child.stdout.take() {
-        output.take(CONFIG_MAX).read_to_end(&mut answer).map_err(|error| failed(error.to_string()))?;
-    }
-    let status = child.wait().map_err(|error| failed(error.to_string()))?;
-    if !status.success() {
-        let text = String::from_utf8_lossy(&answer);
-        return if text.contains("credentials not found") {
-            Ok(None)
-        } else {
-            Err(failed(format!("{status}: {}", text.trim().chars().take(200).collect::<String>())))
-        };
-    }
-    let answer: Answer = serde_json::from_slice(&answer).map_err(|error| failed(error.to_string()))?;
-    Ok(Some(match answer.username.as_str() {
-        "<token>" => Secret::Identity(answer.secret),
-        _ => Secret::Basic { user: answer.username, password: answer.secret },
-    }))
+/// Why JSON that holds secrets could not be read. The parser's own words could quote one.
+pub(super) fn fault_of(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        Category::Eof => "it ends too early",
+        Category::Data => "it is not of the form expected",
+        Category::Io | Category::Syntax => "it is not JSON",
+    };
+    format!("line {}, column {}: {what}", error.line(), error.column())
 }
 
 /// One challenge of a `WWW-Authenticate` header (RFC 9110, section 11.6.1).
@@ -305,7 +285,7 @@ mod tests {
             },"HttpHeaders":{}}"#,
         )
         .unwrap();
-        let find = |host, repository| credentials.find(host, repository).unwrap();
+        let find = |host, repository| credentials.find(host, repository, Duration::ZERO).unwrap();
         assert!(find("registry-1.docker.io", "library/alpine") == basic("user", "pa:ss"));
         assert!(find("docker.io", "a/b") == basic("user", "pa:ss"));
         assert!(find("quay.io", "team/other") == basic("q", "1"));
@@ -319,7 +299,14 @@ mod tests {
     #[test]
     fn a_bad_configuration_is_said_without_its_secrets() {
         for (text, expected) in [
-            ("{", "EOF"),
+            ("{", "ends too early"),
+            ("secret", "line 1, column 1: it is not JSON"),
+            (r#"{"auths":{"a":"secret"}}"#, "not of the form expected"),
+            (r#"{"auths":{"a":{"password":["secret"]}}}"#, "not of the form expected"),
+            (r#"{"auths":["secret"]}"#, "not of the form expected"),
+            (r#"{"credHelpers":{"secret":1}}"#, "not of the form expected"),
+            (r#"{"credsStore":["secret"]}"#, "not of the form expected"),
+            (r#"{"auths":null}"#, "not of the form expected"),
             (r#"{"auths":{"a":{"auth":"!!secret!!"}}}"#, "auths.a: `auth` is not base64"),
             (r#"{"auths":{"a":{"auth":"c2VjcmV0"}}}"#, "auths.a: `auth` is not `user:password`"),
         ] {
@@ -329,9 +316,18 @@ mod tests {
     }
 
     #[test]
-    fn a_helper_is_a_name_and_never_a_path() {
-        for name in ["", "../x", "a b", "x;y"] {
-            assert!(matches!(ask_helper(name, "h", false), Err(Fault::Unauthorized(_))), "{name}");
+    fn a_helper_that_cannot_be_named_is_said_where_it_is_needed() {
+        let file = br#"{"credHelpers":{"quay.io":"../x\n"},"credsStore":"a b","auths":{"ghcr.io":{"username":"u"}}}"#;
+        let credentials = Credentials::parse(file).unwrap();
+        for (host, expected) in
+            [("quay.io", r"credential helper `../x\n`: not the name"), ("r.example", "`a b`: not the name")]
+        {
+            let error = credentials.find(host, "x", Duration::ZERO).err().unwrap();
+            assert!(
+                matches!(&error, Fault::Unauthorized(reason) if reason.contains(expected)),
+                "{host}: {error}"
+            );
         }
+        assert!(credentials.find("ghcr.io", "x", Duration::ZERO).is_ok_and(|secret| secret.is_some()));
     }
 }

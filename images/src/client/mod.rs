@@ -6,6 +6,7 @@ mod auth;
 mod backoff;
 mod endpoint;
 mod fault;
+mod helper;
 mod limits;
 mod options;
 mod progress;
@@ -13,7 +14,7 @@ mod tls;
 mod token;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap, HeaderValue};
@@ -49,7 +50,7 @@ pub(crate) struct Client {
     http: reqwest::Client,
     /// For hosts with certificates of their own.
     special: HashMap<String, reqwest::Client>,
-    credentials: Credentials,
+    credentials: Arc<[Credentials]>,
     /// The `Authorization` that worked last, by endpoint and repository.
     authorizations: Mutex<HashMap<(String, String), HeaderValue>>,
     stall: Duration,
@@ -57,15 +58,19 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(options: &Options) -> Result<Self, Fault> {
-        let credentials = match &options.auth_file {
-            Some(file) => Credentials::read(file)?,
-            None => Credentials::default(),
-        };
+        let credentials: Vec<_> =
+            options.auth_files.iter().map(|file| Credentials::read(file)).collect::<Result<_, _>>()?;
         let http = client(options, None)?;
         let special =
             options.tls.iter().map(|(host, tls)| Ok((asked_as(host)?, client(options, Some(tls))?)));
         let special = special.collect::<Result<_, Fault>>()?;
-        Ok(Self { http, special, credentials, authorizations: Mutex::default(), stall: options.stall })
+        Ok(Self {
+            http,
+            special,
+            credentials: credentials.into(),
+            authorizations: Mutex::default(),
+            stall: options.stall,
+        })
     }
 
     /// The client with what TLS needs towards the host of `url`.

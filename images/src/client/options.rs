@@ -16,8 +16,8 @@ pub struct Options {
     pub plain_http: BTreeSet<String>,
     /// How many transfers may go on at a time.
     pub limits: Limits,
-    /// Docker's `config.json` or podman's `auth.json`.
-    pub auth_file: Option<PathBuf>,
+    /// Docker's `config.json` and podman's `auth.json`: the first that has credentials for a repository counts.
+    pub auth_files: Vec<PathBuf>,
     /// PEM files of certificate authorities to trust beside the system's, whoever is asked.
     pub certificate_authorities: Vec<PathBuf>,
     /// What TLS needs besides, by the host (`host[:port]`) of a registry or mirror.
@@ -33,7 +33,7 @@ pub struct Options {
     pub attempts: u32,
     /// The wait before the second attempt; it doubles from there, up to 30 s, with jitter.
     pub first_delay: Duration,
-    /// How long nothing may arrive before a transfer counts as stalled.
+    /// How long nothing may arrive before a transfer counts as stalled, or a credential helper as hung.
     pub stall: Duration,
 }
 
@@ -52,7 +52,7 @@ impl Default for Options {
             mirrors: BTreeMap::new(),
             plain_http: BTreeSet::new(),
             limits: Limits::default(),
-            auth_file: None,
+            auth_files: Vec::new(),
             certificate_authorities: Vec::new(),
             tls: BTreeMap::new(),
             system_proxy: true,

@@ -1,10 +1,12 @@
 //! Meeting the challenges of registries.
 
+use std::sync::Arc;
+
 use reqwest::header::{self, HeaderValue};
 use reqwest::{StatusCode, Url};
 use serde::Deserialize;
 
-use super::auth::{Challenge, Secret};
+use super::auth::{Challenge, Credentials, Secret};
 use super::{Client, DOCUMENT_MAX, Endpoint, Fault, error_message, read_body, retry_after, shown};
 
 impl Client {
@@ -15,7 +17,14 @@ impl Client {
         challenge: Challenge,
     ) -> Result<HeaderValue, Fault> {
         let host = endpoint.host();
-        let secret = self.credentials.find(&host, &endpoint.repository)?;
+        let (credentials, asked, repository) =
+            (Arc::clone(&self.credentials), host.clone(), endpoint.repository.clone());
+        let patience = self.stall;
+        // Off the network threads: a helper may ask its user.
+        let found = tokio::task::spawn_blocking(move || {
+            Credentials::find_in(&credentials, &asked, &repository, patience)
+        });
+        let secret = found.await.map_err(|error| Fault::Broken(error.to_string()))??;
         match (challenge, secret) {
             (Challenge::Basic, Some(Secret::Basic { user, password })) => basic(&user, &password),
             (Challenge::Basic, _) => {

@@ -8,7 +8,7 @@ use images::pull::{self, Options, Request};
 use images::{Digest, Kind};
 
 use crate::server::{Answer, Asked, Body, Content, Server};
-use crate::{layer, options, pull_one, request, store, stored};
+use crate::{fault, layer, options, pull_one, request, store, stored};
 
 #[test]
 fn credentials_do_not_follow_a_redirection_to_another_host() {
@@ -34,7 +34,7 @@ fn credentials_do_not_follow_a_redirection_to_another_host() {
     let (folder, store) = store();
     let auth = folder.path().join("config.json");
     std::fs::write(&auth, format!(r#"{{"auths":{{"{}":{{"auth":"dTpw"}}}}}}"#, server.host())).unwrap();
-    let options = Options { auth_file: Some(auth), ..options(&[&server]) };
+    let options = Options { auth_files: vec![auth], ..options(&[&server]) };
     pull::pull(&[request(&server, "a", "1")], &store, &options, &()).unwrap();
     let there = storage.asked();
     assert_eq!(there.len(), 2);
@@ -160,4 +160,59 @@ fn mirrors_are_tried_in_order_and_a_lying_one_is_passed_over() {
     assert!(stored(&store).contains(&digest));
     assert!(mirror.paths().iter().any(|path| path == "/v2/hub/team/a/manifests/1"));
     assert!(origin.paths().iter().all(|path| path.contains("/blobs/")));
+}
+
+#[test]
+fn a_file_of_credentials_that_is_none_is_named_before_anything_is_asked() {
+    let mut content = Content::default();
+    content.image("a", "1", Kind::OciManifest, &[]);
+    let server = Server::start(move |asked| content.answer(asked));
+    let (folder, store) = store();
+    let file = folder.path().join("config.json");
+    let options = Options { auth_files: vec![file.clone()], ..options(&[&server]) };
+    for (text, expected) in [
+        (Vec::new(), "ends too early"),
+        (b"hunter2".to_vec(), "not JSON"),
+        (vec![0xff; 100], "not JSON"),
+        (br#"{"auths":{"h":{"auth":"hunter2"}}}"#.to_vec(), "auths.h: `auth` is not base64"),
+        (br#"{"auths":{"h":{"auth":["hunter2"]}}}"#.to_vec(), "not of the form expected"),
+        (br#"{"auths":"hunter2"}"#.to_vec(), "not of the form expected"),
+        ([b"{\"auths\":".to_vec(), b"[".repeat(100_000)].concat(), "not of the form expected"),
+        ([b"{\"unknown\":".to_vec(), b"[".repeat(100_000)].concat(), "ends too early"),
+        ([b"{}".to_vec(), b" ".repeat(2 << 20)].concat(), "larger than 1048576 bytes"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let error = pull::pull(&[request(&server, "a", "1")], &store, &options, &()).unwrap_err().to_string();
+        assert!(error.contains(expected) && error.contains(file.to_str().unwrap()), "{expected}: {error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    for folder in [false, true] {
+        if folder {
+            std::fs::create_dir(&file).unwrap();
+        }
+        let error = pull::pull(&[request(&server, "a", "1")], &store, &options, &()).unwrap_err().to_string();
+        assert!(error.contains(file.to_str().unwrap()), "{error}");
+    }
+    assert_eq!(server.paths(), Vec::<String>::new());
+}
+
+#[test]
+fn a_helper_that_cannot_be_asked_is_an_error_that_names_it() {
+    let mut content = Content::default();
+    content.image("a", "1", Kind::OciManifest, &[]);
+    let server = Server::start(move |asked| match asked.header("authorization") {
+        "" => Answer::new(401, "text/plain", b"").with("WWW-Authenticate", r#"Basic realm="r""#),
+        _ => content.answer(asked),
+    });
+    let (folder, store) = store();
+    let file = folder.path().join("config.json");
+    let options = Options { auth_files: vec![file.clone()], ..options(&[&server]) };
+    for helper in ["../../bin/sh", "there-is-none-of-this-name", ""] {
+        let text = format!(r#"{{"credHelpers":{{"{}":"{helper}"}}}}"#, server.host());
+        std::fs::write(&file, text).unwrap();
+        let error = pull::pull(&[request(&server, "a", "1")], &store, &options, &()).unwrap_err();
+        assert!(error.to_string().contains(&format!("credential helper `{helper}`")), "{error}");
+        assert!(matches!(fault(error), pull::Fault::Unauthorized(_)));
+    }
 }

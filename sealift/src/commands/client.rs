@@ -2,15 +2,18 @@
 
 use std::path::PathBuf;
 
+use buildchain::project::auth_files;
 use clap::Args;
 use images::pull::Options;
+
+use crate::workshop::environment;
 
 #[derive(Debug, Args)]
 pub(crate) struct Client {
     /// Speak plain HTTP to this registry (repeatable)
     #[arg(long, value_name = "HOST")]
     plain_http: Vec<String>,
-    /// Credentials: docker's config.json or podman's auth.json
+    /// Credentials: docker's config.json or podman's auth.json [default: where these keep them]
     #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE", hide_env_values = true)]
     auth_file: Option<PathBuf>,
     /// A PEM file of certificate authorities to trust beside the system's, at one host or at all (repeatable)
@@ -25,7 +28,7 @@ impl Client {
     pub(crate) fn options(self) -> Options {
         let mut options = Options {
             plain_http: self.plain_http.into_iter().collect(),
-            auth_file: self.auth_file,
+            auth_files: self.auth_file.map_or_else(|| auth_files(&environment()), |file| vec![file]),
             ..Options::default()
         };
         for (host, file) in self.ca {

@@ -86,7 +86,7 @@ fn a_registry_behind_tls_asks_for_certificate_and_password() {
         system_proxy: false,
         attempts: 1,
         tls: [(host.clone(), both)].into(),
-        auth_file: Some(auth.clone()),
+        auth_files: vec![auth.clone()],
         ..Options::default()
     };
     let store = Store::open(&folder.join("store")).unwrap();
@@ -105,10 +105,10 @@ fn a_registry_behind_tls_asks_for_certificate_and_password() {
     let authorities = vec![tls.join("ca.pem")];
     let without = Options { tls: BTreeMap::new(), certificate_authorities: authorities, ..full.clone() };
     refused_for_one_of(&without, &["Certificate", "the connection broke"]);
-    refused(&Options { auth_file: None, ..full.clone() }, "asks for a user name and a password");
+    refused(&Options { auth_files: Vec::new(), ..full.clone() }, "asks for a user name and a password");
     login("dXNlcjp3cm9uZw==");
     refused(&full, "not authorised: UNAUTHORIZED");
-    refused(&Options { auth_file: Some(folder.join("none")), ..full.clone() }, "none");
+    refused(&Options { auth_files: vec![folder.join("none")], ..full.clone() }, "none");
 
     // From the command line, with a helper that knows the password.
     let helpers = folder.join("helpers");
@@ -135,7 +135,7 @@ fn a_registry_behind_tls_asks_for_certificate_and_password() {
         (&*format!("test \"$server\" = '{host}' && {knows}"), None),
         ("echo 'credentials not found in native keychain'; exit 1", Some("asks for a user name")),
         ("echo locked; exit 1", Some("credential helper `test`: exit status: 1: locked")),
-        ("echo nonsense", Some("credential helper `test`: expected")),
+        ("echo nonsense", Some("credential helper `test`: line 1, column 2: it is not JSON")),
     ] {
         helper(body);
         let (code, out, err) = pull();
