@@ -64,21 +64,41 @@ impl Layout {
 
     /// An image of gzip layers; its descriptor.
     pub fn image(&self, architecture: &str, layers: &[&[u8]]) -> serde_json::Value {
-        let diff_ids: Vec<Digest> = layers
-            .iter()
-            .map(|layer| {
-                let path = self.folder.join("layer");
-                fs::write(&path, layer).unwrap();
-                Digest::of(&peer::run(Command::new("gzip").arg("-dc").arg(&path)).stdout)
-            })
-            .collect();
+        let layers: Vec<_> =
+            layers.iter().map(|layer| ("+gzip", layer.to_vec(), self.unpacked(layer))).collect();
+        self.image_of(architecture, &layers)
+    }
+
+    /// An image of a layer that zstd compressed and of the same once more, not compressed at all; its descriptor.
+    pub fn image_of_other_layers(&self, architecture: &str, layer: &[u8]) -> serde_json::Value {
+        let tar = self.unpacked(layer);
+        let path = self.folder.join("layer.tar");
+        fs::write(&path, &tar).unwrap();
+        let packed = peer::run(Command::new("zstd").args(["-q", "-c"]).arg(&path)).stdout;
+        self.image_of(architecture, &[("+zstd", packed, tar.clone()), ("", tar.clone(), tar)])
+    }
+
+    /// A gzip layer, unpacked.
+    fn unpacked(&self, layer: &[u8]) -> Vec<u8> {
+        let path = self.folder.join("layer");
+        fs::write(&path, layer).unwrap();
+        peer::run(Command::new("gzip").arg("-dc").arg(&path)).stdout
+    }
+
+    /// An image of layers, each with what its media type ends in, its bytes and the tar that these are; its descriptor.
+    fn image_of(&self, architecture: &str, layers: &[(&str, Vec<u8>, Vec<u8>)]) -> serde_json::Value {
+        let diff_ids: Vec<Digest> = layers.iter().map(|(_, _, tar)| Digest::of(tar)).collect();
         let config = serde_json::json!({
             "architecture": architecture, "os": "linux", "config": {"Cmd": ["/bin/true"]},
             "rootfs": {"type": "layers", "diff_ids": diff_ids}, "history": [],
         });
         let config = self.blob("application/vnd.oci.image.config.v1+json", config.to_string().as_bytes());
-        let layer_type = "application/vnd.oci.image.layer.v1.tar+gzip";
-        let layers: Vec<_> = layers.iter().map(|layer| self.blob(layer_type, layer)).collect();
+        let layers: Vec<_> = layers
+            .iter()
+            .map(|(packed, bytes, _)| {
+                self.blob(&format!("application/vnd.oci.image.layer.v1.tar{packed}"), bytes)
+            })
+            .collect();
         let manifest = serde_json::json!({
             "schemaVersion": 2, "mediaType": Kind::OciManifest.media_type(), "config": config, "layers": layers,
         });
@@ -123,12 +143,13 @@ pub fn skopeo_copy(arguments: &[&str], from: &str, to: &str) {
 }
 
 /// The images of the test: what to save as, and the kind.
-pub const IMAGES: [(&str, &str, Kind); 5] = [
+pub const IMAGES: [(&str, &str, Kind); 6] = [
     ("curl", "oci", Kind::OciManifest),
     ("curl", "docker", Kind::DockerManifest),
     ("team/skopeo", "1.0", Kind::OciManifest),
     ("multi", "oci", Kind::OciIndex),
     ("multi", "docker", Kind::DockerList),
+    ("team/deeper/layers", "zstd_and-raw", Kind::OciManifest),
 ];
 
 /// Fills a registry with images made from Debian packages, of every kind.
@@ -141,7 +162,8 @@ pub fn fill(folder: &Path, registry: &Daemon) {
     let two = layout.image("amd64", &[&base, &skopeo]);
     let arm = layout.image("arm64", &[&base]);
     let index = layout.index(&[one.clone(), arm]);
-    layout.name(&[("one", &one), ("two", &two), ("index", &index)]);
+    let other = layout.image_of_other_layers("amd64", &curl);
+    layout.name(&[("one", &one), ("two", &two), ("index", &index), ("other", &other)]);
     let from = |name: &str| format!("oci:{}:{name}", layout.folder.display());
     let to = |name: &str| format!("docker://127.0.0.1:{}/{name}", registry.port);
     skopeo_copy(&[], &from("one"), &to("curl:oci"));
@@ -149,4 +171,5 @@ pub fn fill(folder: &Path, registry: &Daemon) {
     skopeo_copy(&[], &from("two"), &to("team/skopeo:1.0"));
     skopeo_copy(&["--all"], &from("index"), &to("multi:oci"));
     skopeo_copy(&["--all", "--format", "v2s2"], &from("index"), &to("multi:docker"));
+    skopeo_copy(&["--preserve-digests"], &from("other"), &to("team/deeper/layers:zstd_and-raw"));
 }

@@ -51,6 +51,7 @@ const DEBIAN: &[Peer] = &[
     programs("createrepo-c", &["createrepo_c"]),
     programs("systemd", &["systemd-analyze"]),
     programs("curl", &["curl"]),
+    programs("zstd", &["zstd"]),
     programs("gnupg", &["gpg", "gpgconf"]),
     programs("openssl", &["openssl"]),
     programs("binutils", &["readelf"]),

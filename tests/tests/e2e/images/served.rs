@@ -1,10 +1,11 @@
-//! The same images from other places: a mounted ISO behind nginx, and our own server; and buildah as a client.
+//! Every image to every client, from nginx and from our own server; and the same from a mounted ISO.
 
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 
 use images::{Digest, nginx};
+use tests::containerd::Containerd;
 use tests::mounts::fuse;
 use tests::registry::{IMAGES, skopeo_copy};
 use tests::{nginx as server, peer};
@@ -19,9 +20,10 @@ fn runs(folder: &Path) -> Digest {
 }
 
 #[test]
-fn buildah_pulls_every_image_from_nginx_and_from_our_server() {
+fn every_client_pulls_every_image_from_nginx_and_from_our_server() {
     let Some(buildah) = peer::find("buildah") else { return };
     let Some(laid) = lay_out() else { return };
+    let Some(containerd) = Containerd::start(&laid.folder) else { return };
     let includes = nginx::common().to_owned() + &nginx::render("a", laid.images.to_str().unwrap()).unwrap();
     let Some(behind_nginx) = server::start(&laid.folder, &includes) else { return };
     let ours = Running::serving(&[&laid.images]);
@@ -34,12 +36,21 @@ fn buildah_pulls_every_image_from_nginx_and_from_our_server() {
             command.arg("--root").arg(storage.join("root")).arg("--runroot").arg(storage.join("run"));
             peer::run(command.args(["--storage-driver", "vfs"]).args(arguments)).stdout
         };
-        for (name, tag, _) in IMAGES {
-            let reference = format!("{prefix}{name}:{tag}");
+        for (position, (name, tag, _)) in IMAGES.iter().enumerate() {
+            let (reference, folder) = (format!("{prefix}{name}:{tag}"), laid.images.join(name).join(tag));
+            // buildah takes what this machine can run, and says which that was.
             buildah(&["pull", "-q", "--tls-verify=false", &format!("docker://{reference}")]);
             let digest = ["inspect", "--type", "image", "--format", "{{.FromImageDigest}}", &reference];
             let found = String::from_utf8(buildah(&digest)).unwrap();
-            assert_eq!(found.trim(), runs(&laid.images.join(name).join(tag)).to_string(), "{reference}");
+            assert_eq!(found.trim(), runs(&folder).to_string(), "{reference}");
+
+            let theirs = laid.folder.join(format!("skopeo-{place}-{position}"));
+            skopeo_copy(&["--all"], &format!("docker://{reference}"), &format!("dir:{}", theirs.display()));
+            assert_same(&folder, &theirs);
+
+            containerd.run(&["content", "fetch", "--plain-http", "--all-platforms", &reference]);
+            let listed = containerd.run(&["images", "ls", &format!("name=={reference}")]);
+            assert!(listed.contains(&laid.digests[position].to_string()), "{listed}");
         }
         buildah(&["rmi", "--all", "--force"]);
     }
