@@ -1,5 +1,6 @@
 //! `cargo xtask bench images`: pulling the images of a platform, and serving ten thousand.
 
+mod big;
 mod many;
 
 use std::fs;
@@ -92,6 +93,7 @@ pub(crate) fn run(scratch: &Path) -> io::Result<()> {
     empty(&ours)?;
     let [mut command] = pull();
     memory("a pull of 607 MB", &mut command, 96.0)?;
+    big::run(&scratch.join("big"))?;
     many::run(&scratch.join("many"))
 }
 
