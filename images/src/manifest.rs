@@ -4,6 +4,7 @@
 //! manifest and image index. A document that could be read as two of them is refused, because clients
 //! would disagree about what it names.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -14,7 +15,7 @@ use crate::Digest;
 /// The largest manifest or index accepted, in bytes. Registries and clients draw the line at the same place.
 pub const MANIFEST_MAX: u64 = 4 << 20;
 /// The most bytes all manifests of one image may have together, which bounds the memory that they take.
-pub const MANIFESTS_MAX: u64 = 16 << 20;
+pub const MANIFESTS_MAX: u64 = 8 << 20;
 /// How deep indexes may be nested: an index of indexes exists, deeper ones are an attack.
 pub const DEPTH_MAX: usize = 2;
 
@@ -324,6 +325,20 @@ impl Manifest {
         }
         Ok(self.manifests.iter().filter(|d| platforms.iter().any(|wanted| offers(d, wanted))).collect())
     }
+
+    /// The manifest that an index lists first for each platform. What is for no platform that can be asked for is left out:
+    /// attestations are listed for `unknown/unknown`, and a name need not be one.
+    #[must_use]
+    pub fn platforms(&self) -> BTreeMap<Platform, Digest> {
+        let mut found = BTreeMap::new();
+        for descriptor in &self.manifests {
+            let Some(platform) = &descriptor.platform else { continue };
+            if platform.os != "unknown" && platform.to_string().parse().as_ref() == Ok(platform) {
+                found.entry(platform.clone()).or_insert(descriptor.digest);
+            }
+        }
+        found
+    }
 }
 
 /// The first characters of what should have been JSON, so that an error page can be recognised.
@@ -410,9 +425,32 @@ mod tests {
         let image = format!(r#"{{"config":{},"layers":[]}}"#, descriptor("x/y"));
         let anywhere = Manifest::parse(image.as_bytes()).unwrap();
         assert_eq!(anywhere.select(&["linux/s390x".parse().unwrap()]), Ok(Vec::new()));
+        let listed: Vec<String> = index.platforms().keys().map(ToString::to_string).collect();
+        assert_eq!(listed, ["linux/amd64", "linux/arm/v6", "linux/arm/v7"]);
+        assert!(anywhere.platforms().is_empty());
         for bad in ["", "linux", "linux/", "/amd64", "linux/arm/v7/x", "linux/a b"] {
             assert!(bad.parse::<Platform>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_platform_is_one_name_and_its_first_manifest() {
+        let entry = |os: &str, content: &str| {
+            let digest = Digest::of(content.as_bytes());
+            let platform = serde_json::json!({ "os": os, "architecture": "amd64" });
+            serde_json::json!({ "mediaType": "m", "digest": digest, "size": 1, "platform": platform })
+        };
+        let entries = [
+            entry("linux", "first"),
+            entry("linux", "second"),
+            entry("unknown", "attestation"),
+            entry("", "nothing"),
+            entry("x: y\n  z", "a line of a file"),
+            entry("a/b", "two parts"),
+        ];
+        let index = serde_json::json!({ "schemaVersion": 2, "manifests": entries }).to_string();
+        let found = Manifest::parse(index.as_bytes()).unwrap().platforms();
+        assert_eq!(found, BTreeMap::from([("linux/amd64".parse().unwrap(), Digest::of(b"first"))]));
     }
 
     proptest! {

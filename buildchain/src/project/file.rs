@@ -178,10 +178,12 @@ pub struct PullImage {
     /// The name it is saved and served under.
     #[schemars(with = "String")]
     pub name: Spanned<String>,
-    /// The repository it comes from: `docker.io/library/alpine`.
+    /// The repository it comes from: `docker.io/library/alpine`. Or a file or folder of the project: `oci:FOLDER[:NAME]`,
+    /// `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`, `dir:FOLDER`; these need no lock.
     #[schemars(with = "String")]
     pub source: Spanned<String>,
-    /// The tag it is saved and served under, and pulled by where neither `digest` nor the lock file says better.
+    /// The tag it is saved and served under; and pulled by from a repository, where neither `digest` nor the lock file says
+    /// better.
     #[schemars(with = "String")]
     pub tag: Spanned<String>,
     /// The digest to pull: `sha256:…`. Without one the lock file pins the tag.
@@ -191,7 +193,8 @@ pub struct PullImage {
     /// The platforms to keep of an image index: `linux/amd64`. All of them, if not given.
     #[serde(default)]
     pub platforms: Vec<String>,
-    /// Also take what is attached to the image: signatures, SBOMs. The lock file pins it as well.
+    /// Also take what is attached to the image and, of an index, to the manifests that are kept: signatures, SBOMs. The lock
+    /// file pins it as well.
     #[serde(default)]
     pub referrers: bool,
     /// Also save the image as a tar that a container engine loads before any registry is up.

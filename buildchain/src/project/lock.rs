@@ -1,6 +1,6 @@
 //! `sealift.lock`: the digest behind every tag.
 //!
-//! The file is YAML, sorted, one image a line, so that a change reads well in a review. A build never resolves a tag: it
+//! The file is YAML, sorted, one digest a line, so that a change reads well in a review. A build never resolves a tag: it
 //! takes the digest from here. `sealift lock` adds what is missing, `sealift update` looks at every tag again.
 
 use std::collections::BTreeMap;
@@ -27,9 +27,35 @@ pub struct Lock {
     /// Digest by reference with tag: `docker.io/library/alpine:3.20.1`.
     #[serde(default)]
     images: BTreeMap<String, String>,
-    /// Digest of the list of what is attached to an image, by the same reference.
+    /// Where that is an index: the digest of the manifest for each platform. The digest of the index pins them; here they
+    /// show a review what moved. Locks of earlier versions have none.
     #[serde(default)]
-    referrers: BTreeMap<String, String>,
+    platforms: BTreeMap<String, BTreeMap<String, String>>,
+    /// Digests of the lists of what is attached to an image, by the same reference.
+    #[serde(default)]
+    referrers: BTreeMap<String, Attached>,
+}
+
+/// What is attached to an image.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Attached {
+    /// The digest of the list of what is attached to the image itself: all that locks of earlier versions hold.
+    Image(String),
+    /// The digests of all lists, by the digest of what they are attached to: the image and, where it is an index, the
+    /// manifests that it lists.
+    Each(BTreeMap<String, String>),
+}
+
+impl Attached {
+    /// The digest of the list of what is attached to `subject`; `image` is the digest of the image.
+    #[must_use]
+    pub fn list(&self, subject: &str, image: &str) -> Option<&str> {
+        match self {
+            Self::Image(list) => (subject == image).then_some(list),
+            Self::Each(lists) => lists.get(subject).map(String::as_str),
+        }
+    }
 }
 
 impl Lock {
@@ -57,7 +83,12 @@ impl Lock {
     /// A lock that holds nothing.
     #[must_use]
     pub fn empty() -> Self {
-        Self { version: VERSION, images: BTreeMap::new(), referrers: BTreeMap::new() }
+        Self {
+            version: VERSION,
+            images: BTreeMap::new(),
+            platforms: BTreeMap::new(),
+            referrers: BTreeMap::new(),
+        }
     }
 
     /// The digest locked for `reference` (with its tag).
@@ -71,15 +102,29 @@ impl Lock {
         self.images.insert(reference, digest)
     }
 
-    /// The digest locked for the list of what is attached to `reference`.
-    #[must_use]
-    pub fn referrers(&self, reference: &str) -> Option<&str> {
-        self.referrers.get(reference).map(String::as_str)
+    /// Notes the manifests that the index behind `reference` lists, by their platforms; gives back what was noted before.
+    pub fn set_platforms(
+        &mut self,
+        reference: &str,
+        platforms: BTreeMap<String, String>,
+    ) -> BTreeMap<String, String> {
+        let old = self.platforms.remove(reference).unwrap_or_default();
+        if !platforms.is_empty() {
+            self.platforms.insert(reference.to_owned(), platforms);
+        }
+        old
     }
 
-    /// Locks the list of what is attached to `reference`; gives back what it was locked to before.
-    pub fn set_referrers(&mut self, reference: String, digest: String) -> Option<String> {
-        self.referrers.insert(reference, digest)
+    /// What is locked as attached to `reference`.
+    #[must_use]
+    pub fn referrers(&self, reference: &str) -> Option<&Attached> {
+        self.referrers.get(reference)
+    }
+
+    /// Locks what is attached to `reference`: the digests of the lists, by the digest of what they are attached to. Gives
+    /// back what was locked before.
+    pub fn set_referrers(&mut self, reference: String, lists: BTreeMap<String, String>) -> Option<Attached> {
+        self.referrers.insert(reference, Attached::Each(lists))
     }
 
     /// Forgets the lists that `keep` does not want.
@@ -91,6 +136,7 @@ impl Lock {
     pub fn retain(&mut self, keep: impl Fn(&str) -> bool) -> Vec<String> {
         let gone = self.images.keys().filter(|reference| !keep(reference)).cloned().collect();
         self.images.retain(|reference, _| keep(reference));
+        self.platforms.retain(|reference, _| keep(reference));
         gone
     }
 
@@ -129,11 +175,28 @@ impl Lock {
         for (reference, digest) in &self.images {
             let _ = writeln!(text, "  \"{reference}\": {digest}");
         }
+        if !self.platforms.is_empty() {
+            text.push_str("platforms:\n");
+        }
+        for (reference, platforms) in &self.platforms {
+            let _ = writeln!(text, "  \"{reference}\":");
+            for (platform, digest) in platforms {
+                let _ = writeln!(text, "    {platform}: {digest}");
+            }
+        }
         if !self.referrers.is_empty() {
             text.push_str("referrers:\n");
         }
-        for (reference, digest) in &self.referrers {
-            let _ = writeln!(text, "  \"{reference}\": {digest}");
+        for (reference, attached) in &self.referrers {
+            match attached {
+                Attached::Image(list) => drop(writeln!(text, "  \"{reference}\": {list}")),
+                Attached::Each(lists) => {
+                    let _ = writeln!(text, "  \"{reference}\":");
+                    for (subject, list) in lists {
+                        let _ = writeln!(text, "    {subject}: {list}");
+                    }
+                }
+            }
         }
         text
     }
@@ -150,14 +213,33 @@ mod tests {
         assert_eq!(lock, Lock::empty());
         lock.set("docker.io/library/nginx:1.27.0-alpine".into(), format!("sha256:{}", "a".repeat(64)));
         lock.set("localhost:5000/b:1".into(), format!("sha256:{}", "b".repeat(64)));
-        lock.set_referrers("localhost:5000/b:1".into(), format!("sha256:{}", "c".repeat(64)));
+        let (image, list) = (format!("sha256:{}", "b".repeat(64)), format!("sha256:{}", "c".repeat(64)));
+        lock.set_referrers("localhost:5000/b:1".into(), BTreeMap::from([(image.clone(), list.clone())]));
+        let amd = BTreeMap::from([("linux/amd64".to_owned(), format!("sha256:{}", "d".repeat(64)))]);
+        assert!(lock.set_platforms("localhost:5000/b:1", amd.clone()).is_empty());
         lock.write(root.path()).unwrap();
         assert_eq!(Lock::read(root.path()).unwrap(), lock);
         lock.retain_referrers(|reference| reference != "localhost:5000/b:1");
         assert_eq!(lock.referrers("localhost:5000/b:1"), None);
         assert_eq!(lock.retain(|reference| reference.starts_with("docker.io")), ["localhost:5000/b:1"]);
         lock.write(root.path()).unwrap();
-        assert_eq!(Lock::read(root.path()).unwrap().digest("localhost:5000/b:1"), None);
+        let mut lock = Lock::read(root.path()).unwrap();
+        assert_eq!(lock.digest("localhost:5000/b:1"), None);
+        assert!(lock.set_platforms("localhost:5000/b:1", amd).is_empty());
+    }
+
+    #[test]
+    fn a_lock_of_an_earlier_version_is_read_and_stays_as_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        let (image, list) = (format!("sha256:{}", "b".repeat(64)), format!("sha256:{}", "c".repeat(64)));
+        let text = format!(
+            "version: 1\nimages:\n  \"localhost:5000/b:1\": {image}\nreferrers:\n  \"localhost:5000/b:1\": {list}\n"
+        );
+        std::fs::write(root.path().join(FILE_NAME), &text).unwrap();
+        let lock = Lock::read(root.path()).unwrap();
+        let attached = lock.referrers("localhost:5000/b:1").unwrap();
+        assert_eq!((attached.list(&image, &image), attached.list(&list, &image)), (Some(&*list), None));
+        assert!(lock.render().ends_with(&text));
     }
 
     #[test]

@@ -12,6 +12,8 @@ mod version;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
+use images::Source;
+use images::source::Local;
 use serde_saphyr::Spanned;
 
 use self::file::{API_VERSION, Binary, Files, Kind, PullImage, Registry};
@@ -19,12 +21,15 @@ use self::file::{API_VERSION, Binary, Files, Kind, PullImage, Registry};
 pub use error::Error;
 pub use file::schema;
 pub use image::{Base, Containerfile, ImageDefinition, Recipe};
-pub use lock::{FILE_NAME as LOCK_FILE_NAME, Lock};
+pub use lock::{Attached, FILE_NAME as LOCK_FILE_NAME, Lock};
 pub use settings::{Flags, OutputCache, Profile, Settings, auth_files, program_variable, size as parse_size};
 pub use template::Values;
 
 /// The name of the project file.
 pub const FILE_NAME: &str = "sealift.yaml";
+
+/// What may stand before the name of an image that comes from a registry.
+const REGISTRY: &str = "docker://";
 
 /// The date of a project that has neither `SOURCE_DATE_EPOCH` nor a commit: the first day that ISO 9660 and every
 /// archive format can write.
@@ -68,23 +73,29 @@ pub struct Project {
 pub struct Pull {
     /// What the project says of it.
     pub image: PullImage,
+    /// Where it is in the project, with an absolute path; `None` where it comes from a registry.
+    pub local: Option<Local>,
     /// The digest: the project's own, else the lock file's, else none.
     pub digest: Option<String>,
-    /// The digest of the list of what is attached to it, if that is wanted and locked.
-    pub referrers: Option<String>,
+    /// What is attached to it, if that is wanted and locked.
+    pub referrers: Option<Attached>,
 }
 
 impl Pull {
-    /// The reference with its tag, as the lock file has it.
+    /// The reference with its tag, as the lock file has it; of an image in the project, its source.
     #[must_use]
     pub fn reference(&self) -> String {
-        format!("{}:{}", self.image.source.value, self.image.tag.value)
+        let source = &self.image.source.value;
+        match self.local {
+            Some(_) => source.clone(),
+            None => format!("{}:{}", source.strip_prefix(REGISTRY).unwrap_or(source), self.image.tag.value),
+        }
     }
 
-    /// Whether all is known that a build pulls by.
+    /// Whether all is known that a build pulls by. What is in the project is known by its bytes.
     #[must_use]
     pub fn is_locked(&self) -> bool {
-        self.digest.is_some() && (self.referrers.is_some() || !self.image.referrers)
+        self.local.is_some() || (self.digest.is_some() && (self.referrers.is_some() || !self.image.referrers))
     }
 }
 
@@ -222,7 +233,8 @@ impl Project {
     /// What the lock file holds: every tag that the project itself does not pin.
     #[must_use]
     pub fn tags(&self) -> Vec<String> {
-        let pulls = self.pull.iter().filter(|pull| pull.image.digest.is_none()).map(Pull::reference);
+        let asked = |pull: &&Pull| pull.local.is_none() && pull.image.digest.is_none();
+        let pulls = self.pull.iter().filter(asked).map(Pull::reference);
         let bases = self.bases().filter(|base| base.reference.digest().is_none());
         let mut tags: Vec<String> = pulls.chain(bases.map(|base| base.reference.to_string())).collect();
         let mut seen = std::collections::BTreeSet::new();
@@ -266,8 +278,12 @@ impl Project {
     fn add_pulls(&mut self, path: &Path, lock: &Lock, pulls: Vec<PullImage>) -> Result<(), Error> {
         for image in pulls {
             slug(path, &image.name, "an image")?;
-            let reference = format!("{}:{}", image.source.value, image.tag.value);
-            if let Err(error) = reference.parse::<images::Reference>() {
+            let mut pull = Pull { local: self.local(path, &image)?, image, digest: None, referrers: None };
+            let reference = pull.reference();
+            let image = &pull.image;
+            if pull.local.is_none()
+                && let Err(error) = reference.parse::<images::Reference>()
+            {
                 return Err(Error::at(path, image.source.referenced, error.to_string()));
             }
             if let Some(digest) = &image.digest
@@ -276,9 +292,8 @@ impl Project {
                 return Err(Error::at(path, digest.referenced, error.to_string()));
             }
             let locked = || lock.digest(&reference).map(str::to_owned);
-            let digest = image.digest.as_ref().map(|digest| digest.value.clone()).or_else(locked);
-            let referrers = image.referrers.then(|| lock.referrers(&reference).map(str::to_owned)).flatten();
-            let pull = Pull { image, digest, referrers };
+            pull.digest = image.digest.as_ref().map(|digest| digest.value.clone()).or_else(locked);
+            pull.referrers = image.referrers.then(|| lock.referrers(&reference).cloned()).flatten();
             let twin = self.pull.iter().find(|other| {
                 other.image.name.value == pull.image.name.value
                     && other.image.tag.value == pull.image.tag.value
@@ -290,6 +305,22 @@ impl Project {
             self.pull.push(pull);
         }
         Ok(())
+    }
+
+    /// Where an image is that the project itself holds.
+    fn local(&self, path: &Path, image: &PullImage) -> Result<Option<Local>, Error> {
+        let wrong = |message: String| Error::at(path, image.source.referenced, message);
+        let source: Source = image.source.value.parse().map_err(|error| wrong(format!("{error}")))?;
+        let Source::Local(mut local) = source else { return Ok(None) };
+        if image.referrers {
+            return Err(wrong(
+                "what is attached to an image only a registry can say: expected one here".into(),
+            ));
+        }
+        let mut place = image.source.clone();
+        place.value = local.path.to_string_lossy().into_owned();
+        local.path = self.root.join(inner_path(path, &place)?);
+        Ok(Some(local))
     }
 
     /// Renders the template at `path` with the project's values.

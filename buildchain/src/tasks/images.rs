@@ -1,13 +1,15 @@
 //! Container images and the static registry over them: `images`.
 
 mod build;
+mod referrers;
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use images::pull::{Options, Pulled, Request, Tls};
-use images::{Digest, Reference, Store};
+use images::source::{Layout, Local};
+use images::{Digest, Platform, Reference, Store};
 
 use super::{Error, Place, place_file};
 use crate::graph::{Action, ActionError, Context, Input, Output, Task, Title};
@@ -47,7 +49,7 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
         let task = pull_image(place, &project, pull, &options);
         place.push(task);
         if pull.image.referrers {
-            let task = pull_referrers(place, &project, pull, &options)?;
+            let task = referrers::task(place, &project, pull, &options)?;
             place.push(task);
         }
         if pull.image.tar {
@@ -126,6 +128,10 @@ fn pull_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull, options: &
     inputs.push(Input::value("reference", pull.reference()));
     inputs.push(Input::value("digest", pull.digest.as_deref().unwrap_or("none: not locked")));
     inputs.push(Input::value("platforms", pull.image.platforms.join(" ")));
+    inputs.extend(pull.local.as_ref().map(|local| match local.layout {
+        Layout::Oci | Layout::Dir => Input::folder(&local.path),
+        Layout::OciArchive | Layout::DockerArchive => Input::file(&local.path),
+    }));
     Task {
         name: format!("_image_pull:{name}"),
         doc: format!("Pull the image {name}:{tag}."),
@@ -133,65 +139,9 @@ fn pull_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull, options: &
         inputs,
         outputs: vec![Output::Folder(folder.clone())],
         action: Some(fetch(project, pull, options, folder)),
-        pool: Some(super::NETWORK.into()),
+        pool: pull.local.is_none().then(|| super::NETWORK.into()),
         ..Task::default()
     }
-}
-
-/// What is attached to an image, in a folder of the same name: its tag is where clients look that know no better way.
-fn pull_referrers(
-    place: &Place<'_>,
-    project: &Arc<Project>,
-    pull: &Pull,
-    options: &Arc<Options>,
-) -> Result<Task, Error> {
-    let (name, tag) = (&pull.image.name.value, &pull.image.tag.value);
-    let file = || project.root.join(crate::project::FILE_NAME);
-    let wrong = |message: String| Error::Definition { path: file(), message };
-    let mut inputs = place.made_here();
-    inputs.push(Input::value("digest", pull.referrers.as_deref().unwrap_or("none: not locked")));
-    let digest: Option<Digest> = pull
-        .digest
-        .as_ref()
-        .map(|digest| digest.parse())
-        .transpose()
-        .map_err(|error: images::digest::ParseError| wrong(error.to_string()))?;
-    let place_of = digest.map_or_else(|| "unknown".into(), |digest| images::pull::referrers_tag(&digest));
-    let target = folder(project, name, &place_of);
-    let (pull, options, output) = (pull.clone(), Arc::clone(options), target.clone());
-    let project = Arc::clone(project);
-    let action: Action = Box::new(move |context| {
-        let reference = pull.reference();
-        let image = locked(&reference, pull.digest.as_deref())?;
-        let expected = locked(&reference, pull.referrers.as_deref())?;
-        let store = Store::open(&project.settings.cache)?;
-        let mut request = request(&pull, image)?;
-        request.referrers = true;
-        let pulled = pull_now(&[request], &store, &options, context)?;
-        let lists = pulled.into_iter().flat_map(|image| image.referrers);
-        let found = match lists.into_iter().find(|list| list.tag == images::pull::referrers_tag(&image)) {
-            Some(list) => list.digest,
-            None => store.put(&images::pull::no_referrers())?,
-        };
-        if found != expected {
-            return Err(ActionError::failed(format!(
-                "what is attached to {reference} has changed: expected a list of digest {expected}, found {found}; \
-                 `sealift update` takes the new one"
-            )));
-        }
-        images::dir_layout::write(&store, &found, &[], &output)?;
-        teach(context, &output)
-    });
-    Ok(Task {
-        name: format!("_image_referrers:{name}"),
-        doc: format!("Pull what is attached to the image {name}:{tag}."),
-        title: Title::new("PULL REFS", format!("{name}:{tag}")),
-        inputs,
-        outputs: vec![Output::Folder(target)],
-        action: Some(action),
-        pool: Some(super::NETWORK.into()),
-        ..Task::default()
-    })
 }
 
 /// The image as a tar that a container engine loads before any registry is up, under the name that the registry serves.
@@ -222,15 +172,21 @@ fn save_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull) -> Result<
     })
 }
 
-/// Pulls by digest into the store, then links the image into the tree.
+/// Brings an image into the store, from a registry by its digest or from the project, then links it into the tree.
 fn fetch(project: &Arc<Project>, pull: &Pull, options: &Arc<Options>, folder: PathBuf) -> Action {
     let (project, pull, options) = (Arc::clone(project), pull.clone(), Arc::clone(options));
     Box::new(move |context| {
-        let digest = locked(&pull.reference(), pull.digest.as_deref())?;
         let store = Store::open(&project.settings.cache)?;
-        let request = request(&pull, digest)?;
-        let platforms = request.platforms.clone();
-        pull_now(&[request], &store, &options, context)?;
+        let platforms = platforms(&pull)?;
+        let digest = match &pull.local {
+            Some(local) => take(local, &platforms, pull.digest.as_deref(), &store)?,
+            None => {
+                let digest = locked(&pull.reference(), pull.digest.as_deref())?;
+                let request = request(&pull, digest)?;
+                pull_now(&[request], &store, &options, context)?;
+                digest
+            }
+        };
         images::dir_layout::write(&store, &digest, &platforms, &folder)?;
         teach(context, &folder)
     })
@@ -249,12 +205,33 @@ fn pull_now(
     }
 }
 
+/// Takes an image of the project into the store; the digest, which must be the one that the project gives, if it does.
+fn take(
+    local: &Local,
+    platforms: &[Platform],
+    expected: Option<&str>,
+    store: &Store,
+) -> Result<Digest, ActionError> {
+    let found = images::source::import(local, platforms, store)?;
+    match expected.map(str::parse::<Digest>).transpose()? {
+        Some(expected) if expected != found => {
+            Err(ActionError::failed(format!("{local}: expected {expected}, found {found}")))
+        }
+        _ => Ok(found),
+    }
+}
+
+/// The platforms to keep of an index.
+fn platforms(pull: &Pull) -> Result<Vec<Platform>, ActionError> {
+    Ok(pull.image.platforms.iter().map(|text| text.parse()).collect::<Result<_, _>>()?)
+}
+
 fn request(pull: &Pull, digest: Digest) -> Result<Request, ActionError> {
     Ok(Request {
         name: pull.image.name.value.clone(),
         tag: pull.image.tag.value.clone(),
         reference: pull.reference().parse()?,
-        platforms: pull.image.platforms.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>()?,
+        platforms: platforms(pull)?,
         expected: Some(digest),
         referrers: false,
     })

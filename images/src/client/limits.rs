@@ -9,7 +9,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// together.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    all: Arc<Semaphore>,
+    /// How many transfers `permits` allows.
+    all: usize,
+    permits: Arc<Semaphore>,
     per_host: usize,
     hosts: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
 }
@@ -22,7 +24,13 @@ impl Limits {
     #[must_use]
     pub fn new(all: usize, per_host: usize) -> Self {
         let all = all.max(1);
-        Self { all: Arc::new(Semaphore::new(all)), per_host: per_host.clamp(1, all), hosts: Arc::default() }
+        let permits = Arc::new(Semaphore::new(all));
+        Self { all, permits, per_host: per_host.clamp(1, all), hosts: Arc::default() }
+    }
+
+    /// How many transfers may go on.
+    pub(crate) fn all(&self) -> usize {
+        self.all
     }
 
     /// How many transfers may go on with one host.
@@ -32,7 +40,7 @@ impl Limits {
 
     /// Waits for the right to work on one image or blob.
     pub(crate) async fn any(&self) -> Permit {
-        self.all.clone().acquire_owned().await.ok()
+        self.permits.clone().acquire_owned().await.ok()
     }
 
     /// Waits for the right to ask `host`.

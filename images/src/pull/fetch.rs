@@ -11,9 +11,9 @@ use tokio::sync::OnceCell;
 use super::attempts::Attempts;
 use super::plan::Blob;
 use super::{Error, Failure, Fault, Options, Request};
-use crate::Store;
 use crate::client::{Client, Endpoint, Event, Events, media_type, next_chunk, shown};
 use crate::store::{Partial, Slot};
+use crate::{Reference, Store};
 
 /// A resumed transfer that brought this much gets its attempts back.
 const PROGRESS_MIN: u64 = 64 << 10;
@@ -25,7 +25,7 @@ pub(super) struct Fetcher {
     /// Made at the first request: with a warm store there is none, and reading all certificate authorities takes longer
     /// than everything else.
     client: OnceCell<Client>,
-    store: Option<Store>,
+    pub(super) store: Option<Store>,
     pub(super) options: Options,
     events: Events,
     /// Mirrors that nobody answers at; asked once per pull, not once per blob.
@@ -58,25 +58,27 @@ impl Fetcher {
         client.get(endpoint, url, headers).await
     }
 
-    pub(super) fn store(&self) -> Result<&Store, Fault> {
+    fn store(&self) -> Result<&Store, Fault> {
         self.store.as_ref().ok_or_else(|| Fault::Configuration("there is no store to fetch into".into()))
     }
 
-    /// Fetches a blob into the store, unless somebody else does.
-    pub(super) async fn blob(&self, blob: &Blob) -> Result<(), Error> {
+    /// Fetches a blob into the store; gives it back, after a moment, while somebody else does.
+    pub(super) async fn blob(&self, blob: Blob) -> Result<Option<Blob>, Error> {
         let image = blob.request.label();
         let content = format!("blob {}", blob.digest);
         let here = |fault| Error::new(&image, &content, "", fault);
-        loop {
-            // Whoever waits for a blob that another fetches takes nobody's place meanwhile.
-            let permit = self.options.limits.any().await;
-            match self.slot(blob).await.map_err(here)? {
-                Slot::Present => return Ok(()),
-                Slot::Partial(partial) => return self.fill(blob, partial, &image, &content).await,
-                Slot::Busy => drop(permit),
+        let permit = self.options.limits.any().await;
+        match self.slot(&blob).await.map_err(here)? {
+            Slot::Present => {}
+            Slot::Partial(partial) => self.fill(&blob, partial, &image, &content).await?,
+            Slot::Busy => {
+                // Whoever waits takes nobody's place meanwhile.
+                drop(permit);
+                tokio::time::sleep(BUSY_POLL).await;
+                return Ok(Some(blob));
             }
-            tokio::time::sleep(BUSY_POLL).await;
         }
+        Ok(None)
     }
 
     /// Fetches a blob whose slot is ours.
@@ -221,6 +223,18 @@ impl Error {
 }
 
 impl Request {
+    /// All of an image, which is saved nowhere under a name.
+    pub(super) fn of(reference: &Reference) -> Self {
+        Self {
+            name: reference.repository().into(),
+            tag: reference.tag().unwrap_or_default().into(),
+            reference: reference.clone(),
+            platforms: Vec::new(),
+            expected: None,
+            referrers: false,
+        }
+    }
+
     /// How errors and progress name the image.
     pub(super) fn label(&self) -> String {
         format!("{}:{}", self.name, self.tag)

@@ -45,11 +45,10 @@ pub(super) fn index(manifests: &[Descriptor]) -> Vec<u8> {
 }
 
 impl Fetcher {
-    /// Puts a checked manifest into the store.
-    pub(super) fn keep(&self, image: &str, bytes: &[u8]) -> Result<Digest, Error> {
-        self.store()
-            .and_then(|store| Ok(store.put(bytes)?))
-            .map_err(|fault| Error::new(image, "manifest", "", fault))
+    /// Puts a checked manifest into the store, if there is one.
+    pub(super) fn keep(&self, image: &str, bytes: &[u8]) -> Result<(), Error> {
+        let Some(store) = &self.store else { return Ok(()) };
+        store.put(bytes).map(drop).map_err(|error| Error::new(image, "manifest", "", error.into()))
     }
 
     /// The bytes of the manifest a tag names now.
@@ -71,16 +70,15 @@ impl Fetcher {
         size: Option<u64>,
     ) -> Result<Vec<u8>, Error> {
         let here = |fault| Error::new(image, &format!("manifest {digest}"), "", fault);
-        let store = self.store().map_err(here)?;
-        match store.read(digest, MANIFEST_MAX) {
-            Ok(bytes) => {
+        match self.store.as_ref().map(|store| store.read(digest, MANIFEST_MAX)).transpose() {
+            Ok(None) | Err(crate::Error::NotInStore { .. }) => {}
+            Ok(Some(bytes)) => {
                 let found = bytes.len() as u64;
                 return match size.filter(|expected| *expected != found) {
                     Some(expected) => Err(here(Fault::SizeMismatch { expected, found })),
                     None => Ok(bytes),
                 };
             }
-            Err(crate::Error::NotInStore { .. }) => {}
             // A file damaged on disk is fetched anew.
             Err(crate::Error::DigestMismatch { path, .. } | crate::Error::TooLarge { path, .. }) => {
                 crate::store::remove(&path).map_err(|error| here(error.into()))?;

@@ -12,7 +12,8 @@ mod fetch;
 mod manifests;
 mod plan;
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -22,7 +23,7 @@ use self::fetch::Fetcher;
 pub use self::manifests::referrers_tag;
 use crate::client::{Event, drain, runtime};
 pub use crate::client::{Fault, Limits, Options, Progress, Tls};
-use crate::manifest::{Descriptor, Kind, Platform};
+use crate::manifest::{Descriptor, Kind, Manifest, Platform};
 use crate::{Digest, Reference, Store};
 
 /// An image to pull.
@@ -38,8 +39,8 @@ pub struct Request {
     pub platforms: Vec<Platform>,
     /// The digest it must have, from the lock. Then no tag is resolved.
     pub expected: Option<Digest>,
-    /// Whether to pull what is attached to the image as well: signatures, SBOMs. That is pinned by no lock, so the
-    /// registry is asked for it even where the store has the image.
+    /// Whether to pull what is attached to the image and to the manifests that are kept of it as well: signatures, SBOMs.
+    /// That is pinned by no digest of the image, so the registry is asked for it even where the store has the image.
     pub referrers: bool,
 }
 
@@ -66,7 +67,9 @@ pub struct Pulled {
 /// referrers, and [`crate::registry::index`] lists its manifests for those that use the interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Referrers {
-    /// The tag to save it as: `sha256-<hex>`.
+    /// The digest of the manifest.
+    pub subject: Digest,
+    /// The tag to save the index as: `sha256-<hex>`.
     pub tag: String,
     /// The digest of the index.
     pub digest: Digest,
@@ -92,10 +95,11 @@ pub fn pull(
     let (events, mut inbox) = mpsc::unbounded_channel();
     let fetcher = Arc::new(Fetcher::new(options, store.clone(), events));
     let pulled = runtime.block_on(async {
-        let images = plan_all(requests, &fetcher, progress, &mut inbox).await?;
-        let missing = plan::missing(&images, store)?;
+        let mut images = plan_all(requests, &fetcher, progress, &mut inbox).await?;
+        let blobs = images.iter_mut().flat_map(|image| std::mem::take(&mut image.blobs));
+        let missing = plan::missing(blobs, store)?;
         fetch_all(missing, &fetcher, store, progress, &mut inbox).await?;
-        Ok(images.iter().map(plan::Image::pulled).collect())
+        Ok(images.into_iter().map(|image| image.pulled).collect())
     });
     // A task that was broken off may still be inside a system call; it is not waited for.
     runtime.shutdown_background();
@@ -117,15 +121,8 @@ pub fn blobs(
 ) -> Result<(), Error> {
     let name = reference.to_string();
     let here = |fault| Error::here(&name, fault);
-    let request = Request {
-        name: reference.repository().into(),
-        tag: reference.tag().unwrap_or_default().into(),
-        reference: reference.clone(),
-        platforms: Vec::new(),
-        expected: None,
-        referrers: false,
-    };
-    let missing = plan::missing_of(blobs.iter().map(|blob| (blob, &request)), store)?;
+    let request = Arc::new(Request::of(reference));
+    let missing = plan::missing(blobs.iter().map(|blob| plan::Blob::new(blob, &request)), store)?;
     if missing.is_empty() {
         return Ok(());
     }
@@ -154,24 +151,66 @@ async fn fetch_all(
         return Err(here(Fault::NoSpace { needed: bytes, free }));
     }
     let mut tasks = JoinSet::new();
-    for blob in missing {
+    for queue in Queue::of(missing, &fetcher.options.limits) {
         let fetcher = fetcher.clone();
-        tasks.spawn(async move { fetcher.blob(&blob).await });
+        tasks.spawn(async move {
+            while let Some(blob) = queue.next() {
+                if let Some(busy) = fetcher.blob(blob).await? {
+                    queue.put_back(busy);
+                }
+            }
+            Ok(())
+        });
     }
     drain(tasks, progress, inbox, here).await.map(drop)
 }
 
-/// The digest that a reference names now, from the registry, checked against the bytes of the manifest.
-/// A digest in the reference is taken as it is.
+/// What several tasks take their work from. A task for each piece of it would be simpler, and ten thousand images more
+/// memory than a machine likes to give.
+struct Queue<T>(Arc<Mutex<VecDeque<T>>>);
+
+impl<T> Queue<T> {
+    /// One for each task that may be at work at a time; all are the same queue.
+    fn of(items: Vec<T>, limits: &Limits) -> impl Iterator<Item = Self> {
+        let tasks = limits.all().min(items.len());
+        let queue = Arc::new(Mutex::new(VecDeque::from(items)));
+        (0..tasks).map(move |_| Self(Arc::clone(&queue)))
+    }
+
+    fn next(&self) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    fn put_back(&self, item: T) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(item);
+    }
+}
+
+/// What a reference names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// The digest of the manifest or index.
+    pub digest: Digest,
+    /// Of an index, the digest of the manifest for each platform: the first that it lists for it, which is the one clients
+    /// take. Empty for an image that is no index.
+    pub platforms: BTreeMap<Platform, Digest>,
+}
+
+/// What a reference names now, from the registry, checked against the bytes of the manifest.
+/// A digest in the reference is taken as it is, and no registry is asked what it lists.
 ///
 /// # Errors
 ///
 /// The registry cannot be reached, does not know the tag, or lies.
-pub fn resolve(reference: &Reference, options: &Options) -> Result<Digest, Error> {
-    match reference.digest() {
-        Some(digest) => Ok(*digest),
-        None => tagged(reference, options).map(|bytes| Digest::of(&bytes)),
+pub fn resolve(reference: &Reference, options: &Options) -> Result<Resolved, Error> {
+    if let Some(digest) = reference.digest() {
+        return Ok(Resolved { digest: *digest, platforms: BTreeMap::new() });
     }
+    let bytes = tagged(reference, options)?;
+    let name = reference.to_string();
+    let manifest =
+        Manifest::parse(&bytes).map_err(|error| Error::new(&name, "manifest", "", error.into()))?;
+    Ok(Resolved { digest: Digest::of(&bytes), platforms: manifest.platforms() })
 }
 
 /// The manifest that the tag of `reference` names now; `None` where the registry knows of no such tag.
@@ -197,21 +236,34 @@ fn tagged(reference: &Reference, options: &Options) -> Result<Vec<u8>, Error> {
     bytes
 }
 
-/// The digest of the list of what is attached to the image `digest`, as [`Pulled::referrers`] has it: the same as long as
-/// the same things are attached, in whatever order and form the registry says so. Where nothing is, that of an empty list.
+/// The digests of the lists of what is attached to the image `digest` and, where it is an index, to the manifests that it
+/// lists for `platforms` (all where that is empty), by what they are attached to, as [`Pulled::referrers`] has them: the
+/// same as long as the same things are attached, in whatever order and form the registry says so. The image itself is
+/// always among them, with an empty list where nothing is attached to it.
 ///
 /// # Errors
 ///
 /// The registry cannot be reached, or lies.
-pub fn referrers(reference: &Reference, digest: &Digest, options: &Options) -> Result<Digest, Error> {
-    let here = |fault| Error::here(&reference.to_string(), fault);
-    let runtime = runtime().map_err(here)?;
+pub fn referrers(
+    reference: &Reference,
+    digest: &Digest,
+    platforms: &[Platform],
+    options: &Options,
+) -> Result<BTreeMap<Digest, Digest>, Error> {
+    let runtime = runtime().map_err(|fault| Error::here(&reference.to_string(), fault))?;
     let (events, _inbox) = mpsc::unbounded_channel();
     let fetcher = Fetcher::resolver(options, events);
-    let found = runtime.block_on(fetcher.referrers(&reference.to_string(), reference, digest));
+    let request = Request {
+        platforms: platforms.to_vec(),
+        expected: Some(*digest),
+        referrers: true,
+        ..Request::of(reference)
+    };
+    let image = runtime.block_on(plan::image(&fetcher, request));
     runtime.shutdown_background();
-    let list = plan::canonical(found?.as_deref()).map_err(here)?;
-    Ok(Digest::of(&manifests::index(&list)))
+    let mut lists = BTreeMap::from([(*digest, Digest::of(&no_referrers()))]);
+    lists.extend(image?.pulled.referrers.iter().map(|list| (list.subject, list.digest)));
+    Ok(lists)
 }
 
 /// The list of what is attached to an image that has nothing.
@@ -227,14 +279,20 @@ async fn plan_all(
     inbox: &mut mpsc::UnboundedReceiver<Event>,
 ) -> Result<Vec<plan::Image>, Error> {
     let mut tasks = JoinSet::new();
-    for (position, request) in requests.iter().cloned().enumerate() {
+    let wanted = requests.iter().cloned().enumerate().collect();
+    for queue in Queue::of(wanted, &fetcher.options.limits) {
         let fetcher = fetcher.clone();
         tasks.spawn(async move {
-            let _permit = fetcher.options.limits.any().await;
-            plan::image(&fetcher, request).await.map(|image| (position, image))
+            let mut images = Vec::new();
+            while let Some((position, request)) = queue.next() {
+                let _permit = fetcher.options.limits.any().await;
+                images.push((position, plan::image(&fetcher, request).await?));
+            }
+            Ok(images)
         });
     }
-    let mut images = drain(tasks, progress, inbox, |fault| Error::here("the images", fault)).await?;
+    let images = drain(tasks, progress, inbox, |fault| Error::here("the images", fault)).await?;
+    let mut images: Vec<_> = images.into_iter().flatten().collect();
     images.sort_by_key(|(position, _)| *position);
     Ok(images.into_iter().map(|(_, image)| image).collect())
 }

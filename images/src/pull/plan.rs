@@ -1,50 +1,52 @@
 //! What an image consists of: its manifests, fetched, and its blobs, to be fetched.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::fetch::Fetcher;
 use super::manifests::{index, referrers_tag};
 use super::{Error, Fault, Pulled, Referrers, Request};
 use crate::error;
-use crate::manifest::{DEPTH_MAX, Descriptor, Kind, MANIFEST_MAX, MANIFESTS_MAX, Manifest, Platform};
+use crate::manifest::{DEPTH_MAX, Descriptor, MANIFEST_MAX, MANIFESTS_MAX, Manifest, Platform};
 use crate::{Digest, Store};
 
 /// An image whose manifests are all in the store.
 pub(super) struct Image {
-    request: Request,
-    digest: Digest,
-    kind: Kind,
-    parts: Parts,
-    referrers: Vec<Referrers>,
+    /// What is said of it once its blobs are, too.
+    pub(super) pulled: Pulled,
+    /// Its distinct blobs.
+    pub(super) blobs: Vec<Blob>,
 }
 
-impl Image {
-    pub(super) fn pulled(&self) -> Pulled {
-        let sizes: BTreeMap<Digest, u64> =
-            self.parts.blobs.iter().map(|blob| (blob.digest, blob.size)).collect();
-        Pulled {
-            name: self.request.name.clone(),
-            tag: self.request.tag.clone(),
-            digest: self.digest,
-            kind: self.kind,
-            size: sizes.values().fold(self.parts.manifest_bytes, |sum, size| sum.saturating_add(*size)),
-            referrers: self.referrers.clone(),
-        }
-    }
-}
-
-/// A blob to fetch, and every image it can be fetched for.
-#[derive(Debug, Clone)]
+/// A blob, and an image that it can be fetched for. There may be a hundred thousand of them in manifests that are
+/// made for it: what is not needed is not kept.
+#[derive(Debug)]
 pub(super) struct Blob {
     pub(super) digest: Digest,
     pub(super) size: u64,
     pub(super) media_type: String,
     pub(super) foreign: bool,
-    pub(super) request: Request,
+    pub(super) request: Arc<Request>,
+}
+
+impl Blob {
+    pub(super) fn new(descriptor: &Descriptor, request: &Arc<Request>) -> Self {
+        let media_type = descriptor.media_type.clone();
+        Self {
+            digest: descriptor.digest,
+            size: descriptor.size,
+            foreign: !descriptor.urls.is_empty()
+                || media_type.contains("foreign")
+                || media_type.contains("nondistributable"),
+            media_type,
+            request: Arc::clone(request),
+        }
+    }
 }
 
 /// Fetches the manifest of an image and, where it is an index, those of the chosen platforms.
 pub(super) async fn image(fetcher: &Fetcher, request: Request) -> Result<Image, Error> {
+    let request = Arc::new(request);
     let name = request.label();
     let here = |content: &str, fault| Error::new(&name, content, "", fault);
     let pinned = match (request.expected, request.reference.digest()) {
@@ -74,13 +76,15 @@ pub(super) async fn image(fetcher: &Fetcher, request: Request) -> Result<Image, 
             referrers.extend(attached(fetcher, &request, &subject, &mut parts).await?);
         }
     }
-    Ok(Image { request, digest, kind, parts, referrers })
+    let size = parts.blobs.iter().fold(parts.manifest_bytes, |sum, blob| sum.saturating_add(blob.size));
+    let (name, tag) = (request.name.clone(), request.tag.clone());
+    Ok(Image { pulled: Pulled { name, tag, digest, kind, size, referrers }, blobs: parts.blobs })
 }
 
 /// What hangs on a manifest, gathered with the image's parts.
 async fn attached(
     fetcher: &Fetcher,
-    request: &Request,
+    request: &Arc<Request>,
     subject: &Digest,
     parts: &mut Parts,
 ) -> Result<Option<Referrers>, Error> {
@@ -92,7 +96,7 @@ async fn attached(
         return Ok(None);
     }
     let digest = parts.gather(fetcher, request, index(&list), &[]).await?;
-    Ok(Some(Referrers { tag: referrers_tag(subject), digest }))
+    Ok(Some(Referrers { subject: *subject, tag: referrers_tag(subject), digest }))
 }
 
 /// What a list of referrers names. Registries make the list anew for each answer; in this form it is the same as long as its
@@ -111,7 +115,9 @@ struct Parts {
     /// In the order they were found; all are in the store.
     manifests: Vec<Digest>,
     manifest_bytes: u64,
-    blobs: Vec<Descriptor>,
+    /// Each once; the set has their digests and sizes.
+    blobs: Vec<Blob>,
+    named: HashSet<(Digest, u64)>,
 }
 
 impl Parts {
@@ -119,7 +125,7 @@ impl Parts {
     async fn gather(
         &mut self,
         fetcher: &Fetcher,
-        request: &Request,
+        request: &Arc<Request>,
         root: Vec<u8>,
         platforms: &[Platform],
     ) -> Result<Digest, Error> {
@@ -148,7 +154,8 @@ impl Parts {
             if self.manifest_bytes > MANIFESTS_MAX {
                 return Err(here(Fault::TooLarge { limit: MANIFESTS_MAX }));
             }
-            self.blobs.extend(manifest.blobs().cloned());
+            let unnamed = manifest.blobs().filter(|blob| self.named.insert((blob.digest, blob.size)));
+            self.blobs.extend(unnamed.map(|blob| Blob::new(blob, request)));
             for child in kept {
                 let waits = waiting.iter().any(|(digest, ..)| *digest == child.digest);
                 if waits || self.manifests.contains(&child.digest) {
@@ -164,41 +171,22 @@ impl Parts {
     }
 }
 
-/// The distinct blobs of all images that the store lacks, the largest first: a large one started last would be
-/// waited for alone.
-pub(super) fn missing(images: &[Image], store: &Store) -> Result<Vec<Blob>, Error> {
-    missing_of(
-        images.iter().flat_map(|image| image.parts.blobs.iter().map(|blob| (blob, &image.request))),
-        store,
-    )
-}
-
-/// The distinct of these blobs that the store lacks.
-pub(super) fn missing_of<'a>(
-    blobs: impl Iterator<Item = (&'a Descriptor, &'a Request)>,
-    store: &Store,
-) -> Result<Vec<Blob>, Error> {
+/// The distinct of these blobs that the store lacks, the largest first: a large one started last would be waited for
+/// alone.
+pub(super) fn missing(blobs: impl Iterator<Item = Blob>, store: &Store) -> Result<Vec<Blob>, Error> {
     let mut sizes: HashMap<Digest, u64> = HashMap::new();
     let mut missing = Vec::new();
-    for (Descriptor { digest, size, media_type, urls, .. }, request) in blobs {
-        let here = |fault| Error::new(&request.label(), &format!("blob {digest}"), "", fault);
-        match sizes.get(digest) {
+    for blob in blobs {
+        let Blob { digest, size, .. } = blob;
+        let here = |fault| Error::new(&blob.request.label(), &format!("blob {digest}"), "", fault);
+        match sizes.insert(digest, size) {
             Some(known) if known == size => continue,
-            Some(known) => return Err(here(Fault::SizeMismatch { expected: *known, found: *size })),
-            None => sizes.insert(*digest, *size),
-        };
-        if store.has(digest, *size).map_err(|error: error::Error| here(error.into()))? {
-            continue;
+            Some(expected) => return Err(here(Fault::SizeMismatch { expected, found: size })),
+            None => {}
         }
-        missing.push(Blob {
-            digest: *digest,
-            size: *size,
-            media_type: media_type.clone(),
-            foreign: !urls.is_empty()
-                || media_type.contains("foreign")
-                || media_type.contains("nondistributable"),
-            request: request.clone(),
-        });
+        if !store.has(&digest, size).map_err(|error: error::Error| here(error.into()))? {
+            missing.push(blob);
+        }
     }
     missing.sort_by_key(|blob| (std::cmp::Reverse(blob.size), blob.digest));
     Ok(missing)

@@ -59,7 +59,7 @@ fn resolve(selector: &Selector, scope: Scope, form: Form, write: bool) -> Result
     match form {
         Form::Json => output::json(&resolved)?,
         Form::Text => {
-            let moved: String = resolved.iter().filter(|one| one.moved()).map(line).collect();
+            let moved: String = resolved.iter().filter(|one| one.moved()).map(lines).collect();
             let text = if moved.is_empty() { "nothing moved\n".to_owned() } else { moved };
             output::print(&text)?;
         }
@@ -67,10 +67,21 @@ fn resolve(selector: &Selector, scope: Scope, form: Form, write: bool) -> Result
     Ok(resolved)
 }
 
-fn line(one: &Resolved) -> String {
-    match (&one.old, &one.new) {
-        (Some(old), Some(new)) => format!("{}\n  was {old}\n  now {new}\n", one.reference),
-        (None, Some(new)) => format!("{}\n  now {new}\n", one.reference),
-        (_, None) => format!("{}\n  no longer in the project\n", one.reference),
+/// One line for what moved, and one for each platform of it that did.
+fn lines(one: &Resolved) -> String {
+    let mut text = change(&one.reference, one.old.as_deref(), one.new.as_deref());
+    for moved in &one.platforms {
+        let what = format!("{} {}", one.reference, moved.platform);
+        text.push_str(&change(&what, moved.old.as_deref(), moved.new.as_deref()));
+    }
+    text
+}
+
+fn change(what: &str, old: Option<&str>, new: Option<&str>) -> String {
+    match (old, new) {
+        (Some(old), Some(new)) => format!("{what} {old} -> {new}\n"),
+        (None, Some(new)) => format!("{what} is new: {new}\n"),
+        (Some(old), None) => format!("{what} is gone: {old}\n"),
+        (None, None) => format!("{what} is gone\n"),
     }
 }

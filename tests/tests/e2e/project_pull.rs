@@ -1,5 +1,10 @@
 //! Projects that pull: the lock, and registries that lack, lie, move and die.
 
+mod attached;
+mod local;
+mod platforms;
+mod together;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -48,7 +48,7 @@ fn a_registry_behind_tls_asks_for_certificate_and_password() {
     let open = debian::start(folder, port).unwrap();
     fill(folder, &open);
     let requests: Vec<Request> = requests(&open).drain(..1).collect();
-    let digest = pull::resolve(&requests[0].reference, &options(&open)).unwrap();
+    let digest = pull::resolve(&requests[0].reference, &options(&open)).unwrap().digest;
     drop(open);
 
     // The same images once more, behind TLS with client certificates, and a password.

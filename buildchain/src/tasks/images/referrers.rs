@@ -1,0 +1,120 @@
+//! What is attached to images: signatures, SBOMs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use images::pull::{Options, no_referrers, referrers_tag};
+use images::{Digest, Store, digest};
+
+use super::super::{Error, NETWORK, Place};
+use super::{folder, locked, pull_now, request, teach};
+use crate::graph::{Action, ActionError, Input, Output, Task, Title};
+use crate::project::{Attached, FILE_NAME, Project, Pull};
+
+/// The lists of what is attached to an image and, where it is an index, to the manifests that are kept of it, each in a
+/// folder of the image's name: its tag is where clients look that know no better way.
+pub(super) fn task(
+    place: &Place<'_>,
+    project: &Arc<Project>,
+    pull: &Pull,
+    options: &Arc<Options>,
+) -> Result<Task, Error> {
+    let (name, tag) = (&pull.image.name.value, &pull.image.tag.value);
+    let lists = Lists::of(pull).map_err(|error| Error::Definition {
+        path: project.root.join(FILE_NAME),
+        message: error.to_string(),
+    })?;
+    let mut inputs = place.made_here();
+    inputs.push(Input::value("digest", pull.digest.as_deref().unwrap_or("none: not locked")));
+    inputs.push(Input::value("platforms", pull.image.platforms.join(" ")));
+    let locked = lists.by_subject.iter().map(|(subject, list)| format!("{subject} {list}\n"));
+    inputs.push(Input::value("lists", locked.collect::<String>()));
+    let place_of =
+        |(subject, list): (&Digest, &Digest)| (*list, folder(project, name, &referrers_tag(subject)));
+    let targets: Vec<(Digest, PathBuf)> = lists.by_subject.iter().map(place_of).collect();
+    Ok(Task {
+        name: format!("_image_referrers:{name}"),
+        doc: format!("Pull what is attached to the image {name}:{tag}."),
+        title: Title::new("PULL REFS", format!("{name}:{tag}")),
+        inputs,
+        outputs: targets.iter().map(|(_, folder)| Output::Folder(folder.clone())).collect(),
+        action: Some(fetch(project, pull, options, lists, targets)),
+        pool: Some(NETWORK.into()),
+        ..Task::default()
+    })
+}
+
+/// What the lock holds.
+struct Lists {
+    /// The digest of each list, by what it is of.
+    by_subject: BTreeMap<Digest, Digest>,
+    /// These are all: locks of earlier versions hold only what is attached to the image itself.
+    all: bool,
+}
+
+impl Lists {
+    fn of(pull: &Pull) -> Result<Self, digest::ParseError> {
+        let mut by_subject = BTreeMap::new();
+        match (&pull.referrers, &pull.digest) {
+            (Some(Attached::Each(lists)), _) => {
+                for (subject, list) in lists {
+                    by_subject.insert(subject.parse()?, list.parse()?);
+                }
+            }
+            (Some(Attached::Image(list)), Some(image)) => {
+                by_subject.insert(image.parse()?, list.parse()?);
+            }
+            _ => {}
+        }
+        Ok(Self { by_subject, all: matches!(pull.referrers, Some(Attached::Each(_))) })
+    }
+
+    /// The first list that is not what the lock says: what it is of, and what was expected and found.
+    fn first_moved(&self, found: &BTreeMap<Digest, Digest>) -> Option<(Digest, String, String)> {
+        let known = &self.by_subject;
+        let subjects: BTreeSet<&Digest> = known
+            .keys()
+            .chain(found.keys().filter(|subject| self.all || known.contains_key(subject)))
+            .collect();
+        let moved = subjects.into_iter().find(|subject| known.get(subject) != found.get(subject))?;
+        let shown = |lists: &BTreeMap<Digest, Digest>| {
+            lists.get(moved).map_or_else(|| "none".to_owned(), |list| format!("a list of digest {list}"))
+        };
+        Some((*moved, shown(known), shown(found)))
+    }
+}
+
+/// `targets`: each list and its folder.
+fn fetch(
+    project: &Arc<Project>,
+    pull: &Pull,
+    options: &Arc<Options>,
+    lists: Lists,
+    targets: Vec<(Digest, PathBuf)>,
+) -> Action {
+    let (project, pull, options) = (Arc::clone(project), pull.clone(), Arc::clone(options));
+    Box::new(move |context| {
+        let reference = pull.reference();
+        let image = locked(&reference, pull.digest.as_deref().filter(|_| pull.referrers.is_some()))?;
+        let store = Store::open(&project.settings.cache)?;
+        let mut request = request(&pull, image)?;
+        request.referrers = true;
+        let pulled = pull_now(&[request], &store, &options, context)?;
+        let mut found = BTreeMap::from([(image, store.put(&no_referrers())?)]);
+        let attached = pulled.into_iter().flat_map(|image| image.referrers);
+        found.extend(attached.map(|list| (list.subject, list.digest)));
+        if let Some((subject, expected, found)) = lists.first_moved(&found) {
+            let of = if subject == image { String::new() } else { format!("@{subject}") };
+            return Err(ActionError::failed(format!(
+                "what is attached to {reference}{of} has changed: expected {expected}, found {found}; \
+                 `sealift update` takes the new one"
+            )));
+        }
+        for (list, target) in &targets {
+            images::dir_layout::write(&store, list, &[], target)?;
+            teach(context, target)?;
+        }
+        Ok(())
+    })
+}

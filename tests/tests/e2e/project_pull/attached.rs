@@ -1,0 +1,60 @@
+//! What is attached to the platforms of an index.
+
+use std::fs;
+
+use images::manifest::Manifest;
+
+use super::{Project, digest_of};
+
+#[test]
+fn what_is_attached_to_a_platform_of_an_index_comes_along_with_it() {
+    let Some(project) = Project::new() else { return };
+    let host = format!("127.0.0.1:{}", project.port);
+    let text = format!(
+        "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {{name: Example, version: 1.0.0}}\n\
+         spec:\n  registries: [{{host: '{host}', plainHttp: true}}]\n  images:\n    pull:\n      \
+         - {{name: multi, source: '{host}/multi', tag: oci, platforms: [linux/arm64], referrers: true}}\n"
+    );
+    fs::write(project.path("sealift.yaml"), text).unwrap();
+    project.succeed(&["lock"]);
+    project.succeed(&["run", "images"]);
+    let folder = project.path("_build/root/images/multi");
+    let index = folder.join("oci/manifest.json");
+    let platforms = Manifest::parse(&fs::read(&index).unwrap()).unwrap().platforms();
+    let [amd, arm] = ["linux/amd64", "linux/arm64"].map(|name| platforms[&name.parse().unwrap()]);
+    let tags = [format!("sha256-{}", amd.hex()), format!("sha256-{}", arm.hex())];
+    // Nothing is attached but a list that says so, to the index.
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
+
+    // To both platforms something is, and only one of them is kept.
+    for tag in &tags {
+        project.retag("multi:docker", &format!("multi:{tag}"));
+    }
+    let (code, out, err) = project.sealift(&["lock", "--check"]);
+    assert!(code == 1 && format!("{out}{err}").contains(&arm.to_string()), "{code}: {out}{err}");
+    let said = project.succeed(&["update"]);
+    assert!(
+        said.starts_with(&format!("{host}/multi:oci@{arm} (what is attached to it) is new: sha256:")),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 1);
+    project.succeed(&["run", "images"]);
+    let list = folder.join(&tags[1]).join("manifest.json");
+    assert!(said.contains(&digest_of(&list)) && !folder.join(&tags[0]).exists(), "{said}");
+    let known = project.path(&format!("_build/root/registry/v2/multi/manifests/{}", tags[1]));
+    assert!(known.exists(), "not served");
+
+    // A lock of an earlier version knows only of the index.
+    let path = project.path("sealift.lock");
+    let lock = fs::read_to_string(&path).unwrap();
+    let (head, lists) = lock.split_once("referrers:\n").unwrap();
+    let image = digest_of(&index);
+    let of_index = lists.lines().find_map(|line| line.trim().strip_prefix(&format!("{image}: "))).unwrap();
+    fs::write(&path, format!("{head}referrers:\n  \"{host}/multi:oci\": {of_index}\n")).unwrap();
+    project.succeed(&["run", "images"]);
+    assert!(index.exists() && !list.exists());
+    project.succeed(&["update"]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), lock);
+    project.succeed(&["run", "images"]);
+    assert!(list.exists());
+}

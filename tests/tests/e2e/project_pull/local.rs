@@ -1,0 +1,108 @@
+//! Images that a project itself holds, in folders and archives.
+
+use std::fs;
+
+use images::{Digest, Kind, check, dir_layout};
+use tests::registry::skopeo_copy;
+
+use super::{Project, digest_of};
+
+/// The project file: name, source and what else is said of each image; all have the tag `1`.
+fn write(project: &Project, images: &[(&str, &str, &str)]) {
+    let mut text =
+        "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {name: Example, version: 1.0.0}\n\
+                    spec:\n  images:\n    pull:\n"
+            .to_owned();
+    for (name, source, more) in images {
+        text.push_str(&format!("      - {{name: {name}, source: '{source}', tag: '1'{more}}}\n"));
+    }
+    fs::write(project.path("sealift.yaml"), text).unwrap();
+}
+
+/// Has skopeo write an image of the registry into the project.
+fn save(project: &Project, arguments: &[&str], image: &str, transport: &str, path: &str) {
+    let to = format!("{transport}{}", project.path(path).display());
+    skopeo_copy(arguments, &format!("docker://127.0.0.1:{}/{image}", project.port), &to);
+}
+
+#[test]
+fn images_of_the_project_are_taken_from_every_kind_of_folder_and_archive() {
+    let Some(mut project) = Project::new() else { return };
+    project.succeed(&["lock"]);
+    project.succeed(&["run", "images"]);
+    let images = project.path("_build/root/images");
+    let manifest = |place: &str| images.join(place).join("manifest.json");
+    let (curl, multi) = (digest_of(&manifest("curl/oci")), digest_of(&manifest("multi/oci")));
+    fs::create_dir(project.path("saved")).unwrap();
+    save(&project, &["--all"], "multi:oci", "dir:", "saved/dir");
+    save(&project, &["--all"], "multi:oci", "oci:", "saved/layout:multi:1");
+    save(&project, &[], "curl:oci", "oci:", "saved/layout:curl:1");
+    save(&project, &[], "curl:oci", "oci-archive:", "saved/curl.tar:curl:1");
+    save(&project, &[], "curl:oci", "docker-archive:", "saved/docker.tar:curl:1");
+    drop(project.registry.take());
+    fs::remove_dir_all(project.path("cache")).unwrap();
+    fs::remove_file(project.path("sealift.lock")).unwrap();
+
+    let amd = ", platforms: [linux/amd64]";
+    write(
+        &project,
+        &[
+            ("dir", "dir:saved/dir", ""),
+            ("part", "dir:saved/dir", amd),
+            ("layout", "oci:saved/layout:multi:1", &format!(", digest: '{multi}'")),
+            ("one", "oci:saved/layout:curl:1", ", tar: true"),
+            ("archive", "oci-archive:saved/curl.tar:curl:1", ""),
+            ("docker", "docker-archive:saved/docker.tar", ""),
+        ],
+    );
+    assert_eq!(project.succeed(&["lock"]), "nothing moved\n");
+    project.succeed(&["run"]);
+    for (name, digest) in
+        [("dir", &multi), ("part", &multi), ("layout", &multi), ("one", &curl), ("archive", &curl)]
+    {
+        assert_eq!(digest_of(&manifest(&format!("{name}/1"))), *digest, "{name}");
+    }
+    let read = |name: &str| dir_layout::read(&images.join(name).join("1")).unwrap();
+    assert_eq!((read("dir").left_out.len(), read("part").left_out.len()), (0, 1));
+    // `docker save` keeps no manifest: the one made for it names the same files.
+    let made = read("docker");
+    assert_eq!((made.kind, made.blobs.len()), (Kind::DockerManifest, read("archive").blobs.len()));
+    let report = check::check(&images, std::num::NonZero::<usize>::MIN);
+    assert!(report.unwrap().problems.is_empty());
+    assert!(project.path("_build/root/images/one-1.tar").is_file());
+
+    // What is in the project is an input: another image in its place is taken, unless a digest says which it must be.
+    fs::rename(project.path("saved/docker.tar"), project.path("saved/curl.tar")).unwrap();
+    write(&project, &[("archive", "docker-archive:saved/curl.tar", "")]);
+    project.succeed(&["run", "images"]);
+    let found = digest_of(&manifest("archive/1"));
+    assert_eq!(found, made.digest.to_string());
+    let wanted = Digest::of(b"another").to_string();
+    write(&project, &[("archive", "docker-archive:saved/curl.tar", &format!(", digest: '{wanted}'"))]);
+    let (code, out, err) = project.sealift(&["run", "images"]);
+    let text = format!("{out}{err}");
+    assert!(code == 1 && text.contains(&wanted) && text.contains(&found), "{code}: {text}");
+    assert_eq!(digest_of(&manifest("archive/1")), found);
+}
+
+#[test]
+fn an_image_of_the_project_is_named_wrong_with_line_and_column() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = Project { folder, registry: None, port: 0 };
+    for (source, more, expected) in [
+        ("dir:../outside", "", "sealift.yaml:7:27: `../outside` leads out of its folder"),
+        ("oci-archive:/etc/passwd", "", "`/etc/passwd` leads out of its folder"),
+        ("dir:", "", "leads out of its folder"),
+        ("docker-daemon:a", "", "save them as docker-archive: or oci-archive: first"),
+        ("dir:saved", ", referrers: true", "only a registry can say"),
+        ("oci:saved", ", digest: 'sha256:0'", "is not a digest"),
+    ] {
+        write(&project, &[("a", source, more)]);
+        let (code, out, err) = project.sealift(&["list"]);
+        assert!(code == 3 && err.contains(expected), "{source}: {code}: {out}{err}");
+    }
+    write(&project, &[("a", "dir:absent", "")]);
+    let (code, out, err) = project.sealift(&["run", "images"]);
+    let text = format!("{out}{err}");
+    assert!(code != 0 && text.contains("absent"), "{code}: {text}");
+}
