@@ -1,10 +1,11 @@
 //! Reading an image.
 //!
 //! Nothing in an image is trusted: every length is checked against the area it lies in and every place against the
-//! image's end before it is used, folders that contain themselves are refused, and names that could lead out of a
-//! folder are damage.
+//! image's end before it is used, folders that contain themselves are refused, names that could lead out of a folder
+//! are damage, and so are names, paths and sections that add up to more than the image could hold.
 
 mod directory;
+mod entry;
 mod source;
 mod susp;
 mod volume;
@@ -14,6 +15,7 @@ use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+pub use entry::{Entry, Extent, Kind};
 pub use source::ReadAt;
 pub(crate) use source::read_exact;
 pub(crate) use volume::check_descriptor;
@@ -48,73 +50,6 @@ pub enum View {
     Joliet,
     /// The primary tree's own names, without their versions.
     Plain,
-}
-
-/// A stretch of the image file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Extent {
-    /// Where it begins, in bytes from the start of the image.
-    pub offset: u64,
-    /// Its length in bytes.
-    pub len: u64,
-}
-
-/// What an entry is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
-    /// A folder.
-    Directory,
-    /// A regular file.
-    File,
-    /// A symbolic link to this target. Bytes that are not UTF-8 are shown as U+FFFD.
-    Symlink(String),
-    /// A device node, socket or named pipe.
-    Other,
-}
-
-/// A file, folder or link in an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Entry {
-    /// Its name in its folder; empty for the root. Bytes that are not UTF-8 are shown as U+FFFD.
-    pub name: String,
-    /// What it is.
-    pub kind: Kind,
-    /// Its size in bytes: of a file's content, of a folder's records; 0 for the rest.
-    pub size: u64,
-    /// File type and permission bits as in `st_mode`.
-    pub mode: u32,
-    /// The owner's user id.
-    pub uid: u32,
-    /// The owner's group id.
-    pub gid: u32,
-    /// How many names the image says that it has.
-    pub links: u32,
-    /// Modification time: seconds since 1970-01-01T00:00:00Z.
-    pub mtime: i64,
-    /// Where the content lies in the image file, in order. All of it lies inside the image.
-    pub extents: Vec<Extent>,
-    /// The name's bytes where they are not UTF-8.
-    raw_name: Option<Vec<u8>>,
-    /// The target's bytes where they are not UTF-8.
-    raw_target: Option<Vec<u8>>,
-}
-
-impl Entry {
-    /// The name's own bytes.
-    #[must_use]
-    pub fn name_bytes(&self) -> &[u8] {
-        self.raw_name.as_deref().unwrap_or(self.name.as_bytes())
-    }
-
-    /// The own bytes of a link's target.
-    #[must_use]
-    pub fn target_bytes(&self) -> Option<&[u8]> {
-        match &self.kind {
-            Kind::Symlink(target) => Some(self.raw_target.as_deref().unwrap_or(target.as_bytes())),
-            _ => None,
-        }
-    }
 }
 
 impl Image<File> {

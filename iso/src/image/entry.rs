@@ -1,0 +1,68 @@
+//! What an image says of a file, folder or link.
+
+/// A stretch of the image file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Extent {
+    /// Where it begins, in bytes from the start of the image.
+    pub offset: u64,
+    /// Its length in bytes.
+    pub len: u64,
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A folder.
+    Directory,
+    /// A regular file.
+    File,
+    /// A symbolic link to this target. Bytes that are not UTF-8 are shown as U+FFFD.
+    Symlink(String),
+    /// A device node, socket or named pipe.
+    Other,
+}
+
+/// A file, folder or link in an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// Its name in its folder; empty for the root. Bytes that are not UTF-8 are shown as U+FFFD.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Its size in bytes: of a file's content, of a folder's records; 0 for the rest.
+    pub size: u64,
+    /// File type and permission bits as in `st_mode`.
+    pub mode: u32,
+    /// The owner's user id.
+    pub uid: u32,
+    /// The owner's group id.
+    pub gid: u32,
+    /// How many names the image says that it has.
+    pub links: u32,
+    /// Modification time: seconds since 1970-01-01T00:00:00Z.
+    pub mtime: i64,
+    /// Where the content lies in the image file, in order. All of it lies inside the image.
+    pub extents: Vec<Extent>,
+    /// The name's bytes where they are not UTF-8.
+    pub(super) raw_name: Option<Vec<u8>>,
+    /// The target's bytes where they are not UTF-8.
+    pub(super) raw_target: Option<Vec<u8>>,
+}
+
+impl Entry {
+    /// The name's own bytes.
+    #[must_use]
+    pub fn name_bytes(&self) -> &[u8] {
+        self.raw_name.as_deref().unwrap_or(self.name.as_bytes())
+    }
+
+    /// The own bytes of a link's target.
+    #[must_use]
+    pub fn target_bytes(&self) -> Option<&[u8]> {
+        match &self.kind {
+            Kind::Symlink(target) => Some(self.raw_target.as_deref().unwrap_or(target.as_bytes())),
+            _ => None,
+        }
+    }
+}
