@@ -1,6 +1,8 @@
 //! Images against the tools that read and write them.
 
+mod command;
 mod differences;
+mod huge;
 mod kernel;
 mod killed;
 mod peers;

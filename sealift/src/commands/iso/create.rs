@@ -109,7 +109,13 @@ fn print(plan: &Plan, form: Form) -> Outcome {
 fn write(plan: &Plan, output: &Path) -> Outcome {
     let sums = {
         let bar = Bar::bytes("writing", plan.bytes());
-        plan.write_file(output, &bar).map_err(refused)?
+        plan.write_file(output, &bar).map_err(|error| match error {
+            // The plan holds what any image can; this is the one of the device.
+            iso::Error::Limit { .. } => {
+                Failure::from(error).remedy("take a larger device, or leave something out with --exclude")
+            }
+            error => refused(error),
+        })?
     };
     output::print(&format!("{}  {}\n", hex::encode(sums.sha256), output.display()))?;
     Ok(())
@@ -127,4 +133,23 @@ fn refused(error: iso::Error) -> Failure {
         _ => return error.into(),
     };
     Failure::from(error).remedy(remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The end-to-end tests see the others; nobody can be made to change a file at the right moment.
+    #[test]
+    fn a_file_that_changed_is_tried_again() {
+        let path = PathBuf::from("tree/file");
+        let failure = refused(iso::Error::Changed { path, planned: 5, found: "3 bytes".to_owned() });
+        let report = failure.report().unwrap();
+        assert_eq!(failure.code(), 2);
+        assert_eq!(
+            report.remedy.as_deref(),
+            Some("make sure that nothing writes to the folder and run this again")
+        );
+        assert!(report.error.to_string().starts_with("tree/file changed while the image was written"));
+    }
 }

@@ -112,7 +112,12 @@ pub(crate) fn run(command: Command) -> Outcome {
 
 fn implant(image: &Path, force: bool) -> Outcome {
     let bar = Bar::bytes("implanting", file_size(image)?);
-    let md5 = ::iso::md5::implant(image, force, &bar)?;
+    let md5 = ::iso::md5::implant(image, force, &bar).map_err(|error| match error {
+        ::iso::Error::ApplicationUse { .. } => {
+            Failure::from(error).remedy("--force replaces what stands there")
+        }
+        error => error.into(),
+    })?;
     drop(bar);
     output::print(&format!("{}  {}\n", hex::encode(md5), image.display()))?;
     Ok(())

@@ -71,6 +71,9 @@ pub(super) fn xorriso(image: &Path, into: &Path) -> Option<Snapshot> {
         !said.contains("WARNING") && !said.contains("FAILURE") && !said.contains("SORRY"),
         "xorriso: {said}"
     );
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut regions = said.lines().filter(|line| line.starts_with("Media region")).peekable();
+    assert!(regions.peek().is_some() && regions.all(|region| region.ends_with("+ good")), "xorriso: {said}");
     Some(snapshot(into))
 }
 

@@ -62,7 +62,7 @@ fn an_image_on_a_block_device_is_an_image() {
     let (large, small) = (disk(scratch.path(), "large", 4 << 20), disk(scratch.path(), "small", 1 << 20));
     // What was there before must not shine through.
     fs::write(&large, vec![0xAA; 4 << 20]).unwrap();
-    let machine = machine.module("isofs").file("bin/sealift", sealift::binary());
+    let machine = machine.module("isofs").module("loop").file("bin/sealift", sealift::binary());
     let machine = machine.writable_disk(&large).writable_disk(&small);
     let printed = machine.run(
         r#"
@@ -80,11 +80,26 @@ fn an_image_on_a_block_device_is_an_image() {
         create /dev/vda 2>&1 || echo "in use: $?"
         umount /mnt
         create /dev/vdb 2>&1 || echo "too small: $?"
+
+        # An image in a file in the place of a disk.
+        head -c 5000000 /dev/zero | tr '\0' '\252' >/tmp/loop
+        losetup /dev/loop0 /tmp/loop
+        create /dev/loop0 >/dev/null
+        sync
+        head -c $size /tmp/loop | cmp - /tmp/a.iso
+        sealift iso check /dev/loop0
+        sealift iso cat /dev/loop0 folder/file | cmp - /tmp/tree/folder/file
         "#,
     );
-    for part in
-        ["/dev/vda: intact", "in use: 2", "Device or resource busy", "too small: 2", "bytes on the device"]
-    {
+    for part in [
+        "/dev/vda: intact",
+        "in use: 2",
+        "Device or resource busy",
+        "too small: 2",
+        "bytes on the device",
+        "take a larger device",
+        "/dev/loop0: intact",
+    ] {
         assert!(printed.contains(part), "{part}\n{printed}");
     }
     let written = fs::read(&small).unwrap();

@@ -1,0 +1,218 @@
+//! `sealift iso` from the command line: what each option of `create` changes, and what is said where a command cannot do what
+//! it was asked for.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use iso::{Entry, Image};
+use tests::sealift;
+
+/// Makes an image of the folder `tree` with these options more.
+fn create(folder: &Path, image: &str, options: &[&str]) -> Image {
+    let common = ["iso", "create", "tree", "--volume-id", "Example 1", "--output", image];
+    let (code, out, err) = sealift::run(folder, &[&common, options].concat());
+    assert_eq!(code, 0, "{options:?}: {out}{err}");
+    assert!(out.ends_with(&format!("  {image}\n")), "{out}");
+    Image::open(&folder.join(image)).unwrap()
+}
+
+fn entry(image: &Image, path: &str) -> Entry {
+    image.find(path).unwrap().unwrap_or_else(|| panic!("no {path}"))
+}
+
+/// A folder with the tree `tree` in it: `large`, its twin `folder/again` and a link.
+fn scratch() -> tempfile::TempDir {
+    let scratch = tempfile::tempdir().unwrap();
+    let tree = scratch.path().join("tree");
+    fs::create_dir_all(tree.join("folder")).unwrap();
+    for name in ["large", "folder/again"] {
+        fs::write(tree.join(name), super::tree::content(5, 10_000)).unwrap();
+    }
+    symlink("large", tree.join("link")).unwrap();
+    scratch
+}
+
+#[test]
+fn owners_are_0_or_those_asked_for_or_the_folders_own() {
+    let scratch = scratch();
+    let (folder, file) = (scratch.path(), scratch.path().join("tree/large"));
+    // Only root may give files away; everybody has files that are not root's, or is root.
+    let _ = chown(&file, Some(1_234), Some(5_678));
+    let metadata = fs::metadata(&file).unwrap();
+    let owner = |options: &[&str]| {
+        let large = entry(&create(folder, "a.iso", options), "large");
+        (large.uid, large.gid)
+    };
+    assert_eq!(owner(&[]), (0, 0));
+    assert_eq!(owner(&["--uid", "7", "--gid", "8"]), (7, 8));
+    assert_eq!(owner(&["--keep-owners"]), (metadata.uid(), metadata.gid()));
+    let both =
+        ["iso", "create", "tree", "--volume-id", "x", "--output", "b.iso", "--keep-owners", "--uid", "7"];
+    let (code, _, err) = sealift::run(folder, &both);
+    assert!(code == 3 && err.contains("cannot be used with"), "{code}: {err}");
+}
+
+#[test]
+fn permissions_are_for_reading_or_the_folders_own() {
+    let scratch = scratch();
+    let folder = scratch.path();
+    for (name, mode) in [("large", 0o640), ("folder/again", 0o4_711), ("folder", 0o750)] {
+        fs::set_permissions(folder.join("tree").join(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let modes = |options: &[&str]| {
+        let image = create(folder, "a.iso", options);
+        ["large", "folder/again", "folder"].map(|name| entry(&image, name).mode & 0o7_777)
+    };
+    assert_eq!(modes(&[]), [0o444, 0o555, 0o555]);
+    assert_eq!(modes(&["--keep-modes"]), [0o640, 0o4_711, 0o750]);
+}
+
+#[test]
+fn times_are_the_source_date_or_the_folders_own_where_they_are_earlier() {
+    let scratch = scratch();
+    let folder = scratch.path();
+    for (name, time) in [("large", 1_000), ("folder/again", 3_000)] {
+        let file = fs::File::options().write(true).open(folder.join("tree").join(name)).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(time)).unwrap();
+    }
+    let times = |image: &Image| ["large", "folder/again", "link"].map(|name| entry(image, name).mtime);
+    let image = create(folder, "a.iso", &[]);
+    assert_eq!((times(&image), image.volume().created), ([0; 3], Some(0)));
+    let image = create(folder, "b.iso", &["--source-date", "2000"]);
+    assert_eq!((times(&image), image.volume().created), ([2_000; 3], Some(2_000)));
+    assert_eq!(
+        times(&create(folder, "c.iso", &["--source-date", "2000", "--keep-times"])),
+        [1_000, 2_000, 2_000]
+    );
+
+    let mut command = sealift::command(folder);
+    command.args(["iso", "create", "tree", "--volume-id", "Example 1", "--output", "d.iso"]);
+    let (code, ..) = sealift::told(&command.env("SOURCE_DATE_EPOCH", "2000").output().unwrap());
+    assert_eq!(code, 0);
+    assert!(fs::read(folder.join("b.iso")).unwrap() == fs::read(folder.join("d.iso")).unwrap());
+}
+
+#[test]
+fn equal_contents_lie_once_where_that_is_asked_for() {
+    let scratch = scratch();
+    let extents = |options: &[&str]| {
+        let image = create(scratch.path(), "a.iso", options);
+        ["large", "folder/again"].map(|name| entry(&image, name).extents)
+    };
+    let [one, other] = extents(&[]);
+    assert_ne!(one, other);
+    let [one, other] = extents(&["--share"]);
+    assert_eq!(one, other);
+}
+
+#[test]
+fn contents_lie_in_the_order_asked_for() {
+    let scratch = scratch();
+    let places = |options: &[&str]| {
+        let image = create(scratch.path(), "a.iso", options);
+        ["large", "folder/again"].map(|name| entry(&image, name).extents[0].offset)
+    };
+    let [large, again] = places(&[]);
+    assert!(large < again);
+    let [large, again] = places(&["--sort", "folder/*=1", "--sort", "**=-1"]);
+    assert!(again < large);
+}
+
+#[test]
+fn what_is_excluded_is_not_there() {
+    let scratch = scratch();
+    let image = create(scratch.path(), "a.iso", &["--exclude", "folder", "--exclude", "l*k"]);
+    let names: Vec<String> = image.walk().unwrap().into_iter().map(|(path, _)| path).collect();
+    assert_eq!(names, ["large"]);
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let scratch = scratch();
+    let folder = scratch.path();
+    for form in ["--dry-run", "--dry-run=json"] {
+        let create = ["iso", "create", "tree", "--volume-id", "Example 1", "--output", "a.iso", form];
+        let (code, out, err) = sealift::run(folder, &create);
+        assert!(code == 0 && out.contains("/folder/again"), "{form}: {out}{err}");
+        assert_eq!(form.ends_with("json"), serde_json::from_str::<serde_json::Value>(&out).is_ok(), "{out}");
+    }
+    assert_eq!(tests::folder::names(folder), ["tree"]);
+}
+
+/// A command, its exit code, what it says, and what it says is to be done.
+type Refusal<'a> = (&'a [&'a str], i32, &'a str, &'a str);
+
+#[test]
+fn what_cannot_be_done_is_said_with_what_to_do() {
+    let scratch = scratch();
+    let folder = scratch.path();
+    create(folder, "sound.iso", &[]);
+    let mut damaged = fs::read(folder.join("sound.iso")).unwrap();
+    damaged[500_000] ^= 1;
+    fs::write(folder.join("damaged.iso"), &damaged).unwrap();
+    damaged[33_651..33_651 + 512].fill(b' ');
+    fs::write(folder.join("bare.iso"), damaged).unwrap();
+    fs::create_dir_all(folder.join("special")).unwrap();
+    drop(UnixListener::bind(folder.join("special/socket")).unwrap());
+    fs::create_dir_all(folder.join("long")).unwrap();
+    fs::write(folder.join("long").join("n".repeat(254)), "").unwrap();
+
+    let id = "123456789012345678901234567890123";
+    let create = |tree| ["iso", "create", tree, "--output", "a.iso", "--volume-id", "x"];
+    let (special, long, missing) = (create("special"), create("long"), create("missing"));
+    let pattern = [create("tree").as_slice(), &["--exclude", "["]].concat();
+    let weight = [create("tree").as_slice(), &["--sort", "x"]].concat();
+    let refusals: [Refusal<'_>; 12] = [
+        (&special, 2, "special/socket: a socket cannot be archived", "help: leave it out with --exclude"),
+        (
+            &long,
+            2,
+            "bytes in a name: at most 253 possible, found 254",
+            "rename it or leave it out with --exclude",
+        ),
+        (&missing, 2, "cannot read missing: ", ""),
+        (&pattern, 3, "pattern `[`: ", ""),
+        (&weight, 3, "expected PATTERN=WEIGHT", ""),
+        (&["iso", "create", "tree", "--output", "a.iso", "--volume-id", id], 3, "longer than 32 bytes", ""),
+        (&["iso", "create", "tree", "--volume-id", "x"], 3, "--output <FILE>", ""),
+        (
+            &["iso", "check", "damaged.iso"],
+            1,
+            "damaged.iso is damaged",
+            "help: copy the image again from where it came",
+        ),
+        (&["iso", "check", "bare.iso"], 1, "carries no MD5 sum", "help: `sealift iso implant` puts one in"),
+        (
+            &["iso", "implant", "sound.iso"],
+            2,
+            "the application-use field of the primary volume descriptor is not blank",
+            "help: --force replaces what stands there",
+        ),
+        (
+            &["iso", "cat", "sound.iso", "nothing"],
+            1,
+            "no `nothing` in the image",
+            "help: `sealift iso ls --recursive` lists what there is",
+        ),
+        (&["iso", "info", "tree/large"], 2, "tree/large: no ISO 9660 image", ""),
+    ];
+    for (arguments, expected, problem, remedy) in refusals {
+        let (code, out, err) = sealift::run(folder, arguments);
+        assert!(
+            code == expected && err.contains(problem) && err.contains(remedy),
+            "{arguments:?}: {code} {out}{err}"
+        );
+    }
+    assert!(!folder.join("a.iso").exists() && !folder.join(".a.iso.partial").exists());
+
+    for arguments in
+        [["iso", "implant", "bare.iso"].as_slice(), &["iso", "implant", "--force", "damaged.iso"]]
+    {
+        assert_eq!(sealift::run(folder, arguments).0, 0, "{arguments:?}");
+        let image = arguments.last().unwrap();
+        assert_eq!(sealift::run(folder, &["iso", "check", image]).0, 0, "{image}");
+    }
+}
