@@ -49,6 +49,7 @@ pub(crate) fn map<T: Sync, R: Send>(
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::sync::Barrier;
 
     use super::*;
     use crate::Error;
@@ -57,7 +58,15 @@ mod tests {
     fn results_are_in_order_and_the_first_failure_counts() {
         let items: Vec<usize> = (0..1000).collect();
         for threads in [1, 2, 7].map(|threads| NonZero::new(threads).unwrap()) {
-            let doubled = map(threads, &items, |item| Ok(item * 2)).unwrap();
+            // No thread does it alone: each has one of the first items and one of the next.
+            let all = Barrier::new(threads.get());
+            let doubled = map(threads, &items, |item| {
+                if *item < 2 * threads.get() {
+                    all.wait();
+                }
+                Ok(item * 2)
+            });
+            let doubled = doubled.unwrap();
             assert!(doubled.iter().enumerate().all(|(item, doubled)| *doubled == item * 2));
             assert_eq!(doubled.len(), items.len());
             let error = map(threads, &items, |item| match item {

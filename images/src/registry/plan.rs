@@ -249,3 +249,23 @@ fn walk(root: &Path, visit: &mut dyn FnMut(&str, bool) -> Result<bool>) -> Resul
 fn remove(path: &Path, folder: bool) -> Result<()> {
     if folder { fs::remove_dir_all(path).map_err(io("remove", path)) } else { crate::store::remove(path) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_folders_that_are_not_there_are_made() {
+        for (last, folder, expected) in [
+            ("", "", &[][..]),
+            ("", "a/b", &["a", "a/b"]),
+            ("a/b", "a/b/c", &["a/b/c"]),
+            ("a/b/c", "a/b", &[]),
+            ("a/b/c", "a/c", &["a/c"]),
+            ("a-b/c", "a/c", &["a", "a/c"]),
+        ] {
+            let found: Vec<&str> = folders_between(last, folder).collect();
+            assert_eq!(found, expected, "{last} -> {folder}");
+        }
+    }
+}

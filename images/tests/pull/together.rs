@@ -22,7 +22,11 @@ fn two_pulls_into_one_store_fetch_a_blob_once() {
     let (_folder, store) = store();
     std::thread::scope(|scope| {
         for _ in 0..3 {
-            scope.spawn(|| pull_one(&server, "a", &store).unwrap());
+            scope.spawn(|| {
+                pull_one(&server, "a", &store).unwrap();
+                // Whoever waited for another's blob waited until it was there.
+                assert_eq!(store.size(&Digest::of(&big)).unwrap(), Some(2_000_000));
+            });
         }
     });
     let fetched = server.paths().iter().filter(|path| path.ends_with(&Digest::of(&big).to_string())).count();
