@@ -13,6 +13,7 @@ mod include;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use archive::tree::Kind;
 use archive::{Tree, layout, product};
 
 /// A configuration that cannot be made or taken into use. What was in use is still.
@@ -28,6 +29,9 @@ pub enum Error {
     /// There is no product information in it.
     #[error("{} does not say what it is", .0.display())]
     Nameless(PathBuf),
+    /// A folder of the archive is a symbolic link, which could lead out of it.
+    #[error("{} is a link, expected a folder", .0.display())]
+    Link(PathBuf),
     /// Two archives of one name and version.
     #[error("two archives are {0}")]
     Twice(String),
@@ -176,6 +180,12 @@ fn section(root: &Path, number: usize) -> Result<(String, String), Error> {
     })?;
     path(&absolute)?;
     let absolute = absolute.to_string_lossy().trim_end_matches('/').to_owned();
+    // Below these nginx itself follows no links.
+    for name in [layout::IMAGES, layout::REGISTRY] {
+        if tree.entry(name)?.is_some_and(|entry| matches!(entry.kind, Kind::Symlink(_))) {
+            return Err(Error::Link(root.join(name)));
+        }
+    }
     let images = format!("{absolute}/{}", layout::IMAGES);
     let mut text = include_str!("nginx/server-archive.inc")
         .replace("{{ id }}", &id)

@@ -1,14 +1,40 @@
 //! An nginx of the test's own.
 
 use std::fs;
+use std::ops::Deref;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::daemon::{self, Daemon, free_port};
 use crate::peer;
 
+/// A running nginx: a master, which is the daemon, and workers.
+#[derive(Debug)]
+pub struct Nginx(pub Daemon);
+
+impl Deref for Nginx {
+    type Target = Daemon;
+
+    fn deref(&self) -> &Daemon {
+        &self.0
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // Asked to end, the master waits for its workers; killed, it would leave them to whoever comes next.
+        let master = self.0.child.id().to_string();
+        let _ = Command::new("kill").args(["-s", "TERM", &master]).status();
+        let began = Instant::now();
+        while matches!(self.0.child.try_wait(), Ok(None)) && began.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
 /// Starts nginx with one server of these includes.
-pub fn start(folder: &Path, includes: &str) -> Option<Daemon> {
+pub fn start(folder: &Path, includes: &str) -> Option<Nginx> {
     let program = peer::find("nginx")?;
     let port = free_port();
     let place = folder.join(format!("nginx-{port}"));
@@ -26,5 +52,21 @@ pub fn start(folder: &Path, includes: &str) -> Option<Daemon> {
     let config = place.join("nginx.conf");
     fs::write(&config, text).unwrap();
     peer::run(Command::new(&program).arg("-t").arg("-c").arg(&config));
-    Some(daemon::start(Command::new(&program).arg("-c").arg(&config), port, &place.join("log")))
+    Some(Nginx(daemon::start(Command::new(&program).arg("-c").arg(&config), port, &place.join("log"))))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn workers_end_with_their_master() {
+        let folder = tempfile::tempdir().unwrap();
+        let Some(nginx) = super::start(folder.path(), "") else { return };
+        let master = nginx.child.id();
+        let workers = std::fs::read_to_string(format!("/proc/{master}/task/{master}/children")).unwrap();
+        assert!(!workers.trim().is_empty());
+        drop(nginx);
+        for process in workers.split_whitespace() {
+            assert!(!std::path::Path::new("/proc").join(process).exists(), "{process} is left");
+        }
+    }
 }

@@ -183,6 +183,8 @@ fn location(directive: &Directive, place: Place<'_>, out: &mut String) -> Result
         _ => return Err(format!("`{}` is not expected here", shown(&words))),
     };
     let _ = writeln!(out, "{head} {{");
+    // Whatever it says: no link leads out of the images.
+    let _ = writeln!(out, "    disable_symlinks on {};", quote(&format!("from={}", place.images))?);
     for inner in block {
         inside(inner, place, out)?;
     }
@@ -241,6 +243,10 @@ fn pattern(uri: &str, place: Place<'_>) -> Result<String, String> {
 fn inside(directive: &Directive, place: Place<'_>, out: &mut String) -> Result<(), String> {
     let words: Vec<&str> = directive.words.iter().map(String::as_str).collect();
     let text = match (words.as_slice(), directive.block.as_deref()) {
+        // It is said anyhow.
+        (["disable_symlinks", "on", from], None) if from.strip_prefix("from=") == Some(place.images) => {
+            return Ok(());
+        }
         (["internal"], None) => "internal;".to_owned(),
         // Empty: whatever the extension, the default type counts.
         (["types"], Some([])) => "types { }".to_owned(),
@@ -272,9 +278,11 @@ fn inside(directive: &Directive, place: Place<'_>, out: &mut String) -> Result<(
 
 /// A named location, set apart from those of other archives.
 fn named(name: &str, place: Place<'_>) -> Result<String, String> {
+    let ours = format!("archive_{}_", place.number);
     let bare = name.trim_start_matches('@');
+    let bare = bare.strip_prefix(&ours).unwrap_or(bare);
     if !bare.is_empty() && bare.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-        return Ok(format!("@archive_{}_{bare}", place.number));
+        return Ok(format!("@{ours}{bare}"));
     }
     Err(format!("`{}` is no name of a location", name.escape_debug()))
 }
@@ -372,6 +380,7 @@ location ~ "/v2/{{ repository }}/pause/blobs/sha256:([a-f0-9]{64})" {
             "error_page 404 @archive_7_404_tag;",
             r#"location ~ "^/v2/a-1\\.0/(.*)/manifests/(.*)$" {"#,
             r#"location ~ "^/v2/a-1\\.0/pause/blobs/sha256:([a-f0-9]{64})$" {"#,
+            "    disable_symlinks on \"from=/srv/a/images\";",
             "    alias \"/srv/a/images/pause/\";",
             "    try_files \"3.1/$1\" =404;",
             "    return 200 \"{\\\"name\\\": \\\"pause\\\", \\\"tags\\\": [\\\"3.1\\\"]}\";",
@@ -379,6 +388,7 @@ location ~ "/v2/{{ repository }}/pause/blobs/sha256:([a-f0-9]{64})" {
             assert!(translated.contains(expected), "{expected}\n{translated}");
         }
         assert!(!translated.contains("location = \"/v2/\""), "{translated}");
+        assert_eq!(translate(&translated, PLACE), Ok(translated));
     }
 
     #[test]
@@ -419,6 +429,8 @@ location ~ "/v2/{{ repository }}/pause/blobs/sha256:([a-f0-9]{64})" {
             "location '@x y' { internal; }".to_owned(),
             "{{ other }}".to_owned(),
             inside("proxy_pass http://elsewhere;"),
+            inside("disable_symlinks off;"),
+            inside("disable_symlinks on from=/;"),
             inside("alias /etc/;"),
             inside("alias /srv/a/images/../../etc/;"),
             inside("alias /srv/a/imagesque/;"),

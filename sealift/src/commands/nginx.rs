@@ -104,6 +104,7 @@ fn explained(error: Error) -> Failure {
         Error::NotReloaded { .. } => {
             Failure::failed(error).remedy("nginx goes on as before; the same command tells it again")
         }
+        Error::Link(_) => Failure::failed(error).remedy("no archive that was built has links there"),
         Error::Refused { .. } => Failure::failed(error).remedy("what was in use is still in use"),
         Error::Value { .. } | Error::Twice(_) => Failure::usage_by(error),
         error => error.into(),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use ::images::{Digest, Kind};
 use serde_json::json;
 use tests::daemon::{Daemon, free_port};
+use tests::nginx::Nginx;
 
 use crate::measure::{Side, compare, limit, rates};
 
@@ -173,7 +174,7 @@ fn start_sealift(port: u16, archive: &Path) -> io::Result<Child> {
 }
 
 /// Starts nginx as Debian sets it up, with the archive's own configuration.
-fn nginx(scratch: &Path, tree: &Path) -> io::Result<Option<Daemon>> {
+fn nginx(scratch: &Path, tree: &Path) -> io::Result<Option<Nginx>> {
     if tests::peer::find("nginx").is_none() {
         return Ok(None);
     }
@@ -196,7 +197,7 @@ fn nginx(scratch: &Path, tree: &Path) -> io::Result<Option<Daemon>> {
     let mut command = Command::new("nginx");
     command.arg("-c").arg(here.join("nginx.conf"));
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-    wait(Daemon { child, port }, &here.join("error.log")).map(Some)
+    wait(Daemon { child, port }, &here.join("error.log")).map(Nginx).map(Some)
 }
 
 /// Waits until a server accepts connections.

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use tests::daemon::{self, Daemon, free_port};
+use tests::daemon::{self, free_port};
+use tests::nginx::Nginx;
 use tests::{http, peer, sealift};
 
 use super::content;
@@ -66,7 +67,9 @@ impl Node {
         fs::write(older.join("pillar/secret.sls"), "password: x\n").unwrap();
         std::os::unix::fs::symlink("/etc/passwd", older.join("link")).unwrap();
         let node = Self { older, port: free_port(), program, site };
-        node.list(&[&node.site.tree, &node.older]);
+        // The way to an archive may be a link.
+        std::os::unix::fs::symlink(".", node.path("linked")).unwrap();
+        node.list(&[&node.site.tree, &node.path("linked/older")]);
         Some(node)
     }
 
@@ -101,10 +104,10 @@ impl Node {
         sealift::told(&command.args(more).output().unwrap())
     }
 
-    fn start(&self) -> Running<'_> {
+    fn start(&self) -> Nginx {
         let mut command = Command::new(&self.program);
         command.args(["-g", "daemon off;", "-c"]).arg(self.path("nginx.conf"));
-        Running { node: self, _daemon: daemon::start(&mut command, self.port, &self.path("nginx.log")) }
+        Nginx(daemon::start(&mut command, self.port, &self.path("nginx.log")))
     }
 
     fn status(&self, path: &str) -> u16 {
@@ -113,24 +116,6 @@ impl Node {
 
     fn config(&self) -> String {
         fs::read_to_string(self.path("nginx.conf")).unwrap()
-    }
-}
-
-/// An nginx with workers of its own, which must end with it.
-struct Running<'a> {
-    node: &'a Node,
-    _daemon: Daemon,
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        let mut command = Command::new(&self.node.program);
-        let _ = command.args(["-s", "stop", "-c"]).arg(self.node.path("nginx.conf")).status();
-        let pid = self.node.path("nginx.pid");
-        let began = Instant::now();
-        while pid.exists() && began.elapsed() < Duration::from_secs(10) {
-            std::thread::sleep(Duration::from_millis(10));
-        }
     }
 }
 
@@ -188,6 +173,63 @@ fn nginx_serves_the_archives_of_a_node_side_by_side() {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(node.status("/example-1.0/redhat/8/"), 200);
+}
+
+#[test]
+fn no_link_in_an_archive_leads_nginx_out_of_it() {
+    let Some(node) = Node::new() else { return };
+    let (api, older) = ("/v2/example-1.0", "/v2/older-0.9/curl");
+    let outside = node.path("outside");
+    fs::create_dir(&outside).unwrap();
+    for name in ["secret", "list", "m.ociman"] {
+        fs::write(outside.join(name), "secret").unwrap();
+    }
+    let registry = node.site.tree.join("registry");
+    let blob = super::largest(&node.older.join("images/curl/docker")).file_name().unwrap().to_owned();
+    let blob = blob.to_str().unwrap();
+    let (manifest, other) = ("1".repeat(64), "2".repeat(64));
+    let manifests = registry.join("v2/curl/manifests/sha256");
+    // Files and folders of each kind that a request can name, as links that lead out.
+    let links = [
+        (
+            outside.join("secret"),
+            registry.join("blobs/sha256").join(&other),
+            format!("{api}/curl/blobs/sha256:{other}"),
+        ),
+        (outside.clone(), manifests.join(&manifest), format!("{api}/curl/manifests/sha256:{manifest}")),
+        (outside.clone(), registry.join("v2/out/tags"), format!("{api}/out/tags/list")),
+        (
+            outside.join("secret"),
+            node.older.join("images/curl/docker").join(blob),
+            format!("{older}/blobs/sha256:{blob}"),
+        ),
+        (
+            outside.join("secret"),
+            node.older.join("images/curl/docker/manifest.json"),
+            format!("{older}/manifests/docker"),
+        ),
+    ];
+    for (target, link, _) in &links {
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        let _ = fs::remove_file(link);
+        std::os::unix::fs::symlink(target, link).unwrap();
+    }
+    assert_eq!(node.install(&[]).0, 0);
+    let _nginx = node.start();
+    for (_, link, path) in &links {
+        assert!(fs::metadata(link).is_ok(), "{}", link.display());
+        let answer = http::ask(node.port, "GET", path, "");
+        let leaked = String::from_utf8_lossy(&answer.body).contains("secret");
+        assert!(matches!(answer.status, 403 | 404) && !leaked, "{path}: {answer:?}");
+    }
+    // A tag is a link, and still leads where it should.
+    assert_eq!(node.status(&format!("{api}/curl/manifests/7")), 200);
+
+    // Where the whole registry is a link there is no configuration.
+    fs::rename(&registry, node.path("registry")).unwrap();
+    std::os::unix::fs::symlink(node.path("registry"), &registry).unwrap();
+    let (code, _, err) = node.install(&[]);
+    assert!(code == 1 && err.contains("registry is a link"), "{code} {err}");
 }
 
 #[test]
