@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use archive::tree::Kind;
 use archive::{Tree, layout, product};
@@ -15,10 +15,19 @@ const SMALL_MAX: u64 = 1 << 20;
 const RPM_KEYS: &str = "etc/pki/rpm-gpg";
 const APT_KEYS: &str = "etc/apt/keyrings";
 
+/// Where dnf takes packages from.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'a> {
+    /// These nodes, tried in this order.
+    Nodes(&'a [Node]),
+    /// The archives themselves, which are folders on the client (mounted, or unpacked).
+    Folders,
+}
+
 /// Where clients find the keys of repositories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keys {
-    /// At the first node.
+    /// At the first node, or in the archive's folder.
     AtNode,
     /// On the client itself: the keys are among the files.
     OnClient,
@@ -28,6 +37,8 @@ pub enum Keys {
 #[derive(Debug)]
 pub struct Packages {
     id: String,
+    /// The archive, if it is a folder.
+    root: Option<PathBuf>,
     rpm: Vec<Rpm>,
     deb: Vec<Deb>,
 }
@@ -40,6 +51,8 @@ struct Rpm {
     path: String,
     /// The release of the distribution it is for: 8 of `packages/redhat/8/…`.
     release: Option<String>,
+    /// In the archive.
+    folder: String,
     keys: Vec<Key>,
     signed_metadata: bool,
 }
@@ -72,7 +85,8 @@ impl Packages {
         let id = product.as_ref().map(product::Product::id).unwrap_or_default();
         let project = product.map(|product| product.name.to_ascii_lowercase()).unwrap_or_default();
         plain(&shown, &id)?;
-        let mut found = Self { id, rpm: Vec::new(), deb: Vec::new() };
+        let root = matches!(tree, Tree::Folder(_)).then(|| archive.to_owned());
+        let mut found = Self { id, root, rpm: Vec::new(), deb: Vec::new() };
         for (path, entry) in tree.walk_below(layout::PACKAGES)? {
             if entry.kind != Kind::File {
                 continue;
@@ -86,9 +100,8 @@ impl Packages {
                 let parent = below_packages(parent);
                 let name = format!("{}-{short}", found.id);
                 let path = format!("{parent}{}{short}", if parent.is_empty() { "" } else { "/" });
-                let release = path.strip_prefix("redhat/").and_then(|rest| rest.split_once('/'));
-                let release = release.map(|(release, _)| release.to_owned());
-                found.rpm.push(Rpm { name, path, release, keys, signed_metadata });
+                let (release, folder) = (release_of(&path), folder.to_owned());
+                found.rpm.push(Rpm { name, path, release, folder, keys, signed_metadata });
             } else if let Some((folder, suite)) =
                 path.strip_suffix("/Release").and_then(|path| path.rsplit_once("/dists/"))
             {
@@ -107,6 +120,64 @@ impl Packages {
         }
         Ok(found)
     }
+
+    /// RPM repositories by where nodes serve them, `metalk8s-2.11.0/redhat/8/scality-el8`, for a client that has no archive to
+    /// look into. It does not learn their keys, so that signatures are not checked.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Address`], [`Error::Name`].
+    pub fn served(addresses: &[String]) -> Result<Vec<Self>, Error> {
+        let mut found: Vec<Self> = Vec::new();
+        for address in addresses {
+            plain("the command line", address)?;
+            let whole = address.split('/').all(|part| !matches!(part, "" | "." | ".."));
+            let Some(((id, path), (_, short))) =
+                address.split_once('/').zip(address.rsplit_once('/')).filter(|_| whole)
+            else {
+                return Err(Error::Address(address.clone()));
+            };
+            let rpm = Rpm {
+                name: format!("{id}-{short}"),
+                path: path.to_owned(),
+                release: release_of(path),
+                folder: String::new(),
+                keys: Vec::new(),
+                signed_metadata: false,
+            };
+            match found.iter_mut().find(|packages| packages.id == id) {
+                Some(packages) => packages.rpm.push(rpm),
+                None => found.push(Self { id: id.to_owned(), root: None, rpm: vec![rpm], deb: Vec::new() }),
+            }
+        }
+        Ok(found)
+    }
+
+    /// The base URLs of one of the repositories.
+    fn urls(&self, rpm: &Rpm, source: Source<'_>) -> Result<Vec<String>, Error> {
+        match (source, &self.root) {
+            (Source::Nodes(nodes), _) => {
+                Ok(nodes.iter().map(|node| format!("{node}/{}/{}", self.id, rpm.path)).collect())
+            }
+            (Source::Folders, Some(root)) => {
+                let root = std::path::absolute(root).map_err(|source| Error::Io {
+                    operation: "find",
+                    path: root.clone(),
+                    source,
+                })?;
+                let root = root.display().to_string();
+                plain(&self.id, &root)?;
+                Ok(vec![format!("file://{root}/{}", rpm.folder)])
+            }
+            (Source::Folders, None) => Err(Error::NoFolder(self.id.clone())),
+        }
+    }
+}
+
+/// `redhat/8/…` → 8.
+fn release_of(path: &str) -> Option<String> {
+    let (release, _) = path.strip_prefix("redhat/")?.split_once('/')?;
+    Some(release.to_owned())
 }
 
 /// `packages/redhat/8` → `redhat/8`.
@@ -140,20 +211,24 @@ fn plain(archive: &str, name: &str) -> Result<(), Error> {
     Err(Error::Name { archive: archive.to_owned(), name: name.escape_debug().take(200).collect() })
 }
 
-/// The file for dnf and yum, `/etc/yum.repos.d/sealift.repo`: a section for each RPM repository, with the base URLs of
-/// all nodes. Of archives that have packages for several releases of the distribution, `release` says which a client is of:
-/// another's packages would be installed there.
+/// The file for dnf and yum, `/etc/yum.repos.d/sealift.repo`: a section for each RPM repository, with all base URLs. Of
+/// archives that have packages for several releases of the distribution, `release` says which a client is of: another's
+/// packages would be installed there.
 ///
 /// # Errors
 ///
-/// [`Error::NoNode`], [`Error::NodeTwice`], [`Error::Twice`], [`Error::Release`].
+/// [`Error::NoNode`], [`Error::NodeTwice`], [`Error::NoFolder`], [`Error::Twice`], [`Error::Release`].
 pub fn dnf(
     archives: &[Packages],
-    nodes: &[Node],
+    source: Source<'_>,
     keys: Keys,
     release: Option<&str>,
 ) -> Result<Vec<File>, Error> {
-    let [first, ..] = distinct_nodes(nodes)? else { return Err(Error::NoNode) };
+    let nodes = match source {
+        Source::Nodes([]) => return Err(Error::NoNode),
+        Source::Nodes(nodes) => distinct_nodes(nodes)?,
+        Source::Folders => &[],
+    };
     distinct(archives)?;
     let releases: BTreeSet<&str> =
         archives.iter().flat_map(|archive| &archive.rpm).filter_map(|rpm| rpm.release.as_deref()).collect();
@@ -166,16 +241,18 @@ pub fn dnf(
     let mut content = header("repository dnf-config", "#", &origins(archives, nodes));
     let mut files = Vec::new();
     for archive in archives {
-        for Rpm { name, path, keys: found, signed_metadata, .. } in archive.rpm.iter().filter(meant) {
+        for rpm in archive.rpm.iter().filter(meant) {
+            let Rpm { name, path, keys: found, signed_metadata, .. } = rpm;
             // Folders of the same name.
             let long = || format!("{}-{}", archive.id, path.replace('/', "-"));
             let name = if sections.insert(name.clone()) { name.clone() } else { long() };
-            let urls: Vec<String> =
-                nodes.iter().map(|node| format!("{node}/{}/{path}", archive.id)).collect();
+            let urls = archive.urls(rpm, source)?;
             let locations: Vec<String> = match keys {
-                Keys::AtNode => {
-                    found.iter().map(|key| format!("{first}/{}/{path}/{}", archive.id, key.name)).collect()
-                }
+                Keys::AtNode => urls
+                    .iter()
+                    .take(1)
+                    .flat_map(|url| found.iter().map(move |key| format!("{url}/{}", key.name)))
+                    .collect(),
                 Keys::OnClient => found
                     .iter()
                     .map(|key| format!("file:///{RPM_KEYS}/{}-{}", archive.id, key.name))
@@ -186,7 +263,7 @@ pub fn dnf(
             let _ = write!(
                 content,
                 "\n[{name}]\nname={name}\nbaseurl={}\nenabled=1\npriority=1\n\
-                 # The nodes are in the site's own network: no proxy leads to them.\nproxy=_none_\n\
+                 # The packages are in the site's own network: no proxy leads to them.\nproxy=_none_\n\
                  gpgcheck={signed}\nrepo_gpgcheck={}\n",
                 urls.join("\n        "),
                 u8::from(*signed_metadata && signed == 1),
@@ -308,20 +385,20 @@ mod tests {
             ("packages/redhat/8/plain/repodata/repomd.xml", ""),
         ]);
         let packages = [Packages::of(folder.path()).unwrap()];
-        let printed = dnf(&packages, &nodes(), Keys::AtNode, None).unwrap();
+        let printed = dnf(&packages, Source::Nodes(&nodes()), Keys::AtNode, None).unwrap();
         assert_eq!(
             printed[0].content,
             "# Generated by `sealift repository dnf-config` from site-1.0 http://10.0.0.1:8080 https://10.0.0.2.\n\
              # Changes are overwritten: run it again instead.\n\n\
              [site-1.0-plain]\nname=site-1.0-plain\nbaseurl=http://10.0.0.1:8080/site-1.0/redhat/8/plain\n        \
              https://10.0.0.2/site-1.0/redhat/8/plain\nenabled=1\npriority=1\n\
-             # The nodes are in the site's own network: no proxy leads to them.\nproxy=_none_\ngpgcheck=0\nrepo_gpgcheck=0\n\n\
+             # The packages are in the site's own network: no proxy leads to them.\nproxy=_none_\ngpgcheck=0\nrepo_gpgcheck=0\n\n\
              [site-1.0-base-el8]\nname=site-1.0-base-el8\nbaseurl=http://10.0.0.1:8080/site-1.0/redhat/8/base-el8\n        \
              https://10.0.0.2/site-1.0/redhat/8/base-el8\nenabled=1\npriority=1\n\
-             # The nodes are in the site's own network: no proxy leads to them.\nproxy=_none_\ngpgcheck=1\nrepo_gpgcheck=1\n\
+             # The packages are in the site's own network: no proxy leads to them.\nproxy=_none_\ngpgcheck=1\nrepo_gpgcheck=1\n\
              gpgkey=http://10.0.0.1:8080/site-1.0/redhat/8/base-el8/RPM-GPG-KEY-site\n"
         );
-        let written = dnf(&packages, &nodes(), Keys::OnClient, None).unwrap();
+        let written = dnf(&packages, Source::Nodes(&nodes()), Keys::OnClient, None).unwrap();
         assert_eq!(
             (written[0].path.as_str(), written[0].content.as_str()),
             ("etc/pki/rpm-gpg/site-1.0-RPM-GPG-KEY-site", "a key")
@@ -337,7 +414,7 @@ mod tests {
             ("packages/other/plain/repodata/repomd.xml", ""),
         ]);
         let packages = [Packages::of(folder.path()).unwrap()];
-        let written = |release| dnf(&packages, &nodes()[..1], Keys::AtNode, release);
+        let written = |release| dnf(&packages, Source::Nodes(&nodes()[..1]), Keys::AtNode, release);
         for wrong in [None, Some("7")] {
             let refused = written(wrong);
             assert!(
@@ -355,6 +432,49 @@ mod tests {
             ]
         );
         assert_eq!(lines("["), ["[site-1.0-plain]", "[site-1.0-redhat-9-plain]"], "no section twice");
+    }
+
+    #[test]
+    fn a_release_has_its_own_repositories_over_http_and_in_the_folder() {
+        let folder = archive(&[
+            ("packages/redhat/7/site-base-el7/repodata/repomd.xml", ""),
+            ("packages/redhat/8/site-base-el8/repodata/repomd.xml", ""),
+            ("packages/redhat/8/site-base-el8/RPM-GPG-KEY-site", "a key"),
+        ]);
+        let packages = [Packages::of(folder.path()).unwrap()];
+        let content = |source| dnf(&packages, source, Keys::AtNode, Some("8")).unwrap().remove(0).content;
+        let nodes = nodes();
+        let served = content(Source::Nodes(&nodes));
+        assert!(!served.contains("el7") && served.contains("\n[site-1.0-base-el8]\n"), "{served}");
+        let local = content(Source::Folders);
+        let url = format!("file://{}/packages/redhat/8/site-base-el8", folder.path().display());
+        assert!(local.contains(&format!("\nbaseurl={url}\n")), "{local}");
+        assert!(local.contains(&format!("\ngpgkey={url}/RPM-GPG-KEY-site\n")), "{local}");
+    }
+
+    #[test]
+    fn what_nodes_serve_can_be_named_without_an_archive() {
+        let addresses = ["site-1.0/redhat/8/base-el8", "site-1.0/redhat/7/base-el7", "other-2/redhat/8/x"];
+        let packages = Packages::served(&addresses.map(str::to_owned)).unwrap();
+        let content = &dnf(&packages, Source::Nodes(&nodes()), Keys::OnClient, Some("8")).unwrap()[0].content;
+        for line in [
+            "[site-1.0-base-el8]",
+            "baseurl=http://10.0.0.1:8080/site-1.0/redhat/8/base-el8",
+            "        https://10.0.0.2/site-1.0/redhat/8/base-el8",
+            "gpgcheck=0",
+            "[other-2-x]",
+        ] {
+            assert!(content.lines().any(|found| found == line), "{line}\n{content}");
+        }
+        assert!(!content.contains("el7"), "{content}");
+        assert!(
+            matches!(dnf(&packages, Source::Folders, Keys::AtNode, Some("8")), Err(Error::NoFolder(id)) if id == "site-1.0")
+        );
+        for bad in
+            ["", "site-1.0", "/redhat/8/x", "site-1.0/", "site-1.0/../x", "site-1.0/a b", "site-1.0/x\n[y"]
+        {
+            assert!(Packages::served(&[bad.to_owned()]).is_err(), "{bad:?}");
+        }
     }
 
     #[test]
@@ -376,6 +496,6 @@ mod tests {
         let folder = archive(&[]);
         let twice = [Packages::of(folder.path()).unwrap(), Packages::of(folder.path()).unwrap()];
         assert!(matches!(apt(&twice, &nodes(), Keys::AtNode), Err(Error::Twice(id)) if id == "site-1.0"));
-        assert!(matches!(dnf(&[], &[], Keys::AtNode, None), Err(Error::NoNode)));
+        assert!(matches!(dnf(&[], Source::Nodes(&[]), Keys::AtNode, None), Err(Error::NoNode)));
     }
 }

@@ -5,24 +5,32 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use runtime::archives::configured;
-use runtime::clients::{self, Error, File, Keys, Node, Packages};
+use runtime::clients::{self, Error, File, Keys, Node, Packages, Source};
 
 use crate::commands::node::Places;
 use crate::failure::{Failure, Outcome};
 use crate::output;
 
-/// Where the configuration goes.
+/// The nodes that serve.
 #[derive(Debug, Args)]
-struct Target {
+struct Nodes {
     /// A node that serves, `http://HOST[:PORT]`; repeat it in the order in which they are to be tried
     #[arg(long, value_name = "URL", required = true)]
     node: Vec<String>,
+}
+
+/// Where the configuration goes.
+#[derive(Debug, Args)]
+struct Target {
     /// Write the files below DIR, `/` for this machine, where the program looks for them [default: print them]
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
     /// Replace files that were not generated, too
     #[arg(long, requires = "root")]
     force: bool,
+    /// Only say which files would change
+    #[arg(long, requires = "root")]
+    dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -30,6 +38,8 @@ pub(crate) struct Registry {
     /// The host in the names of the images
     #[arg(long, value_name = "HOST", default_value = clients::HOST)]
     host: String,
+    #[command(flatten)]
+    nodes: Nodes,
     #[command(flatten)]
     target: Target,
 }
@@ -47,24 +57,43 @@ pub(crate) struct Containerd {
 pub(crate) enum Repository {
     /// The repository file for dnf and yum: every RPM repository of the archives, on all nodes
     #[command(
-        after_help = "Example:\n  sealift repository dnf-config --configured --node http://10.0.0.1:8080 --node http://10.0.0.2:8080 --root /"
+        after_help = "Examples:\n  sealift repository dnf-config --configured --node http://10.0.0.1:8080 --node http://10.0.0.2:8080 --root /\n  \
+                            sealift repository dnf-config --served metalk8s-2.11.0/redhat/8/scality-el8 --node http://10.0.0.1:8080 --root /\n  \
+                            sealift repository dnf-config --folders /srv/scality/metalk8s-2.11.0 --release 8 --root /"
     )]
     DnfConfig(Dnf),
     /// The repository files for apt: every DEB repository of the archives, on all nodes
-    AptConfig(Repositories),
+    AptConfig(Apt),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Dnf {
+    /// The archives: ISO files or folders
+    #[arg(required_unless_present_any = ["configured", "served"])]
+    archives: Vec<PathBuf>,
+    /// The archives that this node's configuration lists
+    #[arg(long, conflicts_with_all = ["archives", "folders"])]
+    configured: bool,
+    /// A repository as nodes serve it, NAME-VERSION/redhat/RELEASE/REPOSITORY, where there is no archive to look into (repeatable)
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["archives", "configured", "folders"])]
+    served: Vec<String>,
     /// The release of the distribution on the clients, where the archives have packages for several: `8`
     #[arg(long, value_name = "RELEASE")]
     release: Option<String>,
+    /// A node that serves, `http://HOST[:PORT]`; repeat it in the order in which they are to be tried
+    #[arg(long, value_name = "URL", required_unless_present = "folders")]
+    node: Vec<String>,
+    /// Take the packages from the archives themselves, which are folders here: mounted, or unpacked
+    #[arg(long, conflicts_with = "node")]
+    folders: bool,
     #[command(flatten)]
-    repositories: Repositories,
+    target: Target,
+    #[command(flatten)]
+    places: Places,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Repositories {
+pub(crate) struct Apt {
     /// The archives: ISO files or folders
     #[arg(required_unless_present = "configured")]
     archives: Vec<PathBuf>,
@@ -72,45 +101,63 @@ pub(crate) struct Repositories {
     #[arg(long, conflicts_with = "archives")]
     configured: bool,
     #[command(flatten)]
+    nodes: Nodes,
+    #[command(flatten)]
     target: Target,
     #[command(flatten)]
     places: Places,
 }
 
 pub(crate) fn containerd(arguments: &Containerd) -> Outcome {
-    let registry = &arguments.registry;
-    let file = clients::containerd(&registry.host, &registry.target.nodes()?, arguments.ca.as_deref());
-    registry.target.put(&[file.map_err(explained)?])
+    let Registry { host, nodes, target } = &arguments.registry;
+    let file = clients::containerd(host, &parsed(&nodes.node)?, arguments.ca.as_deref());
+    target.put(&[file.map_err(explained)?])
 }
 
 pub(crate) fn crio(arguments: &Registry) -> Outcome {
-    let file = clients::crio(&arguments.host, &arguments.target.nodes()?).map_err(explained)?;
+    let file = clients::crio(&arguments.host, &parsed(&arguments.nodes.node)?).map_err(explained)?;
     arguments.target.put(&[file])
 }
 
 pub(crate) fn repository(command: &Repository) -> Outcome {
-    let (arguments, release) = match command {
-        Repository::DnfConfig(arguments) => (&arguments.repositories, Some(arguments.release.as_deref())),
-        Repository::AptConfig(arguments) => (arguments, None),
-    };
-    let archives = if arguments.configured {
-        configured(&arguments.places.paths()).map_err(Failure::usage_by)?
+    match command {
+        Repository::DnfConfig(arguments) => dnf(arguments),
+        Repository::AptConfig(arguments) => apt(arguments),
+    }
+}
+
+fn dnf(arguments: &Dnf) -> Outcome {
+    let packages = if arguments.served.is_empty() {
+        packages(&arguments.archives, arguments.configured, &arguments.places)?
     } else {
-        arguments.archives.clone()
+        Packages::served(&arguments.served).map_err(explained)?
     };
-    let packages = archives.iter().map(|archive| Packages::of(archive)).collect::<Result<Vec<_>, _>>();
-    let keys = if arguments.target.root.is_some() { Keys::OnClient } else { Keys::AtNode };
-    let (packages, nodes) = (packages.map_err(explained)?, arguments.target.nodes()?);
-    let files = match release {
-        Some(release) => clients::dnf(&packages, &nodes, keys, release),
-        None => clients::apt(&packages, &nodes, keys),
-    };
+    let nodes = parsed(&arguments.node)?;
+    let source = if arguments.folders { Source::Folders } else { Source::Nodes(&nodes) };
+    let files = clients::dnf(&packages, source, arguments.target.keys(), arguments.release.as_deref());
     arguments.target.put(&files.map_err(explained)?)
 }
 
+fn apt(arguments: &Apt) -> Outcome {
+    let packages = packages(&arguments.archives, arguments.configured, &arguments.places)?;
+    let files = clients::apt(&packages, &parsed(&arguments.nodes.node)?, arguments.target.keys());
+    arguments.target.put(&files.map_err(explained)?)
+}
+
+/// The repositories of the archives that are given, or that this node has.
+fn packages(given: &[PathBuf], of_this_node: bool, places: &Places) -> Result<Vec<Packages>, Failure> {
+    let archives =
+        if of_this_node { configured(&places.paths()).map_err(Failure::usage_by)? } else { given.to_vec() };
+    archives.iter().map(|archive| Packages::of(archive).map_err(explained)).collect()
+}
+
+fn parsed(nodes: &[String]) -> Result<Vec<Node>, Failure> {
+    nodes.iter().map(|text| text.parse().map_err(explained)).collect()
+}
+
 impl Target {
-    fn nodes(&self) -> Result<Vec<Node>, Failure> {
-        self.node.iter().map(|text| text.parse().map_err(explained)).collect()
+    fn keys(&self) -> Keys {
+        if self.root.is_some() { Keys::OnClient } else { Keys::AtNode }
     }
 
     /// Prints the files, or writes them and says which changed.
@@ -118,8 +165,13 @@ impl Target {
         let text = match &self.root {
             None => files.iter().map(|file| file.content.clone()).collect::<String>(),
             Some(root) => {
-                let changed = clients::write(root, files, self.force).map_err(explained)?;
-                changed.iter().map(|path| format!("{}\n", path.display())).collect()
+                let changed = if self.dry_run {
+                    clients::stale(root, files, self.force)
+                        .map(|stale| stale.into_iter().map(|(path, _)| path).collect::<Vec<_>>())
+                } else {
+                    clients::write(root, files, self.force)
+                };
+                changed.map_err(explained)?.iter().map(|path| format!("{}\n", path.display())).collect()
             }
         };
         output::print(&text)?;
@@ -130,8 +182,10 @@ impl Target {
 fn explained(error: Error) -> Failure {
     match error {
         Error::NotOurs(_) => Failure::failed(error).remedy("--force replaces it"),
+        Error::NoFolder(_) => Failure::failed(error)
+            .remedy("name the folder that it is mounted at; `sealift archive get` shows it"),
         Error::Release { .. } => Failure::usage_by(error).remedy("--release names that of the clients"),
-        Error::Node { .. } | Error::NoNode | Error::NodeTwice(_) | Error::Twice(_) => {
+        Error::Node { .. } | Error::NoNode | Error::NodeTwice(_) | Error::Address(_) | Error::Twice(_) => {
             Failure::usage_by(error)
         }
         error => error.into(),

@@ -47,7 +47,7 @@ const DEBIAN: &[Peer] = &[
     programs("wrk", &["wrk"]),
     programs("docker-registry", &["docker-registry"]),
     programs("dnf", &["dnf"]),
-    programs("rpm", &["rpm", "rpmbuild"]),
+    programs("rpm", &["rpm", "rpmbuild", "rpmsign"]),
     programs("createrepo-c", &["createrepo_c"]),
     programs("systemd", &["systemd-analyze"]),
     programs("curl", &["curl"]),

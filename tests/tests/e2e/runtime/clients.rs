@@ -2,21 +2,28 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use runtime::clients::HOST;
+use runtime::serve::{Config, Tls};
 use sha2::{Digest as _, Sha256};
 use tests::containerd::Containerd;
 use tests::daemon::free_port;
 use tests::dnf::System;
 use tests::{peer, sealift};
 
+use super::curl::certificate;
 use super::site::{INSTALLED, Running, Site};
 
 /// Runs `sealift` with `arguments`, then names two nodes, the first of them gone, and writes below the scratch folder.
 fn configure(site: &Site, server: &Running, arguments: &[&str]) -> String {
-    // At an address of its own: apt gives up a host, not a port.
-    let gone = format!("http://127.0.0.2:{}", free_port());
+    configure_beside("127.0.0.2", site, server, arguments)
+}
+
+/// [`configure`] with the node that is gone at `address`.
+fn configure_beside(address: &str, site: &Site, server: &Running, arguments: &[&str]) -> String {
+    let gone = format!("http://{address}:{}", free_port());
     let serves = format!("http://{}", server.address);
     let nodes = ["--node", &gone, "--node", &serves, "--root", "client"];
     let (code, out, err) = sealift::run(site.scratch.path(), &[arguments, &nodes].concat());
@@ -56,6 +63,41 @@ fn containerd_and_skopeo_pull_by_the_name_of_the_original() {
 }
 
 #[test]
+fn containerd_pulls_over_tls_from_who_shows_the_right_certificate() {
+    let site = Site::new();
+    let folder = site.scratch.path();
+    let Some(containerd) = Containerd::start(folder) else { return };
+    if certificate(folder, "server").and_then(|()| certificate(folder, "other")).is_none() {
+        return;
+    }
+    let tls = Tls {
+        certificate: folder.join("server.pem"),
+        key: folder.join("server.key"),
+        client_authorities: None,
+    };
+    let archives = vec![site.iso.clone()];
+    let server = Running::start(Config { archives, tls: Some(tls), ..Config::default() });
+    let name = format!("{HOST}/example-1.0/team/skopeo:1.0");
+    let node = format!("https://{}", server.address);
+    let pull = |authority: &str| {
+        let file = folder.join(authority).display().to_string();
+        let root = format!("client-{authority}");
+        let arguments = ["registry", "containerd-config", "--node", &node, "--ca", &file, "--root", &root];
+        let (code, _, err) = sealift::run(folder, &arguments);
+        assert_eq!(code, 0, "{err}");
+        let hosts = folder.join(root).join("etc/containerd/certs.d").display().to_string();
+        containerd.command(&["images", "pull", "--hosts-dir", &hosts, &name]).output().unwrap()
+    };
+    let refused = pull("other-ca.pem");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("x509"), "{said}");
+    let pulled = pull("server-ca.pem");
+    assert!(pulled.status.success(), "{}", String::from_utf8_lossy(&pulled.stderr));
+    let listed = containerd.run(&["images", "ls", &format!("name=={name}")]);
+    assert!(listed.contains(&site.digest("team/skopeo", "1.0").to_string()), "{listed}");
+}
+
+#[test]
 fn dnf_installs_from_the_repository_file() {
     let site = Site::new();
     let server = Running::serving(&[&site.iso]);
@@ -72,6 +114,94 @@ fn dnf_installs_from_the_repository_file() {
     let (code, _, err) = sealift::run(site.scratch.path(), &arguments);
     assert!(code == 1 && err.contains("was not generated") && err.contains("--force"), "{err}");
     assert_eq!(fs::read_to_string(&written).unwrap(), "by hand");
+}
+
+/// A key of the site's, and the folder that gpg keeps it in.
+struct SigningKey(PathBuf);
+
+impl SigningKey {
+    const NAME: &str = "Site <site@example.invalid>";
+
+    fn new(scratch: &Path) -> Self {
+        let key = Self(scratch.join("gnupg"));
+        fs::create_dir(&key.0).unwrap();
+        fs::set_permissions(&key.0, fs::Permissions::from_mode(0o700)).unwrap();
+        key.gpg(scratch, &["--quick-generate-key", Self::NAME, "rsa2048", "sign", "never"]);
+        key
+    }
+
+    /// What gpg prints, working in `folder`.
+    fn gpg(&self, folder: &Path, arguments: &[&str]) -> Vec<u8> {
+        let mut command = Command::new("gpg");
+        command.arg("--homedir").arg(&self.0).args([
+            "--batch",
+            "--pinentry-mode",
+            "loopback",
+            "--passphrase",
+            "",
+        ]);
+        peer::run(command.current_dir(folder).args(arguments)).stdout
+    }
+}
+
+impl Drop for SigningKey {
+    fn drop(&mut self) {
+        let _ = Command::new("gpgconf").arg("--homedir").arg(&self.0).args(["--kill", "gpg-agent"]).status();
+    }
+}
+
+#[test]
+fn dnf_takes_what_the_key_of_the_repository_has_signed() {
+    let site = Site::new();
+    let folder = site.scratch.path();
+    let Some(system) = System::new(folder, "") else { return };
+    let (Some(gpg), Some(rpmsign)) = (peer::find("gpg"), peer::find("rpmsign")) else { return };
+    // What changes here is not what they are of.
+    fs::remove_file(site.tree.join("SHA256SUMS")).unwrap();
+    let repository = site.tree.join("packages/redhat/8/example-scality-el8");
+    let package = super::largest(&repository.join("noarch"));
+    let unsigned = fs::read(&package).unwrap();
+    let key = SigningKey::new(folder);
+    let mut sign = Command::new(rpmsign);
+    sign.arg("--addsign").arg(&package);
+    for (name, value) in [
+        ("__gpg", gpg.display().to_string()),
+        ("_gpg_path", key.0.display().to_string()),
+        ("_gpg_name", SigningKey::NAME.to_owned()),
+    ] {
+        sign.args(["--define", &format!("{name} {value}")]);
+    }
+    peer::run(&mut sign);
+    let publish = || {
+        packages::repository::index(&repository, super::site::DATE).unwrap();
+        let metadata = repository.join("repodata");
+        let _ = fs::remove_file(metadata.join("repomd.xml.asc"));
+        key.gpg(&metadata, &["--armor", "--detach-sign", "repomd.xml"]);
+    };
+    publish();
+    fs::write(repository.join("RPM-GPG-KEY-site"), key.gpg(folder, &["--armor", "--export"])).unwrap();
+    let server = Running::serving(&[&site.tree]);
+    configure(&site, &server, &["repository", "dnf-config", "tree", "--release", "8"]);
+    let client = folder.join("client");
+    let written = fs::read_to_string(client.join("etc/yum.repos.d/sealift.repo")).unwrap();
+    for line in
+        ["gpgcheck=1", "repo_gpgcheck=1", "gpgkey=file:///etc/pki/rpm-gpg/example-1.0-RPM-GPG-KEY-site"]
+    {
+        assert!(written.lines().any(|found| found == line), "{line}\n{written}");
+    }
+    // dnf looks for keys on this machine, and the client is a folder.
+    let keys = format!("gpgkey=file://{}/etc/pki", client.display());
+    fs::write(system.root.join("repos/test.repo"), written.replace("gpgkey=file:///etc/pki", &keys)).unwrap();
+    system.run(&["install", "greeting"]);
+    assert_eq!(fs::read_to_string(system.root.join(INSTALLED.0)).unwrap(), INSTALLED.1);
+
+    // The same package without its signature, in metadata that the key has signed.
+    system.run(&["remove", "greeting"]);
+    fs::write(&package, unsigned).unwrap();
+    publish();
+    let refused = system.command(&["install", "--refresh", "greeting"]).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("is not signed"), "{said}");
 }
 
 /// A repository of one package for apt, as `dists/` and `pool/`, signed by a key that lies in it.
@@ -100,24 +230,10 @@ fn deb(scratch: &Path, repository: &Path) {
          SHA256:\n {sum} {size} main/binary-amd64/Packages\n"
     );
     fs::write(dists.join("Release"), release).unwrap();
-    let home = scratch.join("gnupg");
-    fs::create_dir(&home).unwrap();
-    fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).unwrap();
-    let gpg = |arguments: &[&str]| {
-        let mut command = Command::new("gpg");
-        command.arg("--homedir").arg(&home).args([
-            "--batch",
-            "--pinentry-mode",
-            "loopback",
-            "--passphrase",
-            "",
-        ]);
-        peer::run(command.current_dir(&dists).args(arguments)).stdout
-    };
-    gpg(&["--quick-generate-key", "Site <site@example.invalid>", "ed25519", "sign", "never"]);
+    let key = SigningKey::new(scratch);
+    let gpg = |arguments: &[&str]| key.gpg(&dists, arguments);
     gpg(&["--clearsign", "--output", "InRelease", "Release"]);
     fs::write(repository.join("site.asc"), gpg(&["--armor", "--export"])).unwrap();
-    let _ = Command::new("gpgconf").arg("--homedir").arg(&home).args(["--kill", "gpg-agent"]).status();
 }
 
 #[test]
@@ -126,9 +242,9 @@ fn apt_downloads_from_the_sources_file() {
     let site = Site::new();
     deb(site.scratch.path(), &site.tree.join("packages/debian"));
     let server = Running::serving(&[&site.tree]);
-    configure(&site, &server, &["repository", "apt-config", "tree"]);
     let root = site.scratch.path().join("client");
     let sources = root.join("etc/apt/sources.list.d/sealift.sources");
+    configure(&site, &server, &["repository", "apt-config", "tree"]);
     // apt has no root folder of its own for the list of mirrors and the keys.
     let written = fs::read_to_string(&sources).unwrap();
     let here = root.display();
@@ -160,10 +276,19 @@ fn apt_downloads_from_the_sources_file() {
             "-o",
             "Acquire::http::Proxy=false",
         ]);
-        peer::run(command.args(arguments));
+        command.args(arguments);
+        command
     };
-    apt(&["update"]);
-    apt(&["download", "greeting"]);
+    peer::run(&mut apt(&["update"]));
+    peer::run(&mut apt(&["download", "greeting"]));
     let downloaded = fs::read(root.join("greeting_1.0_all.deb")).unwrap();
     assert!(downloaded == fs::read(site.tree.join("packages/debian/pool/greeting_1.0_all.deb")).unwrap());
+
+    // As the documents say: apt gives up an address, not a port.
+    fs::remove_file(root.join("etc/apt/mirrors/sealift-example-1.0-0.list")).unwrap();
+    fs::write(&sources, &written).unwrap();
+    configure_beside("127.0.0.1", &site, &server, &["repository", "apt-config", "tree"]);
+    fs::write(&sources, written.replace("/etc/apt/", &format!("{here}/etc/apt/"))).unwrap();
+    let output = apt(&["update", "--error-on=any"]).output().unwrap();
+    assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }

@@ -10,11 +10,9 @@ use tests::containerd::Containerd;
 use tests::{peer, sealift};
 
 use images::Digest;
+use runtime::clients::HOST;
 
 use super::site::Site;
-
-/// The host in the names of the platform's images. No resolver knows it.
-const HOST: &str = "metalk8s-registry-from-config.invalid";
 
 /// The image that is pulled.
 const IMAGE: (&str, &str) = ("team/skopeo", "1.0");
@@ -210,27 +208,27 @@ struct Clients<'a> {
 
 impl<'a> Clients<'a> {
     fn new(network: &'a Network, containerd: &'a Containerd, folder: &Path) -> Self {
-        let hosts = folder.join("certs.d").join(HOST);
-        fs::create_dir_all(&hosts).unwrap();
-        let nodes = [1, 2, 3].map(address);
-        let toml = nodes
-            .each_ref()
-            .map(|node| format!("[host.\"http://{node}\"]\ncapabilities = [\"pull\", \"resolve\"]\n"));
-        fs::write(hosts.join("hosts.toml"), format!("server = \"http://{}\"\n{}", nodes[0], toml.concat()))
-            .unwrap();
-        let mirrors =
-            nodes.map(|node| format!("[[registry.mirror]]\nlocation = \"{node}\"\ninsecure = true\n"));
-        let registries =
-            format!("[[registry]]\nprefix = \"{HOST}\"\nlocation = \"{HOST}\"\n{}", mirrors.concat());
-        fs::write(folder.join("registries.conf"), registries).unwrap();
-        Self { network, containerd, folder: folder.into() }
+        // As a site has it written.
+        for command in ["containerd-config", "crio-config"] {
+            let mut configure = sealift::command(folder);
+            configure.args(["registry", command, "--root", "client"]);
+            for number in 1..=3 {
+                configure.args(["--node", &format!("http://{}", address(number))]);
+            }
+            peer::run(&mut configure);
+        }
+        let folder = folder.join("client/etc");
+        Self { network, containerd, folder }
     }
 
     /// Starts to fetch `image` with containerd.
     fn containerd(&self, image: &str) -> Child {
         let ctr = self.containerd.command(&["images", "pull", "--snapshotter", "native", "--hosts-dir"]);
         let mut command = self.network.command(0, Path::new(ctr.get_program()));
-        command.args(ctr.get_args()).arg(self.folder.join("certs.d")).arg(format!("{HOST}/{image}"));
+        command
+            .args(ctr.get_args())
+            .arg(self.folder.join("containerd/certs.d"))
+            .arg(format!("{HOST}/{image}"));
         started(&mut command)
     }
 
@@ -248,7 +246,7 @@ impl<'a> Clients<'a> {
         let mut command = self.network.command(0, Path::new("skopeo"));
         command
             .arg("--registries-conf")
-            .arg(self.folder.join("registries.conf"))
+            .arg(self.folder.join(format!("containers/registries.conf.d/50-{HOST}.conf")))
             .args(["--insecure-policy", "copy", "--quiet", &format!("docker://{HOST}/{image}")])
             .arg(format!("dir:{}", into.display()));
         started(&mut command)
