@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes Solutions available on this node: the command that operators know, done by `sealift archive`.
+# Makes Solutions available on this node and says which are active: the command that operators know, done by sealift.
 set -euo pipefail
 
 # shellcheck source=common.sh
@@ -7,40 +7,57 @@ set -euo pipefail
 
 usage() {
     cat <<END
-Usage: ${0##*/} import   [-n] -a ARCHIVE [-a ARCHIVE...]
-       ${0##*/} unimport [-n] -a ARCHIVE [-a ARCHIVE...]
+Usage: ${0##*/} import     [-n] -a ARCHIVE [-a ARCHIVE...]
+       ${0##*/} unimport   [-n] -a ARCHIVE [-a ARCHIVE...]
+       ${0##*/} activate   [--dry-run] --name SOLUTION --version VERSION
+       ${0##*/} deactivate [--dry-run] --name SOLUTION
        ${0##*/} list
 
 import verifies each ARCHIVE (an ISO file), mounts it where the kernel can, and adds it to the SolutionsConfiguration;
-unimport takes it off this node again, unless it is active. list shows the archives of this node.
+unimport takes it off this node again, unless it is active. activate and deactivate say in the SolutionsConfiguration
+which version of a Solution the cluster is to have; its Salt master deploys that when it is told to. list shows the
+archives of this node.
 
   -a, --archive ARCHIVE   the ISO file; it must stay where it is
+  --name SOLUTION         the name in the Solution's manifest
+  --version VERSION       a version that was imported, or "latest"
   -n, --dry-run           only say what would change
   -h, --help              this text
+
+Environments are namespaces of the cluster; they are made with its own tools.
 
 Exit codes: 0 done, 1 an archive is damaged or in use, 2 something failed, 3 the command or the configuration was wrong.
 END
 }
 
 case ${1-} in
-import | unimport | list) command=$1 ;;
+import | unimport | activate | deactivate | list) command=$1 ;;
 -h | --help)
     usage
     exit 0
     ;;
-activate | deactivate | create-env | delete-env | add-solution | delete-solution)
-    die 3 "$1 works on a running cluster, which this script does not: use its Solutions interface"
+create-env | delete-env | add-solution | delete-solution)
+    die 3 "$1 changes namespaces of the cluster: it takes the Kubernetes API, which this script does not speak"
     ;;
-*) die 3 "expected import, unimport or list; --help shows how" ;;
+*) die 3 "expected import, unimport, activate, deactivate or list; --help shows how" ;;
 esac
 shift
 
-read_arguments "$@"
 need_sealift
 
-if [ "$command" = list ]; then
+case $command in
+list)
     exec "$SEALIFT" archive get
-fi
+    ;;
+activate | deactivate)
+    need_root
+    "$SEALIFT" solution "$command" "$@"
+    say "the cluster follows when its Salt master runs metalk8s.orchestrate.solutions.deploy-components"
+    exit
+    ;;
+esac
+
+read_arguments "$@"
 [ ${#archives[@]} -gt 0 ] || die 3 "no archive given; --help shows how"
 need_root
 if [ "$command" = import ]; then

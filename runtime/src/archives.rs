@@ -9,6 +9,7 @@ mod follow;
 mod machine;
 mod mounting;
 mod plan;
+mod solutions;
 mod unit;
 
 use std::fs::File;
@@ -22,6 +23,7 @@ pub use follow::follow;
 pub use machine::{Linux, Machine};
 pub use mounting::{Mount, Mounting, Way, mount, unmount};
 pub use plan::Step;
+pub use solutions::{Activation, LATEST, activate};
 pub use unit::{content as unit_content, name as unit_name};
 
 use crate::configuration::{self, Configuration, Kind};
@@ -119,6 +121,16 @@ pub enum Error {
     /// No archive of the node is meant.
     #[error("no archive of this node is {0}: expected a name and version, a path, or a mount point")]
     Unknown(String),
+    /// No archive of the node is this version of a Solution.
+    #[error("this node has no Solution {name} {version}; {}", if there.is_empty() { "it has none of that name".to_owned() } else { format!("of that name it has {}", there.join(", ")) })]
+    NoSolution {
+        /// The Solution.
+        name: String,
+        /// The version.
+        version: String,
+        /// The versions that are there.
+        there: Vec<String>,
+    },
     /// A Solution is active in this version.
     #[error("{id} is the active version of its Solution")]
     Active {
@@ -277,7 +289,7 @@ pub fn delete(
 ) -> Result<Done, Error> {
     let paths = &paths.real();
     let _lock = lock(paths, dry_run)?;
-    let (archive, id, kind) = meant(paths, which)?;
+    let (archive, id, kind) = meant(paths, which, machine)?;
     let configuration = read(paths, kind)?;
     if let Some(id) = id.as_ref().filter(|id| !force && active(&configuration).contains(id)) {
         return Err(Error::Active { id: id.clone() });
@@ -295,7 +307,7 @@ pub fn delete(
 fn active(configuration: &Configuration) -> Vec<String> {
     let listed = || configuration.archives().iter().filter_map(|path| described(path).ok());
     let version = |name: &String, version: &String| {
-        if version != "latest" {
+        if version != LATEST {
             return Some(version.clone());
         }
         let named = listed().map(|(product, _)| product).filter(|product| product.name == *name);
@@ -434,7 +446,11 @@ fn refuse_second(paths: &Paths, archive: &Path, product: &Product) -> Result<(),
 
 /// The archive, its name and version, and its configuration, for what a person typed. No name and version where neither the
 /// archive nor a unit tells it.
-fn meant(paths: &Paths, which: &str) -> Result<(PathBuf, Option<String>, Kind), Error> {
+fn meant(
+    paths: &Paths,
+    which: &str,
+    machine: &dyn Machine,
+) -> Result<(PathBuf, Option<String>, Kind), Error> {
     let as_path = std::fs::canonicalize(which).unwrap_or_else(|_| PathBuf::from(which));
     for kind in [Kind::Bootstrap, Kind::Solutions] {
         let Some(configuration) = read_if_there(paths, kind)? else { continue };
@@ -450,12 +466,17 @@ fn meant(paths: &Paths, which: &str) -> Result<(PathBuf, Option<String>, Kind), 
     }
     // Not in the configuration, by an import or a deletion that was killed: its unit is there.
     let id = as_path.strip_prefix(&paths.mounts).ok().and_then(Path::to_str).unwrap_or(which);
-    match unit::archive_of(paths, id).filter(|_| is_name(id)) {
-        Some(archive) => {
-            let kind = described(&archive).map_or(Kind::Bootstrap, |(_, kind)| kind);
-            Ok((archive, Some(id.to_owned()), kind))
+    if let Some(archive) = unit::archive_of(paths, id).filter(|_| is_name(id)) {
+        let kind = described(&archive).map_or(Kind::Bootstrap, |(_, kind)| kind);
+        return Ok((archive, Some(id.to_owned()), kind));
+    }
+    // Only mounted, as through FUSE, which has no unit.
+    let at = paths.mounts.join(id);
+    match described(&at) {
+        Ok((product, kind)) if product.id() == id && plan::mounted(machine, &at)?.is_some() => {
+            Ok((at, Some(id.to_owned()), kind))
         }
-        None => Err(Error::Unknown(which.to_owned())),
+        _ => Err(Error::Unknown(which.to_owned())),
     }
 }
 

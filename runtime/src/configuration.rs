@@ -4,6 +4,7 @@
 //! write these files, so a change keeps their comments, their order and their way of writing lists: only the lines of
 //! the list of archives change, and what comes out is read again before it replaces what was there.
 
+mod active;
 mod edit;
 mod networks;
 
@@ -50,13 +51,15 @@ pub enum Error {
         /// What was expected and what was found.
         problem: String,
     },
-    /// The list of archives is written in a way that cannot be changed line by line.
-    #[error("{}:{line}: archives: cannot change the list as it is written; write one archive a line, each after a dash, or all on the line of the key", path.display())]
+    /// The archives, or the active versions, are written in a way that cannot be changed line by line.
+    #[error("{}:{line}: {key}: cannot be changed as it is written; write one entry a line, or all on the line of the key", path.display())]
     Layout {
         /// The file.
         path: PathBuf,
         /// The line the list begins at.
         line: u64,
+        /// The key of the list.
+        key: &'static str,
     },
 }
 
@@ -308,6 +311,29 @@ impl Configuration {
         self.change(&wanted, |text, list| edit::remove(text, list, index, &wanted))
     }
 
+    /// Makes `version` the active one of the Solution `name`, or with `None` no version of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] if the versions cannot be changed line by line.
+    pub fn set_active(&mut self, name: &str, version: Option<&str>) -> Result<(), Error> {
+        let mut wanted = self.active.clone();
+        match version {
+            Some(version) => wanted.insert(name.to_owned(), version.to_owned()),
+            None => wanted.remove(name),
+        };
+        let layout =
+            || Error::Layout { path: self.path.clone(), line: active::line(&self.text), key: "active" };
+        let changed = active::set(&self.text, name, version).ok_or_else(layout)?;
+        let read = Self::parse(&self.path, self.kind, changed).map_err(|_| layout())?;
+        let same = read.archives == self.archives && rest(&read.text, "active") == rest(&self.text, "active");
+        if read.active != wanted || !same {
+            return Err(layout());
+        }
+        *self = read;
+        Ok(())
+    }
+
     /// Changes the text and makes sure that the list, and only the list, is another one.
     fn change(
         &mut self,
@@ -315,11 +341,11 @@ impl Configuration {
         change: impl FnOnce(&str, &edit::List) -> Option<String>,
     ) -> Result<(), Error> {
         let list = edit::List::find(&self.text);
-        let layout =
-            || Error::Layout { path: self.path.clone(), line: list.as_ref().map_or(1, |list| list.line) };
+        let line = list.as_ref().map_or(1, |list| list.line);
+        let layout = || Error::Layout { path: self.path.clone(), line, key: "archives" };
         let changed = list.as_ref().and_then(|list| change(&self.text, list)).ok_or_else(layout)?;
         let read = Self::parse(&self.path, self.kind, changed).map_err(|_| layout())?;
-        if read.archives != wanted || rest(&read.text) != rest(&self.text) {
+        if read.archives != wanted || rest(&read.text, "archives") != rest(&self.text, "archives") {
             return Err(layout());
         }
         *self = read;
@@ -340,12 +366,14 @@ impl Configuration {
     }
 }
 
-/// Everything a file says but for its archives.
-fn rest(text: &str) -> Option<serde_json::Value> {
+/// Everything a file says but for what stands under `key`, the archives under either of their names.
+fn rest(text: &str, key: &str) -> Option<serde_json::Value> {
     let mut value: serde_json::Value = serde_saphyr::from_str(text).ok()?;
     let fields = value.as_object_mut()?;
-    fields.remove("archives");
-    fields.remove("solutions");
+    fields.remove(key);
+    if key == "archives" {
+        fields.remove("solutions");
+    }
     Some(value)
 }
 

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{archive, cache, clients, image, iso, lock, package, registry, run, tasks};
+use crate::commands::{archive, cache, clients, image, iso, lock, package, registry, run, solution, tasks};
 
 /// Pack container images, OS packages and deployment states into one verifiable ISO, and serve it from that file.
 #[derive(Debug, Parser)]
@@ -97,4 +97,7 @@ pub(crate) enum Command {
     /// Archives: verify, look inside, import on the bootstrap node
     #[command(subcommand)]
     Archive(archive::Command),
+    /// Solutions: which version is active
+    #[command(subcommand)]
+    Solution(solution::Command),
 }

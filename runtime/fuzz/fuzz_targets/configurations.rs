@@ -1,5 +1,6 @@
 //! Invariant: a configuration is refused or read, and a change of its list of archives is refused or is that change: what
-//! is added comes last, what is removed is gone, the others stay, and taking back what was added gives the list there was.
+//! is added comes last, what is removed is gone, the others stay, and taking back what was added gives the list there was. The
+//! same holds of the active versions.
 //!
 //! To run it, in `runtime/`: `cargo +nightly fuzz run configurations`. The modules are taken from the crate's sources,
 //! which know more than a fuzzer needs.
@@ -30,6 +31,13 @@ fuzz_target!(|text: &str| {
             if added.remove(new).is_ok() {
                 assert_eq!(added.archives(), before);
             }
+        }
+        let mut active = read.clone();
+        let mut wanted = read.active().clone();
+        wanted.insert("new-one".to_owned(), "1.0".to_owned());
+        if active.set_active("new-one", Some("1.0")).is_ok() {
+            assert_eq!(active.active(), &wanted);
+            assert_eq!(active.archives(), before);
         }
         for (index, archive) in before.iter().enumerate() {
             let mut removed = read.clone();

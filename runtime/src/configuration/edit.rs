@@ -47,7 +47,7 @@ fn after_key(line: &str) -> Option<&str> {
 }
 
 /// What stands on a line before its comment, trimmed. Good enough for a key with a short value: `[]`, `null`, nothing.
-fn content(rest: &str) -> &str {
+pub(super) fn content(rest: &str) -> &str {
     rest.split_once('#').map_or(rest, |(content, _)| content).trim()
 }
 

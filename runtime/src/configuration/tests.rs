@@ -228,3 +228,44 @@ proptest::proptest! {
         proptest::prop_assert_eq!(configuration.archives(), std::slice::from_ref(&path));
     }
 }
+
+#[test]
+fn the_active_version_changes_on_its_own_line() {
+    let read = |active: &str| {
+        let text = format!(
+            "apiVersion: metalk8s.scality.com/v1alpha1\nkind: SolutionsConfiguration\narchives: []\n{active}"
+        );
+        Configuration::parse(Path::new("solutions.yaml"), Kind::Solutions, text).unwrap()
+    };
+    for (before, version, after) in [
+        ("", Some("1.0"), Some("active:\n  a: \"1.0\"\n")),
+        ("active:\n", Some("1.0"), Some("active:\n  a: \"1.0\"\n")),
+        ("active: null # yet\n", Some("1"), Some("active:  # yet\n  a: \"1\"\n")),
+        ("active:\n    b: 2.0.0\n# end\n", Some("1"), Some("active:\n    b: 2.0.0\n    a: \"1\"\n# end\n")),
+        (
+            "active:\n  a: 1.0.0  # the first\n  b: 2.0.0\n",
+            Some("latest"),
+            Some("active:\n  a: \"latest\"  # the first\n  b: 2.0.0\n"),
+        ),
+        ("active:\n  a: 1.0.0\n  b: 2.0.0\n", None, Some("active:\n  b: 2.0.0\n")),
+        ("active:  # some\n  a: 1.0.0\n", None, Some("active: {}  # some\n")),
+        ("active: {a: 1.0.0, b: 2.0.0}  # c\n", Some("2"), Some("active: {b: \"2.0.0\", a: \"2\"}  # c\n")),
+        ("active: {a: 1.0.0}\n", None, Some("active: {}\n")),
+        ("active:\n  b: 1.0.0\n", None, Some("active:\n  b: 1.0.0\n")),
+        ("active:\n  a:\n    1.0.0\n", Some("2"), None),
+        ("\"active\": {a: 1.0.0}\n", Some("2"), None),
+    ] {
+        let mut configuration = read(before);
+        let changed = configuration.set_active("a", version);
+        match after {
+            Some(after) => {
+                assert!(changed.is_ok(), "{before}: {changed:?}");
+                assert_eq!(configuration.text(), read(after).text(), "{before}");
+                assert_eq!(configuration.active().get("a").map(String::as_str), version);
+            }
+            None => {
+                assert!(matches!(changed, Err(Error::Layout { key: "active", .. })), "{before}: {changed:?}")
+            }
+        }
+    }
+}

@@ -15,6 +15,7 @@ pub(crate) mod push;
 pub(crate) mod registry;
 pub(crate) mod run;
 pub(crate) mod serve;
+pub(crate) mod solution;
 pub(crate) mod tasks;
 
 use crate::args::Command;
@@ -45,6 +46,7 @@ pub(crate) fn dispatch(command: Command) -> Outcome {
         Command::Image(command) => image::run(command),
         Command::Registry(command) => registry::run(command),
         Command::Archive(command) => archive::run(command),
+        Command::Solution(command) => solution::run(&command),
         Command::Repository(command) => clients::repository(&command),
     }
 }

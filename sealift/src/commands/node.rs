@@ -229,13 +229,16 @@ pub(crate) fn get(arguments: &GetArguments) -> Outcome {
 }
 
 /// The answer no is exit code 1, a configuration that is wrong is 3.
-fn explained(error: Error) -> Failure {
+pub(crate) fn explained(error: Error) -> Failure {
     match &error {
         Error::Damaged(_) => {
             Failure::failed(error).remedy("`sealift archive verify` names everything that is wrong")
         }
         Error::Present { .. } | Error::SamePrefix { .. } => {
             Failure::failed(error).remedy("`sealift archive delete` takes the other one off")
+        }
+        Error::NoSolution { .. } => {
+            Failure::failed(error).remedy("`sealift archive import` makes a Solution one of this node's")
         }
         Error::Active { .. } | Error::InUse { .. } => {
             Failure::failed(error).remedy("--force does it all the same")

@@ -92,7 +92,7 @@ fn iso_manager_says_what_was_wrong_with_the_command() {
 }
 
 #[test]
-fn solutions_imports_and_unimports() {
+fn solutions_does_what_takes_no_cluster() {
     for (arguments, code, calls, text) in [
         (&["import", "-a", "/a b.iso", "-n"][..], 2, "archive|import|--dry-run|--|/a b.iso|", ""),
         (&["unimport", "-a", "/a.iso"], 2, "archive|delete|--|/a.iso|", ""),
@@ -100,8 +100,15 @@ fn solutions_imports_and_unimports() {
         (&["--help"], 0, "", "Usage: solutions.sh import"),
         (&["import"], 3, "", "no archive given"),
         (&["import", "-a"], 3, "", "-a needs the path"),
-        (&["activate", "--name", "x"], 3, "", "works on a running cluster"),
-        (&["nonsense"], 3, "", "expected import, unimport or list"),
+        (
+            &["activate", "--name", "x", "--version", "1 0"],
+            2,
+            "solution|activate|--name|x|--version|1 0|",
+            "",
+        ),
+        (&["deactivate", "--name", "x", "--dry-run"], 2, "solution|deactivate|--name|x|--dry-run|", ""),
+        (&["create-env", "--name", "x"], 3, "", "takes the Kubernetes API"),
+        (&["nonsense"], 3, "", "expected import, unimport, activate, deactivate or list"),
     ] {
         let archive = Archive::new();
         let (found, said) = archive.script("solutions.sh", arguments);

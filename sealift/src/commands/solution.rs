@@ -1,0 +1,69 @@
+//! `sealift solution activate` and `deactivate`: which version of a Solution the cluster is to have.
+
+use clap::{Args, Subcommand};
+use runtime::archives::{self, Activation};
+
+use crate::commands::node::{self, Places};
+use crate::failure::Outcome;
+use crate::output::{self, Form};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a version of a Solution the active one, of which there is at most one
+    #[command(after_help = "Example:\n  sealift solution activate --name example --version 1.0.0\n\n\
+                            The SolutionsConfiguration says it from then on; the cluster deploys it when its Salt master applies that.")]
+    Activate {
+        /// The version, or `latest` for the newest that this node has
+        #[arg(long)]
+        version: String,
+        #[command(flatten)]
+        arguments: Arguments,
+    },
+    /// Make no version of a Solution the active one
+    Deactivate(Arguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The Solution
+    #[arg(long)]
+    name: String,
+    /// Only say what would change
+    #[arg(long)]
+    dry_run: bool,
+    /// The form of the report
+    #[arg(long, value_enum, default_value_t)]
+    output: Form,
+    #[command(flatten)]
+    places: Places,
+}
+
+pub(crate) fn run(command: &Command) -> Outcome {
+    let (version, arguments) = match command {
+        Command::Activate { version, arguments } => (Some(version.as_str()), arguments),
+        Command::Deactivate(arguments) => (None, arguments),
+    };
+    let paths = arguments.places.paths();
+    let activation = archives::activate(&paths, &arguments.name, version, arguments.dry_run);
+    let activation = activation.map_err(node::explained)?;
+    match arguments.output {
+        Form::Json => output::json(&activation)?,
+        Form::Text => output::print(&told(&activation, arguments.dry_run))?,
+    }
+    Ok(())
+}
+
+fn told(activation: &Activation, dry_run: bool) -> String {
+    let Activation { solution, version, former, file } = activation;
+    let version_or_none = |version: &Option<String>| version.clone().unwrap_or_else(|| "none".to_owned());
+    if version == former {
+        return format!("{solution}: nothing to do\n");
+    }
+    format!(
+        "{solution}: {}active in {}: {}, before: {}\n",
+        if dry_run { "would be " } else { "" },
+        file.display(),
+        version_or_none(version),
+        version_or_none(former)
+    )
+}
