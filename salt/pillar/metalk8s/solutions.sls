@@ -26,4 +26,6 @@ metalk8s:
     available: {{ (salt["metalk8s.solutions"](config) if config else {}) | tojson }}
     config: {{ config | tojson }}
 {%- endif %}
+    # An environment is a group of namespaces, described by the ConfigMap `metalk8s-environment` in each of them: the cluster
+    # knows them, no file of this node does.
     environments: {}

@@ -78,7 +78,7 @@ def sealift(*arguments):
 
         salt-call metalk8s.sealift get
     """
-    command = [_sealift(), "archive"] + list(arguments[:1]) + ["--output", "json"]
+    command = ["archive"] + list(arguments[:1]) + ["--output", "json"]
     for flag, place in (
         ("--bootstrap-config", __salt__["config.get"]("metalk8s_bootstrap_config", "")),
         ("--solutions-config", __salt__["config.get"]("metalk8s_solutions_config", "")),
@@ -88,10 +88,42 @@ def sealift(*arguments):
     ):
         if place:
             command += [flag, place]
-    result = __salt__["cmd.run_all"](command + list(arguments[1:]), python_shell=False, ignore_retcode=True)
-    if result["retcode"] != 0:
-        raise CommandExecutionError("sealift archive {}: {}".format(arguments[0], result["stderr"]))
-    return json.loads(result["stdout"])
+    return json.loads(_run(command + list(arguments[1:]), "sealift archive {}".format(arguments[0])))
+
+
+def configure(command, arguments, test=False):
+    """Have ``sealift`` write the configuration files that ``command`` makes, and return those that changed.
+
+    command
+        ``registry containerd-config``, ``registry crio-config``, ``repository dnf-config`` or ``repository apt-config``.
+    arguments
+        Its further words.
+    test
+        Only return what would change.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call metalk8s.configure 'registry containerd-config' '["--node", "http://10.0.0.1:8080"]' test=True
+    """
+    words = command.split() + list(arguments) + ["--root", _setting("root", "/"), "--force"]
+    return _run(words + (["--dry-run"] if test else []), "sealift " + command).splitlines()
+
+
+def archive_here(environment):
+    """Return the path of the archive of the Salt environment ``environment``, if it is listed and this node has it.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call metalk8s.archive_here metalk8s-2.11.0
+    """
+    for archive in _setting("archives", []):
+        if os.path.isfile(archive) and "metalk8s-" + archive_info(archive)["version"] == environment:
+            return archive
+    return None
 
 
 def unlisted_archives():
@@ -169,11 +201,14 @@ def _cat(archive, path):
         raise CommandExecutionError(
             "{!r}: expected an absolute path of letters, digits and .+~_@%:=,/-".format(archive)
         )
-    result = __salt__["cmd.run_all"](
-        [_sealift(), "iso", "cat", archive, path], python_shell=False, ignore_retcode=True
-    )
+    return _run(["iso", "cat", archive, path], "{}: cannot read {}".format(archive, path))
+
+
+def _run(arguments, what):
+    """What ``sealift`` with these arguments prints; or an error with ``what`` it was that failed, and why."""
+    result = __salt__["cmd.run_all"]([_sealift()] + arguments, python_shell=False, ignore_retcode=True)
     if result["retcode"] != 0:
-        raise CommandExecutionError("{}: cannot read {}: {}".format(archive, path, result["stderr"]))
+        raise CommandExecutionError("{}: {}".format(what, result["stderr"]))
     return result["stdout"]
 
 
@@ -189,7 +224,7 @@ def _manifest(text):
 
 
 def _mounted():
-    """The archives that units of sealift's mount, by name and version."""
+    """The archives that sealift has mounted, by a unit of systemd or through FUSE, by name and version."""
     units = _setting("unit_directory", "/etc/systemd/system")
     root = _setting("mount_root", "/srv/scality")
     found = {}
@@ -205,6 +240,13 @@ def _mounted():
         folder, name = os.path.split(values.get("Where", "").replace("%%", "%"))
         if folder == root.rstrip("/"):
             found[name] = values.get("What", "").replace("%%", "%")
+    with open("/proc/self/mounts") as mounts:
+        for line in mounts:
+            # Blanks in paths are octal numbers there (proc(5)).
+            archive, path, kind = [word.replace("\\040", " ") for word in line.split(" ")[:3]]
+            folder, name = os.path.split(path)
+            if kind.startswith("fuse") and folder == root.rstrip("/"):
+                found[name] = archive
     return found
 
 

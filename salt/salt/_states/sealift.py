@@ -1,4 +1,4 @@
-"""Archives of this node, through ``sealift``, which looks at each step whether it is done already.
+"""Archives of this node, and what clients know of them: through ``sealift``, which looks first what is done already.
 
 Works with Salt 3002 (Python 3.6) and later.
 """
@@ -26,19 +26,42 @@ def deleted(name):
     return _done(name, "delete", [])
 
 
+def configured(name, arguments):
+    """The files that the command ``name`` of ``sealift`` makes are as it makes them: ``registry containerd-config``,
+    ``repository dnf-config`` and the like.
+
+    arguments
+        The further words of the command.
+    """
+
+    def steps(test):
+        files = __salt__["metalk8s.configure"](name, arguments, test=test)
+        return [{"step": "write", "file": file} for file in files]
+
+    return _applied(name, lambda: steps(True), lambda: steps(False))
+
+
 def _done(name, action, options):
+    def planned():
+        if action == "delete" and not __salt__["metalk8s.is_archive"](name):
+            return []
+        return _steps(action, options + ["--dry-run", "--", name])
+
+    return _applied(name, planned, lambda: _steps(action, options + ["--", name]))
+
+
+def _applied(name, planned, done):
+    """The answer of a state that does what ``done`` does, if ``planned`` says that there is something to do."""
     answer = {"name": name, "changes": {}, "result": True, "comment": "nothing to do"}
     try:
-        if action == "delete" and not __salt__["metalk8s.is_archive"](name):
-            return answer
         # Looking costs little; an import that has nothing to do need not verify gigabytes.
-        steps = _steps(action, options + ["--dry-run", "--", name])
+        steps = planned()
         if not steps:
             return answer
         if __opts__["test"]:
             answer.update(result=None, comment="would be done", changes={"steps": steps})
             return answer
-        answer.update(changes={"steps": _steps(action, options + ["--", name])}, comment="done")
+        answer.update(changes={"steps": done()}, comment="done")
     except CommandExecutionError as error:
         answer.update(result=False, comment=str(error))
     return answer

@@ -78,6 +78,7 @@ fn peers_read_the_iso_and_find_what_was_put_in() {
         "iso-manager.sh",
         "documentation/index.html",
         "documentation/runtime/README.html",
+        "documentation/salt/README.html",
     ] {
         assert!(expected.contains_key(path), "{path} is not in the archive");
     }

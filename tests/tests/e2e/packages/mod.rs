@@ -28,10 +28,15 @@ fn own_definition(version: &str) -> Definition {
 
 /// Builds the project's own package around something that stands for the binary.
 pub(super) fn build_own(version: &str, scratch: &Path, out: &Path) -> PathBuf {
+    build_own_of(version, &own_binary(version), scratch, out)
+}
+
+/// Builds the project's own package around `binary`.
+pub(super) fn build_own_of(version: &str, binary: &[u8], scratch: &Path, out: &Path) -> PathBuf {
     let base = scratch.join(format!("base-{version}"));
     fs::create_dir_all(base.join("_build/bin")).unwrap();
     fs::create_dir_all(base.join("packages/sealift")).unwrap();
-    fs::write(base.join("_build/bin/sealift"), own_binary(version)).unwrap();
+    fs::write(base.join("_build/bin/sealift"), binary).unwrap();
     fs::copy(project().join("LICENSE"), base.join("LICENSE")).unwrap();
     for file in
         ["sealift-registry.service", "sealift-registry.socket", "sealift.sysusers", "sealift.sysconfig"]

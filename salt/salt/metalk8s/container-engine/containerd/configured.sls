@@ -2,19 +2,26 @@
 # restarted; its configuration must name the folder as `config_path`.
 {%- from "metalk8s/map.jinja" import metalk8s, endpoints with context %}
 
+include:
+  - metalk8s.program
+
 {%- if endpoints %}
+  {%- set arguments = ["--host", metalk8s.registry.host] %}
+  {%- for endpoint in endpoints %}
+    {%- do arguments.extend(["--node", endpoint]) %}
+  {%- endfor %}
+  {%- if metalk8s.containerd.ca %}
+    {%- do arguments.extend(["--ca", metalk8s.containerd.ca]) %}
+  {%- endif %}
+
 Configure mirrors of {{ metalk8s.registry.host }}:
-  file.managed:
-    - name: {{ metalk8s.containerd.certs_dir }}/{{ metalk8s.registry.host }}/hosts.toml
-    - source: salt://metalk8s/container-engine/containerd/files/hosts.toml.j2
-    - template: jinja
-    - user: root
-    - group: root
-    - mode: '0644'
-    - makedirs: true
-    - context:
-        endpoints: {{ endpoints | tojson }}
+  sealift.configured:
+    - name: registry containerd-config
+    - arguments: {{ arguments | tojson }}
+    - require:
+        - sls: metalk8s.program
 {%- else %}
+
 Mirrors of {{ metalk8s.registry.host }}:
   test.fail_without_changes:
     - name: the pillar names no node that serves images (metalk8s:registry:endpoints, networks:control_plane)
