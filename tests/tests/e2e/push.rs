@@ -132,6 +132,64 @@ fn a_push_killed_half_way_is_finished_by_the_next_and_a_third_moves_nothing() {
     assert!(third["images"].as_array().unwrap().iter().all(|image| image["changed"] == false));
 }
 
+/// docker-registry takes up an upload only where a piece of it ended. So what was whole stays, and the blob that was under way is
+/// sent again.
+#[test]
+fn a_push_killed_inside_a_large_blob_sends_that_blob_again_and_nothing_else() {
+    if peer::find("docker-registry").is_none() {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path();
+    let store = Store::open(&folder.join("store")).unwrap();
+    let large = vec![7; 160 << 20];
+    let (config, layer) = (store.put(b"{}").unwrap(), store.put(&large).unwrap());
+    let manifest = serde_json::json!({
+        "schemaVersion": 2, "mediaType": images::Kind::OciManifest.media_type(),
+        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config, "size": 2},
+        "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": layer, "size": large.len()}],
+    });
+    let digest = store.put(manifest.to_string().as_bytes()).unwrap();
+    let archive = folder.join("archive");
+    dir_layout::write(&store, &digest, &[], &archive.join("images/large/1")).unwrap();
+    fs::write(archive.join("product.txt"), "NAME=Site\nVERSION=1.0\n").unwrap();
+    let site = Site { scratch, archive, digests: vec![digest] };
+    let target = target(site.scratch.path());
+    let storage = site.scratch.path().join("target/registry-storage/docker/registry/v2");
+    let data = |digest: &Digest| {
+        let hex = digest.hex();
+        storage.join("blobs/sha256").join(&hex[..2]).join(hex).join("data")
+    };
+    let under_way = || {
+        let uploads = fs::read_dir(storage.join("repositories/mirror/site-1.0/large/_uploads"));
+        let sizes = uploads.into_iter().flatten().filter_map(|upload| {
+            fs::metadata(upload.ok()?.path().join("data")).ok().map(|metadata| metadata.len())
+        });
+        sizes.max().unwrap_or_default()
+    };
+
+    let mut child = push_command(&site, &target).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let began = Instant::now();
+    while !data(&config).exists() || under_way() < 1 << 20 {
+        assert!(child.try_wait().unwrap().is_none(), "it is over before it is half way");
+        assert!(began.elapsed() < Duration::from_secs(60), "nothing arrives");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!data(&layer).exists(), "the blob is not whole");
+
+    let second = push(&site, &target);
+    assert_eq!(
+        (second["bytes"].as_u64(), second["blobs"]["uploaded"].as_u64(), second["blobs"]["present"].as_u64()),
+        (Some(large.len() as u64), Some(1), Some(1)),
+        "{second}"
+    );
+    assert_eq!(served(&target, "large", "1", images::Kind::OciManifest.media_type()), digest.to_string());
+    assert!(fs::read(data(&layer)).unwrap() == large);
+    assert_eq!(push(&site, &target)["bytes"], 0);
+}
+
 #[test]
 fn a_blob_of_several_repositories_travels_once_and_large_ones_in_pieces() {
     let Some(site) = site() else { return };
