@@ -2,6 +2,7 @@
 
 mod archives;
 mod clients;
+mod installed;
 mod rendered;
 mod site;
 mod solutions;

@@ -97,7 +97,7 @@ fn every_formula_has_a_counterpart_or_a_reason() {
     let sources = format!(
         "{}{}{}{}{}",
         include_str!("clients.rs"),
-        include_str!("site.rs"),
+        include_str!("installed.rs"),
         include_str!("rendered.rs"),
         include_str!("solutions.rs"),
         include_str!("../runtime/nginx.rs")
