@@ -145,7 +145,8 @@ impl<'run> Context<'run> {
     /// Runs a child to its end, in a process group of its own, with an empty standard input; its output is
     /// logged line by line and returned. A child that exits with anything but 0 makes the task fail. When the
     /// run is stopped or the time of the task is over, the group is sent SIGTERM and, five seconds later,
-    /// SIGKILL. So is what a child that has ended left in the background: the work ends with the child.
+    /// SIGKILL. So is what a child that has ended left in the background, or killed at once if it holds none of
+    /// the pipes: the work ends with the child.
     ///
     /// Should this process be killed, the child goes on, and the state of the build stays locked until it ends.
     ///
