@@ -15,6 +15,7 @@
 //! asked for, and in the background: the last bytes of a blob go out only once the check has passed. So are packages and all
 //! other files that `SHA256SUMS` lists.
 
+mod addresses;
 mod answer;
 mod body;
 mod catalogue;
@@ -44,6 +45,7 @@ pub use error::Error;
 pub use log::{Access, Event, Log};
 pub use tls::Tls;
 
+use addresses::Addresses;
 use body::Buffers;
 use catalogue::Catalogue;
 use check::Checker;
@@ -88,12 +90,16 @@ impl Default for Config {
 pub struct Limits {
     /// The most connections at a time; more wait to be accepted.
     pub connections: usize,
+    /// The most connections of one client at a time, which is an IPv4 address or an IPv6 network of 64 bits; more are closed.
+    pub connections_per_address: usize,
     /// The most bytes of a request's head. At least 8192.
     pub header_bytes: usize,
     /// The longest time from the end of one answer, or from the connection, to the end of the next request's head.
     pub header_time: Duration,
     /// The longest time that a client takes no byte of an answer.
     pub stall_time: Duration,
+    /// How many bytes of an answer a client must take in a second, on average, so that this time does not run out.
+    pub minimum_rate: u64,
     /// The longest time that a stopping server waits for answers to end.
     pub drain_time: Duration,
 }
@@ -102,9 +108,11 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 4096,
+            connections_per_address: 2048,
             header_bytes: 16 * 1024,
             header_time: Duration::from_secs(30),
             stall_time: Duration::from_secs(60),
+            minimum_rate: 1024,
             drain_time: Duration::from_secs(30),
         }
     }
@@ -129,6 +137,7 @@ struct State {
     reloading: Mutex<()>,
     checker: Arc<Checker>,
     buffers: Arc<Buffers>,
+    addresses: Arc<Addresses>,
     metrics: Metrics,
     limits: Limits,
     log: Arc<dyn Log>,
@@ -175,6 +184,7 @@ impl Server {
             reloading: Mutex::default(),
             checker: Arc::new(Checker::new(Arc::clone(&config.log))),
             buffers: Arc::default(),
+            addresses: Arc::default(),
             metrics: Metrics::default(),
             limits: config.limits,
             log: config.log,

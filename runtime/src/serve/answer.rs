@@ -4,6 +4,7 @@ use archive::tree::Location;
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Response, StatusCode};
+use hyper::body::Body as _;
 
 use super::State;
 use super::body::{Body, FileBody, Gate};
@@ -49,10 +50,13 @@ pub(super) fn full(
     media_type: &'static str,
     content: impl Into<Bytes>,
 ) -> Answer {
-    let content = content.into();
-    let length = content.len();
-    let body = if *method == Method::HEAD { Body::Empty } else { Body::Bytes(content) };
-    let mut answer = Response::new(body);
+    whole(method, status, media_type, Body::Bytes(content.into()))
+}
+
+/// All of a body. A HEAD request gets the same header fields and none.
+pub(super) fn whole(method: &Method, status: StatusCode, media_type: &'static str, body: Body) -> Answer {
+    let length = body.size_hint().exact().unwrap_or(0);
+    let mut answer = Response::new(if *method == Method::HEAD { Body::Empty } else { body });
     *answer.status_mut() = status;
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));

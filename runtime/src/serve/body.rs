@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::sendfile::{STRETCH, Stretches};
 
 /// How much of a file is in memory for a connection at a time.
-const CHUNK: usize = 64 * 1024;
+pub(super) const CHUNK: usize = 64 * 1024;
 /// The most free buffers that are kept.
 const POOL: usize = 256;
 

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use archive::tree::{Entry, Location};
 use archive::{Product, Tree, image, layout, product, sums};
+use bytes::Bytes;
 use images::Digest;
 use images::manifest::Kind;
 
@@ -23,6 +24,10 @@ pub(super) struct Catalogue {
     by_id: HashMap<String, usize>,
     /// Those whose images are also served without a prefix.
     bare: Vec<usize>,
+    /// Every name that [`Catalogue::repository`] knows, sorted.
+    pub(super) names: Vec<String>,
+    /// All of them as `_catalog` lists them, made when it is first asked for and shared by all answers.
+    pub(super) listing: OnceLock<Bytes>,
     /// What was asked for.
     pub(super) paths: Vec<PathBuf>,
     /// Archives that could not be opened and were left out, each with the reason.
@@ -118,6 +123,7 @@ impl Catalogue {
                 done => done?,
             }
         }
+        catalogue.names = catalogue.all_names();
         Ok(catalogue)
     }
 
@@ -169,8 +175,7 @@ impl Catalogue {
         self.archives.get(*self.by_id.get(id)?)
     }
 
-    /// Every name that [`Catalogue::repository`] knows, sorted.
-    pub(super) fn names(&self) -> Vec<String> {
+    fn all_names(&self) -> Vec<String> {
         let prefixed =
             self.by_prefix.iter().filter_map(|(prefix, index)| Some((prefix, self.archives.get(*index)?)));
         let prefixed = prefixed.flat_map(|(prefix, archive)| {

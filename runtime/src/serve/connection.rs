@@ -76,6 +76,10 @@ async fn accept(
                 continue;
             }
         };
+        let Some(counted) = state.addresses.count(peer.ip(), state.limits.connections_per_address) else {
+            state.metrics.refused.fetch_add(1, Ordering::Relaxed);
+            continue;
+        };
         // Answers go out in pieces that fill segments anyway.
         let _ = stream.set_nodelay(true);
         let watcher = graceful.watcher();
@@ -85,7 +89,7 @@ async fn accept(
             state.metrics.open.fetch_add(1, Ordering::Relaxed);
             connection(&state, stream, peer, watcher).await;
             state.metrics.open.fetch_sub(1, Ordering::Relaxed);
-            drop(permit);
+            drop((counted, permit));
         });
     }
 }
@@ -96,16 +100,16 @@ async fn connection(
     peer: SocketAddr,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
-    let patience = state.limits.stall_time;
+    let (patience, rate) = (state.limits.stall_time, state.limits.minimum_rate);
     let tls = state.tls_config.read().unwrap_or_else(PoisonError::into_inner).clone();
     match tls {
         None => {
             let stretches = Arc::<Stretches>::default();
-            let stream = Patient::new(Plain::new(stream, Arc::clone(&stretches)), patience);
+            let stream = Patient::new(Plain::new(stream, Arc::clone(&stretches)), patience, rate);
             requests(state, stream, peer, watcher, Some(stretches)).await;
         }
         Some(config) => {
-            let handshake = TlsAcceptor::from(config).accept(Patient::new(stream, patience));
+            let handshake = TlsAcceptor::from(config).accept(Patient::new(stream, patience, rate));
             match tokio::time::timeout(state.limits.header_time, handshake).await {
                 Ok(Ok(stream)) => requests(state, stream, peer, watcher, None).await,
                 Ok(Err(error)) => {

@@ -17,6 +17,9 @@ use super::checked::Stamp;
 use super::metrics::Endpoint;
 use super::route::encode;
 
+/// The most entries of a folder that are listed: a page is in memory for as long as its client takes to take it.
+const LISTED_MAX: usize = 10_000;
+
 /// What a path in an archive turned out to be.
 enum Found {
     /// And what can be checked of it, if `SHA256SUMS` lists it.
@@ -198,7 +201,8 @@ fn link(entry: &Entry) -> (String, String) {
 }
 
 /// A page with a link to everything in a folder.
-fn page(method: &Method, title: &str, links: impl Iterator<Item = (String, String)>) -> Answer {
+fn page(method: &Method, title: &str, links: impl ExactSizeIterator<Item = (String, String)>) -> Answer {
+    let more = links.len().saturating_sub(LISTED_MAX);
     let mut body = format!(
         "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><title>{0}</title></head>\n<body><h1>{0}</h1>\n<table>\n",
         escape(title)
@@ -206,12 +210,15 @@ fn page(method: &Method, title: &str, links: impl Iterator<Item = (String, Strin
     if title != "/" {
         body.push_str("<tr><td><a href=\"../\">../</a></td><td></td></tr>\n");
     }
-    for (name, note) in links {
+    for (name, note) in links.take(LISTED_MAX) {
         let target: Vec<String> = name.split('/').map(encode).collect();
         // `./` keeps a name with a colon from being taken for the scheme of a URL.
         let (target, name, note) = (target.join("/"), escape(&name), escape(&note));
         // Writing to a String cannot fail.
         let _ = writeln!(body, "<tr><td><a href=\"./{target}\">{name}</a></td><td>{note}</td></tr>");
+    }
+    if more > 0 {
+        let _ = writeln!(body, "<tr><td>and {more} more</td><td></td></tr>");
     }
     body.push_str("</table></body></html>\n");
     answer::full(method, StatusCode::OK, HTML, body)

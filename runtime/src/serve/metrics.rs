@@ -42,6 +42,8 @@ pub(super) struct Metrics {
     /// Answers whose client did not get all of it.
     pub(super) broken: AtomicU64,
     pub(super) connections: AtomicU64,
+    /// Connections of clients that had too many.
+    pub(super) refused: AtomicU64,
     pub(super) open: AtomicU64,
     pub(super) reloads: AtomicU64,
 }
@@ -83,6 +85,12 @@ impl Metrics {
             &one(&self.broken),
         );
         family("connections_total", "counter", "Connections accepted.", &one(&self.connections));
+        family(
+            "refused_connections_total",
+            "counter",
+            "Connections closed at once, their client having too many.",
+            &one(&self.refused),
+        );
         family("connections", "gauge", "Connections open.", &one(&self.open));
         family("reloads_total", "counter", "Times the archives were reloaded.", &one(&self.reloads));
         let mut images = Vec::new();

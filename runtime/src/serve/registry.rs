@@ -10,6 +10,7 @@ use images::manifest::{Descriptor, MANIFEST_MAX, Manifest};
 
 use super::State;
 use super::answer::{self, Answer, Code, JSON, Source};
+use super::body::{Body, CHUNK, FileBody};
 use super::catalogue::{Archive, Catalogue, Part};
 use super::check::gate;
 use super::content::Content;
@@ -21,6 +22,8 @@ const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 const FILTERS: HeaderName = HeaderName::from_static("oci-filters-applied");
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// The most tags or names of a page, which is in memory for as long as its client takes to take it.
+const PAGE_MAX: usize = 10_000;
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 /// What is asked of the registry.
@@ -125,19 +128,15 @@ impl Asked<'_> {
             let unfit = archive.name(Part::Content(*unfit));
             return unknown(&format!("{unfit} of {name}:{reference} is damaged"));
         }
-        let bytes = match read(archive, content).await {
-            Ok(bytes) => bytes,
-            Err(problem) => {
-                self.state.checker.tell(archive, Part::Content(index), &problem);
-                return unknown(&format!("manifest {} is damaged", content.digest()));
-            }
+        let Some(body) = self.manifest_body(archive, index, content).await else {
+            return unknown(&format!("manifest {} is damaged", content.digest()));
         };
         let digest = content.digest().to_string();
         let etag = format!("\"{digest}\"");
         let mut answer = if range::not_modified(self.headers, &etag, None) {
             answer::not_modified()
         } else {
-            answer::full(self.method, StatusCode::OK, kind.media_type(), bytes)
+            answer::whole(self.method, StatusCode::OK, kind.media_type(), body)
         };
         let headers = answer.headers_mut();
         answer::set(headers, DIGEST, &digest);
@@ -145,6 +144,23 @@ impl Asked<'_> {
         let caching = if by_digest { IMMUTABLE } else { "no-cache" };
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
         answer
+    }
+
+    /// The bytes of a manifest, which were found to be what its digest says. A large one is read as the client takes it.
+    async fn manifest_body(&self, archive: &Arc<Archive>, index: u32, content: &Content) -> Option<Body> {
+        let (checker, part) = (&self.state.checker, Part::Content(index));
+        if content.size <= CHUNK as u64 {
+            let read = read(archive, content).await;
+            let read = read.inspect_err(|problem| checker.tell(archive, part, problem));
+            return read.ok().map(|bytes| Body::Bytes(bytes.into()));
+        }
+        let location = self.open(archive, index)?;
+        if !checker.good(archive, part, &location).await {
+            return None;
+        }
+        let gate = gate(self.state, &Method::GET, archive, part, &location);
+        let all = (0, content.size);
+        Some(Body::File(Box::new(FileBody::new(location, all, gate, &self.state.buffers))))
     }
 
     /// "Pulling blobs".
@@ -180,35 +196,46 @@ impl Asked<'_> {
     /// "Listing tags".
     fn tags(&self, name: &str) -> Answer {
         let Some((_, repository)) = self.catalogue.repository(name) else { return self.unknown_name(name) };
-        let tags: Vec<&str> = repository.tags.iter().map(|(tag, _)| &**tag).collect();
-        self.page(
-            &format!("/v2/{name}/tags/list"),
-            &tags,
-            |tags| serde_json::json!({"name": name, "tags": tags}),
-        )
+        let body = |tags: &[&str]| serde_json::json!({"name": name, "tags": tags});
+        self.page(&format!("/v2/{name}/tags/list"), &repository.tags, |(tag, _)| tag, body)
     }
 
     /// `_catalog`: not in the OCI specification, from the registry API it grew from.
     fn catalog(&self) -> Answer {
-        let names = self.catalogue.names();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        self.page("/v2/_catalog", &names, |names| serde_json::json!({"repositories": names}))
+        let body = |names: &[&str]| serde_json::json!({"repositories": names});
+        let names = &self.catalogue.names;
+        if self.query.get("n").is_some() || self.query.get("last").is_some() {
+            return self.page("/v2/_catalog", names, |name| name, body);
+        }
+        let all = || body(&names.iter().map(String::as_str).collect::<Vec<_>>()).to_string().into();
+        let all = self.catalogue.listing.get_or_init(all).clone();
+        let mut answer = answer::full(self.method, StatusCode::OK, JSON, all);
+        answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        answer
     }
 
-    /// The part of a sorted list that `n` and `last` ask for, with a `Link` to the next.
-    fn page(&self, path: &str, all: &[&str], body: impl Fn(&[&str]) -> serde_json::Value) -> Answer {
-        let start = self.query.get("last").map_or(0, |last| all.partition_point(|item| *item <= last));
+    /// The part of a sorted list that `n` and `last` ask for, at most [`PAGE_MAX`], with a `Link` to the next.
+    fn page<T>(
+        &self,
+        path: &str,
+        all: &[T],
+        text: impl Fn(&T) -> &str,
+        body: impl Fn(&[&str]) -> serde_json::Value,
+    ) -> Answer {
+        let start = self.query.get("last").map_or(0, |last| all.partition_point(|item| text(item) <= last));
         let rest = all.get(start..).unwrap_or_default();
+        let most = rest.len().min(PAGE_MAX);
         let count = match self.query.get("n").map(str::parse::<usize>) {
-            None => rest.len(),
-            Some(Ok(count)) => count.min(rest.len()),
+            None => most,
+            Some(Ok(count)) => count.min(most),
             Some(Err(_)) => {
                 let message = "n must be a number that is not negative";
                 return self.error(StatusCode::BAD_REQUEST, Code::PaginationNumberInvalid, message);
             }
         };
-        let shown = rest.get(..count).unwrap_or_default();
-        let mut answer = answer::full(self.method, StatusCode::OK, JSON, body(shown).to_string());
+        let shown: Vec<&str> = rest.iter().take(count).map(text).collect();
+        let body = body(&shown).to_string();
+        let mut answer = answer::full(self.method, StatusCode::OK, JSON, body);
         // An archive that is imported changes the list.
         answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         if let (Some(last), true) = (shown.last(), count < rest.len()) {

@@ -66,6 +66,9 @@ struct LimitArguments {
     /// The most connections at a time; more clients wait until one ends
     #[arg(long, value_name = "COUNT", default_value_t = 4096, value_parser = value_parser!(u32).range(1..))]
     max_connections: u32,
+    /// The most connections at a time of one IPv4 address or IPv6 network of 64 bits; more are closed
+    #[arg(long, value_name = "COUNT", default_value_t = 2048, value_parser = value_parser!(u32).range(1..))]
+    max_connections_per_address: u32,
     /// The most bytes of a request without its body, which is never read
     #[arg(long, value_name = "BYTES", default_value_t = 16_384, value_parser = value_parser!(u32).range(8192..=1_048_576))]
     max_request_bytes: u32,
@@ -75,6 +78,9 @@ struct LimitArguments {
     /// Seconds for which a client may take nothing of an answer
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = value_parser!(u32).range(1..))]
     send_timeout: u32,
+    /// Bytes of an answer that a client must take in a second, on average, for that time not to run out; 0 for any
+    #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = value_parser!(u32))]
+    min_send_rate: u32,
     /// Seconds for which a server that stops waits for its answers to end
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = value_parser!(u32))]
     drain_timeout: u32,
@@ -86,9 +92,11 @@ impl LimitArguments {
         let size = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
         Limits {
             connections: size(self.max_connections),
+            connections_per_address: size(self.max_connections_per_address),
             header_bytes: size(self.max_request_bytes),
             header_time: seconds(self.request_timeout),
             stall_time: seconds(self.send_timeout),
+            minimum_rate: self.min_send_rate.into(),
             drain_time: seconds(self.drain_timeout),
         }
     }
