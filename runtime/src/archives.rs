@@ -15,8 +15,10 @@ mod unit;
 use std::fs::File;
 use std::path::{Component, Path, PathBuf};
 
+use archive::tree::Entry;
 use archive::verify::{Options as VerifyOptions, Report, Work};
-use archive::{Product, Tree, layout, product};
+use archive::{Product, Tree, layout, product, sums};
+use images::Digest;
 use serde::Serialize;
 
 pub use follow::follow;
@@ -57,9 +59,9 @@ impl Default for Paths {
 }
 
 impl Paths {
-    /// The same places, the folder of mounts as the kernel names it.
+    /// The same places, the folder of mounts as the kernel names it, and the links between units leading somewhere.
     fn real(&self) -> Self {
-        Self { mounts: real(&self.mounts), ..self.clone() }
+        Self { mounts: real(&self.mounts), units: real(&self.units), ..self.clone() }
     }
 }
 
@@ -212,6 +214,9 @@ pub struct Listed {
     pub id: Option<String>,
     /// The bytes of the ISO file.
     pub bytes: Option<u64>,
+    /// A digest of what it serves: that of its `SHA256SUMS`, or, of an archive without, of the paths and sizes of its files.
+    /// Null if it cannot be read.
+    pub contents: Option<String>,
     /// Where it is mounted.
     pub mounted: Option<PathBuf>,
     /// How it is mounted.
@@ -350,6 +355,7 @@ pub fn get(paths: &Paths, machine: &dyn Machine) -> Result<Vec<Listed>, Error> {
                 path: path.clone(),
                 kind: word,
                 bytes: std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|data| data.len()),
+                contents: contents(path).ok().map(|digest| digest.to_string()),
                 mounted_by: mount.as_deref().and_then(|mount| machine.mounted(mount).ok().flatten()),
                 mounted: mount.filter(|mount| matches!(machine.mounted(mount), Ok(Some(_)))),
                 active: id.as_ref().is_some_and(|id| active.contains(id)),
@@ -383,6 +389,16 @@ fn still_configured(paths: &Paths, there: &[Kind]) -> Result<Vec<PathBuf>, Error
         }
     }
     Ok(found)
+}
+
+/// A digest of what an archive serves, without reading all of it.
+fn contents(archive: &Path) -> Result<Digest, archive::Error> {
+    let tree = Tree::open(archive)?;
+    if tree.entry(layout::SUMS)?.is_some() {
+        return Ok(Digest::of(&tree.read(layout::SUMS, sums::LIMIT)?));
+    }
+    let line = |(path, entry): (String, Entry)| format!("{path}\0{}\n", entry.size);
+    Ok(Digest::of(tree.walk()?.into_iter().map(line).collect::<String>().as_bytes()))
 }
 
 /// What is wrong with an archive, as far as that is seen without reading all of it.

@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 use runtime::archives::{self, Import, Linux, Listed};
 use runtime::copy::{self, Recipe, Sent};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::commands::node::Places;
 use crate::failure::{Failure, Outcome};
@@ -173,7 +173,7 @@ pub(crate) fn receive(arguments: &ReceiveArguments) -> Outcome {
     copy::receive(input, output, &arguments.into, &archives, &publish).map(drop).map_err(|_| Failure::Told)
 }
 
-/// What each node has of each archive: its size in bytes, or why it cannot be used.
+/// What each node has of each archive.
 #[derive(Debug, Serialize)]
 struct Compared {
     archive: String,
@@ -181,37 +181,63 @@ struct Compared {
     nodes: BTreeMap<String, Held>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// What a node has of an archive: its size in bytes, a digest of what it serves, or why it cannot be used.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Held {
     bytes: Option<u64>,
+    contents: Option<String>,
     problem: Option<String>,
+    /// The node does not say what it has; `problem` says why.
+    #[serde(skip)]
+    silent: bool,
+}
+
+/// One archive of those that a node says it has.
+#[derive(Debug, Deserialize)]
+struct Said {
+    id: Option<String>,
+    path: String,
+    #[serde(flatten)]
+    held: Held,
 }
 
 /// The name of this node in comparisons.
 const HERE: &str = "here";
 
-/// Compares the archives `listed` here with those of `nodes`; they should be equal.
+/// Compares the archives `listed` here with those of `nodes`; they should be equal. A node that does not answer is one of
+/// those that differ.
 pub(crate) fn compare(listed: &[Listed], nodes: &[String], remote: &Remote, form: Form) -> Outcome {
-    let mut held: BTreeMap<String, BTreeMap<String, Held>> = BTreeMap::new();
-    let mut add = |node: &str, id: Option<String>, path: String, held_there: Held| {
-        held.entry(id.unwrap_or(path)).or_default().insert(node.to_owned(), held_there);
-    };
-    for one in listed {
-        let there = Held { bytes: one.bytes, problem: one.problem.clone() };
-        add(HERE, one.id.clone(), one.path.display().to_string(), there);
-    }
+    let ours = listed.iter().map(|one| Said {
+        id: one.id.clone(),
+        path: one.path.display().to_string(),
+        held: Held {
+            bytes: one.bytes,
+            contents: one.contents.clone(),
+            problem: one.problem.clone(),
+            silent: false,
+        },
+    });
+    let mut said: BTreeMap<&str, Vec<Said>> = BTreeMap::from([(HERE, ours.collect())]);
+    let mut silent: BTreeMap<&str, String> = BTreeMap::new();
     for node in nodes {
-        let child = started(remote, node, &["archive", "get", "--output", "json"], Stdio::null())?;
-        let output = child.wait_with_output()?;
-        if !output.status.success() {
-            return Err(anyhow!("{node}: `{}` ended with {}", remote.remote_shell, output.status).into());
+        match ask(node, remote) {
+            Ok(theirs) => drop(said.insert(node, theirs)),
+            Err(error) => drop(silent.insert(node, format!("{error:#}"))),
         }
-        let theirs: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout)
-            .with_context(|| format!("{node} does not say which archives it has"))?;
-        for one in theirs {
-            let text = |key: &str| one.get(key).and_then(|value| value.as_str()).map(str::to_owned);
-            let bytes = one.get("bytes").and_then(serde_json::Value::as_u64);
-            add(node, text("id"), text("path").unwrap_or_default(), Held { bytes, problem: text("problem") });
+    }
+    let mut held: BTreeMap<String, BTreeMap<String, Held>> = BTreeMap::new();
+    for (node, archives) in said {
+        for one in archives {
+            held.entry(one.id.unwrap_or(one.path)).or_default().insert(node.to_owned(), one.held);
+        }
+    }
+    for (node, problem) in &silent {
+        for nodes in held.values_mut() {
+            let held = Held { problem: Some(problem.clone()), silent: true, ..Held::default() };
+            nodes.insert((*node).to_owned(), held);
+        }
+        if form == Form::Text {
+            output::warn(&format!("{node} cannot be asked: {problem}"));
         }
     }
     let all: BTreeSet<&str> = nodes.iter().map(String::as_str).chain([HERE]).collect();
@@ -228,7 +254,17 @@ pub(crate) fn compare(listed: &[Listed], nodes: &[String], remote: &Remote, form
             && held.all(|other| Some(other) == first)
             && first.is_some_and(|held| held.problem.is_none())
     };
-    if compared.iter().all(equal) { Ok(()) } else { Err(Failure::Failed(None)) }
+    if silent.is_empty() && compared.iter().all(equal) { Ok(()) } else { Err(Failure::Failed(None)) }
+}
+
+/// The archives that a node says it has.
+fn ask(node: &str, remote: &Remote) -> anyhow::Result<Vec<Said>> {
+    let child = started(remote, node, &["archive", "get", "--output", "json"], Stdio::null())?;
+    let output = child.wait_with_output()?;
+    if !output.status.success() {
+        return Err(anyhow!("`{}` ended with {}", remote.remote_shell, output.status));
+    }
+    serde_json::from_slice(&output.stdout).context("it does not say which archives it has")
 }
 
 fn table(compared: &[Compared], nodes: &BTreeSet<&str>) -> String {
@@ -237,9 +273,14 @@ fn table(compared: &[Compared], nodes: &BTreeSet<&str>) -> String {
         for node in nodes {
             let held = match one.nodes.get(*node) {
                 None => "missing".to_owned(),
+                Some(Held { silent: true, .. }) => "not known".to_owned(),
                 Some(Held { problem: Some(problem), .. }) => format!("cannot be used: {problem}"),
-                Some(Held { bytes: Some(bytes), .. }) => size(*bytes),
-                Some(Held { bytes: None, .. }) => "folder".into(),
+                Some(Held { bytes, contents, .. }) => {
+                    let shown = bytes.map_or_else(|| "folder".to_owned(), size);
+                    // Enough of it to tell two apart.
+                    let digest = contents.as_deref().and_then(|digest| digest.get(.."sha256:".len() + 12));
+                    digest.map_or_else(|| shown.clone(), |digest| format!("{shown}  {digest}"))
+                }
             };
             text.push_str(&format!("{}  {node}  {held}\n", one.archive));
         }

@@ -83,6 +83,21 @@ fn an_old_file_that_is_mounted_still_is_not_the_archive() {
     assert!(matches!(refused, Err(Error::Occupied { .. })), "{refused:?}");
 }
 
+#[test]
+fn archives_of_one_size_are_told_apart_by_what_they_serve() {
+    let (node, machine) = (Node::new(), Fake::default());
+    let contents = |more: &str| {
+        let archive = node.archive("metalk8s.iso", &format!("{PLATFORM}{more}"));
+        node.import(&archive, &machine).unwrap();
+        let listed = get(&node.paths, &machine).unwrap().remove(0);
+        (listed.bytes, listed.contents.unwrap())
+    };
+    let (one, other) = (contents("GIT=a\n"), contents("GIT=b\n"));
+    assert_eq!(one.0, other.0);
+    assert_ne!(one.1, other.1);
+    assert_eq!(contents("GIT=a\n"), one);
+}
+
 /// A machine whose list of mounts and of disks is what a test says.
 fn linux(root: &Path, mounts: &str, backing_file: &str) -> Linux {
     std::fs::write(root.join("mountinfo"), mounts).unwrap();

@@ -153,6 +153,47 @@ fn nodes_are_kept_equal_over_ssh() {
 }
 
 #[test]
+fn a_node_that_does_not_answer_is_one_that_differs() {
+    let site = Site::new();
+    let nodes = ["one", "two"].map(|name| Node::new(site.scratch.path().join(name)));
+    for node in &nodes {
+        let here = node.0.join("iso/example-1.0.iso");
+        fs::copy(&site.iso, &here).unwrap();
+        let (code, out, err) =
+            node.run(&["archive", "import", "--mount", "never", &here.display().to_string()]);
+        assert_eq!(code, 0, "{out}{err}");
+    }
+    let [one, two] = nodes;
+    // A stand-in for ssh, which does not reach one of the nodes.
+    let shell = one.0.join("shell");
+    fs::write(&shell, "#!/bin/sh\ntest $1 = two || exit 255\nshift\nexec sh -c \"$1\"\n").unwrap();
+    fs::set_permissions(&shell, fs::Permissions::from_mode(0o755)).unwrap();
+    let remote = [
+        "--remote-shell",
+        &shell.display().to_string(),
+        "--remote-sealift",
+        &two.program().display().to_string(),
+    ]
+    .map(str::to_owned);
+    let get = |more: &[&str]| {
+        let words: Vec<&str> =
+            ["archive", "get"].iter().chain(more).copied().chain(remote.iter().map(String::as_str)).collect();
+        one.run(&words)
+    };
+    let (code, out, err) = get(&["--node", "two"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let (code, out, err) = get(&["--node", "dead", "--node", "two"]);
+    assert!(code == 1 && err.contains("dead cannot be asked: "), "{code} {out}{err}");
+    assert!(out.contains("example-1.0  dead  not known\n") && out.contains("example-1.0  two  "), "{out}");
+    let (code, out, err) = get(&["--node", "dead", "--node", "two", "--output", "json"]);
+    let compared: Value = serde_json::from_str(&out).unwrap();
+    let nodes = &compared[0]["nodes"];
+    assert!(code == 1 && nodes["dead"]["problem"].is_string(), "{out}{err}");
+    assert_eq!(nodes["two"], nodes["here"], "{out}");
+    assert!(nodes["two"]["contents"].as_str().is_some_and(|digest| digest.starts_with("sha256:")), "{out}");
+}
+
+#[test]
 fn a_damaged_archive_is_not_imported_on_another_node() {
     let site = Site::new();
     let (one, two) = (Node::new(site.scratch.path().join("one")), Node::new(site.scratch.path().join("two")));
