@@ -84,6 +84,14 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     to.parent().map_or(Ok(()), sync_folder)
 }
 
+/// Makes a symbolic link, for good; one that is there is no error.
+pub(crate) fn link(target: &Path, link: &Path) -> io::Result<()> {
+    match std::os::unix::fs::symlink(target, link) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => link.parent().map_or(Ok(()), sync_folder),
+    }
+}
+
 /// Removes a file; one that is not there is no error.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {

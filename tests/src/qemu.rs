@@ -147,6 +147,16 @@ impl Machine {
         )
     }
 
+    /// As [`Machine::run`], but the machine ends as by a power cut: what it has not yet written to its disks is lost.
+    ///
+    /// # Panics
+    ///
+    /// As [`Machine::run`].
+    #[must_use]
+    pub fn run_until_power_cut(&self, script: &str) -> String {
+        self.run(&format!("{script}\n{POWER_CUT}"))
+    }
+
     /// The first programs of the machine, as the kernel unpacks them at its start.
     fn initramfs(&self, script: &str) -> Vec<u8> {
         let mut archive = Archive::default();
@@ -222,6 +232,24 @@ poweroff -f
 
 /// What shows that the script came to its end.
 const DONE: &str = "\nthe end\n";
+
+/// Has the kernel start again at once, once what was printed has got out; the machine ends instead.
+const POWER_CUT: &str = "printf '\\nthe end\\n'
+sleep 1
+echo b >/proc/sysrq-trigger
+sleep 100
+";
+
+/// A disk without anything on it.
+///
+/// # Panics
+///
+/// If the file cannot be made.
+#[must_use]
+pub fn empty_disk(path: &Path, bytes: u64) -> PathBuf {
+    fs::File::create(path).unwrap().set_len(bytes).unwrap();
+    path.to_path_buf()
+}
 
 /// A module's bytes; Debian packs them since version 13.
 fn read_module(path: &Path) -> Vec<u8> {

@@ -333,12 +333,9 @@ fn undo(
 }
 
 fn write_unit(path: &Path, link: &Path, content: &str) -> io::Result<()> {
-    file::replace(path, content.as_bytes())?;
     if let Some(folder) = link.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    match std::os::unix::fs::symlink(path, link) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    }
+    file::replace(path, content.as_bytes())?;
+    file::link(path, link)
 }

@@ -1,5 +1,6 @@
 //! The archives of a node, by the command line: imported, listed, deleted, killed on the way.
 
+mod machine;
 mod system;
 
 use std::fs;

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tests::daemon::free_port;
+use tests::user::{as_user, open_folder};
 use tests::{daemon, peer, sealift};
 
 use super::archives::Node;
@@ -194,6 +195,21 @@ fn systemd_hears_that_it_does_not_hang() {
     assert_eq!(told(WATCHED), None);
     service.signal("CONT");
     assert_eq!(told(Duration::from_secs(60)).as_deref(), Some("WATCHDOG=1"));
+}
+
+#[test]
+fn any_user_may_serve() {
+    let (site, scratch) = (Site::new(), open_folder());
+    for (from, to) in [(sealift::binary(), "sealift"), (&site.iso, "example.iso")] {
+        fs::copy(from, scratch.path().join(to)).unwrap();
+    }
+    let mut command = as_user(scratch.path().join("sealift"));
+    // Where it may write nothing.
+    command.current_dir(scratch.path());
+    let service = Service::start(command, &["example.iso"]);
+    let (path, content) = largest(&site);
+    let (status, body) = ask(&mut connect(service.address), &path);
+    assert!(status == 200 && body == content, "{status}");
 }
 
 #[test]

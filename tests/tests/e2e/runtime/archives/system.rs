@@ -1,10 +1,8 @@
-//! Archives and the operating system: mounts of every kind, full disks, what outlasts a restart.
+//! Archives and the operating system: what is mounted through FUSE, by any user; full disks.
 
 use std::fs::{self, File};
-use std::path::Path;
 
 use tests::mounts::{Disk, fuse, fuse_as_root};
-use tests::qemu::Machine;
 use tests::user::{as_user, is_root, make_folder, open_folder};
 use tests::{peer, sealift};
 
@@ -90,6 +88,25 @@ fn any_user_may_mount_an_archive() {
     assert_eq!(fs::read_dir(path("mounted")).unwrap().count(), 0);
 }
 
+#[test]
+fn mounts_are_known_behind_a_link() {
+    if !is_root() {
+        return peer::skip("an import that mounts needs root");
+    }
+    let (source, node) = (Node::new(), Node::new());
+    source.archive("1.0", 1000);
+    let real = node.path("real");
+    fs::rename(node.path("mounts"), &real).unwrap();
+    std::os::unix::fs::symlink("real", node.path("mounts")).unwrap();
+    let archive = source.path("tree-1.0");
+    let import = ["import", text(&archive)];
+    assert!(node.succeed(&import).contains(&format!("{}/example-1.0 by the kernel", text(&real))));
+    assert_eq!(node.succeed(&import), "example-1.0: nothing to do\n");
+    assert_eq!(node.listed()[0]["mounted"], text(&real.join("example-1.0")));
+    node.succeed(&["delete", "example-1.0"]);
+    assert_eq!(fs::read_dir(real).unwrap().count(), 0);
+}
+
 /// What a node says of itself: its configuration, its files and folders, its mounts.
 fn state(node: &Node) -> (String, Vec<String>, Vec<String>) {
     let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
@@ -150,107 +167,4 @@ fn on_a_full_disk_nothing_changes() {
         assert_eq!(state(&node), untouched);
         fs::remove_file(node.path("lock")).unwrap();
     }
-}
-
-/// What an operator types on a bootstrap node, and what systemd does when that node starts again.
-const ON_THE_NODE: &str = r#"
-mkdir -p /etc/metalk8s /etc/systemd/system /srv/scality /run/lock
-cp /bootstrap.yaml /etc/metalk8s/bootstrap.yaml
-sealift archive import /example-1.0.iso
-grep -q ' /srv/scality/example-1.0 ro.* - iso9660 /dev/loop' /proc/self/mountinfo
-cat /srv/scality/example-1.0/product.txt
-md5sum /srv/scality/example-1.0/data
-sealift archive get
-
-field() { sed -n "s/^$1=//p" /etc/systemd/system/srv-scality-example*.mount; }
-ls /etc/systemd/system/multi-user.target.wants
-umount /srv/scality/example-1.0
-mount -t "$(field Type)" -o "$(field Options)" "$(field What)" "$(field Where)"
-sealift archive import /example-1.0.iso
-sealift archive unmount example-1.0
-sealift archive import /example-1.0.iso
-
-if (cd /srv/scality/example-1.0 && sealift archive delete example-1.0); then exit 1; fi
-sealift archive delete example-1.0
-sealift archive get
-grep iso9660 /proc/self/mountinfo && exit 1
-ls -A /srv/scality /etc/systemd/system
-sealift archive mount /example-1.0.iso --at /tmp/here
-sealift archive unmount /tmp/here
-"#;
-
-#[test]
-fn mounted_by_the_kernel_of_a_machine_of_its_own() {
-    let Some(machine) = Machine::find() else { return };
-    let node = Node::new();
-    let iso = node.archive("1.0", 3_000_000);
-    let machine = machine
-        .module("loop")
-        .module("isofs")
-        .program("bin/sealift", sealift::binary())
-        .file("bootstrap.yaml", &node.path("bootstrap.yaml"))
-        .file("example-1.0.iso", &iso);
-    let said = machine.run(ON_THE_NODE);
-    let at = "/srv/scality/example-1.0";
-    let unit = "/etc/systemd/system/srv-scality-example\\x2d1.0.mount";
-    let size = fs::metadata(&iso).unwrap().len() / 100_000;
-    let row = format!("example-1.0  platform  {}.{} MB  good    by the kernel at {at}", size / 10, size % 10);
-    for expected in [
-        format!("example-1.0: mount /example-1.0.iso at {at} by the kernel\n").as_str(),
-        &format!("example-1.0: write {unit}\n"),
-        "NAME=Example\nVERSION=1.0\n",
-        &format!("97ddaa60d67d6c21c66aff9569d3f6b6  {at}/data\n"),
-        &row,
-        "example-1.0: nothing to do\n",
-        "example-1.0 is in use",
-        "no archives\n",
-    ] {
-        assert!(said.contains(expected), "{expected}\n--- in\n{said}");
-    }
-}
-
-/// The archive is imported and unmounted, as by the end of a system. Then systemd starts, as the first process it sees,
-/// with nothing to start but what the import had it start, and a report.
-const AFTER_A_RESTART: &str = r#"
-units=/etc/systemd/system
-mkdir -p /etc/metalk8s $units/multi-user.target.wants /srv/scality /run/lock
-cp /bootstrap.yaml /etc/metalk8s/bootstrap.yaml
-sealift archive import /example-1.0.iso
-umount /srv/scality/example-1.0
-
-printf '[Unit]\nDescription=All there is\n' >$units/multi-user.target
-printf '[Unit]\nAfter=multi-user.target\nDefaultDependencies=no\n[Service]\nType=oneshot\nExecStart=/bin/sh /report\n' >$units/report.service
-ln -s ../report.service $units/multi-user.target.wants/
-printf 'grep " /srv/scality/example-1.0 " /proc/self/mountinfo >/found; md5sum /srv/scality/example-1.0/data >>/found; >/done' >/report
-mount -t cgroup2 none /sys/fs/cgroup
-unshare --fork --pid --mount-proc env container=machine /lib/systemd/systemd --unit=multi-user.target --log-target=console \
-    </dev/null >/dev/console 2>&1 &
-waited=0
-until [ -e /done ]; do sleep 1; waited=$((waited + 1)); [ $waited -lt 200 ]; done
-cat /found
-"#;
-
-#[test]
-fn systemd_mounts_it_again_when_the_system_starts() {
-    let Some(machine) = Machine::find() else { return };
-    let programs = ["lib/systemd/systemd", "lib/systemd/systemd-executor", "bin/mount"];
-    let programs: Vec<_> = programs.into_iter().filter(|name| Path::new("/").join(name).exists()).collect();
-    if !programs.contains(&"lib/systemd/systemd") {
-        return peer::skip("systemd is not installed");
-    }
-    let node = Node::new();
-    let iso = node.archive("1.0", 3_000_000);
-    let machine =
-        programs.iter().fold(machine, |machine, name| machine.program(name, &Path::new("/").join(name)));
-    let machine = machine
-        .module("loop")
-        .module("isofs")
-        .program("bin/sealift", sealift::binary())
-        .file("bootstrap.yaml", &node.path("bootstrap.yaml"))
-        .file("example-1.0.iso", &iso);
-    let said = machine.run(AFTER_A_RESTART);
-    let found = said.lines().find(|line| line.contains(" - iso9660 /dev/loop"));
-    let options = found.and_then(|line| line.split(' ').nth(5));
-    assert!(options.is_some_and(|options| options.starts_with("ro,nosuid,nodev")), "{said}");
-    assert!(said.contains("97ddaa60d67d6c21c66aff9569d3f6b6"), "{said}");
 }
