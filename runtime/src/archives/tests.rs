@@ -65,8 +65,8 @@ impl Machine for Fake {
 
 /// Lets a mount point show what the archive is.
 fn show(archive: &Path, at: &Path) -> io::Result<()> {
-    let product = Tree::open(archive).and_then(|tree| tree.read(layout::PRODUCT, product::LIMIT));
-    std::fs::write(at.join(layout::PRODUCT), product.unwrap_or_default())
+    let product = Tree::open(archive).and_then(|tree| product::of(&tree)).ok().flatten().unwrap_or_default();
+    std::fs::write(at.join(layout::PRODUCT), product.render())
 }
 
 /// A node of its own, with a configuration and no archives.
@@ -98,9 +98,11 @@ impl Node {
         Self { root, paths }
     }
 
+    /// An archive that says this of itself, as a platform or in either way of Solutions.
     fn archive(&self, file: &str, product: &str) -> PathBuf {
         let tree = tempfile::tempdir().unwrap();
-        std::fs::write(tree.path().join("product.txt"), product).unwrap();
+        let says = if product.starts_with("apiVersion") { layout::MANIFEST } else { layout::PRODUCT };
+        std::fs::write(tree.path().join(says), product).unwrap();
         archive::sums::write(tree.path(), &archive::sums::digest_file).unwrap();
         let path = self.root.path().join(file);
         let options = iso::Options { volume_id: "Test".into(), source_date: 1, ..iso::Options::default() };
@@ -127,6 +129,9 @@ impl Node {
 
 const PLATFORM: &str = "NAME=MetalK8s\nVERSION=2.10.0\n";
 const SOLUTION: &str = "NAME=Storage\nVERSION=1.0.0\nREQUIRE_METALK8S=\">=2.0\"\nARCHIVE_LAYOUT_VERSION=1\n";
+
+const MANIFEST: &str = "apiVersion: solutions.metalk8s.scality.com/v1alpha1\nkind: Solution\nmetadata: {name: described}\n\
+                        spec: {version: 1.0.0}\n";
 
 #[test]
 fn there_and_back_again() {
@@ -197,6 +202,12 @@ fn solutions_have_a_configuration_of_their_own() {
     ));
     delete(&node.paths, "storage-1.0.0", true, false, &machine).unwrap();
     assert!(get(&node.paths, &machine).unwrap().is_empty());
+
+    let described = node.archive("described.iso", MANIFEST);
+    assert_eq!(node.import(&described, &machine).unwrap().id, "described-1.0.0");
+    let listed = &get(&node.paths, &machine).unwrap()[0];
+    assert_eq!((listed.id.as_deref(), listed.kind), (Some("described-1.0.0"), "solution"));
+    assert_eq!(std::fs::read_to_string(&node.paths.bootstrap).unwrap(), BOOTSTRAP);
 }
 
 #[test]

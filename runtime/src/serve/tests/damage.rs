@@ -137,6 +137,23 @@ fn a_file_changed_under_the_server_is_checked_again() {
 }
 
 #[test]
+fn an_iso_that_is_replaced_is_served_as_it_was_until_the_next_reload() {
+    let ((old, app), (new, _)) = (archive("Example"), archive("Example"));
+    let another = image(new.path(), "app", "1", b"another layer");
+    let (served, other) = (iso_of(old.path()), iso_of(new.path()));
+    let server = Running::start(&[&served]);
+    let (manifest, blob) = ("/v2/app/manifests/1", format!("/v2/app/blobs/{}", app.layer));
+    std::fs::rename(&other, &served).unwrap();
+    assert_eq!(server.get(manifest).header("docker-content-digest"), app.manifest.to_string());
+    assert!(server.get(&blob).body == layer(300_001, 1));
+    server.handle.reload(std::slice::from_ref(&served)).unwrap();
+    assert_eq!(server.get(manifest).header("docker-content-digest"), another.manifest.to_string());
+    assert_eq!(server.get(&format!("/v2/app/blobs/{}", another.layer)).body, b"another layer");
+    assert_eq!(server.get(&blob).code(), "BLOB_UNKNOWN");
+    std::fs::remove_file(served).unwrap();
+}
+
+#[test]
 fn a_file_changed_during_a_transfer_is_not_served_whole() {
     use std::io::{Read as _, Write as _};
     use std::os::unix::fs::FileExt as _;

@@ -1,10 +1,9 @@
 //! Where an image may be written to besides a plain file: file systems that share blocks, and block devices.
 
-use std::fs::{self, File};
-use std::path::Path;
+use std::fs;
 use std::process::Command;
 
-use tests::qemu::Machine;
+use tests::qemu::{Machine, empty_disk};
 use tests::{peer, sealift};
 
 /// Prints, for a file system, what an image of a tree in it takes of its space beyond the tree.
@@ -27,19 +26,12 @@ shared() {
 }
 "#;
 
-/// An empty disk.
-fn disk(folder: &Path, name: &str, bytes: u64) -> std::path::PathBuf {
-    let path = folder.join(name);
-    File::create(&path).unwrap().set_len(bytes).unwrap();
-    path
-}
-
 #[test]
 fn file_systems_share_the_blocks_of_the_sources() {
     let (Some(xfs), Some(btrfs)) = (peer::find("mkfs.xfs"), peer::find("mkfs.btrfs")) else { return };
     let Some(machine) = Machine::find() else { return };
     let scratch = tempfile::tempdir().unwrap();
-    let disks = ["xfs", "btrfs"].map(|name| disk(scratch.path(), name, 400 << 20));
+    let disks = ["xfs", "btrfs"].map(|name| empty_disk(&scratch.path().join(name), 400 << 20));
     peer::run(Command::new(xfs).arg("-q").arg(&disks[0]));
     peer::run(Command::new(btrfs).arg("-q").arg(&disks[1]));
     let machine = machine.module("xfs").module("btrfs");
@@ -59,7 +51,8 @@ fn file_systems_share_the_blocks_of_the_sources() {
 fn an_image_on_a_block_device_is_an_image() {
     let Some(machine) = Machine::find() else { return };
     let scratch = tempfile::tempdir().unwrap();
-    let (large, small) = (disk(scratch.path(), "large", 4 << 20), disk(scratch.path(), "small", 1 << 20));
+    let disk = |name: &str, bytes| empty_disk(&scratch.path().join(name), bytes);
+    let (large, small) = (disk("large", 4 << 20), disk("small", 1 << 20));
     // What was there before must not shine through.
     fs::write(&large, vec![0xAA; 4 << 20]).unwrap();
     let machine = machine.module("isofs").module("loop").file("bin/sealift", sealift::binary());

@@ -3,10 +3,12 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use runtime::serve::{Config, Tls};
-use tests::peer;
+use tests::{peer, sealift};
 
+use super::service::Service;
 use super::site::{Running, Site};
 
 #[test]
@@ -94,4 +96,30 @@ fn tls_with_certificates_of_both_sides() {
     assert!(!before.status.success(), "the old certificate is still served");
     server.handle.reload(&archives).unwrap();
     assert!(ask(&client).status.success());
+}
+
+#[test]
+fn without_an_authority_for_them_clients_need_no_certificate() {
+    let Some(curl) = peer::find("curl") else { return };
+    let site = Site::new();
+    let folder = site.scratch.path();
+    if certificate(folder, "server").is_none() {
+        return;
+    }
+    let words = ["--tls-certificate", "server.pem", "--tls-key", "server.key", site.iso.to_str().unwrap()];
+    let service = Service::start(sealift::command(folder), &words);
+    let ask = || {
+        let mut command = Command::new(&curl);
+        command.current_dir(folder).args(["-fsS", "-m", "20", "--cacert", "server-ca.pem"]);
+        command.arg(format!("https://{}/v2/curl/tags/list", service.address)).output().unwrap()
+    };
+    assert_eq!(ask().stdout, b"{\"name\":\"curl\",\"tags\":[\"7\",\"docker\"]}");
+    // Renewed, and taken up with the signal.
+    certificate(folder, "server").unwrap();
+    assert!(!ask().status.success(), "the old certificate is still served");
+    service.signal("HUP");
+    let began = Instant::now();
+    while !ask().status.success() {
+        assert!(began.elapsed() < Duration::from_secs(60), "the new certificate is not taken up");
+    }
 }

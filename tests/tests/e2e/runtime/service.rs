@@ -18,16 +18,16 @@ use super::archives::Node;
 use super::site::Site;
 
 /// A server of the program under test; killed when dropped, if it has not ended by then.
-struct Service {
+pub(super) struct Service {
     child: Child,
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
     /// What the server prints.
     out: BufReader<ChildStdout>,
 }
 
 impl Service {
     /// Starts `registry serve` with these words and waits until it says where it listens.
-    fn start(mut command: Command, words: &[&str]) -> Self {
+    pub(super) fn start(mut command: Command, words: &[&str]) -> Self {
         command.args(["registry", "serve", "--listen", "127.0.0.1:0"]).args(words);
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
@@ -38,7 +38,7 @@ impl Service {
         Self { address: address.unwrap_or_else(|| panic!("{line:?}")), child, out }
     }
 
-    fn signal(&self, name: &str) {
+    pub(super) fn signal(&self, name: &str) {
         peer::run(Command::new("kill").args(["-s", name, &self.child.id().to_string()]));
     }
 
