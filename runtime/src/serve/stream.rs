@@ -18,7 +18,7 @@ pub(super) struct Patient<S> {
     rate: u64,
     /// How long the client was waited for and has not made up for.
     waited: Duration,
-    /// Since when it is waited for now.
+    /// When the wait began that goes on.
     since: Option<Instant>,
     deadline: Option<Pin<Box<Sleep>>>,
 }

@@ -49,7 +49,7 @@ impl Following {
         Self { address, refusals, runtime: Some(runtime) }
     }
 
-    /// Whether the archive with this name and version is answered for now.
+    /// Whether the archive with this name and version is answered for.
     fn serves_now(&self, id: &str) -> bool {
         let mut stream = std::net::TcpStream::connect(self.address).unwrap();
         let request =

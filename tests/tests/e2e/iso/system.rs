@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use iso::Image;
@@ -14,18 +15,23 @@ use super::differences::empty_files_apart;
 use super::tree::{as_archived, assert_same, snapshot};
 use super::{options, plain_tree, write};
 
+/// A tree, the path of its image, and an empty folder to mount it on.
+fn to_mount(scratch: &Path) -> (PathBuf, PathBuf, PathBuf) {
+    let (source, image, at) = (scratch.join("source"), scratch.join("a.iso"), scratch.join("mounted"));
+    plain_tree(&source);
+    fs::create_dir(&at).unwrap();
+    (source, image, at)
+}
+
 #[test]
 fn a_mounted_image_is_its_tree() {
     if !fuse_as_root() {
         return;
     }
     let scratch = tempfile::tempdir().unwrap();
-    let (source, image, at) =
-        (scratch.path().join("source"), scratch.path().join("a.iso"), scratch.path().join("mounted"));
-    plain_tree(&source);
+    let (source, image, at) = to_mount(scratch.path());
     fs::write(source.join("large"), super::tree::content(7, 3_000_000)).unwrap();
     write(&source, &image);
-    fs::create_dir(&at).unwrap();
     let mount = Image::open(&image).unwrap().mount(&at, false).unwrap();
     let expected = empty_files_apart(as_archived(snapshot(&source)));
     // Several readers at once.
@@ -48,11 +54,8 @@ fn the_end_of_a_mount_that_others_unmounted_leaves_the_next_one_alone() {
         return;
     }
     let scratch = tempfile::tempdir().unwrap();
-    let (source, image, at) =
-        (scratch.path().join("source"), scratch.path().join("a.iso"), scratch.path().join("mounted"));
-    plain_tree(&source);
+    let (source, image, at) = to_mount(scratch.path());
     write(&source, &image);
-    fs::create_dir(&at).unwrap();
     let first = Image::open(&image).unwrap().mount(&at, false).unwrap();
     peer::run(Command::new("umount").arg(&at));
     while !first.is_gone() {

@@ -13,7 +13,7 @@ use tests::{http, peer, sealift};
 use super::content;
 use super::site::{IMAGES, Site};
 
-/// As archives of older releases bring it: named with two placeholders, every image in it.
+/// As archives of older releases bring it, every image in it; two of its words are filled in by the node.
 const OLDER: &str = r#"
 location = /v2/ {
     return 200 'ok';
