@@ -1,0 +1,164 @@
+//! Files that appear under their name whole or not at all.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat};
+use rustix::io::Errno;
+use tempfile::NamedTempFile;
+
+use crate::IoError;
+
+/// What the names of files that are not whole yet begin with, wherever they cannot be without a name.
+const PREFIX: &str = ".sealift.";
+
+/// Whether a file that was put in place survives a power cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// The content, then the name, are written to the disk before [`AtomicFile::commit`] returns.
+    Durable,
+    /// The kernel writes when it likes: for what is checked before it is used, and can be made again.
+    Cache,
+}
+
+/// A file on its way to its name.
+///
+/// Until [`commit`](Self::commit) it has no name at all where the file system can do that (`O_TMPFILE`), so that
+/// `kill -9` leaves nothing behind; elsewhere it has a short random one, whatever the length of its final name.
+/// Dropped before, it is gone.
+#[derive(Debug)]
+pub struct AtomicFile {
+    content: Content,
+    target: PathBuf,
+    durability: Durability,
+}
+
+#[derive(Debug)]
+enum Content {
+    Unnamed(File),
+    Named(NamedTempFile),
+}
+
+impl AtomicFile {
+    /// Opens an empty file that is to become `target`, with permissions `mode` whatever the umask.
+    ///
+    /// If `target` is a symbolic link, the file that it leads to is meant; the link stays.
+    ///
+    /// # Errors
+    ///
+    /// The folder of `target` does not exist or cannot be written to, or `target` is a folder.
+    pub fn create(target: &Path, mode: u32, durability: Durability) -> Result<Self, IoError> {
+        let refuse = |source| IoError::at("create", target)(source);
+        let target = behind_links(target).map_err(refuse)?;
+        if target.is_dir() {
+            return Err(refuse(io::ErrorKind::IsADirectory.into()));
+        }
+        let content = unnamed(folder_of(&target)).map_err(refuse)?;
+        content.file().set_permissions(fs::Permissions::from_mode(mode)).map_err(refuse)?;
+        Ok(Self { content, target, durability })
+    }
+
+    /// The file, to be written to.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        self.content.file()
+    }
+
+    /// The path that the file will have.
+    #[must_use]
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// Gives the file its name, replacing what has it.
+    ///
+    /// # Errors
+    ///
+    /// The disk or the folder refuses. What had the name still has it then.
+    pub fn commit(self) -> Result<(), IoError> {
+        let refuse = |source| IoError::at("write", &self.target)(source);
+        let folder = folder_of(&self.target);
+        if self.durability == Durability::Durable {
+            self.content.file().sync_all().map_err(refuse)?;
+        }
+        let named = match self.content {
+            Content::Named(file) => file.persist(&self.target).map(drop).map_err(|error| error.error),
+            Content::Unnamed(file) => give_name(&file, folder, &self.target),
+        };
+        named.map_err(refuse)?;
+        if self.durability == Durability::Durable {
+            let synced = File::open(folder).and_then(|folder| folder.sync_all());
+            synced.map_err(IoError::at("write", folder))?;
+        }
+        Ok(())
+    }
+
+    /// Writes `content` to `target` whole: [`create`](Self::create), write, [`commit`](Self::commit).
+    ///
+    /// # Errors
+    ///
+    /// As theirs.
+    pub fn write(target: &Path, content: &[u8], mode: u32, durability: Durability) -> Result<(), IoError> {
+        let file = Self::create(target, mode, durability)?;
+        io::Write::write_all(&mut file.file(), content).map_err(IoError::at("write", target))?;
+        file.commit()
+    }
+}
+
+impl Content {
+    fn file(&self) -> &File {
+        match self {
+            Self::Unnamed(file) => file,
+            Self::Named(file) => file.as_file(),
+        }
+    }
+}
+
+/// The path behind the symbolic links at the end of `path`, of which the last may lead to nothing yet.
+fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    // As many as Linux follows.
+    for _ in 0..40 {
+        match fs::read_link(&path) {
+            Ok(target) => path = folder_of(&path).join(target),
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::NotFound) => {
+                return Ok(path);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Errno::LOOP.into())
+}
+
+/// A file without a name, or with a temporary one where the file system wants one.
+fn unnamed(folder: &Path) -> io::Result<Content> {
+    let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+    match rustix::fs::openat(CWD, folder, flags, Mode::from_raw_mode(0o600)) {
+        Ok(file) if Path::new("/proc/self/fd").exists() => Ok(Content::Unnamed(File::from(file))),
+        Ok(_) | Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
+            Ok(Content::Named(tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder)?))
+        }
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Gives a file without a name one, replacing what has it.
+fn give_name(file: &File, folder: &Path, target: &Path) -> io::Result<()> {
+    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let link = |name: &Path| linkat(CWD, open.as_str(), CWD, name, AtFlags::SYMLINK_FOLLOW);
+    match link(target) {
+        // `linkat` replaces nothing: the file takes a temporary name, which can be renamed.
+        Err(Errno::EXIST) => {
+            let named = tempfile::Builder::new().prefix(PREFIX).make_in(folder, |name| Ok(link(name)?))?;
+            named.persist(target).map(drop).map_err(|error| error.error)
+        }
+        done => Ok(done?),
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}

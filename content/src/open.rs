@@ -1,0 +1,115 @@
+//! Opening files for reading whose path, or what lies there, somebody else chose.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fcntl_setfl, fstat, openat, statat};
+use rustix::io::Errno;
+
+use crate::IoError;
+
+/// What a symbolic link at the end of a path means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Links {
+    /// The file that it leads to: for paths that the user gave.
+    Follow,
+    /// An error: for paths in folders that others may write to.
+    Refuse,
+}
+
+/// Opens a regular file for reading.
+///
+/// A named pipe would block until somebody writes to it, and a device may act when it is opened. Both are refused
+/// at once, as are sockets and folders.
+///
+/// # Errors
+///
+/// The file cannot be opened or is not a regular file; with [`Links::Refuse`] also if `path` is a symbolic link.
+pub fn open(path: &Path, links: Links) -> Result<File, IoError> {
+    open_kind(path, links, &[FileType::RegularFile])
+}
+
+/// As [`open`], and block devices too: an ISO may be a disc in a drive.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn open_device(path: &Path, links: Links) -> Result<File, IoError> {
+    open_kind(path, links, &[FileType::RegularFile, FileType::BlockDevice])
+}
+
+/// Reads a whole regular file of at most `max` bytes.
+///
+/// # Errors
+///
+/// As [`open`]; the file cannot be read, or is larger than `max` bytes.
+pub fn open_read(path: &Path, links: Links, max: u64) -> Result<Vec<u8>, IoError> {
+    let mut file = open(path, links)?;
+    read_bounded(&mut file, max).map_err(IoError::at("read", path))
+}
+
+/// Reads the rest of `reader`, at most `max` bytes.
+///
+/// # Errors
+///
+/// `reader` fails, or has more than `max` bytes ([`io::ErrorKind::FileTooLarge`]).
+pub fn read_bounded(reader: &mut dyn io::Read, max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max {
+        let message = format!("larger than the limit of {max} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(bytes)
+}
+
+fn open_kind(path: &Path, links: Links, allowed: &[FileType]) -> Result<File, IoError> {
+    let refuse = IoError::at("open", path);
+    open_beneath(CWD, path, links, allowed).map_err(refuse)
+}
+
+/// Opens `path`, relative to `folder`, if it is of one of the `allowed` kinds.
+pub(crate) fn open_beneath(
+    folder: impl std::os::fd::AsFd,
+    path: &Path,
+    links: Links,
+    allowed: &[FileType],
+) -> io::Result<File> {
+    let folder = folder.as_fd();
+    let (flags, look) = match links {
+        Links::Follow => (OFlags::empty(), AtFlags::empty()),
+        Links::Refuse => (OFlags::NOFOLLOW, AtFlags::SYMLINK_NOFOLLOW),
+    };
+    // Looked at first, since opening a device may act on it; and once more when open, since it may be replaced
+    // between the two. `NONBLOCK` keeps the open of a pipe that came in between from blocking.
+    check(FileType::from_raw_mode(statat(folder, path, look)?.st_mode), allowed)?;
+    let flags = flags | OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let file: OwnedFd = openat(folder, path, flags, Mode::empty()).map_err(|errno| match errno {
+        // What `NOFOLLOW` says of a symbolic link.
+        Errno::LOOP if links == Links::Refuse => unexpected(FileType::Symlink),
+        errno => errno.into(),
+    })?;
+    check(FileType::from_raw_mode(fstat(&file)?.st_mode), allowed)?;
+    fcntl_setfl(&file, OFlags::empty())?;
+    Ok(File::from(file))
+}
+
+fn check(found: FileType, allowed: &[FileType]) -> io::Result<()> {
+    if allowed.contains(&found) { Ok(()) } else { Err(unexpected(found)) }
+}
+
+/// The error for something of another kind than a regular file.
+pub(crate) fn unexpected(found: FileType) -> io::Error {
+    let (kind, found) = match found {
+        FileType::Directory => (io::ErrorKind::IsADirectory, "a folder"),
+        FileType::Symlink => (io::ErrorKind::InvalidInput, "a symbolic link"),
+        FileType::Fifo => (io::ErrorKind::InvalidInput, "a named pipe"),
+        FileType::Socket => (io::ErrorKind::InvalidInput, "a socket"),
+        FileType::CharacterDevice => (io::ErrorKind::InvalidInput, "a character device"),
+        FileType::BlockDevice => (io::ErrorKind::InvalidInput, "a block device"),
+        _ => (io::ErrorKind::InvalidInput, "of an unknown kind"),
+    };
+    io::Error::new(kind, format!("it is {found}, not a regular file"))
+}

@@ -1,0 +1,110 @@
+//! Text from outside, made fit for a terminal and for a line of a report.
+
+use std::fmt::{self, Write as _};
+use std::path::Path;
+
+/// Shows `text` with every character that could move the cursor, end the line, change colours or reorder the line
+/// escaped as Rust escapes it (`\n`, `\u{1b}`). A backslash stays, so paths and globs read as they were written.
+///
+/// ```
+/// assert_eq!(content::printable("a\nb\u{1b}[2J").to_string(), r"a\nb\u{1b}[2J");
+/// assert_eq!(content::printable("Überblick.md").to_string(), "Überblick.md");
+/// ```
+#[must_use]
+pub fn printable(text: &str) -> Printable<'_> {
+    Printable(Bytes::Text(text))
+}
+
+/// As [`printable`], for a path: bytes that are not UTF-8 are shown as `\xNN`.
+#[must_use]
+pub fn printable_path(path: &Path) -> Printable<'_> {
+    Printable(Bytes::Raw(path.as_os_str().as_encoded_bytes()))
+}
+
+/// Text that [`printable`] escapes when it is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Printable<'a>(Bytes<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum Bytes<'a> {
+    Text(&'a str),
+    Raw(&'a [u8]),
+}
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Into one string first, so that width and alignment apply to the whole.
+        let mut shown = String::new();
+        match self.0 {
+            Bytes::Text(text) => escape(text, &mut shown),
+            Bytes::Raw(bytes) => {
+                for chunk in bytes.utf8_chunks() {
+                    escape(chunk.valid(), &mut shown);
+                    for byte in chunk.invalid() {
+                        write!(shown, "\\x{byte:02x}")?;
+                    }
+                }
+            }
+        }
+        f.pad(&shown)
+    }
+}
+
+fn escape(text: &str, shown: &mut String) {
+    for character in text.chars() {
+        if is_unsafe(character) {
+            shown.extend(character.escape_debug());
+        } else {
+            shown.push(character);
+        }
+    }
+}
+
+/// Control characters, line and paragraph separators, and the marks that change the direction of a line.
+fn is_unsafe(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    use super::*;
+
+    #[test]
+    fn what_could_act_on_a_terminal_is_escaped_and_nothing_else() {
+        let cases = [
+            ("plain.iso", "plain.iso"),
+            ("two words", "two words"),
+            (r"back\slash", r"back\slash"),
+            ("a\nb\r\tc\0", r"a\nb\r\tc\0"),
+            ("\u{1b}]0;title\u{7}", r"\u{1b}]0;title\u{7}"),
+            ("c1 \u{9b}2J", r"c1 \u{9b}2J"),
+            ("\u{202e}gpj.exe", r"\u{202e}gpj.exe"),
+            ("“quoted” – é 漢", "“quoted” – é 漢"),
+        ];
+        for (text, shown) in cases {
+            assert_eq!(printable(text).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn bytes_of_a_path_that_are_not_text_are_shown_as_numbers() {
+        let path = Path::new(OsStr::from_bytes(b"a\xff\n/b"));
+        assert_eq!(printable_path(path).to_string(), r"a\xff\n/b");
+    }
+
+    #[test]
+    fn width_and_alignment_apply_to_what_is_shown() {
+        assert_eq!(format!("{:>4}|{:<4}|", printable("\n"), printable("a")), r"  \n|a   |");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_at_all_gets_a_control_character_through(text: String) {
+            proptest::prop_assert!(!printable(&text).to_string().contains(is_unsafe));
+        }
+    }
+}

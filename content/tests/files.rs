@@ -1,0 +1,211 @@
+//! Opening, creating below a root, and replacing files, with everything in the way that an attacker could put there.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+
+use content::{AtomicFile, Durability, Kind, Links, Root, open, open_device, open_read};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+fn fifo(path: &Path) {
+    let made = mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o644), 0);
+    assert_eq!(made, Ok(()), "{path:?}");
+}
+
+#[test]
+fn only_regular_files_are_opened_and_nothing_hangs() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("file"), "content").unwrap();
+    fifo(&at("fifo"));
+    let _socket = UnixListener::bind(at("socket")).unwrap();
+    symlink("file", at("link")).unwrap();
+    symlink("fifo", at("link-to-fifo")).unwrap();
+    symlink("loop", at("loop")).unwrap();
+    let cases = [
+        ("file", Links::Follow, None),
+        ("file", Links::Refuse, None),
+        ("link", Links::Follow, None),
+        ("link", Links::Refuse, Some("a symbolic link")),
+        ("fifo", Links::Follow, Some("a named pipe")),
+        ("fifo", Links::Refuse, Some("a named pipe")),
+        ("link-to-fifo", Links::Follow, Some("a named pipe")),
+        ("socket", Links::Follow, Some("a socket")),
+        (".", Links::Follow, Some("a folder")),
+        ("loop", Links::Follow, Some("Too many levels of symbolic links")),
+        ("missing", Links::Follow, Some("No such file or directory")),
+    ];
+    for (name, links, refused) in cases {
+        for opened in [open(&at(name), links), open_device(&at(name), links)] {
+            match (opened, refused) {
+                (Ok(mut file), None) => {
+                    let mut content = String::new();
+                    file.read_to_string(&mut content).unwrap();
+                    assert_eq!(content, "content");
+                }
+                (Err(error), Some(reason)) => {
+                    let text = error.to_string();
+                    assert!(text.starts_with("cannot open ") && text.contains(reason), "{name}: {text}");
+                }
+                (opened, _) => panic!("{name}: {opened:?}"),
+            }
+        }
+    }
+    assert!(open(Path::new("/dev/null"), Links::Follow).is_err());
+}
+
+#[test]
+fn a_file_is_read_up_to_its_bound_and_not_a_byte_further() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    fs::write(&path, "12345").unwrap();
+    assert_eq!(open_read(&path, Links::Refuse, 5).unwrap(), b"12345");
+    let error = open_read(&path, Links::Refuse, 4).unwrap_err().to_string();
+    assert!(error.ends_with("larger than the limit of 4 bytes"), "{error}");
+}
+
+#[test]
+fn no_path_leads_out_of_a_root() {
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("victim"), "mine").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    symlink(outside.path(), folder.path().join("out")).unwrap();
+    symlink(outside.path().join("victim"), folder.path().join("victim")).unwrap();
+    symlink(outside.path().join("new"), folder.path().join("new")).unwrap();
+    fs::create_dir(folder.path().join("in")).unwrap();
+    symlink("../out", folder.path().join("in/chain")).unwrap();
+    let root = Root::open(folder.path()).unwrap();
+    let absolute = outside.path().join("victim");
+    for path in [
+        "out/victim",
+        "out/new",
+        "victim",
+        "new",
+        "in/chain/victim",
+        "in/../../x",
+        "..",
+        "../x",
+        "",
+        "/",
+        "out",
+        absolute.to_str().unwrap(),
+    ] {
+        let path = Path::new(path);
+        assert!(root.create_file(path, 0o644).is_err(), "{path:?}");
+        assert!(root.open_file(path).is_err(), "{path:?}");
+        assert!(root.open_file_to_write(path).is_err(), "{path:?}");
+        assert!(root.create_dir(path, 0o755).is_err(), "{path:?}");
+        assert!(root.symlink(OsStr::new("x"), path).is_err(), "{path:?}");
+        assert!(root.hard_link(&absolute, path).is_err(), "{path:?}");
+        assert!(root.set_mode(path, 0o777).is_err(), "{path:?}");
+        if !path.as_os_str().is_empty() {
+            assert!(root.folder(path).is_err() && root.create_dir_all(path).is_err(), "{path:?}");
+        }
+    }
+    let below_link = Path::new("out/victim");
+    assert!(root.remove_file(below_link).is_err() && root.rename(Path::new("in"), below_link).is_err());
+    assert_eq!(fs::read_to_string(outside.path().join("victim")).unwrap(), "mine");
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn what_is_created_below_a_root_replaces_nothing_and_is_nobody_elses_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Root::open(folder.path()).unwrap();
+    let path = Path::new("a/b/file");
+    root.create_dir_all(Path::new("a/b")).unwrap();
+    root.create_dir_all(Path::new("a/b")).unwrap();
+    root.create_file(path, 0o6755).unwrap().write_all(b"x").unwrap();
+    let found = root.metadata(path).unwrap();
+    assert_eq!((found.kind, found.mode, found.len), (Kind::File, 0o755, 1));
+    for refused in [
+        root.create_file(path, 0o644).map(drop),
+        root.create_dir(path, 0o755),
+        root.symlink(OsStr::new("x"), path),
+        root.hard_link(&folder.path().join("a/b/file"), path),
+        root.create_dir_all(Path::new("a/b/file/c")),
+    ] {
+        assert!(refused.is_err());
+    }
+    root.set_mode(path, 0o4711).unwrap();
+    assert_eq!(root.metadata(path).unwrap().mode, 0o711);
+    root.set_special_mode(path, 0o4711).unwrap();
+    assert_eq!(root.metadata(path).unwrap().mode, 0o4711);
+    root.create_dir(Path::new("shut"), 0o7000).unwrap();
+    assert_eq!(root.metadata(Path::new("shut")).unwrap().mode, 0);
+}
+
+#[test]
+fn a_pipe_below_a_root_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    fifo(&folder.path().join("pipe"));
+    let root = Root::open(folder.path()).unwrap();
+    assert!(root.open_file(Path::new("pipe")).is_err());
+    assert!(root.open_file_to_write(Path::new("pipe")).is_err());
+}
+
+#[test]
+fn links_and_names_below_a_root_are_moved_linked_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Root::open(folder.path()).unwrap();
+    let [a, b, link] = ["a", "b", "link"].map(Path::new);
+    root.create_file(a, 0o644).unwrap();
+    root.symlink(OsStr::new("/nowhere"), link).unwrap();
+    assert_eq!(root.read_link(link).unwrap(), "/nowhere");
+    assert_eq!(root.metadata(link).unwrap().kind, Kind::Link);
+    assert!(root.set_mode(link, 0o600).is_err());
+    root.hard_link(&folder.path().join("a"), b).unwrap();
+    assert_eq!(root.metadata(a).unwrap().identity, root.metadata(b).unwrap().identity);
+    assert!(root.rename_new(b, link).is_err());
+    root.rename(b, link).unwrap();
+    assert_eq!(root.metadata(link).unwrap().kind, Kind::File);
+    root.remove_file(link).unwrap();
+    root.link_file(&File::open(folder.path().join("a")).unwrap(), link).unwrap();
+    root.sync().unwrap();
+    root.remove_file(a).unwrap();
+    assert_eq!(fs::metadata(folder.path().join("link")).unwrap().nlink(), 1);
+}
+
+#[test]
+fn a_file_appears_whole_or_not_at_all_however_long_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    for length in [1, 246, 247, 250, 255] {
+        let path = folder.path().join("n".repeat(length));
+        let file = AtomicFile::create(&path, 0o640, Durability::Durable).unwrap();
+        file.file().write_all(b"new").unwrap();
+        assert!(!path.exists());
+        file.commit().unwrap();
+        AtomicFile::write(&path, b"newer", 0o604, Durability::Cache).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"newer");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o604);
+        drop(AtomicFile::create(&path, 0o600, Durability::Durable).unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"newer");
+    }
+    // Nothing else is left there.
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 5);
+}
+
+#[test]
+fn writing_to_a_link_replaces_what_it_leads_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("disk")).unwrap();
+    fs::write(at("disk/real"), "old").unwrap();
+    symlink("disk/real", at("latest")).unwrap();
+    symlink("latest", at("chain")).unwrap();
+    symlink("disk/new", at("dangling")).unwrap();
+    symlink("loop", at("loop")).unwrap();
+    AtomicFile::write(&at("chain"), b"content", 0o644, Durability::Durable).unwrap();
+    AtomicFile::write(&at("dangling"), b"created", 0o644, Durability::Durable).unwrap();
+    assert_eq!(fs::read_to_string(at("disk/real")).unwrap(), "content");
+    assert_eq!(fs::read_to_string(at("disk/new")).unwrap(), "created");
+    for link in ["latest", "chain", "dangling"] {
+        assert!(fs::symlink_metadata(at(link)).unwrap().is_symlink());
+    }
+    assert!(AtomicFile::write(&at("loop"), b"", 0o644, Durability::Cache).is_err());
+    assert!(AtomicFile::write(&at("disk"), b"", 0o644, Durability::Cache).is_err());
+    assert!(AtomicFile::write(&at("missing/x"), b"", 0o644, Durability::Cache).is_err());
+}
