@@ -20,7 +20,7 @@ use crate::error::{Error, Result, io};
 use crate::manifest::{DEPTH_MAX, Descriptor, Kind, MANIFEST_MAX, MANIFESTS_MAX, Manifest, Platform};
 use crate::reference::{is_repository, is_tag};
 use crate::store::read_limited;
-use crate::tree::{Staged, link_or_copy, write as write_file};
+use crate::tree::{Staged, write as write_file};
 use crate::{Digest, Store};
 
 /// What the file `version` holds.
@@ -68,8 +68,9 @@ pub struct Place {
     pub folder: PathBuf,
 }
 
-/// Writes the image `root` from the store into `folder` (`images/<name>/<tag>`), as hard links into the store, or copies
-/// where the file system cannot link. Of an index, the manifests for `platforms` are kept, all where it is empty.
+/// Writes the image `root` from the store into `folder` (`images/<name>/<tag>`), as read-only hard links into the store,
+/// or copies where the file system cannot link. Of an index, the manifests for `platforms` are kept, all where it is empty.
+/// Every file is what its name says when it is placed: see [`Store::give`].
 ///
 /// The folder appears whole; one that was there is replaced, files that do not belong included. One that
 /// is as it should be already is left alone.
@@ -86,7 +87,7 @@ pub fn write(store: &Store, root: &Digest, platforms: &[Platform], folder: &Path
     let staged = Staged::new(folder)?;
     write_file(&staged.path().join("version"), VERSION.as_bytes())?;
     for (name, digest) in &files {
-        link_or_copy(&store.blob_path(digest), &staged.path().join(name))?;
+        store.give(digest, &staged.path().join(name))?;
     }
     staged.finish()
 }
@@ -95,19 +96,18 @@ pub fn write(store: &Store, root: &Digest, platforms: &[Platform], folder: &Path
 fn files(store: &Store, root: &Digest, platforms: &[Platform]) -> Result<BTreeMap<String, Digest>> {
     let mut files = BTreeMap::from([("manifest.json".to_owned(), *root)]);
     let mut waiting = vec![(*root, 0)];
+    let mut total = 0;
     while let Some((digest, depth)) = waiting.pop() {
-        let manifest = Manifest::parse(&store.read(&digest, MANIFEST_MAX)?)
+        let bytes = store.read(&digest, MANIFEST_MAX)?;
+        total += bytes.len() as u64;
+        if total > MANIFESTS_MAX {
+            return Err(Error::TooLarge { path: store.blob_path(&digest), limit: MANIFESTS_MAX });
+        }
+        let manifest = Manifest::parse(&bytes)
             .map_err(|source| Error::Manifest { path: store.blob_path(&digest), source })?;
         for blob in manifest.blobs() {
-            match store.size(&blob.digest)? {
-                Some(found) if found == blob.size => {}
-                Some(found) => {
-                    let path = store.blob_path(&blob.digest);
-                    return Err(Error::SizeMismatch { path, expected: blob.size, found });
-                }
-                None => {
-                    return Err(Error::NotInStore { digest: blob.digest, store: store.root().to_owned() });
-                }
+            if !store.has(&blob.digest, blob.size)? {
+                return Err(Error::NotInStore { digest: blob.digest, store: store.root().to_owned() });
             }
             files.insert(blob.digest.hex(), blob.digest);
         }

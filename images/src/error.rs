@@ -126,3 +126,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub(crate) fn io<'a>(operation: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
     move |source| Error::Io { operation, path: path.to_owned(), source }
 }
+
+impl From<content::IoError> for Error {
+    fn from(error: content::IoError) -> Self {
+        let content::IoError { operation, path, source } = error;
+        Self::Io { operation, path, source }
+    }
+}

@@ -11,10 +11,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use crate::dir_layout;
 use crate::error::{Error, Result, io};
@@ -25,8 +26,8 @@ use crate::{Digest, Reference};
 ///
 /// # Errors
 ///
-/// What [`dir_layout::read`] finds wrong, [`Error::SizeMismatch`] for a blob that is not as long as it should be,
-/// [`Error::Io`].
+/// What [`dir_layout::read`] finds wrong, [`Error::SizeMismatch`] and [`Error::DigestMismatch`] for a blob that is not what
+/// its name says, [`Error::Io`].
 pub fn write(folder: &Path, name: &Reference, output: &Path, source_date: i64) -> Result<()> {
     let image = dir_layout::read(folder)?;
     let root = image.manifests.first().map_or(0, |stored| stored.size);
@@ -65,7 +66,7 @@ pub fn write(folder: &Path, name: &Reference, output: &Path, source_date: i64) -
     archive.folder("blobs/")?;
     archive.folder("blobs/sha256/")?;
     for (digest, (path, size)) in &files {
-        archive.file(&format!("blobs/sha256/{}", digest.hex()), path, *size)?;
+        archive.file(digest, path, *size)?;
     }
     archive.bytes("index.json", index.to_string().as_bytes())?;
     archive.bytes("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
@@ -106,13 +107,65 @@ impl<W: Write> Archive<'_, W> {
         self.tar.append_data(&mut header, name, bytes).map_err(io("write", self.output))
     }
 
-    fn file(&mut self, name: &str, path: &Path, size: u64) -> Result<()> {
+    /// Adds a blob and hashes it on its way.
+    fn file(&mut self, digest: &Digest, path: &Path, size: u64) -> Result<()> {
         let file = File::open(path).map_err(io("open", path))?;
         let found = file.metadata().map_err(io("stat", path))?.len();
         if found != size {
             return Err(Error::SizeMismatch { path: path.to_owned(), expected: size, found });
         }
         let mut header = self.header(tar::EntryType::Regular, 0o644, size);
-        self.tar.append_data(&mut header, name, file).map_err(io("write", self.output))
+        let mut reader = Hashing { file: file.take(size), hasher: Sha256::new() };
+        let name = format!("blobs/sha256/{}", digest.hex());
+        self.tar.append_data(&mut header, name, &mut reader).map_err(io("write", self.output))?;
+        match Digest::finish(reader.hasher) {
+            found if found == *digest => Ok(()),
+            found => Err(Error::DigestMismatch { path: path.to_owned(), expected: *digest, found }),
+        }
+    }
+}
+
+/// Hashes what is read.
+struct Hashing {
+    file: io::Take<File>,
+    hasher: Sha256,
+}
+
+impl Read for Hashing {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.hasher.update(buffer.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::Store;
+
+    #[test]
+    fn a_blob_that_is_not_what_its_name_says_is_in_no_archive() {
+        let scratch = tempfile::tempdir().unwrap();
+        let store = Store::open(&scratch.path().join("store")).unwrap();
+        let manifest = json!({
+            "schemaVersion": 2, "layers": [],
+            "config": { "mediaType": "c", "digest": store.put(b"{}").unwrap(), "size": 2 },
+        });
+        let root = store.put(manifest.to_string().as_bytes()).unwrap();
+        let (folder, output) = (scratch.path().join("a/1"), scratch.path().join("a.tar"));
+        dir_layout::write(&store, &root, &[], &folder).unwrap();
+        let name: Reference = "a:1".parse().unwrap();
+        write(&folder, &name, &output, 0).unwrap();
+        fs::remove_file(&output).unwrap();
+        let config = folder.join(Digest::of(b"{}").hex());
+        fs::set_permissions(&config, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::write(&config, "[]").unwrap();
+        let error = write(&folder, &name, &output, 0).unwrap_err();
+        assert!(matches!(&error, Error::DigestMismatch { path, .. } if *path == config), "{error}");
+        assert!(!output.exists());
     }
 }

@@ -1,27 +1,33 @@
 //! The content store: every manifest and blob once, under the digest of its bytes.
 //!
 //! ```text
-//! blobs/sha256/<hex>      whole, verified, read-only; hard-linked from the trees that use it
+//! blobs/sha256/<hex>      whole, read-only; hard-linked from the trees that use it
+//! verified/sha256/<hex>   what the file was like when its bytes had the digest
 //! partial/sha256/<hex>    a download under way or broken off; locked while somebody writes it
 //! new/                    content whose digest is not known yet
 //! lock                    shared by all who have the store open, held alone by a [`sweep()`]
 //! ```
 //!
-//! Several processes may use one store. Nothing appears under `blobs` before its digest was checked and its
-//! bytes are on disk, so a file there is trusted by name and size; a process killed at any moment leaves a
-//! partial download that the next one resumes.
+//! Several processes may use one store. Nothing appears under `blobs` before its digest was checked and its bytes are on
+//! disk. Trees share the files, so a file may change later: what leaves the store is hashed again unless it is recorded
+//! as unchanged ([`Store::has`], [`Store::give`]), and damaged content is removed and fetched again. A process killed at
+//! any moment leaves a partial download that the next one resumes.
 
+mod check;
 mod sweep;
+mod trust;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+pub use self::check::{Checked, Damaged};
 pub use self::sweep::{Keep, Sum, Swept, sweep};
+use self::trust::{Owner, State};
 use crate::Digest;
 use crate::error::{Error, Result, io};
 
@@ -40,7 +46,7 @@ impl Store {
     ///
     /// [`Error::Io`] where a folder cannot be made.
     pub fn open(root: &Path) -> Result<Self> {
-        for folder in ["blobs/sha256", "partial/sha256", "new"] {
+        for folder in ["blobs/sha256", "verified/sha256", "partial/sha256", "new"] {
             let folder = root.join(folder);
             fs::create_dir_all(&folder).map_err(io("create", &folder))?;
         }
@@ -61,7 +67,8 @@ impl Store {
         self.root.join("blobs/sha256").join(digest.hex())
     }
 
-    /// The size in bytes of the content, or `None` where the store does not have it.
+    /// The size in bytes of the content, or `None` where the store does not have it. Whether it is intact is not looked at:
+    /// see [`Store::has`].
     ///
     /// # Errors
     ///
@@ -76,20 +83,21 @@ impl Store {
         }
     }
 
-    /// Whether the store has the content with this digest and size. A file of another size is damaged
-    /// (a crash of the machine, a full disk) and is removed, so that it is fetched again.
+    /// Whether the store has the content with this digest and size, intact: hashed, or unchanged since it was. Damaged
+    /// content is removed, so that it is fetched again.
     ///
     /// # Errors
     ///
     /// [`Error::Io`].
     pub fn has(&self, digest: &Digest, size: u64) -> Result<bool> {
-        match self.size(digest)? {
-            Some(found) if found == size => Ok(true),
-            Some(_) => {
-                remove(&self.blob_path(digest))?;
+        match self.state(digest)? {
+            // Of another size the content is right and the question wrong.
+            State::Intact(found, _) => Ok(found.size() == size),
+            State::Absent => Ok(false),
+            State::Damaged(_) => {
+                self.discard(digest)?;
                 Ok(false)
             }
-            None => Ok(false),
         }
     }
 
@@ -100,6 +108,9 @@ impl Store {
     /// [`Error::NotInStore`], [`Error::TooLarge`], [`Error::DigestMismatch`], [`Error::Io`].
     pub fn read(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>> {
         let path = self.blob_path(digest);
+        if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
+            self.discard(digest)?;
+        }
         let bytes = match read_limited(&path, limit) {
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return Err(Error::NotInStore { digest: *digest, store: self.root.clone() });
@@ -167,14 +178,7 @@ impl Store {
             return Ok(Slot::Present);
         }
         let path = self.root.join("partial/sha256").join(digest.hex());
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o644)
-            .open(&path)
-            .map_err(io("open", &path))?;
+        let mut file = self.open_partial(&path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(Slot::Busy),
@@ -203,6 +207,24 @@ impl Store {
         })))
     }
 
+    /// Opens a partial download, or begins one. What another user may have left there is thrown away.
+    fn open_partial(&self, path: &Path) -> Result<File> {
+        let mut options = trust::writing();
+        options.read(true).create(true).truncate(false);
+        let ours = |file: &File| {
+            file.metadata()
+                .is_ok_and(|found| found.is_file() && found.nlink() <= 1 && Owner::of(&found) == Owner::Ours)
+        };
+        match options.open(path) {
+            Ok(file) if ours(&file) => Ok(file),
+            // Links, FIFOs and files of others.
+            _ => {
+                remove(path)?;
+                options.create_new(true).open(path).map_err(io("create", path))
+            }
+        }
+    }
+
     /// The bytes free for an unprivileged user on the store's file system.
     ///
     /// # Errors
@@ -219,7 +241,9 @@ impl Store {
         file.set_permissions(fs::Permissions::from_mode(0o444)).map_err(io("change the mode of", from))?;
         file.sync_all().map_err(io("flush", from))?;
         let path = self.blob_path(digest);
-        fs::rename(from, &path).map_err(io("create", &path))
+        fs::rename(from, &path).map_err(io("create", &path))?;
+        self.record_published(digest, file);
+        Ok(())
     }
 }
 
@@ -387,7 +411,7 @@ pub(crate) fn hash_into(hasher: &mut Sha256, reader: &mut impl Read) -> io::Resu
 
 /// Reads a file of at most `limit` bytes.
 pub(crate) fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let file = File::open(path).map_err(io("open", path))?;
+    let file = content::open(path, content::Links::Follow)?;
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(io("read", path))?;
     if bytes.len() as u64 > limit {
@@ -405,80 +429,4 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn store() -> (tempfile::TempDir, Store) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
-        (folder, store)
-    }
-
-    fn partial(slot: Slot) -> Box<Partial> {
-        match slot {
-            Slot::Partial(partial) => partial,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn content_is_stored_once_read_only_and_read_back_checked() {
-        let (_folder, store) = store();
-        let digest = store.put(b"abc").unwrap();
-        assert_eq!(store.put(b"abc").unwrap(), digest);
-        assert_eq!(store.read(&digest, 3).unwrap(), b"abc");
-        assert!(matches!(store.read(&digest, 2), Err(Error::TooLarge { limit: 2, .. })));
-        assert!(matches!(store.read(&Digest::of(b"x"), 9), Err(Error::NotInStore { .. })));
-        let path = store.blob_path(&digest);
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o444);
-        assert_eq!(fs::read_dir(store.root().join("new")).unwrap().count(), 0);
-        fs::remove_file(&path).unwrap();
-        fs::write(&path, "abd").unwrap();
-        assert!(matches!(store.read(&digest, 3), Err(Error::DigestMismatch { .. })));
-    }
-
-    #[test]
-    fn a_broken_download_is_resumed_and_only_one_process_writes_it() {
-        let (_folder, store) = store();
-        let digest = Digest::of(b"hello world");
-        let mut first = partial(store.slot(&digest, 11).unwrap());
-        first.write(b"hello").unwrap();
-        assert!(matches!(store.slot(&digest, 11).unwrap(), Slot::Busy));
-        drop(first);
-        assert!(store.size(&digest).unwrap().is_none());
-        let mut second = partial(store.slot(&digest, 11).unwrap());
-        assert_eq!(second.written(), 5);
-        second.write(b" world").unwrap();
-        second.finish().unwrap();
-        assert!(matches!(store.slot(&digest, 11).unwrap(), Slot::Present));
-        assert_eq!(store.read(&digest, 11).unwrap(), b"hello world");
-    }
-
-    #[test]
-    fn wrong_content_never_gets_the_name() {
-        let (_folder, store) = store();
-        let digest = Digest::of(b"right");
-        let mut wrong = partial(store.slot(&digest, 5).unwrap());
-        assert!(matches!(wrong.write(b"wrong!"), Err(Error::SizeMismatch { expected: 5, found: 6, .. })));
-        wrong.write(b"wrong").unwrap();
-        let error = wrong.finish().unwrap_err();
-        assert!(
-            matches!(&error, Error::DigestMismatch { expected, found, .. } if *expected == digest && *found == Digest::of(b"wrong"))
-        );
-        assert!(store.size(&digest).unwrap().is_none());
-        assert_eq!(partial(store.slot(&digest, 5).unwrap()).written(), 0);
-        let mut short = partial(store.slot(&digest, 5).unwrap());
-        short.write(b"rig").unwrap();
-        assert!(matches!(short.finish(), Err(Error::SizeMismatch { expected: 5, found: 3, .. })));
-    }
-
-    #[test]
-    fn a_file_of_the_wrong_size_is_fetched_again() {
-        let (_folder, store) = store();
-        let digest = store.put(b"abc").unwrap();
-        fs::remove_file(store.blob_path(&digest)).unwrap();
-        fs::write(store.blob_path(&digest), "").unwrap();
-        assert!(!store.has(&digest, 3).unwrap());
-        assert!(matches!(store.slot(&digest, 3).unwrap(), Slot::Partial(_)));
-    }
-}
+mod tests;

@@ -18,7 +18,6 @@ use super::containerfile::Base;
 use super::context::Context;
 use crate::error::{Error, Result, io as failed};
 use crate::source::{Layout, Local, import};
-use crate::tree::link_or_copy;
 use crate::{Digest, Platform, Store, dir_layout};
 
 /// What is looked for where no engine is named, in this order.
@@ -212,7 +211,7 @@ impl Work<'_> {
         base::manifest_for(digest, &platform, self.store).map(|(digest, _)| digest)
     }
 
-    /// An OCI layout of one image, linked from the store.
+    /// An OCI layout of one image from the store.
     fn oci_layout(&self, digest: &Digest, folder: &Path) -> Result<()> {
         let blobs = folder.join("blobs/sha256");
         fs::create_dir_all(&blobs).map_err(failed("create", &blobs))?;
@@ -220,7 +219,7 @@ impl Work<'_> {
         let bytes = self.store.size(digest)?.unwrap_or_default();
         let content = manifest.blobs().map(|blob| blob.digest).chain([*digest]);
         for digest in content.collect::<std::collections::BTreeSet<_>>() {
-            link_or_copy(&self.store.blob_path(&digest), &blobs.join(digest.hex()))?;
+            self.store.give(&digest, &blobs.join(digest.hex()))?;
         }
         let index = json!({
             "schemaVersion": 2,

@@ -8,7 +8,7 @@ use super::manifests::{index, referrers_tag};
 use super::{Error, Fault, Pulled, Referrers, Request};
 use crate::error;
 use crate::manifest::{DEPTH_MAX, Descriptor, MANIFEST_MAX, MANIFESTS_MAX, Manifest, Platform};
-use crate::{Digest, Store};
+use crate::{Digest, Store, parallel};
 
 /// An image whose manifests are all in the store.
 pub(super) struct Image {
@@ -175,19 +175,22 @@ impl Parts {
 /// alone.
 pub(super) fn missing(blobs: impl Iterator<Item = Blob>, store: &Store) -> Result<Vec<Blob>, Error> {
     let mut sizes: HashMap<Digest, u64> = HashMap::new();
-    let mut missing = Vec::new();
+    let mut distinct = Vec::new();
     for blob in blobs {
-        let Blob { digest, size, .. } = blob;
-        let here = |fault| Error::new(&blob.request.label(), &format!("blob {digest}"), "", fault);
-        match sizes.insert(digest, size) {
-            Some(known) if known == size => continue,
-            Some(expected) => return Err(here(Fault::SizeMismatch { expected, found: size })),
-            None => {}
-        }
-        if !store.has(&digest, size).map_err(|error: error::Error| here(error.into()))? {
-            missing.push(blob);
+        match sizes.insert(blob.digest, blob.size) {
+            Some(known) if known == blob.size => {}
+            Some(expected) => {
+                let fault = Fault::SizeMismatch { expected, found: blob.size };
+                return Err(Error::new(&blob.request.label(), &format!("blob {}", blob.digest), "", fault));
+            }
+            None => distinct.push(blob),
         }
     }
+    // What is not recorded as unchanged is read, on all processors.
+    let there = parallel::map(parallel::processors(), &distinct, |blob| store.has(&blob.digest, blob.size))
+        .map_err(|error: error::Error| Error::here("the images", error.into()))?;
+    let mut missing: Vec<Blob> =
+        distinct.into_iter().zip(there).filter(|(_, there)| !there).map(|(blob, _)| blob).collect();
     missing.sort_by_key(|blob| (std::cmp::Reverse(blob.size), blob.digest));
     Ok(missing)
 }

@@ -4,6 +4,7 @@
 //! system notes when a file gets or loses a name: when it was fetched, taken into a tree, or when the last tree that had it went.
 
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -88,7 +89,27 @@ pub fn sweep(root: &Path, keep: &Keep, now: SystemTime, dry: bool) -> Result<Swe
             (false, false) => remove(&found.path)?,
         }
     }
+    if !dry {
+        remove_records(root)?;
+    }
     Ok(swept)
+}
+
+/// Removes what is recorded of content that is gone.
+fn remove_records(root: &Path) -> Result<()> {
+    let folder = root.join("verified/sha256");
+    let entries = match fs::read_dir(&folder) {
+        // A store of an earlier version.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(failed("read", &folder))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(failed("read", &folder))?;
+        if fs::symlink_metadata(root.join("blobs/sha256").join(entry.file_name())).is_err() {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 impl Store {
@@ -183,6 +204,8 @@ mod tests {
         assert_eq!(sweep(&root, &monthly, now + DAY * 29, false).unwrap().removed, sum(0, 0));
         assert_eq!(sweep(&root, &monthly, now + DAY * 31, false).unwrap().removed, sum(2, 12));
         assert_eq!(there(), [true, false, false, false]);
+        let records: Vec<_> = fs::read_dir(root.join("verified/sha256")).unwrap().collect();
+        assert_eq!(records.len(), 1, "only what stays is recorded: {records:?}");
     }
 
     #[test]

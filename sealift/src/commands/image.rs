@@ -1,6 +1,7 @@
 //! `sealift image`: what skopeo and hardlink did.
 
 mod gc;
+mod store;
 
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -41,13 +42,19 @@ pub(crate) enum Command {
                             Examples:\n  sealift image gc --max-size 20G\n  sealift image gc --max-age 30 --dry-run"
     )]
     Gc(gc::Gc),
-    /// Check every manifest and blob of a folder of images
+    /// Check every manifest and blob of a folder of images, or the content store
     #[command(
-        after_help = "Exit codes: 0 whole, 1 something is missing, extra or damaged (all of it is named)"
+        after_help = "Damaged content is removed from the store, and the next pull or build fetches it again.\n\n\
+                            Examples:\n  sealift image check images\n  sealift image check --store\n\n\
+                            Exit codes: 0 whole, 1 something is missing, extra or damaged (all of it is named), or there is no image"
     )]
     Check {
         /// The folder
-        folder: PathBuf,
+        #[arg(required_unless_present = "store")]
+        folder: Option<PathBuf>,
+        /// Check the content store [default: SEALIFT_CACHE, else the user's cache folder]
+        #[arg(long, value_name = "DIR", num_args = 0..=1, conflicts_with = "folder")]
+        store: Option<Option<PathBuf>>,
         /// The form of the report
         #[arg(long, value_enum, default_value_t)]
         output: Form,
@@ -66,8 +73,8 @@ pub(crate) struct Pull {
     /// Which platforms of an index to keep (repeatable) [default: all]
     #[arg(long, value_name = "OS/ARCH")]
     platform: Vec<String>,
-    /// The content store [default: SEALIFT_CACHE, else `.store` in DIR]
-    #[arg(long, value_name = "DIR", env = "SEALIFT_CACHE", hide_env_values = true)]
+    /// The content store [default: SEALIFT_CACHE, else the user's cache folder]
+    #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
     /// Look here first for a registry's images: `docker.io=https://mirror/path` (repeatable)
     #[arg(long, value_name = "HOST=URL", value_parser = mirror)]
@@ -95,7 +102,8 @@ pub(crate) fn run(command: Command) -> Outcome {
     match command {
         Command::Pull(arguments) => pull(*arguments),
         Command::Ls { folder, output } => list(&folder, output),
-        Command::Check { folder, output } => check(&folder, output),
+        Command::Check { folder: Some(folder), output, .. } => check(&folder, output),
+        Command::Check { folder: None, store, output } => store::check(store.flatten(), output),
         Command::Gc(arguments) => gc::run(&arguments),
     }
 }
@@ -121,7 +129,7 @@ fn pull(arguments: Pull) -> Outcome {
     for (host, url) in arguments.mirror {
         options.mirrors.entry(host).or_default().push(url);
     }
-    let store = Store::open(&arguments.store.unwrap_or_else(|| arguments.into.join(".store")))?;
+    let store = Store::open(&store::root(arguments.store)?)?;
     let pulled = {
         let blobs = Blobs::start("pulling");
         images::pull::pull(&requests, &store, &options, &blobs)?
@@ -199,6 +207,10 @@ fn report(places: Vec<Place>, form: Form) -> Outcome {
 fn check(folder: &Path, form: Form) -> Outcome {
     let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let report = check::check(folder, threads)?;
+    if report.images.is_empty() && report.problems.is_empty() {
+        return Err(Failure::failed(anyhow::anyhow!("{}: no image in this folder", folder.display()))
+            .remedy("name the folder that holds <name>/<tag>/manifest.json"));
+    }
     match form {
         Form::Json => {
             let problems: Vec<_> = report

@@ -52,6 +52,11 @@ pub(crate) fn push(arguments: Push) -> Outcome {
     }
     let to = format!("{}/{repository}", arguments.to.trim_end_matches('/'));
     let requests = images.requests(&to).map_err(Failure::usage_by)?;
+    if requests.is_empty() {
+        let shown = arguments.archive.display();
+        return Err(Failure::failed(anyhow::anyhow!("{shown}: no image to push"))
+            .remedy("name an ISO, or the folder that holds `images`"));
+    }
     let report = {
         let blobs = Blobs::start("pushing");
         images::push::push(&requests, images, &arguments.client.options(), &blobs).map_err(explained)?

@@ -51,7 +51,9 @@ pub(crate) fn run(command: Command) -> Outcome {
     match command {
         Command::Index { images, into } => {
             let into = into.unwrap_or_else(|| images.parent().unwrap_or(&images).join("registry"));
-            images::registry::index(&images, &into)?;
+            if images::registry::index(&images, &into)?.images == 0 {
+                output::warn(&format!("{}: no image in this folder", images.display()));
+            }
             output::print(&format!("{}\n", into.display()))?;
             Ok(())
         }

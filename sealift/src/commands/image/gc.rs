@@ -3,14 +3,12 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use buildchain::project::{Flags, Settings};
 use clap::Args;
 use images::store::{Keep, Sum, sweep};
 use serde_json::json;
 
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Form, size};
-use crate::workshop::wrong_project;
 
 #[derive(Debug, Args)]
 pub(crate) struct Gc {
@@ -32,17 +30,7 @@ pub(crate) struct Gc {
 }
 
 pub(super) fn run(arguments: &Gc) -> Outcome {
-    let root = match &arguments.store {
-        Some(root) => root.clone(),
-        None => {
-            let environment = crate::workshop::environment();
-            let here = std::env::current_dir()?;
-            Settings::gather(&here, &environment, &Flags::default()).map_err(wrong_project)?.cache
-        }
-    };
-    if !root.join("blobs").is_dir() {
-        return Err(Failure::usage(format!("{}: not a content store", root.display())));
-    }
+    let root = super::store::existing(arguments.store.clone())?;
     let keep = Keep {
         bytes: arguments.max_size,
         age: arguments.max_age.map(|days| Duration::from_secs(days.saturating_mul(24 * 60 * 60))),

@@ -1,0 +1,264 @@
+//! What leaves the store is what its name says: hashed once, and again after any change to the file.
+//!
+//! A file is identified by device, inode, size, mtime and ctime. `verified/sha256/<hex>` holds the identity that the
+//! content had when it was hashed, so an unchanged file costs two looks and no read. Like git's index, a record counts
+//! only if it is younger than the file: a change within the same tick of the file system's clock would not show.
+//!
+//! Records and files are trusted only where no other user can have written them. Content of another user is hashed each
+//! time and copied, never linked: its owner could change it later.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use content::Links;
+use rustix::fs::OFlags;
+use sha2::{Digest as _, Sha256};
+
+use super::{Store, hash_into, remove};
+use crate::Digest;
+use crate::error::{Error, Result, io as failed};
+
+/// What changes when a file does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Identity {
+    fn of(found: &fs::Metadata) -> Self {
+        Self {
+            device: found.dev(),
+            inode: found.ino(),
+            size: found.len(),
+            modified: (found.mtime(), found.mtime_nsec()),
+            changed: (found.ctime(), found.ctime_nsec()),
+        }
+    }
+
+    /// The size in bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The same, but for the time that a new name of the file changes.
+    fn is_renamed(&self, later: &Self) -> bool {
+        Self { changed: later.changed, ..*self } == *later
+    }
+
+    /// The text of a record.
+    fn record(&self, digest: &Digest) -> String {
+        let Self { device, inode, size, modified, changed } = self;
+        format!(
+            "{digest} {device} {inode} {size} {}.{:09} {}.{:09}\n",
+            modified.0, modified.1, changed.0, changed.1
+        )
+    }
+}
+
+/// What the store has under a digest.
+#[derive(Debug)]
+pub(super) enum State {
+    Absent,
+    /// The bytes have the digest.
+    Intact(Identity, Owner),
+    /// They have another, or this is no file.
+    Damaged(Option<Digest>),
+}
+
+/// Who can change a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// This user, or root.
+    Ours,
+    Others,
+}
+
+impl Owner {
+    pub(super) fn of(found: &fs::Metadata) -> Self {
+        let user = rustix::process::geteuid().as_raw();
+        if (found.uid() == user || found.uid() == 0) && found.mode() & 0o022 == 0 {
+            Self::Ours
+        } else {
+            Self::Others
+        }
+    }
+}
+
+/// Options that open a name in the store for writing: no link is followed, and a FIFO does not wait for a reader.
+pub(super) fn writing() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    options.write(true).mode(0o644).custom_flags(i32::try_from(flags.bits()).unwrap_or_default());
+    options
+}
+
+fn is_file(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
+}
+
+impl Store {
+    fn record_path(&self, digest: &Digest) -> PathBuf {
+        self.root.join("verified/sha256").join(digest.hex())
+    }
+
+    /// Judges content, by its record or, where there is none that counts, by reading it.
+    pub(super) fn state(&self, digest: &Digest) -> Result<State> {
+        let path = self.blob_path(digest);
+        let found = match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::Absent),
+            other => other.map_err(failed("stat", &path))?,
+        };
+        if !found.is_file() {
+            return Ok(State::Damaged(None));
+        }
+        let (owner, identity) = (Owner::of(&found), Identity::of(&found));
+        if owner == Owner::Ours && self.is_recorded(digest, &identity) {
+            return Ok(State::Intact(identity, owner));
+        }
+        self.read_state(digest)
+    }
+
+    /// Judges content by reading it, whatever a record says.
+    pub(super) fn read_state(&self, digest: &Digest) -> Result<State> {
+        let path = self.blob_path(digest);
+        let mut file = match content::open(&path, Links::Refuse) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::Absent),
+            // Another user keeps it to himself, or it is no regular file.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied || !is_file(&path) => {
+                return Ok(State::Damaged(None));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let stat = |file: &File| file.metadata().map_err(failed("stat", &path));
+        let before = stat(&file)?;
+        let mut hasher = Sha256::new();
+        hash_into(&mut hasher, &mut file).map_err(failed("read", &path))?;
+        let found = Digest::finish(hasher);
+        if found != *digest {
+            return Ok(State::Damaged(Some(found)));
+        }
+        let (owner, identity) = (Owner::of(&before), Identity::of(&before));
+        if owner == Owner::Ours && Identity::of(&stat(&file)?) == identity {
+            self.record(digest, &identity);
+        }
+        Ok(State::Intact(identity, owner))
+    }
+
+    fn is_recorded(&self, digest: &Digest, identity: &Identity) -> bool {
+        let Ok(mut file) = content::open(&self.record_path(digest), Links::Refuse) else { return false };
+        let Ok(record) = file.metadata() else { return false };
+        let younger = (record.mtime(), record.mtime_nsec()) > identity.modified;
+        let expected = identity.record(digest);
+        let mut text = Vec::with_capacity(expected.len() + 1);
+        younger
+            && Owner::of(&record) == Owner::Ours
+            && Read::by_ref(&mut file).take(expected.len() as u64 + 1).read_to_end(&mut text).is_ok()
+            && text == expected.as_bytes()
+    }
+
+    /// Notes that the file of this identity has the digest. Without the note it is read again, so a failure costs time only.
+    fn record(&self, digest: &Digest, identity: &Identity) {
+        let path = self.record_path(digest);
+        // A record that another user left may not be written to.
+        let _ = fs::remove_file(&path);
+        let written = writing().create_new(true).open(&path);
+        let _ = written.and_then(|mut file| file.write_all(identity.record(digest).as_bytes()));
+    }
+
+    /// Notes that a file which was just published, and hashed on its way, has the digest.
+    pub(super) fn record_published(&self, digest: &Digest, file: &File) {
+        if let Ok(found) = file.metadata() {
+            self.record(digest, &Identity::of(&found));
+        }
+    }
+
+    /// Removes content and its record.
+    pub(super) fn discard(&self, digest: &Digest) -> Result<()> {
+        remove(&self.record_path(digest))?;
+        remove(&self.blob_path(digest))
+    }
+
+    /// Makes `to` the content with this digest, intact: a read-only hard link or, where the file system cannot link or the
+    /// content belongs to another user, a copy. Damaged content is removed from the store, so that it is fetched again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotInStore`], [`Error::DigestMismatch`], [`Error::Io`].
+    pub fn give(&self, digest: &Digest, to: &Path) -> Result<()> {
+        let path = self.blob_path(digest);
+        let identity = match self.state(digest)? {
+            State::Absent => {
+                return Err(Error::NotInStore { digest: *digest, store: self.root.clone() });
+            }
+            State::Damaged(found) => {
+                self.discard(digest)?;
+                return Err(self.damaged(digest, found));
+            }
+            State::Intact(_, Owner::Others) => return self.copy(digest, to),
+            State::Intact(identity, Owner::Ours) => identity,
+        };
+        match fs::hard_link(&path, to) {
+            Ok(()) => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists) => {
+                return Err(failed("link", to)(error));
+            }
+            // Another file system, or too many links.
+            Err(_) => return self.copy(digest, to),
+        }
+        let linked = Identity::of(&fs::symlink_metadata(to).map_err(failed("stat", to))?);
+        if identity.is_renamed(&linked) {
+            self.record(digest, &linked);
+            return Ok(());
+        }
+        // Changed or replaced since it was judged.
+        remove(to)?;
+        self.copy(digest, to)
+    }
+
+    /// Copies content and hashes it on its way.
+    fn copy(&self, digest: &Digest, to: &Path) -> Result<()> {
+        let path = self.blob_path(digest);
+        let mut from = content::open(&path, Links::Refuse)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o444)
+            .open(to)
+            .map_err(failed("create", to))?;
+        let mut hasher = Sha256::new();
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            match from.read(&mut buffer).map_err(failed("read", &path))? {
+                0 => break,
+                count => {
+                    let bytes = buffer.get(..count).unwrap_or_default();
+                    hasher.update(bytes);
+                    file.write_all(bytes).map_err(failed("write", to))?;
+                }
+            }
+        }
+        let found = Digest::finish(hasher);
+        if found == *digest {
+            return Ok(());
+        }
+        remove(to)?;
+        self.discard(digest)?;
+        Err(self.damaged(digest, Some(found)))
+    }
+
+    /// The error for content that is not what its name says.
+    fn damaged(&self, digest: &Digest, found: Option<Digest>) -> Error {
+        let path = self.blob_path(digest);
+        match found {
+            Some(found) => Error::DigestMismatch { path, expected: *digest, found },
+            None => Error::Layout { path, reason: "not a regular file".into() },
+        }
+    }
+}
