@@ -70,6 +70,7 @@ pub use image::{DescriptorKind, Entry, Extent, Image, Kind, ReadAt, View, Volume
 pub use listing::{Part, PartKind};
 pub use mount::Mount;
 pub use options::{KnownDigest, Options, Owner, Permissions, Sharing, Times};
+pub use pattern::Exclude;
 pub use plan::Plan;
 pub use progress::Progress;
 pub use writer::Sums;

@@ -27,10 +27,10 @@ pub struct Options {
     pub permissions: Permissions,
     /// Which owner and group the records carry.
     pub owner: Owner,
-    /// What to leave out: patterns over the path relative to the root (`*` and `?` stop at `/`, `**` does not).
-    /// A folder that matches is left out with all that is in it.
+    /// What to leave out: patterns with the meaning of lines of a `.gitignore` in the root; see
+    /// [`Exclude`](crate::Exclude).
     pub exclude: Vec<String>,
-    /// Patterns (as in `exclude`) with weights: contents of heavier files lie nearer the start of the image. The first
+    /// Patterns over the path relative to the root (`*` and `?` stop at `/`, `**` does not) with weights: contents of heavier files lie nearer the start of the image. The first
     /// pattern that matches decides, the default weight is 0, equal weights keep the order of the tree.
     pub sort: Vec<(String, i32)>,
     /// Which files share one extent beyond hard links.

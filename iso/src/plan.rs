@@ -41,6 +41,12 @@ impl Plan {
         u64::from(self.layout.sectors) * SECTOR
     }
 
+    /// The patterns of [`Options::exclude`] that match nothing in the tree.
+    #[must_use]
+    pub fn unused_patterns(&self) -> &[String] {
+        &self.tree.unused
+    }
+
     /// Hands out what lies where: first everything in the image, by sector, then the names without a place of their own.
     ///
     /// # Errors
@@ -135,9 +141,11 @@ mod tests {
     #[test]
     fn what_is_excluded_is_not_there() {
         let root = tree(&[("keep", "1"), ("drop.tmp", "2"), ("d/.git/x", "3"), ("d/y.tmp", "4")]);
-        let exclude = ["*.tmp", "**/.git"].map(str::to_owned).to_vec();
-        let found = sectors(root.path(), &Options { exclude, ..Options::default() });
+        let exclude = ["/*.tmp", ".git/", "missing"].map(str::to_owned).to_vec();
+        let options = Options { exclude, ..Options::default() };
+        let found = sectors(root.path(), &options);
         assert!(found.keys().eq(["d", "d/y.tmp", "keep"]), "{found:?}");
+        assert_eq!(Plan::from_dir(root.path(), &options).unwrap().unused_patterns(), ["missing"]);
     }
 
     #[test]

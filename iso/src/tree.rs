@@ -35,6 +35,8 @@ pub(crate) struct Tree {
     pub(crate) nodes: Vec<Node>,
     /// What the files contain; several nodes may share one.
     pub(crate) contents: Vec<Content>,
+    /// The patterns of [`Options::exclude`] that match nothing.
+    pub(crate) unused: Vec<String>,
     /// All names and targets, one after the other.
     text: Vec<u8>,
 }
@@ -110,7 +112,7 @@ struct Child {
 impl Tree {
     /// Reads the tree below `root`, breadth first, and refuses what an image cannot hold.
     pub(crate) fn scan(root: &Path, options: &Options) -> Result<Self> {
-        let exclude = pattern::excluded(&options.exclude)?;
+        let mut exclude = pattern::Exclude::new(&options.exclude)?;
         let weights = pattern::Weights::new(&options.sort)?;
         let metadata = fs::metadata(root).map_err(Error::io("read", root))?;
         let nothing = NodeKind::Directory { first: 0, count: 0, folders: 0 };
@@ -120,6 +122,7 @@ impl Tree {
                 root: root.to_owned(),
                 nodes: vec![root_node],
                 contents: Vec::new(),
+                unused: Vec::new(),
                 text: Vec::new(),
             },
             options,
@@ -137,9 +140,9 @@ impl Tree {
                 let before = directories;
                 for name in scan.names(&path)? {
                     let relative = relative.join(OsStr::from_bytes(scan.tree.text(name)));
-                    if !exclude.is_match(&relative) {
-                        let path = root.join(&relative);
-                        let metadata = fs::symlink_metadata(&path).map_err(Error::io("read", &path))?;
+                    let path = root.join(&relative);
+                    let metadata = fs::symlink_metadata(&path).map_err(Error::io("read", &path))?;
+                    if !exclude.excludes(&relative, metadata.is_dir()) {
                         let child = Child { name, metadata };
                         directories += u64::from(child.metadata.is_dir());
                         scan.add(parent, &child, &relative)?;
@@ -155,6 +158,7 @@ impl Tree {
             }
             next += 1;
         }
+        scan.tree.unused = exclude.unused().map(ToOwned::to_owned).collect();
         Ok(scan.tree)
     }
 

@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
     /// Keep the folder's times where they are not later than the source date
     #[arg(long)]
     keep_times: bool,
-    /// Leave out what matches this pattern: `*` stops at `/`, `**` does not (repeatable)
+    /// Leave out what this pattern matches, as a line of a .gitignore does (repeatable)
     #[arg(long, value_name = "PATTERN")]
     exclude: Vec<String>,
     /// Lay files that match this pattern nearer the start the larger the weight; others have 0, the first match decides
@@ -83,6 +83,9 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
         sharing: if arguments.share { Sharing::Content } else { Sharing::HardLinks },
     };
     let plan = Plan::from_dir(&arguments.folder, &options).map_err(refused)?;
+    for pattern in plan.unused_patterns() {
+        output::warn(&format!("--exclude `{pattern}` matches nothing in {}", arguments.folder.display()));
+    }
     match (arguments.dry_run, arguments.output) {
         (Some(form), _) => print(&plan, form),
         (None, Some(output)) => write(&plan, &output),

@@ -127,6 +127,9 @@ fn what_is_excluded_is_not_there() {
     let image = create(scratch.path(), "a.iso", &["--exclude", "folder", "--exclude", "l*k"]);
     let names: Vec<String> = image.walk().unwrap().into_iter().map(|(path, _)| path).collect();
     assert_eq!(names, ["large"]);
+    let create = ["iso", "create", "tree", "--output", "b.iso", "--volume-id", "x"];
+    let (code, _, err) = sealift::run(scratch.path(), &[&create[..], &["--exclude", "./folder"]].concat());
+    assert!(code == 0 && err.contains("--exclude `./folder` matches nothing in tree"), "{code}: {err}");
 }
 
 #[test]
@@ -163,7 +166,7 @@ fn what_cannot_be_done_is_said_with_what_to_do() {
     let id = "123456789012345678901234567890123";
     let create = |tree| ["iso", "create", tree, "--output", "a.iso", "--volume-id", "x"];
     let (special, long, missing) = (create("special"), create("long"), create("missing"));
-    let pattern = [create("tree").as_slice(), &["--exclude", "["]].concat();
+    let pattern = [create("tree").as_slice(), &["--exclude", "[b-a]"]].concat();
     let weight = [create("tree").as_slice(), &["--sort", "x"]].concat();
     let refusals: [Refusal<'_>; 12] = [
         (&special, 2, "special/socket: a socket cannot be archived", "help: leave it out with --exclude"),
@@ -174,7 +177,7 @@ fn what_cannot_be_done_is_said_with_what_to_do() {
             "rename it or leave it out with --exclude",
         ),
         (&missing, 2, "cannot read missing: ", ""),
-        (&pattern, 3, "pattern `[`: ", ""),
+        (&pattern, 3, "pattern `[b-a]`: ", ""),
         (&weight, 3, "expected PATTERN=WEIGHT", ""),
         (&["iso", "create", "tree", "--output", "a.iso", "--volume-id", id], 3, "longer than 32 bytes", ""),
         (&["iso", "create", "tree", "--volume-id", "x"], 3, "--output <FILE>", ""),
