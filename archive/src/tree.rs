@@ -250,49 +250,21 @@ impl Tree {
     ///
     /// [`Error::Path`] for a link that leads out of the archive or round in circles; what reading folders gives.
     pub fn resolve(&self, path: &str) -> Result<Option<String>> {
-        check_path(path)?;
-        let refused = |problem| Error::Path { path: path.to_owned(), problem };
-        let mut links = 0;
-        let mut done = String::new();
-        // The parts still to go, the next one last.
-        let mut parts: Vec<String> = path.rsplit('/').map(str::to_owned).collect();
-        while let Some(part) = parts.pop() {
-            match part.as_str() {
-                "" | "." => continue,
-                ".." => match done.rfind('/') {
-                    Some(end) => done.truncate(end),
-                    None if done.is_empty() => {
-                        return Err(refused("a symbolic link on it leads out of the archive"));
-                    }
-                    None => done.clear(),
-                },
-                name => {
-                    let next = join(&done, name);
-                    match self.raw_entry(&next)? {
-                        None => return Ok(None),
-                        Some(Entry { kind: Kind::Symlink(target), .. }) => {
-                            links += 1;
-                            if links > LINKS {
-                                return Err(refused("too many symbolic links are on it"));
-                            }
-                            if target.starts_with('/') {
-                                return Err(refused("a symbolic link on it leads out of the archive"));
-                            }
-                            parts.extend(target.rsplit('/').map(str::to_owned));
-                        }
-                        Some(Entry { kind, .. }) => {
-                            if kind != Kind::Directory
-                                && parts.iter().any(|part| !matches!(part.as_str(), "" | "."))
-                            {
-                                return Ok(None);
-                            }
-                            done = next;
-                        }
-                    }
-                }
+        follow(path, &mut |path| Ok(self.raw_entry(path)?.map(|entry| entry.kind)))
+    }
+
+    /// Checks that every symbolic link of the tree stays inside; one that leads to nothing there may stand.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Tree::walk`] and [`Tree::resolve`].
+    pub fn check_links(&self) -> Result<()> {
+        self.each_folder("", &mut |folder, entries| {
+            for entry in entries.iter().filter(|entry| matches!(entry.kind, Kind::Symlink(_))) {
+                self.resolve(&join(folder, &entry.name))?;
             }
-        }
-        Ok(Some(done))
+            Ok(())
+        })
     }
 
     /// [`Tree::resolve`], or the error that there is nothing.
@@ -316,6 +288,58 @@ impl Tree {
             Self::Iso(image) => image.read_dir(path),
         }
     }
+}
+
+/// The path that `path` leads to in a tree once every symbolic link is followed, or `None` where it leads to nothing.
+/// `look` gives what lies at a path without links on the way. This is the rule for the links of an archive: a relative
+/// target that stays inside, whether it exists or not.
+///
+/// # Errors
+///
+/// [`Error::Path`] for a link that is absolute, leads out of the tree or round in circles; those of `look`.
+pub fn follow(path: &str, look: &mut dyn FnMut(&str) -> Result<Option<Kind>>) -> Result<Option<String>> {
+    check_path(path)?;
+    let refused = |problem| Error::Path { path: path.to_owned(), problem };
+    let mut links = 0;
+    let mut done = String::new();
+    // The parts still to go, the next one last.
+    let mut parts: Vec<String> = path.rsplit('/').map(str::to_owned).collect();
+    while let Some(part) = parts.pop() {
+        match part.as_str() {
+            "" | "." => continue,
+            ".." => match done.rfind('/') {
+                Some(end) => done.truncate(end),
+                None if done.is_empty() => {
+                    return Err(refused("a symbolic link on it leads out of the archive"));
+                }
+                None => done.clear(),
+            },
+            name => {
+                let next = join(&done, name);
+                match look(&next)? {
+                    None => return Ok(None),
+                    Some(Kind::Symlink(target)) => {
+                        links += 1;
+                        if links > LINKS {
+                            return Err(refused("too many symbolic links are on it"));
+                        }
+                        if target.starts_with('/') {
+                            return Err(refused("a symbolic link on it leads out of the archive"));
+                        }
+                        parts.extend(target.rsplit('/').map(str::to_owned));
+                    }
+                    Some(kind) => {
+                        let more = parts.iter().any(|part| !matches!(part.as_str(), "" | "."));
+                        if kind != Kind::Directory && more {
+                            return Ok(None);
+                        }
+                        done = next;
+                    }
+                }
+            }
+        }
+    }
+    Ok(Some(done))
 }
 
 /// Visits every folder from `start` at `path` on; `list` gives the entries of a folder and what lists them in turn.
