@@ -14,7 +14,7 @@ const RELEASE: &str = "letters, digits, `.`, `_`, `+`, `~` and `^`, 128 characte
 const ARCH: &str = "a machine such as `x86_64`, `aarch64` or `noarch`";
 const LINE: &str = "one line of text without control characters";
 const LINES: &str = "text without control characters other than line ends and tabs";
-const SOURCE: &str = "the path of a file, without `..`";
+const SOURCE: &str = "a relative path without `..`";
 const INSTALLED: &str = "an absolute path without `.`, `..`, `//`, a `/` at its end or control characters";
 const OWNER: &str = "the name of a user or group: a lower-case letter or `_`, then also digits and `-`";
 const DATE: &str = "a day between 1970-01-01 and 2105-12-31 as `YYYY-MM-DD`";
@@ -102,8 +102,8 @@ impl Definition {
             if is_owner(name) { Ok(()) } else { Err(self.error(field, OWNER, name)) }
         };
         for (i, file) in self.files.iter().enumerate() {
-            let climbs = |part| matches!(part, Component::ParentDir);
-            if file.from.is_empty() || Path::new(&file.from).components().any(climbs) {
+            let leads_out = |part| matches!(part, Component::ParentDir | Component::RootDir);
+            if file.from.is_empty() || Path::new(&file.from).components().any(leads_out) {
                 return Err(self.error(format!("files[{i}].from"), SOURCE, &file.from));
             }
             add(&file.to, format!("files[{i}].to"), false)?;
@@ -230,6 +230,7 @@ mod tests {
             ("description: \"a\\u0007\"", "description"),
             ("scriptlets: {post: ''}", "scriptlets.post"),
             ("files: [{from: ../x, to: /x}]", "files[0].from"),
+            ("files: [{from: /x, to: /x}]", "files[0].from"),
             ("files: [{from: x/../../y, to: /x}]", "files[0].from"),
             ("files: [{from: '', to: /x}]", "files[0].from"),
             ("files: [{from: x, to: x}]", "files[0].to"),

@@ -67,8 +67,9 @@ impl Selector {
 
     fn gather(&self, root: &Path, all_profiles: bool) -> Result<Settings, Failure> {
         let environment = environment();
-        let flags =
-            Flags { profile: self.profile.clone(), all_profiles, build_root: self.build_root.clone() };
+        // What is typed starts from the folder in which it is typed.
+        let build_root = self.build_root.as_ref().map(std::path::absolute).transpose()?;
+        let flags = Flags { profile: self.profile.clone(), all_profiles, build_root };
         Settings::gather(root, &environment, &flags).map_err(wrong_project)
     }
 }
@@ -113,18 +114,25 @@ pub(crate) fn environment() -> BTreeMap<String, String> {
 pub(crate) struct Workshop {
     pub(crate) project: Arc<Project>,
     pub(crate) graph: Graph,
+    warnings: Vec<String>,
 }
 
 impl Workshop {
     pub(crate) fn open(selector: &Selector) -> Result<Self, Failure> {
         let project = Arc::new(selector.load(false)?);
         let builder = std::env::current_exe()?;
-        let tasks = buildchain::tasks::tasks(&project, &builder).map_err(Failure::usage_by)?;
+        let plan = buildchain::tasks::tasks(&project, &builder).map_err(wrong_tasks)?;
         let build_root = project.settings.build_root.clone();
-        let graph = Graph::new(project.root.clone(), build_root, tasks, buildchain::tasks::pools()).map_err(
-            |errors| Failure::usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
-        )?;
-        Ok(Self { project, graph })
+        let graph = Graph::new(project.root.clone(), build_root, plan.tasks, buildchain::tasks::pools())
+            .map_err(|errors| {
+                Failure::usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+            })?;
+        Ok(Self { project, graph, warnings: plan.warnings })
+    }
+
+    /// Says what is probably not meant as the project has it.
+    pub(crate) fn print_warnings(&self) {
+        self.warnings.iter().for_each(|warning| output::warn(warning));
     }
 
     /// Where the graph remembers what was done.
@@ -137,11 +145,29 @@ impl Workshop {
 pub(crate) fn wrong_project(error: ProjectError) -> Failure {
     let remedy = match &error {
         ProjectError::NotLocked { .. } => Some("`sealift lock` looks up its digest and writes sealift.lock"),
+        ProjectError::Outside(_) => {
+            Some("copy it into the project, or allow its folder: `spec.externalFolders`")
+        }
         ProjectError::NoProject(_) => Some("go to the project's folder, or name it with --project"),
         _ => None,
     };
     let snippet = error.snippet().map(str::to_owned);
     Failure::Usage(Report { error: error.into(), snippet, remedy: remedy.map(Into::into) })
+}
+
+/// A project that cannot be turned into tasks: exit code 3.
+fn wrong_tasks(error: buildchain::tasks::Error) -> Failure {
+    let remedy = match &error {
+        buildchain::tasks::Error::Links(_) => {
+            Some("make the link relative with a target inside the archive, or leave it out with `exclude`")
+        }
+        _ => None,
+    };
+    let failure = Failure::usage_by(error);
+    match remedy {
+        Some(remedy) => failure.remedy(remedy),
+        None => failure,
+    }
 }
 
 /// What to do about a state that cannot be opened.

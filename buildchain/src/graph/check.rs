@@ -15,8 +15,8 @@ use super::tree::Tree;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GraphError {
-    /// The root is not an absolute path, or the build root does not lie below it.
-    #[error("the build root {} does not lie below the absolute root {}", build_root.display(), root.display())]
+    /// The root is not an absolute path, or it lies in the build root.
+    #[error("the build root {} holds the root {}, or that is not absolute", build_root.display(), root.display())]
     Roots {
         /// The root.
         root: PathBuf,
@@ -123,7 +123,7 @@ pub(super) fn link(
     pools: Vec<Pool>,
 ) -> Result<Graph, Vec<GraphError>> {
     let build_root = paths::normal(&root, &build_root);
-    if !root.is_absolute() || build_root.is_absolute() || build_root.as_os_str().is_empty() {
+    if !root.is_absolute() || build_root.as_os_str().is_empty() || root.starts_with(&build_root) {
         return Err(vec![GraphError::Roots { root, build_root }]);
     }
     for task in &mut tasks {

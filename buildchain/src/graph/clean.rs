@@ -77,9 +77,11 @@ pub fn plan_clean(
     // What was made last goes first.
     for id in members.tasks.iter().rev() {
         let task = graph.task(*id);
-        for output in task.outputs.iter().filter(|output| paths::is_within(output.path(), &graph.build_root))
-        {
+        for output in &task.outputs {
             let path = output.path();
+            if !paths::is_within(path, &graph.build_root) || sweep::is_behind_link(graph, path) {
+                continue;
+            }
             if graph.root.join(path).symlink_metadata().is_ok() && gone.insert(path.clone()) {
                 let is_folder = matches!(output, Output::Folder(_));
                 cleaned.push(Cleaned { task: Some(task.name.clone()), path: path.clone(), is_folder });

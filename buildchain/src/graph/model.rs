@@ -52,8 +52,8 @@ pub(super) struct Node {
 impl Graph {
     /// Checks the tasks as a whole and links them.
     ///
-    /// `root` is the absolute folder all relative paths start from. `build_root`, below it, is where results
-    /// live: nothing outside it is ever removed, be it by `clean`, by pruning or before a task runs.
+    /// `root` is the absolute folder all relative paths start from. `build_root` is where results live, below `root` or
+    /// elsewhere: nothing outside it is ever removed, be it by `clean`, by pruning or before a task runs.
     ///
     /// # Errors
     ///
@@ -73,7 +73,7 @@ impl Graph {
         &self.root
     }
 
-    /// The folder results live in, relative to the root.
+    /// The folder results live in, relative to the root where it lies below it.
     #[must_use]
     pub fn build_root(&self) -> &Path {
         &self.build_root

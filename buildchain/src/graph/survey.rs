@@ -107,7 +107,7 @@ fn put_inputs(
             ),
             Input::Folder { .. } | Input::Glob { .. } => {
                 if let Some(tree) = trees.next() {
-                    let listed = list(&graph.root, tree, files, stop, listings)?;
+                    let listed = list(&graph.root, &graph.build_root, tree, files, stop, listings)?;
                     let value =
                         Value::Listing(listed.ok_or_else(|| SurveyError::Missing(tree.root.clone()))?);
                     let tag = if tree.only.is_some() { Tag::Glob } else { Tag::Folder };
@@ -146,7 +146,7 @@ pub(super) fn outputs(
             },
             Output::Folder(_) => {
                 let tree = Tree { root: path.clone(), only: None, exclude: GlobSet::empty() };
-                let listed = list(root, &tree, files, stop, listings)?;
+                let listed = list(root, Path::new(""), &tree, files, stop, listings)?;
                 (Tag::Folder, listed.map_or(Value::Nothing, Value::Listing))
             }
         };
@@ -158,12 +158,13 @@ pub(super) fn outputs(
 /// Lists a tree; the digest of the listing. `None` if there is no such folder.
 fn list(
     root: &Path,
+    build_root: &Path,
     tree: &Tree,
     files: &Files,
     stop: &AtomicBool,
     listings: &mut Vec<Listing>,
 ) -> Result<Option<Digest>, LookError> {
-    let Some(found) = walk(root, tree)? else { return Ok(None) };
+    let Some(found) = walk(root, build_root, tree)? else { return Ok(None) };
     let mut bytes = Vec::with_capacity(found.len() * 64);
     if tree.only.is_none() {
         let Some(seen) = files.look(&tree.root)? else { return Ok(None) };
@@ -193,9 +194,9 @@ fn put_seen(bytes: &mut Vec<u8>, path: &Path, seen: Seen) {
     put(bytes, &Item { tag: Tag::File, name: path.as_os_str().as_bytes(), value: Value::Seen(seen) });
 }
 
-/// The paths of a tree that count, relative to it, in the order of the graph. `None` if there is no such
-/// folder; a glob below none matches nothing.
-fn walk(root: &Path, tree: &Tree) -> Result<Option<Vec<PathBuf>>, LookError> {
+/// The paths of a tree that count, relative to it, in the order of the graph: a build root below it does not. `None` if
+/// there is no such folder; a glob below none matches nothing.
+fn walk(root: &Path, build_root: &Path, tree: &Tree) -> Result<Option<Vec<PathBuf>>, LookError> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
@@ -214,7 +215,7 @@ fn walk(root: &Path, tree: &Tree) -> Result<Option<Vec<PathBuf>>, LookError> {
         for entry in entries {
             let entry = entry.map_err(failed)?;
             let child = folder.join(entry.file_name());
-            if tree.exclude.is_match(&child) {
+            if tree.exclude.is_match(&child) || tree.root.join(&child) == build_root {
                 continue;
             }
             let is_folder = entry.file_type().map_err(failed)?.is_dir();
@@ -245,7 +246,7 @@ pub(super) fn sources(
     let mut paths = Vec::new();
     let add_trees = |paths: &mut Vec<PathBuf>, trees: &[Tree]| -> Result<(), LookError> {
         for tree in trees {
-            let found = walk(&graph.root, tree)?.unwrap_or_default();
+            let found = walk(&graph.root, &graph.build_root, tree)?.unwrap_or_default();
             paths.extend(found.into_iter().map(|path| tree.root.join(path)));
         }
         Ok(())

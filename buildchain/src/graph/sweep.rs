@@ -112,8 +112,19 @@ pub(super) fn remove_outputs(graph: &Graph, task: &Task) -> Result<(), SweepErro
 
 /// The outputs of a task that may be removed.
 fn removable<'a>(graph: &'a Graph, task: &'a Task) -> impl Iterator<Item = &'a Path> {
-    let within = |path: &&Path| !task.resumes && paths::is_within(path, &graph.build_root);
+    let within = |path: &&Path| {
+        !task.resumes && paths::is_within(path, &graph.build_root) && !is_behind_link(graph, path)
+    };
     task.outputs.iter().map(|output| output.path().as_path()).filter(within)
+}
+
+/// Whether a folder of the build root above `path` is a symbolic link. What lies behind it was not made by tasks, and is
+/// never removed.
+pub(super) fn is_behind_link(graph: &Graph, path: &Path) -> bool {
+    paths::upwards(path)
+        .skip(1)
+        .take_while(|folder| paths::is_within(folder, &graph.build_root) && **folder != graph.build_root)
+        .any(|folder| graph.root.join(folder).is_symlink())
 }
 
 fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SweepError {
@@ -165,7 +176,10 @@ pub(super) fn prune(graph: &Graph, state: &mut State, reporter: &mut dyn Reporte
         }
     }
     stale.retain(|path| {
-        paths::is_within(path, &graph.build_root) && *path != graph.build_root && graph.maker(path).is_none()
+        paths::is_within(path, &graph.build_root)
+            && *path != graph.build_root
+            && graph.maker(path).is_none()
+            && !is_behind_link(graph, path)
     });
     // What lies deepest goes first, so that folders are empty when their turn comes.
     stale.sort_by(|a, b| paths::order(b, a));

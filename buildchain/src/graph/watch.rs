@@ -16,16 +16,16 @@ use super::survey::{self, Stamp};
 ///
 /// Begun before a run, it also sees what is edited while that goes on. The files are looked at, not listened to: that works
 /// on every file system, for any number of files, and misses nothing. Their content is not read.
-#[derive(Debug)]
 pub struct Watch<'a> {
     graph: &'a Graph,
     selection: &'a Selection,
-    others: &'a [PathBuf],
+    others: &'a dyn Fn() -> Vec<PathBuf>,
     before: BTreeMap<PathBuf, Stamp>,
 }
 
 impl<'a> Watch<'a> {
-    /// Begins to watch; `others` are watched whether a task reads them or not, and whether they are there or not.
+    /// Begins to watch; `others` names what is watched whether a task reads it or not, and whether it exists or not. It is
+    /// asked at each look.
     ///
     /// # Errors
     ///
@@ -33,9 +33,9 @@ impl<'a> Watch<'a> {
     pub fn begin(
         graph: &'a Graph,
         selection: &'a Selection,
-        others: &'a [PathBuf],
+        others: &'a dyn Fn() -> Vec<PathBuf>,
     ) -> Result<Self, LookError> {
-        Ok(Self { graph, selection, others, before: survey::sources(graph, selection, others)? })
+        Ok(Self { graph, selection, others, before: survey::sources(graph, selection, &others())? })
     }
 
     /// Waits until a file is another than when the watch began; then until nothing has changed for one `interval`.
@@ -52,7 +52,7 @@ impl<'a> Watch<'a> {
             if cancel.load(Ordering::Relaxed) {
                 return Ok(Vec::new());
             }
-            let now = survey::sources(graph, selection, others)?;
+            let now = survey::sources(graph, selection, &others())?;
             // An editor saves, a checkout takes, in several steps.
             if now == last && now != before {
                 let differs = |(path, stamp): &(&PathBuf, &Stamp)| before.get(*path) != Some(*stamp);

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde_saphyr::Location;
 
+use super::Outside;
+
 /// A project that cannot be built as it is written. Every variant names the file; [`Error::Invalid`] the place in it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -35,6 +37,12 @@ pub enum Error {
         /// The lines around, with a mark under the place.
         snippet: Option<String>,
     },
+    /// A path leads out of the project through a symbolic link.
+    #[error(transparent)]
+    Outside(#[from] Outside),
+    /// Something that cannot go into an archive.
+    #[error("{}: neither a file, a folder nor a symbolic link", .0.display())]
+    Special(PathBuf),
     /// A template cannot be rendered.
     #[error("{}: {message}", path.display())]
     Template {

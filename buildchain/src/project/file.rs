@@ -64,6 +64,11 @@ pub struct VersionFile {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Spec {
+    /// Folders outside the project, absolute or relative to it, that symbolic links of the project may lead into. A link
+    /// to anywhere else outside is an error.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub external_folders: Vec<Spanned<String>>,
     /// Programs built from the project's own sources.
     #[serde(default)]
     pub binaries: Vec<Binary>,
@@ -242,13 +247,13 @@ pub struct Repository {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Files {
-    /// A file or folder, relative to the project.
+    /// A file or folder, relative to the project; a symbolic link here is followed. The build root is never part of it.
     #[schemars(with = "String")]
     pub from: Spanned<String>,
-    /// Where it goes in the archive; `.` is its root.
+    /// Where it goes in the archive; `.` is its root. A single file keeps its name where this is `.` or ends with `/`.
     #[schemars(with = "String")]
     pub to: Spanned<String>,
-    /// Names and patterns to leave out.
+    /// Patterns of what to leave out, with the meaning of the lines of a `.gitignore` in the folder.
     #[serde(default)]
     pub exclude: Vec<String>,
 }

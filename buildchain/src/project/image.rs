@@ -7,7 +7,7 @@ use images::{Platform, Reference};
 use serde_saphyr::Spanned;
 
 use super::file::ContainerBuild;
-use super::{Error, Lock, Project, inner_path, read, slug};
+use super::{Error, Lock, Project, read, slug};
 
 /// What a file of instructions may be called.
 const CONTAINERFILES: [&str; 2] = ["Containerfile", "Dockerfile"];
@@ -72,7 +72,7 @@ impl Project {
         folder: &Spanned<String>,
         lock: &Lock,
     ) -> Result<ImageDefinition, Error> {
-        let relative = inner_path(path, folder)?;
+        let relative = self.territory.inner_path(path, folder)?;
         let mut name = folder.clone();
         name.value = folder.value.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
         slug(path, &name, "an image")?;
@@ -105,7 +105,8 @@ impl Project {
         let settings: ContainerBuild =
             if there { self.definition(&path)? } else { ContainerBuild::default() };
         let path = self.root.join(path);
-        let context = settings.context.as_ref().map(|context| inner_path(&path, context)).transpose()?;
+        let context = settings.context.as_ref();
+        let context = context.map(|context| self.territory.inner_path(&path, context)).transpose()?;
         let platform = match &settings.platform {
             Some(text) => {
                 let platform: Result<Platform, _> = text.value.parse();
@@ -113,6 +114,7 @@ impl Project {
             }
             None => None,
         };
+        self.territory.resolve(file)?;
         let file = self.root.join(file);
         let target = platform.clone().unwrap_or_else(images::build::host_platform);
         let names = containerfile::bases(&read(&file)?, &settings.arguments, &target).map_err(|error| {

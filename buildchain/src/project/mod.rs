@@ -2,26 +2,31 @@
 
 mod error;
 pub mod file;
+mod files;
 mod git;
 mod image;
 mod lock;
+mod paths;
 mod settings;
 mod template;
 mod version;
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use images::Source;
 use images::source::Local;
 use serde_saphyr::Spanned;
 
 use self::file::{API_VERSION, Binary, Files, Kind, PullImage, Registry};
+use self::paths::inner_path;
 
 pub use error::Error;
 pub use file::schema;
+pub use files::{Listed, Listing};
 pub use image::{Base, Containerfile, ImageDefinition, Recipe};
 pub use lock::{Attached, FILE_NAME as LOCK_FILE_NAME, Lock};
+pub use paths::{Outside, Territory};
 pub use settings::{Flags, OutputCache, Profile, Settings, auth_files, program_variable, size as parse_size};
 pub use template::Values;
 
@@ -42,6 +47,8 @@ pub struct Project {
     pub root: PathBuf,
     /// The settings that it was read with.
     pub settings: Settings,
+    /// Where its paths may lead.
+    pub territory: Territory,
     /// What kind of archive is built.
     pub kind: Kind,
     /// What templates may name: the archive's name and version.
@@ -138,14 +145,26 @@ impl Project {
     /// # Errors
     ///
     /// If one of its files cannot be read or is wrong; the error names the file and the place in it.
-    pub fn load(root: &Path, settings: Settings) -> Result<Self, Error> {
+    pub fn load(root: &Path, mut settings: Settings) -> Result<Self, Error> {
         let path = root.join(FILE_NAME);
+        settings.build_root = paths::build_root(root, &settings.build_root)
+            .map_err(|message| Error::Setting { name: "the build root".into(), message })?;
+        let mut territory = Territory::new(root, &settings.build_root)
+            .map_err(|error| Error::file("resolve", root, error))?;
+        for name in [FILE_NAME, LOCK_FILE_NAME] {
+            territory.resolve(Path::new(name))?;
+        }
         let file: file::ProjectFile = parse(&path, &read(&path)?)?;
         if file.api_version.value != API_VERSION {
             let message = format!("expected `{API_VERSION}`, found `{}`", file.api_version.value);
             return Err(Error::at(&path, file.api_version.referenced, message));
         }
-        let values = values(root, &path, &file.metadata, &settings)?;
+        for folder in &file.spec.external_folders {
+            territory.add(&folder.value).map_err(|error| {
+                Error::at(&path, folder.referenced, format!("cannot resolve `{}`: {error}", folder.value))
+            })?;
+        }
+        let values = values(root, &path, &file.metadata, &settings, &territory)?;
         let commit = git::commit(&settings.git, root);
         let source_date =
             settings.source_date.or(commit.as_ref().map(|commit| commit.date)).unwrap_or(DEFAULT_SOURCE_DATE);
@@ -163,12 +182,23 @@ impl Project {
             binary.to.as_ref().map_or(Ok(PathBuf::new()), |to| inner_path(&path, to))?;
         }
         for files in &spec.files {
-            inner_path(&path, &files.from)?;
+            territory.inner_path(&path, &files.from)?;
             inner_path(&path, &files.to)?;
         }
+        for registry in &spec.registries {
+            let client = registry.client_certificate.iter().flat_map(|pair| [&pair.certificate, &pair.key]);
+            for file in
+                registry.certificate_authorities.iter().chain(client).filter(|file| file.is_relative())
+            {
+                territory.resolve(file)?;
+            }
+        }
 
-        let documentation =
-            spec.documentation.iter().map(|page| inner_path(&path, page)).collect::<Result<_, _>>()?;
+        let documentation = spec
+            .documentation
+            .iter()
+            .map(|page| territory.inner_path(&path, page))
+            .collect::<Result<_, _>>()?;
 
         let mut project = Self {
             root: root.into(),
@@ -185,14 +215,15 @@ impl Project {
             documentation,
             sources: vec![path.clone()],
             settings,
+            territory,
         };
         if let Some(version) = &file.metadata.version_from {
-            project.sources.push(root.join(inner_path(&path, &version.file)?));
+            project.sources.push(root.join(project.territory.inner_path(&path, &version.file)?));
         }
         let lock = Lock::read(root)?;
         project.add_pulls(&path, &lock, spec.images.pull)?;
         for name in &spec.images.catalogues {
-            let catalogue_path = root.join(inner_path(&path, name)?);
+            let catalogue_path = root.join(project.territory.inner_path(&path, name)?);
             let catalogue: file::Catalogue = parse(&catalogue_path, &read(&catalogue_path)?)?;
             project.add_pulls(&catalogue_path, &lock, catalogue.images)?;
             project.sources.push(catalogue_path);
@@ -206,7 +237,7 @@ impl Project {
             slug(&path, &repository.release, "a release")?;
             let mut packages = Vec::new();
             for folder in &repository.build {
-                let relative = inner_path(&path, folder)?.join("package.yaml");
+                let relative = project.territory.inner_path(&path, folder)?.join("package.yaml");
                 let definition = project.definition(&relative)?;
                 packages.push(PackageDefinition { path: relative, definition });
             }
@@ -247,12 +278,19 @@ impl Project {
         self.images.iter().flat_map(|image| &image.bases)
     }
 
-    /// Every file that decides about this model, and every folder whose files do; not each need be there.
+    /// Every file and folder that decides about this model and its tasks now. Some may not exist.
     #[must_use]
     pub fn deciding(&self) -> Vec<PathBuf> {
         let optional = [LOCK_FILE_NAME, settings::DOT_ENV].map(|name| self.root.join(name));
-        let folders = self.files.iter().map(|files| self.root.join(&files.from.value));
-        self.sources.iter().cloned().chain(optional).chain(folders).collect()
+        let mut deciding: Vec<PathBuf> = self.sources.iter().cloned().chain(optional).collect();
+        for files in &self.files {
+            match self.list(files) {
+                Ok(listing) => deciding.extend(listing.files.into_iter().map(|file| file.source)),
+                // It is looked at again when it can be listed.
+                Err(_) => deciding.push(self.root.join(&files.from.value)),
+            }
+        }
+        deciding
     }
 
     /// The tree that the ISO is made of.
@@ -270,6 +308,7 @@ impl Project {
     /// Reads a definition: a template whose result is YAML.
     fn definition<T: serde::de::DeserializeOwned>(&mut self, relative: &Path) -> Result<T, Error> {
         let path = self.root.join(relative);
+        self.territory.resolve(relative)?;
         let text = template::render(&path, &read(&path)?, &self.values)?;
         self.sources.push(path.clone());
         parse(&path, &text)
@@ -319,7 +358,7 @@ impl Project {
         }
         let mut place = image.source.clone();
         place.value = local.path.to_string_lossy().into_owned();
-        local.path = self.root.join(inner_path(path, &place)?);
+        local.path = self.root.join(self.territory.inner_path(path, &place)?);
         Ok(Some(local))
     }
 
@@ -351,13 +390,19 @@ fn chosen(
     }
 }
 
-fn values(root: &Path, path: &Path, metadata: &file::Metadata, settings: &Settings) -> Result<Values, Error> {
+fn values(
+    root: &Path,
+    path: &Path,
+    metadata: &file::Metadata,
+    settings: &Settings,
+    territory: &Territory,
+) -> Result<Values, Error> {
     let mut name = metadata.name.clone();
     if let Some(project_name) = &settings.project_name {
         name.value.clone_from(project_name);
     }
     slug(path, &name, "an archive")?;
-    let version = version::resolve(root, path, metadata)?;
+    let version = version::resolve(root, path, metadata, territory)?;
     let volume_id = format!("{} {version}", name.value);
     if volume_id.len() > 32 {
         let message =
@@ -394,19 +439,6 @@ fn slug(path: &Path, name: &Spanned<String>, what: &str) -> Result<(), Error> {
         name.value
     );
     Err(Error::at(path, name.referenced, message))
-}
-
-/// A path of the project file, which must stay inside the project.
-fn inner_path(file: &Path, text: &Spanned<String>) -> Result<PathBuf, Error> {
-    let path = PathBuf::from(&text.value);
-    let inner = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    if inner && !text.value.is_empty() {
-        Ok(path.components().filter(|part| matches!(part, Component::Normal(_))).collect())
-    } else {
-        let message =
-            format!("`{}` leads out of its folder: expected a relative path without `..`", text.value);
-        Err(Error::at(file, text.referenced, message))
-    }
 }
 
 fn read(path: &Path) -> Result<String, Error> {

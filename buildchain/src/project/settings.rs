@@ -32,7 +32,7 @@ pub struct Flags {
     pub profile: Option<String>,
     /// Take the project with all its profiles, as the lock file does.
     pub all_profiles: bool,
-    /// `--build-root`.
+    /// `--build-root`; a relative path starts from the project.
     pub build_root: Option<PathBuf>,
 }
 
@@ -71,7 +71,7 @@ pub struct Settings {
     pub profile: Profile,
     /// The archive's name, if it overrides the project file's: `PROJECT_NAME`.
     pub project_name: Option<String>,
-    /// The folder that the build writes to, absolute: `BUILD_ROOT`, else `_build` in the project.
+    /// The folder that the build writes to, absolute: `BUILD_ROOT`, relative to the project, else `_build` there.
     pub build_root: PathBuf,
     /// The content store of images, shared by all projects of the user: `SEALIFT_CACHE`, else the XDG cache folder.
     pub cache: PathBuf,

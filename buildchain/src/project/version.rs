@@ -2,14 +2,20 @@
 
 use std::path::Path;
 
+use super::Territory;
 use super::error::Error;
 use super::file::{Metadata, VersionFile};
 
 /// The version, read from the file that holds it where it is not written in the project file.
-pub(crate) fn resolve(root: &Path, project_file: &Path, metadata: &Metadata) -> Result<String, Error> {
+pub(crate) fn resolve(
+    root: &Path,
+    project_file: &Path,
+    metadata: &Metadata,
+    territory: &Territory,
+) -> Result<String, Error> {
     let (text, location) = match (&metadata.version, &metadata.version_from) {
         (Some(text), None) => (text.value.clone(), text.referenced),
-        (None, Some(source)) => (read(root, project_file, source)?, source.file.referenced),
+        (None, Some(source)) => (read(root, project_file, source, territory)?, source.file.referenced),
         (Some(version), Some(_)) => {
             let message = "both `version` and `versionFrom`: the version stands in one place only";
             return Err(Error::at(project_file, version.referenced, message));
@@ -29,9 +35,14 @@ pub(crate) fn resolve(root: &Path, project_file: &Path, metadata: &Metadata) -> 
     }
 }
 
-fn read(root: &Path, project_file: &Path, source: &VersionFile) -> Result<String, Error> {
+fn read(
+    root: &Path,
+    project_file: &Path,
+    source: &VersionFile,
+    territory: &Territory,
+) -> Result<String, Error> {
     let place = source.file.referenced;
-    let path = root.join(super::inner_path(project_file, &source.file)?);
+    let path = root.join(territory.inner_path(project_file, &source.file)?);
     let text = std::fs::read_to_string(&path).map_err(|error| Error::file("read", &path, error))?;
     let Some(key) = &source.key else {
         return Ok(text.lines().next().unwrap_or_default().trim().to_owned());

@@ -1,62 +1,73 @@
 //! Files of the project that go into the archive, copied or rendered: `salt_tree` and the files at the root.
 
+use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
-use walkdir::WalkDir;
+use archive::tree::Kind;
 
 use super::{Error, Place, place_file, spelled};
 use crate::graph::{Action, Input, Output, Task, Title};
-use crate::project::Project;
-use crate::project::file::Files;
+use crate::project::{Listed, Project};
 
 /// The ending that marks a template.
 const TEMPLATE: &str = ".in";
 
 pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
     let project = Arc::clone(place.project);
+    let mut links = Vec::new();
     for files in &project.files {
-        add_tree(place, &project, files)?;
+        let listing = project.list(files)?;
+        for pattern in listing.unused {
+            let at_root = pattern.strip_prefix("./").map(|rest| format!("; write `/{rest}`"));
+            let from = &files.from.value;
+            place.warn(format!(
+                "exclude `{pattern}` matches nothing in {from}{}",
+                at_root.unwrap_or_default()
+            ));
+        }
+        for file in listing.files {
+            let Some(inside) = file.inside.to_str() else { return Err(Error::Name(file.source)) };
+            if let Some(target) = &file.link {
+                let Some(target) = target.to_str() else { return Err(Error::Name(file.source)) };
+                links.push((inside.to_owned(), target.to_owned(), place.shown(&file.source)));
+            }
+            place.push(task(place, &project, &file));
+        }
     }
+    check_links(links)?;
     place.group("salt_tree", "Deploy the Salt tree and its pillar.", &["_deploy_salt_tree:"]);
     Ok(())
 }
 
-fn add_tree(place: &mut Place<'_>, project: &Arc<Project>, files: &Files) -> Result<(), Error> {
-    let from = project.root.join(&files.from.value);
-    let to = PathBuf::from(&files.to.value);
-    let exclude = patterns(&files.exclude)?;
-    for entry in WalkDir::new(&from).sort_by_file_name() {
-        let entry = entry.map_err(|error| Error::Read {
-            path: error.path().unwrap_or(&from).to_path_buf(),
-            source: error.into(),
-        })?;
-        let relative = entry.path().strip_prefix(&from).unwrap_or(entry.path());
-        if exclude.is_match(relative) || relative.ancestors().any(|folder| exclude.is_match(folder)) {
-            continue;
+/// Holds the symbolic links, each with its place in the archive, its target and its place in the project, to the rule of
+/// archives. What lies elsewhere in the archive counts as folders: what other tasks will make is not known yet.
+fn check_links(links: Vec<(String, String, String)>) -> Result<(), Error> {
+    let targets: HashMap<&str, &str> =
+        links.iter().map(|(inside, target, _)| (inside.as_str(), target.as_str())).collect();
+    let mut wrong = Vec::new();
+    for (inside, target, source) in &links {
+        let followed = archive::tree::follow(inside, &mut |path| {
+            Ok(Some(targets.get(path).map_or(Kind::Directory, |target| Kind::Symlink((*target).to_owned()))))
+        });
+        if let Err(error) = followed {
+            let reason = match error {
+                archive::Error::Path { problem, .. } => problem.to_owned(),
+                error => error.to_string(),
+            };
+            wrong.push(format!("{source}: link to `{target}`: {reason}"));
         }
-        let kind = entry.file_type();
-        if kind.is_dir() {
-            continue;
-        }
-        if !kind.is_file() && !kind.is_symlink() {
-            return Err(Error::Special(entry.path().into()));
-        }
-        let inside = if relative.as_os_str().is_empty() { to.clone() } else { to.join(relative) };
-        let inside: PathBuf =
-            inside.components().filter(|part| *part != std::path::Component::CurDir).collect();
-        place.push(task(place, project, entry.path(), &inside, kind.is_symlink()));
     }
-    Ok(())
+    if wrong.is_empty() { Ok(()) } else { Err(Error::Links(wrong)) }
 }
 
-fn task(place: &Place<'_>, project: &Arc<Project>, source: &Path, inside: &Path, link: bool) -> Task {
-    let rendered =
-        inside.to_str().and_then(|path| path.strip_suffix(TEMPLATE)).filter(|_| !link).map(PathBuf::from);
+fn task(place: &Place<'_>, project: &Arc<Project>, file: &Listed) -> Task {
+    let Listed { source, inside, link } = file;
+    let rendered = inside.to_str().and_then(|path| path.strip_suffix(TEMPLATE)).filter(|_| link.is_none());
+    let rendered = rendered.map(PathBuf::from);
     let is_template = rendered.is_some();
-    let inside = rendered.unwrap_or_else(|| inside.to_path_buf());
+    let inside = rendered.unwrap_or_else(|| inside.clone());
     let target = project.tree().join(&inside);
     let in_salt = ["salt", "pillar"].iter().any(|folder| inside.starts_with(folder));
     let family = if in_salt { "_deploy_salt_tree" } else { "_iso_add_tree" };
@@ -67,11 +78,10 @@ fn task(place: &Place<'_>, project: &Arc<Project>, source: &Path, inside: &Path,
         inputs.push(Input::value("version", &values.version));
         inputs.push(Input::file(place.builder));
         ("RENDER", render(project, source, &target))
-    } else if link {
-        // A link's own text is what is copied; its target may lie outside and is nobody's input.
-        let text = std::fs::read_link(source).unwrap_or_default();
+    } else if let Some(text) = link {
+        // The link itself is copied: what it leads to is not an input.
         inputs = vec![Input::value("target", text.to_string_lossy())];
-        ("LINK", relink(text, &target))
+        ("LINK", relink(text.clone(), &target))
     } else {
         ("COPY", copy(source, &target))
     };
@@ -108,16 +118,4 @@ fn render(project: &Arc<Project>, source: &Path, target: &Path) -> Action {
         let mode = std::fs::metadata(&source)?.permissions().mode() & 0o777;
         Ok(place_file::write(&target, &project.render(&source)?, mode)?)
     })
-}
-
-fn patterns(texts: &[String]) -> Result<GlobSet, Error> {
-    let wrong = |pattern: &str| {
-        let pattern = pattern.to_owned();
-        move |source| Error::Pattern { pattern, source }
-    };
-    let mut set = GlobSetBuilder::new();
-    for text in texts {
-        set.add(Glob::new(text).map_err(wrong(text))?);
-    }
-    set.build().map_err(wrong(&texts.join(" ")))
 }

@@ -107,6 +107,7 @@ fn checksums(project: &Arc<Project>) -> Action {
         let digest = |path: &std::path::Path| {
             context.digest(path).map(|digest| *digest.as_bytes()).map_err(std::io::Error::other)
         };
+        archive::Tree::open(&tree)?.check_links()?;
         archive::sums::write(&tree, &digest)?;
         Ok(())
     })

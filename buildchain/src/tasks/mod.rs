@@ -23,7 +23,7 @@ use std::sync::Arc;
 pub use self::images::pull_options;
 pub use self::remote_cache::remote_cache;
 use crate::graph::{self, Graph, Input, Pool, Task, Title};
-use crate::project::Project;
+use crate::project::{self, Project};
 
 /// The task that runs when none is named.
 pub const DEFAULT: &str = "iso";
@@ -48,17 +48,15 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
-    /// Something in the tree that cannot go into an archive.
-    #[error("{}: neither a file, a folder nor a symbolic link", .0.display())]
-    Special(PathBuf),
-    /// A pattern of `exclude` that is none.
-    #[error("{pattern}: {source}")]
-    Pattern {
-        /// The pattern.
-        pattern: String,
-        /// What is wrong with it.
-        source: globset::Error,
-    },
+    /// What the project says or holds cannot be used.
+    #[error(transparent)]
+    Project(#[from] project::Error),
+    /// Symbolic links that no archive may have, each with its place and what is wrong with it.
+    #[error("{}", bounded(.0))]
+    Links(Vec<String>),
+    /// A file name, or the target of a link, that is not UTF-8.
+    #[error("{}: an archive has only names in UTF-8", .0.display())]
+    Name(PathBuf),
     /// A definition that says nothing that can be built.
     #[error("{}: {message}", path.display())]
     Definition {
@@ -69,14 +67,35 @@ pub enum Error {
     },
 }
 
+/// The most faults of one kind that an error names.
+const NAMED_MAX: usize = 20;
+
+/// A line for each of `faults`, up to a bound.
+fn bounded(faults: &[String]) -> String {
+    let mut text = faults.iter().take(NAMED_MAX).cloned().collect::<Vec<_>>().join("\n");
+    if let Some(more) = faults.len().checked_sub(NAMED_MAX).filter(|more| *more > 0) {
+        text.push_str(&format!("\nand {more} more"));
+    }
+    text
+}
+
+/// What a project asks for.
+#[derive(Debug)]
+pub struct Plan {
+    /// Its tasks.
+    pub tasks: Vec<Task>,
+    /// What is probably not meant as it is written.
+    pub warnings: Vec<String>,
+}
+
 /// The tasks of `project`. `builder` is the program that runs them: when it changes, what it makes is made again.
 ///
 /// # Errors
 ///
 /// If a file or folder that the project names is not there or cannot be archived.
-pub fn tasks(project: &Arc<Project>, builder: &Path) -> Result<Vec<Task>, Error> {
-    let mut tasks = Vec::new();
-    let mut place = Place { project, builder, tasks: &mut tasks };
+pub fn tasks(project: &Arc<Project>, builder: &Path) -> Result<Plan, Error> {
+    let mut plan = Plan { tasks: Vec::new(), warnings: Vec::new() };
+    let mut place = Place { project, builder, tasks: &mut plan.tasks, warnings: &mut plan.warnings };
     binaries::add(&mut place)?;
     images::add(&mut place)?;
     packaging::add(&mut place)?;
@@ -85,7 +104,7 @@ pub fn tasks(project: &Arc<Project>, builder: &Path) -> Result<Vec<Task>, Error>
     lint::add(&mut place)?;
     check_for::add(&mut place);
     iso::add(&mut place);
-    Ok(tasks)
+    Ok(plan)
 }
 
 /// Where a family puts its tasks.
@@ -93,11 +112,29 @@ struct Place<'a> {
     project: &'a Arc<Project>,
     builder: &'a Path,
     tasks: &'a mut Vec<Task>,
+    warnings: &'a mut Vec<String>,
 }
 
 impl Place<'_> {
     fn push(&mut self, task: Task) {
         self.tasks.push(task);
+    }
+
+    fn warn(&mut self, text: String) {
+        self.warnings.push(text);
+    }
+
+    /// Where `from` of the definition at `definition` leads, relative to `/`: the libraries take sources below a folder.
+    fn source(&self, definition: &Path, from: &Path) -> Result<PathBuf, Error> {
+        let wrong = |message: String| Error::Definition { path: definition.to_path_buf(), message };
+        let resolved = self.project.territory.resolve(from).map_err(|outside| wrong(outside.to_string()))?;
+        let inner = resolved.starts_with(&self.project.root)
+            || resolved.starts_with(&self.project.settings.build_root);
+        let climbs = from.components().any(|part| part == std::path::Component::ParentDir);
+        if !inner && from.is_absolute() || climbs {
+            return Err(wrong(format!("`{}`: expected a path in the project without `..`", from.display())));
+        }
+        Ok(resolved.strip_prefix("/").map(Path::to_path_buf).unwrap_or(resolved))
     }
 
     /// A task that only gathers others; those whose names begin with one of `families`.
@@ -161,8 +198,8 @@ pub fn sweep(project: &Project, graph: &Graph) -> Result<Vec<PathBuf>, Error> {
     Ok(stale)
 }
 
-/// The files of the archive's tree that no task of `graph` makes, and the folders that hold none that one makes: debris of
-/// a killed build, files put there by hand. What is in a folder comes before it.
+/// The files of the archive's tree that no task of `graph` makes, the folders that hold none that one makes, and symbolic
+/// links in the place of folders: debris of a killed build, files put there by hand. What is in a folder comes before it.
 ///
 /// # Errors
 ///
@@ -178,6 +215,12 @@ pub fn stale(project: &Project, graph: &Graph) -> Result<Vec<PathBuf>, Error> {
         .flat_map(|(_, task)| &task.outputs)
         .flat_map(|output| output.path().ancestors())
         .collect();
+    let folders: HashSet<&Path> = graph
+        .tasks()
+        .flat_map(|(_, task)| &task.outputs)
+        .filter(|output| matches!(output, graph::Output::Folder(_)))
+        .map(|output| output.path().as_path())
+        .collect();
     for entry in walkdir::WalkDir::new(&tree).min_depth(1).contents_first(true) {
         let entry = entry.map_err(|error| Error::Read {
             path: error.path().unwrap_or(&tree).to_path_buf(),
@@ -185,7 +228,10 @@ pub fn stale(project: &Project, graph: &Graph) -> Result<Vec<PathBuf>, Error> {
         })?;
         let path = entry.path();
         let relative = path.strip_prefix(&project.root).unwrap_or(path);
-        if graph.maker(relative).is_none() && !(entry.file_type().is_dir() && made.contains(relative)) {
+        let in_place_of_folder = entry.path_is_symlink() && folders.contains(relative);
+        if in_place_of_folder
+            || graph.maker(relative).is_none() && !(entry.file_type().is_dir() && made.contains(relative))
+        {
             stale.push(relative.to_path_buf());
         }
     }
@@ -211,3 +257,6 @@ fn spelled(path: &Path) -> String {
 fn is_folder(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
 }
+
+#[cfg(test)]
+mod tests;

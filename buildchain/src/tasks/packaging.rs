@@ -1,6 +1,6 @@
 //! Package repositories: `packaging`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Error, Place};
@@ -56,19 +56,24 @@ fn build_rpm(
     let project = Arc::clone(place.project);
     let definition = package.definition.clone();
     let wrong = |message: String| Error::Definition { path: package.path.clone(), message };
-    let file_name = definition.file_name().map_err(|error| wrong(error.to_string()))?;
+    let mut resolved = definition.clone();
+    for file in &mut resolved.files {
+        let source = place.source(&package.path, file.from.as_ref())?;
+        file.from = source
+            .into_os_string()
+            .into_string()
+            .map_err(|path| wrong(format!("{}: expected a path in UTF-8", path.display())))?;
+    }
+    let file_name = resolved.file_name().map_err(|error| wrong(error.to_string()))?;
     let folder = folder.join(&definition.arch);
     let path = folder.join(file_name);
     let mut inputs = place.made_here();
     let said = serde_json::to_string(&definition).map_err(|error| wrong(error.to_string()))?;
     inputs.push(Input::value("definition", said));
     inputs.push(Input::value("source date", project.source_date.to_string()));
-    let bytes: u64 = definition
-        .files
-        .iter()
-        .filter_map(|file| Some(project.root.join(&file.from).metadata().ok()?.len()))
-        .sum();
-    inputs.extend(definition.files.iter().map(|file| Input::file(project.root.join(&file.from))));
+    let sources: Vec<PathBuf> = resolved.files.iter().map(|file| Path::new("/").join(&file.from)).collect();
+    let bytes: u64 = sources.iter().filter_map(|source| Some(source.metadata().ok()?.len())).sum();
+    inputs.extend(sources.into_iter().map(Input::file));
     Ok(Task {
         name: format!("{family}/build_rpm/{}", definition.name),
         doc: format!("Build the package {} for {}.", definition.name, repository.name),
@@ -76,7 +81,7 @@ fn build_rpm(
         inputs,
         outputs: vec![Output::File(path)],
         action: Some(Box::new(move |_| {
-            packages::build(&definition, &project.root, project.source_date, &folder)?;
+            packages::build(&resolved, Path::new("/"), project.source_date, &folder)?;
             Ok(())
         })),
         pool: Some(super::MEMORY.into()),

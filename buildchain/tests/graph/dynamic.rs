@@ -108,7 +108,7 @@ fn an_edit_ends_the_wait_and_a_build_does_not() {
     task.inputs.push(Input::folder("src"));
     let graph = project.graph(vec![task]).unwrap();
     let selection = graph.select_all();
-    let others = [project.path("not-yet")];
+    let others = || vec![project.path("not-yet")];
     let wait = |edit: &(dyn Fn() + Sync)| -> Vec<PathBuf> {
         let watch = Watch::begin(&graph, &selection, &others).unwrap();
         thread::scope(|scope| {

@@ -109,6 +109,7 @@ pub(crate) fn lint(lint: &Lint) -> Outcome {
 fn run_tasks(tasks: &[String], run: &Manner) -> Outcome {
     let signals = Signals::catch()?;
     let workshop = Workshop::open(&run.selector)?;
+    workshop.print_warnings();
     let selection = chosen(&workshop, tasks)?;
     let ended = once(run, &workshop, &selection, &signals);
     let Some(signal) = signals.number() else { return ended };
@@ -125,13 +126,14 @@ pub(crate) fn watch(run: &Run) -> Outcome {
     let signals = Signals::catch()?;
     let open = || -> Result<_, Failure> {
         let workshop = Workshop::open(&run.manner.selector)?;
+        workshop.print_warnings();
         let selection = chosen(&workshop, &run.tasks)?;
         Ok((workshop, selection))
     };
     let (mut workshop, mut selection) = open()?;
     let mut sound = true;
     loop {
-        let deciding = workshop.project.deciding();
+        let deciding = || workshop.project.deciding();
         let watch = Watch::begin(&workshop.graph, &selection, &deciding)?;
         if sound && let Err(failure) = once(&run.manner, &workshop, &selection, &signals) {
             output::failure(&failure);

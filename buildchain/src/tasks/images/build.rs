@@ -1,6 +1,6 @@
 //! Images that are built here.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use images::{Digest, Platform, Store};
 use super::super::{Error, Place};
 use super::{folder, locked, pull_now, teach};
 use crate::graph::{Action, ActionError, Context, Discover, Input, Output, Task, Title};
-use crate::project::{Base, Containerfile, ImageDefinition, Project, Recipe};
+use crate::project::{self, Base, Containerfile, ImageDefinition, Project, Recipe};
 
 pub(super) fn task(
     place: &Place<'_>,
@@ -30,8 +30,8 @@ pub(super) fn task(
         inputs.push(Input::value(format!("base {}", base.reference), digest));
     }
     let work = match &image.recipe {
-        Recipe::Declaration(definition) => declared(project, image, definition, options, &mut inputs)?,
-        Recipe::Containerfile(file) => contained(project, image, file, options, &mut inputs),
+        Recipe::Declaration(definition) => declared(place, image, definition, options, &mut inputs)?,
+        Recipe::Containerfile(file) => contained(project, image, file, options, &mut inputs)?,
     };
     let (project, target) = (Arc::clone(project), folder.clone());
     let make = work.make;
@@ -70,7 +70,7 @@ struct Work {
 type Make = Box<dyn Fn(&Context<'_>, &Store) -> Result<Digest, ActionError> + Send + Sync>;
 
 fn declared(
-    project: &Arc<Project>,
+    place: &Place<'_>,
     image: &ImageDefinition,
     definition: &images::build::Definition,
     options: &Arc<Options>,
@@ -79,14 +79,16 @@ fn declared(
     let wrong = |message: String| Error::Definition { path: image.path.clone(), message };
     let text = serde_json::to_string(definition).map_err(|error| wrong(error.to_string()))?;
     inputs.push(Input::value("definition", text));
-    for file in &definition.files {
-        inputs.push(Input::file(project.root.join(&file.from)));
+    let mut definition = definition.clone();
+    for file in &mut definition.files {
+        file.from = place.source(&image.path, &file.from)?;
+        inputs.push(Input::file(Path::new("/").join(&file.from)));
     }
-    let (project, bases, definition) = (Arc::clone(project), image.bases.clone(), definition.clone());
+    let (project, bases) = (Arc::clone(place.project), image.bases.clone());
     let options = Arc::clone(options);
     let make: Make = Box::new(move |context, store| {
         let pulled = pull(&bases, definition.platform.as_ref(), &options, context, store)?;
-        let (root, date) = (&project.root, project.source_date);
+        let (root, date) = (Path::new("/"), project.source_date);
         Ok(images::build::build(&definition, root, date, pulled.first(), store)?)
     });
     Ok(Work { engine: false, discover: None, make })
@@ -98,10 +100,13 @@ fn contained(
     file: &Containerfile,
     options: &Arc<Options>,
     inputs: &mut Vec<Input>,
-) -> Work {
+) -> Result<Work, Error> {
     let Containerfile { context, settings, platform, names } = file;
-    let copied =
-        Copied { folder: project.root.join(context), without: vec![project.settings.build_root.clone()] };
+    let folder = project.territory.resolve(context).map_err(project::Error::from)?;
+    let copied = Copied { folder, without: vec![project.settings.build_root.clone()] };
+    if let Some(ignore_file) = copied.ignore_file() {
+        project.territory.resolve(&ignore_file).map_err(project::Error::from)?;
+    }
     let containerfile = project.root.join(&image.path);
     inputs.push(Input::file(&containerfile));
     for (name, value) in &settings.arguments {
@@ -129,7 +134,7 @@ fn contained(
         let recipe = engine::Recipe { bases, ..recipe.clone() };
         engine.build(&recipe, store, &mut |command: &mut Command| context.run(command).map(drop))
     });
-    Work { engine: true, discover: Some(discover), make }
+    Ok(Work { engine: true, discover: Some(discover), make })
 }
 
 fn engine(project: &Project) -> Result<Engine, images::Error> {

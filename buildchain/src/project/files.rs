@@ -1,0 +1,89 @@
+//! The files of the project that go into the archive: where they are and where they go.
+
+use std::path::{Component, Path, PathBuf};
+
+use iso::Exclude;
+use walkdir::WalkDir;
+
+use super::file::Files;
+use super::{Error, Project};
+
+/// What an entry of `spec.files` stands for.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The files and symbolic links, in the order of their names; no folders.
+    pub files: Vec<Listed>,
+    /// The patterns of `exclude` that match nothing.
+    pub unused: Vec<String>,
+}
+
+/// A file or symbolic link that goes into the archive.
+#[derive(Debug)]
+pub struct Listed {
+    /// Where it is.
+    pub source: PathBuf,
+    /// Where it goes in the archive, relative to its root. Templates still have their ending.
+    pub inside: PathBuf,
+    /// Where it leads, if it is a symbolic link.
+    pub link: Option<PathBuf>,
+}
+
+impl Project {
+    /// Lists what `files` stands for now, without the build root and without what it excludes. A link in the place of
+    /// `from` is followed, those below it are listed as links.
+    ///
+    /// # Errors
+    ///
+    /// If `from` leads out of the project or a folder cannot be read; [`Error::Special`] for what is neither a file, a
+    /// folder nor a link.
+    pub fn list(&self, files: &Files) -> Result<Listing, Error> {
+        let from = self.territory.resolve(Path::new(&files.from.value))?;
+        let pattern_error = |error: iso::Error| Error::Setting {
+            name: format!("exclude of {}", files.from.value),
+            message: error.to_string(),
+        };
+        let mut exclude = Exclude::new(&files.exclude).map_err(pattern_error)?;
+        let mut listing = Listing::default();
+        let mut walk = WalkDir::new(&from).sort_by_file_name().into_iter();
+        while let Some(entry) = walk.next() {
+            let entry = entry.map_err(|error| {
+                let path = error.path().unwrap_or(&from).to_path_buf();
+                Error::file("read", &path, error.into())
+            })?;
+            let (path, kind) = (entry.path(), entry.file_type());
+            let relative = path.strip_prefix(&from).unwrap_or(path);
+            let is_root = relative.as_os_str().is_empty();
+            if path == self.settings.build_root || (!is_root && exclude.excludes(relative, kind.is_dir())) {
+                if kind.is_dir() {
+                    walk.skip_current_dir();
+                }
+                continue;
+            }
+            if kind.is_dir() {
+                continue;
+            }
+            let link = match (kind.is_symlink(), kind.is_file()) {
+                (true, _) => Some(
+                    std::fs::read_link(path).map_err(|error| Error::file("read the link", path, error))?,
+                ),
+                (false, true) => None,
+                (false, false) => return Err(Error::Special(path.to_path_buf())),
+            };
+            let inside = if is_root { file_target(files) } else { Path::new(&files.to.value).join(relative) };
+            let inside = inside.components().filter(|part| *part != Component::CurDir).collect();
+            listing.files.push(Listed { source: path.to_path_buf(), inside, link });
+        }
+        listing.unused = exclude.unused().map(ToOwned::to_owned).collect();
+        Ok(listing)
+    }
+}
+
+/// Where a single file goes: into a folder under its own name, or under the name that `to` gives it.
+fn file_target(files: &Files) -> PathBuf {
+    let to = Path::new(&files.to.value);
+    let is_folder = files.to.value.ends_with('/') || to.components().all(|part| part == Component::CurDir);
+    match Path::new(&files.from.value).file_name().filter(|_| is_folder) {
+        Some(name) => to.join(name),
+        None => to.to_path_buf(),
+    }
+}

@@ -1,0 +1,268 @@
+//! What a project's files become, and which of them are refused before anything is written.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::*;
+use crate::project::{Flags, Settings};
+
+const HEAD: &str =
+    "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {name: Example, version: 1.0.0}\nspec:\n";
+
+/// A folder with a project in it, and a host's files beside it.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    /// A project whose `spec` has this text.
+    fn new(spec: &str) -> Self {
+        let place = Self { folder: tempfile::tempdir().unwrap() };
+        place.write("sealift.yaml", &format!("{HEAD}  {spec}\n"));
+        fs::create_dir(place.folder.path().join("host")).unwrap();
+        fs::write(place.folder.path().join("host/secret"), "secret\n").unwrap();
+        place
+    }
+
+    fn root(&self) -> PathBuf {
+        self.folder.path().canonicalize().unwrap().join("project")
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.folder.path().join("project").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn link(&self, target: &str, name: &str) {
+        let path = self.root().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        symlink(target, path).unwrap();
+    }
+
+    fn plan_in(&self, build_root: Option<PathBuf>) -> Result<(Arc<Project>, Plan), String> {
+        let flags = Flags { build_root, ..Flags::default() };
+        let settings = Settings::gather(&self.root(), &BTreeMap::new(), &flags).map_err(|e| e.to_string())?;
+        let project = Arc::new(Project::load(&self.root(), settings).map_err(|e| e.to_string())?);
+        let plan = tasks(&project, Path::new("/proc/self/exe")).map_err(|e| e.to_string())?;
+        Ok((project, plan))
+    }
+
+    fn plan(&self) -> Result<Plan, String> {
+        self.plan_in(None).map(|(_, plan)| plan)
+    }
+
+    /// The files of the project that end up in the archive's tree.
+    fn deployed(&self) -> Vec<String> {
+        let (project, plan) = self.plan_in(None).unwrap();
+        let outputs = plan.tasks.iter().flat_map(|task| &task.outputs);
+        let mut paths: Vec<String> = outputs
+            .filter_map(|output| output.path().strip_prefix(project.tree()).ok())
+            .map(|path| path.to_str().unwrap().to_owned())
+            .filter(|path| path != "product.txt" && path != "SHA256SUMS")
+            .collect();
+        paths.sort();
+        paths
+    }
+}
+
+/// Files with their contents.
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
+/// The cases are the spec, files of the project, and a link that leads out: its target and its name.
+#[test]
+fn whatever_a_project_names_lies_in_it_or_it_is_refused() {
+    let package = "name: p\nversion: '1'\nrelease: '1'\narch: noarch\nsummary: s\ndescription: d\nlicense: l\n\
+                   files: [{from: FROM, to: /usr/share/x}]\n";
+    let image = "files: [{from: FROM, to: /x}]\nentrypoint: [/x]\n";
+    let files = "files: [{from: a, to: a}]";
+    let build = "images: {build: [images/i]}";
+    let rpm = "packages: [{name: r, release: '8', build: [packages/p]}]";
+    let cases: &[(&str, Pairs<'_>, (&str, &str))] = &[
+        (files, &[], ("../host", "a")),
+        (files, &[], ("../host/secret", "a")),
+        ("files: [{from: a/b/secret, to: a}]", &[("a/x", "")], ("../../host", "a/b")),
+        ("documentation: [README.md]", &[], ("../host/secret", "README.md")),
+        ("documentation: [docs/a.md]", &[], ("../host", "docs")),
+        (build, &[("images/i/image.yaml", &image.replace("FROM", "tool"))], ("../host/secret", "tool")),
+        (build, &[("images/i/image.yaml", &image.replace("FROM", "a/secret"))], ("../host", "a")),
+        (build, &[("images/i/image.yaml", &image.replace("FROM", "/etc/passwd"))], ("x", "unused")),
+        (build, &[], ("../../../host/secret", "images/i/image.yaml")),
+        (build, &[], ("../../host", "images/i")),
+        (build, &[], ("../../../host/secret", "images/i/Containerfile")),
+        (
+            build,
+            &[("images/i/Containerfile", "FROM scratch\n")],
+            ("../../../host/secret", "images/i/build.yaml"),
+        ),
+        (
+            build,
+            &[("images/i/Containerfile", "FROM scratch\n"), ("images/i/build.yaml", "context: a\n")],
+            ("../host", "a"),
+        ),
+        (
+            build,
+            &[("images/i/Containerfile", "FROM scratch\n")],
+            ("../../../host/secret", "images/i/.dockerignore"),
+        ),
+        (rpm, &[("packages/p/package.yaml", &package.replace("FROM", "tool"))], ("../host/secret", "tool")),
+        (rpm, &[("packages/p/package.yaml", &package.replace("FROM", "/etc/passwd"))], ("x", "unused")),
+        (rpm, &[], ("../../../host/secret", "packages/p/package.yaml")),
+        ("images: {catalogues: [list.yaml]}", &[], ("../host/secret", "list.yaml")),
+        ("images: {pull: [{name: a, tag: '1', source: 'oci:layout'}]}", &[], ("../host", "layout")),
+        ("registries: [{host: h, certificateAuthorities: [ca.pem]}]", &[], ("../host/secret", "ca.pem")),
+        ("files: []", &[], ("../host/secret", "sealift.lock")),
+        ("files: []", &[], ("../host", "_build")),
+        ("files: []", &[], ("../../host", "_build/root")),
+        ("files: []", &[], ("../../../host/secret", "_build/.sealift/state")),
+    ];
+    for (spec, files, (target, link)) in cases {
+        let place = Place::new(spec);
+        for (name, text) in *files {
+            place.write(name, text);
+        }
+        place.link(target, link);
+        let error = place.plan().map(|_| ()).expect_err(&format!("{spec} with {link} -> {target}"));
+        let named = error.contains("outside the project") || error.contains("is a symbolic link");
+        assert!(named, "{spec} with {link} -> {target}: {error}");
+    }
+}
+
+#[test]
+fn a_link_may_lead_into_an_external_folder_that_the_project_names() {
+    let place = Place::new("externalFolders: [../host]\n  files: [{from: a, to: a}]");
+    place.link("../host", "a");
+    assert_eq!(place.deployed(), ["a/secret"]);
+    place.write("sealift.yaml", &format!("{HEAD}  externalFolders: [../nowhere]\n"));
+    let error = place.plan().map(|_| ()).unwrap_err();
+    assert!(error.contains("sealift.yaml:5:21: cannot resolve `../nowhere`"), "{error}");
+}
+
+#[test]
+fn a_link_at_the_root_is_followed_and_a_single_file_keeps_its_name() {
+    let place = Place::new(
+        "files:\n    - {from: current, to: salt}\n    - {from: one.txt, to: .}\n    - {from: one.txt, to: docs/}\n    \
+         - {from: one.txt, to: two.txt}\n    - {from: script.in, to: .}\n    - {from: name.txt, to: ./}",
+    );
+    for file in ["v2/top.sls", "v2/deep/x.sls", "one.txt", "script.in"] {
+        place.write(file, "");
+    }
+    place.link("v2", "current");
+    place.link("one.txt", "name.txt");
+    let expected =
+        ["docs/one.txt", "name.txt", "one.txt", "salt/deep/x.sls", "salt/top.sls", "script", "two.txt"];
+    assert_eq!(place.deployed(), expected);
+}
+
+#[test]
+fn the_build_root_is_no_input_wherever_it_lies() {
+    for build_root in [None, Some("out/deep"), Some("../elsewhere")] {
+        let place = Place::new("files: [{from: ., to: all}]");
+        place.write("a", "");
+        let build_root = build_root.map(|path| place.root().join(path));
+        for _ in 0..2 {
+            let (project, plan) = place.plan_in(build_root.clone()).unwrap();
+            let inputs = plan.tasks.iter().filter(|task| task.name.starts_with("_iso_add_tree:all"));
+            let names: Vec<_> = inputs.map(|task| task.name.as_str()).collect();
+            assert_eq!(names, ["_iso_add_tree:all/a", "_iso_add_tree:all/sealift.yaml"], "{build_root:?}");
+            Graph::new(project.root.clone(), project.settings.build_root.clone(), plan.tasks, pools())
+                .unwrap();
+            fs::create_dir_all(project.tree().join("all")).unwrap();
+            fs::write(project.tree().join("all/a"), "").unwrap();
+        }
+    }
+}
+
+#[test]
+fn links_that_no_archive_may_have_are_all_named_before_the_build() {
+    let place = Place::new("files:\n    - {from: salt, to: salt}\n    - {from: root, to: .}");
+    for file in ["salt/a/file", "root/x"] {
+        place.write(file, "");
+    }
+    for (target, link) in [
+        ("file", "salt/a/fine"),
+        ("../../x", "salt/a/out-and-in"),
+        ("nothing", "salt/dangling"),
+        ("a", "salt/folder"),
+        ("folder/fine", "salt/two"),
+        ("../images/app/1/manifest.json", "salt/made-later"),
+        ("/etc/passwd", "salt/absolute"),
+        ("../..", "salt/outward"),
+        ("../images/../../x", "salt/through-what-is-made"),
+        ("folder/../../../x", "salt/through-link"),
+        ("round", "salt/round"),
+        ("b", "salt/c"),
+        ("c", "salt/b"),
+        ("..", "root/up"),
+    ] {
+        place.link(target, link);
+    }
+    let error = place.plan().map(|_| ()).unwrap_err();
+    let places: Vec<&str> =
+        error.lines().filter_map(|line| line.split_once(':')).map(|(path, _)| path).collect();
+    let expected = [
+        "salt/absolute",
+        "salt/b",
+        "salt/c",
+        "salt/outward",
+        "salt/round",
+        "salt/through-link",
+        "salt/through-what-is-made",
+        "root/up",
+    ];
+    assert_eq!(places, expected, "{error}");
+    assert!(
+        error.contains("salt/absolute: link to `/etc/passwd`: a symbolic link on it leads out"),
+        "{error}"
+    );
+}
+
+#[test]
+fn excluded_files_are_left_out_and_idle_patterns_are_named() {
+    let place = Place::new("files: [{from: salt, to: salt, exclude: [__pycache__, '/b/', ./c, '*.pyc']}]");
+    for file in ["salt/a", "salt/d/__pycache__/x", "salt/b/x", "salt/d/b/x", "salt/c"] {
+        place.write(file, "");
+    }
+    assert_eq!(place.deployed(), ["salt/a", "salt/c", "salt/d/b/x"]);
+    assert_eq!(
+        place.plan().unwrap().warnings,
+        ["exclude `./c` matches nothing in salt; write `/c`", "exclude `*.pyc` matches nothing in salt"]
+    );
+}
+
+#[test]
+fn names_that_are_not_text_are_refused_before_the_build() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let place = Place::new("files: [{from: a, to: a}]");
+    fs::create_dir_all(place.root().join("a")).unwrap();
+    let path = place.root().join("a").join(std::ffi::OsStr::from_bytes(b"\xff"));
+    fs::write(&path, "").unwrap();
+    assert!(place.plan().map(|_| ()).unwrap_err().contains("only names in UTF-8"));
+    fs::remove_file(&path).unwrap();
+    symlink(std::ffi::OsStr::from_bytes(b"\xff"), place.root().join("a/link")).unwrap();
+    assert!(place.plan().map(|_| ()).unwrap_err().contains("only names in UTF-8"));
+}
+
+#[test]
+fn a_link_in_the_place_of_a_made_folder_is_swept_and_nothing_behind_it_removed() {
+    let place =
+        Place::new("files: [{from: a, to: a}]\n  images: {pull: [{name: i, tag: '1', source: 'dir:d'}]}");
+    place.write("a/b", "");
+    fs::create_dir(place.root().join("d")).unwrap();
+    for name in ["a", "registry"] {
+        place.link("../../../host", &format!("_build/root/{name}"));
+    }
+    fs::write(place.folder.path().join("host/b"), "theirs").unwrap();
+    let (project, plan) = place.plan_in(None).unwrap();
+    let graph =
+        Graph::new(project.root.clone(), project.settings.build_root.clone(), plan.tasks, pools()).unwrap();
+    let cleaned = graph::plan_clean(&graph, &graph.select_all(), &[]).unwrap();
+    assert!(cleaned.iter().all(|one| !one.path.ends_with("a/b")), "{cleaned:?}");
+    let mut swept = sweep(&project, &graph).unwrap();
+    swept.sort();
+    assert_eq!(swept, ["_build/root/a", "_build/root/registry"].map(PathBuf::from));
+    assert_eq!(fs::read_to_string(place.folder.path().join("host/b")).unwrap(), "theirs");
+}
