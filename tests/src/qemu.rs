@@ -2,7 +2,7 @@
 //! isofs, block devices, file systems) and what needs root on a machine that may be broken.
 //!
 //! It needs no privileges and has no network. The processor is emulated: that is the same everywhere, while `/dev/kvm`
-//! may be there and hang. `cargo xtask test` puts its parts into `target/machine`.
+//! may be there and hang. `cargo xtask test` puts its parts into `target/peers/machine`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -40,7 +40,7 @@ impl Machine {
     #[must_use]
     pub fn find() -> Option<Self> {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-        let parts = crate::sealift::repository().join(target).join("machine");
+        let parts = crate::sealift::repository().join(target).join("peers/machine");
         let qemu = peer::find("qemu-system-x86_64")?;
         let kernel = fs::read_dir(parts.join("boot")).ok().and_then(|mut files| {
             files.find_map(|file| {

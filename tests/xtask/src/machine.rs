@@ -7,14 +7,14 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::peers::{find, run, say, update};
+use crate::peers::{find, run, say};
 
 /// Depends on the kernel that is current, by a name that changes with every version.
 const KERNEL: &str = "linux-image-cloud-amd64";
 const BUSYBOX: &str = "busybox-static";
 
-/// Unpacks the packages into `folder`, unless it is there.
-pub(crate) fn unpack(folder: &Path) -> Result<(), String> {
+/// Unpacks the packages into `folder`, unless it is there. `command` starts a program where `apt-get` may write its lists.
+pub(crate) fn unpack(folder: &Path, command: &dyn Fn(&str) -> Command) -> Result<(), String> {
     if folder.is_dir() {
         return Ok(());
     }
@@ -32,7 +32,8 @@ pub(crate) fn unpack(folder: &Path) -> Result<(), String> {
     }
     fs::create_dir_all(&unfinished).map_err(error)?;
     // The lists of what there is to download may be missing or too old.
-    download(&unfinished).or_else(|_| update().and_then(|()| download(&unfinished)))?;
+    let update = || run(command("apt-get").args(["-qq", "-o", "DPkg::Lock::Timeout=300", "update"]));
+    download(&unfinished, command).or_else(|_| update().and_then(|()| download(&unfinished, command)))?;
     for entry in fs::read_dir(&unfinished).map_err(error)? {
         let package = entry.map_err(error)?.path();
         run(Command::new("dpkg-deb").arg("--extract").arg(&package).arg(&unfinished))?;
@@ -42,15 +43,15 @@ pub(crate) fn unpack(folder: &Path) -> Result<(), String> {
 }
 
 /// The package of the current kernel.
-fn kernel() -> Option<String> {
-    let output = Command::new("apt-cache").args(["depends", KERNEL]).output().ok()?;
+fn kernel(command: &dyn Fn(&str) -> Command) -> Option<String> {
+    let output = command("apt-cache").args(["depends", KERNEL]).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let package = text.lines().find_map(|line| line.trim().strip_prefix("Depends: linux-image-"))?;
     Some(format!("linux-image-{package}"))
 }
 
-fn download(into: &Path) -> Result<(), String> {
-    let kernel = kernel().ok_or_else(|| format!("apt knows no package {KERNEL}"))?;
+fn download(into: &Path, command: &dyn Fn(&str) -> Command) -> Result<(), String> {
+    let kernel = kernel(command).ok_or_else(|| format!("apt knows no package {KERNEL}"))?;
     say(&format!("apt-get download {BUSYBOX} {kernel}   (unpacked into {})", into.display()));
-    run(Command::new("apt-get").args(["-qq", "download", BUSYBOX, &kernel]).current_dir(into))
+    run(command("apt-get").args(["-qq", "download", BUSYBOX, &kernel]).current_dir(into))
 }

@@ -4,6 +4,7 @@
 //! `sealift`, which it builds first, statically and reproducibly: the binary that builds the archive is the binary in it.
 
 mod freshness;
+mod layer;
 mod machine;
 mod peers;
 
@@ -12,6 +13,8 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+
+use crate::peers::Peers;
 
 const HELP: &str = "\
 Build, inspect and test this project.
@@ -32,6 +35,7 @@ Commands:
   test [ARGS...]     install what the tests need and run them; --all adds those that take minutes,
                      other ARGS go to `cargo test`
   bench [NAME...]    measure against the peers
+  clean --peers      remove the tools that `test` and `bench` installed below target/peers
 
 Examples:
   cargo xtask                       build the archive
@@ -90,6 +94,7 @@ fn enter(words: &[String]) -> Result<ExitCode, String> {
         Some("-h" | "--help" | "help") => Ok(help()),
         Some("test") => test(&root, &words[1..]),
         Some("bench") => bench(&root, &words[1..]),
+        Some("clean") if words[1..] == ["--peers"] => peers::clean(&root).map(|()| ExitCode::SUCCESS),
         Some(verb) if VERBS.contains(&verb) => sealift(&root, words),
         _ => sealift(&root, &[&["run".to_owned()], words].concat()),
     }
@@ -130,7 +135,7 @@ fn build(root: &Path) -> Result<PathBuf, String> {
 
 /// Installs the peers, then runs every test with the binary at hand; with `--all` also those that take minutes.
 fn test(root: &Path, words: &[String]) -> Result<ExitCode, String> {
-    peers::install(root)?;
+    let peers = Peers::prepare(root)?;
     let binary = build(root)?;
     let mut words = words.to_vec();
     if let Some(place) = words.iter().position(|word| word == "--all") {
@@ -141,22 +146,21 @@ fn test(root: &Path, words: &[String]) -> Result<ExitCode, String> {
     let own =
         ["test", "--locked", "--manifest-path", "tests/xtask/Cargo.toml", "--target-dir", "target/xtask"];
     succeed(Command::new("cargo").args(own).current_dir(root))?;
-    let mut command = Command::new("cargo");
+    let mut command = peers.command("cargo");
     command.args(["test", "--locked", "--workspace"]).args(words).current_dir(root);
-    command.env("SEALIFT_BINARY", binary).env("PATH", peers::search_path(root));
+    command.env("SEALIFT_BINARY", binary);
     Ok(if succeed(&mut command).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn bench(root: &Path, words: &[String]) -> Result<ExitCode, String> {
-    peers::install(root)?;
+    let peers = Peers::prepare(root)?;
     let binary = build(root)?;
-    let mut command = Command::new("cargo");
+    let mut command = peers.command("cargo");
     command
         .args(["run", "--locked", "--release", "--package", "tests", "--bin", "bench", "--"])
         .args(words)
         .current_dir(root)
-        .env("SEALIFT_BINARY", binary)
-        .env("PATH", peers::search_path(root));
+        .env("SEALIFT_BINARY", binary);
     Ok(if succeed(&mut command).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

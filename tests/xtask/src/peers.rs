@@ -1,13 +1,18 @@
 //! Peers: the real tools that the tests hold Sealift against. What is missing is installed before the tests run.
 //!
-//! Debian's packages come from apt, Python's from pip into a virtual environment below `target/`, and the parts of a virtual
-//! machine lie there too ([`machine`]). Nothing that is installed keeps running: services are neither started nor enabled.
+//! Debian's packages go into a layer over the system ([`layer`](crate::layer)) below `target/peers/`, and the system keeps
+//! what it has. Where no layer can be had, `apt-get` installs them on the system, after asking on a terminal, and removes
+//! nothing. Python's packages go into a virtual environment below `target/peers/`, and the parts of a virtual machine are
+//! unpacked there ([`machine`]). `cargo xtask clean --peers` removes them all.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::layer::{Layer, is_root};
 use crate::machine;
 
 /// A Debian package, and how to see that what it brings is there.
@@ -72,7 +77,7 @@ const UNITS: [&str; 4] = ["containerd.service", "docker-registry.service", "ngin
 /// The peers that only Python's registry has: a program, and what pip is asked for.
 const PYTHON: [(&str, &[&str]); 2] = [("salt-call", &["salt==3008.3"]), ("salt-lint", &["salt-lint==0.9.2"])];
 
-/// Run by root: installs the packages in its arguments while `policy-rc.d` keeps their services from starting.
+/// Installs packages while `policy-rc.d` keeps their services from starting. Its arguments are those of `apt-get install`.
 const INSTALL: &str = r#"
 set -eu
 policy=/usr/sbin/policy-rc.d
@@ -88,62 +93,119 @@ apt-get -qq -o DPkg::Lock::Timeout=300 update || :
 apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@"
 "#;
 
-/// Installs the peers that are missing.
-pub(crate) fn install(root: &Path) -> Result<(), String> {
-    install_debian()?;
-    machine::unpack(&target(root).join("machine"))?;
-    install_python(root)
+/// The peers of this machine, all of them there.
+pub(crate) struct Peers {
+    /// Debian's packages, where the system does not have them all.
+    layer: Option<Layer>,
+    /// The search path: this process's, then the peers from Python's registry.
+    path: OsString,
 }
 
-/// The search path for the tests: this process's, then the peers from Python's registry.
-pub(crate) fn search_path(root: &Path) -> OsString {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let folders = env::split_paths(&path).chain([python_environment(root).join("bin")]);
-    env::join_paths(folders).unwrap_or(path)
-}
-
-/// The virtual environment of the peers from Python's registry.
-fn python_environment(root: &Path) -> PathBuf {
-    target(root).join("peers")
-}
-
-/// The folder that cargo builds into.
-fn target(root: &Path) -> PathBuf {
-    root.join(env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from))
-}
-
-/// Fetches the lists of the packages that there are.
-pub(crate) fn update() -> Result<(), String> {
-    let as_root = as_root().ok_or("only root may fetch apt's lists; run first:\n    sudo apt-get update")?;
-    let (program, arguments) = as_root.split_first().unwrap_or((&"sh", &[]));
-    let mut command = Command::new(program);
-    run(command.args(arguments).args(["-c", "apt-get -qq -o DPkg::Lock::Timeout=300 update"]))
-}
-
-fn install_debian() -> Result<(), String> {
-    let missing: Vec<&str> =
-        DEBIAN.iter().filter(|peer| !peer.is_installed()).map(|peer| peer.package).collect();
-    if missing.is_empty() {
-        return Ok(());
+impl Peers {
+    /// Finds the peers, and installs those that are missing.
+    pub(crate) fn prepare(root: &Path) -> Result<Self, String> {
+        let folder = folder(root);
+        let layer = debian(&folder.join("system"))?;
+        machine::unpack(&folder.join("machine"), &|program| in_layer(layer.as_ref(), program))?;
+        let environment = folder.join("python");
+        python(&environment, layer.as_ref())?;
+        let path = env::var_os("PATH").unwrap_or_default();
+        let folders = env::split_paths(&path).chain([environment.join("bin")]);
+        let path = env::join_paths(folders).unwrap_or(path);
+        Ok(Self { layer, path })
     }
-    let packages = missing.join(" ");
-    let by_hand = format!("apt-get install --no-install-recommends {packages}");
+
+    /// A command that runs `program` where the peers are found.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = in_layer(self.layer.as_ref(), program);
+        command.env("PATH", &self.path);
+        command
+    }
+}
+
+/// Removes all that [`Peers::prepare`] put below the project.
+pub(crate) fn clean(root: &Path) -> Result<(), String> {
+    let folder = folder(root);
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(format!("cannot remove {}: {error}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Where the peers lie: below the folder that cargo builds into.
+fn folder(root: &Path) -> PathBuf {
+    root.join(env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from)).join("peers")
+}
+
+fn in_layer(layer: Option<&Layer>, program: &str) -> Command {
+    layer.map_or_else(|| Command::new(program), |layer| layer.command(program))
+}
+
+/// Debian's packages: on the system, else in the layer in `folder`.
+fn debian(folder: &Path) -> Result<Option<Layer>, String> {
+    let missing = missing(None);
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    let names = missing.join(" ");
     if find("apt-get").is_none() {
         return Err(format!(
-            "the tests need tools that this system lacks and that only Debian's apt-get could install from here; \
-             in Debian they are called: {packages}"
+            "the tests need tools that this system lacks, and only Debian's apt-get can install them; \
+             in Debian they are called: {names}"
         ));
     }
+    let layer = Layer::open(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let Some(layer) = layer else { return on_the_system(&missing).map(|()| None) };
+    let missing = self::missing(Some(&layer));
+    if !missing.is_empty() {
+        say(&format!(
+            "installing the tools that the tests need into {} (nothing on the system changes): {}",
+            folder.display(),
+            missing.join(" ")
+        ));
+        // What apt-get removes to make them fit is missing in the layer only.
+        install(&mut layer.command("sh"), &[], &missing)?;
+    }
+    Ok(Some(layer))
+}
+
+/// Installs packages on the system itself: said first, and asked where somebody can answer.
+fn on_the_system(missing: &[&str]) -> Result<(), String> {
+    let names = missing.join(" ");
+    let by_hand = format!("apt-get install --no-remove --no-install-recommends {names}");
     let as_root = as_root().ok_or_else(|| {
         format!("the tests need tools that are not installed, and this is not root; run first:\n    sudo {by_hand}")
     })?;
-    say(&format!("{by_hand}   (services stay off)"));
+    say(&format!("the tests need tools that are not installed:\n    {by_hand}   (their services stay off)"));
+    if io::stdin().is_terminal() && !agreed("Install them on this system?") {
+        return Err("the tests need these tools".into());
+    }
     let units: Vec<&str> = UNITS.into_iter().filter(|unit| !is_unit(unit)).collect();
     let (program, arguments) = as_root.split_first().unwrap_or((&"sh", &[]));
-    let mut command = Command::new(program);
-    command.args(arguments).args(["-c", INSTALL, "install"]).args(&missing);
-    run(&mut command).map_err(|error| format!("{error}; the tests need these tools; run:\n    {by_hand}"))?;
+    install(Command::new(program).args(arguments), &["--no-remove"], missing)?;
     stay_off(&as_root, &units)
+}
+
+/// Asks on the terminal.
+#[expect(clippy::print_stderr, reason = "a question to the developer")]
+fn agreed(question: &str) -> bool {
+    eprint!("cargo xtask: {question} [y/N] ");
+    let mut answer = String::new();
+    let _ = io::stderr().flush();
+    io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+}
+
+/// Runs [`INSTALL`] in the shell that `shell` starts.
+fn install(shell: &mut Command, options: &[&str], packages: &[&str]) -> Result<(), String> {
+    run(shell.args(["-c", INSTALL, "install"]).args(options).args(packages))
+        .map_err(|error| format!("{error}; the tests need {}", packages.join(" ")))
+}
+
+/// The packages that bring what neither the system nor the layer has.
+fn missing(layer: Option<&Layer>) -> Vec<&'static str> {
+    DEBIAN.iter().filter(|peer| !peer.is_installed(layer)).map(|peer| peer.package).collect()
 }
 
 /// Disables the units that were not there before; without a running systemd nothing could start them.
@@ -164,16 +226,16 @@ fn is_unit(unit: &str) -> bool {
         .any(|folder| Path::new(folder).join(unit).exists())
 }
 
-fn install_python(root: &Path) -> Result<(), String> {
-    let environment = python_environment(root);
+/// The peers from Python's registry, in the virtual environment `environment`.
+fn python(environment: &Path, layer: Option<&Layer>) -> Result<(), String> {
     for (program, requirements) in PYTHON {
         if environment.join("bin").join(program).is_file() {
             continue;
         }
         let shown = environment.display();
         say(&format!("python3 -m venv {shown} && {shown}/bin/pip install {}", requirements.join(" ")));
-        run(Command::new(system_python()).args(["-m", "venv"]).arg(&environment))?;
-        let mut pip = Command::new(environment.join("bin/pip"));
+        run(in_layer(layer, &system_python()).args(["-m", "venv"]).arg(environment))?;
+        let mut pip = in_layer(layer, &environment.join("bin/pip").to_string_lossy());
         pip.args(["install", "--quiet", "--disable-pip-version-check"]).args(requirements);
         run(&mut pip)
             .map_err(|error| format!("{error}; the tests need `{program}` from Python's registry"))?;
@@ -182,10 +244,12 @@ fn install_python(root: &Path) -> Result<(), String> {
 }
 
 impl Peer {
-    fn is_installed(&self) -> bool {
+    fn is_installed(&self, layer: Option<&Layer>) -> bool {
         match self.sign {
-            Sign::Programs(programs) => programs.iter().all(|program| find(program).is_some()),
-            Sign::PythonModule(module) => Command::new(system_python())
+            Sign::Programs(programs) => programs.iter().all(|program| {
+                search(program).any(|file| file.is_file() || layer.is_some_and(|layer| layer.has(&file)))
+            }),
+            Sign::PythonModule(module) => in_layer(layer, &system_python())
                 .args(["-c", &format!("import {module}")])
                 .stderr(Stdio::null())
                 .status()
@@ -195,25 +259,29 @@ impl Peer {
 }
 
 /// Debian's own Python where there is one: a module from apt is found by no other.
-fn system_python() -> PathBuf {
-    let debian = PathBuf::from("/usr/bin/python3");
-    if debian.is_file() { debian } else { PathBuf::from("python3") }
+fn system_python() -> String {
+    let debian = "/usr/bin/python3";
+    if Path::new(debian).is_file() { debian.into() } else { "python3".into() }
 }
 
 /// A shell as root, as the beginning of a command line; `None` where this user may not.
 fn as_root() -> Option<Vec<&'static str>> {
-    let output = Command::new("id").arg("-u").output().ok()?;
-    if output.stdout.trim_ascii() == b"0" {
+    if is_root() {
         return Some(vec!["sh"]);
     }
     let sudo = Command::new("sudo").args(["-n", "true"]).stderr(Stdio::null()).status();
     sudo.is_ok_and(|status| status.success()).then(|| vec!["sudo", "-n", "sh"])
 }
 
-pub(crate) fn find(program: &str) -> Option<PathBuf> {
+/// Every place where `program` may be.
+fn search(program: &str) -> impl Iterator<Item = PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let folders = env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
-    folders.map(|folder| folder.join(program)).find(|file| file.is_file())
+    let folders: Vec<PathBuf> = env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]).collect();
+    folders.into_iter().map(move |folder| folder.join(program))
+}
+
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    search(program).find(|file| file.is_file())
 }
 
 pub(crate) fn run(command: &mut Command) -> Result<(), String> {
@@ -226,7 +294,7 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "what is about to be changed on this machine is said")]
+#[expect(clippy::print_stderr, reason = "what is about to happen on this machine is said first")]
 pub(crate) fn say(text: &str) {
     eprintln!("cargo xtask: {text}");
 }
