@@ -27,7 +27,10 @@ pub use files::{Listed, Listing};
 pub use image::{Base, Containerfile, ImageDefinition, Recipe};
 pub use lock::{Attached, FILE_NAME as LOCK_FILE_NAME, Lock};
 pub use paths::{Outside, Territory};
-pub use settings::{Flags, OutputCache, Profile, Settings, auth_files, program_variable, size as parse_size};
+pub use settings::{
+    Flags, OutputCache, Profile, Settings, auth_files, certificate_folders, program_variable,
+    size as parse_size,
+};
 pub use template::Values;
 
 /// The name of the project file.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use images::pull::{Proxies, redacted};
+
 use super::error::Error;
 
 /// The file of settings in the project's folder.
@@ -92,6 +94,10 @@ pub struct Settings {
     pub mirrors: Vec<(String, String)>,
     /// The credentials of registries: see [`auth_files`].
     pub auth_files: Vec<PathBuf>,
+    /// The certificates of registries: see [`certificate_folders`].
+    pub certificate_folders: Vec<PathBuf>,
+    /// The proxies to registries: `HTTPS_PROXY`, `NO_PROXY` and the like.
+    pub proxies: Proxies,
     /// The variables that are set and mean nothing here, with the reason.
     pub unused: Vec<(String, &'static str)>,
 }
@@ -109,6 +115,16 @@ pub fn auth_files(environment: &BTreeMap<String, String>) -> Vec<PathBuf> {
     let podman = podman.into_iter().flatten().map(|folder| folder.join("containers/auth.json"));
     let docker = path("DOCKER_CONFIG").or_else(|| home(".docker")).map(|folder| folder.join("config.json"));
     podman.chain(docker).filter(|file| file.is_file()).collect()
+}
+
+/// The folders in which skopeo and docker keep the certificates of registries, each in a folder named for its host: the
+/// user's own first.
+#[must_use]
+pub fn certificate_folders(environment: &BTreeMap<String, String>) -> Vec<PathBuf> {
+    let path = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let config = path("XDG_CONFIG_HOME").or_else(|| path("HOME").map(|home| home.join(".config")));
+    let own = config.map(|config| config.join("containers/certs.d"));
+    own.into_iter().chain(["/etc/containers/certs.d", "/etc/docker/certs.d"].map(PathBuf::from)).collect()
 }
 
 impl Settings {
@@ -180,6 +196,8 @@ impl Settings {
             source_date,
             mirrors: value("REGISTRY_MIRRORS").map_or(Ok(Vec::new()), |text| mirrors(text))?,
             auth_files: auth_files(&values),
+            certificate_folders: certificate_folders(&values),
+            proxies: Proxies::from_variables(&values),
             unused,
         })
     }
@@ -246,7 +264,7 @@ fn mirrors(text: &str) -> Result<Vec<(String, String)>, Error> {
         .map(|pair| {
             let wrong = || Error::Setting {
                 name: "REGISTRY_MIRRORS".into(),
-                message: format!("expected `host=http://mirror/path`, found `{pair}`"),
+                message: format!("expected `host=http://mirror/path`, found `{}`", redacted(pair)),
             };
             let (host, url) = pair.split_once('=').ok_or_else(wrong)?;
             let known = url.starts_with("http://") || url.starts_with("https://");
@@ -409,5 +427,17 @@ mod tests {
         let pairs = mirrors("docker.io=http://m:5000/hub, quay.io=https://q").unwrap();
         let expected = [("docker.io", "http://m:5000/hub"), ("quay.io", "https://q")];
         assert_eq!(pairs, expected.map(|(host, url)| (host.to_owned(), url.to_owned())));
+        for wrong in ["docker.io=ftp://u:hunter2@m", "https://u:hunter2@m", "=https://u:hunter2@m"] {
+            let error = mirrors(wrong).unwrap_err().to_string();
+            assert!(error.contains("REGISTRY_MIRRORS") && !error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn certificates_of_registries_lie_where_skopeo_and_docker_look() {
+        let found = certificate_folders(&environment(&[("HOME", "/home/me")]));
+        let expected =
+            ["/home/me/.config/containers/certs.d", "/etc/containers/certs.d", "/etc/docker/certs.d"];
+        assert_eq!(found, expected.map(PathBuf::from));
     }
 }

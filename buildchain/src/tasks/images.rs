@@ -18,7 +18,13 @@ use crate::project::{Project, Pull};
 /// How the registries of `project` are reached: the mirrors of the settings first, then those of the project file.
 #[must_use]
 pub fn pull_options(project: &Project) -> Options {
-    let mut options = Options { auth_files: project.settings.auth_files.clone(), ..Options::default() };
+    let settings = &project.settings;
+    let mut options = Options {
+        auth_files: settings.auth_files.clone(),
+        certificate_folders: settings.certificate_folders.clone(),
+        proxies: settings.proxies.clone(),
+        ..Options::default()
+    };
     for (host, url) in &project.settings.mirrors {
         options.mirrors.entry(host.clone()).or_default().push(url.clone());
     }
@@ -290,5 +296,9 @@ impl images::pull::Progress for Watch<'_, '_> {
 
     fn retry(&self, url: &str, fault: &str, wait: std::time::Duration) {
         self.context.warn(format!("{url}: {fault}; again in {} s", wait.as_secs()));
+    }
+
+    fn warn(&self, text: &str) {
+        self.context.warn(text);
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::error::Category;
 
 use super::{Fault, helper};
@@ -27,9 +28,13 @@ pub(super) enum Secret {
 }
 
 /// Docker's `config.json` or podman's `auth.json`: credentials by registry or by a path inside one.
+///
+/// An entry that is wrong is an error where it is needed: it says nothing of other hosts.
 pub(super) struct Credentials {
-    secrets: BTreeMap<String, Secret>,
-    helpers: BTreeMap<String, String>,
+    /// Names the file in errors.
+    file: String,
+    secrets: BTreeMap<String, Result<Secret, String>>,
+    helpers: BTreeMap<String, Result<String, String>>,
     default_helper: Option<String>,
 }
 
@@ -37,9 +42,9 @@ pub(super) struct Credentials {
 #[serde(rename_all = "camelCase")]
 struct Config {
     #[serde(default)]
-    auths: BTreeMap<String, Entry>,
+    auths: Option<BTreeMap<String, Value>>,
     #[serde(default)]
-    cred_helpers: BTreeMap<String, String>,
+    cred_helpers: Option<BTreeMap<String, Value>>,
     #[serde(default)]
     creds_store: Option<String>,
 }
@@ -78,51 +83,77 @@ impl Credentials {
     /// Reads `file`.
     pub(super) fn read(file: &Path) -> Result<Self, Fault> {
         let bytes = read_limited(file, CONFIG_MAX)?;
-        Self::parse(&bytes).map_err(|reason| Fault::Configuration(format!("{}: {reason}", file.display())))
+        let wrong = |reason: String| Fault::Configuration(format!("{}: {reason}", file.display()));
+        Ok(Self { file: file.display().to_string(), ..Self::parse(&bytes).map_err(wrong)? })
     }
 
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        const NO_FORM: &str = "it is not of the form expected";
         let config: Config = serde_json::from_slice(bytes).map_err(|error| fault_of(&error))?;
         let mut secrets = BTreeMap::new();
-        for (key, entry) in config.auths {
-            if let Some(secret) = entry.secret().map_err(|reason| format!("auths.{key}: {reason}"))? {
+        for (key, entry) in config.auths.unwrap_or_default() {
+            // The parser's own words could quote a secret.
+            let entry = match entry {
+                Value::Null => Ok(Entry::default()),
+                // A struct would be read from a list as well.
+                Value::Object(_) => Entry::deserialize(entry).map_err(|_| NO_FORM),
+                _ => Err(NO_FORM),
+            };
+            let secret = entry.and_then(Entry::secret);
+            let place = content::printable(&key).to_string();
+            if let Some(secret) = secret.map_err(|reason| format!("auths.{place}: {reason}")).transpose() {
                 secrets.insert(normalise(&key), secret);
             }
         }
-        let helpers =
-            config.cred_helpers.into_iter().map(|(key, helper)| (normalise(&key), helper)).collect();
-        Ok(Self { secrets, helpers, default_helper: config.creds_store.filter(|name| !name.is_empty()) })
+        let mut helpers = BTreeMap::new();
+        for (key, helper) in config.cred_helpers.unwrap_or_default() {
+            let place = content::printable(&key).to_string();
+            let helper = String::deserialize(helper).map_err(|_| format!("credHelpers.{place}: {NO_FORM}"));
+            helpers.insert(normalise(&key), helper);
+        }
+        let default_helper = config.creds_store.filter(|name| !name.is_empty());
+        Ok(Self { file: String::new(), secrets, helpers, default_helper })
     }
 
-    /// The secret for a repository from the first of several files that has one.
+    /// The secret for a repository from the first of several files that has one, and what kept others from being read.
     pub(super) fn find_in(
         files: &[Self],
         host: &str,
         repository: &str,
         patience: Duration,
-    ) -> Result<Option<Secret>, Fault> {
-        let mut found = files.iter().map(|file| file.find(host, repository, patience));
-        found.find_map(Result::transpose).transpose()
+    ) -> (Option<Secret>, Vec<String>) {
+        let mut problems = Vec::new();
+        for file in files {
+            match file.find(host, repository, patience) {
+                Ok(None) => {}
+                Ok(secret) => return (secret, problems),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        (None, problems)
     }
 
     /// The secret for a repository: the longest matching path wins, then the host; a helper named for the host goes
     /// before what the file says, the default helper after it. A helper has `patience` to answer.
-    fn find(&self, host: &str, repository: &str, patience: Duration) -> Result<Option<Secret>, Fault> {
+    fn find(&self, host: &str, repository: &str, patience: Duration) -> Result<Option<Secret>, String> {
         let hub = DOCKER_HUB_KEYS.contains(&host);
         let host = if hub { "docker.io" } else { host };
         let server = if hub { "https://index.docker.io/v1/" } else { host };
         let ask = |name: &String| {
-            helper::ask(name, server, patience).map_err(|reason| {
-                Fault::Unauthorized(format!("credential helper `{}`: {reason}", name.escape_debug()))
-            })
+            helper::ask(name, server, patience)
+                .map_err(|reason| format!("credential helper `{}`: {reason}", name.escape_debug()))
+        };
+        let wrong = |reason: &String| match self.file.as_str() {
+            "" => reason.clone(),
+            file => format!("{file}: {reason}"),
         };
         if let Some(name) = self.helpers.get(host) {
-            return ask(name);
+            return ask(name.as_ref().map_err(wrong)?);
         }
         let mut key = format!("{host}/{repository}");
         loop {
             if let Some(secret) = self.secrets.get(&key) {
-                return Ok(Some(secret.clone()));
+                return secret.as_ref().map(|secret| Some(secret.clone())).map_err(wrong);
             }
             match key.rfind('/') {
                 Some(cut) => key.truncate(cut),
@@ -133,11 +164,12 @@ impl Credentials {
     }
 }
 
-/// `https://index.docker.io/v1/` → `docker.io`; `quay.io/team` stays.
+/// `https://index.docker.io/v1/` → `docker.io`, `quay.io:443` → `quay.io`; `quay.io/team` stays.
 fn normalise(key: &str) -> String {
     let key = key.split_once("://").map_or(key, |(_, rest)| rest).trim_end_matches('/');
     let key = key.strip_suffix("/v1").or_else(|| key.strip_suffix("/v2")).unwrap_or(key);
     let (host, path) = key.split_once('/').map_or((key, None), |(host, path)| (host, Some(path)));
+    let host = host.strip_suffix(":443").unwrap_or(host);
     let host = if DOCKER_HUB_KEYS.contains(&host) { "docker.io" } else { host };
     path.map_or_else(|| host.into(), |path| format!("{host}/{path}"))
 }
@@ -162,15 +194,19 @@ pub(super) enum Challenge {
 }
 
 impl Challenge {
-    /// The first challenge in the header that we can meet, a token before a password.
+    /// The first challenge in the headers that we can meet, a token before a password.
+    pub(super) fn find<'a>(headers: impl IntoIterator<Item = &'a str>) -> Option<Self> {
+        let found = headers.into_iter().filter_map(Self::parse);
+        found.min_by_key(|challenge| *challenge == Self::Basic)
+    }
+
+    /// As [`find`](Self::find), in one header.
     pub(super) fn parse(header: &str) -> Option<Self> {
         let mut basic = None;
         for (scheme, parameters) in challenges(header) {
             let find = |name: &str| {
-                parameters
-                    .iter()
-                    .find(|(key, _)| key.eq_ignore_ascii_case(name))
-                    .map(|(_, value)| value.clone())
+                let mut values = parameters.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+                values.next().map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
             };
             if scheme.eq_ignore_ascii_case("bearer") {
                 if let Some(realm) = find("realm") {
@@ -186,16 +222,20 @@ impl Challenge {
 
 /// Splits `Scheme key="value", key=value, Scheme …`.
 fn challenges(header: &str) -> Vec<(String, Vec<(String, String)>)> {
+    const SPACE: [char; 2] = [' ', '\t'];
     let mut found: Vec<(String, Vec<(String, String)>)> = Vec::new();
-    let mut rest = header.trim_start_matches([' ', ',']);
+    let separator = |c: char| SPACE.contains(&c) || c == ',';
+    let mut rest = header.trim_start_matches(separator);
     while !rest.is_empty() {
-        let end = rest.find([' ', ',', '=']).unwrap_or(rest.len());
+        let end = rest.find(|c| separator(c) || c == '=').unwrap_or(rest.len());
         let (word, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
-        if let Some(value) = after.strip_prefix('=') {
+        // Space around the equals sign is bad, and allowed.
+        if let Some(value) = after.trim_start_matches(SPACE).strip_prefix('=') {
+            let value = value.trim_start_matches(SPACE);
             let (value, after) = match value.strip_prefix('"') {
                 Some(quoted) => unquote(quoted),
                 None => {
-                    let end = value.find([' ', ',']).unwrap_or(value.len());
+                    let end = value.find(separator).unwrap_or(value.len());
                     let (value, after) = value.split_at_checked(end).unwrap_or((value, ""));
                     (value.into(), after)
                 }
@@ -210,7 +250,7 @@ fn challenges(header: &str) -> Vec<(String, Vec<(String, String)>)> {
             }
             rest = after;
         }
-        rest = rest.trim_start_matches([' ', ',']);
+        rest = rest.trim_start_matches(separator);
     }
     found
 }
@@ -262,6 +302,16 @@ mod tests {
                 r#"Bearer scope="repository:a:pull,push" , realm="u""#,
                 bearer("u", None, Some("repository:a:pull,push")),
             ),
+            (
+                "BEARER\tRealm = \"https://t/\" , SERVICE = s,Scope=\"\"",
+                bearer("https://t/", Some("s"), None),
+            ),
+            (
+                r#"Negotiate, NTLM TlRMTVNTUAAC==, Basic realm="r", bearer realm="https://t/""#,
+                bearer("https://t/", None, None),
+            ),
+            (r#"Bearer realm="", Basic realm="r""#, Some(Challenge::Basic)),
+            (r#"Digest realm="r", qop="auth,auth-int""#, None),
             ("Bearer service=x", None),
             ("Negotiate", None),
             (r#"Bearer realm="unterminated"#, bearer("unterminated", None, None)),
@@ -281,11 +331,14 @@ mod tests {
                 "quay.io":{"username":"q","password":"1"},
                 "quay.io/team/private":{"username":"t","password":"2"},
                 "ghcr.io":{"identitytoken":"refresh"},
-                "localhost:5000":{}
+                "harbor.example:443":{"username":"h","password":"3"},
+                "localhost:5000":{},
+                "null.example":null
             },"HttpHeaders":{}}"#,
         )
         .unwrap();
         let find = |host, repository| credentials.find(host, repository, Duration::ZERO).unwrap();
+        assert!(find("harbor.example", "x") == basic("h", "3"));
         assert!(find("registry-1.docker.io", "library/alpine") == basic("user", "pa:ss"));
         assert!(find("docker.io", "a/b") == basic("user", "pa:ss"));
         assert!(find("quay.io", "team/other") == basic("q", "1"));
@@ -301,17 +354,29 @@ mod tests {
         for (text, expected) in [
             ("{", "ends too early"),
             ("secret", "line 1, column 1: it is not JSON"),
-            (r#"{"auths":{"a":"secret"}}"#, "not of the form expected"),
-            (r#"{"auths":{"a":{"password":["secret"]}}}"#, "not of the form expected"),
             (r#"{"auths":["secret"]}"#, "not of the form expected"),
-            (r#"{"credHelpers":{"secret":1}}"#, "not of the form expected"),
             (r#"{"credsStore":["secret"]}"#, "not of the form expected"),
-            (r#"{"auths":null}"#, "not of the form expected"),
-            (r#"{"auths":{"a":{"auth":"!!secret!!"}}}"#, "auths.a: `auth` is not base64"),
-            (r#"{"auths":{"a":{"auth":"c2VjcmV0"}}}"#, "auths.a: `auth` is not `user:password`"),
         ] {
             let error = Credentials::parse(text.as_bytes()).err().unwrap();
             assert!(error.contains(expected) && !error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_entry_is_said_where_it_is_needed_and_nowhere_else() {
+        for (entry, expected) in [
+            (r#""auths":{"a":"secret"}"#, "auths.a: it is not of the form expected"),
+            (r#""auths":{"a":["secret"]}"#, "auths.a: it is not of the form expected"),
+            (r#""auths":{"a":{"password":["secret"]}}"#, "auths.a: it is not of the form expected"),
+            (r#""auths":{"a":{"auth":"!!secret!!"}}"#, "auths.a: `auth` is not base64"),
+            (r#""auths":{"a":{"auth":"c2VjcmV0"}}"#, "auths.a: `auth` is not `user:password`"),
+            (r#""credHelpers":{"a":["secret"]}"#, "credHelpers.a: it is not of the form expected"),
+        ] {
+            let text = format!("{{{entry}}}");
+            let credentials = Credentials::parse(text.as_bytes()).unwrap();
+            assert!(credentials.find("b", "x", Duration::ZERO).is_ok_and(|found| found.is_none()), "{text}");
+            let error = credentials.find("a", "x", Duration::ZERO).err().unwrap();
+            assert_eq!(error, expected);
         }
     }
 
@@ -323,10 +388,7 @@ mod tests {
             [("quay.io", r"credential helper `../x\n`: not the name"), ("r.example", "`a b`: not the name")]
         {
             let error = credentials.find(host, "x", Duration::ZERO).err().unwrap();
-            assert!(
-                matches!(&error, Fault::Unauthorized(reason) if reason.contains(expected)),
-                "{host}: {error}"
-            );
+            assert!(error.contains(expected), "{host}: {error}");
         }
         assert!(credentials.find("ghcr.io", "x", Duration::ZERO).is_ok_and(|secret| secret.is_some()));
     }

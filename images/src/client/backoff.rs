@@ -8,6 +8,9 @@ use super::{Fault, Options};
 /// The longest wait between two attempts, unless the registry asks for more.
 const DELAY_MAX: Duration = Duration::from_secs(30);
 
+/// The longest wait that a registry can ask for. One that asks for more is not asked again.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+
 /// The attempts that are left.
 pub(crate) struct Backoff {
     attempts: u32,
@@ -42,16 +45,13 @@ impl Backoff {
 
     /// How long to wait before the next attempt; `None` where another makes no sense.
     pub(crate) fn wait(&mut self, fault: &Fault) -> Option<Duration> {
-        if !fault.is_transient() {
+        let asked = fault.retry_after().unwrap_or_default();
+        if !fault.is_transient() || asked > RETRY_AFTER_MAX {
             self.left = 0;
         }
         if self.left == 0 {
             return None;
         }
-        let asked = match fault {
-            Fault::Status { retry_after, .. } => retry_after.unwrap_or_default(),
-            _ => Duration::ZERO,
-        };
         let wait = jittered(self.delay).max(asked);
         self.delay = (self.delay * 2).min(DELAY_MAX);
         Some(wait)
@@ -63,4 +63,29 @@ fn jittered(delay: Duration) -> Duration {
     let random = std::hash::RandomState::new().build_hasher().finish();
     let half = delay / 2;
     half + half.mul_f64((random >> 11) as f64 / (1_u64 << 53) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_is_waited_for_within_a_bound() {
+        let options = Options { first_delay: Duration::ZERO, ..Options::default() };
+        for (asked, expected) in [
+            (None, Some(0)),
+            (Some(7), Some(7)),
+            (Some(60), Some(60)),
+            (Some(61), None),
+            (Some(u64::MAX), None),
+        ] {
+            let retry_after = asked.map(Duration::from_secs);
+            let busy = || Fault::Status { status: 429, message: String::new(), retry_after };
+            let server = Fault::TokenServer { url: "https://t/".into(), fault: Box::new(busy()) };
+            for fault in [busy(), server] {
+                let wait = Backoff::new(&options).wait(&fault);
+                assert_eq!(wait, expected.map(Duration::from_secs), "{fault}");
+            }
+        }
+    }
 }

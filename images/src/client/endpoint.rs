@@ -6,7 +6,7 @@ use super::{Fault, Options};
 use crate::reference::{DOCKER_HUB, Reference, is_domain};
 
 /// Where Docker Hub's registry is.
-const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
+pub(super) const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
 
 /// One way to a repository: the registry itself or a mirror of it.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub(crate) struct Endpoint {
     pub(super) base: Url,
     /// The repository there, a mirror's path before it.
     pub(super) repository: String,
+    /// The registry as the reference has it; `None` for a mirror.
+    pub(super) registry: Option<String>,
 }
 
 impl Endpoint {
@@ -23,19 +25,23 @@ impl Endpoint {
         let registry = reference.registry();
         let mut endpoints = Vec::new();
         for mirror in options.mirrors.get(registry).into_iter().flatten() {
-            let bad =
-                || Fault::Configuration(format!("the mirror `{mirror}` of {registry} is not an http(s) URL"));
-            let mut base: Url = mirror.parse().map_err(|_| bad())?;
-            if !matches!(base.scheme(), "http" | "https")
-                || base.query().is_some()
-                || !base.username().is_empty()
-            {
-                return Err(bad());
+            let bad = |reason: &str| {
+                let mirror = redacted(mirror);
+                let mirror = content::printable(&mirror);
+                Fault::Configuration(format!("the mirror `{mirror}` of {registry} {reason}"))
+            };
+            let mut base: Url = mirror.parse().map_err(|_| bad("is not an http(s) URL"))?;
+            if !matches!(base.scheme(), "http" | "https") || base.query().is_some() {
+                return Err(bad("is not an http(s) URL without a query"));
+            }
+            if !base.username().is_empty() || base.password().is_some() {
+                return Err(bad("holds a user name or password: these belong into the credentials file"));
             }
             let path = base.path().trim_matches('/').to_owned();
             base.set_path("");
             let slash = if path.is_empty() { "" } else { "/" };
-            endpoints.push(Self { base, repository: format!("{path}{slash}{}", reference.repository()) });
+            let repository = format!("{path}{slash}{}", reference.repository());
+            endpoints.push(Self { base, repository, registry: None });
         }
         endpoints.push(Self::registry(reference, options)?);
         Ok(endpoints)
@@ -50,7 +56,8 @@ impl Endpoint {
             .then(|| format!("{scheme}://{host}").parse().ok())
             .flatten()
             .ok_or_else(|| Fault::Configuration(format!("`{host}` is no host")))?;
-        Ok(Self { base, repository: reference.repository().to_owned() })
+        let (repository, registry) = (reference.repository().to_owned(), Some(registry.to_owned()));
+        Ok(Self { base, repository, registry })
     }
 
     /// The repository, as the endpoint calls it.
@@ -93,9 +100,35 @@ pub(crate) fn shown(url: &Url) -> String {
     url.to_string()
 }
 
+/// A URL that cannot be parsed, as it may be shown: without what could be a user name, a password or a signature.
+#[must_use]
+pub fn redacted(text: &str) -> String {
+    let start = text.find("://").map_or(0, |at| at + "://".len());
+    let (scheme, rest) = text.split_at_checked(start).unwrap_or(("", text));
+    let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    format!("{scheme}{rest}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_secret_is_shown() {
+        let url = Url::parse("https://user:pass@host/x?X-Amz-Signature=abc").unwrap();
+        assert_eq!(shown(&url), "https://host/x");
+        for (text, expected) in [
+            ("https://user:pass@host/x?X-Amz-Signature=abc", "https://host/x"),
+            ("user:pass@host:3128", "host:3128"),
+            ("ftp://user:p@ss/w@host", "ftp://host"),
+            ("https://host/x", "https://host/x"),
+            ("://:@", "://"),
+            ("", ""),
+        ] {
+            assert_eq!(redacted(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn certificates_of_a_host_are_for_that_host_only() {
@@ -129,9 +162,19 @@ mod tests {
                 "https://registry-1.docker.io/v2/library/alpine/manifests/3",
             ]
         );
-        for bad in ["ftp://x", "nonsense", "https://user@host", "https://h/?q"] {
+        for bad in [
+            "ftp://u:hunter2@x",
+            "nonsense",
+            "https://user@host",
+            "https://:hunter2@host",
+            "https://user:hunter2@host/x",
+            "https://user:hunter2@host:port",
+            "https://h/?hunter2",
+        ] {
             options.mirrors.insert("docker.io".into(), vec![bad.into()]);
-            assert!(matches!(Endpoint::all(&reference, &options), Err(Fault::Configuration(_))), "{bad}");
+            let fault = Endpoint::all(&reference, &options).err().unwrap();
+            assert!(matches!(fault, Fault::Configuration(_)), "{bad}");
+            assert!(!fault.to_string().contains("hunter2"), "{fault}");
         }
     }
 }

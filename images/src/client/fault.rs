@@ -9,9 +9,28 @@ use crate::{Digest, error};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// No connection: name, network, TLS.
+    /// No connection: name, network.
     #[error("cannot connect: {0}")]
     Unreachable(String),
+    /// TLS fails, and will again.
+    #[error("TLS: {0}")]
+    Tls(String),
+    /// The server was spoken to in TLS and answers without.
+    #[error("{host} speaks plain HTTP{advice}")]
+    PlainHttp {
+        /// The host, with its port.
+        host: String,
+        /// What to do about it, after a colon; may be empty.
+        advice: String,
+    },
+    /// The token server that the registry named failed.
+    #[error("token server {url}: {}", .fault.to_string().replace("the registry answered", "it answered"))]
+    TokenServer {
+        /// Its URL, without query and credentials.
+        url: String,
+        /// What went wrong there.
+        fault: Box<Fault>,
+    },
     /// The connection broke before the answer was whole.
     #[error("the connection broke: {0}")]
     Broken(String),
@@ -22,7 +41,7 @@ pub enum Fault {
     #[error("nothing arrived for {} seconds", .0.as_secs_f32())]
     Stalled(Duration),
     /// An HTTP status that is no success.
-    #[error("the registry answered {status}{}", detail(.message))]
+    #[error("the registry answered {status}{}{}", detail(.message), waiting(.retry_after.as_ref()))]
     Status {
         /// The HTTP status code.
         status: u16,
@@ -142,13 +161,27 @@ fn detail(message: &str) -> String {
     if message.is_empty() { String::new() } else { format!(": {message}") }
 }
 
+fn waiting(retry_after: Option<&Duration>) -> String {
+    retry_after.map_or_else(String::new, |wait| format!(" (try again in {} seconds)", wait.as_secs()))
+}
+
 impl Fault {
+    /// How long the server asked to wait.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            Self::TokenServer { fault, .. } => fault.retry_after(),
+            _ => None,
+        }
+    }
+
     /// Whether the same request may succeed a moment later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::Broken(_) | Self::Stalled(_) => true,
             Self::Status { status, .. } => matches!(status, 408 | 429 | 500 | 502 | 503 | 504),
+            Self::TokenServer { fault, .. } => fault.is_transient(),
             _ => false,
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Limits;
+use super::{Limits, Proxies};
 
 /// How to speak to registries; pulls and pushes take the same.
 #[derive(Debug, Clone)]
@@ -22,8 +22,11 @@ pub struct Options {
     pub certificate_authorities: Vec<PathBuf>,
     /// What TLS needs besides, by the host (`host[:port]`) of a registry or mirror.
     pub tls: BTreeMap<String, Tls>,
-    /// Whether to use the proxies that the environment names (`HTTPS_PROXY`, `NO_PROXY`, …).
-    pub system_proxy: bool,
+    /// Folders in which each registry may have one of its own, named `host[:port]`: `*.crt` are certificate authorities,
+    /// `NAME.cert` and `NAME.key` a client certificate, as docker and skopeo have them. The first that has it counts.
+    pub certificate_folders: Vec<PathBuf>,
+    /// The proxies to use.
+    pub proxies: Proxies,
     /// Pulls only: whether to check that a tag still names the digest that goes with it. Off in a locked build: it needs
     /// the registry even where the store has everything.
     pub check_tags: bool,
@@ -55,7 +58,8 @@ impl Default for Options {
             auth_files: Vec::new(),
             certificate_authorities: Vec::new(),
             tls: BTreeMap::new(),
-            system_proxy: true,
+            certificate_folders: Vec::new(),
+            proxies: Proxies::default(),
             check_tags: false,
             chunk: 64 << 20,
             attempts: 5,

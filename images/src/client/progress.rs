@@ -35,6 +35,11 @@ pub trait Progress {
         let _ = (url, fault, wait);
     }
 
+    /// Something is not as it should be, and the transfer goes on without it.
+    fn warn(&self, text: &str) {
+        let _ = text;
+    }
+
     /// Whether to stop; asked several times a second. What has come until then stays, and the next call carries on from there.
     fn is_cancelled(&self) -> bool {
         false
@@ -50,6 +55,7 @@ pub(crate) enum Event {
     Advance { blob: Digest, bytes: i64 },
     End { blob: Digest },
     Retry { url: String, fault: String, wait: Duration },
+    Warn { text: String },
 }
 
 pub(crate) type Events = mpsc::UnboundedSender<Event>;
@@ -96,6 +102,7 @@ fn tell(progress: &dyn Progress, event: Event) {
         Event::Advance { blob, bytes } => progress.advance(&blob, bytes),
         Event::End { blob } => progress.end(&blob),
         Event::Retry { url, fault, wait } => progress.retry(&url, &fault, wait),
+        Event::Warn { text } => progress.warn(&text),
     }
 }
 

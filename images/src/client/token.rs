@@ -3,19 +3,30 @@
 use std::sync::Arc;
 
 use reqwest::header::{self, HeaderValue};
-use reqwest::{StatusCode, Url};
+use reqwest::{Response, StatusCode, Url};
 use serde::Deserialize;
 
+use super::answer::{error_message, read_body, retry_after};
 use super::auth::{Challenge, Credentials, Secret};
-use super::{Client, DOCUMENT_MAX, Endpoint, Fault, error_message, read_body, retry_after, shown};
+use super::origin::{self, REDIRECTS, Route, is_redirection};
+use super::{Client, DOCUMENT_MAX, Endpoint, Event, Fault, shown};
+
+/// What came of looking for credentials and using them.
+pub(super) struct Authorization {
+    /// The value of the header.
+    pub(super) header: HeaderValue,
+    /// What kept credentials from being read; it matters if the registry is not content without.
+    pub(super) problems: Vec<String>,
+}
 
 impl Client {
-    /// Meets a challenge: the value of `Authorization`.
+    /// Meets a challenge of the registry itself. `scope` is what the request needs, for a challenge that does not say.
     pub(super) async fn authorize(
         &self,
         endpoint: &Endpoint,
         challenge: Challenge,
-    ) -> Result<HeaderValue, Fault> {
+        scope: String,
+    ) -> Result<Authorization, Fault> {
         let host = endpoint.host();
         let (credentials, asked, repository) =
             (Arc::clone(&self.credentials), host.clone(), endpoint.repository.clone());
@@ -24,22 +35,35 @@ impl Client {
         let found = tokio::task::spawn_blocking(move || {
             Credentials::find_in(&credentials, &asked, &repository, patience)
         });
-        let secret = found.await.map_err(|error| Fault::Broken(error.to_string()))??;
-        match (challenge, secret) {
-            (Challenge::Basic, Some(Secret::Basic { user, password })) => basic(&user, &password),
+        let (secret, problems) = found.await.map_err(|error| Fault::Broken(error.to_string()))?;
+        let header = match (challenge, secret) {
+            (Challenge::Basic, Some(Secret::Basic { user, password })) => basic(&user, &password)?,
             (Challenge::Basic, _) => {
-                Err(Fault::Unauthorized(format!("{host} asks for a user name and a password")))
+                let text = format!("{host} asks for a user name and a password");
+                return Err(Fault::Unauthorized(with_problems(text, &problems)));
             }
-            (Challenge::Bearer { realm, service, scope }, secret) => {
-                let realm: Url = realm
-                    .parse()
-                    .map_err(|_| Fault::Unauthorized("the challenge names no usable token server".into()))?;
-                if realm.scheme() != "https" && (realm.scheme(), endpoint.base.scheme()) != ("http", "http") {
-                    let text = format!("{host} sends to a token server without TLS, {}", shown(&realm));
-                    return Err(Fault::Unauthorized(text));
+            (Challenge::Bearer { realm, service, scope: named }, secret) => {
+                if secret.is_none() {
+                    self.warn(&problems);
                 }
-                let scope = scope.unwrap_or_else(|| format!("repository:{}:pull", endpoint.repository));
-                self.token(realm, service, scope, secret).await
+                let realm = origin::realm(&endpoint.base, &realm)?;
+                let scope = named.unwrap_or(scope);
+                let token = self.token(endpoint, &realm, service, &scope, secret).await;
+                token.map_err(|fault| at_token_server(&realm, fault, &problems))?
+            }
+        };
+        Ok(Authorization { header, problems })
+    }
+
+    /// Says, once for each, why the registry is asked without credentials.
+    fn warn(&self, problems: &[String]) {
+        let mut warned = self.warned.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for problem in problems {
+            if warned.insert(problem.clone()) {
+                // Nobody listens any more when the command was broken off.
+                let _ = self
+                    .events
+                    .send(Event::Warn { text: format!("{problem}; going on without credentials") });
             }
         }
     }
@@ -47,9 +71,10 @@ impl Client {
     /// Fetches a token (distribution specification of tokens: GET, or POST with a refresh token).
     async fn token(
         &self,
-        mut realm: Url,
+        endpoint: &Endpoint,
+        realm: &Url,
         service: Option<String>,
-        scope: String,
+        scope: &str,
         secret: Option<Secret>,
     ) -> Result<HeaderValue, Fault> {
         #[derive(Deserialize)]
@@ -57,58 +82,103 @@ impl Client {
             token: Option<String>,
             access_token: Option<String>,
         }
-        let refused =
-            |reason: String| Fault::Unauthorized(format!("token server {}: {reason}", shown(&realm)));
         let mut fields: Vec<_> = service.map(|service| ("service", service)).into_iter().collect();
-        let request = if let Some(Secret::Identity(token)) = secret {
+        let mut url = realm.clone();
+        let (mut form, mut password) = (None, None);
+        if let Some(Secret::Identity(token)) = secret {
             fields.extend([
-                ("scope", scope),
+                ("scope", scope.to_owned()),
                 ("grant_type", "refresh_token".to_owned()),
                 ("refresh_token", token),
                 ("client_id", "sealift".to_owned()),
             ]);
-            let mut form = Url::parse("form:").map_err(|error| refused(error.to_string()))?;
-            form.query_pairs_mut().extend_pairs(&fields);
-            self.towards(&realm)
-                .post(realm.clone())
-                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(form.query().unwrap_or_default().to_owned())
+            let mut encoded = Url::parse("form:").map_err(|error| Fault::Unauthorized(error.to_string()))?;
+            encoded.query_pairs_mut().extend_pairs(&fields);
+            form = Some(encoded.query().unwrap_or_default().to_owned());
         } else {
             // A mount needs two repositories: in a query each scope is a field of its own.
-            fields.extend(scope.split(' ').map(|one| ("scope", one.to_owned())));
-            let mut url = realm.clone();
+            fields
+                .extend(scope.split(' ').filter(|one| !one.is_empty()).map(|one| ("scope", one.to_owned())));
             url.query_pairs_mut().extend_pairs(&fields);
-            let request = self.towards(&realm).get(url);
-            match secret {
-                Some(Secret::Basic { user, password }) => {
-                    request.header(header::AUTHORIZATION, basic(&user, &password)?)
-                }
-                _ => request,
+            if let Some(Secret::Basic { user, password: secret }) = secret {
+                password = Some(basic(&user, &secret)?);
             }
-        };
-        let response = self.send(request, None).await?;
+        }
+        let response = self.ask_token_server(endpoint, Route::new(realm, url), form, password).await?;
         let status = response.status();
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             let retry_after = retry_after(response.headers());
-            return Err(Fault::Status {
-                status: status.as_u16(),
-                message: "token server".into(),
-                retry_after,
-            });
+            let message = error_message(response, self.stall).await;
+            return Err(Fault::Status { status: status.as_u16(), message, retry_after });
         }
         if !status.is_success() {
             let message = error_message(response, self.stall).await;
-            return Err(refused(format!("{status} {message}")));
+            return Err(Fault::Unauthorized(format!("{status} {message}").trim_end().to_owned()));
         }
         let body = read_body(response, DOCUMENT_MAX, self.stall).await?;
+        let none = || Fault::Unauthorized("no token in the answer".into());
         // The parser's words could quote the token; they are not passed on.
-        let answer: Token =
-            serde_json::from_slice(&body).map_err(|_| refused("no token in the answer".into()))?;
-        let token = answer.token.or(answer.access_token).filter(|token| !token.is_empty());
-        realm.set_query(None);
-        let token = token
-            .ok_or_else(|| Fault::Unauthorized(format!("token server {realm}: no token in the answer")))?;
+        let answer: Token = serde_json::from_slice(&body).map_err(|_| none())?;
+        let mut tokens = [answer.token, answer.access_token].into_iter().flatten();
+        let token = tokens.find(|token| !token.is_empty()).ok_or_else(none)?;
         secret_header(format!("Bearer {token}"))
+    }
+
+    /// Asks a token server, with redirections. A password goes to its own origin alone, and a refresh token as well: what
+    /// is asked for with one is not asked for elsewhere.
+    async fn ask_token_server(
+        &self,
+        endpoint: &Endpoint,
+        mut route: Route,
+        mut form: Option<String>,
+        password: Option<HeaderValue>,
+    ) -> Result<Response, Fault> {
+        for _ in 0..=REDIRECTS {
+            let client = self.clients.towards(endpoint, route.url())?;
+            let mut request = match &form {
+                Some(form) => client
+                    .post(route.url().clone())
+                    .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                    .body(form.clone()),
+                None => client.get(route.url().clone()),
+            };
+            if let Some(password) = password.as_ref().filter(|_| route.at_origin()) {
+                request = request.header(header::AUTHORIZATION, password.clone());
+            }
+            let response = self.send(endpoint, route.url(), request, None).await?;
+            if !is_redirection(&response) {
+                return Ok(response);
+            }
+            route.redirect(&response)?;
+            if form.is_some() && !route.at_origin() {
+                let host = super::endpoint::authority(route.url());
+                return Err(Fault::Redirect(format!("to {host}, which must not see the identity token")));
+            }
+            if response.status() == StatusCode::SEE_OTHER {
+                form = None;
+            }
+        }
+        Err(Fault::Redirect(format!("more than {REDIRECTS} in a row")))
+    }
+}
+
+/// Says that it is the token server that fails, and not the registry.
+fn at_token_server(realm: &Url, fault: Fault, problems: &[String]) -> Fault {
+    match fault {
+        Fault::Unauthorized(reason) => {
+            let text = format!("token server {}: {reason}", shown(realm));
+            Fault::Unauthorized(with_problems(text, problems))
+        }
+        Fault::Configuration(_) => fault,
+        fault => Fault::TokenServer { url: shown(realm), fault: Box::new(fault) },
+    }
+}
+
+/// Adds why there were no credentials to what failed without them.
+pub(super) fn with_problems(text: String, problems: &[String]) -> String {
+    match problems {
+        [] => text,
+        problems => format!("{text} ({})", problems.join("; ")),
     }
 }
 

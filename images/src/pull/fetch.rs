@@ -54,7 +54,8 @@ impl Fetcher {
         url: Url,
         headers: &HeaderMap,
     ) -> Result<Response, Fault> {
-        let client = self.client.get_or_try_init(|| async { Client::new(&self.options) }).await?;
+        let client =
+            self.client.get_or_try_init(|| async { Client::new(&self.options, self.events.clone()) }).await?;
         client.get(endpoint, url, headers).await
     }
 

@@ -22,7 +22,7 @@ pub use self::error::{Error, Failure};
 use self::fetch::Fetcher;
 pub use self::manifests::referrers_tag;
 use crate::client::{Event, drain, runtime};
-pub use crate::client::{Fault, Limits, Options, Progress, Tls};
+pub use crate::client::{Fault, Limits, Options, Progress, Proxies, Tls, redacted};
 use crate::manifest::{Descriptor, Kind, Manifest, Platform};
 use crate::{Digest, Reference, Store};
 

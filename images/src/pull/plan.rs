@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::fetch::Fetcher;
 use super::manifests::{index, referrers_tag};
 use super::{Error, Fault, Pulled, Referrers, Request};
+use crate::client::Event;
 use crate::error;
 use crate::manifest::{DEPTH_MAX, Descriptor, MANIFEST_MAX, MANIFESTS_MAX, Manifest, Platform};
 use crate::{Digest, Store, parallel};
@@ -57,12 +58,23 @@ pub(super) async fn image(fetcher: &Fetcher, request: Request) -> Result<Image, 
     };
     let bytes = match (pinned, request.reference.tag()) {
         (Some(expected), Some(tag)) if fetcher.options.check_tags => {
-            let bytes = fetcher.manifest_by_tag(&name, &request.reference, tag).await?;
-            let found = Digest::of(&bytes);
-            if found != expected {
-                return Err(here("manifest", Fault::TagMoved { tag: tag.into(), expected, found }));
+            match fetcher.manifest_by_tag(&name, &request.reference, tag).await {
+                Ok(bytes) => {
+                    let found = Digest::of(&bytes);
+                    if found != expected {
+                        return Err(here("manifest", Fault::TagMoved { tag: tag.into(), expected, found }));
+                    }
+                    bytes
+                }
+                // A digest needs no tag.
+                Err(error) if error.is_unknown() => {
+                    let bytes = fetcher.manifest(&name, &request.reference, &expected, None).await?;
+                    let text = format!("{}: the tag is gone, the digest counts", request.reference);
+                    fetcher.tell(Event::Warn { text });
+                    bytes
+                }
+                Err(error) => return Err(error),
             }
-            bytes
         }
         (Some(digest), _) => fetcher.manifest(&name, &request.reference, &digest, None).await?,
         (None, tag) => fetcher.manifest_by_tag(&name, &request.reference, tag.unwrap_or("latest")).await?,

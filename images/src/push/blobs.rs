@@ -11,7 +11,7 @@ use super::feed::{Feed, Piece};
 use super::plan::Image;
 use super::pusher::{Pusher, accepted};
 use crate::Digest;
-use crate::client::{Backoff, Endpoint, Event, Fault, keeps_tls, shown};
+use crate::client::{self, Backoff, Endpoint, Event, Fault, shown};
 
 /// A blob that one registry is to have.
 #[derive(Clone)]
@@ -203,7 +203,8 @@ impl Pusher {
         }
     }
 
-    /// Sends a blob, carrying on after failures from where the registry is.
+    /// Sends a blob, carrying on after failures from where the registry is. A registry that takes no pieces gets the blob
+    /// in one request.
     async fn upload(
         &self,
         endpoint: &Endpoint,
@@ -214,10 +215,13 @@ impl Pusher {
         let url = endpoint.url("blobs", &blob.digest.to_string());
         let mut backoff = Backoff::new(&self.options);
         backoff.next();
-        let (mut furthest, mut restarted) = (0, false);
+        let mut whole = blob.size <= self.options.chunk || self.takes_no_pieces(endpoint);
+        // Whether the session is one that broke and was taken up again.
+        let (mut furthest, mut resumed, mut restarted) = (0, false, false);
         loop {
-            let before = session.as_ref().map_or(0, |session| session.offset);
-            let Err(fault) = self.send(endpoint, blob, &feed, &mut session).await else { return Ok(()) };
+            let Err(fault) = self.send(endpoint, blob, &feed, &mut session, whole).await else {
+                return Ok(());
+            };
             if let Some(damaged) = feed.fault() {
                 return Err(damaged);
             }
@@ -226,13 +230,23 @@ impl Pusher {
                 furthest = after;
                 backoff.refill();
             }
-            // What was sent before the last failure may be what is wrong: once more, from the start.
-            let refused = matches!(fault, Fault::Status { status: 400 | 404 | 416, .. });
-            if refused && before > 0 && !std::mem::replace(&mut restarted, true) {
-                session = None;
-                continue;
+            if is_refusal(&fault) && session.is_some() {
+                // What was sent before the last failure may be what is wrong: once more, from the start.
+                let again = resumed && !std::mem::replace(&mut restarted, true);
+                // Else it is the pieces (Artifact Registry, ECR and others): all at once, as skopeo and docker do.
+                let unpieced = !again && !std::mem::replace(&mut whole, true);
+                if again || unpieced {
+                    (session, resumed) = (None, false);
+                    continue;
+                }
             }
             if !self.pause(&mut backoff, &url, &fault).await {
+                let unpieced = matches!(fault, Fault::Status { status: 500.., .. })
+                    && !std::mem::replace(&mut whole, true);
+                if unpieced {
+                    session = None;
+                    continue;
+                }
                 return Err(fault);
             }
             // An answer may have been lost on its way.
@@ -241,9 +255,10 @@ impl Pusher {
                 return Ok(());
             }
             session = match session {
-                Some(broken) if blob.size > self.options.chunk => self.position(endpoint, broken).await,
+                Some(broken) if !whole => self.position(endpoint, broken).await,
                 _ => None,
             };
+            resumed = session.is_some();
         }
     }
 
@@ -254,6 +269,7 @@ impl Pusher {
         blob: &Blob,
         feed: &Arc<Feed>,
         session: &mut Option<Session>,
+        whole: bool,
     ) -> Result<(), Fault> {
         if session.is_none() {
             let url = endpoint.url("blobs", "uploads/");
@@ -263,7 +279,7 @@ impl Pusher {
         let Some(session) = session else { return Ok(()) };
         let octets = (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
         let chunk = self.options.chunk.max(session.chunk_min).max(1);
-        let whole = blob.size <= chunk && session.offset == 0;
+        let whole = (whole || blob.size <= chunk) && session.offset == 0;
         while !whole && session.offset < blob.size {
             let (offset, len) = (session.offset, chunk.min(blob.size - session.offset));
             let end = offset + len;
@@ -273,10 +289,11 @@ impl Pusher {
             let piece = Piece { feed: feed.clone(), offset, len };
             let url = session.url.clone();
             let response = self.ask(endpoint, Method::PATCH, url, &headers, Some(&piece)).await?;
-            if received(&response).is_some_and(|found| found != end) {
-                return Err(Fault::Broken(format!("the registry did not take the bytes {offset} to {end}")));
+            let found = received(&response).unwrap_or(end);
+            if found <= offset || found > end {
+                return Err(Fault::SizeMismatch { expected: end, found });
             }
-            *session = Session { url: location(&response)?, offset: end, chunk_min: session.chunk_min };
+            *session = Session { url: location(&response)?, offset: found, chunk_min: session.chunk_min };
         }
         let mut url = session.url.clone();
         url.query_pairs_mut().append_pair("digest", &blob.digest.to_string());
@@ -284,7 +301,11 @@ impl Pusher {
         let rest = Piece { feed: feed.clone(), offset: blob.size - len, len };
         let headers = HeaderMap::from_iter([octets]);
         let response = self.ask(endpoint, Method::PUT, url, &headers, Some(&rest)).await?;
-        accepted(&response, &blob.digest)
+        accepted(&response, &blob.digest)?;
+        if whole && blob.size > chunk {
+            self.remember_no_pieces(endpoint);
+        }
+        Ok(())
     }
 
     /// Asks how far a broken upload came; `None` where it must begin anew.
@@ -292,6 +313,16 @@ impl Pusher {
         let response = self.ask(endpoint, Method::GET, broken.url, &HeaderMap::new(), None).await.ok()?;
         let url = location(&response).ok()?;
         Some(Session { url, offset: received(&response)?, chunk_min: broken.chunk_min })
+    }
+}
+
+/// Whether the registry does not take what it was sent, in this form.
+fn is_refusal(fault: &Fault) -> bool {
+    match fault {
+        Fault::Status { status, .. } => matches!(status, 400 | 404..=407 | 409..=428 | 430..=499 | 501),
+        // It keeps nothing of a piece or more than there is, or does not say where to go on.
+        Fault::SizeMismatch { .. } | Fault::Redirect(_) => true,
+        _ => false,
     }
 }
 
@@ -311,16 +342,7 @@ impl Session {
 
 /// Where the upload goes on. Credentials follow only to the registry itself, and nothing leaves TLS.
 fn location(response: &Response) -> Result<Url, Fault> {
-    let target = response
-        .headers()
-        .get(header::LOCATION)
-        .and_then(|location| response.url().join(location.to_str().ok()?).ok())
-        .ok_or_else(|| Fault::Redirect("the upload has no usable Location".into()))?;
-    if keeps_tls(response.url(), &target) {
-        Ok(target)
-    } else {
-        Err(Fault::Redirect(format!("the upload from {} to {}", shown(response.url()), shown(&target))))
-    }
+    client::location(response.url(), response.headers())
 }
 
 /// How many bytes the registry has by its `Range: 0-<last>`. `0-0` is said both of none and of one; that is no answer.

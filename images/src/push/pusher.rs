@@ -1,6 +1,7 @@
 //! The registry of one push: requests that are repeated where that helps.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, Url};
@@ -17,11 +18,23 @@ pub(super) struct Pusher {
     pub(super) content: Arc<dyn Content>,
     pub(super) options: Options,
     pub(super) events: Events,
+    /// Registries that take a blob in one request only.
+    no_pieces: Mutex<HashSet<String>>,
 }
 
 impl Pusher {
     pub(super) fn new(content: Arc<dyn Content>, options: &Options, events: Events) -> Self {
-        Self { client: OnceCell::new(), content, options: options.clone(), events }
+        let (client, options, no_pieces) = (OnceCell::new(), options.clone(), Mutex::default());
+        Self { client, content, options, events, no_pieces }
+    }
+
+    /// Whether the registry has been found to take blobs in one request only.
+    pub(super) fn takes_no_pieces(&self, endpoint: &Endpoint) -> bool {
+        self.no_pieces.lock().unwrap_or_else(PoisonError::into_inner).contains(&endpoint.host())
+    }
+
+    pub(super) fn remember_no_pieces(&self, endpoint: &Endpoint) {
+        self.no_pieces.lock().unwrap_or_else(PoisonError::into_inner).insert(endpoint.host());
     }
 
     /// One request, made once.
@@ -33,7 +46,8 @@ impl Pusher {
         headers: &HeaderMap,
         payload: Option<&dyn Payload>,
     ) -> Result<Response, Fault> {
-        let client = self.client.get_or_try_init(|| async { Client::new(&self.options) }).await?;
+        let client =
+            self.client.get_or_try_init(|| async { Client::new(&self.options, self.events.clone()) }).await?;
         client.request(endpoint, method, url, headers, payload).await
     }
 

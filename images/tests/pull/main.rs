@@ -40,7 +40,6 @@ fn store() -> (tempfile::TempDir, Store) {
 fn options(servers: &[&Server]) -> Options {
     Options {
         plain_http: servers.iter().map(|server| server.host()).collect(),
-        system_proxy: false,
         attempts: 3,
         first_delay: Duration::from_millis(2),
         stall: Duration::from_millis(400),

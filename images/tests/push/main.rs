@@ -50,7 +50,6 @@ fn request(registry: &Registry, name: &str, descriptor: &Value) -> Request {
 fn options(registry: &Registry) -> Options {
     Options {
         plain_http: [registry.host.clone()].into(),
-        system_proxy: false,
         chunk: 1000,
         attempts: 3,
         first_delay: Duration::from_millis(2),

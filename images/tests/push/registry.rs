@@ -1,13 +1,13 @@
 //! A registry on the loopback address that takes uploads, remembers what it was asked, and can be told to misbehave.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use std::collections::BTreeMap;
-use std::io::{BufReader, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use images::Digest;
 
-use crate::wire::head;
+use crate::wire::{self, Answer, Body, Server};
 
 /// A request as it came, its body read.
 #[derive(Debug, Clone)]
@@ -59,69 +59,45 @@ impl Registry {
 
     /// `hook` sees each request first.
     pub(crate) fn start(hook: impl Fn(&Asked) -> Option<Instead> + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let host = listener.local_addr().unwrap().to_string();
         let state: Arc<Mutex<State>> = Arc::default();
-        let (shared, hook): (_, Arc<Hook>) = (state.clone(), Arc::new(hook));
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (shared, hook) = (shared.clone(), hook.clone());
-                // The client may hang up at any moment; that is what it is tested for.
-                std::thread::spawn(move || converse(&stream.unwrap(), &shared, &*hook).ok());
-            }
-        });
-        Self { host, state }
+        let shared = state.clone();
+        let server = Server::start(move |asked| shared.lock().unwrap().converse(asked, &hook));
+        Self { host: server.host(), state }
     }
 
-    /// What was asked since the last call, as `METHOD path`.
+    /// What was asked since the last call.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         std::mem::take(&mut self.state.lock().unwrap().asked)
     }
 }
 
-fn converse(stream: &TcpStream, state: &Mutex<State>, hook: &Hook) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream);
-    let mut writer = stream;
-    while let Some((method, target, headers)) = head(&mut reader)? {
-        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-        let len = headers.get("content-length").map_or(0, |text| text.parse().unwrap());
+impl State {
+    fn converse(&mut self, asked: &wire::Asked, hook: &Hook) -> Answer {
+        let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
         let mut asked = Asked {
-            method,
+            method: asked.method.clone(),
             path: path.into(),
             query: query.replace("%3A", ":").replace("%2F", "/"),
-            headers,
-            body: Vec::new(),
+            headers: asked.headers.clone(),
+            body: asked.body.clone(),
         };
         let instead = hook(&asked);
-        let kept = match instead {
-            Some(Instead::Cut(kept)) => kept,
-            _ => len,
-        };
-        asked.body.resize(kept, 0);
-        reader.read_exact(&mut asked.body)?;
-        let mut state = state.lock().unwrap();
-        state.asked.push(asked.clone());
+        if let Some(Instead::Cut(kept)) = instead {
+            asked.body.truncate(kept);
+        }
+        self.asked.push(asked.clone());
         let (status, headers, body) = match instead {
             Some(Instead::Answer(status, headers, body)) => (status, headers, body),
             Some(Instead::Cut(_)) => {
-                state.append(&asked);
-                return stream.shutdown(Shutdown::Both);
+                self.append(&asked);
+                return Answer::empty(500).body(Body::Hangup);
             }
-            None => state.answer(&asked),
+            None => self.answer(&asked),
         };
-        let mut reply = format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\n", body.len());
-        for (name, value) in headers {
-            reply += &format!("{name}: {value}\r\n");
-        }
-        writer.write_all((reply + "\r\n").as_bytes())?;
-        if asked.method != "HEAD" {
-            writer.write_all(&body)?;
-        }
+        let answer = Answer { bytes: body, ..Answer::empty(status) };
+        headers.into_iter().fold(answer, |answer, (name, value)| answer.with(name, value))
     }
-    Ok(())
-}
 
-impl State {
     fn append(&mut self, asked: &Asked) -> usize {
         let session = self.sessions.entry(asked.path.clone()).or_default();
         session.extend(&asked.body);

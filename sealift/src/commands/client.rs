@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use buildchain::project::auth_files;
+use buildchain::project::{auth_files, certificate_folders};
 use clap::Args;
-use images::pull::Options;
+use images::pull::{Options, Proxies};
 
 use crate::workshop::environment;
 
@@ -26,9 +26,12 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn options(self) -> Options {
+        let environment = environment();
         let mut options = Options {
             plain_http: self.plain_http.into_iter().collect(),
-            auth_files: self.auth_file.map_or_else(|| auth_files(&environment()), |file| vec![file]),
+            auth_files: self.auth_file.map_or_else(|| auth_files(&environment), |file| vec![file]),
+            certificate_folders: certificate_folders(&environment),
+            proxies: Proxies::from_variables(&environment),
             ..Options::default()
         };
         for (host, file) in self.ca {

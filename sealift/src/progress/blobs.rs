@@ -87,6 +87,10 @@ impl Progress for Blobs {
         }
     }
 
+    fn warn(&self, text: &str) {
+        self.bars.suspend(|| output::warn(text));
+    }
+
     fn retry(&self, url: &str, fault: &str, wait: Duration) {
         self.bars.suspend(|| {
             output::warn(&format!("{url}: {fault}; again in {:.1} s", wait.as_secs_f64()));

@@ -38,7 +38,7 @@ fn site() -> Option<Site> {
         referrers: false,
     };
     let requests: Vec<Request> = IMAGES.iter().map(request).collect();
-    let options = Options { plain_http: [host.clone()].into(), system_proxy: false, ..Options::default() };
+    let options = Options { plain_http: [host.clone()].into(), ..Options::default() };
     let store = Store::open(&folder.join("store")).unwrap();
     let pulled = pull::pull(&requests, &store, &options, &()).unwrap();
     let archive = folder.join("archive");
@@ -198,8 +198,7 @@ fn a_blob_of_several_repositories_travels_once_and_large_ones_in_pieces() {
     let images = runtime::push::Images::open(&site.archive).unwrap();
     let requests = images.requests(&format!("{host}/mirror/site-1.0")).unwrap();
     // docker-registry takes pieces as large as these.
-    let options =
-        Options { plain_http: [host].into(), system_proxy: false, chunk: 70_000, ..Options::default() };
+    let options = Options { plain_http: [host].into(), chunk: 70_000, ..Options::default() };
     let report = images::push::push(&requests, images, &options, &()).unwrap();
     assert_eq!(report.blobs.uploaded, blobs(&site).len());
     assert!(report.blobs.mounted > 0, "{report:?}");

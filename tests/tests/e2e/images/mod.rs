@@ -34,7 +34,6 @@ fn requests(registry: &Daemon) -> Vec<Request> {
 fn options(registry: &Daemon) -> Options {
     Options {
         plain_http: [format!("127.0.0.1:{}", registry.port)].into(),
-        system_proxy: false,
         first_delay: Duration::from_millis(50),
         ..Options::default()
     }

@@ -83,7 +83,6 @@ fn a_registry_behind_tls_asks_for_certificate_and_password() {
         client_certificate: Some((tls.join("client.pem"), tls.join("client.key"))),
     };
     let full = Options {
-        system_proxy: false,
         attempts: 1,
         tls: [(host.clone(), both)].into(),
         auth_files: vec![auth.clone()],
@@ -99,12 +98,12 @@ fn a_registry_behind_tls_asks_for_certificate_and_password() {
     let refused = |options: &Options, reason: &str| refused_for_one_of(options, &[reason]);
     // What is for another host is not for this one.
     let other = [("other.invalid".to_owned(), full.tls[&host].clone())].into();
-    refused(&Options { tls: other, ..full.clone() }, "UnknownIssuer");
+    refused(&Options { tls: other, ..full.clone() }, "is from an authority that is not trusted here");
     // With TLS 1.3 the server judges the client after the client took the connection for made: the alert that says why may come
     // too late to be read.
     let authorities = vec![tls.join("ca.pem")];
     let without = Options { tls: BTreeMap::new(), certificate_authorities: authorities, ..full.clone() };
-    refused_for_one_of(&without, &["Certificate", "the connection broke"]);
+    refused_for_one_of(&without, &["client certificate", "the connection broke"]);
     refused(&Options { auth_files: Vec::new(), ..full.clone() }, "asks for a user name and a password");
     login("dXNlcjp3cm9uZw==");
     refused(&full, "not authorised: UNAUTHORIZED");

@@ -1,0 +1,186 @@
+//! What answers say: bodies within bounds, pages of lists, errors, and how long to wait.
+
+use std::time::Duration;
+
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use reqwest::{Response, Url};
+use serde::Deserialize;
+
+use super::{DOCUMENT_MAX, Fault, words};
+
+/// The longest error message that is passed on, in characters.
+const MESSAGE_MAX: usize = 300;
+
+/// Reads a body of at most `limit` bytes.
+pub(crate) async fn read_body(mut response: Response, limit: u64, stall: Duration) -> Result<Vec<u8>, Fault> {
+    if response.content_length().is_some_and(|announced| announced > limit) {
+        return Err(Fault::TooLarge { limit });
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = next_chunk(&mut response, stall).await? {
+        if (body.len() + chunk.len()) as u64 > limit {
+            return Err(Fault::TooLarge { limit });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// The next piece of a body; `None` at its end.
+pub(crate) async fn next_chunk(
+    response: &mut Response,
+    stall: Duration,
+) -> Result<Option<bytes::Bytes>, Fault> {
+    match tokio::time::timeout(stall, response.chunk()).await {
+        Ok(Ok(chunk)) => Ok(chunk),
+        Ok(Err(error)) => Err(Fault::Broken(words::chain(&error))),
+        Err(_) => Err(Fault::Stalled(stall)),
+    }
+}
+
+/// Where a list goes on (RFC 8288): at the registry that it came from.
+pub(crate) fn next_page(asked: &Url, headers: &HeaderMap) -> Result<Option<Url>, Fault> {
+    for value in headers.get_all(header::LINK) {
+        let Some((target, parameters)) =
+            value.to_str().ok().and_then(|value| value.trim().strip_prefix('<')?.split_once('>'))
+        else {
+            continue;
+        };
+        let next = |parameter: &str| matches!(parameter.trim(), "rel=\"next\"" | "rel=next");
+        if parameters.split(';').any(next) {
+            let url = asked.join(target).ok().filter(|url| url.origin() == asked.origin());
+            return url
+                .map(Some)
+                .ok_or_else(|| Fault::Redirect("the next page of a list is elsewhere".into()));
+        }
+    }
+    Ok(None)
+}
+
+/// The media type of an answer without its parameters.
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+/// What the registry says in its JSON error (distribution specification, "Error Codes") or in plain text, shortened; else
+/// nothing.
+pub(super) async fn error_message(response: Response, stall: Duration) -> String {
+    let plain = media_type(response.headers()).is_some_and(|kind| kind == "text/plain");
+    match read_body(response, DOCUMENT_MAX, stall).await {
+        Ok(body) => message(&body, plain),
+        Err(_) => String::new(),
+    }
+}
+
+fn message(body: &[u8], plain: bool) -> String {
+    #[derive(Deserialize)]
+    struct Errors {
+        #[serde(default)]
+        errors: Vec<One>,
+        /// Token servers say it in this form.
+        #[serde(default)]
+        details: String,
+        /// OAuth2 (RFC 6749, section 5.2).
+        #[serde(default)]
+        error: String,
+        #[serde(default)]
+        error_description: String,
+    }
+    #[derive(Deserialize)]
+    struct One {
+        #[serde(default)]
+        code: String,
+        #[serde(default)]
+        message: String,
+    }
+    let text = match serde_json::from_slice::<Errors>(body) {
+        Ok(found) => {
+            let errors = found.errors.iter().map(|one| format!("{} {}", one.code, one.message));
+            let others = [found.details, found.error, found.error_description].into_iter();
+            let all: Vec<String> = errors.chain(others).filter(|text| !text.trim().is_empty()).collect();
+            all.join(", ")
+        }
+        Err(_) if plain => String::from_utf8_lossy(body).trim().lines().next().unwrap_or_default().to_owned(),
+        Err(_) => String::new(),
+    };
+    text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(MESSAGE_MAX).collect()
+}
+
+/// `Retry-After` in seconds or as a date, which is read against the server's own clock.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let value = text(header::RETRY_AFTER)?.trim();
+    match value.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => {
+            let then = httpdate::parse_http_date(value).ok()?;
+            let now = httpdate::parse_http_date(text(header::DATE)?).ok()?;
+            Some(then.duration_since(now).unwrap_or_default())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(header::HeaderName, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        use header::{DATE, RETRY_AFTER};
+        let date = "Fri, 20 Nov 2026 10:00:00 GMT";
+        for (pairs, expected) in [
+            (&[][..], None),
+            (&[(RETRY_AFTER, "3")], Some(3)),
+            (&[(RETRY_AFTER, "999999999999")], Some(999_999_999_999)),
+            (&[(RETRY_AFTER, "99999999999999999999999")], None),
+            (&[(RETRY_AFTER, "-1")], None),
+            (&[(RETRY_AFTER, "Fri, 20 Nov 2026 10:00:07 GMT"), (DATE, date)], Some(7)),
+            (&[(RETRY_AFTER, "Fri, 20 Nov 2020 10:00:07 GMT"), (DATE, date)], Some(0)),
+            (&[(RETRY_AFTER, "Fri, 20 Nov 2026 10:00:07 GMT")], None),
+        ] {
+            assert_eq!(retry_after(&headers(pairs)), expected.map(Duration::from_secs), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn the_next_page_is_at_the_same_registry() {
+        let asked: Url = "https://r.example/v2/a/referrers/x".parse().unwrap();
+        for (link, expected) in [
+            ("</v2/a/referrers/x?last=1>; rel=\"next\"", Some("https://r.example/v2/a/referrers/x?last=1")),
+            ("<?n=1>;rel=next", Some("https://r.example/v2/a/referrers/x?n=1")),
+            ("</v2/b>; rel=\"prev\"", None),
+            ("nonsense", None),
+        ] {
+            let found = next_page(&asked, &headers(&[(header::LINK, link)])).unwrap();
+            assert_eq!(found.as_ref().map(Url::as_str), expected, "{link}");
+        }
+        for link in ["<https://other.example/v2/>; rel=\"next\"", "<http://r.example/>; rel=next"] {
+            let found = next_page(&asked, &headers(&[(header::LINK, link)]));
+            assert!(matches!(found, Err(Fault::Redirect(_))), "{link}");
+        }
+    }
+
+    #[test]
+    fn errors_are_read_as_registries_and_token_servers_write_them() {
+        for (body, plain, expected) in [
+            (r#"{"errors":[{"code":"A","message":"b"},{"code":"C"}]}"#, false, "A b, C "),
+            (r#"{"details":"incorrect username or password"}"#, false, "incorrect username or password"),
+            (r#"{"error":"invalid_grant","error_description":"gone"}"#, false, "invalid_grant, gone"),
+            (
+                "Client sent an HTTP request to an HTTPS server.\n",
+                true,
+                "Client sent an HTTP request to an HTTPS server.",
+            ),
+            ("\u{1b}[31mred\nsecond", true, " [31mred"),
+            ("<html>", false, ""),
+            ("", true, ""),
+        ] {
+            assert_eq!(message(body.as_bytes(), plain), expected.trim_end_matches(' '), "{body}");
+        }
+    }
+}

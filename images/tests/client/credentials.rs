@@ -1,0 +1,307 @@
+//! Who sees which credentials. The table in SECURITY.md is this one.
+
+use std::sync::{Arc, OnceLock};
+
+use images::Kind;
+use images::pull::Options;
+use images::push::{self, Request};
+
+use crate::server::{Answer, Asked, Content, Server};
+use crate::{Login, content, options, pulled, store};
+
+/// base64 of `u:p`.
+const BASIC: &str = r#"{"auth": "dTpw"}"#;
+const IDENTITY: &str = r#"{"identitytoken": "refresh"}"#;
+
+/// The hosts of a play, each known to all others.
+#[derive(Default)]
+struct Hosts {
+    storage: OnceLock<String>,
+    evil: OnceLock<String>,
+    tokens: OnceLock<String>,
+    registry: OnceLock<String>,
+}
+
+/// How a host asks for credentials.
+#[derive(Clone, Copy, PartialEq)]
+enum Asks {
+    Nothing,
+    Basic,
+    /// For a token of the token server.
+    Token,
+    /// For a token of a host that nobody knows.
+    EvilToken,
+}
+
+impl Asks {
+    fn challenge(self, hosts: &Hosts) -> Answer {
+        let token = |host: &OnceLock<String>| {
+            Answer::challenge([format!(r#"Bearer realm="http://{}/token",service="s""#, host.get().unwrap())])
+        };
+        match self {
+            Self::Nothing => Answer::empty(500),
+            Self::Basic => Answer::challenge([r#"Basic realm="r""#]),
+            Self::Token => token(&hosts.tokens),
+            Self::EvilToken => token(&hosts.evil),
+        }
+    }
+}
+
+/// What a registry and those around it do.
+#[derive(Clone, Copy)]
+struct Play {
+    secret: &'static str,
+    registry: Asks,
+    /// Which requests are redirected, by a part of their path, and where to: `HOST` is the storage host.
+    redirects: Option<(&'static str, &'static str)>,
+    storage: Asks,
+    /// Where the storage host redirects to: `REGISTRY` is the registry.
+    on: Option<&'static str>,
+    /// Where the token server redirects to.
+    token_on: Option<(u16, &'static str)>,
+}
+
+const PLAIN: Play = Play {
+    secret: BASIC,
+    registry: Asks::Basic,
+    redirects: None,
+    storage: Asks::Nothing,
+    on: None,
+    token_on: None,
+};
+
+/// Whether the pull succeeds, and what the registry, the token server, the storage host and the stranger see.
+type Seen = (bool, Vec<String>, Vec<String>, Vec<String>, Vec<String>);
+
+/// Fills in the hosts.
+fn place(template: &str, hosts: &Hosts, path: &str) -> String {
+    template
+        .replace("STORAGE", hosts.storage.get().unwrap())
+        .replace("REGISTRY", hosts.registry.get().unwrap())
+        .replace("TOKENS", hosts.tokens.get().unwrap())
+        .replace("EVIL", hosts.evil.get().unwrap())
+        .replace("PATH", path)
+}
+
+fn perform(play: Play) -> Seen {
+    let hosts = Arc::new(Hosts::default());
+    let well = content();
+    let known = hosts.clone();
+    let storage = Server::start(move |asked| {
+        if play.storage != Asks::Nothing && asked.header("authorization").is_empty() {
+            return play.storage.challenge(&known);
+        }
+        match play.on {
+            Some(on) => Answer::redirect(307, place(on, &known, &asked.path)),
+            None => well.answer(asked),
+        }
+    });
+    // Gives a token to everybody.
+    let evil = Server::start(|_| Answer::json(200, r#"{"token":"evil"}"#));
+    let known = hosts.clone();
+    let tokens = Server::start(move |asked| match play.token_on {
+        Some((status, on)) if !asked.path.contains("/moved") => {
+            let query = asked.path.split_once('?').map_or("", |(_, query)| query);
+            Answer::redirect(status, format!("{}?{query}", place(on, &known, "")))
+        }
+        _ => Answer::json(200, r#"{"token":"good"}"#),
+    });
+    let well = content();
+    let known = hosts.clone();
+    let registry = Server::start(move |asked| {
+        if play.registry != Asks::Nothing && asked.header("authorization").is_empty() {
+            return play.registry.challenge(&known);
+        }
+        match play.redirects {
+            Some((part, to)) if asked.path.contains(part) && !asked.path.contains("again") => {
+                Answer::redirect(307, place(to, &known, &asked.path))
+            }
+            _ => well.answer(&Asked { path: asked.path.replace("again", ""), ..asked.clone() }),
+        }
+    });
+    hosts.storage.set(storage.host()).unwrap();
+    hosts.evil.set(evil.host()).unwrap();
+    hosts.tokens.set(tokens.host()).unwrap();
+    hosts.registry.set(registry.host()).unwrap();
+    let login = Login::of(&[(registry.host(), play.secret)]);
+    let options = Options { auth_files: login.files(), ..options([&registry]) };
+    let answer = pulled(&registry.host(), &options);
+    (answer.is_ok(), registry.secrets(), tokens.secrets(), storage.secrets(), evil.secrets())
+}
+
+#[test]
+fn credentials_stay_with_the_registry_and_its_token_server() {
+    const BASIC_HEADER: &[&str] = &["Basic dTpw"];
+    const GOOD: &[&str] = &["Bearer good"];
+    const NONE: &[&str] = &[];
+    let to_storage = Some(("/blobs/", "http://STORAGEPATH"));
+    let with_token = Play { registry: Asks::Token, ..PLAIN };
+    let with_identity = Play { secret: IDENTITY, ..with_token };
+    type Row = (
+        &'static str,
+        Play,
+        (bool, &'static [&'static str], &'static [&'static str], &'static [&'static str]),
+    );
+    let table: [Row; 21] = [
+        ("no redirection", PLAIN, (true, BASIC_HEADER, NONE, NONE)),
+        ("blobs elsewhere", Play { redirects: to_storage, ..PLAIN }, (true, BASIC_HEADER, NONE, NONE)),
+        (
+            "manifests elsewhere",
+            Play { redirects: Some(("/manifests/", "http://STORAGEPATH")), ..PLAIN },
+            (true, BASIC_HEADER, NONE, NONE),
+        ),
+        (
+            "nobody, by another name",
+            Play { redirects: Some(("/blobs/", "http://localhost:1PATH")), ..PLAIN },
+            (false, BASIC_HEADER, NONE, NONE),
+        ),
+        (
+            "a user name in the location",
+            Play { redirects: Some(("/blobs/", "http://x:y@STORAGEPATH")), ..PLAIN },
+            (true, BASIC_HEADER, NONE, NONE),
+        ),
+        (
+            "the registry itself again",
+            Play { redirects: Some(("/blobs/", "http://REGISTRYPATHagain")), ..PLAIN },
+            (true, BASIC_HEADER, NONE, NONE),
+        ),
+        (
+            "storage asks for a password",
+            Play { redirects: to_storage, storage: Asks::Basic, ..PLAIN },
+            (false, BASIC_HEADER, NONE, NONE),
+        ),
+        (
+            "storage asks for a token of its own",
+            Play { redirects: to_storage, storage: Asks::EvilToken, ..PLAIN },
+            (false, BASIC_HEADER, NONE, NONE),
+        ),
+        (
+            "storage asks for a token of the token server",
+            Play { redirects: to_storage, storage: Asks::Token, ..PLAIN },
+            (false, BASIC_HEADER, NONE, NONE),
+        ),
+        (
+            "storage of a public registry asks for a password",
+            Play { registry: Asks::Nothing, redirects: to_storage, storage: Asks::Basic, ..PLAIN },
+            (false, NONE, NONE, NONE),
+        ),
+        (
+            "storage of a public registry asks for a token of its own",
+            Play { registry: Asks::Nothing, redirects: to_storage, storage: Asks::EvilToken, ..PLAIN },
+            (false, NONE, NONE, NONE),
+        ),
+        (
+            "storage leads back to the registry",
+            Play { redirects: to_storage, on: Some("http://REGISTRYPATHagain"), ..PLAIN },
+            (false, BASIC_HEADER, NONE, NONE),
+        ),
+        ("token", with_token, (true, GOOD, BASIC_HEADER, NONE)),
+        (
+            "token, blobs elsewhere",
+            Play { redirects: to_storage, ..with_token },
+            (true, GOOD, BASIC_HEADER, NONE),
+        ),
+        (
+            "token, storage asks for a token of its own",
+            Play { redirects: to_storage, storage: Asks::EvilToken, ..with_token },
+            (false, GOOD, BASIC_HEADER, NONE),
+        ),
+        (
+            "token server moves within itself",
+            Play { token_on: Some((302, "http://TOKENS/moved")), ..with_token },
+            (true, GOOD, BASIC_HEADER, NONE),
+        ),
+        (
+            "token server moves elsewhere",
+            Play { token_on: Some((302, "http://EVIL/moved")), ..with_token },
+            (true, &["Bearer evil"], BASIC_HEADER, NONE),
+        ),
+        ("identity token", with_identity, (true, GOOD, &["identity refresh"], NONE)),
+        (
+            "identity token, storage asks for a token of its own",
+            Play { redirects: to_storage, storage: Asks::EvilToken, ..with_identity },
+            (false, GOOD, &["identity refresh"], NONE),
+        ),
+        (
+            "identity token, token server moves within itself",
+            Play { token_on: Some((307, "http://TOKENS/moved")), ..with_identity },
+            (true, GOOD, &["identity refresh"], NONE),
+        ),
+        (
+            "identity token, token server moves elsewhere",
+            Play { token_on: Some((307, "http://EVIL/moved")), ..with_identity },
+            (false, NONE, &["identity refresh"], NONE),
+        ),
+    ];
+    for (name, play, (succeeds, registry, tokens, storage)) in table {
+        let seen = perform(play);
+        let expected: Seen = (
+            succeeds,
+            registry.iter().map(ToString::to_string).collect(),
+            tokens.iter().map(ToString::to_string).collect(),
+            storage.iter().map(ToString::to_string).collect(),
+            Vec::new(),
+        );
+        assert_eq!(seen, expected, "{name}");
+    }
+}
+
+#[test]
+fn each_mirror_gets_its_own_credentials_and_no_other() {
+    let asks = |content: Content| {
+        Server::start(move |asked| match asked.header("authorization") {
+            "" => Answer::challenge([r#"Basic realm="r""#]),
+            _ => content.answer(asked),
+        })
+    };
+    let (mirror, stranger, registry) = (asks(Content::default()), asks(Content::default()), asks(content()));
+    // `m:n`
+    let login = Login::of(&[(registry.host(), BASIC), (mirror.host(), r#"{"auth": "bTpu"}"#)]);
+    let mut options = Options { auth_files: login.files(), ..options([&registry]) };
+    let mirrors = [&mirror, &stranger].map(|mirror| format!("http://{}", mirror.host()));
+    options.mirrors.insert(registry.host(), mirrors.to_vec());
+    pulled(&registry.host(), &options).unwrap();
+    assert_eq!(mirror.secrets(), ["Basic bTpu"]);
+    assert_eq!(stranger.secrets(), Vec::<String>::new());
+    assert_eq!(registry.secrets(), ["Basic dTpw"]);
+}
+
+#[test]
+fn an_upload_that_goes_on_elsewhere_takes_no_credentials_along() {
+    for (asks, succeeds) in [(Asks::Nothing, true), (Asks::Basic, false), (Asks::EvilToken, false)] {
+        let hosts = Arc::new(Hosts::default());
+        let evil = Server::start(|_| Answer::json(200, r#"{"token":"evil"}"#));
+        let known = hosts.clone();
+        let storage = Server::start(move |asked| match asks {
+            Asks::Nothing => Answer::empty(if asked.method == "PUT" { 201 } else { 202 })
+                .with("Location", asked.path.clone())
+                .with("Range", "0-999999"),
+            _ => asks.challenge(&known),
+        });
+        let elsewhere = storage.host();
+        let registry = Server::start(move |asked| match (asked.header("authorization"), &*asked.method) {
+            ("", _) => Answer::challenge([r#"Basic realm="r""#]),
+            (_, "POST") => {
+                Answer::empty(202).with("Location", format!("http://x:y@{elsewhere}{}?state=1", asked.path))
+            }
+            (_, "PUT") => Answer::empty(201),
+            _ => Answer::empty(404),
+        });
+        hosts.evil.set(evil.host()).unwrap();
+        let login = Login::of(&[(registry.host(), BASIC)]);
+        let options = Options { auth_files: login.files(), ..options([&registry]) };
+        let (_folder, store) = store();
+        let config = store.put(b"{}").unwrap();
+        let manifest = serde_json::json!({
+            "schemaVersion": 2, "mediaType": Kind::OciManifest.media_type(), "layers": [],
+            "config": {"mediaType": "c", "digest": config, "size": 2},
+        });
+        let digest = store.put(manifest.to_string().as_bytes()).unwrap();
+        let reference = format!("{}/a:1", registry.host()).parse().unwrap();
+        let pushed = push::push(&[Request { reference, digest }], store, &options, &());
+        assert_eq!(pushed.is_ok(), succeeds, "{pushed:?}");
+        assert_eq!(registry.secrets(), ["Basic dTpw"]);
+        assert_eq!(storage.secrets(), Vec::<String>::new());
+        assert!(evil.paths().is_empty());
+    }
+}

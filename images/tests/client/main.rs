@@ -1,0 +1,105 @@
+//! What pulls and pushes have in common: who sees which credentials, TLS, token servers, and registries with manners of their own.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod credentials;
+mod play;
+mod pushes;
+#[path = "../push/registry.rs"]
+mod registry;
+#[path = "../pull/server.rs"]
+mod server;
+mod tls;
+mod tokens;
+#[path = "../wire/mod.rs"]
+mod wire;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use images::pull::{self, Error, Options, Progress, Request};
+use images::{Kind, Store};
+use server::{Content, Server};
+
+fn store() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    (folder, store)
+}
+
+/// What the image `a:1` consists of.
+fn content() -> Content {
+    let mut content = Content::default();
+    content.image("a", "1", Kind::OciManifest, &[b"layer"]);
+    content
+}
+
+/// Quick to give up.
+fn options<'a>(plain: impl IntoIterator<Item = &'a Server>) -> Options {
+    Options {
+        plain_http: plain.into_iter().map(Server::host).collect(),
+        attempts: 3,
+        first_delay: Duration::from_millis(1),
+        stall: Duration::from_secs(30),
+        ..Options::default()
+    }
+}
+
+fn request(host: &str) -> Request {
+    Request {
+        name: "a".into(),
+        tag: "1".into(),
+        reference: format!("{host}/a:1").parse().unwrap(),
+        platforms: Vec::new(),
+        expected: None,
+        referrers: false,
+    }
+}
+
+/// Pulls `a:1` from `host` into a store of its own.
+fn pulled(host: &str, options: &Options) -> Result<(), Error> {
+    let (_folder, store) = store();
+    pull::pull(&[request(host)], &store, options, &()).map(drop)
+}
+
+/// A file of credentials.
+struct Login {
+    folder: tempfile::TempDir,
+}
+
+impl Login {
+    /// `entries` are JSON by host.
+    fn of(entries: &[(String, &str)]) -> Self {
+        let entries: BTreeMap<&String, serde_json::Value> =
+            entries.iter().map(|(host, entry)| (host, serde_json::from_str(entry).unwrap())).collect();
+        Self::file(&serde_json::json!({"auths": entries}).to_string())
+    }
+
+    fn file(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("config.json"), text).unwrap();
+        Self { folder }
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        vec![self.folder.path().join("config.json")]
+    }
+}
+
+/// Keeps what it is told.
+#[derive(Default)]
+struct Told {
+    warnings: std::cell::RefCell<Vec<String>>,
+    retries: std::cell::Cell<usize>,
+}
+
+impl Progress for Told {
+    fn warn(&self, text: &str) {
+        self.warnings.borrow_mut().push(text.to_owned());
+    }
+
+    fn retry(&self, _: &str, _: &str, _: Duration) {
+        self.retries.set(self.retries.get() + 1);
+    }
+}
