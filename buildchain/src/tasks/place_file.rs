@@ -1,53 +1,97 @@
 //! Files put into the tree: whole under their final name or not there, never written into the inode of another name.
 
-use std::fs::{File, Permissions};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use content::{AtomicFile, Durability, IoError};
+
 /// Copies content and permissions.
-pub(super) fn copy(source: &Path, target: &Path) -> io::Result<()> {
-    let mut from = File::open(source)?;
-    let mode = from.metadata()?.permissions().mode() & 0o777;
-    put(target, mode, |file| io::copy(&mut from, file).map(drop))
+pub(super) fn copy(source: &Path, target: &Path) -> Result<(), IoError> {
+    let from = content::open(source, content::Links::Follow)?;
+    let mode = from.metadata().map_err(IoError::at("inspect", source))?.permissions().mode() & 0o777;
+    put(target, mode, |file| content::copy(&from, source, file.file(), target).map(drop))
 }
 
 /// Writes `content` with the permissions `mode`.
-pub(super) fn write(target: &Path, content: &str, mode: u32) -> io::Result<()> {
-    put(target, mode, |file| io::Write::write_all(file, content.as_bytes()))
+pub(super) fn write(target: &Path, content: &str, mode: u32) -> Result<(), IoError> {
+    put(target, mode, |file| file.file().write_all(content.as_bytes()).map_err(IoError::at("write", target)))
 }
 
 /// Gives the file at `source` a second name.
-pub(super) fn link(source: &Path, target: &Path) -> io::Result<()> {
+pub(super) fn link(source: &Path, target: &Path) -> Result<(), IoError> {
     vacate(target)?;
-    std::fs::hard_link(source, target)
+    std::fs::hard_link(source, target).map_err(IoError::at("create", target))
 }
 
 /// Makes a symbolic link that says `text`.
-pub(super) fn symlink(text: &Path, target: &Path) -> io::Result<()> {
+pub(super) fn symlink(text: &Path, target: &Path) -> Result<(), IoError> {
     vacate(target)?;
-    std::os::unix::fs::symlink(text, target)
+    std::os::unix::fs::symlink(text, target).map_err(IoError::at("create", target))
 }
 
-fn put(target: &Path, mode: u32, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    // Always the same name, so that kills leave no heap: a target has one task, and a build root one run at a time.
-    let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let partial = target.with_file_name(format!(".{}.partial", name.display()));
-    vacate(&partial)?;
-    let mut file = File::create_new(&partial)?;
-    let put = fill(&mut file)
-        .and_then(|()| file.set_permissions(Permissions::from_mode(mode)))
-        .and_then(|()| std::fs::rename(&partial, target));
-    if put.is_err() {
-        // What fails here is the lesser trouble.
-        let _ = vacate(&partial);
-    }
-    put
+fn put(
+    target: &Path,
+    mode: u32,
+    fill: impl FnOnce(&AtomicFile) -> Result<(), IoError>,
+) -> Result<(), IoError> {
+    // A link that stands there is replaced, not followed.
+    vacate(target)?;
+    let file = AtomicFile::create(target, mode, Durability::Cache)?;
+    fill(&file)?;
+    file.commit()
 }
 
-fn vacate(target: &Path) -> io::Result<()> {
+fn vacate(target: &Path) -> Result<(), IoError> {
     match std::fs::remove_file(target) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(IoError::at("remove", target)(error)),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_name_may_be_as_long_as_the_file_system_lets_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("source");
+        fs::write(&source, "content").unwrap();
+        for length in 240..=255 {
+            let target = folder.path().join("n".repeat(length));
+            write(&target, "text", 0o600).unwrap();
+            assert_eq!(fs::read_to_string(&target).unwrap(), "text");
+            copy(&source, &target).unwrap();
+            assert_eq!(fs::read_to_string(&target).unwrap(), "content");
+            link(&source, &target).unwrap();
+            symlink(Path::new("source"), &target).unwrap();
+        }
+        let names = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(names, 17, "something was left");
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_file_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mine, target) = (folder.path().join("mine"), folder.path().join("target"));
+        fs::write(&mine, "mine").unwrap();
+        symlink(&mine, &target).unwrap();
+        write(&target, "text", 0o644).unwrap();
+        assert_eq!((fs::read_to_string(&mine).unwrap().as_str(), target.is_symlink()), ("mine", false));
+    }
+
+    #[test]
+    fn an_error_names_the_file_that_it_is_about() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("missing");
+        let error = copy(&missing, &folder.path().join("target")).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("cannot open {}: ", missing.display())), "{error}");
+        let source = folder.path().join("source");
+        fs::write(&source, "").unwrap();
+        let target = folder.path().join("no/target");
+        let error = copy(&source, &target).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("cannot create {}: ", target.display())), "{error}");
     }
 }
