@@ -128,6 +128,7 @@ impl Shared<'_> {
         let restored = sweep::prepare(self.graph, &node.task).map_err(std::io::Error::other).and_then(|()| {
             cache.restore(
                 &self.graph.root,
+                &self.graph.build_root,
                 found.key,
                 &node.task.outputs,
                 self.evidence.files,

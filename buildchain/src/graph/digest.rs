@@ -1,6 +1,8 @@
 //! SHA-256 digests: the one way content is named.
 
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _};
 use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
@@ -14,6 +16,20 @@ impl Digest {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+
+    /// The digest of the whole content of an open file.
+    pub(super) fn of_file(mut file: &File) -> io::Result<Self> {
+        file.rewind()?;
+        let (mut hash, mut buffer) = (Sha256::new(), vec![0; 256 << 10]);
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => return Ok(Self(hash.finalize().into())),
+                Ok(length) => hash.update(buffer.get(..length).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// The digest whose 32 bytes are these.

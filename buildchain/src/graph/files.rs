@@ -221,8 +221,12 @@ impl Files {
         content: Option<Digest>,
         stop: &AtomicBool,
     ) -> Result<Seen, LookError> {
-        let mode = u16::try_from(stat.st_mode & 0o7777).unwrap_or(0);
-        let (kind, digest) = match FileType::from_raw_mode(stat.st_mode) {
+        let file_type = FileType::from_raw_mode(stat.st_mode);
+        // A folder inherits the set-group-ID bit from the one it is made in: that bit says where the build stands,
+        // not what is built.
+        let kept = if file_type == FileType::Directory { 0o777 } else { 0o7777 };
+        let mode = u16::try_from(stat.st_mode & kept).unwrap_or(0);
+        let (kind, digest) = match file_type {
             FileType::RegularFile => {
                 let read = || self.content(path, Identity::of(stat), stop);
                 (Kind::File, content.map_or_else(read, Ok)?)

@@ -108,30 +108,42 @@ pub(super) fn put_text(bytes: &mut Vec<u8>, text: &[u8]) {
     bytes.extend(text.get(..length as usize).unwrap_or(text));
 }
 
-/// The items of a manifest. Ends early where the bytes are none, which the checksum of the state's records
+/// The items of a manifest. Ends early where the bytes are malformed, which the checksum of the state's records
 /// rules out.
 pub(super) fn items(bytes: &[u8]) -> impl Iterator<Item = Item<'_>> {
     let mut bytes = Bytes(bytes);
-    std::iter::from_fn(move || {
-        let tag = Tag::from_byte(bytes.u8()?)?;
-        let name = bytes.text()?;
-        let value = match bytes.u8()? {
-            0 => Value::Nothing,
-            1 => {
-                let kind = match bytes.u8()? {
-                    0 => Kind::File,
-                    1 => Kind::Link,
-                    2 => Kind::Folder,
-                    _ => return None,
-                };
-                Value::Seen(Seen { kind, mode: u16::from_le_bytes(bytes.array()?), digest: bytes.digest()? })
-            }
-            2 => Value::Listing(bytes.digest()?),
-            3 => Value::Text(bytes.text()?),
-            _ => return None,
-        };
-        Some(Item { tag, name, value })
-    })
+    std::iter::from_fn(move || item(&mut bytes))
+}
+
+/// The items of bytes that may come from anywhere; `None` unless all of the bytes are items.
+pub(super) fn all_items(bytes: &[u8]) -> Option<Vec<Item<'_>>> {
+    let mut bytes = Bytes(bytes);
+    let mut found = Vec::new();
+    while !bytes.0.is_empty() {
+        found.push(item(&mut bytes)?);
+    }
+    Some(found)
+}
+
+fn item<'a>(bytes: &mut Bytes<'a>) -> Option<Item<'a>> {
+    let tag = Tag::from_byte(bytes.u8()?)?;
+    let name = bytes.text()?;
+    let value = match bytes.u8()? {
+        0 => Value::Nothing,
+        1 => {
+            let kind = match bytes.u8()? {
+                0 => Kind::File,
+                1 => Kind::Link,
+                2 => Kind::Folder,
+                _ => return None,
+            };
+            Value::Seen(Seen { kind, mode: u16::from_le_bytes(bytes.array()?), digest: bytes.digest()? })
+        }
+        2 => Value::Listing(bytes.digest()?),
+        3 => Value::Text(bytes.text()?),
+        _ => return None,
+    };
+    Some(Item { tag, name, value })
 }
 
 /// Bytes being taken apart from the front; every step may find that they end.

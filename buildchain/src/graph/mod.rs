@@ -91,6 +91,10 @@ use std::panic::resume_unwind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+pub(crate) use cache::RECORD_MAX;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use cache::fuzz_records;
 pub use cache::{Cache, CacheError, Remote, RemoteError, Swept, Usage};
 pub use check::{GraphError, may_name};
 pub use clean::{CleanError, Cleaned, Reset, clean, forget, ignore, plan_clean, reset_dep};
@@ -107,6 +111,9 @@ pub use reason::{Change, Reason};
 pub use report::{Event, Reporter, Stream, TaskReport, Verdict};
 pub use run::{Outcome, RunError, RunOptions, run};
 pub use select::{SelectError, Selection};
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use state::fuzz_state;
 pub use state::{State, StateError};
 pub use sweep::SweepError;
 pub use task::{Action, ActionError, Discover, Input, Output, Pool, Retry, Task, Title};

@@ -33,7 +33,7 @@ pub(super) fn normalise(root: &Path, path: &mut PathBuf) {
 }
 
 /// Relative and already as [`normal`] makes it.
-fn is_normal(path: &Path) -> bool {
+pub(super) fn is_normal(path: &Path) -> bool {
     let bytes = path.as_os_str().as_bytes();
     !bytes.is_empty() && bytes.split(|&byte| byte == b'/').all(|part| !matches!(part, b"" | b"." | b".."))
 }

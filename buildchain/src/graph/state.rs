@@ -297,6 +297,23 @@ impl State {
     }
 }
 
+/// What the fuzzer does with its input: takes it for a journal, and for all that one is made of.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub fn fuzz_state(input: &[u8]) {
+    let state = State::parse(Path::new("state"), [MAGIC, input].concat());
+    for record in state.tasks.values() {
+        let listing = |digest| state.listings.get(&digest).map(|bytes| std::borrow::Cow::Borrowed(&**bytes));
+        let _ = super::manifest::differences(&record.manifest, &record.outputs, &listing);
+        let find = |digest| state.listings.get(&digest).map(|bytes| &**bytes);
+        let _ = super::parts::parts(&record.outputs, &find);
+    }
+    let all = super::manifest::all_items(input);
+    assert!(all.is_none_or(|all| all.len() == items(input).count()));
+    let known: Vec<Known> = journal::known(input).collect();
+    assert!(known.len() <= input.len());
+}
+
 /// Lets go of the lock, and not only of our hold on it: all children have a copy of that, and one that has left
 /// its group lives on.
 impl Drop for Journal {

@@ -3,7 +3,7 @@
 //! The manifest's configuration is the record of the result, its layers are the contents of the files, once each. So a
 //! registry shares what results have in common, copies them to its mirrors and removes them as it does with images.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use images::manifest::{Descriptor, Kind, Manifest};
 use images::pull::{Fault, Options};
 use images::{Reference, Store, pull, push};
 
-use crate::graph::{Digest, Remote, RemoteError};
+use crate::graph::{Digest, RECORD_MAX, Remote, RemoteError};
 use crate::project::Project;
 
 /// The media type of a record, and the type of the artifact.
@@ -22,9 +22,6 @@ const RECORD: &str = "application/vnd.sealift.result.v1";
 
 /// The media type of what a file holds.
 const CONTENT: &str = "application/octet-stream";
-
-/// A record is a list of files; none is longer than this.
-const RECORD_MAX: u64 = 64 << 20;
 
 /// The cache of results in `repository`, such as `registry.example:5000/team/cache`; it is reached as the project's other
 /// registries are.
@@ -90,6 +87,7 @@ impl Remote for RegistryCache {
         let Some((reference, manifest)) = self.manifest(key)? else {
             return Err(damaged(NotOurs { reference: self.reference(key)?.to_string() }));
         };
+        let wanted: HashSet<&Digest> = wanted.iter().collect();
         let blobs: Vec<Descriptor> =
             manifest.layers.into_iter().filter(|layer| wanted.contains(&ours(&layer.digest))).collect();
         let store = self.fetch(&reference, &blobs, &folder.join("store"))?;

@@ -12,31 +12,35 @@
 //! hard link can be written through: so nothing is taken out of the cache before its digest is known to be
 //! right, and what is not is thrown away. For the same reason nothing is flushed to the disk on purpose: what a
 //! crash tore is not right either.
+//!
+//! A record says where files go, and may come from another machine. It is checked as a whole before anything is
+//! created (`parts`), and what is created goes through one function (`restore`), below the build root and through no
+//! link.
 
 mod remote;
+mod restore;
 mod sweep;
 
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use rustix::fs::{AtFlags, CWD};
+use content::{Links, Root};
 use tempfile::TempDir;
 
 use super::digest::Digest;
 use super::files::{Files, Kind, LookError, Seen};
 use super::journal::{self, Entry};
 use super::manifest::{Value, items};
-use super::parts::{Part, parts};
+use super::parts::{BadRecord, Part, check_declared, parts};
 use super::survey::Listing;
 use super::task::Output;
 pub use remote::{Remote, RemoteError};
+use restore::{Target, place};
 pub use sweep::{CacheError, Swept, Usage};
 
 /// A folder of outputs, shared by any number of projects and runs.
@@ -49,6 +53,9 @@ pub struct Cache {
     /// How many bytes were added and not yet counted.
     added: Arc<AtomicU64>,
 }
+
+/// The longest record of a result, in bytes: some hundred thousand files.
+pub(crate) const RECORD_MAX: u64 = 64 << 20;
 
 /// What a task made, from the cache: its outputs as items, and the listings they name.
 pub(super) type Restored = (Vec<u8>, Vec<Listing>);
@@ -94,19 +101,20 @@ impl Cache {
         let find =
             |digest: Digest| listings.iter().find(|(d, _)| *d == digest).map(|(_, bytes)| bytes.as_slice());
         let _using = self.using()?;
-        let parts = parts(outputs, &find).unwrap_or_default();
+        let parts = parts(outputs, &find).map_err(io::Error::other)?;
+        let mut clones = true;
         for part in &parts {
             let (from, blob) = (root.join(&part.path), self.blob(&part.seen));
-            if part.seen.kind == Kind::Folder || blob.exists() {
+            if part.seen.kind == Kind::Folder || blob.symlink_metadata().is_ok() {
                 continue;
             }
-            let room = self.room()?;
-            let new = room.path().join("blob");
             if part.seen.kind == Kind::Link {
+                let room = self.room()?;
+                let new = room.path().join("blob");
                 fs::write(&new, fs::read_link(&from)?.as_os_str().as_bytes())?;
                 self.admit(&new, &blob)?;
             } else {
-                self.keep_file(&from, &new, &blob, part.seen.digest, files)?;
+                self.keep_file(&from, &blob, &part.seen, &mut clones, files)?;
             }
         }
         let mut record = journal::MAGIC.to_vec();
@@ -118,27 +126,32 @@ impl Cache {
             }
         }
         journal::put(&mut record, &Entry::Task { name: "", key, manifest: b"", outputs, millis: 0 });
+        if record.len() as u64 > RECORD_MAX {
+            return Err(io::Error::other(BadRecord::TooMany));
+        }
         self.put_record(key, &record)?;
         self.send(key, &record, &parts)
     }
 
-    /// Takes the file at `from` in as `blob`, by way of `new`. One that is being written to is not what its
-    /// digest says, and is refused: a remote cache would hand it on.
+    /// Takes the file at `from` in as `blob`. One that is being written to is not what its digest says, and is
+    /// refused: a remote cache would hand it on.
     fn keep_file(
         &self,
         from: &Path,
-        new: &Path,
         blob: &Path,
-        digest: Digest,
+        seen: &Seen,
+        clones: &mut bool,
         files: &Files,
     ) -> io::Result<()> {
-        let was = files.unchanged(from, digest).map_err(io::Error::other)?;
-        place(from, new)?;
+        let room = self.room()?;
+        let new = room.path().join("blob");
+        let was = files.unchanged(from, seen.digest).map_err(io::Error::other)?;
+        place(from, &Root::open(room.path())?, Path::new("blob"), seen.mode.into(), clones)?;
         // The same file by another name, or a file of its own.
-        let placed = files.regular(new).map_err(io::Error::other)?;
-        files.teach_renamed(from, &was, digest).map_err(io::Error::other)?;
-        self.admit(new, blob)?;
-        files.teach_renamed(blob, &placed, digest).map_err(io::Error::other)
+        let placed = files.regular(&new).map_err(io::Error::other)?;
+        files.teach_renamed(from, &was, seen.digest).map_err(io::Error::other)?;
+        self.admit(&new, blob)?;
+        files.teach_renamed(blob, &placed, seen.digest).map_err(io::Error::other)
     }
 
     /// Held while something is put in.
@@ -173,61 +186,39 @@ impl Cache {
     pub(super) fn restore(
         &self,
         root: &Path,
+        build_root: &Path,
         key: Digest,
         declared: &[Output],
         files: &Files,
         stop: &AtomicBool,
     ) -> io::Result<Option<Restored>> {
-        let here = self.restore_from_here(root, key, declared, files, stop)?;
-        if here.is_none() && self.fetch(key, files)? {
-            return self.restore_from_here(root, key, declared, files, stop);
+        let target = Target { root, build_root };
+        let here = self.restore_from_here(&target, key, declared, files, stop)?;
+        if here.is_none() && self.fetch(key, declared, files)? {
+            return self.restore_from_here(&target, key, declared, files, stop);
         }
         Ok(here)
     }
 
     fn restore_from_here(
         &self,
-        root: &Path,
+        target: &Target<'_>,
         key: Digest,
         declared: &[Output],
         files: &Files,
         stop: &AtomicBool,
     ) -> io::Result<Option<Restored>> {
-        let bytes = match fs::read(self.result(key)) {
+        let bytes = match content::open_read(&self.result(key), Links::Refuse, RECORD_MAX) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         };
         let Some((outputs, listings)) = parse(&bytes, key) else { return Ok(None) };
-        let find =
-            |digest: Digest| listings.iter().find(|(d, _)| *d == digest).map(|(_, bytes)| bytes.as_slice());
-        let Some(parts) = parts(&outputs, &find) else { return Ok(None) };
-        // What is in the cache says where it goes: nowhere but where the task would have put it.
-        if !items(&outputs).map(|item| item.path()).eq(declared.iter().map(|output| output.path().as_path()))
-        {
-            return Ok(None);
-        }
+        let parts = checked_parts(&outputs, &listings, declared).map_err(io::Error::other)?;
         if !self.all_right(&parts, files, stop)? {
             return Ok(None);
         }
-        for part in &parts {
-            let path = root.join(&part.path);
-            match part.seen.kind {
-                Kind::Folder => fs::create_dir_all(&path)?,
-                Kind::Link => {
-                    let target = fs::read(self.blob(&part.seen))?;
-                    symlink(std::ffi::OsStr::from_bytes(&target), &path)?;
-                }
-                Kind::File => {
-                    place(&self.blob(&part.seen), &path)?;
-                    teach(files, &path, &part.seen)?;
-                }
-            }
-        }
-        // A folder that may not be written to is closed only when it is full.
-        for part in parts.iter().rev().filter(|part| part.seen.kind == Kind::Folder) {
-            fs::set_permissions(root.join(&part.path), fs::Permissions::from_mode(part.seen.mode.into()))?;
-        }
+        self.put_back(target, &parts, files)?;
         // The oldest is what the next sweep removes.
         if let Ok(file) = File::open(self.result(key)) {
             let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
@@ -267,70 +258,54 @@ impl Cache {
 
     fn blobs_of(&self, result: &Path) -> HashSet<PathBuf> {
         let key = result.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-        let parsed = key.and_then(|key| parse(&fs::read(result).ok()?, key));
+        let read = || content::open_read(result, Links::Refuse, RECORD_MAX).ok();
+        let parsed = key.and_then(|key| parse(&read()?, key));
         let Some((outputs, listings)) = parsed else { return HashSet::new() };
         let find =
             |digest: Digest| listings.iter().find(|(d, _)| *d == digest).map(|(_, bytes)| bytes.as_slice());
+        // A record that cannot be used needs nothing.
         let parts = parts(&outputs, &find).unwrap_or_default();
         parts.iter().filter(|part| part.seen.kind != Kind::Folder).map(|part| self.blob(&part.seen)).collect()
     }
 }
 
 /// The outputs and listings of a result. `None` if it is damaged, or not that of `key`.
-fn parse(bytes: &[u8], key: Digest) -> Option<(Vec<u8>, Vec<Listing>)> {
+fn parse(bytes: &[u8], key: Digest) -> Option<Restored> {
     let frames = bytes.strip_prefix(journal::MAGIC)?;
-    let mut listings = Vec::new();
-    let mut found = None;
-    for entry in journal::entries(frames, &mut 0) {
+    let (mut listings, mut found, mut whole) = (Vec::new(), None, 0);
+    for entry in journal::entries(frames, &mut whole) {
         match entry {
             // A listing is named by its digest, so it can be checked.
-            Entry::Listing { digest, bytes } if Digest::of(bytes) == digest => {
+            Entry::Listing { digest, bytes } if found.is_none() && Digest::of(bytes) == digest => {
                 listings.push((digest, bytes.to_vec()))
             }
-            Entry::Task { key: made_under, outputs, .. } if made_under == key => {
+            // The last entry, and the only one of its kind.
+            Entry::Task { key: made_under, outputs, .. } if found.is_none() && made_under == key => {
                 found = Some(outputs.to_vec())
             }
             _ => return None,
         }
     }
-    found.map(|outputs| (outputs, listings))
+    found.filter(|_| whole == frames.len()).map(|outputs| (outputs, listings))
 }
 
-/// A link changes the times of its file, not its content.
-fn teach(files: &Files, path: &Path, seen: &Seen) -> io::Result<()> {
-    if seen.kind == Kind::File { files.teach(path, seen.digest).map_err(io::Error::other) } else { Ok(()) }
+/// The parts of a result that a task with the outputs `declared` can have made. Records say where files go: nowhere but
+/// where the task would have put them.
+fn checked_parts(outputs: &[u8], listings: &[Listing], declared: &[Output]) -> Result<Vec<Part>, BadRecord> {
+    check_declared(outputs, declared)?;
+    parts(outputs, &|digest| listings.iter().find(|(d, _)| *d == digest).map(|(_, bytes)| bytes.as_slice()))
 }
 
-/// Gives the content of `from` a second name, sharing what can be shared. Nothing may be at `to`, and nothing is there
-/// before it is whole.
-fn place(from: &Path, to: &Path) -> io::Result<()> {
-    if clone(from, to).is_ok() {
-        return Ok(());
-    }
-    // Across file systems, and where a file has as many names as it may have, there is only copying.
-    fs::hard_link(from, to).or_else(|_| copy(from, to))
-}
+#[cfg(any(test, fuzzing))]
+mod forged;
+#[cfg(test)]
+mod hostile;
 
-/// Makes a file that shares its blocks with another; it has no name until it does.
-fn clone(from: &Path, to: &Path) -> io::Result<()> {
-    let source = File::open(from)?;
-    let target = tempfile::tempfile_in(folder_of(to))?;
-    rustix::fs::ioctl_ficlone(&target, &source)?;
-    target.set_permissions(source.metadata()?.permissions())?;
-    let unnamed = format!("/proc/self/fd/{}", target.as_raw_fd());
-    Ok(rustix::fs::linkat(CWD, unnamed, CWD, to, AtFlags::SYMLINK_FOLLOW)?)
-}
-
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    let mut source = File::open(from)?;
-    let mut target = tempfile::NamedTempFile::new_in(folder_of(to))?;
-    io::copy(&mut source, &mut target)?;
-    target.as_file().set_permissions(source.metadata()?.permissions())?;
-    target.persist(to).map(drop).map_err(|error| error.error)
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().unwrap_or(Path::new("/"))
+/// What the fuzzer does with its input.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub fn fuzz_records(input: &[u8]) {
+    forged::restore_from_bytes(input);
 }
 
 #[cfg(test)]

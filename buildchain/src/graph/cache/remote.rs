@@ -1,18 +1,20 @@
 //! A cache elsewhere: what is not here is asked for there, what was made here is sent there.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::fs;
+use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Cache, parse};
+use content::{IoError, Links, Root};
+
+use super::{Cache, RECORD_MAX, checked_parts, parse};
 use crate::graph::digest::Digest;
 use crate::graph::files::{Files, Kind};
-use crate::graph::parts::{Part, parts};
+use crate::graph::parts::Part;
+use crate::graph::task::Output;
 
 /// Results of tasks on another machine.
 ///
@@ -26,8 +28,8 @@ pub trait Remote: Send + Sync {
     /// It cannot be asked, or what it answers is no record.
     fn record(&self, key: Digest) -> Result<Option<Vec<u8>>, RemoteError>;
 
-    /// Writes the contents `wanted` of the result kept under `key` into `folder`, each into a file named by its
-    /// digest.
+    /// Writes the contents `wanted` of the result kept under `key` into `folder`, each into a regular file named by
+    /// its digest. What else lies there is not looked at.
     ///
     /// # Errors
     ///
@@ -53,10 +55,8 @@ pub enum RemoteError {
     Damaged(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-impl RemoteError {
-    fn damaged(message: String) -> Self {
-        Self::Damaged(message.into())
-    }
+fn damaged(message: String) -> io::Error {
+    io::Error::other(RemoteError::Damaged(message.into()))
 }
 
 /// The line to a remote cache: once it is broken nobody waits for it again.
@@ -102,23 +102,20 @@ impl Line {
 impl Cache {
     /// Brings the result kept under `key` from the remote cache, if there is one and it has it. Whether it is
     /// here now.
-    pub(super) fn fetch(&self, key: Digest, files: &Files) -> io::Result<bool> {
+    pub(super) fn fetch(&self, key: Digest, declared: &[Output], files: &Files) -> io::Result<bool> {
         let Some(line) = &self.remote else { return Ok(false) };
         let Some(record) = line.ask(|remote| remote.record(key))? else { return Ok(false) };
-        let damaged = |message| io::Error::other(RemoteError::damaged(message));
-        let Some((outputs, listings)) = parse(&record, key) else {
+        let parsed = if record.len() as u64 > RECORD_MAX { None } else { parse(&record, key) };
+        let Some((outputs, listings)) = parsed else {
             return Err(damaged(format!("its record for the key {key} cannot be read")));
         };
-        let find =
-            |digest: Digest| listings.iter().find(|(d, _)| *d == digest).map(|(_, bytes)| bytes.as_slice());
-        let Some(parts) = parts(&outputs, &find) else {
-            return Err(damaged(format!("its record for the key {key} names paths that cannot be")));
-        };
+        let parts = checked_parts(&outputs, &listings, declared)
+            .map_err(|error| damaged(format!("its record for the key {key} cannot be used: {error}")))?;
         let _using = self.using()?;
-        let mut missing: Vec<&Part> = parts
-            .iter()
-            .filter(|part| part.seen.kind != Kind::Folder && !self.blob(&part.seen).exists())
-            .collect();
+        let is_missing = |part: &&Part| {
+            part.seen.kind != Kind::Folder && self.blob(&part.seen).symlink_metadata().is_err()
+        };
+        let mut missing: Vec<&Part> = parts.iter().filter(is_missing).collect();
         missing.sort_by_key(|part| part.seen.digest);
         let mut wanted: Vec<Digest> = missing.iter().map(|part| part.seen.digest).collect();
         wanted.dedup();
@@ -128,28 +125,21 @@ impl Cache {
         {
             return Ok(false);
         }
-        let mut taken: HashMap<Digest, PathBuf> = HashMap::new();
+        let own = self.room()?;
+        let mut last: Option<(Digest, PathBuf)> = None;
         for part in missing {
-            let (blob, come) = (self.blob(&part.seen), room.path().join(part.seen.digest.to_string()));
-            match taken.get(&part.seen.digest) {
-                // The same content once more, with another mode.
-                Some(twin) => drop(fs::copy(twin, &come)?),
-                None => {
-                    let found = files.digest(&come).map_err(io::Error::other)?;
-                    if found != part.seen.digest {
-                        return Err(damaged(format!(
-                            "it gave content with the SHA-256 {found} as {}",
-                            part.seen.digest
-                        )));
-                    }
-                }
+            let blob = self.blob(&part.seen);
+            if blob.symlink_metadata().is_ok() {
+                // The same file once more.
+                continue;
             }
-            if part.seen.kind == Kind::File {
-                fs::set_permissions(&come, fs::Permissions::from_mode(part.seen.mode.into()))?;
-            }
-            self.admit(&come, &blob)?;
+            // The same content with another mode is copied from the cache.
+            let twin = last.filter(|(digest, _)| *digest == part.seen.digest).map(|(_, blob)| blob);
+            let come = room.path().join(part.seen.digest.to_string());
+            let new = take(twin.as_deref().unwrap_or(&come), twin.is_none(), own.path(), part)?;
+            self.admit(&new, &blob)?;
             files.teach(&blob, part.seen.digest).map_err(io::Error::other)?;
-            taken.insert(part.seen.digest, blob);
+            last = Some((part.seen.digest, blob));
         }
         self.put_record(key, &record)?;
         Ok(true)
@@ -167,4 +157,28 @@ impl Cache {
         contents.dedup_by_key(|(digest, _)| *digest);
         line.ask(|remote| remote.keep(key, record, &contents))
     }
+}
+
+/// Brings the content of a part, which is in the file at `from`, into `folder` and checks it. It is moved if it may be and
+/// no other name leads to it, else copied: what a remote cache wrote may be a link, or another name of somebody's file.
+/// The path of the new file.
+fn take(from: &Path, may_move: bool, folder: &Path, part: &Part) -> io::Result<PathBuf> {
+    let source = content::open(from, Links::Refuse).map_err(|error| damaged(error.to_string()))?;
+    let name = Path::new("blob");
+    let (root, to) = (Root::open(folder)?, folder.join(name));
+    let mode = if part.seen.kind == Kind::Link { 0o644 } else { part.seen.mode.into() };
+    let file = if may_move && source.metadata()?.nlink() == 1 {
+        std::fs::rename(from, &to)?;
+        source.set_permissions(Permissions::from_mode(mode))?;
+        source
+    } else {
+        let target = root.create_file(name, mode)?;
+        content::copy(&source, from, &target, &to)?;
+        target
+    };
+    let found = Digest::of_file(&file).map_err(IoError::at("read", &to))?;
+    if found != part.seen.digest {
+        return Err(damaged(format!("it gave content with the SHA-256 {found} as {}", part.seen.digest)));
+    }
+    Ok(to)
 }
