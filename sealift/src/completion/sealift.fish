@@ -2,6 +2,15 @@
 function __sealift
     set --local words (commandline --tokenize --current-process --cut-at-cursor)
     set --local program (string replace --regex '^~' $HOME -- $words[1])
-    $program complete (count $words) -- $words (commandline --current-token --cut-at-cursor) 2>/dev/null
+    set --local typed (commandline --current-token --cut-at-cursor)
+    # The word as the shell will take it, without its quotes; one that is still open gets its end. Fish quotes what it adds.
+    set --local word $typed
+    for end in '' "'" '"'
+        if set --local plain (string unescape -- $typed$end)
+            set word $plain
+            break
+        end
+    end
+    $program complete (count $words) -- $words "$word" 2>/dev/null
 end
 complete --command sealift --no-files --keep-order --arguments '(__sealift)'

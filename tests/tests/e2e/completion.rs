@@ -16,6 +16,18 @@ fn script(project: &Project, shell: &str) -> String {
     project.path(&format!("completion.{shell}")).display().to_string()
 }
 
+/// Names that mean something to a shell, in a project of their own.
+const ODD: [&str; 5] = ["it's", "$HOME", "a;b", "(x)&y", "q\"`\\"];
+
+/// A project with a task for each odd name.
+fn odd_project() -> Project {
+    let project = Project::new();
+    for name in ODD {
+        project.write(&format!("salt/odd/{name}"), "");
+    }
+    project
+}
+
 /// What `shell` prints, run in the project with `sealift` on its path.
 fn printed(project: &Project, shell: &mut Command) -> Vec<String> {
     let folder = sealift::binary().parent().unwrap();
@@ -137,4 +149,74 @@ fn names_of_tasks_come_at_once() {
         began.elapsed()
     };
     assert!((0..100).any(|_| ask() < Duration::from_millis(30)), "{:?}", ask());
+}
+
+/// What is completed is taken by the shell for what it is: each shell is asked to read its own answer.
+#[test]
+fn names_that_mean_something_to_a_shell_are_quoted() {
+    let project = odd_project();
+    let tasks = ODD.map(|name| format!("_deploy_salt_tree:salt/odd/{name}"));
+    if let Some(bash) = peer::find("bash") {
+        let script = script(&project, "bash");
+        let complete = |line: &str| {
+            let ask = format!(
+                "source {script}; COMP_LINE=$LINE; COMP_POINT=${{#COMP_LINE}}; _sealift; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+            );
+            let mut command = Command::new(&bash);
+            printed(&project, command.args(["--norc", "--noprofile", "-c", &ask]).env("LINE", line))
+        };
+        let read = |word: &str| -> Vec<String> {
+            let ask = format!("printf '%s\\n' {word}");
+            printed(&project, Command::new(&bash).args(["--norc", "--noprofile", "-c", &ask]))
+        };
+        let sorted = |mut names: Vec<String>| {
+            names.sort();
+            names
+        };
+        let whole = sorted(tasks.to_vec());
+        // Bash puts what it gets behind the last colon.
+        let found = complete("sealift run _deploy_salt_tree:salt/odd/");
+        assert!(found.iter().all(|name| name.starts_with("salt/odd/")), "{found:?}");
+        let reread = found.iter().flat_map(|name| read(&format!("_deploy_salt_tree:{name}"))).collect();
+        assert_eq!(sorted(reread), whole);
+        // Between quotes it puts it behind them, and closes them.
+        for quote in ["'", "\""] {
+            let found = complete(&format!("sealift run {quote}_deploy_salt_tree:salt/odd/"));
+            let reread = found.iter().flat_map(|name| read(&format!("{quote}{name}{quote}"))).collect();
+            assert_eq!(sorted(reread), whole, "{quote}");
+        }
+        // What was typed in quotes, or after a backslash, is understood.
+        for typed in [
+            "_deploy_salt_tree:salt/odd/it\\'",
+            "_deploy_salt_tree:salt/odd/\"it'\"",
+            "'_deploy_salt_tree:salt/odd/it'\\'",
+        ] {
+            let found = complete(&format!("sealift run {typed}"));
+            assert_eq!(found.len(), 1, "{typed}: {found:?}");
+        }
+        assert_eq!(complete("sealift 'run' \"sal"), ["salt_tree"]);
+    }
+    if let Some(zsh) = peer::find("zsh") {
+        let script = script(&project, "zsh");
+        // Zsh quotes what `compadd` is given.
+        let ask = format!(
+            "autoload -Uz compinit; compinit -u -D; source {script}; compadd() {{ local name=${{argv[-1]}}; \
+             print -rl -- ${{(P)name}} }}; words=(sealift \"'run'\" \"'_deploy_salt_tree:salt/odd/it\"); CURRENT=3; _sealift || :"
+        );
+        assert_eq!(printed(&project, Command::new(&zsh).args(["-f", "-c", &ask])), [tasks[0].as_str()]);
+    }
+    if let Some(fish) = peer::find("fish") {
+        let script = script(&project, "fish");
+        for typed in [
+            "_deploy_salt_tree:salt/odd/it\\'",
+            "'_deploy_salt_tree:salt/odd/it",
+            "\"_deploy_salt_tree:salt/odd/it",
+        ] {
+            let ask = format!("source {script}; complete --do-complete \"$LINE\"");
+            let mut command = Command::new(&fish);
+            command.args(["--no-config", "-c", &ask]).env("LINE", format!("sealift run {typed}"));
+            let lines = printed(&project, &mut command);
+            assert!(lines.len() == 1 && lines[0].contains("it"), "{typed}: {lines:?}");
+        }
+    }
 }
