@@ -58,10 +58,11 @@ pub enum CleanError {
 }
 
 /// What cleaning the selected tasks (the members, of groups) would remove: exactly what [`clean`] then does.
-/// `stale` are files and folders that no task makes and that go with them, what is in a folder before it.
+/// `stale` are files and folders that no task makes and that are removed with them, a folder with all that is in it.
 ///
-/// Outputs outside the build root are left alone. Folders that become empty thereby go too, the build root
-/// included.
+/// What the tasks made in earlier runs under other names is removed too; if all tasks are selected, also what tasks made
+/// that the graph no longer has. Outputs outside the build root are left alone. Folders that become empty thereby are
+/// removed, the build root included.
 ///
 /// # Errors
 ///
@@ -70,10 +71,12 @@ pub fn plan_clean(
     graph: &Graph,
     selection: &Selection,
     stale: &[PathBuf],
+    state: &State,
 ) -> Result<Vec<Cleaned>, CleanError> {
     let mut cleaned = Vec::new();
     let mut gone: BTreeSet<PathBuf> = BTreeSet::new();
     let members = graph.members(selection);
+    let earlier = earlier_tasks(graph, &members, state);
     // What was made last goes first.
     for id in members.tasks.iter().rev() {
         let task = graph.task(*id);
@@ -88,13 +91,21 @@ pub fn plan_clean(
             }
         }
     }
+    let mut remove = |task: Option<String>, path: PathBuf| {
+        let Ok(metadata) = graph.root.join(&path).symlink_metadata() else { return };
+        if gone.insert(path.clone()) {
+            cleaned.push(Cleaned { task, path, is_folder: metadata.is_dir() });
+        }
+    };
+    for name in members.tasks.iter().map(|id| &graph.task(*id).name).chain(&earlier) {
+        for path in sweep::outgrown(graph, state, name) {
+            remove(Some(name.clone()), path);
+        }
+    }
     let stale = stale.iter().map(|path| paths::normal(&graph.root, path));
     // What a killed run left there is of no use to anybody.
     for path in stale.chain([sweep::aside(graph)]) {
-        let Ok(metadata) = graph.root.join(&path).symlink_metadata() else { continue };
-        if gone.insert(path.clone()) {
-            cleaned.push(Cleaned { task: None, path, is_folder: metadata.is_dir() });
-        }
+        remove(None, path);
     }
     let made = cleaned.len();
     for index in 0..made {
@@ -114,6 +125,16 @@ pub fn plan_clean(
         folders.sort_by(|a, b| paths::order(&b.path, &a.path));
     }
     Ok(cleaned)
+}
+
+/// The tasks that are remembered and that the graph no longer has, if all tasks are selected.
+fn earlier_tasks(graph: &Graph, members: &Selection, state: &State) -> Vec<String> {
+    let selected: BTreeSet<TaskId> = members.tasks.iter().copied().collect();
+    let all = graph.tasks().all(|(id, task)| task.is_group() || selected.contains(&id));
+    let mut names: Vec<String> =
+        state.tasks.keys().filter(|name| all && graph.find(name).is_none()).cloned().collect();
+    names.sort();
+    names
 }
 
 fn would_be_empty(graph: &Graph, folder: &Path, gone: &BTreeSet<PathBuf>) -> Result<bool, CleanError> {
@@ -139,15 +160,21 @@ pub fn clean(
     state: &mut State,
     tell: &mut dyn FnMut(&Cleaned),
 ) -> Result<(), CleanError> {
-    let cleaned = plan_clean(graph, selection, stale)?;
-    let aside = sweep::aside(graph);
+    let cleaned = plan_clean(graph, selection, stale, state)?;
+    let whole: BTreeSet<PathBuf> =
+        stale.iter().map(|path| paths::normal(&graph.root, path)).chain([sweep::aside(graph)]).collect();
     for item in &cleaned {
         tell(item);
         let path = graph.root.join(&item.path);
         // What came meanwhile into a folder that was to be empty is not ours.
-        let emptied = item.task.is_none() && item.is_folder && item.path != aside;
+        let emptied = item.task.is_none() && item.is_folder && !whole.contains(&item.path);
         let removed = if emptied { fs::remove_dir(&path) } else { sweep::remove(&path) };
         removed.map_err(|source| CleanError::Remove { path: item.path.clone(), source })?;
+    }
+    let earlier = earlier_tasks(graph, &graph.members(selection), state);
+    let entries: Vec<_> = earlier.iter().map(|name| Entry::Forget { name }).collect();
+    if !entries.is_empty() {
+        state.write(&entries)?;
     }
     forget(graph, selection, state)?;
     Ok(())

@@ -17,8 +17,8 @@ use super::task::Task;
 ///  "out": "", "err": ""}
 /// ```
 ///
-/// `result` is doit's `success`, `fail`, `up-to-date` or `ignore`, or else `restored`, `cancelled`,
-/// `would-run`; `started` is UTC and, like `elapsed` (seconds), null for a task that did not run. The error
+/// Every task of the run is listed. `result` is doit's `success`, `fail`, `up-to-date` or `ignore`, or else
+/// `restored`, `would-run`, or `cancelled` for a task that a signal or an earlier failure stopped or kept from starting; `started` is UTC and, like `elapsed` (seconds), null for a task that did not run. The error
 /// of a task that was not run for another's failure is that task's name. `cache` is `hit` for a task whose
 /// outputs were put back instead of made, `miss` for one that ran, null for any other.
 pub struct JsonReporter<W: Write> {

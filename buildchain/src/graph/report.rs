@@ -25,7 +25,7 @@ pub enum Verdict {
     Broken,
     /// A task it needs did not succeed.
     Blocked,
-    /// The run was stopped before or while it ran.
+    /// The run ended before or while it ran: it was stopped, or another task failed.
     Cancelled,
     /// Dry run: its action would be run.
     WouldRun,

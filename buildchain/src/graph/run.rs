@@ -14,7 +14,7 @@ use super::journal;
 use super::judge::Evidence;
 use super::lock;
 use super::model::{Graph, TaskId};
-use super::report::{Event, Reporter, Verdict};
+use super::report::{Event, Reporter, TaskReport, Verdict};
 use super::schedule::Schedule;
 use super::select::Selection;
 use super::state::{Journal, State, StateError};
@@ -194,7 +194,15 @@ fn run_cone(
         shared.tell(&told, reporter, &mut outcome);
         recorder.join().unwrap_or_default()
     });
-    outcome.left = lock(&shared.schedule).open();
+    let schedule = lock(&shared.schedule);
+    outcome.left = schedule.open();
+    let left: Vec<TaskId> = wanted.iter().copied().filter(|id| schedule.is_left(*id)).collect();
+    drop(schedule);
+    // A report lists every task of the run.
+    for id in left {
+        let report = TaskReport::of(Verdict::Cancelled);
+        reporter.event(&Event::Finished { task: graph.task(id), report: &report });
+    }
     outcome.cancelled =
         options.cancel.load(Ordering::Relaxed) && outcome.left + outcome.count(Verdict::Cancelled) > 0;
     drop(shared);

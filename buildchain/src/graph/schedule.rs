@@ -139,6 +139,11 @@ impl<'a> Schedule<'a> {
         self.open
     }
 
+    /// A task of the run is not done.
+    pub(super) fn is_left(&self, id: TaskId) -> bool {
+        !matches!(self.status(id), Status::Done(_))
+    }
+
     /// Moves a task to another status. Returns the groups and blocked tasks that are thereby done, in order.
     pub(super) fn set(&mut self, id: TaskId, to: Status) -> Vec<(TaskId, TaskReport)> {
         let mut done = Vec::new();

@@ -237,11 +237,12 @@ fn walk(root: &Path, build_root: &Path, tree: &Tree) -> Result<Option<Vec<PathBu
 pub(super) type Stamp = (u64, u64, u64, i64, i64, u32);
 
 /// The stamps of all files that the selected tasks, and all they need, read and no task makes; and of `others`, of folders
-/// with all below them but for the build root.
+/// with all below them. What lies below the build root or one of `own` is what runs write, and is left out.
 pub(super) fn sources(
     graph: &Graph,
     selection: &Selection,
     others: &[PathBuf],
+    own: &[PathBuf],
 ) -> Result<BTreeMap<PathBuf, Stamp>, LookError> {
     let mut paths = Vec::new();
     let add_trees = |paths: &mut Vec<PathBuf>, trees: &[Tree]| -> Result<(), LookError> {
@@ -265,7 +266,6 @@ pub(super) fn sources(
             paths.push(path);
         }
     }
-    paths.retain(|path| !paths::is_within(path, &graph.build_root));
     for id in graph.cone(selection) {
         let node = graph.node(id);
         add_trees(&mut paths, &node.trees)?;
@@ -278,12 +278,21 @@ pub(super) fn sources(
             add_files(&mut paths, &inputs);
         }
     }
+    let own: Vec<PathBuf> = own.iter().map(|path| paths::normal(&graph.root, path)).collect();
+    paths.retain(|path| {
+        let folders = own.iter().chain([&graph.build_root]);
+        !folders.into_iter().any(|folder| paths::is_within(path, folder)) && graph.maker(path).is_none()
+    });
     let mut stamps = BTreeMap::new();
-    for path in paths.into_iter().filter(|path| graph.maker(path).is_none()) {
+    for path in paths {
         if let Ok(metadata) = fs::metadata(graph.root.join(&path)) {
-            let modified = (metadata.mtime(), metadata.mtime_nsec());
-            let stamp =
-                (metadata.dev(), metadata.ino(), metadata.len(), modified.0, modified.1, metadata.mode());
+            // What is in a folder is listed itself; the times of the folder also move when a run writes into it.
+            let changes = if metadata.is_dir() {
+                (0, 0, 0)
+            } else {
+                (metadata.len(), metadata.mtime(), metadata.mtime_nsec())
+            };
+            let stamp = (metadata.dev(), metadata.ino(), changes.0, changes.1, changes.2, metadata.mode());
             stamps.insert(path, stamp);
         }
     }

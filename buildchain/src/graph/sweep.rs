@@ -3,7 +3,10 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+
+use content::{Kind, Root};
 
 use super::journal::Entry;
 use super::manifest::{Tag, Value, items};
@@ -135,7 +138,14 @@ fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Swe
 /// Removes a file, a link or a folder with all below it. Nothing there is fine. Links are not followed.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     let removed = match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path).or_else(|error| {
+            if error.kind() != io::ErrorKind::PermissionDenied {
+                return Err(error);
+            }
+            // A task may leave folders that not even their owner may write to.
+            open_folders(path)?;
+            fs::remove_dir_all(path)
+        }),
         Ok(_) => fs::remove_file(path),
         Err(error) => Err(error),
     };
@@ -147,52 +157,76 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes the files of records that no task of the graph makes, and forgets tasks that are no more.
-pub(super) fn prune(graph: &Graph, state: &mut State, reporter: &mut dyn Reporter) -> Result<(), RunError> {
-    let mut gone: Vec<String> = Vec::new();
-    let mut stale: Vec<PathBuf> = Vec::new();
-    for (name, record) in &state.tasks {
-        let declared = graph.find(name).map(|id| &graph.task(id).outputs);
-        if declared.is_none() {
-            gone.push(name.clone());
-        }
-        let same = declared.is_some_and(|outputs| {
-            outputs
-                .iter()
-                .map(|output| output.path().as_path())
-                .eq(items(&record.outputs).map(|item| item.path()))
-        });
-        if same {
-            continue;
-        }
-        for item in items(&record.outputs) {
-            match item.value {
-                Value::Listing(digest) if item.tag == Tag::Folder => {
-                    let listing = state.listings.get(&digest).map(|bytes| &**bytes).unwrap_or_default();
-                    stale.extend(items(listing).map(|below| item.path().join(below.path())));
-                }
-                _ => stale.push(item.path().to_owned()),
+/// Lets their owner list and write to a folder and all below it.
+fn open_folders(folder: &Path) -> io::Result<()> {
+    let mut open = vec![folder.to_owned()];
+    while let Some(folder) = open.pop() {
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                open.push(entry.path());
             }
         }
     }
-    stale.retain(|path| {
-        paths::is_within(path, &graph.build_root)
+    Ok(())
+}
+
+/// What the task of this name made in an earlier run and no task of the graph makes any more, what lies deepest first.
+/// Nothing outside the build root.
+pub(super) fn outgrown(graph: &Graph, state: &State, name: &str) -> Vec<PathBuf> {
+    let Some(record) = state.tasks.get(name) else { return Vec::new() };
+    let same = graph.find(name).is_some_and(|id| {
+        let declared = graph.task(id).outputs.iter().map(|output| output.path().as_path());
+        declared.eq(items(&record.outputs).map(|item| item.path()))
+    });
+    if same {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for item in items(&record.outputs) {
+        match item.value {
+            Value::Listing(digest) if item.tag == Tag::Folder => {
+                let listing = state.listings.get(&digest).map(|bytes| &**bytes).unwrap_or_default();
+                found.extend(items(listing).map(|below| item.path().join(below.path())));
+            }
+            _ => found.push(item.path().to_owned()),
+        }
+    }
+    // One that joins a folder and an empty name ends in a slash.
+    found.iter_mut().for_each(|path| *path = path.components().collect());
+    found.retain(|path| {
+        paths::is_normal(path.strip_prefix("/").unwrap_or(path))
+            && paths::is_within(path, &graph.build_root)
             && *path != graph.build_root
             && graph.maker(path).is_none()
             && !is_behind_link(graph, path)
     });
+    found.sort_by(|a, b| paths::order(b, a));
+    found
+}
+
+/// Removes the files of records that no task of the graph makes, and forgets tasks that are no more. Links on the way to
+/// them are not followed.
+pub(super) fn prune(graph: &Graph, state: &mut State, reporter: &mut dyn Reporter) -> Result<(), RunError> {
+    let gone: Vec<String> = state.tasks.keys().filter(|name| graph.find(name).is_none()).cloned().collect();
+    let mut stale: Vec<PathBuf> = state.tasks.keys().flat_map(|name| outgrown(graph, state, name)).collect();
     // What lies deepest goes first, so that folders are empty when their turn comes.
     stale.sort_by(|a, b| paths::order(b, a));
     stale.dedup();
-    for path in stale {
-        let failed = |source| RunError::Prune { path: path.clone(), source };
-        if remove_one(&graph.root.join(&path)).map_err(failed)? {
-            reporter.event(&Event::Pruned { path: &path });
-        }
-        for folder in paths::upwards(&path).skip(1) {
-            // Not empty: something of value is in it.
-            if folder == graph.build_root || fs::remove_dir(graph.root.join(folder)).is_err() {
-                break;
+    if !stale.is_empty() {
+        let failed = |error: content::IoError| RunError::Prune { path: error.path, source: error.source };
+        let root = Root::open(&graph.root.join(&graph.build_root)).map_err(failed)?;
+        for path in stale {
+            let Some(inside) = paths::relative_to(&path, &graph.build_root) else { continue };
+            if remove_one(&root, inside).map_err(failed)? {
+                reporter.event(&Event::Pruned { path: &path });
+            }
+            for folder in paths::upwards(inside).skip(1) {
+                // Not empty: something of value is in it.
+                if root.remove_dir(folder).is_err() {
+                    break;
+                }
             }
         }
     }
@@ -203,18 +237,31 @@ pub(super) fn prune(graph: &Graph, state: &mut State, reporter: &mut dyn Reporte
     Ok(())
 }
 
-/// Removes a file or a link, or a folder if it is empty. Says whether it did.
-fn remove_one(path: &Path) -> io::Result<bool> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => return Ok(fs::remove_dir(path).is_ok()),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
+/// Removes a file or a link, or a folder if it is empty. Says whether it did. What lies behind a link is not there.
+fn remove_one(root: &Root, path: &Path) -> Result<bool, content::IoError> {
+    let remove = || {
+        root.metadata(path).and_then(|found| match found.kind {
+            Kind::Folder => Ok(root.remove_dir(path).is_ok()),
+            _ => root.remove_file(path).map(|()| true),
+        })
     };
+    let removed = remove().or_else(|error| match path.parent() {
+        // A task may leave folders that not even their owner may write to.
+        Some(folder) if error.kind() == io::ErrorKind::PermissionDenied && !folder.as_os_str().is_empty() => {
+            root.set_mode(folder, 0o700)?;
+            remove()
+        }
+        _ => Err(error),
+    });
     match removed {
-        Ok(()) => Ok(true),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput
+            ) =>
+        {
             Ok(false)
         }
-        Err(error) => Err(error),
+        removed => removed,
     }
 }

@@ -20,12 +20,14 @@ pub struct Watch<'a> {
     graph: &'a Graph,
     selection: &'a Selection,
     others: &'a dyn Fn() -> Vec<PathBuf>,
+    own: &'a [PathBuf],
     before: BTreeMap<PathBuf, Stamp>,
 }
 
 impl<'a> Watch<'a> {
-    /// Begins to watch; `others` names what is watched whether a task reads it or not, and whether it exists or not. It is
-    /// asked at each look.
+    /// Begins to watch. `others` names what is watched whether a task reads it or not, and whether it exists or not; it is
+    /// asked at each look. `own` are files and folders outside the build root that runs write to, such as reports and
+    /// caches: they are not watched.
     ///
     /// # Errors
     ///
@@ -34,8 +36,10 @@ impl<'a> Watch<'a> {
         graph: &'a Graph,
         selection: &'a Selection,
         others: &'a dyn Fn() -> Vec<PathBuf>,
+        own: &'a [PathBuf],
     ) -> Result<Self, LookError> {
-        Ok(Self { graph, selection, others, before: survey::sources(graph, selection, &others())? })
+        let before = survey::sources(graph, selection, &others(), own)?;
+        Ok(Self { graph, selection, others, own, before })
     }
 
     /// Waits until a file is another than when the watch began; then until nothing has changed for one `interval`.
@@ -45,14 +49,14 @@ impl<'a> Watch<'a> {
     ///
     /// If a folder cannot be listed.
     pub fn wait(self, interval: Duration, cancel: &AtomicBool) -> Result<Vec<PathBuf>, LookError> {
-        let Self { graph, selection, others, before } = self;
+        let Self { graph, selection, others, own, before } = self;
         let mut last = before.clone();
         loop {
             thread::sleep(interval);
             if cancel.load(Ordering::Relaxed) {
                 return Ok(Vec::new());
             }
-            let now = survey::sources(graph, selection, &others())?;
+            let now = survey::sources(graph, selection, &others(), own)?;
             // An editor saves, a checkout takes, in several steps.
             if now == last && now != before {
                 let differs = |(path, stamp): &(&PathBuf, &Stamp)| before.get(*path) != Some(*stamp);

@@ -63,6 +63,9 @@ pub struct OutputCache {
     pub remote_writes: bool,
 }
 
+/// The folder in the build root that stands in for the home of a user who has none.
+const HOME: &str = "home";
+
 /// How many bytes of results are kept where nothing else is said.
 const CACHE_SIZE: u64 = 10_000_000_000;
 
@@ -143,10 +146,9 @@ impl Settings {
         values.extend(environment.iter().map(|(name, value)| (name.clone(), value.clone())));
         let value = |name: &str| values.get(name).filter(|value| !value.is_empty());
         let path = |name: &str| value(name).map(PathBuf::from);
-        let home = path("HOME").unwrap_or_else(|| root.join("_build/home"));
-
         let build_root =
             flags.build_root.clone().or_else(|| path("BUILD_ROOT")).unwrap_or_else(|| "_build".into());
+        let home = path("HOME").unwrap_or_else(|| root.join(&build_root).join(HOME));
         let source_date = value("SOURCE_DATE_EPOCH")
             .map(|text| {
                 text.parse().ok().filter(|seconds| *seconds >= 0).ok_or_else(|| Error::Setting {
@@ -200,6 +202,12 @@ impl Settings {
             proxies: Proxies::from_variables(&values),
             unused,
         })
+    }
+
+    /// The folder that stands in for the home of a user who has none: caches are in it. It need not exist.
+    #[must_use]
+    pub fn own_home(&self) -> PathBuf {
+        self.build_root.join(HOME)
     }
 
     /// Where the program `name` lies: what its variable says ([`program_variable`]), a path or a name, else the first of that

@@ -6,8 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
 use buildchain::graph::{
-    Cleaned, GraphError, Input, JsonReporter, ListOptions, Output, RunOptions, SelectError, Selection, State,
-    StateError, Task, Verdict, clean, dry_run, forget, ignore, list, plan_clean, run,
+    Action, Cleaned, GraphError, Input, JsonReporter, ListOptions, Output, RunOptions, SelectError,
+    Selection, State, StateError, Task, Verdict, clean, dry_run, forget, ignore, list, plan_clean, run,
 };
 
 use crate::scratch::{Project, Ran};
@@ -351,13 +351,13 @@ fn clean_does_what_its_dry_run_says() {
     let graph = project.graph(tasks()).unwrap();
     let mut state = State::open(&project.state_path(), "test").unwrap();
     let some = graph.select(&["folder"]).unwrap();
-    let text = |selection: &Selection| -> Vec<String> {
-        plan_clean(&graph, selection, &[]).unwrap().iter().map(ToString::to_string).collect()
+    let text = |selection: &Selection, state: &State| -> Vec<String> {
+        plan_clean(&graph, selection, &[], state).unwrap().iter().map(ToString::to_string).collect()
     };
     // `_build/d` still holds what `a` made.
-    assert_eq!(text(&some), ["folder - removing dir '_build/d/tree'"]);
+    assert_eq!(text(&some, &state), ["folder - removing dir '_build/d/tree'"]);
     let all = graph.select(&["all"]).unwrap();
-    let said = text(&all);
+    let said = text(&all, &state);
     assert_eq!(
         said,
         [
@@ -370,9 +370,50 @@ fn clean_does_what_its_dry_run_says() {
     clean(&graph, &all, &[], &mut state, &mut |cleaned| did.push(cleaned.to_string())).unwrap();
     assert_eq!(did, said);
     assert!(!project.exists("_build/d"));
-    assert!(plan_clean(&graph, &all, &[]).unwrap().is_empty());
+    assert!(plan_clean(&graph, &all, &[], &state).unwrap().is_empty());
     state.erase().unwrap();
     assert!(!project.exists("_build"));
+}
+
+/// What a task was called, or what it made, before the project was renamed stayed for ever.
+#[test]
+fn clean_removes_what_earlier_runs_made_under_other_names() {
+    let project = Project::new();
+    project.write("in", "1");
+    let folder = |name: &str, output: &str| {
+        let (path, output) = (format!("{output}/sub/x"), Output::Folder(output.into()));
+        let action: Action = Box::new(move |context| {
+            fs::create_dir(context.path(&path).parent().unwrap())?;
+            Ok(fs::write(context.path(&path), "x")?)
+        });
+        Task { name: name.into(), outputs: vec![output], action: Some(action), ..Task::default() }
+    };
+    let old = vec![
+        project.join("iso", &["in"], "_build/old.iso"),
+        project.join("gone", &["in"], "_build/more/gone"),
+        folder("folder", "_build/old.d"),
+        folder("folder:gone", "_build/gone.d"),
+    ];
+    project.run(old, &["*"]);
+    project.write("_build/mine", "kept");
+    let new = || vec![project.join("iso", &["in"], "_build/new.iso"), folder("folder", "_build/new.d")];
+    let graph = project.graph(new()).unwrap();
+    let mut state = State::open(&project.state_path(), "test").unwrap();
+    let clean = |tasks: &[&str], state: &mut State| -> Vec<String> {
+        let mut did = Vec::new();
+        let selection = graph.select(tasks).unwrap();
+        let said = plan_clean(&graph, &selection, &[], state).unwrap();
+        clean(&graph, &selection, &[], state, &mut |cleaned| did.push(cleaned.clone())).unwrap();
+        assert_eq!(did, said);
+        did.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(clean(&["iso"], &mut state), ["iso - removing file '_build/old.iso'"]);
+    let did = clean(&["*"], &mut state);
+    assert!(did.iter().any(|line| line == "gone - removing file '_build/more/gone'"), "{did:?}");
+    for path in ["old.iso", "more", "old.d", "gone.d"] {
+        assert!(!project.exists(&format!("_build/{path}")), "{path}: {did:?}");
+    }
+    assert!(state.is_empty() && project.read("_build/mine") == "kept");
 }
 
 /// A `clean` that failed said that it had succeeded.

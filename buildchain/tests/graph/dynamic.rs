@@ -96,7 +96,10 @@ fn nothing_is_looked_at_after_a_run_was_told_to_stop() {
     let options = RunOptions { cancel: Arc::clone(&cancel), ..RunOptions::default() };
     let ran = project.run_with(tasks.collect(), &["*"], options);
     assert_eq!((looks.load(Ordering::SeqCst), ran.outcome.left), (1, 20));
-    assert!(ran.reports.is_empty() && ran.outcome.cancelled);
+    assert!(ran.outcome.cancelled && ran.outcome.counts.is_empty());
+    // A report lists them all.
+    assert_eq!(ran.reports.len(), 20);
+    assert!(ran.reports.values().all(|report| report.verdict == Verdict::Cancelled));
 }
 
 #[test]
@@ -110,7 +113,7 @@ fn an_edit_ends_the_wait_and_a_build_does_not() {
     let selection = graph.select_all();
     let others = || vec![project.path("not-yet")];
     let wait = |edit: &(dyn Fn() + Sync)| -> Vec<PathBuf> {
-        let watch = Watch::begin(&graph, &selection, &others).unwrap();
+        let watch = Watch::begin(&graph, &selection, &others, &[]).unwrap();
         thread::scope(|scope| {
             scope.spawn(edit);
             watch.wait(Duration::from_millis(10), &AtomicBool::new(false)).unwrap()
@@ -125,6 +128,44 @@ fn an_edit_ends_the_wait_and_a_build_does_not() {
     assert_eq!(wait(&|| project.write("src/b", "new")), [PathBuf::from("src/b")]);
     assert_eq!(wait(&|| fs::remove_file(project.path("src/b")).unwrap()), [PathBuf::from("src/b")]);
     assert_eq!(wait(&|| project.write("not-yet", "now")), [PathBuf::from("not-yet")]);
+}
+
+/// A run that writes a folder, a report or a cache into what is watched ran again, and again.
+#[test]
+fn what_a_run_writes_does_not_end_the_wait() {
+    let project = Project::new();
+    project.write("in", "1");
+    project.write("_build/tree/there", "");
+    let task = |name: &str, input: Input| Task {
+        name: name.into(),
+        inputs: vec![input],
+        outputs: vec![Output::File(format!("_build/{name}").into())],
+        action: Some(Box::new(|_| Ok(()))),
+        ..Task::default()
+    };
+    let tasks = vec![
+        project.join("t", &["in"], "_build/tree/new/t"),
+        task("sums", Input::folder("_build/tree")),
+        task("globbed", Input::glob("_build/tree", "**")),
+        task("all", Input::glob(".", "**/*.md")),
+        project.join("generated", &["in"], "src/generated"),
+    ];
+    let graph = project.graph(tasks).unwrap();
+    let selection = graph.select_all();
+    fs::create_dir(project.path("src")).unwrap();
+    let (others, own) = (|| vec![project.path("")], [project.path("trace.json"), project.path(".cache")]);
+    let watch = Watch::begin(&graph, &selection, &others, &own).unwrap();
+    for written in
+        ["_build/tree/new/t", "_build/tree/there", "_build/.sealift/state", "_build/sums", "src/generated"]
+    {
+        project.write(written, "made");
+    }
+    for written in ["trace.json", ".cache/outputs/blob"] {
+        project.write(written, "made");
+    }
+    project.write("src/a", "edited");
+    let changed = watch.wait(Duration::from_millis(10), &AtomicBool::new(false)).unwrap();
+    assert_eq!(changed, [PathBuf::from("src/a")]);
 }
 
 #[test]

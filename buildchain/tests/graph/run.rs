@@ -1,7 +1,7 @@
 //! What runs, what does not, and what is left behind.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use buildchain::graph::{ActionError, Input, Output, Task, Verdict};
 
@@ -105,6 +105,48 @@ fn what_no_task_makes_any_more_is_removed() {
     assert_eq!(ran.pruned, ["_build/root/images/v1/x"]);
     assert!(!project.exists("_build/root/images/v1"));
     assert!(project.exists("_build/root/images/v2/x") && project.exists("_build/root/by-hand"));
+}
+
+/// What somebody put in the place of a folder is not what a task made.
+#[test]
+fn nothing_is_removed_through_a_link() {
+    let (project, home) = (Project::new(), tempfile::tempdir().unwrap());
+    fs::write(home.path().join("x"), "mine").unwrap();
+    project.write("in", "1");
+    project.run(vec![project.join("a", &["in"], "_build/old/x")], &["a"]);
+    fs::remove_dir_all(project.path("_build/old")).unwrap();
+    symlink(home.path(), project.path("_build/old")).unwrap();
+    let ran = project.run(vec![project.join("a", &["in"], "_build/new")], &["a"]);
+    assert_eq!((ran.outcome.exit(), ran.pruned.len()), (0, 0));
+    assert_eq!(fs::read_to_string(home.path().join("x")).unwrap(), "mine");
+}
+
+/// Only root could remove them.
+#[test]
+fn folders_that_a_task_closed_are_no_hindrance_to_its_next_run() {
+    let project = Project::new();
+    let tasks = || {
+        vec![Task {
+            name: "a".into(),
+            inputs: vec![Input::file("in")],
+            outputs: vec![Output::Folder("_build/tree".into())],
+            action: Some(Box::new(|context| {
+                let folder = context.path("_build/tree/closed");
+                fs::create_dir(&folder)?;
+                fs::write(folder.join("x"), fs::read(context.path("in"))?)?;
+                fs::set_permissions(&folder, fs::Permissions::from_mode(0o555))?;
+                Ok(())
+            })),
+            ..Task::default()
+        }]
+    };
+    for text in ["1", "2"] {
+        project.write("in", text);
+        assert_eq!(project.run(tasks(), &["a"]).verdict("a"), Verdict::Succeeded);
+        assert_eq!(project.read("_build/tree/closed/x"), text);
+    }
+    let ran = project.run(vec![project.join("b", &["in"], "_build/b")], &["b"]);
+    assert_eq!(ran.outcome.exit(), 0);
 }
 
 #[test]

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use anyhow::Context as _;
 use buildchain::graph::{
     self, ConsoleOptions, ConsoleReporter, JsonLinesReporter, JsonReporter, JunitReporter, Reporter,
     RunOptions, Selection, State, TraceReporter, Watch,
 };
 use clap::{Args, ValueEnum};
+use content::{AtomicFile, Durability, IoError};
 
 use crate::commands::cache;
 use crate::completion;
@@ -81,6 +81,26 @@ struct Manner {
     failure_verbosity: u8,
 }
 
+impl Manner {
+    /// What a run writes outside the build root: its reports, what it prints, the caches.
+    fn written(&self, workshop: &Workshop) -> Vec<PathBuf> {
+        let (root, settings) = (&workshop.project.root, &workshop.project.settings);
+        let mut written = vec![settings.cache.clone(), settings.outputs.folder.clone()];
+        let reports = [&self.trace, &self.junit].into_iter().flatten();
+        written.extend(reports.filter_map(|path| std::path::absolute(path).ok()));
+        // Where standard output and standard error lead to, if that is a file. The kernel gives the path without links.
+        let real_root = root.canonicalize().unwrap_or_else(|_| root.clone());
+        let streams = ["/proc/self/fd/1", "/proc/self/fd/2"];
+        written.extend(
+            streams
+                .iter()
+                .filter_map(|path| std::fs::read_link(path).ok())
+                .filter_map(|path| Some(root.join(path.strip_prefix(&real_root).ok()?))),
+        );
+        written
+    }
+}
+
 /// The forms of a run's report.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub(crate) enum ReporterForm {
@@ -134,7 +154,8 @@ pub(crate) fn watch(run: &Run) -> Outcome {
     let mut sound = true;
     loop {
         let deciding = || workshop.project.deciding();
-        let watch = Watch::begin(&workshop.graph, &selection, &deciding)?;
+        let own = run.manner.written(&workshop);
+        let watch = Watch::begin(&workshop.graph, &selection, &deciding, &own)?;
         if sound && let Err(failure) = once(&run.manner, &workshop, &selection, &signals) {
             output::failure(&failure);
         }
@@ -200,7 +221,7 @@ fn once(run: &Manner, workshop: &Workshop, selection: &Selection, signals: &Sign
     drop(reporters);
     for (path, report) in [(&run.trace, trace), (&run.junit, junit)] {
         if let (Some(path), false) = (path, report.is_empty()) {
-            write_whole(path, &report).with_context(|| format!("cannot write {}", path.display()))?;
+            write_whole(path, &report)?;
         }
     }
     let outcome = ended?;
@@ -216,18 +237,11 @@ fn once(run: &Manner, workshop: &Workshop, selection: &Selection, signals: &Sign
 }
 
 /// Writes a file that is there whole or as it was before; what is no file, a pipe say, is written in place.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), IoError> {
     if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-        return std::fs::write(path, bytes);
+        return std::fs::write(path, bytes).map_err(IoError::at("write", path));
     }
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let partial = path.with_file_name(format!(".{}.partial", name.display()));
-    let written = std::fs::write(&partial, bytes).and_then(|()| std::fs::rename(&partial, path));
-    if written.is_err() {
-        // It may never have come to be.
-        let _ = std::fs::remove_file(&partial);
-    }
-    written
+    AtomicFile::write(path, bytes, 0o644, Durability::Durable)
 }
 
 /// Several reporters of one run.

@@ -174,18 +174,23 @@ pub(crate) fn clean(clean: &Clean) -> Outcome {
     if clean.clean_dep {
         selection = workshop.graph.with_needs(&selection);
     }
-    let stale = if clean.tasks.is_empty() {
-        buildchain::tasks::stale(&workshop.project, &workshop.graph)?
-    } else {
-        Vec::new()
+    let stale = || -> Result<_, Failure> {
+        if !clean.tasks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut stale = buildchain::tasks::stale(&workshop.project, &workshop.graph)?;
+        stale.push(workshop.project.settings.own_home());
+        Ok(stale)
     };
     if clean.dry_run {
-        for cleaned in graph::plan_clean(&workshop.graph, &selection, &stale)? {
+        let state = State::read(&workshop.state_path())?;
+        for cleaned in graph::plan_clean(&workshop.graph, &selection, &stale()?, &state)? {
             output::print(&format!("{cleaned}\n"))?;
         }
         return Ok(());
     }
     let mut state = clean.turn.take(&workshop, &AtomicBool::new(false))?;
+    let stale = stale()?;
     let mut printed = Ok(());
     graph::clean(&workshop.graph, &selection, &stale, &mut state, &mut |cleaned| {
         if printed.is_ok() {
