@@ -259,7 +259,8 @@ fn a_link_in_the_place_of_a_made_folder_is_swept_and_nothing_behind_it_removed()
     let (project, plan) = place.plan_in(None).unwrap();
     let graph =
         Graph::new(project.root.clone(), project.settings.build_root.clone(), plan.tasks, pools()).unwrap();
-    let cleaned = graph::plan_clean(&graph, &graph.select_all(), &[]).unwrap();
+    let state = graph::State::read(Path::new("/nonexistent")).unwrap();
+    let cleaned = graph::plan_clean(&graph, &graph.select_all(), &[], &state).unwrap();
     assert!(cleaned.iter().all(|one| !one.path.ends_with("a/b")), "{cleaned:?}");
     let mut swept = sweep(&project, &graph).unwrap();
     swept.sort();
