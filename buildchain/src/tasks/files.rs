@@ -97,7 +97,8 @@ fn task(place: &Place<'_>, project: &Arc<Project>, file: &Listed) -> Task {
     }
 }
 
-fn copy(source: &Path, target: &Path) -> Action {
+/// The copying of a file into the tree.
+pub(super) fn copy(source: &Path, target: &Path) -> Action {
     let (source, target) = (source.to_path_buf(), target.to_path_buf());
     Box::new(move |context| {
         place_file::copy(&source, &target)?;

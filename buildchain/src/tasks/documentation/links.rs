@@ -1,0 +1,168 @@
+//! Where links between documents lead, in the project and in the archive.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+
+/// What is escaped in the path of a URL.
+const PATH: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`').add(b':');
+
+/// What a link to a folder means, if it is a document.
+const INDEXES: [&str; 2] = ["README.md", "index.md"];
+
+/// The documents of an archive by their paths in the project, pictures included.
+#[derive(Debug)]
+pub(super) struct Documents(BTreeSet<PathBuf>);
+
+/// Where the URL of a link leads.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// To the page itself, or a place in it.
+    Here,
+    /// To another host.
+    Network,
+    /// To a path of the project; with what follows `#`, that included.
+    Local(PathBuf, String),
+    /// To a path that is not in the project.
+    Outside,
+}
+
+impl Documents {
+    pub(super) fn new(documents: &[PathBuf]) -> Self {
+        Self(documents.iter().cloned().collect())
+    }
+
+    pub(super) fn add(&mut self, documents: &BTreeSet<PathBuf>) {
+        self.0.extend(documents.iter().cloned());
+    }
+
+    pub(super) fn contains(&self, path: &Path) -> bool {
+        self.0.contains(path)
+    }
+
+    /// The URL that leads from the page of `from` to the document at `path`, or to the one that stands for this folder.
+    pub(super) fn url(&self, from: &Path, path: &Path) -> Option<String> {
+        let index = || INDEXES.iter().map(|name| path.join(name)).find(|index| self.contains(index));
+        let document = if self.contains(path) { Some(path.to_path_buf()) } else { index() };
+        let (from, to) = (output(from), output(&document?));
+        let from: Vec<_> = from.parent().unwrap_or(Path::new("")).components().collect();
+        let to: Vec<_> = to.components().collect();
+        let common = from.iter().zip(&to).take_while(|(one, other)| one == other).count();
+        let up = from.iter().skip(common).map(|_| "..".to_owned());
+        let down = to.iter().skip(common).map(|part| {
+            let name = part.as_os_str().to_string_lossy();
+            utf8_percent_encode(&name, PATH).to_string()
+        });
+        Some(up.chain(down).collect::<Vec<_>>().join("/"))
+    }
+}
+
+impl fmt::Display for Documents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|document| writeln!(f, "{}", document.display()))
+    }
+}
+
+/// Where `url` leads on the page of `page`. A path from `/` on starts from the project, as it does where projects are hosted.
+pub(super) fn target(url: &str, page: &Path) -> Target {
+    let scheme = url.split_once(':').is_some_and(|(scheme, _)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+    });
+    if scheme || url.starts_with("//") {
+        return Target::Network;
+    }
+    let (before, fragment) = url.split_at(url.find('#').unwrap_or(url.len()));
+    let path = before.split('?').next().unwrap_or_default();
+    if path.is_empty() {
+        return Target::Here;
+    }
+    let path = percent_decode_str(path).decode_utf8_lossy().into_owned();
+    let mut whole = match path.strip_prefix('/') {
+        Some(_) => PathBuf::new(),
+        None => page.parent().unwrap_or(Path::new("")).to_path_buf(),
+    };
+    for part in Path::new(path.trim_start_matches('/')).components() {
+        match part {
+            Component::Normal(name) => whole.push(name),
+            Component::ParentDir if whole.pop() => {}
+            Component::CurDir => {}
+            _ => return Target::Outside,
+        }
+    }
+    Target::Local(whole, fragment.to_owned())
+}
+
+/// Whether a document is turned into a page.
+pub(super) fn is_markdown(document: &Path) -> bool {
+    let ending = document.extension().map(|ending| ending.to_ascii_lowercase());
+    ending.is_some_and(|ending| ending == "md" || ending == "markdown")
+}
+
+/// Where a document lies below the folder of the documentation: `README.md` of the project is the first page, other
+/// documents keep their folder and name.
+pub(super) fn output(document: &Path) -> PathBuf {
+    if document == Path::new("README.md") {
+        "index.html".into()
+    } else if is_markdown(document) {
+        document.with_extension("html")
+    } else {
+        document.to_path_buf()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_lead_to_documents_from_wherever_they_stand() {
+        let documents = Documents::new(
+            &[
+                "README.md",
+                "ARCHITECTURE.md",
+                "runtime/README.md",
+                "runtime/a/b.md",
+                "manual.pdf",
+                "img/with space.png",
+            ]
+            .map(PathBuf::from),
+        );
+        for (page, url, expected) in [
+            ("README.md", "ARCHITECTURE.md", Some("ARCHITECTURE.html")),
+            ("README.md", "./ARCHITECTURE.md#rooms", Some("ARCHITECTURE.html#rooms")),
+            ("README.md", "ARCHITECTURE.md?plain=1#rooms", Some("ARCHITECTURE.html#rooms")),
+            ("ARCHITECTURE.md", "README.md", Some("index.html")),
+            ("README.md", "runtime/README.md", Some("runtime/README.html")),
+            ("README.md", "runtime/", Some("runtime/README.html")),
+            ("README.md", "runtime#x", Some("runtime/README.html#x")),
+            ("runtime/README.md", "a/b.md", Some("a/b.html")),
+            ("runtime/a/b.md", "../README.md", Some("../README.html")),
+            ("runtime/a/b.md", "../../README.md#x", Some("../../index.html#x")),
+            ("runtime/a/b.md", "/ARCHITECTURE.md", Some("../../ARCHITECTURE.html")),
+            ("runtime/a/b.md", "../../manual.pdf#page=2", Some("../../manual.pdf#page=2")),
+            ("runtime/a/b.md", "../../img/with%20space.png", Some("../../img/with%20space.png")),
+            ("README.md", "LICENSE", None),
+            ("README.md", "runtime/a", None),
+        ] {
+            let Target::Local(path, fragment) = target(url, Path::new(page)) else { panic!("{url}") };
+            let found = documents.url(Path::new(page), &path).map(|url| url + &fragment);
+            assert_eq!(found.as_deref(), expected, "{url} in {page}");
+        }
+        for (url, expected) in [
+            ("#rooms", Target::Here),
+            ("", Target::Here),
+            ("?q", Target::Here),
+            ("https://example.test/README.md", Target::Network),
+            ("mailto:someone@example.test", Target::Network),
+            ("//example.test/x", Target::Network),
+            ("../../x", Target::Outside),
+            ("/../x", Target::Outside),
+        ] {
+            assert_eq!(target(url, Path::new("runtime/README.md")), expected, "{url}");
+        }
+    }
+}
