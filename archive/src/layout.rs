@@ -60,6 +60,8 @@ pub fn owner(path: &str) -> Owner {
     let (top, rest) = path.split_once('/').unwrap_or((path, ""));
     let (folder, file) = rest.rsplit_once('/').unwrap_or(("", rest));
     match top {
+        // An image saved for an engine lies beside the folders of images.
+        IMAGES if file.ends_with(".tar") => Owner::Archive,
         IMAGES => match folder.rsplit_once('/') {
             Some((name, tag)) => Owner::Image { name: name.to_owned(), tag: tag.to_owned() },
             None => Owner::Archive,
@@ -138,6 +140,7 @@ mod tests {
         let cases = [
             ("images/library/redis/7/abc", image("library/redis", "7")),
             ("images/pause-3.9.tar", Owner::Archive),
+            ("images/team/sub/pause-3.9.tar", Owner::Archive),
             ("images", Owner::Archive),
             ("registry/v2/redis/tags/list", Owner::Registry),
             (

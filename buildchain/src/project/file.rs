@@ -84,7 +84,8 @@ pub struct Spec {
     /// Files and folders that are copied or rendered into the archive.
     #[serde(default)]
     pub files: Vec<Files>,
-    /// Markdown files that go into the archive's `documentation/` as pages; `README.md` becomes `index.html`.
+    /// Files that go into the archive's `documentation/`, relative to the project. Markdown becomes pages, with the pictures
+    /// that they show; `README.md` becomes `index.html`. Other files are copied.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub documentation: Vec<Spanned<String>>,
@@ -180,7 +181,7 @@ pub struct Catalogue {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PullImage {
-    /// The name it is saved and served under.
+    /// The name it is saved and served under; its parts may be joined by `/`. Several tags of one name are several entries.
     #[schemars(with = "String")]
     pub name: Spanned<String>,
     /// The repository it comes from: `docker.io/library/alpine`. Or a file or folder of the project: `oci:FOLDER[:NAME]`,

@@ -7,7 +7,8 @@ use images::{Platform, Reference};
 use serde_saphyr::Spanned;
 
 use super::file::ContainerBuild;
-use super::{Error, Lock, Project, read, slug};
+use super::image_name::image_name;
+use super::{Error, Lock, Project, read};
 
 /// What a file of instructions may be called.
 const CONTAINERFILES: [&str; 2] = ["Containerfile", "Dockerfile"];
@@ -75,7 +76,10 @@ impl Project {
         let relative = self.territory.inner_path(path, folder)?;
         let mut name = folder.clone();
         name.value = folder.value.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
-        slug(path, &name, "an image")?;
+        image_name(path, &name)?;
+        self.places
+            .add(&name.value, &self.values.version)
+            .map_err(|message| Error::at(path, folder.referenced, message))?;
         let declaration = relative.join("image.yaml");
         let file =
             CONTAINERFILES.iter().map(|name| relative.join(name)).find(|file| self.root.join(file).is_file());

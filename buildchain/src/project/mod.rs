@@ -5,6 +5,7 @@ pub mod file;
 mod files;
 mod git;
 mod image;
+mod image_name;
 mod lock;
 mod paths;
 mod settings;
@@ -19,6 +20,7 @@ use images::source::Local;
 use serde_saphyr::Spanned;
 
 use self::file::{API_VERSION, Binary, Files, Kind, PullImage, Registry};
+use self::image_name::{ImagePlaces, image_name, image_tag};
 use self::paths::inner_path;
 
 pub use error::Error;
@@ -72,10 +74,12 @@ pub struct Project {
     pub repositories: Vec<RepositoryDefinition>,
     /// Files that are copied or rendered into the archive.
     pub files: Vec<Files>,
-    /// The pages of the documentation, Markdown files relative to the project.
+    /// The documents of the archive, relative to the project.
     pub documentation: Vec<PathBuf>,
     /// Every file that was read to make this model.
     pub sources: Vec<PathBuf>,
+    /// Where the images are in the archive.
+    places: ImagePlaces,
 }
 
 /// An image to pull.
@@ -217,6 +221,7 @@ impl Project {
             files: spec.files,
             documentation,
             sources: vec![path.clone()],
+            places: ImagePlaces::default(),
             settings,
             territory,
         };
@@ -285,7 +290,8 @@ impl Project {
     #[must_use]
     pub fn deciding(&self) -> Vec<PathBuf> {
         let optional = [LOCK_FILE_NAME, settings::DOT_ENV].map(|name| self.root.join(name));
-        let mut deciding: Vec<PathBuf> = self.sources.iter().cloned().chain(optional).collect();
+        let pages = self.documentation.iter().map(|page| self.root.join(page));
+        let mut deciding: Vec<PathBuf> = self.sources.iter().cloned().chain(optional).chain(pages).collect();
         for files in &self.files {
             match self.list(files) {
                 Ok(listing) => deciding.extend(listing.files.into_iter().map(|file| file.source)),
@@ -319,7 +325,8 @@ impl Project {
 
     fn add_pulls(&mut self, path: &Path, lock: &Lock, pulls: Vec<PullImage>) -> Result<(), Error> {
         for image in pulls {
-            slug(path, &image.name, "an image")?;
+            image_name(path, &image.name)?;
+            image_tag(path, &image.tag)?;
             let mut pull = Pull { local: self.local(path, &image)?, image, digest: None, referrers: None };
             let reference = pull.reference();
             let image = &pull.image;
@@ -336,13 +343,12 @@ impl Project {
             let locked = || lock.digest(&reference).map(str::to_owned);
             pull.digest = image.digest.as_ref().map(|digest| digest.value.clone()).or_else(locked);
             pull.referrers = image.referrers.then(|| lock.referrers(&reference).cloned()).flatten();
-            let twin = self.pull.iter().find(|other| {
-                other.image.name.value == pull.image.name.value
-                    && other.image.tag.value == pull.image.tag.value
-            });
-            if twin.is_some() && self.settings.profile != Profile::All {
-                let message = format!("a second image `{}:{}`", pull.image.name.value, pull.image.tag.value);
-                return Err(Error::at(path, pull.image.name.referenced, message));
+            let image = &pull.image;
+            // With all profiles, one may replace what another has.
+            if let Err(message) = self.places.add(&image.name.value, &image.tag.value)
+                && self.settings.profile != Profile::All
+            {
+                return Err(Error::at(path, image.name.referenced, message));
             }
             self.pull.push(pull);
         }
@@ -431,7 +437,7 @@ fn values(
     })
 }
 
-/// The name of an image, package or archive: it becomes part of paths, URLs and configuration files.
+/// The name of a package, a repository or an archive: it becomes part of paths, URLs and configuration files.
 fn slug(path: &Path, name: &Spanned<String>, what: &str) -> Result<(), Error> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     if name.value.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.value.chars().all(legal) {

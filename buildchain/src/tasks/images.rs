@@ -51,11 +51,12 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
     let project = Arc::clone(place.project);
     // One for all: the limits hold over all images that are pulled at a time.
     let options = Arc::new(pull_options(&project));
+    let mut attached = referrers::Places::default();
     for pull in &project.pull {
         let task = pull_image(place, &project, pull, &options);
         place.push(task);
         if pull.image.referrers {
-            let task = referrers::task(place, &project, pull, &options)?;
+            let task = referrers::task(place, &project, pull, &options, &mut attached)?;
             place.push(task);
         }
         if pull.image.tar {
@@ -139,7 +140,7 @@ fn pull_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull, options: &
         Layout::OciArchive | Layout::DockerArchive => Input::file(&local.path),
     }));
     Task {
-        name: format!("_image_pull:{name}"),
+        name: format!("_image_pull:{name}:{tag}"),
         doc: format!("Pull the image {name}:{tag}."),
         title: Title::new("PULL IMG", format!("{name}:{tag}")),
         inputs,
@@ -166,7 +167,7 @@ fn save_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull) -> Result<
     inputs.push(Input::value("source date", project.source_date.to_string()));
     let (output, source_date) = (path.clone(), project.source_date);
     Ok(Task {
-        name: format!("_image_save:{name}"),
+        name: format!("_image_save:{name}:{tag}"),
         doc: format!("Save the image {name}:{tag} as a tar."),
         title: Title::new("SAVE IMG", place.shown(&path)),
         inputs,

@@ -267,3 +267,75 @@ fn a_link_in_the_place_of_a_made_folder_is_swept_and_nothing_behind_it_removed()
     assert_eq!(swept, ["_build/root/a", "_build/root/registry"].map(PathBuf::from));
     assert_eq!(fs::read_to_string(place.folder.path().join("host/b")).unwrap(), "theirs");
 }
+
+#[test]
+fn documents_bring_their_pictures_and_a_pdf_stays_one() {
+    let place = Place::new("documentation: [README.md, docs/guide.md, docs/manual.pdf, docs/b.png]");
+    for (name, text) in [
+        ("README.md", "# R\n\n![logo](img/logo.svg)\n\n![gone](gone.png)\n"),
+        ("docs/guide.md", "<img src='../img/logo.svg'> ![a](a%20b.png) ![b](b.png) ![page](../README.md)\n"),
+        ("docs/manual.pdf", "%PDF"),
+        ("docs/a b.png", "a"),
+        ("docs/b.png", "b"),
+        ("img/logo.svg", "<svg/>"),
+    ] {
+        place.write(name, text);
+    }
+    let expected =
+        ["docs/a b.png", "docs/b.png", "docs/guide.html", "docs/manual.pdf", "img/logo.svg", "index.html"];
+    assert_eq!(place.deployed(), expected.map(|path| format!("documentation/{path}")));
+
+    place.link("../../host/secret", "docs/c.png");
+    place.write("docs/guide.md", "![c](c.png)\n");
+    let error = place.plan().map(|_| ()).unwrap_err();
+    assert!(error.contains("`docs/c.png` leads to"), "{error}");
+}
+
+#[test]
+fn tags_of_one_image_and_nested_names_are_tasks_of_their_own() {
+    let pull = |name: &str, tag: &str, more: &str| {
+        format!(
+            "\n      - {{name: {name}, source: registry.invalid/app, tag: '{tag}', digest: 'sha256:{}'{more}}}",
+            "a".repeat(64)
+        )
+    };
+    let list = format!(
+        "referrers:\n  \"registry.invalid/app:TAG\":\n    \"sha256:{}\": \"sha256:{}\"\n",
+        "a".repeat(64),
+        "b".repeat(64)
+    );
+    let spec = |images: &[String]| format!("images:\n    pull:{}", images.concat());
+    let more = ", referrers: true, tar: true";
+    let place =
+        Place::new(&spec(&[pull("app", "1", more), pull("app", "2", more), pull("team/app", "1", more)]));
+    let entry = |tag: &str| list.replace("referrers:\n", "").replace("TAG", tag);
+    place.write(
+        "sealift.lock",
+        &format!("version: 1\nimages: {{}}\nreferrers:\n{}{}", entry("1"), entry("2")),
+    );
+    let (project, plan) = place.plan_in(None).unwrap();
+    let names: Vec<&str> = plan.tasks.iter().map(|task| task.name.as_str()).collect();
+    for name in ["app:1", "app:2", "team/app:1"] {
+        for family in ["_image_pull", "_image_save", "_image_referrers"] {
+            assert!(names.contains(&format!("{family}:{name}").as_str()), "{family}:{name}: {names:?}");
+        }
+    }
+    Graph::new(project.root.clone(), project.settings.build_root.clone(), plan.tasks, pools())
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())
+        .unwrap();
+
+    for (name, tag, expected) in [
+        ("app", "1", "a second image `app:1`"),
+        ("app/1", "x", "cannot be in one archive"),
+        ("App", "1", "`App` cannot name an image"),
+        ("a//b", "1", "`a//b` cannot name an image"),
+        ("app", "../../x", "`../../x` cannot be a tag"),
+    ] {
+        place.write(
+            "sealift.yaml",
+            &format!("{HEAD}  {}\n", spec(&[pull("app", "1", ""), pull(name, tag, "")])),
+        );
+        let error = place.plan().map(|_| ()).unwrap_err();
+        assert!(error.contains("sealift.yaml:8:") && error.contains(expected), "{name}:{tag}: {error}");
+    }
+}

@@ -125,7 +125,7 @@ impl Stuck {
         project.write("sealift.yaml", &text);
         let mut command = project.command();
         let child = command
-            .args(["run", "_image_pull:far"])
+            .args(["run", "_image_pull:far:1"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -136,7 +136,7 @@ impl Stuck {
 
     /// What those who wait for it are told.
     fn name(&self) -> String {
-        format!("process {} (sealift run _image_pull:far) on ", self.child.id())
+        format!("process {} (sealift run _image_pull:far:1) on ", self.child.id())
     }
 
     fn end(&mut self) {

@@ -192,7 +192,7 @@ fn the_full_profile_is_redirected_by_a_site_and_pulled_by_digest() {
     command
         .args(["run", "--profile", "full", "--single", "--build-root"])
         .arg(&build_root)
-        .arg("_image_pull:coredns")
+        .arg("_image_pull:coredns:*")
         .env("REGISTRY_MIRRORS", mirrors.join(" "))
         .env("SEALIFT_CACHE", project.path("cache"));
     let (code, out, err) = sealift::told(&command.output().unwrap());

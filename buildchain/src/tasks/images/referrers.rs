@@ -1,7 +1,7 @@
 //! What is attached to images: signatures, SBOMs.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use images::pull::{Options, no_referrers, referrers_tag};
@@ -19,6 +19,7 @@ pub(super) fn task(
     project: &Arc<Project>,
     pull: &Pull,
     options: &Arc<Options>,
+    places: &mut Places,
 ) -> Result<Task, Error> {
     let (name, tag) = (&pull.image.name.value, &pull.image.tag.value);
     let lists = Lists::of(pull).map_err(|error| Error::Definition {
@@ -32,9 +33,14 @@ pub(super) fn task(
     inputs.push(Input::value("lists", locked.collect::<String>()));
     let place_of =
         |(subject, list): (&Digest, &Digest)| (*list, folder(project, name, &referrers_tag(subject)));
-    let targets: Vec<(Digest, PathBuf)> = lists.by_subject.iter().map(place_of).collect();
+    let targets = lists
+        .by_subject
+        .iter()
+        .map(place_of)
+        .filter(|(list, folder)| places.take(folder, *list))
+        .collect::<Vec<_>>();
     Ok(Task {
-        name: format!("_image_referrers:{name}"),
+        name: format!("_image_referrers:{name}:{tag}"),
         doc: format!("Pull what is attached to the image {name}:{tag}."),
         title: Title::new("PULL REFS", format!("{name}:{tag}")),
         inputs,
@@ -43,6 +49,19 @@ pub(super) fn task(
         pool: Some(NETWORK.into()),
         ..Task::default()
     })
+}
+
+/// The folders of lists that tasks make. Two tags of one name with one digest have the same list in the same folder: the task
+/// of the first makes it.
+#[derive(Default)]
+pub(super) struct Places(HashMap<PathBuf, Digest>);
+
+impl Places {
+    /// Whether the task that asks is to make `folder` with the list `list`. Two that differ are both made, which the graph
+    /// refuses.
+    fn take(&mut self, folder: &Path, list: Digest) -> bool {
+        self.0.insert(folder.to_path_buf(), list) != Some(list)
+    }
 }
 
 /// What the lock holds.

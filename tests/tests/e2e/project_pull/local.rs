@@ -1,8 +1,11 @@
 //! Images that a project itself holds, in folders and archives.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 
 use images::{Digest, Kind, check, dir_layout};
+use tests::containerd::Containerd;
+use tests::daemon::{self, free_port};
 use tests::registry::skopeo_copy;
 
 use super::{Project, digest_of};
@@ -83,6 +86,56 @@ fn images_of_the_project_are_taken_from_every_kind_of_folder_and_archive() {
     let text = format!("{out}{err}");
     assert!(code == 1 && text.contains(&wanted) && text.contains(&found), "{code}: {text}");
     assert_eq!(digest_of(&manifest("archive/1")), found);
+}
+
+#[test]
+fn tags_aliases_and_nested_names_of_one_project_are_built_verified_and_pulled() {
+    let Some(project) = Project::new() else { return };
+    fs::create_dir(project.path("saved")).unwrap();
+    for (image, name) in [("multi:oci", "multi:1"), ("curl:oci", "curl:1")] {
+        save(&project, &["--all"], image, "oci:", &format!("saved/layout:{name}"));
+    }
+    // The name, the tag and the image.
+    let images =
+        [("app", "1", "curl"), ("app", "2", "multi"), ("app", "alias", "multi"), ("team/app", "1", "multi")];
+    let mut text =
+        "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {name: Example, version: 1.0.0}\n\
+                    spec:\n  images:\n    pull:\n"
+            .to_owned();
+    for (name, tag, image) in images {
+        text.push_str(&format!(
+            "      - {{name: {name}, tag: '{tag}', source: 'oci:saved/layout:{image}:1', tar: true}}\n"
+        ));
+    }
+    fs::write(project.path("sealift.yaml"), text).unwrap();
+    project.succeed(&["run"]);
+    let iso = project.path("_build/example.iso");
+    project.succeed(&["archive", "verify", iso.to_str().unwrap()]);
+    let folder = |name: &str, tag: &str| project.path("_build/root/images").join(name).join(tag);
+    let inode = |name: &str, tag: &str| fs::metadata(folder(name, tag).join("manifest.json")).unwrap().ino();
+    assert_eq!(inode("app", "2"), inode("app", "alias"));
+    assert_eq!(inode("app", "2"), inode("team/app", "1"));
+    assert!(project.path("_build/root/images/team/app-1.tar").is_file());
+
+    let port = free_port();
+    let mut serve = project.command();
+    serve.args(["registry", "serve", "--plain-http", "--listen", &format!("127.0.0.1:{port}")]).arg(&iso);
+    let _server = daemon::start(&mut serve, port, &project.path("serve.log"));
+    let containerd = Containerd::start(project.folder.path());
+    for (name, tag, _) in images {
+        let digest = digest_of(&folder(name, tag).join("manifest.json"));
+        let url = format!("127.0.0.1:{port}/example-1.0.0/{name}:{tag}");
+        let copy = project.path("copy");
+        skopeo_copy(&["--all"], &format!("docker://{url}"), &format!("dir:{}", copy.display()));
+        assert_eq!(digest_of(&copy.join("manifest.json")), digest, "{url}");
+        fs::remove_dir_all(copy).unwrap();
+        if let Some(containerd) = &containerd {
+            containerd.run(&["images", "pull", "--snapshotter", "native", "--plain-http", &url]);
+            let listed = containerd.run(&["images", "ls"]);
+            let line = listed.lines().find(|line| line.starts_with(&url)).unwrap_or_default();
+            assert!(line.contains(&digest), "{url}: {listed}");
+        }
+    }
 }
 
 #[test]
