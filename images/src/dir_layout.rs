@@ -73,23 +73,29 @@ pub struct Place {
 /// Every file is what its name says when it is placed: see [`Store::give`].
 ///
 /// The folder appears whole; one that was there is replaced, files that do not belong included. One that
-/// is as it should be already is left alone.
+/// is as it should be already is left alone. Returns the files that came from the store, by name, with their digests.
 ///
 /// # Errors
 ///
 /// [`Error::NotInStore`] where the image is not whole in the store, [`Error::NoPlatform`], [`Error::Layout`]
 /// where `folder` holds folders (it is then the parent of other images), [`Error::Io`].
-pub fn write(store: &Store, root: &Digest, platforms: &[Platform], folder: &Path) -> Result<()> {
+pub fn write(
+    store: &Store,
+    root: &Digest,
+    platforms: &[Platform],
+    folder: &Path,
+) -> Result<BTreeMap<String, Digest>> {
     let files = files(store, root, platforms)?;
     if is_written(folder, store, &files)? {
-        return Ok(());
+        return Ok(files);
     }
     let staged = Staged::new(folder)?;
     write_file(&staged.path().join("version"), VERSION.as_bytes())?;
     for (name, digest) in &files {
         store.give(digest, &staged.path().join(name))?;
     }
-    staged.finish()
+    staged.finish()?;
+    Ok(files)
 }
 
 /// The files of an image: name and content.

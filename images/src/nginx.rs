@@ -27,14 +27,20 @@ pub fn common() -> &'static str {
     include_str!("nginx/registry-common.inc")
 }
 
-/// The template with its placeholders filled in.
+/// What stands for the repository in the [`template`], for whoever includes it to fill in.
+pub const REPOSITORY: &str = "{{ repository }}";
+/// What stands for the registry root in the [`template`].
+pub const REGISTRY_ROOT: &str = "{{ registry_root }}";
+
+/// The template with its placeholders filled in. A value that is its own placeholder stays one: an archive ships the template,
+/// and the node that mounts it fills it in.
 ///
 /// # Errors
 ///
 /// [`Error::Definition`] where a value could mean more to nginx than it should: a repository that is none, a root
 /// that is not an absolute path of plain characters.
 pub fn render(repository: &str, registry_root: &str) -> Result<String> {
-    if !is_repository(repository) {
+    if repository != REPOSITORY && !is_repository(repository) {
         return Err(Error::Definition {
             field: format!("repository `{}`", repository.escape_debug()),
             reason: "must be lower-case letters and digits, joined by `.`, `_`, `__`, `-` or `/`".into(),
@@ -43,7 +49,8 @@ pub fn render(repository: &str, registry_root: &str) -> Result<String> {
     // What nginx gives a meaning inside quotes: quotes, `$`, `\` and control characters. Semicolons and braces are
     // harmless there, but a path that needs them is a mistake or an attack.
     let plain = |c: char| !c.is_control() && !matches!(c, '"' | '\'' | '$' | '\\' | ';' | '{' | '}' | '#');
-    if !registry_root.starts_with('/') || !registry_root.chars().all(plain) {
+    let is_path = registry_root.starts_with('/') && registry_root.chars().all(plain);
+    if registry_root != REGISTRY_ROOT && !is_path {
         return Err(Error::Definition {
             field: format!("registry root `{}`", registry_root.escape_debug()),
             reason:
@@ -51,12 +58,20 @@ pub fn render(repository: &str, registry_root: &str) -> Result<String> {
                     .into(),
         });
     }
-    Ok(template().replace("{{ repository }}", repository).replace("{{ registry_root }}", registry_root))
+    Ok(template().replace(REPOSITORY, repository).replace(REGISTRY_ROOT, registry_root))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_placeholder_may_stay_for_the_node_to_fill_in() {
+        assert_eq!(render(REPOSITORY, REGISTRY_ROOT).unwrap(), template());
+        let half = render(REPOSITORY, "/srv/images/").unwrap();
+        assert!(half.contains(REPOSITORY) && !half.contains(REGISTRY_ROOT));
+        assert!(render("{{ other }}", REGISTRY_ROOT).is_err() && render("a", "{{ repository }}").is_err());
+    }
 
     #[test]
     fn the_template_has_exactly_the_two_placeholders() {

@@ -4,6 +4,7 @@ mod build;
 mod referrers;
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -101,8 +102,15 @@ fn add_registry(place: &mut Place<'_>, project: &Project) {
         inputs,
         outputs: vec![Output::Folder(registry)],
         action: Some(Box::new(move |context| {
-            images::registry::index(&images, &index)?;
-            teach(context, &index)
+            let planned = images::registry::Index::read(&images)?;
+            // Making a hard link changes the file's times: what is known of it is looked up before, and told again after.
+            let digests =
+                planned.shared().map(|(from, _)| context.digest(from)).collect::<Result<Vec<_>, _>>()?;
+            planned.write(&index)?;
+            for ((_, path), digest) in planned.shared().zip(digests) {
+                context.known(index.join(path), digest)?;
+            }
+            Ok(())
         })),
         // It brings the index that is there up to date: with thousands of images that is most of its work saved.
         resumes: true,
@@ -194,8 +202,8 @@ fn fetch(project: &Arc<Project>, pull: &Pull, options: &Arc<Options>, folder: Pa
                 digest
             }
         };
-        images::dir_layout::write(&store, &digest, &platforms, &folder)?;
-        teach(context, &folder)
+        let files = images::dir_layout::write(&store, &digest, &platforms, &folder)?;
+        teach(context, &folder, &files)
     })
 }
 
@@ -251,15 +259,11 @@ fn locked(reference: &str, digest: Option<&str>) -> Result<Digest, ActionError> 
     Ok(digest.ok_or_else(not_locked)?.parse()?)
 }
 
-/// Blobs carry their digest as their name, and came from the store, which let them in under it only once it was computed: nobody
-/// need read them again.
-fn teach(context: &Context<'_>, folder: &Path) -> Result<(), ActionError> {
-    for entry in walkdir::WalkDir::new(folder) {
-        let entry = entry?;
-        let digest = entry.file_name().to_str().and_then(|name| name.parse::<crate::graph::Digest>().ok());
-        if let (Some(digest), true) = (digest, entry.file_type().is_file()) {
-            context.known(entry.path(), digest)?;
-        }
+/// Tells the run the digests of the files of an image, which the store computed when it took them in: nobody need read them
+/// again. A digest is never taken from the name of a file: other files have names that look like one.
+fn teach(context: &Context<'_>, folder: &Path, files: &BTreeMap<String, Digest>) -> Result<(), ActionError> {
+    for (name, digest) in files {
+        context.known(folder.join(name), crate::graph::Digest::from_bytes(*digest.as_bytes()))?;
     }
     Ok(())
 }

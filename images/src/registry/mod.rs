@@ -24,9 +24,9 @@ use serde_json::json;
 
 use self::plan::{Entry, Item, Plan, Stage};
 use crate::Digest;
-use crate::dir_layout::{self, Image, Place};
+use crate::dir_layout::{self, Place};
 use crate::error::{Error, Result, io};
-use crate::manifest::{Descriptor, Kind};
+use crate::manifest::{Descriptor, Kind, Manifest};
 use crate::parallel;
 
 /// Parts of a name that mean something in the tree; an image may have them in its name as long as no other image is
@@ -83,6 +83,186 @@ pub fn referrers_path(name: &str, digest: &Digest) -> String {
     format!("v2/{name}/referrers/sha256/{}", digest.hex())
 }
 
+/// What one tagged image brings into the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tagged {
+    /// The tag.
+    pub tag: String,
+    /// The digest of the manifest or index that the tag names.
+    pub digest: Digest,
+    /// That manifest, and those below it that are stored.
+    pub manifests: Vec<TaggedManifest>,
+    /// The configurations and layers of all of them.
+    pub blobs: Vec<Digest>,
+}
+
+/// What the tree says about a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaggedManifest {
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// What it is.
+    pub kind: Kind,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The manifest that it is attached to, with what the list of referrers says about it.
+    pub attached: Option<Attached>,
+}
+
+/// What a list of referrers says about an attached manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attached {
+    /// The digest of the manifest that it is attached to.
+    pub subject: Digest,
+    /// The type of the artifact.
+    pub artifact_type: Option<String>,
+    /// The annotations of the attached manifest.
+    pub annotations: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+impl TaggedManifest {
+    /// What the tree says about a manifest of `size` bytes.
+    #[must_use]
+    pub fn of(digest: Digest, size: u64, manifest: &Manifest) -> Self {
+        let attached = manifest.subject.as_ref().map(|subject| Attached {
+            subject: subject.digest,
+            artifact_type: manifest.artifact_type.clone(),
+            annotations: manifest.annotations.clone(),
+        });
+        Self { digest, kind: manifest.kind, size, attached }
+    }
+}
+
+/// What is at one path of the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A file with the bytes of this digest, which an image has.
+    Blob(Digest),
+    /// A manifest with the bytes of this digest.
+    Manifest(Digest),
+    /// A symbolic link with this target.
+    Link(String),
+    /// A file of these bytes.
+    List(Vec<u8>),
+}
+
+/// Everything that the tree holds for the images of one name: path below `registry/` and content. Blobs are shared by all
+/// names, so other names may give the same paths.
+#[must_use]
+pub fn repository(name: &str, images: &[Tagged]) -> Vec<(String, Content)> {
+    let mut entries = Vec::new();
+    let mut seen = HashSet::new();
+    let mut referrers: BTreeMap<Digest, Vec<Descriptor>> = BTreeMap::new();
+    let mut tags = BTreeSet::new();
+    for image in images {
+        for blob in &image.blobs {
+            if seen.insert(*blob) {
+                entries.push((blob_path(blob), Content::Blob(*blob)));
+            }
+        }
+    }
+    seen.clear();
+    for image in images {
+        for manifest in &image.manifests {
+            if !seen.insert(manifest.digest) {
+                continue;
+            }
+            let path = manifest_path(name, &manifest.digest, manifest.kind);
+            entries.push((path, Content::Manifest(manifest.digest)));
+            if let Some(attached) = &manifest.attached {
+                referrers.entry(attached.subject).or_default().push(Descriptor {
+                    media_type: manifest.kind.media_type().into(),
+                    digest: manifest.digest,
+                    size: manifest.size,
+                    urls: Vec::new(),
+                    platform: None,
+                    artifact_type: attached.artifact_type.clone(),
+                    annotations: attached.annotations.clone(),
+                });
+            }
+        }
+        let target = format!("sha256/{}", image.digest.hex());
+        entries.push((tag_path(name, &image.tag), Content::Link(target)));
+        tags.insert(image.tag.as_str());
+    }
+    let tags: Vec<&str> = tags.into_iter().collect();
+    let list = |tags: &[&str]| Content::List(json!({ "name": name, "tags": tags }).to_string().into_bytes());
+    entries.push((tags_path(name), list(&tags)));
+    let bytes: usize = tags.iter().zip(1..).map(|(tag, lists)| (tag.len() + 3) * lists).sum();
+    for (tag, after) in tags.iter().zip(1..).filter(|_| bytes <= AFTER_MAX) {
+        let rest = list(tags.get(after..).unwrap_or_default());
+        entries.push((tags_after_path(name, tag), rest));
+    }
+    for (subject, mut found) in referrers {
+        found.sort_by_key(|descriptor| descriptor.digest);
+        let list =
+            json!({ "schemaVersion": 2, "mediaType": Kind::OciIndex.media_type(), "manifests": found });
+        entries.push((referrers_path(name, &subject), Content::List(list.to_string().into_bytes())));
+    }
+    entries
+}
+
+/// The tree for all images of a folder, read and found whole, before any of it is written.
+#[derive(Debug)]
+pub struct Index {
+    plan: Plan,
+    summary: Summary,
+}
+
+impl Index {
+    /// Reads all images below `images`.
+    ///
+    /// # Errors
+    ///
+    /// What [`dir_layout::list`] and [`dir_layout::read`] find wrong, [`Error::Layout`] for a missing blob and for names
+    /// that cannot be told apart, [`Error::SizeMismatch`], [`Error::Io`].
+    pub fn read(images: &Path) -> Result<Self> {
+        let places = dir_layout::list(images)?;
+        let mut names: BTreeMap<&str, Vec<&Place>> = BTreeMap::new();
+        for place in &places {
+            names.entry(&place.name).or_default().push(place);
+        }
+        refuse_collisions(&names)?;
+        let names: Vec<_> = names.into_iter().collect();
+        let repositories =
+            parallel::map(parallel::processors(), &names, |(name, places)| Repository::read(name, places))?;
+        let mut summary = Summary { images: places.len(), ..Summary::default() };
+        let mut entries = Vec::new();
+        let mut known = HashSet::new();
+        for repository in repositories {
+            entries.extend(repository.entries);
+            for (digest, (from, size)) in repository.blobs {
+                if known.insert(digest) {
+                    entries.push(Entry::new(Stage::Blobs, blob_path(&digest), Item::Same(from)));
+                    summary.blobs += 1;
+                    summary.bytes = summary.bytes.saturating_add(size);
+                }
+            }
+        }
+        Ok(Self { plan: Plan::new(entries), summary })
+    }
+
+    /// What it counts.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        self.summary
+    }
+
+    /// The files of the tree that are files of the images, too: the file below `images`, and the path below `registry`.
+    pub fn shared(&self) -> impl Iterator<Item = (&Path, &str)> {
+        self.plan.shared()
+    }
+
+    /// Makes the tree `registry`, or brings the one that is there up to date.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] for names in the tree that are not text, [`Error::Io`].
+    pub fn write(&self, registry: &Path) -> Result<()> {
+        self.plan.apply(registry)
+    }
+}
+
 /// Makes the tree `registry` for all images below `images`, or brings the one that is there up to date: what is right is
 /// left alone, so a run after which nothing changed writes nothing.
 ///
@@ -93,33 +273,11 @@ pub fn referrers_path(name: &str, digest: &Digest) -> String {
 ///
 /// # Errors
 ///
-/// What [`dir_layout::list`] and [`dir_layout::read`] find wrong, [`Error::Layout`] for a missing blob and for names
-/// that cannot be told apart, [`Error::SizeMismatch`], [`Error::Io`].
+/// Those of [`Index::read`] and [`Index::write`].
 pub fn index(images: &Path, registry: &Path) -> Result<Summary> {
-    let places = dir_layout::list(images)?;
-    let mut names: BTreeMap<&str, Vec<&Place>> = BTreeMap::new();
-    for place in &places {
-        names.entry(&place.name).or_default().push(place);
-    }
-    refuse_collisions(&names)?;
-    let names: Vec<_> = names.into_iter().collect();
-    let repositories =
-        parallel::map(parallel::processors(), &names, |(name, places)| Repository::read(name, places))?;
-    let mut summary = Summary { images: places.len(), ..Summary::default() };
-    let mut entries = Vec::new();
-    let mut known = HashSet::new();
-    for repository in repositories {
-        entries.extend(repository.entries);
-        for (digest, (from, size)) in repository.blobs {
-            if known.insert(digest) {
-                entries.push(Entry::new(Stage::Blobs, blob_path(&digest), Item::Same(from)));
-                summary.blobs += 1;
-                summary.bytes = summary.bytes.saturating_add(size);
-            }
-        }
-    }
-    Plan::new(entries).apply(registry)?;
-    Ok(summary)
+    let index = Index::read(images)?;
+    index.write(registry)?;
+    Ok(index.summary)
 }
 
 /// Two images whose files would be at one place in the tree.
@@ -158,82 +316,49 @@ fn checked_blob(folder: &Path, blob: &Descriptor) -> Result<PathBuf> {
     }
 }
 
-/// What is gathered over the tags of one name.
-#[derive(Default)]
+/// The plan for one name.
 struct Repository {
+    /// All but the blobs.
     entries: Vec<Entry>,
     /// Where each blob is, and its size in bytes.
     blobs: HashMap<Digest, (PathBuf, u64)>,
-    tags: BTreeSet<String>,
-    manifests: BTreeSet<Digest>,
-    referrers: BTreeMap<Digest, Vec<Descriptor>>,
 }
 
 impl Repository {
     /// Reads all images of a name.
     fn read(name: &str, places: &[&Place]) -> Result<Self> {
-        let mut repository = Self::default();
+        let mut blobs = HashMap::new();
+        let mut manifests = HashMap::new();
+        let mut images = Vec::with_capacity(places.len());
         for place in places {
             let image = dir_layout::read(&place.folder)?;
             for blob in &image.blobs {
                 let from = checked_blob(&place.folder, blob)?;
-                repository.blobs.entry(blob.digest).or_insert((from, blob.size));
+                blobs.entry(blob.digest).or_insert((from, blob.size));
             }
-            repository.add(place, &image);
-        }
-        repository.finish(name);
-        Ok(repository)
-    }
-
-    fn entry(&mut self, stage: Stage, path: String, item: Item) {
-        self.entries.push(Entry::new(stage, path, item));
-    }
-
-    /// Plans the manifests of an image and its tag.
-    fn add(&mut self, place: &Place, image: &Image) {
-        for stored in &image.manifests {
-            if !self.manifests.insert(stored.digest) {
-                continue;
+            for stored in &image.manifests {
+                manifests.entry(stored.digest).or_insert_with(|| place.folder.join(&stored.file));
             }
-            let manifest = &stored.manifest;
-            let path = manifest_path(&place.name, &stored.digest, manifest.kind);
-            self.entry(Stage::Manifests, path, Item::Same(place.folder.join(&stored.file)));
-            if let Some(subject) = &manifest.subject {
-                self.referrers.entry(subject.digest).or_default().push(Descriptor {
-                    media_type: manifest.kind.media_type().into(),
-                    digest: stored.digest,
-                    size: stored.size,
-                    urls: Vec::new(),
-                    platform: None,
-                    artifact_type: manifest.artifact_type.clone(),
-                    annotations: manifest.annotations.clone(),
-                });
-            }
+            let of = |stored: &dir_layout::Stored| {
+                TaggedManifest::of(stored.digest, stored.size, &stored.manifest)
+            };
+            images.push(Tagged {
+                tag: place.tag.clone(),
+                digest: image.digest,
+                manifests: image.manifests.iter().map(of).collect(),
+                blobs: Vec::new(),
+            });
         }
-        let target = format!("sha256/{}", image.digest.hex());
-        self.entry(Stage::Names, tag_path(&place.name, &place.tag), Item::Link(target));
-        self.tags.insert(place.tag.clone());
-    }
-
-    /// Plans the answers that are lists.
-    fn finish(&mut self, name: &str) {
-        let all = std::mem::take(&mut self.tags);
-        let tags: Vec<&String> = all.iter().collect();
-        let list =
-            |tags: &[&String]| Item::Bytes(json!({ "name": name, "tags": tags }).to_string().into_bytes());
-        self.entry(Stage::Names, tags_path(name), list(&tags));
-        let bytes: usize = tags.iter().zip(1..).map(|(tag, lists)| (tag.len() + 3) * lists).sum();
-        for (tag, after) in tags.iter().zip(1..).filter(|_| bytes <= AFTER_MAX) {
-            let rest = list(tags.get(after..).unwrap_or_default());
-            self.entry(Stage::Names, tags_after_path(name, tag), rest);
-        }
-        for (subject, mut found) in std::mem::take(&mut self.referrers) {
-            found.sort_by_key(|descriptor| descriptor.digest);
-            let list =
-                json!({ "schemaVersion": 2, "mediaType": Kind::OciIndex.media_type(), "manifests": found });
-            let path = referrers_path(name, &subject);
-            self.entry(Stage::Names, path, Item::Bytes(list.to_string().into_bytes()));
-        }
+        let planned = repository(name, &images).into_iter().filter_map(|(path, content)| {
+            let (stage, item) = match content {
+                Content::Manifest(digest) => (Stage::Manifests, Item::Same(manifests.get(&digest)?.clone())),
+                Content::Blob(digest) => (Stage::Blobs, Item::Same(blobs.get(&digest)?.0.clone())),
+                Content::Link(target) => (Stage::Names, Item::Link(target)),
+                Content::List(bytes) => (Stage::Names, Item::Bytes(bytes)),
+            };
+            Some(Entry::new(stage, path, item))
+        });
+        Ok(Self { entries: planned.collect(), blobs })
     }
 }
 

@@ -68,6 +68,14 @@ impl Plan {
         Self { entries }
     }
 
+    /// The files that lie elsewhere, too: where, and the path in the tree.
+    pub(super) fn shared(&self) -> impl Iterator<Item = (&Path, &str)> {
+        self.entries.iter().filter_map(|entry| match &entry.item {
+            Item::Same(from) => Some((from.as_path(), entry.path.as_str())),
+            Item::Link(_) | Item::Bytes(_) => None,
+        })
+    }
+
     /// Makes the tree what it is to be.
     pub(super) fn apply(&self, root: &Path) -> Result<()> {
         match fs::symlink_metadata(root) {

@@ -38,8 +38,8 @@ pub(super) fn task(
     let action: Action = Box::new(move |context| {
         let store = Store::open(&project.settings.cache)?;
         let digest = make(context, &store)?;
-        images::dir_layout::write(&store, &digest, &[], &target)?;
-        teach(context, &target)
+        let files = images::dir_layout::write(&store, &digest, &[], &target)?;
+        teach(context, &target, &files)
     });
     Ok(Task {
         name: format!("_image_build:{name}"),

@@ -131,8 +131,8 @@ fn fetch(
             )));
         }
         for (list, target) in &targets {
-            images::dir_layout::write(&store, list, &[], target)?;
-            teach(context, target)?;
+            let files = images::dir_layout::write(&store, list, &[], target)?;
+            teach(context, target, &files)?;
         }
         Ok(())
     })
