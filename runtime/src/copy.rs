@@ -46,8 +46,8 @@ pub use receive::receive;
 pub use recipe::{Part, Range, Recipe};
 pub use send::{Sent, send};
 
-/// The most bytes of a line that the other end says: the recipe of an archive of half a million files fits.
-const LINE_LIMIT: u64 = 256 * 1024 * 1024;
+/// The most bytes of a line that the other end says: the longest recipe that [`Recipe::of`] makes fits.
+const LINE_LIMIT: u64 = 24 * 1024 * 1024;
 
 /// How much is read at a time, in bytes.
 const CHUNK: usize = 1024 * 1024;

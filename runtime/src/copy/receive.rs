@@ -119,7 +119,7 @@ impl Partial {
 
     /// Puts together what is on this machine already, and notes what is not.
     fn gather(&mut self, resumed: bool, archives: &[PathBuf]) -> Result<(), Error> {
-        let library = Library::of(archives);
+        let library = Library::of(archives, &self.recipe);
         let mut here: Vec<Range> = Vec::new();
         for part in &self.recipe.parts {
             let resumed = resumed && self.holds(part).map_err(|source| self.failed("read", source))?;

@@ -1,16 +1,24 @@
 //! What an archive is made of.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use archive::tree::{Kind, Location};
-use archive::{Tree, layout, sums};
-use serde::{Deserialize, Serialize};
+use archive::tree::{Entry, Kind, Location};
+use archive::{Tree, sums};
+use images::Digest;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Error;
 
 /// Smaller files travel with whatever lies between the larger ones: naming them costs more than sending them.
 const SMALLEST: u64 = 16 * 1024;
+/// The most files that a recipe names: of more, the largest. The others travel with what lies between.
+const PARTS_MAX: usize = 50_000;
+/// The most bytes of all names in a recipe, as they are in its JSON.
+const NAMES_MAX: usize = 8 << 20;
+/// The most ranges of one file: the largest file has so many extents.
+const RANGES_MAX: usize = 4096;
 
 /// An ISO as the sum of its larger files and of what lies between them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +31,7 @@ pub struct Recipe {
     /// Its SHA-256 in hexadecimal.
     pub sha256: String,
     /// Its larger files, each content once, in the order of the ISO.
+    #[serde(deserialize_with = "at_most::<PARTS_MAX, _, _>")]
     pub parts: Vec<Part>,
 }
 
@@ -35,6 +44,7 @@ pub struct Part {
     /// The SHA-256 of its content in hexadecimal, as the archive states it.
     pub sha256: String,
     /// Where its bytes lie, one range after another.
+    #[serde(deserialize_with = "at_most::<RANGES_MAX, _, _>")]
     pub ranges: Vec<Range>,
 }
 
@@ -46,6 +56,34 @@ pub struct Range {
     pub offset: u64,
     /// How many.
     pub bytes: u64,
+}
+
+/// Reads a list of at most `MAX` elements: what the other end says takes no more memory than an archive needs.
+fn at_most<'de, const MAX: usize, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    struct Visitor<const MAX: usize, T>(std::marker::PhantomData<T>);
+
+    impl<'de, const MAX: usize, T: Deserialize<'de>> serde::de::Visitor<'de> for Visitor<MAX, T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of at most {MAX} elements")
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut elements = Vec::new();
+            while let Some(element) = list.next_element()? {
+                if elements.len() == MAX {
+                    return Err(serde::de::Error::invalid_length(MAX + 1, &self));
+                }
+                elements.push(element);
+            }
+            Ok(elements)
+        }
+    }
+
+    deserializer.deserialize_seq(Visitor::<MAX, T>(std::marker::PhantomData))
 }
 
 impl Range {
@@ -69,15 +107,23 @@ impl Recipe {
         }
         let tree = Tree::open(path)?;
         let mut seen = HashSet::new();
+        let mut files = stated(&tree, &|_| true)?;
+        files.sort_by_key(|file| std::cmp::Reverse(file.entry.size));
         let mut parts: Vec<Part> = Vec::new();
-        for (path, sha256) in stated(&tree)? {
-            let pieces = tree.locate(&path)?.pieces;
+        let mut names = 0;
+        for Stated { path, entry, digest } in files {
+            let pieces = tree.locate_entry(&path, &entry)?.pieces;
             let ranges: Vec<Range> =
                 pieces.iter().map(|piece| Range { offset: piece.offset, bytes: piece.len }).collect();
             // Other names of the same bytes.
-            if ranges.first().is_some_and(|range| seen.insert(range.offset)) {
-                parts.push(Part { path, sha256, ranges });
+            if ranges.first().is_none_or(|range| !seen.insert(range.offset)) {
+                continue;
             }
+            names += serde_json::to_string(&path).map_or(usize::MAX, |text| text.len());
+            if parts.len() == PARTS_MAX || names > NAMES_MAX {
+                break;
+            }
+            parts.push(Part { path, sha256: digest.hex(), ranges });
         }
         parts.sort_by_key(|part| part.ranges.first().map(|range| range.offset));
         let bytes = std::fs::metadata(path).map_err(failed)?.len();
@@ -86,25 +132,38 @@ impl Recipe {
     }
 }
 
-/// The larger files whose digest the archive states, in `SHA256SUMS` or in the name of a blob.
-fn stated(tree: &Tree) -> Result<Vec<(String, String)>, Error> {
-    let stated: HashMap<String, String> = match tree.entry(layout::SUMS)? {
-        Some(_) => {
-            let text = tree.read(layout::SUMS, sums::LIMIT)?;
-            let sums = sums::parse(&String::from_utf8_lossy(&text))?;
-            sums.into_iter().map(|sum| (sum.path, hex::encode(sum.digest))).collect()
+/// A larger file whose digest the archive states.
+struct Stated {
+    path: String,
+    entry: Entry,
+    digest: Digest,
+}
+
+/// The larger files whose digest the archive states, in `SHA256SUMS` or in the name of a blob, and is `wanted`.
+fn stated(tree: &Tree, wanted: &dyn Fn(&Digest) -> bool) -> Result<Vec<Stated>, Error> {
+    let mut large: Vec<(String, Entry, Option<Digest>)> = Vec::new();
+    tree.each_folder("", &mut |folder, entries| {
+        for entry in entries.into_iter().filter(|entry| entry.kind == Kind::File && entry.size >= SMALLEST) {
+            let named = Digest::from_hex(&entry.name).ok();
+            let path =
+                if folder.is_empty() { entry.name.clone() } else { format!("{folder}/{}", entry.name) };
+            large.push((path, entry, named));
         }
-        None => HashMap::new(),
-    };
-    let large = |entry: &archive::tree::Entry| entry.kind == Kind::File && entry.size >= SMALLEST;
-    let files = tree.walk()?.into_iter().filter(|(_, entry)| large(entry));
-    Ok(files
-        .filter_map(|(path, entry)| {
-            let blob = || is_sha256(&entry.name).then(|| entry.name.clone());
-            let digest = stated.get(&path).cloned().or_else(blob)?;
-            Some((path, digest))
-        })
-        .collect())
+        Ok(())
+    })?;
+    large.sort_unstable_by(|(a, ..), (b, ..)| a.cmp(b));
+    sums::each(tree, &mut |sum| {
+        let found = large.binary_search_by(|(path, ..)| path.cmp(&sum.path));
+        if let Some((.., digest)) = found.ok().and_then(|found| large.get_mut(found)) {
+            *digest = Some(Digest::from_bytes(sum.digest));
+        }
+        Ok(())
+    })?;
+    let stated = large.into_iter().filter_map(|(path, entry, digest)| {
+        let digest = digest.filter(|digest| wanted(digest))?;
+        Some(Stated { path, entry, digest })
+    });
+    Ok(stated.collect())
 }
 
 /// Whether `text` is a SHA-256 in hexadecimal.
@@ -116,16 +175,20 @@ pub(super) fn is_sha256(text: &str) -> bool {
 pub(super) struct Library {
     trees: Vec<Tree>,
     /// By digest: which tree, and the path in it.
-    places: HashMap<String, (usize, String)>,
+    places: HashMap<Digest, (usize, String)>,
 }
 
 impl Library {
-    /// What `archives` hold. One that cannot be read holds nothing.
-    pub(super) fn of(archives: &[PathBuf]) -> Self {
+    /// What `archives` hold of a recipe. One that cannot be read holds nothing.
+    pub(super) fn of(archives: &[PathBuf], recipe: &Recipe) -> Self {
+        let wanted: HashSet<Digest> =
+            recipe.parts.iter().filter_map(|part| Digest::from_hex(&part.sha256).ok()).collect();
         let (mut trees, mut places) = (Vec::new(), HashMap::new());
         for tree in archives.iter().filter_map(|path| Tree::open(path).ok()) {
-            for (path, sha256) in stated(&tree).unwrap_or_default() {
-                places.entry(sha256).or_insert((trees.len(), path));
+            for Stated { path, digest, .. } in
+                stated(&tree, &|digest| wanted.contains(digest)).unwrap_or_default()
+            {
+                places.entry(digest).or_insert((trees.len(), path));
             }
             trees.push(tree);
         }
@@ -134,7 +197,26 @@ impl Library {
 
     /// Where the content with this digest should lie.
     pub(super) fn find(&self, sha256: &str) -> Option<Location> {
-        let (tree, path) = self.places.get(sha256)?;
+        let (tree, path) = self.places.get(&Digest::from_hex(sha256).ok()?)?;
         self.trees.get(*tree)?.locate(path).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recipe_of_more_than_an_archive_has_is_refused() {
+        let part = r#"{"path":"","sha256":"","ranges":[]}"#;
+        let recipe = |parts: usize| {
+            let parts = vec![part; parts].join(",");
+            serde_json::from_str::<Recipe>(&format!(
+                r#"{{"name":"a.iso","bytes":0,"sha256":"","parts":[{parts}]}}"#
+            ))
+        };
+        assert_eq!(recipe(PARTS_MAX).unwrap().parts.len(), PARTS_MAX);
+        let error = recipe(PARTS_MAX + 1).unwrap_err().to_string();
+        assert!(error.contains("expected a list of at most 50000 elements"), "{error}");
     }
 }
