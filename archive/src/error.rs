@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use content::{printable, printable_path};
+
 /// The result of reading an archive.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -10,7 +12,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused an operation.
-    #[error("cannot {operation} {}: {source}", path.display())]
+    #[error("cannot {operation} {}: {source}", printable_path(path))]
     Io {
         /// What was tried, as an infinitive ("open", "read").
         operation: &'static str,
@@ -20,7 +22,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A text file of the archive breaks its format.
-    #[error("{file}, line {line}: {problem}")]
+    #[error("{file}, line {line}: {}", printable(problem))]
     Syntax {
         /// The file, relative to the root of the archive.
         file: String,
@@ -30,7 +32,7 @@ pub enum Error {
         problem: String,
     },
     /// A file of the archive has the right syntax and an impossible content.
-    #[error("{file}: {problem}")]
+    #[error("{file}: {}", printable(problem))]
     Content {
         /// The file, relative to the root of the archive.
         file: String,
@@ -46,7 +48,7 @@ pub enum Error {
         problem: &'static str,
     },
     /// The archive has no such file or folder.
-    #[error("{}: no {path:?} in this archive", archive.display())]
+    #[error("{}: no {path:?} in this archive", printable_path(archive))]
     NotFound {
         /// The archive.
         archive: PathBuf,
@@ -54,7 +56,7 @@ pub enum Error {
         path: String,
     },
     /// The path names something of another kind than the operation needs.
-    #[error("{}: {path:?} is {found}, not {expected}", archive.display())]
+    #[error("{}: {path:?} is {found}, not {expected}", printable_path(archive))]
     Kind {
         /// The archive.
         archive: PathBuf,
@@ -66,7 +68,7 @@ pub enum Error {
         found: &'static str,
     },
     /// A file, or a number of things, is larger than any honest archive has.
-    #[error("{what}: {found} is above the limit of {limit}")]
+    #[error("{}: {found} is above the limit of {limit}", printable(what))]
     Limit {
         /// What is too large.
         what: String,
@@ -76,7 +78,7 @@ pub enum Error {
         found: u64,
     },
     /// The image file breaks ISO 9660 or cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", printable_path(path))]
     Iso {
         /// The image file.
         path: PathBuf,

@@ -164,22 +164,30 @@ impl Image {
 ///
 /// What reading folders gives; [`Error::Limit`] for more manifests than [`MANIFESTS_MAX`].
 pub fn each(tree: &Tree, below: &str, visit: &mut dyn FnMut(Image)) -> Result<()> {
-    each_within(tree, below, MANIFESTS_MAX, visit)
+    each_within(tree, below, MANIFESTS_MAX, visit, &mut |_, error| Err(error))
 }
 
-fn each_within(tree: &Tree, below: &str, limit: u64, visit: &mut dyn FnMut(Image)) -> Result<()> {
+/// As [`each`], of at most `limit` bytes of manifests; `failed` decides about folders that cannot be read.
+pub(crate) fn each_within(
+    tree: &Tree,
+    below: &str,
+    limit: u64,
+    visit: &mut dyn FnMut(Image),
+    failed: &mut dyn FnMut(&str, Error) -> Result<()>,
+) -> Result<()> {
     // The folder may be a link; the paths that come back are below where it leads.
     let Some(below) = tree.resolve(below)? else { return Ok(()) };
     let mut reader = Reader { tree, limit, read: 0, places: HashMap::new(), digests: HashMap::new() };
     let prefix = if below.is_empty() { String::new() } else { format!("{below}/") };
-    tree.each_folder(&below, &mut |folder, files| {
+    let mut visit = |folder: &str, files: Vec<Entry>| {
         let place = folder.strip_prefix(&prefix).and_then(|place| place.rsplit_once('/'));
         let has_manifest = files.iter().any(|entry| entry.name == layout::IMAGE_MANIFEST);
         if let (Some((name, tag)), true) = (place, has_manifest) {
             visit(reader.image(name, tag, folder, files)?);
         }
         Ok(())
-    })
+    };
+    tree.each_folder_or(&below, &mut visit, failed)
 }
 
 /// The images that [`each`] hands out, all at once.

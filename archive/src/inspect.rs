@@ -179,7 +179,7 @@ mod tests {
         let folder = sample();
         let found = inspect(folder.path()).expect("inspected");
         assert_eq!(found.product.map(|product| product.id()), Some("sample-1.0".into()));
-        assert_eq!(found.files, 9);
+        assert_eq!(found.files, 10);
         let [app] = &found.images[..] else { panic!("{:?}", found.images) };
         assert_eq!((app.name.as_str(), app.tag.as_str()), ("library/app", "1.0"));
         assert_eq!(app.platforms, ["linux/amd64"]);

@@ -1,11 +1,15 @@
 //! Where things lie in an archive: the names that outsiders rely on.
 
+use content::printable;
+
 /// Product information of a platform archive, and of a Solution archive of the older layout.
 pub const PRODUCT: &str = "product.txt";
 /// Product information of a Solution archive.
 pub const MANIFEST: &str = "manifest.yaml";
 /// SHA-256 of every other file, in the format of coreutils' `sha256sum`.
 pub const SUMS: &str = "SHA256SUMS";
+/// The symbolic links of the archive with their targets; see [`crate::links`].
+pub const LINKS: &str = "LINKS.mtree";
 /// The folder of the container images, each in `<name>/<tag>/` as skopeo's `dir:` transport lays it out.
 pub const IMAGES: &str = "images";
 /// The index beside the images that keeps the nginx configuration at constant size.
@@ -27,6 +31,45 @@ pub const IMAGE_MANIFEST: &str = "manifest.json";
 pub const IMAGE_VERSION: &str = "version";
 /// What stands in [`IMAGE_VERSION`].
 pub const IMAGE_VERSION_CONTENT: &str = "Directory Transport Version: 1.1\n";
+
+/// Whether a path without links is kept back by the server. The pillar is for the Salt master alone, which hands each node
+/// its part: it may hold secrets.
+#[must_use]
+pub fn is_hidden(path: &str) -> bool {
+    path.split('/').next() == Some(PILLAR)
+}
+
+/// [`SUMS`] of the files that are kept back: a digest can give away a short secret, so `SHA256SUMS`, which anybody can get,
+/// has only that of this list. Its paths are relative to the root of the archive.
+pub const HIDDEN_SUMS: &str = "pillar/SHA256SUMS";
+/// [`LINKS`] of the links that are kept back.
+pub const HIDDEN_LINKS: &str = "pillar/LINKS.mtree";
+
+/// The SHA-256 that the name of a file promises: a blob or manifest of an image, or one of the registry tree. A list of referrers
+/// has the name of what it is about, not its own.
+///
+/// ```
+/// use archive::layout::named_digest;
+/// let hex = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+/// assert!(named_digest(&format!("images/app/1/{hex}")).is_some());
+/// assert!(named_digest(&format!("registry/v2/app/manifests/sha256/{hex}/m.ociman")).is_some());
+/// assert!(named_digest(&format!("registry/v2/app/referrers/sha256/{hex}")).is_none());
+/// ```
+#[must_use]
+pub fn named_digest(path: &str) -> Option<[u8; 32]> {
+    let (top, rest) = path.split_once('/')?;
+    let (folder, name) = path.rsplit_once('/')?;
+    let digits = match top {
+        IMAGES => name.strip_suffix(".manifest.json").unwrap_or(name),
+        REGISTRY if rest.starts_with("blobs/sha256/") => name,
+        REGISTRY if rest.starts_with("v2/") && name.starts_with("m.") => {
+            let (folder, digits) = folder.rsplit_once('/')?;
+            Some(digits).filter(|_| folder.ends_with("/manifests/sha256"))?
+        }
+        _ => return None,
+    };
+    images::Digest::from_hex(digits).ok().map(|digest| *digest.as_bytes())
+}
 
 /// The folder of an image: `images/<name>/<tag>`. Names may be nested (`library/redis`).
 #[must_use]
@@ -120,10 +163,12 @@ impl std::fmt::Display for Owner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Archive => write!(f, "the archive"),
-            Self::Image { name, tag } => write!(f, "image {name}:{tag}"),
+            Self::Image { name, tag } => write!(f, "image {}:{}", printable(name), printable(tag)),
             Self::Registry => write!(f, "the registry index"),
-            Self::Package { package, repository } => write!(f, "package {package} in {repository}"),
-            Self::Repository { repository } => write!(f, "package repository {repository}"),
+            Self::Package { package, repository } => {
+                write!(f, "package {} in {}", printable(package), printable(repository))
+            }
+            Self::Repository { repository } => write!(f, "package repository {}", printable(repository)),
             Self::Salt => write!(f, "the Salt tree"),
         }
     }

@@ -13,7 +13,7 @@
 //!
 //! // Beyond the air gap:
 //! let report = archive::verify(root, &archive::verify::Options::default(), &())?;
-//! assert!(report.ok);
+//! assert!(report.ok());
 //!
 //! std::fs::write(root.join("README"), "Hullo.\n")?;
 //! let report = archive::verify(root, &archive::verify::Options::default(), &())?;
@@ -27,6 +27,8 @@ mod fixture;
 pub mod image;
 pub mod inspect;
 pub mod layout;
+mod lines;
+pub mod links;
 pub mod product;
 pub mod sums;
 pub mod tree;

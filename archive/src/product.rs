@@ -11,6 +11,9 @@ use crate::{Error, Result, Tree, layout};
 /// The most bytes of an honest `product.txt`.
 pub const LIMIT: u64 = 64 * 1024;
 
+/// The most bytes of an honest `manifest.yaml`.
+pub const MANIFEST_LIMIT: u64 = 1024 * 1024;
+
 /// Product information.
 ///
 /// ```
@@ -195,22 +198,54 @@ impl Product {
     }
 }
 
-/// The product information of an archive: `product.txt`, else `manifest.yaml`, else `None`.
+/// What an archive is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The platform itself.
+    Platform,
+    /// A Solution that runs on it.
+    Solution,
+}
+
+/// What an archive says about itself, and what it is for; `None` where it says nothing.
+///
+/// A `manifest.yaml` of kind `Solution` comes first, whatever else is in the archive: it is what the platform reads. Then
+/// `product.txt`: it describes a Solution of the older layout if it says which platform it needs (`REQUIRE_METALK8S`,
+/// `ARCHIVE_LAYOUT_VERSION`), else a platform.
 ///
 /// # Errors
 ///
 /// Those of [`Product::parse`] and [`Product::from_manifest`]; what reading the archive gives.
-pub fn of(tree: &Tree) -> Result<Option<Product>> {
-    for (file, parse) in
-        [(layout::PRODUCT, Product::parse as fn(&str) -> _), (layout::MANIFEST, Product::from_manifest)]
-    {
-        if tree.entry(file)?.is_some() {
-            let text = String::from_utf8(tree.read(file, LIMIT)?)
-                .map_err(|_| Error::Content { file: file.into(), problem: "it is not UTF-8".into() })?;
-            return parse(&text).map(Some);
-        }
+pub fn describe(tree: &Tree) -> Result<Option<(Product, Kind)>> {
+    let read = |file: &'static str, limit| match tree.entry(file)? {
+        None => Ok(None),
+        Some(_) => String::from_utf8(tree.read(file, limit)?)
+            .map(Some)
+            .map_err(|_| Error::Content { file: file.into(), problem: "it is not UTF-8".into() }),
+    };
+    let manifest = read(layout::MANIFEST, MANIFEST_LIMIT)?;
+    let product = read(layout::PRODUCT, LIMIT)?;
+    let of_solution = |text: &str| {
+        serde_saphyr::from_str::<Head>(text).is_ok_and(|head| head.kind.as_deref() == Some("Solution"))
+    };
+    if let Some(text) = manifest.filter(|text| product.is_none() || of_solution(text)) {
+        return Ok(Some((Product::from_manifest(&text)?, Kind::Solution)));
     }
-    Ok(None)
+    let Some(product) = product.as_deref().map(Product::parse).transpose()? else { return Ok(None) };
+    let needs_platform =
+        |(key, _): &(String, String)| matches!(key.as_str(), "REQUIRE_METALK8S" | "ARCHIVE_LAYOUT_VERSION");
+    let kind = if product.other.iter().any(needs_platform) { Kind::Solution } else { Kind::Platform };
+    Ok(Some((product, kind)))
+}
+
+/// The product information of an archive, as [`describe`] finds it.
+///
+/// # Errors
+///
+/// Those of [`describe`].
+pub fn of(tree: &Tree) -> Result<Option<Product>> {
+    Ok(describe(tree)?.map(|(product, _)| product))
 }
 
 /// A source date (Unix seconds) as `BUILD_TIMESTAMP` has it: `2026-11-20T10:00:00Z`.
@@ -219,6 +254,12 @@ pub fn of(tree: &Tree) -> Result<Option<Product>> {
 #[must_use]
 pub fn timestamp(source_date: i64) -> Option<String> {
     jiff::Timestamp::from_second(source_date).ok().map(|date| date.to_string())
+}
+
+/// What tells whether a `manifest.yaml` is that of a Solution.
+#[derive(serde::Deserialize)]
+struct Head {
+    kind: Option<String>,
 }
 
 /// What is read of a `manifest.yaml`; the rest is the Solution's own.
@@ -397,6 +438,33 @@ spec:
             let error = Product::from_manifest(&MANIFEST.replace(from, to)).expect_err(to).to_string();
             assert!(error.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn a_solution_is_one_whatever_else_describes_it() {
+        use crate::fixture::put;
+        let platform = "NAME=Platform\nVERSION=2.10.0\n";
+        let older = "NAME=Older\nVERSION=1.0.0\nARCHIVE_LAYOUT_VERSION=1\n";
+        let other = "kind: Deployment\n";
+        for (product, manifest, expected) in [
+            (Some(platform), None, Some(("platform-2.10.0", Kind::Platform))),
+            (Some(older), None, Some(("older-1.0.0", Kind::Solution))),
+            (None, Some(MANIFEST), Some(("example-solution-1.0.0", Kind::Solution))),
+            (Some(platform), Some(MANIFEST), Some(("example-solution-1.0.0", Kind::Solution))),
+            (Some(older), Some(MANIFEST), Some(("example-solution-1.0.0", Kind::Solution))),
+            (Some(platform), Some(other), Some(("platform-2.10.0", Kind::Platform))),
+            (None, None, None),
+        ] {
+            let folder = tempfile::tempdir().expect("a folder");
+            product.into_iter().for_each(|text| put(folder.path(), layout::PRODUCT, text.as_bytes()));
+            manifest.into_iter().for_each(|text| put(folder.path(), layout::MANIFEST, text.as_bytes()));
+            let found = describe(&Tree::open(folder.path()).expect("opened")).expect("read");
+            let found = found.map(|(product, kind)| (product.id(), kind));
+            assert_eq!(found, expected.map(|(id, kind)| (id.to_owned(), kind)), "{product:?} {manifest:?}");
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        put(folder.path(), layout::MANIFEST, other.as_bytes());
+        assert!(describe(&Tree::open(folder.path()).expect("opened")).is_err());
     }
 
     proptest::proptest! {

@@ -2,13 +2,19 @@
 //!
 //! A line is 64 hexadecimal digits, a blank, a blank or `*`, and the path. Where the path has a backslash, a newline
 //! or a carriage return, these are written `\\`, `\n`, `\r` and the line begins with a backslash.
+//!
+//! It lists every regular file, with one exception: of the folder that servers keep back ([`layout::is_hidden`]) it lists
+//! only `pillar/SHA256SUMS`, which lists the others in the same format. Symbolic links are in [`crate::links`], which it lists
+//! too, so one signature of `SHA256SUMS` covers everything.
 
+use std::collections::HashSet;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{Error, Result, layout, tree};
+use crate::lines::Lines;
+use crate::{Error, Result, layout, links, tree};
 
 /// The most bytes of an honest `SHA256SUMS`.
 pub const LIMIT: u64 = 256 * 1024 * 1024;
@@ -39,54 +45,86 @@ pub struct Sum {
 /// # Ok::<(), archive::Error>(())
 /// ```
 pub fn parse(text: &str) -> Result<Vec<Sum>> {
+    let mut seen = HashSet::new();
     let mut sums = Vec::new();
-    let mut seen = std::collections::HashSet::new();
     // Not `lines()`: a carriage return before the newline belongs to the path.
     for (index, line) in text.split_terminator('\n').enumerate() {
-        let wrong = |problem: &str| Error::Syntax {
-            file: layout::SUMS.into(),
-            line: index + 1,
-            problem: problem.into(),
-        };
-        let (escaped, line) = line.strip_prefix('\\').map_or((false, line), |rest| (true, rest));
-        let (digits, rest) =
-            line.split_at_checked(64).ok_or_else(|| wrong("expected 64 hexadecimal digits"))?;
-        let digest = from_hex(digits).ok_or_else(|| wrong("expected 64 hexadecimal digits"))?;
-        let path = rest
-            .strip_prefix("  ")
-            .or_else(|| rest.strip_prefix(" *"))
-            .ok_or_else(|| wrong("expected two blanks, or a blank and *, before the path"))?;
-        let path = if escaped {
-            unescape(path).ok_or_else(|| wrong("unknown escape in the path"))?
-        } else {
-            path.into()
-        };
-        let path = path.strip_prefix("./").unwrap_or(&path);
-        tree::check_path(path).map_err(|error| wrong(&error.to_string()))?;
-        if path.is_empty() {
-            return Err(wrong("the path is empty"));
+        let wrong = |problem| Error::Syntax { file: layout::SUMS.into(), line: index + 1, problem };
+        let sum = line_of(line).map_err(wrong)?;
+        if !seen.insert(sum.path.clone()) {
+            return Err(wrong("the path stands twice".into()));
         }
-        if !seen.insert(path.to_owned()) {
-            return Err(wrong("the path stands twice"));
-        }
-        sums.push(Sum { path: path.to_owned(), digest });
+        sums.push(sum);
     }
     Ok(sums)
 }
 
-/// What the `SHA256SUMS` of an archive lists; `None` where it has none.
+fn line_of(line: &str) -> Result<Sum, String> {
+    let (escaped, line) = line.strip_prefix('\\').map_or((false, line), |rest| (true, rest));
+    let (digits, rest) = line.split_at_checked(64).ok_or("expected 64 hexadecimal digits")?;
+    let digest = from_hex(digits).ok_or("expected 64 hexadecimal digits")?;
+    let path = rest
+        .strip_prefix("  ")
+        .or_else(|| rest.strip_prefix(" *"))
+        .ok_or("expected two blanks, or a blank and *, before the path")?;
+    let path = if escaped { unescape(path).ok_or("unknown escape in the path")? } else { path.into() };
+    let path = path.strip_prefix("./").unwrap_or(&path);
+    tree::check_path(path).map_err(|error| error.to_string())?;
+    if path.is_empty() {
+        return Err("the path is empty".into());
+    }
+    Ok(Sum { path: path.to_owned(), digest })
+}
+
+/// Hands out what the `SHA256SUMS` of an archive lists, and its list of the hidden files, line by line; whether the archive
+/// has such a list. The list is never in memory as a whole. A path that stands twice is handed out twice.
 ///
 /// # Errors
 ///
-/// Those of [`parse`] and of reading it; [`Error::Limit`] for more than [`LIMIT`].
+/// [`Error::Syntax`] and [`Error::Content`] for what breaks the format, [`Error::Limit`] for a list of more than [`LIMIT`]
+/// bytes or more files than an archive can have, what reading it gives, and what `visit` returns as the problem of a line.
+pub fn each(tree: &tree::Tree, visit: &mut dyn FnMut(Sum) -> Result<(), String>) -> Result<bool> {
+    for file in [layout::SUMS, layout::HIDDEN_SUMS] {
+        match tree.entry(file)? {
+            Some(entry) if entry.kind == tree::Kind::File => {}
+            // Another `pillar/SHA256SUMS` than ours is a file like any other.
+            Some(_) if file == layout::SUMS => {
+                let problem = "it is not a file".into();
+                return Err(Error::Content { file: file.into(), problem });
+            }
+            None if file == layout::SUMS => return Ok(false),
+            _ => continue,
+        }
+        Lines::open(tree, file, LIMIT)?.each(&mut |line| {
+            let sum = line_of(line)?;
+            if file == layout::HIDDEN_SUMS && !layout::is_hidden(&sum.path) {
+                return Err(format!("{:?} is not below {}", sum.path, layout::PILLAR));
+            }
+            visit(sum)
+        })?;
+    }
+    Ok(true)
+}
+
+/// What [`each`] hands out, all at once; `None` where the archive has no such list.
+///
+/// # Errors
+///
+/// Those of [`each`]; a path that stands twice.
 pub fn of(tree: &tree::Tree) -> Result<Option<Vec<Sum>>> {
-    if tree.entry(layout::SUMS)?.is_none() {
+    let mut sums = Vec::new();
+    if !each(tree, &mut |sum| {
+        sums.push(sum);
+        Ok(())
+    })? {
         return Ok(None);
     }
-    let text = tree.read(layout::SUMS, LIMIT)?;
-    let text = String::from_utf8(text)
-        .map_err(|_| Error::Content { file: layout::SUMS.into(), problem: "it is not UTF-8".into() })?;
-    parse(&text).map(Some)
+    sums.sort_unstable();
+    if let Some([twice, _]) = sums.array_windows().find(|[one, other]| one.path == other.path) {
+        let problem = format!("{:?} stands twice", twice.path);
+        return Err(Error::Content { file: layout::SUMS.into(), problem });
+    }
+    Ok(Some(sums))
 }
 
 /// The content of a `SHA256SUMS` with these lines, in the given order.
@@ -113,35 +151,73 @@ pub fn render(sums: &[Sum]) -> String {
     text
 }
 
-/// Writes `SHA256SUMS` into the folder `root`: a line for every other regular file below it, sorted by path.
+/// Writes the lists of an archive into the folder `root`: [`layout::SUMS`] and [`layout::LINKS`], and, where the folder of
+/// hidden files is there, [`layout::HIDDEN_SUMS`] and [`layout::HIDDEN_LINKS`]. Returns the lines of `SHA256SUMS`, sorted by
+/// path.
 ///
-/// `digest_of` is asked for each file by its full path (`root` joined with the relative path), so that a caller who
-/// knows digests already reads nothing twice; [`digest_file`] is the answer of one who does not. The file appears
-/// whole or not at all.
+/// `digest_of` returns the digest of a file by its full path (`root` joined with the relative path), so that a caller who
+/// knows digests already reads nothing twice; [`digest_file`] is for a caller who does not. Each list appears whole or not at
+/// all, `SHA256SUMS` last.
 ///
 /// # Errors
 ///
 /// [`Error::Io`] for what cannot be read or written, [`Error::Path`] for a name that is not UTF-8.
 pub fn write(root: &Path, digest_of: &dyn Fn(&Path) -> std::io::Result<[u8; 32]>) -> Result<Vec<Sum>> {
-    let mut sums = Vec::new();
-    for (path, entry) in tree::Tree::open(root)?.walk()? {
-        if !matches!(entry.kind, tree::Kind::File) || path == layout::SUMS {
-            continue;
+    let lists = [layout::SUMS, layout::LINKS, layout::HIDDEN_SUMS, layout::HIDDEN_LINKS];
+    let (mut public, mut hidden) = (Lists::default(), Lists::default());
+    let mut has_hidden = false;
+    tree::Tree::open(root)?.each_folder("", &mut |folder, entries| {
+        has_hidden |= folder == layout::PILLAR;
+        let lists_of = if layout::is_hidden(folder) { &mut hidden } else { &mut public };
+        for entry in entries {
+            let path = tree::join(folder, &entry.name);
+            match entry.kind {
+                tree::Kind::File if !lists.contains(&path.as_str()) => {
+                    let file = root.join(&path);
+                    let digest = digest_of(&file).map_err(|source| Error::io("hash", &file, source))?;
+                    lists_of.sums.push(Sum { path, digest });
+                }
+                tree::Kind::Symlink(target) => lists_of.links.push(links::Link { path, target }),
+                _ => {}
+            }
         }
-        let file = root.join(&path);
-        let digest = digest_of(&file).map_err(|source| Error::io("hash", &file, source))?;
-        sums.push(Sum { path, digest });
+        Ok(())
+    })?;
+    let put = |sums: &mut Vec<Sum>, path: &str, text: &str| {
+        sums.push(Sum { path: path.to_owned(), digest: Sha256::digest(text).into() });
+        sums.sort();
+        write_list(root, path, text)
+    };
+    if has_hidden {
+        hidden.links.sort();
+        put(&mut hidden.sums, layout::HIDDEN_LINKS, &links::render(&hidden.links))?;
+        put(&mut public.sums, layout::HIDDEN_SUMS, &render(&hidden.sums))?;
     }
-    sums.sort();
-    let target = root.join(layout::SUMS);
+    public.links.sort();
+    put(&mut public.sums, layout::LINKS, &links::render(&public.links))?;
+    write_list(root, layout::SUMS, &render(&public.sums))?;
+    Ok(public.sums)
+}
+
+/// What two lists of an archive say.
+#[derive(Default)]
+struct Lists {
+    sums: Vec<Sum>,
+    links: Vec<links::Link>,
+}
+
+fn write_list(root: &Path, path: &str, text: &str) -> Result<()> {
+    let target = root.join(path);
+    let folder = target.parent().unwrap_or(root);
     let failed = |source| Error::io("write", &target, source);
-    let mut temporary = tempfile::Builder::new().prefix(".SHA256SUMS.").tempfile_in(root).map_err(failed)?;
-    temporary.write_all(render(&sums).as_bytes()).map_err(failed)?;
+    let mut temporary =
+        tempfile::Builder::new().prefix(".SHA256SUMS.").tempfile_in(folder).map_err(failed)?;
+    temporary.write_all(text.as_bytes()).map_err(failed)?;
     let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     temporary.as_file().set_permissions(readable).map_err(failed)?;
     temporary.as_file().sync_all().map_err(failed)?;
     temporary.persist(&target).map_err(|error| failed(error.error))?;
-    Ok(sums)
+    Ok(())
 }
 
 /// The SHA-256 of a file, read in pieces.
@@ -229,11 +305,13 @@ mod tests {
         let text = std::fs::read_to_string(root.join(layout::SUMS)).expect("read");
         assert_eq!(parse(&text).expect("parsed"), sums);
         let paths: Vec<_> = sums.iter().map(|sum| sum.path.as_str()).collect();
-        assert_eq!(paths, ["a", "b/back\\slash", "b/c/file"]);
+        assert_eq!(paths, ["LINKS.mtree", "a", "b/back\\slash", "b/c/file"]);
         assert!(text.contains(
             "\\e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  b/back\\\\slash\n"
         ));
-        assert_eq!(std::fs::read_dir(root).expect("listed").count(), 4, "nothing temporary is left");
+        assert_eq!(std::fs::read_dir(root).expect("listed").count(), 5, "nothing temporary is left");
+        let links = std::fs::read_to_string(root.join(layout::LINKS)).expect("read");
+        assert_eq!(links, "#mtree\n./link type=link link=a\n");
     }
 
     proptest::proptest! {

@@ -17,8 +17,8 @@ use crate::{Error, Result};
 
 /// The deepest folder that is read.
 const DEPTH: usize = 64;
-/// The most entries that a walk lists.
-const ENTRIES: usize = 500_000;
+/// The most entries that a walk lists, and lines of a list of them.
+pub(crate) const ENTRIES: usize = 500_000;
 /// The most symbolic links on the way to one file, as the kernel has it (`MAXSYMLINKS`).
 const LINKS: usize = 40;
 
@@ -170,18 +170,34 @@ impl Tree {
         path: &str,
         visit: &mut dyn FnMut(&str, Vec<Entry>) -> Result<()>,
     ) -> Result<()> {
+        self.each_folder_or(path, visit, &mut |_, error| Err(error))
+    }
+
+    /// As [`Tree::each_folder`]; `failed` is called with the path of each folder that cannot be read, and the walk goes on if
+    /// it returns `Ok`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Limit`] for a tree no honest archive has; those of `visit` and of `failed`.
+    pub fn each_folder_or(
+        &self,
+        path: &str,
+        visit: &mut dyn FnMut(&str, Vec<Entry>) -> Result<()>,
+        failed: &mut dyn FnMut(&str, Error) -> Result<()>,
+    ) -> Result<()> {
         let Some(path) = self.resolve(path)? else { return Ok(()) };
         match self {
             Self::Folder(folder) => {
                 let list = |path: &str, (): &()| {
                     Ok(folder.read_dir(path)?.into_iter().map(|entry| (entry, ())).collect())
                 };
-                walk(folder.path(), path, (), list, visit)
+                walk(folder.path(), path, (), list, visit, failed)
             }
             Self::Iso(image) => {
                 let mut seen = std::collections::HashSet::new();
                 let Some(start) = image.find(&path)? else { return Ok(()) };
-                walk(image.path(), path, start, |path, folder| image.list(path, folder, &mut seen), visit)
+                let list = |path: &str, folder: &_| image.list(path, folder, &mut seen);
+                walk(image.path(), path, start, list, visit, failed)
             }
         }
     }
@@ -342,13 +358,15 @@ pub fn follow(path: &str, look: &mut dyn FnMut(&str) -> Result<Option<Kind>>) ->
     Ok(Some(done))
 }
 
-/// Visits every folder from `start` at `path` on; `list` gives the entries of a folder and what lists them in turn.
+/// Visits every folder from `start` at `path` on; `list` gives the entries of a folder and what lists them in turn, `failed`
+/// decides about one that cannot be listed.
 fn walk<N>(
     archive: &Path,
     path: String,
     start: N,
     mut list: impl FnMut(&str, &N) -> Result<Vec<(Entry, N)>>,
     visit: &mut dyn FnMut(&str, Vec<Entry>) -> Result<()>,
+    failed: &mut dyn FnMut(&str, Error) -> Result<()>,
 ) -> Result<()> {
     let mut count = 0;
     let mut waiting = vec![(path, start)];
@@ -358,7 +376,13 @@ fn walk<N>(
             let what = format!("the depth of {path:?} in {}", archive.display());
             return Err(Error::Limit { what, limit: DEPTH as u64, found: depth as u64 });
         }
-        let mut listed = list(&path, &node)?;
+        let mut listed = match list(&path, &node) {
+            Ok(listed) => listed,
+            Err(error) => {
+                failed(&path, error)?;
+                continue;
+            }
+        };
         count += listed.len();
         if count > ENTRIES {
             let what = format!("the number of files in {}", archive.display());
@@ -403,7 +427,7 @@ pub fn check_path(path: &str) -> Result<()> {
     Err(Error::Path { path: path.to_owned(), problem })
 }
 
-fn join(folder: &str, name: &str) -> String {
+pub(crate) fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 

@@ -1,21 +1,31 @@
 //! Is an archive what it was when it was made?
 //!
 //! An ISO is checked against its implanted MD5, which covers every byte but the last 15 sectors; every file, in an ISO
-//! or a folder, against `SHA256SUMS`; every blob of an image against its own name as well. Nothing is mounted or
-//! unpacked. A file that several names share is hashed once.
+//! or a folder, against `SHA256SUMS`; every link against `LINKS.mtree`; every blob and manifest against its own name as well;
+//! and `registry/` against what `images/` gives. Nothing is mounted or unpacked. A file that several names share is hashed
+//! once.
+//!
+//! The same rules hold for an archive that was just built ([`Work::run_known`]): what a build ends with is accepted beyond the
+//! air gap.
 
+mod contents;
 mod hash;
 mod one_pass;
+mod registry;
 mod report;
 
-use std::collections::{BTreeMap, HashMap};
-use std::os::unix::fs::MetadataExt as _;
+use std::io;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
-pub use report::{Finding, Form, Health, ImplantedMd5, Problem, Report};
+pub use report::{Finding, Form, Health, ImplantedMd5, Problem, Report, Verdict};
 
-use crate::tree::{Entry, Kind, Location, Piece, Tree};
-use crate::{Error, Product, Result, image, layout, product, sums};
+use crate::image::MANIFESTS_MAX;
+use crate::tree::Tree;
+use crate::{Error, Product, Result, image, layout, links, product, sums};
+use contents::Contents;
+use registry::Indexed;
+use report::Findings;
 
 /// A SHA-256.
 type Sha256Sum = [u8; 32];
@@ -49,13 +59,15 @@ pub fn verify(path: &Path, options: &Options, progress: &dyn iso::Progress) -> R
 pub struct Work {
     tree: Tree,
     options: Options,
-    files: u64,
     product: Option<Product>,
+    /// Whether there is a readable `SHA256SUMS`, and a readable `LINKS.mtree`.
     sums: bool,
-    jobs: Vec<Job>,
-    findings: Vec<Finding>,
+    links: bool,
+    contents: Contents,
+    findings: Findings,
     images: Vec<Examined>,
-    packages: Vec<String>,
+    /// Sorted by file.
+    required: Vec<Required>,
 }
 
 /// An image, and whether all that it needs is there.
@@ -65,68 +77,73 @@ struct Examined {
     tag: String,
     folder: String,
     whole: std::result::Result<(), String>,
+    indexed: Option<Indexed>,
 }
 
-/// One stretch of content to hash, and the files that consist of it.
+/// A digest that a file must have for another reason than `SHA256SUMS` and its name.
 #[derive(Debug)]
-struct Job {
-    paths: Vec<String>,
-    entry: Entry,
-    /// The digests it should have, each with the paths that say so.
-    expected: Vec<(Sha256Sum, String)>,
-}
-
-/// What makes two files the same content without reading it.
-#[derive(PartialEq, Eq, Hash)]
-enum Identity {
-    Inode(u64, u64),
-    Pieces(Vec<(u64, u64)>),
+struct Required {
+    /// The index of the file.
+    file: u32,
+    digest: Sha256Sum,
+    /// The path that is blamed: a link may lead from it to the file.
+    path: Box<str>,
 }
 
 impl Work {
-    /// Lists what is to be verified; reads no content but that of `SHA256SUMS`, `product.txt` and manifests.
+    /// Lists what is to be verified; reads no content but that of the lists, `product.txt` and manifests.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] and [`Error::Iso`] when there is no archive at `path` or its folders cannot be read;
+    /// [`Error::Io`] and [`Error::Iso`] when there is no archive at `path` or its root cannot be read;
     /// [`Error::Limit`] for one no honest builder makes.
     pub fn open(path: &Path, options: &Options) -> Result<Self> {
-        let tree = Tree::open(path)?;
-        let mut findings = Vec::new();
-        let mut invalid = |path: &str, error: Error| {
-            findings.push(Finding::new(path, Problem::Invalid { reason: error.to_string() }));
-        };
+        Self::of(Tree::open(path)?, options)
+    }
+
+    /// [`Work::open`] for an archive that is open already.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Work::open`].
+    pub fn of(tree: Tree, options: &Options) -> Result<Self> {
+        let mut findings = Findings::default();
+        let contents = Contents::of(&tree, &mut findings)?;
         let product = product::of(&tree).unwrap_or_else(|error| {
-            invalid(layout::PRODUCT, error);
+            findings.push(invalid(layout::PRODUCT, &error));
             None
         });
-        let listed = sums::of(&tree).unwrap_or_else(|error| {
-            invalid(layout::SUMS, error);
-            None
-        });
-        let listed: Option<BTreeMap<String, Sha256Sum>> =
-            listed.map(|sums| sums.into_iter().map(|sum| (sum.path, sum.digest)).collect());
         let mut images = Vec::new();
-        image::each(&tree, layout::IMAGES, &mut |image| {
-            let whole = image.whole();
-            images.push(Examined { name: image.name, tag: image.tag, folder: image.folder, whole });
-        })?;
+        let mut examine = |image: image::Image| {
+            let (whole, indexed) = (image.whole(), Indexed::of(&image));
+            images.push(Examined { name: image.name, tag: image.tag, folder: image.folder, whole, indexed });
+        };
+        // Folders that cannot be read are findings already.
+        let unreadable = &mut |_: &str, error| match error {
+            Error::Limit { .. } => Err(error),
+            _ => Ok(()),
+        };
+        image::each_within(&tree, layout::IMAGES, MANIFESTS_MAX, &mut examine, unreadable)?;
         let mut work = Self {
             options: options.clone(),
-            files: 0,
             product,
-            sums: listed.is_some(),
-            jobs: Vec::new(),
+            sums: false,
+            links: false,
+            contents,
             findings,
             images,
-            packages: Vec::new(),
+            required: Vec::new(),
             tree,
         };
-        work.plan(listed)?;
+        work.read_sums();
+        work.read_links();
+        registry::check(&work.tree, &work.images, &work.contents, &mut work.findings, &mut work.required);
+        work.required.sort_unstable_by_key(|required| required.file);
+        work.check_size();
         Ok(work)
     }
 
-    /// The bytes that [`Work::run`] reports as progress, all told: of the image where both sums come from one read of
+    /// The bytes that [`Work::run`] reports as progress in total: of the image where both sums come from one read of
     /// it, else of the files.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -134,49 +151,95 @@ impl Work {
             Tree::Iso(image) if self.options.implanted_md5 => {
                 image.file().metadata().map_or(0, |data| data.len())
             }
-            _ => self.jobs.iter().map(|job| job.entry.size).sum(),
+            _ => self.contents.bytes(),
         }
     }
 
-    fn plan(&mut self, mut listed: Option<BTreeMap<String, Sha256Sum>>) -> Result<()> {
-        let mut known: HashMap<Identity, usize> = HashMap::new();
-        for (path, entry) in self.tree.walk()? {
-            match &entry.kind {
-                Kind::Directory => continue,
-                Kind::File => {}
-                Kind::Symlink(_) => {
-                    if let Err(error @ Error::Path { .. }) = self.tree.resolve(&path) {
-                        self.findings
-                            .push(Finding::new(&path, Problem::Invalid { reason: error.to_string() }));
+    /// Whether the archive has something to be checked against as a whole, before any of it is: `SHA256SUMS` or an implanted
+    /// MD5.
+    #[must_use]
+    pub fn has_voucher(&self) -> bool {
+        let md5 = || match &self.tree {
+            Tree::Iso(image) => {
+                matches!(iso::md5::stored(&**image.file(), self.tree.path()), Ok(Some(_)))
+            }
+            Tree::Folder(_) => false,
+        };
+        self.sums || md5()
+    }
+
+    /// What `SHA256SUMS` says about each file.
+    fn read_sums(&mut self) {
+        let (contents, findings) = (&mut self.contents, &mut self.findings);
+        let mut missing = Findings::default();
+        let read = sums::each(&self.tree, &mut |sum| {
+            let file = contents.find(&sum.path).and_then(|index| contents.file_mut(index));
+            match file {
+                Some(file) if file.listed.is_some() => return Err("the path stands twice".into()),
+                Some(file) => file.listed = Some(sum.digest),
+                None => {
+                    let expected = Some(hex::encode(sum.digest));
+                    missing.push(Finding::new(&sum.path, Problem::Missing { expected }));
+                }
+            }
+            Ok(())
+        });
+        match read {
+            Err(error) => {
+                findings.push(invalid(layout::SUMS, &error));
+                contents.files.iter_mut().for_each(|file| file.listed = None);
+            }
+            Ok(false) => {}
+            Ok(true) => {
+                self.sums = true;
+                findings.append(missing);
+                let unlisted = contents.files.iter().filter(|file| file.listed.is_none());
+                for file in unlisted.filter(|file| *file.path != *layout::SUMS) {
+                    findings.push(Finding::new(&file.path, Problem::Extra));
+                }
+            }
+        }
+    }
+
+    /// What the lists of links say about each link.
+    fn read_links(&mut self) {
+        let (contents, findings) = (&mut self.contents, &mut self.findings);
+        let mut wrong = Findings::default();
+        let read = links::each(&self.tree, &mut |link| {
+            match contents.link_mut(&link.path) {
+                Some(found) if found.listed => return Err("the path stands twice".into()),
+                Some(found) => {
+                    found.listed = true;
+                    if *found.target != *link.target {
+                        let problem = Problem::Relinked {
+                            expected: link.target,
+                            found: Some(found.target.to_string()),
+                        };
+                        wrong.push(Finding::new(&link.path, problem));
                     }
-                    continue;
                 }
-                Kind::Other => {
-                    let reason = "a device, socket or pipe, which no archive has".to_owned();
-                    self.findings.push(Finding::new(&path, Problem::Invalid { reason }));
-                    continue;
+                None => {
+                    let problem = Problem::Relinked { expected: link.target, found: None };
+                    wrong.push(Finding::new(&link.path, problem));
                 }
             }
-            self.files += 1;
-            if path.ends_with(".rpm") || path.ends_with(".deb") {
-                self.packages.push(path.clone());
-            }
-            if path == layout::SUMS {
-                continue;
-            }
-            let mut expected = Vec::new();
-            if let Some(listed) = &mut listed {
-                match listed.remove(&path) {
-                    Some(digest) => expected.push((digest, path.clone())),
-                    None => self.findings.push(Finding::new(&path, Problem::Extra)),
+            Ok(())
+        });
+        match read {
+            Err(error) => findings.push(invalid(layout::LINKS, &error)),
+            Ok(false) => {}
+            Ok(true) => {
+                self.links = true;
+                findings.append(wrong);
+                for link in contents.links.iter().filter(|link| !link.listed) {
+                    findings.push(Finding::new(&link.path, Problem::ExtraLink));
                 }
             }
-            expected.extend(named_digest(&path, &entry.name).map(|digest| (digest, path.clone())));
-            self.add(&mut known, path, entry, expected);
         }
-        for (path, digest) in listed.into_iter().flatten() {
-            self.findings.push(Finding::new(&path, Problem::Missing { expected: Some(hex::encode(digest)) }));
-        }
+    }
+
+    /// Whether the image file is as long as its volume.
+    fn check_size(&mut self) {
         if let Tree::Iso(image) = &self.tree {
             let found = image.file().metadata().map_or(0, |data| data.len());
             let expected = image.declared_bytes();
@@ -184,85 +247,102 @@ impl Work {
                 self.findings.push(Finding::new("", Problem::Truncated { expected, found }));
             }
         }
-        Ok(())
     }
 
-    fn add(
-        &mut self,
-        known: &mut HashMap<Identity, usize>,
-        path: String,
-        entry: Entry,
-        expected: Vec<(Sha256Sum, String)>,
-    ) {
-        let location = match self.tree.locate_entry(&path, &entry) {
-            Ok(location) => location,
-            Err(error) => {
-                self.findings.push(Finding::new(&path, Problem::Unreadable { reason: error.to_string() }));
-                return;
-            }
-        };
-        if let Some(problem) = truncated(&location) {
-            self.findings.push(Finding::new(&path, problem));
-            return;
-        }
-        match known.get(&identity(&location)).and_then(|index| self.jobs.get_mut(*index)) {
-            Some(job) => {
-                job.paths.push(path);
-                job.expected.extend(expected);
-            }
-            None => {
-                known.insert(identity(&location), self.jobs.len());
-                self.jobs.push(Job { paths: vec![path], entry, expected });
-            }
-        }
-    }
-
-    /// Reads and hashes everything, and says what is wrong. `progress` hears of [`Work::bytes`] bytes.
+    /// Reads and hashes everything, and says what is wrong. `progress` is told about [`Work::bytes`] bytes.
     #[must_use]
     pub fn run(mut self, progress: &dyn iso::Progress) -> Report {
+        let judged = Mutex::new(Judged::default());
         let progress = hash::Capped::new(progress, self.bytes());
-        let (md5, hashed) = hash::all(&self.tree, &self.jobs, &self.options, &progress);
+        let md5 = hash::all(&self, &progress, &|job, result| {
+            let mut judged = judged.lock().unwrap_or_else(PoisonError::into_inner);
+            for index in self.contents.job(job) {
+                self.judge(*index, &result, &mut judged);
+            }
+        });
         progress.finish();
-        for (job, result) in self.jobs.iter().zip(hashed) {
-            match result {
-                Err(error) => self.findings.extend(
-                    job.paths
-                        .iter()
-                        .map(|path| Finding::new(path, Problem::Unreadable { reason: error.to_string() })),
-                ),
-                Ok(found) => {
-                    for (expected, path) in job.expected.iter().filter(|(expected, _)| *expected != found) {
-                        let problem =
-                            Problem::Differs { expected: hex::encode(expected), found: hex::encode(found) };
-                        self.findings.push(Finding::new(path, problem));
-                    }
+        self.take(judged.into_inner().unwrap_or_else(PoisonError::into_inner));
+        report::make(self, md5)
+    }
+
+    /// As [`Work::run`] for an archive that was just built: reads no content. `digest_of` returns the digest of what a file
+    /// was made from, by its path in the archive and the size that it has there.
+    #[must_use]
+    pub fn run_known(mut self, digest_of: &dyn Fn(&str, u64) -> io::Result<Sha256Sum>) -> Report {
+        let mut judged = Judged::default();
+        for job in 0..self.contents.jobs() {
+            for index in self.contents.job(job) {
+                if let Some(file) = self.contents.file(*index) {
+                    self.judge(*index, &digest_of(&file.path, file.size), &mut judged);
                 }
             }
         }
-        report::make(self, md5)
+        self.take(judged);
+        report::make(self, ImplantedMd5::NotChecked)
+    }
+
+    /// Compares the digest of a file with all that say what it should be.
+    fn judge(&self, index: u32, result: &io::Result<Sha256Sum>, judged: &mut Judged) {
+        let Some(file) = self.contents.file(index) else { return };
+        let found = match result {
+            Ok(found) => found,
+            Err(error) => {
+                judged
+                    .push(index, Finding::new(&file.path, Problem::Unreadable { reason: error.to_string() }));
+                return;
+            }
+        };
+        let differs = |path: &str, expected: &Sha256Sum| {
+            let (expected, found) = (hex::encode(expected), hex::encode(found));
+            Finding::new(path, Problem::Differs { expected, found })
+        };
+        let named = layout::named_digest(&file.path);
+        for expected in file.listed.iter().chain(&named).filter(|expected| *expected != found) {
+            judged.push(index, differs(&file.path, expected));
+        }
+        let from = self.required.partition_point(|required| required.file < index);
+        let required = self.required.get(from..).unwrap_or_default().iter();
+        for required in required.take_while(|required| required.file == index) {
+            if required.digest != *found {
+                judged.push(index, differs(&required.path, &required.digest));
+            }
+        }
+    }
+
+    fn take(&mut self, judged: Judged) {
+        self.findings.append(judged.findings);
+        for index in judged.bad {
+            if let Some(file) = self.contents.file_mut(index) {
+                file.bad = true;
+            }
+        }
     }
 }
 
-/// The digest that the name of a file below `images/` promises: `<hex>` and `<hex>.manifest.json`.
-fn named_digest(path: &str, name: &str) -> Option<Sha256Sum> {
-    let below = path.strip_prefix(layout::IMAGES).is_some_and(|rest| rest.starts_with('/'));
-    below.then(|| sums::from_hex(name.strip_suffix(".manifest.json").unwrap_or(name))).flatten()
+/// What the digests of the files gave.
+#[derive(Default)]
+struct Judged {
+    findings: Findings,
+    /// The files that are damaged.
+    bad: Vec<u32>,
 }
 
-/// The problem of a file that ends behind the end of the file that holds it.
-fn truncated(location: &Location) -> Option<Problem> {
-    let found = location.file.metadata().ok()?.len();
-    let expected = location.pieces.iter().map(|piece| piece.offset.saturating_add(piece.len)).max()?;
-    (expected > found).then_some(Problem::Truncated { expected, found })
-}
-
-fn identity(location: &Location) -> Identity {
-    if let ([Piece { offset: 0, len }], Ok(data)) = (&*location.pieces, location.file.metadata())
-        && data.len() == *len
-    {
-        return Identity::Inode(data.dev(), data.ino());
+impl Judged {
+    fn push(&mut self, index: u32, finding: Finding) {
+        if self.bad.last() != Some(&index) {
+            self.bad.push(index);
+        }
+        self.findings.push(finding);
     }
-    Identity::Pieces(location.pieces.iter().map(|piece| (piece.offset, piece.len)).collect())
+}
+
+/// The finding that a list or a description breaks its format; `file` where the error does not say which.
+fn invalid(file: &str, error: &Error) -> Finding {
+    let named = match error {
+        Error::Syntax { file, .. } | Error::Content { file, .. } => file,
+        _ => file,
+    };
+    Finding::new(named, Problem::Invalid { reason: error.to_string() })
 }
 
 #[cfg(test)]

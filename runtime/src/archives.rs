@@ -276,7 +276,7 @@ pub fn import(
 /// Makes sure that an archive is what it was when it was made.
 fn verified(archive: &Path, progress: &dyn iso::Progress) -> Result<(), Error> {
     let report = Work::open(archive, &VerifyOptions::default())?.run(progress);
-    if report.ok { Ok(()) } else { Err(Error::Damaged(Box::new(report))) }
+    if report.ok() { Ok(()) } else { Err(Error::Damaged(Box::new(report))) }
 }
 
 /// Takes an archive off this node: `which` is its name and version, its path, or its mount point. The archive itself
@@ -433,14 +433,14 @@ fn read_if_there(paths: &Paths, kind: Kind) -> Result<Option<Configuration>, Err
 /// What an archive says it is, and whose configuration lists such.
 fn described(archive: &Path) -> Result<(Product, Kind), Error> {
     let tree = Tree::open(archive)?;
-    let found = product::of(&tree)?.ok_or_else(|| Error::Nameless(archive.to_path_buf()))?;
-    // Solutions have a manifest; those of the older layout say which platform they need.
-    let solution = tree.entry(layout::PRODUCT)?.is_none()
-        || found
-            .other
-            .iter()
-            .any(|(key, _)| matches!(key.as_str(), "REQUIRE_METALK8S" | "ARCHIVE_LAYOUT_VERSION"));
-    Ok((found, if solution { Kind::Solutions } else { Kind::Bootstrap }))
+    let (found, kind) = product::describe(&tree)?.ok_or_else(|| Error::Nameless(archive.to_path_buf()))?;
+    Ok((
+        found,
+        match kind {
+            product::Kind::Platform => Kind::Bootstrap,
+            product::Kind::Solution => Kind::Solutions,
+        },
+    ))
 }
 
 /// Refuses an archive whose name and version another one of the node has, or whose images clients would ask for under the

@@ -13,7 +13,7 @@ fn iso_of(root: &Path) -> Tree {
 
 fn all(tree: &Tree, limit: u64) -> Result<Vec<Image>> {
     let mut images = Vec::new();
-    each_within(tree, layout::IMAGES, limit, &mut |image| images.push(image))?;
+    each_within(tree, layout::IMAGES, limit, &mut |image| images.push(image), &mut |_, error| Err(error))?;
     Ok(images)
 }
 

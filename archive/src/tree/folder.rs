@@ -135,7 +135,7 @@ fn target(folder: &OwnedFd, name: &OsStr, stat: &Stat) -> rustix::io::Result<Str
         return Ok(String::new());
     }
     let target = rustix::fs::readlinkat(folder, name, Vec::new())?;
-    Ok(target.to_string_lossy().into_owned())
+    target.into_string().map_err(|_| Errno::ILSEQ)
 }
 
 fn entry(name: &str, stat: &Stat, target: String) -> Entry {

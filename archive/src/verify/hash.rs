@@ -1,77 +1,85 @@
 //! The reading and hashing.
 
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use sha2::{Digest as _, Sha256};
 
+use super::contents::Contents;
 use super::one_pass::Tee;
-use super::{ImplantedMd5, Job, Options, Sha256Sum};
+use super::{ImplantedMd5, Sha256Sum, Work};
 use crate::tree::Tree;
 
 /// How much is read at a time: large enough that the calls cost nothing, small enough for the cache.
 const CHUNK: usize = 256 * 1024;
 
-/// Hashes every job, and checks the implanted MD5 of an ISO. The results are in the order of the jobs.
+/// Takes the digest of a content, or why it cannot be read.
+pub(super) type Judge<'a> = dyn Fn(usize, io::Result<Sha256Sum>) + Sync + 'a;
+
+/// Hashes every content, and checks the implanted MD5 of an ISO. `judge` gets each digest once.
 ///
 /// In an ISO both sums come from one read. What that leaves over (the check of the MD5 stops at the first damage, and
 /// does not cover the end) is read file by file, on all processors.
-pub(super) fn all(
-    tree: &Tree,
-    jobs: &[Job],
-    options: &Options,
-    progress: &Capped<'_>,
-) -> (ImplantedMd5, Vec<io::Result<Sha256Sum>>) {
-    let (md5, known) = match tree {
-        Tree::Iso(image) if options.implanted_md5 => {
-            let tee = Tee::new(image.file(), tree, jobs);
-            let md5 = match iso::md5::check_source(&tee, tree.path(), progress) {
+pub(super) fn all(work: &Work, progress: &Capped<'_>, judge: &Judge<'_>) -> ImplantedMd5 {
+    let (md5, done) = match &work.tree {
+        Tree::Iso(image) if work.options.implanted_md5 => {
+            let tee = Tee::new(image.file(), &work.contents, judge);
+            let md5 = match iso::md5::check_source(&tee, work.tree.path(), progress) {
                 Ok(iso::md5::Check::Intact { md5 }) => ImplantedMd5::Passed { md5: hex::encode(md5) },
                 Ok(iso::md5::Check::Damaged { range }) => {
                     ImplantedMd5::Failed { from: range.start, to: range.end }
                 }
-                Ok(iso::md5::Check::Missing) => ImplantedMd5::Absent,
+                Ok(iso::md5::Check::Missing) => absent(image.file()),
                 Err(error) => ImplantedMd5::Unreadable { reason: error.to_string() },
             };
             (md5, tee.finish())
         }
-        _ => (ImplantedMd5::NotChecked, vec![None; jobs.len()]),
+        _ => (ImplantedMd5::NotChecked, vec![false; work.contents.jobs()]),
     };
-    let results: Vec<Mutex<Option<io::Result<Sha256Sum>>>> =
-        known.into_iter().map(|known| Mutex::new(known.map(Ok))).collect();
     let next = AtomicUsize::new(0);
-    let work = || {
+    let run = || {
         let mut buffer = vec![0; CHUNK];
-        while let Some((job, result)) = {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            jobs.get(index).zip(results.get(index))
-        } {
-            if result.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
-                let digest = one(tree, job, &mut buffer, progress);
-                *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest);
+        loop {
+            let job = next.fetch_add(1, Ordering::Relaxed);
+            match done.get(job) {
+                None => break,
+                Some(true) => {}
+                Some(false) => judge(job, one(work, job, &mut buffer, progress)),
             }
         }
     };
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let threads = if options.threads == 0 { cores } else { options.threads }.min(jobs.len());
+    let threads = if work.options.threads == 0 { cores } else { work.options.threads }.min(done.len());
     thread::scope(|scope| {
         for _ in 1..threads {
-            scope.spawn(work);
+            scope.spawn(run);
         }
-        work();
+        run();
     });
-    let results = results.into_iter().map(|result| {
-        let result = result.into_inner().unwrap_or_else(PoisonError::into_inner);
-        result.unwrap_or_else(|| Err(io::Error::other("the check broke off")))
-    });
-    (md5, results.collect())
+    md5
 }
 
-fn one(tree: &Tree, job: &Job, buffer: &mut [u8], progress: &dyn iso::Progress) -> io::Result<Sha256Sum> {
-    let path = job.paths.first().map_or("", String::as_str);
-    let location = tree.locate_entry(path, &job.entry).map_err(io::Error::other)?;
+/// Where the text of the implanted MD5 lies: the application-use field of the primary volume descriptor (ECMA-119 8.4.32).
+const FIELD: (u64, usize) = (16 * 2048 + 883, 512);
+
+/// No sum was found: is none there, or does its text have a damage?
+fn absent(file: &std::fs::File) -> ImplantedMd5 {
+    let mut field = [0; FIELD.1];
+    let read = file.read_exact_at(&mut field, FIELD.0);
+    let text = String::from_utf8_lossy(&field);
+    let part = ["ISO MD5SUM", "SKIPSECTORS", "RHLISOSTATUS", "FRAGMENT", "RUNNING MD5SUM"];
+    if read.is_ok() && part.iter().any(|part| text.contains(part)) {
+        ImplantedMd5::Unreadable { reason: "its text in the volume descriptor is damaged".into() }
+    } else {
+        ImplantedMd5::Absent
+    }
+}
+
+fn one(work: &Work, job: usize, buffer: &mut [u8], progress: &dyn iso::Progress) -> io::Result<Sha256Sum> {
+    let file = work.contents.first(job).ok_or(io::ErrorKind::NotFound)?;
+    let location = Contents::locate(&work.tree, file).map_err(io::Error::other)?;
     let mut hash = Sha256::new();
     let mut offset = 0;
     while offset < location.size {

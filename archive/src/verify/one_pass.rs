@@ -7,63 +7,58 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Job, Sha256Sum};
-use crate::tree::{Piece, Tree};
+use super::contents::Contents;
+use super::hash::Judge;
+use crate::tree::Piece;
 
 /// The image file as a source that hashes what is read through it.
 pub(super) struct Tee<'a> {
     file: &'a File,
-    files: Mutex<Files>,
+    files: Mutex<Files<'a>>,
 }
 
-/// The files in the order of their places, and how far the reading has come.
-struct Files {
+/// The contents in the order of their places, and how far the reading has come.
+struct Files<'a> {
     position: u64,
-    queue: std::vec::IntoIter<Queued>,
+    queue: Box<dyn Iterator<Item = Queued> + Send + 'a>,
     current: Option<(Queued, Sha256)>,
-    done: Vec<Option<Sha256Sum>>,
+    done: Vec<bool>,
+    judge: &'a Judge<'a>,
 }
 
-/// A file whose bytes are still to come.
+/// A content whose bytes are still to come.
 struct Queued {
     job: usize,
     pieces: Vec<Piece>,
 }
 
 impl<'a> Tee<'a> {
-    /// Hashes those of `jobs` whose bytes lie in ascending order and do not overlap those of another: all that an
+    /// Hashes those contents whose bytes lie in ascending order and do not overlap those of another: all that an
     /// honest builder writes. The others are left to be read on their own.
-    pub(super) fn new(file: &'a File, tree: &Tree, jobs: &[Job]) -> Self {
-        let mut queue = Vec::new();
-        for (job, described) in jobs.iter().enumerate() {
-            let path = described.paths.first().map_or("", String::as_str);
-            if let Ok(location) = tree.locate_entry(path, &described.entry) {
-                let mut pieces = location.pieces.into_vec();
-                pieces.retain(|piece| piece.len > 0);
-                queue.push(Queued { job, pieces });
-            }
-        }
-        queue.sort_by_key(|queued| queued.pieces.first().map_or(0, |piece| piece.offset));
+    pub(super) fn new(file: &'a File, contents: &'a Contents, judge: &'a Judge<'a>) -> Self {
         let mut end = 0;
-        queue.retain(|queued| {
+        let queue = (0..contents.jobs()).filter_map(move |job| {
+            let mut pieces = contents.first(job)?.pieces();
+            pieces.retain(|piece| piece.len > 0);
             let mut after = end;
-            let ascending = queued.pieces.iter().all(|piece| {
+            let ascending = pieces.iter().all(|piece| {
                 let fits = piece.offset >= after;
                 after = piece.offset.saturating_add(piece.len);
                 fits
             });
-            if ascending {
-                end = after;
+            if !ascending || pieces.is_empty() {
+                return None;
             }
-            ascending && !queued.pieces.is_empty()
+            end = after;
+            Some(Queued { job, pieces })
         });
-        let files =
-            Files { position: 0, queue: queue.into_iter(), current: None, done: vec![None; jobs.len()] };
+        let done = vec![false; contents.jobs()];
+        let files = Files { position: 0, queue: Box::new(queue), current: None, done, judge };
         Self { file, files: Mutex::new(files) }
     }
 
-    /// The sums of the jobs that were read to their end; `None` for the others.
-    pub(super) fn finish(self) -> Vec<Option<Sha256Sum>> {
+    /// Which contents were read to their end.
+    pub(super) fn finish(self) -> Vec<bool> {
         self.files.into_inner().unwrap_or_else(PoisonError::into_inner).done
     }
 }
@@ -84,7 +79,7 @@ impl iso::ReadAt for Tee<'_> {
     }
 }
 
-impl Files {
+impl Files<'_> {
     /// Takes the bytes at the position.
     fn take(&mut self, bytes: &[u8]) {
         let (start, end) = (self.position, self.position + bytes.len() as u64);
@@ -121,7 +116,8 @@ impl Files {
             if let Some((queued, hash)) = self.current.take()
                 && let Some(done) = self.done.get_mut(queued.job)
             {
-                *done = Some(hash.finalize().into());
+                *done = true;
+                (self.judge)(queued.job, Ok(hash.finalize().into()));
             }
         }
     }
@@ -129,21 +125,26 @@ impl Files {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Sha256Sum;
     use super::*;
 
     fn hashed(pieces: &[&[(u64, u64)]], content: &[u8], step: usize) -> Vec<Option<Sha256Sum>> {
-        let queue: Vec<Queued> = pieces
-            .iter()
-            .enumerate()
-            .map(|(job, pieces)| Queued {
-                job,
-                pieces: pieces.iter().map(|(offset, len)| Piece { offset: *offset, len: *len }).collect(),
-            })
-            .collect();
-        let done = vec![None; queue.len()];
-        let mut files = Files { position: 0, queue: queue.into_iter(), current: None, done };
+        let queue = pieces.iter().enumerate().map(|(job, pieces)| Queued {
+            job,
+            pieces: pieces.iter().map(|(offset, len)| Piece { offset: *offset, len: *len }).collect(),
+        });
+        let found = Mutex::new(vec![None; pieces.len()]);
+        let judge = |job: usize, digest: io::Result<Sha256Sum>| found.lock().unwrap()[job] = digest.ok();
+        let mut files = Files {
+            position: 0,
+            queue: Box::new(queue),
+            current: None,
+            done: vec![false; pieces.len()],
+            judge: &judge,
+        };
         content.chunks(step).for_each(|chunk| files.take(chunk));
-        files.done
+        drop(files);
+        found.into_inner().unwrap()
     }
 
     #[test]

@@ -4,17 +4,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::path::PathBuf;
 
+use content::printable;
 use serde::Serialize;
 
 use super::{Examined, Work};
 use crate::layout::{self, Owner};
 use crate::{Product, Tree};
 
+/// The most findings that are kept: a forged archive has as many as its maker likes.
+const FINDINGS_MAX: usize = 10_000;
+/// The bytes of an ISO before the first volume descriptor, and before what comes behind that (ECMA-119 6.2.1).
+const SYSTEM_AREA: u64 = 16 * 2048;
+const DESCRIPTOR: u64 = 17 * 2048;
+
 /// What a verification found.
 ///
 /// Its JSON (`sealift archive verify --output json`) has these fields under these names; fields may be added, none
 /// changes its meaning.
-#[derive(Clone, Debug, Serialize)]
+///
+/// Whether an archive is intact follows from the findings and is stored nowhere else: there is no damage without a finding.
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
     /// The archive, as it was named.
@@ -23,22 +32,99 @@ pub struct Report {
     pub form: Form,
     /// What `product.txt` or `manifest.yaml` says; null where there is none.
     pub product: Option<Product>,
-    /// True if nothing is wrong, and there was something to check against.
-    pub ok: bool,
     /// The check against the MD5 that is implanted in an ISO.
     pub implanted_md5: ImplantedMd5,
     /// Whether there is a readable `SHA256SUMS`. Without it only blobs of images, named by digest, are checked.
     pub sha256sums: bool,
+    /// Whether there is a readable `LINKS.mtree`. Without it symbolic links are not checked, but for those of `registry/`.
+    pub links: bool,
+    /// The number of symbolic links in the archive.
+    pub symbolic_links: u64,
     /// The number of files in the archive.
     pub files: u64,
     /// The bytes of content that were hashed, shared content once.
     pub bytes: u64,
-    /// Everything that is wrong, sorted by path.
+    /// What is wrong, sorted by path.
     pub findings: Vec<Finding>,
+    /// How many more findings there are: only the first 10,000 are kept.
+    pub omitted: u64,
     /// The images: which can be served, which cannot.
     pub images: Health,
     /// The packages: which can be served, which cannot.
     pub packages: Health,
+}
+
+/// What a verification comes to. As JSON: `verdict`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The archive is what it was when it was made.
+    Intact,
+    /// Nothing is wrong, but nothing vouches for the archive either: it has no `SHA256SUMS` and no implanted MD5. Blobs of
+    /// images are what their names say.
+    Unvouched,
+    /// Something is wrong: there are findings.
+    Damaged,
+}
+
+impl Report {
+    /// What the verification comes to.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let vouched = self.sha256sums || matches!(self.implanted_md5, ImplantedMd5::Passed { .. });
+        match (self.findings.is_empty(), vouched) {
+            (false, _) => Verdict::Damaged,
+            (true, true) => Verdict::Intact,
+            (true, false) => Verdict::Unvouched,
+        }
+    }
+
+    /// Whether the archive is intact: nothing is wrong, and there was something to check against.
+    #[must_use]
+    pub fn ok(&self) -> bool {
+        self.verdict() == Verdict::Intact
+    }
+}
+
+impl Serialize for Report {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct as _;
+        let mut object = serializer.serialize_struct("Report", 15)?;
+        object.serialize_field("archive", &self.archive)?;
+        object.serialize_field("form", &self.form)?;
+        object.serialize_field("product", &self.product)?;
+        object.serialize_field("ok", &self.ok())?;
+        object.serialize_field("verdict", &self.verdict())?;
+        object.serialize_field("implanted_md5", &self.implanted_md5)?;
+        object.serialize_field("sha256sums", &self.sha256sums)?;
+        object.serialize_field("links", &self.links)?;
+        object.serialize_field("symbolic_links", &self.symbolic_links)?;
+        object.serialize_field("files", &self.files)?;
+        object.serialize_field("bytes", &self.bytes)?;
+        object.serialize_field("findings", &self.findings)?;
+        object.serialize_field("omitted", &self.omitted)?;
+        object.serialize_field("images", &self.images)?;
+        object.serialize_field("packages", &self.packages)?;
+        object.end()
+    }
+}
+
+/// Findings as they come, bounded.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    kept: Vec<Finding>,
+    omitted: u64,
+}
+
+impl Findings {
+    pub(super) fn push(&mut self, finding: Finding) {
+        if self.kept.len() < FINDINGS_MAX { self.kept.push(finding) } else { self.omitted += 1 }
+    }
+
+    pub(super) fn append(&mut self, other: Self) {
+        other.kept.into_iter().for_each(|finding| self.push(finding));
+        self.omitted += other.omitted;
+    }
 }
 
 /// How an archive was given.
@@ -99,7 +185,7 @@ impl Finding {
 impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let path = if self.path.is_empty() { "the archive" } else { &self.path };
-        write!(f, "{path}: {}", self.problem)?;
+        write!(f, "{}: {}", printable(path), printable(&self.problem.to_string()))?;
         if self.owner == Owner::Archive { Ok(()) } else { write!(f, " ({})", self.owner) }
     }
 }
@@ -118,11 +204,34 @@ pub enum Problem {
     },
     /// `SHA256SUMS` names it and it is not there.
     Missing {
-        /// The SHA-256 it should have; null for `SHA256SUMS` itself, missed where nothing else says what is right.
+        /// The SHA-256 it should have.
         expected: Option<String>,
     },
     /// It is there and `SHA256SUMS` does not name it.
     Extra,
+    /// A symbolic link is missing or has another target than `LINKS.mtree` says.
+    Relinked {
+        /// The target that it should have.
+        expected: String,
+        /// The target that it has; null if it is missing.
+        found: Option<String>,
+    },
+    /// A symbolic link is there and `LINKS.mtree` does not name it.
+    ExtraLink,
+    /// It is not what the images give for this place in the registry tree.
+    Misindexed {
+        /// How it differs.
+        reason: String,
+    },
+    /// The image file was changed after its MD5 was implanted.
+    Changed {
+        /// The first byte of the stretch in which the first change lies.
+        from: u64,
+        /// The byte behind it.
+        to: u64,
+        /// What lies there.
+        place: String,
+    },
     /// The image file ends before it.
     Truncated {
         /// The bytes the image file needs to hold it.
@@ -155,6 +264,19 @@ impl std::fmt::Display for Problem {
             }
             Self::Missing { .. } => write!(f, "missing"),
             Self::Extra => write!(f, "not listed in {}", layout::SUMS),
+            Self::Relinked { expected, found: Some(found) } => {
+                write!(f, "leads to `{found}`, expected `{expected}` ({})", layout::LINKS)
+            }
+            Self::Relinked { expected, found: None } => {
+                write!(f, "missing: expected a symbolic link to `{expected}` ({})", layout::LINKS)
+            }
+            Self::ExtraLink => write!(f, "a symbolic link that is not listed in {}", layout::LINKS),
+            Self::Misindexed { reason } => write!(f, "not what images/ gives: {reason}"),
+            Self::Changed { from, to, place } => write!(
+                f,
+                "changed since its MD5 was implanted, first between bytes {from} and {to}: {place}; copy the image again \
+                 from where it was intact"
+            ),
             Self::Truncated { expected, found } => {
                 write!(f, "truncated: the image file has {found} bytes, {expected} are needed")
             }
@@ -180,15 +302,33 @@ impl Health {
     }
 }
 
-pub(super) fn make(work: Work, implanted_md5: ImplantedMd5) -> Report {
-    let bytes = work.jobs.iter().map(|job| job.entry.size).sum();
-    let mut findings = work.findings;
-    let mut images = Health::default();
-    let mut incomplete = Vec::new();
+pub(super) fn make(mut work: Work, implanted_md5: ImplantedMd5) -> Report {
+    let lost = work.findings.kept.iter().find_map(|finding| match &finding.problem {
+        Problem::Truncated { found, .. } if finding.path.is_empty() => Some(*found),
+        _ => None,
+    });
+    match &implanted_md5 {
+        // The end that is missing has been named.
+        ImplantedMd5::Failed { to, .. } if lost.is_some_and(|found| *to > found) => {}
+        ImplantedMd5::Failed { from, to } => {
+            let (from, to, place) = (*from, *to, place(&work, *from, *to));
+            work.findings.push(Finding::new("", Problem::Changed { from, to, place }));
+        }
+        ImplantedMd5::Unreadable { reason } => {
+            let reason =
+                format!("the implanted MD5: {reason}; copy the image again from where it was intact");
+            work.findings.push(Finding::new("", Problem::Unreadable { reason }));
+        }
+        ImplantedMd5::Passed { .. } | ImplantedMd5::Absent | ImplantedMd5::NotChecked => {}
+    }
+    let Findings { kept: mut findings, mut omitted } = work.findings;
     // An extra file in the folder of an image does not keep the image from being served.
     let wrong = findings.iter().filter(|finding| finding.problem != Problem::Extra);
-    let wrong: BTreeSet<&str> = wrong.map(|finding| finding.path.as_str()).collect();
-    for Examined { name, tag, folder, whole } in work.images {
+    let mut wrong: BTreeSet<&str> = wrong.map(|finding| finding.path.as_str()).collect();
+    wrong.extend(work.contents.files.iter().filter(|file| file.bad).map(|file| &*file.path));
+    let mut images = Health::default();
+    let mut incomplete = Findings::default();
+    for Examined { name, tag, folder, whole, .. } in work.images {
         let inside = format!("{folder}/");
         let first = wrong.range::<str, _>((Bound::Included(inside.as_str()), Bound::Unbounded)).next();
         let damaged = whole.is_err() || first.is_some_and(|path| path.starts_with(&inside));
@@ -198,40 +338,60 @@ pub(super) fn make(work: Work, implanted_md5: ImplantedMd5) -> Report {
             incomplete.push(Finding { path: folder, owner, problem });
         }
     }
-    findings.append(&mut incomplete);
-    let bad: BTreeSet<&str> = findings.iter().map(|finding| finding.path.as_str()).collect();
     let mut packages = Health::default();
-    for path in work.packages {
-        let damaged = bad.contains(path.as_str());
-        packages.add(path, damaged);
+    let bad: BTreeSet<&str> = findings.iter().map(|finding| finding.path.as_str()).collect();
+    let is_package = |path: &str| path.ends_with(".rpm") || path.ends_with(".deb");
+    for file in work.contents.files.iter().filter(|file| is_package(&file.path)) {
+        packages.add(file.path.to_string(), file.bad || bad.contains(&*file.path));
     }
     for path in findings.iter().filter(|finding| matches!(finding.problem, Problem::Missing { .. })) {
         if matches!(path.owner, Owner::Package { .. }) {
             packages.add(path.path.clone(), true);
         }
     }
-    let vouched = work.sums || matches!(implanted_md5, ImplantedMd5::Passed { .. });
-    if !vouched && findings.is_empty() {
-        findings.push(Finding::new(layout::SUMS, Problem::Missing { expected: None }));
-    }
-    let md5_wrong = matches!(implanted_md5, ImplantedMd5::Failed { .. } | ImplantedMd5::Unreadable { .. });
+    findings.append(&mut incomplete.kept);
+    omitted += incomplete.omitted;
     // The same damage can show against SHA256SUMS and against the name of the file: said once.
     let unique: BTreeMap<(String, String), Finding> = findings
         .into_iter()
         .map(|finding| ((finding.path.clone(), finding.problem.to_string()), finding))
         .collect();
-    let findings: Vec<Finding> = unique.into_values().collect();
     Report {
         archive: work.tree.path().to_path_buf(),
         form: if matches!(work.tree, Tree::Iso(_)) { Form::Iso } else { Form::Folder },
         product: work.product,
-        ok: findings.is_empty() && !md5_wrong,
         implanted_md5,
         sha256sums: work.sums,
-        files: work.files,
-        bytes,
-        findings,
+        links: work.links,
+        symbolic_links: work.contents.links.len() as u64,
+        files: work.contents.files.len() as u64,
+        bytes: work.contents.bytes(),
+        findings: unique.into_values().collect(),
+        omitted,
         images,
         packages,
+    }
+}
+
+/// What lies between two bytes of an ISO in which something was changed.
+fn place(work: &Work, from: u64, to: u64) -> String {
+    let meets = |path: &str| {
+        let index = work.contents.find(path).and_then(|index| work.contents.file(index));
+        index.is_some_and(|file| {
+            file.pieces()
+                .iter()
+                .any(|piece| piece.offset < to && piece.offset.saturating_add(piece.len) > from)
+        })
+    };
+    let damaged = work.contents.files.iter().find(|file| file.bad && meets(&file.path));
+    let first = work.contents.first_byte().unwrap_or(u64::MAX);
+    match damaged {
+        Some(file) => format!("{} is there", printable(&file.path)),
+        // The files there are what they should be, as far as anything says so.
+        None if to <= SYSTEM_AREA => "the system area".into(),
+        None if to <= DESCRIPTOR => "the volume descriptors".into(),
+        None if from < first => "the volume descriptors, the folders or the MD5 itself".into(),
+        None if work.sums => "between the files, or the MD5 itself".into(),
+        None => "files that no SHA256SUMS lists, or what lies between them".into(),
     }
 }

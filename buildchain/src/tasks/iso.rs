@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Place, place_file};
-use crate::graph::{Action, ActionError, Digest, Input, Output, Task, Title};
+use crate::graph::{Action, ActionError, Context, Digest, Input, Output, Task, Title};
 use crate::project::Project;
 
 pub(super) fn add(place: &mut Place<'_>) {
@@ -27,13 +27,21 @@ pub(super) fn add(place: &mut Place<'_>) {
         ..Task::default()
     });
 
+    let mut lists = vec![archive::layout::SUMS, archive::layout::LINKS];
+    let pillar = tree.join(archive::layout::PILLAR);
+    if place.tasks.iter().flat_map(|task| &task.outputs).any(|output| output.path().starts_with(&pillar)) {
+        lists.extend([archive::layout::HIDDEN_SUMS, archive::layout::HIDDEN_LINKS]);
+    }
     let sums = tree.join(archive::layout::SUMS);
     place.push(Task {
         name: "_iso_checksums".into(),
-        doc: "Write the checksum of every file of the archive.".into(),
+        doc: "Write the checksum of every file of the archive, and the target of every link.".into(),
         title: Title::new("SHA256SUMS", place.shown(&sums)),
-        inputs: vec![Input::Folder { path: tree.clone(), exclude: vec![archive::layout::SUMS.into()] }],
-        outputs: vec![Output::File(sums)],
+        inputs: vec![Input::Folder {
+            path: tree.clone(),
+            exclude: lists.iter().map(|list| (*list).to_owned()).collect(),
+        }],
+        outputs: lists.iter().map(|list| Output::File(tree.join(list))).collect(),
         action: Some(checksums(&project)),
         ..Task::default()
     });
@@ -125,6 +133,42 @@ fn write(project: &Arc<Project>) -> Action {
         let plan = iso::Plan::from_dir(&project.tree(), &options).map_err(ActionError::from)?;
         let sums = plan.write_file(&iso, &())?;
         context.known(&iso, Digest::from_bytes(sums.sha256))?;
-        Ok(())
+        accepted(&project, context).inspect_err(|_| {
+            // What would be refused beyond the air gap is not left for anybody to carry there.
+            let _ = std::fs::remove_file(&iso);
+        })
     })
+}
+
+/// How many findings an error names.
+const NAMED: usize = 20;
+
+/// Makes sure that the finished ISO is one that `archive verify` and `archive import` accept: the same rules, on the folders
+/// of the ISO and the digests that the run knows. No content is read again.
+fn accepted(project: &Project, context: &Context<'_>) -> Result<(), ActionError> {
+    let tree = project.tree();
+    let digest_of = |path: &str, size: u64| {
+        let source = tree.join(path);
+        let found = std::fs::metadata(&source)?.len();
+        if found != size {
+            return Err(std::io::Error::other(format!(
+                "it has {size} bytes in the ISO and {found} in the tree"
+            )));
+        }
+        context.digest(&source).map(|digest| *digest.as_bytes()).map_err(std::io::Error::other)
+    };
+    let report = archive::verify::Work::open(&project.iso(), &archive::verify::Options::default())?
+        .run_known(&digest_of);
+    if report.ok() {
+        return Ok(());
+    }
+    let mut message = "the archive that was built would be refused:".to_owned();
+    for finding in report.findings.iter().take(NAMED) {
+        message.push_str(&format!("\n  {finding}"));
+    }
+    let more = report.findings.len().saturating_sub(NAMED) as u64 + report.omitted;
+    if more > 0 {
+        message.push_str(&format!("\n  and {more} more"));
+    }
+    Err(ActionError::failed(message))
 }

@@ -62,7 +62,7 @@ impl Place {
         let mut paths: Vec<String> = outputs
             .filter_map(|output| output.path().strip_prefix(project.tree()).ok())
             .map(|path| path.to_str().unwrap().to_owned())
-            .filter(|path| path != "product.txt" && path != "SHA256SUMS")
+            .filter(|path| !["product.txt", "SHA256SUMS", "LINKS.mtree"].contains(&path.as_str()))
             .collect();
         paths.sort();
         paths

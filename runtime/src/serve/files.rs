@@ -105,12 +105,12 @@ fn look(archive: &Archive, path: &str, packages: bool) -> Found {
 fn look_at(archive: &Archive, path: &str) -> Found {
     let path = path.trim_end_matches('/');
     match archive.tree.resolve(path) {
-        Ok(Some(real)) if is_secret(&real) => Found::Nothing,
+        Ok(Some(real)) if layout::is_hidden(&real) => Found::Nothing,
         Ok(Some(real)) => match archive.tree.entry(&real) {
             Ok(Some(entry)) if entry.kind == Kind::Directory || real.is_empty() => {
                 match archive.tree.read_dir(&real) {
                     Ok(mut entries) => {
-                        entries.retain(|entry| !real.is_empty() || !is_secret(&entry.name));
+                        entries.retain(|entry| !real.is_empty() || !layout::is_hidden(&entry.name));
                         Found::Folder(entries)
                     }
                     Err(error) => Found::Refused(error.to_string()),
@@ -129,11 +129,6 @@ fn look_at(archive: &Archive, path: &str) -> Found {
         }
         Err(error) => Found::Refused(error.to_string()),
     }
-}
-
-/// The pillar is for the Salt master alone, which hands each node its part: it may hold secrets.
-fn is_secret(path: &str) -> bool {
-    path.split('/').next() == Some(layout::PILLAR)
 }
 
 /// What is asked of a file.

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use archive::inspect::Inspection;
-use archive::verify::{ImplantedMd5, Options, Report, Work};
+use archive::verify::{ImplantedMd5, Options, Report, Verdict, Work};
 use clap::Subcommand;
+use content::{printable, printable_path};
 
 use crate::commands::{node, nodes, push};
 use crate::failure::{Failure, Outcome};
@@ -14,11 +15,11 @@ use crate::progress::Bar;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Check an archive, without mounting or unpacking it: the implanted MD5, every file against SHA256SUMS, every blob
-    /// against its name
+    /// Check an archive, without mounting or unpacking it: the implanted MD5, every file against SHA256SUMS, every link against
+    /// LINKS.mtree, every blob against its name, the registry tree against the images
     #[command(
         after_help = "Examples:\n  sealift archive verify metalk8s.iso\n  sealift archive verify /srv/scality/metalk8s-2.11.0 --output json\n\n\
-                      Exit codes: 0 intact, 1 damaged (every damaged file is named), 2 no archive"
+                      Exit codes: 0 intact; 1 damaged (every damaged file is named), or nothing vouches for it; 2 no archive"
     )]
     Verify {
         /// The ISO, or the folder it is mounted or unpacked at
@@ -100,7 +101,7 @@ fn verify(path: &Path, threads: usize, form: Form) -> Outcome {
         Form::Json => output::json(&report)?,
         Form::Text => output::print(&verdict(path, &report))?,
     }
-    if report.ok { Ok(()) } else { Err(Failure::Failed(None)) }
+    if report.ok() { Ok(()) } else { Err(Failure::Failed(None)) }
 }
 
 fn verdict(path: &Path, report: &Report) -> String {
@@ -109,37 +110,50 @@ fn verdict(path: &Path, report: &Report) -> String {
     for finding in &report.findings {
         let _ = writeln!(text, "{finding}");
     }
-    match &report.implanted_md5 {
-        ImplantedMd5::Failed { to, .. } => {
-            let _ = writeln!(text, "implanted MD5: a difference lies before byte {to}");
-        }
-        ImplantedMd5::Unreadable { reason } => {
-            let _ = writeln!(text, "implanted MD5: {reason}");
-        }
-        ImplantedMd5::Absent => text.push_str("no MD5 is implanted\n"),
-        ImplantedMd5::Passed { .. } | ImplantedMd5::NotChecked => {}
+    if report.omitted > 0 {
+        let _ = writeln!(text, "and {} more findings", report.omitted);
     }
-    let name = path.display();
-    if report.ok {
-        let checked = if matches!(report.implanted_md5, ImplantedMd5::Passed { .. }) {
-            "implanted MD5 and "
-        } else {
-            ""
-        };
-        let _ = writeln!(text, "{name}: intact: {checked}{} files, {}", report.files, size(report.bytes));
-    } else {
-        if !report.sha256sums {
-            text.push_str("no readable SHA256SUMS: only the blobs of images could be checked\n");
-        }
-        for (what, health) in [("images", &report.images), ("packages", &report.packages)] {
-            if !health.damaged.is_empty() {
-                let _ = writeln!(text, "{what} that cannot be served: {}", health.damaged.join(", "));
-            }
-        }
-        let count = report.findings.len();
-        let findings = if count == 1 { "1 finding".to_owned() } else { format!("{count} findings") };
-        let _ = writeln!(text, "{name}: NOT intact: {findings} in {} files", report.files);
+    if report.implanted_md5 == ImplantedMd5::Absent {
+        text.push_str("no MD5 is implanted\n");
     }
+    if !report.sha256sums {
+        text.push_str(
+            "no readable SHA256SUMS: only images could be checked, against the names of their blobs\n",
+        );
+    }
+    if report.sha256sums && !report.links && report.symbolic_links > 0 {
+        let _ = writeln!(
+            text,
+            "no readable LINKS.mtree: of {} symbolic links only those of registry/ could be checked",
+            report.symbolic_links
+        );
+    }
+    for (what, health) in [("images", &report.images), ("packages", &report.packages)] {
+        if !health.damaged.is_empty() {
+            let names = health.damaged.join(", ");
+            let _ = writeln!(text, "{what} that cannot be served: {}", printable(&names));
+        }
+    }
+    let name = printable_path(path);
+    let _ = match report.verdict() {
+        Verdict::Intact => {
+            let md5 = matches!(report.implanted_md5, ImplantedMd5::Passed { .. });
+            let checked = if md5 { "implanted MD5 and " } else { "" };
+            writeln!(text, "{name}: intact: {checked}{} files, {}", report.files, size(report.bytes))
+        }
+        Verdict::Unvouched => writeln!(
+            text,
+            "{name}: NOT verified: nothing vouches for it: it has neither SHA256SUMS nor an implanted MD5; nothing wrong was \
+             found in {} files\n\
+             compare its SHA-256 with the one that its maker publishes, then `sealift archive import --unverified`",
+            report.files
+        ),
+        Verdict::Damaged => {
+            let count = report.findings.len() as u64 + report.omitted;
+            let findings = if count == 1 { "1 finding".to_owned() } else { format!("{count} findings") };
+            writeln!(text, "{name}: NOT intact: {findings} in {} files", report.files)
+        }
+    };
     text
 }
 
@@ -155,12 +169,13 @@ fn inspect(path: &Path, form: Form) -> Outcome {
 fn contents(inspection: &Inspection) -> String {
     let mut text = String::new();
     if let Some(product) = &inspection.product {
-        let _ = writeln!(text, "{} {}", product.name, product.version);
+        let _ = writeln!(text, "{} {}", printable(&product.name), printable(&product.version));
         if let Some(date) = &product.build_timestamp {
             let _ = writeln!(
                 text,
-                "built from {} of {date}",
-                product.git.as_deref().unwrap_or("a source without a commit")
+                "built from {} of {}",
+                printable(product.git.as_deref().unwrap_or("a source without a commit")),
+                printable(date)
             );
         }
     }
@@ -174,18 +189,18 @@ fn contents(inspection: &Inspection) -> String {
         let _ = writeln!(
             text,
             "image    {}:{}  {}  {}  {digest}",
-            image.name,
-            image.tag,
+            printable(&image.name),
+            printable(&image.tag),
             size(image.bytes),
-            image.platforms.join(",")
+            printable(&image.platforms.join(","))
         );
         if let Some(problem) = &image.problem {
-            let _ = writeln!(text, "         cannot be served: {problem}");
+            let _ = writeln!(text, "         cannot be served: {}", printable(problem));
         }
     }
     for repository in &inspection.repositories {
         for package in &repository.packages {
-            let _ = writeln!(text, "package  {package}  in {}", repository.folder);
+            let _ = writeln!(text, "package  {}  in {}", printable(package), printable(&repository.folder));
         }
     }
     text

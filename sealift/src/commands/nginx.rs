@@ -15,10 +15,10 @@ pub(crate) struct NginxConfig {
     /// The folder of images of one archive; `registry` lies beside it
     #[arg(required_unless_present = "configured", requires = "repository")]
     images: Option<PathBuf>,
-    /// The first part of every image name that is served: `metalk8s-2.11.0`
-    #[arg(long, value_name = "NAME", conflicts_with = "configured")]
+    /// The first part of every image name that is served: `metalk8s-2.11.0`, or `{{ repository }}` for a template
+    #[arg(long, visible_alias = "name-prefix", value_name = "NAME", conflicts_with = "configured")]
     repository: Option<String>,
-    /// Where nginx finds the images, if that is another path than here
+    /// Where nginx finds the images, if that is another path than here; `{{ registry_root }}` for a template
     #[arg(long, value_name = "DIR", conflicts_with = "configured")]
     server_root: Option<PathBuf>,
     /// Also print what one server needs once, whatever number of archives it includes: the answer to /v2/
@@ -63,7 +63,9 @@ pub(crate) fn nginx_config(arguments: NginxConfig) -> Outcome {
 }
 
 fn one(root: &Path, repository: &str, with_common: bool) -> Outcome {
-    let root = std::path::absolute(root)?;
+    // The form of the guidelines for Solutions: a template for the node to fill in.
+    let is_placeholder = root.as_os_str() == images::nginx::REGISTRY_ROOT;
+    let root = if is_placeholder { root.to_path_buf() } else { std::path::absolute(root)? };
     let config = images::nginx::render(repository, &root.to_string_lossy()).map_err(Failure::usage_by)?;
     if with_common {
         output::print(images::nginx::common())?;

@@ -1,6 +1,7 @@
 //! End-to-end tests: one binary, one module per room.
 #![cfg(test)]
 
+mod accepted;
 mod archive;
 mod blocks;
 mod build;

@@ -1,0 +1,254 @@
+//! Every archive that a build ends with is one that verify and import accept.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use images::Digest;
+use tests::{peer, sealift};
+
+const PROJECT: &str =
+    "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {name: Example, version: 1.2.3}\nspec:\n";
+
+fn put(path: &Path, content: &[u8]) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, content).unwrap();
+}
+
+/// An OCI layout with the image `app` and a signature of it, `signature`.
+fn layout(folder: &Path) {
+    let blob = |content: &str, kind: &str| {
+        let digest = Digest::of(content.as_bytes());
+        put(&folder.join("blobs/sha256").join(digest.hex()), content.as_bytes());
+        serde_json::json!({
+            "mediaType": format!("application/vnd.oci.image.{kind}"),
+            "digest": digest.to_string(),
+            "size": content.len(),
+        })
+    };
+    let manifest = |layer: &str, subject: Option<&serde_json::Value>| {
+        let mut manifest = serde_json::json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": blob("{\"os\":\"linux\",\"architecture\":\"amd64\"}", "config.v1+json"),
+            "layers": [blob(layer, "layer.v1.tar")],
+            "annotations": {"note": format!("of {layer}")},
+        });
+        if let Some(subject) = subject {
+            manifest["subject"] = subject.clone();
+        }
+        blob(&manifest.to_string(), "manifest.v1+json")
+    };
+    let image = manifest("a layer", None);
+    let signature = manifest("a signature", Some(&image));
+    let named = |mut descriptor: serde_json::Value, name: &str| {
+        descriptor["annotations"] = serde_json::json!({"org.opencontainers.image.ref.name": name});
+        descriptor
+    };
+    let index = serde_json::json!({
+        "schemaVersion": 2,
+        "manifests": [named(image, "app:1"), named(signature, "signature:1")],
+    });
+    put(&folder.join("index.json"), index.to_string().as_bytes());
+    put(&folder.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#);
+}
+
+/// Builds the project and returns whether that succeeded, and what was said.
+fn build(folder: &Path) -> (i32, String) {
+    let mut command = sealift::command(folder);
+    command.env("SEALIFT_CACHE", folder.join("cache")).env("SOURCE_DATE_EPOCH", "1700000000");
+    let (code, out, err) = sealift::told(&command.args(["run", "iso"]).output().unwrap());
+    (code, out + &err)
+}
+
+/// Holds what was built to verify, to import and to coreutils.
+fn accepted(folder: &Path) {
+    let iso = folder.join("_build/example.iso");
+    let (code, out, err) = sealift::run(folder, &["archive", "verify", "_build/example.iso"]);
+    assert!(code == 0 && out.contains(": intact: implanted MD5 and "), "{out}{err}");
+    let list = folder.join("site/bootstrap.yaml");
+    put(
+        &list,
+        b"apiVersion: metalk8s.scality.com/v1alpha3\nkind: BootstrapConfiguration\nca: {minion: bootstrap}\n\
+          networks: {controlPlane: 10.0.0.0/24, workloadPlane: 10.0.1.0/24}\narchives: []\n",
+    );
+    let site = |name: &str| folder.join("site").join(name).display().to_string();
+    fs::create_dir_all(folder.join("site/units")).unwrap();
+    let (code, out, err) = sealift::run(
+        folder,
+        &[
+            "archive",
+            "import",
+            "--mount",
+            "never",
+            "--bootstrap-config",
+            &site("bootstrap.yaml"),
+            "--solutions-config",
+            &site("solutions.yaml"),
+            "--mounts",
+            &site("mounts"),
+            "--units",
+            &site("units"),
+            "--lock-file",
+            &site("lock"),
+            &iso.display().to_string(),
+        ],
+    );
+    assert_eq!(code, 0, "{out}{err}");
+    let (Some(bsdtar), Some(sha256sum)) = (peer::find("bsdtar"), peer::find("sha256sum")) else { return };
+    let unpacked = folder.join("unpacked");
+    fs::create_dir_all(&unpacked).unwrap();
+    peer::run(Command::new(&bsdtar).arg("-C").arg(&unpacked).arg("-xf").arg(&iso));
+    let lists = if unpacked.join("pillar").exists() {
+        &["SHA256SUMS", "pillar/SHA256SUMS"][..]
+    } else {
+        &["SHA256SUMS"]
+    };
+    peer::run(
+        Command::new(sha256sum).current_dir(&unpacked).args(["--check", "--strict", "--quiet"]).args(lists),
+    );
+    // The list of links says to bsdtar what the tree does.
+    let mut listed: Vec<String> = Vec::new();
+    for list in ["LINKS.mtree", "pillar/LINKS.mtree"].iter().filter(|list| unpacked.join(list).exists()) {
+        let said = peer::run(Command::new(&bsdtar).current_dir(&unpacked).arg("-tvf").arg(list)).stdout;
+        listed.extend(
+            String::from_utf8(said).unwrap().lines().map(|line| line.split_once(" ./").unwrap().1.to_owned()),
+        );
+    }
+    let mut found: Vec<String> = Vec::new();
+    let mut waiting = vec![unpacked.clone()];
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if let Ok(target) = fs::read_link(&path) {
+                let path = path.strip_prefix(&unpacked).unwrap().display().to_string();
+                found.push(format!("{path} -> {}", target.display()));
+            } else if path.is_dir() {
+                waiting.push(path);
+            }
+        }
+    }
+    found.sort();
+    listed.sort();
+    assert_eq!(listed, found);
+}
+
+#[test]
+fn images_with_what_is_attached_to_them_are_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    layout(&root.join("saved"));
+    let images = "  images:\n    pull:\n      - {name: app, source: 'oci:saved:app:1', tag: '1'}\n      \
+                  - {name: signature, source: 'oci:saved:signature:1', tag: '1'}\n";
+    put(&root.join("sealift.yaml"), format!("{PROJECT}{images}").as_bytes());
+    let (code, said) = build(root);
+    assert_eq!(code, 0, "{said}");
+    let referrers = root.join("_build/root/registry/v2/signature/referrers/sha256");
+    assert_eq!(fs::read_dir(referrers).unwrap().count(), 1);
+    accepted(root);
+
+    // Again, and once more with some of the tree gone.
+    fs::remove_dir_all(root.join("_build/root/registry")).unwrap();
+    let (code, said) = build(root);
+    assert_eq!(code, 0, "{said}");
+    accepted(root);
+}
+
+#[test]
+fn files_of_any_name_are_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    put(&root.join("sealift.yaml"), format!("{PROJECT}  files: [{{from: files, to: .}}]\n").as_bytes());
+    let long = "l".repeat(246);
+    let odd = [
+        "two words",
+        " leading",
+        "trailing ",
+        "back\\slash",
+        "new\nline",
+        "return\r",
+        "tab\t",
+        "-leading",
+        "#",
+        "a=b",
+        "*?[",
+        "\u{1b}[2J",
+        "ümlaut",
+        "\u{1f600}",
+        "e\u{301}",
+        "\u{e9}",
+        "case",
+        "CASE",
+        "Case",
+        "a:b;1",
+        "a;1",
+        "con.txt",
+        ".hidden",
+        "..double",
+        "salt/registry",
+        "x/SHA256SUMS",
+        "x/product.txt",
+        "x/LINKS.mtree",
+        "registry.txt",
+        "deep/1/2/3/4/5/6/7/8/9/a/b",
+        "A".repeat(64).as_str(),
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "x/referrers/sha256/e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        long.as_str(),
+        "pillar/secret.sls",
+    ]
+    .map(ToOwned::to_owned);
+    for name in &odd {
+        put(&root.join("files").join(name), name.as_bytes());
+    }
+    put(&root.join("files/empty"), b"");
+    put(&root.join("files/empty too"), b"");
+    for number in 0..300 {
+        put(&root.join(format!("files/many/{}{number}", "x".repeat(70))), b"many");
+    }
+    for (target, link) in [
+        ("two words", "a link"),
+        ("back\\slash", "li\\nk"),
+        ("new\nline", "link\n"),
+        ("many", "to a folder"),
+        ("empty", "#=\t"),
+        ("nowhere", "dangling"),
+        ("secret.sls", "pillar/link"),
+        ("../ümlaut", "x/ümlaut"),
+    ] {
+        symlink(target, root.join("files").join(link)).unwrap();
+    }
+    let (code, said) = build(root);
+    assert_eq!(code, 0, "{said}");
+    accepted(root);
+    let public = fs::read_to_string(root.join("_build/root/SHA256SUMS")).unwrap();
+    assert!(!public.contains("secret"), "{public}");
+}
+
+#[test]
+fn what_would_be_refused_is_not_built() {
+    type Spoil = fn(&Path);
+    let cases: [(&str, Spoil); 5] = [
+        ("a name that is not UTF-8", |files| put(&files.join(OsStr::from_bytes(b"a\xff")), b"x")),
+        ("a link that leads out", |files| symlink("/etc/passwd", files.join("link")).unwrap()),
+        ("a link in a circle", |files| symlink("circle", files.join("circle")).unwrap()),
+        ("a list of its own", |files| put(&files.join("SHA256SUMS"), b"x")),
+        ("a blob that is none", |files| {
+            put(&files.join(format!("images/a/1/{}", "0".repeat(64))), b"x");
+            put(&files.join("images/a/1/manifest.json"), b"{}");
+        }),
+    ];
+    for (what, spoil) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        put(&root.join("sealift.yaml"), format!("{PROJECT}  files: [{{from: files, to: .}}]\n").as_bytes());
+        put(&root.join("files/file"), b"x");
+        spoil(&root.join("files"));
+        let (code, said) = build(root);
+        assert_ne!(code, 0, "{what}: {said}");
+        assert!(!root.join("_build/example.iso").exists(), "{what}: {said}");
+    }
+}
