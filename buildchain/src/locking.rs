@@ -84,13 +84,19 @@ pub enum Error {
     #[error(transparent)]
     Digest(#[from] images::digest::ParseError),
     /// A registry does not answer, or not as it should.
-    #[error("{reference}: {source}")]
+    #[error("{}", named(.reference, .source))]
     Resolve {
         /// The reference with its tag.
         reference: String,
         /// What went wrong.
         source: images::pull::Error,
     },
+}
+
+/// The error with the reference in it, once.
+fn named(reference: &str, error: &images::pull::Error) -> String {
+    let text = error.to_string();
+    if text.starts_with(reference) { text } else { format!("{reference}: {text}") }
 }
 
 /// Looks up the tags of `project` that no digest in the project itself pins, and gives back the lock that holds them, with

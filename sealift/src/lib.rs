@@ -17,7 +17,7 @@ mod workshop;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 
 use failure::Failure;
 
@@ -31,8 +31,13 @@ where
     I: IntoIterator<Item = T>,
     T: Into<OsString> + Clone,
 {
-    let arguments = match args::Arguments::try_parse_from(arguments) {
-        Ok(arguments) => arguments,
+    let mut command = args::Arguments::command();
+    let parsed = command.try_get_matches_from_mut(arguments).and_then(|matches| {
+        let arguments = args::Arguments::from_arg_matches(&matches);
+        Ok((arguments.map_err(|error| error.format(&mut command))?, wants_json(&matches)))
+    });
+    let (arguments, json) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             // A broken pipe while help is printed is nobody's concern.
             let _ = error.print();
@@ -44,9 +49,25 @@ where
         Err(failure) if is_broken_pipe(&failure) => ExitCode::SUCCESS,
         Err(failure) => {
             output::failure(&failure);
+            if json {
+                output::json_failure(&failure);
+            }
             ExitCode::from(failure.code())
         }
     }
+}
+
+/// Whether the command reports in JSON.
+fn wants_json(matches: &ArgMatches) -> bool {
+    let mut command = Some(matches);
+    while let Some(matches) = command {
+        // Some commands have a file under this name.
+        if let Ok(Some(output::Form::Json)) = matches.try_get_one("output") {
+            return true;
+        }
+        command = matches.subcommand().map(|(_, matches)| matches);
+    }
+    false
 }
 
 /// Whether the reader of our output went away, as `head` does.

@@ -1,6 +1,7 @@
 //! What the user sees: messages, tables, JSON.
 
 use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 
@@ -27,8 +28,12 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
     out.flush()
 }
 
+/// Whether a JSON document was written: there is never a second one.
+static REPORTED: AtomicBool = AtomicBool::new(false);
+
 /// Writes one JSON document to standard output.
 pub(crate) fn json(value: &impl serde::Serialize) -> io::Result<()> {
+    REPORTED.store(true, Ordering::Relaxed);
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
     print(&text)
@@ -56,6 +61,27 @@ pub(crate) fn failure(failure: &Failure) {
     if let Some(remedy) = &report.remedy {
         let _ = writeln!(err, "{CYAN}help{CYAN:#}: {remedy}");
     }
+}
+
+/// Writes what went wrong as a JSON document to standard output, unless the command has written its report.
+pub(crate) fn json_failure(failure: &Failure) {
+    #[derive(serde::Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Document<'a> {
+        error: Error<'a>,
+    }
+    #[derive(serde::Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Error<'a> {
+        message: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        help: Option<&'a str>,
+        exit_code: u8,
+    }
+    let Some(report) = failure.report().filter(|_| !REPORTED.load(Ordering::Relaxed)) else { return };
+    let (message, help) = (chain(&report.error), report.remedy.as_deref());
+    // Standard error has it already, should standard output be gone.
+    let _ = json(&Document { error: Error { message, help, exit_code: failure.code() } });
 }
 
 /// The error and its sources, without repeating what one of them says of the next.

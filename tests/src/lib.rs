@@ -15,5 +15,6 @@ pub mod nginx;
 pub mod peer;
 pub mod qemu;
 pub mod registry;
+pub mod relay;
 pub mod sealift;
 pub mod user;

@@ -1,10 +1,12 @@
 //! Registries that lie.
 
-use images::pull::Fault;
+use std::time::Duration;
+
+use images::pull::{self, Fault, Options};
 use images::{Digest, Kind};
 
 use crate::server::{Answer, Asked, Body, Content, Server};
-use crate::{fault, layer, pull_one, store, stored};
+use crate::{fault, layer, options, pull_one, request, store, stored};
 
 /// What a registry does wrong, and what is said of it.
 #[test]
@@ -102,7 +104,10 @@ fn lies_are_found_and_nothing_false_is_stored() {
         content.image("a", "1", Kind::OciManifest, &[&layer(1, 5000)]);
         let server = Server::start(move |asked| lie(asked, content.answer(asked)));
         let (_folder, store) = store();
-        let error = pull_one(&server, "a", &store).unwrap_err();
+        // Only what comes too late is not waited for.
+        let stall = Duration::from_millis(if name == "nothing" { 50 } else { 60_000 });
+        let options = Options { stall, ..options(&[&server]) };
+        let error = pull::pull(&[request(&server, "a", "1")], &store, &options, &()).unwrap_err();
         let text = error.to_string();
         assert!(
             text.starts_with("a:1: cannot fetch ")

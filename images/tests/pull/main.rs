@@ -42,7 +42,7 @@ fn options(servers: &[&Server]) -> Options {
         plain_http: servers.iter().map(|server| server.host()).collect(),
         attempts: 3,
         first_delay: Duration::from_millis(2),
-        stall: Duration::from_millis(400),
+        stall: Duration::from_secs(60),
         ..Options::default()
     }
 }

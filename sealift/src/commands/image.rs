@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use images::dir_layout::{self, Place};
-use images::pull::{Options, Request};
+use images::pull::{Options, Request, redacted};
 use images::reference::is_repository;
 use images::source::{Local, Source};
 use images::{Platform, Reference, Store, check};
@@ -77,8 +77,8 @@ pub(crate) struct Pull {
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
     /// Look here first for a registry's images: `docker.io=https://mirror/path` (repeatable)
-    #[arg(long, value_name = "HOST=URL", value_parser = mirror)]
-    mirror: Vec<(String, String)>,
+    #[arg(long, value_name = "HOST=URL")]
+    mirror: Vec<String>,
     #[command(flatten)]
     client: Client,
     /// Also take what is attached to the images, signatures and SBOMs, into DIR/<name>/sha256-<digest>/
@@ -89,12 +89,13 @@ pub(crate) struct Pull {
     output: Form,
 }
 
-fn mirror(text: &str) -> Result<(String, String), String> {
+/// Not the command line's own parser, which would print a password in the URL.
+fn mirror(text: &str) -> Result<(String, String), Failure> {
     match text.split_once('=') {
         Some((host, url)) if !host.is_empty() && url.starts_with("http") => {
             Ok((host.to_owned(), url.to_owned()))
         }
-        _ => Err("expected HOST=URL".into()),
+        _ => Err(Failure::usage(format!("--mirror {}: expected HOST=URL", redacted(text)))),
     }
 }
 
@@ -126,7 +127,8 @@ fn pull(arguments: Pull) -> Outcome {
         }
     }
     let mut options = Options { check_tags: true, ..arguments.client.options() };
-    for (host, url) in arguments.mirror {
+    for text in &arguments.mirror {
+        let (host, url) = mirror(text)?;
         options.mirrors.entry(host).or_default().push(url);
     }
     let store = Store::open(&store::root(arguments.store)?)?;
@@ -231,4 +233,21 @@ fn check(folder: &Path, form: Form) -> Outcome {
         }
     }
     if report.problems.is_empty() { Ok(()) } else { Err(Failure::Failed(None)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mirror;
+
+    #[test]
+    fn a_mirror_that_is_wrong_is_named_without_its_password() {
+        assert!(mirror("docker.io=https://m.example/hub").is_ok());
+        for wrong in
+            ["docker.io=ftp://u:hunter2@m", "https://u:hunter2@m", "=http://u:hunter2@m", "hunter2@m"]
+        {
+            let failure = mirror(wrong).unwrap_err();
+            let text = failure.report().unwrap().error.to_string();
+            assert!(text.contains("expected HOST=URL") && !text.contains("hunter2"), "{text}");
+        }
+    }
 }
