@@ -82,8 +82,19 @@ impl Definition {
         ] {
             check(text.as_deref().is_none_or(is_lines), field, LINES, text.as_deref().unwrap_or_default())?;
         }
+        if let Some(day) = &self.date {
+            check(self.date().is_some(), "date", DATE, day)?;
+        }
         self.check_paths()?;
         self.check_changelog()
+    }
+
+    /// The day that the package is dated to: its first second in UTC, in seconds since 1970. That is the declared one, else
+    /// that of the newest entry of the changelog; `None` if there is neither.
+    #[must_use]
+    pub fn date(&self) -> Option<i64> {
+        let newest = || self.changelog.iter().map(|change| &change.date).max_by_key(|date| midnight(date));
+        self.date.as_ref().or_else(newest).and_then(|day| midnight(day))
     }
 
     fn check_paths(&self) -> Result<()> {
@@ -165,6 +176,13 @@ impl Change {
     }
 }
 
+/// The first second of a day in UTC, in seconds since 1970, as far as RPM can store it.
+fn midnight(day: &str) -> Option<i64> {
+    let day: Date = day.parse().ok()?;
+    let seconds = day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second();
+    u32::try_from(seconds).is_ok().then_some(seconds)
+}
+
 fn is_lines(text: &str) -> bool {
     !text.trim().is_empty() && !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t'))
 }
@@ -211,6 +229,24 @@ mod tests {
             let definition = definition(&format!("version: '{version}'"));
             assert_eq!(definition.rpm_version(), rpm);
             assert_eq!(definition.file_name().unwrap(), format!("a-{rpm}-1.noarch.rpm"));
+        }
+    }
+
+    #[test]
+    fn a_package_is_dated_to_its_declared_day_else_to_its_newest_change() {
+        let change = "{date: 2026-01-02, author: A, version: '1', text: B}, {date: 2025-01-02, author: A, version: '1', text: B}";
+        for (more, date) in [
+            ("url: x".to_owned(), None),
+            (format!("changelog: [{change}]"), Some(1_767_312_000)),
+            (format!("date: 2026-02-03\nchangelog: [{change}]"), Some(1_770_076_800)),
+            ("date: 1970-01-01".to_owned(), Some(0)),
+        ] {
+            assert_eq!(definition(&more).date(), date, "{more}");
+            definition(&more).check().unwrap();
+        }
+        for day in ["2026-02-30", "1969-12-31", "'2106-02-08'", "soon"] {
+            let error = definition(&format!("date: {day}")).check().unwrap_err().to_string();
+            assert!(error.contains("date: expected a day"), "{day}: {error}");
         }
     }
 

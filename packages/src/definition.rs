@@ -62,6 +62,10 @@ pub struct Definition {
     /// What runs when it is installed and removed.
     #[serde(default, skip_serializing_if = "Scriptlets::is_empty")]
     pub scriptlets: Scriptlets,
+    /// The day that the package is dated to, as `YYYY-MM-DD`. Without it that is the day of the newest entry of the
+    /// changelog, as Fedora builds packages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
     /// What changed, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changelog: Vec<Change>,

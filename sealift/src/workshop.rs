@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use buildchain::graph::{self, Graph, RunError, SelectError, Selection, State, StateError};
 use buildchain::project::{Error as ProjectError, Flags, Project, Settings};
+use buildchain::tasks::{Plan, Sources};
 use clap::Args;
 
 use crate::failure::{Failure, Report};
@@ -115,19 +116,21 @@ pub(crate) struct Workshop {
     pub(crate) project: Arc<Project>,
     pub(crate) graph: Graph,
     warnings: Vec<String>,
+    /// The files of the project that the build reads.
+    pub(crate) sources: Arc<Sources>,
 }
 
 impl Workshop {
     pub(crate) fn open(selector: &Selector) -> Result<Self, Failure> {
         let project = Arc::new(selector.load(false)?);
         let builder = std::env::current_exe()?;
-        let plan = buildchain::tasks::tasks(&project, &builder).map_err(wrong_tasks)?;
+        let Plan { tasks, warnings, sources } =
+            buildchain::tasks::tasks(&project, &builder).map_err(wrong_tasks)?;
         let build_root = project.settings.build_root.clone();
-        let graph = Graph::new(project.root.clone(), build_root, plan.tasks, buildchain::tasks::pools())
-            .map_err(|errors| {
-                Failure::usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-            })?;
-        Ok(Self { project, graph, warnings: plan.warnings })
+        let graph = Graph::new(project.root.clone(), build_root, tasks, buildchain::tasks::pools()).map_err(
+            |errors| Failure::usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+        )?;
+        Ok(Self { project, graph, warnings, sources })
     }
 
     /// Says what is probably not meant as the project has it.
@@ -144,15 +147,18 @@ impl Workshop {
 /// A project that cannot be used: exit code 3, with the place in the file and what to do.
 pub(crate) fn wrong_project(error: ProjectError) -> Failure {
     let remedy = match &error {
-        ProjectError::NotLocked { .. } => Some("`sealift lock` looks up its digest and writes sealift.lock"),
-        ProjectError::Outside(_) => {
-            Some("copy it into the project, or allow its folder: `spec.externalFolders`")
+        ProjectError::NotLocked { .. } => {
+            Some("`sealift lock` looks up its digest and writes sealift.lock".into())
         }
-        ProjectError::NoProject(_) => Some("go to the project's folder, or name it with --project"),
+        ProjectError::Outside(_) => {
+            Some("copy it into the project, or allow its folder: `spec.externalFolders`".into())
+        }
+        ProjectError::NoProject(_) => Some("go to the project's folder, or name it with --project".into()),
+        ProjectError::Repository { help, .. } => Some(help.clone()),
         _ => None,
     };
     let snippet = error.snippet().map(str::to_owned);
-    Failure::Usage(Report { error: error.into(), snippet, remedy: remedy.map(Into::into) })
+    Failure::Usage(Report { error: error.into(), snippet, remedy })
 }
 
 /// A project that cannot be turned into tasks: exit code 3.

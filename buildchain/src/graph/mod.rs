@@ -73,6 +73,7 @@ mod model;
 mod parts;
 mod paths;
 mod plan;
+mod reach;
 mod reason;
 mod report;
 mod run;

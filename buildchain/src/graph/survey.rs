@@ -196,7 +196,7 @@ fn put_seen(bytes: &mut Vec<u8>, path: &Path, seen: Seen) {
 
 /// The paths of a tree that count, relative to it, in the order of the graph: a build root below it does not. `None` if
 /// there is no such folder; a glob below none matches nothing.
-fn walk(root: &Path, build_root: &Path, tree: &Tree) -> Result<Option<Vec<PathBuf>>, LookError> {
+pub(super) fn walk(root: &Path, build_root: &Path, tree: &Tree) -> Result<Option<Vec<PathBuf>>, LookError> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {

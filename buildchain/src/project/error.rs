@@ -6,6 +6,9 @@ use serde_saphyr::Location;
 
 use super::Outside;
 
+/// How many mistakes, or files, are named; of the rest the number is.
+pub const MISTAKES_SHOWN: usize = 20;
+
 /// A project that cannot be built as it is written. Every variant names the file; [`Error::Invalid`] the place in it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -56,6 +59,16 @@ pub enum Error {
     NotLocked {
         /// The reference, with its tag.
         image: String,
+    },
+    /// The repository that holds the project cannot be read.
+    #[error("git repository {}: {message}", path.display())]
+    Repository {
+        /// The folder of the repository.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+        /// What to do about it.
+        help: String,
     },
     /// A profile that the project does not have.
     #[error("no profile `{name}`; the project has: {known}")]

@@ -46,6 +46,21 @@ pub struct Metadata {
     /// The file that holds the version, if it is not.
     #[serde(default)]
     pub version_from: Option<VersionFile>,
+    /// How `product.txt` names the commit.
+    #[serde(default)]
+    pub revision: RevisionForm,
+}
+
+/// How a commit is named.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RevisionForm {
+    /// By its hash, which every clone knows.
+    #[default]
+    Commit,
+    /// By the tag before it, the number of commits since, and its hash: `2.11.0-3-gHASH`. A shallow clone, or one without
+    /// tags, cannot know that and is refused.
+    Describe,
 }
 
 /// A file that holds the version.
@@ -226,6 +241,9 @@ pub struct ContainerBuild {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub platform: Option<Spanned<String>>,
+    /// When the image was created, such as `2026-01-31T00:00:00Z`. 1970, if not given.
+    #[serde(default)]
+    pub created: Option<images::build::Created>,
 }
 
 /// A package repository of the archive.

@@ -19,11 +19,11 @@ use images::Source;
 use images::source::Local;
 use serde_saphyr::Spanned;
 
-use self::file::{API_VERSION, Binary, Files, Kind, PullImage, Registry};
+use self::file::{API_VERSION, Binary, Files, Kind, PullImage, Registry, RevisionForm};
 use self::image_name::{ImagePlaces, image_name, image_tag};
 use self::paths::inner_path;
 
-pub use error::Error;
+pub use error::{Error, MISTAKES_SHOWN};
 pub use file::schema;
 pub use files::{Listed, Listing};
 pub use image::{Base, Containerfile, ImageDefinition, Recipe};
@@ -41,8 +41,8 @@ pub const FILE_NAME: &str = "sealift.yaml";
 /// What may stand before the name of an image that comes from a registry.
 const REGISTRY: &str = "docker://";
 
-/// The date of a project that has neither `SOURCE_DATE_EPOCH` nor a commit: the first day that ISO 9660 and every
-/// archive format can write.
+/// The date of what has no other: a project without a commit, a package without a changelog. It is the first day that ISO
+/// 9660 and every archive format can write.
 const DEFAULT_SOURCE_DATE: i64 = 315_532_800; // 1980-01-01T00:00:00Z
 
 /// A project, ready to be turned into tasks.
@@ -58,10 +58,14 @@ pub struct Project {
     pub kind: Kind,
     /// What templates may name: the archive's name and version.
     pub values: Values,
-    /// The date of everything that is built, in seconds since 1970.
+    /// The date of `product.txt` and the ISO, in seconds since 1970: `SOURCE_DATE_EPOCH`, else that of the commit. What the
+    /// archive holds has dates of its own ([`Project::image_date`], [`Project::package_date`]): a commit that does not touch
+    /// them must not change them.
     pub source_date: i64,
-    /// The commit that is built, if git knows one.
-    pub commit: Option<String>,
+    /// The commit that is built, as `product.txt` names it, if there is one.
+    pub revision: Option<String>,
+    /// The repository that holds the project, if there is one.
+    pub(crate) repository: Option<git::Repository>,
     /// Programs built from the project's sources.
     pub binaries: Vec<Binary>,
     /// How registries are reached.
@@ -172,7 +176,12 @@ impl Project {
             })?;
         }
         let values = values(root, &path, &file.metadata, &settings, &territory)?;
-        let commit = git::commit(&settings.git, root);
+        let repository = git::Repository::open(&settings, root)?;
+        let commit = repository.as_ref().map(git::Repository::commit).transpose()?.flatten();
+        let revision = match (&repository, &commit, file.metadata.revision) {
+            (Some(repository), Some(_), RevisionForm::Describe) => Some(repository.describe()?),
+            (_, commit, _) => commit.as_ref().map(|commit| commit.hash.clone()),
+        };
         let source_date =
             settings.source_date.or(commit.as_ref().map(|commit| commit.date)).unwrap_or(DEFAULT_SOURCE_DATE);
 
@@ -212,7 +221,8 @@ impl Project {
             kind: file.kind,
             values,
             source_date,
-            commit: commit.map(|commit| commit.name),
+            revision,
+            repository,
             binaries: spec.binaries,
             registries: spec.registries,
             pull: Vec::new(),
@@ -300,6 +310,20 @@ impl Project {
             }
         }
         deciding
+    }
+
+    /// The date of an image, in seconds since 1970: `SOURCE_DATE_EPOCH`, else the one that it declares, else 1970, as other
+    /// builders have it.
+    #[must_use]
+    pub fn image_date(&self, declared: Option<i64>) -> i64 {
+        self.settings.source_date.or(declared).unwrap_or_default()
+    }
+
+    /// The date of a package, in seconds since 1970: `SOURCE_DATE_EPOCH`, else the one that it declares or that of its newest
+    /// changelog entry, else a constant.
+    #[must_use]
+    pub fn package_date(&self, definition: &packages::Definition) -> i64 {
+        self.settings.source_date.or(definition.date()).unwrap_or(DEFAULT_SOURCE_DATE)
     }
 
     /// The tree that the ISO is made of.

@@ -90,7 +90,8 @@ pub struct Settings {
     pub programs: BTreeMap<String, PathBuf>,
     /// The folders in which programs are looked for: `PATH`.
     pub search_path: Vec<PathBuf>,
-    /// The date of everything that is built, in seconds since 1970, if given: `SOURCE_DATE_EPOCH`.
+    /// The date of everything that is built, in seconds since 1970, if given: `SOURCE_DATE_EPOCH`. It wins over all other
+    /// dates: that of the commit, those that images and packages declare, and those of changelogs.
     pub source_date: Option<i64>,
     /// Mirrors of registries, tried before those of the project file: `REGISTRY_MIRRORS`, pairs `host=url` with blanks or
     /// commas between them.
@@ -101,6 +102,8 @@ pub struct Settings {
     pub certificate_folders: Vec<PathBuf>,
     /// The proxies to registries: `HTTPS_PROXY`, `NO_PROXY` and the like.
     pub proxies: Proxies,
+    /// The environment, for programs that are started; without `.env`, whose values are ours.
+    pub environment: BTreeMap<String, String>,
     /// The variables that are set and mean nothing here, with the reason.
     pub unused: Vec<(String, &'static str)>,
 }
@@ -200,6 +203,7 @@ impl Settings {
             auth_files: auth_files(&values),
             certificate_folders: certificate_folders(&values),
             proxies: Proxies::from_variables(&values),
+            environment: environment.clone(),
             unused,
         })
     }

@@ -101,8 +101,10 @@ pub(super) fn all_sources(root: &Path) -> Result<Vec<Input>, Error> {
 }
 
 /// The files that hold for the whole workspace.
+pub(super) const PINS: [&str; 4] = ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "rust-toolchain.toml"];
+
 fn pins(root: &Path) -> Vec<Input> {
-    there(root, &["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "rust-toolchain.toml"])
+    there(root, &PINS)
 }
 
 /// Those of the files `names` in `folder` that exist.

@@ -1,7 +1,6 @@
 //! Files of the project that go into the archive, copied or rendered: `salt_tree` and the files at the root.
 
 use std::collections::HashMap;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,7 +32,8 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
                 let Some(target) = target.to_str() else { return Err(Error::Name(file.source)) };
                 links.push((inside.to_owned(), target.to_owned(), place.shown(&file.source)));
             }
-            place.push(task(place, &project, &file));
+            let task = task(place, &project, &file);
+            place.push(task);
         }
     }
     check_links(links)?;
@@ -62,7 +62,7 @@ fn check_links(links: Vec<(String, String, String)>) -> Result<(), Error> {
     if wrong.is_empty() { Ok(()) } else { Err(Error::Links(wrong)) }
 }
 
-fn task(place: &Place<'_>, project: &Arc<Project>, file: &Listed) -> Task {
+fn task(place: &mut Place<'_>, project: &Arc<Project>, file: &Listed) -> Task {
     let Listed { source, inside, link } = file;
     let rendered = inside.to_str().and_then(|path| path.strip_suffix(TEMPLATE)).filter(|_| link.is_none());
     let rendered = rendered.map(PathBuf::from);
@@ -80,6 +80,7 @@ fn task(place: &Place<'_>, project: &Arc<Project>, file: &Listed) -> Task {
         ("RENDER", render(project, source, &target))
     } else if let Some(text) = link {
         // The link itself is copied: what it leads to is not an input.
+        place.links.push(source.clone());
         inputs = vec![Input::value("target", text.to_string_lossy())];
         ("LINK", relink(text.clone(), &target))
     } else {
@@ -116,7 +117,7 @@ fn render(project: &Arc<Project>, source: &Path, target: &Path) -> Action {
     let (project, source, target) = (Arc::clone(project), source.to_path_buf(), target.to_path_buf());
     Box::new(move |_| {
         // A script stays a script.
-        let mode = std::fs::metadata(&source)?.permissions().mode() & 0o777;
+        let mode = place_file::mode_of(&std::fs::metadata(&source)?);
         Ok(place_file::write(&target, &project.render(&source)?, mode)?)
     })
 }

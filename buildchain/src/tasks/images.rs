@@ -12,6 +12,7 @@ use images::pull::{Options, Pulled, Request, Tls};
 use images::source::{Layout, Local};
 use images::{Digest, Platform, Reference, Store};
 
+pub(super) use self::build::context;
 use super::{Error, Place, place_file};
 use crate::graph::{Action, ActionError, Context, Input, Output, Task, Title};
 use crate::project::{Project, Pull};
@@ -172,17 +173,16 @@ fn save_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull) -> Result<
     let mut inputs = place.made_here();
     inputs.push(Input::folder(&folder));
     inputs.push(Input::value("reference", served));
-    inputs.push(Input::value("source date", project.source_date.to_string()));
-    let (output, source_date) = (path.clone(), project.source_date);
+    let date = project.image_date(None);
+    inputs.push(Input::value("source date", date.to_string()));
+    let output = path.clone();
     Ok(Task {
         name: format!("_image_save:{name}:{tag}"),
         doc: format!("Save the image {name}:{tag} as a tar."),
         title: Title::new("SAVE IMG", place.shown(&path)),
         inputs,
         outputs: vec![Output::File(path)],
-        action: Some(Box::new(move |_| {
-            Ok(images::oci_archive::write(&folder, &reference, &output, source_date)?)
-        })),
+        action: Some(Box::new(move |_| Ok(images::oci_archive::write(&folder, &reference, &output, date)?))),
         ..Task::default()
     })
 }

@@ -1,31 +1,16 @@
 //! The archive itself: product information, checksums, the ISO and its digest.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Place, place_file};
+use super::{Place, Sources, place_file};
 use crate::graph::{Action, ActionError, Context, Digest, Input, Output, Task, Title};
 use crate::project::Project;
 
-pub(super) fn add(place: &mut Place<'_>) {
+pub(super) fn add(place: &mut Place<'_>, sources: &Arc<Sources>) {
     let project = Arc::clone(place.project);
     let tree = project.tree();
 
-    let product = product(&project);
-    let text = product.render();
-    let path = tree.join(archive::layout::PRODUCT);
-    place.push(Task {
-        name: format!("_iso_add_tree:{}", archive::layout::PRODUCT),
-        doc: "Write the product information.".into(),
-        title: Title::new("RENDER ENV", place.shown(&path)),
-        inputs: vec![Input::value("content", &text)],
-        outputs: vec![Output::File(path.clone())],
-        action: Some(Box::new(move |_| {
-            product.check()?;
-            Ok(place_file::write(&path, &text, 0o644)?)
-        })),
-        cheap: true,
-        ..Task::default()
-    });
+    add_product(place, &project, sources);
 
     let mut lists = vec![archive::layout::SUMS, archive::layout::LINKS];
     let pillar = tree.join(archive::layout::PILLAR);
@@ -93,6 +78,40 @@ pub(super) fn add(place: &mut Place<'_>) {
     place.group("iso", "Build the ISO of the archive.", &["populate_iso", "_iso_build", "_iso_digest"]);
 }
 
+/// The product information. It alone names the commit and its date, so a commit that touches nothing else changes only it
+/// and what lists or holds it.
+fn add_product(place: &mut Place<'_>, project: &Arc<Project>, sources: &Arc<Sources>) {
+    let path = project.tree().join(archive::layout::PRODUCT);
+    let product = product(project);
+    // What was found when the task was judged is what it writes: a file may be edited in between.
+    let found: Arc<Mutex<Option<String>>> = Arc::default();
+    let (asked, known) = (Arc::clone(project), Arc::clone(&found));
+    let sources = Arc::clone(sources);
+    let mut inputs = place.made_here();
+    inputs.push(Input::value("content", product.render()));
+    place.push(Task {
+        name: format!("_iso_add_tree:{}", archive::layout::PRODUCT),
+        doc: "Write the product information.".into(),
+        title: Title::new("RENDER ENV", place.shown(&path)),
+        inputs,
+        discover: Some(Box::new(move |_| {
+            let revision = sources.revision(&asked)?;
+            let shown = revision.clone().unwrap_or_else(|| "no commit".into());
+            *known.lock().unwrap_or_else(PoisonError::into_inner) = revision;
+            Ok(vec![Input::value("commit", shown)])
+        })),
+        outputs: vec![Output::File(path.clone())],
+        action: Some(Box::new(move |_| {
+            let git = found.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let product = archive::Product { git, ..product.clone() };
+            product.check()?;
+            Ok(place_file::write(&path, &product.render(), 0o644)?)
+        })),
+        cheap: true,
+        ..Task::default()
+    });
+}
+
 fn volume_id(project: &Project) -> String {
     format!("{} {}", project.values.name, project.values.version)
 }
@@ -102,7 +121,7 @@ fn product(project: &Project) -> archive::Product {
         name: project.values.name.clone(),
         version: project.values.version.clone(),
         short_version: Some(project.values.short_version.clone()),
-        git: project.commit.clone(),
+        git: None,
         development_release: project.values.version.contains('-'),
         build_timestamp: archive::product::timestamp(project.source_date),
         other: Vec::new(),

@@ -14,6 +14,7 @@ mod lint;
 mod packaging;
 mod place_file;
 mod remote_cache;
+mod revision;
 
 use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt as _;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 pub use self::images::pull_options;
 pub use self::remote_cache::remote_cache;
+pub use self::revision::{CompareError, Sources};
 use crate::graph::{self, Graph, Input, Pool, Task, Title};
 use crate::project::{self, Project};
 
@@ -68,7 +70,7 @@ pub enum Error {
 }
 
 /// The most faults of one kind that an error names.
-const NAMED_MAX: usize = 20;
+const NAMED_MAX: usize = project::MISTAKES_SHOWN;
 
 /// A line for each of `faults`, up to a bound.
 fn bounded(faults: &[String]) -> String {
@@ -86,6 +88,8 @@ pub struct Plan {
     pub tasks: Vec<Task>,
     /// What is probably not meant as it is written.
     pub warnings: Vec<String>,
+    /// The files of the project that the tasks read.
+    pub sources: Arc<Sources>,
 }
 
 /// The tasks of `project`. `builder` is the program that runs them: when it changes, what it makes is made again.
@@ -94,23 +98,26 @@ pub struct Plan {
 ///
 /// If a file or folder that the project names is not there or cannot be archived.
 pub fn tasks(project: &Arc<Project>, builder: &Path) -> Result<Plan, Error> {
-    let mut plan = Plan { tasks: Vec::new(), warnings: Vec::new() };
-    let mut place = Place { project, builder, tasks: &mut plan.tasks, warnings: &mut plan.warnings };
+    let (mut tasks, mut warnings) = (Vec::new(), Vec::new());
+    let mut place = Place { project, builder, links: Vec::new(), tasks: &mut tasks, warnings: &mut warnings };
     binaries::add(&mut place)?;
     images::add(&mut place)?;
     packaging::add(&mut place)?;
     files::add(&mut place)?;
     documentation::add(&mut place)?;
+    let sources = Arc::new(Sources::of(&place)?);
     lint::add(&mut place)?;
     check_for::add(&mut place);
-    iso::add(&mut place);
-    Ok(plan)
+    iso::add(&mut place, &sources);
+    Ok(Plan { tasks, warnings, sources })
 }
 
 /// Where a family puts its tasks.
 struct Place<'a> {
     project: &'a Arc<Project>,
     builder: &'a Path,
+    /// Symbolic links that tasks copy.
+    links: Vec<PathBuf>,
     tasks: &'a mut Vec<Task>,
     warnings: &'a mut Vec<String>,
 }

@@ -21,8 +21,10 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
         let metadata = folder.join("repodata");
         let mut inputs = place.made_here();
         inputs.push(Input::Folder { path: folder.clone(), exclude: vec!["repodata".into()] });
-        inputs.push(Input::value("source date", project.source_date.to_string()));
-        let source_date = project.source_date;
+        // The newest date of what is in it.
+        let dates = repository.packages.iter().map(|package| project.package_date(&package.definition));
+        let date = dates.max().unwrap_or_else(|| project.image_date(None));
+        inputs.push(Input::value("source date", date.to_string()));
         place.push(Task {
             name: format!("{family}/build_repodata"),
             doc: format!("Write the metadata of the repository {}.", repository.name),
@@ -30,7 +32,7 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
             inputs,
             outputs: vec![Output::Folder(metadata)],
             action: Some(Box::new(move |_| {
-                packages::repository::index(&folder, source_date)?;
+                packages::repository::index(&folder, date)?;
                 Ok(())
             })),
             ..Task::default()
@@ -70,7 +72,8 @@ fn build_rpm(
     let mut inputs = place.made_here();
     let said = serde_json::to_string(&definition).map_err(|error| wrong(error.to_string()))?;
     inputs.push(Input::value("definition", said));
-    inputs.push(Input::value("source date", project.source_date.to_string()));
+    let date = project.package_date(&definition);
+    inputs.push(Input::value("source date", date.to_string()));
     let sources: Vec<PathBuf> = resolved.files.iter().map(|file| Path::new("/").join(&file.from)).collect();
     let bytes: u64 = sources.iter().filter_map(|source| Some(source.metadata().ok()?.len())).sum();
     inputs.extend(sources.into_iter().map(Input::file));
@@ -81,7 +84,7 @@ fn build_rpm(
         inputs,
         outputs: vec![Output::File(path)],
         action: Some(Box::new(move |_| {
-            packages::build(&resolved, Path::new("/"), project.source_date, &folder)?;
+            packages::build(&resolved, Path::new("/"), date, &folder)?;
             Ok(())
         })),
         pool: Some(super::MEMORY.into()),

@@ -1,16 +1,23 @@
 //! Files put into the tree: whole under their final name or not there, never written into the inode of another name.
 
+use std::fs::Metadata;
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use content::{AtomicFile, Durability, IoError};
 
-/// Copies content and permissions.
+/// Copies content and [`mode_of`].
 pub(super) fn copy(source: &Path, target: &Path) -> Result<(), IoError> {
     let from = content::open(source, content::Links::Follow)?;
-    let mode = from.metadata().map_err(IoError::at("inspect", source))?.permissions().mode() & 0o777;
+    let mode = mode_of(&from.metadata().map_err(IoError::at("inspect", source))?);
     put(target, mode, |file| content::copy(&from, source, file.file(), target).map(drop))
+}
+
+/// The mode that git keeps of a file: 0755 for a program, 0644 for any other. The rest of a checked-out file's mode comes from
+/// the umask of whoever cloned the repository.
+pub(super) fn mode_of(metadata: &Metadata) -> u32 {
+    if metadata.permissions().mode() & 0o100 != 0 { 0o755 } else { 0o644 }
 }
 
 /// Writes `content` with the permissions `mode`.
@@ -93,5 +100,20 @@ mod tests {
         let target = folder.path().join("no/target");
         let error = copy(&source, &target).unwrap_err().to_string();
         assert!(error.starts_with(&format!("cannot create {}: ", target.display())), "{error}");
+    }
+
+    #[test]
+    fn a_copy_has_the_mode_that_git_keeps_and_not_that_of_a_umask() {
+        let folder = tempfile::tempdir().unwrap();
+        let (source, target) = (folder.path().join("source"), folder.path().join("target"));
+        for (mode, expected) in
+            [(0o600, 0o644), (0o666, 0o644), (0o640, 0o644), (0o700, 0o755), (0o777, 0o755), (0o4711, 0o755)]
+        {
+            fs::write(&source, "text").unwrap();
+            fs::set_permissions(&source, fs::Permissions::from_mode(mode)).unwrap();
+            copy(&source, &target).unwrap();
+            let found = fs::metadata(&target).unwrap().permissions().mode() & 0o7777;
+            assert_eq!(found, expected, "{mode:o}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! are the same ones, however it reads the patterns.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
@@ -29,8 +29,8 @@ pub struct Entry {
 /// What an entry of a context is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// A folder, with its permissions.
-    Folder(u32),
+    /// A folder.
+    Folder,
     /// A regular file.
     File,
     /// A symbolic link, and where it leads.
@@ -85,7 +85,7 @@ impl Context {
                     continue;
                 }
                 let kind = if found.is_dir() {
-                    Kind::Folder(found.mode() & 0o7777)
+                    Kind::Folder
                 } else if found.is_file() {
                     Kind::File
                 } else if found.is_symlink() {
@@ -102,26 +102,36 @@ impl Context {
         Ok(entries)
     }
 
-    /// Copies what the engine is given to `target`, a folder that is there and empty.
+    /// Copies what the engine is given to `target`, a folder that is there and empty. Modes are those that git keeps, 0755 for
+    /// folders and programs and 0644 for other files: all others come from the umask of whoever cloned the repository.
     ///
     /// # Errors
     ///
     /// As [`Context::entries`].
     pub fn stage(&self, target: &Path) -> Result<()> {
+        let set_mode = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode))
+                .map_err(io("change the mode of", path))
+        };
+        set_mode(target, 0o755)?;
         for Entry { path, kind } in self.entries()? {
             let (from, to) = (self.folder.join(&path), target.join(&path));
-            if let Some(parent) = to.parent() {
-                fs::create_dir_all(parent).map_err(io("create", parent))?;
+            // A folder that is left out, with something in it that is not.
+            let missing: Vec<&Path> = to.ancestors().skip(1).take_while(|folder| !folder.exists()).collect();
+            for folder in missing.into_iter().rev() {
+                fs::create_dir(folder).map_err(io("create", folder))?;
+                set_mode(folder, 0o755)?;
             }
             match kind {
-                Kind::Folder(mode) => {
-                    use std::os::unix::fs::PermissionsExt;
-                    fs::create_dir_all(&to).map_err(io("create", &to))?;
-                    // Ours to write in, whatever it is in the source.
-                    let mode = fs::Permissions::from_mode(mode | 0o700);
-                    fs::set_permissions(&to, mode).map_err(io("change the mode of", &to))?;
+                Kind::Folder => {
+                    fs::create_dir(&to).map_err(io("create", &to))?;
+                    set_mode(&to, 0o755)?;
                 }
-                Kind::File => drop(fs::copy(&from, &to).map_err(io("copy", &from))?),
+                Kind::File => {
+                    fs::copy(&from, &to).map_err(io("copy", &from))?;
+                    let is_program = fs::metadata(&from).map_err(io("stat", &from))?.mode() & 0o100 != 0;
+                    set_mode(&to, if is_program { 0o755 } else { 0o644 })?;
+                }
                 Kind::Link(leads) => symlink(leads, &to).map_err(io("create", &to))?,
             }
         }
@@ -251,31 +261,51 @@ mod tests {
     }
 
     #[test]
-    fn links_folders_and_modes_are_kept_and_the_build_is_not_its_own_context() {
-        use std::os::unix::fs::PermissionsExt;
+    fn links_and_folders_are_kept_and_the_build_is_not_its_own_context() {
         let folder = tempfile::tempdir().unwrap();
         let (root, staged) = (folder.path().join("context"), folder.path().join("staged"));
         fs::create_dir_all(root.join("empty")).unwrap();
         fs::create_dir_all(root.join("_build/root")).unwrap();
         fs::create_dir(&staged).unwrap();
         fs::write(root.join("run"), "x").unwrap();
-        fs::set_permissions(root.join("run"), fs::Permissions::from_mode(0o751)).unwrap();
-        fs::set_permissions(root.join("empty"), fs::Permissions::from_mode(0o711)).unwrap();
         symlink("../outside", root.join("link")).unwrap();
         let context = Context { folder: root.clone(), without: vec![root.join("_build")] };
         let entries = context.entries().unwrap();
         assert_eq!(
             entries,
             [
-                Entry { path: "empty".into(), kind: Kind::Folder(0o711) },
+                Entry { path: "empty".into(), kind: Kind::Folder },
                 Entry { path: "link".into(), kind: Kind::Link("../outside".into()) },
                 Entry { path: "run".into(), kind: Kind::File },
             ]
         );
         context.stage(&staged).unwrap();
         assert_eq!(Context { folder: staged.clone(), without: Vec::new() }.entries().unwrap(), entries);
-        assert_eq!(fs::metadata(staged.join("run")).unwrap().mode() & 0o777, 0o751);
         fs::write(root.join(".dockerignore"), "a[").unwrap();
         assert!(context.entries().unwrap_err().to_string().contains(".dockerignore, line 1"));
+    }
+
+    #[test]
+    fn an_engine_sees_the_modes_that_git_keeps_and_not_those_of_a_umask() {
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
+        for (folders, program, file) in
+            [(0o700, 0o700, 0o600), (0o777, 0o777, 0o666), (0o2775, 0o4755, 0o664)]
+        {
+            let folder = tempfile::tempdir().unwrap();
+            let (root, staged) = (folder.path().join("context"), folder.path().join("staged"));
+            fs::create_dir_all(root.join("a/b")).unwrap();
+            fs::create_dir(&staged).unwrap();
+            fs::write(root.join("a/b/run"), "x").unwrap();
+            fs::write(root.join("a/b/text"), "x").unwrap();
+            // The folders above what a pattern takes back in are made here, too.
+            fs::write(root.join(".dockerignore"), "*\n!a/b/run\n!a/b/text\n").unwrap();
+            for (path, mode) in [("a", folders), ("a/b", folders), ("a/b/run", program), ("a/b/text", file)] {
+                fs::set_permissions(root.join(path), fs::Permissions::from_mode(mode)).unwrap();
+            }
+            fs::set_permissions(&staged, fs::Permissions::from_mode(folders)).unwrap();
+            Context { folder: root, without: Vec::new() }.stage(&staged).unwrap();
+            let modes = ["", "a", "a/b", "a/b/run", "a/b/text"].map(|path| mode(&staged.join(path)));
+            assert_eq!(modes, [0o755, 0o755, 0o755, 0o755, 0o644], "{folders:o}");
+        }
     }
 }

@@ -23,6 +23,10 @@ pub struct Definition {
     #[serde(with = "text", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub platform: Option<Platform>,
+    /// When the image was created, such as `2026-01-31T00:00:00Z`: the time of the image and of its files. Without it that is
+    /// 1970, so that equal content gives an equal image whenever it is built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<Created>,
     /// Files of the layer. Folders above them are made as needed; those of the base stay as they are.
     pub files: Vec<File>,
     /// Folders that need a mode or owner of their own, or are empty.
@@ -171,6 +175,51 @@ impl JsonSchema for Mode {
             "type": "string",
             "description": "Permissions in octal, such as \"0755\"",
             "pattern": "^0?[0-7]{3,4}$",
+        })
+    }
+}
+
+/// When an image was created, in RFC 3339: `2026-01-31T00:00:00Z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Created(i64);
+
+impl Created {
+    /// Seconds since 1970.
+    #[must_use]
+    pub fn seconds(self) -> i64 {
+        self.0
+    }
+}
+
+impl Serialize for Created {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match jiff::Timestamp::from_second(self.0) {
+            Ok(time) => serializer.collect_str(&time),
+            Err(error) => Err(serde::ser::Error::custom(error)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Created {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let seconds = text.parse().ok().map(jiff::Timestamp::as_second).filter(|seconds| *seconds >= 0);
+        let wrong =
+            || format!("`{text}` is not a time since 1970: expected text like `2026-01-31T00:00:00Z`");
+        seconds.map(Self).ok_or_else(|| serde::de::Error::custom(wrong()))
+    }
+}
+
+impl JsonSchema for Created {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Created".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "format": "date-time",
+            "description": "A time in RFC 3339, such as `2026-01-31T00:00:00Z`",
         })
     }
 }

@@ -17,7 +17,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use self::base::{Base, overlay, overlay_environment};
-pub use self::definition::{Definition, Directory, File, Link, Mode, User};
+pub use self::definition::{Created, Definition, Directory, File, Link, Mode, User};
 use crate::error::{Error, Result};
 use crate::manifest::{Kind, Platform};
 use crate::{Digest, Store};

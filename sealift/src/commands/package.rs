@@ -24,9 +24,9 @@ pub(crate) enum Command {
         /// The folder that the definition's paths start from
         #[arg(long, value_name = "DIR", default_value = ".")]
         base: PathBuf,
-        /// The date of the package, in seconds since 1970
-        #[arg(long, value_name = "SECONDS", env = "SOURCE_DATE_EPOCH", default_value_t = 0)]
-        source_date: i64,
+        /// Date of the package, in seconds since 1970 [default: its own, else 0]
+        #[arg(long, value_name = "SECONDS", env = "SOURCE_DATE_EPOCH")]
+        source_date: Option<i64>,
     },
     /// Write the metadata of a folder of RPMs, so that dnf can install from it
     #[command(after_help = "Example:\n  sealift package index /srv/repository")]
@@ -49,11 +49,12 @@ pub(crate) fn run(command: Command) -> Outcome {
     }
 }
 
-fn build(file: &Path, into: &Path, base: &Path, source_date: i64) -> Outcome {
+fn build(file: &Path, into: &Path, base: &Path, source_date: Option<i64>) -> Outcome {
     let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
     let definition: packages::Definition = serde_saphyr::from_str(&text)
         .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
-    let built = packages::build(&definition, base, source_date, into)?;
+    let date = source_date.or(definition.date()).unwrap_or_default();
+    let built = packages::build(&definition, base, date, into)?;
     output::print(&format!("{}\n", built.path.display()))?;
     Ok(())
 }

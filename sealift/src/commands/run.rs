@@ -19,6 +19,7 @@ use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::progress::Live;
 use crate::workshop::{Selector, Turn, Workshop, broken_run, chosen};
+use buildchain::project::MISTAKES_SHOWN;
 
 /// How often files are looked at while watching.
 const WATCH_INTERVAL: Duration = Duration::from_millis(300);
@@ -28,6 +29,9 @@ pub(crate) struct Run {
     /// The tasks: names, wildcards, or files that tasks make [default: iso]
     #[arg(add = completion::tasks())]
     tasks: Vec<String>,
+    /// Refuse to build from files that are not those of a commit
+    #[arg(long)]
+    release: bool,
     #[command(flatten)]
     manner: Manner,
 }
@@ -114,7 +118,7 @@ pub(crate) enum ReporterForm {
 }
 
 pub(crate) fn run(run: &Run) -> Outcome {
-    run_tasks(&run.tasks, &run.manner)
+    run_tasks(&run.tasks, &run.manner, run.release)
 }
 
 pub(crate) fn lint(lint: &Lint) -> Outcome {
@@ -123,14 +127,17 @@ pub(crate) fn lint(lint: &Lint) -> Outcome {
     } else {
         lint.languages.iter().map(|language| format!("lint:{language}")).collect()
     };
-    run_tasks(&tasks, &lint.manner)
+    run_tasks(&tasks, &lint.manner, false)
 }
 
-fn run_tasks(tasks: &[String], run: &Manner) -> Outcome {
+fn run_tasks(tasks: &[String], run: &Manner, release: bool) -> Outcome {
     let signals = Signals::catch()?;
     let workshop = Workshop::open(&run.selector)?;
     workshop.print_warnings();
     let selection = chosen(&workshop, tasks)?;
+    if release {
+        released(&workshop)?;
+    }
     let ended = once(run, &workshop, &selection, &signals);
     let Some(signal) = signals.number() else { return ended };
     if let Err(failure) = ended {
@@ -139,7 +146,32 @@ fn run_tasks(tasks: &[String], run: &Manner) -> Outcome {
     Err(Failure::Signal(signal))
 }
 
+/// Refuses a project whose files are not those of a commit.
+fn released(workshop: &Workshop) -> Outcome {
+    let project = &workshop.project;
+    if project.revision.is_none() {
+        let message =
+            format!("{} is not a checkout of a commit: --release needs one", project.root.display());
+        return Err(Failure::usage(message).remedy("build from a clone, or without --release"));
+    }
+    let differing = workshop.sources.differing(project)?;
+    if differing.is_empty() {
+        return Ok(());
+    }
+    let mut message = String::from("these files are not those of the commit:");
+    for path in differing.iter().take(MISTAKES_SHOWN) {
+        message += &format!("\n  {}", content::printable_path(path));
+    }
+    if let Some(more) = differing.len().checked_sub(MISTAKES_SHOWN).filter(|more| *more > 0) {
+        message += &format!("\n  and {more} more");
+    }
+    Err(Failure::usage(message).remedy("commit them, or build without --release"))
+}
+
 pub(crate) fn watch(run: &Run) -> Outcome {
+    if run.release {
+        return Err(Failure::usage("`watch` builds what is being edited: it has no --release"));
+    }
     if run.manner.dry_run {
         return Err(Failure::usage("`watch` runs tasks: it has no --dry-run"));
     }

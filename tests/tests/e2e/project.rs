@@ -70,9 +70,29 @@ impl Project {
         sealift::told(&self.command().args(arguments).output().unwrap())
     }
 
+    /// Commits all there is.
+    fn commit(&self) {
+        self.write(".gitignore", "/_build\n/.cache\n");
+        let author = ["-c", "user.name=Test", "-c", "user.email=test@localhost"];
+        for arguments in [&["init", "-q"][..], &["add", "."], &["commit", "-qm", "all"], &["tag", "-f", "v1"]]
+        {
+            let mut git = Command::new("git");
+            peer::run(git.args(author).args(arguments).current_dir(self.folder.path()));
+        }
+    }
+
     /// Builds, which must succeed, and tells the titles of what ran.
     pub(crate) fn build(&self) -> Vec<String> {
-        let (code, out, err) = self.sealift(&["run", "-n", "2"]);
+        Self::titles(&mut self.command())
+    }
+
+    /// As [`Project::build`], with the dates that there are without `SOURCE_DATE_EPOCH`.
+    fn build_dated_by_git(&self) -> Vec<String> {
+        Self::titles(self.command().env_remove("SOURCE_DATE_EPOCH"))
+    }
+
+    fn titles(command: &mut Command) -> Vec<String> {
+        let (code, out, err) = sealift::told(&command.args(["run", "-n", "2"]).output().unwrap());
         assert_eq!(code, 0, "{out}{err}");
         let mut ran: Vec<String> = out
             .lines()
@@ -166,12 +186,6 @@ fn a_touched_file_of_equal_content_runs_nothing() {
 #[test]
 fn a_changed_salt_file_makes_its_copy_the_iso_and_the_checksums_again() {
     let project = Project::new();
-    project.write(".gitignore", "/_build\n/.cache\n");
-    let author = ["-c", "user.name=Test", "-c", "user.email=test@localhost"];
-    for arguments in [&["init", "-q"][..], &["add", "."], &["commit", "-qm", "all"]] {
-        let mut git = Command::new("git");
-        peer::run(git.args(author).args(arguments).current_dir(project.folder.path()));
-    }
     project.build();
     project.write(SALT, "base: {}\n");
     let (_, out, _) = project.sealift(&["explain", "iso"]);
@@ -185,6 +199,95 @@ fn a_changed_salt_file_makes_its_copy_the_iso_and_the_checksums_again() {
             "SHA256SUMS _build/root/SHA256SUMS",
         ]
     );
+}
+
+#[test]
+fn a_commit_changes_the_product_information_and_the_iso_and_nothing_that_it_does_not_touch() {
+    let project = Project::new();
+    project.write("README.md", "Nobody reads this.\n");
+    project.commit();
+    project.build_dated_by_git();
+    let product = || fs::read_to_string(project.path("_build/root/product.txt")).unwrap();
+    let revision =
+        || product().lines().find_map(|line| line.strip_prefix("GIT=").map(str::to_owned)).unwrap();
+    let clean = revision();
+    assert!(clean.len() == 40 && product().contains("BUILD_TIMESTAMP="), "{}", product());
+
+    // A file that no task reads makes no difference, and no new archive.
+    project.write("README.md", "Nobody reads this either.\n");
+    assert_eq!(project.build_dated_by_git(), [""; 0]);
+    let iso_and = |more: &[&str]| {
+        let mut titles = vec![
+            "MKISOFS _build/example.iso",
+            "RENDER ENV _build/root/product.txt",
+            "SHA256SUM _build/example.iso",
+            "SHA256SUMS _build/root/SHA256SUMS",
+        ];
+        titles.extend(more);
+        titles.sort_unstable();
+        titles.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    project.commit();
+    assert_eq!(project.build_dated_by_git(), iso_and(&[]));
+    assert_ne!(revision(), clean);
+
+    // What is built is not what was committed: one that is edited, one that is new, one that is gone.
+    let committed = revision();
+    project.write(SALT, "base: {}\n");
+    assert_eq!(project.build_dated_by_git(), iso_and(&["COPY _build/root/salt/top.sls"]));
+    assert_eq!(revision(), format!("{committed}-dirty"));
+    project.write("salt/new.sls", "new: test.nop\n");
+    assert_eq!(
+        project.build_dated_by_git(),
+        [
+            "COPY _build/root/salt/new.sls",
+            "MKISOFS _build/example.iso",
+            "SHA256SUM _build/example.iso",
+            "SHA256SUMS _build/root/SHA256SUMS",
+        ]
+    );
+    fs::remove_file(project.path("salt/hello/init.sls")).unwrap();
+    let (code, _, err) = project.sealift(&["run", "--release"]);
+    assert!(
+        code == 3 && err.contains("\n  salt/hello/init.sls\n  salt/new.sls\n  salt/top.sls\n"),
+        "{code}: {err}"
+    );
+    assert!(!err.contains("README"), "{err}");
+
+    project.commit();
+    let (code, out, err) = project.sealift(&["run", "--release"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(revision().len(), 40);
+    let elsewhere = Project::new();
+    let (code, _, err) = elsewhere.sealift(&["run", "--release"]);
+    assert!(code == 3 && err.contains("not a checkout of a commit"), "{code}: {err}");
+}
+
+#[test]
+fn equal_commits_give_equal_archives_whatever_the_clone_its_umask_and_the_user() {
+    let project = Project::new();
+    project.commit();
+    let source = format!("file://{}", project.folder.path().display());
+    let clones = tempfile::tempdir().unwrap();
+    let mut isos = Vec::new();
+    let clone = |name: &str, umask: &str, options: &str| {
+        let command = format!("umask {umask} && git clone -q {options} '{source}' '{name}'");
+        peer::run(Command::new("sh").args(["-c", &command]).current_dir(clones.path()));
+    };
+    for (name, umask, options) in
+        [("full", "022", ""), ("shallow", "077", "--depth=1"), ("without-tags", "002", "--no-tags")]
+    {
+        clone(name, umask, options);
+        let folder = clones.path().join(name);
+        let mut command = sealift::command(&folder);
+        command.env("SEALIFT_CACHE", folder.join(".cache")).env_remove("SOURCE_DATE_EPOCH");
+        // As a hook is called.
+        command.env("GIT_DIR", "/nowhere").env("LC_ALL", "de_DE.UTF-8");
+        let (code, out, err) = sealift::told(&command.arg("run").output().unwrap());
+        assert_eq!(code, 0, "{name}: {out}{err}");
+        isos.push(fs::read(folder.join("_build/example.iso")).unwrap());
+    }
+    assert!(isos.iter().all(|iso| *iso == isos[0]), "the ISOs of clones differ");
 }
 
 #[test]

@@ -24,14 +24,19 @@ pub(super) fn task(
     let (name, tag) = (&image.name, &project.values.version);
     let folder = folder(project, name, tag);
     let mut inputs = place.made_here();
-    inputs.push(Input::value("source date", project.source_date.to_string()));
+    let declared_date = match &image.recipe {
+        Recipe::Declaration(definition) => definition.created,
+        Recipe::Containerfile(file) => file.settings.created,
+    };
+    let date = project.image_date(declared_date.map(images::build::Created::seconds));
+    inputs.push(Input::value("source date", date.to_string()));
     for base in &image.bases {
         let digest = base.digest.clone().unwrap_or_else(|| "none: not locked".into());
         inputs.push(Input::value(format!("base {}", base.reference), digest));
     }
     let work = match &image.recipe {
-        Recipe::Declaration(definition) => declared(place, image, definition, options, &mut inputs)?,
-        Recipe::Containerfile(file) => contained(project, image, file, options, &mut inputs)?,
+        Recipe::Declaration(definition) => declared(place, image, definition, date, options, &mut inputs)?,
+        Recipe::Containerfile(file) => contained(project, image, file, date, options, &mut inputs)?,
     };
     let (project, target) = (Arc::clone(project), folder.clone());
     let make = work.make;
@@ -73,6 +78,7 @@ fn declared(
     place: &Place<'_>,
     image: &ImageDefinition,
     definition: &images::build::Definition,
+    date: i64,
     options: &Arc<Options>,
     inputs: &mut Vec<Input>,
 ) -> Result<Work, Error> {
@@ -84,26 +90,35 @@ fn declared(
         file.from = place.source(&image.path, &file.from)?;
         inputs.push(Input::file(Path::new("/").join(&file.from)));
     }
-    let (project, bases) = (Arc::clone(place.project), image.bases.clone());
+    let bases = image.bases.clone();
     let options = Arc::clone(options);
     let make: Make = Box::new(move |context, store| {
         let pulled = pull(&bases, definition.platform.as_ref(), &options, context, store)?;
-        let (root, date) = (Path::new("/"), project.source_date);
-        Ok(images::build::build(&definition, root, date, pulled.first(), store)?)
+        Ok(images::build::build(&definition, Path::new("/"), date, pulled.first(), store)?)
     });
     Ok(Work { engine: false, discover: None, make })
+}
+
+/// The folder that a `Containerfile` copies from.
+///
+/// # Errors
+///
+/// If it leads out of the project.
+pub(in super::super) fn context(project: &Project, file: &Containerfile) -> Result<Copied, Error> {
+    let folder = project.territory.resolve(&file.context).map_err(project::Error::from)?;
+    Ok(Copied { folder, without: vec![project.settings.build_root.clone()] })
 }
 
 fn contained(
     project: &Arc<Project>,
     image: &ImageDefinition,
     file: &Containerfile,
+    date: i64,
     options: &Arc<Options>,
     inputs: &mut Vec<Input>,
 ) -> Result<Work, Error> {
-    let Containerfile { context, settings, platform, names } = file;
-    let folder = project.territory.resolve(context).map_err(project::Error::from)?;
-    let copied = Copied { folder, without: vec![project.settings.build_root.clone()] };
+    let Containerfile { settings, platform, names, .. } = file;
+    let copied = self::context(project, file)?;
     if let Some(ignore_file) = copied.ignore_file() {
         project.territory.resolve(&ignore_file).map_err(project::Error::from)?;
     }
@@ -123,7 +138,7 @@ fn contained(
         target: settings.target.clone(),
         platform: platform.clone(),
         bases: Vec::new(),
-        source_date: project.source_date,
+        source_date: date,
     };
     let (project, bases, names) = (Arc::clone(project), image.bases.clone(), names.clone());
     let options = Arc::clone(options);
@@ -151,7 +166,7 @@ fn discover(copied: Copied, project: Arc<Project>) -> Discover {
             let shown = entry.path.display();
             inputs.push(match entry.kind {
                 Kind::File => Input::file(copied.folder.join(&entry.path)),
-                Kind::Folder(mode) => Input::value(format!("folder {shown}"), format!("{mode:04o}")),
+                Kind::Folder => Input::value(format!("folder {shown}"), "copied"),
                 Kind::Link(target) => Input::value(format!("link {shown}"), target.display().to_string()),
             });
         }

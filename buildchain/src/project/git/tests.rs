@@ -1,0 +1,247 @@
+//! What git is asked, in repositories as people have them.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+use crate::project::Flags;
+
+struct Scratch {
+    folder: tempfile::TempDir,
+}
+
+impl Scratch {
+    /// A repository with two commits in `project/`, the first of which has a tag.
+    fn new() -> Self {
+        let scratch = Self { folder: tempfile::tempdir().unwrap() };
+        scratch.git("", &["init", "-q", "-b", "main", "project"]);
+        for (file, text) in [("sub/read", "1\n"), ("other", "2\n")] {
+            scratch.write(&format!("project/{file}"), text);
+            scratch.git("project", &["add", "."]);
+            scratch.git("project", &["commit", "-q", "-m", file]);
+            if file == "sub/read" {
+                scratch.git("project", &["tag", "v1"]);
+            }
+        }
+        scratch
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    fn git(&self, folder: &str, arguments: &[&str]) {
+        let mut command = Command::new("git");
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", self.folder.path());
+        command.env("GIT_CONFIG_NOSYSTEM", "1");
+        for who in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{who}_NAME"), "A").env(format!("GIT_{who}_EMAIL"), "a@example.org");
+            command.env(format!("GIT_{who}_DATE"), "1700000000 +0000");
+        }
+        let output = command.arg("-C").arg(self.path(folder)).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn settings(&self, more: &[(&str, &str)]) -> Settings {
+        let mut environment = BTreeMap::from([
+            ("PATH", std::env::var("PATH").unwrap()),
+            ("HOME", self.folder.path().display().to_string()),
+        ]);
+        environment.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Settings::gather(self.folder.path(), &environment, &Flags::default()).unwrap()
+    }
+
+    fn commit(&self, folder: &str, more: &[(&str, &str)]) -> Result<Option<Commit>, Error> {
+        let repository = Repository::open(&self.settings(more), &self.path(folder))?;
+        Ok(repository.map(|repository| repository.commit()).transpose()?.flatten())
+    }
+
+    fn open(&self, folder: &str) -> Repository {
+        Repository::open(&self.settings(&[]), &self.path(folder)).unwrap().unwrap()
+    }
+}
+
+#[test]
+fn a_folder_that_is_no_repository_or_has_no_commit_is_fine() {
+    let scratch = Scratch::new();
+    scratch.write("plain/file", "");
+    scratch.git("", &["init", "-q", "unborn"]);
+    // As containers hide a repository.
+    std::fs::create_dir_all(scratch.path("hidden/.git")).unwrap();
+    for folder in ["plain", "unborn", "hidden"] {
+        assert_eq!(scratch.commit(folder, &[]).unwrap(), None, "{folder}");
+    }
+    // No git is needed where nothing is to be read.
+    assert_eq!(scratch.commit("plain", &[("GIT_BIN", "/nowhere/git")]).unwrap(), None);
+}
+
+#[test]
+fn a_repository_that_cannot_be_read_is_an_error_that_names_a_remedy() {
+    let scratch = Scratch::new();
+    let copy = |name: &str| {
+        scratch.git("", &["clone", "-q", "--no-hardlinks", "project", name]);
+        scratch.path(name).join(".git")
+    };
+    std::fs::remove_file(copy("no-head").join("HEAD")).unwrap();
+    std::fs::write(copy("bad-ref").join("refs/heads/main"), "garbage\n").unwrap();
+    std::fs::remove_dir_all(copy("no-objects").join("objects")).unwrap();
+    std::fs::create_dir_all(scratch.path("no-objects/.git/objects")).unwrap();
+    scratch.write("bin/broken", "#!/bin/sh\necho 'fatal: out of order' >&2\nexit 5\n");
+    let broken = scratch.path("bin/broken");
+    std::fs::set_permissions(&broken, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let broken = broken.display().to_string();
+    for (folder, git, message, remedy) in [
+        ("no-head", "git", "not a git repository", "fsck"),
+        ("bad-ref", "git", "bad revision 'HEAD'", "fsck"),
+        ("no-objects", "git", "bad object HEAD", "fsck"),
+        ("project", "/nowhere/git", "cannot run `/nowhere/git`", "GIT_BIN"),
+        ("project", &broken, "out of order", "fsck"),
+    ] {
+        let error = scratch.commit(folder, &[("GIT_BIN", git)]).unwrap_err();
+        let Error::Repository { path, help, .. } = &error else { panic!("{error}") };
+        assert_eq!(*path, scratch.path(folder));
+        assert!(error.to_string().contains(message) && help.contains(remedy), "{folder}: {error}: {help}");
+    }
+}
+
+#[test]
+fn a_checkout_of_another_owner_is_refused_until_the_user_trusts_it_and_then_says_the_same() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let expected = scratch.commit("project", &[]).unwrap();
+    for path in [scratch.path("project"), scratch.path("project/.git")] {
+        std::os::unix::fs::chown(path, Some(12345), Some(12345)).unwrap();
+    }
+    let error = scratch.commit("project", &[]).unwrap_err();
+    let Error::Repository { help, .. } = &error else { panic!("{error}") };
+    let folder = scratch.path("project").display().to_string();
+    let (_, remedy) = help.split_once("git config --global ").unwrap();
+    assert!(error.to_string().contains("another user"), "{error}");
+    assert_eq!(remedy, format!("--add safe.directory {folder}"));
+    let by_environment =
+        [("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_KEY_0", "safe.directory"), ("GIT_CONFIG_VALUE_0", "*")];
+    assert_eq!(scratch.commit("project", &by_environment).unwrap(), expected);
+    scratch.git("", &["config", "--global", "--add", "safe.directory", &folder]);
+    assert_eq!(scratch.commit("project", &[]).unwrap(), expected);
+}
+
+#[test]
+fn neither_the_clone_nor_the_user_nor_the_caller_changes_the_commit() {
+    let scratch = Scratch::new();
+    let expected = scratch.commit("project", &[]).unwrap().unwrap();
+    assert_eq!((expected.date, expected.hash.len()), (1_700_000_000, 40));
+    let source = format!("file://{}", scratch.path("project").display());
+    for (name, arguments) in [("shallow", "--depth=1"), ("without-tags", "--no-tags"), ("full", "--quiet")] {
+        scratch.git("", &["clone", "-q", arguments, &source, name]);
+        assert_eq!(scratch.commit(name, &[]).unwrap().as_ref(), Some(&expected), "{name}");
+    }
+    assert_eq!(scratch.commit("project/sub", &[]).unwrap().as_ref(), Some(&expected));
+    // What a hook finds in its environment, and what users configure.
+    scratch.git("", &["init", "-q", "other"]);
+    scratch.git("other", &["commit", "-q", "--allow-empty", "-m", "other"]);
+    scratch.write(".gitconfig", "[log]\n\tshowSignature = true\n[core]\n\tabbrev = 4\n\tbroken");
+    let other = scratch.path("other/.git").display().to_string();
+    for variable in
+        ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_CONFIG_GLOBAL"]
+    {
+        assert_eq!(
+            scratch.commit("project", &[(variable, &other)]).unwrap().as_ref(),
+            Some(&expected),
+            "{variable}"
+        );
+    }
+    for (variable, value) in [("LC_ALL", "de_DE.UTF-8"), ("GIT_TRACE", "1"), ("GIT_CEILING_DIRECTORIES", "/")]
+    {
+        assert_eq!(
+            scratch.commit("project", &[(variable, value)]).unwrap().as_ref(),
+            Some(&expected),
+            "{variable}"
+        );
+    }
+}
+
+#[test]
+fn tags_are_asked_for_by_name_and_a_clone_that_cannot_know_them_is_refused() {
+    let scratch = Scratch::new();
+    let hash = scratch.commit("project", &[]).unwrap().unwrap().hash;
+    let source = format!("file://{}", scratch.path("project").display());
+    scratch.git("", &["clone", "-q", "--depth=1", &source, "shallow"]);
+    scratch.git("", &["clone", "-q", "--no-tags", &source, "without-tags"]);
+    assert_eq!(scratch.open("project").describe().unwrap(), format!("v1-1-g{hash}"));
+    for (folder, message, remedy) in
+        [("shallow", "shallow", "--unshallow"), ("without-tags", "has none", "git fetch --tags")]
+    {
+        let error = scratch.open(folder).describe().unwrap_err();
+        let Error::Repository { help, .. } = &error else { panic!("{error}") };
+        assert!(error.to_string().contains(message) && help.contains(remedy), "{folder}: {error}: {help}");
+    }
+}
+
+#[test]
+fn a_file_differs_where_it_is_not_in_the_commit_as_it_is() {
+    let scratch = Scratch::new();
+    scratch.write("project/.gitignore", "ignored\n");
+    for file in ["staged", "edited", "mode", "assumed", "skipped", "gone", "touched"] {
+        scratch.write(&format!("project/sub/{file}"), "old\n");
+    }
+    scratch.git("project", &["add", "."]);
+    scratch.git("project", &["commit", "-q", "-m", "more"]);
+    assert_eq!(scratch.open("project").changes().unwrap().modified, BTreeSet::new());
+
+    for file in ["staged", "edited", "assumed", "skipped"] {
+        scratch.git("project", &["update-index", "--assume-unchanged", "sub/assumed"]);
+        scratch.git("project", &["update-index", "--skip-worktree", "sub/skipped"]);
+        scratch.write(&format!("project/sub/{file}"), "new\n");
+    }
+    scratch.write("project/sub/touched", "old\n");
+    scratch.git("project", &["add", "sub/staged"]);
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(scratch.path("project/sub/mode"), mode).unwrap();
+    std::fs::remove_file(scratch.path("project/sub/gone")).unwrap();
+    scratch.write("project/sub/untracked", "");
+    scratch.write("project/sub/ignored", "");
+    for (folder, prefix) in [("project", "sub/"), ("project/sub", "")] {
+        let changes = scratch.open(folder).changes().unwrap();
+        for (file, differs) in [
+            ("read", false),
+            ("touched", false),
+            ("staged", true),
+            ("edited", true),
+            ("mode", true),
+            ("assumed", true),
+            ("skipped", true),
+            ("untracked", true),
+            ("ignored", true),
+        ] {
+            let path = format!("{prefix}{file}");
+            assert_eq!(changes.differs(Path::new(&path)), differs, "{file} in {folder}");
+        }
+        assert_eq!(changes.deleted, BTreeSet::from([PathBuf::from(format!("{prefix}gone"))]), "{folder}");
+    }
+}
+
+#[test]
+fn a_submodule_is_clean_as_long_as_its_files_are() {
+    let scratch = Scratch::new();
+    scratch.git("", &["init", "-q", "module"]);
+    scratch.write("module/file", "1\n");
+    scratch.git("module", &["add", "."]);
+    scratch.git("module", &["commit", "-q", "-m", "module"]);
+    let module = scratch.path("module").display().to_string();
+    scratch.git(
+        "project",
+        &["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &module, "below"],
+    );
+    scratch.git("project", &["commit", "-q", "-m", "submodule"]);
+    let file = Path::new("below/file");
+    assert!(!scratch.open("project").changes().unwrap().differs(file));
+    scratch.write("project/below/file", "2\n");
+    assert!(scratch.open("project").changes().unwrap().differs(file));
+}

@@ -1,0 +1,117 @@
+//! Whether the files that a build reads are those of the commit.
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+
+use images::build::context::{Context, Kind};
+
+use super::{Error, Place};
+use crate::graph::{ActionError, Input, LookError};
+use crate::project::{Error as ProjectError, LOCK_FILE_NAME, Project, Recipe};
+
+/// What product information adds to the commit where the files are not those of the commit.
+const DIRTY: &str = "-dirty";
+
+/// The files of the repository that a build reads.
+#[derive(Debug)]
+pub struct Sources {
+    inputs: Vec<Input>,
+    /// Folders that `Containerfile`s copy from.
+    contexts: Vec<Context>,
+    /// Files and folders of which each file that is gone was read: of those that are left nobody can tell.
+    wanted: Vec<PathBuf>,
+    /// What tasks make, and the program that builds.
+    made: HashSet<PathBuf>,
+}
+
+/// The files that a build reads could not be compared with the commit.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompareError {
+    /// git cannot say.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// An input cannot be listed.
+    #[error(transparent)]
+    Look(#[from] LookError),
+    /// A folder that a `Containerfile` copies from cannot be listed.
+    #[error(transparent)]
+    Image(#[from] images::Error),
+}
+
+impl Sources {
+    /// What the tasks read that are in `place` so far. What only linters and formatters read is no part of the build.
+    ///
+    /// # Errors
+    ///
+    /// If a folder leads out of the project.
+    pub(super) fn of(place: &Place<'_>) -> Result<Self, Error> {
+        let project = place.project;
+        let tasks = || place.tasks.iter();
+        let mut inputs: Vec<Input> = tasks().flat_map(|task| &task.inputs).cloned().collect();
+        // A folder that is reached by a link is read through it.
+        let roots = project.files.iter().map(|files| project.root.join(&files.from.value));
+        let links = roots.filter(|root| root.is_symlink());
+        inputs.extend(links.chain(place.links.iter().chain(&project.sources).cloned()).map(Input::file));
+        let contexts = project.images.iter().filter_map(|image| match &image.recipe {
+            Recipe::Containerfile(file) => Some(super::images::context(project, file)),
+            Recipe::Declaration(_) => None,
+        });
+        let contexts: Vec<Context> = contexts.collect::<Result<_, _>>()?;
+        let mut wanted: Vec<PathBuf> =
+            project.files.iter().map(|files| project.root.join(&files.from.value)).collect();
+        wanted.extend(contexts.iter().map(|context| context.folder.clone()));
+        wanted.extend(
+            project.images.iter().map(|image| project.root.join(&image.path).with_file_name("build.yaml")),
+        );
+        wanted.push(project.root.join(LOCK_FILE_NAME));
+        wanted.extend(super::binaries::PINS.map(|name| project.root.join(name)));
+        let mut made: HashSet<PathBuf> =
+            tasks().flat_map(|task| &task.outputs).map(|output| output.path().clone()).collect();
+        made.extend([place.builder.to_path_buf(), project.settings.build_root.clone()]);
+        Ok(Self { inputs, contexts, wanted, made })
+    }
+
+    /// The files that the build reads and that are not those of the commit, relative to the project. None if there is no
+    /// commit.
+    ///
+    /// # Errors
+    ///
+    /// If git or a folder cannot be read.
+    pub fn differing(&self, project: &Project) -> Result<BTreeSet<PathBuf>, CompareError> {
+        let (Some(repository), Some(_)) = (&project.repository, &project.revision) else {
+            return Ok(BTreeSet::new());
+        };
+        let root = &project.root;
+        let changes = repository.changes()?;
+        let mut read: BTreeSet<PathBuf> = BTreeSet::new();
+        for input in &self.inputs {
+            read.extend(input.files(root, &project.settings.build_root)?);
+        }
+        for context in &self.contexts {
+            let files = context.entries()?.into_iter().filter(|entry| entry.kind != Kind::Folder);
+            let folder = context.folder.strip_prefix(root).unwrap_or(&context.folder);
+            read.extend(files.map(|entry| folder.join(entry.path)));
+        }
+        let is_made = |path: &Path| path.ancestors().any(|above| self.made.contains(&root.join(above)));
+        // What lies elsewhere on the machine is in no commit, and is named in the project file.
+        let mut differing: BTreeSet<PathBuf> = read
+            .into_iter()
+            .filter(|path| path.is_relative() && changes.differs(path) && !is_made(path))
+            .filter(|path| root.join(path).symlink_metadata().is_ok())
+            .collect();
+        let was_read = |path: &PathBuf| {
+            self.inputs.iter().any(|input| input.covers(root, path))
+                || self.wanted.iter().any(|wanted| root.join(path).starts_with(wanted))
+        };
+        differing.extend(changes.deleted.iter().filter(|path| was_read(path) && !is_made(path)).cloned());
+        Ok(differing)
+    }
+
+    /// The commit as product information names it, with `-dirty` behind it where the build reads other files.
+    pub(super) fn revision(&self, project: &Project) -> Result<Option<String>, ActionError> {
+        let Some(revision) = &project.revision else { return Ok(None) };
+        let dirty = if self.differing(project)?.is_empty() { "" } else { DIRTY };
+        Ok(Some(format!("{revision}{dirty}")))
+    }
+}
