@@ -7,13 +7,19 @@ use std::time::Duration;
 
 use super::{Error, Place, check_for, place_file};
 use crate::graph::{Action, Discover, Input, Output, Task, Title};
-use crate::project::Project;
+use crate::project::{self, Project};
 
 /// No compilation takes this long, unless it hangs.
 const COMPILE_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
 
 pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
     let project = Arc::clone(place.project);
+    if !project.binaries.is_empty() {
+        // Cargo follows links: it would compile what lies outside, or write there.
+        for folder in members(&project.root)?.iter().map(PathBuf::as_path).chain([Path::new("target")]) {
+            project.territory.resolve(folder).map_err(project::Error::from)?;
+        }
+    }
     for binary in &project.binaries {
         let name = &binary.cargo.value;
         let built = project.settings.build_root.join("bin").join(name);

@@ -80,6 +80,7 @@ fn whatever_a_project_names_lies_in_it_or_it_is_refused() {
     let image = "files: [{from: FROM, to: /x}]\nentrypoint: [/x]\n";
     let files = "files: [{from: a, to: a}]";
     let build = "images: {build: [images/i]}";
+    let binaries = "binaries: [{cargo: tool}]";
     let rpm = "packages: [{name: r, release: '8', build: [packages/p]}]";
     let cases: &[(&str, Pairs<'_>, (&str, &str))] = &[
         (files, &[], ("../host", "a")),
@@ -114,6 +115,8 @@ fn whatever_a_project_names_lies_in_it_or_it_is_refused() {
         ("images: {catalogues: [list.yaml]}", &[], ("../host/secret", "list.yaml")),
         ("images: {pull: [{name: a, tag: '1', source: 'oci:layout'}]}", &[], ("../host", "layout")),
         ("registries: [{host: h, certificateAuthorities: [ca.pem]}]", &[], ("../host/secret", "ca.pem")),
+        (binaries, &[("Cargo.toml", "[workspace]\nmembers = ['m']\n")], ("../host", "m")),
+        (binaries, &[("Cargo.toml", "[workspace]\nmembers = []\n")], ("../host", "target")),
         ("files: []", &[], ("../host/secret", "sealift.lock")),
         ("files: []", &[], ("../host", "_build")),
         ("files: []", &[], ("../../host", "_build/root")),

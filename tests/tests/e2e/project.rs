@@ -391,6 +391,69 @@ fn a_full_disk_is_named_and_the_next_build_finishes() {
 }
 
 #[test]
+fn a_build_root_may_lie_outside_the_project_and_starts_from_the_shells_folder() {
+    let project = Project::new();
+    let shell = project.path("shell");
+    fs::create_dir(&shell).unwrap();
+    let out = shell.join("out");
+    let run = |arguments: &[&str]| {
+        let mut command = project.command();
+        let elsewhere = tempfile::tempdir_in(&shell).unwrap();
+        // The project is a folder of its own: here, and below none of those that are written to.
+        for name in ["sealift.yaml", "images", "packages", "hello.sh", "salt", "scripts"] {
+            let (from, to) = (project.path(name), elsewhere.path().join(name));
+            peer::run(Command::new("cp").arg("-r").arg(from).arg(to));
+        }
+        command.current_dir(&shell).args(arguments).arg("--project").arg(elsewhere.path());
+        command.args(["--build-root", "out"]);
+        sealift::told(&command.output().unwrap())
+    };
+    let (code, said, err) = run(&["run"]);
+    assert_eq!(code, 0, "{said}{err}");
+    let iso = out.join("example.iso");
+    let first = fs::read(&iso).unwrap();
+    fs::remove_dir_all(out.join("root")).unwrap();
+    let (code, said, err) = run(&["run"]);
+    assert_eq!(code, 0, "{said}{err}");
+    assert!(fs::read(&iso).unwrap() == first, "another ISO from another folder");
+    let (code, said, err) = sealift::run(&shell, &["archive", "verify", "out/example.iso"]);
+    assert_eq!(code, 0, "{said}{err}");
+    let (code, said, err) = run(&["clean"]);
+    assert!(code == 0 && !out.join("root").exists() && !iso.exists(), "{code}: {said}{err}");
+}
+
+#[test]
+fn a_project_that_leads_outside_or_builds_a_refused_archive_ends_before_anything_is_written() {
+    let project = Project::new();
+    let host = tempfile::tempdir().unwrap();
+    fs::write(host.path().join("secret"), "secret\n").unwrap();
+    let link = |target: &Path, name: &str| std::os::unix::fs::symlink(target, project.path(name)).unwrap();
+    let secret = host.path().join("secret");
+    let good = fs::read_to_string(project.path("sealift.yaml")).unwrap();
+    for (place, name, target, expected) in [
+        ("{from: salt, to: salt}", "linked", host.path(), "outside the project"),
+        ("{from: salt, to: salt}", "linked", secret.as_path(), "outside the project"),
+        ("", "salt/absolute", secret.as_path(), "salt/absolute: link to"),
+        ("", "salt/round", Path::new("round"), "salt/round: link to `round`: too many symbolic links"),
+        ("", "_build", host.path(), "leads through a symbolic link"),
+    ] {
+        if !place.is_empty() {
+            project.write("sealift.yaml", &good.replace(place, "{from: linked, to: salt}"));
+        }
+        link(target, name);
+        let (code, out, err) = project.sealift(&["run"]);
+        assert!(code == 3 && err.contains(expected), "{name}: {code}: {out}{err}");
+        fs::remove_file(project.path(name)).unwrap();
+        assert!(
+            !project.path("_build").exists() && tests::folder::names(host.path()) == ["secret"],
+            "{name}"
+        );
+        project.write("sealift.yaml", &good);
+    }
+    project.build();
+}
+
+#[test]
 fn the_same_commit_in_two_folders_gives_the_same_iso() {
     let here = sealift::archive();
     let elsewhere = sealift::repository().join("target/e2e/another folder/sealift");
