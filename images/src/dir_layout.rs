@@ -118,9 +118,8 @@ fn files(store: &Store, root: &Digest, platforms: &[Platform]) -> Result<BTreeMa
             files.insert(blob.digest.hex(), blob.digest);
         }
         let wanted = if depth == 0 { platforms } else { &[] };
-        let kept = manifest
-            .select(wanted)
-            .map_err(|platform| Error::NoPlatform { index: digest, platform: platform.clone() })?;
+        let kept =
+            manifest.select(wanted).map_err(|missing| Error::NoPlatform { image: digest, missing })?.kept;
         if !kept.is_empty() && depth == DEPTH_MAX {
             return Err(Error::TooDeep { root: *root, limit: DEPTH_MAX });
         }

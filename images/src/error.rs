@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::manifest::{self, Platform};
+use crate::manifest::{self, Missing};
 use crate::{Digest, digest, reference};
 
 /// A failed operation on the store or on a tree made from it.
@@ -70,13 +70,13 @@ pub enum Error {
         /// Why not.
         source: manifest::ParseError,
     },
-    /// An index has nothing for a platform that was asked for.
-    #[error("{index} has no image for {platform}")]
+    /// An image is not for a platform that was asked for.
+    #[error("{image}: {missing}")]
     NoPlatform {
-        /// The index.
-        index: Digest,
-        /// The platform.
-        platform: Platform,
+        /// The image or index.
+        image: Digest,
+        /// The platform, and those that there are.
+        missing: Box<Missing>,
     },
     /// Indexes inside indexes, deeper than anyone needs.
     #[error("{root}: indexes are nested deeper than {limit}")]

@@ -2,15 +2,17 @@
 //!
 //! Four kinds are known: the Docker image manifest (version 2, schema 2) and manifest list, the OCI image
 //! manifest and image index. A document that could be read as two of them is refused, because clients
-//! would disagree about what it names.
+//! would disagree about what it names; so is one with keys that some clients match without regard to case.
+//! What Go programs write for nothing (`null`, no key at all) is read as they read it.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Digest;
+use crate::json;
+pub use crate::platform::{Missing, Platform, PlatformError};
 
 /// The largest manifest or index accepted, in bytes. Registries and clients draw the line at the same place.
 pub const MANIFEST_MAX: u64 = 4 << 20;
@@ -105,7 +107,7 @@ pub enum ParseError {
     #[error("the manifest contradicts itself: {reason}")]
     Ambiguous {
         /// How.
-        reason: &'static str,
+        reason: String,
     },
 }
 
@@ -113,14 +115,15 @@ pub enum ParseError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
-    /// Media type of the content.
+    /// Media type of the content; may be empty.
+    #[serde(default, deserialize_with = "null_is_default")]
     pub media_type: String,
     /// Digest of the content.
     pub digest: Digest,
     /// Size of the content in bytes.
     pub size: u64,
     /// Where else a foreign layer can be had.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
     pub urls: Vec<String>,
     /// The platform of a manifest in an index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,82 +136,13 @@ pub struct Descriptor {
     pub annotations: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
-/// An operating system and processor architecture: `linux/amd64`, `linux/arm/v7`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Platform {
-    /// Operating system, as Go names it.
-    pub os: String,
-    /// Architecture, as Go names it.
-    pub architecture: String,
-    /// Variant of the architecture.
-    pub variant: Option<String>,
-}
-
-impl Platform {
-    /// Whether `offered` will do where `self` is asked for; without a variant any is good.
-    #[must_use]
-    pub fn accepts(&self, offered: &Self) -> bool {
-        self.os == offered.os
-            && self.architecture == offered.architecture
-            && (self.variant.is_none() || self.variant == offered.variant)
-    }
-}
-
-/// Text that is no platform.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a platform: expected `os/architecture` or `os/architecture/variant`")]
-pub struct PlatformError(String);
-
-impl FromStr for Platform {
-    type Err = PlatformError;
-
-    fn from_str(text: &str) -> Result<Self, PlatformError> {
-        let part = |part: &&str| {
-            !part.is_empty()
-                && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
-        };
-        let parts: Vec<&str> = text.split('/').collect();
-        match parts.as_slice() {
-            [os, architecture, variant @ ..] if variant.len() <= 1 && parts.iter().all(part) => Ok(Self {
-                os: (*os).into(),
-                architecture: (*architecture).into(),
-                variant: variant.first().map(|variant| (*variant).into()),
-            }),
-            _ => Err(PlatformError(text.chars().take(100).collect())),
-        }
-    }
-}
-
-impl fmt::Display for Platform {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.os, self.architecture)?;
-        self.variant.as_ref().map_or(Ok(()), |variant| write!(f, "/{variant}"))
-    }
-}
-
-/// In a manifest a platform is an object; `os.version` and features are not looked at.
-#[derive(Serialize, Deserialize)]
-struct PlatformObject {
-    #[serde(default)]
-    architecture: String,
-    #[serde(default)]
-    os: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    variant: Option<String>,
-}
-
-impl Serialize for Platform {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { os, architecture, variant } = self.clone();
-        PlatformObject { architecture, os, variant }.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Platform {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let PlatformObject { architecture, os, variant } = PlatformObject::deserialize(deserializer)?;
-        Ok(Self { os, architecture, variant: variant.filter(|variant| !variant.is_empty()) })
-    }
+/// Go writes `null` for a list or text that it does not have.
+pub(crate) fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// What a manifest or index names.
@@ -228,6 +162,15 @@ pub struct Manifest {
     pub artifact_type: Option<String>,
     /// Annotations of the manifest itself.
     pub annotations: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// The part of an index that is kept.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Selection<'a> {
+    /// The manifests, in their order. None where this is no index.
+    pub kept: Vec<&'a Descriptor>,
+    /// Platforms that were asked for and that only the configurations of what is kept can confirm.
+    pub unconfirmed: Vec<Platform>,
 }
 
 #[derive(Deserialize)]
@@ -254,34 +197,41 @@ impl Manifest {
     ///
     /// [`ParseError`]; never panics, whatever the bytes.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+        json::check(bytes, &json::MANIFEST).map_err(|error| {
+            if error.is_data() {
+                ParseError::Ambiguous { reason: error.to_string() }
+            } else {
+                ParseError::Syntax { reason: error.to_string(), start: printable(bytes) }
+            }
+        })?;
         let document: Document = serde_json::from_slice(bytes)
             .map_err(|error| ParseError::Syntax { reason: error.to_string(), start: printable(bytes) })?;
         if document.fs_layers.is_some() || document.schema_version == Some(1) {
             return Err(ParseError::Unsupported { found: "Docker schema 1".into() });
         }
-        let ambiguous = |reason| Err(ParseError::Ambiguous { reason });
-        let index = match (&document.manifests, &document.config, &document.layers) {
-            (Some(_), None, None) => true,
-            (None, Some(_), Some(_)) => false,
-            (Some(_), _, _) => return ambiguous("it lists manifests and also a configuration or layers"),
-            (None, _, _) => {
-                return Err(match document.media_type {
-                    Some(found) if Kind::from_media_type(&found).is_none() => {
-                        ParseError::Unsupported { found }
-                    }
-                    _ => ParseError::Syntax {
-                        reason: "neither `manifests` nor `config` with `layers`".into(),
-                        start: printable(bytes),
-                    },
+        let ambiguous = |reason: &str| Err(ParseError::Ambiguous { reason: reason.into() });
+        let known = match document.media_type.as_deref().filter(|found| !found.is_empty()) {
+            Some(found) => Some(
+                Kind::from_media_type(found)
+                    .ok_or_else(|| ParseError::Unsupported { found: found.chars().take(200).collect() })?,
+            ),
+            None => None,
+        };
+        let lists = document.manifests.is_some();
+        let index = match (lists, document.config.is_some(), document.layers.is_some()) {
+            (true, false, false) => true,
+            (true, ..) => return ambiguous("it lists manifests and also a configuration or layers"),
+            (false, true, _) => false,
+            // An empty index, as Go writes it.
+            (false, false, false) if known.is_some_and(Kind::is_index) => true,
+            (false, false, _) => {
+                return Err(ParseError::Syntax {
+                    reason: "neither `manifests` nor `config`".into(),
+                    start: printable(bytes),
                 });
             }
         };
-        let kind = match document.media_type.as_deref().filter(|found| !found.is_empty()) {
-            Some(found) => Kind::from_media_type(found)
-                .ok_or_else(|| ParseError::Unsupported { found: found.chars().take(200).collect() })?,
-            None if index => Kind::OciIndex,
-            None => Kind::OciManifest,
-        };
+        let kind = known.unwrap_or(if index { Kind::OciIndex } else { Kind::OciManifest });
         if kind.is_index() != index {
             return ambiguous("its media type is not that of what it lists");
         }
@@ -305,25 +255,43 @@ impl Manifest {
         self.config.iter().chain(&self.layers)
     }
 
-    /// The manifests of an index that are kept for `platforms`; all of them where the list is empty.
+    /// The manifests of an index that are kept for `platforms`: for each the nearest that the index has, or else those that it
+    /// gives no platform. All of them where the list is empty.
     ///
     /// # Errors
     ///
     /// The first platform that nothing in the index is for.
-    pub fn select<'a>(&'a self, platforms: &'a [Platform]) -> Result<Vec<&'a Descriptor>, &'a Platform> {
-        let offers = |descriptor: &Descriptor, wanted: &Platform| {
-            descriptor.platform.as_ref().is_some_and(|offered| wanted.accepts(offered))
-        };
-        // An image that is no index is for whatever its configuration says, and is taken as it is.
+    pub fn select<'a>(&'a self, platforms: &'a [Platform]) -> Result<Selection<'a>, Box<Missing>> {
+        let mut unconfirmed = Vec::new();
         if platforms.is_empty() || !self.kind.is_index() {
-            return Ok(self.manifests.iter().collect());
+            unconfirmed.extend(platforms.iter().cloned());
+            return Ok(Selection { kept: self.manifests.iter().collect(), unconfirmed });
         }
-        if let Some(missing) =
-            platforms.iter().find(|wanted| !self.manifests.iter().any(|d| offers(d, wanted)))
-        {
-            return Err(missing);
+        let mut kept = vec![false; self.manifests.len()];
+        for wanted in platforms {
+            let distance = |found: &Descriptor| wanted.distance(found.platform.as_ref()?);
+            let nearest = self.manifests.iter().filter_map(distance).min();
+            let mut any = false;
+            for (found, kept) in self.manifests.iter().zip(&mut kept) {
+                let chosen = match nearest {
+                    Some(_) => distance(found) == nearest,
+                    None => found.platform.is_none(),
+                };
+                any |= chosen;
+                *kept |= chosen;
+            }
+            if !any {
+                return Err(Box::new(Missing {
+                    platform: wanted.clone(),
+                    offered: self.platforms().into_keys().collect(),
+                }));
+            }
+            if nearest.is_none() {
+                unconfirmed.push(wanted.clone());
+            }
         }
-        Ok(self.manifests.iter().filter(|d| platforms.iter().any(|wanted| offers(d, wanted))).collect())
+        let chosen = self.manifests.iter().zip(kept).filter(|(_, kept)| *kept);
+        Ok(Selection { kept: chosen.map(|(found, _)| found).collect(), unconfirmed })
     }
 
     /// The manifest that an index lists first for each platform. What is for no platform that can be asked for is left out:
@@ -333,7 +301,7 @@ impl Manifest {
         let mut found = BTreeMap::new();
         for descriptor in &self.manifests {
             let Some(platform) = &descriptor.platform else { continue };
-            if platform.os != "unknown" && platform.to_string().parse().as_ref() == Ok(platform) {
+            if platform.os != "unknown" && platform.is_named() {
                 found.entry(platform.clone()).or_insert(descriptor.digest);
             }
         }
@@ -384,6 +352,12 @@ mod tests {
             format!(r#"{{"mediaType":"application/json","manifests":[{one}]}}"#),
             r#"{"schemaVersion":1,"fsLayers":[]}"#.into(),
             r#"{"schemaVersion":2}"#.into(),
+            r#"{"schemaVersion":2,"manifests":null}"#.into(),
+            format!(r#"{{"mediaType":"{}","layers":[]}}"#, Kind::DockerManifest),
+            format!(r#"{{"config":{one},"layers":[],"CONFIG":{one}}}"#),
+            format!(r#"{{"config":{one},"layers":[],"Layers":[]}}"#),
+            format!(r#"{{"config":{one},"layers":[],"Subject":{one}}}"#),
+            format!(r#"{{"manifests":[{}]}}"#, one.replace("\"size\"", "\"Digest\":\"x\",\"size\"")),
             r#"{"manifests":[{"mediaType":"x","digest":"sha256:../../etc","size":1}]}"#.into(),
             r#"{"manifests":[{"mediaType":"x","size":1}]}"#.into(),
             one.replace("3", "-1"),
@@ -395,6 +369,52 @@ mod tests {
             let found = Manifest::parse(text.as_bytes());
             assert!(found.is_err(), "{} -> {found:?}", text.chars().take(100).collect::<String>());
         }
+    }
+
+    #[test]
+    fn what_go_writes_for_nothing_is_nothing() {
+        let one = descriptor("x/y");
+        let nulls =
+            one.replace('}', r#","urls":null,"annotations":null,"platform":null,"artifactType":null}"#);
+        let no_type = one.replace(r#""mediaType":"x/y","#, "");
+        let (image, index) = (Kind::OciManifest, Kind::OciIndex);
+        for (text, kind, listed) in [
+            (format!(r#"{{"schemaVersion":2,"config":{one},"layers":null}}"#), image, 0),
+            (format!(r#"{{"schemaVersion":2,"config":{one}}}"#), image, 0),
+            (
+                format!(r#"{{"mediaType":null,"config":{nulls},"layers":[{nulls}],"manifests":null}}"#),
+                image,
+                1,
+            ),
+            (
+                format!(r#"{{"config":{no_type},"layers":[{no_type}],"subject":null,"annotations":null}}"#),
+                image,
+                1,
+            ),
+            (format!(r#"{{"mediaType":"","manifests":[{nulls}],"config":null,"layers":null}}"#), index, 1),
+            (format!(r#"{{"mediaType":"{index}","manifests":null}}"#), index, 0),
+            (format!(r#"{{"mediaType":"{index}"}}"#), index, 0),
+            (
+                format!(
+                    r#"{{"manifests":[{}]}}"#,
+                    one.replace('}', r#","platform":{"os":null,"architecture":null,"variant":null}}"#)
+                ),
+                index,
+                1,
+            ),
+        ] {
+            let found = Manifest::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!((found.kind, found.layers.len() + found.manifests.len()), (kind, listed), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_an_index_gives_no_platform_is_kept_where_nothing_else_will_do() {
+        let text = format!(r#"{{"manifests":[{}]}}"#, descriptor("x/y"));
+        let index = Manifest::parse(text.as_bytes()).unwrap();
+        let wanted = ["linux/arm64".parse().unwrap()];
+        let chosen = index.select(&wanted).unwrap();
+        assert_eq!((chosen.kept.len(), chosen.unconfirmed), (1, wanted.to_vec()));
     }
 
     #[test]
@@ -415,16 +435,24 @@ mod tests {
         let index = Manifest::parse(text.as_bytes()).unwrap();
         let count = |platforms: &[&str]| {
             let platforms: Vec<Platform> = platforms.iter().map(|p| p.parse().unwrap()).collect();
-            index.select(&platforms).map(|kept| kept.len()).map_err(ToString::to_string)
+            index
+                .select(&platforms)
+                .map(|chosen| chosen.kept.len())
+                .map_err(|missing| missing.platform.to_string())
         };
         assert_eq!(count(&[]), Ok(4));
         assert_eq!(count(&["linux/amd64"]), Ok(1));
         assert_eq!(count(&["linux/arm"]), Ok(2));
         assert_eq!(count(&["linux/arm/v7", "linux/amd64"]), Ok(2));
+        assert_eq!(count(&["linux/arm/v8"]), Ok(1));
+        assert_eq!(count(&["linux/arm/v5"]), Err("linux/arm/v5".into()));
+        assert_eq!(count(&["linux/x86_64"]), Ok(1));
         assert_eq!(count(&["linux/amd64", "linux/s390x"]), Err("linux/s390x".into()));
         let image = format!(r#"{{"config":{},"layers":[]}}"#, descriptor("x/y"));
         let anywhere = Manifest::parse(image.as_bytes()).unwrap();
-        assert_eq!(anywhere.select(&["linux/s390x".parse().unwrap()]), Ok(Vec::new()));
+        let wanted = ["linux/s390x".parse().unwrap()];
+        let asked = anywhere.select(&wanted).unwrap();
+        assert_eq!((asked.kept.len(), asked.unconfirmed), (0, wanted.to_vec()));
         let listed: Vec<String> = index.platforms().keys().map(ToString::to_string).collect();
         assert_eq!(listed, ["linux/amd64", "linux/arm/v6", "linux/arm/v7"]);
         assert!(anywhere.platforms().is_empty());

@@ -445,18 +445,14 @@ fn values(
     let short_version = version.split(['.', '-']).take(2).collect::<Vec<_>>().join(".");
     let build_root = settings.build_root.strip_prefix(root).unwrap_or(&settings.build_root);
     let machine = std::env::consts::ARCH;
-    let architecture = match machine {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
+    let architecture = images::Platform::host().architecture;
     Ok(Values {
         slug: name.value.to_ascii_lowercase(),
         name: name.value,
         version,
         short_version,
         machine: machine.to_owned(),
-        architecture: architecture.to_owned(),
+        architecture,
         build_root: build_root.display().to_string(),
     })
 }

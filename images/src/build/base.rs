@@ -1,10 +1,10 @@
 //! The image that a declared image is built on.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::manifest::{Descriptor, Kind, MANIFEST_MAX, Manifest, Platform};
-use crate::{Digest, Store};
+use crate::manifest::{Descriptor, Kind, MANIFEST_MAX, Manifest, Missing, Platform};
+use crate::{Digest, Store, json};
 
 /// The base's layers and configuration; nothing of them is changed.
 pub(super) struct Base {
@@ -21,7 +21,7 @@ impl Base {
         let (_, manifest) = manifest_for(digest, platform, store)?;
         let Some(config) = manifest.config else { return Err(wrong("is an index of indexes".into())) };
         let bytes = store.read(&config.digest, MANIFEST_MAX)?;
-        let config: Map<String, Value> = serde_json::from_slice(&bytes)
+        let config: Map<String, Value> = json::parse(&bytes, &json::CONFIG)
             .map_err(|error| wrong(format!("its configuration {}: {error}", config.digest)))?;
         let offered = platform_of(&config);
         if !platform.accepts(&offered) {
@@ -67,7 +67,7 @@ pub(super) fn overlay_environment<'a>(
             None => pairs.push(pair),
         }
     }
-    json!(pairs)
+    pairs.into()
 }
 
 /// The manifest of an image for `platform`: its own, or the one that its index lists.
@@ -80,10 +80,14 @@ pub(super) fn manifest_for(
     if !root.kind.is_index() {
         return Ok((*digest, root));
     }
-    let none = || Error::NoPlatform { index: *digest, platform: platform.clone() };
     let wanted = std::slice::from_ref(platform);
-    let chosen =
-        root.select(wanted).map_err(|_| none())?.first().map(|found| found.digest).ok_or_else(none)?;
+    let chosen = root
+        .select(wanted)
+        .and_then(|selection| {
+            let missing = || Box::new(Missing { platform: platform.clone(), offered: Vec::new() });
+            selection.kept.first().map(|found| found.digest).ok_or_else(missing)
+        })
+        .map_err(|missing| Error::NoPlatform { image: *digest, missing })?;
     Ok((chosen, read(&chosen, store)?))
 }
 

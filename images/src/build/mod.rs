@@ -139,14 +139,7 @@ fn config(
 /// The platform this program was compiled for.
 #[must_use]
 pub fn host_platform() -> Platform {
-    let architecture = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        "x86" => "386",
-        "powerpc64" => "ppc64le",
-        other => other,
-    };
-    Platform { os: "linux".into(), architecture: architecture.into(), variant: None }
+    Platform::host()
 }
 
 fn json_bytes(value: &Value) -> Vec<u8> {

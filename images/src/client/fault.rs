@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::manifest::{self, Platform};
+use crate::manifest::{self, Missing};
 use crate::{Digest, error};
 
 /// What was wrong.
@@ -96,12 +96,9 @@ pub enum Fault {
         /// What the tag names now.
         found: Digest,
     },
-    /// The index has nothing for a platform asked for.
-    #[error("no image for the platform {platform} in the index")]
-    NoPlatform {
-        /// The platform.
-        platform: Platform,
-    },
+    /// The image is not for a platform that was asked for.
+    #[error(transparent)]
+    NoPlatform(#[from] Box<Missing>),
     /// Indexes inside indexes, deeper than anyone needs.
     #[error("indexes are nested deeper than {limit}")]
     TooDeep {

@@ -28,12 +28,6 @@ impl Api {
     }
 }
 
-/// The tag under which clients keep the referrers of a manifest where the registry does not know them.
-#[must_use]
-pub fn referrers_tag(digest: &Digest) -> String {
-    format!("sha256-{}", digest.hex())
-}
-
 /// An index of these manifests.
 pub(super) fn index(manifests: &[Descriptor]) -> Vec<u8> {
     let index = serde_json::json!({
@@ -89,25 +83,14 @@ impl Fetcher {
         self.manifest_from(image, reference, Api::Manifests, &name, Some((*digest, size))).await
     }
 
-    /// What the registry says is attached to a manifest: by its own interface or, where it has none, under the tag that
-    /// clients keep the list at instead (distribution specification 1.1, "Listing Referrers"). The bytes of an index.
-    pub(super) async fn referrers(
+    /// What the registry says is attached to a manifest by its own interface. The bytes of an index.
+    pub(super) async fn referrers_by_interface(
         &self,
         image: &str,
         reference: &Reference,
         digest: &Digest,
-    ) -> Result<Option<Vec<u8>>, Error> {
-        let (name, tag) = (digest.to_string(), referrers_tag(digest));
-        match self.manifest_from(image, reference, Api::Referrers, &name, None).await {
-            Ok(bytes) => return Ok(Some(bytes)),
-            Err(error) if error.is_unknown() => {}
-            Err(error) => return Err(error),
-        }
-        match self.manifest_from(image, reference, Api::Manifests, &tag, None).await {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.is_unknown() => Ok(None),
-            Err(error) => Err(error),
-        }
+    ) -> Result<Vec<u8>, Error> {
+        self.manifest_from(image, reference, Api::Referrers, &digest.to_string(), None).await
     }
 
     async fn manifest_from(
@@ -208,6 +191,15 @@ impl Fetcher {
 }
 
 impl Error {
+    /// Whether those who were asked do not know the question, or answer another one: what is optional is then not there.
+    pub(super) fn is_no_answer(&self) -> bool {
+        self.failures.iter().all(|failure| match &failure.fault {
+            Fault::Status { status, .. } => matches!(status, 400..=499) && !matches!(status, 408 | 429),
+            Fault::Unauthorized(_) | Fault::ContentType { .. } | Fault::Manifest(_) => true,
+            _ => false,
+        })
+    }
+
     /// Whether nobody who can be asked knows what was asked for, or the question.
     pub(super) fn is_unknown(&self) -> bool {
         let unknown =

@@ -11,6 +11,7 @@ mod error;
 mod fetch;
 mod manifests;
 mod plan;
+mod referrers;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +21,7 @@ use tokio::task::JoinSet;
 
 pub use self::error::{Error, Failure};
 use self::fetch::Fetcher;
-pub use self::manifests::referrers_tag;
+pub use self::referrers::{attached_tag, referrers_tag};
 use crate::client::{Event, drain, runtime};
 pub use crate::client::{Fault, Limits, Options, Progress, Proxies, Tls, redacted};
 use crate::manifest::{Descriptor, Kind, Manifest, Platform};
@@ -61,7 +62,7 @@ pub struct Pulled {
     pub referrers: Vec<Referrers>,
 }
 
-/// What is attached to one manifest: an index of signatures, SBOMs and the like.
+/// What is attached to one manifest: an index of signatures, SBOMs and the like, or what cosign keeps under a tag.
 ///
 /// Saved beside the image under its tag, the index is what clients look for when a registry has no interface for
 /// referrers, and [`crate::registry::index`] lists its manifests for those that use the interface.
@@ -69,9 +70,9 @@ pub struct Pulled {
 pub struct Referrers {
     /// The digest of the manifest.
     pub subject: Digest,
-    /// The tag to save the index as: `sha256-<hex>`.
+    /// The tag to save it as: `sha256-<hex>`, or that with `.sig`, `.att` or `.sbom`.
     pub tag: String,
-    /// The digest of the index.
+    /// The digest of the index, or of what is under cosign's tag.
     pub digest: Digest,
 }
 
@@ -237,7 +238,7 @@ fn tagged(reference: &Reference, options: &Options) -> Result<Vec<u8>, Error> {
 }
 
 /// The digests of the lists of what is attached to the image `digest` and, where it is an index, to the manifests that it
-/// lists for `platforms` (all where that is empty), by what they are attached to, as [`Pulled::referrers`] has them: the
+/// lists for `platforms` (all where that is empty), by [`Referrers::key`], as [`Pulled::referrers`] has them: the
 /// same as long as the same things are attached, in whatever order and form the registry says so. The image itself is
 /// always among them, with an empty list where nothing is attached to it.
 ///
@@ -249,7 +250,7 @@ pub fn referrers(
     digest: &Digest,
     platforms: &[Platform],
     options: &Options,
-) -> Result<BTreeMap<Digest, Digest>, Error> {
+) -> Result<BTreeMap<String, Digest>, Error> {
     let runtime = runtime().map_err(|fault| Error::here(&reference.to_string(), fault))?;
     let (events, _inbox) = mpsc::unbounded_channel();
     let fetcher = Fetcher::resolver(options, events);
@@ -261,8 +262,8 @@ pub fn referrers(
     };
     let image = runtime.block_on(plan::image(&fetcher, request));
     runtime.shutdown_background();
-    let mut lists = BTreeMap::from([(*digest, Digest::of(&no_referrers()))]);
-    lists.extend(image?.pulled.referrers.iter().map(|list| (list.subject, list.digest)));
+    let mut lists = BTreeMap::from([(digest.to_string(), Digest::of(&no_referrers()))]);
+    lists.extend(image?.pulled.referrers.iter().map(|list| (list.key(), list.digest)));
     Ok(lists)
 }
 

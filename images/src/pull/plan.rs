@@ -4,12 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::fetch::Fetcher;
-use super::manifests::{index, referrers_tag};
-use super::{Error, Fault, Pulled, Referrers, Request};
+use super::{Error, Fault, Pulled, Request, referrers};
 use crate::client::Event;
 use crate::error;
-use crate::manifest::{DEPTH_MAX, Descriptor, MANIFEST_MAX, MANIFESTS_MAX, Manifest, Platform};
-use crate::{Digest, Store, parallel};
+use crate::manifest::{
+    DEPTH_MAX, Descriptor, MANIFEST_MAX, MANIFESTS_MAX, Manifest, ParseError, Platform, Selection,
+};
+use crate::{Digest, Store, parallel, platform};
 
 /// An image whose manifests are all in the store.
 pub(super) struct Image {
@@ -81,11 +82,12 @@ pub(super) async fn image(fetcher: &Fetcher, request: Request) -> Result<Image, 
     };
     let kind = Manifest::parse(&bytes).map_err(|error| here("manifest", error.into()))?.kind;
     let mut parts = Parts::default();
-    let digest = parts.gather(fetcher, &request, bytes, &request.platforms).await?;
+    let digest = parts.gather(fetcher, &request, bytes, &request.platforms, HashMap::new()).await?;
+    parts.confirm(fetcher, &request).await?;
     let mut referrers = Vec::new();
     if request.referrers {
         for subject in parts.manifests.clone() {
-            referrers.extend(attached(fetcher, &request, &subject, &mut parts).await?);
+            referrers::gather(fetcher, &request, &subject, &mut parts, &mut referrers).await?;
         }
     }
     let size = parts.blobs.iter().fold(parts.manifest_bytes, |sum, blob| sum.saturating_add(blob.size));
@@ -93,53 +95,30 @@ pub(super) async fn image(fetcher: &Fetcher, request: Request) -> Result<Image, 
     Ok(Image { pulled: Pulled { name, tag, digest, kind, size, referrers }, blobs: parts.blobs })
 }
 
-/// What hangs on a manifest, gathered with the image's parts.
-async fn attached(
-    fetcher: &Fetcher,
-    request: &Arc<Request>,
-    subject: &Digest,
-    parts: &mut Parts,
-) -> Result<Option<Referrers>, Error> {
-    let name = request.label();
-    let bytes = fetcher.referrers(&name, &request.reference, subject).await?;
-    let here = |fault| Error::new(&name, &format!("referrers of {subject}"), "", fault);
-    let list = canonical(bytes.as_deref()).map_err(here)?;
-    if list.is_empty() {
-        return Ok(None);
-    }
-    let digest = parts.gather(fetcher, request, index(&list), &[]).await?;
-    Ok(Some(Referrers { subject: *subject, tag: referrers_tag(subject), digest }))
-}
-
-/// What a list of referrers names. Registries make the list anew for each answer; in this form it is the same as long as its
-/// content is.
-pub(super) fn canonical(list: Option<&[u8]>) -> Result<Vec<Descriptor>, Fault> {
-    let Some(list) = list else { return Ok(Vec::new()) };
-    let mut manifests = Manifest::parse(list)?.manifests;
-    manifests.sort_by_key(|descriptor| descriptor.digest);
-    manifests.dedup_by_key(|descriptor| descriptor.digest);
-    Ok(manifests)
-}
-
 /// What an image consists of.
 #[derive(Default)]
-struct Parts {
+pub(super) struct Parts {
     /// In the order they were found; all are in the store.
     manifests: Vec<Digest>,
     manifest_bytes: u64,
     /// Each once; the set has their digests and sizes.
     blobs: Vec<Blob>,
     named: HashSet<(Digest, u64)>,
+    /// Platforms that only the configurations can confirm, and these.
+    unconfirmed: Vec<Platform>,
+    configs: Vec<Descriptor>,
 }
 
 impl Parts {
-    /// Stores a manifest and, where it is an index, fetches those it lists for `platforms`. Its digest.
-    async fn gather(
+    /// Stores a manifest and, where it is an index, fetches those it lists for `platforms`, unless they are `here_already`.
+    /// Its digest.
+    pub(super) async fn gather(
         &mut self,
         fetcher: &Fetcher,
         request: &Arc<Request>,
         root: Vec<u8>,
         platforms: &[Platform],
+        mut here_already: HashMap<Digest, Vec<u8>>,
     ) -> Result<Digest, Error> {
         let name = request.label();
         let root_digest = Digest::of(&root);
@@ -148,15 +127,19 @@ impl Parts {
         let mut waiting = vec![(root_digest, None, 0)];
         while let Some((digest, size, depth)) = waiting.pop() {
             let here = |fault| Error::new(&name, &format!("manifest {digest}"), "", fault);
-            let bytes = match root.take() {
-                Some(root) => root,
+            let bytes = match root.take().or_else(|| here_already.remove(&digest)) {
+                Some(bytes) => bytes,
                 None => fetcher.manifest(&name, &request.reference, &digest, size).await?,
             };
             let manifest = Manifest::parse(&bytes).map_err(|error| here(error.into()))?;
             let wanted = if depth == 0 { platforms } else { &[] };
-            let kept = manifest
-                .select(wanted)
-                .map_err(|platform| here(Fault::NoPlatform { platform: platform.clone() }))?;
+            let Selection { kept, unconfirmed } =
+                manifest.select(wanted).map_err(|missing| here(missing.into()))?;
+            self.unconfirmed.extend(unconfirmed);
+            if !self.unconfirmed.is_empty() {
+                self.configs
+                    .extend(manifest.config.iter().filter(|config| config.size <= MANIFEST_MAX).cloned());
+            }
             if !kept.is_empty() && depth == DEPTH_MAX {
                 return Err(here(Fault::TooDeep { limit: DEPTH_MAX }));
             }
@@ -180,6 +163,31 @@ impl Parts {
             }
         }
         Ok(root_digest)
+    }
+}
+
+impl Parts {
+    /// Sees what platforms an image is for that no index says it of: its configuration decides.
+    async fn confirm(&mut self, fetcher: &Fetcher, request: &Arc<Request>) -> Result<(), Error> {
+        let (unconfirmed, configs) =
+            (std::mem::take(&mut self.unconfirmed), std::mem::take(&mut self.configs));
+        let Some(store) = fetcher.store.as_ref().filter(|_| !unconfirmed.is_empty()) else { return Ok(()) };
+        let name = request.label();
+        let mut offered = Vec::new();
+        for config in configs {
+            let here = |fault| Error::new(&name, &format!("configuration {}", config.digest), "", fault);
+            let mut blob = Some(Blob::new(&config, request));
+            while let Some(waiting) = blob {
+                blob = fetcher.blob(waiting).await?;
+            }
+            let bytes = store.read(&config.digest, MANIFEST_MAX).map_err(|error| here(error.into()))?;
+            offered.extend(
+                platform::of_config(&bytes)
+                    .map_err(|error| here(ParseError::Ambiguous { reason: error.to_string() }.into()))?,
+            );
+        }
+        platform::confirm(&unconfirmed, offered)
+            .map_err(|missing| Error::new(&name, "the image", "", missing.into()))
     }
 }
 

@@ -6,9 +6,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::files::Files;
+use super::{position, same_name};
 use crate::error::{Error, Result, io};
-use crate::manifest::{Kind, MANIFEST_MAX};
-use crate::{Digest, Store};
+use crate::manifest::{Kind, MANIFEST_MAX, Platform, null_is_default};
+use crate::{Digest, Store, json, platform};
 
 const CONFIG_TYPE: &str = "application/vnd.docker.container.image.v1+json";
 const LAYER_TYPE: &str = "application/vnd.docker.image.rootfs.diff.tar";
@@ -18,8 +19,9 @@ const LAYER_TYPE: &str = "application/vnd.docker.image.rootfs.diff.tar";
 #[serde(rename_all = "PascalCase")]
 struct Saved {
     config: String,
-    #[serde(default)]
-    repo_tags: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "null_is_default")]
+    repo_tags: Vec<String>,
+    #[serde(default, deserialize_with = "null_is_default")]
     layers: Vec<String>,
 }
 
@@ -30,36 +32,62 @@ struct Config {
 
 #[derive(Deserialize)]
 struct RootFs {
+    #[serde(default, deserialize_with = "null_is_default")]
     diff_ids: Vec<Digest>,
 }
 
-/// Takes the image over, and makes the Docker manifest that it lost.
-pub(super) fn import(files: &Files, name: Option<&str>, store: &Store) -> Result<Digest> {
-    let bad = |file: &str, reason: String| Error::Layout { path: files.display(file), reason };
+/// The names of the image, if there is only one.
+pub(super) fn names(files: &Files, name: Option<&str>) -> Result<Vec<String>> {
+    let mut found = matching(files, name)?;
+    Ok(found.pop().filter(|_| found.is_empty()).map(|image| image.repo_tags).unwrap_or_default())
+}
+
+fn matching(files: &Files, name: Option<&str>) -> Result<Vec<Saved>> {
     let bytes = files.read("manifest.json", MANIFEST_MAX)?;
-    let saved: Vec<Saved> =
-        serde_json::from_slice(&bytes).map_err(|error| bad("manifest.json", error.to_string()))?;
-    let mut found: Vec<Saved> = saved
-        .into_iter()
-        .filter(|image| name.is_none_or(|name| image.repo_tags.iter().flatten().any(|tag| tag == name)))
-        .collect();
+    let bad = |error: serde_json::Error| Error::Layout {
+        path: files.display("manifest.json"),
+        reason: error.to_string(),
+    };
+    let saved: Vec<Saved> = json::parse(&bytes, &json::SAVED).map_err(bad)?;
+    let chosen = |(at, image): &(usize, Saved)| match name.map(|name| (name, position(name))) {
+        None => true,
+        Some((_, Some(position))) => *at == position,
+        Some((name, None)) => image.repo_tags.iter().any(|tag| same_name(tag, name)),
+    };
+    Ok(saved.into_iter().enumerate().filter(chosen).map(|(_, image)| image).collect())
+}
+
+/// Takes the image over, and makes the Docker manifest that it lost.
+pub(super) fn import(
+    files: &Files,
+    name: Option<&str>,
+    platforms: &[Platform],
+    store: &Store,
+) -> Result<Digest> {
+    let bad = |file: &str, reason: String| Error::Layout { path: files.display(file), reason };
+    let mut found = matching(files, name)?;
     let count = found.len();
-    let image = match (found.pop(), count) {
-        (Some(image), 1) => image,
-        _ => return Err(bad("manifest.json", format!("{count} images match; say which by its name"))),
+    let image = match (found.pop(), count, name) {
+        (Some(image), 1, _) => image,
+        (None, _, Some(name)) => {
+            let name = content::printable(name);
+            return Err(bad("manifest.json", format!("no image named `{name}`")));
+        }
+        _ => return Err(bad("manifest.json", format!("{count} images match; name one"))),
     };
     let config_bytes = files.read(&image.config, MANIFEST_MAX)?;
-    let config: Config =
-        serde_json::from_slice(&config_bytes).map_err(|error| bad(&image.config, error.to_string()))?;
-    if config.rootfs.diff_ids.len() != image.layers.len() {
-        let (expected, found) = (config.rootfs.diff_ids.len(), image.layers.len());
+    let Config { rootfs } =
+        json::parse(&config_bytes, &json::CONFIG).map_err(|error| bad(&image.config, error.to_string()))?;
+    if rootfs.diff_ids.len() != image.layers.len() {
+        let (expected, found) = (rootfs.diff_ids.len(), image.layers.len());
         return Err(bad("manifest.json", format!("expected {expected} layers, found {found}")));
     }
     let mut layers = Vec::new();
-    for (file, expected) in image.layers.iter().zip(&config.rootfs.diff_ids) {
+    for (file, expected) in image.layers.iter().zip(&rootfs.diff_ids) {
         let size = take_layer(files, file, expected, store)?;
         layers.push(json!({ "mediaType": LAYER_TYPE, "size": size, "digest": expected }));
     }
+    let offered = super::platform_of(&config_bytes, || files.display(&image.config))?;
     let config = store.put(&config_bytes)?;
     let manifest = json!({
         "schemaVersion": 2,
@@ -67,7 +95,10 @@ pub(super) fn import(files: &Files, name: Option<&str>, store: &Store) -> Result
         "config": { "mediaType": CONFIG_TYPE, "size": config_bytes.len(), "digest": config },
         "layers": layers,
     });
-    store.put(manifest.to_string().as_bytes())
+    let digest = store.put(manifest.to_string().as_bytes())?;
+    platform::confirm(platforms, offered.into_iter().collect())
+        .map_err(|missing| Error::NoPlatform { image: digest, missing })?;
+    Ok(digest)
 }
 
 /// Stores a layer if its tar has the digest the configuration gives; its size in bytes.

@@ -6,6 +6,7 @@ use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::{Layout, Local};
 use crate::error::{Error, Result, io};
 use crate::store::read_limited;
 
@@ -30,13 +31,17 @@ pub(super) enum Entry {
 }
 
 impl Files {
-    pub(super) fn folder(path: &Path) -> Self {
-        Self::Folder(path.to_owned())
+    /// The folder or tar of an image.
+    pub(super) fn of(local: &Local) -> Result<Self> {
+        match local.layout {
+            Layout::Oci | Layout::Dir => Ok(Self::Folder(local.path.clone())),
+            Layout::OciArchive | Layout::DockerArchive => Self::archive(&local.path),
+        }
     }
 
     /// Reads the table of a tar. Names are only ever looked up, never used as paths.
-    pub(super) fn archive(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(io("open", path))?;
+    fn archive(path: &Path) -> Result<Self> {
+        let file = content::open(path, content::Links::Follow)?;
         let bad = |reason: &str| Error::Layout { path: path.to_owned(), reason: reason.into() };
         let mut magic = [0; 2];
         if file.read_at(&mut magic, 0).map_err(io("read", path))? == 2 && magic == [0x1f, 0x8b] {
@@ -87,10 +92,7 @@ impl Files {
     /// Opens a file for reading from its start.
     pub(super) fn open(&self, name: &str) -> Result<Box<dyn Read + '_>> {
         match self {
-            Self::Folder(folder) => {
-                let path = folder.join(name);
-                Ok(Box::new(File::open(&path).map_err(io("open", &path))?))
-            }
+            Self::Folder(folder) => Ok(Box::new(content::open(&folder.join(name), content::Links::Follow)?)),
             Self::Archive { file, .. } => {
                 let (offset, size) = self.find(name)?;
                 Ok(Box::new(Range { file, offset, left: size }))

@@ -2,17 +2,21 @@
 //!
 //! ```text
 //! [docker://]REFERENCE            a registry
-//! oci:FOLDER[:NAME]               an OCI layout
-//! oci-archive:FILE[:NAME]         an OCI layout in a tar
-//! docker-archive:FILE[:NAME]      what `docker save` writes
+//! oci:FOLDER[:NAME|:@N]           an OCI layout
+//! oci-archive:FILE[:NAME|:@N]     an OCI layout in a tar
+//! docker-archive:FILE[:NAME|:@N]  what `docker save` writes
 //! dir:FOLDER                      skopeo's folder of one image
 //! ```
+//!
+//! The first colon ends the path. A name is what the image is called in the layout, in short or in full; `@N` is the image
+//! at this position, from 0.
 //!
 //! All but `docker-archive:` hold manifests, which are taken over byte for byte with their digests. `docker save` of
 //! older Docker drops the manifest; one is made for its uncompressed layers then, the same every time.
 
 mod docker;
 mod files;
+mod index;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -21,13 +25,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use self::files::Files;
 use crate::error::{Error, Result, io};
-use crate::manifest::{DEPTH_MAX, Descriptor, MANIFEST_MAX, MANIFESTS_MAX, Manifest, Platform};
+use crate::manifest::{DEPTH_MAX, Descriptor, MANIFEST_MAX, MANIFESTS_MAX, Manifest, Platform, Selection};
 use crate::store::Slot;
-use crate::{Digest, Reference, Store, reference};
+use crate::{Digest, Reference, Store, platform, reference};
 
 /// How often a blob is looked for that another process is storing.
 const BUSY_POLL: Duration = Duration::from_millis(100);
@@ -51,7 +53,7 @@ pub struct Local {
     pub layout: Layout,
     /// The folder or archive.
     pub path: PathBuf,
-    /// Which image of several; not for [`Layout::Dir`].
+    /// Which image of several: its name, or `@` and its position from 0; not for [`Layout::Dir`].
     pub name: Option<String>,
 }
 
@@ -83,17 +85,15 @@ impl FromStr for Source {
     fn from_str(text: &str) -> Result<Self, reference::ParseError> {
         for (prefix, layout) in Layout::ALL {
             let Some(rest) = text.strip_prefix(prefix) else { continue };
-            // The name begins at the first colon after the last folder: `oci:a:b/c:1` is `c`, `1`'s folder is `a:b`.
-            let (path, name) = match (layout, rest.rfind('/').map_or(0, |slash| slash + 1)) {
-                (Layout::Dir, _) => (rest, None),
-                (_, last) => match rest.get(last..).and_then(|file| file.find(':')) {
-                    Some(colon) => rest
-                        .split_at_checked(last + colon)
-                        .map_or((rest, None), |(path, name)| (path, name.strip_prefix(':'))),
-                    None => (rest, None),
-                },
+            let (path, name) = match rest.split_once(':') {
+                Some((path, name)) if layout != Layout::Dir => (path, Some(name)),
+                _ => (rest, None),
             };
-            let name = name.filter(|name| !name.is_empty()).map(Into::into);
+            let name: Option<String> = name.filter(|name| !name.is_empty()).map(Into::into);
+            let of_docker = name.as_deref().filter(|_| layout == Layout::DockerArchive);
+            if let Some(name) = of_docker.filter(|name| position(name).is_none()) {
+                name.parse::<Reference>()?;
+            }
             return Ok(Self::Local(Local { layout, path: path.into(), name }));
         }
         if let Some(other) = OTHER_TRANSPORTS.iter().find(|other| text.starts_with(**other)) {
@@ -131,53 +131,48 @@ impl fmt::Display for Source {
 /// [`Error::Layout`] for what is no image or holds several of which none was named, [`Error::DigestMismatch`],
 /// [`Error::SizeMismatch`], [`Error::NoPlatform`], [`Error::TooDeep`], [`Error::Io`].
 pub fn import(local: &Local, platforms: &[Platform], store: &Store) -> Result<Digest> {
-    let files = match local.layout {
-        Layout::Oci | Layout::Dir => Files::folder(&local.path),
-        Layout::OciArchive | Layout::DockerArchive => Files::archive(&local.path)?,
-    };
-    match local.layout {
-        Layout::Dir => {
-            let root = files.read("manifest.json", MANIFEST_MAX)?;
-            let tree = Tree { files, manifest: "{}.manifest.json", blob: "{}" };
-            tree.import(root, platforms, store)
-        }
-        Layout::DockerArchive if !files.contains("index.json") => {
-            docker::import(&files, local.name.as_deref(), store)
-        }
-        Layout::Oci | Layout::OciArchive | Layout::DockerArchive => {
-            let root = choose(&files, local.name.as_deref())?;
-            let tree = Tree { files, manifest: "blobs/sha256/{}", blob: "blobs/sha256/{}" };
-            tree.import(tree.read_manifest(&root.digest)?, platforms, store)
-        }
+    let (files, name) = (Files::of(local)?, local.name.as_deref());
+    if local.layout == Layout::Dir {
+        let root = files.read("manifest.json", MANIFEST_MAX)?;
+        let tree = Tree { files, manifest: "{}.manifest.json", blob: "{}" };
+        return tree.import(root, platforms, store);
     }
+    let root = match index::choose(&files, local) {
+        Some(chosen) => chosen?,
+        None => return docker::import(&files, name, platforms, store),
+    };
+    let tree = Tree { files, manifest: "blobs/sha256/{}", blob: "blobs/sha256/{}" };
+    tree.import(tree.read_manifest(&root.digest)?, platforms, store)
 }
 
-/// The image of an OCI layout: the only one, or the one with this name.
-fn choose(files: &Files, name: Option<&str>) -> Result<Descriptor> {
-    #[derive(Deserialize)]
-    struct Index {
-        manifests: Vec<Descriptor>,
+/// What the image calls itself, in full: the first of its names in the folder or archive. `None` where it has none, and where
+/// there are several images of which none was named.
+///
+/// # Errors
+///
+/// Where the folder or archive cannot be read.
+pub fn own_name(local: &Local) -> Result<Option<Reference>> {
+    if local.layout == Layout::Dir {
+        return Ok(None);
     }
-    let bytes = files.read("index.json", MANIFEST_MAX)?;
-    let bad = |reason: String| Error::Layout { path: files.display("index.json"), reason };
-    let Index { mut manifests } = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
-    let named = |descriptor: &Descriptor, name: &str| {
-        let annotations = descriptor.annotations.as_ref();
-        ["org.opencontainers.image.ref.name", "io.containerd.image.name"]
-            .iter()
-            .any(|key| annotations.and_then(|found| found.get(*key)?.as_str()) == Some(name))
+    let files = Files::of(local)?;
+    let names = if files.contains("manifest.json") && local.layout == Layout::DockerArchive {
+        docker::names(&files, local.name.as_deref())?
+    } else {
+        index::names(&files, local)?
     };
-    if let Some(name) = name {
-        manifests.retain(|descriptor| named(descriptor, name));
-    }
-    // One image under several names is one image.
-    let distinct: BTreeSet<Digest> = manifests.iter().map(|descriptor| descriptor.digest).collect();
-    match (manifests.pop(), distinct.len(), name) {
-        (Some(descriptor), 1, _) => Ok(descriptor),
-        (None, _, Some(name)) => Err(bad(format!("holds no image named `{name}`"))),
-        (None, _, None) => Err(bad("holds no image".into())),
-        (_, count, _) => Err(bad(format!("holds {count} images; say which by its name"))),
-    }
+    Ok(names.iter().find_map(|name| name.parse().ok()))
+}
+
+/// The number in `@N`.
+fn position(name: &str) -> Option<usize> {
+    name.strip_prefix('@')?.parse().ok()
+}
+
+/// Whether two names are of one image: as they are, or both in full.
+fn same_name(one: &str, other: &str) -> bool {
+    let full = |name: &str| name.parse::<Reference>().ok();
+    one == other || full(one).is_some_and(|one| full(other) == Some(one))
 }
 
 /// Manifests and blobs by digest; `{}` in a pattern stands for the hexadecimal digits.
@@ -194,6 +189,8 @@ impl Tree {
         let mut waiting = vec![(root, 0)];
         let mut seen = BTreeSet::from([root]);
         let mut total = 0;
+        let mut unconfirmed = Vec::new();
+        let mut offered = Vec::new();
         while let Some((digest, depth)) = waiting.pop() {
             let bytes = match root_bytes.take() {
                 Some(bytes) => bytes,
@@ -207,9 +204,9 @@ impl Tree {
             let manifest =
                 Manifest::parse(&bytes).map_err(|source| Error::Manifest { path: path(), source })?;
             let wanted = if depth == 0 { platforms } else { &[] };
-            let kept = manifest
-                .select(wanted)
-                .map_err(|platform| Error::NoPlatform { index: digest, platform: platform.clone() })?;
+            let Selection { kept, unconfirmed: open } =
+                manifest.select(wanted).map_err(|missing| Error::NoPlatform { image: digest, missing })?;
+            unconfirmed.extend(open);
             if !kept.is_empty() && depth == DEPTH_MAX {
                 return Err(Error::TooDeep { root, limit: DEPTH_MAX });
             }
@@ -218,8 +215,16 @@ impl Tree {
             for blob in manifest.blobs() {
                 self.take_blob(blob, store)?;
             }
+            let config = manifest.config.as_ref().filter(|config| config.size <= MANIFEST_MAX);
+            if let Some(config) = config.filter(|_| !unconfirmed.is_empty()) {
+                let bytes = store.read(&config.digest, MANIFEST_MAX)?;
+                let path = || self.files.display(&self.blob.replace("{}", &config.digest.hex()));
+                offered.extend(platform_of(&bytes, path)?);
+            }
             store.put(&bytes)?;
         }
+        platform::confirm(&unconfirmed, offered)
+            .map_err(|missing| Error::NoPlatform { image: root, missing })?;
         Ok(root)
     }
 
@@ -256,6 +261,11 @@ impl Tree {
             }
         }
     }
+}
+
+/// The platform that the configuration at `path` names, if it names one.
+fn platform_of(bytes: &[u8], path: impl FnOnce() -> PathBuf) -> Result<Option<Platform>> {
+    platform::of_config(bytes).map_err(|error| Error::Layout { path: path(), reason: error.to_string() })
 }
 
 /// Errors about content name the file it came from, not the one it was going to.

@@ -14,7 +14,16 @@ fn sources_are_written_as_containers_image_writes_them() {
     for (text, expected) in [
         ("oci:folder", local(Layout::Oci, "folder", None)),
         ("oci:/a/b:1.0", local(Layout::Oci, "/a/b", Some("1.0"))),
-        ("oci:a:b/c", local(Layout::Oci, "a:b/c", None)),
+        ("oci:a:b/c", local(Layout::Oci, "a", Some("b/c"))),
+        (
+            "oci-archive:f.tar:example.com/team/app:1",
+            local(Layout::OciArchive, "f.tar", Some("example.com/team/app:1")),
+        ),
+        (
+            "docker-archive:d/f.tar:example.com:5000/team/app:1",
+            local(Layout::DockerArchive, "d/f.tar", Some("example.com:5000/team/app:1")),
+        ),
+        ("docker-archive:f.tar:@1", local(Layout::DockerArchive, "f.tar", Some("@1"))),
         ("oci-archive:x.tar:name:1", local(Layout::OciArchive, "x.tar", Some("name:1"))),
         ("docker-archive:/x.tar:busybox:1", local(Layout::DockerArchive, "/x.tar", Some("busybox:1"))),
         ("dir:a:b", local(Layout::Dir, "a:b", None)),
@@ -26,7 +35,9 @@ fn sources_are_written_as_containers_image_writes_them() {
     for text in ["docker://alpine:3", "alpine:3", "docker.io/library/alpine:3"] {
         assert_eq!(text.parse::<Source>().unwrap().to_string(), "docker.io/library/alpine:3");
     }
-    assert!("docker-daemon:alpine".parse::<Source>().is_err());
+    for text in ["docker-daemon:alpine", "docker-archive:x.tar:UPPER", "docker-archive:x.tar:@x"] {
+        assert!(text.parse::<Source>().is_err(), "{text}");
+    }
 }
 
 /// A folder, and a store beside it.
@@ -109,7 +120,19 @@ fn layouts_are_taken_over_with_their_digests() {
     scratch.name(&[("1", &one), ("2", &two)]);
     assert_eq!(scratch.import(Layout::Oci, &scratch.layout(), Some("2")).unwrap(), digest(&two));
     assert_eq!(scratch.store.read(&Digest::of(b"two"), 9).unwrap(), b"two");
-    for (name, reason) in [(None, "holds 2 images"), (Some("3"), "no image named `3`")] {
+    assert_eq!(scratch.import(Layout::Oci, &scratch.layout(), Some("@1")).unwrap(), digest(&two));
+    scratch.name(&[("example.com/team/app:1", &one), ("2", &two)]);
+    let team = Some("example.com/team/app:1");
+    assert_eq!(scratch.import(Layout::Oci, &scratch.layout(), team).unwrap(), digest(&one));
+    let named = |name: Option<&str>| {
+        let local = Local { layout: Layout::Oci, path: scratch.layout(), name: name.map(Into::into) };
+        own_name(&local).unwrap().map(|name| name.to_string())
+    };
+    assert_eq!((named(Some("@0")), named(Some("@1")), named(None)), (team.map(Into::into), None, None));
+    scratch.name(&[("1", &one), ("2", &two)]);
+    for (name, reason) in
+        [(None, "2 images match"), (Some("3"), "no image named `3`"), (Some("@7"), "no image named `@7`")]
+    {
         let error = scratch.import(Layout::Oci, &scratch.layout(), name).unwrap_err().to_string();
         assert!(error.contains(reason), "{error}");
     }
@@ -169,7 +192,7 @@ fn docker_archives_get_the_same_manifest_every_time() {
     let config = json!({ "os": "linux", "rootfs": { "diff_ids": [Digest::of(one), Digest::of(two), Digest::of(one)] } })
         .to_string();
     let saved = json!([
-        { "Config": "c.json", "RepoTags": ["x:1"], "Layers": ["a/layer.tar", "b/layer.tar", "c/layer.tar"] },
+        { "Config": "c.json", "RepoTags": ["example.com/team/x:1", "x:1"], "Layers": ["a/layer.tar", "b/layer.tar", "c/layer.tar"] },
         { "Config": "missing", "RepoTags": null, "Layers": [] },
     ])
     .to_string();
@@ -186,7 +209,20 @@ fn docker_archives_get_the_same_manifest_every_time() {
         ],
     );
     let digest = scratch.import(Layout::DockerArchive, &archive, Some("x:1")).unwrap();
-    assert_eq!(Scratch::new().import(Layout::DockerArchive, &archive, Some("x:1")).unwrap(), digest);
+    for name in ["x:1", "docker.io/library/x:1", "example.com/team/x:1", "@0"] {
+        assert_eq!(
+            Scratch::new().import(Layout::DockerArchive, &archive, Some(name)).unwrap(),
+            digest,
+            "{name}"
+        );
+        let local = Local { layout: Layout::DockerArchive, path: archive.clone(), name: Some(name.into()) };
+        assert_eq!(own_name(&local).unwrap().unwrap().to_string(), "example.com/team/x:1");
+    }
+    for name in ["x", "x:2", "team/x:1", "@2"] {
+        let error =
+            Scratch::new().import(Layout::DockerArchive, &archive, Some(name)).unwrap_err().to_string();
+        assert!(error.contains("no image named"), "{name}: {error}");
+    }
     let manifest = Manifest::parse(&scratch.store.read(&digest, MANIFEST_MAX).unwrap()).unwrap();
     assert_eq!(manifest.kind, Kind::DockerManifest);
     let layers: Vec<Digest> = manifest.layers.iter().map(|layer| layer.digest).collect();
@@ -226,4 +262,51 @@ fn hostile_archives_are_errors() {
         fs::File::create(&archive).unwrap().write_all(bytes).unwrap();
         assert!(scratch.import(Layout::OciArchive, &archive, None).is_err());
     }
+}
+
+#[test]
+fn an_archive_of_docker_has_its_names_in_either_list() {
+    let scratch = Scratch::new();
+    let image = scratch.image(b"one");
+    scratch.name(&[("1", &image)]);
+    let saved = json!([{ "Config": "c", "RepoTags": ["team/app:1"], "Layers": null }]).to_string();
+    fs::write(scratch.layout().join("manifest.json"), saved).unwrap();
+    let archive = scratch.folder.path().join("x.tar");
+    let mut builder = tar::Builder::new(fs::File::create(&archive).unwrap());
+    builder.append_dir_all(".", scratch.layout()).unwrap();
+    builder.finish().unwrap();
+    let local = Local { layout: Layout::DockerArchive, path: archive.clone(), name: None };
+    assert_eq!(own_name(&local).unwrap().unwrap().to_string(), "docker.io/team/app:1");
+    assert_eq!(scratch.import(Layout::DockerArchive, &archive, None).unwrap().to_string(), image["digest"]);
+}
+
+#[test]
+fn an_image_of_this_machine_is_for_the_platform_of_its_configuration() {
+    let config =
+        json!({ "os": "linux", "architecture": "amd64", "rootfs": { "diff_ids": null } }).to_string();
+    let saved = json!([{ "Config": "c.json", "RepoTags": null, "Layers": null }]).to_string();
+    let scratch = Scratch::new();
+    let archive = scratch.folder.path().join("x.tar");
+    tar(&archive, &[("c.json", Ok(config.as_bytes())), ("manifest.json", Ok(saved.as_bytes()))]);
+    let manifest = json!({ "schemaVersion": 2, "config": scratch.blob("c", config.as_bytes()) });
+    let image = scratch.blob(Kind::OciManifest.media_type(), manifest.to_string().as_bytes());
+    scratch.name(&[("1", &image)]);
+    for (layout, path) in [(Layout::DockerArchive, &archive), (Layout::Oci, &scratch.layout())] {
+        let local = Local { layout, path: path.clone(), name: None };
+        for (platform, fine) in [("linux/x86_64", true), ("linux/arm64", false)] {
+            let result = import(&local, &[platform.parse().unwrap()], &scratch.store);
+            match result {
+                Ok(_) => assert!(fine, "{layout:?} {platform}"),
+                Err(error) => {
+                    let text = error.to_string();
+                    assert!(!fine && text.contains("linux/arm64; the image is for linux/amd64"), "{text}");
+                }
+            }
+        }
+    }
+    // Keys that Go reads otherwise.
+    let saved = r#"[{"Config":"c.json","config":"d.json","Layers":[]}]"#;
+    tar(&archive, &[("c.json", Ok(config.as_bytes())), ("manifest.json", Ok(saved.as_bytes()))]);
+    let error = scratch.import(Layout::DockerArchive, &archive, None).unwrap_err().to_string();
+    assert!(error.contains("some clients read the key `config` as `Config`"), "{error}");
 }

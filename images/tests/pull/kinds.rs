@@ -80,8 +80,87 @@ fn chosen_platforms_only() {
     let error = pull::pull(&[one], &store, &options(&[&server]), &()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("a:1: cannot fetch manifest {index}: no image for the platform linux/s390x in the index")
+        format!(
+            "a:1: cannot fetch manifest {index}: no image for the platform linux/s390x; \
+             the image is for linux/amd64, linux/arm64"
+        )
     );
+}
+
+#[test]
+fn an_image_is_for_the_platform_of_its_configuration() {
+    let mut content = Content::default();
+    let image = content.image("a", "1", Kind::OciManifest, &[&layer(1, 10)]);
+    let size = content.0[&format!("/v2/a/manifests/{image}")].1.len();
+    let index = format!(
+        r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"{}","digest":"{image}","size":{size}}}]}}"#,
+        Kind::OciManifest
+    );
+    content.manifest("b", "1", Kind::OciIndex, index.as_bytes());
+    let own: Vec<_> =
+        content.0.iter().map(|(path, found)| (path.replace("/a/", "/b/"), found.clone())).collect();
+    content.0.extend(own.into_iter().filter(|(path, _)| !path.ends_with("/1")));
+    let config = content.blob("c", b"{}");
+    let chart = format!(r#"{{"schemaVersion":2,"config":{{"mediaType":"c","digest":"{config}","size":2}}}}"#);
+    content.manifest("c", "1", Kind::OciManifest, chart.as_bytes());
+    let server = Server::start(move |asked| content.answer(asked));
+    for (name, platforms, fine) in [
+        ("a", &["linux/amd64"][..], true),
+        ("a", &["linux/x86_64"], true),
+        ("a", &["linux/arm64"], false),
+        ("a", &["linux/amd64", "linux/arm64"], false),
+        // An index that names no platform, and what is for none.
+        ("b", &["linux/amd64"], true),
+        ("b", &["linux/arm64"], false),
+        ("c", &["linux/arm64"], true),
+    ] {
+        let (_folder, store) = store();
+        let platforms = platforms.iter().map(|text| text.parse().unwrap()).collect();
+        let result = pull::pull(
+            &[Request { platforms, ..request(&server, name, "1") }],
+            &store,
+            &options(&[&server]),
+            &(),
+        );
+        match result {
+            Ok(_) => assert!(fine, "{name}"),
+            Err(error) => {
+                let text = error.to_string();
+                assert!(
+                    !fine && text.contains("linux/arm64; the image is for linux/amd64"),
+                    "{name}: {text}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn damaged_content_is_fetched_again() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut content = Content::default();
+    let big = layer(1, 300_000);
+    let digest = content.image("a", "1", Kind::OciManifest, &[&big]);
+    let server = Server::start(move |asked| content.answer(asked));
+    let (folder, store) = store();
+    let images = folder.path().join("images");
+    pull_one(&server, "a", &store).unwrap();
+    images::dir_layout::write(&store, &digest, &[], &images.join("a/1")).unwrap();
+    // A layer and a manifest are edited where they were saved, which is also where the store has them.
+    for name in [Digest::of(&big).hex(), "manifest.json".into()] {
+        let path = images.join("a/1").join(name);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[0] ^= 1;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        server.asked();
+        pull_one(&server, "a", &store).unwrap();
+        images::dir_layout::write(&store, &digest, &[], &images.join("b/1")).unwrap();
+        images::dir_layout::write(&store, &digest, &[], &images.join("a/1")).unwrap();
+        let report = images::check::check(&images, std::num::NonZero::<usize>::MIN).unwrap();
+        assert!(report.problems.is_empty(), "{:?}", report.problems);
+        stored(&store);
+    }
 }
 
 #[test]

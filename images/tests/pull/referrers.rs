@@ -1,6 +1,8 @@
 //! What is attached to images.
 
-use images::pull::{self, Fault, Request};
+use std::cell::RefCell;
+
+use images::pull::{self, Fault, Progress, Request};
 use images::{Digest, Kind};
 
 use crate::server::{Answer, Content, Server};
@@ -15,8 +17,8 @@ fn wanted(server: &Server) -> Request {
 fn referrers_come_by_the_interface_or_by_the_tag() {
     let mut content = Content::default();
     let image = content.image("a", "1", Kind::OciManifest, &[&layer(1, 10)]);
-    let signature = content.image("a", "sig", Kind::OciManifest, &[&layer(2, 10)]);
-    let sbom = content.image("a", "sbom", Kind::OciManifest, &[&layer(3, 10)]);
+    let signature = content.attached("a", "sig", &image, &layer(2, 10));
+    let sbom = content.attached("a", "sbom", &image, &layer(3, 10));
     let list = content.index(
         "a",
         "list",
@@ -65,7 +67,7 @@ fn a_list_in_pages_is_read_to_its_end() {
     let mut content = Content::default();
     let image = content.image("a", "1", Kind::OciManifest, &[]);
     let attached: Vec<Digest> =
-        (0..5).map(|n| content.image("a", &format!("s{n}"), Kind::OciManifest, &[&layer(n, 10)])).collect();
+        (0..5).map(|n| content.attached("a", &format!("s{n}"), &image, &layer(n, 10))).collect();
     let first = format!("/v2/a/referrers/{image}");
     let mut pages = Content::default();
     for (number, digests) in attached.chunks(2).enumerate() {
@@ -103,4 +105,113 @@ fn a_list_in_pages_is_read_to_its_end() {
             }
         }
     }
+}
+
+/// Keeps what a pull says.
+#[derive(Default)]
+struct Notes(RefCell<Vec<String>>);
+
+impl Progress for Notes {
+    fn warn(&self, text: &str) {
+        self.0.borrow_mut().push(text.to_owned());
+    }
+}
+
+#[test]
+fn a_registry_without_a_usable_interface_for_referrers_has_none() {
+    let mut content = Content::default();
+    let image = content.image("a", "1", Kind::OciManifest, &[&layer(1, 10)]);
+    let own = content.0[&format!("/v2/a/manifests/{image}")].clone();
+    let interface = format!("/v2/a/referrers/{image}");
+    let tag = format!("/v2/a/manifests/sha256-{}", image.hex());
+    let other = content.image("a", "other", Kind::OciManifest, &[]);
+    let no_list = content.0[&format!("/v2/a/manifests/{other}")].clone();
+    let empty = (Kind::OciIndex.media_type().to_owned(), br#"{"schemaVersion":2,"manifests":null}"#.to_vec());
+    let typed = (
+        Kind::OciIndex.media_type().to_owned(),
+        format!(r#"{{"schemaVersion":2,"mediaType":"{}","manifests":null}}"#, Kind::OciIndex).into_bytes(),
+    );
+    let html = ("text/html".to_owned(), b"<!doctype html>".to_vec());
+    for (what, path, status, (media_type, bytes), notes) in [
+        ("401", &interface, 401, html.clone(), 1),
+        ("403", &interface, 403, html.clone(), 1),
+        ("406", &interface, 406, html.clone(), 1),
+        ("a page", &interface, 200, html.clone(), 1),
+        ("null", &interface, 200, empty, 1),
+        ("null of a type", &interface, 200, typed, 0),
+        ("GitLab", &tag, 200, own, 0),
+        ("an image for a list", &tag, 200, no_list, 0),
+        ("a page for a list", &tag, 200, html, 1),
+    ] {
+        let (content, path) = (content.clone(), path.clone());
+        let server = Server::start(move |asked| {
+            if asked.path == path { Answer::new(status, &media_type, &bytes) } else { content.answer(asked) }
+        });
+        let (_folder, store) = store();
+        let said = Notes::default();
+        let pulled = pull::pull(&[wanted(&server)], &store, &options(&[&server]), &said);
+        let pulled = pulled.unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(
+            (&pulled[0].referrers[..], said.0.borrow().len()),
+            (&[][..], notes),
+            "{what}: {:?}",
+            said.0
+        );
+    }
+}
+
+#[test]
+fn what_is_no_referrer_or_cannot_be_kept_is_left_out_with_a_warning() {
+    let mut content = Content::default();
+    let image = content.image("a", "1", Kind::OciManifest, &[&layer(1, 10)]);
+    let other = content.image("a", "2", Kind::OciManifest, &[&layer(2, 10)]);
+    let signature = content.attached("a", "sig", &image, &layer(3, 10));
+    let foreign = content.attached("a", "foreign", &other, &layer(4, 10));
+    let artifact = "application/vnd.oci.artifact.manifest.v1+json";
+    let entry = |media_type: &str, digest: &Digest| {
+        let size = content.0[&format!("/v2/a/manifests/{digest}")].1.len();
+        format!(r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{size}}}"#)
+    };
+    let kind = Kind::OciManifest.media_type();
+    let gone = format!(r#"{{"mediaType":"{kind}","digest":"{}","size":7}}"#, Digest::of(b"gone"));
+    let list = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[{},{},{},{},{gone}]}}"#,
+        Kind::OciIndex,
+        entry(kind, &signature),
+        entry(kind, &foreign),
+        entry(kind, &other),
+        entry(artifact, &other),
+    );
+    let path = format!("/v2/a/referrers/{image}");
+    content.0.insert(path, (Kind::OciIndex.media_type().into(), list.into_bytes()));
+    let server = Server::start(move |asked| content.answer(asked));
+    let (_folder, store) = store();
+    let said = Notes::default();
+    let pulled = pull::pull(&[wanted(&server)], &store, &options(&[&server]), &said).unwrap();
+    let [found] = pulled[0].referrers.as_slice() else { panic!("{pulled:?}") };
+    let list = store.read(&found.digest, 9999).unwrap();
+    let listed = images::manifest::Manifest::parse(&list).unwrap().manifests;
+    assert_eq!(listed.iter().map(|found| found.digest).collect::<Vec<_>>(), [signature]);
+    assert!(!stored(&store).contains(&Digest::of(&layer(4, 10))));
+    assert_eq!(said.0.borrow().len(), 3, "{:?}", said.0);
+}
+
+#[test]
+fn what_cosign_keeps_under_tags_of_its_own_comes_along() {
+    let mut content = Content::default();
+    let image = content.image("a", "1", Kind::OciManifest, &[&layer(1, 10)]);
+    let tag = |suffix: &str| format!("sha256-{}{suffix}", image.hex());
+    let signature = content.image("a", &tag(".sig"), Kind::OciManifest, &[&layer(2, 10)]);
+    let sbom = content.image("a", &tag(".sbom"), Kind::OciManifest, &[&layer(3, 10)]);
+    let server = Server::start(move |asked| content.answer(asked));
+    let (_folder, store) = store();
+    let pulled = pull::pull(&[wanted(&server)], &store, &options(&[&server]), &()).unwrap();
+    let found: Vec<_> = pulled[0].referrers.iter().map(|found| (found.tag.clone(), found.digest)).collect();
+    assert_eq!(found, [(tag(".sig"), signature), (tag(".sbom"), sbom)]);
+    assert!(stored(&store).contains(&Digest::of(&layer(3, 10))));
+    let keys = pull::referrers(&wanted(&server).reference, &image, &[], &options(&[&server])).unwrap();
+    assert_eq!(
+        keys.keys().collect::<Vec<_>>(),
+        [&image.to_string(), &format!("{image}.sbom"), &format!("{image}.sig"),]
+    );
 }

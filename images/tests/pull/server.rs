@@ -45,6 +45,22 @@ impl Content {
         self.manifest(name, tag, kind, manifest.as_bytes())
     }
 
+    /// Something attached to `subject`, with one layer; the digest of its manifest.
+    pub(crate) fn attached(&mut self, name: &str, tag: &str, subject: &Digest, layer: &[u8]) -> Digest {
+        let size = self.0[&format!("/v2/{name}/manifests/{subject}")].1.len();
+        let config = format!(
+            r#"{{"mediaType":"application/vnd.oci.empty.v1+json","digest":"{}","size":2}}"#,
+            self.blob(name, b"{}")
+        );
+        let layer =
+            format!(r#"{{"mediaType":"x/y","digest":"{}","size":{}}}"#, self.blob(name, layer), layer.len());
+        let kind = Kind::OciManifest;
+        let manifest = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{kind}","artifactType":"t/{tag}","config":{config},"layers":[{layer}],"subject":{{"mediaType":"{kind}","digest":"{subject}","size":{size}}}}}"#
+        );
+        self.manifest(name, tag, kind, manifest.as_bytes())
+    }
+
     /// An index of manifests that are there already, with their platforms.
     pub(crate) fn index(
         &mut self,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use images::pull::{Options, no_referrers, referrers_tag};
+use images::pull::{Options, attached_tag, no_referrers};
 use images::{Digest, Store, digest};
 
 use super::super::{Error, NETWORK, Place};
@@ -32,11 +32,11 @@ pub(super) fn task(
     let locked = lists.by_subject.iter().map(|(subject, list)| format!("{subject} {list}\n"));
     inputs.push(Input::value("lists", locked.collect::<String>()));
     let place_of =
-        |(subject, list): (&Digest, &Digest)| (*list, folder(project, name, &referrers_tag(subject)));
+        |(key, list): (&String, &Digest)| Some((*list, folder(project, name, &attached_tag(key)?)));
     let targets = lists
         .by_subject
         .iter()
-        .map(place_of)
+        .filter_map(place_of)
         .filter(|(list, folder)| places.take(folder, *list))
         .collect::<Vec<_>>();
     Ok(Task {
@@ -66,8 +66,8 @@ impl Places {
 
 /// What the lock holds.
 struct Lists {
-    /// The digest of each list, by what it is of.
-    by_subject: BTreeMap<Digest, Digest>,
+    /// The digest of each list, by the digest of what it is of; with `.sig` and the like of what cosign keeps.
+    by_subject: BTreeMap<String, Digest>,
     /// These are all: locks of earlier versions hold only what is attached to the image itself.
     all: bool,
 }
@@ -77,12 +77,14 @@ impl Lists {
         let mut by_subject = BTreeMap::new();
         match (&pull.referrers, &pull.digest) {
             (Some(Attached::Each(lists)), _) => {
-                for (subject, list) in lists {
-                    by_subject.insert(subject.parse()?, list.parse()?);
+                for (key, list) in lists {
+                    let wrong = || digest::ParseError { found: key.chars().take(100).collect() };
+                    attached_tag(key).ok_or_else(wrong)?;
+                    by_subject.insert(key.clone(), list.parse()?);
                 }
             }
             (Some(Attached::Image(list)), Some(image)) => {
-                by_subject.insert(image.parse()?, list.parse()?);
+                by_subject.insert(image.parse::<Digest>()?.to_string(), list.parse()?);
             }
             _ => {}
         }
@@ -90,17 +92,17 @@ impl Lists {
     }
 
     /// The first list that is not what the lock says: what it is of, and what was expected and found.
-    fn first_moved(&self, found: &BTreeMap<Digest, Digest>) -> Option<(Digest, String, String)> {
+    fn first_moved(&self, found: &BTreeMap<String, Digest>) -> Option<(String, String, String)> {
         let known = &self.by_subject;
-        let subjects: BTreeSet<&Digest> = known
+        let subjects: BTreeSet<&String> = known
             .keys()
-            .chain(found.keys().filter(|subject| self.all || known.contains_key(subject)))
+            .chain(found.keys().filter(|subject| self.all || known.contains_key(*subject)))
             .collect();
-        let moved = subjects.into_iter().find(|subject| known.get(subject) != found.get(subject))?;
-        let shown = |lists: &BTreeMap<Digest, Digest>| {
+        let moved = subjects.into_iter().find(|subject| known.get(*subject) != found.get(*subject))?;
+        let shown = |lists: &BTreeMap<String, Digest>| {
             lists.get(moved).map_or_else(|| "none".to_owned(), |list| format!("a list of digest {list}"))
         };
-        Some((*moved, shown(known), shown(found)))
+        Some((moved.clone(), shown(known), shown(found)))
     }
 }
 
@@ -120,11 +122,11 @@ fn fetch(
         let mut request = request(&pull, image)?;
         request.referrers = true;
         let pulled = pull_now(&[request], &store, &options, context)?;
-        let mut found = BTreeMap::from([(image, store.put(&no_referrers())?)]);
+        let mut found = BTreeMap::from([(image.to_string(), store.put(&no_referrers())?)]);
         let attached = pulled.into_iter().flat_map(|image| image.referrers);
-        found.extend(attached.map(|list| (list.subject, list.digest)));
+        found.extend(attached.map(|list| (list.key(), list.digest)));
         if let Some((subject, expected, found)) = lists.first_moved(&found) {
-            let of = if subject == image { String::new() } else { format!("@{subject}") };
+            let of = if subject == image.to_string() { String::new() } else { format!("@{subject}") };
             return Err(ActionError::failed(format!(
                 "what is attached to {reference}{of} has changed: expected {expected}, found {found}; \
                  `sealift update` takes the new one"

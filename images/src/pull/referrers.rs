@@ -1,0 +1,172 @@
+//! What is attached to manifests: signatures, SBOMs, attestations.
+//!
+//! Three ways lead there, and what none of them finds is not there: the interface for referrers, the list under the tag
+//! `sha256-<hex>` (distribution specification 1.1, "Listing Referrers"), and cosign's own tags `sha256-<hex>.sig` and
+//! their like. A registry that answers with something else than a list has none, with a warning. What does not name the
+//! manifest as its subject is left out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::fetch::Fetcher;
+use super::manifests::index;
+use super::plan::Parts;
+use super::{Error, Fault, Referrers, Request};
+use crate::Digest;
+use crate::client::Event;
+use crate::manifest::{Descriptor, Kind, MANIFEST_MAX, MANIFESTS_MAX, Manifest};
+
+/// What cosign appends to the tag of a manifest: signatures, attestations, SBOMs.
+const COSIGN: [&str; 3] = [".sig", ".att", ".sbom"];
+
+/// The tag under which clients keep the referrers of a manifest where the registry does not know them.
+#[must_use]
+pub fn referrers_tag(digest: &Digest) -> String {
+    format!("sha256-{}", digest.hex())
+}
+
+/// The tag to save something attached as, from its [`Referrers::key`]; `None` where that is no key.
+#[must_use]
+pub fn attached_tag(key: &str) -> Option<String> {
+    let (hex, suffix) = key.strip_prefix("sha256:")?.split_at_checked(64)?;
+    let digest = Digest::from_hex(hex).ok()?;
+    (suffix.is_empty() || COSIGN.contains(&suffix)).then(|| referrers_tag(&digest) + suffix)
+}
+
+impl Referrers {
+    /// What the lock names it by: the digest of the subject, and what cosign appends to it.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let suffix = self.tag.strip_prefix(&referrers_tag(&self.subject)).unwrap_or_default();
+        format!("{}{suffix}", self.subject)
+    }
+}
+
+/// Gathers what hangs on a manifest with the image's parts, and adds it to `found`.
+pub(super) async fn gather(
+    fetcher: &Fetcher,
+    request: &Arc<Request>,
+    subject: &Digest,
+    parts: &mut Parts,
+    found: &mut Vec<Referrers>,
+) -> Result<(), Error> {
+    let (list, manifests) = listed(fetcher, request, subject).await?;
+    if !list.is_empty() {
+        let digest = parts.gather(fetcher, request, index(&list), &[], manifests).await?;
+        found.push(Referrers { subject: *subject, tag: referrers_tag(subject), digest });
+    }
+    for suffix in COSIGN {
+        let tag = referrers_tag(subject) + suffix;
+        let Some(bytes) = by_tag(fetcher, request, subject, &tag).await? else { continue };
+        let digest = parts.gather(fetcher, request, bytes, &[], HashMap::new()).await?;
+        found.push(Referrers { subject: *subject, tag, digest });
+    }
+    Ok(())
+}
+
+/// The referrers of `subject`, sorted by digest, and their manifests. Registries make the list anew for each answer; in this
+/// form it is the same as long as its content is.
+async fn listed(
+    fetcher: &Fetcher,
+    request: &Arc<Request>,
+    subject: &Digest,
+) -> Result<(Vec<Descriptor>, HashMap<Digest, Vec<u8>>), Error> {
+    let name = request.label();
+    let warn = |text: String| fetcher.tell(Event::Warn { text: format!("{name}: {text}") });
+    let here = |fault| Error::new(&name, &format!("referrers of {subject}"), "", fault);
+    let mut kept = Vec::new();
+    let mut manifests = HashMap::new();
+    let mut total = 0;
+    let Some(list) = list(fetcher, request, subject).await? else { return Ok((kept, manifests)) };
+    let mut all = Manifest::parse(&list).map_err(|error| here(error.into()))?.manifests;
+    all.sort_by_key(|descriptor| descriptor.digest);
+    all.dedup_by_key(|descriptor| descriptor.digest);
+    for descriptor in all {
+        let (digest, media_type) =
+            (descriptor.digest, content::printable(&descriptor.media_type).to_string());
+        if Kind::from_media_type(&descriptor.media_type).is_none() {
+            warn(format!("{digest} is attached and left out: its type {media_type} is not supported"));
+            continue;
+        }
+        if descriptor.size > MANIFEST_MAX {
+            return Err(here(Fault::TooLarge { limit: MANIFEST_MAX }));
+        }
+        let fetched = fetcher.manifest(&name, &request.reference, &digest, Some(descriptor.size)).await;
+        let bytes = match fetched {
+            Ok(bytes) => bytes,
+            Err(error) if error.is_unknown() || error.is_no_answer() => {
+                warn(format!("{digest} is attached and left out: {error}"));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let manifest = Manifest::parse(&bytes).map_err(|error| here(error.into()))?;
+        if manifest.subject.is_none_or(|found| found.digest != *subject) {
+            warn(format!(
+                "{digest} is left out: it is listed as attached to {subject} and does not refer to it"
+            ));
+            continue;
+        }
+        total += bytes.len() as u64;
+        if total > MANIFESTS_MAX {
+            return Err(here(Fault::TooLarge { limit: MANIFESTS_MAX }));
+        }
+        manifests.insert(digest, bytes);
+        kept.push(descriptor);
+    }
+    Ok((kept, manifests))
+}
+
+/// The list that the registry has, by its own interface or under the tag. The bytes of an index.
+async fn list(fetcher: &Fetcher, request: &Arc<Request>, subject: &Digest) -> Result<Option<Vec<u8>>, Error> {
+    let name = request.label();
+    match fetcher.referrers_by_interface(&name, &request.reference, subject).await {
+        Ok(bytes) => return Ok(Some(bytes)),
+        Err(error) if error.is_unknown() => {}
+        Err(error) if error.is_no_answer() => {
+            let text = format!("the registry has no usable interface for what is attached: {error}");
+            fetcher.tell(Event::Warn { text });
+        }
+        Err(error) => return Err(error),
+    }
+    let bytes = by_tag(fetcher, request, subject, &referrers_tag(subject)).await?;
+    // Under this tag may be an image, which is no list.
+    let is_list = |bytes: &Vec<u8>| Manifest::parse(bytes).is_ok_and(|found| found.kind.is_index());
+    Ok(bytes.filter(is_list))
+}
+
+/// The manifest under a tag that says what is attached to `subject`, unless it is the subject: to GitLab these tags are digests.
+async fn by_tag(
+    fetcher: &Fetcher,
+    request: &Arc<Request>,
+    subject: &Digest,
+    tag: &str,
+) -> Result<Option<Vec<u8>>, Error> {
+    match fetcher.manifest_by_tag(&request.label(), &request.reference, tag).await {
+        Ok(bytes) => Ok(Some(bytes).filter(|bytes| Digest::of(bytes) != *subject)),
+        Err(error) if error.is_unknown() => Ok(None),
+        Err(error) if error.is_no_answer() => {
+            fetcher.tell(Event::Warn { text: error.to_string() });
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_the_lock_is_a_tag_and_nothing_else_is_one() {
+        let subject = Digest::of(b"x");
+        for suffix in ["", ".sig", ".att", ".sbom"] {
+            let tag = referrers_tag(&subject) + suffix;
+            let key = Referrers { subject, tag: tag.clone(), digest: subject }.key();
+            assert_eq!((key.as_str(), attached_tag(&key)), (&*format!("{subject}{suffix}"), Some(tag)));
+        }
+        for key in ["", "sha256:00", &format!("{subject}/../x"), &format!("{subject}.exe"), &subject.hex()] {
+            assert_eq!(attached_tag(key), None, "{key}");
+        }
+    }
+}
