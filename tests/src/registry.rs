@@ -107,6 +107,17 @@ impl Layout {
         descriptor
     }
 
+    /// An image that is attached to `subject`, a descriptor; its own. `content` tells it from others.
+    pub fn attached(&self, subject: &serde_json::Value, content: &str) -> serde_json::Value {
+        let config = serde_json::json!({ "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []} });
+        let manifest = serde_json::json!({
+            "schemaVersion": 2, "mediaType": Kind::OciManifest.media_type(), "layers": [],
+            "config": self.blob("application/vnd.oci.image.config.v1+json", config.to_string().as_bytes()),
+            "subject": subject, "annotations": {"content": content},
+        });
+        self.blob(Kind::OciManifest.media_type(), manifest.to_string().as_bytes())
+    }
+
     /// Adds an index of these manifests; its descriptor.
     pub fn index(&self, manifests: &[serde_json::Value]) -> serde_json::Value {
         let index = serde_json::json!({

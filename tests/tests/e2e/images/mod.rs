@@ -3,6 +3,7 @@
 mod clients;
 mod gc;
 mod nginx;
+mod places;
 mod served;
 mod tls;
 

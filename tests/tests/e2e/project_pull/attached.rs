@@ -20,15 +20,19 @@ fn what_is_attached_to_a_platform_of_an_index_comes_along_with_it() {
     project.succeed(&["run", "images"]);
     let folder = project.path("_build/root/images/multi");
     let index = folder.join("oci/manifest.json");
-    let platforms = Manifest::parse(&fs::read(&index).unwrap()).unwrap().platforms();
+    let listed = Manifest::parse(&fs::read(&index).unwrap()).unwrap();
+    let platforms = listed.platforms();
     let [amd, arm] = ["linux/amd64", "linux/arm64"].map(|name| platforms[&name.parse().unwrap()]);
     let tags = [format!("sha256-{}", amd.hex()), format!("sha256-{}", arm.hex())];
     // Nothing is attached but a list that says so, to the index.
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
 
     // To both platforms something is, and only one of them is kept.
-    for tag in &tags {
-        project.retag("multi:docker", &format!("multi:{tag}"));
+    for descriptor in &listed.manifests {
+        let subject = serde_json::json!({
+            "mediaType": descriptor.media_type, "digest": descriptor.digest, "size": descriptor.size,
+        });
+        project.attach("multi", &subject, &["signature"]);
     }
     let (code, out, err) = project.sealift(&["lock", "--check"]);
     assert!(code == 1 && format!("{out}{err}").contains(&arm.to_string()), "{code}: {out}{err}");

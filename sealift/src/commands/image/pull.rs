@@ -1,0 +1,301 @@
+//! `sealift image pull`: which image goes where, and that no two go to one place.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use images::dir_layout::{self, Place};
+use images::pull::{Options, Request, redacted, referrers_tag};
+use images::reference::{is_repository, is_tag};
+use images::source::{Local, Source};
+use images::{Digest, Platform, Reference, Store};
+
+use super::{report, store};
+use crate::commands::client::Client;
+use crate::failure::{Failure, Outcome};
+use crate::output::Form;
+use crate::progress::blobs::Blobs;
+
+#[derive(Debug, Args)]
+pub(crate) struct Pull {
+    /// The images: `[docker://][host/]repository[:tag][@sha256:…]`, or on this machine `oci:FOLDER[:NAME]`, `oci-archive:FILE[:NAME]`,
+    /// `docker-archive:FILE[:NAME]`, `dir:FOLDER`
+    #[arg(required = true)]
+    references: Vec<String>,
+    /// The folder that takes them
+    #[arg(long, value_name = "DIR")]
+    into: PathBuf,
+    /// Save the image as NAME:TAG; once for each image, in their order [default: the last part of its name, its tag]
+    #[arg(long = "as", value_name = "NAME:TAG", value_parser = saved_as)]
+    names: Vec<Saved>,
+    /// Replace another image of the same name and tag in DIR
+    #[arg(long)]
+    replace: bool,
+    /// Which platforms of an index to keep (repeatable) [default: all]
+    #[arg(long, value_name = "OS/ARCH")]
+    platform: Vec<String>,
+    /// The content store [default: SEALIFT_CACHE, else the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// Look here first for a registry's images: `docker.io=https://mirror/path` (repeatable)
+    #[arg(long, value_name = "HOST=URL")]
+    mirror: Vec<String>,
+    #[command(flatten)]
+    client: Client,
+    /// Also take what is attached to the images, signatures and SBOMs, into DIR/<name>/sha256-<digest>/
+    #[arg(long)]
+    referrers: bool,
+    /// The form of the report
+    #[arg(long, value_enum, default_value_t)]
+    output: Form,
+}
+
+/// Not the command line's own parser, which would print a password in the URL.
+fn mirror(text: &str) -> Result<(String, String), Failure> {
+    match text.split_once('=') {
+        Some((host, url)) if !host.is_empty() && url.starts_with("http") => {
+            Ok((host.to_owned(), url.to_owned()))
+        }
+        _ => Err(Failure::usage(format!("--mirror {}: expected HOST=URL", redacted(text)))),
+    }
+}
+
+/// The name and tag that an image is saved as: the folder `<name>/<tag>`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Saved {
+    name: String,
+    tag: String,
+}
+
+impl Saved {
+    fn folder(&self, into: &Path) -> PathBuf {
+        into.join(&self.name).join(&self.tag)
+    }
+}
+
+impl fmt::Display for Saved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.name, self.tag)
+    }
+}
+
+fn saved_as(text: &str) -> Result<Saved, String> {
+    let (name, tag) = text.rsplit_once(':').ok_or("expected NAME:TAG")?;
+    if is_repository(name) && is_tag(tag) {
+        Ok(Saved { name: name.into(), tag: tag.into() })
+    } else {
+        Err("expected NAME:TAG; the name is lower-case letters and digits, joined by `.`, `_`, `-` or `/`"
+            .into())
+    }
+}
+
+pub(super) fn run(arguments: Pull) -> Outcome {
+    let platforms = arguments
+        .platform
+        .iter()
+        .map(|text| text.parse())
+        .collect::<Result<Vec<Platform>, _>>()
+        .map_err(Failure::usage_by)?;
+    let wanted = wanted(&arguments)?;
+    let mut requests = Vec::new();
+    for (source, saved) in &wanted {
+        if let Source::Registry(reference) = source {
+            let (name, tag) = (saved.name.clone(), saved.tag.clone());
+            let (reference, platforms) = (reference.clone(), platforms.clone());
+            let referrers = arguments.referrers;
+            requests.push(Request { name, tag, reference, platforms, expected: None, referrers });
+        }
+    }
+    let mut options = Options { check_tags: true, ..arguments.client.options() };
+    for text in &arguments.mirror {
+        let (host, url) = mirror(text)?;
+        options.mirrors.entry(host).or_default().push(url);
+    }
+    let store = Store::open(&store::root(arguments.store)?)?;
+    let pulled = {
+        let blobs = Blobs::start("pulling");
+        images::pull::pull(&requests, &store, &options, &blobs)?
+    };
+    let mut places: Vec<(Saved, Digest, &[Platform])> = Vec::new();
+    for image in pulled {
+        let of = |tag: String| Saved { name: image.name.clone(), tag };
+        places.extend(image.referrers.into_iter().map(|list| (of(list.tag), list.digest, &[][..])));
+        places.push((of(image.tag), image.digest, &platforms));
+    }
+    for (source, saved) in wanted {
+        if let Source::Local(local) = source {
+            places.push((saved, images::source::import(&local, &platforms, &store)?, &platforms));
+        }
+    }
+    refuse_two_in_one_place(&places)?;
+    for (saved, ..) in &places {
+        refuse_inside(saved, &arguments.into)?;
+    }
+    if !arguments.replace {
+        for (saved, digest, _) in places.iter().filter(|(saved, ..)| !is_list(&saved.tag)) {
+            refuse_another(saved, digest, &saved.folder(&arguments.into))?;
+        }
+    }
+    let mut written = Vec::new();
+    for (saved, digest, platforms) in places {
+        let folder = saved.folder(&arguments.into);
+        dir_layout::write(&store, &digest, platforms, &folder)?;
+        written.push(Place { name: saved.name, tag: saved.tag, folder });
+    }
+    report(written, arguments.output)
+}
+
+/// The images, each once, and what they are saved as: no two at one place.
+fn wanted(arguments: &Pull) -> Result<Vec<(Source, Saved)>, Failure> {
+    let (images, names) = (arguments.references.len(), arguments.names.len());
+    if names != 0 && names != images {
+        return Err(Failure::usage(format!("--as is given {names} times for {images} images"))
+            .remedy("name every image, in their order, or pull this one alone"));
+    }
+    let mut wanted: Vec<(Source, Saved)> = Vec::new();
+    let mut taken: BTreeMap<Saved, &str> = BTreeMap::new();
+    for (position, text) in arguments.references.iter().enumerate() {
+        let source: Source = text.parse().map_err(Failure::usage_by)?;
+        let saved = match arguments.names.get(position) {
+            Some(saved) => saved.clone(),
+            None => default_name(&source)?,
+        };
+        if wanted.contains(&(source.clone(), saved.clone())) {
+            continue;
+        }
+        let inside = |outer: &Saved, inner: &Saved| {
+            inner
+                .name
+                .strip_prefix(&format!("{}/{}", outer.name, outer.tag))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        for (other, first) in &taken {
+            let clash = if *other == saved {
+                format!("{first} and {text} would both be saved as {saved}")
+            } else if inside(other, &saved) || inside(&saved, other) {
+                format!(
+                    "{first} would be saved as {other} and {text} as {saved}: one folder would be inside the other"
+                )
+            } else {
+                continue;
+            };
+            return Err(Failure::usage(clash)
+                .remedy("give each a name of its own: --as NAME:TAG, once for each image in their order"));
+        }
+        let listed = match &source {
+            Source::Registry(reference) if arguments.referrers => reference.digest(),
+            _ => None,
+        };
+        if listed.is_some_and(|digest| saved.tag.starts_with(&referrers_tag(digest))) {
+            return Err(Failure::usage(format!(
+                "{text} and the list of what is attached to it would both be saved as {saved}"
+            ))
+            .remedy("name the image: --as NAME:TAG"));
+        }
+        taken.insert(saved.clone(), text);
+        wanted.push((source, saved));
+    }
+    Ok(wanted)
+}
+
+/// What is attached to an image has a tag that names its digest: whether such a list changed is not the user's to say.
+fn is_list(tag: &str) -> bool {
+    tag.starts_with("sha256-")
+}
+
+fn refuse_two_in_one_place(places: &[(Saved, Digest, &[Platform])]) -> Result<(), Failure> {
+    let mut taken: BTreeMap<&Saved, &Digest> = BTreeMap::new();
+    for (saved, digest, _) in places {
+        if taken.insert(saved, digest).is_some_and(|other| other != digest) {
+            return Err(Failure::usage(format!("two images would be saved as {saved}"))
+                .remedy("name the images: --as NAME:TAG, once for each image in their order"));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to replace an image by another. One that cannot be read is damaged, and is mended.
+fn refuse_another(saved: &Saved, digest: &Digest, folder: &Path) -> Result<(), Failure> {
+    match dir_layout::read(folder) {
+        Ok(found) if found.digest != *digest => Err(Failure::usage(format!(
+            "{} holds another image: expected {digest}, found {}",
+            folder.display(),
+            found.digest
+        ))
+        .remedy(format!("--replace puts {saved} in its place, --as NAME:TAG saves it under another name"))),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a place inside another image: `team/app:1` where `team:app` is.
+fn refuse_inside(saved: &Saved, into: &Path) -> Result<(), Failure> {
+    let folder = saved.folder(into);
+    let outer = folder.ancestors().skip(1).take_while(|outer| *outer != into);
+    match outer.into_iter().find(|outer| outer.join("manifest.json").exists()) {
+        Some(outer) => {
+            Err(Failure::usage(format!("{saved} would be saved inside the image in {}", outer.display()))
+                .remedy("--as NAME:TAG saves it under another name"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What an image is saved as where nobody says: the last part of its own name, and its tag or else its digest; for a folder or
+/// archive that gives it none, the name of the file.
+fn default_name(source: &Source) -> Result<Saved, Failure> {
+    let reference = match source {
+        Source::Registry(reference) => Some(reference.clone()),
+        Source::Local(local) => named(local)?,
+    };
+    if let Some(reference) = reference {
+        let tag = match (reference.tag(), reference.digest()) {
+            (Some(tag), _) => tag.to_owned(),
+            (None, Some(digest)) => referrers_tag(digest),
+            (None, None) => "latest".to_owned(),
+        };
+        let name = reference.repository().rsplit('/').next().unwrap_or_default().to_owned();
+        return Ok(Saved { name, tag });
+    }
+    let Source::Local(local) = source else { return Err(Failure::usage("an image without a name")) };
+    let stem = local.path.file_stem().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let name = if is_repository(&stem) { stem } else { "image".into() };
+    Ok(Saved { name, tag: "latest".to_owned() })
+}
+
+/// The name of an image of this machine, as it was asked for or as it calls itself.
+fn named(local: &Local) -> Result<Option<Reference>, Failure> {
+    let asked = local.name.as_deref().filter(|name| !name.starts_with('@'));
+    match asked.and_then(|name| name.parse::<Reference>().ok()) {
+        Some(reference) => Ok(Some(reference)),
+        None => Ok(images::source::own_name(local)?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mirror_that_is_wrong_is_named_without_its_password() {
+        assert!(mirror("docker.io=https://m.example/hub").is_ok());
+        for wrong in
+            ["docker.io=ftp://u:hunter2@m", "https://u:hunter2@m", "=http://u:hunter2@m", "hunter2@m"]
+        {
+            let failure = mirror(wrong).unwrap_err();
+            let text = failure.report().unwrap().error.to_string();
+            assert!(text.contains("expected HOST=URL") && !text.contains("hunter2"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_to_save_an_image_as_is_a_folder_and_a_tag() {
+        for (text, expected) in [("app:1", Some(("app", "1"))), ("team/app:v1", Some(("team/app", "v1")))] {
+            let saved = saved_as(text).ok();
+            assert_eq!(saved.as_ref().map(|saved| (&*saved.name, &*saved.tag)), expected, "{text}");
+        }
+        for text in ["app", "../app:1", "App:1", "app:", ":1", "a//b:1", "app:a/b"] {
+            assert!(saved_as(text).is_err(), "{text}");
+        }
+    }
+}

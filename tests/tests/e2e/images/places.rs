@@ -1,0 +1,148 @@
+//! Which image `sealift image pull` puts where, and what it says where there is nothing to do.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use images::{Digest, Store, dir_layout};
+use tests::sealift;
+
+/// A folder `<place>` with an image of one layer, which holds `content`.
+fn image(scratch: &Path, place: &str, content: &str) -> Digest {
+    let store = Store::open(&scratch.join("source")).unwrap();
+    let config = r#"{"os":"linux","architecture":"amd64"}"#;
+    let blob = |text: &str| {
+        let digest = store.put(text.as_bytes()).unwrap();
+        serde_json::json!({ "mediaType": "x/y", "digest": digest, "size": text.len() })
+    };
+    let manifest =
+        serde_json::json!({ "schemaVersion": 2, "config": blob(config), "layers": [blob(content)] });
+    let digest = store.put(manifest.to_string().as_bytes()).unwrap();
+    dir_layout::write(&store, &digest, &[], &scratch.join(place)).unwrap();
+    digest
+}
+
+struct Scratch(tempfile::TempDir);
+
+impl Scratch {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// Runs `sealift image` with the content store in `cache`.
+    fn image(&self, words: &[&str]) -> (i32, String, String) {
+        let mut command = sealift::command(self.0.path());
+        command.arg("image").args(words).env("SEALIFT_CACHE", self.0.path().join("cache"));
+        sealift::told(&command.output().unwrap())
+    }
+
+    fn succeed(&self, words: &[&str]) -> String {
+        let (code, out, err) = self.image(words);
+        assert_eq!(code, 0, "{words:?}: {out}{err}");
+        out
+    }
+
+    fn refuse(&self, words: &[&str], reason: &str) {
+        let (code, out, err) = self.image(words);
+        assert!(code == 3 && err.contains(reason), "{words:?}: {code}: {out}{err}");
+    }
+
+    fn exists(&self, path: &str) -> bool {
+        self.0.path().join(path).exists()
+    }
+}
+
+/// The words of a pull into the folder `c`.
+fn pull<'a>(images: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+    [&["pull"], images, &["--into", "c"], more].concat()
+}
+
+#[test]
+fn no_two_images_are_saved_in_one_place() {
+    let scratch = Scratch::new();
+    image(scratch.0.path(), "a/app", "one");
+    image(scratch.0.path(), "b/app", "two");
+    scratch.refuse(&pull(&["dir:a/app", "dir:b/app"], &[]), "would both be saved as app:latest");
+    scratch.refuse(&pull(&["a/app:1", "b/app:1"], &[]), "a/app:1 and b/app:1 would both be saved as app:1");
+    scratch.refuse(&pull(&["a/app:1", "b/x:1"], &["--as", "y:1"]), "--as is given 1 times for 2 images");
+    let digest = format!("a/app@sha256:{}", "0".repeat(64));
+    scratch.refuse(&pull(&[&digest], &["--referrers"]), "and the list of what is attached to it");
+    assert!(!scratch.exists("c"), "something was written");
+
+    // One image twice is one, and a name of its own is a place of its own.
+    scratch.succeed(&pull(&["dir:a/app", "dir:a/app"], &[]));
+    scratch.refuse(&pull(&["dir:b/app"], &[]), "holds another image");
+    scratch.succeed(&pull(&["dir:a/app"], &[]));
+    scratch.succeed(&pull(&["dir:b/app"], &["--as", "team/app:1"]));
+    scratch.refuse(
+        &pull(&["dir:b/app"], &["--as", "team/app/1:2"]),
+        "would be saved inside the image in c/team/app/1",
+    );
+    scratch.refuse(
+        &pull(&["dir:a/app", "dir:b/app"], &["--as", "x:1", "--as", "x/1:2"]),
+        "one folder would be inside the other",
+    );
+    let listed = scratch.succeed(&["ls", "c"]);
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    scratch.succeed(&pull(&["dir:b/app"], &["--replace"]));
+    assert!(!scratch.exists("c/.store"), "the store is among the images");
+}
+
+#[test]
+fn an_edited_file_is_mended_and_changes_no_other_image() {
+    let scratch = Scratch::new();
+    image(scratch.0.path(), "a/app", "one");
+    scratch.succeed(&["pull", "dir:a/app", "--into", "c"]);
+    let name = Digest::of(b"one").hex();
+    let edited = scratch.0.path().join("c/app/latest").join(&name);
+    assert_eq!(fs::metadata(&edited).unwrap().permissions().mode() & 0o777, 0o444);
+    let edit = || {
+        fs::set_permissions(&edited, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::write(&edited, "0ne").unwrap();
+    };
+    edit();
+    scratch.succeed(&["pull", "dir:a/app", "--into", "d"]);
+    scratch.succeed(&["check", "d"]);
+    let (code, out, _) = scratch.image(&["check", "c"]);
+    assert!(code == 1 && out.contains(&name), "{out}");
+    scratch.succeed(&["pull", "dir:a/app", "--into", "c"]);
+    scratch.succeed(&["check", "c"]);
+
+    // The store itself is checked, and mended by the next pull.
+    scratch.succeed(&["check", "--store"]);
+    edit();
+    let (code, out, err) = scratch.image(&["check", "--store"]);
+    assert!(
+        code == 1 && out.contains(&format!("{name}: removed")) && out.contains("1 damaged"),
+        "{out}{err}"
+    );
+    let out = scratch.succeed(&["check", "--store", "cache", "--output", "json"]);
+    assert!(out.contains("\"damaged\": []"), "{out}");
+    scratch.succeed(&["pull", "dir:a/app", "--into", "c"]);
+    scratch.succeed(&["check", "c"]);
+}
+
+#[test]
+fn nothing_to_do_is_an_answer_of_its_own() {
+    let scratch = Scratch::new();
+    let empty = scratch.0.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let (code, _, err) = scratch.image(&["check", "empty"]);
+    assert!(code == 1 && err.contains("no image in this folder"), "{code}: {err}");
+    let words = ["archive", "push", "empty", "--to", "127.0.0.1:1/x", "--repository", ""];
+    let (code, _, err) = sealift::run(scratch.0.path(), &words);
+    assert!(code == 1 && err.contains("no image"), "{code}: {err}");
+    let (code, _, err) = scratch.image(&["check", "--store", "nowhere"]);
+    assert!(code == 3 && err.contains("not a content store"), "{code}: {err}");
+}
+
+#[test]
+fn an_image_for_another_platform_is_refused_by_both_names() {
+    let scratch = Scratch::new();
+    image(scratch.0.path(), "a/app", "one");
+    let words = |platform| ["pull", "dir:a/app", "--into", "c", "--platform", platform];
+    let (code, _, err) = scratch.image(&words("linux/arm64"));
+    let said = "no image for the platform linux/arm64; the image is for linux/amd64";
+    assert!(code == 2 && err.contains(said), "{code}: {err}");
+    scratch.succeed(&words("linux/x86_64"));
+}
