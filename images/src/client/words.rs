@@ -48,7 +48,10 @@ fn tls_words(error: &rustls::Error, url: &Url, connecting: bool) -> Option<Strin
         ) => return None,
         rustls::Error::AlertReceived(alert) => match alert {
             AlertDescription::CertificateRequired => {
-                format!("{host} asks for a client certificate: --client-certificate {host}=CERTIFICATE,KEY")
+                format!(
+                    "{host} asks for a client certificate: give one with --client-certificate {host}=CERTIFICATE,KEY, or \
+                     clientCertificate in sealift.yaml"
+                )
             }
             AlertDescription::BadCertificate
             | AlertDescription::UnsupportedCertificate
@@ -77,7 +80,7 @@ fn tls_words(error: &rustls::Error, url: &Url, connecting: bool) -> Option<Strin
 }
 
 fn certificate_words(reason: &CertificateError, host: &str) -> String {
-    let trust = format!("--ca {host}=FILE trusts it");
+    let trust = format!("trust it with --ca {host}=FILE, or certificateAuthorities in sealift.yaml");
     match reason {
         CertificateError::UnknownIssuer => format!("is from an authority that is not trusted here: {trust}"),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired".into(),

@@ -15,9 +15,9 @@ pub(crate) enum Kind {
     KeepsNothing,
     /// Fails with 500 on the second piece, always.
     FailsInside,
-    /// Says nothing in `Range`, and sends absolute locations.
+    /// Takes pieces, says nothing of what it has, and sends absolute locations.
     GitLab,
-    /// Wants a length of at least a piece (`OCI-Chunk-Min-Length`).
+    /// Takes pieces of 2000 bytes or more (`OCI-Chunk-Min-Length`).
     Harbor,
 }
 
@@ -32,13 +32,22 @@ impl Kind {
         Self::Harbor,
     ];
 
-    /// Whether it takes blobs in pieces.
-    pub(crate) fn takes_pieces(self) -> bool {
-        matches!(self, Self::GitLab | Self::Harbor)
+    /// How many pieces it takes a blob of 4500 bytes in, 1000 being the smallest; `None` where it takes it whole only.
+    pub(crate) fn pieces(self) -> Option<usize> {
+        match self {
+            Self::GitLab => Some(5),
+            Self::Harbor => Some(3),
+            _ => None,
+        }
     }
 
     pub(crate) fn start(self) -> Registry {
-        Registry::start(move |asked| self.instead(asked))
+        let registry = Registry::start(move |asked| self.instead(asked));
+        let mut state = registry.state.lock().unwrap();
+        state.terse = self == Self::GitLab;
+        state.piece_min = (self == Self::Harbor).then_some(2000);
+        drop(state);
+        registry
     }
 
     fn instead(self, asked: &Asked) -> Option<Instead> {
@@ -57,7 +66,6 @@ impl Kind {
                 Some(Instead::Answer(202, headers, vec![]))
             }
             (Self::FailsInside, "PATCH") if !first => refused(500, "UNKNOWN"),
-            (Self::Harbor, "POST") if asked.path.ends_with("/uploads/") => None,
             _ => None,
         }
     }

@@ -101,7 +101,7 @@ fn a_self_signed_certificate_that_was_given_is_taken_as_it_is() {
             let error = fault(pulled(&server.host(), &options));
             let text = error.to_string();
             assert!(matches!(error, Fault::Tls(_)), "{name}: {text}");
-            assert!(text.contains(&format!("--ca {}=FILE trusts it", server.host())), "{name}: {text}");
+            assert!(text.contains(&format!("trust it with --ca {}=FILE", server.host())), "{name}: {text}");
         }
     }
 }

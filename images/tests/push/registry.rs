@@ -42,6 +42,10 @@ pub(crate) struct State {
     asked: Vec<Asked>,
     /// Whether it keeps lists of referrers.
     pub(crate) referrers: bool,
+    /// Whether it says nothing of what it has of an upload, and where that goes on in whole URLs.
+    pub(crate) terse: bool,
+    /// The smallest piece of an upload that it takes.
+    pub(crate) piece_min: Option<usize>,
 }
 
 type Hook = dyn Fn(&Asked) -> Option<Instead> + Send + Sync;
@@ -94,8 +98,28 @@ impl State {
             }
             None => self.answer(&asked),
         };
+        let headers: Vec<_> =
+            headers.into_iter().filter_map(|header| self.mannered(&asked, header)).collect();
+        let minimum = self.piece_min.filter(|_| asked.method == "POST");
+        let minimum = minimum.map(|minimum| ("OCI-Chunk-Min-Length", minimum.to_string()));
+        let headers = headers.into_iter().chain(minimum);
         let answer = Answer { bytes: body, ..Answer::empty(status) };
-        headers.into_iter().fold(answer, |answer, (name, value)| answer.with(name, value))
+        headers.fold(answer, |answer, (name, value)| answer.with(name, value))
+    }
+
+    /// A header in the manner of this registry.
+    fn mannered(
+        &self,
+        asked: &Asked,
+        (name, value): (&'static str, String),
+    ) -> Option<(&'static str, String)> {
+        match name {
+            "Range" if self.terse => None,
+            "Location" if self.terse && value.starts_with('/') => {
+                Some((name, format!("http://{}{value}", asked.headers["host"])))
+            }
+            _ => Some((name, value)),
+        }
     }
 
     fn append(&mut self, asked: &Asked) -> usize {

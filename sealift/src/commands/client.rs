@@ -16,7 +16,7 @@ pub(crate) struct Client {
     /// Credentials: docker's config.json or podman's auth.json [default: where these keep them]
     #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE", hide_env_values = true)]
     auth_file: Option<PathBuf>,
-    /// A PEM file of certificate authorities to trust beside the system's, at one host or at all (repeatable)
+    /// Trust these certificates (PEM) too, of authorities or of a server itself, at one host or all (repeatable)
     #[arg(long, value_name = "[HOST=]FILE", value_parser = authority)]
     ca: Vec<(Option<String>, PathBuf)>,
     /// The PEM files of the certificate, with its chain, to show to a registry, and of its key (repeatable)
