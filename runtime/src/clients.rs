@@ -43,6 +43,16 @@ pub enum Error {
         /// What it should be.
         expected: &'static str,
     },
+    /// A node that the client cannot read in any form.
+    #[error("{client} cannot use the node {node}: {reason}")]
+    Unusable {
+        /// The programs that read the configuration.
+        client: &'static str,
+        /// The node, or the name of the registry.
+        node: String,
+        /// Why not.
+        reason: &'static str,
+    },
     /// There is no node to name.
     #[error("no node that serves is given")]
     NoNode,
@@ -113,6 +123,15 @@ impl Node {
     pub fn tls(&self) -> bool {
         self.tls
     }
+
+    /// `host:port` or `host`, never one label alone: containers/image takes `node` for a repository of Docker Hub, and
+    /// `node:80` for a registry.
+    fn location(&self) -> String {
+        if self.authority.contains(['.', ':']) || self.authority == "localhost" {
+            return self.authority.clone();
+        }
+        format!("{}:{}", self.authority, if self.tls { 443 } else { 80 })
+    }
 }
 
 impl FromStr for Node {
@@ -164,12 +183,24 @@ pub fn containerd(host: &str, nodes: &[Node], authority: Option<&str>) -> Result
         "\n# The last resort. It is one of the nodes, so that no pull leaves the site.\nserver = \"{first}\"\n\n\
          # Every node that serves, in the order in which they are tried.\n"
     );
+    // containerd 1.6 and 1.7 end a table's name at its first bracket, quoted or not, and then drop the whole file. Dotted
+    // keys may hold brackets. They keep their order there, which inline tables do not.
+    let dotted = nodes.iter().any(|node| is_ipv6(&node.authority));
+    if dotted {
+        content.push_str("[host]\n");
+    }
     for node in nodes {
-        let _ = write!(content, "[host.\"{node}\"]\n  capabilities = [\"pull\", \"resolve\"]\n");
-        if let Some(authority) = authority.filter(|_| node.tls) {
-            let _ = writeln!(content, "  ca = {}", toml_string(authority));
+        let key = if dotted { format!("\"{node}\".") } else { "  ".to_owned() };
+        if !dotted {
+            let _ = writeln!(content, "[host.\"{node}\"]");
         }
-        content.push('\n');
+        let _ = writeln!(content, "{key}capabilities = [\"pull\", \"resolve\"]");
+        if let Some(authority) = authority.filter(|_| node.tls) {
+            let _ = writeln!(content, "{key}ca = {}", toml_string(authority));
+        }
+        if !dotted {
+            content.push('\n');
+        }
     }
     content.truncate(content.trim_end().len() + 1);
     Ok(File { path: format!("etc/containerd/certs.d/{host}/hosts.toml"), content })
@@ -180,9 +211,16 @@ pub fn containerd(host: &str, nodes: &[Node], authority: Option<&str>) -> Result
 ///
 /// # Errors
 ///
-/// Those of [`containerd`].
+/// Those of [`containerd`]; [`Error::Unusable`] for an IPv6 address.
 pub fn crio(host: &str, nodes: &[Node]) -> Result<File, Error> {
     check_host(host)?;
+    for name in nodes.iter().map(Node::authority).chain([host]) {
+        // One such location makes containers/image refuse every pull by the registry, from the other nodes too.
+        if is_ipv6(name) {
+            let (client, reason) = ("CRI-O, podman and skopeo", "they read no IPv6 address in brackets");
+            return Err(Error::Unusable { client, node: name.to_owned(), reason });
+        }
+    }
     let [mirrors @ .., last] = distinct_nodes(nodes)? else { return Err(Error::NoNode) };
     let insecure = |node: &Node| if node.tls { "" } else { "insecure = true\n" };
     let mut content = header("registry crio-config", "#", nodes);
@@ -190,12 +228,12 @@ pub fn crio(host: &str, nodes: &[Node]) -> Result<File, Error> {
         content,
         "\n# The mirrors are tried in their order, the location itself last: it is one of the nodes too.\n\
          [[registry]]\nprefix = \"{host}\"\nlocation = \"{}\"\n{}",
-        last.authority,
+        last.location(),
         insecure(last)
     );
     for node in mirrors {
         let _ =
-            write!(content, "\n[[registry.mirror]]\nlocation = \"{}\"\n{}", node.authority, insecure(node));
+            write!(content, "\n[[registry.mirror]]\nlocation = \"{}\"\n{}", node.location(), insecure(node));
     }
     let name = host.replace(':', "_");
     Ok(File { path: format!("etc/containers/registries.conf.d/50-{name}.conf"), content })
@@ -261,6 +299,11 @@ fn distinct_nodes(nodes: &[Node]) -> Result<&[Node], Error> {
     twice.map_or(Ok(nodes), |(_, node)| Err(Error::NodeTwice(node.to_string())))
 }
 
+/// Whether `authority` (`host[:port]`) is an IPv6 address, which stands in brackets.
+fn is_ipv6(authority: &str) -> bool {
+    authority.starts_with('[')
+}
+
 fn check_host(host: &str) -> Result<(), Error> {
     if is_domain(host) {
         return Ok(());
@@ -302,6 +345,46 @@ mod tests {
         }
         assert!(matches!(containerd("a/../b", &[], None), Err(Error::Node { .. })));
         assert!(matches!(containerd(HOST, &[], None), Err(Error::NoNode)));
+    }
+
+    fn nodes(texts: &[&str]) -> Vec<Node> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn containerd_reads_ipv6_nodes_as_dotted_keys_in_their_order() {
+        let file = containerd(HOST, &nodes(&["https://[fd00::1]", "http://10.0.0.2"]), Some("/ca.pem")).unwrap();
+        let expected = "[host]\n\"https://[fd00::1]\".capabilities = [\"pull\", \"resolve\"]\n\"https://[fd00::1]\".ca = \"/ca.pem\"\n\
+                        \"http://10.0.0.2\".capabilities = [\"pull\", \"resolve\"]\n";
+        assert!(file.content.ends_with(expected), "{}", file.content);
+        assert!(file.content.contains("server = \"https://[fd00::1]\"\n"), "{}", file.content);
+        // Everything else is written as tables.
+        let file = containerd(HOST, &nodes(&["http://10.0.0.2"]), None).unwrap();
+        assert!(file.content.ends_with("[host.\"http://10.0.0.2\"]\n  capabilities = [\"pull\", \"resolve\"]\n"));
+    }
+
+    #[test]
+    fn containers_image_gets_locations_that_it_reads_or_the_node_is_refused_by_name() {
+        for (node, location) in [
+            ("http://10.0.0.1", "10.0.0.1"),
+            ("http://node.example", "node.example"),
+            ("http://node:8080", "node:8080"),
+            // One label alone is a repository of Docker Hub to it.
+            ("http://node", "node:80"),
+            ("https://node", "node:443"),
+            ("http://localhost", "localhost"),
+        ] {
+            let content = crio(HOST, &nodes(&[node, "http://10.0.0.9"])).unwrap().content;
+            assert!(content.contains(&format!("location = \"{location}\"\n")), "{content}");
+            let content = crio(HOST, &nodes(&[node])).unwrap().content;
+            assert!(content.contains(&format!("location = \"{location}\"\n")), "{content}");
+        }
+        for refused in [
+            crio(HOST, &nodes(&["http://10.0.0.1", "http://[fd00::1]:80"])),
+            crio("[fd00::1]:80", &nodes(&["http://10.0.0.1"])),
+        ] {
+            assert!(matches!(&refused, Err(Error::Unusable { node, .. }) if node == "[fd00::1]:80"), "{refused:?}");
+        }
     }
 
     #[test]

@@ -184,6 +184,9 @@ fn explained(error: Error) -> Failure {
         Error::NotOurs(_) => Failure::failed(error).remedy("--force replaces it"),
         Error::NoFolder(_) => Failure::failed(error)
             .remedy("name the folder that it is mounted at; `sealift archive get` shows it"),
+        Error::Unusable { .. } => {
+            Failure::usage_by(error).remedy("name the node by its host name or its IPv4 address")
+        }
         Error::Release { .. } => Failure::usage_by(error).remedy("--release names that of the clients"),
         Error::Node { .. } | Error::NoNode | Error::NodeTwice(_) | Error::Address(_) | Error::Twice(_) => {
             Failure::usage_by(error)

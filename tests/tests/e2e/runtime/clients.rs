@@ -63,6 +63,38 @@ fn containerd_and_skopeo_pull_by_the_name_of_the_original() {
 }
 
 #[test]
+fn containerd_asks_ipv6_nodes_in_their_order_and_skopeo_is_not_given_any() {
+    let site = Site::new();
+    let folder = site.scratch.path();
+    let server = Running::serving_by_ipv6(&[&site.iso]);
+    let name = format!("{HOST}/example-1.0/team/skopeo:1.0");
+    configure(&site, &server, &["registry", "containerd-config"]);
+    if let Some(containerd) = Containerd::start(folder) {
+        let hosts = folder.join("client/etc/containerd/certs.d").display().to_string();
+        containerd.run(&["images", "pull", "--hosts-dir", &hosts, &name]);
+        let listed = containerd.run(&["images", "ls"]);
+        assert!(listed.contains(&site.digest("team/skopeo", "1.0").to_string()), "{listed}");
+    }
+    let node = format!("http://{}", server.address);
+    let (code, out, err) =
+        sealift::run(folder, &["registry", "crio-config", "--node", "http://10.0.0.1", "--node", &node]);
+    assert!(code == 3 && out.is_empty(), "{code}: {out}");
+    assert!(err.contains(&server.address.to_string()) && err.contains("IPv4"), "{err}");
+}
+
+#[test]
+fn dnf_installs_from_an_ipv6_node() {
+    let site = Site::new();
+    let server = Running::serving_by_ipv6(&[&site.iso]);
+    configure(&site, &server, &["repository", "dnf-config", "example.iso"]);
+    let Some(system) = System::new(site.scratch.path(), "") else { return };
+    let written = site.scratch.path().join("client/etc/yum.repos.d/sealift.repo");
+    fs::copy(&written, system.root.join("repos/test.repo")).unwrap();
+    system.run(&["install", "greeting"]);
+    assert_eq!(fs::read_to_string(system.root.join(INSTALLED.0)).unwrap(), INSTALLED.1);
+}
+
+#[test]
 fn containerd_pulls_over_tls_from_who_shows_the_right_certificate() {
     let site = Site::new();
     let folder = site.scratch.path();
@@ -291,4 +323,14 @@ fn apt_downloads_from_the_sources_file() {
     fs::write(&sources, written.replace("/etc/apt/", &format!("{here}/etc/apt/"))).unwrap();
     let output = apt(&["update", "--error-on=any"]).output().unwrap();
     assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+
+    // A node with an IPv6 address.
+    fs::remove_file(root.join("etc/apt/mirrors/sealift-example-1.0-0.list")).unwrap();
+    fs::remove_dir_all(root.join("state")).unwrap();
+    fs::create_dir_all(root.join("state/lists/partial")).unwrap();
+    fs::write(&sources, &written).unwrap();
+    let server = Running::serving_by_ipv6(&[&site.tree]);
+    configure(&site, &server, &["repository", "apt-config", "tree"]);
+    fs::write(&sources, written.replace("/etc/apt/", &format!("{here}/etc/apt/"))).unwrap();
+    peer::run(&mut apt(&["update", "--error-on=any"]));
 }

@@ -168,7 +168,12 @@ impl Log for Shown {
 
 impl Running {
     pub(super) fn start(config: Config) -> Self {
-        let listen = vec![([127, 0, 0, 1], 0).into()];
+        Self::at(([127, 0, 0, 1], 0).into(), config)
+    }
+
+    /// [`Running::start`] at an address, which may have port 0.
+    pub(super) fn at(address: SocketAddr, config: Config) -> Self {
+        let listen = vec![address];
         let server = Server::bind(Config { listen, log: Arc::new(Shown), ..config }).unwrap();
         let (address, handle) = (server.local_addr().unwrap(), server.handle());
         let (stop, stopped) = oneshot::channel();
@@ -181,6 +186,12 @@ impl Running {
 
     pub(crate) fn serving(archives: &[&Path]) -> Self {
         Self::start(Config { archives: archives.iter().map(PathBuf::from).collect(), ..Config::default() })
+    }
+
+    /// [`Running::serving`] at the IPv6 address of this machine.
+    pub(super) fn serving_by_ipv6(archives: &[&Path]) -> Self {
+        let archives = archives.iter().map(PathBuf::from).collect();
+        Self::at((std::net::Ipv6Addr::LOCALHOST, 0).into(), Config { archives, ..Config::default() })
     }
 }
 
