@@ -226,7 +226,7 @@ fn write_list(root: &Path, path: &str, text: &str) -> Result<()> {
 ///
 /// What opening or reading it gives.
 pub fn digest_file(path: &Path) -> std::io::Result<[u8; 32]> {
-    let mut file = std::fs::File::open(path)?;
+    let mut file = content::open(path, content::Links::Follow)?;
     let mut buffer = vec![0; 256 * 1024];
     let mut hash = Sha256::new();
     loop {

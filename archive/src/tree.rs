@@ -7,7 +7,10 @@ mod folder;
 mod image_file;
 mod location;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
+
+use content::Links;
 
 pub use folder::Folder;
 pub use image_file::ImageFile;
@@ -87,14 +90,24 @@ impl Tree {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if there is nothing to open, [`Error::Iso`] if the file is no ISO image.
+    /// [`Error::Io`] if there is nothing to open, or a pipe or socket; [`Error::Iso`] if the file is no ISO image.
     pub fn open(path: &Path) -> Result<Self> {
-        let metadata = std::fs::metadata(path).map_err(|source| Error::io("open", path, source))?;
-        if metadata.is_dir() {
-            Ok(Self::Folder(Folder::open(path)?))
-        } else {
-            Ok(Self::Iso(Box::new(ImageFile::open(path)?)))
+        match content::open_device(path, Links::Follow) {
+            Ok(file) => Self::of_file(file, path),
+            Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => {
+                Ok(Self::Folder(Folder::open(path)?))
+            }
+            Err(error) => Err(Error::io(error.operation, path, error.source)),
         }
+    }
+
+    /// The ISO image in a file that is open already. `path` names it in messages; nothing is opened by it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Iso`] if the file is no ISO image.
+    pub fn of_file(file: File, path: &Path) -> Result<Self> {
+        Ok(Self::Iso(Box::new(ImageFile::of(file, path)?)))
     }
 
     /// The path the archive was opened by.

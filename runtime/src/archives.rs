@@ -6,6 +6,7 @@
 //! is finished by running it again; one that fails undoes what it has done. A deletion goes the other way.
 
 mod follow;
+mod held;
 mod machine;
 mod mounting;
 mod plan;
@@ -30,6 +31,7 @@ pub use unit::{content as unit_content, name as unit_name};
 
 use crate::configuration::{self, Configuration, Kind};
 use crate::file;
+use held::Held;
 
 /// Where things are on the node. The default is where the original has them.
 #[derive(Clone, Debug)]
@@ -91,6 +93,9 @@ pub enum Error {
     /// The archive is not what it was when it was made.
     #[error("{} is damaged: {} findings, the first: {}", .0.archive.display(), .0.findings.len(), .0.findings.first().map_or_else(|| "the implanted MD5 does not match".to_owned(), ToString::to_string))]
     Damaged(Box<Report>),
+    /// The archive was replaced, or somebody wrote to it, between two steps.
+    #[error("{} was replaced or changed while it was in use", .0.display())]
+    Changed(PathBuf),
     /// There is no product information in it.
     #[error("{} is no archive: neither {} nor {} is in it", .0.display(), layout::PRODUCT, layout::MANIFEST)]
     Nameless(PathBuf),
@@ -239,14 +244,11 @@ pub fn import(
     machine: &dyn Machine,
     progress: &dyn iso::Progress,
 ) -> Result<Done, Error> {
-    let archive = std::fs::canonicalize(archive).map_err(|source| Error::Io {
-        operation: "open",
-        path: archive.to_path_buf(),
-        source,
-    })?;
+    let held = Held::open(archive)?;
+    let archive = held.path().to_path_buf();
     let paths = &paths.real();
     let _lock = lock(paths, options.dry_run)?;
-    let (product, kind) = described(&archive)?;
+    let (product, kind) = product_of(&held.tree()?)?;
     let id = product.id();
     refuse_second(paths, &archive, &product)?;
     let way = match options.mounting {
@@ -264,19 +266,22 @@ pub fn import(
     // Before minutes are spent on verifying, too: what is refused then is refused now.
     let mut steps = planned()?;
     if options.verify && !options.dry_run {
-        verified(&archive, progress)?;
+        verified(&held, progress)?;
         steps = planned()?;
     }
     if !options.dry_run {
-        plan::run(&steps, &id, machine, &|_| {})?;
+        plan::run(&steps, &id, machine, Some(&held), &|_| {})?;
     }
     Ok(Done { id, archive, steps, not_mounted: way.err() })
 }
 
 /// Makes sure that an archive is what it was when it was made.
-fn verified(archive: &Path, progress: &dyn iso::Progress) -> Result<(), Error> {
-    let report = Work::open(archive, &VerifyOptions::default())?.run(progress);
-    if report.ok() { Ok(()) } else { Err(Error::Damaged(Box::new(report))) }
+fn verified(held: &Held, progress: &dyn iso::Progress) -> Result<(), Error> {
+    let report = Work::of(held.tree()?, &VerifyOptions::default())?.run(progress);
+    if !report.ok() {
+        return Err(Error::Damaged(Box::new(report)));
+    }
+    held.check()
 }
 
 /// Takes an archive off this node: `which` is its name and version, its path, or its mount point. The archive itself
@@ -302,7 +307,7 @@ pub fn delete(
     let steps = plan::delete(paths, &archive, id.as_deref(), force, machine, &configuration)?;
     let id = id.unwrap_or_else(|| archive.display().to_string());
     if !dry_run {
-        plan::run(&steps, &id, machine, &|_| {})?;
+        plan::run(&steps, &id, machine, None, &|_| {})?;
     }
     Ok(Done { id, archive, steps, not_mounted: None })
 }
@@ -432,15 +437,18 @@ fn read_if_there(paths: &Paths, kind: Kind) -> Result<Option<Configuration>, Err
 
 /// What an archive says it is, and whose configuration lists such.
 fn described(archive: &Path) -> Result<(Product, Kind), Error> {
-    let tree = Tree::open(archive)?;
-    let (found, kind) = product::describe(&tree)?.ok_or_else(|| Error::Nameless(archive.to_path_buf()))?;
-    Ok((
-        found,
-        match kind {
-            product::Kind::Platform => Kind::Bootstrap,
-            product::Kind::Solution => Kind::Solutions,
-        },
-    ))
+    product_of(&Tree::open(archive)?)
+}
+
+/// [`described`] of an archive that is open.
+fn product_of(tree: &Tree) -> Result<(Product, Kind), Error> {
+    let (found, kind) =
+        product::describe(tree)?.ok_or_else(|| Error::Nameless(tree.path().to_path_buf()))?;
+    let kind = match kind {
+        product::Kind::Platform => Kind::Bootstrap,
+        product::Kind::Solution => Kind::Solutions,
+    };
+    Ok((found, kind))
 }
 
 /// Refuses an archive whose name and version another one of the node has, or whose images clients would ask for under the

@@ -37,9 +37,8 @@ impl iso::ReadAt for Declared {
 }
 
 impl ImageFile {
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(super) fn of(file: File, path: &Path) -> Result<Self> {
         let wrong = |source| Error::Iso { path: path.to_path_buf(), source };
-        let file = File::open(path).map_err(|source| Error::io("open", path, source))?;
         let image = iso::Image::new(file, path, None).map_err(wrong)?;
         let bytes = image.size();
         let size = bytes.max(u64::from(image.volume().sectors) * 2048);

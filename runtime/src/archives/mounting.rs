@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::held::Held;
 use super::machine::Machine;
 use super::plan::{self, Step};
-use super::{Done, Error, Paths, described, is_name, lock, real, unit, verified};
+use super::{Done, Error, Paths, described, is_name, lock, product_of, real, unit, verified};
 
 /// How an archive is mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -80,8 +81,9 @@ pub fn mount(
         move |source| Error::Io { operation, path, source }
     };
     let paths = &paths.real();
-    let archive = std::fs::canonicalize(archive).map_err(io("open", archive))?;
-    let (product, _) = described(&archive)?;
+    let held = Held::open(archive)?;
+    let archive = held.path().to_path_buf();
+    let (product, _) = product_of(&held.tree()?)?;
     let id = product.id();
     // Imports and deletions have nothing to do with a folder of the user's own.
     let (at, _lock) = match &options.at {
@@ -97,10 +99,10 @@ pub fn mount(
         .choose(&archive, machine)
         .map_err(|problem| Error::NoWay { id: id.clone(), problem })?;
     if options.verify {
-        verified(&archive, progress)?;
+        verified(&held, progress)?;
     }
     let steps = plan::mount(&archive, &at, way, machine)?;
-    plan::run(&steps, &id, machine, &|_| {})?;
+    plan::run(&steps, &id, machine, Some(&held), &|_| {})?;
     Ok(Done { id, archive, steps, not_mounted: None })
 }
 
@@ -132,7 +134,7 @@ pub fn unmount(paths: &Paths, which: &str, force: bool, machine: &dyn Machine) -
         if ours && !keep {
             steps.push(Step::RemoveFolder { path: at });
         }
-        plan::run(&steps, &id, machine, &|_| {})?;
+        plan::run(&steps, &id, machine, None, &|_| {})?;
         return Ok(Done { id, archive, steps, not_mounted: None });
     }
     Err(Error::NotMounted(which.to_owned()))

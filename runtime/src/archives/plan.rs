@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::held::Held;
 use super::machine::Machine;
 use super::mounting::Way;
 use super::{Error, Paths, described, unit};
@@ -215,25 +216,39 @@ pub(super) fn mounted(machine: &dyn Machine, at: &Path) -> Result<Option<Way>, E
     })
 }
 
-/// Does the steps; if one fails, undoes those before it. `before` is told of each step.
+/// Does the steps; if one fails, undoes those before it. `before` is told of each step. `held` is the archive they are
+/// about, which must be the same before and after each of them; `None` where steps take an archive away.
 pub(super) fn run(
     steps: &[Step],
     id: &str,
     machine: &dyn Machine,
+    held: Option<&Held>,
     before: &dyn Fn(&Step),
 ) -> Result<(), Error> {
     let mut former = None;
-    for (index, step) in steps.iter().enumerate() {
-        before(step);
-        if let Err(error) = apply(step, id, machine, &mut former) {
-            for done in steps.get(..index).unwrap_or_default().iter().rev() {
-                // What cannot be undone is named by the next import or deletion, which plans anew.
-                let _ = undo(done, id, machine, &mut former);
+    let mut done = 0;
+    let mut all = || {
+        for step in steps {
+            before(step);
+            held.map_or(Ok(()), Held::check)?;
+            apply(step, id, machine, &mut former)?;
+            done += 1;
+            match (held, step) {
+                (Some(held), Step::Mount { at, .. }) => held.check_mounted(at, machine)?,
+                (Some(held), _) => held.check()?,
+                (None, _) => {}
             }
-            return Err(error);
+        }
+        Ok(())
+    };
+    let result = all();
+    if result.is_err() {
+        for step in steps.get(..done).unwrap_or_default().iter().rev() {
+            // What cannot be undone is named by the next import or deletion, which plans again.
+            let _ = undo(step, id, machine, &mut former);
         }
     }
-    Ok(())
+    result
 }
 
 /// Does a step. One that changes the configuration leaves in `former` what that was before.

@@ -1,6 +1,7 @@
 mod bugs;
 mod following;
 mod killed;
+mod replaced;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -14,6 +15,8 @@ struct Fake {
     mounted: RefCell<BTreeMap<PathBuf, (PathBuf, Way)>>,
     no_isofs: bool,
     no_fuse: bool,
+    /// What it mounts is not what it was told to mount.
+    shows_another: bool,
     fail: Cell<Option<&'static str>>,
     busy: Cell<bool>,
 }
@@ -55,7 +58,7 @@ impl Machine for Fake {
     }
 
     fn shows(&self, archive: &Path, at: &Path) -> io::Result<bool> {
-        Ok(self.mounted.borrow().get(at).is_some_and(|(shown, _)| shown == archive))
+        Ok(!self.shows_another && self.mounted.borrow().get(at).is_some_and(|(shown, _)| shown == archive))
     }
 
     fn units_changed(&self) -> io::Result<()> {
@@ -295,7 +298,7 @@ fn killed_before_any_step_and_run_again() {
     let kill = |steps: &[Step], at: usize| {
         let count = Cell::new(0);
         let killed = std::panic::AssertUnwindSafe(|| {
-            plan::run(steps, "metalk8s-2.10.0", &machine, &|_| {
+            plan::run(steps, "metalk8s-2.10.0", &machine, None, &|_| {
                 count.set(count.get() + 1);
                 // No rollback runs: as if the process were gone.
                 assert!(count.get() <= at, "killed");

@@ -234,6 +234,8 @@ pub(crate) fn explained(error: Error) -> Failure {
         Error::Damaged(_) => {
             Failure::failed(error).remedy("`sealift archive verify` names everything that is wrong")
         }
+        Error::Changed(_) => Failure::failed(error)
+            .remedy("run the command again once nothing writes to the archive; nothing was changed"),
         Error::Present { .. } | Error::SamePrefix { .. } => {
             Failure::failed(error).remedy("`sealift archive delete` takes the other one off")
         }

@@ -1,0 +1,89 @@
+//! An archive that stays open from the first look at it to the last step.
+
+use std::fs::{File, Metadata};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use archive::Tree;
+use content::{IoError, Links};
+
+use super::{Error, Machine};
+
+/// An archive on its way to being mounted or listed. Everything is read through one open file. Steps that can only name the
+/// archive by its path are checked against that file, before and after.
+#[derive(Debug)]
+pub(super) struct Held {
+    path: PathBuf,
+    /// The open ISO file; `None` for a folder, whose content can change at any time.
+    file: Option<File>,
+    stamp: Stamp,
+}
+
+/// What is different once a file has been replaced or written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    inode: (u64, u64),
+    /// Size, and the times of the last change of content and inode in seconds and nanoseconds; of a file alone.
+    content: Option<(u64, [i64; 4])>,
+}
+
+impl Stamp {
+    fn of(data: &Metadata) -> Self {
+        let times = [data.mtime(), data.mtime_nsec(), data.ctime(), data.ctime_nsec()];
+        Self {
+            inode: (data.dev(), data.ino()),
+            content: (!data.is_dir()).then_some((data.len(), times)),
+        }
+    }
+}
+
+impl Held {
+    /// Opens the archive at `path`, an ISO file or a folder. Symbolic links are followed once, here.
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        let failed = |source| Error::Io { operation: "open", path: path.to_path_buf(), source };
+        let real = std::fs::canonicalize(path).map_err(failed)?;
+        let (file, data) = match content::open_device(&real, Links::Refuse) {
+            Ok(file) => {
+                let data = file.metadata().map_err(failed)?;
+                (Some(file), data)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => {
+                (None, std::fs::symlink_metadata(&real).map_err(failed)?)
+            }
+            Err(IoError { source, .. }) => return Err(failed(source)),
+        };
+        Ok(Self { path: real, file, stamp: Stamp::of(&data) })
+    }
+
+    /// Where it is, without symbolic links.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The archive as it was opened.
+    pub(super) fn tree(&self) -> Result<Tree, Error> {
+        let Some(file) = &self.file else { return Ok(Tree::open(&self.path)?) };
+        let failed = |source| Error::Io { operation: "open", path: self.path.clone(), source };
+        Ok(Tree::of_file(file.try_clone().map_err(failed)?, &self.path)?)
+    }
+
+    /// Makes sure that its path still leads to it, and that nobody has written to it.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let open = self.file.as_ref().map(File::metadata);
+        let named = std::fs::symlink_metadata(&self.path);
+        let same = |data: std::io::Result<Metadata>| data.is_ok_and(|data| Stamp::of(&data) == self.stamp);
+        if same(named) && open.is_none_or(same) { Ok(()) } else { Err(Error::Changed(self.path.clone())) }
+    }
+
+    /// [`Held::check`], and that it is what was mounted at `at` by its path.
+    pub(super) fn check_mounted(&self, at: &Path, machine: &dyn Machine) -> Result<(), Error> {
+        self.check()?;
+        let failed = |source| Error::Io {
+            operation: "find out what is mounted at",
+            path: at.to_path_buf(),
+            source,
+        };
+        let shown = machine.shows(&self.path, at).map_err(failed)?;
+        if shown { Ok(()) } else { Err(Error::Changed(self.path.clone())) }
+    }
+}

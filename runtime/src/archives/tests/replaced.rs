@@ -1,0 +1,128 @@
+//! Archives that become others while they are imported or mounted.
+
+use std::cell::Cell;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use super::{Fake, Node, PLATFORM};
+use crate::archives::{Error, Import, Machine, Mount, Mounting, Way, configured, import, mount};
+
+/// A machine on which something happens when it is asked for the nth time.
+struct Timed<'a> {
+    machine: Fake,
+    asked: Cell<usize>,
+    when: usize,
+    happens: &'a dyn Fn(),
+}
+
+impl<'a> Timed<'a> {
+    fn new(when: usize, happens: &'a dyn Fn()) -> Self {
+        Self { machine: Fake::default(), asked: Cell::new(0), when, happens }
+    }
+
+    fn ask(&self) -> &Fake {
+        self.asked.set(self.asked.get() + 1);
+        if self.asked.get() == self.when {
+            (self.happens)();
+        }
+        &self.machine
+    }
+}
+
+impl Machine for Timed<'_> {
+    fn can_mount(&self, archive: &Path, way: Way) -> Result<(), String> {
+        self.ask().can_mount(archive, way)
+    }
+
+    fn mount(&self, archive: &Path, at: &Path, way: Way) -> io::Result<()> {
+        self.ask().mount(archive, at, way)
+    }
+
+    fn unmount(&self, at: &Path, lazily: bool) -> io::Result<()> {
+        self.ask().unmount(at, lazily)
+    }
+
+    fn mounted(&self, at: &Path) -> io::Result<Option<Way>> {
+        self.ask().mounted(at)
+    }
+
+    fn shows(&self, archive: &Path, at: &Path) -> io::Result<bool> {
+        self.ask().shows(archive, at)
+    }
+
+    fn units_changed(&self) -> io::Result<()> {
+        self.ask().units_changed()
+    }
+}
+
+/// How an archive becomes another, given its path and that of another.
+const WAYS: [(&str, fn(&Path, &Path)); 3] = [
+    ("renamed over", |archive, other| std::fs::rename(other, archive).unwrap()),
+    ("written to", |archive, _| {
+        std::fs::File::options().append(true).open(archive).unwrap().write_all(b"x").unwrap();
+    }),
+    ("removed", |archive, _| std::fs::remove_file(archive).unwrap()),
+];
+
+#[test]
+fn an_archive_that_is_replaced_at_any_moment_is_neither_listed_nor_mounted() {
+    for (name, replace) in WAYS {
+        for when in 1.. {
+            let node = Node::new();
+            let archive = node.archive("metalk8s.iso", PLATFORM);
+            let other = node.archive("other.iso", "NAME=Other\nVERSION=9\n");
+            let happens = || replace(&archive, &other);
+            let machine = Timed::new(when, &happens);
+            let before = node.state(&machine.machine);
+            let imported = import(&node.paths, &archive, &Import::default(), &machine, &());
+            if machine.asked.get() < when {
+                imported.unwrap();
+                assert!(when > 5, "{name}: asked {when} times");
+                break;
+            }
+            assert!(matches!(imported, Err(Error::Changed(_))), "{name}, {when}: {imported:?}");
+            assert_eq!(node.state(&machine.machine), before, "{name}, {when}");
+            assert!(configured(&node.paths).unwrap().is_empty(), "{name}, {when}");
+        }
+    }
+}
+
+/// Somebody who acts while an archive is verified.
+struct Meanwhile<'a>(&'a (dyn Fn() + Sync), std::sync::Once);
+
+impl iso::Progress for Meanwhile<'_> {
+    fn advance(&self, _: u64) {
+        self.1.call_once(self.0);
+    }
+}
+
+#[test]
+fn an_archive_that_is_replaced_while_it_is_verified_is_not_taken_for_what_was_verified() {
+    for (name, replace) in WAYS {
+        let (node, machine) = (Node::new(), Fake::default());
+        let archive = node.archive("metalk8s.iso", PLATFORM);
+        let other = node.archive("other.iso", "NAME=Other\nVERSION=9\n");
+        let before = node.state(&machine);
+        let happens = || replace(&archive, &other);
+        let meanwhile = || Meanwhile(&happens, std::sync::Once::new());
+        let imported = import(&node.paths, &archive, &Import::default(), &machine, &meanwhile());
+        assert!(matches!(imported, Err(Error::Changed(_))), "{name}: {imported:?}");
+        assert_eq!(node.state(&machine), before, "{name}");
+
+        let archive = node.archive("metalk8s.iso", PLATFORM);
+        node.archive("other.iso", "NAME=Other\nVERSION=9\n");
+        let options = Mount { at: None, verify: true, mounting: Mounting::Auto };
+        let mounted = mount(&node.paths, &archive, &options, &machine, &meanwhile());
+        assert!(matches!(mounted, Err(Error::Changed(_))), "{name}: {mounted:?}");
+        assert_eq!(node.state(&machine), before, "{name}");
+    }
+}
+
+#[test]
+fn what_is_mounted_in_place_of_the_archive_is_unmounted() {
+    let (node, machine) = (Node::new(), Fake { shows_another: true, ..Fake::default() });
+    let archive = node.archive("metalk8s.iso", PLATFORM);
+    let before = node.state(&machine);
+    assert!(matches!(node.import(&archive, &machine), Err(Error::Changed(_))));
+    assert_eq!(node.state(&machine), before);
+}
