@@ -7,13 +7,13 @@
 
 mod follow;
 mod held;
+mod lock;
 mod machine;
 mod mounting;
 mod plan;
 mod solutions;
 mod unit;
 
-use std::fs::File;
 use std::path::{Component, Path, PathBuf};
 
 use archive::tree::Entry;
@@ -30,8 +30,8 @@ pub use solutions::{Activation, LATEST, activate};
 pub use unit::{content as unit_content, name as unit_name};
 
 use crate::configuration::{self, Configuration, Kind};
-use crate::file;
 use held::Held;
+use lock::lock;
 
 /// Where things are on the node. The default is where the original has them.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ pub struct Paths {
     pub mounts: PathBuf,
     /// The folder of systemd's units.
     pub units: PathBuf,
-    /// A file that two imports or deletions do not hold at a time.
+    /// A file that two imports or deletions do not hold at a time. Its folder is created if it does not exist.
     pub lock: PathBuf,
 }
 
@@ -55,7 +55,7 @@ impl Default for Paths {
             solutions: "/etc/metalk8s/solutions.yaml".into(),
             mounts: "/srv/scality".into(),
             units: "/etc/systemd/system".into(),
-            lock: "/run/lock/sealift-archives.lock".into(),
+            lock: "/run/sealift/archives.lock".into(),
         }
     }
 }
@@ -169,6 +169,14 @@ pub enum Error {
         /// Name and version.
         id: String,
         /// Why.
+        problem: String,
+    },
+    /// Somebody else could hold or replace the lock.
+    #[error("cannot use {} for the lock: {problem}", path.display())]
+    UnsafeLock {
+        /// The file or its folder.
+        path: PathBuf,
+        /// Why not.
         problem: String,
     },
     /// Another import or deletion runs.
@@ -516,33 +524,6 @@ fn real(path: &Path) -> PathBuf {
         (Err(_), Some(parent), Some(name)) => real(parent).join(name),
         _ => path.to_path_buf(),
     }
-}
-
-/// How often, and how long apart, the lock is tried for.
-const LOCK_TRIES: usize = 20;
-const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
-
-/// Holds the lock until dropped, and clears away what one that was killed has begun to write. What changes nothing of the
-/// node's needs none, as telling what would be done.
-fn lock(paths: &Paths, harmless: bool) -> Result<Option<File>, Error> {
-    if harmless {
-        return Ok(None);
-    }
-    let failed = |source| Error::Io { operation: "lock", path: paths.lock.clone(), source };
-    let file = File::options().create(true).truncate(false).write(true).open(&paths.lock).map_err(failed)?;
-    for _ in 0..LOCK_TRIES {
-        match file.try_lock() {
-            Ok(()) => {
-                let folders = [paths.bootstrap.parent(), paths.solutions.parent(), Some(&*paths.units)];
-                folders.into_iter().flatten().for_each(file::sweep);
-                return Ok(Some(file));
-            }
-            // Perhaps only a program that was being started when the lock was given back, and has it for a moment yet.
-            Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
-            Err(std::fs::TryLockError::Error(source)) => return Err(failed(source)),
-        }
-    }
-    Err(Error::Locked(paths.lock.clone()))
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ mod edit;
 mod networks;
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use content::{IoError, Links};
 use serde::Deserialize;
 use serde_saphyr::{Error as YamlError, Location, Spanned};
 
@@ -173,19 +173,15 @@ impl Configuration {
     ///
     /// Those of [`Configuration::read`].
     pub fn read_if_there(path: &Path, kind: Kind) -> Result<Option<Self>, Error> {
-        let failed = |source| Error::Io { operation: "read", path: path.to_path_buf(), source };
-        let mut file = match std::fs::File::open(path) {
-            Ok(file) => file,
+        let failed = |operation, source| Error::Io { operation, path: path.to_path_buf(), source };
+        let bytes = match content::open_read(path, Links::Follow, LIMIT) {
+            Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(error)),
+            Err(IoError { operation, source, .. }) => return Err(failed(operation, source)),
         };
-        let length = file.metadata().map_err(failed)?.len();
-        if length > LIMIT {
-            let problem = format!("{length} bytes, expected at most {LIMIT}");
-            return Err(failed(std::io::Error::new(std::io::ErrorKind::InvalidData, problem)));
-        }
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(failed)?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            failed("read", std::io::Error::new(std::io::ErrorKind::InvalidData, error.utf8_error()))
+        })?;
         Self::parse(path, kind, text).map(Some)
     }
 

@@ -39,6 +39,7 @@ mod send;
 use std::io::{self, BufRead, Read as _, Write};
 use std::path::PathBuf;
 
+use content::IoError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -91,6 +92,14 @@ pub enum Error {
         /// The bytes that are needed.
         needed: u64,
     },
+    /// A file is there under the name of a copy that broke off, which somebody else may read or write.
+    #[error("{} is not a file that an earlier copy has left: {problem}", path.display())]
+    Planted {
+        /// The file.
+        path: PathBuf,
+        /// What gives it away.
+        problem: &'static str,
+    },
     /// Another copy of the same archive is under way.
     #[error("another copy is being written: {} is locked", .0.display())]
     Busy(PathBuf),
@@ -105,6 +114,12 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+}
+
+impl From<IoError> for Error {
+    fn from(IoError { operation, path, source }: IoError) -> Self {
+        Self::Io { operation, path, source }
+    }
 }
 
 /// What the receiver answers to a recipe.

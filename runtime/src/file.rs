@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::Path;
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use content::Links;
 use rustix::io::Errno;
 
 /// What the names of temporary files begin with.
@@ -25,12 +25,12 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut temporary = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder)?;
     temporary.write_all(content)?;
-    match File::open(&path) {
+    match content::open(&path, Links::Refuse) {
         Ok(former) => resemble(temporary.as_file(), &former)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             temporary.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
         }
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.source),
     }
     temporary.as_file().sync_all()?;
     temporary.persist(&path).map_err(|error| error.error)?;
@@ -69,19 +69,6 @@ pub(crate) fn sweep(folder: &Path) {
             let _ = std::fs::remove_file(entry.path());
         }
     }
-}
-
-/// Gives a file of the same folder a name that nothing has, for good. [`io::ErrorKind::AlreadyExists`] if something has it.
-pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // A file system that cannot: then looking first is all there is.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match std::fs::symlink_metadata(to) {
-            Ok(_) => return Err(io::ErrorKind::AlreadyExists.into()),
-            Err(_) => std::fs::rename(from, to)?,
-        },
-        done => done?,
-    }
-    to.parent().map_or(Ok(()), sync_folder)
 }
 
 /// Makes a symbolic link, for good; one that is there is no error.

@@ -10,11 +10,13 @@
 
 mod include;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use archive::tree::Kind;
 use archive::{Tree, layout, product};
+use content::{IoError, Links};
 
 /// A configuration that cannot be made or taken into use. What was in use is still.
 #[derive(Debug, thiserror::Error)]
@@ -243,12 +245,17 @@ pub struct Installed {
 /// # Errors
 ///
 /// [`Error::NotReloaded`] once the file is there; [`Error::Refused`], [`Error::Io`], and then `file` is what it was.
-pub fn install(content: &str, file: &Path, program: &Path, pid: &Path) -> Result<Installed, Error> {
-    let replaced = !std::fs::read(file).is_ok_and(|found| found == content.as_bytes());
+pub fn install(text: &str, file: &Path, program: &Path, pid: &Path) -> Result<Installed, Error> {
+    let read = |path: &Path| content::open_read(path, Links::Follow, include::SIZE_MAX);
+    let replaced = match read(file) {
+        Ok(found) => found != text.as_bytes(),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::FileTooLarge) => true,
+        Err(IoError { operation, path, source }) => return Err(Error::Io { operation, path, source }),
+    };
     if replaced {
-        replace(content, file, program)?;
+        replace(text, file, program)?;
     }
-    let running = std::fs::read_to_string(pid).ok().and_then(|text| text.trim().parse::<u32>().ok());
+    let running = read(pid).ok().and_then(|bytes| String::from_utf8_lossy(&bytes).trim().parse::<u32>().ok());
     let told = running.is_some_and(|id| Path::new(&format!("/proc/{id}")).exists());
     if told && let Some(said) = run(program, &["-s", "reload"], file)? {
         let program = format!("{} -s reload", program.display());

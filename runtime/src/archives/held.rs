@@ -30,10 +30,7 @@ struct Stamp {
 impl Stamp {
     fn of(data: &Metadata) -> Self {
         let times = [data.mtime(), data.mtime_nsec(), data.ctime(), data.ctime_nsec()];
-        Self {
-            inode: (data.dev(), data.ino()),
-            content: (!data.is_dir()).then_some((data.len(), times)),
-        }
+        Self { inode: (data.dev(), data.ino()), content: (!data.is_dir()).then_some((data.len(), times)) }
     }
 }
 
@@ -78,11 +75,8 @@ impl Held {
     /// [`Held::check`], and that it is what was mounted at `at` by its path.
     pub(super) fn check_mounted(&self, at: &Path, machine: &dyn Machine) -> Result<(), Error> {
         self.check()?;
-        let failed = |source| Error::Io {
-            operation: "find out what is mounted at",
-            path: at.to_path_buf(),
-            source,
-        };
+        let failed =
+            |source| Error::Io { operation: "find out what is mounted at", path: at.to_path_buf(), source };
         let shown = machine.shows(&self.path, at).map_err(failed)?;
         if shown { Ok(()) } else { Err(Error::Changed(self.path.clone())) }
     }

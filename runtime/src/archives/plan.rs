@@ -202,7 +202,7 @@ pub(super) fn delete(
     // Last: until then it tells a deletion that was killed what was meant.
     if let Some(id) = id.filter(|id| unit::archive_of(paths, id).is_some()) {
         let (path, link) = unit::files(paths, id);
-        let former = std::fs::read_to_string(&path).unwrap_or_default();
+        let former = unit::read(&path)?.unwrap_or_default();
         steps.push(Step::RemoveUnit { path, link, former });
     }
     Ok(steps)

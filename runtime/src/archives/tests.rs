@@ -1,6 +1,7 @@
 mod bugs;
 mod following;
 mod killed;
+mod pipes;
 mod replaced;
 
 use std::cell::{Cell, RefCell};
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::*;
+use crate::file;
 
 /// A machine that only remembers.
 #[derive(Default)]
@@ -81,7 +83,7 @@ struct Node {
 const BOOTSTRAP: &str = "# Site A\napiVersion: metalk8s.scality.com/v1alpha3\nkind: BootstrapConfiguration\nnetworks:\n  \
                          controlPlane: {cidr: 10.0.0.0/8}\n  workloadPlane: {cidr: 10.0.0.0/8}\nca:\n  minion: b\narchives: []\n";
 
-fn paths(root: &Path) -> Paths {
+pub(super) fn paths(root: &Path) -> Paths {
     Paths {
         bootstrap: root.join("bootstrap.yaml"),
         solutions: root.join("solutions.yaml"),
@@ -236,7 +238,7 @@ fn what_is_refused_changes_nothing() {
         node.import(Path::new("/none.iso"), &machine),
         Err(Error::Io { operation: "open", .. })
     ));
-    let held = File::create(&node.paths.lock).unwrap();
+    let held = std::fs::File::create(&node.paths.lock).unwrap();
     held.lock().unwrap();
     assert!(matches!(node.import(&first, &machine), Err(Error::Locked(_))));
     drop(held);

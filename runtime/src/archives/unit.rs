@@ -1,10 +1,15 @@
 //! The systemd mount unit of an archive: what makes its mount survive a reboot.
 
 use std::fmt::Write as _;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+
+use content::{IoError, Links};
 
 use super::{Error, Paths};
 
+/// The most bytes of a unit that is read: ours have a few hundred.
+const SIZE_MAX: u64 = 64 << 10;
 /// What marks a unit as ours.
 const MARK: &str = "# Written by `sealift archive import`; `sealift archive delete` takes it away.";
 /// The key that names the archive.
@@ -51,11 +56,15 @@ pub(super) fn check(path: &Path) -> Result<(), Error> {
 
 /// What a unit of ours says, if it is there. One that people have written, or masked, is theirs.
 pub(super) fn read(path: &Path) -> Result<Option<String>, Error> {
-    match std::fs::read_to_string(path) {
-        Ok(text) if text.starts_with(MARK) => Ok(Some(text)),
+    match content::open_read(path, Links::Follow, SIZE_MAX).map(String::from_utf8) {
+        Ok(Ok(text)) if text.starts_with(MARK) => Ok(Some(text)),
         Ok(_) => Err(Error::NotOurs(path.to_path_buf())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(Error::Io { operation: "read", path: path.to_path_buf(), source }),
+        // A masked unit is a link to /dev/null, and none is that large.
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::FileTooLarge) => {
+            Err(Error::NotOurs(path.to_path_buf()))
+        }
+        Err(IoError { operation, path, source }) => Err(Error::Io { operation, path, source }),
     }
 }
 
@@ -72,20 +81,18 @@ pub(super) fn files(paths: &Paths, id: &str) -> (PathBuf, PathBuf) {
 
 /// The archive that our unit for `id` mounts.
 pub(super) fn archive_of(paths: &Paths, id: &str) -> Option<PathBuf> {
-    archive_in(&files(paths, id).0)
+    archive_in(&read(&files(paths, id).0).ok()??)
 }
 
 /// The name and version under which a unit of ours mounts `archive`.
 pub(super) fn of_archive(paths: &Paths, archive: &Path) -> Option<String> {
     let units = std::fs::read_dir(&paths.units).ok()?;
-    let ours =
-        units.flatten().map(|unit| unit.path()).find(|unit| archive_in(unit).as_deref() == Some(archive))?;
-    let text = std::fs::read_to_string(ours).ok()?;
+    let mut texts = units.flatten().filter_map(|unit| read(&unit.path()).ok().flatten());
+    let text = texts.find(|text| archive_in(text).as_deref() == Some(archive))?;
     let at = text.lines().find_map(|line| line.strip_prefix("Where="))?.replace("%%", "%");
     Some(Path::new(&at).strip_prefix(&paths.mounts).ok()?.to_str()?.to_owned())
 }
 
-fn archive_in(unit: &Path) -> Option<PathBuf> {
-    let text = std::fs::read_to_string(unit).ok().filter(|text| text.starts_with(MARK))?;
+fn archive_in(text: &str) -> Option<PathBuf> {
     text.lines().find_map(|line| line.strip_prefix(WHAT)).map(|path| path.replace("%%", "%").into())
 }

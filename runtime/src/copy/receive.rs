@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, Write};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use archive::tree::Location;
+use content::{Kind, Metadata, Root};
 use sha2::{Digest as _, Sha256};
 
 use super::recipe::{Library, is_sha256};
@@ -79,6 +80,10 @@ enum Begun {
 struct Partial {
     recipe: Recipe,
     file: File,
+    /// The folder that it is in, held open.
+    root: Root,
+    /// Its name in the folder.
+    name: PathBuf,
     path: PathBuf,
     target: PathBuf,
     /// What has to travel, in order.
@@ -88,31 +93,51 @@ struct Partial {
 impl Partial {
     fn begin(recipe: Recipe, into: &Path, archives: &[PathBuf]) -> Result<Begun, Error> {
         check(&recipe)?;
+        let root = Root::open(into)?;
         let target = into.join(&recipe.name);
-        if target.exists() {
-            let failed = |source| Error::Io { operation: "read", path: target.clone(), source };
-            if digest_of_file(&target, &()).map_err(failed)? == recipe.sha256 {
-                return Ok(Begun::Present(target));
+        match root.metadata(recipe.name.as_ref()) {
+            Ok(Metadata { kind: Kind::File, len, .. }) => {
+                let failed = |source| Error::Io { operation: "read", path: target.clone(), source };
+                let there = root.open_file(recipe.name.as_ref())?;
+                if len == recipe.bytes && digest_of(&there, &()).map_err(failed)? == recipe.sha256 {
+                    return Ok(Begun::Present(target));
+                }
+                return Err(Error::Taken(target));
             }
-            return Err(Error::Taken(target));
+            Ok(_) => return Err(Error::Taken(target)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
         }
-        let path = into.join(format!(".{}.partial", recipe.name));
+        let name = PathBuf::from(format!(".{}.partial", recipe.name));
+        let path = into.join(&name);
         let failed = |operation| {
             let path = path.clone();
             move |source| Error::Io { operation, path, source }
         };
-        let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
-        let file = file.map_err(failed("create"))?;
+        let file = match root.create_file(&name, 0o644) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => root.open_file_to_write(&name)?,
+            created => created?,
+        };
+        let data = file.metadata().map_err(failed("read"))?;
+        // Through another name, or as its owner, somebody else could write to it once it has been checked.
+        let problem = match (data.nlink(), data.uid() == rustix::process::geteuid().as_raw()) {
+            (_, false) => Some("another user owns it"),
+            (1, true) => None,
+            (_, true) => Some("it has other names"),
+        };
+        if let Some(problem) = problem {
+            return Err(Error::Planted { path, problem });
+        }
         match file.try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => return Err(Error::Busy(path)),
             Err(std::fs::TryLockError::Error(source)) => return Err(failed("lock")(source)),
         }
         let begun = file.metadata().map_err(failed("read"))?;
-        check_space(into, recipe.bytes, std::os::unix::fs::MetadataExt::blocks(&begun) * 512)?;
+        check_space(into, recipe.bytes, begun.blocks() * 512)?;
         let resumed = begun.len() == recipe.bytes;
         file.set_len(recipe.bytes).map_err(failed("enlarge"))?;
-        let mut partial = Self { recipe, file, path, target, needed: Vec::new() };
+        let mut partial = Self { recipe, file, root, name, path, target, needed: Vec::new() };
         partial.gather(resumed, archives)?;
         Ok(Begun::Partial(partial))
     }
@@ -212,11 +237,29 @@ impl Partial {
             return Err(Error::Damaged(self.damaged()?));
         }
         self.file.sync_all().map_err(|source| self.failed("write", source))?;
+        let target = Path::new(&self.recipe.name);
         // Hours may have passed since the name was free.
-        crate::file::rename_new(&self.path, &self.target).map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => Error::Taken(self.target.clone()),
-            _ => self.failed("rename", source),
-        })?;
+        match self.root.rename_new(&self.name, target) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(Error::Taken(self.target.clone()));
+            }
+            // A file system that cannot: then looking first is all there is.
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
+            {
+                if self.root.metadata(target).is_ok() {
+                    return Err(Error::Taken(self.target.clone()));
+                }
+                self.root.rename(&self.name, target)?;
+            }
+            renamed => renamed?,
+        }
+        self.root.sync()?;
+        // Names in the folder may have changed hands; what was checked is the open file.
+        let checked = self.file.metadata().map_err(|source| self.failed("read", source))?;
+        if self.root.metadata(target)?.identity != (checked.dev(), checked.ino()) {
+            return Err(Error::Taken(self.target.clone()));
+        }
         Ok(self.target.clone())
     }
 
@@ -279,12 +322,11 @@ fn check_space(folder: &Path, bytes: u64, there: u64) -> Result<(), Error> {
     Ok(())
 }
 
-/// The SHA-256 of a file in hexadecimal.
-pub(super) fn digest_of_file(path: &Path, progress: &dyn iso::Progress) -> io::Result<String> {
-    let file = File::open(path)?;
+/// The SHA-256 of an open file in hexadecimal.
+pub(super) fn digest_of(file: &File, progress: &dyn iso::Progress) -> io::Result<String> {
     let mut hash = Sha256::new();
     let whole = Range { offset: 0, bytes: file.metadata()?.len() };
-    digest_range(&file, whole, &mut hash, progress)?;
+    digest_range(file, whole, &mut hash, progress)?;
     Ok(hex::encode(hash.finalize()))
 }
 

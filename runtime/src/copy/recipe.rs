@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use archive::tree::{Entry, Kind, Location};
 use archive::{Tree, sums};
+use content::Links;
 use images::Digest;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -102,10 +103,14 @@ impl Recipe {
         let failed = |source| Error::Io { operation: "read", path: path.into(), source };
         let unnamed = || failed(std::io::ErrorKind::InvalidFilename.into());
         let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(unnamed)?;
-        if !path.is_file() {
-            return Err(failed(std::io::Error::other("expected an ISO file; a folder is not copied")));
-        }
-        let tree = Tree::open(path)?;
+        // One open file for all: what is announced is what was read.
+        let file = match content::open(path, Links::Follow) {
+            Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => {
+                return Err(failed(std::io::Error::other("expected an ISO file; a folder is not copied")));
+            }
+            opened => opened?,
+        };
+        let tree = Tree::of_file(file.try_clone().map_err(failed)?, path)?;
         let mut seen = HashSet::new();
         let mut files = stated(&tree, &|_| true)?;
         files.sort_by_key(|file| std::cmp::Reverse(file.entry.size));
@@ -126,8 +131,8 @@ impl Recipe {
             parts.push(Part { path, sha256: digest.hex(), ranges });
         }
         parts.sort_by_key(|part| part.ranges.first().map(|range| range.offset));
-        let bytes = std::fs::metadata(path).map_err(failed)?.len();
-        let sha256 = super::receive::digest_of_file(path, progress).map_err(failed)?;
+        let bytes = file.metadata().map_err(failed)?.len();
+        let sha256 = super::receive::digest_of(&file, progress).map_err(failed)?;
         Ok(Self { name: name.to_owned(), bytes, sha256, parts })
     }
 }

@@ -1,10 +1,10 @@
 //! The end that has the archive.
 
-use std::fs::File;
 use std::io::{BufRead, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
+use content::Links;
 use serde::Serialize;
 
 use super::{Answer, CHUNK, Error, Recipe, Verdict, hear, say};
@@ -43,7 +43,7 @@ pub fn send(
     let total = needed.iter().fold(0_u64, |total, range| total.saturating_add(range.bytes));
     progress.advance(recipe.bytes.saturating_sub(total));
     let failed = |source| Error::Io { operation: "read", path: archive.into(), source };
-    let file = File::open(archive).map_err(failed)?;
+    let file = content::open(archive, Links::Follow)?;
     let mut buffer = vec![0; CHUNK];
     for range in needed {
         let mut offset = range.offset;

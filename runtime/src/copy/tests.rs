@@ -267,3 +267,48 @@ impl Write for Meanwhile {
         Ok(())
     }
 }
+
+#[test]
+fn what_lies_under_the_name_of_a_partial_copy_is_neither_followed_nor_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = iso(folder.path(), "1.0", &[("images/a", &noise(1, 100_000))]);
+    let victim = folder.path().join("victim");
+    let pipe = |path: &Path| {
+        rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::from_raw_mode(0o666)).unwrap();
+    };
+    let link = |path: &Path| std::os::unix::fs::symlink(&victim, path).unwrap();
+    let hard = |path: &Path| fs::hard_link(&victim, path).unwrap();
+    let foreign = |path: &Path| {
+        fs::write(path, "").unwrap();
+        std::os::unix::fs::chown(path, Some(4242), None).unwrap();
+    };
+    let mut cases: Vec<(&str, &dyn Fn(&Path), &str)> = vec![
+        ("a link", &link, "a symbolic link"),
+        ("a pipe", &pipe, "a named pipe"),
+        ("a second name of a file", &hard, "it has other names"),
+    ];
+    if rustix::process::geteuid().is_root() {
+        cases.push(("a file of another user", &foreign, "another user owns it"));
+    } else {
+        eprintln!("skipped: giving a file to another user needs root");
+    }
+    for (what, plant, expected) in cases {
+        fs::write(&victim, "precious").unwrap();
+        let into = tempfile::tempdir().unwrap();
+        plant(&into.path().join(".example-1.0.iso.partial"));
+        let (sent, received) = copy(&archive, into.path(), &[], u64::MAX);
+        let said = sent.unwrap_err().to_string();
+        assert!(said.contains(expected), "{what}: {said}");
+        assert!(received.is_err());
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious", "{what}");
+        assert!(!into.path().join("example-1.0.iso").exists(), "{what}");
+    }
+    // Under the name of the archive itself.
+    for plant in [&link as &dyn Fn(&Path), &pipe] {
+        let into = tempfile::tempdir().unwrap();
+        plant(&into.path().join("example-1.0.iso"));
+        let (_, received) = copy(&archive, into.path(), &[], u64::MAX);
+        assert!(matches!(received, Err(Error::Taken(_))), "{received:?}");
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    }
+}

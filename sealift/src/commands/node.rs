@@ -37,14 +37,10 @@ pub(crate) struct Places {
     /// The folder of systemd's units
     #[arg(long, value_name = "DIR", default_value = "/etc/systemd/system", help_heading = "Places")]
     units: PathBuf,
-    /// The file that keeps two imports apart
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "/run/lock/sealift-archives.lock",
-        help_heading = "Places"
-    )]
-    lock_file: PathBuf,
+    /// The file that keeps two imports apart [default: /run/sealift/archives.lock; for users who are not root, in their own
+    /// folder]
+    #[arg(long, value_name = "FILE", help_heading = "Places")]
+    lock_file: Option<PathBuf>,
 }
 
 impl Places {
@@ -54,9 +50,21 @@ impl Places {
             solutions: self.solutions_config.clone(),
             mounts: self.mounts.clone(),
             units: self.units.clone(),
-            lock: self.lock_file.clone(),
+            lock: self.lock_file.clone().unwrap_or_else(default_lock),
         }
     }
+}
+
+/// The lock of this user: for root, one of the machine's.
+fn default_lock() -> PathBuf {
+    let user = rustix::process::geteuid();
+    if user.is_root() {
+        return Paths::default().lock;
+    }
+    let own = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let own = own.map(|folder| folder.join("sealift"));
+    own.unwrap_or_else(|| std::env::temp_dir().join(format!("sealift-{}", user.as_raw())))
+        .join("archives.lock")
 }
 
 #[derive(Debug, Args)]
@@ -250,6 +258,9 @@ pub(crate) fn explained(error: Error) -> Failure {
         Error::Occupied { .. } => Failure::failed(error).remedy(
             "`sealift archive unmount` takes it away; `sealift archive mount --at` chooses another folder",
         ),
+        Error::UnsafeLock { .. } => {
+            Failure::failed(error).remedy("name another file with --lock-file, in a folder of yours")
+        }
         Error::NotOurs(_) => {
             Failure::failed(error).remedy("move it away, or leave the mount to it with --mount never")
         }

@@ -49,8 +49,12 @@ pub(crate) fn run(command: Command) -> Outcome {
     }
 }
 
+/// The most bytes of the definition of a package.
+const DEFINITION_MAX: u64 = 1 << 20;
+
 fn build(file: &Path, into: &Path, base: &Path, source_date: Option<i64>) -> Outcome {
-    let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
+    let bytes = content::open_read(file, content::Links::Follow, DEFINITION_MAX)?;
+    let text = String::from_utf8(bytes).with_context(|| format!("cannot read {}", file.display()))?;
     let definition: packages::Definition = serde_saphyr::from_str(&text)
         .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
     let date = source_date.or(definition.date()).unwrap_or_default();

@@ -1,0 +1,162 @@
+//! The lock that two imports or deletions do not hold at a time.
+
+use std::fs::{DirBuilder, File, Metadata, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use content::Root;
+
+use super::{Error, Paths};
+use crate::file;
+
+/// How often, and how long apart, the lock is tried for.
+const TRIES: usize = 20;
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// Holds the lock until dropped, and removes what an import that was killed has begun to write. What changes nothing of the
+/// node's needs no lock, as telling what would be done.
+pub(super) fn lock(paths: &Paths, harmless: bool) -> Result<Option<File>, Error> {
+    if harmless {
+        return Ok(None);
+    }
+    let failed = |source| Error::Io { operation: "lock", path: paths.lock.clone(), source };
+    let file = open(&paths.lock)?;
+    for _ in 0..TRIES {
+        match file.try_lock() {
+            Ok(()) => {
+                let files = [&paths.bootstrap, &paths.solutions];
+                let folders = files.into_iter().filter_map(|file| file.parent());
+                folders.chain([&*paths.units]).for_each(file::sweep);
+                return Ok(Some(file));
+            }
+            // Perhaps only a program that was being started when the lock was given back, and has it for a moment yet.
+            Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            Err(std::fs::TryLockError::Error(source)) => return Err(failed(source)),
+        }
+    }
+    Err(Error::Locked(paths.lock.clone()))
+}
+
+/// Opens the lock, or creates it with its folder, so that nobody else can open it. Whoever can open a file can hold its
+/// lock, and keep every import away.
+fn open(path: &Path) -> Result<File, Error> {
+    let io = |operation, path: &Path| {
+        let path = path.to_path_buf();
+        move |source| Error::Io { operation, path, source }
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(io("create", folder)(error)),
+        _ => {}
+    }
+    // A link is somebody's, and so is the folder it leads to.
+    let link = std::fs::symlink_metadata(folder).map_err(io("open", folder))?;
+    let data = std::fs::metadata(folder).map_err(io("open", folder))?;
+    let open_to_all = data.mode() & 0o1002 == 0o0002;
+    let problem = if open_to_all { Some("every user can replace files in it".to_owned()) } else { None };
+    if let Some(problem) = foreign(&link).or_else(|| foreign(&data)).or(problem) {
+        return Err(Error::UnsafeLock { path: folder.to_path_buf(), problem });
+    }
+    let failed = |error: content::IoError| Error::Io {
+        operation: error.operation,
+        path: path.to_path_buf(),
+        source: error.source,
+    };
+    let root = Root::open(folder).map_err(failed)?;
+    let name = PathBuf::from(path.file_name().unwrap_or_default());
+    let file = match root.create_file(&name, 0o600) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => root.open_file_to_write(&name),
+        created => created,
+    };
+    let file = file.map_err(failed)?;
+    let data = file.metadata().map_err(io("lock", path))?;
+    if let Some(problem) = foreign(&data) {
+        return Err(Error::UnsafeLock { path: path.to_path_buf(), problem });
+    }
+    if data.mode() & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600)).map_err(io("lock", path))?;
+    }
+    Ok(file)
+}
+
+/// Says whose a file is, if it is neither this user's nor root's.
+fn foreign(data: &Metadata) -> Option<String> {
+    let own = [0, rustix::process::geteuid().as_raw()].contains(&data.uid());
+    (!own).then(|| format!("it belongs to another user, with the id {}", data.uid()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{chown, symlink};
+
+    use super::*;
+
+    fn locked(path: &Path) -> Result<Option<File>, Error> {
+        let folder = path.parent().unwrap();
+        let paths = Paths {
+            lock: path.to_path_buf(),
+            units: folder.join("units"),
+            ..super::super::tests::paths(folder)
+        };
+        lock(&paths, false)
+    }
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).unwrap().mode() & 0o7777
+    }
+
+    #[test]
+    fn nobody_else_can_open_the_lock_or_its_folder() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("sealift/archives.lock");
+        drop(locked(&path).unwrap());
+        assert_eq!((mode(path.parent().unwrap()), mode(&path)), (0o700, 0o600));
+        // As an earlier version has left it.
+        std::fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+        let held = locked(&path).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        assert!(matches!(locked(&path), Err(Error::Locked(_))));
+        drop(held);
+    }
+
+    #[test]
+    fn a_lock_that_another_user_has_placed_is_refused() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: giving a file to another user needs root");
+            return;
+        }
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = scratch.path().join("folder");
+        let path = folder.join("lock");
+        let refused = |what: &str| {
+            let refused = locked(&path);
+            assert!(matches!(refused, Err(Error::UnsafeLock { .. })), "{what}: {refused:?}");
+        };
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(&path, "").unwrap();
+        chown(&path, Some(4242), None).unwrap();
+        refused("the file");
+        std::fs::remove_file(&path).unwrap();
+        chown(&folder, Some(4242), None).unwrap();
+        refused("the folder");
+        chown(&folder, Some(0), None).unwrap();
+        std::fs::set_permissions(&folder, Permissions::from_mode(0o777)).unwrap();
+        refused("a folder that everybody may write to");
+        std::fs::set_permissions(&folder, Permissions::from_mode(0o1777)).unwrap();
+        drop(locked(&path).unwrap());
+        // A link to a file of root's, and a pipe.
+        std::fs::remove_file(&path).unwrap();
+        symlink(scratch.path().join("victim"), &path).unwrap();
+        assert!(matches!(locked(&path), Err(Error::Io { .. })));
+        assert!(!scratch.path().join("victim").exists());
+        std::fs::remove_file(&path).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
+        assert!(matches!(locked(&path), Err(Error::Io { .. })));
+        // A folder that is a link of another user's.
+        std::fs::rename(&folder, scratch.path().join("real")).unwrap();
+        symlink(scratch.path().join("real"), &folder).unwrap();
+        std::os::unix::fs::lchown(&folder, Some(4242), None).unwrap();
+        refused("a link to a folder");
+    }
+}
