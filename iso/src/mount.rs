@@ -44,19 +44,25 @@ impl Mount {
         self.session.as_ref().is_none_or(|session| session.guard.is_finished())
     }
 
-    /// Unmounts it, unless somebody else has.
+    /// Unmounts it, unless somebody else has. While it is in use it is taken out of the tree of folders all the same:
+    /// this process ends, and a mount that nobody answers for would make every access to the folder fail. Files that are
+    /// still open fail then.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if it is in use.
+    /// [`Error::Io`] if it cannot be unmounted.
     pub fn unmount(mut self) -> Result<()> {
         if self.is_gone() {
             return Ok(());
         }
-        let session = self.session.take();
-        session
-            .map_or(Ok(()), fuser::BackgroundSession::umount_and_join)
-            .map_err(Error::io("unmount", &self.at))
+        let Some(session) = self.session.take() else { return Ok(()) };
+        match session.umount_and_join() {
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+                rustix::mount::unmount(&self.at, rustix::mount::UnmountFlags::DETACH).map_err(io::Error::from)
+            }
+            done => done,
+        }
+        .map_err(Error::io("unmount", &self.at))
     }
 }
 

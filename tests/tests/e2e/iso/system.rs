@@ -75,6 +75,24 @@ find . -type l -printf '%P %T@ %l\n' | sort
 find . -type f -print0 | sort -z | xargs -0 sha256sum"#;
 
 #[test]
+fn a_mount_that_is_in_use_leaves_no_dead_folder_behind() {
+    if !fuse_as_root() {
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let path = |name: &str| scratch.path().join(name);
+    plain_tree(&path("source"));
+    fs::write(path("source/used"), "used").unwrap();
+    write(&path("source"), &path("a.iso"));
+    fs::create_dir(path("mounted")).unwrap();
+    let mounted = Image::open(&path("a.iso")).unwrap().mount(&path("mounted"), false).unwrap();
+    let used = fs::File::open(path("mounted/used")).unwrap();
+    mounted.unmount().unwrap();
+    assert_eq!(fs::read_dir(path("mounted")).unwrap().count(), 0, "it is unmounted, and not dead");
+    drop(used);
+}
+
+#[test]
 fn any_user_may_mount() {
     if peer::find("fusermount3").is_none() || !fuse() {
         return;
