@@ -25,11 +25,20 @@ need_sealift() {
     [ -x "$SEALIFT" ] || die 3 "$SEALIFT is missing: run this script from a whole archive"
 }
 
-# Reads `-a ARCHIVE`, `-n` and `-h`, as all scripts take them, into the arrays `archives` and `options`. The script has a
-# function `usage`.
+# Runs sealift, and shows how where the user wants to see that.
+run_sealift() {
+    if [ "$verbose" = yes ]; then
+        say "running $(printf '%q ' "$SEALIFT" "$@")"
+    fi
+    "$SEALIFT" "$@"
+}
+
+# Reads `-a ARCHIVE`, `-n`, `-v` and `-h`, as all scripts take them, into the arrays `archives` and `options` and the
+# variable `verbose`. The script has a function `usage`.
 read_arguments() {
     archives=()
     options=()
+    verbose=no
     while [ $# -gt 0 ]; do
         case $1 in
         -a | --archive)
@@ -39,6 +48,10 @@ read_arguments() {
             ;;
         -n | --dry-run)
             options+=(--dry-run)
+            shift
+            ;;
+        -v | --verbose)
+            verbose=yes
             shift
             ;;
         -h | --help)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes archives those of this node: the command that operators know, done by `sealift archive import`.
+# Imports archives on this node: the command that operators know, done by `sealift archive import`.
 set -euo pipefail
 
 # shellcheck source=common.sh
@@ -7,13 +7,15 @@ set -euo pipefail
 
 usage() {
     cat <<END
-Usage: ${0##*/} [-n] -a ARCHIVE [-a ARCHIVE...]
+Usage: ${0##*/} [-n] [-v] [-a ARCHIVE...]
 
 Verifies each ARCHIVE (an ISO file), mounts it where the kernel can, now and at each boot, and adds it to the
-bootstrap configuration. A registry that follows the configuration serves it from then on.
+bootstrap configuration. A registry that follows the configuration serves it from then on. Without -a, the
+archives that the configuration lists are verified again, and mounted where they are not.
 
   -a, --archive ARCHIVE   the ISO file; it must stay where it is
-  -n, --dry-run           only say what would change
+  -n, --dry-run           only report what would change
+  -v, --verbose           show each command that is run
   -h, --help              this text
 
 Exit codes: 0 done, 1 an archive is damaged, 2 something failed, 3 the command or the configuration was wrong.
@@ -21,8 +23,11 @@ END
 }
 
 read_arguments "$@"
-[ ${#archives[@]} -gt 0 ] || die 3 "no archive given; --help shows how"
 need_root
 need_sealift
 
-exec "$SEALIFT" archive import "${options[@]}" -- "${archives[@]}"
+if [ ${#archives[@]} -eq 0 ]; then
+    run_sealift archive import "${options[@]}" --configured
+else
+    run_sealift archive import "${options[@]}" -- "${archives[@]}"
+fi

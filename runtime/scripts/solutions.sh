@@ -7,8 +7,8 @@ set -euo pipefail
 
 usage() {
     cat <<END
-Usage: ${0##*/} import     [-n] -a ARCHIVE [-a ARCHIVE...]
-       ${0##*/} unimport   [-n] -a ARCHIVE [-a ARCHIVE...]
+Usage: ${0##*/} import     [-n] [-v] -a ARCHIVE [-a ARCHIVE...]
+       ${0##*/} unimport   [-n] [-v] -a ARCHIVE [-a ARCHIVE...]
        ${0##*/} activate   [--dry-run] --name SOLUTION --version VERSION
        ${0##*/} deactivate [--dry-run] --name SOLUTION
        ${0##*/} list
@@ -21,7 +21,8 @@ archives of this node.
   -a, --archive ARCHIVE   the ISO file; it must stay where it is
   --name SOLUTION         the name in the Solution's manifest
   --version VERSION       a version that was imported, or "latest"
-  -n, --dry-run           only say what would change
+  -n, --dry-run           only report what would change
+  -v, --verbose           show each command that is run
   -h, --help              this text
 
 Environments are namespaces of the cluster; they are made with its own tools.
@@ -61,8 +62,9 @@ read_arguments "$@"
 [ ${#archives[@]} -gt 0 ] || die 3 "no archive given; --help shows how"
 need_root
 if [ "$command" = import ]; then
-    exec "$SEALIFT" archive import "${options[@]}" -- "${archives[@]}"
+    run_sealift archive import "${options[@]}" -- "${archives[@]}"
+    exit
 fi
 for archive in "${archives[@]}"; do
-    "$SEALIFT" archive delete "${options[@]}" -- "$archive"
+    run_sealift archive delete "${options[@]}" -- "$archive"
 done

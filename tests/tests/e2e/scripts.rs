@@ -71,11 +71,29 @@ fn iso_manager_imports_and_ends_as_the_import_does() {
 }
 
 #[test]
+fn iso_manager_without_arguments_imports_what_is_configured() {
+    for (arguments, calls) in [
+        (&[][..], "archive|import|--configured|"),
+        (&["-n", "--verbose"], "archive|import|--dry-run|--configured|"),
+        (&["-v", "-a", "/a.iso"], "archive|import|--|/a.iso|"),
+    ] {
+        let archive = Archive::new();
+        let (code, said) = archive.iso_manager(arguments);
+        assert_eq!((code, archive.calls().as_str()), (Some(2), calls), "{said}");
+        let shown = said.contains("iso-manager.sh: running ") && said.contains("archive import");
+        assert_eq!(
+            shown,
+            arguments.iter().any(|word| word.starts_with("-v") || *word == "--verbose"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn iso_manager_says_what_was_wrong_with_the_command() {
     let archive = Archive::new();
     for (arguments, code, expected) in [
         (&["--help"][..], 0, "Usage: iso-manager.sh"),
-        (&[], 3, "no archive given"),
         (&["-a"], 3, "-a needs the path of an archive"),
         (&["--frob"], 3, "unknown argument --frob"),
     ] {
@@ -97,6 +115,7 @@ fn solutions_does_what_takes_no_cluster() {
         (&["import", "-a", "/a b.iso", "-n"][..], 2, "archive|import|--dry-run|--|/a b.iso|", ""),
         (&["unimport", "-a", "/a.iso"], 2, "archive|delete|--|/a.iso|", ""),
         (&["list"], 2, "archive|get|", ""),
+        (&["unimport", "-v", "-a", "/a.iso"], 2, "archive|delete|--|/a.iso|", "running "),
         (&["--help"], 0, "", "Usage: solutions.sh import"),
         (&["import"], 3, "", "no archive given"),
         (&["import", "-a"], 3, "", "-a needs the path"),
