@@ -6,6 +6,7 @@
 //! is finished by running it again; one that fails undoes what it has done. A deletion goes the other way.
 
 mod follow;
+mod fstab;
 mod held;
 mod lock;
 mod machine;
@@ -40,10 +41,14 @@ pub struct Paths {
     pub bootstrap: PathBuf,
     /// The `SolutionsConfiguration`.
     pub solutions: PathBuf,
+    /// The `ArchivesConfiguration`, where there is no MetalK8s.
+    pub archives: PathBuf,
     /// The folder in which every archive is mounted as `<name>-<version>`.
     pub mounts: PathBuf,
     /// The folder of systemd's units.
     pub units: PathBuf,
+    /// The file systems that the system mounts at each boot.
+    pub fstab: PathBuf,
     /// A file that two imports or deletions do not hold at a time. Its folder is created if it does not exist.
     pub lock: PathBuf,
 }
@@ -53,8 +58,10 @@ impl Default for Paths {
         Self {
             bootstrap: "/etc/metalk8s/bootstrap.yaml".into(),
             solutions: "/etc/metalk8s/solutions.yaml".into(),
+            archives: "/etc/sealift/archives.yaml".into(),
             mounts: "/srv/scality".into(),
             units: "/etc/systemd/system".into(),
+            fstab: "/etc/fstab".into(),
             lock: "/run/sealift/archives.lock".into(),
         }
     }
@@ -212,6 +219,8 @@ pub struct Done {
     pub steps: Vec<Step>,
     /// Why it is not mounted, if it is not.
     pub not_mounted: Option<String>,
+    /// What somebody should know who expects that nothing else is there.
+    pub notes: Vec<String>,
 }
 
 /// An archive of the node.
@@ -219,14 +228,18 @@ pub struct Done {
 pub struct Listed {
     /// The ISO file or folder.
     pub path: PathBuf,
-    /// `platform` or `solution`: which configuration lists it.
+    /// `platform` or `solution`; `unknown` if it cannot be read, and no configuration tells.
     pub kind: &'static str,
     /// What it says of itself; null if it cannot be read.
     pub product: Option<Product>,
     /// Name and version.
     pub id: Option<String>,
+    /// Whether nothing is there any more.
+    pub missing: bool,
     /// The bytes of the ISO file.
     pub bytes: Option<u64>,
+    /// Its images; null if they cannot be listed.
+    pub images: Option<ImageCount>,
     /// A digest of what it serves: that of its `SHA256SUMS`, or, of an archive without, of the paths and sizes of its files.
     /// Null if it cannot be read.
     pub contents: Option<String>,
@@ -234,10 +247,21 @@ pub struct Listed {
     pub mounted: Option<PathBuf>,
     /// How it is mounted.
     pub mounted_by: Option<Way>,
+    /// Whether the mount is dead: the program that showed the archive has ended.
+    pub mount_broken: bool,
     /// Whether a Solution is active in this version.
     pub active: bool,
     /// What is wrong with it, as far as that is seen without reading all of it.
     pub problem: Option<String>,
+}
+
+/// The images of an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ImageCount {
+    /// All of them.
+    pub total: usize,
+    /// Those of which every blob that their manifest names is there in its size. Content is not read.
+    pub whole: usize,
 }
 
 /// Makes an archive one of this node's.
@@ -259,6 +283,7 @@ pub fn import(
     let (product, kind) = product_of(&held.tree()?)?;
     let id = product.id();
     refuse_second(paths, &archive, &product)?;
+    let kind = list_of(paths, &archive, kind)?;
     let way = match options.mounting {
         // An import is to outlast the system, and so is its mount; what FUSE shows does not.
         Mounting::Auto => machine.can_mount(&archive, Way::Kernel).map(|()| Way::Kernel),
@@ -280,7 +305,7 @@ pub fn import(
     if !options.dry_run {
         plan::run(&steps, &id, machine, Some(&held), &|_| {})?;
     }
-    Ok(Done { id, archive, steps, not_mounted: way.err() })
+    Ok(Done { id, archive, steps, not_mounted: way.err(), notes: Vec::new() })
 }
 
 /// Makes sure that an archive is what it was when it was made.
@@ -312,12 +337,12 @@ pub fn delete(
     if let Some(id) = id.as_ref().filter(|id| !force && active(&configuration).contains(id)) {
         return Err(Error::Active { id: id.clone() });
     }
-    let steps = plan::delete(paths, &archive, id.as_deref(), force, machine, &configuration)?;
+    let (steps, notes) = plan::delete(paths, &archive, id.as_deref(), force, machine, &configuration)?;
     let id = id.unwrap_or_else(|| archive.display().to_string());
     if !dry_run {
         plan::run(&steps, &id, machine, None, &|_| {})?;
     }
-    Ok(Done { id, archive, steps, not_mounted: None })
+    Ok(Done { id, archive, steps, not_mounted: None, notes })
 }
 
 /// The names and versions of the Solutions that a configuration says are active. `latest` is the highest version that it
@@ -353,35 +378,60 @@ fn ordered(version: &str) -> (Vec<u64>, bool, String) {
 /// [`Error::Configuration`]. An archive that cannot be read is listed with the reason.
 pub fn get(paths: &Paths, machine: &dyn Machine) -> Result<Vec<Listed>, Error> {
     let paths = &paths.real();
-    let mut listed = Vec::new();
-    for (kind, word) in [(Kind::Bootstrap, "platform"), (Kind::Solutions, "solution")] {
+    let mut listed: Vec<Listed> = Vec::new();
+    for kind in Kind::ALL {
         let Some(configuration) = read_if_there(paths, kind)? else { continue };
         let active = active(&configuration);
         for path in configuration.archives() {
-            let described = described(path);
-            let problem =
-                described.as_ref().map_or_else(|error| Some(error.to_string()), |_| unhealthy(path));
-            let product = described.ok().map(|(product, _)| product);
-            let id = product.as_ref().map(Product::id);
-            let mount = id.as_ref().map(|id| paths.mounts.join(id));
-            listed.push(Listed {
-                path: path.clone(),
-                kind: word,
-                bytes: std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|data| data.len()),
-                contents: contents(path).ok().map(|digest| digest.to_string()),
-                mounted_by: mount.as_deref().and_then(|mount| machine.mounted(mount).ok().flatten()),
-                mounted: mount.filter(|mount| matches!(machine.mounted(mount), Ok(Some(_)))),
-                active: id.as_ref().is_some_and(|id| active.contains(id)),
-                product,
-                id,
-                problem,
-            });
+            if !listed.iter().any(|known| known.path == *path) {
+                listed.push(seen(paths, path, kind, &active, machine));
+            }
         }
     }
     Ok(listed)
 }
 
-/// The archives that both configurations list, those of the platform first: what a server on this node serves.
+/// What is seen of an archive that a configuration of `kind` lists, without reading all of it.
+fn seen(paths: &Paths, path: &Path, kind: Kind, active: &[String], machine: &dyn Machine) -> Listed {
+    let described = described(path);
+    let data = std::fs::metadata(path);
+    let missing = matches!(&data, Err(error) if error.kind() == std::io::ErrorKind::NotFound);
+    let (images, problem) = match &described {
+        Ok(_) => look(path),
+        Err(_) if missing => (None, Some("it does not exist".to_owned())),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    let id = described.as_ref().ok().map(|(product, _)| product.id());
+    // One that is missing has left its unit behind, under the name it had.
+    let mount = id.clone().or_else(|| unit::of_archive(paths, path)).map(|id| paths.mounts.join(id));
+    let mount = mount.filter(|mount| matches!(machine.mounted(mount), Ok(Some(_))));
+    let mount_broken = mount.as_deref().is_some_and(|mount| machine.is_broken(mount));
+    let dead = || {
+        let mount = mount.as_deref().unwrap_or(Path::new("")).display().to_string();
+        format!("the mount at {mount} is dead: the program that showed the archive has ended")
+    };
+    Listed {
+        path: path.to_path_buf(),
+        kind: match (kind, &described) {
+            (Kind::Bootstrap, _) | (Kind::Archives, Ok((_, Kind::Bootstrap))) => "platform",
+            (Kind::Solutions, _) | (Kind::Archives, Ok(_)) => "solution",
+            (Kind::Archives, Err(_)) => "unknown",
+        },
+        missing,
+        bytes: data.ok().filter(std::fs::Metadata::is_file).map(|data| data.len()),
+        images,
+        contents: contents(path).ok().map(|digest| digest.to_string()),
+        mounted_by: mount.as_deref().and_then(|mount| machine.mounted(mount).ok().flatten()),
+        mounted: mount.clone(),
+        mount_broken,
+        active: id.as_ref().is_some_and(|id| active.contains(id)),
+        product: described.ok().map(|(product, _)| product),
+        id,
+        problem: problem.or_else(|| mount_broken.then(dead)),
+    }
+}
+
+/// The archives that the configurations list, those of the platform first, each once: what a server on this node serves.
 ///
 /// # Errors
 ///
@@ -393,10 +443,13 @@ pub fn configured(paths: &Paths) -> Result<Vec<PathBuf>, Error> {
 /// As [`configured`], with files that were `there`. That one of them is gone is no decision to have no archives: editors, and
 /// those who copy a file into its place, leave moments without it.
 fn still_configured(paths: &Paths, there: &[Kind]) -> Result<Vec<PathBuf>, Error> {
-    let mut found = Vec::new();
-    for kind in [Kind::Bootstrap, Kind::Solutions] {
+    let mut found: Vec<PathBuf> = Vec::new();
+    for kind in Kind::ALL {
         match read_if_there(paths, kind)? {
-            Some(configuration) => found.extend(configuration.archives().iter().cloned()),
+            Some(configuration) => {
+                let new = configuration.archives().iter().filter(|path| !found.contains(*path));
+                found.extend(new.cloned().collect::<Vec<_>>());
+            }
             None if there.contains(&kind) => return Err(Error::Gone(path_of(paths, kind).to_path_buf())),
             None => {}
         }
@@ -414,24 +467,28 @@ fn contents(archive: &Path) -> Result<Digest, archive::Error> {
     Ok(Digest::of(tree.walk()?.into_iter().map(line).collect::<String>().as_bytes()))
 }
 
-/// What is wrong with an archive, as far as that is seen without reading all of it.
-fn unhealthy(archive: &Path) -> Option<String> {
+/// The images of an archive, and what is wrong with them, as far as that is seen without reading all of it.
+fn look(archive: &Path) -> (Option<ImageCount>, Option<String>) {
     let images = match archive::inspect::inspect(archive) {
         Ok(inspection) => inspection.images,
-        Err(error) => return Some(error.to_string()),
+        Err(error) => return (None, Some(error.to_string())),
     };
     let broken: Vec<String> = images
         .iter()
         .filter_map(|image| Some(format!("{}:{}: {}", image.name, image.tag, image.problem.as_ref()?)))
         .collect();
-    let first = broken.first()?;
-    Some(format!("{} of {} images cannot be served, the first: {first}", broken.len(), images.len()))
+    let count = ImageCount { total: images.len(), whole: images.len() - broken.len() };
+    let problem = broken.first().map(|first| {
+        format!("{} of {} images cannot be served, the first: {first}", broken.len(), images.len())
+    });
+    (Some(count), problem)
 }
 
 fn path_of(paths: &Paths, kind: Kind) -> &Path {
     match kind {
         Kind::Bootstrap => &paths.bootstrap,
         Kind::Solutions => &paths.solutions,
+        Kind::Archives => &paths.archives,
     }
 }
 
@@ -443,6 +500,21 @@ fn read_if_there(paths: &Paths, kind: Kind) -> Result<Option<Configuration>, Err
     Ok(Configuration::read_if_there(path_of(paths, kind), kind)?)
 }
 
+/// The configuration that lists an archive, or is to list it: that of its `kind`, or that of the archives where there is no
+/// MetalK8s.
+fn list_of(paths: &Paths, archive: &Path, kind: Kind) -> Result<Kind, Error> {
+    let mut there = Vec::new();
+    for kind in Kind::ALL {
+        let Some(configuration) = read_if_there(paths, kind)? else { continue };
+        if configuration.archives().iter().any(|listed| listed == archive) {
+            return Ok(kind);
+        }
+        there.push(kind);
+    }
+    let metalk8s = there.contains(&Kind::Bootstrap) || there.contains(&kind);
+    Ok(if metalk8s { kind } else { Kind::Archives })
+}
+
 /// What an archive says it is, and whose configuration lists such.
 fn described(archive: &Path) -> Result<(Product, Kind), Error> {
     product_of(&Tree::open(archive)?)
@@ -450,8 +522,7 @@ fn described(archive: &Path) -> Result<(Product, Kind), Error> {
 
 /// [`described`] of an archive that is open.
 fn product_of(tree: &Tree) -> Result<(Product, Kind), Error> {
-    let (found, kind) =
-        product::describe(tree)?.ok_or_else(|| Error::Nameless(tree.path().to_path_buf()))?;
+    let (found, kind) = product::describe(tree)?.ok_or_else(|| Error::Nameless(tree.path().to_path_buf()))?;
     let kind = match kind {
         product::Kind::Platform => Kind::Bootstrap,
         product::Kind::Solution => Kind::Solutions,
@@ -484,7 +555,7 @@ fn meant(
     machine: &dyn Machine,
 ) -> Result<(PathBuf, Option<String>, Kind), Error> {
     let as_path = std::fs::canonicalize(which).unwrap_or_else(|_| PathBuf::from(which));
-    for kind in [Kind::Bootstrap, Kind::Solutions] {
+    for kind in Kind::ALL {
         let Some(configuration) = read_if_there(paths, kind)? else { continue };
         for path in configuration.archives() {
             let id = described(path).map(|(product, _)| product.id()).ok();
@@ -500,12 +571,14 @@ fn meant(
     let id = as_path.strip_prefix(&paths.mounts).ok().and_then(Path::to_str).unwrap_or(which);
     if let Some(archive) = unit::archive_of(paths, id).filter(|_| is_name(id)) {
         let kind = described(&archive).map_or(Kind::Bootstrap, |(_, kind)| kind);
+        let kind = list_of(paths, &archive, kind)?;
         return Ok((archive, Some(id.to_owned()), kind));
     }
     // Only mounted, as through FUSE, which has no unit.
     let at = paths.mounts.join(id);
     match described(&at) {
         Ok((product, kind)) if product.id() == id && plan::mounted(machine, &at)?.is_some() => {
+            let kind = list_of(paths, &at, kind)?;
             Ok((at, Some(id.to_owned()), kind))
         }
         _ => Err(Error::Unknown(which.to_owned())),

@@ -1,27 +1,35 @@
 //! The bootstrap node's configuration: which archives it has.
 //!
-//! `BootstrapConfiguration` lists the archives of the platform, `SolutionsConfiguration` those of Solutions. People
-//! write these files, so a change keeps their comments, their order and their way of writing lists: only the lines of
+//! `BootstrapConfiguration` lists the archives of the platform, `SolutionsConfiguration` those of Solutions,
+//! `ArchivesConfiguration` those of a node without MetalK8s. People write these files, so a change keeps their comments, their order and their way of writing lists: only the lines of
 //! the list of archives change, and what comes out is read again before it replaces what was there.
 
 mod active;
+mod document;
 mod edit;
 mod networks;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use content::{IoError, Links};
-use serde::Deserialize;
-use serde_saphyr::{Error as YamlError, Location, Spanned};
 
-use networks::Networks;
+use document::Document;
 
 /// The most bytes of an honest configuration file.
 const LIMIT: u64 = 1 << 20;
 /// What a new file of Solutions begins with.
 const NEW_SOLUTIONS: &str =
     "apiVersion: metalk8s.scality.com/v1alpha1\nkind: SolutionsConfiguration\narchives: []\n";
+
+/// What a new file of archives begins with.
+const NEW_ARCHIVES: &str = "\
+# The archives of this node. `sealift archive import` and `delete` change the list; a server that follows it reloads.
+apiVersion: sealift.dev/v1alpha1
+kind: ArchivesConfiguration
+archives: []
+";
 
 /// A configuration file cannot be read, is not what it should be, or cannot be changed.
 #[derive(Debug, thiserror::Error)]
@@ -37,19 +45,15 @@ pub enum Error {
         /// The operating system's answer.
         source: std::io::Error,
     },
-    /// The file breaks its format.
-    #[error("{}:{line}:{column}: {}{problem}", path.display(), if key.is_empty() { String::new() } else { format!("{key}: ") })]
+    /// The file breaks its format: all that is wrong with it, in the order of its lines.
+    #[error("{}", listed(path, problems))]
     Invalid {
         /// The file.
         path: PathBuf,
-        /// The line, counted from 1.
-        line: u64,
-        /// The column, counted from 1.
-        column: u64,
-        /// The key the problem is with or lies below, `networks.controlPlane`; empty for the file as a whole.
-        key: String,
-        /// What was expected and what was found.
-        problem: String,
+        /// Which configuration it was read as.
+        kind: Kind,
+        /// What is wrong; at least one.
+        problems: Vec<Problem>,
     },
     /// The archives, or the active versions, are written in a way that cannot be changed line by line.
     #[error("{}:{line}: {key}: cannot be changed as it is written; write one entry a line, or all on the line of the key", path.display())]
@@ -63,6 +67,39 @@ pub enum Error {
     },
 }
 
+/// Something that is wrong in a configuration file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The line, counted from 1.
+    pub line: u64,
+    /// The column, counted from 1.
+    pub column: u64,
+    /// The key that the problem is with or lies below, `networks.controlPlane`; empty for the file as a whole.
+    pub key: String,
+    /// What was expected and what was found.
+    pub problem: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { line, column, key, problem } = self;
+        write!(f, "{line}:{column}: {key}{}{problem}", if key.is_empty() { "" } else { ": " })
+    }
+}
+
+/// The most problems of a file that are listed.
+const PROBLEMS_SHOWN: usize = 20;
+
+/// A line for each problem, after the name of the file.
+fn listed(path: &Path, problems: &[Problem]) -> String {
+    let mut lines: Vec<String> =
+        problems.iter().take(PROBLEMS_SHOWN).map(|problem| format!("{}:{problem}", path.display())).collect();
+    if problems.len() > PROBLEMS_SHOWN {
+        lines.push(format!("and {} more problems", problems.len() - PROBLEMS_SHOWN));
+    }
+    lines.join("\n")
+}
+
 /// Which configuration a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -70,13 +107,19 @@ pub enum Kind {
     Bootstrap,
     /// `SolutionsConfiguration`: the Solutions.
     Solutions,
+    /// `ArchivesConfiguration`: the archives of a node without MetalK8s, and nothing else.
+    Archives,
 }
 
 impl Kind {
+    /// All of them, in the order in which their archives are served.
+    pub const ALL: [Self; 3] = [Self::Bootstrap, Self::Solutions, Self::Archives];
+
     fn name(self) -> &'static str {
         match self {
             Self::Bootstrap => "BootstrapConfiguration",
             Self::Solutions => "SolutionsConfiguration",
+            Self::Archives => "ArchivesConfiguration",
         }
     }
 
@@ -85,6 +128,16 @@ impl Kind {
             Self::Bootstrap => &["metalk8s.scality.com/v1alpha2", "metalk8s.scality.com/v1alpha3"],
             // Documents of the original have both.
             Self::Solutions => &["metalk8s.scality.com/v1alpha1", "solutions.metalk8s.scality.com/v1alpha1"],
+            Self::Archives => &["sealift.dev/v1alpha1"],
+        }
+    }
+
+    /// What a file that does not exist is read as; `None` where it must exist.
+    fn new_text(self) -> Option<&'static str> {
+        match self {
+            Self::Bootstrap => None,
+            Self::Solutions => Some(NEW_SOLUTIONS),
+            Self::Archives => Some(NEW_ARCHIVES),
         }
     }
 }
@@ -124,42 +177,24 @@ pub struct Configuration {
     kind: Kind,
     text: String,
     archives: Vec<PathBuf>,
+    /// How many of the archives stand under `archives`; the others stand under `products`.
+    own: usize,
     active: BTreeMap<String, String>,
-}
-
-/// What is read of either file. Keys that are not ours are left alone.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Document {
-    api_version: Spanned<String>,
-    kind: Spanned<String>,
-    /// `solutions` is what the design of 2019 called it.
-    #[serde(default, alias = "solutions")]
-    archives: Option<Spanned<Option<Vec<Spanned<String>>>>>,
-    #[serde(default)]
-    active: Option<BTreeMap<String, String>>,
-    #[serde(default)]
-    networks: Option<Networks>,
-    #[serde(default)]
-    ca: Option<Authority>,
-}
-
-#[derive(Deserialize)]
-struct Authority {
-    minion: Option<String>,
+    /// Whether the file existed when it was read.
+    existed: bool,
 }
 
 impl Configuration {
-    /// Reads a configuration file and checks it. A file of Solutions that does not exist is an empty one.
+    /// Reads a configuration file and checks it. A file of Solutions or archives that does not exist is an empty one.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] with file, line and key; [`Error::Io`].
+    /// [`Error::Invalid`] with all problems, each with its line and key; [`Error::Io`].
     pub fn read(path: &Path, kind: Kind) -> Result<Self, Error> {
-        match (Self::read_if_there(path, kind)?, kind) {
+        match (Self::read_if_there(path, kind)?, kind.new_text()) {
             (Some(found), _) => Ok(found),
-            (None, Kind::Solutions) => Self::parse(path, kind, NEW_SOLUTIONS.to_owned()),
-            (None, Kind::Bootstrap) => {
+            (None, Some(text)) => Ok(Self { existed: false, ..Self::parse(path, kind, text.to_owned())? }),
+            (None, None) => {
                 let source = rustix::io::Errno::NOENT.into();
                 Err(Error::Io { operation: "read", path: path.to_path_buf(), source })
             }
@@ -191,68 +226,13 @@ impl Configuration {
     ///
     /// [`Error::Invalid`].
     pub fn parse(path: &Path, kind: Kind, text: String) -> Result<Self, Error> {
-        let document: Document = serde_saphyr::from_str(&text).map_err(|error| {
-            let (line, column) = error.location().map_or((1, 1), |place| (place.line(), place.column()));
-            let key = match error.without_snippet() {
-                YamlError::SerdeMissingField { field, .. } => (*field).to_owned(),
-                _ => key_at(&text, line),
-            };
-            let said = error.without_snippet().to_string();
-            let problem =
-                said.strip_suffix(&format!(" at line {line}, column {column}")).unwrap_or(&said).to_owned();
-            Error::Invalid { path: path.to_path_buf(), line, column, key, problem }
-        })?;
-        let wrong = |place: Location, key: &str, problem: String| Error::Invalid {
-            path: path.to_path_buf(),
-            line: place.line(),
-            column: place.column(),
-            key: key.to_owned(),
-            problem,
-        };
-        if document.kind.value != kind.name() {
-            let problem = format!("expected {}, found {}", kind.name(), document.kind.value);
-            return Err(wrong(document.kind.referenced, "kind", problem));
-        }
-        if !kind.versions().contains(&document.api_version.value.as_str()) {
-            let problem =
-                format!("expected {}, found {}", kind.versions().join(" or "), document.api_version.value);
-            return Err(wrong(document.api_version.referenced, "apiVersion", problem));
-        }
-        if kind == Kind::Bootstrap {
-            let problem = |key: &str| wrong(document.kind.referenced, key, "it is missing".to_owned());
-            document.ca.as_ref().and_then(|ca| ca.minion.as_ref()).ok_or_else(|| problem("ca.minion"))?;
-            let networks = document.networks.as_ref().ok_or_else(|| problem("networks"))?;
-            let listed = networks.listed();
-            for (key, place, network) in &listed {
-                networks::check(network).map_err(|found| wrong(*place, key, found))?;
-            }
-            for key in ["networks.controlPlane", "networks.workloadPlane"] {
-                if !listed.iter().any(|(found, ..)| *found == key) {
-                    return Err(problem(key));
-                }
-            }
-        }
-        let mut archives: Vec<PathBuf> = Vec::new();
-        for archive in document.archives.iter().flat_map(|archives| archives.value.iter().flatten()) {
-            let found = PathBuf::from(&archive.value);
-            if !found.is_absolute() {
-                let problem = format!("expected an absolute path, found {:?}", archive.value);
-                return Err(wrong(archive.referenced, "archives", problem));
-            }
-            if archives.contains(&found) {
-                return Err(wrong(
-                    archive.referenced,
-                    "archives",
-                    format!("{} is listed twice", archive.value),
-                ));
-            }
-            archives.push(found);
-        }
-        let active = document.active.unwrap_or_default();
-        Ok(Self { path: path.to_path_buf(), kind, text, archives, active })
+        let Document { archives, own, active } = Document::read(kind, &text)
+            .map_err(|problems| Error::Invalid { path: path.to_path_buf(), kind, problems })?;
+        Ok(Self { path: path.to_path_buf(), kind, text, archives, own, active, existed: true })
     }
 
-    /// The archives in their order.
+    /// The archives in their order: those under `archives`, then those under `products`, where the first
+    /// `BootstrapConfiguration` had them.
     #[must_use]
     pub fn archives(&self) -> &[PathBuf] {
         &self.archives
@@ -276,6 +256,22 @@ impl Configuration {
         &self.path
     }
 
+    /// Puts the file back as it was when this was read: also, that it did not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub(crate) fn restore(&self) -> Result<(), Error> {
+        if self.existed {
+            return self.write();
+        }
+        crate::file::remove(&self.path).map_err(|source| Error::Io {
+            operation: "remove",
+            path: self.path.clone(),
+            source,
+        })
+    }
+
     /// What [`Configuration::write`] writes.
     #[must_use]
     pub fn text(&self) -> &str {
@@ -291,8 +287,10 @@ impl Configuration {
         if self.archives.iter().any(|listed| listed == archive) {
             return Ok(());
         }
-        let wanted: Vec<PathBuf> = self.archives.iter().cloned().chain([archive.to_path_buf()]).collect();
-        self.change(&wanted, |text, list| edit::add(text, list, &wanted))
+        let mut wanted = self.archives.clone();
+        wanted.insert(self.own, archive.to_path_buf());
+        let own = wanted.get(..=self.own).unwrap_or_default();
+        self.change(&wanted, |text, list| edit::add(text, list, own))
     }
 
     /// Takes an archive off the list. One that is not listed is no error.
@@ -302,9 +300,15 @@ impl Configuration {
     /// [`Error::Layout`] if the list cannot be changed line by line.
     pub fn remove(&mut self, archive: &Path) -> Result<(), Error> {
         let Some(index) = self.archives.iter().position(|listed| listed == archive) else { return Ok(()) };
-        let wanted: Vec<PathBuf> =
-            self.archives.iter().filter(|listed| *listed != archive).cloned().collect();
-        self.change(&wanted, |text, list| edit::remove(text, list, index, &wanted))
+        if index >= self.own {
+            let line = self.text.lines().zip(1..).find(|(line, _)| line.starts_with("products:"));
+            let line = line.map_or(1, |(_, number)| number);
+            return Err(Error::Layout { path: self.path.clone(), line, key: "products" });
+        }
+        let mut wanted = self.archives.clone();
+        wanted.remove(index);
+        let own = wanted.get(..self.own - 1).unwrap_or_default();
+        self.change(&wanted, |text, list| edit::remove(text, list, index, own))
     }
 
     /// Makes `version` the active one of the Solution `name`, or with `None` no version of it.
@@ -354,6 +358,14 @@ impl Configuration {
     ///
     /// [`Error::Io`].
     pub fn write(&self) -> Result<(), Error> {
+        if let Some(folder) = self.path.parent().filter(|_| self.kind == Kind::Archives) {
+            // `/etc/sealift` on the first import; a folder of MetalK8s' that does not exist is a mistake.
+            std::fs::create_dir_all(folder).map_err(|source| Error::Io {
+                operation: "create",
+                path: folder.to_path_buf(),
+                source,
+            })?;
+        }
         crate::file::replace(&self.path, self.text.as_bytes()).map_err(|source| Error::Io {
             operation: "write",
             path: self.path.clone(),
@@ -371,27 +383,6 @@ fn rest(text: &str, key: &str) -> Option<serde_json::Value> {
         fields.remove("solutions");
     }
     Some(value)
-}
-
-/// The key that a line, counted from 1, stands at or below: `networks.controlPlane`. What the indentation tells: a text that
-/// cannot be parsed says no more.
-fn key_at(text: &str, line: u64) -> String {
-    let mut keys = Vec::new();
-    let mut indentation = usize::MAX;
-    for line in
-        text.lines().take(usize::try_from(line).unwrap_or(usize::MAX)).collect::<Vec<_>>().into_iter().rev()
-    {
-        let content = line.trim_start();
-        let key = content.split_once(':').map_or("", |(key, _)| key);
-        let named =
-            !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-        if named && line.len() - content.len() < indentation {
-            indentation = line.len() - content.len();
-            keys.push(key);
-        }
-    }
-    keys.reverse();
-    keys.join(".")
 }
 
 #[cfg(test)]

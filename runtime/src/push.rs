@@ -98,6 +98,12 @@ impl Images {
         self.product.as_ref()
     }
 
+    /// The bytes of all manifests and blobs, each counted once: the most that a push sends.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.places.values().fold(0, |sum, (_, entry)| sum.saturating_add(entry.size))
+    }
+
     /// Every image with its tag, as `<to>/<name>:<tag>`; `to` is a registry with or without a path.
     ///
     /// # Errors

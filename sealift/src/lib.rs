@@ -65,6 +65,9 @@ fn wants_json(matches: &ArgMatches) -> bool {
         if let Ok(Some(output::Form::Json)) = matches.try_get_one("output") {
             return true;
         }
+        if let Ok(Some(output::ReportForm::Json)) = matches.try_get_one("output") {
+            return true;
+        }
         command = matches.subcommand().map(|(_, matches)| matches);
     }
     false

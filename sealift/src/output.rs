@@ -39,6 +39,47 @@ pub(crate) fn json(value: &impl serde::Serialize) -> io::Result<()> {
     print(&text)
 }
 
+/// How a command reports, for commands that report in YAML too.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Output {
+    /// Report as text, JSON or YAML
+    #[arg(id = "output", long, short = 'o', value_enum, default_value_t, value_name = "FORM")]
+    form: ReportForm,
+}
+
+/// The form of a report of such a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum ReportForm {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON document
+    Json,
+    /// One YAML document
+    Yaml,
+}
+
+impl Output {
+    /// Whether people read the report.
+    pub(crate) fn is_text(self) -> bool {
+        self.form == ReportForm::Text
+    }
+
+    /// Writes `value` to standard output in the form that is asked for; `text` makes it for people.
+    pub(crate) fn report(
+        self,
+        value: &impl serde::Serialize,
+        text: impl FnOnce() -> String,
+    ) -> anyhow::Result<()> {
+        match self.form {
+            ReportForm::Text => print(&text())?,
+            ReportForm::Json => json(value)?,
+            ReportForm::Yaml => print(&serde_saphyr::to_string(value)?)?,
+        }
+        Ok(())
+    }
+}
+
 /// Says something on standard error that is no error.
 pub(crate) fn note(text: &str) {
     // Nobody is left to tell if standard error is gone.

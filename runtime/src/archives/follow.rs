@@ -36,7 +36,7 @@ struct Known {
 fn look(paths: &Paths, handle: &Handle, mut known: Known) -> Known {
     let archives = configured(paths);
     let listed = archives.as_deref().unwrap_or_default().iter().map(|path| path.as_path());
-    let files: Vec<&Path> = [paths.bootstrap.as_path(), &paths.solutions].into_iter().chain(listed).collect();
+    let files: Vec<&Path> = Kind::ALL.map(|kind| path_of(paths, kind)).into_iter().chain(listed).collect();
     let now: Vec<_> = files.into_iter().map(file_stamp).collect();
     let changed = match (&known.files, &archives) {
         _ if known.problem.is_some() => true,
@@ -45,7 +45,7 @@ fn look(paths: &Paths, handle: &Handle, mut known: Known) -> Known {
         (None, Ok(archives)) => handle.archives() != *archives,
         (None, Err(_)) => true,
     };
-    for kind in [Kind::Bootstrap, Kind::Solutions] {
+    for kind in Kind::ALL {
         if !known.there.contains(&kind) && file_stamp(path_of(paths, kind)).is_some() {
             known.there.push(kind);
         }

@@ -25,7 +25,7 @@ pub(super) fn lock(paths: &Paths, harmless: bool) -> Result<Option<File>, Error>
     for _ in 0..TRIES {
         match file.try_lock() {
             Ok(()) => {
-                let files = [&paths.bootstrap, &paths.solutions];
+                let files = [&paths.bootstrap, &paths.solutions, &paths.archives];
                 let folders = files.into_iter().filter_map(|file| file.parent());
                 folders.chain([&*paths.units]).for_each(file::sweep);
                 return Ok(Some(file));
@@ -58,11 +58,7 @@ fn open(path: &Path) -> Result<File, Error> {
     if let Some(problem) = foreign(&link).or_else(|| foreign(&data)).or(problem) {
         return Err(Error::UnsafeLock { path: folder.to_path_buf(), problem });
     }
-    let failed = |error: content::IoError| Error::Io {
-        operation: error.operation,
-        path: path.to_path_buf(),
-        source: error.source,
-    };
+    let failed = |error: content::IoError| io("lock", path)(error.source);
     let root = Root::open(folder).map_err(failed)?;
     let name = PathBuf::from(path.file_name().unwrap_or_default());
     let file = match root.create_file(&name, 0o600) {

@@ -43,6 +43,11 @@ pub trait Machine {
     ///
     /// If that cannot be told.
     fn shows(&self, archive: &Path, at: &Path) -> io::Result<bool>;
+    /// Whether what is mounted there is dead: the program that showed it has ended, and every access fails.
+    fn is_broken(&self, at: &Path) -> bool {
+        let dead = Some(rustix::io::Errno::NOTCONN.raw_os_error());
+        std::fs::metadata(at).is_err_and(|error| error.raw_os_error() == dead)
+    }
     /// Tells systemd that units have come or gone.
     ///
     /// # Errors
@@ -248,7 +253,7 @@ impl Machine for Linux {
 }
 
 /// A path of the list of mounts, in which blanks and backslashes are octal numbers (proc(5)).
-fn decoded(point: &str) -> String {
+pub(super) fn decoded(point: &str) -> String {
     [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\043", "#"), ("\\134", "\\")]
         .iter()
         .fold(point.to_owned(), |point, (from, to)| point.replace(from, to))

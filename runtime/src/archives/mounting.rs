@@ -62,6 +62,8 @@ pub struct Mount {
     pub verify: bool,
     /// How. [`Mounting::Never`] only tells whether it could be.
     pub mounting: Mounting,
+    /// Whether only the steps are told.
+    pub dry_run: bool,
 }
 
 /// Mounts an archive. It stays mounted until [`unmount`] or the end of the system.
@@ -88,22 +90,25 @@ pub fn mount(
     // Imports and deletions have nothing to do with a folder of the user's own.
     let (at, _lock) = match &options.at {
         Some(at) => (std::path::absolute(at).map_err(io("name", at))?, None),
-        None => (paths.mounts.join(&id), lock(paths, false)?),
+        None => (paths.mounts.join(&id), lock(paths, options.dry_run)?),
     };
     plan::refuse_other(&archive, &id, &at, machine)?;
-    if plan::mounted(machine, &at)?.is_some() {
-        return Ok(Done { id, archive, steps: Vec::new(), not_mounted: None });
+    let done = |archive, steps| Done { id: id.clone(), archive, steps, not_mounted: None, notes: Vec::new() };
+    if plan::mounted(machine, &at)?.is_some() && !machine.is_broken(&at) {
+        return Ok(done(archive, Vec::new()));
     }
     let way = options
         .mounting
         .choose(&archive, machine)
         .map_err(|problem| Error::NoWay { id: id.clone(), problem })?;
-    if options.verify {
+    if options.verify && !options.dry_run {
         verified(&held, progress)?;
     }
     let steps = plan::mount(&archive, &at, way, machine)?;
-    plan::run(&steps, &id, machine, Some(&held), &|_| {})?;
-    Ok(Done { id, archive, steps, not_mounted: None })
+    if !options.dry_run {
+        plan::run(&steps, &id, machine, Some(&held), &|_| {})?;
+    }
+    Ok(done(archive, steps))
 }
 
 /// Unmounts an archive: `which` is its name and version, its path, or its mount point. `force` unmounts what is in use.
@@ -121,7 +126,8 @@ pub fn unmount(paths: &Paths, which: &str, force: bool, machine: &dyn Machine) -
         let Some(way) = plan::mounted(machine, &at)? else { continue };
         let ours = at.parent() == Some(&paths.mounts);
         // Nobody means the file system of the machine, whatever was typed.
-        if !ours && described(&at).is_err() {
+        let broken = machine.is_broken(&at);
+        if !ours && !broken && described(&at).is_err() {
             continue;
         }
         let _lock = lock(paths, !ours)?;
@@ -129,13 +135,14 @@ pub fn unmount(paths: &Paths, which: &str, force: bool, machine: &dyn Machine) -
         let archive = unit::archive_of(paths, &id);
         let keep = archive.is_some();
         let archive = archive.unwrap_or_else(|| at.clone());
-        let mut steps = vec![Step::Unmount { archive: archive.clone(), at: at.clone(), way, lazily: force }];
+        let mut steps =
+            vec![Step::Unmount { archive: archive.clone(), at: at.clone(), way, lazily: force || broken }];
         // Our own, unless a unit mounts there again when the system starts.
         if ours && !keep {
             steps.push(Step::RemoveFolder { path: at });
         }
         plan::run(&steps, &id, machine, None, &|_| {})?;
-        return Ok(Done { id, archive, steps, not_mounted: None });
+        return Ok(Done { id, archive, steps, not_mounted: None, notes: Vec::new() });
     }
     Err(Error::NotMounted(which.to_owned()))
 }

@@ -3,12 +3,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use content::Links;
 use serde::Serialize;
 
 use super::held::Held;
 use super::machine::Machine;
 use super::mounting::Way;
-use super::{Error, Paths, described, unit};
+use super::{Error, Paths, described, fstab, unit};
 use crate::configuration::{self, Configuration, Kind};
 use crate::file;
 
@@ -82,6 +83,19 @@ pub enum Step {
         /// What it said.
         former: String,
     },
+    /// Remove the lines by which the system mounts the archive at each boot.
+    ChangeFstab {
+        /// The file.
+        path: PathBuf,
+        /// The lines.
+        lines: Vec<String>,
+        /// What the file says then.
+        #[serde(skip)]
+        content: String,
+        /// What it said before.
+        #[serde(skip)]
+        former: String,
+    },
     /// Remove the mount point.
     RemoveFolder {
         /// The folder.
@@ -103,6 +117,10 @@ impl std::fmt::Display for Step {
                 write!(f, "remove {} from {}", archive.display(), file.display())
             }
             Self::Unmount { at, .. } => write!(f, "unmount {}", at.display()),
+            Self::ChangeFstab { path, lines, .. } => {
+                let lines = lines.join("\n");
+                write!(f, "remove from {}: {}", path.display(), content::printable(&lines))
+            }
             Self::RemoveUnit { path, .. } | Self::RemoveFolder { path } => {
                 write!(f, "remove {}", path.display())
             }
@@ -154,7 +172,7 @@ pub(super) fn refuse_other(archive: &Path, id: &str, at: &Path, machine: &dyn Ma
         path: at.to_path_buf(),
         source,
     })?;
-    if is_this && described(at).is_ok_and(|(there, _)| there.id() == id) {
+    if is_this && (machine.is_broken(at) || described(at).is_ok_and(|(there, _)| there.id() == id)) {
         return Ok(());
     }
     Err(Error::Occupied { at: at.to_path_buf() })
@@ -163,8 +181,14 @@ pub(super) fn refuse_other(archive: &Path, id: &str, at: &Path, machine: &dyn Ma
 /// What is still to be done to have an archive mounted.
 pub(super) fn mount(archive: &Path, at: &Path, way: Way, machine: &dyn Machine) -> Result<Vec<Step>, Error> {
     let mut steps = Vec::new();
-    if mounted(machine, at)?.is_none() {
-        if !at.is_dir() {
+    let there = mounted(machine, at)?;
+    let broken = there.filter(|_| machine.is_broken(at));
+    if let Some(way) = broken {
+        let (archive, at) = (archive.to_path_buf(), at.to_path_buf());
+        steps.push(Step::Unmount { archive, at, way, lazily: true });
+    }
+    if there.is_none() || broken.is_some() {
+        if broken.is_none() && !at.is_dir() {
             steps.push(Step::CreateFolder { path: at.to_path_buf() });
         }
         steps.push(Step::Mount { archive: archive.to_path_buf(), at: at.to_path_buf(), way });
@@ -172,8 +196,8 @@ pub(super) fn mount(archive: &Path, at: &Path, way: Way, machine: &dyn Machine) 
     Ok(steps)
 }
 
-/// What is still to be done to delete an archive. One without an `id`, of which nobody knows what it was, is only taken off
-/// the configuration.
+/// What is still to be done to delete an archive, and what stays. One without an `id`, of which nobody knows what it was, is
+/// only taken off the configuration.
 pub(super) fn delete(
     paths: &Paths,
     archive: &Path,
@@ -181,12 +205,22 @@ pub(super) fn delete(
     lazily: bool,
     machine: &dyn Machine,
     configuration: &Configuration,
-) -> Result<Vec<Step>, Error> {
+) -> Result<(Vec<Step>, Vec<String>), Error> {
     let at = id.map(|id| paths.mounts.join(id));
+    let broken = at.as_deref().is_some_and(|at| machine.is_broken(at));
     let mut steps = Vec::new();
     // First: an archive in use is what refuses most deletions, and then nothing has been changed.
     if let Some((at, way)) = at.clone().zip(at.as_deref().map_or(Ok(None), |at| mounted(machine, at))?) {
-        steps.push(Step::Unmount { archive: archive.to_path_buf(), at, way, lazily });
+        steps.push(Step::Unmount { archive: archive.to_path_buf(), at, way, lazily: lazily || broken });
+    }
+    let fstab = fstab::find(paths, archive, at.as_deref())?;
+    if !fstab.ours.is_empty() {
+        steps.push(Step::ChangeFstab {
+            path: paths.fstab.clone(),
+            content: fstab.without(),
+            lines: fstab.ours,
+            former: fstab.text,
+        });
     }
     if configuration.archives().iter().any(|listed| listed == archive) {
         configuration.clone().remove(archive)?;
@@ -196,7 +230,8 @@ pub(super) fn delete(
             archive: archive.to_path_buf(),
         });
     }
-    if let Some(path) = at.filter(|at| std::fs::symlink_metadata(at).is_ok_and(|data| data.is_dir())) {
+    let is_folder = |at: &PathBuf| broken || std::fs::symlink_metadata(at).is_ok_and(|data| data.is_dir());
+    if let Some(path) = at.filter(is_folder) {
         steps.push(Step::RemoveFolder { path });
     }
     // Last: until then it tells a deletion that was killed what was meant.
@@ -205,7 +240,7 @@ pub(super) fn delete(
         let former = unit::read(&path)?.unwrap_or_default();
         steps.push(Step::RemoveUnit { path, link, former });
     }
-    Ok(steps)
+    Ok((steps, fstab::notes(&paths.fstab, &fstab.others)))
 }
 
 pub(super) fn mounted(machine: &dyn Machine, at: &Path) -> Result<Option<Way>, Error> {
@@ -295,6 +330,18 @@ fn apply(
             }
             removed.map_err(failed("have systemd forget", path))
         }
+        Step::ChangeFstab { path, content, former, .. } => {
+            let now = content::open_read(path, Links::Follow, former.len() as u64).ok();
+            if now.as_deref() != Some(former.as_bytes()) {
+                return Err(failed("change", path)(io::Error::other("somebody else has just changed it")));
+            }
+            let changed = file::replace(path, content.as_bytes()).and_then(|()| machine.units_changed());
+            if changed.is_err() {
+                // Half of it may be done.
+                let _ = file::replace(path, former.as_bytes());
+            }
+            changed.map_err(failed("change", path))
+        }
         // Only an empty one: what people have put there is theirs.
         Step::RemoveFolder { path } => match std::fs::remove_dir(path) {
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
@@ -339,9 +386,12 @@ fn undo(
         Step::RemoveUnit { path, link, former } => {
             Step::WriteUnit { path, link, content: former, former: None }
         }
+        Step::ChangeFstab { path, lines, content, former } => {
+            Step::ChangeFstab { path, lines, content: former, former: content }
+        }
         // Its comments and its order, too: adding what was removed would not give them back.
         Step::List { .. } | Step::Unlist { .. } => {
-            return former.take().map_or(Ok(()), |former| Ok(former.write()?));
+            return former.take().map_or(Ok(()), |former| Ok(former.restore()?));
         }
     };
     apply(&reverse, id, machine, former)

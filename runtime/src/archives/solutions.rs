@@ -71,6 +71,8 @@ mod tests {
         Paths {
             bootstrap: folder.join("bootstrap.yaml"),
             solutions: folder.join("solutions.yaml"),
+            archives: folder.join("archives.yaml"),
+            fstab: folder.join("fstab"),
             mounts: folder.join("srv"),
             units: folder.join("units"),
             lock: folder.join("lock"),

@@ -269,3 +269,77 @@ fn the_active_version_changes_on_its_own_line() {
         }
     }
 }
+
+#[test]
+fn everything_that_is_wrong_with_a_file_is_named_at_once() {
+    let cases = [
+        (
+            "",
+            &[
+                "1:1: kind: it is missing",
+                "1:1: apiVersion: it is missing",
+                "ca.minion",
+                "controlPlane",
+                "workloadPlane",
+            ][..],
+        ),
+        ("# nothing\n---\n", &["kind: it is missing", "apiVersion: it is missing"]),
+        (
+            "kind: Other\napiVersion: v1\nnetworks:\n  controlPlane: 10.0.0.0/33\n  workloadPlane: x\narchives: [a, /b, /b]\n",
+            &[
+                "1:7: kind: expected BootstrapConfiguration, found Other",
+                "2:13: apiVersion: expected",
+                "ca.minion: it is missing",
+                "4:17: networks.controlPlane: expected a network",
+                "5:18: networks.workloadPlane: expected a network",
+                "6:12: archives: expected an absolute path, found \"a\"",
+                "6:19: archives: /b is listed twice",
+            ],
+        ),
+        // A wrong type hides nothing else.
+        (
+            "kind: [a]\napiVersion: {}\nnetworks: 5\nca: []\narchives: {a: b}\nactive: [a]\n",
+            &[
+                "1:7: kind: ",
+                "2:13: apiVersion: ",
+                "3:11: networks: ",
+                "4:5: ca: ",
+                "5:11: archives: ",
+                "6:9: active: ",
+            ],
+        ),
+    ];
+    for (text, expected) in cases {
+        let error = bootstrap(text).unwrap_err();
+        let Error::Invalid { kind: Kind::Bootstrap, problems, .. } = &error else { panic!("{error:?}") };
+        let said = error.to_string();
+        for expected in expected {
+            assert!(said.contains(expected), "{text:?}: {expected}\n{said}");
+        }
+        assert!(said.lines().all(|line| line.starts_with("bootstrap.yaml:")), "{said}");
+        assert!(problems.is_sorted_by_key(|problem| problem.line), "{said}");
+    }
+    let broken = bootstrap("kind: [\narchives: }\n").unwrap_err().to_string();
+    assert_eq!(broken.lines().count(), 1, "what is no YAML is said once: {broken}");
+    let many = bootstrap(&format!("archives: [{}]\n", "a, ".repeat(100))).unwrap_err().to_string();
+    assert!(many.lines().count() <= 21 && many.ends_with("more problems"), "{many}");
+}
+
+#[test]
+fn the_products_of_the_first_bootstrap_configuration_are_archives() {
+    let old = "apiVersion: metalk8s.scality.com/v1alpha2\nkind: BootstrapConfiguration\nnetworks:\n  controlPlane: 10.0.0.0/8\n  \
+               workloadPlane: 10.1.0.0/16\nca:\n  minion: b\nproducts:\n  metalk8s:\n    - /old.iso\n";
+    let mut read = bootstrap(old).unwrap();
+    assert_eq!(read.archives(), [Path::new("/old.iso")]);
+    for name in ["/a.iso", "/b.iso"] {
+        read.add(name.as_ref()).unwrap();
+    }
+    assert_eq!(read.archives(), ["/a.iso", "/b.iso", "/old.iso"].map(Path::new));
+    assert_eq!(read.text(), format!("{old}archives:\n  - /a.iso\n  - /b.iso\n"));
+    read.remove("/a.iso".as_ref()).unwrap();
+    assert_eq!(read.archives(), ["/b.iso", "/old.iso"].map(Path::new));
+    let refused = read.remove("/old.iso".as_ref());
+    assert!(matches!(refused, Err(Error::Layout { line: 8, key: "products", .. })), "{refused:?}");
+    let wrong = bootstrap(&old.replace("/old.iso", "old.iso")).unwrap_err().to_string();
+    assert!(wrong.contains("10:7: products.metalk8s: expected an absolute path"), "{wrong}");
+}

@@ -268,6 +268,9 @@ impl Write for Meanwhile {
     }
 }
 
+/// Puts something at a path.
+type Plant<'a> = &'a dyn Fn(&Path);
+
 #[test]
 fn what_lies_under_the_name_of_a_partial_copy_is_neither_followed_nor_waited_for() {
     let folder = tempfile::tempdir().unwrap();
@@ -282,7 +285,7 @@ fn what_lies_under_the_name_of_a_partial_copy_is_neither_followed_nor_waited_for
         fs::write(path, "").unwrap();
         std::os::unix::fs::chown(path, Some(4242), None).unwrap();
     };
-    let mut cases: Vec<(&str, &dyn Fn(&Path), &str)> = vec![
+    let mut cases: Vec<(&str, Plant<'_>, &str)> = vec![
         ("a link", &link, "a symbolic link"),
         ("a pipe", &pipe, "a named pipe"),
         ("a second name of a file", &hard, "it has other names"),
@@ -304,7 +307,7 @@ fn what_lies_under_the_name_of_a_partial_copy_is_neither_followed_nor_waited_for
         assert!(!into.path().join("example-1.0.iso").exists(), "{what}");
     }
     // Under the name of the archive itself.
-    for plant in [&link as &dyn Fn(&Path), &pipe] {
+    for plant in [&link as Plant<'_>, &pipe] {
         let into = tempfile::tempdir().unwrap();
         plant(&into.path().join("example-1.0.iso"));
         let (_, received) = copy(&archive, into.path(), &[], u64::MAX);

@@ -23,7 +23,9 @@ metalk8s:
 {%- if errors %}
   _errors: {{ errors | tojson }}
 {%- else %}
-  archives: {{ (config.get("archives") or []) | tojson }}
+  {#- The first BootstrapConfiguration had `products`. #}
+  {%- set products = config.get("products") or {} %}
+  archives: {{ ((config.get("archives") or []) + (products.get("metalk8s") or [])) | tojson }}
   {%- set networks = config.get("networks") or {} %}
   {%- set planes = {} %}
   {%- for plane, key in [("control_plane", "controlPlane"), ("workload_plane", "workloadPlane")] %}

@@ -10,7 +10,7 @@ use content::{printable, printable_path};
 
 use crate::commands::{node, nodes, push};
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, Form, size};
+use crate::output::{self, Output, size};
 use crate::progress::Bar;
 
 #[derive(Debug, Subcommand)]
@@ -18,18 +18,19 @@ pub(crate) enum Command {
     /// Check an archive, without mounting or unpacking it: the implanted MD5, every file against SHA256SUMS, every link against
     /// LINKS.mtree, every blob against its name, the registry tree against the images
     #[command(
-        after_help = "Examples:\n  sealift archive verify metalk8s.iso\n  sealift archive verify /srv/scality/metalk8s-2.11.0 --output json\n\n\
-                      Exit codes: 0 intact; 1 damaged (every damaged file is named), or nothing vouches for it; 2 no archive"
+        after_help = "Examples:\n  sealift archive verify metalk8s.iso\n  sealift archive verify *.iso --output json\n\n\
+                      Exit codes: 0 all are intact; 1 one is damaged (every damaged file is named), or nothing vouches for it; 2 one \
+                      cannot be read"
     )]
     Verify {
-        /// The ISO, or the folder it is mounted or unpacked at
-        archive: PathBuf,
+        /// The archives: ISO files, or the folders they are mounted or unpacked at
+        #[arg(required = true)]
+        archives: Vec<PathBuf>,
         /// How many threads hash files [default: one per core]
         #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 0, hide_default_value = true)]
         jobs: usize,
-        /// The form of the report
-        #[arg(long, value_enum, default_value_t)]
-        output: Form,
+        #[command(flatten)]
+        output: Output,
     },
     /// Make archives those of this node: verify, mount where the kernel can, add to the configuration
     #[command(after_help = "Example:\n  sealift archive import metalk8s-2.11.0.iso --dry-run\n\n\
@@ -70,15 +71,14 @@ pub(crate) enum Command {
     Inspect {
         /// The ISO, or the folder it is mounted or unpacked at
         archive: PathBuf,
-        /// The form of the report
-        #[arg(long, value_enum, default_value_t)]
-        output: Form,
+        #[command(flatten)]
+        output: Output,
     },
 }
 
 pub(crate) fn run(command: Command) -> Outcome {
     match command {
-        Command::Verify { archive, jobs, output } => verify(&archive, jobs, output),
+        Command::Verify { archives, jobs, output } => verify(&archives, jobs, output),
         Command::Inspect { archive, output } => inspect(&archive, output),
         Command::Import(arguments) => node::import(&arguments),
         Command::Get(arguments) => node::get(&arguments),
@@ -91,17 +91,43 @@ pub(crate) fn run(command: Command) -> Outcome {
     }
 }
 
-fn verify(path: &Path, threads: usize, form: Form) -> Outcome {
-    let work = Work::open(path, &Options { threads, ..Options::default() })?;
-    let report = {
-        let bar = Bar::bytes("verifying", work.bytes());
-        work.run(&bar)
-    };
-    match form {
-        Form::Json => output::json(&report)?,
-        Form::Text => output::print(&verdict(path, &report))?,
+/// Verifies one archive after the other. One that cannot be read does not keep the others from being verified.
+fn verify(archives: &[PathBuf], threads: usize, output: Output) -> Outcome {
+    let mut reports = Vec::new();
+    let mut unreadable = None;
+    for path in archives {
+        match verify_one(path, threads) {
+            Ok(report) => {
+                if output.is_text() {
+                    output::print(&verdict(path, &report))?;
+                }
+                reports.push(report);
+            }
+            Err(error) if archives.len() == 1 => return Err(error),
+            Err(error) => {
+                output::failure(&error);
+                unreadable = Some(Failure::Told);
+            }
+        }
     }
-    if report.ok() { Ok(()) } else { Err(Failure::Failed(None)) }
+    if !output.is_text() {
+        match &reports[..] {
+            // One archive is one report, as it always was.
+            [report] if archives.len() == 1 => output.report(report, String::new)?,
+            reports => output.report(&reports, String::new)?,
+        }
+    }
+    match unreadable {
+        Some(failure) => Err(failure),
+        None if reports.iter().all(Report::ok) => Ok(()),
+        None => Err(Failure::Failed(None)),
+    }
+}
+
+fn verify_one(path: &Path, threads: usize) -> Result<Report, Failure> {
+    let work = Work::open(path, &Options { threads, ..Options::default() })?;
+    let bar = Bar::bytes("verifying", work.bytes());
+    Ok(work.run(&bar))
 }
 
 fn verdict(path: &Path, report: &Report) -> String {
@@ -157,13 +183,9 @@ fn verdict(path: &Path, report: &Report) -> String {
     text
 }
 
-fn inspect(path: &Path, form: Form) -> Outcome {
+fn inspect(path: &Path, output: Output) -> Outcome {
     let inspection = archive::inspect::inspect(path)?;
-    match form {
-        Form::Json => output::json(&inspection)?,
-        Form::Text => output::print(&contents(&inspection))?,
-    }
-    Ok(())
+    Ok(output.report(&inspection, || contents(&inspection))?)
 }
 
 fn contents(inspection: &Inspection) -> String {

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use runtime::archives::configured;
 use runtime::clients::{self, Error, File, Keys, Node, Packages, Source};
 
-use crate::commands::node::Places;
+use crate::commands::node::{self, Places};
 use crate::failure::{Failure, Outcome};
 use crate::output;
 
@@ -146,9 +146,29 @@ fn apt(arguments: &Apt) -> Outcome {
 
 /// The repositories of the archives that are given, or that this node has.
 fn packages(given: &[PathBuf], of_this_node: bool, places: &Places) -> Result<Vec<Packages>, Failure> {
-    let archives =
-        if of_this_node { configured(&places.paths()).map_err(Failure::usage_by)? } else { given.to_vec() };
-    archives.iter().map(|archive| Packages::of(archive).map_err(explained)).collect()
+    if !of_this_node {
+        return given.iter().map(|archive| Packages::of(archive).map_err(explained)).collect();
+    }
+    let listed = configured(&places.paths()).map_err(node::explained)?;
+    let mut found = Vec::new();
+    for archive in &listed {
+        match Packages::of(archive) {
+            Ok(packages) => found.push(packages),
+            // The others serve their packages all the same.
+            Err(error @ Error::Archive(_)) => output::warn(&format!("left out: {error}")),
+            Err(error) => return Err(explained(error)),
+        }
+    }
+    if found.is_empty() && !listed.is_empty() {
+        return Err(none_is_readable());
+    }
+    Ok(found)
+}
+
+/// A configuration without any archive would take away what clients have.
+pub(crate) fn none_is_readable() -> Failure {
+    Failure::failed(anyhow::anyhow!("none of this node's archives can be read"))
+        .remedy("run `sealift archive get` to see what is wrong with each")
 }
 
 fn parsed(nodes: &[String]) -> Result<Vec<Node>, Failure> {

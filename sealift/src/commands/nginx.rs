@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use content::{printable, printable_path};
 use runtime::archives::{Linux, get};
 use runtime::nginx::{Error, Options, configuration, install};
 
-use crate::commands::node::Places;
+use crate::commands::clients::none_is_readable;
+use crate::commands::node::{self, Places};
 use crate::failure::{Failure, Outcome};
 use crate::output;
 
@@ -75,8 +77,21 @@ fn one(root: &Path, repository: &str, with_common: bool) -> Outcome {
 }
 
 fn all(arguments: NginxConfig) -> Outcome {
-    let listed = get(&arguments.places.paths(), &Linux::default()).map_err(Failure::usage_by)?;
-    let roots: Vec<PathBuf> = listed.into_iter().map(|one| one.mounted.unwrap_or(one.path)).collect();
+    let listed = get(&arguments.places.paths(), &Linux::default()).map_err(node::explained)?;
+    let count = listed.len();
+    let mut roots: Vec<PathBuf> = Vec::new();
+    for one in listed {
+        match one.problem {
+            // Some of its images may be damaged; nginx serves the others.
+            Some(problem) if one.images.is_none() || one.mount_broken => {
+                output::warn(&format!("left out: {}: {}", printable_path(&one.path), printable(&problem)));
+            }
+            _ => roots.push(one.mounted.unwrap_or(one.path)),
+        }
+    }
+    if roots.is_empty() && count > 0 {
+        return Err(none_is_readable());
+    }
     let options = Options {
         listen: arguments.listen,
         tls: arguments.tls_certificate.zip(arguments.tls_key),

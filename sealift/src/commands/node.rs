@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use content::{printable, printable_path};
 use runtime::archives::{self, Done, Error, Import, Linux, Listed, Mounting, Paths, Way};
-use runtime::configuration::Error as ConfigurationError;
+use runtime::configuration::{Error as ConfigurationError, Kind};
 
 use crate::commands::nodes;
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, Form, size};
+use crate::output::{self, Output, size};
 use crate::progress::Bar;
 
 /// Where things are on the node.
@@ -31,12 +32,18 @@ pub(crate) struct Places {
         help_heading = "Places"
     )]
     solutions_config: PathBuf,
+    /// The ArchivesConfiguration, for nodes without a BootstrapConfiguration
+    #[arg(long, value_name = "FILE", default_value = "/etc/sealift/archives.yaml", help_heading = "Places")]
+    archives_config: PathBuf,
     /// The folder in which archives are mounted as NAME-VERSION
     #[arg(long, value_name = "DIR", default_value = "/srv/scality", help_heading = "Places")]
     mounts: PathBuf,
     /// The folder of systemd's units
     #[arg(long, value_name = "DIR", default_value = "/etc/systemd/system", help_heading = "Places")]
     units: PathBuf,
+    /// The list of file systems that are mounted at each boot
+    #[arg(long, value_name = "FILE", default_value = "/etc/fstab", help_heading = "Places")]
+    fstab: PathBuf,
     /// The file that keeps two imports apart [default: /run/sealift/archives.lock; for users who are not root, in their own
     /// folder]
     #[arg(long, value_name = "FILE", help_heading = "Places")]
@@ -48,6 +55,8 @@ impl Places {
         Paths {
             bootstrap: self.bootstrap_config.clone(),
             solutions: self.solutions_config.clone(),
+            archives: self.archives_config.clone(),
+            fstab: self.fstab.clone(),
             mounts: self.mounts.clone(),
             units: self.units.clone(),
             lock: self.lock_file.clone().unwrap_or_else(default_lock),
@@ -70,17 +79,19 @@ fn default_lock() -> PathBuf {
 #[derive(Debug, Args)]
 pub(crate) struct ImportArguments {
     /// The archives: ISO files or folders
-    #[arg(required = true)]
+    #[arg(required_unless_present = "configured")]
     archives: Vec<PathBuf>,
+    /// Import all archives that this node's configuration lists: verify them, and mount those that are not mounted
+    #[arg(long, conflicts_with = "archives")]
+    configured: bool,
     /// Whether and how to mount them; serving needs no mount
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     mount: Mount,
     /// Only say what would change
     #[arg(long)]
     dry_run: bool,
-    /// The form of the report
-    #[arg(long, value_enum, default_value_t)]
-    output: Form,
+    #[command(flatten)]
+    output: Output,
     #[command(flatten)]
     places: Places,
 }
@@ -123,9 +134,11 @@ pub(crate) struct MountArguments {
     /// Do not verify it first
     #[arg(long)]
     unverified: bool,
-    /// The form of the report
-    #[arg(long, value_enum, default_value_t)]
-    output: Form,
+    /// Only report what would change
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    output: Output,
     #[command(flatten)]
     places: Places,
 }
@@ -137,9 +150,8 @@ pub(crate) struct UnmountArguments {
     /// Even if it is in use
     #[arg(long)]
     force: bool,
-    /// The form of the report
-    #[arg(long, value_enum, default_value_t)]
-    output: Form,
+    #[command(flatten)]
+    output: Output,
     #[command(flatten)]
     places: Places,
 }
@@ -154,23 +166,24 @@ pub(crate) struct DeleteArguments {
     /// Only say what would change
     #[arg(long)]
     dry_run: bool,
-    /// The form of the report
-    #[arg(long, value_enum, default_value_t)]
-    output: Form,
+    #[command(flatten)]
+    output: Output,
     #[command(flatten)]
     places: Places,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct GetArguments {
+    /// Only these: NAME, NAME-VERSION, the path, or the mount point [default: all]
+    #[arg(value_name = "NAME", conflicts_with = "nodes")]
+    names: Vec<String>,
     /// Another node to compare with (repeatable)
     #[arg(long = "node", value_name = "NODE", value_parser = nodes::node)]
     nodes: Vec<String>,
     #[command(flatten)]
     remote: nodes::Remote,
-    /// The form of the report
-    #[arg(long, value_enum, default_value_t)]
-    output: Form,
+    #[command(flatten)]
+    output: Output,
     #[command(flatten)]
     places: Places,
 }
@@ -178,8 +191,10 @@ pub(crate) struct GetArguments {
 pub(crate) fn import(arguments: &ImportArguments) -> Outcome {
     let options = Import { verify: true, mounting: arguments.mount.mounting(), dry_run: arguments.dry_run };
     let (paths, machine) = (arguments.places.paths(), machine()?);
+    let configured =
+        if arguments.configured { archives::configured(&paths).map_err(explained)? } else { Vec::new() };
     let mut done = Vec::new();
-    for archive in &arguments.archives {
+    for archive in arguments.archives.iter().chain(&configured) {
         let imported = {
             let bar = verifying(archive);
             archives::import(&paths, archive, &options, &machine, &bar).map_err(explained)?
@@ -194,12 +209,13 @@ pub(crate) fn mount(arguments: &MountArguments) -> Outcome {
         at: arguments.at.clone(),
         verify: !arguments.unverified,
         mounting: arguments.by.mounting(),
+        dry_run: arguments.dry_run,
     };
     let mounted = {
         let bar = verifying(&arguments.archive);
         archives::mount(&arguments.places.paths(), &arguments.archive, &options, &machine()?, &bar)
     };
-    report(&[mounted.map_err(explained)?], false, arguments.output)
+    report(&[mounted.map_err(explained)?], arguments.dry_run, arguments.output)
 }
 
 pub(crate) fn unmount(arguments: &UnmountArguments) -> Outcome {
@@ -225,15 +241,25 @@ pub(crate) fn delete(arguments: &DeleteArguments) -> Outcome {
 }
 
 pub(crate) fn get(arguments: &GetArguments) -> Outcome {
-    let listed = archives::get(&arguments.places.paths(), &machine()?)?;
+    let mut listed = archives::get(&arguments.places.paths(), &machine()?).map_err(explained)?;
     if !arguments.nodes.is_empty() {
         return nodes::compare(&listed, &arguments.nodes, &arguments.remote, arguments.output);
     }
-    match arguments.output {
-        Form::Json => output::json(&listed)?,
-        Form::Text => output::print(&table(&listed))?,
+    if let Some(name) = arguments.names.iter().find(|name| !listed.iter().any(|one| is_meant(one, name))) {
+        return Err(
+            explained(Error::Unknown(name.clone())).remedy("`sealift archive get` lists the archives")
+        );
     }
-    Ok(())
+    listed.retain(|one| arguments.names.is_empty() || arguments.names.iter().any(|name| is_meant(one, name)));
+    Ok(arguments.output.report(&listed, || table(&listed))?)
+}
+
+/// Whether a person means this archive by `name`.
+fn is_meant(one: &Listed, name: &str) -> bool {
+    let path = Path::new(name);
+    one.id.as_deref() == Some(name)
+        || one.product.as_ref().is_some_and(|product| product.name.eq_ignore_ascii_case(name))
+        || [Some(&one.path), one.mounted.as_ref()].into_iter().flatten().any(|known| known == path)
 }
 
 /// The answer no is exit code 1, a configuration that is wrong is 3.
@@ -265,6 +291,12 @@ pub(crate) fn explained(error: Error) -> Failure {
             Failure::failed(error).remedy("move it away, or leave the mount to it with --mount never")
         }
         Error::Unnameable(_) => Failure::usage_by(error).remedy("rename it, or import it with --mount never"),
+        Error::Configuration(ConfigurationError::Invalid { kind: Kind::Bootstrap, .. }) => {
+            Failure::usage_by(error).remedy(
+                "correct the file; on a node without MetalK8s remove it, then archives are listed in \
+                 /etc/sealift/archives.yaml",
+            )
+        }
         // Nothing is wrong with it; the disk is full, or the like.
         Error::Configuration(ConfigurationError::Io { operation: "write", .. }) => Failure::from(error),
         Error::Configuration(_) | Error::Unknown(_) | Error::NotMounted(_) => Failure::usage_by(error),
@@ -272,11 +304,14 @@ pub(crate) fn explained(error: Error) -> Failure {
     }
 }
 
-fn report(done: &[Done], dry_run: bool, form: Form) -> Outcome {
-    if form == Form::Json {
-        output::json(&done)?;
-        return Ok(());
+fn report(done: &[Done], dry_run: bool, output: Output) -> Outcome {
+    for note in done.iter().flat_map(|one| &one.notes) {
+        output::warn(note);
     }
+    Ok(output.report(&done, || told(done, dry_run))?)
+}
+
+fn told(done: &[Done], dry_run: bool) -> String {
     let mut text = String::new();
     for one in done {
         if one.steps.is_empty() {
@@ -289,17 +324,16 @@ fn report(done: &[Done], dry_run: bool, form: Form) -> Outcome {
             text.push_str(&format!("{}: not mounted: {reason}; it is served all the same\n", one.id));
         }
     }
-    output::print(&text)?;
-    Ok(())
+    text
 }
 
 fn table(listed: &[Listed]) -> String {
     if listed.is_empty() {
         return "no archives\n".to_owned();
     }
-    let heads = ["NAME", "KIND", "SIZE", "HEALTH", "MOUNTED", "ARCHIVE"].map(str::to_owned);
-    let rows: Vec<[String; 6]> = std::iter::once(heads).chain(listed.iter().map(row)).collect();
-    let widths: [usize; 6] =
+    let heads = ["NAME", "KIND", "SIZE", "READABLE", "IMAGES", "MOUNTED", "ARCHIVE"].map(str::to_owned);
+    let rows: Vec<[String; 7]> = std::iter::once(heads).chain(listed.iter().map(row)).collect();
+    let widths: [usize; 7] =
         std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
     let mut text = String::new();
     for row in &rows {
@@ -310,25 +344,39 @@ fn table(listed: &[Listed]) -> String {
     }
     for one in listed {
         if let Some(problem) = &one.problem {
-            let _ = writeln!(text, "{}: {problem}", one.path.display());
+            let _ = writeln!(text, "{}: {}", printable_path(&one.path), printable(problem));
         }
     }
     text
 }
 
-fn row(one: &Listed) -> [String; 6] {
-    let health = match (&one.problem, &one.product) {
-        (None, _) => "good",
-        (Some(_), Some(_)) => "damaged",
-        (Some(_), None) => "unusable",
+/// Each column says what was looked at: nothing here has read the content of a file.
+fn row(one: &Listed) -> [String; 7] {
+    let readable = match (one.missing, &one.product, one.images) {
+        (true, ..) => "missing",
+        (_, Some(_), Some(_)) => "yes",
+        _ => "no",
     };
-    let mounted = one.mounted.as_ref().zip(one.mounted_by);
+    let images = one.images.map_or_else(
+        || "?".to_owned(),
+        |count| match count.total - count.whole {
+            0 => format!("{} complete", count.total),
+            _ => format!("{} of {} complete", count.whole, count.total),
+        },
+    );
+    let mounted = match one.mounted.as_ref().zip(one.mounted_by) {
+        Some((at, _)) if one.mount_broken => format!("broken at {}", printable_path(at)),
+        Some((at, way)) => format!("{way} at {}", printable_path(at)),
+        None => "no".to_owned(),
+    };
+    let form = if one.missing || one.product.is_none() { "?" } else { "folder" };
     [
         one.id.clone().unwrap_or_else(|| "?".to_owned()),
         format!("{}{}", one.kind, if one.active { ", active" } else { "" }),
-        one.bytes.map_or_else(|| "folder".to_owned(), size),
-        health.to_owned(),
-        mounted.map_or_else(|| "no".to_owned(), |(at, way)| format!("{way} at {}", at.display())),
-        one.path.display().to_string(),
+        one.bytes.map_or_else(|| form.to_owned(), size),
+        readable.to_owned(),
+        images,
+        mounted,
+        printable_path(&one.path).to_string(),
     ]
 }

@@ -7,13 +7,14 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
+use content::printable;
 use runtime::archives::{self, Import, Linux, Listed};
 use runtime::copy::{self, Recipe, Sent};
 use serde::{Deserialize, Serialize};
 
 use crate::commands::node::Places;
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, Form, size};
+use crate::output::{self, Output, size};
 use crate::progress::Bar;
 
 /// How other nodes are reached.
@@ -38,9 +39,11 @@ pub(crate) struct CopyArguments {
     /// The folder for them on the nodes [default: that which they are in here]
     #[arg(long, value_name = "DIR")]
     into: Option<PathBuf>,
-    /// The form of the report
-    #[arg(long, value_enum, default_value_t)]
-    output: Form,
+    /// Only report what would be copied
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    output: Output,
     #[command(flatten)]
     remote: Remote,
     #[command(flatten)]
@@ -69,7 +72,11 @@ struct Copied<'a> {
 pub(crate) fn copy_to(arguments: &CopyArguments) -> Outcome {
     let mut copies = Vec::new();
     let chosen = chosen(&arguments.places, &arguments.archives)?;
-    for (id, path) in &chosen {
+    if arguments.dry_run {
+        return plan_copies(&chosen, arguments);
+    }
+    for (id, one) in &chosen {
+        let path = &one.path;
         let recipe = {
             let total = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
             let bar = Bar::bytes("reading", total);
@@ -78,17 +85,16 @@ pub(crate) fn copy_to(arguments: &CopyArguments) -> Outcome {
         let into = arguments.into.as_deref().or(path.parent()).unwrap_or(Path::new("/"));
         for node in &arguments.nodes {
             let done = copy_one(&recipe, path, node, into, &arguments.remote);
-            if let (Err(error), Form::Text) = (&done, arguments.output) {
+            if let Err(error) = &done
+                && arguments.output.is_text()
+            {
                 output::warn(&format!("{node}: {id}: {error:#}"));
             }
             let error = done.as_ref().err().map(|error| format!("{error:#}"));
             copies.push(Copied { node, archive: id, sent: done.ok(), error });
         }
     }
-    match arguments.output {
-        Form::Json => output::json(&copies)?,
-        Form::Text => output::print(&told(&copies))?,
-    }
+    arguments.output.report(&copies, || told(&copies))?;
     let failed = copies.iter().filter(|copied| copied.error.is_some()).count();
     if failed == 0 {
         return Ok(());
@@ -137,7 +143,7 @@ fn told(copies: &[Copied<'_>]) -> String {
 }
 
 /// The ISO files of the node's archives that are meant, by name and version.
-fn chosen(places: &Places, wanted: &[String]) -> Result<Vec<(String, PathBuf)>, Failure> {
+fn chosen(places: &Places, wanted: &[String]) -> Result<Vec<(String, Listed)>, Failure> {
     let listed = archives::get(&places.paths(), &Linux::default())?;
     let matches = |one: &Listed, text: &String| one.id.as_ref() == Some(text) || one.path == Path::new(text);
     if let Some(text) = wanted.iter().find(|text| !listed.iter().any(|one| matches(one, text))) {
@@ -145,9 +151,12 @@ fn chosen(places: &Places, wanted: &[String]) -> Result<Vec<(String, PathBuf)>, 
             .remedy("`sealift archive get` lists them"));
     }
     let mut chosen = Vec::new();
-    for one in listed.iter().filter(|one| wanted.is_empty() || wanted.iter().any(|text| matches(one, text))) {
+    for one in listed {
+        if !(wanted.is_empty() || wanted.iter().any(|text| matches(&one, text))) {
+            continue;
+        }
         match (&one.id, one.bytes) {
-            (Some(id), Some(_)) => chosen.push((id.clone(), one.path.clone())),
+            (Some(id), Some(_)) => chosen.push((id.clone(), one)),
             _ => output::warn(&format!(
                 "{} is not copied: it is no ISO file that can be read",
                 one.path.display()
@@ -155,6 +164,58 @@ fn chosen(places: &Places, wanted: &[String]) -> Result<Vec<(String, PathBuf)>, 
         }
     }
     Ok(chosen)
+}
+
+/// What would come of one archive on one node.
+#[derive(Debug, Serialize)]
+struct Planned<'a> {
+    node: &'a str,
+    archive: &'a str,
+    /// Whether the node has it already.
+    present: bool,
+    /// The bytes of the archive. What the node has of it in other archives does not travel.
+    bytes: Option<u64>,
+    /// The folder that it would be in.
+    into: PathBuf,
+    /// What stands in the way.
+    error: Option<String>,
+}
+
+/// Reports what [`copy_to`] would do; the nodes are only asked what they have.
+fn plan_copies(chosen: &[(String, Listed)], arguments: &CopyArguments) -> Outcome {
+    let mut planned = Vec::new();
+    for node in &arguments.nodes {
+        let theirs = ask(node, &arguments.remote);
+        for (id, one) in chosen {
+            let into =
+                arguments.into.as_deref().or(one.path.parent()).unwrap_or(Path::new("/")).to_path_buf();
+            let there = theirs.as_ref().map(|said| said.iter().find(|said| said.id.as_ref() == Some(id)));
+            let (present, error) = match there {
+                Ok(None) => (false, None),
+                Ok(Some(said)) if said.held.contents == one.contents => (true, None),
+                Ok(Some(said)) => {
+                    (false, Some(format!("another archive of this name is there: {}", said.path)))
+                }
+                Err(error) => (false, Some(format!("{error:#}"))),
+            };
+            planned.push(Planned { node, archive: id, present, bytes: one.bytes, into, error });
+        }
+    }
+    arguments.output.report(&planned, || planned.iter().map(would).collect())?;
+    if planned.iter().all(|one| one.error.is_none()) { Ok(()) } else { Err(Failure::Failed(None)) }
+}
+
+fn would(planned: &Planned<'_>) -> String {
+    let Planned { node, archive, present, bytes, into, error } = planned;
+    match (error, present) {
+        (Some(error), _) => format!("{node}: {archive} would not be copied: {}\n", printable(error)),
+        (None, true) => format!("{node}: {archive} is there already\n"),
+        (None, false) => format!(
+            "{node}: would copy {archive} into {}; at most {} would travel\n",
+            into.display(),
+            size(bytes.unwrap_or_default())
+        ),
+    }
 }
 
 /// The other end of `copy-to`, which speaks with it over standard input and output.
@@ -206,7 +267,7 @@ const HERE: &str = "here";
 
 /// Compares the archives `listed` here with those of `nodes`; they should be equal. A node that does not answer is one of
 /// those that differ.
-pub(crate) fn compare(listed: &[Listed], nodes: &[String], remote: &Remote, form: Form) -> Outcome {
+pub(crate) fn compare(listed: &[Listed], nodes: &[String], remote: &Remote, output: Output) -> Outcome {
     let ours = listed.iter().map(|one| Said {
         id: one.id.clone(),
         path: one.path.display().to_string(),
@@ -236,17 +297,14 @@ pub(crate) fn compare(listed: &[Listed], nodes: &[String], remote: &Remote, form
             let held = Held { problem: Some(problem.clone()), silent: true, ..Held::default() };
             nodes.insert((*node).to_owned(), held);
         }
-        if form == Form::Text {
+        if output.is_text() {
             output::warn(&format!("{node} cannot be asked: {problem}"));
         }
     }
     let all: BTreeSet<&str> = nodes.iter().map(String::as_str).chain([HERE]).collect();
     let compared: Vec<Compared> =
         held.into_iter().map(|(archive, nodes)| Compared { archive, nodes }).collect();
-    match form {
-        Form::Json => output::json(&compared)?,
-        Form::Text => output::print(&table(&compared, &all))?,
-    }
+    output.report(&compared, || table(&compared, &all))?;
     let equal = |one: &Compared| {
         let mut held = one.nodes.values();
         let first = held.next();

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use images::push::{Error, Fault, Report};
+use images::push::{Error, Fault, Report, Request};
 use runtime::push::Images;
+use serde::Serialize;
 
 use crate::commands::client::Client;
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, Form, size};
+use crate::output::{Output, size};
 use crate::progress::blobs::Blobs;
 
 #[derive(Debug, Args)]
@@ -23,9 +24,26 @@ pub(crate) struct Push {
     repository: Option<String>,
     #[command(flatten)]
     client: Client,
-    /// The form of the report
-    #[arg(long, value_enum, default_value_t)]
-    output: Form,
+    /// Only report what would be pushed; the registry is not asked
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// What a push would do.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Planned {
+    images: Vec<PlannedImage>,
+    /// The bytes of all manifests and blobs, each once. What the registry has does not travel.
+    bytes_at_most: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct PlannedImage {
+    reference: String,
+    digest: String,
 }
 
 pub(crate) fn push(arguments: Push) -> Outcome {
@@ -57,15 +75,19 @@ pub(crate) fn push(arguments: Push) -> Outcome {
         return Err(Failure::failed(anyhow::anyhow!("{shown}: no image to push"))
             .remedy("name an ISO, or the folder that holds `images`"));
     }
+    if arguments.dry_run {
+        let image = |request: &Request| PlannedImage {
+            reference: request.reference.to_string(),
+            digest: request.digest.to_string(),
+        };
+        let planned = Planned { images: requests.iter().map(image).collect(), bytes_at_most: images.bytes() };
+        return Ok(arguments.output.report(&planned, || would(&planned))?);
+    }
     let report = {
         let blobs = Blobs::start("pushing");
         images::push::push(&requests, images, &arguments.client.options(), &blobs).map_err(explained)?
     };
-    match arguments.output {
-        Form::Json => output::json(&report)?,
-        Form::Text => output::print(&told(&report))?,
-    }
-    Ok(())
+    Ok(arguments.output.report(&report, || told(&report))?)
 }
 
 fn explained(error: Error) -> Failure {
@@ -84,6 +106,17 @@ fn explained(error: Error) -> Failure {
         _ => return error.into(),
     };
     Failure::from(error).remedy(remedy)
+}
+
+fn would(planned: &Planned) -> String {
+    let mut text = String::new();
+    for image in &planned.images {
+        text.push_str(&format!("would push {}  {}\n", image.reference, image.digest));
+    }
+    let count = planned.images.len();
+    let images = if count == 1 { "1 image".to_owned() } else { format!("{count} images") };
+    text.push_str(&format!("{images}; at most {} would travel\n", size(planned.bytes_at_most)));
+    text
 }
 
 fn told(report: &Report) -> String {

@@ -44,7 +44,7 @@ pub(crate) enum Command {
                             packages   http://HOST/metalk8s-2.11.0/redhat/8/REPOSITORY-el8/\n  \
                             files      http://HOST/archives/metalk8s-2.11.0/\n  \
                             state      /healthz /readyz /metrics")]
-    Serve(Serve),
+    Serve(Box<Serve>),
 }
 
 pub(crate) fn run(command: Command) -> Outcome {
@@ -60,6 +60,6 @@ pub(crate) fn run(command: Command) -> Outcome {
         Command::NginxConfig(arguments) => nginx::nginx_config(*arguments),
         Command::ContainerdConfig(arguments) => clients::containerd(&arguments),
         Command::CrioConfig(arguments) => clients::crio(&arguments),
-        Command::Serve(arguments) => serve::run(arguments),
+        Command::Serve(arguments) => serve::run(*arguments),
     }
 }

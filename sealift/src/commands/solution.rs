@@ -5,7 +5,7 @@ use runtime::archives::{self, Activation};
 
 use crate::commands::node::{self, Places};
 use crate::failure::Outcome;
-use crate::output::{self, Form};
+use crate::output::Output;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -31,9 +31,8 @@ pub(crate) struct Arguments {
     /// Only say what would change
     #[arg(long)]
     dry_run: bool,
-    /// The form of the report
-    #[arg(long, value_enum, default_value_t)]
-    output: Form,
+    #[command(flatten)]
+    output: Output,
     #[command(flatten)]
     places: Places,
 }
@@ -46,11 +45,7 @@ pub(crate) fn run(command: &Command) -> Outcome {
     let paths = arguments.places.paths();
     let activation = archives::activate(&paths, &arguments.name, version, arguments.dry_run);
     let activation = activation.map_err(node::explained)?;
-    match arguments.output {
-        Form::Json => output::json(&activation)?,
-        Form::Text => output::print(&told(&activation, arguments.dry_run))?,
-    }
-    Ok(())
+    Ok(arguments.output.report(&activation, || told(&activation, arguments.dry_run))?)
 }
 
 fn told(activation: &Activation, dry_run: bool) -> String {

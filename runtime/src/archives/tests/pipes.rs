@@ -28,7 +28,7 @@ fn a_pipe_in_place_of_an_archive_is_refused_at_once() {
     let (node, machine) = (Node::new(), Fake::default());
     let archive = node.root.path().join("metalk8s.iso");
     pipe(&archive);
-    let options = Mount { at: None, verify: true, mounting: Mounting::Auto };
+    let options = Mount { at: None, verify: true, mounting: Mounting::Auto, dry_run: false };
     refused("import", import(&node.paths, &archive, &Import::default(), &machine, &()));
     refused("mount", mount(&node.paths, &archive, &options, &machine, &()));
     refused("packages", Packages::of(&archive));

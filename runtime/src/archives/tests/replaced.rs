@@ -55,8 +55,11 @@ impl Machine for Timed<'_> {
     }
 }
 
-/// How an archive becomes another, given its path and that of another.
-const WAYS: [(&str, fn(&Path, &Path)); 3] = [
+/// Makes an archive another, given its path and that of another.
+type Replace = fn(&Path, &Path);
+
+/// How an archive becomes another.
+const WAYS: [(&str, Replace); 3] = [
     ("renamed over", |archive, other| std::fs::rename(other, archive).unwrap()),
     ("written to", |archive, _| {
         std::fs::File::options().append(true).open(archive).unwrap().write_all(b"x").unwrap();
@@ -111,7 +114,7 @@ fn an_archive_that_is_replaced_while_it_is_verified_is_not_taken_for_what_was_ve
 
         let archive = node.archive("metalk8s.iso", PLATFORM);
         node.archive("other.iso", "NAME=Other\nVERSION=9\n");
-        let options = Mount { at: None, verify: true, mounting: Mounting::Auto };
+        let options = Mount { at: None, verify: true, mounting: Mounting::Auto, dry_run: false };
         let mounted = mount(&node.paths, &archive, &options, &machine, &meanwhile());
         assert!(matches!(mounted, Err(Error::Changed(_))), "{name}: {mounted:?}");
         assert_eq!(node.state(&machine), before, "{name}");

@@ -64,6 +64,8 @@ impl Node {
             ("--mounts", "mounts"),
             ("--units", "units"),
             ("--lock-file", "lock"),
+            ("--archives-config", "archives.yaml"),
+            ("--fstab", "fstab"),
         ];
         places
             .into_iter()
@@ -118,19 +120,107 @@ fn listed_as_they_are() {
     node.succeed(&["import", "--mount", "never", text(&iso)]);
     let table = node.succeed(&["get"]);
     let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(rows[0], ["NAME", "KIND", "SIZE", "HEALTH", "MOUNTED", "ARCHIVE"]);
+    assert_eq!(rows[0], ["NAME", "KIND", "SIZE", "READABLE", "IMAGES", "MOUNTED", "ARCHIVE"]);
     assert_eq!(rows[1][..2], ["example-1.0", "platform"]);
-    assert_eq!(rows[1][4..], ["good", "no", text(&iso)]);
+    assert_eq!(rows[1][4..], ["yes", "0", "complete", "no", text(&iso)]);
     let again = node.succeed(&["import", "--mount", "never", text(&iso)]);
     assert!(again.starts_with("example-1.0: nothing to do\n"), "{again}");
 
     fs::remove_file(&iso).unwrap();
     assert_eq!(node.listed()[0]["id"], Value::Null);
-    assert!(node.succeed(&["get"]).contains("unusable"));
+    let table = node.succeed(&["get"]);
+    assert!(table.contains("  missing  ") && table.contains("it does not exist"), "{table}");
     node.succeed(&["delete", text(&iso)]);
     assert_eq!(node.configuration(), BOOTSTRAP);
     let (code, _, error) = node.archive_command(&["delete", "example-1.0"]);
     assert!(code == 3 && error.contains("no archive of this node is example-1.0"), "{code} {error}");
+}
+
+#[test]
+fn a_report_is_of_the_archives_that_are_named_and_in_the_form_that_is_asked_for() {
+    let node = Node::new();
+    let isos = ["1.0", "2.0"].map(|version| node.archive(version, 100));
+    node.succeed(&["import", "--mount", "never", text(&isos[0]), text(&isos[1])]);
+    let listed = |names: &[&str]| {
+        let out = node.succeed(&[&["get", "-o", "json"], names].concat());
+        let listed: Vec<Value> = serde_json::from_str(&out).unwrap();
+        listed.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&["example-2.0"]), ["example-2.0"]);
+    assert_eq!(listed(&["Example"]), ["example-1.0", "example-2.0"]);
+    assert_eq!(listed(&[text(&isos[0])]), ["example-1.0"]);
+    let (code, _, error) = node.archive_command(&["get", "none"]);
+    assert!(code == 3 && error.contains("no archive of this node is none"), "{code}: {error}");
+
+    let yaml = node.succeed(&["get", "example-1.0", "--output", "yaml"]);
+    assert!(yaml.contains("id: example-1.0\n") && !yaml.contains("example-2.0"), "{yaml}");
+    // What is configured already is imported again; a dry run of a mount mounts nothing.
+    let again = node.succeed(&["import", "--configured", "--mount", "never"]);
+    assert_eq!(again.lines().filter(|line| line.ends_with("nothing to do")).count(), 2, "{again}");
+    let (code, _, error) = node.archive_command(&["mount", "--dry-run", "--by", "fuse", text(&isos[0])]);
+    assert_eq!(code, 0, "{error}");
+    assert_eq!(fs::read_dir(node.path("mounts")).unwrap().count(), 0);
+
+    // Several are verified, each for itself.
+    let run = |words: &[&str]| sealift::run(node.root.path(), &[&["archive", "verify"], words].concat());
+    let (code, out, _) = run(&[text(&isos[0]), text(&isos[1])]);
+    assert!(code == 0 && out.matches(": intact").count() == 2, "{out}");
+    let (code, out, error) = run(&["none.iso", text(&isos[1])]);
+    assert!(code == 2 && out.matches(": intact").count() == 1 && error.contains("none.iso"), "{out}{error}");
+    let (code, out, _) = run(&[text(&isos[0]), text(&isos[1]), "-o", "json"]);
+    let reports: Vec<Value> = serde_json::from_str(&out).unwrap();
+    assert!(code == 0 && reports.iter().all(|report| report["ok"] == true), "{out}");
+    fs::write(node.path("bad.iso"), &fs::read(&isos[0]).unwrap()[..60_000]).unwrap();
+    let (code, out, _) = run(&["bad.iso", text(&isos[1])]);
+    assert!(code == 1 && out.contains("NOT intact") && out.contains(": intact"), "{code}: {out}");
+}
+
+#[test]
+fn one_missing_archive_does_not_keep_the_others_from_clients() {
+    let node = Node::new();
+    let isos = ["1.0", "2.0"].map(|version| node.archive(version, 100));
+    let config = |words: &[&str]| sealift::told(&node.command(words).output().unwrap());
+    let (dnf, nginx) = (
+        ["repository", "dnf-config", "--configured", "--node", "http://10.0.0.1"],
+        ["registry", "nginx-config", "--configured"],
+    );
+    let apt = ["repository", "apt-config", "--configured", "--node", "http://10.0.0.1"];
+    // The first is a folder, which nginx serves as it is.
+    let folder = node.path("tree-1.0");
+    node.succeed(&["import", "--mount", "never", text(&folder), text(&isos[1])]);
+    fs::remove_file(&isos[1]).unwrap();
+    for (words, expected) in [(&dnf[..], "example-1.0"), (&apt, "example-1.0"), (&nginx, "example-1.0")] {
+        let (code, out, error) = config(words);
+        assert!(code == 0 && out.contains(expected), "{words:?}: {out}{error}");
+        assert!(error.contains("left out: ") && error.contains(text(&isos[1])), "{words:?}: {error}");
+    }
+    // With none of them left, clients keep what they have.
+    fs::remove_dir_all(&folder).unwrap();
+    for words in [&dnf[..], &apt, &nginx] {
+        let (code, out, error) = config(words);
+        assert!(
+            code == 1 && out.is_empty() && error.contains("none of this node's archives"),
+            "{code}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_site_without_metalk8s_imports_and_a_wrong_configuration_says_all_that_is_wrong() {
+    let node = Node::new();
+    let iso = node.archive("1.0", 100);
+    fs::write(node.path("bootstrap.yaml"), "archives: []\n").unwrap();
+    let (code, _, error) = node.archive_command(&["import", "--mount", "never", text(&iso)]);
+    assert_eq!(code, 3, "{error}");
+    for expected in ["apiVersion", "kind", "ca.minion", "networks.controlPlane", "help: "] {
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+    fs::remove_file(node.path("bootstrap.yaml")).unwrap();
+    let said = node.succeed(&["import", "--mount", "never", text(&iso)]);
+    assert!(said.contains("archives.yaml"), "{said}");
+    assert_eq!(node.listed()[0]["id"], "example-1.0");
+    node.succeed(&["delete", "example-1.0"]);
+    assert_eq!(node.succeed(&["get"]), "no archives\n");
 }
 
 #[test]

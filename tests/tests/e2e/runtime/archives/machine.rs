@@ -52,7 +52,11 @@ fn mounted_by_the_kernel_of_a_machine_of_its_own() {
     let at = "/srv/scality/example-1.0";
     let unit = "/etc/systemd/system/srv-scality-example\\x2d1.0.mount";
     let size = fs::metadata(&iso).unwrap().len() / 100_000;
-    let row = format!("example-1.0  platform  {}.{} MB  good    by the kernel at {at}", size / 10, size % 10);
+    let row = format!(
+        "example-1.0  platform  {}.{} MB  yes       0 complete  by the kernel at {at}",
+        size / 10,
+        size % 10
+    );
     for expected in [
         format!("example-1.0: mount /example-1.0.iso at {at} by the kernel\n").as_str(),
         &format!("example-1.0: write {unit}\n"),

@@ -1,0 +1,167 @@
+//! Sites as they are: without MetalK8s, with archives that are gone, mounts that are dead, lines of an older fstab.
+
+use super::*;
+
+const ARCHIVES: &str = "kind: ArchivesConfiguration\n";
+
+#[test]
+fn without_metalk8s_archives_are_listed_in_a_file_that_the_first_import_makes() {
+    let (mut node, machine) = (Node::new(), Fake::default());
+    std::fs::remove_file(&node.paths.bootstrap).unwrap();
+    node.paths.archives = node.root.path().join("etc/sealift/archives.yaml");
+    let platform = node.archive("metalk8s.iso", PLATFORM);
+    let solution = node.archive("storage.iso", SOLUTION);
+    let dry = Import { dry_run: true, ..Import::default() };
+    import(&node.paths, &platform, &dry, &machine, &()).unwrap();
+    assert!(!node.paths.archives.exists());
+
+    machine.fail.set(Some("units"));
+    node.import(&platform, &machine).unwrap_err();
+    assert!(!node.paths.archives.exists(), "a failed import leaves no file");
+    machine.fail.set(None);
+    node.import(&platform, &machine).unwrap();
+    node.import(&solution, &machine).unwrap();
+    let text = std::fs::read_to_string(&node.paths.archives).unwrap();
+    assert!(text.contains("apiVersion: sealift.dev/v1alpha1\n") && text.contains(ARCHIVES), "{text}");
+    let expected = format!("archives:\n  - {}\n  - {}\n", platform.display(), solution.display());
+    assert!(text.ends_with(&expected), "{text}");
+    assert!(!node.paths.bootstrap.exists() && !node.paths.solutions.exists());
+
+    assert_eq!(configured(&node.paths).unwrap(), [platform.clone(), solution]);
+    let kinds: Vec<&str> = get(&node.paths, &machine).unwrap().iter().map(|one| one.kind).collect();
+    assert_eq!(kinds, ["platform", "solution"]);
+    assert!(node.import(&platform, &machine).unwrap().steps.is_empty());
+    delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+    delete(&node.paths, "storage-1.0.0", false, false, &machine).unwrap();
+    assert!(configured(&node.paths).unwrap().is_empty());
+}
+
+#[test]
+fn an_archive_that_two_configurations_list_is_one_archive() {
+    let (node, machine) = (Node::new(), Fake::default());
+    let platform = node.archive("metalk8s.iso", PLATFORM);
+    std::fs::remove_file(&node.paths.bootstrap).unwrap();
+    node.import(&platform, &machine).unwrap();
+    // MetalK8s comes later.
+    let listed = BOOTSTRAP.replace("archives: []", &format!("archives: [{}]", platform.display()));
+    std::fs::write(&node.paths.bootstrap, listed).unwrap();
+    assert_eq!(configured(&node.paths).unwrap(), [platform]);
+    assert_eq!(get(&node.paths, &machine).unwrap().len(), 1);
+}
+
+#[test]
+fn a_list_that_is_wrong_is_no_empty_list() {
+    let node = Node::new();
+    std::fs::remove_file(&node.paths.bootstrap).unwrap();
+    std::fs::write(&node.paths.archives, "archives: [a.iso]\n").unwrap();
+    let error = configured(&node.paths).unwrap_err().to_string();
+    for expected in
+        ["apiVersion: it is missing", "kind: it is missing", "expected an absolute path, found \"a.iso\""]
+    {
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn a_missing_archive_and_damaged_images_are_told_apart() {
+    let (node, machine) = (Node::new(), Fake::default());
+    let platform = node.archive("metalk8s.iso", PLATFORM);
+    node.import(&platform, &machine).unwrap();
+    let seen = || get(&node.paths, &machine).unwrap().remove(0);
+    assert_eq!((seen().missing, seen().images), (false, Some(ImageCount { total: 0, whole: 0 })));
+    std::fs::remove_file(&platform).unwrap();
+    let listed = seen();
+    assert_eq!((listed.missing, listed.images, listed.bytes), (true, None, None));
+    assert_eq!(listed.problem.as_deref(), Some("it does not exist"));
+    // Its unit says under which name it was imported.
+    assert_eq!(listed.mounted, Some(node.paths.mounts.join("metalk8s-2.10.0")));
+}
+
+#[test]
+fn a_dead_mount_is_reported_and_mounted_again() {
+    let (node, machine) = (Node::new(), Fake::default());
+    let platform = node.archive("metalk8s.iso", PLATFORM);
+    let by_fuse = Import { mounting: Mounting::By(Way::Fuse), ..Import::default() };
+    let import = || import(&node.paths, &platform, &by_fuse, &machine, &()).unwrap();
+    import();
+    machine.dead.set(true);
+    let listed = get(&node.paths, &machine).unwrap().remove(0);
+    assert!(
+        listed.mount_broken && listed.problem.as_ref().is_some_and(|text| text.contains("is dead")),
+        "{listed:?}"
+    );
+    // Something uses it; dead it is all the same.
+    machine.busy.set(true);
+    let steps = import().steps;
+    assert!(matches!(&steps[..], [Step::Unmount { lazily: true, .. }, Step::Mount { .. }]), "{steps:?}");
+    assert!(!get(&node.paths, &machine).unwrap()[0].mount_broken);
+    assert!(import().steps.is_empty());
+    for unmounts in [true, false] {
+        machine.dead.set(true);
+        if unmounts {
+            unmount(&node.paths, "metalk8s-2.10.0", false, &machine).unwrap();
+            import();
+        } else {
+            delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+        }
+    }
+    assert!(machine.mounted.borrow().is_empty() && !node.paths.mounts.join("metalk8s-2.10.0").exists());
+}
+
+#[test]
+fn a_deletion_removes_the_line_by_which_the_original_mounts_the_archive() {
+    let (node, machine) = (Node::new(), Fake::default());
+    let platform = node.archive("metal k8s.iso", PLATFORM);
+    let link = node.root.path().join("link.iso");
+    std::os::unix::fs::symlink(&platform, &link).unwrap();
+    let at = node.paths.mounts.join("metalk8s-2.10.0");
+    let source = platform.display().to_string().replace(' ', "\\040");
+    let kept = format!("# {source} {} iso9660 ro 0 0\nUUID=1 / xfs defaults 0 0\n\n", at.display());
+    for written in [&source, &link.display().to_string()] {
+        let line = format!("{written}\t{}  iso9660 nofail,ro 0 0\n", at.display());
+        let before = format!("{line}{kept}{line}");
+        std::fs::write(&node.paths.fstab, &before).unwrap();
+        node.import(&platform, &machine).unwrap();
+        machine.fail.set(Some("units"));
+        delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap_err();
+        assert_eq!(std::fs::read_to_string(&node.paths.fstab).unwrap(), before, "a failed deletion");
+        machine.fail.set(None);
+        let done = delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+        assert!(done.steps.iter().any(|step| matches!(step, Step::ChangeFstab { .. })), "{:?}", done.steps);
+        assert_eq!(std::fs::read_to_string(&node.paths.fstab).unwrap(), kept);
+        assert!(done.notes.is_empty(), "{:?}", done.notes);
+    }
+}
+
+#[test]
+fn lines_of_fstab_that_mean_something_else_stay_and_are_named() {
+    let (node, machine) = (Node::new(), Fake::default());
+    let platform = node.archive("metalk8s.iso", PLATFORM);
+    node.import(&platform, &machine).unwrap();
+    let at = node.paths.mounts.join("metalk8s-2.10.0");
+    let text = format!(
+        "/other.iso {} iso9660 ro 0 0\n{} /mnt iso9660 ro 0 0\n/dev/sda1 / xfs defaults 0 0\n",
+        at.display(),
+        platform.display()
+    );
+    std::fs::write(&node.paths.fstab, &text).unwrap();
+    let done = delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+    assert_eq!(std::fs::read_to_string(&node.paths.fstab).unwrap(), text);
+    assert_eq!(done.notes.len(), 2, "{:?}", done.notes);
+    assert!(done.notes[0].contains("fstab:1 still mounts at each boot: /other.iso"), "{:?}", done.notes);
+    assert!(done.notes[1].contains("fstab:2 "), "{:?}", done.notes);
+}
+
+#[test]
+fn a_dry_run_of_a_mount_changes_nothing() {
+    let (node, machine) = (Node::new(), Fake::default());
+    let before = node.state(&machine);
+    let platform = node.archive("metalk8s.iso", PLATFORM);
+    let options = Mount { at: None, verify: true, mounting: Mounting::Auto, dry_run: true };
+    let done = mount(&node.paths, &platform, &options, &machine, &()).unwrap();
+    assert_eq!(done.steps.len(), 2);
+    assert_eq!(node.state(&machine), before);
+    let done_really =
+        mount(&node.paths, &platform, &Mount { dry_run: false, ..options }, &machine, &()).unwrap();
+    assert_eq!(done_really.steps, done.steps);
+}

@@ -1,0 +1,218 @@
+//! What a configuration file says, and everything that is wrong with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_saphyr::{Error as YamlError, Location, Spanned};
+
+use super::networks::{self, Networks};
+use super::{Kind, Problem};
+
+/// What is read of a file. Keys that are not ours are left alone.
+#[derive(Debug)]
+pub(super) struct Document {
+    pub(super) archives: Vec<PathBuf>,
+    /// How many of them stand under `archives`; the others stand under `products`.
+    pub(super) own: usize,
+    pub(super) active: BTreeMap<String, String>,
+}
+
+// Each key is parsed by itself: a wrong type in one must not hide what is wrong with the others.
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Version {
+    api_version: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+struct Name {
+    kind: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+struct Archives {
+    /// `solutions` is what the design of 2019 called it.
+    #[serde(default, alias = "solutions")]
+    archives: Option<Option<Vec<Spanned<String>>>>,
+}
+
+/// What the first `BootstrapConfiguration` had in place of `archives`.
+#[derive(Deserialize)]
+struct Products {
+    products: Option<Metalk8s>,
+}
+
+#[derive(Deserialize)]
+struct Metalk8s {
+    #[serde(default)]
+    metalk8s: Option<Vec<Spanned<String>>>,
+}
+
+#[derive(Deserialize)]
+struct Active {
+    active: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+struct Planes {
+    networks: Option<Networks>,
+}
+
+#[derive(Deserialize)]
+struct Authority {
+    ca: Option<Minion>,
+}
+
+#[derive(Deserialize)]
+struct Minion {
+    minion: Option<String>,
+}
+
+impl Document {
+    /// Reads `text`, or says everything that is wrong with it, in the order of its lines.
+    pub(super) fn read(kind: Kind, text: &str) -> Result<Self, Vec<Problem>> {
+        let mut reader = Reader { text, problems: Vec::new() };
+        let name = reader.part::<Name>();
+        // What is missing is missing below this line.
+        let place = name.as_ref().and_then(|name| name.kind.as_ref()).map(|kind| kind.referenced);
+        if let Some(name) = name {
+            reader.expect("kind", name.kind, &[kind.name()]);
+        }
+        if let Some(version) = reader.part::<Version>() {
+            reader.expect("apiVersion", version.api_version, kind.versions());
+        }
+        if kind == Kind::Bootstrap {
+            reader.bootstrap(place);
+        }
+        let listed = reader.part::<Archives>().and_then(|part| part.archives).flatten().unwrap_or_default();
+        let mut archives = Vec::new();
+        reader.archives("archives", listed, &mut archives);
+        let own = archives.len();
+        if kind == Kind::Bootstrap {
+            let listed = reader.part::<Products>().and_then(|part| part.products?.metalk8s);
+            reader.archives("products.metalk8s", listed.unwrap_or_default(), &mut archives);
+        }
+        let active = reader.part::<Active>().and_then(|part| part.active).unwrap_or_default();
+        let mut problems = reader.problems;
+        if problems.is_empty() {
+            return Ok(Self { archives, own, active });
+        }
+        problems.sort_by_key(|problem| (problem.line, problem.column));
+        Err(problems)
+    }
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    /// Some keys of the file; `None` where they cannot be read, which is noted.
+    fn part<T: DeserializeOwned>(&mut self) -> Option<T> {
+        // Nothing but comments is a mapping without keys to people, and null to YAML.
+        let empty = self
+            .text
+            .lines()
+            .all(|line| matches!(line.split('#').next().map(str::trim), None | Some("" | "---")));
+        let error = match serde_saphyr::from_str(if empty { "{}" } else { self.text }) {
+            Ok(part) => return Some(part),
+            Err(error) => error,
+        };
+        let (line, column) = error.location().map_or((1, 1), |place| (place.line(), place.column()));
+        let key = match error.without_snippet() {
+            YamlError::SerdeMissingField { field, .. } => (*field).to_owned(),
+            _ => key_at(self.text, line),
+        };
+        let said = error.without_snippet().to_string();
+        let problem =
+            said.strip_suffix(&format!(" at line {line}, column {column}")).unwrap_or(&said).to_owned();
+        // What is no YAML is so for each part.
+        if !self.problems.iter().any(|known| (known.line, known.column) == (line, column)) {
+            self.problems.push(Problem { line, column, key, problem });
+        }
+        None
+    }
+
+    fn wrong(&mut self, place: Option<Location>, key: &str, problem: impl Into<String>) {
+        let (line, column) = place.map_or((1, 1), |place| (place.line(), place.column()));
+        self.problems.push(Problem { line, column, key: key.to_owned(), problem: problem.into() });
+    }
+
+    fn missing(&mut self, place: Option<Location>, key: &str) {
+        self.wrong(place, key, "it is missing");
+    }
+
+    /// Notes a value that is missing or none of those expected.
+    fn expect(&mut self, key: &str, found: Option<Spanned<String>>, expected: &[&str]) {
+        match found {
+            Some(found) if expected.contains(&found.value.as_str()) => {}
+            Some(found) => {
+                let problem = format!("expected {}, found {}", expected.join(" or "), found.value);
+                self.wrong(Some(found.referenced), key, problem);
+            }
+            None => self.wrong(None, key, format!("it is missing, expected {}", expected.join(" or "))),
+        }
+    }
+
+    /// What a `BootstrapConfiguration` has besides.
+    fn bootstrap(&mut self, place: Option<Location>) {
+        if let Some(part) = self.part::<Authority>()
+            && part.ca.and_then(|ca| ca.minion).is_none()
+        {
+            self.missing(place, "ca.minion");
+        }
+        let Some(part) = self.part::<Planes>() else { return };
+        let listed = part.networks.as_ref().map(Networks::listed).unwrap_or_default();
+        for (key, place, network) in &listed {
+            if let Err(found) = networks::check(network) {
+                self.wrong(Some(*place), key, found);
+            }
+        }
+        for key in ["networks.controlPlane", "networks.workloadPlane"] {
+            if !listed.iter().any(|(found, ..)| *found == key) {
+                self.missing(place, key);
+            }
+        }
+    }
+
+    /// Adds the archives that are `listed` under `key` to those that are `known`.
+    fn archives(&mut self, key: &str, listed: Vec<Spanned<String>>, known: &mut Vec<PathBuf>) {
+        let mut seen: BTreeSet<PathBuf> = known.iter().cloned().collect();
+        for archive in listed {
+            let found = PathBuf::from(&archive.value);
+            if !found.is_absolute() {
+                let problem = format!("expected an absolute path, found {:?}", archive.value);
+                self.wrong(Some(archive.referenced), key, problem);
+            } else if !seen.insert(found.clone()) {
+                self.wrong(Some(archive.referenced), key, format!("{} is listed twice", archive.value));
+            } else {
+                known.push(found);
+            }
+        }
+    }
+}
+
+/// The key that a line, counted from 1, stands at or below: `networks.controlPlane`. What the indentation tells: a text that
+/// cannot be parsed says no more.
+fn key_at(text: &str, line: u64) -> String {
+    let mut keys = Vec::new();
+    let mut indentation = usize::MAX;
+    for line in
+        text.lines().take(usize::try_from(line).unwrap_or(usize::MAX)).collect::<Vec<_>>().into_iter().rev()
+    {
+        let content = line.trim_start();
+        let key = content.split_once(':').map_or("", |(key, _)| key);
+        let named =
+            !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        if named && line.len() - content.len() < indentation {
+            indentation = line.len() - content.len();
+            keys.push(key);
+        }
+    }
+    keys.reverse();
+    keys.join(".")
+}
