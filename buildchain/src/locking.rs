@@ -1,6 +1,8 @@
 //! `sealift lock` and `sealift update`: the only ones to ask a registry what a tag means.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use images::pull::Options;
 use images::{Digest, Platform};
@@ -99,23 +101,65 @@ fn named(reference: &str, error: &images::pull::Error) -> String {
     if text.starts_with(reference) { text } else { format!("{reference}: {text}") }
 }
 
-/// Looks up the tags of `project` that no digest in the project itself pins, and gives back the lock that holds them, with
-/// what became of each. Nothing is written.
+/// What was looked up.
+#[derive(Debug)]
+pub struct Answer {
+    /// The lock with all that could be looked up; the rest is as it was.
+    pub lock: Lock,
+    /// What became of each tag that was looked up.
+    pub resolved: Vec<Resolved>,
+    /// Why the others could not be looked up, in the order of the project.
+    pub failures: Vec<Error>,
+}
+
+/// How many tags are looked up at the same time.
+const LOOKUPS: usize = 8;
+
+/// `work` on each item, by several threads. Results are in the order of the items.
+fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let take = || {
+        let mut done = Vec::new();
+        loop {
+            let position = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(position) else { return done };
+            done.push((position, work(item)));
+        }
+    };
+    let mut done: Vec<(usize, R)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..LOOKUPS.min(items.len())).map(|_| scope.spawn(take)).collect();
+        threads.into_iter().flat_map(|one| one.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    done.sort_by_key(|(position, _)| *position);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Looks up the tags of `project` that no digest in the project itself pins. Nothing is written. HTTP without TLS is spoken to
+/// the registries of the project that say so, and to those of `plain_http`.
 ///
 /// # Errors
 ///
-/// If a registry cannot be asked; what was there stays.
-pub fn resolve(project: &Project, scope: Scope) -> Result<(Lock, Vec<Resolved>), Error> {
-    let options = pull_options(project);
+/// If the lock file cannot be read. A registry that cannot be asked is one of the answer's failures.
+pub fn resolve(project: &Project, scope: Scope, plain_http: &[String]) -> Result<Answer, Error> {
+    let mut options = pull_options(project);
+    options.plain_http.extend(plain_http.iter().cloned());
     let mut lock = Lock::read(&project.root)?;
     let wanted = project.tags();
-    let mut resolved = Vec::new();
-    for reference in &wanted {
-        if scope == Scope::Missing && lock.digest(reference).is_some() {
-            continue;
-        }
-        let failed = |source| Error::Resolve { reference: reference.clone(), source };
-        let found = images::pull::resolve(&reference.parse()?, &options).map_err(failed)?;
+    let (mut resolved, mut failures) = (Vec::new(), Vec::new());
+    let unknown: Vec<&String> =
+        wanted.iter().filter(|reference| scope == Scope::All || lock.digest(reference).is_none()).collect();
+    let found = in_parallel(&unknown, |reference| {
+        let failed = |source| Error::Resolve { reference: (*reference).clone(), source };
+        images::pull::resolve(&reference.parse()?, &options).map_err(failed)
+    });
+    for (reference, found) in unknown.into_iter().zip(found) {
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                failures.push(error);
+                continue;
+            }
+        };
         let text = |(platform, digest): (Platform, Digest)| (platform.to_string(), digest.to_string());
         let new: BTreeMap<String, String> = found.platforms.into_iter().map(text).collect();
         let digest = found.digest.to_string();
@@ -124,14 +168,22 @@ pub fn resolve(project: &Project, scope: Scope) -> Result<(Lock, Vec<Resolved>),
         resolved.push(Resolved { reference: reference.clone(), old, new: Some(digest), platforms });
     }
     let attached = |pull: &&Pull| pull.image.referrers;
-    for pull in project.pull.iter().filter(attached) {
-        let reference = pull.reference();
-        if scope == Scope::Missing && lock.referrers(&reference).is_some() {
-            continue;
+    let unknown: Vec<(&Pull, String)> = project
+        .pull
+        .iter()
+        .filter(attached)
+        .filter(|pull| scope == Scope::All || lock.referrers(&pull.reference()).is_none())
+        .filter_map(|pull| {
+            let own = pull.image.digest.as_ref().map(|digest| &*digest.value);
+            Some((pull, own.or(lock.digest(&pull.reference()))?.to_owned()))
+        })
+        .collect();
+    let found = in_parallel(&unknown, |(pull, image)| look_up_attached(pull, image, &options));
+    for ((pull, image), found) in unknown.iter().zip(found) {
+        match found {
+            Ok(lists) => resolved.extend(lock_attached(&pull.reference(), image, lists, &mut lock)),
+            Err(error) => failures.push(error),
         }
-        let own = pull.image.digest.as_ref().map(|digest| &*digest.value);
-        let Some(image) = own.or(lock.digest(&reference)).map(str::to_owned) else { continue };
-        resolved.extend(resolve_attached(pull, &reference, &image, &options, &mut lock)?);
     }
     lock.retain_referrers(|known| project.pull.iter().filter(attached).any(|pull| pull.reference() == known));
     let old = lock.clone();
@@ -139,24 +191,28 @@ pub fn resolve(project: &Project, scope: Scope) -> Result<(Lock, Vec<Resolved>),
         let digest = old.digest(&reference).map(str::to_owned);
         resolved.push(Resolved { reference, old: digest, new: None, platforms: Vec::new() });
     }
-    Ok((lock, resolved))
+    Ok(Answer { lock, resolved, failures })
 }
 
-/// Looks up what is attached to an image, and to the manifests of an index.
-fn resolve_attached(
-    pull: &Pull,
-    reference: &str,
-    image: &str,
-    options: &Options,
-    lock: &mut Lock,
-) -> Result<Vec<Resolved>, Error> {
-    let failed = |source| Error::Resolve { reference: reference.to_owned(), source };
+/// Looks up what is attached to an image, and to the manifests of an index: the digests of the lists, by the digest of what
+/// they are attached to.
+fn look_up_attached(pull: &Pull, image: &str, options: &Options) -> Result<BTreeMap<String, String>, Error> {
+    let reference = pull.reference();
+    let failed = |source| Error::Resolve { reference: reference.clone(), source };
     let platforms: Vec<Platform> =
-        pull.image.platforms.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
+        pull.image.platforms.iter().map(|text| text.value.parse()).collect::<Result<_, _>>()?;
     let found =
         images::pull::referrers(&reference.parse()?, &image.parse()?, &platforms, options).map_err(failed)?;
-    let new: BTreeMap<String, String> =
-        found.iter().map(|(subject, list)| (subject.to_string(), list.to_string())).collect();
+    Ok(found.iter().map(|(subject, list)| (subject.to_string(), list.to_string())).collect())
+}
+
+/// Locks what is attached to an image; what became of each list.
+fn lock_attached(
+    reference: &str,
+    image: &str,
+    new: BTreeMap<String, String>,
+    lock: &mut Lock,
+) -> Vec<Resolved> {
     let old = lock.set_referrers(reference.to_owned(), new.clone());
     let mut subjects: BTreeSet<&str> = new.keys().map(String::as_str).collect();
     if let Some(Attached::Each(lists)) = &old {
@@ -174,5 +230,5 @@ fn resolve_attached(
             platforms: Vec::new(),
         }
     });
-    Ok(resolved.collect())
+    resolved.collect()
 }

@@ -147,7 +147,12 @@ impl Workshop {
 /// A project that cannot be used: exit code 3, with the place in the file and what to do.
 pub(crate) fn wrong_project(error: ProjectError) -> Failure {
     let remedy = match &error {
-        ProjectError::NotLocked { .. } => {
+        ProjectError::Many(errors)
+            if !errors.iter().all(|error| matches!(error, ProjectError::NotLocked { .. })) =>
+        {
+            None
+        }
+        ProjectError::NotLocked { .. } | ProjectError::Many(_) => {
             Some("`sealift lock` looks up its digest and writes sealift.lock".into())
         }
         ProjectError::Outside(_) => {

@@ -14,7 +14,7 @@ pub const MISTAKES_SHOWN: usize = 20;
 #[non_exhaustive]
 pub enum Error {
     /// A file cannot be read or written.
-    #[error("{action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {source}", path.display())]
     File {
         /// What was tried: `read`, `write`.
         action: &'static str,
@@ -40,6 +40,9 @@ pub enum Error {
         /// The lines around, with a mark under the place.
         snippet: Option<String>,
     },
+    /// Several mistakes.
+    #[error("{}", listed(.0))]
+    Many(Vec<Error>),
     /// A path leads out of the project through a symbolic link.
     #[error(transparent)]
     Outside(#[from] Outside),
@@ -113,16 +116,24 @@ impl Error {
         }
     }
 
+    /// If it is about a file that does not exist: that, with the place in `path` that names the file.
+    pub(crate) fn missing_at(self, path: &Path, location: Location, root: &Path) -> Self {
+        match self {
+            Self::File { path: missing, source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                let shown = missing.strip_prefix(root).unwrap_or(&missing);
+                Self::at(path, location, format!("{} does not exist", shown.display()))
+            }
+            error => error,
+        }
+    }
+
     /// The parser's own complaint, with the nearest known key where one was misspelt.
     pub(crate) fn yaml(path: &Path, error: &serde_saphyr::Error) -> Self {
         let location = error.location();
         let place = location.map(|l| format!(" at line {}, column {}", l.line(), l.column()));
-        let mut message = error.without_snippet().to_string();
+        let mut message = error.without_snippet().render_with_formatter(&serde_saphyr::UserMessageFormatter);
         if let Some(short) = place.and_then(|place| message.strip_suffix(&place).map(str::to_owned)) {
             message = short;
-        }
-        if let Some(near) = nearest_key(&message) {
-            message.push_str(&format!("; did you mean `{near}`?"));
         }
         let rendered = error.to_string();
         Self::Invalid {
@@ -138,18 +149,42 @@ impl Error {
     }
 }
 
-/// The key that was meant, if the message is about an unknown one.
-fn nearest_key(message: &str) -> Option<String> {
-    let (_, rest) = message.split_once("unknown field `")?;
-    let (found, rest) = rest.split_once('`')?;
-    let (_, known) = rest.split_once("expected ")?;
-    let known = known.trim_start_matches("one of ");
-    known
-        .split([',', ' '])
-        .map(|word| word.trim_matches('`'))
-        .filter(|word| !word.is_empty() && *word != "or")
-        .map(|word| (strsim::damerau_levenshtein(found, word), word))
-        .filter(|(distance, _)| *distance <= 3)
-        .min()
-        .map(|(_, word)| word.to_owned())
+/// The mistakes of a project, gathered so that all are reported.
+#[derive(Debug, Default)]
+pub(crate) struct Mistakes(Vec<Error>);
+
+impl Mistakes {
+    /// The value of `result`; its mistake is kept.
+    pub(crate) fn note<T>(&mut self, result: Result<T, Error>) -> Option<T> {
+        match result {
+            Ok(value) => return Some(value),
+            Err(Error::Many(errors)) => self.0.extend(errors),
+            Err(error) => self.0.push(error),
+        }
+        None
+    }
+
+    /// `value`, if there is no mistake.
+    pub(crate) fn end<T>(mut self, value: T) -> Result<T, Error> {
+        match self.0.len() {
+            0 => Ok(value),
+            1 => Err(self.0.remove(0)),
+            _ => Err(Error::Many(self.0)),
+        }
+    }
+}
+
+impl From<Vec<Error>> for Mistakes {
+    fn from(errors: Vec<Error>) -> Self {
+        Self(errors)
+    }
+}
+
+/// A line for each error, up to a bound.
+fn listed(errors: &[Error]) -> String {
+    let mut lines: Vec<String> = errors.iter().take(MISTAKES_SHOWN).map(ToString::to_string).collect();
+    if let Some(more) = errors.len().checked_sub(MISTAKES_SHOWN).filter(|more| *more > 0) {
+        lines.push(format!("and {more} more"));
+    }
+    lines.join("\n")
 }

@@ -142,7 +142,8 @@ pub struct Binary {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Registry {
     /// The registry's host, with its port if it has one: `docker.io`, `registry.example:5000`.
-    pub host: String,
+    #[schemars(with = "String")]
+    pub host: Spanned<String>,
     /// Where to look first, in order: `https://mirror.example/docker.io`.
     #[serde(default)]
     pub mirrors: Vec<String>,
@@ -213,7 +214,8 @@ pub struct PullImage {
     pub digest: Option<Spanned<String>>,
     /// The platforms to keep of an image index: `linux/amd64`. All of them, if not given.
     #[serde(default)]
-    pub platforms: Vec<String>,
+    #[schemars(with = "Vec<String>")]
+    pub platforms: Vec<Spanned<String>>,
     /// Also take what is attached to the image and, of an index, to the manifests that are kept: signatures, SBOMs. The lock
     /// file pins it as well.
     #[serde(default)]
@@ -221,6 +223,14 @@ pub struct PullImage {
     /// Also save the image as a tar that a container engine loads before any registry is up.
     #[serde(default)]
     pub tar: bool,
+}
+
+impl PullImage {
+    /// The platforms to keep, as they are written, with blanks between them.
+    #[must_use]
+    pub fn platform_names(&self) -> String {
+        self.platforms.iter().map(|platform| platform.value.as_str()).collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// How a `Containerfile` is built: `build.yaml` beside it.

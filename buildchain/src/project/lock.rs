@@ -66,11 +66,10 @@ impl Lock {
     /// If the file cannot be read, is not of this format or of a later version of it.
     pub fn read(root: &Path) -> Result<Self, Error> {
         let path = root.join(FILE_NAME);
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::empty()),
-            Err(error) => return Err(Error::file("read", &path, error)),
-        };
+        if path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+            return Ok(Self::empty());
+        }
+        let text = super::read(&path)?;
         let lock: Self = serde_saphyr::from_str(&text).map_err(|error| Error::yaml(&path, &error))?;
         if lock.version != VERSION {
             let message =

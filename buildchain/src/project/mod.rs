@@ -9,6 +9,7 @@ mod image_name;
 mod lock;
 mod paths;
 mod settings;
+mod shape;
 mod template;
 mod version;
 
@@ -23,6 +24,7 @@ use self::file::{API_VERSION, Binary, Files, Kind, PullImage, Registry, Revision
 use self::image_name::{ImagePlaces, image_name, image_tag};
 use self::paths::inner_path;
 
+pub(crate) use error::Mistakes;
 pub use error::{Error, MISTAKES_SHOWN};
 pub use file::schema;
 pub use files::{Listed, Listing};
@@ -146,7 +148,7 @@ impl Project {
     pub fn find(start: &Path) -> Result<PathBuf, Error> {
         start
             .ancestors()
-            .find(|folder| folder.join(FILE_NAME).is_file())
+            .find(|folder| folder.join(FILE_NAME).symlink_metadata().is_ok())
             .map(Path::to_path_buf)
             .ok_or_else(|| Error::NoProject(start.into()))
     }
@@ -166,16 +168,17 @@ impl Project {
             territory.resolve(Path::new(name))?;
         }
         let file: file::ProjectFile = parse(&path, &read(&path)?)?;
+        let mut mistakes = Mistakes::default();
         if file.api_version.value != API_VERSION {
             let message = format!("expected `{API_VERSION}`, found `{}`", file.api_version.value);
-            return Err(Error::at(&path, file.api_version.referenced, message));
+            mistakes.note::<()>(Err(Error::at(&path, file.api_version.referenced, message)));
         }
         for folder in &file.spec.external_folders {
-            territory.add(&folder.value).map_err(|error| {
+            mistakes.note(territory.add(&folder.value).map_err(|error| {
                 Error::at(&path, folder.referenced, format!("cannot resolve `{}`: {error}", folder.value))
-            })?;
+            }));
         }
-        let values = values(root, &path, &file.metadata, &settings, &territory)?;
+        let values = mistakes.note(values(root, &path, &file.metadata, &settings, &territory));
         let repository = git::Repository::open(&settings, root)?;
         let commit = repository.as_ref().map(git::Repository::commit).transpose()?.flatten();
         let revision = match (&repository, &commit, file.metadata.revision) {
@@ -194,27 +197,45 @@ impl Project {
             spec.files.extend(profile.files);
         }
         for binary in &spec.binaries {
-            slug(&path, &binary.cargo, "a cargo package")?;
-            binary.to.as_ref().map_or(Ok(PathBuf::new()), |to| inner_path(&path, to))?;
+            mistakes.note(slug(&path, &binary.cargo, "a cargo package"));
+            mistakes.note(binary.to.as_ref().map_or(Ok(PathBuf::new()), |to| inner_path(&path, to)));
         }
         for files in &spec.files {
-            territory.inner_path(&path, &files.from)?;
-            inner_path(&path, &files.to)?;
+            let from = territory.inner_path(&path, &files.from).and_then(|from| {
+                let place = files.from.referenced;
+                if root.join(&from).symlink_metadata().is_err() {
+                    return Err(Error::at(&path, place, format!("`{}` does not exist", files.from.value)));
+                }
+                let wrong = |error: iso::Error| Error::at(&path, place, format!("its `exclude`: {error}"));
+                iso::Exclude::new(&files.exclude).map(drop).map_err(wrong)
+            });
+            mistakes.note(from);
+            mistakes.note(inner_path(&path, &files.to));
         }
         for registry in &spec.registries {
+            let host = &registry.host;
+            if host.value.contains('/')
+                || format!("{}/name:tag", host.value).parse::<images::Reference>().is_err()
+            {
+                let message = format!(
+                    "`{}` is not a registry: expected a host, such as `registry.example:5000`",
+                    host.value
+                );
+                mistakes.note::<()>(Err(Error::at(&path, host.referenced, message)));
+            }
             let client = registry.client_certificate.iter().flat_map(|pair| [&pair.certificate, &pair.key]);
             for file in
                 registry.certificate_authorities.iter().chain(client).filter(|file| file.is_relative())
             {
-                territory.resolve(file)?;
+                mistakes.note(territory.resolve(file).map_err(Error::from));
             }
         }
 
-        let documentation = spec
-            .documentation
-            .iter()
-            .map(|page| territory.inner_path(&path, page))
-            .collect::<Result<_, _>>()?;
+        let pages = spec.documentation.iter();
+        let documentation =
+            pages.filter_map(|page| mistakes.note(territory.inner_path(&path, page))).collect();
+        // Definitions are templates of these values.
+        let Some(values) = values else { return mistakes.end(()).and(Err(Error::NoProject(root.into()))) };
 
         let mut project = Self {
             root: root.into(),
@@ -239,44 +260,57 @@ impl Project {
             project.sources.push(root.join(project.territory.inner_path(&path, &version.file)?));
         }
         let lock = Lock::read(root)?;
-        project.add_pulls(&path, &lock, spec.images.pull)?;
+        for image in spec.images.pull {
+            mistakes.note(project.add_pulls(&path, &lock, vec![image]));
+        }
         for name in &spec.images.catalogues {
-            let catalogue_path = root.join(project.territory.inner_path(&path, name)?);
-            let catalogue: file::Catalogue = parse(&catalogue_path, &read(&catalogue_path)?)?;
-            project.add_pulls(&catalogue_path, &lock, catalogue.images)?;
+            let Some(inner) = mistakes.note(project.territory.inner_path(&path, name)) else { continue };
+            let catalogue_path = root.join(inner);
+            let text = read(&catalogue_path);
+            let text = text.map_err(|error| error.missing_at(&path, name.referenced, root));
+            let catalogue = text.and_then(|text| parse::<file::Catalogue>(&catalogue_path, &text));
+            for image in mistakes.note(catalogue).into_iter().flat_map(|catalogue| catalogue.images) {
+                mistakes.note(project.add_pulls(&catalogue_path, &lock, vec![image]));
+            }
             project.sources.push(catalogue_path);
         }
         for folder in &spec.images.build {
-            let image = project.image(&path, folder, &lock)?;
-            project.images.push(image);
+            let image = project.image(&path, folder, &lock);
+            let image = image.map_err(|error| error.missing_at(&path, folder.referenced, root));
+            project.images.extend(mistakes.note(image));
         }
         for repository in &spec.packages {
-            slug(&path, &repository.name, "a repository")?;
-            slug(&path, &repository.release, "a release")?;
+            mistakes.note(slug(&path, &repository.name, "a repository"));
+            mistakes.note(slug(&path, &repository.release, "a release"));
             let mut packages = Vec::new();
             for folder in &repository.build {
-                let relative = project.territory.inner_path(&path, folder)?.join("package.yaml");
-                let definition = project.definition(&relative)?;
-                packages.push(PackageDefinition { path: relative, definition });
+                let Some(inner) = mistakes.note(project.territory.inner_path(&path, folder)) else {
+                    continue;
+                };
+                let relative = inner.join("package.yaml");
+                let definition = project.definition(&relative);
+                let definition = definition.map_err(|error| error.missing_at(&path, folder.referenced, root));
+                if let Some(definition) = mistakes.note(definition) {
+                    packages.push(PackageDefinition { path: relative, definition });
+                }
             }
             let (name, release) = (repository.name.value.clone(), repository.release.value.clone());
             project.repositories.push(RepositoryDefinition { name, release, packages });
         }
-        Ok(project)
+        mistakes.end(project)
     }
 
     /// The images' digests must be known before anything is built.
     ///
     /// # Errors
     ///
-    /// [`Error::NotLocked`] for the first image that has none.
+    /// [`Error::NotLocked`] for each image that has none.
     pub fn check_locked(&self) -> Result<(), Error> {
         let pulls = self.pull.iter().filter(|pull| !pull.is_locked()).map(Pull::reference);
         let bases = self.bases().filter(|base| base.digest.is_none()).map(|base| base.reference.to_string());
-        match pulls.chain(bases).next() {
-            None => Ok(()),
-            Some(image) => Err(Error::NotLocked { image }),
-        }
+        let images: std::collections::BTreeSet<String> = pulls.chain(bases).collect();
+        let errors: Vec<Error> = images.into_iter().map(|image| Error::NotLocked { image }).collect();
+        Mistakes::from(errors).end(())
     }
 
     /// What the lock file holds: every tag that the project itself does not pin.
@@ -339,7 +373,10 @@ impl Project {
     }
 
     /// Reads a definition: a template whose result is YAML.
-    fn definition<T: serde::de::DeserializeOwned>(&mut self, relative: &Path) -> Result<T, Error> {
+    fn definition<T: serde::de::DeserializeOwned + schemars::JsonSchema>(
+        &mut self,
+        relative: &Path,
+    ) -> Result<T, Error> {
         let path = self.root.join(relative);
         self.territory.resolve(relative)?;
         let text = template::render(&path, &read(&path)?, &self.values)?;
@@ -363,6 +400,11 @@ impl Project {
                 && let Err(error) = digest.value.parse::<images::Digest>()
             {
                 return Err(Error::at(path, digest.referenced, error.to_string()));
+            }
+            for platform in &image.platforms {
+                if let Err(error) = platform.value.parse::<images::Platform>() {
+                    return Err(Error::at(path, platform.referenced, error.to_string()));
+                }
             }
             let locked = || lock.digest(&reference).map(str::to_owned);
             pull.digest = image.digest.as_ref().map(|digest| digest.value.clone()).or_else(locked);
@@ -470,11 +512,28 @@ fn slug(path: &Path, name: &Spanned<String>, what: &str) -> Result<(), Error> {
     Err(Error::at(path, name.referenced, message))
 }
 
+/// The largest file of a project that is read as a definition, a template or a lock, in bytes.
+const FILE_MAX: u64 = 16 << 20;
+
+/// Reads a file of the project, which anybody may have placed: never a named pipe, never without a bound.
 fn read(path: &Path) -> Result<String, Error> {
-    std::fs::read_to_string(path).map_err(|error| Error::file("read", path, error))
+    let bytes = content::open_read(path, content::Links::Follow, FILE_MAX)
+        .map_err(|error| Error::file(error.operation, path, error.source))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+        Error::Invalid {
+            path: path.into(),
+            line,
+            column: 1,
+            message: "is not UTF-8 text".into(),
+            snippet: None,
+        }
+    })
 }
 
-fn parse<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T, Error> {
+fn parse<T: serde::de::DeserializeOwned + schemars::JsonSchema>(path: &Path, text: &str) -> Result<T, Error> {
+    Mistakes::from(shape::mistakes(path, text, &schemars::schema_for!(T).to_value())).end(())?;
     serde_saphyr::from_str(text).map_err(|error| Error::yaml(path, &error))
 }
 

@@ -1,6 +1,8 @@
 //! Settings of one build: the command line wins over the environment, the environment over `.env`, `.env` over the defaults.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use images::pull::{Proxies, redacted};
@@ -242,11 +244,47 @@ fn dot_env(root: &Path) -> Result<BTreeMap<String, String>, Error> {
     if !path.exists() {
         return Ok(BTreeMap::new());
     }
-    let wrong = |error: dotenvy::Error| Error::Setting {
-        name: path.display().to_string(),
-        message: error.to_string(),
-    };
-    dotenvy::from_path_iter(&path).map_err(wrong)?.map(|pair| pair.map_err(wrong)).collect()
+    let text = super::read(&path)?;
+    let taken = Cell::new(0);
+    let mut pairs = dotenvy::Iter::new(Lines { rest: text.as_bytes(), taken: &taken });
+    let mut values = BTreeMap::new();
+    loop {
+        let before = taken.get();
+        match pairs.next() {
+            None => return Ok(values),
+            Some(Ok((name, value))) => drop(values.insert(name, value)),
+            // The parser's own message repeats what it could not read, which may be a password.
+            Some(Err(_)) => {
+                let is_empty = |line: &&str| line.trim().is_empty() || line.trim_start().starts_with('#');
+                let line = before + text.lines().skip(before).take_while(is_empty).count() + 1;
+                return Err(Error::Invalid {
+                    path,
+                    line: line as u64,
+                    column: 1,
+                    message: "expected `NAME=value`, with quotes around blanks and a closing quote".into(),
+                    snippet: None,
+                });
+            }
+        }
+    }
+}
+
+/// A reader that hands out one line at a time, so that it is known which have been taken.
+struct Lines<'a> {
+    rest: &'a [u8],
+    taken: &'a Cell<usize>,
+}
+
+impl Read for Lines<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let line = self.rest.iter().position(|byte| *byte == b'\n').map_or(self.rest.len(), |end| end + 1);
+        let count = line.min(buffer.len());
+        let (now, rest) = self.rest.split_at(count);
+        buffer[..count].copy_from_slice(now);
+        self.rest = rest;
+        self.taken.set(self.taken.get() + usize::from(count > 0 && count == line));
+        Ok(count)
+    }
 }
 
 /// Reads a size: `0`, `500M`, `10 GB`. Powers of ten, as disks have them.
@@ -350,9 +388,46 @@ mod tests {
                 Settings::gather(root.path(), &environment(&[(name, value)]), &Flags::default()).unwrap_err();
             assert!(error.to_string().starts_with(name), "{error}");
         }
-        std::fs::write(root.path().join(".env"), "BROKEN LINE\n").unwrap();
-        let error = Settings::gather(root.path(), &BTreeMap::new(), &Flags::default()).unwrap_err();
-        assert!(error.to_string().contains(".env"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_line_of_dot_env_is_named_by_its_number_and_never_shown() {
+        let root = tempfile::tempdir().unwrap();
+        for (text, line) in [
+            ("hunter2 SECRET\n", 1),
+            ("A=1\n\n# note\nTOKEN='hunter2\nB=SECRET\nC=3\n", 4),
+            ("A=\"1\n2\"\nTOKEN=\"hunter2\nSECRET=SECRET", 3),
+            ("A=1\nexport TOKEN=hunter2 SECRET\n", 2),
+        ] {
+            std::fs::write(root.path().join(".env"), text).unwrap();
+            let error = Settings::gather(root.path(), &BTreeMap::new(), &Flags::default()).unwrap_err();
+            let (shown, details) = (error.to_string(), format!("{error:?}"));
+            assert!(shown.contains(&format!(".env:{line}:1: ")), "{text:?}: {shown}");
+            assert!(!details.contains("hunter2") && !details.contains("SECRET"), "{text:?}: {details}");
+        }
+    }
+
+    #[test]
+    fn a_named_pipe_in_the_place_of_a_project_file_is_refused_and_does_not_hang() {
+        for name in [DOT_ENV, super::super::LOCK_FILE_NAME, super::super::FILE_NAME] {
+            let root = tempfile::tempdir().unwrap();
+            let text = "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {name: E, version: '1'}\nspec: {}\n";
+            std::fs::write(root.path().join(super::super::FILE_NAME), text).unwrap();
+            let _ = std::fs::remove_file(root.path().join(name));
+            rustix::fs::mknodat(
+                rustix::fs::CWD,
+                root.path().join(name),
+                rustix::fs::FileType::Fifo,
+                rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+                0,
+            )
+            .unwrap();
+            let loaded = Settings::gather(root.path(), &BTreeMap::new(), &Flags::default())
+                .and_then(|settings| crate::project::Project::load(root.path(), settings));
+            let error = loaded.unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains("pipe"), "{name}: {error}");
+            assert_eq!(crate::project::Project::find(root.path()).unwrap(), root.path());
+        }
     }
 
     /// The settings that the original documents, as it gives them.

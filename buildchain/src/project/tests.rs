@@ -21,8 +21,8 @@ fn load(text: &str) -> Result<Project, Error> {
 fn a_wrong_project_file_is_named_with_line_and_column() {
     let digest = format!("sha256:{}", "a".repeat(64));
     let cases = [
-        ("spec: {imges: {}}", ":4:8: unknown field `imges`", "did you mean `images`?"),
-        ("spec: {images: {pull: [{name: a, source: b}]}}", ":4:", "missing field `tag`"),
+        ("spec: {imges: {}}", ":4:8: unknown key `imges`", "did you mean `images`?"),
+        ("spec: {images: {pull: [{name: a, source: b}]}}", ":4:", "missing key `tag`"),
         ("spec: {images: {pull: [{name: a, source: 'b/UPPER', tag: '1'}]}}", ":4:42: ", "UPPER"),
         (
             "spec: {images: {pull: [{name: a, source: b, tag: '1', digest: 'sha256:ff'}]}}",
@@ -158,7 +158,7 @@ fn images_are_built_on_what_the_lock_says() {
     for (name, text, expected) in [
         ("images/two/build.yaml", "platform: arm64\n", "build.yaml:1:11: `arm64` is not a platform"),
         ("images/two/build.yaml", "context: ../x\n", "build.yaml:1:10: `../x` leads out"),
-        ("images/two/build.yaml", "args: {}\n", "unknown field `args`"),
+        ("images/two/build.yaml", "args: {}\n", "unknown key `args`"),
         ("images/two/build.yaml", "{}\n", "images/two/Dockerfile:2:1: `alpine:$V` cannot be pinned"),
         ("images/two/image.yaml", "{}\n", "holds both `image.yaml` and `images/two/Dockerfile`"),
         ("images/one/image.yaml", "base: UPPER\n", "not an image reference"),
@@ -173,4 +173,49 @@ fn images_are_built_on_what_the_lock_says() {
             None => std::fs::remove_file(path).unwrap(),
         }
     }
+}
+
+#[test]
+fn all_mistakes_are_named_at_once_each_with_its_place_and_in_plain_words() {
+    let error = load(&format!(
+        "{HEAD}spec:\n  imges: {{}}\n  files:\n  - {{form: a, to: b}}\n  - text\n  documentation: {{}}\n  packages: 7\n"
+    ))
+    .unwrap_err()
+    .to_string();
+    let expected = [
+        ":5:3: unknown key `imges`; did you mean `images`?",
+        ":7:6: unknown key `form`; did you mean `from`?",
+        ":7:5: missing key `from`",
+        ":8:5: expected keys with values, found text",
+        ":9:18: expected a list, found keys with values",
+        ":10:13: expected a list, found a number",
+    ];
+    assert_eq!(error.lines().count(), expected.len(), "{error}");
+    for (line, expected) in error.lines().zip(expected) {
+        assert!(line.ends_with(&format!("sealift.yaml{expected}")), "{error}");
+    }
+
+    let root = tempfile::tempdir().unwrap();
+    let text = format!(
+        "{HEAD}spec:\n  registries: [{{host: 'https://x'}}]\n  files:\n  - {{from: nowhere, to: b}}\n  \
+         - {{from: sealift.yaml, to: b, exclude: ['[z-a]']}}\n  images:\n    pull:\n    \
+         - {{name: a, source: b.example/c, tag: '1', platforms: [linux/amd64, amd]}}\n    \
+         - {{name: '../b', source: b.example/c, tag: '1'}}\n    build: [images/none]\n"
+    );
+    let error = load_with(root.path(), &text, &Flags::default()).unwrap_err().to_string();
+    for expected in [
+        ":5:23: `https://x` is not a registry",
+        ":7:12: `nowhere` does not exist",
+        ":8:12: its `exclude`: ",
+        ":11:73: `amd` is not a platform",
+        ":12:14: `../b` cannot name an image",
+        ":13:13: images/none/image.yaml does not exist",
+    ] {
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+    assert_eq!(error.lines().count(), 6, "{error}");
+
+    let many: String = (0..30).map(|n| format!("  - {{from: none-{n}, to: b}}\n")).collect();
+    let error = load(&format!("{HEAD}spec:\n  files:\n{many}")).unwrap_err().to_string();
+    assert_eq!((error.lines().count(), error.lines().last()), (21, Some("and 10 more")), "{error}");
 }

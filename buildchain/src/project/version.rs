@@ -43,15 +43,17 @@ fn read(
 ) -> Result<String, Error> {
     let place = source.file.referenced;
     let path = root.join(territory.inner_path(project_file, &source.file)?);
-    let text = std::fs::read_to_string(&path).map_err(|error| Error::file("read", &path, error))?;
+    let text = super::read(&path)?;
     let Some(key) = &source.key else {
         return Ok(text.lines().next().unwrap_or_default().trim().to_owned());
     };
     let wrong = |message: String| Error::at(project_file, place, format!("{}: {message}", source.file.value));
     let value: serde_json::Value = match path.extension().and_then(|ending| ending.to_str()) {
-        Some("toml") => toml::from_str(&text).map_err(|error| wrong(error.to_string()))?,
+        Some("toml") => toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))?,
         Some("json") => serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?,
-        Some("yaml" | "yml") => serde_saphyr::from_str(&text).map_err(|error| wrong(error.to_string()))?,
+        Some("yaml" | "yml") => {
+            serde_saphyr::from_str(&text).map_err(|error| wrong(error.without_snippet().to_string()))?
+        }
         _ => return Err(wrong("`key` needs a file that ends in .toml, .json or .yaml".into())),
     };
     let found = key.split('.').try_fold(&value, |value, part| value.get(part));

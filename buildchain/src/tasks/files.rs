@@ -1,6 +1,6 @@
 //! Files of the project that go into the archive, copied or rendered: `salt_tree` and the files at the root.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use archive::tree::Kind;
 
 use super::{Error, Place, place_file, spelled};
 use crate::graph::{Action, Input, Output, Task, Title};
-use crate::project::{Listed, Project};
+use crate::project::{self, Listed, Project};
 
 /// The ending that marks a template.
 const TEMPLATE: &str = ".in";
@@ -16,7 +16,8 @@ const TEMPLATE: &str = ".in";
 pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
     let project = Arc::clone(place.project);
     let mut links = Vec::new();
-    for files in &project.files {
+    let mut claims = Claims::default();
+    for (position, files) in project.files.iter().enumerate() {
         let listing = project.list(files)?;
         for pattern in listing.unused {
             let at_root = pattern.strip_prefix("./").map(|rest| format!("; write `/{rest}`"));
@@ -32,13 +33,60 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
                 let Some(target) = target.to_str() else { return Err(Error::Name(file.source)) };
                 links.push((inside.to_owned(), target.to_owned(), place.shown(&file.source)));
             }
+            claims.add(position, &file);
             let task = task(place, &project, &file);
             place.push(task);
         }
     }
+    claims.check(&project)?;
     check_links(links)?;
     place.group("salt_tree", "Deploy the Salt tree and its pillar.", &["_deploy_salt_tree:"]);
     Ok(())
+}
+
+/// Which entry of `spec.files` puts a file where.
+#[derive(Default)]
+struct Claims {
+    by_place: HashMap<PathBuf, (usize, PathBuf)>,
+    /// By the entries that clash: one place for which both have a file, the two files, and for how many places they do.
+    clashes: BTreeMap<(usize, usize), (PathBuf, PathBuf, PathBuf, usize)>,
+}
+
+impl Claims {
+    fn add(&mut self, entry: usize, file: &Listed) {
+        let rendered = file.inside.to_str().and_then(|path| path.strip_suffix(TEMPLATE));
+        let inside =
+            rendered.filter(|_| file.link.is_none()).map_or_else(|| file.inside.clone(), PathBuf::from);
+        match self.by_place.get(&inside) {
+            None => drop(self.by_place.insert(inside, (entry, file.source.clone()))),
+            Some((other, source)) => {
+                let first = || (inside.clone(), source.clone(), file.source.clone(), 0);
+                self.clashes.entry((*other, entry)).or_insert_with(first).3 += 1;
+            }
+        }
+    }
+
+    /// Refuses two sources for one place: a line for each two entries that clash, not for each file.
+    fn check(self, project: &Project) -> Result<(), Error> {
+        let path = project.root.join(project::FILE_NAME);
+        let shown = |path: &Path| path.strip_prefix(&project.root).unwrap_or(path).display().to_string();
+        let mut errors = Vec::new();
+        for ((one, other), (inside, first, second, count)) in self.clashes {
+            let (Some(one), Some(other)) = (project.files.get(one), project.files.get(other)) else {
+                continue;
+            };
+            let more = if count > 1 { format!(", and {} more places", count - 1) } else { String::new() };
+            let message = format!(
+                "two sources for `{}`: {} (line {}) and {}{more}",
+                inside.display(),
+                shown(&first),
+                one.to.referenced.line(),
+                shown(&second),
+            );
+            errors.push(project::Error::at(&path, other.to.referenced, message));
+        }
+        Ok(project::Mistakes::from(errors).end(())?)
+    }
 }
 
 /// Holds the symbolic links, each with its place in the archive, its target and its place in the project, to the rule of

@@ -31,10 +31,10 @@ pub fn pull_options(project: &Project) -> Options {
         options.mirrors.entry(host.clone()).or_default().push(url.clone());
     }
     for registry in &project.registries {
-        let mirrors = options.mirrors.entry(registry.host.clone()).or_default();
+        let mirrors = options.mirrors.entry(registry.host.value.clone()).or_default();
         mirrors.extend(registry.mirrors.iter().cloned());
         if registry.plain_http {
-            options.plain_http.insert(registry.host.clone());
+            options.plain_http.insert(registry.host.value.clone());
         }
         let below = |path: &PathBuf| project.root.join(path);
         let client = registry.client_certificate.as_ref();
@@ -43,7 +43,7 @@ pub fn pull_options(project: &Project) -> Options {
             client_certificate: client.map(|client| (below(&client.certificate), below(&client.key))),
         };
         if client.is_some() || !tls.certificate_authorities.is_empty() {
-            options.tls.insert(registry.host.clone(), tls);
+            options.tls.insert(registry.host.value.clone(), tls);
         }
     }
     options
@@ -143,7 +143,7 @@ fn pull_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull, options: &
     let mut inputs = place.made_here();
     inputs.push(Input::value("reference", pull.reference()));
     inputs.push(Input::value("digest", pull.digest.as_deref().unwrap_or("none: not locked")));
-    inputs.push(Input::value("platforms", pull.image.platforms.join(" ")));
+    inputs.push(Input::value("platforms", pull.image.platform_names()));
     inputs.extend(pull.local.as_ref().map(|local| match local.layout {
         Layout::Oci | Layout::Dir => Input::folder(&local.path),
         Layout::OciArchive | Layout::DockerArchive => Input::file(&local.path),
@@ -238,7 +238,7 @@ fn take(
 
 /// The platforms to keep of an index.
 fn platforms(pull: &Pull) -> Result<Vec<Platform>, ActionError> {
-    Ok(pull.image.platforms.iter().map(|text| text.parse()).collect::<Result<_, _>>()?)
+    Ok(pull.image.platforms.iter().map(|text| text.value.parse()).collect::<Result<_, _>>()?)
 }
 
 fn request(pull: &Pull, digest: Digest) -> Result<Request, ActionError> {

@@ -342,3 +342,23 @@ fn tags_of_one_image_and_nested_names_are_tasks_of_their_own() {
         assert!(error.contains("sealift.yaml:8:") && error.contains(expected), "{name}:{tag}: {error}");
     }
 }
+
+#[test]
+fn two_sources_for_one_place_are_named_once_for_each_two_entries_with_their_lines() {
+    let place =
+        Place::new("files:\n    - {from: a, to: .}\n    - {from: b, to: x}\n    - {from: c.in, to: x/c.in}");
+    for number in 0..30 {
+        place.write(&format!("a/x/{number}"), "");
+        place.write(&format!("b/{number}"), "");
+    }
+    place.write("b/c", "");
+    place.write("c.in", "");
+    let error = place.plan().map(|_| ()).unwrap_err();
+    let lines: Vec<&str> =
+        error.lines().filter_map(|line| line.split_once("sealift.yaml")).map(|(_, rest)| rest).collect();
+    let expected = [
+        ":7:21: two sources for `x/0`: a/x/0 (line 6) and b/0, and 29 more places",
+        ":8:24: two sources for `x/c`: b/c (line 7) and c.in",
+    ];
+    assert_eq!(lines, expected, "{error}");
+}

@@ -1,6 +1,6 @@
 //! `sealift lock` and `sealift update`.
 
-use buildchain::locking::{self, Resolved, Scope};
+use buildchain::locking::{self, Answer, Resolved, Scope};
 use clap::Args;
 
 use crate::failure::{Failure, Outcome};
@@ -11,6 +11,8 @@ use crate::workshop::Selector;
 pub(crate) struct Lock {
     #[command(flatten)]
     selector: Selector,
+    #[command(flatten)]
+    plain: Plain,
     /// Change nothing; fail if a tag stands for something else than the lock file says
     #[arg(long)]
     check: bool,
@@ -20,9 +22,18 @@ pub(crate) struct Lock {
 }
 
 #[derive(Debug, Args)]
+struct Plain {
+    /// Speak plain HTTP to this registry (repeatable)
+    #[arg(long, value_name = "HOST")]
+    plain_http: Vec<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Update {
     #[command(flatten)]
     selector: Selector,
+    #[command(flatten)]
+    plain: Plain,
     /// The form of the report
     #[arg(long, value_enum, default_value_t)]
     output: Form,
@@ -30,7 +41,7 @@ pub(crate) struct Update {
 
 pub(crate) fn lock(lock: &Lock) -> Outcome {
     let scope = if lock.check { Scope::All } else { Scope::Missing };
-    let moved = resolve(&lock.selector, scope, lock.output, !lock.check)?;
+    let moved = resolve(&lock.selector, &lock.plain, scope, lock.output, !lock.check)?;
     match moved.iter().find(|one| one.moved()) {
         Some(one) if lock.check => {
             let held = |digest: &Option<String>| digest.clone().unwrap_or_else(|| "nothing".into());
@@ -47,12 +58,19 @@ pub(crate) fn lock(lock: &Lock) -> Outcome {
 }
 
 pub(crate) fn update(update: &Update) -> Outcome {
-    resolve(&update.selector, Scope::All, update.output, true).map(drop)
+    resolve(&update.selector, &update.plain, Scope::All, update.output, true).map(drop)
 }
 
-fn resolve(selector: &Selector, scope: Scope, form: Form, write: bool) -> Result<Vec<Resolved>, Failure> {
+/// Writes and reports all that could be looked up, then fails for the rest.
+fn resolve(
+    selector: &Selector,
+    plain: &Plain,
+    scope: Scope,
+    form: Form,
+    write: bool,
+) -> Result<Vec<Resolved>, Failure> {
     let project = selector.load(true)?;
-    let (lock, resolved) = locking::resolve(&project, scope)?;
+    let Answer { lock, resolved, mut failures } = locking::resolve(&project, scope, &plain.plain_http)?;
     if write {
         lock.write(&project.root)?;
     }
@@ -60,11 +78,16 @@ fn resolve(selector: &Selector, scope: Scope, form: Form, write: bool) -> Result
         Form::Json => output::json(&resolved)?,
         Form::Text => {
             let moved: String = resolved.iter().filter(|one| one.moved()).map(lines).collect();
-            let text = if moved.is_empty() { "nothing moved\n".to_owned() } else { moved };
+            let nothing = moved.is_empty() && failures.is_empty();
+            let text = if nothing { "nothing moved\n".to_owned() } else { moved };
             output::print(&text)?;
         }
     }
-    Ok(resolved)
+    let Some(last) = failures.pop() else { return Ok(resolved) };
+    for failure in failures {
+        output::failure(&failure.into());
+    }
+    Err(last.into())
 }
 
 /// One line for what moved, and one for each platform of it that did.

@@ -18,7 +18,7 @@ use crate::completion;
 use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::progress::Live;
-use crate::workshop::{Selector, Turn, Workshop, broken_run, chosen};
+use crate::workshop::{Selector, Turn, Workshop, broken_run, chosen, wrong_project};
 use buildchain::project::MISTAKES_SHOWN;
 
 /// How often files are looked at while watching.
@@ -144,6 +144,12 @@ fn run_tasks(tasks: &[String], run: &Manner, release: bool) -> Outcome {
         output::failure(&failure);
     }
     Err(Failure::Signal(signal))
+}
+
+/// Whether the selected tasks, or what they need, fetch images.
+fn needs_images(workshop: &Workshop, selection: &Selection) -> bool {
+    let needed = workshop.graph.with_needs(selection);
+    needed.tasks().iter().any(|id| workshop.graph.task(*id).name.starts_with("_image_"))
 }
 
 /// Refuses a project whose files are not those of a commit.
@@ -304,6 +310,9 @@ fn execute(
     options: &RunOptions,
     reporter: &mut dyn Reporter,
 ) -> Result<graph::Outcome, Failure> {
+    if !run.dry_run && needs_images(workshop, selection) {
+        workshop.project.check_locked().map_err(wrong_project)?;
+    }
     if run.dry_run {
         let state = State::read(&workshop.state_path())?;
         return Ok(graph::dry_run(&workshop.graph, selection, options, &state, reporter)?);

@@ -345,7 +345,7 @@ fn wrong_input_is_named_with_the_right_exit_code() {
     let before = project.iso();
     let good = fs::read_to_string(project.path("sealift.yaml")).unwrap();
     let cases: [(&str, &str, i32, &str); 5] = [
-        ("images: {build", "imges: {build", 3, "sealift.yaml:5:3: unknown field `imges`"),
+        ("images: {build", "imges: {build", 3, "sealift.yaml:5:3: unknown key `imges`"),
         ("images/hello", "images/nothing", 3, "images/nothing/image.yaml"),
         ("release: \"8\"", "release: 8/../..", 3, "cannot name a release"),
         ("{from: salt, to: salt}", "{from: nowhere, to: salt}", 3, "nowhere"),

@@ -96,7 +96,7 @@ fn digest_of(manifest: &Path) -> String {
 fn a_build_takes_its_digests_from_the_lock_and_no_tag_from_a_registry() {
     let Some(mut project) = Project::new() else { return };
     let (code, out, err) = project.sealift(&["run"]);
-    assert!(code == 1 && format!("{out}{err}").contains("is not locked"), "{code}: {out}{err}");
+    assert!(code == 3 && format!("{out}{err}").contains("is not locked"), "{code}: {out}{err}");
 
     let out = project.succeed(&["lock"]);
     assert!(out.contains("registry.invalid/curl:oci") && out.contains("sha256:"), "{out}");
@@ -142,9 +142,14 @@ fn what_a_registry_lacks_or_has_otherwise_is_named_and_what_was_built_stays() {
     let digest = digest_of(&project.path("_build/root/images/curl/oci/manifest.json"));
     let absent = format!("sha256:{}", "0".repeat(64));
 
-    project.write(&[("curl", "curl", "oci", None), ("gone", "gone", "1", None)]);
-    let (code, _, err) = project.sealift(&["lock"]);
-    assert!(code == 2 && err.contains("registry.invalid/gone:1") && err.contains("404"), "{code}: {err}");
+    fs::remove_file(project.path("sealift.lock")).unwrap();
+    project.write(&[("gone", "gone", "1", None), ("curl", "curl", "oci", None), ("lost", "gone", "2", None)]);
+    let (code, out, err) = project.sealift(&["lock"]);
+    assert!(code == 2 && err.matches("404").count() == 2, "{code}: {err}");
+    assert!(err.contains("registry.invalid/gone:1") && err.contains("registry.invalid/gone:2"), "{err}");
+    // What could be looked up is locked all the same.
+    assert!(out.contains("registry.invalid/curl:oci is new: "), "{out}");
+    assert!(fs::read_to_string(project.path("sealift.lock")).unwrap().contains(&digest));
 
     project.write(&[("curl", "curl", "oci", Some(&absent))]);
     let (code, out, err) = project.sealift(&["run"]);

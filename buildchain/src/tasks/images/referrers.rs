@@ -28,7 +28,7 @@ pub(super) fn task(
     })?;
     let mut inputs = place.made_here();
     inputs.push(Input::value("digest", pull.digest.as_deref().unwrap_or("none: not locked")));
-    inputs.push(Input::value("platforms", pull.image.platforms.join(" ")));
+    inputs.push(Input::value("platforms", pull.image.platform_names()));
     let locked = lists.by_subject.iter().map(|(subject, list)| format!("{subject} {list}\n"));
     inputs.push(Input::value("lists", locked.collect::<String>()));
     let place_of =

@@ -1,0 +1,253 @@
+//! The form of a definition: every key that is unknown or missing, and every value of a wrong kind, at once.
+//!
+//! A deserializer stops at the first mistake and speaks of types. So a file is first held against the JSON Schema of its
+//! type, the same that `sealift schema` prints.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_saphyr::{Location, Spanned};
+
+use super::error::Error;
+
+/// Deeper nesting than any schema has.
+const DEPTH_MAX: usize = 32;
+
+/// What stands in a file, each value with its place.
+type Node = Spanned<Shape>;
+
+enum Shape {
+    Nothing,
+    Boolean,
+    Number,
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<(Spanned<String>, Node)>),
+}
+
+impl Shape {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Boolean => "true or false",
+            Self::Number => "a number",
+            Self::Text(_) => "text",
+            Self::List(_) => "a list",
+            Self::Map(_) => "keys with values",
+        }
+    }
+
+    /// Whether it may be of the schema's `type`. Numbers and truth values may be meant as text.
+    fn is(&self, name: &str) -> bool {
+        match name {
+            "array" => matches!(self, Self::List(_)),
+            "boolean" => matches!(self, Self::Boolean),
+            "integer" | "number" => matches!(self, Self::Number),
+            "null" => matches!(self, Self::Nothing),
+            "object" => matches!(self, Self::Map(_)),
+            "string" => matches!(self, Self::Text(_) | Self::Number | Self::Boolean),
+            _ => true,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Shape {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+
+        impl<'de> Visitor<'de> for Any {
+            type Value = Shape;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a value")
+            }
+
+            fn visit_unit<E>(self) -> Result<Shape, E> {
+                Ok(Shape::Nothing)
+            }
+
+            fn visit_none<E>(self) -> Result<Shape, E> {
+                Ok(Shape::Nothing)
+            }
+
+            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Shape, D::Error> {
+                Shape::deserialize(deserializer)
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Shape, E> {
+                Ok(Shape::Boolean)
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Shape, E> {
+                Ok(Shape::Number)
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Shape, E> {
+                Ok(Shape::Number)
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Shape, E> {
+                Ok(Shape::Number)
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Shape, E> {
+                Ok(Shape::Text(text.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Shape, A::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    list.push(item);
+                }
+                Ok(Shape::List(list))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Shape, A::Error> {
+                let mut map = Vec::new();
+                while let Some(entry) = entries.next_entry()? {
+                    map.push(entry);
+                }
+                Ok(Shape::Map(map))
+            }
+        }
+
+        deserializer.deserialize_any(Any)
+    }
+}
+
+/// Every way in which `text`, the content of the file `path`, is not of the form that `schema` describes.
+pub(super) fn mistakes(path: &Path, text: &str, schema: &Value) -> Vec<Error> {
+    match serde_saphyr::from_str::<Node>(text) {
+        Err(error) => vec![Error::yaml(path, &error)],
+        Ok(node) => {
+            let mut check = Check { path, root: schema, found: Vec::new() };
+            check.node(schema, &node, 0);
+            check.found
+        }
+    }
+}
+
+struct Check<'a> {
+    path: &'a Path,
+    root: &'a Value,
+    found: Vec<Error>,
+}
+
+impl Check<'_> {
+    fn wrong(&mut self, place: Location, message: String) {
+        self.found.push(Error::at(self.path, place, message));
+    }
+
+    fn node(&mut self, schema: &Value, node: &Node, depth: usize) {
+        if depth > DEPTH_MAX {
+            return;
+        }
+        if let Some(name) = schema.get("$ref").and_then(Value::as_str) {
+            let root = self.root;
+            if let Some(target) = name.strip_prefix('#').and_then(|pointer| root.pointer(pointer)) {
+                self.node(target, node, depth + 1);
+            }
+            return;
+        }
+        if let Some(choices) = ["anyOf", "oneOf"].iter().find_map(|key| schema.get(*key)?.as_array()) {
+            self.choice(choices, node, depth);
+            return;
+        }
+        let types: Vec<&str> = match schema.get("type") {
+            Some(Value::String(name)) => vec![name],
+            Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        };
+        if !types.is_empty() && !types.iter().any(|name| node.value.is(name)) {
+            let expected = types.iter().find(|name| **name != "null").map_or("nothing", |name| plain(name));
+            self.wrong(node.referenced, format!("expected {expected}, found {}", node.value.kind()));
+            return;
+        }
+        if let (Some(Value::Array(words)), Shape::Text(text)) = (schema.get("enum"), &node.value) {
+            self.word(&words.iter().filter_map(Value::as_str).collect::<Vec<_>>(), text, node.referenced);
+        }
+        match &node.value {
+            Shape::List(items) => {
+                for (item, schema) in items.iter().zip(schema.get("items").into_iter().cycle()) {
+                    self.node(schema, item, depth + 1);
+                }
+            }
+            Shape::Map(entries) => self.entries(schema, entries, node.referenced, depth),
+            _ => {}
+        }
+    }
+
+    /// One of several forms: an optional value, or a word.
+    fn choice(&mut self, choices: &[Value], node: &Node, depth: usize) {
+        let is_null = |choice: &&Value| choice.get("type").is_some_and(|name| name == "null");
+        if matches!(node.value, Shape::Nothing) && choices.iter().any(|choice| is_null(&choice)) {
+            return;
+        }
+        let rest: Vec<&Value> = choices.iter().filter(|choice| !is_null(choice)).collect();
+        let words: Vec<&str> = rest.iter().filter_map(|choice| choice.get("const")?.as_str()).collect();
+        match (rest.as_slice(), &node.value) {
+            ([only], _) => self.node(only, node, depth + 1),
+            (_, Shape::Text(text)) if words.len() == rest.len() => self.word(&words, text, node.referenced),
+            // What has several forms is left to its own parser.
+            _ => {}
+        }
+    }
+
+    fn word(&mut self, words: &[&str], text: &str, place: Location) {
+        if !words.contains(&text) {
+            let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+            self.wrong(place, format!("expected {}, found `{text}`", words.join(" or ")));
+        }
+    }
+
+    fn entries(
+        &mut self,
+        schema: &Value,
+        entries: &[(Spanned<String>, Node)],
+        place: Location,
+        depth: usize,
+    ) {
+        let known = schema.get("properties").and_then(Value::as_object);
+        let other = schema.get("additionalProperties");
+        for (key, value) in entries {
+            if let Some(schema) = known.and_then(|known| known.get(&key.value)) {
+                self.node(schema, value, depth + 1);
+            } else if other == Some(&Value::Bool(false)) {
+                let names = known.into_iter().flat_map(|known| known.keys()).map(String::as_str);
+                let near = nearest(&key.value, names).map(|near| format!("; did you mean `{near}`?"));
+                self.wrong(
+                    key.referenced,
+                    format!("unknown key `{}`{}", key.value, near.unwrap_or_default()),
+                );
+            } else if let Some(schema) = other {
+                self.node(schema, value, depth + 1);
+            }
+        }
+        let required = schema.get("required").and_then(Value::as_array);
+        for name in required.into_iter().flatten().filter_map(Value::as_str) {
+            if !entries.iter().any(|(key, _)| key.value == name) {
+                self.wrong(place, format!("missing key `{name}`"));
+            }
+        }
+    }
+}
+
+/// A type of JSON in plain words.
+fn plain(name: &str) -> &'static str {
+    match name {
+        "array" => "a list",
+        "boolean" => "true or false",
+        "integer" | "number" => "a number",
+        "object" => "keys with values",
+        _ => "text",
+    }
+}
+
+/// The name that was probably meant.
+fn nearest<'a>(found: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let distances = names.map(|name| (strsim::damerau_levenshtein(found, name), name));
+    distances.filter(|(distance, _)| *distance <= 3).min().map(|(_, name)| name)
+}
