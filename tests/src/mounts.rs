@@ -74,6 +74,44 @@ impl Drop for Disk {
     }
 }
 
+/// A disk in a file, with a file system of its own, unmounted when dropped.
+#[derive(Debug)]
+pub struct Loop {
+    at: PathBuf,
+    image: PathBuf,
+}
+
+impl Loop {
+    /// Makes the file `image` of `size` bytes, makes a file system in it by the command `make` with the file as its last
+    /// argument, and mounts it at the folder `at`; or says on standard error that it may not.
+    ///
+    /// # Panics
+    ///
+    /// If the file system cannot be made; in CI, where mounting must be possible.
+    #[must_use]
+    pub fn mount(image: &Path, size: u64, make: &[&str], at: &Path) -> Option<Self> {
+        let (program, arguments) = make.split_first()?;
+        let program = peer::find(program)?;
+        File::create(image).unwrap().set_len(size).unwrap();
+        peer::run(Command::new(program).args(arguments).arg(image));
+        let mut command = Command::new("mount");
+        command.args(["-o", "loop"]).arg(image).arg(at);
+        if command.output().is_ok_and(|output| output.status.success()) {
+            return Some(Self { at: at.to_path_buf(), image: image.to_path_buf() });
+        }
+        peer::skip("a disk in a file needs the right to mount, and a kernel that knows its file system");
+        None
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        // Lazily: a test that failed may have left something in use.
+        let _ = Command::new("umount").arg("-l").arg(&self.at).status();
+        let _ = std::fs::remove_file(&self.image);
+    }
+}
+
 /// As [`fuse`], for what mounts in this process: only root may do that.
 ///
 /// # Panics

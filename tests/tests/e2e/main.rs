@@ -19,4 +19,5 @@ mod push;
 mod reports;
 mod runtime;
 mod salt;
+mod same_bytes;
 mod scripts;

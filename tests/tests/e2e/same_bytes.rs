@@ -1,0 +1,459 @@
+//! Same inputs, same bytes: one project with every kind of task, built in many circumstances that are no inputs.
+//!
+//! A further circumstance is one line of [`CIRCUMSTANCES`].
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use images::Digest;
+use tests::daemon::{Daemon, free_port};
+use tests::mounts::{Disk, Loop};
+use tests::user::{self, is_root};
+use tests::{peer, registry, sealift};
+
+/// The SHA-256 of every file of the tree that the ISO is made of, by its path; of a link, its target.
+type Built = BTreeMap<String, String>;
+
+/// Where the project comes from: a repository, the registry that it pulls from, and what a first build made of it.
+struct Origin {
+    folder: tempfile::TempDir,
+    registry: Daemon,
+}
+
+/// A build of the project in certain circumstances.
+struct Build {
+    /// What stands before `git clone`, such as a shell that sets a umask.
+    clone_prefix: Vec<String>,
+    clone_options: Vec<String>,
+    /// What stands before `sealift`.
+    prefix: Vec<String>,
+    arguments: Vec<String>,
+    environment: Vec<(&'static str, String)>,
+    /// The folder that holds the checkout.
+    place: PathBuf,
+    /// The name of the checkout.
+    name: String,
+    cache: PathBuf,
+    build_root: String,
+    /// A line that the report must have, such as `<- MKISOFS`.
+    expect: &'static str,
+    /// What is mounted for it.
+    _disks: Vec<Box<dyn std::any::Any>>,
+    /// Done with the checkout before the build.
+    arrange: fn(&Path),
+}
+
+/// A circumstance: what it is called, and how it changes a build. `false` where it cannot be had here.
+type Circumstance = (&'static str, fn(&Origin, &mut Build) -> bool);
+
+const CIRCUMSTANCES: [Circumstance; 24] = [
+    ("once more", |_, _| true),
+    ("a warm cache", |origin, build| {
+        build.cache = origin.path("reference.cache");
+        build.expect = "<- MKISOFS";
+        true
+    }),
+    ("a remote cache", |origin, build| {
+        build.environment.push(("SEALIFT_REMOTE_CACHE", origin.remote_cache()));
+        build.expect = "<- MKISOFS";
+        true
+    }),
+    ("no cache", |_, build| set(build, "SEALIFT_CACHE_SIZE", "0")),
+    ("a cache on another file system", |origin, build| {
+        let warm = build.mount_tmpfs("cache");
+        if warm {
+            build.cache = build.place.join("cache");
+            copy(&origin.path("reference.cache"), &build.cache);
+            build.expect = "<- MKISOFS";
+        }
+        warm
+    }),
+    ("one job", |_, build| arguments(build, &["-n", "1"])),
+    ("eight jobs", |_, build| arguments(build, &["-n", "8"])),
+    ("another umask", |_, build| prefix(build, &["sh", "-c", "umask 077; exec \"$@\"", "sh"])),
+    ("no umask", |_, build| prefix(build, &["sh", "-c", "umask 000; exec \"$@\"", "sh"])),
+    ("a clone under another umask", |_, build| {
+        build.clone_prefix = ["sh", "-c", "umask 077; exec \"$@\"", "sh"].map(str::to_owned).to_vec();
+        true
+    }),
+    ("another folder", |_, build| {
+        build.name = "another folder, with ünicode and a long name".into();
+        true
+    }),
+    ("another build root", |_, build| {
+        build.build_root = "out/of/the/way".into();
+        arguments(build, &["--build-root", "out/of/the/way"])
+    }),
+    ("a folder with set-group-ID", |_, build| {
+        fs::set_permissions(&build.place, fs::Permissions::from_mode(0o2755)).is_ok()
+    }),
+    ("a shallow clone", |_, build| {
+        build.clone_options.push("--depth=1".into());
+        true
+    }),
+    ("another time zone and language", |_, build| {
+        set(build, "TZ", "Asia/Tokyo") && set(build, "LC_ALL", "tr_TR.UTF-8")
+    }),
+    ("no home", |_, build| {
+        prefix(build, &["env", "-u", "HOME"]);
+        true
+    }),
+    ("other times of files", |_, build| {
+        build.arrange = |checkout| {
+            let touch = ["-exec", "touch", "-h", "-d", "2037-01-01T00:00:00", "{}", "+"];
+            peer::run(Command::new("find").arg(checkout).args(touch));
+        };
+        true
+    }),
+    ("a file that nothing reads", |_, build| {
+        build.arrange = |checkout| fs::write(checkout.join("not-read.txt"), "edited\n").unwrap();
+        true
+    }),
+    ("another user", |_, build| {
+        if !is_root() {
+            return false;
+        }
+        build.arrange = |checkout| {
+            peer::run(Command::new("chown").args(["-R", "65534:65534"]).arg(checkout.parent().unwrap()));
+        };
+        set(build, "HOME", "/nonexistent");
+        prefix(build, &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
+    }),
+    ("a file system in memory", |_, build| build.mount_tmpfs(".")),
+    ("ext4", |_, build| build.mount_disk(&["mkfs.ext4", "-q", "-F"])),
+    ("XFS", |_, build| build.mount_disk(&["mkfs.xfs", "-q"])),
+    ("btrfs", |_, build| build.mount_disk(&["mkfs.btrfs", "-q"])),
+    ("ext4, and a cache on XFS that is warm", |origin, build| {
+        let mounted = build.mount_disk(&["mkfs.ext4", "-q", "-F"]);
+        build.cache = origin.path("reference.cache");
+        build.expect = "<- MKISOFS";
+        mounted
+    }),
+];
+
+fn set(build: &mut Build, name: &'static str, value: &str) -> bool {
+    build.environment.push((name, value.to_owned()));
+    true
+}
+
+fn arguments(build: &mut Build, words: &[&str]) -> bool {
+    build.arguments.extend(words.iter().map(|word| (*word).to_owned()));
+    true
+}
+
+fn prefix(build: &mut Build, words: &[&str]) -> bool {
+    build.prefix = words.iter().map(|word| (*word).to_owned()).collect();
+    true
+}
+
+fn copy(from: &Path, to: &Path) {
+    peer::run(Command::new("cp").arg("-a").arg(from.join(".")).arg(to));
+}
+
+impl Build {
+    /// Puts a file system in memory at a folder of the place.
+    fn mount_tmpfs(&mut self, name: &str) -> bool {
+        let at = self.place.join(name);
+        fs::create_dir_all(&at).unwrap();
+        let disk = Disk::mount(&at, "size=200m,mode=755");
+        let mounted = disk.is_some();
+        self._disks.extend(disk.map(|disk| Box::new(disk) as _));
+        mounted
+    }
+
+    /// Puts a disk with a file system of its own at the place.
+    fn mount_disk(&mut self, make: &[&str]) -> bool {
+        let image = self.place.with_extension("disk");
+        let disk = Loop::mount(&image, 400 << 20, make, &self.place);
+        let mounted = disk.is_some();
+        self._disks.extend(disk.map(|disk| Box::new(disk) as _));
+        mounted
+    }
+}
+
+impl Origin {
+    /// The repository, with a lock; `None` (said) where a peer is missing.
+    fn new() -> Option<Self> {
+        for peer in ["git", "skopeo", "tar"] {
+            peer::find(peer)?;
+        }
+        let (folder, port) = (user::open_folder(), free_port());
+        let registry = registry::start(folder.path(), port)?;
+        let origin = Self { folder, registry };
+        fs::create_dir(origin.path("origin")).unwrap();
+        origin.fill_registry();
+        // One for all users, at one path.
+        fs::copy(sealift::binary(), origin.path("sealift")).unwrap();
+        origin.write_project();
+        let lock =
+            Command::new(origin.path("sealift")).arg("lock").current_dir(origin.path("origin")).output();
+        let (code, out, err) = sealift::told(&lock.unwrap());
+        assert_eq!(code, 0, "{out}{err}");
+        origin.git(&["init", "-q", "-b", "main"]);
+        origin.git(&["add", "."]);
+        origin.commit("first", "2026-11-01T12:00:00Z");
+        origin.git(&["tag", "1.2.2"]);
+        origin.write("not-read.txt", "second\n", 0o644);
+        origin.commit("second", "2026-11-02T12:00:00Z");
+        Some(origin)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str, mode: u32) {
+        let path = self.path("origin").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn git(&self, words: &[&str]) {
+        let mut git = Command::new("git");
+        git.arg("-C").arg(self.path("origin")).args(["-c", "user.name=A", "-c", "user.email=a@example.com"]);
+        peer::run(git.args(words));
+    }
+
+    fn commit(&self, message: &str, date: &str) {
+        let mut git = Command::new("git");
+        git.arg("-C").arg(self.path("origin")).args(["-c", "user.name=A", "-c", "user.email=a@example.com"]);
+        git.env("GIT_AUTHOR_DATE", date).env("GIT_COMMITTER_DATE", date);
+        peer::run(git.args(["commit", "-q", "-a", "-m", message]));
+    }
+
+    /// The name of the repository in the registry that holds results.
+    fn remote_cache(&self) -> String {
+        format!("127.0.0.1:{}/team/cache", self.registry.port)
+    }
+
+    fn fill_registry(&self) {
+        let layout = registry::Layout::new(self.path("layout"));
+        fs::write(self.path("motd"), "hello\n").unwrap();
+        let pack = |name: &str| {
+            fs::write(self.path("motd"), name).unwrap();
+            let folder = self.folder.path();
+            peer::run(Command::new("tar").args(["-czf", "-", "-C"]).arg(folder).arg("motd")).stdout
+        };
+        let (one, two) = (pack("one"), pack("two"));
+        let image = layout.image("amd64", &[&one, &two]);
+        let index = layout.index(&[image.clone(), layout.image("arm64", &[&one])]);
+        layout.name(&[("image", &image), ("index", &index)]);
+        for (name, all) in [("image", &[][..]), ("index", &["--all"])] {
+            let from = format!("oci:{}:{name}", layout.folder.display());
+            registry::skopeo_copy(all, &from, &format!("docker://127.0.0.1:{}/{name}:1", self.registry.port));
+        }
+    }
+
+    fn write_project(&self) {
+        let port = self.registry.port;
+        self.write(
+            "sealift.yaml",
+            &format!(
+                "apiVersion: sealift.dev/v1alpha1\n\
+                 kind: Platform\n\
+                 metadata: {{name: Example, version: 1.2.3}}\n\
+                 spec:\n  \
+                   registries:\n    \
+                     - {{host: registry.invalid, mirrors: ['http://127.0.0.1:{port}']}}\n    \
+                     - {{host: '127.0.0.1:{port}', plainHttp: true}}\n  \
+                   images:\n    \
+                     build: [images/scratch, images/based]\n    \
+                     pull:\n      \
+                       - {{name: image, source: registry.invalid/image, tag: '1', tar: true}}\n      \
+                       - {{name: index, source: registry.invalid/index, tag: '1'}}\n  \
+                   packages: [{{name: base, release: '8', build: [packages/hello]}}]\n  \
+                   documentation: [README.md]\n  \
+                   files:\n    \
+                     - {{from: salt, to: salt}}\n    \
+                     - {{from: scripts, to: .}}\n"
+            ),
+            0o644,
+        );
+        self.write("README.md", "# Example\n\nSee [the salt](salt/top.sls).\n", 0o644);
+        let files = "files: [{from: hello.sh, to: /hello, mode: '0755'}]\nentrypoint: [/hello]\n";
+        self.write("images/scratch/image.yaml", files, 0o644);
+        self.write("images/based/image.yaml", &format!("base: registry.invalid/image:1\n{files}"), 0o644);
+        self.write(
+            "packages/hello/package.yaml",
+            "{name: hello, version: '{{ version }}', release: '1', arch: noarch, summary: Says hello, license: MIT,\n\
+             files: [{from: hello.sh, to: /usr/bin/hello, mode: '0755'}]}\n",
+            0o644,
+        );
+        self.write("hello.sh", "#!/bin/sh\necho hello\n", 0o755);
+        self.write("not-read.txt", "first\n", 0o644);
+        // Of equal content, and of more than a sector; made by copying, rendering and linking.
+        let twin = "twin\n".repeat(1000);
+        for name in ["salt/twin", "salt/a/twin", "salt/b/twin.in", "scripts/twin", "scripts/twin2.in"] {
+            self.write(name, &twin, 0o644);
+        }
+        self.write("scripts/run.sh", &twin, 0o755);
+        self.write("salt/top.sls", "base: {}\n", 0o644);
+        self.write("salt/empty", "", 0o644);
+        self.write("scripts/empty", "", 0o644);
+        self.write("scripts/hello.sh.in", "#!/bin/sh\necho {{ name }} {{ version }}\n", 0o755);
+        std::os::unix::fs::symlink("twin", self.path("origin/salt/link")).unwrap();
+    }
+
+    /// A build in a place of its own, with a cache that is cold.
+    fn build(&self, number: &str) -> Build {
+        let place = self.path(number);
+        fs::create_dir(&place).unwrap();
+        Build {
+            clone_prefix: Vec::new(),
+            clone_options: Vec::new(),
+            prefix: Vec::new(),
+            arguments: Vec::new(),
+            environment: vec![("SEALIFT_CACHE_SIZE", "1G".into())],
+            cache: place.join("cache"),
+            place,
+            name: "checkout".into(),
+            build_root: "_build".into(),
+            expect: ".  MKISOFS",
+            _disks: Vec::new(),
+            arrange: |_| (),
+        }
+    }
+
+    /// Clones and builds; exit code and all that was said, and the files.
+    fn run(&self, build: &Build) -> (i32, String, Built) {
+        let checkout = build.place.join(&build.name);
+        let after = |prefix: &[String], program: &Path| match prefix {
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+            [] => Command::new(program),
+        };
+        let mut clone = after(&build.clone_prefix, Path::new("git"));
+        clone.args(["clone", "-q"]).args(&build.clone_options);
+        peer::run(clone.arg(format!("file://{}", self.path("origin").display())).arg(&checkout));
+        (build.arrange)(&checkout);
+        let mut command = after(&build.prefix, &self.path("sealift"));
+        command.arg("run").args(&build.arguments).current_dir(&checkout);
+        for (name, value) in sealift::command(&checkout).get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.env("SEALIFT_CACHE", &build.cache);
+        command.envs(build.environment.iter().map(|(name, value)| (name, value)));
+        let (code, out, err) = sealift::told(&command.output().unwrap());
+        (code, out + &err, built(&checkout.join(&build.build_root).join("root")))
+    }
+}
+
+/// The tree that a build made; nothing if it made none.
+fn built(tree: &Path) -> Built {
+    let mut found = Built::new();
+    let mut open = vec![tree.to_path_buf()];
+    while let Some(folder) = open.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        for entry in entries {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(tree).unwrap().display().to_string();
+            let metadata = fs::symlink_metadata(&path).unwrap();
+            if metadata.is_dir() {
+                open.push(path);
+            } else if metadata.is_symlink() {
+                found.insert(name, format!("-> {}", fs::read_link(path).unwrap().display()));
+            } else {
+                found.insert(name, Digest::of(&fs::read(path).unwrap()).to_string());
+            }
+        }
+    }
+    found
+}
+
+/// The paths at which two builds differ.
+fn differences(one: &Built, other: &Built) -> Vec<String> {
+    let all: std::collections::BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    let differ = |path: &&&String| one.get(**path) != other.get(**path);
+    all.iter().filter(differ).map(|path| (*path).clone()).collect()
+}
+
+/// The first build, which fills the local cache `reference.cache` and the remote one.
+fn reference(origin: &Origin) -> Built {
+    let mut build = origin.build("reference");
+    build.cache = origin.path("reference.cache");
+    build.environment.push(("SEALIFT_REMOTE_CACHE", origin.remote_cache()));
+    build.environment.push(("SEALIFT_REMOTE_CACHE_MODE", "read-write".into()));
+    let (code, said, built) = origin.run(&build);
+    assert_eq!(code, 0, "{said}");
+    for output in [
+        "SHA256SUMS",
+        "images/image/1/manifest.json",
+        "images/image-1.tar",
+        "images/based/1.2.3/manifest.json",
+        "packages/redhat/8/example-base-el8/noarch/hello-1.2.3-1.noarch.rpm",
+        "packages/redhat/8/example-base-el8/repodata/repomd.xml",
+        "documentation/index.html",
+        "salt/b/twin",
+        "hello.sh",
+    ] {
+        assert!(built.contains_key(output), "{output}: {:?}", built.keys());
+    }
+    built
+}
+
+#[test]
+fn same_inputs_give_same_bytes_in_all_circumstances() {
+    let Some(origin) = Origin::new() else { return };
+    let expected = reference(&origin);
+    let mut wrong = Vec::new();
+    for (number, (name, change)) in CIRCUMSTANCES.iter().enumerate() {
+        let mut build = origin.build(&format!("{number}"));
+        if !change(&origin, &mut build) {
+            peer::skip(&format!("{name} cannot be had here"));
+            continue;
+        }
+        let (code, said, built) = origin.run(&build);
+        if code != 0 || !said.contains(build.expect) {
+            wrong.push(format!("{name}: exit code {code}, expected `{}`:\n{said}", build.expect));
+        } else if built != expected {
+            wrong.push(format!("{name}: {:?} differ", differences(&expected, &built)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Git does not trust a checkout of another user. The build stops, or makes the same bytes: never others.
+#[test]
+fn a_checkout_of_another_owner_gives_the_same_bytes_or_an_error() {
+    if !is_root() {
+        peer::skip("only root can give files away");
+        return;
+    }
+    let Some(origin) = Origin::new() else { return };
+    let expected = reference(&origin);
+    let mut build = origin.build("other");
+    build.arrange = |checkout| {
+        peer::run(Command::new("chown").args(["-R", "65534:65534"]).arg(checkout));
+    };
+    let (code, said, built) = origin.run(&build);
+    if code == 0 {
+        assert_eq!(differences(&expected, &built), Vec::<String>::new(), "{said}");
+    } else {
+        assert!(said.contains("safe.directory"), "{code}: {said}");
+        assert!(!built.contains_key("SHA256SUMS"), "{built:?}");
+    }
+}
+
+/// Of the archive, product.txt names the commit, so the checksums and the ISO differ, and nothing else does.
+#[test]
+fn a_commit_that_touches_no_artefact_changes_no_artefact() {
+    let Some(origin) = Origin::new() else { return };
+    let before = reference(&origin);
+    origin.write("not-read.txt", "third\n", 0o644);
+    origin.commit("third", "2026-11-20T08:00:00Z");
+    let build = origin.build("later");
+    let (code, said, after) = origin.run(&build);
+    assert_eq!(code, 0, "{said}");
+    let expected = ["SHA256SUMS", "product.txt"];
+    assert_eq!(differences(&before, &after), expected);
+}
