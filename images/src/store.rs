@@ -238,10 +238,12 @@ impl Store {
 
     /// Brings a finished file under its name. `from` is on disk and verified.
     fn publish(&self, from: &Path, file: &File, digest: &Digest) -> Result<()> {
-        file.set_permissions(fs::Permissions::from_mode(0o444)).map_err(io("change the mode of", from))?;
         file.sync_all().map_err(io("flush", from))?;
         let path = self.blob_path(digest);
         fs::rename(from, &path).map_err(io("create", &path))?;
+        // Under its old name it would be a partial download that may not be written to: another pull would take it for
+        // somebody else's and remove it.
+        file.set_permissions(fs::Permissions::from_mode(0o444)).map_err(io("change the mode of", &path))?;
         self.record_published(digest, file);
         Ok(())
     }
