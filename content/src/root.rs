@@ -7,8 +7,9 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, Stat, fchmod, linkat, mkdirat, openat, readlinkat,
-    renameat_with, statat, symlinkat, unlinkat,
+    AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, Stat, Timespec, Timestamps, UTIME_OMIT, fchmod,
+    futimens, linkat, mkdirat, mknodat, openat, readlinkat, renameat_with, statat, symlinkat, unlinkat,
+    utimensat,
 };
 use rustix::io::Errno;
 
@@ -206,6 +207,54 @@ impl Root {
         self.at("link", path, |parent, name| Ok(linkat(CWD, from, parent, name, AtFlags::empty())?))
     }
 
+    /// Gives the file at `from` a second name. Both paths are below the root.
+    ///
+    /// # Errors
+    ///
+    /// There is nothing at `from`, something has the new name, or a path leaves the root.
+    pub fn link(&self, from: &Path, to: &Path) -> Result<(), IoError> {
+        self.at("link", to, |target, new| {
+            let (source, name) = self.parent(from)?;
+            Ok(linkat(source, name, target, new, AtFlags::empty())?)
+        })
+    }
+
+    /// Creates a named pipe with permissions `mode` (at most 0777).
+    ///
+    /// # Errors
+    ///
+    /// Something has that name, the path leaves the root, or the file system has no pipes.
+    pub fn create_pipe(&self, path: &Path, mode: u32) -> Result<(), IoError> {
+        self.at("create", path, |parent, name| {
+            mknodat(parent, name, FileType::Fifo, Mode::from_raw_mode(0o600), 0)?;
+            chmod(parent, name, mode & PERMISSIONS)
+        })
+    }
+
+    /// Sets the modification time of a file, a folder or a symbolic link itself, in seconds since
+    /// 1970-01-01T00:00:00Z.
+    ///
+    /// # Errors
+    ///
+    /// It does not exist, belongs to somebody else, or the path leaves the root.
+    pub fn set_modified(&self, path: &Path, seconds: i64) -> Result<(), IoError> {
+        self.at("change", path, |parent, name| {
+            Ok(utimensat(parent, name, &modified(seconds), AtFlags::SYMLINK_NOFOLLOW)?)
+        })
+    }
+
+    /// Sets the permissions of the folder itself to `mode`, at most 0777, and its modification time to `seconds` since
+    /// 1970-01-01T00:00:00Z.
+    ///
+    /// # Errors
+    ///
+    /// It belongs to somebody else.
+    pub fn set_attributes(&self, mode: u32, seconds: i64) -> Result<(), IoError> {
+        let set = fchmod(&self.folder, Mode::from_raw_mode(mode & PERMISSIONS))
+            .and_then(|()| futimens(&self.folder, &modified(seconds)));
+        set.map_err(|errno| IoError::at("change", &self.path)(errno.into()))
+    }
+
     /// Moves a file, replacing what has the new name.
     ///
     /// # Errors
@@ -363,6 +412,14 @@ fn chmod(parent: &OwnedFd, name: &OsStr, mode: u32) -> io::Result<()> {
     }
     let open = format!("/proc/self/fd/{}", file.as_raw_fd());
     Ok(rustix::fs::chmodat(CWD, open.as_str(), Mode::from_raw_mode(mode), AtFlags::empty())?)
+}
+
+/// Times that leave the last access as it is.
+fn modified(seconds: i64) -> Timestamps {
+    Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_modification: Timespec { tv_sec: seconds, tv_nsec: 0 },
+    }
 }
 
 fn kind(found: &Stat) -> FileType {
