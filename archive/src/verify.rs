@@ -137,6 +137,7 @@ impl Work {
         };
         work.read_sums();
         work.read_links();
+        work.check_readers();
         registry::check(&work.tree, &work.images, &work.contents, &mut work.findings, &mut work.required);
         work.required.sort_unstable_by_key(|required| required.file);
         work.check_size();
@@ -166,6 +167,18 @@ impl Work {
             Tree::Folder(_) => false,
         };
         self.sums || md5()
+    }
+
+    /// What lets readers of an ISO see different things: the kernel would mount another tree than the one that is verified.
+    fn check_readers(&mut self) {
+        let Tree::Iso(image) = &self.tree else { return };
+        match image.disagreements() {
+            Ok(found) => found.into_iter().for_each(|one| {
+                let reason = format!("{} (byte {})", one.problem, one.offset);
+                self.findings.push(Finding::new(&one.path, Problem::Invalid { reason }));
+            }),
+            Err(error) => self.findings.push(invalid("", &error)),
+        }
     }
 
     /// What `SHA256SUMS` says about each file.

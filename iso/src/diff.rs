@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::image::{Entry, Image, Kind, ReadAt};
+use crate::image::{Entry, Fault, Image, Kind, ReadAt};
 use crate::{Progress, Result};
 
 /// Bytes that are compared at a time.
@@ -32,10 +32,13 @@ pub struct State {
     pub size: u64,
     /// SHA-256 of a file's content.
     pub sha256: Option<[u8; 32]>,
+    /// What is wrong with the entry, so that its content cannot be compared.
+    pub fault: Option<Box<Fault>>,
 }
 
 /// The paths that differ between two images, in order: added, removed, or with another kind, permissions, content or
-/// target. Owners, times and places do not count. Both images' contents are read; their bytes are told to `progress`.
+/// target. Owners, times and places do not count. A path with a [fault](Entry::fault) in either image is listed too, since
+/// it cannot be compared. Both images' contents are read; their bytes are reported to `progress`.
 ///
 /// # Errors
 ///
@@ -56,7 +59,8 @@ pub fn diff<A: ReadAt, B: ReadAt>(
     for (path, (old, new)) in paths {
         let old = old.map(|entry| state(before, &entry, progress)).transpose()?;
         let new = new.map(|entry| state(after, &entry, progress)).transpose()?;
-        if old != new {
+        let faulty = |state: &Option<State>| state.as_ref().is_some_and(|state| state.fault.is_some());
+        if old != new || faulty(&old) || faulty(&new) {
             out.push(Difference { path, before: old, after: new });
         }
     }
@@ -64,12 +68,13 @@ pub fn diff<A: ReadAt, B: ReadAt>(
 }
 
 fn state<S: ReadAt>(image: &Image<S>, entry: &Entry, progress: &dyn Progress) -> Result<State> {
-    let is_file = entry.kind == Kind::File;
+    let is_file = entry.kind == Kind::File && entry.fault.is_none();
     Ok(State {
         kind: entry.kind.clone(),
         permissions: entry.mode & 0o7_777,
         size: if is_file { entry.size } else { 0 },
         sha256: if is_file { Some(sha256(image, entry, progress)?) } else { None },
+        fault: entry.fault.clone(),
     })
 }
 

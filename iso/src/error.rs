@@ -92,7 +92,7 @@ pub enum Error {
         /// Where in the image it stands, in bytes.
         offset: u64,
         /// What it is.
-        what: &'static str,
+        what: String,
     },
     /// An entry is not of the kind the operation needs.
     #[error("{name}: not a {expected}")]
@@ -110,12 +110,22 @@ pub enum Error {
         /// Which names were asked for.
         view: &'static str,
     },
+    /// The progress said that the work is not wanted any more.
+    #[error("cancelled")]
+    Cancelled,
     /// The application-use field, where the sum would go, holds something else.
     #[error("{}: the application-use field of the primary volume descriptor is not blank", path.display())]
     ApplicationUse {
         /// The image.
         path: PathBuf,
     },
+}
+
+impl From<content::IoError> for Error {
+    fn from(error: content::IoError) -> Self {
+        let content::IoError { operation, path, source } = error;
+        Self::Io { operation, path, source }
+    }
 }
 
 impl Error {

@@ -1,148 +1,214 @@
 //! Copying an image's tree into a folder.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
+use content::{IoError, Root};
 
 use crate::image::{Entry, Image, Kind, ReadAt};
+use crate::tree::{TYPE, TYPE_PIPE};
 use crate::{Error, Progress, Result};
 
 /// Bytes that are copied at a time.
 const CHUNK: usize = 1 << 20;
+/// Bytes of a target's name that its temporary folder has in its own.
+const SHOWN: usize = 200;
+/// Set-user-id, set-group-id and the sticky bit.
+const SPECIAL: u32 = 0o7_000;
+
+/// Which bits of the modes in an image the copies have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Modes {
+    /// The permissions. Set-user-id, set-group-id and sticky bits are dropped.
+    Permissions,
+    /// All bits: a program that runs as its owner does so as the caller then.
+    All,
+}
+
+/// What an extraction did not copy as it stands in the image.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Extracted {
+    /// The entries that are missing in the copy, with the reasons. What is in a missing folder is not listed.
+    pub skipped: Vec<Skipped>,
+    /// The paths whose set-user-id, set-group-id or sticky bits were dropped.
+    pub without_special: Vec<String>,
+}
+
+/// An entry of an image that has no copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Skipped {
+    /// The path in the image.
+    pub path: String,
+    /// Why it was not copied.
+    pub reason: String,
+}
 
 impl<S: ReadAt> Image<S> {
-    /// Copies the whole tree into the new folder `into`, which appears whole or not at all: contents, permissions,
-    /// modification times, links and hard links. Owners stay those of the caller; set-user-id and the like are dropped.
+    /// Copies the tree into the folder `into`: contents, permissions, modification times, links, hard links and named
+    /// pipes. Owners stay those of the caller. A new folder appears whole or not at all; an empty one is filled, and emptied
+    /// again if that fails.
     ///
-    /// Nothing is written outside the folder and nothing through a link, whatever the image says. The bytes of files
-    /// are told to `progress`.
+    /// What cannot be copied is skipped: entries with a fault, devices and sockets, and of several entries of one name all
+    /// but the first. Nothing is written outside the folder and nothing through a link, whatever the image says. The bytes of
+    /// files are reported to `progress`.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if `into` exists or cannot be written, [`Error::Kind`] if the image holds device nodes, besides the
-    /// errors of [`Image::walk`] and [`Image::read_at`].
-    pub fn extract(&self, into: &Path, progress: &dyn Progress) -> Result<()> {
-        let mut entries: Vec<(PathBuf, Entry)> = Vec::new();
+    /// [`Error::Io`] if `into` is a file or a folder that is not empty, or cannot be written, besides the errors of
+    /// [`Image::walk`] and [`Image::read_at`].
+    pub fn extract(&self, into: &Path, modes: Modes, progress: &dyn Progress) -> Result<Extracted> {
+        let mut entries: Vec<(PathBuf, Option<usize>, Entry)> = Vec::new();
         for (parent, entry) in self.entries()? {
             let name = OsStr::from_bytes(entry.name_bytes());
             let path = parent
                 .and_then(|parent| entries.get(parent))
-                .map_or_else(PathBuf::new, |(path, _)| path.clone());
-            entries.push((path.join(name), entry));
+                .map_or_else(PathBuf::new, |(path, ..)| path.clone());
+            entries.push((path.join(name), parent, entry));
         }
-        let name = into.file_name().filter(|_| fs::symlink_metadata(into).is_err());
-        let name = name.ok_or_else(|| Error::io("create", into)(io::ErrorKind::AlreadyExists.into()))?;
-        let mut hidden = OsString::from(".");
-        hidden.push(name);
-        hidden.push(".partial");
-        let partial = into.with_file_name(hidden);
+        let fill = |path: &Path| -> Result<Extracted> {
+            let root = Root::open(path)?;
+            let buffer = vec![0; CHUNK];
+            let linked = HashMap::new();
+            let mut extraction =
+                Extraction { image: self, progress, modes, root, linked, buffer, out: Extracted::default() };
+            extraction.run(&entries)?;
+            Ok(extraction.out)
+        };
+        match is_empty_folder(into).map_err(Error::io("create", into))? {
+            Some(true) => {
+                let done = fill(into);
+                if done.is_err() {
+                    // The first error is the one to report.
+                    let _ = empty(into);
+                }
+                return done;
+            }
+            Some(false) => {
+                return Err(Error::io("extract into", into)(io::ErrorKind::DirectoryNotEmpty.into()));
+            }
+            None => {}
+        }
+        let partial = partial(into)?;
         remove(&partial).map_err(Error::io("remove", &partial))?;
-        let done =
-            Extraction::new(self, &partial, progress).and_then(|mut extraction| extraction.run(&entries));
+        fs::create_dir(&partial).map_err(Error::io("create", into))?;
+        let done = fill(&partial)
+            .and_then(|done| fs::rename(&partial, into).map(|()| done).map_err(Error::io("create", into)));
         if done.is_err() {
-            // The first error is the one to tell.
             let _ = remove(&partial);
         }
-        done?;
-        fs::rename(&partial, into).map_err(Error::io("create", into))
+        done
     }
+}
+
+/// Whether there is an empty folder; `None` if there is nothing.
+fn is_empty_folder(path: &Path) -> io::Result<Option<bool>> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+        Ok(_) if !path.is_dir() => Err(io::ErrorKind::AlreadyExists.into()),
+        Ok(_) => Ok(Some(fs::read_dir(path)?.next().is_none())),
+    }
+}
+
+/// The folder beside `into` that is renamed to it when it is whole. A later extraction takes over what a killed one left.
+fn partial(into: &Path) -> Result<PathBuf> {
+    let name = into.file_name();
+    let name = name.ok_or_else(|| Error::io("create", into)(io::ErrorKind::InvalidInput.into()))?;
+    let mut hidden = OsString::from(".");
+    // A name may have 255 bytes.
+    hidden.push(OsStr::from_bytes(name.as_bytes().get(..SHOWN).unwrap_or(name.as_bytes())));
+    hidden.push(".partial");
+    Ok(into.with_file_name(hidden))
 }
 
 struct Extraction<'a, S> {
     image: &'a Image<S>,
     progress: &'a dyn Progress,
-    path: &'a Path,
-    root: OwnedFd,
-    /// The first name of each content that has several: its folder and its own name.
-    linked: HashMap<u64, PathBuf>,
+    modes: Modes,
+    root: Root,
+    /// The first name of each content that has several.
+    linked: HashMap<(u64, u64), PathBuf>,
     buffer: Vec<u8>,
+    out: Extracted,
 }
 
-impl<'a, S: ReadAt> Extraction<'a, S> {
-    fn new(image: &'a Image<S>, path: &'a Path, progress: &'a dyn Progress) -> Result<Self> {
-        fs::create_dir(path).map_err(Error::io("create", path))?;
-        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let root = rustix::fs::open(path, flags, Mode::empty())
-            .map_err(|error| Error::io("open", path)(error.into()))?;
-        Ok(Self { image, progress, path, root, linked: HashMap::new(), buffer: vec![0; CHUNK] })
-    }
-
-    fn run(&mut self, entries: &[(PathBuf, Entry)]) -> Result<()> {
-        // Entries of one folder come together, so its descriptor is opened once.
-        let mut open: Option<(PathBuf, OwnedFd)> = None;
-        for (path, entry) in entries {
-            let parent = path.parent().unwrap_or(Path::new(""));
-            if open.as_ref().is_none_or(|(path, _)| path != parent) {
-                open = Some((parent.to_owned(), self.folder(parent)?));
+impl<S: ReadAt> Extraction<'_, S> {
+    fn run(&mut self, entries: &[(PathBuf, Option<usize>, Entry)]) -> Result<()> {
+        // The entries that are not there, and so nothing that is in them.
+        let mut missing: HashSet<usize> = HashSet::new();
+        // Entries of one folder come together, so it is opened once.
+        let mut open: Option<(PathBuf, Root)> = None;
+        for (index, (path, parent, entry)) in entries.iter().enumerate() {
+            if parent.is_some_and(|parent| missing.contains(&parent)) {
+                missing.insert(index);
+                continue;
             }
-            if let Some((_, folder)) = &open {
-                let folder = folder.try_clone().map_err(Error::io("open", path))?;
-                self.entry(&folder, path, entry)?;
+            let folder = path.parent().unwrap_or(Path::new(""));
+            if open.as_ref().is_none_or(|(path, _)| path != folder) {
+                open = Some((folder.to_owned(), self.root.folder(folder)?));
+            }
+            let Some((_, folder)) = &open else { continue };
+            if let Some(reason) = self.entry(folder, path, entry)? {
+                missing.insert(index);
+                self.out.skipped.push(Skipped { path: path.display().to_string(), reason });
             }
         }
         // Folders last and innermost first: read-only ones take no entries, and entries change their times.
-        for (path, entry) in entries.iter().rev().filter(|(_, entry)| entry.kind == Kind::Directory) {
-            let folder = self.folder(path)?;
-            set_attributes(&folder, entry).map_err(Error::io("create", &self.path.join(path)))?;
-        }
-        set_attributes(&self.root, &self.image.root()).map_err(Error::io("create", self.path))
-    }
-
-    /// Opens a folder inside the target, part by part, so that no link leads out.
-    fn folder(&self, path: &Path) -> Result<OwnedFd> {
-        let failed = |error: io::Error| Error::io("open", &self.path.join(path))(error);
-        let mut folder = self.root.try_clone().map_err(failed)?;
-        for part in path.components() {
-            let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            folder = rustix::fs::openat(&folder, part.as_os_str(), flags, Mode::empty())
-                .map_err(|error| failed(error.into()))?;
-        }
-        Ok(folder)
-    }
-
-    fn entry(&mut self, folder: &OwnedFd, path: &Path, entry: &Entry) -> Result<()> {
-        let target = self.path.join(path);
-        let failed = |error: rustix::io::Errno| Error::io("create", &target)(error.into());
-        let name = path.file_name().unwrap_or_default();
-        match &entry.kind {
-            Kind::Directory => rustix::fs::mkdirat(folder, name, Mode::RWXU).map_err(failed),
-            Kind::Symlink(_) => {
-                let link = entry.target_bytes().unwrap_or_default();
-                rustix::fs::symlinkat(link, folder, name).map_err(failed)?;
-                let times = times(entry);
-                rustix::fs::utimensat(folder, name, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)
-            }
-            Kind::File => self.file(folder, path, entry),
-            Kind::Other => {
-                Err(Error::Kind { name: path.display().to_string(), expected: "file, folder or link" })
+        for (index, (path, _, entry)) in entries.iter().enumerate().rev() {
+            if entry.kind == Kind::Directory && !missing.contains(&index) {
+                let (parent, name) = split(path);
+                self.attributes(&self.root.folder(parent)?, name, entry)?;
+                self.dropped(path, entry);
             }
         }
+        let root = self.image.root();
+        self.root.set_attributes(root.mode, root.mtime)?;
+        self.out.without_special.sort_unstable();
+        Ok(())
     }
 
-    fn file(&mut self, folder: &OwnedFd, path: &Path, entry: &Entry) -> Result<()> {
-        let target = self.path.join(path);
-        let failed = |error: rustix::io::Errno| Error::io("create", &target)(error.into());
-        let name = path.file_name().unwrap_or_default();
-        if let Some(extent) = entry.extents.first().filter(|extent| entry.links > 1 && extent.len > 0) {
-            if let Some(first) = self.linked.get(&extent.offset) {
-                let from = self.folder(first.parent().unwrap_or(Path::new("")))?;
-                let first = first.file_name().unwrap_or_default();
-                rustix::fs::linkat(&from, first, folder, name, AtFlags::empty()).map_err(failed)?;
-                self.progress.advance(entry.size);
-                return Ok(());
-            }
-            self.linked.insert(extent.offset, path.to_owned());
+    /// Copies an entry; else why it cannot be copied.
+    fn entry(&mut self, folder: &Root, path: &Path, entry: &Entry) -> Result<Option<String>> {
+        if let Some(fault) = &entry.fault {
+            return Ok(Some(fault.to_string()));
         }
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file =
-            File::from(rustix::fs::openat(folder, name, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?);
+        let (_, name) = split(path);
+        let created = match &entry.kind {
+            Kind::Directory => folder.create_dir(name, 0o700),
+            Kind::Symlink(_) => folder
+                .symlink(OsStr::from_bytes(entry.target_bytes().unwrap_or_default()), name)
+                .and_then(|()| folder.set_modified(name, entry.mtime)),
+            Kind::File => return self.file(folder, path, entry),
+            Kind::Other if entry.mode & TYPE == TYPE_PIPE => {
+                folder.create_pipe(name, entry.mode).and_then(|()| folder.set_modified(name, entry.mtime))
+            }
+            Kind::Other => return Ok(Some("a device or a socket, which is not extracted".to_owned())),
+        };
+        skippable(created)
+    }
+
+    fn file(&mut self, folder: &Root, path: &Path, entry: &Entry) -> Result<Option<String>> {
+        let (_, name) = split(path);
+        let extent = entry.extents.first().filter(|extent| entry.links > 1 && extent.len > 0);
+        let place = extent.map(|extent| (extent.offset, entry.size));
+        if let Some(first) = place.and_then(|place| self.linked.get(&place)) {
+            let linked = self.root.link(first, path);
+            self.progress.advance(entry.size);
+            return skippable(linked);
+        }
+        // It gets its permissions once it is written.
+        let file = match folder.create_file(name, 0o600) {
+            Ok(file) => file,
+            Err(error) => return skippable(Err(error)),
+        };
+        let target = || folder.path().join(name);
         let mut position = 0;
         loop {
             let length = self.image.read_at(entry, position, &mut self.buffer)?;
@@ -152,40 +218,75 @@ impl<'a, S: ReadAt> Extraction<'a, S> {
             let bytes = self.buffer.get(..length).unwrap_or_default();
             // Zeros stay a hole.
             if bytes.iter().any(|byte| *byte != 0) {
-                file.write_all_at(bytes, position).map_err(Error::io("write", &target))?;
+                file.write_all_at(bytes, position).map_err(|error| Error::io("write", &target())(error))?;
             }
             position += length as u64;
             self.progress.advance(length as u64);
         }
-        file.set_len(position).map_err(Error::io("write", &target))?;
-        set_attributes(&OwnedFd::from(file), entry).map_err(Error::io("write", &target))
+        file.set_len(position).map_err(|error| Error::io("write", &target())(error))?;
+        drop(file);
+        self.attributes(folder, name, entry)?;
+        self.dropped(path, entry);
+        if let Some(place) = place {
+            self.linked.insert(place, path.to_owned());
+        }
+        Ok(None)
+    }
+
+    fn attributes(&self, folder: &Root, name: &Path, entry: &Entry) -> Result<()> {
+        match self.modes {
+            Modes::Permissions => folder.set_mode(name, entry.mode)?,
+            Modes::All => folder.set_special_mode(name, entry.mode)?,
+        }
+        Ok(folder.set_modified(name, entry.mtime)?)
+    }
+
+    /// Notes an entry that has special bits which its copy has not.
+    fn dropped(&mut self, path: &Path, entry: &Entry) {
+        if self.modes == Modes::Permissions && entry.mode & SPECIAL != 0 {
+            self.out.without_special.push(path.display().to_string());
+        }
     }
 }
 
-fn set_attributes(file: &OwnedFd, entry: &Entry) -> io::Result<()> {
-    rustix::fs::fchmod(file, Mode::from_raw_mode(entry.mode & 0o777))?;
-    Ok(rustix::fs::futimens(file, &times(entry))?)
+/// The folder and the last name of a path.
+fn split(path: &Path) -> (&Path, &Path) {
+    (path.parent().unwrap_or(Path::new("")), Path::new(path.file_name().unwrap_or_default()))
 }
 
-fn times(entry: &Entry) -> Timestamps {
-    Timestamps {
-        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
-        last_modification: Timespec { tv_sec: entry.mtime, tv_nsec: 0 },
+/// Tells a reason that concerns one entry from an error that ends the extraction.
+fn skippable(done: Result<(), IoError>) -> Result<Option<String>> {
+    use io::ErrorKind::{AlreadyExists, InvalidFilename, InvalidInput, Unsupported};
+    match done {
+        Ok(()) => Ok(None),
+        Err(error) if error.kind() == AlreadyExists => {
+            Ok(Some("another entry has the same name, and comes first".to_owned()))
+        }
+        Err(error) if matches!(error.kind(), InvalidFilename | InvalidInput | Unsupported) => {
+            Ok(Some(error.source.to_string()))
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
 /// Removes what a killed extraction left, read-only folders included.
 fn remove(path: &Path) -> io::Result<()> {
-    let mut folders = vec![path.to_owned()];
-    while let Some(folder) = folders.pop() {
-        match fs::symlink_metadata(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            metadata => {
-                if !metadata?.is_dir() {
-                    return Err(io::ErrorKind::NotADirectory.into());
-                }
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        metadata => {
+            if !metadata?.is_dir() {
+                return Err(io::ErrorKind::NotADirectory.into());
             }
         }
+    }
+    empty(path)?;
+    fs::remove_dir(path)
+}
+
+/// Removes what is in a folder, read-only folders included.
+fn empty(path: &Path) -> io::Result<()> {
+    let mut folders = vec![path.to_owned()];
+    while let Some(folder) = folders.pop() {
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
         for entry in fs::read_dir(&folder)? {
             let entry = entry?;
@@ -194,5 +295,13 @@ fn remove(path: &Path) -> io::Result<()> {
             }
         }
     }
-    fs::remove_dir_all(path)
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }

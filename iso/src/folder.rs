@@ -102,7 +102,7 @@ impl<'a> Folder<'a> {
         let (links, target) = match node.kind {
             NodeKind::Directory { folders, .. } => (2 + folders, None),
             NodeKind::File { content } => {
-                (self.tree.contents.get(content as usize).map_or(1, |content| content.links), None)
+                (self.tree.contents.get(content as usize).map_or(1, |content| content.links.max(1)), None)
             }
             NodeKind::Symlink { target } => (1, Some(self.tree.text(target))),
         };

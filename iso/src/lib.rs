@@ -52,7 +52,6 @@ pub mod md5;
 mod mount;
 mod names;
 mod options;
-mod partial;
 mod pattern;
 mod plan;
 mod progress;
@@ -66,11 +65,15 @@ mod writer;
 pub use diff::{Difference, State, diff};
 pub use dump::dump;
 pub use error::{Error, Result};
-pub use image::{DescriptorKind, Entry, Extent, Image, Kind, ReadAt, View, Volume};
+pub use extract::{Extracted, Modes, Skipped};
+pub use image::{
+    DISAGREEMENTS_MAX, DescriptorKind, Disagreement, Entry, Extent, Fault, Image, Kind, ReadAt, View, Volume,
+};
 pub use listing::{Part, PartKind};
 pub use mount::Mount;
-pub use options::{KnownDigest, Options, Owner, Permissions, Sharing, Times};
+pub use options::{Options, Owner, Permissions, Times};
 pub use pattern::Exclude;
 pub use plan::Plan;
 pub use progress::Progress;
+pub use sharing::KnownDigest;
 pub use writer::Sums;

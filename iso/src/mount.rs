@@ -19,7 +19,7 @@ use fuser::{
 };
 
 use crate::format::{SECTOR, sectors};
-use crate::image::{Entry, Image, Kind};
+use crate::image::{Entry, Fault, Image, Kind};
 use crate::{Error, Result};
 
 /// How long the kernel may keep what it was told: for good.
@@ -35,9 +35,16 @@ pub struct Mount {
     /// There until this is dropped.
     session: Option<fuser::BackgroundSession>,
     at: PathBuf,
+    faults: Vec<(String, Fault)>,
 }
 
 impl Mount {
+    /// The paths that can be seen and not be read, with what is wrong with them.
+    #[must_use]
+    pub fn faults(&self) -> &[(String, Fault)] {
+        &self.faults
+    }
+
     /// Whether somebody else has unmounted it (`umount`, `fusermount3 -u`).
     #[must_use]
     pub fn is_gone(&self) -> bool {
@@ -81,8 +88,7 @@ impl Image<File> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if there is no FUSE or no right to it, [`Error::Damaged`] and the like if a folder of the image cannot be
-    /// read.
+    /// [`Error::Io`] if there is no FUSE or no right to it, besides the errors of [`Image::walk`].
     pub fn mount(self, at: &Path, everybody: bool) -> Result<Mount> {
         let mut config = fuser::Config::default();
         config.mount_options = vec![
@@ -97,8 +103,9 @@ impl Image<File> {
         config.n_threads = Some(THREADS);
         config.clone_fd = true;
         let view = View::new(self)?;
+        let faults = view.faults();
         let session = fuser::spawn_mount(view, at, &config).map_err(Error::io("mount on", at))?;
-        Ok(Mount { session: Some(session), at: at.to_owned() })
+        Ok(Mount { session: Some(session), at: at.to_owned(), faults })
     }
 }
 
@@ -141,6 +148,22 @@ impl View {
             nodes.push(Node { entry, parent, children: 0..0, inode });
         }
         Ok(Self { image, nodes, names })
+    }
+
+    fn faults(&self) -> Vec<(String, Fault)> {
+        let faults = self.nodes.iter().filter_map(|node| Some((node, node.entry.fault.as_deref()?.clone())));
+        faults.map(|(node, fault)| (self.path(node), fault)).collect()
+    }
+
+    /// The path of a node below the root.
+    fn path(&self, node: &Node) -> String {
+        let (mut names, mut parent) = (vec![node.entry.name.as_str()], node.parent);
+        while let Some(above) = self.nodes.get(parent).filter(|_| parent > 0) {
+            names.push(&above.entry.name);
+            parent = above.parent;
+        }
+        names.reverse();
+        names.join("/")
     }
 
     fn node(&self, inode: INodeNo) -> Option<&Node> {
@@ -250,7 +273,10 @@ impl Filesystem for View {
         reply.data(buffer.get(..done).unwrap_or_default());
     }
 
-    fn opendir(&self, _request: &Request, _inode: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+    fn opendir(&self, _request: &Request, inode: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+        if self.node(inode).is_some_and(|node| node.entry.fault.is_some()) {
+            return reply.error(Errno::EIO);
+        }
         reply.opened(FileHandle(0), FopenFlags::FOPEN_KEEP_CACHE | FopenFlags::FOPEN_CACHE_DIR);
     }
 

@@ -1,9 +1,5 @@
 //! What the caller decides about an image.
 
-use std::fmt;
-use std::path::Path;
-use std::sync::Arc;
-
 /// What the caller decides about an image. With the defaults the image is a pure function of the names, contents,
 /// executable bits and links of the tree: no clock, no owner and no time stamp of the machine reaches it.
 ///
@@ -33,8 +29,6 @@ pub struct Options {
     /// Patterns over the path relative to the root (`*` and `?` stop at `/`, `**` does not) with weights: contents of heavier files lie nearer the start of the image. The first
     /// pattern that matches decides, the default weight is 0, equal weights keep the order of the tree.
     pub sort: Vec<(String, i32)>,
-    /// Which files share one extent beyond hard links.
-    pub sharing: Sharing,
 }
 
 /// Which modification times the records carry.
@@ -74,30 +68,5 @@ pub enum Owner {
 impl Default for Owner {
     fn default() -> Self {
         Self::Fixed { uid: 0, gid: 0 }
-    }
-}
-
-/// Which files share one extent beyond hard links, which always do.
-#[derive(Clone, Default)]
-pub enum Sharing {
-    /// No others.
-    #[default]
-    HardLinks,
-    /// Files whose SHA-256 the caller knows (a content store does), for which the function answers `Some`.
-    Known(Arc<KnownDigest>),
-    /// All files of equal content: those of equal size are read while planning, to compare their SHA-256.
-    Content,
-}
-
-/// Tells the SHA-256 of the regular file at a path where it is known without reading it.
-pub type KnownDigest = dyn Fn(&Path) -> Option<[u8; 32]> + Send + Sync;
-
-impl fmt::Debug for Sharing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::HardLinks => "HardLinks",
-            Self::Known(_) => "Known(..)",
-            Self::Content => "Content",
-        })
     }
 }

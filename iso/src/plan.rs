@@ -1,6 +1,7 @@
 //! The plan of an image: where every byte will lie, before any content is read.
 
 use std::fmt;
+use std::io::Write;
 use std::path::Path;
 
 use crate::format::SECTOR;
@@ -9,7 +10,7 @@ use crate::layout::Layout;
 use crate::listing::Part;
 use crate::tree::Tree;
 use crate::writer::{self, Sums};
-use crate::{Error, Options, Progress, Result, listing, sharing};
+use crate::{Error, KnownDigest, Options, Progress, Result, listing, sharing};
 
 /// Every record, extent and size of an image, before any content is read.
 ///
@@ -23,14 +24,26 @@ pub struct Plan {
 impl Plan {
     /// Plans the image of the tree below `root`, whose own name does not matter.
     ///
+    /// Files of equal content lie in the image once, whether they are hard links or copies. Files of equal
+    /// size are read to find them.
+    ///
     /// # Errors
     ///
     /// Everything that the image could not hold is refused here, by its path; see [`Error::Limit`],
     /// [`Error::VolumeId`], [`Error::Pattern`] and [`Error::SpecialFile`]. [`Error::Io`] if the tree cannot be read.
     pub fn from_dir(root: &Path, options: &Options) -> Result<Self> {
+        Self::from_known_dir(root, options, &|_| None)
+    }
+
+    /// As [`from_dir`](Self::from_dir); files whose SHA-256 `known` tells are not read to be compared. The plan is the same.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`from_dir`](Self::from_dir).
+    pub fn from_known_dir(root: &Path, options: &Options, known: &KnownDigest<'_>) -> Result<Self> {
         check_volume_id(&options.volume_id)?;
         let mut tree = Tree::scan(root, options)?;
-        sharing::find_twins(&mut tree, &options.sharing)?;
+        sharing::share(&mut tree, known)?;
         let layout = Layout::new(&mut tree, root, &options.volume_id, options.source_date)?;
         Ok(Self { tree, layout })
     }
@@ -57,7 +70,9 @@ impl Plan {
     }
 
     /// Writes the image to `output`. The file appears under its name whole, on disk and with its sum implanted, or not
-    /// at all; what stood there before is replaced at that moment. A block device is written in place.
+    /// at all; what stood there before is replaced at that moment. A symbolic link stays, and the file behind it is
+    /// replaced. A block device is written in place. To a named pipe or a character device, which cannot seek, the image is
+    /// written as by [`write_to`](Self::write_to).
     ///
     /// Each source file is read once, while its bytes are written and the MD5 is taken. The SHA-256 of the image can
     /// only begin when the MD5 is known, since that stands near the start; it is taken in a second pass over what was
@@ -66,9 +81,24 @@ impl Plan {
     /// # Errors
     ///
     /// [`Error::Changed`] if a source file is no longer what was planned, [`Error::Limit`] if a device is too small,
-    /// [`Error::Io`] for the rest.
+    /// [`Error::Cancelled`] if `progress` says so, [`Error::Io`] for the rest.
     pub fn write_file(&self, output: &Path, progress: &dyn Progress) -> Result<Sums> {
         writer::write(&self.tree, &self.layout, output, progress)
+    }
+
+    /// Writes the image to `out`, from its start to its end. Each source file is read twice: the implanted MD5 stands near
+    /// the start and depends on everything behind it. Errors name the output by `name`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`write_file`](Self::write_file). What was written before an error is no image.
+    pub fn write_to(
+        &self,
+        out: &mut (dyn Write + Send),
+        name: &Path,
+        progress: &dyn Progress,
+    ) -> Result<Sums> {
+        writer::stream(&self.tree, &self.layout, out, name, progress)
     }
 }
 
@@ -96,10 +126,9 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
-    use std::sync::Arc;
 
     use super::*;
-    use crate::{Image, Sharing};
+    use crate::Image;
 
     /// A tree of files with these contents.
     fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -121,21 +150,87 @@ mod tests {
     }
 
     #[test]
-    fn equal_contents_share_an_extent_where_that_is_asked_for() {
-        let root = tree(&[("a", "same"), ("b", "same"), ("c", "othe"), ("d", ""), ("e", "")]);
-        let apart = sectors(root.path(), &Options::default());
-        assert!(apart["a"] != apart["b"]);
-        let options = Options { sharing: Sharing::Content, ..Options::default() };
+    fn equal_contents_share_an_extent() {
+        let large = |byte: u8| String::from_utf8(vec![byte; 20_000]).unwrap();
+        let (x, y) = (large(b'x'), large(b'y'));
+        let root =
+            tree(&[("a", &x), ("b", &x), ("c", &y), ("d", ""), ("e", ""), ("f", "same"), ("g", "same")]);
+        let options = Options::default();
         let shared = sectors(root.path(), &options);
         assert!(shared["a"] == shared["b"] && shared["a"] != shared["c"], "{shared:?}");
-        let known = |path: &Path| path.ends_with("c").then_some([7; 32]);
-        let options = Options { sharing: Sharing::Known(Arc::new(known)), ..Options::default() };
-        assert_eq!(sectors(root.path(), &options), apart, "one known digest is shared with nobody");
-        let known = |path: &Path| (!path.ends_with("c")).then_some([7; 32]);
-        let options = Options { sharing: Sharing::Known(Arc::new(known)), ..Options::default() };
-        assert_eq!(sectors(root.path(), &options), shared);
+        assert_eq!(shared["f"], shared["g"]);
         let printed = Plan::from_dir(root.path(), &options).unwrap().to_string();
         assert!(printed.contains(&format!("shared  /b = sector {}", shared["a"])), "{printed}");
+    }
+
+    #[test]
+    fn known_digests_spare_reading_and_change_nothing() {
+        let x = "x".repeat(20_000);
+        let root = tree(&[("a", &x), ("b", &x), ("c", &"y".repeat(20_000))]);
+        let unknown = Plan::from_dir(root.path(), &Options::default()).unwrap().to_string();
+        let known = |path: &Path| Some([fs::read(path).unwrap()[0]; 32]);
+        let plan = Plan::from_known_dir(root.path(), &Options::default(), &known).unwrap();
+        assert_eq!(plan.to_string(), unknown);
+        // Nothing else is read: a lie is believed.
+        let lie = Plan::from_known_dir(root.path(), &Options::default(), &|_| Some([7; 32])).unwrap();
+        assert_eq!(lie.to_string().matches("shared").count(), 2);
+    }
+
+    /// Makes `to` a file of the same content as `from`.
+    type Twin = fn(&Path, &Path);
+
+    #[test]
+    fn hard_links_copies_and_reflinks_give_the_same_image() {
+        let (small, large) = ("small".repeat(10), "large".repeat(20_000));
+        let images: Vec<Vec<u8>> = [
+            (|from, to| fs::hard_link(from, to).unwrap()) as Twin,
+            |from, to| assert!(fs::copy(from, to).unwrap() > 0),
+            |from, to| fs::write(to, fs::read(from).unwrap()).unwrap(),
+        ]
+        .into_iter()
+        .enumerate()
+        .map(|(number, twin)| {
+            let root = tree(&[("z/large", &large), ("small", &small), ("m/other", &large.replace('l', "L"))]);
+            let pairs = [("z/large", "a"), ("z/large", "z/zz"), ("small", "small2"), ("m/other", "n")];
+            let mut pairs = pairs.to_vec();
+            // The order in which the folder tells its entries is another one.
+            if number == 2 {
+                pairs.reverse();
+            }
+            for (from, to) in pairs {
+                twin(&root.path().join(from), &root.path().join(to));
+            }
+            let output = tempfile::tempdir().unwrap();
+            let image = output.path().join("a.iso");
+            Plan::from_dir(root.path(), &Options::default()).unwrap().write_file(&image, &()).unwrap();
+            let opened = Image::open(&image).unwrap();
+            let links = |path: &str| opened.find(path).unwrap().unwrap().links;
+            assert_eq!(["a", "z/large", "z/zz", "n", "small"].map(links), [3, 3, 3, 2, 2]);
+            assert!(fs::metadata(&image).unwrap().len() < 351 * SECTOR + 2 * 102_400, "stored once");
+            fs::read(&image).unwrap()
+        })
+        .collect();
+        assert!(images[0] == images[1], "hard links differ from copies");
+        assert!(images[0] == images[2], "the order of the folder's entries matters");
+    }
+
+    #[test]
+    fn equal_contents_with_different_permissions_share_an_extent_and_are_no_hard_links() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let x = "x".repeat(20_000);
+        let root = tree(&[("a", &x), ("b", &x), ("c", &x)]);
+        fs::set_permissions(root.path().join("a"), fs::Permissions::from_mode(0o755)).unwrap();
+        let output = tempfile::tempdir().unwrap();
+        let image = output.path().join("a.iso");
+        Plan::from_dir(root.path(), &Options::default()).unwrap().write_file(&image, &()).unwrap();
+        let image = Image::open(&image).unwrap();
+        let entry = |path: &str| image.find(path).unwrap().unwrap();
+        assert_eq!(["a", "b", "c"].map(|path| entry(path).links), [1, 2, 2]);
+        assert_eq!(entry("a").extents, entry("b").extents);
+        let out = output.path().join("out");
+        image.extract(&out, crate::Modes::Permissions, &()).unwrap();
+        let mode = |path: &str| fs::metadata(out.join(path)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(["a", "b", "c"].map(mode), [0o555, 0o444, 0o444]);
     }
 
     #[test]
@@ -212,9 +307,10 @@ mod tests {
     fn an_image_of_more_sectors_than_numbers_is_refused() {
         let root = tempfile::tempdir().unwrap();
         // Sparse files of the largest size, as many as pass 8 TiB.
-        for number in 0..21 {
+        for number in 0..21_u64 {
             let file = fs::File::create(root.path().join(number.to_string())).unwrap();
-            file.set_len(0xFFFF_F800 * 100).unwrap();
+            // Those of equal size would be read to be compared.
+            file.set_len((0xFFFF_F800 - number * 2_048) * 100).unwrap();
         }
         let error = Plan::from_dir(root.path(), &Options::default()).unwrap_err().to_string();
         assert!(error.contains("sectors of 2048 bytes in one image: at most 4294967295 possible"), "{error}");
@@ -258,5 +354,96 @@ mod tests {
         let count = Count(0.into());
         plan.write_file(&output.path().join("a.iso"), &count).unwrap();
         assert_eq!(count.0.into_inner(), plan.bytes());
+    }
+
+    /// A tree and what its image is.
+    fn tree_and_image() -> (tempfile::TempDir, Plan, Vec<u8>) {
+        let root = tree(&[("large", &"x".repeat(300_000)), ("small", "1")]);
+        let plan = Plan::from_dir(root.path(), &Options::default()).unwrap();
+        let output = tempfile::tempdir().unwrap();
+        let image = output.path().join("a.iso");
+        plan.write_file(&image, &()).unwrap();
+        let bytes = fs::read(&image).unwrap();
+        (root, plan, bytes)
+    }
+
+    #[test]
+    fn a_stream_gets_the_same_bytes() {
+        let (_root, plan, expected) = tree_and_image();
+        let mut out = Vec::new();
+        let sums = plan.write_to(&mut out, Path::new("-"), &()).unwrap();
+        assert!(out == expected, "the stream differs from the file");
+        use sha2::Digest as _;
+        assert_eq!(sums.sha256, <[u8; 32]>::from(sha2::Sha256::digest(&expected)));
+        let check = crate::md5::check_source(&out, Path::new("-"), &()).unwrap();
+        assert_eq!(check, crate::md5::Check::Intact { md5: sums.md5 });
+    }
+
+    #[test]
+    fn a_link_stays_and_what_it_leads_to_is_replaced() {
+        let (_root, plan, expected) = tree_and_image();
+        let output = tempfile::tempdir().unwrap();
+        let (folder, link) = (output.path().join("disk"), output.path().join("latest.iso"));
+        fs::create_dir(&folder).unwrap();
+        for there in [false, true] {
+            if there {
+                fs::write(folder.join("real.iso"), "what was there").unwrap();
+            }
+            let _ = fs::remove_file(&link);
+            symlink("disk/real.iso", &link).unwrap();
+            plan.write_file(&link, &()).unwrap();
+            assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+            assert!(fs::read(folder.join("real.iso")).unwrap() == expected);
+            fs::remove_file(folder.join("real.iso")).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_named_pipe_and_a_character_device_are_written_to() {
+        use std::os::unix::fs::FileTypeExt as _;
+        let (_root, plan, expected) = tree_and_image();
+        let output = tempfile::tempdir().unwrap();
+        let pipe = output.path().join("pipe");
+        content::Root::open(output.path()).unwrap().create_pipe(Path::new("pipe"), 0o600).unwrap();
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| fs::read(&pipe).unwrap());
+            plan.write_file(&pipe, &()).unwrap();
+            assert!(reader.join().unwrap() == expected);
+        });
+        assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
+        plan.write_file(Path::new("/dev/null"), &()).unwrap();
+        let error = plan.write_file(Path::new("/dev/full"), &()).unwrap_err().to_string();
+        assert_eq!(error, "cannot write /dev/full: No space left on device (os error 28)");
+    }
+
+    #[test]
+    fn the_longest_names_of_files_are_possible() {
+        let (_root, plan, expected) = tree_and_image();
+        let output = tempfile::tempdir().unwrap();
+        for length in [246, 247, 255] {
+            let image = output.path().join("n".repeat(length));
+            plan.write_file(&image, &()).unwrap();
+            assert!(fs::read(&image).unwrap() == expected);
+        }
+        assert_eq!(fs::read_dir(output.path()).unwrap().count(), 3, "nothing else is left");
+    }
+
+    #[test]
+    fn what_is_cancelled_leaves_nothing() {
+        struct Stop;
+        impl Progress for Stop {
+            fn advance(&self, _: u64) {}
+            fn cancelled(&self) -> bool {
+                true
+            }
+        }
+        let (_root, plan, _) = tree_and_image();
+        let output = tempfile::tempdir().unwrap();
+        let image = output.path().join("a.iso");
+        fs::write(&image, "what was there").unwrap();
+        assert!(matches!(plan.write_file(&image, &Stop), Err(Error::Cancelled)));
+        assert_eq!(fs::read(&image).unwrap(), b"what was there");
+        assert_eq!(fs::read_dir(output.path()).unwrap().count(), 1, "nothing else is left");
+        assert!(matches!(plan.write_to(&mut Vec::new(), Path::new("-"), &Stop), Err(Error::Cancelled)));
     }
 }

@@ -5,6 +5,12 @@
 pub trait Progress: Sync {
     /// `bytes` more are done. The calls of one operation add up to its total.
     fn advance(&self, bytes: u64);
+
+    /// Whether the work is to end as soon as possible, with [`Error::Cancelled`](crate::Error::Cancelled). Only writing an
+    /// image asks.
+    fn cancelled(&self) -> bool {
+        false
+    }
 }
 
 /// Nobody watches.

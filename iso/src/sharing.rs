@@ -1,63 +1,135 @@
-//! Finding files of equal content, so that they share one extent.
+//! Files of equal content share one extent.
+//!
+//! Which files do is a function of the contents alone: a copy, a hard link and a reflink give the same image. That two
+//! names are one inode only spares reading it twice.
 
-use std::fs::File;
-use std::ops::ControlFlow;
+use std::collections::HashMap;
+use std::io::{self, Read as _};
 use std::path::Path;
+use std::thread;
 
+use content::Links;
 use sha2::{Digest, Sha256};
 
-use crate::tree::Tree;
-use crate::{Error, Result, Sharing, read_ahead};
+use crate::tree::{Content, NodeKind, Tree};
+use crate::{Error, Result};
 
-/// Makes later files with the bytes of an earlier one its twins.
-pub(crate) fn find_twins(tree: &mut Tree, sharing: &Sharing) -> Result<()> {
-    match sharing {
-        Sharing::HardLinks => Ok(()),
-        Sharing::Known(digest) => mark(tree, |path, _| Ok(digest(path))),
-        Sharing::Content => {
-            let mut sizes: Vec<u64> = tree.contents.iter().map(|content| content.size).collect();
-            sizes.sort_unstable();
-            mark(tree, |path, size| {
-                let first = sizes.partition_point(|other| *other < size);
-                let alone = sizes.get(first + 1) != Some(&size);
-                if alone { Ok(None) } else { sha256(path, size).map(Some) }
-            })
+/// Bytes that are read at a time: they stay in the processor's cache.
+const CHUNK: usize = 1 << 18;
+
+/// Tells the SHA-256 of the regular file at a path where it is known without reading it.
+pub type KnownDigest<'a> = dyn Fn(&Path) -> Option<[u8; 32]> + 'a;
+
+/// Threads that read and hash.
+const THREADS: usize = 4;
+
+/// Gives all files of equal content one extent. Only files of equal size are read, where `known` does not tell their digest.
+pub(crate) fn share(tree: &mut Tree, known: &KnownDigest<'_>) -> Result<()> {
+    let mut sizes: Vec<u64> =
+        tree.contents.iter().map(|content| content.size).filter(|size| *size > 0).collect();
+    sizes.sort_unstable();
+    let alone = |size: u64| {
+        let first = sizes.partition_point(|other| *other < size);
+        sizes.get(first + 1) != Some(&size)
+    };
+    let (mut digests, mut unknown) = (Vec::new(), Vec::new());
+    for (index, content) in (0..).zip(&tree.contents) {
+        if content.size > 0 && !alone(content.size) {
+            match known(&tree.source(content.node)) {
+                Some(digest) => digests.push((digest, content.size, index)),
+                None => unknown.push((content.size, index)),
+            }
         }
     }
-}
-
-/// Compares the non-empty contents by size and digest, as far as `digest` knows it.
-fn mark(tree: &mut Tree, digest: impl Fn(&Path, u64) -> Result<Option<[u8; 32]>>) -> Result<()> {
-    let mut known = Vec::new();
-    for (index, content) in (0..).zip(&tree.contents).filter(|(_, content)| content.size > 0) {
-        if let Some(digest) = digest(&tree.source(content.node), content.size)? {
-            known.push((digest, index));
-        }
-    }
+    digests.extend(read(tree, &unknown)?);
     // Sorted, equal ones stand together, the earliest first; a map would take several times the memory.
-    let size = |tree: &Tree, index: u32| tree.contents.get(index as usize).map_or(0, |content| content.size);
-    known.sort_unstable_by_key(|(digest, index)| (*digest, size(tree, *index), *index));
+    digests.sort_unstable();
     let mut first = None;
-    for (digest, index) in known {
-        let this = (digest, size(tree, index));
+    for (digest, size, index) in digests {
         match (first, tree.contents.get_mut(index as usize)) {
-            (Some((other, twin)), Some(content)) if other == this => content.twin = Some(twin),
-            _ => first = Some((this, index)),
+            (Some((other, twin)), Some(content)) if other == (digest, size) => content.twin = Some(twin),
+            _ => first = Some(((digest, size), index)),
         }
     }
+    count_links(tree);
     Ok(())
 }
 
+/// Makes hard links of the names that share an extent and all attributes, as far as the image can tell, and counts them.
+fn count_links(tree: &mut Tree) {
+    let Tree { nodes, contents, .. } = tree;
+    let mut names: HashMap<u32, u32> = HashMap::new();
+    let first = |contents: &[Content], content: u32| {
+        contents.get(content as usize).and_then(|content| content.twin).unwrap_or(content)
+    };
+    for node in nodes.iter() {
+        if let NodeKind::File { content } = node.kind {
+            *names.entry(first(contents, content)).or_default() += 1;
+        }
+    }
+    names.retain(|_, names| *names > 1);
+    let mut links = HashMap::new();
+    for node in nodes.iter_mut() {
+        let NodeKind::File { content } = node.kind else { continue };
+        let first = first(contents, content);
+        let Some(of_first) = contents.get(first as usize).filter(|_| names.contains_key(&first)).copied()
+        else {
+            continue;
+        };
+        let link = *links.entry((first, node.mode, node.uid, node.gid, node.time)).or_insert_with(|| {
+            // The first set of attributes keeps the content that is written; each other one gets a twin of it.
+            if of_first.links == 0 {
+                return first;
+            }
+            contents.push(Content { twin: Some(first), links: 0, ..of_first });
+            u32::try_from(contents.len() - 1).unwrap_or(u32::MAX)
+        });
+        if let Some(content) = contents.get_mut(link as usize) {
+            content.links += 1;
+        }
+        node.kind = NodeKind::File { content: link };
+    }
+}
+
+/// The digests of contents, given by size and index. Of several that cannot be read the first one is the error.
+fn read(tree: &Tree, contents: &[(u64, u32)]) -> Result<Vec<([u8; 32], u64, u32)>> {
+    let part = |part: &[(u64, u32)]| -> Result<Vec<_>> {
+        let mut buffer = vec![0; CHUNK];
+        let digest = |(size, index): &(u64, u32)| {
+            let node = tree.contents.get(*index as usize).map_or(0, |content| content.node);
+            Ok((sha256(&tree.source(node), *size, &mut buffer)?, *size, *index))
+        };
+        part.iter().map(digest).collect()
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(THREADS);
+    let length = contents.len().div_ceil(threads).max(1);
+    thread::scope(|scope| {
+        let parts: Vec<_> = contents.chunks(length).map(|chunk| scope.spawn(move || part(chunk))).collect();
+        let mut out = Vec::with_capacity(contents.len());
+        for part in parts {
+            let broke_off =
+                |_| Error::io("read", tree.source(0).as_path())(io::Error::other("a thread broke off"));
+            out.extend(part.join().map_err(broke_off)??);
+        }
+        Ok(out)
+    })
+}
+
 /// SHA-256 of a file that must be `size` bytes long.
-fn sha256(path: &Path, size: u64) -> Result<[u8; 32]> {
-    let file = File::open(path).map_err(Error::io("read", path))?;
+fn sha256(path: &Path, size: u64, buffer: &mut [u8]) -> Result<[u8; 32]> {
+    let mut file = content::open(path, Links::Refuse)?;
     let (mut sha256, mut read) = (Sha256::new(), 0);
-    // One byte more, to see whether the file has grown.
-    read_ahead::each_chunk(&file, path, size + 1, |_, chunk| {
-        sha256.update(&chunk);
-        read += chunk.len() as u64;
-        ControlFlow::Continue(())
-    })?;
+    loop {
+        let length = match file.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            length => length.map_err(Error::io("read", path))?,
+        };
+        read += length as u64;
+        if length == 0 || read > size {
+            break;
+        }
+        sha256.update(buffer.get(..length).unwrap_or_default());
+    }
     if read == size {
         return Ok(sha256.finalize().into());
     }

@@ -20,7 +20,10 @@ const SECTIONS_MAX: u64 = 100;
 /// Folders that a path table can number (its parent numbers have 16 bits).
 const DIRECTORIES_MAX: u64 = 65_535;
 
-/// File type bits of a mode.
+/// Where the file type stands in a mode.
+pub(crate) const TYPE: u32 = 0o170_000;
+/// File types of a mode.
+pub(crate) const TYPE_PIPE: u32 = 0o010_000;
 pub(crate) const TYPE_DIRECTORY: u32 = 0o040_000;
 pub(crate) const TYPE_FILE: u32 = 0o100_000;
 pub(crate) const TYPE_SYMLINK: u32 = 0o120_000;
@@ -83,7 +86,7 @@ pub(crate) struct Content {
     pub(crate) size: u64,
     /// The first node with this content, which it is read from.
     pub(crate) node: NodeId,
-    /// Names of the same inode in this tree; links from outside do not count, for they are no part of it.
+    /// Names that share it and all attributes, once [`sharing`](crate::sharing) has counted them; 0 for a single one.
     pub(crate) links: u32,
     /// The sector where it lies; set by the layout.
     pub(crate) sector: u32,
@@ -253,15 +256,14 @@ impl Scan<'_> {
         if child.metadata.nlink() > 1 {
             let inode = (child.metadata.dev(), child.metadata.ino());
             let known = *self.inodes.entry(inode).or_insert(next);
-            if let Some(content) = self.tree.contents.get_mut(known as usize) {
-                content.links += 1;
+            if known < next {
                 return known;
             }
         }
         self.tree.contents.push(Content {
             size: child.metadata.len(),
             node: id(self.tree.nodes.len()),
-            links: 1,
+            links: 0,
             sector: 0,
             weight: self.weights.of(relative),
             twin: None,

@@ -8,20 +8,22 @@
 //! MD5 has none, so the second pass takes about a third of the first one's time.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use content::{AtomicFile, Durability};
 use sha2::{Digest, Sha256};
 
 use crate::format::SECTOR;
+use crate::format::descriptor::APPLICATION_USE_LEN;
 use crate::image::ReadAt;
 use crate::layout::{Layout, Output};
-use crate::md5::implanted::{FIELD, FRAGMENTS, Running, SKIPPED, covered};
-use crate::partial::Partial;
+use crate::md5::implanted::{FIELD, FRAGMENTS, Running, SKIPPED, blank, covered, fill_in};
 use crate::tree::{Content, Tree};
 use crate::{Error, Progress, Result, read_ahead, reflink};
 
@@ -43,21 +45,51 @@ pub struct Sums {
     pub bytes: u64,
 }
 
-/// Writes the image to `output`, which appears whole or not at all; a block device is written in place.
+/// Writes the image to `output`. A regular file appears whole or not at all, also behind a symbolic link; a block device is
+/// written in place; a named pipe or a character device gets the bytes one after the other.
 pub(crate) fn write(tree: &Tree, layout: &Layout, output: &Path, progress: &dyn Progress) -> Result<Sums> {
     let bytes = u64::from(layout.sectors) * SECTOR;
-    if fs::metadata(output).is_ok_and(|metadata| metadata.file_type().is_block_device()) {
+    let kind = fs::metadata(output).map(|metadata| metadata.file_type());
+    if kind.as_ref().is_ok_and(FileTypeExt::is_block_device) {
         let file = device(output, bytes)?;
-        let target = Target { file: &file, path: output, empty: false, shares: false };
-        return fill(tree, layout, &target, progress);
+        let sink = Sink::File { file: &file, empty: false, shares: false };
+        return fill(tree, layout, &Target { sink, path: output }, progress);
     }
-    let partial = Partial::create(output)?;
-    let shares = reflink::possible(&partial.file);
-    let target = Target { file: &partial.file, path: partial.path(), empty: true, shares };
-    partial.file.set_len(bytes).map_err(Error::io("write", target.path))?;
-    let sums = fill(tree, layout, &target, progress)?;
-    partial.finish()?;
+    if kind.is_ok_and(|kind| kind.is_fifo() || kind.is_char_device()) {
+        let mut pipe = OpenOptions::new().write(true).open(output).map_err(Error::io("write", output))?;
+        return stream(tree, layout, &mut pipe, output, progress);
+    }
+    let atomic = AtomicFile::create(output, 0o644, Durability::Durable)?;
+    let file = atomic.file();
+    file.set_len(bytes).map_err(Error::io("write", output))?;
+    let sink = Sink::File { file, empty: true, shares: reflink::possible(file) };
+    let sums = fill(tree, layout, &Target { sink, path: output }, progress)?;
+    atomic.commit()?;
     Ok(sums)
+}
+
+/// Writes the image to what cannot seek. The implanted sum stands near the start and depends on all of it, so the sources are
+/// read twice: once for the sum, once to be written. Errors name the output by `path`.
+pub(crate) fn stream(
+    tree: &Tree,
+    layout: &Layout,
+    out: &mut (dyn Write + Send),
+    path: &Path,
+    progress: &dyn Progress,
+) -> Result<Sums> {
+    let bytes = u64::from(layout.sectors) * SECTOR;
+    let meter = Meter { progress, bytes };
+    // Nothing has to be brought to a disk.
+    let (due, _) = sync_channel(1);
+    let (running, _) = pass(tree, layout, &Target { sink: Sink::Nothing, path }, &meter, &due)?;
+    let sink = Sink::Stream { out: Mutex::new(out), field: Box::new(running.text()) };
+    let (again, sha256) = pass(tree, layout, &Target { sink, path }, &meter, &due)?;
+    if again.md5() != running.md5() {
+        let changed =
+            "a source file changed between the reading for the sum and the writing; the image is useless";
+        return Err(Error::io("write", path)(io::Error::other(changed)));
+    }
+    Ok(Sums { md5: running.md5(), sha256, bytes })
 }
 
 /// Opens a block device that nobody has mounted and that the image fits on.
@@ -79,26 +111,38 @@ fn device(path: &Path, bytes: u64) -> Result<File> {
 
 /// Where the image goes.
 struct Target<'a> {
-    file: &'a File,
+    sink: Sink<'a>,
     path: &'a Path,
-    /// It reads as zeros: those of the image need not be written.
-    empty: bool,
-    /// Its file system may share blocks of the sources.
-    shares: bool,
+}
+
+enum Sink<'a> {
+    /// To a file or a block device.
+    File {
+        file: &'a File,
+        /// It reads as zeros: those of the image need not be written.
+        empty: bool,
+        /// Its file system may share blocks of the sources.
+        shares: bool,
+    },
+    /// To what takes bytes one after the other, with the field of the implanted sum filled in.
+    Stream { out: Mutex<&'a mut (dyn Write + Send)>, field: Box<[u8; APPLICATION_USE_LEN]> },
+    /// Nowhere: only the sum is wanted.
+    Nothing,
 }
 
 /// Writes the image's bytes, sums and all, and makes sure that they are on disk.
 fn fill(tree: &Tree, layout: &Layout, target: &Target<'_>, progress: &dyn Progress) -> Result<Sums> {
+    let Sink::File { file, .. } = target.sink else { return Err(broke_off("write", target.path)) };
     let bytes = u64::from(layout.sectors) * SECTOR;
     let meter = Meter { progress, bytes };
     // An error of the disk is told only once for each open file, so the early answers count.
     let (due, dues) = sync_channel(1);
     thread::scope(|scope| {
-        let disk = scope.spawn(move || dues.iter().try_for_each(|()| target.file.sync_data()));
-        let running = write_and_hash(tree, layout, target, &meter, &due)?;
-        target.file.write_all_at(&running.text(), FIELD.start).map_err(Error::io("write", target.path))?;
+        let disk = scope.spawn(move || dues.iter().try_for_each(|()| file.sync_data()));
+        let (running, _) = pass(tree, layout, target, &meter, &due)?;
+        file.write_all_at(&running.text(), FIELD.start).map_err(Error::io("write", target.path))?;
         let _ = due.send(());
-        let sha256 = sha256(target, &meter)?;
+        let sha256 = sha256(file, target.path, &meter)?;
         drop(due);
         match disk.join() {
             Ok(result) => result.map_err(Error::io("write", target.path))?,
@@ -126,25 +170,35 @@ impl Meter<'_> {
     }
 }
 
-/// Writes all bytes but those of the field, which stay blank, and takes their sums meanwhile.
-fn write_and_hash(
+/// Sends all bytes to the target, those of the field blank if it is a file, and takes their sums meanwhile. The SHA-256 is that
+/// of the image only if the target is a stream.
+fn pass(
     tree: &Tree,
     layout: &Layout,
     target: &Target<'_>,
     meter: &Meter<'_>,
     due: &SyncSender<()>,
-) -> Result<Running> {
+) -> Result<(Running, [u8; 32])> {
     let (to_hash, written) = sync_channel::<(Vec<u8>, usize)>(CHUNKS);
     let (to_writer, recycled) = sync_channel(CHUNKS);
+    let both = matches!(target.sink, Sink::Stream { .. });
     thread::scope(|scope| {
         let hash = scope.spawn(move || {
             let mut running = Running::new(covered(layout.sectors, SKIPPED), FRAGMENTS);
-            for (chunk, length) in written {
-                running.update(chunk.get(..length).unwrap_or_default(), |_| {});
+            let mut sha256 = Sha256::new();
+            let mut position = 0;
+            for (mut chunk, length) in written {
+                let bytes = chunk.get_mut(..length).unwrap_or_default();
+                if both {
+                    sha256.update(&*bytes);
+                    blank(position, bytes);
+                }
+                running.update(bytes, |_| {});
+                position += length as u64;
                 // The writer may be done and gone.
                 let _ = to_writer.send(chunk);
             }
-            running
+            (running, sha256.finalize().into())
         });
         let (chunk, spare) = (vec![0; CHUNK], CHUNKS - 1);
         let mut stream = Stream {
@@ -161,8 +215,8 @@ fn write_and_hash(
         };
         let written = stream.image(tree, layout);
         drop(stream);
-        let running = hash.join().map_err(|_| broke_off("hash", target.path));
-        written.and(running)
+        let sums = hash.join().map_err(|_| broke_off("hash", target.path));
+        written.and(sums)
     })
 }
 
@@ -172,8 +226,8 @@ fn broke_off(operation: &'static str, path: &Path) -> Error {
 }
 
 /// The image on its way out: gathers bytes into chunks, writes them and hands them on to be hashed.
-struct Stream<'a> {
-    target: &'a Target<'a>,
+struct Stream<'a, 't> {
+    target: &'a Target<'t>,
     /// Bytes taken.
     position: u64,
     chunk: Vec<u8>,
@@ -190,7 +244,7 @@ struct Stream<'a> {
     due: &'a SyncSender<()>,
 }
 
-impl Output for Stream<'_> {
+impl Output for Stream<'_, '_> {
     fn put(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
             let room = self.chunk.get_mut(self.used..).unwrap_or_default();
@@ -209,7 +263,7 @@ impl Output for Stream<'_> {
     }
 }
 
-impl Stream<'_> {
+impl Stream<'_, '_> {
     fn image(&mut self, tree: &Tree, layout: &Layout) -> Result<()> {
         let places = layout.metadata(tree, self)?;
         debug_assert_eq!(places, layout.places, "the second run met other places than the first");
@@ -248,10 +302,11 @@ impl Stream<'_> {
         let mut done = 0;
         while done < content.size {
             // What is shared is read where it came to be: the sums are those of the image, whoever changes the source.
-            let (from, at, end, path) = if done < shared {
-                (self.target.file, start + done, shared, self.target.path)
-            } else {
-                (&file, done, content.size, source.as_path())
+            let (from, at, end, path) = match self.target.sink {
+                Sink::File { file: image, .. } if done < shared => {
+                    (image, start + done, shared, self.target.path)
+                }
+                _ => (&file, done, content.size, source.as_path()),
             };
             let room = self.chunk.get_mut(self.used..).unwrap_or_default();
             let length = usize::try_from(end - done).unwrap_or(usize::MAX).min(room.len());
@@ -273,13 +328,11 @@ impl Stream<'_> {
         if size == content.size { Ok(()) } else { Err(changed(format!("{size} bytes"))) }
     }
 
-    /// Lets the file system share the start of the next content with the image, and answers how many bytes it did.
+    /// Lets the file system share the start of the next content with the image, and returns how many bytes it did.
     fn share(&mut self, file: &File, size: u64) -> Result<u64> {
-        if !self.target.shares {
-            return Ok(0);
-        }
+        let Sink::File { file: image, shares: true, .. } = self.target.sink else { return Ok(0) };
         self.flush()?;
-        let shared = reflink::share(file, self.target.file, self.position, size);
+        let shared = reflink::share(file, image, self.position, size);
         self.written = shared > 0;
         Ok(shared)
     }
@@ -296,12 +349,26 @@ impl Stream<'_> {
             return Ok(());
         }
         let from = self.position - self.used as u64;
-        let bytes = self.chunk.get(..self.used).unwrap_or_default();
-        let hole = self.target.empty && bytes.iter().all(|byte| *byte == 0);
-        if !self.written && !hole {
-            self.target.file.write_all_at(bytes, from).map_err(Error::io("write", self.target.path))?;
+        if self.meter.progress.cancelled() {
+            return Err(Error::Cancelled);
         }
-        self.meter.written(from, self.position);
+        let bytes = self.chunk.get_mut(..self.used).unwrap_or_default();
+        let put = match &self.target.sink {
+            Sink::File { .. } if self.written => Ok(()),
+            Sink::File { empty: true, .. } if bytes.iter().all(|byte| *byte == 0) => Ok(()),
+            Sink::File { file, .. } => file.write_all_at(bytes, from),
+            Sink::Stream { out, field } => {
+                fill_in(from, bytes, field);
+                out.lock().unwrap_or_else(PoisonError::into_inner).write_all(bytes)
+            }
+            Sink::Nothing => Ok(()),
+        };
+        put.map_err(Error::io("write", self.target.path))?;
+        match self.target.sink {
+            // The second pass over the sources is the last quarter of the work.
+            Sink::Stream { .. } => self.meter.hashed(from, self.position),
+            _ => self.meter.written(from, self.position),
+        }
         if from / DUE != self.position / DUE {
             // While the disk is still busy with the last stretch there is no hurry.
             let _ = self.due.try_send(());
@@ -321,12 +388,14 @@ impl Stream<'_> {
 }
 
 /// SHA-256 of the whole image; a second thread reads ahead.
-fn sha256(target: &Target<'_>, meter: &Meter<'_>) -> Result<[u8; 32]> {
+fn sha256(image: &File, path: &Path, meter: &Meter<'_>) -> Result<[u8; 32]> {
     let mut sha256 = Sha256::new();
-    read_ahead::each_chunk(target.file, target.path, meter.bytes, |position, chunk| {
+    let mut cancelled = false;
+    read_ahead::each_chunk(image, path, meter.bytes, |position, chunk| {
         sha256.update(&chunk);
         meter.hashed(position, position + chunk.len() as u64);
-        ControlFlow::Continue(())
+        cancelled = meter.progress.cancelled();
+        if cancelled { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
-    Ok(sha256.finalize().into())
+    if cancelled { Err(Error::Cancelled) } else { Ok(sha256.finalize().into()) }
 }

@@ -60,6 +60,11 @@ impl ImageFile {
         u64::from(self.image.volume().sectors) * 2048
     }
 
+    /// What lets readers of the image disagree about what is in it.
+    pub(crate) fn disagreements(&self) -> Result<Vec<iso::Disagreement>> {
+        self.image.disagreements().map_err(|source| self.failed(source))
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -146,6 +151,8 @@ impl ImageFile {
 
 fn entry(found: &iso::Entry) -> Entry {
     let kind = match &found.kind {
+        // What cannot be read is not taken for a file without content; a folder says why when it is read.
+        iso::Kind::File | iso::Kind::Symlink(_) if found.fault.is_some() => Kind::Other,
         iso::Kind::Directory => Kind::Directory,
         iso::Kind::File => Kind::File,
         iso::Kind::Symlink(target) => Kind::Symlink(target.clone()),

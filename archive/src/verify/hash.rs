@@ -1,7 +1,6 @@
 //! The reading and hashing.
 
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
@@ -20,8 +19,8 @@ pub(super) type Judge<'a> = dyn Fn(usize, io::Result<Sha256Sum>) + Sync + 'a;
 
 /// Hashes every content, and checks the implanted MD5 of an ISO. `judge` gets each digest once.
 ///
-/// In an ISO both sums come from one read. What that leaves over (the check of the MD5 stops at the first damage, and
-/// does not cover the end) is read file by file, on all processors.
+/// In an ISO both sums come from one read. What that leaves over (the MD5 does not
+/// cover the end) is read file by file, on all processors.
 pub(super) fn all(work: &Work, progress: &Capped<'_>, judge: &Judge<'_>) -> ImplantedMd5 {
     let (md5, done) = match &work.tree {
         Tree::Iso(image) if work.options.implanted_md5 => {
@@ -31,7 +30,13 @@ pub(super) fn all(work: &Work, progress: &Capped<'_>, judge: &Judge<'_>) -> Impl
                 Ok(iso::md5::Check::Damaged { range }) => {
                     ImplantedMd5::Failed { from: range.start, to: range.end }
                 }
-                Ok(iso::md5::Check::Missing) => absent(image.file()),
+                Ok(iso::md5::Check::DamagedField { .. }) => {
+                    ImplantedMd5::Unreadable { reason: "its text in the volume descriptor is damaged".into() }
+                }
+                Ok(iso::md5::Check::Truncated { expected, found }) => {
+                    ImplantedMd5::Failed { from: found, to: expected }
+                }
+                Ok(iso::md5::Check::Missing) => ImplantedMd5::Absent,
                 Err(error) => ImplantedMd5::Unreadable { reason: error.to_string() },
             };
             (md5, tee.finish())
@@ -59,22 +64,6 @@ pub(super) fn all(work: &Work, progress: &Capped<'_>, judge: &Judge<'_>) -> Impl
         run();
     });
     md5
-}
-
-/// Where the text of the implanted MD5 lies: the application-use field of the primary volume descriptor (ECMA-119 8.4.32).
-const FIELD: (u64, usize) = (16 * 2048 + 883, 512);
-
-/// No sum was found: is none there, or does its text have a damage?
-fn absent(file: &std::fs::File) -> ImplantedMd5 {
-    let mut field = [0; FIELD.1];
-    let read = file.read_exact_at(&mut field, FIELD.0);
-    let text = String::from_utf8_lossy(&field);
-    let part = ["ISO MD5SUM", "SKIPSECTORS", "RHLISOSTATUS", "FRAGMENT", "RUNNING MD5SUM"];
-    if read.is_ok() && part.iter().any(|part| text.contains(part)) {
-        ImplantedMd5::Unreadable { reason: "its text in the volume descriptor is damaged".into() }
-    } else {
-        ImplantedMd5::Absent
-    }
 }
 
 fn one(work: &Work, job: usize, buffer: &mut [u8], progress: &dyn iso::Progress) -> io::Result<Sha256Sum> {

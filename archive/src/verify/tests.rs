@@ -188,8 +188,8 @@ fn an_iso_is_held_to_both_sums() {
 #[test]
 fn damage_outside_of_files_is_a_finding_with_its_place() {
     let folder = sample();
-    for tag in 0..200 {
-        put(folder.path(), &format!("salt/{tag}/state.sls"), &vec![7; 9000]);
+    for tag in 0..200_u8 {
+        put(folder.path(), &format!("salt/{tag}/state.sls"), &vec![tag; 9000]);
     }
     crate::sums::write(folder.path(), &crate::sums::digest_file).expect("written");
     let image = iso_of(folder.path());
@@ -544,6 +544,26 @@ fn a_truncated_iso_names_what_is_lost() {
     assert!(found.starts_with(&first), "{found}");
     assert!(found.contains("salt/top.sls: truncated"), "{found}");
     assert!(!report.ok() && matches!(report.implanted_md5, ImplantedMd5::Failed { .. }));
+}
+
+/// The kernel takes the mode, we the record: it would mount a folder where a file was verified.
+#[test]
+fn an_iso_that_readers_see_differently_is_not_intact() {
+    let folder = sample();
+    let image = iso_of(folder.path());
+    let mut bytes = fs::read(image.path()).expect("read");
+    let find = |bytes: &[u8], from: usize, what: &[u8]| {
+        from + bytes[from..].windows(what.len()).position(|window| window == what).expect("there")
+    };
+    let record = find(&bytes, 0, b"PRODUCT.TXT;1");
+    let mode = find(&bytes, record, b"PX") + 4;
+    bytes[mode..mode + 4].copy_from_slice(&0o040_555_u32.to_le_bytes());
+    fs::write(image.path(), bytes).expect("written");
+    iso::md5::implant(image.path(), true, &()).expect("implanted");
+    let report = check(image.path());
+    assert!(!report.ok() && matches!(report.implanted_md5, ImplantedMd5::Passed { .. }), "{report:?}");
+    let found = findings(&report).join("\n");
+    assert!(found.contains("product.txt: invalid: its mode says that it is a folder"), "{found}");
 }
 
 #[test]

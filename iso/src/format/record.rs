@@ -2,6 +2,8 @@
 
 use super::{RECORD_HEADER, both16, both32, date};
 
+/// A user need not be shown the file.
+pub(crate) const HIDDEN: u8 = 0x01;
 /// The record is of a directory.
 pub(crate) const DIRECTORY: u8 = 0x02;
 /// The record is of an associated file (a resource fork).

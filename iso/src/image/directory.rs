@@ -5,14 +5,11 @@ use std::path::Path;
 
 use super::source::{ReadAt, read_exact};
 use super::susp::{self, Attributes};
-use super::{Entry, Extent, Kind, View};
+use super::{Entry, Extent, Fault, Kind, View};
 use crate::format::record::{ASSOCIATED, DIRECTORY, MORE};
 use crate::format::{RECORD_HEADER, SECTOR, SECTOR_LEN, date, read32};
-use crate::tree::{TYPE_DIRECTORY, TYPE_FILE, TYPE_SYMLINK};
+use crate::tree::{TYPE, TYPE_DIRECTORY, TYPE_FILE, TYPE_SYMLINK};
 use crate::{Error, Result};
-
-/// File type bits of a mode.
-const TYPE: u32 = 0o170_000;
 
 /// Reads the folders of one view of an image.
 pub(super) struct Reader<'a> {
@@ -32,11 +29,11 @@ pub(super) struct Reader<'a> {
 
 /// A record as it stands in a folder.
 pub(super) struct Record<'a> {
-    sector: u32,
-    bytes: u32,
-    attribute_sectors: u8,
+    pub(super) sector: u32,
+    pub(super) bytes: u32,
+    pub(super) attribute_sectors: u8,
     time: [u8; 7],
-    flags: u8,
+    pub(super) flags: u8,
     interleaved: bool,
     pub(super) identifier: &'a [u8],
     pub(super) system_use: &'a [u8],
@@ -63,7 +60,7 @@ impl<'a> Record<'a> {
         })
     }
 
-    fn is_dots(&self) -> bool {
+    pub(super) fn is_dots(&self) -> bool {
         matches!(self.identifier, [0 | 1])
     }
 
@@ -79,47 +76,58 @@ impl<'a> Reader<'a> {
         Self { source, path, size, view, skip, continuation: None, texts: size }
     }
 
-    /// Hands the entries of the folder at `extent` to `visit` until it breaks.
+    /// Hands the entries of the folder at `extent` to `visit` until it breaks. A record that cannot be read is an entry
+    /// with a fault.
     pub(super) fn each(
         &mut self,
         extent: Extent,
         mut visit: impl FnMut(Entry) -> ControlFlow<()>,
     ) -> Result<()> {
-        self.check_extent(extent, extent.offset, "a folder")?;
+        if let Some(problem) = self.outside(extent, "a folder") {
+            return Err(Fault::damaged(extent.offset, problem).error(self.path));
+        }
         let mut sector = [0; SECTOR_LEN];
         // A file whose first sections have come by, with its identifier.
         let mut open: Option<(Entry, Vec<u8>)> = None;
         for start in (extent.offset..extent.offset + extent.len).step_by(SECTOR_LEN) {
             if !read_exact(self.source, self.path, start, &mut sector)? {
-                return Err(self.damaged(start, "the image ends inside a folder"));
+                let _ = visit(nameless(start, "the image ends inside a folder"));
+                return Ok(());
             }
             let mut rest = sector.as_slice();
             while let Some(length) =
                 rest.first().map(|length| usize::from(*length)).filter(|length| *length > 0)
             {
                 let offset = start + (SECTOR_LEN - rest.len()) as u64;
-                let Some((bytes, behind)) = rest.split_at_checked(length) else {
-                    return Err(self.damaged(offset, "a record crosses the end of its sector"));
+                let (record, behind) = match rest.split_at_checked(length) {
+                    Some((bytes, behind)) => {
+                        (Record::parse(bytes).ok_or("a record is shorter than its own parts"), behind)
+                    }
+                    // Where the next one begins is not known.
+                    None => (Err("a record crosses the end of its sector"), &[][..]),
                 };
                 rest = behind;
-                let Some(record) = Record::parse(bytes) else {
-                    return Err(self.damaged(offset, "a record is shorter than its own parts"));
-                };
-                if record.is_dots() || record.flags & ASSOCIATED != 0 {
-                    continue;
-                }
-                let entry = match open.take() {
-                    Some((mut entry, identifier)) if identifier == record.identifier => {
-                        self.check_content(&record, offset)?;
-                        entry.size = entry.size.saturating_add(u64::from(record.bytes));
-                        if entry.size > self.size {
-                            return Err(self.damaged(offset, "a file's sections are longer than the image"));
+                let record = match record {
+                    Ok(record) if record.is_dots() || record.flags & ASSOCIATED != 0 => continue,
+                    Ok(record) => record,
+                    Err(problem) => {
+                        if visit(nameless(offset, problem)).is_break() {
+                            return Ok(());
                         }
-                        entry.extents.push(record.extent());
-                        Some(entry)
+                        continue;
                     }
-                    Some(_) => {
-                        return Err(self.damaged(offset, "a section of a file is followed by another file"));
+                };
+                let entry = match open.take() {
+                    Some((entry, identifier)) if identifier == record.identifier => {
+                        Some(self.section(entry, &record, offset))
+                    }
+                    Some((mut entry, _)) => {
+                        let problem = "a section of a file is followed by another file";
+                        spoil(&mut entry, Fault::damaged(offset, problem));
+                        if visit(entry).is_break() {
+                            return Ok(());
+                        }
+                        self.entry(&record, offset)?
                     }
                     None => self.entry(&record, offset)?,
                 };
@@ -135,10 +143,27 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        match open {
-            Some(_) => Err(self.damaged(extent.offset, "the last section of a file is missing")),
-            None => Ok(()),
+        if let Some((mut entry, _)) = open {
+            spoil(&mut entry, Fault::damaged(extent.offset, "the last section of a file is missing"));
+            let _ = visit(entry);
         }
+        Ok(())
+    }
+
+    /// A file with one more of its sections.
+    fn section(&self, mut entry: Entry, record: &Record<'_>, offset: u64) -> Entry {
+        entry.size = entry.size.saturating_add(u64::from(record.bytes));
+        let fault = if entry.size > self.size {
+            Some(Fault::damaged(offset, "a file's sections are longer than the image"))
+        } else {
+            self.content_fault(record, offset)
+        };
+        match fault {
+            Some(fault) => spoil(&mut entry, fault),
+            None if entry.fault.is_none() => entry.extents.push(record.extent()),
+            None => {}
+        }
+        entry
     }
 
     /// The sector of a continuation area, `None` if it lies outside the image.
@@ -161,39 +186,50 @@ impl<'a> Reader<'a> {
             }
             View::Joliet | View::Plain => Attributes::default(),
         };
-        if let Some(problem) = attributes.broken {
-            return Err(self.damaged(offset, problem));
-        }
-        if attributes.relocated {
+        if attributes.relocated && attributes.broken.is_none() {
             return Ok(None);
         }
+        let mut fault = attributes.broken.map(|problem| Fault::damaged(offset, problem));
         let name = match (&attributes.name, self.view) {
-            (Some(name), _) => name.clone(),
-            (None, View::Joliet) => joliet_name(record.identifier),
-            (None, _) => plain_name(record.identifier),
+            (Some(name), _) if fault.is_none() => name.clone(),
+            (_, View::Joliet) => joliet_name(record.identifier),
+            (_, _) => plain_name(record.identifier),
         };
-        if name.is_empty()
-            || name == b"."
-            || name == b".."
-            || name.iter().any(|byte| matches!(byte, 0 | b'/'))
-        {
-            let shown = String::from_utf8_lossy(&name).into_owned();
-            return Err(self.damaged(offset, &format!("`{}` is no name", shown.escape_debug())));
-        }
-        if let Some(sector) = attributes.child {
-            return self.moved(sector, offset, name).map(Some);
-        }
-        let mut entry = self.describe(record, &attributes, name);
-        match entry.kind {
-            Kind::Symlink(_) | Kind::Other => entry.size = 0,
-            Kind::File if attributes.transformed => {
-                let path = self.path.to_owned();
-                return Err(Error::Unsupported { path, offset, what: "compressed content (zisofs)" });
+        let name = if is_name(&name) {
+            name
+        } else {
+            let problem = format!("`{}` is no name", String::from_utf8_lossy(&name).escape_debug());
+            fault = fault.or_else(|| Some(Fault::damaged(offset, problem)));
+            escaped(&name)
+        };
+        let mut entry = match attributes.child.filter(|_| fault.is_none()) {
+            Some(sector) => match self.moved(sector, &name)? {
+                Ok(entry) => entry,
+                Err(problem) => {
+                    fault = Some(Fault::damaged(offset, problem));
+                    let mut entry = self.describe(record, &attributes, name);
+                    (entry.kind, entry.mode) = (Kind::Directory, TYPE_DIRECTORY | entry.mode & 0o7_777);
+                    entry
+                }
+            },
+            None => {
+                let mut entry = self.describe(record, &attributes, name);
+                match entry.kind {
+                    Kind::Symlink(_) | Kind::Other => entry.size = 0,
+                    Kind::File if attributes.transformed => {
+                        let what = "compressed content (zisofs)";
+                        fault = fault.or_else(|| Some(Fault::unsupported(offset, what)));
+                    }
+                    Kind::File | Kind::Directory => {
+                        fault = fault.or_else(|| self.content_fault(record, offset));
+                        entry.extents.push(record.extent());
+                    }
+                }
+                entry
             }
-            Kind::File | Kind::Directory => {
-                self.check_content(record, offset)?;
-                entry.extents.push(record.extent());
-            }
+        };
+        if let Some(fault) = fault {
+            spoil(&mut entry, fault);
         }
         Ok(Some(entry))
     }
@@ -231,13 +267,16 @@ impl<'a> Reader<'a> {
             links: posix.map_or(1, |posix| posix.links),
             mtime: attributes.modified.unwrap_or_else(|| date::from_record(record.time)),
             extents: Vec::new(),
+            fault: None,
         }
     }
 
     /// The root, which `record` in a descriptor points to. Its attributes stand in its own `.` record.
     pub(super) fn root(&mut self, record: &Record<'_>) -> Result<Entry> {
         let extent = record.extent();
-        self.check_extent(extent, extent.offset, "the root folder")?;
+        if let Some(problem) = self.outside(extent, "the root folder") {
+            return Err(self.damaged(extent.offset, &problem));
+        }
         let mut bytes = [0; SECTOR_LEN];
         let dot = read_exact(self.source, self.path, extent.offset, &mut bytes)?
             .then(|| bytes.get(..usize::from(bytes[0])).and_then(Record::parse))
@@ -252,8 +291,8 @@ impl<'a> Reader<'a> {
         Ok(root)
     }
 
-    /// A folder that was moved up because it was too deep: its own `.` record says what it is.
-    fn moved(&mut self, sector: u32, offset: u64, name: Vec<u8>) -> Result<Entry> {
+    /// A folder that was moved up because it was too deep: its own `.` record says what it is. Else what is wrong.
+    fn moved(&mut self, sector: u32, name: &[u8]) -> Result<Result<Entry, String>> {
         let mut bytes = [0; SECTOR_LEN];
         let start = u64::from(sector) * SECTOR;
         let record = read_exact(self.source, self.path, start, &mut bytes)?
@@ -261,35 +300,33 @@ impl<'a> Reader<'a> {
             .flatten()
             .filter(|record| record.identifier == [0]);
         let Some(record) = record else {
-            return Err(self.damaged(offset, "a moved folder is not where its record points"));
+            return Ok(Err("a moved folder is not where its record points".to_owned()));
         };
         let attributes = Attributes::read(record.system_use.get(self.skip..).unwrap_or_default(), self)?;
-        let mut entry = self.describe(&record, &attributes, name);
+        let mut entry = self.describe(&record, &attributes, name.to_owned());
         (entry.kind, entry.mode) = (Kind::Directory, TYPE_DIRECTORY | entry.mode & 0o7_777);
         let extent = Extent { offset: start, len: u64::from(record.bytes) };
-        self.check_extent(extent, offset, "a moved folder")?;
+        if let Some(problem) = self.outside(extent, "a moved folder") {
+            return Ok(Err(problem));
+        }
         entry.extents.push(extent);
-        Ok(entry)
+        Ok(Ok(entry))
     }
 
-    fn check_content(&self, record: &Record<'_>, offset: u64) -> Result<()> {
+    /// Why the content of a record cannot be read.
+    fn content_fault(&self, record: &Record<'_>, offset: u64) -> Option<Box<Fault>> {
         if record.interleaved {
-            return Err(Error::Unsupported {
-                path: self.path.to_owned(),
-                offset,
-                what: "an interleaved file",
-            });
+            return Some(Fault::unsupported(offset, "an interleaved file"));
         }
-        self.check_extent(record.extent(), offset, "a record's content")
+        let problem = self.outside(record.extent(), "a record's content")?;
+        Some(Fault::damaged(offset, problem))
     }
 
-    /// Makes sure that an extent lies inside the image.
-    pub(super) fn check_extent(&self, extent: Extent, offset: u64, what: &str) -> Result<()> {
+    /// What is wrong with an extent that does not lie inside the image.
+    fn outside(&self, extent: Extent, what: &str) -> Option<String> {
         let end = extent.offset.saturating_add(extent.len);
-        if end <= self.size || extent.len == 0 {
-            return Ok(());
-        }
-        Err(self.damaged(offset, &format!("{what} ends at byte {end}, the image at byte {}", self.size)))
+        let inside = end <= self.size || extent.len == 0;
+        (!inside).then(|| format!("{what} ends at byte {end}, the image at byte {}", self.size))
     }
 
     fn damaged(&self, offset: u64, problem: &str) -> Error {
@@ -297,8 +334,58 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Whether a folder can have an entry of this name.
+fn is_name(name: &[u8]) -> bool {
+    !matches!(name, b"" | b"." | b"..") && !name.iter().any(|byte| matches!(byte, 0 | b'/'))
+}
+
+/// What is shown for bytes that are no name: a name that has the offending bytes in hexadecimal.
+fn escaped(name: &[u8]) -> Vec<u8> {
+    if name.is_empty() {
+        return b"(no name)".to_vec();
+    }
+    let dots = matches!(name, b"." | b"..");
+    let mut out = Vec::with_capacity(name.len() + 3);
+    for byte in name {
+        match byte {
+            0 | b'/' => out.extend(format!("\\x{byte:02x}").bytes()),
+            b'.' if dots => out.extend(b"\\x2e"),
+            byte => out.push(*byte),
+        }
+    }
+    out
+}
+
+/// The entry of a record that tells nothing.
+fn nameless(offset: u64, problem: &str) -> Entry {
+    Entry {
+        name: format!("(record at byte {offset})"),
+        kind: Kind::Other,
+        size: 0,
+        mode: 0,
+        uid: 0,
+        gid: 0,
+        links: 1,
+        mtime: 0,
+        extents: Vec::new(),
+        fault: Some(Fault::damaged(offset, problem)),
+        raw_name: None,
+        raw_target: None,
+    }
+}
+
+/// Gives an entry its fault, the first one, and takes from it what can no longer be relied on.
+fn spoil(entry: &mut Entry, fault: Box<Fault>) {
+    entry.fault.get_or_insert(fault);
+    entry.extents.clear();
+    if !matches!(entry.kind, Kind::File | Kind::Directory) {
+        entry.kind = Kind::Other;
+        entry.raw_target = None;
+    }
+}
+
 /// A Joliet identifier as UTF-8; halves of pairs become U+FFFD. A version, which some writers add, is cut off.
-fn joliet_name(identifier: &[u8]) -> Vec<u8> {
+pub(super) fn joliet_name(identifier: &[u8]) -> Vec<u8> {
     let units = identifier.chunks_exact(2).filter_map(|unit| Some(u16::from_be_bytes(*unit.first_chunk()?)));
     let name: String =
         char::decode_utf16(units).map(|character| character.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
@@ -306,7 +393,7 @@ fn joliet_name(identifier: &[u8]) -> Vec<u8> {
 }
 
 /// A primary identifier as readers show it: without version, and without the dot of an empty extension.
-fn plain_name(identifier: &[u8]) -> Vec<u8> {
+pub(super) fn plain_name(identifier: &[u8]) -> Vec<u8> {
     let name = without_version(identifier);
     name.strip_suffix(b".").filter(|name| !name.is_empty()).unwrap_or(name).to_owned()
 }

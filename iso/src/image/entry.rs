@@ -1,5 +1,10 @@
 //! What an image says of a file, folder or link.
 
+use std::fmt;
+use std::path::Path;
+
+use crate::Error;
+
 /// A stretch of the image file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Extent {
@@ -44,10 +49,55 @@ pub struct Entry {
     pub mtime: i64,
     /// Where the content lies in the image file, in order. All of it lies inside the image.
     pub extents: Vec<Extent>,
+    /// What is wrong with the entry. Its content or target cannot be read then, and its name may be one made up.
+    pub fault: Option<Box<Fault>>,
     /// The name's bytes where they are not UTF-8.
     pub(super) raw_name: Option<Vec<u8>>,
     /// The target's bytes where they are not UTF-8.
     pub(super) raw_target: Option<Vec<u8>>,
+}
+
+/// What is wrong with one entry of an image. The others are not affected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Fault {
+    /// Where in the image the entry's record lies, in bytes.
+    pub offset: u64,
+    /// What was expected and what was found, or what is not supported.
+    pub problem: String,
+    /// The entry is sound but uses something that this reader does not read.
+    pub unsupported: bool,
+}
+
+impl Fault {
+    pub(super) fn damaged(offset: u64, problem: impl Into<String>) -> Box<Self> {
+        Box::new(Self { offset, problem: problem.into(), unsupported: false })
+    }
+
+    pub(super) fn unsupported(offset: u64, problem: impl Into<String>) -> Box<Self> {
+        Box::new(Self { offset, problem: problem.into(), unsupported: true })
+    }
+
+    /// The error of an operation that needs what the fault denies it.
+    pub(super) fn error(&self, path: &Path) -> Error {
+        let (path, offset, problem) = (path.to_owned(), self.offset, self.problem.clone());
+        if self.unsupported {
+            Error::Unsupported { path, offset, what: problem }
+        } else {
+            Error::Damaged { path, offset, problem }
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { offset, problem, unsupported } = self;
+        if *unsupported {
+            write!(f, "{problem} at byte {offset} is not supported")
+        } else {
+            write!(f, "damaged at byte {offset}: {problem}")
+        }
+    }
 }
 
 impl Entry {

@@ -1,10 +1,11 @@
 //! Reading an image.
 //!
 //! Nothing in an image is trusted: every length is checked against the area it lies in and every place against the
-//! image's end before it is used, folders that contain themselves are refused, names that could lead out of a folder
-//! are damage, and so are names, paths and sections that add up to more than the image could hold.
+//! image's end before it is used, folders that contain themselves are not entered, names that could lead out of a folder
+//! are shown escaped. What is damaged is an entry with a fault; the rest of the image can be read.
 
 mod directory;
+mod disagree;
 mod entry;
 mod source;
 mod susp;
@@ -15,7 +16,8 @@ use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-pub use entry::{Entry, Extent, Kind};
+pub use disagree::{DISAGREEMENTS_MAX, Disagreement};
+pub use entry::{Entry, Extent, Fault, Kind};
 pub use source::ReadAt;
 pub(crate) use source::read_exact;
 pub(crate) use volume::check_descriptor;
@@ -157,13 +159,13 @@ impl<S: ReadAt> Image<S> {
         self.root.clone()
     }
 
-    /// What is in a folder, in the order of the image.
+    /// What is in a folder, in the order of the image. A record that is not sound, or of a file that is interleaved or
+    /// compressed, is an entry with a [fault](Entry::fault); the others are there all the same.
     ///
     /// # Errors
     ///
-    /// [`Error::Kind`] if the entry is no folder, [`Error::Damaged`] if one of its records is not sound,
-    /// [`Error::Unsupported`] if one of them is of an interleaved or a compressed file, [`Error::Io`] if the image cannot be
-    /// read.
+    /// [`Error::Kind`] if the entry is no folder, [`Error::Damaged`] if it has a fault itself or if the names in it are longer
+    /// than the image, [`Error::Io`] if the image cannot be read.
     pub fn read_dir(&self, directory: &Entry) -> Result<Vec<Entry>> {
         let mut out = Vec::new();
         self.each(directory, |entry| {
@@ -201,12 +203,13 @@ impl<S: ReadAt> Image<S> {
         Ok(Some(found))
     }
 
-    /// Everything below the root with its path, folders before what is in them, breadth first.
+    /// Everything below the root with its path, folders before what is in them, breadth first. What cannot be read has a
+    /// [fault](Entry::fault): besides what [`Image::read_dir`] says, a folder that contains itself or overlaps another one, and
+    /// an entry whose path has more than 4096 bytes.
     ///
     /// # Errors
     ///
-    /// [`Error::Damaged`] if folders contain themselves or overlap, or if a path has more than 4096 bytes, besides the
-    /// errors of [`Image::read_dir`].
+    /// [`Error::Damaged`] if the names are longer than the image, [`Error::Io`] if the image cannot be read.
     pub fn walk(&self) -> Result<Vec<(String, Entry)>> {
         let mut out: Vec<(String, Entry)> = Vec::new();
         for (parent, entry) in self.entries()? {
@@ -232,32 +235,40 @@ impl<S: ReadAt> Image<S> {
         let (mut next, mut parent, mut directory) = (0, None, Some(self.root()));
         loop {
             if let Some(directory) = directory.take() {
-                let extent = Self::folder(&directory)?;
-                let damaged =
-                    |problem| Error::Damaged { path: self.path.clone(), offset: extent.offset, problem };
+                let extent = self.folder(&directory)?;
                 let rest = budget.checked_sub(extent.len).filter(|_| seen.insert(extent.offset));
-                budget = rest.ok_or_else(|| {
-                    damaged(format!("the folder `{}` overlaps another one", directory.name))
-                })?;
-                let above =
-                    parent.and_then(|parent: usize| lengths.get(parent)).map_or(0, |length| length + 1);
-                let mut longest = 0;
-                reader.each(extent, |entry| {
-                    let length = above + entry.name_bytes().len();
-                    longest = longest.max(length);
-                    lengths.push(length);
-                    out.push((parent, entry));
-                    ControlFlow::Continue(())
-                })?;
-                if longest > PATH_MAX {
-                    let name = &directory.name;
-                    return Err(damaged(format!(
-                        "a path in the folder `{name}` is longer than {PATH_MAX} bytes"
-                    )));
+                match (rest, parent.and_then(|parent: usize| out.get_mut(parent))) {
+                    (Some(rest), _) => {
+                        budget = rest;
+                        let above = parent
+                            .and_then(|parent: usize| lengths.get(parent))
+                            .map_or(0, |length| length + 1);
+                        reader.each(extent, |mut entry| {
+                            let length = above + entry.name_bytes().len();
+                            lengths.push(length);
+                            if length > PATH_MAX {
+                                let problem = format!("a path longer than {PATH_MAX} bytes");
+                                entry.fault.get_or_insert_with(|| Fault::damaged(extent.offset, problem));
+                            }
+                            out.push((parent, entry));
+                            ControlFlow::Continue(())
+                        })?;
+                    }
+                    (None, Some((_, folder))) => {
+                        let problem = "the folder overlaps another one";
+                        folder.fault.get_or_insert_with(|| Fault::damaged(extent.offset, problem));
+                    }
+                    (None, None) => {
+                        return Err(Fault::damaged(
+                            extent.offset,
+                            "the root folder is larger than the image",
+                        )
+                        .error(&self.path));
+                    }
                 }
             }
             let Some((_, entry)) = out.get(next) else { return Ok(out) };
-            if entry.kind == Kind::Directory {
+            if entry.kind == Kind::Directory && entry.fault.is_none() {
                 (parent, directory) = (Some(next), Some(entry.clone()));
             }
             next += 1;
@@ -273,6 +284,9 @@ impl<S: ReadAt> Image<S> {
     pub fn read_at(&self, file: &Entry, offset: u64, buffer: &mut [u8]) -> Result<usize> {
         if file.kind != Kind::File {
             return Err(Error::Kind { name: file.name.clone(), expected: "file" });
+        }
+        if let Some(fault) = &file.fault {
+            return Err(fault.error(&self.path));
         }
         let mut before = 0;
         for extent in &file.extents {
@@ -296,7 +310,7 @@ impl<S: ReadAt> Image<S> {
     }
 
     fn each(&self, directory: &Entry, visit: impl FnMut(Entry) -> ControlFlow<()>) -> Result<()> {
-        self.reader().each(Self::folder(directory)?, visit)
+        self.reader().each(self.folder(directory)?, visit)
     }
 
     fn reader(&self) -> Reader<'_> {
@@ -304,9 +318,10 @@ impl<S: ReadAt> Image<S> {
     }
 
     /// Where a folder's records lie.
-    fn folder(directory: &Entry) -> Result<Extent> {
-        match (&directory.kind, directory.extents.first()) {
-            (Kind::Directory, Some(extent)) => Ok(*extent),
+    fn folder(&self, directory: &Entry) -> Result<Extent> {
+        match (&directory.kind, &directory.fault, directory.extents.first()) {
+            (Kind::Directory, Some(fault), _) => Err(fault.error(&self.path)),
+            (Kind::Directory, None, Some(extent)) => Ok(*extent),
             _ => Err(Error::Kind { name: directory.name.clone(), expected: "folder" }),
         }
     }

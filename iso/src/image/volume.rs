@@ -79,7 +79,7 @@ impl DescriptorKind {
         }
     }
 
-    fn of(sector: &[u8; SECTOR_LEN]) -> Option<Self> {
+    pub(super) fn of(sector: &[u8; SECTOR_LEN]) -> Option<Self> {
         let [kind, b'C', b'D', b'0', b'0', b'1', ..] = sector else { return None };
         let escapes = sector.get(ESCAPES..).unwrap_or_default();
         Some(match kind {
@@ -123,7 +123,11 @@ pub(super) fn read(source: &dyn ReadAt, path: &Path) -> Result<(Volume, Roots)> 
     let block = read16(&sector, BLOCK_SIZE);
     if u64::from(block) != SECTOR {
         let (path, offset) = (path.to_owned(), start + BLOCK_SIZE as u64);
-        return Err(Error::Unsupported { path, offset, what: "a logical block size other than 2048 bytes" });
+        return Err(Error::Unsupported {
+            path,
+            offset,
+            what: "a logical block size other than 2048 bytes".to_owned(),
+        });
     }
     let text = |from: usize, length: usize| {
         let bytes = sector.get(from..from + length).unwrap_or_default();
@@ -169,6 +173,6 @@ pub(super) fn read(source: &dyn ReadAt, path: &Path) -> Result<(Volume, Roots)> 
     Ok((volume, roots))
 }
 
-fn root(sector: &[u8; SECTOR_LEN]) -> [u8; 34] {
+pub(super) fn root(sector: &[u8; SECTOR_LEN]) -> [u8; 34] {
     sector.get(ROOT..).and_then(<[u8]>::first_chunk).copied().unwrap_or([0; 34])
 }

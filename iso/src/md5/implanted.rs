@@ -34,10 +34,19 @@ pub(crate) fn covered(volume_sectors: u32, skipped: u64) -> u64 {
 
 /// Makes the field blank in a stretch of the image that begins at `position`.
 pub(crate) fn blank(position: u64, bytes: &mut [u8]) {
+    fill_in(position, bytes, &[b' '; APPLICATION_USE_LEN]);
+}
+
+/// Puts `text` into the field in a stretch of the image that begins at `position`.
+pub(crate) fn fill_in(position: u64, bytes: &mut [u8], text: &[u8; APPLICATION_USE_LEN]) {
     let within =
         |at: u64| usize::try_from(at.saturating_sub(position)).unwrap_or(usize::MAX).min(bytes.len());
     let (start, end) = (within(FIELD.start), within(FIELD.end));
-    bytes.get_mut(start..end).unwrap_or_default().fill(b' ');
+    let skipped = usize::try_from(position.saturating_sub(FIELD.start)).unwrap_or(usize::MAX);
+    let text = text.get(skipped..).unwrap_or_default();
+    for (to, from) in bytes.get_mut(start..end).unwrap_or_default().iter_mut().zip(text) {
+        *to = *from;
+    }
 }
 
 /// The sums of the bytes that came by.
@@ -168,6 +177,12 @@ impl Field {
         let (heads, rest) = sums.as_chunks::<DIGITS>();
         let heads = if heads.len() == count && rest.is_empty() { heads.to_vec() } else { Vec::new() };
         Some(Self { md5, skipped, heads })
+    }
+
+    /// Whether a field that holds no sum looks as if it had held one.
+    pub(crate) fn was_there(field: &[u8; APPLICATION_USE_LEN]) -> bool {
+        let parts = ["ISO MD5SUM", "SKIPSECTORS", "RHLISOSTATUS", "FRAGMENT", "RUNNING MD5SUM"];
+        parts.iter().any(|part| field.windows(part.len()).any(|window| window == part.as_bytes()))
     }
 }
 

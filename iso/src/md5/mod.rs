@@ -29,16 +29,32 @@ pub enum Check {
     },
     /// It is not.
     Damaged {
-        /// Within which bytes of the image, from its start, the first damage lies.
+        /// Within which bytes of the image, from its start, the first damage lies. If the range ends where the sum does, it
+        /// may also be the sum that is damaged.
         range: Range<u64>,
+    },
+    /// The field that holds the sums is damaged.
+    DamagedField {
+        /// Which bytes of the image the field has.
+        range: Range<u64>,
+        /// Whether the sum of the whole can still be read, and the image is what it was.
+        intact: bool,
+    },
+    /// The file ends before the volume in it. The sum may cover what is left.
+    Truncated {
+        /// The bytes that the volume has.
+        expected: u64,
+        /// The bytes that the file has.
+        found: u64,
     },
     /// No sum is implanted.
     Missing,
 }
 
-/// Checks the image at `path` against its implanted sum and stops at the first damaged fragment.
+/// Checks the image at `path` against its implanted sum.
 ///
-/// The sum does not cover the last 15 sectors of the volume nor anything behind the volume.
+/// The sum does not cover the last 15 sectors of the volume nor anything behind the volume. That a file is shorter than its
+/// volume is found all the same.
 ///
 /// # Errors
 ///
@@ -54,7 +70,19 @@ pub fn check(path: &Path, progress: &dyn Progress) -> Result<Check> {
 /// Those of [`check`].
 pub fn check_source(source: &dyn ReadAt, path: &Path, progress: &dyn Progress) -> Result<Check> {
     let (volume_sectors, field) = descriptor(source, path)?;
-    let Some(field) = Field::parse(&field) else { return Ok(Check::Missing) };
+    let (size, volume) =
+        (source.size().map_err(Error::io("read", path))?, u64::from(volume_sectors) * SECTOR);
+    if size < volume {
+        return Ok(Check::Truncated { expected: volume, found: size });
+    }
+    let Some(field) = Field::parse(&field) else {
+        let damaged = Field::was_there(&field);
+        return Ok(if damaged {
+            Check::DamagedField { range: FIELD, intact: false }
+        } else {
+            Check::Missing
+        });
+    };
     let covered = covered(volume_sectors, field.skipped);
     let mut running = Running::new(covered, field.heads.len() as u64);
     let compare = !running.fragments_are_small();
@@ -72,20 +100,18 @@ pub fn check_source(source: &dyn ReadAt, path: &Path, progress: &dyn Progress) -
             }
         });
         progress.advance(chunk.len() as u64);
-        if damaged.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        // Also behind a damaged fragment: the damage may be in the fragment's sum, which the sum of the whole shows.
+        ControlFlow::Continue(())
     })?;
-    if let Some(range) = damaged {
-        return Ok(Check::Damaged { range });
-    }
     if running.position() < covered {
         return Ok(Check::Damaged { range: running.position()..covered });
     }
-    let size = source.size().map_err(Error::io("read", path))?;
     progress.advance(size.saturating_sub(covered));
-    Ok(if running.md5() == field.md5 {
-        Check::Intact { md5: field.md5 }
-    } else {
-        Check::Damaged { range: sound..covered }
+    Ok(match damaged {
+        None if running.md5() == field.md5 => Check::Intact { md5: field.md5 },
+        Some(_) if running.md5() == field.md5 => Check::DamagedField { range: FIELD, intact: true },
+        Some(range) => Check::Damaged { range },
+        None => Check::Damaged { range: sound..covered },
     })
 }
 

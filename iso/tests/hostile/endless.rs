@@ -146,7 +146,7 @@ fn folders_in_folders_in_folders() {
         image(&[inner(0)], &behind)
     };
     assert_eq!(walk(nested(20)), Ok(20));
-    refused(nested(21), "a path in the folder `");
+    refused(nested(21), "a path longer than 4096 bytes");
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn two_folders_that_contain_each_other() {
     behind.resize(SECTOR, 0);
     behind.extend(folder(b'A', BEHIND, b""));
     behind.resize(2 * SECTOR, 0);
-    refused(image(&[folder(b'A', BEHIND, b"")], &behind), "the folder `A` overlaps another one");
+    refused(image(&[folder(b'A', BEHIND, b"")], &behind), "the folder overlaps another one");
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn folders_that_were_moved_to_where_none_is() {
     refused(image(&[moved(b'A', u32::MAX)], b""), nowhere);
     refused(image(&[moved(b'A', 16)], b""), nowhere);
     refused(image(&[moved(b'A', BEHIND)], b""), nowhere);
-    refused(image(&[moved(b'A', FOLDER)], b""), "the folder `A` overlaps another one");
+    refused(image(&[moved(b'A', FOLDER)], b""), "the folder overlaps another one");
 
     // A folder with nothing in it but itself.
     let mut there = folder(0, BEHIND, b"");
@@ -174,10 +174,7 @@ fn folders_that_were_moved_to_where_none_is() {
     let found = Image::new(sound, Path::new("a.iso"), None).unwrap().walk().unwrap();
     assert_eq!(found.len(), 1, "it is shown once, where it came from");
     assert!(found[0].0 == "A" && found[0].1.kind == Kind::Directory);
-    refused(
-        image(&[moved(b'A', BEHIND), moved(b'B', BEHIND)], &there),
-        "the folder `B` overlaps another one",
-    );
+    refused(image(&[moved(b'A', BEHIND), moved(b'B', BEHIND)], &there), "the folder overlaps another one");
 }
 
 /// A file that consists of one place again and again.

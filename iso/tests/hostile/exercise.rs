@@ -40,6 +40,8 @@ pub(crate) fn exercise(bytes: &[u8]) -> usize {
     let mut entries = 0;
     for view in [None, Some(View::RockRidge), Some(View::Joliet), Some(View::Plain)] {
         let Ok(image) = Image::new(source.clone(), path, view) else { continue };
+        let disagreements = image.disagreements();
+        assert!(disagreements.is_ok_and(|found| found.len() <= iso::DISAGREEMENTS_MAX));
         let Ok(found) = image.walk() else { continue };
         // The smallest record has 34 bytes, and folders do not overlap.
         assert!(found.len() <= bytes.len() / 34, "{} entries", found.len());
@@ -111,7 +113,9 @@ fn check(bytes: &[u8], path: &str, entry: &iso::Entry) {
 
 fn read<S: ReadAt>(image: &Image<S>, entry: &iso::Entry) {
     let mut buffer = [0; READ_MAX];
-    if entry.kind == Kind::File {
+    if entry.kind == Kind::File && entry.fault.is_some() {
+        image.read_at(entry, 0, &mut buffer).expect_err("a fault is no content");
+    } else if entry.kind == Kind::File {
         for offset in [0, 1, entry.size / 2, entry.size.saturating_sub(1), entry.size, u64::MAX] {
             let length =
                 image.read_at(entry, offset, &mut buffer).expect("every extent lies inside the image");

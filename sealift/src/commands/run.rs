@@ -335,13 +335,13 @@ fn execute(
 }
 
 /// SIGINT and SIGTERM: the first stops the run in order, the second at once.
-struct Signals {
-    caught: Arc<AtomicBool>,
+pub(super) struct Signals {
+    pub(super) caught: Arc<AtomicBool>,
     number: Arc<AtomicUsize>,
 }
 
 impl Signals {
-    fn catch() -> io::Result<Self> {
+    pub(super) fn catch() -> io::Result<Self> {
         use signal_hook::consts::{SIGINT, SIGTERM};
 
         let signals = Self { caught: Arc::default(), number: Arc::default() };
@@ -358,7 +358,7 @@ impl Signals {
         Ok(signals)
     }
 
-    fn number(&self) -> Option<u8> {
+    pub(super) fn number(&self) -> Option<u8> {
         u8::try_from(self.number.load(Ordering::SeqCst)).ok().filter(|number| *number != 0)
     }
 }

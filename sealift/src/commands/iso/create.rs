@@ -1,11 +1,14 @@
 //! `sealift iso create`.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use iso::{Options, Owner, Part, Permissions, Plan, Sharing, Times};
+use content::printable_path;
+use iso::{Options, Owner, Part, Permissions, Plan, Times};
 use serde_json::json;
 
+use crate::commands::run::Signals;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Form};
 use crate::progress::Bar;
@@ -14,11 +17,13 @@ use crate::progress::Bar;
 #[command(after_help = "Examples:
   sealift iso create _build/root --output platform.iso --volume-id 'MetalK8s 2.11.0'
   sealift iso create data --output /dev/sdx --volume-id Data --sort 'images/**=10'
+  sealift iso create data --output - --volume-id Data | ssh node 'cat >data.iso'
   sealift iso create data --volume-id Data --dry-run=json")]
 pub(crate) struct Arguments {
     /// The folder
     folder: PathBuf,
-    /// The image to write, which appears whole or not at all, or a block device to write it to
+    /// The image to write: a file, which appears whole or not at all, a block device, or a pipe; `-` is standard output.
+    /// What cannot seek takes two passes over the folder
     #[arg(long, short, value_name = "FILE", required_unless_present = "dry_run")]
     output: Option<PathBuf>,
     /// The volume's name, at most 32 bytes
@@ -49,9 +54,6 @@ pub(crate) struct Arguments {
     /// (repeatable)
     #[arg(long, value_name = "PATTERN=WEIGHT", value_parser = weight, allow_hyphen_values = true)]
     sort: Vec<(String, i32)>,
-    /// Lay files of equal content only once, hard links or not
-    #[arg(long)]
-    share: bool,
     /// Only print what would lie where
     #[arg(
         long,
@@ -80,7 +82,6 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
         owner: if arguments.keep_owners { Owner::Source } else { Owner::Fixed { uid, gid } },
         exclude: arguments.exclude,
         sort: arguments.sort,
-        sharing: if arguments.share { Sharing::Content } else { Sharing::HardLinks },
     };
     let plan = Plan::from_dir(&arguments.folder, &options).map_err(refused)?;
     for pattern in plan.unused_patterns() {
@@ -109,18 +110,59 @@ fn print(plan: &Plan, form: Form) -> Outcome {
     Ok(())
 }
 
+/// The names of standard output. The last ones cannot be replaced as files are.
+const STANDARD_OUTPUT: [&str; 4] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+
+/// A bar, and whether a signal has come.
+struct Watched<'a> {
+    bar: Bar,
+    signals: &'a Signals,
+}
+
+impl iso::Progress for Watched<'_> {
+    fn advance(&self, bytes: u64) {
+        iso::Progress::advance(&self.bar, bytes);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.signals.number().is_some()
+    }
+}
+
 fn write(plan: &Plan, output: &Path) -> Outcome {
-    let sums = {
-        let bar = Bar::bytes("writing", plan.bytes());
-        plan.write_file(output, &bar).map_err(|error| match error {
-            // The plan holds what any image can; this is the one of the device.
-            iso::Error::Limit { .. } => {
-                Failure::from(error).remedy("take a larger device, or leave something out with --exclude")
-            }
-            error => refused(error),
-        })?
+    let to_standard_output = STANDARD_OUTPUT.iter().any(|name| output == Path::new(name));
+    if to_standard_output && std::io::stdout().is_terminal() {
+        return Err(
+            Failure::usage("an image is not written to a terminal").remedy("give a file: --output FILE")
+        );
+    }
+    let signals = Signals::catch()?;
+    let written = {
+        let watched = Watched { bar: Bar::bytes("writing", plan.bytes()), signals: &signals };
+        if to_standard_output {
+            // Not locked, since a lock does not go to another thread, and nobody else writes there.
+            plan.write_to(&mut std::io::stdout(), output, &watched)
+        } else {
+            plan.write_file(output, &watched)
+        }
     };
-    output::print(&format!("{}  {}\n", hex::encode(sums.sha256), output.display()))?;
+    let sums = match written {
+        Err(iso::Error::Cancelled) => return Err(Failure::Signal(signals.number().unwrap_or_default())),
+        // The plan holds what any image can; this is the one of the device.
+        Err(error @ iso::Error::Limit { .. }) => {
+            let remedy = "take a larger device, or leave something out with --exclude";
+            return Err(Failure::from(error).remedy(remedy));
+        }
+        written => written.map_err(refused)?,
+    };
+    let line = format!("{}  {}\n", hex::encode(sums.sha256), printable_path(output));
+    if to_standard_output {
+        use std::io::Write as _;
+        std::io::stdout().flush()?;
+        std::io::stderr().write_all(line.as_bytes())?;
+    } else {
+        output::print(&line)?;
+    }
     Ok(())
 }
 

@@ -1,11 +1,13 @@
 //! `sealift iso`: what genisoimage, implantisomd5, checkisomd5 and isoinfo did.
 
+mod check;
 mod create;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Subcommand;
+use content::printable;
 use serde_json::json;
 
 use crate::failure::{Failure, Outcome};
@@ -24,8 +26,8 @@ pub(crate) enum Command {
         #[arg(long)]
         force: bool,
     },
-    /// Check an image against its implanted MD5
-    #[command(after_help = "Exit codes: 0 intact, 1 damaged or no sum, 2 not an image")]
+    /// Check an image against its implanted MD5, and that all readers find the same in it
+    #[command(after_help = "Exit codes: 0 intact, 1 damaged, no sum, or readers disagree, 2 not an image")]
     Check {
         /// The image
         image: PathBuf,
@@ -77,14 +79,18 @@ pub(crate) enum Command {
         #[arg(long)]
         everybody: bool,
     },
-    /// Copy the tree of an image into a new folder
-    #[command(after_help = "Example:\n  sealift iso extract platform.iso --into /srv/platform")]
+    /// Copy the tree of an image into a folder
+    #[command(after_help = "Exit codes: 0 all copied, 1 something skipped\n\nExample:\n  \
+                           sealift iso extract platform.iso --into /srv/platform")]
     Extract {
         /// The image
         image: PathBuf,
-        /// The folder, which must not be there yet; it appears whole or not at all
+        /// The folder: a new one, which appears whole or not at all, or an empty one
         #[arg(long, value_name = "DIR")]
         into: PathBuf,
+        /// Keep set-user-id, set-group-id and sticky bits, which are dropped otherwise
+        #[arg(long, short)]
+        preserve_permissions: bool,
     },
     /// Write a file of an image to standard output
     #[command(after_help = "Example:\n  sealift iso cat platform.iso product.txt")]
@@ -99,11 +105,13 @@ pub(crate) enum Command {
 pub(crate) fn run(command: Command) -> Outcome {
     match command {
         Command::Create(arguments) => create::run(arguments),
-        Command::Extract { image, into } => extract(&image, &into),
+        Command::Extract { image, into, preserve_permissions } => {
+            extract(&image, &into, preserve_permissions)
+        }
         Command::Diff { before, after, output } => diff(&before, &after, output),
         Command::Mount { image, folder, everybody } => mount(&image, &folder, everybody),
         Command::Implant { image, force } => implant(&image, force),
-        Command::Check { image, output } => check(&image, output),
+        Command::Check { image, output } => check::run(&image, output),
         Command::Info { image, output } => info(&image, output),
         Command::Ls { image, path, recursive, output } => list(&image, &path, recursive, output),
         Command::Cat { image, path } => cat(&image, &path),
@@ -121,34 +129,6 @@ fn implant(image: &Path, force: bool) -> Outcome {
     drop(bar);
     output::print(&format!("{}  {}\n", hex::encode(md5), image.display()))?;
     Ok(())
-}
-
-fn check(image: &Path, form: Form) -> Outcome {
-    let bar = Bar::bytes("checking", file_size(image)?);
-    let check = ::iso::md5::check(image, &bar)?;
-    drop(bar);
-    let name = image.display();
-    let told = |report: serde_json::Value| if form == Form::Json { output::json(&report) } else { Ok(()) };
-    match check {
-        ::iso::md5::Check::Intact { md5 } => {
-            let md5 = hex::encode(md5);
-            told(json!({"state": "intact", "md5": md5}))?;
-            if form == Form::Text {
-                output::print(&format!("{name}: intact, MD5 {md5}\n"))?;
-            }
-            Ok(())
-        }
-        ::iso::md5::Check::Damaged { range } => {
-            told(json!({"state": "damaged", "range": [range.start, range.end]}))?;
-            let error = anyhow::anyhow!("{name} is damaged: a difference lies before byte {}", range.end);
-            Err(Failure::failed(error).remedy("copy the image again from where it came"))
-        }
-        ::iso::md5::Check::Missing => {
-            told(json!({"state": "missing"}))?;
-            let error = anyhow::anyhow!("{name} carries no MD5 sum");
-            Err(Failure::failed(error).remedy("`sealift iso implant` puts one in"))
-        }
-    }
 }
 
 fn info(image: &Path, form: Form) -> Outcome {
@@ -205,11 +185,34 @@ fn date(seconds: i64) -> Option<String> {
     jiff::Timestamp::from_second(seconds).ok().map(|date| date.to_string())
 }
 
-fn extract(image: &Path, into: &Path) -> Outcome {
+fn extract(image: &Path, into: &Path, preserve: bool) -> Outcome {
     let opened = ::iso::Image::open(image)?;
-    let bar = Bar::bytes("extracting", opened.size());
-    opened.extract(into, &bar)?;
-    Ok(())
+    let modes = if preserve { ::iso::Modes::All } else { ::iso::Modes::Permissions };
+    let extracted = {
+        let bar = Bar::bytes("extracting", opened.size());
+        opened.extract(into, modes, &bar)?
+    };
+    if let [first, rest @ ..] = extracted.without_special.as_slice() {
+        let others = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+        output::note(&format!(
+            "dropped the set-user-id, set-group-id or sticky bit of {}{others}; --preserve-permissions keeps it",
+            printable(first)
+        ));
+    }
+    for skipped in &extracted.skipped {
+        output::warn(&format!("skipped {}: {}", printable(&skipped.path), printable(&skipped.reason)));
+    }
+    if extracted.skipped.is_empty() { Ok(()) } else { Err(Failure::Failed(None)) }
+}
+
+/// Warns of the entries that cannot be read. They make an answer incomplete, so the exit code is 1.
+fn faults<'a>(faults: impl Iterator<Item = (&'a str, &'a ::iso::Fault)>) -> Outcome {
+    let mut sound = true;
+    for (path, fault) in faults {
+        sound = false;
+        output::warn(&format!("{}: {}", printable(path), printable(&fault.to_string())));
+    }
+    if sound { Ok(()) } else { Err(Failure::Failed(None)) }
 }
 
 fn list(image: &Path, path: &str, recursive: bool, form: Form) -> Outcome {
@@ -241,7 +244,7 @@ fn list(image: &Path, path: &str, recursive: bool, form: Form) -> Outcome {
             output::print(&text)?;
         }
     }
-    Ok(())
+    faults(entries.iter().filter_map(|(path, entry)| Some((path.as_str(), entry.fault.as_deref()?))))
 }
 
 fn row(path: &str, entry: &::iso::Entry) -> serde_json::Value {
@@ -249,24 +252,40 @@ fn row(path: &str, entry: &::iso::Entry) -> serde_json::Value {
         ::iso::Kind::Symlink(target) => Some(target),
         _ => None,
     };
-    json!({"path": path, "kind": kind(&entry.kind), "target": target, "bytes": entry.size, "mode": format!("{:o}", entry.mode), "mtime": entry.mtime})
+    let mut row = json!({"path": path, "kind": kind(&entry.kind), "target": target, "bytes": entry.size, "mode": format!("{:o}", entry.mode), "mtime": entry.mtime});
+    if let (Some(fault), serde_json::Value::Object(row)) = (&entry.fault, &mut row) {
+        row.insert("fault".to_owned(), json!({"byte": fault.offset, "problem": fault.problem}));
+    }
+    row
 }
 
 fn line(path: &str, entry: &::iso::Entry) -> String {
-    let letter = match entry.kind {
-        ::iso::Kind::Directory => 'd',
-        ::iso::Kind::File => '-',
-        ::iso::Kind::Symlink(_) => 'l',
-        ::iso::Kind::Other => '?',
+    // A faulty entry has a kind that its mode does not tell, and no mode perhaps.
+    let letter = match entry.mode & 0o170_000 {
+        0o040_000 => 'd',
+        0o100_000 => '-',
+        0o120_000 => 'l',
+        0o010_000 => 'p',
+        0o140_000 => 's',
+        0o020_000 => 'c',
+        0o060_000 => 'b',
+        _ => '?',
     };
-    let mode: String = (0..9)
+    let mut mode: Vec<char> = (0..9)
         .map(|bit| if entry.mode & (0o400 >> bit) == 0 { '-' } else { ['r', 'w', 'x'][bit % 3] })
         .collect();
+    // As `ls` shows set-user-id, set-group-id and the sticky bit: in the place of the `x`, a capital letter without it.
+    for (bit, at, letter) in [(0o4_000, 2, 's'), (0o2_000, 5, 's'), (0o1_000, 8, 't')] {
+        if let Some(shown) = mode.get_mut(at).filter(|_| entry.mode & bit != 0) {
+            *shown = if *shown == 'x' { letter } else { letter.to_ascii_uppercase() };
+        }
+    }
+    let mode: String = mode.into_iter().collect();
     let target = match &entry.kind {
-        ::iso::Kind::Symlink(target) => format!(" -> {target}"),
+        ::iso::Kind::Symlink(target) => format!(" -> {}", printable(target)),
         _ => String::new(),
     };
-    format!("{letter}{mode} {:>12} {path}{target}\n", entry.size)
+    format!("{letter}{mode} {:>12} {}{target}\n", entry.size, printable(path))
 }
 
 fn cat(image: &Path, path: &str) -> Outcome {
@@ -299,7 +318,7 @@ fn diff(before: &Path, after: &Path, form: Form) -> Outcome {
     let state = |state: &::iso::State| {
         json!({
             "kind": kind(&state.kind), "bytes": state.size, "mode": format!("{:o}", state.permissions),
-            "sha256": state.sha256.map(hex::encode),
+            "sha256": state.sha256.map(hex::encode), "fault": state.fault.as_ref().map(|fault| fault.to_string()),
         })
     };
     match form {
@@ -315,13 +334,18 @@ fn diff(before: &Path, after: &Path, form: Form) -> Outcome {
         Form::Text => {
             let mut text = String::new();
             for one in &differences {
-                text.push_str(&match (&one.before, &one.after) {
-                    (None, Some(after)) => format!("added    {}  {} bytes\n", one.path, after.size),
-                    (Some(before), None) => format!("removed  {}  {} bytes\n", one.path, before.size),
-                    (Some(before), Some(after)) => {
-                        format!("changed  {}  {} -> {} bytes\n", one.path, before.size, after.size)
+                let path = printable(&one.path);
+                let fault = one.before.iter().chain(&one.after).find_map(|state| state.fault.as_ref());
+                text.push_str(&match (&one.before, &one.after, fault) {
+                    (Some(_), Some(_), Some(fault)) => {
+                        format!("unreadable {path}: {}\n", printable(&fault.to_string()))
                     }
-                    (None, None) => String::new(),
+                    (None, Some(after), _) => format!("added    {path}  {} bytes\n", after.size),
+                    (Some(before), None, _) => format!("removed  {path}  {} bytes\n", before.size),
+                    (Some(before), Some(after), None) => {
+                        format!("changed  {path}  {} -> {} bytes\n", before.size, after.size)
+                    }
+                    (None, None, _) => String::new(),
                 });
             }
             output::print(&text)?;
@@ -338,6 +362,8 @@ fn mount(image: &Path, folder: &Path, everybody: bool) -> Outcome {
         signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])?;
     let mounted = ::iso::Image::open(image)?.mount(folder, everybody)?;
     output::note(&format!("{} is mounted at {}; Ctrl-C unmounts it", image.display(), folder.display()));
+    // What can be read is there, so that is no failure of the mount.
+    let _ = faults(mounted.faults().iter().map(|(path, fault)| (path.as_str(), fault)));
     while signals.pending().next().is_none() {
         if mounted.is_gone() {
             return Ok(());

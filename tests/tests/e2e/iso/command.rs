@@ -23,13 +23,13 @@ fn entry(image: &Image, path: &str) -> Entry {
     image.find(path).unwrap().unwrap_or_else(|| panic!("no {path}"))
 }
 
-/// A folder with the tree `tree` in it: `large`, its twin `folder/again` and a link.
+/// A folder with the tree `tree` in it: `large`, `folder/again` and a link.
 fn scratch() -> tempfile::TempDir {
     let scratch = tempfile::tempdir().unwrap();
     let tree = scratch.path().join("tree");
     fs::create_dir_all(tree.join("folder")).unwrap();
-    for name in ["large", "folder/again"] {
-        fs::write(tree.join(name), super::tree::content(5, 10_000)).unwrap();
+    for (seed, name) in ["large", "folder/again"].into_iter().enumerate() {
+        fs::write(tree.join(name), super::tree::content(seed, 10_000)).unwrap();
     }
     symlink("large", tree.join("link")).unwrap();
     scratch
@@ -96,16 +96,134 @@ fn times_are_the_source_date_or_the_folders_own_where_they_are_earlier() {
 }
 
 #[test]
-fn equal_contents_lie_once_where_that_is_asked_for() {
+fn equal_contents_lie_once() {
     let scratch = scratch();
-    let extents = |options: &[&str]| {
-        let image = create(scratch.path(), "a.iso", options);
-        ["large", "folder/again"].map(|name| entry(&image, name).extents)
-    };
-    let [one, other] = extents(&[]);
-    assert_ne!(one, other);
-    let [one, other] = extents(&["--share"]);
+    fs::copy(scratch.path().join("tree/large"), scratch.path().join("tree/folder/copy")).unwrap();
+    let image = create(scratch.path(), "a.iso", &[]);
+    let [one, other] = ["large", "folder/copy"].map(|name| entry(&image, name).extents);
     assert_eq!(one, other);
+}
+
+#[test]
+fn standard_output_gets_the_image_and_standard_error_its_sum() {
+    let scratch = scratch();
+    let folder = scratch.path();
+    create(folder, "a.iso", &[]);
+    for name in ["-", "/dev/stdout"] {
+        let out = fs::File::create(folder.join("piped.iso")).unwrap();
+        let mut command = sealift::command(folder);
+        command.args(["iso", "create", "tree", "--volume-id", "Example 1", "--output", name]);
+        let output = command.stdout(out).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let output = output.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && said.ends_with(&format!("  {name}\n")), "{said}");
+        let (piped, written) = (fs::read(folder.join("piped.iso")), fs::read(folder.join("a.iso")));
+        assert!(piped.unwrap() == written.unwrap(), "{name}");
+    }
+}
+
+/// An image whose `large` lies behind its end.
+fn with_a_fault(folder: &Path) {
+    create(folder, "a.iso", &[]);
+    let mut image = fs::read(folder.join("a.iso")).unwrap();
+    let identifier = image.windows(8).position(|window| window == b"LARGE.;1").unwrap();
+    image[identifier - 31..identifier - 27].copy_from_slice(&9_999_u32.to_le_bytes());
+    fs::write(folder.join("fault.iso"), image).unwrap();
+}
+
+#[test]
+fn one_entry_that_cannot_be_read_leaves_the_others() {
+    let scratch = scratch();
+    let folder = scratch.path();
+    fs::write(folder.join("tree/other"), "sound").unwrap();
+    with_a_fault(folder);
+    let fault = "large: damaged at byte";
+    let (code, out, err) = sealift::run(folder, &["iso", "ls", "--recursive", "fault.iso"]);
+    assert!(code == 1 && out.contains(" large\n") && out.contains(" folder/again\n"), "{code} {out}");
+    assert!(err.contains(fault), "{err}");
+    let (code, out, _) = sealift::run(folder, &["iso", "cat", "fault.iso", "other"]);
+    assert_eq!((code, out.as_str()), (0, "sound"));
+    let (code, _, err) = sealift::run(folder, &["iso", "cat", "fault.iso", "large"]);
+    assert!(code == 2 && err.contains("damaged at byte"), "{code} {err}");
+    let (code, _, err) = sealift::run(folder, &["iso", "extract", "fault.iso", "--into", "out"]);
+    assert!(code == 1 && err.contains("skipped large: damaged at byte"), "{code} {err}");
+    assert_eq!(fs::read(folder.join("out/other")).unwrap(), b"sound");
+    assert!(!folder.join("out/large").exists());
+    let (code, out, _) = sealift::run(folder, &["iso", "diff", "a.iso", "fault.iso"]);
+    assert!(code == 1 && out.starts_with("unreadable large: damaged at byte"), "{out}");
+    assert_eq!(out.lines().count(), 1, "{out}");
+    let (code, _, err) = sealift::run(folder, &["iso", "check", "fault.iso"]);
+    assert!(code == 1 && err.contains("large: a record's content ends at byte"), "{code} {err}");
+}
+
+#[test]
+fn an_image_is_extracted_into_an_empty_folder_and_no_other() {
+    let scratch = scratch();
+    let folder = scratch.path();
+    create(folder, "a.iso", &[]);
+    fs::create_dir(folder.join("empty")).unwrap();
+    let (code, _, err) = sealift::run(folder, &["iso", "extract", "a.iso", "--into", "empty"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(folder.join("empty/folder/again").exists());
+    let (code, _, err) = sealift::run(folder, &["iso", "extract", "a.iso", "--into", "empty"]);
+    assert!(code == 2 && err.contains("cannot extract into empty: "), "{code} {err}");
+}
+
+#[test]
+fn special_bits_are_shown_and_kept_only_where_asked() {
+    let scratch = scratch();
+    let folder = scratch.path();
+    for (name, mode) in [("large", 0o4_755), ("folder", 0o1_755), ("folder/again", 0o2_644)] {
+        fs::set_permissions(folder.join("tree").join(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    create(folder, "a.iso", &["--keep-modes"]);
+    let (_, out, _) = sealift::run(folder, &["iso", "ls", "--recursive", "a.iso"]);
+    for shown in ["-rwsr-xr-x", "drwxr-xr-t", "-rw-r-Sr--"] {
+        assert!(out.contains(shown), "{out}");
+    }
+    let mode = |path: &str| fs::metadata(folder.join(path)).unwrap().permissions().mode() & 0o7_777;
+    let (code, _, err) = sealift::run(folder, &["iso", "extract", "a.iso", "--into", "plain"]);
+    assert!(code == 0 && err.contains("sticky bit of folder and 2 more"), "{code} {err}");
+    assert_eq!(
+        ["large", "folder", "folder/again"].map(|name| mode(&format!("plain/{name}"))),
+        [0o755, 0o755, 0o644]
+    );
+    let (code, ..) = sealift::run(folder, &["iso", "extract", "a.iso", "--into", "all", "-p"]);
+    assert_eq!(code, 0);
+    assert_eq!(
+        ["large", "folder", "folder/again"].map(|name| mode(&format!("all/{name}"))),
+        [0o4_755, 0o1_755, 0o2_644]
+    );
+}
+
+#[test]
+fn damage_is_found_with_its_place() {
+    let scratch = scratch();
+    let folder = scratch.path();
+    create(folder, "a.iso", &[]);
+    let sound = fs::read(folder.join("a.iso")).unwrap();
+    let cut = sound.len() - 2_048;
+    let damaged = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut image = sound.clone();
+        change(&mut image);
+        fs::write(folder.join("b.iso"), image).unwrap();
+        let (code, out, err) = sealift::run(folder, &["iso", "check", "b.iso"]);
+        assert_eq!(code, 1, "{out}{err}");
+        err
+    };
+    let said = damaged(&|image| image.truncate(cut));
+    assert!(
+        said.contains(&format!("is cut off at byte {cut}: the last 2048 of {} bytes", sound.len())),
+        "{said}"
+    );
+    // The key of the sum, a digit of a fragment's sum, and a folder.
+    let said = damaged(&|image| image[33_651] = b'X');
+    assert!(said.contains("byte 33651 to byte 34163, which hold the MD5 sum"), "{said}");
+    let fragments = sound.windows(16).position(|window| window == b"FRAGMENT SUMS = ").unwrap();
+    let said = damaged(&|image| image[fragments + 16] ^= 1);
+    assert!(said.contains("which hold the MD5 sum; everything else is intact"), "{said}");
+    let said = damaged(&|image| image[19 * 2_048] ^= 1);
+    assert!(said.contains("the first difference lies between byte 0 and byte"), "{said}");
 }
 
 #[test]
@@ -209,7 +327,7 @@ fn what_cannot_be_done_is_said_with_what_to_do() {
             "{arguments:?}: {code} {out}{err}"
         );
     }
-    assert!(!folder.join("a.iso").exists() && !folder.join(".a.iso.partial").exists());
+    assert!(!folder.join("a.iso").exists());
 
     for arguments in
         [["iso", "implant", "bare.iso"].as_slice(), &["iso", "implant", "--force", "damaged.iso"]]

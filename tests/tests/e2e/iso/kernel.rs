@@ -59,7 +59,7 @@ fn make_copy(source: &Path, scratch: &Path) -> PathBuf {
     let (image, copy) = (scratch.join("small.iso"), scratch.join("copy"));
     let options = iso::Options { exclude: vec!["huge".to_owned()], ..super::options() };
     iso::Plan::from_dir(source, &options).unwrap().write_file(&image, &()).unwrap();
-    iso::Image::open(&image).unwrap().extract(&copy, &()).unwrap();
+    iso::Image::open(&image).unwrap().extract(&copy, iso::Modes::Permissions, &()).unwrap();
     let path = copy.join("huge");
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
     huge::make(&path);
@@ -99,4 +99,99 @@ fn linux_mounts_our_images() {
 fn lines_without<'a>(text: &'a str, other: &str) -> Vec<&'a str> {
     let other: HashSet<&str> = other.lines().collect();
     text.lines().filter(|line| !other.contains(line)).collect()
+}
+
+/// Changes bytes of an image.
+type Lie = fn(&mut Vec<u8>);
+
+/// Where `what` is, from the place of `after` on.
+fn place(image: &[u8], after: &[u8], what: &[u8]) -> usize {
+    let find = |from: usize, what: &[u8]| {
+        from + image[from..].windows(what.len()).position(|window| window == what).unwrap()
+    };
+    find(find(0, after), what)
+}
+
+/// Each is an image that Linux mounts with another tree than the one that we read.
+#[test]
+fn what_linux_sees_otherwise_is_a_finding() {
+    let Some(mut machine) = Machine::find() else { return };
+    let scratch = tempfile::tempdir().unwrap();
+    let (source, image) = (scratch.path().join("source"), scratch.path().join("a.iso"));
+    fs::create_dir(&source).unwrap();
+    for name in ["good", "evil"] {
+        fs::write(source.join(name), name).unwrap();
+    }
+    write(&source, &image);
+    let sound = fs::read(&image).unwrap();
+    let lies: [(&str, Lie, &str); 5] = [
+        (
+            "a mode of a folder",
+            |image| {
+                let at = place(image, b"GOOD.;1", b"PX") + 4;
+                image[at..at + 4].copy_from_slice(&0o040_555_u32.to_le_bytes());
+            },
+            "[ -d good ]",
+        ),
+        (
+            "Rock Ridge declared, not named, beside another Joliet tree",
+            |image| {
+                let at = place(image, b"RRIP_1991A", b"RRIP_1991A") - 8;
+                image[at..at + 2].copy_from_slice(b"XX");
+                let name = |name: &str| name.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
+                let (good, evil) =
+                    (place(image, &name("good"), &name("good")), place(image, &name("evil"), &name("evil")));
+                let record = |at: usize| at - 33 + 2..at - 33 + 18;
+                let (to, from) = (record(good).start, record(evil));
+                image.copy_within(from, to);
+            },
+            "[ \"$(cat good)\" = evil ]",
+        ),
+        (
+            "no name, so that the identifier hides another entry",
+            |image| {
+                let at = place(image, b"EVIL.;1", b"NM");
+                image[at..at + 2].copy_from_slice(b"XX");
+                // The first one of a folder is found, whatever its identifier.
+                let at = place(image, b"EVIL.;1", b"EVIL.;1");
+                image[at..at + 4].copy_from_slice(b"GOOD");
+            },
+            "[ \"$(cat good)\" = evil ]",
+        ),
+        (
+            "a folder's own record that leads elsewhere",
+            |image| {
+                // The root's, to the Joliet root, whose records have no names of Rock Ridge.
+                let primary = usize::from(image[16 * 2_048 + 158]) * 2_048;
+                let joliet = image[17 * 2_048 + 158];
+                image[primary + 2] = joliet;
+            },
+            "[ ! -e good ]",
+        ),
+        (
+            "a second part of a name",
+            |image| {
+                let at = place(image, b"GOOD.;1", b"TF");
+                image[at..at + 26].copy_from_slice(b"NM\x0C\x01\x00trojan-XX\x0E\x01XXXXXXXXXX");
+            },
+            "[ -e trojan-good ]",
+        ),
+    ];
+    let mut script = String::new();
+    for (number, (what, lie, seen)) in lies.iter().enumerate() {
+        let mut lying = sound.clone();
+        lie(&mut lying);
+        let path = scratch.path().join(format!("{number}.iso"));
+        fs::write(&path, lying).unwrap();
+        let found = iso::Image::open(&path).unwrap().disagreements().unwrap();
+        assert!(!found.is_empty(), "{what}");
+        machine = machine.disk(&path);
+        let letter = char::from(b'a' + number as u8);
+        script += &format!(
+            "mount -t iso9660 -o ro /dev/vd{letter} /mnt\ncd /mnt\n{seen} || {{ echo '{number}'; ls -l; cat good; }}\n\
+             cd /; umount /mnt\n"
+        );
+    }
+    let printed = machine.module("isofs").run(&script);
+    assert_eq!(printed, "", "Linux sees the tree that we see");
 }

@@ -180,3 +180,53 @@ pub(super) fn images(tree: &Path, into: &Path) -> Vec<(&'static str, PathBuf)> {
     }
     out
 }
+
+/// Images of a tree by the peers, with the options that people give them: the options and the image's path.
+pub(super) fn usual_images(tree: &Path, into: &Path) -> Vec<(String, PathBuf)> {
+    let mkisofs: [&[&str]; 12] = [
+        &["-R"],
+        &["-r", "-J"],
+        &["-r", "-J", "-joliet-long"],
+        &["-r", "-J", "-joliet-long", "-l", "-iso-level", "3"],
+        &["-R", "-J", "-joliet-long", "-full-iso9660-filenames", "-allow-lowercase", "-allow-multidot"],
+        &["-r", "-J", "-joliet-long", "-max-iso9660-filenames", "-relaxed-filenames", "-L"],
+        &["-r", "-J", "-joliet-long", "-U"],
+        &["-r", "-J", "-joliet-long", "-D", "-N", "-d"],
+        &["-r", "-J", "-joliet-long", "-iso-level", "4"],
+        &["-R", "-J", "-joliet-long", "-no-pad", "-volid", "MetalK8s 2.11.0", "-gid", "0", "-uid", "0"],
+        &["-J", "-joliet-long"],
+        &["-l"],
+    ];
+    let only_genisoimage: [&[&str]; 3] = [
+        &["-T", "-r", "-J", "-joliet-long"],
+        &["-hide-rr-moved", "-r", "-J", "-joliet-long"],
+        &["-udf", "-R", "-J"],
+    ];
+    let only_xorriso: [&[&str]; 2] = [
+        &["--hardlinks", "-R", "-J", "-joliet-long"],
+        &["-rr_reloc_dir", "rr_moved", "-R", "-J", "-joliet-long"],
+    ];
+    let mut out = Vec::new();
+    for (peer, more) in [("genisoimage", &only_genisoimage[..]), ("xorriso", &only_xorriso)] {
+        let Some(program) = peer::find(peer) else { continue };
+        for options in mkisofs.iter().chain(more) {
+            let image = into.join(format!("{peer}-{}.iso", out.len()));
+            let mut command = timeout(&program);
+            if peer == "xorriso" {
+                command.args(["-as", "mkisofs"]);
+            }
+            peer::run(command.arg("-quiet").args(*options).arg("-o").arg(&image).arg(tree));
+            out.push((format!("{peer} {}", options.join(" ")), image));
+        }
+    }
+    if let Some(bsdtar) = peer::find("bsdtar") {
+        for options in ["iso9660:joliet", "iso9660:joliet=long", "iso9660:!joliet"] {
+            let image = into.join(format!("bsdtar-{}.iso", out.len()));
+            let mut command = timeout(&bsdtar);
+            command.args(["--format", "iso9660", "--options", options, "-cf"]);
+            peer::run(command.arg(&image).arg("-C").arg(tree).arg("."));
+            out.push((format!("bsdtar {options}"), image));
+        }
+    }
+    out
+}

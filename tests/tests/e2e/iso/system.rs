@@ -102,7 +102,7 @@ fn any_user_may_mount() {
     plain_tree(&path("source"));
     fs::write(path("source/large"), super::tree::content(7, 3_000_000)).unwrap();
     write(&path("source"), &path("a.iso"));
-    Image::open(&path("a.iso")).unwrap().extract(&path("copy"), &()).unwrap();
+    Image::open(&path("a.iso")).unwrap().extract(&path("copy"), iso::Modes::Permissions, &()).unwrap();
     fs::copy(tests::sealift::binary(), path("sealift")).unwrap();
     make_folder(&path("mounted"));
     let report = |folder: &str| {

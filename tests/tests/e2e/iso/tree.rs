@@ -57,13 +57,22 @@ pub(super) fn snapshot(root: &Path) -> Snapshot {
     out
 }
 
-/// The tree as an image is to hold it: writable by nobody, executable by all where anybody could execute.
+/// The tree as an image is to hold it: writable by nobody, executable by all where anybody could execute, equal contents
+/// once.
 pub(super) fn as_archived(mut tree: Snapshot) -> Snapshot {
     for item in tree.values_mut() {
         match item {
             Item::Folder { mode } => *mode = 0o555,
             Item::File { mode, .. } => *mode = if *mode & 0o111 == 0 { 0o444 } else { 0o555 },
             Item::Link { .. } => {}
+        }
+    }
+    // Equal content is stored once: names that differ in nothing else are hard links of it.
+    let mut first = HashMap::new();
+    for (path, item) in &mut tree {
+        if let Item::File { mode, size, sha256, first_name } = item {
+            first_name
+                .clone_from(first.entry((*mode, *size, sha256.clone())).or_insert_with(|| path.clone()));
         }
     }
     tree

@@ -1,0 +1,90 @@
+//! The volume descriptors.
+
+use std::path::Path;
+
+use super::Found;
+use crate::Result;
+use crate::format::descriptor::{BLOCK_SIZE, ESCAPES, ROOT, VOLUME_SPACE};
+use crate::format::{FIRST_DESCRIPTOR, SECTOR, SECTOR_LEN, read16, read32};
+use crate::image::source::{ReadAt, read_exact};
+use crate::image::volume::{self, DescriptorKind, Roots};
+
+/// Descriptors that Linux looks at before it gives up.
+const DESCRIPTORS_MAX: u64 = 100;
+/// The version of an enhanced volume descriptor (ISO 9660:1999).
+const ENHANCED: u8 = 2;
+
+/// Where the roots of all trees are.
+pub(super) struct AllRoots {
+    pub(super) roots: Roots,
+    /// That of the enhanced descriptor of ISO 9660:1999, where it is a tree of its own.
+    pub(super) enhanced: Option<[u8; 34]>,
+}
+
+/// Checks the descriptors, and tells where the roots are.
+pub(super) fn check(source: &dyn ReadAt, path: &Path, found: &mut Found) -> Result<AllRoots> {
+    let (_, roots) = volume::read(source, path)?;
+    let mut roots = AllRoots { roots, enhanced: None };
+    let mut sector = [0; SECTOR_LEN];
+    let (mut primary, mut joliet) = (None, false);
+    for number in 0..DESCRIPTORS_MAX {
+        let offset = (FIRST_DESCRIPTOR + number) * SECTOR;
+        let there = read_exact(source, path, offset, &mut sector)?;
+        let Some(kind) = DescriptorKind::of(&sector).filter(|_| there) else {
+            found.add("", offset, "the volume descriptors end without a terminator: Linux looks further");
+            return Ok(roots);
+        };
+        let space = read32(&sector, VOLUME_SPACE);
+        let extent = (read32(&sector, ROOT + 2), read32(&sector, ROOT + 10));
+        let is_tree =
+            matches!(kind, DescriptorKind::Primary | DescriptorKind::Joliet | DescriptorKind::Supplementary);
+        if is_tree {
+            for (field, what) in [(VOLUME_SPACE, "size"), (ROOT + 2, "root"), (ROOT + 10, "root's size")] {
+                if !both_orders_agree(&sector, field) {
+                    let problem = format!("the volume's {what} differs between the two byte orders");
+                    found.add("", offset + field as u64, problem);
+                }
+            }
+            if u64::from(read16(&sector, BLOCK_SIZE)) != SECTOR {
+                found.add("", offset + BLOCK_SIZE as u64, "a descriptor has other blocks than 2048 bytes");
+            }
+        }
+        match (kind, primary) {
+            (DescriptorKind::Terminator, _) => return Ok(roots),
+            (DescriptorKind::Primary, None) => primary = Some((extent, space)),
+            (DescriptorKind::Primary, Some((first, _))) if first != extent => {
+                found.add("", offset, "a second primary volume descriptor has another root");
+            }
+            (DescriptorKind::Joliet, _) if joliet => {
+                found.add("", offset, "a second Joliet volume descriptor: some readers take the last one");
+            }
+            (DescriptorKind::Joliet, Some((_, first))) => {
+                joliet = true;
+                if space != first {
+                    found.add("", offset, "the Joliet volume has another size than the primary one");
+                }
+            }
+            (DescriptorKind::Supplementary, Some((first, _))) => {
+                let [_, _, _, _, _, _, version, ..] = sector;
+                if first != extent && version == ENHANCED && roots.enhanced.is_none() {
+                    roots.enhanced = Some(volume::root(&sector));
+                } else if first != extent {
+                    found.add("", offset, "a supplementary volume descriptor has a tree of its own");
+                }
+                if sector.get(ESCAPES..).is_some_and(|escapes| escapes.starts_with(b"%/")) {
+                    found.add("", offset, "a Joliet volume descriptor of an unknown level");
+                }
+            }
+            _ => {}
+        }
+    }
+    found.add("", FIRST_DESCRIPTOR * SECTOR, "more than 100 volume descriptors");
+    Ok(roots)
+}
+
+/// Whether the two halves of a 32-bit number say the same. Some writers leave the second one blank.
+pub(super) fn both_orders_agree(bytes: &[u8], offset: usize) -> bool {
+    let big =
+        bytes.get(offset + 4..).and_then(<[u8]>::first_chunk).map_or(0, |four| u32::from_be_bytes(*four));
+    big == 0 || big == read32(bytes, offset)
+}
