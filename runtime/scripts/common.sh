@@ -33,7 +33,7 @@ run_sealift() {
     "$SEALIFT" "$@"
 }
 
-# Reads `-a ARCHIVE`, `-n`, `-v` and `-h`, as all scripts take them, into the arrays `archives` and `options` and the
+# Reads `-a ARCHIVE`, `-n`, `-v`, `--unverified` and `-h`, as all scripts take them, into the arrays `archives` and `options` and the
 # variable `verbose`. The script has a function `usage`.
 read_arguments() {
     archives=()
@@ -48,6 +48,10 @@ read_arguments() {
             ;;
         -n | --dry-run)
             options+=(--dry-run)
+            shift
+            ;;
+        --unverified)
+            options+=(--unverified)
             shift
             ;;
         -v | --verbose)

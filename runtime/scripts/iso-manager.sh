@@ -7,7 +7,7 @@ set -euo pipefail
 
 usage() {
     cat <<END
-Usage: ${0##*/} [-n] [-v] [-a ARCHIVE...]
+Usage: ${0##*/} [-n] [-v] [--unverified] [-a ARCHIVE...]
 
 Verifies each ARCHIVE (an ISO file), mounts it where the kernel can, now and at each boot, and adds it to the
 bootstrap configuration. A registry that follows the configuration serves it from then on. Without -a, the
@@ -15,6 +15,7 @@ archives that the configuration lists are verified again, and mounted where they
 
   -a, --archive ARCHIVE   the ISO file; it must stay where it is
   -n, --dry-run           only report what would change
+      --unverified        import an archive that has no checksums too
   -v, --verbose           show each command that is run
   -h, --help              this text
 

@@ -7,7 +7,7 @@ set -euo pipefail
 
 usage() {
     cat <<END
-Usage: ${0##*/} import     [-n] [-v] -a ARCHIVE [-a ARCHIVE...]
+Usage: ${0##*/} import     [-n] [-v] [--unverified] -a ARCHIVE [-a ARCHIVE...]
        ${0##*/} unimport   [-n] [-v] -a ARCHIVE [-a ARCHIVE...]
        ${0##*/} activate   [--dry-run] --name SOLUTION --version VERSION
        ${0##*/} deactivate [--dry-run] --name SOLUTION
@@ -22,6 +22,7 @@ archives of this node.
   --name SOLUTION         the name in the Solution's manifest
   --version VERSION       a version that was imported, or "latest"
   -n, --dry-run           only report what would change
+      --unverified        import an archive that has no checksums too
   -v, --verbose           show each command that is run
   -h, --help              this text
 

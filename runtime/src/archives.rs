@@ -18,7 +18,7 @@ mod unit;
 use std::path::{Component, Path, PathBuf};
 
 use archive::tree::Entry;
-use archive::verify::{Options as VerifyOptions, Report, Work};
+use archive::verify::{Options as VerifyOptions, Report, Verdict, Work};
 use archive::{Product, Tree, layout, product, sums};
 use images::Digest;
 use serde::Serialize;
@@ -103,6 +103,9 @@ pub enum Error {
     /// The archive was replaced, or somebody wrote to it, between two steps.
     #[error("{} was replaced or changed while it was in use", .0.display())]
     Changed(PathBuf),
+    /// Nothing is wrong with the archive, but nothing says what it was when it was made either.
+    #[error("nothing vouches for {}: it has neither {} nor an implanted MD5", .0.display(), layout::SUMS)]
+    Unvouched(PathBuf),
     /// There is no product information in it.
     #[error("{} is no archive: neither {} nor {} is in it", .0.display(), layout::PRODUCT, layout::MANIFEST)]
     Nameless(PathBuf),
@@ -196,6 +199,8 @@ pub enum Error {
 pub struct Import {
     /// Whether the archive is verified first.
     pub verify: bool,
+    /// Whether an archive that nothing vouches for is imported too. A damaged one never is.
+    pub unverified: bool,
     /// Whether and how it is mounted; [`Mounting::Auto`] leaves FUSE out.
     pub mounting: Mounting,
     /// Whether only the steps are told.
@@ -204,7 +209,7 @@ pub struct Import {
 
 impl Default for Import {
     fn default() -> Self {
-        Self { verify: true, mounting: Mounting::Auto, dry_run: false }
+        Self { verify: true, unverified: false, mounting: Mounting::Auto, dry_run: false }
     }
 }
 
@@ -298,8 +303,15 @@ pub fn import(
     };
     // Before minutes are spent on verifying, too: what is refused then is refused now.
     let mut steps = planned()?;
+    if options.verify && options.dry_run && !options.unverified {
+        // What the import would refuse whatever it reads.
+        let work = Work::of(held.tree()?, &VerifyOptions::default())?;
+        if !work.has_voucher() {
+            return Err(Error::Unvouched(archive));
+        }
+    }
     if options.verify && !options.dry_run {
-        verified(&held, progress)?;
+        verified(&held, options.unverified, progress)?;
         steps = planned()?;
     }
     if !options.dry_run {
@@ -308,11 +320,15 @@ pub fn import(
     Ok(Done { id, archive, steps, not_mounted: way.err(), notes: Vec::new() })
 }
 
-/// Makes sure that an archive is what it was when it was made.
-fn verified(held: &Held, progress: &dyn iso::Progress) -> Result<(), Error> {
+/// Makes sure that an archive is what it was when it was made, or that at least nothing is wrong with it where that is
+/// enough.
+fn verified(held: &Held, unvouched: bool, progress: &dyn iso::Progress) -> Result<(), Error> {
     let report = Work::of(held.tree()?, &VerifyOptions::default())?.run(progress);
-    if !report.ok() {
-        return Err(Error::Damaged(Box::new(report)));
+    match report.verdict() {
+        Verdict::Intact => {}
+        Verdict::Unvouched if unvouched => {}
+        Verdict::Unvouched => return Err(Error::Unvouched(held.path().to_path_buf())),
+        Verdict::Damaged => return Err(Error::Damaged(Box::new(report))),
     }
     held.check()
 }

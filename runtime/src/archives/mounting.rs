@@ -102,7 +102,7 @@ pub fn mount(
         .choose(&archive, machine)
         .map_err(|problem| Error::NoWay { id: id.clone(), problem })?;
     if options.verify && !options.dry_run {
-        verified(&held, progress)?;
+        verified(&held, false, progress)?;
     }
     let steps = plan::mount(&archive, &at, way, machine)?;
     if !options.dry_run {

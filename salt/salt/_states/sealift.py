@@ -12,13 +12,15 @@ def __virtual__():
     return __virtualname__
 
 
-def imported(name, mount="auto"):
+def imported(name, mount="auto", unverified=False):
     """The archive ``name`` (an ISO file or a folder) is one of this node's: verified, mounted, in the configuration.
 
     mount
         ``auto`` (by the kernel where it can), ``kernel`` or ``never``.
+    unverified
+        Whether an archive without SHA256SUMS and implanted MD5 is imported too.
     """
-    return _done(name, "import", ["--mount", mount])
+    return _done(name, "import", ["--mount", mount] + (["--unverified"] if unverified else []))
 
 
 def deleted(name):

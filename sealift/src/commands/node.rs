@@ -84,6 +84,9 @@ pub(crate) struct ImportArguments {
     /// Import all archives that this node's configuration lists: verify them, and mount those that are not mounted
     #[arg(long, conflicts_with = "archives")]
     configured: bool,
+    /// Import archives without SHA256SUMS and implanted MD5 too: nothing shows that they are what their maker wrote
+    #[arg(long)]
+    unverified: bool,
     /// Whether and how to mount them; serving needs no mount
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     mount: Mount,
@@ -189,7 +192,12 @@ pub(crate) struct GetArguments {
 }
 
 pub(crate) fn import(arguments: &ImportArguments) -> Outcome {
-    let options = Import { verify: true, mounting: arguments.mount.mounting(), dry_run: arguments.dry_run };
+    let options = Import {
+        verify: true,
+        unverified: arguments.unverified,
+        mounting: arguments.mount.mounting(),
+        dry_run: arguments.dry_run,
+    };
     let (paths, machine) = (arguments.places.paths(), machine()?);
     let configured =
         if arguments.configured { archives::configured(&paths).map_err(explained)? } else { Vec::new() };
@@ -267,6 +275,9 @@ pub(crate) fn explained(error: Error) -> Failure {
     match &error {
         Error::Damaged(_) => {
             Failure::failed(error).remedy("`sealift archive verify` names everything that is wrong")
+        }
+        Error::Unvouched(_) => {
+            Failure::failed(error).remedy("give --unverified if you trust where the archive comes from")
         }
         Error::Changed(_) => Failure::failed(error)
             .remedy("run the command again once nothing writes to the archive; nothing was changed"),

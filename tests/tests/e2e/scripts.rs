@@ -75,6 +75,7 @@ fn iso_manager_without_arguments_imports_what_is_configured() {
     for (arguments, calls) in [
         (&[][..], "archive|import|--configured|"),
         (&["-n", "--verbose"], "archive|import|--dry-run|--configured|"),
+        (&["--unverified", "-a", "/a.iso"], "archive|import|--unverified|--|/a.iso|"),
         (&["-v", "-a", "/a.iso"], "archive|import|--|/a.iso|"),
     ] {
         let archive = Archive::new();

@@ -165,3 +165,29 @@ fn a_dry_run_of_a_mount_changes_nothing() {
         mount(&node.paths, &platform, &Mount { dry_run: false, ..options }, &machine, &()).unwrap();
     assert_eq!(done_really.steps, done.steps);
 }
+
+#[test]
+fn an_archive_that_nothing_vouches_for_is_imported_only_where_that_is_asked_for() {
+    let (node, machine) = (Node::new(), Fake::default());
+    let archive = node.root.path().join("folder");
+    std::fs::create_dir(&archive).unwrap();
+    std::fs::write(archive.join(layout::PRODUCT), PLATFORM).unwrap();
+    let options = |unverified, dry_run| Import { unverified, dry_run, ..Import::default() };
+    for dry_run in [true, false] {
+        let refused = import(&node.paths, &archive, &options(false, dry_run), &machine, &());
+        assert!(matches!(&refused, Err(Error::Unvouched(path)) if *path == archive), "{refused:?}");
+        assert!(configured(&node.paths).unwrap().is_empty());
+    }
+    let planned = import(&node.paths, &archive, &options(true, true), &machine, &()).unwrap();
+    let done = import(&node.paths, &archive, &options(true, false), &machine, &()).unwrap();
+    assert_eq!(planned.steps, done.steps);
+    assert_eq!(configured(&node.paths).unwrap(), std::slice::from_ref(&archive));
+    // A damaged one is refused all the same.
+    let damaged = node.archive("damaged.iso", "NAME=Other\nVERSION=1.0.0\n");
+    let mut bytes = std::fs::read(&damaged).unwrap();
+    let at = bytes.windows(4).rposition(|window| window == b"NAME").unwrap();
+    bytes[at + 6] = b'X';
+    std::fs::write(&damaged, bytes).unwrap();
+    let refused = import(&node.paths, &damaged, &options(true, false), &machine, &());
+    assert!(matches!(refused, Err(Error::Damaged(_))), "{refused:?}");
+}

@@ -13,6 +13,9 @@
   sealift.imported:
     - name: {{ archive | tojson }}
     - mount: {{ metalk8s.mount }}
+    {%- if metalk8s.unverified %}
+    - unverified: true
+    {%- endif %}
   {%- endif %}
 {%- else %}
 

@@ -9,6 +9,9 @@ Import archive {{ name }}:
   sealift.imported:
     - name: {{ archive.iso | tojson }}
     - mount: {{ metalk8s.mount }}
+    {%- if metalk8s.unverified %}
+    - unverified: true
+    {%- endif %}
 {%- else %}
 
 No archive to mount:

@@ -17,6 +17,9 @@ Import Solution {{ archive | tojson }}:
   sealift.imported:
     - name: {{ archive | tojson }}
     - mount: {{ metalk8s.mount }}
+    {%- if metalk8s.unverified %}
+    - unverified: true
+    {%- endif %}
   {%- endfor %}
 
   {%- for name, versions in (solutions.get("available") or {}) | dictsort %}
