@@ -25,6 +25,7 @@ mod connection;
 mod content;
 mod error;
 mod files;
+mod linger;
 mod log;
 mod metrics;
 mod range;

@@ -160,14 +160,17 @@ impl Catalogue {
 
     /// The images of a name: `metalk8s-2.10/redis`, or `redis` where that can only mean one.
     pub(super) fn repository(&self, name: &str) -> Option<(&Arc<Archive>, &Repository)> {
-        let prefixed = name.split_once('/').and_then(|(prefix, rest)| {
-            let archive = self.archives.get(*self.by_prefix.get(prefix)?)?;
-            Some((archive, archive.repositories.get(rest)?))
-        });
-        prefixed.or_else(|| {
+        self.prefixed(name).or_else(|| {
             let bare = self.bare.iter().filter_map(|index| self.archives.get(*index));
             bare.filter_map(|archive| Some((archive, archive.repositories.get(name)?))).next()
         })
+    }
+
+    /// The images of a name that begins with the name and version of an archive.
+    pub(super) fn prefixed(&self, name: &str) -> Option<(&Arc<Archive>, &Repository)> {
+        let (prefix, rest) = name.split_once('/')?;
+        let archive = self.archives.get(*self.by_prefix.get(prefix)?)?;
+        Some((archive, archive.repositories.get(rest)?))
     }
 
     /// The archive `metalk8s-2.10`.

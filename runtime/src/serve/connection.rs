@@ -24,8 +24,10 @@ use tokio_rustls::TlsAcceptor;
 use super::answer::{self, Answer, JSON, TEXT};
 use super::body::Body;
 use super::error::Error;
+use super::linger::{Lingering, Understood};
 use super::log::{Access, Event};
 use super::metrics::Endpoint;
+use super::range;
 use super::route::{self, Query};
 use super::sendfile::{Plain, Stretches};
 use super::stream::Patient;
@@ -106,12 +108,16 @@ async fn connection(
         None => {
             let stretches = Arc::<Stretches>::default();
             let stream = Patient::new(Plain::new(stream, Arc::clone(&stretches)), patience, rate);
-            requests(state, stream, peer, watcher, Some(stretches)).await;
+            let stream = Lingering::new(stream);
+            let understood = stream.understood();
+            requests(state, stream, peer, watcher, Some(stretches), understood).await;
         }
         Some(config) => {
-            let handshake = TlsAcceptor::from(config).accept(Patient::new(stream, patience, rate));
+            let stream = Lingering::new(Patient::new(stream, patience, rate));
+            let understood = stream.understood();
+            let handshake = TlsAcceptor::from(config).accept(stream);
             match tokio::time::timeout(state.limits.header_time, handshake).await {
-                Ok(Ok(stream)) => requests(state, stream, peer, watcher, None).await,
+                Ok(Ok(stream)) => requests(state, stream, peer, watcher, None, understood).await,
                 Ok(Err(error)) => {
                     state.log.event(&Event::Connection { problem: format!("{peer}: TLS: {error}") });
                 }
@@ -131,6 +137,7 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     peer: SocketAddr,
     watcher: hyper_util::server::graceful::Watcher,
     stretches: Option<Arc<Stretches>>,
+    understood: Understood,
 ) {
     let limits = &state.limits;
     let mut builder = Builder::new();
@@ -138,7 +145,8 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_time)
         .max_buf_size(limits.header_bytes.max(8192));
-    let service = service_fn(|request| {
+    let service = service_fn(|request: Request<Incoming>| {
+        understood.request(request.body().is_end_stream());
         let (state, stretches) = (Arc::clone(state), stretches.clone());
         async move {
             let mut answer = request_answered(&state, request, peer).await;
@@ -160,7 +168,17 @@ async fn request_answered(
 ) -> Response<Logged> {
     let began = Instant::now();
     let (parts, _) = request.into_parts();
-    let (endpoint, answer) = route(state, &parts).await;
+    let (endpoint, mut answer) = match refusal(&parts) {
+        Some((status, problem)) => (Endpoint::Other, answer::plain(&parts.method, status, problem)),
+        None => route(state, &parts).await,
+    };
+    if range::failed(&parts.headers, &answer) {
+        answer = answer::plain(
+            &parts.method,
+            StatusCode::PRECONDITION_FAILED,
+            "a condition of the request does not hold",
+        );
+    }
     let status = answer.status().as_u16();
     state.metrics.request(endpoint, status);
     let (head, body) = answer.into_parts();
@@ -168,6 +186,31 @@ async fn request_answered(
     let logged =
         Logged { body, sent: 0, left, state: Arc::clone(state), request: parts, peer, status, began };
     Response::from_parts(head, logged)
+}
+
+/// Why a request is refused whatever it asks for, if it is.
+fn refusal(request: &http::request::Parts) -> Option<(StatusCode, &'static str)> {
+    let mut hosts = request.headers.get_all(header::HOST).iter();
+    let host = hosts.next();
+    // RFC 9112, section 3.2. Clients of HTTP/1.0 need not send one.
+    if hosts.next().is_some() || (host.is_none() && request.version >= http::Version::HTTP_11) {
+        return Some((StatusCode::BAD_REQUEST, "expected one Host field"));
+    }
+    let is_host = |host: &header::HeaderValue| {
+        host.is_empty()
+            || host.to_str().is_ok_and(|host| {
+                host.parse::<http::uri::Authority>().is_ok_and(|host| !host.as_str().contains('@'))
+            })
+    };
+    if !host.is_none_or(is_host) {
+        return Some((StatusCode::BAD_REQUEST, "the Host field names no host"));
+    }
+    // RFC 9110, section 10.1.1.
+    let known = |value: &header::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if !request.headers.get_all(header::EXPECT).iter().all(known) {
+        return Some((StatusCode::EXPECTATION_FAILED, "expected no expectation but 100-continue"));
+    }
+    None
 }
 
 /// Whether a request that no client has sent is answered, and the threads that wait for disks are not all stuck.
@@ -196,7 +239,7 @@ async fn route(state: &Arc<State>, request: &http::request::Parts) -> (Endpoint,
         "healthz" => return (Endpoint::Health, answer::full(method, StatusCode::OK, TEXT, "ok\n")),
         "readyz" => return (Endpoint::Health, ready(state, method)),
         "metrics" => {
-            let page = state.metrics.render(&state.catalogue());
+            let page = state.metrics.render(&state.catalogue(), state.log.dropped());
             return (
                 Endpoint::Health,
                 answer::full(method, StatusCode::OK, "text/plain; version=0.0.4", page),
@@ -223,7 +266,7 @@ async fn route(state: &Arc<State>, request: &http::request::Parts) -> (Endpoint,
     }
 }
 
-/// `/readyz`: 200 while requests are taken, with all that is wrong; 503 while the server drains.
+/// `/readyz`: 200 while requests are answered, with all that is wrong; 503 while the server drains or has no archive.
 fn ready(state: &State, method: &Method) -> Answer {
     let catalogue = state.catalogue();
     let draining = state.draining.load(Ordering::Relaxed);
@@ -247,12 +290,14 @@ fn ready(state: &State, method: &Method) -> Answer {
             })
         })
         .collect();
-    let status = match (draining, degraded) {
-        (true, _) => "draining",
-        (false, true) => "degraded",
-        (false, false) => "ready",
+    let empty = catalogue.archives.is_empty();
+    let status = match (draining, empty, degraded) {
+        (true, _, _) => "draining",
+        (false, true, _) => "empty",
+        (false, false, true) => "degraded",
+        (false, false, false) => "ready",
     };
-    let code = if draining { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let code = if draining || empty { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let left_out: Vec<serde_json::Value> = catalogue
         .left_out
         .iter()

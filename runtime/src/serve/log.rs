@@ -10,6 +10,10 @@ pub trait Log: Send + Sync + std::fmt::Debug {
     fn access(&self, access: &Access<'_>);
     /// Something happened that an operator wants to know.
     fn event(&self, event: &Event);
+    /// How many messages were dropped so far, since whoever reads the log did not keep up.
+    fn dropped(&self) -> u64 {
+        0
+    }
 }
 
 /// One request and its answer.

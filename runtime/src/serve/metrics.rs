@@ -57,7 +57,7 @@ impl Metrics {
     }
 
     /// The page for Prometheus.
-    pub(super) fn render(&self, catalogue: &Catalogue) -> String {
+    pub(super) fn render(&self, catalogue: &Catalogue, dropped: u64) -> String {
         let mut page = String::new();
         let mut family = |name: &str, kind: &str, help: &str, values: &[(String, u64)]| {
             // Writing to a String cannot fail.
@@ -93,6 +93,12 @@ impl Metrics {
         );
         family("connections", "gauge", "Connections open.", &one(&self.open));
         family("reloads_total", "counter", "Times the archives were reloaded.", &one(&self.reloads));
+        family(
+            "dropped_log_lines_total",
+            "counter",
+            "Log lines dropped because the reader of the log was too slow.",
+            &[(String::new(), dropped)],
+        );
         let mut images = Vec::new();
         let mut contents = Vec::new();
         let mut damaged = Vec::new();

@@ -1,6 +1,6 @@
 //! Conditional and partial requests: RFC 9110, sections 13 and 14.
 
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method, Response, StatusCode, header};
 
 /// What a request asks for of a representation of `size` bytes.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,6 +24,30 @@ pub(super) fn not_modified(headers: &HeaderMap, etag: &str, modified: Option<&st
     }
     let same = |tag: &str| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag;
     wanted.filter_map(|value| value.to_str().ok()).any(|list| list.split(',').map(str::trim).any(same))
+}
+
+/// Whether `If-Match`, or where that is not given `If-Unmodified-Since`, does not hold for what is answered (RFC 9110,
+/// sections 13.1.1, 13.1.4 and 13.2.2): then the answer is 412.
+pub(super) fn failed<B>(headers: &HeaderMap, answer: &Response<B>) -> bool {
+    let status = answer.status();
+    let judged =
+        status.is_success() || matches!(status, StatusCode::NOT_MODIFIED | StatusCode::RANGE_NOT_SATISFIABLE);
+    if !judged {
+        return false;
+    }
+    let mut wanted = headers.get_all(header::IF_MATCH).iter().peekable();
+    if wanted.peek().is_some() {
+        let etag = answer.headers().get(header::ETAG).and_then(|etag| etag.to_str().ok());
+        // A weak tag never matches here, and none of ours is weak.
+        let same = |tag: &str| tag == "*" || Some(tag) == etag;
+        return !wanted
+            .filter_map(|value| value.to_str().ok())
+            .any(|list| list.split(',').map(str::trim).any(same));
+    }
+    let date = |value: Option<&header::HeaderValue>| httpdate::parse_http_date(value?.to_str().ok()?).ok();
+    let since = date(headers.get(header::IF_UNMODIFIED_SINCE));
+    let modified = date(answer.headers().get(header::LAST_MODIFIED));
+    modified.zip(since).is_some_and(|(modified, since)| modified > since)
 }
 
 /// Decides by `If-None-Match`, `If-Modified-Since`, and for GET by `If-Range` and `Range`: for HEAD a range means nothing

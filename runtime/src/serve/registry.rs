@@ -11,7 +11,7 @@ use images::manifest::{Descriptor, MANIFEST_MAX, Manifest};
 use super::State;
 use super::answer::{self, Answer, Code, JSON, Source};
 use super::body::{Body, CHUNK, FileBody};
-use super::catalogue::{Archive, Catalogue, Part};
+use super::catalogue::{Archive, Catalogue, Part, Repository};
 use super::check::gate;
 use super::content::Content;
 use super::metrics::Endpoint;
@@ -73,6 +73,17 @@ pub(super) async fn answer(
 }
 
 impl Asked<'_> {
+    /// The images of a name. A client that asks for another host's images (`ns`, as containerd sends it to mirrors) gets
+    /// none by a bare name: `nginx` of that host is not `nginx` of an archive. The name of an archive before it leaves no
+    /// doubt.
+    fn repository(&self, name: &str) -> Option<(&Arc<Archive>, &Repository)> {
+        if self.query.get("ns").is_some() {
+            self.catalogue.prefixed(name)
+        } else {
+            self.catalogue.repository(name)
+        }
+    }
+
     fn error(&self, status: StatusCode, code: Code, message: &str) -> Answer {
         answer::error(self.method, status, code, message)
     }
@@ -99,7 +110,7 @@ impl Asked<'_> {
 
     /// "Pulling manifests".
     async fn manifest(&self, name: &str, reference: &str) -> Answer {
-        let Some((archive, repository)) = self.catalogue.repository(name) else {
+        let Some((archive, repository)) = self.repository(name) else {
             return self.unknown_name(name);
         };
         let unknown = |message: &str| self.error(StatusCode::NOT_FOUND, Code::ManifestUnknown, message);
@@ -165,7 +176,7 @@ impl Asked<'_> {
 
     /// "Pulling blobs".
     fn blob(&self, name: &str, digest: &str) -> Answer {
-        let Some((archive, repository)) = self.catalogue.repository(name) else {
+        let Some((archive, repository)) = self.repository(name) else {
             return self.unknown_name(name);
         };
         let unknown = |message: &str| self.error(StatusCode::NOT_FOUND, Code::BlobUnknown, message);
@@ -195,7 +206,7 @@ impl Asked<'_> {
 
     /// "Listing tags".
     fn tags(&self, name: &str) -> Answer {
-        let Some((_, repository)) = self.catalogue.repository(name) else { return self.unknown_name(name) };
+        let Some((_, repository)) = self.repository(name) else { return self.unknown_name(name) };
         let body = |tags: &[&str]| serde_json::json!({"name": name, "tags": tags});
         self.page(&format!("/v2/{name}/tags/list"), &repository.tags, |(tag, _)| tag, body)
     }
@@ -255,7 +266,7 @@ impl Asked<'_> {
                 "expected sha256: and 64 digits",
             );
         };
-        let Some((archive, repository)) = self.catalogue.repository(name) else {
+        let Some((archive, repository)) = self.repository(name) else {
             return self.unknown_name(name);
         };
         let wanted = self.query.get("artifactType");

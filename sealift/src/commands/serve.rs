@@ -159,6 +159,7 @@ pub(crate) fn run(serve: Serve) -> Outcome {
     } else {
         Source::Named(serve.archives)
     };
+    let (log, last_lines) = Lines::start(serve.access_log == AccessLog::Json)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let config = Config {
         listen: addresses,
@@ -167,8 +168,13 @@ pub(crate) fn run(serve: Serve) -> Outcome {
         tls,
         check_in_background: !serve.no_background_check,
         limits: serve.limits.limits(),
-        log: Arc::new(Lines { access: serve.access_log == AccessLog::Json }),
+        log: Arc::new(log),
     };
+    if serve.configured && config.archives.is_empty() {
+        output::warn(
+            "no archive is configured, so nothing is served; add one with `sealift archive import FILE`",
+        );
+    }
     if let Err(error) = raise_open_files() {
         output::warn(&format!("the limit of open files cannot be raised: {error}"));
     }
@@ -201,7 +207,9 @@ pub(crate) fn run(serve: Serve) -> Outcome {
         drop(runtime.spawn(watchdog(server.handle(), time / 2, systemd.clone())));
     }
     drop(inside);
-    Ok(to_the_end(runtime, server.run(stop(ends, systemd)))?)
+    let served = to_the_end(runtime, server.run(stop(ends, systemd)));
+    last_lines.wait();
+    Ok(served?)
 }
 
 /// Runs a future, and leaves behind what reads from a slow disk: a check of gigabytes must not outlive the time that systemd
@@ -243,7 +251,7 @@ async fn reload(server: Handle, source: Source, mut hangup: Signal, systemd: Sys
             server.reload_from(|| source.archives().map_err(|error| error.to_string()))
         });
         if let Ok(Err(problem)) = reloaded.await {
-            not_reloaded(&problem);
+            output::warn(&not_reloaded(&problem));
         }
         systemd.tell(&systemd::State::Ready);
     }
@@ -259,8 +267,8 @@ async fn watchdog(server: Handle, every: Duration, systemd: Systemd) {
     }
 }
 
-fn not_reloaded(problem: &str) {
-    output::warn(&format!("not reloaded, what was served is served still: {problem}"));
+fn not_reloaded(problem: &str) -> String {
+    format!("reload failed, still serving the previous archives: {problem}")
 }
 
 /// SIGINT or SIGTERM: the server finishes what it has begun and ends.

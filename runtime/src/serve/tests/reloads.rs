@@ -114,3 +114,14 @@ fn of_two_reloads_the_second_reads_after_the_first_is_done() {
     second.join().unwrap().unwrap();
     assert_eq!(server.handle.archives(), [one.path().to_path_buf()]);
 }
+
+#[test]
+fn a_server_without_archives_is_alive_and_not_ready() {
+    let (folder, _) = archive("Example");
+    let server = Running::with(Config { leave_out_unreadable: true, ..Config::default() });
+    let ready = server.get("/readyz");
+    assert_eq!((ready.status, ready.json()["status"].as_str()), (503, Some("empty")));
+    assert_eq!(server.get("/healthz").status, 200);
+    server.handle.reload(&[folder.path().to_path_buf()]).unwrap();
+    assert_eq!(server.get("/readyz").status, 200);
+}

@@ -1,14 +1,91 @@
-//! What the server says, as lines.
+//! The messages of the server, as lines.
+
+use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
 
 use runtime::serve::{Access, Event, Log};
 
 use crate::output;
 
-/// Messages on standard error, requests on standard output.
+/// How many lines wait to be written: a few seconds of requests, and a few megabytes.
+const QUEUE: usize = 16_384;
+/// How long a server that ends waits for its last lines to be read.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// Messages go to standard error, requests to standard output, both through a queue and a thread of its own: a pipe that
+/// nobody reads blocks that thread and no request. Lines that find the queue full are dropped and counted.
 #[derive(Debug)]
 pub(super) struct Lines {
     /// Whether requests are logged.
-    pub(super) access: bool,
+    access: bool,
+    queue: SyncSender<Line>,
+    dropped: AtomicU64,
+}
+
+/// A line, and where it goes.
+#[derive(Debug)]
+enum Line {
+    Request(String),
+    Note(String),
+    Warning(String),
+    /// Not a line: whoever sent it waits until all lines before it are written.
+    Written(SyncSender<()>),
+}
+
+/// Waits for the last lines of a [`Lines`].
+#[derive(Debug)]
+pub(super) struct LastLines(SyncSender<Line>);
+
+impl Lines {
+    /// Starts the thread that writes.
+    pub(super) fn start(access: bool) -> io::Result<(Self, LastLines)> {
+        Self::start_with(access, QUEUE, write)
+    }
+
+    fn start_with(
+        access: bool,
+        queue: usize,
+        mut write: impl FnMut(&Line) + Send + 'static,
+    ) -> io::Result<(Self, LastLines)> {
+        let (queue, lines) = sync_channel::<Line>(queue);
+        thread::Builder::new()
+            .name("log".into())
+            .spawn(move || lines.iter().for_each(|line| write(&line)))?;
+        let last = LastLines(queue.clone());
+        Ok((Self { access, queue, dropped: AtomicU64::new(0) }, last))
+    }
+
+    fn put(&self, line: Line) {
+        if self.queue.try_send(line).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl LastLines {
+    /// Waits until all lines are written, if somebody reads them.
+    pub(super) fn wait(self) {
+        let (done, written) = sync_channel(1);
+        // A full queue is one that nobody reads.
+        if self.0.try_send(Line::Written(done)).is_ok() {
+            let _ = written.recv_timeout(LAST_LINES);
+        }
+    }
+}
+
+/// A log that cannot be written must not stop the server.
+fn write(line: &Line) {
+    match line {
+        Line::Request(line) => drop(writeln!(io::stdout(), "{line}")),
+        Line::Note(text) => output::note(text),
+        Line::Warning(text) => output::warn(text),
+        Line::Written(waiting) => {
+            let _ = waiting.try_send(());
+        }
+    }
 }
 
 impl Log for Lines {
@@ -21,27 +98,51 @@ impl Log for Lines {
             "bytes": access.bytes, "complete": access.complete, "seconds": access.duration.as_secs_f64(),
             "userAgent": access.user_agent,
         });
-        // A log that nobody reads any more must not stop the server.
-        let _ = output::print(&format!("{line}\n"));
+        self.put(Line::Request(line.to_string()));
     }
 
     fn event(&self, event: &Event) {
-        match event {
+        self.put(match event {
             Event::Serving { archive, id, repositories } => {
                 let id = id.as_deref().unwrap_or("a folder of images");
                 let images = if *repositories == 1 { "image" } else { "images" };
-                output::note(&format!("serving {} ({id}): {repositories} {images}", archive.display()));
+                Line::Note(format!("serving {} ({id}): {repositories} {images}", archive.display()))
             }
             Event::NotServed { archive, problem } => {
-                output::warn(&format!("{}: not served: {problem}", archive.display()))
+                Line::Warning(format!("{}: not served: {problem}", archive.display()))
             }
             Event::Damaged { archive, digest, problem } => {
-                output::warn(&format!("{}: damaged: {digest}: {problem}", archive.display()));
+                Line::Warning(format!("{}: damaged: {digest}: {problem}", archive.display()))
             }
-            Event::Connection { problem } => output::warn(problem),
-            Event::NotReloaded { problem } => super::not_reloaded(problem),
-            Event::Draining => output::note("stopping: no new connections, those open come to their end"),
-            other => output::note(&format!("{other:?}")),
+            Event::Connection { problem } => Line::Warning(problem.clone()),
+            Event::NotReloaded { problem } => Line::Warning(super::not_reloaded(problem)),
+            Event::Draining => Line::Note("stopping: no new connections; open requests are finished".into()),
+            other => Line::Note(format!("{other:?}")),
+        });
+    }
+
+    fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_nobody_reads_drops_lines_and_blocks_nobody() {
+        let (unblock, blocked) = sync_channel::<()>(0);
+        let (lines, last) = Lines::start_with(true, 2, move |_| {
+            let _ = blocked.recv();
+        })
+        .unwrap();
+        for _ in 0..100 {
+            lines.event(&Event::Draining);
         }
+        // Two wait and one is being written.
+        assert!((97..=98).contains(&lines.dropped()), "{}", lines.dropped());
+        last.wait();
+        drop(unblock);
     }
 }

@@ -263,6 +263,43 @@ fn requests_are_logged_as_json() {
 }
 
 #[test]
+fn a_log_that_nobody_reads_stops_neither_requests_nor_the_end() {
+    let site = Site::new();
+    let words = ["--access-log", "json", site.iso.to_str().unwrap()];
+    // Its standard output is a pipe, which holds a few hundred lines.
+    let mut service = Service::start(sealift::command(site.scratch.path()), &words);
+    let request = "GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n";
+    let last = "GET /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
+    let mut stream = connect(service.address);
+    let mut sender = stream.try_clone().unwrap();
+    let sent = std::thread::spawn(move || sender.write_all((request.repeat(18_000) + last).as_bytes()));
+    let mut metrics = String::new();
+    stream.read_to_string(&mut metrics).unwrap();
+    sent.join().unwrap().unwrap();
+    assert_eq!(metrics.matches("HTTP/1.1 200").count(), 18_001);
+    let dropped = metrics.lines().find_map(|line| line.strip_prefix("sealift_dropped_log_lines_total "));
+    assert!(dropped.is_some_and(|dropped| dropped != "0"), "{metrics}");
+    drop(stream);
+    service.signal("TERM");
+    assert_eq!(service.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_service_without_archives_says_so() {
+    let node = Node::new();
+    let mut command = node.command(&["registry", "serve", "--configured", "--listen", "127.0.0.1:0"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    child.kill().unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    child.wait().unwrap();
+    assert!(line.starts_with("listening on") && said.contains("nothing is served"), "{line}{said}");
+}
+
+#[test]
 fn what_was_begun_is_finished_when_the_service_stops() {
     let site = Site::new();
     let (path, content) = largest(&site);
