@@ -83,19 +83,19 @@ impl Output {
 /// Says something on standard error that is no error.
 pub(crate) fn note(text: &str) {
     // Nobody is left to tell if standard error is gone.
-    let _ = writeln!(anstream::stderr(), "{CYAN}note{CYAN:#}: {text}");
+    let _ = writeln!(anstream::stderr(), "{CYAN}note{CYAN:#}: {}", safe(text));
 }
 
 /// Warns on standard error.
 pub(crate) fn warn(text: &str) {
-    let _ = writeln!(anstream::stderr(), "{YELLOW}warning{YELLOW:#}: {text}");
+    let _ = writeln!(anstream::stderr(), "{YELLOW}warning{YELLOW:#}: {}", safe(text));
 }
 
 /// Says on standard error what went wrong and what to do about it.
 pub(crate) fn failure(failure: &Failure) {
     let Some(report) = failure.report() else { return };
     let mut err = anstream::stderr();
-    let _ = writeln!(err, "{RED}error{RED:#}: {}", chain(&report.error));
+    let _ = writeln!(err, "{RED}error{RED:#}: {}", safe(&chain(&report.error)));
     if let Some(snippet) = &report.snippet {
         let _ = writeln!(err, "{}", snippet.trim_end());
     }
@@ -123,6 +123,12 @@ pub(crate) fn json_failure(failure: &Failure) {
     let (message, help) = (chain(&report.error), report.remedy.as_deref());
     // Standard error has it already, should standard output be gone.
     let _ = json(&Document { error: Error { message, help, exit_code: failure.code() } });
+}
+
+/// A message of one or several lines in which nothing acts on the terminal, whatever names from outside are in it.
+fn safe(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(|line| content::printable(line).to_string()).collect();
+    lines.join("\n")
 }
 
 /// The error and its sources, without repeating what one of them says of the next.

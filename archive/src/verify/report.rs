@@ -311,8 +311,11 @@ pub(super) fn make(mut work: Work, implanted_md5: ImplantedMd5) -> Report {
         // The end that is missing has been named.
         ImplantedMd5::Failed { to, .. } if lost.is_some_and(|found| *to > found) => {}
         ImplantedMd5::Failed { from, to } => {
-            let (from, to, place) = (*from, *to, place(&work, *from, *to));
-            work.findings.push(Finding::new("", Problem::Changed { from, to, place }));
+            let (from, to) = (*from, *to);
+            // A file that is damaged there is a finding already.
+            if let Some(place) = place(&work, from, to) {
+                work.findings.push(Finding::new("", Problem::Changed { from, to, place }));
+            }
         }
         ImplantedMd5::Unreadable { reason } => {
             let reason =
@@ -373,25 +376,24 @@ pub(super) fn make(mut work: Work, implanted_md5: ImplantedMd5) -> Report {
     }
 }
 
-/// What lies between two bytes of an ISO in which something was changed.
-fn place(work: &Work, from: u64, to: u64) -> String {
-    let meets = |path: &str| {
-        let index = work.contents.find(path).and_then(|index| work.contents.file(index));
-        index.is_some_and(|file| {
-            file.pieces()
-                .iter()
-                .any(|piece| piece.offset < to && piece.offset.saturating_add(piece.len) > from)
-        })
-    };
-    let damaged = work.contents.files.iter().find(|file| file.bad && meets(&file.path));
-    let first = work.contents.first_byte().unwrap_or(u64::MAX);
-    match damaged {
-        Some(file) => format!("{} is there", printable(&file.path)),
-        // The files there are what they should be, as far as anything says so.
-        None if to <= SYSTEM_AREA => "the system area".into(),
-        None if to <= DESCRIPTOR => "the volume descriptors".into(),
-        None if from < first => "the volume descriptors, the folders or the MD5 itself".into(),
-        None if work.sums => "between the files, or the MD5 itself".into(),
-        None => "files that no SHA256SUMS lists, or what lies between them".into(),
+/// What lies between two bytes of an ISO in which something was changed; `None` where a file there is damaged.
+fn place(work: &Work, from: u64, to: u64) -> Option<String> {
+    let mut damaged = work.contents.files.iter().filter(|file| file.bad).flat_map(|file| file.pieces());
+    if damaged.any(|piece| piece.offset < to && piece.offset.saturating_add(piece.len) > from) {
+        return None;
     }
+    let first = work.contents.first_byte().unwrap_or(u64::MAX);
+    // The files there are what they should be, as far as anything says so.
+    let place = if to <= SYSTEM_AREA {
+        "the system area"
+    } else if to <= DESCRIPTOR {
+        "the volume descriptors"
+    } else if from < first {
+        "the volume descriptors, the folders or the MD5 itself"
+    } else if work.sums {
+        "between the files, or the MD5 itself"
+    } else {
+        "files that no SHA256SUMS lists, or what lies between them"
+    };
+    Some(place.to_owned())
 }

@@ -183,7 +183,7 @@ fn files_of_any_name_are_accepted() {
         "case",
         "CASE",
         "Case",
-        "a:b;1",
+        "ab:c;1",
         "a;1",
         "con.txt",
         ".hidden",
