@@ -125,7 +125,9 @@ fn accepted(folder: &Path) {
             let path = entry.unwrap().path();
             if let Ok(target) = fs::read_link(&path) {
                 let path = path.strip_prefix(&unpacked).unwrap().display().to_string();
-                found.push(format!("{path} -> {}", target.display()));
+                // As bsdtar shows a name.
+                let shown = format!("{path} -> {}", target.display());
+                found.push(shown.replace('\\', "\\\\").replace('\n', "\\n").replace('\t', "\\t"));
             } else if path.is_dir() {
                 waiting.push(path);
             }
