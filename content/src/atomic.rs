@@ -90,8 +90,7 @@ impl AtomicFile {
         };
         named.map_err(refuse)?;
         if self.durability == Durability::Durable {
-            let synced = File::open(folder).and_then(|folder| folder.sync_all());
-            synced.map_err(IoError::at("write", folder))?;
+            crate::sync_folder(folder)?;
         }
         Ok(())
     }

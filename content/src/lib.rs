@@ -6,22 +6,31 @@
 //!
 //! | task | function |
 //! | --- | --- |
-//! | read a file whose path or content is not ours | [`open`], [`open_read`] |
+//! | read a file whose path or content is not ours | [`open`], [`open_read`], [`open_text`] |
 //! | create files below a folder, from names that are not ours | [`Root`] |
 //! | put a file in place whole or not at all | [`AtomicFile`] |
+//! | write where the user said (a file, a link, a pipe, a device) | [`Output`], [`write_output`] |
+//! | open a lock or a journal, or create it | [`open_or_create`] |
+//! | create a folder that the user named | [`create_folder`] |
 //! | copy a file, and name the right one when it fails | [`copy`](copy()) |
 //! | show a name or text that is not ours | [`printable`] |
+
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests read and write folders of their own"))]
 
 mod atomic;
 mod copy;
 mod error;
+mod folder;
 mod open;
+mod output;
 mod printable;
 mod root;
 
 pub use atomic::{AtomicFile, Durability};
 pub use copy::copy;
 pub use error::IoError;
-pub use open::{Links, open, open_device, open_read, read_bounded};
+pub use folder::{create_folder, open_folder, sync_folder};
+pub use open::{Links, open, open_device, open_or_create, open_read, open_text, open_to_write, read_bounded};
+pub use output::{Output, is_standard_output, write_output};
 pub use printable::{Printable, printable, printable_path};
 pub use root::{Kind, Metadata, Root};

@@ -10,6 +10,9 @@ use rustix::io::Errno;
 
 use crate::IoError;
 
+/// How often a file is tried for that others create and remove at the same moment.
+const CREATE_TRIES: usize = 16;
+
 /// What a symbolic link at the end of a path means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Links {
@@ -50,6 +53,19 @@ pub fn open_read(path: &Path, links: Links, max: u64) -> Result<Vec<u8>, IoError
     read_bounded(&mut file, max).map_err(IoError::at("read", path))
 }
 
+/// As [`open_read`], for text.
+///
+/// # Errors
+///
+/// As [`open_read`]; the file is not UTF-8 ([`io::ErrorKind::InvalidData`]).
+pub fn open_text(path: &Path, links: Links, max: u64) -> Result<String, IoError> {
+    String::from_utf8(open_read(path, links, max)?).map_err(|error| {
+        let place = error.utf8_error().valid_up_to();
+        let message = format!("byte {place} is not UTF-8");
+        IoError::at("read", path)(io::Error::new(io::ErrorKind::InvalidData, message))
+    })
+}
+
 /// Reads the rest of `reader`, at most `max` bytes.
 ///
 /// # Errors
@@ -65,17 +81,51 @@ pub fn read_bounded(reader: &mut dyn io::Read, max: u64) -> io::Result<Vec<u8>> 
     Ok(bytes)
 }
 
-fn open_kind(path: &Path, links: Links, allowed: &[FileType]) -> Result<File, IoError> {
-    let refuse = IoError::at("open", path);
-    open_beneath(CWD, path, links, allowed).map_err(refuse)
+/// Opens an existing regular file or block device for reading and writing, in place and as it is.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn open_to_write(path: &Path, links: Links) -> Result<File, IoError> {
+    let allowed = [FileType::RegularFile, FileType::BlockDevice];
+    open_beneath(CWD, path, links, &allowed, OFlags::RDWR).map_err(IoError::at("open", path))
 }
 
-/// Opens `path`, relative to `folder`, if it is of one of the `allowed` kinds.
+/// Opens a regular file for reading and writing, and creates it empty where nothing is: for locks and journals, in
+/// folders that others may write to. A symbolic link is refused.
+///
+/// # Errors
+///
+/// As [`open`] with [`Links::Refuse`]; the folder does not exist or cannot be written to.
+pub fn open_or_create(path: &Path, mode: u32) -> Result<File, IoError> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    // Whoever removes it between the two gets another try.
+    for _ in 0..CREATE_TRIES {
+        match openat(CWD, path, flags, Mode::from_raw_mode(mode)) {
+            Ok(file) => return Ok(File::from(file)),
+            Err(Errno::EXIST) => {}
+            Err(errno) => return Err(IoError::at("create", path)(errno.into())),
+        }
+        match open_beneath(CWD, path, Links::Refuse, &[FileType::RegularFile], OFlags::RDWR) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => return opened.map_err(IoError::at("open", path)),
+        }
+    }
+    Err(IoError::at("open", path)(Errno::AGAIN.into()))
+}
+
+fn open_kind(path: &Path, links: Links, allowed: &[FileType]) -> Result<File, IoError> {
+    let refuse = IoError::at("open", path);
+    open_beneath(CWD, path, links, allowed, OFlags::RDONLY).map_err(refuse)
+}
+
+/// Opens `path`, relative to `folder`, if it is of one of the `allowed` kinds; `access` says for reading or writing.
 pub(crate) fn open_beneath(
     folder: impl std::os::fd::AsFd,
     path: &Path,
     links: Links,
     allowed: &[FileType],
+    access: OFlags,
 ) -> io::Result<File> {
     let folder = folder.as_fd();
     let (flags, look) = match links {
@@ -85,7 +135,7 @@ pub(crate) fn open_beneath(
     // Looked at first, since opening a device may act on it; and once more when open, since it may be replaced
     // between the two. `NONBLOCK` keeps the open of a pipe that came in between from blocking.
     check(FileType::from_raw_mode(statat(folder, path, look)?.st_mode), allowed)?;
-    let flags = flags | OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let flags = flags | access | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
     let file: OwnedFd = openat(folder, path, flags, Mode::empty()).map_err(|errno| match errno {
         // What `NOFOLLOW` says of a symbolic link.
         Errno::LOOP if links == Links::Refuse => unexpected(FileType::Symlink),

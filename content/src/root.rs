@@ -13,7 +13,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use crate::open::{open_beneath, unexpected};
+use crate::open::open_beneath;
 use crate::{IoError, Links};
 
 /// The bits of a mode that files from outside may have: no setuid, setgid or sticky bit.
@@ -140,7 +140,7 @@ impl Root {
     /// It does not exist, is not a regular file (a link is not), or the path leaves the root.
     pub fn open_file(&self, path: &Path) -> Result<File, IoError> {
         self.at("open", path, |parent, name| {
-            open_beneath(parent, Path::new(name), Links::Refuse, &[FileType::RegularFile])
+            open_beneath(parent, Path::new(name), Links::Refuse, &[FileType::RegularFile], OFlags::RDONLY)
         })
     }
 
@@ -151,16 +151,7 @@ impl Root {
     /// As [`open_file`](Self::open_file).
     pub fn open_file_to_write(&self, path: &Path) -> Result<File, IoError> {
         self.at("open", path, |parent, name| {
-            let found = kind(&statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?);
-            if found != FileType::RegularFile {
-                return Err(unexpected(found));
-            }
-            let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
-            let file = File::from(openat(parent, name, flags, Mode::empty())?);
-            if !file.metadata()?.is_file() {
-                return Err(unexpected(FileType::Unknown));
-            }
-            Ok(file)
+            open_beneath(parent, Path::new(name), Links::Refuse, &[FileType::RegularFile], OFlags::RDWR)
         })
     }
 

@@ -1,13 +1,18 @@
 //! Opening, creating below a root, and replacing files, with everything in the way that an attacker could put there.
 
+#![allow(clippy::disallowed_methods, reason = "tests read and write folders of their own")]
+
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use content::{AtomicFile, Durability, Kind, Links, Root, open, open_device, open_read};
+use content::{
+    AtomicFile, Durability, Kind, Links, Root, open, open_device, open_or_create, open_read, open_to_write,
+    write_output,
+};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 fn fifo(path: &Path) {
@@ -208,4 +213,59 @@ fn writing_to_a_link_replaces_what_it_leads_to() {
     assert!(AtomicFile::write(&at("loop"), b"", 0o644, Durability::Cache).is_err());
     assert!(AtomicFile::write(&at("disk"), b"", 0o644, Durability::Cache).is_err());
     assert!(AtomicFile::write(&at("missing/x"), b"", 0o644, Durability::Cache).is_err());
+}
+
+#[test]
+fn output_goes_where_the_user_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("file"), "old").unwrap();
+    symlink("file", at("link")).unwrap();
+    symlink("behind", at("dangling")).unwrap();
+    for (name, file) in [("file", "file"), ("new", "new"), ("link", "file"), ("dangling", "behind")] {
+        write_output(&at(name), name.as_bytes()).unwrap();
+        assert_eq!(fs::read_to_string(at(file)).unwrap(), name);
+    }
+    assert!(at("link").is_symlink() && at("dangling").is_symlink());
+
+    fifo(&at("fifo"));
+    let reader = std::thread::spawn({
+        let fifo = at("fifo");
+        move || fs::read_to_string(fifo).unwrap()
+    });
+    write_output(&at("fifo"), b"through").unwrap();
+    assert_eq!(reader.join().unwrap(), "through");
+    assert!(fs::symlink_metadata(at("fifo")).unwrap().file_type().is_fifo());
+
+    write_output(Path::new("/dev/null"), b"away").unwrap();
+    let full = write_output(Path::new("/dev/full"), b"x").unwrap_err().to_string();
+    assert!(full.starts_with("cannot write /dev/full: No space left"), "{full}");
+
+    let _socket = UnixListener::bind(at("socket")).unwrap();
+    for (name, reason) in [("socket", "a socket"), (".", "directory"), ("no/folder", "No such file")] {
+        let error = write_output(&at(name), b"x").unwrap_err().to_string();
+        assert!(error.contains(reason), "{name}: {error}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 7, "nothing but what was named is left");
+}
+
+#[test]
+fn a_lock_or_journal_is_a_regular_file_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    open_or_create(&at("lock"), 0o600).unwrap().write_all(b"held").unwrap();
+    let mut text = String::new();
+    open_or_create(&at("lock"), 0o600).unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(text, "held");
+    fifo(&at("fifo"));
+    symlink("lock", at("link")).unwrap();
+    symlink("nothing", at("dangling")).unwrap();
+    for name in ["fifo", "link", "dangling", "."] {
+        open_or_create(&at(name), 0o600).unwrap_err();
+    }
+    assert!(!at("nothing").exists());
+    open_to_write(&at("link"), Links::Follow).unwrap();
+    for (name, links) in [("fifo", Links::Follow), ("link", Links::Refuse), ("missing", Links::Follow)] {
+        open_to_write(&at(name), links).unwrap_err();
+    }
 }

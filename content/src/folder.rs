@@ -1,0 +1,39 @@
+//! Folders that the user named.
+
+use std::fs::File;
+use std::path::Path;
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+
+use crate::IoError;
+
+/// Creates a folder that the user named, with those above it; one that exists is fine. Links on the way are followed.
+///
+/// For a folder whose name comes from outside there is [`Root::create_dir_all`](crate::Root::create_dir_all).
+///
+/// # Errors
+///
+/// Something else has the name, or a folder on the way cannot be written to.
+pub fn create_folder(path: &Path) -> Result<(), IoError> {
+    std::fs::create_dir_all(path).map_err(IoError::at("create", path))
+}
+
+/// Opens a folder, to lock it or to bring its names to the disk. Anything else is refused at once.
+///
+/// # Errors
+///
+/// It does not exist, is not a folder or cannot be opened.
+pub fn open_folder(path: &Path) -> Result<File, IoError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = openat(CWD, path, flags, Mode::empty());
+    folder.map(File::from).map_err(|errno| IoError::at("open", path)(errno.into()))
+}
+
+/// Waits until the names in a folder are on the disk, so that a rename survives a power cut.
+///
+/// # Errors
+///
+/// As [`open_folder`]; the disk fails.
+pub fn sync_folder(path: &Path) -> Result<(), IoError> {
+    open_folder(path)?.sync_all().map_err(IoError::at("write", path))
+}
