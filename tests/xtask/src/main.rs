@@ -13,6 +13,7 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::thread;
 
 use crate::peers::Peers;
 
@@ -134,18 +135,34 @@ fn build(root: &Path) -> Result<PathBuf, String> {
 }
 
 /// Installs the peers, then runs every test with the binary at hand; with `--all` also those that take minutes.
+///
+/// The binary, the tests and the peers are made at the same time: each of the first two compiles its last crates one
+/// after the other, and the third waits for the network.
 fn test(root: &Path, words: &[String]) -> Result<ExitCode, String> {
-    let peers = Peers::prepare(root)?;
-    let binary = build(root)?;
     let mut words = words.to_vec();
-    if let Some(place) = words.iter().position(|word| word == "--all") {
+    let all = words.iter().position(|word| word == "--all");
+    if let Some(place) = all {
         words.remove(place);
-        words.extend(["--".to_owned(), "--include-ignored".to_owned()]);
     }
+    let compiled: Vec<&String> = words.iter().take_while(|word| *word != "--").collect();
+    let mut tests = Command::new("cargo");
+    tests.args(["test", "--quiet", "--no-run", "--locked", "--workspace"]).args(compiled).current_dir(root);
+    let (peers, binary, compiled) = thread::scope(|scope| {
+        let tests = scope.spawn(|| succeed(&mut tests));
+        let peers = scope.spawn(|| Peers::prepare(root));
+        let binary = build(root);
+        let joined = |_| "a thread of the build panicked".to_owned();
+        (peers.join().map_err(joined), binary, tests.join().map_err(joined))
+    });
+    let (peers, binary) = (peers??, binary?);
+    compiled??;
     // This program is a workspace of its own, and so are its tests.
     let own =
         ["test", "--locked", "--manifest-path", "tests/xtask/Cargo.toml", "--target-dir", "target/xtask"];
     succeed(Command::new("cargo").args(own).current_dir(root))?;
+    if all.is_some() {
+        words.extend(["--".to_owned(), "--include-ignored".to_owned()]);
+    }
     let mut command = peers.command("cargo");
     command.args(["test", "--locked", "--workspace"]).args(words).current_dir(root);
     command.env("SEALIFT_BINARY", binary);
