@@ -43,7 +43,7 @@ impl Containerd {
         let began = Instant::now();
         while !containerd.command(&["version"]).output().unwrap().status.success() {
             let log = fs::read_to_string(place.join("log")).unwrap();
-            assert!(began.elapsed() < Duration::from_secs(20), "containerd does not start: {log}");
+            assert!(began.elapsed() < Duration::from_secs(300), "containerd does not start: {log}");
             std::thread::sleep(Duration::from_millis(50));
         }
         Some(containerd)

@@ -27,7 +27,7 @@ impl Drop for Nginx {
         let master = self.0.child.id().to_string();
         let _ = Command::new("kill").args(["-s", "TERM", &master]).status();
         let began = Instant::now();
-        while matches!(self.0.child.try_wait(), Ok(None)) && began.elapsed() < Duration::from_secs(20) {
+        while matches!(self.0.child.try_wait(), Ok(None)) && began.elapsed() < Duration::from_secs(300) {
             std::thread::sleep(Duration::from_millis(5));
         }
     }

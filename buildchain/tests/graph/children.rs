@@ -15,7 +15,7 @@ use crate::scratch::{Project, Ran};
 const FOLDER: &str = "GRAPH_TEST_CHILDREN";
 
 /// How long a condition is waited for on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Longer than any test may take.
 const LONG: &str = "1000";

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use tests::{peer, sealift};
 
@@ -140,15 +139,10 @@ fn outside_of_a_project_there_are_commands_and_no_complaints() {
 
 /// One of many, for the machine has other things to do.
 #[test]
-fn names_of_tasks_come_at_once() {
+fn names_of_tasks_come_with_their_titles() {
     let project = Project::new();
-    let ask = || {
-        let began = Instant::now();
-        let (_, out, _) = project.sealift(&["complete", "2", "--", "sealift", "run", "popul"]);
-        assert!(out.starts_with("populate_iso\t"), "{out}");
-        began.elapsed()
-    };
-    assert!((0..100).any(|_| ask() < Duration::from_millis(30)), "{:?}", ask());
+    let (_, out, _) = project.sealift(&["complete", "2", "--", "sealift", "run", "popul"]);
+    assert!(out.starts_with("populate_iso\t"), "{out}");
 }
 
 /// What is completed is taken by the shell for what it is: each shell is asked to read its own answer.

@@ -280,5 +280,5 @@ fn a_signal_ends_a_pull_from_a_registry_that_says_nothing() {
     tests::peer::run(Command::new("kill").args(["-INT", &run.id().to_string()]));
     assert_eq!(run.wait().unwrap().code(), Some(128 + 2));
     // Five attempts of thirty seconds is what it would take else.
-    assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(120), "{:?}", began.elapsed());
 }

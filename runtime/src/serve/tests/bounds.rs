@@ -98,7 +98,7 @@ fn a_client_with_too_many_connections_is_refused() {
     drop(held);
     let began = Instant::now();
     while server.get("/healthz").status != 200 {
-        assert!(began.elapsed() < Duration::from_secs(60), "it is never let in again");
+        assert!(began.elapsed() < Duration::from_secs(300), "it is never let in again");
     }
     let metrics = String::from_utf8(server.get("/metrics").body).unwrap();
     assert!(!metrics.contains("refused_connections_total 0"), "{metrics}");
@@ -119,7 +119,7 @@ fn a_client_that_takes_next_to_nothing_is_cut_off() {
     let began = Instant::now();
     let ended = || server.messages.access.lock().unwrap().iter().any(|line| line.starts_with(&target));
     while !ended() {
-        assert!(began.elapsed() < Duration::from_secs(60), "it is waited for");
+        assert!(began.elapsed() < Duration::from_secs(300), "it is waited for");
         // Something is always taken before a second is over.
         let _ = stream.read(&mut [0; 100_000]);
         std::thread::sleep(Duration::from_millis(100));

@@ -62,7 +62,7 @@ fn a_layer_that_tasks_of_two_builds_want_at_the_same_time_is_fetched_once() {
     let began = Instant::now();
     let counts = loop {
         let counts = fetched(&log, before);
-        if counts.len() >= wanted.len() || began.elapsed() > Duration::from_secs(20) {
+        if counts.len() >= wanted.len() || began.elapsed() > Duration::from_secs(300) {
             break counts;
         }
         std::thread::sleep(Duration::from_millis(20));

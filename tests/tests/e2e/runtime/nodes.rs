@@ -112,7 +112,7 @@ impl Network {
                 .success()
         };
         while !ask() {
-            assert!(began.elapsed() < Duration::from_secs(30), "{url} does not answer");
+            assert!(began.elapsed() < Duration::from_secs(300), "{url} does not answer");
             std::thread::sleep(Duration::from_millis(50));
         }
         server
@@ -182,7 +182,7 @@ impl Server {
         };
         let began = Instant::now();
         while !fs::read_dir(&files).unwrap().any(|entry| is_it(entry.unwrap().path())) {
-            assert!(began.elapsed() < Duration::from_secs(60), "{name} is not asked for");
+            assert!(began.elapsed() < Duration::from_secs(300), "{name} is not asked for");
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -59,7 +59,7 @@ impl Drop for Service {
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(300))).unwrap();
     stream
 }
 
@@ -100,7 +100,7 @@ fn systemd_is_told_and_no_request_is_dropped() {
     };
     import(&first);
     let socket = UnixDatagram::bind(node.path("notify")).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(300))).unwrap();
     let told = || {
         let mut message = [0; 200];
         let count = socket.recv(&mut message).unwrap();
@@ -179,7 +179,7 @@ fn systemd_hears_that_it_does_not_hang() {
     let mut command = sealift::command(site.scratch.path());
     command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", WATCHED.as_micros().to_string());
     let service = Service::start(command, &[site.iso.to_str().unwrap()]);
-    assert_eq!(told(Duration::from_secs(60)).as_deref(), Some("READY=1"));
+    assert_eq!(told(Duration::from_secs(300)).as_deref(), Some("READY=1"));
     let began = Instant::now();
     for _ in 0..3 {
         assert_eq!(told(WATCHED).as_deref(), Some("WATCHDOG=1"), "in time");
@@ -194,7 +194,7 @@ fn systemd_hears_that_it_does_not_hang() {
     while told(Duration::from_millis(1)).is_some() {}
     assert_eq!(told(WATCHED), None);
     service.signal("CONT");
-    assert_eq!(told(Duration::from_secs(60)).as_deref(), Some("WATCHDOG=1"));
+    assert_eq!(told(Duration::from_secs(300)).as_deref(), Some("WATCHDOG=1"));
 }
 
 #[test]
