@@ -1,61 +1,146 @@
 //! The words of the command line.
 
+pub(crate) mod groups;
+pub(crate) mod suggest;
+#[cfg(test)]
+mod tests;
+pub(crate) mod verbosity;
+
 use std::ffi::OsString;
+use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::commands::{archive, cache, clients, image, iso, lock, package, registry, run, solution, tasks};
+use crate::commands::{
+    archive, cache, clients, image, iso, lock, package, registry, run, serve, solution, tasks,
+};
+use crate::output::Level;
 
-/// Pack container images, OS packages and deployment states into one verifiable ISO, and serve it from that file.
+/// Pack images, packages and states into one verifiable ISO, and serve it
 #[derive(Debug, Parser)]
 #[command(
     name = "sealift",
     version,
     max_term_width = 110,
     arg_required_else_help = true,
-    disable_help_subcommand = true,
-    after_help = "Exit codes: 0 success, 1 a task or a verification failed, 2 the command broke off,\n\
+    after_help = "Exit codes: 0 success, 1 a task or a check failed, 2 an error ended the command,\n\
                   3 the command line or the configuration is wrong, 128+n signal n."
 )]
 pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
+/// What every command takes, before or after its name.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Write no notes and no progress; warnings and errors stay
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// Write the causes of errors, and the programs that are run
+    #[arg(long, short, global = true)]
+    verbose: bool,
+    /// Color the output: auto, always or never
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t,
+        hide_possible_values = true
+    )]
+    color: Color,
+}
+
+/// When colors are used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    /// Has all that is written from now on follow this.
+    pub(crate) fn apply(self) {
+        match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+    }
+}
+
+impl Global {
+    /// How much is written.
+    ///
+    /// # Errors
+    ///
+    /// Both options are given.
+    pub(crate) fn level(&self) -> Result<Level, &'static str> {
+        match (self.quiet, self.verbose) {
+            (true, true) => Err("--quiet and --verbose exclude each other"),
+            (true, false) => Ok(Level::Quiet),
+            (false, true) => Ok(Level::Verbose),
+            (false, false) => Ok(Level::Normal),
+        }
+    }
+
+    /// When colors are used.
+    pub(crate) fn color(&self) -> Color {
+        self.color
+    }
+}
+
+/// The command line with its groups, the same in every environment.
+pub(crate) fn command() -> clap::Command {
+    groups::grouped(same_everywhere(Arguments::command()))
+}
+
+/// Values from the environment are not part of the help.
+fn same_everywhere(command: clap::Command) -> clap::Command {
+    command.mut_args(|arg| arg.hide_env_values(true)).mut_subcommands(same_everywhere)
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run the project's tasks, as far as they are not up to date
+    /// Run the project's out-of-date tasks
     #[command(
         after_help = "Examples:\n  sealift run\n  sealift run -n 4 images salt_tree\n  sealift run --dry-run iso\n  \
                             sealift run --reporter json iso > build.json"
     )]
     Run(run::Run),
-    /// Run the linters of what the project is written in
+    /// Lint the project's sources
     #[command(after_help = "Examples:\n  sealift lint\n  sealift lint shell yaml\n  sealift lint --continue")]
     Lint(run::Lint),
-    /// Run tasks, and again whenever a file that they read changes
+    /// Run tasks again whenever a file that they read changes
     #[command(after_help = "Example:\n  sealift watch salt_tree")]
     Watch(run::Run),
     /// List the project's tasks
     List(tasks::List),
-    /// Show what a task needs, makes, and whether it would run
+    /// Show the dependencies, outputs and status of tasks
     Info(tasks::Asked),
-    /// Say why tasks would run: which input changed, from what to what
+    /// Explain why tasks would run: which inputs changed
     Explain(tasks::Asked),
-    /// Draw the graph of tasks
-    #[command(after_help = "Example:\n  sealift graph iso --form svg > iso.svg")]
+    /// Draw the task graph
+    #[command(after_help = "Example:\n  sealift graph iso --output svg > iso.svg")]
     Graph(tasks::Drawing),
-    /// Remove what tasks made
+    /// Remove the outputs of tasks
     Clean(tasks::Clean),
-    /// Forget that tasks ever ran
+    /// Forget the results of tasks, so that they run again
     Forget(tasks::Named),
-    /// Leave tasks out from now on, until they are forgotten
+    /// Skip tasks until they are forgotten
     Ignore(tasks::Named),
-    /// Take what is there now for the results of successful runs
+    /// Mark existing outputs as up to date
     ResetDep(tasks::Named),
-    /// Look up the digests of tags that the lock file does not hold yet
+    /// Add the digests of new tags to the lock file
     Lock(lock::Lock),
-    /// Look up the digests of all tags again, and say which moved
+    /// Refresh the digests of all tags, and report which moved
     Update(lock::Update),
     /// Print the JSON Schema of sealift.yaml
     Schema(tasks::Schema),
@@ -76,28 +161,40 @@ pub(crate) enum Command {
         #[arg(last = true)]
         words: Vec<OsString>,
     },
-    /// The kept results of tasks: how much there is, and removing them
+    /// Inspect and prune the task result cache
     #[command(subcommand)]
     Cache(cache::Command),
-    /// ISO 9660 images: create, check, look inside
+    /// Create, check, read and mount ISO 9660 images
     #[command(subcommand)]
     Iso(iso::Command),
-    /// Container images: pull, list, check
+    /// Pull, list and check container images
     #[command(subcommand)]
     Image(image::Command),
-    /// OS packages: build, index
+    /// Build OS packages and index their repositories
     #[command(subcommand)]
     Package(package::Command),
-    /// Image registries and package repositories: serve, index, configure nginx
+    /// Serve images and packages, and configure their clients
     #[command(subcommand)]
     Registry(registry::Command),
-    /// Package repositories: configure dnf and apt
+    /// Configure dnf and apt
     #[command(subcommand)]
     Repository(clients::Repository),
-    /// Archives: verify, look inside, import on the bootstrap node
+    /// Verify, inspect, import, mount, copy and push archives
     #[command(subcommand)]
     Archive(archive::Command),
-    /// Solutions: which version is active
+    /// Choose the active version of a Solution
     #[command(subcommand)]
     Solution(solution::Command),
+    /// Serve images and packages over HTTP: the same as `registry serve`
+    #[command(hide = true)]
+    Serve(Box<serve::Serve>),
+    /// Write the man pages, one for each command
+    #[command(after_help = "Example:\n  sealift man --into /usr/share/man/man1")]
+    Man {
+        /// Write them into DIR, which is created
+        #[arg(long, value_name = "DIR")]
+        into: PathBuf,
+    },
+    /// Print the version
+    Version,
 }

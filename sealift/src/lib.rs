@@ -17,9 +17,10 @@ mod workshop;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use clap::{ArgMatches, FromArgMatches as _};
 
 use failure::Failure;
+use output::ReportForm;
 
 /// Runs the command line `arguments`, the program's name first. What it reports goes to standard output, everything else to
 /// standard error.
@@ -31,46 +32,56 @@ where
     I: IntoIterator<Item = T>,
     T: Into<OsString> + Clone,
 {
-    let mut command = args::Arguments::command();
-    let parsed = command.try_get_matches_from_mut(arguments).and_then(|matches| {
+    let words = args::verbosity::current(arguments.into_iter().map(Into::into).collect());
+    args::verbosity::color(&words).apply();
+    let mut command = args::command();
+    let parsed = command.try_get_matches_from_mut(&words).and_then(|matches| {
         let arguments = args::Arguments::from_arg_matches(&matches);
-        Ok((arguments.map_err(|error| error.format(&mut command))?, wants_json(&matches)))
+        Ok((arguments.map_err(|error| error.format(&mut command))?, wanted_form(&matches)))
     });
-    let (arguments, json) = match parsed {
+    let (arguments, form) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => {
+            let error = args::suggest::near(error, &command);
             // A broken pipe while help is printed is nobody's concern.
             let _ = error.print();
             return if error.use_stderr() { ExitCode::from(3) } else { ExitCode::SUCCESS };
         }
     };
-    match commands::dispatch(arguments.command) {
+    arguments.global.color().apply();
+    let outcome = match arguments.global.level() {
+        Ok(level) => {
+            output::set_level(level);
+            commands::dispatch(arguments.command)
+        }
+        Err(message) => Err(Failure::usage(message)),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if is_broken_pipe(&failure) => ExitCode::SUCCESS,
         Err(failure) => {
             output::failure(&failure);
-            if json {
-                output::json_failure(&failure);
+            if let Some(form) = form {
+                output::document_failure(&failure, form);
             }
             ExitCode::from(failure.code())
         }
     }
 }
 
-/// Whether the command reports in JSON.
-fn wants_json(matches: &ArgMatches) -> bool {
+/// The form in which the command reports to programs, if it does.
+fn wanted_form(matches: &ArgMatches) -> Option<ReportForm> {
     let mut command = Some(matches);
     while let Some(matches) = command {
-        // Some commands have a file under this name.
-        if let Ok(Some(output::Form::Json)) = matches.try_get_one("output") {
-            return true;
-        }
-        if let Ok(Some(output::ReportForm::Json)) = matches.try_get_one("output") {
-            return true;
+        // Some commands have something else under this name.
+        if let Ok(Some(form)) = matches.try_get_one::<ReportForm>("output")
+            && *form != ReportForm::Text
+        {
+            return Some(*form);
         }
         command = matches.subcommand().map(|(_, matches)| matches);
     }
-    false
+    None
 }
 
 /// Whether the reader of our output went away, as `head` does.

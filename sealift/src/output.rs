@@ -1,7 +1,7 @@
 //! What the user sees: messages, tables, JSON.
 
 use std::io::{self, Write as _};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use anstyle::{AnsiColor, Style};
 
@@ -11,14 +11,33 @@ const RED: Style = AnsiColor::Red.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 
-/// The form of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub(crate) enum Form {
-    /// For people.
-    #[default]
-    Text,
-    /// For programs: one JSON document.
-    Json,
+/// How much is written to standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// Warnings and errors.
+    Quiet,
+    /// Notes and progress, too.
+    Normal,
+    /// The causes of errors and the programs that are run, too.
+    Verbose,
+}
+
+/// The [`Level`] of this process.
+static LEVEL: AtomicU8 = AtomicU8::new(Level::Normal as u8);
+
+/// Sets the level for the rest of this process.
+pub(crate) fn set_level(level: Level) {
+    LEVEL.store(level as u8, Ordering::Relaxed);
+}
+
+/// Whether notes and progress are left out.
+pub(crate) fn is_quiet() -> bool {
+    LEVEL.load(Ordering::Relaxed) == Level::Quiet as u8
+}
+
+/// Whether details are asked for.
+pub(crate) fn is_verbose() -> bool {
+    LEVEL.load(Ordering::Relaxed) == Level::Verbose as u8
 }
 
 /// Writes to standard output; colours go away where it is no terminal.
@@ -28,26 +47,33 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// Whether a JSON document was written: there is never a second one.
+/// Whether a report was written for a program: there is never a second one.
 static REPORTED: AtomicBool = AtomicBool::new(false);
 
 /// Writes one JSON document to standard output.
 pub(crate) fn json(value: &impl serde::Serialize) -> io::Result<()> {
-    REPORTED.store(true, Ordering::Relaxed);
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
+    REPORTED.store(true, Ordering::Relaxed);
     print(&text)
 }
 
-/// How a command reports, for commands that report in YAML too.
+/// Writes one YAML document to standard output.
+pub(crate) fn yaml(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    let text = serde_saphyr::to_string(value)?;
+    REPORTED.store(true, Ordering::Relaxed);
+    Ok(print(&text)?)
+}
+
+/// How a command reports.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Output {
-    /// Report as text, JSON or YAML
+    /// Write the report as text, JSON or YAML
     #[arg(id = "output", long, short = 'o', value_enum, default_value_t, value_name = "FORM")]
     form: ReportForm,
 }
 
-/// The form of a report of such a command.
+/// The form of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum ReportForm {
     /// For people
@@ -57,6 +83,12 @@ pub(crate) enum ReportForm {
     Json,
     /// One YAML document
     Yaml,
+}
+
+impl From<ReportForm> for Output {
+    fn from(form: ReportForm) -> Self {
+        Self { form }
+    }
 }
 
 impl Output {
@@ -74,16 +106,26 @@ impl Output {
         match self.form {
             ReportForm::Text => print(&text())?,
             ReportForm::Json => json(value)?,
-            ReportForm::Yaml => print(&serde_saphyr::to_string(value)?)?,
+            ReportForm::Yaml => yaml(value)?,
         }
         Ok(())
     }
 }
 
-/// Says something on standard error that is no error.
+/// Says something on standard error that is no error, unless `--quiet` is given.
 pub(crate) fn note(text: &str) {
+    if is_quiet() {
+        return;
+    }
     // Nobody is left to tell if standard error is gone.
     let _ = writeln!(anstream::stderr(), "{CYAN}note{CYAN:#}: {}", safe(text));
+}
+
+/// Notes a detail on standard error if `--verbose` is given.
+pub(crate) fn detail(text: &str) {
+    if is_verbose() {
+        note(text);
+    }
 }
 
 /// Warns on standard error.
@@ -96,6 +138,11 @@ pub(crate) fn failure(failure: &Failure) {
     let Some(report) = failure.report() else { return };
     let mut err = anstream::stderr();
     let _ = writeln!(err, "{RED}error{RED:#}: {}", safe(&chain(&report.error)));
+    if is_verbose() {
+        for cause in report.error.chain().skip(1) {
+            let _ = writeln!(err, "{CYAN}caused by{CYAN:#}: {}", safe(&cause.to_string()));
+        }
+    }
     if let Some(snippet) = &report.snippet {
         let _ = writeln!(err, "{}", snippet.trim_end());
     }
@@ -104,8 +151,8 @@ pub(crate) fn failure(failure: &Failure) {
     }
 }
 
-/// Writes what went wrong as a JSON document to standard output, unless the command has written its report.
-pub(crate) fn json_failure(failure: &Failure) {
+/// Writes what went wrong as a document to standard output, unless the command has written its report.
+pub(crate) fn document_failure(failure: &Failure, form: ReportForm) {
     #[derive(serde::Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Document<'a> {
@@ -122,7 +169,8 @@ pub(crate) fn json_failure(failure: &Failure) {
     let Some(report) = failure.report().filter(|_| !REPORTED.load(Ordering::Relaxed)) else { return };
     let (message, help) = (chain(&report.error), report.remedy.as_deref());
     // Standard error has it already, should standard output be gone.
-    let _ = json(&Document { error: Error { message, help, exit_code: failure.code() } });
+    let document = Document { error: Error { message, help, exit_code: failure.code() } };
+    let _ = Output { form }.report(&document, String::new);
 }
 
 /// A message of one or several lines in which nothing acts on the terminal, whatever names from outside are in it.

@@ -13,11 +13,20 @@ pub(crate) struct Bar(ProgressBar);
 
 impl Bar {
     pub(crate) fn bytes(verb: &'static str, total: u64) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10));
+        let bar = ProgressBar::with_draw_target(Some(total), target());
         style(&bar, "{msg:>12} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
         bar.set_message(verb);
         bar.enable_steady_tick(Duration::from_millis(200));
         Self(bar)
+    }
+}
+
+/// Where progress is drawn: standard error if that is a terminal, and nowhere with `--quiet`.
+fn target() -> ProgressDrawTarget {
+    if crate::output::is_quiet() {
+        ProgressDrawTarget::hidden()
+    } else {
+        ProgressDrawTarget::stderr_with_hz(10)
     }
 }
 
@@ -38,7 +47,7 @@ pub(crate) struct Live(ProgressBar);
 
 impl Live {
     pub(crate) fn start() -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+        let bar = ProgressBar::with_draw_target(None, target());
         style(&bar, "{spinner} [{pos}/{len}] {wide_msg}");
         Self(bar)
     }

@@ -15,9 +15,12 @@ use crate::progress::Bar;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Check an archive, without mounting or unpacking it: the implanted MD5, every file against SHA256SUMS, every link against
-    /// LINKS.mtree, every blob against its name, the registry tree against the images
+    /// Verify archives without mounting or unpacking them
+    ///
+    /// Checks the implanted MD5, every file against SHA256SUMS, every link against LINKS.mtree, every blob against its name, and
+    /// the registry tree against the images.
     #[command(
+        visible_alias = "check",
         after_help = "Examples:\n  sealift archive verify metalk8s.iso\n  sealift archive verify *.iso --output json\n\n\
                       Exit codes: 0 all are intact; 1 one is damaged (every damaged file is named), or nothing vouches for it; 2 one \
                       cannot be read"
@@ -26,43 +29,45 @@ pub(crate) enum Command {
         /// The archives: ISO files, or the folders they are mounted or unpacked at
         #[arg(required = true)]
         archives: Vec<PathBuf>,
-        /// How many threads hash files [default: one per core]
+        /// Hash files with this many threads [default: one per core]
         #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 0, hide_default_value = true)]
         jobs: usize,
         #[command(flatten)]
         output: Output,
     },
-    /// Make archives those of this node: verify, mount where the kernel can, add to the configuration
+    /// Import archives: verify, mount where possible, add them to the configuration
     #[command(after_help = "Example:\n  sealift archive import metalk8s-2.11.0.iso --dry-run\n\n\
-                            A killed import is finished by running it again; one that fails leaves what was there.")]
+                            Re-run the command to finish an interrupted import. A failed import changes nothing.")]
     Import(node::ImportArguments),
     /// List the archives of this node, or compare them with those of others
     #[command(
+        visible_aliases = ["list", "ls"],
         after_help = "Examples:\n  sealift archive get --output json\n  sealift archive get --node node2 --node node3\n\n\
                             With --node the exit code is 0 if all have the same archives, 1 if not."
     )]
     Get(node::GetArguments),
-    /// Copy this node's archives to others over ssh: only what they lack travels, and what arrives is checked and imported
+    /// Copy this node's archives to others over ssh, and import them there
     #[command(after_help = "Examples:\n  sealift archive copy-to root@node2 root@node3\n  \
                             sealift archive copy-to node2 --archive metalk8s-2.11.0 --remote-shell 'ssh -p 2222'\n\n\
-                            A copy that broke off is gone on with by the same command.")]
+                            Re-run the command to resume an interrupted copy.")]
     CopyTo(nodes::CopyArguments),
     /// The other end of copy-to, on standard input and output
     #[command(hide = true)]
     Receive(nodes::ReceiveArguments),
-    /// Take an archive off this node; the archive itself stays
+    /// Remove an archive from this node; its file stays
     Delete(node::DeleteArguments),
-    /// Push the images of an archive into a registry that the site runs: only what is missing travels, tags come last
+    /// Push the images of an archive to a registry; only missing blobs are sent
     #[command(after_help = "Examples:\n  sealift archive push metalk8s.iso --to registry.example/mirror\n  \
                             sealift archive push metalk8s.iso --to 10.0.0.5:5000 --plain-http 10.0.0.5:5000\n\n\
-                            A push that was broken off is finished by running it again.")]
+                            Re-run the command to resume an interrupted push.")]
     Push(push::Push),
-    /// Mount an archive without importing it: verify it, then by the kernel or, without isofs or root, through FUSE
+    /// Verify and mount an archive without importing it, by the kernel or FUSE
     #[command(after_help = "Examples:\n  sealift archive mount metalk8s-2.11.0.iso\n  \
                       sealift archive mount metalk8s-2.11.0.iso --at ~/metalk8s --by fuse\n\n\
                       It stays mounted when the command ends. Serving needs no mount.")]
     Mount(node::MountArguments),
     /// Unmount an archive
+    #[command(visible_alias = "umount")]
     Unmount(node::UnmountArguments),
     /// Show what is in an archive: its images with digests, its packages, their sizes
     #[command(

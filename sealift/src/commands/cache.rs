@@ -6,42 +6,43 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, Form, size};
+use crate::output::{Output, size};
 use crate::workshop::Selector;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Say where the cache is and what is in it
+    /// Show the folder of the cache, its size and its limit
     Show {
         #[command(flatten)]
         selector: Selector,
-        /// The form of the report
-        #[arg(long, value_enum, default_value_t)]
-        output: Form,
+        #[command(flatten)]
+        output: Output,
     },
-    /// Remove the results that were not used for longest, and what nobody needs
+    /// Prune the cache: remove the least recently used results
     #[command(
         after_help = "Examples:\n  sealift cache gc\n  sealift cache gc --size 2G\n  sealift cache gc --size 0"
     )]
     Gc {
         #[command(flatten)]
         selector: Selector,
-        /// How much may stay [default: SEALIFT_CACHE_SIZE, else 10G]
+        /// Keep at most SIZE [default: SEALIFT_CACHE_SIZE, else 10G]
         #[arg(long, value_name = "SIZE", value_parser = parse_size)]
         size: Option<u64>,
+        #[command(flatten)]
+        output: Output,
     },
 }
 
 /// What a run may say of the cache.
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
-    /// How much of the results of tasks is kept, to be put back instead of made again; 0 for nothing [default: 10G]
+    /// Set the maximum size of the result cache; 0 disables it [default: 10G]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     cache_size: Option<u64>,
-    /// A repository of a registry that is asked for results, too: registry.example:5000/team/cache
+    /// Share results through a repository: `registry.example:5000/team/cache`
     #[arg(long, value_name = "REPOSITORY")]
     remote_cache: Option<String>,
-    /// Whether results are also sent there
+    /// Set whether results are also uploaded to it
     #[arg(long, value_enum, value_name = "MODE")]
     remote_cache_mode: Option<Mode>,
 }
@@ -74,7 +75,7 @@ impl Flags {
 pub(crate) fn run(command: &Command) -> Outcome {
     match command {
         Command::Show { selector, output } => show(&selector.settings()?, *output),
-        Command::Gc { selector, size: most } => gc(&selector.settings()?, *most),
+        Command::Gc { selector, size: most, output } => gc(&selector.settings()?, *most, *output),
     }
 }
 
@@ -82,32 +83,25 @@ fn cache(settings: &Settings) -> Cache {
     Cache::new(settings.outputs.folder.clone(), None)
 }
 
-fn show(settings: &Settings, form: Form) -> Outcome {
+fn show(settings: &Settings, output: Output) -> Outcome {
     let cache = cache(settings);
     let usage = cache.usage()?;
     let (folder, limit) = (cache.folder().display(), settings.outputs.size);
-    match form {
-        Form::Text => output::print(&format!(
-            "{folder}\n{} results, {} files, {} of {}\n",
-            usage.results,
-            usage.files,
-            size(usage.bytes),
-            size(limit)
-        ))?,
-        Form::Json => output::json(&json!({
-            "folder": folder.to_string(), "results": usage.results, "files": usage.files, "bytes": usage.bytes,
-            "limit": limit,
-        }))?,
-    }
-    Ok(())
+    let report = json!({
+        "folder": folder.to_string(), "results": usage.results, "files": usage.files, "bytes": usage.bytes,
+        "limit": limit,
+    });
+    let text = || {
+        let (bytes, limit) = (size(usage.bytes), size(limit));
+        format!("{folder}\n{} results, {} files, {bytes} of {limit}\n", usage.results, usage.files)
+    };
+    Ok(output.report(&report, text)?)
 }
 
-fn gc(settings: &Settings, most: Option<u64>) -> Outcome {
+fn gc(settings: &Settings, most: Option<u64>, output: Output) -> Outcome {
     let swept = cache(settings).sweep(most.unwrap_or(settings.outputs.size))?;
-    Ok(output::print(&format!(
-        "removed {} results and {} files, {}\n",
-        swept.results,
-        swept.files,
-        size(swept.bytes)
-    ))?)
+    let report = json!({"results": swept.results, "files": swept.files, "bytes": swept.bytes});
+    let text =
+        || format!("removed {} results and {} files, {}\n", swept.results, swept.files, size(swept.bytes));
+    Ok(output.report(&report, text)?)
 }

@@ -16,10 +16,10 @@ pub(crate) struct Client {
     /// Credentials: docker's config.json or podman's auth.json [default: where these keep them]
     #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE", hide_env_values = true)]
     auth_file: Option<PathBuf>,
-    /// Trust these certificates (PEM) too, of authorities or of a server itself, at one host or all (repeatable)
+    /// Trust these certificates (PEM) in addition to the system's, for one host or all hosts (repeatable)
     #[arg(long, value_name = "[HOST=]FILE", value_parser = authority)]
     ca: Vec<(Option<String>, PathBuf)>,
-    /// The PEM files of the certificate, with its chain, to show to a registry, and of its key (repeatable)
+    /// Authenticate to a registry with this client certificate and key, PEM (repeatable)
     #[arg(long, value_name = "HOST=CERTIFICATE,KEY", value_parser = client_certificate)]
     client_certificate: Vec<(String, (PathBuf, PathBuf))>,
 }

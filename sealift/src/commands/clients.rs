@@ -55,14 +55,14 @@ pub(crate) struct Containerd {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Repository {
-    /// The repository file for dnf and yum: every RPM repository of the archives, on all nodes
+    /// Configure dnf and yum: every RPM repository of the archives, on all nodes
     #[command(
         after_help = "Examples:\n  sealift repository dnf-config --configured --node http://10.0.0.1:8080 --node http://10.0.0.2:8080 --root /\n  \
                             sealift repository dnf-config --served metalk8s-2.11.0/redhat/8/scality-el8 --node http://10.0.0.1:8080 --root /\n  \
                             sealift repository dnf-config --folders /srv/scality/metalk8s-2.11.0 --release 8 --root /"
     )]
     DnfConfig(Dnf),
-    /// The repository files for apt: every DEB repository of the archives, on all nodes
+    /// Configure apt: every DEB repository of the archives, on all nodes
     AptConfig(Apt),
 }
 

@@ -13,11 +13,11 @@ use images::dir_layout::{self, Place};
 use serde_json::json;
 
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, Form, size};
+use crate::output::{Output, size};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Pull images, every byte checked, into DIR/<name>/<tag>/ in skopeo's dir: layout
+    /// Pull images into DIR/<name>/<tag>/, in skopeo's dir: layout
     #[command(
         after_help = "Examples:\n  sealift image pull docker.io/library/alpine:3.20.1 --into images\n  \
                             sealift image pull registry.k8s.io/pause:3.9@sha256:e6f1… --into images --platform linux/amd64\n  \
@@ -25,17 +25,17 @@ pub(crate) enum Command {
     )]
     Pull(Box<pull::Pull>),
     /// List the images of a folder, with their digests
+    #[command(visible_alias = "list")]
     Ls {
         /// The folder, `images` of an archive
         folder: PathBuf,
-        /// The form of the report
-        #[arg(long, value_enum, default_value_t)]
-        output: Form,
+        #[command(flatten)]
+        output: Output,
     },
-    /// Remove from the content store what was not used for longest, until it is small or young enough
+    /// Prune the content store: remove the least recently used blobs
     #[command(
-        after_help = "What a tree on the same file system uses stays: it takes no room of its own. Without limits nothing is \
-                            removed, and the sizes are shown.\n\n\
+        after_help = "Blobs that a folder of images on the same file system shares stay. Without limits nothing is removed,\n\
+                            and the sizes are shown.\n\n\
                             Examples:\n  sealift image gc --max-size 20G\n  sealift image gc --max-age 30 --dry-run"
     )]
     Gc(gc::Gc),
@@ -52,9 +52,8 @@ pub(crate) enum Command {
         /// Check the content store [default: SEALIFT_CACHE, else the user's cache folder]
         #[arg(long, value_name = "DIR", num_args = 0..=1, conflicts_with = "folder")]
         store: Option<Option<PathBuf>>,
-        /// The form of the report
-        #[arg(long, value_enum, default_value_t)]
-        output: Form,
+        #[command(flatten)]
+        output: Output,
     },
 }
 
@@ -68,11 +67,11 @@ pub(crate) fn run(command: Command) -> Outcome {
     }
 }
 
-fn list(folder: &Path, form: Form) -> Outcome {
-    report(dir_layout::list(folder)?, form)
+fn list(folder: &Path, output: Output) -> Outcome {
+    report(dir_layout::list(folder)?, output)
 }
 
-fn report(places: Vec<Place>, form: Form) -> Outcome {
+fn report(places: Vec<Place>, output: Output) -> Outcome {
     let mut rows = Vec::new();
     let mut text = String::new();
     for place in places {
@@ -84,38 +83,30 @@ fn report(places: Vec<Place>, form: Form) -> Outcome {
             "mediaType": image.kind.media_type(), "bytes": bytes,
         }));
     }
-    match form {
-        Form::Json => output::json(&rows)?,
-        Form::Text => output::print(&text)?,
-    }
-    Ok(())
+    Ok(output.report(&rows, || text)?)
 }
 
-fn check(folder: &Path, form: Form) -> Outcome {
+fn check(folder: &Path, output: Output) -> Outcome {
     let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let report = check::check(folder, threads)?;
     if report.images.is_empty() && report.problems.is_empty() {
         return Err(Failure::failed(anyhow::anyhow!("{}: no image in this folder", folder.display()))
             .remedy("name the folder that holds <name>/<tag>/manifest.json"));
     }
-    match form {
-        Form::Json => {
-            let problems: Vec<_> = report
-                .problems
-                .iter()
-                .map(|problem| json!({"path": problem.path, "problem": problem.to_string()}))
-                .collect();
-            output::json(&json!({"images": report.images.len(), "problems": problems}))?;
-        }
-        Form::Text => {
-            let mut text: String = report.problems.iter().map(|problem| format!("{problem}\n")).collect();
-            let problems = match report.problems.len() {
-                1 => "1 problem".to_owned(),
-                count => format!("{count} problems"),
-            };
-            text.push_str(&format!("{} images, {problems}\n", report.images.len()));
-            output::print(&text)?;
-        }
-    }
+    let problems: Vec<_> = report
+        .problems
+        .iter()
+        .map(|problem| json!({"path": problem.path, "problem": problem.to_string()}))
+        .collect();
+    let text = || {
+        let mut text: String = report.problems.iter().map(|problem| format!("{problem}\n")).collect();
+        let problems = match report.problems.len() {
+            1 => "1 problem".to_owned(),
+            count => format!("{count} problems"),
+        };
+        text.push_str(&format!("{} images, {problems}\n", report.images.len()));
+        text
+    };
+    output.report(&json!({"images": report.images.len(), "problems": problems}), text)?;
     if report.problems.is_empty() { Ok(()) } else { Err(Failure::Failed(None)) }
 }

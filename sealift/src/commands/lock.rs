@@ -4,7 +4,7 @@ use buildchain::locking::{self, Answer, Resolved, Scope};
 use clap::Args;
 
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, Form};
+use crate::output::{self, Output};
 use crate::workshop::Selector;
 
 #[derive(Debug, Args)]
@@ -16,9 +16,8 @@ pub(crate) struct Lock {
     /// Change nothing; fail if a tag stands for something else than the lock file says
     #[arg(long)]
     check: bool,
-    /// The form of the report
-    #[arg(long, value_enum, default_value_t)]
-    output: Form,
+    #[command(flatten)]
+    output: Output,
 }
 
 #[derive(Debug, Args)]
@@ -34,9 +33,8 @@ pub(crate) struct Update {
     selector: Selector,
     #[command(flatten)]
     plain: Plain,
-    /// The form of the report
-    #[arg(long, value_enum, default_value_t)]
-    output: Form,
+    #[command(flatten)]
+    output: Output,
 }
 
 pub(crate) fn lock(lock: &Lock) -> Outcome {
@@ -66,7 +64,7 @@ fn resolve(
     selector: &Selector,
     plain: &Plain,
     scope: Scope,
-    form: Form,
+    output: Output,
     write: bool,
 ) -> Result<Vec<Resolved>, Failure> {
     let project = selector.load(true)?;
@@ -74,15 +72,12 @@ fn resolve(
     if write {
         lock.write(&project.root)?;
     }
-    match form {
-        Form::Json => output::json(&resolved)?,
-        Form::Text => {
-            let moved: String = resolved.iter().filter(|one| one.moved()).map(lines).collect();
-            let nothing = moved.is_empty() && failures.is_empty();
-            let text = if nothing { "nothing moved\n".to_owned() } else { moved };
-            output::print(&text)?;
-        }
-    }
+    let text = || {
+        let moved: String = resolved.iter().filter(|one| one.moved()).map(lines).collect();
+        let nothing = moved.is_empty() && failures.is_empty();
+        if nothing { "nothing moved\n".to_owned() } else { moved }
+    };
+    output.report(&resolved, text)?;
     let Some(last) = failures.pop() else { return Ok(resolved) };
     for failure in failures {
         output::failure(&failure.into());

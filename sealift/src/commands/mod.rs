@@ -7,6 +7,7 @@ pub(crate) mod clients;
 pub(crate) mod image;
 pub(crate) mod iso;
 pub(crate) mod lock;
+pub(crate) mod man;
 pub(crate) mod nginx;
 pub(crate) mod node;
 pub(crate) mod nodes;
@@ -21,6 +22,7 @@ pub(crate) mod tasks;
 use crate::args::Command;
 use crate::completion;
 use crate::failure::Outcome;
+use crate::output;
 
 pub(crate) fn dispatch(command: Command) -> Outcome {
     match command {
@@ -47,6 +49,12 @@ pub(crate) fn dispatch(command: Command) -> Outcome {
         Command::Registry(command) => registry::run(command),
         Command::Archive(command) => archive::run(command),
         Command::Solution(command) => solution::run(&command),
+        Command::Serve(arguments) => serve::run(*arguments),
+        Command::Man { into } => man::write(&into),
+        Command::Version => {
+            output::print(concat!("sealift ", env!("CARGO_PKG_VERSION"), "\n"))?;
+            Ok(())
+        }
         Command::Repository(command) => clients::repository(&command),
     }
 }

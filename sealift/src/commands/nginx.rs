@@ -116,12 +116,12 @@ fn explained(error: Error) -> Failure {
             "`sealift archive import --mount kernel` mounts it; `sealift registry serve` needs no mount",
         ),
         Error::Include { .. } => Failure::failed(error).remedy(
-            "such an archive can be served by `sealift registry serve`, which needs no configuration of its",
+            "serve this archive with `sealift registry serve`, which does not use its nginx configuration",
         ),
-        Error::NotReloaded { .. } => {
-            Failure::failed(error).remedy("nginx goes on as before; the same command tells it again")
-        }
-        Error::Link(_) => Failure::failed(error).remedy("no archive that was built has links there"),
+        Error::NotReloaded { .. } => Failure::failed(error)
+            .remedy("nginx keeps its old configuration; re-run the command to retry the reload"),
+        Error::Link(_) => Failure::failed(error)
+            .remedy("archives never contain symbolic links here; the folder has been modified"),
         Error::Refused { .. } => Failure::failed(error).remedy("what was in use is still in use"),
         Error::Value { .. } | Error::Twice(_) => Failure::usage_by(error),
         error => error.into(),

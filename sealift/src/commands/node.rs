@@ -90,7 +90,7 @@ pub(crate) struct ImportArguments {
     /// Whether and how to mount them; serving needs no mount
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     mount: Mount,
-    /// Only say what would change
+    /// Report what would change, without changing it
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -137,7 +137,7 @@ pub(crate) struct MountArguments {
     /// Do not verify it first
     #[arg(long)]
     unverified: bool,
-    /// Only report what would change
+    /// Report what would change, without changing it
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -166,7 +166,7 @@ pub(crate) struct DeleteArguments {
     /// Even if it is in use
     #[arg(long)]
     force: bool,
-    /// Only say what would change
+    /// Report what would change, without changing it
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -288,7 +288,7 @@ pub(crate) fn explained(error: Error) -> Failure {
             Failure::failed(error).remedy("`sealift archive import` makes a Solution one of this node's")
         }
         Error::Active { .. } | Error::InUse { .. } => {
-            Failure::failed(error).remedy("--force does it all the same")
+            Failure::failed(error).remedy("use --force to override")
         }
         Error::NoWay { .. } => Failure::failed(error)
             .remedy("serving needs no mount: `sealift registry serve`; `sealift iso extract` unpacks"),
@@ -298,9 +298,8 @@ pub(crate) fn explained(error: Error) -> Failure {
         Error::UnsafeLock { .. } => {
             Failure::failed(error).remedy("name another file with --lock-file, in a folder of yours")
         }
-        Error::NotOurs(_) => {
-            Failure::failed(error).remedy("move it away, or leave the mount to it with --mount never")
-        }
+        Error::NotOurs(_) => Failure::failed(error)
+            .remedy("remove the existing mount, or keep it and import with --mount never"),
         Error::Unnameable(_) => Failure::usage_by(error).remedy("rename it, or import it with --mount never"),
         Error::Configuration(ConfigurationError::Invalid { kind: Kind::Bootstrap, .. }) => {
             Failure::usage_by(error).remedy(

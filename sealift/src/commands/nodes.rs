@@ -39,7 +39,7 @@ pub(crate) struct CopyArguments {
     /// The folder for them on the nodes [default: that which they are in here]
     #[arg(long, value_name = "DIR")]
     into: Option<PathBuf>,
-    /// Only report what would be copied
+    /// Report what would be copied, without copying it
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -99,8 +99,8 @@ pub(crate) fn copy_to(arguments: &CopyArguments) -> Outcome {
     if failed == 0 {
         return Ok(());
     }
-    Err(Failure::failed(anyhow!("{failed} of {} copies did not come about", copies.len()))
-        .remedy("the same command goes on where they broke off"))
+    Err(Failure::failed(anyhow!("{failed} of {} copies failed", copies.len()))
+        .remedy("re-run the command to resume"))
 }
 
 fn copy_one(
@@ -354,6 +354,7 @@ fn started(remote: &Remote, node: &str, arguments: &[&str], input: Stdio) -> any
     let mut words = remote.remote_shell.split_whitespace();
     let shell = words.next().ok_or_else(|| anyhow!("--remote-shell names no command"))?;
     let quoted: Vec<String> = arguments.iter().map(|argument| quoted(argument)).collect();
+    output::detail(&format!("running `{} {node} {}`", remote.remote_shell, arguments.join(" ")));
     Command::new(shell)
         .args(words)
         .arg(node)

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, Form};
+use crate::output::{self, Output};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -36,9 +36,8 @@ pub(crate) enum Command {
         /// The revision of the metadata; clients take another one for newer
         #[arg(long, value_name = "NUMBER", env = "SOURCE_DATE_EPOCH", default_value_t = 0)]
         revision: i64,
-        /// The form of the report
-        #[arg(long, value_enum, default_value_t)]
-        output: Form,
+        #[command(flatten)]
+        output: Output,
     },
 }
 
@@ -63,11 +62,9 @@ fn build(file: &Path, into: &Path, base: &Path, source_date: Option<i64>) -> Out
     Ok(())
 }
 
-fn index(folder: &Path, revision: i64, form: Form) -> Outcome {
+fn index(folder: &Path, revision: i64, output: Output) -> Outcome {
     let index = packages::repository::index(folder, revision)?;
-    match form {
-        Form::Json => output::json(&json!({"repomd": index.repomd, "packages": index.packages}))?,
-        Form::Text => output::print(&format!("{}: {} packages\n", index.repomd.display(), index.packages))?,
-    }
-    Ok(())
+    let report = json!({"repomd": index.repomd, "packages": index.packages});
+    let text = || format!("{}: {} packages\n", index.repomd.display(), index.packages);
+    Ok(output.report(&report, text)?)
 }

@@ -24,7 +24,7 @@ pub(crate) struct Push {
     repository: Option<String>,
     #[command(flatten)]
     client: Client,
-    /// Only report what would be pushed; the registry is not asked
+    /// Report what would be pushed, without asking the registry
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]

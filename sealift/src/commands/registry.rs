@@ -12,7 +12,7 @@ use crate::output;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Index a folder of images, so that nginx serves them with a configuration of constant size
+    /// Index a folder of images for nginx
     Index {
         /// The folder of images
         images: PathBuf,
@@ -20,24 +20,24 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR")]
         into: Option<PathBuf>,
     },
-    /// Make the nginx configuration of an archive's registry, or the whole one for all archives of this node
+    /// Generate the nginx configuration of one archive, or of all archives of this node
     #[command(
         after_help = "Example:\n  sealift registry nginx-config /srv/scality/metalk8s-2.11.0/images --repository metalk8s-2.11.0 \\\n      \
                             > /etc/nginx/conf.d/99-metalk8s-2.11.0-registry.inc\n  \
                             sealift registry nginx-config --configured --install /etc/nginx/nginx.conf"
     )]
     NginxConfig(Box<nginx::NginxConfig>),
-    /// Tell containerd which nodes serve the images: certs.d/HOST/hosts.toml
+    /// Configure containerd to pull from the nodes: certs.d/HOST/hosts.toml
     #[command(
         after_help = "Example:\n  sealift registry containerd-config --node http://10.0.0.1:8080 --node http://10.0.0.2:8080 --root /\n\n\
                             containerd reads the file at each pull; its configuration must name /etc/containerd/certs.d as config_path."
     )]
     ContainerdConfig(clients::Containerd),
-    /// Tell CRI-O, podman and skopeo which nodes serve the images: a drop-in of registries.conf
+    /// Configure CRI-O, podman and skopeo to pull from the nodes: registries.conf.d
     CrioConfig(clients::Registry),
     /// Serve images and packages over HTTP, straight from ISO files
     #[command(after_help = "Examples:\n  sealift registry serve metalk8s.iso\n  \
-                            sealift registry serve metalk8s.iso solution.iso --listen 0.0.0.0:8080 --plain-http\n  \
+                            sealift registry serve metalk8s.iso solution.iso --listen 0.0.0.0:8080 --no-tls\n  \
                             sealift registry serve metalk8s.iso --listen 0.0.0.0:8443 --tls-certificate cert.pem --tls-key key.pem\n\n\
                             Addresses, for the archive MetalK8s 2.11.0:\n  \
                             images     HOST/metalk8s-2.11.0/IMAGE:TAG  (and HOST/IMAGE:TAG if it is the only archive)\n  \

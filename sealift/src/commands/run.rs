@@ -29,7 +29,7 @@ pub(crate) struct Run {
     /// The tasks: names, wildcards, or files that tasks make [default: iso]
     #[arg(add = completion::tasks())]
     tasks: Vec<String>,
-    /// Refuse to build from files that are not those of a commit
+    /// Fail if a file that the build reads differs from the commit
     #[arg(long)]
     release: bool,
     #[command(flatten)]
@@ -38,7 +38,7 @@ pub(crate) struct Run {
 
 #[derive(Debug, Args)]
 pub(crate) struct Lint {
-    /// What to look at, as `sealift list --all` shows it behind `lint:` [default: all]
+    /// The languages, as `sealift list --all` shows them behind `lint:` [default: all]
     languages: Vec<String>,
     #[command(flatten)]
     manner: Manner,
@@ -49,38 +49,39 @@ pub(crate) struct Lint {
 struct Manner {
     #[command(flatten)]
     selector: Selector,
-    /// How many tasks run at once [default: the number of cores]
+    /// Run at most this many tasks at a time [default: the number of cores]
     #[arg(long, short = 'n', value_name = "NUMBER")]
     jobs: Option<usize>,
-    /// Go on with all that does not need what failed
+    /// Keep running tasks that do not depend on a failed one
     #[arg(long = "continue", short = 'c')]
     keep_going: bool,
     /// Run the tasks even if they are up to date
     #[arg(long, short)]
     always: bool,
-    /// Only the tasks named, not what they need
+    /// Run only the named tasks, without their dependencies
     #[arg(long, short)]
     single: bool,
-    /// Only say what would run, and why
+    /// Report what would run and why, without running it
     #[arg(long)]
     dry_run: bool,
-    /// How to report
-    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    /// Report in this form
+    #[arg(long, alias = "output", short_alias = 'o', value_enum, default_value_t, value_name = "FORM")]
     reporter: ReporterForm,
     #[command(flatten)]
     cache: cache::Flags,
     #[command(flatten)]
     turn: Turn,
-    /// Write a trace that Chrome and Perfetto show
+    /// Write a trace for Chrome or Perfetto to FILE
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// Write a JUnit report
+    /// Write a JUnit report to FILE
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// What tasks that succeed may print: 0 nothing, 1 warnings, 2 all
-    #[arg(long, short, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=2), value_name = "LEVEL")]
-    verbosity: u8,
-    /// What is repeated of the output of tasks that fail: 0 nothing, 1 errors, 2 all
+    /// Show of tasks that succeed: 0 nothing, 1 standard error, 2 all output
+    /// [default: 1; with --quiet 0, with --verbose 2]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=2), value_name = "LEVEL")]
+    verbosity: Option<u8>,
+    /// Show of tasks that fail: 0 nothing, 1 standard error, 2 all output
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=2), value_name = "LEVEL")]
     failure_verbosity: u8,
 }
@@ -110,11 +111,14 @@ impl Manner {
 pub(crate) enum ReporterForm {
     /// A line per task
     #[default]
+    #[value(alias = "text")]
     Console,
     /// One JSON document at the end
     Json,
     /// One JSON document per event, as it happens
     JsonLines,
+    /// One YAML document at the end
+    Yaml,
 }
 
 pub(crate) fn run(run: &Run) -> Outcome {
@@ -235,17 +239,28 @@ fn once(run: &Manner, workshop: &Workshop, selection: &Selection, signals: &Sign
         ..RunOptions::default()
     };
     let console = ConsoleOptions {
-        verbosity: run.verbosity,
+        verbosity: run.verbosity.unwrap_or(if output::is_quiet() {
+            0
+        } else if output::is_verbose() {
+            2
+        } else {
+            1
+        }),
         failure_verbosity: run.failure_verbosity,
         command: run.selector.door(),
-        reasons: run.dry_run,
+        reasons: run.dry_run || output::is_verbose(),
     };
-    let (mut trace, mut junit) = (Vec::new(), Vec::new());
+    let (mut trace, mut junit, mut json) = (Vec::new(), Vec::new(), Vec::new());
     let live = Live::start();
     let mut reporters: Vec<Box<dyn Reporter + '_>> = vec![match run.reporter {
+        // What would run is the answer to the question.
+        ReporterForm::Console if output::is_quiet() && !run.dry_run => {
+            Box::new(Quiet(ConsoleReporter::new(live.writer(), console)))
+        }
         ReporterForm::Console => Box::new(live.reporter(ConsoleReporter::new(live.writer(), console))),
         ReporterForm::Json => Box::new(JsonReporter::new(std::io::stdout())),
         ReporterForm::JsonLines => Box::new(JsonLinesReporter::new(std::io::stdout())),
+        ReporterForm::Yaml => Box::new(JsonReporter::new(&mut json)),
     }];
     if run.trace.is_some() {
         reporters.push(Box::new(TraceReporter::new(&mut trace)));
@@ -257,6 +272,9 @@ fn once(run: &Manner, workshop: &Workshop, selection: &Selection, signals: &Sign
     let ended = execute(run, workshop, selection, &options, &mut reporters);
     let unwritten = reporters.take_error().filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
     drop(reporters);
+    if !json.is_empty() {
+        output::yaml(&serde_json::from_slice::<serde_json::Value>(&json)?)?;
+    }
     for (path, report) in [(&run.trace, trace), (&run.junit, junit)] {
         if let (Some(path), false) = (path, report.is_empty()) {
             write_whole(path, &report)?;
@@ -280,6 +298,30 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), IoError> {
         return std::fs::write(path, bytes).map_err(IoError::at("write", path));
     }
     AtomicFile::write(path, bytes, 0o644, Durability::Durable)
+}
+
+/// A reporter that hears of failures and warnings alone.
+struct Quiet<R>(R);
+
+impl<R: Reporter> Reporter for Quiet<R> {
+    fn event(&mut self, event: &graph::Event<'_>) {
+        let told = match event {
+            graph::Event::Finished { report, .. } => report.verdict.failure().is_some(),
+            graph::Event::Warned { .. } | graph::Event::Retrying { .. } | graph::Event::Ended { .. } => true,
+            _ => false,
+        };
+        if told {
+            self.0.event(event);
+        }
+    }
+
+    fn tick(&mut self) {
+        self.0.tick();
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        self.0.take_error()
+    }
 }
 
 /// Several reporters of one run.

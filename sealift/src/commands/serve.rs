@@ -32,25 +32,25 @@ pub(crate) struct Serve {
     /// Serve the archives that this node's configuration lists, and follow it
     #[arg(long, conflicts_with = "archives")]
     configured: bool,
-    /// The address to listen on (repeatable); sockets that systemd passes on are used in its place
+    /// Listen on this address (repeatable); sockets passed by systemd replace it
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     listen: Vec<SocketAddr>,
-    /// Speak HTTP without TLS to other machines too
-    #[arg(long, conflicts_with_all = ["tls_certificate", "tls_key"])]
-    plain_http: bool,
+    /// Serve other machines without TLS
+    #[arg(long, alias = "plain-http", conflicts_with_all = ["tls_certificate", "tls_key"])]
+    no_tls: bool,
     /// The server's certificate chain, PEM
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_certificate: Option<PathBuf>,
     /// The certificate's key, PEM
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     tls_key: Option<PathBuf>,
-    /// Only answer clients with a certificate by one of these authorities, PEM
+    /// Require client certificates issued by these authorities, PEM
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     tls_client_ca: Option<PathBuf>,
-    /// What to log of requests
+    /// Log requests
     #[arg(long, value_enum, default_value_t, value_name = "FORM")]
     access_log: AccessLog,
-    /// Do not check all content in the background; it is still checked when it is first asked for
+    /// Check content when it is first requested, not in the background
     #[arg(long)]
     no_background_check: bool,
     #[command(flatten)]
@@ -63,25 +63,25 @@ pub(crate) struct Serve {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 struct LimitArguments {
-    /// The most connections at a time; more clients wait until one ends
+    /// Set the maximum number of connections; further clients wait
     #[arg(long, value_name = "COUNT", default_value_t = 4096, value_parser = value_parser!(u32).range(1..))]
     max_connections: u32,
-    /// The most connections at a time of one IPv4 address or IPv6 network of 64 bits; more are closed
+    /// Set the maximum number of connections per IPv4 address or IPv6 /64 network
     #[arg(long, value_name = "COUNT", default_value_t = 2048, value_parser = value_parser!(u32).range(1..))]
     max_connections_per_address: u32,
-    /// The most bytes of a request without its body, which is never read
+    /// Set the maximum size of a request's headers, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 16_384, value_parser = value_parser!(u32).range(8192..=1_048_576))]
     max_request_bytes: u32,
-    /// Seconds from a connection, or from the end of an answer, to the end of the next request
+    /// Set the time a client has to send a request, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = value_parser!(u32).range(1..))]
     request_timeout: u32,
-    /// Seconds for which a client may take nothing of an answer
+    /// Set the idle send timeout, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = value_parser!(u32).range(1..))]
     send_timeout: u32,
-    /// Bytes of an answer that a client must take in a second, on average, for that time not to run out; 0 for any
+    /// Close a connection that receives less than this many bytes per second on average; 0 for no minimum
     #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = value_parser!(u32))]
     min_send_rate: u32,
-    /// Seconds for which a server that stops waits for its answers to end
+    /// Wait this many seconds for running requests when the server stops
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = value_parser!(u32))]
     drain_timeout: u32,
 }
@@ -146,13 +146,13 @@ pub(crate) fn run(serve: Serve) -> Outcome {
         sockets => sockets.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?,
     };
     if tls.is_none()
-        && !serve.plain_http
+        && !serve.no_tls
         && let Some(address) = addresses.iter().find(|address| !address.ip().is_loopback())
     {
         return Err(Failure::usage(format!(
             "{address} can be reached by other machines and there is no certificate"
         ))
-        .remedy("give --tls-certificate and --tls-key, or say --plain-http"));
+        .remedy("give --tls-certificate and --tls-key, or --no-tls"));
     }
     let source = if serve.configured {
         Source::Configured(serve.places.paths())

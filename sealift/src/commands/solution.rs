@@ -9,7 +9,7 @@ use crate::output::Output;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make a version of a Solution the active one, of which there is at most one
+    /// Activate a version of a Solution; at most one is active
     #[command(after_help = "Example:\n  sealift solution activate --name example --version 1.0.0\n\n\
                             The SolutionsConfiguration says it from then on; the cluster deploys it when its Salt master applies that.")]
     Activate {
@@ -19,7 +19,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         arguments: Arguments,
     },
-    /// Make no version of a Solution the active one
+    /// Deactivate a Solution
     Deactivate(Arguments),
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     /// The Solution
     #[arg(long)]
     name: String,
-    /// Only say what would change
+    /// Report what would change, without changing it
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]

@@ -10,31 +10,30 @@ use serde_json::json;
 
 use crate::completion;
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, Form};
+use crate::output::{self, Output};
 use crate::workshop::{Selector, Turn, Workshop, chosen, chosen_or_all, unknown};
 
 #[derive(Debug, Args)]
 pub(crate) struct List {
     #[command(flatten)]
     selector: Selector,
-    /// Only these tasks and their sub-tasks
+    /// The tasks, with their sub-tasks [default: all]
     #[arg(add = completion::tasks())]
     tasks: Vec<String>,
-    /// Sub-tasks too
+    /// List sub-tasks, too
     #[arg(long)]
     all: bool,
-    /// Private tasks too
+    /// List private tasks, too
     #[arg(long, short)]
     private: bool,
-    /// What a run would do: R run, U up to date, I ignored, E error
+    /// Show what a run would do: R run, U up to date, I ignored, E error
     #[arg(long, short)]
     status: bool,
-    /// The files that each depends on
+    /// Show the files that each task depends on
     #[arg(long)]
     deps: bool,
-    /// The form of the report
-    #[arg(long, value_enum, default_value_t)]
-    output: Form,
+    #[command(flatten)]
+    output: Output,
 }
 
 #[derive(Debug, Args)]
@@ -44,9 +43,8 @@ pub(crate) struct Asked {
     /// The tasks [default: iso]
     #[arg(add = completion::tasks())]
     tasks: Vec<String>,
-    /// The form of the report
-    #[arg(long, value_enum, default_value_t)]
-    output: Form,
+    #[command(flatten)]
+    output: Output,
 }
 
 #[derive(Debug, Args)]
@@ -56,14 +54,14 @@ pub(crate) struct Clean {
     /// The tasks [default: all]
     #[arg(add = completion::tasks())]
     tasks: Vec<String>,
-    /// All that the tasks need, too
+    /// Also clean the tasks that these depend on
     #[arg(long, short)]
     clean_dep: bool,
-    /// All tasks
+    /// Clean all tasks
     #[arg(long, short, conflicts_with = "tasks")]
     all: bool,
-    /// Only say what would be removed
-    #[arg(long, short = 'n')]
+    /// Report what would be removed, without removing it
+    #[arg(long, short_alias = 'n')]
     dry_run: bool,
     #[command(flatten)]
     turn: Turn,
@@ -91,51 +89,34 @@ pub(crate) fn list(list: &List) -> Outcome {
     let state = State::read(&workshop.state_path())?;
     let options = ListOptions { all: list.all, private: list.private, status: list.status, deps: list.deps };
     let listed = graph::list(&workshop.graph, selection.as_ref(), options, &state)?;
-    match list.output {
-        Form::Text => output::print(&graph::render_list(&listed))?,
-        Form::Json => {
-            let rows: Vec<_> = listed
-                .iter()
-                .map(|task| {
-                    json!({"name": task.name, "doc": task.doc, "status": task.status, "deps": task.deps})
-                })
-                .collect();
-            output::json(&rows)?;
-        }
-    }
-    Ok(())
+    let rows: Vec<_> = listed
+        .iter()
+        .map(|task| json!({"name": task.name, "doc": task.doc, "status": task.status, "deps": task.deps}))
+        .collect();
+    Ok(list.output.report(&rows, || graph::render_list(&listed))?)
 }
 
 pub(crate) fn info(info: &Asked) -> Outcome {
     let workshop = Workshop::open(&info.selector)?;
     let state = State::read(&workshop.state_path())?;
     let mut up_to_date = true;
-    let mut rows = Vec::new();
+    let mut infos = Vec::new();
     for id in chosen(&workshop, &info.tasks)?.tasks() {
         let info = graph::info(&workshop.graph, *id, &state)?;
         up_to_date &= info.is_up_to_date();
-        rows.push(info);
+        infos.push(info);
     }
-    match info.output {
-        Form::Text => {
-            for row in &rows {
-                output::print(&row.to_string())?;
-            }
-        }
-        Form::Json => {
-            let rows: Vec<_> = rows
-                .iter()
-                .map(|info| {
-                    let reasons: Vec<_> = info.reasons.iter().map(ToString::to_string).collect();
-                    json!({
-                        "name": info.name, "doc": info.doc, "fileDep": info.file_dep, "taskDep": info.task_dep,
-                        "targets": info.targets, "status": info.verdict.word(), "reasons": reasons, "error": info.error,
-                    })
-                })
-                .collect();
-            output::json(&rows)?;
-        }
-    }
+    let rows: Vec<_> = infos
+        .iter()
+        .map(|info| {
+            let reasons: Vec<_> = info.reasons.iter().map(ToString::to_string).collect();
+            json!({
+                "name": info.name, "doc": info.doc, "fileDep": info.file_dep, "taskDep": info.task_dep,
+                "targets": info.targets, "status": info.verdict.word(), "reasons": reasons, "error": info.error,
+            })
+        })
+        .collect();
+    info.output.report(&rows, || infos.iter().map(ToString::to_string).collect())?;
     if up_to_date { Ok(()) } else { Err(Failure::Failed(None)) }
 }
 
@@ -144,28 +125,21 @@ pub(crate) fn explain(explain: &Asked) -> Outcome {
     let state = State::read(&workshop.state_path())?;
     let selection = chosen(&workshop, &explain.tasks)?;
     let explained = graph::explain(&workshop.graph, &selection, &state)?;
-    match explain.output {
-        Form::Text if explained.is_empty() => output::print("everything is up to date\n")?,
-        Form::Text => {
-            for one in &explained {
-                output::print(&one.to_string())?;
-            }
-        }
-        Form::Json => {
-            let rows: Vec<_> = explained
-                .iter()
-                .map(|one| {
-                    let reasons: Vec<_> = one.reasons.iter().map(ToString::to_string).collect();
-                    json!({
-                        "name": one.name, "status": one.verdict.word(), "was": one.was, "now": one.now,
-                        "reasons": reasons, "error": one.error,
-                    })
-                })
-                .collect();
-            output::json(&rows)?;
-        }
-    }
-    Ok(())
+    let rows: Vec<_> = explained
+        .iter()
+        .map(|one| {
+            let reasons: Vec<_> = one.reasons.iter().map(ToString::to_string).collect();
+            json!({
+                "name": one.name, "status": one.verdict.word(), "was": one.was, "now": one.now,
+                "reasons": reasons, "error": one.error,
+            })
+        })
+        .collect();
+    let text = || match &explained[..] {
+        [] => "everything is up to date\n".to_owned(),
+        explained => explained.iter().map(ToString::to_string).collect(),
+    };
+    Ok(explain.output.report(&rows, text)?)
 }
 
 pub(crate) fn clean(clean: &Clean) -> Outcome {
@@ -247,8 +221,8 @@ pub(crate) struct Drawing {
     /// The tasks whose graph is drawn [default: iso]
     #[arg(add = completion::tasks())]
     tasks: Vec<String>,
-    /// The form of the drawing
-    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    /// Write the graph in this form
+    #[arg(long = "output", short = 'o', alias = "form", value_enum, default_value_t, value_name = "FORM")]
     form: DrawingForm,
 }
 
@@ -282,14 +256,14 @@ pub(crate) fn draw(drawing: &Drawing) -> Outcome {
 /// The schema of the project file.
 #[derive(Debug, Args)]
 pub(crate) struct Schema {
-    /// Write it here instead of to standard output
-    #[arg(long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    /// Write the schema to FILE [default: standard output]
+    #[arg(long, alias = "output", value_name = "FILE")]
+    file: Option<PathBuf>,
 }
 
 pub(crate) fn schema(schema: &Schema) -> Outcome {
     let value = buildchain::project::schema();
-    match &schema.output {
+    match &schema.file {
         Some(path) => {
             let mut text = serde_json::to_string_pretty(&value)?;
             text.push('\n');

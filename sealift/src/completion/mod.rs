@@ -5,11 +5,10 @@
 
 use std::ffi::{OsStr, OsString};
 
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 
-use crate::args::Arguments;
+use crate::args;
 use crate::failure::Outcome;
 use crate::output;
 use crate::workshop::{Selector, Workshop};
@@ -22,7 +21,7 @@ pub(crate) fn script(shell: Shell) -> Outcome {
         Shell::Fish => include_str!("sealift.fish"),
         // Commands and options alone.
         other => {
-            clap_complete::generate(other, &mut Arguments::command(), "sealift", &mut std::io::stdout());
+            clap_complete::generate(other, &mut args::command(), "sealift", &mut std::io::stdout());
             return Ok(());
         }
     };
@@ -36,8 +35,7 @@ pub(crate) fn complete(index: usize, mut words: Vec<OsString>) -> Outcome {
     }
     let folder = std::env::current_dir()?;
     let mut text = String::new();
-    for candidate in clap_complete::engine::complete(&mut Arguments::command(), words, index, Some(&folder))?
-    {
+    for candidate in clap_complete::engine::complete(&mut args::command(), words, index, Some(&folder))? {
         text.push_str(&candidate.get_value().to_string_lossy());
         if let Some(help) = candidate.get_help() {
             text.push('\t');

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use images::Digest;
 use images::pull::Progress;
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
+use indicatif::{MultiProgress, ProgressBar};
 
-use super::style;
+use super::{style, target};
 use crate::output;
 
 /// How often a line is written where there is no terminal.
@@ -28,7 +28,7 @@ pub(crate) struct Blobs {
 impl Blobs {
     /// `verb` is `pulling` or `pushing`.
     pub(crate) fn start(verb: &'static str) -> Self {
-        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        let bars = MultiProgress::with_draw_target(target());
         let total = bars.add(ProgressBar::no_length());
         style(&total, "{msg:>12} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
         total.set_message(verb);

@@ -262,7 +262,7 @@ fn a_port_in_use_is_named() {
         "{code}: {err}"
     );
     let (code, _, err) = sealift::run(scratch.path(), &["registry", "serve", iso, "--listen", "0.0.0.0:0"]);
-    assert!(code == 3 && err.contains("--plain-http"), "{code}: {err}");
+    assert!(code == 3 && err.contains("--no-tls"), "{code}: {err}");
 }
 
 #[test]

@@ -27,7 +27,7 @@ Tasks:
   iso            the archive: _build/metalk8s.iso and _build/SHA256SUM
   populate_iso   the tree of the archive: _build/root
   images packaging salt_tree documentation binaries
-  lint format    look at the sources, bring them into form
+  lint format    lint the sources, format them
   `cargo xtask list --all` names them all
 
 Commands:
@@ -36,6 +36,7 @@ Commands:
   test [ARGS...]     install what the tests need and run them; --all adds those that take minutes,
                      other ARGS go to `cargo test`
   bench [NAME...]    measure against the peers
+  help COMMAND       show the help of a command
   clean --peers      remove the tools that `test` and `bench` installed below target/peers
 
 Examples:
@@ -92,6 +93,7 @@ fn help() -> ExitCode {
 fn enter(words: &[String]) -> Result<ExitCode, String> {
     let root = root();
     match words.first().map(String::as_str) {
+        Some("help") if words.len() > 1 => sealift(&root, words),
         Some("-h" | "--help" | "help") => Ok(help()),
         Some("test") => test(&root, &words[1..]),
         Some("bench") => bench(&root, &words[1..]),

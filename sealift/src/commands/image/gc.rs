@@ -8,25 +8,24 @@ use images::store::{Keep, Sum, sweep};
 use serde_json::json;
 
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, Form, size};
+use crate::output::{Output, size};
 
 #[derive(Debug, Args)]
 pub(crate) struct Gc {
     /// The content store [default: SEALIFT_CACHE, else the user's cache folder]
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
-    /// The most that may stay unused: `500M`, `20G`
+    /// Keep at most this many bytes of unused blobs: `500M`, `20G`
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     max_size: Option<u64>,
-    /// Remove what nobody took for so many days
+    /// Remove blobs that were not used for this many days
     #[arg(long, value_name = "DAYS")]
     max_age: Option<u64>,
-    /// Remove nothing, only say what would be
+    /// Report what would be removed, without removing it
     #[arg(long)]
     dry_run: bool,
-    /// The form of the report
-    #[arg(long, value_enum, default_value_t)]
-    output: Form,
+    #[command(flatten)]
+    output: Output,
 }
 
 pub(super) fn run(arguments: &Gc) -> Outcome {
@@ -42,22 +41,19 @@ pub(super) fn run(arguments: &Gc) -> Outcome {
         error => error.into(),
     })?;
     let sum = |sum: Sum| json!({ "files": sum.files, "bytes": sum.bytes });
-    match arguments.output {
-        Form::Json => output::json(&json!({
-            "store": root, "dryRun": arguments.dry_run,
-            "removed": sum(swept.removed), "kept": sum(swept.kept), "inUse": sum(swept.in_use),
-        }))?,
-        Form::Text => {
-            let line = |what: &str, sum: Sum| {
-                format!("  {what:<14}{:>10} in {} files\n", size(sum.bytes), sum.files)
-            };
-            let removed = if arguments.dry_run { "would go" } else { "removed" };
-            let lines =
-                [line(removed, swept.removed), line("kept", swept.kept), line("used by trees", swept.in_use)];
-            output::print(&format!("{}\n{}", root.display(), lines.concat()))?;
-        }
-    }
-    Ok(())
+    let report = json!({
+        "store": root, "dryRun": arguments.dry_run,
+        "removed": sum(swept.removed), "kept": sum(swept.kept), "inUse": sum(swept.in_use),
+    });
+    let text = || {
+        let line =
+            |what: &str, sum: Sum| format!("  {what:<14}{:>10} in {} files\n", size(sum.bytes), sum.files);
+        let removed = if arguments.dry_run { "would go" } else { "removed" };
+        let lines =
+            [line(removed, swept.removed), line("kept", swept.kept), line("used by trees", swept.in_use)];
+        format!("{}\n{}", root.display(), lines.concat())
+    };
+    Ok(arguments.output.report(&report, text)?)
 }
 
 fn bytes(text: &str) -> Result<u64, String> {

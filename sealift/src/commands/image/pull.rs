@@ -14,7 +14,7 @@ use images::{Digest, Platform, Reference, Store};
 use super::{report, store};
 use crate::commands::client::Client;
 use crate::failure::{Failure, Outcome};
-use crate::output::Form;
+use crate::output::Output;
 use crate::progress::blobs::Blobs;
 
 #[derive(Debug, Args)]
@@ -46,9 +46,8 @@ pub(crate) struct Pull {
     /// Also take what is attached to the images, signatures and SBOMs, into DIR/<name>/sha256-<digest>/
     #[arg(long)]
     referrers: bool,
-    /// The form of the report
-    #[arg(long, value_enum, default_value_t)]
-    output: Form,
+    #[command(flatten)]
+    output: Output,
 }
 
 /// Not the command line's own parser, which would print a password in the URL.

@@ -8,7 +8,7 @@ use images::Store;
 use serde_json::json;
 
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, Form, size};
+use crate::output::{Output, size};
 use crate::workshop::wrong_project;
 
 /// The content store: the folder given on the command line, else the one that builds use here.
@@ -31,39 +31,34 @@ pub(super) fn existing(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
     }
 }
 
-pub(super) fn check(given: Option<PathBuf>, form: Form) -> Outcome {
+pub(super) fn check(given: Option<PathBuf>, output: Output) -> Outcome {
     let root = existing(given)?;
     let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let checked = Store::open(&root)?.check(threads)?;
-    match form {
-        Form::Json => {
-            let damaged: Vec<_> = checked
-                .damaged
-                .iter()
-                .map(
-                    |damaged| json!({"path": damaged.path, "found": damaged.found, "linked": damaged.linked}),
-                )
-                .collect();
-            output::json(&json!({
-                "store": root, "files": checked.files, "bytes": checked.bytes, "damaged": damaged,
-            }))?;
+    let damaged: Vec<_> = checked
+        .damaged
+        .iter()
+        .map(|damaged| json!({"path": damaged.path, "found": damaged.found, "linked": damaged.linked}))
+        .collect();
+    let report = json!({
+        "store": root, "files": checked.files, "bytes": checked.bytes, "damaged": damaged,
+    });
+    let text = || {
+        let mut text = String::new();
+        for damaged in &checked.damaged {
+            let found =
+                damaged.found.map_or_else(|| "not a file".to_owned(), |found| format!("found {found}"));
+            let linked = match damaged.linked {
+                0 => String::new(),
+                1 => "; 1 folder holds the same file".to_owned(),
+                count => format!("; {count} folders hold the same file"),
+            };
+            text.push_str(&format!("{}: removed, {found}{linked}\n", damaged.path.display()));
         }
-        Form::Text => {
-            let mut text = String::new();
-            for damaged in &checked.damaged {
-                let found =
-                    damaged.found.map_or_else(|| "not a file".to_owned(), |found| format!("found {found}"));
-                let linked = match damaged.linked {
-                    0 => String::new(),
-                    1 => "; 1 folder holds the same file".to_owned(),
-                    count => format!("; {count} folders hold the same file"),
-                };
-                text.push_str(&format!("{}: removed, {found}{linked}\n", damaged.path.display()));
-            }
-            let (files, bytes) = (checked.files, size(checked.bytes));
-            text.push_str(&format!("{files} files, {bytes}; {} damaged\n", checked.damaged.len()));
-            output::print(&text)?;
-        }
-    }
+        let (files, bytes) = (checked.files, size(checked.bytes));
+        text.push_str(&format!("{files} files, {bytes}; {} damaged\n", checked.damaged.len()));
+        text
+    };
+    output.report(&report, text)?;
     if checked.damaged.is_empty() { Ok(()) } else { Err(Failure::Failed(None)) }
 }

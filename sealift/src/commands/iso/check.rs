@@ -7,17 +7,17 @@ use iso::md5::Check;
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, Form};
+use crate::output::{self, Output};
 use crate::progress::Bar;
 
-pub(super) fn run(path: &Path, form: Form) -> Outcome {
+pub(super) fn run(path: &Path, output: Output) -> Outcome {
     let image = iso::Image::open(path)?;
     let check = {
         let bar = Bar::bytes("checking", image.size());
         iso::md5::check_source(image.file(), path, &bar)?
     };
     let disagreements = image.disagreements()?;
-    if form == Form::Json {
+    if !output.is_text() {
         let mut report = state(&check);
         if let Value::Object(report) = &mut report {
             let rows = disagreements
@@ -25,7 +25,7 @@ pub(super) fn run(path: &Path, form: Form) -> Outcome {
                 .map(|one| json!({"path": one.path, "byte": one.offset, "problem": one.problem}));
             report.insert("disagreements".to_owned(), rows.collect());
         }
-        output::json(&report)?;
+        output.report(&report, String::new)?;
     }
     let name = printable_path(path);
     for one in &disagreements {
@@ -33,7 +33,7 @@ pub(super) fn run(path: &Path, form: Form) -> Outcome {
     }
     let (problem, remedy) = match &check {
         Check::Intact { md5 } if disagreements.is_empty() => {
-            if form == Form::Text {
+            if output.is_text() {
                 output::print(&format!("{name}: intact, MD5 {}\n", hex::encode(md5)))?;
             }
             return Ok(());

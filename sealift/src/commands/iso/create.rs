@@ -10,22 +10,28 @@ use serde_json::json;
 
 use crate::commands::run::Signals;
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, Form};
+use crate::output::{self, Output, ReportForm};
 use crate::progress::Bar;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  sealift iso create _build/root --output platform.iso --volume-id 'MetalK8s 2.11.0'
-  sealift iso create data --output /dev/sdx --volume-id Data --sort 'images/**=10'
-  sealift iso create data --output - --volume-id Data | ssh node 'cat >data.iso'
+  sealift iso create _build/root --file platform.iso --volume-id 'MetalK8s 2.11.0'
+  sealift iso create data --file /dev/sdx --volume-id Data --sort 'images/**=10'
+  sealift iso create data --file - --volume-id Data | ssh node 'cat >data.iso'
   sealift iso create data --volume-id Data --dry-run=json")]
 pub(crate) struct Arguments {
     /// The folder
     folder: PathBuf,
     /// The image to write: a file, which appears whole or not at all, a block device, or a pipe; `-` is standard output.
     /// What cannot seek takes two passes over the folder
-    #[arg(long, short, value_name = "FILE", required_unless_present = "dry_run")]
-    output: Option<PathBuf>,
+    #[arg(
+        long,
+        alias = "output",
+        short_alias = 'o',
+        value_name = "FILE",
+        required_unless_present = "dry_run"
+    )]
+    file: Option<PathBuf>,
     /// The volume's name, at most 32 bytes
     #[arg(long, value_name = "NAME")]
     volume_id: String,
@@ -50,8 +56,8 @@ pub(crate) struct Arguments {
     /// Leave out what this pattern matches, as a line of a .gitignore does (repeatable)
     #[arg(long, value_name = "PATTERN")]
     exclude: Vec<String>,
-    /// Lay files that match this pattern nearer the start the larger the weight; others have 0, the first match decides
-    /// (repeatable)
+    /// Place files matching PATTERN earlier in the image; higher weights come first (default 0, first match wins;
+    /// repeatable)
     #[arg(long, value_name = "PATTERN=WEIGHT", value_parser = weight, allow_hyphen_values = true)]
     sort: Vec<(String, i32)>,
     /// Only print what would lie where
@@ -63,7 +69,7 @@ pub(crate) struct Arguments {
         require_equals = true,
         default_missing_value = "text"
     )]
-    dry_run: Option<Form>,
+    dry_run: Option<ReportForm>,
 }
 
 fn weight(argument: &str) -> Result<(String, i32), String> {
@@ -87,27 +93,23 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
     for pattern in plan.unused_patterns() {
         output::warn(&format!("--exclude `{pattern}` matches nothing in {}", arguments.folder.display()));
     }
-    match (arguments.dry_run, arguments.output) {
-        (Some(form), _) => print(&plan, form),
+    match (arguments.dry_run, arguments.file) {
+        (Some(form), _) => print(&plan, form.into()),
         (None, Some(output)) => write(&plan, &output),
-        (None, None) => Err(Failure::usage("no --output")),
+        (None, None) => Err(Failure::usage("no --file")),
     }
 }
 
-fn print(plan: &Plan, form: Form) -> Outcome {
-    match form {
-        Form::Text => output::print(&plan.to_string())?,
-        Form::Json => {
-            let mut parts = Vec::new();
-            plan.each_part(|Part { kind, sector, bytes, name, .. }| {
-                parts.push(json!({"kind": kind.word(), "sector": sector, "bytes": bytes, "name": name}));
-                Ok::<(), std::convert::Infallible>(())
-            })
-            .unwrap_or_else(|never| match never {});
-            output::json(&json!({"bytes": plan.bytes(), "parts": parts}))?;
-        }
+fn print(plan: &Plan, output: Output) -> Outcome {
+    let mut parts = Vec::new();
+    if !output.is_text() {
+        plan.each_part(|Part { kind, sector, bytes, name, .. }| {
+            parts.push(json!({"kind": kind.word(), "sector": sector, "bytes": bytes, "name": name}));
+            Ok::<(), std::convert::Infallible>(())
+        })
+        .unwrap_or_else(|never| match never {});
     }
-    Ok(())
+    Ok(output.report(&json!({"bytes": plan.bytes(), "parts": parts}), || plan.to_string())?)
 }
 
 /// The names of standard output. The last ones cannot be replaced as files are.
@@ -133,7 +135,7 @@ fn write(plan: &Plan, output: &Path) -> Outcome {
     let to_standard_output = STANDARD_OUTPUT.iter().any(|name| output == Path::new(name));
     if to_standard_output && std::io::stdout().is_terminal() {
         return Err(
-            Failure::usage("an image is not written to a terminal").remedy("give a file: --output FILE")
+            Failure::usage("an image is not written to a terminal").remedy("give a file: --file FILE")
         );
     }
     let signals = Signals::catch()?;

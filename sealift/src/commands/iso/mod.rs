@@ -11,75 +11,75 @@ use content::printable;
 use serde_json::json;
 
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, Form};
+use crate::output::{self, Output};
 use crate::progress::Bar;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Write a folder as an ISO 9660 image with Rock Ridge, Joliet and an implanted MD5
     Create(create::Arguments),
-    /// Put the MD5 sum into an image that has none
+    /// Implant the MD5 sum into an image
     Implant {
         /// The image
         image: PathBuf,
-        /// Replace what stands in the sum's place
+        /// Overwrite what the application use field holds
         #[arg(long)]
         force: bool,
     },
-    /// Check an image against its implanted MD5, and that all readers find the same in it
-    #[command(after_help = "Exit codes: 0 intact, 1 damaged, no sum, or readers disagree, 2 not an image")]
+    /// Check the implanted MD5 of an image, and that all readers agree about it
+    #[command(
+        visible_alias = "verify",
+        after_help = "Exit codes: 0 intact, 1 damaged, no sum, or readers disagree, 2 not an image"
+    )]
     Check {
         /// The image
         image: PathBuf,
-        /// The form of the report
-        #[arg(long, value_enum, default_value_t)]
-        output: Form,
+        #[command(flatten)]
+        output: Output,
     },
-    /// Show the volume's descriptors, the kinds of names it has, its sizes and the implanted MD5
+    /// Show the descriptors, name extensions, sizes and implanted MD5 of an image
     Info {
         /// The image
         image: PathBuf,
-        /// The form of the report
-        #[arg(long, value_enum, default_value_t)]
-        output: Form,
+        #[command(flatten)]
+        output: Output,
     },
-    /// List what is in an image
+    /// List the files in an image
+    #[command(visible_alias = "list")]
     Ls {
         /// The image
         image: PathBuf,
         /// A file or folder in it
         #[arg(default_value = "")]
         path: String,
-        /// Everything below the folder
+        /// List everything below the folder
         #[arg(long, short)]
         recursive: bool,
-        /// The form of the report
-        #[arg(long, value_enum, default_value_t)]
-        output: Form,
+        #[command(flatten)]
+        output: Output,
     },
-    /// Compare what is in two images: which files were added, removed, changed
+    /// Compare the files of two images: added, removed, changed
     #[command(after_help = "Exit codes: 0 equal, 1 different")]
     Diff {
         /// The older image
         before: PathBuf,
         /// The newer image
         after: PathBuf,
-        /// The form of the report
-        #[arg(long, value_enum, default_value_t)]
-        output: Form,
+        #[command(flatten)]
+        output: Output,
     },
-    /// Show an image as a folder, without root and without the kernel's own driver, until Ctrl-C
+    /// Mount an image through FUSE, without root, until Ctrl-C
     #[command(after_help = "Example:\n  sealift iso mount platform.iso /mnt/platform")]
     Mount {
         /// The image
         image: PathBuf,
         /// The folder
         folder: PathBuf,
-        /// Let other users see it
+        /// Let other users read it
         #[arg(long)]
         everybody: bool,
     },
-    /// Copy the tree of an image into a folder
+    /// Extract an image into a folder
     #[command(after_help = "Exit codes: 0 all copied, 1 something skipped\n\nExample:\n  \
                            sealift iso extract platform.iso --into /srv/platform")]
     Extract {
@@ -131,14 +131,14 @@ fn implant(image: &Path, force: bool) -> Outcome {
     Ok(())
 }
 
-fn info(image: &Path, form: Form) -> Outcome {
+fn info(image: &Path, output: Output) -> Outcome {
     let opened = ::iso::Image::open(image)?;
     let volume = opened.volume();
     let sums = ::iso::md5::stored(opened.file(), image)?;
     let descriptors: Vec<_> = volume.descriptors.iter().map(|kind| kind.word()).collect();
     let bytes = file_size(image)?;
-    if form == Form::Json {
-        output::json(&json!({
+    if !output.is_text() {
+        let report = json!({
             "descriptors": descriptors, "volumeId": volume.volume_id, "systemId": volume.system_id,
             "volumeSetId": volume.volume_set_id, "publisher": volume.publisher,
             "preparer": volume.preparer, "application": volume.application, "created": volume.created,
@@ -147,8 +147,8 @@ fn info(image: &Path, form: Form) -> Outcome {
             "implanted": sums.map(|sums| json!({
                 "md5": hex::encode(sums.md5), "skippedSectors": sums.skipped_sectors, "fragments": sums.fragments,
             })),
-        }))?;
-        return Ok(());
+        });
+        return Ok(output.report(&report, String::new)?);
     }
     let names = [("Rock Ridge", volume.rock_ridge), ("Joliet", volume.joliet), ("El Torito", volume.boot)];
     let names: Vec<_> = names.iter().filter(|(_, there)| *there).map(|(name, _)| *name).collect();
@@ -215,7 +215,7 @@ fn faults<'a>(faults: impl Iterator<Item = (&'a str, &'a ::iso::Fault)>) -> Outc
     if sound { Ok(()) } else { Err(Failure::Failed(None)) }
 }
 
-fn list(image: &Path, path: &str, recursive: bool, form: Form) -> Outcome {
+fn list(image: &Path, path: &str, recursive: bool, output: Output) -> Outcome {
     let opened = ::iso::Image::open(image)?;
     let entry = find(&opened, image, path)?;
     let entries: Vec<(String, ::iso::Entry)> = match entry.kind {
@@ -231,18 +231,12 @@ fn list(image: &Path, path: &str, recursive: bool, form: Form) -> Outcome {
         }
         _ => vec![(path.to_owned(), entry)],
     };
-    match form {
-        Form::Json => {
-            let rows: Vec<_> = entries.iter().map(|(path, entry)| row(path, entry)).collect();
-            output::json(&rows)?;
-        }
-        Form::Text => {
-            let mut text = String::new();
-            for (path, entry) in &entries {
-                text.push_str(&line(path, entry));
-            }
-            output::print(&text)?;
-        }
+    if output.is_text() {
+        let text: String = entries.iter().map(|(path, entry)| line(path, entry)).collect();
+        output::print(&text)?;
+    } else {
+        let rows: Vec<_> = entries.iter().map(|(path, entry)| row(path, entry)).collect();
+        output.report(&rows, String::new)?;
     }
     faults(entries.iter().filter_map(|(path, entry)| Some((path.as_str(), entry.fault.as_deref()?))))
 }
@@ -309,7 +303,7 @@ fn cat(image: &Path, path: &str) -> Outcome {
     Ok(())
 }
 
-fn diff(before: &Path, after: &Path, form: Form) -> Outcome {
+fn diff(before: &Path, after: &Path, output: Output) -> Outcome {
     let (old, new) = (::iso::Image::open(before)?, ::iso::Image::open(after)?);
     let differences = {
         let bar = Bar::bytes("comparing", old.size() + new.size());
@@ -321,36 +315,32 @@ fn diff(before: &Path, after: &Path, form: Form) -> Outcome {
             "sha256": state.sha256.map(hex::encode), "fault": state.fault.as_ref().map(|fault| fault.to_string()),
         })
     };
-    match form {
-        Form::Json => {
-            let rows: Vec<_> = differences
-                .iter()
-                .map(|one| {
-                    json!({"path": one.path, "before": one.before.as_ref().map(state), "after": one.after.as_ref().map(state)})
-                })
-                .collect();
-            output::json(&rows)?;
+    let rows: Vec<_> = differences
+        .iter()
+        .map(|one| {
+            json!({"path": one.path, "before": one.before.as_ref().map(state), "after": one.after.as_ref().map(state)})
+        })
+        .collect();
+    let text = || {
+        let mut text = String::new();
+        for one in &differences {
+            let path = printable(&one.path);
+            let fault = one.before.iter().chain(&one.after).find_map(|state| state.fault.as_ref());
+            text.push_str(&match (&one.before, &one.after, fault) {
+                (Some(_), Some(_), Some(fault)) => {
+                    format!("unreadable {path}: {}\n", printable(&fault.to_string()))
+                }
+                (None, Some(after), _) => format!("added    {path}  {} bytes\n", after.size),
+                (Some(before), None, _) => format!("removed  {path}  {} bytes\n", before.size),
+                (Some(before), Some(after), None) => {
+                    format!("changed  {path}  {} -> {} bytes\n", before.size, after.size)
+                }
+                (None, None, _) => String::new(),
+            });
         }
-        Form::Text => {
-            let mut text = String::new();
-            for one in &differences {
-                let path = printable(&one.path);
-                let fault = one.before.iter().chain(&one.after).find_map(|state| state.fault.as_ref());
-                text.push_str(&match (&one.before, &one.after, fault) {
-                    (Some(_), Some(_), Some(fault)) => {
-                        format!("unreadable {path}: {}\n", printable(&fault.to_string()))
-                    }
-                    (None, Some(after), _) => format!("added    {path}  {} bytes\n", after.size),
-                    (Some(before), None, _) => format!("removed  {path}  {} bytes\n", before.size),
-                    (Some(before), Some(after), None) => {
-                        format!("changed  {path}  {} -> {} bytes\n", before.size, after.size)
-                    }
-                    (None, None, _) => String::new(),
-                });
-            }
-            output::print(&text)?;
-        }
-    }
+        text
+    };
+    output.report(&rows, text)?;
     if differences.is_empty() { Ok(()) } else { Err(Failure::Failed(None)) }
 }
 

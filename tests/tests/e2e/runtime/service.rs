@@ -343,7 +343,7 @@ fn systemd_opens_the_socket() {
     }
     let output = refused.wait_with_output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(3) && error.contains("say --plain-http"), "{error}");
+    assert!(output.status.code() == Some(3) && error.contains("or --no-tls"), "{error}");
 }
 
 #[test]

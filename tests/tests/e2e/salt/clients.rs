@@ -54,7 +54,7 @@ fn what_is_applied_is_there_and_stays_as_it_is() {
     );
     assert!(
         service.ends_with(
-            "\nSEALIFT_LISTEN=0.0.0.0:8080\nSEALIFT_OPTIONS=--plain-http\nSEALIFT_ARCHIVES=/archives/two.iso /archives/one.iso\n"
+            "\nSEALIFT_LISTEN=0.0.0.0:8080\nSEALIFT_OPTIONS=--no-tls\nSEALIFT_ARCHIVES=/archives/two.iso /archives/one.iso\n"
         ),
         "{service}"
     );

@@ -1,0 +1,72 @@
+//! `sealift man`: the man pages.
+
+use std::path::Path;
+
+use clap::Command;
+use clap_mangen::Man;
+use content::{AtomicFile, Durability, IoError};
+
+use crate::args;
+use crate::failure::Outcome;
+
+/// Writes a page for each command into `folder`.
+pub(crate) fn write(folder: &Path) -> Outcome {
+    std::fs::create_dir_all(folder).map_err(IoError::at("create", folder))?;
+    for (name, page) in pages()? {
+        AtomicFile::write(&folder.join(name), &page, 0o644, Durability::Durable)?;
+    }
+    Ok(())
+}
+
+/// The pages by their names, `sealift-archive-verify.1`. They depend on nothing but this program.
+fn pages() -> std::io::Result<Vec<(String, Vec<u8>)>> {
+    let mut command = args::command().disable_help_subcommand(true);
+    command.build();
+    let mut pages = Vec::new();
+    add(&command, &mut pages)?;
+    Ok(pages)
+}
+
+fn add(command: &Command, pages: &mut Vec<(String, Vec<u8>)>) -> std::io::Result<()> {
+    let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
+    let mut page = Vec::new();
+    let version = concat!("sealift ", env!("CARGO_PKG_VERSION"));
+    Man::new(command.clone()).source(version).render(&mut page)?;
+    pages.push((format!("{name}.1"), page));
+    for one in command.get_subcommands().filter(|one| !one.is_hide_set()) {
+        add(one, pages)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_that_is_shown_has_a_page_and_two_writings_are_equal() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, two) = (folder.path().join("new/man1"), folder.path().join("two"));
+        assert!(write(&one).is_ok() && write(&two).is_ok());
+        let read = |path: &Path| {
+            let mut files: Vec<_> = std::fs::read_dir(path)
+                .unwrap()
+                .map(|entry| entry.unwrap())
+                .map(|entry| {
+                    (entry.file_name().into_string().unwrap(), std::fs::read_to_string(entry.path()).unwrap())
+                })
+                .collect();
+            files.sort();
+            files
+        };
+        let pages = read(&one);
+        assert_eq!(pages, read(&two));
+        for name in ["sealift.1", "sealift-run.1", "sealift-archive.1", "sealift-archive-verify.1"] {
+            assert!(pages.iter().any(|(page, _)| page == name), "{name}");
+        }
+        for (name, page) in &pages {
+            assert!(page.contains(".SH NAME") && page.contains(".SH SYNOPSIS"), "{name}");
+        }
+        assert!(!pages.iter().any(|(name, _)| name.contains("receive") || name.contains("complete.")));
+    }
+}
