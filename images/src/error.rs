@@ -11,7 +11,7 @@ use crate::{Digest, digest, reference};
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused.
-    #[error("cannot {operation} {}: {source}", path.display())]
+    #[error("cannot {operation} {}: {source}", content::printable_path(path))]
     Io {
         /// The verb.
         operation: &'static str,
@@ -21,7 +21,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Bytes that should have a digest have another.
-    #[error("{}: expected {expected}, found {found}", path.display())]
+    #[error("{}: expected {expected}, found {found}", content::printable_path(path))]
     DigestMismatch {
         /// The file.
         path: PathBuf,
@@ -31,7 +31,7 @@ pub enum Error {
         found: Digest,
     },
     /// A file that is longer or shorter than its descriptor says.
-    #[error("{}: expected {expected} bytes, found {found}", path.display())]
+    #[error("{}: expected {expected} bytes, found {found}", content::printable_path(path))]
     SizeMismatch {
         /// The file.
         path: PathBuf,
@@ -41,7 +41,7 @@ pub enum Error {
         found: u64,
     },
     /// A file over the limit for its kind.
-    #[error("{}: larger than {limit} bytes", path.display())]
+    #[error("{}: larger than {limit} bytes", content::printable_path(path))]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -49,7 +49,7 @@ pub enum Error {
         limit: u64,
     },
     /// The store lacks what a manifest names.
-    #[error("{digest} is not in the store {}", store.display())]
+    #[error("{digest} is not in the store {}", content::printable_path(store))]
     NotInStore {
         /// What is missing.
         digest: Digest,
@@ -57,13 +57,13 @@ pub enum Error {
         store: PathBuf,
     },
     /// Others are working with the store.
-    #[error("the store {} is in use by another process", store.display())]
+    #[error("the store {} is in use by another process", content::printable_path(store))]
     StoreInUse {
         /// The store.
         store: PathBuf,
     },
     /// A file that should be a manifest is none.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", content::printable_path(path))]
     Manifest {
         /// The file.
         path: PathBuf,
@@ -87,7 +87,7 @@ pub enum Error {
         limit: usize,
     },
     /// A folder that is not what the layout says.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {reason}", content::printable_path(path))]
     Layout {
         /// The file or folder.
         path: PathBuf,

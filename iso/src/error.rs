@@ -11,7 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused.
-    #[error("cannot {operation} {}: {source}", path.display())]
+    #[error("cannot {operation} {}: {source}", content::printable_path(path))]
     Io {
         /// What was tried, completing "cannot …".
         operation: &'static str,
@@ -37,7 +37,7 @@ pub enum Error {
         problem: String,
     },
     /// Something that ISO 9660, Rock Ridge or a reader of them cannot hold; refused before a byte is written.
-    #[error("{}: {limit}: at most {most} possible, found {found}", path.display())]
+    #[error("{}: {limit}: at most {most} possible, found {found}", content::printable_path(path))]
     Limit {
         /// The file, link or folder that passes the limit.
         path: PathBuf,
@@ -49,7 +49,10 @@ pub enum Error {
         found: u64,
     },
     /// A device node, socket or named pipe, which a data archive has no use for.
-    #[error("{}: a {kind} cannot be archived, only files, folders and symbolic links", path.display())]
+    #[error(
+        "{}: a {kind} cannot be archived, only files, folders and symbolic links",
+        content::printable_path(path)
+    )]
     SpecialFile {
         /// Where it is.
         path: PathBuf,
@@ -57,7 +60,10 @@ pub enum Error {
         kind: &'static str,
     },
     /// A source file is no longer what it was when the plan was made.
-    #[error("{} changed while the image was written: planned {planned} bytes, found {found}", path.display())]
+    #[error(
+        "{} changed while the image was written: planned {planned} bytes, found {found}",
+        content::printable_path(path)
+    )]
     Changed {
         /// The source file.
         path: PathBuf,
@@ -67,7 +73,10 @@ pub enum Error {
         found: String,
     },
     /// No primary volume descriptor in sector 16: this is no ISO 9660 image.
-    #[error("{}: no ISO 9660 image: {found} in place of a primary volume descriptor at byte 32768", path.display())]
+    #[error(
+        "{}: no ISO 9660 image: {found} in place of a primary volume descriptor at byte 32768",
+        content::printable_path(path)
+    )]
     NoVolume {
         /// The file.
         path: PathBuf,
@@ -75,7 +84,7 @@ pub enum Error {
         found: &'static str,
     },
     /// A structure of the image contradicts the standard or the image's own size.
-    #[error("{}: damaged at byte {offset}: {problem}", path.display())]
+    #[error("{}: damaged at byte {offset}: {problem}", content::printable_path(path))]
     Damaged {
         /// The image.
         path: PathBuf,
@@ -85,7 +94,7 @@ pub enum Error {
         problem: String,
     },
     /// The image is sound but uses something that this reader does not read.
-    #[error("{}: {what} at byte {offset} is not supported", path.display())]
+    #[error("{}: {what} at byte {offset} is not supported", content::printable_path(path))]
     Unsupported {
         /// The image.
         path: PathBuf,
@@ -103,7 +112,7 @@ pub enum Error {
         expected: &'static str,
     },
     /// The image has no names of the kind that was asked for.
-    #[error("{}: no {view} names in this image", path.display())]
+    #[error("{}: no {view} names in this image", content::printable_path(path))]
     NoView {
         /// The image.
         path: PathBuf,
@@ -114,7 +123,10 @@ pub enum Error {
     #[error("cancelled")]
     Cancelled,
     /// The application-use field, where the sum would go, holds something else.
-    #[error("{}: the application-use field of the primary volume descriptor is not blank", path.display())]
+    #[error(
+        "{}: the application-use field of the primary volume descriptor is not blank",
+        content::printable_path(path)
+    )]
     ApplicationUse {
         /// The image.
         path: PathBuf,

@@ -330,14 +330,22 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_became_a_link_is_not_followed() {
+    fn a_file_that_became_a_link_or_a_pipe_is_refused_at_once() {
         let root = tree(&[("file", "12345"), ("other", "54321")]);
         let output = tempfile::tempdir().unwrap();
         let plan = Plan::from_dir(root.path(), &Options::default()).unwrap();
-        fs::remove_file(root.path().join("file")).unwrap();
-        symlink("other", root.path().join("file")).unwrap();
-        let error = plan.write_file(&output.path().join("a.iso"), &()).unwrap_err().to_string();
-        assert!(error.starts_with("cannot read "), "{error}");
+        let file = root.path().join("file");
+        let refused = |reason: &str| {
+            let error = plan.write_file(&output.path().join("a.iso"), &()).unwrap_err().to_string();
+            assert!(error.starts_with("cannot open ") && error.contains(reason), "{error}");
+            fs::remove_file(&file).unwrap();
+        };
+        fs::remove_file(&file).unwrap();
+        symlink("other", &file).unwrap();
+        refused("a symbolic link");
+        let mode = rustix::fs::Mode::from_raw_mode(0o644);
+        rustix::fs::mknodat(rustix::fs::CWD, &file, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        refused("a named pipe");
     }
 
     #[test]

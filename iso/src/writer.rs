@@ -7,16 +7,16 @@
 //! from the page cache, while the first pass's pages go to disk. SHA-256 has instructions of its own in processors,
 //! MD5 has none, so the second pass takes about a third of the first one's time.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
-use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use content::{AtomicFile, Durability};
+use content::Links;
 use sha2::{Digest, Sha256};
 
 use crate::format::SECTOR;
@@ -49,17 +49,15 @@ pub struct Sums {
 /// written in place; a named pipe or a character device gets the bytes one after the other.
 pub(crate) fn write(tree: &Tree, layout: &Layout, output: &Path, progress: &dyn Progress) -> Result<Sums> {
     let bytes = u64::from(layout.sectors) * SECTOR;
-    let kind = fs::metadata(output).map(|metadata| metadata.file_type());
-    if kind.as_ref().is_ok_and(FileTypeExt::is_block_device) {
-        let file = device(output, bytes)?;
-        let sink = Sink::File { file: &file, empty: false, shares: false };
-        return fill(tree, layout, &Target { sink, path: output }, progress);
-    }
-    if kind.is_ok_and(|kind| kind.is_fifo() || kind.is_char_device()) {
-        let mut pipe = OpenOptions::new().write(true).open(output).map_err(Error::io("write", output))?;
-        return stream(tree, layout, &mut pipe, output, progress);
-    }
-    let atomic = AtomicFile::create(output, 0o644, Durability::Durable)?;
+    let atomic = match content::Output::open(output, 0o644)? {
+        content::Output::Device(file) => {
+            check_room(&file, output, bytes)?;
+            let sink = Sink::File { file: &file, empty: false, shares: false };
+            return fill(tree, layout, &Target { sink, path: output }, progress);
+        }
+        content::Output::Stream(mut pipe) => return stream(tree, layout, &mut pipe, output, progress),
+        content::Output::File(atomic) => atomic,
+    };
     let file = atomic.file();
     file.set_len(bytes).map_err(Error::io("write", output))?;
     let sink = Sink::File { file, empty: true, shares: reflink::possible(file) };
@@ -92,21 +90,14 @@ pub(crate) fn stream(
     Ok(Sums { md5: running.md5(), sha256, bytes })
 }
 
-/// Opens a block device that nobody has mounted and that the image fits on.
-fn device(path: &Path, bytes: u64) -> Result<File> {
-    let exclusive = rustix::fs::OFlags::EXCL.bits().cast_signed();
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(exclusive)
-        .open(path)
-        .map_err(Error::io("write", path))?;
-    let most = file.size().map_err(Error::io("write", path))?;
+/// Makes sure that the image fits on a block device.
+fn check_room(device: &File, path: &Path, bytes: u64) -> Result<()> {
+    let most = device.size().map_err(Error::io("write", path))?;
     if bytes > most {
         let limit = "bytes on the device";
         return Err(Error::Limit { path: path.to_owned(), limit, most, found: bytes });
     }
-    Ok(file)
+    Ok(())
 }
 
 /// Where the image goes.
@@ -290,13 +281,8 @@ impl Stream<'_, '_> {
     fn content(&mut self, tree: &Tree, content: &Content) -> Result<()> {
         let path = || tree.source(content.node);
         let changed = |found: String| Error::Changed { path: path(), planned: content.size, found };
-        let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
         let source = path();
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(no_follow)
-            .open(&source)
-            .map_err(Error::io("read", &source))?;
+        let file = content::open(&source, Links::Refuse)?;
         let shared = self.share(&file, content.size)?;
         let start = self.position;
         let mut done = 0;

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use content::Links;
 use rpm::{BuildConfig, CompressionWithLevel, FileOptions, PackageBuilder, Scriptlet, Timestamp};
 
 use crate::definition::{Definition, File, FileKind};
@@ -16,6 +17,9 @@ const BUILD_HOST: &str = "localhost";
 
 /// Level 9 makes this project's own package 3 % smaller and takes more than twice as long.
 const COMPRESSION: CompressionWithLevel = CompressionWithLevel::Gzip(6);
+
+/// The most bytes of a file that is kept in memory: RPM 4 counts them in 32 bits.
+const FILE_MAX: u64 = u32::MAX as u64;
 
 /// A package that [`build`] made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,7 +182,7 @@ fn add_file(
     if inodes.insert((metadata.dev(), metadata.ino())) {
         builder.with_file(&source, options).map_err(build_error)?;
     } else {
-        let content = fs::read(&source).map_err(Error::io("read", &source))?;
+        let content = content::open_read(&source, Links::Follow, FILE_MAX)?;
         builder.with_file_contents(content, options).map_err(build_error)?;
     }
     Ok(())

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused an operation on a file or folder.
-    #[error("cannot {operation} {}: {source}", path.display())]
+    #[error("cannot {operation} {}: {source}", content::printable_path(path))]
     Io {
         /// What was tried, as a verb: `read`, `create`, `rename`.
         operation: &'static str,
@@ -57,7 +57,10 @@ pub enum Error {
         source_date: i64,
     },
     /// A file named `*.rpm` is not a package that can be indexed.
-    #[error("{}: not a usable RPM package: {place}: expected {expected}, found {found}", path.display())]
+    #[error(
+        "{}: not a usable RPM package: {place}: expected {expected}, found {found}",
+        content::printable_path(path)
+    )]
     Rpm {
         /// The file.
         path: PathBuf,
@@ -69,7 +72,7 @@ pub enum Error {
         found: String,
     },
     /// A file that is to be indexed cannot be named in repository metadata.
-    #[error("{}: cannot be part of a package repository: {reason}", path.display())]
+    #[error("{}: cannot be part of a package repository: {reason}", content::printable_path(path))]
     Unindexable {
         /// The file or folder.
         path: PathBuf,
@@ -83,6 +86,13 @@ impl Error {
     pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { operation, path, source }
+    }
+}
+
+impl From<content::IoError> for Error {
+    fn from(error: content::IoError) -> Self {
+        let content::IoError { operation, path, source } = error;
+        Self::Io { operation, path, source }
     }
 }
 

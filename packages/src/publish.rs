@@ -1,13 +1,13 @@
 //! Files that appear under their final name whole or not at all.
 //!
-//! What is being written lies beside its final place under a fixed hidden name, so that a run that was killed
-//! leaves nothing that the next one would not overwrite. The folder is locked meanwhile (`flock(2)`; the lock
-//! ends with the process), so that two runs never write under the same hidden name.
+//! The folder is locked while metadata are written under a fixed hidden name (`flock(2)`; the lock ends with the
+//! process): a run that was killed leaves nothing that the next one would not overwrite.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use content::{AtomicFile, Durability};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
@@ -22,13 +22,13 @@ pub(crate) struct Folder {
 impl Folder {
     /// Creates the folder where it is missing and waits until no other process holds it.
     pub(crate) fn lock(path: &Path) -> Result<Self> {
-        fs::create_dir_all(path).map_err(Error::io("create the folder", path))?;
+        content::create_folder(path)?;
         Self::lock_existing(path)
     }
 
     /// Waits until no other process holds the folder.
     pub(crate) fn lock_existing(path: &Path) -> Result<Self> {
-        let handle = File::open(path).map_err(Error::io("open the folder", path))?;
+        let handle = content::open_folder(path)?;
         match handle.lock().map_err(|error| (Errno::from_io_error(&error), error)) {
             // NFS and some others lock no folders: there, two runs must not write to one at the same time.
             Ok(()) | Err((Some(Errno::BADF | Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP), _)) => {}
@@ -43,22 +43,14 @@ impl Folder {
         name: &str,
         content: impl FnOnce(&mut dyn Write) -> Result<()>,
     ) -> Result<PathBuf> {
-        let part = self.path.join(format!(".{name}.part"));
         let path = self.path.join(name);
-        let file = File::create(&part).map_err(Error::io("create", &part))?;
-        let written = (|| {
-            let mut file = BufWriter::new(file);
-            content(&mut file)?;
-            let file = file.into_inner().map_err(|error| Error::io("write", &part)(error.into_error()))?;
-            file.sync_all().map_err(Error::io("write", &part))?;
-            fs::rename(&part, &path).map_err(Error::io("rename", &part))?;
-            self.sync()
-        })();
-        if written.is_err() {
-            // Best effort: the next run overwrites it, and the first error is the one that counts.
-            let _ = fs::remove_file(&part);
-        }
-        written.map(|()| path)
+        let file = AtomicFile::create(&path, 0o644, Durability::Durable)?;
+        let mut writer = BufWriter::new(file.file());
+        content(&mut writer)?;
+        writer.flush().map_err(Error::io("write", &path))?;
+        drop(writer);
+        file.commit()?;
+        Ok(path)
     }
 
     /// Waits until the names in this folder are on disk.

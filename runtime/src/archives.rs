@@ -79,7 +79,7 @@ impl Paths {
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused.
-    #[error("cannot {operation} {}: {source}", path.display())]
+    #[error("cannot {operation} {}: {source}", content::printable_path(path))]
     Io {
         /// What was tried.
         operation: &'static str,
@@ -95,22 +95,22 @@ pub enum Error {
     #[error(transparent)]
     Configuration(#[from] configuration::Error),
     /// A configuration file that was there is not any more.
-    #[error("{} is gone", .0.display())]
+    #[error("{} is gone", content::printable_path(.0))]
     Gone(PathBuf),
     /// The archive is not what it was when it was made.
-    #[error("{} is damaged: {} findings, the first: {}", .0.archive.display(), .0.findings.len(), .0.findings.first().map_or_else(|| "the implanted MD5 does not match".to_owned(), ToString::to_string))]
+    #[error("{} is damaged: {} findings, the first: {}", content::printable_path(&.0.archive), .0.findings.len(), .0.findings.first().map_or_else(|| "the implanted MD5 does not match".to_owned(), ToString::to_string))]
     Damaged(Box<Report>),
     /// The archive was replaced, or somebody wrote to it, between two steps.
-    #[error("{} was replaced or changed while it was in use", .0.display())]
+    #[error("{} was replaced or changed while it was in use", content::printable_path(.0))]
     Changed(PathBuf),
     /// Nothing is wrong with the archive, but nothing says what it was when it was made either.
-    #[error("nothing vouches for {}: it has neither {} nor an implanted MD5", .0.display(), layout::SUMS)]
+    #[error("nothing vouches for {}: it has neither {} nor an implanted MD5", content::printable_path(.0), layout::SUMS)]
     Unvouched(PathBuf),
     /// There is no product information in it.
-    #[error("{} is no archive: neither {} nor {} is in it", .0.display(), layout::PRODUCT, layout::MANIFEST)]
+    #[error("{} is no archive: neither {} nor {} is in it", content::printable_path(.0), layout::PRODUCT, layout::MANIFEST)]
     Nameless(PathBuf),
     /// Another archive of that name and version is there.
-    #[error("{id} is there already: {}", path.display())]
+    #[error("{id} is there already: {}", content::printable_path(path))]
     Present {
         /// Name and version.
         id: String,
@@ -118,7 +118,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// Another archive's images are asked for under the same name.
-    #[error("the images of {id} would be {prefix}/..., as those of {} are", path.display())]
+    #[error("the images of {id} would be {prefix}/..., as those of {} are", content::printable_path(path))]
     SamePrefix {
         /// Name and version.
         id: String,
@@ -133,7 +133,7 @@ pub enum Error {
     )]
     Unnameable(PathBuf),
     /// A systemd unit is there that no import has written.
-    #[error("{} is there and was not written by sealift", .0.display())]
+    #[error("{} is there and was not written by sealift", content::printable_path(.0))]
     NotOurs(PathBuf),
     /// No archive of the node is meant.
     #[error("no archive of this node is {0}: expected a name and version, a path, or a mount point")]
@@ -168,7 +168,7 @@ pub enum Error {
     )]
     NotMounted(String),
     /// Something else is mounted there.
-    #[error("something else is mounted at {}", at.display())]
+    #[error("something else is mounted at {}", content::printable_path(at))]
     Occupied {
         /// The mount point.
         at: PathBuf,
@@ -182,7 +182,7 @@ pub enum Error {
         problem: String,
     },
     /// Somebody else could hold or replace the lock.
-    #[error("cannot use {} for the lock: {problem}", path.display())]
+    #[error("cannot use {} for the lock: {problem}", content::printable_path(path))]
     UnsafeLock {
         /// The file or its folder.
         path: PathBuf,
@@ -190,7 +190,7 @@ pub enum Error {
         problem: String,
     },
     /// Another import or deletion runs.
-    #[error("another import or deletion is running: {} is locked", .0.display())]
+    #[error("another import or deletion is running: {} is locked", content::printable_path(.0))]
     Locked(PathBuf),
 }
 

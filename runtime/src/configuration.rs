@@ -36,7 +36,7 @@ archives: []
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused.
-    #[error("cannot {operation} {}: {source}", path.display())]
+    #[error("cannot {operation} {}: {source}", content::printable_path(path))]
     Io {
         /// What was tried.
         operation: &'static str,
@@ -56,7 +56,10 @@ pub enum Error {
         problems: Vec<Problem>,
     },
     /// The archives, or the active versions, are written in a way that cannot be changed line by line.
-    #[error("{}:{line}: {key}: cannot be changed as it is written; write one entry a line, or all on the line of the key", path.display())]
+    #[error(
+        "{}:{line}: {key}: cannot be changed as it is written; write one entry a line, or all on the line of the key",
+        content::printable_path(path)
+    )]
     Layout {
         /// The file.
         path: PathBuf,

@@ -58,7 +58,7 @@ const CHUNK: usize = 1024 * 1024;
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused.
-    #[error("cannot {operation} {}: {source}", path.display())]
+    #[error("cannot {operation} {}: {source}", content::printable_path(path))]
     Io {
         /// What was tried.
         operation: &'static str,
@@ -80,10 +80,10 @@ pub enum Error {
     #[error("the other end says: {0}")]
     Other(String),
     /// Something else has the name of the archive there.
-    #[error("{} is there with other content", .0.display())]
+    #[error("{} is there with other content", content::printable_path(.0))]
     Taken(PathBuf),
     /// There is too little space for the archive.
-    #[error("{} has {free} bytes free, and the archive needs {needed}", path.display())]
+    #[error("{} has {free} bytes free, and the archive needs {needed}", content::printable_path(path))]
     Space {
         /// The folder that it was to go to.
         path: PathBuf,
@@ -93,7 +93,7 @@ pub enum Error {
         needed: u64,
     },
     /// A file is there under the name of a copy that broke off, which somebody else may read or write.
-    #[error("{} is not a file that an earlier copy has left: {problem}", path.display())]
+    #[error("{} is not a file that an earlier copy has left: {problem}", content::printable_path(path))]
     Planted {
         /// The file.
         path: PathBuf,
@@ -101,13 +101,13 @@ pub enum Error {
         problem: &'static str,
     },
     /// Another copy of the same archive is under way.
-    #[error("another copy is being written: {} is locked", .0.display())]
+    #[error("another copy is being written: {} is locked", content::printable_path(.0))]
     Busy(PathBuf),
     /// What arrived is not what was announced; it is damaged where it comes from.
     #[error("what arrived is not the archive: {0}")]
     Damaged(String),
     /// The archive is there, and could not be published.
-    #[error("cannot publish {}: {reason}", path.display())]
+    #[error("cannot publish {}: {reason}", content::printable_path(path))]
     Publish {
         /// The archive.
         path: PathBuf,

@@ -26,13 +26,13 @@ pub enum Error {
     #[error(transparent)]
     Archive(#[from] archive::Error),
     /// nginx serves files, and there are none: the archive is not mounted.
-    #[error("{} is not a folder: nginx serves archives that are mounted", .0.display())]
+    #[error("{} is not a folder: nginx serves archives that are mounted", content::printable_path(.0))]
     NotMounted(PathBuf),
     /// There is no product information in it.
-    #[error("{} does not say what it is", .0.display())]
+    #[error("{} does not say what it is", content::printable_path(.0))]
     Nameless(PathBuf),
     /// A folder of the archive is a symbolic link, which could lead out of it.
-    #[error("{} is a link, expected a folder", .0.display())]
+    #[error("{} is a link, expected a folder", content::printable_path(.0))]
     Link(PathBuf),
     /// Two archives of one name and version.
     #[error("two archives are {0}")]
@@ -46,7 +46,7 @@ pub enum Error {
         found: String,
     },
     /// The archive's own configuration does more than serve its images.
-    #[error("{}: {problem}", path.display())]
+    #[error("{}: {problem}", content::printable_path(path))]
     Include {
         /// The file.
         path: PathBuf,
@@ -57,7 +57,7 @@ pub enum Error {
     #[error(transparent)]
     Registry(#[from] images::Error),
     /// The operating system refused.
-    #[error("cannot {operation} {}: {source}", path.display())]
+    #[error("cannot {operation} {}: {source}", content::printable_path(path))]
     Io {
         /// The verb.
         operation: &'static str,
@@ -67,7 +67,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The configuration is in its place, and the nginx that runs goes on with the former.
-    #[error("{} is in place, but {program} failed: {said}", file.display())]
+    #[error("{} is in place, but {program} failed: {said}", content::printable_path(file))]
     NotReloaded {
         /// The configuration.
         file: PathBuf,

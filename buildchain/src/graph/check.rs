@@ -16,7 +16,11 @@ use super::tree::Tree;
 #[non_exhaustive]
 pub enum GraphError {
     /// The root is not an absolute path, or it lies in the build root.
-    #[error("the build root {} holds the root {}, or that is not absolute", build_root.display(), root.display())]
+    #[error(
+        "the build root {} holds the root {}, or that is not absolute",
+        content::printable_path(build_root),
+        content::printable_path(root)
+    )]
     Roots {
         /// The root.
         root: PathBuf,
@@ -57,7 +61,11 @@ pub enum GraphError {
     },
     /// Two tasks make one path, or one makes something below the folder of another, or a task declares an
     /// output twice.
-    #[error("`{first}` makes {} and `{second}` makes {}: one path has one maker", first_path.display(), second_path.display())]
+    #[error(
+        "`{first}` makes {} and `{second}` makes {}: one path has one maker",
+        content::printable_path(first_path),
+        content::printable_path(second_path)
+    )]
     Overlap {
         /// The task that makes the outer path.
         first: String,
@@ -69,7 +77,10 @@ pub enum GraphError {
         second_path: PathBuf,
     },
     /// An output that is the root, or above it, or a folder outside of the build root.
-    #[error("task `{task}` may not make {}: folders are made below the build root only", path.display())]
+    #[error(
+        "task `{task}` may not make {}: folders are made below the build root only",
+        content::printable_path(path)
+    )]
     Forbidden {
         /// The task.
         task: String,
@@ -83,7 +94,11 @@ pub enum GraphError {
         task: String,
     },
     /// An input that is not there and that no task makes.
-    #[error("task `{task}` needs {}, which does not exist and which no task makes{}", path.display(), lookalike::hint(meant))]
+    #[error(
+        "task `{task}` needs {}, which does not exist and which no task makes{}",
+        content::printable_path(path),
+        lookalike::hint(meant)
+    )]
     MissingInput {
         /// The task.
         task: String,

@@ -45,7 +45,7 @@ impl fmt::Display for Cleaned {
 #[non_exhaustive]
 pub enum CleanError {
     /// It cannot be looked at or removed.
-    #[error("cannot remove {}", path.display())]
+    #[error("cannot remove {}", content::printable_path(path))]
     Remove {
         /// The path, relative to the root.
         path: PathBuf,

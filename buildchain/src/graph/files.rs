@@ -82,7 +82,7 @@ pub(super) enum Kind {
 #[non_exhaustive]
 pub enum LookError {
     /// The operating system refuses.
-    #[error("cannot {operation} {}", path.display())]
+    #[error("cannot {operation} {}", content::printable_path(path))]
     Io {
         /// What was tried: `read`, `list`, `look at`.
         operation: &'static str,
@@ -92,7 +92,7 @@ pub enum LookError {
         source: io::Error,
     },
     /// It is there, and is no regular file.
-    #[error("{} is {found}, not a file", path.display())]
+    #[error("{} is {found}, not a file", content::printable_path(path))]
     NotAFile {
         /// The path, as it was given.
         path: PathBuf,
@@ -100,13 +100,13 @@ pub enum LookError {
         found: &'static str,
     },
     /// Nobody wants to know its content any more.
-    #[error("the reading of {} was stopped", path.display())]
+    #[error("the reading of {} was stopped", content::printable_path(path))]
     Stopped {
         /// The path, as it was given.
         path: PathBuf,
     },
     /// Its content was learnt, and is another now.
-    #[error("{} has been written to since it was looked at", path.display())]
+    #[error("{} has been written to since it was looked at", content::printable_path(path))]
     Changed {
         /// The path, as it was given.
         path: PathBuf,

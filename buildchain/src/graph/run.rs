@@ -107,7 +107,7 @@ pub enum RunError {
     #[error(transparent)]
     Sweep(#[from] SweepError),
     /// A file that no task makes any more cannot be removed.
-    #[error("cannot remove {}, which no task makes any more", path.display())]
+    #[error("cannot remove {}, which no task makes any more", content::printable_path(path))]
     Prune {
         /// The file.
         path: PathBuf,

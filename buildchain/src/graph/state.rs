@@ -23,7 +23,7 @@ use super::manifest::{Value, items};
 #[non_exhaustive]
 pub enum StateError {
     /// The operating system refuses.
-    #[error("cannot {operation} the build state {}", path.display())]
+    #[error("cannot {operation} the build state {}", content::printable_path(path))]
     Io {
         /// What was tried: `open`, `read`, `write`, `lock`.
         operation: &'static str,
@@ -33,7 +33,7 @@ pub enum StateError {
         source: io::Error,
     },
     /// Another run works with this state.
-    #[error("the build state {} is in use by {holder}", path.display())]
+    #[error("the build state {} is in use by {holder}", content::printable_path(path))]
     Held {
         /// The file.
         path: PathBuf,

@@ -25,11 +25,14 @@ pub(super) type Listing = (Digest, Vec<u8>);
 /// The inputs of a task could not be looked at.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SurveyError {
-    #[error("input {} is missing", .0.display())]
+    #[error("input {} is missing", content::printable_path(.0))]
     Missing(PathBuf),
     #[error("its inputs cannot be discovered: {0}")]
     Discover(String),
-    #[error("it discovered {}, which `{maker}` makes, and does not come after it", path.display())]
+    #[error(
+        "it discovered {}, which `{maker}` makes, and does not come after it",
+        content::printable_path(path)
+    )]
     TooEarly { path: PathBuf, maker: String },
     #[error("a glob it discovered is none")]
     Glob(#[from] globset::Error),

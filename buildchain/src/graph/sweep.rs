@@ -19,7 +19,7 @@ use super::task::{Output, Task};
 
 /// Room for outputs cannot be made.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {operation} {}", path.display())]
+#[error("cannot {operation} {}", content::printable_path(path))]
 pub struct SweepError {
     operation: &'static str,
     path: PathBuf,

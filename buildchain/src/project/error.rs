@@ -14,7 +14,7 @@ pub const MISTAKES_SHOWN: usize = 20;
 #[non_exhaustive]
 pub enum Error {
     /// A file cannot be read or written.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {source}", content::printable_path(path))]
     File {
         /// What was tried: `read`, `write`.
         action: &'static str,
@@ -24,10 +24,10 @@ pub enum Error {
         source: std::io::Error,
     },
     /// No project file in the folder or above it.
-    #[error("no sealift.yaml in {} or a folder above it", .0.display())]
+    #[error("no sealift.yaml in {} or a folder above it", content::printable_path(.0))]
     NoProject(PathBuf),
     /// Something in a file is wrong: a key, a type, a name, a reference.
-    #[error("{}:{line}:{column}: {message}", path.display())]
+    #[error("{}:{line}:{column}: {message}", content::printable_path(path))]
     Invalid {
         /// The file.
         path: PathBuf,
@@ -47,10 +47,10 @@ pub enum Error {
     #[error(transparent)]
     Outside(#[from] Outside),
     /// Something that cannot go into an archive.
-    #[error("{}: neither a file, a folder nor a symbolic link", .0.display())]
+    #[error("{}: neither a file, a folder nor a symbolic link", content::printable_path(.0))]
     Special(PathBuf),
     /// A template cannot be rendered.
-    #[error("{}: {message}", path.display())]
+    #[error("{}: {message}", content::printable_path(path))]
     Template {
         /// The template.
         path: PathBuf,
@@ -64,7 +64,7 @@ pub enum Error {
         image: String,
     },
     /// The repository that holds the project cannot be read.
-    #[error("git repository {}: {message}", path.display())]
+    #[error("git repository {}: {message}", content::printable_path(path))]
     Repository {
         /// The folder of the repository.
         path: PathBuf,

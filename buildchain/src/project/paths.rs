@@ -23,7 +23,11 @@ pub struct Territory {
 
 /// A path that leads out of the project.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` leads to {}, outside the project", path.display(), target.display())]
+#[error(
+    "`{}` leads to {}, outside the project",
+    content::printable_path(path),
+    content::printable_path(target)
+)]
 pub struct Outside {
     /// The path, relative to the project.
     pub path: PathBuf,

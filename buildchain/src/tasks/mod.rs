@@ -35,7 +35,7 @@ pub const DEFAULT: &str = "iso";
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder that the project names cannot be read.
-    #[error("read {}: {source}", path.display())]
+    #[error("read {}: {source}", content::printable_path(path))]
     Read {
         /// The file or folder.
         path: PathBuf,
@@ -43,7 +43,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// What nothing makes cannot be removed from the tree.
-    #[error("remove {}: {source}", path.display())]
+    #[error("remove {}: {source}", content::printable_path(path))]
     Remove {
         /// The file.
         path: PathBuf,
@@ -57,10 +57,10 @@ pub enum Error {
     #[error("{}", bounded(.0))]
     Links(Vec<String>),
     /// A file name, or the target of a link, that is not UTF-8.
-    #[error("{}: an archive has only names in UTF-8", .0.display())]
+    #[error("{}: an archive has only names in UTF-8", content::printable_path(.0))]
     Name(PathBuf),
     /// A definition that says nothing that can be built.
-    #[error("{}: {message}", path.display())]
+    #[error("{}: {message}", content::printable_path(path))]
     Definition {
         /// The file.
         path: PathBuf,

@@ -23,6 +23,8 @@ pub(crate) use source::read_exact;
 pub(crate) use volume::check_descriptor;
 pub use volume::{DescriptorKind, Volume};
 
+use content::Links;
+
 use crate::{Error, Result};
 use directory::{Reader, Record};
 
@@ -62,7 +64,7 @@ impl Image<File> {
     ///
     /// [`Error::NoVolume`] if it is no ISO 9660 image, besides the errors of [`Image::new`].
     pub fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io("open", path))?;
+        let file = content::open_device(path, Links::Follow)?;
         Self::new(file, path, None)
     }
 
@@ -72,7 +74,7 @@ impl Image<File> {
     ///
     /// [`Error::NoView`] if it has none of them, besides the errors of [`Image::open`].
     pub fn open_view(path: &Path, view: View) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io("open", path))?;
+        let file = content::open_device(path, Links::Follow)?;
         Self::new(file, path, Some(view))
     }
 

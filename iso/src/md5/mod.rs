@@ -8,10 +8,11 @@ pub(crate) mod implanted;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use std::fs::{File, OpenOptions};
 use std::ops::{ControlFlow, Range};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+
+use content::Links;
 
 use crate::format::descriptor::{APPLICATION_USE_LEN, VOLUME_SPACE};
 use crate::format::{FIRST_DESCRIPTOR, SECTOR, read32};
@@ -60,7 +61,7 @@ pub enum Check {
 ///
 /// [`Error::NoVolume`] if the file is no ISO 9660 image, [`Error::Io`] if it cannot be read.
 pub fn check(path: &Path, progress: &dyn Progress) -> Result<Check> {
-    check_source(&File::open(path).map_err(Error::io("open", path))?, path, progress)
+    check_source(&content::open_device(path, Links::Follow)?, path, progress)
 }
 
 /// [`check`] for any source; errors name it by `path`.
@@ -123,7 +124,7 @@ pub fn check_source(source: &dyn ReadAt, path: &Path, progress: &dyn Progress) -
 /// than the volume in it, [`Error::NoVolume`] if it is no ISO 9660 image: the image is untouched then. [`Error::Io`] if it
 /// cannot be read or written.
 pub fn implant(path: &Path, force: bool, progress: &dyn Progress) -> Result<[u8; 16]> {
-    let file = OpenOptions::new().read(true).write(true).open(path).map_err(Error::io("open", path))?;
+    let file = content::open_to_write(path, Links::Follow)?;
     let (volume_sectors, field) = descriptor(&file, path)?;
     if !force && field != [b' '; APPLICATION_USE_LEN] {
         return Err(Error::ApplicationUse { path: path.to_owned() });

@@ -32,10 +32,11 @@ mod tag;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use content::Links;
 use quick_xml::events::Event;
 
 use self::header::{Fault, Headers};
@@ -115,7 +116,7 @@ fn write_metadata(dir: &Path, staging: &Path, locations: &[String], revision: i6
 
 /// Reads a package once: its headers, and the SHA-256 (hexadecimal) and size of the whole file.
 fn read_package(path: &Path) -> Result<(Headers, String, u64)> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
+    let file = content::open(path, Links::Refuse)?;
     let mut input = Measured::new(io::BufReader::with_capacity(128 << 10, file));
     let headers = Headers::read(&mut input).map_err(package_error(path))?;
     io::copy(&mut input, &mut io::sink()).map_err(Error::io("read", path))?;

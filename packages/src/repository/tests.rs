@@ -44,7 +44,7 @@ fn package(folder: &Path, name: &str) -> PathBuf {
 
 fn metadata(dir: &Path, name: &str) -> String {
     let mut text = String::new();
-    let file = File::open(dir.join(REPODATA).join(format!("{name}.xml.gz"))).unwrap();
+    let file = fs::File::open(dir.join(REPODATA).join(format!("{name}.xml.gz"))).unwrap();
     GzDecoder::new(file).read_to_string(&mut text).unwrap();
     text
 }

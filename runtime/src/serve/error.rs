@@ -28,13 +28,20 @@ pub enum Error {
     #[error(transparent)]
     Archive(#[from] archive::Error),
     /// What was given to be served is no archive and no folder of images.
-    #[error("{}: nothing to serve: expected product.txt, manifest.yaml, images/ or packages/ in it", path.display())]
+    #[error(
+        "{}: nothing to serve: expected product.txt, manifest.yaml, images/ or packages/ in it",
+        content::printable_path(path)
+    )]
     Nothing {
         /// The path.
         path: PathBuf,
     },
     /// Two archives have the same name and version, as far as the names of images tell them apart.
-    #[error("{} and {} are both {id}: expected every archive once", first.display(), second.display())]
+    #[error(
+        "{} and {} are both {id}: expected every archive once",
+        content::printable_path(first),
+        content::printable_path(second)
+    )]
     Twice {
         /// Name and version.
         id: String,
@@ -44,7 +51,11 @@ pub enum Error {
         second: PathBuf,
     },
     /// Two folders of images that are served without a prefix have an image of the same name.
-    #[error("{} and {} both have images named {name}: serve them as archives with a product.txt, or one by one", first.display(), second.display())]
+    #[error(
+        "{} and {} both have images named {name}: serve them as archives with a product.txt, or one by one",
+        content::printable_path(first),
+        content::printable_path(second)
+    )]
     Conflict {
         /// The name of the image.
         name: String,
@@ -54,7 +65,7 @@ pub enum Error {
         second: PathBuf,
     },
     /// A certificate, key or certificate authority cannot be used.
-    #[error("cannot use {} for TLS: {problem}", path.display())]
+    #[error("cannot use {} for TLS: {problem}", content::printable_path(path))]
     Tls {
         /// The file.
         path: PathBuf,

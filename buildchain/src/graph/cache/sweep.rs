@@ -33,7 +33,7 @@ pub struct Swept {
 
 /// The cache cannot be looked through or swept.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {operation} the cache {}", folder.display())]
+#[error("cannot {operation} the cache {}", content::printable_path(folder))]
 pub struct CacheError {
     operation: &'static str,
     folder: PathBuf,
