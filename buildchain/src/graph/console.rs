@@ -1,7 +1,9 @@
 //! What a run prints, in doit's manner.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
+use std::time::Duration;
 
 use super::report::{Event, Reporter, TaskReport, Verdict};
 use super::task::Task;
@@ -15,7 +17,7 @@ pub struct ConsoleOptions {
     pub failure_verbosity: u8,
     /// What runs a task alone when its name is put behind it: `cargo xtask`.
     pub command: String,
-    /// Say below each task why it runs.
+    /// Say below the line of each task why it ran.
     pub reasons: bool,
 }
 
@@ -25,24 +27,29 @@ impl Default for ConsoleOptions {
     }
 }
 
-/// Prints a line per task: `.  TITLE` it runs, `-- TITLE` it is up to date, `<- TITLE` its outputs are put back
-/// from the cache, `!! TITLE` it is ignored. Private tasks are printed like all others.
+/// Prints a line per task when it has ended: `.  TITLE` its action ran, `-- TITLE` it is up to date, `<- TITLE` its
+/// outputs come from the cache, `!! TITLE` it is ignored, `XX TITLE` it failed. Private tasks are printed like all others.
+/// The time follows where an action took longer than a second.
 ///
-/// The output of a task is printed as one block, below its own line or under its name. Failures are told as
-/// they happen and, with their output and the command that runs them alone, again at the end.
+/// The output of a task is printed as one block below its line. A failure is printed once, at the end, under the
+/// task's [public name](Task::public_name), with its output and the command that runs it alone.
 pub struct ConsoleReporter<W: Write> {
     to: BufWriter<W>,
     options: ConsoleOptions,
-    /// The task whose line was printed last.
-    last: String,
-    failures: Vec<(String, TaskReport)>,
+    failures: Vec<(Names, TaskReport)>,
     error: Option<io::Error>,
+}
+
+/// What a task is called, by the graph and by people.
+struct Names {
+    name: String,
+    public: String,
 }
 
 impl<W: Write> ConsoleReporter<W> {
     /// A reporter that prints to `to`.
     pub fn new(to: W, options: ConsoleOptions) -> Self {
-        Self { to: BufWriter::new(to), options, last: String::new(), failures: Vec::new(), error: None }
+        Self { to: BufWriter::new(to), options, failures: Vec::new(), error: None }
     }
 
     fn print(&mut self, text: &str) {
@@ -51,111 +58,116 @@ impl<W: Write> ConsoleReporter<W> {
         }
     }
 
-    fn title(&mut self, mark: &str, task: &Task) {
-        self.print(&format!("{mark:<2} {}", title(task)));
-        self.last.clone_from(&task.name);
+    fn title(&mut self, mark: &str, task: &Task, report: &TaskReport) {
+        let long = report.elapsed.filter(|elapsed| *elapsed >= WORTH_TELLING);
+        let took = long.map(|elapsed| format!(" ({})", duration(elapsed))).unwrap_or_default();
+        self.print(&format!("{mark:<2} {}{took}", title(task)));
+        if self.options.reasons {
+            for reason in &report.reasons {
+                self.print(&format!("       {reason}"));
+            }
+        }
     }
 
-    fn block(&mut self, name: &str, stream: &str, text: &str) {
-        if text.is_empty() {
-            return;
+    fn block(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.print(text.trim_end_matches('\n'));
         }
-        if self.last != name {
-            self.print(&format!("{name} <{stream}>:"));
-        }
-        self.print(text.trim_end_matches('\n'));
     }
 
     fn finished(&mut self, task: &Task, report: &TaskReport) {
-        match report.verdict {
-            Verdict::UpToDate if !task.is_group() => self.title("--", task),
-            Verdict::Ignored if !task.is_group() => self.title("!!", task),
-            Verdict::Restored => self.title("<-", task),
-            Verdict::WouldRun => {
-                self.title(".", task);
-                self.tell_reasons(report);
+        if !task.is_group() {
+            match report.verdict {
+                Verdict::UpToDate => self.title("--", task, report),
+                Verdict::Ignored => self.title("!!", task, report),
+                Verdict::Restored => self.title("<-", task, report),
+                Verdict::WouldRun | Verdict::Succeeded => self.title(".", task, report),
+                Verdict::Failed | Verdict::Broken => self.title("XX", task, report),
+                Verdict::Blocked | Verdict::Cancelled => {}
             }
+        }
+        match report.verdict {
             Verdict::Succeeded => {
-                let streams = [("stderr", &report.err, 1), ("stdout", &report.out, 2)];
-                for (stream, text, needed) in streams {
+                for (text, needed) in [(&report.err, 1), (&report.out, 2)] {
                     if self.options.verbosity >= needed {
-                        self.block(&task.name, stream, text);
+                        self.block(text);
                     }
                 }
             }
             Verdict::Failed | Verdict::Broken | Verdict::Blocked => {
-                self.failure(&task.name, report);
-                self.last.clear();
-                self.failures.push((task.name.clone(), report.clone()));
+                let names = Names { name: task.name.clone(), public: task.public_name().to_owned() };
+                self.failures.push((names, report.clone()));
             }
-            Verdict::UpToDate | Verdict::Ignored | Verdict::Cancelled => {}
+            _ => {}
         }
     }
 
-    fn tell_reasons(&mut self, report: &TaskReport) {
-        for reason in &report.reasons {
-            self.print(&format!("       {reason}"));
-        }
-    }
-
-    fn failure(&mut self, name: &str, report: &TaskReport) {
+    fn failed(&mut self, name: &str, report: &TaskReport) {
         let kind = report.verdict.failure().unwrap_or_default();
-        let error = report.error.as_deref().unwrap_or_default();
+        self.print(&"#".repeat(40));
         self.print(&format!("{kind} - taskid:{name}"));
-        match report.verdict {
-            Verdict::Blocked => self.print(&format!("needs {error}, which did not succeed")),
-            _ => self.print(error),
+        self.print(report.error.as_deref().unwrap_or_default());
+        for (stream, text, needed) in [("stderr", &report.err, 1), ("stdout", &report.out, 2)] {
+            if self.options.failure_verbosity >= needed && !text.is_empty() {
+                self.print(&format!("{name} <{stream}>:"));
+                self.block(text);
+            }
         }
+        self.print(&format!("to run it alone: {} {}", self.options.command, quoted(name)));
     }
 
     fn ended(&mut self) {
-        for (name, report) in std::mem::take(&mut self.failures) {
-            if report.verdict == Verdict::Blocked {
-                continue;
-            }
-            self.print(&"#".repeat(40));
-            self.failure(&name, &report);
-            self.last.clear();
-            let streams = [("stderr", &report.err, 1), ("stdout", &report.out, 2)];
-            for (stream, text, needed) in streams {
-                if self.options.failure_verbosity >= needed {
-                    self.block(&name, stream, text);
-                }
-            }
-            self.print(&format!("to run it alone: {} {}", self.options.command, quoted(&name)));
+        let failures = std::mem::take(&mut self.failures);
+        let (blocked, failed): (Vec<_>, Vec<_>) =
+            failures.iter().partition(|(_, report)| report.verdict == Verdict::Blocked);
+        let public: HashMap<&str, &str> =
+            failures.iter().map(|(names, _)| (names.name.as_str(), names.public.as_str())).collect();
+        for (names, report) in blocked.iter().take(BLOCKED_MAX) {
+            let blocker = report.error.as_deref().unwrap_or_default();
+            let blocker = public.get(blocker).copied().unwrap_or(blocker);
+            let kind = report.verdict.failure().unwrap_or_default();
+            self.print(&format!("{kind} - taskid:{}\nneeds {blocker}, which did not succeed", names.public));
         }
+        if let Some(more) = blocked.len().checked_sub(BLOCKED_MAX).filter(|more| *more > 0) {
+            self.print(&format!("and {more} more tasks that need what did not succeed"));
+        }
+        for (names, report) in failed {
+            self.failed(&names.public, report);
+        }
+    }
+}
+
+/// An action that takes less time is not worth a word about it.
+const WORTH_TELLING: Duration = Duration::from_secs(1);
+
+/// So many tasks are named that did not run because another failed.
+const BLOCKED_MAX: usize = 20;
+
+/// How long something took, for people: `2.3 s`, `4 min 10 s`.
+#[must_use]
+pub fn duration(elapsed: Duration) -> String {
+    match elapsed.as_secs() {
+        0..60 => format!("{:.1} s", elapsed.as_secs_f64()),
+        seconds => format!("{} min {} s", seconds / 60, seconds % 60),
     }
 }
 
 impl<W: Write> Reporter for ConsoleReporter<W> {
     fn event(&mut self, event: &Event<'_>) {
         match event {
-            Event::Started { task, reasons } => {
-                self.title(".", task);
-                if self.options.reasons {
-                    for reason in *reasons {
-                        self.print(&format!("       {reason}"));
-                    }
-                }
-            }
             Event::Pruned { path } => {
-                self.last.clear();
                 self.print(&format!("removed {}, which no task makes any more", path.display()));
             }
             Event::Retrying { task, error, pause } => {
-                self.last.clear();
-                self.print(&format!("{} broke off, again in {pause:?}: {error}", task.name));
+                self.print(&format!("{} broke off, again in {pause:?}: {error}", task.public_name()));
             }
-            Event::Warned { text } => {
-                self.last.clear();
-                self.print(&format!("warning: {text}"));
-            }
+            Event::Warned { text } => self.print(&format!("warning: {text}")),
             Event::Finished { task, report } => self.finished(task, report),
             Event::Ended { .. } => {
                 self.ended();
                 self.tick();
             }
-            Event::Begun { .. } | Event::Line { .. } | Event::Progress { .. } => {}
+            _ => {}
         }
     }
 

@@ -6,15 +6,19 @@ use std::time::SystemTime;
 use serde_json::{Map, Value, json};
 
 use super::report::{Event, Reporter, Stream, TaskReport, Verdict};
+use super::run::{Artefact, Outcome};
 use super::task::Task;
 
 /// Writes one JSON object when the run is over:
 ///
 /// ```json
-/// {"tasks": [{"name": "iso", "result": "success", "out": "", "err": "", "error": null,
+/// {"tasks": [{"name": "_iso_build", "publicName": "iso:build", "result": "success", "out": "", "err": "", "error": null,
 ///             "started": "2026-11-20 10:00:00.000000", "elapsed": 0.8,
 ///             "reason": ["input file a changed: …"], "key": "<sha256>", "cache": "miss", "attempts": 1}],
-///  "out": "", "err": ""}
+///  "out": "", "err": "",
+///  "elapsed": 1.2, "counts": {"ran": 1, "restored": 0, "upToDate": 12, "failed": 0},
+///  "artefacts": [{"path": "/project/_build/example.iso", "size": 607149000, "sha256": "<hex>",
+///                 "next": "sealift archive verify _build/example.iso"}]}
 /// ```
 ///
 /// Every task of the run is listed. `result` is doit's `success`, `fail`, `up-to-date` or `ignore`, or else
@@ -25,13 +29,14 @@ pub struct JsonReporter<W: Write> {
     to: W,
     tasks: Vec<Value>,
     err: String,
+    summary: Map<String, Value>,
     error: Option<io::Error>,
 }
 
 impl<W: Write> JsonReporter<W> {
     /// A reporter that writes to `to` when the run is over.
     pub fn new(to: W) -> Self {
-        Self { to, tasks: Vec::new(), err: String::new(), error: None }
+        Self { to, tasks: Vec::new(), err: String::new(), summary: Map::new(), error: None }
     }
 }
 
@@ -46,8 +51,15 @@ impl<W: Write> Reporter for JsonReporter<W> {
                 self.err.push_str(text);
                 self.err.push('\n');
             }
+            Event::Summary { outcome } => self.summary = summary(outcome),
             Event::Ended { .. } => {
-                let whole = json!({"tasks": std::mem::take(&mut self.tasks), "out": "", "err": self.err});
+                let mut whole = Map::from_iter([
+                    ("tasks".to_owned(), std::mem::take(&mut self.tasks).into()),
+                    ("out".to_owned(), "".into()),
+                    ("err".to_owned(), std::mem::take(&mut self.err).into()),
+                ]);
+                whole.append(&mut self.summary);
+                let whole = Value::Object(whole);
                 self.error = write_line(&mut self.to, &whole).err();
             }
             _ => {}
@@ -71,6 +83,7 @@ impl<W: Write> Reporter for JsonReporter<W> {
 /// | `retrying` | `name`, `error`, `pause` (seconds) |
 /// | `warned` | `text` |
 /// | `finished` | those of a task of [`JsonReporter`] |
+/// | `summary` | `elapsed`, `counts`, `artefacts`, as in [`JsonReporter`] |
 /// | `ended` | `exit` |
 pub struct JsonLinesReporter<W: Write> {
     to: W,
@@ -110,6 +123,11 @@ impl<W: Write> Reporter for JsonLinesReporter<W> {
                 line.extend(task_json(task, report));
                 Value::Object(line)
             }
+            Event::Summary { outcome } => {
+                let mut line = Map::from_iter([("event".to_owned(), json!("summary"))]);
+                line.extend(summary(outcome));
+                Value::Object(line)
+            }
             Event::Ended { exit } => json!({"event": "ended", "exit": exit}),
             Event::Progress { .. } => return,
         };
@@ -130,6 +148,30 @@ fn write_line(to: &mut impl Write, value: &Value) -> io::Result<()> {
     to.flush()
 }
 
+/// What a run came to.
+fn summary(outcome: &Outcome) -> Map<String, Value> {
+    let artefacts: Vec<Value> = outcome
+        .artefacts
+        .iter()
+        .map(|Artefact { path, size, sha256, next }| {
+            json!({"path": path.to_string_lossy(), "size": size, "sha256": sha256.to_string(), "next": next})
+        })
+        .collect();
+    let failed =
+        [Verdict::Failed, Verdict::Broken].map(|verdict| outcome.count(verdict)).iter().sum::<usize>();
+    let counts = json!({
+        "ran": outcome.count(Verdict::Succeeded),
+        "restored": outcome.count(Verdict::Restored),
+        "upToDate": outcome.count(Verdict::UpToDate),
+        "failed": failed,
+    });
+    Map::from_iter([
+        ("elapsed".to_owned(), json!(outcome.elapsed.as_secs_f64())),
+        ("counts".to_owned(), counts),
+        ("artefacts".to_owned(), artefacts.into()),
+    ])
+}
+
 fn task_json(task: &Task, report: &TaskReport) -> Map<String, Value> {
     let cache = match report.verdict {
         Verdict::Restored => json!("hit"),
@@ -138,6 +180,7 @@ fn task_json(task: &Task, report: &TaskReport) -> Map<String, Value> {
     };
     [
         ("name", json!(task.name)),
+        ("publicName", json!(task.public_name())),
         ("result", json!(report.verdict.word())),
         ("out", json!(report.out)),
         ("err", json!(report.err)),

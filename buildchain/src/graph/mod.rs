@@ -99,7 +99,7 @@ pub use cache::fuzz_records;
 pub use cache::{Cache, CacheError, Remote, RemoteError, Swept, Usage};
 pub use check::{GraphError, may_name};
 pub use clean::{CleanError, Cleaned, Reset, clean, forget, ignore, plan_clean, reset_dep};
-pub use console::{ConsoleOptions, ConsoleReporter, quoted};
+pub use console::{ConsoleOptions, ConsoleReporter, duration, quoted};
 pub use context::Context;
 pub use digest::{Digest, ParseDigestError};
 pub use export::{Form, export};
@@ -110,7 +110,7 @@ pub use model::{Graph, TaskId};
 pub use plan::{Planned, dry_run, plan};
 pub use reason::{Change, Reason};
 pub use report::{Event, Reporter, Stream, TaskReport, Verdict};
-pub use run::{Outcome, RunError, RunOptions, run};
+pub use run::{Artefact, Outcome, RunError, RunOptions, run};
 pub use select::{SelectError, Selection};
 #[cfg(fuzzing)]
 #[doc(hidden)]

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::digest::Digest;
 use super::reason::Reason;
+use super::run::Outcome;
 use super::task::Task;
 
 /// What became of a task.
@@ -173,6 +174,11 @@ pub enum Event<'a> {
     Warned {
         /// What.
         text: &'a str,
+    },
+    /// All tasks have ended. Told right before [`Event::Ended`], unless the run itself could not go on.
+    Summary {
+        /// How many ended which way, how long it took, and what the run was asked to report on.
+        outcome: &'a Outcome,
     },
     /// The run is over; nothing comes after this.
     Ended {

@@ -1,14 +1,15 @@
 //! Running tasks: how, and how it ended.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::cache::Cache;
+use super::digest::Digest;
 use super::files::{Files, LookError};
 use super::journal;
 use super::judge::Evidence;
@@ -39,6 +40,8 @@ pub struct RunOptions {
     pub cancel: Arc<AtomicBool>,
     /// Where outputs are kept and looked for before an action runs.
     pub cache: Option<Cache>,
+    /// Files that tasks make whose size and digest the [`Outcome`] reports, each with what to type next.
+    pub artefacts: Vec<(PathBuf, String)>,
     /// What tells the time for the reports; without it they have no `started`.
     pub clock: Option<fn() -> SystemTime>,
 }
@@ -54,9 +57,23 @@ impl Default for RunOptions {
             prune: true,
             cancel: Arc::default(),
             cache: None,
+            artefacts: Vec::new(),
             clock: None,
         }
     }
+}
+
+/// A file that a task made, in this run or an earlier one with the same result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Artefact {
+    /// The file, absolute.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The SHA-256 of its content.
+    pub sha256: Digest,
+    /// What to type next.
+    pub next: String,
 }
 
 /// How a run ended.
@@ -68,6 +85,10 @@ pub struct Outcome {
     pub left: usize,
     /// The run was stopped by [`RunOptions::cancel`].
     pub cancelled: bool,
+    /// Those of [`RunOptions::artefacts`] whose tasks were part of the run and succeeded.
+    pub artefacts: Vec<Artefact>,
+    /// How long the run took.
+    pub elapsed: Duration,
 }
 
 impl Outcome {
@@ -132,11 +153,16 @@ pub fn run(
     state: &mut State,
     reporter: &mut dyn Reporter,
 ) -> Result<Outcome, RunError> {
+    let start = Instant::now();
     let cone = graph.cone(selection);
     let wanted = if options.single { &selection.tasks } else { &cone };
     let actions = wanted.iter().filter(|id| !graph.task(**id).is_group()).count();
     reporter.event(&Event::Begun { tasks: actions });
-    let result = run_cone(graph, wanted, &cone, options, state, reporter);
+    let mut result = run_cone(graph, wanted, &cone, options, state, reporter);
+    if let Ok(outcome) = &mut result {
+        outcome.elapsed = start.elapsed();
+        reporter.event(&Event::Summary { outcome });
+    }
     let exit = result.as_ref().map_or(2, Outcome::exit);
     reporter.event(&Event::Ended { exit });
     result
@@ -197,6 +223,10 @@ fn run_cone(
     let schedule = lock(&shared.schedule);
     outcome.left = schedule.open();
     let left: Vec<TaskId> = wanted.iter().copied().filter(|id| schedule.is_left(*id)).collect();
+    let made = options.artefacts.iter().filter(|(path, _)| {
+        graph.maker(path).is_some_and(|maker| wanted.contains(&maker) && schedule.succeeded(maker))
+    });
+    let made: Vec<_> = made.collect();
     drop(schedule);
     // A report lists every task of the run.
     for id in left {
@@ -206,6 +236,12 @@ fn run_cone(
     outcome.cancelled =
         options.cancel.load(Ordering::Relaxed) && outcome.left + outcome.count(Verdict::Cancelled) > 0;
     drop(shared);
+    for (path, next) in made {
+        match artefact(&graph.root.join(path), next, &files) {
+            Ok(artefact) => outcome.artefacts.push(artefact),
+            Err(error) => reporter.event(&Event::Warned { text: &chain(&error) }),
+        }
+    }
     sweep::clear_aside(graph)?;
     files.settle();
     let learnt = files.take_learnt();
@@ -223,4 +259,11 @@ fn run_cone(
         reporter.event(&Event::Warned { text: &text });
     }
     recorded.error.map_or(Ok(outcome), |error| Err(error.into()))
+}
+
+/// What there is to say of a file that a task made. Its digest is known: it is read only if it has changed since.
+fn artefact(path: &Path, next: &str, files: &Files) -> Result<Artefact, LookError> {
+    let sha256 = files.digest(path)?;
+    let size = path.metadata().map_err(|error| LookError::io("read", path, error))?.len();
+    Ok(Artefact { path: path.to_path_buf(), size, sha256, next: next.to_owned() })
 }

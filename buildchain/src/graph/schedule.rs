@@ -139,6 +139,11 @@ impl<'a> Schedule<'a> {
         self.open
     }
 
+    /// A task of the run is done, and well.
+    pub(super) fn succeeded(&self, id: TaskId) -> bool {
+        matches!(self.status(id), Status::Done(verdict) if verdict.is_success())
+    }
+
     /// A task of the run is not done.
     pub(super) fn is_left(&self, id: TaskId) -> bool {
         !matches!(self.status(id), Status::Done(_))

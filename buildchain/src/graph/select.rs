@@ -7,6 +7,7 @@ use globset::GlobBuilder;
 
 use super::lookalike;
 use super::model::{Graph, TaskId};
+use super::task::Task;
 
 /// The tasks a user asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,8 +52,8 @@ pub enum SelectError {
 }
 
 impl Graph {
-    /// The tasks meant by `asked`: names, wildcards (`*`, `?`, `[…]`) over names, paths of files that tasks
-    /// make.
+    /// The tasks meant by `asked`: names, aliases or the part of one before a `:`, wildcards (`*`, `?`, `[…]`) over
+    /// names and aliases, paths of files that tasks make.
     ///
     /// # Errors
     ///
@@ -141,16 +142,32 @@ impl Graph {
                 reason: error.kind().to_string(),
             };
             let glob = GlobBuilder::new(asked).build().map_err(wrong)?.compile_matcher();
-            let matched: Vec<_> =
-                self.tasks().filter(|(_, task)| glob.is_match(&task.name)).map(|(id, _)| id).collect();
+            let mut matched = self.matching(|task| glob.is_match(&task.name));
+            if matched.is_empty() {
+                matched = self.matching(|task| glob.is_match(&task.alias));
+            }
             if matched.is_empty() {
                 return Err(SelectError::NoMatch { pattern: asked.to_owned() });
             }
             return Ok(matched);
         }
+        let known_as = self.matching(|task| {
+            let rest = task.alias.strip_prefix(asked);
+            !asked.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+        });
+        if !known_as.is_empty() {
+            return Ok(known_as);
+        }
         if let Some(id) = self.maker(Path::new(asked)) {
             return Ok(vec![id]);
         }
-        Err(SelectError::Unknown { asked: asked.to_owned(), meant: lookalike::of(asked, self.names.keys()) })
+        let known: BTreeSet<&str> =
+            self.tasks().flat_map(|(_, task)| [task.name.as_str(), task.public_name()]).collect();
+        let meant = lookalike::of(asked, known);
+        Err(SelectError::Unknown { asked: asked.to_owned(), meant })
+    }
+
+    fn matching(&self, matches: impl Fn(&Task) -> bool) -> Vec<TaskId> {
+        self.tasks().filter(|(_, task)| matches(task)).map(|(id, _)| id).collect()
     }
 }

@@ -15,6 +15,9 @@ use super::paths;
 pub struct Task {
     /// The name users type: `iso`, `base:sub` for a member of a family, a leading `_` for a private one.
     pub name: String,
+    /// The name that reports show and users may type in place of a private one: `images:nginx:1.25`. Several tasks may
+    /// share it. Empty: there is only the name.
+    pub alias: String,
     /// One line for `list`.
     pub doc: String,
     /// What the console prints when the task runs. Empty: the name is printed.
@@ -56,6 +59,12 @@ impl Task {
     #[must_use]
     pub fn is_private(&self) -> bool {
         self.name.starts_with('_')
+    }
+
+    /// The name for people: the alias, or the name of a task that has none.
+    #[must_use]
+    pub fn public_name(&self) -> &str {
+        if self.alias.is_empty() { &self.name } else { &self.alias }
     }
 
     /// `base:sub`: a member of a family.

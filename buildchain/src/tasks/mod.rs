@@ -144,7 +144,8 @@ impl Place<'_> {
         Ok(resolved.strip_prefix("/").map(Path::to_path_buf).unwrap_or(resolved))
     }
 
-    /// A task that only gathers others; those whose names begin with one of `families`.
+    /// A task that only gathers others; those whose names begin with one of `families`. The private ones among them get a
+    /// public name: `images:nginx:1.25` for `_image_pull:nginx:1.25`, `iso:build` for `_iso_build`.
     fn group(&mut self, name: &str, doc: &str, families: &[&str]) {
         let belongs = |task: &&Task| {
             families.iter().any(|family| match family.strip_suffix(':') {
@@ -152,7 +153,17 @@ impl Place<'_> {
                 None => task.name == **family,
             })
         };
-        let after = self.tasks.iter().filter(belongs).map(|task| task.name.clone()).collect();
+        let after: Vec<String> = self.tasks.iter().filter(belongs).map(|task| task.name.clone()).collect();
+        let members: HashSet<&str> = after.iter().map(String::as_str).collect();
+        for task in self.tasks.iter_mut().filter(|task| members.contains(task.name.as_str())) {
+            if let Some(private) = task.name.strip_prefix('_').filter(|_| task.alias.is_empty()) {
+                let member = match private.split_once(':') {
+                    Some((_family, member)) => member,
+                    None => private.strip_prefix(name).map_or(private, |rest| rest.trim_start_matches('_')),
+                };
+                task.alias = format!("{name}:{member}");
+            }
+        }
         self.push(Task {
             name: name.into(),
             doc: doc.into(),

@@ -295,6 +295,36 @@ fn documents_bring_their_pictures_and_a_pdf_stays_one() {
 }
 
 #[test]
+fn private_tasks_have_public_names_that_can_be_typed() {
+    let digest = "a".repeat(64);
+    let spec = format!(
+        "images:\n    pull: [{{name: nginx, source: registry.invalid/nginx, tag: '1.25', digest: 'sha256:{digest}'}}]\n  \
+         files: [{{from: salt, to: salt}}]"
+    );
+    let place = Place::new(&spec);
+    place.write("salt/100%.sls", "a\n");
+    let (project, plan) = place.plan_in(None).unwrap();
+    let graph =
+        Graph::new(project.root.clone(), project.settings.build_root.clone(), plan.tasks, pools()).unwrap();
+    for (name, public) in [
+        ("_image_pull:nginx:1.25", "images:nginx:1.25"),
+        ("_registry_index", "images:registry_index"),
+        ("_deploy_salt_tree:salt/100%25.sls", "salt_tree:salt/100%25.sls"),
+        ("_iso_add_tree:product.txt", "populate_iso:product.txt"),
+        ("_iso_build", "iso:build"),
+        ("_iso_digest", "iso:digest"),
+        ("images", "images"),
+    ] {
+        let id = graph.find(name).unwrap();
+        assert_eq!(graph.task(id).public_name(), public);
+        assert_eq!(graph.select(&[public]).unwrap().tasks(), [id], "{public}");
+    }
+    let private: Vec<&str> =
+        graph.tasks().map(|(_, task)| task.public_name()).filter(|name| name.starts_with('_')).collect();
+    assert_eq!(private, [""; 0]);
+}
+
+#[test]
 fn tags_of_one_image_and_nested_names_are_tasks_of_their_own() {
     let pull = |name: &str, tag: &str, more: &str| {
         format!(

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use buildchain::graph::{
-    Action, ActionError, ConsoleOptions, ConsoleReporter, Graph, JsonLinesReporter, Output, Pool, Retry,
-    RunOptions, State, Task, Title, Verdict, run,
+    Action, ActionError, Artefact, ConsoleOptions, ConsoleReporter, Event, Graph, JsonLinesReporter,
+    JsonReporter, Output, Pool, Reporter, Retry, RunOptions, State, Task, TaskReport, Title, Verdict, run,
 };
 
 use crate::scratch::Project;
@@ -50,18 +50,22 @@ fn the_console_prints_doits_marks() {
 }
 
 #[test]
-fn a_failure_is_told_when_it_happens_and_again_at_the_end() {
+fn a_failure_is_printed_once_under_its_public_name() {
     let project = Project::new();
-    let no = act(
-        "no",
+    let mut no = act(
+        "_no:1.25",
         Box::new(|context| {
             context.log("looking");
             context.warn("odd");
             Err(ActionError::failed("digest differs"))
         }),
     );
-    let mut after = act("after", Box::new(|_| Ok(())));
-    after.after.push("no".into());
+    no.alias = "images:no:1.25".into();
+    no.title = Title::new("ACT", "no");
+    let mut after = act("_after", Box::new(|_| Ok(())));
+    after.alias = "images:after".into();
+    after.after.push("_no:1.25".into());
+    let last = Task { name: "images".into(), after: vec!["_after".into()], ..Task::default() };
     let other = act(
         "other",
         Box::new(|context| {
@@ -72,25 +76,149 @@ fn a_failure_is_told_when_it_happens_and_again_at_the_end() {
     let options = RunOptions { keep_going: true, ..RunOptions::default() };
     let console = ConsoleOptions { command: "cargo xtask".into(), ..ConsoleOptions::default() };
     assert_eq!(
-        printed(&project, vec![other, no, after], console, &options),
+        printed(&project, vec![other, no, after, last], console, &options),
         "\
 .  ACT            other
 careful
-.  ACT            no
-TaskFailed - taskid:no
-digest differs
-UnmetDependency - taskid:after
-needs no, which did not succeed
+XX ACT            no
+UnmetDependency - taskid:images:after
+needs images:no:1.25, which did not succeed
+UnmetDependency - taskid:images
+needs images:after, which did not succeed
 ########################################
-TaskFailed - taskid:no
+TaskFailed - taskid:images:no:1.25
 digest differs
-no <stderr>:
+images:no:1.25 <stderr>:
 odd
-no <stdout>:
+images:no:1.25 <stdout>:
 looking
-to run it alone: cargo xtask no
+to run it alone: cargo xtask images:no:1.25
 "
     );
+}
+
+/// What a reporter prints of a task that ends so.
+fn line(report: &TaskReport) -> (String, String) {
+    let task = act("t", Box::new(|_| Ok(())));
+    let mut written = Vec::new();
+    let mut reporter = ConsoleReporter::new(&mut written, ConsoleOptions::default());
+    reporter.event(&Event::Started { task: &task, reasons: &[] });
+    reporter.tick();
+    drop(reporter);
+    let at_start = String::from_utf8(std::mem::take(&mut written)).unwrap();
+    let mut reporter = ConsoleReporter::new(&mut written, ConsoleOptions::default());
+    reporter.event(&Event::Finished { task: &task, report });
+    drop(reporter);
+    (at_start, String::from_utf8(written).unwrap())
+}
+
+#[test]
+fn a_line_is_printed_when_a_task_has_ended_and_has_the_time_of_a_long_one() {
+    for (millis, printed) in [
+        (999, ".  ACT            t\n"),
+        (1_000, ".  ACT            t (1.0 s)\n"),
+        (59_940, ".  ACT            t (59.9 s)\n"),
+        (250_000, ".  ACT            t (4 min 10 s)\n"),
+    ] {
+        let elapsed = Some(Duration::from_millis(millis));
+        let report = TaskReport { elapsed, ..TaskReport::of(Verdict::Succeeded) };
+        assert_eq!(line(&report), (String::new(), printed.to_owned()));
+    }
+    assert_eq!(line(&TaskReport::of(Verdict::Cancelled)).1, "");
+}
+
+#[test]
+fn of_thousands_of_tasks_that_wait_for_a_failure_some_are_named() {
+    let project = Project::new();
+    let mut tasks = vec![act("no", Box::new(|_| Err(ActionError::failed("no"))))];
+    for index in 0..1000 {
+        let mut after = act(&format!("t{index:03}"), Box::new(|_| Ok(())));
+        after.after.push("no".into());
+        tasks.push(after);
+    }
+    let options = RunOptions { keep_going: true, ..RunOptions::default() };
+    let text = printed(&project, tasks, ConsoleOptions::default(), &options);
+    assert_eq!(text.matches("UnmetDependency").count(), 20, "{text}");
+    assert!(text.contains("\nand 980 more tasks that need what did not succeed\n"), "{text}");
+}
+
+#[test]
+fn a_run_reports_the_file_that_it_made_or_found() {
+    let project = Project::new();
+    project.write("in", "1");
+    for (ran, found) in [(1, 0), (0, 1)] {
+        let graph = project
+            .graph(vec![project.join("_a", &["in"], "_build/a"), act("z", Box::new(|_| Ok(())))])
+            .unwrap();
+        let mut state = State::open(&project.state_path(), "test").unwrap();
+        let artefacts = vec![("_build/a".into(), "look at _build/a".to_owned())];
+        let options = RunOptions { artefacts, ..RunOptions::default() };
+        let mut written = Vec::new();
+        let mut reporter = JsonReporter::new(&mut written);
+        let asked = graph.select(&["_a"]).unwrap();
+        let outcome = run(&graph, &asked, &options, &mut state, &mut reporter).unwrap();
+        drop(reporter);
+        // `printf 1_a | sha256sum`
+        let sha256 = "b8462741ddbd96fff684353ace0d07d47b90b5860a3fbd76366a6728f9ac76b5";
+        let path = project.path("_build/a");
+        let artefact = Artefact {
+            path: path.clone(),
+            size: 3,
+            sha256: sha256.parse().unwrap(),
+            next: "look at _build/a".into(),
+        };
+        assert_eq!(outcome.artefacts, [artefact]);
+        let report: serde_json::Value = serde_json::from_slice(&written).unwrap();
+        assert_eq!(
+            report["artefacts"],
+            serde_json::json!([{"path": path, "size": 3, "sha256": sha256, "next": "look at _build/a"}])
+        );
+        assert_eq!(
+            report["counts"],
+            serde_json::json!({"ran": ran, "restored": 0, "upToDate": found, "failed": 0})
+        );
+        assert!(report["elapsed"].is_f64());
+        assert_eq!(report["tasks"][0]["publicName"], "_a");
+
+        // Not what the run is about.
+        let asked = graph.select(&["z"]).unwrap();
+        assert_eq!(run(&graph, &asked, &options, &mut state, &mut ()).unwrap().artefacts, []);
+    }
+}
+
+#[test]
+fn a_task_is_found_by_its_public_name() {
+    let project = Project::new();
+    let task = |name: &str, alias: &str| {
+        let mut task = act(name, Box::new(|_| Ok(())));
+        task.alias = alias.into();
+        task
+    };
+    let graph = project
+        .graph(vec![
+            task("_pull:nginx:1.25", "images:nginx:1.25"),
+            task("_save:nginx:1.25", "images:nginx:1.25"),
+            task("_pull:nginx:1.26", "images:nginx:1.26"),
+            task("_pull:nginx-x:1", "images:nginx-x:1"),
+            task("images", ""),
+        ])
+        .unwrap();
+    for (asked, meant) in [
+        ("images:nginx:1.25", &["_pull:nginx:1.25", "_save:nginx:1.25"][..]),
+        ("images:nginx", &["_pull:nginx:1.25", "_save:nginx:1.25", "_pull:nginx:1.26"]),
+        ("images:*x:1", &["_pull:nginx-x:1"]),
+        ("images", &["images"]),
+        ("_pull:*", &["_pull:nginx:1.25", "_pull:nginx:1.26", "_pull:nginx-x:1"]),
+    ] {
+        let selection = graph.select(&[asked]).unwrap();
+        let found: Vec<&str> = selection.tasks().iter().map(|id| graph.task(*id).name.as_str()).collect();
+        assert_eq!(found, meant, "{asked}");
+    }
+    for asked in ["", ":", "images:", "images:ngin"] {
+        assert!(graph.select(&[asked]).is_err(), "{asked:?}");
+    }
+    let error = graph.select(&["images:ngnix"]).unwrap_err().to_string();
+    assert!(error.contains("`images:nginx:1.25` or `images:nginx:1.26`?"), "{error}");
 }
 
 #[test]
@@ -133,7 +261,7 @@ fn the_stream_of_lines_is_whole_json_at_any_time() {
         .map(|line| serde_json::from_slice(line).unwrap())
         .collect();
     let events: Vec<&str> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
-    assert_eq!(events, ["begun", "started", "finished", "ended"]);
+    assert_eq!(events, ["begun", "started", "finished", "summary", "ended"]);
     let end = &lines[2];
     assert_eq!((&end["result"], &end["cache"]), (&"success".into(), &"miss".into()));
     assert_eq!(end["started"], "1970-01-01 00:00:00.000000");

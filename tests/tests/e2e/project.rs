@@ -97,7 +97,7 @@ impl Project {
         let mut ran: Vec<String> = out
             .lines()
             .filter_map(|line| line.strip_prefix(".  "))
-            .map(|title| title.split_whitespace().collect::<Vec<_>>().join(" "))
+            .map(|title| untimed(title).split_whitespace().collect::<Vec<_>>().join(" "))
             .collect();
         ran.sort();
         ran
@@ -109,6 +109,11 @@ impl Project {
         let metadata = fs::metadata(&path).unwrap();
         (metadata.ino(), metadata.mtime_nsec(), fs::read(path).unwrap())
     }
+}
+
+/// A task's line without the time that follows where it took long.
+pub(crate) fn untimed(line: &str) -> &str {
+    line.strip_suffix(" s)").and_then(|line| line.rsplit_once(" (")).map_or(line, |(title, _)| title)
 }
 
 #[test]
