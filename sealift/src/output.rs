@@ -9,6 +9,7 @@ use crate::failure::Failure;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
+const GREEN: Style = AnsiColor::Green.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 
 /// How much is written to standard error.
@@ -126,6 +127,15 @@ pub(crate) fn detail(text: &str) {
     if is_verbose() {
         note(text);
     }
+}
+
+/// Says on standard error what a command has come to, unless `--quiet` is given.
+pub(crate) fn done(text: &str) {
+    if is_quiet() {
+        return;
+    }
+    let text = safe(text).replace('\n', "\n  ");
+    let _ = writeln!(anstream::stderr(), "{GREEN}done{GREEN:#}: {text}");
 }
 
 /// Warns on standard error.

@@ -30,8 +30,7 @@ pub(crate) struct Selector {
 impl Selector {
     /// What runs a task of the same project alone when its name is put behind it.
     pub(crate) fn door(&self) -> String {
-        let through_xtask = std::env::var_os("SEALIFT_DOOR").is_some_and(|door| door == "xtask");
-        let mut words = String::from(if through_xtask { "cargo xtask" } else { "sealift run" });
+        let mut words = String::from(if is_xtask() { "cargo xtask" } else { "sealift run" });
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let flags = [
             ("project", path(&self.project)),
@@ -96,6 +95,11 @@ impl Turn {
         };
         opened.map_err(held)
     }
+}
+
+/// Whether the command comes through `cargo xtask`.
+pub(crate) fn is_xtask() -> bool {
+    std::env::var_os("SEALIFT_DOOR").is_some_and(|door| door == "xtask")
 }
 
 /// What we were called for, as whoever waits for us is told.

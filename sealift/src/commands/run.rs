@@ -1,5 +1,7 @@
 //! `sealift run`.
 
+mod summary;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use crate::completion;
 use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::progress::Live;
-use crate::workshop::{Selector, Turn, Workshop, broken_run, chosen, wrong_project};
+use crate::workshop::{Selector, Turn, Workshop, broken_run, chosen, is_xtask, wrong_project};
 use buildchain::project::MISTAKES_SHOWN;
 
 /// How often files are looked at while watching.
@@ -228,6 +230,9 @@ pub(crate) fn watch(run: &Run) -> Outcome {
 
 /// Runs the selected tasks once.
 fn once(run: &Manner, workshop: &Workshop, selection: &Selection, signals: &Signals) -> Outcome {
+    let here = std::env::current_dir()?;
+    let iso = workshop.project.root.join(workshop.project.iso());
+    let next = verify(&summary::as_typed(&iso, &here), &here)?;
     let options = RunOptions {
         jobs: run.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into)),
         keep_going: run.keep_going,
@@ -235,6 +240,7 @@ fn once(run: &Manner, workshop: &Workshop, selection: &Selection, signals: &Sign
         single: run.single,
         cancel: Arc::clone(&signals.caught),
         cache: run.cache.cache(&workshop.project)?,
+        artefacts: vec![(iso, next)],
         clock: Some(SystemTime::now),
         ..RunOptions::default()
     };
@@ -285,11 +291,28 @@ fn once(run: &Manner, workshop: &Workshop, selection: &Selection, signals: &Sign
         return Err(anyhow::Error::new(error).context("cannot write the report").into());
     }
     match outcome.exit() {
-        0 => Ok(()),
+        0 => {
+            if let (ReporterForm::Console, [artefact]) = (run.reporter, outcome.artefacts.as_slice()) {
+                output::done(&summary::text(&outcome, artefact, &here));
+            }
+            Ok(())
+        }
         // The reporter has told all there is to tell.
         1 => Err(Failure::Failed(None)),
         _ => Err(Failure::Told),
     }
+}
+
+/// What to type to verify the archive at `iso`.
+fn verify(iso: &Path, here: &Path) -> io::Result<String> {
+    // Who comes through `cargo xtask` need not have the program on the path.
+    let program = if is_xtask() {
+        summary::as_typed(&std::env::current_exe()?, here).display().to_string()
+    } else {
+        "sealift".to_owned()
+    };
+    let iso = iso.display().to_string();
+    Ok(format!("{} archive verify {}", graph::quoted(&program), graph::quoted(&iso)))
 }
 
 /// Writes a file that is there whole or as it was before; what is no file, a pipe say, is written in place.

@@ -33,7 +33,7 @@ fn a_report_that_cannot_be_written_is_no_success() {
         assert!(output.status.code() == Some(2) && err.contains("cannot write the report"), "{form}: {err}");
     }
     let (code, _, err) = project.sealift(&["run", "salt_tree", "--junit", "nowhere/junit.xml"]);
-    assert!(code == 2 && err.contains("cannot write nowhere/junit.xml"), "{code}: {err}");
+    assert!(code == 2 && err.contains("cannot create nowhere/junit.xml"), "{code}: {err}");
     // The tasks themselves have succeeded.
     let (code, out, _) = project.sealift(&["explain", "salt_tree"]);
     assert!(code == 0 && out == "everything is up to date\n", "{code}: {out}");
@@ -55,6 +55,8 @@ fn the_command_that_runs_a_failure_alone_can_be_typed() {
     project.write("salt/odd 100%, [it's].sls.in", "{{ nothing }}\n");
     let (code, out, _) = project.sealift(&["run", "--build-root", "out put", "salt_tree"]);
     assert_eq!(code, 2, "{out}");
+    assert_eq!(out.matches("nothing").count(), 1, "a failure is printed once: {out}");
+    assert!(out.contains("salt_tree:salt/odd") && !out.contains("_deploy_salt_tree"), "{out}");
     let alone = out.lines().find_map(|line| line.strip_prefix("to run it alone: ")).unwrap();
     assert!(alone.starts_with("sealift run --build-root 'out put' "), "{alone}");
     project.write("salt/odd 100%, [it's].sls.in", "name: {{ name }}\n");
@@ -68,6 +70,51 @@ fn the_command_that_runs_a_failure_alone_can_be_typed() {
     tests::peer::run(&mut shell);
     let rendered = fs::read_to_string(project.path("out put/root/salt/odd 100%, [it's].sls")).unwrap();
     assert_eq!(rendered, "name: Example\n");
+}
+
+#[test]
+fn a_build_ends_with_what_it_made_and_what_to_type_next() {
+    let project = Project::new();
+    let (code, _, err) = project.sealift(&["run"]);
+    assert_eq!(code, 0, "{err}");
+    let iso = fs::read(project.path("_build/example.iso")).unwrap();
+    let sha256 = fs::read_to_string(project.path("_build/SHA256SUM")).unwrap()[..64].to_owned();
+    assert!(
+        err.contains("done: _build/example.iso, ") && err.contains(&format!("SHA-256 {sha256}\n")),
+        "{err}"
+    );
+    let next = err.lines().find_map(|line| line.trim_start().strip_prefix("next: sealift ")).unwrap();
+    let (code, out, _) = project.sealift(&next.split(' ').collect::<Vec<_>>());
+    assert_eq!(code, 0, "{next}: {out}");
+
+    // From another folder the path leads there, too.
+    let mut command = project.command();
+    let (code, out, err) =
+        tests::sealift::told(&command.arg("run").current_dir(project.path("salt")).output().unwrap());
+    assert!(code == 0 && out.lines().all(|line| line.starts_with("-- ")), "{out}");
+    assert_eq!(err, "done: ../_build/example.iso is up to date\n");
+    let (code, _, err) = project.sealift(&["run", "--quiet"]);
+    assert!(code == 0 && err.is_empty(), "{err}");
+
+    let (code, out, err) = project.sealift(&["run", "--reporter", "json"]);
+    assert!(code == 0 && err.is_empty(), "{err}");
+    let report: Value = serde_json::from_str(&out).unwrap();
+    let path = project.path("_build/example.iso");
+    let next = "sealift archive verify _build/example.iso";
+    assert_eq!(
+        report["artefacts"],
+        serde_json::json!([{"path": path, "size": iso.len(), "sha256": sha256, "next": next}])
+    );
+    assert_eq!(report["counts"]["ran"], 0);
+
+    // What makes no ISO, and what fails, says nothing of one.
+    for (tasks, code) in [("salt_tree", 0), ("iso", 2)] {
+        if code != 0 {
+            project.write("salt/wrong.sls.in", "{{ nothing }}\n");
+        }
+        let (ended, _, err) = project.sealift(&["run", tasks]);
+        assert!(ended == code && !err.contains("done:"), "{tasks}: {err}");
+    }
 }
 
 #[test]

@@ -1,0 +1,87 @@
+//! What a run came to, for people: the file that was made, and what to type next.
+
+use std::fmt::Write as _;
+use std::path::{Component, Path, PathBuf};
+
+use buildchain::graph::{self, Artefact, Verdict};
+
+use crate::output;
+
+/// `path` as it is typed in the folder `here`: relative where that is shorter. `here` is free of symbolic links, so `..`
+/// leads where it seems to.
+pub(super) fn as_typed(path: &Path, here: &Path) -> PathBuf {
+    let shared = path.components().zip(here.components()).take_while(|(a, b)| a == b).count();
+    let up = here.components().skip(shared).map(|_| Component::ParentDir);
+    let relative: PathBuf = up.chain(path.components().skip(shared)).collect();
+    if relative.as_os_str().len() < path.as_os_str().len() && !relative.as_os_str().is_empty() {
+        relative
+    } else {
+        path.to_path_buf()
+    }
+}
+
+/// The summary of a run that made `artefact`, or found it up to date: then one line.
+pub(super) fn text(outcome: &graph::Outcome, artefact: &Artefact, here: &Path) -> String {
+    let path = as_typed(&artefact.path, here).display().to_string();
+    let (ran, restored) = (outcome.count(Verdict::Succeeded), outcome.count(Verdict::Restored));
+    if ran + restored == 0 {
+        return format!("{path} is up to date");
+    }
+    let mut text =
+        format!("{path}, {}, in {}", output::size(artefact.size), graph::duration(outcome.elapsed));
+    let _ = write!(text, "\nSHA-256 {}", artefact.sha256);
+    let count = |count: usize, what: &str| {
+        (count > 0).then(|| format!("{count} {} {what}", if count == 1 { "task" } else { "tasks" }))
+    };
+    let counts = [
+        count(ran, "run"),
+        count(restored, "restored from the cache"),
+        count(outcome.count(Verdict::UpToDate), "up to date"),
+        count(outcome.count(Verdict::Ignored), "ignored"),
+    ];
+    let counts: Vec<String> = counts.into_iter().flatten().collect();
+    let _ = write!(text, "\n{}\nnext: {}", counts.join(", "), artefact.next);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_path_is_relative_where_that_is_shorter() {
+        for (path, here, typed) in [
+            ("/p/_build/a.iso", "/p", "_build/a.iso"),
+            ("/p/_build/a.iso", "/p/salt", "../_build/a.iso"),
+            ("/p/_build/a.iso", "/p/_build", "a.iso"),
+            ("/b/a.iso", "/home/user/project", "/b/a.iso"),
+            ("/a.iso", "/", "a.iso"),
+        ] {
+            assert_eq!(as_typed(Path::new(path), Path::new(here)), Path::new(typed), "{path} in {here}");
+        }
+    }
+
+    #[test]
+    fn a_summary_counts_what_there_was_and_ends_with_the_next_step() {
+        let digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+        let artefact = Artefact {
+            path: "/p/_build/a.iso".into(),
+            size: 607_149_000,
+            sha256: digest.parse().unwrap(),
+            next: "sealift archive verify _build/a.iso".into(),
+        };
+        let mut outcome = graph::Outcome { elapsed: Duration::from_millis(72_340), ..Default::default() };
+        outcome.counts.insert(Verdict::UpToDate, 5);
+        assert_eq!(text(&outcome, &artefact, Path::new("/p")), "_build/a.iso is up to date");
+        outcome.counts.extend([(Verdict::Succeeded, 1), (Verdict::Restored, 2)]);
+        assert_eq!(
+            text(&outcome, &artefact, Path::new("/p")),
+            format!(
+                "_build/a.iso, 607.1 MB, in 1 min 12 s\nSHA-256 {digest}\n1 task run, 2 tasks restored from the cache, \
+                 5 tasks up to date\nnext: sealift archive verify _build/a.iso"
+            )
+        );
+    }
+}
