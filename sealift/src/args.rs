@@ -97,9 +97,9 @@ impl Global {
     }
 }
 
-/// The command line with its groups, the same in every environment.
+/// The command line with its groups, the same in every environment and by whatever name it is called.
 pub(crate) fn command() -> clap::Command {
-    groups::grouped(same_everywhere(Arguments::command()))
+    groups::grouped(same_everywhere(Arguments::command().bin_name("sealift")))
 }
 
 /// Values from the environment are not part of the help.

@@ -16,13 +16,13 @@ use crate::output;
 /// What every command on a project takes.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Selector {
-    /// The project's folder [default: the nearest with a sealift.yaml]
+    /// Use the project in DIR [default: the nearest folder with a sealift.yaml]
     #[arg(long, value_name = "DIR")]
     project: Option<PathBuf>,
-    /// Add what this profile of the project names
+    /// Build with this profile of the project
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// Where to build [default: _build in the project]
+    /// Build in DIR [default: _build in the project]
     #[arg(long, value_name = "DIR")]
     build_root: Option<PathBuf>,
 }
@@ -77,7 +77,7 @@ impl Selector {
 /// What every command takes that works with what is remembered: one at a time may.
 #[derive(Debug, Args)]
 pub(crate) struct Turn {
-    /// Fail where another command is working on the project, rather than wait for it
+    /// Fail, instead of waiting, if another command works on the project
     #[arg(long)]
     no_wait: bool,
 }

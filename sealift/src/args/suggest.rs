@@ -99,7 +99,7 @@ mod tests {
             (&["image", "prune"], "'gc'"),
         ] {
             let mut command = crate::args::command();
-            let words = std::iter::once(&"sealift").chain(typed);
+            let words = std::iter::once(&"./renamed").chain(typed);
             let error = near(command.try_get_matches_from_mut(words).unwrap_err(), &command);
             assert_eq!(error.kind(), ErrorKind::InvalidSubcommand, "{typed:?}");
             let text = error.to_string();

@@ -13,7 +13,7 @@ pub(crate) struct Client {
     /// Speak plain HTTP to this registry (repeatable)
     #[arg(long, value_name = "HOST")]
     plain_http: Vec<String>,
-    /// Credentials: docker's config.json or podman's auth.json [default: where these keep them]
+    /// Read credentials from FILE, docker's config.json or podman's auth.json [default: where these keep them]
     #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE", hide_env_values = true)]
     auth_file: Option<PathBuf>,
     /// Trust these certificates (PEM) in addition to the system's, for one host or all hosts (repeatable)

@@ -13,7 +13,7 @@ pub(crate) struct Lock {
     selector: Selector,
     #[command(flatten)]
     plain: Plain,
-    /// Change nothing; fail if a tag stands for something else than the lock file says
+    /// Change nothing, and fail if a tag differs from the lock file
     #[arg(long)]
     check: bool,
     #[command(flatten)]

@@ -17,37 +17,37 @@ pub(crate) struct NginxConfig {
     /// The folder of images of one archive; `registry` lies beside it
     #[arg(required_unless_present = "configured", requires = "repository")]
     images: Option<PathBuf>,
-    /// The first part of every image name that is served: `metalk8s-2.11.0`, or `{{ repository }}` for a template
+    /// Set the first part of the image names: `metalk8s-2.11.0`, or `{{ repository }}` for a template
     #[arg(long, visible_alias = "name-prefix", value_name = "NAME", conflicts_with = "configured")]
     repository: Option<String>,
-    /// Where nginx finds the images, if that is another path than here; `{{ registry_root }}` for a template
+    /// Set the folder of images on the server, if it differs; `{{ registry_root }}` for a template
     #[arg(long, value_name = "DIR", conflicts_with = "configured")]
     server_root: Option<PathBuf>,
-    /// Also print what one server needs once, whatever number of archives it includes: the answer to /v2/
+    /// Also print what a server needs once for all archives: the response to /v2/
     #[arg(long, conflicts_with = "configured")]
     with_common: bool,
-    /// The whole nginx.conf, for all archives of this node: registries, packages, files
+    /// Generate the whole nginx.conf, for all archives of this node
     #[arg(long)]
     configured: bool,
-    /// Put it into FILE once nginx has accepted it, and tell a running nginx [default: print it]
+    /// Write it to FILE if nginx accepts it, and reload nginx [default: print it]
     #[arg(long, value_name = "FILE", requires = "configured")]
     install: Option<PathBuf>,
-    /// The nginx that judges it
+    /// Test the configuration with this nginx
     #[arg(long, value_name = "PROGRAM", default_value = "nginx", requires = "configured")]
     nginx: PathBuf,
-    /// The address that nginx listens on (repeatable): `8080`, `10.0.0.1:8080`
+    /// Listen on this address (repeatable): `8080`, `10.0.0.1:8080`
     #[arg(long, value_name = "ADDRESS", default_value = "8080", requires = "configured")]
     listen: Vec<String>,
-    /// The server's certificate chain, PEM
+    /// Use the server certificate with its chain in FILE, PEM
     #[arg(long, value_name = "FILE", requires_all = ["configured", "tls_key"])]
     tls_certificate: Option<PathBuf>,
-    /// The certificate's key, PEM
+    /// Use the key of the certificate in FILE, PEM
     #[arg(long, value_name = "FILE", requires_all = ["configured", "tls_certificate"])]
     tls_key: Option<PathBuf>,
-    /// Where nginx keeps its process id
+    /// Set the file of nginx's process id
     #[arg(long, value_name = "FILE", default_value = "/run/nginx.pid", requires = "configured")]
     pid: PathBuf,
-    /// Where nginx logs errors
+    /// Set the file of nginx's error log
     #[arg(long, value_name = "FILE", default_value = "/var/log/nginx/error.log", requires = "configured")]
     error_log: PathBuf,
     #[command(flatten)]

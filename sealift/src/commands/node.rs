@@ -16,7 +16,7 @@ use crate::progress::Bar;
 /// Where things are on the node.
 #[derive(Debug, Args)]
 pub(crate) struct Places {
-    /// The BootstrapConfiguration
+    /// Read and change the BootstrapConfiguration in FILE
     #[arg(
         long,
         value_name = "FILE",
@@ -24,7 +24,7 @@ pub(crate) struct Places {
         help_heading = "Places"
     )]
     bootstrap_config: PathBuf,
-    /// The SolutionsConfiguration
+    /// Read and change the SolutionsConfiguration in FILE
     #[arg(
         long,
         value_name = "FILE",
@@ -32,20 +32,19 @@ pub(crate) struct Places {
         help_heading = "Places"
     )]
     solutions_config: PathBuf,
-    /// The ArchivesConfiguration, for nodes without a BootstrapConfiguration
+    /// Read and change the ArchivesConfiguration in FILE; for nodes without a BootstrapConfiguration
     #[arg(long, value_name = "FILE", default_value = "/etc/sealift/archives.yaml", help_heading = "Places")]
     archives_config: PathBuf,
-    /// The folder in which archives are mounted as NAME-VERSION
+    /// Mount archives in DIR, as NAME-VERSION
     #[arg(long, value_name = "DIR", default_value = "/srv/scality", help_heading = "Places")]
     mounts: PathBuf,
-    /// The folder of systemd's units
+    /// Use the systemd units in DIR
     #[arg(long, value_name = "DIR", default_value = "/etc/systemd/system", help_heading = "Places")]
     units: PathBuf,
-    /// The list of file systems that are mounted at each boot
+    /// Read the file systems that are mounted at boot from FILE
     #[arg(long, value_name = "FILE", default_value = "/etc/fstab", help_heading = "Places")]
     fstab: PathBuf,
-    /// The file that keeps two imports apart [default: /run/sealift/archives.lock; for users who are not root, in their own
-    /// folder]
+    /// Lock FILE during changes [default: /run/sealift/archives.lock; in a folder of their own for other users than root]
     #[arg(long, value_name = "FILE", help_heading = "Places")]
     lock_file: Option<PathBuf>,
 }
@@ -87,7 +86,7 @@ pub(crate) struct ImportArguments {
     /// Import archives without SHA256SUMS and implanted MD5 too: nothing shows that they are what their maker wrote
     #[arg(long)]
     unverified: bool,
-    /// Whether and how to mount them; serving needs no mount
+    /// Mount them this way; serving needs no mount
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     mount: Mount,
     /// Report what would change, without changing it
@@ -128,13 +127,13 @@ impl Mount {
 pub(crate) struct MountArguments {
     /// The archive: an ISO file or a folder
     archive: PathBuf,
-    /// Where [default: NAME-VERSION in the folder of mounts]
+    /// Mount it at DIR [default: NAME-VERSION in the folder of mounts]
     #[arg(long, value_name = "DIR")]
     at: Option<PathBuf>,
-    /// How: by the kernel, through FUSE, or whichever can
+    /// Mount it this way: by the kernel, through FUSE, or whichever works
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     by: Mount,
-    /// Do not verify it first
+    /// Mount it without verifying it
     #[arg(long)]
     unverified: bool,
     /// Report what would change, without changing it
@@ -150,7 +149,7 @@ pub(crate) struct MountArguments {
 pub(crate) struct UnmountArguments {
     /// The archive: NAME-VERSION, its path, or its mount point
     archive: String,
-    /// Even if it is in use
+    /// Continue even if the archive is in use
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -163,7 +162,7 @@ pub(crate) struct UnmountArguments {
 pub(crate) struct DeleteArguments {
     /// The archive: NAME-VERSION, its path, or its mount point
     archive: String,
-    /// Even if it is in use
+    /// Continue even if the archive is in use
     #[arg(long)]
     force: bool,
     /// Report what would change, without changing it
@@ -180,7 +179,7 @@ pub(crate) struct GetArguments {
     /// Only these: NAME, NAME-VERSION, the path, or the mount point [default: all]
     #[arg(value_name = "NAME", conflicts_with = "nodes")]
     names: Vec<String>,
-    /// Another node to compare with (repeatable)
+    /// Compare with this node (repeatable)
     #[arg(long = "node", value_name = "NODE", value_parser = nodes::node)]
     nodes: Vec<String>,
     #[command(flatten)]

@@ -20,10 +20,10 @@ use crate::progress::Bar;
 /// How other nodes are reached.
 #[derive(Debug, Args)]
 pub(crate) struct Remote {
-    /// The command that runs another on a node; the node and that command are put behind it
+    /// Reach the nodes with COMMAND, which takes a node and what to run there
     #[arg(long, value_name = "COMMAND", default_value = "ssh", help_heading = "Nodes")]
     remote_shell: String,
-    /// The program on the nodes
+    /// Run this program on the nodes
     #[arg(long, value_name = "FILE", default_value = "sealift", help_heading = "Nodes")]
     remote_sealift: String,
 }
@@ -33,10 +33,10 @@ pub(crate) struct CopyArguments {
     /// The nodes, as the remote shell calls them: HOST or USER@HOST
     #[arg(required = true, value_parser = node)]
     nodes: Vec<String>,
-    /// Only these of this node's archives: NAME-VERSION or paths [default: all]
+    /// Copy only this archive, by NAME-VERSION or path (repeatable) [default: all]
     #[arg(long = "archive", value_name = "ARCHIVE")]
     archives: Vec<String>,
-    /// The folder for them on the nodes [default: that which they are in here]
+    /// Save the archives in DIR on the nodes [default: the same folder as here]
     #[arg(long, value_name = "DIR")]
     into: Option<PathBuf>,
     /// Report what would be copied, without copying it

@@ -19,7 +19,7 @@ pub(crate) struct Push {
     /// The registry, with or without a path: `registry.example[:PORT][/PATH]`
     #[arg(long, value_name = "REGISTRY")]
     to: String,
-    /// What stands there before the names of the images; may be empty [default: NAME-VERSION of the archive, as nodes serve it]
+    /// Put PATH before the names of the images; it may be empty [default: NAME-VERSION of the archive, as nodes serve it]
     #[arg(long, value_name = "PATH")]
     repository: Option<String>,
     #[command(flatten)]

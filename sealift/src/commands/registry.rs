@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use serde_json::json;
 
 use crate::commands::clients;
 use crate::commands::nginx;
 use crate::commands::serve::{self, Serve};
 use crate::failure::Outcome;
-use crate::output;
+use crate::output::{self, Output};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -16,9 +17,11 @@ pub(crate) enum Command {
     Index {
         /// The folder of images
         images: PathBuf,
-        /// The index to write [default: `registry` beside the images]
+        /// Write the index to DIR [default: `registry` beside the images]
         #[arg(long, value_name = "DIR")]
         into: Option<PathBuf>,
+        #[command(flatten)]
+        output: Output,
     },
     /// Generate the nginx configuration of one archive, or of all archives of this node
     #[command(
@@ -49,13 +52,14 @@ pub(crate) enum Command {
 
 pub(crate) fn run(command: Command) -> Outcome {
     match command {
-        Command::Index { images, into } => {
+        Command::Index { images, into, output } => {
             let into = into.unwrap_or_else(|| images.parent().unwrap_or(&images).join("registry"));
-            if images::registry::index(&images, &into)?.images == 0 {
+            let count = images::registry::index(&images, &into)?.images;
+            if count == 0 {
                 output::warn(&format!("{}: no image in this folder", images.display()));
             }
-            output::print(&format!("{}\n", into.display()))?;
-            Ok(())
+            let report = json!({"registry": into, "images": count});
+            Ok(output.report(&report, || format!("{}\n", into.display()))?)
         }
         Command::NginxConfig(arguments) => nginx::nginx_config(*arguments),
         Command::ContainerdConfig(arguments) => clients::containerd(&arguments),

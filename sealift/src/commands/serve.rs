@@ -38,10 +38,10 @@ pub(crate) struct Serve {
     /// Serve other machines without TLS
     #[arg(long, alias = "plain-http", conflicts_with_all = ["tls_certificate", "tls_key"])]
     no_tls: bool,
-    /// The server's certificate chain, PEM
+    /// Use the server certificate with its chain in FILE, PEM
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_certificate: Option<PathBuf>,
-    /// The certificate's key, PEM
+    /// Use the key of the certificate in FILE, PEM
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     tls_key: Option<PathBuf>,
     /// Require client certificates issued by these authorities, PEM

@@ -65,12 +65,16 @@ pub(crate) struct Clean {
     dry_run: bool,
     #[command(flatten)]
     turn: Turn,
+    #[command(flatten)]
+    output: Output,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Named {
     #[command(flatten)]
     selector: Selector,
+    #[command(flatten)]
+    output: Output,
     #[command(flatten)]
     turn: Turn,
     /// The tasks [default: all]
@@ -158,25 +162,37 @@ pub(crate) fn clean(clean: &Clean) -> Outcome {
     };
     if clean.dry_run {
         let state = State::read(&workshop.state_path())?;
-        for cleaned in graph::plan_clean(&workshop.graph, &selection, &stale()?, &state)? {
-            output::print(&format!("{cleaned}\n"))?;
-        }
-        return Ok(());
+        let planned = graph::plan_clean(&workshop.graph, &selection, &stale()?, &state)?;
+        let rows: Vec<_> = planned.iter().map(removed).collect();
+        return Ok(clean
+            .output
+            .report(&rows, || planned.iter().map(|cleaned| format!("{cleaned}\n")).collect())?);
     }
     let mut state = clean.turn.take(&workshop, &AtomicBool::new(false))?;
     let stale = stale()?;
     let mut printed = Ok(());
-    graph::clean(&workshop.graph, &selection, &stale, &mut state, &mut |cleaned| {
-        if printed.is_ok() {
+    let mut rows = Vec::new();
+    let cleaned = graph::clean(&workshop.graph, &selection, &stale, &mut state, &mut |cleaned| {
+        if !clean.output.is_text() {
+            rows.push(removed(cleaned));
+        } else if printed.is_ok() {
             printed = output::print(&format!("{cleaned}\n"));
         }
-    })?;
+    });
+    if !clean.output.is_text() {
+        clean.output.report(&rows, String::new)?;
+    }
+    cleaned?;
     if state.is_empty() {
         state.erase()?;
         // What is left in it is not ours to remove.
         let _ = std::fs::remove_dir(&workshop.project.settings.build_root);
     }
     Ok(printed?)
+}
+
+fn removed(cleaned: &graph::Cleaned) -> serde_json::Value {
+    json!({"path": cleaned.path, "folder": cleaned.is_folder, "task": cleaned.task})
 }
 
 pub(crate) fn forget(named: &Named) -> Outcome {
@@ -196,10 +212,9 @@ fn each(named: &Named, word: &str, change: Change) -> Outcome {
     let workshop = Workshop::open(&named.selector)?;
     let selection = chosen_or_all(&workshop, &named.tasks)?;
     let mut state = named.turn.take(&workshop, &AtomicBool::new(false))?;
-    for name in change(&workshop.graph, &selection, &mut state)? {
-        output::print(&format!("{word} {name}\n"))?;
-    }
-    Ok(())
+    let names = change(&workshop.graph, &selection, &mut state)?;
+    let text = || names.iter().map(|name| format!("{word} {name}\n")).collect();
+    Ok(named.output.report(&json!({"tasks": names}), text)?)
 }
 
 pub(crate) fn reset_dep(named: &Named) -> Outcome {
@@ -207,9 +222,15 @@ pub(crate) fn reset_dep(named: &Named) -> Outcome {
     let selection = chosen_or_all(&workshop, &named.tasks)?;
     let mut state = named.turn.take(&workshop, &AtomicBool::new(false))?;
     let resets = graph::reset_dep(&workshop.graph, &selection, &mut state)?;
-    for reset in &resets {
-        output::print(&format!("{reset}\n"))?;
-    }
+    let rows: Vec<_> = resets
+        .iter()
+        .map(|reset| match reset {
+            graph::Reset::Skipped(name) => json!({"name": name, "result": "skipped"}),
+            graph::Reset::Processed(name) => json!({"name": name, "result": "processed"}),
+            graph::Reset::Failed(name, reason) => json!({"name": name, "result": "failed", "reason": reason}),
+        })
+        .collect();
+    named.output.report(&rows, || resets.iter().map(|reset| format!("{reset}\n")).collect())?;
     let failed = resets.iter().any(|reset| matches!(reset, graph::Reset::Failed(..)));
     if failed { Err(Failure::Failed(None)) } else { Ok(()) }
 }
@@ -218,7 +239,7 @@ pub(crate) fn reset_dep(named: &Named) -> Outcome {
 pub(crate) struct Drawing {
     #[command(flatten)]
     selector: Selector,
-    /// The tasks whose graph is drawn [default: iso]
+    /// The tasks [default: iso]
     #[arg(add = completion::tasks())]
     tasks: Vec<String>,
     /// Write the graph in this form

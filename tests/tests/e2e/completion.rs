@@ -127,7 +127,7 @@ fn fish_completes_commands_and_tasks() {
 #[test]
 fn outside_of_a_project_there_are_commands_and_no_complaints() {
     let folder = tempfile::tempdir().unwrap();
-    let (code, out, err) = sealift::run(folder.path(), &["complete", "1", "--", "sealift", "ver"]);
+    let (code, out, err) = sealift::run(folder.path(), &["complete", "1", "--", "sealift", "verif"]);
     assert_eq!((code, out.as_str(), err.as_str()), (0, "", ""));
     let (code, out, err) = sealift::run(folder.path(), &["complete", "2", "--", "sealift", "run"]);
     assert!(code == 0 && err.is_empty() && !out.contains("populate_iso"), "{code}: {out}{err}");

@@ -5,6 +5,7 @@ mod accepted;
 mod archive;
 mod blocks;
 mod build;
+mod cli;
 mod completion;
 mod graph;
 mod images;

@@ -12,7 +12,7 @@ use crate::output::{Output, size};
 
 #[derive(Debug, Args)]
 pub(crate) struct Gc {
-    /// The content store [default: SEALIFT_CACHE, else the user's cache folder]
+    /// Use the content store in DIR [default: SEALIFT_CACHE, else the user's cache folder]
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
     /// Keep at most this many bytes of unused blobs: `500M`, `20G`

@@ -23,7 +23,7 @@ pub(crate) struct Pull {
     /// `docker-archive:FILE[:NAME]`, `dir:FOLDER`
     #[arg(required = true)]
     references: Vec<String>,
-    /// The folder that takes them
+    /// Save the images below DIR
     #[arg(long, value_name = "DIR")]
     into: PathBuf,
     /// Save the image as NAME:TAG; once for each image, in their order [default: the last part of its name, its tag]
@@ -32,18 +32,18 @@ pub(crate) struct Pull {
     /// Replace another image of the same name and tag in DIR
     #[arg(long)]
     replace: bool,
-    /// Which platforms of an index to keep (repeatable) [default: all]
+    /// Keep this platform of an index (repeatable) [default: all]
     #[arg(long, value_name = "OS/ARCH")]
     platform: Vec<String>,
-    /// The content store [default: SEALIFT_CACHE, else the user's cache folder]
+    /// Use the content store in DIR [default: SEALIFT_CACHE, else the user's cache folder]
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
-    /// Look here first for a registry's images: `docker.io=https://mirror/path` (repeatable)
+    /// Try this mirror of a registry first: `docker.io=https://mirror/path` (repeatable)
     #[arg(long, value_name = "HOST=URL")]
     mirror: Vec<String>,
     #[command(flatten)]
     client: Client,
-    /// Also take what is attached to the images, signatures and SBOMs, into DIR/<name>/sha256-<digest>/
+    /// Also pull attached signatures and SBOMs, into DIR/<name>/sha256-<digest>/
     #[arg(long)]
     referrers: bool,
     #[command(flatten)]

@@ -32,16 +32,16 @@ pub(crate) struct Arguments {
         required_unless_present = "dry_run"
     )]
     file: Option<PathBuf>,
-    /// The volume's name, at most 32 bytes
+    /// Name the volume, in at most 32 bytes
     #[arg(long, value_name = "NAME")]
     volume_id: String,
-    /// The date of everything in the image, in seconds since 1970
+    /// Set the date of everything in the image, in seconds since 1970
     #[arg(long, value_name = "SECONDS", env = "SOURCE_DATE_EPOCH", default_value_t = 0)]
     source_date: i64,
-    /// The owner of everything in the image
+    /// Set the owner of everything in the image
     #[arg(long, value_name = "ID", default_value_t = 0)]
     uid: u32,
-    /// The group of everything in the image
+    /// Set the group of everything in the image
     #[arg(long, value_name = "ID", default_value_t = 0)]
     gid: u32,
     /// Keep the folder's owners and groups instead
@@ -53,14 +53,14 @@ pub(crate) struct Arguments {
     /// Keep the folder's times where they are not later than the source date
     #[arg(long)]
     keep_times: bool,
-    /// Leave out what this pattern matches, as a line of a .gitignore does (repeatable)
+    /// Exclude what PATTERN matches, in the syntax of .gitignore (repeatable)
     #[arg(long, value_name = "PATTERN")]
     exclude: Vec<String>,
     /// Place files matching PATTERN earlier in the image; higher weights come first (default 0, first match wins;
     /// repeatable)
     #[arg(long, value_name = "PATTERN=WEIGHT", value_parser = weight, allow_hyphen_values = true)]
     sort: Vec<(String, i32)>,
-    /// Only print what would lie where
+    /// Print the layout, without writing the image
     #[arg(
         long,
         value_enum,

@@ -25,6 +25,8 @@ pub(crate) enum Command {
         /// Overwrite what the application use field holds
         #[arg(long)]
         force: bool,
+        #[command(flatten)]
+        output: Output,
     },
     /// Check the implanted MD5 of an image, and that all readers agree about it
     #[command(
@@ -110,7 +112,7 @@ pub(crate) fn run(command: Command) -> Outcome {
         }
         Command::Diff { before, after, output } => diff(&before, &after, output),
         Command::Mount { image, folder, everybody } => mount(&image, &folder, everybody),
-        Command::Implant { image, force } => implant(&image, force),
+        Command::Implant { image, force, output } => implant(&image, force, output),
         Command::Check { image, output } => check::run(&image, output),
         Command::Info { image, output } => info(&image, output),
         Command::Ls { image, path, recursive, output } => list(&image, &path, recursive, output),
@@ -118,7 +120,7 @@ pub(crate) fn run(command: Command) -> Outcome {
     }
 }
 
-fn implant(image: &Path, force: bool) -> Outcome {
+fn implant(image: &Path, force: bool, output: Output) -> Outcome {
     let bar = Bar::bytes("implanting", file_size(image)?);
     let md5 = ::iso::md5::implant(image, force, &bar).map_err(|error| match error {
         ::iso::Error::ApplicationUse { .. } => {
@@ -127,8 +129,8 @@ fn implant(image: &Path, force: bool) -> Outcome {
         error => error.into(),
     })?;
     drop(bar);
-    output::print(&format!("{}  {}\n", hex::encode(md5), image.display()))?;
-    Ok(())
+    let md5 = hex::encode(md5);
+    Ok(output.report(&json!({"image": image, "md5": md5}), || format!("{md5}  {}\n", image.display()))?)
 }
 
 fn info(image: &Path, output: Output) -> Outcome {

@@ -298,7 +298,7 @@ fn what_cannot_be_done_is_said_with_what_to_do() {
         (&pattern, 3, "pattern `[b-a]`: ", ""),
         (&weight, 3, "expected PATTERN=WEIGHT", ""),
         (&["iso", "create", "tree", "--output", "a.iso", "--volume-id", id], 3, "longer than 32 bytes", ""),
-        (&["iso", "create", "tree", "--volume-id", "x"], 3, "--output <FILE>", ""),
+        (&["iso", "create", "tree", "--volume-id", "x"], 3, "--file <FILE>", ""),
         (
             &["iso", "check", "damaged.iso"],
             1,

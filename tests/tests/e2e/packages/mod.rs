@@ -44,6 +44,11 @@ pub(super) fn build_own_of(version: &str, binary: &[u8], scratch: &Path, out: &P
         let path = Path::new("packages/sealift").join(file);
         fs::copy(project().join(&path), base.join(&path)).unwrap();
     }
+    fs::create_dir_all(base.join("sealift/src/completion")).unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let path = format!("sealift/src/completion/sealift.{shell}");
+        fs::copy(project().join(&path), base.join(&path)).unwrap();
+    }
     packages::build(&own_definition(version), &base, DATE, out).unwrap().path
 }
 
