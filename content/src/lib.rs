@@ -32,5 +32,5 @@ pub use error::IoError;
 pub use folder::{create_folder, open_folder, sync_folder};
 pub use open::{Links, open, open_device, open_or_create, open_read, open_text, open_to_write, read_bounded};
 pub use output::{Output, is_standard_output, write_output};
-pub use printable::{Printable, printable, printable_path};
+pub use printable::{Printable, is_unsafe, printable, printable_path};
 pub use root::{Kind, Metadata, Root};

@@ -60,8 +60,9 @@ fn escape(text: &str, shown: &mut String) {
     }
 }
 
-/// Control characters, line and paragraph separators, and the marks that change the direction of a line.
-fn is_unsafe(character: char) -> bool {
+/// Whether a character could move the cursor, end the line, change colours or reorder the line: control characters, line and paragraph separators, and the marks that change the direction of a line.
+#[must_use]
+pub fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

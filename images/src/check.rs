@@ -65,9 +65,11 @@ pub enum Fault {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.display();
+        let path = content::printable_path(&self.path);
         match &self.fault {
-            Fault::Missing { media_type } => write!(f, "{path}: missing ({media_type})"),
+            Fault::Missing { media_type } => {
+                write!(f, "{path}: missing ({})", content::printable(media_type))
+            }
             Fault::Extra => write!(f, "{path}: nothing refers to this file"),
             Fault::Size { expected, found } => write!(f, "{path}: expected {expected} bytes, found {found}"),
             Fault::Corrupt { expected, found } => write!(f, "{path}: expected {expected}, found {found}"),

@@ -168,7 +168,7 @@ fn is_written(folder: &Path, store: &Store, files: &BTreeMap<String, Digest>) ->
 
 /// The digest of a file's bytes.
 pub(crate) fn digest_of(path: &Path) -> Result<Digest> {
-    let mut file = fs::File::open(path).map_err(io("open", path))?;
+    let mut file = content::open(path, content::Links::Follow)?;
     let mut hasher = sha2::Sha256::default();
     crate::store::hash_into(&mut hasher, &mut file).map_err(io("read", path))?;
     Ok(Digest::finish(hasher))

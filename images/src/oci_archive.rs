@@ -109,7 +109,7 @@ impl<W: Write> Archive<'_, W> {
 
     /// Adds a blob and hashes it on its way.
     fn file(&mut self, digest: &Digest, path: &Path, size: u64) -> Result<()> {
-        let file = File::open(path).map_err(io("open", path))?;
+        let file = content::open(path, content::Links::Follow)?;
         let found = file.metadata().map_err(io("stat", path))?.len();
         if found != size {
             return Err(Error::SizeMismatch { path: path.to_owned(), expected: size, found });

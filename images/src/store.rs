@@ -48,7 +48,7 @@ impl Store {
     pub fn open(root: &Path) -> Result<Self> {
         for folder in ["blobs/sha256", "verified/sha256", "partial/sha256", "new"] {
             let folder = root.join(folder);
-            fs::create_dir_all(&folder).map_err(io("create", &folder))?;
+            content::create_folder(&folder)?;
         }
         let lock = Self::lock_file(root)?;
         lock.lock_shared().map_err(io("lock", root))?;
@@ -209,18 +209,16 @@ impl Store {
 
     /// Opens a partial download, or begins one. What another user may have left there is thrown away.
     fn open_partial(&self, path: &Path) -> Result<File> {
-        let mut options = trust::writing();
-        options.read(true).create(true).truncate(false);
         let ours = |file: &File| {
             file.metadata()
                 .is_ok_and(|found| found.is_file() && found.nlink() <= 1 && Owner::of(&found) == Owner::Ours)
         };
-        match options.open(path) {
+        match content::open_or_create(path, 0o644) {
             Ok(file) if ours(&file) => Ok(file),
             // Links, FIFOs and files of others.
             _ => {
                 remove(path)?;
-                options.create_new(true).open(path).map_err(io("create", path))
+                File::create_new(path).map_err(io("create", path))
             }
         }
     }

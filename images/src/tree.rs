@@ -1,8 +1,10 @@
 //! What the writers of trees share: hard links that fall back to copies, and folders replaced whole.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+
+use content::Links;
 
 use crate::error::{Error, Result, io};
 
@@ -13,8 +15,18 @@ pub(crate) fn link_or_copy(from: &Path, to: &Path) -> Result<()> {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists) => {
             Err(io("link", to)(error))
         }
-        Err(_) => fs::copy(from, to).map(drop).map_err(io("copy", from)),
+        Err(_) => copy_file(from, to).map(drop),
     }
+}
+
+/// Copies a regular file, or what a link leads to, to a new one; what it had beside its content.
+pub(crate) fn copy_file(from: &Path, to: &Path) -> Result<fs::Metadata> {
+    let source = content::open(from, Links::Follow)?;
+    let found = source.metadata().map_err(io("stat", from))?;
+    let target = File::create_new(to).map_err(io("create", to))?;
+    content::copy(&source, from, &target, to)?;
+    target.set_permissions(found.permissions()).map_err(io("change the mode of", to))?;
+    Ok(found)
 }
 
 /// A folder that is built beside its place and renamed into it; dropped unfinished, it is removed.
@@ -30,7 +42,7 @@ impl Staged {
         let bad = || Error::Layout { path: target.to_owned(), reason: "not the path of a folder".into() };
         let name = target.file_name().and_then(|name| name.to_str()).ok_or_else(bad)?;
         let parent = target.parent().ok_or_else(bad)?;
-        fs::create_dir_all(parent).map_err(io("create", parent))?;
+        content::create_folder(parent)?;
         let staged = Self { staging: parent.join(format!(".{name}.new")), target: target.to_owned() };
         remove_folder(&staged.staging)?;
         fs::create_dir(&staged.staging).map_err(io("create", &staged.staging))?;
@@ -76,5 +88,6 @@ fn remove_folder(path: &Path) -> Result<()> {
 
 /// Writes a small file of a staged tree. It needs no name of its own for the time being: the whole tree gets one at once.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    fs::write(path, bytes).map_err(io("write", path))
+    let mut file = File::create_new(path).map_err(io("create", path))?;
+    file.write_all(bytes).map_err(io("write", path))
 }

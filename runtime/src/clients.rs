@@ -279,7 +279,8 @@ pub fn write(root: &Path, files: &[File], force: bool) -> Result<Vec<PathBuf>, E
     let mut changed = Vec::new();
     for (path, file) in stale(root, files, force)? {
         let folder = path.parent().unwrap_or(root);
-        std::fs::create_dir_all(folder)
+        content::create_folder(folder)
+            .map_err(std::io::Error::from)
             .and_then(|()| crate::file::replace(&path, file.content.as_bytes()))
             .map_err(|source| Error::Io { operation: "write", path: path.clone(), source })?;
         changed.push(path);

@@ -363,9 +363,9 @@ impl Configuration {
     pub fn write(&self) -> Result<(), Error> {
         if let Some(folder) = self.path.parent().filter(|_| self.kind == Kind::Archives) {
             // `/etc/sealift` on the first import; a folder of MetalK8s' that does not exist is a mistake.
-            std::fs::create_dir_all(folder).map_err(|source| Error::Io {
-                operation: "create",
-                path: folder.to_path_buf(),
+            content::create_folder(folder).map_err(|IoError { operation, path, source }| Error::Io {
+                operation,
+                path,
                 source,
             })?;
         }

@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::Path;
 
-use content::Links;
+use content::{AtomicFile, Durability, Links};
 use rustix::io::Errno;
 
 /// What the names of temporary files begin with.
@@ -13,28 +13,18 @@ const PREFIX: &str = ".sealift.";
 /// The most bytes of an extended attribute, and of the list of their names: Linux's `XATTR_SIZE_MAX`, `XATTR_LIST_MAX`.
 const ATTRIBUTES_MAX: usize = 64 * 1024;
 
-/// Replaces the content of a file, or makes it: a temporary file beside it, written to the disk, then renamed. Keeps
+/// Replaces the content of a file, or makes it, whole or not at all. Keeps
 /// the owner, the permissions and the extended attributes of what was there; a new file is readable by all. A symbolic link
 /// keeps leading to the file.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let path = match std::fs::canonicalize(path) {
-        Ok(real) => real,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_path_buf(),
-        Err(error) => return Err(error),
-    };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temporary = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder)?;
-    temporary.write_all(content)?;
-    match content::open(&path, Links::Refuse) {
-        Ok(former) => resemble(temporary.as_file(), &former)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            temporary.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-        }
+    let new = AtomicFile::create(path, 0o644, Durability::Durable).map_err(|error| error.source)?;
+    match content::open(new.target(), Links::Refuse) {
+        Ok(former) => resemble(new.file(), &former)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error.source),
     }
-    temporary.as_file().sync_all()?;
-    temporary.persist(&path).map_err(|error| error.error)?;
-    sync_folder(folder)
+    new.file().write_all(content)?;
+    new.commit().map_err(|error| error.source)
 }
 
 /// Gives a new file what the former one had beside its content: whoever could read that can read this.
@@ -90,13 +80,15 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a rename or removal in a folder last through a power cut.
+/// Makes a change of the names in a folder last through a power cut.
 fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+    content::sync_folder(folder).map_err(|error| error.source)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn owner(path: &Path) -> (u32, u32, u32) {

@@ -270,7 +270,7 @@ fn replace(content: &str, file: &Path, program: &Path) -> Result<(), Error> {
         move |source| Error::Io { operation, path, source }
     };
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(io("create", folder))?;
+    content::create_folder(folder).map_err(|error| io("create", folder)(error.source))?;
     // Beside the file: relative paths mean the same there.
     let mut trial = tempfile::Builder::new()
         .prefix(".sealift.")

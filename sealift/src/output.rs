@@ -1,6 +1,7 @@
 //! What the user sees: messages, tables, JSON.
 
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use anstyle::{AnsiColor, Style};
@@ -41,11 +42,24 @@ pub(crate) fn is_verbose() -> bool {
     LEVEL.load(Ordering::Relaxed) == Level::Verbose as u8
 }
 
-/// Writes to standard output; colours go away where it is no terminal.
+/// Writes text to standard output. Only the ends of lines and tabs act on the terminal, whatever names from outside are in it.
 pub(crate) fn print(text: &str) -> io::Result<()> {
-    let mut out = anstream::stdout().lock();
-    out.write_all(text.as_bytes())?;
+    print_bytes(escaped(text, &['\n', '\t']).as_bytes())
+}
+
+fn print_bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
     out.flush()
+}
+
+/// Writes a file where the user said: whole or not at all, through a symbolic link, into a pipe or a device; `-` is
+/// standard output.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    if content::is_standard_output(path) {
+        return Ok(print_bytes(bytes)?);
+    }
+    Ok(content::write_output(path, bytes)?)
 }
 
 /// Whether a report was written for a program: there is never a second one.
@@ -56,7 +70,7 @@ pub(crate) fn json(value: &impl serde::Serialize) -> io::Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
     REPORTED.store(true, Ordering::Relaxed);
-    print(&text)
+    print_bytes(json_escaped(&text).as_bytes())
 }
 
 /// Writes one YAML document to standard output.
@@ -154,10 +168,10 @@ pub(crate) fn failure(failure: &Failure) {
         }
     }
     if let Some(snippet) = &report.snippet {
-        let _ = writeln!(err, "{}", snippet.trim_end());
+        let _ = writeln!(err, "{}", safe(snippet.trim_end()));
     }
     if let Some(remedy) = &report.remedy {
-        let _ = writeln!(err, "{CYAN}help{CYAN:#}: {remedy}");
+        let _ = writeln!(err, "{CYAN}help{CYAN:#}: {}", safe(remedy));
     }
 }
 
@@ -185,8 +199,33 @@ pub(crate) fn document_failure(failure: &Failure, form: ReportForm) {
 
 /// A message of one or several lines in which nothing acts on the terminal, whatever names from outside are in it.
 fn safe(text: &str) -> String {
-    let lines: Vec<String> = text.split('\n').map(|line| content::printable(line).to_string()).collect();
-    lines.join("\n")
+    escaped(text, &['\n'])
+}
+
+/// `text` with all that could act on a terminal escaped, but for the characters that are `kept`.
+fn escaped(text: &str, kept: &[char]) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((piece, after)) = rest.split_once(kept) {
+        shown.push_str(&content::printable(piece).to_string());
+        shown.extend(rest.get(piece.len()..).and_then(|rest| rest.chars().next()));
+        rest = after;
+    }
+    shown.push_str(&content::printable(rest).to_string());
+    shown
+}
+
+/// A JSON document with the characters escaped that JSON allows in strings and terminals act on.
+fn json_escaped(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character != '\n' && content::is_unsafe(character) {
+            shown.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 /// The error and its sources, without repeating what one of them says of the next.
@@ -220,7 +259,18 @@ pub(crate) fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{chain, size};
+    use super::{chain, escaped, json_escaped, safe, size};
+
+    #[test]
+    fn only_the_ends_of_lines_and_tabs_act_on_a_terminal() {
+        let text = "a\nb\tc\r\u{1b}[2J\u{9b}\u{202e}\u{7}";
+        assert_eq!(safe(text), "a\nb\\tc\\r\\u{1b}[2J\\u{9b}\\u{202e}\\u{7}");
+        assert!(escaped(text, &['\n', '\t']).starts_with("a\nb\tc\\r"));
+        let document = serde_json::to_string_pretty(&[text, "\u{7f}"]).unwrap();
+        let shown = json_escaped(&document);
+        assert!(!shown.contains(|c: char| c != '\n' && content::is_unsafe(c)), "{shown}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&shown).unwrap(), [text, "\u{7f}"]);
+    }
 
     #[test]
     fn an_error_says_nothing_twice() {

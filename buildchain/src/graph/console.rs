@@ -156,7 +156,10 @@ impl<W: Write> Reporter for ConsoleReporter<W> {
     fn event(&mut self, event: &Event<'_>) {
         match event {
             Event::Pruned { path } => {
-                self.print(&format!("removed {}, which no task makes any more", path.display()));
+                self.print(&format!(
+                    "removed {}, which no task makes any more",
+                    content::printable_path(path)
+                ));
             }
             Event::Retrying { task, error, pause } => {
                 self.print(&format!("{} broke off, again in {pause:?}: {error}", task.public_name()));

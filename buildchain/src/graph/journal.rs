@@ -201,7 +201,7 @@ pub(super) fn replace(path: &Path, frames: &[u8]) -> io::Result<File> {
     temporary.write_all(frames)?;
     temporary.as_file().sync_all()?;
     let file = temporary.persist(path).map_err(|error| error.error)?;
-    File::open(folder)?.sync_all()?;
+    content::sync_folder(&folder)?;
     Ok(file)
 }
 

@@ -1,7 +1,7 @@
 //! What the build remembers from run to run, and the lock that keeps two runs apart.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use content::{IoError, Links};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
@@ -17,6 +18,11 @@ use super::digest::Digest;
 use super::files::Known;
 use super::journal::{self, Entry, MAGIC, Record, Slice};
 use super::manifest::{Value, items};
+
+/// The most bytes of a state: a hundred times those of our own project, of ten thousand tasks.
+const JOURNAL_MAX: u64 = 1 << 30;
+/// The most bytes of a host name, as far as it is shown.
+const HOST_MAX: u64 = 1024;
 
 /// The state cannot be opened or written.
 #[derive(Debug, thiserror::Error)]
@@ -86,18 +92,11 @@ impl State {
     pub fn open(path: &Path, user: &str) -> Result<Self, StateError> {
         let failed = |operation, source| StateError::Io { operation, path: path.to_owned(), source };
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(|error| failed("create the folder of", error))?;
+            content::create_folder(folder).map_err(|error| failed("create the folder of", error.source))?;
         }
         let lock = take_lock(path, user)?;
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(|error| failed("open", error))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|error| failed("read", error))?;
+        let mut file = content::open_or_create(path, 0o644).map_err(|error| failed("open", error.source))?;
+        let bytes = content::read_bounded(&mut file, JOURNAL_MAX).map_err(|error| failed("read", error))?;
         let length = bytes.len() as u64;
         let mut state = Self::parse(path, bytes);
         let whole = length - state.dropped;
@@ -143,10 +142,12 @@ impl State {
     ///
     /// [`StateError::Io`] if it is there and cannot be read.
     pub fn read(path: &Path) -> Result<Self, StateError> {
-        match fs::read(path) {
+        match content::open_read(path, Links::Refuse, JOURNAL_MAX) {
             Ok(bytes) => Ok(Self::parse(path, bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::parse(path, Vec::new())),
-            Err(source) => Err(StateError::Io { operation: "read", path: path.to_owned(), source }),
+            Err(IoError { source, .. }) => {
+                Err(StateError::Io { operation: "read", path: path.to_owned(), source })
+            }
         }
     }
 
@@ -349,13 +350,7 @@ impl Journal {
 fn take_lock(path: &Path, user: &str) -> Result<File, StateError> {
     let lock_path = lock_path(path);
     let failed = |source| StateError::Io { operation: "lock", path: lock_path.clone(), source };
-    let mut lock = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&lock_path)
-        .map_err(failed)?;
+    let mut lock = content::open_or_create(&lock_path, 0o644).map_err(|error| failed(error.source))?;
     match lock.try_lock() {
         // Whoever held it before has erased the state: this is not the lock any more that others will see.
         Ok(()) if !is_at(&lock, &lock_path) => take_lock(path, user),
@@ -389,7 +384,8 @@ fn holder(lock: &File) -> String {
 }
 
 fn host() -> String {
-    fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
+    let name = content::open_text(Path::new("/proc/sys/kernel/hostname"), Links::Follow, HOST_MAX);
+    name.unwrap_or_default().trim().to_owned()
 }
 
 fn lock_path(path: &Path) -> PathBuf {

@@ -54,7 +54,9 @@ pub(super) fn set_aside(graph: &Graph, id: TaskId) -> Result<Aside, SweepError> 
             continue;
         }
         let to = aside.folder.join(index.to_string());
-        let moved = fs::create_dir_all(&aside.folder).and_then(|()| fs::rename(&from, &to));
+        let moved = content::create_folder(&aside.folder)
+            .map_err(io::Error::from)
+            .and_then(|()| fs::rename(&from, &to));
         match moved {
             Ok(()) => aside.moved.push((from, to)),
             // Where it cannot be kept, on a mount of its own for instance, it goes.
@@ -100,7 +102,9 @@ pub(super) fn prepare(graph: &Graph, task: &Task) -> Result<(), SweepError> {
             Output::File(_) => whole.parent(),
             Output::Folder(_) => Some(whole.as_path()),
         };
-        folder.map_or(Ok(()), fs::create_dir_all).map_err(failed("make the folder for", path))?;
+        folder
+            .map_or(Ok(()), content::create_folder)
+            .map_err(|error| failed("make the folder for", path)(error.source))?;
     }
     Ok(())
 }

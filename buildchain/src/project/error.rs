@@ -121,7 +121,7 @@ impl Error {
         match self {
             Self::File { path: missing, source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 let shown = missing.strip_prefix(root).unwrap_or(&missing);
-                Self::at(path, location, format!("{} does not exist", shown.display()))
+                Self::at(path, location, format!("{} does not exist", content::printable_path(shown)))
             }
             error => error,
         }

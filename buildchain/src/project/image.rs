@@ -90,8 +90,10 @@ impl Project {
                 (declaration, Recipe::Declaration(definition), base.into_iter().collect())
             }
             Some(file) if self.root.join(&declaration).is_file() => {
-                let message =
-                    format!("holds both `image.yaml` and `{}`: expected one of them", file.display());
+                let message = format!(
+                    "holds both `image.yaml` and `{}`: expected one of them",
+                    content::printable_path(&file)
+                );
                 return Err(Error::at(path, folder.referenced, message));
             }
             Some(file) => {

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
 
+use content::{AtomicFile, Durability, Links};
 use serde::Deserialize;
 
 use super::error::Error;
@@ -147,18 +147,11 @@ impl Lock {
     pub fn write(&self, root: &Path) -> Result<(), Error> {
         let path = root.join(FILE_NAME);
         let text = self.render();
-        if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
+        if content::open_text(&path, Links::Follow, text.len() as u64).is_ok_and(|old| old == text) {
             return Ok(());
         }
-        let write = || {
-            let mut file = tempfile::NamedTempFile::new_in(root)?;
-            file.write_all(text.as_bytes())?;
-            super::set_mode(file.as_file(), 0o644)?;
-            file.as_file().sync_all()?;
-            file.persist(&path).map_err(|error| error.error)?;
-            Ok(())
-        };
-        write().map_err(|error| Error::file("write", &path, error))
+        AtomicFile::write(&path, text.as_bytes(), 0o644, Durability::Durable)
+            .map_err(|error| Error::file("write", &path, error.source))
     }
 
     fn render(&self) -> String {

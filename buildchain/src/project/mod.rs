@@ -537,10 +537,5 @@ fn parse<T: serde::de::DeserializeOwned + schemars::JsonSchema>(path: &Path, tex
     serde_saphyr::from_str(text).map_err(|error| Error::yaml(path, &error))
 }
 
-fn set_mode(file: &std::fs::File, mode: u32) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    file.set_permissions(std::fs::Permissions::from_mode(mode))
-}
-
 #[cfg(test)]
 mod tests;

@@ -90,13 +90,13 @@ pub(super) fn build_root(root: &Path, written: &Path) -> Result<PathBuf, String>
     if real_root.starts_with(&real) {
         return Err(format!(
             "`{}` holds the project: expected a folder in the project, or elsewhere",
-            written.display()
+            content::printable_path(written)
         ));
     }
     if let Some(link) = planted_link(&real) {
         return Err(format!(
             "{} is a symbolic link, through which a build would write elsewhere: remove it",
-            link.display()
+            content::printable_path(&link)
         ));
     }
     match (named.strip_prefix(root), real.strip_prefix(&real_root)) {
@@ -104,9 +104,9 @@ pub(super) fn build_root(root: &Path, written: &Path) -> Result<PathBuf, String>
         (Ok(inner), Err(_)) => Err(format!(
             "`{}` leads through a symbolic link to {}, outside the project: \
              remove the link, or give `--build-root {}`",
-            inner.display(),
-            real.display(),
-            real.display()
+            content::printable_path(inner),
+            content::printable_path(&real),
+            content::printable_path(&real)
         )),
         (Err(_), Err(_)) => Ok(real),
     }

@@ -5,12 +5,16 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use content::Links;
+
 use super::{Error, Place, check_for, place_file};
 use crate::graph::{Action, Discover, Input, Output, Task, Title};
 use crate::project::{self, Project};
 
 /// No compilation takes this long, unless it hangs.
 const COMPILE_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
+/// The most bytes of a `Cargo.toml`.
+const MANIFEST_MAX: u64 = 1 << 20;
 
 pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
     let project = Arc::clone(place.project);
@@ -125,7 +129,8 @@ fn members(root: &Path) -> Result<Vec<PathBuf>, Error> {
         let path = path.to_path_buf();
         move |source| Error::Read { path, source }
     };
-    let text = std::fs::read_to_string(&manifest).map_err(unreadable(&manifest))?;
+    let text = content::open_text(&manifest, Links::Follow, MANIFEST_MAX)
+        .map_err(|error| unreadable(&manifest)(error.source))?;
     let wrong = |message: String| Error::Definition { path: manifest.clone(), message };
     let table: toml::Table = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     let members = table.get("workspace").and_then(|workspace| workspace.get("members"));

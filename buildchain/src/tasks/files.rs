@@ -78,7 +78,7 @@ impl Claims {
             let more = if count > 1 { format!(", and {} more places", count - 1) } else { String::new() };
             let message = format!(
                 "two sources for `{}`: {} (line {}) and {}{more}",
-                inside.display(),
+                content::printable_path(&inside),
                 shown(&first),
                 one.to.referenced.line(),
                 shown(&second),

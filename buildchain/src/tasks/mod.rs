@@ -139,7 +139,10 @@ impl Place<'_> {
             || resolved.starts_with(&self.project.settings.build_root);
         let climbs = from.components().any(|part| part == std::path::Component::ParentDir);
         if !inner && from.is_absolute() || climbs {
-            return Err(wrong(format!("`{}`: expected a path in the project without `..`", from.display())));
+            return Err(wrong(format!(
+                "`{}`: expected a path in the project without `..`",
+                content::printable_path(from)
+            )));
         }
         Ok(resolved.strip_prefix("/").map(Path::to_path_buf).unwrap_or(resolved))
     }

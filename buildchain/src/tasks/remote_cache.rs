@@ -4,7 +4,7 @@
 //! registry shares what results have in common, copies them to its mirrors and removes them as it does with images.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -149,8 +149,7 @@ impl push::Content for Held {
         }
         let missing = || images::Error::NotInStore { digest: *digest, store: PathBuf::new() };
         let path = self.files.get(digest).ok_or_else(missing)?;
-        let open = |source| images::Error::Io { operation: "open", path: path.clone(), source };
-        Ok(Box::new(File::open(path).map_err(open)?))
+        Ok(Box::new(content::open(path, content::Links::Refuse)?))
     }
 }
 

@@ -11,6 +11,7 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use crate::error::{Error, Result, io};
 use crate::store::read_limited;
+use crate::tree::copy_file;
 
 /// The files that say what to leave out; the first that is there counts.
 const IGNORE_FILES: [&str; 2] = [".containerignore", ".dockerignore"];
@@ -128,8 +129,7 @@ impl Context {
                     set_mode(&to, 0o755)?;
                 }
                 Kind::File => {
-                    fs::copy(&from, &to).map_err(io("copy", &from))?;
-                    let is_program = fs::metadata(&from).map_err(io("stat", &from))?.mode() & 0o100 != 0;
+                    let is_program = copy_file(&from, &to)?.mode() & 0o100 != 0;
                     set_mode(&to, if is_program { 0o755 } else { 0o644 })?;
                 }
                 Kind::Link(leads) => symlink(leads, &to).map_err(io("create", &to))?,

@@ -11,6 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use content::Links;
 use serde_json::json;
 
 use super::base;
@@ -18,10 +19,13 @@ use super::containerfile::Base;
 use super::context::Context;
 use crate::error::{Error, Result, io as failed};
 use crate::source::{Layout, Local, import};
+use crate::tree::copy_file;
 use crate::{Digest, Platform, Store, dir_layout};
 
 /// What is looked for where no engine is named, in this order.
 const KNOWN: [&str; 3] = ["buildah", "podman", "docker"];
+/// The most bytes of the identifier that an engine writes into a file.
+const ID_MAX: u64 = 1024;
 /// What the image is called inside the engine.
 const NAME: &str = "image";
 
@@ -131,7 +135,7 @@ impl Work<'_> {
         fs::create_dir(&context).map_err(failed("create", &context))?;
         self.recipe.context.stage(&context)?;
         let from = &self.recipe.containerfile;
-        fs::copy(from, self.folder.join("Containerfile")).map(drop).map_err(failed("copy", from))
+        copy_file(from, &self.folder.join("Containerfile")).map(drop)
     }
 
     /// buildah or podman, which find images in skopeo's `dir:` layout.
@@ -152,7 +156,7 @@ impl Work<'_> {
         self.common(&mut build);
         run(&mut build)?;
         let id_file = self.folder.join("id");
-        let id = fs::read_to_string(&id_file).map_err(failed("read", &id_file))?;
+        let id = content::open_text(&id_file, Links::Refuse, ID_MAX).map_err(Error::from)?;
         let out = self.folder.join("out");
         let mut to = OsString::from("oci:");
         to.push(&out);
@@ -214,7 +218,7 @@ impl Work<'_> {
     /// An OCI layout of one image from the store.
     fn oci_layout(&self, digest: &Digest, folder: &Path) -> Result<()> {
         let blobs = folder.join("blobs/sha256");
-        fs::create_dir_all(&blobs).map_err(failed("create", &blobs))?;
+        content::create_folder(&blobs)?;
         let manifest = base::read(digest, self.store)?;
         let bytes = self.store.size(digest)?.unwrap_or_default();
         let content = manifest.blobs().map(|blob| blob.digest).chain([*digest]);

@@ -1,10 +1,10 @@
 //! The layer of a built image: a deterministic tar, compressed with gzip.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use content::Links;
 use flate2::{Compression, GzBuilder};
 use sha2::{Digest as _, Sha256};
 
@@ -157,11 +157,8 @@ fn append(archive: &mut tar::Builder<impl Write>, name: &str, entry: &Entry, mti
             archive.append_link(&mut header, name, target)
         }
         Content::File(path) => {
-            let file = fs::File::open(path).map_err(io("open", path))?;
+            let file = content::open(path, Links::Follow)?;
             let found = file.metadata().map_err(io("stat", path))?;
-            if !found.is_file() {
-                return Err(Error::Layout { path: path.clone(), reason: "not a regular file".into() });
-            }
             header.set_size(found.len());
             let mut exact = Exact { inner: file, left: found.len() };
             archive.append_data(&mut header, name, &mut exact).map_err(io("read", path))?;

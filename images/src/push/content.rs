@@ -1,10 +1,9 @@
 //! Where what is pushed comes from.
 
-use std::fs::File;
 use std::io::Read;
 
 use crate::client::Fault;
-use crate::error::{Result, io};
+use crate::error::Result;
 use crate::manifest::MANIFEST_MAX;
 use crate::{Digest, Store};
 
@@ -31,8 +30,7 @@ impl Content for Store {
     }
 
     fn open(&self, digest: &Digest) -> Result<Box<dyn Read + Send>> {
-        let path = self.blob_path(digest);
-        Ok(Box::new(File::open(&path).map_err(io("open", &path))?))
+        Ok(Box::new(content::open(&self.blob_path(digest), content::Links::Refuse)?))
     }
 }
 

@@ -91,7 +91,7 @@ impl Plan {
         let staged = Staged::new(root)?;
         for folder in FOLDERS {
             let path = staged.path().join(folder);
-            fs::create_dir_all(&path).map_err(io("create", &path))?;
+            content::create_folder(&path)?;
         }
         let pieces: Vec<&[Entry]> = self.entries.chunks(PIECE).collect();
         parallel::map(parallel::processors(), &pieces, |piece| {

@@ -116,7 +116,7 @@ impl Store {
     /// The file whose lock everybody shares who has the store open, and a sweep holds alone.
     pub(super) fn lock_file(root: &Path) -> Result<File> {
         let path = root.join("lock");
-        File::options().create(true).append(true).open(&path).map_err(failed("open", &path))
+        Ok(content::open_or_create(&path, 0o644)?)
     }
 }
 

@@ -7,13 +7,12 @@
 //! Records and files are trusted only where no other user can have written them. Content of another user is hashed each
 //! time and copied, never linked: its owner could change it later.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use content::Links;
-use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 
 use super::{Store, hash_into, remove};
@@ -90,14 +89,6 @@ impl Owner {
     }
 }
 
-/// Options that open a name in the store for writing: no link is followed, and a FIFO does not wait for a reader.
-pub(super) fn writing() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    options.write(true).mode(0o644).custom_flags(i32::try_from(flags.bits()).unwrap_or_default());
-    options
-}
-
 fn is_file(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
 }
@@ -168,7 +159,7 @@ impl Store {
         let path = self.record_path(digest);
         // A record that another user left may not be written to.
         let _ = fs::remove_file(&path);
-        let written = writing().create_new(true).open(&path);
+        let written = File::create_new(&path);
         let _ = written.and_then(|mut file| file.write_all(identity.record(digest).as_bytes()));
     }
 
@@ -226,12 +217,8 @@ impl Store {
     fn copy(&self, digest: &Digest, to: &Path) -> Result<()> {
         let path = self.blob_path(digest);
         let mut from = content::open(&path, Links::Refuse)?;
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o444)
-            .open(to)
-            .map_err(failed("create", to))?;
+        let mut file = File::create_new(to).map_err(failed("create", to))?;
+        file.set_permissions(fs::Permissions::from_mode(0o444)).map_err(failed("change the mode of", to))?;
         let mut hasher = Sha256::new();
         let mut buffer = vec![0; 256 * 1024];
         loop {

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use content::Links;
+
 use super::mounting::Way;
 use super::real;
 
@@ -59,6 +61,8 @@ pub trait Machine {
 /// How long a mount through FUSE may take, and how often it is looked for.
 const FUSE_PATIENCE: Duration = Duration::from_secs(20);
 const FUSE_PAUSE: Duration = Duration::from_millis(10);
+/// The most bytes of a table of the kernel's.
+const TABLE_MAX: u64 = 64 << 20;
 
 /// A Linux machine, by way of `mount`, `umount`, `modprobe`, `systemctl` and, where root is not to be had, `fusermount3`.
 #[derive(Clone, Debug)]
@@ -119,7 +123,7 @@ impl Seen {
 impl Linux {
     /// What is seen at a place, if something is mounted there.
     fn seen(&self, at: &Path) -> io::Result<Option<Seen>> {
-        let table = std::fs::read_to_string(&self.mounts)?;
+        let table = content::open_text(&self.mounts, Links::Follow, TABLE_MAX)?;
         let at = real(at);
         let at = at.to_string_lossy();
         // What was mounted last is what is seen.
@@ -129,7 +133,7 @@ impl Linux {
     }
 
     fn has_isofs(&self) -> bool {
-        let listed = std::fs::read_to_string(&self.file_systems).unwrap_or_default();
+        let listed = content::open_text(&self.file_systems, Links::Follow, TABLE_MAX).unwrap_or_default();
         listed.lines().any(|line| line.split_whitespace().next_back() == Some("iso9660"))
     }
 }
@@ -237,10 +241,11 @@ impl Machine for Linux {
             return Ok((there.dev(), there.ino()) == (here.dev(), here.ino()));
         }
         // Ends in ` (deleted)` once the name is another file's.
-        match std::fs::read(self.disks.join(&seen.device).join("loop/backing_file")) {
+        let backing = self.disks.join(&seen.device).join("loop/backing_file");
+        match content::open_read(&backing, Links::Follow, TABLE_MAX) {
             Ok(file) => Ok(file.trim_ascii_end() == archive.as_os_str().as_encoded_bytes()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         }
     }
 

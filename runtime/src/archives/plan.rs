@@ -298,7 +298,9 @@ fn apply(
         move |source| Error::Io { operation, path, source }
     };
     match step {
-        Step::CreateFolder { path } => std::fs::create_dir_all(path).map_err(failed("create", path)),
+        Step::CreateFolder { path } => {
+            content::create_folder(path).map_err(|error| failed("create", path)(error.source))
+        }
         Step::Mount { archive, at, way } => {
             machine.mount(archive, at, *way).map_err(failed("mount", archive))
         }
@@ -399,7 +401,7 @@ fn undo(
 
 fn write_unit(path: &Path, link: &Path, content: &str) -> io::Result<()> {
     if let Some(folder) = link.parent() {
-        std::fs::create_dir_all(folder)?;
+        content::create_folder(folder)?;
     }
     file::replace(path, content.as_bytes())?;
     file::link(path, link)

@@ -135,7 +135,7 @@ fn told(copies: &[Copied<'_>]) -> String {
         Some(match copied.sent.as_ref()? {
             Sent { present: true, .. } => format!("{node}: {id} is there already\n"),
             Sent { bytes, path, .. } => {
-                format!("{node}: {id} is at {}; {} travelled\n", path.display(), size(*bytes))
+                format!("{node}: {id} is at {}; {} travelled\n", content::printable_path(path), size(*bytes))
             }
         })
     };
@@ -222,8 +222,7 @@ fn would(planned: &Planned<'_>) -> String {
 pub(crate) fn receive(arguments: &ReceiveArguments) -> Outcome {
     let paths = arguments.places.paths();
     let archives = archives::configured(&paths)?;
-    std::fs::create_dir_all(&arguments.into)
-        .with_context(|| format!("cannot create {}", arguments.into.display()))?;
+    content::create_folder(&arguments.into)?;
     let publish = |path: &Path| {
         archives::import(&paths, path, &Import::default(), &Linux::default(), &())
             .map(drop)

@@ -13,7 +13,6 @@ use buildchain::graph::{
     RunOptions, Selection, State, TraceReporter, Watch,
 };
 use clap::{Args, ValueEnum};
-use content::{AtomicFile, Durability, IoError};
 
 use crate::commands::cache;
 use crate::completion;
@@ -283,7 +282,7 @@ fn once(run: &Manner, workshop: &Workshop, selection: &Selection, signals: &Sign
     }
     for (path, report) in [(&run.trace, trace), (&run.junit, junit)] {
         if let (Some(path), false) = (path, report.is_empty()) {
-            write_whole(path, &report)?;
+            output::write_file(path, &report)?;
         }
     }
     let outcome = ended?;
@@ -313,14 +312,6 @@ fn verify(iso: &Path, here: &Path) -> io::Result<String> {
     };
     let iso = iso.display().to_string();
     Ok(format!("{} archive verify {}", graph::quoted(&program), graph::quoted(&iso)))
-}
-
-/// Writes a file that is there whole or as it was before; what is no file, a pipe say, is written in place.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), IoError> {
-    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-        return std::fs::write(path, bytes).map_err(IoError::at("write", path));
-    }
-    AtomicFile::write(path, bytes, 0o644, Durability::Durable)
 }
 
 /// A reporter that hears of failures and warnings alone.

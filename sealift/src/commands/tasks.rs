@@ -288,7 +288,7 @@ pub(crate) fn schema(schema: &Schema) -> Outcome {
         Some(path) => {
             let mut text = serde_json::to_string_pretty(&value)?;
             text.push('\n');
-            std::fs::write(path, text)?;
+            output::write_file(path, text.as_bytes())?;
         }
         None => output::json(&value)?,
     }

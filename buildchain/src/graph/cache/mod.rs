@@ -23,7 +23,7 @@ mod sweep;
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -111,7 +111,7 @@ impl Cache {
             if part.seen.kind == Kind::Link {
                 let room = self.room()?;
                 let new = room.path().join("blob");
-                fs::write(&new, fs::read_link(&from)?.as_os_str().as_bytes())?;
+                File::create_new(&new)?.write_all(fs::read_link(&from)?.as_os_str().as_bytes())?;
                 self.admit(&new, &blob)?;
             } else {
                 self.keep_file(&from, &blob, &part.seen, &mut clones, files)?;
@@ -156,8 +156,8 @@ impl Cache {
 
     /// Held while something is put in.
     fn using(&self) -> io::Result<File> {
-        fs::create_dir_all(&self.folder)?;
-        let lock = File::options().create(true).append(true).open(self.folder.join("lock"))?;
+        content::create_folder(&self.folder)?;
+        let lock = content::open_or_create(&self.folder.join("lock"), 0o644)?;
         lock.lock_shared()?;
         Ok(lock)
     }
@@ -169,7 +169,7 @@ impl Cache {
 
     /// Takes the file at `new` in under its name.
     fn admit(&self, new: &Path, name: &Path) -> io::Result<()> {
-        fs::create_dir_all(name.parent().unwrap_or(&self.folder))?;
+        content::create_folder(name.parent().unwrap_or(&self.folder))?;
         self.added.fetch_add(fs::symlink_metadata(new)?.len(), Ordering::Relaxed);
         fs::rename(new, name)
     }
@@ -177,7 +177,7 @@ impl Cache {
     fn put_record(&self, key: Digest, record: &[u8]) -> io::Result<()> {
         let room = self.room()?;
         let new = room.path().join("record");
-        fs::write(&new, record)?;
+        File::create_new(&new)?.write_all(record)?;
         self.admit(&new, &self.result(key))
     }
 
@@ -220,7 +220,7 @@ impl Cache {
         }
         self.put_back(target, &parts, files)?;
         // The oldest is what the next sweep removes.
-        if let Ok(file) = File::open(self.result(key)) {
+        if let Ok(file) = content::open(&self.result(key), Links::Refuse) {
             let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
             let _ = rustix::fs::futimens(
                 &file,

@@ -1,13 +1,18 @@
 //! Keeping the cache within its bound.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
+use content::{AtomicFile, Durability, Links};
+
 use super::Cache;
+
+/// The most bytes of the file that notes the size.
+const SIZE_MAX: u64 = 64;
 
 /// What of the cache is there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,11 +95,13 @@ impl Cache {
     pub(in crate::graph) fn keep_to_limit(&self) -> Result<(), CacheError> {
         let added = self.added.swap(0, Ordering::Relaxed);
         let Some(limit) = self.limit.filter(|_| added > 0) else { return Ok(()) };
-        let noted =
-            fs::read_to_string(self.size_file()).ok().and_then(|text| text.trim().parse::<u64>().ok());
+        let noted = content::open_text(&self.size_file(), Links::Refuse, SIZE_MAX)
+            .ok()
+            .and_then(|text| text.trim().parse::<u64>().ok());
         match noted.and_then(|noted| noted.checked_add(added)) {
-            Some(size) if size <= limit => fs::write(self.size_file(), size.to_string())
-                .map_err(|source| self.error("note the size of", source)),
+            Some(size) if size <= limit => {
+                self.note_size(size).map_err(|source| self.error("note the size of", source))
+            }
             _ => {
                 let usage = self.usage()?;
                 let most = if usage.bytes > limit { limit / 5 * 4 } else { limit };
@@ -105,6 +112,11 @@ impl Cache {
 
     fn size_file(&self) -> PathBuf {
         self.folder.join("size")
+    }
+
+    fn note_size(&self, size: u64) -> io::Result<()> {
+        let text = size.to_string();
+        Ok(AtomicFile::write(&self.size_file(), text.as_bytes(), 0o644, Durability::Cache)?)
     }
 
     fn error(&self, operation: &'static str, source: io::Error) -> CacheError {
@@ -155,13 +167,13 @@ impl Cache {
             swept.files += 1;
             swept.bytes += size;
         }
-        fs::write(self.size_file(), kept.to_string())?;
+        self.note_size(kept)?;
         Ok(swept)
     }
 
     /// Removes what killed runs were putting in, unless somebody is putting something in now.
     fn clear_unfinished(&self) -> io::Result<()> {
-        let lock = File::options().create(true).append(true).open(self.folder.join("lock"))?;
+        let lock = content::open_or_create(&self.folder.join("lock"), 0o644)?;
         if lock.try_lock().is_err() {
             return Ok(());
         }

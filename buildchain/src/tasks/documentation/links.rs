@@ -62,7 +62,7 @@ impl Documents {
 
 impl fmt::Display for Documents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|document| writeln!(f, "{}", document.display()))
+        self.0.iter().try_for_each(|document| writeln!(f, "{}", content::printable_path(document)))
     }
 }
 

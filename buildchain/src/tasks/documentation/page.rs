@@ -33,7 +33,7 @@ pub(super) fn render(markdown: &str, document: &Path, documents: &Documents) -> 
     let mut warnings = Vec::new();
     let events = relinked(markdown, &mut |used, url, line| {
         let mut warn = |text: String| {
-            warnings.push(format!("{}:{line}: {text}", document.display()));
+            warnings.push(format!("{}:{line}: {text}", content::printable_path(document)));
             None
         };
         let shown = printable(url);

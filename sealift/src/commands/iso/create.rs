@@ -112,9 +112,6 @@ fn print(plan: &Plan, output: Output) -> Outcome {
     Ok(output.report(&json!({"bytes": plan.bytes(), "parts": parts}), || plan.to_string())?)
 }
 
-/// The names of standard output. The last ones cannot be replaced as files are.
-const STANDARD_OUTPUT: [&str; 4] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
-
 /// A bar, and whether a signal has come.
 struct Watched<'a> {
     bar: Bar,
@@ -132,7 +129,7 @@ impl iso::Progress for Watched<'_> {
 }
 
 fn write(plan: &Plan, output: &Path) -> Outcome {
-    let to_standard_output = STANDARD_OUTPUT.iter().any(|name| output == Path::new(name));
+    let to_standard_output = content::is_standard_output(output);
     if to_standard_output && std::io::stdout().is_terminal() {
         return Err(
             Failure::usage("an image is not written to a terminal").remedy("give a file: --file FILE")

@@ -106,13 +106,16 @@ impl Log for Lines {
             Event::Serving { archive, id, repositories } => {
                 let id = id.as_deref().unwrap_or("a folder of images");
                 let images = if *repositories == 1 { "image" } else { "images" };
-                Line::Note(format!("serving {} ({id}): {repositories} {images}", archive.display()))
+                Line::Note(format!(
+                    "serving {} ({id}): {repositories} {images}",
+                    content::printable_path(archive)
+                ))
             }
             Event::NotServed { archive, problem } => {
-                Line::Warning(format!("{}: not served: {problem}", archive.display()))
+                Line::Warning(format!("{}: not served: {problem}", content::printable_path(archive)))
             }
             Event::Damaged { archive, digest, problem } => {
-                Line::Warning(format!("{}: damaged: {digest}: {problem}", archive.display()))
+                Line::Warning(format!("{}: damaged: {digest}: {problem}", content::printable_path(archive)))
             }
             Event::Connection { problem } => Line::Warning(problem.clone()),
             Event::NotReloaded { problem } => Line::Warning(super::not_reloaded(problem)),
