@@ -1,12 +1,15 @@
-//! Progress on a terminal; elsewhere silence, where the lines of the report itself are progress enough.
+//! Progress on a terminal; elsewhere a line now and then for what takes long.
 
 pub(crate) mod blobs;
 
-use std::io::{self, Write};
-use std::time::Duration;
+use std::io::{self, IsTerminal as _, Write};
+use std::time::{Duration, Instant};
 
-use buildchain::graph::{Event, Reporter};
-use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use buildchain::graph::{Event, Reporter, Transfer};
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use self::blobs::Blobs;
+use crate::output;
 
 /// A bar of bytes on standard error, drawn only if that is a terminal.
 pub(crate) struct Bar(ProgressBar);
@@ -23,11 +26,7 @@ impl Bar {
 
 /// Where progress is drawn: standard error if that is a terminal, and nowhere with `--quiet`.
 fn target() -> ProgressDrawTarget {
-    if crate::output::is_quiet() {
-        ProgressDrawTarget::hidden()
-    } else {
-        ProgressDrawTarget::stderr_with_hz(10)
-    }
+    if output::is_quiet() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(10) }
 }
 
 impl Drop for Bar {
@@ -42,30 +41,41 @@ impl iso::Progress for Bar {
     }
 }
 
-/// The live line of a run: how many tasks are done, what runs now and for how long.
-pub(crate) struct Live(ProgressBar);
+/// The live line of a run: how many tasks are done, what runs now and for how long; above it the blobs that are fetched.
+pub(crate) struct Live {
+    bars: MultiProgress,
+    line: ProgressBar,
+}
 
 impl Live {
     pub(crate) fn start() -> Self {
-        let bar = ProgressBar::with_draw_target(None, target());
-        style(&bar, "{spinner} [{pos}/{len}] {wide_msg}");
-        Self(bar)
+        let bars = MultiProgress::with_draw_target(target());
+        let line = bars.add(ProgressBar::no_length());
+        style(&line, "{spinner} [{pos}/{len}] {wide_msg}");
+        Self { bars, line }
     }
 
     /// Standard output, written to above the live line.
     pub(crate) fn writer(&self) -> Above {
-        Above(self.0.clone())
+        Above(self.bars.clone())
     }
 
     /// `inner`, with the live line below what it prints.
     pub(crate) fn reporter<R: Reporter>(&self, inner: R) -> Watched<R> {
-        Watched { inner, bar: self.0.clone(), running: Vec::new() }
+        Watched {
+            inner,
+            bars: self.bars.clone(),
+            bar: self.line.clone(),
+            running: Vec::new(),
+            blobs: None,
+            lines: !io::stderr().is_terminal(),
+        }
     }
 }
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.line.finish_and_clear();
     }
 }
 
@@ -76,7 +86,7 @@ pub(crate) fn style(bar: &ProgressBar, template: &str) {
 }
 
 /// Standard output above the live line.
-pub(crate) struct Above(ProgressBar);
+pub(crate) struct Above(MultiProgress);
 
 impl Write for Above {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -88,21 +98,67 @@ impl Write for Above {
     }
 }
 
-/// A reporter with a live line below.
+/// A reporter with a live line below; where there is no terminal, a line for each task that takes long.
 pub(crate) struct Watched<R> {
     inner: R,
+    bars: MultiProgress,
     bar: ProgressBar,
     running: Vec<Running>,
+    /// The blobs that tasks fetch, while one does.
+    blobs: Option<Blobs>,
+    /// There is no terminal.
+    lines: bool,
 }
 
 struct Running {
     name: String,
     title: String,
-    since: std::time::Instant,
+    since: Instant,
     says: String,
+    /// It fetches blobs.
+    fetches: bool,
+    /// It was said that it takes long.
+    told: bool,
 }
 
+/// A task that has run for so long gets a line where there is no terminal.
+const LONG: Duration = Duration::from_secs(10);
+
 impl<R> Watched<R> {
+    fn transfer(&mut self, task: &str, step: &Transfer) {
+        let Some(running) = self.running.iter_mut().find(|running| running.name == task) else { return };
+        if let Transfer::Planned { parts, .. } = step {
+            if *parts == 0 {
+                return;
+            }
+            running.fetches = true;
+        }
+        let blobs = self.blobs.get_or_insert_with(|| Blobs::above(self.bars.clone(), "pulling"));
+        // Two tasks may fetch one blob at the same time.
+        let key = |part: &str| format!("{task} {part}");
+        match step {
+            Transfer::Planned { parts, bytes } => blobs.add(*parts, *bytes),
+            Transfer::Begin { part, label, size, present } => {
+                blobs.open(key(part), label, part, *size, *present);
+            }
+            Transfer::Advance { part, bytes } => blobs.step(&key(part), *bytes),
+            Transfer::End { part } => blobs.close(&key(part)),
+        }
+    }
+
+    /// The tasks of which it is to be said now that they take long, each once.
+    fn take_long(&mut self, now: Instant) -> Vec<String> {
+        let long = self
+            .running
+            .iter_mut()
+            .filter(|task| !task.told && now.saturating_duration_since(task.since) >= LONG);
+        long.map(|task| {
+            task.told = true;
+            one_line(&task.title)
+        })
+        .collect()
+    }
+
     fn draw(&self) {
         let message = self.running.first().map_or_else(String::new, |task| {
             let more = match self.running.len() {
@@ -112,8 +168,7 @@ impl<R> Watched<R> {
             let elapsed = HumanDuration(task.since.elapsed());
             let says = if task.says.is_empty() { String::new() } else { format!(": {}", task.says) };
             // What matters first: a narrow terminal cuts off the end.
-            let title = task.title.split_whitespace().collect::<Vec<_>>().join(" ");
-            format!("{elapsed:#}{more} {title}{says}")
+            format!("{elapsed:#}{more} {}{says}", one_line(&task.title))
         });
         self.bar.set_message(message);
     }
@@ -126,9 +181,12 @@ impl<R: Reporter> Reporter for Watched<R> {
             Event::Started { task, .. } => self.running.push(Running {
                 name: task.name.clone(),
                 title: if task.title.is_empty() { task.name.clone() } else { task.title.to_string() },
-                since: std::time::Instant::now(),
+                since: Instant::now(),
                 says: String::new(),
+                fetches: false,
+                told: false,
             }),
+            Event::Transfer { task, step } => self.transfer(&task.name, step),
             Event::Line { task, line: text, .. } | Event::Progress { task, text } => {
                 if let Some(running) = self.running.iter_mut().find(|running| running.name == task.name) {
                     (*text).clone_into(&mut running.says);
@@ -136,6 +194,9 @@ impl<R: Reporter> Reporter for Watched<R> {
             }
             Event::Finished { task, .. } => {
                 self.running.retain(|running| running.name != task.name);
+                if !self.running.iter().any(|running| running.fetches) {
+                    self.blobs = None;
+                }
                 if !task.is_group() {
                     self.bar.inc(1);
                 }
@@ -151,7 +212,71 @@ impl<R: Reporter> Reporter for Watched<R> {
 
     fn tick(&mut self) {
         self.inner.tick();
+        if self.lines {
+            for title in self.take_long(Instant::now()) {
+                output::note(&format!("still running: {title}"));
+            }
+        }
         self.draw();
         self.bar.tick();
+    }
+}
+
+/// The two columns of a title as words.
+fn one_line(title: &str) -> String {
+    title.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use buildchain::graph::{Task, TaskReport, Title, Verdict};
+
+    use super::*;
+
+    fn task(name: &str) -> Task {
+        Task {
+            name: name.into(),
+            title: Title::new("PULL IMG", name),
+            action: Some(Box::new(|_| Ok(()))),
+            ..Task::default()
+        }
+    }
+
+    #[test]
+    fn a_run_shows_the_blobs_of_all_its_pulls_until_the_last_has_ended() {
+        let live = Live::start();
+        let mut watched = live.reporter(());
+        let (a, b) = (task("a"), task("b"));
+        for task in [&a, &b] {
+            watched.event(&Event::Started { task, reasons: &[] });
+        }
+        let mut step = |task, step| watched.event(&Event::Transfer { task, step: &step });
+        step(&a, Transfer::Planned { parts: 0, bytes: 0 });
+        step(&b, Transfer::Planned { parts: 2, bytes: 300 });
+        step(&a, Transfer::Planned { parts: 1, bytes: 100 });
+        let begin =
+            || Transfer::Begin { part: "0123456789".into(), label: "x".into(), size: 100, present: 40 };
+        step(&a, begin());
+        step(&b, begin());
+        step(&a, Transfer::Advance { part: "0123456789".into(), bytes: 50 });
+        step(&b, Transfer::Advance { part: "0123456789".into(), bytes: -40 });
+        step(&b, Transfer::End { part: "0123456789".into() });
+        assert_eq!(watched.blobs.as_ref().map(Blobs::state), Some((90, 400, 1)));
+        let report = TaskReport::of(Verdict::Succeeded);
+        watched.event(&Event::Finished { task: &b, report: &report });
+        assert!(watched.blobs.is_some());
+        watched.event(&Event::Finished { task: &a, report: &report });
+        assert!(watched.blobs.is_none());
+    }
+
+    #[test]
+    fn a_task_that_takes_long_is_named_once() {
+        let live = Live::start();
+        let mut watched = live.reporter(());
+        watched.event(&Event::Started { task: &task("nginx:1.25"), reasons: &[] });
+        let now = Instant::now();
+        assert_eq!(watched.take_long(now), [""; 0]);
+        assert_eq!(watched.take_long(now + LONG), ["PULL IMG nginx:1.25"]);
+        assert_eq!(watched.take_long(now + LONG * 2), [""; 0]);
     }
 }

@@ -244,6 +244,7 @@ impl Shared<'_> {
             let told = match said {
                 Said::Line(stream, line) => Told::Line(id, stream, line.to_owned()),
                 Said::Progress(text) => Told::Progress(id, text.to_owned()),
+                Said::Transfer(step) => Told::Transfer(id, step),
             };
             let _ = lock(&tell).send(told);
         };

@@ -11,7 +11,7 @@ use super::children;
 use super::digest::Digest;
 use super::files::{Files, LookError};
 use super::lock;
-use super::report::Stream;
+use super::report::{Stream, Transfer};
 use super::task::{ActionError, Task};
 
 /// The run, as an action sees it.
@@ -30,6 +30,7 @@ pub struct Context<'run> {
 pub(super) enum Said<'a> {
     Line(Stream, &'a str),
     Progress(&'a str),
+    Transfer(Transfer),
 }
 
 /// What a task wrote, by stream.
@@ -98,6 +99,11 @@ impl<'run> Context<'run> {
     /// Says what the action is at now, for a live display. Not kept.
     pub fn progress(&self, text: impl AsRef<str>) {
         (self.tell)(Said::Progress(text.as_ref()));
+    }
+
+    /// Says how far the action is with the data that it moves, for a live display. Not kept.
+    pub fn transfer(&self, step: Transfer) {
+        (self.tell)(Said::Transfer(step));
     }
 
     /// The run is to stop, or the time of this task is over: clean up and return [`ActionError::Cancelled`].

@@ -109,7 +109,7 @@ pub use list::{Explained, Info, ListOptions, Listed, explain, info, list, render
 pub use model::{Graph, TaskId};
 pub use plan::{Planned, dry_run, plan};
 pub use reason::{Change, Reason};
-pub use report::{Event, Reporter, Stream, TaskReport, Verdict};
+pub use report::{Event, Reporter, Stream, TaskReport, Transfer, Verdict};
 pub use run::{Artefact, Outcome, RunError, RunOptions, run};
 pub use select::{SelectError, Selection};
 #[cfg(fuzzing)]

@@ -117,6 +117,41 @@ pub enum Stream {
     Err,
 }
 
+/// A step of an action that moves data in several parts, such as the blobs of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transfer {
+    /// There are so many parts to move.
+    Planned {
+        /// The number of parts.
+        parts: usize,
+        /// Their size in bytes, all together.
+        bytes: u64,
+    },
+    /// A part begins.
+    Begin {
+        /// The name of the part, unlike that of any other part of the action.
+        part: String,
+        /// What people call the whole that it is a part of.
+        label: String,
+        /// Its size in bytes.
+        size: u64,
+        /// How many of them are there already.
+        present: u64,
+    },
+    /// More bytes of a part have come; fewer are there where it begins again.
+    Advance {
+        /// The name of the part.
+        part: String,
+        /// How many.
+        bytes: i64,
+    },
+    /// A part is done.
+    End {
+        /// The name of the part.
+        part: String,
+    },
+}
+
 /// Something happened in a run.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -153,6 +188,13 @@ pub enum Event<'a> {
         task: &'a Task,
         /// For instance `412 MB of 1.4 GB`.
         text: &'a str,
+    },
+    /// The running action moves data: what it has done since it last said so; not kept.
+    Transfer {
+        /// Its task.
+        task: &'a Task,
+        /// What it has done.
+        step: &'a Transfer,
     },
     /// The action broke off and will be tried again.
     Retrying {

@@ -13,7 +13,7 @@ use super::judge::{Dirty, Evidence, Judgement};
 use super::lock;
 use super::model::{Graph, TaskId};
 use super::reason::Reason;
-use super::report::{Event, Reporter, Stream, TaskReport, Verdict};
+use super::report::{Event, Reporter, Stream, TaskReport, Transfer, Verdict};
 use super::run::{Outcome, RunOptions};
 use super::schedule::{Job, Schedule, Status};
 use super::state::{Journal, StateError};
@@ -41,6 +41,7 @@ pub(super) enum Told {
     Started(TaskId, Vec<Reason>),
     Line(TaskId, Stream, String),
     Progress(TaskId, String),
+    Transfer(TaskId, Transfer),
     Retrying(TaskId, String, Duration),
     Finished(Vec<(TaskId, TaskReport)>),
 }
@@ -246,6 +247,7 @@ impl Shared<'_> {
                     reporter.event(&Event::Line { task: task(id), stream: *stream, line });
                 }
                 Told::Progress(id, text) => reporter.event(&Event::Progress { task: task(id), text }),
+                Told::Transfer(id, step) => reporter.event(&Event::Transfer { task: task(id), step }),
                 Told::Retrying(id, error, pause) => {
                     reporter.event(&Event::Retrying { task: task(id), error, pause: *pause });
                 }

@@ -3,7 +3,6 @@
 mod build;
 mod referrers;
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use images::{Digest, Platform, Reference, Store};
 
 pub(super) use self::build::context;
 use super::{Error, Place, place_file};
-use crate::graph::{Action, ActionError, Context, Input, Output, Task, Title};
+use crate::graph::{Action, ActionError, Context, Input, Output, Task, Title, Transfer};
 use crate::project::{Project, Pull};
 
 /// How the registries of `project` are reached: the mirrors of the settings first, then those of the project file.
@@ -214,7 +213,7 @@ fn pull_now(
     options: &Options,
     context: &Context<'_>,
 ) -> Result<Vec<Pulled>, ActionError> {
-    match images::pull::pull(requests, store, options, &Watch::new(context)) {
+    match images::pull::pull(requests, store, options, &Watch { context }) {
         Err(_) if context.cancelled() => Err(ActionError::Cancelled),
         pulled => Ok(pulled?),
     }
@@ -271,28 +270,24 @@ fn teach(context: &Context<'_>, folder: &Path, files: &BTreeMap<String, Digest>)
 /// Tells the run how far a pull is.
 struct Watch<'a, 'run> {
     context: &'a Context<'run>,
-    done: Cell<i64>,
-    total: Cell<u64>,
-}
-
-impl<'a, 'run> Watch<'a, 'run> {
-    fn new(context: &'a Context<'run>) -> Self {
-        Self { context, done: Cell::new(0), total: Cell::new(0) }
-    }
 }
 
 impl images::pull::Progress for Watch<'_, '_> {
-    fn planned(&self, _blobs: usize, bytes: u64) {
-        self.total.set(bytes);
+    fn planned(&self, blobs: usize, bytes: u64) {
+        self.context.transfer(Transfer::Planned { parts: blobs, bytes });
     }
 
-    fn advance(&self, _blob: &Digest, bytes: i64) {
-        self.done.set(self.done.get() + bytes);
-        self.context.progress(format!(
-            "{} of {} MB",
-            self.done.get() / 1_000_000,
-            self.total.get() / 1_000_000
-        ));
+    fn begin(&self, blob: &Digest, image: &str, size: u64, present: u64) {
+        let (part, label) = (blob.hex(), image.to_owned());
+        self.context.transfer(Transfer::Begin { part, label, size, present });
+    }
+
+    fn advance(&self, blob: &Digest, bytes: i64) {
+        self.context.transfer(Transfer::Advance { part: blob.hex(), bytes });
+    }
+
+    fn end(&self, blob: &Digest) {
+        self.context.transfer(Transfer::End { part: blob.hex() });
     }
 
     fn is_cancelled(&self) -> bool {

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use buildchain::graph::{
     Action, ActionError, Artefact, ConsoleOptions, ConsoleReporter, Event, Graph, JsonLinesReporter,
-    JsonReporter, Output, Pool, Reporter, Retry, RunOptions, State, Task, TaskReport, Title, Verdict, run,
+    JsonReporter, Output, Pool, Reporter, Retry, RunOptions, State, Task, TaskReport, Title, Transfer,
+    Verdict, run,
 };
 
 use crate::scratch::Project;
@@ -125,6 +126,41 @@ fn a_line_is_printed_when_a_task_has_ended_and_has_the_time_of_a_long_one() {
         assert_eq!(line(&report), (String::new(), printed.to_owned()));
     }
     assert_eq!(line(&TaskReport::of(Verdict::Cancelled)).1, "");
+}
+
+#[test]
+fn what_an_action_moves_is_told_while_it_runs() {
+    struct Heard(Vec<String>);
+    impl Reporter for Heard {
+        fn event(&mut self, event: &Event<'_>) {
+            match event {
+                Event::Transfer { task, step } => self.0.push(format!("{}: {step:?}", task.name)),
+                Event::Finished { task, .. } => self.0.push(format!("{}: finished", task.name)),
+                _ => {}
+            }
+        }
+    }
+    let project = Project::new();
+    let steps = [
+        Transfer::Planned { parts: 1, bytes: 2 },
+        Transfer::Advance { part: "p".into(), bytes: 2 },
+        Transfer::End { part: "p".into() },
+    ];
+    let said = steps.clone();
+    let task = act(
+        "a",
+        Box::new(move |context| {
+            said.iter().cloned().for_each(|step| context.transfer(step));
+            Ok(())
+        }),
+    );
+    let graph = project.graph(vec![task]).unwrap();
+    let mut state = State::open(&project.state_path(), "test").unwrap();
+    let mut heard = Heard(Vec::new());
+    run(&graph, &graph.select_all(), &RunOptions::default(), &mut state, &mut heard).unwrap();
+    let mut expected: Vec<String> = steps.iter().map(|step| format!("a: {step:?}")).collect();
+    expected.push("a: finished".into());
+    assert_eq!(heard.0, expected);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Progress of a pull or push: a bar for each blob on a terminal, a line now and then elsewhere.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -15,12 +15,14 @@ use crate::output;
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// How far the blobs of a pull or push are.
+/// How far the blobs of pulls or a push are.
 pub(crate) struct Blobs {
     bars: MultiProgress,
     verb: &'static str,
+    count: Cell<usize>,
     total: ProgressBar,
-    each: RefCell<HashMap<Digest, ProgressBar>>,
+    /// A bar for each blob that is under way, by what names it.
+    each: RefCell<HashMap<String, ProgressBar>>,
     /// When the last line was written; `None` on a terminal.
     line: Option<RefCell<Instant>>,
 }
@@ -28,12 +30,58 @@ pub(crate) struct Blobs {
 impl Blobs {
     /// `verb` is `pulling` or `pushing`.
     pub(crate) fn start(verb: &'static str) -> Self {
-        let bars = MultiProgress::with_draw_target(target());
-        let total = bars.add(ProgressBar::no_length());
+        Self::above(MultiProgress::with_draw_target(target()), verb)
+    }
+
+    /// As [`Blobs::start`], above the bars that there are.
+    pub(super) fn above(bars: MultiProgress, verb: &'static str) -> Self {
+        let total = bars.insert(0, ProgressBar::no_length());
         style(&total, "{msg:>12} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
         total.set_message(verb);
         let line = (!std::io::stderr().is_terminal()).then(|| RefCell::new(Instant::now()));
-        Self { bars, verb, total, each: RefCell::default(), line }
+        Self { bars, verb, count: Cell::new(0), total, each: RefCell::default(), line }
+    }
+
+    /// There are so many more blobs to move.
+    pub(super) fn add(&self, blobs: usize, bytes: u64) {
+        self.count.set(self.count.get() + blobs);
+        self.total.set_length(self.total.length().unwrap_or_default() + bytes);
+        self.total.set_message(format!("{} blobs", self.count.get()));
+    }
+
+    /// The blob `key` of an image begins; its name begins with `name`.
+    pub(super) fn open(&self, key: String, image: &str, name: &str, size: u64, present: u64) {
+        self.total.inc(present);
+        let bar = self.bars.insert_before(&self.total, ProgressBar::new(size));
+        style(&bar, "{msg:>12} {wide_bar} {bytes}/{total_bytes}");
+        bar.set_message(format!("{image} {}", name.get(..8).unwrap_or(name)));
+        bar.set_position(present);
+        self.each.borrow_mut().insert(key, bar);
+    }
+
+    /// So many more bytes of the blob `key` are there, or fewer.
+    pub(super) fn step(&self, key: &str, bytes: i64) {
+        for bar in self.each.borrow().get(key).into_iter().chain([&self.total]) {
+            match u64::try_from(bytes) {
+                Ok(bytes) => bar.inc(bytes),
+                Err(_) => bar.dec(bytes.unsigned_abs()),
+            }
+        }
+        self.say();
+    }
+
+    /// The blob `key` is where it should be.
+    pub(super) fn close(&self, key: &str) {
+        if let Some(bar) = self.each.borrow_mut().remove(key) {
+            bar.finish_and_clear();
+            self.bars.remove(&bar);
+        }
+    }
+
+    /// How many bytes are there, of how many.
+    #[cfg(test)]
+    pub(super) fn state(&self) -> (u64, u64, usize) {
+        (self.total.position(), self.total.length().unwrap_or_default(), self.each.borrow().len())
     }
 
     fn say(&self) {
@@ -52,39 +100,26 @@ impl Drop for Blobs {
             bar.finish_and_clear();
         }
         self.total.finish_and_clear();
+        self.bars.remove(&self.total);
     }
 }
 
 impl Progress for Blobs {
     fn planned(&self, blobs: usize, bytes: u64) {
-        self.total.set_length(bytes);
-        self.total.set_message(format!("{blobs} blobs"));
+        self.add(blobs, bytes);
     }
 
     fn begin(&self, blob: &Digest, image: &str, size: u64, present: u64) {
-        self.total.inc(present);
-        let bar = self.bars.insert_before(&self.total, ProgressBar::new(size));
-        style(&bar, "{msg:>12} {wide_bar} {bytes}/{total_bytes}");
-        bar.set_message(format!("{image} {}", blob.hex().get(..8).unwrap_or_default()));
-        bar.set_position(present);
-        self.each.borrow_mut().insert(*blob, bar);
+        let name = blob.hex();
+        self.open(name.clone(), image, &name, size, present);
     }
 
     fn advance(&self, blob: &Digest, bytes: i64) {
-        for bar in self.each.borrow().get(blob).into_iter().chain([&self.total]) {
-            match u64::try_from(bytes) {
-                Ok(bytes) => bar.inc(bytes),
-                Err(_) => bar.dec(bytes.unsigned_abs()),
-            }
-        }
-        self.say();
+        self.step(&blob.hex(), bytes);
     }
 
     fn end(&self, blob: &Digest) {
-        if let Some(bar) = self.each.borrow_mut().remove(blob) {
-            bar.finish_and_clear();
-            self.bars.remove(&bar);
-        }
+        self.close(&blob.hex());
     }
 
     fn warn(&self, text: &str) {

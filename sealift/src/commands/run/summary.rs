@@ -54,7 +54,8 @@ mod tests {
     fn a_path_is_relative_where_that_is_shorter() {
         for (path, here, typed) in [
             ("/p/_build/a.iso", "/p", "_build/a.iso"),
-            ("/p/_build/a.iso", "/p/salt", "../_build/a.iso"),
+            ("/project/_build/a.iso", "/project/salt", "../_build/a.iso"),
+            ("/p/_build/a.iso", "/p/salt", "/p/_build/a.iso"),
             ("/p/_build/a.iso", "/p/_build", "a.iso"),
             ("/b/a.iso", "/home/user/project", "/b/a.iso"),
             ("/a.iso", "/", "a.iso"),
