@@ -53,5 +53,7 @@ fn kernel(command: &dyn Fn(&str) -> Command) -> Option<String> {
 fn download(into: &Path, command: &dyn Fn(&str) -> Command) -> Result<(), String> {
     let kernel = kernel(command).ok_or_else(|| format!("apt knows no package {KERNEL}"))?;
     say(&format!("apt-get download {BUSYBOX} {kernel}   (unpacked into {})", into.display()));
-    run(command("apt-get").args(["-qq", "download", BUSYBOX, &kernel]).current_dir(into))
+    run(command("apt-get")
+        .args(["-qq", "-o", "APT::Sandbox::User=root", "download", BUSYBOX, &kernel])
+        .current_dir(into))
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use iso::Image;
-use tests::mounts::{Disk, fuse, fuse_as_root};
+use tests::mounts::{Disk, fuse_as_root, fuse_for_users};
 use tests::peer;
 use tests::user::{as_user, make_folder, open_folder};
 
@@ -94,7 +94,7 @@ fn a_mount_that_is_in_use_leaves_no_dead_folder_behind() {
 
 #[test]
 fn any_user_may_mount() {
-    if peer::find("fusermount3").is_none() || !fuse() {
+    if peer::find("fusermount3").is_none() || !fuse_for_users() {
         return;
     }
     let scratch = open_folder();

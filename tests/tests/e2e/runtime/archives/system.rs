@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 
-use tests::mounts::{Disk, fuse, fuse_as_root};
+use tests::mounts::{Disk, fuse_as_root, fuse_for_users};
 use tests::user::{as_user, is_root, make_folder, open_folder};
 use tests::{peer, sealift};
 
@@ -56,7 +56,7 @@ fn mounted_through_fuse_until_unmounted() {
 
 #[test]
 fn any_user_may_mount_an_archive() {
-    if peer::find("fusermount3").is_none() || !fuse() {
+    if peer::find("fusermount3").is_none() || !fuse_for_users() {
         return;
     }
     let (node, scratch) = (Node::new(), open_folder());
