@@ -57,6 +57,24 @@ pub fn command(folder: &Path) -> Command {
     command
 }
 
+/// The options that keep a command for nodes in `folder`, with nothing of the machine that runs the tests.
+#[must_use]
+pub fn places(folder: &Path) -> Vec<String> {
+    let places = [
+        ("--bootstrap-config", "bootstrap.yaml"),
+        ("--solutions-config", "solutions.yaml"),
+        ("--archives-config", "archives.yaml"),
+        ("--mounts", "mounts"),
+        ("--units", "units"),
+        ("--fstab", "fstab"),
+        ("--lock-file", "lock"),
+    ];
+    places
+        .into_iter()
+        .flat_map(|(option, name)| [option.to_owned(), folder.join(name).display().to_string()])
+        .collect()
+}
+
 /// Runs `sealift` in `folder` and gives back its exit code, standard output and standard error.
 ///
 /// # Panics

@@ -75,28 +75,10 @@ fn accepted(folder: &Path) {
         b"apiVersion: metalk8s.scality.com/v1alpha3\nkind: BootstrapConfiguration\nca: {minion: bootstrap}\n\
           networks: {controlPlane: 10.0.0.0/24, workloadPlane: 10.0.1.0/24}\narchives: []\n",
     );
-    let site = |name: &str| folder.join("site").join(name).display().to_string();
     fs::create_dir_all(folder.join("site/units")).unwrap();
-    let (code, out, err) = sealift::run(
-        folder,
-        &[
-            "archive",
-            "import",
-            "--mount",
-            "never",
-            "--bootstrap-config",
-            &site("bootstrap.yaml"),
-            "--solutions-config",
-            &site("solutions.yaml"),
-            "--mounts",
-            &site("mounts"),
-            "--units",
-            &site("units"),
-            "--lock-file",
-            &site("lock"),
-            &iso.display().to_string(),
-        ],
-    );
+    let mut import = sealift::command(folder);
+    import.args(["archive", "import", "--mount", "never"]).args(sealift::places(&folder.join("site")));
+    let (code, out, err) = sealift::told(&import.arg(&iso).output().unwrap());
     assert_eq!(code, 0, "{out}{err}");
     let (Some(bsdtar), Some(sha256sum)) = (peer::find("bsdtar"), peer::find("sha256sum")) else { return };
     let unpacked = folder.join("unpacked");

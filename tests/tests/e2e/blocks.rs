@@ -172,18 +172,8 @@ fn a_node_imports_lists_serves_and_deletes_archives() {
                   controlPlane: {cidr: 10.0.0.0/8}\n  workloadPlane: {cidr: 10.0.0.0/8}\nca: {minion: bootstrap}\narchives: []\n";
     fs::write(folder.join("bootstrap.yaml"), config).unwrap();
     let iso = archive.iso.to_str().unwrap();
-    let places = [
-        "--bootstrap-config",
-        "bootstrap.yaml",
-        "--solutions-config",
-        "solutions.yaml",
-        "--mounts",
-        "mounts",
-        "--units",
-        "units",
-        "--lock-file",
-        "lock",
-    ];
+    let places = sealift::places(folder);
+    let places: Vec<&str> = places.iter().map(String::as_str).collect();
     let with = |words: &[&str]| succeed(folder, &[words, &places[..]].concat());
     let planned = with(&["archive", "import", iso, "--mount", "never", "--dry-run"]);
     assert!(
@@ -201,7 +191,7 @@ fn a_node_imports_lists_serves_and_deletes_archives() {
     let port = free_port();
     let listen = format!("127.0.0.1:{port}");
     let mut command = sealift::command(folder);
-    command.args(["registry", "serve", "--configured", "--listen", &listen]).args(places);
+    command.args(["registry", "serve", "--configured", "--listen", &listen]).args(&places);
     let server = tests::daemon::start(&mut command, port, &folder.join("log"));
     if let Some(curl) = tests::peer::find("curl") {
         let url = format!("http://{listen}/v2/_catalog");

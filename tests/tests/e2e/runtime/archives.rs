@@ -58,19 +58,7 @@ impl Node {
 
     /// The options that say where the node is.
     pub(super) fn places(&self) -> Vec<String> {
-        let places = [
-            ("--bootstrap-config", "bootstrap.yaml"),
-            ("--solutions-config", "solutions.yaml"),
-            ("--mounts", "mounts"),
-            ("--units", "units"),
-            ("--lock-file", "lock"),
-            ("--archives-config", "archives.yaml"),
-            ("--fstab", "fstab"),
-        ];
-        places
-            .into_iter()
-            .flat_map(|(option, name)| [option.to_owned(), self.path(name).display().to_string()])
-            .collect()
+        sealift::places(self.root.path())
     }
 
     pub(super) fn command(&self, words: &[&str]) -> Command {

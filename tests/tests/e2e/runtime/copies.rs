@@ -28,16 +28,7 @@ impl Node {
 
     /// The flags that make `sealift` work on this node alone.
     fn places(&self) -> Vec<String> {
-        [
-            ("--bootstrap-config", "bootstrap.yaml"),
-            ("--solutions-config", "solutions.yaml"),
-            ("--mounts", "mounts"),
-            ("--units", "units"),
-            ("--lock-file", "lock"),
-        ]
-        .into_iter()
-        .flat_map(|(flag, name)| [flag.to_owned(), self.0.join(name).display().to_string()])
-        .collect()
+        sealift::places(&self.0)
     }
 
     /// The program as it is installed on the node: it knows where things are there.

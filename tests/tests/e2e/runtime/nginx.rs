@@ -92,15 +92,10 @@ impl Node {
         let mut command = sealift::command(self.site.scratch.path());
         command.args(["registry", "nginx-config", "--configured", "--install", "nginx.conf"]);
         command.args(["--listen", &format!("127.0.0.1:{}", self.port)]).arg("--nginx").arg(&self.program);
-        for (flag, name) in [
-            ("--pid", "nginx.pid"),
-            ("--error-log", "error.log"),
-            ("--bootstrap-config", "bootstrap.yaml"),
-            ("--solutions-config", "solutions.yaml"),
-            ("--mounts", "mounts"),
-        ] {
+        for (flag, name) in [("--pid", "nginx.pid"), ("--error-log", "error.log")] {
             command.arg(flag).arg(self.path(name));
         }
+        command.args(sealift::places(&self.path("")));
         sealift::told(&command.args(more).output().unwrap())
     }
 
