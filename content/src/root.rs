@@ -133,6 +133,50 @@ impl Root {
         })
     }
 
+    /// Creates a regular file with permissions `mode` (at most 0777) that `fill` has written: it has its name once it is
+    /// whole. A process that is killed before leaves nothing where the file system has files without a name
+    /// (`O_TMPFILE`); elsewhere it leaves a file whose name begins with `.sealift.`.
+    ///
+    /// # Errors
+    ///
+    /// As [`create_file`](Self::create_file), and what `fill` gives.
+    pub fn create_whole(
+        &self,
+        path: &Path,
+        mode: u32,
+        fill: impl FnOnce(&File) -> io::Result<()>,
+    ) -> Result<(), IoError> {
+        self.at("create", path, |parent, name| {
+            let mode = Mode::from_raw_mode(mode & PERMISSIONS);
+            let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+            match openat(parent, ".", flags, Mode::from_raw_mode(0o600)) {
+                Ok(file) => {
+                    let file = File::from(file);
+                    fill(&file)?;
+                    fchmod(&file, mode)?;
+                    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+                    Ok(linkat(CWD, open.as_str(), parent, name, AtFlags::SYMLINK_FOLLOW)?)
+                }
+                Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
+                    let temporary = format!(".sealift.{}", std::process::id());
+                    let flags =
+                        OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                    let file = File::from(openat(parent, &temporary, flags, Mode::from_raw_mode(0o600))?);
+                    let named = fill(&file).and_then(|()| {
+                        fchmod(&file, mode)?;
+                        Ok(renameat_with(parent, &temporary, parent, name, RenameFlags::NOREPLACE)?)
+                    });
+                    if named.is_err() {
+                        // The error that is reported is the first one.
+                        let _ = unlinkat(parent, &temporary, AtFlags::empty());
+                    }
+                    named
+                }
+                Err(errno) => Err(errno.into()),
+            }
+        })
+    }
+
     /// Opens a regular file for reading.
     ///
     /// # Errors

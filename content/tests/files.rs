@@ -269,3 +269,24 @@ fn a_lock_or_journal_is_a_regular_file_of_its_own() {
         open_to_write(&at(name), links).unwrap_err();
     }
 }
+
+#[test]
+fn a_file_below_a_root_has_its_name_once_it_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Root::open(folder.path()).unwrap();
+    let path = Path::new("file");
+    let names =
+        || fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    let fill = |mut file: &File| {
+        assert!(!names().iter().any(|name| name == "file"), "it has its name before it is whole");
+        file.write_all(b"content")
+    };
+    assert!(root.create_whole(path, 0o640, |_| Err(std::io::ErrorKind::StorageFull.into())).is_err());
+    assert!(names().is_empty());
+    root.create_whole(path, 0o4640, fill).unwrap();
+    assert_eq!(fs::read(folder.path().join("file")).unwrap(), b"content");
+    assert_eq!(root.metadata(path).unwrap().mode, 0o640);
+    // Nothing is replaced.
+    assert!(root.create_whole(path, 0o600, |_| Ok(())).is_err());
+    assert_eq!(fs::read(folder.path().join("file")).unwrap(), b"content");
+}

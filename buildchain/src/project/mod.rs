@@ -305,9 +305,14 @@ impl Project {
     /// # Errors
     ///
     /// [`Error::NotLocked`] for each image that has none.
-    pub fn check_locked(&self) -> Result<(), Error> {
-        let pulls = self.pull.iter().filter(|pull| !pull.is_locked()).map(Pull::reference);
-        let bases = self.bases().filter(|base| base.digest.is_none()).map(|base| base.reference.to_string());
+    pub fn check_locked(&self, is_made: &dyn Fn(&str) -> bool) -> Result<(), Error> {
+        let pulled = |pull: &&Pull| {
+            !pull.is_locked() && is_made(&format!("{}:{}", pull.image.name.value, pull.image.tag.value))
+        };
+        let pulls = self.pull.iter().filter(pulled).map(Pull::reference);
+        let built = self.images.iter().filter(|image| is_made(&image.name));
+        let bases = built.flat_map(|image| &image.bases).filter(|base| base.digest.is_none());
+        let bases = bases.map(|base| base.reference.to_string());
         let images: std::collections::BTreeSet<String> = pulls.chain(bases).collect();
         let errors: Vec<Error> = images.into_iter().map(|image| Error::NotLocked { image }).collect();
         Mistakes::from(errors).end(())

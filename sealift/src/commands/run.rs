@@ -151,10 +151,16 @@ fn run_tasks(tasks: &[String], run: &Manner, release: bool) -> Outcome {
     Err(Failure::Signal(signal))
 }
 
-/// Whether the selected tasks, or what they need, fetch images.
-fn needs_images(workshop: &Workshop, selection: &Selection) -> bool {
+/// Refuses a run in which the selected tasks, or what they need, make images that are not locked.
+fn check_locked(workshop: &Workshop, selection: &Selection) -> Result<(), Failure> {
     let needed = workshop.graph.with_needs(selection);
-    needed.tasks().iter().any(|id| workshop.graph.task(*id).name.starts_with("_image_"))
+    let names = needed.tasks().iter().map(|id| workshop.graph.task(*id).name.as_str());
+    let image = |name: &'_ str| {
+        let image = name.strip_prefix("_image_pull:").or_else(|| name.strip_prefix("_image_build:"));
+        image.map(str::to_owned)
+    };
+    let made: std::collections::HashSet<String> = names.filter_map(image).collect();
+    workshop.project.check_locked(&|image| made.contains(image)).map_err(wrong_project)
 }
 
 /// Refuses a project whose files are not those of a commit.
@@ -366,8 +372,8 @@ fn execute(
     options: &RunOptions,
     reporter: &mut dyn Reporter,
 ) -> Result<graph::Outcome, Failure> {
-    if !run.dry_run && needs_images(workshop, selection) {
-        workshop.project.check_locked().map_err(wrong_project)?;
+    if !run.dry_run {
+        check_locked(workshop, selection)?;
     }
     if run.dry_run {
         let state = State::read(&workshop.state_path())?;

@@ -72,18 +72,17 @@ fn inside<'a>(target: &Target<'_>, part: &'a Part) -> io::Result<&'a Path> {
 pub(super) fn place(from: &Path, root: &Root, path: &Path, mode: u32, clones: &mut bool) -> io::Result<()> {
     if *clones {
         let source = content::open(from, Links::Refuse)?;
-        let file = root.create_file(path, mode)?;
-        if rustix::fs::ioctl_ficlone(&file, &source).is_ok() {
+        // A clone is whole from the start, or there is none; the name comes last.
+        let cloned = root.create_whole(path, mode, |file| Ok(rustix::fs::ioctl_ficlone(file, &source)?));
+        if cloned.is_ok() {
             return Ok(());
         }
         *clones = false;
-        drop(file);
-        root.remove_file(path)?;
     }
     if root.hard_link(from, path).is_err() {
         let source = content::open(from, Links::Refuse)?;
-        let file = root.create_file(path, mode)?;
-        content::copy(&source, from, &file, &root.path().join(path))?;
+        let to = root.path().join(path);
+        root.create_whole(path, mode, |file| Ok(content::copy(&source, from, file, &to).map(drop)?))?;
     }
     Ok(())
 }
