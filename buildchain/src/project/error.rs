@@ -1,8 +1,9 @@
 //! What can be wrong with a project's files.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use serde_saphyr::Location;
+use serde_saphyr::{Location, MessageFormatter, UserMessageFormatter};
 
 use super::Outside;
 
@@ -74,11 +75,11 @@ pub enum Error {
         help: String,
     },
     /// A profile that the project does not have.
-    #[error("no profile `{name}`; the project has: {known}")]
+    #[error("no profile `{name}`: {known}")]
     Profile {
         /// What was asked for.
         name: String,
-        /// What there is.
+        /// The profiles there are, as a clause.
         known: String,
     },
     /// A setting of the environment, of `.env` or of the command line that cannot be used.
@@ -127,15 +128,15 @@ impl Error {
         }
     }
 
-    /// The parser's own complaint, with the nearest known key where one was misspelt.
+    /// What the parser found wrong with the file at `path`, in plain words.
     pub(crate) fn yaml(path: &Path, error: &serde_saphyr::Error) -> Self {
         let location = error.location();
         let place = location.map(|l| format!(" at line {}, column {}", l.line(), l.column()));
-        let mut message = error.without_snippet().render_with_formatter(&serde_saphyr::UserMessageFormatter);
+        let mut message = error.without_snippet().render_with_formatter(&Plain);
         if let Some(short) = place.and_then(|place| message.strip_suffix(&place).map(str::to_owned)) {
             message = short;
         }
-        let rendered = error.to_string();
+        let rendered = error.render_with_formatter(&Plain);
         Self::Invalid {
             path: path.into(),
             line: location.map_or(1, |l| l.line()),
@@ -145,6 +146,26 @@ impl Error {
                 .split_once("\n -->")
                 .and_then(|(_, rest)| rest.split_once('\n'))
                 .map(|(_, lines)| lines.to_owned()),
+        }
+    }
+}
+
+/// The parser's messages, in the words of people who write YAML.
+struct Plain;
+
+impl MessageFormatter for Plain {
+    fn format_message<'a>(&self, error: &'a serde_saphyr::Error) -> Cow<'a, str> {
+        if let serde_saphyr::Error::DuplicateMappingKey { key, .. } = error {
+            return match key {
+                Some(key) => format!("duplicate key `{key}`").into(),
+                None => "duplicate key".into(),
+            };
+        }
+        let message = UserMessageFormatter.format_message(error);
+        if message.contains("tabs disallowed") {
+            "a tab: YAML is indented with blanks".into()
+        } else {
+            message
         }
     }
 }

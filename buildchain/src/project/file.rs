@@ -1,7 +1,6 @@
 //! The types of `sealift.yaml`, exactly as written; the JSON Schema is generated from them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -15,7 +14,7 @@ pub const API_VERSION: &str = "sealift.dev/v1alpha1";
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProjectFile {
     /// `sealift.dev/v1alpha1`.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("const" = API_VERSION))]
     pub api_version: Spanned<String>,
     /// What kind of archive is built.
     pub kind: Kind,
@@ -146,13 +145,15 @@ pub struct Registry {
     pub host: Spanned<String>,
     /// Where to look first, in order: `https://mirror.example/docker.io`.
     #[serde(default)]
-    pub mirrors: Vec<String>,
+    #[schemars(with = "Vec<String>")]
+    pub mirrors: Vec<Spanned<String>>,
     /// Speak HTTP without TLS to this host.
     #[serde(default)]
     pub plain_http: bool,
     /// PEM files, relative to the project, of certificate authorities to trust at this host beside the system's.
     #[serde(default)]
-    pub certificate_authorities: Vec<PathBuf>,
+    #[schemars(with = "Vec<String>")]
+    pub certificate_authorities: Vec<Spanned<String>>,
     /// What proves to this host who asks.
     #[serde(default)]
     pub client_certificate: Option<ClientCertificate>,
@@ -163,9 +164,11 @@ pub struct Registry {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClientCertificate {
     /// A PEM file, relative to the project: the certificate with its chain.
-    pub certificate: PathBuf,
+    #[schemars(with = "String")]
+    pub certificate: Spanned<String>,
     /// A PEM file, relative to the project: its key.
-    pub key: PathBuf,
+    #[schemars(with = "String")]
+    pub key: Spanned<String>,
 }
 
 /// Container images.
@@ -284,7 +287,8 @@ pub struct Files {
     pub to: Spanned<String>,
     /// Patterns of what to leave out, with the meaning of the lines of a `.gitignore` in the folder.
     #[serde(default)]
-    pub exclude: Vec<String>,
+    #[schemars(with = "Vec<String>")]
+    pub exclude: Vec<Spanned<String>>,
 }
 
 /// The JSON Schema of `sealift.yaml`.

@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use iso::Exclude;
+use serde_saphyr::Spanned;
 use walkdir::WalkDir;
 
 use super::file::Files;
@@ -13,8 +14,8 @@ use super::{Error, Project};
 pub struct Listing {
     /// The files and symbolic links, in the order of their names; no folders.
     pub files: Vec<Listed>,
-    /// The patterns of `exclude` that match nothing.
-    pub unused: Vec<String>,
+    /// The patterns of `exclude` that match nothing, with their places in the project file.
+    pub unused: Vec<Spanned<String>>,
 }
 
 /// A file or symbolic link that goes into the archive.
@@ -42,7 +43,8 @@ impl Project {
             name: format!("exclude of {}", files.from.value),
             message: error.to_string(),
         };
-        let mut exclude = Exclude::new(&files.exclude).map_err(pattern_error)?;
+        let patterns: Vec<&str> = files.exclude.iter().map(|pattern| pattern.value.as_str()).collect();
+        let mut exclude = Exclude::new(&patterns).map_err(pattern_error)?;
         let mut listing = Listing::default();
         let mut walk = WalkDir::new(&from).sort_by_file_name().into_iter();
         while let Some(entry) = walk.next() {
@@ -73,7 +75,9 @@ impl Project {
             let inside = inside.components().filter(|part| *part != Component::CurDir).collect();
             listing.files.push(Listed { source: path.to_path_buf(), inside, link });
         }
-        listing.unused = exclude.unused().map(ToOwned::to_owned).collect();
+        let unused: Vec<&str> = exclude.unused().collect();
+        let is_unused = |pattern: &&Spanned<String>| unused.contains(&pattern.value.as_str());
+        listing.unused = files.exclude.iter().filter(is_unused).cloned().collect();
         Ok(listing)
     }
 }

@@ -1,5 +1,6 @@
 //! The project model: `sealift.yaml`, the lock file and the settings, read, checked and resolved.
 
+mod checks;
 mod error;
 pub mod file;
 mod files;
@@ -20,7 +21,7 @@ use images::Source;
 use images::source::Local;
 use serde_saphyr::Spanned;
 
-use self::file::{API_VERSION, Binary, Files, Kind, PullImage, Registry, RevisionForm};
+use self::file::{Binary, Files, Kind, PullImage, Registry, RevisionForm};
 use self::image_name::{ImagePlaces, image_name, image_tag};
 use self::paths::inner_path;
 
@@ -169,10 +170,6 @@ impl Project {
         }
         let file: file::ProjectFile = parse(&path, &read(&path)?)?;
         let mut mistakes = Mistakes::default();
-        if file.api_version.value != API_VERSION {
-            let message = format!("expected `{API_VERSION}`, found `{}`", file.api_version.value);
-            mistakes.note::<()>(Err(Error::at(&path, file.api_version.referenced, message)));
-        }
         for folder in &file.spec.external_folders {
             mistakes.note(territory.add(&folder.value).map_err(|error| {
                 Error::at(&path, folder.referenced, format!("cannot resolve `{}`: {error}", folder.value))
@@ -197,45 +194,24 @@ impl Project {
             spec.files.extend(profile.files);
         }
         for binary in &spec.binaries {
-            mistakes.note(slug(&path, &binary.cargo, "a cargo package"));
-            mistakes.note(binary.to.as_ref().map_or(Ok(PathBuf::new()), |to| inner_path(&path, to)));
+            checks::binary(&path, binary, &mut mistakes);
         }
         for files in &spec.files {
-            let from = territory.inner_path(&path, &files.from).and_then(|from| {
-                let place = files.from.referenced;
-                if root.join(&from).symlink_metadata().is_err() {
-                    return Err(Error::at(&path, place, format!("`{}` does not exist", files.from.value)));
-                }
-                let wrong = |error: iso::Error| Error::at(&path, place, format!("its `exclude`: {error}"));
-                iso::Exclude::new(&files.exclude).map(drop).map_err(wrong)
-            });
-            mistakes.note(from);
-            mistakes.note(inner_path(&path, &files.to));
+            checks::files(&path, files, root, &territory, &mut mistakes);
         }
         for registry in &spec.registries {
-            let host = &registry.host;
-            if host.value.contains('/')
-                || format!("{}/name:tag", host.value).parse::<images::Reference>().is_err()
-            {
-                let message = format!(
-                    "`{}` is not a registry: expected a host, such as `registry.example:5000`",
-                    host.value
-                );
-                mistakes.note::<()>(Err(Error::at(&path, host.referenced, message)));
-            }
-            let client = registry.client_certificate.iter().flat_map(|pair| [&pair.certificate, &pair.key]);
-            for file in
-                registry.certificate_authorities.iter().chain(client).filter(|file| file.is_relative())
-            {
-                mistakes.note(territory.resolve(file).map_err(Error::from));
-            }
+            checks::registry(&path, registry, root, &territory, &mut mistakes);
         }
 
         let pages = spec.documentation.iter();
-        let documentation =
-            pages.filter_map(|page| mistakes.note(territory.inner_path(&path, page))).collect();
-        // Definitions are templates of these values.
-        let Some(values) = values else { return mistakes.end(()).and(Err(Error::NoProject(root.into()))) };
+        let documentation = pages
+            .filter_map(|page| {
+                mistakes.note(checks::existing(&path, page, root, &territory))?;
+                mistakes.note(territory.inner_path(&path, page))
+            })
+            .collect();
+        // Definitions are templates of these values. Where those are wrong, the rest is checked all the same.
+        let values = values.unwrap_or_default();
 
         let mut project = Self {
             root: root.into(),
@@ -257,11 +233,12 @@ impl Project {
             territory,
         };
         if let Some(version) = &file.metadata.version_from {
-            project.sources.push(root.join(project.territory.inner_path(&path, &version.file)?));
+            let inner = mistakes.note(project.territory.inner_path(&path, &version.file));
+            project.sources.extend(inner.map(|inner| root.join(inner)));
         }
         let lock = Lock::read(root)?;
         for image in spec.images.pull {
-            mistakes.note(project.add_pulls(&path, &lock, vec![image]));
+            mistakes.note(project.add_pull(&path, &lock, image));
         }
         for name in &spec.images.catalogues {
             let Some(inner) = mistakes.note(project.territory.inner_path(&path, name)) else { continue };
@@ -270,7 +247,7 @@ impl Project {
             let text = text.map_err(|error| error.missing_at(&path, name.referenced, root));
             let catalogue = text.and_then(|text| parse::<file::Catalogue>(&catalogue_path, &text));
             for image in mistakes.note(catalogue).into_iter().flat_map(|catalogue| catalogue.images) {
-                mistakes.note(project.add_pulls(&catalogue_path, &lock, vec![image]));
+                mistakes.note(project.add_pull(&catalogue_path, &lock, image));
             }
             project.sources.push(catalogue_path);
         }
@@ -386,44 +363,56 @@ impl Project {
         self.territory.resolve(relative)?;
         let text = template::render(&path, &read(&path)?, &self.values)?;
         self.sources.push(path.clone());
-        parse(&path, &text)
+        let definition = parse(&path, &text)?;
+        checks::sources(&path, &text, &self.root, &self.settings.build_root)?;
+        Ok(definition)
     }
 
-    fn add_pulls(&mut self, path: &Path, lock: &Lock, pulls: Vec<PullImage>) -> Result<(), Error> {
-        for image in pulls {
-            image_name(path, &image.name)?;
-            image_tag(path, &image.tag)?;
-            let mut pull = Pull { local: self.local(path, &image)?, image, digest: None, referrers: None };
-            let reference = pull.reference();
-            let image = &pull.image;
-            if pull.local.is_none()
-                && let Err(error) = reference.parse::<images::Reference>()
-            {
-                return Err(Error::at(path, image.source.referenced, error.to_string()));
-            }
-            if let Some(digest) = &image.digest
-                && let Err(error) = digest.value.parse::<images::Digest>()
-            {
-                return Err(Error::at(path, digest.referenced, error.to_string()));
-            }
-            for platform in &image.platforms {
-                if let Err(error) = platform.value.parse::<images::Platform>() {
-                    return Err(Error::at(path, platform.referenced, error.to_string()));
-                }
-            }
-            let locked = || lock.digest(&reference).map(str::to_owned);
-            pull.digest = image.digest.as_ref().map(|digest| digest.value.clone()).or_else(locked);
-            pull.referrers = image.referrers.then(|| lock.referrers(&reference).cloned()).flatten();
-            let image = &pull.image;
-            // With all profiles, one may replace what another has.
-            if let Err(message) = self.places.add(&image.name.value, &image.tag.value)
-                && self.settings.profile != Profile::All
-            {
-                return Err(Error::at(path, image.name.referenced, message));
-            }
-            self.pull.push(pull);
+    /// Adds an image to pull that the file at `path` names. Every mistake in it is one of the error.
+    fn add_pull(&mut self, path: &Path, lock: &Lock, image: PullImage) -> Result<(), Error> {
+        let mut mistakes = Mistakes::default();
+        let name = mistakes.note(image_name(path, &image.name));
+        let tag = mistakes.note(image_tag(path, &image.tag));
+        let local = mistakes.note(self.local(path, &image));
+        if let Some(digest) = &image.digest
+            && let Err(error) = digest.value.parse::<images::Digest>()
+        {
+            mistakes.note::<()>(Err(Error::at(path, digest.referenced, error.to_string())));
         }
-        Ok(())
+        for platform in &image.platforms {
+            if let Err(error) = platform.value.parse::<images::Platform>() {
+                mistakes.note::<()>(Err(Error::at(path, platform.referenced, error.to_string())));
+            }
+        }
+        // With all profiles, one may replace what another has.
+        if name.and(tag).is_some()
+            && let Err(message) = self.places.add(&image.name.value, &image.tag.value)
+            && self.settings.profile != Profile::All
+        {
+            mistakes.note::<()>(Err(Error::at(path, image.name.referenced, message)));
+        }
+        let Some(local) = local else { return mistakes.end(()) };
+        let mut pull = Pull { local, image, digest: None, referrers: None };
+        let (reference, image) = (pull.reference(), &pull.image);
+        if pull.local.is_none()
+            && tag.is_some()
+            && let Err(error) = reference.parse::<images::Reference>()
+        {
+            // What is a reference alone, and is none with a tag behind it, has one already.
+            let message = match image.source.value.parse::<images::Reference>() {
+                Ok(_) => format!(
+                    "`{}` has a tag or a digest: expected a repository; write them under `tag` and `digest`",
+                    image.source.value
+                ),
+                Err(_) => error.to_string(),
+            };
+            mistakes.note::<()>(Err(Error::at(path, image.source.referenced, message)));
+        }
+        let locked = || lock.digest(&reference).map(str::to_owned);
+        pull.digest = image.digest.as_ref().map(|digest| digest.value.clone()).or_else(locked);
+        pull.referrers = image.referrers.then(|| lock.referrers(&reference).cloned()).flatten();
+        self.pull.push(pull);
+        mistakes.end(())
     }
 
     /// Where an image is that the project itself holds.
@@ -433,11 +422,12 @@ impl Project {
         let Source::Local(mut local) = source else { return Ok(None) };
         if image.referrers {
             return Err(wrong(
-                "what is attached to an image only a registry can say: expected one here".into(),
+                "`referrers` needs a registry: expected a repository, such as `quay.io/team/app`".into(),
             ));
         }
         let mut place = image.source.clone();
         place.value = local.path.to_string_lossy().into_owned();
+        checks::existing(path, &place, &self.root, &self.territory)?;
         local.path = self.root.join(self.territory.inner_path(path, &place)?);
         Ok(Some(local))
     }
@@ -463,7 +453,12 @@ fn chosen(
         Profile::Named(name) => match profiles.remove(name) {
             Some(profile) => Ok(vec![profile]),
             None => {
-                let known = profiles.keys().cloned().collect::<Vec<_>>().join(", ");
+                let known: Vec<String> = profiles.keys().map(|name| format!("`{name}`")).collect();
+                let known = if known.is_empty() {
+                    "the project has no profiles".to_owned()
+                } else {
+                    format!("the project has {}", known.join(", "))
+                };
                 Err(Error::Profile { name: name.clone(), known })
             }
         },
@@ -481,8 +476,10 @@ fn values(
     if let Some(project_name) = &settings.project_name {
         name.value.clone_from(project_name);
     }
-    slug(path, &name, "an archive")?;
-    let version = version::resolve(root, path, metadata, territory)?;
+    let mut mistakes = Mistakes::default();
+    mistakes.note(slug(path, &name, "an archive"));
+    let version = mistakes.note(version::resolve(root, path, metadata, territory));
+    let version = mistakes.end(version)?.unwrap_or_default();
     let volume_id = format!("{} {version}", name.value);
     if volume_id.len() > 32 {
         let message =

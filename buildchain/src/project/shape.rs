@@ -130,6 +130,29 @@ pub(super) fn mistakes(path: &Path, text: &str, schema: &Value) -> Vec<Error> {
     }
 }
 
+/// Each text that stands in `text` under `keys`, through lists, with its place; none if it is no YAML.
+pub(super) fn texts<const N: usize>(text: &str, keys: [&str; N]) -> Vec<(String, Location)> {
+    fn collect(node: Node, keys: &[&str], found: &mut Vec<(String, Location)>) {
+        match (node.value, keys) {
+            (Shape::Text(text), []) => found.push((text, node.referenced)),
+            (Shape::List(items), _) => items.into_iter().for_each(|item| collect(item, keys, found)),
+            (Shape::Map(entries), [key, rest @ ..]) => {
+                for (name, value) in entries {
+                    if name.value == *key {
+                        collect(value, rest, found);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    if let Ok(node) = serde_saphyr::from_str::<Node>(text) {
+        collect(node, &keys, &mut found);
+    }
+    found
+}
+
 struct Check<'a> {
     path: &'a Path,
     root: &'a Value,
@@ -168,6 +191,14 @@ impl Check<'_> {
         }
         if let (Some(Value::Array(words)), Shape::Text(text)) = (schema.get("enum"), &node.value) {
             self.word(&words.iter().filter_map(Value::as_str).collect::<Vec<_>>(), text, node.referenced);
+        }
+        if let Some(word) = schema.get("const").and_then(Value::as_str) {
+            match &node.value {
+                Shape::Text(text) => self.word(&[word], text, node.referenced),
+                other => {
+                    self.wrong(node.referenced, format!("expected `{word}`, found {}", other.kind()));
+                }
+            }
         }
         match &node.value {
             Shape::List(items) => {

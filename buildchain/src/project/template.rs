@@ -8,7 +8,7 @@ use minijinja::{Environment, UndefinedBehavior};
 use super::error::Error;
 
 /// The values that templates may name.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Values {
     /// The archive's name: `MetalK8s`.
     pub name: String,

@@ -37,7 +37,8 @@ fn a_wrong_project_file_is_named_with_line_and_column() {
         ("spec: {files: [{from: /etc, to: etc}]}", ":4:23: ", "`/etc` leads out"),
         ("spec: {files: [{from: a, to: b/../../c}]}", ":4:30: ", "leads out"),
         ("spec: 7", ":4:7: ", ""),
-        ("spec: {}\nspec: {}", ":5:1: duplicate", ""),
+        ("spec: {}\nspec: {}", ":5:1: duplicate key `spec`", ""),
+        ("spec:\n\tfiles: []", ":5:", "a tab"),
     ];
     for (spec, place, message) in cases {
         let error = load(&format!("{HEAD}{spec}\n")).expect_err(spec).to_string();
@@ -57,7 +58,7 @@ fn metadata_is_checked() {
     let cases = [
         ("{name: Example}", "no version"),
         ("{name: Example, version: '1', versionFrom: {file: VERSION}}", "one place only"),
-        ("{name: Example, version: '1 2'}", "is no version"),
+        ("{name: Example, version: '1 2'}", "is not a version"),
         ("{name: 'a b', version: '1'}", "cannot name an archive"),
         ("{name: Example-with-a-long-name, version: '1.2.3-alpha.4'}", "at most 32"),
         ("{name: Example, versionFrom: {file: VERSION}}", "VERSION"),
@@ -206,7 +207,7 @@ fn all_mistakes_are_named_at_once_each_with_its_place_and_in_plain_words() {
     for expected in [
         ":5:23: `https://x` is not a registry",
         ":7:12: `nowhere` does not exist",
-        ":8:12: its `exclude`: ",
+        ":8:43: ",
         ":11:73: `amd` is not a platform",
         ":12:14: `../b` cannot name an image",
         ":13:13: images/none/image.yaml does not exist",
@@ -218,4 +219,73 @@ fn all_mistakes_are_named_at_once_each_with_its_place_and_in_plain_words() {
     let many: String = (0..30).map(|n| format!("  - {{from: none-{n}, to: b}}\n")).collect();
     let error = load(&format!("{HEAD}spec:\n  files:\n{many}")).unwrap_err().to_string();
     assert_eq!((error.lines().count(), error.lines().last()), (21, Some("and 10 more")), "{error}");
+}
+
+#[test]
+fn words_that_are_none_of_a_few_are_named_beside_other_mistakes() {
+    let text = "apiVersion: v2\nkind: Plattform\nmetadata: {name: E, version: '1', revision: hash}\nspec: {file: []}\n";
+    let error = load(text).unwrap_err().to_string();
+    let expected = [
+        ":1:13: expected `sealift.dev/v1alpha1`, found `v2`",
+        ":2:7: expected `Platform`, found `Plattform`",
+        ":3:45: expected `commit` or `describe`, found `hash`",
+        ":4:8: unknown key `file`; did you mean `files`?",
+    ];
+    assert_eq!(error.lines().count(), expected.len(), "{error}");
+    for expected in expected {
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+}
+
+#[test]
+fn no_message_speaks_of_the_parser() {
+    for text in ["a: b: c", "a: [", "a:\n\tb: c", "a: 1\na: 2", "\u{0}", "hello", ""] {
+        let error = load(text).expect_err(text);
+        for shown in [error.to_string(), error.snippet().unwrap_or_default().to_owned()] {
+            for word in ["Options", "Policy", "variant", "sequence", "mapping key", "struct"] {
+                assert!(!shown.contains(word), "{text}: {shown}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_mistake_of_one_entry_is_named() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(root.path().join("images/a")).unwrap();
+    std::fs::write(root.path().join("images/a/run.sh"), "").unwrap();
+    std::fs::write(root.path().join("images/a/image.yaml"), "files:\n- {from: run.sh, to: /run}\n").unwrap();
+    let text = format!(
+        "{HEAD}spec:\n  registries:\n  - {{host: x, mirrors: ['ftp://a', 'https://u:hunter2@b'], certificateAuthorities: [no.pem]}}\n  \
+         images:\n    pull:\n    - {{name: A, source: c, tag: 'a b', digest: sha256:1, platforms: [amd, x]}}\n    \
+         - {{name: b, source: 'quay.io/b:2', tag: '1'}}\n    - {{name: c, source: 'oci:none', tag: '1'}}\n    \
+         build: [images/a]\n  documentation: [none.md]\n"
+    );
+    let text = text
+        .replace("version: '1.2.3-dev'", "versionFrom: {file: VERSION}")
+        .replace("name: Example", "name: a b");
+    let error = load_with(root.path(), &text, &Flags::default()).unwrap_err().to_string();
+    assert!(!error.contains("hunter2"), "{error}");
+    for expected in [
+        "sealift.yaml:3:18: `a b` cannot name an archive",
+        "sealift.yaml:3:43: VERSION does not exist",
+        "sealift.yaml:6:25: expected a mirror's address",
+        "sealift.yaml:6:36: a mirror's address takes no user name or password",
+        "sealift.yaml:6:85: `no.pem` does not exist",
+        "sealift.yaml:13:19: `none.md` does not exist",
+        ": `A` cannot name an image",
+        ": `a b` cannot be a tag",
+        ": `sha256:1` is not a digest",
+        ": `amd` is not a platform",
+        ": `x` is not a platform",
+        ": `quay.io/b:2` has a tag or a digest: expected a repository",
+        ": `none` does not exist",
+        "images/a/image.yaml:2:10: `run.sh` does not exist; paths start from the project's folder: write `images/a/run.sh`",
+    ] {
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+
+    let unknown = Flags { profile: Some("full".into()), ..Flags::default() };
+    let error = load_with(root.path(), &format!("{HEAD}spec: {{}}\n"), &unknown).unwrap_err();
+    assert_eq!(error.to_string(), "no profile `full`: the project has no profiles");
 }

@@ -29,8 +29,9 @@ pub(crate) fn resolve(
     if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(legal) {
         Ok(text)
     } else {
-        let message =
-            format!("`{text}` is no version: expected letters, digits and `.-_~`, a letter or digit first");
+        let message = format!(
+            "`{text}` is not a version: expected letters, digits and `.-_~`, a letter or digit first"
+        );
         Err(Error::at(project_file, location, message))
     }
 }
@@ -43,7 +44,7 @@ fn read(
 ) -> Result<String, Error> {
     let place = source.file.referenced;
     let path = root.join(territory.inner_path(project_file, &source.file)?);
-    let text = super::read(&path)?;
+    let text = super::read(&path).map_err(|error| error.missing_at(project_file, place, root))?;
     let Some(key) = &source.key else {
         return Ok(text.lines().next().unwrap_or_default().trim().to_owned());
     };
@@ -59,7 +60,7 @@ fn read(
     let found = key.split('.').try_fold(&value, |value, part| value.get(part));
     match found {
         Some(serde_json::Value::String(version)) => Ok(version.clone()),
-        Some(_) => Err(wrong(format!("`{key}` is no string"))),
+        Some(_) => Err(wrong(format!("`{key}` is not a string"))),
         None => Err(wrong(format!("no key `{key}`"))),
     }
 }

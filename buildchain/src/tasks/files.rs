@@ -20,10 +20,14 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
     for (position, files) in project.files.iter().enumerate() {
         let listing = project.list(files)?;
         for pattern in listing.unused {
-            let at_root = pattern.strip_prefix("./").map(|rest| format!("; write `/{rest}`"));
-            let from = &files.from.value;
+            let at_root = pattern.value.strip_prefix("./").map(|rest| format!("; write `/{rest}`"));
             place.warn(format!(
-                "exclude `{pattern}` matches nothing in {from}{}",
+                "{}:{}:{}: exclude `{}` matches nothing in {}{}",
+                project::FILE_NAME,
+                pattern.referenced.line(),
+                pattern.referenced.column(),
+                pattern.value,
+                files.from.value,
                 at_root.unwrap_or_default()
             ));
         }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use images::pull::{Options, Pulled, Request, Tls};
 use images::source::{Layout, Local};
 use images::{Digest, Platform, Reference, Store};
+use serde_saphyr::Spanned;
 
 pub(super) use self::build::context;
 use super::{Error, Place, place_file};
@@ -31,11 +32,11 @@ pub fn pull_options(project: &Project) -> Options {
     }
     for registry in &project.registries {
         let mirrors = options.mirrors.entry(registry.host.value.clone()).or_default();
-        mirrors.extend(registry.mirrors.iter().cloned());
+        mirrors.extend(registry.mirrors.iter().map(|mirror| mirror.value.clone()));
         if registry.plain_http {
             options.plain_http.insert(registry.host.value.clone());
         }
-        let below = |path: &PathBuf| project.root.join(path);
+        let below = |path: &Spanned<String>| project.root.join(&path.value);
         let client = registry.client_certificate.as_ref();
         let tls = Tls {
             certificate_authorities: registry.certificate_authorities.iter().map(below).collect(),

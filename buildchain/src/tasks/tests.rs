@@ -232,7 +232,10 @@ fn excluded_files_are_left_out_and_idle_patterns_are_named() {
     assert_eq!(place.deployed(), ["salt/a", "salt/c", "salt/d/b/x"]);
     assert_eq!(
         place.plan().unwrap().warnings,
-        ["exclude `./c` matches nothing in salt; write `/c`", "exclude `*.pyc` matches nothing in salt"]
+        [
+            "sealift.yaml:5:64: exclude `./c` matches nothing in salt; write `/c`",
+            "sealift.yaml:5:69: exclude `*.pyc` matches nothing in salt"
+        ]
     );
 }
 
