@@ -74,7 +74,7 @@ pub enum Error {
     },
     /// No primary volume descriptor in sector 16: this is no ISO 9660 image.
     #[error(
-        "{}: no ISO 9660 image: {found} in place of a primary volume descriptor at byte 32768",
+        "{}: not an ISO 9660 image: expected a primary volume descriptor at byte 32768, found {found}",
         content::printable_path(path)
     )]
     NoVolume {

@@ -110,7 +110,7 @@ pub enum Error {
     #[error("{} is no archive: neither {} nor {} is in it", content::printable_path(.0), layout::PRODUCT, layout::MANIFEST)]
     Nameless(PathBuf),
     /// Another archive of that name and version is there.
-    #[error("{id} is there already: {}", content::printable_path(path))]
+    #[error("this node already has {id}: {}", content::printable_path(path))]
     Present {
         /// Name and version.
         id: String,
@@ -136,7 +136,7 @@ pub enum Error {
     #[error("{} is there and was not written by sealift", content::printable_path(.0))]
     NotOurs(PathBuf),
     /// No archive of the node is meant.
-    #[error("no archive of this node is {0}: expected a name and version, a path, or a mount point")]
+    #[error("this node has no archive `{0}`: expected a name and version, a path, or a mount point")]
     Unknown(String),
     /// No archive of the node is this version of a Solution.
     #[error("this node has no Solution {name} {version}; {}", if there.is_empty() { "it has none of that name".to_owned() } else { format!("of that name it has {}", there.join(", ")) })]
@@ -570,7 +570,9 @@ fn meant(
     which: &str,
     machine: &dyn Machine,
 ) -> Result<(PathBuf, Option<String>, Kind), Error> {
-    let as_path = std::fs::canonicalize(which).unwrap_or_else(|_| PathBuf::from(which));
+    let as_path = std::fs::canonicalize(which)
+        .or_else(|_| std::path::absolute(which))
+        .unwrap_or_else(|_| PathBuf::from(which));
     for kind in Kind::ALL {
         let Some(configuration) = read_if_there(paths, kind)? else { continue };
         for path in configuration.archives() {

@@ -22,7 +22,16 @@ pub(super) fn fault(error: &reqwest::Error, url: &Url, endpoint: &Endpoint) -> F
             return Fault::Tls(words);
         }
     }
-    if error.is_connect() { Fault::Unreachable(chain(error)) } else { Fault::Broken(chain(error)) }
+    if error.is_connect() { Fault::Unreachable(root(error)) } else { Fault::Broken(chain(error)) }
+}
+
+/// The first cause of `error`: what the system or the resolver says, without the layers of the client above it.
+fn root(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }
 
 /// A server that was spoken to in TLS and answered without.

@@ -70,7 +70,8 @@ fn a_token_server_that_fails_is_named_and_not_the_registry() {
         Answer::challenge([format!(r#"Bearer realm="http://{nobody}/token?secret=1",service="s""#)])
     });
     let error = pulled(&registry.host(), &options([&registry])).unwrap_err().to_string();
-    assert!(error.contains(&format!("token server http://{nobody}/token: cannot connect")), "{error}");
+    let expected = format!("token server http://{nobody}/token: cannot connect: Connection refused");
+    assert!(error.contains(&expected), "{error}");
     assert!(!error.contains("secret"), "{error}");
 
     for (status, body, expected) in [

@@ -46,7 +46,7 @@ impl Mounting {
         let can = |way| machine.can_mount(archive, way).map(|()| way);
         match self {
             Self::By(way) => Ok(way),
-            Self::Never => Err("it was not asked for".to_owned()),
+            Self::Never => Err("`--mount never` was given".to_owned()),
             Self::Auto => can(Way::Kernel)
                 .or_else(|kernel| can(Way::Fuse).map_err(|fuse| format!("{kernel}; no FUSE: {fuse}"))),
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_saphyr::{Error as YamlError, Location, Spanned};
+use serde_saphyr::{Error as YamlError, Location, Spanned, UserMessageFormatter};
 
 use super::networks::{self, Networks};
 use super::{Kind, Problem};
@@ -105,6 +105,17 @@ impl Document {
     }
 }
 
+/// The parser's names for the kinds of values, in the words of people who write YAML.
+fn in_plain_words(said: &str) -> String {
+    let words = [
+        ("sequence start", "a list"),
+        ("mapping start", "keys with values"),
+        ("string scalar", "text"),
+        ("tabs disallowed within this context (block indentation)", "a tab: YAML is indented with blanks"),
+    ];
+    words.iter().fold(said.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
+}
+
 struct Reader<'a> {
     text: &'a str,
     problems: Vec<Problem>,
@@ -127,9 +138,9 @@ impl Reader<'_> {
             YamlError::SerdeMissingField { field, .. } => (*field).to_owned(),
             _ => key_at(self.text, line),
         };
-        let said = error.without_snippet().to_string();
-        let problem =
-            said.strip_suffix(&format!(" at line {line}, column {column}")).unwrap_or(&said).to_owned();
+        let said = error.without_snippet().render_with_formatter(&UserMessageFormatter);
+        let said = said.strip_suffix(&format!(" at line {line}, column {column}")).unwrap_or(&said);
+        let problem = in_plain_words(said);
         // What is no YAML is so for each part.
         if !self.problems.iter().any(|known| (known.line, known.column) == (line, column)) {
             self.problems.push(Problem { line, column, key, problem });

@@ -151,12 +151,7 @@ fn what_is_no_yaml_or_of_another_type_is_named_by_file_line_and_key_too() {
     let cases = [
         ("  - \"/archives/metalk8s 2.10.0.iso\"", "  - [1]", "bootstrap.yaml:21:", ": archives: "),
         ("    mtu: 1500", "    mtu: [1500", "bootstrap.yaml:1", ": networks."),
-        (
-            "  minion: bootstrap",
-            "  minion: [a]",
-            "bootstrap.yaml:17:11: ca.minion: expected string scalar",
-            "",
-        ),
+        ("  minion: bootstrap", "  minion: [a]", "bootstrap.yaml:17:11: ca.minion: expected text", ""),
         ("    cidr: 10.200.1.0/28 ", "    cidr: true ", "bootstrap.yaml:6:", ": networks.controlPlane"),
         ("kind: BootstrapConfiguration\n", "", "bootstrap.yaml:", ": kind: "),
     ];
@@ -300,11 +295,11 @@ fn everything_that_is_wrong_with_a_file_is_named_at_once() {
         (
             "kind: [a]\napiVersion: {}\nnetworks: 5\nca: []\narchives: {a: b}\nactive: [a]\n",
             &[
-                "1:7: kind: ",
-                "2:13: apiVersion: ",
-                "3:11: networks: ",
-                "4:5: ca: ",
-                "5:11: archives: ",
+                "1:7: kind: expected text",
+                "2:13: apiVersion: expected text",
+                "3:11: networks: expected keys with values",
+                "4:5: ca: expected keys with values",
+                "5:11: archives: expected a list",
                 "6:9: active: ",
             ],
         ),

@@ -198,12 +198,10 @@ fn contents(inspection: &Inspection) -> String {
     if let Some(product) = &inspection.product {
         let _ = writeln!(text, "{} {}", printable(&product.name), printable(&product.version));
         if let Some(date) = &product.build_timestamp {
-            let _ = writeln!(
-                text,
-                "built from {} of {}",
-                printable(product.git.as_deref().unwrap_or("a source without a commit")),
-                printable(date)
-            );
+            let _ = match &product.git {
+                Some(commit) => writeln!(text, "commit {} of {}", printable(commit), printable(date)),
+                None => writeln!(text, "built without a commit, dated {}", printable(date)),
+            };
         }
     }
     let _ = write!(text, "{} files, {}", inspection.files, size(inspection.bytes));

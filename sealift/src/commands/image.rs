@@ -90,7 +90,7 @@ fn check(folder: &Path, output: Output) -> Outcome {
     let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let report = check::check(folder, threads)?;
     if report.images.is_empty() && report.problems.is_empty() {
-        return Err(Failure::failed(anyhow::anyhow!("{}: no image in this folder", folder.display()))
+        return Err(Failure::failed(anyhow::anyhow!("{}: this folder holds no image", folder.display()))
             .remedy("name the folder that holds <name>/<tag>/manifest.json"));
     }
     let problems: Vec<_> = report
@@ -104,7 +104,11 @@ fn check(folder: &Path, output: Output) -> Outcome {
             1 => "1 problem".to_owned(),
             count => format!("{count} problems"),
         };
-        text.push_str(&format!("{} images, {problems}\n", report.images.len()));
+        let images = match report.images.len() {
+            1 => "1 image".to_owned(),
+            count => format!("{count} images"),
+        };
+        text.push_str(&format!("{images}, {problems}\n"));
         text
     };
     output.report(&json!({"images": report.images.len(), "problems": problems}), text)?;

@@ -276,15 +276,15 @@ pub(crate) fn explained(error: Error) -> Failure {
             Failure::failed(error).remedy("`sealift archive verify` names everything that is wrong")
         }
         Error::Unvouched(_) => {
-            Failure::failed(error).remedy("give --unverified if you trust where the archive comes from")
+            Failure::failed(error).remedy("add --unverified if you trust where the archive comes from")
         }
         Error::Changed(_) => Failure::failed(error)
             .remedy("run the command again once nothing writes to the archive; nothing was changed"),
         Error::Present { .. } | Error::SamePrefix { .. } => {
-            Failure::failed(error).remedy("`sealift archive delete` takes the other one off")
+            Failure::failed(error).remedy("remove the other one with `sealift archive delete`")
         }
         Error::NoSolution { .. } => {
-            Failure::failed(error).remedy("`sealift archive import` makes a Solution one of this node's")
+            Failure::failed(error).remedy("import it with `sealift archive import`")
         }
         Error::Active { .. } | Error::InUse { .. } => {
             Failure::failed(error).remedy("use --force to override")
@@ -292,7 +292,7 @@ pub(crate) fn explained(error: Error) -> Failure {
         Error::NoWay { .. } => Failure::failed(error)
             .remedy("serving needs no mount: `sealift registry serve`; `sealift iso extract` unpacks"),
         Error::Occupied { .. } => Failure::failed(error).remedy(
-            "`sealift archive unmount` takes it away; `sealift archive mount --at` chooses another folder",
+            "unmount it with `sealift archive unmount`, or name another folder with `sealift archive mount --at`",
         ),
         Error::UnsafeLock { .. } => {
             Failure::failed(error).remedy("name another file with --lock-file, in a folder of yours")
@@ -308,7 +308,10 @@ pub(crate) fn explained(error: Error) -> Failure {
         }
         // Nothing is wrong with it; the disk is full, or the like.
         Error::Configuration(ConfigurationError::Io { operation: "write", .. }) => Failure::from(error),
-        Error::Configuration(_) | Error::Unknown(_) | Error::NotMounted(_) => Failure::usage_by(error),
+        Error::Unknown(_) => {
+            Failure::usage_by(error).remedy("list the archives with `sealift archive get`")
+        }
+        Error::Configuration(_) | Error::NotMounted(_) => Failure::usage_by(error),
         _ => Failure::from(error),
     }
 }

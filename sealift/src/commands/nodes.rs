@@ -133,7 +133,7 @@ fn told(copies: &[Copied<'_>]) -> String {
     let line = |copied: &Copied<'_>| {
         let (node, id) = (copied.node, copied.archive);
         Some(match copied.sent.as_ref()? {
-            Sent { present: true, .. } => format!("{node}: {id} is there already\n"),
+            Sent { present: true, .. } => format!("{node} already has {id}\n"),
             Sent { bytes, path, .. } => {
                 format!("{node}: {id} is at {}; {} travelled\n", content::printable_path(path), size(*bytes))
             }
@@ -147,7 +147,7 @@ fn chosen(places: &Places, wanted: &[String]) -> Result<Vec<(String, Listed)>, F
     let listed = archives::get(&places.paths(), &Linux::default())?;
     let matches = |one: &Listed, text: &String| one.id.as_ref() == Some(text) || one.path == Path::new(text);
     if let Some(text) = wanted.iter().find(|text| !listed.iter().any(|one| matches(one, text))) {
-        return Err(Failure::usage(format!("no archive of this node is {text}"))
+        return Err(Failure::usage(format!("this node has no archive `{text}`"))
             .remedy("`sealift archive get` lists them"));
     }
     let mut chosen = Vec::new();
@@ -209,7 +209,7 @@ fn would(planned: &Planned<'_>) -> String {
     let Planned { node, archive, present, bytes, into, error } = planned;
     match (error, present) {
         (Some(error), _) => format!("{node}: {archive} would not be copied: {}\n", printable(error)),
-        (None, true) => format!("{node}: {archive} is there already\n"),
+        (None, true) => format!("{node} already has {archive}\n"),
         (None, false) => format!(
             "{node}: would copy {archive} into {}; at most {} would travel\n",
             into.display(),

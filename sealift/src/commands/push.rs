@@ -57,15 +57,19 @@ pub(crate) fn push(arguments: Push) -> Outcome {
         (Some(repository), _) => repository,
         (None, Some(product)) => product.repository_prefix(),
         (None, None) => {
-            return Err(Failure::usage("the archive does not say what it is")
-                .remedy("say with --repository where its images are to go"));
+            return Err(Failure::usage(
+                "the archive has no name: it holds neither product.txt nor manifest.yaml",
+            )
+            .remedy("name the path for its images: --repository PATH"));
         }
     };
     // A name without a dot or port would be taken for a repository of Docker Hub.
     let registry = arguments.to.split('/').next().unwrap_or_default();
-    if !(registry.contains(['.', ':']) || registry == "localhost") {
+    let is_host = registry.contains(['.', ':']) || registry == "localhost";
+    if !is_host || format!("{registry}/name:tag").parse::<images::Reference>().is_err() {
         return Err(Failure::usage(format!(
-            "`{registry}` is no registry: expected a host with a dot or a port"
+            "`{}` is not a registry: expected a host with a dot or a port, and a path: `registry.example:5000/mirror`",
+            arguments.to
         )));
     }
     let to = format!("{}/{repository}", arguments.to.trim_end_matches('/'));
@@ -97,12 +101,10 @@ fn explained(error: Error) -> Failure {
         }
         Fault::Damaged(_) => "`sealift archive verify` names everything that is wrong",
         Fault::Unauthorized(_) => {
-            "--auth-file names docker's config.json or podman's auth.json; the account must be allowed to push"
+            "name docker's config.json or podman's auth.json with --auth-file; the account must be allowed to push"
         }
-        Fault::Unreachable(_) => {
-            "--plain-http HOST speaks to it without TLS, --ca FILE trusts its certificate authority"
-        }
-        fault if fault.is_transient() => "run it again: what is there already is not sent twice",
+        Fault::Unreachable(_) => "check the name, the port and the network",
+        fault if fault.is_transient() => "run it again: what the registry already has is not sent twice",
         _ => return error.into(),
     };
     Failure::from(error).remedy(remedy)

@@ -172,7 +172,7 @@ fn verify_names_what_is_damaged() {
 
     fs::write(&damaged, "no image").unwrap();
     let (code, _, err) = sealift::run(scratch.path(), &["archive", "verify", damaged.to_str().unwrap()]);
-    assert!(code == 2 && err.contains("no ISO 9660 image"), "{code}: {err}");
+    assert!(code == 2 && err.contains("not an ISO 9660 image"), "{code}: {err}");
 }
 
 #[test]

@@ -210,7 +210,7 @@ fn a_registry_that_is_none_is_said_to_be_none() {
         sealift::run(scratch.path(), &[&["archive", "push", ".", "--to"], arguments].concat())
     };
     let (code, _, err) = push(&["nodots/a"]);
-    assert!(code == 3 && err.contains("`nodots` is no registry"), "{err}");
+    assert!(code == 3 && err.contains("is not a registry"), "{err}");
     let (code, _, err) = push(&["Reg.example/UPPER"]);
     assert!(code == 3 && err.contains("lower-case"), "{err}");
     // A file server is no registry, whatever it says.

@@ -318,7 +318,7 @@ fn what_cannot_be_done_is_said_with_what_to_do() {
             "no `nothing` in the image",
             "help: `sealift iso ls --recursive` lists what there is",
         ),
-        (&["iso", "info", "tree/large"], 2, "tree/large: no ISO 9660 image", ""),
+        (&["iso", "info", "tree/large"], 2, "tree/large: not an ISO 9660 image", ""),
     ];
     for (arguments, expected, problem, remedy) in refusals {
         let (code, out, err) = sealift::run(folder, arguments);

@@ -121,7 +121,7 @@ fn listed_as_they_are() {
     node.succeed(&["delete", text(&iso)]);
     assert_eq!(node.configuration(), BOOTSTRAP);
     let (code, _, error) = node.archive_command(&["delete", "example-1.0"]);
-    assert!(code == 3 && error.contains("no archive of this node is example-1.0"), "{code} {error}");
+    assert!(code == 3 && error.contains("this node has no archive `example-1.0`"), "{code} {error}");
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_report_is_of_the_archives_that_are_named_and_in_the_form_that_is_asked_for(
     assert_eq!(listed(&["Example"]), ["example-1.0", "example-2.0"]);
     assert_eq!(listed(&[text(&isos[0])]), ["example-1.0"]);
     let (code, _, error) = node.archive_command(&["get", "none"]);
-    assert!(code == 3 && error.contains("no archive of this node is none"), "{code}: {error}");
+    assert!(code == 3 && error.contains("this node has no archive `none`"), "{code}: {error}");
 
     let yaml = node.succeed(&["get", "example-1.0", "--output", "yaml"]);
     assert!(yaml.contains("id: example-1.0\n") && !yaml.contains("example-2.0"), "{yaml}");
