@@ -11,6 +11,7 @@ use rpm::{BuildConfig, CompressionWithLevel, FileOptions, PackageBuilder, Script
 use crate::definition::{Definition, File, FileKind};
 use crate::error::{Error, Result};
 use crate::publish::Folder;
+use crate::repository;
 
 /// Written into every package instead of the name of the machine that built it.
 const BUILD_HOST: &str = "localhost";
@@ -40,7 +41,8 @@ pub struct BuiltPackage {
 /// # Errors
 ///
 /// [`Error::Definition`] where the definition does not [`check`](Definition::check) or a source is no regular
-/// file, [`Error::FutureSourceDate`] where `source_date` is later than the clock, [`Error::Io`] and
+/// file, [`Error::Rpm`] where the package that was written does not read back with the digests that it carries,
+/// [`Error::FutureSourceDate`] where `source_date` is later than the clock, [`Error::Io`] and
 /// [`Error::Build`] where a source cannot be read or the package cannot be written. Whatever the error, a
 /// package that was there before is untouched.
 pub fn build(
@@ -53,8 +55,11 @@ pub fn build(
     let package = assemble(definition, base_dir, source_date)?;
     let build_error = |source| Error::Build { package: definition.name.clone(), source: Box::new(source) };
     let folder = Folder::lock(out_dir)?;
-    let path =
-        folder.write(&format!("{nevra}.rpm"), |mut file| package.write(&mut file).map_err(build_error))?;
+    let path = folder.write_checked(
+        &format!("{nevra}.rpm"),
+        |mut file| package.write(&mut file).map_err(build_error),
+        repository::check,
+    )?;
     Ok(BuiltPackage { path, nevra })
 }
 

@@ -3,12 +3,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use content::{printable, printable_path};
+
 /// An operation of this crate that failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused an operation on a file or folder.
-    #[error("cannot {operation} {}: {source}", content::printable_path(path))]
+    #[error("cannot {operation} {}: {source}", printable_path(path))]
     Io {
         /// What was tried, as a verb: `read`, `create`, `rename`.
         operation: &'static str,
@@ -58,8 +60,11 @@ pub enum Error {
     },
     /// A file named `*.rpm` is not a package that can be indexed.
     #[error(
-        "{}: not a usable RPM package: {place}: expected {expected}, found {found}",
-        content::printable_path(path)
+        "{}: not a usable RPM package: {}: expected {}, found {}",
+        printable_path(path),
+        printable(place),
+        printable(expected),
+        printable(found)
     )]
     Rpm {
         /// The file.
@@ -71,8 +76,34 @@ pub enum Error {
         /// What is there.
         found: String,
     },
+    /// A file of groups, modules or updates, or the older metadata, cannot be used.
+    #[error(
+        "{}: not usable as metadata: {}: expected {}, found {}",
+        printable_path(path),
+        printable(place),
+        printable(expected),
+        printable(found)
+    )]
+    Metadata {
+        /// The file.
+        path: PathBuf,
+        /// Where in the file.
+        place: String,
+        /// What should be there.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// A pattern of what is left out is none.
+    #[error("the pattern `{}` is not valid: {}", printable(pattern), printable(reason))]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// Why not.
+        reason: String,
+    },
     /// A file that is to be indexed cannot be named in repository metadata.
-    #[error("{}: cannot be part of a package repository: {reason}", content::printable_path(path))]
+    #[error("{}: cannot be part of a package repository: {reason}", printable_path(path))]
     Unindexable {
         /// The file or folder.
         path: PathBuf,

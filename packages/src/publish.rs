@@ -4,7 +4,7 @@
 //! process): a run that was killed leaves nothing that the next one would not overwrite.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, ErrorKind, Write};
+use std::io::{BufWriter, ErrorKind, Seek as _, Write};
 use std::path::{Path, PathBuf};
 
 use content::{AtomicFile, Durability};
@@ -43,12 +43,25 @@ impl Folder {
         name: &str,
         content: impl FnOnce(&mut dyn Write) -> Result<()>,
     ) -> Result<PathBuf> {
+        self.write_checked(name, content, |_, _| Ok(()))
+    }
+
+    /// As [`Self::write`]; the file gets its name only if `check` accepts it, which gets it open at its start, and the path
+    /// that it will have.
+    pub(crate) fn write_checked(
+        &self,
+        name: &str,
+        content: impl FnOnce(&mut dyn Write) -> Result<()>,
+        check: impl FnOnce(&File, &Path) -> Result<()>,
+    ) -> Result<PathBuf> {
         let path = self.path.join(name);
         let file = AtomicFile::create(&path, 0o644, Durability::Durable)?;
         let mut writer = BufWriter::new(file.file());
         content(&mut writer)?;
         writer.flush().map_err(Error::io("write", &path))?;
         drop(writer);
+        file.file().rewind().map_err(Error::io("read", &path))?;
+        check(file.file(), &path)?;
         file.commit()?;
         Ok(path)
     }

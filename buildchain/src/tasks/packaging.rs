@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use packages::repository::Options;
+
 use super::{Error, Place};
 use crate::graph::{Input, Output, Task, Title};
 use crate::project::{PackageDefinition, RepositoryDefinition};
@@ -25,14 +27,16 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
         let dates = repository.packages.iter().map(|package| project.package_date(&package.definition));
         let date = dates.max().unwrap_or_else(|| project.image_date(None));
         inputs.push(Input::value("source date", date.to_string()));
+        let options = Options { revision: date, boundary: Some(project.tree()), ..Options::default() };
         place.push(Task {
             name: format!("{family}/build_repodata"),
             doc: format!("Write the metadata of the repository {}.", repository.name),
             title: Title::new("BUILD RPM REPO", place.shown(&folder)),
             inputs,
             outputs: vec![Output::Folder(metadata)],
-            action: Some(Box::new(move |_| {
-                packages::repository::index(&folder, date)?;
+            action: Some(Box::new(move |context| {
+                let index = packages::repository::index_with(&folder, &options)?;
+                index.warnings.iter().for_each(|warning| context.warn(warning));
                 Ok(())
             })),
             ..Task::default()

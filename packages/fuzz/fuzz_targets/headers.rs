@@ -5,10 +5,12 @@
 //! interface reads files only.
 #![no_main]
 
+#[allow(dead_code)]
 #[path = "../../src/repository/header.rs"]
 mod header;
 #[path = "../../src/repository/metadata.rs"]
 mod metadata;
+#[allow(dead_code)]
 #[path = "../../src/repository/tag.rs"]
 mod tag;
 

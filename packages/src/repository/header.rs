@@ -18,6 +18,10 @@ const MAX_ENTRIES: u32 = 0xffff;
 const MAX_DATA: u32 = 64 << 20;
 
 const LEAD: [u8; 4] = [0xed, 0xab, 0xee, 0xdb];
+/// The tags of regions: `HEADERIMAGE`, `HEADERSIGNATURES`, `HEADERIMMUTABLE`.
+const REGIONS: std::ops::RangeInclusive<i32> = 61..=63;
+const HEADERIMAGE: i32 = 61;
+const HEADERSIGNATURES: u32 = 62;
 const INTRODUCTION: [u8; 4] = [0x8e, 0xad, 0xe8, 0x01];
 
 /// What is wrong with a package, and where; the caller knows which file it is.
@@ -64,8 +68,9 @@ impl Headers {
     }
 }
 
-/// One header: its index and its data.
+/// One header: its introduction, its index and its data.
 pub(super) struct Header {
+    introduction: [u8; 16],
     index: Vec<u8>,
     data: Vec<u8>,
 }
@@ -77,6 +82,7 @@ enum Type {
     Int32 = 4,
     Int64 = 5,
     String = 6,
+    Binary = 7,
     StringArray = 8,
     I18nString = 9,
 }
@@ -108,7 +114,61 @@ impl Header {
                 Err(error) => Err(Fault::new(place, format!("{length} bytes"), error.to_string())),
             }
         };
-        Ok(Self { index: section(entries * 16)?, data: section(bytes)? })
+        Ok(Self { introduction, index: section(entries * 16)?, data: section(bytes)? })
+    }
+
+    /// The bytes of the header as they lie in the file.
+    pub(super) fn bytes(&self) -> [&[u8]; 3] {
+        [&self.introduction, &self.index, &self.data]
+    }
+
+    /// Whether the header has a region, as all headers since RPM 4 have: an entry before all others whose 16 bytes of data,
+    /// the trailer, repeat it. It says how many entries belong together. A region that is not as RPM writes it is a fault.
+    pub(super) fn has_region(&self, tag: Tag) -> Result<bool, Fault> {
+        let entry = |bytes: &[u8]| -> Option<[i32; 4]> {
+            let ([bytes], _) = bytes.get(..16)?.as_chunks::<16>() else { return None };
+            let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *bytes;
+            Some([[a, b, c, d], [e, f, g, h], [i, j, k, l], [m, n, o, p]].map(i32::from_be_bytes))
+        };
+        let Some(first) = entry(&self.index) else { return Ok(false) };
+        let number = tag.number().cast_signed();
+        let fault = |found: String| Fault::new(tag.name(), "a region and its trailer", found);
+        if !REGIONS.contains(&first[0]) {
+            // No digest covers a signature header: that one without a region came from RPM 3 shows in the order of its data.
+            let offsets = self.index.chunks_exact(16).filter_map(entry).map(|[_, _, offset, _]| offset);
+            if tag.number() == HEADERSIGNATURES && !offsets.is_sorted() {
+                return Err(fault(format!("tag {} first", first[0])));
+            }
+            return Ok(false);
+        }
+        let describe = |[tag, kind, offset, count]: [i32; 4]| {
+            format!("tag {tag}, type {kind}, offset {offset}, count {count}")
+        };
+        let [_, kind, offset, count] = first;
+        if (first[0], kind, count) != (number, Type::Binary as i32, 16) {
+            return Err(fault(describe(first)));
+        }
+        let trailer = usize::try_from(offset).ok().and_then(|offset| entry(self.data.get(offset..)?));
+        let trailer = trailer.ok_or_else(|| fault(format!("offset {offset} of {}", self.data.len())))?;
+        let [repeated, kind, length, count] = trailer;
+        // RPM 4.0 wrote the trailers of signature headers with the tag of another region.
+        let same = repeated == number || repeated == HEADERIMAGE && tag.number() == HEADERSIGNATURES;
+        let entries = length.checked_neg().filter(|bytes| bytes % 16 == 0).map(|bytes| bytes / 16);
+        let fits = entries.is_some_and(|entries| {
+            entries >= 1 && usize::try_from(entries).is_ok_and(|entries| entries <= self.index.len() / 16)
+        });
+        if !same || (kind, count) != (Type::Binary as i32, 16) || !fits {
+            return Err(fault(format!("a trailer of {}", describe(trailer))));
+        }
+        Ok(true)
+    }
+
+    /// The bytes of an entry that is no text and no numbers; `None` where the tag is absent.
+    pub(super) fn binary(&self, tag: Tag) -> Result<Option<&[u8]>, Fault> {
+        let Some((items, count)) = self.items(tag, &[Type::Binary])? else { return Ok(None) };
+        items.get(..count as usize).map(Some).ok_or_else(|| {
+            Fault::new(tag.name(), format!("{count} bytes"), format!("the end after {}", items.len()))
+        })
     }
 
     fn size(&self) -> usize {

@@ -28,6 +28,12 @@ const GHOST: u32 = 1 << 6;
 /// Dependency flags `RPMSENSE_PREREQ`, `_SCRIPT_PRE`, `_SCRIPT_POST`: needed before the package is installed.
 const NEEDED_FIRST: u32 = 1 << 6 | 1 << 9 | 1 << 10;
 
+/// Dependency flag `RPMSENSE_EQUAL`.
+const EQUAL: u32 = 1 << 3;
+
+/// A name and a version.
+type OwnProvide = (Vec<u8>, Vec<u8>);
+
 /// Where XML goes.
 pub(super) type Xml<'a> = Writer<&'a mut dyn Write>;
 
@@ -63,6 +69,9 @@ pub(super) struct Package<'a> {
     epoch: u32,
     version: Cow<'a, str>,
     release: Cow<'a, str>,
+    is_source: bool,
+    /// Where RPM 3 built it: what it provides although it does not say so, its own name, and the version of that.
+    own_provide: Option<OwnProvide>,
 }
 
 impl<'a> Package<'a> {
@@ -73,8 +82,14 @@ impl<'a> Package<'a> {
         location: &'a str,
     ) -> Result<Self, Fault> {
         let main = &headers.main;
-        let is_source = main.has(tag::SOURCEPACKAGE) || !main.has(tag::SOURCERPM);
-        Ok(Self {
+        let is_legacy = !main.has_region(tag::HEADERIMMUTABLE)?;
+        // Packages of RPM 3 may say neither; then rpm takes one whose files lie in no folder for a source package.
+        let mut folders = main.strings(tag::DIRNAMES)?;
+        let in_no_folder = folders.len() == 1 && folders.next().is_some_and(<[u8]>::is_empty)
+            || main.has(tag::OLDFILENAMES)
+                && main.strings(tag::OLDFILENAMES)?.all(|path| !path.contains(&b'/'));
+        let is_source = main.has(tag::SOURCEPACKAGE) || !main.has(tag::SOURCERPM) && in_no_folder;
+        let mut package = Self {
             headers,
             checksum,
             size,
@@ -84,7 +99,30 @@ impl<'a> Package<'a> {
             epoch: main.u32s(tag::EPOCH)?.next().unwrap_or(0),
             version: label(main, tag::VERSION)?,
             release: label(main, tag::RELEASE)?,
-        })
+            is_source,
+            own_provide: None,
+        };
+        if is_legacy && !is_source {
+            package.own_provide = package.missing_own_provide()?;
+        }
+        Ok(package)
+    }
+
+    /// The name and version that the package should provide and does not.
+    fn missing_own_provide(&self) -> Result<Option<OwnProvide>, Fault> {
+        let main = &self.headers.main;
+        let epoch = main.u32s(tag::EPOCH)?.next().map(|epoch| format!("{epoch}:")).unwrap_or_default();
+        let (version, release) = (main.string(tag::VERSION)?, main.string(tag::RELEASE)?);
+        let version = [epoch.as_bytes(), version, b"-", release].concat();
+        let own =
+            Dependency { name: main.string(tag::NAME)?, version: &version, flags: EQUAL, requires: false };
+        let is_listed = self.listed_provides()?.any(|provide| provide.key() == own.key());
+        Ok((!is_listed).then(|| (own.name.to_vec(), version.clone())))
+    }
+
+    fn listed_provides(&self) -> Result<Dependencies<'a>, Fault> {
+        let main = &self.headers.main;
+        Dependencies::read(main, tag::PROVIDENAME, tag::PROVIDEFLAGS, tag::PROVIDEVERSION)
     }
 
     /// Writes the package's entry of `primary.xml`: what it is, what it needs, and the files that dependencies
@@ -114,7 +152,9 @@ impl<'a> Package<'a> {
         element(xml, "rpm:vendor", &line(tag::VENDOR)?)?;
         element(xml, "rpm:group", &line(tag::GROUP)?)?;
         element(xml, "rpm:buildhost", &line(tag::BUILDHOST)?)?;
-        element(xml, "rpm:sourcerpm", &line(tag::SOURCERPM)?)?;
+        let source = line(tag::SOURCERPM)?;
+        let says_none = !self.is_source && !main.has(tag::SOURCERPM);
+        element(xml, "rpm:sourcerpm", if says_none { "(none)" } else { &source })?;
         let (start, end) = (self.headers.start.to_string(), self.headers.end.to_string());
         empty(xml, "rpm:header-range", &[("start", &start), ("end", &end)])?;
         self.write_dependencies(xml)?;
@@ -192,7 +232,9 @@ impl<'a> Package<'a> {
     fn write_dependencies(&self, xml: &mut Xml<'_>) -> Result<(), Failure> {
         let main = &self.headers.main;
         let read = |name, flags, version| Dependencies::read(main, name, flags, version);
-        let provides = read(tag::PROVIDENAME, tag::PROVIDEFLAGS, tag::PROVIDEVERSION)?;
+        let own = self.own_provide.iter();
+        let own = own.map(|(name, version)| Dependency { name, version, flags: EQUAL, requires: false });
+        let provides = self.listed_provides()?.chain(own);
         let requires = read(tag::REQUIRENAME, tag::REQUIREFLAGS, tag::REQUIREVERSION)?;
         write_list(xml, "rpm:provides", provides.clone())?;
         self.write_requires(xml, provides, requires)?;
@@ -210,11 +252,11 @@ impl<'a> Package<'a> {
     }
 
     /// Writes what the package requires and does not bring along itself, once each.
-    fn write_requires(
+    fn write_requires<'b>(
         &self,
         xml: &mut Xml<'_>,
-        provides: Dependencies<'_>,
-        requires: Dependencies<'_>,
+        provides: impl Iterator<Item = Dependency<'b>>,
+        requires: Dependencies<'b>,
     ) -> Result<(), Failure> {
         let mut own_files = HashSet::new();
         let wanted: HashSet<&[u8]> =
@@ -242,12 +284,11 @@ impl<'a> Package<'a> {
 
     fn files(&self) -> Result<impl Iterator<Item = Result<File<'a>, Fault>>, Fault> {
         let main = &self.headers.main;
-        if main.has(tag::OLDFILENAMES) && !main.has(tag::BASENAMES) {
-            return Err(Fault::new("OLDFILENAMES", "a list of files as RPM 4 writes it", "one of RPM 3"));
-        }
-        let names = main.strings(tag::BASENAMES)?;
+        // RPM 3 lists whole paths, RPM 4 names and their folders.
+        let is_old = main.has(tag::OLDFILENAMES) && !main.has(tag::BASENAMES);
+        let names = main.strings(if is_old { tag::OLDFILENAMES } else { tag::BASENAMES })?;
         let folders = main.strings(tag::DIRNAMES)?;
-        let indexes = main.u32s(tag::DIRINDEXES)?;
+        let indexes = main.words(tag::DIRINDEXES)?;
         let modes = main.u16s(tag::FILEMODES)?;
         let flags = main.u32s(tag::FILEFLAGS)?;
         if names.len() > MAX_FILES || folders.len() > names.len() {
@@ -255,12 +296,16 @@ impl<'a> Package<'a> {
             let found = format!("{} files in {} folders", names.len(), folders.len());
             return Err(Fault::new("BASENAMES", expected, found));
         }
-        same_length("DIRINDEXES", names.len(), indexes.len())?;
+        if !is_old {
+            same_length("DIRINDEXES", names.len(), indexes.len())?;
+        }
         same_length("FILEMODES", names.len(), modes.len())?;
         same_length("FILEFLAGS", names.len(), flags.len())?;
         let folders: Vec<&[u8]> = folders.collect();
-        Ok(names.zip(indexes).zip(modes).zip(flags).map(move |(((name, index), mode), flags)| {
-            let folder = folders.get(index as usize).ok_or_else(|| {
+        Ok(names.zip(0..).zip(modes).zip(flags).map(move |(((name, place), mode), flags)| {
+            let index = indexes.get(place).map_or(0, |index| u32::from_be_bytes(*index));
+            let folder = if is_old { Some(&b""[..]) } else { folders.get(index as usize).copied() };
+            let folder = folder.ok_or_else(|| {
                 Fault::new("DIRINDEXES", format!("a number below {}", folders.len()), index.to_string())
             })?;
             let length = folder.len() + name.len();
@@ -314,8 +359,8 @@ impl File<'_> {
 #[derive(Clone)]
 struct Dependencies<'a> {
     names: Strings<'a>,
-    versions: Strings<'a>,
-    flags: std::slice::Iter<'a, [u8; 4]>,
+    /// Absent where RPM 3 wrote no versions.
+    versions: Option<(Strings<'a>, std::slice::Iter<'a, [u8; 4]>)>,
 }
 
 impl<'a> Dependencies<'a> {
@@ -327,9 +372,12 @@ impl<'a> Dependencies<'a> {
             let expected = format!("{MAX_DEPENDENCIES} dependencies at most");
             return Err(Fault::new(name.name(), expected, names.len().to_string()));
         }
+        if !header.has(version) && !header.has(flags) && !header.has_region(tag::HEADERIMMUTABLE)? {
+            return Ok(Self { names, versions: None });
+        }
         same_length(version.name(), names.len(), versions.len())?;
         same_length(flags.name(), names.len(), flag_words.len())?;
-        Ok(Self { names, versions, flags: flag_words.iter() })
+        Ok(Self { names, versions: Some((versions, flag_words.iter())) })
     }
 }
 
@@ -337,8 +385,12 @@ impl<'a> Iterator for Dependencies<'a> {
     type Item = Dependency<'a>;
 
     fn next(&mut self) -> Option<Dependency<'a>> {
-        let (name, version) = (self.names.next()?, self.versions.next()?);
-        Some(Dependency { name, version, flags: u32::from_be_bytes(*self.flags.next()?), requires: false })
+        let name = self.names.next()?;
+        let (version, flags) = match &mut self.versions {
+            Some((versions, flags)) => (versions.next()?, u32::from_be_bytes(*flags.next()?)),
+            None => (&b""[..], 0),
+        };
+        Some(Dependency { name, version, flags, requires: false })
     }
 }
 

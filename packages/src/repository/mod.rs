@@ -22,24 +22,34 @@
 //! * The size of the payload is also given for RPM 6 packages, where older createrepo_c write 0.
 //! * Prose with characters that XML cannot express gets U+FFFD in their place, where createrepo_c leaves out the
 //!   package.
-//! * A file that is no package, or a symbolic link, is an error, where createrepo_c warns and goes on: a
-//!   repository that lacks a package silently is found out when a node needs that package.
+//! * A file that is no package, or is damaged, is an error unless [`Options::skip_broken`] is set; createrepo_c warns about
+//!   the one, and indexes the other. A repository that silently lacks a package is found out when a node needs that package.
+//! * A link to a folder that it lies in is skipped with a warning, where createrepo_c follows it 40 times.
+//! * Groups and updates are also taken from `comps.xml` and `updateinfo.xml` beside the packages, and descriptions of modules
+//!   are not taken from the older `repodata/` unless [`Options::keep_metadata`] is set.
 
+mod extra;
+mod find;
 mod header;
+mod integrity;
 mod metadata;
+mod modules;
 mod output;
+mod repomd;
 mod tag;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use content::Links;
 use quick_xml::events::Event;
 
+use self::find::Found;
 use self::header::{Fault, Headers};
+use self::integrity::Integrity;
 use self::metadata::{Failure, Package, close, element, full, open};
 use self::output::{Kind, Measured, Output, Written, declaration, new_xml};
 use crate::error::{Error, Result};
@@ -49,8 +59,25 @@ use crate::publish::{Folder, remove_folder, replace_folder};
 const REPODATA: &str = "repodata";
 /// Where the metadata are written before they replace the folder; what a killed run left is removed by the next.
 const STAGING: &str = ".repodata.new";
-/// Folders below the repository's that are looked into.
-const MAX_DEPTH: usize = 16;
+
+/// How a folder of packages is indexed.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The revision of the repository, and the time of its files in Unix seconds. Clients take metadata with another
+    /// revision for newer ones.
+    pub revision: i64,
+    /// Patterns of files and folders that are left out: `*` and `?` as in createrepo_c, held against the name and the
+    /// path in the repository.
+    pub exclude: Vec<String>,
+    /// The file of groups, in place of a `comps.xml` in the folder.
+    pub groups: Option<PathBuf>,
+    /// Whether metadata that are not made from packages are taken over from the `repodata/` that is there.
+    pub keep_metadata: bool,
+    /// Whether packages that cannot be indexed are left out with a warning. Else they are an error.
+    pub skip_broken: bool,
+    /// The root of the archive that the folder is in: no link may lead out of it. Without it links are followed wherever they lead.
+    pub boundary: Option<PathBuf>,
+}
 
 /// What [`index`] wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,51 +86,100 @@ pub struct Index {
     pub repomd: PathBuf,
     /// How many packages the repository has.
     pub packages: usize,
+    /// What was left out, a sentence for each.
+    pub warnings: Vec<String>,
+    /// The types of metadata (`group`, `modules`) that the older `repodata/` had and the new one has not.
+    pub dropped: Vec<String>,
 }
 
-/// Indexes every `*.rpm` below `dir` and replaces `dir/repodata` as a whole.
-///
-/// `revision` is written as the repository's revision and as the time of its files (Unix seconds); clients take
-/// metadata with another revision for newer ones. Equal packages under equal names and an equal revision give
-/// equal bytes. What else lay in an older `repodata/`, such as signatures or groups, is gone.
+/// Indexes a folder as [`index_with`] does, with this revision and else the default options.
 ///
 /// # Errors
 ///
-/// [`Error::Rpm`] where a file is not a package or damaged, [`Error::Unindexable`] where its name or kind cannot
-/// be part of a repository, and [`Error::Io`]. Whatever the error, the `repodata/` that was there is untouched.
+/// Those of [`index_with`].
 pub fn index(dir: &Path, revision: i64) -> Result<Index> {
-    let folder = Folder::lock_existing(dir)?;
-    let locations = find_packages(dir)?;
-    let staging = dir.join(STAGING);
-    remove_folder(&staging)?;
-    fs::create_dir(&staging).map_err(Error::io("create the folder", &staging))?;
-    let written = write_metadata(dir, &staging, &locations, revision);
-    if let Err(error) = written {
-        // Best effort: the next run removes it, and the first error is the one that counts.
-        let _ = fs::remove_dir_all(&staging);
-        return Err(error);
-    }
-    let repodata = dir.join(REPODATA);
-    replace_folder(&folder, &staging, &repodata)?;
-    Ok(Index { repomd: repodata.join("repomd.xml"), packages: locations.len() })
+    index_with(dir, &Options { revision, ..Options::default() })
 }
 
-fn write_metadata(dir: &Path, staging: &Path, locations: &[String], revision: i64) -> Result<()> {
-    let create = |kind| Output::create(staging, kind, locations.len());
+/// Indexes every `*.rpm` below `dir`, also behind links, and replaces `dir/repodata` as a whole.
+///
+/// Groups (`comps.xml`), updates (`updateinfo.xml`) and modules (`modules.yaml`, `*.modulemd.yaml`,
+/// `*.modulemd-defaults.yaml`), plain or compressed with gzip, are taken into the metadata where they lie: modules anywhere
+/// below `dir`, the others in `dir` itself. Equal files under equal names and equal options give equal bytes.
+///
+/// # Errors
+///
+/// [`Error::Rpm`] where a file is not a package or damaged, [`Error::Metadata`] where groups and the like are not what they
+/// should be, [`Error::Unindexable`] where a name or kind cannot be part of a repository, [`Error::Pattern`] and
+/// [`Error::Io`]. Whatever the error, the `repodata/` that was there is untouched.
+pub fn index_with(dir: &Path, options: &Options) -> Result<Index> {
+    let folder = Folder::lock_existing(dir)?;
+    let mut found = find::find(dir, options)?;
+    let staging = dir.join(STAGING);
+    let (mut skipped, mut warnings) =
+        (std::mem::take(&mut found.broken), std::mem::take(&mut found.warnings));
+    let written = loop {
+        remove_folder(&staging)?;
+        fs::create_dir(&staging).map_err(Error::io("create the folder", &staging))?;
+        // The files say first how many packages there are: those that are left out are known only after all were read.
+        let mut broken = Vec::new();
+        let written = write_metadata(dir, &staging, &found, options, &mut broken);
+        if written.is_err() || broken.is_empty() {
+            break written;
+        }
+        found.packages.retain(|location| !broken.iter().any(|(bad, _)| bad == location));
+        skipped.extend(broken.into_iter().map(|(_, error)| error));
+    };
+    let dropped = match written {
+        Ok(dropped) => dropped,
+        Err(error) => {
+            // Best effort: the next run removes it, and the first error is the one that counts.
+            let _ = fs::remove_dir_all(&staging);
+            return Err(error);
+        }
+    };
+    let repodata = dir.join(REPODATA);
+    replace_folder(&folder, &staging, &repodata)?;
+    warnings.extend(skipped.iter().map(|error| format!("skipped {error}")));
+    Ok(Index { repomd: repodata.join("repomd.xml"), packages: found.packages.len(), warnings, dropped })
+}
+
+/// Writes all metadata; the types that the older ones had and these lack. With [`Options::skip_broken`] packages that cannot be indexed go to `broken`, and what
+/// was written does not count.
+fn write_metadata(
+    dir: &Path,
+    staging: &Path,
+    found: &Found,
+    options: &Options,
+    broken: &mut Vec<(String, Error)>,
+) -> Result<Vec<String>> {
+    let create = |kind| Output::create(staging, kind, found.packages.len());
     let (mut primary, mut filelists, mut other) =
         (create(Kind::Primary)?, create(Kind::Filelists)?, create(Kind::Other)?);
-    for location in locations {
+    for location in &found.packages {
         let path = dir.join(location);
-        let (headers, checksum, size) = read_package(&path)?;
-        let package = Package::new(&headers, &checksum, size, location).map_err(package_error(&path))?;
-        primary.write(&path, |xml| package.primary(xml))?;
-        filelists.write(&path, |xml| package.filelists(xml))?;
-        other.write(&path, |xml| package.other(xml))?;
+        let indexed = (|| {
+            let file = content::open(&path, Links::Follow)?;
+            let (headers, checksum, size) = read_package(&file, &path)?;
+            let package = Package::new(&headers, &checksum, size, location).map_err(package_error(&path))?;
+            primary.write(&path, |xml| package.primary(xml))?;
+            filelists.write(&path, |xml| package.filelists(xml))?;
+            other.write(&path, |xml| package.other(xml))
+        })();
+        match indexed {
+            Err(error @ Error::Rpm { .. }) if options.skip_broken => broken.push((location.clone(), error)),
+            indexed => indexed?,
+        }
     }
-    let files = [primary.finish()?, filelists.finish()?, other.finish()?];
+    if !broken.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut files = vec![primary.finish()?, filelists.finish()?, other.finish()?];
+    let (extra, dropped) = extra::write(dir, staging, found, options)?;
+    files.extend(extra);
 
     let mut repomd = Vec::new();
-    let rendered = write_repomd(&mut repomd, &files, revision);
+    let rendered = write_repomd(&mut repomd, &files, options.revision);
     let path = staging.join("repomd.xml");
     rendered.map_err(|failure| match failure {
         Failure::Write(source) => Error::Io { operation: "write", path: path.clone(), source },
@@ -111,15 +187,28 @@ fn write_metadata(dir: &Path, staging: &Path, locations: &[String], revision: i6
     })?;
     let staged = Folder::lock_existing(staging)?;
     staged.write("repomd.xml", |file| file.write_all(&repomd).map_err(Error::io("write", &path)))?;
-    Ok(())
+    Ok(dropped)
 }
 
-/// Reads a package once: its headers, and the SHA-256 (hexadecimal) and size of the whole file.
-fn read_package(path: &Path) -> Result<(Headers, String, u64)> {
-    let file = content::open(path, Links::Refuse)?;
+/// Reads a package from `file` and checks all digests that it carries; `path` is for messages.
+pub(crate) fn check(file: &File, path: &Path) -> Result<()> {
+    read_package(file, path).map(drop)
+}
+
+/// Reads and checks a package once: its headers, and the SHA-256 (hexadecimal) and size of the whole file.
+fn read_package(file: &File, path: &Path) -> Result<(Headers, String, u64)> {
     let mut input = Measured::new(io::BufReader::with_capacity(128 << 10, file));
     let headers = Headers::read(&mut input).map_err(package_error(path))?;
-    io::copy(&mut input, &mut io::sink()).map_err(Error::io("read", path))?;
+    let mut integrity = Integrity::new(&headers).map_err(package_error(path))?;
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        let read = input.read(&mut buffer).map_err(Error::io("read", path))?;
+        if read == 0 {
+            break;
+        }
+        integrity.update(buffer.get(..read).unwrap_or_default());
+    }
+    integrity.finish().map_err(package_error(path))?;
     let (checksum, size) = input.sums();
     Ok((headers, checksum, size))
 }
@@ -140,54 +229,21 @@ fn write_repomd(repomd: &mut Vec<u8>, files: &[Written], revision: i64) -> Resul
     open(xml, "repomd", &namespaces)?;
     element(xml, "revision", &revision)?;
     for file in files {
-        open(xml, "data", &[("type", file.name)])?;
+        open(xml, "data", &[("type", file.name.as_str())])?;
         full(xml, "checksum", &[("type", "sha256")], &file.checksum)?;
-        full(xml, "open-checksum", &[("type", "sha256")], &file.open_checksum)?;
+        if let Some((algorithm, sum)) = &file.open_checksum {
+            full(xml, "open-checksum", &[("type", algorithm.as_str())], sum)?;
+        }
         let href = format!("{REPODATA}/{}", file.file_name);
         xml.write_event(Event::Empty(
             quick_xml::events::BytesStart::new("location").with_attributes([("href", href.as_str())]),
         ))?;
         element(xml, "timestamp", &revision)?;
         element(xml, "size", &file.size.to_string())?;
-        element(xml, "open-size", &file.open_size.to_string())?;
+        if let Some(size) = &file.open_size {
+            element(xml, "open-size", size)?;
+        }
         close(xml, "data")?;
     }
     close(xml, "repomd")
-}
-
-/// The packages below `dir` as paths from it, in the order of their bytes.
-fn find_packages(dir: &Path) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    let mut folders = vec![(dir.to_owned(), String::new(), 0)];
-    while let Some((folder, prefix, depth)) = folders.pop() {
-        for entry in fs::read_dir(&folder).map_err(Error::io("read the folder", &folder))? {
-            let entry = entry.map_err(Error::io("read the folder", &folder))?;
-            let path = entry.path();
-            let kind = entry.file_type().map_err(Error::io("read", &path))?;
-            let is_rpm = path.extension().is_some_and(|extension| extension == "rpm");
-            let unindexable = |reason| Error::Unindexable { path: path.clone(), reason };
-            let name = entry.file_name();
-            let is_own = depth == 0 && (name == REPODATA || name == STAGING);
-            if is_own || !(is_rpm || kind.is_dir()) {
-                continue;
-            }
-            let name = name.into_string().map_err(|_| unindexable("its name is not UTF-8"))?;
-            if name.chars().any(char::is_control) {
-                return Err(unindexable("its name has control characters"));
-            }
-            let location = format!("{prefix}{name}");
-            if kind.is_dir() {
-                if depth == MAX_DEPTH {
-                    return Err(unindexable("it lies more than 16 folders deep"));
-                }
-                folders.push((path, format!("{location}/"), depth + 1));
-            } else if kind.is_file() {
-                found.push(location);
-            } else {
-                return Err(unindexable("it is named like a package but is no regular file"));
-            }
-        }
-    }
-    found.sort_unstable();
-    Ok(found)
 }

@@ -47,29 +47,31 @@ impl Kind {
 /// A metadata file that was written, as `repomd.xml` names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Written {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) file_name: String,
+    /// SHA-256.
     pub(super) checksum: String,
     pub(super) size: u64,
-    pub(super) open_checksum: String,
-    pub(super) open_size: u64,
+    /// Of what is compressed in it: the algorithm and the sum, and the size.
+    pub(super) open_checksum: Option<(String, String)>,
+    pub(super) open_size: Option<String>,
 }
 
 /// A metadata file that is being written.
 pub(super) struct Output {
-    kind: Kind,
+    name: &'static str,
+    /// The element around all others.
+    root: Option<&'static str>,
     path: PathBuf,
     writer: Measured<GzEncoder<Measured<BufWriter<File>>>>,
 }
 
 impl Output {
+    /// A file about packages, with its first lines.
     pub(super) fn create(folder: &Path, kind: Kind, packages: usize) -> Result<Self> {
-        let path = folder.join(format!("{}.xml.gz", kind.name()));
-        let file = BufWriter::new(File::create_new(&path).map_err(Error::io("create", &path))?);
-        // No name and no time in the gzip header: equal metadata are equal bytes.
-        let encoder = GzBuilder::new().write(Measured::new(file), Compression::default());
-        let mut output = Self { kind, path, writer: Measured::new(encoder) };
+        let mut output = Self::plain(folder, kind.name(), &format!("{}.xml.gz", kind.name()))?;
         let (root, namespaces) = kind.root();
+        output.root = Some(root);
         let packages = packages.to_string();
         let about = output.path.clone();
         output.write(&about, |xml| {
@@ -77,6 +79,19 @@ impl Output {
             open(xml, root, &[namespaces, &[("packages", packages.as_str())]].concat())
         })?;
         Ok(output)
+    }
+
+    /// An empty file, `name` in `repomd.xml`.
+    pub(super) fn plain(folder: &Path, name: &'static str, file_name: &str) -> Result<Self> {
+        let path = folder.join(file_name);
+        let file = BufWriter::new(File::create_new(&path).map_err(Error::io("create", &path))?);
+        // No name and no time in the gzip header: equal metadata are equal bytes.
+        let encoder = GzBuilder::new().write(Measured::new(file), Compression::default());
+        Ok(Self { name, root: None, path, writer: Measured::new(encoder) })
+    }
+
+    pub(super) fn write_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        self.writer.write_all(bytes).map_err(Error::io("write", &self.path))
     }
 
     /// Writes XML about the package file `about`.
@@ -96,16 +111,23 @@ impl Output {
     /// Ends the file and waits until it is on disk.
     pub(super) fn finish(mut self) -> Result<Written> {
         let about = self.path.clone();
-        let (root, _) = self.kind.root();
-        self.write(&about, |xml| close(xml, root))?;
-        let Self { kind, path, writer: open } = self;
+        if let Some(root) = self.root {
+            self.write(&about, |xml| close(xml, root))?;
+        }
+        let Self { name, path, writer: open, .. } = self;
         let (open_checksum, open_size) = open.sums();
         let written = open.inner.finish().and_then(|packed| {
             let (checksum, size) = packed.sums();
             let file = packed.inner.into_inner().map_err(io::IntoInnerError::into_error)?;
             file.sync_all()?;
-            let file_name = format!("{}.xml.gz", kind.name());
-            Ok(Written { name: kind.name(), file_name, checksum, size, open_checksum, open_size })
+            Ok(Written {
+                name: name.to_owned(),
+                file_name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+                checksum,
+                size,
+                open_checksum: Some(("sha256".to_owned(), open_checksum)),
+                open_size: Some(open_size.to_string()),
+            })
         });
         written.map_err(Error::io("write", &path))
     }
@@ -136,6 +158,10 @@ impl<W> Measured<W> {
     /// The SHA-256 in hexadecimal and the number of bytes so far.
     pub(super) fn sums(&self) -> (String, u64) {
         (hex::encode(self.digest.clone().finalize()), self.bytes)
+    }
+
+    pub(super) fn into_inner(self) -> W {
+        self.inner
     }
 
     fn count(&mut self, bytes: &[u8]) {

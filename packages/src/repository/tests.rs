@@ -1,6 +1,7 @@
 //! Good repositories, and packages that are none.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::symlink;
 
@@ -8,6 +9,9 @@ use flate2::read::GzDecoder;
 use proptest::prelude::*;
 
 use super::*;
+
+mod beside;
+mod damage;
 
 const DATE: i64 = 1_700_000_000;
 
@@ -164,7 +168,11 @@ fn what_cannot_be_indexed_is_named_and_the_old_metadata_stay() {
     }
     fs::remove_file(&bad).unwrap();
 
-    symlink(&good, &bad).unwrap();
+    symlink("missing", &bad).unwrap();
+    let error = index(dir.path(), DATE).unwrap_err().to_string();
+    assert!(error.contains("bad.rpm") && error.contains("leads nowhere"), "{error}");
+    fs::remove_file(&bad).unwrap();
+    std::os::unix::net::UnixListener::bind(&bad).unwrap();
     let error = index(dir.path(), DATE).unwrap_err().to_string();
     assert!(error.contains("bad.rpm") && error.contains("no regular file"), "{error}");
     fs::remove_file(&bad).unwrap();
@@ -213,7 +221,7 @@ fn a_header_that_lies_is_refused_at_the_lie() {
     const TEXT: u32 = 6;
     let identity = [[1000, TEXT, 0, 1], [1001, TEXT, 0, 1], [1002, TEXT, 0, 1], [1022, TEXT, 0, 1]];
     let with = |more: &[[u32; 4]]| file(&header(&[&identity, more].concat(), b"a\0\0\0\0\0\x01b\0"));
-    assert!(entries(&with(&[])).is_ok_and(|text| text.contains("<arch>src</arch>")));
+    assert!(entries(&with(&[])).is_ok_and(|text| text.contains("<arch>a</arch>")));
     for (more, expected) in [
         (vec![[1006, TEXT, 0, 1]], "BUILDTIME: expected the type 4, found 6"),
         (vec![[1006, 4, 9999, 1]], "BUILDTIME: expected an offset up to 9, found 9999"),
@@ -223,7 +231,6 @@ fn a_header_that_lies_is_refused_at_the_lie() {
             vec![[1004, 9, 0, u32::MAX]],
             "SUMMARY: expected 4294967295 strings that end with NUL, found the end after 6",
         ),
-        (vec![[1047, 8, 0, 1]], "PROVIDEVERSION: expected 1 items, found 0"),
         (vec![[1047, 8, 0, 1], [1113, 8, 0, 1]], "PROVIDEFLAGS: expected 1 items, found 0"),
         (vec![[1117, 8, 0, 1]], "DIRINDEXES: expected 1 items, found 0"),
         (vec![[1118, 8, 0, 2]], "BASENAMES: expected 1000000 files"),
@@ -231,7 +238,7 @@ fn a_header_that_lies_is_refused_at_the_lie() {
             vec![[1117, 8, 0, 1], [1118, 8, 0, 1], [1116, 4, 4, 1], [1030, 3, 0, 1], [1037, 4, 2, 1]],
             "DIRINDEXES: expected a number below 1, found 354",
         ),
-        (vec![[1027, 8, 0, 1]], "OLDFILENAMES: expected a list of files as RPM 4 writes it"),
+        (vec![[1027, 8, 0, 1]], "FILEMODES: expected 1 items, found 0"),
         (vec![[1080, 4, 2, 1]], "CHANGELOGNAME: expected 1 items, found 0"),
     ] {
         let error = entries(&with(&more)).unwrap_err();
@@ -253,6 +260,7 @@ fn a_folder_of_many_files_cannot_stand_for_endless_metadata() {
         [1000, 6, 0, 1],
         [1001, 6, 0, 1],
         [1002, 6, 0, 1],
+        [1022, 6, 0, 1],
         [1117, 8, zeros, files],
         [1118, 8, 2, 1],
         [1116, 4, zeros, files],

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Subcommand;
+use packages::repository::Options;
 use serde_json::json;
 
 use crate::failure::{Failure, Outcome};
-use crate::output::Output;
+use crate::output::{self, Output};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -31,13 +32,26 @@ pub(crate) enum Command {
         output: Output,
     },
     /// Write the metadata of a folder of RPMs, so that dnf can install from it
-    #[command(after_help = "Example:\n  sealift package index /srv/repository")]
+    #[command(after_help = "Examples:\n  sealift package index /srv/repository\n  \
+                            sealift package index /srv/repository -g comps.xml -x '*.src.rpm'")]
     Index {
         /// The folder
         folder: PathBuf,
         /// Set the revision of the metadata; clients reload when it changes
         #[arg(long, value_name = "NUMBER", env = "SOURCE_DATE_EPOCH", default_value_t = 0)]
         revision: i64,
+        /// Leave out files and folders whose name or path matches PATTERN
+        #[arg(short = 'x', long, alias = "excludes", value_name = "PATTERN")]
+        exclude: Vec<String>,
+        /// Read groups from FILE instead of `comps.xml` in the folder
+        #[arg(short = 'g', long, value_name = "FILE")]
+        groupfile: Option<PathBuf>,
+        /// Keep groups, modules and updates of the old metadata
+        #[arg(long)]
+        keep_all_metadata: bool,
+        /// Leave out damaged packages with a warning instead of failing
+        #[arg(long)]
+        skip_broken: bool,
         #[command(flatten)]
         output: Output,
     },
@@ -48,7 +62,17 @@ pub(crate) fn run(command: Command) -> Outcome {
         Command::Build { file, into, base, source_date, output } => {
             build(&file, &into, &base, source_date, output)
         }
-        Command::Index { folder, revision, output } => index(&folder, revision, output),
+        Command::Index { folder, revision, exclude, groupfile, keep_all_metadata, skip_broken, output } => {
+            let options = Options {
+                revision,
+                exclude,
+                groups: groupfile,
+                keep_metadata: keep_all_metadata,
+                skip_broken,
+                boundary: None,
+            };
+            index(&folder, &options, output)
+        }
     }
 }
 
@@ -66,9 +90,29 @@ fn build(file: &Path, into: &Path, base: &Path, source_date: Option<i64>, output
     Ok(output.report(&json!({"package": built.path}), text)?)
 }
 
-fn index(folder: &Path, revision: i64, output: Output) -> Outcome {
-    let index = packages::repository::index(folder, revision)?;
-    let report = json!({"repomd": index.repomd, "packages": index.packages});
+fn index(folder: &Path, options: &Options, output: Output) -> Outcome {
+    let index = match packages::repository::index_with(folder, options) {
+        Ok(index) => index,
+        Err(error @ packages::Error::Pattern { .. }) => return Err(Failure::usage_by(error)),
+        Err(error @ packages::Error::Rpm { .. }) => {
+            return Err(Failure::from(error)
+                .remedy("leave it out with --exclude PATTERN, or all damaged packages with --skip-broken"));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    index.warnings.iter().for_each(|warning| output::warn(warning));
+    if !index.dropped.is_empty() {
+        output::warn(&format!(
+            "the metadata no longer have: {} (--keep-all-metadata keeps them)",
+            content::printable(&index.dropped.join(", "))
+        ));
+    }
+    let report = json!({
+        "repomd": index.repomd,
+        "packages": index.packages,
+        "warnings": index.warnings,
+        "dropped": index.dropped,
+    });
     let text = || format!("{}: {} packages\n", index.repomd.display(), index.packages);
     Ok(output.report(&report, text)?)
 }

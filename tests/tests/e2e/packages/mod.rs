@@ -1,5 +1,6 @@
 //! Packages and repositories before rpm, createrepo_c, dnf and systemd.
 
+mod beside;
 mod dnf;
 mod killed;
 mod metadata;
