@@ -169,6 +169,12 @@ fn files_of_any_name_are_accepted() {
         "Case",
         "ab:c;1",
         "a;1",
+        "a.",
+        "a..",
+        "a",
+        "b.d/file",
+        "B.D/file",
+        "b.d./file",
         "con.txt",
         ".hidden",
         "..double",
@@ -202,6 +208,8 @@ fn files_of_any_name_are_accepted() {
         ("nowhere", "dangling"),
         ("secret.sls", "pillar/link"),
         ("../ümlaut", "x/ümlaut"),
+        ("many/", "slash at the end"),
+        (".//many", "slashes"),
     ] {
         symlink(target, root.join("files").join(link)).unwrap();
     }
