@@ -32,7 +32,7 @@ fn entry(image: &[u8], identifier: &str, signature: &[u8]) -> usize {
 #[test]
 fn whatever_lets_readers_disagree_is_found_with_its_place() {
     type Lie = fn(&mut Vec<u8>);
-    let lies: [(&str, Lie, &str); 34] = [
+    let lies: [(&str, Lie, &str); 43] = [
         (
             "a mode of a folder in a file's record",
             |image| {
@@ -301,6 +301,63 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
             "it lies behind the end of the volume",
         ),
         (
+            "a name of another version, which libarchive ignores",
+            |image| {
+                let at = entry(image, "VICTIM", b"NM");
+                image[at + 3] = 2;
+            },
+            "victim: a System Use entry has another version than 1",
+        ),
+        (
+            "an entry at which libarchive stops",
+            |image| {
+                let at = entry(image, "VICTIM", b"TF");
+                image[at] = 0x14;
+            },
+            "victim: a System Use entry has no letters for a name",
+        ),
+        (
+            "an identifier with a number that another short name has",
+            |image| {
+                let at = record(image, "VICTIM") + 33;
+                image[at + 5] = b'1';
+            },
+            "victim: readers without Rock Ridge show it as `VICTI1.;1`",
+        ),
+        (
+            "a Joliet name with a number for nothing",
+            |image| {
+                let at = joliet_record(image, "victim") + 33;
+                image[at + 11] = b'1';
+            },
+            "victi1: it stands in the Joliet tree alone",
+        ),
+        (
+            "bytes in the reserved part of the primary descriptor",
+            |image| image[16 * SECTOR + 1_732] = 1,
+            "the image: a descriptor differs from the standard",
+        ),
+        (
+            "bytes in the reserved part of the Joliet descriptor",
+            |image| image[17 * SECTOR + 1_758] = 1,
+            "the image: a descriptor differs from the standard",
+        ),
+        (
+            "bytes in the terminator",
+            |image| image[18 * SECTOR + 132] = 1,
+            "the image: a descriptor differs from the standard",
+        ),
+        (
+            "another length of the root's record",
+            |image| image[16 * SECTOR + 156] = 35,
+            "the image: a descriptor differs from the standard",
+        ),
+        (
+            "another version of the file structure",
+            |image| image[17 * SECTOR + 881] = 3,
+            "the image: a descriptor differs from the standard",
+        ),
+        (
             "descriptors without an end",
             |image| {
                 image[18 * SECTOR..18 * SECTOR + 6].fill(0);
@@ -358,10 +415,15 @@ fn our_own_images_give_no_finding() {
     let (tree, output) = (scratch.path().join("tree"), scratch.path().join("a.iso"));
     fs::create_dir_all(tree.join("x.d/y.d")).unwrap();
     fs::create_dir_all(tree.join("d".repeat(200)).join("inner")).unwrap();
-    let mut names =
-        ["README", "readme", "Readme", "a-b.md", "a_b.md", "a+b.md", ".hidden", "q;1", "a*b", "a:b"]
-            .map(str::to_owned)
-            .to_vec();
+    for folder in ["e.d", "E.d", "e.d.", "f.", "f", "F"] {
+        fs::create_dir(tree.join(folder)).unwrap();
+    }
+    let mut names = [
+        "README", "readme", "Readme", "a-b.md", "a_b.md", "a+b.md", ".hidden", "q;1", "a*b", "a:b", "t.",
+        "t..", "t",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     names.extend(
         ["été", "emoji_\u{1f680}.txt", "trailing.", "\u{65e5}\u{672c}", "1", "10", "100"].map(str::to_owned),
     );

@@ -14,6 +14,11 @@ const DESCRIPTORS_MAX: u64 = 100;
 /// The version of an enhanced volume descriptor (ISO 9660:1999).
 const ENHANCED: u8 = 2;
 
+/// Where the version of the file structure is in a descriptor of a tree.
+const STRUCTURE_VERSION: usize = 881;
+/// Bytes of the root's record.
+const ROOT_LEN: usize = 34;
+
 /// Where the roots of all trees are.
 pub(super) struct AllRoots {
     pub(super) roots: Roots,
@@ -49,6 +54,10 @@ pub(super) fn check(source: &dyn ReadAt, path: &Path, found: &mut Found) -> Resu
                 found.add("", offset + BLOCK_SIZE as u64, "a descriptor has other blocks than 2048 bytes");
             }
         }
+        if let Some(place) = misfit(kind, &sector) {
+            let problem = "a descriptor differs from the standard where some readers refuse the image for it";
+            found.add("", offset + place as u64, problem);
+        }
         match (kind, primary) {
             (DescriptorKind::Terminator, _) => return Ok(roots),
             (DescriptorKind::Primary, None) => primary = Some((extent, space)),
@@ -80,6 +89,28 @@ pub(super) fn check(source: &dyn ReadAt, path: &Path, found: &mut Found) -> Resu
     }
     found.add("", FIRST_DESCRIPTOR * SECTOR, "more than 100 volume descriptors");
     Ok(roots)
+}
+
+/// The place in a descriptor where it differs from what libarchive insists on (ECMA-119 8.3 to 8.5), if any.
+fn misfit(kind: DescriptorKind, sector: &[u8; SECTOR_LEN]) -> Option<usize> {
+    let zero: &[std::ops::Range<usize>] = match kind {
+        DescriptorKind::Primary => &[7..8, 72..80, 88..120, 882..883, 1395..SECTOR_LEN],
+        DescriptorKind::Joliet | DescriptorKind::Supplementary => &[72..80, 882..883, 1395..SECTOR_LEN],
+        // Byte 7 as in the primary one, and all that is behind it.
+        DescriptorKind::Terminator => &[7..8, 8..SECTOR_LEN],
+        _ => return None,
+    };
+    let enhanced = kind == DescriptorKind::Supplementary;
+    let version = |at: usize| {
+        sector.get(at).filter(|found| **found != 1 && !(enhanced && **found == ENHANCED)).map(|_| at)
+    };
+    let root = || sector.get(ROOT).filter(|length| usize::from(**length) != ROOT_LEN).map(|_| ROOT);
+    let filled = || {
+        let mut bytes = zero.iter().cloned().flatten();
+        bytes.find(|at| sector.get(*at).is_some_and(|byte| *byte != 0))
+    };
+    let of_tree = || version(STRUCTURE_VERSION).or_else(root);
+    version(6).or_else(|| if kind == DescriptorKind::Terminator { None } else { of_tree() }).or_else(filled)
 }
 
 /// Whether the two halves of a 32-bit number say the same. Some writers leave the second one blank.

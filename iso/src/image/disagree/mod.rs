@@ -87,14 +87,19 @@ impl Found {
         }
     }
 
+    /// Adds what may have been found by another check.
+    fn add_once(&mut self, path: &str, offset: u64, problem: String) {
+        if !self.list.iter().any(|known| known.offset == offset && known.problem == problem) {
+            self.add(path, offset, problem);
+        }
+    }
+
     fn fault(&mut self, path: &str, fault: &Fault) {
         let problem = match fault.unsupported {
             true => format!("{} is not supported", fault.problem),
             false => fault.problem.clone(),
         };
-        if !self.list.iter().any(|known| known.offset == fault.offset && known.problem == problem) {
-            self.add(path, fault.offset, problem);
-        }
+        self.add_once(path, fault.offset, problem);
     }
 
     fn is_full(&self) -> bool {

@@ -132,6 +132,8 @@ impl<'a> Walk<'a> {
         let mut number = 0;
         let mut names: HashSet<Vec<u8>> = HashSet::new();
         let mut identifiers: HashSet<Vec<u8>> = HashSet::new();
+        let mut changed: Vec<(String, u64, String, String)> = Vec::new();
+        let mut folded: HashMap<String, usize> = HashMap::new();
         let mut open: Option<Section> = None;
         for start in (extent.offset..extent.offset + extent.len).step_by(SECTOR_LEN) {
             if !read_exact(self.source, self.path, start, &mut sector)? {
@@ -186,6 +188,16 @@ impl<'a> Walk<'a> {
                         if !item.entries.relocated && !names.insert(item.name.clone()) {
                             found.add(&below, offset, "two entries have this name");
                         }
+                        if let Some(name) = item.entries.name.as_ref().filter(|_| self.rock_ridge) {
+                            let name = String::from_utf8_lossy(name).into_owned();
+                            let identifier = String::from_utf8_lossy(item.record.identifier);
+                            if names::is_changed_for_nothing(&identifier, &name, |_| 1)
+                                && !item.entries.relocated
+                            {
+                                changed.push((below.clone(), offset, identifier.into_owned(), name.clone()));
+                            }
+                            *folded.entry(names::fold(&name, true)).or_default() += 1;
+                        }
                         if !identifiers.insert(item.record.identifier.to_owned()) {
                             found.add(&below, offset, "two records have the same identifier");
                         }
@@ -200,6 +212,13 @@ impl<'a> Walk<'a> {
                 if item.record.flags & DIRECTORY != 0 {
                     self.folders.push_back((below, item.record.extent()));
                 }
+            }
+        }
+        for (path, offset, identifier, name) in changed {
+            let alike = |text: &str| folded.get(text).copied().unwrap_or_default();
+            if names::is_changed_for_nothing(&identifier, &name, alike) {
+                let problem = format!("readers without Rock Ridge show it as `{identifier}`");
+                found.add_once(&path, offset, problem);
             }
         }
         Ok(())

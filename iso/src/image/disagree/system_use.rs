@@ -73,6 +73,9 @@ impl SystemUse {
         // Up to two bytes may fill a record up.
         while let [a, b, length, ..] = area {
             let length = usize::from(*length);
+            if !(a.is_ascii_uppercase() && (b.is_ascii_uppercase() || b.is_ascii_digit())) {
+                self.problem("a System Use entry has no letters for a name, and some readers stop there");
+            }
             let Some((entry, rest)) = area.split_at_checked(length).filter(|_| length >= 4) else {
                 self.problem("a System Use entry is malformed, and Linux drops the Rock Ridge name with it");
                 return None;
@@ -92,6 +95,9 @@ impl SystemUse {
             };
             if length < least {
                 self.problem("a System Use entry is shorter than its parts");
+            }
+            if (least > 4 || (*a, *b) == (b'R', b'E')) && entry.get(3) != Some(&1) {
+                self.problem("a System Use entry has another version than 1, and some readers ignore it");
             }
             match (a, b) {
                 (b'S', b'T') if rest.len() > 2 => {
