@@ -20,6 +20,7 @@
 //! assert_eq!(report.findings[0].path, "README");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests use folders of their own"))]
 
 mod error;
 #[cfg(test)]

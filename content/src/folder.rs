@@ -15,6 +15,7 @@ use crate::IoError;
 ///
 /// Something else has the name, or a folder on the way cannot be written to.
 pub fn create_folder(path: &Path) -> Result<(), IoError> {
+    #[expect(clippy::disallowed_methods, reason = "this function is the one to use in its place")]
     std::fs::create_dir_all(path).map_err(IoError::at("create", path))
 }
 

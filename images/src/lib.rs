@@ -43,6 +43,7 @@
 //! The registry protocol is spoken over `reqwest` and not a registry client: resuming by Range, `Retry-After`, bounded
 //! manifests and hashing while the bytes arrive all need the response itself, and so does keeping credentials from
 //! following a redirection.
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests use folders of their own"))]
 
 pub mod build;
 pub mod check;

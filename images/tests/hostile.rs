@@ -1,5 +1,5 @@
 //! Input that the fuzzer found, or began with: it is read or refused, and nothing else.
-
+#![allow(clippy::disallowed_methods, reason = "tests use folders of their own")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[path = "hostile/exercise.rs"]

@@ -35,6 +35,7 @@
 //! Writing it reads each file once. [`Image`] reads images of any writer, at any position, without trusting them.
 //!
 //! Nothing here prints, and nothing reads the clock or the environment.
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests use folders of their own"))]
 
 mod diff;
 mod dump;

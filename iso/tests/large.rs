@@ -1,4 +1,5 @@
 //! Trees at the limits of what an image holds.
+#![allow(clippy::disallowed_methods, reason = "tests use folders of their own")]
 
 use std::fs::{self, File};
 use std::path::Path;

@@ -14,6 +14,7 @@
 //! server.run(async { tokio::signal::ctrl_c().await.unwrap_or(()) }).await
 //! # }
 //! ```
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests use folders of their own"))]
 
 pub mod archives;
 pub mod clients;

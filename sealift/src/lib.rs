@@ -5,6 +5,7 @@
 //! assert_eq!(sealift::run(["sealift", "--version"]), std::process::ExitCode::SUCCESS);
 //! assert_eq!(sealift::run(["sealift", "archve"]), std::process::ExitCode::from(3));
 //! ```
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests use folders of their own"))]
 
 mod args;
 mod commands;

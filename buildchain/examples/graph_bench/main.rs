@@ -7,6 +7,7 @@
 //! - `copy`: COUNT tasks, each copying a file with `cp`
 //! - `chain`: COUNT tasks, each reading what the one before made
 //! - `one`: one task that reads COUNT files
+#![allow(clippy::disallowed_methods, reason = "tests use folders of their own")]
 #![expect(clippy::print_stderr, reason = "a program")]
 
 mod peers;

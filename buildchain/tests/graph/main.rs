@@ -1,4 +1,5 @@
 //! The task graph as its users see it: real files, real runs.
+#![allow(clippy::disallowed_methods, reason = "tests use folders of their own")]
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
 mod cache;

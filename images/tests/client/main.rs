@@ -1,5 +1,5 @@
 //! What pulls and pushes have in common: who sees which credentials, TLS, token servers, and registries with manners of their own.
-
+#![allow(clippy::disallowed_methods, reason = "tests use folders of their own")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod credentials;

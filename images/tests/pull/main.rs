@@ -1,5 +1,5 @@
 //! Pulls against a registry that tells the truth, and against all sorts that do not.
-
+#![allow(clippy::disallowed_methods, reason = "tests use folders of their own")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;

@@ -1,5 +1,5 @@
 //! Pushes to a registry that does what it should, and to all sorts that do not.
-
+#![allow(clippy::disallowed_methods, reason = "tests use folders of their own")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod registry;

@@ -1,4 +1,5 @@
 //! Images that lie.
+#![allow(clippy::disallowed_methods, reason = "tests use folders of their own")]
 #![cfg(test)]
 
 mod disagreements;

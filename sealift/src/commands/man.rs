@@ -4,14 +4,14 @@ use std::path::Path;
 
 use clap::Command;
 use clap_mangen::Man;
-use content::{AtomicFile, Durability, IoError};
+use content::{AtomicFile, Durability};
 
 use crate::args;
 use crate::failure::Outcome;
 
 /// Writes a page for each command into `folder`.
 pub(crate) fn write(folder: &Path) -> Outcome {
-    std::fs::create_dir_all(folder).map_err(IoError::at("create", folder))?;
+    content::create_folder(folder)?;
     for (name, page) in pages()? {
         AtomicFile::write(&folder.join(name), &page, 0o644, Durability::Durable)?;
     }

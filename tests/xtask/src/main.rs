@@ -2,6 +2,7 @@
 //!
 //! It has no dependencies, so that it is there in a second. `test` and `bench` are its own; every other word it hands to
 //! `sealift`, which it builds first, statically and reproducibly: the binary that builds the archive is the binary in it.
+#![allow(clippy::disallowed_methods, reason = "tests use folders of their own")]
 
 mod freshness;
 mod layer;

@@ -377,8 +377,12 @@ fn kind(kind: &::iso::Kind) -> &'static str {
 
 fn find(opened: &::iso::Image, image: &Path, path: &str) -> Result<::iso::Entry, Failure> {
     opened.find(path)?.ok_or_else(|| {
-        Failure::failed(anyhow::anyhow!("{}: no `{path}` in the image", image.display()))
-            .remedy("`sealift iso ls --recursive` lists what there is")
+        Failure::failed(anyhow::anyhow!(
+            "{}: no `{}` in the image",
+            content::printable_path(image),
+            content::printable(path)
+        ))
+        .remedy("`sealift iso ls --recursive` lists what there is")
     })
 }
 

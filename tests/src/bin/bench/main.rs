@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: each of our figures beside its peer's, taken in turn in one run.
 //!
 //! A figure alone says little on a machine that others use too; the ratio of two medians taken alternately holds.
+#![allow(clippy::disallowed_methods, reason = "tests use folders of their own")]
 
 mod graph;
 mod images;
