@@ -48,7 +48,7 @@ impl<S: ReadAt> Image<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the image cannot be read, [`Error::Damaged`] if its roots are.
+    /// [`crate::Error::Io`] if the image cannot be read, [`crate::Error::Damaged`] if its roots are.
     pub fn disagreements(&self) -> Result<Vec<Disagreement>> {
         let mut found = Found { list: Vec::new() };
         let AllRoots { roots, enhanced } = descriptors::check(&self.source, &self.path, &mut found)?;
