@@ -11,10 +11,10 @@ _sealift() {
         "'" | '"')
             quote=$char started=1
             ;;
-        '\' | '"\')
+        "\\" | "\"\\")
             i=$((i + 1)) started=1
             # Between double quotes a backslash stands for itself before most characters.
-            [[ $quote == '"' && ${typed:i:1} != [\$\`\"\\] ]] && word+='\'
+            [[ $quote == '"' && ${typed:i:1} != [\$\`\"\\] ]] && word+="\\"
             word+=${typed:i:1}
             ;;
         [[:space:]])

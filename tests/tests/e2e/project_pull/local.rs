@@ -147,7 +147,7 @@ fn an_image_of_the_project_is_named_wrong_with_line_and_column() {
         ("oci-archive:/etc/passwd", "", "`/etc/passwd` leads out of its folder"),
         ("dir:", "", "leads out of its folder"),
         ("docker-daemon:a", "", "save them as docker-archive: or oci-archive: first"),
-        ("dir:saved", ", referrers: true", "only a registry can say"),
+        ("dir:saved", ", referrers: true", "`referrers` needs a registry"),
         ("oci:saved", ", digest: 'sha256:0'", "is not a digest"),
     ] {
         write(&project, &[("a", source, more)]);
