@@ -27,6 +27,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use self::check::{Checked, Damaged};
 pub use self::sweep::{Keep, Sum, Swept, sweep};
+pub(crate) use self::trust::Linked;
 use self::trust::{Owner, State};
 use crate::Digest;
 use crate::error::{Error, Result, io};
@@ -67,8 +68,8 @@ impl Store {
         self.root.join("blobs/sha256").join(digest.hex())
     }
 
-    /// The size in bytes of the content, or `None` where the store does not have it. Whether it is intact is not looked at:
-    /// see [`Store::has`].
+    /// The size in bytes of the content, or `None` where the store does not have it, or something else that is no file.
+    /// Whether it is intact is not looked at: see [`Store::has`].
     ///
     /// # Errors
     ///
@@ -77,7 +78,7 @@ impl Store {
         let path = self.blob_path(digest);
         match fs::symlink_metadata(&path) {
             Ok(found) if found.is_file() => Ok(Some(found.len())),
-            Ok(_) => Err(Error::Layout { path, reason: "not a regular file".into() }),
+            Ok(_) => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(io("stat", &path)(error)),
         }
@@ -238,7 +239,15 @@ impl Store {
     fn publish(&self, from: &Path, file: &File, digest: &Digest) -> Result<()> {
         file.sync_all().map_err(io("flush", from))?;
         let path = self.blob_path(digest);
-        fs::rename(from, &path).map_err(io("create", &path))?;
+        match fs::rename(from, &path) {
+            // A folder in its place; anything else is replaced.
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                remove(&path)?;
+                fs::rename(from, &path)
+            }
+            renamed => renamed,
+        }
+        .map_err(io("create", &path))?;
         // Under its old name it would be a partial download that may not be written to: another pull would take it for
         // somebody else's and remove it.
         file.set_permissions(fs::Permissions::from_mode(0o444)).map_err(io("change the mode of", &path))?;
@@ -420,9 +429,15 @@ pub(crate) fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Removes a file; that it is gone already is fine.
+/// Removes a file, or whatever else stands in its place: a link, a FIFO, a folder with all that it holds. No link is
+/// followed. That nothing is there is fine.
 pub(crate) fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io("remove", path)(error)),
         _ => Ok(()),
     }

@@ -44,7 +44,7 @@ impl Staged {
         let parent = target.parent().ok_or_else(bad)?;
         content::create_folder(parent)?;
         let staged = Self { staging: parent.join(format!(".{name}.new")), target: target.to_owned() };
-        remove_folder(&staged.staging)?;
+        crate::store::remove(&staged.staging)?;
         fs::create_dir(&staged.staging).map_err(io("create", &staged.staging))?;
         Ok(staged)
     }
@@ -73,16 +73,7 @@ impl Staged {
 impl Drop for Staged {
     fn drop(&mut self) {
         // The next attempt removes what cannot be removed now.
-        let _ = remove_folder(&self.staging);
-    }
-}
-
-fn remove_folder(path: &Path) -> Result<()> {
-    match fs::symlink_metadata(path) {
-        Ok(found) if found.is_dir() => fs::remove_dir_all(path).map_err(io("remove", path)),
-        Ok(_) => fs::remove_file(path).map_err(io("remove", path)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(io("stat", path)(error)),
+        let _ = crate::store::remove(&self.staging);
     }
 }
 

@@ -22,12 +22,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+pub use self::plan::Shared;
 use self::plan::{Entry, Item, Plan, Stage};
-use crate::Digest;
-use crate::dir_layout::{self, Place};
+use crate::dir_layout::{self, Place, digest_of};
 use crate::error::{Error, Result, io};
 use crate::manifest::{Descriptor, Kind, Manifest};
-use crate::parallel;
+use crate::store::Linked;
+use crate::{Digest, Store, parallel};
 
 /// Parts of a name that mean something in the tree; an image may have them in its name as long as no other image is
 /// called what stands before them.
@@ -207,10 +208,13 @@ pub fn repository(name: &str, images: &[Tagged]) -> Vec<(String, Content)> {
 pub struct Index {
     plan: Plan,
     summary: Summary,
+    /// The blobs that are files of a store, to which links are added.
+    linked: Option<(Store, Vec<(PathBuf, Linked)>)>,
 }
 
 impl Index {
-    /// Reads all images below `images`.
+    /// Reads all images below `images`: the manifests, and whether every blob is there with its size. The blobs are not
+    /// opened: see [`Index::check`].
     ///
     /// # Errors
     ///
@@ -233,13 +237,13 @@ impl Index {
             entries.extend(repository.entries);
             for (digest, (from, size)) in repository.blobs {
                 if known.insert(digest) {
-                    entries.push(Entry::new(Stage::Blobs, blob_path(&digest), Item::Same(from)));
+                    entries.push(Entry::new(Stage::Blobs, blob_path(&digest), Item::Same(from, digest)));
                     summary.blobs += 1;
                     summary.bytes = summary.bytes.saturating_add(size);
                 }
             }
         }
-        Ok(Self { plan: Plan::new(entries), summary })
+        Ok(Self { plan: Plan::new(entries), summary, linked: None })
     }
 
     /// What it counts.
@@ -248,9 +252,32 @@ impl Index {
         self.summary
     }
 
-    /// The files of the tree that are files of the images, too: the file below `images`, and the path below `registry`.
-    pub fn shared(&self) -> impl Iterator<Item = (&Path, &str)> {
+    /// The files of the tree that are files of the images, too.
+    pub fn shared(&self) -> impl Iterator<Item = Shared<'_>> {
         self.plan.shared()
+    }
+
+    /// Reads every blob, and finds whether it has the digest that it is named by. A file that `store` shares with the images,
+    /// and knows to be unchanged since its digest was computed, is not read again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DigestMismatch`] for the first that has not, [`Error::Io`].
+    pub fn check(&mut self, store: Option<&Store>) -> Result<()> {
+        let blobs: Vec<Shared<'_>> = self.plan.blobs().collect();
+        let linked = parallel::map(parallel::processors(), &blobs, |blob| {
+            let linked = store.and_then(|store| store.linked(blob.digest, blob.from));
+            if !linked.as_ref().is_some_and(Linked::is_known) {
+                let found = digest_of(blob.from)?;
+                if found != *blob.digest {
+                    let (path, expected) = (blob.from.to_owned(), *blob.digest);
+                    return Err(Error::DigestMismatch { path, expected, found });
+                }
+            }
+            Ok(linked.map(|linked| (blob.from.to_owned(), linked)))
+        })?;
+        self.linked = store.map(|store| (store.clone(), linked.into_iter().flatten().collect()));
+        Ok(())
     }
 
     /// Makes the tree `registry`, or brings the one that is there up to date.
@@ -259,23 +286,29 @@ impl Index {
     ///
     /// [`Error::Layout`] for names in the tree that are not text, [`Error::Io`].
     pub fn write(&self, registry: &Path) -> Result<()> {
-        self.plan.apply(registry)
+        self.plan.apply(registry)?;
+        if let Some((store, linked)) = &self.linked {
+            // A new link changes the times of a file, which are what the store knows it by.
+            linked.iter().for_each(|(path, linked)| store.relinked(linked, path));
+        }
+        Ok(())
     }
 }
 
 /// Makes the tree `registry` for all images below `images`, or brings the one that is there up to date: what is right is
 /// left alone, so a run after which nothing changed writes nothing.
 ///
-/// Nothing is written before all images have been read and found whole. A tree where there was none appears whole, at
+/// Nothing is written before all images have been read and found whole, every blob with the digest it is named by. A tree where there was none appears whole, at
 /// once. In one that is there every file appears whole, blobs before the manifests that name them and these before their
 /// tags, and what does not belong goes in the opposite order: a server may read it meanwhile. After a kill at any
 /// moment the next run finishes the work.
 ///
 /// # Errors
 ///
-/// Those of [`Index::read`] and [`Index::write`].
+/// Those of [`Index::read`], [`Index::check`] and [`Index::write`].
 pub fn index(images: &Path, registry: &Path) -> Result<Summary> {
-    let index = Index::read(images)?;
+    let mut index = Index::read(images)?;
+    index.check(None)?;
     index.write(registry)?;
     Ok(index.summary)
 }
@@ -351,8 +384,10 @@ impl Repository {
         }
         let planned = repository(name, &images).into_iter().filter_map(|(path, content)| {
             let (stage, item) = match content {
-                Content::Manifest(digest) => (Stage::Manifests, Item::Same(manifests.get(&digest)?.clone())),
-                Content::Blob(digest) => (Stage::Blobs, Item::Same(blobs.get(&digest)?.0.clone())),
+                Content::Manifest(digest) => {
+                    (Stage::Manifests, Item::Same(manifests.get(&digest)?.clone(), digest))
+                }
+                Content::Blob(digest) => (Stage::Blobs, Item::Same(blobs.get(&digest)?.0.clone(), digest)),
                 Content::Link(target) => (Stage::Names, Item::Link(target)),
                 Content::List(bytes) => (Stage::Names, Item::Bytes(bytes)),
             };
@@ -456,6 +491,59 @@ mod tests {
             }
         }
         found
+    }
+
+    #[test]
+    fn a_blob_that_is_not_what_its_name_says_is_in_no_index() {
+        use std::os::unix::fs::PermissionsExt;
+        let scratch = tempfile::tempdir().unwrap();
+        let store = Store::open(&scratch.path().join("store")).unwrap();
+        let (images, registry) = (scratch.path().join("images"), scratch.path().join("registry"));
+        lay(&store, &images, "a", "1", None);
+        lay(&store, &images, "b", "1", None);
+        let digest = Digest::of(b"{}");
+        let config = images.join("a/1").join(digest.hex());
+        let write = |store: Option<&Store>| {
+            let mut index = Index::read(&images).unwrap();
+            index.check(store)?;
+            index.write(&registry)
+        };
+        // Known to the store, before and after it has one more link.
+        write(Some(&store)).unwrap();
+        assert!(store.linked(&digest, &config).unwrap().is_known());
+        let blob = registry.join(blob_path(&digest));
+        let written = everything(&registry);
+        // The file that all share is edited, then only the one of the image.
+        for alone in [false, true] {
+            if alone {
+                fs::remove_file(&config).unwrap();
+                fs::write(&config, "").unwrap();
+            }
+            fs::set_permissions(&config, fs::Permissions::from_mode(0o644)).unwrap();
+            fs::write(&config, "[]").unwrap();
+            for store in [None, Some(&store)] {
+                let error = write(store).unwrap_err();
+                let named = matches!(&error, Error::DigestMismatch { path, expected, found }
+                    if *path == config && *expected == digest && *found == Digest::of(b"[]"));
+                assert!(named, "{error}");
+            }
+            assert_eq!(everything(&registry).keys().collect::<Vec<_>>(), written.keys().collect::<Vec<_>>());
+        }
+        // A blob of the tree that is damaged there alone is replaced.
+        fs::remove_file(&config).unwrap();
+        fs::write(&config, "{}").unwrap();
+        fs::remove_file(&blob).unwrap();
+        fs::write(&blob, "[]").unwrap();
+        write(Some(&store)).unwrap();
+        assert_eq!(fs::read(&blob).unwrap(), b"{}");
+        for (place, reason) in [("link", "a symbolic link"), ("folder", "a folder inside an image")] {
+            fs::remove_file(&config).unwrap();
+            match place {
+                "link" => std::os::unix::fs::symlink("/etc/hostname", &config).unwrap(),
+                _ => fs::create_dir(&config).unwrap(),
+            }
+            assert!(Index::read(&images).unwrap_err().to_string().contains(reason), "{place}");
+        }
     }
 
     #[test]

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use crate::Digest;
 use crate::dir_layout::digest_of;
 use crate::error::{Error, Result, io};
 use crate::parallel;
-use crate::store::read_limited;
+use crate::store::{read_limited, remove};
 use crate::tree::{self, Staged, link_or_copy};
 
 /// The name of a file that is not whole yet. No part of an image's name begins with a dot.
@@ -30,11 +31,22 @@ pub(super) enum Stage {
     Names,
 }
 
+/// A file of the tree that is also a file of an image.
+#[derive(Debug, Clone, Copy)]
+pub struct Shared<'a> {
+    /// The file of the image.
+    pub from: &'a Path,
+    /// Its path in the tree.
+    pub path: &'a str,
+    /// The digest that its bytes should have.
+    pub digest: &'a Digest,
+}
+
 /// What is at a path.
 #[derive(Debug)]
 pub(super) enum Item {
-    /// The file at another path.
-    Same(std::path::PathBuf),
+    /// The file at another path, whose bytes have this digest.
+    Same(PathBuf, Digest),
     /// A symbolic link.
     Link(String),
     /// A file of these bytes.
@@ -68,12 +80,17 @@ impl Plan {
         Self { entries }
     }
 
-    /// The files that lie elsewhere, too: where, and the path in the tree.
-    pub(super) fn shared(&self) -> impl Iterator<Item = (&Path, &str)> {
+    /// The files that lie elsewhere, too.
+    pub(super) fn shared(&self) -> impl Iterator<Item = Shared<'_>> {
         self.entries.iter().filter_map(|entry| match &entry.item {
-            Item::Same(from) => Some((from.as_path(), entry.path.as_str())),
+            Item::Same(from, digest) => Some(Shared { from, path: &entry.path, digest }),
             Item::Link(_) | Item::Bytes(_) => None,
         })
+    }
+
+    /// The blobs among them.
+    pub(super) fn blobs(&self) -> impl Iterator<Item = Shared<'_>> {
+        self.shared().filter(|shared| Stage::of(shared.path) == Stage::Blobs)
     }
 
     /// Makes the tree what it is to be.
@@ -124,9 +141,9 @@ impl Plan {
             let known = alike.contains(path);
             if other.contains(path) {
                 // A folder where a file is to be, or the other way round.
-                remove(&root.join(path), folder)?;
+                remove(&root.join(path))?;
             } else if !known {
-                rest.push((Stage::of(path), path.to_owned(), folder));
+                rest.push((Stage::of(path), path.to_owned()));
             } else if folder {
                 there.insert(path.to_owned());
             }
@@ -143,7 +160,7 @@ impl Plan {
         }
         // What is in no plan: names go first, then manifests, then blobs.
         rest.sort_unstable();
-        rest.iter().rev().try_for_each(|(_, path, folder)| remove(&root.join(path), *folder))
+        rest.iter().rev().try_for_each(|(_, path)| remove(&root.join(path)))
     }
 
     /// The paths of all files and links, and of all folders above them.
@@ -186,7 +203,7 @@ impl Item {
     /// Makes the item at `path`, where nothing is.
     fn make(&self, path: &Path) -> Result<()> {
         match self {
-            Self::Same(from) => link_or_copy(from, path),
+            Self::Same(from, _) => link_or_copy(from, path),
             Self::Link(target) => symlink(target, path).map_err(io("create", path)),
             Self::Bytes(bytes) => tree::write(path, bytes),
         }
@@ -196,7 +213,7 @@ impl Item {
     fn put(&self, path: &Path) -> Result<()> {
         // A link appears whole; only where it cannot be made is there something to look at.
         let made = match self {
-            Self::Same(from) => fs::hard_link(from, path).is_ok(),
+            Self::Same(from, _) => fs::hard_link(from, path).is_ok(),
             Self::Link(target) => symlink(target, path).is_ok(),
             Self::Bytes(_) => false,
         };
@@ -204,7 +221,7 @@ impl Item {
             return Ok(());
         }
         let new = path.with_file_name(NEW);
-        crate::store::remove(&new)?;
+        remove(&new)?;
         self.make(&new)?;
         fs::rename(&new, path).map_err(io("create", path))
     }
@@ -216,12 +233,12 @@ impl Item {
             Err(error) => return Err(io("stat", path)(error)),
         };
         Ok(match self {
-            Self::Same(from) => {
+            Self::Same(from, digest) => {
                 let source = fs::symlink_metadata(from).map_err(io("stat", from))?;
                 let linked = (there.dev(), there.ino()) == (source.dev(), source.ino());
                 // A copy, where the file system could not link.
                 let alike = there.is_file() && there.len() == source.len();
-                linked || (alike && digest_of(path)? == digest_of(from)?)
+                linked || (alike && digest_of(path)? == *digest)
             }
             Self::Link(target) => {
                 there.is_symlink() && fs::read_link(path).is_ok_and(|found| found == Path::new(target))
@@ -252,10 +269,6 @@ fn walk(root: &Path, visit: &mut dyn FnMut(&str, bool) -> Result<bool>) -> Resul
         }
     }
     Ok(())
-}
-
-fn remove(path: &Path, folder: bool) -> Result<()> {
-    if folder { fs::remove_dir_all(path).map_err(io("remove", path)) } else { crate::store::remove(path) }
 }
 
 #[cfg(test)]

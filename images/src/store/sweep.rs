@@ -66,7 +66,8 @@ pub fn sweep(root: &Path, keep: &Keep, now: SystemTime, dry: bool) -> Result<Swe
     let mut unused = files(&root.join("partial/sha256"), now)?;
     unused.extend(files(&root.join("new"), now)?);
     for blob in files(&root.join("blobs/sha256"), now)? {
-        if blob.links > 1 {
+        // A folder has links of its own, and is no blob.
+        if blob.links > 1 && !blob.folder {
             swept.in_use.add(blob.bytes);
         } else {
             unused.push(blob);
@@ -83,10 +84,8 @@ pub fn sweep(root: &Path, keep: &Keep, now: SystemTime, dry: bool) -> Result<Swe
         }
         left -= found.bytes;
         swept.removed.add(found.bytes);
-        match (dry, found.folder) {
-            (true, _) => {}
-            (false, true) => fs::remove_dir_all(&found.path).map_err(failed("remove", &found.path))?,
-            (false, false) => remove(&found.path)?,
+        if !dry {
+            remove(&found.path)?;
         }
     }
     if !dry {
@@ -206,6 +205,18 @@ mod tests {
         assert_eq!(there(), [true, false, false, false]);
         let records: Vec<_> = fs::read_dir(root.join("verified/sha256")).unwrap().collect();
         assert_eq!(records.len(), 1, "only what stays is recorded: {records:?}");
+    }
+
+    #[test]
+    fn a_folder_among_the_blobs_is_used_by_no_tree() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let place = store.blob_path(&Digest::of(b"x"));
+        fs::create_dir_all(place.join("inner")).unwrap();
+        drop(store);
+        let all = Keep { bytes: None, age: Some(Duration::ZERO) };
+        assert_eq!(sweep(folder.path(), &all, SystemTime::now(), false).unwrap().removed.files, 1);
+        assert!(!place.exists());
     }
 
     #[test]

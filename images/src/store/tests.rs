@@ -71,7 +71,7 @@ fn wrong_content_never_gets_the_name() {
 type Harm = fn(&Path);
 
 /// What may happen to a file of the store, or to one that a tree shares with it.
-const DAMAGES: [(&str, Harm); 6] = [
+const DAMAGES: [(&str, Harm); 7] = [
     ("cut to nothing", |path| fs::write(writable(path), "").unwrap()),
     ("edited in place", |path| fs::write(writable(path), "abd").unwrap()),
     ("edited, its time set back", |path| {
@@ -92,6 +92,12 @@ const DAMAGES: [(&str, Harm); 6] = [
     ("replaced by a FIFO", |path| {
         fs::remove_file(path).unwrap();
         rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    }),
+    ("replaced by a folder", |path| {
+        fs::remove_file(path).unwrap();
+        fs::create_dir_all(path.join("inner")).unwrap();
+        fs::write(path.join("inner/file"), "").unwrap();
+        std::os::unix::fs::symlink("/etc", path.join("link")).unwrap();
     }),
 ];
 
@@ -117,6 +123,56 @@ fn damaged_content_never_leaves_the_store_and_is_fetched_again() {
         store.give(&digest, &folder.path().join("healed")).unwrap();
         assert_eq!(fs::read(folder.path().join("healed")).unwrap(), b"abc", "{damage}");
     }
+}
+
+#[test]
+fn what_is_no_file_is_replaced_wherever_the_store_meets_it() {
+    for (damage, harm) in DAMAGES.iter().skip(4) {
+        let content = b"abc";
+        // Where the content belongs, where a part of it does, and where its record does.
+        for place in ["blobs", "partial", "verified"] {
+            let (folder, store) = store();
+            let digest = store.put(content).unwrap();
+            let path = store.root().join(place).join("sha256").join(digest.hex());
+            if place == "partial" {
+                fs::remove_file(store.blob_path(&digest)).unwrap();
+                fs::write(&path, "").unwrap();
+            }
+            harm(&path);
+            let here = format!("{place} {damage}");
+            match place {
+                "blobs" => {
+                    let write = || {
+                        let mut new = store.create().unwrap();
+                        new.write_all(content).unwrap();
+                        new.finish().unwrap();
+                    };
+                    assert_eq!(store.size(&digest).unwrap(), None, "{here}");
+                    write();
+                    harm(&path);
+                    assert!(matches!(store.read(&digest, 3), Err(Error::NotInStore { .. })), "{here}");
+                    write();
+                    harm(&path);
+                    let checked = store.check(std::num::NonZero::<usize>::MIN).unwrap();
+                    assert_eq!(checked.damaged.len(), 1, "{here}");
+                    write();
+                }
+                "partial" => {
+                    let mut slot = partial(store.slot(&digest, 3).unwrap());
+                    assert_eq!(slot.written(), 0, "{here}");
+                    slot.write(content).unwrap();
+                    slot.finish().unwrap();
+                }
+                _ => assert!(store.has(&digest, 3).unwrap(), "{here}"),
+            }
+            store.give(&digest, &folder.path().join("tree")).unwrap();
+            assert_eq!(fs::read(folder.path().join("tree")).unwrap(), content, "{here}");
+            let record = store.root().join("verified/sha256").join(digest.hex());
+            assert!(fs::symlink_metadata(record).unwrap().is_file(), "{here}");
+        }
+    }
+    // What a link leads to stays.
+    assert!(Path::new("/etc/passwd").exists());
 }
 
 #[test]

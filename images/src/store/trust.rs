@@ -70,6 +70,21 @@ pub(super) enum State {
     Damaged(Option<Digest>),
 }
 
+/// A file outside the store that is a hard link of its content.
+#[derive(Debug)]
+pub(crate) struct Linked {
+    digest: Digest,
+    identity: Identity,
+    known: bool,
+}
+
+impl Linked {
+    /// Whether it is unchanged since its digest was computed.
+    pub(crate) fn is_known(&self) -> bool {
+        self.known
+    }
+}
+
 /// Who can change a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Owner {
@@ -158,7 +173,7 @@ impl Store {
     fn record(&self, digest: &Digest, identity: &Identity) {
         let path = self.record_path(digest);
         // A record that another user left may not be written to.
-        let _ = fs::remove_file(&path);
+        let _ = remove(&path);
         let written = File::create_new(&path);
         let _ = written.and_then(|mut file| file.write_all(identity.record(digest).as_bytes()));
     }
@@ -167,6 +182,28 @@ impl Store {
     pub(super) fn record_published(&self, digest: &Digest, file: &File) {
         if let Ok(found) = file.metadata() {
             self.record(digest, &Identity::of(&found));
+        }
+    }
+
+    /// What is known of the file at `path`; `None` where it is not the file that the store has under the digest.
+    pub(crate) fn linked(&self, digest: &Digest, path: &Path) -> Option<Linked> {
+        let identity = |path: &Path| {
+            let found = fs::symlink_metadata(path).ok()?;
+            (found.is_file() && Owner::of(&found) == Owner::Ours).then(|| Identity::of(&found))
+        };
+        let found = identity(path)?;
+        let same = identity(&self.blob_path(digest)) == Some(found);
+        let known = same && self.is_recorded(digest, &found);
+        same.then_some(Linked { digest: *digest, identity: found, known })
+    }
+
+    /// Notes that a file with the right content, which [`Store::linked`] found, has got another name.
+    pub(crate) fn relinked(&self, linked: &Linked, path: &Path) {
+        if let Ok(found) = fs::symlink_metadata(path) {
+            let now = Identity::of(&found);
+            if linked.identity.is_renamed(&now) {
+                self.record(&linked.digest, &now);
+            }
         }
     }
 

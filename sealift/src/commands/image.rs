@@ -57,6 +57,11 @@ pub(crate) enum Command {
     },
 }
 
+/// The content store that builds use here, if it exists.
+pub(crate) fn known_store() -> Option<images::Store> {
+    store::known()
+}
+
 pub(crate) fn run(command: Command) -> Outcome {
     match command {
         Command::Pull(arguments) => pull::run(*arguments),

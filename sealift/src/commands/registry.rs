@@ -6,14 +6,19 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::commands::clients;
+use crate::commands::image::known_store;
 use crate::commands::nginx;
 use crate::commands::serve::{self, Serve};
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::output::{self, Output};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Index a folder of images for nginx
+    #[command(
+        after_help = "Every blob is read and must have the digest in its name. Files that the content store shares with the\n\
+                            folder, and knows to be unchanged, are not read again."
+    )]
     Index {
         /// The folder of images
         images: PathBuf,
@@ -54,7 +59,15 @@ pub(crate) fn run(command: Command) -> Outcome {
     match command {
         Command::Index { images, into, output } => {
             let into = into.unwrap_or_else(|| images.parent().unwrap_or(&images).join("registry"));
-            let count = images::registry::index(&images, &into)?.images;
+            let mut index = images::registry::Index::read(&images)?;
+            index.check(known_store().as_ref()).map_err(|error| match error {
+                images::Error::DigestMismatch { .. } => {
+                    Failure::from(error).remedy("`sealift image check` names everything that is damaged")
+                }
+                error => error.into(),
+            })?;
+            index.write(&into)?;
+            let count = index.summary().images;
             if count == 0 {
                 output::warn(&format!("{}: no image in this folder", images.display()));
             }

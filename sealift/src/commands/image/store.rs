@@ -31,6 +31,11 @@ pub(super) fn existing(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
     }
 }
 
+/// The content store that builds use here, if it exists and can be opened: for those who only profit from what it knows.
+pub(super) fn known() -> Option<Store> {
+    existing(None).ok().and_then(|root| Store::open(&root).ok())
+}
+
 pub(super) fn check(given: Option<PathBuf>, output: Output) -> Outcome {
     let root = existing(given)?;
     let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
