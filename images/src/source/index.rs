@@ -49,10 +49,8 @@ pub(super) fn names(files: &Files, local: &Local) -> Result<Vec<String>> {
     if distinct.len() != 1 {
         return Ok(Vec::new());
     }
-    // A tag alone is no name.
-    let full = |name: &&str| name.contains([':', '/']);
     let named = NAMES.iter().flat_map(|key| manifests.iter().filter_map(|found| annotation(found, key)));
-    Ok(named.filter(full).map(ToOwned::to_owned).collect())
+    Ok(named.map(ToOwned::to_owned).collect())
 }
 
 fn matching(files: &Files, local: &Local) -> Result<Vec<Descriptor>> {

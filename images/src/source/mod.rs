@@ -17,6 +17,7 @@
 mod docker;
 mod files;
 mod index;
+mod naming;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -26,6 +27,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use self::files::Files;
+pub use self::naming::default_name;
 use crate::error::{Error, Result, io};
 use crate::manifest::{DEPTH_MAX, Descriptor, MANIFEST_MAX, MANIFESTS_MAX, Manifest, Platform, Selection};
 use crate::store::Slot;
@@ -143,25 +145,6 @@ pub fn import(local: &Local, platforms: &[Platform], store: &Store) -> Result<Di
     };
     let tree = Tree { files, manifest: "blobs/sha256/{}", blob: "blobs/sha256/{}" };
     tree.import(tree.read_manifest(&root.digest)?, platforms, store)
-}
-
-/// What the image calls itself, in full: the first of its names in the folder or archive. `None` where it has none, and where
-/// there are several images of which none was named.
-///
-/// # Errors
-///
-/// Where the folder or archive cannot be read.
-pub fn own_name(local: &Local) -> Result<Option<Reference>> {
-    if local.layout == Layout::Dir {
-        return Ok(None);
-    }
-    let files = Files::of(local)?;
-    let names = if files.contains("manifest.json") && local.layout == Layout::DockerArchive {
-        docker::names(&files, local.name.as_deref())?
-    } else {
-        index::names(&files, local)?
-    };
-    Ok(names.iter().find_map(|name| name.parse().ok()))
 }
 
 /// The number in `@N`.

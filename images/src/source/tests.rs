@@ -124,11 +124,6 @@ fn layouts_are_taken_over_with_their_digests() {
     scratch.name(&[("example.com/team/app:1", &one), ("2", &two)]);
     let team = Some("example.com/team/app:1");
     assert_eq!(scratch.import(Layout::Oci, &scratch.layout(), team).unwrap(), digest(&one));
-    let named = |name: Option<&str>| {
-        let local = Local { layout: Layout::Oci, path: scratch.layout(), name: name.map(Into::into) };
-        own_name(&local).unwrap().map(|name| name.to_string())
-    };
-    assert_eq!((named(Some("@0")), named(Some("@1")), named(None)), (team.map(Into::into), None, None));
     scratch.name(&[("1", &one), ("2", &two)]);
     for (name, reason) in
         [(None, "2 images match"), (Some("3"), "no image named `3`"), (Some("@7"), "no image named `@7`")]
@@ -215,8 +210,6 @@ fn docker_archives_get_the_same_manifest_every_time() {
             digest,
             "{name}"
         );
-        let local = Local { layout: Layout::DockerArchive, path: archive.clone(), name: Some(name.into()) };
-        assert_eq!(own_name(&local).unwrap().unwrap().to_string(), "example.com/team/x:1");
     }
     for name in ["x", "x:2", "team/x:1", "@2"] {
         let error =
@@ -276,7 +269,7 @@ fn an_archive_of_docker_has_its_names_in_either_list() {
     builder.append_dir_all(".", scratch.layout()).unwrap();
     builder.finish().unwrap();
     let local = Local { layout: Layout::DockerArchive, path: archive.clone(), name: None };
-    assert_eq!(own_name(&local).unwrap().unwrap().to_string(), "docker.io/team/app:1");
+    assert_eq!(default_name(&Source::Local(local)).unwrap(), ("app".into(), "1".into()));
     assert_eq!(scratch.import(Layout::DockerArchive, &archive, None).unwrap().to_string(), image["digest"]);
 }
 
