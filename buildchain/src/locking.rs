@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use images::pull::Options;
+use images::pull::{Options, Progress};
 use images::{Digest, Platform};
 
 use crate::project::{Attached, Error as ProjectError, Lock, Project, Pull};
@@ -135,12 +135,17 @@ fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> 
 }
 
 /// Looks up the tags of `project` that no digest in the project itself pins. Nothing is written. HTTP without TLS is spoken to
-/// the registries of the project that say so, and to those of `plain_http`.
+/// the registries of the project that say so, and to those of `plain_http`. Warnings go to `progress`, from several threads.
 ///
 /// # Errors
 ///
 /// If the lock file cannot be read. A registry that cannot be asked is one of the answer's failures.
-pub fn resolve(project: &Project, scope: Scope, plain_http: &[String]) -> Result<Answer, Error> {
+pub fn resolve(
+    project: &Project,
+    scope: Scope,
+    plain_http: &[String],
+    progress: &(dyn Progress + Sync),
+) -> Result<Answer, Error> {
     let mut options = pull_options(project);
     options.plain_http.extend(plain_http.iter().cloned());
     let mut lock = Lock::read(&project.root)?;
@@ -150,7 +155,7 @@ pub fn resolve(project: &Project, scope: Scope, plain_http: &[String]) -> Result
         wanted.iter().filter(|reference| scope == Scope::All || lock.digest(reference).is_none()).collect();
     let found = in_parallel(&unknown, |reference| {
         let failed = |source| Error::Resolve { reference: (*reference).clone(), source };
-        images::pull::resolve(&reference.parse()?, &options).map_err(failed)
+        images::pull::resolve(&reference.parse()?, &options, progress).map_err(failed)
     });
     for (reference, found) in unknown.into_iter().zip(found) {
         let found = match found {
@@ -178,7 +183,7 @@ pub fn resolve(project: &Project, scope: Scope, plain_http: &[String]) -> Result
             Some((pull, own.or(lock.digest(&pull.reference()))?.to_owned()))
         })
         .collect();
-    let found = in_parallel(&unknown, |(pull, image)| look_up_attached(pull, image, &options));
+    let found = in_parallel(&unknown, |(pull, image)| look_up_attached(pull, image, &options, progress));
     for ((pull, image), found) in unknown.iter().zip(found) {
         match found {
             Ok(lists) => resolved.extend(lock_attached(&pull.reference(), image, lists, &mut lock)),
@@ -196,13 +201,18 @@ pub fn resolve(project: &Project, scope: Scope, plain_http: &[String]) -> Result
 
 /// Looks up what is attached to an image, and to the manifests of an index: the digests of the lists, by the digest of what
 /// they are attached to.
-fn look_up_attached(pull: &Pull, image: &str, options: &Options) -> Result<BTreeMap<String, String>, Error> {
+fn look_up_attached(
+    pull: &Pull,
+    image: &str,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<BTreeMap<String, String>, Error> {
     let reference = pull.reference();
     let failed = |source| Error::Resolve { reference: reference.clone(), source };
     let platforms: Vec<Platform> =
         pull.image.platforms.iter().map(|text| text.value.parse()).collect::<Result<_, _>>()?;
-    let found =
-        images::pull::referrers(&reference.parse()?, &image.parse()?, &platforms, options).map_err(failed)?;
+    let found = images::pull::referrers(&reference.parse()?, &image.parse()?, &platforms, options, progress)
+        .map_err(failed)?;
     Ok(found.iter().map(|(subject, list)| (subject.to_string(), list.to_string())).collect())
 }
 

@@ -33,7 +33,7 @@ pub use image::{Base, Containerfile, ImageDefinition, Recipe};
 pub use lock::{Attached, FILE_NAME as LOCK_FILE_NAME, Lock};
 pub use paths::{Outside, Territory};
 pub use settings::{
-    Flags, OutputCache, Profile, Settings, auth_files, certificate_folders, program_variable,
+    Flags, OutputCache, Profile, Settings, auth_files, auth_places, certificate_folders, program_variable,
     size as parse_size,
 };
 pub use template::Values;

@@ -100,6 +100,8 @@ pub struct Settings {
     pub mirrors: Vec<(String, String)>,
     /// The credentials of registries: see [`auth_files`].
     pub auth_files: Vec<PathBuf>,
+    /// Where else they may be: see [`auth_places`].
+    pub auth_places: Vec<PathBuf>,
     /// The certificates of registries: see [`certificate_folders`].
     pub certificate_folders: Vec<PathBuf>,
     /// The proxies to registries: `HTTPS_PROXY`, `NO_PROXY` and the like.
@@ -110,19 +112,26 @@ pub struct Settings {
     pub unused: Vec<(String, &'static str)>,
 }
 
-/// The files in which docker and podman keep a user's credentials: the one that `REGISTRY_AUTH_FILE` names, else podman's
-/// `auth.json` and docker's `config.json`, as far as there are any.
+/// The file of credentials that the user names: `REGISTRY_AUTH_FILE`.
 #[must_use]
 pub fn auth_files(environment: &BTreeMap<String, String>) -> Vec<PathBuf> {
-    let path = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if let Some(file) = path("REGISTRY_AUTH_FILE") {
-        return vec![file];
+    let file = environment.get("REGISTRY_AUTH_FILE").filter(|value| !value.is_empty());
+    file.map(PathBuf::from).into_iter().collect()
+}
+
+/// Where podman and docker keep a user's credentials, if the user names no file: `auth.json` and `config.json`, which need
+/// not exist.
+#[must_use]
+pub fn auth_places(environment: &BTreeMap<String, String>) -> Vec<PathBuf> {
+    if !auth_files(environment).is_empty() {
+        return Vec::new();
     }
+    let path = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = |folder: &str| path("HOME").map(|home| home.join(folder));
     let podman = [path("XDG_RUNTIME_DIR"), path("XDG_CONFIG_HOME").or_else(|| home(".config"))];
     let podman = podman.into_iter().flatten().map(|folder| folder.join("containers/auth.json"));
     let docker = path("DOCKER_CONFIG").or_else(|| home(".docker")).map(|folder| folder.join("config.json"));
-    podman.chain(docker).filter(|file| file.is_file()).collect()
+    podman.chain(docker).collect()
 }
 
 /// The folders in which skopeo and docker keep the certificates of registries, each in a folder named for its host: the
@@ -203,6 +212,7 @@ impl Settings {
             source_date,
             mirrors: value("REGISTRY_MIRRORS").map_or(Ok(Vec::new()), |text| mirrors(text))?,
             auth_files: auth_files(&values),
+            auth_places: auth_places(&values),
             certificate_folders: certificate_folders(&values),
             proxies: Proxies::from_variables(&values),
             environment: environment.clone(),
@@ -355,22 +365,35 @@ mod tests {
 
     #[test]
     fn credentials_are_where_podman_and_docker_keep_them() {
-        let home = tempfile::tempdir().unwrap();
-        let text = home.path().to_str().unwrap();
-        let found = |more: &[(&str, &str)]| auth_files(&environment(&[&[("HOME", text)], more].concat()));
-        assert!(found(&[]).is_empty());
-        let places = [".docker/config.json", ".config/containers/auth.json", "run/containers/auth.json"];
-        let [docker, podman, session] = places.map(|place| home.path().join(place));
-        for file in [&docker, &podman, &session] {
-            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-            std::fs::write(file, "{}").unwrap();
+        let found = |more: &[(&str, &str)]| {
+            let environment = environment(&[&[("HOME", "/home/me")], more].concat());
+            let text = |paths: Vec<PathBuf>| -> Vec<String> {
+                paths.iter().map(|path| path.display().to_string()).collect()
+            };
+            (text(auth_files(&environment)), text(auth_places(&environment)))
+        };
+        let none: [&str; 0] = [];
+        let [docker, podman, session] = [
+            "/home/me/.docker/config.json",
+            "/home/me/.config/containers/auth.json",
+            "/run/user/1/containers/auth.json",
+        ];
+        let run = ("XDG_RUNTIME_DIR", "/run/user/1");
+        for (more, files, places) in [
+            (&[][..], &none[..], &[podman, docker][..]),
+            (&[run], &none, &[session, podman, docker]),
+            (&[run, ("DOCKER_CONFIG", "/d")], &none, &[session, podman, "/d/config.json"]),
+            (&[("XDG_CONFIG_HOME", "/c")], &none, &["/c/containers/auth.json", docker]),
+            (&[("REGISTRY_AUTH_FILE", "/f"), run], &["/f"], &none),
+            (&[("REGISTRY_AUTH_FILE", "")], &none, &[podman, docker]),
+        ] {
+            let (found_files, found_places) = found(more);
+            assert_eq!((found_files, found_places), (owned(files), owned(places)), "{more:?}");
         }
-        let run = home.path().join("run");
-        let run = run.to_str().unwrap();
-        assert_eq!(found(&[]), [podman.clone(), docker.clone()]);
-        assert_eq!(found(&[("XDG_RUNTIME_DIR", run)]), [session.clone(), podman.clone(), docker]);
-        assert_eq!(found(&[("XDG_RUNTIME_DIR", run), ("DOCKER_CONFIG", "/none")]), [session, podman]);
-        assert_eq!(found(&[("REGISTRY_AUTH_FILE", "/f"), ("XDG_RUNTIME_DIR", run)]), [Path::new("/f")]);
+    }
+
+    fn owned(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(ToString::to_string).collect()
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub fn pull_options(project: &Project) -> Options {
     let settings = &project.settings;
     let mut options = Options {
         auth_files: settings.auth_files.clone(),
+        auth_places: settings.auth_places.clone(),
         certificate_folders: settings.certificate_folders.clone(),
         proxies: settings.proxies.clone(),
         ..Options::default()
@@ -105,11 +106,20 @@ fn add_registry(place: &mut Place<'_>, project: &Project) {
         action: Some(Box::new(move |context| {
             let planned = images::registry::Index::read(&images)?;
             // Making a hard link changes the file's times: what is known of it is looked up before, and told again after.
-            let digests =
-                planned.shared().map(|(from, _)| context.digest(from)).collect::<Result<Vec<_>, _>>()?;
+            let mut digests = Vec::new();
+            for shared in planned.shared() {
+                let (found, expected) = (context.digest(shared.from)?, shared.digest);
+                if found.as_bytes() != expected.as_bytes() {
+                    let path = content::printable_path(shared.from);
+                    return Err(ActionError::failed(format!(
+                        "{path}: expected {expected}, found sha256:{found}"
+                    )));
+                }
+                digests.push(found);
+            }
             planned.write(&index)?;
-            for ((_, path), digest) in planned.shared().zip(digests) {
-                context.known(index.join(path), digest)?;
+            for (shared, digest) in planned.shared().zip(digests) {
+                context.known(index.join(shared.path), digest)?;
             }
             Ok(())
         })),
@@ -295,8 +305,8 @@ impl images::pull::Progress for Watch<'_, '_> {
         self.context.cancelled()
     }
 
-    fn retry(&self, url: &str, fault: &str, wait: std::time::Duration) {
-        self.context.warn(format!("{url}: {fault}; again in {} s", wait.as_secs()));
+    fn retry(&self, text: &str) {
+        self.context.warn(text);
     }
 
     fn warn(&self, text: &str) {

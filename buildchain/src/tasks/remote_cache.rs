@@ -51,7 +51,7 @@ impl RegistryCache {
     /// The manifest of the result kept under `key`.
     fn manifest(&self, key: Digest) -> Result<Option<(Reference, Manifest)>, RemoteError> {
         let reference = self.reference(key)?;
-        let Some(bytes) = pull::manifest(&reference, &self.options).map_err(trouble)? else {
+        let Some(bytes) = pull::manifest(&reference, &self.options, &()).map_err(trouble)? else {
             return Ok(None);
         };
         let manifest = Manifest::parse(&bytes).map_err(damaged)?;

@@ -1,5 +1,6 @@
 //! What answers say: bodies within bounds, pages of lists, errors, and how long to wait.
 
+use std::io::Read as _;
 use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap, HeaderValue};
@@ -10,6 +11,48 @@ use super::{DOCUMENT_MAX, Fault, words};
 
 /// The longest error message that is passed on, in characters.
 const MESSAGE_MAX: usize = 300;
+
+/// How the body of an answer is encoded (RFC 9110, section 8.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    None,
+    Gzip,
+    Other(String),
+}
+
+impl Encoding {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let value = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+        match value.unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+            "" | "identity" => Self::None,
+            "gzip" | "x-gzip" => Self::Gzip,
+            other => Self::Other(other.into()),
+        }
+    }
+
+    /// The fault of an answer in an encoding that nobody asked for and that is not supported.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::Other(found) => {
+                let found = content::printable(found).to_string();
+                Some(Fault::ContentType { expected: "no content encoding".into(), found })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Undoes the encoding of a document, if it has one: some proxies compress what is to be sent as it is.
+pub(crate) fn decoded(body: Vec<u8>, encoding: &Encoding, limit: u64) -> Result<Vec<u8>, Fault> {
+    // Storage may call its objects compressed that are not.
+    if *encoding != Encoding::Gzip || !body.starts_with(&[0x1f, 0x8b]) {
+        return Ok(body);
+    }
+    let mut plain = Vec::new();
+    let mut decoder = flate2::read::GzDecoder::new(body.as_slice()).take(limit.saturating_add(1));
+    decoder.read_to_end(&mut plain).map_err(|error| Fault::Broken(error.to_string()))?;
+    if plain.len() as u64 > limit { Err(Fault::TooLarge { limit }) } else { Ok(plain) }
+}
 
 /// Reads a body of at most `limit` bytes.
 pub(crate) async fn read_body(mut response: Response, limit: u64, stall: Duration) -> Result<Vec<u8>, Fault> {
@@ -66,7 +109,7 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
 /// What the registry says in its JSON error (distribution specification, "Error Codes") or in plain text, shortened; else
 /// nothing.
 pub(super) async fn error_message(response: Response, stall: Duration) -> String {
-    let plain = media_type(response.headers()).is_some_and(|kind| kind == "text/plain");
+    let plain = media_type(response.headers()).is_none_or(|kind| kind == "text/plain");
     match read_body(response, DOCUMENT_MAX, stall).await {
         Ok(body) => message(&body, plain),
         Err(_) => String::new(),
@@ -94,6 +137,9 @@ fn message(body: &[u8], plain: bool) -> String {
         #[serde(default)]
         message: String,
     }
+    if tells_of_tls(body) {
+        return "this port speaks HTTPS and was asked without TLS (--plain-http, `plainHttp` or an http:// mirror)".into();
+    }
     let text = match serde_json::from_slice::<Errors>(body) {
         Ok(found) => {
             let errors = found.errors.iter().map(|one| format!("{} {}", one.code, one.message));
@@ -105,6 +151,14 @@ fn message(body: &[u8], plain: bool) -> String {
         Err(_) => String::new(),
     };
     text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(MESSAGE_MAX).collect()
+}
+
+/// What servers written in Go and nginx say at a port for TLS to those who come without.
+fn tells_of_tls(body: &[u8]) -> bool {
+    let body = String::from_utf8_lossy(body);
+    ["HTTP request to an HTTPS server", "HTTP request was sent to HTTPS port"]
+        .iter()
+        .any(|text| body.contains(text))
 }
 
 /// `Retry-After` in seconds or as a date, which is read against the server's own clock.
@@ -171,11 +225,7 @@ mod tests {
             (r#"{"errors":[{"code":"A","message":"b"},{"code":"C"}]}"#, false, "A b, C "),
             (r#"{"details":"incorrect username or password"}"#, false, "incorrect username or password"),
             (r#"{"error":"invalid_grant","error_description":"gone"}"#, false, "invalid_grant, gone"),
-            (
-                "Client sent an HTTP request to an HTTPS server.\n",
-                true,
-                "Client sent an HTTP request to an HTTPS server.",
-            ),
+            ("too many requests\nfor one day", true, "too many requests"),
             ("\u{1b}[31mred\nsecond", true, " [31mred"),
             ("<html>", false, ""),
             ("", true, ""),

@@ -1,7 +1,7 @@
 //! Credentials as users have them, and the challenges registries answer with.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -31,8 +31,8 @@ pub(super) enum Secret {
 ///
 /// An entry that is wrong is an error where it is needed: it says nothing of other hosts.
 pub(super) struct Credentials {
-    /// Names the file in errors.
-    file: String,
+    /// Where they are from; empty in tests.
+    file: PathBuf,
     secrets: BTreeMap<String, Result<Secret, String>>,
     helpers: BTreeMap<String, Result<String, String>>,
     default_helper: Option<String>,
@@ -84,7 +84,7 @@ impl Credentials {
     pub(super) fn read(file: &Path) -> Result<Self, Fault> {
         let bytes = read_limited(file, CONFIG_MAX)?;
         let wrong = |reason: String| Fault::Configuration(format!("{}: {reason}", file.display()));
-        Ok(Self { file: file.display().to_string(), ..Self::parse(&bytes).map_err(wrong)? })
+        Ok(Self { file: file.to_owned(), ..Self::parse(&bytes).map_err(wrong)? })
     }
 
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
@@ -112,38 +112,38 @@ impl Credentials {
             helpers.insert(normalise(&key), helper);
         }
         let default_helper = config.creds_store.filter(|name| !name.is_empty());
-        Ok(Self { file: String::new(), secrets, helpers, default_helper })
+        Ok(Self { file: PathBuf::new(), secrets, helpers, default_helper })
     }
 
-    /// The secret for a repository from the first of several files that has one, and what kept others from being read.
-    pub(super) fn find_in(
-        files: &[Self],
-        host: &str,
-        repository: &str,
-        patience: Duration,
-    ) -> (Option<Secret>, Vec<String>) {
+    /// Looks for the secret for a repository in several files: the first that has one counts.
+    pub(super) fn find_in(files: &[Self], host: &str, repository: &str, patience: Duration) -> Search {
         let mut problems = Vec::new();
         for file in files {
             match file.find(host, repository, patience) {
                 Ok(None) => {}
-                Ok(secret) => return (secret, problems),
+                Ok(found) => return Search { found, problems },
                 Err(problem) => problems.push(problem),
             }
         }
-        (None, problems)
+        Search { found: None, problems }
     }
 
     /// The secret for a repository: the longest matching path wins, then the host; a helper named for the host goes
     /// before what the file says, the default helper after it. A helper has `patience` to answer.
-    fn find(&self, host: &str, repository: &str, patience: Duration) -> Result<Option<Secret>, String> {
+    fn find(&self, host: &str, repository: &str, patience: Duration) -> Result<Option<Found>, String> {
         let hub = DOCKER_HUB_KEYS.contains(&host);
         let host = if hub { "docker.io" } else { host };
         let server = if hub { "https://index.docker.io/v1/" } else { host };
+        let from = |origin| move |secret| Found { secret, origin, file: self.file.clone() };
         let ask = |name: &String| {
-            helper::ask(name, server, patience)
-                .map_err(|reason| format!("credential helper `{}`: {reason}", name.escape_debug()))
+            let origin = format!("credential helper `{}`", name.escape_debug());
+            match helper::ask(name, server, patience) {
+                Ok(secret) => Ok(secret.map(from(format!("the {origin}")))),
+                Err(reason) => Err(format!("{origin}: {reason}")),
+            }
         };
-        let wrong = |reason: &String| match self.file.as_str() {
+        let file = self.file.display().to_string();
+        let wrong = |reason: &String| match file.as_str() {
             "" => reason.clone(),
             file => format!("{file}: {reason}"),
         };
@@ -153,7 +153,8 @@ impl Credentials {
         let mut key = format!("{host}/{repository}");
         loop {
             if let Some(secret) = self.secrets.get(&key) {
-                return secret.as_ref().map(|secret| Some(secret.clone())).map_err(wrong);
+                let secret = secret.clone().map_err(|reason| wrong(&reason))?;
+                return Ok(Some(from(file)(secret)));
             }
             match key.rfind('/') {
                 Some(cut) => key.truncate(cut),
@@ -162,6 +163,24 @@ impl Credentials {
         }
         self.default_helper.as_ref().map_or(Ok(None), ask)
     }
+}
+
+/// What came of looking for a secret.
+#[derive(Default)]
+pub(super) struct Search {
+    pub(super) found: Option<Found>,
+    /// What kept others from being read.
+    pub(super) problems: Vec<String>,
+}
+
+/// A secret, and where it is from.
+#[derive(Clone)]
+pub(super) struct Found {
+    pub(super) secret: Secret,
+    /// The file or the helper, in words.
+    pub(super) origin: String,
+    /// The file that holds it or names the helper.
+    pub(super) file: PathBuf,
 }
 
 /// `https://index.docker.io/v1/` → `docker.io`, `quay.io:443` → `quay.io`; `quay.io/team` stays.
@@ -337,7 +356,9 @@ mod tests {
             },"HttpHeaders":{}}"#,
         )
         .unwrap();
-        let find = |host, repository| credentials.find(host, repository, Duration::ZERO).unwrap();
+        let find = |host, repository| {
+            credentials.find(host, repository, Duration::ZERO).unwrap().map(|found| found.secret)
+        };
         assert!(find("harbor.example", "x") == basic("h", "3"));
         assert!(find("registry-1.docker.io", "library/alpine") == basic("user", "pa:ss"));
         assert!(find("docker.io", "a/b") == basic("user", "pa:ss"));

@@ -43,6 +43,11 @@ impl Backoff {
         self.left = left;
     }
 
+    /// How many attempts are left.
+    pub(crate) fn left(&self) -> u32 {
+        self.left
+    }
+
     /// How long to wait before the next attempt; `None` where another makes no sense.
     pub(crate) fn wait(&mut self, fault: &Fault) -> Option<Duration> {
         let asked = fault.retry_after().unwrap_or_default();

@@ -1,5 +1,7 @@
 //! What can go wrong between us and a registry.
 
+use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::manifest::{self, Missing};
@@ -52,7 +54,7 @@ pub enum Fault {
     },
     /// The credentials are missing or wrong, or the token server misbehaves.
     #[error("not authorised: {0}")]
-    Unauthorized(String),
+    Unauthorized(Denial),
     /// Bytes with another digest.
     #[error("the content does not match its digest: expected {expected}, found {found}")]
     DigestMismatch {
@@ -154,6 +156,48 @@ pub enum Fault {
     Store(#[from] error::Error),
 }
 
+/// Why a request is not authorised.
+#[derive(Debug)]
+pub struct Denial {
+    reason: String,
+    login: Option<Login>,
+}
+
+/// Where the user's credentials for a registry belong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The registry, as the file names it.
+    pub host: String,
+    /// The file that holds them or is the place for them: docker's `config.json` or podman's `auth.json`.
+    pub file: Option<PathBuf>,
+}
+
+impl Denial {
+    /// A denial that other credentials would change.
+    pub(super) fn login(reason: String, login: Login) -> Self {
+        Self { reason, login: Some(login) }
+    }
+}
+
+impl<T: Into<String>> From<T> for Denial {
+    fn from(reason: T) -> Self {
+        Self { reason: reason.into(), login: None }
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+/// What is wrong with a host, whatever it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hosts {
+    Unreachable,
+    Busy,
+}
+
 fn detail(message: &str) -> String {
     if message.is_empty() { String::new() } else { format!(": {message}") }
 }
@@ -168,6 +212,25 @@ impl Fault {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
             Self::TokenServer { fault, .. } => fault.retry_after(),
+            _ => None,
+        }
+    }
+
+    /// What it says of the host, if it is that and not the single request that fails.
+    pub(super) fn of_host(&self) -> Option<Hosts> {
+        match self {
+            Self::Unreachable(_) => Some(Hosts::Unreachable),
+            Self::Status { .. } if self.is_transient() => Some(Hosts::Busy),
+            Self::TokenServer { fault, .. } => fault.of_host(),
+            _ => None,
+        }
+    }
+
+    /// Where other credentials would have to be, if they are what is missing.
+    #[must_use]
+    pub fn login(&self) -> Option<&Login> {
+        match self {
+            Self::Unauthorized(denial) => denial.login.as_ref(),
             _ => None,
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! [`Client`] makes one request: credentials, tokens, redirections, limits. Retrying is the caller's, by [`Backoff`].
 
+mod account;
 mod answer;
 mod auth;
 mod backoff;
@@ -18,29 +19,30 @@ mod tls;
 mod token;
 mod words;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, StatusCode, Url};
 
+pub(crate) use self::answer::{Encoding, decoded, media_type, next_chunk, next_page, read_body};
 use self::answer::{error_message, retry_after};
-pub(crate) use self::answer::{media_type, next_chunk, next_page, read_body};
 use self::auth::{Challenge, Credentials};
 pub(crate) use self::backoff::Backoff;
 use self::clients::Clients;
 pub use self::endpoint::redacted;
 pub(crate) use self::endpoint::{Endpoint, shown};
-pub use self::fault::Fault;
+pub use self::fault::{Denial, Fault, Login};
 pub use self::limits::Limits;
 pub use self::options::{Options, Tls};
 pub(crate) use self::origin::location;
 use self::origin::{REDIRECTS, Route, is_redirection};
 pub use self::progress::Progress;
-pub(crate) use self::progress::{Event, Events, drain, runtime};
+pub(crate) use self::progress::{Event, Events, Inbox, drain, runtime};
 pub use self::proxy::Proxies;
-use self::token::with_problems;
+use self::token::Authorization;
 
 /// All manifests we can keep, in one line: every registry reads the first.
 pub(crate) const ACCEPT_MANIFESTS: HeaderValue = HeaderValue::from_static(
@@ -55,26 +57,40 @@ const DOCUMENT_MAX: u64 = 1 << 20;
 pub(crate) struct Client {
     clients: Clients,
     credentials: Arc<[Credentials]>,
+    /// Where credentials were looked for.
+    places: Arc<[PathBuf]>,
     /// The `Authorization` that worked last, by the origin of the endpoint and its repository.
-    authorizations: Mutex<HashMap<(String, String), HeaderValue>>,
+    authorizations: Mutex<HashMap<(String, String), Arc<Authorization>>>,
+    /// Whether tokens are for pushing: each request may be followed by one that writes.
+    pushes: bool,
     stall: Duration,
     events: Events,
-    /// What the caller has been warned of.
-    warned: Mutex<HashSet<String>>,
 }
 
 impl Client {
     pub(crate) fn new(options: &Options, events: Events) -> Result<Self, Fault> {
-        let credentials: Vec<_> =
-            options.auth_files.iter().map(|file| Credentials::read(file)).collect::<Result<_, _>>()?;
+        // What is no file where users keep one is not there.
+        let places = options.auth_places.iter().filter(|place| place.is_file());
+        let credentials: Vec<_> = options
+            .auth_files
+            .iter()
+            .chain(places)
+            .map(|file| Credentials::read(file))
+            .collect::<Result<_, _>>()?;
         Ok(Self {
             clients: Clients::new(options)?,
             credentials: credentials.into(),
+            places: options.auth_files.iter().chain(&options.auth_places).cloned().collect(),
             authorizations: Mutex::default(),
+            pushes: false,
             stall: options.stall,
             events,
-            warned: Mutex::default(),
         })
+    }
+
+    /// A client for pushes.
+    pub(crate) fn pushing(options: &Options, events: Events) -> Result<Self, Fault> {
+        Ok(Self { pushes: true, ..Self::new(options, events)? })
     }
 
     /// Sends GET and comes back with a success, having met challenges and followed redirections.
@@ -100,32 +116,35 @@ impl Client {
         let asked = Asked { method, url, headers, payload, endpoint };
         let key = (endpoint.base.origin().ascii_serialization(), endpoint.repository.clone());
         let cached = self.authorizations.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        let (response, route) = self.follow(&asked, cached.as_ref()).await?;
+        let header = cached.as_ref().map(|authorization| &authorization.header);
+        let (response, route) = self.follow(&asked, header).await?;
         if response.status() != StatusCode::UNAUTHORIZED || !route.at_origin() {
-            return self.success(&route, response).await;
+            return self.success(&route, response, cached.as_deref()).await;
         }
         // A first request, one that needs more rights, or a token that has run out meanwhile.
         let challenges = response.headers().get_all(header::WWW_AUTHENTICATE);
-        let challenge = Challenge::find(challenges.iter().filter_map(|value| value.to_str().ok()))
-            .ok_or_else(|| {
-                Fault::Unauthorized("the registry answered 401 without a challenge we know".into())
-            })?;
-        let authorization = self.authorize(endpoint, challenge, asked.scope()).await?;
+        let Some(challenge) = Challenge::find(challenges.iter().filter_map(|value| value.to_str().ok()))
+        else {
+            let host = endpoint.host();
+            let text = format!("{host} answered 401 and asks for no kind of credentials that is supported");
+            return Err(Fault::Unauthorized(text.into()));
+        };
+        let authorization = Arc::new(self.authorize(endpoint, challenge, asked.scope(self.pushes)).await?);
         let (response, route) = self.follow(&asked, Some(&authorization.header)).await?;
-        if response.status() == StatusCode::UNAUTHORIZED && route.at_origin() {
-            let message = error_message(response, self.stall).await;
-            return Err(Fault::Unauthorized(with_problems(message, &authorization.problems)));
+        if response.status() != StatusCode::UNAUTHORIZED || !route.at_origin() {
+            let mut authorizations = self.authorizations.lock().unwrap_or_else(PoisonError::into_inner);
+            authorizations.insert(key, Arc::clone(&authorization));
         }
-        self.authorizations.lock().unwrap_or_else(PoisonError::into_inner).insert(key, authorization.header);
-        self.success(&route, response).await.map_err(|fault| match fault {
-            Fault::Unauthorized(reason) => {
-                Fault::Unauthorized(with_problems(reason, &authorization.problems))
-            }
-            fault => fault,
-        })
+        self.success(&route, response, Some(&authorization)).await
     }
 
-    async fn success(&self, route: &Route, response: Response) -> Result<Response, Fault> {
+    /// The response, if it is a success. `authorization` is what the request carried.
+    async fn success(
+        &self,
+        route: &Route,
+        response: Response,
+        authorization: Option<&Authorization>,
+    ) -> Result<Response, Fault> {
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -137,11 +156,18 @@ impl Client {
             let place = content::printable(&place);
             message = if message.is_empty() { place.to_string() } else { format!("{place}: {message}") };
         }
-        match status {
-            StatusCode::UNAUTHORIZED => Err(Fault::Unauthorized(format!(
-                "a host that the registry led to asks for credentials, which only the registry may: {message}"
-            ))),
-            StatusCode::FORBIDDEN => Err(Fault::Unauthorized(message)),
+        match (status, authorization.filter(|_| route.at_origin())) {
+            (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(authorization)) => {
+                Err(authorization.refused(status, &message))
+            }
+            (StatusCode::UNAUTHORIZED, None) => Err(Fault::Unauthorized(
+                format!("a host that the registry led to asks for credentials, which only the registry may: {message}")
+                    .into(),
+            )),
+            (StatusCode::FORBIDDEN, None) => {
+                let text = if message.is_empty() { "the registry answered 403".into() } else { message };
+                Err(Fault::Unauthorized(text.into()))
+            }
             _ => Err(Fault::Status { status: status.as_u16(), message, retry_after }),
         }
     }
@@ -229,8 +255,9 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     /// The rights that it needs, as token servers write them.
-    fn scope(&self) -> String {
-        let rights = if matches!(self.method, Method::GET | Method::HEAD) { "pull" } else { "pull,push" };
+    fn scope(&self, pushes: bool) -> String {
+        let reads = matches!(self.method, Method::GET | Method::HEAD) && !pushes;
+        let rights = if reads { "pull" } else { "pull,push" };
         let mut scope = format!("repository:{}:{rights}", self.endpoint.repository);
         // A blob is mounted from another repository.
         if let Some((_, from)) = self.url.query_pairs().find(|(name, _)| name == "from") {

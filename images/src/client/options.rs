@@ -18,6 +18,8 @@ pub struct Options {
     pub limits: Limits,
     /// Docker's `config.json` and podman's `auth.json`: the first that has credentials for a repository counts.
     pub auth_files: Vec<PathBuf>,
+    /// Where users keep such files: as `auth_files`, after them, but they need not exist.
+    pub auth_places: Vec<PathBuf>,
     /// PEM files of certificate authorities to trust beside the system's, whoever is asked.
     pub certificate_authorities: Vec<PathBuf>,
     /// What TLS needs besides, by the host (`host[:port]`) of a registry or mirror.
@@ -56,6 +58,7 @@ impl Default for Options {
             plain_http: BTreeSet::new(),
             limits: Limits::default(),
             auth_files: Vec::new(),
+            auth_places: Vec::new(),
             certificate_authorities: Vec::new(),
             tls: BTreeMap::new(),
             certificate_folders: Vec::new(),

@@ -74,7 +74,7 @@ pub(super) fn realm(origin: &Url, text: &str) -> Result<Url, Fault> {
         ("https", "http") => {
             let host = origin.host_str().unwrap_or_default();
             let text = format!("{host} names a token server without TLS, {}", shown(&realm));
-            return Err(Fault::Unauthorized(text));
+            return Err(Fault::Unauthorized(text.into()));
         }
         _ => return Err(unusable()),
     }

@@ -1,11 +1,14 @@
 //! Transfers side by side, and who is told about them.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use reqwest::Url;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::Fault;
+use super::fault::Hosts;
+use super::{Fault, shown};
 use crate::Digest;
 
 /// Told how a pull or a push goes. Called from the thread that started it.
@@ -30,12 +33,13 @@ pub trait Progress {
         let _ = blob;
     }
 
-    /// A request failed and is made again after `wait`.
-    fn retry(&self, url: &str, fault: &str, wait: Duration) {
-        let _ = (url, fault, wait);
+    /// A request failed and is made again: which, why and when, as a sentence. What is wrong with a host is told once, and not
+    /// for each request to it.
+    fn retry(&self, text: &str) {
+        let _ = text;
     }
 
-    /// Something is not as it should be, and the transfer goes on without it.
+    /// Something is not as it should be, and the transfer continues without it. Each text is told once.
     fn warn(&self, text: &str) {
         let _ = text;
     }
@@ -51,11 +55,94 @@ impl Progress for () {}
 /// What tasks report to the caller's thread.
 #[derive(Debug)]
 pub(crate) enum Event {
-    Begin { blob: Digest, image: String, size: u64, present: u64 },
-    Advance { blob: Digest, bytes: i64 },
-    End { blob: Digest },
-    Retry { url: String, fault: String, wait: Duration },
-    Warn { text: String },
+    Begin {
+        blob: Digest,
+        image: String,
+        size: u64,
+        present: u64,
+    },
+    Advance {
+        blob: Digest,
+        bytes: i64,
+    },
+    End {
+        blob: Digest,
+    },
+    /// With a key, it is told once for all that have the same.
+    Retry {
+        text: String,
+        key: Option<String>,
+    },
+    Warn {
+        text: String,
+    },
+}
+
+impl Event {
+    /// A request to `url` that failed and is made again after `wait`, at most `left` times.
+    pub(crate) fn retry(url: &Url, fault: &Fault, wait: Duration, left: u32) -> Self {
+        let host = super::endpoint::authority(url);
+        match fault.of_host() {
+            Some(Hosts::Unreachable) => {
+                let times = match left {
+                    1 => "once".to_owned(),
+                    2 => "twice".to_owned(),
+                    left => format!("{left} times"),
+                };
+                let text = format!("{host}: {fault}; retrying {times}");
+                Self::Retry { key: Some(format!("{host}: {fault}")), text }
+            }
+            // Another attempt is another warning: it waits longer.
+            Some(Hosts::Busy) => {
+                let text = format!("{host}: {fault}; retrying {}", after(wait));
+                Self::Retry { key: Some(format!("{host}: {fault} {left}")), text }
+            }
+            None => {
+                Self::Retry { text: format!("{}: {fault}; retrying {}", shown(url), after(wait)), key: None }
+            }
+        }
+    }
+}
+
+fn after(wait: Duration) -> String {
+    match wait.as_secs_f64() {
+        soon if soon < 0.05 => "now".into(),
+        seconds if seconds < 9.95 => format!("in {seconds:.1} s"),
+        seconds => format!("in {seconds:.0} s"),
+    }
+}
+
+/// What tasks report, on its way to the caller.
+pub(crate) struct Inbox {
+    events: mpsc::UnboundedReceiver<Event>,
+    /// What need not be told again.
+    told: HashSet<String>,
+}
+
+impl Inbox {
+    /// An inbox, and what fills it.
+    pub(crate) fn new() -> (Events, Self) {
+        let (sender, events) = mpsc::unbounded_channel();
+        (sender, Self { events, told: HashSet::new() })
+    }
+
+    fn tell(&mut self, progress: &dyn Progress, event: Event) {
+        match event {
+            Event::Begin { blob, image, size, present } => progress.begin(&blob, &image, size, present),
+            Event::Advance { blob, bytes } => progress.advance(&blob, bytes),
+            Event::End { blob } => progress.end(&blob),
+            Event::Retry { text, key } => {
+                if key.is_none_or(|key| self.told.insert(key)) {
+                    progress.retry(&text);
+                }
+            }
+            Event::Warn { text } => {
+                if self.told.insert(text.clone()) {
+                    progress.warn(&text);
+                }
+            }
+        }
+    }
 }
 
 pub(crate) type Events = mpsc::UnboundedSender<Event>;
@@ -68,7 +155,7 @@ const PULSE: Duration = Duration::from_millis(100);
 pub(crate) async fn drain<T: 'static, E: 'static>(
     mut tasks: JoinSet<Result<T, E>>,
     progress: &dyn Progress,
-    inbox: &mut mpsc::UnboundedReceiver<Event>,
+    inbox: &mut Inbox,
     broken: impl Fn(Fault) -> E,
 ) -> Result<Vec<T>, E> {
     let mut done = Vec::new();
@@ -81,28 +168,18 @@ pub(crate) async fn drain<T: 'static, E: 'static>(
             _ = pulse.tick() => if progress.is_cancelled() {
                 return Err(broken(Fault::Cancelled));
             },
-            Some(event) = inbox.recv() => tell(progress, event),
+            Some(event) = inbox.events.recv() => inbox.tell(progress, event),
             next = tasks.join_next() => match next {
                 Some(Ok(result)) => done.push(result?),
                 Some(Err(error)) => return Err(broken(Fault::Broken(error.to_string()))),
                 None => {
-                    while let Ok(event) = inbox.try_recv() {
-                        tell(progress, event);
+                    while let Ok(event) = inbox.events.try_recv() {
+                        inbox.tell(progress, event);
                     }
                     return Ok(done);
                 }
             },
         }
-    }
-}
-
-fn tell(progress: &dyn Progress, event: Event) {
-    match event {
-        Event::Begin { blob, image, size, present } => progress.begin(&blob, &image, size, present),
-        Event::Advance { blob, bytes } => progress.advance(&blob, bytes),
-        Event::End { blob } => progress.end(&blob),
-        Event::Retry { url, fault, wait } => progress.retry(&url, &fault, wait),
-        Event::Warn { text } => progress.warn(&text),
     }
 }
 
@@ -112,4 +189,52 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
         .enable_all()
         .build()
         .map_err(|error| Fault::Configuration(format!("cannot start the network threads: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_host_is_told_once_and_in_plain_words() {
+        #[derive(Default)]
+        struct Told(std::cell::RefCell<Vec<String>>);
+        impl Progress for Told {
+            fn retry(&self, text: &str) {
+                self.0.borrow_mut().push(text.to_owned());
+            }
+        }
+        let url = |blob: u8| format!("http://r.example:5000/v2/a/blobs/{blob}?secret=1").parse().unwrap();
+        let busy = || Fault::Status { status: 503, message: String::new(), retry_after: None };
+        let refused = || Fault::Unreachable("refused".into());
+        let tokens = || Fault::TokenServer { url: "https://t/".into(), fault: Box::new(refused()) };
+        let (told, (_, mut inbox)) = (Told::default(), Inbox::new());
+        for blob in 0..3 {
+            for (fault, wait, left) in [
+                (refused(), 400, 4),
+                (refused(), 800, 3),
+                (tokens(), 400, 1),
+                (busy(), 0, 4),
+                (busy(), 12_345, 3),
+                (Fault::Broken("reset".into()), 480, 4),
+            ] {
+                inbox.tell(&told, Event::retry(&url(blob), &fault, Duration::from_millis(wait), left));
+            }
+        }
+        let broken = |blob| {
+            format!("http://r.example:5000/v2/a/blobs/{blob}: the connection broke: reset; retrying in 0.5 s")
+        };
+        assert_eq!(
+            *told.0.borrow(),
+            [
+                "r.example:5000: cannot connect: refused; retrying 4 times",
+                "r.example:5000: token server https://t/: cannot connect: refused; retrying once",
+                "r.example:5000: the registry answered 503; retrying now",
+                "r.example:5000: the registry answered 503; retrying in 12 s",
+                &broken(0),
+                &broken(1),
+                &broken(2),
+            ]
+        );
+    }
 }

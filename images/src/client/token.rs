@@ -6,6 +6,7 @@ use reqwest::header::{self, HeaderValue};
 use reqwest::{Response, StatusCode, Url};
 use serde::Deserialize;
 
+use super::account::Account;
 use super::answer::{error_message, read_body, retry_after};
 use super::auth::{Challenge, Credentials, Secret};
 use super::origin::{self, REDIRECTS, Route, is_redirection};
@@ -15,56 +16,66 @@ use super::{Client, DOCUMENT_MAX, Endpoint, Event, Fault, shown};
 pub(super) struct Authorization {
     /// The value of the header.
     pub(super) header: HeaderValue,
-    /// What kept credentials from being read; it matters if the registry is not content without.
-    pub(super) problems: Vec<String>,
+    /// Whose it is; it matters if the registry is not content with it.
+    pub(super) account: Account,
+    /// Whether the header holds the user name and password themselves.
+    pub(super) basic: bool,
+}
+
+impl Authorization {
+    /// The registry answers 401 or 403 all the same, and says `message`.
+    pub(super) fn refused(&self, status: StatusCode, message: &str) -> Fault {
+        if self.basic && status == StatusCode::UNAUTHORIZED {
+            self.account.refused(self.account.host(), message)
+        } else {
+            self.account.denied(message)
+        }
+    }
 }
 
 impl Client {
-    /// Meets a challenge of the registry itself. `scope` is what the request needs, for a challenge that does not say.
+    /// Meets a challenge of the registry itself. `scope` is what the request needs: for a challenge that does not say, and
+    /// in a push beside what it says.
     pub(super) async fn authorize(
         &self,
         endpoint: &Endpoint,
         challenge: Challenge,
         scope: String,
     ) -> Result<Authorization, Fault> {
-        let host = endpoint.host();
         let (credentials, asked, repository) =
-            (Arc::clone(&self.credentials), host.clone(), endpoint.repository.clone());
+            (Arc::clone(&self.credentials), endpoint.host(), endpoint.repository.clone());
         let patience = self.stall;
         // Off the network threads: a helper may ask its user.
-        let found = tokio::task::spawn_blocking(move || {
+        let search = tokio::task::spawn_blocking(move || {
             Credentials::find_in(&credentials, &asked, &repository, patience)
         });
-        let (secret, problems) = found.await.map_err(|error| Fault::Broken(error.to_string()))?;
-        let header = match (challenge, secret) {
-            (Challenge::Basic, Some(Secret::Basic { user, password })) => basic(&user, &password)?,
-            (Challenge::Basic, _) => {
-                let text = format!("{host} asks for a user name and a password");
-                return Err(Fault::Unauthorized(with_problems(text, &problems)));
-            }
+        let search = search.await.map_err(|error| Fault::Broken(error.to_string()))?;
+        let account = Account::new(endpoint, &search, &self.places);
+        let (header, basic) = match (challenge, search.found.map(|found| found.secret)) {
+            (Challenge::Basic, Some(Secret::Basic { user, password })) => (basic(&user, &password)?, true),
+            (Challenge::Basic, _) => return Err(account.asks()),
             (Challenge::Bearer { realm, service, scope: named }, secret) => {
                 if secret.is_none() {
-                    self.warn(&problems);
+                    self.warn(account.problems());
                 }
                 let realm = origin::realm(&endpoint.base, &realm)?;
-                let scope = named.unwrap_or(scope);
+                let scope = match named {
+                    Some(named) if self.pushes => union(&scope, &named),
+                    named => named.unwrap_or(scope),
+                };
                 let token = self.token(endpoint, &realm, service, &scope, secret).await;
-                token.map_err(|fault| at_token_server(&realm, fault, &problems))?
+                (token.map_err(|fault| at_token_server(&realm, fault, &account))?, false)
             }
         };
-        Ok(Authorization { header, problems })
+        Ok(Authorization { header, account, basic })
     }
 
-    /// Says, once for each, why the registry is asked without credentials.
+    /// Says why the registry is asked without credentials.
     fn warn(&self, problems: &[String]) {
-        let mut warned = self.warned.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for problem in problems {
-            if warned.insert(problem.clone()) {
-                // Nobody listens any more when the command was broken off.
-                let _ = self
-                    .events
-                    .send(Event::Warn { text: format!("{problem}; going on without credentials") });
-            }
+            // Nobody listens any more when the command was broken off.
+            let _ =
+                self.events.send(Event::Warn { text: format!("{problem}; continuing without credentials") });
         }
     }
 
@@ -92,7 +103,8 @@ impl Client {
                 ("refresh_token", token),
                 ("client_id", "sealift".to_owned()),
             ]);
-            let mut encoded = Url::parse("form:").map_err(|error| Fault::Unauthorized(error.to_string()))?;
+            let mut encoded =
+                Url::parse("form:").map_err(|error| Fault::Unauthorized(error.to_string().into()))?;
             encoded.query_pairs_mut().extend_pairs(&fields);
             form = Some(encoded.query().unwrap_or_default().to_owned());
         } else {
@@ -106,14 +118,10 @@ impl Client {
         }
         let response = self.ask_token_server(endpoint, Route::new(realm, url), form, password).await?;
         let status = response.status();
-        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        if !status.is_success() {
             let retry_after = retry_after(response.headers());
             let message = error_message(response, self.stall).await;
             return Err(Fault::Status { status: status.as_u16(), message, retry_after });
-        }
-        if !status.is_success() {
-            let message = error_message(response, self.stall).await;
-            return Err(Fault::Unauthorized(format!("{status} {message}").trim_end().to_owned()));
         }
         let body = read_body(response, DOCUMENT_MAX, self.stall).await?;
         let none = || Fault::Unauthorized("no token in the answer".into());
@@ -163,23 +171,46 @@ impl Client {
 }
 
 /// Says that it is the token server that fails, and not the registry.
-fn at_token_server(realm: &Url, fault: Fault, problems: &[String]) -> Fault {
+fn at_token_server(realm: &Url, fault: Fault, account: &Account) -> Fault {
+    let server = format!("token server {}", shown(realm));
     match fault {
         Fault::Unauthorized(reason) => {
-            let text = format!("token server {}: {reason}", shown(realm));
-            Fault::Unauthorized(with_problems(text, problems))
+            Fault::Unauthorized(account.with_problems(format!("{server}: {reason}")).into())
+        }
+        Fault::Status { status, message, .. }
+            if matches!(status, 400..=499) && !matches!(status, 408 | 429) =>
+        {
+            let text = format!("{status} {message}");
+            match status {
+                401 | 403 => account.refused(&server, text.trim_end()),
+                _ => Fault::Unauthorized(
+                    account.with_problems(format!("{server}: {}", text.trim_end())).into(),
+                ),
+            }
         }
         Fault::Configuration(_) => fault,
         fault => Fault::TokenServer { url: shown(realm), fault: Box::new(fault) },
     }
 }
 
-/// Adds why there were no credentials to what failed without them.
-pub(super) fn with_problems(text: String, problems: &[String]) -> String {
-    match problems {
-        [] => text,
-        problems => format!("{text} ({})", problems.join("; ")),
+/// The rights of both scopes.
+fn union(one: &str, other: &str) -> String {
+    let mut all: Vec<(&str, Vec<&str>)> = Vec::new();
+    for part in one.split(' ').chain(other.split(' ')).filter(|part| !part.is_empty()) {
+        // A name may have the port of a host in it.
+        let (resource, actions) = part.rsplit_once(':').unwrap_or((part, ""));
+        let actions = actions.split(',').filter(|action| !action.is_empty());
+        match all.iter_mut().find(|(known, _)| *known == resource) {
+            Some((_, known)) => {
+                let new: Vec<&str> = actions.filter(|action| !known.contains(action)).collect();
+                known.extend(new);
+            }
+            None => all.push((resource, actions.collect())),
+        }
     }
+    let parts: Vec<String> =
+        all.iter().map(|(resource, actions)| format!("{resource}:{}", actions.join(","))).collect();
+    parts.join(" ")
 }
 
 fn basic(user: &str, password: &str) -> Result<HeaderValue, Fault> {
@@ -201,6 +232,27 @@ fn secret_header(text: String) -> Result<HeaderValue, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_push_asks_for_all_that_it_needs_and_all_that_the_registry_names() {
+        for (own, named, expected) in [
+            ("repository:a:pull,push", "repository:a:pull", "repository:a:pull,push"),
+            ("repository:a:pull,push", "", "repository:a:pull,push"),
+            (
+                "repository:a:pull,push",
+                "repository:x/a:pull,delete",
+                "repository:a:pull,push repository:x/a:pull,delete",
+            ),
+            (
+                "repository:a:pull,push repository:b:pull",
+                "repository:b:pull,push  repository:a:*",
+                "repository:a:pull,push,* repository:b:pull,push",
+            ),
+            ("repository:h:5000/a:pull", "repository:h:5000/a:push", "repository:h:5000/a:pull,push"),
+        ] {
+            assert_eq!(union(own, named), expected);
+        }
+    }
 
     #[test]
     fn no_secret_is_shown() {

@@ -2,9 +2,11 @@
 
 use std::sync::PoisonError;
 
+use reqwest::Url;
+
 use super::fetch::Fetcher;
 use super::{Failure, Fault};
-use crate::client::{Backoff, Endpoint, Event};
+use crate::client::{Backoff, Endpoint, Event, shown};
 
 /// The attempts at one endpoint.
 pub(super) struct Attempts<'a> {
@@ -39,14 +41,14 @@ impl<'a> Attempts<'a> {
     }
 
     /// Takes note of a failure and waits, if another attempt makes sense.
-    pub(super) async fn failed(&mut self, url: &str, fault: Fault) {
+    pub(super) async fn failed(&mut self, url: &Url, fault: Fault) {
         if !self.last && matches!(fault, Fault::Unreachable(_)) {
             let mut unreachable = self.fetcher.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
             unreachable.insert(self.endpoint.host());
             self.backoff.limit(0);
         }
         if let Some(wait) = self.backoff.wait(&fault) {
-            self.fetcher.tell(Event::Retry { url: url.into(), fault: fault.to_string(), wait });
+            self.fetcher.tell(Event::retry(url, &fault, wait, self.backoff.left()));
             tokio::time::sleep(wait).await;
         }
         self.fault = Some(fault);
@@ -59,10 +61,10 @@ impl<'a> Attempts<'a> {
     }
 
     /// Adds the failure that counts; whether no other endpoint can help.
-    pub(super) fn into_failures(self, url: String, failures: &mut Vec<Failure>) -> bool {
+    pub(super) fn into_failures(self, url: &Url, failures: &mut Vec<Failure>) -> bool {
         let Some(fault) = self.fault else { return false };
         let fatal = !fault.is_remote();
-        failures.push(Failure { url, fault });
+        failures.push(Failure { url: shown(url), fault });
         fatal
     }
 }

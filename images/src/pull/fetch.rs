@@ -1,6 +1,7 @@
 //! Blobs from whichever endpoint delivers them, retried and resumed.
 
 use std::collections::HashSet;
+use std::io::Write as _;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -11,12 +12,14 @@ use tokio::sync::OnceCell;
 use super::attempts::Attempts;
 use super::plan::Blob;
 use super::{Error, Failure, Fault, Options, Request};
-use crate::client::{Client, Endpoint, Event, Events, media_type, next_chunk, shown};
+use crate::client::{Client, Encoding, Endpoint, Event, Events, media_type, next_chunk};
 use crate::store::{Partial, Slot};
 use crate::{Reference, Store};
 
 /// A resumed transfer that brought this much gets its attempts back.
 const PROGRESS_MIN: u64 = 64 << 10;
+/// How many compressed bytes are decoded before the result is written.
+const DECODED_AT_ONCE: usize = 16 << 10;
 /// How often a blob is looked for that another process is fetching.
 const BUSY_POLL: Duration = Duration::from_millis(100);
 
@@ -97,7 +100,7 @@ impl Fetcher {
         let mut failures = Vec::new();
         for (position, endpoint) in endpoints.iter().enumerate() {
             let mut attempts = Attempts::new(self, endpoint, position + 1 == endpoints.len());
-            let url = shown(&endpoint.url("blobs", &blob.digest.to_string()));
+            let url = endpoint.url("blobs", &blob.digest.to_string());
             let mut pieced = partial.written() > 0;
             while attempts.next() {
                 let before = partial.written();
@@ -129,7 +132,7 @@ impl Fetcher {
                     }
                 }
             }
-            if attempts.into_failures(url, &mut failures) {
+            if attempts.into_failures(&url, &mut failures) {
                 break;
             }
         }
@@ -174,6 +177,10 @@ impl Fetcher {
             }
         }
         let expected = blob.size - partial.written();
+        let encoding = Encoding::of(response.headers());
+        if encoding != Encoding::None && response.content_length() != Some(expected) {
+            return self.decode(blob, partial, response, &encoding).await;
+        }
         if let Some(found) = response.content_length().filter(|found| *found != expected) {
             let kind = media_type(response.headers()).unwrap_or_default();
             return Err(if kind == "text/html" {
@@ -187,13 +194,47 @@ impl Fetcher {
             partial.write(&chunk).map_err(wrong_content)?;
             self.tell(Event::Advance { blob: blob.digest, bytes: signed(chunk.len() as u64) });
         }
-        if partial.written() < blob.size {
-            return Err(Fault::Broken(format!(
-                "it ended after {} of {} bytes",
-                partial.written(),
-                blob.size
-            )));
+        whole(blob, partial)
+    }
+
+    /// As [`transfer`](Self::transfer), of an answer that somebody on the way compressed.
+    async fn decode(
+        &self,
+        blob: &Blob,
+        partial: &mut Partial,
+        mut response: Response,
+        encoding: &Encoding,
+    ) -> Result<(), Fault> {
+        if let Some(fault) = encoding.fault() {
+            return Err(fault);
         }
+        if partial.written() > 0 {
+            // A part is one of the encoded bytes, and we have others.
+            self.restart(blob, partial)?;
+            return Err(Fault::Broken("the rest of the answer is compressed".into()));
+        }
+        let broken = |error: std::io::Error| Fault::Broken(error.to_string());
+        let mut decoder = flate2::write::GzDecoder::new(Vec::new());
+        let mut ended = false;
+        while !ended {
+            let chunk = next_chunk(&mut response, self.options.stall).await?;
+            ended = chunk.is_none();
+            // A little at a time: each byte may stand for a thousand.
+            for piece in chunk.unwrap_or_default().chunks(DECODED_AT_ONCE) {
+                decoder.write_all(piece).map_err(broken)?;
+                self.take(blob, partial, decoder.get_mut())?;
+            }
+        }
+        // What is missing shows in the length and the digest.
+        let _ = decoder.try_finish();
+        self.take(blob, partial, decoder.get_mut())?;
+        whole(blob, partial)
+    }
+
+    fn take(&self, blob: &Blob, partial: &mut Partial, bytes: &mut Vec<u8>) -> Result<(), Fault> {
+        partial.write(bytes).map_err(wrong_content)?;
+        self.tell(Event::Advance { blob: blob.digest, bytes: signed(bytes.len() as u64) });
+        bytes.clear();
         Ok(())
     }
 
@@ -249,6 +290,15 @@ fn wrong_content(error: crate::Error) -> Fault {
         crate::Error::DigestMismatch { expected, found, .. } => Fault::DigestMismatch { expected, found },
         other => other.into(),
     }
+}
+
+/// An answer that has ended has brought the whole blob.
+fn whole(blob: &Blob, partial: &Partial) -> Result<(), Fault> {
+    let (found, expected) = (partial.written(), blob.size);
+    if found < expected {
+        return Err(Fault::Broken(format!("it ended after {found} of {expected} bytes")));
+    }
+    Ok(())
 }
 
 /// Whether a 206 begins where we stopped (RFC 9110, section 14.4).

@@ -6,7 +6,7 @@ use reqwest::header::{self, HeaderMap};
 use super::attempts::Attempts;
 use super::fetch::Fetcher;
 use super::{Error, Failure, Fault};
-use crate::client::{ACCEPT_MANIFESTS, Endpoint, media_type, next_page, read_body, shown};
+use crate::client::{ACCEPT_MANIFESTS, Encoding, Endpoint, decoded, media_type, next_page, read_body};
 use crate::manifest::{Descriptor, Kind, MANIFEST_MAX, Manifest};
 use crate::{Digest, Reference};
 
@@ -110,12 +110,11 @@ impl Fetcher {
         let mut failures = Vec::new();
         for (position, endpoint) in endpoints.iter().enumerate() {
             let mut attempts = Attempts::new(self, endpoint, position + 1 == endpoints.len());
-            let url = shown(&endpoint.url(api.path(), name));
+            let url = endpoint.url(api.path(), name);
             while attempts.next() {
                 let answer = match api {
                     Api::Manifests => {
-                        let url = endpoint.url(api.path(), name);
-                        self.document(endpoint, url, expected).await.map(|(bytes, _)| bytes)
+                        self.document(endpoint, url.clone(), expected).await.map(|(bytes, _)| bytes)
                     }
                     Api::Referrers => self.pages(endpoint, name).await,
                 };
@@ -124,7 +123,7 @@ impl Fetcher {
                     Err(fault) => attempts.failed(&url, fault).await,
                 }
             }
-            if attempts.into_failures(url, &mut failures) {
+            if attempts.into_failures(&url, &mut failures) {
                 break;
             }
         }
@@ -162,11 +161,16 @@ impl Fetcher {
             .headers()
             .get("docker-content-digest")
             .and_then(|value| value.to_str().ok()?.parse().ok());
+        let encoding = Encoding::of(response.headers());
         let bytes = read_body(response, MANIFEST_MAX, self.options.stall).await?;
+        let bytes = decoded(bytes, &encoding, MANIFEST_MAX)?;
         let parsed = Manifest::parse(&bytes);
         let wrong_type =
             |found: &str| Fault::ContentType { expected: "a manifest".into(), found: found.into() };
         let kind = announced.as_deref().and_then(Kind::from_media_type);
+        if let (Some(fault), Err(_)) = (encoding.fault(), &parsed) {
+            return Err(fault);
+        }
         if let (Some(found), None, Err(_)) = (&announced, kind, &parsed) {
             return Err(wrong_type(found));
         }

@@ -16,14 +16,13 @@ mod referrers;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 pub use self::error::{Error, Failure};
 use self::fetch::Fetcher;
 pub use self::referrers::{attached_tag, referrers_tag};
-use crate::client::{Event, drain, runtime};
-pub use crate::client::{Fault, Limits, Options, Progress, Proxies, Tls, redacted};
+pub use crate::client::{Denial, Fault, Limits, Login, Options, Progress, Proxies, Tls, redacted};
+use crate::client::{Inbox, drain, runtime};
 use crate::manifest::{Descriptor, Kind, Manifest, Platform};
 use crate::{Digest, Reference, Store};
 
@@ -93,7 +92,7 @@ pub fn pull(
 ) -> Result<Vec<Pulled>, Error> {
     let here = |fault| Error::here("the images", fault);
     let runtime = runtime().map_err(here)?;
-    let (events, mut inbox) = mpsc::unbounded_channel();
+    let (events, mut inbox) = Inbox::new();
     let fetcher = Arc::new(Fetcher::new(options, store.clone(), events));
     let pulled = runtime.block_on(async {
         let mut images = plan_all(requests, &fetcher, progress, &mut inbox).await?;
@@ -128,7 +127,7 @@ pub fn blobs(
         return Ok(());
     }
     let runtime = runtime().map_err(here)?;
-    let (events, mut inbox) = mpsc::unbounded_channel();
+    let (events, mut inbox) = Inbox::new();
     let fetcher = Arc::new(Fetcher::new(options, store.clone(), events));
     let fetched = runtime.block_on(fetch_all(missing, &fetcher, store, progress, &mut inbox));
     // A task that was broken off may still be inside a system call; it is not waited for.
@@ -142,7 +141,7 @@ async fn fetch_all(
     fetcher: &Arc<Fetcher>,
     store: &Store,
     progress: &dyn Progress,
-    inbox: &mut mpsc::UnboundedReceiver<Event>,
+    inbox: &mut Inbox,
 ) -> Result<(), Error> {
     let here = |fault| Error::here("the images", fault);
     let bytes = missing.iter().map(|blob| blob.size).sum();
@@ -203,11 +202,11 @@ pub struct Resolved {
 /// # Errors
 ///
 /// The registry cannot be reached, does not know the tag, or lies.
-pub fn resolve(reference: &Reference, options: &Options) -> Result<Resolved, Error> {
+pub fn resolve(reference: &Reference, options: &Options, progress: &dyn Progress) -> Result<Resolved, Error> {
     if let Some(digest) = reference.digest() {
         return Ok(Resolved { digest: *digest, platforms: BTreeMap::new() });
     }
-    let bytes = tagged(reference, options)?;
+    let bytes = tagged(reference, options, progress)?;
     let name = reference.to_string();
     let manifest =
         Manifest::parse(&bytes).map_err(|error| Error::new(&name, "manifest", "", error.into()))?;
@@ -219,22 +218,42 @@ pub fn resolve(reference: &Reference, options: &Options) -> Result<Resolved, Err
 /// # Errors
 ///
 /// The registry cannot be reached, or what it gives is no manifest.
-pub fn manifest(reference: &Reference, options: &Options) -> Result<Option<Vec<u8>>, Error> {
-    match tagged(reference, options) {
+pub fn manifest(
+    reference: &Reference,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Option<Vec<u8>>, Error> {
+    match tagged(reference, options, progress) {
         Err(error) if error.is_unknown() => Ok(None),
         answer => answer.map(Some),
     }
 }
 
-fn tagged(reference: &Reference, options: &Options) -> Result<Vec<u8>, Error> {
-    let name = reference.to_string();
-    let runtime = runtime().map_err(|fault| Error::here(&name, fault))?;
-    let (events, _inbox) = mpsc::unbounded_channel();
-    let fetcher = Fetcher::resolver(options, events);
-    let tag = reference.tag().unwrap_or("latest");
-    let bytes = runtime.block_on(fetcher.manifest_by_tag(&name, reference, tag));
+fn tagged(reference: &Reference, options: &Options, progress: &dyn Progress) -> Result<Vec<u8>, Error> {
+    let (name, asked) = (reference.to_string(), reference.clone());
+    alone(&name.clone(), options, progress, |fetcher| async move {
+        fetcher.manifest_by_tag(&name, &asked, asked.tag().unwrap_or("latest")).await
+    })
+}
+
+/// Does one thing with a fetcher that keeps nothing.
+fn alone<T: Send + 'static, F: Future<Output = Result<T, Error>> + Send + 'static>(
+    name: &str,
+    options: &Options,
+    progress: &dyn Progress,
+    work: impl FnOnce(Fetcher) -> F,
+) -> Result<T, Error> {
+    let here = |fault| Error::here(name, fault);
+    let runtime = runtime().map_err(here)?;
+    let (events, mut inbox) = Inbox::new();
+    let work = work(Fetcher::resolver(options, events));
+    let done = runtime.block_on(async {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(work);
+        drain(tasks, progress, &mut inbox, here).await
+    });
     runtime.shutdown_background();
-    bytes
+    done?.pop().ok_or_else(|| here(Fault::Cancelled))
 }
 
 /// The digests of the lists of what is attached to the image `digest` and, where it is an index, to the manifests that it
@@ -250,18 +269,17 @@ pub fn referrers(
     digest: &Digest,
     platforms: &[Platform],
     options: &Options,
+    progress: &dyn Progress,
 ) -> Result<BTreeMap<String, Digest>, Error> {
-    let runtime = runtime().map_err(|fault| Error::here(&reference.to_string(), fault))?;
-    let (events, _inbox) = mpsc::unbounded_channel();
-    let fetcher = Fetcher::resolver(options, events);
     let request = Request {
         platforms: platforms.to_vec(),
         expected: Some(*digest),
         referrers: true,
         ..Request::of(reference)
     };
-    let image = runtime.block_on(plan::image(&fetcher, request));
-    runtime.shutdown_background();
+    let image = alone(&reference.to_string(), options, progress, |fetcher| async move {
+        plan::image(&fetcher, request).await
+    });
     let mut lists = BTreeMap::from([(digest.to_string(), Digest::of(&no_referrers()))]);
     lists.extend(image?.pulled.referrers.iter().map(|list| (list.key(), list.digest)));
     Ok(lists)
@@ -277,7 +295,7 @@ async fn plan_all(
     requests: &[Request],
     fetcher: &Arc<Fetcher>,
     progress: &dyn Progress,
-    inbox: &mut mpsc::UnboundedReceiver<Event>,
+    inbox: &mut Inbox,
 ) -> Result<Vec<plan::Image>, Error> {
     let mut tasks = JoinSet::new();
     let wanted = requests.iter().cloned().enumerate().collect();

@@ -11,7 +11,7 @@ use super::feed::Document;
 use super::plan::Image;
 use super::pusher::{Pusher, accepted, claimed};
 use crate::Digest;
-use crate::client::{ACCEPT_MANIFESTS, Endpoint, Fault, read_body, shown};
+use crate::client::{ACCEPT_MANIFESTS, Encoding, Endpoint, Fault, decoded, read_body, shown};
 use crate::manifest::{Kind, MANIFEST_MAX, Manifest};
 
 impl Pusher {
@@ -66,7 +66,11 @@ impl Pusher {
     async fn document(&self, endpoint: &Endpoint, url: &reqwest::Url) -> Result<Option<Vec<u8>>, Fault> {
         let headers = HeaderMap::from_iter([(header::ACCEPT, ACCEPT_MANIFESTS)]);
         match self.insist(endpoint, Method::GET, url, &headers, None).await {
-            Ok(response) => read_body(response, MANIFEST_MAX, self.options.stall).await.map(Some),
+            Ok(response) => {
+                let encoding = Encoding::of(response.headers());
+                let bytes = read_body(response, MANIFEST_MAX, self.options.stall).await?;
+                decoded(bytes, &encoding, MANIFEST_MAX).map(Some)
+            }
             Err(Fault::Status { status: 400 | 404 | 405 | 501, .. }) => Ok(None),
             Err(fault) => Err(fault),
         }

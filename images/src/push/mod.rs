@@ -37,14 +37,14 @@ mod pusher;
 
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 pub use self::content::Content;
 pub use self::error::Error;
 use self::pusher::Pusher;
-pub use crate::client::{Fault, Options, Progress};
-use crate::client::{drain, runtime};
+pub use crate::client::{Fault, Login, Options, Progress};
+use crate::client::{Inbox, drain, runtime};
 use crate::{Digest, Reference};
 
 /// An image to push.
@@ -110,7 +110,7 @@ pub fn push(
         .map(|request| plan::image(request, &*content, options).map(Arc::new))
         .collect::<Result<Vec<_>, _>>()?;
     let runtime = runtime().map_err(here)?;
-    let (events, mut inbox) = mpsc::unbounded_channel();
+    let (events, mut inbox) = Inbox::new();
     let pusher = Arc::new(Pusher::new(content, options, events));
     let report = runtime.block_on(async {
         let mut wanted = blobs::Wanted::of(&images);

@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use super::content::Content;
 use crate::Digest;
-use crate::client::{Backoff, Client, Endpoint, Event, Events, Fault, Options, Payload, shown};
+use crate::client::{Backoff, Client, Endpoint, Event, Events, Fault, Options, Payload};
 
 /// The network and the content of one push.
 pub(super) struct Pusher {
@@ -46,8 +46,10 @@ impl Pusher {
         headers: &HeaderMap,
         payload: Option<&dyn Payload>,
     ) -> Result<Response, Fault> {
-        let client =
-            self.client.get_or_try_init(|| async { Client::new(&self.options, self.events.clone()) }).await?;
+        let client = self
+            .client
+            .get_or_try_init(|| async { Client::pushing(&self.options, self.events.clone()) })
+            .await?;
         client.request(endpoint, method, url, headers, payload).await
     }
 
@@ -78,7 +80,7 @@ impl Pusher {
     /// Waits after a failure; whether to try again.
     pub(super) async fn pause(&self, backoff: &mut Backoff, url: &Url, fault: &Fault) -> bool {
         let Some(wait) = backoff.wait(fault) else { return false };
-        self.tell(Event::Retry { url: shown(url), fault: fault.to_string(), wait });
+        self.tell(Event::retry(url, fault, wait, backoff.left()));
         tokio::time::sleep(wait).await;
         backoff.next()
     }

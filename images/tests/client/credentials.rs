@@ -266,42 +266,195 @@ fn each_mirror_gets_its_own_credentials_and_no_other() {
     assert_eq!(registry.secrets(), ["Basic dTpw"]);
 }
 
-#[test]
-fn an_upload_that_goes_on_elsewhere_takes_no_credentials_along() {
-    for (asks, succeeds) in [(Asks::Nothing, true), (Asks::Basic, false), (Asks::EvilToken, false)] {
-        let hosts = Arc::new(Hosts::default());
-        let evil = Server::start(|_| Answer::json(200, r#"{"token":"evil"}"#));
-        let known = hosts.clone();
-        let storage = Server::start(move |asked| match asks {
-            Asks::Nothing => Answer::empty(if asked.method == "PUT" { 201 } else { 202 })
-                .with("Location", asked.path.clone())
-                .with("Range", "0-999999"),
-            _ => asks.challenge(&known),
-        });
-        let elsewhere = storage.host();
-        let registry = Server::start(move |asked| match (asked.header("authorization"), &*asked.method) {
-            ("", _) => Answer::challenge([r#"Basic realm="r""#]),
+/// What a registry does with a push.
+#[derive(Clone, Copy)]
+struct Taking {
+    secret: &'static str,
+    registry: Asks,
+    /// Which requests are redirected, by method and a part of their path.
+    redirects: Option<(&'static str, &'static str)>,
+    /// Where uploads continue; `STORAGE` and `REGISTRY` are hosts, `PATH` is the path that was asked for.
+    uploads: &'static str,
+    storage: Asks,
+}
+
+const TAKING: Taking = Taking {
+    secret: BASIC,
+    registry: Asks::Basic,
+    redirects: None,
+    uploads: "PATH1",
+    storage: Asks::Nothing,
+};
+
+/// Pushes one image to two repositories. As [`perform`], with the number of requests that the storage host saw.
+fn push_into(taking: Taking) -> (Seen, usize) {
+    let hosts = Arc::new(Hosts::default());
+    let evil = Server::start(|_| Answer::json(200, r#"{"token":"evil"}"#));
+    let tokens = Server::start(|_| Answer::json(200, r#"{"token":"good"}"#));
+    let known = hosts.clone();
+    let storage = Server::start(move |asked| match (taking.storage, &*asked.method) {
+        (Asks::Nothing, "HEAD" | "GET") => Answer::empty(404),
+        (Asks::Nothing, "PUT") => Answer::empty(201),
+        (Asks::Nothing, _) => Answer::empty(202).with("Location", &asked.path),
+        (asks, _) => asks.challenge(&known),
+    });
+    let known = hosts.clone();
+    let registry = Server::start(move |asked| {
+        if asked.header("authorization").is_empty() {
+            return taking.registry.challenge(&known);
+        }
+        match (taking.redirects, &*asked.method) {
+            (Some((method, part)), found) if method == found && asked.path.contains(part) => {
+                Answer::redirect(307, place("http://x:y@STORAGEPATH", &known, &asked.path))
+            }
             (_, "POST") => {
-                Answer::empty(202).with("Location", format!("http://x:y@{elsewhere}{}?state=1", asked.path))
+                let path = asked.path.split('?').next().unwrap();
+                Answer::empty(202).with("Location", place(taking.uploads, &known, path))
             }
             (_, "PUT") => Answer::empty(201),
             _ => Answer::empty(404),
-        });
-        hosts.evil.set(evil.host()).unwrap();
-        let login = Login::of(&[(registry.host(), BASIC)]);
-        let options = Options { auth_files: login.files(), ..options([&registry]) };
-        let (_folder, store) = store();
-        let config = store.put(b"{}").unwrap();
-        let manifest = serde_json::json!({
-            "schemaVersion": 2, "mediaType": Kind::OciManifest.media_type(), "layers": [],
-            "config": {"mediaType": "c", "digest": config, "size": 2},
-        });
-        let digest = store.put(manifest.to_string().as_bytes()).unwrap();
-        let reference = format!("{}/a:1", registry.host()).parse().unwrap();
-        let pushed = push::push(&[Request { reference, digest }], store, &options, &());
-        assert_eq!(pushed.is_ok(), succeeds, "{pushed:?}");
-        assert_eq!(registry.secrets(), ["Basic dTpw"]);
-        assert_eq!(storage.secrets(), Vec::<String>::new());
-        assert!(evil.paths().is_empty());
+        }
+    });
+    hosts.storage.set(storage.host()).unwrap();
+    hosts.evil.set(evil.host()).unwrap();
+    hosts.tokens.set(tokens.host()).unwrap();
+    hosts.registry.set(registry.host()).unwrap();
+    let login = Login::of(&[(registry.host(), taking.secret)]);
+    let options = Options { auth_files: login.files(), ..options([&registry]) };
+    let (_folder, store) = store();
+    let config = store.put(b"{}").unwrap();
+    let manifest = serde_json::json!({
+        "schemaVersion": 2, "mediaType": Kind::OciManifest.media_type(), "layers": [],
+        "config": {"mediaType": "c", "digest": config, "size": 2},
+    });
+    let subject = store.put(manifest.to_string().as_bytes()).unwrap();
+    let list = serde_json::json!({
+        "schemaVersion": 2, "mediaType": Kind::OciIndex.media_type(), "manifests": [
+            {"mediaType": Kind::OciManifest.media_type(), "digest": subject, "size": manifest.to_string().len()},
+        ],
+    });
+    let list = store.put(list.to_string().as_bytes()).unwrap();
+    // The second repository mounts the blob from the first; the list of what is attached is read before it is written.
+    let requests =
+        [("a:1".to_owned(), subject), ("b:1".into(), subject), (format!("a:sha256-{}", subject.hex()), list)];
+    let requests = requests.map(|(name, digest)| Request {
+        reference: format!("{}/{name}", registry.host()).parse().unwrap(),
+        digest,
+    });
+    let pushed = push::push(&requests, store, &options, &());
+    let storage_asked = storage.asked();
+    let mut at_storage: Vec<String> = storage_asked.iter().flat_map(Asked::secrets).collect();
+    at_storage.dedup();
+    let seen = (pushed.is_ok(), registry.secrets(), tokens.secrets(), at_storage, evil.secrets());
+    (seen, storage_asked.len())
+}
+
+#[test]
+fn a_push_takes_credentials_nowhere_else() {
+    const BASIC_HEADER: &[&str] = &["Basic dTpw"];
+    const GOOD: &[&str] = &["Bearer good"];
+    const NONE: &[&str] = &[];
+    let with_token = Taking { registry: Asks::Token, ..TAKING };
+    let to = |method, part| Taking { redirects: Some((method, part)), ..TAKING };
+    let elsewhere = |uploads| Taking { uploads, ..TAKING };
+    // Whether it succeeds, what the registry and the token server see, and whether the storage host is asked at all.
+    for (name, taking, succeeds, registry, tokens, reached) in [
+        ("nothing elsewhere", TAKING, true, BASIC_HEADER, NONE, false),
+        ("token", with_token, true, GOOD, BASIC_HEADER, false),
+        (
+            "identity token",
+            Taking { secret: IDENTITY, ..with_token },
+            true,
+            GOOD,
+            &["identity refresh"][..],
+            false,
+        ),
+        // What only asks may be redirected; what sends content may not.
+        ("the look for blobs", to("HEAD", "/blobs/"), true, BASIC_HEADER, NONE, true),
+        ("the look for manifests", to("HEAD", "/manifests/"), true, BASIC_HEADER, NONE, true),
+        ("the list of referrers", to("GET", "/referrers/"), true, BASIC_HEADER, NONE, true),
+        ("the list under the tag", to("GET", "/manifests/"), true, BASIC_HEADER, NONE, true),
+        ("the start of an upload", to("POST", "/uploads/"), false, BASIC_HEADER, NONE, false),
+        ("the content of an upload", to("PUT", "/uploads/"), false, BASIC_HEADER, NONE, false),
+        ("a manifest", to("PUT", "/manifests/"), false, BASIC_HEADER, NONE, false),
+        (
+            "the look for blobs, where a password is asked for",
+            Taking { storage: Asks::Basic, ..to("HEAD", "/blobs/") },
+            false,
+            BASIC_HEADER,
+            NONE,
+            true,
+        ),
+        (
+            "the look for blobs, where a token is asked for",
+            Taking { storage: Asks::EvilToken, ..to("HEAD", "/blobs/") },
+            false,
+            BASIC_HEADER,
+            NONE,
+            true,
+        ),
+        (
+            "the list of referrers, where a token of the token server is asked for",
+            Taking { registry: Asks::Token, storage: Asks::Token, ..to("GET", "/referrers/") },
+            false,
+            GOOD,
+            BASIC_HEADER,
+            true,
+        ),
+        ("uploads, relative", elsewhere("./1?state=x"), true, BASIC_HEADER, NONE, false),
+        (
+            "uploads, with the registry's name",
+            elsewhere("http://REGISTRYPATH1"),
+            true,
+            BASIC_HEADER,
+            NONE,
+            false,
+        ),
+        ("uploads elsewhere", elsewhere("http://STORAGEPATH1"), true, BASIC_HEADER, NONE, true),
+        (
+            "uploads elsewhere, a user name",
+            elsewhere("//x:y@STORAGEPATH1?state=x"),
+            true,
+            BASIC_HEADER,
+            NONE,
+            true,
+        ),
+        (
+            "uploads elsewhere, token",
+            Taking { uploads: "http://STORAGEPATH1", ..with_token },
+            true,
+            GOOD,
+            BASIC_HEADER,
+            true,
+        ),
+        (
+            "uploads elsewhere, where a password is asked for",
+            Taking { storage: Asks::Basic, ..elsewhere("http://STORAGEPATH1") },
+            false,
+            BASIC_HEADER,
+            NONE,
+            true,
+        ),
+        (
+            "uploads elsewhere, where a token is asked for",
+            Taking { storage: Asks::EvilToken, ..elsewhere("http://STORAGEPATH1") },
+            false,
+            BASIC_HEADER,
+            NONE,
+            true,
+        ),
+        (
+            "uploads elsewhere, where a token of the token server is asked for",
+            Taking { registry: Asks::Token, storage: Asks::Token, ..elsewhere("http://STORAGEPATH1") },
+            false,
+            GOOD,
+            BASIC_HEADER,
+            true,
+        ),
+    ] {
+        let (seen, asked) = push_into(taking);
+        let owned = |texts: &[&str]| -> Vec<String> { texts.iter().map(ToString::to_string).collect() };
+        let expected: Seen = (succeeds, owned(registry), owned(tokens), Vec::new(), Vec::new());
+        assert_eq!((seen, asked > 0), (expected, reached), "{name}");
     }
 }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod credentials;
+mod denials;
+mod manners;
 mod play;
 mod pushes;
 #[path = "../push/registry.rs"]
@@ -91,7 +93,7 @@ impl Login {
 #[derive(Default)]
 struct Told {
     warnings: std::cell::RefCell<Vec<String>>,
-    retries: std::cell::Cell<usize>,
+    retries: std::cell::RefCell<Vec<String>>,
 }
 
 impl Progress for Told {
@@ -99,7 +101,7 @@ impl Progress for Told {
         self.warnings.borrow_mut().push(text.to_owned());
     }
 
-    fn retry(&self, _: &str, _: &str, _: Duration) {
-        self.retries.set(self.retries.get() + 1);
+    fn retry(&self, text: &str) {
+        self.retries.borrow_mut().push(text.to_owned());
     }
 }

@@ -18,6 +18,20 @@ fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/certificates").join(name)
 }
 
+/// The methods of a verifier that takes every signature.
+macro_rules! any_signature {
+    ($($name:ident),+) => {$(
+        fn $name(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
+            Ok(HandshakeSignatureValid::assertion())
+        }
+    )+};
+}
+
 /// Takes every client certificate, and none.
 #[derive(Debug)]
 struct Curious {
@@ -42,23 +56,7 @@ impl ClientCertVerifier for Curious {
         Ok(ClientCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
+    any_signature!(verify_tls12_signature, verify_tls13_signature);
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         vec![SignatureScheme::ECDSA_NISTP256_SHA256]
@@ -120,7 +118,7 @@ fn what_tls_will_never_accept_is_said_in_plain_words_and_tried_once() {
         let error =
             pull::pull(&[request(&server.host())], &store, &trusting(trusts), &told).unwrap_err().to_string();
         assert!(error.contains(&format!("the certificate of {} {expected}", server.host())), "{error}");
-        assert_eq!(told.retries.get(), 0, "{error}");
+        assert_eq!(told.retries.borrow().len(), 0, "{error}");
     }
 }
 
@@ -132,7 +130,7 @@ fn a_server_without_tls_is_said_to_be_one_at_once() {
     let told = Told::default();
     let error = pull::pull(&[request(&host)], &store, &options([]), &told).unwrap_err().to_string();
     assert!(error.contains(&format!("{host} speaks plain HTTP: add --plain-http {host}")), "{error}");
-    assert_eq!((told.retries.get(), plain.paths().len()), (0, 0), "{error}");
+    assert_eq!((told.retries.borrow().len(), plain.paths().len()), (0, 0), "{error}");
     // A mirror is not named by an option.
     let mut options = options([]);
     options.mirrors.insert("registry.invalid".into(), vec![format!("https://{host}")]);
@@ -213,6 +211,33 @@ fn a_client_certificate_is_shown_to_the_host_it_is_for_and_to_nobody_else() {
 }
 
 #[test]
+fn a_client_certificate_does_not_follow_an_upload() {
+    let own = Tls {
+        certificate_authorities: vec![file("authority.pem")],
+        client_certificate: Some((file("version-1.pem"), file("version-1.key"))),
+    };
+    let storage = Server::start_tls(serving("server", false), |_| Answer::empty(201));
+    let elsewhere = storage.host();
+    let registry = Server::start_tls(serving("server", true), move |asked| match &*asked.method {
+        "POST" => Answer::empty(202).with("Location", format!("https://{elsewhere}{}1", asked.path)),
+        "PUT" => Answer::empty(201),
+        _ => Answer::empty(404),
+    });
+    let options = Options { tls: [(registry.host(), own)].into(), ..options([]) };
+    let (_folder, store) = store();
+    let config = store.put(b"{}").unwrap();
+    let manifest = serde_json::json!({
+        "schemaVersion": 2, "config": {"mediaType": "c", "digest": config, "size": 2}, "layers": [],
+    });
+    let digest = store.put(manifest.to_string().as_bytes()).unwrap();
+    let reference = format!("{}/a:1", registry.host()).parse().unwrap();
+    images::push::push(&[images::push::Request { reference, digest }], store, &options, &()).unwrap();
+    assert_eq!(registry.secrets(), ["certificate"]);
+    let asked = storage.asked();
+    assert!(asked.len() == 1 && asked[0].body == b"{}" && asked[0].secrets().is_empty(), "{asked:?}");
+}
+
+#[test]
 fn nothing_leads_out_of_tls() {
     let plain = Arc::new(Server::start(|_| Answer::json(200, r#"{"token":"good"}"#)));
     let known = plain.clone();
@@ -232,6 +257,22 @@ fn nothing_leads_out_of_tls() {
         assert!(matches!(error, Fault::Redirect(_) | Fault::Unauthorized(_)), "{error}");
         assert_eq!(registry.secrets(), Vec::<String>::new());
     }
+    // An upload that a proxy with TLS before a registry without sends on to it.
+    let plain_host = plain.host();
+    let registry = Server::start_tls(serving("server", false), move |asked| match &*asked.method {
+        "POST" => Answer::empty(202).with("Location", format!("http://{plain_host}{}1", asked.path)),
+        _ => Answer::empty(404),
+    });
+    let (_folder, store) = store();
+    let config = store.put(b"{}").unwrap();
+    let manifest = serde_json::json!({
+        "schemaVersion": 2, "config": {"mediaType": "c", "digest": config, "size": 2}, "layers": [],
+    });
+    let digest = store.put(manifest.to_string().as_bytes()).unwrap();
+    let reference = format!("{}/a:1", registry.host()).parse().unwrap();
+    let request = images::push::Request { reference, digest };
+    let error = images::push::push(&[request], store, &trusting("authority.pem"), &()).unwrap_err();
+    assert!(matches!(*error.fault, Fault::Redirect(_)), "{error}");
     assert!(plain.paths().is_empty());
 }
 

@@ -191,7 +191,7 @@ fn a_tag_that_moved_is_found_when_asked_for() {
     let server = Server::start(move |asked| content.answer(asked));
     let (_folder, store) = store();
     let pinned = Request { expected: Some(old), ..request(&server, "a", "1") };
-    assert_eq!(pull::resolve(&pinned.reference, &options(&[&server])).unwrap().digest, new);
+    assert_eq!(pull::resolve(&pinned.reference, &options(&[&server]), &()).unwrap().digest, new);
     let pulled = pull::pull(std::slice::from_ref(&pinned), &store, &options(&[&server]), &()).unwrap();
     assert_eq!(pulled[0].digest, old);
     let checking = Options { check_tags: true, ..options(&[&server]) };

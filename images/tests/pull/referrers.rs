@@ -209,7 +209,7 @@ fn what_cosign_keeps_under_tags_of_its_own_comes_along() {
     let found: Vec<_> = pulled[0].referrers.iter().map(|found| (found.tag.clone(), found.digest)).collect();
     assert_eq!(found, [(tag(".sig"), signature), (tag(".sbom"), sbom)]);
     assert!(stored(&store).contains(&Digest::of(&layer(3, 10))));
-    let keys = pull::referrers(&wanted(&server).reference, &image, &[], &options(&[&server])).unwrap();
+    let keys = pull::referrers(&wanted(&server).reference, &image, &[], &options(&[&server]), &()).unwrap();
     assert_eq!(
         keys.keys().collect::<Vec<_>>(),
         [&image.to_string(), &format!("{image}.sbom"), &format!("{image}.sig"),]

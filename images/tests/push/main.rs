@@ -7,6 +7,7 @@ mod registry;
 mod wire;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use images::push::{self, Blobs, Error, Fault, Options, Report, Request};
@@ -263,37 +264,57 @@ fn lists_of_referrers_are_left_to_the_registry_or_added_to() {
     assert!(registry.state.lock().unwrap().manifests.contains_key(&("a".into(), digest(&ours).to_string())));
 }
 
+/// Whether a token, which is the scopes that it is for, allows an action.
+fn allows(token: &str, resource: &str, action: &str) -> bool {
+    let mut scopes = token.split(';').filter_map(|scope| scope.rsplit_once(':'));
+    scopes.any(|(found, actions)| found == resource && actions.split(',').any(|one| one == action))
+}
+
 #[test]
-fn a_token_is_asked_for_with_the_rights_of_a_mount() {
+fn a_token_is_asked_for_with_all_rights_of_a_push_and_of_a_mount() {
     let (_folder, store) = store();
     let one = image(&store, &[b"layer"]);
-    let (host, seen) =
-        (std::sync::Arc::new(std::sync::OnceLock::<String>::new()), std::sync::Arc::new(AtomicUsize::new(0)));
-    let (known, count) = (host.clone(), seen.clone());
-    let registry = Registry::start(move |asked| {
-        if asked.path == "/token" {
-            // Two scopes are two fields.
-            count.fetch_max(asked.query.matches("scope=").count(), Ordering::Relaxed);
-            let token = if asked.query.contains("push") { "may-push" } else { "may-pull" };
-            return Some(Instead::Answer(200, vec![], format!(r#"{{"token":"{token}"}}"#).into_bytes()));
-        }
-        let writes = !matches!(asked.method.as_str(), "HEAD" | "GET");
-        let rights = asked.headers.get("authorization").map_or("", String::as_str);
-        if rights == "Bearer may-push" || (rights == "Bearer may-pull" && !writes) {
-            return None;
-        }
-        let name = asked.path.split('/').nth(2).unwrap();
-        let mut scope = format!("repository:{name}:{}", if writes { "pull,push" } else { "pull" });
-        if let Some((_, from)) = asked.query.split_once("from=") {
-            scope += &format!(" repository:{from}:pull");
-        }
-        let challenge =
-            format!(r#"Bearer realm="http://{}/token",service="s",scope="{scope}""#, known.get().unwrap());
-        Some(Instead::Answer(401, vec![("WWW-Authenticate", challenge)], vec![]))
-    });
-    host.set(registry.host.clone()).unwrap();
-    let requests = [request(&registry, "a:1", &one), request(&registry, "b:1", &one)];
-    let report = push_all(&registry, &store, &requests).unwrap();
-    assert_eq!(report.blobs, Blobs { present: 0, mounted: 2, uploaded: 2 });
-    assert_eq!(seen.load(Ordering::Relaxed), 2);
+    // Whether the challenge names a scope; without one, what lacks rights is forbidden at once, as at GitHub.
+    for scoped in [true, false] {
+        let (host, seen) = (Arc::new(OnceLock::<String>::new()), Arc::new(Mutex::<Vec<String>>::default()));
+        let (known, tokens) = (host.clone(), seen.clone());
+        let registry = Registry::start(move |asked| {
+            if asked.path == "/token" {
+                let scopes = asked.query.split('&').filter_map(|field| field.strip_prefix("scope="));
+                let token = scopes.collect::<Vec<_>>().join(";").replace("%2C", ",");
+                tokens.lock().unwrap().push(token.clone());
+                let body = format!(r#"{{"token":"{token}"}}"#);
+                return Some(Instead::Answer(200, vec![], body.into_bytes()));
+            }
+            let action = if matches!(asked.method.as_str(), "HEAD" | "GET") { "pull" } else { "push" };
+            let token = asked.headers.get("authorization").map_or("", |value| &value["Bearer ".len()..]);
+            let name = format!("repository:{}", asked.path.split('/').nth(2).unwrap());
+            let from = asked.query.split_once("from=").map(|(_, from)| format!("repository:{from}"));
+            let mounts = from.as_ref().is_none_or(|from| allows(token, from, "pull"));
+            if allows(token, &name, action) && mounts {
+                return None;
+            }
+            if !scoped && !token.is_empty() && mounts {
+                return Some(Instead::Answer(403, vec![], vec![]));
+            }
+            let scope = match (scoped, from) {
+                (false, _) => String::new(),
+                (true, None) => format!(r#",scope="{name}:{action}""#),
+                (true, Some(from)) => format!(r#",scope="{name}:{action} {from}:pull""#),
+            };
+            let challenge =
+                format!(r#"Bearer realm="http://{}/token",service="s"{scope}"#, known.get().unwrap());
+            Some(Instead::Answer(401, vec![("WWW-Authenticate", challenge)], vec![]))
+        });
+        host.set(registry.host.clone()).unwrap();
+        let requests = [request(&registry, "a:1", &one), request(&registry, "b:1", &one)];
+        let report = push_all(&registry, &store, &requests).unwrap();
+        assert_eq!(report.blobs, Blobs { present: 0, mounted: 2, uploaded: 2 }, "{scoped}");
+        let seen = seen.lock().unwrap();
+        let pushes = |token: &String| {
+            ["a", "b"].iter().any(|name| allows(token, &format!("repository:{name}"), "push"))
+        };
+        assert!(seen.iter().all(pushes), "{scoped}: {seen:?}");
+        assert!(seen.iter().any(|token| token.split(';').count() == 2), "{scoped}: {seen:?}");
+    }
 }

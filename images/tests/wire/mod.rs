@@ -56,6 +56,8 @@ pub(crate) enum Body {
     Whole,
     /// Sent whole without a length: it ends when the connection does.
     Unannounced,
+    /// Sent whole in chunks (`Transfer-Encoding: chunked`).
+    Chunked,
     /// The connection breaks after so many bytes.
     CutAfter(usize),
     /// Nothing more comes after so many bytes.
@@ -83,6 +85,12 @@ impl Answer {
 
     pub(crate) fn empty(status: u16) -> Self {
         Self { status, headers: Vec::new(), bytes: Vec::new(), body: Body::Whole }
+    }
+
+    /// With these bytes, of which it says nothing.
+    pub(crate) fn content(mut self, bytes: &[u8]) -> Self {
+        self.bytes = bytes.to_vec();
+        self
     }
 
     pub(crate) fn json(status: u16, text: impl Into<String>) -> Self {
@@ -221,7 +229,9 @@ fn converse<S: Read + Write>(
             reply += &format!("{name}: {value}\r\n");
         }
         let length_given = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-        if !length_given && !matches!(body, Body::Endless | Body::Unannounced) {
+        if matches!(body, Body::Chunked) {
+            reply += "Transfer-Encoding: chunked\r\n";
+        } else if !length_given && !matches!(body, Body::Endless | Body::Unannounced) {
             reply += &format!("Content-Length: {}\r\n", bytes.len());
         }
         let writer = reader.get_mut();
@@ -231,6 +241,14 @@ fn converse<S: Read + Write>(
         }
         match body {
             Body::Hangup | Body::Whole => writer.write_all(&bytes)?,
+            Body::Chunked => {
+                for chunk in bytes.chunks(1000) {
+                    writer.write_all(format!("{:x}\r\n", chunk.len()).as_bytes())?;
+                    writer.write_all(chunk)?;
+                    writer.write_all(b"\r\n")?;
+                }
+                writer.write_all(b"0\r\n\r\n")?;
+            }
             Body::Unannounced => {
                 writer.write_all(&bytes)?;
                 return socket.shutdown(Shutdown::Both);

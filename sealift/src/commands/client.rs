@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use buildchain::project::{auth_files, certificate_folders};
+use buildchain::project::{auth_files, auth_places, certificate_folders};
 use clap::Args;
-use images::pull::{Options, Proxies};
+use images::pull::{self, Login, Options, Proxies};
 
 use crate::workshop::environment;
 
@@ -29,6 +29,7 @@ impl Client {
         let environment = environment();
         let mut options = Options {
             plain_http: self.plain_http.into_iter().collect(),
+            auth_places: if self.auth_file.is_some() { Vec::new() } else { auth_places(&environment) },
             auth_files: self.auth_file.map_or_else(|| auth_files(&environment), |file| vec![file]),
             certificate_folders: certificate_folders(&environment),
             proxies: Proxies::from_variables(&environment),
@@ -45,6 +46,28 @@ impl Client {
         }
         options
     }
+}
+
+/// What to do about credentials that are missing or refused.
+pub(crate) fn remedy(login: &Login) -> String {
+    let host = &login.host;
+    let entry = format!(r#"{{"auths": {{"{host}": {{"auth": "BASE64"}}}}}}"#);
+    match &login.file {
+        Some(file) => {
+            let file = file.display();
+            format!(
+                "log in with `skopeo login --authfile {file} {host}`, or write {entry} to this file, with USER:PASSWORD in base64"
+            )
+        }
+        None => {
+            format!("write {entry}, with USER:PASSWORD in base64, to a file, and name it with --auth-file")
+        }
+    }
+}
+
+/// As [`remedy`], for a pull that failed, if that is why.
+pub(crate) fn remedy_of_pull(error: &pull::Error) -> Option<String> {
+    error.failures.iter().find_map(|failure| failure.fault.login()).map(remedy)
 }
 
 fn authority(text: &str) -> Result<(Option<String>, PathBuf), String> {

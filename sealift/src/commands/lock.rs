@@ -1,8 +1,13 @@
 //! `sealift lock` and `sealift update`.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
 use buildchain::locking::{self, Answer, Resolved, Scope};
 use clap::Args;
+use images::pull::Progress;
 
+use crate::commands::client;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Output};
 use crate::workshop::Selector;
@@ -68,7 +73,9 @@ fn resolve(
     write: bool,
 ) -> Result<Vec<Resolved>, Failure> {
     let project = selector.load(true)?;
-    let Answer { lock, resolved, mut failures } = locking::resolve(&project, scope, &plain.plain_http)?;
+    let said = Said::default();
+    let Answer { lock, resolved, mut failures } =
+        locking::resolve(&project, scope, &plain.plain_http, &said)?;
     if write {
         lock.write(&project.root)?;
     }
@@ -80,9 +87,36 @@ fn resolve(
     output.report(&resolved, text)?;
     let Some(last) = failures.pop() else { return Ok(resolved) };
     for failure in failures {
-        output::failure(&failure.into());
+        output::failure(&explained(failure));
     }
-    Err(last.into())
+    Err(explained(last))
+}
+
+fn explained(error: locking::Error) -> Failure {
+    let remedy = match &error {
+        locking::Error::Resolve { source, .. } => client::remedy_of_pull(source),
+        _ => None,
+    };
+    match remedy {
+        Some(remedy) => Failure::from(error).remedy(remedy),
+        None => error.into(),
+    }
+}
+
+/// Prints warnings, each once: several images are looked up at the same time, often in one registry.
+#[derive(Default)]
+struct Said(Mutex<HashSet<String>>);
+
+impl Progress for Said {
+    fn warn(&self, text: &str) {
+        if self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned()) {
+            output::warn(text);
+        }
+    }
+
+    fn retry(&self, text: &str) {
+        self.warn(text);
+    }
 }
 
 /// One line for what moved, and one for each platform of it that did.

@@ -7,7 +7,7 @@ use images::push::{Error, Fault, Report, Request};
 use runtime::push::Images;
 use serde::Serialize;
 
-use crate::commands::client::Client;
+use crate::commands::client::{self, Client};
 use crate::failure::{Failure, Outcome};
 use crate::output::{Output, size};
 use crate::progress::blobs::Blobs;
@@ -100,9 +100,10 @@ fn explained(error: Error) -> Failure {
             "build the archive with all platforms of this image, or with one that is no index, for registries like this"
         }
         Fault::Damaged(_) => "`sealift archive verify` names everything that is wrong",
-        Fault::Unauthorized(_) => {
-            "name docker's config.json or podman's auth.json with --auth-file; the account must be allowed to push"
-        }
+        Fault::Unauthorized(_) => match error.fault.login() {
+            Some(login) => &*format!("{}; the account must be allowed to push", client::remedy(login)),
+            None => "the account must be allowed to push",
+        },
         Fault::Unreachable(_) => "check the name, the port and the network",
         fault if fault.is_transient() => "run it again: what the registry already has is not sent twice",
         _ => return error.into(),

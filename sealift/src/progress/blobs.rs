@@ -126,9 +126,7 @@ impl Progress for Blobs {
         self.bars.suspend(|| output::warn(text));
     }
 
-    fn retry(&self, url: &str, fault: &str, wait: Duration) {
-        self.bars.suspend(|| {
-            output::warn(&format!("{url}: {fault}; again in {:.1} s", wait.as_secs_f64()));
-        });
+    fn retry(&self, text: &str) {
+        self.warn(text);
     }
 }

@@ -8,11 +8,11 @@ use clap::Args;
 use images::dir_layout::{self, Place};
 use images::pull::{Options, Request, redacted, referrers_tag};
 use images::reference::{is_repository, is_tag};
-use images::source::{Local, Source};
-use images::{Digest, Platform, Reference, Store};
+use images::source::Source;
+use images::{Digest, Platform, Store};
 
 use super::{report, store};
-use crate::commands::client::Client;
+use crate::commands::client::{self, Client};
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::progress::blobs::Blobs;
@@ -26,7 +26,7 @@ pub(crate) struct Pull {
     /// Save the images below DIR
     #[arg(long, value_name = "DIR")]
     into: PathBuf,
-    /// Save the image as NAME:TAG; once for each image, in their order [default: the last part of its name, its tag]
+    /// Save the image as NAME:TAG; once for each image, in their order [default: the last part of its name, and its tag; of `oci:FOLDER:TAG` the folder and TAG]
     #[arg(long = "as", value_name = "NAME:TAG", value_parser = saved_as)]
     names: Vec<Saved>,
     /// Replace another image of the same name and tag in DIR
@@ -114,7 +114,7 @@ pub(super) fn run(arguments: Pull) -> Outcome {
     let store = Store::open(&store::root(arguments.store)?)?;
     let pulled = {
         let blobs = Blobs::start("pulling");
-        images::pull::pull(&requests, &store, &options, &blobs)?
+        images::pull::pull(&requests, &store, &options, &blobs).map_err(explained)?
     };
     let mut places: Vec<(Saved, Digest, &[Platform])> = Vec::new();
     for image in pulled {
@@ -145,6 +145,13 @@ pub(super) fn run(arguments: Pull) -> Outcome {
     report(written, arguments.output)
 }
 
+fn explained(error: images::pull::Error) -> Failure {
+    match client::remedy_of_pull(&error) {
+        Some(remedy) => Failure::from(error).remedy(remedy),
+        None => error.into(),
+    }
+}
+
 /// The images, each once, and what they are saved as: no two at one place.
 fn wanted(arguments: &Pull) -> Result<Vec<(Source, Saved)>, Failure> {
     let (images, names) = (arguments.references.len(), arguments.names.len());
@@ -158,7 +165,10 @@ fn wanted(arguments: &Pull) -> Result<Vec<(Source, Saved)>, Failure> {
         let source: Source = text.parse().map_err(Failure::usage_by)?;
         let saved = match arguments.names.get(position) {
             Some(saved) => saved.clone(),
-            None => default_name(&source)?,
+            None => {
+                let (name, tag) = images::source::default_name(&source)?;
+                Saved { name, tag }
+            }
         };
         if wanted.contains(&(source.clone(), saved.clone())) {
             continue;
@@ -237,37 +247,6 @@ fn refuse_inside(saved: &Saved, into: &Path) -> Result<(), Failure> {
                 .remedy("--as NAME:TAG saves it under another name"))
         }
         None => Ok(()),
-    }
-}
-
-/// What an image is saved as where nobody says: the last part of its own name, and its tag or else its digest; for a folder or
-/// archive that gives it none, the name of the file.
-fn default_name(source: &Source) -> Result<Saved, Failure> {
-    let reference = match source {
-        Source::Registry(reference) => Some(reference.clone()),
-        Source::Local(local) => named(local)?,
-    };
-    if let Some(reference) = reference {
-        let tag = match (reference.tag(), reference.digest()) {
-            (Some(tag), _) => tag.to_owned(),
-            (None, Some(digest)) => referrers_tag(digest),
-            (None, None) => "latest".to_owned(),
-        };
-        let name = reference.repository().rsplit('/').next().unwrap_or_default().to_owned();
-        return Ok(Saved { name, tag });
-    }
-    let Source::Local(local) = source else { return Err(Failure::usage("an image without a name")) };
-    let stem = local.path.file_stem().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    let name = if is_repository(&stem) { stem } else { "image".into() };
-    Ok(Saved { name, tag: "latest".to_owned() })
-}
-
-/// The name of an image of this machine, as it was asked for or as it calls itself.
-fn named(local: &Local) -> Result<Option<Reference>, Failure> {
-    let asked = local.name.as_deref().filter(|name| !name.starts_with('@'));
-    match asked.and_then(|name| name.parse::<Reference>().ok()) {
-        Some(reference) => Ok(Some(reference)),
-        None => Ok(images::source::own_name(local)?),
     }
 }
 
