@@ -78,7 +78,7 @@ pub enum Error {
         found: u64,
     },
     /// The image file breaks ISO 9660 or cannot be read.
-    #[error("{}: {source}", printable_path(path))]
+    #[error("{}{source}", beginning(path, source))]
     Iso {
         /// The image file.
         path: PathBuf,
@@ -87,8 +87,34 @@ pub enum Error {
     },
 }
 
+/// The image's path, unless the reader's message has it.
+fn beginning(path: &Path, source: &iso::Error) -> String {
+    if source.path() == Some(path) { String::new() } else { format!("{}: ", printable_path(path)) }
+}
+
 impl Error {
     pub(crate) fn io(operation: &'static str, path: impl AsRef<Path>, source: std::io::Error) -> Self {
         Self::Io { operation, path: path.as_ref().to_path_buf(), source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_an_image_names_its_path_once() {
+        let image = PathBuf::from("folder/some.iso");
+        let sources = [
+            iso::Error::NoVolume { path: image.clone(), found: "something else" },
+            iso::Error::Damaged { path: image.clone(), offset: 3, problem: "wrong".into() },
+            iso::Error::Io { operation: "read", path: image.clone(), source: std::io::Error::other("no") },
+            iso::Error::Kind { name: "product.txt".into(), expected: "folder" },
+            iso::Error::Cancelled,
+        ];
+        for source in sources {
+            let text = Error::Iso { path: image.clone(), source }.to_string();
+            assert_eq!(text.matches("some.iso").count(), 1, "{text}");
+        }
     }
 }

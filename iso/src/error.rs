@@ -141,6 +141,23 @@ impl From<content::IoError> for Error {
 }
 
 impl Error {
+    /// The file that the message names; `None` where it names none.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Io { path, .. }
+            | Self::Limit { path, .. }
+            | Self::SpecialFile { path, .. }
+            | Self::Changed { path, .. }
+            | Self::NoVolume { path, .. }
+            | Self::Damaged { path, .. }
+            | Self::Unsupported { path, .. }
+            | Self::NoView { path, .. }
+            | Self::ApplicationUse { path } => Some(path),
+            Self::VolumeId { .. } | Self::Pattern { .. } | Self::Kind { .. } | Self::Cancelled => None,
+        }
+    }
+
     /// For `map_err`: wraps the operating system's answer.
     pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
