@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::tree::{Kind, Tree};
 use crate::verify::Form;
-use crate::{Product, Result, image, layout, product};
+use crate::{Product, Result, Unindexed, image, layout, product, unindexed};
 
 /// The most bytes of an image configuration that is read for its platform.
 const CONFIG_LIMIT: u64 = 4 << 20;
@@ -33,6 +33,8 @@ pub struct Inspection {
     pub images: Vec<ImageSummary>,
     /// The package repositories, sorted by folder.
     pub repositories: Vec<RepositorySummary>,
+    /// Packages that clients cannot find, since no metadata of a repository cover them.
+    pub unindexed: Vec<Unindexed>,
     /// The number of files.
     pub files: u64,
     /// The bytes of all files together, content that files share counted for each.
@@ -88,6 +90,7 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
         product,
         images: Vec::new(),
         repositories: Vec::new(),
+        unindexed: Vec::new(),
         files: 0,
         bytes: 0,
         image_bytes: None,
@@ -97,7 +100,10 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
         inspection.image_bytes = image.file().metadata().ok().map(|data| data.len());
     }
     let mut repositories = BTreeMap::new();
-    for (path, entry) in tree.walk()? {
+    let entries = tree.walk()?;
+    let listed = entries.iter().filter(|(_, entry)| matches!(entry.kind, Kind::File | Kind::Symlink(_)));
+    inspection.unindexed = unindexed(listed.map(|(path, _)| path.as_str()));
+    for (path, entry) in entries {
         if entry.kind != Kind::File {
             continue;
         }
@@ -188,6 +194,7 @@ mod tests {
         let [repository] = &found.repositories[..] else { panic!("{:?}", found.repositories) };
         assert_eq!(repository.folder, "redhat/8/sample-scality-el8");
         assert_eq!(repository.packages, ["app-1-1.x86_64"]);
+        assert_eq!(found.unindexed, []);
     }
 
     #[test]

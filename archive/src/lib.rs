@@ -33,10 +33,12 @@ pub mod links;
 pub mod product;
 pub mod sums;
 pub mod tree;
+mod unindexed;
 pub mod verify;
 
 pub use error::{Error, Result};
 pub use inspect::inspect;
 pub use product::Product;
 pub use tree::Tree;
+pub use unindexed::{Format, Unindexed, unindexed};
 pub use verify::verify;

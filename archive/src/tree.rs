@@ -18,8 +18,8 @@ pub use location::{Location, Piece};
 
 use crate::{Error, Result};
 
-/// The deepest folder that is read.
-const DEPTH: usize = 64;
+/// The deepest folder that is read, as the number of parts of its path.
+pub const DEPTH_MAX: usize = 64;
 /// The most entries that a walk lists, and lines of a list of them.
 pub(crate) const ENTRIES: usize = 500_000;
 /// The most symbolic links on the way to one file, as the kernel has it (`MAXSYMLINKS`).
@@ -385,9 +385,9 @@ fn walk<N>(
     let mut waiting = vec![(path, start)];
     while let Some((path, node)) = waiting.pop() {
         let depth = path.split('/').count();
-        if depth > DEPTH {
+        if depth > DEPTH_MAX {
             let what = format!("the depth of {path:?} in {}", archive.display());
-            return Err(Error::Limit { what, limit: DEPTH as u64, found: depth as u64 });
+            return Err(Error::Limit { what, limit: DEPTH_MAX as u64, found: depth as u64 });
         }
         let mut listed = match list(&path, &node) {
             Ok(listed) => listed,

@@ -77,4 +77,5 @@ pub use pattern::Exclude;
 pub use plan::Plan;
 pub use progress::Progress;
 pub use sharing::KnownDigest;
+pub use tree::{check_name, check_target};
 pub use writer::Sums;

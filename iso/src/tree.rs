@@ -224,7 +224,7 @@ impl Scan<'_> {
 
     fn add(&mut self, parent: NodeId, child: &Child, relative: &Path) -> Result<()> {
         let path = || self.tree.root.join(relative);
-        limit_with(path, "bytes in a name", NAME_MAX, child.name.length.into())?;
+        check_name_length(path, child.name.length.into())?;
         let kind = child.metadata.file_type();
         let kind = if kind.is_dir() {
             NodeKind::Directory { first: 0, count: 0, folders: 0 }
@@ -234,7 +234,7 @@ impl Scan<'_> {
         } else if kind.is_symlink() {
             let target = fs::read_link(path()).map_err(Error::io("read the link", &path()))?;
             let target = target.as_os_str().as_bytes();
-            limit_with(path, "bytes in a link's target", TARGET_MAX, target.len() as u64)?;
+            check_target(&path(), target)?;
             NodeKind::Symlink { target: self.keep(target) }
         } else {
             let kind = if kind.is_fifo() {
@@ -297,6 +297,34 @@ impl Node {
         };
         Self { parent, name, kind, mode: kind_bits | permissions, uid, gid, time }
     }
+}
+
+/// Refuses a path whose last part is a name that no image can hold: Linux shows names of 254 and 255 bytes cut.
+///
+/// ```
+/// assert!(iso::check_name("salt/top.sls".as_ref()).is_ok());
+/// assert!(iso::check_name("x".repeat(254).as_ref()).is_err());
+/// ```
+///
+/// # Errors
+///
+/// [`Error::Limit`] with the path.
+pub fn check_name(path: &Path) -> Result<()> {
+    let name = path.file_name().unwrap_or_default();
+    check_name_length(|| path.to_owned(), name.len() as u64)
+}
+
+fn check_name_length(path: impl FnOnce() -> PathBuf, length: u64) -> Result<()> {
+    limit_with(path, "bytes in a name", NAME_MAX, length)
+}
+
+/// Refuses a symbolic link at `path` whose target is longer than images can hold.
+///
+/// # Errors
+///
+/// [`Error::Limit`] with the path.
+pub fn check_target(path: &Path, target: &[u8]) -> Result<()> {
+    limit(path, "bytes in a link's target", TARGET_MAX, target.len() as u64)
 }
 
 /// A position in a table whose length is limited to 32 bits.

@@ -176,6 +176,7 @@ fn wrong_tasks(error: buildchain::tasks::Error) -> Failure {
         buildchain::tasks::Error::Links(_) => {
             Some("make the link relative with a target inside the archive, or leave it out with `exclude`")
         }
+        buildchain::tasks::Error::TooLong(_) => Some("shorten it, or leave it out with `exclude`"),
         _ => None,
     };
     let failure = Failure::usage_by(error);

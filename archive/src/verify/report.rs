@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{Examined, Work};
 use crate::layout::{self, Owner};
-use crate::{Product, Tree};
+use crate::{Product, Tree, Unindexed, unindexed};
 
 /// The most findings that are kept: a forged archive has as many as its maker likes.
 const FINDINGS_MAX: usize = 10_000;
@@ -52,6 +52,8 @@ pub struct Report {
     pub images: Health,
     /// The packages: which can be served, which cannot.
     pub packages: Health,
+    /// Packages that clients cannot find, since no metadata of a repository cover them. This is no damage.
+    pub unindexed: Vec<Unindexed>,
 }
 
 /// What a verification comes to. As JSON: `verdict`.
@@ -89,7 +91,7 @@ impl Report {
 impl Serialize for Report {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct as _;
-        let mut object = serializer.serialize_struct("Report", 15)?;
+        let mut object = serializer.serialize_struct("Report", 16)?;
         object.serialize_field("archive", &self.archive)?;
         object.serialize_field("form", &self.form)?;
         object.serialize_field("product", &self.product)?;
@@ -105,6 +107,7 @@ impl Serialize for Report {
         object.serialize_field("omitted", &self.omitted)?;
         object.serialize_field("images", &self.images)?;
         object.serialize_field("packages", &self.packages)?;
+        object.serialize_field("unindexed", &self.unindexed)?;
         object.end()
     }
 }
@@ -352,6 +355,8 @@ pub(super) fn make(mut work: Work, implanted_md5: ImplantedMd5) -> Report {
             packages.add(path.path.clone(), true);
         }
     }
+    let files = work.contents.files.iter().map(|file| &*file.path);
+    let unindexed = unindexed(files.chain(work.contents.links.iter().map(|link| &*link.path)));
     findings.append(&mut incomplete.kept);
     omitted += incomplete.omitted;
     // The same damage can show against SHA256SUMS and against the name of the file: said once.
@@ -373,6 +378,7 @@ pub(super) fn make(mut work: Work, implanted_md5: ImplantedMd5) -> Report {
         omitted,
         images,
         packages,
+        unindexed,
     }
 }
 

@@ -566,6 +566,38 @@ fn an_iso_that_readers_see_differently_is_not_intact() {
 }
 
 #[test]
+fn packages_without_metadata_are_a_warning_and_no_damage() {
+    let folder = sample();
+    assert_eq!(check(folder.path()).unindexed, []);
+    let repository = "packages/redhat/8/sample-scality-el8";
+    fs::remove_dir_all(folder.path().join(repository).join("repodata")).expect("removed");
+    crate::sums::write(folder.path(), &crate::sums::digest_file).expect("checksums");
+    let image = iso_of(folder.path());
+    for archive in [folder.path(), image.path()] {
+        let report = check(archive);
+        assert!(report.ok(), "{report:?}");
+        let found: Vec<String> = report.unindexed.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            found,
+            [format!(
+                "{repository}: 1 RPM package without metadata (no repodata/repomd.xml): dnf cannot find it"
+            )]
+        );
+        assert_eq!(crate::inspect(archive).expect("inspected").unindexed, report.unindexed);
+        let document = serde_json::to_value(&report).expect("JSON");
+        assert_eq!(
+            document["unindexed"],
+            serde_json::json!([{
+                "folder": repository,
+                "format": "rpm",
+                "packages": 1,
+                "example": format!("{repository}/x86_64/app-1-1.x86_64.rpm"),
+            }])
+        );
+    }
+}
+
+#[test]
 fn an_iso_is_inspected_in_place() {
     let folder = sample();
     let image = iso_of(folder.path());

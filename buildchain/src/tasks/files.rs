@@ -98,8 +98,11 @@ impl Claims {
 fn check_links(links: Vec<(String, String, String)>) -> Result<(), Error> {
     let targets: HashMap<&str, &str> =
         links.iter().map(|(inside, target, _)| (inside.as_str(), target.as_str())).collect();
-    let mut wrong = Vec::new();
+    let (mut wrong, mut long) = (Vec::new(), Vec::new());
     for (inside, target, source) in &links {
+        if let Err(error) = iso::check_target(Path::new(source), target.as_bytes()) {
+            long.push(error.to_string());
+        }
         let followed = archive::tree::follow(inside, &mut |path| {
             Ok(Some(targets.get(path).map_or(Kind::Directory, |target| Kind::Symlink((*target).to_owned()))))
         });
@@ -111,7 +114,11 @@ fn check_links(links: Vec<(String, String, String)>) -> Result<(), Error> {
             wrong.push(format!("{source}: link to `{target}`: {reason}"));
         }
     }
-    if wrong.is_empty() { Ok(()) } else { Err(Error::Links(wrong)) }
+    match (wrong.is_empty(), long.is_empty()) {
+        (false, _) => Err(Error::Links(wrong)),
+        (true, false) => Err(Error::TooLong(long)),
+        (true, true) => Ok(()),
+    }
 }
 
 fn task(place: &mut Place<'_>, project: &Arc<Project>, file: &Listed) -> Task {

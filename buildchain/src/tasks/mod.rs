@@ -15,6 +15,7 @@ mod packaging;
 mod place_file;
 mod remote_cache;
 mod revision;
+mod tree;
 
 use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt as _;
@@ -56,6 +57,9 @@ pub enum Error {
     /// Symbolic links that no archive may have, each with its place and what is wrong with it.
     #[error("{}", bounded(.0))]
     Links(Vec<String>),
+    /// Names, targets of links and folders that are too long or too deep for an archive, each with its place and the bound.
+    #[error("{}", bounded(.0))]
+    TooLong(Vec<String>),
     /// A file name, or the target of a link, that is not UTF-8.
     #[error("{}: an archive has only names in UTF-8", content::printable_path(.0))]
     Name(PathBuf),
@@ -109,6 +113,7 @@ pub fn tasks(project: &Arc<Project>, builder: &Path) -> Result<Plan, Error> {
     lint::add(&mut place)?;
     check_for::add(&mut place);
     iso::add(&mut place, &sources);
+    tree::check(&mut place)?;
     Ok(Plan { tasks, warnings, sources })
 }
 

@@ -252,6 +252,74 @@ fn names_that_are_not_text_are_refused_before_the_build() {
     assert!(place.plan().map(|_| ()).unwrap_err().contains("only names in UTF-8"));
 }
 
+/// What the writer of the ISO refuses is refused before anything is built.
+#[test]
+fn names_and_targets_that_are_too_long_for_an_iso_are_refused_before_the_build() {
+    let name = |length: usize| "n".repeat(length);
+    let long = name(254);
+    let deep = vec!["d"; 65].join("/");
+    for (spec, file, expected) in [
+        ("files: [{from: a, to: x}]", format!("a/{}", name(253)), None),
+        (
+            "files: [{from: a, to: x}]",
+            format!("a/{long}"),
+            Some(format!("a/{long}: bytes in a name: at most 253 possible, found 254")),
+        ),
+        (
+            "files: [{from: a, to: x}]",
+            format!("a/{}/b", name(255)),
+            Some(format!("a/{}: bytes in a name: at most 253 possible, found 255", name(255))),
+        ),
+        // A template loses its ending.
+        ("files: [{from: a, to: x}]", format!("a/{}.in", name(252)), None),
+        (
+            &format!("files: [{{from: a, to: {}}}]", name(300)),
+            "a/b".to_owned(),
+            Some(format!("_build/root/{}: bytes in a name: at most 253 possible, found 300", name(300))),
+        ),
+        (
+            "files: [{from: a, to: .}]",
+            format!("a/{deep}/b"),
+            Some(format!("a/{deep}: folders in one another: at most 64 possible, found 65")),
+        ),
+        ("files: [{from: a/d, to: .}]", format!("a/{deep}/b"), None),
+    ] {
+        let place = Place::new(spec);
+        place.write(&file, "");
+        let found = place.plan().map(|_| ()).err();
+        assert_eq!(found, expected, "{spec}");
+    }
+    let place = Place::new("files: [{from: a, to: a}]");
+    place.link(&format!("{}x", "./".repeat(511)), "a/fits");
+    assert!(place.plan().is_ok());
+    place.link(&format!("{}xx", "./".repeat(511)), "a/link");
+    assert_eq!(
+        place.plan().map(|_| ()).unwrap_err(),
+        "a/link: bytes in a link's target: at most 1023 possible, found 1024"
+    );
+}
+
+#[test]
+fn packages_that_no_metadata_cover_are_named_with_what_to_do() {
+    let place =
+        Place::new("files: [{from: rpms, to: packages/redhat/8/site}, {from: d, to: packages/debian/12}]");
+    for file in ["rpms/x86_64/a-1-1.x86_64.rpm", "rpms/b-1-1.noarch.rpm", "d/pool/a_1_all.deb"] {
+        place.write(file, "");
+    }
+    assert_eq!(
+        place.plan().unwrap().warnings,
+        [
+            "packages/debian/12/pool: 1 DEB package without metadata (no Packages file): apt cannot find it; write \
+             d/pool/Packages with `dpkg-scanpackages` before the archive is built",
+            "packages/redhat/8/site: 2 RPM packages without metadata (no repodata/repomd.xml): dnf cannot find them; run \
+             `sealift package index rpms` before the archive is built",
+        ]
+    );
+    place.write("rpms/repodata/repomd.xml", "");
+    place.write("d/dists/stable/main/binary-amd64/Packages.gz", "");
+    assert_eq!(place.plan().unwrap().warnings, [""; 0]);
+}
+
 #[test]
 fn a_link_in_the_place_of_a_made_folder_is_swept_and_nothing_behind_it_removed() {
     let place =

@@ -1,0 +1,168 @@
+//! Packages that clients cannot find: dnf and apt read the metadata of a repository and never list its folder.
+
+use std::collections::{BTreeMap, HashSet};
+
+use content::printable;
+use serde::Serialize;
+
+use crate::layout::{self, Owner};
+
+/// The most repositories that are named: a forged archive has as many as its maker likes.
+const NAMED_MAX: usize = 1000;
+/// What makes a folder an RPM repository.
+const REPOMD: &str = "/repodata/repomd.xml";
+
+/// The format of packages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// `.rpm`: the metadata are in `repodata/`.
+    Rpm,
+    /// `.deb`: the metadata are `Packages` files, below `dists/` or beside the packages.
+    Deb,
+}
+
+impl Format {
+    fn of(path: &str) -> Option<Self> {
+        match path.rsplit_once('.')?.1 {
+            "rpm" => Some(Self::Rpm),
+            "deb" => Some(Self::Deb),
+            _ => None,
+        }
+    }
+}
+
+/// Packages of a repository that no metadata cover.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Unindexed {
+    /// The folder of the repository in the archive: `packages/redhat/8/sealift-scality-el8`.
+    pub folder: String,
+    /// The format of the packages.
+    pub format: Format,
+    /// How many packages there are.
+    pub packages: u64,
+    /// The path of one of them.
+    pub example: String,
+}
+
+impl std::fmt::Display for Unindexed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (kind, lacks, client) = match self.format {
+            Format::Rpm => ("RPM", "no repodata/repomd.xml", "dnf"),
+            Format::Deb => ("DEB", "no Packages file", "apt"),
+        };
+        let (s, them) = if self.packages == 1 { ("", "it") } else { ("s", "them") };
+        write!(
+            f,
+            "{}: {} {kind} package{s} without metadata ({lacks}): {client} cannot find {them}",
+            printable(&self.folder),
+            self.packages
+        )
+    }
+}
+
+impl Unindexed {
+    /// What the maker of the archive does about it, where the packages come from the folder `source`.
+    #[must_use]
+    pub fn remedy(&self, source: &str) -> String {
+        let source = printable(source);
+        match self.format {
+            Format::Rpm => format!("run `sealift package index {source}` before the archive is built"),
+            Format::Deb => {
+                format!("write {source}/Packages with `dpkg-scanpackages` before the archive is built")
+            }
+        }
+    }
+}
+
+/// The packages below `packages/` that no metadata cover, by repository. `paths` are those of the files and symbolic links
+/// of an archive; the metadata of a folder cover all below it. At most 1000 repositories are named.
+pub fn unindexed<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Vec<Unindexed> {
+    let below = |path: &&str| path.strip_prefix(layout::PACKAGES).is_some_and(|rest| rest.starts_with('/'));
+    let indexed: HashSet<(Format, &str)> = paths.clone().filter(below).filter_map(index_of).collect();
+    let mut found: BTreeMap<(String, Format), Unindexed> = BTreeMap::new();
+    for path in paths.filter(below) {
+        let Some(format) = Format::of(path) else { continue };
+        let mut folders = path.match_indices('/').map(|(end, _)| path.get(..end).unwrap_or_default());
+        if folders.any(|folder| indexed.contains(&(format, folder))) {
+            continue;
+        }
+        let Owner::Package { repository, .. } = layout::owner(path) else { continue };
+        let slash = if repository.is_empty() { "" } else { "/" };
+        let folder = format!("{}{slash}{repository}", layout::PACKAGES);
+        let full = found.len() == NAMED_MAX;
+        let key = (folder, format);
+        if full && !found.contains_key(&key) {
+            continue;
+        }
+        let folder = key.0.clone();
+        let new = || Unindexed { folder, format, packages: 0, example: path.to_owned() };
+        found.entry(key).or_insert_with(new).packages += 1;
+    }
+    found.into_values().collect()
+}
+
+/// The folder whose packages a file of metadata covers.
+fn index_of(path: &str) -> Option<(Format, &str)> {
+    // The folder of the metadata may be a symbolic link.
+    if let Some(folder) = path.strip_suffix(REPOMD).or_else(|| path.strip_suffix("/repodata")) {
+        return Some((Format::Rpm, folder));
+    }
+    let (folder, name) = path.rsplit_once('/')?;
+    let is_index = name == "Packages" || name.starts_with("Packages.");
+    let folder = folder.split_once("/dists/").map_or(folder, |(root, _)| root);
+    is_index.then_some((Format::Deb, folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(paths: &[&str]) -> Vec<(String, Format, u64)> {
+        let found = unindexed(paths.iter().copied());
+        found.into_iter().map(|one| (one.folder, one.format, one.packages)).collect()
+    }
+
+    #[test]
+    fn packages_are_found_only_where_their_repository_has_metadata() {
+        let rpm = "packages/redhat/8/site-base-el8/x86_64/a-1-1.x86_64.rpm";
+        let beside = "packages/redhat/8/site-base-el8/b-1-1.noarch.rpm";
+        let deb = "packages/debian/12/pool/a_1_amd64.deb";
+        let base = || "packages/redhat/8/site-base-el8".to_owned();
+        assert_eq!(found(&[rpm, beside, "product.txt"]), [(base(), Format::Rpm, 2)]);
+        assert_eq!(found(&[deb]), [("packages/debian/12/pool".to_owned(), Format::Deb, 1)]);
+        assert_eq!(found(&["packages/a.rpm"]), [("packages".to_owned(), Format::Rpm, 1)]);
+        for metadata in [
+            "packages/redhat/8/site-base-el8/repodata/repomd.xml",
+            "packages/redhat/8/site-base-el8/repodata",
+            "packages/redhat/8/repodata/repomd.xml",
+        ] {
+            assert_eq!(found(&[rpm, metadata]), [], "{metadata}");
+        }
+        for metadata in [
+            "packages/debian/12/dists/stable/main/binary-amd64/Packages.gz",
+            "packages/debian/12/pool/Packages",
+            "packages/debian/12/Packages.xz",
+        ] {
+            assert_eq!(found(&[deb, metadata]), [], "{metadata}");
+        }
+        // Metadata of something else.
+        for metadata in [
+            "packages/redhat/8/other-el8/repodata/repomd.xml",
+            "packages/redhat/8/site-base-el8/repodata/primary.xml.gz",
+            "packages/redhat/8/site-base-el8/Packages",
+            "packages/redhat/8/site-base-el8/x86_64/sub/repodata/repomd.xml",
+        ] {
+            assert_eq!(found(&[rpm, metadata]), [(base(), Format::Rpm, 1)], "{metadata}");
+        }
+        // Elsewhere packages are files like others.
+        assert_eq!(found(&["operator/a.rpm", "packages.rpm", "salt/b.deb"]), []);
+    }
+
+    #[test]
+    fn a_forged_archive_has_no_more_repositories_than_are_named() {
+        let paths: Vec<String> = (0..NAMED_MAX + 5).map(|n| format!("packages/redhat/8/{n}/a.rpm")).collect();
+        assert_eq!(unindexed(paths.iter().map(String::as_str)).len(), NAMED_MAX);
+    }
+}

@@ -1,0 +1,90 @@
+//! What is known about the archive's tree before the build: the paths that tasks will make.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use archive::tree::DEPTH_MAX;
+
+use super::{Error, Place};
+use crate::graph::{Input, Task};
+
+/// Refuses names that no archive can hold, and warns about packages that nobody will find in it.
+pub(super) fn check(place: &mut Place<'_>) -> Result<(), Error> {
+    check_names(place)?;
+    warn_of_unindexed(place);
+    Ok(())
+}
+
+/// The paths in the archive that tasks make, each with its task.
+fn made<'a>(place: &'a Place<'_>) -> impl Iterator<Item = (PathBuf, &'a Task)> {
+    let tree = place.project.tree();
+    let outputs = place.tasks.iter().flat_map(|task| task.outputs.iter().map(move |output| (output, task)));
+    outputs.filter_map(move |(output, task)| Some((output.path().strip_prefix(&tree).ok()?.to_owned(), task)))
+}
+
+/// The same rules as those of the writer of the ISO, for all that is known before the build.
+fn check_names(place: &Place<'_>) -> Result<(), Error> {
+    // By path in the archive: a folder is named once.
+    let mut wrong: BTreeMap<PathBuf, String> = BTreeMap::new();
+    for (inside, task) in made(place) {
+        for (above, path) in inside.ancestors().enumerate() {
+            let shown = || shown(place, task, &inside, above);
+            if path.file_name().is_some_and(|name| iso::check_name(name.as_ref()).is_err()) {
+                // Again, with the path that people know.
+                let error = iso::check_name(&shown()).err();
+                wrong.extend(error.map(|error| (path.to_owned(), error.to_string())));
+            }
+            let depth = path.components().count();
+            if above == 1 && depth > DEPTH_MAX {
+                let shown = shown();
+                let message = format!(
+                    "{}: folders in one another: at most {DEPTH_MAX} possible, found {depth}",
+                    content::printable_path(&shown)
+                );
+                wrong.insert(path.to_owned(), message);
+            }
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(Error::TooLong(wrong.into_values().collect())) }
+}
+
+/// Where what is `above` levels above the path `inside` the archive comes from: its path in the project if the task copies it
+/// from there, else its path in the tree.
+fn shown(place: &Place<'_>, task: &Task, inside: &Path, above: usize) -> PathBuf {
+    let ancestor = |path: &Path| path.ancestors().nth(above).unwrap_or(path).to_owned();
+    let (name, source) = (ancestor(inside), source(task).map(ancestor));
+    let path = source.filter(|source| source.file_name() == name.file_name());
+    place.shown(&path.unwrap_or_else(|| place.project.tree().join(name))).into()
+}
+
+/// The file that a task copies, if it copies one.
+fn source(task: &Task) -> Option<&Path> {
+    match task.inputs.first() {
+        Some(Input::File(path)) => Some(path),
+        _ => None,
+    }
+}
+
+fn warn_of_unindexed(place: &mut Place<'_>) {
+    let tasks: HashMap<String, &Task> = made(place)
+        .filter(|(path, _)| path.starts_with(archive::layout::PACKAGES))
+        .filter_map(|(path, task)| Some((path.to_str()?.to_owned(), task)))
+        .collect();
+    let mut warnings = Vec::new();
+    for found in archive::unindexed(tasks.keys().map(String::as_str)) {
+        // The folder of the project that becomes the repository.
+        let inner = found.example.strip_prefix(&found.folder).unwrap_or_default().trim_start_matches('/');
+        let source = tasks.get(&found.example).and_then(|task| source(task));
+        let folder = source.and_then(|source| {
+            if source.ends_with(inner) {
+                source.ancestors().nth(Path::new(inner).components().count())
+            } else {
+                source.parent()
+            }
+        });
+        let folder = folder.map_or_else(|| found.folder.clone(), |folder| place.shown(folder));
+        let folder = if folder.is_empty() { "." } else { &folder };
+        warnings.push(format!("{found}; {}", found.remedy(folder)));
+    }
+    warnings.into_iter().for_each(|warning| place.warn(warning));
+}
