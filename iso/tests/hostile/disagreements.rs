@@ -29,56 +29,51 @@ fn entry(image: &[u8], identifier: &str, signature: &[u8]) -> usize {
     place(image, signature, record(image, identifier))
 }
 
+/// Sets the mode in the record of an identifier.
+fn set_mode(image: &mut [u8], identifier: &str, mode: u32) {
+    let at = entry(image, identifier, b"PX");
+    set32(image, at + 4, mode);
+}
+
+/// Puts other entries in the place of the times in the record of an identifier.
+fn replace_times(image: &mut [u8], identifier: &str, entries: &[u8; 26]) {
+    let at = entry(image, identifier, b"TF");
+    image[at..at + entries.len()].copy_from_slice(entries);
+}
+
+/// Gives the entry at a place a signature that nobody knows.
+fn hide(at: usize, image: &mut [u8]) {
+    image[at..at + 2].copy_from_slice(b"XX");
+}
+
 #[test]
 fn whatever_lets_readers_disagree_is_found_with_its_place() {
     type Lie = fn(&mut Vec<u8>);
     let lies: [(&str, Lie, &str); 43] = [
         (
             "a mode of a folder in a file's record",
-            |image| {
-                let at = entry(image, "VICTIM", b"PX");
-                set32(image, at + 4, 0o040_555);
-            },
+            |image| set_mode(image, "VICTIM", 0o040_555),
             "victim: its mode says that it is a folder, its record that it is a file",
         ),
         (
             "a mode of a file in a folder's record",
-            |image| {
-                let at = entry(image, "FOLDER", b"PX");
-                set32(image, at + 4, 0o100_444);
-            },
+            |image| set_mode(image, "FOLDER", 0o100_444),
             "folder: its mode says that it is no folder",
         ),
         (
             "a mode of a link without a target",
-            |image| {
-                let at = entry(image, "VICTIM", b"PX");
-                set32(image, at + 4, 0o120_444);
-            },
+            |image| set_mode(image, "VICTIM", 0o120_444),
             "victim: a link without a target",
         ),
         (
             "a target of a file",
-            |image| {
-                let at = entry(image, "SECRET", b"PX");
-                set32(image, at + 4, 0o100_444);
-            },
+            |image| set_mode(image, "SECRET", 0o100_444),
             "secret: a target of what is no link",
         ),
-        (
-            "no mode",
-            |image| {
-                let at = entry(image, "VICTIM", b"PX");
-                image[at..at + 2].copy_from_slice(b"XX");
-            },
-            "victim: a record without a mode",
-        ),
+        ("no mode", |image| hide(entry(image, "VICTIM", b"PX"), image), "victim: a record without a mode"),
         (
             "Rock Ridge declared and not named",
-            |image| {
-                let at = place(image, b"ER\xED", root(image));
-                image[at..at + 2].copy_from_slice(b"XX");
-            },
+            |image| hide(place(image, b"ER\xED", root(image)), image),
             "the image: Rock Ridge is declared (SP) and not named (ER)",
         ),
         (
@@ -91,18 +86,14 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
         ),
         (
             "Rock Ridge named and not declared",
-            |image| {
-                let at = place(image, b"SP\x07", root(image));
-                image[at..at + 2].copy_from_slice(b"XX");
-            },
+            |image| hide(place(image, b"SP\x07", root(image)), image),
             "the image: Rock Ridge is named (ER) and not declared (SP)",
         ),
         (
             "Rock Ridge neither declared nor named",
             |image| {
                 for signature in [b"SP\x07", b"ER\xED"] {
-                    let at = place(image, signature, root(image));
-                    image[at..at + 2].copy_from_slice(b"XX");
+                    hide(place(image, signature, root(image)), image);
                 }
             },
             "entries of Rock Ridge where it is not declared",
@@ -117,18 +108,12 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
         ),
         (
             "a second declaration",
-            |image| {
-                let at = entry(image, "VICTIM", b"TF");
-                image[at..at + 26].copy_from_slice(b"SP\x07\x01\xBE\xEF\x20XX\x13\x01XXXXXXXXXXXXXXX");
-            },
+            |image| replace_times(image, "VICTIM", b"SP\x07\x01\xBE\xEF\x20XX\x13\x01XXXXXXXXXXXXXXX"),
             "victim: a declaration (SP) outside of the root",
         ),
         (
             "no name, so that the identifier hides another entry",
-            |image| {
-                let at = entry(image, "VICTIM", b"NM");
-                image[at..at + 2].copy_from_slice(b"XX");
-            },
+            |image| hide(entry(image, "VICTIM", b"NM"), image),
             "a record without a name (NM)",
         ),
         (
@@ -149,18 +134,12 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
         ),
         (
             "a name that the terminator hides",
-            |image| {
-                let at = entry(image, "VICTIM", b"TF");
-                image[at..at + 26].copy_from_slice(b"ST\x04\x01XX\x16\x01XXXXXXXXXXXXXXXXXX");
-            },
+            |image| replace_times(image, "VICTIM", b"ST\x04\x01XX\x16\x01XXXXXXXXXXXXXXXXXX"),
             "System Use entries stand behind their terminator",
         ),
         (
             "a name that RR hides",
-            |image| {
-                let at = entry(image, "VICTIM", b"TF");
-                image[at..at + 26].copy_from_slice(b"RR\x05\x01\x81XX\x15\x01XXXXXXXXXXXXXXXXX");
-            },
+            |image| replace_times(image, "VICTIM", b"RR\x05\x01\x81XX\x15\x01XXXXXXXXXXXXXXXXX"),
             "victim: an RR entry hides the name from Linux",
         ),
         (
@@ -221,18 +200,12 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
         ),
         (
             "a file that is marked as moved",
-            |image| {
-                let at = entry(image, "VICTIM", b"TF");
-                image[at..at + 26].copy_from_slice(b"RE\x04\x01XX\x16\x01XXXXXXXXXXXXXXXXXX");
-            },
+            |image| replace_times(image, "VICTIM", b"RE\x04\x01XX\x16\x01XXXXXXXXXXXXXXXXXX"),
             "victim: a file is marked as moved",
         ),
         (
             "a folder that is marked as moved",
-            |image| {
-                let at = entry(image, "FOLDER", b"TF");
-                image[at..at + 26].copy_from_slice(b"RE\x04\x01XX\x16\x01XXXXXXXXXXXXXXXXXX");
-            },
+            |image| replace_times(image, "FOLDER", b"RE\x04\x01XX\x16\x01XXXXXXXXXXXXXXXXXX"),
             "folder: a moved folder that no record stands for",
         ),
         (

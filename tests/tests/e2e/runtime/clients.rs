@@ -82,16 +82,22 @@ fn containerd_asks_ipv6_nodes_in_their_order_and_skopeo_is_not_given_any() {
     assert!(err.contains(&server.address.to_string()) && err.contains("IPv4"), "{err}");
 }
 
-#[test]
-fn dnf_installs_from_an_ipv6_node() {
-    let site = Site::new();
-    let server = Running::serving_by_ipv6(&[&site.iso]);
-    configure(&site, &server, &["repository", "dnf-config", "example.iso"]);
-    let Some(system) = System::new(site.scratch.path(), "") else { return };
+/// Has dnf install from a server by the repository file, whose path it returns; `None` (said) where there is no dnf.
+fn installed_by_dnf(site: &Site, server: &Running) -> Option<PathBuf> {
+    configure(site, server, &["repository", "dnf-config", "example.iso"]);
+    let system = System::new(site.scratch.path(), "")?;
     let written = site.scratch.path().join("client/etc/yum.repos.d/sealift.repo");
     fs::copy(&written, system.root.join("repos/test.repo")).unwrap();
     system.run(&["install", "greeting"]);
     assert_eq!(fs::read_to_string(system.root.join(INSTALLED.0)).unwrap(), INSTALLED.1);
+    Some(written)
+}
+
+#[test]
+fn dnf_installs_from_an_ipv6_node() {
+    let site = Site::new();
+    let server = Running::serving_by_ipv6(&[&site.iso]);
+    installed_by_dnf(&site, &server);
 }
 
 #[test]
@@ -133,12 +139,7 @@ fn containerd_pulls_over_tls_from_who_shows_the_right_certificate() {
 fn dnf_installs_from_the_repository_file() {
     let site = Site::new();
     let server = Running::serving(&[&site.iso]);
-    configure(&site, &server, &["repository", "dnf-config", "example.iso"]);
-    let Some(system) = System::new(site.scratch.path(), "") else { return };
-    let written = site.scratch.path().join("client/etc/yum.repos.d/sealift.repo");
-    fs::copy(&written, system.root.join("repos/test.repo")).unwrap();
-    system.run(&["install", "greeting"]);
-    assert_eq!(fs::read_to_string(system.root.join(INSTALLED.0)).unwrap(), INSTALLED.1);
+    let Some(written) = installed_by_dnf(&site, &server) else { return };
     // What somebody wrote by hand stays.
     fs::write(&written, "by hand").unwrap();
     let arguments =
