@@ -9,11 +9,8 @@ use archive::tree::Location;
 use content::{Kind, Metadata, Root};
 use sha2::{Digest as _, Sha256};
 
-use super::recipe::{Library, is_sha256};
+use super::recipe::Library;
 use super::{Answer, CHUNK, Error, Part, Range, Recipe, Verdict, hear, say};
-
-/// The largest ISO there is: 2^32 sectors of 2048 bytes (ECMA-119 8.4.8).
-const LARGEST: u64 = (1 << 32) * 2048;
 
 /// Receives one archive from the [`send`](super::send()) at the other end of the streams into the folder `into`. What `archives`
 /// (ISO files or folders of this node) hold already does not travel. `publish` is called with the archive once it is whole, and
@@ -92,7 +89,7 @@ struct Partial {
 
 impl Partial {
     fn begin(recipe: Recipe, into: &Path, archives: &[PathBuf]) -> Result<Begun, Error> {
-        check(&recipe)?;
+        recipe.check()?;
         let root = Root::open(into)?;
         let target = into.join(&recipe.name);
         match root.metadata(recipe.name.as_ref()) {
@@ -276,35 +273,6 @@ impl Partial {
     fn failed(&self, operation: &'static str, source: io::Error) -> Error {
         Error::Io { operation, path: self.path.clone(), source }
     }
-}
-
-/// Refuses a recipe that asks for what no archive needs: a name that is a path, ranges that lie outside or overlap.
-fn check(recipe: &Recipe) -> Result<(), Error> {
-    let wrong = |what: String| Err(Error::Protocol(what));
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+' | ' ');
-    if !recipe.name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !recipe.name.chars().all(plain) {
-        return wrong(format!("`{}` is no name for an ISO file", recipe.name.escape_debug()));
-    }
-    if recipe.bytes > LARGEST || !is_sha256(&recipe.sha256) {
-        return wrong(format!(
-            "no ISO has {} bytes and the SHA-256 `{}`",
-            recipe.bytes,
-            recipe.sha256.escape_debug()
-        ));
-    }
-    let mut ranges: Vec<Range> = recipe.parts.iter().flat_map(|part| part.ranges.iter().copied()).collect();
-    ranges.sort_by_key(|range| range.offset);
-    let mut reached = 0;
-    for range in ranges {
-        if range.offset < reached || range.end() > recipe.bytes {
-            return wrong(format!(
-                "the {} bytes at {} overlap others, or the end",
-                range.bytes, range.offset
-            ));
-        }
-        reached = range.end();
-    }
-    Ok(())
 }
 
 fn check_space(folder: &Path, bytes: u64, there: u64) -> Result<(), Error> {

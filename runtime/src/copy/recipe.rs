@@ -12,6 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Error;
 
+/// The largest ISO there is: 2^32 sectors of 2048 bytes (ECMA-119 8.4.8).
+const LARGEST: u64 = (1 << 32) * 2048;
 /// Smaller files travel with whatever lies between the larger ones: naming them costs more than sending them.
 const SMALLEST: u64 = 16 * 1024;
 /// The most files that a recipe names: of more, the largest. The others travel with what lies between.
@@ -135,6 +137,39 @@ impl Recipe {
         let sha256 = super::receive::digest_of(&file, progress).map_err(failed)?;
         Ok(Self { name: name.to_owned(), bytes, sha256, parts })
     }
+
+    /// Refuses a recipe that asks for what no archive needs: a name that is a path, ranges that lie outside or overlap.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Protocol`].
+    pub fn check(&self) -> Result<(), Error> {
+        let wrong = |what: String| Err(Error::Protocol(what));
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+' | ' ');
+        if !self.name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !self.name.chars().all(plain) {
+            return wrong(format!("`{}` is no name for an ISO file", self.name.escape_debug()));
+        }
+        if self.bytes > LARGEST || !is_sha256(&self.sha256) {
+            return wrong(format!(
+                "no ISO has {} bytes and the SHA-256 `{}`",
+                self.bytes,
+                self.sha256.escape_debug()
+            ));
+        }
+        let mut ranges: Vec<Range> = self.parts.iter().flat_map(|part| part.ranges.iter().copied()).collect();
+        ranges.sort_by_key(|range| range.offset);
+        let mut reached = 0;
+        for range in ranges {
+            if range.offset < reached || range.end() > self.bytes {
+                return wrong(format!(
+                    "the {} bytes at {} overlap others, or the end",
+                    range.bytes, range.offset
+                ));
+            }
+            reached = range.end();
+        }
+        Ok(())
+    }
 }
 
 /// A larger file whose digest the archive states.
@@ -172,7 +207,7 @@ fn stated(tree: &Tree, wanted: &dyn Fn(&Digest) -> bool) -> Result<Vec<Stated>, 
 }
 
 /// Whether `text` is a SHA-256 in hexadecimal.
-pub(super) fn is_sha256(text: &str) -> bool {
+fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
 
