@@ -183,6 +183,7 @@ pub struct Configuration {
     /// How many of the archives stand under `archives`; the others stand under `products`.
     own: usize,
     active: BTreeMap<String, String>,
+    accepts_unverified: bool,
     /// Whether the file existed when it was read.
     existed: bool,
 }
@@ -229,9 +230,18 @@ impl Configuration {
     ///
     /// [`Error::Invalid`].
     pub fn parse(path: &Path, kind: Kind, text: String) -> Result<Self, Error> {
-        let Document { archives, own, active } = Document::read(kind, &text)
+        let Document { archives, own, active, accepts_unverified } = Document::read(kind, &text)
             .map_err(|problems| Error::Invalid { path: path.to_path_buf(), kind, problems })?;
-        Ok(Self { path: path.to_path_buf(), kind, text, archives, own, active, existed: true })
+        Ok(Self {
+            path: path.to_path_buf(),
+            kind,
+            text,
+            archives,
+            own,
+            active,
+            accepts_unverified,
+            existed: true,
+        })
     }
 
     /// The archives in their order: those under `archives`, then those under `products`, where the first
@@ -245,6 +255,12 @@ impl Configuration {
     #[must_use]
     pub fn active(&self) -> &BTreeMap<String, String> {
         &self.active
+    }
+
+    /// Whether archives that nothing vouches for are accepted: `acceptUnverified` of an `ArchivesConfiguration`.
+    #[must_use]
+    pub fn accepts_unverified(&self) -> bool {
+        self.accepts_unverified
     }
 
     /// Which configuration it is.

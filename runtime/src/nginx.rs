@@ -110,21 +110,42 @@ impl Default for Options {
     }
 }
 
-/// The whole configuration for the archives mounted at `roots`.
+/// A whole `nginx.conf`.
+#[derive(Debug)]
+pub struct Generated {
+    /// The configuration.
+    pub text: String,
+    /// The archives that nginx cannot serve and the configuration does not have, each with the reason.
+    pub left_out: Vec<(PathBuf, Error)>,
+}
+
+/// The whole configuration for the archives mounted at `roots`. One that is not mounted, or cannot be read, is left out as
+/// long as others remain. One that asks for more than to be served is an error.
 ///
 /// # Errors
 ///
 /// [`Error`], but for [`Error::Refused`] and [`Error::NotReloaded`].
-pub fn configuration(roots: &[PathBuf], options: &Options) -> Result<String, Error> {
+pub fn configuration(roots: &[PathBuf], options: &Options) -> Result<Generated, Error> {
     let mut ids: Vec<String> = Vec::new();
     let mut sections = String::new();
+    let mut left_out = Vec::new();
     for (number, root) in roots.iter().enumerate() {
-        let (id, section) = section(root, number)?;
+        let (id, section) = match section(root, number) {
+            Ok(section) => section,
+            Err(error @ (Error::NotMounted(_) | Error::Nameless(_) | Error::Archive(_))) => {
+                left_out.push((root.clone(), error));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         if ids.contains(&id) {
             return Err(Error::Twice(id));
         }
         sections.push_str(&format!("\n        # {id}, at {}\n{}", root.display(), indented(&section)));
         ids.push(id);
+    }
+    if ids.is_empty() && !left_out.is_empty() {
+        return Err(left_out.swap_remove(0).1);
     }
     let empty = "/var/empty";
     let mut listen = String::new();
@@ -157,7 +178,7 @@ pub fn configuration(roots: &[PathBuf], options: &Options) -> Result<String, Err
     );
     text.push_str(&sections);
     text.push_str(&format!("\n{}    }}\n}}\n", indented(images::nginx::common())));
-    Ok(text)
+    Ok(Generated { text, left_out })
 }
 
 /// The locations of one archive, and its name and version.
@@ -240,12 +261,18 @@ pub struct Installed {
 
 /// Puts a configuration into the place of the one in `file`, once `program` (nginx) has accepted it, and tells the nginx
 /// whose process id is in `pid`. That also where `file` has this content already: whoever wrote it may have been killed before
-/// nginx was told.
+/// nginx was told. `running` is called with each command before it is run.
 ///
 /// # Errors
 ///
 /// [`Error::NotReloaded`] once the file is there; [`Error::Refused`], [`Error::Io`], and then `file` is what it was.
-pub fn install(text: &str, file: &Path, program: &Path, pid: &Path) -> Result<Installed, Error> {
+pub fn install(
+    text: &str,
+    file: &Path,
+    program: &Path,
+    pid: &Path,
+    running: fn(&Command),
+) -> Result<Installed, Error> {
     let read = |path: &Path| content::open_read(path, Links::Follow, include::SIZE_MAX);
     let replaced = match read(file) {
         Ok(found) => found != text.as_bytes(),
@@ -253,18 +280,18 @@ pub fn install(text: &str, file: &Path, program: &Path, pid: &Path) -> Result<In
         Err(IoError { operation, path, source }) => return Err(Error::Io { operation, path, source }),
     };
     if replaced {
-        replace(text, file, program)?;
+        replace(text, file, program, running)?;
     }
-    let running = read(pid).ok().and_then(|bytes| String::from_utf8_lossy(&bytes).trim().parse::<u32>().ok());
-    let told = running.is_some_and(|id| Path::new(&format!("/proc/{id}")).exists());
-    if told && let Some(said) = run(program, &["-s", "reload"], file)? {
+    let alive = read(pid).ok().and_then(|bytes| String::from_utf8_lossy(&bytes).trim().parse::<u32>().ok());
+    let told = alive.is_some_and(|id| Path::new(&format!("/proc/{id}")).exists());
+    if told && let Some(said) = run(program, &["-s", "reload"], file, running)? {
         let program = format!("{} -s reload", program.display());
         return Err(Error::NotReloaded { file: file.to_owned(), program, said });
     }
     Ok(Installed { replaced, told })
 }
 
-fn replace(content: &str, file: &Path, program: &Path) -> Result<(), Error> {
+fn replace(content: &str, file: &Path, program: &Path, running: fn(&Command)) -> Result<(), Error> {
     let io = |operation, path: &Path| {
         let path = path.to_owned();
         move |source| Error::Io { operation, path, source }
@@ -278,21 +305,31 @@ fn replace(content: &str, file: &Path, program: &Path) -> Result<(), Error> {
         .tempfile_in(folder)
         .map_err(io("create a file in", folder))?;
     std::io::Write::write_all(&mut trial, content.as_bytes()).map_err(io("write", trial.path()))?;
-    if let Some(said) = run(program, &["-t", "-q"], trial.path())? {
+    if let Some(said) = run(program, &["-t", "-q"], trial.path(), running)? {
         return Err(Error::Refused { program: format!("{} -t -q", program.display()), said });
     }
     crate::file::replace(file, content.as_bytes()).map_err(io("write", file))
 }
 
 /// Runs nginx; what it said if it failed.
-fn run(program: &Path, arguments: &[&str], config: &Path) -> Result<Option<String>, Error> {
-    let output = Command::new(program)
+fn run(
+    program: &Path,
+    arguments: &[&str],
+    config: &Path,
+    running: fn(&Command),
+) -> Result<Option<String>, Error> {
+    let mut command = Command::new(program);
+    command
         .args(arguments)
         .arg("-c")
         .arg(std::path::absolute(config).unwrap_or_else(|_| config.to_owned()))
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|source| Error::Io { operation: "run", path: program.to_owned(), source })?;
+        .stdin(Stdio::null());
+    running(&command);
+    let output = command.output().map_err(|source| Error::Io {
+        operation: "run",
+        path: program.to_owned(),
+        source,
+    })?;
     let said = || String::from_utf8_lossy(&output.stderr).trim().chars().take(2000).collect();
     Ok((!output.status.success()).then(said))
 }
@@ -302,6 +339,28 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    #[test]
+    fn an_archive_that_is_not_mounted_is_left_out_as_long_as_others_remain() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::create_dir(path("mounted")).unwrap();
+        std::fs::create_dir(path("nameless")).unwrap();
+        std::fs::write(path("mounted/product.txt"), "NAME=Site\nVERSION=1.0\n").unwrap();
+        let image = path("site.iso");
+        let options = iso::Options { volume_id: "Site 2.0".into(), ..iso::Options::default() };
+        iso::Plan::from_dir(&path("mounted"), &options).unwrap().write_file(&image, &()).unwrap();
+        let roots = ["site.iso", "mounted", "nameless", "missing"].map(path);
+        let generated = configuration(&roots, &Options::default()).unwrap();
+        let left_out: Vec<&PathBuf> = generated.left_out.iter().map(|(path, _)| path).collect();
+        assert_eq!(left_out, [&roots[0], &roots[2], &roots[3]]);
+        assert!(matches!(generated.left_out[0].1, Error::NotMounted(_)), "{:?}", generated.left_out);
+        let first = generated.text.lines().next().unwrap();
+        assert_eq!(first, "# Generated by `sealift registry nginx-config` from site-1.0.");
+        // Nothing at all is no configuration: it would take away what nginx serves.
+        assert!(matches!(configuration(&[image], &Options::default()), Err(Error::NotMounted(_))));
+        assert!(configuration(&[], &Options::default()).unwrap().left_out.is_empty());
+    }
 
     #[test]
     fn nginx_is_told_again_after_a_reload_that_did_not_come_about() {
@@ -315,7 +374,8 @@ mod tests {
         std::fs::write(path("nginx"), script).unwrap();
         std::fs::set_permissions(path("nginx"), std::fs::Permissions::from_mode(0o755)).unwrap();
         std::fs::write(path("pid"), std::process::id().to_string()).unwrap();
-        let install = |content: &str| install(content, &path("nginx.conf"), &path("nginx"), &path("pid"));
+        let install =
+            |content: &str| install(content, &path("nginx.conf"), &path("nginx"), &path("pid"), |_| {});
         let told = || std::fs::read_to_string(path("told")).unwrap_or_default().lines().count();
 
         std::fs::write(path("stubborn"), "").unwrap();

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Paths, configured, path_of, still_configured};
+use super::places::{path_of, still_configured};
+use super::{Paths, configured};
 use crate::configuration::Kind;
 use crate::serve::{Handle, file_stamp};
 

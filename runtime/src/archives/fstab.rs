@@ -6,7 +6,8 @@ use std::path::Path;
 use content::{IoError, Links};
 
 use super::machine::decoded;
-use super::{Error, Paths, real};
+use super::places::real;
+use super::{Error, Paths};
 
 /// The most bytes of an honest fstab.
 const SIZE_MAX: u64 = 1 << 20;

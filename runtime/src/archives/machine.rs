@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use content::Links;
 
 use super::mounting::Way;
-use super::real;
+use super::places::real;
 
 /// What an import asks of the machine, apart from files.
 pub trait Machine {
@@ -79,6 +79,8 @@ pub struct Linux {
     pub fuse: PathBuf,
     /// The program that shows an ISO through FUSE when told `iso mount [--everybody] ISO FOLDER`: Sealift itself.
     pub program: PathBuf,
+    /// Called with each command before it is run.
+    pub running: fn(&Command),
 }
 
 impl Default for Linux {
@@ -90,6 +92,7 @@ impl Default for Linux {
             systemd: "/run/systemd/system".into(),
             fuse: "/dev/fuse".into(),
             program: "sealift".into(),
+            running: |_| {},
         }
     }
 }
@@ -132,6 +135,18 @@ impl Linux {
         Ok(line.and_then(Seen::of))
     }
 
+    /// Runs a command to its end.
+    fn run(&self, command: &mut Command) -> io::Result<()> {
+        (self.running)(command);
+        let output = command.env("LC_ALL", "C").stdin(Stdio::null()).output()?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let program = command.get_program().to_string_lossy();
+        Err(io::Error::other(format!("{program}: {}: {}", output.status, said.trim())))
+    }
+
     fn has_isofs(&self) -> bool {
         let listed = content::open_text(&self.file_systems, Links::Follow, TABLE_MAX).unwrap_or_default();
         listed.lines().any(|line| line.split_whitespace().next_back() == Some("iso9660"))
@@ -152,7 +167,7 @@ impl Linux {
             return Ok(());
         }
         // Fails where there are no modules; what counts is the list afterwards.
-        let _ = run(Command::new("modprobe").arg("isofs"));
+        let _ = self.run(Command::new("modprobe").arg("isofs"));
         if self.has_isofs() { Ok(()) } else { Err("the kernel has no iso9660".to_owned()) }
     }
 
@@ -180,6 +195,7 @@ impl Linux {
             .arg(archive)
             .arg(at);
         command.current_dir("/").process_group(0).stdin(Stdio::null()).stdout(Stdio::null());
+        (self.running)(&command);
         let mut child = command.stderr(said.try_clone()?).spawn()?;
         let began = Instant::now();
         while self.mounted(at)?.is_none() {
@@ -218,14 +234,14 @@ impl Machine for Linux {
         } else {
             command.args(["-t", "iso9660", "-o", "ro,loop,nosuid,nodev"]);
         }
-        run(command.arg("--").arg(archive).arg(at))
+        self.run(command.arg("--").arg(archive).arg(at))
     }
 
     fn unmount(&self, at: &Path, lazily: bool) -> io::Result<()> {
         if is_root() {
-            run(Command::new("umount").args(lazily.then_some("--lazy")).arg("--").arg(at))
+            self.run(Command::new("umount").args(lazily.then_some("--lazy")).arg("--").arg(at))
         } else {
-            run(Command::new("fusermount3").arg("-u").args(lazily.then_some("-z")).arg("--").arg(at))
+            self.run(Command::new("fusermount3").arg("-u").args(lazily.then_some("-z")).arg("--").arg(at))
         }
     }
 
@@ -255,7 +271,7 @@ impl Machine for Linux {
         if !self.systemd.is_dir() {
             return Ok(());
         }
-        run(Command::new("systemctl").arg("daemon-reload"))
+        self.run(Command::new("systemctl").arg("daemon-reload"))
     }
 }
 
@@ -264,14 +280,4 @@ pub(super) fn decoded(point: &str) -> String {
     [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\043", "#"), ("\\134", "\\")]
         .iter()
         .fold(point.to_owned(), |point, (from, to)| point.replace(from, to))
-}
-
-fn run(command: &mut Command) -> io::Result<()> {
-    let output = command.env("LC_ALL", "C").stdin(Stdio::null()).output()?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let program = command.get_program().to_string_lossy();
-    Err(io::Error::other(format!("{program}: {}: {}", output.status, said.trim())))
 }

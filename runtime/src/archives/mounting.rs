@@ -4,10 +4,15 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::delete::is_name;
+use super::describe::{described, product_of};
 use super::held::Held;
+use super::import::{refuse_unvouched, verified};
+use super::lock::lock;
 use super::machine::Machine;
+use super::places::{accepts_unverified, real};
 use super::plan::{self, Step};
-use super::{Done, Error, Paths, described, is_name, lock, product_of, real, unit, verified};
+use super::{Done, Error, Paths, unit};
 
 /// How an archive is mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -101,8 +106,13 @@ pub fn mount(
         .mounting
         .choose(&archive, machine)
         .map_err(|problem| Error::NoWay { id: id.clone(), problem })?;
-    if options.verify && !options.dry_run {
-        verified(&held, false, progress)?;
+    if options.verify {
+        let unvouched = accepts_unverified(paths)?;
+        if options.dry_run {
+            refuse_unvouched(&held, unvouched)?;
+        } else {
+            verified(&held, unvouched, progress)?;
+        }
     }
     let steps = plan::mount(&archive, &at, way, machine)?;
     if !options.dry_run {

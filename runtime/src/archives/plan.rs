@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use content::Links;
 use serde::Serialize;
 
+use super::describe::described;
 use super::held::Held;
 use super::machine::Machine;
 use super::mounting::Way;
-use super::{Error, Paths, described, fstab, unit};
+use super::{Error, Paths, fstab, unit};
 use crate::configuration::{self, Configuration, Kind};
 use crate::file;
 

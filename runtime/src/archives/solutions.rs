@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{Error, Paths, described, lock, ordered, read};
+use super::describe::described;
+use super::lock::lock;
+use super::places::read;
+use super::{Error, Paths};
 use crate::configuration::{Configuration, Kind};
 
 /// The version by which a configuration means the newest that the node has.
@@ -61,6 +64,32 @@ fn versions(configuration: &Configuration, name: &str) -> Vec<String> {
         products.filter(|(product, _)| product.name == name).map(|(product, _)| product.version).collect();
     versions.sort_by_cached_key(|version| ordered(version));
     versions
+}
+
+/// The names and versions of the Solutions that a configuration says are active. `latest` is the highest version that it
+/// lists, as for Salt's module.
+pub(super) fn active(configuration: &Configuration) -> Vec<String> {
+    let listed = || configuration.archives().iter().filter_map(|path| described(path).ok());
+    let version = |name: &String, version: &String| {
+        if version != LATEST {
+            return Some(version.clone());
+        }
+        let named = listed().map(|(product, _)| product).filter(|product| product.name == *name);
+        named.max_by_key(|product| ordered(&product.version)).map(|product| product.version)
+    };
+    let active = configuration.active().iter();
+    active
+        .filter_map(|(name, wanted)| {
+            Some(format!("{}-{}", name.to_ascii_lowercase(), version(name, wanted)?))
+        })
+        .collect()
+}
+
+/// A key by which 1.10 comes after 1.9, and 1.0 after 1.0-rc1.
+pub(super) fn ordered(version: &str) -> (Vec<u64>, bool, String) {
+    let (release, candidate) = version.split_once('-').unwrap_or((version, ""));
+    let number = |part: &str| if part.starts_with('+') { 0 } else { part.parse().unwrap_or(0) };
+    (release.split('.').map(number).collect(), candidate.is_empty(), candidate.to_owned())
 }
 
 #[cfg(test)]

@@ -8,8 +8,12 @@ mod sites;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
+
+use archive::{Tree, layout, product};
 
 use super::*;
+use crate::configuration::Kind;
 use crate::file;
 
 /// A machine that only remembers.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use archive::tree::Kind;
-use archive::{Tree, layout, product};
+use archive::{Tree, Unindexed, layout, product};
 
 use super::{Error, File, Node, distinct_nodes, header};
 
@@ -41,6 +41,7 @@ pub struct Packages {
     root: Option<PathBuf>,
     rpm: Vec<Rpm>,
     deb: Vec<Deb>,
+    unindexed: Vec<Unindexed>,
 }
 
 #[derive(Debug)]
@@ -86,8 +87,11 @@ impl Packages {
         let project = product.map(|product| product.name.to_ascii_lowercase()).unwrap_or_default();
         plain(&shown, &id)?;
         let root = matches!(tree, Tree::Folder(_)).then(|| archive.to_owned());
-        let mut found = Self { id, root, rpm: Vec::new(), deb: Vec::new() };
-        for (path, entry) in tree.walk_below(layout::PACKAGES)? {
+        let entries = tree.walk_below(layout::PACKAGES)?;
+        let listed = entries.iter().filter(|(_, entry)| matches!(entry.kind, Kind::File | Kind::Symlink(_)));
+        let unindexed = archive::unindexed(listed.map(|(path, _)| path.as_str()));
+        let mut found = Self { id, root, rpm: Vec::new(), deb: Vec::new(), unindexed };
+        for (path, entry) in entries {
             if entry.kind != Kind::File {
                 continue;
             }
@@ -121,6 +125,12 @@ impl Packages {
         Ok(found)
     }
 
+    /// Packages of the archive that no configuration can name: no metadata cover them.
+    #[must_use]
+    pub fn unindexed(&self) -> &[Unindexed] {
+        &self.unindexed
+    }
+
     /// RPM repositories by where nodes serve them, `metalk8s-2.11.0/redhat/8/scality-el8`, for a client that has no archive to
     /// look into. It does not learn their keys, so that signatures are not checked.
     ///
@@ -147,7 +157,13 @@ impl Packages {
             };
             match found.iter_mut().find(|packages| packages.id == id) {
                 Some(packages) => packages.rpm.push(rpm),
-                None => found.push(Self { id: id.to_owned(), root: None, rpm: vec![rpm], deb: Vec::new() }),
+                None => found.push(Self {
+                    id: id.to_owned(),
+                    root: None,
+                    rpm: vec![rpm],
+                    deb: Vec::new(),
+                    unindexed: Vec::new(),
+                }),
             }
         }
         Ok(found)
@@ -489,6 +505,18 @@ mod tests {
         }
         let folder = archive(&[("packages/debian/dists/stable/Release", "Components: main $(x)\n")]);
         assert!(matches!(Packages::of(folder.path()), Err(Error::Name { .. })));
+    }
+
+    #[test]
+    fn packages_without_metadata_are_named() {
+        let folder = archive(&[
+            ("packages/redhat/8/plain/repodata/repomd.xml", ""),
+            ("packages/redhat/8/plain/a.rpm", ""),
+            ("packages/redhat/8/bare/b.rpm", ""),
+        ]);
+        let packages = Packages::of(folder.path()).unwrap();
+        let found: Vec<&str> = packages.unindexed().iter().map(|one| one.folder.as_str()).collect();
+        assert_eq!(found, ["packages/redhat/8/bare"]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub(super) struct Document {
     /// How many of them stand under `archives`; the others stand under `products`.
     pub(super) own: usize,
     pub(super) active: BTreeMap<String, String>,
+    pub(super) accepts_unverified: bool,
 }
 
 // Each key is parsed by itself: a wrong type in one must not hide what is wrong with the others.
@@ -54,6 +55,12 @@ struct Metalk8s {
 #[derive(Deserialize)]
 struct Active {
     active: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Policy {
+    accept_unverified: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -96,9 +103,11 @@ impl Document {
             reader.archives("products.metalk8s", listed.unwrap_or_default(), &mut archives);
         }
         let active = reader.part::<Active>().and_then(|part| part.active).unwrap_or_default();
+        let policy = if kind == Kind::Archives { reader.part::<Policy>() } else { None };
+        let accepts_unverified = policy.and_then(|policy| policy.accept_unverified).unwrap_or_default();
         let mut problems = reader.problems;
         if problems.is_empty() {
-            return Ok(Self { archives, own, active });
+            return Ok(Self { archives, own, active, accepts_unverified });
         }
         problems.sort_by_key(|problem| (problem.line, problem.column));
         Err(problems)

@@ -165,7 +165,7 @@ fn of_two_archives_with_one_prefix_the_second_is_left_out() {
 
 /// Has the configuration list these.
 fn list(node: &Node, archives: &[&Path]) {
-    let mut configuration = super::read(&node.paths, super::Kind::Bootstrap).unwrap();
+    let mut configuration = crate::archives::places::read(&node.paths, super::Kind::Bootstrap).unwrap();
     archives.iter().for_each(|archive| configuration.add(archive).unwrap());
     configuration.write().unwrap();
 }

@@ -73,7 +73,7 @@ fn a_pipe_in_place_of_a_configuration_is_refused_at_once() {
     refused("clients", clients::write(node.root.path(), &[file], true));
     let config = node.root.path().join("nginx.conf");
     pipe(&config);
-    refused("nginx", nginx::install("", &config, "true".as_ref(), "/none".as_ref()));
+    refused("nginx", nginx::install("", &config, "true".as_ref(), "/none".as_ref(), |_| {}));
 }
 
 #[test]

@@ -191,3 +191,71 @@ fn an_archive_that_nothing_vouches_for_is_imported_only_where_that_is_asked_for(
     let refused = import(&node.paths, &damaged, &options(true, false), &machine, &());
     assert!(matches!(refused, Err(Error::Damaged(_))), "{refused:?}");
 }
+
+#[test]
+fn a_dry_run_of_a_mount_refuses_what_nothing_vouches_for() {
+    let (node, machine) = (Node::new(), Fake::default());
+    let archive = node.root.path().join("folder");
+    std::fs::create_dir(&archive).unwrap();
+    std::fs::write(archive.join(layout::PRODUCT), PLATFORM).unwrap();
+    let before = node.state(&machine);
+    for (verify, dry_run, refused) in [(true, true, true), (true, false, true), (false, true, false)] {
+        let options = Mount { at: None, verify, mounting: Mounting::Auto, dry_run };
+        let done = mount(&node.paths, &archive, &options, &machine, &());
+        assert_eq!(matches!(done, Err(Error::Unvouched(_))), refused, "{done:?}");
+        assert_eq!(node.state(&machine), before);
+    }
+}
+
+#[test]
+fn a_node_accepts_what_nothing_vouches_for_if_its_configuration_says_so() {
+    let (node, machine) = (Node::new(), Fake::default());
+    let archive = node.root.path().join("folder");
+    std::fs::create_dir(&archive).unwrap();
+    std::fs::write(archive.join(layout::PRODUCT), PLATFORM).unwrap();
+    let policy = |value: &str| {
+        let text =
+            format!("apiVersion: sealift.dev/v1alpha1\n{ARCHIVES}archives: []\nacceptUnverified: {value}\n");
+        std::fs::write(&node.paths.archives, text).unwrap();
+    };
+    let dry = Import { dry_run: true, ..Import::default() };
+    policy("false");
+    assert!(matches!(check_voucher(&node.paths, &archive), Err(Error::Unvouched(_))));
+    assert!(matches!(import(&node.paths, &archive, &dry, &machine, &()), Err(Error::Unvouched(_))));
+    // What is no answer is no permission.
+    policy("maybe");
+    let error = import(&node.paths, &archive, &dry, &machine, &()).unwrap_err().to_string();
+    assert!(error.contains("archives.yaml:4:") && error.contains("acceptUnverified"), "{error}");
+    policy("true");
+    check_voucher(&node.paths, &archive).unwrap();
+    let options = Mount { at: None, verify: true, mounting: Mounting::Auto, dry_run: true };
+    assert_eq!(mount(&node.paths, &archive, &options, &machine, &()).unwrap().steps.len(), 2);
+    let planned = import(&node.paths, &archive, &dry, &machine, &()).unwrap();
+    assert_eq!(node.import(&archive, &machine).unwrap().steps, planned.steps);
+    // MetalK8s keeps its own list.
+    assert!(std::fs::read_to_string(&node.paths.bootstrap).unwrap().contains("/folder"));
+    // A damaged one is refused all the same.
+    let other = node.archive("damaged.iso", "NAME=Other\nVERSION=1.0.0\n");
+    let mut bytes = std::fs::read(&other).unwrap();
+    let at = bytes.windows(4).rposition(|window| window == b"NAME").unwrap();
+    bytes[at + 6] = b'X';
+    std::fs::write(&other, bytes).unwrap();
+    assert!(matches!(node.import(&other, &machine), Err(Error::Damaged(_))));
+}
+
+#[test]
+fn packages_without_metadata_are_a_warning_of_the_list() {
+    let (node, machine) = (Node::new(), Fake::default());
+    let archive = node.root.path().join("folder");
+    std::fs::create_dir_all(archive.join("packages/redhat/8/site")).unwrap();
+    std::fs::write(archive.join("packages/redhat/8/site/a.rpm"), "").unwrap();
+    std::fs::write(archive.join(layout::PRODUCT), PLATFORM).unwrap();
+    archive::sums::write(&archive, &archive::sums::digest_file).unwrap();
+    node.import(&archive, &machine).unwrap();
+    let listed = get(&node.paths, &machine).unwrap().remove(0);
+    assert_eq!(listed.problem, None);
+    assert!(
+        matches!(&listed.warnings[..], [one] if one.starts_with("packages/redhat/8/site: 1 RPM package without")),
+        "{listed:?}"
+    );
+}
