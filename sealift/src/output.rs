@@ -143,6 +143,24 @@ pub(crate) fn detail(text: &str) {
     }
 }
 
+/// Notes a program that is about to be run, if `--verbose` is given.
+pub(crate) fn running(command: &std::process::Command) {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<String> = words.map(|word| shown(&word.to_string_lossy())).collect();
+    detail(&format!("running `{}`", words.join(" ")));
+}
+
+/// A word as a shell takes it.
+fn shown(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:,@+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { quoted(word) }
+}
+
+/// One word for a shell, whatever is in it.
+pub(crate) fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// Says on standard error what a command has come to, unless `--quiet` is given.
 pub(crate) fn done(text: &str) {
     if is_quiet() {
@@ -195,6 +213,29 @@ pub(crate) fn document_failure(failure: &Failure, form: ReportForm) {
     // Standard error has it already, should standard output be gone.
     let document = Document { error: Error { message, help, exit_code: failure.code() } };
     let _ = Output { form }.report(&document, String::new);
+}
+
+/// What is said about a path: the message with the path before it, unless the message has it.
+pub(crate) fn about(path: &Path, message: &str) -> String {
+    let path = content::printable_path(path).to_string();
+    if message.contains(&path) { message.to_owned() } else { format!("{path}: {message}") }
+}
+
+/// The most lines of one kind that a text report has.
+pub(crate) const LINES_MAX: usize = 20;
+
+/// The first of `lines`, and how many more there are: "and 3 more NOUN".
+pub(crate) fn bounded(lines: &[String], noun: &str) -> Vec<String> {
+    let mut shown: Vec<String> = lines.iter().take(LINES_MAX).cloned().collect();
+    if let Some(more) = lines.len().checked_sub(LINES_MAX).filter(|more| *more > 0) {
+        shown.push(format!("and {more} more {noun}"));
+    }
+    shown
+}
+
+/// Warns of the first of `lines`, and of how many more there are.
+pub(crate) fn warn_of(lines: &[String], noun: &str) {
+    bounded(lines, noun).iter().for_each(|line| warn(line));
 }
 
 /// A message of one or several lines in which nothing acts on the terminal, whatever names from outside are in it.
@@ -259,7 +300,50 @@ pub(crate) fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{chain, escaped, json_escaped, safe, size};
+    use std::path::Path;
+
+    use super::{LINES_MAX, about, bounded, chain, escaped, json_escaped, quoted, safe, shown, size};
+
+    #[test]
+    fn a_word_stays_one_word_for_a_shell() {
+        for word in ["/srv/scality", "with blank", "it's", "$(reboot)", "a;b", "`c`", ""] {
+            let output = std::process::Command::new("sh")
+                .arg("-c")
+                .arg(format!("printf %s {}", quoted(word)))
+                .output()
+                .unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), word);
+        }
+    }
+
+    #[test]
+    fn a_program_is_shown_as_it_could_be_typed() {
+        for (word, expected) in [
+            ("-o", "-o"),
+            ("ro,loop", "ro,loop"),
+            ("a b", "'a b'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+            ("$x", "'$x'"),
+        ] {
+            assert_eq!(shown(word), expected);
+        }
+    }
+
+    #[test]
+    fn a_message_names_its_path_once() {
+        let path = Path::new("some.iso");
+        assert_eq!(about(path, "cannot open some.iso: no"), "cannot open some.iso: no");
+        assert_eq!(about(path, "it does not exist"), "some.iso: it does not exist");
+    }
+
+    #[test]
+    fn a_long_list_is_summed_up() {
+        let lines = |count: usize| vec!["x".to_owned(); count];
+        assert_eq!(bounded(&lines(LINES_MAX), "warnings"), lines(LINES_MAX));
+        let shown = bounded(&lines(LINES_MAX + 3), "warnings");
+        assert_eq!((shown.len(), shown[LINES_MAX].as_str()), (LINES_MAX + 1, "and 3 more warnings"));
+    }
 
     #[test]
     fn only_the_ends_of_lines_and_tabs_act_on_a_terminal() {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use archive::Unindexed;
 use archive::inspect::Inspection;
 use archive::verify::{ImplantedMd5, Options, Report, Verdict, Work};
 use clap::Subcommand;
@@ -159,6 +160,9 @@ fn verdict(path: &Path, report: &Report) -> String {
             report.symbolic_links
         );
     }
+    for line in output::bounded(&without_metadata(&report.unindexed), "repositories without metadata") {
+        let _ = writeln!(text, "warning: {line}");
+    }
     for (what, health) in [("images", &report.images), ("packages", &report.packages)] {
         if !health.damaged.is_empty() {
             let names = health.damaged.join(", ");
@@ -186,6 +190,11 @@ fn verdict(path: &Path, report: &Report) -> String {
         }
     };
     text
+}
+
+/// A line for each repository that clients cannot use, with what to do.
+fn without_metadata(unindexed: &[Unindexed]) -> Vec<String> {
+    unindexed.iter().map(|one| format!("{one}; {}", one.remedy(&one.folder))).collect()
 }
 
 fn inspect(path: &Path, output: Output) -> Outcome {
@@ -228,5 +237,38 @@ fn contents(inspection: &Inspection) -> String {
             let _ = writeln!(text, "package  {}  in {}", printable(package), printable(&repository.folder));
         }
     }
+    for line in output::bounded(&without_metadata(&inspection.unindexed), "repositories without metadata") {
+        let _ = writeln!(text, "warning: {line}");
+    }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_without_metadata_are_warnings_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &str| {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "NAME=Site\nVERSION=1.0\n").unwrap();
+        };
+        write("product.txt");
+        for number in 0..22 {
+            write(&format!("packages/redhat/8/r{number:02}/a.rpm"));
+        }
+        archive::sums::write(folder.path(), &archive::sums::digest_file).unwrap();
+        let report = archive::verify(folder.path(), &Options::default(), &()).unwrap();
+        let inspection = archive::inspect(folder.path()).unwrap();
+        let first = "warning: packages/redhat/8/r00: 1 RPM package without metadata (no repodata/repomd.xml): dnf cannot find it; \
+                     run `sealift package index packages/redhat/8/r00` before the archive is built";
+        for text in [verdict(folder.path(), &report), contents(&inspection)] {
+            let warnings: Vec<&str> = text.lines().filter(|line| line.starts_with("warning: ")).collect();
+            assert_eq!((warnings.len(), warnings[0]), (21, first), "{text}");
+            assert_eq!(warnings[20], "warning: and 2 more repositories without metadata");
+        }
+        assert!(report.ok());
+    }
 }

@@ -3,10 +3,12 @@
 
 use std::path::PathBuf;
 
+use archive::Format;
 use clap::{Args, Subcommand};
 use runtime::archives::configured;
 use runtime::clients::{self, Error, File, Keys, Node, Packages, Source};
 
+use crate::commands::nginx::left_out;
 use crate::commands::node::{self, Places};
 use crate::failure::{Failure, Outcome};
 use crate::output;
@@ -128,7 +130,7 @@ pub(crate) fn repository(command: &Repository) -> Outcome {
 
 fn dnf(arguments: &Dnf) -> Outcome {
     let packages = if arguments.served.is_empty() {
-        packages(&arguments.archives, arguments.configured, &arguments.places)?
+        packages(&arguments.archives, arguments.configured, &arguments.places, Format::Rpm)?
     } else {
         Packages::served(&arguments.served).map_err(explained)?
     };
@@ -139,13 +141,26 @@ fn dnf(arguments: &Dnf) -> Outcome {
 }
 
 fn apt(arguments: &Apt) -> Outcome {
-    let packages = packages(&arguments.archives, arguments.configured, &arguments.places)?;
+    let packages = packages(&arguments.archives, arguments.configured, &arguments.places, Format::Deb)?;
     let files = clients::apt(&packages, &parsed(&arguments.nodes.node)?, arguments.target.keys());
     arguments.target.put(&files.map_err(explained)?)
 }
 
-/// The repositories of the archives that are given, or that this node has.
-fn packages(given: &[PathBuf], of_this_node: bool, places: &Places) -> Result<Vec<Packages>, Failure> {
+/// The repositories of the archives that are given, or that this node has. Warns about packages of `format` without metadata.
+fn packages(
+    given: &[PathBuf],
+    of_this_node: bool,
+    places: &Places,
+    format: Format,
+) -> Result<Vec<Packages>, Failure> {
+    let found = opened(given, of_this_node, places)?;
+    let bare = found.iter().flat_map(Packages::unindexed).filter(|one| one.format == format);
+    let lines: Vec<String> = bare.map(ToString::to_string).collect();
+    output::warn_of(&lines, "repositories without metadata");
+    Ok(found)
+}
+
+fn opened(given: &[PathBuf], of_this_node: bool, places: &Places) -> Result<Vec<Packages>, Failure> {
     if !of_this_node {
         return given.iter().map(|archive| Packages::of(archive).map_err(explained)).collect();
     }
@@ -155,7 +170,7 @@ fn packages(given: &[PathBuf], of_this_node: bool, places: &Places) -> Result<Ve
         match Packages::of(archive) {
             Ok(packages) => found.push(packages),
             // The others serve their packages all the same.
-            Err(error @ Error::Archive(_)) => output::warn(&format!("left out: {error}")),
+            Err(error @ Error::Archive(_)) => output::warn(&left_out(archive, &error.to_string())),
             Err(error) => return Err(explained(error)),
         }
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use content::{printable, printable_path};
+use content::printable;
 use runtime::archives::{Linux, get};
 use runtime::nginx::{Error, Options, configuration, install};
 
@@ -84,7 +84,7 @@ fn all(arguments: NginxConfig) -> Outcome {
         match one.problem {
             // Some of its images may be damaged; nginx serves the others.
             Some(problem) if one.images.is_none() || one.mount_broken => {
-                output::warn(&format!("left out: {}: {}", printable_path(&one.path), printable(&problem)));
+                output::warn(&left_out(&one.path, &problem));
             }
             _ => roots.push(one.mounted.unwrap_or(one.path)),
         }
@@ -98,16 +98,29 @@ fn all(arguments: NginxConfig) -> Outcome {
         pid: arguments.pid.clone(),
         error_log: arguments.error_log,
     };
-    let content = configuration(&roots, &options).map_err(explained)?;
+    let generated = configuration(&roots, &options).map_err(explained)?;
+    for (path, error) in &generated.left_out {
+        let how = if matches!(error, Error::NotMounted(_)) { MOUNT } else { "" };
+        output::warn(&format!("{}{how}", left_out(path, &error.to_string())));
+    }
     let Some(file) = arguments.install else {
-        output::print(&content)?;
+        output::print(&generated.text)?;
         return Ok(());
     };
-    let installed = install(&content, &file, &arguments.nginx, &arguments.pid).map_err(explained)?;
+    let installed = install(&generated.text, &file, &arguments.nginx, &arguments.pid, output::running)
+        .map_err(explained)?;
     let what = if installed.replaced { "replaced" } else { "unchanged" };
     let told = if installed.told { ", and nginx was told" } else { "; nginx is not running" };
     output::print(&format!("{}: {what}{told}\n", file.display()))?;
     Ok(())
+}
+
+/// What to do about an archive that is not mounted.
+const MOUNT: &str = "; mount it with `sealift archive import --mount kernel`";
+
+/// An archive that the configuration lacks, and why.
+pub(crate) fn left_out(archive: &Path, problem: &str) -> String {
+    format!("left out: {}", output::about(archive, &printable(problem).to_string()))
 }
 
 fn explained(error: Error) -> Failure {

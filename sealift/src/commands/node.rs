@@ -201,14 +201,28 @@ pub(crate) fn import(arguments: &ImportArguments) -> Outcome {
     let configured =
         if arguments.configured { archives::configured(&paths).map_err(explained)? } else { Vec::new() };
     let mut done = Vec::new();
+    let mut failed = 0;
     for archive in arguments.archives.iter().chain(&configured) {
         let imported = {
             let bar = verifying(archive);
-            archives::import(&paths, archive, &options, &machine, &bar).map_err(explained)?
+            archives::import(&paths, archive, &options, &machine, &bar).map_err(explained)
         };
-        done.push(imported);
+        match imported {
+            Ok(imported) => done.push(imported),
+            // One that is gone does not keep the others of the node from being mounted.
+            Err(failure) if arguments.configured && configured.len() > 1 => {
+                failed += 1;
+                output::failure(&failure);
+            }
+            Err(failure) => return Err(failure),
+        }
     }
-    report(&done, arguments.dry_run, arguments.output)
+    report(&done, arguments.dry_run, arguments.output)?;
+    if failed == 0 {
+        return Ok(());
+    }
+    let count = configured.len();
+    Err(Failure::failed(anyhow::anyhow!("{failed} of {count} archives could not be imported")))
 }
 
 pub(crate) fn mount(arguments: &MountArguments) -> Outcome {
@@ -233,7 +247,7 @@ pub(crate) fn unmount(arguments: &UnmountArguments) -> Outcome {
 
 /// This machine; what it mounts through FUSE, this program shows.
 fn machine() -> std::io::Result<Linux> {
-    Ok(Linux { program: std::env::current_exe()?, ..Linux::default() })
+    Ok(Linux { program: std::env::current_exe()?, running: output::running, ..Linux::default() })
 }
 
 fn verifying(archive: &Path) -> Bar {
@@ -356,7 +370,10 @@ fn table(listed: &[Listed]) -> String {
     }
     for one in listed {
         if let Some(problem) = &one.problem {
-            let _ = writeln!(text, "{}: {}", printable_path(&one.path), printable(problem));
+            let _ = writeln!(text, "{}", output::about(&one.path, &printable(problem).to_string()));
+        }
+        for warning in output::bounded(&one.warnings, "warnings") {
+            let _ = writeln!(text, "warning: {}", output::about(&one.path, &warning));
         }
     }
     text

@@ -39,6 +39,9 @@ pub(crate) struct CopyArguments {
     /// Save the archives in DIR on the nodes [default: the same folder as here]
     #[arg(long, value_name = "DIR")]
     into: Option<PathBuf>,
+    /// Also copy archives that nothing vouches for: without SHA256SUMS and implanted MD5
+    #[arg(long)]
+    unverified: bool,
     /// Report what would be copied, without copying it
     #[arg(long)]
     dry_run: bool,
@@ -55,6 +58,9 @@ pub(crate) struct ReceiveArguments {
     /// The folder for the archive
     #[arg(long, value_name = "DIR")]
     into: PathBuf,
+    /// Import it even if nothing vouches for it
+    #[arg(long)]
+    unverified: bool,
     #[command(flatten)]
     places: Places,
 }
@@ -77,14 +83,13 @@ pub(crate) fn copy_to(arguments: &CopyArguments) -> Outcome {
     }
     for (id, one) in &chosen {
         let path = &one.path;
-        let recipe = {
-            let total = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-            let bar = Bar::bytes("reading", total);
-            Recipe::of(path, &bar)?
-        };
+        let recipe = recipe(path, arguments);
         let into = arguments.into.as_deref().or(path.parent()).unwrap_or(Path::new("/"));
         for node in &arguments.nodes {
-            let done = copy_one(&recipe, path, node, into, &arguments.remote);
+            let done = match &recipe {
+                Ok(recipe) => copy_one(recipe, path, node, into, arguments),
+                Err(problem) => Err(anyhow!("{problem}")),
+            };
             if let Err(error) = &done
                 && arguments.output.is_text()
             {
@@ -103,15 +108,39 @@ pub(crate) fn copy_to(arguments: &CopyArguments) -> Outcome {
         .remedy("re-run the command to resume"))
 }
 
+/// What the other end is told of an archive, or why it is not copied.
+fn recipe(path: &Path, arguments: &CopyArguments) -> Result<Recipe, String> {
+    vouched(path, arguments)?;
+    let total = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let bar = Bar::bytes("reading", total);
+    Recipe::of(path, &bar).map_err(|error| error.to_string())
+}
+
+/// Refuses an archive that the other end would not import, before it travels.
+fn vouched(path: &Path, arguments: &CopyArguments) -> Result<(), String> {
+    if arguments.unverified {
+        return Ok(());
+    }
+    archives::check_voucher(&arguments.places.paths(), path).map_err(|error| match error {
+        archives::Error::Unvouched(_) => {
+            format!("{error}; add --unverified if you trust where the archive comes from")
+        }
+        error => error.to_string(),
+    })
+}
+
 fn copy_one(
     recipe: &Recipe,
     archive: &Path,
     node: &str,
     into: &Path,
-    remote: &Remote,
+    arguments: &CopyArguments,
 ) -> anyhow::Result<Sent> {
+    let remote = &arguments.remote;
     let into = into.to_str().with_context(|| format!("{} is not UTF-8", into.display()))?;
-    let mut child = started(remote, node, &["archive", "receive", "--into", into], Stdio::piped())?;
+    let mut words = vec!["archive", "receive", "--into", into];
+    words.extend(arguments.unverified.then_some("--unverified"));
+    let mut child = started(remote, node, &words, Stdio::piped())?;
     let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(anyhow!("the remote shell has no standard streams"));
     };
@@ -184,14 +213,16 @@ struct Planned<'a> {
 /// Reports what [`copy_to`] would do; the nodes are only asked what they have.
 fn plan_copies(chosen: &[(String, Listed)], arguments: &CopyArguments) -> Outcome {
     let mut planned = Vec::new();
+    let vouched: Vec<Option<String>> =
+        chosen.iter().map(|(_, one)| vouched(&one.path, arguments).err()).collect();
     for node in &arguments.nodes {
         let theirs = ask(node, &arguments.remote);
-        for (id, one) in chosen {
+        for ((id, one), problem) in chosen.iter().zip(&vouched) {
             let into =
                 arguments.into.as_deref().or(one.path.parent()).unwrap_or(Path::new("/")).to_path_buf();
             let there = theirs.as_ref().map(|said| said.iter().find(|said| said.id.as_ref() == Some(id)));
             let (present, error) = match there {
-                Ok(None) => (false, None),
+                Ok(None) => (false, problem.clone()),
                 Ok(Some(said)) if said.held.contents == one.contents => (true, None),
                 Ok(Some(said)) => {
                     (false, Some(format!("another archive of this name is there: {}", said.path)))
@@ -224,7 +255,8 @@ pub(crate) fn receive(arguments: &ReceiveArguments) -> Outcome {
     let archives = archives::configured(&paths)?;
     content::create_folder(&arguments.into)?;
     let publish = |path: &Path| {
-        archives::import(&paths, path, &Import::default(), &Linux::default(), &())
+        let options = Import { unverified: arguments.unverified, ..Import::default() };
+        archives::import(&paths, path, &options, &Linux::default(), &())
             .map(drop)
             .map_err(|error| error.to_string())
     };
@@ -352,21 +384,11 @@ fn table(compared: &[Compared], nodes: &BTreeSet<&str>) -> String {
 fn started(remote: &Remote, node: &str, arguments: &[&str], input: Stdio) -> anyhow::Result<Child> {
     let mut words = remote.remote_shell.split_whitespace();
     let shell = words.next().ok_or_else(|| anyhow!("--remote-shell names no command"))?;
-    let quoted: Vec<String> = arguments.iter().map(|argument| quoted(argument)).collect();
-    output::detail(&format!("running `{} {node} {}`", remote.remote_shell, arguments.join(" ")));
-    Command::new(shell)
-        .args(words)
-        .arg(node)
-        .arg(format!("{} {}", remote.remote_sealift, quoted.join(" ")))
-        .stdin(input)
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot run `{shell}`"))
-}
-
-/// One word for the shell of the node, whatever is in it.
-fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
+    let quoted: Vec<String> = arguments.iter().map(|argument| output::quoted(argument)).collect();
+    let mut command = Command::new(shell);
+    command.args(words).arg(node).arg(format!("{} {}", remote.remote_sealift, quoted.join(" ")));
+    output::running(&command);
+    command.stdin(input).stdout(Stdio::piped()).spawn().with_context(|| format!("cannot run `{shell}`"))
 }
 
 /// A node's name is none of the remote shell's options.
@@ -380,15 +402,6 @@ pub(crate) fn node(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_word_stays_one_word_for_a_shell() {
-        for word in ["/srv/scality", "with blank", "it's", "$(reboot)", "a;b", "`c`", ""] {
-            let output =
-                Command::new("sh").arg("-c").arg(format!("printf %s {}", quoted(word))).output().unwrap();
-            assert_eq!(String::from_utf8(output.stdout).unwrap(), word);
-        }
-    }
 
     #[test]
     fn a_node_is_no_option() {

@@ -28,9 +28,9 @@ pub(super) fn run(path: &Path, output: Output) -> Outcome {
         output.report(&report, String::new)?;
     }
     let name = printable_path(path);
-    for one in &disagreements {
-        output::warn(&printable(&one.to_string()).to_string());
-    }
+    let lines: Vec<String> =
+        disagreements.iter().map(|one| printable(&one.to_string()).to_string()).collect();
+    output::warn_of(&lines, "findings");
     let (problem, remedy) = match &check {
         Check::Intact { md5 } if disagreements.is_empty() => {
             if output.is_text() {

@@ -209,12 +209,12 @@ fn extract(image: &Path, into: &Path, preserve: bool) -> Outcome {
 
 /// Warns of the entries that cannot be read. They make an answer incomplete, so the exit code is 1.
 fn faults<'a>(faults: impl Iterator<Item = (&'a str, &'a ::iso::Fault)>) -> Outcome {
-    let mut sound = true;
-    for (path, fault) in faults {
-        sound = false;
-        output::warn(&format!("{}: {}", printable(path), printable(&fault.to_string())));
-    }
-    if sound { Ok(()) } else { Err(Failure::Failed(None)) }
+    let line = |(path, fault): (&str, &::iso::Fault)| {
+        format!("{}: {}", printable(path), printable(&fault.to_string()))
+    };
+    let lines: Vec<String> = faults.map(line).collect();
+    output::warn_of(&lines, "entries that cannot be read");
+    if lines.is_empty() { Ok(()) } else { Err(Failure::Failed(None)) }
 }
 
 fn list(image: &Path, path: &str, recursive: bool, output: Output) -> Outcome {

@@ -112,7 +112,7 @@ impl Log for Lines {
                 ))
             }
             Event::NotServed { archive, problem } => {
-                Line::Warning(format!("{}: not served: {problem}", content::printable_path(archive)))
+                Line::Warning(format!("not served: {}", output::about(archive, problem)))
             }
             Event::Damaged { archive, digest, problem } => {
                 Line::Warning(format!("{}: damaged: {digest}: {problem}", content::printable_path(archive)))

@@ -157,6 +157,28 @@ fn one_entry_that_cannot_be_read_leaves_the_others() {
 }
 
 #[test]
+fn an_image_cut_in_half_is_summed_up() {
+    let scratch = scratch();
+    let folder = scratch.path();
+    for number in 0..60 {
+        fs::write(folder.join(format!("tree/file{number:02}")), vec![number; 4000]).unwrap();
+    }
+    create(folder, "a.iso", &[]);
+    let bytes = fs::read(folder.join("a.iso")).unwrap();
+    fs::write(folder.join("half.iso"), &bytes[..bytes.len() / 2]).unwrap();
+    let warnings = |err: &str| err.lines().filter(|line| line.starts_with("warning: ")).count();
+    for (command, noun) in [("check", "findings"), ("ls", "entries that cannot be read")] {
+        let (code, _, err) = sealift::run(folder, &["iso", command, "half.iso"]);
+        assert_eq!((code, warnings(&err)), (1, 21), "{command}: {err}");
+        let last = err.lines().rfind(|line| line.starts_with("warning: ")).unwrap();
+        assert!(last.starts_with("warning: and ") && last.ends_with(&format!(" more {noun}")), "{err}");
+    }
+    let (code, out, _) = sealift::run(folder, &["iso", "check", "half.iso", "--output", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert!(code == 1 && report["disagreements"].as_array().unwrap().len() > 21, "{out}");
+}
+
+#[test]
 fn an_image_is_extracted_into_an_empty_folder_and_no_other() {
     let scratch = scratch();
     let folder = scratch.path();

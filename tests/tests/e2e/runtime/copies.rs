@@ -12,10 +12,10 @@ use tests::{peer, sealift};
 use super::site::Site;
 
 /// A node: its configuration and its archives, below one folder.
-struct Node(PathBuf);
+pub(super) struct Node(pub(super) PathBuf);
 
 impl Node {
-    fn new(folder: PathBuf) -> Self {
+    pub(super) fn new(folder: PathBuf) -> Self {
         fs::create_dir_all(folder.join("iso")).unwrap();
         fs::write(
             folder.join("bootstrap.yaml"),
@@ -32,7 +32,7 @@ impl Node {
     }
 
     /// The program as it is installed on the node: it knows where things are there.
-    fn program(&self) -> PathBuf {
+    pub(super) fn program(&self) -> PathBuf {
         let path = self.0.join("sealift");
         let script =
             format!("#!/bin/sh\nexec {} \"$@\" {}\n", sealift::binary().display(), self.places().join(" "));
@@ -41,7 +41,7 @@ impl Node {
         path
     }
 
-    fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+    pub(super) fn run(&self, arguments: &[&str]) -> (i32, String, String) {
         let places = self.places();
         let places = places.iter().map(String::as_str);
         sealift::run(&self.0, &arguments.iter().copied().chain(places).collect::<Vec<_>>())
