@@ -137,6 +137,11 @@ impl Workshop {
         Ok(Self { project, graph, warnings, sources })
     }
 
+    /// What is probably not meant as the project has it.
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
     /// Says what is probably not meant as the project has it.
     pub(crate) fn print_warnings(&self) {
         self.warnings.iter().for_each(|warning| output::warn(warning));

@@ -280,6 +280,10 @@ fn once(run: &Manner, workshop: &Workshop, selection: &Selection, signals: &Sign
         reporters.push(Box::new(JunitReporter::new(&mut junit, workshop.project.values.slug.clone())));
     }
     let mut reporters = All(reporters);
+    if !matches!(run.reporter, ReporterForm::Console) {
+        // Standard error has them for people.
+        workshop.warnings().iter().for_each(|text| reporters.event(&graph::Event::Warned { text }));
+    }
     let ended = execute(run, workshop, selection, &options, &mut reporters);
     let unwritten = reporters.take_error().filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
     drop(reporters);

@@ -50,6 +50,25 @@ fn a_cache_that_cannot_be_kept_small_is_a_warning() {
 }
 
 #[test]
+fn packages_without_metadata_are_a_warning_of_every_run_in_every_form() {
+    let project = Project::new();
+    project.write("scripts/packages/redhat/8/site/a.rpm", "");
+    let expected = "packages/redhat/8/site: 1 RPM package without metadata (no repodata/repomd.xml): dnf cannot find it; run \
+                    `sealift package index scripts/packages/redhat/8/site` before the archive is built";
+    // The second run has nothing to do.
+    for _ in 0..2 {
+        let (code, _, err) = project.sealift(&["run", "salt_tree"]);
+        assert!(code == 0 && err.contains(&format!("warning: {expected}\n")), "{code}: {err}");
+    }
+    let (_, out, _) = project.sealift(&["run", "salt_tree", "--reporter", "json"]);
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["err"], format!("{expected}\n"));
+    let (_, out, _) = project.sealift(&["run", "salt_tree", "--reporter", "json-lines"]);
+    let warned = serde_json::json!({"event": "warned", "text": expected});
+    assert!(out.lines().any(|line| serde_json::from_str::<Value>(line).unwrap() == warned), "{out}");
+}
+
+#[test]
 fn the_command_that_runs_a_failure_alone_can_be_typed() {
     let project = Project::new();
     project.write("salt/odd 100%, [it's].sls.in", "{{ nothing }}\n");

@@ -161,7 +161,7 @@ fn an_image_cut_in_half_is_summed_up() {
     let scratch = scratch();
     let folder = scratch.path();
     for number in 0..60 {
-        fs::write(folder.join(format!("tree/file{number:02}")), vec![number; 4000]).unwrap();
+        fs::write(folder.join(format!("tree/file{number:02}")), vec![number; 20_000]).unwrap();
     }
     create(folder, "a.iso", &[]);
     let bytes = fs::read(folder.join("a.iso")).unwrap();
