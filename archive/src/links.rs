@@ -108,6 +108,9 @@ fn line_of(line: &str) -> Result<Link, String> {
     if path.is_empty() || target.is_empty() {
         return Err("a path or a target is empty".into());
     }
+    if components(&target) != target {
+        return Err(format!("the target {target:?} has an empty component"));
+    }
     Ok(Link { path, target })
 }
 
@@ -175,6 +178,8 @@ mod tests {
             ("#mtree\n./a type=link link=\\777\n", "is not escaped as mtree(5) has it"),
             ("#mtree\n./a type=link link=b c\n", "is not escaped as mtree(5) has it"),
             ("#mtree\n./a type=link link=\n", "a path or a target is empty"),
+            ("#mtree\n./a type=link link=b/\n", "the target \"b/\" has an empty component"),
+            ("#mtree\n./a type=link link=b//c\n", "the target \"b//c\" has an empty component"),
             ("#mtree\n./../a type=link link=b\n", "is no path inside an archive"),
             ("#mtree\n\u{fc}\n", "line 2: expected ./PATH"),
         ] {

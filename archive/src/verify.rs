@@ -223,7 +223,7 @@ impl Work {
                 Some(found) if found.listed => return Err("the path stands twice".into()),
                 Some(found) => {
                     found.listed = true;
-                    if links::components(&found.target) != links::components(&link.target) {
+                    if links::components(&found.target) != link.target {
                         let problem = Problem::Relinked {
                             expected: link.target,
                             found: Some(found.target.to_string()),
