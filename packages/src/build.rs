@@ -1,17 +1,19 @@
 //! Building a package: a definition and its files, to an RPM file.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
+use std::io::{self, Read as _, Seek as _};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use content::Links;
 use rpm::{BuildConfig, CompressionWithLevel, FileOptions, PackageBuilder, Scriptlet, Timestamp};
 
+use crate::automatic;
 use crate::definition::{Definition, File, FileKind};
 use crate::error::{Error, Result};
 use crate::publish::Folder;
-use crate::repository;
+use crate::{relations, repository};
 
 /// Written into every package instead of the name of the machine that built it.
 const BUILD_HOST: &str = "localhost";
@@ -29,6 +31,8 @@ pub struct BuiltPackage {
     pub path: PathBuf,
     /// `name-version-release.arch`.
     pub nevra: String,
+    /// What was built, but is hardly what was meant; each a sentence that says what to do.
+    pub warnings: Vec<String>,
 }
 
 /// Builds the package and puts it into `out_dir` (created where it is missing) as
@@ -55,12 +59,52 @@ pub fn build(
     let package = assemble(definition, base_dir, source_date)?;
     let build_error = |source| Error::Build { package: definition.name.clone(), source: Box::new(source) };
     let folder = Folder::lock(out_dir)?;
+    let mut warnings = definition.warnings();
     let path = folder.write_checked(
         &format!("{nevra}.rpm"),
         |mut file| package.write(&mut file).map_err(build_error),
-        repository::check,
+        |file, path| {
+            repository::check(file, path)?;
+            if replaces_other(file, path)? {
+                warnings.push(format!(
+                    "{nevra} replaces a package of the same name with other content; \
+                     raise `release:` if that one was handed out"
+                ));
+            }
+            Ok(())
+        },
     )?;
-    Ok(BuiltPackage { path, nevra })
+    Ok(BuiltPackage { path, nevra, warnings })
+}
+
+/// Whether there is a file at the path, with other bytes than the new one has.
+fn replaces_other(mut new: &fs::File, path: &Path) -> Result<bool> {
+    let Ok(mut old) = content::open(path, Links::Follow) else { return Ok(false) };
+    let read = Error::io("read", path);
+    let mut differ = || -> io::Result<bool> {
+        if old.metadata()?.len() != new.metadata()?.len() {
+            return Ok(true);
+        }
+        new.rewind()?;
+        let (mut one, mut other) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+        loop {
+            let count = new.read(&mut one)?;
+            let (Some(one), Some(other)) = (one.get(..count), other.get_mut(..count)) else {
+                return Ok(true);
+            };
+            if one.is_empty() {
+                return Ok(false);
+            }
+            match old.read_exact(other) {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(true),
+                done => done?,
+            }
+            if one != other {
+                return Ok(true);
+            }
+        }
+    };
+    differ().map_err(read)
 }
 
 fn assemble(definition: &Definition, base_dir: &Path, source_date: i64) -> Result<rpm::Package> {
@@ -87,18 +131,6 @@ fn assemble(definition: &Definition, base_dir: &Path, source_date: i64) -> Resul
     if let Some(vendor) = &definition.vendor {
         builder.vendor(vendor);
     }
-    for dependency in &definition.provides {
-        builder.provides(dependency.to_rpm());
-    }
-    for dependency in &definition.requires {
-        builder.requires(dependency.to_rpm());
-    }
-    for dependency in &definition.conflicts {
-        builder.conflicts(dependency.to_rpm());
-    }
-    for dependency in &definition.obsoletes {
-        builder.obsoletes(dependency.to_rpm());
-    }
     if let Some(script) = &scriptlets.pre {
         builder.pre_install_script(shell(script));
     }
@@ -122,8 +154,19 @@ fn assemble(definition: &Definition, base_dir: &Path, source_date: i64) -> Resul
     }
 
     let mut inodes = HashSet::new();
+    let mut automatic = BTreeMap::new();
     for (i, file) in definition.files.iter().enumerate() {
         add_file(&mut builder, definition, i, file, base_dir, date, &mut inodes)?;
+        if definition.auto_requires || definition.auto_provides {
+            let mut found = automatic::find(file, &base_dir.join(&file.from))?;
+            if !definition.auto_requires {
+                found.requires.clear();
+            }
+            if !definition.auto_provides {
+                found.provides.clear();
+            }
+            automatic.insert(file.to.clone(), found);
+        }
     }
     for directory in &definition.directories {
         let options = FileOptions::dir(&directory.path)
@@ -143,7 +186,7 @@ fn assemble(definition: &Definition, base_dir: &Path, source_date: i64) -> Resul
     if package.metadata.get_build_time().map_err(build_error)? != u64::from(date.0) {
         return Err(Error::FutureSourceDate { package: definition.name.clone(), source_date });
     }
-    Ok(package)
+    relations::complete(package, definition, &automatic).map_err(build_error)
 }
 
 /// A scriptlet for `/bin/sh`, named as rpmbuild does, although RPM would take it for granted.
@@ -265,6 +308,33 @@ mod tests {
         build(&definition(), folder.path(), DATE, &out).unwrap();
         let names: Vec<_> = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, [name.as_str()]);
+    }
+
+    #[test]
+    fn other_content_under_the_same_name_is_a_warning() {
+        let folder = tempfile::tempdir().unwrap();
+        sources(folder.path());
+        let out = folder.path().join("out");
+        let warnings =
+            |definition: &Definition| build(definition, folder.path(), DATE, &out).unwrap().warnings;
+        assert_eq!(warnings(&definition()), [""; 0]);
+        assert_eq!(warnings(&definition()), [""; 0], "the same bytes");
+        fs::write(folder.path().join("conf"), "a = 2\n").unwrap();
+        let changed = warnings(&definition());
+        assert!(changed.len() == 1 && changed[0].contains("tool-1.2.3-1.x86_64"), "{changed:?}");
+        assert!(changed[0].contains("raise `release:`"), "{changed:?}");
+        fs::write(folder.path().join("conf"), "a = 3\n").unwrap();
+        let raised = Definition { release: "2".to_owned(), ..definition() };
+        assert_eq!(warnings(&raised), [""; 0]);
+    }
+
+    #[test]
+    fn a_first_line_that_names_no_dependency_is_named_with_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        sources(folder.path());
+        fs::write(folder.path().join("tool"), "#!/opt/a,-b\n").unwrap();
+        let error = build(&definition(), folder.path(), DATE, folder.path()).unwrap_err().to_string();
+        assert!(error.contains("/tool: ") && error.contains("`-b` does not start"), "{error}");
     }
 
     #[test]

@@ -6,11 +6,12 @@ use std::path::{Component, Path};
 use jiff::civil::Date;
 
 use crate::definition::{Change, Definition};
+use crate::dependency::Relation;
 use crate::error::{Error, Result};
 
-const NAME: &str = "a letter, a digit or `_`, then also `.`, `-` or `+`, 128 characters at most";
-const VERSION: &str = "letters, digits, `.`, `_`, `+`, `~`, `^` and `-`, 128 characters at most";
-const RELEASE: &str = "letters, digits, `.`, `_`, `+`, `~` and `^`, 128 characters at most";
+const NAME: &str = "a letter, a digit or `_`, then also `-`, `+` and single `.`, 128 characters at most";
+const VERSION: &str = "letters, digits, `_`, `+`, `~`, `^`, `-` and single `.`, 128 characters at most";
+const RELEASE: &str = "letters, digits, `_`, `+`, `~`, `^` and single `.`, 128 characters at most";
 const ARCH: &str = "a machine such as `x86_64`, `aarch64` or `noarch`";
 const LINE: &str = "one line of text without control characters";
 const LINES: &str = "text without control characters other than line ends and tabs";
@@ -58,6 +59,7 @@ impl Definition {
         let label = |text: &str, more: &str| {
             (1..=128).contains(&text.len())
                 && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+                && !text.contains("..")
         };
         let name = label(&self.name, "._-+")
             && self.name.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_');
@@ -87,6 +89,15 @@ impl Definition {
         }
         self.check_paths()?;
         self.check_changelog()
+    }
+
+    /// What rpm accepts, but is hardly what was meant; each a sentence that says what to write.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let all = Relation::ALL.into_iter().flat_map(|relation| {
+            self.dependencies(relation).iter().filter_map(move |dependency| dependency.warning(relation))
+        });
+        all.collect()
     }
 
     /// The day that the package is dated to: its first second in UTC, in seconds since 1970. That is the declared one, else
@@ -258,6 +269,9 @@ mod tests {
             ("name: -a", "name"),
             ("version: 1/2", "version"),
             ("version: ''", "version"),
+            ("version: 1..2", "version"),
+            ("release: 1..2", "release"),
+            ("name: a..b", "name"),
             ("release: 1-2", "release"),
             ("arch: x86/64", "arch"),
             ("summary: \"a\\nb\"", "summary"),

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::dependency::Dependency;
+use crate::dependency::{Dependency, Relation, read};
 use crate::error::{Error, Result};
 
 /// An RPM package: its metadata and where its files come from.
@@ -47,18 +47,37 @@ pub struct Definition {
     /// Symbolic links.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub symlinks: Vec<Symlink>,
-    /// What it offers besides its own name and version.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// What it offers besides its own name and version, and what its files offer by themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::provides")]
     pub provides: Vec<Dependency>,
-    /// What must be installed with it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// What must be installed with it, besides what its files require by themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::requires")]
     pub requires: Vec<Dependency>,
     /// What must not be installed with it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::conflicts")]
     pub conflicts: Vec<Dependency>,
     /// What it replaces.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::obsoletes")]
     pub obsoletes: Vec<Dependency>,
+    /// What is installed with it unless the administrator declines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::recommends")]
+    pub recommends: Vec<Dependency>,
+    /// What goes well with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::suggests")]
+    pub suggests: Vec<Dependency>,
+    /// The packages that it is installed with unless the administrator declines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::supplements")]
+    pub supplements: Vec<Dependency>,
+    /// The packages that it goes well with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::enhances")]
+    pub enhances: Vec<Dependency>,
+    /// Whether the package requires what its files need: the libraries of programs and the interpreters of scripts
+    /// (`AutoReq` of a spec file).
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub auto_requires: bool,
+    /// Whether the package provides what its files offer: the names of shared libraries (`AutoProv` of a spec file).
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub auto_provides: bool,
     /// What runs when it is installed and removed.
     #[serde(default, skip_serializing_if = "Scriptlets::is_empty")]
     pub scriptlets: Scriptlets,
@@ -69,6 +88,23 @@ pub struct Definition {
     /// What changed, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changelog: Vec<Change>,
+}
+
+impl Definition {
+    /// What is declared for a relation.
+    #[must_use]
+    pub fn dependencies(&self, relation: Relation) -> &[Dependency] {
+        match relation {
+            Relation::Requires => &self.requires,
+            Relation::Provides => &self.provides,
+            Relation::Conflicts => &self.conflicts,
+            Relation::Obsoletes => &self.obsoletes,
+            Relation::Recommends => &self.recommends,
+            Relation::Suggests => &self.suggests,
+            Relation::Supplements => &self.supplements,
+            Relation::Enhances => &self.enhances,
+        }
+    }
 }
 
 /// A file of the package.
@@ -231,6 +267,15 @@ impl From<Mode> for String {
     }
 }
 
+const fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_yes(value: &bool) -> bool {
+    *value
+}
+
 fn root() -> String {
     "root".to_owned()
 }
@@ -263,11 +308,39 @@ mod tests {
             ("files: [{from: x, to: /x, mode: 'rwx'}]\n", "octal digits"),
             ("files: [{from: x, to: /x, kind: conf}]\n", "conf"),
             ("requires: ['a >> 1']\n", "a >> 1"),
+            ("provides: ['(a or b)']\n", "`provides` takes no expression"),
+            ("autoRequires: never\n", "never"),
         ] {
             let error = serde_saphyr::from_str::<Definition>(&format!("{MINIMAL}{more}")).unwrap_err();
             let text = error.to_string();
             assert!(text.contains(mistake) && text.contains("line 7"), "{more}: {text}");
         }
+    }
+
+    #[test]
+    fn a_mistake_in_a_dependency_is_shown_at_its_line_and_column() {
+        let more = "requires:\n  - a >= 1, b\n  - (a or b)\nconflicts:\n  - c\n  - (a if b)\n";
+        let error = serde_saphyr::from_str::<Definition>(&format!("{MINIMAL}{more}")).unwrap_err();
+        let place = error.location().unwrap();
+        assert_eq!((place.line(), place.column()), (12, 5), "{error}");
+        assert!(error.to_string().contains("write the expression with `and`"), "{error}");
+    }
+
+    #[test]
+    fn what_rpm_takes_but_nobody_means_is_a_warning() {
+        for (more, warning) in [
+            ("requires: ['a>=1']\n", "put blanks around"),
+            ("requires: ['a = %{version}']\n", "macros are not expanded"),
+            ("obsoletes: [a]\n", "write `a < VERSION`"),
+            ("obsoletes: ['a > 1']\n", "compare with `<`"),
+        ] {
+            let definition: Definition = serde_saphyr::from_str(&format!("{MINIMAL}{more}")).unwrap();
+            let warnings = definition.warnings();
+            assert!(warnings.len() == 1 && warnings[0].contains(warning), "{more}: {warnings:?}");
+        }
+        let good = "requires: ['a >= 1', 'font(:lang=en)', '(a or b)', '/bin/sh']\nobsoletes: ['a < 2']\n";
+        let definition: Definition = serde_saphyr::from_str(&format!("{MINIMAL}{good}")).unwrap();
+        assert_eq!(definition.warnings(), [""; 0]);
     }
 
     #[test]

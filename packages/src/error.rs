@@ -31,13 +31,29 @@ pub enum Error {
         /// What it holds.
         found: String,
     },
-    /// A text that should be a mode, a dependency or the like is not one.
+    /// A text that should be a mode or the like is not one.
     #[error("expected {expected}, found `{found}`")]
     Value {
         /// What the text should have been.
         expected: &'static str,
         /// What it is.
         found: String,
+    },
+    /// A text is no list of dependencies that rpm can read.
+    #[error("the dependency `{}` is invalid: {reason}", printable(text))]
+    Dependency {
+        /// The text.
+        text: String,
+        /// What is wrong with it, and what to write instead.
+        reason: String,
+    },
+    /// The dependencies that a file brings with it cannot be found out.
+    #[error("{}: cannot find the dependencies of this file: {reason}", printable_path(path))]
+    Automatic {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
     },
     /// The package could not be put together.
     #[error("package `{package}`: cannot build the RPM: {source}")]

@@ -41,18 +41,24 @@
 //!   considered: it reads with that same reader, reads each package twice, writes modification times, and
 //!   brings bzip2, xz (a C library) and second versions of the hash crates. Metadata of one kind of
 //!   compression, written and never read, are a few hundred lines.
+//! * The grammar of dependencies, and what files bring of them, are modules of this crate: `rpm` checks no dependency, writes
+//!   the same one twice and finds none in files. The crate `object` (0.40, August 2026) was considered for ELF files: it is well
+//!   kept, but takes the whole file into memory, or a cache that a damaged file makes larger than itself. The headers,
+//!   one section and two tables of versions are 300 lines.
 //! * `jiff` turns a changelog's days into seconds, `rustix` exchanges two folders' names in one step.
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests use folders of their own"))]
 
+mod automatic;
 mod build;
 mod check;
 mod definition;
 mod dependency;
 mod error;
 mod publish;
+mod relations;
 pub mod repository;
 
 pub use build::{BuiltPackage, build};
 pub use definition::{Change, Definition, Directory, File, FileKind, Mode, Scriptlets, Symlink};
-pub use dependency::{Comparison, Dependency};
+pub use dependency::{Comparison, Dependency, Relation};
 pub use error::{Error, Result};

@@ -87,8 +87,9 @@ fn build_rpm(
         title: Title::new("BUILD RPM", place.shown(&path)),
         inputs,
         outputs: vec![Output::File(path)],
-        action: Some(Box::new(move |_| {
-            packages::build(&resolved, Path::new("/"), date, &folder)?;
+        action: Some(Box::new(move |context| {
+            let built = packages::build(&resolved, Path::new("/"), date, &folder)?;
+            built.warnings.iter().for_each(|warning| context.warn(warning));
             Ok(())
         })),
         pool: Some(super::MEMORY.into()),

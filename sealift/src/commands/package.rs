@@ -86,8 +86,9 @@ fn build(file: &Path, into: &Path, base: &Path, source_date: Option<i64>, output
         .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
     let date = source_date.or(definition.date()).unwrap_or_default();
     let built = packages::build(&definition, base, date, into)?;
+    built.warnings.iter().for_each(|warning| output::warn(warning));
     let text = || format!("{}\n", built.path.display());
-    Ok(output.report(&json!({"package": built.path}), text)?)
+    Ok(output.report(&json!({"package": built.path, "warnings": built.warnings}), text)?)
 }
 
 fn index(folder: &Path, options: &Options, output: Output) -> Outcome {

@@ -52,7 +52,7 @@ const DEBIAN: &[Peer] = &[
     programs("wrk", &["wrk"]),
     programs("docker-registry", &["docker-registry"]),
     programs("dnf", &["dnf"]),
-    programs("rpm", &["rpm", "rpmbuild", "rpmsign"]),
+    programs("rpm", &["rpm", "rpmbuild", "rpmsign", "rpmspec"]),
     programs("createrepo-c", &["createrepo_c"]),
     programs("systemd", &["systemd-analyze"]),
     programs("curl", &["curl"]),

@@ -1,6 +1,8 @@
 //! Packages and repositories before rpm, createrepo_c, dnf and systemd.
 
+mod automatic;
 mod beside;
+mod dependencies;
 mod dnf;
 mod killed;
 mod metadata;

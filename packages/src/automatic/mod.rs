@@ -1,0 +1,135 @@
+//! What a file brings with it: dependencies that nobody has to write down.
+//!
+//! These are rpm's generators `elf` and `script`. What they find depends on the file alone and not on what is installed, so
+//! the package is the same on every machine.
+
+mod elf;
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use content::Links;
+
+use crate::definition;
+use crate::dependency::{Dependency, Relation};
+use crate::error::{Error, Result};
+
+/// The dependencies of one file, in order and without doubles.
+#[derive(Debug, Default)]
+pub(crate) struct Automatic {
+    pub(crate) provides: Vec<Dependency>,
+    pub(crate) requires: Vec<Dependency>,
+}
+
+/// Where the interpreter of a script is named: rpm reads the whole first line, the kernel 256 bytes of it.
+const LINE_MAX: usize = 4096;
+
+/// Files that rpm takes for something else by their names, whatever they hold.
+const NEVER: [&str; 5] = [".pm", ".c", ".h", ".la", ".pc"];
+
+/// Finds what the file `source` provides and requires where it is installed as `file` says.
+///
+/// # Errors
+///
+/// [`Error::Io`] if it cannot be read, [`Error::Automatic`] if it names what cannot be a dependency.
+pub(crate) fn find(file: &definition::File, source: &Path) -> Result<Automatic> {
+    let name = file.to.rsplit('/').next().unwrap_or_default();
+    let executable = file.mode.bits() & 0o111 != 0;
+    if NEVER.iter().any(|end| name.ends_with(end)) || file.to.starts_with("/dev/") {
+        return Ok(Automatic::default());
+    }
+    let opened = content::open(source, Links::Follow)?;
+    let first = read_at(&opened, 0, LINE_MAX).map_err(Error::io("read", source))?;
+    let failed = |reason: String| Error::Automatic { path: source.to_owned(), reason };
+    let found = if first.starts_with(b"\x7fELF") {
+        elf::read(|offset, length| read_at(&opened, offset, length), name, executable).map_err(|failure| {
+            match failure {
+                elf::Failure::Io(error) => Error::io("read", source)(error),
+                other => failed(other.to_string()),
+            }
+        })?
+    } else if executable {
+        let requires = interpreters(&first).map_err(|error| failed(error.to_string()))?;
+        elf::Found { requires, ..elf::Found::default() }
+    } else {
+        elf::Found::default()
+    };
+    let read = |relation, names: BTreeSet<String>| -> Result<Vec<Dependency>> {
+        let mut all = Vec::new();
+        for name in names {
+            all.extend(Dependency::list(relation, &name).map_err(|error| failed(error.to_string()))?);
+        }
+        Ok(all)
+    };
+    Ok(Automatic {
+        provides: read(Relation::Provides, found.provides)?,
+        requires: read(Relation::Requires, found.requires)?,
+    })
+}
+
+fn read_at(file: &File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    let mut filled = 0;
+    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, offset.saturating_add(filled as u64)) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
+/// The interpreters that the first line of a script names by absolute paths: that after `#!`, and the one that `env` starts.
+fn interpreters(first: &[u8]) -> std::result::Result<BTreeSet<String>, std::str::Utf8Error> {
+    let mut found = BTreeSet::new();
+    let line = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let Some(line) = line.strip_prefix(b"#!") else { return Ok(found) };
+    let mut words = line.split(|byte| matches!(byte, b' ' | b'\t'..=b'\r')).filter(|word| !word.is_empty());
+    let (interpreter, argument) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let is_path = |word: &[u8]| word.len() > 1 && word.starts_with(b"/");
+    if is_path(interpreter) {
+        found.insert(std::str::from_utf8(interpreter)?.to_owned());
+    }
+    if interpreter.ends_with(b"/bin/env") && is_path(argument) {
+        found.insert(std::str::from_utf8(argument)?.to_owned());
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_requires_the_interpreters_of_its_first_line() {
+        for (text, expected) in [
+            ("#!/bin/sh\necho", &["/bin/sh"][..]),
+            ("#! /bin/sh -e\n", &["/bin/sh"]),
+            ("#!/bin/sh\r\n", &["/bin/sh"]),
+            ("#!\t/bin/sh", &["/bin/sh"]),
+            ("#!/usr/bin/env python3\n", &["/usr/bin/env"]),
+            ("#!/usr/bin/env /opt/x\n", &["/opt/x", "/usr/bin/env"]),
+            ("#!/usr/bin/env -S /opt/x\n", &["/usr/bin/env"]),
+            ("#!bin/env /opt/x\n", &[]),
+            ("#!/\n", &[]),
+            ("#!sh\n", &[]),
+            ("#!\n/bin/sh\n", &[]),
+            ("#\n!/bin/sh", &[]),
+            (" #!/bin/sh", &[]),
+            ("#!", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(
+                interpreters(text.as_bytes()).unwrap(),
+                expected.iter().map(|s| (*s).to_owned()).collect()
+            );
+        }
+        interpreters(b"#!/bin/\xff").unwrap_err();
+    }
+}

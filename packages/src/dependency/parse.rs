@@ -1,0 +1,550 @@
+//! The grammar of dependencies, as rpmbuild 4.18 reads it.
+//!
+//! The judge is rpmbuild itself: the end-to-end tests hold a table of texts to both. Rich dependencies are read without
+//! recursion, so that no depth of parentheses can exhaust the stack.
+
+use std::fmt;
+
+use super::{Comparison, Dependency, Relation};
+
+/// Why a text is no list of dependencies, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    Empty,
+    Control,
+    NameStart(String),
+    VersionMissing(String),
+    VersionOfFile,
+    VersionCharacter(String, char),
+    DoubleDot(String),
+    DoubleSeparator(String, char),
+    Epoch(String),
+    ObsoletesName(String),
+    ProvidesRpmlib,
+    RichNotAllowed(Relation),
+    RichEmpty,
+    RichArgumentMissing(&'static str),
+    RichNameMissing,
+    RichUnterminated,
+    RichOperator(String),
+    RichMixed(&'static str, &'static str),
+    RichRepeated(&'static str),
+    RichInWith,
+    RichUnless,
+    RichIf,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let show = content::printable;
+        match self {
+            Self::Empty => formatter.write_str("it is empty; write a name such as `nginx`"),
+            Self::Control => {
+                formatter.write_str("it has a control character, which metadata cannot hold; remove it")
+            }
+            Self::NameStart(token) if token.starts_with(['<', '=', '>']) => write!(
+                formatter,
+                "`{}` is no comparison; write `=`, `<`, `<=`, `>` or `>=` with blanks around it",
+                show(token)
+            ),
+            Self::NameStart(token) if token.starts_with(')') => {
+                formatter.write_str("a parenthesis closes nothing; remove it, or open one before")
+            }
+            Self::NameStart(token) => write!(
+                formatter,
+                "the name `{}` does not start with a letter, a digit, `_` or `/`; write a name such as `nginx`",
+                show(token)
+            ),
+            Self::VersionMissing(operator) => {
+                write!(formatter, "the version is missing; write `{operator} 1.0`")
+            }
+            Self::VersionOfFile => formatter
+                .write_str("a file has no version to compare; write the path alone, or name the package"),
+            Self::VersionCharacter(version, character) => write!(
+                formatter,
+                "the version `{}` has the invalid character `{}`; write letters, digits and `._+~^-:`",
+                show(version),
+                character.escape_debug()
+            ),
+            Self::DoubleDot(text) => write!(formatter, "`{}` has two dots in a row; write one", show(text)),
+            Self::DoubleSeparator(version, separator) => write!(
+                formatter,
+                "the version `{}` has more than one `{separator}`; write `[EPOCH:]VERSION[-RELEASE]`",
+                show(version)
+            ),
+            Self::Epoch(version) => write!(
+                formatter,
+                "the epoch of the version `{}` is not a number; write `1:2.0`, or `2.0` without an epoch",
+                show(version)
+            ),
+            Self::ObsoletesName(name) => write!(
+                formatter,
+                "`{}` is not the name of a package, and only packages can be obsoleted; \
+                 write letters, digits, `.`, `-`, `_` and `+`",
+                show(name)
+            ),
+            Self::ProvidesRpmlib => formatter
+                .write_str("only rpm itself provides `rpmlib(…)`; remove it, or write it under `requires`"),
+            Self::RichNotAllowed(relation) => write!(
+                formatter,
+                "`{}` takes no expression in parentheses; write the names one by one",
+                relation.key()
+            ),
+            Self::RichEmpty => formatter.write_str("the parentheses are empty; write `(a or b)`"),
+            Self::RichArgumentMissing(operator) => {
+                write!(formatter, "there is nothing after `{operator}`; write `(a {operator} b)`")
+            }
+            Self::RichNameMissing => formatter.write_str("a name is missing; write `(a or b)`"),
+            Self::RichUnterminated => {
+                formatter.write_str("a closing parenthesis is missing; write `(a or b)`")
+            }
+            Self::RichOperator(token) => write!(
+                formatter,
+                "`{}` is no operator; write `and`, `or`, `if`, `unless`, `else`, `with` or `without`",
+                show(token)
+            ),
+            Self::RichMixed(one, other) => write!(
+                formatter,
+                "`{one}` and `{other}` stand side by side; put one of them in parentheses of its own"
+            ),
+            Self::RichRepeated(operator) => write!(
+                formatter,
+                "`{operator}` stands twice, and only `and`, `or` and `with` may; put one in parentheses of its own"
+            ),
+            Self::RichInWith => formatter.write_str(
+                "`with` and `without` take only names, `or`, `with` and `without`; take the rest out of them",
+            ),
+            Self::RichUnless => {
+                formatter.write_str("`unless` is not possible here; write the expression with `or`")
+            }
+            Self::RichIf => formatter.write_str("`if` is not possible here; write the expression with `and`"),
+        }
+    }
+}
+
+/// Reads dependencies up to the end of the text.
+pub(super) fn list(relation: Relation, text: &str) -> Result<Vec<Dependency>, Fault> {
+    if text.chars().any(|c| !is_blank(c) && matches!(c, '\0'..' ' | '\u{fffe}' | '\u{ffff}')) {
+        return Err(Fault::Control);
+    }
+    if text.chars().all(is_blank) {
+        return Err(Fault::Empty);
+    }
+    let mut rest = Rest(text);
+    let mut all = Vec::new();
+    loop {
+        rest.skip_separators();
+        if rest.0.is_empty() {
+            return Ok(all);
+        }
+        if rest.0.starts_with('(') {
+            if matches!(relation, Relation::Provides | Relation::Obsoletes) {
+                return Err(Fault::RichNotAllowed(relation));
+            }
+            let rich = Rich::read(&mut rest)?;
+            rich.allowed_in(relation)?;
+            all.push(Dependency { name: rich.text, version: None });
+            continue;
+        }
+        let dependency = rest.simple(Rest::word)?;
+        if relation == Relation::Obsoletes {
+            obsolete(&dependency.name)?;
+        }
+        if relation == Relation::Provides && dependency.name.starts_with("rpmlib(") {
+            return Err(Fault::ProvidesRpmlib);
+        }
+        all.push(dependency);
+    }
+}
+
+/// The versions in a rich dependency that was read before.
+pub(super) fn rich_versions(text: &str) -> Vec<String> {
+    Rich::read(&mut Rest(text)).map(|rich| rich.versions).unwrap_or_default()
+}
+
+/// What C calls a space; rpm knows no others.
+const fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t'..='\r')
+}
+
+const fn is_separator(c: char) -> bool {
+    is_blank(c) || c == ','
+}
+
+/// What is left to read.
+#[derive(Clone, Copy)]
+struct Rest<'a>(&'a str);
+
+impl<'a> Rest<'a> {
+    fn skip_separators(&mut self) {
+        self.0 = self.0.trim_start_matches(is_separator);
+    }
+
+    fn take(&mut self, length: usize) -> &'a str {
+        let (taken, rest) = self.0.split_at(length);
+        self.0 = rest;
+        taken
+    }
+
+    /// Everything up to a separator.
+    fn word(&mut self) -> &'a str {
+        self.take(self.0.find(is_separator).unwrap_or(self.0.len()))
+    }
+
+    /// Everything up to a separator or a parenthesis that the word itself did not open.
+    fn rich_word(&mut self) -> &'a str {
+        let mut depth = 0_usize;
+        let end = self.0.find(|c| match c {
+            '(' => {
+                depth += 1;
+                false
+            }
+            ')' if depth > 0 => {
+                depth -= 1;
+                false
+            }
+            ')' => true,
+            _ => is_separator(c),
+        });
+        self.take(end.unwrap_or(self.0.len()))
+    }
+
+    /// A name and, where a comparison follows, a version.
+    fn simple(&mut self, word: impl Fn(&mut Self) -> &'a str) -> Result<Dependency, Fault> {
+        let name = word(self);
+        self.skip_separators();
+        let mut ahead = *self;
+        let operator = word(&mut ahead);
+        let version = match Comparison::read(operator) {
+            None => None,
+            Some(comparison) => {
+                ahead.skip_separators();
+                let version = word(&mut ahead);
+                if version.is_empty() {
+                    return Err(Fault::VersionMissing(format!("{name} {operator}")));
+                }
+                *self = ahead;
+                Some((comparison, version.to_owned()))
+            }
+        };
+        if name.starts_with(|c: char| c.is_ascii() && !c.is_ascii_alphanumeric() && c != '_' && c != '/') {
+            return Err(Fault::NameStart(name.to_owned()));
+        }
+        if let Some((_, version)) = &version {
+            if name.starts_with('/') {
+                return Err(Fault::VersionOfFile);
+            }
+            is_version(version)?;
+        }
+        Ok(Dependency { name: name.to_owned(), version })
+    }
+}
+
+fn is_version(version: &str) -> Result<(), Fault> {
+    let valid = |c: char| c.is_ascii_alphanumeric() || "._+%{}~^-:".contains(c);
+    if let Some(invalid) = version.chars().find(|c| !valid(*c)) {
+        return Err(Fault::VersionCharacter(version.to_owned(), invalid));
+    }
+    if version.contains("..") {
+        return Err(Fault::DoubleDot(version.to_owned()));
+    }
+    if let Some(separator) = ['-', ':'].into_iter().find(|c| version.matches(*c).count() > 1) {
+        return Err(Fault::DoubleSeparator(version.to_owned(), separator));
+    }
+    match version.split_once(':') {
+        Some((epoch, _)) if !epoch.bytes().all(|digit| digit.is_ascii_digit()) => {
+            Err(Fault::Epoch(version.to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn obsolete(name: &str) -> Result<(), Fault> {
+    let valid = |c: char| c.is_ascii_alphanumeric() || ".-_+%{}".contains(c);
+    if !name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '%')
+        || !name.chars().all(valid)
+    {
+        return Err(Fault::ObsoletesName(name.to_owned()));
+    }
+    if name.contains("..") {
+        return Err(Fault::DoubleDot(name.to_owned()));
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operator {
+    And,
+    Or,
+    If,
+    Unless,
+    Else,
+    With,
+    Without,
+}
+
+impl Operator {
+    const ALL: [(&'static str, Self); 7] = [
+        ("and", Self::And),
+        ("or", Self::Or),
+        ("if", Self::If),
+        ("unless", Self::Unless),
+        ("else", Self::Else),
+        ("with", Self::With),
+        ("without", Self::Without),
+    ];
+
+    fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(_, operator)| *operator == self).map_or("", |(text, _)| text)
+    }
+
+    /// Whether it may stand after `previous` within the same parentheses.
+    fn follows(self, previous: Self) -> Result<(), Fault> {
+        if self == Self::Else && matches!(previous, Self::If | Self::Unless) {
+            Ok(())
+        } else if self != previous {
+            Err(Fault::RichMixed(previous.as_str(), self.as_str()))
+        } else if matches!(self, Self::And | Self::Or | Self::With) {
+            Ok(())
+        } else {
+            Err(Fault::RichRepeated(self.as_str()))
+        }
+    }
+}
+
+/// What an expression must not stand in, since solvers could not tell what it means there.
+#[derive(Clone, Copy, Default)]
+struct Limits {
+    no_with: bool,
+    no_and: bool,
+    no_or: bool,
+}
+
+impl Limits {
+    fn allow(self, operator: Operator) -> Result<(), Fault> {
+        match operator {
+            Operator::With | Operator::Without if self.no_with => Err(Fault::RichInWith),
+            Operator::And | Operator::If if self.no_and => Err(Fault::RichUnless),
+            Operator::Or | Operator::Unless if self.no_or => Err(Fault::RichIf),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An expression in parentheses that is being read.
+#[derive(Default)]
+struct Level {
+    limits: Limits,
+    first: Option<Operator>,
+    last: Option<Operator>,
+}
+
+impl Level {
+    /// Takes over what limits an expression inside this one.
+    fn hold(&mut self, inner: Limits) {
+        // What stands after `if` and `unless` is a condition, and holds anything.
+        let condition = matches!(self.last, Some(Operator::If | Operator::Unless));
+        self.limits.no_with |= inner.no_with;
+        self.limits.no_and |= inner.no_and && !condition;
+        self.limits.no_or |= inner.no_or && !condition;
+    }
+
+    /// What limits the expression now that it is complete.
+    fn close(self) -> Result<Limits, Fault> {
+        let mut limits = self.limits;
+        if let Some(first) = self.first {
+            limits.allow(first)?;
+        }
+        limits.no_or |= self.first == Some(Operator::If);
+        limits.no_and |= self.first == Some(Operator::Unless);
+        if matches!(self.last, Some(Operator::And | Operator::Or)) {
+            limits.no_and = false;
+            limits.no_or = false;
+        }
+        limits.no_with |=
+            !matches!(self.last, None | Some(Operator::With | Operator::Without | Operator::Or));
+        Ok(limits)
+    }
+}
+
+/// A rich dependency, written as rpm writes it into headers.
+struct Rich {
+    text: String,
+    versions: Vec<String>,
+    limits: Limits,
+}
+
+impl Rich {
+    /// Reads from an opening parenthesis to the one that closes it.
+    fn read(rest: &mut Rest<'_>) -> Result<Self, Fault> {
+        rest.take(1);
+        let mut rich = Self { text: "(".to_owned(), versions: Vec::new(), limits: Limits::default() };
+        let mut outer: Vec<Level> = Vec::new();
+        let mut level = Level::default();
+        loop {
+            rest.skip_separators();
+            if rest.0.starts_with(')') {
+                return Err(level
+                    .last
+                    .map_or(Fault::RichEmpty, |last| Fault::RichArgumentMissing(last.as_str())));
+            }
+            if rest.0.starts_with('(') {
+                rest.take(1);
+                rich.text.push('(');
+                outer.push(std::mem::take(&mut level));
+                continue;
+            }
+            rich.simple(rest)?;
+            // Closes the expressions that end here.
+            loop {
+                rest.skip_separators();
+                if !rest.0.starts_with(')') {
+                    break;
+                }
+                rest.take(1);
+                rich.text.push(')');
+                let limits = level.close()?;
+                let Some(around) = outer.pop() else {
+                    rich.limits = limits;
+                    return Ok(rich);
+                };
+                level = around;
+                level.hold(limits);
+            }
+            rich.operator(rest, &mut level)?;
+        }
+    }
+
+    fn simple(&mut self, rest: &mut Rest<'_>) -> Result<(), Fault> {
+        if rest.0.is_empty() {
+            return Err(Fault::RichNameMissing);
+        }
+        let dependency = rest.simple(Rest::rich_word)?;
+        self.text.push_str(&dependency.to_string());
+        self.versions.extend(dependency.version.map(|(_, version)| version));
+        Ok(())
+    }
+
+    fn operator(&mut self, rest: &mut Rest<'_>, level: &mut Level) -> Result<(), Fault> {
+        if rest.0.is_empty() {
+            return Err(Fault::RichUnterminated);
+        }
+        let end = rest.0.find(|c| is_blank(c) || c == ')').unwrap_or(rest.0.len());
+        let token = rest.take(end);
+        let Some((text, operator)) = Operator::ALL.into_iter().find(|(text, _)| *text == token) else {
+            return Err(Fault::RichOperator(token.to_owned()));
+        };
+        if let Some(last) = level.last {
+            operator.follows(last)?;
+        }
+        level.first.get_or_insert(operator);
+        level.last = Some(operator);
+        self.text.push_str(&format!(" {text} "));
+        Ok(())
+    }
+
+    fn allowed_in(&self, relation: Relation) -> Result<(), Fault> {
+        match relation {
+            Relation::Conflicts | Relation::Supplements | Relation::Enhances => {
+                self.limits.allow(Operator::Or)
+            }
+            _ => self.limits.allow(Operator::And),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(all: &[Dependency]) -> Vec<String> {
+        all.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn reads_what_spec_files_say() {
+        for (text, expected) in [
+            ("nginx", &["nginx"][..]),
+            ("  /bin/sh ", &["/bin/sh"]),
+            ("nginx >= 1:1.20-3", &["nginx >= 1:1.20-3"]),
+            ("a => 1, b == 2 c =< 3", &["a >= 1", "b = 2", "c <= 3"]),
+            ("a,b", &["a", "b"]),
+            ("a 1", &["a", "1"]),
+            (",", &[]),
+            ("a>=1", &["a>=1"]),
+            ("font(:lang=en)", &["font(:lang=en)"]),
+            ("libc.so.6(GLIBC_2.34)(64bit)", &["libc.so.6(GLIBC_2.34)(64bit)"]),
+            ("(firewalld or\tnftables==1)x", &["(firewalld or nftables==1)", "x"]),
+            ("( (a),or (b with c =< 1) )", &["((a) or (b with c <= 1))"]),
+        ] {
+            assert_eq!(written(&list(Relation::Requires, text).unwrap()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_wrong_and_what_to_write() {
+        use Relation::{Conflicts, Obsoletes, Provides, Requires};
+        for (relation, text, part) in [
+            (Requires, "", "write a name"),
+            (Requires, " ", "write a name"),
+            (Requires, "a\u{1}b", "control character"),
+            (Requires, "a >=", "write `a >= 1.0`"),
+            (Requires, "a >> 1", "`>>` is no comparison"),
+            (Requires, "a >=1", "with blanks around it"),
+            (Requires, "-a", "`-a` does not start with"),
+            (Requires, "a = 1-2-3", "more than one `-`; write `[EPOCH:]VERSION[-RELEASE]`"),
+            (Requires, "a = 1:2:3", "more than one `:`"),
+            (Requires, "a = x:1", "the epoch of the version `x:1` is not a number"),
+            (Requires, "a = 1/2", "invalid character `/`"),
+            (Requires, "a = 1..2", "two dots"),
+            (Requires, "/bin/sh = 1", "write the path alone"),
+            (Obsoletes, "/bin/sh", "not the name of a package"),
+            (Obsoletes, "(a or b)", "`obsoletes` takes no expression"),
+            (Provides, "(a or b)", "`provides` takes no expression"),
+            (Provides, "rpmlib(x)", "under `requires`"),
+            (Requires, "()", "write `(a or b)`"),
+            (Requires, "(a or)", "write `(a or b)`"),
+            (Requires, "(a or", "a name is missing"),
+            (Requires, "(a or b", "closing parenthesis"),
+            (Requires, "(a nor b)", "`nor` is no operator"),
+            (Requires, "(a or b and c)", "`or` and `and` stand side by side"),
+            (Requires, "(a if b if c)", "`if` stands twice"),
+            (Requires, "(a with (b and c))", "`with` and `without` take only"),
+            (Requires, "(a unless b)", "with `or`"),
+            (Conflicts, "(a if b)", "with `and`"),
+        ] {
+            let reason = list(relation, text).unwrap_err().to_string();
+            assert!(reason.contains(part), "{text}: {reason}");
+        }
+    }
+
+    #[test]
+    fn no_depth_of_parentheses_exhausts_the_stack() {
+        let deep = |depth: usize| format!("{}a{}", "(".repeat(depth), ")".repeat(depth));
+        let text = deep(1_000_000);
+        assert_eq!(written(&list(Relation::Requires, &text).unwrap()), [text.as_str()]);
+        for unbalanced in [&text[1..], &text[..text.len() - 1]] {
+            let error = list(Relation::Requires, unbalanced).unwrap_err().to_string();
+            assert!(error.contains("parenthesis"), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(
+            text in "([abc]|1|[.:~-]|[(),]|[<=>]| |and|or|if|unless|else|with(out)?|[^a]){0,24}",
+            index in 0..8_usize,
+        ) {
+            let relation = Relation::ALL[index];
+            if let Ok(all) = list(relation, &text) {
+                let once = written(&all);
+                prop_assert_eq!(list(relation, &format!("{} ,", once.join(", "))).unwrap(), all);
+                for dependency in once {
+                    prop_assert_eq!(list(relation, &dependency).unwrap().len(), 1);
+                }
+            }
+        }
+    }
+}
