@@ -36,7 +36,7 @@ Commands:
                      as `sealift COMMAND`; each has --help
   test [ARGS...]     install what the tests need and run them; --all adds those that take minutes,
                      other ARGS go to `cargo test`
-  bench [NAME...]    measure against the peers
+  bench [NAME...]    measure against the peers; with --small only see that each bench runs
   help COMMAND       show the help of a command
   clean --peers      remove the tools that `test` and `bench` installed below target/peers
 

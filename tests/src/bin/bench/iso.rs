@@ -7,12 +7,12 @@ use std::process::Command;
 
 use ::iso::Image;
 
-use crate::measure::{Side, alone, compare, memory};
+use crate::measure::{Side, alone, amount, compare, memory};
 
 /// As much as the distinct layers of thirteen platform images.
 const LAYERS: u64 = 607 << 20;
 const LAYER_FILES: u64 = 40;
-const SMALL_FILES: usize = 100_000;
+const SMALL_FILES: u64 = 100_000;
 
 pub(crate) fn run(scratch: &Path) -> io::Result<()> {
     let layers = scratch.join("layers");
@@ -165,18 +165,18 @@ fn compare_mount(scratch: &Path, layers: &Path, image: &Path) -> io::Result<()> 
 fn make_huge(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder.join("folder"))?;
     for number in 0..4 {
-        fs::File::create(folder.join(number.to_string()))?.set_len(5 << 30)?;
+        fs::File::create(folder.join(number.to_string()))?.set_len(amount(5 << 30))?;
     }
     fs::write(folder.join("folder/small"), "small")
 }
 
 /// A million files of one byte, so many in each folder.
-fn make_million(folder: &Path, per_folder: u32) -> io::Result<()> {
+fn make_million(folder: &Path, per_folder: u64) -> io::Result<()> {
     if folder.exists() {
         return Ok(());
     }
     let unfinished = folder.with_extension("unfinished");
-    for number in 0..1_000_000 {
+    for number in 0..amount(1_000_000) {
         let inner = unfinished.join(format!("folder-{:03}", number / per_folder));
         if number % per_folder == 0 {
             fs::create_dir_all(&inner)?;
@@ -197,7 +197,7 @@ fn make_layers(folder: &Path) -> io::Result<()> {
         let image = unfinished.join(format!("images/image-{}/1", number % 13));
         fs::create_dir_all(&image)?;
         let mut file = io::BufWriter::new(fs::File::create(image.join(format!("{number:064x}")))?);
-        for _ in 0..LAYERS / LAYER_FILES / 8 {
+        for _ in 0..amount(LAYERS) / LAYER_FILES / 8 {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
@@ -213,14 +213,14 @@ fn make_small(folder: &Path) -> io::Result<()> {
         return Ok(());
     }
     let unfinished = folder.with_extension("unfinished");
-    for number in 0..SMALL_FILES {
+    for number in 0..amount(SMALL_FILES) {
         let inner = unfinished.join(format!("folder-{:04}", number / 100));
         if number % 100 == 0 {
             fs::create_dir_all(&inner)?;
         }
         fs::write(
             inner.join(format!("file-{number:06}.yaml")),
-            format!("number: {number}\n").repeat(number % 40),
+            format!("number: {number}\n").repeat(usize::try_from(number % 40).unwrap_or_default()),
         )?;
     }
     fs::rename(unfinished, folder)

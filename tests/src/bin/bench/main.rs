@@ -19,8 +19,19 @@ const BENCHES: [(&str, Bench); 4] =
 
 #[expect(clippy::print_stderr, reason = "a bench talks to its user")]
 fn main() -> ExitCode {
-    let asked: Vec<String> = std::env::args().skip(1).collect();
-    let scratch = tests::sealift::repository().join("target/bench");
+    let (options, asked): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|word| word.starts_with('-'));
+    if let Some(unknown) = options.iter().find(|option| *option != "--small") {
+        eprintln!(
+            "no option `{unknown}`; there is --small, which only shows that every bench runs to its end"
+        );
+        return ExitCode::from(3);
+    }
+    let mut scratch = tests::sealift::repository().join("target/bench");
+    if !options.is_empty() {
+        measure::make_small();
+        scratch.push("small");
+    }
     for name in &asked {
         if !BENCHES.iter().any(|(known, _)| known == name) {
             let known: Vec<_> = BENCHES.iter().map(|(name, _)| *name).collect();

@@ -3,10 +3,40 @@
 use std::fs;
 use std::io;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How often each side runs; the median counts.
 const RUNS: usize = 5;
+
+/// Whether this run only shows that every bench comes to its end.
+static SMALL: AtomicBool = AtomicBool::new(false);
+
+/// From now on each side runs once, on a fiftieth of the data. The figures mean nothing then.
+pub(crate) fn make_small() {
+    SMALL.store(true, Ordering::Relaxed);
+}
+
+pub(crate) fn is_small() -> bool {
+    SMALL.load(Ordering::Relaxed)
+}
+
+/// So many bytes or files, as far as this run takes them.
+pub(crate) fn amount(full: u64) -> u64 {
+    if is_small() { full / 50 } else { full }
+}
+
+fn verdict(met: bool) -> &'static str {
+    match met {
+        _ if is_small() => "not judged",
+        true => "met",
+        false => "MISSED",
+    }
+}
+
+fn runs() -> usize {
+    if is_small() { 1 } else { RUNS }
+}
 
 /// One side of a comparison: prepares (not timed), then runs the commands one after another.
 pub(crate) struct Side<'a> {
@@ -20,7 +50,7 @@ pub(crate) struct Side<'a> {
 pub(crate) fn compare(work: &str, ours: &Side<'_>, peer: &Side<'_>, budget: f64) -> io::Result<()> {
     let mut times = [Vec::new(), Vec::new()];
     // The first round warms the caches and does not count.
-    for round in 0..=RUNS {
+    for round in 0..=runs() {
         for (side, times) in [ours, peer].iter().zip(&mut times) {
             (side.prepare)()?;
             let time = time(&mut (side.commands)())?;
@@ -37,7 +67,7 @@ pub(crate) fn compare(work: &str, ours: &Side<'_>, peer: &Side<'_>, budget: f64)
         ours_time.as_secs_f64(),
         peer.name,
         peer_time.as_secs_f64(),
-        if ratio <= budget { "met" } else { "MISSED" }
+        verdict(ratio <= budget)
     );
     Ok(())
 }
@@ -49,7 +79,7 @@ pub(crate) type Rate<'a> = (&'a str, &'a dyn Fn() -> io::Result<f64>);
 #[expect(clippy::print_stdout, reason = "a bench reports on standard output")]
 pub(crate) fn rates(work: &str, ours: Rate<'_>, peer: Rate<'_>, budget: f64) -> io::Result<()> {
     let mut figures = [Vec::new(), Vec::new()];
-    for round in 0..=RUNS {
+    for round in 0..=runs() {
         for ((_, take), figures) in [ours, peer].iter().zip(&mut figures) {
             let figure = take()?;
             if round > 0 {
@@ -66,7 +96,7 @@ pub(crate) fn rates(work: &str, ours: Rate<'_>, peer: Rate<'_>, budget: f64) -> 
         "{work}\n  {:<52} {our_figure:>10.0}\n  {:<52} {peer_figure:>10.0}\n  ratio {ratio:.2}, at least {budget:.2}: {}",
         ours.0,
         peer.0,
-        if ratio >= budget { "met" } else { "MISSED" }
+        verdict(ratio >= budget)
     );
     Ok(())
 }
@@ -74,14 +104,14 @@ pub(crate) fn rates(work: &str, ours: Rate<'_>, peer: Rate<'_>, budget: f64) -> 
 /// Prints a figure beside the most that is allowed.
 #[expect(clippy::print_stdout, reason = "a bench reports on standard output")]
 pub(crate) fn limit(what: &str, figure: f64, budget: f64) {
-    let verdict = if figure <= budget { "met" } else { "MISSED" };
+    let verdict = verdict(figure <= budget);
     println!("{what}\n  {figure:.1}, budget {budget:.1}: {verdict}");
 }
 
 /// Prints the median time of one side in milliseconds, beside the most that is allowed.
 pub(crate) fn alone(work: &str, ours: &Side<'_>, budget: f64) -> io::Result<()> {
     let mut times = Vec::new();
-    for round in 0..=RUNS {
+    for round in 0..=runs() {
         (ours.prepare)()?;
         let time = time(&mut (ours.commands)())?;
         if round > 0 {

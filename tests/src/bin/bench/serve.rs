@@ -12,12 +12,12 @@ use serde_json::json;
 use tests::daemon::{Daemon, free_port};
 use tests::nginx::Nginx;
 
-use crate::measure::{Side, compare, limit, rates};
+use crate::measure::{Side, amount, compare, is_small, limit, rates};
 
 /// The bytes of the big blob.
 const BIG: u64 = 256 << 20;
 /// The images of the archive with many.
-const MANY: usize = 10_000;
+const MANY: u64 = 10_000;
 /// What the archive of the cold start fills, most of it a hole.
 const HUGE: u64 = 10_000_000_000;
 /// The connections that the memory is measured under.
@@ -33,7 +33,7 @@ struct Archive {
 }
 
 pub(crate) fn run(scratch: &Path) -> io::Result<()> {
-    let archive = archive(scratch, "served", 100, BIG)?;
+    let archive = archive(scratch, "served", 100, amount(BIG))?;
     let ours = sealift(scratch, &archive.iso)?;
     let Some(peer) = nginx(scratch, &archive.tree)? else {
         return Err(io::Error::other("nginx is not installed"));
@@ -55,7 +55,7 @@ pub(crate) fn run(scratch: &Path) -> io::Result<()> {
 
     let huge = scratch.join("huge.iso");
     fs::copy(&archive.iso, &huge)?;
-    fs::File::options().write(true).open(&huge)?.set_len(HUGE)?;
+    fs::File::options().write(true).open(&huge)?.set_len(amount(HUGE))?;
     let mut times = (0..5).map(|_| first_byte(&huge, &blob)).collect::<io::Result<Vec<_>>>()?;
     times.sort_unstable();
     let milliseconds = times.get(2).map_or(0.0, |time| time.as_secs_f64() * 1e3);
@@ -63,9 +63,11 @@ pub(crate) fn run(scratch: &Path) -> io::Result<()> {
     fs::remove_file(&huge)?;
 
     // A folder: an image of ISO 9660 has room for 65,535 folders, and these are more.
-    let (many, _) = tree(scratch, "many", MANY, 1)?;
+    let many = usize::try_from(amount(MANY)).unwrap_or(usize::MAX);
+    let last = format!("/v2/many-1.0/image-{}/manifests/1", many - 1);
+    let (many, _) = tree(scratch, "many", many, 1)?;
     let server = sealift(scratch, &many)?;
-    let manifest = "/v2/many-1.0/image-9999/manifests/1";
+    let manifest = last.as_str();
     // It listens before it has read the archive.
     get(server.port, manifest)?.read_to_end(&mut Vec::new())?;
     wrk(&server, 16, manifest, "Requests/sec")?;
@@ -216,7 +218,15 @@ fn wait(mut server: Daemon, log: &Path) -> io::Result<Daemon> {
 fn wrk(server: &Daemon, connections: usize, path: &str, name: &str) -> io::Result<f64> {
     let url = format!("http://127.0.0.1:{}{path}", server.port);
     let output = Command::new("wrk")
-        .args(["-t1", "-d2s", "--timeout", "30s", "-c", &connections.to_string(), &url])
+        .args([
+            "-t1",
+            if is_small() { "-d1s" } else { "-d2s" },
+            "--timeout",
+            "30s",
+            "-c",
+            &connections.to_string(),
+            &url,
+        ])
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let refused = text.contains("Non-2xx") || text.contains("Socket errors");

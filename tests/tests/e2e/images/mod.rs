@@ -198,3 +198,31 @@ fn folders_and_archives_of_skopeo_are_taken_over() {
         assert_same(&ours, &copy);
     }
 }
+
+#[test]
+fn what_skopeo_wrote_is_saved_under_the_name_that_its_user_expects() {
+    let Some(laid) = lay_out() else { return };
+    let from = format!("dir:{}", laid.images.join("curl/oci").display());
+    let scratch = tempfile::tempdir().unwrap();
+    let at = |text: &str| text.replace("HERE", &scratch.path().display().to_string());
+    for (copied, pulled, expected) in [
+        ("oci:HERE/alpine:3.20", "oci:HERE/alpine:3.20", "alpine:3.20"),
+        ("oci:HERE/alone:3.20", "oci:HERE/alone", "alone:3.20"),
+        ("oci:HERE/full:example.com/team/app:1", "oci:HERE/full:example.com/team/app:1", "app:1"),
+        ("oci:HERE/nameless", "oci:HERE/nameless", "nameless:latest"),
+        ("oci-archive:HERE/curl.tar:8.0", "oci-archive:HERE/curl.tar:8.0", "curl:8.0"),
+        ("oci-archive:HERE/x.tar:quay.io/team/y:2", "oci-archive:HERE/x.tar", "y:2"),
+        ("docker-archive:HERE/d.tar:quay.io/team/z:3", "docker-archive:HERE/d.tar", "z:3"),
+        ("docker-archive:HERE/w-1.2.tar", "docker-archive:HERE/w-1.2.tar", "w-1.2:latest"),
+        ("dir:HERE/sync/busybox:1.36", "dir:HERE/sync/busybox:1.36", "busybox:1.36"),
+        ("dir:HERE/images/pause/3.9", "dir:HERE/images/pause/3.9", "pause:3.9"),
+        ("dir:HERE/plain", "dir:HERE/plain", "plain:latest"),
+    ] {
+        let target = at(copied);
+        let folder = Path::new(target.split_once(':').unwrap().1).parent().unwrap().to_owned();
+        std::fs::create_dir_all(&folder).unwrap();
+        skopeo_copy(&[], &from, &target);
+        let (name, tag) = images::source::default_name(&at(pulled).parse().unwrap()).unwrap();
+        assert_eq!(format!("{name}:{tag}"), expected, "{pulled}");
+    }
+}

@@ -11,9 +11,12 @@ use serde_json::json;
 use tests::{nginx as server, peer};
 
 use super::empty;
-use crate::measure::{Side, alone, limit};
+use crate::measure::{Side, alone, amount, limit};
 
-const REPOSITORIES: usize = 10_000;
+/// The repositories.
+fn repositories() -> usize {
+    usize::try_from(amount(10_000)).unwrap_or(usize::MAX)
+}
 
 pub(super) fn run(scratch: &Path) -> io::Result<()> {
     let (images, registry) = (scratch.join("images"), scratch.join("registry"));
@@ -22,6 +25,8 @@ pub(super) fn run(scratch: &Path) -> io::Result<()> {
     }
     let index = || {
         let mut command = Command::new(tests::sealift::binary());
+        // The user's content store knows nothing of these images.
+        command.env("SEALIFT_CACHE", scratch.join("none"));
         command.args(["registry", "index"]).arg(&images).arg("--into").arg(&registry);
         vec![command]
     };
@@ -39,7 +44,7 @@ pub(super) fn run(scratch: &Path) -> io::Result<()> {
     };
     empty(&aside)?;
     let fresh = Side { name: "sealift registry index", prepare: &clear, commands: &index };
-    alone(&format!("the index of {REPOSITORIES} repositories, from nothing"), &fresh, 2_000.0)?;
+    alone(&format!("the index of {} repositories, from nothing", repositories()), &fresh, 2_000.0)?;
     empty(&aside)?;
 
     let Some(wrk) = peer::find("wrk") else {
@@ -55,7 +60,7 @@ pub(super) fn run(scratch: &Path) -> io::Result<()> {
         ("a manifest by tag", "manifests/1".to_owned()),
         ("a small blob", format!("blobs/{}", Digest::of(LAYER))),
     ] {
-        let url = format!("http://127.0.0.1:{}/v2/many/{}/{path}", server.port, name(REPOSITORIES - 1));
+        let url = format!("http://127.0.0.1:{}/v2/many/{}/{path}", server.port, name(repositories() - 1));
         let output = Command::new(&wrk).args(["-t1", "-c16", "-d3s", &url]).output()?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let rate =
@@ -88,7 +93,7 @@ fn fill(scratch: &Path, images: &Path) -> io::Result<()> {
     empty(scratch)?;
     let store = Store::open(&scratch.join("store")).map_err(io::Error::other)?;
     let layer = store.put(LAYER).map_err(io::Error::other)?;
-    for number in 0..REPOSITORIES {
+    for number in 0..repositories() {
         let config = json!({ "architecture": "amd64", "os": "linux", "number": number }).to_string();
         let manifest = json!({
             "schemaVersion": 2, "mediaType": Kind::OciManifest.media_type(),
