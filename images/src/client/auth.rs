@@ -188,9 +188,13 @@ fn normalise(key: &str) -> String {
     let key = key.split_once("://").map_or(key, |(_, rest)| rest).trim_end_matches('/');
     let key = key.strip_suffix("/v1").or_else(|| key.strip_suffix("/v2")).unwrap_or(key);
     let (host, path) = key.split_once('/').map_or((key, None), |(host, path)| (host, Some(path)));
-    let host = host.strip_suffix(":443").unwrap_or(host);
-    let host = if DOCKER_HUB_KEYS.contains(&host) { "docker.io" } else { host };
-    path.map_or_else(|| host.into(), |path| format!("{host}/{path}"))
+    // Hosts are compared without regard to case.
+    let host = host.strip_suffix(":443").unwrap_or(host).to_ascii_lowercase();
+    let host = if DOCKER_HUB_KEYS.contains(&&*host) { "docker.io".into() } else { host };
+    match path {
+        Some(path) => format!("{host}/{path}"),
+        None => host,
+    }
 }
 
 /// Why JSON that holds secrets could not be read. The parser's own words could quote one.
@@ -350,7 +354,7 @@ mod tests {
                 "quay.io":{"username":"q","password":"1"},
                 "quay.io/team/private":{"username":"t","password":"2"},
                 "ghcr.io":{"identitytoken":"refresh"},
-                "harbor.example:443":{"username":"h","password":"3"},
+                "Harbor.example:443":{"username":"h","password":"3"},
                 "localhost:5000":{},
                 "null.example":null
             },"HttpHeaders":{}}"#,

@@ -85,7 +85,7 @@ impl Pusher {
         backoff.next()
     }
 
-    /// The headers of HEAD for a manifest or blob; `None` where the registry does not have it.
+    /// The headers of HEAD for a manifest or blob; `None` where the registry does not have it, or does not know HEAD.
     pub(super) async fn head(
         &self,
         endpoint: &Endpoint,
@@ -95,7 +95,7 @@ impl Pusher {
         let headers: HeaderMap = accept.map(|value| (header::ACCEPT, value)).into_iter().collect();
         match self.insist(endpoint, Method::HEAD, url, &headers, None).await {
             Ok(response) => Ok(Some(response.headers().clone())),
-            Err(Fault::Status { status: 404, .. }) => Ok(None),
+            Err(Fault::Status { status: 404 | 405 | 501, .. }) => Ok(None),
             Err(fault) => Err(fault),
         }
     }
@@ -111,10 +111,11 @@ pub(super) fn claimed(headers: &HeaderMap) -> Option<Digest> {
     headers.get("docker-content-digest")?.to_str().ok()?.parse().ok()
 }
 
-/// The registry has taken the content under the right name, as far as it says.
+/// The registry has taken the content under the right name, as far as it says. Some say 202 of a manifest; 200 is what a server
+/// says that is no registry.
 pub(super) fn accepted(response: &Response, expected: &Digest) -> Result<(), Fault> {
     let status = response.status().as_u16();
-    if !matches!(status, 201 | 204) {
+    if !matches!(status, 201 | 202 | 204) {
         let message = "expected 201, the content is taken".into();
         return Err(Fault::Status { status, message, retry_after: None });
     }

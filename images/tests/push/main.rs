@@ -157,6 +157,26 @@ fn failures_that_pass_are_repeated_and_the_rest_is_said() {
 }
 
 #[test]
+fn registries_that_answer_in_a_way_of_their_own_are_pushed_to() {
+    let (_folder, store) = store();
+    let one = image(&store, &[b"layer"]);
+    for (method, part, status) in [
+        ("HEAD", "/blobs/", 405),
+        ("HEAD", "/manifests/", 405),
+        ("HEAD", "/manifests/", 501),
+        ("PUT", "/manifests/", 202),
+    ] {
+        let registry = Registry::start(move |asked| {
+            let here = asked.method == method && asked.path.contains(part);
+            here.then(|| Instead::Answer(status, vec![], vec![]))
+        });
+        push_all(&registry, &store, &[request(&registry, "a:1", &one)])
+            .unwrap_or_else(|error| panic!("{method} {part} {status}: {error}"));
+        assert_eq!(registry.state.lock().unwrap().blobs.len(), 2, "{method} {part} {status}");
+    }
+}
+
+#[test]
 fn registries_that_lie_are_caught() {
     let (_folder, store) = store();
     let one = image(&store, &[b"layer"]);

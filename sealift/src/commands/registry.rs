@@ -61,7 +61,7 @@ pub(crate) fn run(command: Command) -> Outcome {
             let into = into.unwrap_or_else(|| images.parent().unwrap_or(&images).join("registry"));
             let mut index = images::registry::Index::read(&images)?;
             index.check(known_store().as_ref()).map_err(|error| match error {
-                images::Error::DigestMismatch { .. } => {
+                images::Error::DigestMismatch { .. } | images::Error::SizeMismatch { .. } => {
                     Failure::from(error).remedy("`sealift image check` names everything that is damaged")
                 }
                 error => error.into(),

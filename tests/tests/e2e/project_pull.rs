@@ -4,6 +4,7 @@ mod attached;
 mod local;
 mod platforms;
 mod together;
+mod warnings;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -106,7 +106,11 @@ fn a_registry_behind_tls_asks_for_certificate_and_password() {
     refused_for_one_of(&without, &["client certificate", "the connection broke"]);
     refused(&Options { auth_files: Vec::new(), ..full.clone() }, "asks for a user name and a password");
     login("dXNlcjp3cm9uZw==");
-    refused(&full, "not authorised: UNAUTHORIZED");
+    let file = auth.display();
+    refused(
+        &full,
+        &format!("not authorised: {host} refuses the user name or password from {file}: UNAUTHORIZED"),
+    );
     refused(&Options { auth_files: vec![folder.join("none")], ..full.clone() }, "none");
 
     // From the command line, with a helper that knows the password.
