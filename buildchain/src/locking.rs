@@ -1,9 +1,8 @@
 //! `sealift lock` and `sealift update`: the only ones to ask a registry what a tag means.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
+use content::parallel;
 use images::pull::{Options, Progress};
 use images::{Digest, Platform};
 
@@ -112,27 +111,8 @@ pub struct Answer {
     pub failures: Vec<Error>,
 }
 
-/// How many tags are looked up at the same time.
+/// How many tags are looked up at the same time: a look-up waits for the network, whatever the number of processors.
 const LOOKUPS: usize = 8;
-
-/// `work` on each item, by several threads. Results are in the order of the items.
-fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let take = || {
-        let mut done = Vec::new();
-        loop {
-            let position = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(position) else { return done };
-            done.push((position, work(item)));
-        }
-    };
-    let mut done: Vec<(usize, R)> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..LOOKUPS.min(items.len())).map(|_| scope.spawn(take)).collect();
-        threads.into_iter().flat_map(|one| one.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
-    });
-    done.sort_by_key(|(position, _)| *position);
-    done.into_iter().map(|(_, result)| result).collect()
-}
 
 /// Looks up the tags of `project` that no digest in the project itself pins. Nothing is written. HTTP without TLS is spoken to
 /// the registries of the project that say so, and to those of `plain_http`. Warnings go to `progress`, from several threads.
@@ -153,7 +133,7 @@ pub fn resolve(
     let (mut resolved, mut failures) = (Vec::new(), Vec::new());
     let unknown: Vec<&String> =
         wanted.iter().filter(|reference| scope == Scope::All || lock.digest(reference).is_none()).collect();
-    let found = in_parallel(&unknown, |reference| {
+    let found = parallel::map(LOOKUPS, &unknown, |reference| {
         let failed = |source| Error::Resolve { reference: (*reference).clone(), source };
         images::pull::resolve(&reference.parse()?, &options, progress).map_err(failed)
     });
@@ -183,7 +163,7 @@ pub fn resolve(
             Some((pull, own.or(lock.digest(&pull.reference()))?.to_owned()))
         })
         .collect();
-    let found = in_parallel(&unknown, |(pull, image)| look_up_attached(pull, image, &options, progress));
+    let found = parallel::map(LOOKUPS, &unknown, |(pull, image)| look_up_attached(pull, image, &options, progress));
     for ((pull, image), found) in unknown.iter().zip(found) {
         match found {
             Ok(lists) => resolved.extend(lock_attached(&pull.reference(), image, lists, &mut lock)),

@@ -13,7 +13,9 @@
 //! | open a lock or a journal, or create it | [`open_or_create`] |
 //! | create a folder that the user named | [`create_folder`] |
 //! | copy a file, and name the right one when it fails | [`copy`](copy()) |
-//! | show a name or text that is not ours | [`printable`] |
+//! | show a name or text that is not ours | [`printable`], [`printable_lines`], [`printable_json`] |
+//!
+//! What all crates use beside these: [`parallel`], the same work on each item of a list.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests read and write folders of their own"))]
 
@@ -23,6 +25,7 @@ mod error;
 mod folder;
 mod open;
 mod output;
+pub mod parallel;
 mod printable;
 mod root;
 
@@ -32,5 +35,5 @@ pub use error::IoError;
 pub use folder::{create_folder, open_folder, sync_folder};
 pub use open::{Links, open, open_device, open_or_create, open_read, open_text, open_to_write, read_bounded};
 pub use output::{Output, is_standard_output, write_output};
-pub use printable::{Printable, is_unsafe, printable, printable_path};
+pub use printable::{Printable, is_unsafe, printable, printable_json, printable_lines, printable_path};
 pub use root::{Kind, Metadata, Root};

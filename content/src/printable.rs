@@ -21,6 +21,43 @@ pub fn printable_path(path: &Path) -> Printable<'_> {
     Printable(Bytes::Raw(path.as_os_str().as_encoded_bytes()))
 }
 
+/// As [`printable`], for text of several lines: ends of lines and tabs stay. Names that are part of it are escaped on their
+/// own, with [`printable`]: here they could begin a line.
+#[must_use]
+pub fn printable_lines(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for (count, line) in text.split('\n').enumerate() {
+        if count > 0 {
+            shown.push('\n');
+        }
+        for (count, piece) in line.split('\t').enumerate() {
+            if count > 0 {
+                shown.push('\t');
+            }
+            escape(piece, &mut shown);
+        }
+    }
+    shown
+}
+
+/// A JSON document without the characters that JSON allows in strings and that act on a terminal: they are escaped as JSON
+/// does it, so the document says the same.
+#[must_use]
+pub fn printable_json(document: &str) -> String {
+    let mut shown = String::with_capacity(document.len());
+    for character in document.chars() {
+        if character != '\n' && is_unsafe(character) {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                shown.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
 /// Text that [`printable`] escapes when it is shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Printable<'a>(Bytes<'a>);
@@ -60,7 +97,8 @@ fn escape(text: &str, shown: &mut String) {
     }
 }
 
-/// Whether a character could move the cursor, end the line, change colours or reorder the line: control characters, line and paragraph separators, and the marks that change the direction of a line.
+/// Whether a character could move the cursor, end the line, change colours or reorder the line: control characters, line and
+/// paragraph separators, and the marks that change the direction of a line.
 #[must_use]
 pub fn is_unsafe(character: char) -> bool {
     character.is_control()
@@ -89,6 +127,14 @@ mod tests {
         for (text, shown) in cases {
             assert_eq!(printable(text).to_string(), shown);
         }
+    }
+
+    #[test]
+    fn text_of_lines_keeps_their_ends_and_tabs_and_json_says_the_same() {
+        let text = "a\nb\tc\r\u{1b}[2J\u{9b}\u{202e}\u{7}";
+        assert_eq!(printable_lines(text), "a\nb\tc\\r\\u{1b}[2J\\u{9b}\\u{202e}\\u{7}");
+        let document = "[\n  \"\u{7f}\u{9b}\u{202e}é\"\n]";
+        assert_eq!(printable_json(document), "[\n  \"\\u007f\\u009b\\u202eé\"\n]");
     }
 
     #[test]

@@ -8,10 +8,11 @@ use std::num::NonZero;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use content::parallel;
+
 use crate::Digest;
 use crate::dir_layout::{self, Image, Place, VERSION, digest_of};
 use crate::error::{Error, Result, io};
-use crate::parallel;
 use crate::store::read_limited;
 
 /// What a check found.
@@ -177,7 +178,7 @@ fn compare(
 
 /// Hashes all contents; one problem per path of a damaged one.
 fn hash(contents: &[Content], threads: NonZero<usize>) -> Result<Vec<Problem>> {
-    let problems = parallel::map(threads, contents, |content| {
+    let problems = parallel::try_map(threads, contents, |content| -> Result<_> {
         let Some(first) = content.paths.first() else { return Ok(Vec::new()) };
         let (expected, found) = (content.expected, digest_of(first)?);
         let damaged = content.paths.iter().filter(|_| found != expected).cloned();

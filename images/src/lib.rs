@@ -55,7 +55,6 @@ mod json;
 pub mod manifest;
 pub mod nginx;
 pub mod oci_archive;
-mod parallel;
 pub mod platform;
 pub mod pull;
 pub mod push;

@@ -469,15 +469,8 @@ impl Files {
             })
             .collect();
         work.sort_by_key(|(_, identity)| std::cmp::Reverse(identity.size));
-        let next = AtomicUsize::new(0);
-        thread::scope(|scope| {
-            for _ in 0..self.threads.min(work.len()) {
-                scope.spawn(|| {
-                    while let Some((path, identity)) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let _ = self.content(path, *identity, stop);
-                    }
-                });
-            }
+        content::parallel::map(self.threads, &work, |(path, identity)| {
+            drop(self.content(path, *identity, stop));
         });
     }
 }

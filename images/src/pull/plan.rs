@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use content::parallel;
+
 use super::fetch::Fetcher;
 use super::{Error, Fault, Pulled, Request, referrers};
 use crate::client::Event;
@@ -10,7 +12,7 @@ use crate::error;
 use crate::manifest::{
     DEPTH_MAX, Descriptor, MANIFEST_MAX, MANIFESTS_MAX, Manifest, ParseError, Platform, Selection,
 };
-use crate::{Digest, Store, parallel, platform};
+use crate::{Digest, Store, platform};
 
 /// An image whose manifests are all in the store.
 pub(super) struct Image {
@@ -207,8 +209,9 @@ pub(super) fn missing(blobs: impl Iterator<Item = Blob>, store: &Store) -> Resul
         }
     }
     // What is not recorded as unchanged is read, on all processors.
-    let there = parallel::map(parallel::processors(), &distinct, |blob| store.has(&blob.digest, blob.size))
-        .map_err(|error: error::Error| Error::here("the images", error.into()))?;
+    let there =
+        parallel::try_map(parallel::processors(), &distinct, |blob| store.has(&blob.digest, blob.size))
+            .map_err(|error: error::Error| Error::here("the images", error.into()))?;
     let mut missing: Vec<Blob> =
         distinct.into_iter().zip(there).filter(|(_, there)| !there).map(|(blob, _)| blob).collect();
     missing.sort_by_key(|blob| (std::cmp::Reverse(blob.size), blob.digest));

@@ -20,6 +20,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use content::parallel;
 use serde_json::json;
 
 pub use self::plan::Shared;
@@ -28,7 +29,7 @@ use crate::dir_layout::{self, Place, digest_of};
 use crate::error::{Error, Result, io};
 use crate::manifest::{Descriptor, Kind, Manifest};
 use crate::store::Linked;
-use crate::{Digest, Store, parallel};
+use crate::{Digest, Store};
 
 /// Parts of a name that mean something in the tree; an image may have them in its name as long as no other image is
 /// called what stands before them.
@@ -228,8 +229,9 @@ impl Index {
         }
         refuse_collisions(&names)?;
         let names: Vec<_> = names.into_iter().collect();
-        let repositories =
-            parallel::map(parallel::processors(), &names, |(name, places)| Repository::read(name, places))?;
+        let repositories = parallel::try_map(parallel::processors(), &names, |(name, places)| {
+            Repository::read(name, places)
+        })?;
         let mut summary = Summary { images: places.len(), ..Summary::default() };
         let mut entries = Vec::new();
         let mut known = HashSet::new();

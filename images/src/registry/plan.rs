@@ -6,10 +6,11 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
+use content::parallel;
+
 use crate::Digest;
 use crate::dir_layout::digest_of;
 use crate::error::{Error, Result, io};
-use crate::parallel;
 use crate::store::{read_limited, remove};
 use crate::tree::{self, Staged, link_or_copy};
 
@@ -111,7 +112,7 @@ impl Plan {
             content::create_folder(&path)?;
         }
         let pieces: Vec<&[Entry]> = self.entries.chunks(PIECE).collect();
-        parallel::map(parallel::processors(), &pieces, |piece| {
+        parallel::try_map(parallel::processors(), &pieces, |piece| -> Result<_> {
             let mut last = "";
             for Entry { path, item, .. } in *piece {
                 let (folder, _) = path.rsplit_once('/').unwrap_or_default();

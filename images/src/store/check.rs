@@ -5,11 +5,12 @@ use std::num::NonZero;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
+use content::parallel;
+
 use super::Store;
 use super::trust::State;
 use crate::Digest;
 use crate::error::{Result, io as failed};
-use crate::parallel;
 
 /// What a check of a store found.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -46,7 +47,7 @@ impl Store {
             paths.push(entry.map_err(failed("read", &folder))?.path());
         }
         paths.sort();
-        let found = parallel::map(threads, &paths, |path| {
+        let found = parallel::try_map(threads, &paths, |path| -> Result<_> {
             let metadata = fs::symlink_metadata(path).map_err(failed("stat", path))?;
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let found = match Digest::from_hex(name) {
