@@ -107,6 +107,28 @@ fn replaces_other(mut new: &fs::File, path: &Path) -> Result<bool> {
     differ().map_err(read)
 }
 
+/// The bytes of the package that [`build`] makes, and what it is called, the path being its file name: for whoever writes them
+/// to a place of another kind, such as a pipe. They have been read back with the digests that they carry.
+///
+/// # Errors
+///
+/// As [`build`], but for what concerns the folder.
+pub fn build_in_memory(
+    definition: &Definition,
+    base_dir: &Path,
+    source_date: i64,
+) -> Result<(Vec<u8>, BuiltPackage)> {
+    let nevra = definition.nevra()?;
+    let package = assemble(definition, base_dir, source_date)?;
+    let mut bytes = Vec::new();
+    package
+        .write(&mut bytes)
+        .map_err(|source| Error::Build { package: definition.name.clone(), source: Box::new(source) })?;
+    let path = PathBuf::from(format!("{nevra}.rpm"));
+    repository::check(bytes.as_slice(), &path)?;
+    Ok((bytes, BuiltPackage { path, nevra, warnings: definition.warnings() }))
+}
+
 fn assemble(definition: &Definition, base_dir: &Path, source_date: i64) -> Result<rpm::Package> {
     let date = u32::try_from(source_date).map(Timestamp).map_err(|_| Error::Definition {
         package: definition.name.clone(),

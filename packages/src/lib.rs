@@ -58,7 +58,7 @@ mod publish;
 mod relations;
 pub mod repository;
 
-pub use build::{BuiltPackage, build};
+pub use build::{BuiltPackage, build, build_in_memory};
 pub use definition::{Change, Definition, Directory, File, FileKind, Mode, Scriptlets, Symlink};
 pub use dependency::{Comparison, Dependency, Relation};
 pub use error::{Error, Result};

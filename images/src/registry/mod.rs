@@ -267,7 +267,7 @@ impl Index {
     /// [`Error::DigestMismatch`] for the first that has not, [`Error::Io`].
     pub fn check(&mut self, store: Option<&Store>) -> Result<()> {
         let blobs: Vec<Shared<'_>> = self.plan.blobs().collect();
-        let linked = parallel::map(parallel::processors(), &blobs, |blob| {
+        let linked = parallel::try_map(parallel::processors(), &blobs, |blob| {
             let linked = store.and_then(|store| store.linked(blob.digest, blob.from));
             if !linked.as_ref().is_some_and(Linked::is_known) {
                 let found = digest_of(blob.from)?;

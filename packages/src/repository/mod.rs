@@ -40,8 +40,8 @@ mod tag;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use content::Links;
@@ -191,12 +191,12 @@ fn write_metadata(
 }
 
 /// Reads a package from `file` and checks all digests that it carries; `path` is for messages.
-pub(crate) fn check(file: &File, path: &Path) -> Result<()> {
+pub(crate) fn check(file: impl Read, path: &Path) -> Result<()> {
     read_package(file, path).map(drop)
 }
 
 /// Reads and checks a package once: its headers, and the SHA-256 (hexadecimal) and size of the whole file.
-fn read_package(file: &File, path: &Path) -> Result<(Headers, String, u64)> {
+fn read_package(file: impl Read, path: &Path) -> Result<(Headers, String, u64)> {
     let mut input = Measured::new(io::BufReader::with_capacity(128 << 10, file));
     let headers = Headers::read(&mut input).map_err(package_error(path))?;
     let mut integrity = Integrity::new(&headers).map_err(package_error(path))?;

@@ -32,6 +32,15 @@ pub(crate) struct NginxConfig {
     /// Write it to FILE if nginx accepts it, and reload nginx [default: print it]
     #[arg(long, value_name = "FILE", requires = "configured")]
     install: Option<PathBuf>,
+    /// Write it to FILE, also a pipe or device [default: standard output]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "-",
+        hide_default_value = true,
+        conflicts_with = "install"
+    )]
+    file: PathBuf,
     /// Test the configuration with this nginx
     #[arg(long, value_name = "PROGRAM", default_value = "nginx", requires = "configured")]
     nginx: PathBuf,
@@ -58,22 +67,19 @@ pub(crate) fn nginx_config(arguments: NginxConfig) -> Outcome {
     match (&arguments.images, &arguments.repository) {
         (Some(images), Some(repository)) => {
             let root = arguments.server_root.as_ref().unwrap_or(images);
-            one(root, repository, arguments.with_common)
+            one(root, repository, arguments.with_common, &arguments.file)
         }
         _ => all(arguments),
     }
 }
 
-fn one(root: &Path, repository: &str, with_common: bool) -> Outcome {
+fn one(root: &Path, repository: &str, with_common: bool, file: &Path) -> Outcome {
     // The form of the guidelines for Solutions: a template for the node to fill in.
     let is_placeholder = root.as_os_str() == images::nginx::REGISTRY_ROOT;
     let root = if is_placeholder { root.to_path_buf() } else { std::path::absolute(root)? };
     let config = images::nginx::render(repository, &root.to_string_lossy()).map_err(Failure::usage_by)?;
-    if with_common {
-        output::print(images::nginx::common())?;
-    }
-    output::print(&config)?;
-    Ok(())
+    let common = if with_common { images::nginx::common() } else { "" };
+    Ok(output::write_file(file, format!("{common}{config}").as_bytes())?)
 }
 
 fn all(arguments: NginxConfig) -> Outcome {
@@ -104,14 +110,13 @@ fn all(arguments: NginxConfig) -> Outcome {
         output::warn(&format!("{}{how}", left_out(path, &error.to_string())));
     }
     let Some(file) = arguments.install else {
-        output::print(&generated.text)?;
-        return Ok(());
+        return Ok(output::write_file(&arguments.file, generated.text.as_bytes())?);
     };
     let installed = install(&generated.text, &file, &arguments.nginx, &arguments.pid, output::running)
         .map_err(explained)?;
     let what = if installed.replaced { "replaced" } else { "unchanged" };
     let told = if installed.told { ", and nginx was told" } else { "; nginx is not running" };
-    output::print(&format!("{}: {what}{told}\n", file.display()))?;
+    output::print(&format!("{}: {what}{told}\n", content::printable_path(&file)))?;
     Ok(())
 }
 

@@ -19,9 +19,12 @@ pub(crate) enum Command {
     Build {
         /// The definition, as `packages/<name>/package.yaml`
         file: PathBuf,
-        /// Write the package to DIR
+        /// Write the package to DIR, under its own name
         #[arg(long, value_name = "DIR", default_value = ".")]
         into: PathBuf,
+        /// Write the package to FILE, also a pipe or device; `-` is standard output
+        #[arg(long = "file", value_name = "FILE", conflicts_with = "into")]
+        to: Option<PathBuf>,
         /// Resolve the paths of the definition from DIR
         #[arg(long, value_name = "DIR", default_value = ".")]
         base: PathBuf,
@@ -59,8 +62,9 @@ pub(crate) enum Command {
 
 pub(crate) fn run(command: Command) -> Outcome {
     match command {
-        Command::Build { file, into, base, source_date, output } => {
-            build(&file, &into, &base, source_date, output)
+        Command::Build { file, into, to, base, source_date, output } => {
+            let place = to.as_deref().map_or(Place::Folder(&into), Place::File);
+            build(&file, place, &base, source_date, output)
         }
         Command::Index { folder, revision, exclude, groupfile, keep_all_metadata, skip_broken, output } => {
             let options = Options {
@@ -79,15 +83,37 @@ pub(crate) fn run(command: Command) -> Outcome {
 /// The most bytes of the definition of a package.
 const DEFINITION_MAX: u64 = 1 << 20;
 
-fn build(file: &Path, into: &Path, base: &Path, source_date: Option<i64>, output: Output) -> Outcome {
+/// Where a package goes.
+enum Place<'a> {
+    /// Into a folder, under its own name.
+    Folder(&'a Path),
+    /// To a file, pipe or device that the user named.
+    File(&'a Path),
+}
+
+fn build(file: &Path, place: Place<'_>, base: &Path, source_date: Option<i64>, output: Output) -> Outcome {
     let bytes = content::open_read(file, content::Links::Follow, DEFINITION_MAX)?;
-    let text = String::from_utf8(bytes).with_context(|| format!("cannot read {}", file.display()))?;
+    let text =
+        String::from_utf8(bytes).with_context(|| format!("cannot read {}", content::printable_path(file)))?;
     let definition: packages::Definition = serde_saphyr::from_str(&text)
-        .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
+        .map_err(|error| Failure::usage(format!("{}: {error}", content::printable_path(file))))?;
     let date = source_date.or(definition.date()).unwrap_or_default();
-    let built = packages::build(&definition, base, date, into)?;
+    let built = match place {
+        Place::Folder(into) => packages::build(&definition, base, date, into)?,
+        Place::File(to) => {
+            let (bytes, mut built) = packages::build_in_memory(&definition, base, date)?;
+            output::write_file(to, &bytes)?;
+            built.path = to.to_path_buf();
+            built
+        }
+    };
     built.warnings.iter().for_each(|warning| output::warn(warning));
-    let text = || format!("{}\n", built.path.display());
+    if content::is_standard_output(&built.path) {
+        // A report would become part of the package.
+        output::note(&format!("wrote {} to standard output", content::printable(&built.nevra)));
+        return Ok(());
+    }
+    let text = || format!("{}\n", content::printable_path(&built.path));
     Ok(output.report(&json!({"package": built.path, "warnings": built.warnings}), text)?)
 }
 
@@ -114,6 +140,6 @@ fn index(folder: &Path, options: &Options, output: Output) -> Outcome {
         "warnings": index.warnings,
         "dropped": index.dropped,
     });
-    let text = || format!("{}: {} packages\n", index.repomd.display(), index.packages);
+    let text = || format!("{}: {} packages\n", content::printable_path(&index.repomd), index.packages);
     Ok(output.report(&report, text)?)
 }

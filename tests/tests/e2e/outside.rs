@@ -106,7 +106,20 @@ fn output_goes_where_the_user_said() {
     let at = |name: &str| scratch.path().join(name);
     fs::create_dir(at("tree")).unwrap();
     fs::write(at("tree/file"), "x").unwrap();
-    let commands = [&["schema", "--file"][..], &["iso", "create", "tree", "--volume-id", "A", "--file"]];
+    fs::write(
+        at("package.yaml"),
+        "{name: p, version: '1', release: '1', arch: noarch, summary: s, license: MIT,\n\
+         files: [{from: tree/file, to: /usr/share/file}]}\n",
+    )
+    .unwrap();
+    fs::create_dir(at("images")).unwrap();
+    let commands = [
+        &["schema", "--file"][..],
+        &["iso", "create", "tree", "--volume-id", "A", "--file"],
+        &["package", "build", "package.yaml", "--file"],
+        &["registry", "nginx-config", "images", "--repository", "example-1.0", "--file"],
+        &["registry", "nginx-config", "images", "--repository", "example-1.0", "--with-common", "--file"],
+    ];
     for command in commands {
         let run = |place: &str| sealift::command(scratch.path()).args(command).arg(place).output().unwrap();
         assert!(run("plain").status.success(), "{command:?}");
