@@ -44,7 +44,7 @@ pub(crate) fn is_verbose() -> bool {
 
 /// Writes text to standard output. Only the ends of lines and tabs act on the terminal, whatever names from outside are in it.
 pub(crate) fn print(text: &str) -> io::Result<()> {
-    print_bytes(escaped(text, &['\n', '\t']).as_bytes())
+    print_bytes(content::printable_lines(text).as_bytes())
 }
 
 fn print_bytes(bytes: &[u8]) -> io::Result<()> {
@@ -70,7 +70,7 @@ pub(crate) fn json(value: &impl serde::Serialize) -> io::Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
     REPORTED.store(true, Ordering::Relaxed);
-    print_bytes(json_escaped(&text).as_bytes())
+    print_bytes(content::printable_json(&text).as_bytes())
 }
 
 /// Writes one YAML document to standard output.
@@ -133,7 +133,7 @@ pub(crate) fn note(text: &str) {
         return;
     }
     // Nobody is left to tell if standard error is gone.
-    let _ = writeln!(anstream::stderr(), "{CYAN}note{CYAN:#}: {}", safe(text));
+    let _ = writeln!(anstream::stderr(), "{CYAN}note{CYAN:#}: {}", content::printable_lines(text));
 }
 
 /// Notes a detail on standard error if `--verbose` is given.
@@ -166,30 +166,31 @@ pub(crate) fn done(text: &str) {
     if is_quiet() {
         return;
     }
-    let text = safe(text).replace('\n', "\n  ");
+    let text = content::printable_lines(text).replace('\n', "\n  ");
     let _ = writeln!(anstream::stderr(), "{GREEN}done{GREEN:#}: {text}");
 }
 
 /// Warns on standard error.
 pub(crate) fn warn(text: &str) {
-    let _ = writeln!(anstream::stderr(), "{YELLOW}warning{YELLOW:#}: {}", safe(text));
+    let _ = writeln!(anstream::stderr(), "{YELLOW}warning{YELLOW:#}: {}", content::printable_lines(text));
 }
 
 /// Says on standard error what went wrong and what to do about it.
 pub(crate) fn failure(failure: &Failure) {
     let Some(report) = failure.report() else { return };
     let mut err = anstream::stderr();
-    let _ = writeln!(err, "{RED}error{RED:#}: {}", safe(&chain(&report.error)));
+    let _ = writeln!(err, "{RED}error{RED:#}: {}", content::printable_lines(&chain(&report.error)));
     if is_verbose() {
         for cause in report.error.chain().skip(1) {
-            let _ = writeln!(err, "{CYAN}caused by{CYAN:#}: {}", safe(&cause.to_string()));
+            let _ =
+                writeln!(err, "{CYAN}caused by{CYAN:#}: {}", content::printable_lines(&cause.to_string()));
         }
     }
     if let Some(snippet) = &report.snippet {
-        let _ = writeln!(err, "{}", safe(snippet.trim_end()));
+        let _ = writeln!(err, "{}", content::printable_lines(snippet.trim_end()));
     }
     if let Some(remedy) = &report.remedy {
-        let _ = writeln!(err, "{CYAN}help{CYAN:#}: {}", safe(remedy));
+        let _ = writeln!(err, "{CYAN}help{CYAN:#}: {}", content::printable_lines(remedy));
     }
 }
 
@@ -238,37 +239,6 @@ pub(crate) fn warn_of(lines: &[String], noun: &str) {
     bounded(lines, noun).iter().for_each(|line| warn(line));
 }
 
-/// A message of one or several lines in which nothing acts on the terminal, whatever names from outside are in it.
-fn safe(text: &str) -> String {
-    escaped(text, &['\n'])
-}
-
-/// `text` with all that could act on a terminal escaped, but for the characters that are `kept`.
-fn escaped(text: &str, kept: &[char]) -> String {
-    let mut shown = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((piece, after)) = rest.split_once(kept) {
-        shown.push_str(&content::printable(piece).to_string());
-        shown.extend(rest.get(piece.len()..).and_then(|rest| rest.chars().next()));
-        rest = after;
-    }
-    shown.push_str(&content::printable(rest).to_string());
-    shown
-}
-
-/// A JSON document with the characters escaped that JSON allows in strings and terminals act on.
-fn json_escaped(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character != '\n' && content::is_unsafe(character) {
-            shown.push_str(&format!("\\u{:04x}", u32::from(character)));
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
-}
-
 /// The error and its sources, without repeating what one of them says of the next.
 fn chain(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
@@ -302,7 +272,7 @@ pub(crate) fn size(bytes: u64) -> String {
 mod tests {
     use std::path::Path;
 
-    use super::{LINES_MAX, about, bounded, chain, escaped, json_escaped, quoted, safe, shown, size};
+    use super::{LINES_MAX, about, bounded, chain, quoted, shown, size};
 
     #[test]
     fn a_word_stays_one_word_for_a_shell() {
@@ -345,16 +315,6 @@ mod tests {
         assert_eq!((shown.len(), shown[LINES_MAX].as_str()), (LINES_MAX + 1, "and 3 more warnings"));
     }
 
-    #[test]
-    fn only_the_ends_of_lines_and_tabs_act_on_a_terminal() {
-        let text = "a\nb\tc\r\u{1b}[2J\u{9b}\u{202e}\u{7}";
-        assert_eq!(safe(text), "a\nb\\tc\\r\\u{1b}[2J\\u{9b}\\u{202e}\\u{7}");
-        assert!(escaped(text, &['\n', '\t']).starts_with("a\nb\tc\\r"));
-        let document = serde_json::to_string_pretty(&[text, "\u{7f}"]).unwrap();
-        let shown = json_escaped(&document);
-        assert!(!shown.contains(|c: char| c != '\n' && content::is_unsafe(c)), "{shown}");
-        assert_eq!(serde_json::from_str::<Vec<String>>(&shown).unwrap(), [text, "\u{7f}"]);
-    }
 
     #[test]
     fn an_error_says_nothing_twice() {

@@ -31,7 +31,7 @@ impl Selector {
     /// What runs a task of the same project alone when its name is put behind it.
     pub(crate) fn door(&self) -> String {
         let mut words = String::from(if is_xtask() { "cargo xtask" } else { "sealift run" });
-        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
         let flags = [
             ("project", path(&self.project)),
             ("profile", self.profile.clone()),
@@ -128,12 +128,9 @@ impl Workshop {
     pub(crate) fn open(selector: &Selector) -> Result<Self, Failure> {
         let project = Arc::new(selector.load(false)?);
         let builder = std::env::current_exe()?;
-        let Plan { tasks, warnings, sources } =
+        let Plan { tasks, origins, warnings, sources } =
             buildchain::tasks::tasks(&project, &builder).map_err(wrong_tasks)?;
-        let build_root = project.settings.build_root.clone();
-        let graph = Graph::new(project.root.clone(), build_root, tasks, buildchain::tasks::pools()).map_err(
-            |errors| Failure::usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
-        )?;
+        let graph = buildchain::tasks::graph(&project, tasks, &origins).map_err(wrong_tasks)?;
         Ok(Self { project, graph, warnings, sources })
     }
 

@@ -287,7 +287,7 @@ impl Shared<'_> {
     ) -> Result<(), ActionError> {
         survey::outputs(&self.graph.root, node, self.evidence.files, &NEVER, listings, outputs)?;
         if let Some(item) = items(outputs).find(|item| item.value == Value::Nothing) {
-            let path = item.path().display();
+            let path = content::printable_path(item.path());
             return Err(ActionError::broken(format!("the task did not make its output {path}")));
         }
         let find =

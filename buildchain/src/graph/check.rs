@@ -28,13 +28,16 @@ pub enum GraphError {
         build_root: PathBuf,
     },
     /// A name that cannot be typed: empty, or with a blank, a comma, an equals sign or a wildcard in it.
-    #[error("`{name}` cannot be the name of a task: expected neither blanks nor `=`, `,`, `*`, `?`, `[`")]
+    #[error(
+        "`{}` cannot be the name of a task: expected neither blanks nor `=`, `,`, `*`, `?`, `[`",
+        content::printable(name)
+    )]
     Name {
         /// The name.
         name: String,
     },
     /// Two tasks of one name.
-    #[error("there are two tasks `{name}`")]
+    #[error("there are two tasks `{}`", content::printable(name))]
     DuplicateName {
         /// The name.
         name: String,
@@ -123,6 +126,24 @@ pub enum GraphError {
     },
 }
 
+impl GraphError {
+    /// The task that it is about, if it is about one.
+    #[must_use]
+    pub fn task(&self) -> Option<&str> {
+        match self {
+            Self::Name { name } | Self::DuplicateName { name } => Some(name),
+            Self::UnknownTask { task, .. }
+            | Self::UnknownPool { task, .. }
+            | Self::Forbidden { task, .. }
+            | Self::GroupWithOutputs { task }
+            | Self::MissingInput { task, .. }
+            | Self::Glob { task, .. } => Some(task),
+            Self::Overlap { second, .. } => Some(second),
+            Self::Roots { .. } | Self::Cycle { .. } => None,
+        }
+    }
+}
+
 /// The outputs of all tasks, to be asked which of them an input is made of.
 struct Makers {
     exact: HashMap<OsString, TaskId>,
@@ -185,7 +206,7 @@ fn normalise(root: &Path, task: &mut Task) {
 /// Whether a character may stand in the name of a task: neither blanks nor what the command line gives a meaning.
 #[must_use]
 pub fn may_name(c: char) -> bool {
-    !(c.is_whitespace() || c.is_control() || matches!(c, '=' | ',' | '*' | '?' | '[' | ']'))
+    !(c.is_whitespace() || content::is_unsafe(c) || matches!(c, '=' | ',' | '*' | '?' | '[' | ']'))
 }
 
 fn names(tasks: &[Task], errors: &mut Vec<GraphError>) -> HashMap<String, TaskId> {
@@ -288,7 +309,7 @@ fn node(
     for (index, input) in task.inputs.iter().enumerate() {
         let before = sources.len();
         match (input, Tree::of(input)) {
-            (Input::File(path), _) => {
+            (Input::File(path) | Input::Named { path, .. }, _) => {
                 if let Some(maker) = makers.of(path) {
                     sources.push((path.clone(), maker));
                 }
@@ -300,7 +321,9 @@ fn node(
             (_, Some(Err(source))) => errors.push(GraphError::Glob { task: task.name.clone(), source }),
             (_, None) => {}
         }
-        if matches!(input, Input::File(_) | Input::Folder { .. }) && sources.len() == before {
+        if matches!(input, Input::File(_) | Input::Named { .. } | Input::Folder { .. })
+            && sources.len() == before
+        {
             unmade.push(index);
         }
     }
@@ -332,7 +355,9 @@ fn missing(root: &Path, nodes: &[Node], makers: &Makers, errors: &mut Vec<GraphE
                 .map(|input| (&node.task, input))
         })
         .filter_map(|(task, input)| match input {
-            Input::File(path) | Input::Folder { path, .. } => Some((task, path.as_path())),
+            Input::File(path) | Input::Named { path, .. } | Input::Folder { path, .. } => {
+                Some((task, path.as_path()))
+            }
             Input::Glob { .. } | Input::Value { .. } => None,
         })
         .collect();

@@ -36,7 +36,7 @@ impl fmt::Display for Cleaned {
             write!(f, "{task} - ")?;
         }
         let kind = if self.is_folder { "dir" } else { "file" };
-        write!(f, "removing {kind} '{}'", self.path.display())
+        write!(f, "removing {kind} '{}'", content::printable_path(&self.path))
     }
 }
 
@@ -232,7 +232,7 @@ impl fmt::Display for Reset {
         match self {
             Self::Skipped(name) => write!(f, "skip {name}"),
             Self::Processed(name) => write!(f, "processed {name}"),
-            Self::Failed(name, reason) => write!(f, "failed {name} ({reason})"),
+            Self::Failed(name, reason) => write!(f, "failed {name} ({})", content::printable(reason)),
         }
     }
 }
@@ -280,7 +280,7 @@ fn reset(
         return Ok(Err(reason));
     }
     if let Some(missing) = manifest::items(&outputs).find(|item| item.value == manifest::Value::Nothing) {
-        return Ok(Err(format!("output {} is missing", missing.path().display())));
+        return Ok(Err(format!("output {} is missing", content::printable_path(missing.path()))));
     }
     let key = Digest::of(&manifest);
     let name = &node.task.name;

@@ -52,6 +52,11 @@ impl<W: Write> ConsoleReporter<W> {
         Self { to: BufWriter::new(to), options, failures: Vec::new(), error: None }
     }
 
+    /// Prints one line, whatever names are in it.
+    fn line(&mut self, text: &str) {
+        self.print(&content::printable(text).to_string());
+    }
+
     fn print(&mut self, text: &str) {
         if self.error.is_none() {
             self.error = self.to.write_all(text.as_bytes()).and_then(|()| self.to.write_all(b"\n")).err();
@@ -61,17 +66,18 @@ impl<W: Write> ConsoleReporter<W> {
     fn title(&mut self, mark: &str, task: &Task, report: &TaskReport) {
         let long = report.elapsed.filter(|elapsed| *elapsed >= WORTH_TELLING);
         let took = long.map(|elapsed| format!(" ({})", duration(elapsed))).unwrap_or_default();
-        self.print(&format!("{mark:<2} {}{took}", title(task)));
+        self.line(&format!("{mark:<2} {}{took}", title(task)));
         if self.options.reasons {
             for reason in &report.reasons {
-                self.print(&format!("       {reason}"));
+                self.line(&format!("       {reason}"));
             }
         }
     }
 
+    /// Prints lines that a task wrote or that say why it failed.
     fn block(&mut self, text: &str) {
         if !text.is_empty() {
-            self.print(text.trim_end_matches('\n'));
+            self.print(&content::printable_lines(text.trim_end_matches('\n')));
         }
     }
 
@@ -104,16 +110,16 @@ impl<W: Write> ConsoleReporter<W> {
 
     fn failed(&mut self, name: &str, report: &TaskReport) {
         let kind = report.verdict.failure().unwrap_or_default();
-        self.print(&"#".repeat(40));
-        self.print(&format!("{kind} - taskid:{name}"));
-        self.print(report.error.as_deref().unwrap_or_default());
+        self.line(&"#".repeat(40));
+        self.line(&format!("{kind} - taskid:{name}"));
+        self.print(&content::printable_lines(report.error.as_deref().unwrap_or_default()));
         for (stream, text, needed) in [("stderr", &report.err, 1), ("stdout", &report.out, 2)] {
             if self.options.failure_verbosity >= needed && !text.is_empty() {
-                self.print(&format!("{name} <{stream}>:"));
+                self.line(&format!("{name} <{stream}>:"));
                 self.block(text);
             }
         }
-        self.print(&format!("to run it alone: {} {}", self.options.command, quoted(name)));
+        self.line(&format!("to run it alone: {} {}", self.options.command, quoted(name)));
     }
 
     fn ended(&mut self) {
@@ -126,10 +132,11 @@ impl<W: Write> ConsoleReporter<W> {
             let blocker = report.error.as_deref().unwrap_or_default();
             let blocker = public.get(blocker).copied().unwrap_or(blocker);
             let kind = report.verdict.failure().unwrap_or_default();
-            self.print(&format!("{kind} - taskid:{}\nneeds {blocker}, which did not succeed", names.public));
+            self.line(&format!("{kind} - taskid:{}", names.public));
+            self.line(&format!("needs {blocker}, which did not succeed"));
         }
         if let Some(more) = blocked.len().checked_sub(BLOCKED_MAX).filter(|more| *more > 0) {
-            self.print(&format!("and {more} more tasks that need what did not succeed"));
+            self.line(&format!("and {more} more tasks that need what did not succeed"));
         }
         for (names, report) in failed {
             self.failed(&names.public, report);
@@ -156,15 +163,15 @@ impl<W: Write> Reporter for ConsoleReporter<W> {
     fn event(&mut self, event: &Event<'_>) {
         match event {
             Event::Pruned { path } => {
-                self.print(&format!(
+                self.line(&format!(
                     "removed {}, which no task makes any more",
                     content::printable_path(path)
                 ));
             }
             Event::Retrying { task, error, pause } => {
-                self.print(&format!("{} broke off, again in {pause:?}: {error}", task.public_name()));
+                self.line(&format!("{} broke off, again in {pause:?}: {error}", task.public_name()));
             }
-            Event::Warned { text } => self.print(&format!("warning: {text}")),
+            Event::Warned { text } => self.line(&format!("warning: {text}")),
             Event::Finished { task, report } => self.finished(task, report),
             Event::Ended { .. } => {
                 self.ended();
@@ -185,12 +192,24 @@ impl<W: Write> Reporter for ConsoleReporter<W> {
     }
 }
 
-/// A word as a shell takes it.
+/// A word as a shell takes it. It stands on one line: control characters are written as `$'\n'`.
 #[must_use]
 pub fn quoted(word: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_alphanumeric() || "-_./:@%+,=".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.into()
+    } else if word.contains(content::is_unsafe) {
+        let mut text = String::from("$'");
+        for c in word.chars() {
+            match c {
+                '\'' | '\\' => text.extend(['\\', c]),
+                c if content::is_unsafe(c) => {
+                    c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| text += &format!("\\x{byte:02x}"));
+                }
+                c => text.push(c),
+            }
+        }
+        (text + "'").into()
     } else {
         format!("'{}'", word.replace('\'', r"'\''")).into()
     }

@@ -76,12 +76,12 @@ impl<'run> Context<'run> {
 
     /// Says a line. It is kept with the task and shown as one block, never between the lines of another task.
     pub fn log(&self, line: impl AsRef<str>) {
-        self.line(Stream::Out, line.as_ref());
+        self.line(Stream::Out, &content::printable(line.as_ref()).to_string());
     }
 
     /// Says a line that somebody should look at although the task goes on.
     pub fn warn(&self, line: impl AsRef<str>) {
-        self.line(Stream::Err, line.as_ref());
+        self.line(Stream::Err, &content::printable(line.as_ref()).to_string());
     }
 
     pub(super) fn line(&self, stream: Stream, line: &str) {

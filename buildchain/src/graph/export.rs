@@ -74,6 +74,9 @@ fn json(graph: &Graph, cone: &[TaskId]) -> String {
                 .iter()
                 .map(|input| match input {
                     Input::File(path) => json!({"file": path.to_string_lossy()}),
+                    Input::Named { name, path } => {
+                        json!({"name": name, "file": path.to_string_lossy()})
+                    }
                     Input::Folder { path, exclude } => {
                         json!({"folder": path.to_string_lossy(), "exclude": exclude})
                     }
@@ -104,7 +107,7 @@ fn json(graph: &Graph, cone: &[TaskId]) -> String {
             })
         })
         .collect();
-    format!("{}\n", json!({ "tasks": tasks }))
+    format!("{}\n", content::printable_json(&json!({ "tasks": tasks }).to_string()))
 }
 
 /// Columns by depth: a task stands right of all it needs.
@@ -178,8 +181,18 @@ pub(super) fn escape(text: &str) -> String {
             '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => {
                 escaped.push('\u{fffd}')
             }
+            '\n' | '\t' => escaped.push(character),
+            // Nothing in a report acts on a terminal.
+            character if content::is_unsafe(character) => {
+                escaped.push_str(&format!("&#x{:x};", u32::from(character)));
+            }
             character => escaped.push(character),
         }
     }
     escaped
+}
+
+/// Text for an attribute in XML, on one line: a reader would make blanks of its ends of lines.
+pub(super) fn attribute(text: &str) -> String {
+    escape(text).replace('\n', "&#10;").replace('\t', "&#9;")
 }

@@ -142,9 +142,8 @@ impl<W: Write> Reporter for JsonLinesReporter<W> {
 }
 
 fn write_line(to: &mut impl Write, value: &Value) -> io::Result<()> {
-    let mut line = serde_json::to_vec(value)?;
-    line.push(b'\n');
-    to.write_all(&line)?;
+    let line = content::printable_json(&serde_json::to_string(value)?);
+    to.write_all(format!("{line}\n").as_bytes())?;
     to.flush()
 }
 

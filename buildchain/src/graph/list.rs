@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use content::printable;
+
 use super::files::LookError;
 use super::model::{Graph, TaskId};
 use super::plan::plan;
@@ -90,9 +92,9 @@ pub fn list(
 
 fn paths_of(task: &Task) -> impl Iterator<Item = String> {
     task.inputs.iter().filter_map(|input| match input {
-        Input::File(path) => Some(path.display().to_string()),
-        Input::Folder { path, .. } => Some(format!("{}/", path.display())),
-        Input::Glob { root, pattern } => Some(root.join(pattern).display().to_string()),
+        Input::File(path) | Input::Named { path, .. } => Some(path.to_string_lossy().into_owned()),
+        Input::Folder { path, .. } => Some(format!("{}/", path.to_string_lossy())),
+        Input::Glob { root, pattern } => Some(root.join(pattern).to_string_lossy().into_owned()),
         Input::Value { .. } => None,
     })
 }
@@ -104,10 +106,10 @@ pub fn render_list(listed: &[Listed]) -> String {
     let mut text = String::new();
     for Listed { name, doc, status, deps } in listed {
         let status = status.map(|status| format!("{status} ")).unwrap_or_default();
-        text.push_str(format!("{status}{name:<width$}{doc}").trim_end());
+        text.push_str(format!("{status}{name:<width$}{}", printable(doc)).trim_end());
         text.push('\n');
         for dep in deps {
-            text.push_str(&format!(" -  {dep}\n"));
+            text.push_str(&format!(" -  {}\n", printable(dep)));
         }
         if !deps.is_empty() {
             text.push('\n');
@@ -153,7 +155,12 @@ pub fn info(graph: &Graph, id: TaskId, state: &State) -> Result<Info, LookError>
         doc: task.doc.clone(),
         file_dep: paths_of(task).collect(),
         task_dep: graph.needs(id).iter().map(|need| graph.task(*need).name.clone()).collect(),
-        targets: task.outputs.iter().map(Output::path).map(|path| path.display().to_string()).collect(),
+        targets: task
+            .outputs
+            .iter()
+            .map(Output::path)
+            .map(|path| path.to_string_lossy().into_owned())
+            .collect(),
         verdict,
         reasons,
         error,
@@ -169,7 +176,7 @@ impl Info {
 
     fn write_reasons(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(error) = &self.error {
-            writeln!(f, " * {error}")?;
+            writeln!(f, " * {}", printable(error))?;
         }
         let mut sentence = "";
         for reason in &self.reasons {
@@ -179,7 +186,7 @@ impl Info {
                 sentence = head;
             }
             if let Some(entry) = entry {
-                writeln!(f, "    - {entry}")?;
+                writeln!(f, "    - {}", printable(&entry))?;
             }
         }
         Ok(())
@@ -220,7 +227,7 @@ impl fmt::Display for Info {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\n{}\n", self.name)?;
         if !self.doc.is_empty() {
-            writeln!(f, "{}\n", self.doc)?;
+            writeln!(f, "{}\n", printable(&self.doc))?;
         }
         let status = match self.verdict {
             Verdict::UpToDate => "up-to-date",
@@ -236,7 +243,7 @@ impl fmt::Display for Info {
             if !entries.is_empty() {
                 writeln!(f, "\n{name:<11}:")?;
                 for entry in entries {
-                    writeln!(f, " - {entry}")?;
+                    writeln!(f, " - {}", printable(entry))?;
                 }
             }
         }
@@ -307,6 +314,6 @@ impl fmt::Display for Explained {
         for reason in &self.reasons {
             writeln!(f, "  {reason}")?;
         }
-        self.error.as_ref().map_or(Ok(()), |error| writeln!(f, "  {error}"))
+        self.error.as_ref().map_or(Ok(()), |error| writeln!(f, "  {}", printable(error)))
     }
 }

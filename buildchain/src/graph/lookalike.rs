@@ -14,5 +14,9 @@ pub(super) fn of(name: &str, known: impl IntoIterator<Item = impl AsRef<str>>) -
 
 /// `; did you mean `a` or `b`?`, or nothing.
 pub(super) fn hint(names: &[String]) -> String {
-    if names.is_empty() { String::new() } else { format!("; did you mean `{}`?", names.join("` or `")) }
+    if names.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = names.iter().map(|name| content::printable(name).to_string()).collect();
+    format!("; did you mean `{}`?", names.join("` or `"))
 }

@@ -35,11 +35,13 @@ pub(super) enum Tag {
     MakesFile = 5,
     /// The declaration that a folder will be made.
     MakesFolder = 6,
+    /// A file whose place does not count.
+    Named = 7,
 }
 
 impl Tag {
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::File, Self::Folder, Self::Glob, Self::Value, Self::MakesFile, Self::MakesFolder]
+        [Self::File, Self::Folder, Self::Glob, Self::Value, Self::MakesFile, Self::MakesFolder, Self::Named]
             .into_iter()
             .find(|tag| *tag as u8 == byte)
     }
@@ -52,6 +54,7 @@ impl Tag {
             Self::Value => "value",
             Self::MakesFile => "output file",
             Self::MakesFolder => "output folder",
+            Self::Named => "named file",
         }
     }
 }

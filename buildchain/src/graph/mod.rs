@@ -88,9 +88,7 @@ mod tree;
 mod watch;
 mod work;
 
-use std::panic::resume_unwind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 pub(crate) use cache::RECORD_MAX;
 #[cfg(fuzzing)]
@@ -131,16 +129,6 @@ const WORTH_THREADS: usize = 1000;
 
 /// `work` on each item, by several threads if there are many. Results in the order of the items.
 fn in_parallel<T: Sync, R: Send>(items: &[T], threads: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    if items.len() < WORTH_THREADS || threads < 2 {
-        return items.iter().map(work).collect();
-    }
-    thread::scope(|scope| {
-        let work = &work;
-        let parts: Vec<_> = items
-            .chunks(items.len().div_ceil(threads))
-            .map(|part| scope.spawn(move || part.iter().map(work).collect::<Vec<R>>()))
-            .collect();
-        // A part that panicked panics here: nothing is left out.
-        parts.into_iter().flat_map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
-    })
+    let threads = if items.len() < WORTH_THREADS { 1 } else { threads };
+    content::parallel::map(threads, items, work)
 }

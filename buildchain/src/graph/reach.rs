@@ -17,7 +17,7 @@ impl Input {
     ///
     /// If a folder cannot be listed.
     pub fn files(&self, root: &Path, build_root: &Path) -> Result<Vec<PathBuf>, LookError> {
-        if let Self::File(path) = self {
+        if let Self::File(path) | Self::Named { path, .. } = self {
             return Ok(vec![paths::normal(root, path)]);
         }
         let Some(tree) = self.tree(root) else { return Ok(Vec::new()) };
@@ -32,7 +32,7 @@ impl Input {
     #[must_use]
     pub fn covers(&self, root: &Path, path: &Path) -> bool {
         match self {
-            Self::File(file) => paths::normal(root, file) == path,
+            Self::File(file) | Self::Named { path: file, .. } => paths::normal(root, file) == path,
             _ => self.tree(root).is_some_and(|tree| {
                 paths::relative_to(path, &tree.root).is_some() && tree.may_hold(path, false)
             }),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use content::printable;
+
 /// Why a task has to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -41,6 +43,7 @@ pub struct Change {
     pub by: Option<String>,
 }
 
+/// On one line, whatever names are in it.
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -50,15 +53,17 @@ impl fmt::Display for Reason {
             Self::Order => f.write_str("the order of its inputs or outputs changed"),
             Self::Input(change) => write!(f, "input {change}"),
             Self::Output(change) => write!(f, "output {change}"),
-            Self::Remade { path, by } => write!(f, "input {path} is made anew by {by}"),
+            Self::Remade { path, by } => write!(f, "input {} is made anew by {by}", printable(path)),
         }
     }
 }
 
+/// On one line, whatever names are in it.
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, name, was, now, by } = self;
-        match (was, now) {
+        let name = printable(name);
+        match (was.as_deref().map(printable), now.as_deref().map(printable)) {
             (None, Some(now)) => write!(f, "{kind} {name} is new: {now}"),
             (Some(was), None) => write!(f, "{kind} {name} is gone: was {was}"),
             (Some(was), Some(now)) => write!(f, "{kind} {name} changed: {was} -> {now}"),

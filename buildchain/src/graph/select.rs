@@ -28,7 +28,11 @@ impl Selection {
 #[non_exhaustive]
 pub enum SelectError {
     /// No such task, and no task makes such a file.
-    #[error("`{asked}` is neither a task nor a file that a task makes{}", lookalike::hint(meant))]
+    #[error(
+        "`{}` is neither a task nor a file that a task makes{}",
+        content::printable(asked),
+        lookalike::hint(meant)
+    )]
     Unknown {
         /// What was typed.
         asked: String,
@@ -36,13 +40,13 @@ pub enum SelectError {
         meant: Vec<String>,
     },
     /// A wildcard that no task matches.
-    #[error("no task matches `{pattern}`")]
+    #[error("no task matches `{}`", content::printable(pattern))]
     NoMatch {
         /// What was typed.
         pattern: String,
     },
     /// A wildcard that is none.
-    #[error("`{pattern}` is not a pattern: {reason}")]
+    #[error("`{}` is not a pattern: {}", content::printable(pattern), content::printable(reason))]
     Pattern {
         /// What was typed.
         pattern: String,

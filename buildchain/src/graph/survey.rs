@@ -41,7 +41,7 @@ pub(super) enum SurveyError {
 }
 
 /// The layout of a manifest. Changing anything a key is made of changes this, and every task runs once more.
-const VERSION: &[u8] = b"2";
+const VERSION: &[u8] = b"3";
 
 /// Writes the manifest of a task into `bytes`. Fails once `stop` turns true.
 pub(super) fn inputs(
@@ -100,17 +100,25 @@ fn put_inputs(
     bytes: &mut Vec<u8>,
 ) -> Result<(), SurveyError> {
     let mut trees = trees.iter();
-    let mut paths: Vec<&Path> = Vec::new();
+    let (mut paths, mut items): (Vec<&Path>, Vec<(Tag, &[u8])>) = Default::default();
     for input in inputs {
         match input {
-            Input::File(path) => paths.push(path),
+            Input::File(path) => {
+                paths.push(path);
+                items.push((Tag::File, path.as_os_str().as_bytes()));
+            }
+            Input::Named { name, path } => {
+                paths.push(path);
+                items.push((Tag::Named, name.as_bytes()));
+            }
             Input::Value { name, value } => put(
                 bytes,
                 &Item { tag: Tag::Value, name: name.as_bytes(), value: Value::Text(value.as_bytes()) },
             ),
             Input::Folder { .. } | Input::Glob { .. } => {
                 if let Some(tree) = trees.next() {
-                    let listed = list(&graph.root, &graph.build_root, tree, files, stop, listings)?;
+                    let modes = Modes::Executable;
+                    let listed = list(&graph.root, &graph.build_root, tree, modes, files, stop, listings)?;
                     let value =
                         Value::Listing(listed.ok_or_else(|| SurveyError::Missing(tree.root.clone()))?);
                     let tag = if tree.only.is_some() { Tag::Glob } else { Tag::Folder };
@@ -119,14 +127,34 @@ fn put_inputs(
             }
         }
     }
-    for (path, seen) in paths.iter().zip(files.look_all(&paths, true, stop)) {
+    for ((path, (tag, name)), seen) in paths.iter().zip(items).zip(files.look_all(&paths, true, stop)) {
         let seen = seen?.ok_or_else(|| SurveyError::Missing((*path).to_owned()))?;
         if seen.kind == Kind::Folder {
             return Err(LookError::NotAFile { path: (*path).to_owned(), found: "a folder" }.into());
         }
-        put(bytes, &Item { tag: Tag::File, name: path.as_os_str().as_bytes(), value: Value::Seen(seen) });
+        put(bytes, &Item { tag, name, value: Value::Seen(Modes::Executable.of(seen)) });
     }
     Ok(())
+}
+
+/// Which permissions count.
+#[derive(Clone, Copy)]
+enum Modes {
+    /// All: those of outputs, which are put back as they were.
+    Exact,
+    /// Whether a file may be executed, as in git: those of inputs, the rest of which is the umask of whoever made the
+    /// checkout. Machines with other umasks share results.
+    Executable,
+}
+
+impl Modes {
+    fn of(self, seen: Seen) -> Seen {
+        match (self, seen.kind) {
+            (Self::Exact, _) | (_, Kind::Link) => seen,
+            (Self::Executable, Kind::File) if seen.mode & 0o100 == 0 => Seen { mode: 0o644, ..seen },
+            (Self::Executable, Kind::File | Kind::Folder) => Seen { mode: 0o755, ..seen },
+        }
+    }
 }
 
 /// Writes what the outputs of a task are now into `bytes`; what is not there, as nothing.
@@ -149,7 +177,7 @@ pub(super) fn outputs(
             },
             Output::Folder(_) => {
                 let tree = Tree { root: path.clone(), only: None, exclude: GlobSet::empty() };
-                let listed = list(root, Path::new(""), &tree, files, stop, listings)?;
+                let listed = list(root, Path::new(""), &tree, Modes::Exact, files, stop, listings)?;
                 (Tag::Folder, listed.map_or(Value::Nothing, Value::Listing))
             }
         };
@@ -163,6 +191,7 @@ fn list(
     root: &Path,
     build_root: &Path,
     tree: &Tree,
+    modes: Modes,
     files: &Files,
     stop: &AtomicBool,
     listings: &mut Vec<Listing>,
@@ -171,7 +200,7 @@ fn list(
     let mut bytes = Vec::with_capacity(found.len() * 64);
     if tree.only.is_none() {
         let Some(seen) = files.look(&tree.root)? else { return Ok(None) };
-        put_seen(&mut bytes, Path::new(""), seen);
+        put_seen(&mut bytes, Path::new(""), modes.of(seen));
     }
     let whole: Vec<PathBuf> = found.iter().map(|path| tree.root.join(path)).collect();
     let refs: Vec<&Path> = whole.iter().map(PathBuf::as_path).collect();
@@ -185,7 +214,7 @@ fn list(
         };
         // What vanished since it was listed is as if it had never been there.
         if let Some(seen) = seen {
-            put_seen(&mut bytes, path, seen);
+            put_seen(&mut bytes, path, modes.of(seen));
         }
     }
     let digest = Digest::of(&bytes);
@@ -257,7 +286,7 @@ pub(super) fn sources(
     };
     let add_files = |paths: &mut Vec<PathBuf>, inputs: &[Input]| {
         paths.extend(inputs.iter().filter_map(|input| match input {
-            Input::File(path) => Some(path.clone()),
+            Input::File(path) | Input::Named { path, .. } => Some(path.clone()),
             _ => None,
         }));
     };

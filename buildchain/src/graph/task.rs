@@ -114,13 +114,14 @@ impl Title {
     }
 }
 
-/// The command word padded to fourteen columns, a space, the subject.
+/// The command word padded to fourteen columns, a space, the subject; on one line, whatever names are in them.
 impl fmt::Display for Title {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.command.as_str() {
-            "" => f.write_str(&self.subject),
-            command if self.subject.is_empty() => f.write_str(command),
-            command => write!(f, "{command:<14} {}", self.subject),
+        let (command, subject) = (content::printable(&self.command), content::printable(&self.subject));
+        match (self.command.is_empty(), self.subject.is_empty()) {
+            (true, _) => write!(f, "{subject}"),
+            (false, true) => write!(f, "{command}"),
+            (false, false) => write!(f, "{command:<14} {subject}"),
         }
     }
 }
@@ -128,9 +129,17 @@ impl fmt::Display for Title {
 /// Something a task's result depends on. Paths are relative to the root of the graph, or absolute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// The content and the permissions of one file (of what it points to, if it is a symbolic link).
+    /// The content of one file (of what it points to, if it is a symbolic link), and whether it may be executed.
     File(PathBuf),
-    /// All below a folder: names, kinds, permissions, link targets and contents. Listed when the task is
+    /// The same of a file whose place is no part of the key: machines that have it elsewhere share results. It counts under
+    /// a name.
+    Named {
+        /// What the key and the explanation call it.
+        name: String,
+        /// Where it is here.
+        path: PathBuf,
+    },
+    /// All below a folder: names, kinds, link targets, contents, and which files may be executed. Listed when the task is
     /// ready, after its makers ran.
     Folder {
         /// The folder.
@@ -138,8 +147,8 @@ pub enum Input {
         /// Globs over paths relative to the folder; what they match, and all below it, is left out.
         exclude: Vec<String>,
     },
-    /// The files below a folder whose relative path matches a pattern: names, permissions and contents, those of
-    /// what it points to if one is a symbolic link. Links to folders are not followed. No match is no error.
+    /// The files below a folder whose relative path matches a pattern: names, contents and which may be executed;
+    /// of what it points to, if one is a symbolic link. Links to folders are not followed. No match is no error.
     Glob {
         /// The folder.
         root: PathBuf,
@@ -159,6 +168,11 @@ impl Input {
     /// One file.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self::File(path.into())
+    }
+
+    /// One file that counts as `name`, wherever it is.
+    pub fn named(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self::Named { name: name.into(), path: path.into() }
     }
 
     /// All below a folder.
@@ -182,14 +196,20 @@ impl Input {
     #[must_use]
     pub fn path(&self) -> Option<&PathBuf> {
         match self {
-            Self::File(path) | Self::Folder { path, .. } | Self::Glob { root: path, .. } => Some(path),
+            Self::File(path)
+            | Self::Named { path, .. }
+            | Self::Folder { path, .. }
+            | Self::Glob { root: path, .. } => Some(path),
             Self::Value { .. } => None,
         }
     }
 
     pub(super) fn normalise(&mut self, root: &Path) {
         match self {
-            Self::File(path) | Self::Folder { path, .. } | Self::Glob { root: path, .. } => {
+            Self::File(path)
+            | Self::Named { path, .. }
+            | Self::Folder { path, .. }
+            | Self::Glob { root: path, .. } => {
                 paths::normalise(root, path);
             }
             Self::Value { .. } => {}

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use super::console::title;
-use super::export::escape;
+use super::export::{attribute, escape};
 use super::report::{Event, Reporter, TaskReport, Verdict};
 use super::task::Task;
 
@@ -70,7 +70,9 @@ impl<W: Write> Reporter for TraceReporter<W> {
             Event::Finished { task, report } => self.leave(task, report),
             Event::Ended { .. } => {
                 let whole = json!({"traceEvents": std::mem::take(&mut self.events), "displayTimeUnit": "ms"});
-                self.error = writeln!(self.to, "{whole}").and_then(|()| self.to.flush()).err();
+                self.error = writeln!(self.to, "{}", content::printable_json(&whole.to_string()))
+                    .and_then(|()| self.to.flush())
+                    .err();
             }
             _ => {}
         }
@@ -108,7 +110,7 @@ impl<W: Write> JunitReporter<W> {
     fn case(&mut self, task: &Task, report: &TaskReport) {
         let elapsed = report.elapsed.unwrap_or_default();
         self.time += elapsed;
-        let message = escape(report.error.as_deref().unwrap_or_default());
+        let message = attribute(report.error.as_deref().unwrap_or_default());
         let (count, inner) = match report.verdict {
             Verdict::Failed => ("failures", format!("<failure message=\"{message}\"/>")),
             Verdict::Broken => ("errors", format!("<error message=\"{message}\"/>")),
@@ -119,8 +121,8 @@ impl<W: Write> JunitReporter<W> {
         *self.counts.entry(count).or_insert(0) += 1;
         self.cases.push_str(&format!(
             "  <testcase classname=\"{}\" name=\"{}\" time=\"{:.3}\">{inner}",
-            escape(&self.suite),
-            escape(&task.name),
+            attribute(&self.suite),
+            attribute(&task.name),
             elapsed.as_secs_f64()
         ));
         for (stream, text) in [("system-out", &report.out), ("system-err", &report.err)] {
@@ -138,7 +140,7 @@ impl<W: Write> JunitReporter<W> {
             self.to,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"{}\" tests=\"{all}\" failures=\"{}\" \
              errors=\"{}\" skipped=\"{}\" time=\"{:.3}\">\n{}</testsuite>\n</testsuites>\n",
-            escape(&self.suite),
+            attribute(&self.suite),
             count("failures"),
             count("errors"),
             count("skipped"),

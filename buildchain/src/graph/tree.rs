@@ -30,7 +30,7 @@ impl Tree {
                 only: Some(only),
                 exclude: GlobSet::empty(),
             })),
-            Input::File(_) | Input::Value { .. } => None,
+            Input::File(_) | Input::Named { .. } | Input::Value { .. } => None,
         }
     }
 

@@ -10,6 +10,23 @@ use super::Outside;
 /// How many mistakes, or files, are named; of the rest the number is.
 pub const MISTAKES_SHOWN: usize = 20;
 
+/// The place in a file of the project that asks for something.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// The file.
+    pub path: PathBuf,
+    /// Line, from 1.
+    pub line: u64,
+    /// Column, from 1.
+    pub column: u64,
+}
+
+impl Origin {
+    pub(crate) fn new(path: &Path, location: Location) -> Self {
+        Self { path: path.into(), line: location.line(), column: location.column() }
+    }
+}
+
 /// A project that cannot be built as it is written. Every variant names the file; [`Error::Invalid`] the place in it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -28,7 +45,7 @@ pub enum Error {
     #[error("no sealift.yaml in {} or a folder above it", content::printable_path(.0))]
     NoProject(PathBuf),
     /// Something in a file is wrong: a key, a type, a name, a reference.
-    #[error("{}:{line}:{column}: {message}", content::printable_path(path))]
+    #[error("{}:{line}:{column}: {}", content::printable_path(path), content::printable(message))]
     Invalid {
         /// The file.
         path: PathBuf,
@@ -42,7 +59,7 @@ pub enum Error {
         snippet: Option<String>,
     },
     /// Several mistakes.
-    #[error("{}", listed(.0))]
+    #[error("{}", bounded(.0))]
     Many(Vec<Error>),
     /// A path leads out of the project through a symbolic link.
     #[error(transparent)]
@@ -51,7 +68,7 @@ pub enum Error {
     #[error("{}: neither a file, a folder nor a symbolic link", content::printable_path(.0))]
     Special(PathBuf),
     /// A template cannot be rendered.
-    #[error("{}: {message}", content::printable_path(path))]
+    #[error("{}: {}", content::printable_path(path), content::printable(message))]
     Template {
         /// The template.
         path: PathBuf,
@@ -59,7 +76,7 @@ pub enum Error {
         message: String,
     },
     /// An image is named by tag alone and the lock file does not hold its digest.
-    #[error("{image} is not locked: sealift.lock holds no digest for it")]
+    #[error("{} is not locked: sealift.lock holds no digest for it", content::printable(image))]
     NotLocked {
         /// The reference, with its tag.
         image: String,
@@ -75,7 +92,7 @@ pub enum Error {
         help: String,
     },
     /// A profile that the project does not have.
-    #[error("no profile `{name}`: {known}")]
+    #[error("no profile `{}`: {}", content::printable(name), content::printable(known))]
     Profile {
         /// What was asked for.
         name: String,
@@ -83,7 +100,7 @@ pub enum Error {
         known: String,
     },
     /// A setting of the environment, of `.env` or of the command line that cannot be used.
-    #[error("{name}: {message}")]
+    #[error("{}: {}", content::printable(name), content::printable(message))]
     Setting {
         /// The name of the setting.
         name: String,
@@ -115,6 +132,12 @@ impl Error {
             message: message.into(),
             snippet: None,
         }
+    }
+
+    /// `message` about what the project asks for at `origin`.
+    pub(crate) fn of(origin: &Origin, message: impl Into<String>) -> Self {
+        let Origin { path, line, column } = origin.clone();
+        Self::Invalid { path, line, column, message: message.into(), snippet: None }
     }
 
     /// If it is about a file that does not exist: that, with the place in `path` that names the file.
@@ -201,10 +224,10 @@ impl From<Vec<Error>> for Mistakes {
     }
 }
 
-/// A line for each error, up to a bound.
-fn listed(errors: &[Error]) -> String {
-    let mut lines: Vec<String> = errors.iter().take(MISTAKES_SHOWN).map(ToString::to_string).collect();
-    if let Some(more) = errors.len().checked_sub(MISTAKES_SHOWN).filter(|more| *more > 0) {
+/// A line for each of `faults`, up to a bound.
+pub(crate) fn bounded(faults: &[impl ToString]) -> String {
+    let mut lines: Vec<String> = faults.iter().take(MISTAKES_SHOWN).map(ToString::to_string).collect();
+    if let Some(more) = faults.len().checked_sub(MISTAKES_SHOWN).filter(|more| *more > 0) {
         lines.push(format!("and {more} more"));
     }
     lines.join("\n")

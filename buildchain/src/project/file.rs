@@ -1,9 +1,12 @@
 //! The types of `sealift.yaml`, exactly as written; the JSON Schema is generated from them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_saphyr::Spanned;
 
 /// The only version of the format so far.
@@ -182,10 +185,76 @@ pub struct Images {
     /// Images to pull.
     #[serde(default)]
     pub pull: Vec<PullImage>,
-    /// Folders of images to build; each holds an `image.yaml`, or a `Containerfile` and, for its settings, a `build.yaml`.
+    /// Images to build.
+    #[serde(default)]
+    #[schemars(with = "Vec<BuildImage>")]
+    pub build: Vec<Spanned<BuildImage>>,
+}
+
+/// An image to build: its folder, or its folder and what it is called.
+#[derive(Debug, Clone, JsonSchema)]
+#[schemars(untagged)]
+pub enum BuildImage {
+    /// A folder that holds an `image.yaml`, or a `Containerfile` and, for its settings, a `build.yaml`. Its own name is the
+    /// image's.
+    Folder(String),
+    /// A folder and what the image in it is called.
+    Named(NamedImage),
+}
+
+/// An image to build and what it is called.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NamedImage {
+    /// A folder that holds an `image.yaml`, or a `Containerfile` and, for its settings, a `build.yaml`.
+    #[schemars(with = "String")]
+    pub folder: Spanned<String>,
+    /// The name it is saved and served under; its parts may be joined by `/`. That of the folder, if not given.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub name: Option<Spanned<String>>,
+    /// Tags that it has besides the project's version; they share its files.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
-    pub build: Vec<Spanned<String>>,
+    pub tags: Vec<Spanned<String>>,
+}
+
+impl<'de> Deserialize<'de> for BuildImage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = BuildImage;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a folder, or keys with values")
+            }
+
+            fn visit_str<E>(self, folder: &str) -> Result<BuildImage, E> {
+                Ok(BuildImage::Folder(folder.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<BuildImage, A::Error> {
+                NamedImage::deserialize(MapAccessDeserializer::new(entries)).map(BuildImage::Named)
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
+}
+
+impl BuildImage {
+    /// What `entry` of the project file asks for, whichever form it has.
+    pub(super) fn named(entry: &Spanned<Self>) -> NamedImage {
+        match &entry.value {
+            Self::Named(image) => image.clone(),
+            Self::Folder(folder) => {
+                let (referenced, defined) = (entry.referenced, entry.defined);
+                let folder = Spanned { value: folder.clone(), referenced, defined };
+                NamedImage { folder, name: None, tags: Vec::new() }
+            }
+        }
+    }
 }
 
 /// A file of images to pull.

@@ -21,6 +21,8 @@ pub struct Listing {
 /// A file or symbolic link that goes into the archive.
 #[derive(Debug)]
 pub struct Listed {
+    /// What the project calls it: its path before symbolic links are followed.
+    pub name: PathBuf,
     /// Where it is.
     pub source: PathBuf,
     /// Where it goes in the archive, relative to its root. Templates still have their ending.
@@ -73,7 +75,9 @@ impl Project {
             };
             let inside = if is_root { file_target(files) } else { Path::new(&files.to.value).join(relative) };
             let inside = inside.components().filter(|part| *part != Component::CurDir).collect();
-            listing.files.push(Listed { source: path.to_path_buf(), inside, link });
+            let name = Path::new(&files.from.value);
+            let name = if is_root { name.to_path_buf() } else { name.join(relative) };
+            listing.files.push(Listed { name, source: path.to_path_buf(), inside, link });
         }
         let unused: Vec<&str> = exclude.unused().collect();
         let is_unused = |pattern: &&Spanned<String>| unused.contains(&pattern.value.as_str());

@@ -95,13 +95,13 @@ impl Repository {
             repository.git(&arguments)
         });
         let output = output.map_err(|error| {
-            let message = format!("cannot run `{}`: {error}", repository.git.display());
+            let message = format!("cannot run `{}`: {error}", content::printable_path(&repository.git));
             wrong(message, "install git, or set GIT_BIN to its path".into())
         })?;
         if is_of_another_owner(&output) {
             let help = format!(
                 "if you trust it, run: git config --global --add safe.directory {}",
-                crate::graph::quoted(&place.display().to_string())
+                crate::graph::quoted(&place.to_string_lossy())
             );
             return Err(wrong("it belongs to another user".into(), help));
         }
@@ -292,7 +292,7 @@ impl Repository {
             message,
             help: format!(
                 "`git -C {} fsck` shows what is damaged; a new clone repairs it",
-                crate::graph::quoted(&self.root.display().to_string())
+                crate::graph::quoted(&self.root.to_string_lossy())
             ),
         }
     }

@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 
 use images::build::containerfile;
 use images::{Platform, Reference};
-use serde_saphyr::Spanned;
 
-use super::file::ContainerBuild;
-use super::image_name::image_name;
-use super::{Error, Lock, Project, read};
+use super::file::{ContainerBuild, NamedImage};
+use super::image_name::{image_name, image_tag};
+use super::{Error, Lock, Mistakes, Origin, Project, read};
 
 /// What a file of instructions may be called.
 const CONTAINERFILES: [&str; 2] = ["Containerfile", "Dockerfile"];
@@ -16,8 +15,12 @@ const CONTAINERFILES: [&str; 2] = ["Containerfile", "Dockerfile"];
 /// An image to build, and the file that defines it.
 #[derive(Debug)]
 pub struct ImageDefinition {
-    /// The name it is saved and served under: that of its folder.
+    /// What asks for it.
+    pub origin: Origin,
+    /// The name it is saved and served under.
     pub name: String,
+    /// Its tags: the project's version first.
+    pub tags: Vec<String>,
     /// Its `image.yaml` or `Containerfile`, relative to the project.
     pub path: PathBuf,
     /// What it says.
@@ -66,20 +69,33 @@ impl Base {
 }
 
 impl Project {
-    /// Reads the image in `folder`, which the project file at `path` names.
+    /// Reads the image that the project file at `path` asks for with `image`.
     pub(super) fn image(
         &mut self,
         path: &Path,
-        folder: &Spanned<String>,
+        image: &NamedImage,
         lock: &Lock,
     ) -> Result<ImageDefinition, Error> {
+        let folder = &image.folder;
         let relative = self.territory.inner_path(path, folder)?;
-        let mut name = folder.clone();
-        name.value = folder.value.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
-        image_name(path, &name)?;
-        self.places
-            .add(&name.value, &self.values.version)
-            .map_err(|message| Error::at(path, folder.referenced, message))?;
+        let name = image.name.clone().unwrap_or_else(|| {
+            let mut name = folder.clone();
+            name.value = folder.value.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
+            name
+        });
+        let mut mistakes = Mistakes::default();
+        let is_name = mistakes.note(image_name(path, &name)).is_some();
+        let mut tags = vec![self.values.version.clone()];
+        let version = [(self.values.version.clone(), name.referenced)];
+        let aliases = image.tags.iter().filter(|tag| mistakes.note(image_tag(path, tag)).is_some());
+        let aliases: Vec<_> = aliases.map(|tag| (tag.value.clone(), tag.referenced)).collect();
+        for (tag, place) in version.into_iter().chain(aliases.iter().cloned()).filter(|_| is_name) {
+            let added = self.places.add(&name.value, &tag);
+            mistakes.note(added.map_err(|message| Error::at(path, place, message)));
+        }
+        mistakes.end(())?;
+        tags.extend(aliases.into_iter().map(|(tag, _)| tag));
+        let origin = Origin::new(path, folder.referenced);
         let declaration = relative.join("image.yaml");
         let file =
             CONTAINERFILES.iter().map(|name| relative.join(name)).find(|file| self.root.join(file).is_file());
@@ -102,7 +118,7 @@ impl Project {
             }
         };
         let bases = references.into_iter().map(|reference| Base::new(reference, lock)).collect();
-        Ok(ImageDefinition { name: name.value, path, recipe, bases })
+        Ok(ImageDefinition { origin, name: name.value, tags, path, recipe, bases })
     }
 
     fn containerfile(&mut self, folder: &Path, file: &Path) -> Result<(Recipe, Vec<Reference>), Error> {

@@ -21,12 +21,12 @@ use images::Source;
 use images::source::Local;
 use serde_saphyr::Spanned;
 
-use self::file::{Binary, Files, Kind, PullImage, Registry, RevisionForm};
+use self::file::{Binary, BuildImage, Files, Kind, PullImage, Registry, RevisionForm};
 use self::image_name::{ImagePlaces, image_name, image_tag};
 use self::paths::inner_path;
 
-pub(crate) use error::Mistakes;
-pub use error::{Error, MISTAKES_SHOWN};
+pub use error::{Error, MISTAKES_SHOWN, Origin};
+pub(crate) use error::{Mistakes, bounded};
 pub use file::schema;
 pub use files::{Listed, Listing};
 pub use image::{Base, Containerfile, ImageDefinition, Recipe};
@@ -81,17 +81,28 @@ pub struct Project {
     pub repositories: Vec<RepositoryDefinition>,
     /// Files that are copied or rendered into the archive.
     pub files: Vec<Files>,
-    /// The documents of the archive, relative to the project.
-    pub documentation: Vec<PathBuf>,
+    /// The documents of the archive.
+    pub documentation: Vec<Document>,
     /// Every file that was read to make this model.
     pub sources: Vec<PathBuf>,
     /// Where the images are in the archive.
     places: ImagePlaces,
 }
 
+/// A document of the archive.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// What asks for it.
+    pub origin: Origin,
+    /// Its path, relative to the project.
+    pub path: PathBuf,
+}
+
 /// An image to pull.
 #[derive(Debug, Clone)]
 pub struct Pull {
+    /// What asks for it.
+    pub origin: Origin,
     /// What the project says of it.
     pub image: PullImage,
     /// Where it is in the project, with an absolute path; `None` where it comes from a registry.
@@ -134,6 +145,8 @@ pub struct RepositoryDefinition {
 /// A package to build, and the file that defines it.
 #[derive(Debug)]
 pub struct PackageDefinition {
+    /// What asks for it.
+    pub origin: Origin,
     /// Its `package.yaml`, relative to the project.
     pub path: PathBuf,
     /// What it says, rendered.
@@ -207,7 +220,8 @@ impl Project {
         let documentation = pages
             .filter_map(|page| {
                 mistakes.note(checks::existing(&path, page, root, &territory))?;
-                mistakes.note(territory.inner_path(&path, page))
+                let inner = mistakes.note(territory.inner_path(&path, page))?;
+                Some(Document { origin: Origin::new(&path, page.referenced), path: inner })
             })
             .collect();
         // Definitions are templates of these values. Where those are wrong, the rest is checked all the same.
@@ -251,9 +265,10 @@ impl Project {
             }
             project.sources.push(catalogue_path);
         }
-        for folder in &spec.images.build {
-            let image = project.image(&path, folder, &lock);
-            let image = image.map_err(|error| error.missing_at(&path, folder.referenced, root));
+        for image in spec.images.build.iter().map(BuildImage::named) {
+            let place = image.folder.referenced;
+            let image = project.image(&path, &image, &lock);
+            let image = image.map_err(|error| error.missing_at(&path, place, root));
             project.images.extend(mistakes.note(image));
         }
         for repository in &spec.packages {
@@ -268,7 +283,8 @@ impl Project {
                 let definition = project.definition(&relative);
                 let definition = definition.map_err(|error| error.missing_at(&path, folder.referenced, root));
                 if let Some(definition) = mistakes.note(definition) {
-                    packages.push(PackageDefinition { path: relative, definition });
+                    let origin = Origin::new(&path, folder.referenced);
+                    packages.push(PackageDefinition { origin, path: relative, definition });
                 }
             }
             let (name, release) = (repository.name.value.clone(), repository.release.value.clone());
@@ -316,7 +332,7 @@ impl Project {
     #[must_use]
     pub fn deciding(&self) -> Vec<PathBuf> {
         let optional = [LOCK_FILE_NAME, settings::DOT_ENV].map(|name| self.root.join(name));
-        let pages = self.documentation.iter().map(|page| self.root.join(page));
+        let pages = self.documentation.iter().map(|page| self.root.join(&page.path));
         let mut deciding: Vec<PathBuf> = self.sources.iter().cloned().chain(optional).chain(pages).collect();
         for files in &self.files {
             match self.list(files) {
@@ -392,7 +408,8 @@ impl Project {
             mistakes.note::<()>(Err(Error::at(path, image.name.referenced, message)));
         }
         let Some(local) = local else { return mistakes.end(()) };
-        let mut pull = Pull { local, image, digest: None, referrers: None };
+        let origin = Origin::new(path, image.name.referenced);
+        let mut pull = Pull { origin, local, image, digest: None, referrers: None };
         let (reference, image) = (pull.reference(), &pull.image);
         if pull.local.is_none()
             && tag.is_some()
@@ -497,7 +514,7 @@ fn values(
         short_version,
         machine: machine.to_owned(),
         architecture,
-        build_root: build_root.display().to_string(),
+        build_root: build_root.to_string_lossy().into_owned(),
     })
 }
 

@@ -222,9 +222,31 @@ impl Check<'_> {
         match (rest.as_slice(), &node.value) {
             ([only], _) => self.node(only, node, depth + 1),
             (_, Shape::Text(text)) if words.len() == rest.len() => self.word(&words, text, node.referenced),
-            // What has several forms is left to its own parser.
-            _ => {}
+            (forms, value) => {
+                let types: Vec<&str> = forms.iter().filter_map(|form| self.type_of(form)).collect();
+                let fitting: Vec<&&Value> = forms
+                    .iter()
+                    .filter(|form| self.type_of(form).is_none_or(|name| value.is(name)))
+                    .collect();
+                match fitting.as_slice() {
+                    [] => {
+                        let types: Vec<&str> = types.into_iter().map(plain).collect();
+                        let message = format!("expected {}, found {}", types.join(" or "), value.kind());
+                        self.wrong(node.referenced, message);
+                    }
+                    [only] => self.node(only, node, depth + 1),
+                    // What has several forms of one type is left to its own parser.
+                    _ => {}
+                }
+            }
         }
+    }
+
+    /// The type that `schema`, or what it refers to, asks for, if it is one.
+    fn type_of<'a>(&'a self, schema: &'a Value) -> Option<&'a str> {
+        let target = schema.get("$ref").and_then(Value::as_str).and_then(|name| name.strip_prefix('#'));
+        let schema = target.and_then(|pointer| self.root.pointer(pointer)).unwrap_or(schema);
+        schema.get("type").and_then(Value::as_str)
     }
 
     fn word(&mut self, words: &[&str], text: &str, place: Location) {

@@ -9,7 +9,7 @@ use content::Links;
 
 use super::{Error, Place, check_for, place_file};
 use crate::graph::{Action, Discover, Input, Output, Task, Title};
-use crate::project::{self, Project};
+use crate::project::{self, Origin, Project};
 
 /// No compilation takes this long, unless it hangs.
 const COMPILE_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
@@ -42,7 +42,8 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
         });
         if let Some(to) = &binary.to {
             let shipped = project.tree().join(&to.value);
-            place.push(Task {
+            let origin = Origin::new(&project.root.join(project::FILE_NAME), to.referenced);
+            let task = Task {
                 name: format!("_iso_add_binary:{name}"),
                 doc: format!("Put the program {name} into the archive."),
                 title: Title::new("COPY", place.shown(&shipped)),
@@ -54,7 +55,8 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
                     Ok(())
                 })),
                 ..Task::default()
-            });
+            };
+            place.push_for(origin, format!("the program {name}"), task);
         }
     }
     place.group("binaries", "Build the programs.", &["_build_binary:"]);

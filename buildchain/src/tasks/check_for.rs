@@ -31,7 +31,7 @@ pub(super) fn add(place: &mut Place<'_>) {
         let settings = &place.project.settings;
         let found = settings.program(&program);
         let missing = found.is_none().then(|| missing(settings, &program));
-        let shown = found.map_or("nowhere".into(), |path| path.display().to_string());
+        let shown = found.map_or("nowhere".into(), |path| path.to_string_lossy().into_owned());
         place.push(Task {
             name: task(&program),
             doc: format!("Check for the program {program}."),
@@ -49,7 +49,10 @@ pub(super) fn add(place: &mut Place<'_>) {
 fn missing(settings: &Settings, program: &str) -> String {
     let variable = program_variable(program);
     if let Some(named) = settings.programs.get(&variable) {
-        return format!("{variable} names `{}`, which is no program on the search path", named.display());
+        return format!(
+            "{variable} names `{}`, which is no program on the search path",
+            content::printable_path(named)
+        );
     }
     let source = SOURCES.iter().find(|(name, _)| *name == program).map(|(_, source)| format!("{source}; "));
     let source = source.unwrap_or_default();

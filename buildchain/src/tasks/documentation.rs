@@ -4,7 +4,7 @@
 mod links;
 mod page;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,9 +20,10 @@ const PAGE_MAX: u64 = 16 << 20;
 
 pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
     let project = Arc::clone(place.project);
-    let mut documents = Documents::new(&project.documentation);
-    let mut pictures = BTreeSet::new();
-    for document in &project.documentation {
+    let pages = || project.documentation.iter().map(|document| (&document.path, &document.origin));
+    let mut documents = Documents::new(pages().map(|(path, _)| path.clone()));
+    let mut pictures = BTreeMap::new();
+    for (document, origin) in pages() {
         let source = resolved(place, document)?;
         if !links::is_markdown(document) {
             continue;
@@ -30,20 +31,20 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
         for picture in page::pictures(&read(&source)?, document) {
             // The page's own task warns of one that does not exist.
             if !documents.contains(&picture) && resolved(place, &picture)?.is_file() {
-                pictures.insert(picture);
+                pictures.entry(picture).or_insert(origin);
             }
         }
     }
-    documents.add(&pictures);
+    documents.add(pictures.keys().cloned());
     let documents = Arc::new(documents);
-    for document in project.documentation.iter().chain(&pictures) {
+    for (document, origin) in pages().chain(pictures.iter().map(|(path, origin)| (path, *origin))) {
         let source = resolved(place, document)?;
         let task = if links::is_markdown(document) {
             page_task(place, document, source, &documents)
         } else {
             copy_task(place, document, &source)
         };
-        place.push(task);
+        place.push_for(origin.clone(), document.to_string_lossy(), task);
     }
     place.group("documentation", "Put the documentation into the archive.", &["_doc_deploy:"]);
     Ok(())
@@ -66,12 +67,12 @@ fn target(place: &Place<'_>, document: &Path) -> PathBuf {
 fn page_task(place: &Place<'_>, document: &Path, source: PathBuf, documents: &Arc<Documents>) -> Task {
     let target = target(place, document);
     let mut inputs = place.made_here();
-    inputs.push(Input::file(&source));
+    inputs.push(place.input(&source, document));
     inputs.push(Input::value("documents", documents.to_string()));
     let (document, documents, to) = (document.to_path_buf(), Arc::clone(documents), target.clone());
     Task {
         name: format!("_doc_deploy:{}", spelled(&document)),
-        doc: format!("Turn {} into a page of the archive.", document.display()),
+        doc: format!("Turn {} into a page of the archive.", content::printable_path(&document)),
         title: Title::new("DOC HTML", place.shown(&target)),
         inputs,
         outputs: vec![Output::File(target)],
@@ -90,9 +91,9 @@ fn copy_task(place: &Place<'_>, document: &Path, source: &Path) -> Task {
     let target = target(place, document);
     Task {
         name: format!("_doc_deploy:{}", spelled(document)),
-        doc: format!("Copy {} into the documentation of the archive.", document.display()),
+        doc: format!("Copy {} into the documentation of the archive.", content::printable_path(document)),
         title: Title::new("DOC COPY", place.shown(&target)),
-        inputs: vec![Input::file(source)],
+        inputs: vec![place.input(source, document)],
         outputs: vec![Output::File(target.clone())],
         action: Some(files::copy(source, &target)),
         cheap: true,

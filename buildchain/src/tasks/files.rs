@@ -8,7 +8,7 @@ use archive::tree::Kind;
 
 use super::{Error, Place, place_file, spelled};
 use crate::graph::{Action, Input, Output, Task, Title};
-use crate::project::{self, Listed, Project};
+use crate::project::{self, Listed, Origin, Project};
 
 /// The ending that marks a template.
 const TEMPLATE: &str = ".in";
@@ -39,7 +39,8 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
             }
             claims.add(position, &file);
             let task = task(place, &project, &file);
-            place.push(task);
+            let origin = Origin::new(&project.root.join(project::FILE_NAME), files.to.referenced);
+            place.push_for(origin, file.name.to_string_lossy(), task);
         }
     }
     claims.check(&project)?;
@@ -73,7 +74,9 @@ impl Claims {
     /// Refuses two sources for one place: a line for each two entries that clash, not for each file.
     fn check(self, project: &Project) -> Result<(), Error> {
         let path = project.root.join(project::FILE_NAME);
-        let shown = |path: &Path| path.strip_prefix(&project.root).unwrap_or(path).display().to_string();
+        let shown = |path: &Path| {
+            content::printable_path(path.strip_prefix(&project.root).unwrap_or(path)).to_string()
+        };
         let mut errors = Vec::new();
         for ((one, other), (inside, first, second, count)) in self.clashes {
             let (Some(one), Some(other)) = (project.files.get(one), project.files.get(other)) else {
@@ -111,7 +114,11 @@ fn check_links(links: Vec<(String, String, String)>) -> Result<(), Error> {
                 archive::Error::Path { problem, .. } => problem.to_owned(),
                 error => error.to_string(),
             };
-            wrong.push(format!("{source}: link to `{target}`: {reason}"));
+            wrong.push(format!(
+                "{source}: link to `{}`: {}",
+                content::printable(target),
+                content::printable(&reason)
+            ));
         }
     }
     match (wrong.is_empty(), long.is_empty()) {
@@ -122,7 +129,7 @@ fn check_links(links: Vec<(String, String, String)>) -> Result<(), Error> {
 }
 
 fn task(place: &mut Place<'_>, project: &Arc<Project>, file: &Listed) -> Task {
-    let Listed { source, inside, link } = file;
+    let Listed { name, source, inside, link } = file;
     let rendered = inside.to_str().and_then(|path| path.strip_suffix(TEMPLATE)).filter(|_| link.is_none());
     let rendered = rendered.map(PathBuf::from);
     let is_template = rendered.is_some();
@@ -131,11 +138,11 @@ fn task(place: &mut Place<'_>, project: &Arc<Project>, file: &Listed) -> Task {
     let in_salt = ["salt", "pillar"].iter().any(|folder| inside.starts_with(folder));
     let family = if in_salt { "_deploy_salt_tree" } else { "_iso_add_tree" };
     let values = &project.values;
-    let mut inputs = vec![Input::file(source)];
+    let mut inputs = vec![place.input(source, name)];
     let (command, action) = if is_template {
         inputs.push(Input::value("name", &values.name));
         inputs.push(Input::value("version", &values.version));
-        inputs.push(Input::file(place.builder));
+        inputs.extend(place.made_here());
         ("RENDER", render(project, source, &target))
     } else if let Some(text) = link {
         // The link itself is copied: what it leads to is not an input.
@@ -147,7 +154,7 @@ fn task(place: &mut Place<'_>, project: &Arc<Project>, file: &Listed) -> Task {
     };
     Task {
         name: format!("{family}:{}", spelled(&inside)),
-        doc: format!("{} {}.", if is_template { "Render" } else { "Copy" }, inside.display()),
+        doc: format!("{} {}.", if is_template { "Render" } else { "Copy" }, content::printable_path(&inside)),
         title: Title::new(command, place.shown(&target)),
         inputs,
         outputs: vec![Output::File(target)],

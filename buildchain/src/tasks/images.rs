@@ -56,20 +56,21 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
     let options = Arc::new(pull_options(&project));
     let mut attached = referrers::Places::default();
     for pull in &project.pull {
+        let what = format!("the image {}:{}", pull.image.name.value, pull.image.tag.value);
         let task = pull_image(place, &project, pull, &options);
-        place.push(task);
+        place.push_for(pull.origin.clone(), &what, task);
         if pull.image.referrers {
             let task = referrers::task(place, &project, pull, &options, &mut attached)?;
-            place.push(task);
+            place.push_for(pull.origin.clone(), format!("what is attached to {what}"), task);
         }
         if pull.image.tar {
             let task = save_image(place, &project, pull)?;
-            place.push(task);
+            place.push_for(pull.origin.clone(), format!("the tar of {what}"), task);
         }
     }
     for image in &project.images {
         let task = build::task(place, &project, image, &options)?;
-        place.push(task);
+        place.push_for(image.origin.clone(), format!("the image {}", image.name), task);
     }
 
     if !project.pull.is_empty() || !project.images.is_empty() {

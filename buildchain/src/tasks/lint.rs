@@ -45,7 +45,7 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
 fn texts(place: &Place<'_>) -> Vec<PathBuf> {
     let project = place.project;
     let inputs = place.tasks.iter().flat_map(|task| &task.inputs).filter_map(|input| match input {
-        Input::File(path) => Some(path),
+        Input::File(path) | Input::Named { path, .. } => Some(path),
         _ => None,
     });
     let mut texts: Vec<PathBuf> = inputs

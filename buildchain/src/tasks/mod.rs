@@ -11,6 +11,7 @@ mod files;
 mod images;
 mod iso;
 mod lint;
+mod origins;
 mod packaging;
 mod place_file;
 mod remote_cache;
@@ -23,10 +24,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::images::pull_options;
+pub use self::origins::{Origins, graph};
 pub use self::remote_cache::remote_cache;
 pub use self::revision::{CompareError, Sources};
 use crate::graph::{self, Graph, Input, Pool, Task, Title};
-use crate::project::{self, Project};
+use crate::project::{self, Origin, Project};
 
 /// The task that runs when none is named.
 pub const DEFAULT: &str = "iso";
@@ -55,16 +57,19 @@ pub enum Error {
     #[error(transparent)]
     Project(#[from] project::Error),
     /// Symbolic links that no archive may have, each with its place and what is wrong with it.
-    #[error("{}", bounded(.0))]
+    #[error("{}", project::bounded(.0))]
     Links(Vec<String>),
     /// Names, targets of links and folders that are too long or too deep for an archive, each with its place and the bound.
-    #[error("{}", bounded(.0))]
+    #[error("{}", project::bounded(.0))]
     TooLong(Vec<String>),
+    /// Tasks that do not fit together, each mistake with the place of the entry that asks for the task.
+    #[error("{}", project::bounded(.0))]
+    Graph(Vec<String>),
     /// A file name, or the target of a link, that is not UTF-8.
     #[error("{}: an archive has only names in UTF-8", content::printable_path(.0))]
     Name(PathBuf),
     /// A definition that says nothing that can be built.
-    #[error("{}: {message}", content::printable_path(path))]
+    #[error("{}: {}", content::printable_path(path), content::printable(message))]
     Definition {
         /// The file.
         path: PathBuf,
@@ -73,23 +78,13 @@ pub enum Error {
     },
 }
 
-/// The most faults of one kind that an error names.
-const NAMED_MAX: usize = project::MISTAKES_SHOWN;
-
-/// A line for each of `faults`, up to a bound.
-fn bounded(faults: &[String]) -> String {
-    let mut text = faults.iter().take(NAMED_MAX).cloned().collect::<Vec<_>>().join("\n");
-    if let Some(more) = faults.len().checked_sub(NAMED_MAX).filter(|more| *more > 0) {
-        text.push_str(&format!("\nand {more} more"));
-    }
-    text
-}
-
 /// What a project asks for.
 #[derive(Debug)]
 pub struct Plan {
     /// Its tasks.
     pub tasks: Vec<Task>,
+    /// Which entries of the project ask for them.
+    pub origins: Origins,
     /// What is probably not meant as it is written.
     pub warnings: Vec<String>,
     /// The files of the project that the tasks read.
@@ -102,8 +97,15 @@ pub struct Plan {
 ///
 /// If a file or folder that the project names is not there or cannot be archived.
 pub fn tasks(project: &Arc<Project>, builder: &Path) -> Result<Plan, Error> {
-    let (mut tasks, mut warnings) = (Vec::new(), Vec::new());
-    let mut place = Place { project, builder, links: Vec::new(), tasks: &mut tasks, warnings: &mut warnings };
+    let (mut tasks, mut warnings, mut origins) = (Vec::new(), Vec::new(), Origins::default());
+    let mut place = Place {
+        project,
+        builder,
+        links: Vec::new(),
+        tasks: &mut tasks,
+        warnings: &mut warnings,
+        origins: &mut origins,
+    };
     binaries::add(&mut place)?;
     images::add(&mut place)?;
     packaging::add(&mut place)?;
@@ -114,7 +116,7 @@ pub fn tasks(project: &Arc<Project>, builder: &Path) -> Result<Plan, Error> {
     check_for::add(&mut place);
     iso::add(&mut place, &sources);
     tree::check(&mut place)?;
-    Ok(Plan { tasks, warnings, sources })
+    Ok(Plan { tasks, origins, warnings, sources })
 }
 
 /// Where a family puts its tasks.
@@ -125,6 +127,7 @@ struct Place<'a> {
     links: Vec<PathBuf>,
     tasks: &'a mut Vec<Task>,
     warnings: &'a mut Vec<String>,
+    origins: &'a mut Origins,
 }
 
 impl Place<'_> {
@@ -132,8 +135,14 @@ impl Place<'_> {
         self.tasks.push(task);
     }
 
+    /// Adds the task that makes `what` for the entry of the project at `origin`.
+    fn push_for(&mut self, origin: Origin, what: impl Into<String>, task: Task) {
+        self.origins.add(&task, origin, what.into());
+        self.push(task);
+    }
+
     fn warn(&mut self, text: String) {
-        self.warnings.push(text);
+        self.warnings.push(content::printable(&text).to_string());
     }
 
     /// Where `from` of the definition at `definition` leads, relative to `/`: the libraries take sources below a folder.
@@ -181,14 +190,28 @@ impl Place<'_> {
         });
     }
 
-    /// The inputs of a task whose result this program makes.
+    /// The inputs of a task whose result this program makes: the program counts by its content, wherever it is installed.
     fn made_here(&self) -> Vec<Input> {
-        vec![Input::file(self.builder)]
+        vec![Input::named("sealift", self.builder)]
+    }
+
+    fn input(&self, source: &Path, name: &Path) -> Input {
+        source_input(self.project, source, name)
     }
 
     /// `path` as titles show it: relative to the project where it lies in it.
     fn shown(&self, path: &Path) -> String {
-        path.strip_prefix(&self.project.root).unwrap_or(path).display().to_string()
+        content::printable_path(path.strip_prefix(&self.project.root).unwrap_or(path)).to_string()
+    }
+}
+
+/// The file `source`, which `project` calls `name`, as an input. One outside the project counts by that name: where it lies
+/// differs between machines.
+fn source_input(project: &Project, source: &Path, name: &Path) -> Input {
+    if source.starts_with(&project.root) || source.starts_with(&project.settings.build_root) {
+        Input::file(source)
+    } else {
+        Input::named(name.to_string_lossy(), source)
     }
 }
 

@@ -18,7 +18,8 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
         let family = format!("_build_redhat_{}_repositories:{}", repository.release, repository.name);
         for package in &repository.packages {
             let task = build_rpm(place, repository, package, &family, folder.clone())?;
-            place.push(task);
+            let what = format!("the package {}", package.definition.name);
+            place.push_for(package.origin.clone(), what, task);
         }
         let metadata = folder.join("repodata");
         let mut inputs = place.made_here();
@@ -63,12 +64,13 @@ fn build_rpm(
     let definition = package.definition.clone();
     let wrong = |message: String| Error::Definition { path: package.path.clone(), message };
     let mut resolved = definition.clone();
+    let mut sources = Vec::new();
     for file in &mut resolved.files {
         let source = place.source(&package.path, file.from.as_ref())?;
-        file.from = source
-            .into_os_string()
-            .into_string()
-            .map_err(|path| wrong(format!("{}: expected a path in UTF-8", path.display())))?;
+        sources.push((Path::new("/").join(&source), PathBuf::from(&file.from)));
+        file.from = source.into_os_string().into_string().map_err(|path| {
+            wrong(format!("{}: expected a path in UTF-8", content::printable_path(path.as_ref())))
+        })?;
     }
     let file_name = resolved.file_name().map_err(|error| wrong(error.to_string()))?;
     let folder = folder.join(&definition.arch);
@@ -78,9 +80,8 @@ fn build_rpm(
     inputs.push(Input::value("definition", said));
     let date = project.package_date(&definition);
     inputs.push(Input::value("source date", date.to_string()));
-    let sources: Vec<PathBuf> = resolved.files.iter().map(|file| Path::new("/").join(&file.from)).collect();
-    let bytes: u64 = sources.iter().filter_map(|source| Some(source.metadata().ok()?.len())).sum();
-    inputs.extend(sources.into_iter().map(Input::file));
+    let bytes: u64 = sources.iter().filter_map(|(source, _)| Some(source.metadata().ok()?.len())).sum();
+    inputs.extend(sources.iter().map(|(source, name)| place.input(source, name)));
     Ok(Task {
         name: format!("{family}/build_rpm/{}", definition.name),
         doc: format!("Build the package {} for {}.", definition.name, repository.name),

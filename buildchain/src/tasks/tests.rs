@@ -463,3 +463,171 @@ fn two_sources_for_one_place_are_named_once_for_each_two_entries_with_their_line
     ];
     assert_eq!(lines, expected, "{error}");
 }
+
+#[test]
+fn what_clashes_with_the_output_of_another_task_is_named_with_the_entry_that_asks_for_it() {
+    let spec = format!(
+        "images:\n    pull:\n      - {{name: app, source: registry.invalid/app, tag: '1', digest: 'sha256:{}'}}\n    \
+         build: [images/own]\n  packages: [{{name: r, release: '8', build: [packages/p]}}]\n  \
+         documentation: [README.md]\n  files:\n    - {{from: files, to: .}}",
+        "a".repeat(64)
+    );
+    let place = Place::new(&spec);
+    place.write("README.md", "");
+    place.write("images/own/image.yaml", "entrypoint: [/x]\n");
+    place.write(
+        "packages/p/package.yaml",
+        "{name: p, version: '1', release: '1', arch: noarch, summary: s, description: d, license: l}\n",
+    );
+    let rpm = "packages/redhat/8/example-r-el8/noarch/p-1-1.noarch.rpm";
+    for name in
+        ["images/own/1.0.0/x", rpm, "documentation/index.html", "registry/x", "product.txt", "SHA256SUMS"]
+    {
+        place.write(&format!("files/{name}"), "");
+    }
+    for number in 0..30 {
+        place.write(&format!("files/images/app/1/{number}"), "");
+    }
+    let refused = || {
+        let (project, plan) = place.plan_in(None).unwrap();
+        graph(&project, plan.tasks, &plan.origins).map(drop).unwrap_err().to_string()
+    };
+    let error = refused();
+    let lines: Vec<&str> =
+        error.lines().map(|line| line.split_once("sealift.yaml").map_or(line, |(_, rest)| rest)).collect();
+    let expected = [
+        ":12:25: two sources for `SHA256SUMS`: the task `_iso_checksums` and files/SHA256SUMS",
+        ":12:25: two sources for `product.txt`: the task `_iso_add_tree:product.txt` and files/product.txt",
+        ":12:25: two sources for `registry/x`: the task `_registry_index` and files/registry/x",
+        ":12:25: two sources for `images/app/1/0`: the image app:1 (line 7) and files/images/app/1/0, and 29 more places",
+        ":12:25: two sources for `images/own/1.0.0/x`: the image own (line 8) and files/images/own/1.0.0/x",
+        &format!(":12:25: two sources for `{rpm}`: the package p (line 9) and files/{rpm}"),
+        ":12:25: two sources for `documentation/index.html`: README.md (line 10) and files/documentation/index.html",
+    ];
+    let sorted = |lines: &[&str]| {
+        let mut lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&lines), sorted(&expected), "{error}");
+
+    // Named twice, and more than anybody reads.
+    let entries: Vec<String> =
+        (0..30).map(|number| format!("{{from: f, to: images/app/1/{number}}}")).collect();
+    let files = format!("{{from: files, to: .}}\n    - {}", entries.join("\n    - "));
+    place.write("sealift.yaml", &format!("{HEAD}  {}\n", spec.replace("{from: files, to: .}", &files)));
+    place.write("f", "");
+    fs::remove_dir_all(place.root().join("files/images/app")).unwrap();
+    let error = refused();
+    assert_eq!(error.lines().count(), 21, "{error}");
+    assert!(error.ends_with("\nand 16 more"), "{error}");
+    place.write("sealift.yaml", &format!("{HEAD}  documentation: [README.md, README.md]\n"));
+    let error = refused();
+    let expected = ":5:30: two sources for `documentation/index.html`: README.md (line 5) and README.md";
+    assert!(error.lines().count() == 1 && error.ends_with(expected), "{error}");
+}
+
+#[test]
+fn images_that_are_built_have_nested_names_and_further_tags() {
+    let spec = |more: &str| {
+        format!(
+            "images:\n    build:\n      - images/own\n      - {{folder: images/own, name: team/own, tags: [latest, '1.0']}}{more}"
+        )
+    };
+    let place = Place::new(&spec(""));
+    place.write("images/own/image.yaml", "entrypoint: [/x]\n");
+    let (project, plan) = place.plan_in(None).unwrap();
+    let outputs = |name: &str| -> Vec<String> {
+        let task = plan.tasks.iter().find(|task| task.name == name).unwrap();
+        let images = project.tree().join("images");
+        let path =
+            |output: &graph::Output| output.path().strip_prefix(&images).unwrap().display().to_string();
+        task.outputs.iter().map(path).collect()
+    };
+    assert_eq!(outputs("_image_build:own"), ["own/1.0.0"]);
+    assert_eq!(outputs("_image_build:team/own"), ["team/own/1.0.0", "team/own/latest", "team/own/1.0"]);
+    graph(&project, plan.tasks, &plan.origins).unwrap();
+    for (more, expected) in [
+        ("\n      - images/own", "sealift.yaml:9:9: a second image `own:1.0.0`"),
+        ("\n      - {folder: images/own, name: Own}", "sealift.yaml:9:36: `Own` cannot name an image"),
+        (
+            "\n      - {folder: images/own, name: a, tags: ['1', '1']}",
+            "sealift.yaml:9:51: a second image `a:1`",
+        ),
+        ("\n      - {folder: images/own, name: a, tags: [a b]}", "sealift.yaml:9:46: `a b` cannot be a tag"),
+        ("\n      - {folder: images/own, name: own/1.0.0}", "sealift.yaml:9:36: the images"),
+        (
+            "\n      - {folder: images/own, tag: a}",
+            "sealift.yaml:9:30: unknown key `tag`; did you mean `tags`?",
+        ),
+        ("\n      - {name: a}", "sealift.yaml:9:9: missing key `folder`"),
+        ("\n      - [a]", "sealift.yaml:9:9: expected text or keys with values, found a list"),
+        ("\n      - images/gone", "sealift.yaml:9:9: images/gone/image.yaml does not exist"),
+    ] {
+        place.write("sealift.yaml", &format!("{HEAD}  {}\n", spec(more)));
+        let error = place.plan().map(drop).unwrap_err();
+        assert!(error.contains(expected), "{more}: {error}");
+    }
+}
+
+#[test]
+fn no_input_of_a_task_has_its_place_on_this_machine_in_the_key() {
+    let spec = "images: {build: [images/i, images/c]}\n  packages: [{name: r, release: '8', build: [packages/p]}]\n  \
+                documentation: [docs/a.md, docs/b.pdf]\n  externalFolders: [../host]\n  \
+                files: [{from: out, to: out}, {from: t.in, to: t.in}]";
+    let place = Place::new(spec);
+    place.write("images/i/image.yaml", "files: [{from: out/secret, to: /x}]\nentrypoint: [/x]\n");
+    place.write("images/c/Containerfile", "FROM scratch\nCOPY . /\n");
+    place.write("images/c/build.yaml", "context: out\n");
+    place.write(
+        "packages/p/package.yaml",
+        "{name: p, version: '1', release: '1', arch: noarch, summary: s, description: d, license: l,\n\
+         files: [{from: out/secret, to: /usr/share/x}]}\n",
+    );
+    place.write("t.in", "");
+    for name in ["a.md", "b.pdf"] {
+        fs::write(place.folder.path().join("host").join(name), "").unwrap();
+    }
+    place.link("../host", "out");
+    place.link("../host", "docs");
+    let (project, plan) = place.plan_in(None).unwrap();
+    let named = |inputs: &[Input]| -> Vec<String> {
+        let names = inputs.iter().filter_map(|input| match input {
+            Input::Named { name, .. } => Some(name.clone()),
+            other => {
+                let path = other.path().map(|path| path.strip_prefix(&project.root).unwrap_or(path));
+                assert!(path.is_none_or(Path::is_relative), "{other:?}");
+                None
+            }
+        });
+        names.collect()
+    };
+    let inputs_of = |name: &str| {
+        let task = plan.tasks.iter().find(|task| task.name == name).unwrap_or_else(|| panic!("{name}"));
+        let discovered = task.discover.as_ref().map(|discover| discover(&project.root).unwrap_or_default());
+        [named(&task.inputs), named(&discovered.unwrap_or_default())].concat()
+    };
+    for (task, expected) in [
+        ("_image_build:i", &["sealift", "out/secret"][..]),
+        ("_image_build:c", &["sealift", "a.md", "b.pdf", "secret"]),
+        ("_build_redhat_8_repositories:r/build_rpm/p", &["sealift", "out/secret"]),
+        ("_doc_deploy:docs/a.md", &["sealift", "docs/a.md"]),
+        ("_doc_deploy:docs/b.pdf", &["docs/b.pdf"]),
+        ("_iso_add_tree:out/secret", &["out/secret"]),
+        ("_iso_add_tree:t", &["sealift"]),
+        ("_iso_build", &["sealift"]),
+    ] {
+        assert_eq!(inputs_of(task), expected, "{task}");
+    }
+    for task in &plan.tasks {
+        named(&task.inputs);
+    }
+}
+
+#[test]
+fn a_warning_of_an_odd_pattern_is_one_line() {
+    let place = Place::new("files: [{from: a, to: a, exclude: [\"x\\nerror: y\\e[2J\"]}]");
+    place.write("a/b", "");
+    let warnings = place.plan().unwrap().warnings;
+    assert_eq!(warnings, [r"sealift.yaml:5:38: exclude `x\nerror: y\u{1b}[2J` matches nothing in a"]);
+}

@@ -348,3 +348,35 @@ fn a_remote_cache_out_of_reach_is_told_once_and_the_run_goes_on() {
          to host\n"
     );
 }
+
+#[test]
+fn machines_that_differ_in_places_and_umask_share_results() {
+    let (one, other, cache) = (Project::new(), Project::new(), tempfile::tempdir().unwrap());
+    let build = |project: &Project, tool: &str, mode: u32, text: &str| -> Ran {
+        let elsewhere = cache.path().join(tool);
+        fs::create_dir_all(elsewhere.parent().unwrap()).unwrap();
+        fs::write(&elsewhere, text).unwrap();
+        project.write("in", "x");
+        project.write("folder/script", "x");
+        for (path, mode) in [
+            (elsewhere.clone(), mode),
+            (project.path("in"), mode & 0o666),
+            (project.path("folder"), mode),
+            (project.path("folder/script"), mode),
+        ] {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let mut task = project.join("task", &["in"], "_build/out");
+        let more = [Input::named("tool", elsewhere), Input::folder("folder"), Input::glob("folder", "*")];
+        task.inputs.extend(more);
+        project.run_with(vec![task], &["task"], cached(project, &cache.path().join("cache")))
+    };
+    assert_eq!(build(&one, "usr/bin/tool", 0o755, "1").verdict("task"), Verdict::Succeeded);
+    assert_eq!(build(&other, "opt/tool-1", 0o700, "1").verdict("task"), Verdict::Restored);
+    // The program itself is an input, and the change has its name and not its place.
+    let ran = build(&other, "opt/tool-1", 0o775, "2");
+    assert_eq!(ran.verdict("task"), Verdict::Succeeded);
+    let [reason] = ran.reports["task"].reasons.as_slice() else { panic!("{:?}", ran.reports["task"]) };
+    assert!(reason.to_string().starts_with("input named file tool changed: sha256:"), "{reason}");
+    assert_eq!(build(&other, "opt/tool-1", 0o664, "2").verdict("task"), Verdict::Succeeded);
+}

@@ -1,10 +1,12 @@
 //! Forms for other programs: pictures, traces, JUnit.
 
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use buildchain::graph::{
-    ActionError, Event, Form, JunitReporter, Reason, Reporter, Task, TaskReport, Title, TraceReporter,
-    Verdict, export,
+    ActionError, ConsoleOptions, ConsoleReporter, Event, Form, Input, JsonLinesReporter, JsonReporter,
+    JunitReporter, ListOptions, Reason, Reporter, RunOptions, State, Task, TaskReport, Title, TraceReporter,
+    Verdict, explain, export, info, list, plan_clean, quoted, render_list, run,
 };
 
 use crate::scratch::Project;
@@ -96,4 +98,100 @@ fn a_junit_file_has_a_case_per_task() {
          <testcase classname=\"sealift\" name=\"b:&lt;2&gt;\" time=\"0.020\"><failure message=\"1 &lt; 2\"/>\
          <system-err>bell \u{fffd}\n</system-err></testcase>\n</testsuite>\n</testsuites>\n"
     );
+}
+
+/// Whatever is called so would, as it is, write lines of its own and act on the terminal.
+const EVIL: &str = "a\nXX FORGED\u{1b}[2J\r\u{9b}2J\u{202e}\u{2066}\u{7f}";
+
+#[test]
+fn no_name_and_no_text_forges_a_line_of_a_report() {
+    let project = Project::new();
+    let root = project.root().to_owned();
+    let tasks = || {
+        let mut task = project.join("t", &[&format!("in/{EVIL}")], &format!("_build/{EVIL}"));
+        task.doc = format!("Make {EVIL}.");
+        task.title = Title::new(EVIL, EVIL);
+        task.inputs.push(Input::value(EVIL, EVIL));
+        let (make, warns) = (task.action.take().unwrap(), EVIL);
+        task.action = Some(Box::new(move |context| {
+            context.warn(warns);
+            context.log(warns);
+            make(context)
+        }));
+        let mut failing = project.join("f", &[], "_build/f");
+        failing.title = Title::new("FAIL", EVIL);
+        failing.action = Some(Box::new(|_| Err(ActionError::failed("no"))));
+        vec![task, failing]
+    };
+    project.write(&format!("in/{EVIL}"), "");
+    let mut reports: Vec<String> = Vec::new();
+    for round in 0..3 {
+        let graph = project.graph(tasks()).unwrap();
+        let selection = graph.select_all();
+        let state_path = project.state_path();
+        for form in [Form::Dot, Form::Mermaid, Form::Svg, Form::Json] {
+            reports.push(export(&graph, &selection, form));
+        }
+        let [mut console, mut json, mut lines, mut junit, mut trace] = <[Vec<u8>; 5]>::default();
+        {
+            let options = ConsoleOptions { verbosity: 2, reasons: true, ..ConsoleOptions::default() };
+            let mut reporters: [Box<dyn Reporter>; 5] = [
+                Box::new(ConsoleReporter::new(&mut console, options)),
+                Box::new(JsonReporter::new(&mut json)),
+                Box::new(JsonLinesReporter::new(&mut lines)),
+                Box::new(JunitReporter::new(&mut junit, EVIL)),
+                Box::new(TraceReporter::new(&mut trace)),
+            ];
+            let mut all = |event: &Event<'_>| reporters.iter_mut().for_each(|reporter| reporter.event(event));
+            let pruned = Path::new(EVIL);
+            all(&Event::Pruned { path: pruned });
+            all(&Event::Warned { text: EVIL });
+            let options = RunOptions { keep_going: true, always: round == 1, ..RunOptions::default() };
+            let mut state = State::open(&state_path, "test").unwrap();
+            let explained = explain(&graph, &selection, &state).unwrap();
+            reports.extend(explained.iter().map(ToString::to_string));
+            for (id, _) in graph.tasks() {
+                reports.push(info(&graph, id, &state).unwrap().to_string());
+            }
+            let listed =
+                list(&graph, None, ListOptions { deps: true, ..Default::default() }, &state).unwrap();
+            reports.push(render_list(&listed));
+            run(&graph, &selection, &options, &mut state, &mut Each(all)).unwrap();
+            for removed in plan_clean(&graph, &selection, &[root.join(EVIL)], &state).unwrap() {
+                reports.push(removed.to_string());
+            }
+        }
+        for report in [console, json, lines, junit, trace] {
+            reports.push(String::from_utf8(report).unwrap());
+        }
+        // What changed is named, too.
+        project.write(&format!("in/{EVIL}"), "edited");
+    }
+    let missing = vec![project.join("t", &[&format!("missing{EVIL}")], &format!("_build/{EVIL}"))];
+    reports.extend(project.graph(missing).unwrap_err().iter().map(ToString::to_string));
+    let similar = vec![
+        project.join("t", &[], &format!("_build/{EVIL}")),
+        project.join("u", &[&format!("_build/{EVIL}x")], "_build/u"),
+    ];
+    reports.extend(project.graph(similar).unwrap_err().iter().map(ToString::to_string));
+    let named =
+        vec![Task { name: EVIL.into(), ..Task::default() }, Task { name: EVIL.into(), ..Task::default() }];
+    reports.extend(project.graph(named).unwrap_err().iter().map(ToString::to_string));
+    reports.push(project.graph(tasks()).unwrap().select(&[EVIL]).unwrap_err().to_string());
+    reports.push(quoted(EVIL).into_owned());
+    assert!(reports.iter().filter(|report| report.contains("FORGED")).count() > 20, "{reports:?}");
+    for report in reports {
+        let acts = |c: char| c != '\n' && content::is_unsafe(c);
+        assert!(!report.contains(acts), "{report:?}");
+        assert!(!report.lines().any(|line| line.starts_with("XX FORGED")), "{report}");
+    }
+}
+
+/// A reporter that is a function.
+struct Each<F>(F);
+
+impl<F: FnMut(&Event<'_>)> Reporter for Each<F> {
+    fn event(&mut self, event: &Event<'_>) {
+        (self.0)(event);
+    }
 }

@@ -86,7 +86,7 @@ fn cache(settings: &Settings) -> Cache {
 fn show(settings: &Settings, output: Output) -> Outcome {
     let cache = cache(settings);
     let usage = cache.usage()?;
-    let (folder, limit) = (cache.folder().display(), settings.outputs.size);
+    let (folder, limit) = (content::printable_path(cache.folder()), settings.outputs.size);
     let report = json!({
         "folder": folder.to_string(), "results": usage.results, "files": usage.files, "bytes": usage.bytes,
         "limit": limit,

@@ -206,7 +206,11 @@ impl Target {
                 } else {
                     clients::write(root, files, self.force)
                 };
-                changed.map_err(explained)?.iter().map(|path| format!("{}\n", path.display())).collect()
+                changed
+                    .map_err(explained)?
+                    .iter()
+                    .map(|path| format!("{}\n", content::printable_path(path)))
+                    .collect()
             }
         };
         output::print(&text)?;

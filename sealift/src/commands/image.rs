@@ -95,8 +95,11 @@ fn check(folder: &Path, output: Output) -> Outcome {
     let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let report = check::check(folder, threads)?;
     if report.images.is_empty() && report.problems.is_empty() {
-        return Err(Failure::failed(anyhow::anyhow!("{}: this folder holds no image", folder.display()))
-            .remedy("name the folder that holds <name>/<tag>/manifest.json"));
+        return Err(Failure::failed(anyhow::anyhow!(
+            "{}: this folder holds no image",
+            content::printable_path(folder)
+        ))
+        .remedy("name the folder that holds <name>/<tag>/manifest.json"));
     }
     let problems: Vec<_> = report
         .problems

@@ -137,7 +137,7 @@ fn copy_one(
     arguments: &CopyArguments,
 ) -> anyhow::Result<Sent> {
     let remote = &arguments.remote;
-    let into = into.to_str().with_context(|| format!("{} is not UTF-8", into.display()))?;
+    let into = into.to_str().with_context(|| format!("{} is not UTF-8", content::printable_path(into)))?;
     let mut words = vec!["archive", "receive", "--into", into];
     words.extend(arguments.unverified.then_some("--unverified"));
     let mut child = started(remote, node, &words, Stdio::piped())?;
@@ -188,7 +188,7 @@ fn chosen(places: &Places, wanted: &[String]) -> Result<Vec<(String, Listed)>, F
             (Some(id), Some(_)) => chosen.push((id.clone(), one)),
             _ => output::warn(&format!(
                 "{} is not copied: it is no ISO file that can be read",
-                one.path.display()
+                content::printable_path(&one.path)
             )),
         }
     }
@@ -243,7 +243,7 @@ fn would(planned: &Planned<'_>) -> String {
         (None, true) => format!("{node} already has {archive}\n"),
         (None, false) => format!(
             "{node}: would copy {archive} into {}; at most {} would travel\n",
-            into.display(),
+            content::printable_path(into),
             size(bytes.unwrap_or_default())
         ),
     }
@@ -301,7 +301,7 @@ const HERE: &str = "here";
 pub(crate) fn compare(listed: &[Listed], nodes: &[String], remote: &Remote, output: Output) -> Outcome {
     let ours = listed.iter().map(|one| Said {
         id: one.id.clone(),
-        path: one.path.display().to_string(),
+        path: one.path.to_string_lossy().into_owned(),
         held: Held {
             bytes: one.bytes,
             contents: one.contents.clone(),

@@ -75,7 +75,7 @@ pub(crate) fn push(arguments: Push) -> Outcome {
     let to = format!("{}/{repository}", arguments.to.trim_end_matches('/'));
     let requests = images.requests(&to).map_err(Failure::usage_by)?;
     if requests.is_empty() {
-        let shown = arguments.archive.display();
+        let shown = content::printable_path(&arguments.archive);
         return Err(Failure::failed(anyhow::anyhow!("{shown}: no image to push"))
             .remedy("name an ISO, or the folder that holds `images`"));
     }

@@ -69,10 +69,10 @@ pub(crate) fn run(command: Command) -> Outcome {
             index.write(&into)?;
             let count = index.summary().images;
             if count == 0 {
-                output::warn(&format!("{}: no image in this folder", images.display()));
+                output::warn(&format!("{}: no image in this folder", content::printable_path(&images)));
             }
             let report = json!({"registry": into, "images": count});
-            Ok(output.report(&report, || format!("{}\n", into.display()))?)
+            Ok(output.report(&report, || format!("{}\n", content::printable_path(&into)))?)
         }
         Command::NginxConfig(arguments) => nginx::nginx_config(*arguments),
         Command::ContainerdConfig(arguments) => clients::containerd(&arguments),

@@ -167,8 +167,10 @@ fn check_locked(workshop: &Workshop, selection: &Selection) -> Result<(), Failur
 fn released(workshop: &Workshop) -> Outcome {
     let project = &workshop.project;
     if project.revision.is_none() {
-        let message =
-            format!("{} is not a checkout of a commit: --release needs one", project.root.display());
+        let message = format!(
+            "{} is not a checkout of a commit: --release needs one",
+            content::printable_path(&project.root)
+        );
         return Err(Failure::usage(message).remedy("build from a clone, or without --release"));
     }
     let differing = workshop.sources.differing(project)?;
@@ -177,7 +179,7 @@ fn released(workshop: &Workshop) -> Outcome {
     }
     let mut message = String::from("these files are not those of the commit:");
     for path in differing.iter().take(MISTAKES_SHOWN) {
-        message += &format!("\n  {}", content::printable_path(path));
+        message += &format!("\n  {}", content::printable_path(&path));
     }
     if let Some(more) = differing.len().checked_sub(MISTAKES_SHOWN).filter(|more| *more > 0) {
         message += &format!("\n  and {more} more");
@@ -217,7 +219,7 @@ pub(crate) fn watch(run: &Run) -> Outcome {
             return Err(Failure::Signal(signal));
         }
         for path in changed {
-            output::note(&format!("{} changed", path.display()));
+            output::note(&format!("{} changed", content::printable_path(&path)));
         }
         // A project that cannot be read at the moment will be edited again.
         match open() {
@@ -316,11 +318,11 @@ fn once(run: &Manner, workshop: &Workshop, selection: &Selection, signals: &Sign
 fn verify(iso: &Path, here: &Path) -> io::Result<String> {
     // Who comes through `cargo xtask` need not have the program on the path.
     let program = if is_xtask() {
-        summary::as_typed(&std::env::current_exe()?, here).display().to_string()
+        summary::as_typed(&std::env::current_exe()?, here).to_string_lossy().into_owned()
     } else {
         "sealift".to_owned()
     };
-    let iso = iso.display().to_string();
+    let iso = iso.to_string_lossy();
     Ok(format!("{} archive verify {}", graph::quoted(&program), graph::quoted(&iso)))
 }
 
@@ -389,13 +391,14 @@ fn execute(
     if is_first && std::fs::read_dir(&tree).is_ok_and(|mut entries| entries.next().is_some()) {
         // The sweep would take what somebody else put there.
         state.erase()?;
-        let message = format!("{} holds files that no build is known to have made", tree.display());
+        let message =
+            format!("{} holds files that no build is known to have made", content::printable_path(&tree));
         return Err(
             Failure::usage(message).remedy("remove the folder, or build elsewhere: --build-root FOLDER")
         );
     }
     for path in buildchain::tasks::sweep(&workshop.project, &workshop.graph)? {
-        output::warn(&format!("removed {}, which no task makes", path.display()));
+        output::warn(&format!("removed {}, which no task makes", content::printable_path(&path)));
     }
     graph::run(&workshop.graph, selection, options, &mut state, reporter).map_err(broken_run)
 }

@@ -57,7 +57,7 @@ fn told(activation: &Activation, dry_run: bool) -> String {
     format!(
         "{solution}: {}active in {}: {}, before: {}\n",
         if dry_run { "would be " } else { "" },
-        file.display(),
+        content::printable_path(file),
         version_or_none(version),
         version_or_none(former)
     )

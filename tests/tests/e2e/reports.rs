@@ -169,3 +169,86 @@ fn what_is_forgotten_ignored_or_asked_for_always_runs_or_does_not() {
     let (code, out) = sealift(&["reset-dep", top]);
     assert!(code == 1 && out.starts_with(&format!("failed {top} (")), "{code}: {out}");
 }
+
+/// Whatever is called so would, as it is, write lines of its own and act on the terminal.
+const EVIL: &str = "a\nXX FORGED\u{1b}[2J\r\u{9b}2J\u{202e}\u{7f}";
+
+#[test]
+fn no_name_in_a_project_forges_a_line_of_a_report() {
+    let project = Project::new();
+    let yaml = fs::read_to_string(project.path("sealift.yaml")).unwrap();
+    project.write(&format!("salt/{EVIL}.sls"), "a\n");
+    project.write(&format!("salt/{EVIL} rendered.in"), "{{ name }}\n");
+    project.write(&format!("docs/{EVIL}.md"), "# A\n");
+    let escaped = EVIL.chars().fold(String::new(), |text, c| match c {
+        c if c.is_ascii() && !c.is_control() => text + &c.to_string(),
+        c => text + &format!("\\u{:04x}", u32::from(c)),
+    });
+    let odd = yaml
+        .replace("exclude: ['*.md']", &format!("exclude: ['*.md', \"{escaped}\"]"))
+        .replace("spec:\n", &format!("spec:\n  documentation: [\"docs/{escaped}.md\"]\n"));
+    project.write("sealift.yaml", &odd);
+    let check = |what: &[&str]| {
+        let (code, out, err) = project.sealift(what);
+        for text in [&out, &err] {
+            let acts = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+            assert!(!text.contains(acts), "{what:?}: {text:?}");
+            assert!(!text.lines().any(|line| line.starts_with("XX FORGED")), "{what:?}: {text}");
+        }
+        (code, out + &err)
+    };
+    let all = |code: i32, commands: &[&[&str]]| {
+        for command in commands {
+            let (found, said) = check(command);
+            assert!(found == code && said.contains("FORGED"), "{command:?}: {found}: {said}");
+        }
+    };
+    all(
+        0,
+        &[
+            &["run", "--dry-run"],
+            &["run", "--dry-run", "--reporter", "json"],
+            &["run", "--dry-run", "--reporter", "yaml"],
+            &["list", "--all", "--private", "--deps"],
+            &["list", "--all", "--private", "--deps", "-o", "json"],
+            &["explain"],
+            &["explain", "-o", "yaml"],
+            &["graph", "--output", "dot"],
+            &["graph", "--output", "mermaid"],
+            &["graph", "--output", "svg"],
+            &["graph", "--output", "json"],
+            &["run", "--reporter", "json-lines", "salt_tree"],
+            &["run", "--trace", "-", "--junit", "-", "--always", "--reporter", "json", "salt_tree"],
+            &["run", "--verbose", "--always"],
+            &["clean", "--dry-run"],
+            &["clean", "--dry-run", "-o", "json"],
+        ],
+    );
+    // What is debris, what fails, and what is named in errors.
+    fs::write(project.path("_build/root/salt").join(EVIL), "").unwrap();
+    all(0, &[&["run"]]);
+    project.write(&format!("salt/{EVIL} rendered.in"), "{{ nothing }}\n");
+    all(2, &[&["run", "salt_tree"], &["run", "salt_tree", "--reporter", "json"]]);
+    all(1, &[&["info", "salt_tree:*"], &["info", "salt_tree:*", "-o", "json"]]);
+    all(0, &[&["clean"]]);
+    for (from, to) in [
+        ("salt, to: salt}", format!("\"{escaped}\", to: salt}}")),
+        ("salt, to: salt}", format!("salt, to: \"../{escaped}\"}}")),
+        ("name: base", format!("name: \"{escaped}\"")),
+        ("images/hello]", format!("\"{escaped}\"]")),
+        ("images/hello]", format!("{{folder: images/hello, name: \"{escaped}\"}}]")),
+        ("images/hello]", format!("{{folder: images/hello, tags: [\"{escaped}\"]}}]")),
+        ("images/hello]", format!("images/hello], pull: [{{name: a, tag: '1', source: \"{escaped}\"}}]")),
+        ("Example", format!("\"{escaped}\"")),
+        ("kind: Platform", format!("kind: \"{escaped}\"")),
+        ("spec:", format!("\"{escaped}\": 1\nspec:")),
+        ("1.2.3", format!("\"{escaped}\"")),
+    ] {
+        project.write("sealift.yaml", &yaml.replace(from, &to));
+        all(3, &[&["list"], &["run", "--reporter", "json"]]);
+    }
+    fs::rename(project.path("salt").join(format!("{EVIL}.sls")), project.path("x")).unwrap();
+    project.write("sealift.yaml", &yaml);
+    std::os::unix::fs::symlink("/nowhere\nXX FORGED", project.path("salt").join(EVIL)).unwrap();
+    all(3, &[&["list"]]);
+}

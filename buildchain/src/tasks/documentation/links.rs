@@ -31,12 +31,12 @@ pub(super) enum Target {
 }
 
 impl Documents {
-    pub(super) fn new(documents: &[PathBuf]) -> Self {
-        Self(documents.iter().cloned().collect())
+    pub(super) fn new(documents: impl IntoIterator<Item = PathBuf>) -> Self {
+        Self(documents.into_iter().collect())
     }
 
-    pub(super) fn add(&mut self, documents: &BTreeSet<PathBuf>) {
-        self.0.extend(documents.iter().cloned());
+    pub(super) fn add(&mut self, documents: impl IntoIterator<Item = PathBuf>) {
+        self.0.extend(documents);
     }
 
     pub(super) fn contains(&self, path: &Path) -> bool {
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn links_lead_to_documents_from_wherever_they_stand() {
         let documents = Documents::new(
-            &[
+            [
                 "README.md",
                 "ARCHITECTURE.md",
                 "runtime/README.md",

@@ -184,14 +184,14 @@ mod tests {
 
     fn documents() -> Documents {
         Documents::new(
-            &["README.md", "docs/guide.md", "docs/img/a.png", "logo.svg", "manual.pdf"].map(PathBuf::from),
+            ["README.md", "docs/guide.md", "docs/img/a.png", "logo.svg", "manual.pdf"].map(PathBuf::from),
         )
     }
 
     #[test]
     fn a_page_is_whole_and_loads_nothing() {
         let page =
-            render("# A & <b>\n\n| x |\n| - |\n| y |\n", Path::new("README.md"), &Documents::new(&[])).html;
+            render("# A & <b>\n\n| x |\n| - |\n| y |\n", Path::new("README.md"), &Documents::new([])).html;
         assert!(page.starts_with("<!DOCTYPE html>"), "{page}");
         assert!(page.contains("<title>A &amp; </title>"), "{page}");
         assert!(page.contains("<td>y</td>"), "{page}");
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn headings_have_the_names_that_links_use() {
         let text = "# The `way` of, *the* data!\n\n## Twice\n\n## Twice\n\n### Über_uns - 1.2\n";
-        let html = render(text, Path::new("README.md"), &Documents::new(&[])).html;
+        let html = render(text, Path::new("README.md"), &Documents::new([])).html;
         for id in ["the-way-of-the-data", "twice", "twice-1", "über_uns---12"] {
             assert!(html.contains(&format!("id=\"{id}\"")), "{id}: {html}");
         }

@@ -10,7 +10,7 @@ use images::build::engine::{self, Engine};
 use images::pull::Options;
 use images::{Digest, Platform, Store};
 
-use super::super::{Error, Place};
+use super::super::{Error, Place, source_input};
 use super::{folder, locked, pull_now, teach};
 use crate::graph::{Action, ActionError, Context, Discover, Input, Output, Task, Title};
 use crate::project::{self, Base, Containerfile, ImageDefinition, Project, Recipe};
@@ -22,7 +22,7 @@ pub(super) fn task(
     options: &Arc<Options>,
 ) -> Result<Task, Error> {
     let (name, tag) = (&image.name, &project.values.version);
-    let folder = folder(project, name, tag);
+    let folders: Vec<PathBuf> = image.tags.iter().map(|tag| folder(project, name, tag)).collect();
     let mut inputs = place.made_here();
     let declared_date = match &image.recipe {
         Recipe::Declaration(definition) => definition.created,
@@ -38,13 +38,16 @@ pub(super) fn task(
         Recipe::Declaration(definition) => declared(place, image, definition, date, options, &mut inputs)?,
         Recipe::Containerfile(file) => contained(project, image, file, date, options, &mut inputs)?,
     };
-    let (project, target) = (Arc::clone(project), folder.clone());
+    let (project, targets) = (Arc::clone(project), folders.clone());
     let make = work.make;
     let action: Action = Box::new(move |context| {
         let store = Store::open(&project.settings.cache)?;
         let digest = make(context, &store)?;
-        let files = images::dir_layout::write(&store, &digest, &[], &target)?;
-        teach(context, &target, &files)
+        for target in &targets {
+            let files = images::dir_layout::write(&store, &digest, &[], target)?;
+            teach(context, target, &files)?;
+        }
+        Ok(())
     });
     Ok(Task {
         name: format!("_image_build:{name}"),
@@ -52,7 +55,7 @@ pub(super) fn task(
         title: Title::new("IMG BUILD", format!("{name}:{tag}")),
         inputs,
         discover: work.discover,
-        outputs: vec![Output::Folder(folder)],
+        outputs: folders.into_iter().map(Output::Folder).collect(),
         action: Some(action),
         pool: work.engine.then(|| super::super::ENGINE.into()),
         timeout: work.engine.then_some(ENGINE_TIMEOUT),
@@ -87,8 +90,9 @@ fn declared(
     inputs.push(Input::value("definition", text));
     let mut definition = definition.clone();
     for file in &mut definition.files {
-        file.from = place.source(&image.path, &file.from)?;
-        inputs.push(Input::file(Path::new("/").join(&file.from)));
+        let name = std::mem::take(&mut file.from);
+        file.from = place.source(&image.path, &name)?;
+        inputs.push(place.input(&Path::new("/").join(&file.from), &name));
     }
     let bases = image.bases.clone();
     let options = Arc::clone(options);
@@ -163,11 +167,11 @@ fn discover(copied: Copied, project: Arc<Project>) -> Discover {
         let engine = engine(&project).map_or_else(|_| String::new(), |engine| engine.version().to_owned());
         let mut inputs = vec![Input::value("engine", engine)];
         for entry in copied.entries()? {
-            let shown = entry.path.display();
+            let shown = entry.path.to_string_lossy();
             inputs.push(match entry.kind {
-                Kind::File => Input::file(copied.folder.join(&entry.path)),
+                Kind::File => source_input(&project, &copied.folder.join(&entry.path), &entry.path),
                 Kind::Folder => Input::value(format!("folder {shown}"), "copied"),
-                Kind::Link(target) => Input::value(format!("link {shown}"), target.display().to_string()),
+                Kind::Link(target) => Input::value(format!("link {shown}"), target.to_string_lossy()),
             });
         }
         Ok(inputs)

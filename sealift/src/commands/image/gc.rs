@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &Gc) -> Outcome {
         let removed = if arguments.dry_run { "would go" } else { "removed" };
         let lines =
             [line(removed, swept.removed), line("kept", swept.kept), line("used by trees", swept.in_use)];
-        format!("{}\n{}", root.display(), lines.concat())
+        format!("{}\n{}", content::printable_path(&root), lines.concat())
     };
     Ok(arguments.output.report(&report, text)?)
 }

@@ -229,7 +229,7 @@ fn refuse_another(saved: &Saved, digest: &Digest, folder: &Path) -> Result<(), F
     match dir_layout::read(folder) {
         Ok(found) if found.digest != *digest => Err(Failure::usage(format!(
             "{} holds another image: expected {digest}, found {}",
-            folder.display(),
+            content::printable_path(folder),
             found.digest
         ))
         .remedy(format!("--replace puts {saved} in its place, --as NAME:TAG saves it under another name"))),
@@ -242,10 +242,11 @@ fn refuse_inside(saved: &Saved, into: &Path) -> Result<(), Failure> {
     let folder = saved.folder(into);
     let outer = folder.ancestors().skip(1).take_while(|outer| *outer != into);
     match outer.into_iter().find(|outer| outer.join("manifest.json").exists()) {
-        Some(outer) => {
-            Err(Failure::usage(format!("{saved} would be saved inside the image in {}", outer.display()))
-                .remedy("--as NAME:TAG saves it under another name"))
-        }
+        Some(outer) => Err(Failure::usage(format!(
+            "{saved} would be saved inside the image in {}",
+            content::printable_path(outer)
+        ))
+        .remedy("--as NAME:TAG saves it under another name")),
         None => Ok(()),
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn existing(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
     if root.join("blobs").is_dir() {
         Ok(root)
     } else {
-        Err(Failure::usage(format!("{}: not a content store", root.display())))
+        Err(Failure::usage(format!("{}: not a content store", content::printable_path(&root))))
     }
 }
 
@@ -58,7 +58,7 @@ pub(super) fn check(given: Option<PathBuf>, output: Output) -> Outcome {
                 1 => "; 1 folder holds the same file".to_owned(),
                 count => format!("; {count} folders hold the same file"),
             };
-            text.push_str(&format!("{}: removed, {found}{linked}\n", damaged.path.display()));
+            text.push_str(&format!("{}: removed, {found}{linked}\n", content::printable_path(&damaged.path)));
         }
         let (files, bytes) = (checked.files, size(checked.bytes));
         text.push_str(&format!("{files} files, {bytes}; {} damaged\n", checked.damaged.len()));

@@ -91,7 +91,10 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
     };
     let plan = Plan::from_dir(&arguments.folder, &options).map_err(refused)?;
     for pattern in plan.unused_patterns() {
-        output::warn(&format!("--exclude `{pattern}` matches nothing in {}", arguments.folder.display()));
+        output::warn(&format!(
+            "--exclude `{pattern}` matches nothing in {}",
+            content::printable_path(&arguments.folder)
+        ));
     }
     match (arguments.dry_run, arguments.file) {
         (Some(form), _) => print(&plan, form.into()),

@@ -130,7 +130,9 @@ fn implant(image: &Path, force: bool, output: Output) -> Outcome {
     })?;
     drop(bar);
     let md5 = hex::encode(md5);
-    Ok(output.report(&json!({"image": image, "md5": md5}), || format!("{md5}  {}\n", image.display()))?)
+    Ok(output.report(&json!({"image": image, "md5": md5}), || {
+        format!("{md5}  {}\n", content::printable_path(image))
+    })?)
 }
 
 fn info(image: &Path, output: Output) -> Outcome {
@@ -353,7 +355,11 @@ fn mount(image: &Path, folder: &Path, everybody: bool) -> Outcome {
     let mut signals =
         signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])?;
     let mounted = ::iso::Image::open(image)?.mount(folder, everybody)?;
-    output::note(&format!("{} is mounted at {}; Ctrl-C unmounts it", image.display(), folder.display()));
+    output::note(&format!(
+        "{} is mounted at {}; Ctrl-C unmounts it",
+        content::printable_path(image),
+        content::printable_path(folder)
+    ));
     // What can be read is there, so that is no failure of the mount.
     let _ = faults(mounted.faults().iter().map(|(path, fault)| (path.as_str(), fault)));
     while signals.pending().next().is_none() {
@@ -387,5 +393,5 @@ fn find(opened: &::iso::Image, image: &Path, path: &str) -> Result<::iso::Entry,
 }
 
 fn file_size(path: &Path) -> anyhow::Result<u64> {
-    Ok(std::fs::metadata(path).with_context(|| path.display().to_string())?.len())
+    Ok(std::fs::metadata(path).with_context(|| content::printable_path(path).to_string())?.len())
 }

@@ -22,7 +22,8 @@ pub(super) fn as_typed(path: &Path, here: &Path) -> PathBuf {
 
 /// The summary of a run that made `artefact`, or found it up to date: then one line.
 pub(super) fn text(outcome: &graph::Outcome, artefact: &Artefact, here: &Path) -> String {
-    let path = as_typed(&artefact.path, here).display().to_string();
+    let path = as_typed(&artefact.path, here);
+    let path = content::printable_path(&path).to_string();
     let (ran, restored) = (outcome.count(Verdict::Succeeded), outcome.count(Verdict::Restored));
     if ran + restored == 0 {
         return format!("{path} is up to date");
