@@ -153,6 +153,18 @@ pub fn skopeo_copy(arguments: &[&str], from: &str, to: &str) {
     );
 }
 
+/// Attaches something to a manifest in a repository, which `subject` describes, by the list that clients keep under a tag.
+/// `folder` is made and removed.
+pub fn attach(folder: &Path, port: u16, repository: &str, subject: &serde_json::Value, contents: &[&str]) {
+    let layout = Layout::new(folder.to_path_buf());
+    let attached: Vec<_> = contents.iter().map(|content| layout.attached(subject, content)).collect();
+    layout.name(&[("list", &layout.index(&attached))]);
+    let tag = subject["digest"].as_str().unwrap().replace(':', "-");
+    let to = format!("docker://127.0.0.1:{port}/{repository}:{tag}");
+    skopeo_copy(&["--all"], &format!("oci:{}:list", layout.folder.display()), &to);
+    fs::remove_dir_all(&layout.folder).unwrap();
+}
+
 /// The images of the test: what to save as, and the kind.
 pub const IMAGES: [(&str, &str, Kind); 6] = [
     ("curl", "oci", Kind::OciManifest),

@@ -18,17 +18,44 @@ fn put(path: &Path, content: &[u8]) {
     fs::write(path, content).unwrap();
 }
 
+/// Puts a blob into an OCI layout; its descriptor.
+fn blob(folder: &Path, content: &str, kind: &str) -> serde_json::Value {
+    let digest = Digest::of(content.as_bytes());
+    put(&folder.join("blobs/sha256").join(digest.hex()), content.as_bytes());
+    serde_json::json!({
+        "mediaType": format!("application/vnd.oci.image.{kind}"),
+        "digest": digest.to_string(),
+        "size": content.len(),
+    })
+}
+
+/// An image of these layers in an OCI layout, `note` telling it from others; its descriptor.
+fn image(folder: &Path, layers: &[&str], note: &str) -> serde_json::Value {
+    let layers: Vec<_> = layers.iter().map(|layer| blob(folder, layer, "layer.v1.tar")).collect();
+    let manifest = serde_json::json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": blob(folder, "{\"os\":\"linux\",\"architecture\":\"amd64\"}", "config.v1+json"),
+        "layers": layers,
+        "annotations": {"note": note},
+    });
+    blob(folder, &manifest.to_string(), "manifest.v1+json")
+}
+
+/// Gives an OCI layout its index.
+fn index(folder: &Path, named: Vec<(serde_json::Value, String)>) {
+    let named = named.into_iter().map(|(mut descriptor, name)| {
+        descriptor["annotations"] = serde_json::json!({"org.opencontainers.image.ref.name": name});
+        descriptor
+    });
+    let index = serde_json::json!({"schemaVersion": 2, "manifests": named.collect::<Vec<_>>()});
+    put(&folder.join("index.json"), index.to_string().as_bytes());
+    put(&folder.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#);
+}
+
 /// An OCI layout with the image `app` and a signature of it, `signature`.
 fn layout(folder: &Path) {
-    let blob = |content: &str, kind: &str| {
-        let digest = Digest::of(content.as_bytes());
-        put(&folder.join("blobs/sha256").join(digest.hex()), content.as_bytes());
-        serde_json::json!({
-            "mediaType": format!("application/vnd.oci.image.{kind}"),
-            "digest": digest.to_string(),
-            "size": content.len(),
-        })
-    };
+    let blob = |content: &str, kind: &str| blob(folder, content, kind);
     let manifest = |layer: &str, subject: Option<&serde_json::Value>| {
         let mut manifest = serde_json::json!({
             "schemaVersion": 2,
@@ -44,16 +71,7 @@ fn layout(folder: &Path) {
     };
     let image = manifest("a layer", None);
     let signature = manifest("a signature", Some(&image));
-    let named = |mut descriptor: serde_json::Value, name: &str| {
-        descriptor["annotations"] = serde_json::json!({"org.opencontainers.image.ref.name": name});
-        descriptor
-    };
-    let index = serde_json::json!({
-        "schemaVersion": 2,
-        "manifests": [named(image, "app:1"), named(signature, "signature:1")],
-    });
-    put(&folder.join("index.json"), index.to_string().as_bytes());
-    put(&folder.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#);
+    index(folder, vec![(image, "app:1".into()), (signature, "signature:1".into())]);
 }
 
 /// Builds the project and returns whether that succeeded, and what was said.
@@ -220,13 +238,134 @@ fn files_of_any_name_are_accepted() {
     assert!(!public.contains("secret"), "{public}");
 }
 
+/// A hundred images that share layers, in all depths of names, with several tags of one digest; two of them are built here.
+#[test]
+fn images_of_nested_names_that_share_blobs_are_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let saved = root.join("saved");
+    let (mut named, mut pulled) = (Vec::new(), String::new());
+    for number in 0..100 {
+        let layers = ["shared", &format!("of ten {}", number / 10), &format!("own {number}")];
+        // Every tenth image is the one before it under another name.
+        let note = if number % 10 == 9 { number - 1 } else { number };
+        let image = match number % 10 {
+            9 => {
+                image(&saved, &["shared", &format!("of ten {}", number / 10), &format!("own {note}")], "same")
+            }
+            8 => image(&saved, &layers, "same"),
+            _ => image(&saved, &layers, &format!("{note}")),
+        };
+        let name = match number % 4 {
+            0 => format!("app-{number}"),
+            1 => format!("team/app-{number}"),
+            2 => format!("a/b/c/d/e/f/g/h/i/j/k/l/m/n/o-{number}"),
+            _ => format!("team/app-{number}/part.of_it"),
+        };
+        named.push((image, format!("i{number}:1")));
+        for tag in ["1", "1.0-alpha_x"] {
+            pulled += &format!("      - {{name: {name}, source: 'oci:saved:i{number}:1', tag: '{tag}'}}\n");
+        }
+    }
+    index(&saved, named);
+    put(&root.join("own/image.yaml"), b"files: [{from: file, to: /file}]\nentrypoint: [/file]\n");
+    put(&root.join("file"), b"a file");
+    let images = format!(
+        "  images:\n    build:\n      - own\n      - {{folder: own, name: team/own/x, tags: [latest, v1]}}\n    pull:\n{pulled}"
+    );
+    put(&root.join("sealift.yaml"), format!("{PROJECT}{images}").as_bytes());
+    let (code, said) = build(root);
+    assert_eq!(code, 0, "{said}");
+    let images = root.join("_build/root/images");
+    for path in ["team/own/x/v1", "own/1.2.3", "a/b/c/d/e/f/g/h/i/j/k/l/m/n/o-2/1", "team/app-3/part.of_it/1"]
+    {
+        assert!(images.join(path).join("manifest.json").exists(), "{path}");
+    }
+    accepted(root);
+}
+
+#[test]
+fn thousands_of_files_and_links_of_every_kind_are_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    put(&root.join("sealift.yaml"), format!("{PROJECT}  files: [{{from: files, to: .}}]\n").as_bytes());
+    let files = root.join("files");
+    for number in 0..4000 {
+        // Some in one folder, some in folders of their own; some of one content, some empty.
+        let path = match number % 3 {
+            0 => format!("flat/{number}"),
+            1 => format!("deep/{}/{}/{number}", number % 7, number % 11),
+            _ => format!("own-{number}/file"),
+        };
+        let content = if number % 5 == 0 { String::new() } else { format!("{}", number / 2) };
+        put(&files.join(path), content.as_bytes());
+    }
+    for number in 0..200 {
+        symlink(format!("{}", 3 * number), files.join(format!("flat/link-{number}"))).unwrap();
+        symlink("../../../flat", files.join(format!("deep/{}/{}/up-{number}", number % 7, number % 11)))
+            .unwrap();
+    }
+    // Chains, links through links, to the root, to what is rendered, to names of other scripts, and of the longest targets.
+    let long = "l".repeat(240);
+    put(&files.join("t.in"), b"{{ name }}");
+    put(&files.join("\u{65e5}\u{672c}/\u{8a9e} \u{1f600}"), b"x");
+    put(&files.join("a'b\"c$(d)`e`;&|<>"), b"x");
+    put(&files.join(&long), b"x");
+    put(&files.join("pillar/one.sls"), b"x");
+    for (target, link) in [
+        ("chain-1", "chain-0"),
+        ("./chain-2", "chain-1"),
+        ("flat/../flat/0", "chain-2"),
+        ("flat/link-1", "through"),
+        ("deep/1/1/up-1/link-2", "through links"),
+        (".", "here"),
+        ("..", "flat/root"),
+        ("../.", "flat/root dot"),
+        ("t", "to rendered"),
+        ("product.txt", "to product"),
+        ("SHA256SUMS", "to sums"),
+        ("\u{65e5}\u{672c}/\u{8a9e} \u{1f600}", "\u{30ea}\u{30f3}\u{30af}"),
+        ("a'b\"c$(d)`e`;&|<>", "'\"$(x)`y`;&|<>"),
+        (&long, &"L".repeat(240)),
+        ("not there/at all", "dangling into nowhere"),
+        ("chain-0/../x", "dangling through a file"),
+        ("one.sls", "pillar/two.sls"),
+        ("../flat", "pillar/out"),
+        ("pillar", "into pillar"),
+        ("pillar/one.sls", "to pillar"),
+        ("-flag", "-rf"),
+        ("#", "=#"),
+        ("\u{202e}", "\u{200b}"),
+    ] {
+        symlink(target, files.join(link)).unwrap();
+    }
+    let (code, said) = build(root);
+    assert_eq!(code, 0, "{said}");
+    accepted(root);
+}
+
 #[test]
 fn what_would_be_refused_is_not_built() {
     type Spoil = fn(&Path);
-    let cases: [(&str, Spoil); 5] = [
+    let cases: [(&str, Spoil); 9] = [
         ("a name that is not UTF-8", |files| put(&files.join(OsStr::from_bytes(b"a\xff")), b"x")),
         ("a link that leads out", |files| symlink("/etc/passwd", files.join("link")).unwrap()),
         ("a link in a circle", |files| symlink("circle", files.join("circle")).unwrap()),
+        ("a link that is absolute", |files| symlink("/file", files.join("link")).unwrap()),
+        ("a link that leads out further down", |files| {
+            fs::create_dir(files.join("a")).unwrap();
+            symlink("../../file", files.join("a/link")).unwrap();
+        }),
+        ("a link that leads out through another", |files| {
+            fs::create_dir_all(files.join("a/b")).unwrap();
+            symlink("..", files.join("a/b/up")).unwrap();
+            symlink("a/b/up/../../file", files.join("link")).unwrap();
+        }),
+        ("links in a wide circle", |files| {
+            for number in 0..50 {
+                symlink(format!("{}", (number + 1) % 50), files.join(format!("{number}"))).unwrap();
+            }
+        }),
         ("a list of its own", |files| put(&files.join("SHA256SUMS"), b"x")),
         ("a blob that is none", |files| {
             put(&files.join(format!("images/a/1/{}", "0".repeat(64))), b"x");

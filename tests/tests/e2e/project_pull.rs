@@ -79,13 +79,7 @@ impl Project {
 
     /// Attaches something to a manifest, which `subject` describes, by the list that clients keep under a tag.
     fn attach(&self, repository: &str, subject: &serde_json::Value, contents: &[&str]) {
-        let layout = registry::Layout::new(self.path("attached"));
-        let attached: Vec<_> = contents.iter().map(|content| layout.attached(subject, content)).collect();
-        layout.name(&[("list", &layout.index(&attached))]);
-        let tag = subject["digest"].as_str().unwrap().replace(':', "-");
-        let to = format!("docker://127.0.0.1:{}/{repository}:{tag}", self.port);
-        registry::skopeo_copy(&["--all"], &format!("oci:{}:list", layout.folder.display()), &to);
-        fs::remove_dir_all(&layout.folder).unwrap();
+        registry::attach(&self.path("attached"), self.port, repository, subject, contents);
     }
 }
 

@@ -1,6 +1,9 @@
 //! Same inputs, same bytes: one project with every kind of task, built in many circumstances that are no inputs.
 //!
-//! A further circumstance is one line of [`CIRCUMSTANCES`].
+//! A further circumstance is one line of [`CIRCUMSTANCES`]. Programs that cargo builds are left out: each circumstance would
+//! compile them anew; the archive of this repository holds one, and two clones of it are compared elsewhere.
+
+mod clock;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,6 +24,8 @@ type Built = BTreeMap<String, String>;
 struct Origin {
     folder: tempfile::TempDir,
     registry: Daemon,
+    /// Whether one of its images is built from a `Containerfile`, by buildah: only root can do that everywhere.
+    contained: bool,
 }
 
 /// A build of the project in certain circumstances.
@@ -28,7 +33,8 @@ struct Build {
     /// What stands before `git clone`, such as a shell that sets a umask.
     clone_prefix: Vec<String>,
     clone_options: Vec<String>,
-    /// What stands before `sealift`.
+    /// The program, and what stands before it.
+    program: PathBuf,
     prefix: Vec<String>,
     arguments: Vec<String>,
     environment: Vec<(&'static str, String)>,
@@ -177,12 +183,16 @@ impl Build {
 impl Origin {
     /// The repository, with a lock; `None` (said) where a peer is missing.
     fn new() -> Option<Self> {
-        for peer in ["git", "skopeo", "tar"] {
+        Self::of(false)
+    }
+
+    fn of(contained: bool) -> Option<Self> {
+        for peer in ["git", "skopeo", "tar"].iter().chain(contained.then_some(&"buildah")) {
             peer::find(peer)?;
         }
         let (folder, port) = (user::open_folder(), free_port());
         let registry = registry::start(folder.path(), port)?;
-        let origin = Self { folder, registry };
+        let origin = Self { folder, registry, contained };
         fs::create_dir(origin.path("origin")).unwrap();
         origin.fill_registry();
         // One for all users, at one path.
@@ -241,15 +251,32 @@ impl Origin {
         let (one, two) = (pack("one"), pack("two"));
         let image = layout.image("amd64", &[&one, &two]);
         let index = layout.index(&[image.clone(), layout.image("arm64", &[&one])]);
-        layout.name(&[("image", &image), ("index", &index)]);
-        for (name, all) in [("image", &[][..]), ("index", &["--all"])] {
+        let signed = layout.image("amd64", &[&two]);
+        layout.name(&[("image", &image), ("index", &index), ("signed", &signed)]);
+        for (name, all) in [("image", &[][..]), ("index", &["--all"]), ("signed", &[])] {
             let from = format!("oci:{}:{name}", layout.folder.display());
             registry::skopeo_copy(all, &from, &format!("docker://127.0.0.1:{}/{name}:1", self.registry.port));
         }
+        registry::attach(
+            &self.path("attached"),
+            self.registry.port,
+            "signed",
+            &signed,
+            &["signature", "sbom"],
+        );
     }
 
     fn write_project(&self) {
         let port = self.registry.port;
+        let contained = if self.contained { ", images/contained" } else { "" };
+        self.write(
+            "images/contained/Containerfile",
+            "FROM registry.invalid/image:1\nCOPY . /context\n",
+            0o644,
+        );
+        self.write("images/contained/script", "#!/bin/sh\n", 0o755);
+        self.write("images/contained/folder/file", "file\n", 0o644);
+        std::os::unix::fs::symlink("folder/file", self.path("origin/images/contained/link")).unwrap();
         self.write(
             "sealift.yaml",
             &format!(
@@ -261,10 +288,11 @@ impl Origin {
                      - {{host: registry.invalid, mirrors: ['http://127.0.0.1:{port}']}}\n    \
                      - {{host: '127.0.0.1:{port}', plainHttp: true}}\n  \
                    images:\n    \
-                     build: [images/scratch, images/based]\n    \
+                     build: [images/scratch, {{folder: images/based, name: team/based, tags: [latest]}}{contained}]\n    \
                      pull:\n      \
                        - {{name: image, source: registry.invalid/image, tag: '1', tar: true}}\n      \
-                       - {{name: index, source: registry.invalid/index, tag: '1'}}\n  \
+                       - {{name: index, source: registry.invalid/index, tag: '1'}}\n      \
+                       - {{name: nested/signed, source: registry.invalid/signed, tag: '1', referrers: true}}\n  \
                    packages: [{{name: base, release: '8', build: [packages/hello]}}]\n  \
                    documentation: [README.md]\n  \
                    files:\n    \
@@ -301,13 +329,14 @@ impl Origin {
     /// A build in a place of its own, with a cache that is cold.
     fn build(&self, number: &str) -> Build {
         let place = self.path(number);
-        fs::create_dir(&place).unwrap();
+        fs::create_dir_all(&place).unwrap();
         Build {
             clone_prefix: Vec::new(),
             clone_options: Vec::new(),
+            program: self.path("sealift"),
             prefix: Vec::new(),
             arguments: Vec::new(),
-            environment: vec![("SEALIFT_CACHE_SIZE", "1G".into())],
+            environment: self.environment(),
             cache: place.join("cache"),
             place,
             name: "checkout".into(),
@@ -316,6 +345,17 @@ impl Origin {
             _disks: Vec::new(),
             arrange: |_| (),
         }
+    }
+
+    fn environment(&self) -> Vec<(&'static str, String)> {
+        let mut environment = vec![("SEALIFT_CACHE_SIZE", "1G".to_owned())];
+        if self.contained {
+            // Whatever may be mounted here: nothing is run in the image.
+            let engine =
+                [("DOCKER_BIN", "buildah"), ("STORAGE_DRIVER", "vfs"), ("BUILDAH_ISOLATION", "chroot")];
+            environment.extend(engine.map(|(name, value)| (name, value.to_owned())));
+        }
+        environment
     }
 
     /// Clones and builds; exit code and all that was said, and the files.
@@ -333,7 +373,7 @@ impl Origin {
         clone.args(["clone", "-q"]).args(&build.clone_options);
         peer::run(clone.arg(format!("file://{}", self.path("origin").display())).arg(&checkout));
         (build.arrange)(&checkout);
-        let mut command = after(&build.prefix, &self.path("sealift"));
+        let mut command = after(&build.prefix, &build.program);
         command.arg("run").args(&build.arguments).current_dir(&checkout);
         for (name, value) in sealift::command(&checkout).get_envs() {
             match value {
@@ -392,7 +432,9 @@ fn reference(origin: &Origin) -> Built {
         "SHA256SUM",
         "root/images/image/1/manifest.json",
         "root/images/image-1.tar",
-        "root/images/based/1.2.3/manifest.json",
+        "root/images/team/based/1.2.3/manifest.json",
+        "root/images/team/based/latest/manifest.json",
+        "root/images/nested/signed/1/manifest.json",
         "root/packages/redhat/8/example-base-el8/noarch/hello-1.2.3-1.noarch.rpm",
         "root/packages/redhat/8/example-base-el8/repodata/repomd.xml",
         "root/documentation/index.html",
@@ -401,17 +443,51 @@ fn reference(origin: &Origin) -> Built {
     ] {
         assert!(built.contains_key(output), "{output}: {:?}", built.keys());
     }
+    let lists = built.keys().filter(|name| name.starts_with("root/registry/v2/nested/signed/referrers/"));
+    assert_eq!(lists.count(), 1, "{:?}", built.keys());
+    assert_eq!(built.contains_key("root/images/contained/1.2.3/manifest.json"), origin.contained);
     built
 }
 
 #[test]
 fn same_inputs_give_same_bytes_in_all_circumstances() {
     let Some(origin) = Origin::new() else { return };
-    let expected = reference(&origin);
+    hold(&origin, &CIRCUMSTANCES.each_ref());
+}
+
+/// Another user has no buildah that works everywhere; and what only the disk of the build is like is no matter to an image.
+#[test]
+fn an_image_of_a_containerfile_has_the_same_bytes_in_all_circumstances() {
+    if !is_root() {
+        peer::skip("buildah needs root here");
+        return;
+    }
+    let Some(origin) = Origin::of(true) else { return };
+    let names = [
+        "once more",
+        "a remote cache",
+        "no cache",
+        "another umask",
+        "a clone under another umask",
+        "another folder",
+        "another build root",
+        "a folder with set-group-ID",
+        "another time zone and language",
+        "other times of files",
+        "XFS",
+    ];
+    let chosen: Vec<&Circumstance> = CIRCUMSTANCES.iter().filter(|(name, _)| names.contains(name)).collect();
+    assert_eq!(chosen.len(), names.len());
+    hold(&origin, &chosen);
+}
+
+/// Builds once, and then in each of the circumstances: the bytes are the same.
+fn hold(origin: &Origin, circumstances: &[&Circumstance]) {
+    let expected = reference(origin);
     let mut wrong = Vec::new();
-    for (number, (name, change)) in CIRCUMSTANCES.iter().enumerate() {
+    for (number, (name, change)) in circumstances.iter().enumerate() {
         let mut build = origin.build(&format!("{number}"));
-        if !change(&origin, &mut build) {
+        if !change(origin, &mut build) {
             peer::skip(&format!("{name} cannot be had here"));
             continue;
         }
@@ -423,6 +499,34 @@ fn same_inputs_give_same_bytes_in_all_circumstances() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Machines have the program, the checkout and the home in other places, and other umasks: none is in a key.
+#[test]
+fn a_second_machine_restores_all_from_a_remote_cache() {
+    let Some(origin) = Origin::new() else { return };
+    let expected = reference(&origin);
+    let mut build = origin.build("second/machine");
+    build.name = "its own/checkout".into();
+    build.clone_prefix = ["sh", "-c", "umask 077; exec \"$@\"", "sh"].map(str::to_owned).to_vec();
+    build.program = origin.path("second/bin/sealift-1");
+    fs::create_dir(origin.path("second/bin")).unwrap();
+    fs::copy(sealift::binary(), &build.program).unwrap();
+    fs::set_permissions(&build.program, fs::Permissions::from_mode(0o700)).unwrap();
+    set(&mut build, "SEALIFT_REMOTE_CACHE", &origin.remote_cache());
+    set(&mut build, "HOME", origin.path("second/home").to_str().unwrap());
+    build.expect = "<- MKISOFS";
+    let (code, said, built) = origin.run(&build);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(differences(&expected, &built), Vec::<String>::new(), "{said}");
+    // What is quicker made than asked for is made, and the index of the registry, which is brought up to date in place.
+    let cheap = ["COPY", "LINK", "RENDER", "DOC COPY", "REGISTRY"];
+    let made: Vec<&str> = said
+        .lines()
+        .filter_map(|line| line.strip_prefix(".  "))
+        .filter(|title| !cheap.iter().any(|word| title.starts_with(word)))
+        .collect();
+    assert_eq!(made, [""; 0], "{said}");
 }
 
 /// Git does not trust a checkout of another user. The build stops, or makes the same bytes: never others.
