@@ -163,7 +163,8 @@ pub fn resolve(
             Some((pull, own.or(lock.digest(&pull.reference()))?.to_owned()))
         })
         .collect();
-    let found = parallel::map(LOOKUPS, &unknown, |(pull, image)| look_up_attached(pull, image, &options, progress));
+    let found =
+        parallel::map(LOOKUPS, &unknown, |(pull, image)| look_up_attached(pull, image, &options, progress));
     for ((pull, image), found) in unknown.iter().zip(found) {
         match found {
             Ok(lists) => resolved.extend(lock_attached(&pull.reference(), image, lists, &mut lock)),

@@ -315,7 +315,6 @@ mod tests {
         assert_eq!((shown.len(), shown[LINES_MAX].as_str()), (LINES_MAX + 1, "and 3 more warnings"));
     }
 
-
     #[test]
     fn an_error_says_nothing_twice() {
         let source = std::io::Error::other("no space");

@@ -24,6 +24,9 @@ struct Side {
     what: String,
 }
 
+/// What clashes: the later entry, the earlier one, and what the project itself makes where there is none.
+type Pair = (Option<Origin>, Option<Origin>, String);
+
 impl Origins {
     pub(super) fn add(&mut self, task: &Task, origin: Origin, what: String) {
         self.0.entry(task.name.clone()).or_default().push(Asked { origin, what });
@@ -53,7 +56,7 @@ pub fn graph(project: &Project, tasks: Vec<Task>, origins: &Origins) -> Result<G
 /// file: an entry may have thousands.
 fn placed(project: &Project, errors: Vec<GraphError>, origins: &Origins) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut clashes: BTreeMap<(Option<Origin>, Option<Origin>, String), (String, usize)> = BTreeMap::new();
+    let mut clashes: BTreeMap<Pair, (String, usize)> = BTreeMap::new();
     let makes_one_path = |name: &str| {
         let same = |error: &GraphError| matches!(error, GraphError::Overlap { first, second, .. } if first == name && second == name);
         errors.iter().any(same)
@@ -66,7 +69,7 @@ fn placed(project: &Project, errors: Vec<GraphError>, origins: &Origins) -> Vec<
                 if one.origin > other.origin {
                     std::mem::swap(&mut one, &mut other);
                 }
-                let named = one.origin.is_none().then(|| one.what.clone()).unwrap_or_default();
+                let named = if one.origin.is_none() { one.what.clone() } else { String::new() };
                 let message = || {
                     format!(
                         "two sources for `{}`: {}{} and {}",

@@ -54,7 +54,7 @@ pub(crate) fn remedy(login: &Login) -> String {
     let entry = format!(r#"{{"auths": {{"{host}": {{"auth": "BASE64"}}}}}}"#);
     match &login.file {
         Some(file) => {
-            let file = file.display();
+            let file = content::printable_path(file);
             format!(
                 "log in with `skopeo login --authfile {file} {host}`, or write {entry} to this file, with USER:PASSWORD in base64"
             )

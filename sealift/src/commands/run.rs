@@ -179,7 +179,7 @@ fn released(workshop: &Workshop) -> Outcome {
     }
     let mut message = String::from("these files are not those of the commit:");
     for path in differing.iter().take(MISTAKES_SHOWN) {
-        message += &format!("\n  {}", content::printable_path(&path));
+        message += &format!("\n  {}", content::printable_path(path));
     }
     if let Some(more) = differing.len().checked_sub(MISTAKES_SHOWN).filter(|more| *more > 0) {
         message += &format!("\n  and {more} more");
