@@ -31,7 +31,7 @@ pub enum Error {
     #[error("{} is gone", content::printable_path(.0))]
     Gone(PathBuf),
     /// The archive is not what it was when it was made.
-    #[error("{} is damaged: {} findings, the first: {}", content::printable_path(&.0.archive), .0.findings.len(), .0.findings.first().map_or_else(|| "the implanted MD5 does not match".to_owned(), ToString::to_string))]
+    #[error("{} is damaged: {}", content::printable_path(&.0.archive), damage(.0))]
     Damaged(Box<Report>),
     /// The archive was replaced, or somebody wrote to it, between two steps.
     #[error("{} was replaced or changed while it was in use", content::printable_path(.0))]
@@ -125,4 +125,13 @@ pub enum Error {
     /// Another import or deletion runs.
     #[error("another import or deletion is running: {} is locked", content::printable_path(.0))]
     Locked(PathBuf),
+}
+
+/// The first of what is wrong with an archive, and how much there is. A damaged archive has findings.
+fn damage(report: &Report) -> String {
+    let first = report.findings.first().map(ToString::to_string).unwrap_or_default();
+    match report.findings.len() as u64 + report.omitted {
+        0 | 1 => first,
+        count => format!("{count} findings, the first: {first}"),
+    }
 }

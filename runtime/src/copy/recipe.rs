@@ -247,6 +247,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_recipe_that_asks_for_what_no_archive_needs_is_refused() {
+        let whole = include_str!("../../fuzz/corpus/recipes/seed-whole");
+        let hostile = include_str!("../../fuzz/corpus/recipes/seed-hostile");
+        let check = |text: &str| serde_json::from_str::<Recipe>(text).unwrap().check();
+        check(whole).unwrap();
+        for refused in [
+            hostile.to_owned(),
+            whole.replace("metalk8s-2.11.0.iso", "../metalk8s.iso"),
+            whole.replace("metalk8s-2.11.0.iso", ".metalk8s.iso"),
+            whole.replace("metalk8s-2.11.0.iso", "a\\n.iso"),
+            whole.replace("\"bytes\":409600", "\"bytes\":90112"),
+            whole.replace("\"offset\":90112", "\"offset\":70000"),
+            whole.replace("\"offset\":90112", "\"offset\":18446744073709551615"),
+        ] {
+            assert!(matches!(check(&refused), Err(Error::Protocol(_))), "{refused}");
+        }
+    }
+
+    #[test]
     fn a_recipe_of_more_than_an_archive_has_is_refused() {
         let part = r#"{"path":"","sha256":"","ranges":[]}"#;
         let recipe = |parts: usize| {
