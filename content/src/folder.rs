@@ -19,6 +19,24 @@ pub fn create_folder(path: &Path) -> Result<(), IoError> {
     std::fs::create_dir_all(path).map_err(IoError::at("create", path))
 }
 
+/// Removes a file, or whatever else stands at `path`: a link, a named pipe, a folder with all that it holds. No link is
+/// followed. That nothing is there is fine.
+///
+/// # Errors
+///
+/// It cannot be removed.
+pub fn remove(path: &Path) -> Result<(), IoError> {
+    let removed = match std::fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(IoError::at("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Opens a folder, to lock it or to bring its names to the disk. Anything else is refused at once.
 ///
 /// # Errors

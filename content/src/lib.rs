@@ -32,7 +32,7 @@ mod root;
 pub use atomic::{AtomicFile, Durability};
 pub use copy::copy;
 pub use error::IoError;
-pub use folder::{create_folder, open_folder, sync_folder};
+pub use folder::{create_folder, open_folder, remove, sync_folder};
 pub use open::{Links, open, open_device, open_or_create, open_read, open_text, open_to_write, read_bounded};
 pub use output::{Output, is_standard_output, write_output};
 pub use printable::{Printable, is_unsafe, printable, printable_json, printable_lines, printable_path};

@@ -429,18 +429,9 @@ pub(crate) fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Removes a file, or whatever else stands in its place: a link, a FIFO, a folder with all that it holds. No link is
-/// followed. That nothing is there is fine.
+/// As [`content::remove`].
 pub(crate) fn remove(path: &Path) -> Result<()> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    match removed {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io("remove", path)(error)),
-        _ => Ok(()),
-    }
+    Ok(content::remove(path)?)
 }
 
 #[cfg(test)]

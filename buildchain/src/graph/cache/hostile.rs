@@ -63,6 +63,41 @@ fn a_sound_record_is_restored_from_both_caches() {
 }
 
 #[test]
+fn what_is_no_file_in_a_cache_is_removed_and_comes_back() {
+    let mut forged = Forged::tree(&[("a", Kind::File, 0o644, b"content")]);
+    let Value::Seen(seen) = forged.seen(Kind::File, 0o644, b"content") else { panic!("no file") };
+    type Harm = fn(&Path);
+    let harms: [(&str, Harm); 3] = [
+        ("a folder", |path| fs::create_dir(path).unwrap()),
+        ("a link", |path| symlink("/etc/hostname", path).unwrap()),
+        ("a pipe", |path| {
+            let mode = rustix::fs::Mode::from_raw_mode(0o644);
+            rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        }),
+    ];
+    for (what, harm) in harms {
+        for of_record in [false, true] {
+            let builder = Builder::new();
+            let cache = builder.cache();
+            forged.plant(&cache);
+            let place = if of_record { cache.result(KEY()) } else { cache.blob(&seen) };
+            fs::remove_file(&place).unwrap();
+            harm(&place);
+            let restored = builder.restore(&cache, &declared());
+            assert!(matches!(restored, Ok(None)), "{what}: {restored:?}");
+            assert!(place.symlink_metadata().is_err(), "{what} is still there");
+            // What is put in takes its place, whatever that is.
+            harm(&place);
+            let room = cache.room().unwrap();
+            let new = room.path().join("new");
+            fs::write(&new, b"content").unwrap();
+            cache.admit(&new, &place).unwrap();
+            assert_eq!(fs::read(&place).unwrap(), b"content", "{what}");
+        }
+    }
+}
+
+#[test]
 fn a_record_that_leaves_its_outputs_is_refused() {
     use Kind::{File, Folder, Link};
     let home = b"../../../home/.ssh";

@@ -105,7 +105,8 @@ impl Cache {
         let mut clones = true;
         for part in &parts {
             let (from, blob) = (root.join(&part.path), self.blob(&part.seen));
-            if part.seen.kind == Kind::Folder || blob.symlink_metadata().is_ok() {
+            let there = blob.symlink_metadata().is_ok_and(|found| found.is_file());
+            if part.seen.kind == Kind::Folder || there {
                 continue;
             }
             if part.seen.kind == Kind::Link {
@@ -171,7 +172,14 @@ impl Cache {
     fn admit(&self, new: &Path, name: &Path) -> io::Result<()> {
         content::create_folder(name.parent().unwrap_or(&self.folder))?;
         self.added.fetch_add(fs::symlink_metadata(new)?.len(), Ordering::Relaxed);
-        fs::rename(new, name)
+        match fs::rename(new, name) {
+            // A folder in its place; anything else is replaced.
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                content::remove(name)?;
+                fs::rename(new, name)
+            }
+            renamed => renamed,
+        }
     }
 
     fn put_record(&self, key: Digest, record: &[u8]) -> io::Result<()> {
@@ -208,9 +216,14 @@ impl Cache {
         files: &Files,
         stop: &AtomicBool,
     ) -> io::Result<Option<Restored>> {
-        let bytes = match content::open_read(&self.result(key), Links::Refuse, RECORD_MAX) {
+        let record = self.result(key);
+        let bytes = match content::open_read(&record, Links::Refuse, RECORD_MAX) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(_) if record.symlink_metadata().is_ok_and(|found| !found.is_file()) => {
+                content::remove(&record)?;
+                return Ok(None);
+            }
             Err(error) => return Err(error.into()),
         };
         let Some((outputs, listings)) = parse(&bytes, key) else { return Ok(None) };
@@ -249,7 +262,7 @@ impl Cache {
                 Ok(Some(seen)) if is_right(&seen) => continue,
                 Ok(None) => {}
                 Err(stopped @ LookError::Stopped { .. }) => return Err(io::Error::other(stopped)),
-                _ => fs::remove_file(blob)?,
+                _ => content::remove(blob)?,
             }
             right = false;
         }
