@@ -224,6 +224,12 @@ impl<R: FnMut(u64, usize) -> io::Result<Vec<u8>>> File<R> {
 
     /// The content of a section, or nothing if it does not lie in the file.
     fn content(&mut self, section: &Section) -> Result<Vec<u8>, Failure> {
+        // Damage often shows as a size far beyond the end of the file.
+        let last = section.offset.checked_add(section.size.saturating_sub(1));
+        match last {
+            Some(last) if !self.bytes(last, 1)?.is_empty() => {}
+            _ => return Ok(Vec::new()),
+        }
         let length = usize::try_from(section.size).map_err(|_| Failure::TooLarge)?;
         let mut bytes = self.bytes(section.offset, length)?;
         if bytes.len() < length {
@@ -531,8 +537,15 @@ mod tests {
     fn a_file_that_asks_for_too_much_is_refused() {
         let mut bytes = Sample { wide: true, big: false, machine: 62 }.bytes();
         let end = bytes.len();
-        // The size of the last section, the versions that are needed.
-        bytes[end - 32..end - 24].copy_from_slice(&u64::MAX.to_le_bytes());
+        let whole = found(&bytes, "x").unwrap();
+        // The size of the last section, the versions that are needed: beyond the end of the file it is damage, which
+        // loses this section alone.
+        bytes[end - 32..end - 24].copy_from_slice(&(1_u64 << 40).to_le_bytes());
+        let damaged = found(&bytes, "x").unwrap();
+        assert_eq!(damaged.provides, whole.provides);
+        assert_eq!(damaged.requires, names(&["libc.so.6()(64bit)", "rtld(GNU_HASH)"]));
+        bytes[end - 32..end - 24].copy_from_slice(&(17_u64 << 20).to_le_bytes());
+        bytes.resize(18 << 20, 0);
         assert!(matches!(found(&bytes, "x"), Err(Failure::TooLarge)));
     }
 
