@@ -292,7 +292,7 @@ impl Origin {
                      pull:\n      \
                        - {{name: image, source: registry.invalid/image, tag: '1', tar: true}}\n      \
                        - {{name: index, source: registry.invalid/index, tag: '1'}}\n      \
-                       - {{name: nested/signed, source: registry.invalid/signed, tag: '1', referrers: true}}\n  \
+                       - {{name: nested/signed, source: '127.0.0.1:{port}/signed', tag: '1', referrers: true}}\n  \
                    packages: [{{name: base, release: '8', build: [packages/hello]}}]\n  \
                    documentation: [README.md]\n  \
                    files:\n    \
