@@ -20,13 +20,14 @@ pub(super) struct Attempts<'a> {
 
 impl<'a> Attempts<'a> {
     pub(super) fn new(fetcher: &'a Fetcher, endpoint: &'a Endpoint, last: bool) -> Self {
-        let given_up = !last
-            && fetcher.unreachable.lock().unwrap_or_else(PoisonError::into_inner).contains(&endpoint.host());
         let mut backoff = Backoff::new(&fetcher.options);
-        if given_up {
-            backoff.limit(0);
+        let unreachable = fetcher.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = unreachable.contains(&endpoint.host());
+        if known {
+            // The last endpoint gets one try more, since nobody else can answer.
+            backoff.limit(u32::from(last));
         }
-        let fault = given_up.then(|| Fault::Unreachable("as before".into()));
+        let fault = (known && !last).then(|| Fault::Unreachable("as before".into()));
         Self { fetcher, endpoint, last, backoff, fault }
     }
 
@@ -42,10 +43,14 @@ impl<'a> Attempts<'a> {
 
     /// Takes note of a failure and waits, if another attempt makes sense.
     pub(super) async fn failed(&mut self, url: &Url, fault: Fault) {
-        if !self.last && matches!(fault, Fault::Unreachable(_)) {
-            let mut unreachable = self.fetcher.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
-            unreachable.insert(self.endpoint.host());
-            self.backoff.limit(0);
+        if matches!(fault, Fault::Unreachable(_)) {
+            if !self.last {
+                self.backoff.limit(0);
+            }
+            if self.backoff.left() == 0 {
+                let mut unreachable = self.fetcher.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
+                unreachable.insert(self.endpoint.host());
+            }
         }
         if let Some(wait) = self.backoff.wait(&fault) {
             self.fetcher.tell(Event::retry(url, &fault, wait, self.backoff.left()));
@@ -66,5 +71,38 @@ impl<'a> Attempts<'a> {
         let fatal = !fault.is_remote();
         failures.push(Failure { url: shown(url), fault });
         fatal
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::client::{Options, runtime};
+
+    #[test]
+    fn a_host_that_cannot_be_reached_is_waited_for_once_in_a_pull() {
+        let options = Options { attempts: 3, first_delay: Duration::ZERO, ..Options::default() };
+        let (events, _received) = tokio::sync::mpsc::unbounded_channel();
+        let fetcher = Fetcher::resolver(&options, events);
+        let reference = "registry.example/a:1".parse().expect("a reference");
+        let endpoint = Endpoint::registry(&reference, &options).expect("an endpoint");
+        let url: Url = "https://registry.example/v2/".parse().expect("a URL");
+        let attempts = |last| {
+            runtime().expect("threads").block_on(async {
+                let mut attempts = Attempts::new(&fetcher, &endpoint, last);
+                let mut count = 0;
+                while attempts.next() {
+                    count += 1;
+                    attempts.failed(&url, Fault::Unreachable("no such name".into())).await;
+                }
+                let mut failures = Vec::new();
+                attempts.into_failures(&url, &mut failures);
+                (count, failures.len())
+            })
+        };
+        // The registry is tried three times, then once; a mirror is passed over from then on.
+        assert_eq!([attempts(true), attempts(true), attempts(false)], [(3, 1), (1, 1), (0, 1)]);
     }
 }

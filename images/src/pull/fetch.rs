@@ -31,7 +31,7 @@ pub(super) struct Fetcher {
     pub(super) store: Option<Store>,
     pub(super) options: Options,
     events: Events,
-    /// Mirrors that nobody answers at; asked once per pull, not once per blob.
+    /// Hosts that cannot be reached: a mirror is asked once per pull, the registry itself is retried once per pull.
     pub(super) unreachable: Mutex<HashSet<String>>,
 }
 
