@@ -160,13 +160,18 @@ fn append(archive: &mut tar::Builder<impl Write>, name: &str, entry: &Entry, mti
             let file = content::open(path, Links::Follow)?;
             let found = file.metadata().map_err(io("stat", path))?;
             header.set_size(found.len());
-            let mut exact = Exact { inner: file, left: found.len() };
-            archive.append_data(&mut header, name, &mut exact).map_err(io("read", path))?;
-            return if exact.left == 0 {
-                Ok(())
-            } else {
-                Err(Error::Layout { path: path.clone(), reason: "became shorter while it was read".into() })
-            };
+            let mut exact = Exact { inner: file, left: found.len(), failed: false };
+            let appended = archive.append_data(&mut header, name, &mut exact);
+            if exact.failed {
+                return appended.map_err(io("read", path));
+            }
+            if appended.is_ok() && exact.left > 0 {
+                return Err(Error::Layout {
+                    path: path.clone(),
+                    reason: "became shorter while it was read".into(),
+                });
+            }
+            appended
         }
     }
     .map_err(io("write the entry", entry_path))
@@ -176,12 +181,16 @@ fn append(archive: &mut tar::Builder<impl Write>, name: &str, entry: &Entry, mti
 struct Exact<R> {
     inner: R,
     left: u64,
+    /// Whether it could not be read.
+    failed: bool,
 }
 
 impl<R: io::Read> io::Read for Exact<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let limit = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-        let count = self.inner.read(buffer.get_mut(..limit).unwrap_or_default())?;
+        let read = self.inner.read(buffer.get_mut(..limit).unwrap_or_default());
+        // What was interrupted is read again.
+        let count = read.inspect_err(|error| self.failed = error.kind() != io::ErrorKind::Interrupted)?;
         self.left -= count as u64;
         Ok(count)
     }
@@ -202,5 +211,33 @@ impl<W: Write> Write for Hashing<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk with room for the header alone.
+    struct Full(usize);
+
+    impl Write for Full {
+        fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.checked_sub(buffer.len()).ok_or(io::ErrorKind::StorageFull)?;
+            Ok(buffer.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_not_taken_for_a_file_that_cannot_be_read() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), [0; 5000]).unwrap();
+        let entry = Entry { mode: 0o644, uid: 0, gid: 0, content: Content::File(file.path().to_owned()) };
+        let error = append(&mut tar::Builder::new(Full(600)), "f", &entry, 0).unwrap_err().to_string();
+        assert!(error.starts_with("cannot write the entry f: "), "{error}");
     }
 }
