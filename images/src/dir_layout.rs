@@ -20,7 +20,7 @@ use crate::error::{Error, Result, io};
 use crate::manifest::{DEPTH_MAX, Descriptor, Kind, MANIFEST_MAX, MANIFESTS_MAX, Manifest, Platform};
 use crate::reference::{is_repository, is_tag};
 use crate::store::read_limited;
-use crate::tree::{Staged, write as write_file};
+use crate::tree::{Staged, lock_beside, write as write_file};
 use crate::{Digest, Store};
 
 /// What the file `version` holds.
@@ -86,6 +86,7 @@ pub fn write(
     folder: &Path,
 ) -> Result<BTreeMap<String, Digest>> {
     let files = files(store, root, platforms)?;
+    let _lock = lock_beside(folder)?;
     if is_written(folder, store, &files)? {
         return Ok(files);
     }

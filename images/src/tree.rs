@@ -29,6 +29,29 @@ pub(crate) fn copy_file(from: &Path, to: &Path) -> Result<fs::Metadata> {
     Ok(found)
 }
 
+/// Waits until nobody else changes what is in the folder above `target`, and keeps others from it until the result is dropped.
+/// `None` where the file system has no locks.
+///
+/// # Errors
+///
+/// The folder cannot be created or opened.
+pub(crate) fn lock_beside(target: &Path) -> Result<Option<File>> {
+    use rustix::fs::{FlockOperation, flock};
+    let parent = match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    content::create_folder(parent)?;
+    let folder = content::open_folder(parent)?;
+    loop {
+        match flock(&folder, FlockOperation::LockExclusive) {
+            Ok(()) => return Ok(Some(folder)),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return Ok(None),
+        }
+    }
+}
+
 /// A folder that is built beside its place and renamed into it; dropped unfinished, it is removed.
 #[derive(Debug)]
 pub(crate) struct Staged {
@@ -37,7 +60,8 @@ pub(crate) struct Staged {
 }
 
 impl Staged {
-    /// Starts the folder that is to become `target`. What an earlier, killed attempt left beside it is removed.
+    /// Starts the folder that is to become `target`. What an earlier, killed attempt left beside it is removed: the caller holds
+    /// the lock of [`lock_beside`].
     pub(crate) fn new(target: &Path) -> Result<Self> {
         let bad = || Error::Layout { path: target.to_owned(), reason: "not the path of a folder".into() };
         let name = target.file_name().and_then(|name| name.to_str()).ok_or_else(bad)?;
@@ -81,4 +105,65 @@ impl Drop for Staged {
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = File::create_new(path).map_err(io("create", path))?;
     file.write_all(bytes).map_err(io("write", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+    use crate::registry::index;
+    use crate::{Digest, Kind, Store, dir_layout};
+
+    /// An image with a layer of its own.
+    fn image(store: &Store, layer: &[u8]) -> Digest {
+        let blob = |bytes: &[u8]| serde_json::json!({ "mediaType": "x", "digest": store.put(bytes).unwrap(), "size": bytes.len() });
+        let manifest = serde_json::json!({
+            "schemaVersion": 2, "mediaType": Kind::OciManifest.media_type(), "config": blob(b"{}"),
+            "layers": [blob(layer)],
+        });
+        store.put(manifest.to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn several_writers_of_one_folder_wait_for_each_other() {
+        let scratch = tempfile::tempdir().unwrap();
+        let store = Store::open(&scratch.path().join("store")).unwrap();
+        let images = [image(&store, b"one"), image(&store, b"two")];
+        let (folder, registry) = (scratch.path().join("images/a/1"), scratch.path().join("registry"));
+        let all = Barrier::new(4);
+        let write = |writer: usize| -> Result<()> {
+            all.wait();
+            for round in 0..40 {
+                dir_layout::write(&store, &images[(writer + round) % 2], &[], &folder)?;
+            }
+            Ok(())
+        };
+        let index = |_| index(&scratch.path().join("images"), &registry).map(drop);
+        let four = |work: &(dyn Fn(usize) -> Result<()> + Sync)| -> Vec<String> {
+            let done = content::parallel::map(4_usize, &[0, 1, 2, 3], |writer| work(*writer));
+            done.into_iter().filter_map(|done| Some(done.err()?.to_string())).collect()
+        };
+        assert_eq!(four(&write), [""; 0]);
+        for _ in 0..10 {
+            assert_eq!(four(&index), [""; 0]);
+            fs::remove_dir_all(&registry).unwrap();
+        }
+        let found = dir_layout::read(&folder).unwrap().digest;
+        assert!(images.contains(&found));
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 4);
+        assert_eq!(fs::read_dir(folder.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_lock_is_for_all_in_a_folder() {
+        use rustix::fs::{FlockOperation, flock};
+        let scratch = tempfile::tempdir().unwrap();
+        let parent = scratch.path().join("new");
+        let lock = lock_beside(&parent.join("a")).unwrap();
+        let other = content::open_folder(&parent).unwrap();
+        assert!(flock(&other, FlockOperation::NonBlockingLockExclusive).is_err());
+        drop(lock);
+        flock(&other, FlockOperation::NonBlockingLockExclusive).unwrap();
+    }
 }

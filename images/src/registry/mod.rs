@@ -300,10 +300,10 @@ impl Index {
 /// Makes the tree `registry` for all images below `images`, or brings the one that is there up to date: what is right is
 /// left alone, so a run after which nothing changed writes nothing.
 ///
-/// Nothing is written before all images have been read and found whole, every blob with the digest it is named by. A tree where there was none appears whole, at
-/// once. In one that is there every file appears whole, blobs before the manifests that name them and these before their
-/// tags, and what does not belong goes in the opposite order: a server may read it meanwhile. After a kill at any
-/// moment the next run finishes the work.
+/// Nothing is written before all images have been read and found whole, every blob with the digest it is named by. A tree
+/// where there was none appears whole, at once. In one that exists, every file appears whole, blobs before the manifests
+/// that name them and these before their tags, and what does not belong is removed in the opposite order: a server may
+/// read it meanwhile. After a kill at any moment the next run finishes the work. Of two runs at once, the second waits.
 ///
 /// # Errors
 ///
