@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::files::Files;
-use super::{position, same_name};
+use super::{no_choice, position, same_name};
 use crate::error::{Error, Result, io};
 use crate::manifest::{Kind, MANIFEST_MAX, Platform, null_is_default};
 use crate::{Digest, Store, json, platform};
@@ -38,23 +38,35 @@ struct RootFs {
 
 /// The names of the image, if there is only one.
 pub(super) fn names(files: &Files, name: Option<&str>) -> Result<Vec<String>> {
-    let mut found = matching(files, name)?;
-    Ok(found.pop().filter(|_| found.is_empty()).map(|image| image.repo_tags).unwrap_or_default())
+    let all = saved(files)?;
+    Ok(match matching(&all, name).as_slice() {
+        [(_, image)] => image.repo_tags.clone(),
+        _ => Vec::new(),
+    })
 }
 
-fn matching(files: &Files, name: Option<&str>) -> Result<Vec<Saved>> {
+fn saved(files: &Files) -> Result<Vec<Saved>> {
     let bytes = files.read("manifest.json", MANIFEST_MAX)?;
     let bad = |error: serde_json::Error| Error::Layout {
         path: files.display("manifest.json"),
         reason: error.to_string(),
     };
-    let saved: Vec<Saved> = json::parse(&bytes, &json::SAVED).map_err(bad)?;
-    let chosen = |(at, image): &(usize, Saved)| match name.map(|name| (name, position(name))) {
+    json::parse(&bytes, &json::SAVED).map_err(bad)
+}
+
+/// Those that are meant, each with its position.
+fn matching<'a>(all: &'a [Saved], name: Option<&str>) -> Vec<(usize, &'a Saved)> {
+    let chosen = |(at, image): &(usize, &Saved)| match name.map(|name| (name, position(name))) {
         None => true,
         Some((_, Some(position))) => *at == position,
         Some((name, None)) => image.repo_tags.iter().any(|tag| same_name(tag, name)),
     };
-    Ok(saved.into_iter().enumerate().filter(chosen).map(|(_, image)| image).collect())
+    all.iter().enumerate().filter(chosen).collect()
+}
+
+/// An image and what it is called.
+fn named((position, image): (usize, &Saved)) -> (usize, Option<&str>) {
+    (position, image.repo_tags.first().map(String::as_str))
 }
 
 /// Takes the image over, and makes the Docker manifest that it lost.
@@ -65,15 +77,12 @@ pub(super) fn import(
     store: &Store,
 ) -> Result<Digest> {
     let bad = |file: &str, reason: String| Error::Layout { path: files.display(file), reason };
-    let mut found = matching(files, name)?;
-    let count = found.len();
-    let image = match (found.pop(), count, name) {
-        (Some(image), 1, _) => image,
-        (None, _, Some(name)) => {
-            let name = content::printable(name);
-            return Err(bad("manifest.json", format!("no image named `{name}`")));
-        }
-        _ => return Err(bad("manifest.json", format!("{count} images match; name one"))),
+    let all = saved(files)?;
+    let found = matching(&all, name);
+    let [(_, image)] = found.as_slice() else {
+        let found: Vec<_> = found.into_iter().map(named).collect();
+        let all: Vec<_> = all.iter().enumerate().map(named).collect();
+        return Err(bad("manifest.json", no_choice(name, &found, &all)));
     };
     let config_bytes = files.read(&image.config, MANIFEST_MAX)?;
     let Config { rootfs } =

@@ -48,13 +48,22 @@ impl Files {
             return Err(bad("the archive is compressed; decompress it first"));
         }
         let reader = BufReader::new(file.try_clone().map_err(io("open", path))?);
+        let length = file.metadata().map_err(io("stat", path))?.len();
+        // What is wrong with the content, and not with the disk, has no number of the system.
+        let wrong = |error: io::Error| match error.raw_os_error() {
+            None => bad(&format!("not a whole tar archive: {}", content::printable(&error.to_string()))),
+            Some(_) => io("read", path)(error),
+        };
         let mut archive = tar::Archive::new(reader);
         let mut entries = HashMap::new();
-        for entry in archive.entries_with_seek().map_err(io("read", path))? {
-            let entry = entry.map_err(io("read", path))?;
+        for entry in archive.entries_with_seek().map_err(wrong)? {
+            let entry = entry.map_err(wrong)?;
             let name = normal(&String::from_utf8_lossy(&entry.path_bytes()));
             let found = match entry.header().entry_type() {
                 tar::EntryType::Regular | tar::EntryType::Continuous => {
+                    if entry.raw_file_position().saturating_add(entry.size()) > length {
+                        return Err(bad("the archive is cut off"));
+                    }
                     Entry::Bytes { offset: entry.raw_file_position(), size: entry.size() }
                 }
                 kind @ (tar::EntryType::Symlink | tar::EntryType::Link) => {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use super::files::Files;
-use super::{Layout, Local, position, same_name};
+use super::{Layout, Local, no_choice, position, same_name};
 use crate::error::{Error, Result};
 use crate::manifest::{Descriptor, MANIFEST_MAX, null_is_default};
 use crate::{Digest, json};
@@ -30,51 +30,70 @@ pub(super) fn choose(files: &Files, local: &Local) -> Option<Result<Descriptor>>
 }
 
 fn found(files: &Files, local: &Local) -> Result<Descriptor> {
-    let bad = |reason: String| Error::Layout { path: files.display("index.json"), reason };
-    let mut manifests = matching(files, local)?;
+    let all = manifests(files, local)?;
+    let found = matching(&all, local);
     // One image under several names is one image.
-    let distinct: BTreeSet<Digest> = manifests.iter().map(|descriptor| descriptor.digest).collect();
-    match (manifests.pop(), distinct.len(), local.name.as_deref()) {
-        (Some(descriptor), 1, _) => Ok(descriptor),
-        (None, _, Some(name)) => Err(bad(format!("no image named `{}`", content::printable(name)))),
-        (None, _, None) => Err(bad("no image".into())),
-        (_, count, _) => Err(bad(format!("{count} images match; name one"))),
+    let distinct: BTreeSet<Digest> = found.iter().map(|(_, descriptor)| descriptor.digest).collect();
+    if let ([(_, descriptor), ..], 1) = (found.as_slice(), distinct.len()) {
+        return Ok((*descriptor).clone());
     }
+    let found: Vec<_> = found.into_iter().map(named).collect();
+    let all: Vec<_> = all.iter().enumerate().map(named).collect();
+    let reason = no_choice(local.name.as_deref(), &found, &all);
+    Err(Error::Layout { path: files.display("index.json"), reason })
+}
+
+/// An image and what it is called.
+fn named((position, found): (usize, &Descriptor)) -> (usize, Option<&str>) {
+    (position, NAMES.iter().find_map(|key| annotation(found, key)))
 }
 
 /// The names of the image, if there is only one.
 pub(super) fn names(files: &Files, local: &Local) -> Result<Vec<String>> {
-    let manifests = matching(files, local)?;
-    let distinct: BTreeSet<Digest> = manifests.iter().map(|descriptor| descriptor.digest).collect();
+    let all = manifests(files, local)?;
+    let found = matching(&all, local);
+    let distinct: BTreeSet<Digest> = found.iter().map(|(_, descriptor)| descriptor.digest).collect();
     if distinct.len() != 1 {
         return Ok(Vec::new());
     }
-    let named = NAMES.iter().flat_map(|key| manifests.iter().filter_map(|found| annotation(found, key)));
+    let named = NAMES.iter().flat_map(|key| found.iter().filter_map(|(_, found)| annotation(found, key)));
     Ok(named.map(ToOwned::to_owned).collect())
 }
 
-fn matching(files: &Files, local: &Local) -> Result<Vec<Descriptor>> {
+fn manifests(files: &Files, local: &Local) -> Result<Vec<Descriptor>> {
     #[derive(Deserialize)]
     struct Index {
         #[serde(default, deserialize_with = "null_is_default")]
         manifests: Vec<Descriptor>,
     }
+    let bad = |reason: String| Error::Layout { path: files.display("index.json"), reason };
+    let saved = local.layout != Layout::DockerArchive && files.contains("manifest.json");
+    if saved && !files.contains("index.json") {
+        let reason = match local.layout {
+            Layout::OciArchive => "missing; this is what `docker save` writes: docker-archive:",
+            _ => "missing; this is a folder of one image: dir:",
+        };
+        return Err(bad(reason.into()));
+    }
     let bytes = files.read("index.json", MANIFEST_MAX)?;
-    let bad = |error: serde_json::Error| Error::Layout {
-        path: files.display("index.json"),
-        reason: error.to_string(),
-    };
-    let Index { manifests } = json::parse(&bytes, &json::MANIFEST).map_err(bad)?;
-    let Some(name) = local.name.as_deref() else { return Ok(manifests) };
+    let Index { manifests } =
+        json::parse(&bytes, &json::MANIFEST).map_err(|error: serde_json::Error| bad(error.to_string()))?;
+    Ok(manifests)
+}
+
+/// Those that are meant, each with its position.
+fn matching<'a>(all: &'a [Descriptor], local: &Local) -> Vec<(usize, &'a Descriptor)> {
+    let all = all.iter().enumerate();
+    let Some(name) = local.name.as_deref() else { return all.collect() };
     if let Some(position) = position(name) {
-        return Ok(manifests.into_iter().skip(position).take(1).collect());
+        return all.skip(position).take(1).collect();
     }
     let exact = |found: &Descriptor| NAMES.iter().any(|key| annotation(found, key) == Some(name));
     let alike = |found: &Descriptor| {
         NAMES.iter().any(|key| annotation(found, key).is_some_and(|found| same_name(found, name)))
     };
-    let exactly: Vec<Descriptor> = manifests.iter().filter(|found| exact(found)).cloned().collect();
-    Ok(if exactly.is_empty() { manifests.into_iter().filter(alike).collect() } else { exactly })
+    let exactly: Vec<_> = all.clone().filter(|(_, found)| exact(found)).collect();
+    if exactly.is_empty() { all.filter(|(_, found)| alike(found)).collect() } else { exactly }
 }
 
 fn annotation<'a>(descriptor: &'a Descriptor, key: &str) -> Option<&'a str> {

@@ -91,6 +91,10 @@ impl FromStr for Source {
                 Some((path, name)) if layout != Layout::Dir => (path, Some(name)),
                 _ => (rest, None),
             };
+            if path.is_empty() {
+                let reason = "expected a folder or file after the colon";
+                return Err(reference::ParseError { found: text.into(), reason });
+            }
             let name: Option<String> = name.filter(|name| !name.is_empty()).map(Into::into);
             let of_docker = name.as_deref().filter(|_| layout == Layout::DockerArchive);
             if let Some(name) = of_docker.filter(|name| position(name).is_none()) {
@@ -150,6 +154,40 @@ pub fn import(local: &Local, platforms: &[Platform], store: &Store) -> Result<Di
 /// The number in `@N`.
 fn position(name: &str) -> Option<usize> {
     name.strip_prefix('@')?.parse().ok()
+}
+
+/// The most names that an error lists.
+const NAMES_SHOWN: usize = 10;
+/// The longest name that an error lists, in bytes: no reference is longer.
+const NAME_SHOWN: usize = 400;
+
+/// What to type for one of several images, each at its position and with its name, if it has one: "`1`, `@1` or `2`".
+fn offered(images: &[(usize, Option<&str>)]) -> String {
+    let is_alone = |name: &str| images.iter().filter(|(_, other)| *other == Some(name)).count() == 1;
+    let word = |(position, name): &(usize, Option<&str>)| match name {
+        Some(name) if name.len() <= NAME_SHOWN && is_alone(name) => format!("`{}`", content::printable(name)),
+        _ => format!("`@{position}`"),
+    };
+    let mut words: Vec<String> = images.iter().take(NAMES_SHOWN).map(word).collect();
+    if let Some(more) = images.len().checked_sub(NAMES_SHOWN).filter(|more| *more > 0) {
+        words.push(format!("{more} more"));
+    }
+    match words.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// Why no image, or no single one, of `all` is meant by `name`; `found` are those that match.
+fn no_choice(name: Option<&str>, found: &[(usize, Option<&str>)], all: &[(usize, Option<&str>)]) -> String {
+    match (name, found, all) {
+        (_, [], []) => "no image".into(),
+        (Some(name), [], all) => {
+            format!("no image named `{}`: expected {}", content::printable(name), offered(all))
+        }
+        (_, found, _) => format!("{} images match: choose {}", found.len(), offered(found)),
+    }
 }
 
 /// Whether two names are of one image: as they are, or both in full.

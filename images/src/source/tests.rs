@@ -35,7 +35,15 @@ fn sources_are_written_as_containers_image_writes_them() {
     for text in ["docker://alpine:3", "alpine:3", "docker.io/library/alpine:3"] {
         assert_eq!(text.parse::<Source>().unwrap().to_string(), "docker.io/library/alpine:3");
     }
-    for text in ["docker-daemon:alpine", "docker-archive:x.tar:UPPER", "docker-archive:x.tar:@x"] {
+    for text in [
+        "docker-daemon:alpine",
+        "docker-archive:x.tar:UPPER",
+        "docker-archive:x.tar:@x",
+        "oci:",
+        "oci::1",
+        "dir:",
+        "oci-archive:",
+    ] {
         assert!(text.parse::<Source>().is_err(), "{text}");
     }
 }
@@ -302,4 +310,88 @@ fn an_image_of_this_machine_is_for_the_platform_of_its_configuration() {
     tar(&archive, &[("c.json", Ok(config.as_bytes())), ("manifest.json", Ok(saved.as_bytes()))]);
     let error = scratch.import(Layout::DockerArchive, &archive, None).unwrap_err().to_string();
     assert!(error.contains("some clients read the key `config` as `Config`"), "{error}");
+}
+
+#[test]
+fn an_error_lists_what_may_be_named() {
+    let scratch = Scratch::new();
+    let images: Vec<serde_json::Value> =
+        (0..13).map(|number| scratch.image(format!("{number}").as_bytes())).collect();
+    let (layout, long) = (scratch.layout(), "n".repeat(NAME_SHOWN + 1));
+    let index = |names: &[Option<&str>]| {
+        let named = names.iter().zip(&images).map(|(name, image)| {
+            let mut image = image.clone();
+            if let Some(name) = name {
+                image["annotations"] = json!({ "org.opencontainers.image.ref.name": name });
+            }
+            image
+        });
+        let index = json!({ "schemaVersion": 2, "manifests": named.collect::<Vec<_>>() });
+        fs::write(layout.join("index.json"), index.to_string()).unwrap();
+    };
+    let numbers: Vec<String> = (0..13).map(|number| number.to_string()).collect();
+    let many: Vec<Option<&str>> = numbers.iter().map(|number| Some(number.as_str())).collect();
+    for (names, asked, expected) in [
+        (&[][..], None, "no image"),
+        (&[], Some("1"), "no image"),
+        (&[Some("1")], Some("2"), "no image named `2`: expected `1`"),
+        (&[None], Some("2"), "no image named `2`: expected `@0`"),
+        (&[Some("1"), Some("2")], None, "2 images match: choose `1` or `2`"),
+        (&[None, None, Some("x")], None, "3 images match: choose `@0`, `@1` or `x`"),
+        (&[None, Some("1"), Some("1")], Some("1"), "2 images match: choose `@1` or `@2`"),
+        (&[Some("a\n\u{1b}[2J"), Some(&long)], None, r"2 images match: choose `a\n\u{1b}[2J` or `@1`"),
+        (
+            &many,
+            Some("x"),
+            "no image named `x`: expected `0`, `1`, `2`, `3`, `4`, `5`, `6`, `7`, `8`, `9` or 3 more",
+        ),
+    ] {
+        index(names);
+        let error = scratch.import(Layout::Oci, &layout, asked).unwrap_err().to_string();
+        assert_eq!(error, format!("{}: {expected}", layout.join("index.json").display()));
+    }
+    let archive = scratch.folder.path().join("x.tar");
+    let saved = json!([
+        { "Config": "c", "RepoTags": ["a:1", "a:2"], "Layers": [] },
+        { "Config": "c", "RepoTags": null, "Layers": [] },
+    ]);
+    tar(&archive, &[("manifest.json", Ok(saved.to_string().as_bytes()))]);
+    for (asked, expected) in [
+        (None, "2 images match: choose `a:1` or `@1`"),
+        (Some("b:1"), "no image named `b:1`: expected `a:1` or `@1`"),
+    ] {
+        let error = scratch.import(Layout::DockerArchive, &archive, asked).unwrap_err().to_string();
+        assert_eq!(error, format!("{}: {expected}", archive.join("manifest.json").display()));
+    }
+    // One kind of source taken for another.
+    let error = scratch.import(Layout::OciArchive, &archive, None).unwrap_err().to_string();
+    assert!(
+        error.ends_with("/x.tar/index.json: missing; this is what `docker save` writes: docker-archive:"),
+        "{error}"
+    );
+    fs::remove_file(layout.join("index.json")).unwrap();
+    fs::write(layout.join("manifest.json"), "").unwrap();
+    let error = scratch.import(Layout::Oci, &layout, None).unwrap_err().to_string();
+    assert!(error.ends_with("/layout/index.json: missing; this is a folder of one image: dir:"), "{error}");
+}
+
+#[test]
+fn an_archive_that_is_cut_off_is_said_to_be() {
+    let scratch = Scratch::new();
+    let archive = scratch.folder.path().join("x.tar");
+    tar(&archive, &[("blob", Ok(&[0; 2000])), ("index.json", Ok(br#"{"manifests":[]}"#))]);
+    let whole = fs::read(&archive).unwrap();
+    for (length, expected) in [
+        (100, "not a whole tar archive: "),
+        (512, "the archive is cut off"),
+        (1000, "the archive is cut off"),
+        (2511, "the archive is cut off"),
+        (2561 + 100, "not a whole tar archive: "),
+        (2560 + 512 + 5, "the archive is cut off"),
+        (whole.len(), "no image"),
+    ] {
+        fs::write(&archive, &whole[..length]).unwrap();
+        let error = scratch.import(Layout::OciArchive, &archive, None).unwrap_err().to_string();
+        assert!(error.contains(expected), "{length}: {error}");
+    }
 }
