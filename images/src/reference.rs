@@ -12,6 +12,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::Digest;
+use crate::client::redacted;
 
 /// The registry meant when a reference names none.
 pub const DOCKER_HUB: &str = "docker.io";
@@ -162,6 +163,12 @@ impl FromStr for Reference {
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let (rest, digest) = match text.split_once('@') {
+            Some((_, host)) if host.contains('/') => {
+                return Err(error(
+                    &redacted(text),
+                    "user names and passwords belong in a file of credentials (--auth-file, REGISTRY_AUTH_FILE)",
+                ));
+            }
             Some((rest, digest)) => {
                 let digest = digest.parse().map_err(|_| {
                     error(text, "the digest must be `sha256:` and 64 lower-case hexadecimal digits")
@@ -302,6 +309,23 @@ mod tests {
         }
         assert!(format!("a:{}", "t".repeat(128)).parse::<Reference>().is_ok());
         assert!(format!("a:{}", "t".repeat(129)).parse::<Reference>().is_err());
+    }
+
+    #[test]
+    fn a_password_in_a_reference_is_refused_and_not_repeated() {
+        for text in [
+            "me:hunter2@r.example/a:1",
+            "me:hunter2@r.example:5000/a/b",
+            "me:hun@ter2/@r.example/a",
+            "hunter2@r/a",
+        ] {
+            let error = text.parse::<Reference>().unwrap_err();
+            assert!(error.to_string().contains("file of credentials"), "{text}: {error}");
+            assert!(!format!("{error:?}").contains("ter2"), "{text}: {error:?}");
+        }
+        for text in ["a@sha256:00", "r.example/a:1@sha256:x"] {
+            assert!(text.parse::<Reference>().unwrap_err().reason.contains("the digest must be"), "{text}");
+        }
     }
 
     proptest! {

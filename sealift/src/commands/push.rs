@@ -64,6 +64,9 @@ pub(crate) fn push(arguments: Push) -> Outcome {
         }
     };
     // A name without a dot or port would be taken for a repository of Docker Hub.
+    if arguments.to.contains('@') {
+        format!("{}/name", arguments.to).parse::<images::Reference>().map_err(Failure::usage_by)?;
+    }
     let registry = arguments.to.split('/').next().unwrap_or_default();
     let is_host = registry.contains(['.', ':']) || registry == "localhost";
     if !is_host || format!("{registry}/name:tag").parse::<images::Reference>().is_err() {
