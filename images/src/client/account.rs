@@ -39,7 +39,8 @@ impl Account {
             origin: found.origin.clone(),
         });
         let file = search.found.as_ref().map(|found| found.file.clone()).or_else(|| places.last().cloned());
-        let (login, problems) = (Login { host: host.clone(), file }, search.problems.clone());
+        let login = Login { host: host.clone(), file, plain_http: endpoint.base.scheme() == "http" };
+        let problems = search.problems.clone();
         Self { host, used, problems, places: Arc::clone(places), login }
     }
 

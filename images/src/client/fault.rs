@@ -170,6 +170,8 @@ pub struct Login {
     pub host: String,
     /// The file that holds them or is the place for them: docker's `config.json` or podman's `auth.json`.
     pub file: Option<PathBuf>,
+    /// Whether the registry is asked without TLS.
+    pub plain_http: bool,
 }
 
 impl Denial {

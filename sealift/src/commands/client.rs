@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use buildchain::graph::quoted;
 use buildchain::project::{auth_files, auth_places, certificate_folders};
 use clap::Args;
 use images::pull::{self, Login, Options, Proxies};
@@ -54,9 +55,11 @@ pub(crate) fn remedy(login: &Login) -> String {
     let entry = format!(r#"{{"auths": {{"{host}": {{"auth": "BASE64"}}}}}}"#);
     match &login.file {
         Some(file) => {
-            let file = content::printable_path(file);
+            let path = file.to_string_lossy();
+            let (file, host) = (quoted(&path), quoted(host));
+            let tls = if login.plain_http { "--tls-verify=false " } else { "" };
             format!(
-                "log in with `skopeo login --authfile {file} {host}`, or write {entry} to this file, with USER:PASSWORD in base64"
+                "log in with `skopeo login {tls}--authfile {file} {host}`, or write {entry} to this file, with USER:PASSWORD in base64"
             )
         }
         None => {
@@ -81,4 +84,30 @@ fn client_certificate(text: &str) -> Result<(String, (PathBuf, PathBuf)), String
     let parts = text.split_once('=').and_then(|(host, files)| Some((host, files.split_once(',')?)));
     let (host, (certificate, key)) = parts.ok_or("expected HOST=CERTIFICATE,KEY")?;
     Ok((host.to_owned(), (certificate.into(), key.into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_remedy_for_missing_credentials_can_be_typed() {
+        let host = "r.example:5000".to_owned();
+        let with = |file: Option<&str>, plain_http| {
+            remedy(&Login { host: host.clone(), file: file.map(PathBuf::from), plain_http })
+        };
+        for (file, plain_http, expected) in [
+            ("/a/auth.json", false, "`skopeo login --authfile /a/auth.json r.example:5000`"),
+            (
+                "a b's.json",
+                true,
+                r"`skopeo login --tls-verify=false --authfile 'a b'\''s.json' r.example:5000`",
+            ),
+            ("a\n.json", false, r"`skopeo login --authfile $'a\x0a.json' r.example:5000`"),
+        ] {
+            let found = with(Some(file), plain_http);
+            assert!(found.starts_with(&format!("log in with {expected}, or ")), "{found}");
+        }
+        assert!(with(None, false).ends_with("name it with --auth-file"));
+    }
 }

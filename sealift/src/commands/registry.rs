@@ -16,8 +16,8 @@ use crate::output::{self, Output};
 pub(crate) enum Command {
     /// Index a folder of images for nginx
     #[command(
-        after_help = "Every blob is read and must have the digest in its name. Files that the content store shares with the\n\
-                            folder, and knows to be unchanged, are not read again."
+        after_help = "Every blob is read and must have the digest in its name. Files that the content store shares \
+                      with the folder, and knows to be unchanged, are not read again."
     )]
     Index {
         /// The folder of images
