@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::tree::{Kind, Tree};
 use crate::verify::Form;
-use crate::{Product, Result, Unindexed, image, layout, product, unindexed};
+use crate::{Product, Result, Unindexed, image, layout, product, unindexed_of};
 
 /// The most bytes of an image configuration that is read for its platform.
 const CONFIG_LIMIT: u64 = 4 << 20;
@@ -101,8 +101,7 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
     }
     let mut repositories = BTreeMap::new();
     let entries = tree.walk()?;
-    let listed = entries.iter().filter(|(_, entry)| matches!(entry.kind, Kind::File | Kind::Symlink(_)));
-    inspection.unindexed = unindexed(listed.map(|(path, _)| path.as_str()));
+    inspection.unindexed = unindexed_of(&entries);
     for (path, entry) in entries {
         if entry.kind != Kind::File {
             continue;

@@ -40,5 +40,5 @@ pub use error::{Error, Result};
 pub use inspect::inspect;
 pub use product::Product;
 pub use tree::Tree;
-pub use unindexed::{Format, Unindexed, unindexed};
+pub use unindexed::{Format, Unindexed, unindexed, unindexed_of};
 pub use verify::verify;

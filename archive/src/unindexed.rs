@@ -6,11 +6,14 @@ use content::printable;
 use serde::Serialize;
 
 use crate::layout::{self, Owner};
+use crate::tree::{Entry, Kind};
 
 /// The most repositories that are named: a forged archive has as many as its maker likes.
 const NAMED_MAX: usize = 1000;
 /// What makes a folder an RPM repository.
 const REPOMD: &str = "/repodata/repomd.xml";
+/// The folder that it lies in.
+const REPODATA: &str = "/repodata";
 
 /// The format of packages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -76,13 +79,21 @@ impl Unindexed {
     }
 }
 
-/// The packages below `packages/` that no metadata cover, by repository. `paths` are those of the files and symbolic links
-/// of an archive; the metadata of a folder cover all below it. At most 1000 repositories are named.
-pub fn unindexed<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Vec<Unindexed> {
+/// The packages below `packages/` that no metadata cover, by repository. `files` are the paths of the files of an archive,
+/// `links` those of what may lead to a folder. The metadata of a folder cover all below it. At most 1000 repositories are named.
+pub fn unindexed<'a, F, L>(files: F, links: L) -> Vec<Unindexed>
+where
+    F: Iterator<Item = &'a str> + Clone,
+    L: Iterator<Item = &'a str> + Clone,
+{
     let below = |path: &&str| path.strip_prefix(layout::PACKAGES).is_some_and(|rest| rest.starts_with('/'));
-    let indexed: HashSet<(Format, &str)> = paths.clone().filter(below).filter_map(index_of).collect();
+    let mut indexed: HashSet<(Format, &str)> = HashSet::new();
+    indexed.extend(files.clone().filter(below).filter_map(index_of));
+    // The folder of the metadata may be a symbolic link.
+    let folder = |path: &'a str| path.strip_suffix(REPODATA).map(|folder| (Format::Rpm, folder));
+    indexed.extend(links.clone().filter(below).filter_map(|path| folder(path).or_else(|| index_of(path))));
     let mut found: BTreeMap<(String, Format), Unindexed> = BTreeMap::new();
-    for path in paths.filter(below) {
+    for path in files.chain(links).filter(below) {
         let Some(format) = Format::of(path) else { continue };
         let mut folders = path.match_indices('/').map(|(end, _)| path.get(..end).unwrap_or_default());
         if folders.any(|folder| indexed.contains(&(format, folder))) {
@@ -103,10 +114,18 @@ pub fn unindexed<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Vec<Uninde
     found.into_values().collect()
 }
 
+/// [`unindexed`] of what a walk over an archive listed.
+#[must_use]
+pub fn unindexed_of(entries: &[(String, Entry)]) -> Vec<Unindexed> {
+    let paths = |wanted: fn(&Kind) -> bool| {
+        entries.iter().filter(move |(_, entry)| wanted(&entry.kind)).map(|(path, _)| path.as_str())
+    };
+    unindexed(paths(|kind| *kind == Kind::File), paths(|kind| matches!(kind, Kind::Symlink(_))))
+}
+
 /// The folder whose packages a file of metadata covers.
 fn index_of(path: &str) -> Option<(Format, &str)> {
-    // The folder of the metadata may be a symbolic link.
-    if let Some(folder) = path.strip_suffix(REPOMD).or_else(|| path.strip_suffix("/repodata")) {
+    if let Some(folder) = path.strip_suffix(REPOMD) {
         return Some((Format::Rpm, folder));
     }
     let (folder, name) = path.rsplit_once('/')?;
@@ -120,7 +139,11 @@ mod tests {
     use super::*;
 
     fn found(paths: &[&str]) -> Vec<(String, Format, u64)> {
-        let found = unindexed(paths.iter().copied());
+        found_with(paths, &[])
+    }
+
+    fn found_with(files: &[&str], links: &[&str]) -> Vec<(String, Format, u64)> {
+        let found = unindexed(files.iter().copied(), links.iter().copied());
         found.into_iter().map(|one| (one.folder, one.format, one.packages)).collect()
     }
 
@@ -133,13 +156,17 @@ mod tests {
         assert_eq!(found(&[rpm, beside, "product.txt"]), [(base(), Format::Rpm, 2)]);
         assert_eq!(found(&[deb]), [("packages/debian/12/pool".to_owned(), Format::Deb, 1)]);
         assert_eq!(found(&["packages/a.rpm"]), [("packages".to_owned(), Format::Rpm, 1)]);
-        for metadata in [
-            "packages/redhat/8/site-base-el8/repodata/repomd.xml",
-            "packages/redhat/8/site-base-el8/repodata",
-            "packages/redhat/8/repodata/repomd.xml",
-        ] {
+        for metadata in
+            ["packages/redhat/8/site-base-el8/repodata/repomd.xml", "packages/redhat/8/repodata/repomd.xml"]
+        {
             assert_eq!(found(&[rpm, metadata]), [], "{metadata}");
+            assert_eq!(found_with(&[rpm], &[metadata]), [], "{metadata}");
         }
+        // A link leads to a folder, a file does not.
+        let folder = "packages/redhat/8/site-base-el8/repodata";
+        assert_eq!(found_with(&[rpm], &[folder]), []);
+        assert_eq!(found(&[rpm, folder]), [(base(), Format::Rpm, 1)]);
+        assert_eq!(found_with(&[], &[rpm]), [(base(), Format::Rpm, 1)]);
         for metadata in [
             "packages/debian/12/dists/stable/main/binary-amd64/Packages.gz",
             "packages/debian/12/pool/Packages",
@@ -163,6 +190,6 @@ mod tests {
     #[test]
     fn a_forged_archive_has_no_more_repositories_than_are_named() {
         let paths: Vec<String> = (0..NAMED_MAX + 5).map(|n| format!("packages/redhat/8/{n}/a.rpm")).collect();
-        assert_eq!(unindexed(paths.iter().map(String::as_str)).len(), NAMED_MAX);
+        assert_eq!(unindexed(paths.iter().map(String::as_str), std::iter::empty()).len(), NAMED_MAX);
     }
 }

@@ -1,6 +1,7 @@
 //! Whether an RPM can hold what a definition describes, and what its file will be called.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::{Component, Path};
 
 use jiff::civil::Date;
@@ -51,11 +52,18 @@ impl Definition {
     ///
     /// # Errors
     ///
-    /// [`Error::Definition`] for the first field that cannot stand as it is.
+    /// [`Error::Definition`] for the first of the [`mistakes`](Self::mistakes).
     pub fn check(&self) -> Result<()> {
-        let check = |good: bool, field: &str, expected: &'static str, found: &str| {
-            if good { Ok(()) } else { Err(self.error(field.to_owned(), expected, found)) }
+        let Some(Mistake { field, expected, found }) = self.mistakes().into_iter().next() else {
+            return Ok(());
         };
+        Err(Error::Definition { package: self.name.clone(), field, expected, found })
+    }
+
+    /// Every field that an RPM cannot hold as it is; the source files are not looked at.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<Mistake> {
+        let mut mistakes = Mistakes::default();
         let label = |text: &str, more: &str| {
             (1..=128).contains(&text.len())
                 && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
@@ -63,16 +71,16 @@ impl Definition {
         };
         let name = label(&self.name, "._-+")
             && self.name.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_');
-        check(name, "name", NAME, &self.name)?;
-        check(label(&self.version, "._+~^-"), "version", VERSION, &self.version)?;
-        check(label(&self.release, "._+~^"), "release", RELEASE, &self.release)?;
-        check(label(&self.arch, "_"), "arch", ARCH, &self.arch)?;
+        mistakes.check(name, "name", NAME, &self.name);
+        mistakes.check(label(&self.version, "._+~^-"), "version", VERSION, &self.version);
+        mistakes.check(label(&self.release, "._+~^"), "release", RELEASE, &self.release);
+        mistakes.check(label(&self.arch, "_"), "arch", ARCH, &self.arch);
 
-        let line = |text: &str| !text.trim().is_empty() && !text.chars().any(char::is_control);
-        check(line(&self.summary), "summary", LINE, &self.summary)?;
-        check(line(&self.license), "license", LINE, &self.license)?;
+        mistakes.check(is_line(&self.summary), "summary", LINE, &self.summary);
+        mistakes.check(is_line(&self.license), "license", LINE, &self.license);
         for (field, text) in [("url", &self.url), ("vendor", &self.vendor)] {
-            check(text.as_deref().is_none_or(line), field, LINE, text.as_deref().unwrap_or_default())?;
+            let text = text.as_deref();
+            mistakes.check(text.is_none_or(is_line), field, LINE, text.unwrap_or_default());
         }
         let scripts = &self.scriptlets;
         for (field, text) in [
@@ -82,13 +90,15 @@ impl Definition {
             ("scriptlets.preun", &scripts.preun),
             ("scriptlets.postun", &scripts.postun),
         ] {
-            check(text.as_deref().is_none_or(is_lines), field, LINES, text.as_deref().unwrap_or_default())?;
+            let text = text.as_deref();
+            mistakes.check(text.is_none_or(is_lines), field, LINES, text.unwrap_or_default());
         }
         if let Some(day) = &self.date {
-            check(self.date().is_some(), "date", DATE, day)?;
+            mistakes.check(midnight(day).is_some(), "date", DATE, day);
         }
-        self.check_paths()?;
-        self.check_changelog()
+        self.check_paths(&mut mistakes);
+        self.check_changelog(&mut mistakes);
+        mistakes.0
     }
 
     /// What rpm accepts, but is hardly what was meant; each a sentence that says what to write.
@@ -108,73 +118,104 @@ impl Definition {
         self.date.as_ref().or_else(newest).and_then(|day| midnight(day))
     }
 
-    fn check_paths(&self) -> Result<()> {
+    fn check_paths(&self, mistakes: &mut Mistakes) {
         // Every installed path with the field that names it, and whether something may lie below it.
         let mut paths: HashMap<&str, (String, bool)> = HashMap::new();
-        let mut add = |path, field: String, is_folder| {
+        let mut add = |mistakes: &mut Mistakes, path, field: String, is_folder| {
             if !is_installed(path) {
-                return Err(self.error(field, INSTALLED, path));
+                mistakes.add(field, INSTALLED, path);
+            } else if paths.contains_key(path) {
+                mistakes.add(field, "a path that no other entry installs", path);
+            } else {
+                paths.insert(path, (field, is_folder));
             }
-            if paths.insert(path, (field.clone(), is_folder)).is_some() {
-                return Err(self.error(field, "a path that no other entry installs", path));
-            }
-            Ok(())
-        };
-        let owner = |field: String, name: &str| {
-            if is_owner(name) { Ok(()) } else { Err(self.error(field, OWNER, name)) }
         };
         for (i, file) in self.files.iter().enumerate() {
+            let field = |name: &str| format!("files[{i}].{name}");
             let leads_out = |part| matches!(part, Component::ParentDir | Component::RootDir);
-            if file.from.is_empty() || Path::new(&file.from).components().any(leads_out) {
-                return Err(self.error(format!("files[{i}].from"), SOURCE, &file.from));
-            }
-            add(&file.to, format!("files[{i}].to"), false)?;
-            owner(format!("files[{i}].owner"), &file.owner)?;
-            owner(format!("files[{i}].group"), &file.group)?;
+            let inside = !file.from.is_empty() && !Path::new(&file.from).components().any(leads_out);
+            mistakes.check(inside, &field("from"), SOURCE, &file.from);
+            add(mistakes, &file.to, field("to"), false);
+            mistakes.check(is_owner(&file.owner), &field("owner"), OWNER, &file.owner);
+            mistakes.check(is_owner(&file.group), &field("group"), OWNER, &file.group);
         }
         for (i, directory) in self.directories.iter().enumerate() {
-            add(&directory.path, format!("directories[{i}].path"), true)?;
-            owner(format!("directories[{i}].owner"), &directory.owner)?;
-            owner(format!("directories[{i}].group"), &directory.group)?;
+            let field = |name: &str| format!("directories[{i}].{name}");
+            add(mistakes, &directory.path, field("path"), true);
+            mistakes.check(is_owner(&directory.owner), &field("owner"), OWNER, &directory.owner);
+            mistakes.check(is_owner(&directory.group), &field("group"), OWNER, &directory.group);
         }
         for (i, symlink) in self.symlinks.iter().enumerate() {
-            add(&symlink.path, format!("symlinks[{i}].path"), false)?;
-            if symlink.target.is_empty() || symlink.target.chars().any(char::is_control) {
-                return Err(self.error(format!("symlinks[{i}].target"), LINE, &symlink.target));
-            }
+            let field = |name: &str| format!("symlinks[{i}].{name}");
+            add(mistakes, &symlink.path, field("path"), false);
+            let target = !symlink.target.is_empty() && !symlink.target.chars().any(char::is_control);
+            mistakes.check(target, &field("target"), LINE, &symlink.target);
         }
+        let mut below: Vec<(&String, &str)> = Vec::new();
         for (path, (field, _)) in &paths {
-            let below = Path::new(path).ancestors().skip(1).filter_map(Path::to_str);
-            if below.filter_map(|parent| paths.get(parent)).any(|(_, is_folder)| !is_folder) {
-                return Err(self.error(field.clone(), "a path that lies below no file and no link", path));
+            let above = Path::new(path).ancestors().skip(1).filter_map(Path::to_str);
+            if above.filter_map(|parent| paths.get(parent)).any(|(_, is_folder)| !is_folder) {
+                below.push((field, path));
             }
         }
-        Ok(())
+        below.sort_unstable();
+        for (field, path) in below {
+            mistakes.add(field.clone(), "a path that lies below no file and no link", path);
+        }
     }
 
-    fn check_changelog(&self) -> Result<()> {
+    fn check_changelog(&self, mistakes: &mut Mistakes) {
         let mut previous = None;
         for (i, change) in self.changelog.iter().enumerate() {
             let field = |name: &str| format!("changelog[{i}].{name}");
-            let time = change.time().ok_or_else(|| self.error(field("date"), DATE, &change.date))?;
-            if previous.is_some_and(|newer| newer < time) {
-                return Err(self.error(field("date"), "a day not after the entry before", &change.date));
+            let time = change.time();
+            mistakes.check(time.is_some(), &field("date"), DATE, &change.date);
+            if let (Some(time), Some(newer)) = (time, previous) {
+                mistakes.check(
+                    time <= newer,
+                    &field("date"),
+                    "a day not after the entry before",
+                    &change.date,
+                );
             }
-            previous = Some(time);
+            previous = time.or(previous);
             for (name, text) in [("author", &change.author), ("version", &change.version)] {
-                if text.trim().is_empty() || text.chars().any(char::is_control) {
-                    return Err(self.error(field(name), LINE, text));
-                }
+                mistakes.check(is_line(text), &field(name), LINE, text);
             }
-            if !is_lines(&change.text) {
-                return Err(self.error(field("text"), LINES, &change.text));
-            }
+            mistakes.check(is_lines(&change.text), &field("text"), LINES, &change.text);
         }
-        Ok(())
+    }
+}
+
+/// A field of a definition with a value that an RPM cannot hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The field, as a path into the definition: `files[2].to`.
+    pub field: String,
+    /// What the field may hold.
+    pub expected: &'static str,
+    /// What it holds.
+    pub found: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "expected {}, found `{}`", self.expected, content::printable(&self.found))
+    }
+}
+
+#[derive(Default)]
+struct Mistakes(Vec<Mistake>);
+
+impl Mistakes {
+    fn add(&mut self, field: String, expected: &'static str, found: &str) {
+        self.0.push(Mistake { field, expected, found: found.to_owned() });
     }
 
-    fn error(&self, field: String, expected: &'static str, found: &str) -> Error {
-        Error::Definition { package: self.name.clone(), field, expected, found: found.to_owned() }
+    fn check(&mut self, good: bool, field: &str, expected: &'static str, found: &str) {
+        if !good {
+            self.add(field.to_owned(), expected, found);
+        }
     }
 }
 
@@ -192,6 +233,10 @@ fn midnight(day: &str) -> Option<i64> {
     let day: Date = day.parse().ok()?;
     let seconds = day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second();
     u32::try_from(seconds).is_ok().then_some(seconds)
+}
+
+fn is_line(text: &str) -> bool {
+    !text.trim().is_empty() && !text.chars().any(char::is_control)
 }
 
 fn is_lines(text: &str) -> bool {
@@ -310,6 +355,34 @@ mod tests {
                 other => panic!("{more}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn all_mistakes_are_found_at_once_and_in_order() {
+        let more = "name: a b\narch: x/y\nfiles:\n  - {from: ../x, to: x, owner: Root}\n  - {from: x, to: /x/y}\n\
+                    symlinks: [{path: /x, target: ''}]\nchangelog: [{date: soon, author: '', version: '', text: ''}]\n";
+        let fields = ["name", "arch"].map(|key| format!("{key}:"));
+        let minimal = "name: a\nversion: '1'\nrelease: '1'\narch: noarch\nsummary: A\nlicense: MIT\n";
+        let kept: Vec<&str> =
+            minimal.lines().filter(|line| !fields.iter().any(|key| line.starts_with(key))).collect();
+        let definition: Definition = serde_saphyr::from_str(&format!("{}\n{more}", kept.join("\n"))).unwrap();
+        let found: Vec<String> = definition.mistakes().into_iter().map(|mistake| mistake.field).collect();
+        assert_eq!(
+            found,
+            [
+                "name",
+                "arch",
+                "files[0].from",
+                "files[0].to",
+                "files[0].owner",
+                "symlinks[0].target",
+                "files[1].to",
+                "changelog[0].date",
+                "changelog[0].author",
+                "changelog[0].version",
+                "changelog[0].text",
+            ]
+        );
     }
 
     #[test]

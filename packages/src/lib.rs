@@ -59,6 +59,7 @@ mod relations;
 pub mod repository;
 
 pub use build::{BuiltPackage, build, build_in_memory};
+pub use check::Mistake;
 pub use definition::{Change, Definition, Directory, File, FileKind, Mode, Scriptlets, Symlink};
 pub use dependency::{Comparison, Dependency, Relation};
 pub use error::{Error, Result};

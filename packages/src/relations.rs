@@ -4,6 +4,7 @@
 //! That crate writes what it is given and what it adds in one go: twice where both say the same, and without a way to leave
 //! out what it adds. So it gets no dependencies, and its header is completed here.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use rpm::{
@@ -128,12 +129,16 @@ pub(crate) fn complete(
     }
     features(&mut lists, definition);
     for list in lists.values_mut() {
-        list.sort_by(|a, b| {
-            (&a.name, &a.version, a.flags.bits()).cmp(&(&b.name, &b.version, b.flags.bits()))
-        });
+        list.sort_by(in_order);
         list.dedup();
     }
     rewrite(package, &lists, &of_files)
+}
+
+/// The order of dependencies in a header.
+fn in_order(one: &Dependency, other: &Dependency) -> Ordering {
+    let (name, version) = (one.name.cmp(&other.name), one.version.cmp(&other.version));
+    name.then(version).then(one.flags.bits().cmp(&other.flags.bits()))
 }
 
 /// What rpm must know in order to read the versions and expressions.
@@ -195,7 +200,7 @@ fn of_files(header: &Header<IndexTag>, files: usize) -> Result<Vec<OfFile>, Erro
     Ok(all)
 }
 
-/// The package with these dependencies in place of its own.
+/// The package with these dependencies, each list in order, in place of its own.
 fn rewrite(package: Package, lists: &Lists, of_files: &[OfFile]) -> Result<Package, Error> {
     let replaced = |tag: u32| {
         tag == IndexTag::RPMTAG_HEADERIMMUTABLE as u32
@@ -228,7 +233,7 @@ fn rewrite(package: Package, lists: &Lists, of_files: &[OfFile]) -> Result<Packa
         for (kind, dependency) in of_file {
             let relation = if *kind == b'P' { Relation::Provides } else { Relation::Requires };
             let list = lists.get(&relation).map(Vec::as_slice).unwrap_or_default();
-            if let Some(index) = list.iter().position(|one| one == dependency) {
+            if let Ok(index) = list.binary_search_by(|one| in_order(one, dependency)) {
                 dictionary.push(u32::from(*kind) << 24 | (u32::try_from(index).unwrap_or(0) & 0x00ff_ffff));
             }
         }

@@ -356,7 +356,7 @@ pub(super) fn make(mut work: Work, implanted_md5: ImplantedMd5) -> Report {
         }
     }
     let files = work.contents.files.iter().map(|file| &*file.path);
-    let unindexed = unindexed(files.chain(work.contents.links.iter().map(|link| &*link.path)));
+    let unindexed = unindexed(files, work.contents.links.iter().map(|link| &*link.path));
     findings.append(&mut incomplete.kept);
     omitted += incomplete.omitted;
     // The same damage can show against SHA256SUMS and against the name of the file: said once.

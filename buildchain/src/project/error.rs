@@ -140,6 +140,14 @@ impl Error {
         Self::Invalid { path, line, column, message: message.into(), snippet: None }
     }
 
+    /// The mistakes of both.
+    pub(crate) fn with(self, other: Self) -> Self {
+        let mut mistakes = Mistakes::default();
+        mistakes.note::<()>(Err(self));
+        mistakes.note::<()>(Err(other));
+        Self::Many(mistakes.0)
+    }
+
     /// If it is about a file that does not exist: that, with the place in `path` that names the file.
     pub(crate) fn missing_at(self, path: &Path, location: Location, root: &Path) -> Self {
         match self {
@@ -185,7 +193,9 @@ impl MessageFormatter for Plain {
             };
         }
         let message = UserMessageFormatter.format_message(error);
-        if message.contains("tabs disallowed") {
+        if message.starts_with("only single YAML document") {
+            "more than one document; write one".into()
+        } else if message.contains("tabs disallowed") {
             "a tab: YAML is indented with blanks".into()
         } else {
             message

@@ -7,7 +7,7 @@ use images::{Platform, Reference};
 
 use super::file::{ContainerBuild, NamedImage};
 use super::image_name::{image_name, image_tag};
-use super::{Error, Lock, Mistakes, Origin, Project, read};
+use super::{Error, Lock, Mistakes, Origin, Project, parse, read};
 
 /// What a file of instructions may be called.
 const CONTAINERFILES: [&str; 2] = ["Containerfile", "Dockerfile"];
@@ -101,7 +101,7 @@ impl Project {
             CONTAINERFILES.iter().map(|name| relative.join(name)).find(|file| self.root.join(file).is_file());
         let (path, recipe, references) = match file {
             None => {
-                let definition: images::build::Definition = self.definition(&declaration)?;
+                let definition: images::build::Definition = self.definition(&declaration, parse)?;
                 let base = definition.base.clone();
                 (declaration, Recipe::Declaration(definition), base.into_iter().collect())
             }
@@ -125,7 +125,7 @@ impl Project {
         let path = folder.join("build.yaml");
         let there = self.root.join(&path).is_file();
         let settings: ContainerBuild =
-            if there { self.definition(&path)? } else { ContainerBuild::default() };
+            if there { self.definition(&path, parse)? } else { ContainerBuild::default() };
         let path = self.root.join(path);
         let context = settings.context.as_ref();
         let context = context.map(|context| self.territory.inner_path(&path, context)).transpose()?;

@@ -8,6 +8,7 @@ mod git;
 mod image;
 mod image_name;
 mod lock;
+mod package;
 mod paths;
 mod settings;
 mod shape;
@@ -31,6 +32,7 @@ pub use file::schema;
 pub use files::{Listed, Listing};
 pub use image::{Base, Containerfile, ImageDefinition, Recipe};
 pub use lock::{Attached, FILE_NAME as LOCK_FILE_NAME, Lock};
+pub use package::read_package;
 pub use paths::{Outside, Territory};
 pub use settings::{
     Flags, OutputCache, Profile, Settings, auth_files, auth_places, certificate_folders, program_variable,
@@ -280,7 +282,7 @@ impl Project {
                     continue;
                 };
                 let relative = inner.join("package.yaml");
-                let definition = project.definition(&relative);
+                let definition = project.definition(&relative, package::read_in_project);
                 let definition = definition.map_err(|error| error.missing_at(&path, folder.referenced, root));
                 if let Some(definition) = mistakes.note(definition) {
                     let origin = Origin::new(&path, folder.referenced);
@@ -371,17 +373,21 @@ impl Project {
     }
 
     /// Reads a definition: a template whose result is YAML.
-    fn definition<T: serde::de::DeserializeOwned + schemars::JsonSchema>(
+    fn definition<T>(
         &mut self,
         relative: &Path,
+        read_text: fn(&Path, &str) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let path = self.root.join(relative);
         self.territory.resolve(relative)?;
         let text = template::render(&path, &read(&path)?, &self.values)?;
         self.sources.push(path.clone());
-        let definition = parse(&path, &text)?;
-        checks::sources(&path, &text, &self.root, &self.settings.build_root)?;
-        Ok(definition)
+        let sources = checks::sources(&path, &text, &self.root, &self.settings.build_root);
+        match (read_text(&path, &text), sources) {
+            (Ok(definition), Ok(())) => Ok(definition),
+            (Err(error), Ok(())) | (Ok(_), Err(error)) => Err(error),
+            (Err(error), Err(sources)) => Err(error.with(sources)),
+        }
     }
 
     /// Adds an image to pull that the file at `path` names. Every mistake in it is one of the error.

@@ -153,6 +153,25 @@ pub(super) fn texts<const N: usize>(text: &str, keys: [&str; N]) -> Vec<(String,
     found
 }
 
+/// The place in `text` of the value at `path`, such as `files[2].to`, or of the nearest value above it that is there.
+pub(super) fn place(text: &str, path: &str) -> Location {
+    let Ok(mut node) = serde_saphyr::from_str::<Node>(text) else { return Location::UNKNOWN };
+    let mut place = node.referenced;
+    for part in path.split(['.', '[']) {
+        let index = part.strip_suffix(']').and_then(|index| index.parse::<usize>().ok());
+        let next = match (node.value, index) {
+            (Shape::List(items), Some(index)) => items.into_iter().nth(index),
+            (Shape::Map(entries), None) => {
+                entries.into_iter().find(|(key, _)| key.value == part).map(|(_, value)| value)
+            }
+            _ => None,
+        };
+        let Some(found) = next else { break };
+        (place, node) = (found.referenced, found);
+    }
+    place
+}
+
 struct Check<'a> {
     path: &'a Path,
     root: &'a Value,

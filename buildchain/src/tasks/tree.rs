@@ -71,7 +71,12 @@ fn warn_of_unindexed(place: &mut Place<'_>) {
         .filter_map(|(path, task)| Some((path.to_str()?.to_owned(), task)))
         .collect();
     let mut warnings = Vec::new();
-    for found in archive::unindexed(tasks.keys().map(String::as_str)) {
+    // Of a folder that a task makes, or that a link leads to, it is not known yet what it holds.
+    let (files, others): (Vec<_>, Vec<_>) = tasks
+        .keys()
+        .map(String::as_str)
+        .partition(|path| tasks.get(*path).is_some_and(|task| source(task).is_some()));
+    for found in archive::unindexed(files.iter().copied(), others.iter().copied()) {
         // The folder of the project that becomes the repository.
         let inner = found.example.strip_prefix(&found.folder).unwrap_or_default().trim_start_matches('/');
         let source = tasks.get(&found.example).and_then(|task| source(task));

@@ -102,24 +102,28 @@ where
     }
     // Programs that are position-independent have the entry for debuggers, libraries do not.
     if header.kind == ET_DYN && !scan.debug {
-        let soname = scan.soname.take().unwrap_or_else(|| name.to_owned());
+        let soname = scan.soname.take().unwrap_or_else(|| name.as_bytes().to_owned());
         let marker = scan.marker;
-        add(&mut scan.found.provides, &soname, "", marker);
+        add(&mut scan.found.provides, &soname, b"", marker)?;
     }
     Ok(scan.found)
 }
 
 /// Adds `soname(version)(64bit)`, unless the name is not one of a library that others are linked with.
-fn add(to: &mut BTreeSet<String>, soname: &str, version: &str, marker: &str) {
-    let loader = ["ld.", "ld-", "ld64.", "ld64-"].iter().any(|start| soname.starts_with(start));
-    if !soname.contains(".so") || !(loader || soname.starts_with("lib")) {
-        return;
+fn add(to: &mut BTreeSet<String>, soname: &[u8], version: &[u8], marker: &str) -> Result<(), Failure> {
+    const STARTS: [&[u8]; 5] = [b"lib", b"ld.", b"ld-", b"ld64.", b"ld64-"];
+    if !soname.windows(3).any(|part| part == b".so") || !STARTS.iter().any(|start| soname.starts_with(start))
+    {
+        return Ok(());
     }
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| Failure::Encoding);
+    let (soname, version) = (text(soname)?, text(version)?);
     to.insert(if version.is_empty() && marker.is_empty() {
         soname.to_owned()
     } else {
         format!("{soname}({version}){marker}")
     });
+    Ok(())
 }
 
 struct File<R> {
@@ -239,7 +243,7 @@ impl<R: FnMut(u64, usize) -> io::Result<Vec<u8>>> File<R> {
     }
 
     /// The string at an offset of a table of strings, if it ends there.
-    fn string(&mut self, strings: Option<&Section>, at: u64) -> Result<Option<String>, Failure> {
+    fn string(&mut self, strings: Option<&Section>, at: u64) -> Result<Option<Vec<u8>>, Failure> {
         let Some(strings) = strings else { return Ok(None) };
         let room = strings.size.saturating_sub(at);
         let Some(offset) = strings.offset.checked_add(at).filter(|_| room > 0) else { return Ok(None) };
@@ -249,7 +253,7 @@ impl<R: FnMut(u64, usize) -> io::Result<Vec<u8>>> File<R> {
             let mut bytes = self.bytes(offset, asked)?;
             if let Some(end) = bytes.iter().position(|byte| *byte == 0) {
                 bytes.truncate(end);
-                return String::from_utf8(bytes).map(Some).map_err(|_| Failure::Encoding);
+                return Ok(Some(bytes));
             }
             if bytes.len() < length || length >= NAME_MAX {
                 return Ok(None);
@@ -292,7 +296,7 @@ struct Scan {
     marker: &'static str,
     needs: bool,
     found: Found,
-    soname: Option<String>,
+    soname: Option<Vec<u8>>,
     debug: bool,
     hash: bool,
     gnu_hash: bool,
@@ -322,7 +326,7 @@ impl Scan {
                 DT_SONAME => self.soname = file.string(strings, value)?.or(self.soname.take()),
                 DT_NEEDED if self.needs => {
                     if let Some(name) = file.string(strings, value)? {
-                        add(&mut self.found.requires, &name, "", self.marker);
+                        add(&mut self.found.requires, &name, b"", self.marker)?;
                     }
                 }
                 _ => {}
@@ -342,7 +346,7 @@ impl Scan {
     {
         let content = file.content(section)?;
         let table = file.fields(&content);
-        let mut soname: Option<String> = None;
+        let mut soname: Option<Vec<u8>> = None;
         let mut offset = 0;
         for _ in 0..section.info {
             let Some(entry) = table.at(offset, 20) else { break };
@@ -359,7 +363,7 @@ impl Scan {
                 if flags & VER_FLG_BASE != 0 {
                     soname = Some(name);
                 } else if let Some(soname) = &soname {
-                    add(&mut self.found.provides, soname, &name, self.marker);
+                    add(&mut self.found.provides, soname, &name, self.marker)?;
                 }
             }
             if next == 0 {
@@ -398,7 +402,7 @@ impl Scan {
                 };
                 let Some(name) = file.string(strings, name)? else { break };
                 if self.needs {
-                    add(&mut self.found.requires, &soname, &name, self.marker);
+                    add(&mut self.found.requires, &soname, &name, self.marker)?;
                 }
                 if further == 0 {
                     break;
@@ -547,6 +551,22 @@ mod tests {
         bytes[end - 32..end - 24].copy_from_slice(&(17_u64 << 20).to_le_bytes());
         bytes.resize(18 << 20, 0);
         assert!(matches!(found(&bytes, "x"), Err(Failure::TooLarge)));
+    }
+
+    #[test]
+    fn a_name_that_is_not_utf_8_counts_only_where_it_would_become_a_dependency() {
+        let with = |from: &[u8], to: &[u8]| {
+            let mut bytes = Sample { wide: true, big: false, machine: 62 }.bytes();
+            let at = bytes.windows(from.len()).position(|part| part == from).unwrap();
+            bytes[at..at + to.len()].copy_from_slice(to);
+            found(&bytes, "x")
+        };
+        let found = with(b"libc.so.6", b"\xffibc.so.6").unwrap();
+        assert_eq!(found.requires, names(&["rtld(GNU_HASH)"]));
+        for part in [&b"libc.so.6"[..], b"libme.so.1", b"C_2", b"ME_1"] {
+            let broken = [&part[..part.len() - 1], b"\xff"].concat();
+            assert!(matches!(with(part, &broken), Err(Failure::Encoding)), "{part:?}");
+        }
     }
 
     proptest! {

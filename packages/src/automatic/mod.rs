@@ -24,11 +24,17 @@ pub(crate) struct Automatic {
     pub(crate) requires: Vec<Dependency>,
 }
 
-/// Where the interpreter of a script is named: rpm reads the whole first line, the kernel 256 bytes of it.
-const LINE_MAX: usize = 4096;
+/// The most bytes of a script's first line: rpm reads it to its end, the kernel 256 bytes of it.
+const LINE_MAX: usize = 1 << 20;
+
+/// How much is read of a file to see what it is.
+const BEGINNING: usize = 4096;
 
 /// Files that rpm takes for something else by their names, whatever they hold.
 const NEVER: [&str; 5] = [".pm", ".c", ".h", ".la", ".pc"];
+
+/// Documentation, from which rpm takes no dependencies: it looks for this text anywhere in the path.
+const DOCUMENTATION: &str = "/usr/share/doc";
 
 /// Finds what the file `source` provides and requires where it is installed as `file` says.
 ///
@@ -38,11 +44,13 @@ const NEVER: [&str; 5] = [".pm", ".c", ".h", ".la", ".pc"];
 pub(crate) fn find(file: &definition::File, source: &Path) -> Result<Automatic> {
     let name = file.to.rsplit('/').next().unwrap_or_default();
     let executable = file.mode.bits() & 0o111 != 0;
-    if NEVER.iter().any(|end| name.ends_with(end)) || file.to.starts_with("/dev/") {
+    let is_other = NEVER.iter().any(|end| name.ends_with(end)) || file.to.starts_with("/dev/");
+    if is_other || file.to.contains(DOCUMENTATION) {
         return Ok(Automatic::default());
     }
     let opened = content::open(source, Links::Follow)?;
-    let first = read_at(&opened, 0, LINE_MAX).map_err(Error::io("read", source))?;
+    let read_first = |length| read_at(&opened, 0, length).map_err(Error::io("read", source));
+    let first = read_first(BEGINNING)?;
     let failed = |reason: String| Error::Automatic { path: source.to_owned(), reason };
     let found = if first.starts_with(b"\x7fELF") {
         elf::read(|offset, length| read_at(&opened, offset, length), name, executable).map_err(|failure| {
@@ -51,7 +59,9 @@ pub(crate) fn find(file: &definition::File, source: &Path) -> Result<Automatic> 
                 other => failed(other.to_string()),
             }
         })?
-    } else if executable {
+    } else if executable && first.starts_with(b"#!") {
+        let is_whole = first.len() < BEGINNING || first.contains(&b'\n');
+        let first = if is_whole { first } else { read_first(LINE_MAX)? };
         let requires = interpreters(&first).map_err(|error| failed(error.to_string()))?;
         elf::Found { requires, ..elf::Found::default() }
     } else {
@@ -70,7 +80,12 @@ pub(crate) fn find(file: &definition::File, source: &Path) -> Result<Automatic> 
     })
 }
 
+/// So many bytes at an offset, fewer only at the end of the file.
 fn read_at(file: &File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+    // The system refuses offsets that no file reaches.
+    if i64::try_from(offset.saturating_add(length as u64)).is_err() {
+        return Ok(Vec::new());
+    }
     let mut bytes = vec![0; length];
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -88,7 +103,7 @@ fn read_at(file: &File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
 /// The interpreters that the first line of a script names by absolute paths: that after `#!`, and the one that `env` starts.
 fn interpreters(first: &[u8]) -> std::result::Result<BTreeSet<String>, std::str::Utf8Error> {
     let mut found = BTreeSet::new();
-    let line = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = first.split(|byte| matches!(byte, b'\n' | 0)).next().unwrap_or_default();
     let Some(line) = line.strip_prefix(b"#!") else { return Ok(found) };
     let mut words = line.split(|byte| matches!(byte, b' ' | b'\t'..=b'\r')).filter(|word| !word.is_empty());
     let (interpreter, argument) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
@@ -122,6 +137,8 @@ mod tests {
             ("#!\n/bin/sh\n", &[]),
             ("#\n!/bin/sh", &[]),
             (" #!/bin/sh", &[]),
+            ("\u{feff}#!/bin/sh", &[]),
+            ("#!/bin/sh\0-x /bin/y\n", &["/bin/sh"]),
             ("#!", &[]),
             ("", &[]),
         ] {
@@ -131,5 +148,46 @@ mod tests {
             );
         }
         interpreters(b"#!/bin/\xff").unwrap_err();
+    }
+
+    /// What a file of this content requires where it is installed at `to` with mode 0755.
+    fn required(content: &[u8], to: &str) -> Vec<String> {
+        let source = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(source.path(), content).unwrap();
+        let file = serde_saphyr::from_str(&format!("{{from: x, to: {to}, mode: '0755'}}")).unwrap();
+        find(&file, source.path()).unwrap().requires.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn documentation_brings_nothing() {
+        for (to, brings) in [
+            ("/usr/share/doc/tool/run", false),
+            ("/usr/share/doc-tool", false),
+            ("/opt/usr/share/doc/run", false),
+            ("/usr/share/tool/doc/run", true),
+            ("/usr/share/man/man1/run", true),
+        ] {
+            assert_eq!(!required(b"#!/bin/sh\n", to).is_empty(), brings, "{to}");
+        }
+    }
+
+    #[test]
+    fn a_first_line_of_any_length_is_read() {
+        let path = format!("/{}", "b".repeat(10_000));
+        for (line, expected) in [
+            (format!("#!{}/bin/sh", " ".repeat(5000)), "/bin/sh"),
+            (format!("#!{path}"), path.as_str()),
+            (format!("#!/bin/sh {}", "a".repeat(2 << 20)), "/bin/sh"),
+        ] {
+            assert_eq!(required(line.as_bytes(), "/usr/bin/x"), [expected]);
+        }
+    }
+
+    #[test]
+    fn an_offset_that_no_file_reaches_is_the_end_of_the_file() {
+        let file = tempfile::tempfile().unwrap();
+        for offset in [0, 1, i64::MAX as u64 - 64, i64::MAX as u64, 1 << 63, u64::MAX] {
+            assert_eq!(read_at(&file, offset, 64).unwrap(), b"", "{offset}");
+        }
     }
 }

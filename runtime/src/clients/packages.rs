@@ -88,8 +88,7 @@ impl Packages {
         plain(&shown, &id)?;
         let root = matches!(tree, Tree::Folder(_)).then(|| archive.to_owned());
         let entries = tree.walk_below(layout::PACKAGES)?;
-        let listed = entries.iter().filter(|(_, entry)| matches!(entry.kind, Kind::File | Kind::Symlink(_)));
-        let unindexed = archive::unindexed(listed.map(|(path, _)| path.as_str()));
+        let unindexed = archive::unindexed_of(&entries);
         let mut found = Self { id, root, rpm: Vec::new(), deb: Vec::new(), unindexed };
         for (path, entry) in entries {
             if entry.kind != Kind::File {

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Output};
+use crate::workshop::wrong_project;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -95,8 +96,7 @@ fn build(file: &Path, place: Place<'_>, base: &Path, source_date: Option<i64>, o
     let bytes = content::open_read(file, content::Links::Follow, DEFINITION_MAX)?;
     let text =
         String::from_utf8(bytes).with_context(|| format!("cannot read {}", content::printable_path(file)))?;
-    let definition: packages::Definition = serde_saphyr::from_str(&text)
-        .map_err(|error| Failure::usage(format!("{}: {error}", content::printable_path(file))))?;
+    let definition = buildchain::project::read_package(file, &text).map_err(wrong_project)?;
     let date = source_date.or(definition.date()).unwrap_or_default();
     let built = match place {
         Place::Folder(into) => packages::build(&definition, base, date, into)?,

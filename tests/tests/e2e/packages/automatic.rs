@@ -44,6 +44,11 @@ const FILES: &[Installed] = &[
     ("unknown", "/usr/bin/unknown-script", 0o755),
     ("relative", "/usr/bin/relative-script", 0o755),
     ("comma", "/usr/bin/comma-script", 0o755),
+    ("late", "/usr/bin/late-script", 0o755),
+    ("nul", "/usr/bin/nul-script", 0o755),
+    ("sh", "/usr/share/doc/t/example", 0o755),
+    ("libone.so", "/usr/share/doc/t/libone.so.1", 0o755),
+    ("sh", "/opt/usr/share/doc-t/example", 0o755),
     ("data", "/usr/share/data", 0o755),
     ("empty", "/usr/share/empty", 0o755),
 ];
@@ -81,6 +86,8 @@ fn sources(base: &Path) {
     write("unknown", b"#!/opt/own/interpreter --flag /bin/other\nx\n");
     write("relative", b"#!interpreter\nx\n");
     write("comma", b"#!/opt/a,b\nx\n");
+    write("late", format!("#!{}/bin/late {}\nx\n", " ".repeat(5000), "a".repeat(1 << 20)).as_bytes());
+    write("nul", b"#!/bin/nul\0 /x\nx\n");
     write("data", b"just data\n");
     write("empty", b"");
 }

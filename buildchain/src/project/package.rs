@@ -1,0 +1,123 @@
+//! The definitions of packages: all that is wrong with one, each mistake with its place.
+
+use std::path::Path;
+
+use packages::{Definition, Dependency, Mistake, Mode, Relation};
+
+use super::{Error, Mistakes, shape};
+
+/// Reads `text`, the content of the file `path`, as the definition of a package.
+///
+/// # Errors
+///
+/// Every unknown or missing key, value of a wrong kind, dependency and mode that is wrong. If there is none of these, every
+/// field that an RPM cannot hold. Sources are not looked at.
+pub fn read_package(path: &Path, text: &str) -> Result<Definition, Error> {
+    read_with(path, text, |_| true)
+}
+
+/// [`read_package`] of a definition in a project, where the paths of sources have rules of their own.
+pub(super) fn read_in_project(path: &Path, text: &str) -> Result<Definition, Error> {
+    read_with(path, text, |mistake| !mistake.field.ends_with(".from"))
+}
+
+fn read_with(path: &Path, text: &str, counts: fn(&Mistake) -> bool) -> Result<Definition, Error> {
+    let definition = read(path, text)?;
+    let mut mistakes = definition.mistakes();
+    mistakes.retain(counts);
+    let at = |mistake: Mistake| {
+        Error::at(path, shape::place(text, &mistake.field), format!("{}: {mistake}", mistake.field))
+    };
+    Mistakes::from(mistakes.into_iter().map(at).collect::<Vec<_>>()).end(definition)
+}
+
+fn read(path: &Path, text: &str) -> Result<Definition, Error> {
+    let schema = schemars::schema_for!(Definition).to_value();
+    let mut mistakes = Mistakes::from(shape::mistakes(path, text, &schema));
+    // The deserializer stops at the first of these.
+    for relation in Relation::ALL {
+        for (dependencies, place) in shape::texts(text, [relation.key()]) {
+            let list = Dependency::list(relation, &dependencies);
+            mistakes.note(list.map_err(|error| Error::at(path, place, error.to_string())));
+        }
+    }
+    for entries in ["files", "directories"] {
+        for (mode, place) in shape::texts(text, [entries, "mode"]) {
+            mistakes.note(mode.parse::<Mode>().map_err(|error| Error::at(path, place, error.to_string())));
+        }
+    }
+    mistakes.end(())?;
+    serde_saphyr::from_str(text).map_err(|error| Error::yaml(path, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str = "name: a\nversion: 1.0\nrelease: 1\narch: noarch\nsummary: A\nlicense: MIT\n";
+
+    fn wrong(text: &str) -> Vec<String> {
+        let error = read_package(Path::new("package.yaml"), text).unwrap_err().to_string();
+        error.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn all_mistakes_of_a_definition_are_named_at_once_with_their_places() {
+        assert_eq!(read_package(Path::new("x"), MINIMAL).unwrap().file_name().unwrap(), "a-1.0-1.noarch.rpm");
+        let form = "sumary: B\nrequires: ['a >=', b, '-c']\nconflicts:\n  - (a if b)\n\
+                    files:\n  - {from: x, mode: '9755', kind: conf}\ndirectories: [{path: /x, mode: 'rwx'}]\n";
+        let mode = "expected permissions as three or four octal digits in quotes, such as \"0644\", found";
+        assert_eq!(
+            wrong(&format!("{MINIMAL}{form}")),
+            [
+                "package.yaml:7:1: unknown key `sumary`; did you mean `summary`?",
+                "package.yaml:12:35: expected `file` or `config` or `doc` or `license`, found `conf`",
+                "package.yaml:12:5: missing key `to`",
+                "package.yaml:8:12: the dependency `a >=` is invalid: the version is missing; write `a >= 1.0`",
+                "package.yaml:8:23: the dependency `-c` is invalid: the name `-c` does not start with a letter, a digit, \
+                 `_` or `/`; write a name such as `nginx`",
+                "package.yaml:10:5: the dependency `(a if b)` is invalid: `if` is not possible here; write the expression \
+                 with `and`",
+                &format!("package.yaml:12:21: {mode} `9755`"),
+                &format!("package.yaml:13:32: {mode} `rwx`"),
+            ]
+        );
+        let fields = "url: ''\nfiles:\n  - {from: x, to: x}\n  - {from: ../x, to: /y, owner: Root}\nscriptlets: {post: ''}\n";
+        let found = wrong(&format!("{MINIMAL}{fields}"));
+        let places: Vec<&str> = found.iter().filter_map(|line| line.split(": expected").next()).collect();
+        assert_eq!(
+            places,
+            [
+                "package.yaml:7:6: url",
+                "package.yaml:11:20: scriptlets.post",
+                "package.yaml:9:19: files[0].to",
+                "package.yaml:10:12: files[1].from",
+                "package.yaml:10:33: files[1].owner",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_long_list_of_mistakes_is_bounded() {
+        let many: String = (0..30).map(|number| format!("unknown{number}: x\n")).collect();
+        let found = wrong(&format!("{MINIMAL}{many}"));
+        assert_eq!((found.len(), found[20].as_str()), (21, "and 10 more"));
+    }
+
+    #[test]
+    fn what_is_no_definition_at_all_is_said_in_the_words_of_people_who_write_yaml() {
+        for (text, said) in [
+            (format!("{MINIMAL}name: b\n"), "package.yaml:7:1: duplicate key `name`"),
+            (format!("{MINIMAL}---\n{MINIMAL}"), "package.yaml:8:1: more than one document; write one"),
+            (format!("{MINIMAL}url: []\n"), "package.yaml:7:6: expected text, found a list"),
+            (
+                format!("{MINIMAL}autoRequires: 3\n"),
+                "package.yaml:7:15: expected true or false, found a number",
+            ),
+            ("- a\n".to_owned(), "package.yaml:1:1: expected keys with values, found a list"),
+        ] {
+            assert_eq!(wrong(&text), [said]);
+        }
+        assert!(wrong("")[0].starts_with("package.yaml:1:1: "));
+    }
+}
