@@ -66,7 +66,7 @@ struct Found {
 impl Found {
     /// `ARG NAME=default NAME`
     fn arguments(&mut self, rest: &str, given: &BTreeMap<String, String>) -> Result<(), String> {
-        for word in words(rest) {
+        for word in words(rest)? {
             let (name, default) =
                 word.split_once('=').map_or((&*word, None), |(name, value)| (name, Some(value)));
             let value = match (given.get(name), default) {
@@ -81,7 +81,7 @@ impl Found {
 
     /// `FROM [--platform=…] IMAGE [AS NAME]`
     fn stage(&mut self, rest: &str) -> Result<(), String> {
-        let words: Vec<String> = words(rest).into_iter().filter(|word| !word.starts_with("--")).collect();
+        let words: Vec<String> = words(rest)?.into_iter().filter(|word| !word.starts_with("--")).collect();
         let (image, name) = match words.as_slice() {
             [image] => (image, ""),
             [image, between, name] if between.eq_ignore_ascii_case("as") => (image, name.as_str()),
@@ -173,7 +173,7 @@ fn predefined(platform: &Platform) -> BTreeMap<String, String> {
 }
 
 /// Blanks separate words; quotes hold them together and are taken off.
-fn words(text: &str) -> Vec<String> {
+fn words(text: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut word = None::<String>;
     let mut quote = None;
@@ -189,7 +189,10 @@ fn words(text: &str) -> Vec<String> {
         }
     }
     words.extend(word);
-    words
+    match quote {
+        Some(quote) => Err(format!("a quote is not closed: expected another {quote} in `{text}`")),
+        None => Ok(words),
+    }
 }
 
 /// An instruction on one line, however it was written.
@@ -331,6 +334,8 @@ mod tests {
             ("FROM alpine:$V", "line 1: `alpine:$V` cannot be pinned"),
             ("FROM a:1\nARG V=1\nCOPY --from=b:$V / /", "line 3: `b:$V` cannot be pinned"),
             ("FROM ${V", "lacks a `}`"),
+            ("FROM scrat'ch", "a quote is not closed: expected another ' in `scrat'ch`"),
+            ("ARG A=\"x\nFROM scratch", "a quote is not closed"),
             ("FROM ${V:?x}", "not understood"),
             ("FROM $", "not understood"),
             ("FROM UPPER/x:1:2", "not an image reference"),

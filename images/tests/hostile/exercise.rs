@@ -34,7 +34,10 @@ pub(crate) fn names(input: &[u8]) {
     }
     let platform = "linux/amd64".parse().expect("a platform");
     for base in containerfile::bases(text, &BTreeMap::new(), &platform).unwrap_or_default() {
-        assert!(is_repository(base.reference.repository()) && text.contains(&base.written));
+        assert!(is_repository(base.reference.repository()));
+        // What is written may lack quotes and ends of lines that stand in the text.
+        let mut characters = text.chars();
+        assert!(base.written.chars().all(|one| characters.any(|other| other == one)));
     }
 }
 
