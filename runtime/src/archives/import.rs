@@ -8,6 +8,7 @@ use archive::verify::{Options as VerifyOptions, Verdict, Work};
 use super::describe::{described, product_of};
 use super::held::Held;
 use super::lock::lock;
+use super::mounting::usable;
 use super::places::{accepts_unverified, list_of, read};
 use super::{Done, Error, Machine, Mounting, Paths, Way, configured, plan};
 
@@ -53,8 +54,8 @@ pub fn import(
     let kind = list_of(paths, &archive, kind)?;
     let way = match options.mounting {
         // An import is to outlast the system, and so is its mount; what FUSE shows does not.
-        Mounting::Auto => machine.can_mount(&archive, Way::Kernel).map(|()| Way::Kernel),
-        mounting => mounting.choose(&archive, machine),
+        Mounting::Auto => usable(Way::Kernel, &archive, machine, options.dry_run),
+        mounting => mounting.choose(&archive, machine, options.dry_run),
     };
     let at = paths.mounts.join(&id);
     let planned = || {

@@ -15,12 +15,20 @@ use super::places::real;
 
 /// What an import asks of the machine, apart from files.
 pub trait Machine {
-    /// Whether an archive can be mounted here in a way; if not, why.
+    /// Whether an archive can be mounted here in a way; if not, why. Changes nothing.
     ///
     /// # Errors
     ///
     /// The reason, for people.
     fn can_mount(&self, archive: &Path, way: Way) -> Result<(), String>;
+    /// Makes ready to mount an archive in a way: loads what the kernel lacks for it. If that is not enough, why.
+    ///
+    /// # Errors
+    ///
+    /// The reason, for people.
+    fn prepare(&self, archive: &Path, way: Way) -> Result<(), String> {
+        self.can_mount(archive, way)
+    }
     /// Mounts an ISO, or a folder, read-only. It stays mounted when this process ends.
     ///
     /// # Errors
@@ -61,6 +69,8 @@ pub trait Machine {
 /// How long a mount through FUSE may take, and how often it is looked for.
 const FUSE_PATIENCE: Duration = Duration::from_secs(20);
 const FUSE_PAUSE: Duration = Duration::from_millis(10);
+/// What an ISO cannot be mounted without.
+const NO_ISO: &str = "the kernel has no iso9660";
 /// The most bytes of a table of the kernel's.
 const TABLE_MAX: u64 = 64 << 20;
 
@@ -69,6 +79,10 @@ const TABLE_MAX: u64 = 64 << 20;
 pub struct Linux {
     /// The list of file systems that the kernel has, `/proc/filesystems`.
     pub file_systems: PathBuf,
+    /// The release of the kernel, `/proc/sys/kernel/osrelease`.
+    pub release: PathBuf,
+    /// The folder of modules, in it one for each release: `/lib/modules`.
+    pub modules: PathBuf,
     /// The list of mounts, `/proc/self/mountinfo`.
     pub mounts: PathBuf,
     /// What the kernel tells of its disks, `/sys/dev/block`: for a loop device, its file.
@@ -87,6 +101,8 @@ impl Default for Linux {
     fn default() -> Self {
         Self {
             file_systems: "/proc/filesystems".into(),
+            release: "/proc/sys/kernel/osrelease".into(),
+            modules: "/lib/modules".into(),
             mounts: "/proc/self/mountinfo".into(),
             disks: "/sys/dev/block".into(),
             systemd: "/run/systemd/system".into(),
@@ -147,9 +163,21 @@ impl Linux {
         Err(io::Error::other(format!("{program}: {}: {}", output.status, said.trim())))
     }
 
-    fn has_isofs(&self) -> bool {
+    /// Whether the kernel has a file system now.
+    fn has(&self, file_system: &str) -> bool {
         let listed = content::open_text(&self.file_systems, Links::Follow, TABLE_MAX).unwrap_or_default();
-        listed.lines().any(|line| line.split_whitespace().next_back() == Some("iso9660"))
+        listed.lines().any(|line| line.split_whitespace().next_back() == Some(file_system))
+    }
+
+    /// Whether there is a module that the kernel can load: `modules.dep` names its file, then those it needs.
+    fn has_module(&self, name: &str) -> bool {
+        let read = |path: &Path| content::open_text(path, Links::Follow, TABLE_MAX).unwrap_or_default();
+        let list = read(&self.modules.join(read(&self.release).trim()).join("modules.dep"));
+        list.lines().any(|line| {
+            let path = line.split(':').next().unwrap_or_default();
+            let file = path.rsplit('/').next().unwrap_or_default();
+            file.strip_prefix(name).is_some_and(|rest| rest.starts_with(".ko"))
+        })
     }
 }
 
@@ -163,19 +191,39 @@ impl Linux {
         if !is_root() {
             return Err("only root can have the kernel mount".to_owned());
         }
-        if archive.is_dir() || self.has_isofs() {
-            return Ok(());
+        if archive.is_dir() { Ok(()) } else { self.can_read_iso() }
+    }
+
+    /// Whether the kernel knows the format, or could load the module for it.
+    fn can_read_iso(&self) -> Result<(), String> {
+        if self.has("iso9660") || self.has_module("isofs") { Ok(()) } else { Err(NO_ISO.to_owned()) }
+    }
+
+    fn prepare_kernel(&self, archive: &Path) -> Result<(), String> {
+        if is_root() && !archive.is_dir() && !self.has("iso9660") {
+            // Fails where there are no modules; what counts is the list afterwards.
+            let _ = self.run(Command::new("modprobe").arg("isofs"));
+            return if self.has("iso9660") { Ok(()) } else { Err(NO_ISO.to_owned()) };
         }
-        // Fails where there are no modules; what counts is the list afterwards.
-        let _ = self.run(Command::new("modprobe").arg("isofs"));
-        if self.has_isofs() { Ok(()) } else { Err("the kernel has no iso9660".to_owned()) }
+        self.can_mount_by_kernel(archive)
     }
 
     fn can_mount_through_fuse(&self, archive: &Path) -> Result<(), String> {
+        if archive.is_dir() || self.has("fuse") {
+            return self.prepare_fuse(archive);
+        }
+        // To open the device would load the module.
+        let access = rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK;
+        rustix::fs::access(&self.fuse, access)
+            .map_err(|error| format!("{}: {}", self.fuse.display(), io::Error::from(error)))?;
+        if self.has_module("fuse") { Ok(()) } else { Err("the kernel has no fuse".to_owned()) }
+    }
+
+    fn prepare_fuse(&self, archive: &Path) -> Result<(), String> {
         if archive.is_dir() {
             return Err("it is a folder".to_owned());
         }
-        #[expect(clippy::disallowed_methods, reason = "/dev/fuse is a device, and opening it does nothing")]
+        #[expect(clippy::disallowed_methods, reason = "/dev/fuse is a device; at most its module is loaded")]
         let opened = File::options().read(true).write(true).open(&self.fuse);
         match opened {
             Ok(_) => Ok(()),
@@ -221,6 +269,13 @@ impl Machine for Linux {
         match way {
             Way::Kernel => self.can_mount_by_kernel(archive),
             Way::Fuse => self.can_mount_through_fuse(archive),
+        }
+    }
+
+    fn prepare(&self, archive: &Path, way: Way) -> Result<(), String> {
+        match way {
+            Way::Kernel => self.prepare_kernel(archive),
+            Way::Fuse => self.prepare_fuse(archive),
         }
     }
 

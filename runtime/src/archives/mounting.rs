@@ -46,9 +46,9 @@ pub enum Mounting {
 }
 
 impl Mounting {
-    /// The way that is taken for an archive on a machine, or why none is.
-    pub(super) fn choose(self, archive: &Path, machine: &dyn Machine) -> Result<Way, String> {
-        let can = |way| machine.can_mount(archive, way).map(|()| way);
+    /// The way that is taken for an archive on a machine, or why none is. A dry run only asks the machine.
+    pub(super) fn choose(self, archive: &Path, machine: &dyn Machine, dry_run: bool) -> Result<Way, String> {
+        let can = |way| usable(way, archive, machine, dry_run);
         match self {
             Self::By(way) => Ok(way),
             Self::Never => Err("`--mount never` was given".to_owned()),
@@ -56,6 +56,12 @@ impl Mounting {
                 .or_else(|kernel| can(Way::Fuse).map_err(|fuse| format!("{kernel}; no FUSE: {fuse}"))),
         }
     }
+}
+
+/// The way, if a machine can mount an archive in it, or why not. Except in a dry run, the machine is prepared for it.
+pub(super) fn usable(way: Way, archive: &Path, machine: &dyn Machine, dry_run: bool) -> Result<Way, String> {
+    let can = if dry_run { machine.can_mount(archive, way) } else { machine.prepare(archive, way) };
+    can.map(|()| way)
 }
 
 /// How an archive is mounted by itself, without becoming one of this node's.
@@ -104,7 +110,7 @@ pub fn mount(
     }
     let way = options
         .mounting
-        .choose(&archive, machine)
+        .choose(&archive, machine, options.dry_run)
         .map_err(|problem| Error::NoWay { id: id.clone(), problem })?;
     if options.verify {
         let unvouched = accepts_unverified(paths)?;

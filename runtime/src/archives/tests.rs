@@ -28,6 +28,8 @@ struct Fake {
     dead: Cell<bool>,
     fail: Cell<Option<&'static str>>,
     busy: Cell<bool>,
+    /// It was changed to be able to mount.
+    prepared: Cell<bool>,
 }
 
 impl Fake {
@@ -43,6 +45,11 @@ impl Machine for Fake {
             Way::Fuse if self.no_fuse => Err("no /dev/fuse".into()),
             _ => Ok(()),
         }
+    }
+
+    fn prepare(&self, archive: &Path, way: Way) -> Result<(), String> {
+        self.prepared.set(true);
+        self.can_mount(archive, way)
     }
 
     fn mount(&self, archive: &Path, at: &Path, way: Way) -> io::Result<()> {

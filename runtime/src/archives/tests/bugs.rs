@@ -6,7 +6,8 @@ use std::sync::Mutex;
 
 use super::{BOOTSTRAP, Fake, Node, PLATFORM};
 use crate::archives::{
-    Error, Import, Linux, Machine as _, Step, Way, configured, delete, get, import, unit_name,
+    Error, Import, Linux, Machine as _, Mount, Mounting, Step, Way, configured, delete, get, import, mount,
+    unit_name,
 };
 
 /// Somebody who edits a file while an archive is verified.
@@ -217,4 +218,64 @@ fn a_unit_of_the_operators_stays() {
     node.import(&platform, &machine).unwrap();
     delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
     assert_eq!(node.state(&machine), before);
+}
+
+#[test]
+fn a_dry_run_does_not_prepare_the_machine() {
+    let (node, machine) = (Node::new(), Fake::default());
+    let platform = node.archive("metalk8s.iso", PLATFORM);
+    for (dry_run, prepared) in [(true, false), (false, true)] {
+        machine.prepared.set(false);
+        let options = Import { dry_run, ..Import::default() };
+        assert_eq!(import(&node.paths, &platform, &options, &machine, &()).unwrap().not_mounted, None);
+        assert_eq!(machine.prepared.get(), prepared, "import");
+    }
+    delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+    for (dry_run, prepared) in [(true, false), (false, true)] {
+        machine.prepared.set(false);
+        let options = Mount { at: None, verify: true, mounting: Mounting::Auto, dry_run };
+        assert_eq!(mount(&node.paths, &platform, &options, &machine, &()).unwrap().steps.len(), 2);
+        assert_eq!(machine.prepared.get(), prepared, "mount");
+    }
+}
+
+#[test]
+fn a_machine_that_is_asked_looks_for_modules_and_loads_none() {
+    let root = tempfile::tempdir().unwrap();
+    let path = |name: &str| root.path().join(name);
+    let machine = Linux {
+        file_systems: path("filesystems"),
+        release: path("osrelease"),
+        modules: path("modules"),
+        fuse: path("fuse"),
+        running: |command| panic!("{command:?}"),
+        ..Linux::default()
+    };
+    std::fs::create_dir_all(path("modules/6.1.0")).unwrap();
+    std::fs::write(path("osrelease"), "6.1.0\n").unwrap();
+    std::fs::write(path("fuse"), "").unwrap();
+    let (iso, folder) = (path("a.iso"), root.path());
+    let is_root = rustix::process::geteuid().is_root();
+    let isofs = "kernel/fs/isofs/isofs.ko.xz: kernel/drivers/cdrom/cdrom.ko.xz\n";
+    let fuse = "kernel/fs/fuse/fuse.ko:\n";
+    for (listed, modules, by_kernel, through_fuse) in [
+        ("nodev\tproc\n\text4\n", "", false, false),
+        ("\tiso9660\n", "", true, false),
+        ("nodev\tfuse\n", "", false, true),
+        ("\text4\n", isofs, true, false),
+        ("\text4\n", fuse, false, true),
+        // Others that need them, or are named alike.
+        ("\tfuseblk\n", "a.ko: fs/isofs.ko fs/fuse.ko\nfs/fuse-x.ko:\nfs/isofs2.ko:\n", false, false),
+    ] {
+        std::fs::write(path("filesystems"), listed).unwrap();
+        std::fs::write(path("modules/6.1.0/modules.dep"), modules).unwrap();
+        let can = |archive: &Path, way| machine.can_mount(archive, way).is_ok();
+        assert_eq!(can(&iso, Way::Kernel), by_kernel && is_root, "{listed:?} {modules:?}");
+        assert_eq!(can(&iso, Way::Fuse), through_fuse, "{listed:?} {modules:?}");
+        assert_eq!((can(folder, Way::Kernel), can(folder, Way::Fuse)), (is_root, false));
+    }
+    // The list of another kernel says nothing of this one.
+    std::fs::write(path("osrelease"), "6.2.0\n").unwrap();
+    std::fs::write(path("modules/6.1.0/modules.dep"), format!("{isofs}{fuse}")).unwrap();
+    assert!(machine.can_mount(&iso, Way::Kernel).is_err() && machine.can_mount(&iso, Way::Fuse).is_err());
 }
