@@ -15,7 +15,8 @@
 //! | copy a file, and name the right one when it fails | [`copy`](copy()) |
 //! | show a name or text that is not ours | [`printable`], [`printable_lines`], [`printable_json`] |
 //!
-//! What all crates use beside these: [`parallel`], the same work on each item of a list.
+//! What all crates use beside these: [`parallel`], the same work on each item of a list, and [`nearest`](nearest()), the name
+//! that was probably meant.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests read and write folders of their own"))]
 
@@ -23,6 +24,7 @@ mod atomic;
 mod copy;
 mod error;
 mod folder;
+mod nearest;
 mod open;
 mod output;
 pub mod parallel;
@@ -33,6 +35,7 @@ pub use atomic::{AtomicFile, Durability};
 pub use copy::copy;
 pub use error::IoError;
 pub use folder::{create_folder, open_folder, remove, sync_folder};
+pub use nearest::nearest;
 pub use open::{Links, open, open_device, open_or_create, open_read, open_text, open_to_write, read_bounded};
 pub use output::{Output, is_standard_output, write_output};
 pub use printable::{Printable, is_unsafe, printable, printable_json, printable_lines, printable_path};

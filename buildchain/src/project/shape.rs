@@ -289,7 +289,8 @@ impl Check<'_> {
                 self.node(schema, value, depth + 1);
             } else if other == Some(&Value::Bool(false)) {
                 let names = known.into_iter().flat_map(|known| known.keys()).map(String::as_str);
-                let near = nearest(&key.value, names).map(|near| format!("; did you mean `{near}`?"));
+                let near =
+                    content::nearest(&key.value, names).map(|near| format!("; did you mean `{near}`?"));
                 self.wrong(
                     key.referenced,
                     format!("unknown key `{}`{}", key.value, near.unwrap_or_default()),
@@ -316,10 +317,4 @@ fn plain(name: &str) -> &'static str {
         "object" => "keys with values",
         _ => "text",
     }
-}
-
-/// The name that was probably meant.
-fn nearest<'a>(found: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let distances = names.map(|name| (strsim::damerau_levenshtein(found, name), name));
-    distances.filter(|(distance, _)| *distance <= 3).min().map(|(_, name)| name)
 }

@@ -1,16 +1,17 @@
 //! What a configuration file says, and everything that is wrong with it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::PathBuf;
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_saphyr::{Error as YamlError, Location, Spanned, UserMessageFormatter};
 
 use super::networks::{self, Networks};
 use super::{Kind, Problem};
 
-/// What is read of a file. Keys that are not ours are left alone.
+/// What is read of a file. Keys that are not ours are left alone in files that are not ours alone.
 #[derive(Debug)]
 pub(super) struct Document {
     pub(super) archives: Vec<PathBuf>,
@@ -63,6 +64,36 @@ struct Policy {
     accept_unverified: Option<bool>,
 }
 
+/// The keys of an `ArchivesConfiguration`.
+const KEYS: [&str; 4] = ["apiVersion", "kind", "archives", "acceptUnverified"];
+
+/// The keys at the top of a file, whatever their values are.
+struct Keys(Vec<Spanned<String>>);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Top;
+
+        impl<'de> Visitor<'de> for Top {
+            type Value = Keys;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("keys with values")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+                let mut keys = Vec::new();
+                while let Some((key, IgnoredAny)) = map.next_entry()? {
+                    keys.push(key);
+                }
+                Ok(Keys(keys))
+            }
+        }
+
+        deserializer.deserialize_map(Top)
+    }
+}
+
 #[derive(Deserialize)]
 struct Planes {
     networks: Option<Networks>,
@@ -103,7 +134,12 @@ impl Document {
             reader.archives("products.metalk8s", listed.unwrap_or_default(), &mut archives);
         }
         let active = reader.part::<Active>().and_then(|part| part.active).unwrap_or_default();
-        let policy = if kind == Kind::Archives { reader.part::<Policy>() } else { None };
+        let policy = if kind == Kind::Archives {
+            reader.only_known();
+            reader.policy()
+        } else {
+            None
+        };
         let accepts_unverified = policy.and_then(|policy| policy.accept_unverified).unwrap_or_default();
         let mut problems = reader.problems;
         if problems.is_empty() {
@@ -155,6 +191,30 @@ impl Reader<'_> {
             self.problems.push(Problem { line, column, key, problem });
         }
         None
+    }
+
+    fn policy(&mut self) -> Option<Policy> {
+        let before = self.problems.len();
+        let policy = self.part::<Policy>();
+        // What is no YAML is noted already: this is the type of the only key.
+        for problem in self.problems.iter_mut().skip(before) {
+            "expected true or false".clone_into(&mut problem.problem);
+        }
+        policy
+    }
+
+    /// Notes keys that an `ArchivesConfiguration` does not have.
+    fn only_known(&mut self) {
+        for key in self.part::<Keys>().map(|keys| keys.0).unwrap_or_default() {
+            // As `Archives` has it.
+            if KEYS.contains(&key.value.as_str()) || key.value == "solutions" {
+                continue;
+            }
+            let near = content::nearest(&key.value, KEYS).map(|near| format!("; did you mean `{near}`?"));
+            let problem =
+                format!("unknown key `{}`{}", content::printable(&key.value), near.unwrap_or_default());
+            self.wrong(Some(key.referenced), "", problem);
+        }
     }
 
     fn wrong(&mut self, place: Option<Location>, key: &str, problem: impl Into<String>) {

@@ -338,3 +338,36 @@ fn the_products_of_the_first_bootstrap_configuration_are_archives() {
     let wrong = bootstrap(&old.replace("/old.iso", "old.iso")).unwrap_err().to_string();
     assert!(wrong.contains("10:7: products.metalk8s: expected an absolute path"), "{wrong}");
 }
+
+#[test]
+fn a_key_that_the_file_of_archives_does_not_have_is_an_error() {
+    let read = |more: &str| {
+        let text = format!("{NEW_ARCHIVES}{more}");
+        Configuration::parse(Path::new("archives.yaml"), Kind::Archives, text)
+            .map(|read| read.accepts_unverified())
+    };
+    let cases = [
+        ("acceptUnverifed: true\n", "5:1: unknown key `acceptUnverifed`; did you mean `acceptUnverified`?"),
+        ("acceptunverified: true\n", "5:1: unknown key `acceptunverified`; did you mean `acceptUnverified`?"),
+        ("# a\nachives: [/a]\n", "6:1: unknown key `achives`; did you mean `archives`?"),
+        ("trusted: {a: [b]}\n", "5:1: unknown key `trusted`"),
+        ("\"a\\e[0m\": 1\n", "5:1: unknown key `a\\u{1b}[0m`"),
+        ("acceptUnverified: []\n", "5:19: acceptUnverified: expected true or false"),
+        ("acceptUnverified: {a: b}\n", "5:19: acceptUnverified: expected true or false"),
+        ("acceptUnverified: maybe\n", "5:19: acceptUnverified: expected true or false"),
+        ("acceptUnverified: 1\n", "5:19: acceptUnverified: expected true or false"),
+        (
+            "acceptUnverified: maybe\nkid: 1\n",
+            "5:19: acceptUnverified: expected true or false\narchives.yaml:6:1: unknown key `kid`; did you mean `kind`?",
+        ),
+    ];
+    for (more, expected) in cases {
+        let said = read(more).unwrap_err().to_string();
+        assert_eq!(said, format!("archives.yaml:{expected}"), "{more}");
+    }
+    assert!(!read("").unwrap() && !read("acceptUnverified: false\n").unwrap());
+    assert!(read("acceptUnverified: true\n").unwrap());
+    // Other files belong to MetalK8s, too.
+    let theirs = format!("{NEW_SOLUTIONS}acceptUnverifed: true\n");
+    assert!(Configuration::parse(Path::new("s.yaml"), Kind::Solutions, theirs).is_ok());
+}
