@@ -119,8 +119,8 @@ pub struct Generated {
     pub left_out: Vec<(PathBuf, Error)>,
 }
 
-/// The whole configuration for the archives mounted at `roots`. One that is not mounted, or cannot be read, is left out as
-/// long as others remain. One that asks for more than to be served is an error.
+/// The whole configuration for the archives mounted at `roots`. One that is not mounted, cannot be read, or has a path or a name
+/// that nginx cannot hold, is left out as long as others remain. One that asks for more than to be served is an error.
 ///
 /// # Errors
 ///
@@ -132,7 +132,13 @@ pub fn configuration(roots: &[PathBuf], options: &Options) -> Result<Generated, 
     for (number, root) in roots.iter().enumerate() {
         let (id, section) = match section(root, number) {
             Ok(section) => section,
-            Err(error @ (Error::NotMounted(_) | Error::Nameless(_) | Error::Archive(_))) => {
+            Err(
+                error @ (Error::NotMounted(_)
+                | Error::Nameless(_)
+                | Error::Archive(_)
+                | Error::Value { .. }
+                | Error::Registry(_)),
+            ) => {
                 left_out.push((root.clone(), error));
                 continue;
             }
@@ -235,10 +241,12 @@ fn section(root: &Path, number: usize) -> Result<(String, String), Error> {
 /// A path as a word of the configuration.
 fn path(path: &Path) -> Result<String, Error> {
     let text = path.to_string_lossy();
+    // Of a path that is not UTF-8 that is another path.
+    let is_text = path.to_str().is_some();
     let plain = |c: char| {
         !c.is_control() && !c.is_whitespace() && !matches!(c, '"' | '\'' | '$' | '\\' | ';' | '{' | '}' | '#')
     };
-    if text.starts_with('/') && text.chars().all(plain) {
+    if is_text && text.starts_with('/') && text.chars().all(plain) {
         return Ok(text.into_owned());
     }
     Err(Error::Value { what: "the path", found: text.escape_debug().to_string() })
@@ -360,6 +368,40 @@ mod tests {
         // Nothing at all is no configuration: it would take away what nginx serves.
         assert!(matches!(configuration(&[image], &Options::default()), Err(Error::NotMounted(_))));
         assert!(configuration(&[], &Options::default()).unwrap().left_out.is_empty());
+    }
+
+    #[test]
+    fn an_archive_at_a_path_that_nginx_cannot_hold_is_left_out_as_long_as_others_remain() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let archive = |file: &std::ffi::OsStr, id: usize| {
+            let root = folder.path().join(file);
+            std::fs::create_dir(&root).unwrap();
+            let name = if id == 0 { "Site".to_owned() } else { format!("Absent{id}") };
+            std::fs::write(root.join("product.txt"), format!("NAME={name}\nVERSION=1.0\n")).unwrap();
+            root
+        };
+        let good = archive("good".as_ref(), 0);
+        let names = ["a\nb", "a\"b", "a'b", "a;b", "a$b", "a b", "a{b", "a}b", "a#b", "a\\b", "a\x1bb"];
+        let bytes = names.map(|name| name.as_bytes().to_vec()).into_iter().chain([b"a\xffb".to_vec()]);
+        let mut roots: Vec<PathBuf> = bytes
+            .enumerate()
+            .map(|(position, name)| archive(&std::ffi::OsString::from_vec(name), position + 1))
+            .collect();
+        let alone = configuration(&roots[..1], &Options::default());
+        assert!(matches!(alone, Err(Error::Value { .. })), "{alone:?}");
+        let expected = configuration(std::slice::from_ref(&good), &Options::default()).unwrap().text;
+        let bad = roots.clone();
+        roots.insert(3, good);
+        let generated = configuration(&roots, &Options::default()).unwrap();
+        let left_out: Vec<PathBuf> = generated.left_out.iter().map(|(path, _)| path.clone()).collect();
+        assert_eq!(left_out, bad);
+        assert!(generated.left_out.iter().all(|(_, error)| matches!(error, Error::Value { .. })));
+        assert!(generated.left_out.iter().all(|(_, error)| error.to_string().lines().count() == 1));
+        assert_eq!(generated.text, expected, "nothing of them is in it");
+        // What is asked for the whole server is an error.
+        let options = Options { pid: "/run/a;b".into(), ..Options::default() };
+        assert!(matches!(configuration(&roots, &options), Err(Error::Value { .. })));
     }
 
     #[test]
