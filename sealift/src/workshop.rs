@@ -175,10 +175,16 @@ pub(crate) fn wrong_project(error: ProjectError) -> Failure {
 /// A project that cannot be turned into tasks: exit code 3.
 fn wrong_tasks(error: buildchain::tasks::Error) -> Failure {
     let remedy = match &error {
-        buildchain::tasks::Error::Links(_) => {
-            Some("make the link relative with a target inside the archive, or leave it out with `exclude`")
-        }
-        buildchain::tasks::Error::TooLong(_) => Some("shorten it, or leave it out with `exclude`"),
+        buildchain::tasks::Error::Unfit { links, long } => Some(match (links.is_empty(), long.is_empty()) {
+            (true, _) => "shorten it, or leave it out with `exclude`",
+            (_, true) => {
+                "make the link relative with a target inside the archive, or leave it out with `exclude`"
+            }
+            _ => {
+                "make links relative with a target inside the archive, shorten what is too long, or leave it out \
+                 with `exclude`"
+            }
+        }),
         _ => None,
     };
     let failure = Failure::usage_by(error);

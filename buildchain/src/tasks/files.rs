@@ -44,7 +44,7 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
         }
     }
     claims.check(&project)?;
-    check_links(links)?;
+    check_links(place, &links);
     place.group("salt_tree", "Deploy the Salt tree and its pillar.", &["_deploy_salt_tree:"]);
     Ok(())
 }
@@ -97,14 +97,14 @@ impl Claims {
 }
 
 /// Holds the symbolic links, each with its place in the archive, its target and its place in the project, to the rule of
-/// archives. What lies elsewhere in the archive counts as folders: what other tasks will make is not known yet.
-fn check_links(links: Vec<(String, String, String)>) -> Result<(), Error> {
+/// archives, and notes those that break it. What lies elsewhere in the archive counts as folders: what other tasks will make is
+/// not known yet.
+fn check_links(place: &mut Place<'_>, links: &[(String, String, String)]) {
     let targets: HashMap<&str, &str> =
         links.iter().map(|(inside, target, _)| (inside.as_str(), target.as_str())).collect();
-    let (mut wrong, mut long) = (Vec::new(), Vec::new());
-    for (inside, target, source) in &links {
+    for (inside, target, source) in links {
         if let Err(error) = iso::check_target(Path::new(source), target.as_bytes()) {
-            long.push(error.to_string());
+            place.too_long.push(error.to_string());
         }
         let followed = archive::tree::follow(inside, &mut |path| {
             Ok(Some(targets.get(path).map_or(Kind::Directory, |target| Kind::Symlink((*target).to_owned()))))
@@ -114,17 +114,12 @@ fn check_links(links: Vec<(String, String, String)>) -> Result<(), Error> {
                 archive::Error::Path { problem, .. } => problem.to_owned(),
                 error => error.to_string(),
             };
-            wrong.push(format!(
+            place.wrong_links.push(format!(
                 "{source}: link to `{}`: {}",
                 content::printable(target),
                 content::printable(&reason)
             ));
         }
-    }
-    match (wrong.is_empty(), long.is_empty()) {
-        (false, _) => Err(Error::Links(wrong)),
-        (true, false) => Err(Error::TooLong(long)),
-        (true, true) => Ok(()),
     }
 }
 

@@ -56,12 +56,14 @@ pub enum Error {
     /// What the project says or holds cannot be used.
     #[error(transparent)]
     Project(#[from] project::Error),
-    /// Symbolic links that no archive may have, each with its place and what is wrong with it.
-    #[error("{}", project::bounded(.0))]
-    Links(Vec<String>),
-    /// Names, targets of links and folders that are too long or too deep for an archive, each with its place and the bound.
-    #[error("{}", project::bounded(.0))]
-    TooLong(Vec<String>),
+    /// Files that no archive can hold. At least one.
+    #[error("{}", project::bounded(&[links.as_slice(), long.as_slice()].concat()))]
+    Unfit {
+        /// Symbolic links that no archive may have, each with its place and what is wrong with it.
+        links: Vec<String>,
+        /// Names, targets of links and folders that are too long or too deep, each with its place and the bound.
+        long: Vec<String>,
+    },
     /// Tasks that do not fit together, each mistake with the place of the entry that asks for the task.
     #[error("{}", project::bounded(.0))]
     Graph(Vec<String>),
@@ -102,6 +104,8 @@ pub fn tasks(project: &Arc<Project>, builder: &Path) -> Result<Plan, Error> {
         project,
         builder,
         links: Vec::new(),
+        wrong_links: Vec::new(),
+        too_long: Vec::new(),
         tasks: &mut tasks,
         warnings: &mut warnings,
         origins: &mut origins,
@@ -125,6 +129,10 @@ struct Place<'a> {
     builder: &'a Path,
     /// Symbolic links that tasks copy.
     links: Vec<PathBuf>,
+    /// Symbolic links that no archive may have; [`tree::check`] refuses them with all else that does not fit.
+    wrong_links: Vec<String>,
+    /// Targets of links that are too long.
+    too_long: Vec<String>,
     tasks: &'a mut Vec<Task>,
     warnings: &'a mut Vec<String>,
     origins: &'a mut Origins,

@@ -300,6 +300,26 @@ fn names_and_targets_that_are_too_long_for_an_iso_are_refused_before_the_build()
 }
 
 #[test]
+fn all_that_an_archive_cannot_hold_is_named_at_once() {
+    let place = Place::new("files: [{from: a, to: a}]");
+    let (long, deep) = ("n".repeat(254), vec!["d"; 65].join("/"));
+    place.write(&format!("a/{long}"), "");
+    place.write(&format!("a/{deep}/b"), "");
+    place.link(&format!("{}xx", "./".repeat(511)), "a/link");
+    place.link("../../out", "a/out");
+    let said = place.plan().map(|_| ()).unwrap_err();
+    for expected in [
+        "a/link: bytes in a link's target: at most 1023 possible, found 1024".to_owned(),
+        format!("a/{long}: bytes in a name: at most 253 possible, found 254"),
+        "folders in one another: at most 64 possible".to_owned(),
+        "a/out: link to `../../out`: ".to_owned(),
+    ] {
+        assert!(said.contains(&expected), "{expected}\n{said}");
+    }
+    assert_eq!(said.lines().count(), 4, "{said}");
+}
+
+#[test]
 fn packages_that_no_metadata_cover_are_named_with_what_to_do() {
     let place =
         Place::new("files: [{from: rpms, to: packages/redhat/8/site}, {from: d, to: packages/debian/12}]");

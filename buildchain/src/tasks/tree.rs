@@ -8,9 +8,14 @@ use archive::tree::DEPTH_MAX;
 use super::{Error, Place};
 use crate::graph::{Input, Task};
 
-/// Refuses names that no archive can hold, and warns about packages that nobody will find in it.
+/// Refuses names and links that no archive can hold, all at once, and warns about packages that nobody will find in it.
 pub(super) fn check(place: &mut Place<'_>) -> Result<(), Error> {
-    check_names(place)?;
+    let mut long = std::mem::take(&mut place.too_long);
+    long.extend(long_names(place));
+    let links = std::mem::take(&mut place.wrong_links);
+    if !links.is_empty() || !long.is_empty() {
+        return Err(Error::Unfit { links, long });
+    }
     warn_of_unindexed(place);
     Ok(())
 }
@@ -22,8 +27,9 @@ fn made<'a>(place: &'a Place<'_>) -> impl Iterator<Item = (PathBuf, &'a Task)> {
     outputs.filter_map(move |(output, task)| Some((output.path().strip_prefix(&tree).ok()?.to_owned(), task)))
 }
 
-/// The same rules as those of the writer of the ISO, for all that is known before the build.
-fn check_names(place: &Place<'_>) -> Result<(), Error> {
+/// The names that are too long and the folders that are too deep, by the rules of the writer of the ISO, of all that is known
+/// before the build.
+fn long_names(place: &Place<'_>) -> Vec<String> {
     // By path in the archive: a folder is named once.
     let mut wrong: BTreeMap<PathBuf, String> = BTreeMap::new();
     for (inside, task) in made(place) {
@@ -45,7 +51,7 @@ fn check_names(place: &Place<'_>) -> Result<(), Error> {
             }
         }
     }
-    if wrong.is_empty() { Ok(()) } else { Err(Error::TooLong(wrong.into_values().collect())) }
+    wrong.into_values().collect()
 }
 
 /// Where what is `above` levels above the path `inside` the archive comes from: its path in the project if the task copies it
