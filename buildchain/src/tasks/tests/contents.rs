@@ -1,0 +1,79 @@
+//! What reaches the archive of what the project names, and the warnings about it.
+
+use super::*;
+
+#[test]
+fn excluded_files_are_left_out_and_idle_patterns_are_named() {
+    let place = Place::new("files: [{from: salt, to: salt, exclude: [__pycache__, '/b/', ./c, '*.pyc']}]");
+    for file in ["salt/a", "salt/d/__pycache__/x", "salt/b/x", "salt/d/b/x", "salt/c"] {
+        place.write(file, "");
+    }
+    assert_eq!(place.deployed(), ["salt/a", "salt/c", "salt/d/b/x"]);
+    assert_eq!(
+        place.plan().unwrap().warnings,
+        [
+            "sealift.yaml:5:64: exclude `./c` matches nothing in salt; write `/c`",
+            "sealift.yaml:5:69: exclude `*.pyc` matches nothing in salt"
+        ]
+    );
+}
+
+#[test]
+fn packages_that_no_metadata_cover_are_named_with_what_to_do() {
+    let place =
+        Place::new("files: [{from: rpms, to: packages/redhat/8/site}, {from: d, to: packages/debian/12}]");
+    for file in ["rpms/x86_64/a-1-1.x86_64.rpm", "rpms/b-1-1.noarch.rpm", "d/pool/a_1_all.deb"] {
+        place.write(file, "");
+    }
+    assert_eq!(
+        place.plan().unwrap().warnings,
+        [
+            "packages/debian/12/pool: 1 DEB package without metadata (no Packages file): apt cannot find it; write \
+             d/pool/Packages with `dpkg-scanpackages` before the archive is built",
+            "packages/redhat/8/site: 2 RPM packages without metadata (no repodata/repomd.xml): dnf cannot find them; run \
+             `sealift package index rpms` before the archive is built",
+        ]
+    );
+    // A file in the place of the metadata is none, a link may lead to them.
+    place.write("rpms/repodata", "");
+    assert_eq!(place.plan().unwrap().warnings.len(), 2);
+    fs::remove_file(place.root().join("rpms/repodata")).unwrap();
+    place.write("rpms/metadata/repomd.xml", "");
+    place.link("metadata", "rpms/repodata");
+    assert_eq!(place.plan().unwrap().warnings.len(), 1);
+    fs::remove_file(place.root().join("rpms/repodata")).unwrap();
+    place.write("rpms/repodata/repomd.xml", "");
+    place.write("d/dists/stable/main/binary-amd64/Packages.gz", "");
+    assert_eq!(place.plan().unwrap().warnings, [""; 0]);
+}
+
+#[test]
+fn documents_bring_their_pictures_and_a_pdf_stays_one() {
+    let place = Place::new("documentation: [README.md, docs/guide.md, docs/manual.pdf, docs/b.png]");
+    for (name, text) in [
+        ("README.md", "# R\n\n![logo](img/logo.svg)\n\n![gone](gone.png)\n"),
+        ("docs/guide.md", "<img src='../img/logo.svg'> ![a](a%20b.png) ![b](b.png) ![page](../README.md)\n"),
+        ("docs/manual.pdf", "%PDF"),
+        ("docs/a b.png", "a"),
+        ("docs/b.png", "b"),
+        ("img/logo.svg", "<svg/>"),
+    ] {
+        place.write(name, text);
+    }
+    let expected =
+        ["docs/a b.png", "docs/b.png", "docs/guide.html", "docs/manual.pdf", "img/logo.svg", "index.html"];
+    assert_eq!(place.deployed(), expected.map(|path| format!("documentation/{path}")));
+
+    place.link("../../host/secret", "docs/c.png");
+    place.write("docs/guide.md", "![c](c.png)\n");
+    let error = place.plan().map(|_| ()).unwrap_err();
+    assert!(error.contains("`docs/c.png` leads to"), "{error}");
+}
+
+#[test]
+fn a_warning_of_an_odd_pattern_is_one_line() {
+    let place = Place::new("files: [{from: a, to: a, exclude: [\"x\\nerror: y\\e[2J\"]}]");
+    place.write("a/b", "");
+    let warnings = place.plan().unwrap().warnings;
+    assert_eq!(warnings, [r"sealift.yaml:5:38: exclude `x\nerror: y\u{1b}[2J` matches nothing in a"]);
+}
