@@ -23,7 +23,11 @@ impl Drop for Daemon {
     }
 }
 
-/// A port that nobody listens on now.
+/// A port of the loopback addresses that refuses connections. It is below those that the kernel hands out, so no other
+/// test gets it.
+pub const NOBODY: u16 = 1;
+
+/// A port that nobody listens on now, for a server that is about to start.
 ///
 /// # Panics
 ///

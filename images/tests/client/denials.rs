@@ -6,7 +6,7 @@ use images::Kind;
 use images::pull::{self, Login, Options};
 use images::push::{self, Request};
 
-use crate::server::{Answer, Server};
+use crate::server::{Answer, Server, nobody};
 use crate::{Login as File, Told, options, pulled, store};
 
 /// base64 of `u:hunter2`.
@@ -141,7 +141,7 @@ fn the_places_where_no_credentials_were_are_all_named() {
 
 #[test]
 fn a_host_that_cannot_be_reached_is_told_of_once_and_not_for_each_blob() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = nobody();
     let busy = Server::start(|_| Answer::empty(503));
     for (host, expected) in [
         (nobody.to_string(), &["cannot connect: Connection refused (os error 111); retrying twice"][..]),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use images::pull::{self, Fault, Options};
 
-use crate::server::{Answer, Server};
+use crate::server::{Answer, Server, nobody};
 use crate::{Login, Told, content, options, pulled, request, store};
 
 /// A registry that wants `Bearer good` and sends these challenges, `HERE` being the URL of the token server.
@@ -65,7 +65,7 @@ fn challenges_are_met_in_every_form_that_registries_send_them() {
 
 #[test]
 fn a_token_server_that_fails_is_named_and_not_the_registry() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = nobody();
     let registry = Server::start(move |_| {
         Answer::challenge([format!(r#"Bearer realm="http://{nobody}/token?secret=1",service="s""#)])
     });

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use images::pull::{self, Limits, Options, Request};
 use images::{Digest, Kind};
 
-use crate::server::{Answer, Asked, Body, Content, Server};
+use crate::server::{Answer, Asked, Body, Content, Server, nobody};
 use crate::{fault, layer, options, pull_one, request, store, stored};
 
 #[test]
@@ -148,7 +148,7 @@ fn mirrors_are_tried_in_order_and_a_lying_one_is_passed_over() {
     }
     let origin = Server::start(move |asked| content.answer(asked));
     let mirror = Server::start(move |asked| lies.answer(asked));
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = nobody();
     let mut options = options(&[&origin]);
     options
         .mirrors

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use images::{Digest, Kind};
 
 #[allow(unused_imports, reason = "each test uses a part of it")]
-pub(crate) use crate::wire::{Answer, Asked, Body, Server};
+pub(crate) use crate::wire::{Answer, Asked, Body, Server, nobody};
 
 /// Content by path: `/v2/<name>/manifests/<reference>` and `/v2/<name>/blobs/<digest>`.
 #[derive(Debug, Clone, Default)]

@@ -14,6 +14,11 @@ use rustls::ServerConfig;
 /// Values by lower-case name.
 pub(crate) type Headers = BTreeMap<String, String>;
 
+/// An address that refuses connections. Its port is below those that the kernel hands out, so no other test gets it.
+pub(crate) fn nobody() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 1))
+}
+
 /// A request as it came, its body read.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {

@@ -9,7 +9,7 @@ use runtime::clients::HOST;
 use runtime::serve::{Config, Tls};
 use sha2::{Digest as _, Sha256};
 use tests::containerd::Containerd;
-use tests::daemon::free_port;
+use tests::daemon::NOBODY;
 use tests::dnf::System;
 use tests::{peer, sealift};
 
@@ -23,7 +23,7 @@ fn configure(site: &Site, server: &Running, arguments: &[&str]) -> String {
 
 /// [`configure`] with the node that is gone at `address`.
 fn configure_beside(address: &str, site: &Site, server: &Running, arguments: &[&str]) -> String {
-    let gone = format!("http://{address}:{}", free_port());
+    let gone = format!("http://{address}:{}", NOBODY);
     let serves = format!("http://{}", server.address);
     let nodes = ["--node", &gone, "--node", &serves, "--root", "client"];
     let (code, out, err) = sealift::run(site.scratch.path(), &[arguments, &nodes].concat());

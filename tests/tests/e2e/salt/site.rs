@@ -81,7 +81,7 @@ fn what_salt_configures_serves_images_and_packages() {
     fs::write(node.path("bootstrap.yaml"), bootstrap(&[&iso])).unwrap();
 
     // Beside it, as the first one that is tried, a node that is gone.
-    let (port, gone) = (daemon::free_port(), daemon::free_port());
+    let (port, gone) = (daemon::free_port(), daemon::NOBODY);
     let endpoints = [gone, port].map(|port| format!("http://127.0.0.1:{port}"));
     let pillar =
         json!({"registry": {"listen": "127.0.0.1", "port": port, "endpoints": endpoints, "follow": true}});
