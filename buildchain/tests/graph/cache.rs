@@ -327,7 +327,7 @@ fn what_another_machine_made_is_not_made_again() {
 }
 
 #[test]
-fn a_remote_cache_out_of_reach_is_told_once_and_the_run_goes_on() {
+fn a_remote_cache_that_cannot_be_reached_is_reported_once_and_the_run_continues() {
     let remote = Arc::new(Elsewhere::default());
     remote.away.store(true, Ordering::SeqCst);
     let (project, cache) = (Project::new(), tempfile::tempdir().unwrap());
@@ -344,8 +344,8 @@ fn a_remote_cache_out_of_reach_is_told_once_and_the_run_goes_on() {
     assert_eq!(told.len(), 1);
     assert_eq!(
         told[0].err,
-        "its results cannot come from the cache: the remote cache is out of reach, the run goes on without it: no route \
-         to host\n"
+        "its results cannot come from the cache: cannot use the remote cache; the run continues without it: no route to \
+         host\n"
     );
 }
 

@@ -430,6 +430,6 @@ fn results_cross_from_machine_to_machine_through_a_registry() {
     let fourth = Machine::new(port);
     let said = fourth.run("read-write");
     assert!(said.contains(".  MKISOFS"), "{said}");
-    assert_eq!(said.matches("out of reach").count(), 1, "{said}");
+    assert_eq!(said.matches("cannot use the remote cache").count(), 1, "{said}");
     assert!(fourth.project.iso().2 == iso);
 }

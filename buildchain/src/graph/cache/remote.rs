@@ -48,7 +48,7 @@ pub trait Remote: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteError {
     /// It cannot be reached or does not let us in. The run does not ask it again.
-    #[error("the remote cache is out of reach, the run goes on without it")]
+    #[error("cannot use the remote cache; the run continues without it")]
     Away(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// What it has under this key is not whole, or not what its digests say. Nothing of it is taken.
     #[error("what the remote cache has of it is damaged")]
