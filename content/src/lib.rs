@@ -11,7 +11,7 @@
 //! | put a file in place whole or not at all | [`AtomicFile`] |
 //! | write where the user said (a file, a link, a pipe, a device) | [`Output`], [`write_output`] |
 //! | open a lock or a journal, or create it | [`open_or_create`] |
-//! | create a folder that the user named | [`create_folder`] |
+//! | create a folder that the user named | [`create_folder`], [`check_folder`] |
 //! | copy a file, and name the right one when it fails | [`copy`](copy()) |
 //! | show a name or text that is not ours | [`printable`], [`printable_lines`], [`printable_json`] |
 //!
@@ -34,7 +34,7 @@ mod root;
 pub use atomic::{AtomicFile, Durability};
 pub use copy::copy;
 pub use error::IoError;
-pub use folder::{create_folder, open_folder, remove, sync_folder};
+pub use folder::{check_folder, create_folder, open_folder, remove, sync_folder};
 pub use nearest::nearest;
 pub use open::{Links, open, open_device, open_or_create, open_read, open_text, open_to_write, read_bounded};
 pub use output::{Output, is_standard_output, write_output};

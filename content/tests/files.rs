@@ -10,8 +10,8 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use content::{
-    AtomicFile, Durability, Kind, Links, Root, open, open_device, open_or_create, open_read, open_to_write,
-    write_output,
+    AtomicFile, Durability, Kind, Links, Root, check_folder, create_folder, open, open_device,
+    open_or_create, open_read, open_to_write, write_output,
 };
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
@@ -289,4 +289,35 @@ fn a_file_below_a_root_has_its_name_once_it_is_whole() {
     // Nothing is replaced.
     assert!(root.create_whole(path, 0o600, |_| Ok(())).is_err());
     assert_eq!(fs::read(folder.path().join("file")).unwrap(), b"content");
+}
+
+#[test]
+fn what_is_in_the_way_of_a_folder_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("file"), "").unwrap();
+    fifo(&at("fifo"));
+    fs::create_dir(at("folder")).unwrap();
+    symlink("nowhere", at("dangling")).unwrap();
+    symlink("folder", at("link")).unwrap();
+    let dangling = "is a symbolic link whose target does not exist";
+    for (name, expected) in [
+        ("folder", None),
+        ("link", None),
+        ("link/new/deeper", None),
+        ("new/", None),
+        ("file", Some("it is not a folder".to_owned())),
+        ("file/", Some("it is not a folder".to_owned())),
+        ("fifo", Some("it is not a folder".to_owned())),
+        ("dangling", Some(format!("it {dangling}"))),
+        ("dangling/", Some(format!("it {dangling}"))),
+        ("dangling/x/y", Some(format!("{} {dangling}", at("dangling").display()))),
+        ("file/x/y", Some(format!("{} is not a folder", at("file").display()))),
+    ] {
+        let path = at(name);
+        let text =
+            |operation: &str| Some(format!("cannot {operation} {}: {}", path.display(), expected.clone()?));
+        assert_eq!(check_folder(&path).err().map(|error| error.to_string()), text("write to"), "{name}");
+        assert_eq!(create_folder(&path).err().map(|error| error.to_string()), text("create"), "{name}");
+    }
 }

@@ -81,6 +81,7 @@ impl<S: ReadAt> Image<S> {
             extraction.run(&entries)?;
             Ok(extraction.out)
         };
+        content::check_folder(into)?;
         match is_empty_folder(into).map_err(Error::io("create", into))? {
             Some(true) => {
                 let done = fill(into);
@@ -112,7 +113,6 @@ fn is_empty_folder(path: &Path) -> io::Result<Option<bool>> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
-        Ok(_) if !path.is_dir() => Err(io::ErrorKind::AlreadyExists.into()),
         Ok(_) => Ok(Some(fs::read_dir(path)?.next().is_none())),
     }
 }

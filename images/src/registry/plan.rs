@@ -96,6 +96,7 @@ impl Plan {
 
     /// Makes the tree what it is to be.
     pub(super) fn apply(&self, root: &Path) -> Result<()> {
+        content::check_folder(root)?;
         let _lock = tree::lock_beside(root)?;
         match fs::symlink_metadata(root) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.make(root),

@@ -1,7 +1,7 @@
 //! Which image `sealift image pull` puts where, and what it says where there is nothing to do.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use images::{Digest, Store, dir_layout};
@@ -86,6 +86,35 @@ fn no_two_images_are_saved_in_one_place() {
     assert_eq!(listed.lines().count(), 2, "{listed}");
     scratch.succeed(&pull(&["dir:b/app"], &["--replace"]));
     assert!(!scratch.exists("c/.store"), "the store is among the images");
+}
+
+#[test]
+fn a_destination_that_is_no_folder_is_refused_for_that() {
+    let scratch = Scratch::new();
+    let at = |name: &str| scratch.0.path().join(name);
+    image(scratch.0.path(), "a/app", "one");
+    fs::write(at("file"), "").unwrap();
+    tests::peer::run(std::process::Command::new("mkfifo").arg(at("fifo")));
+    symlink("nowhere", at("dangling")).unwrap();
+    let create = ["iso", "create", "a", "--volume-id", "A", "--output", "a.iso"];
+    assert_eq!(sealift::run(scratch.0.path(), &create).0, 0);
+    scratch.succeed(&["pull", "dir:a/app", "--into", "c"]);
+    for (name, reason) in [
+        ("file", "it is not a folder"),
+        ("fifo", "it is not a folder"),
+        ("dangling", "it is a symbolic link whose target does not exist"),
+        ("file/x", "file is not a folder"),
+    ] {
+        for words in [
+            &["image", "pull", "dir:a/app"][..],
+            &["registry", "index", "c"],
+            &["iso", "extract", "a.iso"],
+            &["man"],
+        ] {
+            let (code, _, err) = sealift::run(scratch.0.path(), &[words, &["--into", name]].concat());
+            assert!(code == 2 && err.contains(&format!(" {name}: {reason}\n")), "{words:?} {name}: {err}");
+        }
+    }
 }
 
 #[test]
