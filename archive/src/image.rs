@@ -244,10 +244,10 @@ impl Reader<'_> {
                 blobs.insert(digest, Blob { path, entry });
             }
         }
-        if !images::reference::is_repository(name) {
-            manifest = Err(format!("{name:?} is no name of an image"));
-        } else if !images::reference::is_tag(tag) {
-            manifest = Err(format!("{tag:?} is no tag"));
+        if let Err(reason) = images::reference::check_repository(name) {
+            manifest = Err(format!("{name:?} cannot name an image: it {reason}"));
+        } else if let Err(reason) = images::reference::check_tag(tag) {
+            manifest = Err(format!("{tag:?} cannot be a tag: it {reason}"));
         }
         let (name, tag, folder) = (name.to_owned(), tag.to_owned(), folder.to_owned());
         Ok(Image { name, tag, folder, manifest, children, blobs })

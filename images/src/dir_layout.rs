@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result, io};
 use crate::manifest::{DEPTH_MAX, Descriptor, Kind, MANIFEST_MAX, MANIFESTS_MAX, Manifest, Platform};
-use crate::reference::{is_repository, is_tag};
+use crate::reference::{check_repository, check_tag};
 use crate::store::read_limited;
 use crate::tree::{Staged, lock_beside, write as write_file};
 use crate::{Digest, Store};
@@ -291,9 +291,8 @@ pub fn list(images: &Path) -> Result<Vec<Place>> {
             return Err(bad("an image must be in <name>/<tag>"));
         };
         let name = name.join("/");
-        if !is_repository(&name) || !is_tag(tag) {
-            return Err(bad("the folders are no image name and tag"));
-        }
+        check_repository(&name).map_err(|reason| bad(&format!("the name of the image {reason}")))?;
+        check_tag(tag).map_err(|reason| bad(&format!("the tag of the image {reason}")))?;
         places.push(Place { name, tag: tag.clone(), folder });
     }
     places.sort();
@@ -427,15 +426,15 @@ mod tests {
     #[test]
     fn folders_that_are_no_images_are_refused_by_name() {
         for (folder, reason) in [
-            ("UPPER/1", "no image name and tag"),
-            ("a/1\"; return 200", "no image name and tag"),
-            ("a/x\" { return 200 'y'; } location = \"", "no image name and tag"),
-            ("a/$host", "no image name and tag"),
-            ("a/{{ registry_root }}", "no image name and tag"),
-            ("a b/1", "no image name and tag"),
-            ("a;/1", "no image name and tag"),
-            ("a(b/1", "no image name and tag"),
-            ("a\n/1", "no image name and tag"),
+            ("UPPER/1", "the name of the image must be lower-case"),
+            ("a/1\"; return 200", "the tag of the image must be letters"),
+            ("a/x\" { return 200 'y'; } location = \"", "the tag of the image must be letters"),
+            ("a/$host", "the tag of the image must be letters"),
+            ("a/{{ registry_root }}", "the tag of the image must be letters"),
+            ("a b/1", "the name of the image must be lower-case"),
+            ("a;/1", "the name of the image must be lower-case"),
+            ("a(b/1", "the name of the image must be lower-case"),
+            ("a\n/1", "the name of the image must be lower-case"),
             ("a", "must be in <name>/<tag>"),
         ] {
             let scratch = tempfile::tempdir().unwrap();

@@ -13,7 +13,7 @@
 //! nginx allows its location once. A server whose configuration does not answer it includes [`common`] once.
 
 use crate::error::{Error, Result};
-use crate::reference::is_repository;
+use crate::reference::check_repository;
 
 /// The configuration of an archive, with the placeholders `{{ repository }}` and `{{ registry_root }}`.
 #[must_use]
@@ -40,11 +40,11 @@ pub const REGISTRY_ROOT: &str = "{{ registry_root }}";
 /// [`Error::Definition`] where a value could mean more to nginx than it should: a repository that is none, a root
 /// that is not an absolute path of plain characters.
 pub fn render(repository: &str, registry_root: &str) -> Result<String> {
-    if repository != REPOSITORY && !is_repository(repository) {
-        return Err(Error::Definition {
+    if repository != REPOSITORY {
+        check_repository(repository).map_err(|reason| Error::Definition {
             field: format!("repository `{}`", repository.escape_debug()),
-            reason: "must be lower-case letters and digits, joined by `.`, `_`, `__`, `-` or `/`".into(),
-        });
+            reason: reason.to_string(),
+        })?;
     }
     // What nginx gives a meaning inside quotes: quotes, `$`, `\` and control characters. Semicolons and braces are
     // harmless there, but a path that needs them is a mistake or an attack.

@@ -16,8 +16,10 @@ use crate::client::redacted;
 
 /// The registry meant when a reference names none.
 pub const DOCKER_HUB: &str = "docker.io";
-/// The longest name (domain and path) clients agree on.
+/// The most characters of a name (domain and path) that clients agree on.
 const NAME_MAX: usize = 255;
+/// The most characters of a tag.
+const TAG_MAX: usize = 128;
 
 /// Where an image is: registry, repository, and a tag, a digest, or both.
 ///
@@ -41,7 +43,27 @@ pub struct ParseError {
     /// The text, cut to 300 characters.
     pub found: String,
     /// What is wrong with it.
-    pub reason: &'static str,
+    pub reason: String,
+}
+
+/// Why text cannot be a repository or a tag: what follows "it" or "the repository" in a sentence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// Text that is too long.
+    #[error("has {found} characters, at most {limit} are possible")]
+    TooLong {
+        /// The number of characters.
+        found: usize,
+        /// The most that there may be.
+        limit: usize,
+    },
+    /// A repository of other characters, or with separators where none may be.
+    #[error("must be lower-case letters and digits, joined by `.`, `_`, `__`, `-` or `/`")]
+    Repository,
+    /// A tag of other characters, or an empty one.
+    #[error("must be letters, digits, `.`, `_` and `-`, the first a letter, a digit or `_`")]
+    Tag,
 }
 
 impl Reference {
@@ -87,9 +109,7 @@ impl Reference {
     /// [`ParseError`] where `tag` is not one.
     pub fn with_tag(&self, tag: &str) -> Result<Self, ParseError> {
         let mut sibling = self.clone();
-        if !is_tag(tag) {
-            return Err(error(tag, "the tag must match [A-Za-z0-9_][A-Za-z0-9._-]{0,127}"));
-        }
+        check_tag(tag).map_err(|reason| error(tag, format!("the tag {reason}")))?;
         sibling.tag = Some(tag.into());
         sibling.digest = None;
         Ok(sibling)
@@ -99,16 +119,43 @@ impl Reference {
 /// Whether `text` can be a tag (OCI distribution specification, "Pulling manifests").
 #[must_use]
 pub fn is_tag(text: &str) -> bool {
+    check_tag(text).is_ok()
+}
+
+/// As [`is_tag`], with the reason.
+///
+/// # Errors
+///
+/// `text` cannot be a tag.
+pub fn check_tag(text: &str) -> Result<(), NameError> {
+    check_length(text, TAG_MAX)?;
     let mut bytes = text.bytes();
-    text.len() <= 128
-        && bytes.next().is_some_and(|first| first.is_ascii_alphanumeric() || first == b'_')
-        && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+    let fits = bytes.next().is_some_and(|first| first.is_ascii_alphanumeric() || first == b'_')
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
+    if fits { Ok(()) } else { Err(NameError::Tag) }
 }
 
 /// Whether `text` can be a repository: components joined by `/`.
 #[must_use]
 pub fn is_repository(text: &str) -> bool {
-    text.len() <= NAME_MAX && text.split('/').all(is_component)
+    check_repository(text).is_ok()
+}
+
+/// As [`is_repository`], with the reason.
+///
+/// # Errors
+///
+/// `text` cannot be a repository.
+pub fn check_repository(text: &str) -> Result<(), NameError> {
+    check_length(text, NAME_MAX)?;
+    if text.split('/').all(is_component) { Ok(()) } else { Err(NameError::Repository) }
+}
+
+fn check_length(text: &str, limit: usize) -> Result<(), NameError> {
+    match text.chars().count() {
+        found if found > limit => Err(NameError::TooLong { found, limit }),
+        _ => Ok(()),
+    }
 }
 
 /// `[a-z0-9]+` runs joined by one `.`, one or two `_`, or any number of `-`.
@@ -154,8 +201,8 @@ pub fn is_domain(text: &str) -> bool {
     port_ok && host_ok
 }
 
-fn error(found: &str, reason: &'static str) -> ParseError {
-    ParseError { found: found.chars().take(300).collect(), reason }
+fn error(found: &str, reason: impl Into<String>) -> ParseError {
+    ParseError { found: found.chars().take(300).collect(), reason: reason.into() }
 }
 
 impl FromStr for Reference {
@@ -182,8 +229,8 @@ impl FromStr for Reference {
             Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
             _ => (rest, None),
         };
-        if tag.is_some_and(|tag| !is_tag(tag)) {
-            return Err(error(text, "the tag must match [A-Za-z0-9_][A-Za-z0-9._-]{0,127}"));
+        if let Some(tag) = tag {
+            check_tag(tag).map_err(|reason| error(text, format!("the tag {reason}")))?;
         }
         let (registry, path) = match name.split_once('/') {
             Some((domain, path))
@@ -204,15 +251,9 @@ impl FromStr for Reference {
         } else {
             path.into()
         };
-        if !is_repository(&repository) {
-            return Err(error(
-                text,
-                "the repository must be lower-case letters and digits, joined by `.`, `_`, `__`, `-` or `/`",
-            ));
-        }
-        if registry.len() + 1 + repository.len() > NAME_MAX {
-            return Err(error(text, "the name is longer than 255 characters"));
-        }
+        check_length(&format!("{registry}/{repository}"), NAME_MAX)
+            .map_err(|reason| error(text, format!("the name {reason}")))?;
+        check_repository(&repository).map_err(|reason| error(text, format!("the repository {reason}")))?;
         Ok(Self { registry: registry.into(), repository, tag: tag.map(Into::into), digest })
     }
 }
@@ -309,6 +350,28 @@ mod tests {
         }
         assert!(format!("a:{}", "t".repeat(128)).parse::<Reference>().is_ok());
         assert!(format!("a:{}", "t".repeat(129)).parse::<Reference>().is_err());
+    }
+
+    #[test]
+    fn a_name_or_tag_that_is_too_long_is_refused_for_its_length() {
+        let long = |count: usize| "a".repeat(count);
+        for (text, expected) in [
+            (format!("quay.io/{}", long(247)), None),
+            (format!("quay.io/{}", long(248)), Some("the name has 256 characters, at most 255 are possible")),
+            (
+                format!("quay.io/{}:1", long(400)),
+                Some("the name has 408 characters, at most 255 are possible"),
+            ),
+            (long(300), Some("the name has 318 characters, at most 255 are possible")),
+            (format!("a:{}", long(128)), None),
+            (format!("a:{}", long(129)), Some("the tag has 129 characters, at most 128 are possible")),
+        ] {
+            let found = text.parse::<Reference>().map_err(|error| error.reason).err();
+            assert_eq!(found.as_deref(), expected, "{text}");
+        }
+        assert_eq!(check_repository(&long(256)), Err(NameError::TooLong { found: 256, limit: 255 }));
+        // As many bytes in fewer characters.
+        assert_eq!(check_repository(&"é".repeat(200)), Err(NameError::Repository));
     }
 
     #[test]

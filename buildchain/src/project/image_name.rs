@@ -13,22 +13,19 @@ const PARTS_MAX: usize = 15;
 /// Checks the name of an image: parts joined by `/`, as a registry takes them.
 pub(super) fn image_name(path: &Path, name: &Spanned<String>) -> Result<(), Error> {
     let text = &name.value;
-    if images::reference::is_repository(text) && text.split('/').count() <= PARTS_MAX {
-        return Ok(());
-    }
-    let message = format!(
-        "`{text}` cannot name an image: expected lower-case letters, digits and `.-_`, parts joined by `/`"
-    );
-    Err(Error::at(path, name.referenced, message))
+    let reason = match (images::reference::check_repository(text), text.split('/').count()) {
+        (Ok(()), parts) if parts <= PARTS_MAX => return Ok(()),
+        (Ok(()), parts) => format!("it has {parts} parts, at most {PARTS_MAX} are possible"),
+        (Err(reason), _) => format!("it {reason}"),
+    };
+    Err(Error::at(path, name.referenced, format!("`{text}` cannot name an image: {reason}")))
 }
 
 /// Checks the tag of an image.
 pub(super) fn image_tag(path: &Path, tag: &Spanned<String>) -> Result<(), Error> {
-    if images::reference::is_tag(&tag.value) {
-        return Ok(());
-    }
-    let message = format!("`{}` cannot be a tag: expected letters, digits and `.-_`", tag.value);
-    Err(Error::at(path, tag.referenced, message))
+    images::reference::check_tag(&tag.value).map_err(|reason| {
+        Error::at(path, tag.referenced, format!("`{}` cannot be a tag: it {reason}", tag.value))
+    })
 }
 
 /// The folders that the images of a project have in the archive: no two share one, and none lies in another.

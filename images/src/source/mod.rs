@@ -93,7 +93,7 @@ impl FromStr for Source {
             };
             if path.is_empty() {
                 let reason = "expected a folder or file after the colon";
-                return Err(reference::ParseError { found: text.into(), reason });
+                return Err(reference::ParseError { found: text.into(), reason: reason.into() });
             }
             let name: Option<String> = name.filter(|name| !name.is_empty()).map(Into::into);
             let of_docker = name.as_deref().filter(|_| layout == Layout::DockerArchive);
@@ -105,7 +105,7 @@ impl FromStr for Source {
         if let Some(other) = OTHER_TRANSPORTS.iter().find(|other| text.starts_with(**other)) {
             let reason =
                 "images of this kind cannot be read; save them as docker-archive: or oci-archive: first";
-            return Err(reference::ParseError { found: (*other).into(), reason });
+            return Err(reference::ParseError { found: (*other).into(), reason: reason.into() });
         }
         text.strip_prefix("docker://").unwrap_or(text).parse().map(Self::Registry)
     }
