@@ -119,6 +119,16 @@ pub enum Error {
     Reference(#[from] reference::ParseError),
 }
 
+impl Error {
+    /// Whether a place cannot be used: it must not be written to, or something else than a folder has its name.
+    #[must_use]
+    pub fn is_unusable_place(&self) -> bool {
+        use io::ErrorKind::{NotADirectory, PermissionDenied, ReadOnlyFilesystem};
+        let Self::Io { source, .. } = self else { return false };
+        matches!(source.kind(), NotADirectory | PermissionDenied | ReadOnlyFilesystem)
+    }
+}
+
 /// A result with [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

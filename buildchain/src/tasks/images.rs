@@ -198,11 +198,21 @@ fn save_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull) -> Result<
     })
 }
 
+/// Opens the content store of the user.
+pub(super) fn open_store(project: &Project) -> Result<Store, ActionError> {
+    Store::open(&project.settings.cache).map_err(|error| match error {
+        error if error.is_unusable_place() => {
+            ActionError::broken(format!("{error}; set SEALIFT_CACHE to a folder that you can write to"))
+        }
+        error => error.into(),
+    })
+}
+
 /// Brings an image into the store, from a registry by its digest or from the project, then links it into the tree.
 fn fetch(project: &Arc<Project>, pull: &Pull, options: &Arc<Options>, folder: PathBuf) -> Action {
     let (project, pull, options) = (Arc::clone(project), pull.clone(), Arc::clone(options));
     Box::new(move |context| {
-        let store = Store::open(&project.settings.cache)?;
+        let store = open_store(&project)?;
         let platforms = platforms(&pull)?;
         let digest = match &pull.local {
             Some(local) => take(local, &platforms, pull.digest.as_deref(), &store)?,

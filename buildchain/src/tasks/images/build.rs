@@ -11,7 +11,7 @@ use images::pull::Options;
 use images::{Digest, Platform, Store};
 
 use super::super::{Error, Place, source_input};
-use super::{folder, locked, pull_now, teach};
+use super::{folder, locked, open_store, pull_now, teach};
 use crate::graph::{Action, ActionError, Context, Discover, Input, Output, Task, Title};
 use crate::project::{self, Base, Containerfile, ImageDefinition, Project, Recipe};
 
@@ -41,7 +41,7 @@ pub(super) fn task(
     let (project, targets) = (Arc::clone(project), folders.clone());
     let make = work.make;
     let action: Action = Box::new(move |context| {
-        let store = Store::open(&project.settings.cache)?;
+        let store = open_store(&project)?;
         let digest = make(context, &store)?;
         for target in &targets {
             let files = images::dir_layout::write(&store, &digest, &[], target)?;

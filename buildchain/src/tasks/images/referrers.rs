@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use images::pull::{Options, attached_tag, no_referrers};
-use images::{Digest, Store, digest};
+use images::{Digest, digest};
 
 use super::super::{Error, NETWORK, Place};
-use super::{folder, locked, pull_now, request, teach};
+use super::{folder, locked, open_store, pull_now, request, teach};
 use crate::graph::{Action, ActionError, Input, Output, Task, Title};
 use crate::project::{Attached, FILE_NAME, Project, Pull};
 
@@ -118,7 +118,7 @@ fn fetch(
     Box::new(move |context| {
         let reference = pull.reference();
         let image = locked(&reference, pull.digest.as_deref().filter(|_| pull.referrers.is_some()))?;
-        let store = Store::open(&project.settings.cache)?;
+        let store = open_store(&project)?;
         let mut request = request(&pull, image)?;
         request.referrers = true;
         let pulled = pull_now(&[request], &store, &options, context)?;

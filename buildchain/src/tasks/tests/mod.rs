@@ -5,6 +5,7 @@ mod contents;
 mod keys;
 mod names;
 mod paths;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::fs;

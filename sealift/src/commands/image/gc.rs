@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Gc) -> Outcome {
         error @ images::Error::StoreInUse { .. } => {
             Failure::from(error).remedy("wait until the pull or build is done, then try again")
         }
-        error => error.into(),
+        error => super::store::explained(error),
     })?;
     let sum = |sum: Sum| json!({ "files": sum.files, "bytes": sum.bytes });
     let report = json!({

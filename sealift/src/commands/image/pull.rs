@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use images::dir_layout::{self, Place};
 use images::pull::{Options, Request, redacted, referrers_tag};
-use images::reference::{is_repository, is_tag};
+use images::reference::{check_repository, check_tag};
 use images::source::Source;
-use images::{Digest, Platform, Store};
+use images::{Digest, Platform};
 
 use super::{report, store};
 use crate::commands::client::{self, Client};
@@ -81,12 +81,9 @@ impl fmt::Display for Saved {
 
 fn saved_as(text: &str) -> Result<Saved, String> {
     let (name, tag) = text.rsplit_once(':').ok_or("expected NAME:TAG")?;
-    if is_repository(name) && is_tag(tag) {
-        Ok(Saved { name: name.into(), tag: tag.into() })
-    } else {
-        Err("expected NAME:TAG; the name is lower-case letters and digits, joined by `.`, `_`, `-` or `/`"
-            .into())
-    }
+    check_repository(name).map_err(|reason| format!("expected NAME:TAG; the name {reason}"))?;
+    check_tag(tag).map_err(|reason| format!("expected NAME:TAG; the tag {reason}"))?;
+    Ok(Saved { name: name.into(), tag: tag.into() })
 }
 
 pub(super) fn run(arguments: Pull) -> Outcome {
@@ -111,7 +108,8 @@ pub(super) fn run(arguments: Pull) -> Outcome {
         let (host, url) = mirror(text)?;
         options.mirrors.entry(host).or_default().push(url);
     }
-    let store = Store::open(&store::root(arguments.store)?)?;
+    content::check_folder(&arguments.into)?;
+    let store = store::open(&store::root(arguments.store)?)?;
     let pulled = {
         let blobs = Blobs::start("pulling");
         images::pull::pull(&requests, &store, &options, &blobs).map_err(explained)?
@@ -276,5 +274,7 @@ mod tests {
         for text in ["app", "../app:1", "App:1", "app:", ":1", "a//b:1", "app:a/b"] {
             assert!(saved_as(text).is_err(), "{text}");
         }
+        let error = saved_as(&format!("{}:1", "a".repeat(256))).unwrap_err();
+        assert!(error.ends_with("the name has 256 characters, at most 255 are possible"), "{error}");
     }
 }

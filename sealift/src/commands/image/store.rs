@@ -1,7 +1,7 @@
 //! The content store: where it is, and whether it is intact.
 
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use buildchain::project::{Flags, Settings};
 use images::Store;
@@ -31,6 +31,22 @@ pub(super) fn existing(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
     }
 }
 
+/// Opens the content store in `root`.
+pub(super) fn open(root: &Path) -> Result<Store, Failure> {
+    Store::open(root).map_err(explained)
+}
+
+/// What to do about a content store that cannot be used.
+pub(super) fn explained(error: images::Error) -> Failure {
+    let unusable = error.is_unusable_place();
+    let failure = Failure::from(error);
+    if unusable {
+        failure.remedy("name a folder that you can write to with --store DIR or SEALIFT_CACHE")
+    } else {
+        failure
+    }
+}
+
 /// The content store that builds use here, if it exists and can be opened: for those who only profit from what it knows.
 pub(super) fn known() -> Option<Store> {
     existing(None).ok().and_then(|root| Store::open(&root).ok())
@@ -39,7 +55,7 @@ pub(super) fn known() -> Option<Store> {
 pub(super) fn check(given: Option<PathBuf>, output: Output) -> Outcome {
     let root = existing(given)?;
     let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
-    let checked = Store::open(&root)?.check(threads)?;
+    let checked = open(&root)?.check(threads)?;
     let damaged: Vec<_> = checked
         .damaged
         .iter()
@@ -66,4 +82,28 @@ pub(super) fn check(given: Option<PathBuf>, output: Output) -> Outcome {
     };
     output.report(&report, text)?;
     if checked.damaged.is_empty() { Ok(()) } else { Err(Failure::Failed(None)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn a_store_that_cannot_be_written_is_refused_with_how_to_name_another() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        let failure = open(&folder.path().join("file/store")).unwrap_err();
+        assert!(failure.report().unwrap().remedy.as_ref().unwrap().contains("--store DIR or SEALIFT_CACHE"));
+        for (kind, helps) in [
+            (ErrorKind::PermissionDenied, true),
+            (ErrorKind::ReadOnlyFilesystem, true),
+            (ErrorKind::StorageFull, false),
+        ] {
+            let path = folder.path().join("lock");
+            let failure = explained(images::Error::Io { operation: "open", path, source: kind.into() });
+            assert_eq!(failure.report().unwrap().remedy.is_some(), helps, "{kind}");
+        }
+    }
 }
