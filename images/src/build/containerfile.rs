@@ -7,6 +7,10 @@ use std::collections::BTreeMap;
 
 use crate::{Platform, Reference};
 
+/// The most bytes of a text with its variables replaced. A reference is far shorter; variables that hold each other grow
+/// exponentially.
+const EXPANDED_MAX: usize = 4096;
+
 /// An image that a `Containerfile` names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Base {
@@ -69,6 +73,9 @@ impl Found {
         for word in words(rest)? {
             let (name, default) =
                 word.split_once('=').map_or((&*word, None), |(name, value)| (name, Some(value)));
+            if name.is_empty() {
+                return Err(format!("`ARG {rest}` has no name"));
+            }
             let value = match (given.get(name), default) {
                 (Some(value), _) => value.clone(),
                 (None, Some(default)) => self.expand(default)?,
@@ -153,6 +160,10 @@ impl Found {
                 _ => return Err(format!("`{text}` is not understood")),
             }
             rest = behind;
+            if expanded.len() > EXPANDED_MAX {
+                let start: String = text.chars().take(200).collect();
+                return Err(format!("`{start}` is over {EXPANDED_MAX} bytes with its values"));
+            }
         }
         expanded.push_str(rest);
         Ok(expanded)
@@ -327,6 +338,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_pinned_is_said_with_its_line() {
+        let doubled = format!("ARG A=aaaa\n{}FROM $A", "ARG A=$A$A\n".repeat(40));
         for (text, expected) in [
             ("", "expected a FROM"),
             ("RUN true", "expected a FROM"),
@@ -334,6 +346,8 @@ mod tests {
             ("FROM alpine:$V", "line 1: `alpine:$V` cannot be pinned"),
             ("FROM a:1\nARG V=1\nCOPY --from=b:$V / /", "line 3: `b:$V` cannot be pinned"),
             ("FROM ${V", "lacks a `}`"),
+            ("ARG =x\nFROM a", "line 1: `ARG =x` has no name"),
+            (&doubled, "bytes with its values"),
             ("FROM scrat'ch", "a quote is not closed: expected another ' in `scrat'ch`"),
             ("ARG A=\"x\nFROM scratch", "a quote is not closed"),
             ("FROM ${V:?x}", "not understood"),
