@@ -145,7 +145,7 @@ fn an_image_of_the_project_is_named_wrong_with_line_and_column() {
     for (source, more, expected) in [
         ("dir:../outside", "", "sealift.yaml:7:27: `../outside` leads out of its folder"),
         ("oci-archive:/etc/passwd", "", "`/etc/passwd` leads out of its folder"),
-        ("dir:", "", "leads out of its folder"),
+        ("dir:", "", "expected a folder or file after the colon"),
         ("docker-daemon:a", "", "save them as docker-archive: or oci-archive: first"),
         ("dir:saved", ", referrers: true", "`referrers` needs a registry"),
         ("oci:saved", ", digest: 'sha256:0'", "is not a digest"),
