@@ -110,7 +110,7 @@ pub enum Error {
         /// What is there.
         found: String,
     },
-    /// A pattern of what is left out is none.
+    /// An exclude pattern is invalid.
     #[error("the pattern `{}` is not valid: {}", printable(pattern), printable(reason))]
     Pattern {
         /// The pattern.

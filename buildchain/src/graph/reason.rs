@@ -53,7 +53,7 @@ impl fmt::Display for Reason {
             Self::Order => f.write_str("the order of its inputs or outputs changed"),
             Self::Input(change) => write!(f, "input {change}"),
             Self::Output(change) => write!(f, "output {change}"),
-            Self::Remade { path, by } => write!(f, "input {} is made anew by {by}", printable(path)),
+            Self::Remade { path, by } => write!(f, "input {} is rebuilt by {by}", printable(path)),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{Error, Mistakes, shape};
 ///
 /// # Errors
 ///
-/// Every unknown or missing key, value of a wrong kind, dependency and mode that is wrong. If there is none of these, every
+/// Lists unknown and missing keys, values of the wrong kind, and invalid dependencies and modes. Without any of these, lists each
 /// field that an RPM cannot hold. Sources are not looked at.
 pub fn read_package(path: &Path, text: &str) -> Result<Definition, Error> {
     read_with(path, text, |_| true)

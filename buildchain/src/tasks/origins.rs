@@ -24,7 +24,7 @@ struct Side {
     what: String,
 }
 
-/// What clashes: the later entry, the earlier one, and what the project itself makes where there is none.
+/// A clash: the later entry, the earlier entry, and the name of the built-in output if an entry is missing.
 type Pair = (Option<Origin>, Option<Origin>, String);
 
 impl Origins {

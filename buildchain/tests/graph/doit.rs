@@ -474,7 +474,7 @@ fn a_dry_run_says_what_and_why_and_touches_nothing() {
         "{:?}",
         ran.reasons("a")
     );
-    assert_eq!(ran.reasons("b"), ["input _build/a is made anew by a"]);
+    assert_eq!(ran.reasons("b"), ["input _build/a is rebuilt by a"]);
     assert_eq!(project.read("_build/b"), "1ab");
     let after = fs::metadata(project.state_path()).unwrap();
     assert_eq!((before.mtime_nsec(), before.len()), (after.mtime_nsec(), after.len()));

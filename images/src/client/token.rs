@@ -23,7 +23,7 @@ pub(super) struct Authorization {
 }
 
 impl Authorization {
-    /// The registry answers 401 or 403 all the same, and says `message`.
+    /// The registry refused the request with 401 or 403, with `message`.
     pub(super) fn refused(&self, status: StatusCode, message: &str) -> Fault {
         if self.basic && status == StatusCode::UNAUTHORIZED {
             self.account.refused(self.account.host(), message)

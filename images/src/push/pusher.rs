@@ -111,8 +111,8 @@ pub(super) fn claimed(headers: &HeaderMap) -> Option<Digest> {
     headers.get("docker-content-digest")?.to_str().ok()?.parse().ok()
 }
 
-/// The registry has taken the content under the right name, as far as it says. Some say 202 of a manifest; 200 is what a server
-/// says that is no registry.
+/// Checks that the registry accepted the content and reports no other digest. Some registries answer a manifest with 202; a 200
+/// comes from servers that are not registries.
 pub(super) fn accepted(response: &Response, expected: &Digest) -> Result<(), Fault> {
     let status = response.status().as_u16();
     if !matches!(status, 201 | 202 | 204) {

@@ -46,7 +46,7 @@ fn answers_are_read_as_registries_and_proxies_write_them() {
             None,
         ),
         // Storage whose objects were labelled like that when they were uploaded.
-        ("gzip that is none", |_, answer| answer.with("Content-Encoding", "gzip"), None),
+        ("invalid gzip", |_, answer| answer.with("Content-Encoding", "gzip"), None),
         ("identity", |_, answer| answer.with("Content-Encoding", "identity"), None),
         (
             "a blob in another encoding",
@@ -86,7 +86,7 @@ fn answers_are_read_as_registries_and_proxies_write_them() {
             |_, answer| answer.with("Docker-Content-Digest", format!("sha512:{}", "0".repeat(128))),
             None,
         ),
-        ("a digest that is none", |_, answer| answer.with("Docker-Content-Digest", "\"x\""), None),
+        ("an invalid digest", |_, answer| answer.with("Docker-Content-Digest", "\"x\""), None),
         (
             "a length that is too short",
             |asked, answer| if of_blob(asked) { answer.with("Content-Length", 2) } else { answer },

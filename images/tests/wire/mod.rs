@@ -92,7 +92,7 @@ impl Answer {
         Self { status, headers: Vec::new(), bytes: Vec::new(), body: Body::Whole }
     }
 
-    /// With these bytes, of which it says nothing.
+    /// Sets the body without a header that describes it.
     pub(crate) fn content(mut self, bytes: &[u8]) -> Self {
         self.bytes = bytes.to_vec();
         self

@@ -24,7 +24,7 @@ pub(super) struct Found {
     /// `comps.xml` and `updateinfo.xml` in the repository's folder itself.
     pub(super) groups: Vec<String>,
     pub(super) updates: Vec<String>,
-    /// What is named like a package and is none, where that is no error.
+    /// Files named like packages that are not packages, where the caller skips them.
     pub(super) broken: Vec<Error>,
     pub(super) warnings: Vec<String>,
 }

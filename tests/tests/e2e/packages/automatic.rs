@@ -73,9 +73,9 @@ fn sources(base: &Path) {
     compile("-static alone.c -o static");
     compile("-static-pie alone.c -o static-pie");
     compile("-c one.c -o object.o");
-    let library = fs::read(base.join("libone.so")).unwrap();
-    write("cut", &library[..library.len() / 2]);
-    write("headless", &library[..40]);
+    let shared = fs::read(base.join("libone.so")).unwrap();
+    write("cut", &shared[..shared.len() / 2]);
+    write("headless", &shared[..40]);
     write("sh", b"#!/bin/sh\necho\n");
     write("bash", b"#!/bin/bash -e\necho\n");
     write("env", b"#!/usr/bin/env python3\nprint()\n");
