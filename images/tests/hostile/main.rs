@@ -2,7 +2,6 @@
 #![allow(clippy::disallowed_methods, reason = "tests use folders of their own")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-#[path = "hostile/exercise.rs"]
 mod exercise;
 
 use std::fs;

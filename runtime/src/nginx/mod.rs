@@ -175,7 +175,7 @@ pub fn configuration(roots: &[PathBuf], options: &Options) -> Result<Generated, 
         if ids.is_empty() { "no archives".into() } else { ids.join(" ") }
     );
     text.push_str(
-        &include_str!("nginx/nginx.conf")
+        &include_str!("nginx.conf")
             .replace("{{ pid }}", &path(&options.pid)?)
             .replace("{{ error_log }}", &path(&options.error_log)?)
             .replace("{{ listen }}", listen.trim_end())
@@ -216,7 +216,7 @@ fn section(root: &Path, number: usize) -> Result<(String, String), Error> {
         }
     }
     let images = format!("{absolute}/{}", layout::IMAGES);
-    let mut text = include_str!("nginx/server-archive.inc")
+    let mut text = include_str!("server-archive.inc")
         .replace("{{ id }}", &id)
         .replace("{{ project }}", &project)
         .replace("{{ root }}", &absolute);
