@@ -1,4 +1,4 @@
-//! The build side: the task graph, the project model, and the tasks that turn one into the other.
+//! The build side: the project model, and the tasks that a project becomes.
 //!
 //! ```
 //! use std::collections::BTreeMap;
@@ -15,12 +15,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Three rooms: [`graph`] runs tasks and knows no domain; [`project`] reads what the user
-//! wrote; [`tasks`] is the only place where both meet the rooms that do the work. [`locking`] asks registries what tags mean, which
-//! no task ever does.
+//! [`project`] reads what the user wrote. [`tasks`] turns it into tasks of the crate [`graph`], and is the only place that calls
+//! the crates that do the work. [`locking`] asks registries what tags mean, which no task ever does.
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests use folders of their own"))]
 
-pub mod graph;
 pub mod locking;
 pub mod project;
 pub mod tasks;

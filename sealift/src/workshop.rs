@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use buildchain::graph::{self, Graph, RunError, SelectError, Selection, State, StateError};
 use buildchain::project::{Error as ProjectError, Flags, Project, Settings};
 use buildchain::tasks::{Plan, Sources};
 use clap::Args;
+use graph::{Graph, RunError, SelectError, Selection, State, StateError};
 
 use crate::failure::{Failure, Report};
 use crate::output;

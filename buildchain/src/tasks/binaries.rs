@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use content::Links;
+use graph::{Action, Discover, Input, Output, Task, Title};
 
 use super::{Error, Place, check_for, place_file};
-use crate::graph::{Action, Discover, Input, Output, Task, Title};
 use crate::project::{self, Origin, Project};
 
 /// No compilation takes this long, unless it hangs.

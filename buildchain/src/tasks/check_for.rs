@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use graph::{ActionError, Input, Task, Title};
+
 use super::Place;
-use crate::graph::{ActionError, Input, Task, Title};
 use crate::project::{Settings, program_variable};
 
 /// Where each program comes from, for the message that it is missing.

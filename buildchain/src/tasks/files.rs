@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use archive::tree::Kind;
+use graph::{Action, Input, Output, Task, Title};
 
 use super::{Error, Place, place_file, spelled};
-use crate::graph::{Action, Input, Output, Task, Title};
 use crate::project::{self, Listed, Origin, Project};
 
 /// The ending that marks a template.

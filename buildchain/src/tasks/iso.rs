@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use graph::{Action, ActionError, Context, Digest, Input, Output, Task, Title};
+
 use super::{Place, Sources, place_file};
-use crate::graph::{Action, ActionError, Context, Digest, Input, Output, Task, Title};
 use crate::project::Project;
 
 pub(super) fn add(place: &mut Place<'_>, sources: &Arc<Sources>) {

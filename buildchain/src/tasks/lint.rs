@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use graph::{Input, Task, Title};
+
 use super::{Error, Place, binaries, check_for};
-use crate::graph::{Input, Task, Title};
 
 /// What yamllint goes by where the project has no configuration of its own: mistakes, not taste.
 const YAML_RULES: &str = "{extends: relaxed, rules: {line-length: disable}}";

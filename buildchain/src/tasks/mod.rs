@@ -23,11 +23,12 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use graph::{Graph, Input, Pool, Task, Title};
+
 pub use self::images::pull_options;
 pub use self::origins::{Origins, graph};
 pub use self::remote_cache::remote_cache;
 pub use self::revision::{CompareError, Sources};
-use crate::graph::{self, Graph, Input, Pool, Task, Title};
 use crate::project::{self, Origin, Project};
 
 /// The task that runs when none is named.

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+use graph::{Graph, GraphError, Task};
+
 use super::{Error, pools};
-use crate::graph::{Graph, GraphError, Task};
 use crate::project::{self, FILE_NAME, Origin, Project};
 
 /// The entries that ask for tasks, by the name of the task: several, if they clash. The project itself asks for the others.

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use graph::{Input, Output, Task, Title};
 use packages::repository::Options;
 
 use super::{Error, Place};
-use crate::graph::{Input, Output, Task, Title};
 use crate::project::{PackageDefinition, RepositoryDefinition};
 
 pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {

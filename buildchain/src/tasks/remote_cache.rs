@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use graph::{Digest, RECORD_MAX, Remote, RemoteError};
 use images::manifest::{Descriptor, Kind, Manifest};
 use images::pull::{Fault, Options};
 use images::{Reference, Store, pull, push};
 
-use crate::graph::{Digest, RECORD_MAX, Remote, RemoteError};
 use crate::project::Project;
 
 /// The media type of a record, and the type of the artifact.

@@ -3,10 +3,10 @@
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
+use graph::{ActionError, Input, LookError};
 use images::build::context::{Context, Kind};
 
 use super::{Error, Place};
-use crate::graph::{ActionError, Input, LookError};
 use crate::project::{Error as ProjectError, LOCK_FILE_NAME, Project, Recipe};
 
 /// What product information adds to the commit where the files are not those of the commit.

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use archive::tree::DEPTH_MAX;
+use graph::{Input, Task};
 
 use super::{Error, Place};
-use crate::graph::{Input, Task};
 
 /// Refuses names and links that no archive can hold, all at once, and warns about packages that nobody will find in it.
 pub(super) fn check(place: &mut Place<'_>) -> Result<(), Error> {

@@ -1,8 +1,8 @@
 //! `sealift cache`: the kept results of tasks.
 
-use buildchain::graph::Cache;
 use buildchain::project::{Settings, parse_size};
 use clap::{Args, Subcommand, ValueEnum};
+use graph::Cache;
 use serde_json::json;
 
 use crate::failure::{Failure, Outcome};

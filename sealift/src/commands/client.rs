@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use buildchain::graph::quoted;
 use buildchain::project::{auth_files, auth_places, certificate_folders};
 use clap::Args;
+use graph::quoted;
 use images::pull::{self, Login, Options, Proxies};
 
 use crate::workshop::environment;

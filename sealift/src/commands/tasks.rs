@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use buildchain::graph::{self, ListOptions, Selection, State};
 use clap::{Args, ValueEnum};
+use graph::{ListOptions, Selection, State};
 use serde_json::json;
 
 use crate::completion;

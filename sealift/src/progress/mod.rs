@@ -5,7 +5,7 @@ pub(crate) mod blobs;
 use std::io::{self, IsTerminal as _, Write};
 use std::time::{Duration, Instant};
 
-use buildchain::graph::{Event, Reporter, Transfer};
+use graph::{Event, Reporter, Transfer};
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use self::blobs::Blobs;
@@ -229,7 +229,7 @@ fn one_line(title: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use buildchain::graph::{Task, TaskReport, Title, Verdict};
+    use graph::{Task, TaskReport, Title, Verdict};
 
     use super::*;
 

@@ -8,7 +8,7 @@ use std::process::{Command, Output as Ended, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use buildchain::graph::{
+use graph::{
     ConsoleOptions, ConsoleReporter, Graph, Input, JsonReporter, Output, Reporter, RunOptions, State, Task,
     Title, ignore, info, run,
 };

@@ -101,7 +101,7 @@ impl Repository {
         if is_of_another_owner(&output) {
             let help = format!(
                 "if you trust it, run: git config --global --add safe.directory {}",
-                crate::graph::quoted(&place.to_string_lossy())
+                graph::quoted(&place.to_string_lossy())
             );
             return Err(wrong("it belongs to another user".into(), help));
         }
@@ -292,7 +292,7 @@ impl Repository {
             message,
             help: format!(
                 "`git -C {} fsck` shows what is damaged; a new clone repairs it",
-                crate::graph::quoted(&self.root.to_string_lossy())
+                graph::quoted(&self.root.to_string_lossy())
             ),
         }
     }

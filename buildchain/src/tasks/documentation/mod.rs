@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use content::Links;
+use graph::{Input, Output, Task, Title};
 
 use self::links::Documents;
 use super::{Error, Place, files, place_file, spelled};
-use crate::graph::{Input, Output, Task, Title};
 use crate::project;
 
 /// The most bytes of a page in Markdown.

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use graph::{Action, ActionError, Context, Discover, Input, Output, Task, Title};
 use images::build::context::{Context as Copied, Kind};
 use images::build::engine::{self, Engine};
 use images::pull::Options;
@@ -12,7 +13,6 @@ use images::{Digest, Platform, Store};
 
 use super::super::{Error, Place, source_input};
 use super::{folder, locked, open_store, pull_now, teach};
-use crate::graph::{Action, ActionError, Context, Discover, Input, Output, Task, Title};
 use crate::project::{self, Base, Containerfile, ImageDefinition, Project, Recipe};
 
 pub(super) fn task(

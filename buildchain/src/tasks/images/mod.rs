@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use graph::{Action, ActionError, Context, Input, Output, Task, Title, Transfer};
 use images::pull::{Options, Pulled, Request, Tls};
 use images::source::{Layout, Local};
 use images::{Digest, Platform, Reference, Store};
@@ -14,7 +15,6 @@ use serde_saphyr::Spanned;
 
 pub(super) use self::build::context;
 use super::{Error, Place, place_file};
-use crate::graph::{Action, ActionError, Context, Input, Output, Task, Title, Transfer};
 use crate::project::{Project, Pull};
 
 /// How the registries of `project` are reached: the mirrors of the settings first, then those of the project file.
@@ -284,7 +284,7 @@ fn locked(reference: &str, digest: Option<&str>) -> Result<Digest, ActionError> 
 /// again. A digest is never taken from the name of a file: other files have names that look like one.
 fn teach(context: &Context<'_>, folder: &Path, files: &BTreeMap<String, Digest>) -> Result<(), ActionError> {
     for (name, digest) in files {
-        context.known(folder.join(name), crate::graph::Digest::from_bytes(*digest.as_bytes()))?;
+        context.known(folder.join(name), graph::Digest::from_bytes(*digest.as_bytes()))?;
     }
     Ok(())
 }

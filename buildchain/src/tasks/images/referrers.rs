@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use graph::{Action, ActionError, Input, Output, Task, Title};
 use images::pull::{Options, attached_tag, no_referrers};
 use images::{Digest, digest};
 
 use super::super::{Error, NETWORK, Place};
 use super::{folder, locked, open_store, pull_now, request, teach};
-use crate::graph::{Action, ActionError, Input, Output, Task, Title};
 use crate::project::{Attached, FILE_NAME, Project, Pull};
 
 /// The lists of what is attached to an image and, where it is an index, to the manifests that are kept of it, each in a

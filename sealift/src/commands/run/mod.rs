@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use buildchain::graph::{
-    self, ConsoleOptions, ConsoleReporter, JsonLinesReporter, JsonReporter, JunitReporter, Reporter,
-    RunOptions, Selection, State, TraceReporter, Watch,
-};
 use clap::{Args, ValueEnum};
+use graph::{
+    ConsoleOptions, ConsoleReporter, JsonLinesReporter, JsonReporter, JunitReporter, Reporter, RunOptions,
+    Selection, State, TraceReporter, Watch,
+};
 
 use crate::commands::cache;
 use crate::completion;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 
-use buildchain::graph::{self, Artefact, Verdict};
+use graph::{Artefact, Verdict};
 
 use crate::output;
 

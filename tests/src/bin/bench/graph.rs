@@ -18,7 +18,7 @@ pub(crate) fn run(scratch: &Path) -> io::Result<()> {
         command.arg("--release");
     }
     let status = command
-        .args(["--package", "buildchain", "--example", "graph_bench", "--", "compare"])
+        .args(["--package", "graph", "--example", "graph_bench", "--", "compare"])
         .arg(scratch)
         .current_dir(tests::sealift::repository())
         .status()?;

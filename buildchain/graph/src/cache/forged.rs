@@ -1,0 +1,274 @@
+//! Forged records, and a builder whose home they may not touch: for tests and for the fuzzer.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a fixture that cannot be set up fails its test"
+)]
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::model::paths;
+use crate::record::files::NEVER;
+use crate::record::manifest::{Item, Tag, put};
+
+/// The content of the files that hostile records carry.
+pub(super) const EVIL: &[u8] = b"evil";
+
+/// A builder: a project, a cache, and a home that no build may touch.
+pub(super) struct Builder {
+    folder: TempDir,
+    files: Files,
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["project/_build/tree", "home/.ssh", "cache"] {
+            fs::create_dir_all(folder.path().join(name)).unwrap();
+        }
+        fs::write(folder.path().join("home/.ssh/authorized_keys"), "mine").unwrap();
+        let files = Files::new(&folder.path().join("project"), None, HashMap::new(), 1).unwrap();
+        Self { folder, files }
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(super) fn cache(&self) -> Cache {
+        Cache::new(self.path("cache"), None)
+    }
+
+    pub(super) fn restore(&self, cache: &Cache, declared: &[Output]) -> io::Result<Option<Restored>> {
+        cache.restore(&self.path("project"), Path::new("_build"), KEY(), declared, &self.files, &NEVER)
+    }
+
+    /// All that lies outside the build root and the cache, and every file with a special mode.
+    pub(super) fn harm(&self) -> Vec<String> {
+        let expected = ["home", "home/.ssh", "home/.ssh/authorized_keys", "project"];
+        let mut found = Vec::new();
+        let mut open = vec![self.folder.path().to_owned()];
+        while let Some(folder) = open.pop() {
+            for entry in fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                let metadata = path.symlink_metadata().unwrap();
+                let name = path.strip_prefix(self.folder.path()).unwrap().to_owned();
+                if metadata.is_dir() {
+                    open.push(path);
+                }
+                let ours = name.starts_with("cache") || name.starts_with("project/_build");
+                if !metadata.is_symlink() && metadata.mode() & 0o7000 != 0 {
+                    found.push(format!("{name:?} has the mode {:o}", metadata.mode()));
+                }
+                if !ours && !expected.iter().any(|expected| Path::new(expected) == name) {
+                    found.push(format!("{name:?} was created"));
+                }
+            }
+        }
+        let keys = self.path("home/.ssh/authorized_keys");
+        let metadata = keys.symlink_metadata().unwrap();
+        if fs::read(&keys).unwrap() != b"mine" || metadata.mode() & 0o7777 != 0o644 {
+            found.push(format!("{keys:?} was changed: {:o}", metadata.mode()));
+        }
+        found
+    }
+}
+
+#[expect(non_snake_case, reason = "a constant that cannot be one")]
+pub(super) fn KEY() -> Digest {
+    Digest::of(b"key")
+}
+
+pub(super) fn declared() -> [Output; 2] {
+    [Output::File("_build/file".into()), Output::Folder("_build/tree".into())]
+}
+
+/// A line of a listing.
+pub(super) type Line<'a> = (&'a str, Kind, u16, &'a [u8]);
+
+/// A record under construction, and the contents that it needs.
+#[derive(Default)]
+pub(super) struct Forged {
+    pub(super) outputs: Vec<u8>,
+    pub(super) listings: Vec<Listing>,
+    pub(super) contents: Vec<(Seen, Vec<u8>)>,
+    pub(super) tail: Vec<u8>,
+}
+
+impl Forged {
+    pub(super) fn seen(&mut self, kind: Kind, mode: u16, content: &[u8]) -> Value<'static> {
+        let digest = if kind == Kind::Folder { Digest::from_bytes([0; 32]) } else { Digest::of(content) };
+        let seen = Seen { kind, mode, digest };
+        if kind != Kind::Folder {
+            self.contents.push((seen, content.to_vec()));
+        }
+        Value::Seen(seen)
+    }
+
+    pub(super) fn file(mut self, name: &str) -> Self {
+        let value = self.seen(Kind::File, 0o644, EVIL);
+        put(&mut self.outputs, &Item { tag: Tag::File, name: name.as_bytes(), value });
+        self
+    }
+
+    pub(super) fn output(mut self, tag: Tag, name: &str, value: Value<'static>) -> Self {
+        put(&mut self.outputs, &Item { tag, name: name.as_bytes(), value });
+        self
+    }
+
+    /// An output that is not a folder, though its kind or mode may be odd.
+    pub(super) fn one(mut self, name: &str, kind: Kind, mode: u16, content: &[u8]) -> Self {
+        let value = self.seen(kind, mode, content);
+        self.output(Tag::File, name, value)
+    }
+
+    pub(super) fn folder(self, name: &str, lines: &[Line<'_>]) -> Self {
+        let whole: Vec<Line<'_>> =
+            std::iter::once(("", Kind::Folder, 0o755, &b""[..])).chain(lines.iter().copied()).collect();
+        self.listing(name, &whole, b"")
+    }
+
+    pub(super) fn listing(mut self, name: &str, lines: &[Line<'_>], tail: &[u8]) -> Self {
+        let mut listing = Vec::new();
+        for (name, kind, mode, content) in lines {
+            let value = self.seen(*kind, *mode, content);
+            put(&mut listing, &Item { tag: Tag::File, name: name.as_bytes(), value });
+        }
+        listing.extend(tail);
+        let digest = Digest::of(&listing);
+        self.listings.push((digest, listing));
+        self.output(Tag::Folder, name, Value::Listing(digest))
+    }
+
+    /// The usual file, and a folder with these lines.
+    pub(super) fn tree(lines: &[Line<'_>]) -> Self {
+        Self::default().file("_build/file").folder("_build/tree", lines)
+    }
+
+    pub(super) fn record(&self) -> Vec<u8> {
+        let mut record = journal::MAGIC.to_vec();
+        for (digest, bytes) in &self.listings {
+            journal::put(&mut record, &Entry::Listing { digest: *digest, bytes });
+        }
+        let outputs = &self.outputs;
+        journal::put(&mut record, &Entry::Task { name: "", key: KEY(), manifest: b"", outputs, millis: 0 });
+        record.extend(&self.tail);
+        record
+    }
+
+    /// Puts the record and its contents into a cache, as a run would have.
+    pub(super) fn plant(&self, cache: &Cache) {
+        for (seen, content) in &self.contents {
+            let blob = cache.blob(seen);
+            fs::create_dir_all(blob.parent().unwrap()).unwrap();
+            fs::write(&blob, content).unwrap();
+            fs::set_permissions(&blob, fs::Permissions::from_mode(seen.mode.into())).unwrap();
+        }
+        fs::create_dir_all(cache.folder.join("tasks")).unwrap();
+        fs::write(cache.result(KEY()), self.record()).unwrap();
+        // Planted by the test, not by a restore.
+        for (seen, _) in self.contents.iter().filter(|(seen, _)| seen.mode & 0o7000 != 0) {
+            // Several lines may need the same one.
+            let _ = fs::remove_file(cache.blob(seen));
+        }
+    }
+}
+
+/// How a remote cache delivers a content.
+pub(super) type Deliver = fn(&Path, &[u8], &Path);
+
+/// A remote cache that says what it was told to.
+pub(super) struct Liar {
+    record: Vec<u8>,
+    contents: HashMap<Digest, Vec<u8>>,
+    deliver: Deliver,
+    /// The home of the builder.
+    home: PathBuf,
+}
+
+impl Remote for Liar {
+    fn record(&self, _: Digest) -> Result<Option<Vec<u8>>, RemoteError> {
+        Ok(Some(self.record.clone()))
+    }
+
+    fn contents(&self, _: Digest, wanted: &[Digest], folder: &Path) -> Result<(), RemoteError> {
+        for digest in wanted {
+            (self.deliver)(&folder.join(digest.to_string()), &self.contents[digest], &self.home);
+        }
+        Ok(())
+    }
+
+    fn keep(&self, _: Digest, _: &[u8], _: &[(Digest, PathBuf)]) -> Result<(), RemoteError> {
+        Ok(())
+    }
+}
+
+pub(super) fn honestly(to: &Path, content: &[u8], _: &Path) {
+    fs::write(to, content).unwrap();
+}
+
+pub(super) fn remote(builder: &Builder, forged: &Forged, deliver: Deliver) -> Cache {
+    let contents = forged.contents.iter().map(|(seen, content)| (seen.digest, content.clone())).collect();
+    let liar = Liar { record: forged.record(), contents, deliver, home: builder.path("home") };
+    builder.cache().with_remote(Arc::new(liar), false)
+}
+
+/// The parts that names of records from bytes are made of.
+const NAMES: [&str; 8] = ["a", "b", "link", "..", ".", "", "authorized_keys", "/home"];
+
+/// Makes a record of bytes, and restores it from the cache and from a remote one: neither may do harm.
+pub(super) fn restore_from_bytes(bytes: &[u8]) {
+    let _ = parse(bytes, KEY());
+    let forged = Forged::from_bytes(bytes);
+    for from_remote in [false, true] {
+        let builder = Builder::new();
+        let cache = if from_remote { remote(&builder, &forged, honestly) } else { builder.cache() };
+        if !from_remote {
+            forged.plant(&cache);
+        }
+        let _ = builder.restore(&cache, &declared());
+        assert_eq!(builder.harm(), Vec::<String>::new(), "from a remote cache: {from_remote}");
+    }
+}
+
+impl Forged {
+    /// The declared outputs, with a listing that the bytes describe: what the first byte asks for is raw, else every line
+    /// has a byte for its kind and mode, one for the number of parts of its name, and one for each part.
+    fn from_bytes(bytes: &[u8]) -> Self {
+        let Some((&first, mut bytes)) = bytes.split_first() else { return Self::tree(&[]) };
+        if first == 0 {
+            return Self::default().file("_build/file").listing("_build/tree", &[], bytes);
+        }
+        let mut lines = Vec::new();
+        while let [what, count, rest @ ..] = bytes {
+            let parts = rest.get(..usize::from(count % 4)).unwrap_or(rest);
+            bytes = rest.get(parts.len()..).unwrap_or_default();
+            let name: Vec<&str> = parts.iter().map(|part| NAMES[usize::from(part % 8)]).collect();
+            let kind = [Kind::File, Kind::Link, Kind::Folder, Kind::Folder][usize::from(what % 4)];
+            let mode = [0o644, 0o755, 0o4755, 0][usize::from(what >> 6)];
+            lines.push((name.join("/"), kind, mode));
+        }
+        // Most lines in their order, or hardly any record would get beyond it.
+        if first % 4 != 1 {
+            lines.sort_by(|a, b| paths::order(Path::new(&a.0), Path::new(&b.0)));
+        }
+        if first % 4 == 2 {
+            lines.dedup_by(|a, b| a.0 == b.0);
+        }
+        let lines: Vec<Line<'_>> = lines
+            .iter()
+            .map(|(name, kind, mode)| {
+                let content = if *kind == Kind::Link { &b"../../../home/.ssh"[..] } else { EVIL };
+                (name.as_str(), *kind, *mode, content)
+            })
+            .collect();
+        Self::tree(&lines)
+    }
+}

@@ -1,0 +1,242 @@
+//! The journal: records appended one after another, each whole or not there.
+//!
+//! ```text
+//! file  = "sealift state 2\n" frame*
+//! frame = length:u32le checksum:8 bytes payload        checksum = the first bytes of SHA-256(payload)
+//! ```
+//!
+//! A frame that is cut off, or whose checksum is wrong, ends the journal: it was being written when the
+//! machine stopped.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::ops::{Deref, Range};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::record::digest::Digest;
+use crate::record::files::{Identity, Known};
+use crate::record::manifest::{Bytes, put_text};
+
+/// The first line of a journal. A journal of another version is not read: it is a memory, and begins anew.
+pub(crate) const MAGIC: &[u8] = b"sealift state 2\n";
+
+/// What is remembered of a successful run of a task.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) key: Digest,
+    /// The manifest the key is the digest of.
+    pub(crate) manifest: Slice,
+    /// What the outputs were afterwards, as a list of items.
+    pub(crate) outputs: Slice,
+    /// How long the action took.
+    pub(crate) millis: u64,
+}
+
+/// A part of a journal's bytes, which are read once and never copied.
+#[derive(Clone, Debug)]
+pub(crate) struct Slice {
+    whole: Arc<Vec<u8>>,
+    range: Range<usize>,
+}
+
+impl Slice {
+    /// `part`, which is a part of `whole`.
+    pub(crate) fn of(whole: &Arc<Vec<u8>>, part: &[u8]) -> Self {
+        let start = part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr());
+        Self { whole: Arc::clone(whole), range: start..start.wrapping_add(part.len()) }
+    }
+}
+
+impl Deref for Slice {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.whole.get(self.range.clone()).unwrap_or_default()
+    }
+}
+
+/// One entry of the journal.
+#[derive(Debug)]
+pub(crate) enum Entry<'a> {
+    Task {
+        name: &'a str,
+        key: Digest,
+        manifest: &'a [u8],
+        outputs: &'a [u8],
+        millis: u64,
+    },
+    Forget {
+        name: &'a str,
+    },
+    Ignore {
+        name: &'a str,
+    },
+    Listing {
+        digest: Digest,
+        bytes: &'a [u8],
+    },
+    /// Packed [`Known`]s.
+    Known(&'a [u8]),
+}
+
+const TASK: u8 = 1;
+const FORGET: u8 = 2;
+const IGNORE: u8 = 3;
+const LISTING: u8 = 4;
+const KNOWN: u8 = 5;
+
+/// Appends the frame of an entry to `bytes`.
+pub(crate) fn put(bytes: &mut Vec<u8>, entry: &Entry<'_>) {
+    let start = bytes.len();
+    bytes.extend([0; 12]);
+    match entry {
+        Entry::Task { name, key, manifest, outputs, millis } => {
+            bytes.push(TASK);
+            put_text(bytes, name.as_bytes());
+            bytes.extend(key.as_bytes());
+            put_text(bytes, manifest);
+            put_text(bytes, outputs);
+            bytes.extend(millis.to_le_bytes());
+        }
+        Entry::Forget { name } => {
+            bytes.push(FORGET);
+            put_text(bytes, name.as_bytes());
+        }
+        Entry::Ignore { name } => {
+            bytes.push(IGNORE);
+            put_text(bytes, name.as_bytes());
+        }
+        Entry::Listing { digest, bytes: listing } => {
+            bytes.push(LISTING);
+            bytes.extend(digest.as_bytes());
+            put_text(bytes, listing);
+        }
+        Entry::Known(known) => {
+            bytes.push(KNOWN);
+            bytes.extend(*known);
+        }
+    }
+    let (head, payload) = bytes.split_at_mut(start + 12);
+    let sum = Digest::of(payload);
+    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    let frame = length.to_le_bytes().into_iter().chain(sum.as_bytes().iter().copied());
+    for (place, byte) in head.iter_mut().skip(start).zip(frame) {
+        *place = byte;
+    }
+}
+
+/// Appends the frame of many digests to `bytes`.
+pub(crate) fn put_known<'a>(bytes: &mut Vec<u8>, known: impl IntoIterator<Item = &'a Known>) {
+    let mut packed = Vec::new();
+    for Known { identity, digest } in known {
+        let Identity { dev, ino, size, modified, changed } = identity;
+        for number in [dev, ino, size] {
+            packed.extend(number.to_le_bytes());
+        }
+        packed.extend(modified.to_le_bytes());
+        packed.extend(changed.to_le_bytes());
+        packed.extend(digest.as_bytes());
+    }
+    if !packed.is_empty() {
+        put(bytes, &Entry::Known(&packed));
+    }
+}
+
+/// The digests of one frame.
+pub(crate) fn known(packed: &[u8]) -> impl Iterator<Item = Known> {
+    let mut bytes = Bytes(packed);
+    std::iter::from_fn(move || {
+        let [dev, ino, size] = [bytes.u64()?, bytes.u64()?, bytes.u64()?];
+        let modified = i64::from_le_bytes(bytes.array()?);
+        let changed = i64::from_le_bytes(bytes.array()?);
+        Some(Known { identity: Identity { dev, ino, size, modified, changed }, digest: bytes.digest()? })
+    })
+}
+
+/// The entries of a journal's bytes, from after the magic. `whole` is set to how many bytes were whole.
+pub(crate) fn entries<'a>(bytes: &'a [u8], whole: &mut usize) -> Vec<Entry<'a>> {
+    let mut entries = Vec::new();
+    let mut rest = Bytes(bytes);
+    while let Some(entry) = frame(&mut rest) {
+        entries.push(entry);
+        *whole = bytes.len() - rest.0.len();
+    }
+    entries
+}
+
+fn frame<'a>(rest: &mut Bytes<'a>) -> Option<Entry<'a>> {
+    let length = rest.u32()?;
+    let sum: [u8; 8] = rest.array()?;
+    let payload = rest.take(usize::try_from(length).ok()?)?;
+    if Digest::of(payload).as_bytes().get(..8)? != sum {
+        return None;
+    }
+    let mut bytes = Bytes(payload);
+    let name = |bytes: &mut Bytes<'a>| bytes.text().and_then(|name| std::str::from_utf8(name).ok());
+    Some(match bytes.u8()? {
+        TASK => Entry::Task {
+            name: name(&mut bytes)?,
+            key: bytes.digest()?,
+            manifest: bytes.text()?,
+            outputs: bytes.text()?,
+            millis: bytes.u64()?,
+        },
+        FORGET => Entry::Forget { name: name(&mut bytes)? },
+        IGNORE => Entry::Ignore { name: name(&mut bytes)? },
+        LISTING => Entry::Listing { digest: bytes.digest()?, bytes: bytes.text()? },
+        KNOWN => Entry::Known(bytes.0),
+        _ => return None,
+    })
+}
+
+/// Replaces the journal at `path` by one of these frames, whole or not at all.
+pub(crate) fn replace(path: &Path, frames: &[u8]) -> io::Result<File> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder: PathBuf = folder.map_or_else(|| PathBuf::from("."), Path::to_owned);
+    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    let mut temporary =
+        tempfile::Builder::new().prefix(".state-").permissions(readable).tempfile_in(&folder)?;
+    temporary.write_all(MAGIC)?;
+    temporary.write_all(frames)?;
+    temporary.as_file().sync_all()?;
+    let file = temporary.persist(path).map_err(|error| error.error)?;
+    content::sync_folder(&folder)?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_tail_costs_only_itself() {
+        let mut bytes = Vec::new();
+        let mut ends = vec![0];
+        for name in ["a", "b", "c"] {
+            put(&mut bytes, &Entry::Forget { name });
+            ends.push(bytes.len());
+        }
+        for cut in 0..=bytes.len() {
+            let mut whole = 0;
+            let found = entries(&bytes[..cut], &mut whole).len();
+            assert_eq!(found, ends.iter().filter(|end| **end > 0 && **end <= cut).count(), "cut at {cut}");
+            assert_eq!(whole, ends[found]);
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_is_no_record() {
+        let mut bytes = Vec::new();
+        put(
+            &mut bytes,
+            &Entry::Task { name: "iso", key: Digest::of(b"k"), manifest: b"m", outputs: b"", millis: 7 },
+        );
+        for bit in 0..bytes.len() * 8 {
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(entries(&bytes, &mut 0).is_empty(), "bit {bit}");
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+        assert_eq!(entries(&bytes, &mut 0).len(), 1);
+    }
+}

@@ -1,0 +1,12 @@
+//! What is known of files and of earlier runs: digests, the inputs of tasks, keys, the journal.
+
+pub(crate) mod digest;
+pub(crate) mod files;
+pub(crate) mod inputs;
+pub(crate) mod journal;
+pub(crate) mod judge;
+pub(crate) mod manifest;
+pub(crate) mod parts;
+pub(crate) mod state;
+pub(crate) mod survey;
+pub(crate) mod threads;

@@ -1,0 +1,191 @@
+//! Inputs that are found out on the way, waiting for edits, waiting for another run.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use graph::{Input, Output, RunOptions, State, StateError, Task, Verdict, Watch};
+
+use crate::scratch::Project;
+
+/// `list` is made from `in`; `all` joins what `list` names.
+fn tasks(project: &Project) -> Vec<Task> {
+    let list = Task {
+        name: "list".into(),
+        inputs: vec![Input::file("in")],
+        outputs: vec![Output::File("_build/list".into())],
+        action: Some(Box::new(|context| {
+            fs::copy(context.path("in"), context.path("_build/list"))?;
+            Ok(())
+        })),
+        ..Task::default()
+    };
+    let all = Task {
+        name: "all".into(),
+        inputs: vec![Input::file("_build/list")],
+        discover: Some(Box::new(|root| {
+            let listed = fs::read_to_string(root.join("_build/list"))?;
+            Ok(listed.split_whitespace().map(Input::file).collect())
+        })),
+        outputs: vec![Output::File("_build/all".into())],
+        action: Some(Box::new(|context| {
+            let mut text = String::new();
+            for path in fs::read_to_string(context.path("_build/list"))?.split_whitespace() {
+                text += &fs::read_to_string(context.path(path))?;
+            }
+            Ok(fs::write(context.path("_build/all"), text)?)
+        })),
+        ..Task::default()
+    };
+    vec![all, list, project.join("late", &["in"], "_build/late")]
+}
+
+/// doit evaluated such dependencies when it loaded its tasks, before what they depend on was made.
+#[test]
+fn discovered_inputs_count_in_the_same_run() {
+    let project = Project::new();
+    project.write("x", "X");
+    project.write("y", "Y");
+    project.write("in", "x");
+    project.run(tasks(&project), &["all"]);
+    project.write("in", "x y");
+    let ran = project.run(tasks(&project), &["all"]);
+    assert!(
+        ran.reasons("all").iter().any(|reason| reason.starts_with("input file y is new")),
+        "{:?}",
+        ran.reasons("all")
+    );
+    assert_eq!(project.read("_build/all"), "XY");
+    project.write("y", "Z");
+    assert_eq!(project.run(tasks(&project), &["all"]).verdict("list"), Verdict::UpToDate);
+    assert_eq!(project.read("_build/all"), "XZ");
+    assert_eq!(project.run(tasks(&project), &["all"]).verdict("all"), Verdict::UpToDate);
+}
+
+#[test]
+fn what_is_discovered_too_early_is_an_error() {
+    let project = Project::new();
+    project.write("in", "_build/late");
+    let ran = project.run(tasks(&project), &["all"]);
+    assert_eq!(ran.error("all"), "it discovered _build/late, which `late` makes, and does not come after it");
+    project.write("in", "nowhere");
+    assert_eq!(project.run(tasks(&project), &["all"]).error("all"), "input nowhere is missing");
+}
+
+/// Not even those that were to be looked at in one go with it.
+#[test]
+fn nothing_is_looked_at_after_a_run_was_told_to_stop() {
+    let project = Project::new();
+    let (cancel, looks) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let tasks = (0..20).map(|index| {
+        let (cancel, looks) = (Arc::clone(&cancel), Arc::clone(&looks));
+        Task {
+            name: format!("t{index}"),
+            discover: Some(Box::new(move |_| {
+                looks.fetch_add(1, Ordering::SeqCst);
+                cancel.store(true, Ordering::SeqCst);
+                Ok(Vec::new())
+            })),
+            action: Some(Box::new(|_| Ok(()))),
+            ..Task::default()
+        }
+    });
+    let options = RunOptions { cancel: Arc::clone(&cancel), ..RunOptions::default() };
+    let ran = project.run_with(tasks.collect(), &["*"], options);
+    assert_eq!((looks.load(Ordering::SeqCst), ran.outcome.left), (1, 20));
+    assert!(ran.outcome.cancelled && ran.outcome.counts.is_empty());
+    // A report lists them all.
+    assert_eq!(ran.reports.len(), 20);
+    assert!(ran.reports.values().all(|report| report.verdict == Verdict::Cancelled));
+}
+
+#[test]
+fn an_edit_ends_the_wait_and_a_build_does_not() {
+    let project = Project::new();
+    project.write("in", "1");
+    project.write("src/a", "1");
+    let mut task = project.join("t", &["in"], "_build/t");
+    task.inputs.push(Input::folder("src"));
+    let graph = project.graph(vec![task]).unwrap();
+    let selection = graph.select_all();
+    let others = || vec![project.path("not-yet")];
+    let wait = |edit: &(dyn Fn() + Sync)| -> Vec<PathBuf> {
+        let watch = Watch::begin(&graph, &selection, &others, &[]).unwrap();
+        thread::scope(|scope| {
+            scope.spawn(edit);
+            watch.wait(Duration::from_millis(10), &AtomicBool::new(false)).unwrap()
+        })
+    };
+    let build_and_edit = || {
+        project.write("_build/t", "made");
+        project.write("in", "1, edited");
+    };
+    assert_eq!(wait(&build_and_edit), [PathBuf::from("in")]);
+    assert_eq!(wait(&|| project.write("in", "22")), [PathBuf::from("in")]);
+    assert_eq!(wait(&|| project.write("src/b", "new")), [PathBuf::from("src/b")]);
+    assert_eq!(wait(&|| fs::remove_file(project.path("src/b")).unwrap()), [PathBuf::from("src/b")]);
+    assert_eq!(wait(&|| project.write("not-yet", "now")), [PathBuf::from("not-yet")]);
+}
+
+/// A run that writes a folder, a report or a cache into what is watched ran again, and again.
+#[test]
+fn what_a_run_writes_does_not_end_the_wait() {
+    let project = Project::new();
+    project.write("in", "1");
+    project.write("_build/tree/there", "");
+    let task = |name: &str, input: Input| Task {
+        name: name.into(),
+        inputs: vec![input],
+        outputs: vec![Output::File(format!("_build/{name}").into())],
+        action: Some(Box::new(|_| Ok(()))),
+        ..Task::default()
+    };
+    let tasks = vec![
+        project.join("t", &["in"], "_build/tree/new/t"),
+        task("sums", Input::folder("_build/tree")),
+        task("globbed", Input::glob("_build/tree", "**")),
+        task("all", Input::glob(".", "**/*.md")),
+        project.join("generated", &["in"], "src/generated"),
+    ];
+    let graph = project.graph(tasks).unwrap();
+    let selection = graph.select_all();
+    fs::create_dir(project.path("src")).unwrap();
+    let (others, own) = (|| vec![project.path("")], [project.path("trace.json"), project.path(".cache")]);
+    let watch = Watch::begin(&graph, &selection, &others, &own).unwrap();
+    for written in
+        ["_build/tree/new/t", "_build/tree/there", "_build/.sealift/state", "_build/sums", "src/generated"]
+    {
+        project.write(written, "made");
+    }
+    for written in ["trace.json", ".cache/outputs/blob"] {
+        project.write(written, "made");
+    }
+    project.write("src/a", "edited");
+    let changed = watch.wait(Duration::from_millis(10), &AtomicBool::new(false)).unwrap();
+    assert_eq!(changed, [PathBuf::from("src/a")]);
+}
+
+#[test]
+fn a_second_run_may_wait_for_the_first() {
+    let project = Project::new();
+    let path = project.state_path();
+    let first = State::open(&path, "test").unwrap();
+    let cancel = Arc::new(AtomicBool::new(true));
+    assert!(matches!(State::open_waiting(&path, "test", &cancel, &mut |_| {}), Err(StateError::Held { .. })));
+    cancel.store(false, Ordering::SeqCst);
+    thread::scope(|scope| {
+        let (tell, hears) = mpsc::channel();
+        let waiting = scope.spawn(|| {
+            let tell = tell;
+            State::open_waiting(&path, "test", &cancel, &mut |holder| tell.send(holder.to_owned()).unwrap())
+        });
+        let mut told: Vec<String> = hears.recv().into_iter().collect();
+        drop(first);
+        waiting.join().unwrap().unwrap();
+        told.extend(hears);
+        assert!(matches!(told.as_slice(), [holder] if holder.starts_with("process ")), "{told:?}");
+    });
+}

@@ -1,0 +1,116 @@
+//! kill -9 at random moments: what was finished stays finished, and the end is always the same.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use graph::{Graph, Input, Output, RunOptions, State, Task, Verdict, run};
+
+use crate::scratch::{Project, Ran};
+
+/// Where the helper process finds its project.
+const FOLDER: &str = "GRAPH_TEST_KILL";
+
+/// How often the build is killed.
+const KILLS: usize = 200;
+
+const TASKS: usize = 40;
+
+/// Forty tasks, each reading two before it, writing slowly and in place: as unkind as an action may be.
+fn tasks() -> Vec<Task> {
+    (0..TASKS)
+        .map(|index| {
+            let reads: Vec<String> = match index {
+                0..2 => vec![format!("src/{index}")],
+                _ => vec![format!("_build/{}", index - 1), format!("_build/{}", index / 2)],
+            };
+            let inputs = reads.iter().map(Input::file).collect();
+            Task {
+                name: format!("t{index}"),
+                inputs,
+                outputs: vec![Output::File(format!("_build/{index}").into())],
+                action: Some(Box::new(move |context| {
+                    let text: String = reads
+                        .iter()
+                        .map(|path| fs::read_to_string(context.path(path)))
+                        .collect::<Result<_, _>>()?;
+                    let output = context.path(format!("_build/{index}"));
+                    fs::write(&output, "half")?;
+                    thread::sleep(Duration::from_micros(300));
+                    let sum = text.bytes().fold(index, |sum, byte| sum.wrapping_mul(31) + usize::from(byte));
+                    fs::write(&output, sum.to_string())?;
+                    Ok(())
+                })),
+                ..Task::default()
+            }
+        })
+        .collect()
+}
+
+fn build(root: &Path) -> Ran {
+    let graph = Graph::new(root.into(), "_build".into(), tasks(), vec![]).unwrap();
+    let mut state = State::open(&root.join("_build/.state"), "test").unwrap();
+    let mut ran = Ran::default();
+    let options = RunOptions { jobs: 2, ..RunOptions::default() };
+    ran.outcome = run(&graph, &graph.select_all(), &options, &mut state, &mut ran).unwrap();
+    assert_eq!(ran.outcome.exit(), 0);
+    ran
+}
+
+/// Not a test of its own: the process that is killed.
+#[test]
+fn helper() {
+    if let Some(root) = std::env::var_os(FOLDER) {
+        build(Path::new(&root));
+    }
+}
+
+fn results(project: &Project) -> Vec<String> {
+    (0..TASKS).map(|index| project.read(&format!("_build/{index}"))).collect()
+}
+
+#[test]
+fn a_build_killed_again_and_again_ends_like_one_that_was_not() {
+    let (whole, killed) = (Project::new(), Project::new());
+    for project in [&whole, &killed] {
+        project.write("src/0", "a");
+        project.write("src/1", "b");
+    }
+    build(whole.root());
+    let (mut ended, mut done) = (0, 0);
+    for round in 0..KILLS {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "kill::helper", "--quiet"])
+            .env(FOLDER, killed.root())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Spread over the time the process needs, the state's writing included.
+        thread::sleep(Duration::from_micros(500 + (round as u64 * 7919) % 25_000));
+        child.kill().unwrap();
+        ended += usize::from(child.wait().unwrap().success());
+        let state = State::read(&killed.state_path()).unwrap();
+        let remembered = graph::list(
+            &Graph::new(killed.root().into(), "_build".into(), tasks(), vec![]).unwrap(),
+            None,
+            graph::ListOptions { status: true, ..Default::default() },
+            &state,
+        );
+        let up_to_date = remembered.unwrap().iter().filter(|listed| listed.status == Some('U')).count();
+        assert!(up_to_date >= done, "{done} tasks were done and now {up_to_date}");
+        done = up_to_date;
+        if done == TASKS {
+            killed.write("src/0", &round.to_string());
+            whole.write("src/0", &round.to_string());
+            build(whole.root());
+            done = 0;
+        }
+    }
+    assert!(ended < KILLS, "no run was killed");
+    build(killed.root());
+    assert_eq!(results(&killed), results(&whole));
+    assert_eq!(build(killed.root()).outcome.count(Verdict::UpToDate), TASKS);
+}
