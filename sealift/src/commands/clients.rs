@@ -3,10 +3,10 @@
 
 use std::path::PathBuf;
 
+use ::node::archives::configured;
+use ::node::client_config::{self, Error, File, Keys, Node, Packages, Source};
 use archive::Format;
 use clap::{Args, Subcommand};
-use runtime::archives::configured;
-use runtime::clients::{self, Error, File, Keys, Node, Packages, Source};
 
 use crate::commands::nginx::left_out;
 use crate::commands::node::{self, Places};
@@ -38,7 +38,7 @@ struct Target {
 #[derive(Debug, Args)]
 pub(crate) struct Registry {
     /// Configure this host in the names of the images
-    #[arg(long, value_name = "HOST", default_value = clients::HOST)]
+    #[arg(long, value_name = "HOST", default_value = client_config::HOST)]
     host: String,
     #[command(flatten)]
     nodes: Nodes,
@@ -112,12 +112,12 @@ pub(crate) struct Apt {
 
 pub(crate) fn containerd(arguments: &Containerd) -> Outcome {
     let Registry { host, nodes, target } = &arguments.registry;
-    let file = clients::containerd(host, &parsed(&nodes.node)?, arguments.ca.as_deref());
+    let file = client_config::containerd(host, &parsed(&nodes.node)?, arguments.ca.as_deref());
     target.put(&[file.map_err(explained)?])
 }
 
 pub(crate) fn crio(arguments: &Registry) -> Outcome {
-    let file = clients::crio(&arguments.host, &parsed(&arguments.nodes.node)?).map_err(explained)?;
+    let file = client_config::crio(&arguments.host, &parsed(&arguments.nodes.node)?).map_err(explained)?;
     arguments.target.put(&[file])
 }
 
@@ -136,13 +136,13 @@ fn dnf(arguments: &Dnf) -> Outcome {
     };
     let nodes = parsed(&arguments.node)?;
     let source = if arguments.folders { Source::Folders } else { Source::Nodes(&nodes) };
-    let files = clients::dnf(&packages, source, arguments.target.keys(), arguments.release.as_deref());
+    let files = client_config::dnf(&packages, source, arguments.target.keys(), arguments.release.as_deref());
     arguments.target.put(&files.map_err(explained)?)
 }
 
 fn apt(arguments: &Apt) -> Outcome {
     let packages = packages(&arguments.archives, arguments.configured, &arguments.places, Format::Deb)?;
-    let files = clients::apt(&packages, &parsed(&arguments.nodes.node)?, arguments.target.keys());
+    let files = client_config::apt(&packages, &parsed(&arguments.nodes.node)?, arguments.target.keys());
     arguments.target.put(&files.map_err(explained)?)
 }
 
@@ -201,10 +201,10 @@ impl Target {
             None => files.iter().map(|file| file.content.clone()).collect::<String>(),
             Some(root) => {
                 let changed = if self.dry_run {
-                    clients::stale(root, files, self.force)
+                    client_config::stale(root, files, self.force)
                         .map(|stale| stale.into_iter().map(|(path, _)| path).collect::<Vec<_>>())
                 } else {
-                    clients::write(root, files, self.force)
+                    client_config::write(root, files, self.force)
                 };
                 changed
                     .map_err(explained)?

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use ::node::archives::{Linux, get};
+use ::node::nginx::{Error, Options, configuration, install};
 use clap::Args;
 use content::printable;
-use runtime::archives::{Linux, get};
-use runtime::nginx::{Error, Options, configuration, install};
 
 use crate::commands::clients::none_is_readable;
 use crate::commands::node::{self, Places};

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use content::{printable, printable_path};
-use runtime::archives::{self, Done, Error, Import, Linux, Listed, Mounting, Paths, Way};
-use runtime::configuration::{Error as ConfigurationError, Kind};
+use node::archives::{self, Done, Error, Import, Linux, Listed, Mounting, Paths, Way};
+use node::site_config::{Error as ConfigurationError, Kind};
 
 use crate::commands::nodes;
 use crate::failure::{Failure, Outcome};

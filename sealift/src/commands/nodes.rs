@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use content::printable;
-use runtime::archives::{self, Import, Linux, Listed};
-use runtime::copy::{self, Recipe, Sent};
+use node::archives::{self, Import, Linux, Listed};
+use node::copy::{self, Recipe, Sent};
 use serde::{Deserialize, Serialize};
 
 use crate::commands::node::Places;

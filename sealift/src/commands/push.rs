@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use images::push::{Error, Fault, Report, Request};
-use runtime::push::Images;
+use node::push::Images;
 use serde::Serialize;
 
 use crate::commands::client::{self, Client};
@@ -48,7 +48,7 @@ struct PlannedImage {
 
 pub(crate) fn push(arguments: Push) -> Outcome {
     let images = Images::open(&arguments.archive).map_err(|error| match error {
-        runtime::push::Error::NotWhole { .. } => {
+        node::push::Error::NotWhole { .. } => {
             Failure::failed(error).remedy("`sealift archive verify` names everything that is wrong")
         }
         error => error.into(),

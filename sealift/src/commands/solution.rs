@@ -1,7 +1,7 @@
 //! `sealift solution activate` and `deactivate`: which version of a Solution the cluster is to have.
 
+use ::node::archives::{self, Activation};
 use clap::{Args, Subcommand};
-use runtime::archives::{self, Activation};
 
 use crate::commands::node::{self, Places};
 use crate::failure::Outcome;

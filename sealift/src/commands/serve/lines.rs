@@ -6,7 +6,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use runtime::serve::{Access, Event, Log};
+use server::{Access, Event, Log};
 
 use crate::output;
 

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum, value_parser};
 use listenfd::ListenFd;
-use runtime::archives::{Paths, configured, follow};
-use runtime::serve::{Config, Error as ServeError, Handle, Limits, Server, Tls, raise_open_files};
-use runtime::systemd;
+use node::archives::{Paths, configured, follow};
+use server::systemd;
+use server::{Config, Error as ServeError, Handle, Limits, Server, Tls, raise_open_files};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -125,7 +125,7 @@ enum Source {
 }
 
 impl Source {
-    fn archives(&self) -> Result<Vec<PathBuf>, runtime::archives::Error> {
+    fn archives(&self) -> Result<Vec<PathBuf>, node::archives::Error> {
         match self {
             Self::Named(archives) => Ok(archives.clone()),
             Self::Configured(paths) => configured(paths),

@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use runtime::clients::HOST;
-use runtime::serve::{Config, Tls};
+use node::client_config::HOST;
+use server::{Config, Tls};
 use sha2::{Digest as _, Sha256};
 use tests::containerd::Containerd;
 use tests::daemon::NOBODY;

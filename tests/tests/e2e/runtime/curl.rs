@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use runtime::serve::{Config, Tls};
+use server::{Config, Tls};
 use tests::{peer, sealift};
 
 use super::service::Service;

@@ -77,10 +77,10 @@ fn skopeo_is_told_what_is_wrong() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&layer, bytes).unwrap();
-    let config = runtime::serve::Config {
+    let config = server::Config {
         archives: vec![site.tree.clone()],
         check_in_background: false,
-        ..runtime::serve::Config::default()
+        ..server::Config::default()
     };
     let server = Running::start(config);
     let copy = |reference: &str| {

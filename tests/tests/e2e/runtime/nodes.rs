@@ -10,7 +10,7 @@ use tests::containerd::Containerd;
 use tests::{peer, sealift};
 
 use images::Digest;
-use runtime::clients::HOST;
+use node::client_config::HOST;
 
 use super::site::Site;
 

@@ -349,7 +349,7 @@ fn systemd_opens_the_socket() {
 #[test]
 fn a_thousand_pulls_at_once() {
     const PULLS: usize = 1000;
-    let open = runtime::serve::raise_open_files().unwrap();
+    let open = server::raise_open_files().unwrap();
     assert!(open.is_none_or(|open| open > PULLS as u64 + 200), "{open:?} files may be open");
     let site = Site::new();
     let (path, content) = largest(&site);

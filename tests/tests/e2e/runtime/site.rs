@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use images::{Digest, Kind};
-use runtime::serve::{Access, Config, Event, Handle, Log, Server};
+use server::{Access, Config, Event, Handle, Log, Server};
 use tests::registry::layer;
 use tokio::sync::oneshot;
 

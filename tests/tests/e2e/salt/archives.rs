@@ -66,8 +66,8 @@ fn what_was_mounted_and_is_listed_no_more_is_unmounted() {
     let gone = srv.join("gone-1.0");
     fs::create_dir_all(&gone).unwrap();
     fs::create_dir(node.path("units")).unwrap();
-    let unit = node.path("units").join(runtime::archives::unit_name(&gone));
-    fs::write(&unit, runtime::archives::unit_content(Path::new("/gone.iso"), &gone, false)).unwrap();
+    let unit = node.path("units").join(node::archives::unit_name(&gone));
+    fs::write(&unit, node::archives::unit_content(Path::new("/gone.iso"), &gone, false)).unwrap();
     let states = "metalk8s.archives.mounted,metalk8s.archives.unmounted";
 
     let run = node.apply(states, &json!({}));

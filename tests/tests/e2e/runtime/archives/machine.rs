@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use runtime::archives::{unit_content, unit_name};
+use node::archives::{unit_content, unit_name};
 use tests::qemu::{Machine, empty_disk};
 use tests::{peer, sealift};
 

@@ -1,0 +1,53 @@
+//! Invariant: a configuration is refused or read, and a change of its list of archives is refused or is that change: what
+//! is added is there once, what is removed is gone, the others stay, and taking back what was added gives the list there was. The
+//! same holds of the active versions.
+//!
+//! To run it, in `runtime/node/`: `cargo +nightly fuzz run configurations`. The modules are taken from the crate's sources,
+//! which know more than a fuzzer needs.
+#![no_main]
+
+#[path = "../../src"]
+#[expect(dead_code, reason = "only what reads and changes text is fuzzed")]
+mod source {
+    pub(crate) mod site_config;
+    pub(crate) mod file;
+}
+
+use std::path::Path;
+
+use libfuzzer_sys::fuzz_target;
+use source::site_config::{Configuration, Kind};
+// Where the modules look for it.
+use source::file;
+
+fuzz_target!(|text: &str| {
+    for kind in Kind::ALL {
+        let Ok(read) = Configuration::parse(Path::new("fuzzed.yaml"), kind, text.to_owned()) else { continue };
+        let before = read.archives().to_vec();
+        let mut added = read.clone();
+        let new = Path::new("/a new, archive #1.iso");
+        if !before.iter().any(|archive| archive == new) && added.add(new).is_ok() {
+            let others: Vec<_> = added.archives().iter().filter(|archive| *archive != new).cloned().collect();
+            assert_eq!((added.archives().len(), &others), (before.len() + 1, &before));
+            if added.remove(new).is_ok() {
+                assert_eq!(added.archives(), before);
+            }
+        }
+        let mut active = read.clone();
+        let mut wanted = read.active().clone();
+        wanted.insert("new-one".to_owned(), "1.0".to_owned());
+        if active.set_active("new-one", Some("1.0")).is_ok() {
+            assert_eq!(active.active(), &wanted);
+            assert_eq!(active.archives(), before);
+        }
+        for (index, archive) in before.iter().enumerate() {
+            let mut removed = read.clone();
+            if removed.remove(archive).is_ok() {
+                let mut wanted = before.clone();
+                wanted.remove(index);
+                assert_eq!(removed.archives(), wanted);
+                assert_eq!(removed.active(), read.active());
+            }
+        }
+    }
+});

@@ -1,0 +1,155 @@
+//! Which version of a Solution is active. The configuration says it; the cluster deploys it when its Salt master applies that.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::describe::described;
+use super::lock::lock;
+use super::places::read;
+use super::{Error, Paths};
+use crate::site_config::{Configuration, Kind};
+
+/// The version by which a configuration means the newest that the node has.
+pub const LATEST: &str = "latest";
+
+/// What became of the active version of a Solution, or would become of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Activation {
+    /// The Solution's name.
+    pub solution: String,
+    /// The version that is active now; `None` if none is.
+    pub version: Option<String>,
+    /// The version that was active before.
+    pub former: Option<String>,
+    /// The configuration that says so.
+    pub file: PathBuf,
+}
+
+/// Makes `version` the active one of the Solution `name`, or with `None` no version of it. A version is one that the
+/// configuration lists an archive of, or [`LATEST`].
+///
+/// # Errors
+///
+/// [`Error::NoSolution`], [`Error::Configuration`], [`Error::Locked`].
+pub fn activate(
+    paths: &Paths,
+    name: &str,
+    version: Option<&str>,
+    dry_run: bool,
+) -> Result<Activation, Error> {
+    let _lock = lock(paths, dry_run)?;
+    let mut configuration = read(paths, Kind::Solutions)?;
+    if let Some(version) = version {
+        let there = versions(&configuration, name);
+        if !there.iter().any(|found| found == version || version == LATEST) {
+            return Err(Error::NoSolution { name: name.to_owned(), version: version.to_owned(), there });
+        }
+    }
+    let former = configuration.active().get(name).cloned();
+    if former.as_deref() != version {
+        configuration.set_active(name, version)?;
+        if !dry_run {
+            configuration.write()?;
+        }
+    }
+    let file = configuration.path().to_path_buf();
+    Ok(Activation { solution: name.to_owned(), version: version.map(str::to_owned), former, file })
+}
+
+/// The versions of a Solution that the configuration lists and that can be read, the oldest first.
+fn versions(configuration: &Configuration, name: &str) -> Vec<String> {
+    let products = configuration.archives().iter().filter_map(|archive| described(archive).ok());
+    let mut versions: Vec<String> =
+        products.filter(|(product, _)| product.name == name).map(|(product, _)| product.version).collect();
+    versions.sort_by_cached_key(|version| ordered(version));
+    versions
+}
+
+/// The names and versions of the Solutions that a configuration says are active. `latest` is the highest version that it
+/// lists, as for Salt's module.
+pub(super) fn active(configuration: &Configuration) -> Vec<String> {
+    let listed = || configuration.archives().iter().filter_map(|path| described(path).ok());
+    let version = |name: &String, version: &String| {
+        if version != LATEST {
+            return Some(version.clone());
+        }
+        let named = listed().map(|(product, _)| product).filter(|product| product.name == *name);
+        named.max_by_key(|product| ordered(&product.version)).map(|product| product.version)
+    };
+    let active = configuration.active().iter();
+    active
+        .filter_map(|(name, wanted)| {
+            Some(format!("{}-{}", name.to_ascii_lowercase(), version(name, wanted)?))
+        })
+        .collect()
+}
+
+/// A key by which 1.10 comes after 1.9, and 1.0 after 1.0-rc1.
+pub(super) fn ordered(version: &str) -> (Vec<u64>, bool, String) {
+    let (release, candidate) = version.split_once('-').unwrap_or((version, ""));
+    let number = |part: &str| if part.starts_with('+') { 0 } else { part.parse().unwrap_or(0) };
+    (release.split('.').map(number).collect(), candidate.is_empty(), candidate.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(folder: &std::path::Path) -> Paths {
+        Paths {
+            bootstrap: folder.join("bootstrap.yaml"),
+            solutions: folder.join("solutions.yaml"),
+            archives: folder.join("archives.yaml"),
+            fstab: folder.join("fstab"),
+            mounts: folder.join("srv"),
+            units: folder.join("units"),
+            lock: folder.join("lock"),
+        }
+    }
+
+    /// A node with these versions of the Solution `example`, and `more` in its configuration.
+    fn node(versions: &[&str], more: &str) -> (tempfile::TempDir, Paths) {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = paths(folder.path());
+        let mut text =
+            "apiVersion: metalk8s.scality.com/v1alpha1\nkind: SolutionsConfiguration\narchives:\n".to_owned();
+        for version in versions {
+            let archive = folder.path().join(version);
+            std::fs::create_dir(&archive).unwrap();
+            let manifest = format!(
+                "apiVersion: solutions.metalk8s.scality.com/v1alpha1\nkind: Solution\nmetadata: {{name: example}}\n\
+                 spec:\n  version: {version}\n  operator: {{image: {{name: a, tag: b}}}}\n  images: []\n"
+            );
+            std::fs::write(archive.join("manifest.yaml"), manifest).unwrap();
+            text.push_str(&format!("  - {}\n", archive.display()));
+        }
+        std::fs::write(&paths.solutions, text + more).unwrap();
+        (folder, paths)
+    }
+
+    #[test]
+    fn one_version_is_active_and_only_its_line_changes() {
+        let (_folder, paths) = node(&["1.9.0", "1.10.0"], "# ours\nactive: {}  # none yet\n");
+        let said = |paths: &Paths| {
+            let text = std::fs::read_to_string(&paths.solutions).unwrap();
+            text[text.find("# ours").unwrap()..].to_owned()
+        };
+        assert!(activate(&paths, "example", Some("1.9.0"), true).unwrap().former.is_none());
+        assert_eq!(said(&paths), "# ours\nactive: {}  # none yet\n");
+        for (version, expected) in [
+            (Some("1.9.0"), "# ours\nactive:  # none yet\n  example: \"1.9.0\"\n"),
+            (Some("1.9.0"), "# ours\nactive:  # none yet\n  example: \"1.9.0\"\n"),
+            (Some(LATEST), "# ours\nactive:  # none yet\n  example: \"latest\"\n"),
+            (None, "# ours\nactive: {}  # none yet\n"),
+            (None, "# ours\nactive: {}  # none yet\n"),
+        ] {
+            activate(&paths, "example", version, false).unwrap();
+            assert_eq!(said(&paths), expected);
+        }
+        for (name, version) in [("example", "1.0.0"), ("other", "1.9.0"), ("other", LATEST)] {
+            let refused = activate(&paths, name, Some(version), false);
+            assert!(matches!(refused, Err(Error::NoSolution { .. })), "{refused:?}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Servers that follow the configuration.
+
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{Fake, Node, PLATFORM};
+use crate::archives::{configured, delete, follow};
+use server::{Access, Config, Event, Log, Server};
+
+/// Why the server did not reload, each time that it said so.
+#[derive(Debug, Default)]
+struct Refusals(Mutex<Vec<String>>);
+
+impl Log for Refusals {
+    fn access(&self, _: &Access<'_>) {}
+
+    fn event(&self, event: &Event) {
+        if let Event::NotReloaded { problem } = event {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(problem.clone());
+        }
+    }
+}
+
+/// A server that follows a node, for the time of a test.
+struct Following {
+    address: SocketAddr,
+    refusals: Arc<Refusals>,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl Following {
+    fn start(node: &Node, leave_out_unreadable: bool) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let refusals = Arc::<Refusals>::default();
+        let config = Config {
+            listen: vec![([127, 0, 0, 1], 0).into()],
+            archives: configured(&node.paths).unwrap(),
+            leave_out_unreadable,
+            log: refusals.clone(),
+            ..Config::default()
+        };
+        let server = Server::bind(config).unwrap();
+        let (address, handle) = (server.local_addr().unwrap(), server.handle());
+        runtime.spawn(follow(node.paths.clone(), handle, Duration::from_millis(20)));
+        runtime.spawn(server.run(std::future::pending()));
+        Self { address, refusals, runtime: Some(runtime) }
+    }
+
+    /// Whether the archive with this name and version is answered for.
+    fn serves_now(&self, id: &str) -> bool {
+        let mut stream = std::net::TcpStream::connect(self.address).unwrap();
+        let request =
+            format!("GET /archives/{id}/product.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.starts_with("HTTP/1.1 200")
+    }
+
+    fn until(what: &str, reached: impl Fn() -> bool) {
+        let began = Instant::now();
+        while !reached() {
+            assert!(began.elapsed().as_secs() < 300, "{what}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits until the archive is answered for, or is not.
+    fn serves(&self, id: &str, wanted: bool) {
+        Self::until(id, || self.serves_now(id) == wanted);
+    }
+
+    fn refused(&self) -> Vec<String> {
+        self.refusals.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until the server has refused to reload so often, and answers why it did last.
+    fn refuses(&self, times: usize) -> String {
+        Self::until("no refusal", || self.refused().len() >= times);
+        self.refused().last().cloned().unwrap()
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+const ID: &str = "metalk8s-2.10.0";
+
+#[test]
+fn a_server_follows_the_configuration() {
+    let (node, machine) = (Node::new(), Fake::default());
+    let server = Following::start(&node, true);
+    server.serves(ID, false);
+    let platform = node.archive("metalk8s.iso", PLATFORM);
+    node.import(&platform, &machine).unwrap();
+    server.serves(ID, true);
+    // A file that breaks its format takes nothing away.
+    let text = std::fs::read_to_string(&node.paths.bootstrap).unwrap();
+    std::fs::write(&node.paths.bootstrap, "nonsense: [").unwrap();
+    let problem = server.refuses(1);
+    assert!(problem.contains("bootstrap.yaml"), "{problem}");
+    assert!(server.serves_now(ID));
+    std::fs::write(&node.paths.bootstrap, text).unwrap();
+    delete(&node.paths, ID, false, false, &machine).unwrap();
+    server.serves(ID, false);
+}
+
+#[test]
+fn a_configuration_that_is_gone_takes_no_archives_away() {
+    let (node, machine) = (Node::new(), Fake::default());
+    node.import(&node.archive("metalk8s.iso", PLATFORM), &machine).unwrap();
+    let server = Following::start(&node, true);
+    server.serves(ID, true);
+    let aside = node.root.path().join("aside.yaml");
+    // The first look may come after this; then the file has never been there for it, so one more is waited for.
+    let second = node.archive("second.iso", "NAME=MetalK8s\nVERSION=3.0.0\n");
+    node.import(&second, &machine).unwrap();
+    server.serves("metalk8s-3.0.0", true);
+    std::fs::rename(&node.paths.bootstrap, &aside).unwrap();
+    let problem = server.refuses(1);
+    assert_eq!(problem, format!("{} is gone", node.paths.bootstrap.display()));
+    assert!(server.serves_now(ID) && server.serves_now("metalk8s-3.0.0"));
+    std::fs::rename(&aside, &node.paths.bootstrap).unwrap();
+    delete(&node.paths, ID, false, false, &machine).unwrap();
+    server.serves(ID, false);
+}
+
+#[test]
+fn a_reload_that_failed_is_tried_again_though_no_file_of_the_configuration_changes() {
+    let node = Node::new();
+    // The files of an archive that is a folder change without a trace in the folder.
+    let folder = node.root.path().join("platform");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("product.txt"), "NAME=\n").unwrap();
+    let server = Following::start(&node, false);
+    list(&node, &[&folder]);
+    let problem = server.refuses(1);
+    assert!(problem.contains("product.txt"), "{problem}");
+    std::fs::write(folder.join("product.txt"), PLATFORM).unwrap();
+    server.serves(ID, true);
+    assert_eq!(server.refused().len(), 1, "the same problem is told once: {:?}", server.refused());
+}
+
+#[test]
+fn of_two_archives_with_one_prefix_the_second_is_left_out() {
+    let node = Node::new();
+    let first = node.archive("first.iso", "NAME=MetalK8s\nVERSION=1.0~a\n");
+    let second = node.archive("second.iso", "NAME=MetalK8s\nVERSION=1.0+a\n");
+    let server = Following::start(&node, true);
+    list(&node, &[&first, &second]);
+    server.serves("metalk8s-1.0~a", true);
+    assert!(!server.serves_now("metalk8s-1.0+a"));
+    drop(server);
+    // After a restart, too.
+    Following::start(&node, true).serves("metalk8s-1.0~a", true);
+}
+
+/// Has the configuration list these.
+fn list(node: &Node, archives: &[&Path]) {
+    let mut configuration = crate::archives::places::read(&node.paths, super::Kind::Bootstrap).unwrap();
+    archives.iter().for_each(|archive| configuration.add(archive).unwrap());
+    configuration.write().unwrap();
+}

@@ -1,0 +1,465 @@
+mod bugs;
+mod following;
+mod killed;
+mod pipes;
+mod replaced;
+mod sites;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use archive::{Tree, layout, product};
+
+use super::*;
+use crate::file;
+use crate::site_config::Kind;
+
+/// A machine that only remembers.
+#[derive(Default)]
+struct Fake {
+    mounted: RefCell<BTreeMap<PathBuf, (PathBuf, Way)>>,
+    no_isofs: bool,
+    no_fuse: bool,
+    /// What it mounts is not what it was told to mount.
+    shows_another: bool,
+    /// What is mounted is dead.
+    dead: Cell<bool>,
+    fail: Cell<Option<&'static str>>,
+    busy: Cell<bool>,
+    /// It was changed to be able to mount.
+    prepared: Cell<bool>,
+}
+
+impl Fake {
+    fn try_to(&self, what: &'static str) -> io::Result<()> {
+        if self.fail.get() == Some(what) { Err(io::Error::other("it does not want to")) } else { Ok(()) }
+    }
+}
+
+impl Machine for Fake {
+    fn can_mount(&self, _: &Path, way: Way) -> Result<(), String> {
+        match way {
+            Way::Kernel if self.no_isofs => Err("no iso9660".into()),
+            Way::Fuse if self.no_fuse => Err("no /dev/fuse".into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn prepare(&self, archive: &Path, way: Way) -> Result<(), String> {
+        self.prepared.set(true);
+        self.can_mount(archive, way)
+    }
+
+    fn mount(&self, archive: &Path, at: &Path, way: Way) -> io::Result<()> {
+        self.try_to("mount")?;
+        self.dead.set(false);
+        assert!(at.is_dir(), "no mount point");
+        let before = self.mounted.borrow_mut().insert(at.to_path_buf(), (archive.to_path_buf(), way));
+        assert_eq!(before, None, "mounted twice");
+        show(archive, at)
+    }
+
+    fn unmount(&self, at: &Path, lazily: bool) -> io::Result<()> {
+        self.try_to("unmount")?;
+        self.dead.set(self.dead.get() && !lazily);
+        if self.busy.get() && !lazily {
+            return Err(io::ErrorKind::ResourceBusy.into());
+        }
+        assert!(self.mounted.borrow_mut().remove(at).is_some(), "not mounted");
+        file::remove(&at.join(layout::PRODUCT))
+    }
+
+    fn mounted(&self, at: &Path) -> io::Result<Option<Way>> {
+        Ok(self.mounted.borrow().get(at).map(|(_, way)| *way))
+    }
+
+    fn shows(&self, archive: &Path, at: &Path) -> io::Result<bool> {
+        Ok(!self.shows_another && self.mounted.borrow().get(at).is_some_and(|(shown, _)| shown == archive))
+    }
+
+    fn is_broken(&self, at: &Path) -> bool {
+        self.dead.get() && self.mounted.borrow().contains_key(at)
+    }
+
+    fn units_changed(&self) -> io::Result<()> {
+        self.try_to("units")
+    }
+}
+
+/// Lets a mount point show what the archive is.
+fn show(archive: &Path, at: &Path) -> io::Result<()> {
+    let product = Tree::open(archive).and_then(|tree| product::of(&tree)).ok().flatten().unwrap_or_default();
+    std::fs::write(at.join(layout::PRODUCT), product.render())
+}
+
+/// A node of its own, with a configuration and no archives.
+struct Node {
+    root: tempfile::TempDir,
+    paths: Paths,
+}
+
+const BOOTSTRAP: &str = "# Site A\napiVersion: metalk8s.scality.com/v1alpha3\nkind: BootstrapConfiguration\nnetworks:\n  \
+                         controlPlane: {cidr: 10.0.0.0/8}\n  workloadPlane: {cidr: 10.0.0.0/8}\nca:\n  minion: b\narchives: []\n";
+
+pub(super) fn paths(root: &Path) -> Paths {
+    Paths {
+        bootstrap: root.join("bootstrap.yaml"),
+        solutions: root.join("solutions.yaml"),
+        archives: root.join("archives.yaml"),
+        fstab: root.join("fstab"),
+        mounts: root.join("srv"),
+        units: root.join("units"),
+        lock: root.join("lock"),
+    }
+}
+
+impl Node {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let paths = paths(root.path());
+        std::fs::create_dir(&paths.units).unwrap();
+        std::fs::create_dir(&paths.mounts).unwrap();
+        std::fs::write(&paths.bootstrap, BOOTSTRAP).unwrap();
+        Self { root, paths }
+    }
+
+    /// An archive that says this of itself, as a platform or in either way of Solutions.
+    fn archive(&self, file: &str, product: &str) -> PathBuf {
+        let tree = tempfile::tempdir().unwrap();
+        let says = if product.starts_with("apiVersion") { layout::MANIFEST } else { layout::PRODUCT };
+        std::fs::write(tree.path().join(says), product).unwrap();
+        archive::sums::write(tree.path(), &archive::sums::digest_file).unwrap();
+        let path = self.root.path().join(file);
+        let options = iso::Options { volume_id: "Test".into(), source_date: 1, ..iso::Options::default() };
+        iso::Plan::from_dir(tree.path(), &options).unwrap().write_file(&path, &()).unwrap();
+        path
+    }
+
+    fn import(&self, archive: &Path, machine: &Fake) -> Result<Done, Error> {
+        import(&self.paths, archive, &Import::default(), machine, &())
+    }
+
+    /// Everything an import may change, but for the lock.
+    fn state(&self, machine: &Fake) -> String {
+        let mut state = format!("{:?}\n", machine.mounted.borrow());
+        for (path, entry) in Tree::open(self.root.path()).and_then(|tree| tree.walk()).unwrap() {
+            if path != "lock" && path != "units/multi-user.target.wants" && !path.ends_with(".iso") {
+                let content = std::fs::read_to_string(self.root.path().join(&path)).unwrap_or_default();
+                state.push_str(&format!("{path} {:?} {content}\n", entry.kind));
+            }
+        }
+        state
+    }
+}
+
+const PLATFORM: &str = "NAME=MetalK8s\nVERSION=2.10.0\n";
+const SOLUTION: &str = "NAME=Storage\nVERSION=1.0.0\nREQUIRE_METALK8S=\">=2.0\"\nARCHIVE_LAYOUT_VERSION=1\n";
+
+const MANIFEST: &str = "apiVersion: solutions.metalk8s.scality.com/v1alpha1\nkind: Solution\nmetadata: {name: described}\n\
+                        spec: {version: 1.0.0}\n";
+
+#[test]
+fn there_and_back_again() {
+    let (node, machine) = (Node::new(), Fake::default());
+    let before = node.state(&machine);
+    let platform = node.archive("metalk8s.iso", PLATFORM);
+    let dry = import(&node.paths, &platform, &Import { dry_run: true, ..Import::default() }, &machine, &())
+        .unwrap();
+    assert_eq!(node.state(&machine), before, "a dry run changes nothing");
+    let done = node.import(&platform, &machine).unwrap();
+    assert_eq!((done.id.as_str(), &done.steps, done.not_mounted), ("metalk8s-2.10.0", &dry.steps, None));
+    assert_eq!(done.steps.len(), 4);
+    assert_eq!(
+        std::fs::read_to_string(&node.paths.bootstrap).unwrap(),
+        BOOTSTRAP.replace("archives: []\n", &format!("archives:\n  - {}\n", platform.display()))
+    );
+    let unit = node.paths.units.join(unit_name(&node.paths.mounts.join("metalk8s-2.10.0")));
+    let text = std::fs::read_to_string(&unit).unwrap();
+    assert!(text.contains(&format!("What={}\n", platform.display())), "{text}");
+    assert!(node.import(&platform, &machine).unwrap().steps.is_empty(), "all is done already");
+
+    let listed = get(&node.paths, &machine).unwrap();
+    assert_eq!((listed[0].id.as_deref(), listed[0].kind), (Some("metalk8s-2.10.0"), "platform"));
+    assert_eq!(listed[0].mounted, Some(node.paths.mounts.join("metalk8s-2.10.0")));
+    assert_eq!(configured(&node.paths).unwrap(), std::slice::from_ref(&platform));
+
+    delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+    assert_eq!(node.state(&machine), before);
+    assert!(matches!(delete(&node.paths, "metalk8s-2.10.0", false, false, &machine), Err(Error::Unknown(_))));
+}
+
+#[test]
+fn an_archive_is_meant_by_name_path_or_mount_point() {
+    let node = Node::new();
+    let platform = node.archive("metalk8s.iso", PLATFORM);
+    let mount = node.paths.mounts.join("metalk8s-2.10.0");
+    for which in ["metalk8s-2.10.0", platform.to_str().unwrap(), mount.to_str().unwrap()] {
+        let machine = Fake::default();
+        node.import(&platform, &machine).unwrap();
+        assert_eq!(
+            delete(&node.paths, which, false, false, &machine).unwrap().id,
+            "metalk8s-2.10.0",
+            "{which}"
+        );
+    }
+    // One whose file is gone can still be deleted.
+    let machine = Fake::default();
+    node.import(&platform, &machine).unwrap();
+    std::fs::remove_file(&platform).unwrap();
+    assert!(get(&node.paths, &machine).unwrap()[0].problem.is_some());
+    let done = delete(&node.paths, platform.to_str().unwrap(), false, false, &machine).unwrap();
+    assert_eq!((done.id.as_str(), machine.mounted.borrow().len()), ("metalk8s-2.10.0", 0));
+}
+
+#[test]
+fn solutions_have_a_configuration_of_their_own() {
+    let (node, machine) = (Node::new(), Fake::default());
+    let solution = node.archive("storage.iso", SOLUTION);
+    node.import(&solution, &machine).unwrap();
+    let text = std::fs::read_to_string(&node.paths.solutions).unwrap();
+    assert!(text.contains(&format!("- {}\n", solution.display())), "{text}");
+    assert_eq!(std::fs::read_to_string(&node.paths.bootstrap).unwrap(), BOOTSTRAP);
+    std::fs::write(&node.paths.solutions, format!("{text}active:\n  Storage: 1.0.0\n")).unwrap();
+    assert!(get(&node.paths, &machine).unwrap()[0].active);
+    assert!(matches!(
+        delete(&node.paths, "storage-1.0.0", false, false, &machine),
+        Err(Error::Active { .. })
+    ));
+    delete(&node.paths, "storage-1.0.0", true, false, &machine).unwrap();
+    assert!(get(&node.paths, &machine).unwrap().is_empty());
+
+    let described = node.archive("described.iso", MANIFEST);
+    assert_eq!(node.import(&described, &machine).unwrap().id, "described-1.0.0");
+    let listed = &get(&node.paths, &machine).unwrap()[0];
+    assert_eq!((listed.id.as_deref(), listed.kind), (Some("described-1.0.0"), "solution"));
+    assert_eq!(std::fs::read_to_string(&node.paths.bootstrap).unwrap(), BOOTSTRAP);
+}
+
+#[test]
+fn what_is_refused_changes_nothing() {
+    let (node, machine) = (Node::new(), Fake::default());
+    let first = node.archive("first.iso", PLATFORM);
+    node.import(&first, &machine).unwrap();
+    let before = node.state(&machine);
+    let second = node.archive("second.iso", PLATFORM);
+    assert!(matches!(node.import(&second, &machine), Err(Error::Present { path, .. }) if path == first));
+
+    let damaged = node.archive("damaged.iso", "NAME=Other\nVERSION=1.0.0\n");
+    let mut bytes = std::fs::read(&damaged).unwrap();
+    let at = bytes.windows(4).rposition(|window| window == b"NAME").unwrap();
+    bytes[at + 6] = b'X';
+    std::fs::write(&damaged, bytes).unwrap();
+    let Err(Error::Damaged(report)) = node.import(&damaged, &machine) else { panic!() };
+    assert!(report.findings.iter().any(|finding| finding.path == "product.txt"), "{report:?}");
+
+    let nameless = tempfile::tempdir().unwrap();
+    assert!(matches!(node.import(nameless.path(), &machine), Err(Error::Nameless(_))));
+    assert!(matches!(
+        node.import(Path::new("/none.iso"), &machine),
+        Err(Error::Io { operation: "open", .. })
+    ));
+    let held = std::fs::File::create(&node.paths.lock).unwrap();
+    held.lock().unwrap();
+    assert!(matches!(node.import(&first, &machine), Err(Error::Locked(_))));
+    drop(held);
+    machine.busy.set(true);
+    assert!(matches!(
+        delete(&node.paths, "metalk8s-2.10.0", false, false, &machine),
+        Err(Error::InUse { .. })
+    ));
+    assert_eq!(node.state(&machine), before);
+    delete(&node.paths, "metalk8s-2.10.0", true, false, &machine).unwrap();
+
+    let at = node.paths.mounts.join("metalk8s-2.10.0");
+    std::fs::create_dir(&at).unwrap();
+    machine.mounted.borrow_mut().insert(at.clone(), ("/dev/sdb".into(), Way::Kernel));
+    assert!(matches!(node.import(&first, &machine), Err(Error::Occupied { at: found }) if found == at));
+}
+
+#[test]
+fn a_failure_at_any_step_leaves_the_former_state() {
+    for failing in ["mount", "units"] {
+        let (node, machine) = (Node::new(), Fake::default());
+        let platform = node.archive("metalk8s.iso", PLATFORM);
+        let before = node.state(&machine);
+        machine.fail.set(Some(failing));
+        assert!(matches!(node.import(&platform, &machine), Err(Error::Io { .. })), "{failing}");
+        assert_eq!(node.state(&machine), before, "{failing}");
+        machine.fail.set(None);
+        node.import(&platform, &machine).unwrap();
+        delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+        assert_eq!(node.state(&machine), before, "{failing}");
+    }
+    for failing in ["unmount", "units"] {
+        let (node, machine) = (Node::new(), Fake::default());
+        let platform = node.archive("metalk8s.iso", PLATFORM);
+        node.import(&platform, &machine).unwrap();
+        let text = std::fs::read_to_string(&node.paths.bootstrap).unwrap();
+        std::fs::write(&node.paths.bootstrap, format!("{} # the first\n  - /other.iso\n", text.trim_end()))
+            .unwrap();
+        let imported = node.state(&machine);
+        machine.fail.set(Some(failing));
+        delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap_err();
+        assert_eq!(node.state(&machine), imported, "{failing}");
+    }
+    let (node, machine) = (Node::new(), Fake::default());
+    let platform = node.archive("metalk8s.iso", PLATFORM);
+    let anchored = BOOTSTRAP.replace("archives: []", "archives: &all [/other.iso]\nothers: *all");
+    std::fs::write(&node.paths.bootstrap, anchored).unwrap();
+    let before = node.state(&machine);
+    assert!(matches!(node.import(&platform, &machine), Err(Error::Configuration(_))));
+    assert_eq!(node.state(&machine), before, "the list cannot be changed: all is undone");
+}
+
+#[test]
+fn killed_before_any_step_and_run_again() {
+    // The steps as they are when nothing stops them.
+    let (node, machine) = (Node::new(), Fake::default());
+    let platform = node.archive("metalk8s.iso", PLATFORM);
+    let untouched = node.state(&machine);
+    let kill = |steps: &[Step], at: usize| {
+        let count = Cell::new(0);
+        let killed = std::panic::AssertUnwindSafe(|| {
+            plan::run(steps, "metalk8s-2.10.0", &machine, None, &|_| {
+                count.set(count.get() + 1);
+                // No rollback runs: as if the process were gone.
+                assert!(count.get() <= at, "killed");
+            })
+        });
+        let _ = std::panic::catch_unwind(killed);
+    };
+    let dry = Import { dry_run: true, ..Import::default() };
+    let count = import(&node.paths, &platform, &dry, &machine, &()).unwrap().steps.len();
+    for at in 0..count {
+        let steps = import(&node.paths, &platform, &dry, &machine, &()).unwrap().steps;
+        kill(&steps, at);
+        assert!(
+            configured(&node.paths).unwrap().is_empty(),
+            "not an archive of the node before the last step"
+        );
+        node.import(&platform, &machine).unwrap();
+        let imported = node.state(&machine);
+        for at in 0..count {
+            let steps = delete(&node.paths, "metalk8s-2.10.0", false, true, &machine).unwrap().steps;
+            kill(&steps, at);
+            delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+            assert_eq!(node.state(&machine), untouched, "killed before step {at} of the deletion");
+            node.import(&platform, &machine).unwrap();
+            assert_eq!(node.state(&machine), imported);
+        }
+        delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+    }
+}
+
+#[test]
+fn without_a_mount_it_is_listed_all_the_same() {
+    let (node, machine) = (Node::new(), Fake { no_isofs: true, no_fuse: true, ..Fake::default() });
+    let platform = node.archive("metalk8s.iso", PLATFORM);
+    let done = node.import(&platform, &machine).unwrap();
+    assert_eq!((done.steps.len(), done.not_mounted.as_deref()), (1, Some("no iso9660")));
+    let options = Mount { at: None, verify: true, mounting: Mounting::Auto, dry_run: false };
+    let Err(Error::NoWay { problem, .. }) = mount(&node.paths, &platform, &options, &machine, &()) else {
+        panic!()
+    };
+    assert_eq!(problem, "no iso9660; no FUSE: no /dev/fuse");
+    assert_eq!(get(&node.paths, &machine).unwrap()[0].mounted, None);
+    delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+}
+
+#[test]
+fn through_fuse_where_it_is_asked_for() {
+    let (node, machine) = (Node::new(), Fake { no_isofs: true, ..Fake::default() });
+    let before = node.state(&machine);
+    let platform = node.archive("metalk8s.iso", PLATFORM);
+    assert_eq!(node.import(&platform, &machine).unwrap().not_mounted.as_deref(), Some("no iso9660"));
+    delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+    let by_fuse = Import { mounting: Mounting::By(Way::Fuse), ..Import::default() };
+    let import = || import(&node.paths, &platform, &by_fuse, &machine, &()).unwrap();
+    let done = import();
+    assert_eq!((done.steps.len(), done.not_mounted), (3, None), "no unit, which could not mount it");
+    assert_eq!(get(&node.paths, &machine).unwrap()[0].mounted_by, Some(Way::Fuse));
+    assert!(import().steps.is_empty());
+    delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+    let options = Mount { at: None, verify: true, mounting: Mounting::Auto, dry_run: false };
+    mount(&node.paths, &platform, &options, &machine, &()).unwrap();
+    assert_eq!(machine.mounted(&node.paths.mounts.join("metalk8s-2.10.0")).unwrap(), Some(Way::Fuse));
+    unmount(&node.paths, "metalk8s-2.10.0", false, &machine).unwrap();
+    assert_eq!(node.state(&machine), before);
+}
+
+#[test]
+fn mounted_without_being_imported() {
+    let (node, machine) = (Node::new(), Fake::default());
+    let before = node.state(&machine);
+    let platform = node.archive("metalk8s.iso", PLATFORM);
+    let options = Mount { at: None, verify: true, mounting: Mounting::Auto, dry_run: false };
+    let mount_at = |at: Option<&Path>| {
+        mount(
+            &node.paths,
+            &platform,
+            &Mount { at: at.map(Path::to_path_buf), ..options.clone() },
+            &machine,
+            &(),
+        )
+    };
+    let own = node.paths.mounts.join("metalk8s-2.10.0");
+    let other = node.root.path().join("other");
+    for which in ["metalk8s-2.10.0", platform.to_str().unwrap(), own.to_str().unwrap()] {
+        let done = mount_at(None).unwrap();
+        assert_eq!(done.steps.len(), 2);
+        assert_eq!(machine.mounted.borrow()[&own], (platform.clone(), Way::Kernel));
+        assert!(configured(&node.paths).unwrap().is_empty());
+        unmount(&node.paths, which, false, &machine).unwrap();
+        assert_eq!(node.state(&machine), before, "{which}");
+    }
+    std::fs::create_dir(&other).unwrap();
+    let shows = |product: &str| std::fs::write(other.join("product.txt"), product).unwrap();
+    mount_at(Some(&other)).unwrap();
+    shows("NAME=Another\nVERSION=1\n");
+    assert!(matches!(mount_at(Some(&other)), Err(Error::Occupied { .. })));
+    shows(PLATFORM);
+    assert!(mount_at(Some(&other)).unwrap().steps.is_empty());
+    unmount(&node.paths, other.to_str().unwrap(), false, &machine).unwrap();
+    assert!(other.is_dir(), "a folder of the user's stays");
+    let elsewhere = (platform.clone(), Way::Kernel);
+    machine.mounted.borrow_mut().insert(other.clone(), elsewhere);
+    let no_archive = unmount(&node.paths, other.to_str().unwrap(), true, &machine);
+    assert!(matches!(no_archive, Err(Error::NotMounted(_))), "a disk of the machine's");
+    machine.mounted.borrow_mut().clear();
+
+    for which in ["metalk8s-2.10.0", "..", "/", platform.to_str().unwrap()] {
+        assert!(matches!(unmount(&node.paths, which, false, &machine), Err(Error::NotMounted(_))), "{which}");
+    }
+    let mut bytes = std::fs::read(&platform).unwrap();
+    let at = bytes.windows(4).rposition(|window| window == b"NAME").unwrap();
+    bytes[at + 6] = b'X';
+    std::fs::write(&platform, bytes).unwrap();
+    assert!(matches!(mount_at(None), Err(Error::Damaged(_))), "never unchecked");
+    // An imported one is mounted again when the system starts: its mount point stays.
+    let second = node.archive("second.iso", "NAME=MetalK8s\nVERSION=3.0.0\n");
+    node.import(&second, &machine).unwrap();
+    machine.busy.set(true);
+    assert!(matches!(unmount(&node.paths, "metalk8s-3.0.0", false, &machine), Err(Error::InUse { .. })));
+    unmount(&node.paths, "metalk8s-3.0.0", true, &machine).unwrap();
+    assert!(node.paths.mounts.join("metalk8s-3.0.0").is_dir());
+    assert_eq!(
+        node.import(&second, &machine).unwrap().steps.len(),
+        1,
+        "mounted again, and all else is there"
+    );
+}
+
+#[test]
+fn units_are_named_as_systemd_does() {
+    let cases = [
+        ("/srv/scality/metalk8s-2.10.0", "srv-scality-metalk8s\\x2d2.10.0.mount"),
+        ("/srv/a b/ü", "srv-a\\x20b-\\xc3\\xbc.mount"),
+        ("/.hidden", "\\x2ehidden.mount"),
+        ("/", "-.mount"),
+    ];
+    for (path, expected) in cases {
+        assert_eq!(unit_name(Path::new(path)), expected);
+    }
+}

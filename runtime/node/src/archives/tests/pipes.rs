@@ -1,0 +1,91 @@
+//! Pipes where files should be: whoever opens one to read waits for a writer, who may never come.
+
+use std::path::Path;
+
+use rustix::fs::{CWD, Mode, mkfifoat};
+
+use super::{Fake, Node, PLATFORM};
+use crate::archives::{Import, Mount, Mounting, configured, delete, get, import, mount, unit_name, unmount};
+use crate::client_config::{self, HOST, Packages};
+use crate::site_config::{Configuration, Kind};
+use crate::{copy, nginx, push};
+
+fn pipe(path: &Path) {
+    let _ = std::fs::remove_file(path);
+    mkfifoat(CWD, path, Mode::from_raw_mode(0o644)).unwrap();
+}
+
+/// That something failed at once, and says why.
+fn refused<T: std::fmt::Debug, E: std::fmt::Display>(what: &str, result: Result<T, E>) {
+    match result {
+        Err(error) => assert!(error.to_string().contains("a named pipe"), "{what}: {error}"),
+        Ok(done) => panic!("{what}: {done:?}"),
+    }
+}
+
+#[test]
+fn a_pipe_in_place_of_an_archive_is_refused_at_once() {
+    let (node, machine) = (Node::new(), Fake::default());
+    let archive = node.root.path().join("metalk8s.iso");
+    pipe(&archive);
+    let options = Mount { at: None, verify: true, mounting: Mounting::Auto, dry_run: false };
+    refused("import", import(&node.paths, &archive, &Import::default(), &machine, &()));
+    refused("mount", mount(&node.paths, &archive, &options, &machine, &()));
+    refused("packages", Packages::of(&archive));
+    refused("push", push::Images::open(&archive));
+    refused("copy", copy::Recipe::of(&archive, &()));
+    refused("verify", archive::verify::Work::open(&archive, &archive::verify::Options::default()));
+    refused("nginx", nginx::configuration(std::slice::from_ref(&archive), &nginx::Options::default()));
+    assert!(unmount(&node.paths, archive.to_str().unwrap(), false, &machine).is_err());
+
+    // One that the configuration lists is reported, and can be taken off.
+    let real = node.archive("real.iso", PLATFORM);
+    node.import(&real, &machine).unwrap();
+    pipe(&real);
+    let listed = get(&node.paths, &machine).unwrap();
+    assert!(listed[0].problem.as_ref().is_some_and(|text| text.contains("a named pipe")), "{listed:?}");
+    delete(&node.paths, real.to_str().unwrap(), false, false, &machine).unwrap();
+    assert!(configured(&node.paths).unwrap().is_empty());
+}
+
+#[test]
+fn a_pipe_in_place_of_a_configuration_is_refused_at_once() {
+    let (node, machine) = (Node::new(), Fake::default());
+    let archive = node.archive("metalk8s.iso", PLATFORM);
+    pipe(&node.paths.bootstrap);
+    refused("read", Configuration::read(&node.paths.bootstrap, Kind::Bootstrap));
+    refused("configured", configured(&node.paths));
+    refused("import", node.import(&archive, &machine));
+    refused("get", get(&node.paths, &machine));
+
+    let node = Node::new();
+    let archive = node.archive("metalk8s.iso", PLATFORM);
+    let unit = node.paths.units.join(unit_name(&node.paths.mounts.join("metalk8s-2.10.0")));
+    pipe(&unit);
+    let error = node.import(&archive, &machine).unwrap_err();
+    assert!(error.to_string().contains("was not written by sealift"), "{error}");
+
+    let nodes = ["http://10.0.0.1".parse().unwrap()];
+    let file = client_config::crio(HOST, &nodes).unwrap();
+    let place = node.root.path().join(&file.path);
+    std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+    pipe(&place);
+    refused("clients", client_config::write(node.root.path(), &[file], true));
+    let config = node.root.path().join("nginx.conf");
+    pipe(&config);
+    refused("nginx", nginx::install("", &config, "true".as_ref(), "/none".as_ref(), |_| {}));
+}
+
+#[test]
+fn a_configuration_file_that_never_ends_is_refused() {
+    let node = Node::new();
+    let file = std::fs::File::create(&node.paths.bootstrap).unwrap();
+    file.set_len(1 << 40).unwrap();
+    let error = configured(&node.paths).unwrap_err().to_string();
+    assert!(error.contains("larger than the limit"), "{error}");
+    // Its size says nothing of it.
+    std::fs::remove_file(&node.paths.bootstrap).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &node.paths.bootstrap).unwrap();
+    let error = configured(&node.paths).unwrap_err().to_string();
+    assert!(error.contains("a character device"), "{error}");
+}

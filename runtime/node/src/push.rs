@@ -1,0 +1,147 @@
+//! Handing the images of an archive to a registry that the site runs.
+//!
+//! [`Images`] is the archive as [`images::push`] reads it: straight from the ISO, nothing is unpacked.
+//!
+//! ```no_run
+//! use images::push::{Options, push};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let images = node::push::Images::open("metalk8s-2.11.0.iso".as_ref())?;
+//! let requests = images.requests("registry.example/mirror/metalk8s-2.11.0")?;
+//! push(&requests, images, &Options::default(), &())?;
+//! # Ok(())
+//! # }
+//! ```
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::Path;
+
+use archive::tree::{Entry, Location};
+use archive::{Product, Tree, image, layout, product};
+use images::push::{Content, Request};
+use images::{Digest, reference};
+
+/// An archive whose images cannot be pushed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The archive cannot be read.
+    #[error(transparent)]
+    Archive(#[from] archive::Error),
+    /// An image of it is not whole, and what is half there is not pushed.
+    #[error("{archive}: image {name}:{tag} cannot be pushed: {problem}")]
+    NotWhole {
+        /// The archive.
+        archive: String,
+        /// The image's name.
+        name: String,
+        /// Its tag.
+        tag: String,
+        /// What is missing.
+        problem: String,
+    },
+    /// The place it is to go to, with its name, is no reference.
+    #[error(transparent)]
+    Reference(#[from] reference::ParseError),
+}
+
+/// The images of an archive, by digest.
+#[derive(Debug)]
+pub struct Images {
+    tree: Tree,
+    product: Option<Product>,
+    named: Vec<Named>,
+    places: HashMap<Digest, (String, Entry)>,
+}
+
+#[derive(Debug)]
+struct Named {
+    name: String,
+    tag: String,
+    digest: Digest,
+}
+
+impl Images {
+    /// Opens an archive: an ISO file, or the folder it is mounted or unpacked at.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Archive`], [`Error::NotWhole`].
+    pub fn open(archive: &Path) -> Result<Self, Error> {
+        let tree = Tree::open(archive)?;
+        let product = product::of(&tree)?;
+        let (mut named, mut places) = (Vec::new(), HashMap::new());
+        for found in image::list(&tree, layout::IMAGES)? {
+            let whole = found.whole().and(found.manifest.as_ref().map_err(Clone::clone));
+            let digest = match whole {
+                Ok(stored) => stored.digest,
+                Err(problem) => {
+                    let (archive, name, tag) = (archive.display().to_string(), found.name, found.tag);
+                    return Err(Error::NotWhole { archive, name, tag, problem });
+                }
+            };
+            for stored in found.stored() {
+                places.entry(stored.digest).or_insert_with(|| (stored.path.clone(), stored.entry.clone()));
+            }
+            for (digest, blob) in found.blobs {
+                places.entry(digest).or_insert((blob.path, blob.entry));
+            }
+            named.push(Named { name: found.name, tag: found.tag, digest });
+        }
+        Ok(Self { tree, product, named, places })
+    }
+
+    /// What the archive says of itself.
+    #[must_use]
+    pub fn product(&self) -> Option<&Product> {
+        self.product.as_ref()
+    }
+
+    /// The bytes of all manifests and blobs, each counted once: the most that a push sends.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.places.values().fold(0, |sum, (_, entry)| sum.saturating_add(entry.size))
+    }
+
+    /// Every image with its tag, as `<to>/<name>:<tag>`; `to` is a registry with or without a path.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Reference`] where that gives none.
+    pub fn requests(&self, to: &str) -> Result<Vec<Request>, Error> {
+        let request = |Named { name, tag, digest }: &Named| {
+            let reference = format!("{}/{name}:{tag}", to.trim_end_matches('/')).parse()?;
+            Ok(Request { reference, digest: *digest })
+        };
+        self.named.iter().map(request).collect()
+    }
+}
+
+impl Content for Images {
+    fn size(&self, digest: &Digest) -> images::error::Result<Option<u64>> {
+        Ok(self.places.get(digest).map(|(_, entry)| entry.size))
+    }
+
+    fn open(&self, digest: &Digest) -> images::error::Result<Box<dyn Read + Send>> {
+        let failed = |reason: String| images::Error::Layout { path: self.tree.path().to_path_buf(), reason };
+        let (path, entry) =
+            self.places.get(digest).ok_or_else(|| failed(format!("{digest} is not in it")))?;
+        let location = self.tree.locate_entry(path, entry).map_err(|error| failed(error.to_string()))?;
+        Ok(Box::new(Reader { location, position: 0 }))
+    }
+}
+
+/// The bytes of a file, in order.
+struct Reader {
+    location: Location,
+    position: u64,
+}
+
+impl Read for Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.location.read_at(self.position, buffer)?;
+        self.position += count as u64;
+        Ok(count)
+    }
+}

@@ -1,0 +1,408 @@
+//! The bootstrap node's configuration: which archives it has.
+//!
+//! `BootstrapConfiguration` lists the archives of the platform, `SolutionsConfiguration` those of Solutions,
+//! `ArchivesConfiguration` those of a node without MetalK8s. People write these files, so a change keeps their comments, their order and their way of writing lists: only the lines of
+//! the list of archives change, and what comes out is read again before it replaces what was there.
+
+mod active;
+mod document;
+mod edit;
+mod networks;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use content::{IoError, Links};
+
+use document::Document;
+
+/// The most bytes of an honest configuration file.
+const LIMIT: u64 = 1 << 20;
+/// What a new file of Solutions begins with.
+const NEW_SOLUTIONS: &str =
+    "apiVersion: metalk8s.scality.com/v1alpha1\nkind: SolutionsConfiguration\narchives: []\n";
+
+/// What a new file of archives begins with.
+const NEW_ARCHIVES: &str = "\
+# The archives of this node. `sealift archive import` and `delete` change the list; a server that follows it reloads.
+apiVersion: sealift.dev/v1alpha1
+kind: ArchivesConfiguration
+archives: []
+";
+
+/// A configuration file cannot be read, is not what it should be, or cannot be changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused.
+    #[error("cannot {operation} {}: {source}", content::printable_path(path))]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+    /// The file breaks its format: all that is wrong with it, in the order of its lines.
+    #[error("{}", listed(path, problems))]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Which configuration it was read as.
+        kind: Kind,
+        /// What is wrong; at least one.
+        problems: Vec<Problem>,
+    },
+    /// The archives, or the active versions, are written in a way that cannot be changed line by line.
+    #[error(
+        "{}:{line}: {key}: cannot be changed as it is written; write one entry a line, or all on the line of the key",
+        content::printable_path(path)
+    )]
+    Layout {
+        /// The file.
+        path: PathBuf,
+        /// The line the list begins at.
+        line: u64,
+        /// The key of the list.
+        key: &'static str,
+    },
+}
+
+/// Something that is wrong in a configuration file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The line, counted from 1.
+    pub line: u64,
+    /// The column, counted from 1.
+    pub column: u64,
+    /// The key that the problem is with or lies below, `networks.controlPlane`; empty for the file as a whole.
+    pub key: String,
+    /// What was expected and what was found.
+    pub problem: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { line, column, key, problem } = self;
+        write!(f, "{line}:{column}: {key}{}{problem}", if key.is_empty() { "" } else { ": " })
+    }
+}
+
+/// The most problems of a file that are listed.
+const PROBLEMS_SHOWN: usize = 20;
+
+/// A line for each problem, after the name of the file.
+fn listed(path: &Path, problems: &[Problem]) -> String {
+    let mut lines: Vec<String> =
+        problems.iter().take(PROBLEMS_SHOWN).map(|problem| format!("{}:{problem}", path.display())).collect();
+    if problems.len() > PROBLEMS_SHOWN {
+        lines.push(format!("and {} more problems", problems.len() - PROBLEMS_SHOWN));
+    }
+    lines.join("\n")
+}
+
+/// Which configuration a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `BootstrapConfiguration`: the platform.
+    Bootstrap,
+    /// `SolutionsConfiguration`: the Solutions.
+    Solutions,
+    /// `ArchivesConfiguration`: the archives of a node without MetalK8s, and nothing else.
+    Archives,
+}
+
+impl Kind {
+    /// All of them, in the order in which their archives are served.
+    pub const ALL: [Self; 3] = [Self::Bootstrap, Self::Solutions, Self::Archives];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bootstrap => "BootstrapConfiguration",
+            Self::Solutions => "SolutionsConfiguration",
+            Self::Archives => "ArchivesConfiguration",
+        }
+    }
+
+    fn versions(self) -> &'static [&'static str] {
+        match self {
+            Self::Bootstrap => &["metalk8s.scality.com/v1alpha2", "metalk8s.scality.com/v1alpha3"],
+            // Documents of the original have both.
+            Self::Solutions => &["metalk8s.scality.com/v1alpha1", "solutions.metalk8s.scality.com/v1alpha1"],
+            Self::Archives => &["sealift.dev/v1alpha1"],
+        }
+    }
+
+    /// What a file that does not exist is read as; `None` where it must exist.
+    fn new_text(self) -> Option<&'static str> {
+        match self {
+            Self::Bootstrap => None,
+            Self::Solutions => Some(NEW_SOLUTIONS),
+            Self::Archives => Some(NEW_ARCHIVES),
+        }
+    }
+}
+
+/// A configuration file as it was read.
+///
+/// ```
+/// use node::site_config::{Configuration, Kind};
+///
+/// let folder = tempfile::tempdir()?;
+/// let file = folder.path().join("solutions.yaml");
+/// std::fs::write(&file, "\
+/// apiVersion: metalk8s.scality.com/v1alpha1
+/// kind: SolutionsConfiguration
+/// archives:
+///   - /solutions/storage.iso  # asked for by the backup team
+/// active:
+///   storage: 1.0.0
+/// ")?;
+/// let mut configuration = Configuration::read(&file, Kind::Solutions)?;
+/// configuration.add("/solutions/computing.iso".as_ref())?;
+/// configuration.write()?;
+/// assert_eq!(std::fs::read_to_string(&file)?, "\
+/// apiVersion: metalk8s.scality.com/v1alpha1
+/// kind: SolutionsConfiguration
+/// archives:
+///   - /solutions/storage.iso  # asked for by the backup team
+///   - /solutions/computing.iso
+/// active:
+///   storage: 1.0.0
+/// ");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    path: PathBuf,
+    kind: Kind,
+    text: String,
+    archives: Vec<PathBuf>,
+    /// How many of the archives stand under `archives`; the others stand under `products`.
+    own: usize,
+    active: BTreeMap<String, String>,
+    accepts_unverified: bool,
+    /// Whether the file existed when it was read.
+    existed: bool,
+}
+
+impl Configuration {
+    /// Reads a configuration file and checks it. A file of Solutions or archives that does not exist is an empty one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] with all problems, each with its line and key; [`Error::Io`].
+    pub fn read(path: &Path, kind: Kind) -> Result<Self, Error> {
+        match (Self::read_if_there(path, kind)?, kind.new_text()) {
+            (Some(found), _) => Ok(found),
+            (None, Some(text)) => Ok(Self { existed: false, ..Self::parse(path, kind, text.to_owned())? }),
+            (None, None) => {
+                let source = rustix::io::Errno::NOENT.into();
+                Err(Error::Io { operation: "read", path: path.to_path_buf(), source })
+            }
+        }
+    }
+
+    /// [`Configuration::read`] of a file that may not exist. Only one of which the operating system says so does not: one
+    /// that cannot be looked at is an error.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Configuration::read`].
+    pub fn read_if_there(path: &Path, kind: Kind) -> Result<Option<Self>, Error> {
+        let failed = |operation, source| Error::Io { operation, path: path.to_path_buf(), source };
+        let bytes = match content::open_read(path, Links::Follow, LIMIT) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(IoError { operation, source, .. }) => return Err(failed(operation, source)),
+        };
+        let text = String::from_utf8(bytes).map_err(|error| {
+            failed("read", std::io::Error::new(std::io::ErrorKind::InvalidData, error.utf8_error()))
+        })?;
+        Self::parse(path, kind, text).map(Some)
+    }
+
+    /// [`Configuration::read`] of a text; errors name it by `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`].
+    pub fn parse(path: &Path, kind: Kind, text: String) -> Result<Self, Error> {
+        let Document { archives, own, active, accepts_unverified } = Document::read(kind, &text)
+            .map_err(|problems| Error::Invalid { path: path.to_path_buf(), kind, problems })?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            kind,
+            text,
+            archives,
+            own,
+            active,
+            accepts_unverified,
+            existed: true,
+        })
+    }
+
+    /// The archives in their order: those under `archives`, then those under `products`, where the first
+    /// `BootstrapConfiguration` had them.
+    #[must_use]
+    pub fn archives(&self) -> &[PathBuf] {
+        &self.archives
+    }
+
+    /// The active version of each Solution that has one.
+    #[must_use]
+    pub fn active(&self) -> &BTreeMap<String, String> {
+        &self.active
+    }
+
+    /// Whether archives that nothing vouches for are accepted: `acceptUnverified` of an `ArchivesConfiguration`.
+    #[must_use]
+    pub fn accepts_unverified(&self) -> bool {
+        self.accepts_unverified
+    }
+
+    /// Which configuration it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts the file back as it was when this was read: also, that it did not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub(crate) fn restore(&self) -> Result<(), Error> {
+        if self.existed {
+            return self.write();
+        }
+        crate::file::remove(&self.path).map_err(|source| Error::Io {
+            operation: "remove",
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    /// What [`Configuration::write`] writes.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Adds an archive at the end of the list. One that is listed already stays where it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] if the list cannot be changed line by line.
+    pub fn add(&mut self, archive: &Path) -> Result<(), Error> {
+        if self.archives.iter().any(|listed| listed == archive) {
+            return Ok(());
+        }
+        let mut wanted = self.archives.clone();
+        wanted.insert(self.own, archive.to_path_buf());
+        let own = wanted.get(..=self.own).unwrap_or_default();
+        self.change(&wanted, |text, list| edit::add(text, list, own))
+    }
+
+    /// Takes an archive off the list. One that is not listed is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] if the list cannot be changed line by line.
+    pub fn remove(&mut self, archive: &Path) -> Result<(), Error> {
+        let Some(index) = self.archives.iter().position(|listed| listed == archive) else { return Ok(()) };
+        if index >= self.own {
+            let line = self.text.lines().zip(1..).find(|(line, _)| line.starts_with("products:"));
+            let line = line.map_or(1, |(_, number)| number);
+            return Err(Error::Layout { path: self.path.clone(), line, key: "products" });
+        }
+        let mut wanted = self.archives.clone();
+        wanted.remove(index);
+        let own = wanted.get(..self.own - 1).unwrap_or_default();
+        self.change(&wanted, |text, list| edit::remove(text, list, index, own))
+    }
+
+    /// Makes `version` the active one of the Solution `name`, or with `None` no version of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] if the versions cannot be changed line by line.
+    pub fn set_active(&mut self, name: &str, version: Option<&str>) -> Result<(), Error> {
+        let mut wanted = self.active.clone();
+        match version {
+            Some(version) => wanted.insert(name.to_owned(), version.to_owned()),
+            None => wanted.remove(name),
+        };
+        let layout =
+            || Error::Layout { path: self.path.clone(), line: active::line(&self.text), key: "active" };
+        let changed = active::set(&self.text, name, version).ok_or_else(layout)?;
+        let read = Self::parse(&self.path, self.kind, changed).map_err(|_| layout())?;
+        let same = read.archives == self.archives && rest(&read.text, "active") == rest(&self.text, "active");
+        if read.active != wanted || !same {
+            return Err(layout());
+        }
+        *self = read;
+        Ok(())
+    }
+
+    /// Changes the text and makes sure that the list, and only the list, is another one.
+    fn change(
+        &mut self,
+        wanted: &[PathBuf],
+        change: impl FnOnce(&str, &edit::List) -> Option<String>,
+    ) -> Result<(), Error> {
+        let list = edit::List::find(&self.text);
+        let line = list.as_ref().map_or(1, |list| list.line);
+        let layout = || Error::Layout { path: self.path.clone(), line, key: "archives" };
+        let changed = list.as_ref().and_then(|list| change(&self.text, list)).ok_or_else(layout)?;
+        let read = Self::parse(&self.path, self.kind, changed).map_err(|_| layout())?;
+        if read.archives != wanted || rest(&read.text, "archives") != rest(&self.text, "archives") {
+            return Err(layout());
+        }
+        *self = read;
+        Ok(())
+    }
+
+    /// Writes the file: whole or not at all, with the permissions it had.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn write(&self) -> Result<(), Error> {
+        if let Some(folder) = self.path.parent().filter(|_| self.kind == Kind::Archives) {
+            // `/etc/sealift` on the first import; a folder of MetalK8s' that does not exist is a mistake.
+            content::create_folder(folder).map_err(|IoError { operation, path, source }| Error::Io {
+                operation,
+                path,
+                source,
+            })?;
+        }
+        crate::file::replace(&self.path, self.text.as_bytes()).map_err(|source| Error::Io {
+            operation: "write",
+            path: self.path.clone(),
+            source,
+        })
+    }
+}
+
+/// Everything a file says but for what stands under `key`, the archives under either of their names.
+fn rest(text: &str, key: &str) -> Option<serde_json::Value> {
+    let mut value: serde_json::Value = serde_saphyr::from_str(text).ok()?;
+    let fields = value.as_object_mut()?;
+    fields.remove(key);
+    if key == "archives" {
+        fields.remove("solutions");
+    }
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,4 @@
+//! The endpoints: the registry, and the files of archives.
+
+pub(crate) mod files;
+pub(crate) mod registry;

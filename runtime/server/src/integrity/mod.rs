@@ -1,0 +1,3 @@
+//! Checks of content against its digest.
+
+pub(crate) mod checker;

@@ -1,0 +1,122 @@
+//! Content by digest: where it is.
+
+use std::io;
+use std::sync::Arc;
+
+use archive::tree::{Entry, Location, Piece};
+use archive::{Tree, layout};
+use images::Digest;
+use images::manifest::Kind;
+
+use crate::inventory::verdict::Checked;
+
+/// A blob or manifest of an archive.
+#[derive(Debug)]
+pub(crate) struct Content {
+    pub(crate) checked: Checked,
+    pub(crate) size: u64,
+    /// What a manifest is; `None` for a blob.
+    pub(crate) kind: Option<Kind>,
+    /// What must be there for a manifest to be answered, as indices of contents.
+    pub(crate) needs: Box<[u32]>,
+    pub(crate) place: Place,
+}
+
+/// Where content is. Kept small: an archive may have a hundred thousand of them.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the ISO file of the archive, in one piece.
+    Piece(Piece),
+    /// In the ISO file of the archive, in several.
+    Pieces(Box<[Piece]>),
+    /// A file in the folder of the archive, or in an ISO that could not say where.
+    File(Arc<str>, Name),
+}
+
+/// The name of a content's file in the folder of its image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// `manifest.json`.
+    Top,
+    /// `<hex>.manifest.json`.
+    Child,
+    /// `<hex>`.
+    Blob,
+}
+
+impl Place {
+    /// The place of a file of the image in `folder`.
+    pub(crate) fn new(tree: &Tree, folder: &Arc<str>, name: Name, path: &str, entry: &Entry) -> Self {
+        let located = match tree {
+            Tree::Iso(_) => tree.locate_entry(path, entry).ok(),
+            Tree::Folder(_) => None,
+        };
+        match located.as_ref().map(|location| &*location.pieces) {
+            Some([piece]) => Self::Piece(*piece),
+            Some(pieces) => Self::Pieces(pieces.into()),
+            None => Self::File(Arc::clone(folder), name),
+        }
+    }
+}
+
+impl Name {
+    fn path(self, folder: &str, digest: &Digest) -> String {
+        match self {
+            Self::Top => format!("{folder}/{}", layout::IMAGE_MANIFEST),
+            Self::Child => format!("{folder}/{}.manifest.json", digest.hex()),
+            Self::Blob => format!("{folder}/{}", digest.hex()),
+        }
+    }
+}
+
+impl Content {
+    pub(crate) fn new(digest: Digest, size: u64, kind: Option<Kind>, place: Place, needs: Vec<u32>) -> Self {
+        Self { checked: Checked::new(digest), size, kind, needs: needs.into(), place }
+    }
+
+    pub(crate) fn digest(&self) -> Digest {
+        self.checked.digest
+    }
+
+    /// Opens the content, all of which is there, for reading by position.
+    pub(crate) fn open(&self, tree: &Tree) -> io::Result<Location> {
+        let in_image = |pieces: &[Piece]| match tree {
+            Tree::Iso(image) => Ok(Location {
+                file: Arc::clone(image.file()),
+                pieces: pieces.into(),
+                size: self.size,
+                mtime: 0,
+            }),
+            Tree::Folder(_) => Err(io::Error::from(io::ErrorKind::NotFound)),
+        };
+        let location = match &self.place {
+            Place::Piece(piece) => in_image(std::slice::from_ref(piece))?,
+            Place::Pieces(pieces) => in_image(pieces)?,
+            Place::File(folder, name) => tree.locate(&name.path(folder, &self.digest())).map_err(io_error)?,
+        };
+        if location.size != self.size {
+            let found = location.size;
+            return Err(io::Error::other(format!(
+                "{}: {found} bytes, expected {}",
+                self.digest(),
+                self.size
+            )));
+        }
+        let end = location.pieces.iter().map(|piece| piece.offset.saturating_add(piece.len)).max();
+        let (end, found) = (end.unwrap_or(0), location.file.metadata()?.len());
+        if found < end {
+            let problem =
+                format!("{}: the archive has {found} bytes, expected at least {end}", self.digest());
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, problem));
+        }
+        Ok(location)
+    }
+}
+
+/// What the operating system said, where it was that.
+pub(crate) fn io_error(error: archive::Error) -> io::Error {
+    match error {
+        archive::Error::Io { source, .. } => source,
+        other => io::Error::other(other),
+    }
+}
