@@ -1,13 +1,13 @@
-//! What may keep the server from serving.
+//! Errors of the server.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// The server could not be set up or broke off.
+/// The server could not be started, or stopped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The address is taken by another process.
+    /// Another process uses the address.
     #[error("cannot listen on {address}: the port is in use by another process")]
     InUse {
         /// The address.
@@ -18,16 +18,16 @@ pub enum Error {
     Listen {
         /// The address.
         address: SocketAddr,
-        /// The operating system's answer.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// Neither an address nor a socket was given.
+    /// There is neither an address nor a socket.
     #[error("nothing to listen on: expected an address or a socket")]
     NoAddress,
     /// An archive cannot be opened.
     #[error(transparent)]
     Archive(#[from] archive::Error),
-    /// What was given to be served is no archive and no folder of images.
+    /// The path is neither an archive nor a folder of images.
     #[error(
         "{}: nothing to serve: expected product.txt, manifest.yaml, images/ or packages/ in it",
         content::printable_path(path)
@@ -36,14 +36,14 @@ pub enum Error {
         /// The path.
         path: PathBuf,
     },
-    /// Two archives have the same name and version, as far as the names of images tell them apart.
+    /// Two archives have the same ID, as it stands in the names of images.
     #[error(
-        "{} and {} are both {id}: expected every archive once",
+        "{} and {} are both {id}: serve only one of them",
         content::printable_path(first),
         content::printable_path(second)
     )]
     Twice {
-        /// Name and version.
+        /// The ID.
         id: String,
         /// One of them.
         first: PathBuf,
@@ -52,7 +52,7 @@ pub enum Error {
     },
     /// Two folders of images that are served without a prefix have an image of the same name.
     #[error(
-        "{} and {} both have images named {name}: serve them as archives with a product.txt, or one by one",
+        "{} and {} both have images named {name}: serve them as archives with a product.txt, or one at a time",
         content::printable_path(first),
         content::printable_path(second)
     )]
@@ -72,12 +72,12 @@ pub enum Error {
         /// Why not.
         problem: String,
     },
-    /// The operating system refused something the running server needs.
+    /// The operating system refused an operation of the running server.
     #[error("cannot {operation}: {source}")]
     Io {
-        /// What was tried.
+        /// The verb.
         operation: &'static str,
-        /// The operating system's answer.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 }

@@ -55,7 +55,7 @@ fn look(paths: &Paths, handle: &Handle, mut known: Known) -> Known {
         let read = || still_configured(paths, &known.there).map_err(|error| error.to_string());
         let problem = handle.reload_from(read).err();
         if let Some(problem) = problem.as_ref().filter(|problem| known.problem.as_ref() != Some(problem)) {
-            handle.tell_not_reloaded(problem);
+            handle.report_not_reloaded(problem);
         }
         known.problem = problem;
     }

@@ -1,33 +1,33 @@
-//! Invariant: a path that is let through has as many parts as were sent, none of them with a control character, and is
-//! the same when it is encoded and sent again; a range lies in the content and is not empty.
+//! Invariant: an accepted path has as many parts as the encoded one, none of them with a control character, and is the same
+//! when it is encoded and decoded again; a range lies in the content and is not empty.
 //!
-//! The input's first line is the target of a request, the next lines are the fields that ask for a part. To run it, in
-//! `runtime/server/`: `cargo +nightly fuzz run requests`. The modules are taken from the crate's sources, whose interface is a
-//! socket.
+//! The input's first line is the target of a request, the next lines are the header fields that select a part. To run it, in
+//! `runtime/server/`: `cargo +nightly fuzz run requests`. The modules are included from the crate's sources, since its
+//! public interface is a socket.
 #![no_main]
 
 #[path = "../../src/http/range.rs"]
 mod range;
-#[path = "../../src/http/route.rs"]
-mod route;
+#[path = "../../src/http/uri.rs"]
+mod uri;
 
 use http::header::{IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 
-use range::Part;
+use range::Selection;
 
 fuzz_target!(|input: &str| {
     let mut lines = input.split('\n');
     let target = lines.next().unwrap_or_default();
     let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
-    if let Ok(decoded) = route::path(path) {
+    if let Ok(decoded) = uri::path(path) {
         assert_eq!(decoded.matches('/').count() + 1, path.matches('/').count());
         assert!(!decoded.contains(char::is_control));
-        let again: Vec<String> = decoded.split('/').map(route::encode).collect();
-        assert_eq!(route::path(&format!("/{}", again.join("/"))).as_deref(), Ok(&*decoded));
+        let again: Vec<String> = decoded.split('/').map(uri::encode).collect();
+        assert_eq!(uri::path(&format!("/{}", again.join("/"))).as_deref(), Ok(&*decoded));
     }
-    let query = route::Query::parse(query);
+    let query = uri::Query::parse(query);
     assert!(query.get("n").is_none_or(|n| n.len() <= target.len() * 3));
 
     let mut headers = HeaderMap::new();
@@ -37,7 +37,7 @@ fuzz_target!(|input: &str| {
         }
     }
     for size in [0, 1, 10, u64::MAX] {
-        if let Part::Bytes(first, end) = range::part(&http::Method::GET, &headers, "\"tag\"", Some("then"), size) {
+        if let Selection::Bytes(first, end) = range::select(&http::Method::GET, &headers, "\"tag\"", Some("then"), size) {
             assert!(first < end && end <= size, "{first} to {end} of {size}");
         }
     }

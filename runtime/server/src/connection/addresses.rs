@@ -1,14 +1,14 @@
-//! How many connections each client has, so that none can take all of them.
+//! The number of connections of each client, so that none can use up all of them.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The clients with connections, and how many each has.
+/// The clients with open connections, and their number.
 #[derive(Debug, Default)]
 pub(crate) struct Addresses(Mutex<HashMap<IpAddr, usize>>);
 
-/// A connection that counts while it is there.
+/// A connection; counted until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Counted {
     addresses: Arc<Addresses>,
@@ -41,7 +41,8 @@ impl Drop for Counted {
     }
 }
 
-/// Who an address stands for: of IPv6 a whole /64, in which a machine may take as many as it likes (RFC 4291, section 2.5.4).
+/// The client of an address: for IPv6 a whole /64, in which a machine may have any number of addresses (RFC 4291,
+/// section 2.5.4).
 fn client(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
@@ -69,6 +70,6 @@ mod tests {
         assert!(count("fd00::3").is_none());
         assert!(count("fd00:0:0:1::1").is_some());
         drop(held);
-        assert_eq!(addresses.0.lock().unwrap().len(), 1, "who is gone takes no memory");
+        assert_eq!(addresses.0.lock().unwrap().len(), 1, "a client without connections takes no memory");
     }
 }

@@ -1,8 +1,8 @@
-//! Connections whose client may still be sending when the answer is out.
+//! Closing connections whose client may still be sending.
 //!
-//! A socket that is closed while bytes are unread resets the connection, and the reset can overtake the answer: the
-//! client sees a broken connection in place of `431` or `405`. So the server ends its own side first, and then reads and
-//! drops what still comes, within bounds (RFC 9112, section 9.6).
+//! A socket that is closed while bytes are unread resets the connection, and the reset can overtake the response:
+//! the client sees a broken connection in place of `431` or `405`. So the server closes its own side first, and then reads
+//! and drops what still arrives, within bounds (RFC 9112, section 9.6).
 
 use std::future::Future as _;
 use std::io;
@@ -15,13 +15,13 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// How long a client may send nothing before it is given up.
+/// How long a client may send nothing before the connection is closed.
 const IDLE: Duration = Duration::from_secs(5);
-/// How long a client may go on sending.
+/// How long a client may continue to send.
 const TOTAL: Duration = Duration::from_secs(30);
 
-/// Whether all bytes that were read belong to requests that had no body: then nothing more is under way, and the
-/// connection can be closed at once.
+/// Whether all bytes that were read belong to requests without a body: then no more are expected, and the connection can
+/// be closed at once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Understood(Arc<AtomicBool>);
 
@@ -32,7 +32,7 @@ impl Understood {
     }
 }
 
-/// A stream that is closed only when its client has read the answer or had time to.
+/// A stream that is closed only when its client has read the response or had the time to.
 pub(crate) struct Lingering<S> {
     inner: S,
     understood: Understood,
@@ -50,7 +50,7 @@ impl<S> Lingering<S> {
         Self { inner, understood: Understood::default(), closing: None }
     }
 
-    /// What the handler of requests is to tell.
+    /// For the handler of requests, which sets it.
     pub(crate) fn understood(&self) -> Understood {
         self.understood.clone()
     }
@@ -119,7 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
                 Ok(()) if !buffer.filled().is_empty() => {
                     closing.wake.as_mut().reset((Instant::now() + IDLE).min(closing.end));
                 }
-                // The client has closed its side, or is gone.
+                // The client has closed its side or disappeared.
                 _ => return Poll::Ready(Ok(())),
             }
         }

@@ -1,4 +1,4 @@
-//! A connection that is given up when its client takes nothing, or next to nothing, for too long.
+//! Connections that fail when their client receives too little for too long.
 
 use std::future::Future as _;
 use std::io;
@@ -9,16 +9,17 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A stream whose writes fail once its client has been waited for too long: for `patience`, less what it has taken
-/// meanwhile at `rate`. One that takes a byte now and then is no better than one that takes none.
+/// A stream whose writes fail once they have waited for the client for `patience` in total. What the client receives
+/// reduces the total as if it came at `rate`: a client that receives a byte now and then is no better than one that receives
+/// nothing.
 pub(crate) struct Patient<S> {
     inner: S,
     patience: Duration,
     /// Bytes per second.
     rate: u64,
-    /// How long the client was waited for and has not made up for.
+    /// The total of waiting that the client has not made up for.
     waited: Duration,
-    /// When the wait began that goes on.
+    /// The start of the current wait.
     since: Option<Instant>,
     deadline: Option<Pin<Box<Sleep>>>,
 }
@@ -28,8 +29,7 @@ impl<S> Patient<S> {
         Self { inner, patience, rate, waited: Duration::ZERO, since: None, deadline: None }
     }
 
-    /// Passes on what a write gave, of which the client took `taken` bytes, and fails it once it has been pending for too
-    /// long.
+    /// Passes on the result of a write, which sent `taken` bytes, and fails it once it has been pending for too long.
     fn judge<T>(
         &mut self,
         context: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! Bodies of answers: nothing, a few bytes, or a stretch of a file that is read, or sent, as the client takes it.
+//! Bodies of responses: nothing, a few bytes, or a stretch of a file that is read, or sent, as the client receives it.
 
 use std::future::Future;
 use std::io;
@@ -12,14 +12,14 @@ use hyper::body::{Frame, SizeHint};
 use rustix::io::{Errno, ReadWriteFlags};
 use tokio::task::JoinHandle;
 
-use crate::http::sendfile::{STRETCH, Stretches};
+use super::sendfile::{STRETCH, Stretches};
 
-/// How much of a file is in memory for a connection at a time.
+/// The bytes of a file that are in memory for a connection at a time.
 pub(crate) const CHUNK: usize = 64 * 1024;
-/// The most free buffers that are kept.
+/// The maximum number of free buffers.
 const POOL: usize = 256;
 
-/// The body of an answer.
+/// The body of a response.
 #[derive(Debug)]
 pub(crate) enum Body {
     Empty,
@@ -27,7 +27,7 @@ pub(crate) enum Body {
     File(Box<FileBody>),
 }
 
-/// Permission to send the last bytes of a content, given once it was found to be what its digest says.
+/// Permission to send the last bytes of content, given once it was found to match its digest.
 pub(crate) type Gate = Pin<Box<dyn Future<Output = bool> + Send>>;
 
 /// A stretch of a file.
@@ -35,11 +35,11 @@ pub(crate) struct FileBody {
     location: Location,
     offset: u64,
     end: u64,
-    /// Asked before the last chunk goes out.
+    /// Must open before the last chunk is sent.
     gate: Option<Gate>,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
     buffers: Arc<Buffers>,
-    /// Where the connection can send stretches of files by itself.
+    /// The queue of a connection that can send stretches of files by itself.
     stretches: Option<Arc<Stretches>>,
 }
 
@@ -52,11 +52,11 @@ impl std::fmt::Debug for FileBody {
     }
 }
 
-/// Free buffers: a large body is read through memory that was touched before.
+/// Free buffers, reused so that the kernel need not provide fresh memory.
 #[derive(Debug, Default)]
 pub(crate) struct Buffers(Mutex<Vec<Box<[u8]>>>);
 
-/// A buffer with the bytes read into it; goes back when the connection has sent them.
+/// A buffer with the bytes read into it; returns to the pool when the connection has sent them.
 struct Filled {
     buffer: Box<[u8]>,
     len: usize,
@@ -111,7 +111,7 @@ impl FileBody {
         }
     }
 
-    /// Leaves it to the connection to send what is in the page cache.
+    /// Lets the connection send what is in the page cache.
     pub(crate) fn send_by(&mut self, stretches: &Arc<Stretches>) {
         self.stretches = Some(Arc::clone(stretches));
     }
@@ -119,7 +119,7 @@ impl FileBody {
     /// The next stretch, if the connection can send it and need not wait for the disk.
     fn stretch(&self, left: usize) -> Option<Bytes> {
         let stretches = self.stretches.as_ref()?;
-        // What a gate may hold back is not part of it.
+        // The last chunk may be held back by a gate.
         let most = if self.gate.is_some() { left.saturating_sub(CHUNK) } else { left };
         let mut piece = self.location.at(self.offset)?;
         piece.len = piece.len.min(most.min(STRETCH) as u64);
@@ -136,7 +136,7 @@ impl FileBody {
             && let Some(gate) = &mut self.gate
         {
             if !ready!(gate.as_mut().poll(context)) {
-                let problem = "the content is not what its digest says";
+                let problem = "the content does not match its digest";
                 return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::InvalidData, problem))));
             }
             self.gate = None;
@@ -162,7 +162,7 @@ impl FileBody {
     }
 }
 
-/// Reads what is in the page cache; `None` where the disk would have to be waited for.
+/// Reads from the page cache; `None` where that would wait for the disk.
 fn read_now(
     location: &Location,
     offset: u64,
@@ -181,7 +181,7 @@ fn read_now(
     };
     match read {
         Ok(count) if count > 0 => Some(Ok(buffers.filled(buffer, count))),
-        // The end of the file, not in memory, or a file system that cannot tell: the slow way knows.
+        // The end of the file, not in memory, or a file system that does not support it: the slow way decides.
         Ok(_) | Err(_) => {
             buffers.give(buffer);
             None
@@ -189,7 +189,7 @@ fn read_now(
     }
 }
 
-/// Whether a stretch can be sent without waiting for the disk, as far as its ends tell.
+/// Whether both ends of a stretch are in the page cache: then the rest most likely is, too.
 fn is_cached(location: &Location, piece: Piece) -> bool {
     let last = piece.offset.saturating_add(piece.len.saturating_sub(1));
     [piece.offset, last].into_iter().all(|offset| {
@@ -199,7 +199,7 @@ fn is_cached(location: &Location, piece: Piece) -> bool {
     })
 }
 
-/// The whole of a small file in one piece that is in the page cache; else `None`.
+/// The whole of a small file, if it is in one piece and in the page cache.
 pub(crate) fn read_small_now(location: &Location) -> Option<Vec<u8>> {
     let piece = location.at(0)?;
     let mut content = vec![0; usize::try_from(location.size).ok()?];

@@ -2,20 +2,20 @@
 
 use http::{HeaderMap, Method, Response, StatusCode, header};
 
-/// What a request asks for of a representation of `size` bytes.
+/// The part of a representation that a request selects.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    /// All of it, 200.
+pub(crate) enum Selection {
+    /// All of it: 200.
     Whole,
-    /// The bytes from the first to before the second, 206.
+    /// The bytes from the first up to, but not including, the second: 206.
     Bytes(u64, u64),
-    /// Nothing that exists, 416.
+    /// Bytes that do not exist: 416.
     Unsatisfiable,
-    /// Nothing: the client has it already, 304.
+    /// Nothing, since the client has it already: 304.
     NotModified,
 }
 
-/// Whether the client has it already, by `If-None-Match` and, where that is not given, `If-Modified-Since`.
+/// Whether the client has it already, by `If-None-Match` or, without that, `If-Modified-Since`.
 pub(crate) fn not_modified(headers: &HeaderMap, etag: &str, modified: Option<&str>) -> bool {
     let mut wanted = headers.get_all(header::IF_NONE_MATCH).iter().peekable();
     if wanted.peek().is_none() {
@@ -26,10 +26,10 @@ pub(crate) fn not_modified(headers: &HeaderMap, etag: &str, modified: Option<&st
     wanted.filter_map(|value| value.to_str().ok()).any(|list| list.split(',').map(str::trim).any(same))
 }
 
-/// Whether `If-Match`, or where that is not given `If-Unmodified-Since`, does not hold for what is answered (RFC 9110,
-/// sections 13.1.1, 13.1.4 and 13.2.2): then the answer is 412.
-pub(crate) fn failed<B>(headers: &HeaderMap, answer: &Response<B>) -> bool {
-    let status = answer.status();
+/// Whether `If-Match` or, without that, `If-Unmodified-Since` is false for a response (RFC 9110, sections 13.1.1, 13.1.4
+/// and 13.2.2): the client gets 412 instead of it.
+pub(crate) fn precondition_failed<B>(headers: &HeaderMap, response: &Response<B>) -> bool {
+    let status = response.status();
     let judged =
         status.is_success() || matches!(status, StatusCode::NOT_MODIFIED | StatusCode::RANGE_NOT_SATISFIABLE);
     if !judged {
@@ -37,7 +37,7 @@ pub(crate) fn failed<B>(headers: &HeaderMap, answer: &Response<B>) -> bool {
     }
     let mut wanted = headers.get_all(header::IF_MATCH).iter().peekable();
     if wanted.peek().is_some() {
-        let etag = answer.headers().get(header::ETAG).and_then(|etag| etag.to_str().ok());
+        let etag = response.headers().get(header::ETAG).and_then(|etag| etag.to_str().ok());
         // A weak tag never matches here, and none of ours is weak.
         let same = |tag: &str| tag == "*" || Some(tag) == etag;
         return !wanted
@@ -46,72 +46,73 @@ pub(crate) fn failed<B>(headers: &HeaderMap, answer: &Response<B>) -> bool {
     }
     let date = |value: Option<&header::HeaderValue>| httpdate::parse_http_date(value?.to_str().ok()?).ok();
     let since = date(headers.get(header::IF_UNMODIFIED_SINCE));
-    let modified = date(answer.headers().get(header::LAST_MODIFIED));
+    let modified = date(response.headers().get(header::LAST_MODIFIED));
     modified.zip(since).is_some_and(|(modified, since)| modified > since)
 }
 
-/// Decides by `If-None-Match`, `If-Modified-Since`, and for GET by `If-Range` and `Range`: for HEAD a range means nothing
-/// (RFC 9110, section 14.2).
+/// The part that `If-None-Match`, `If-Modified-Since`, and for GET `If-Range` and `Range` select of a representation of
+/// `size` bytes. HEAD ignores a range (RFC 9110, section 14.2).
 ///
-/// Several ranges are answered with the whole, which RFC 9110 allows (section 14.2) and which keeps a request from
-/// asking for more bytes than there are.
-pub(crate) fn part(
+/// Several ranges select the whole, which RFC 9110 allows (section 14.2): a request cannot ask for more bytes than exist.
+pub(crate) fn select(
     method: &Method,
     headers: &HeaderMap,
     etag: &str,
     modified: Option<&str>,
     size: u64,
-) -> Part {
+) -> Selection {
     if not_modified(headers, etag, modified) {
-        return Part::NotModified;
+        return Selection::NotModified;
     }
     if *method != Method::GET {
-        return Part::Whole;
+        return Selection::Whole;
     }
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(range) = text(header::RANGE) else { return Part::Whole };
+    let Some(range) = text(header::RANGE) else { return Selection::Whole };
     if let Some(condition) = text(header::IF_RANGE)
         && condition != etag
         && Some(condition) != modified
     {
-        return Part::Whole;
+        return Selection::Whole;
     }
     if headers.get_all(header::RANGE).iter().count() > 1 {
-        return Part::Whole;
+        return Selection::Whole;
     }
     parse(range, size)
 }
 
-/// One `bytes` range; anything else is as if it were not there.
-fn parse(range: &str, size: u64) -> Part {
-    let Some((unit, spec)) = range.split_once('=') else { return Part::Whole };
+/// One `bytes` range; anything else is ignored.
+fn parse(range: &str, size: u64) -> Selection {
+    let Some((unit, spec)) = range.split_once('=') else { return Selection::Whole };
     if !unit.trim().eq_ignore_ascii_case("bytes") || spec.contains(',') {
-        return Part::Whole;
+        return Selection::Whole;
     }
-    let Some((first, last)) = spec.trim().split_once('-') else { return Part::Whole };
+    let Some((first, last)) = spec.trim().split_once('-') else { return Selection::Whole };
     let number = |text: &str| match text.parse::<u64>() {
         Ok(number) if text.bytes().all(|byte| byte.is_ascii_digit()) => Some(number),
-        // Too large for us is larger than anything we have.
+        // A number that overflows is larger than any size.
         Err(error) if *error.kind() == std::num::IntErrorKind::PosOverflow => Some(u64::MAX),
         _ => None,
     };
     match (first, last) {
         ("", suffix) => match number(suffix) {
-            None => Part::Whole,
-            Some(0) => Part::Unsatisfiable,
-            Some(_) if size == 0 => Part::Unsatisfiable,
-            Some(count) => Part::Bytes(size.saturating_sub(count), size),
+            None => Selection::Whole,
+            Some(0) => Selection::Unsatisfiable,
+            Some(_) if size == 0 => Selection::Unsatisfiable,
+            Some(count) => Selection::Bytes(size.saturating_sub(count), size),
         },
         (first, "") => match number(first) {
-            None => Part::Whole,
-            Some(first) if first < size => Part::Bytes(first, size),
-            Some(_) => Part::Unsatisfiable,
+            None => Selection::Whole,
+            Some(first) if first < size => Selection::Bytes(first, size),
+            Some(_) => Selection::Unsatisfiable,
         },
         (first, last) => match (number(first), number(last)) {
-            (Some(first), Some(last)) if first > last => Part::Whole,
-            (Some(first), Some(last)) if first < size => Part::Bytes(first, last.saturating_add(1).min(size)),
-            (Some(_), Some(_)) => Part::Unsatisfiable,
-            _ => Part::Whole,
+            (Some(first), Some(last)) if first > last => Selection::Whole,
+            (Some(first), Some(last)) if first < size => {
+                Selection::Bytes(first, last.saturating_add(1).min(size))
+            }
+            (Some(_), Some(_)) => Selection::Unsatisfiable,
+            _ => Selection::Whole,
         },
     }
 }
@@ -123,47 +124,47 @@ mod tests {
     #[test]
     fn ranges() {
         let cases = [
-            ("bytes=0-0", Part::Bytes(0, 1)),
-            ("bytes=0-99", Part::Bytes(0, 10)),
-            ("bytes=3-", Part::Bytes(3, 10)),
-            ("bytes=-3", Part::Bytes(7, 10)),
-            ("bytes=-30", Part::Bytes(0, 10)),
-            ("bytes=-0", Part::Unsatisfiable),
-            ("bytes=10-", Part::Unsatisfiable),
-            ("bytes=10-20", Part::Unsatisfiable),
-            ("bytes=5-4", Part::Whole),
-            ("bytes=0-18446744073709551615", Part::Bytes(0, 10)),
-            ("bytes=99999999999999999999-", Part::Unsatisfiable),
-            ("bytes=-99999999999999999999", Part::Bytes(0, 10)),
-            ("bytes=0-1,3-4", Part::Whole),
-            ("bytes=+1-2", Part::Whole),
-            ("bytes=a-b", Part::Whole),
-            ("bytes=", Part::Whole),
-            ("bytes", Part::Whole),
-            ("lines=1-2", Part::Whole),
-            ("Bytes=1-2", Part::Bytes(1, 3)),
+            ("bytes=0-0", Selection::Bytes(0, 1)),
+            ("bytes=0-99", Selection::Bytes(0, 10)),
+            ("bytes=3-", Selection::Bytes(3, 10)),
+            ("bytes=-3", Selection::Bytes(7, 10)),
+            ("bytes=-30", Selection::Bytes(0, 10)),
+            ("bytes=-0", Selection::Unsatisfiable),
+            ("bytes=10-", Selection::Unsatisfiable),
+            ("bytes=10-20", Selection::Unsatisfiable),
+            ("bytes=5-4", Selection::Whole),
+            ("bytes=0-18446744073709551615", Selection::Bytes(0, 10)),
+            ("bytes=99999999999999999999-", Selection::Unsatisfiable),
+            ("bytes=-99999999999999999999", Selection::Bytes(0, 10)),
+            ("bytes=0-1,3-4", Selection::Whole),
+            ("bytes=+1-2", Selection::Whole),
+            ("bytes=a-b", Selection::Whole),
+            ("bytes=", Selection::Whole),
+            ("bytes", Selection::Whole),
+            ("lines=1-2", Selection::Whole),
+            ("Bytes=1-2", Selection::Bytes(1, 3)),
         ];
         for (range, expected) in cases {
             assert_eq!(parse(range, 10), expected, "{range}");
         }
-        assert_eq!(parse("bytes=0-0", 0), Part::Unsatisfiable);
-        assert_eq!(parse("bytes=-1", 0), Part::Unsatisfiable);
+        assert_eq!(parse("bytes=0-0", 0), Selection::Unsatisfiable);
+        assert_eq!(parse("bytes=-1", 0), Selection::Unsatisfiable);
     }
 
     #[test]
     fn conditions() {
-        let cases: [(&[(&str, &str)], Part); 11] = [
-            (&[("if-none-match", "\"a\"")], Part::NotModified),
-            (&[("if-none-match", "\"b\", W/\"a\"")], Part::NotModified),
-            (&[("if-none-match", "\"b\""), ("if-none-match", "\"a\"")], Part::NotModified),
-            (&[("if-none-match", "*")], Part::NotModified),
-            (&[("if-none-match", "\"b\""), ("if-modified-since", "then")], Part::Whole),
-            (&[("if-modified-since", "then")], Part::NotModified),
-            (&[("range", "bytes=1-"), ("if-range", "\"a\"")], Part::Bytes(1, 10)),
-            (&[("range", "bytes=1-"), ("if-range", "then")], Part::Bytes(1, 10)),
-            (&[("range", "bytes=1-"), ("if-range", "\"b\"")], Part::Whole),
-            (&[("range", "bytes=1-"), ("range", "bytes=2-")], Part::Whole),
-            (&[("range", "bytes=1-")], Part::Bytes(1, 10)),
+        let cases: [(&[(&str, &str)], Selection); 11] = [
+            (&[("if-none-match", "\"a\"")], Selection::NotModified),
+            (&[("if-none-match", "\"b\", W/\"a\"")], Selection::NotModified),
+            (&[("if-none-match", "\"b\""), ("if-none-match", "\"a\"")], Selection::NotModified),
+            (&[("if-none-match", "*")], Selection::NotModified),
+            (&[("if-none-match", "\"b\""), ("if-modified-since", "then")], Selection::Whole),
+            (&[("if-modified-since", "then")], Selection::NotModified),
+            (&[("range", "bytes=1-"), ("if-range", "\"a\"")], Selection::Bytes(1, 10)),
+            (&[("range", "bytes=1-"), ("if-range", "then")], Selection::Bytes(1, 10)),
+            (&[("range", "bytes=1-"), ("if-range", "\"b\"")], Selection::Whole),
+            (&[("range", "bytes=1-"), ("range", "bytes=2-")], Selection::Whole),
+            (&[("range", "bytes=1-")], Selection::Bytes(1, 10)),
         ];
         for (fields, expected) in cases {
             let mut headers = HeaderMap::new();
@@ -171,10 +172,11 @@ mod tests {
                 let name = http::HeaderName::from_bytes(name.as_bytes()).expect("a name");
                 headers.append(name, http::HeaderValue::from_str(value).expect("a value"));
             }
-            let part = |method| part(&method, &headers, "\"a\"", Some("then"), 10);
-            assert_eq!(part(Method::GET), expected, "{fields:?}");
-            let head = if expected == Part::NotModified { Part::NotModified } else { Part::Whole };
-            assert_eq!(part(Method::HEAD), head, "HEAD {fields:?}");
+            let select = |method| select(&method, &headers, "\"a\"", Some("then"), 10);
+            assert_eq!(select(Method::GET), expected, "{fields:?}");
+            let head =
+                if expected == Selection::NotModified { Selection::NotModified } else { Selection::Whole };
+            assert_eq!(select(Method::HEAD), head, "HEAD {fields:?}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Stretches of files that go from the page cache to a socket without passing through this process: sendfile(2), below
-//! hyper.
+//! Sending stretches of files from the page cache to a socket without copying them through this process: sendfile(2),
+//! below hyper.
 //!
 //! hyper writes what a body yields, and a body can yield nothing but bytes. So it yields stand-ins: slices of memory
 //! that nobody reads, each for the next stretch in a queue that the bodies of a connection share with its stream. The
@@ -17,7 +17,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
-/// The most bytes that one stand-in stands for.
+/// The maximum number of bytes that one stand-in represents.
 pub(crate) const STRETCH: usize = 1 << 20;
 
 /// Zeroed by the kernel when it is first touched, which it never is: it costs addresses, not memory.
@@ -41,7 +41,8 @@ pub(crate) struct Plain {
 }
 
 impl Stretches {
-    /// Queues the start of a piece of a file, at most [`STRETCH`] bytes. Answers what has to be written for it to be sent.
+    /// Queues the start of a piece of a file, at most [`STRETCH`] bytes. Returns the
+    /// stand-in to write in its place.
     pub(crate) fn put(&self, file: &Arc<File>, piece: Piece) -> Bytes {
         let len = usize::try_from(piece.len).map_or(STRETCH, |len| len.min(STRETCH));
         let stretch = Stretch { file: Arc::clone(file), offset: piece.offset, left: len };
@@ -50,11 +51,11 @@ impl Stretches {
         Bytes::from_static(stand_in.get(..len).unwrap_or(stand_in))
     }
 
-    /// Sends of the first stretch what the socket takes, at most `most` bytes.
+    /// Sends the start of the first stretch, as much as the socket accepts, at most `most` bytes.
     fn send(&self, stream: &TcpStream, most: usize) -> io::Result<usize> {
         let mut stretches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(first) = stretches.front_mut() else {
-            return Err(io::Error::other("a stand-in that stands for nothing"));
+            return Err(io::Error::other("a stand-in without a stretch"));
         };
         let most = most.min(first.left);
         let sent = rustix::fs::sendfile(stream, &first.file, Some(&mut first.offset), most)?;

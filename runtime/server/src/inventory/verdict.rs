@@ -1,26 +1,37 @@
-//! What is known of bytes that should have a digest: a verdict, which holds for the file as it was, and for no other.
+//! The verdict on the bytes of a file: it holds for the file as it was, and for no other.
 
 use std::fs::{File, Metadata};
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use images::Digest;
 
-/// How long what could not be read is left alone.
+/// How long an unreadable file is left alone before it is read again.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// A digest, and what was found when a file was held against it.
+/// A digest, and the result of the last comparison of a file with it.
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) digest: Digest,
-    /// 0: nothing. With the second bit set: the stamp of a file, and in the lowest bit whether it was good. Else: when it
-    /// could not be read.
-    known: AtomicU64,
+    last: Mutex<Last>,
+}
+
+/// The result of the last check.
+#[derive(Clone, Copy, Debug, Default)]
+enum Last {
+    /// Not checked yet.
+    #[default]
+    None,
+    /// The file with this stamp has the digest.
+    Good(Stamp),
+    /// The file with this stamp has another digest.
+    Bad(Stamp),
+    /// The file could not be read at this moment, so nothing is known of its bytes.
+    Unreadable(Instant),
 }
 
 /// What is known about the bytes of a file.
@@ -31,13 +42,19 @@ pub(crate) enum Verdict {
     Unknown,
 }
 
-/// Changes whenever a file is replaced, written to or cut.
+/// Changes whenever a file is replaced, written to or truncated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Stamp(u64);
 
+/// A number that changes whenever the file at `path` is replaced, written to or truncated; `None` where there is no file.
+#[must_use]
+pub fn file_stamp(path: &Path) -> Option<u64> {
+    Stamp::of_path(path).ok().map(Stamp::number)
+}
+
 impl Stamp {
     pub(crate) fn of(data: &Metadata) -> Self {
-        // The standard hasher with fixed keys, so that a server that is started again gives the same.
+        // The standard hasher with fixed keys: a restarted server computes the same stamp.
         let mut hash = std::hash::BuildHasherDefault::<std::hash::DefaultHasher>::default().build_hasher();
         hash.write_u64(data.dev());
         hash.write_u64(data.ino());
@@ -45,8 +62,7 @@ impl Stamp {
         for time in [data.mtime(), data.mtime_nsec(), data.ctime(), data.ctime_nsec()] {
             hash.write_i64(time);
         }
-        // The lowest bit is the verdict's; the next tells a stamp from a time.
-        Self(hash.finish() & !1 | 2)
+        Self(hash.finish())
     }
 
     pub(crate) fn of_path(path: &Path) -> io::Result<Self> {
@@ -64,63 +80,64 @@ impl Stamp {
 
 impl Checked {
     pub(crate) fn new(digest: Digest) -> Self {
-        Self { digest, known: AtomicU64::new(0) }
+        Self { digest, last: Mutex::default() }
     }
 
-    /// What is known about the bytes of a file with this stamp.
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The verdict on the bytes of a file with this stamp.
     pub(crate) fn verdict(&self, stamp: Stamp) -> Verdict {
-        match self.known.load(Ordering::Acquire) {
-            known if known == stamp.0 | 1 => Verdict::Good,
-            known if known == stamp.0 => Verdict::Bad,
+        match *self.last() {
+            Last::Good(of) if of == stamp => Verdict::Good,
+            Last::Bad(of) if of == stamp => Verdict::Bad,
             _ => Verdict::Unknown,
         }
     }
 
-    /// Whether the last look found it damaged or could not read it, as far as that is known without another.
-    pub(crate) fn damaged(&self) -> bool {
-        let known = self.known.load(Ordering::Acquire);
-        known != 0 && known & 1 == 0
+    /// Whether the last check found it damaged or could not read it.
+    pub(crate) fn is_damaged(&self) -> bool {
+        matches!(*self.last(), Last::Bad(_) | Last::Unreadable(_))
     }
 
-    /// Whether the last look could not read it.
-    pub(crate) fn unreadable(&self) -> bool {
-        let known = self.known.load(Ordering::Acquire);
-        known != 0 && known & 3 == 0
+    /// Whether the last check could not read it.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        matches!(*self.last(), Last::Unreadable(_))
     }
 
-    /// Whether it may be looked at again: what could not be read only after a pause.
-    pub(crate) fn due(&self) -> bool {
-        let known = self.known.load(Ordering::Acquire);
-        known & 3 != 0 || now().saturating_sub(known) >= time(PAUSE)
-    }
-
-    pub(crate) fn learn(&self, stamp: Stamp, good: bool) {
-        self.known.store(stamp.0 | u64::from(good), Ordering::Release);
-    }
-
-    /// It could not be read, which says nothing about its bytes. Answers whether that is news.
-    pub(crate) fn fail(&self) -> bool {
-        let before = self.known.swap(now(), Ordering::AcqRel);
-        before == 0 || before & 3 != 0
-    }
-
-    /// Takes over what was known of the same file before; `stamp` is asked for that of the file where it was damaged.
-    pub(crate) fn take_over(&self, former: &Self, stamp: impl FnOnce() -> io::Result<Stamp>) {
-        let known = former.known.load(Ordering::Acquire);
-        if known & 1 == 1 || stamp().is_ok_and(|stamp| former.verdict(stamp) == Verdict::Bad) {
-            self.known.store(known, Ordering::Release);
+    /// Whether it may be checked again: an unreadable file only after [`PAUSE`].
+    pub(crate) fn is_due(&self) -> bool {
+        match *self.last() {
+            Last::Unreadable(since) => since.elapsed() >= PAUSE,
+            _ => true,
         }
     }
-}
 
-/// A time as it stands in [`Checked::known`], never 0.
-fn now() -> u64 {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    time(START.elapsed() + Duration::from_millis(1))
-}
+    /// Records the verdict on the file with this stamp.
+    pub(crate) fn record(&self, stamp: Stamp, good: bool) {
+        *self.last() = if good { Last::Good(stamp) } else { Last::Bad(stamp) };
+    }
 
-fn time(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX >> 2) << 2
+    /// Records that the file could not be read. Returns whether the check before this one could read it.
+    pub(crate) fn record_unreadable(&self) -> bool {
+        let before = std::mem::replace(&mut *self.last(), Last::Unreadable(Instant::now()));
+        !matches!(before, Last::Unreadable(_))
+    }
+
+    /// Adopts the verdict of `former` on the same file; `stamp` returns the stamp of the file as it is now, and is called
+    /// only where that file was damaged.
+    pub(crate) fn adopt(&self, former: &Self, stamp: impl FnOnce() -> io::Result<Stamp>) {
+        let last = *former.last();
+        let holds = match last {
+            Last::Good(_) => true,
+            Last::Bad(of) => stamp().is_ok_and(|now| now == of),
+            Last::None | Last::Unreadable(_) => false,
+        };
+        if holds {
+            *self.last() = last;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -128,23 +145,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_could_not_be_read_is_not_known_to_be_bad() {
+    fn an_unreadable_file_is_not_known_to_be_bad() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, "content").unwrap();
         let stamp = Stamp::of_path(&path).unwrap();
         let checked = Checked::new(Digest::of(b"content"));
-        assert!(!checked.damaged());
-        assert!(checked.fail(), "news");
-        assert!(checked.damaged() && checked.unreadable());
+        assert!(!checked.is_damaged());
+        assert!(checked.record_unreadable(), "the first time");
+        assert!(checked.is_damaged() && checked.is_unreadable());
         assert_eq!(checked.verdict(stamp), Verdict::Unknown);
-        assert!(!checked.fail(), "no news");
-        checked.learn(stamp, true);
-        assert_eq!((checked.verdict(stamp), checked.damaged()), (Verdict::Good, false));
-        assert!(checked.fail(), "news again");
-        checked.learn(stamp, false);
+        assert!(!checked.record_unreadable(), "not the first time");
+        checked.record(stamp, true);
+        assert_eq!((checked.verdict(stamp), checked.is_damaged()), (Verdict::Good, false));
+        assert!(checked.record_unreadable(), "the first time since it was read");
+        checked.record(stamp, false);
         assert_eq!(
-            (checked.verdict(stamp), checked.unreadable(), checked.due()),
+            (checked.verdict(stamp), checked.is_unreadable(), checked.is_due()),
             (Verdict::Bad, false, true)
         );
         std::fs::write(&path, "another one").unwrap();
@@ -152,24 +169,24 @@ mod tests {
     }
 
     #[test]
-    fn a_verdict_is_taken_over_for_the_same_file_only() {
+    fn a_verdict_is_adopted_for_the_same_file_only() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, "content").unwrap();
         let stamp = Stamp::of_path(&path).unwrap();
-        let taken_over = |former: &Checked| {
+        let adopted = |former: &Checked| {
             let fresh = Checked::new(former.digest);
-            fresh.take_over(former, || Stamp::of_path(&path));
+            fresh.adopt(former, || Stamp::of_path(&path));
             fresh
         };
         let former = Checked::new(Digest::of(b"content"));
-        former.fail();
-        assert!(!taken_over(&former).damaged(), "read anew");
-        former.learn(stamp, true);
-        assert_eq!(taken_over(&former).verdict(stamp), Verdict::Good);
-        former.learn(stamp, false);
-        assert_eq!(taken_over(&former).verdict(stamp), Verdict::Bad);
+        former.record_unreadable();
+        assert!(!adopted(&former).is_damaged(), "checked again");
+        former.record(stamp, true);
+        assert_eq!(adopted(&former).verdict(stamp), Verdict::Good);
+        former.record(stamp, false);
+        assert_eq!(adopted(&former).verdict(stamp), Verdict::Bad);
         std::fs::write(&path, "repaired").unwrap();
-        assert!(!taken_over(&former).damaged(), "another file");
+        assert!(!adopted(&former).is_damaged(), "another file");
     }
 }

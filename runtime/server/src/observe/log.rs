@@ -1,22 +1,22 @@
-//! What the server tells its log.
+//! The messages of a server.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Where the server's messages go. Called from the threads that serve: it should return quickly.
+/// The receiver of a server's messages. It is called from the threads that serve, so it must return quickly.
 pub trait Log: Send + Sync + std::fmt::Debug {
-    /// A request was answered to its last byte, or broke off.
+    /// A response was sent to its last byte, or was interrupted.
     fn access(&self, access: &Access<'_>);
-    /// Something happened that an operator wants to know.
+    /// Something happened that an operator should know.
     fn event(&self, event: &Event);
-    /// How many messages were dropped so far, since whoever reads the log did not keep up.
+    /// The number of messages dropped so far because the reader of the log was too slow.
     fn dropped(&self) -> u64 {
         0
     }
 }
 
-/// One request and its answer.
+/// One request and its response.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Access<'a> {
@@ -24,21 +24,21 @@ pub struct Access<'a> {
     pub peer: SocketAddr,
     /// `GET`, ...
     pub method: &'a str,
-    /// The path and query as they were sent.
+    /// The path and query as sent.
     pub target: &'a str,
-    /// The status of the answer.
+    /// The status of the response.
     pub status: u16,
     /// The bytes of the body that were handed to the connection.
     pub bytes: u64,
-    /// Whether that was all of it.
+    /// Whether that was the whole body.
     pub complete: bool,
     /// From the head of the request to the end of the body.
     pub duration: Duration,
-    /// What the client calls itself.
+    /// The client's `User-Agent`.
     pub user_agent: Option<&'a str>,
 }
 
-/// Something that happened. As JSON: an object with the key `event`.
+/// An event. As JSON: an object with the key `event`.
 #[derive(Clone, Debug, serde::Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -47,25 +47,25 @@ pub enum Event {
     Serving {
         /// The archive.
         archive: PathBuf,
-        /// Its name and version.
+        /// Its archive ID.
         id: Option<String>,
-        /// How many image names it has.
+        /// The number of its image names.
         repositories: usize,
     },
-    /// An image of an archive is not served.
+    /// An archive, or part of it, is not served.
     NotServed {
         /// The archive.
         archive: PathBuf,
-        /// Which image, and why.
+        /// What is not served, and why.
         problem: String,
     },
-    /// Content is not what its digest says, or cannot be read.
+    /// Content does not match its digest, or cannot be read.
     Damaged {
         /// The archive.
         archive: PathBuf,
-        /// The digest.
-        digest: String,
-        /// What was found.
+        /// The digest of a content, or the path of a file.
+        item: String,
+        /// What is wrong.
         problem: String,
     },
     /// A connection could not be accepted or was refused.
@@ -73,16 +73,16 @@ pub enum Event {
         /// Why.
         problem: String,
     },
-    /// The archives were not reloaded; what was served before is served still.
+    /// A reload failed; the previous archives are still served.
     NotReloaded {
         /// Why.
         problem: String,
     },
-    /// No new connections are taken; those that are there come to their end.
+    /// No new connections are accepted; open requests are finished.
     Draining,
 }
 
-/// Nobody listens.
+/// Drops all messages.
 impl Log for () {
     fn access(&self, _: &Access<'_>) {}
     fn event(&self, _: &Event) {}

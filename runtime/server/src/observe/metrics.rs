@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::inventory::Catalogue;
+use crate::inventory::Inventory;
 
-/// What a request was for.
+/// The target of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Base,
@@ -34,15 +34,15 @@ const ENDPOINTS: [(&str, Endpoint); 10] = [
 ];
 const CLASSES: usize = 5;
 
-/// What is counted.
+/// The counters.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
     requests: [[AtomicU64; CLASSES]; ENDPOINTS.len()],
     pub(crate) bytes: AtomicU64,
-    /// Answers whose client did not get all of it.
-    pub(crate) broken: AtomicU64,
+    /// Responses that were not sent whole.
+    pub(crate) incomplete: AtomicU64,
     pub(crate) connections: AtomicU64,
-    /// Connections of clients that had too many.
+    /// Connections that were closed because their client had too many.
     pub(crate) refused: AtomicU64,
     pub(crate) open: AtomicU64,
     pub(crate) reloads: AtomicU64,
@@ -57,7 +57,7 @@ impl Metrics {
     }
 
     /// The page for Prometheus.
-    pub(crate) fn render(&self, catalogue: &Catalogue, dropped: u64) -> String {
+    pub(crate) fn render(&self, inventory: &Inventory, dropped: u64) -> String {
         let mut page = String::new();
         let mut family = |name: &str, kind: &str, help: &str, values: &[(String, u64)]| {
             // Writing to a String cannot fail.
@@ -81,14 +81,14 @@ impl Metrics {
         family(
             "broken_answers_total",
             "counter",
-            "Answers that ended before their last byte.",
-            &one(&self.broken),
+            "Responses that ended before their last byte.",
+            &one(&self.incomplete),
         );
         family("connections_total", "counter", "Connections accepted.", &one(&self.connections));
         family(
             "refused_connections_total",
             "counter",
-            "Connections closed at once, their client having too many.",
+            "Connections closed because their client had too many.",
             &one(&self.refused),
         );
         family("connections", "gauge", "Connections open.", &one(&self.open));
@@ -102,7 +102,7 @@ impl Metrics {
         let mut images = Vec::new();
         let mut contents = Vec::new();
         let mut damaged = Vec::new();
-        for archive in &catalogue.archives {
+        for archive in &inventory.archives {
             let name =
                 archive.product.as_ref().map_or_else(|| archive.path.display().to_string(), |p| p.id());
             let label = format!(
@@ -116,12 +116,12 @@ impl Metrics {
             contents.push((label.clone(), archive.contents.len() as u64));
             let checked = archive.contents.iter().map(|content| &content.checked);
             let checked = checked.chain(archive.files.iter().map(|listed| &listed.checked));
-            let broken = checked.filter(|checked| checked.damaged()).count();
+            let broken = checked.filter(|checked| checked.is_damaged()).count();
             damaged.push((label, (broken + archive.problems.len()) as u64));
         }
         family("images", "gauge", "Images served.", &images);
         family("contents", "gauge", "Manifests and blobs served.", &contents);
-        family("damaged", "gauge", "Images, contents and files that are damaged and not served.", &damaged);
+        family("damaged", "gauge", "Damaged images, contents and files, which are not served.", &damaged);
         page
     }
 }

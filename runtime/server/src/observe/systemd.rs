@@ -1,4 +1,4 @@
-//! Telling systemd how a service does (sd_notify(3), sd_watchdog_enabled(3)).
+//! Notifying systemd of the state of a service (sd_notify(3), sd_watchdog_enabled(3)).
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -7,30 +7,29 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-/// What a service tells systemd.
+/// The state of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State<'a> {
-    /// It answers.
+    /// It is ready.
     Ready,
-    /// It reads its configuration anew; followed by [`State::Ready`]. The time is that of the monotonic clock in
-    /// microseconds (`CLOCK_MONOTONIC`), which `Type=notify-reload` asks for.
+    /// It reloads its configuration; followed by [`State::Ready`].
     Reloading {
-        /// The time.
+        /// The time of the monotonic clock (`CLOCK_MONOTONIC`) in microseconds, required by `Type=notify-reload`.
         monotonic_microseconds: u64,
     },
-    /// It is about to end.
+    /// It is stopping.
     Stopping,
-    /// It does not hang. What [`watchdog`] gives says how long systemd waits for this.
+    /// It does not hang. [`watchdog`] returns how long systemd waits for this.
     Alive,
-    /// What it is doing, for people.
+    /// What it is doing, as text for people.
     Status(&'a str),
 }
 
-/// Tells systemd. `socket` is the value of `NOTIFY_SOCKET`: a path, or after `@` an abstract name.
+/// Notifies systemd. `socket` is the value of `NOTIFY_SOCKET`: a path, or `@` and an abstract name.
 ///
 /// # Errors
 ///
-/// What opening or writing to the socket gives.
+/// Those of opening the socket or writing to it.
 pub fn notify(socket: &OsStr, state: &State<'_>) -> io::Result<()> {
     let message = match state {
         State::Ready => "READY=1".to_owned(),
@@ -48,10 +47,9 @@ pub fn notify(socket: &OsStr, state: &State<'_>) -> io::Result<()> {
     UnixDatagram::unbound()?.send_to_addr(message.as_bytes(), &address).map(drop)
 }
 
-/// The time within which systemd wants to hear [`State::Alive`] again and again; `None` if it does not want to. It is to be
-/// told twice as often.
+/// The watchdog interval, or `None` if the watchdog is disabled. Notify [`State::Alive`] at half this interval.
 ///
-/// `microseconds` and `process` are the values of `WATCHDOG_USEC` and `WATCHDOG_PID`, `own` is the number of this process.
+/// `microseconds` and `process` are the values of `WATCHDOG_USEC` and `WATCHDOG_PID`, `own` is the ID of this process.
 #[must_use]
 pub fn watchdog(microseconds: Option<OsString>, process: Option<OsString>, own: u32) -> Option<Duration> {
     let number = |text: &OsString| text.to_str()?.parse::<u64>().ok();
@@ -89,8 +87,9 @@ mod tests {
         }
         assert!(notify(OsStr::new("/none/notify"), &State::Ready).is_err());
     }
+
     #[test]
-    fn watched_over_if_systemd_says_so() {
+    fn the_watchdog_is_enabled_by_both_variables() {
         let cases = [
             (None, None, None),
             (Some("2000000"), None, Some(Duration::from_secs(2))),

@@ -24,7 +24,7 @@ fn a_manifest_is_answered_only_with_all_its_blobs() {
         let ready = server.get("/readyz").json();
         assert_eq!(ready["status"], "degraded");
         assert!(
-            ready["archives"][0]["not_served"][0]
+            ready["archives"][0]["notServed"][0]
                 .as_str()
                 .is_some_and(|why| why.starts_with("app:1 is not served"))
         );

@@ -362,20 +362,20 @@ fn a_port_in_use_is_said() {
 }
 
 #[test]
-fn a_server_that_hangs_does_not_answer_itself() {
+fn a_server_that_hangs_does_not_respond_to_itself() {
     let (folder, _) = archive("Example");
     let server = Running::start(&[folder.path()]);
     let ask = || {
         let (handle, (tell, told)) = (server.handle.clone(), std::sync::mpsc::channel());
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            tell.send(runtime.block_on(handle.answers())).unwrap();
+            tell.send(runtime.block_on(handle.responds())).unwrap();
         });
         told
     };
     let patience = std::time::Duration::from_secs(20);
     assert_eq!(ask().recv_timeout(patience), Ok(true));
-    let held = server.handle.0.catalogue.write().unwrap();
+    let held = server.handle.0.inventory.write().unwrap();
     let hangs = ask();
     assert!(hangs.recv_timeout(std::time::Duration::from_millis(200)).is_err());
     drop(held);

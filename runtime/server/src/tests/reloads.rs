@@ -44,7 +44,7 @@ fn one_that_cannot_be_read_is_left_out_if_so_told() {
     assert_eq!(server.get("/v2/example-1.0/app/manifests/1").status, 200);
     let ready = server.get("/readyz").json();
     assert_eq!(
-        (ready["status"].as_str(), ready["left_out"][0]["path"].as_str()),
+        (ready["status"].as_str(), ready["leftOut"][0]["path"].as_str()),
         (Some("degraded"), Some("/none.iso"))
     );
     assert!(server.events().contains("/none.iso"));

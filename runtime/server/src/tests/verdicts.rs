@@ -44,7 +44,7 @@ fn a_damaged_package_is_not_served_whole() {
         }
         let ready = server.get("/readyz").json();
         assert_eq!(ready["status"], "degraded");
-        assert_eq!(ready["archives"][0]["damaged_files"], json!([METADATA, PACKAGE]));
+        assert_eq!(ready["archives"][0]["damagedFiles"], json!([METADATA, PACKAGE]));
         assert_eq!(server.get("/archives/example-1.0/documents/a%20b.txt").body, b"text", "others are");
         assert_eq!(server.get("/v2/app/manifests/1").status, 200);
     }

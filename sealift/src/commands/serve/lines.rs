@@ -114,8 +114,8 @@ impl Log for Lines {
             Event::NotServed { archive, problem } => {
                 Line::Warning(format!("not served: {}", output::about(archive, problem)))
             }
-            Event::Damaged { archive, digest, problem } => {
-                Line::Warning(format!("{}: damaged: {digest}: {problem}", content::printable_path(archive)))
+            Event::Damaged { archive, item, problem } => {
+                Line::Warning(format!("{}: damaged: {item}: {problem}", content::printable_path(archive)))
             }
             Event::Connection { problem } => Line::Warning(problem.clone()),
             Event::NotReloaded { problem } => Line::Warning(super::not_reloaded(problem)),

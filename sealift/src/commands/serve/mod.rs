@@ -261,7 +261,7 @@ async fn reload(server: Handle, source: Source, mut hangup: Signal, systemd: Sys
 async fn watchdog(server: Handle, every: Duration, systemd: Systemd) {
     loop {
         tokio::time::sleep(every).await;
-        if server.answers().await {
+        if server.responds().await {
             systemd.tell(&systemd::State::Alive);
         }
     }

@@ -1,10 +1,10 @@
-//! From the target of a request to what it names.
+//! The target of a request: its path and its query.
 
 use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-/// What must be encoded in a part of a path or query.
+/// The characters that are encoded in a part of a path or query.
 const ENCODED: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -26,8 +26,8 @@ const ENCODED: &AsciiSet = &CONTROLS
 
 /// The path of a request, decoded, without its first slash; or why it is refused.
 ///
-/// An encoded slash or NUL is refused: what comes out would not be cut at the same places as what was sent. So are
-/// control characters and everything that is not UTF-8.
+/// An encoded slash or NUL is refused: the decoded path would have other parts than the one that was sent. Control
+/// characters and invalid UTF-8 are refused, too.
 pub(crate) fn path(raw: &str) -> Result<Cow<'_, str>, &'static str> {
     let raw = raw.strip_prefix('/').ok_or("the path must begin with a slash")?;
     if raw.as_bytes().windows(3).any(|three| three.eq_ignore_ascii_case(b"%2f")) {
@@ -43,6 +43,12 @@ pub(crate) fn path(raw: &str) -> Result<Cow<'_, str>, &'static str> {
 /// A part of a path or query, encoded.
 pub(crate) fn encode(part: &str) -> String {
     utf8_percent_encode(part, ENCODED).to_string()
+}
+
+/// A path, each part of it encoded.
+pub(crate) fn encode_path(path: &str) -> String {
+    let parts: Vec<String> = path.split('/').map(encode).collect();
+    parts.join("/")
 }
 
 /// The fields of a query.

@@ -13,11 +13,11 @@ use crate::error::Error;
 /// The files of a TLS server, all PEM. They are read again when the server reloads.
 #[derive(Clone, Debug)]
 pub struct Tls {
-    /// The certificate, followed by those that vouch for it.
+    /// The certificate, followed by its chain.
     pub certificate: PathBuf,
     /// The private key of the certificate.
     pub key: PathBuf,
-    /// The authorities that clients must have a certificate of; without it clients need none.
+    /// The authorities that must have issued the certificates of clients; `None` accepts clients without a certificate.
     pub client_authorities: Option<PathBuf>,
 }
 
@@ -49,7 +49,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let found: Result<Vec<_>, _> =
         CertificateDer::pem_file_iter(path).map_err(|error| refused(path, error))?.collect();
     let found = found.map_err(|error| refused(path, error))?;
-    if found.is_empty() { Err(refused(path, "no certificate in it")) } else { Ok(found) }
+    if found.is_empty() { Err(refused(path, "it contains no certificate")) } else { Ok(found) }
 }
 
 fn refused(path: &Path, problem: impl std::fmt::Display) -> Error {

@@ -1,4 +1,4 @@
-//! Content by digest: where it is.
+//! Content by digest, and its position in an archive.
 
 use std::io;
 use std::sync::Arc;
@@ -8,28 +8,28 @@ use archive::{Tree, layout};
 use images::Digest;
 use images::manifest::Kind;
 
-use crate::inventory::verdict::Checked;
+use super::verdict::Checked;
 
 /// A blob or manifest of an archive.
 #[derive(Debug)]
 pub(crate) struct Content {
     pub(crate) checked: Checked,
     pub(crate) size: u64,
-    /// What a manifest is; `None` for a blob.
+    /// The kind of a manifest; `None` for a blob.
     pub(crate) kind: Option<Kind>,
-    /// What must be there for a manifest to be answered, as indices of contents.
+    /// What must exist for a manifest to be served, as indices of contents.
     pub(crate) needs: Box<[u32]>,
     pub(crate) place: Place,
 }
 
-/// Where content is. Kept small: an archive may have a hundred thousand of them.
+/// The position of content. Kept small: an archive may have a hundred thousand contents.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// In the ISO file of the archive, in one piece.
     Piece(Piece),
     /// In the ISO file of the archive, in several.
     Pieces(Box<[Piece]>),
-    /// A file in the folder of the archive, or in an ISO that could not say where.
+    /// A file in the folder of the archive, or in an ISO that has no position for it.
     File(Arc<str>, Name),
 }
 
@@ -78,7 +78,7 @@ impl Content {
         self.checked.digest
     }
 
-    /// Opens the content, all of which is there, for reading by position.
+    /// Opens the content for reading by position. Fails if part of it is missing.
     pub(crate) fn open(&self, tree: &Tree) -> io::Result<Location> {
         let in_image = |pieces: &[Piece]| match tree {
             Tree::Iso(image) => Ok(Location {
@@ -113,7 +113,7 @@ impl Content {
     }
 }
 
-/// What the operating system said, where it was that.
+/// The error of the operating system, if there is one.
 pub(crate) fn io_error(error: archive::Error) -> io::Error {
     match error {
         archive::Error::Io { source, .. } => source,

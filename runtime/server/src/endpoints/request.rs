@@ -1,0 +1,31 @@
+//! A request, with what is needed to respond to it.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Method};
+
+use crate::http::uri::Query;
+use crate::inventory::Inventory;
+use crate::state::State;
+
+/// A request, the archives it is answered from, and the server's shared state.
+pub(super) struct Request<'a> {
+    pub(super) state: &'a State,
+    pub(super) inventory: Arc<Inventory>,
+    pub(super) method: &'a Method,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) query: Query,
+}
+
+impl<'a> Request<'a> {
+    /// The request with the head `head`, answered from what is served now.
+    pub(super) fn new(state: &'a State, head: &'a http::request::Parts) -> Self {
+        Self {
+            state,
+            inventory: state.inventory(),
+            method: &head.method,
+            headers: &head.headers,
+            query: Query::parse(head.uri.query()),
+        }
+    }
+}

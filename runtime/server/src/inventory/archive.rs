@@ -1,0 +1,192 @@
+//! One archive, and everything that can be checked in it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use archive::tree::Location;
+use archive::{Product, Tree, image, layout, product, sums};
+use images::Digest;
+
+use super::build::{Builder, Built};
+use super::contents::{self, Content};
+use super::repository::Repository;
+use super::verdict::{Checked, Stamp};
+use crate::error::Error;
+
+/// One archive, or one plain folder of images.
+#[derive(Debug)]
+pub(crate) struct Archive {
+    pub(crate) path: PathBuf,
+    /// The product information; `None` for a plain folder of images.
+    pub(crate) product: Option<Product>,
+    pub(crate) tree: Tree,
+    /// Changes when the file or folder at `path` is replaced.
+    stamp: Stamp,
+    pub(crate) repositories: BTreeMap<Box<str>, Repository>,
+    pub(crate) contents: Box<[Content]>,
+    /// The files that `SHA256SUMS` lists, sorted by path.
+    pub(crate) files: Box<[ListedFile]>,
+    /// Why no file can be checked, where `SHA256SUMS` cannot be read: then none is served.
+    pub(crate) sums_problem: Option<String>,
+    /// What is not served, each with the reason.
+    pub(crate) problems: Vec<String>,
+}
+
+/// A file that `SHA256SUMS` lists.
+#[derive(Debug)]
+pub(crate) struct ListedFile {
+    pub(crate) path: Box<str>,
+    pub(crate) checked: Checked,
+}
+
+/// Something that can be checked in an archive, by its index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Item {
+    /// In [`Archive::contents`].
+    Content(u32),
+    /// In [`Archive::files`].
+    File(u32),
+}
+
+impl Archive {
+    /// Opens the archive at a path; `former` is the one that was served from that path before.
+    pub(super) fn read(path: &Path, former: Option<&Self>) -> Result<Self, Error> {
+        let tree = Tree::open(path)?;
+        let product = product::of(&tree)?;
+        let has = |name| tree.entry(name).map(|entry| entry.is_some());
+        let images = if has(layout::IMAGES)? {
+            Some(layout::IMAGES)
+        } else if product.is_some() || has(layout::PACKAGES)? {
+            None
+        } else {
+            // A folder of images itself.
+            Some("")
+        };
+        let stamp = Stamp::of_path(path).map_err(|source| archive::Error::Io {
+            operation: "examine",
+            path: path.to_path_buf(),
+            source,
+        })?;
+        let mut builder = Builder::default();
+        if let Some(folder) = images {
+            image::each(&tree, folder, &mut |image| builder.add(&tree, &image))?;
+        }
+        let Built { repositories, contents, mut problems } = builder.finish();
+        if images == Some("") && repositories.is_empty() && problems.is_empty() {
+            return Err(Error::Nothing { path: path.to_path_buf() });
+        }
+        let (files, sums_problem) = match listed_files(&tree) {
+            Ok(files) => (files, None),
+            Err(error) => {
+                problems.push(format!("packages and other files are not served: {error}"));
+                (Box::default(), Some(error.to_string()))
+            }
+        };
+        let path = path.to_path_buf();
+        let archive =
+            Self { path, product, tree, stamp, repositories, contents, files, sums_problem, problems };
+        if let Some(former) = former {
+            archive.adopt_verdicts(former);
+        }
+        Ok(archive)
+    }
+
+    /// Adopts the verdicts on the files of a folder that are still the same.
+    fn adopt_verdicts(&self, former: &Self) {
+        let (Tree::Folder(_), Tree::Folder(_)) = (&self.tree, &former.tree) else { return };
+        let stamp = |item| Stamp::of_file(&self.open(item)?.file);
+        let known: HashMap<Digest, &Content> =
+            former.contents.iter().map(|content| (content.digest(), content)).collect();
+        for (index, content) in (0..).zip(&self.contents) {
+            let item = Item::Content(index);
+            if let Some(known) = known.get(&content.digest()).filter(|known| known.place == content.place) {
+                content.checked.adopt(&known.checked, || stamp(item));
+            }
+        }
+        for (index, listed) in (0..).zip(&self.files) {
+            let known = former.file(&listed.path).and_then(|item| former.checked(item));
+            if let Some(known) = known.filter(|known| known.digest == listed.checked.digest) {
+                listed.checked.adopt(known, || stamp(Item::File(index)));
+            }
+        }
+    }
+
+    pub(super) fn unchanged(&self) -> bool {
+        // A change of a file does not change its folder.
+        matches!(self.tree, Tree::Iso(_)) && Stamp::of_path(&self.path).is_ok_and(|stamp| stamp == self.stamp)
+    }
+
+    /// The index of the content with a digest, if it can be requested under the name of `repository`.
+    pub(crate) fn find(&self, repository: &Repository, digest: Digest) -> Option<u32> {
+        let found = repository
+            .contents
+            .binary_search_by_key(&Some(digest), |index| Some(self.at(*index)?.digest()))
+            .ok()?;
+        repository.contents.get(found).copied()
+    }
+
+    /// The content at an index from [`Repository::tags`] or [`Content::needs`].
+    pub(crate) fn at(&self, index: u32) -> Option<&Content> {
+        self.contents.get(usize::try_from(index).ok()?)
+    }
+
+    /// The file at a path without links, if `SHA256SUMS` lists it.
+    pub(crate) fn file(&self, path: &str) -> Option<Item> {
+        let found = self.files.binary_search_by(|listed| (*listed.path).cmp(path)).ok()?;
+        u32::try_from(found).ok().map(Item::File)
+    }
+
+    fn listed_file(&self, index: u32) -> Option<&ListedFile> {
+        self.files.get(usize::try_from(index).ok()?)
+    }
+
+    /// The verdict on an item.
+    pub(crate) fn checked(&self, item: Item) -> Option<&Checked> {
+        match item {
+            Item::Content(index) => self.at(index).map(|content| &content.checked),
+            Item::File(index) => self.listed_file(index).map(|listed| &listed.checked),
+        }
+    }
+
+    /// The name of an item: a digest or a path.
+    pub(crate) fn name(&self, item: Item) -> String {
+        match item {
+            Item::Content(index) => self.at(index).map(|content| content.digest().to_string()),
+            Item::File(index) => self.listed_file(index).map(|listed| listed.path.to_string()),
+        }
+        .unwrap_or_default()
+    }
+
+    /// Everything that can be checked; of the files, those that are not contents of images.
+    pub(crate) fn items(&self) -> impl Iterator<Item = Item> {
+        let contents = (0..).zip(&self.contents).map(|(index, _)| Item::Content(index));
+        let of_images = |listed: &ListedFile| {
+            listed.path.strip_prefix(layout::IMAGES).is_some_and(|rest| rest.starts_with('/'))
+        };
+        let files = (0..).zip(&self.files).filter(move |(_, listed)| !of_images(listed));
+        contents.chain(files.map(|(index, _)| Item::File(index)))
+    }
+
+    /// Opens an item for reading by position.
+    pub(crate) fn open(&self, item: Item) -> io::Result<Location> {
+        match item {
+            Item::Content(index) => self.at(index).ok_or(io::ErrorKind::NotFound)?.open(&self.tree),
+            Item::File(index) => {
+                let listed = self.listed_file(index).ok_or(io::ErrorKind::NotFound)?;
+                self.tree.locate(&listed.path).map_err(contents::io_error)
+            }
+        }
+    }
+}
+
+/// The files that `SHA256SUMS` lists.
+fn listed_files(tree: &Tree) -> archive::Result<Box<[ListedFile]>> {
+    let listed = |sum: sums::Sum| ListedFile {
+        path: sum.path.into(),
+        checked: Checked::new(Digest::from_bytes(sum.digest)),
+    };
+    let mut files: Box<[ListedFile]> = sums::of(tree)?.unwrap_or_default().into_iter().map(listed).collect();
+    files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}

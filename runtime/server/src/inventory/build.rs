@@ -1,0 +1,135 @@
+//! Building the index of an archive.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use archive::tree::Entry;
+use archive::{Tree, image};
+use images::Digest;
+use images::manifest::Kind;
+
+use super::contents::{Content, Name, Place};
+use super::repository::{Referrers, Repository};
+
+/// Collects the images of an archive.
+#[derive(Default)]
+pub(super) struct Builder {
+    repositories: BTreeMap<Box<str>, Collected>,
+    contents: Vec<Content>,
+    by_digest: HashMap<Digest, u32>,
+    problems: Vec<String>,
+}
+
+/// The parts of a [`Repository`].
+#[derive(Default)]
+struct Collected {
+    tags: Vec<(Box<str>, u32)>,
+    contents: Vec<u32>,
+    referrers: Referrers,
+}
+
+/// All images of an archive.
+pub(super) struct Built {
+    pub(super) repositories: BTreeMap<Box<str>, Repository>,
+    pub(super) contents: Box<[Content]>,
+    /// Images that are not served, each with the reason.
+    pub(super) problems: Vec<String>,
+}
+
+impl Builder {
+    /// Adds an image, unless something it needs is missing: a manifest is served only if all its blobs exist.
+    pub(super) fn add(&mut self, tree: &Tree, image: &image::Image) {
+        let stored = match image.whole().and_then(|()| image.manifest.clone()) {
+            Ok(stored) => stored,
+            Err(problem) => {
+                self.problems.push(format!("{}:{} is not served: {problem}", image.name, image.tag));
+                return;
+            }
+        };
+        let folder: Arc<str> = image.folder.as_str().into();
+        let place = |name, path: &str, entry: &Entry| Place::new(tree, &folder, name, path, entry);
+        let mut contents = Vec::new();
+        let mut all_needs = Vec::new();
+        for child in image.children.values().flatten() {
+            let needs = self.add_blobs(image, &child.manifest, &place);
+            contents.extend(&needs);
+            all_needs.extend(&needs);
+            let at = place(Name::Child, &child.path, &child.entry);
+            let index = self.add_content(child.digest, &child.entry, Some(child.manifest.kind), at, needs);
+            all_needs.push(index);
+        }
+        all_needs.extend(self.add_blobs(image, &stored.manifest, &place));
+        contents.extend(&all_needs);
+        let at = place(Name::Top, &stored.path, &stored.entry);
+        let top = self.add_content(stored.digest, &stored.entry, Some(stored.manifest.kind), at, all_needs);
+        contents.push(top);
+        let repository = self.repositories.entry(image.name.as_str().into()).or_default();
+        repository.tags.push((image.tag.as_str().into(), top));
+        repository.contents.extend(contents);
+        for stored in image.stored() {
+            if let (Some(subject), Some(index)) =
+                (stored.manifest.subject, self.by_digest.get(&stored.digest))
+            {
+                repository.referrers.entry(subject).or_default().push(*index);
+            }
+        }
+    }
+
+    /// The images that were added.
+    pub(super) fn finish(self) -> Built {
+        let contents = self.contents.into_boxed_slice();
+        let repositories = self.repositories.into_iter();
+        let repositories = repositories.map(|(name, found)| (name, found.finish(&contents))).collect();
+        Built { repositories, contents, problems: self.problems }
+    }
+
+    fn add_blobs(
+        &mut self,
+        image: &image::Image,
+        manifest: &image::Summary,
+        place: &dyn Fn(Name, &str, &Entry) -> Place,
+    ) -> Vec<u32> {
+        let mut added = Vec::new();
+        for (digest, _) in &manifest.blobs {
+            if let Some(blob) = image.blobs.get(digest) {
+                let at = place(Name::Blob, &blob.path, &blob.entry);
+                added.push(self.add_content(*digest, &blob.entry, None, at, Vec::new()));
+            }
+        }
+        added
+    }
+
+    fn add_content(
+        &mut self,
+        digest: Digest,
+        entry: &Entry,
+        kind: Option<Kind>,
+        place: Place,
+        needs: Vec<u32>,
+    ) -> u32 {
+        let next = u32::try_from(self.contents.len()).unwrap_or(u32::MAX);
+        let index = *self.by_digest.entry(digest).or_insert(next);
+        if index == next {
+            self.contents.push(Content::new(digest, entry.size, kind, place, needs));
+        }
+        index
+    }
+}
+
+impl Collected {
+    fn finish(mut self, contents: &[Content]) -> Repository {
+        self.tags.sort_unstable();
+        let digest = |index: &u32| {
+            usize::try_from(*index).ok().and_then(|index| contents.get(index)).map(Content::digest)
+        };
+        for indices in self.referrers.values_mut().chain([&mut self.contents]) {
+            indices.sort_unstable_by_key(digest);
+            indices.dedup();
+        }
+        Repository {
+            tags: self.tags.into(),
+            contents: self.contents.into(),
+            referrers: (!self.referrers.is_empty()).then(|| Box::new(self.referrers)),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! A server from its start to its end, and the handle by which others reload it.
+
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use crate::config::Config;
+use crate::connection;
+use crate::endpoints;
+use crate::error::Error;
+use crate::observe::log::Event;
+use crate::state::State;
+
+/// How many connections may wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// A server that listens and has opened its archives. It answers once [`Server::run`] is called.
+#[derive(Debug)]
+pub struct Server {
+    listeners: Vec<TcpListener>,
+    state: Arc<State>,
+}
+
+/// A handle to a running server.
+#[derive(Clone, Debug)]
+pub struct Handle(pub(crate) Arc<State>);
+
+impl Server {
+    /// Listens on the addresses and opens the archives.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InUse`] and [`Error::Listen`] for an address; [`Error::Archive`], [`Error::Nothing`], [`Error::Twice`]
+    /// and [`Error::Conflict`] for archives; [`Error::Tls`].
+    pub fn bind(config: Config) -> Result<Self, Error> {
+        if config.listen.is_empty() {
+            return Err(Error::NoAddress);
+        }
+        let listeners = config.listen.iter().map(|address| listen(*address)).collect::<Result<_, _>>()?;
+        Self::with_listeners(listeners, config)
+    }
+
+    /// As [`Server::bind`], on sockets that are listening already (systemd's socket activation).
+    /// [`Config::listen`] is ignored.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Server::bind`].
+    pub fn with_listeners(listeners: Vec<TcpListener>, config: Config) -> Result<Self, Error> {
+        if listeners.is_empty() {
+            return Err(Error::NoAddress);
+        }
+        Ok(Self { listeners, state: Arc::new(State::new(config)?) })
+    }
+
+    /// The addresses of the server, with their ports.
+    #[must_use]
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// The first of [`Server::local_addrs`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the operating system does not return it.
+    pub fn local_addr(&self) -> Result<SocketAddr, Error> {
+        let listener = self.listeners.first().ok_or(Error::NoAddress)?;
+        listener
+            .local_addr()
+            .map_err(|source| Error::Io { operation: "read the address of a socket", source })
+    }
+
+    /// A handle to the server, valid while it runs.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle(Arc::clone(&self.state))
+    }
+
+    /// Serves until `shutdown` completes, then accepts no more connections and finishes open requests.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the sockets cannot be served.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        self.state.executor.get_or_init(tokio::runtime::Handle::current);
+        self.state.announce();
+        self.state.check_all();
+        connection::serve(&self.state, self.listeners, shutdown).await
+    }
+}
+
+impl Handle {
+    /// Reads the archives again, and the certificates if TLS is used. Open requests continue with the archives they
+    /// started with. On an error the previous archives are still served.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Server::bind`] but for addresses.
+    pub fn reload(&self, archives: &[PathBuf]) -> Result<(), Error> {
+        let _alone = self.0.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.replace(archives)
+    }
+
+    /// As [`Handle::reload`], with the archives that `read` returns. A second reload calls its `read` only after the first
+    /// has ended: an older list of archives never replaces a newer one.
+    ///
+    /// # Errors
+    ///
+    /// The error of `read`, or those of [`Handle::reload`], as text.
+    pub fn reload_from(&self, read: impl FnOnce() -> Result<Vec<PathBuf>, String>) -> Result<(), String> {
+        let _alone = self.0.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.replace(&read()?).map_err(|error| error.to_string())
+    }
+
+    /// The archives of the last load, those that were left out included.
+    #[must_use]
+    pub fn archives(&self) -> Vec<PathBuf> {
+        self.0.inventory().paths.clone()
+    }
+
+    /// The number of open connections.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.0.metrics.open.load(Ordering::Relaxed)
+    }
+
+    /// Whether the server answers a request of its own, which needs no connection: all of those may be in use. Never
+    /// returns if the server hangs: for a watchdog.
+    pub async fn responds(&self) -> bool {
+        endpoints::respond_to_self(&self.0).await
+    }
+
+    /// Logs why the server was not reloaded.
+    pub fn report_not_reloaded(&self, problem: &str) {
+        self.0.log.event(&Event::NotReloaded { problem: problem.to_owned() });
+    }
+}
+
+/// Raises the limit of open files of this process as far as allowed: every connection is one, and every blob that is sent
+/// from a folder. The soft limit is often 1024 where 500,000 are allowed. Returns the new limit.
+///
+/// For the program that runs a server, before it starts; it holds for the whole process.
+///
+/// # Errors
+///
+/// Those of setrlimit(2).
+pub fn raise_open_files() -> std::io::Result<Option<u64>> {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        limit.current = limit.maximum;
+        setrlimit(Resource::Nofile, limit)?;
+    }
+    Ok(limit.current)
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    let listener = TcpListener::bind(address).map_err(|source| match source.kind() {
+        std::io::ErrorKind::AddrInUse => Error::InUse { address },
+        _ => Error::Listen { address, source },
+    })?;
+    // All nodes of a cluster connect at once; the standard library lets only 128 of them wait.
+    rustix::net::listen(&listener, BACKLOG)
+        .map_err(|error| Error::Listen { address, source: error.into() })?;
+    Ok(listener)
+}
