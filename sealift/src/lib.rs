@@ -8,12 +8,13 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests use folders of their own"))]
 
 mod args;
+mod command_line;
 mod commands;
 mod completion;
 mod failure;
 mod output;
 mod progress;
-mod workshop;
+mod session;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -33,17 +34,17 @@ where
     I: IntoIterator<Item = T>,
     T: Into<OsString> + Clone,
 {
-    let words = args::verbosity::current(arguments.into_iter().map(Into::into).collect());
-    args::verbosity::color(&words).apply();
-    let mut command = args::command();
+    let words = command_line::verbosity::current(arguments.into_iter().map(Into::into).collect());
+    command_line::verbosity::color(&words).apply();
+    let mut command = command_line::command();
     let parsed = command.try_get_matches_from_mut(&words).and_then(|matches| {
-        let arguments = args::Arguments::from_arg_matches(&matches);
+        let arguments = command_line::Arguments::from_arg_matches(&matches);
         Ok((arguments.map_err(|error| error.format(&mut command))?, wanted_form(&matches)))
     });
     let (arguments, form) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => {
-            let error = args::suggest::near(error, &command);
+            let error = command_line::suggest::near(error, &command);
             // A broken pipe while help is printed is nobody's concern.
             let _ = error.print();
             return if error.use_stderr() { ExitCode::from(3) } else { ExitCode::SUCCESS };
@@ -53,7 +54,7 @@ where
     let outcome = match arguments.global.level() {
         Ok(level) => {
             output::set_level(level);
-            commands::dispatch(arguments.command)
+            commands::dispatch(arguments.command, command_line::command)
         }
         Err(message) => Err(Failure::usage(message)),
     };

@@ -6,21 +6,20 @@ use clap::Command;
 use clap_mangen::Man;
 use content::{AtomicFile, Durability};
 
-use crate::args;
 use crate::failure::Outcome;
 
 /// Writes a page for each command into `folder`.
-pub(crate) fn write(folder: &Path) -> Outcome {
+pub(crate) fn write(folder: &Path, command_line: fn() -> Command) -> Outcome {
     content::create_folder(folder)?;
-    for (name, page) in pages()? {
+    for (name, page) in pages(command_line)? {
         AtomicFile::write(&folder.join(name), &page, 0o644, Durability::Durable)?;
     }
     Ok(())
 }
 
 /// The pages by their names, `sealift-archive-verify.1`. They depend on nothing but this program.
-fn pages() -> std::io::Result<Vec<(String, Vec<u8>)>> {
-    let mut command = args::command().disable_help_subcommand(true);
+fn pages(command_line: fn() -> Command) -> std::io::Result<Vec<(String, Vec<u8>)>> {
+    let mut command = command_line().disable_help_subcommand(true);
     command.build();
     let mut pages = Vec::new();
     add(&command, &mut pages)?;
@@ -47,7 +46,7 @@ mod tests {
     fn every_command_that_is_shown_has_a_page_and_two_writings_are_equal() {
         let folder = tempfile::tempdir().unwrap();
         let (one, two) = (folder.path().join("new/man1"), folder.path().join("two"));
-        assert!(write(&one).is_ok() && write(&two).is_ok());
+        assert!(write(&one, crate::command_line::command).is_ok() && write(&two, crate::command_line::command).is_ok());
         let read = |path: &Path| {
             let mut files: Vec<_> = std::fs::read_dir(path)
                 .unwrap()

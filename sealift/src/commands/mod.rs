@@ -1,60 +1,150 @@
-//! The commands, one file per noun.
+//! The commands: a folder for each noun, a file for each verb.
 
 pub(crate) mod archive;
-pub(crate) mod cache;
-pub(crate) mod client;
-pub(crate) mod clients;
 pub(crate) mod image;
 pub(crate) mod iso;
-pub(crate) mod lock;
 pub(crate) mod man;
-pub(crate) mod nginx;
-pub(crate) mod node;
 pub(crate) mod nodes;
 pub(crate) mod package;
+pub(crate) mod project;
 pub(crate) mod push;
 pub(crate) mod registry;
-pub(crate) mod run;
-pub(crate) mod serve;
+pub(crate) mod repository;
 pub(crate) mod solution;
-pub(crate) mod tasks;
 
-use crate::args::Command;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
 use crate::completion;
 use crate::failure::Outcome;
 use crate::output;
 
-pub(crate) fn dispatch(command: Command) -> Outcome {
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the project's out-of-date tasks
+    #[command(
+        after_help = "Examples:\n  sealift run\n  sealift run -n 4 images salt_tree\n  sealift run --dry-run iso\n  \
+                            sealift run --reporter json iso > build.json"
+    )]
+    Run(project::run::Run),
+    /// Lint the project's sources
+    #[command(after_help = "Examples:\n  sealift lint\n  sealift lint shell yaml\n  sealift lint --continue")]
+    Lint(project::run::Lint),
+    /// Run tasks again whenever a file that they read changes
+    #[command(after_help = "Example:\n  sealift watch salt_tree")]
+    Watch(project::run::Run),
+    /// List the project's tasks
+    List(project::tasks::List),
+    /// Show the dependencies, outputs and status of tasks
+    Info(project::tasks::Asked),
+    /// Explain why tasks would run: which inputs changed
+    Explain(project::tasks::Asked),
+    /// Draw the task graph
+    #[command(after_help = "Example:\n  sealift graph iso --output svg > iso.svg")]
+    Graph(project::tasks::Drawing),
+    /// Remove the outputs of tasks
+    Clean(project::tasks::Clean),
+    /// Forget the results of tasks, so that they run again
+    Forget(project::tasks::Named),
+    /// Skip tasks until they are forgotten
+    Ignore(project::tasks::Named),
+    /// Mark existing outputs as up to date
+    ResetDep(project::tasks::Named),
+    /// Add the digests of new tags to the lock file
+    Lock(project::lock::Lock),
+    /// Refresh the digests of all tags, and report which moved
+    Update(project::lock::Update),
+    /// Print the JSON Schema of sealift.yaml
+    Schema(project::tasks::Schema),
+    /// Print the completion script of a shell
+    #[command(after_help = "Examples:\n  sealift completion bash > /etc/bash_completion.d/sealift\n  \
+                            sealift completion zsh > /usr/local/share/zsh/site-functions/_sealift\n  \
+                            sealift completion fish > ~/.config/fish/completions/sealift.fish")]
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// What the completion scripts ask
+    #[command(hide = true)]
+    Complete {
+        /// Which word is being typed, from 0
+        index: usize,
+        /// The command line
+        #[arg(last = true)]
+        words: Vec<OsString>,
+    },
+    /// Inspect and prune the task result cache
+    #[command(subcommand)]
+    Cache(project::cache::Command),
+    /// Create, check, read and mount ISO 9660 images
+    #[command(subcommand)]
+    Iso(iso::Command),
+    /// Pull, list and check container images
+    #[command(subcommand)]
+    Image(image::Command),
+    /// Build OS packages and index their repositories
+    #[command(subcommand)]
+    Package(package::Command),
+    /// Serve images and packages, and configure their clients
+    #[command(subcommand)]
+    Registry(registry::Command),
+    /// Configure dnf and apt
+    #[command(subcommand)]
+    Repository(repository::Command),
+    /// Verify, inspect, import, mount, copy and push archives
+    #[command(subcommand)]
+    Archive(archive::Command),
+    /// Choose the active version of a Solution
+    #[command(subcommand)]
+    Solution(solution::Command),
+    /// Serve images and packages over HTTP: the same as `registry serve`
+    #[command(hide = true)]
+    Serve(Box<registry::serve::Serve>),
+    /// Write the man pages, one for each command
+    #[command(after_help = "Example:\n  sealift man --into /usr/share/man/man1")]
+    Man {
+        /// Write them into DIR, which is created
+        #[arg(long, value_name = "DIR")]
+        into: PathBuf,
+    },
+    /// Print the version
+    Version,
+}
+
+/// Runs `command`. `command_line` describes all commands, for those that document or complete them.
+pub(crate) fn dispatch(command: Command, command_line: fn() -> clap::Command) -> Outcome {
     match command {
-        Command::Run(arguments) => run::run(&arguments),
-        Command::Lint(arguments) => run::lint(&arguments),
-        Command::Watch(arguments) => run::watch(&arguments),
-        Command::List(arguments) => tasks::list(&arguments),
-        Command::Info(arguments) => tasks::info(&arguments),
-        Command::Explain(arguments) => tasks::explain(&arguments),
-        Command::Graph(arguments) => tasks::draw(&arguments),
-        Command::Clean(arguments) => tasks::clean(&arguments),
-        Command::Forget(arguments) => tasks::forget(&arguments),
-        Command::Ignore(arguments) => tasks::ignore(&arguments),
-        Command::ResetDep(arguments) => tasks::reset_dep(&arguments),
-        Command::Lock(arguments) => lock::lock(&arguments),
-        Command::Update(arguments) => lock::update(&arguments),
-        Command::Schema(arguments) => tasks::schema(&arguments),
-        Command::Cache(command) => cache::run(&command),
-        Command::Completion { shell } => completion::script(shell),
-        Command::Complete { index, words } => completion::complete(index, words),
+        Command::Run(arguments) => project::run::run(&arguments),
+        Command::Lint(arguments) => project::run::lint(&arguments),
+        Command::Watch(arguments) => project::run::watch(&arguments),
+        Command::List(arguments) => project::tasks::list(&arguments),
+        Command::Info(arguments) => project::tasks::info(&arguments),
+        Command::Explain(arguments) => project::tasks::explain(&arguments),
+        Command::Graph(arguments) => project::tasks::draw(&arguments),
+        Command::Clean(arguments) => project::tasks::clean(&arguments),
+        Command::Forget(arguments) => project::tasks::forget(&arguments),
+        Command::Ignore(arguments) => project::tasks::ignore(&arguments),
+        Command::ResetDep(arguments) => project::tasks::reset_dep(&arguments),
+        Command::Lock(arguments) => project::lock::lock(&arguments),
+        Command::Update(arguments) => project::lock::update(&arguments),
+        Command::Schema(arguments) => project::tasks::schema(&arguments),
+        Command::Cache(command) => project::cache::run(&command),
+        Command::Completion { shell } => completion::script(shell, command_line),
+        Command::Complete { index, words } => completion::complete(index, words, command_line),
         Command::Iso(command) => iso::run(command),
         Command::Package(command) => package::run(command),
         Command::Image(command) => image::run(command),
         Command::Registry(command) => registry::run(command),
         Command::Archive(command) => archive::run(command),
         Command::Solution(command) => solution::run(&command),
-        Command::Serve(arguments) => serve::run(*arguments),
-        Command::Man { into } => man::write(&into),
+        Command::Serve(arguments) => registry::serve::run(*arguments),
+        Command::Man { into } => man::write(&into, command_line),
         Command::Version => {
             output::print(concat!("sealift ", env!("CARGO_PKG_VERSION"), "\n"))?;
             Ok(())
         }
-        Command::Repository(command) => clients::repository(&command),
+        Command::Repository(command) => repository::run(&command),
     }
 }

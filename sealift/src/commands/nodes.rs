@@ -12,7 +12,7 @@ use node::archives::{self, Import, Linux, Listed};
 use node::copy::{self, Recipe, Sent};
 use serde::{Deserialize, Serialize};
 
-use crate::commands::node::Places;
+use crate::args::node_paths::NodePaths;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Output, size};
 use crate::progress::Bar;
@@ -50,7 +50,7 @@ pub(crate) struct CopyArguments {
     #[command(flatten)]
     remote: Remote,
     #[command(flatten)]
-    places: Places,
+    paths: NodePaths,
 }
 
 #[derive(Debug, Args)]
@@ -62,7 +62,7 @@ pub(crate) struct ReceiveArguments {
     #[arg(long)]
     unverified: bool,
     #[command(flatten)]
-    places: Places,
+    paths: NodePaths,
 }
 
 /// What came of one archive on one node.
@@ -77,7 +77,7 @@ struct Copied<'a> {
 
 pub(crate) fn copy_to(arguments: &CopyArguments) -> Outcome {
     let mut copies = Vec::new();
-    let chosen = chosen(&arguments.places, &arguments.archives)?;
+    let chosen = chosen(&arguments.paths, &arguments.archives)?;
     if arguments.dry_run {
         return plan_copies(&chosen, arguments);
     }
@@ -121,7 +121,7 @@ fn vouched(path: &Path, arguments: &CopyArguments) -> Result<(), String> {
     if arguments.unverified {
         return Ok(());
     }
-    archives::check_voucher(&arguments.places.paths(), path).map_err(|error| match error {
+    archives::check_voucher(&arguments.paths.paths(), path).map_err(|error| match error {
         archives::Error::Unvouched(_) => {
             format!("{error}; add --unverified if you trust where the archive comes from")
         }
@@ -172,8 +172,8 @@ fn told(copies: &[Copied<'_>]) -> String {
 }
 
 /// The ISO files of the node's archives that are meant, by name and version.
-fn chosen(places: &Places, wanted: &[String]) -> Result<Vec<(String, Listed)>, Failure> {
-    let listed = archives::get(&places.paths(), &Linux::default())?;
+fn chosen(paths: &NodePaths, wanted: &[String]) -> Result<Vec<(String, Listed)>, Failure> {
+    let listed = archives::get(&paths.paths(), &Linux::default())?;
     let matches = |one: &Listed, text: &String| one.id.as_ref() == Some(text) || one.path == Path::new(text);
     if let Some(text) = wanted.iter().find(|text| !listed.iter().any(|one| matches(one, text))) {
         return Err(Failure::usage(format!("this node has no archive `{text}`"))
@@ -251,7 +251,7 @@ fn would(planned: &Planned<'_>) -> String {
 
 /// The other end of `copy-to`, which speaks with it over standard input and output.
 pub(crate) fn receive(arguments: &ReceiveArguments) -> Outcome {
-    let paths = arguments.places.paths();
+    let paths = arguments.paths.paths();
     let archives = archives::configured(&paths)?;
     content::create_folder(&arguments.into)?;
     let publish = |path: &Path| {

@@ -7,7 +7,7 @@ use images::push::{Error, Fault, Report, Request};
 use node::push::Images;
 use serde::Serialize;
 
-use crate::commands::client::{self, Client};
+use crate::args::registry_client::{self, Client};
 use crate::failure::{Failure, Outcome};
 use crate::output::{Output, size};
 use crate::progress::blobs::Blobs;
@@ -104,7 +104,7 @@ fn explained(error: Error) -> Failure {
         }
         Fault::Damaged(_) => "`sealift archive verify` names everything that is wrong",
         Fault::Unauthorized(_) => match error.fault.login() {
-            Some(login) => &*format!("{}; the account must be allowed to push", client::remedy(login)),
+            Some(login) => &*format!("{}; the account must be allowed to push", registry_client::remedy(login)),
             None => "the account must be allowed to push",
         },
         Fault::Unreachable(_) => "check the name, the port and the network",

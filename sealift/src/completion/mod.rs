@@ -5,23 +5,23 @@
 
 use std::ffi::{OsStr, OsString};
 
+use clap::Command;
 use clap_complete::Shell;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 
-use crate::args;
 use crate::failure::Outcome;
 use crate::output;
-use crate::workshop::{Selector, Workshop};
+use crate::session::{Selector, Session};
 
 /// Prints the script of a shell.
-pub(crate) fn script(shell: Shell) -> Outcome {
+pub(crate) fn script(shell: Shell, command_line: fn() -> Command) -> Outcome {
     let text = match shell {
         Shell::Bash => include_str!("sealift.bash"),
         Shell::Zsh => include_str!("sealift.zsh"),
         Shell::Fish => include_str!("sealift.fish"),
         // Commands and options alone.
         other => {
-            clap_complete::generate(other, &mut args::command(), "sealift", &mut std::io::stdout());
+            clap_complete::generate(other, &mut command_line(), "sealift", &mut std::io::stdout());
             return Ok(());
         }
     };
@@ -29,13 +29,13 @@ pub(crate) fn script(shell: Shell) -> Outcome {
 }
 
 /// Prints what the word at `index` of a command line may become, a line each: the word, a tab, what it means.
-pub(crate) fn complete(index: usize, mut words: Vec<OsString>) -> Outcome {
+pub(crate) fn complete(index: usize, mut words: Vec<OsString>, command_line: fn() -> Command) -> Outcome {
     if words.len() <= index {
         words.resize(index + 1, OsString::new());
     }
     let folder = std::env::current_dir()?;
     let mut text = String::new();
-    for candidate in clap_complete::engine::complete(&mut args::command(), words, index, Some(&folder))? {
+    for candidate in clap_complete::engine::complete(&mut command_line(), words, index, Some(&folder))? {
         text.push_str(&candidate.get_value().to_string_lossy());
         if let Some(help) = candidate.get_help() {
             text.push('\t');
@@ -50,8 +50,8 @@ pub(crate) fn complete(index: usize, mut words: Vec<OsString>) -> Outcome {
 pub(crate) fn tasks() -> ArgValueCompleter {
     ArgValueCompleter::new(|word: &OsStr| {
         let word = word.to_string_lossy();
-        let Ok(workshop) = Workshop::open(&Selector::default()) else { return Vec::new() };
-        let mut found: Vec<_> = workshop
+        let Ok(session) = Session::open(&Selector::default()) else { return Vec::new() };
+        let mut found: Vec<_> = session
             .graph
             .tasks()
             .filter(|(_, task)| {

@@ -12,7 +12,7 @@ use images::source::Source;
 use images::{Digest, Platform};
 
 use super::{report, store};
-use crate::commands::client::{self, Client};
+use crate::args::registry_client::{self, Client};
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::progress::blobs::Blobs;
@@ -144,7 +144,7 @@ pub(super) fn run(arguments: Pull) -> Outcome {
 }
 
 fn explained(error: images::pull::Error) -> Failure {
-    match client::remedy_of_pull(&error) {
+    match registry_client::remedy_of_pull(&error) {
         Some(remedy) => Failure::from(error).remedy(remedy),
         None => error.into(),
     }

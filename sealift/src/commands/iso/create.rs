@@ -8,10 +8,10 @@ use content::printable_path;
 use iso::{Options, Owner, Part, Permissions, Plan, Times};
 use serde_json::json;
 
-use crate::commands::run::Signals;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Output, ReportForm};
 use crate::progress::Bar;
+use crate::signals::Signals;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

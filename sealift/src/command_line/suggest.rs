@@ -1,0 +1,124 @@
+//! What is suggested for a command that does not exist.
+
+use clap::Command;
+use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
+
+/// Words that people type for commands that have another name: the word, the command above it, what it means.
+const WORDS: [(&str, &[&str], &str); 27] = [
+    ("build", &[], "run"),
+    ("make", &[], "run"),
+    ("tasks", &[], "list"),
+    ("why", &[], "explain"),
+    ("gc", &[], "cache gc"),
+    ("iso-create", &[], "iso create"),
+    ("load", &[], "archive import"),
+    ("cp", &[], "archive copy-to"),
+    ("sync", &[], "archive copy-to"),
+    ("add", &["archive"], "import"),
+    ("load", &["archive"], "import"),
+    ("install", &["archive"], "import"),
+    ("rm", &["archive"], "delete"),
+    ("remove", &["archive"], "delete"),
+    ("unimport", &["archive"], "delete"),
+    ("show", &["archive"], "inspect"),
+    ("info", &["archive"], "inspect"),
+    ("describe", &["archive"], "inspect"),
+    ("copy", &["archive"], "copy-to"),
+    ("upload", &["archive"], "push"),
+    ("serve", &["archive"], "registry serve"),
+    ("verify", &["image"], "check"),
+    ("prune", &["image"], "gc"),
+    ("get", &["image"], "ls"),
+    ("unpack", &["iso"], "extract"),
+    ("make", &["iso"], "create"),
+    ("prune", &["cache"], "gc"),
+];
+
+/// Adds what was probably meant to an error about an unknown command.
+pub(crate) fn near(mut error: Error, root: &Command) -> Error {
+    let word = match (error.kind(), error.get(ContextKind::InvalidSubcommand)) {
+        (ErrorKind::InvalidSubcommand, Some(ContextValue::String(word))) => word.clone(),
+        _ => return error,
+    };
+    let above = above(&error, root);
+    let meant = meant(&word, &above, root);
+    if !meant.is_empty() {
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(meant));
+    }
+    error
+}
+
+/// The commands above the unknown word, as the usage in the error has them: `Usage: sealift archive [OPTIONS] <COMMAND>`.
+fn above(error: &Error, root: &Command) -> Vec<String> {
+    let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) else { return Vec::new() };
+    let usage = usage.to_string();
+    let words = usage.split_whitespace().skip_while(|word| *word != root.get_name()).skip(1);
+    words.take_while(|word| word.starts_with(|c: char| c.is_ascii_lowercase())).map(str::to_owned).collect()
+}
+
+/// What `word` may mean below the commands `above`: the command of that meaning, else commands of this name elsewhere.
+fn meant(word: &str, above: &[String], root: &Command) -> Vec<String> {
+    let known = WORDS.iter().find(|(typed, parents, _)| *typed == word && *parents == above);
+    if let Some((.., command)) = known {
+        return vec![(*command).to_owned()];
+    }
+    if !above.is_empty() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for noun in root.get_subcommands().filter(|noun| !noun.is_hide_set()) {
+        let verbs = noun.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help");
+        for verb in verbs {
+            if verb.get_name() == word || verb.get_visible_aliases().any(|alias| alias == word) {
+                found.push(format!("{} {}", noun.get_name(), verb.get_name()));
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn a_command_that_does_not_exist_suggests_one_that_does() {
+        for (typed, suggested) in [
+            (&["build"][..], "'run'"),
+            (&["verify", "a.iso"], "'archive verify'"),
+            (&["import", "a.iso"], "'archive import'"),
+            (&["pull", "alpine"], "'image pull'"),
+            (&["push"], "'archive push'"),
+            (&["create"], "'iso create'"),
+            (&["archive", "rm", "a"], "'delete'"),
+            (&["archive", "info", "a"], "'inspect'"),
+            (&["archve"], "'archive'"),
+            (&["archive", "verfy"], "'verify'"),
+            (&["image", "prune"], "'gc'"),
+        ] {
+            let mut command = crate::command_line::command();
+            let words = std::iter::once(&"./renamed").chain(typed);
+            let error = near(command.try_get_matches_from_mut(words).unwrap_err(), &command);
+            assert_eq!(error.kind(), ErrorKind::InvalidSubcommand, "{typed:?}");
+            let text = error.to_string();
+            assert!(text.contains("tip:") && text.contains(suggested), "{typed:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn every_suggestion_exists_and_no_word_is_a_command() {
+        let mut root = crate::command_line::command();
+        root.build();
+        for (word, above, command) in WORDS {
+            let below = above.iter().fold(&root, |one, name| one.find_subcommand(name).unwrap());
+            assert!(below.find_subcommand(word).is_none(), "{word}");
+            let start = if command.contains(' ') { &root } else { below };
+            assert!(
+                command.split(' ').try_fold(start, |one, name| one.find_subcommand(name)).is_some(),
+                "{command}"
+            );
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `sealift cache`: the kept results of tasks.
+
+use buildchain::project::{Settings, parse_size};
+use clap::{Args, Subcommand, ValueEnum};
+use graph::Cache;
+use serde_json::json;
+
+use crate::failure::{Failure, Outcome};
+use crate::output::{Output, size};
+use crate::session::Selector;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the folder of the cache, its size and its limit
+    Show {
+        #[command(flatten)]
+        selector: Selector,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Prune the cache: remove the least recently used results
+    #[command(
+        after_help = "Examples:\n  sealift cache gc\n  sealift cache gc --size 2G\n  sealift cache gc --size 0"
+    )]
+    Gc {
+        #[command(flatten)]
+        selector: Selector,
+        /// Keep at most SIZE [default: SEALIFT_CACHE_SIZE, else 10G]
+        #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+        size: Option<u64>,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// What a run may say of the cache.
+#[derive(Debug, Args)]
+pub(crate) struct Flags {
+    /// Set the maximum size of the result cache; 0 disables it [default: 10G]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    cache_size: Option<u64>,
+    /// Share results through a repository: `registry.example:5000/team/cache`
+    #[arg(long, value_name = "REPOSITORY")]
+    remote_cache: Option<String>,
+    /// Set whether results are also uploaded to it
+    #[arg(long, value_enum, value_name = "MODE")]
+    remote_cache_mode: Option<Mode>,
+}
+
+/// What is done with a remote cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    Read,
+    ReadWrite,
+}
+
+impl Flags {
+    /// The cache of a run, if it is to have one.
+    pub(crate) fn cache(&self, project: &buildchain::project::Project) -> Result<Option<Cache>, Failure> {
+        let settings = &project.settings.outputs;
+        let limit = self.cache_size.unwrap_or(settings.size);
+        if limit == 0 {
+            return Ok(None);
+        }
+        let cache = Cache::new(settings.folder.clone(), Some(limit));
+        let Some(repository) = self.remote_cache.as_ref().or(settings.remote.as_ref()) else {
+            return Ok(Some(cache));
+        };
+        let remote = buildchain::tasks::remote_cache(project, repository).map_err(Failure::usage_by)?;
+        let writes = self.remote_cache_mode.map_or(settings.remote_writes, |mode| mode == Mode::ReadWrite);
+        Ok(Some(cache.with_remote(remote, writes)))
+    }
+}
+
+pub(crate) fn run(command: &Command) -> Outcome {
+    match command {
+        Command::Show { selector, output } => show(&selector.settings()?, *output),
+        Command::Gc { selector, size: most, output } => gc(&selector.settings()?, *most, *output),
+    }
+}
+
+fn cache(settings: &Settings) -> Cache {
+    Cache::new(settings.outputs.folder.clone(), None)
+}
+
+fn show(settings: &Settings, output: Output) -> Outcome {
+    let cache = cache(settings);
+    let usage = cache.usage()?;
+    let (folder, limit) = (content::printable_path(cache.folder()), settings.outputs.size);
+    let report = json!({
+        "folder": folder.to_string(), "results": usage.results, "files": usage.files, "bytes": usage.bytes,
+        "limit": limit,
+    });
+    let text = || {
+        let (bytes, limit) = (size(usage.bytes), size(limit));
+        format!("{folder}\n{} results, {} files, {bytes} of {limit}\n", usage.results, usage.files)
+    };
+    Ok(output.report(&report, text)?)
+}
+
+fn gc(settings: &Settings, most: Option<u64>, output: Output) -> Outcome {
+    let swept = cache(settings).sweep(most.unwrap_or(settings.outputs.size))?;
+    let report = json!({"results": swept.results, "files": swept.files, "bytes": swept.bytes});
+    let text =
+        || format!("removed {} results and {} files, {}\n", swept.results, swept.files, size(swept.bytes));
+    Ok(output.report(&report, text)?)
+}

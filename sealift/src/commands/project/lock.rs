@@ -1,0 +1,139 @@
+//! `sealift lock` and `sealift update`.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use buildchain::locking::{self, Answer, Resolved, Scope};
+use clap::Args;
+use images::pull::Progress;
+
+use crate::args::registry_client;
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, Output};
+use crate::session::Selector;
+
+#[derive(Debug, Args)]
+pub(crate) struct Lock {
+    #[command(flatten)]
+    selector: Selector,
+    #[command(flatten)]
+    plain: Plain,
+    /// Change nothing, and fail if a tag differs from the lock file
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Debug, Args)]
+struct Plain {
+    /// Speak plain HTTP to this registry (repeatable)
+    #[arg(long, value_name = "HOST")]
+    plain_http: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Update {
+    #[command(flatten)]
+    selector: Selector,
+    #[command(flatten)]
+    plain: Plain,
+    #[command(flatten)]
+    output: Output,
+}
+
+pub(crate) fn lock(lock: &Lock) -> Outcome {
+    let scope = if lock.check { Scope::All } else { Scope::Missing };
+    let moved = resolve(&lock.selector, &lock.plain, scope, lock.output, !lock.check)?;
+    match moved.iter().find(|one| one.moved()) {
+        Some(one) if lock.check => {
+            let held = |digest: &Option<String>| digest.clone().unwrap_or_else(|| "nothing".into());
+            Err(Failure::failed(anyhow::anyhow!(
+                "{} is locked to {} and stands for {} now",
+                one.reference,
+                held(&one.old),
+                held(&one.new)
+            ))
+            .remedy("`sealift update` takes the new ones"))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn update(update: &Update) -> Outcome {
+    resolve(&update.selector, &update.plain, Scope::All, update.output, true).map(drop)
+}
+
+/// Writes and reports all that could be looked up, then fails for the rest.
+fn resolve(
+    selector: &Selector,
+    plain: &Plain,
+    scope: Scope,
+    output: Output,
+    write: bool,
+) -> Result<Vec<Resolved>, Failure> {
+    let project = selector.load(true)?;
+    let said = Said::default();
+    let Answer { lock, resolved, mut failures } =
+        locking::resolve(&project, scope, &plain.plain_http, &said)?;
+    if write {
+        lock.write(&project.root)?;
+    }
+    let text = || {
+        let moved: String = resolved.iter().filter(|one| one.moved()).map(lines).collect();
+        let nothing = moved.is_empty() && failures.is_empty();
+        if nothing { "nothing moved\n".to_owned() } else { moved }
+    };
+    output.report(&resolved, text)?;
+    let Some(last) = failures.pop() else { return Ok(resolved) };
+    for failure in failures {
+        output::failure(&explained(failure));
+    }
+    Err(explained(last))
+}
+
+fn explained(error: locking::Error) -> Failure {
+    let remedy = match &error {
+        locking::Error::Resolve { source, .. } => registry_client::remedy_of_pull(source),
+        _ => None,
+    };
+    match remedy {
+        Some(remedy) => Failure::from(error).remedy(remedy),
+        None => error.into(),
+    }
+}
+
+/// Prints warnings, each once: several images are looked up at the same time, often in one registry.
+#[derive(Default)]
+struct Said(Mutex<HashSet<String>>);
+
+impl Progress for Said {
+    fn warn(&self, text: &str) {
+        if self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned()) {
+            output::warn(text);
+        }
+    }
+
+    fn retry(&self, text: &str) {
+        self.warn(text);
+    }
+}
+
+/// One line for what moved, and one for each platform of it that did.
+fn lines(one: &Resolved) -> String {
+    let mut text = change(&one.reference, one.old.as_deref(), one.new.as_deref());
+    for moved in &one.platforms {
+        let what = format!("{} {}", one.reference, moved.platform);
+        text.push_str(&change(&what, moved.old.as_deref(), moved.new.as_deref()));
+    }
+    text
+}
+
+fn change(what: &str, old: Option<&str>, new: Option<&str>) -> String {
+    match (old, new) {
+        (Some(old), Some(new)) => format!("{what} {old} -> {new}\n"),
+        (None, Some(new)) => format!("{what} is new: {new}\n"),
+        (Some(old), None) => format!("{what} is gone: {old}\n"),
+        (None, None) => format!("{what} is gone\n"),
+    }
+}

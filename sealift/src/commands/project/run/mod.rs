@@ -1,0 +1,404 @@
+//! `sealift run`.
+
+mod summary;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use clap::{Args, ValueEnum};
+use graph::{
+    ConsoleOptions, ConsoleReporter, JsonLinesReporter, JsonReporter, JunitReporter, Reporter, RunOptions,
+    Selection, State, TraceReporter, Watch,
+};
+
+use crate::commands::project::cache;
+use crate::completion;
+use crate::failure::{Failure, Outcome};
+use crate::output;
+use crate::progress::Live;
+use crate::session::{Selector, Turn, Session, broken_run, chosen, is_xtask, wrong_project};
+use crate::signals::Signals;
+use buildchain::project::MISTAKES_SHOWN;
+
+/// How often files are looked at while watching.
+const WATCH_INTERVAL: Duration = Duration::from_millis(300);
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The tasks: names, wildcards, or files that tasks make [default: iso]
+    #[arg(add = completion::tasks())]
+    tasks: Vec<String>,
+    /// Fail if a file that the build reads differs from the commit
+    #[arg(long)]
+    release: bool,
+    #[command(flatten)]
+    manner: Manner,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Lint {
+    /// The languages, as `sealift list --all` shows them behind `lint:` [default: all]
+    languages: Vec<String>,
+    #[command(flatten)]
+    manner: Manner,
+}
+
+/// How tasks are run.
+#[derive(Debug, Args)]
+struct Manner {
+    #[command(flatten)]
+    selector: Selector,
+    /// Run at most this many tasks at a time [default: the number of cores]
+    #[arg(long, short = 'n', value_name = "NUMBER")]
+    jobs: Option<usize>,
+    /// Keep running tasks that do not depend on a failed one
+    #[arg(long = "continue", short = 'c')]
+    keep_going: bool,
+    /// Run the tasks even if they are up to date
+    #[arg(long, short)]
+    always: bool,
+    /// Run only the named tasks, without their dependencies
+    #[arg(long, short)]
+    single: bool,
+    /// Report what would run and why, without running it
+    #[arg(long)]
+    dry_run: bool,
+    /// Report in this form
+    #[arg(long, alias = "output", short_alias = 'o', value_enum, default_value_t, value_name = "FORM")]
+    reporter: ReporterForm,
+    #[command(flatten)]
+    cache: cache::Flags,
+    #[command(flatten)]
+    turn: Turn,
+    /// Write a trace for Chrome or Perfetto to FILE
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Write a JUnit report to FILE
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Show of tasks that succeed: 0 nothing, 1 standard error, 2 all output
+    /// [default: 1; with --quiet 0, with --verbose 2]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=2), value_name = "LEVEL")]
+    verbosity: Option<u8>,
+    /// Show of tasks that fail: 0 nothing, 1 standard error, 2 all output
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=2), value_name = "LEVEL")]
+    failure_verbosity: u8,
+}
+
+impl Manner {
+    /// What a run writes outside the build root: its reports, what it prints, the caches.
+    fn written(&self, session: &Session) -> Vec<PathBuf> {
+        let (root, settings) = (&session.project.root, &session.project.settings);
+        let mut written = vec![settings.cache.clone(), settings.outputs.folder.clone()];
+        let reports = [&self.trace, &self.junit].into_iter().flatten();
+        written.extend(reports.filter_map(|path| std::path::absolute(path).ok()));
+        // Where standard output and standard error lead to, if that is a file. The kernel gives the path without links.
+        let real_root = root.canonicalize().unwrap_or_else(|_| root.clone());
+        let streams = ["/proc/self/fd/1", "/proc/self/fd/2"];
+        written.extend(
+            streams
+                .iter()
+                .filter_map(|path| std::fs::read_link(path).ok())
+                .filter_map(|path| Some(root.join(path.strip_prefix(&real_root).ok()?))),
+        );
+        written
+    }
+}
+
+/// The forms of a run's report.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum ReporterForm {
+    /// A line per task
+    #[default]
+    #[value(alias = "text")]
+    Console,
+    /// One JSON document at the end
+    Json,
+    /// One JSON document per event, as it happens
+    JsonLines,
+    /// One YAML document at the end
+    Yaml,
+}
+
+pub(crate) fn run(run: &Run) -> Outcome {
+    run_tasks(&run.tasks, &run.manner, run.release)
+}
+
+pub(crate) fn lint(lint: &Lint) -> Outcome {
+    let tasks: Vec<String> = if lint.languages.is_empty() {
+        vec!["lint".to_owned()]
+    } else {
+        lint.languages.iter().map(|language| format!("lint:{language}")).collect()
+    };
+    run_tasks(&tasks, &lint.manner, false)
+}
+
+fn run_tasks(tasks: &[String], run: &Manner, release: bool) -> Outcome {
+    let signals = Signals::catch()?;
+    let session = Session::open(&run.selector)?;
+    session.print_warnings();
+    let selection = chosen(&session, tasks)?;
+    if release {
+        released(&session)?;
+    }
+    let ended = once(run, &session, &selection, &signals);
+    let Some(signal) = signals.number() else { return ended };
+    if let Err(failure) = ended {
+        output::failure(&failure);
+    }
+    Err(Failure::Signal(signal))
+}
+
+/// Refuses a run in which the selected tasks, or what they need, make images that are not locked.
+fn check_locked(session: &Session, selection: &Selection) -> Result<(), Failure> {
+    let needed = session.graph.with_needs(selection);
+    let names = needed.tasks().iter().map(|id| session.graph.task(*id).name.as_str());
+    let image = |name: &'_ str| {
+        let image = name.strip_prefix("_image_pull:").or_else(|| name.strip_prefix("_image_build:"));
+        image.map(str::to_owned)
+    };
+    let made: std::collections::HashSet<String> = names.filter_map(image).collect();
+    session.project.check_locked(&|image| made.contains(image)).map_err(wrong_project)
+}
+
+/// Refuses a project whose files are not those of a commit.
+fn released(session: &Session) -> Outcome {
+    let project = &session.project;
+    if project.revision.is_none() {
+        let message = format!(
+            "{} is not a checkout of a commit: --release needs one",
+            content::printable_path(&project.root)
+        );
+        return Err(Failure::usage(message).remedy("build from a clone, or without --release"));
+    }
+    let differing = session.sources.differing(project)?;
+    if differing.is_empty() {
+        return Ok(());
+    }
+    let mut message = String::from("these files are not those of the commit:");
+    for path in differing.iter().take(MISTAKES_SHOWN) {
+        message += &format!("\n  {}", content::printable_path(path));
+    }
+    if let Some(more) = differing.len().checked_sub(MISTAKES_SHOWN).filter(|more| *more > 0) {
+        message += &format!("\n  and {more} more");
+    }
+    Err(Failure::usage(message).remedy("commit them, or build without --release"))
+}
+
+pub(crate) fn watch(run: &Run) -> Outcome {
+    if run.release {
+        return Err(Failure::usage("`watch` builds what is being edited: it has no --release"));
+    }
+    if run.manner.dry_run {
+        return Err(Failure::usage("`watch` runs tasks: it has no --dry-run"));
+    }
+    let signals = Signals::catch()?;
+    let open = || -> Result<_, Failure> {
+        let session = Session::open(&run.manner.selector)?;
+        session.print_warnings();
+        let selection = chosen(&session, &run.tasks)?;
+        Ok((session, selection))
+    };
+    let (mut session, mut selection) = open()?;
+    let mut sound = true;
+    loop {
+        let deciding = || session.project.deciding();
+        let own = run.manner.written(&session);
+        let watch = Watch::begin(&session.graph, &selection, &deciding, &own)?;
+        if sound && let Err(failure) = once(&run.manner, &session, &selection, &signals) {
+            output::failure(&failure);
+        }
+        if let Some(signal) = signals.number() {
+            return Err(Failure::Signal(signal));
+        }
+        output::note("watching for changes; Ctrl-C ends");
+        let changed = watch.wait(WATCH_INTERVAL, &signals.caught)?;
+        if let Some(signal) = signals.number() {
+            return Err(Failure::Signal(signal));
+        }
+        for path in changed {
+            output::note(&format!("{} changed", content::printable_path(&path)));
+        }
+        // A project that cannot be read at the moment will be edited again.
+        match open() {
+            Ok(opened) => {
+                (session, selection) = opened;
+                sound = true;
+            }
+            Err(failure) => {
+                output::failure(&failure);
+                sound = false;
+            }
+        }
+    }
+}
+
+/// Runs the selected tasks once.
+fn once(run: &Manner, session: &Session, selection: &Selection, signals: &Signals) -> Outcome {
+    let here = std::env::current_dir()?;
+    let iso = session.project.root.join(session.project.iso());
+    let next = verify(&summary::as_typed(&iso, &here), &here)?;
+    let options = RunOptions {
+        jobs: run.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into)),
+        keep_going: run.keep_going,
+        always: run.always,
+        single: run.single,
+        cancel: Arc::clone(&signals.caught),
+        cache: run.cache.cache(&session.project)?,
+        artefacts: vec![(iso, next)],
+        clock: Some(SystemTime::now),
+        ..RunOptions::default()
+    };
+    let console = ConsoleOptions {
+        verbosity: run.verbosity.unwrap_or(if output::is_quiet() {
+            0
+        } else if output::is_verbose() {
+            2
+        } else {
+            1
+        }),
+        failure_verbosity: run.failure_verbosity,
+        command: run.selector.door(),
+        reasons: run.dry_run || output::is_verbose(),
+    };
+    let (mut trace, mut junit, mut json) = (Vec::new(), Vec::new(), Vec::new());
+    let live = Live::start();
+    let mut reporters: Vec<Box<dyn Reporter + '_>> = vec![match run.reporter {
+        // What would run is the answer to the question.
+        ReporterForm::Console if output::is_quiet() && !run.dry_run => {
+            Box::new(Quiet(ConsoleReporter::new(live.writer(), console)))
+        }
+        ReporterForm::Console => Box::new(live.reporter(ConsoleReporter::new(live.writer(), console))),
+        ReporterForm::Json => Box::new(JsonReporter::new(std::io::stdout())),
+        ReporterForm::JsonLines => Box::new(JsonLinesReporter::new(std::io::stdout())),
+        ReporterForm::Yaml => Box::new(JsonReporter::new(&mut json)),
+    }];
+    if run.trace.is_some() {
+        reporters.push(Box::new(TraceReporter::new(&mut trace)));
+    }
+    if run.junit.is_some() {
+        reporters.push(Box::new(JunitReporter::new(&mut junit, session.project.values.slug.clone())));
+    }
+    let mut reporters = All(reporters);
+    if !matches!(run.reporter, ReporterForm::Console) {
+        // Standard error has them for people.
+        session.warnings().iter().for_each(|text| reporters.event(&graph::Event::Warned { text }));
+    }
+    let ended = execute(run, session, selection, &options, &mut reporters);
+    let unwritten = reporters.take_error().filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
+    drop(reporters);
+    if !json.is_empty() {
+        output::yaml(&serde_json::from_slice::<serde_json::Value>(&json)?)?;
+    }
+    for (path, report) in [(&run.trace, trace), (&run.junit, junit)] {
+        if let (Some(path), false) = (path, report.is_empty()) {
+            output::write_file(path, &report)?;
+        }
+    }
+    let outcome = ended?;
+    if let Some(error) = unwritten {
+        return Err(anyhow::Error::new(error).context("cannot write the report").into());
+    }
+    match outcome.exit() {
+        0 => {
+            if let (ReporterForm::Console, [artefact]) = (run.reporter, outcome.artefacts.as_slice()) {
+                output::done(&summary::text(&outcome, artefact, &here));
+            }
+            Ok(())
+        }
+        // The reporter has told all there is to tell.
+        1 => Err(Failure::Failed(None)),
+        _ => Err(Failure::Told),
+    }
+}
+
+/// What to type to verify the archive at `iso`.
+fn verify(iso: &Path, here: &Path) -> io::Result<String> {
+    // Who comes through `cargo xtask` need not have the program on the path.
+    let program = if is_xtask() {
+        summary::as_typed(&std::env::current_exe()?, here).to_string_lossy().into_owned()
+    } else {
+        "sealift".to_owned()
+    };
+    let iso = iso.to_string_lossy();
+    Ok(format!("{} archive verify {}", graph::quoted(&program), graph::quoted(&iso)))
+}
+
+/// A reporter that hears of failures and warnings alone.
+struct Quiet<R>(R);
+
+impl<R: Reporter> Reporter for Quiet<R> {
+    fn event(&mut self, event: &graph::Event<'_>) {
+        let told = match event {
+            graph::Event::Finished { report, .. } => report.verdict.failure().is_some(),
+            graph::Event::Warned { .. } | graph::Event::Retrying { .. } | graph::Event::Ended { .. } => true,
+            _ => false,
+        };
+        if told {
+            self.0.event(event);
+        }
+    }
+
+    fn tick(&mut self) {
+        self.0.tick();
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        self.0.take_error()
+    }
+}
+
+/// Several reporters of one run.
+struct All<'a>(Vec<Box<dyn Reporter + 'a>>);
+
+impl Reporter for All<'_> {
+    fn event(&mut self, event: &graph::Event<'_>) {
+        for reporter in &mut self.0 {
+            reporter.event(event);
+        }
+    }
+
+    fn tick(&mut self) {
+        for reporter in &mut self.0 {
+            reporter.tick();
+        }
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        self.0.iter_mut().find_map(|reporter| reporter.take_error())
+    }
+}
+
+fn execute(
+    run: &Manner,
+    session: &Session,
+    selection: &Selection,
+    options: &RunOptions,
+    reporter: &mut dyn Reporter,
+) -> Result<graph::Outcome, Failure> {
+    if !run.dry_run {
+        check_locked(session, selection)?;
+    }
+    if run.dry_run {
+        let state = State::read(&session.state_path())?;
+        return Ok(graph::dry_run(&session.graph, selection, options, &state, reporter)?);
+    }
+    let is_first = !session.state_path().exists();
+    let mut state = run.turn.take(session, &options.cancel)?;
+    let tree = session.project.tree();
+    if is_first && std::fs::read_dir(&tree).is_ok_and(|mut entries| entries.next().is_some()) {
+        // The sweep would take what somebody else put there.
+        state.erase()?;
+        let message =
+            format!("{} holds files that no build is known to have made", content::printable_path(&tree));
+        return Err(
+            Failure::usage(message).remedy("remove the folder, or build elsewhere: --build-root FOLDER")
+        );
+    }
+    for path in buildchain::tasks::sweep(&session.project, &session.graph)? {
+        output::warn(&format!("removed {}, which no task makes", content::printable_path(&path)));
+    }
+    graph::run(&session.graph, selection, options, &mut state, reporter).map_err(broken_run)
+}

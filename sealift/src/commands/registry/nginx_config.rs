@@ -1,0 +1,148 @@
+//! `sealift registry nginx-config`: for one archive's registry, or everything that nginx needs for all of them.
+
+use std::path::{Path, PathBuf};
+
+use ::node::archives::{Linux, get};
+use ::node::nginx::{Error, Options, configuration, install};
+use clap::Args;
+use content::printable;
+
+use crate::commands::clients::none_is_readable;
+use crate::args::node_paths::NodePaths;
+use crate::commands::archive;
+use crate::failure::{Failure, Outcome};
+use crate::output;
+
+#[derive(Debug, Args)]
+pub(crate) struct NginxConfig {
+    /// The folder of images of one archive; `registry` lies beside it
+    #[arg(required_unless_present = "configured", requires = "repository")]
+    images: Option<PathBuf>,
+    /// Set the first part of the image names: `metalk8s-2.11.0`, or `{{ repository }}` for a template
+    #[arg(long, visible_alias = "name-prefix", value_name = "NAME", conflicts_with = "configured")]
+    repository: Option<String>,
+    /// Set the folder of images on the server, if it differs; `{{ registry_root }}` for a template
+    #[arg(long, value_name = "DIR", conflicts_with = "configured")]
+    server_root: Option<PathBuf>,
+    /// Also print what a server needs once for all archives: the response to /v2/
+    #[arg(long, conflicts_with = "configured")]
+    with_common: bool,
+    /// Generate the whole nginx.conf, for all archives of this node
+    #[arg(long)]
+    configured: bool,
+    /// Write it to FILE if nginx accepts it, and reload nginx [default: print it]
+    #[arg(long, value_name = "FILE", requires = "configured")]
+    install: Option<PathBuf>,
+    /// Write it to FILE, also a pipe or device [default: standard output]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "-",
+        hide_default_value = true,
+        conflicts_with = "install"
+    )]
+    file: PathBuf,
+    /// Test the configuration with this nginx
+    #[arg(long, value_name = "PROGRAM", default_value = "nginx", requires = "configured")]
+    nginx: PathBuf,
+    /// Listen on this address (repeatable): `8080`, `10.0.0.1:8080`
+    #[arg(long, value_name = "ADDRESS", default_value = "8080", requires = "configured")]
+    listen: Vec<String>,
+    /// Use the server certificate with its chain in FILE, PEM
+    #[arg(long, value_name = "FILE", requires_all = ["configured", "tls_key"])]
+    tls_certificate: Option<PathBuf>,
+    /// Use the key of the certificate in FILE, PEM
+    #[arg(long, value_name = "FILE", requires_all = ["configured", "tls_certificate"])]
+    tls_key: Option<PathBuf>,
+    /// Set the file of nginx's process id
+    #[arg(long, value_name = "FILE", default_value = "/run/nginx.pid", requires = "configured")]
+    pid: PathBuf,
+    /// Set the file of nginx's error log
+    #[arg(long, value_name = "FILE", default_value = "/var/log/nginx/error.log", requires = "configured")]
+    error_log: PathBuf,
+    #[command(flatten)]
+    paths: NodePaths,
+}
+
+pub(crate) fn nginx_config(arguments: NginxConfig) -> Outcome {
+    match (&arguments.images, &arguments.repository) {
+        (Some(images), Some(repository)) => {
+            let root = arguments.server_root.as_ref().unwrap_or(images);
+            one(root, repository, arguments.with_common, &arguments.file)
+        }
+        _ => all(arguments),
+    }
+}
+
+fn one(root: &Path, repository: &str, with_common: bool, file: &Path) -> Outcome {
+    // The form of the guidelines for Solutions: a template for the node to fill in.
+    let is_placeholder = root.as_os_str() == images::nginx::REGISTRY_ROOT;
+    let root = if is_placeholder { root.to_path_buf() } else { std::path::absolute(root)? };
+    let config = images::nginx::render(repository, &root.to_string_lossy()).map_err(Failure::usage_by)?;
+    let common = if with_common { images::nginx::common() } else { "" };
+    Ok(output::write_file(file, format!("{common}{config}").as_bytes())?)
+}
+
+fn all(arguments: NginxConfig) -> Outcome {
+    let listed = get(&arguments.paths.paths(), &Linux::default()).map_err(archive::explained)?;
+    let count = listed.len();
+    let mut roots: Vec<PathBuf> = Vec::new();
+    for one in listed {
+        match one.problem {
+            // Some of its images may be damaged; nginx serves the others.
+            Some(problem) if one.images.is_none() || one.mount_broken => {
+                output::warn(&left_out(&one.path, &problem));
+            }
+            _ => roots.push(one.mounted.unwrap_or(one.path)),
+        }
+    }
+    if roots.is_empty() && count > 0 {
+        return Err(none_is_readable());
+    }
+    let options = Options {
+        listen: arguments.listen,
+        tls: arguments.tls_certificate.zip(arguments.tls_key),
+        pid: arguments.pid.clone(),
+        error_log: arguments.error_log,
+    };
+    let generated = configuration(&roots, &options).map_err(explained)?;
+    for (path, error) in &generated.left_out {
+        let how = if matches!(error, Error::NotMounted(_)) { MOUNT } else { "" };
+        output::warn(&format!("{}{how}", left_out(path, &error.to_string())));
+    }
+    let Some(file) = arguments.install else {
+        return Ok(output::write_file(&arguments.file, generated.text.as_bytes())?);
+    };
+    let installed = install(&generated.text, &file, &arguments.nginx, &arguments.pid, output::running)
+        .map_err(explained)?;
+    let what = if installed.replaced { "replaced" } else { "unchanged" };
+    let told = if installed.told { ", and nginx was told" } else { "; nginx is not running" };
+    output::print(&format!("{}: {what}{told}\n", content::printable_path(&file)))?;
+    Ok(())
+}
+
+/// What to do about an archive that is not mounted.
+const MOUNT: &str = "; mount it with `sealift archive import --mount kernel`";
+
+/// An archive that the configuration lacks, and why.
+pub(crate) fn left_out(archive: &Path, problem: &str) -> String {
+    format!("left out: {}", output::about(archive, &printable(problem).to_string()))
+}
+
+fn explained(error: Error) -> Failure {
+    match error {
+        Error::NotMounted(_) => Failure::failed(error).remedy(
+            "`sealift archive import --mount kernel` mounts it; `sealift registry serve` needs no mount",
+        ),
+        Error::Include { .. } => Failure::failed(error).remedy(
+            "serve this archive with `sealift registry serve`, which does not use its nginx configuration",
+        ),
+        Error::NotReloaded { .. } => Failure::failed(error)
+            .remedy("nginx keeps its old configuration; re-run the command to retry the reload"),
+        Error::Link(_) => Failure::failed(error)
+            .remedy("archives never contain symbolic links here; the folder has been modified"),
+        Error::Refused { .. } => Failure::failed(error).remedy("what was in use is still in use"),
+        Error::Value { .. } | Error::Twice(_) => Failure::usage_by(error),
+        error => error.into(),
+    }
+}

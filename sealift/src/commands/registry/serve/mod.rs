@@ -1,0 +1,311 @@
+//! `sealift registry serve`: the embedded server, as a service of systemd or by hand.
+
+mod lines;
+
+use std::ffi::OsString;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum, value_parser};
+use listenfd::ListenFd;
+use node::archives::{Paths, configured, follow};
+use server::systemd;
+use server::{Config, Error as ServeError, Handle, Limits, Server, Tls, raise_open_files};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::args::node_paths::NodePaths;
+use crate::failure::{Failure, Outcome};
+use crate::output;
+use lines::Lines;
+
+/// How often the node's configuration is looked at.
+const FOLLOW_INTERVAL: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// ISO files, the folders they are mounted at, or folders of images
+    #[arg(required_unless_present = "configured")]
+    archives: Vec<PathBuf>,
+    /// Serve the archives that this node's configuration lists, and follow it
+    #[arg(long, conflicts_with = "archives")]
+    configured: bool,
+    /// Listen on this address (repeatable); sockets passed by systemd replace it
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    listen: Vec<SocketAddr>,
+    /// Serve other machines without TLS
+    #[arg(long, alias = "plain-http", conflicts_with_all = ["tls_certificate", "tls_key"])]
+    no_tls: bool,
+    /// Use the server certificate with its chain in FILE, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// Use the key of the certificate in FILE, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+    /// Require client certificates issued by these authorities, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_client_ca: Option<PathBuf>,
+    /// Log requests
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    access_log: AccessLog,
+    /// Check content when it is first requested, not in the background
+    #[arg(long)]
+    no_background_check: bool,
+    #[command(flatten)]
+    limits: LimitArguments,
+    #[command(flatten)]
+    paths: NodePaths,
+}
+
+/// What clients may use up.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+struct LimitArguments {
+    /// Set the maximum number of connections; further clients wait
+    #[arg(long, value_name = "COUNT", default_value_t = 4096, value_parser = value_parser!(u32).range(1..))]
+    max_connections: u32,
+    /// Set the maximum number of connections per IPv4 address or IPv6 /64 network
+    #[arg(long, value_name = "COUNT", default_value_t = 2048, value_parser = value_parser!(u32).range(1..))]
+    max_connections_per_address: u32,
+    /// Set the maximum size of a request's headers, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 16_384, value_parser = value_parser!(u32).range(8192..=1_048_576))]
+    max_request_bytes: u32,
+    /// Set the time a client has to send a request, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = value_parser!(u32).range(1..))]
+    request_timeout: u32,
+    /// Set the idle send timeout, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = value_parser!(u32).range(1..))]
+    send_timeout: u32,
+    /// Close a connection that receives less than this many bytes per second on average; 0 for no minimum
+    #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = value_parser!(u32))]
+    min_send_rate: u32,
+    /// Wait this many seconds for running requests when the server stops
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = value_parser!(u32))]
+    drain_timeout: u32,
+}
+
+impl LimitArguments {
+    fn limits(&self) -> Limits {
+        let seconds = |count: u32| Duration::from_secs(count.into());
+        let size = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+        Limits {
+            connections: size(self.max_connections),
+            connections_per_address: size(self.max_connections_per_address),
+            header_bytes: size(self.max_request_bytes),
+            header_time: seconds(self.request_timeout),
+            stall_time: seconds(self.send_timeout),
+            minimum_rate: self.min_send_rate.into(),
+            drain_time: seconds(self.drain_timeout),
+        }
+    }
+}
+
+/// The forms of the access log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AccessLog {
+    /// Requests are not logged
+    #[default]
+    Off,
+    /// A JSON document per request on standard output
+    Json,
+}
+
+/// The most threads that wait for disks: enough to keep those busy, while more would only take memory.
+const DISK_THREADS: usize = 64;
+
+/// Which archives are served.
+#[derive(Debug, Clone)]
+enum Source {
+    /// Those of the command line.
+    Named(Vec<PathBuf>),
+    /// Those of the node's configuration.
+    Configured(Paths),
+}
+
+impl Source {
+    fn archives(&self) -> Result<Vec<PathBuf>, node::archives::Error> {
+        match self {
+            Self::Named(archives) => Ok(archives.clone()),
+            Self::Configured(paths) => configured(paths),
+        }
+    }
+}
+
+pub(crate) fn run(serve: Serve) -> Outcome {
+    let tls = match (serve.tls_certificate, serve.tls_key) {
+        (Some(certificate), Some(key)) => {
+            Some(Tls { certificate, key, client_authorities: serve.tls_client_ca })
+        }
+        _ => None,
+    };
+    let passed_on = passed_on()?;
+    let addresses = match passed_on.as_slice() {
+        [] => serve.listen,
+        sockets => sockets.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?,
+    };
+    if tls.is_none()
+        && !serve.no_tls
+        && let Some(address) = addresses.iter().find(|address| !address.ip().is_loopback())
+    {
+        return Err(Failure::usage(format!(
+            "{address} can be reached by other machines and there is no certificate"
+        ))
+        .remedy("give --tls-certificate and --tls-key, or --no-tls"));
+    }
+    let source = if serve.configured {
+        Source::Configured(serve.paths.paths())
+    } else {
+        Source::Named(serve.archives)
+    };
+    let (log, last_lines) = Lines::start(serve.access_log == AccessLog::Json)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let config = Config {
+        listen: addresses,
+        archives: source.archives().map_err(Failure::usage_by)?,
+        leave_out_unreadable: serve.configured,
+        tls,
+        check_in_background: !serve.no_background_check,
+        limits: serve.limits.limits(),
+        log: Arc::new(log),
+    };
+    if serve.configured && config.archives.is_empty() {
+        output::warn(
+            "no archive is configured, so nothing is served; add one with `sealift archive import FILE`",
+        );
+    }
+    if let Err(error) = raise_open_files() {
+        output::warn(&format!("the limit of open files cannot be raised: {error}"));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(DISK_THREADS)
+        .build()?;
+    // Sockets and signals are registered with the runtime they are made in.
+    let inside = runtime.enter();
+    let hangup = signal(SignalKind::hangup())?;
+    let ends = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+    let server = match passed_on {
+        none if none.is_empty() => Server::bind(config),
+        sockets => Server::with_listeners(sockets, config),
+    };
+    let server = server.map_err(unbound)?;
+    for address in server.local_addrs() {
+        output::print(&format!("listening on {scheme}://{address}\n"))?;
+    }
+    if let Source::Configured(paths) = &source {
+        drop(runtime.spawn(follow(paths.clone(), server.handle(), FOLLOW_INTERVAL)));
+    }
+    let systemd = Systemd(std::env::var_os("NOTIFY_SOCKET"));
+    drop(runtime.spawn(reload(server.handle(), source, hangup, systemd.clone())));
+    systemd.tell(&systemd::State::Ready);
+    let variable = std::env::var_os;
+    if let Some(time) =
+        systemd::watchdog(variable("WATCHDOG_USEC"), variable("WATCHDOG_PID"), std::process::id())
+    {
+        drop(runtime.spawn(watchdog(server.handle(), time / 2, systemd.clone())));
+    }
+    drop(inside);
+    let served = to_the_end(runtime, server.run(stop(ends, systemd)));
+    last_lines.wait();
+    Ok(served?)
+}
+
+/// Runs a future, and leaves behind what reads from a slow disk: a check of gigabytes must not outlive the time that systemd
+/// gives a service to stop.
+fn to_the_end<T>(runtime: Runtime, future: impl Future<Output = T>) -> T {
+    let result = runtime.block_on(future);
+    runtime.shutdown_background();
+    result
+}
+
+/// The sockets that systemd has opened for this service, if any (sd_listen_fds(3)).
+fn passed_on() -> Result<Vec<TcpListener>, Failure> {
+    let mut passed_on = ListenFd::from_env();
+    let mut sockets = Vec::new();
+    for index in 0..passed_on.len() {
+        sockets.extend(passed_on.take_tcp_listener(index)?);
+    }
+    Ok(sockets)
+}
+
+fn unbound(error: ServeError) -> Failure {
+    let in_use = matches!(error, ServeError::InUse { .. });
+    let failure = Failure::from(error);
+    if in_use {
+        failure.remedy("choose another port with --listen, or stop what listens there")
+    } else {
+        failure
+    }
+}
+
+/// SIGHUP: configuration, archives and certificates are read anew; requests go on meanwhile.
+async fn reload(server: Handle, source: Source, mut hangup: Signal, systemd: Systemd) {
+    while hangup.recv().await.is_some() {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let microseconds = now.tv_sec.unsigned_abs() * 1_000_000 + now.tv_nsec.unsigned_abs() / 1000;
+        systemd.tell(&systemd::State::Reloading { monotonic_microseconds: microseconds });
+        let (server, source) = (server.clone(), source.clone());
+        let reloaded = tokio::task::spawn_blocking(move || {
+            server.reload_from(|| source.archives().map_err(|error| error.to_string()))
+        });
+        if let Ok(Err(problem)) = reloaded.await {
+            output::warn(&not_reloaded(&problem));
+        }
+        systemd.tell(&systemd::State::Ready);
+    }
+}
+
+/// Tells systemd every so often that this server is alive, as long as it is: one that hangs is killed and started again.
+async fn watchdog(server: Handle, every: Duration, systemd: Systemd) {
+    loop {
+        tokio::time::sleep(every).await;
+        if server.responds().await {
+            systemd.tell(&systemd::State::Alive);
+        }
+    }
+}
+
+fn not_reloaded(problem: &str) -> String {
+    format!("reload failed, still serving the previous archives: {problem}")
+}
+
+/// SIGINT or SIGTERM: the server finishes what it has begun and ends.
+async fn stop([mut interrupt, mut terminate]: [Signal; 2], systemd: Systemd) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    systemd.tell(&systemd::State::Stopping);
+}
+
+/// The service manager, if one wants to know how this service does: the value of `NOTIFY_SOCKET`.
+#[derive(Debug, Clone)]
+struct Systemd(Option<OsString>);
+
+impl Systemd {
+    fn tell(&self, state: &systemd::State<'_>) {
+        if let Some(Err(error)) = self.0.as_ref().map(|socket| systemd::notify(socket, state)) {
+            output::warn(&format!("systemd cannot be told of {state:?}: {error}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_that_hangs_on_a_disk_does_not_keep_the_server() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let (disk, answer) = std::sync::mpsc::channel::<()>();
+        let ended = to_the_end(runtime, async move {
+            drop(tokio::task::spawn_blocking(move || answer.recv()));
+            "ended"
+        });
+        assert_eq!(ended, "ended");
+        // Only now does the disk answer.
+        drop(disk);
+    }
+}

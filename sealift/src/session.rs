@@ -1,0 +1,238 @@
+//! A project, opened: its model and the graph of its tasks.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use buildchain::project::{Error as ProjectError, Flags, Project, Settings};
+use buildchain::tasks::{Plan, Sources};
+use clap::Args;
+use graph::{Graph, RunError, SelectError, Selection, State, StateError};
+
+use crate::failure::{Failure, Report};
+use crate::output;
+
+/// What every command on a project takes.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Selector {
+    /// Use the project in DIR [default: the nearest folder with a sealift.yaml]
+    #[arg(long, value_name = "DIR")]
+    project: Option<PathBuf>,
+    /// Build with this profile of the project
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// Build in DIR [default: _build in the project]
+    #[arg(long, value_name = "DIR")]
+    build_root: Option<PathBuf>,
+}
+
+impl Selector {
+    /// What runs a task of the same project alone when its name is put behind it.
+    pub(crate) fn door(&self) -> String {
+        let mut words = String::from(if is_xtask() { "cargo xtask" } else { "sealift run" });
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+        let flags = [
+            ("project", path(&self.project)),
+            ("profile", self.profile.clone()),
+            ("build-root", path(&self.build_root)),
+        ];
+        for (flag, value) in flags {
+            if let Some(value) = value {
+                words += &format!(" --{flag} {}", graph::quoted(&value));
+            }
+        }
+        words
+    }
+
+    fn start(&self) -> std::io::Result<PathBuf> {
+        self.project.as_ref().map_or_else(std::env::current_dir, std::path::absolute)
+    }
+
+    /// Reads the project, with all its profiles if `all_profiles`.
+    pub(crate) fn load(&self, all_profiles: bool) -> Result<Project, Failure> {
+        let root = Project::find(&self.start()?).map_err(wrong_project)?;
+        let settings = self.gather(&root, all_profiles)?;
+        for (name, reason) in &settings.unused {
+            output::note(&format!("{name} in .env has no effect: {reason}"));
+        }
+        Project::load(&root, settings).map_err(wrong_project)
+    }
+
+    /// The settings of the project, or of whoever is in no project.
+    pub(crate) fn settings(&self) -> Result<Settings, Failure> {
+        let start = self.start()?;
+        self.gather(&Project::find(&start).unwrap_or(start), false)
+    }
+
+    fn gather(&self, root: &Path, all_profiles: bool) -> Result<Settings, Failure> {
+        let environment = environment();
+        // What is typed starts from the folder in which it is typed.
+        let build_root = self.build_root.as_ref().map(std::path::absolute).transpose()?;
+        let flags = Flags { profile: self.profile.clone(), all_profiles, build_root };
+        Settings::gather(root, &environment, &flags).map_err(wrong_project)
+    }
+}
+
+/// What every command takes that works with what is remembered: one at a time may.
+#[derive(Debug, Args)]
+pub(crate) struct Turn {
+    /// Fail, instead of waiting, if another command works on the project
+    #[arg(long)]
+    no_wait: bool,
+}
+
+impl Turn {
+    /// Opens the state of the build, when it is our turn or, while waiting for it, `cancel` turns true.
+    pub(crate) fn take(&self, session: &Session, cancel: &AtomicBool) -> Result<State, Failure> {
+        let (path, me) = (session.state_path(), command_line());
+        let opened = if self.no_wait {
+            State::open(&path, &me)
+        } else {
+            State::open_waiting(&path, &me, cancel, &mut |holder| {
+                output::note(&format!("waiting for {holder}"))
+            })
+        };
+        opened.map_err(held)
+    }
+}
+
+/// Whether the command comes through `cargo xtask`.
+pub(crate) fn is_xtask() -> bool {
+    std::env::var_os("SEALIFT_DOOR").is_some_and(|door| door == "xtask")
+}
+
+/// What we were called for, as whoever waits for us is told.
+fn command_line() -> String {
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    std::iter::once("sealift".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// The variables of the environment, as far as they are text.
+pub(crate) fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// A project and the graph of its tasks.
+pub(crate) struct Session {
+    pub(crate) project: Arc<Project>,
+    pub(crate) graph: Graph,
+    warnings: Vec<String>,
+    /// The files of the project that the build reads.
+    pub(crate) sources: Arc<Sources>,
+}
+
+impl Session {
+    pub(crate) fn open(selector: &Selector) -> Result<Self, Failure> {
+        let project = Arc::new(selector.load(false)?);
+        let builder = std::env::current_exe()?;
+        let Plan { tasks, origins, warnings, sources } =
+            buildchain::tasks::tasks(&project, &builder).map_err(wrong_tasks)?;
+        let graph = buildchain::tasks::graph(&project, tasks, &origins).map_err(wrong_tasks)?;
+        Ok(Self { project, graph, warnings, sources })
+    }
+
+    /// What is probably not meant as the project has it.
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Says what is probably not meant as the project has it.
+    pub(crate) fn print_warnings(&self) {
+        self.warnings.iter().for_each(|warning| output::warn(warning));
+    }
+
+    /// Where the graph remembers what was done.
+    pub(crate) fn state_path(&self) -> PathBuf {
+        self.project.settings.build_root.join(".sealift/state")
+    }
+}
+
+/// A project that cannot be used: exit code 3, with the place in the file and what to do.
+pub(crate) fn wrong_project(error: ProjectError) -> Failure {
+    let remedy = match &error {
+        ProjectError::Many(errors)
+            if !errors.iter().all(|error| matches!(error, ProjectError::NotLocked { .. })) =>
+        {
+            None
+        }
+        ProjectError::NotLocked { .. } | ProjectError::Many(_) => {
+            Some("`sealift lock` looks up its digest and writes sealift.lock".into())
+        }
+        ProjectError::Outside(_) => {
+            Some("copy it into the project, or allow its folder: `spec.externalFolders`".into())
+        }
+        ProjectError::NoProject(_) => Some("go to the project's folder, or name it with --project".into()),
+        ProjectError::Repository { help, .. } => Some(help.clone()),
+        _ => None,
+    };
+    let snippet = error.snippet().map(str::to_owned);
+    Failure::Usage(Report { error: error.into(), snippet, remedy })
+}
+
+/// A project that cannot be turned into tasks: exit code 3.
+fn wrong_tasks(error: buildchain::tasks::Error) -> Failure {
+    let remedy = match &error {
+        buildchain::tasks::Error::Unfit { links, long } => Some(match (links.is_empty(), long.is_empty()) {
+            (true, _) => "shorten it, or leave it out with `exclude`",
+            (_, true) => {
+                "make the link relative with a target inside the archive, or leave it out with `exclude`"
+            }
+            _ => {
+                "make links relative with a target inside the archive, shorten what is too long, or leave it out \
+                 with `exclude`"
+            }
+        }),
+        _ => None,
+    };
+    let failure = Failure::usage_by(error);
+    match remedy {
+        Some(remedy) => failure.remedy(remedy),
+        None => failure,
+    }
+}
+
+/// What to do about a state that cannot be opened.
+pub(crate) fn held(error: StateError) -> Failure {
+    let held = matches!(&error, StateError::Held { .. });
+    let failure = Failure::from(error);
+    if held {
+        failure.remedy("wait for it (without --no-wait), or build somewhere else with --build-root")
+    } else {
+        failure
+    }
+}
+
+/// A run that could not go on.
+pub(crate) fn broken_run(error: RunError) -> Failure {
+    match error {
+        RunError::State(error) => held(error),
+        error => error.into(),
+    }
+}
+
+/// The tasks named, or the default one.
+pub(crate) fn chosen(session: &Session, tasks: &[String]) -> Result<Selection, Failure> {
+    let default = [buildchain::tasks::DEFAULT.to_owned()];
+    let tasks = if tasks.is_empty() { &default } else { tasks };
+    session.graph.select(tasks).map_err(unknown)
+}
+
+/// The tasks named, or all.
+pub(crate) fn chosen_or_all(session: &Session, tasks: &[String]) -> Result<Selection, Failure> {
+    let all: Vec<String>;
+    let tasks = if tasks.is_empty() {
+        all = session.graph.tasks().map(|(_, task)| task.name.clone()).collect();
+        &all
+    } else {
+        tasks
+    };
+    session.graph.select(tasks).map_err(unknown)
+}
+
+/// A name that means nothing.
+pub(crate) fn unknown(error: SelectError) -> Failure {
+    Failure::usage_by(error).remedy("`sealift list --all --private` names every task")
+}
