@@ -14,41 +14,38 @@ mod completion;
 mod failure;
 mod output;
 mod progress;
+mod remedies;
 mod session;
+mod signals;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{ArgMatches, FromArgMatches as _};
+use clap::FromArgMatches as _;
 
 use failure::Failure;
 use output::ReportForm;
 
-/// Runs the command line `arguments`, the program's name first. What it reports goes to standard output, everything else to
-/// standard error.
+/// Runs the command line `arguments`, the program's name first. Reports go to standard output, everything else to standard
+/// error.
 ///
-/// The exit code is 0 for success, 1 for a task or a verification that failed, 2 for a command that broke off, 3 for a wrong
+/// The exit code is 0 for success, 1 for a task or a verification that failed, 2 for an error that ended the command, 3 for a wrong
 /// command line or configuration, 128 + n for signal n.
 pub fn run<I, T>(arguments: I) -> ExitCode
 where
     I: IntoIterator<Item = T>,
     T: Into<OsString> + Clone,
 {
-    let words = command_line::verbosity::current(arguments.into_iter().map(Into::into).collect());
-    command_line::verbosity::color(&words).apply();
+    let words = command_line::unparsed::current(arguments.into_iter().map(Into::into).collect());
+    command_line::unparsed::color(&words).apply();
+    output::set_wanted(command_line::unparsed::form(&words));
     let mut command = command_line::command();
     let parsed = command.try_get_matches_from_mut(&words).and_then(|matches| {
-        let arguments = command_line::Arguments::from_arg_matches(&matches);
-        Ok((arguments.map_err(|error| error.format(&mut command))?, wanted_form(&matches)))
+        command_line::Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     });
-    let (arguments, form) = match parsed {
+    let arguments = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => {
-            let error = command_line::suggest::near(error, &command);
-            // A broken pipe while help is printed is nobody's concern.
-            let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(3) } else { ExitCode::SUCCESS };
-        }
+        Err(error) => return refused(command_line::suggest::near(error, &command), &words),
     };
     arguments.global.color().apply();
     let outcome = match arguments.global.level() {
@@ -63,27 +60,23 @@ where
         Err(failure) if is_broken_pipe(&failure) => ExitCode::SUCCESS,
         Err(failure) => {
             output::failure(&failure);
-            if let Some(form) = form {
-                output::document_failure(&failure, form);
-            }
             ExitCode::from(failure.code())
         }
     }
 }
 
-/// The form in which the command reports to programs, if it does.
-fn wanted_form(matches: &ArgMatches) -> Option<ReportForm> {
-    let mut command = Some(matches);
-    while let Some(matches) = command {
-        // Some commands have something else under this name.
-        if let Ok(Some(form)) = matches.try_get_one::<ReportForm>("output")
-            && *form != ReportForm::Text
-        {
-            return Some(*form);
-        }
-        command = matches.subcommand().map(|(_, matches)| matches);
+/// Prints the help that was asked for, or why the command line is wrong.
+fn refused(error: clap::Error, words: &[OsString]) -> ExitCode {
+    if !error.use_stderr() {
+        // A broken pipe while help is printed is nobody's concern.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
     }
-    None
+    match command_line::unparsed::form(words) {
+        ReportForm::Text => drop(error.print()),
+        form => output::document_failure(&command_line::suggest::document(&error), form),
+    }
+    ExitCode::from(3)
 }
 
 /// Whether the reader of our output went away, as `head` does.

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use buildchain::project::{Error as ProjectError, Flags, Project, Settings};
+use buildchain::project::{Flags, Project, Settings};
 use buildchain::tasks::{Plan, Sources};
 use clap::Args;
-use graph::{Graph, RunError, SelectError, Selection, State, StateError};
+use graph::{Graph, Selection, State};
 
-use crate::failure::{Failure, Report};
-use crate::output;
+use crate::failure::Failure;
+use crate::{output, remedies};
 
 /// What every command on a project takes.
 #[derive(Debug, Default, Args)]
@@ -28,8 +28,8 @@ pub(crate) struct Selector {
 }
 
 impl Selector {
-    /// What runs a task of the same project alone when its name is put behind it.
-    pub(crate) fn door(&self) -> String {
+    /// The command that runs a task of this project, without the name of the task.
+    pub(crate) fn task_command(&self) -> String {
         let mut words = String::from(if is_xtask() { "cargo xtask" } else { "sealift run" });
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
         let flags = [
@@ -51,12 +51,12 @@ impl Selector {
 
     /// Reads the project, with all its profiles if `all_profiles`.
     pub(crate) fn load(&self, all_profiles: bool) -> Result<Project, Failure> {
-        let root = Project::find(&self.start()?).map_err(wrong_project)?;
+        let root = Project::find(&self.start()?).map_err(remedies::project::project)?;
         let settings = self.gather(&root, all_profiles)?;
         for (name, reason) in &settings.unused {
             output::note(&format!("{name} in .env has no effect: {reason}"));
         }
-        Project::load(&root, settings).map_err(wrong_project)
+        Project::load(&root, settings).map_err(remedies::project::project)
     }
 
     /// The settings of the project, or of whoever is in no project.
@@ -70,19 +70,19 @@ impl Selector {
         // What is typed starts from the folder in which it is typed.
         let build_root = self.build_root.as_ref().map(std::path::absolute).transpose()?;
         let flags = Flags { profile: self.profile.clone(), all_profiles, build_root };
-        Settings::gather(root, &environment, &flags).map_err(wrong_project)
+        Settings::gather(root, &environment, &flags).map_err(remedies::project::project)
     }
 }
 
 /// What every command takes that works with what is remembered: one at a time may.
 #[derive(Debug, Args)]
-pub(crate) struct Turn {
+pub(crate) struct Permit {
     /// Fail, instead of waiting, if another command works on the project
     #[arg(long)]
     no_wait: bool,
 }
 
-impl Turn {
+impl Permit {
     /// Opens the state of the build, when it is our turn or, while waiting for it, `cancel` turns true.
     pub(crate) fn take(&self, session: &Session, cancel: &AtomicBool) -> Result<State, Failure> {
         let (path, me) = (session.state_path(), command_line());
@@ -93,13 +93,13 @@ impl Turn {
                 output::note(&format!("waiting for {holder}"))
             })
         };
-        opened.map_err(held)
+        opened.map_err(remedies::project::state)
     }
 }
 
 /// Whether the command comes through `cargo xtask`.
 pub(crate) fn is_xtask() -> bool {
-    std::env::var_os("SEALIFT_DOOR").is_some_and(|door| door == "xtask")
+    std::env::var_os("SEALIFT_ENTRY_POINT").is_some_and(|name| name == "xtask")
 }
 
 /// What we were called for, as whoever waits for us is told.
@@ -129,8 +129,8 @@ impl Session {
         let project = Arc::new(selector.load(false)?);
         let builder = std::env::current_exe()?;
         let Plan { tasks, origins, warnings, sources } =
-            buildchain::tasks::tasks(&project, &builder).map_err(wrong_tasks)?;
-        let graph = buildchain::tasks::graph(&project, tasks, &origins).map_err(wrong_tasks)?;
+            buildchain::tasks::tasks(&project, &builder).map_err(remedies::project::tasks)?;
+        let graph = buildchain::tasks::graph(&project, tasks, &origins).map_err(remedies::project::tasks)?;
         Ok(Self { project, graph, warnings, sources })
     }
 
@@ -150,74 +150,11 @@ impl Session {
     }
 }
 
-/// A project that cannot be used: exit code 3, with the place in the file and what to do.
-pub(crate) fn wrong_project(error: ProjectError) -> Failure {
-    let remedy = match &error {
-        ProjectError::Many(errors)
-            if !errors.iter().all(|error| matches!(error, ProjectError::NotLocked { .. })) =>
-        {
-            None
-        }
-        ProjectError::NotLocked { .. } | ProjectError::Many(_) => {
-            Some("`sealift lock` looks up its digest and writes sealift.lock".into())
-        }
-        ProjectError::Outside(_) => {
-            Some("copy it into the project, or allow its folder: `spec.externalFolders`".into())
-        }
-        ProjectError::NoProject(_) => Some("go to the project's folder, or name it with --project".into()),
-        ProjectError::Repository { help, .. } => Some(help.clone()),
-        _ => None,
-    };
-    let snippet = error.snippet().map(str::to_owned);
-    Failure::Usage(Report { error: error.into(), snippet, remedy })
-}
-
-/// A project that cannot be turned into tasks: exit code 3.
-fn wrong_tasks(error: buildchain::tasks::Error) -> Failure {
-    let remedy = match &error {
-        buildchain::tasks::Error::Unfit { links, long } => Some(match (links.is_empty(), long.is_empty()) {
-            (true, _) => "shorten it, or leave it out with `exclude`",
-            (_, true) => {
-                "make the link relative with a target inside the archive, or leave it out with `exclude`"
-            }
-            _ => {
-                "make links relative with a target inside the archive, shorten what is too long, or leave it out \
-                 with `exclude`"
-            }
-        }),
-        _ => None,
-    };
-    let failure = Failure::usage_by(error);
-    match remedy {
-        Some(remedy) => failure.remedy(remedy),
-        None => failure,
-    }
-}
-
-/// What to do about a state that cannot be opened.
-pub(crate) fn held(error: StateError) -> Failure {
-    let held = matches!(&error, StateError::Held { .. });
-    let failure = Failure::from(error);
-    if held {
-        failure.remedy("wait for it (without --no-wait), or build somewhere else with --build-root")
-    } else {
-        failure
-    }
-}
-
-/// A run that could not go on.
-pub(crate) fn broken_run(error: RunError) -> Failure {
-    match error {
-        RunError::State(error) => held(error),
-        error => error.into(),
-    }
-}
-
 /// The tasks named, or the default one.
 pub(crate) fn chosen(session: &Session, tasks: &[String]) -> Result<Selection, Failure> {
     let default = [buildchain::tasks::DEFAULT.to_owned()];
     let tasks = if tasks.is_empty() { &default } else { tasks };
-    session.graph.select(tasks).map_err(unknown)
+    session.graph.select(tasks).map_err(remedies::project::selection)
 }
 
 /// The tasks named, or all.
@@ -229,10 +166,5 @@ pub(crate) fn chosen_or_all(session: &Session, tasks: &[String]) -> Result<Selec
     } else {
         tasks
     };
-    session.graph.select(tasks).map_err(unknown)
-}
-
-/// A name that means nothing.
-pub(crate) fn unknown(error: SelectError) -> Failure {
-    Failure::usage_by(error).remedy("`sealift list --all --private` names every task")
+    session.graph.select(tasks).map_err(remedies::project::selection)
 }

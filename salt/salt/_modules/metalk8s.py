@@ -70,7 +70,7 @@ def get_archives():
 
 
 def sealift(*arguments):
-    """Run ``sealift archive`` on this node's archives and return its report.
+    """Run ``sealift archive`` on this node's archives and return the items of its report.
 
     CLI Example:
 
@@ -88,7 +88,9 @@ def sealift(*arguments):
     ):
         if place:
             command += [flag, place]
-    return json.loads(_run(command + list(arguments[1:]), "sealift archive {}".format(arguments[0])))
+    report = json.loads(_run(command + list(arguments[1:]), "sealift archive {}".format(arguments[0])))
+    # Former versions of sealift report a list without an envelope.
+    return report["items"] if isinstance(report, dict) else report
 
 
 def configure(command, arguments, test=False):
@@ -208,8 +210,17 @@ def _run(arguments, what):
     """What ``sealift`` with these arguments prints; or an error with ``what`` it was that failed, and why."""
     result = __salt__["cmd.run_all"]([_sealift()] + arguments, python_shell=False, ignore_retcode=True)
     if result["retcode"] != 0:
-        raise CommandExecutionError("{}: {}".format(what, result["stderr"]))
+        raise CommandExecutionError("{}: {}".format(what, _reason(result["stderr"])))
     return result["stdout"]
+
+
+def _reason(text):
+    """Return the message and the help of an error that ``sealift`` reports as JSON, else ``text`` itself."""
+    try:
+        error = json.loads(text.strip().splitlines()[-1])
+        return "; ".join(part for part in (error["message"], error["help"]) if part)
+    except (IndexError, KeyError, TypeError, ValueError):
+        return text
 
 
 def _manifest(text):

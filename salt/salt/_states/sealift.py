@@ -70,6 +70,5 @@ def _applied(name, planned, done):
 
 
 def _steps(action, arguments):
-    report = __salt__["metalk8s.sealift"](action, *arguments)
-    reports = report if isinstance(report, list) else [report]
-    return [step for one in reports for step in one["steps"]]
+    changes = __salt__["metalk8s.sealift"](action, *arguments)
+    return [step for change in changes for step in change["steps"]]

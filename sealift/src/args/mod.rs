@@ -1,4 +1,5 @@
 //! Options that several commands share.
 
+pub(crate) mod client_config;
 pub(crate) mod node_paths;
 pub(crate) mod registry_client;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use runtime::archives::Paths;
+use node::archives::Paths;
 
 /// Where things are on the node.
 #[derive(Debug, Args)]

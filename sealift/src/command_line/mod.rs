@@ -4,7 +4,7 @@ pub(crate) mod groups;
 pub(crate) mod suggest;
 #[cfg(test)]
 mod tests;
-pub(crate) mod verbosity;
+pub(crate) mod unparsed;
 
 use clap::{Args, CommandFactory as _, Parser};
 

@@ -3,6 +3,8 @@
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
+use crate::output::documents;
+
 /// Words that people type for commands that have another name: the word, the command above it, what it means.
 const WORDS: [(&str, &[&str], &str); 27] = [
     ("build", &[], "run"),
@@ -75,6 +77,18 @@ fn meant(word: &str, above: &[String], root: &Command) -> Vec<String> {
         }
     }
     found
+}
+
+/// A wrong command line as a document: its message, and the tips as help.
+pub(crate) fn document(error: &Error) -> documents::error::Error {
+    let text = error.to_string();
+    let mut parts = text.split("\n\n");
+    let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let message = line(parts.next().unwrap_or_default().trim_start_matches("error:"));
+    let tips: Vec<String> =
+        parts.flat_map(str::lines).filter_map(|part| part.trim().strip_prefix("tip: ")).map(line).collect();
+    let help = if tips.is_empty() { None } else { Some(tips.join("; ")) };
+    documents::error::Error { message, causes: Vec::new(), help, exit_code: 3 }
 }
 
 #[cfg(test)]

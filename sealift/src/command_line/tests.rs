@@ -72,9 +72,6 @@ fn former_and_other_words_mean_the_same() {
     use clap::FromArgMatches as _;
 
     for (words, same) in [
-        ("iso create d -o f --volume-id V", "iso create d --file f --volume-id V"),
-        ("iso create d --output f --volume-id V", "iso create d --file f --volume-id V"),
-        ("schema --output f", "schema --file f"),
         ("graph --form svg", "graph -o svg"),
         ("run -o json", "run --reporter json"),
         ("clean -n", "clean --dry-run"),

@@ -46,7 +46,10 @@ mod tests {
     fn every_command_that_is_shown_has_a_page_and_two_writings_are_equal() {
         let folder = tempfile::tempdir().unwrap();
         let (one, two) = (folder.path().join("new/man1"), folder.path().join("two"));
-        assert!(write(&one, crate::command_line::command).is_ok() && write(&two, crate::command_line::command).is_ok());
+        assert!(
+            write(&one, crate::command_line::command).is_ok()
+                && write(&two, crate::command_line::command).is_ok()
+        );
         let read = |path: &Path| {
             let mut files: Vec<_> = std::fs::read_dir(path)
                 .unwrap()

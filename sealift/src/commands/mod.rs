@@ -19,7 +19,8 @@ use clap::Subcommand;
 
 use crate::completion;
 use crate::failure::Outcome;
-use crate::output;
+use crate::output::Output;
+use crate::output::documents::project::Version;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -36,28 +37,28 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  sealift watch salt_tree")]
     Watch(project::run::Run),
     /// List the project's tasks
-    List(project::tasks::List),
+    List(project::list::Arguments),
     /// Show the dependencies, outputs and status of tasks
-    Info(project::tasks::Asked),
+    Info(project::info::Arguments),
     /// Explain why tasks would run: which inputs changed
-    Explain(project::tasks::Asked),
+    Explain(project::info::Arguments),
     /// Draw the task graph
     #[command(after_help = "Example:\n  sealift graph iso --output svg > iso.svg")]
-    Graph(project::tasks::Drawing),
+    Graph(project::graph::Arguments),
     /// Remove the outputs of tasks
-    Clean(project::tasks::Clean),
+    Clean(project::clean::Arguments),
     /// Forget the results of tasks, so that they run again
-    Forget(project::tasks::Named),
+    Forget(project::state::Arguments),
     /// Skip tasks until they are forgotten
-    Ignore(project::tasks::Named),
+    Ignore(project::state::Arguments),
     /// Mark existing outputs as up to date
-    ResetDep(project::tasks::Named),
+    ResetDep(project::state::Arguments),
     /// Add the digests of new tags to the lock file
     Lock(project::lock::Lock),
     /// Refresh the digests of all tags, and report which moved
     Update(project::lock::Update),
     /// Print the JSON Schema of sealift.yaml
-    Schema(project::tasks::Schema),
+    Schema(project::schema::Arguments),
     /// Print the completion script of a shell
     #[command(after_help = "Examples:\n  sealift completion bash > /etc/bash_completion.d/sealift\n  \
                             sealift completion zsh > /usr/local/share/zsh/site-functions/_sealift\n  \
@@ -101,7 +102,7 @@ pub(crate) enum Command {
     Solution(solution::Command),
     /// Serve images and packages over HTTP: the same as `registry serve`
     #[command(hide = true)]
-    Serve(Box<registry::serve::Serve>),
+    Serve(Box<registry::serve::Arguments>),
     /// Write the man pages, one for each command
     #[command(after_help = "Example:\n  sealift man --into /usr/share/man/man1")]
     Man {
@@ -110,7 +111,10 @@ pub(crate) enum Command {
         into: PathBuf,
     },
     /// Print the version
-    Version,
+    Version {
+        #[command(flatten)]
+        output: Output,
+    },
 }
 
 /// Runs `command`. `command_line` describes all commands, for those that document or complete them.
@@ -118,18 +122,18 @@ pub(crate) fn dispatch(command: Command, command_line: fn() -> clap::Command) ->
     match command {
         Command::Run(arguments) => project::run::run(&arguments),
         Command::Lint(arguments) => project::run::lint(&arguments),
-        Command::Watch(arguments) => project::run::watch(&arguments),
-        Command::List(arguments) => project::tasks::list(&arguments),
-        Command::Info(arguments) => project::tasks::info(&arguments),
-        Command::Explain(arguments) => project::tasks::explain(&arguments),
-        Command::Graph(arguments) => project::tasks::draw(&arguments),
-        Command::Clean(arguments) => project::tasks::clean(&arguments),
-        Command::Forget(arguments) => project::tasks::forget(&arguments),
-        Command::Ignore(arguments) => project::tasks::ignore(&arguments),
-        Command::ResetDep(arguments) => project::tasks::reset_dep(&arguments),
+        Command::Watch(arguments) => project::watch::run(&arguments),
+        Command::List(arguments) => project::list::run(&arguments),
+        Command::Info(arguments) => project::info::run(&arguments),
+        Command::Explain(arguments) => project::explain::run(&arguments),
+        Command::Graph(arguments) => project::graph::run(&arguments),
+        Command::Clean(arguments) => project::clean::run(&arguments),
+        Command::Forget(arguments) => project::state::forget(&arguments),
+        Command::Ignore(arguments) => project::state::ignore(&arguments),
+        Command::ResetDep(arguments) => project::state::reset_dep(&arguments),
         Command::Lock(arguments) => project::lock::lock(&arguments),
         Command::Update(arguments) => project::lock::update(&arguments),
-        Command::Schema(arguments) => project::tasks::schema(&arguments),
+        Command::Schema(arguments) => project::schema::run(&arguments),
         Command::Cache(command) => project::cache::run(&command),
         Command::Completion { shell } => completion::script(shell, command_line),
         Command::Complete { index, words } => completion::complete(index, words, command_line),
@@ -141,9 +145,9 @@ pub(crate) fn dispatch(command: Command, command_line: fn() -> clap::Command) ->
         Command::Solution(command) => solution::run(&command),
         Command::Serve(arguments) => registry::serve::run(*arguments),
         Command::Man { into } => man::write(&into, command_line),
-        Command::Version => {
-            output::print(concat!("sealift ", env!("CARGO_PKG_VERSION"), "\n"))?;
-            Ok(())
+        Command::Version { output } => {
+            let version = env!("CARGO_PKG_VERSION");
+            Ok(output.report(|| Version { version }, || format!("sealift {version}\n"))?)
         }
         Command::Repository(command) => repository::run(&command),
     }

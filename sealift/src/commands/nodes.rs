@@ -10,11 +10,13 @@ use clap::Args;
 use content::printable;
 use node::archives::{self, Import, Linux, Listed};
 use node::copy::{self, Recipe, Sent};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::args::node_paths::NodePaths;
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, Output, size};
+use crate::output::document::List;
+use crate::output::documents::node::{ArchiveComparison, ArchiveCopy, ArchiveCopyPlan};
+use crate::output::{self, Output, documents, size};
 use crate::progress::Bar;
 
 /// How other nodes are reached.
@@ -66,11 +68,10 @@ pub(crate) struct ReceiveArguments {
 }
 
 /// What came of one archive on one node.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 struct Copied<'a> {
     node: &'a str,
     archive: &'a str,
-    #[serde(flatten)]
     sent: Option<Sent>,
     error: Option<String>,
 }
@@ -99,7 +100,7 @@ pub(crate) fn copy_to(arguments: &CopyArguments) -> Outcome {
             copies.push(Copied { node, archive: id, sent: done.ok(), error });
         }
     }
-    arguments.output.report(&copies, || told(&copies))?;
+    arguments.output.report(|| copies.iter().map(copied).collect::<List<_>>(), || told(&copies))?;
     let failed = copies.iter().filter(|copied| copied.error.is_some()).count();
     if failed == 0 {
         return Ok(());
@@ -196,7 +197,7 @@ fn chosen(paths: &NodePaths, wanted: &[String]) -> Result<Vec<(String, Listed)>,
 }
 
 /// What would come of one archive on one node.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 struct Planned<'a> {
     node: &'a str,
     archive: &'a str,
@@ -232,7 +233,9 @@ fn plan_copies(chosen: &[(String, Listed)], arguments: &CopyArguments) -> Outcom
             planned.push(Planned { node, archive: id, present, bytes: one.bytes, into, error });
         }
     }
-    arguments.output.report(&planned, || planned.iter().map(would).collect())?;
+    arguments
+        .output
+        .report(|| planned.iter().map(plan).collect::<List<_>>(), || planned.iter().map(would).collect())?;
     if planned.iter().all(|one| one.error.is_none()) { Ok(()) } else { Err(Failure::Failed(None)) }
 }
 
@@ -266,7 +269,7 @@ pub(crate) fn receive(arguments: &ReceiveArguments) -> Outcome {
 }
 
 /// What each node has of each archive.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 struct Compared {
     archive: String,
     /// By node; `here` is this one. A node that lacks the archive is not among them.
@@ -274,7 +277,7 @@ struct Compared {
 }
 
 /// What a node has of an archive: its size in bytes, a digest of what it serves, or why it cannot be used.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 struct Held {
     bytes: Option<u64>,
     contents: Option<String>,
@@ -291,6 +294,51 @@ struct Said {
     path: String,
     #[serde(flatten)]
     held: Held,
+}
+
+/// The archives of a node, as this version and former ones report them.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Answer {
+    /// The document `ArchiveList`.
+    Document { items: Vec<Said> },
+    /// A list without an envelope.
+    Bare(Vec<Said>),
+}
+
+fn copied(copied: &Copied<'_>) -> ArchiveCopy {
+    let sent = copied.sent.as_ref();
+    ArchiveCopy {
+        node: copied.node.to_owned(),
+        archive: copied.archive.to_owned(),
+        path: sent.map(|sent| documents::text(&sent.path)),
+        bytes: sent.map(|sent| sent.bytes),
+        present: sent.map(|sent| sent.present),
+        error: copied.error.clone(),
+    }
+}
+
+fn plan(planned: &Planned<'_>) -> ArchiveCopyPlan {
+    ArchiveCopyPlan {
+        node: planned.node.to_owned(),
+        archive: planned.archive.to_owned(),
+        present: planned.present,
+        bytes: planned.bytes,
+        into: documents::text(&planned.into),
+        error: planned.error.clone(),
+    }
+}
+
+fn comparison(compared: &Compared) -> ArchiveComparison {
+    let held = |held: &Held| documents::node::Held {
+        bytes: held.bytes,
+        contents: held.contents.clone(),
+        problem: held.problem.clone(),
+    };
+    ArchiveComparison {
+        archive: compared.archive.clone(),
+        nodes: compared.nodes.iter().map(|(node, one)| (node.clone(), held(one))).collect(),
+    }
 }
 
 /// The name of this node in comparisons.
@@ -335,7 +383,7 @@ pub(crate) fn compare(listed: &[Listed], nodes: &[String], remote: &Remote, outp
     let all: BTreeSet<&str> = nodes.iter().map(String::as_str).chain([HERE]).collect();
     let compared: Vec<Compared> =
         held.into_iter().map(|(archive, nodes)| Compared { archive, nodes }).collect();
-    output.report(&compared, || table(&compared, &all))?;
+    output.report(|| compared.iter().map(comparison).collect::<List<_>>(), || table(&compared, &all))?;
     let equal = |one: &Compared| {
         let mut held = one.nodes.values();
         let first = held.next();
@@ -353,7 +401,10 @@ fn ask(node: &str, remote: &Remote) -> anyhow::Result<Vec<Said>> {
     if !output.status.success() {
         return Err(anyhow!("`{}` ended with {}", remote.remote_shell, output.status));
     }
-    serde_json::from_slice(&output.stdout).context("it does not say which archives it has")
+    let answer = serde_json::from_slice(&output.stdout).context("its list of archives cannot be read")?;
+    Ok(match answer {
+        Answer::Document { items } | Answer::Bare(items) => items,
+    })
 }
 
 fn table(compared: &[Compared], nodes: &BTreeSet<&str>) -> String {

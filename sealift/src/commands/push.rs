@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use images::push::{Error, Fault, Report, Request};
+use images::push::{Report, Request};
 use node::push::Images;
-use serde::Serialize;
 
-use crate::args::registry_client::{self, Client};
+use crate::args::registry_client::Client;
 use crate::failure::{Failure, Outcome};
+use crate::output::documents::node::{ArchivePush, ArchivePushPlan, PlannedImage};
 use crate::output::{Output, size};
 use crate::progress::blobs::Blobs;
+use crate::remedies;
 
 #[derive(Debug, Args)]
 pub(crate) struct Push {
@@ -29,21 +30,6 @@ pub(crate) struct Push {
     dry_run: bool,
     #[command(flatten)]
     output: Output,
-}
-
-/// What a push would do.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Planned {
-    images: Vec<PlannedImage>,
-    /// The bytes of all manifests and blobs, each once. What the registry has does not travel.
-    bytes_at_most: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct PlannedImage {
-    reference: String,
-    digest: String,
 }
 
 pub(crate) fn push(arguments: Push) -> Outcome {
@@ -87,34 +73,20 @@ pub(crate) fn push(arguments: Push) -> Outcome {
             reference: request.reference.to_string(),
             digest: request.digest.to_string(),
         };
-        let planned = Planned { images: requests.iter().map(image).collect(), bytes_at_most: images.bytes() };
-        return Ok(arguments.output.report(&planned, || would(&planned))?);
+        let planned =
+            ArchivePushPlan { images: requests.iter().map(image).collect(), bytes_at_most: images.bytes() };
+        let text = would(&planned);
+        return Ok(arguments.output.report(|| planned, || text)?);
     }
     let report = {
         let blobs = Blobs::start("pushing");
-        images::push::push(&requests, images, &arguments.client.options(), &blobs).map_err(explained)?
+        images::push::push(&requests, images, &arguments.client.options(), &blobs)
+            .map_err(remedies::images::push)?
     };
-    Ok(arguments.output.report(&report, || told(&report))?)
+    Ok(arguments.output.report(|| ArchivePush::from(&report), || told(&report))?)
 }
 
-fn explained(error: Error) -> Failure {
-    let remedy = match &*error.fault {
-        Fault::Sparse { .. } => {
-            "build the archive with all platforms of this image, or with one that is no index, for registries like this"
-        }
-        Fault::Damaged(_) => "`sealift archive verify` names everything that is wrong",
-        Fault::Unauthorized(_) => match error.fault.login() {
-            Some(login) => &*format!("{}; the account must be allowed to push", registry_client::remedy(login)),
-            None => "the account must be allowed to push",
-        },
-        Fault::Unreachable(_) => "check the name, the port and the network",
-        fault if fault.is_transient() => "run it again: what the registry already has is not sent twice",
-        _ => return error.into(),
-    };
-    Failure::from(error).remedy(remedy)
-}
-
-fn would(planned: &Planned) -> String {
+fn would(planned: &ArchivePushPlan) -> String {
     let mut text = String::new();
     for image in &planned.images {
         text.push_str(&format!("would push {}  {}\n", image.reference, image.digest));

@@ -1,12 +1,18 @@
-//! What the user sees: messages, tables, JSON.
+//! What the user sees: messages on standard error, reports on standard output.
+
+pub(crate) mod document;
+pub(crate) mod documents;
+mod report;
 
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Report};
+
+pub(crate) use report::{Output, ReportForm, json, set_wanted, write};
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
@@ -18,9 +24,9 @@ const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 pub(crate) enum Level {
     /// Warnings and errors.
     Quiet,
-    /// Notes and progress, too.
+    /// Also notes and progress.
     Normal,
-    /// The causes of errors and the programs that are run, too.
+    /// Also the causes of errors, and the programs that are run.
     Verbose,
 }
 
@@ -53,7 +59,7 @@ fn print_bytes(bytes: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
-/// Writes a file where the user said: whole or not at all, through a symbolic link, into a pipe or a device; `-` is
+/// Writes a file that the user named: whole or not at all, through a symbolic link, into a pipe or a device; `-` is
 /// standard output.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     if content::is_standard_output(path) {
@@ -62,77 +68,12 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     Ok(content::write_output(path, bytes)?)
 }
 
-/// Whether a report was written for a program: there is never a second one.
-static REPORTED: AtomicBool = AtomicBool::new(false);
-
-/// Writes one JSON document to standard output.
-pub(crate) fn json(value: &impl serde::Serialize) -> io::Result<()> {
-    let mut text = serde_json::to_string_pretty(value)?;
-    text.push('\n');
-    REPORTED.store(true, Ordering::Relaxed);
-    print_bytes(content::printable_json(&text).as_bytes())
-}
-
-/// Writes one YAML document to standard output.
-pub(crate) fn yaml(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    let text = serde_saphyr::to_string(value)?;
-    REPORTED.store(true, Ordering::Relaxed);
-    Ok(print(&text)?)
-}
-
-/// How a command reports.
-#[derive(Debug, Clone, Copy, clap::Args)]
-pub(crate) struct Output {
-    /// Write the report as text, JSON or YAML
-    #[arg(id = "output", long, short = 'o', value_enum, default_value_t, value_name = "FORM")]
-    form: ReportForm,
-}
-
-/// The form of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub(crate) enum ReportForm {
-    /// For people
-    #[default]
-    Text,
-    /// One JSON document
-    Json,
-    /// One YAML document
-    Yaml,
-}
-
-impl From<ReportForm> for Output {
-    fn from(form: ReportForm) -> Self {
-        Self { form }
-    }
-}
-
-impl Output {
-    /// Whether people read the report.
-    pub(crate) fn is_text(self) -> bool {
-        self.form == ReportForm::Text
-    }
-
-    /// Writes `value` to standard output in the form that is asked for; `text` makes it for people.
-    pub(crate) fn report(
-        self,
-        value: &impl serde::Serialize,
-        text: impl FnOnce() -> String,
-    ) -> anyhow::Result<()> {
-        match self.form {
-            ReportForm::Text => print(&text())?,
-            ReportForm::Json => json(value)?,
-            ReportForm::Yaml => yaml(value)?,
-        }
-        Ok(())
-    }
-}
-
-/// Says something on standard error that is no error, unless `--quiet` is given.
+/// Writes a note to standard error, unless `--quiet` is given.
 pub(crate) fn note(text: &str) {
     if is_quiet() {
         return;
     }
-    // Nobody is left to tell if standard error is gone.
+    // Nobody is left to notify if standard error is gone.
     let _ = writeln!(anstream::stderr(), "{CYAN}note{CYAN:#}: {}", content::printable_lines(text));
 }
 
@@ -155,7 +96,7 @@ pub(crate) fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Says on standard error what a command has come to, unless `--quiet` is given.
+/// Reports on standard error what a command has done, unless `--quiet` is given.
 pub(crate) fn done(text: &str) {
     if is_quiet() {
         return;
@@ -169,9 +110,35 @@ pub(crate) fn warn(text: &str) {
     let _ = writeln!(anstream::stderr(), "{YELLOW}warning{YELLOW:#}: {}", content::printable_lines(text));
 }
 
-/// Says on standard error what went wrong and what to do about it.
+/// Reports on standard error why the command ended and what to do about it: as text, or as a document if the command reports
+/// in such a form.
 pub(crate) fn failure(failure: &Failure) {
     let Some(report) = failure.report() else { return };
+    let form = report::wanted();
+    if form == ReportForm::Text {
+        text_failure(report);
+    } else {
+        let document = documents::error::Error {
+            message: chain(&report.error),
+            causes: report.error.chain().skip(1).map(ToString::to_string).collect(),
+            help: report.remedy.clone(),
+            exit_code: failure.code(),
+        };
+        document_failure(&document, form);
+    }
+}
+
+/// Writes `document` to standard error: JSON as one line, so that it is found after warnings; YAML as a document of its own.
+pub(crate) fn document_failure(document: &documents::error::Error, form: ReportForm) {
+    let text = match form {
+        ReportForm::Yaml => report::yaml(document).map(|text| format!("---\n{text}")),
+        _ => report::json_line(document),
+    };
+    // Nobody is left to notify if standard error is gone.
+    let _ = text.map(|text| io::stderr().write_all(text.as_bytes()));
+}
+
+fn text_failure(report: &Report) {
     let mut err = anstream::stderr();
     let _ = writeln!(err, "{RED}error{RED:#}: {}", content::printable_lines(&chain(&report.error)));
     if is_verbose() {
@@ -188,32 +155,15 @@ pub(crate) fn failure(failure: &Failure) {
     }
 }
 
-/// Writes what went wrong as a document to standard output, unless the command has written its report.
-pub(crate) fn document_failure(failure: &Failure, form: ReportForm) {
-    #[derive(serde::Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Document<'a> {
-        error: Error<'a>,
-    }
-    #[derive(serde::Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Error<'a> {
-        message: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        help: Option<&'a str>,
-        exit_code: u8,
-    }
-    let Some(report) = failure.report().filter(|_| !REPORTED.load(Ordering::Relaxed)) else { return };
-    let (message, help) = (chain(&report.error), report.remedy.as_deref());
-    // Standard error has it already, should standard output be gone.
-    let document = Document { error: Error { message, help, exit_code: failure.code() } };
-    let _ = Output { form }.report(&document, String::new);
-}
-
-/// What is said about a path: the message with the path before it, unless the message has it.
+/// A message about a path: with the path before it, unless the message has it.
 pub(crate) fn about(path: &Path, message: &str) -> String {
     let path = content::printable_path(path).to_string();
     if message.contains(&path) { message.to_owned() } else { format!("{path}: {message}") }
+}
+
+/// An archive that a configuration lacks, and why.
+pub(crate) fn left_out(archive: &Path, problem: &str) -> String {
+    format!("left out: {}", about(archive, &content::printable(problem).to_string()))
 }
 
 /// The most lines of one kind that a text report has.
@@ -233,7 +183,7 @@ pub(crate) fn warn_of(lines: &[String], noun: &str) {
     bounded(lines, noun).iter().for_each(|line| warn(line));
 }
 
-/// The error and its sources, without repeating what one of them says of the next.
+/// The error and its sources, without repeating a source that the text has.
 fn chain(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for source in error.chain().skip(1) {

@@ -25,11 +25,11 @@ fn an_image_is_created_looked_into_compared_and_checked() {
 
     let plan = succeed(
         folder,
-        &["iso", "create", "tree", "--output", "one.iso", "--volume-id", "Example 1", "--dry-run"],
+        &["iso", "create", "tree", "--file", "one.iso", "--volume-id", "Example 1", "--dry-run"],
     );
     assert!(plan.contains("/a/b/data") && !folder.join("one.iso").exists(), "{plan}");
     let first_sector = |more: &[&str], name: &str| {
-        let common = ["iso", "create", "tree", "--volume-id", "Example 1", "--dry-run=json"];
+        let common = ["iso", "create", "tree", "--volume-id", "Example 1", "--dry-run", "-o", "json"];
         let plan: serde_json::Value =
             serde_json::from_str(&succeed(folder, &[&common, more].concat())).unwrap();
         let parts = plan["parts"].as_array().unwrap();
@@ -41,7 +41,7 @@ fn an_image_is_created_looked_into_compared_and_checked() {
     let sort = ["--sort", "a/**=5"];
     assert!(first_sector(&sort, data) < first_sector(&sort, product), "heavier files come first");
     assert_eq!(first_sector(&["--exclude", "a/b"], data), None);
-    succeed(folder, &["iso", "create", "tree", "--output", "one.iso", "--volume-id", "Example 1"]);
+    succeed(folder, &["iso", "create", "tree", "--file", "one.iso", "--volume-id", "Example 1"]);
     assert!(succeed(folder, &["iso", "check", "one.iso"]).contains("intact"));
     assert_eq!(succeed(folder, &["iso", "cat", "one.iso", "product.txt"]), "NAME=Example\n");
     assert!(succeed(folder, &["iso", "ls", "one.iso", "--recursive"]).contains("link -> a/b/data"));
@@ -57,7 +57,7 @@ fn an_image_is_created_looked_into_compared_and_checked() {
     assert_eq!(fs::read(folder.join("out/link")).unwrap(), vec![7; 100_000]);
 
     let owned = ["--uid", "1000", "--gid", "100", "--keep-modes", "--keep-times", "--source-date", "1"];
-    let create = ["iso", "create", "tree", "--output", "owned.iso", "--volume-id", "Example 1"];
+    let create = ["iso", "create", "tree", "--file", "owned.iso", "--volume-id", "Example 1"];
     fs::set_permissions(folder.join("tree/product.txt"), fs::Permissions::from_mode(0o640)).unwrap();
     succeed(folder, &[&create[..], &owned].concat());
     let image = iso::Image::open(&folder.join("owned.iso")).unwrap();
@@ -66,7 +66,7 @@ fn an_image_is_created_looked_into_compared_and_checked() {
 
     fs::write(folder.join("tree/product.txt"), "NAME=Other\n").unwrap();
     fs::remove_file(folder.join("tree/link")).unwrap();
-    succeed(folder, &["iso", "create", "tree", "--output", "two.iso", "--volume-id", "Example 1"]);
+    succeed(folder, &["iso", "create", "tree", "--file", "two.iso", "--volume-id", "Example 1"]);
     assert_eq!(succeed(folder, &["iso", "diff", "one.iso", "one.iso"]), "");
     let (code, out, _) = sealift::run(folder, &["iso", "diff", "one.iso", "two.iso"]);
     assert!(
@@ -129,7 +129,7 @@ fn images_are_pulled_listed_checked_and_indexed() {
     let from = format!("dir:{}", folder.join("images/curl/docker").display());
     let again = succeed(folder, &["image", "pull", &from, "--into", "again", "--output", "json"]);
     let again: serde_json::Value = serde_json::from_str(&again).unwrap();
-    assert!(pulled.contains(again[0]["digest"].as_str().unwrap()), "{again}");
+    assert!(pulled.contains(again["items"][0]["digest"].as_str().unwrap()), "{again}");
 
     let blob = fs::read_dir(folder.join("images/curl/docker"))
         .unwrap()
@@ -185,7 +185,7 @@ fn a_node_imports_lists_serves_and_deletes_archives() {
     assert!(text.starts_with("# kept\n") && text.contains("metalk8s.iso"), "{text}");
     let listed = with(&["archive", "get", "--output", "json"]);
     let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
-    let id = listed[0]["id"].as_str().unwrap().to_owned();
+    let id = listed["items"][0]["id"].as_str().unwrap().to_owned();
     assert!(id.starts_with("metalk8s-"), "{listed}");
 
     let port = free_port();

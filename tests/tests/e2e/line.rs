@@ -145,7 +145,7 @@ fn verify_names_what_is_damaged() {
     assert!(code == 0 && out.contains("intact"), "{out}{err}");
     let (code, out, _) = sealift::run(scratch.path(), &["archive", "verify", iso, "--output", "json"]);
     let report: serde_json::Value = serde_json::from_str(&out).unwrap();
-    assert!(code == 0 && report["ok"] == true && report["implanted_md5"]["status"] == "passed", "{out}");
+    assert!(code == 0 && report["ok"] == true && report["implantedMd5"]["status"] == "passed", "{out}");
 
     // One byte in the middle of the image's layer.
     let image = iso::Image::open(&archive.iso).unwrap();

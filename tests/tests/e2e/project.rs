@@ -336,7 +336,11 @@ fn reports_for_programs_are_json() {
     let (_, out, _) = project.sealift(&["list", "--all", "--private", "--status", "--output", "json"]);
     let list: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert!(
-        list.as_array().unwrap().iter().any(|task| task["name"] == "_iso_build" && task["status"] == "U")
+        list["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|task| task["name"] == "_iso_build" && task["status"] == "U")
     );
     let (_, out, _) = project.sealift(&["schema"]);
     let schema: serde_json::Value = serde_json::from_str(&out).unwrap();

@@ -243,15 +243,19 @@ fn a_command_that_fails_reports_in_json_if_it_was_to_report_in_json() {
         (&["lock", "--output", "json"], 3),
     ] {
         let (code, out, err) = run(arguments);
-        let report: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"));
-        assert_eq!(
-            (code, report["error"]["exitCode"].as_i64()),
-            (expected, Some(i64::from(expected))),
-            "{err}"
-        );
-        let message = report["error"]["message"].as_str().unwrap();
-        assert!(err.contains(message) && !message.is_empty(), "{err}: {out}");
+        // Standard output has reports alone; the error is one line.
+        assert_eq!((code, out.as_str()), (expected, ""), "{err}");
+        let report: Value = serde_json::from_str(&err).unwrap_or_else(|error| panic!("{error}: {err}"));
+        assert_eq!((&report["kind"], &report["exitCode"]), (&"Error".into(), &expected.into()), "{err}");
+        assert!(report["message"].as_str().is_some_and(|message| !message.is_empty()), "{err}");
     }
+    let (code, out, err) = run(&["archive", "verfy", "-o", "json"]);
+    let report: Value = serde_json::from_str(&err).unwrap();
+    assert_eq!((code, out.as_str()), (3, ""));
+    assert_eq!(report["message"], "unrecognized subcommand 'verfy'");
+    assert_eq!(report["help"], "a similar subcommand exists: 'verify'");
+    let (_, _, err) = run(&["image", "ls", "there-is-none", "-o", "yaml"]);
+    assert!(err.starts_with("---\napiVersion: sealift.dev/v1\nkind: Error\n"), "{err}");
     let (_, out, _) = run(&["image", "ls", "there-is-none"]);
     assert_eq!(out, "");
 }

@@ -113,7 +113,7 @@ fn root() -> PathBuf {
 /// Builds `sealift` and becomes it, in the project's root.
 fn sealift(root: &Path, words: &[String]) -> Result<ExitCode, String> {
     let binary = build(root)?;
-    let error = Command::new(&binary).args(words).current_dir(root).env("SEALIFT_DOOR", "xtask").exec();
+    let error = Command::new(&binary).args(words).current_dir(root).env("SEALIFT_ENTRY_POINT", "xtask").exec();
     Err(format!("{}: {error}", binary.display()))
 }
 

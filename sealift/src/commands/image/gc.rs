@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use images::store::{Keep, Sum, sweep};
-use serde_json::json;
 
-use crate::failure::{Failure, Outcome};
-use crate::output::{Output, size};
+use crate::failure::Outcome;
+use crate::output::documents::images::ContentStorePruning;
+use crate::output::{Output, documents, size};
+use crate::remedies;
 
 #[derive(Debug, Args)]
 pub(crate) struct Gc {
@@ -29,22 +30,19 @@ pub(crate) struct Gc {
 }
 
 pub(super) fn run(arguments: &Gc) -> Outcome {
-    let root = super::store::existing(arguments.store.clone())?;
+    let root = super::content_store::existing(arguments.store.clone())?;
     let keep = Keep {
         bytes: arguments.max_size,
         age: arguments.max_age.map(|days| Duration::from_secs(days.saturating_mul(24 * 60 * 60))),
     };
-    let swept = sweep(&root, &keep, SystemTime::now(), arguments.dry_run).map_err(|error| match error {
-        error @ images::Error::StoreInUse { .. } => {
-            Failure::from(error).remedy("wait until the pull or build is done, then try again")
-        }
-        error => super::store::explained(error),
-    })?;
-    let sum = |sum: Sum| json!({ "files": sum.files, "bytes": sum.bytes });
-    let report = json!({
-        "store": root, "dryRun": arguments.dry_run,
-        "removed": sum(swept.removed), "kept": sum(swept.kept), "inUse": sum(swept.in_use),
-    });
+    let swept = sweep(&root, &keep, SystemTime::now(), arguments.dry_run).map_err(remedies::images::store)?;
+    let document = || ContentStorePruning {
+        store: documents::text(&root),
+        dry_run: arguments.dry_run,
+        removed: swept.removed.into(),
+        kept: swept.kept.into(),
+        in_use: swept.in_use.into(),
+    };
     let text = || {
         let line =
             |what: &str, sum: Sum| format!("  {what:<14}{:>10} in {} files\n", size(sum.bytes), sum.files);
@@ -53,7 +51,7 @@ pub(super) fn run(arguments: &Gc) -> Outcome {
             [line(removed, swept.removed), line("kept", swept.kept), line("used by trees", swept.in_use)];
         format!("{}\n{}", content::printable_path(&root), lines.concat())
     };
-    Ok(arguments.output.report(&report, text)?)
+    Ok(arguments.output.report(document, text)?)
 }
 
 fn bytes(text: &str) -> Result<u64, String> {

@@ -1,19 +1,17 @@
 //! `sealift image`: what skopeo and hardlink did.
 
+mod check;
+pub(crate) mod content_store;
 mod gc;
+mod ls;
 mod pull;
-mod store;
 
-use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Subcommand;
-use images::check;
-use images::dir_layout::{self, Place};
-use serde_json::json;
 
-use crate::failure::{Failure, Outcome};
-use crate::output::{Output, size};
+use crate::failure::Outcome;
+use crate::output::Output;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -57,68 +55,12 @@ pub(crate) enum Command {
     },
 }
 
-/// The content store that builds use here, if it exists.
-pub(crate) fn known_store() -> Option<images::Store> {
-    store::known()
-}
-
 pub(crate) fn run(command: Command) -> Outcome {
     match command {
         Command::Pull(arguments) => pull::run(*arguments),
-        Command::Ls { folder, output } => list(&folder, output),
-        Command::Check { folder: Some(folder), output, .. } => check(&folder, output),
-        Command::Check { folder: None, store, output } => store::check(store.flatten(), output),
+        Command::Ls { folder, output } => ls::run(&folder, output),
+        Command::Check { folder: Some(folder), output, .. } => check::folder(&folder, output),
+        Command::Check { folder: None, store, output } => check::store(store.flatten(), output),
         Command::Gc(arguments) => gc::run(&arguments),
     }
-}
-
-fn list(folder: &Path, output: Output) -> Outcome {
-    report(dir_layout::list(folder)?, output)
-}
-
-fn report(places: Vec<Place>, output: Output) -> Outcome {
-    let mut rows = Vec::new();
-    let mut text = String::new();
-    for place in places {
-        let image = dir_layout::read(&place.folder)?;
-        let bytes: u64 = image.blobs.iter().map(|blob| blob.size).sum();
-        text.push_str(&format!("{}:{}  {}  {}\n", place.name, place.tag, size(bytes), image.digest));
-        rows.push(json!({
-            "name": place.name, "tag": place.tag, "digest": image.digest.to_string(),
-            "mediaType": image.kind.media_type(), "bytes": bytes,
-        }));
-    }
-    Ok(output.report(&rows, || text)?)
-}
-
-fn check(folder: &Path, output: Output) -> Outcome {
-    let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
-    let report = check::check(folder, threads)?;
-    if report.images.is_empty() && report.problems.is_empty() {
-        return Err(Failure::failed(anyhow::anyhow!(
-            "{}: this folder holds no image",
-            content::printable_path(folder)
-        ))
-        .remedy("name the folder that holds <name>/<tag>/manifest.json"));
-    }
-    let problems: Vec<_> = report
-        .problems
-        .iter()
-        .map(|problem| json!({"path": problem.path, "problem": problem.to_string()}))
-        .collect();
-    let text = || {
-        let mut text: String = report.problems.iter().map(|problem| format!("{problem}\n")).collect();
-        let problems = match report.problems.len() {
-            1 => "1 problem".to_owned(),
-            count => format!("{count} problems"),
-        };
-        let images = match report.images.len() {
-            1 => "1 image".to_owned(),
-            count => format!("{count} images"),
-        };
-        text.push_str(&format!("{images}, {problems}\n"));
-        text
-    };
-    output.report(&json!({"images": report.images.len(), "problems": problems}), text)?;
-    if report.problems.is_empty() { Ok(()) } else { Err(Failure::Failed(None)) }
 }

@@ -11,11 +11,13 @@ use images::reference::{check_repository, check_tag};
 use images::source::Source;
 use images::{Digest, Platform};
 
-use super::{report, store};
-use crate::args::registry_client::{self, Client};
+use super::content_store;
+use super::ls::report;
+use crate::args::registry_client::Client;
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::progress::blobs::Blobs;
+use crate::remedies;
 
 #[derive(Debug, Args)]
 pub(crate) struct Pull {
@@ -109,10 +111,10 @@ pub(super) fn run(arguments: Pull) -> Outcome {
         options.mirrors.entry(host).or_default().push(url);
     }
     content::check_folder(&arguments.into)?;
-    let store = store::open(&store::root(arguments.store)?)?;
+    let store = content_store::open(&content_store::root(arguments.store)?)?;
     let pulled = {
         let blobs = Blobs::start("pulling");
-        images::pull::pull(&requests, &store, &options, &blobs).map_err(explained)?
+        images::pull::pull(&requests, &store, &options, &blobs).map_err(remedies::images::pull)?
     };
     let mut places: Vec<(Saved, Digest, &[Platform])> = Vec::new();
     for image in pulled {
@@ -141,13 +143,6 @@ pub(super) fn run(arguments: Pull) -> Outcome {
         written.push(Place { name: saved.name, tag: saved.tag, folder });
     }
     report(written, arguments.output)
-}
-
-fn explained(error: images::pull::Error) -> Failure {
-    match registry_client::remedy_of_pull(&error) {
-        Some(remedy) => Failure::from(error).remedy(remedy),
-        None => error.into(),
-    }
 }
 
 /// The images, each once, and what they are saved as: no two at one place.

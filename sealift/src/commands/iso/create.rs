@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use content::printable_path;
-use iso::{Options, Owner, Part, Permissions, Plan, Times};
-use serde_json::json;
+use iso::{Options, Owner, Permissions, Plan, Times};
 
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, Output, ReportForm};
+use crate::output::documents::iso::{Iso, IsoPlan};
+use crate::output::{self, Output};
 use crate::progress::Bar;
+use crate::remedies;
 use crate::signals::Signals;
 
 #[derive(Debug, Args)]
@@ -18,19 +19,13 @@ use crate::signals::Signals;
   sealift iso create _build/root --file platform.iso --volume-id 'MetalK8s 2.11.0'
   sealift iso create data --file /dev/sdx --volume-id Data --sort 'images/**=10'
   sealift iso create data --file - --volume-id Data | ssh node 'cat >data.iso'
-  sealift iso create data --volume-id Data --dry-run=json")]
+  sealift iso create data --volume-id Data --dry-run -o json")]
 pub(crate) struct Arguments {
     /// The folder
     folder: PathBuf,
     /// The image to write: a file, which appears whole or not at all, a block device, or a pipe; `-` is standard output.
     /// What cannot seek takes two passes over the folder
-    #[arg(
-        long,
-        alias = "output",
-        short_alias = 'o',
-        value_name = "FILE",
-        required_unless_present = "dry_run"
-    )]
+    #[arg(long, value_name = "FILE", required_unless_present = "dry_run")]
     file: Option<PathBuf>,
     /// Name the volume, in at most 32 bytes
     #[arg(long, value_name = "NAME")]
@@ -61,15 +56,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PATTERN=WEIGHT", value_parser = weight, allow_hyphen_values = true)]
     sort: Vec<(String, i32)>,
     /// Print the layout, without writing the image
-    #[arg(
-        long,
-        value_enum,
-        value_name = "FORM",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "text"
-    )]
-    dry_run: Option<ReportForm>,
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    output: Output,
 }
 
 fn weight(argument: &str) -> Result<(String, i32), String> {
@@ -89,30 +79,17 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
         exclude: arguments.exclude,
         sort: arguments.sort,
     };
-    let plan = Plan::from_dir(&arguments.folder, &options).map_err(refused)?;
+    let plan = Plan::from_dir(&arguments.folder, &options).map_err(remedies::iso::create)?;
     for pattern in plan.unused_patterns() {
         output::warn(&format!(
             "--exclude `{pattern}` matches nothing in {}",
             content::printable_path(&arguments.folder)
         ));
     }
-    match (arguments.dry_run, arguments.file) {
-        (Some(form), _) => print(&plan, form.into()),
-        (None, Some(output)) => write(&plan, &output),
-        (None, None) => Err(Failure::usage("no --file")),
+    match arguments.file {
+        Some(file) if !arguments.dry_run => write(&plan, &file, arguments.output),
+        _ => Ok(arguments.output.report(|| IsoPlan::from(&plan), || plan.to_string())?),
     }
-}
-
-fn print(plan: &Plan, output: Output) -> Outcome {
-    let mut parts = Vec::new();
-    if !output.is_text() {
-        plan.each_part(|Part { kind, sector, bytes, name, .. }| {
-            parts.push(json!({"kind": kind.word(), "sector": sector, "bytes": bytes, "name": name}));
-            Ok::<(), std::convert::Infallible>(())
-        })
-        .unwrap_or_else(|never| match never {});
-    }
-    Ok(output.report(&json!({"bytes": plan.bytes(), "parts": parts}), || plan.to_string())?)
 }
 
 /// A bar, and whether a signal has come.
@@ -131,8 +108,8 @@ impl iso::Progress for Watched<'_> {
     }
 }
 
-fn write(plan: &Plan, output: &Path) -> Outcome {
-    let to_standard_output = content::is_standard_output(output);
+fn write(plan: &Plan, file: &Path, output: Output) -> Outcome {
+    let to_standard_output = content::is_standard_output(file);
     if to_standard_output && std::io::stdout().is_terminal() {
         return Err(
             Failure::usage("an image is not written to a terminal").remedy("give a file: --file FILE")
@@ -143,60 +120,22 @@ fn write(plan: &Plan, output: &Path) -> Outcome {
         let watched = Watched { bar: Bar::bytes("writing", plan.bytes()), signals: &signals };
         if to_standard_output {
             // Not locked, since a lock does not go to another thread, and nobody else writes there.
-            plan.write_to(&mut std::io::stdout(), output, &watched)
+            plan.write_to(&mut std::io::stdout(), file, &watched)
         } else {
-            plan.write_file(output, &watched)
+            plan.write_file(file, &watched)
         }
     };
     let sums = match written {
         Err(iso::Error::Cancelled) => return Err(Failure::Signal(signals.number().unwrap_or_default())),
-        // The plan holds what any image can; this is the one of the device.
-        Err(error @ iso::Error::Limit { .. }) => {
-            let remedy = "take a larger device, or leave something out with --exclude";
-            return Err(Failure::from(error).remedy(remedy));
-        }
-        written => written.map_err(refused)?,
+        // The plan holds what any image can; this is the limit of the device.
+        written => written.map_err(remedies::iso::device)?,
     };
-    let line = format!("{}  {}\n", hex::encode(sums.sha256), printable_path(output));
+    let line = format!("{}  {}\n", hex::encode(sums.sha256), printable_path(file));
     if to_standard_output {
         use std::io::Write as _;
         std::io::stdout().flush()?;
         std::io::stderr().write_all(line.as_bytes())?;
-    } else {
-        output::print(&line)?;
+        return Ok(());
     }
-    Ok(())
-}
-
-/// What to do about a folder that no image can be made of.
-fn refused(error: iso::Error) -> Failure {
-    let remedy = match &error {
-        iso::Error::VolumeId { .. } | iso::Error::Pattern { .. } => return Failure::usage_by(error),
-        iso::Error::SpecialFile { .. } => "leave it out with --exclude",
-        iso::Error::Limit { .. } => {
-            "readers would show something else; rename it or leave it out with --exclude"
-        }
-        iso::Error::Changed { .. } => "make sure that nothing writes to the folder and run this again",
-        _ => return error.into(),
-    };
-    Failure::from(error).remedy(remedy)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The end-to-end tests see the others; nobody can be made to change a file at the right moment.
-    #[test]
-    fn a_file_that_changed_is_tried_again() {
-        let path = PathBuf::from("tree/file");
-        let failure = refused(iso::Error::Changed { path, planned: 5, found: "3 bytes".to_owned() });
-        let report = failure.report().unwrap();
-        assert_eq!(failure.code(), 2);
-        assert_eq!(
-            report.remedy.as_deref(),
-            Some("make sure that nothing writes to the folder and run this again")
-        );
-        assert!(report.error.to_string().starts_with("tree/file changed while the image was written"));
-    }
+    Ok(output.report(|| Iso::new(file, &sums), || line)?)
 }

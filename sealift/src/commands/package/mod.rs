@@ -1,15 +1,15 @@
 //! `sealift package`: what rpmbuild and createrepo did.
 
-use std::path::{Path, PathBuf};
+mod build;
+mod index;
 
-use anyhow::Context as _;
+use std::path::PathBuf;
+
 use clap::Subcommand;
 use packages::repository::Options;
-use serde_json::json;
 
-use crate::failure::{Failure, Outcome};
-use crate::output::{self, Output};
-use crate::session::wrong_project;
+use crate::failure::Outcome;
+use crate::output::Output;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -64,8 +64,8 @@ pub(crate) enum Command {
 pub(crate) fn run(command: Command) -> Outcome {
     match command {
         Command::Build { file, into, to, base, source_date, output } => {
-            let place = to.as_deref().map_or(Place::Folder(&into), Place::File);
-            build(&file, place, &base, source_date, output)
+            let place = to.as_deref().map_or(build::Place::Folder(&into), build::Place::File);
+            build::run(&file, place, &base, source_date, output)
         }
         Command::Index { folder, revision, exclude, groupfile, keep_all_metadata, skip_broken, output } => {
             let options = Options {
@@ -76,70 +76,7 @@ pub(crate) fn run(command: Command) -> Outcome {
                 skip_broken,
                 boundary: None,
             };
-            index(&folder, &options, output)
+            index::run(&folder, &options, output)
         }
     }
-}
-
-/// The most bytes of the definition of a package.
-const DEFINITION_MAX: u64 = 1 << 20;
-
-/// Where a package goes.
-enum Place<'a> {
-    /// Into a folder, under its own name.
-    Folder(&'a Path),
-    /// To a file, pipe or device that the user named.
-    File(&'a Path),
-}
-
-fn build(file: &Path, place: Place<'_>, base: &Path, source_date: Option<i64>, output: Output) -> Outcome {
-    let bytes = content::open_read(file, content::Links::Follow, DEFINITION_MAX)?;
-    let text =
-        String::from_utf8(bytes).with_context(|| format!("cannot read {}", content::printable_path(file)))?;
-    let definition = buildchain::project::read_package(file, &text).map_err(wrong_project)?;
-    let date = source_date.or(definition.date()).unwrap_or_default();
-    let built = match place {
-        Place::Folder(into) => packages::build(&definition, base, date, into)?,
-        Place::File(to) => {
-            let (bytes, mut built) = packages::build_in_memory(&definition, base, date)?;
-            output::write_file(to, &bytes)?;
-            built.path = to.to_path_buf();
-            built
-        }
-    };
-    built.warnings.iter().for_each(|warning| output::warn(warning));
-    if content::is_standard_output(&built.path) {
-        // A report would become part of the package.
-        output::note(&format!("wrote {} to standard output", content::printable(&built.nevra)));
-        return Ok(());
-    }
-    let text = || format!("{}\n", content::printable_path(&built.path));
-    Ok(output.report(&json!({"package": built.path, "warnings": built.warnings}), text)?)
-}
-
-fn index(folder: &Path, options: &Options, output: Output) -> Outcome {
-    let index = match packages::repository::index_with(folder, options) {
-        Ok(index) => index,
-        Err(error @ packages::Error::Pattern { .. }) => return Err(Failure::usage_by(error)),
-        Err(error @ packages::Error::Rpm { .. }) => {
-            return Err(Failure::from(error)
-                .remedy("leave it out with --exclude PATTERN, or all damaged packages with --skip-broken"));
-        }
-        Err(error) => return Err(error.into()),
-    };
-    index.warnings.iter().for_each(|warning| output::warn(warning));
-    if !index.dropped.is_empty() {
-        output::warn(&format!(
-            "the metadata no longer have: {} (--keep-all-metadata keeps them)",
-            content::printable(&index.dropped.join(", "))
-        ));
-    }
-    let report = json!({
-        "repomd": index.repomd,
-        "packages": index.packages,
-        "warnings": index.warnings,
-        "dropped": index.dropped,
-    });
-    let text = || format!("{}: {} packages\n", content::printable_path(&index.repomd), index.packages);
-    Ok(output.report(&report, text)?)
 }

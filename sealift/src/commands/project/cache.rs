@@ -3,10 +3,10 @@
 use buildchain::project::{Settings, parse_size};
 use clap::{Args, Subcommand, ValueEnum};
 use graph::Cache;
-use serde_json::json;
 
 use crate::failure::{Failure, Outcome};
-use crate::output::{Output, size};
+use crate::output::documents::project::{CachePruning, CacheUsage};
+use crate::output::{Output, documents, size};
 use crate::session::Selector;
 
 #[derive(Debug, Subcommand)]
@@ -87,21 +87,24 @@ fn show(settings: &Settings, output: Output) -> Outcome {
     let cache = cache(settings);
     let usage = cache.usage()?;
     let (folder, limit) = (content::printable_path(cache.folder()), settings.outputs.size);
-    let report = json!({
-        "folder": folder.to_string(), "results": usage.results, "files": usage.files, "bytes": usage.bytes,
-        "limit": limit,
-    });
+    let document = || CacheUsage {
+        folder: documents::text(cache.folder()),
+        results: usage.results,
+        files: usage.files,
+        bytes: usage.bytes,
+        limit,
+    };
     let text = || {
         let (bytes, limit) = (size(usage.bytes), size(limit));
         format!("{folder}\n{} results, {} files, {bytes} of {limit}\n", usage.results, usage.files)
     };
-    Ok(output.report(&report, text)?)
+    Ok(output.report(document, text)?)
 }
 
 fn gc(settings: &Settings, most: Option<u64>, output: Output) -> Outcome {
     let swept = cache(settings).sweep(most.unwrap_or(settings.outputs.size))?;
-    let report = json!({"results": swept.results, "files": swept.files, "bytes": swept.bytes});
+    let document = || CachePruning { results: swept.results, files: swept.files, bytes: swept.bytes };
     let text =
         || format!("removed {} results and {} files, {}\n", swept.results, swept.files, size(swept.bytes));
-    Ok(output.report(&report, text)?)
+    Ok(output.report(document, text)?)
 }

@@ -7,9 +7,11 @@ use buildchain::locking::{self, Answer, Resolved, Scope};
 use clap::Args;
 use images::pull::Progress;
 
-use crate::args::registry_client;
 use crate::failure::{Failure, Outcome};
+use crate::output::document::List;
+use crate::output::documents::project::LockedTag;
 use crate::output::{self, Output};
+use crate::remedies;
 use crate::session::Selector;
 
 #[derive(Debug, Args)]
@@ -84,23 +86,12 @@ fn resolve(
         let nothing = moved.is_empty() && failures.is_empty();
         if nothing { "nothing moved\n".to_owned() } else { moved }
     };
-    output.report(&resolved, text)?;
+    output.report(|| resolved.iter().map(LockedTag::from).collect::<List<_>>(), text)?;
     let Some(last) = failures.pop() else { return Ok(resolved) };
     for failure in failures {
-        output::failure(&explained(failure));
+        output::failure(&remedies::images::lock(failure));
     }
-    Err(explained(last))
-}
-
-fn explained(error: locking::Error) -> Failure {
-    let remedy = match &error {
-        locking::Error::Resolve { source, .. } => registry_client::remedy_of_pull(source),
-        _ => None,
-    };
-    match remedy {
-        Some(remedy) => Failure::from(error).remedy(remedy),
-        None => error.into(),
-    }
+    Err(remedies::images::lock(last))
 }
 
 /// Prints warnings, each once: several images are looked up at the same time, often in one registry.

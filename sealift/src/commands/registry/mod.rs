@@ -1,16 +1,16 @@
 //! `sealift registry`: what static-container-registry, nginx and a registry did.
 
+mod client_config;
+mod index;
+mod nginx_config;
+pub(crate) mod serve;
+
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use serde_json::json;
 
-use crate::commands::clients;
-use crate::commands::image::known_store;
-use crate::commands::nginx;
-use crate::commands::serve::{self, Serve};
-use crate::failure::{Failure, Outcome};
-use crate::output::{self, Output};
+use crate::failure::Outcome;
+use crate::output::Output;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -34,15 +34,15 @@ pub(crate) enum Command {
                             > /etc/nginx/conf.d/99-metalk8s-2.11.0-registry.inc\n  \
                             sealift registry nginx-config --configured --install /etc/nginx/nginx.conf"
     )]
-    NginxConfig(Box<nginx::NginxConfig>),
+    NginxConfig(Box<nginx_config::Arguments>),
     /// Configure containerd to pull from the nodes: certs.d/HOST/hosts.toml
     #[command(
         after_help = "Example:\n  sealift registry containerd-config --node http://10.0.0.1:8080 --node http://10.0.0.2:8080 --root /\n\n\
                             containerd reads the file at each pull; its configuration must name /etc/containerd/certs.d as config_path."
     )]
-    ContainerdConfig(clients::Containerd),
+    ContainerdConfig(client_config::Containerd),
     /// Configure CRI-O, podman and skopeo to pull from the nodes: registries.conf.d
-    CrioConfig(clients::Registry),
+    CrioConfig(client_config::Registry),
     /// Serve images and packages over HTTP, straight from ISO files
     #[command(after_help = "Examples:\n  sealift registry serve metalk8s.iso\n  \
                             sealift registry serve metalk8s.iso solution.iso --listen 0.0.0.0:8080 --no-tls\n  \
@@ -52,31 +52,15 @@ pub(crate) enum Command {
                             packages   http://HOST/metalk8s-2.11.0/redhat/8/REPOSITORY-el8/\n  \
                             files      http://HOST/archives/metalk8s-2.11.0/\n  \
                             state      /healthz /readyz /metrics")]
-    Serve(Box<Serve>),
+    Serve(Box<serve::Arguments>),
 }
 
 pub(crate) fn run(command: Command) -> Outcome {
     match command {
-        Command::Index { images, into, output } => {
-            let into = into.unwrap_or_else(|| images.parent().unwrap_or(&images).join("registry"));
-            let mut index = images::registry::Index::read(&images)?;
-            index.check(known_store().as_ref()).map_err(|error| match error {
-                images::Error::DigestMismatch { .. } | images::Error::SizeMismatch { .. } => {
-                    Failure::from(error).remedy("`sealift image check` names everything that is damaged")
-                }
-                error => error.into(),
-            })?;
-            index.write(&into)?;
-            let count = index.summary().images;
-            if count == 0 {
-                output::warn(&format!("{}: no image in this folder", content::printable_path(&images)));
-            }
-            let report = json!({"registry": into, "images": count});
-            Ok(output.report(&report, || format!("{}\n", content::printable_path(&into)))?)
-        }
-        Command::NginxConfig(arguments) => nginx::nginx_config(*arguments),
-        Command::ContainerdConfig(arguments) => clients::containerd(&arguments),
-        Command::CrioConfig(arguments) => clients::crio(&arguments),
+        Command::Index { images, into, output } => index::run(&images, into, output),
+        Command::NginxConfig(arguments) => nginx_config::run(*arguments),
+        Command::ContainerdConfig(arguments) => client_config::containerd(&arguments),
+        Command::CrioConfig(arguments) => client_config::crio(&arguments),
         Command::Serve(arguments) => serve::run(*arguments),
     }
 }

@@ -2,19 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use ::node::archives::{Linux, get};
-use ::node::nginx::{Error, Options, configuration, install};
 use clap::Args;
-use content::printable;
+use node::archives::{Linux, get};
+use node::nginx::{Error, Options, configuration, install};
 
-use crate::commands::clients::none_is_readable;
 use crate::args::node_paths::NodePaths;
-use crate::commands::archive;
 use crate::failure::{Failure, Outcome};
-use crate::output;
+use crate::output::documents::node::NginxConfiguration;
+use crate::output::{self, Output, documents};
+use crate::remedies;
 
 #[derive(Debug, Args)]
-pub(crate) struct NginxConfig {
+pub(crate) struct Arguments {
     /// The folder of images of one archive; `registry` lies beside it
     #[arg(required_unless_present = "configured", requires = "repository")]
     images: Option<PathBuf>,
@@ -61,88 +60,81 @@ pub(crate) struct NginxConfig {
     #[arg(long, value_name = "FILE", default_value = "/var/log/nginx/error.log", requires = "configured")]
     error_log: PathBuf,
     #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
     paths: NodePaths,
 }
 
-pub(crate) fn nginx_config(arguments: NginxConfig) -> Outcome {
+pub(super) fn run(arguments: Arguments) -> Outcome {
     match (&arguments.images, &arguments.repository) {
         (Some(images), Some(repository)) => {
             let root = arguments.server_root.as_ref().unwrap_or(images);
-            one(root, repository, arguments.with_common, &arguments.file)
+            one(root, repository, &arguments)
         }
-        _ => all(arguments),
+        _ => all(&arguments),
     }
 }
 
-fn one(root: &Path, repository: &str, with_common: bool, file: &Path) -> Outcome {
+fn one(root: &Path, repository: &str, arguments: &Arguments) -> Outcome {
     // The form of the guidelines for Solutions: a template for the node to fill in.
     let is_placeholder = root.as_os_str() == images::nginx::REGISTRY_ROOT;
     let root = if is_placeholder { root.to_path_buf() } else { std::path::absolute(root)? };
     let config = images::nginx::render(repository, &root.to_string_lossy()).map_err(Failure::usage_by)?;
-    let common = if with_common { images::nginx::common() } else { "" };
-    Ok(output::write_file(file, format!("{common}{config}").as_bytes())?)
+    let common = if arguments.with_common { images::nginx::common() } else { "" };
+    printed(&format!("{common}{config}"), arguments)
 }
 
-fn all(arguments: NginxConfig) -> Outcome {
-    let listed = get(&arguments.paths.paths(), &Linux::default()).map_err(archive::explained)?;
+fn all(arguments: &Arguments) -> Outcome {
+    let listed = get(&arguments.paths.paths(), &Linux::default()).map_err(remedies::archives::explained)?;
     let count = listed.len();
     let mut roots: Vec<PathBuf> = Vec::new();
     for one in listed {
         match one.problem {
             // Some of its images may be damaged; nginx serves the others.
             Some(problem) if one.images.is_none() || one.mount_broken => {
-                output::warn(&left_out(&one.path, &problem));
+                output::warn(&output::left_out(&one.path, &problem));
             }
             _ => roots.push(one.mounted.unwrap_or(one.path)),
         }
     }
     if roots.is_empty() && count > 0 {
-        return Err(none_is_readable());
+        return Err(remedies::archives::none_readable());
     }
     let options = Options {
-        listen: arguments.listen,
-        tls: arguments.tls_certificate.zip(arguments.tls_key),
+        listen: arguments.listen.clone(),
+        tls: arguments.tls_certificate.clone().zip(arguments.tls_key.clone()),
         pid: arguments.pid.clone(),
-        error_log: arguments.error_log,
+        error_log: arguments.error_log.clone(),
     };
-    let generated = configuration(&roots, &options).map_err(explained)?;
+    let generated = configuration(&roots, &options).map_err(remedies::serving::nginx)?;
     for (path, error) in &generated.left_out {
         let how = if matches!(error, Error::NotMounted(_)) { MOUNT } else { "" };
-        output::warn(&format!("{}{how}", left_out(path, &error.to_string())));
+        output::warn(&format!("{}{how}", output::left_out(path, &error.to_string())));
     }
-    let Some(file) = arguments.install else {
-        return Ok(output::write_file(&arguments.file, generated.text.as_bytes())?);
-    };
-    let installed = install(&generated.text, &file, &arguments.nginx, &arguments.pid, output::running)
-        .map_err(explained)?;
+    let Some(file) = &arguments.install else { return printed(&generated.text, arguments) };
+    let installed = install(&generated.text, file, &arguments.nginx, &arguments.pid, output::running)
+        .map_err(remedies::serving::nginx)?;
     let what = if installed.replaced { "replaced" } else { "unchanged" };
-    let told = if installed.told { ", and nginx was told" } else { "; nginx is not running" };
-    output::print(&format!("{}: {what}{told}\n", content::printable_path(&file)))?;
-    Ok(())
+    let told = if installed.told { ", and nginx was reloaded" } else { "; nginx is not running" };
+    let document = || NginxConfiguration {
+        file: Some(documents::text(file)),
+        content: None,
+        replaced: installed.replaced,
+        reloaded: installed.told,
+    };
+    let text = || format!("{}: {what}{told}\n", content::printable_path(file));
+    Ok(arguments.output.report(document, text)?)
 }
 
-/// What to do about an archive that is not mounted.
-const MOUNT: &str = "; mount it with `sealift archive import --mount kernel`";
-
-/// An archive that the configuration lacks, and why.
-pub(crate) fn left_out(archive: &Path, problem: &str) -> String {
-    format!("left out: {}", output::about(archive, &printable(problem).to_string()))
-}
-
-fn explained(error: Error) -> Failure {
-    match error {
-        Error::NotMounted(_) => Failure::failed(error).remedy(
-            "`sealift archive import --mount kernel` mounts it; `sealift registry serve` needs no mount",
-        ),
-        Error::Include { .. } => Failure::failed(error).remedy(
-            "serve this archive with `sealift registry serve`, which does not use its nginx configuration",
-        ),
-        Error::NotReloaded { .. } => Failure::failed(error)
-            .remedy("nginx keeps its old configuration; re-run the command to retry the reload"),
-        Error::Link(_) => Failure::failed(error)
-            .remedy("archives never contain symbolic links here; the folder has been modified"),
-        Error::Refused { .. } => Failure::failed(error).remedy("what was in use is still in use"),
-        Error::Value { .. } | Error::Twice(_) => Failure::usage_by(error),
-        error => error.into(),
+/// Writes a configuration to the file that was named, or reports it.
+fn printed(content: &str, arguments: &Arguments) -> Outcome {
+    if arguments.output.is_text() || !content::is_standard_output(&arguments.file) {
+        return Ok(output::write_file(&arguments.file, content.as_bytes())?);
     }
+    let content = Some(content.to_owned());
+    let document = || NginxConfiguration { file: None, content, replaced: false, reloaded: false };
+    Ok(arguments.output.report(document, String::new)?)
 }
+
+/// The help for an archive that is not mounted.
+const MOUNT: &str = "; mount it with `sealift archive import --mount kernel`";

@@ -24,7 +24,7 @@ pub(crate) fn run(scratch: &Path) -> io::Result<()> {
 
     let create = |tree: &Path| {
         let mut command = Command::new(tests::sealift::binary());
-        command.args(["iso", "create", "--volume-id", "Bench 1"]).arg(tree).arg("--output").arg(&ours);
+        command.args(["iso", "create", "--volume-id", "Bench 1"]).arg(tree).arg("--file").arg(&ours);
         command
     };
     let genisoimage = |tree: &Path| {

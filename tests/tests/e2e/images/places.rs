@@ -96,7 +96,7 @@ fn a_destination_that_is_no_folder_is_refused_for_that() {
     fs::write(at("file"), "").unwrap();
     tests::peer::run(std::process::Command::new("mkfifo").arg(at("fifo")));
     symlink("nowhere", at("dangling")).unwrap();
-    let create = ["iso", "create", "a", "--volume-id", "A", "--output", "a.iso"];
+    let create = ["iso", "create", "a", "--volume-id", "A", "--file", "a.iso"];
     assert_eq!(sealift::run(scratch.0.path(), &create).0, 0);
     scratch.succeed(&["pull", "dir:a/app", "--into", "c"]);
     for (name, reason) in [

@@ -12,7 +12,7 @@ use tests::sealift;
 
 /// Makes an image of the folder `tree` with these options more.
 fn create(folder: &Path, image: &str, options: &[&str]) -> Image {
-    let common = ["iso", "create", "tree", "--volume-id", "Example 1", "--output", image];
+    let common = ["iso", "create", "tree", "--volume-id", "Example 1", "--file", image];
     let (code, out, err) = sealift::run(folder, &[&common, options].concat());
     assert_eq!(code, 0, "{options:?}: {out}{err}");
     assert!(out.ends_with(&format!("  {image}\n")), "{out}");
@@ -50,7 +50,7 @@ fn owners_are_0_or_those_asked_for_or_the_folders_own() {
     assert_eq!(owner(&["--uid", "7", "--gid", "8"]), (7, 8));
     assert_eq!(owner(&["--keep-owners"]), (metadata.uid(), metadata.gid()));
     let both =
-        ["iso", "create", "tree", "--volume-id", "x", "--output", "b.iso", "--keep-owners", "--uid", "7"];
+        ["iso", "create", "tree", "--volume-id", "x", "--file", "b.iso", "--keep-owners", "--uid", "7"];
     let (code, _, err) = sealift::run(folder, &both);
     assert!(code == 3 && err.contains("cannot be used with"), "{code}: {err}");
 }
@@ -89,7 +89,7 @@ fn times_are_the_source_date_or_the_folders_own_where_they_are_earlier() {
     );
 
     let mut command = sealift::command(folder);
-    command.args(["iso", "create", "tree", "--volume-id", "Example 1", "--output", "d.iso"]);
+    command.args(["iso", "create", "tree", "--volume-id", "Example 1", "--file", "d.iso"]);
     let (code, ..) = sealift::told(&command.env("SOURCE_DATE_EPOCH", "2000").output().unwrap());
     assert_eq!(code, 0);
     assert!(fs::read(folder.join("b.iso")).unwrap() == fs::read(folder.join("d.iso")).unwrap());
@@ -112,7 +112,7 @@ fn standard_output_gets_the_image_and_standard_error_its_sum() {
     for name in ["-", "/dev/stdout"] {
         let out = fs::File::create(folder.join("piped.iso")).unwrap();
         let mut command = sealift::command(folder);
-        command.args(["iso", "create", "tree", "--volume-id", "Example 1", "--output", name]);
+        command.args(["iso", "create", "tree", "--volume-id", "Example 1", "--file", name]);
         let output = command.stdout(out).stderr(std::process::Stdio::piped()).spawn().unwrap();
         let output = output.wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -267,7 +267,7 @@ fn what_is_excluded_is_not_there() {
     let image = create(scratch.path(), "a.iso", &["--exclude", "folder", "--exclude", "l*k"]);
     let names: Vec<String> = image.walk().unwrap().into_iter().map(|(path, _)| path).collect();
     assert_eq!(names, ["large"]);
-    let create = ["iso", "create", "tree", "--output", "b.iso", "--volume-id", "x"];
+    let create = ["iso", "create", "tree", "--file", "b.iso", "--volume-id", "x"];
     let (code, _, err) = sealift::run(scratch.path(), &[&create[..], &["--exclude", "./folder"]].concat());
     assert!(code == 0 && err.contains("--exclude `./folder` matches nothing in tree"), "{code}: {err}");
 }
@@ -276,11 +276,12 @@ fn what_is_excluded_is_not_there() {
 fn a_dry_run_writes_nothing() {
     let scratch = scratch();
     let folder = scratch.path();
-    for form in ["--dry-run", "--dry-run=json"] {
-        let create = ["iso", "create", "tree", "--volume-id", "Example 1", "--output", "a.iso", form];
+    for form in ["text", "json"] {
+        let create =
+            ["iso", "create", "tree", "--volume-id", "Example 1", "--file", "a.iso", "--dry-run", "-o", form];
         let (code, out, err) = sealift::run(folder, &create);
         assert!(code == 0 && out.contains("/folder/again"), "{form}: {out}{err}");
-        assert_eq!(form.ends_with("json"), serde_json::from_str::<serde_json::Value>(&out).is_ok(), "{out}");
+        assert_eq!(form == "json", serde_json::from_str::<serde_json::Value>(&out).is_ok(), "{out}");
     }
     assert_eq!(tests::folder::names(folder), ["tree"]);
 }
@@ -304,7 +305,7 @@ fn what_cannot_be_done_is_said_with_what_to_do() {
     fs::write(folder.join("long").join("n".repeat(254)), "").unwrap();
 
     let id = "123456789012345678901234567890123";
-    let create = |tree| ["iso", "create", tree, "--output", "a.iso", "--volume-id", "x"];
+    let create = |tree| ["iso", "create", tree, "--file", "a.iso", "--volume-id", "x"];
     let (special, long, missing) = (create("special"), create("long"), create("missing"));
     let pattern = [create("tree").as_slice(), &["--exclude", "[b-a]"]].concat();
     let weight = [create("tree").as_slice(), &["--sort", "x"]].concat();
@@ -319,7 +320,7 @@ fn what_cannot_be_done_is_said_with_what_to_do() {
         (&missing, 2, "cannot read missing: ", ""),
         (&pattern, 3, "pattern `[b-a]`: ", ""),
         (&weight, 3, "expected PATTERN=WEIGHT", ""),
-        (&["iso", "create", "tree", "--output", "a.iso", "--volume-id", id], 3, "longer than 32 bytes", ""),
+        (&["iso", "create", "tree", "--file", "a.iso", "--volume-id", id], 3, "longer than 32 bytes", ""),
         (&["iso", "create", "tree", "--volume-id", "x"], 3, "--file <FILE>", ""),
         (
             &["iso", "check", "damaged.iso"],

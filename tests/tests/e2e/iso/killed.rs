@@ -16,7 +16,7 @@ const MOMENTS: u32 = 24;
 
 fn create(folder: &Path, tree: &str) -> Command {
     let mut command = sealift::command(folder);
-    command.args(["iso", "create", tree, "--output", "out/a.iso", "--volume-id"]).arg(tree);
+    command.args(["iso", "create", tree, "--file", "out/a.iso", "--volume-id"]).arg(tree);
     command
 }
 

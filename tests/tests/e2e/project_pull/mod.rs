@@ -118,7 +118,7 @@ fn a_build_takes_its_digests_from_the_lock_and_no_tag_from_a_registry() {
     assert_eq!(fs::read(project.path("sealift.lock")).unwrap(), lock);
     let out = project.succeed(&["update", "--output", "json"]);
     let moved: serde_json::Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(moved[0]["old"], first);
+    assert_eq!(moved["items"][0]["old"], first);
     project.succeed(&["run"]);
     assert_ne!(digest_of(&manifest), first);
 

@@ -102,7 +102,9 @@ fn nodes_are_kept_equal_over_ssh() {
     let compare = || {
         let (code, out, err) =
             one.run(&[&["archive", "get", "--node", "127.0.0.1", "--output", "json"], &remote[..]].concat());
-        (code, serde_json::from_str::<Value>(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}")))
+        let compared =
+            serde_json::from_str::<Value>(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"));
+        (code, compared["items"].clone())
     };
     let (code, compared) = compare();
     assert_eq!((code, &compared[0]["nodes"]["127.0.0.1"]), (1, &Value::Null), "{compared}");
@@ -113,7 +115,7 @@ fn nodes_are_kept_equal_over_ssh() {
             [&["archive", "copy-to", "127.0.0.1", "--into", &into, "--output", "json"], &remote[..]].concat();
         let (code, out, err) = one.run(&words);
         assert_eq!(code, expected, "{out}{err}");
-        serde_json::from_str::<Value>(&out).unwrap()[0].clone()
+        serde_json::from_str::<Value>(&out).unwrap()["items"][0].clone()
     };
     let whole = fs::metadata(&here).unwrap().len();
     let first = copy(0);
@@ -138,7 +140,7 @@ fn nodes_are_kept_equal_over_ssh() {
     words.extend([&into, "--output", "json"]);
     words.extend(remote);
     let (code, out, err) = one.run(&words);
-    let copied: Value = serde_json::from_str(&out).unwrap();
+    let copied = serde_json::from_str::<Value>(&out).unwrap()["items"].clone();
     assert_eq!(code, 1, "{out}{err}");
     assert!(copied[0]["error"].is_string() && copied[1]["present"] == true, "{copied}");
 }
@@ -178,7 +180,7 @@ fn a_node_that_does_not_answer_is_one_that_differs() {
     assert!(out.contains("example-1.0  dead  not known\n") && out.contains("example-1.0  two  "), "{out}");
     let (code, out, err) = get(&["--node", "dead", "--node", "two", "--output", "json"]);
     let compared: Value = serde_json::from_str(&out).unwrap();
-    let nodes = &compared[0]["nodes"];
+    let nodes = &compared["items"][0]["nodes"];
     assert!(code == 1 && nodes["dead"]["problem"].is_string(), "{out}{err}");
     assert_eq!(nodes["two"], nodes["here"], "{out}");
     assert!(nodes["two"]["contents"].as_str().is_some_and(|digest| digest.starts_with("sha256:")), "{out}");

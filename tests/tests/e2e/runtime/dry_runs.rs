@@ -162,7 +162,8 @@ fn a_dry_run_of_a_copy_only_asks_the_node_what_it_has() {
     let planned: Value = serde_json::from_str(&out).unwrap();
     let bytes = fs::metadata(nodes.one.0.join("iso/site.iso")).unwrap().len();
     let expected = json!([{"node": "two", "archive": "site-1.0", "present": false, "bytes": bytes, "into": into, "error": null}]);
-    assert_eq!((code, planned), (0, expected));
+    assert_eq!((code, &planned["items"]), (0, &expected));
+    assert_eq!(planned["kind"], "ArchiveCopyPlanList");
     let (code, out, _) = nodes.copy(&["three", "two", "--dry-run"]);
     assert!(code == 1 && out.contains("three: site-1.0 would not be copied: "), "{code} {out}");
     assert_eq!(nodes.ran(), ["archive get --output json"; 3]);
@@ -211,6 +212,7 @@ fn one_archive_that_is_gone_does_not_keep_the_others_from_being_imported_again()
     let (code, out, err) = nodes.one.run(&words);
     assert!(code == 1 && err.contains("/gone.iso") && err.contains("1 of 2 archives"), "{code} {err}");
     let done: Value = serde_json::from_str(&out).unwrap();
+    let done = &done["items"];
     assert_eq!((done[0]["id"].as_str(), done.as_array().map(Vec::len)), (Some("site-1.0"), Some(1)));
 }
 

@@ -195,7 +195,7 @@ fn iso(node: &Node, name: &str, files: &[(&str, &str)]) -> PathBuf {
     archive::sums::write(&tree, &archive::sums::digest_file).unwrap();
     let iso = node.path(&format!("{name}.iso"));
     let mut create = sealift::command(node.scratch.path());
-    create.args(["iso", "create", "--volume-id", name, "--output"]).arg(&iso).arg(&tree);
+    create.args(["iso", "create", "--volume-id", name, "--file"]).arg(&iso).arg(&tree);
     peer::run(&mut create);
     if !node.path("sealift").is_symlink() {
         fs::remove_file(node.path("sealift")).unwrap();

@@ -74,7 +74,7 @@ fn what_salt_configures_serves_images_and_packages() {
     fs::write(tree.join("product.txt"), "NAME=MetalK8s\nVERSION=2.11.0-dev\n").unwrap();
     let iso = node.path("metalk8s.iso");
     let mut create = sealift::command(node.scratch.path());
-    create.args(["iso", "create", "tree", "--volume-id", "MetalK8s 2.11.0-dev", "--output"]).arg(&iso);
+    create.args(["iso", "create", "tree", "--volume-id", "MetalK8s 2.11.0-dev", "--file"]).arg(&iso);
     peer::run(&mut create);
     fs::remove_file(node.path("sealift")).unwrap();
     symlink(sealift::binary(), node.path("sealift")).unwrap();

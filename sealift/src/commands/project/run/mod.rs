@@ -1,40 +1,41 @@
 //! `sealift run`.
 
+mod release;
+mod reporters;
 mod summary;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
 use graph::{
     ConsoleOptions, ConsoleReporter, JsonLinesReporter, JsonReporter, JunitReporter, Reporter, RunOptions,
-    Selection, State, TraceReporter, Watch,
+    Selection, State, TraceReporter,
 };
 
+use self::reporters::{All, Quiet};
 use crate::commands::project::cache;
 use crate::completion;
 use crate::failure::{Failure, Outcome};
-use crate::output;
+use crate::output::documents::project::Run as RunDocument;
+use crate::output::{self, ReportForm};
 use crate::progress::Live;
-use crate::session::{Selector, Turn, Session, broken_run, chosen, is_xtask, wrong_project};
+use crate::remedies;
+use crate::session::{Permit, Selector, Session, chosen, is_xtask};
 use crate::signals::Signals;
-use buildchain::project::MISTAKES_SHOWN;
-
-/// How often files are looked at while watching.
-const WATCH_INTERVAL: Duration = Duration::from_millis(300);
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     /// The tasks: names, wildcards, or files that tasks make [default: iso]
     #[arg(add = completion::tasks())]
-    tasks: Vec<String>,
+    pub(super) tasks: Vec<String>,
     /// Fail if a file that the build reads differs from the commit
     #[arg(long)]
-    release: bool,
+    pub(super) release: bool,
     #[command(flatten)]
-    manner: Manner,
+    pub(super) flags: RunFlags,
 }
 
 #[derive(Debug, Args)]
@@ -42,14 +43,14 @@ pub(crate) struct Lint {
     /// The languages, as `sealift list --all` shows them behind `lint:` [default: all]
     languages: Vec<String>,
     #[command(flatten)]
-    manner: Manner,
+    pub(super) flags: RunFlags,
 }
 
 /// How tasks are run.
 #[derive(Debug, Args)]
-struct Manner {
+pub(super) struct RunFlags {
     #[command(flatten)]
-    selector: Selector,
+    pub(super) selector: Selector,
     /// Run at most this many tasks at a time [default: the number of cores]
     #[arg(long, short = 'n', value_name = "NUMBER")]
     jobs: Option<usize>,
@@ -64,14 +65,14 @@ struct Manner {
     single: bool,
     /// Report what would run and why, without running it
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Report in this form
     #[arg(long, alias = "output", short_alias = 'o', value_enum, default_value_t, value_name = "FORM")]
     reporter: ReporterForm,
     #[command(flatten)]
     cache: cache::Flags,
     #[command(flatten)]
-    turn: Turn,
+    permit: Permit,
     /// Write a trace for Chrome or Perfetto to FILE
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
@@ -87,9 +88,9 @@ struct Manner {
     failure_verbosity: u8,
 }
 
-impl Manner {
+impl RunFlags {
     /// What a run writes outside the build root: its reports, what it prints, the caches.
-    fn written(&self, session: &Session) -> Vec<PathBuf> {
+    pub(super) fn written(&self, session: &Session) -> Vec<PathBuf> {
         let (root, settings) = (&session.project.root, &session.project.settings);
         let mut written = vec![settings.cache.clone(), settings.outputs.folder.clone()];
         let reports = [&self.trace, &self.junit].into_iter().flatten();
@@ -123,7 +124,7 @@ pub(crate) enum ReporterForm {
 }
 
 pub(crate) fn run(run: &Run) -> Outcome {
-    run_tasks(&run.tasks, &run.manner, run.release)
+    run_tasks(&run.tasks, &run.flags, run.release)
 }
 
 pub(crate) fn lint(lint: &Lint) -> Outcome {
@@ -132,16 +133,16 @@ pub(crate) fn lint(lint: &Lint) -> Outcome {
     } else {
         lint.languages.iter().map(|language| format!("lint:{language}")).collect()
     };
-    run_tasks(&tasks, &lint.manner, false)
+    run_tasks(&tasks, &lint.flags, false)
 }
 
-fn run_tasks(tasks: &[String], run: &Manner, release: bool) -> Outcome {
+fn run_tasks(tasks: &[String], run: &RunFlags, release: bool) -> Outcome {
     let signals = Signals::catch()?;
     let session = Session::open(&run.selector)?;
     session.print_warnings();
     let selection = chosen(&session, tasks)?;
     if release {
-        released(&session)?;
+        release::check(&session)?;
     }
     let ended = once(run, &session, &selection, &signals);
     let Some(signal) = signals.number() else { return ended };
@@ -160,83 +161,11 @@ fn check_locked(session: &Session, selection: &Selection) -> Result<(), Failure>
         image.map(str::to_owned)
     };
     let made: std::collections::HashSet<String> = names.filter_map(image).collect();
-    session.project.check_locked(&|image| made.contains(image)).map_err(wrong_project)
-}
-
-/// Refuses a project whose files are not those of a commit.
-fn released(session: &Session) -> Outcome {
-    let project = &session.project;
-    if project.revision.is_none() {
-        let message = format!(
-            "{} is not a checkout of a commit: --release needs one",
-            content::printable_path(&project.root)
-        );
-        return Err(Failure::usage(message).remedy("build from a clone, or without --release"));
-    }
-    let differing = session.sources.differing(project)?;
-    if differing.is_empty() {
-        return Ok(());
-    }
-    let mut message = String::from("these files are not those of the commit:");
-    for path in differing.iter().take(MISTAKES_SHOWN) {
-        message += &format!("\n  {}", content::printable_path(path));
-    }
-    if let Some(more) = differing.len().checked_sub(MISTAKES_SHOWN).filter(|more| *more > 0) {
-        message += &format!("\n  and {more} more");
-    }
-    Err(Failure::usage(message).remedy("commit them, or build without --release"))
-}
-
-pub(crate) fn watch(run: &Run) -> Outcome {
-    if run.release {
-        return Err(Failure::usage("`watch` builds what is being edited: it has no --release"));
-    }
-    if run.manner.dry_run {
-        return Err(Failure::usage("`watch` runs tasks: it has no --dry-run"));
-    }
-    let signals = Signals::catch()?;
-    let open = || -> Result<_, Failure> {
-        let session = Session::open(&run.manner.selector)?;
-        session.print_warnings();
-        let selection = chosen(&session, &run.tasks)?;
-        Ok((session, selection))
-    };
-    let (mut session, mut selection) = open()?;
-    let mut sound = true;
-    loop {
-        let deciding = || session.project.deciding();
-        let own = run.manner.written(&session);
-        let watch = Watch::begin(&session.graph, &selection, &deciding, &own)?;
-        if sound && let Err(failure) = once(&run.manner, &session, &selection, &signals) {
-            output::failure(&failure);
-        }
-        if let Some(signal) = signals.number() {
-            return Err(Failure::Signal(signal));
-        }
-        output::note("watching for changes; Ctrl-C ends");
-        let changed = watch.wait(WATCH_INTERVAL, &signals.caught)?;
-        if let Some(signal) = signals.number() {
-            return Err(Failure::Signal(signal));
-        }
-        for path in changed {
-            output::note(&format!("{} changed", content::printable_path(&path)));
-        }
-        // A project that cannot be read at the moment will be edited again.
-        match open() {
-            Ok(opened) => {
-                (session, selection) = opened;
-                sound = true;
-            }
-            Err(failure) => {
-                output::failure(&failure);
-                sound = false;
-            }
-        }
-    }
+    session.project.check_locked(&|image| made.contains(image)).map_err(remedies::project::project)
 }
 
 /// Runs the selected tasks once.
-fn once(run: &Manner, session: &Session, selection: &Selection, signals: &Signals) -> Outcome {
+pub(super) fn once(run: &RunFlags, session: &Session, selection: &Selection, signals: &Signals) -> Outcome {
     let here = std::env::current_dir()?;
     let iso = session.project.root.join(session.project.iso());
     let next = verify(&summary::as_typed(&iso, &here), &here)?;
@@ -260,7 +189,7 @@ fn once(run: &Manner, session: &Session, selection: &Selection, signals: &Signal
             1
         }),
         failure_verbosity: run.failure_verbosity,
-        command: run.selector.door(),
+        command: run.selector.task_command(),
         reasons: run.dry_run || output::is_verbose(),
     };
     let (mut trace, mut junit, mut json) = (Vec::new(), Vec::new(), Vec::new());
@@ -271,9 +200,8 @@ fn once(run: &Manner, session: &Session, selection: &Selection, signals: &Signal
             Box::new(Quiet(ConsoleReporter::new(live.writer(), console)))
         }
         ReporterForm::Console => Box::new(live.reporter(ConsoleReporter::new(live.writer(), console))),
-        ReporterForm::Json => Box::new(JsonReporter::new(std::io::stdout())),
         ReporterForm::JsonLines => Box::new(JsonLinesReporter::new(std::io::stdout())),
-        ReporterForm::Yaml => Box::new(JsonReporter::new(&mut json)),
+        ReporterForm::Json | ReporterForm::Yaml => Box::new(JsonReporter::new(&mut json)),
     }];
     if run.trace.is_some() {
         reporters.push(Box::new(TraceReporter::new(&mut trace)));
@@ -290,7 +218,9 @@ fn once(run: &Manner, session: &Session, selection: &Selection, signals: &Signal
     let unwritten = reporters.take_error().filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
     drop(reporters);
     if !json.is_empty() {
-        output::yaml(&serde_json::from_slice::<serde_json::Value>(&json)?)?;
+        let form =
+            if matches!(run.reporter, ReporterForm::Yaml) { ReportForm::Yaml } else { ReportForm::Json };
+        output::write(&serde_json::from_slice::<RunDocument>(&json)?, form)?;
     }
     for (path, report) in [(&run.trace, trace), (&run.junit, junit)] {
         if let (Some(path), false) = (path, report.is_empty()) {
@@ -326,53 +256,8 @@ fn verify(iso: &Path, here: &Path) -> io::Result<String> {
     Ok(format!("{} archive verify {}", graph::quoted(&program), graph::quoted(&iso)))
 }
 
-/// A reporter that hears of failures and warnings alone.
-struct Quiet<R>(R);
-
-impl<R: Reporter> Reporter for Quiet<R> {
-    fn event(&mut self, event: &graph::Event<'_>) {
-        let told = match event {
-            graph::Event::Finished { report, .. } => report.verdict.failure().is_some(),
-            graph::Event::Warned { .. } | graph::Event::Retrying { .. } | graph::Event::Ended { .. } => true,
-            _ => false,
-        };
-        if told {
-            self.0.event(event);
-        }
-    }
-
-    fn tick(&mut self) {
-        self.0.tick();
-    }
-
-    fn take_error(&mut self) -> Option<io::Error> {
-        self.0.take_error()
-    }
-}
-
-/// Several reporters of one run.
-struct All<'a>(Vec<Box<dyn Reporter + 'a>>);
-
-impl Reporter for All<'_> {
-    fn event(&mut self, event: &graph::Event<'_>) {
-        for reporter in &mut self.0 {
-            reporter.event(event);
-        }
-    }
-
-    fn tick(&mut self) {
-        for reporter in &mut self.0 {
-            reporter.tick();
-        }
-    }
-
-    fn take_error(&mut self) -> Option<io::Error> {
-        self.0.iter_mut().find_map(|reporter| reporter.take_error())
-    }
-}
-
 fn execute(
-    run: &Manner,
+    run: &RunFlags,
     session: &Session,
     selection: &Selection,
     options: &RunOptions,
@@ -386,7 +271,7 @@ fn execute(
         return Ok(graph::dry_run(&session.graph, selection, options, &state, reporter)?);
     }
     let is_first = !session.state_path().exists();
-    let mut state = run.turn.take(session, &options.cancel)?;
+    let mut state = run.permit.take(session, &options.cancel)?;
     let tree = session.project.tree();
     if is_first && std::fs::read_dir(&tree).is_ok_and(|mut entries| entries.next().is_some()) {
         // The sweep would take what somebody else put there.
@@ -400,5 +285,5 @@ fn execute(
     for path in buildchain::tasks::sweep(&session.project, &session.graph)? {
         output::warn(&format!("removed {}, which no task makes", content::printable_path(&path)));
     }
-    graph::run(&session.graph, selection, options, &mut state, reporter).map_err(broken_run)
+    graph::run(&session.graph, selection, options, &mut state, reporter).map_err(remedies::project::run)
 }

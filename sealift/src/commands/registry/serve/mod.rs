@@ -12,20 +12,20 @@ use clap::{Args, ValueEnum, value_parser};
 use listenfd::ListenFd;
 use node::archives::{Paths, configured, follow};
 use server::systemd;
-use server::{Config, Error as ServeError, Handle, Limits, Server, Tls, raise_open_files};
+use server::{Config, Handle, Limits, Server, Tls, raise_open_files};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args::node_paths::NodePaths;
 use crate::failure::{Failure, Outcome};
-use crate::output;
+use crate::{output, remedies};
 use lines::Lines;
 
 /// How often the node's configuration is looked at.
 const FOLLOW_INTERVAL: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
-pub(crate) struct Serve {
+pub(crate) struct Arguments {
     /// ISO files, the folders they are mounted at, or folders of images
     #[arg(required_unless_present = "configured")]
     archives: Vec<PathBuf>,
@@ -133,7 +133,7 @@ impl Source {
     }
 }
 
-pub(crate) fn run(serve: Serve) -> Outcome {
+pub(crate) fn run(serve: Arguments) -> Outcome {
     let tls = match (serve.tls_certificate, serve.tls_key) {
         (Some(certificate), Some(key)) => {
             Some(Tls { certificate, key, client_authorities: serve.tls_client_ca })
@@ -190,7 +190,7 @@ pub(crate) fn run(serve: Serve) -> Outcome {
         none if none.is_empty() => Server::bind(config),
         sockets => Server::with_listeners(sockets, config),
     };
-    let server = server.map_err(unbound)?;
+    let server = server.map_err(remedies::serving::server)?;
     for address in server.local_addrs() {
         output::print(&format!("listening on {scheme}://{address}\n"))?;
     }
@@ -228,16 +228,6 @@ fn passed_on() -> Result<Vec<TcpListener>, Failure> {
         sockets.extend(passed_on.take_tcp_listener(index)?);
     }
     Ok(sockets)
-}
-
-fn unbound(error: ServeError) -> Failure {
-    let in_use = matches!(error, ServeError::InUse { .. });
-    let failure = Failure::from(error);
-    if in_use {
-        failure.remedy("choose another port with --listen, or stop what listens there")
-    } else {
-        failure
-    }
 }
 
 /// SIGHUP: configuration, archives and certificates are read anew; requests go on meanwhile.

@@ -79,7 +79,7 @@ impl Node {
     }
 
     fn listed(&self) -> Vec<Value> {
-        serde_json::from_str(&self.succeed(&["get", "--output", "json"])).unwrap()
+        items(&self.succeed(&["get", "--output", "json"]))
     }
 
     fn configuration(&self) -> String {
@@ -91,6 +91,12 @@ impl Node {
         let walk = archive::Tree::open(self.root.path()).and_then(|tree| tree.walk()).unwrap();
         walk.into_iter().map(|(path, _)| path).filter(|path| path != "lock").collect()
     }
+}
+
+/// The items of a list that `sealift` reports.
+fn items(report: &str) -> Vec<Value> {
+    let report: Value = serde_json::from_str(report).unwrap();
+    report["items"].as_array().unwrap().clone()
 }
 
 fn text(path: &Path) -> &str {
@@ -131,8 +137,7 @@ fn a_report_is_of_the_archives_that_are_named_and_in_the_form_that_is_asked_for(
     node.succeed(&["import", "--mount", "never", text(&isos[0]), text(&isos[1])]);
     let listed = |names: &[&str]| {
         let out = node.succeed(&[&["get", "-o", "json"], names].concat());
-        let listed: Vec<Value> = serde_json::from_str(&out).unwrap();
-        listed.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        items(&out).iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(listed(&["example-2.0"]), ["example-2.0"]);
     assert_eq!(listed(&["Example"]), ["example-1.0", "example-2.0"]);
@@ -156,8 +161,7 @@ fn a_report_is_of_the_archives_that_are_named_and_in_the_form_that_is_asked_for(
     let (code, out, error) = run(&["none.iso", text(&isos[1])]);
     assert!(code == 2 && out.matches(": intact").count() == 1 && error.contains("none.iso"), "{out}{error}");
     let (code, out, _) = run(&[text(&isos[0]), text(&isos[1]), "-o", "json"]);
-    let reports: Vec<Value> = serde_json::from_str(&out).unwrap();
-    assert!(code == 0 && reports.iter().all(|report| report["ok"] == true), "{out}");
+    assert!(code == 0 && items(&out).iter().all(|report| report["ok"] == true), "{out}");
     fs::write(node.path("bad.iso"), &fs::read(&isos[0]).unwrap()[..60_000]).unwrap();
     let (code, out, _) = run(&["bad.iso", text(&isos[1])]);
     assert!(code == 1 && out.contains("NOT intact") && out.contains(": intact"), "{code}: {out}");

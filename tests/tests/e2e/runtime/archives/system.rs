@@ -30,7 +30,7 @@ fn mounted_through_fuse_until_unmounted() {
 
     node.succeed(&["import", "--mount", "fuse", text(&iso)]);
     let listed = &node.listed()[0];
-    assert_eq!((listed["mounted_by"].as_str(), listed["mounted"].as_str()), (Some("fuse"), Some(text(&at))));
+    assert_eq!((listed["mountedBy"].as_str(), listed["mounted"].as_str()), (Some("fuse"), Some(text(&at))));
     assert!(node.succeed(&["get"]).contains(&format!("through FUSE at {}", text(&at))));
     // In use: refused, and all stays as it is; forced, it goes.
     let held = File::open(at.join("data")).unwrap();
@@ -160,7 +160,7 @@ fn on_a_full_disk_nothing_changes() {
             let place = format!("cannot {place}{}", text(&node.path("")));
             assert!(refusals.iter().any(|said| said.contains(&place)), "{resource}: {place} in {refusals:?}");
         }
-        assert_eq!(node.listed()[0]["mounted_by"], "kernel");
+        assert_eq!(node.listed()[0]["mountedBy"], "kernel");
         let refusals = with_ever_more_room(&disk, resource, &node, &["delete", "example-1.0"]);
         assert!(refusals.iter().all(|said| said.contains("bootstrap.yaml")), "{resource}: {refusals:?}");
         assert!(!refusals.is_empty());

@@ -1,8 +1,9 @@
-//! What is read of the command line before it is parsed.
+//! What is read from the command line before it is parsed.
 
 use std::ffi::{OsStr, OsString};
 
 use super::Color;
+use crate::output::ReportForm;
 
 /// Commands whose `-v` took a level before it became `--verbose`.
 const LEVELLED: [&str; 3] = ["run", "lint", "watch"];
@@ -31,6 +32,28 @@ pub(crate) fn current(words: Vec<OsString>) -> Vec<OsString> {
         }
     }
     changed
+}
+
+/// The options that choose the form of a report.
+const FORMS: [&str; 3] = ["-o", "--output", "--reporter"];
+
+/// The form of the report that is asked for, in which errors are reported, too.
+pub(crate) fn form(words: &[OsString]) -> ReportForm {
+    let words: Vec<_> = words.iter().map_while(|word| word.to_str().filter(|word| *word != "--")).collect();
+    let value = |at: usize| {
+        let word = words.get(at)?;
+        FORMS.iter().find_map(|option| match word.strip_prefix(option)? {
+            "" => words.get(at + 1).copied(),
+            attached => {
+                attached.strip_prefix('=').or(option.strip_prefix("--").is_none().then_some(attached))
+            }
+        })
+    };
+    match (0..words.len()).filter_map(value).next_back() {
+        Some("json" | "json-lines") => ReportForm::Json,
+        Some("yaml") => ReportForm::Yaml,
+        _ => ReportForm::Text,
+    }
 }
 
 /// The value of `--color`, for the messages of the parser itself.
@@ -82,6 +105,22 @@ mod tests {
             ("sealift complete 1 -- --color=never", Color::Auto),
         ] {
             assert_eq!(super::color(&words(typed)), color, "{typed}");
+        }
+    }
+
+    #[test]
+    fn the_form_of_errors_is_that_of_the_report() {
+        for (typed, form) in [
+            ("sealift archive get -o json", ReportForm::Json),
+            ("sealift archve get -ojson", ReportForm::Json),
+            ("sealift -q archive get --output=yaml", ReportForm::Yaml),
+            ("sealift run --reporter json-lines iso", ReportForm::Json),
+            ("sealift run -o json -o yaml", ReportForm::Yaml),
+            ("sealift graph -o svg", ReportForm::Text),
+            ("sealift archive get -- -o json", ReportForm::Text),
+            ("sealift archive get", ReportForm::Text),
+        ] {
+            assert_eq!(super::form(&words(typed)), form, "{typed}");
         }
     }
 }

@@ -1,0 +1,114 @@
+//! `sealift archive get`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use clap::Args;
+use content::{printable, printable_path};
+use node::archives::{self, Error, Listed};
+
+use super::steps::machine;
+use crate::args::node_paths::NodePaths;
+use crate::commands::nodes;
+use crate::failure::Outcome;
+use crate::output::document::List;
+use crate::output::documents::node::Archive;
+use crate::output::{self, Output, size};
+use crate::remedies::archives::explained;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Only these: NAME, NAME-VERSION, the path, or the mount point [default: all]
+    #[arg(value_name = "NAME", conflicts_with = "nodes")]
+    names: Vec<String>,
+    /// Compare with this node (repeatable)
+    #[arg(long = "node", value_name = "NODE", value_parser = nodes::node)]
+    nodes: Vec<String>,
+    #[command(flatten)]
+    remote: nodes::Remote,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    paths: NodePaths,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let mut listed = archives::get(&arguments.paths.paths(), &machine()?).map_err(explained)?;
+    if !arguments.nodes.is_empty() {
+        return nodes::compare(&listed, &arguments.nodes, &arguments.remote, arguments.output);
+    }
+    if let Some(name) = arguments.names.iter().find(|name| !listed.iter().any(|one| is_meant(one, name))) {
+        return Err(
+            explained(Error::Unknown(name.clone())).remedy("`sealift archive get` lists the archives")
+        );
+    }
+    listed.retain(|one| arguments.names.is_empty() || arguments.names.iter().any(|name| is_meant(one, name)));
+    Ok(arguments
+        .output
+        .report(|| listed.iter().map(Archive::from).collect::<List<_>>(), || table(&listed))?)
+}
+
+/// Whether a person means this archive by `name`.
+fn is_meant(one: &Listed, name: &str) -> bool {
+    let path = Path::new(name);
+    one.id.as_deref() == Some(name)
+        || one.product.as_ref().is_some_and(|product| product.name.eq_ignore_ascii_case(name))
+        || [Some(&one.path), one.mounted.as_ref()].into_iter().flatten().any(|known| known == path)
+}
+
+fn table(listed: &[Listed]) -> String {
+    if listed.is_empty() {
+        return "no archives\n".to_owned();
+    }
+    let heads = ["NAME", "KIND", "SIZE", "READABLE", "IMAGES", "MOUNTED", "ARCHIVE"].map(str::to_owned);
+    let rows: Vec<[String; 7]> = std::iter::once(heads).chain(listed.iter().map(row)).collect();
+    let widths: [usize; 7] =
+        std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
+    let mut text = String::new();
+    for row in &rows {
+        let cells: Vec<String> =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}", cells.join("  ").trim_end());
+    }
+    for one in listed {
+        if let Some(problem) = &one.problem {
+            let _ = writeln!(text, "{}", output::about(&one.path, &printable(problem).to_string()));
+        }
+        for warning in output::bounded(&one.warnings, "warnings") {
+            let _ = writeln!(text, "warning: {}", output::about(&one.path, &warning));
+        }
+    }
+    text
+}
+
+/// Each column says what was looked at: nothing here has read the content of a file.
+fn row(one: &Listed) -> [String; 7] {
+    let readable = match (one.missing, &one.product, one.images) {
+        (true, ..) => "missing",
+        (_, Some(_), Some(_)) => "yes",
+        _ => "no",
+    };
+    let images = one.images.map_or_else(
+        || "?".to_owned(),
+        |count| match count.total - count.whole {
+            0 => format!("{} complete", count.total),
+            _ => format!("{} of {} complete", count.whole, count.total),
+        },
+    );
+    let mounted = match one.mounted.as_ref().zip(one.mounted_by) {
+        Some((at, _)) if one.mount_broken => format!("broken at {}", printable_path(at)),
+        Some((at, way)) => format!("{way} at {}", printable_path(at)),
+        None => "no".to_owned(),
+    };
+    let form = if one.missing || one.product.is_none() { "?" } else { "folder" };
+    [
+        one.id.clone().unwrap_or_else(|| "?".to_owned()),
+        format!("{}{}", one.kind, if one.active { ", active" } else { "" }),
+        one.bytes.map_or_else(|| form.to_owned(), size),
+        readable.to_owned(),
+        images,
+        mounted,
+        printable_path(&one.path).to_string(),
+    ]
+}

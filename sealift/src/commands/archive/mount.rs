@@ -1,0 +1,92 @@
+//! `sealift archive mount` and `unmount`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use node::archives::{self, Mounting, Way};
+
+use super::steps::{machine, report, verifying};
+use crate::args::node_paths::NodePaths;
+use crate::failure::Outcome;
+use crate::output::Output;
+use crate::remedies::archives::explained;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The archive: an ISO file or a folder
+    archive: PathBuf,
+    /// Mount it at DIR [default: NAME-VERSION in the folder of mounts]
+    #[arg(long, value_name = "DIR")]
+    at: Option<PathBuf>,
+    /// Mount it this way: by the kernel, through FUSE, or whichever works
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    by: MountMethod,
+    /// Mount it without verifying it
+    #[arg(long)]
+    unverified: bool,
+    /// Report what would change, without changing it
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    paths: NodePaths,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UnmountArguments {
+    /// The archive: NAME-VERSION, its path, or its mount point
+    archive: String,
+    /// Continue even if the archive is in use
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    paths: NodePaths,
+}
+
+/// Whether and how an archive is mounted.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum MountMethod {
+    /// By the kernel where it can; else an import does without, and `archive mount` goes through FUSE
+    #[default]
+    Auto,
+    /// By the kernel, also after a restart of the system, or the command fails
+    Kernel,
+    /// Through FUSE, until the system ends, or the command fails
+    Fuse,
+    /// Not at all
+    Never,
+}
+
+impl MountMethod {
+    pub(super) fn mounting(self) -> Mounting {
+        match self {
+            Self::Auto => Mounting::Auto,
+            Self::Kernel => Mounting::By(Way::Kernel),
+            Self::Fuse => Mounting::By(Way::Fuse),
+            Self::Never => Mounting::Never,
+        }
+    }
+}
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let options = archives::Mount {
+        at: arguments.at.clone(),
+        verify: !arguments.unverified,
+        mounting: arguments.by.mounting(),
+        dry_run: arguments.dry_run,
+    };
+    let mounted = {
+        let bar = verifying(&arguments.archive);
+        archives::mount(&arguments.paths.paths(), &arguments.archive, &options, &machine()?, &bar)
+    };
+    report(&[mounted.map_err(explained)?], arguments.dry_run, arguments.output)
+}
+
+pub(super) fn unmount(arguments: &UnmountArguments) -> Outcome {
+    let paths = arguments.paths.paths();
+    let unmounted = archives::unmount(&paths, &arguments.archive, arguments.force, &machine()?);
+    report(&[unmounted.map_err(explained)?], false, arguments.output)
+}

@@ -1,0 +1,43 @@
+//! What `import`, `mount`, `unmount` and `delete` share: the machine, and the report of their steps.
+
+use std::path::Path;
+
+use node::archives::{Done, Linux};
+
+use crate::failure::Outcome;
+use crate::output::document::List;
+use crate::output::documents::node::ArchiveChange;
+use crate::output::{self, Output};
+use crate::progress::Bar;
+
+/// This machine; what it mounts through FUSE, this program shows.
+pub(super) fn machine() -> std::io::Result<Linux> {
+    Ok(Linux { program: std::env::current_exe()?, running: output::running, ..Linux::default() })
+}
+
+pub(super) fn verifying(archive: &Path) -> Bar {
+    Bar::bytes("verifying", std::fs::metadata(archive).map_or(0, |metadata| metadata.len()))
+}
+
+pub(super) fn report(done: &[Done], dry_run: bool, output: Output) -> Outcome {
+    for note in done.iter().flat_map(|one| &one.notes) {
+        output::warn(note);
+    }
+    Ok(output.report(|| done.iter().map(ArchiveChange::from).collect::<List<_>>(), || told(done, dry_run))?)
+}
+
+fn told(done: &[Done], dry_run: bool) -> String {
+    let mut text = String::new();
+    for one in done {
+        if one.steps.is_empty() {
+            text.push_str(&format!("{}: nothing to do\n", one.id));
+        }
+        for step in &one.steps {
+            text.push_str(&format!("{}: {}{step}\n", one.id, if dry_run { "would " } else { "" }));
+        }
+        if let Some(reason) = &one.not_mounted {
+            text.push_str(&format!("{}: not mounted: {reason}; it is served all the same\n", one.id));
+        }
+    }
+    text
+}

@@ -1,0 +1,80 @@
+//! `sealift image check`.
+
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+
+use images::check;
+use images::store::Damaged;
+
+use super::content_store::{existing, open};
+use crate::failure::{Failure, Outcome};
+use crate::output::documents::images::{ContentStoreCheck, DamagedContent, ImageCheck};
+use crate::output::{Output, documents, size};
+
+/// Checks a folder of images.
+pub(super) fn folder(folder: &Path, output: Output) -> Outcome {
+    let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    let report = check::check(folder, threads)?;
+    if report.images.is_empty() && report.problems.is_empty() {
+        return Err(Failure::failed(anyhow::anyhow!(
+            "{}: this folder holds no image",
+            content::printable_path(folder)
+        ))
+        .remedy("name the folder that holds <name>/<tag>/manifest.json"));
+    }
+    let document = || ImageCheck {
+        images: report.images.len(),
+        problems: report.problems.iter().map(Into::into).collect(),
+    };
+    let text = || {
+        let mut text: String = report.problems.iter().map(|problem| format!("{problem}\n")).collect();
+        let problems = match report.problems.len() {
+            1 => "1 problem".to_owned(),
+            count => format!("{count} problems"),
+        };
+        let images = match report.images.len() {
+            1 => "1 image".to_owned(),
+            count => format!("{count} images"),
+        };
+        text.push_str(&format!("{images}, {problems}\n"));
+        text
+    };
+    output.report(document, text)?;
+    if report.problems.is_empty() { Ok(()) } else { Err(Failure::Failed(None)) }
+}
+
+/// Checks the content store.
+pub(super) fn store(given: Option<PathBuf>, output: Output) -> Outcome {
+    let root = existing(given)?;
+    let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    let checked = open(&root)?.check(threads)?;
+    let damaged = |damaged: &Damaged| DamagedContent {
+        path: documents::text(&damaged.path),
+        found: damaged.found.map(|digest| digest.to_string()),
+        linked: damaged.linked,
+    };
+    let document = || ContentStoreCheck {
+        store: documents::text(&root),
+        files: checked.files,
+        bytes: checked.bytes,
+        damaged: checked.damaged.iter().map(damaged).collect(),
+    };
+    let text = || {
+        let mut text = String::new();
+        for damaged in &checked.damaged {
+            let found =
+                damaged.found.map_or_else(|| "not a file".to_owned(), |found| format!("found {found}"));
+            let linked = match damaged.linked {
+                0 => String::new(),
+                1 => "; 1 folder holds the same file".to_owned(),
+                count => format!("; {count} folders hold the same file"),
+            };
+            text.push_str(&format!("{}: removed, {found}{linked}\n", content::printable_path(&damaged.path)));
+        }
+        let (files, bytes) = (checked.files, size(checked.bytes));
+        text.push_str(&format!("{files} files, {bytes}; {} damaged\n", checked.damaged.len()));
+        text
+    };
+    output.report(document, text)?;
+    if checked.damaged.is_empty() { Ok(()) } else { Err(Failure::Failed(None)) }
+}

@@ -1,0 +1,38 @@
+//! `sealift iso extract`.
+
+use std::path::Path;
+
+use content::printable;
+
+use crate::failure::{Failure, Outcome};
+use crate::output::documents::iso::{IsoExtraction, SkippedEntry};
+use crate::output::documents::text;
+use crate::output::{self, Output};
+use crate::progress::Bar;
+
+pub(super) fn run(image: &Path, into: &Path, preserve: bool, output: Output) -> Outcome {
+    let opened = ::iso::Image::open(image)?;
+    let modes = if preserve { ::iso::Modes::All } else { ::iso::Modes::Permissions };
+    let extracted = {
+        let bar = Bar::bytes("extracting", opened.size());
+        opened.extract(into, modes, &bar)?
+    };
+    if let [first, rest @ ..] = extracted.without_special.as_slice() {
+        let others = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+        output::note(&format!(
+            "dropped the set-user-id, set-group-id or sticky bit of {}{others}; --preserve-permissions keeps it",
+            printable(first)
+        ));
+    }
+    let skipped = |one: &::iso::Skipped| SkippedEntry { path: one.path.clone(), reason: one.reason.clone() };
+    let document = || IsoExtraction {
+        folder: text(into),
+        skipped: extracted.skipped.iter().map(skipped).collect(),
+        dropped_special_bits: extracted.without_special.clone(),
+    };
+    output.report(document, String::new)?;
+    for skipped in &extracted.skipped {
+        output::warn(&format!("skipped {}: {}", printable(&skipped.path), printable(&skipped.reason)));
+    }
+    if extracted.skipped.is_empty() { Ok(()) } else { Err(Failure::Failed(None)) }
+}

@@ -1,0 +1,53 @@
+//! `sealift package build`.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use crate::failure::Outcome;
+use crate::output::documents::packages::Package;
+use crate::output::{self, Output, documents};
+use crate::remedies;
+
+/// The most bytes of the definition of a package.
+const DEFINITION_MAX: u64 = 1 << 20;
+
+/// Where a package goes.
+pub(super) enum Place<'a> {
+    /// Into a folder, under its own name.
+    Folder(&'a Path),
+    /// To a file, pipe or device that the user named.
+    File(&'a Path),
+}
+
+pub(super) fn run(
+    file: &Path,
+    place: Place<'_>,
+    base: &Path,
+    source_date: Option<i64>,
+    output: Output,
+) -> Outcome {
+    let bytes = content::open_read(file, content::Links::Follow, DEFINITION_MAX)?;
+    let text =
+        String::from_utf8(bytes).with_context(|| format!("cannot read {}", content::printable_path(file)))?;
+    let definition = buildchain::project::read_package(file, &text).map_err(remedies::project::project)?;
+    let date = source_date.or(definition.date()).unwrap_or_default();
+    let built = match place {
+        Place::Folder(into) => packages::build(&definition, base, date, into)?,
+        Place::File(to) => {
+            let (bytes, mut built) = packages::build_in_memory(&definition, base, date)?;
+            output::write_file(to, &bytes)?;
+            built.path = to.to_path_buf();
+            built
+        }
+    };
+    built.warnings.iter().for_each(|warning| output::warn(warning));
+    if content::is_standard_output(&built.path) {
+        // A report would become part of the package.
+        output::note(&format!("wrote {} to standard output", content::printable(&built.nevra)));
+        return Ok(());
+    }
+    let document = || Package { package: documents::text(&built.path), warnings: built.warnings.clone() };
+    let text = || format!("{}\n", content::printable_path(&built.path));
+    Ok(output.report(document, text)?)
+}

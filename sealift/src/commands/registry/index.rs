@@ -1,0 +1,23 @@
+//! `sealift registry index`.
+
+use std::path::{Path, PathBuf};
+
+use crate::commands::image::content_store;
+use crate::failure::Outcome;
+use crate::output::documents::images::RegistryIndex;
+use crate::output::documents::text;
+use crate::output::{self, Output};
+use crate::remedies;
+
+pub(super) fn run(images: &Path, into: Option<PathBuf>, output: Output) -> Outcome {
+    let into = into.unwrap_or_else(|| images.parent().unwrap_or(images).join("registry"));
+    let mut index = images::registry::Index::read(images)?;
+    index.check(content_store::known().as_ref()).map_err(remedies::images::index)?;
+    index.write(&into)?;
+    let count = index.summary().images;
+    if count == 0 {
+        output::warn(&format!("{}: no image in this folder", content::printable_path(images)));
+    }
+    let document = || RegistryIndex { registry: text(&into), images: count };
+    Ok(output.report(document, || format!("{}\n", content::printable_path(&into)))?)
+}

@@ -1,0 +1,35 @@
+//! `sealift repository apt-config`.
+
+use std::path::PathBuf;
+
+use archive::Format;
+use clap::Args;
+use node::client_config;
+
+use super::packages::packages;
+use crate::args::client_config::{Nodes, Target, parsed};
+use crate::args::node_paths::NodePaths;
+use crate::failure::Outcome;
+use crate::remedies::serving::client as explained;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The archives: ISO files or folders
+    #[arg(required_unless_present = "configured")]
+    archives: Vec<PathBuf>,
+    /// Use the archives that this node's configuration lists
+    #[arg(long, conflicts_with = "archives")]
+    configured: bool,
+    #[command(flatten)]
+    nodes: Nodes,
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    paths: NodePaths,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let packages = packages(&arguments.archives, arguments.configured, &arguments.paths, Format::Deb)?;
+    let files = client_config::apt(&packages, &parsed(&arguments.nodes.node)?, arguments.target.keys());
+    arguments.target.put(&files.map_err(explained)?)
+}

@@ -1,0 +1,51 @@
+//! `sealift repository dnf-config`.
+
+use std::path::PathBuf;
+
+use archive::Format;
+use clap::Args;
+use node::client_config::{self, Packages, Source};
+
+use super::packages::packages;
+use crate::args::client_config::{Target, parsed};
+use crate::args::node_paths::NodePaths;
+use crate::failure::Outcome;
+use crate::remedies::serving::client as explained;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The archives: ISO files or folders
+    #[arg(required_unless_present_any = ["configured", "served"])]
+    archives: Vec<PathBuf>,
+    /// Use the archives that this node's configuration lists
+    #[arg(long, conflicts_with_all = ["archives", "folders"])]
+    configured: bool,
+    /// A repository as nodes serve it, NAME-VERSION/redhat/RELEASE/REPOSITORY, where there is no archive to look into (repeatable)
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["archives", "configured", "folders"])]
+    served: Vec<String>,
+    /// The release of the distribution on the clients, where the archives have packages for several: `8`
+    #[arg(long, value_name = "RELEASE")]
+    release: Option<String>,
+    /// Use this server, `http://HOST[:PORT]` (repeatable, in the order in which clients try them)
+    #[arg(long, value_name = "URL", required_unless_present = "folders")]
+    node: Vec<String>,
+    /// Take the packages from the archives themselves, which are folders here: mounted, or unpacked
+    #[arg(long, conflicts_with = "node")]
+    folders: bool,
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    paths: NodePaths,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let packages = if arguments.served.is_empty() {
+        packages(&arguments.archives, arguments.configured, &arguments.paths, Format::Rpm)?
+    } else {
+        Packages::served(&arguments.served).map_err(explained)?
+    };
+    let nodes = parsed(&arguments.node)?;
+    let source = if arguments.folders { Source::Folders } else { Source::Nodes(&nodes) };
+    let files = client_config::dnf(&packages, source, arguments.target.keys(), arguments.release.as_deref());
+    arguments.target.put(&files.map_err(explained)?)
+}

@@ -1,0 +1,47 @@
+//! The packages of archives, as clients are told of them.
+
+use std::path::PathBuf;
+
+use archive::Format;
+use node::archives::configured;
+use node::client_config::{Error, Packages};
+
+use crate::args::node_paths::NodePaths;
+use crate::failure::Failure;
+use crate::output;
+use crate::remedies;
+use crate::remedies::serving::client as explained;
+
+/// The repositories of the archives that are given, or that this node has. Warns about packages of `format` without metadata.
+pub(super) fn packages(
+    given: &[PathBuf],
+    of_this_node: bool,
+    paths: &NodePaths,
+    format: Format,
+) -> Result<Vec<Packages>, Failure> {
+    let found = opened(given, of_this_node, paths)?;
+    let bare = found.iter().flat_map(Packages::unindexed).filter(|one| one.format == format);
+    let lines: Vec<String> = bare.map(ToString::to_string).collect();
+    output::warn_of(&lines, "repositories without metadata");
+    Ok(found)
+}
+
+fn opened(given: &[PathBuf], of_this_node: bool, paths: &NodePaths) -> Result<Vec<Packages>, Failure> {
+    if !of_this_node {
+        return given.iter().map(|archive| Packages::of(archive).map_err(explained)).collect();
+    }
+    let listed = configured(&paths.paths()).map_err(remedies::archives::explained)?;
+    let mut found = Vec::new();
+    for archive in &listed {
+        match Packages::of(archive) {
+            Ok(packages) => found.push(packages),
+            // The others serve their packages all the same.
+            Err(error @ Error::Archive(_)) => output::warn(&output::left_out(archive, &error.to_string())),
+            Err(error) => return Err(explained(error)),
+        }
+    }
+    if found.is_empty() && !listed.is_empty() {
+        return Err(remedies::archives::none_readable());
+    }
+    Ok(found)
+}

@@ -1,0 +1,125 @@
+//! Container images, folders of them, and the content store.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::text;
+use crate::output::document::{Document, List};
+
+/// An image in a folder.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Image {
+    pub(crate) name: String,
+    pub(crate) tag: String,
+    /// The digest of the manifest or index.
+    pub(crate) digest: String,
+    /// The media type of the manifest or index.
+    pub(crate) media_type: String,
+    /// The bytes of its blobs.
+    pub(crate) bytes: u64,
+}
+
+impl Document for List<Image> {
+    const KIND: &'static str = "ImageList";
+}
+
+/// The check of a folder of images.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ImageCheck {
+    /// The number of images that can be read.
+    pub(crate) images: usize,
+    /// What is wrong, sorted by path.
+    pub(crate) problems: Vec<ImageProblem>,
+}
+
+impl Document for ImageCheck {
+    const KIND: &'static str = "ImageCheck";
+}
+
+/// One thing that is wrong with an image.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ImageProblem {
+    path: String,
+    problem: String,
+}
+
+impl From<&images::check::Problem> for ImageProblem {
+    fn from(problem: &images::check::Problem) -> Self {
+        Self { path: text(&problem.path), problem: problem.to_string() }
+    }
+}
+
+/// The check of the content store.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ContentStoreCheck {
+    /// The folder of the content store.
+    pub(crate) store: String,
+    /// The number of files that were read.
+    pub(crate) files: usize,
+    /// Their bytes.
+    pub(crate) bytes: u64,
+    /// The files that were damaged and are removed, sorted by path.
+    pub(crate) damaged: Vec<DamagedContent>,
+}
+
+impl Document for ContentStoreCheck {
+    const KIND: &'static str = "ContentStoreCheck";
+}
+
+/// A file whose content does not have the digest in its name.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct DamagedContent {
+    pub(crate) path: String,
+    /// The digest of its content; null if it is no regular file.
+    pub(crate) found: Option<String>,
+    /// The number of folders that share the file.
+    pub(crate) linked: u64,
+}
+
+/// The pruning of the content store.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ContentStorePruning {
+    /// The folder of the content store.
+    pub(crate) store: String,
+    /// Whether nothing was removed.
+    pub(crate) dry_run: bool,
+    /// The files that were removed, or would be.
+    pub(crate) removed: Sum,
+    /// The files that stay although nothing uses them.
+    pub(crate) kept: Sum,
+    /// The files that stay because folders of images share them.
+    pub(crate) in_use: Sum,
+}
+
+impl Document for ContentStorePruning {
+    const KIND: &'static str = "ContentStorePruning";
+}
+
+/// A number of files and their bytes.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Sum {
+    files: usize,
+    bytes: u64,
+}
+
+impl From<images::store::Sum> for Sum {
+    fn from(sum: images::store::Sum) -> Self {
+        Self { files: sum.files, bytes: sum.bytes }
+    }
+}
+
+/// The registry tree of a folder of images.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct RegistryIndex {
+    /// The folder of the registry tree.
+    pub(crate) registry: String,
+    /// The number of images.
+    pub(crate) images: usize,
+}
+
+impl Document for RegistryIndex {
+    const KIND: &'static str = "RegistryIndex";
+}

@@ -1,0 +1,359 @@
+//! A project: its tasks, their runs, the lock file and the result cache.
+
+use buildchain::locking::{MovedPlatform, Resolved};
+use graph::{Cleaned, Explained, Info, Listed, Reset};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::text;
+use crate::output::document::{Document, List};
+
+/// A task of a project.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Task {
+    name: String,
+    /// What it does.
+    doc: String,
+    /// With --status: `R` would run, `U` is up to date, `I` is ignored, `E` has inputs that cannot be read.
+    status: Option<char>,
+    /// With --deps: the files and folders that it reads.
+    deps: Vec<String>,
+}
+
+impl Document for List<Task> {
+    const KIND: &'static str = "TaskList";
+}
+
+impl From<&Listed> for Task {
+    fn from(task: &Listed) -> Self {
+        Self { name: task.name.clone(), doc: task.doc.clone(), status: task.status, deps: task.deps.clone() }
+    }
+}
+
+/// The dependencies, outputs and status of a task.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TaskInformation {
+    name: String,
+    doc: String,
+    /// The files and folders that it reads.
+    file_dep: Vec<String>,
+    /// The tasks that run before it.
+    task_dep: Vec<String>,
+    /// The files and folders that it produces.
+    targets: Vec<String>,
+    /// What a run would do: `would-run`, `up-to-date`, `ignore` or `fail`.
+    status: String,
+    /// Why it would run.
+    reasons: Vec<String>,
+    /// Why its inputs cannot be read.
+    error: Option<String>,
+}
+
+impl Document for List<TaskInformation> {
+    const KIND: &'static str = "TaskInformationList";
+}
+
+impl From<&Info> for TaskInformation {
+    fn from(info: &Info) -> Self {
+        Self {
+            name: info.name.clone(),
+            doc: info.doc.clone(),
+            file_dep: info.file_dep.clone(),
+            task_dep: info.task_dep.clone(),
+            targets: info.targets.clone(),
+            status: info.verdict.word().to_owned(),
+            reasons: info.reasons.iter().map(ToString::to_string).collect(),
+            error: info.error.clone(),
+        }
+    }
+}
+
+/// Why a task would run.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct TaskExplanation {
+    name: String,
+    /// What a run would do: `would-run`, `up-to-date`, `ignore` or `fail`.
+    status: String,
+    /// The key of its last successful run.
+    was: Option<String>,
+    /// Its key now; null if an input is still to be made.
+    now: Option<String>,
+    /// Why it would run.
+    reasons: Vec<String>,
+    /// Why its inputs cannot be read.
+    error: Option<String>,
+}
+
+impl Document for List<TaskExplanation> {
+    const KIND: &'static str = "TaskExplanationList";
+}
+
+impl From<&Explained> for TaskExplanation {
+    fn from(one: &Explained) -> Self {
+        Self {
+            name: one.name.clone(),
+            status: one.verdict.word().to_owned(),
+            was: one.was.clone(),
+            now: one.now.clone(),
+            reasons: one.reasons.iter().map(ToString::to_string).collect(),
+            error: one.error.clone(),
+        }
+    }
+}
+
+/// Tasks with their dependencies.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct TaskGraph {
+    /// A task comes after those that it needs.
+    tasks: Vec<GraphTask>,
+}
+
+impl Document for TaskGraph {
+    const KIND: &'static str = "TaskGraph";
+}
+
+/// A task of a graph.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct GraphTask {
+    name: String,
+    doc: String,
+    title: String,
+    /// Whether it only runs other tasks.
+    group: bool,
+    /// Whether it is listed only with --private.
+    private: bool,
+    /// The tasks that run before it.
+    needs: Vec<String>,
+    /// Each with `file`, `folder`, `glob`, `exclude`, `name` or `value`.
+    inputs: Vec<Value>,
+    /// Each with `file` or `folder`.
+    outputs: Vec<Value>,
+    /// What limits how many such tasks run at a time.
+    pool: Option<Value>,
+}
+
+/// A file or folder that was removed, or would be.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Removal {
+    /// Relative to the root of the project.
+    path: String,
+    /// Whether it is a folder.
+    folder: bool,
+    /// The task that made it; null if no task makes it.
+    task: Option<String>,
+}
+
+impl Document for List<Removal> {
+    const KIND: &'static str = "RemovalList";
+}
+
+impl From<&Cleaned> for Removal {
+    fn from(one: &Cleaned) -> Self {
+        Self { path: text(&one.path), folder: one.is_folder, task: one.task.clone() }
+    }
+}
+
+/// Tasks that were forgotten or are ignored.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct TaskSelection {
+    /// Their names.
+    pub(crate) tasks: Vec<String>,
+}
+
+impl Document for TaskSelection {
+    const KIND: &'static str = "TaskSelection";
+}
+
+/// Whether the existing outputs of a task now count as up to date.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct TaskReset {
+    name: String,
+    result: ResetResult,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum ResetResult {
+    /// Nothing to do.
+    Skipped,
+    Processed,
+    Failed,
+}
+
+impl Document for List<TaskReset> {
+    const KIND: &'static str = "TaskResetList";
+}
+
+impl From<&Reset> for TaskReset {
+    fn from(reset: &Reset) -> Self {
+        let (name, result, reason) = match reset {
+            Reset::Skipped(name) => (name, ResetResult::Skipped, None),
+            Reset::Processed(name) => (name, ResetResult::Processed, None),
+            Reset::Failed(name, reason) => (name, ResetResult::Failed, Some(reason.to_string())),
+        };
+        Self { name: name.clone(), result, reason }
+    }
+}
+
+/// A tag that was looked up.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct LockedTag {
+    /// The reference with its tag.
+    reference: String,
+    /// The digest in the lock file before.
+    old: Option<String>,
+    /// The digest now; null if the project no longer has the image.
+    new: Option<String>,
+    /// The platforms of an index whose manifests changed.
+    platforms: Vec<LockedPlatform>,
+}
+
+impl Document for List<LockedTag> {
+    const KIND: &'static str = "LockedTagList";
+}
+
+/// A platform of an index whose manifest changed.
+#[derive(Debug, Serialize, JsonSchema)]
+struct LockedPlatform {
+    /// `linux/arm64`
+    platform: String,
+    /// Null if the index did not have the platform.
+    old: Option<String>,
+    /// Null if the index no longer has the platform.
+    new: Option<String>,
+}
+
+impl From<&Resolved> for LockedTag {
+    fn from(one: &Resolved) -> Self {
+        let platform = |moved: &MovedPlatform| LockedPlatform {
+            platform: moved.platform.to_string(),
+            old: moved.old.as_ref().map(ToString::to_string),
+            new: moved.new.as_ref().map(ToString::to_string),
+        };
+        Self {
+            reference: one.reference.to_string(),
+            old: one.old.as_ref().map(ToString::to_string),
+            new: one.new.as_ref().map(ToString::to_string),
+            platforms: one.platforms.iter().map(platform).collect(),
+        }
+    }
+}
+
+/// The size of the result cache.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CacheUsage {
+    pub(crate) folder: String,
+    /// The number of results.
+    pub(crate) results: usize,
+    /// The number of files.
+    pub(crate) files: usize,
+    pub(crate) bytes: u64,
+    /// The maximum size in bytes.
+    pub(crate) limit: u64,
+}
+
+impl Document for CacheUsage {
+    const KIND: &'static str = "CacheUsage";
+}
+
+/// What was removed from the result cache.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CachePruning {
+    /// The number of results.
+    pub(crate) results: usize,
+    /// The number of files.
+    pub(crate) files: usize,
+    pub(crate) bytes: u64,
+}
+
+impl Document for CachePruning {
+    const KIND: &'static str = "CachePruning";
+}
+
+/// A run of tasks.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Run {
+    /// Every task of the run.
+    tasks: Vec<TaskRun>,
+    /// Always empty: the output of each task is in `tasks`.
+    out: String,
+    /// The standard error of all tasks, and warnings.
+    err: String,
+    /// Seconds; missing if the run ended early.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    elapsed: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counts: Option<RunCounts>,
+    /// The ISO, if the run made it or found it up to date.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    artefacts: Option<Vec<RunArtefact>>,
+}
+
+impl Document for Run {
+    const KIND: &'static str = "Run";
+}
+
+/// A task of a run.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct TaskRun {
+    name: String,
+    /// The name without a leading underscore.
+    public_name: String,
+    /// `success`, `fail`, `up-to-date`, `ignore`, `restored`, `would-run` or `cancelled`.
+    result: String,
+    /// Its standard output.
+    out: String,
+    /// Its standard error.
+    err: String,
+    /// Why it failed, or the task whose failure kept it from running.
+    error: Option<String>,
+    /// UTC: `2026-11-20 10:00:00.000000`.
+    started: Option<String>,
+    /// Seconds.
+    elapsed: Option<f64>,
+    /// Why it ran.
+    reason: Vec<String>,
+    /// Its key.
+    key: Option<String>,
+    /// `hit` if its outputs were restored, `miss` if it ran.
+    cache: Option<String>,
+    /// How often it was started.
+    attempts: u32,
+}
+
+/// The numbers of tasks by result.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct RunCounts {
+    ran: usize,
+    restored: usize,
+    up_to_date: usize,
+    failed: usize,
+}
+
+/// A file that a run is for.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct RunArtefact {
+    path: String,
+    /// Its size in bytes.
+    size: u64,
+    sha256: String,
+    /// The command to type next.
+    next: String,
+}
+
+/// The version of the program.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Version {
+    pub(crate) version: &'static str,
+}
+
+impl Document for Version {
+    const KIND: &'static str = "Version";
+}

@@ -1,0 +1,13 @@
+//! The documents as programs read them.
+
+use super::KINDS;
+
+#[test]
+fn the_kinds_are_sorted_and_each_is_in_its_schema() {
+    assert!(KINDS.is_sorted_by_key(|(kind, _)| *kind));
+    for (kind, schema) in KINDS {
+        let schema = schema();
+        assert_eq!(schema["properties"]["kind"]["const"], *kind);
+        assert_eq!(schema["required"][0], "apiVersion", "{kind}");
+    }
+}

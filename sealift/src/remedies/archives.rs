@@ -1,0 +1,59 @@
+//! Help for errors about the archives of a node.
+
+use node::archives::Error;
+use node::site_config::{Error as ConfigurationError, Kind};
+
+use crate::failure::Failure;
+
+/// An archive that cannot be imported, mounted, listed or deleted.
+pub(crate) fn explained(error: Error) -> Failure {
+    match &error {
+        Error::Damaged(_) => {
+            Failure::failed(error).remedy("`sealift archive verify` names everything that is wrong")
+        }
+        Error::Unvouched(_) => {
+            Failure::failed(error).remedy("add --unverified if you trust where the archive comes from")
+        }
+        Error::Changed(_) => Failure::failed(error)
+            .remedy("run the command again once nothing writes to the archive; nothing was changed"),
+        Error::Present { .. } | Error::SamePrefix { .. } => {
+            Failure::failed(error).remedy("remove the other one with `sealift archive delete`")
+        }
+        Error::NoSolution { .. } => {
+            Failure::failed(error).remedy("import it with `sealift archive import`")
+        }
+        Error::Active { .. } | Error::InUse { .. } => {
+            Failure::failed(error).remedy("use --force to override")
+        }
+        Error::NoWay { .. } => Failure::failed(error)
+            .remedy("serving needs no mount: `sealift registry serve`; `sealift iso extract` unpacks"),
+        Error::Occupied { .. } => Failure::failed(error).remedy(
+            "unmount it with `sealift archive unmount`, or name another folder with `sealift archive mount --at`",
+        ),
+        Error::UnsafeLock { .. } => {
+            Failure::failed(error).remedy("name another file with --lock-file, in a folder of yours")
+        }
+        Error::NotOurs(_) => Failure::failed(error)
+            .remedy("remove the existing mount, or keep it and import with --mount never"),
+        Error::Unnameable(_) => Failure::usage_by(error).remedy("rename it, or import it with --mount never"),
+        Error::Configuration(ConfigurationError::Invalid { kind: Kind::Bootstrap, .. }) => {
+            Failure::usage_by(error).remedy(
+                "correct the file; on a node without MetalK8s remove it, then archives are listed in \
+                 /etc/sealift/archives.yaml",
+            )
+        }
+        // Nothing is wrong with it; the disk is full, or the like.
+        Error::Configuration(ConfigurationError::Io { operation: "write", .. }) => Failure::from(error),
+        Error::Unknown(_) => {
+            Failure::usage_by(error).remedy("list the archives with `sealift archive get`")
+        }
+        Error::Configuration(_) | Error::NotMounted(_) => Failure::usage_by(error),
+        _ => Failure::from(error),
+    }
+}
+
+/// No archive of the node can be read: a configuration without any would take away what clients have.
+pub(crate) fn none_readable() -> Failure {
+    Failure::failed(anyhow::anyhow!("none of this node's archives can be read"))
+        .remedy("list what is wrong with each: `sealift archive get`")
+}

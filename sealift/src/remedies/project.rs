@@ -1,0 +1,67 @@
+//! Help for errors about a project and its tasks.
+
+use buildchain::project::Error as ProjectError;
+use graph::{RunError, SelectError, StateError};
+
+use super::helped;
+use crate::failure::{Failure, Report};
+
+/// A project that cannot be used: exit code 3, with the place in the file and what to do.
+pub(crate) fn project(error: ProjectError) -> Failure {
+    let remedy = match &error {
+        ProjectError::Many(errors)
+            if !errors.iter().all(|error| matches!(error, ProjectError::NotLocked { .. })) =>
+        {
+            None
+        }
+        ProjectError::NotLocked { .. } | ProjectError::Many(_) => {
+            Some("add its digest to sealift.lock: `sealift lock`".into())
+        }
+        ProjectError::Outside(_) => {
+            Some("copy it into the project, or allow its folder: `spec.externalFolders`".into())
+        }
+        ProjectError::NoProject(_) => Some("go to the project's folder, or name it with --project".into()),
+        ProjectError::Repository { help, .. } => Some(help.clone()),
+        _ => None,
+    };
+    let snippet = error.snippet().map(str::to_owned);
+    Failure::Usage(Report { error: error.into(), snippet, remedy })
+}
+
+/// A project that cannot be turned into tasks: exit code 3.
+pub(crate) fn tasks(error: buildchain::tasks::Error) -> Failure {
+    let remedy = match &error {
+        buildchain::tasks::Error::Unfit { links, long } => Some(match (links.is_empty(), long.is_empty()) {
+            (true, _) => "shorten it, or leave it out with `exclude`",
+            (_, true) => {
+                "make the link relative with a target inside the archive, or leave it out with `exclude`"
+            }
+            _ => {
+                "make links relative with a target inside the archive, shorten what is too long, or leave it out \
+                 with `exclude`"
+            }
+        }),
+        _ => None,
+    };
+    helped(Failure::usage_by(error), remedy)
+}
+
+/// A state that cannot be opened.
+pub(crate) fn state(error: StateError) -> Failure {
+    let held = matches!(&error, StateError::Held { .. });
+    let help = held.then_some("wait for it (without --no-wait), or build elsewhere with --build-root");
+    helped(Failure::from(error), help)
+}
+
+/// A run that ended early.
+pub(crate) fn run(error: RunError) -> Failure {
+    match error {
+        RunError::State(error) => state(error),
+        error => error.into(),
+    }
+}
+
+/// The name of a task that does not exist.
+pub(crate) fn selection(error: SelectError) -> Failure {
+    Failure::usage_by(error).remedy("list every task: `sealift list --all --private`")
+}
