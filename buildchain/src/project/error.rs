@@ -218,6 +218,11 @@ impl Mistakes {
         None
     }
 
+    /// Whether there is no mistake so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// `value`, if there is no mistake.
     pub(crate) fn end<T>(mut self, value: T) -> Result<T, Error> {
         match self.0.len() {

@@ -16,7 +16,7 @@ pub const API_VERSION: &str = "sealift.dev/v1alpha1";
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProjectFile {
-    /// `sealift.dev/v1alpha1`.
+    /// The version of the format.
     #[schemars(with = "String", extend("const" = API_VERSION))]
     pub api_version: Spanned<String>,
     /// What kind of archive is built.
@@ -38,14 +38,14 @@ pub enum Kind {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Metadata {
-    /// The name, as it stands in the ISO's volume id and in `product.txt`. In lower case it names the ISO file.
+    /// The name: it is in the volume ID of the ISO and in `product.txt`. In lower case it names the ISO file.
     #[schemars(with = "String")]
     pub name: Spanned<String>,
-    /// The version, if it is written here.
+    /// The version. Either this or `versionFrom` is required.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub version: Option<Spanned<String>>,
-    /// The file that holds the version, if it is not.
+    /// The file that has the version.
     #[serde(default)]
     pub version_from: Option<VersionFile>,
     /// How `product.txt` names the commit.
@@ -57,22 +57,22 @@ pub struct Metadata {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum RevisionForm {
-    /// By its hash, which every clone knows.
+    /// By its hash.
     #[default]
     Commit,
-    /// By the tag before it, the number of commits since, and its hash: `2.11.0-3-gHASH`. A shallow clone, or one without
-    /// tags, cannot know that and is refused.
+    /// By the tag before it, the number of commits since, and its hash: `2.11.0-3-gHASH`. A shallow clone, and one without
+    /// tags, is an error.
     Describe,
 }
 
-/// A file that holds the version.
+/// A file that has the version.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VersionFile {
-    /// The file, relative to the project. TOML, JSON or YAML by its ending, plain text otherwise.
+    /// The file, relative to the project: TOML, JSON or YAML by its extension, else plain text.
     #[schemars(with = "String")]
     pub file: Spanned<String>,
-    /// The key in it, its parts joined by dots. Not for plain text, where the first line is the version.
+    /// The key in the file, such as `package.version`. Plain text has none: its first line is the version.
     #[serde(default)]
     pub key: Option<String>,
 }
@@ -81,8 +81,8 @@ pub struct VersionFile {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Spec {
-    /// Folders outside the project, absolute or relative to it, that symbolic links of the project may lead into. A link
-    /// to anywhere else outside is an error.
+    /// Folders outside the project that its symbolic links may lead to, absolute or relative to the project. A link to
+    /// any other place outside is an error.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub external_folders: Vec<Spanned<String>>,
@@ -101,12 +101,13 @@ pub struct Spec {
     /// Files and folders that are copied or rendered into the archive.
     #[serde(default)]
     pub files: Vec<Files>,
-    /// Files that go into the archive's `documentation/`, relative to the project. Markdown becomes pages, with the pictures
-    /// that they show; `README.md` becomes `index.html`. Other files are copied.
+    /// Documents for the archive's `documentation/`, relative to the project. Markdown becomes pages, with its pictures;
+    /// `README.md` becomes `index.html`. A `SUMMARY.md` is a book in mdBook's format: its chapters become pages with a
+    /// table of contents. Other files are copied.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub documentation: Vec<Spanned<String>>,
-    /// Named additions, chosen with `--profile`.
+    /// Additions by name, chosen with `--profile`.
     #[serde(default)]
     pub profiles: BTreeMap<String, Profile>,
 }
@@ -126,38 +127,38 @@ pub struct Profile {
     pub files: Vec<Files>,
 }
 
-/// A program built by cargo: statically linked and the same to the byte wherever it is built.
+/// A program that cargo builds: statically linked, and the same bytes on every machine.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Binary {
     /// The cargo package and its binary.
     #[schemars(with = "String")]
     pub cargo: Spanned<String>,
-    /// Where it lies in the archive, if it ships on its own. It always lies at `<build root>/bin/<name>` for images and packages.
+    /// Its path in the archive, if it is shipped by itself. Images and packages find it at `<build root>/bin/<name>`.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub to: Option<Spanned<String>>,
 }
 
-/// How one registry is reached.
+/// How a registry is reached.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Registry {
-    /// The registry's host, with its port if it has one: `docker.io`, `registry.example:5000`.
+    /// The host of the registry, with its port if it has one: `docker.io`, `registry.example:5000`.
     #[schemars(with = "String")]
     pub host: Spanned<String>,
-    /// Where to look first, in order: `https://mirror.example/docker.io`.
+    /// Mirrors to ask first, in order: `https://mirror.example/docker.io`.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub mirrors: Vec<Spanned<String>>,
-    /// Speak HTTP without TLS to this host.
+    /// Speak plain HTTP to this host.
     #[serde(default)]
     pub plain_http: bool,
-    /// PEM files, relative to the project, of certificate authorities to trust at this host beside the system's.
+    /// PEM files, relative to the project: certificate authorities to trust for this host in addition to those of the system.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub certificate_authorities: Vec<Spanned<String>>,
-    /// What proves to this host who asks.
+    /// The client certificate for this host.
     #[serde(default)]
     pub client_certificate: Option<ClientCertificate>,
 }
@@ -178,7 +179,7 @@ pub struct ClientCertificate {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Images {
-    /// Files that list images to pull under a key `images`.
+    /// Files that list images to pull.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub catalogues: Vec<Spanned<String>>,
@@ -191,29 +192,29 @@ pub struct Images {
     pub build: Vec<Spanned<BuildImage>>,
 }
 
-/// An image to build: its folder, or its folder and what it is called.
+/// An image to build: its folder, or its folder with a name and tags.
 #[derive(Debug, Clone, JsonSchema)]
 #[schemars(untagged)]
 pub enum BuildImage {
-    /// A folder that holds an `image.yaml`, or a `Containerfile` and, for its settings, a `build.yaml`. Its own name is the
-    /// image's.
+    /// A folder with an `image.yaml`, or with a `Containerfile` and its settings in `build.yaml`. The image has the name
+    /// of the folder.
     Folder(String),
-    /// A folder and what the image in it is called.
+    /// A folder with the name of its image.
     Named(NamedImage),
 }
 
-/// An image to build and what it is called.
+/// An image to build, with its name.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NamedImage {
-    /// A folder that holds an `image.yaml`, or a `Containerfile` and, for its settings, a `build.yaml`.
+    /// A folder with an `image.yaml`, or with a `Containerfile` and its settings in `build.yaml`.
     #[schemars(with = "String")]
     pub folder: Spanned<String>,
-    /// The name it is saved and served under; its parts may be joined by `/`. That of the folder, if not given.
+    /// The name it is served under; it may contain `/`. Default: the name of the folder.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub name: Option<Spanned<String>>,
-    /// Tags that it has besides the project's version; they share its files.
+    /// Further tags, besides the version of the project. They share its files.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub tags: Vec<Spanned<String>>,
@@ -269,30 +270,29 @@ pub struct Catalogue {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PullImage {
-    /// The name it is saved and served under; its parts may be joined by `/`. Several tags of one name are several entries.
+    /// The name it is served under; it may contain `/`. Several tags of one name are several entries.
     #[schemars(with = "String")]
     pub name: Spanned<String>,
-    /// The repository it comes from: `docker.io/library/alpine`. Or a file or folder of the project: `oci:FOLDER[:NAME]`,
-    /// `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`, `dir:FOLDER`; these need no lock.
+    /// Where it comes from: a repository such as `docker.io/library/alpine`, or a file or folder of the project:
+    /// `oci:FOLDER[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`, `dir:FOLDER`. The latter need no lock.
     #[schemars(with = "String")]
     pub source: Spanned<String>,
-    /// The tag it is saved and served under; and pulled by from a repository, where neither `digest` nor the lock file says
-    /// better.
+    /// The tag it is served under. The lock file has the digest that this tag had in the repository.
     #[schemars(with = "String")]
     pub tag: Spanned<String>,
-    /// The digest to pull: `sha256:…`. Without one the lock file pins the tag.
+    /// The digest to pull: `sha256:…`. It replaces the entry in the lock file.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub digest: Option<Spanned<String>>,
-    /// The platforms to keep of an image index: `linux/amd64`. All of them, if not given.
+    /// The platforms of an image index to keep, such as `linux/amd64`. Default: all.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub platforms: Vec<Spanned<String>>,
-    /// Also take what is attached to the image and, of an index, to the manifests that are kept: signatures, SBOMs. The lock
-    /// file pins it as well.
+    /// Also pull its referrers: signatures, SBOMs. Of an index, those of the manifests that are kept too. The lock file
+    /// pins them.
     #[serde(default)]
     pub referrers: bool,
-    /// Also save the image as a tar that a container engine loads before any registry is up.
+    /// Also save the image as a tar, which a container engine can load before a registry runs.
     #[serde(default)]
     pub tar: bool,
 }
@@ -309,21 +309,21 @@ impl PullImage {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ContainerBuild {
-    /// The folder to copy from, relative to the project. The image's own, if not given.
+    /// The context, a folder relative to the project. Default: the folder of the image.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub context: Option<Spanned<String>>,
-    /// Values of the file's `ARG`s.
+    /// Values for `ARG` instructions.
     #[serde(default)]
     pub arguments: BTreeMap<String, String>,
-    /// The stage to build. The last, if not given.
+    /// The stage to build. Default: the last.
     #[serde(default)]
     pub target: Option<String>,
-    /// What to build for: `linux/arm64`. The platform of the machine that builds, if not given.
+    /// The platform to build for, such as `linux/arm64`. Default: that of this machine.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub platform: Option<Spanned<String>>,
-    /// When the image was created, such as `2026-01-31T00:00:00Z`. 1970, if not given.
+    /// The creation time, such as `2026-01-31T00:00:00Z`. Default: 1970.
     #[serde(default)]
     pub created: Option<images::build::Created>,
 }
@@ -332,29 +332,29 @@ pub struct ContainerBuild {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Repository {
-    /// The repository's name; its folder is `packages/redhat/<release>/<project>-<name>-el<release>`.
+    /// The name. The folder in the archive is `packages/redhat/<release>/<project>-<name>-el<release>`.
     #[schemars(with = "String")]
     pub name: Spanned<String>,
     /// The release of the distribution: `8`.
     #[schemars(with = "String")]
     pub release: Spanned<String>,
-    /// Folders of packages to build; each holds a `package.yaml`.
+    /// Folders of packages to build, each with a `package.yaml`.
     #[schemars(with = "Vec<String>")]
     pub build: Vec<Spanned<String>>,
 }
 
-/// Files of the project that go into the archive. A file whose name ends in `.in` is a template: it is rendered, and
-/// loses the ending.
+/// Files of the project that go into the archive. A file whose name ends in `.in` is a template: it is rendered, without
+/// that ending.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Files {
-    /// A file or folder, relative to the project; a symbolic link here is followed. The build root is never part of it.
+    /// A file or folder, relative to the project. If it is a symbolic link, that is followed. The build root is left out.
     #[schemars(with = "String")]
     pub from: Spanned<String>,
-    /// Where it goes in the archive; `.` is its root. A single file keeps its name where this is `.` or ends with `/`.
+    /// The path in the archive; `.` is its root. A single file keeps its name if this is `.` or ends in `/`.
     #[schemars(with = "String")]
     pub to: Spanned<String>,
-    /// Patterns of what to leave out, with the meaning of the lines of a `.gitignore` in the folder.
+    /// What to leave out: patterns of a `.gitignore` in that folder.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub exclude: Vec<Spanned<String>>,

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use content::{AtomicFile, Durability, Links};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::error::Error;
@@ -19,25 +20,25 @@ pub const FILE_NAME: &str = "sealift.lock";
 const VERSION: u32 = 1;
 
 /// The digests that tags stood for when they were locked.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Lock {
     /// The version of the format.
     version: u32,
-    /// Digest by reference with tag: `docker.io/library/alpine:3.20.1`.
+    /// The digest of each reference with a tag, such as `docker.io/library/alpine:3.20.1`.
     #[serde(default)]
     images: BTreeMap<String, String>,
-    /// Where that is an index: the digest of the manifest for each platform. The digest of the index pins them; here they
-    /// show a review what moved. Locks of earlier versions have none.
+    /// For an image index: the digest of the manifest of each platform. The digest of the index pins them; they are here so
+    /// that a review shows what changed.
     #[serde(default)]
     platforms: BTreeMap<String, BTreeMap<String, String>>,
-    /// Digests of the lists of what is attached to an image, by the same reference.
+    /// For an image with `referrers`: the digests of the lists of its referrers.
     #[serde(default)]
     referrers: BTreeMap<String, Attached>,
 }
 
 /// What is attached to an image.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Attached {
     /// The digest of the list of what is attached to the image itself: all that locks of earlier versions hold.

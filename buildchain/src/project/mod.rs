@@ -1,5 +1,6 @@
 //! The project model: `sealift.yaml`, the lock file and the settings, read, checked and resolved.
 
+mod book;
 mod checks;
 mod error;
 pub mod file;
@@ -26,6 +27,8 @@ use self::file::{Binary, BuildImage, Files, Kind, PullImage, Registry, RevisionF
 use self::image_name::{ImagePlaces, image_name, image_tag};
 use self::paths::inner_path;
 
+pub use book::{Book, Chapter, Item};
+pub(crate) use book::{Target, target};
 pub use error::{Error, MISTAKES_SHOWN, Origin};
 pub(crate) use error::{Mistakes, bounded};
 pub use file::schema;
@@ -83,8 +86,10 @@ pub struct Project {
     pub repositories: Vec<RepositoryDefinition>,
     /// Files that are copied or rendered into the archive.
     pub files: Vec<Files>,
-    /// The documents of the archive.
+    /// The documents of the archive, the chapters of its books included.
     pub documentation: Vec<Document>,
+    /// The books among the documents.
+    pub books: Vec<Book>,
     /// Every file that was read to make this model.
     pub sources: Vec<PathBuf>,
     /// Where the images are in the archive.
@@ -218,14 +223,20 @@ impl Project {
             checks::registry(&path, registry, root, &territory, &mut mistakes);
         }
 
-        let pages = spec.documentation.iter();
-        let documentation = pages
-            .filter_map(|page| {
-                mistakes.note(checks::existing(&path, page, root, &territory))?;
-                let inner = mistakes.note(territory.inner_path(&path, page))?;
-                Some(Document { origin: Origin::new(&path, page.referenced), path: inner })
-            })
-            .collect();
+        let (mut documentation, mut books) = (Vec::new(), Vec::new());
+        for page in &spec.documentation {
+            if mistakes.note(checks::existing(&path, page, root, &territory)).is_none() {
+                continue;
+            }
+            let Some(inner) = mistakes.note(territory.inner_path(&path, page)) else { continue };
+            if Book::is(&inner) {
+                let book = mistakes.note(Book::read(root, &territory, &inner));
+                documentation.extend(book.iter().flat_map(Book::chapters));
+                books.extend(book);
+            } else {
+                documentation.push(Document { origin: Origin::new(&path, page.referenced), path: inner });
+            }
+        }
         // Definitions are templates of these values. Where those are wrong, the rest is checked all the same.
         let values = values.unwrap_or_default();
 
@@ -243,7 +254,10 @@ impl Project {
             repositories: Vec::new(),
             files: spec.files,
             documentation,
-            sources: vec![path.clone()],
+            sources: std::iter::once(path.clone())
+                .chain(books.iter().map(|book| root.join(&book.path)))
+                .collect(),
+            books,
             places: ImagePlaces::default(),
             settings,
             territory,

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 /// What is escaped in the path of a URL.
 const PATH: &AsciiSet =
@@ -14,23 +14,11 @@ const PATH: &AsciiSet =
 const INDEXES: [&str; 2] = ["README.md", "index.md"];
 
 /// The documents of an archive by their paths in the project, pictures included.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Documents(BTreeSet<PathBuf>);
 
-/// Where the URL of a link leads.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Target {
-    /// To the page itself, or a place in it.
-    Here,
-    /// To another host.
-    Network,
-    /// To a path of the project; with what follows `#`, that included.
-    Local(PathBuf, String),
-    /// To a path that is not in the project.
-    Outside,
-}
-
 impl Documents {
+    #[cfg(test)]
     pub(super) fn new(documents: impl IntoIterator<Item = PathBuf>) -> Self {
         Self(documents.into_iter().collect())
     }
@@ -45,18 +33,13 @@ impl Documents {
 
     /// The URL that leads from the page of `from` to the document at `path`, or to the one that stands for this folder.
     pub(super) fn url(&self, from: &Path, path: &Path) -> Option<String> {
+        Some(relative(&output(from), &output(&self.opened(path)?)))
+    }
+
+    /// The document that a link to `path` opens: the one there, or the one that stands for this folder.
+    pub(super) fn opened(&self, path: &Path) -> Option<PathBuf> {
         let index = || INDEXES.iter().map(|name| path.join(name)).find(|index| self.contains(index));
-        let document = if self.contains(path) { Some(path.to_path_buf()) } else { index() };
-        let (from, to) = (output(from), output(&document?));
-        let from: Vec<_> = from.parent().unwrap_or(Path::new("")).components().collect();
-        let to: Vec<_> = to.components().collect();
-        let common = from.iter().zip(&to).take_while(|(one, other)| one == other).count();
-        let up = from.iter().skip(common).map(|_| "..".to_owned());
-        let down = to.iter().skip(common).map(|part| {
-            let name = part.as_os_str().to_string_lossy();
-            utf8_percent_encode(&name, PATH).to_string()
-        });
-        Some(up.chain(down).collect::<Vec<_>>().join("/"))
+        if self.contains(path) { Some(path.to_path_buf()) } else { index() }
     }
 }
 
@@ -66,34 +49,17 @@ impl fmt::Display for Documents {
     }
 }
 
-/// Where `url` leads on the page of `page`. A path from `/` on starts from the project, as it does where projects are hosted.
-pub(super) fn target(url: &str, page: &Path) -> Target {
-    let scheme = url.split_once(':').is_some_and(|(scheme, _)| {
-        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+/// The URL that leads from the page `from` to the file `to`, both below the folder of the documentation.
+pub(super) fn relative(from: &Path, to: &Path) -> String {
+    let from: Vec<_> = from.parent().unwrap_or(Path::new("")).components().collect();
+    let to: Vec<_> = to.components().collect();
+    let common = from.iter().zip(&to).take_while(|(one, other)| one == other).count();
+    let up = from.iter().skip(common).map(|_| "..".to_owned());
+    let down = to.iter().skip(common).map(|part| {
+        let name = part.as_os_str().to_string_lossy();
+        utf8_percent_encode(&name, PATH).to_string()
     });
-    if scheme || url.starts_with("//") {
-        return Target::Network;
-    }
-    let (before, fragment) = url.split_at(url.find('#').unwrap_or(url.len()));
-    let path = before.split('?').next().unwrap_or_default();
-    if path.is_empty() {
-        return Target::Here;
-    }
-    let path = percent_decode_str(path).decode_utf8_lossy().into_owned();
-    let mut whole = match path.strip_prefix('/') {
-        Some(_) => PathBuf::new(),
-        None => page.parent().unwrap_or(Path::new("")).to_path_buf(),
-    };
-    for part in Path::new(path.trim_start_matches('/')).components() {
-        match part {
-            Component::Normal(name) => whole.push(name),
-            Component::ParentDir if whole.pop() => {}
-            Component::CurDir => {}
-            _ => return Target::Outside,
-        }
-    }
-    Target::Local(whole, fragment.to_owned())
+    up.chain(down).collect::<Vec<_>>().join("/")
 }
 
 /// Whether a document is turned into a page.
@@ -117,6 +83,7 @@ pub(super) fn output(document: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::project::{Target, target};
 
     #[test]
     fn links_lead_to_documents_from_wherever_they_stand() {

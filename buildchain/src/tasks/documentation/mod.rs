@@ -1,53 +1,136 @@
 //! The documentation of the archive, for people who have nothing else: `documentation`. Markdown becomes HTML that needs no
-//! network; pictures and all other documents are copied.
+//! network and no script; pictures and all other documents are copied. A `SUMMARY.md` makes a book of the documents that it
+//! lists: each page has the table of contents beside it, and a broken link is a mistake of the project.
 
+mod contents;
 mod links;
 mod page;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use content::Links;
 use graph::{Input, Output, Task, Title};
 
+use self::contents::Contents;
 use self::links::Documents;
 use super::{Error, Place, files, place_file, spelled};
-use crate::project;
+use crate::project::{self, Document, Item, Origin};
 
 /// The most bytes of a page in Markdown.
 const PAGE_MAX: u64 = 16 << 20;
 
+/// The style sheet of all pages.
+const STYLE: &str = include_str!("style.css");
+
+/// The name of the style sheet, below the folder of the documentation.
+const STYLE_NAME: &str = "sealift.css";
+
+/// What all pages of a documentation share.
+#[derive(Debug, Default)]
+struct Site {
+    documents: Documents,
+    contents: Contents,
+}
+
 pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
     let project = Arc::clone(place.project);
-    let pages = || project.documentation.iter().map(|document| (&document.path, &document.origin));
-    let mut documents = Documents::new(pages().map(|(path, _)| path.clone()));
-    let mut pictures = BTreeMap::new();
-    for (document, origin) in pages() {
-        let source = resolved(place, document)?;
-        if !links::is_markdown(document) {
-            continue;
-        }
-        for picture in page::pictures(&read(&source)?, document) {
-            // The page's own task warns of one that does not exist.
-            if !documents.contains(&picture) && resolved(place, &picture)?.is_file() {
-                pictures.entry(picture).or_insert(origin);
-            }
-        }
-    }
-    documents.add(pictures.keys().cloned());
-    let documents = Arc::new(documents);
-    for (document, origin) in pages().chain(pictures.iter().map(|(path, origin)| (path, *origin))) {
+    let texts = texts(place, &project.documentation)?;
+    let chapters: BTreeSet<&Path> =
+        project.books.iter().flat_map(|book| &book.items).filter_map(chapter).collect();
+    let mut site = Site::default();
+    site.documents.add(project.documentation.iter().map(|document| document.path.clone()));
+    let attached = attached(place, &project.documentation, &texts, &site.documents, &chapters)?;
+    site.documents.add(attached.keys().cloned());
+    check_links(place, &texts, &site.documents, &chapters)?;
+    let others = project.documentation.iter().map(|document| document.path.as_path());
+    let others = others.filter(|document| !chapters.contains(document));
+    let others: Vec<(&Path, &str)> =
+        others.filter_map(|document| Some((document, texts.get(document)?.as_str()))).collect();
+    site.contents = Contents::new(&project.books, &others);
+    let site = Arc::new(site);
+    let documents = project.documentation.iter().map(|document| (&document.path, &document.origin));
+    for (document, origin) in documents.chain(attached.iter().map(|(path, origin)| (path, *origin))) {
         let source = resolved(place, document)?;
         let task = if links::is_markdown(document) {
-            page_task(place, document, source, &documents)
+            page_task(place, document, source, &site)
         } else {
             copy_task(place, document, &source)
         };
         place.push_for(origin.clone(), document.to_string_lossy(), task);
     }
+    if !texts.is_empty() {
+        let task = style_task(place);
+        place.push(task);
+    }
+    let first = Path::new("index.html");
+    if !site.contents.is_empty()
+        && !project.documentation.iter().any(|document| links::output(&document.path) == first)
+    {
+        let task = front_task(place, &site);
+        place.push(task);
+    }
     place.group("documentation", "Put the documentation into the archive.", &["_doc_deploy:"]);
     Ok(())
+}
+
+fn chapter(item: &Item) -> Option<&Path> {
+    match item {
+        Item::Chapter(chapter) => chapter.path.as_deref().filter(|path| links::is_markdown(path)),
+        _ => None,
+    }
+}
+
+/// The texts of those of `documents` that are Markdown.
+fn texts(place: &Place<'_>, documents: &[Document]) -> Result<BTreeMap<PathBuf, String>, Error> {
+    let pages = documents.iter().filter(|document| links::is_markdown(&document.path));
+    pages.map(|document| Ok((document.path.clone(), read(&resolved(place, &document.path)?)?))).collect()
+}
+
+/// The files that pages need beside the documents, each with the entry of the project that asks for the first such page.
+fn attached<'d>(
+    place: &Place<'_>,
+    pages: &'d [Document],
+    texts: &BTreeMap<PathBuf, String>,
+    documents: &Documents,
+    chapters: &BTreeSet<&Path>,
+) -> Result<BTreeMap<PathBuf, &'d Origin>, Error> {
+    let mut attached = BTreeMap::new();
+    for Document { path, origin } in pages {
+        let Some(text) = texts.get(path) else { continue };
+        for file in page::files(text, path, chapters.contains(path.as_path())) {
+            // A missing one is reported with the line that names it.
+            if !documents.contains(&file) && resolved(place, &file)?.is_file() {
+                attached.entry(file).or_insert(origin);
+            }
+        }
+    }
+    Ok(attached)
+}
+
+/// Checks the links of the chapters of books.
+fn check_links(
+    place: &Place<'_>,
+    texts: &BTreeMap<PathBuf, String>,
+    documents: &Documents,
+    chapters: &BTreeSet<&Path>,
+) -> Result<(), Error> {
+    if chapters.is_empty() {
+        return Ok(());
+    }
+    let root = &place.project.root;
+    let anchors: HashMap<PathBuf, BTreeSet<String>> =
+        texts.iter().map(|(path, text)| (path.clone(), page::anchors(text))).collect();
+    let mut mistakes = project::Mistakes::default();
+    for (path, text) in texts.iter().filter(|(path, _)| chapters.contains(path.as_path())) {
+        let exists = |path: &Path| root.join(path).exists();
+        for (position, message) in page::broken_links(text, path, documents, &anchors, &exists) {
+            let origin = Origin { path: root.join(path), line: position.line, column: position.column };
+            mistakes.note::<()>(Err(project::Error::of(&origin, message)));
+        }
+    }
+    Ok(mistakes.end(())?)
 }
 
 fn resolved(place: &Place<'_>, document: &Path) -> Result<PathBuf, Error> {
@@ -60,16 +143,18 @@ fn read(source: &Path) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(|error| failed(std::io::Error::other(error.utf8_error())))
 }
 
-fn target(place: &Place<'_>, document: &Path) -> PathBuf {
-    place.project.tree().join(archive::layout::DOCUMENTATION).join(links::output(document))
+/// The path in the tree of the archive of what lies at `output` below the folder of the documentation.
+fn deployed(place: &Place<'_>, output: &Path) -> PathBuf {
+    place.project.tree().join(archive::layout::DOCUMENTATION).join(output)
 }
 
-fn page_task(place: &Place<'_>, document: &Path, source: PathBuf, documents: &Arc<Documents>) -> Task {
-    let target = target(place, document);
+fn page_task(place: &Place<'_>, document: &Path, source: PathBuf, site: &Arc<Site>) -> Task {
+    let target = deployed(place, &links::output(document));
     let mut inputs = place.made_here();
     inputs.push(place.input(&source, document));
-    inputs.push(Input::value("documents", documents.to_string()));
-    let (document, documents, to) = (document.to_path_buf(), Arc::clone(documents), target.clone());
+    inputs.push(Input::value("documents", site.documents.to_string()));
+    inputs.push(Input::value("contents", site.contents.to_string()));
+    let (document, site, to) = (document.to_path_buf(), Arc::clone(site), target.clone());
     Task {
         name: format!("_doc_deploy:{}", spelled(&document)),
         doc: format!("Turn {} into a page of the archive.", content::printable_path(&document)),
@@ -77,7 +162,7 @@ fn page_task(place: &Place<'_>, document: &Path, source: PathBuf, documents: &Ar
         inputs,
         outputs: vec![Output::File(target)],
         action: Some(Box::new(move |context| {
-            let page = page::render(&read(&source)?, &document, &documents);
+            let page = page::render(&read(&source)?, &document, &site)?;
             for warning in &page.warnings {
                 context.warn(warning);
             }
@@ -88,7 +173,7 @@ fn page_task(place: &Place<'_>, document: &Path, source: PathBuf, documents: &Ar
 }
 
 fn copy_task(place: &Place<'_>, document: &Path, source: &Path) -> Task {
-    let target = target(place, document);
+    let target = deployed(place, &links::output(document));
     Task {
         name: format!("_doc_deploy:{}", spelled(document)),
         doc: format!("Copy {} into the documentation of the archive.", content::printable_path(document)),
@@ -96,6 +181,38 @@ fn copy_task(place: &Place<'_>, document: &Path, source: &Path) -> Task {
         inputs: vec![place.input(source, document)],
         outputs: vec![Output::File(target.clone())],
         action: Some(files::copy(source, &target)),
+        cheap: true,
+        ..Task::default()
+    }
+}
+
+fn style_task(place: &Place<'_>) -> Task {
+    let target = deployed(place, Path::new(STYLE_NAME));
+    let to = target.clone();
+    Task {
+        name: format!("_doc_deploy:{STYLE_NAME}"),
+        doc: "Write the style sheet of the documentation.".into(),
+        title: Title::new("DOC CSS", place.shown(&target)),
+        inputs: vec![Input::value("style", STYLE)],
+        outputs: vec![Output::File(target)],
+        action: Some(Box::new(move |_| Ok(place_file::write(&to, STYLE, 0o644)?))),
+        cheap: true,
+        ..Task::default()
+    }
+}
+
+fn front_task(place: &Place<'_>, site: &Arc<Site>) -> Task {
+    let target = deployed(place, Path::new("index.html"));
+    let mut inputs = place.made_here();
+    inputs.push(Input::value("contents", site.contents.to_string()));
+    let (site, to) = (Arc::clone(site), target.clone());
+    Task {
+        name: "_doc_deploy:index.html".into(),
+        doc: "Write the table of contents as the first page of the documentation.".into(),
+        title: Title::new("DOC HTML", place.shown(&target)),
+        inputs,
+        outputs: vec![Output::File(target)],
+        action: Some(Box::new(move |_| Ok(place_file::write(&to, &page::front(&site)?, 0o644)?))),
         cheap: true,
         ..Task::default()
     }

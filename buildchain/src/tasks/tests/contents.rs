@@ -60,14 +60,72 @@ fn documents_bring_their_pictures_and_a_pdf_stays_one() {
     ] {
         place.write(name, text);
     }
-    let expected =
-        ["docs/a b.png", "docs/b.png", "docs/guide.html", "docs/manual.pdf", "img/logo.svg", "index.html"];
+    let expected = [
+        "docs/a b.png",
+        "docs/b.png",
+        "docs/guide.html",
+        "docs/manual.pdf",
+        "img/logo.svg",
+        "index.html",
+        "sealift.css",
+    ];
     assert_eq!(place.deployed(), expected.map(|path| format!("documentation/{path}")));
 
     place.link("../../host/secret", "docs/c.png");
     place.write("docs/guide.md", "![c](c.png)\n");
     let error = place.plan().map(|_| ()).unwrap_err();
     assert!(error.contains("`docs/c.png` leads to"), "{error}");
+}
+
+#[test]
+fn a_book_brings_its_chapters_their_pictures_and_the_files_that_they_link_to() {
+    let place = Place::new("documentation: [docs/SUMMARY.md, NOTES.md]");
+    for (name, text) in [
+        (
+            "docs/SUMMARY.md",
+            "# Summary\n\n[Start](start.md)\n\n- [One](one.md)\n  - [Two & more](one/two.md)\n- [Draft]()\n",
+        ),
+        ("docs/start.md", "# Start\n\n[two](one/two.md#deep) [file](x.yaml) [notes](../NOTES.md)\n"),
+        ("docs/one.md", "![a](a.png)\n"),
+        ("docs/one/two.md", "# Two\n\n## Deep\n"),
+        ("docs/unlisted.md", "# Unlisted\n"),
+        ("docs/x.yaml", ""),
+        ("docs/a.png", ""),
+        ("NOTES.md", "# Notes\n"),
+    ] {
+        place.write(name, text);
+    }
+    let expected = [
+        "NOTES.html",
+        "docs/a.png",
+        "docs/one.html",
+        "docs/one/two.html",
+        "docs/start.html",
+        "docs/x.yaml",
+        "index.html",
+        "sealift.css",
+    ];
+    assert_eq!(place.deployed(), expected.map(|path| format!("documentation/{path}")));
+    let (project, plan) = place.plan_in(None).unwrap();
+    let deciding = project.deciding();
+    for file in ["docs/SUMMARY.md", "docs/one/two.md"] {
+        assert!(deciding.contains(&project.root.join(file)), "{file} is not in {deciding:?}");
+    }
+    graph(&project, plan.tasks, &plan.origins).unwrap();
+
+    place.write("docs/SUMMARY.md", "- [One](one.md)\n- [Again](one.md)\n- [Gone](gone.md)\n");
+    let root = place.root();
+    assert_eq!(
+        place.plan().map(drop).unwrap_err(),
+        format!("{}/docs/SUMMARY.md:3:3: docs/gone.md does not exist", root.display())
+    );
+    place.write("docs/SUMMARY.md", "- [One](one.md)\n- [Again](one.md)\n");
+    let (project, plan) = place.plan_in(None).unwrap();
+    let error = graph(&project, plan.tasks, &plan.origins).map(drop).unwrap_err().to_string();
+    assert!(error.ends_with("SUMMARY.md:2:3: two sources for `documentation/docs/one.html`: docs/one.md (docs/SUMMARY.md:1) and docs/one.md"), "{error}");
+    place.write("docs/SUMMARY.md", "- [Start](start.md)\n");
+    let error = place.plan().map(drop).unwrap_err();
+    assert!(error.ends_with("docs/start.md:3:1: the link one/two.md#deep leads to docs/one/two.md, which is not part of the documentation"), "{error}");
 }
 
 #[test]
