@@ -16,41 +16,40 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Definition {
-    /// The package's name: a letter, a digit or `_`, then also `.`, `-` and `+`.
+    /// The name: it starts with a letter, a digit or `_`; later also `.`, `-` and `+`.
     pub name: String,
-    /// The version of the software. A semantic version's `-` becomes `~`, so that `2.11.0-dev` sorts before
-    /// `2.11.0`, as it must.
+    /// The version of the software. `-` becomes `~`, so that `2.11.0-dev` sorts before `2.11.0`.
     pub version: String,
-    /// How often this version was packaged, with the distribution it is for: `1`, `1.el8`.
+    /// The release of the package: `1`, or with a distribution `1.el8`.
     pub release: String,
-    /// The machine it runs on: `x86_64`, `aarch64`, `noarch`.
+    /// The architecture: `x86_64`, `aarch64`, `noarch`.
     pub arch: String,
-    /// One line.
+    /// One line about the package.
     pub summary: String,
-    /// The licence's SPDX expression.
+    /// The license, an SPDX expression.
     pub license: String,
-    /// Some lines; the summary where it is left out.
+    /// Some lines about the package. Default: the summary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The project's page.
+    /// The page of the project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Who publishes the package.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vendor: Option<String>,
-    /// The files, each with its source.
+    /// The files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<File>,
-    /// Folders that belong to the package.
+    /// Folders that the package owns.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub directories: Vec<Directory>,
     /// Symbolic links.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub symlinks: Vec<Symlink>,
-    /// What it offers besides its own name and version, and what its files offer by themselves.
+    /// What the package provides, in addition to its name and what its files provide.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::provides")]
     pub provides: Vec<Dependency>,
-    /// What must be installed with it, besides what its files require by themselves.
+    /// What must be installed with it, in addition to what its files require.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::requires")]
     pub requires: Vec<Dependency>,
     /// What must not be installed with it.
@@ -59,33 +58,32 @@ pub struct Definition {
     /// What it replaces.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::obsoletes")]
     pub obsoletes: Vec<Dependency>,
-    /// What is installed with it unless the administrator declines.
+    /// What is installed with it by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::recommends")]
     pub recommends: Vec<Dependency>,
-    /// What goes well with it.
+    /// What could be installed with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::suggests")]
     pub suggests: Vec<Dependency>,
-    /// The packages that it is installed with unless the administrator declines.
+    /// The packages with which it is installed by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::supplements")]
     pub supplements: Vec<Dependency>,
-    /// The packages that it goes well with.
+    /// The packages with which it could be installed.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::enhances")]
     pub enhances: Vec<Dependency>,
-    /// Whether the package requires what its files need: the libraries of programs and the interpreters of scripts
-    /// (`AutoReq` of a spec file).
+    /// Whether the package requires the libraries of its programs and the interpreters of its scripts (`AutoReq` of a
+    /// spec file).
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub auto_requires: bool,
-    /// Whether the package provides what its files offer: the names of shared libraries (`AutoProv` of a spec file).
+    /// Whether the package provides the names of its shared libraries (`AutoProv` of a spec file).
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub auto_provides: bool,
-    /// What runs when it is installed and removed.
+    /// Scripts that run when it is installed and removed.
     #[serde(default, skip_serializing_if = "Scriptlets::is_empty")]
     pub scriptlets: Scriptlets,
-    /// The day that the package is dated to, as `YYYY-MM-DD`. Without it that is the day of the newest entry of the
-    /// changelog, as Fedora builds packages.
+    /// The date of the package, as `YYYY-MM-DD`. Default: that of the newest entry of the changelog.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
-    /// What changed, newest first.
+    /// The changelog, newest entry first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changelog: Vec<Change>,
 }
@@ -111,11 +109,11 @@ impl Definition {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct File {
-    /// The source, relative to the base folder of the build; absolute where the build writes elsewhere.
+    /// The source, relative to the project.
     pub from: String,
-    /// Where it is installed: an absolute path.
+    /// The absolute path on the node.
     pub to: String,
-    /// Its permissions; the source's own are never looked at, since they depend on the builder's umask.
+    /// Permissions in octal, in quotes. Those of the source are ignored: they depend on a umask.
     #[serde(default = "Mode::file")]
     pub mode: Mode,
     /// The name of its owner.
@@ -124,7 +122,7 @@ pub struct File {
     /// The name of its group.
     #[serde(default = "root")]
     pub group: String,
-    /// What it is to RPM.
+    /// What the file is to RPM.
     #[serde(default)]
     pub kind: FileKind,
 }
@@ -136,12 +134,12 @@ pub enum FileKind {
     /// An ordinary file.
     #[default]
     File,
-    /// Configuration that the administrator may change: an update leaves a changed file alone and puts its own
-    /// beside it (`%config(noreplace)`).
+    /// Configuration: an update keeps a file that the administrator changed, and puts the new one beside it
+    /// (`%config(noreplace)`).
     Config,
     /// Documentation (`%doc`).
     Doc,
-    /// The text of a licence (`%license`).
+    /// The text of a license (`%license`).
     License,
 }
 
@@ -151,7 +149,7 @@ pub enum FileKind {
 pub struct Directory {
     /// Its absolute path.
     pub path: String,
-    /// Its permissions.
+    /// Permissions in octal, in quotes.
     #[serde(default = "Mode::directory")]
     pub mode: Mode,
     /// The name of its owner.
@@ -168,7 +166,7 @@ pub struct Directory {
 pub struct Symlink {
     /// Its absolute path.
     pub path: String,
-    /// What it points at, as it is written into the link.
+    /// The target, written into the link as it is.
     pub target: String,
 }
 
@@ -202,11 +200,11 @@ impl Scriptlets {
 pub struct Change {
     /// The day, as `YYYY-MM-DD`.
     pub date: String,
-    /// Who made the change: `Name <mail@example.org>`.
+    /// The author: `Name <mail@example.org>`.
     pub author: String,
-    /// The version and release that brought it: `1.2.3-1`.
+    /// The version and release: `1.2.3-1`.
     pub version: String,
-    /// What changed, one line per change.
+    /// What changed, one line for each change.
     pub text: String,
 }
 

@@ -14,32 +14,32 @@ use crate::reference::Reference;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Definition {
-    /// The image to build on: `docker.io/library/alpine:3.20`; its digest is in the lock file, or here. Without one the
-    /// image is built from scratch.
+    /// The base image, such as `docker.io/library/alpine:3.20`; the lock file has its digest. Without one the image has no
+    /// other files.
     #[serde(with = "text", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub base: Option<Reference>,
-    /// Operating system and architecture, such as `linux/amd64`; without it those Sealift was compiled for.
+    /// Operating system and architecture, such as `linux/amd64`. Default: those that Sealift was compiled for.
     #[serde(with = "text", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub platform: Option<Platform>,
-    /// When the image was created, such as `2026-01-31T00:00:00Z`: the time of the image and of its files. Without it that is
-    /// 1970, so that equal content gives an equal image whenever it is built.
+    /// The time of the image and its files, such as `2026-01-31T00:00:00Z`. Default: 1970, so that equal content gives an
+    /// equal image on any day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<Created>,
-    /// Files of the layer. Folders above them are made as needed; those of the base stay as they are.
+    /// Files of the layer. Missing folders above them are created; those of the base image stay as they are.
     pub files: Vec<File>,
-    /// Folders that need a mode or owner of their own, or are empty.
+    /// Folders that are empty, or need a mode or owner of their own.
     pub directories: Vec<Directory>,
     /// Symbolic links.
     pub links: Vec<Link>,
-    /// The user to run as; without it the base's, or root. `/etc/passwd` and `/etc/group` are made for it where no base
-    /// brings them.
+    /// The user to run as. Default: that of the base image, or root. Without a base image, `/etc/passwd` and `/etc/group`
+    /// are created for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<User>,
-    /// The program and the first words of its command line.
+    /// The program and its first arguments.
     pub entrypoint: Vec<String>,
-    /// The words after the entrypoint where the caller gives none.
+    /// The arguments after the entrypoint, if the caller gives none.
     pub cmd: Vec<String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
@@ -47,7 +47,7 @@ pub struct Definition {
     pub env: BTreeMap<String, String>,
     /// Ports, such as `8080/tcp`.
     pub exposed_ports: BTreeSet<String>,
-    /// The folder to start in.
+    /// The working directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workdir: Option<String>,
 }
@@ -60,13 +60,13 @@ pub struct File {
     pub from: PathBuf,
     /// The absolute path in the image.
     pub to: String,
-    /// Permissions.
+    /// Permissions in octal, in quotes.
     #[serde(default = "Mode::file")]
     pub mode: Mode,
-    /// Owner.
+    /// The number of its owner.
     #[serde(default)]
     pub uid: u32,
-    /// Group.
+    /// The number of its group.
     #[serde(default)]
     pub gid: u32,
 }
@@ -77,13 +77,13 @@ pub struct File {
 pub struct Directory {
     /// The absolute path in the image.
     pub path: String,
-    /// Permissions.
+    /// Permissions in octal, in quotes.
     #[serde(default = "Mode::directory")]
     pub mode: Mode,
-    /// Owner.
+    /// The number of its owner.
     #[serde(default)]
     pub uid: u32,
-    /// Group.
+    /// The number of its group.
     #[serde(default)]
     pub gid: u32,
 }
@@ -94,7 +94,7 @@ pub struct Directory {
 pub struct Link {
     /// The absolute path in the image.
     pub path: String,
-    /// What it points to.
+    /// The target, written into the link as it is.
     pub target: String,
 }
 
@@ -102,14 +102,14 @@ pub struct Link {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct User {
-    /// Login name, and name of the group.
+    /// The name of the user and of the group.
     pub name: String,
-    /// User id.
+    /// The user ID.
     pub uid: u32,
-    /// Group id; without it the user id.
+    /// The group ID. Default: the user ID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gid: Option<u32>,
-    /// Home folder; it is not made.
+    /// The home folder; it is not created.
     #[serde(default = "User::root_folder")]
     pub home: String,
 }
