@@ -13,7 +13,7 @@
 //! # Ok::<(), client_config::Error>(())
 //! ```
 //!
-//! What each client survives stands in the README of this room.
+//! `docs/guide/nodes.md` lists what each client survives.
 
 mod packages;
 

@@ -1,5 +1,5 @@
 //! Three nodes serve the same archive, each in a network namespace of its own; clients in a fourth pull while the first node
-//! misbehaves. What comes of it is the table of `runtime/README.md`, row by row.
+//! misbehaves. The outcome is the table of `docs/guide/nodes.md`, row by row.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -302,7 +302,7 @@ fn a_pull_goes_on_while_the_first_node_misbehaves() {
     let (image, digest) = (format!("example-1.0/{name}:{tag}"), site.digest(name, tag));
     let blob = super::largest(&site.folder(name, tag)).file_name().unwrap().display().to_string();
     let into = site.scratch.path().join("pulled");
-    let documents = fs::read_to_string(sealift::repository().join("runtime/README.md")).unwrap();
+    let documents = fs::read_to_string(sealift::repository().join("docs/guide/nodes.md")).unwrap();
     let _others = [network.serve(2, &site.iso), network.serve(3, &site.iso)];
 
     for (fault, called, with_containerd, with_skopeo) in TABLE {

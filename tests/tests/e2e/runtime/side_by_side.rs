@@ -26,7 +26,7 @@ const FIELDS: [&str; 11] = [
 ];
 
 /// Where the two differ: the aspect, a part of the requests that show it (or two, with `…` between them), and why, as
-/// `runtime/README.md` says it.
+/// `docs/guide/nginx.md` says it.
 const DIFFERENCES: [(&str, &str, &str); 17] = [
     ("allow", "", ALLOW),
     ("accept-ranges", "", RANGES),
@@ -47,19 +47,16 @@ const DIFFERENCES: [(&str, &str, &str); 17] = [
     ("any", "HEAD …Range: bytes=", HEADS),
 ];
 
-const HEADS: &str =
-    "nginx answers HEAD with the range that is asked for, our server ignores it there, as RFC 9110 14.2 says";
-const ALLOW: &str = "nginx names the methods that it allows in every answer, our server where it refuses one";
-const RANGES: &str = "nginx offers ranges of everything, but not again in an answer that is one; our server of blobs and files";
-const PREFIX: &str =
-    "nginx lists tags under the image's name alone, our server under the name that was asked for";
-const CACHES: &str =
-    "nginx has clients ask again for a manifest by digest too, since a tag may have led there";
-const CODES: &str = "nginx finds out less about a request that it refuses, and says a more general code";
-const TIDY: &str = "nginx tidies paths with `..` and `//`, our server refuses them";
-const PAGES: &str = "nginx explains a refused file or range in HTML, our server in a few words or none";
+const HEADS: &str = "nginx obeys a range in HEAD, Sealift ignores it there, as RFC 9110 14.2 says";
+const ALLOW: &str = "nginx lists the allowed methods in every response, Sealift only where it refuses one";
+const RANGES: &str = "nginx offers ranges of everything, but not in a response that is a range already; Sealift offers them of blobs and files";
+const PREFIX: &str = "nginx lists tags under the name of the image alone, Sealift under the name that was requested";
+const CACHES: &str = "nginx makes clients revalidate manifests by digest too, because a tag may have led there";
+const CODES: &str = "nginx returns less specific error codes for requests that it refuses";
+const TIDY: &str = "nginx normalizes paths with `..` and `//`, Sealift refuses them";
+const PAGES: &str = "nginx explains a refused file or range in HTML, Sealift in a few words or not at all";
 const BACKWARDS: &str =
-    "nginx refuses a range that ends before it begins, our server ignores it, as RFC 9110 14.1.1 says";
+    "nginx refuses a range that ends before it begins, Sealift ignores it, as RFC 9110 14.1.1 says";
 
 /// A request: method, path, header lines.
 type Request = (&'static str, String, &'static str);
@@ -205,7 +202,7 @@ fn our_server_and_nginx_give_the_same_answers() {
     for (place, difference) in DIFFERENCES.iter().enumerate() {
         assert!(used.contains(&place), "no longer seen: {difference:?}");
     }
-    let documents = fs::read_to_string(tests::sealift::repository().join("runtime/README.md")).unwrap();
+    let documents = fs::read_to_string(tests::sealift::repository().join("docs/guide/nginx.md")).unwrap();
     for (_, _, reason) in DIFFERENCES {
         assert!(documents.contains(reason), "the documents do not say: {reason}");
     }
