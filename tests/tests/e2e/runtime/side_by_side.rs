@@ -50,8 +50,10 @@ const DIFFERENCES: [(&str, &str, &str); 17] = [
 const HEADS: &str = "nginx obeys a range in HEAD, Sealift ignores it there, as RFC 9110 14.2 says";
 const ALLOW: &str = "nginx lists the allowed methods in every response, Sealift only where it refuses one";
 const RANGES: &str = "nginx offers ranges of everything, but not in a response that is a range already; Sealift offers them of blobs and files";
-const PREFIX: &str = "nginx lists tags under the name of the image alone, Sealift under the name that was requested";
-const CACHES: &str = "nginx makes clients revalidate manifests by digest too, because a tag may have led there";
+const PREFIX: &str =
+    "nginx lists tags under the name of the image alone, Sealift under the name that was requested";
+const CACHES: &str =
+    "nginx makes clients revalidate manifests by digest too, because a tag may have led there";
 const CODES: &str = "nginx returns less specific error codes for requests that it refuses";
 const TIDY: &str = "nginx normalizes paths with `..` and `//`, Sealift refuses them";
 const PAGES: &str = "nginx explains a refused file or range in HTML, Sealift in a few words or not at all";
