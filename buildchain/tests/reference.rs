@@ -1,4 +1,5 @@
 //! The pages `docs/reference/*.md` that list the keys of each file: generated from the types, and never stale.
+#![cfg(test)]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -125,10 +125,8 @@ impl Reader<'_> {
         if !in_list && self.section == Section::Numbered {
             self.section = Section::Suffix;
         }
-        if let Some(linked) = self.linked.last_mut() {
-            if std::mem::replace(linked, true) {
-                return self.mistake(&place, "more than one link in an item; start a new item");
-            }
+        if self.linked.last_mut().is_some_and(|linked| std::mem::replace(linked, true)) {
+            return self.mistake(&place, "more than one link in an item; start a new item");
         }
         if title.trim().is_empty() {
             return self.mistake(&place, "a chapter without a title; write `[Title](page.md)`");
