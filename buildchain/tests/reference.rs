@@ -1,4 +1,5 @@
 //! The pages `docs/reference/*.md` that list the keys of each file: generated from the types, and never stale.
+#![allow(clippy::disallowed_methods, reason = "tests use folders of their own")]
 #![cfg(test)]
 
 use std::collections::BTreeMap;
