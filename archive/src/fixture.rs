@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use images::Digest;
+use content::Digest;
 
 /// The layer of the sample's image.
 pub(crate) const LAYER: &[u8] = b"not really a layer, but these bytes have a digest all the same";

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use images::Digest;
+use content::Digest;
 use serde::Serialize;
 
 use crate::tree::{Kind, Tree};

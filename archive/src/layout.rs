@@ -1,6 +1,6 @@
 //! Where things lie in an archive: the names that outsiders rely on.
 
-use content::printable;
+use content::{Digest, printable};
 
 /// Product information of a platform archive, and of a Solution archive of the older layout.
 pub const PRODUCT: &str = "product.txt";
@@ -56,7 +56,7 @@ pub const HIDDEN_LINKS: &str = "pillar/LINKS.mtree";
 /// assert!(named_digest(&format!("registry/v2/app/referrers/sha256/{hex}")).is_none());
 /// ```
 #[must_use]
-pub fn named_digest(path: &str) -> Option<[u8; 32]> {
+pub fn named_digest(path: &str) -> Option<Digest> {
     let (top, rest) = path.split_once('/')?;
     let (folder, name) = path.rsplit_once('/')?;
     let digits = match top {
@@ -68,7 +68,7 @@ pub fn named_digest(path: &str) -> Option<[u8; 32]> {
         }
         _ => return None,
     };
-    images::Digest::from_hex(digits).ok().map(|digest| *digest.as_bytes())
+    Digest::from_hex(digits).ok()
 }
 
 /// The folder of an image: `images/<name>/<tag>`. Names may be nested (`library/redis`).

@@ -8,10 +8,10 @@
 //! too, so one signature of `SHA256SUMS` covers everything.
 
 use std::collections::HashSet;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
+use content::Digest;
 
 use crate::lines::Lines;
 use crate::{Error, Result, layout, links, tree};
@@ -25,7 +25,7 @@ pub struct Sum {
     /// The path relative to the root of the archive, parts separated by `/`.
     pub path: String,
     /// The SHA-256 of the content.
-    pub digest: [u8; 32],
+    pub digest: Digest,
 }
 
 /// Parses the content of a `SHA256SUMS`.
@@ -62,7 +62,9 @@ pub fn parse(text: &str) -> Result<Vec<Sum>> {
 fn line_of(line: &str) -> Result<Sum, String> {
     let (escaped, line) = line.strip_prefix('\\').map_or((false, line), |rest| (true, rest));
     let (digits, rest) = line.split_at_checked(64).ok_or("expected 64 hexadecimal digits")?;
-    let digest = from_hex(digits).ok_or("expected 64 hexadecimal digits")?;
+    // `sha256sum -c` accepts capital digits.
+    let digest = Digest::from_hex(&digits.to_ascii_lowercase());
+    let digest = digest.map_err(|_| "expected 64 hexadecimal digits")?;
     let path = rest
         .strip_prefix("  ")
         .or_else(|| rest.strip_prefix(" *"))
@@ -136,7 +138,7 @@ pub fn render(sums: &[Sum]) -> String {
         if escaped {
             text.push('\\');
         }
-        text.push_str(&hex::encode(digest));
+        text.push_str(&digest.hex());
         text.push_str("  ");
         for letter in path.chars() {
             match letter {
@@ -162,7 +164,7 @@ pub fn render(sums: &[Sum]) -> String {
 /// # Errors
 ///
 /// [`Error::Io`] for what cannot be read or written, [`Error::Path`] for a name that is not UTF-8.
-pub fn write(root: &Path, digest_of: &dyn Fn(&Path) -> std::io::Result<[u8; 32]>) -> Result<Vec<Sum>> {
+pub fn write(root: &Path, digest_of: &dyn Fn(&Path) -> std::io::Result<Digest>) -> Result<Vec<Sum>> {
     let lists = [layout::SUMS, layout::LINKS, layout::HIDDEN_SUMS, layout::HIDDEN_LINKS];
     let (mut public, mut hidden) = (Lists::default(), Lists::default());
     let mut has_hidden = false;
@@ -184,7 +186,7 @@ pub fn write(root: &Path, digest_of: &dyn Fn(&Path) -> std::io::Result<[u8; 32]>
         Ok(())
     })?;
     let put = |sums: &mut Vec<Sum>, path: &str, text: &str| {
-        sums.push(Sum { path: path.to_owned(), digest: Sha256::digest(text).into() });
+        sums.push(Sum { path: path.to_owned(), digest: Digest::of(text.as_bytes()) });
         sums.sort();
         write_list(root, path, text)
     };
@@ -225,23 +227,9 @@ fn write_list(root: &Path, path: &str, text: &str) -> Result<()> {
 /// # Errors
 ///
 /// What opening or reading it gives.
-pub fn digest_file(path: &Path) -> std::io::Result<[u8; 32]> {
-    let mut file = content::open(path, content::Links::Follow)?;
-    let mut buffer = vec![0; 256 * 1024];
-    let mut hash = Sha256::new();
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hash.finalize().into()),
-            count => hash.update(buffer.get(..count).unwrap_or_default()),
-        }
-    }
-}
-
-/// 64 hexadecimal digits as the 32 bytes they stand for.
-pub(crate) fn from_hex(digits: &str) -> Option<[u8; 32]> {
-    let mut digest = [0; 32];
-    hex::decode_to_slice(digits, &mut digest).ok()?;
-    Some(digest)
+pub fn digest_file(path: &Path) -> std::io::Result<Digest> {
+    let (digest, _) = content::hash_file(path, content::Links::Follow)?;
+    Ok(digest)
 }
 
 fn unescape(path: &str) -> Option<String> {
@@ -326,7 +314,7 @@ mod tests {
 
         #[test]
         fn any_path_survives(path in "[a-z\\\\\r\nü]{1,20}") {
-            let sums = vec![Sum { path, digest: [7; 32] }];
+            let sums = vec![Sum { path, digest: Digest::of(b"") }];
             proptest::prop_assert_eq!(parse(&render(&sums)).ok(), Some(sums));
         }
     }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use content::parallel;
+use content::{Digest, parallel};
+use images::Platform;
 use images::pull::{Options, Progress};
-use images::{Digest, Platform};
 
 use crate::project::{Attached, Error as ProjectError, Lock, Project, Pull};
 use crate::tasks::pull_options;
@@ -81,9 +81,9 @@ pub enum Error {
     /// A platform is none.
     #[error(transparent)]
     Platform(#[from] images::manifest::PlatformError),
-    /// A digest is none.
+    /// The text of a digest is invalid.
     #[error(transparent)]
-    Digest(#[from] images::digest::ParseError),
+    Digest(#[from] content::ParseDigestError),
     /// A registry does not answer, or not as it should.
     #[error("{}", named(.reference, .source))]
     Resolve {

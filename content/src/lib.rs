@@ -13,6 +13,7 @@
 //! | open a lock or a journal, or create it | [`open_or_create`] |
 //! | create a folder that the user named | [`create_folder`], [`check_folder`] |
 //! | copy a file, and name the right one when it fails | [`copy`](copy()) |
+//! | name content, and compute its name | [`Digest`], [`Hasher`], [`Hashed`], [`hash_reader`], [`hash_file`] |
 //! | show a name or text that is not ours | [`printable`], [`printable_lines`], [`printable_json`] |
 //!
 //! What all crates use beside these: [`parallel`], the same work on each item of a list, and [`nearest`](nearest()), the name
@@ -22,8 +23,10 @@
 
 mod atomic;
 mod copy;
+mod digest;
 mod error;
 mod folder;
+mod hash;
 mod nearest;
 mod open;
 mod output;
@@ -33,8 +36,10 @@ mod root;
 
 pub use atomic::{AtomicFile, Durability};
 pub use copy::copy;
+pub use digest::{Digest, ParseDigestError};
 pub use error::IoError;
 pub use folder::{check_folder, create_folder, open_folder, remove, sync_folder};
+pub use hash::{Hashed, Hasher, hash_file, hash_reader, hash_reader_with};
 pub use nearest::nearest;
 pub use open::{Links, open, open_device, open_or_create, open_read, open_text, open_to_write, read_bounded};
 pub use output::{Output, is_standard_output, write_output};

@@ -8,9 +8,8 @@ use std::num::NonZero;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use content::parallel;
+use content::{Digest, parallel};
 
-use crate::Digest;
 use crate::dir_layout::{self, Image, Place, VERSION, digest_of};
 use crate::error::{Error, Result, io};
 use crate::store::read_limited;

@@ -16,12 +16,14 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use content::Digest;
+
+use crate::Store;
 use crate::error::{Error, Result, io};
 use crate::manifest::{DEPTH_MAX, Descriptor, Kind, MANIFEST_MAX, MANIFESTS_MAX, Manifest, Platform};
 use crate::reference::{check_repository, check_tag};
 use crate::store::read_limited;
 use crate::tree::{Staged, lock_beside, write as write_file};
-use crate::{Digest, Store};
 
 /// What the file `version` holds.
 pub const VERSION: &str = "Directory Transport Version: 1.1\n";
@@ -169,10 +171,8 @@ fn is_written(folder: &Path, store: &Store, files: &BTreeMap<String, Digest>) ->
 
 /// The digest of a file's bytes.
 pub(crate) fn digest_of(path: &Path) -> Result<Digest> {
-    let mut file = content::open(path, content::Links::Follow)?;
-    let mut hasher = sha2::Sha256::default();
-    crate::store::hash_into(&mut hasher, &mut file).map_err(io("read", path))?;
-    Ok(Digest::finish(hasher))
+    let (digest, _) = content::hash_file(path, content::Links::Follow)?;
+    Ok(digest)
 }
 
 /// Reads what an image folder holds. Manifests are read and checked against the digest they are listed under;

@@ -3,8 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use content::{Digest, ParseDigestError};
+
 use crate::manifest::{self, Missing};
-use crate::{Digest, digest, reference};
+use crate::reference;
 
 /// A failed operation on the store or on a tree made from it.
 #[derive(Debug, thiserror::Error)]
@@ -111,9 +113,9 @@ pub enum Error {
         /// The programs that were looked for.
         looked_for: String,
     },
-    /// Text that is no digest.
+    /// Text that is not a digest.
     #[error(transparent)]
-    Digest(#[from] digest::ParseError),
+    Digest(#[from] ParseDigestError),
     /// Text that is no reference.
     #[error(transparent)]
     Reference(#[from] reference::ParseError),

@@ -48,7 +48,6 @@
 pub mod build;
 pub mod check;
 mod client;
-pub mod digest;
 pub mod dir_layout;
 pub mod error;
 mod json;
@@ -67,7 +66,6 @@ mod tree;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use client::fuzz_credentials;
-pub use digest::Digest;
 pub use error::Error;
 pub use manifest::{Kind, Platform};
 pub use reference::Reference;

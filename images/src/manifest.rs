@@ -8,9 +8,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use content::Digest;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::Digest;
 use crate::json;
 pub use crate::platform::{Missing, Platform, PlatformError};
 

@@ -10,16 +10,15 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read as _, Write};
 use std::path::{Path, PathBuf};
 
+use content::{Digest, Hashed};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
+use crate::Reference;
 use crate::dir_layout;
 use crate::error::{Error, Result, io};
-use crate::{Digest, Reference};
 
 /// Packs the image in `folder` (the `dir:` layout) into the archive `output`, under the name `name` with its tag. Every
 /// entry carries the time `source_date`, in seconds since 1970. The archive appears whole.
@@ -115,27 +114,14 @@ impl<W: Write> Archive<'_, W> {
             return Err(Error::SizeMismatch { path: path.to_owned(), expected: size, found });
         }
         let mut header = self.header(tar::EntryType::Regular, 0o644, size);
-        let mut reader = Hashing { file: file.take(size), hasher: Sha256::new() };
+        let mut reader = Hashed::new(file.take(size));
         let name = format!("blobs/sha256/{}", digest.hex());
         self.tar.append_data(&mut header, name, &mut reader).map_err(io("write", self.output))?;
-        match Digest::finish(reader.hasher) {
-            found if found == *digest => Ok(()),
-            found => Err(Error::DigestMismatch { path: path.to_owned(), expected: *digest, found }),
+        let (_, found, _) = reader.finish();
+        if found == *digest {
+            return Ok(());
         }
-    }
-}
-
-/// Hashes what is read.
-struct Hashing {
-    file: io::Take<File>,
-    hasher: Sha256,
-}
-
-impl Read for Hashing {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(buffer)?;
-        self.hasher.update(buffer.get(..count).unwrap_or_default());
-        Ok(count)
+        Err(Error::DigestMismatch { path: path.to_owned(), expected: *digest, found })
     }
 }
 

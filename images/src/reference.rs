@@ -11,7 +11,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::Digest;
+use content::Digest;
+
 use crate::client::redacted;
 
 /// The registry meant when a reference names none.

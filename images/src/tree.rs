@@ -111,9 +111,11 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 mod tests {
     use std::sync::Barrier;
 
+    use content::Digest;
+
     use super::*;
     use crate::registry::index;
-    use crate::{Digest, Kind, Store, dir_layout};
+    use crate::{Kind, Store, dir_layout};
 
     /// An image with a layer of its own.
     fn image(store: &Store, layer: &[u8]) -> Digest {

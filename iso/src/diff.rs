@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
+use content::{Digest, Hasher};
 
 use crate::image::{Entry, Fault, Image, Kind, ReadAt};
 use crate::{Progress, Result};
@@ -31,7 +31,7 @@ pub struct State {
     /// The size of a file's content in bytes, 0 for the rest.
     pub size: u64,
     /// SHA-256 of a file's content.
-    pub sha256: Option<[u8; 32]>,
+    pub sha256: Option<Digest>,
     /// What is wrong with the entry, so that its content cannot be compared.
     pub fault: Option<Box<Fault>>,
 }
@@ -78,15 +78,15 @@ fn state<S: ReadAt>(image: &Image<S>, entry: &Entry, progress: &dyn Progress) ->
     })
 }
 
-fn sha256<S: ReadAt>(image: &Image<S>, file: &Entry, progress: &dyn Progress) -> Result<[u8; 32]> {
-    let mut sha256 = Sha256::new();
+fn sha256<S: ReadAt>(image: &Image<S>, file: &Entry, progress: &dyn Progress) -> Result<Digest> {
+    let mut hasher = Hasher::new();
     let (mut buffer, mut position) = (vec![0; CHUNK], 0);
     loop {
         let length = image.read_at(file, position, &mut buffer)?;
         if length == 0 {
-            return Ok(sha256.finalize().into());
+            return Ok(hasher.finish());
         }
-        sha256.update(buffer.get(..length).unwrap_or_default());
+        hasher.update(buffer.get(..length).unwrap_or_default());
         position += length as u64;
         progress.advance(length as u64);
     }
@@ -142,7 +142,7 @@ mod tests {
                 ("removed", Some(4), None),
             ]
         );
-        assert_eq!(found[1].after.as_ref().unwrap().sha256, Some(Sha256::digest("after!").into()));
+        assert_eq!(found[1].after.as_ref().unwrap().sha256, Some(Digest::of(b"after!")));
         assert_eq!(found[2].after.as_ref().unwrap().kind, Kind::Symlink("added".to_owned()));
     }
 }

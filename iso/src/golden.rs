@@ -48,8 +48,8 @@ fn the_golden_image() {
     let sums = plan.write_file(&output, &()).unwrap();
     let image = fs::read(&output).unwrap();
     insta::assert_snapshot!("dump", dump(&image, &output).unwrap());
-    assert_eq!(hex::encode(sums.sha256), "1edfe7eaccdd5ed2cfdc1255eb6bdd3b642dda1ad285f268b92ad10d23efa40a");
-    assert_eq!(hex::encode(sums.sha256), hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&image)));
+    assert_eq!(sums.sha256.hex(), "1edfe7eaccdd5ed2cfdc1255eb6bdd3b642dda1ad285f268b92ad10d23efa40a");
+    assert_eq!(sums.sha256, content::Digest::of(&image));
     assert_eq!(md5::check(&output, &()).unwrap(), md5::Check::Intact { md5: sums.md5 });
 }
 

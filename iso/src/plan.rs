@@ -168,11 +168,12 @@ mod tests {
         let x = "x".repeat(20_000);
         let root = tree(&[("a", &x), ("b", &x), ("c", &"y".repeat(20_000))]);
         let unknown = Plan::from_dir(root.path(), &Options::default()).unwrap().to_string();
-        let known = |path: &Path| Some([fs::read(path).unwrap()[0]; 32]);
+        let known = |path: &Path| Some(content::Digest::from_bytes([fs::read(path).unwrap()[0]; 32]));
         let plan = Plan::from_known_dir(root.path(), &Options::default(), &known).unwrap();
         assert_eq!(plan.to_string(), unknown);
         // Nothing else is read: a lie is believed.
-        let lie = Plan::from_known_dir(root.path(), &Options::default(), &|_| Some([7; 32])).unwrap();
+        let lie = Plan::from_known_dir(root.path(), &Options::default(), &|_| Some(content::Digest::of(b"")))
+            .unwrap();
         assert_eq!(lie.to_string().matches("shared").count(), 2);
     }
 
@@ -381,8 +382,7 @@ mod tests {
         let mut out = Vec::new();
         let sums = plan.write_to(&mut out, Path::new("-"), &()).unwrap();
         assert!(out == expected, "the stream differs from the file");
-        use sha2::Digest as _;
-        assert_eq!(sums.sha256, <[u8; 32]>::from(sha2::Sha256::digest(&expected)));
+        assert_eq!(sums.sha256, content::Digest::of(&expected));
         let check = crate::md5::check_source(&out, Path::new("-"), &()).unwrap();
         assert_eq!(check, crate::md5::Check::Intact { md5: sums.md5 });
     }

@@ -8,8 +8,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 use std::thread;
 
-use content::Links;
-use sha2::{Digest, Sha256};
+use content::{Digest, Hasher, Links};
 
 use crate::tree::{Content, NodeKind, Tree};
 use crate::{Error, Result};
@@ -18,7 +17,7 @@ use crate::{Error, Result};
 const CHUNK: usize = 1 << 18;
 
 /// Tells the SHA-256 of the regular file at a path where it is known without reading it.
-pub type KnownDigest<'a> = dyn Fn(&Path) -> Option<[u8; 32]> + 'a;
+pub type KnownDigest<'a> = dyn Fn(&Path) -> Option<Digest> + 'a;
 
 /// Threads that read and hash.
 const THREADS: usize = 4;
@@ -92,7 +91,7 @@ fn count_links(tree: &mut Tree) {
 }
 
 /// The digests of contents, given by size and index. Of several that cannot be read the first one is the error.
-fn read(tree: &Tree, contents: &[(u64, u32)]) -> Result<Vec<([u8; 32], u64, u32)>> {
+fn read(tree: &Tree, contents: &[(u64, u32)]) -> Result<Vec<(Digest, u64, u32)>> {
     let part = |part: &[(u64, u32)]| -> Result<Vec<_>> {
         let mut buffer = vec![0; CHUNK];
         let digest = |(size, index): &(u64, u32)| {
@@ -116,9 +115,9 @@ fn read(tree: &Tree, contents: &[(u64, u32)]) -> Result<Vec<([u8; 32], u64, u32)
 }
 
 /// SHA-256 of a file that must be `size` bytes long.
-fn sha256(path: &Path, size: u64, buffer: &mut [u8]) -> Result<[u8; 32]> {
+fn sha256(path: &Path, size: u64, buffer: &mut [u8]) -> Result<Digest> {
     let mut file = content::open(path, Links::Refuse)?;
-    let (mut sha256, mut read) = (Sha256::new(), 0);
+    let (mut hasher, mut read) = (Hasher::new(), 0);
     loop {
         let length = match file.read(buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -128,10 +127,10 @@ fn sha256(path: &Path, size: u64, buffer: &mut [u8]) -> Result<[u8; 32]> {
         if length == 0 || read > size {
             break;
         }
-        sha256.update(buffer.get(..length).unwrap_or_default());
+        hasher.update(buffer.get(..length).unwrap_or_default());
     }
     if read == size {
-        return Ok(sha256.finalize().into());
+        return Ok(hasher.finish());
     }
     Err(Error::Changed { path: path.to_owned(), planned: size, found: format!("{read} bytes or more") })
 }

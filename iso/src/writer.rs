@@ -16,8 +16,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use content::Links;
-use sha2::{Digest, Sha256};
+use content::{Digest, Hasher, Links};
 
 use crate::format::SECTOR;
 use crate::format::descriptor::APPLICATION_USE_LEN;
@@ -40,7 +39,7 @@ pub struct Sums {
     /// The implanted MD5, which leaves out its own field and the last 15 sectors: not what `md5sum` says.
     pub md5: [u8; 16],
     /// SHA-256 of the whole file.
-    pub sha256: [u8; 32],
+    pub sha256: Digest,
     /// The file's size.
     pub bytes: u64,
 }
@@ -169,19 +168,19 @@ fn pass(
     target: &Target<'_>,
     meter: &Meter<'_>,
     due: &SyncSender<()>,
-) -> Result<(Running, [u8; 32])> {
+) -> Result<(Running, Digest)> {
     let (to_hash, written) = sync_channel::<(Vec<u8>, usize)>(CHUNKS);
     let (to_writer, recycled) = sync_channel(CHUNKS);
     let both = matches!(target.sink, Sink::Stream { .. });
     thread::scope(|scope| {
         let hash = scope.spawn(move || {
             let mut running = Running::new(covered(layout.sectors, SKIPPED), FRAGMENTS);
-            let mut sha256 = Sha256::new();
+            let mut hasher = Hasher::new();
             let mut position = 0;
             for (mut chunk, length) in written {
                 let bytes = chunk.get_mut(..length).unwrap_or_default();
                 if both {
-                    sha256.update(&*bytes);
+                    hasher.update(bytes);
                     blank(position, bytes);
                 }
                 running.update(bytes, |_| {});
@@ -189,7 +188,7 @@ fn pass(
                 // The writer may be done and gone.
                 let _ = to_writer.send(chunk);
             }
-            (running, sha256.finalize().into())
+            (running, hasher.finish())
         });
         let (chunk, spare) = (vec![0; CHUNK], CHUNKS - 1);
         let mut stream = Stream {
@@ -374,14 +373,14 @@ impl Stream<'_, '_> {
 }
 
 /// SHA-256 of the whole image; a second thread reads ahead.
-fn sha256(image: &File, path: &Path, meter: &Meter<'_>) -> Result<[u8; 32]> {
-    let mut sha256 = Sha256::new();
+fn sha256(image: &File, path: &Path, meter: &Meter<'_>) -> Result<Digest> {
+    let mut hasher = Hasher::new();
     let mut cancelled = false;
     read_ahead::each_chunk(image, path, meter.bytes, |position, chunk| {
-        sha256.update(&chunk);
+        hasher.update(chunk);
         meter.hashed(position, position + chunk.len() as u64);
         cancelled = meter.progress.cancelled();
         if cancelled { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
-    if cancelled { Err(Error::Cancelled) } else { Ok(sha256.finalize().into()) }
+    if cancelled { Err(Error::Cancelled) } else { Ok(hasher.finish()) }
 }

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use images::{Digest, Kind};
+use content::Digest;
+use images::Kind;
 
 use crate::daemon::{self, Daemon};
 use crate::peer;

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use images::Digest;
+use content::Digest;
 use images::manifest::{Descriptor, Kind as ManifestKind, MANIFEST_MAX, Manifest, Platform};
 
 use crate::tree::{Entry, Kind, Piece, Tree};

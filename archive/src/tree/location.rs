@@ -1,7 +1,7 @@
 //! Where the bytes of a file are.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
@@ -66,25 +66,37 @@ impl Location {
         }
     }
 
-    /// The whole content. For files whose size was checked before.
+    /// A reader of the whole content, from the start. It gives `UnexpectedEof` where the pieces are shorter than the size.
+    #[must_use]
+    pub fn reader(&self) -> impl Read {
+        Reader { location: self, offset: 0 }
+    }
+
+    /// Reads the whole content. For files whose size was checked before.
     ///
     /// # Errors
     ///
     /// Those of [`Location::read_at`].
     pub fn read_all(&self) -> io::Result<Vec<u8>> {
-        let mut content = Vec::new();
-        let mut buffer = vec![0; usize::try_from(self.size.min(64 * 1024)).unwrap_or(0)];
-        while (content.len() as u64) < self.size {
-            match self.read_at(content.len() as u64, &mut buffer)? {
-                0 => {
-                    return Err(io::Error::new(
-                        io::ErrorKind::UnexpectedEof,
-                        "the pieces are shorter than the size",
-                    ));
-                }
-                count => content.extend_from_slice(buffer.get(..count).unwrap_or_default()),
-            }
-        }
+        let mut content = Vec::with_capacity(usize::try_from(self.size.min(64 * 1024)).unwrap_or(0));
+        self.reader().read_to_end(&mut content)?;
         Ok(content)
+    }
+}
+
+/// The bytes of a [`Location`], one after the other.
+struct Reader<'a> {
+    location: &'a Location,
+    offset: u64,
+}
+
+impl Read for Reader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.location.read_at(self.offset, buffer)?;
+        if count == 0 && !buffer.is_empty() && self.offset < self.location.size {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the pieces are shorter than the size"));
+        }
+        self.offset += count as u64;
+        Ok(count)
     }
 }

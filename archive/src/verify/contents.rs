@@ -3,7 +3,9 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 
-use super::{Finding, Findings, Problem, Sha256Sum};
+use content::Digest;
+
+use super::{Finding, Findings, Problem};
 use crate::tree::{Entry, Kind, Location, Piece, Tree, join};
 use crate::{Error, Result, layout};
 
@@ -25,7 +27,7 @@ pub(super) struct File {
     pub(super) size: u64,
     place: Place,
     /// The digest in `SHA256SUMS`.
-    pub(super) listed: Option<Sha256Sum>,
+    pub(super) listed: Option<Digest>,
     /// Something is wrong with it.
     pub(super) bad: bool,
 }

@@ -4,18 +4,18 @@ use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
-use sha2::{Digest as _, Sha256};
+use content::{Digest, hash_reader_with};
 
 use super::contents::Contents;
 use super::one_pass::Tee;
-use super::{ImplantedMd5, Sha256Sum, Work};
+use super::{ImplantedMd5, Work};
 use crate::tree::Tree;
 
 /// How much is read at a time: large enough that the calls cost nothing, small enough for the cache.
 const CHUNK: usize = 256 * 1024;
 
 /// Takes the digest of a content, or why it cannot be read.
-pub(super) type Judge<'a> = dyn Fn(usize, io::Result<Sha256Sum>) + Sync + 'a;
+pub(super) type Judge<'a> = dyn Fn(usize, io::Result<Digest>) + Sync + 'a;
 
 /// Hashes every content, and checks the implanted MD5 of an ISO. `judge` gets each digest once.
 ///
@@ -66,21 +66,14 @@ pub(super) fn all(work: &Work, progress: &Capped<'_>, judge: &Judge<'_>) -> Impl
     md5
 }
 
-fn one(work: &Work, job: usize, buffer: &mut [u8], progress: &dyn iso::Progress) -> io::Result<Sha256Sum> {
+fn one(work: &Work, job: usize, buffer: &mut [u8], progress: &dyn iso::Progress) -> io::Result<Digest> {
     let file = work.contents.first(job).ok_or(io::ErrorKind::NotFound)?;
     let location = Contents::locate(&work.tree, file).map_err(io::Error::other)?;
-    let mut hash = Sha256::new();
-    let mut offset = 0;
-    while offset < location.size {
-        let count = location.read_at(offset, buffer)?;
-        if count == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        hash.update(buffer.get(..count).unwrap_or_default());
-        offset += count as u64;
-        progress.advance(count as u64);
-    }
-    Ok(hash.finalize().into())
+    let (digest, _) = hash_reader_with(buffer, location.reader(), |bytes| {
+        progress.advance(bytes.len() as u64);
+        Ok(())
+    })?;
+    Ok(digest)
 }
 
 /// Progress up to a total, however much is read more than once.

@@ -20,15 +20,14 @@ use std::sync::{Mutex, PoisonError};
 
 pub use report::{Finding, Form, Health, ImplantedMd5, Problem, Report, Verdict};
 
+use content::Digest;
+
 use crate::image::MANIFESTS_MAX;
 use crate::tree::Tree;
 use crate::{Error, Product, Result, image, layout, links, product, sums};
 use contents::Contents;
 use registry::Indexed;
 use report::Findings;
-
-/// A SHA-256.
-type Sha256Sum = [u8; 32];
 
 /// How to verify.
 #[derive(Clone, Debug)]
@@ -85,7 +84,7 @@ struct Examined {
 struct Required {
     /// The index of the file.
     file: u32,
-    digest: Sha256Sum,
+    digest: Digest,
     /// The path that is blamed: a link may lead from it to the file.
     path: Box<str>,
 }
@@ -191,7 +190,7 @@ impl Work {
                 Some(file) if file.listed.is_some() => return Err("the path stands twice".into()),
                 Some(file) => file.listed = Some(sum.digest),
                 None => {
-                    let expected = Some(hex::encode(sum.digest));
+                    let expected = Some(sum.digest.hex());
                     missing.push(Finding::new(&sum.path, Problem::Missing { expected }));
                 }
             }
@@ -281,7 +280,7 @@ impl Work {
     /// As [`Work::run`] for an archive that was just built: reads no content. `digest_of` returns the digest of what a file
     /// was made from, by its path in the archive and the size that it has there.
     #[must_use]
-    pub fn run_known(mut self, digest_of: &dyn Fn(&str, u64) -> io::Result<Sha256Sum>) -> Report {
+    pub fn run_known(mut self, digest_of: &dyn Fn(&str, u64) -> io::Result<Digest>) -> Report {
         let mut judged = Judged::default();
         for job in 0..self.contents.jobs() {
             for index in self.contents.job(job) {
@@ -295,7 +294,7 @@ impl Work {
     }
 
     /// Compares the digest of a file with all that say what it should be.
-    fn judge(&self, index: u32, result: &io::Result<Sha256Sum>, judged: &mut Judged) {
+    fn judge(&self, index: u32, result: &io::Result<Digest>, judged: &mut Judged) {
         let Some(file) = self.contents.file(index) else { return };
         let found = match result {
             Ok(found) => found,
@@ -305,8 +304,8 @@ impl Work {
                 return;
             }
         };
-        let differs = |path: &str, expected: &Sha256Sum| {
-            let (expected, found) = (hex::encode(expected), hex::encode(found));
+        let differs = |path: &str, expected: &Digest| {
+            let (expected, found) = (expected.hex(), found.hex());
             Finding::new(path, Problem::Differs { expected, found })
         };
         let named = layout::named_digest(&file.path);

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use sha2::{Digest as _, Sha256};
+use content::Hasher;
 
 use super::contents::Contents;
 use super::hash::Judge;
@@ -21,7 +21,7 @@ pub(super) struct Tee<'a> {
 struct Files<'a> {
     position: u64,
     queue: Box<dyn Iterator<Item = Queued> + Send + 'a>,
-    current: Option<(Queued, Sha256)>,
+    current: Option<(Queued, Hasher)>,
     done: Vec<bool>,
     judge: &'a Judge<'a>,
 }
@@ -86,7 +86,7 @@ impl Files<'_> {
         self.position = end;
         loop {
             if self.current.is_none() {
-                self.current = self.queue.next().map(|queued| (queued, Sha256::new()));
+                self.current = self.queue.next().map(|queued| (queued, Hasher::new()));
             }
             let Some((queued, hash)) = &mut self.current else { return };
             let mut missed = false;
@@ -117,7 +117,7 @@ impl Files<'_> {
                 && let Some(done) = self.done.get_mut(queued.job)
             {
                 *done = true;
-                (self.judge)(queued.job, Ok(hash.finalize().into()));
+                (self.judge)(queued.job, Ok(hash.finish()));
             }
         }
     }
@@ -125,16 +125,17 @@ impl Files<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Sha256Sum;
+    use content::Digest;
+
     use super::*;
 
-    fn hashed(pieces: &[&[(u64, u64)]], content: &[u8], step: usize) -> Vec<Option<Sha256Sum>> {
+    fn hashed(pieces: &[&[(u64, u64)]], content: &[u8], step: usize) -> Vec<Option<Digest>> {
         let queue = pieces.iter().enumerate().map(|(job, pieces)| Queued {
             job,
             pieces: pieces.iter().map(|(offset, len)| Piece { offset: *offset, len: *len }).collect(),
         });
         let found = Mutex::new(vec![None; pieces.len()]);
-        let judge = |job: usize, digest: io::Result<Sha256Sum>| found.lock().unwrap()[job] = digest.ok();
+        let judge = |job: usize, digest: io::Result<Digest>| found.lock().unwrap()[job] = digest.ok();
         let mut files = Files {
             position: 0,
             queue: Box::new(queue),
@@ -150,7 +151,7 @@ mod tests {
     #[test]
     fn the_steps_do_not_matter() {
         let content: Vec<u8> = (0..100_u8).collect();
-        let sum = |pieces: [&[u8]; 2]| Some(Sha256::digest(pieces.concat()).into());
+        let sum = |pieces: [&[u8]; 2]| Some(Digest::of(&pieces.concat()));
         let expected = [
             sum([&content[..10], b""]),
             sum([&content[10..30], &content[40..41]]),

@@ -6,10 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use images::Digest;
+use content::Digest;
 use images::manifest::Manifest;
 use images::registry::{self, Content, Tagged, TaggedManifest};
-use sha2::{Digest as _, Sha256};
 
 use super::contents::Contents;
 use super::{Examined, Finding, Findings, Problem, Required};
@@ -153,8 +152,8 @@ impl Check<'_> {
     fn entry(&mut self, path: String, content: Content) {
         let digest = match content {
             Content::Link(target) => return self.link(path, &target),
-            Content::Blob(digest) | Content::Manifest(digest) => *digest.as_bytes(),
-            Content::List(bytes) => Sha256::digest(bytes).into(),
+            Content::Blob(digest) | Content::Manifest(digest) => digest,
+            Content::List(bytes) => Digest::of(&bytes),
         };
         // Deduplicated with links instead of hard links: the file it leads to inside the archive.
         let real = match self.contents.link(&path) {

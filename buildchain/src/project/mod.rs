@@ -411,7 +411,7 @@ impl Project {
         let tag = mistakes.note(image_tag(path, &image.tag));
         let local = mistakes.note(self.local(path, &image));
         if let Some(digest) = &image.digest
-            && let Err(error) = digest.value.parse::<images::Digest>()
+            && let Err(error) = digest.value.parse::<content::Digest>()
         {
             mistakes.note::<()>(Err(Error::at(path, digest.referenced, error.to_string())));
         }

@@ -122,20 +122,20 @@ impl Remote for RegistryCache {
 /// What is pushed: files of the cache, and a record and a manifest that are in no file.
 #[derive(Default)]
 struct Held {
-    files: HashMap<images::Digest, PathBuf>,
-    texts: HashMap<images::Digest, Vec<u8>>,
+    files: HashMap<content::Digest, PathBuf>,
+    texts: HashMap<content::Digest, Vec<u8>>,
 }
 
 impl Held {
-    fn put(&mut self, bytes: &[u8]) -> images::Digest {
-        let digest = images::Digest::of(bytes);
+    fn put(&mut self, bytes: &[u8]) -> content::Digest {
+        let digest = content::Digest::of(bytes);
         self.texts.insert(digest, bytes.to_vec());
         digest
     }
 }
 
 impl push::Content for Held {
-    fn size(&self, digest: &images::Digest) -> images::error::Result<Option<u64>> {
+    fn size(&self, digest: &content::Digest) -> images::error::Result<Option<u64>> {
         match (self.texts.get(digest), self.files.get(digest)) {
             (Some(text), _) => Ok(Some(text.len() as u64)),
             (None, Some(path)) => Ok(fs::metadata(path).ok().map(|metadata| metadata.len())),
@@ -143,7 +143,7 @@ impl push::Content for Held {
         }
     }
 
-    fn open(&self, digest: &images::Digest) -> images::error::Result<Box<dyn Read + Send>> {
+    fn open(&self, digest: &content::Digest) -> images::error::Result<Box<dyn Read + Send>> {
         if let Some(text) = self.texts.get(digest) {
             return Ok(Box::new(Cursor::new(text.clone())));
         }
@@ -160,12 +160,12 @@ struct NotOurs {
     reference: String,
 }
 
-fn ours(digest: &images::Digest) -> Digest {
+fn ours(digest: &content::Digest) -> Digest {
     Digest::from_bytes(*digest.as_bytes())
 }
 
-fn theirs(digest: &Digest) -> images::Digest {
-    images::Digest::from_bytes(*digest.as_bytes())
+fn theirs(digest: &Digest) -> content::Digest {
+    content::Digest::from_bytes(*digest.as_bytes())
 }
 
 fn away(error: impl std::error::Error + Send + Sync + 'static) -> RemoteError {

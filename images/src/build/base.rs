@@ -1,10 +1,11 @@
 //! The image that a declared image is built on.
 
+use content::Digest;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::manifest::{Descriptor, Kind, MANIFEST_MAX, Manifest, Missing, Platform};
-use crate::{Digest, Store, json};
+use crate::{Store, json};
 
 /// The base's layers and configuration; nothing of them is changed.
 pub(super) struct Base {

@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use content::Links;
+use content::{Digest, Links};
 use serde_json::json;
 
 use super::base;
@@ -20,7 +20,7 @@ use super::context::Context;
 use crate::error::{Error, Result, io as failed};
 use crate::source::{Layout, Local, import};
 use crate::tree::copy_file;
-use crate::{Digest, Platform, Store, dir_layout};
+use crate::{Platform, Store, dir_layout};
 
 /// What is looked for where no engine is named, in this order.
 const KNOWN: [&str; 3] = ["buildah", "podman", "docker"];

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use content::Links;
+use content::{Digest, Hashed, Links};
 use flate2::{Compression, GzBuilder};
-use sha2::{Digest as _, Sha256};
 
 use super::definition::{Definition, User, entry_name, source};
+use crate::Store;
 use crate::error::{Error, Result, io};
-use crate::{Digest, Store};
 
 /// A layer in the store.
 pub(super) struct Layer {
@@ -55,13 +54,13 @@ pub(super) fn write(
     let failed = || io("write a layer in", &in_store);
     // The header names no file, no time and no operating system: the bytes depend on the content alone.
     let gzip = GzBuilder::new().mtime(0).operating_system(255).write(blob, Compression::default());
-    let mut archive = tar::Builder::new(Hashing { inner: gzip, hasher: Sha256::new() });
+    let mut archive = tar::Builder::new(Hashed::new(gzip));
     for (name, entry) in entries {
         append(&mut archive, &name, &entry, mtime)?;
     }
-    let Hashing { inner, hasher } = archive.into_inner().map_err(failed())?;
-    let (digest, size) = inner.finish().map_err(failed())?.finish()?;
-    Ok(Some(Layer { digest, size, diff_id: Digest::finish(hasher) }))
+    let (gzip, diff_id, _) = archive.into_inner().map_err(failed())?.finish();
+    let (digest, size) = gzip.finish().map_err(failed())?.finish()?;
+    Ok(Some(Layer { digest, size, diff_id }))
 }
 
 /// Everything in the layer in the order of names, folders before what is in them.
@@ -193,24 +192,6 @@ impl<R: io::Read> io::Read for Exact<R> {
         let count = read.inspect_err(|error| self.failed = error.kind() != io::ErrorKind::Interrupted)?;
         self.left -= count as u64;
         Ok(count)
-    }
-}
-
-/// Hashes what passes through.
-struct Hashing<W> {
-    inner: W,
-    hasher: Sha256,
-}
-
-impl<W: Write> Write for Hashing<W> {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let count = self.inner.write(buffer)?;
-        self.hasher.update(buffer.get(..count).unwrap_or(buffer));
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
     }
 }
 

@@ -14,13 +14,14 @@ mod layer;
 
 use std::path::Path;
 
+use content::Digest;
 use serde_json::{Map, Value, json};
 
 use self::base::{Base, overlay, overlay_environment};
 pub use self::definition::{Created, Definition, Directory, File, Link, Mode, User};
+use crate::Store;
 use crate::error::{Error, Result};
 use crate::manifest::{Kind, Platform};
-use crate::{Digest, Store};
 
 /// Builds the image into the store: the digest of its manifest.
 ///

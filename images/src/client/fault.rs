@@ -4,8 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use content::Digest;
+
+use crate::error;
 use crate::manifest::{self, Missing};
-use crate::{Digest, error};
 
 /// What was wrong.
 #[derive(Debug, thiserror::Error)]

@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use content::Digest;
 use reqwest::Url;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::fault::Hosts;
 use super::{Fault, shown};
-use crate::Digest;
 
 /// Told how a pull or a push goes. Called from the thread that started it.
 pub trait Progress {

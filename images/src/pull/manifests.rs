@@ -1,14 +1,15 @@
 //! Manifests, indexes and lists of referrers from whichever endpoint delivers them.
 
+use content::Digest;
 use reqwest::Url;
 use reqwest::header::{self, HeaderMap};
 
 use super::attempts::Attempts;
 use super::fetch::Fetcher;
 use super::{Error, Failure, Fault};
+use crate::Reference;
 use crate::client::{ACCEPT_MANIFESTS, Encoding, Endpoint, decoded, media_type, next_page, read_body};
 use crate::manifest::{Descriptor, Kind, MANIFEST_MAX, Manifest};
-use crate::{Digest, Reference};
 
 /// The most pages of one list that are asked for.
 const PAGES_MAX: usize = 100;

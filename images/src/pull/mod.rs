@@ -16,6 +16,7 @@ mod referrers;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use content::Digest;
 use tokio::task::JoinSet;
 
 pub use self::error::{Error, Failure};
@@ -24,7 +25,7 @@ pub use self::referrers::{attached_tag, referrers_tag};
 pub use crate::client::{Denial, Fault, Limits, Login, Options, Progress, Proxies, Tls, redacted};
 use crate::client::{Inbox, drain, runtime};
 use crate::manifest::{Descriptor, Kind, Manifest, Platform};
-use crate::{Digest, Reference, Store};
+use crate::{Reference, Store};
 
 /// An image to pull.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use content::parallel;
+use content::{Digest, parallel};
 
 use super::fetch::Fetcher;
 use super::{Error, Fault, Pulled, Request, referrers};
@@ -12,7 +12,7 @@ use crate::error;
 use crate::manifest::{
     DEPTH_MAX, Descriptor, MANIFEST_MAX, MANIFESTS_MAX, Manifest, ParseError, Platform, Selection,
 };
-use crate::{Digest, Store, platform};
+use crate::{Store, platform};
 
 /// An image whose manifests are all in the store.
 pub(super) struct Image {

@@ -8,11 +8,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use content::Digest;
+
 use super::fetch::Fetcher;
 use super::manifests::index;
 use super::plan::Parts;
 use super::{Error, Fault, Referrers, Request};
-use crate::Digest;
 use crate::client::Event;
 use crate::manifest::{Descriptor, Kind, MANIFEST_MAX, MANIFESTS_MAX, Manifest};
 

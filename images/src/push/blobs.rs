@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use content::Digest;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, Url};
 
@@ -10,7 +11,6 @@ use super::error::Error;
 use super::feed::{Feed, Piece};
 use super::plan::Image;
 use super::pusher::{Pusher, accepted};
-use crate::Digest;
 use crate::client::{self, Backoff, Endpoint, Event, Fault, shown};
 
 /// A blob that one registry is to have.

@@ -2,10 +2,12 @@
 
 use std::io::Read;
 
+use content::Digest;
+
+use crate::Store;
 use crate::client::Fault;
 use crate::error::Result;
 use crate::manifest::MANIFEST_MAX;
-use crate::{Digest, Store};
 
 /// Manifests and blobs by digest. What is read is checked against its digest as it leaves.
 pub trait Content: Send + Sync {

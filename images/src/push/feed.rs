@@ -7,12 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use content::{Digest, Hasher};
 use http_body::{Frame, SizeHint};
 use reqwest::Body;
-use sha2::{Digest as _, Sha256};
 
 use super::content::{Content, check};
-use crate::Digest;
 use crate::client::{Event, Events, Fault, Payload};
 
 /// Read and handed to the network at a time.
@@ -35,7 +34,7 @@ pub(super) struct Feed {
 /// A place in the blob.
 struct Cursor {
     reader: Box<dyn Read + Send>,
-    hasher: Sha256,
+    hasher: Hasher,
     position: u64,
 }
 
@@ -63,7 +62,7 @@ impl Feed {
         cursor.hasher.update(&bytes);
         cursor.position += count as u64;
         if cursor.position == self.size {
-            check(&self.digest, &Digest::finish(cursor.hasher.clone()))?;
+            check(&self.digest, &cursor.hasher.clone().finish())?;
         }
         Ok(bytes.into())
     }
@@ -75,7 +74,7 @@ impl Feed {
             Some(cursor) => cursor,
             None => {
                 let reader = self.content.open(&self.digest)?;
-                Cursor { reader, hasher: Sha256::new(), position: 0 }
+                Cursor { reader, hasher: Hasher::new(), position: 0 }
             }
         };
         while let left @ 1.. = offset - cursor.position {

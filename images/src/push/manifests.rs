@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ::content::Digest;
 use reqwest::Method;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 
@@ -10,7 +11,6 @@ use super::error::Error;
 use super::feed::Document;
 use super::plan::Image;
 use super::pusher::{Pusher, accepted, claimed};
-use crate::Digest;
 use crate::client::{ACCEPT_MANIFESTS, Encoding, Endpoint, Fault, decoded, read_body, shown};
 use crate::manifest::{Kind, MANIFEST_MAX, Manifest};
 

@@ -37,15 +37,16 @@ mod pusher;
 
 use std::sync::Arc;
 
+use ::content::Digest;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 pub use self::content::Content;
 pub use self::error::Error;
 use self::pusher::Pusher;
+use crate::Reference;
 pub use crate::client::{Fault, Login, Options, Progress};
 use crate::client::{Inbox, drain, runtime};
-use crate::{Digest, Reference};
 
 /// An image to push.
 #[derive(Debug, Clone)]

@@ -2,11 +2,13 @@
 
 use std::collections::HashSet;
 
+use ::content::Digest;
+
 use super::content::{self, Content};
 use super::{Error, Request};
+use crate::Reference;
 use crate::client::{Endpoint, Fault, Options};
 use crate::manifest::{DEPTH_MAX, Descriptor, Kind, MANIFESTS_MAX, Manifest};
-use crate::{Digest, Reference};
 
 /// An image whose manifests have been read.
 pub(super) struct Image {

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use content::Digest;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, Url};
 use tokio::sync::OnceCell;
 
 use super::content::Content;
-use crate::Digest;
 use crate::client::{Backoff, Client, Endpoint, Event, Events, Fault, Options, Payload};
 
 /// The network and the content of one push.

@@ -20,16 +20,16 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use content::parallel;
+use content::{Digest, parallel};
 use serde_json::json;
 
 pub use self::plan::Shared;
 use self::plan::{Entry, Item, Plan, Stage};
+use crate::Store;
 use crate::dir_layout::{self, Place, digest_of};
 use crate::error::{Error, Result, io};
 use crate::manifest::{Descriptor, Kind, Manifest};
 use crate::store::Linked;
-use crate::{Digest, Store};
 
 /// Parts of a name that mean something in the tree; an image may have them in its name as long as no other image is
 /// called what stands before them.

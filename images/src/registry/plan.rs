@@ -6,9 +6,8 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
-use content::parallel;
+use content::{Digest, parallel};
 
-use crate::Digest;
 use crate::dir_layout::digest_of;
 use crate::error::{Error, Result, io};
 use crate::store::{read_limited, remove};

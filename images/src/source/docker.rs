@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 
+use content::Digest;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -9,7 +10,7 @@ use super::files::Files;
 use super::{no_choice, position, same_name};
 use crate::error::{Error, Result, io};
 use crate::manifest::{Kind, MANIFEST_MAX, Platform, null_is_default};
-use crate::{Digest, Store, json, platform};
+use crate::{Store, json, platform};
 
 const CONFIG_TYPE: &str = "application/vnd.docker.container.image.v1+json";
 const LAYER_TYPE: &str = "application/vnd.docker.image.rootfs.diff.tar";

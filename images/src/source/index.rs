@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use content::Digest;
 use serde::Deserialize;
 
 use super::files::Files;
 use super::{Layout, Local, no_choice, position, same_name};
 use crate::error::{Error, Result};
+use crate::json;
 use crate::manifest::{Descriptor, MANIFEST_MAX, null_is_default};
-use crate::{Digest, json};
 
 /// What the names of an image are kept under: of the layout, and of docker, which has the full name there and in the other
 /// the tag alone.

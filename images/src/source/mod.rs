@@ -26,12 +26,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use content::Digest;
+
 use self::files::Files;
 pub use self::naming::default_name;
 use crate::error::{Error, Result, io};
 use crate::manifest::{DEPTH_MAX, Descriptor, MANIFEST_MAX, MANIFESTS_MAX, Manifest, Platform, Selection};
 use crate::store::Slot;
-use crate::{Digest, Reference, Store, platform, reference};
+use crate::{Reference, Store, platform, reference};
 
 /// How often a blob is looked for that another process is storing.
 const BUSY_POLL: Duration = Duration::from_millis(100);

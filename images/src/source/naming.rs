@@ -108,10 +108,10 @@ fn is_version(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use content::Digest;
     use serde_json::json;
 
     use super::*;
-    use crate::Digest;
 
     /// What an `index.json` says of one image under these annotations.
     fn index(annotations: &[serde_json::Value]) -> String {

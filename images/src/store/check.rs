@@ -5,11 +5,10 @@ use std::num::NonZero;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use content::parallel;
+use content::{Digest, parallel};
 
 use super::Store;
 use super::trust::State;
-use crate::Digest;
 use crate::error::{Result, io as failed};
 
 /// What a check of a store found.

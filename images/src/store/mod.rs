@@ -23,14 +23,16 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
+use content::{Digest, Hashed, Hasher};
 
 pub use self::check::{Checked, Damaged};
 pub use self::sweep::{Keep, Sum, Swept, sweep};
 pub(crate) use self::trust::Linked;
 use self::trust::{Owner, State};
-use crate::Digest;
 use crate::error::{Error, Result, io};
+
+/// Bytes of a partial download that are read at a time.
+const BUFFER: usize = 128 << 10;
 
 /// A content store; cheap to clone. As long as there is one, nothing in it goes away.
 #[derive(Debug, Clone)]
@@ -149,13 +151,7 @@ impl Store {
     pub fn create(&self) -> Result<NewBlob> {
         let folder = self.root.join("new");
         let file = tempfile::NamedTempFile::new_in(&folder).map_err(io("create a file in", &folder))?;
-        Ok(NewBlob {
-            store: self.clone(),
-            path: file.path().to_owned(),
-            file,
-            hasher: Sha256::new(),
-            written: 0,
-        })
+        Ok(NewBlob { store: self.clone(), path: file.path().to_owned(), file: Hashed::new(file) })
     }
 
     /// A folder on the store's file system for work that ends in the store; it goes when it is dropped.
@@ -190,11 +186,12 @@ impl Store {
         if fs::symlink_metadata(&path).map_or(true, |found| found.ino() != ours) {
             return Ok(if self.has(digest, size)? { Slot::Present } else { Slot::Busy });
         }
-        let mut hasher = Sha256::new();
-        let mut written = hash_into(&mut hasher, &mut file).map_err(io("read", &path))?;
+        let mut hasher = Hasher::new();
+        let mut written =
+            hasher.update_from(&mut file, &mut vec![0; BUFFER], |_| Ok(())).map_err(io("read", &path))?;
         if written > size {
             file.set_len(0).map_err(io("truncate", &path))?;
-            (hasher, written) = (Sha256::new(), 0);
+            (hasher, written) = (Hasher::new(), 0);
         }
         file.seek(SeekFrom::Start(written)).map_err(io("seek", &path))?;
         Ok(Slot::Partial(Box::new(Partial {
@@ -273,7 +270,7 @@ pub struct Partial {
     store: Store,
     path: PathBuf,
     file: File,
-    hasher: Sha256,
+    hasher: Hasher,
     written: u64,
     digest: Digest,
     size: u64,
@@ -294,7 +291,7 @@ impl Partial {
     pub fn restart(&mut self) -> Result<()> {
         self.file.set_len(0).map_err(io("truncate", &self.path))?;
         self.file.seek(SeekFrom::Start(0)).map_err(io("seek", &self.path))?;
-        self.hasher = Sha256::new();
+        self.hasher = Hasher::new();
         self.written = 0;
         Ok(())
     }
@@ -329,11 +326,11 @@ impl Partial {
     /// # Errors
     ///
     /// [`Error::SizeMismatch`], [`Error::DigestMismatch`], [`Error::Io`].
-    pub fn finish(mut self) -> Result<()> {
+    pub fn finish(self) -> Result<()> {
         if self.written != self.size {
             return Err(Error::SizeMismatch { path: self.path, expected: self.size, found: self.written });
         }
-        let found = Digest::finish(std::mem::take(&mut self.hasher));
+        let found = self.hasher.finish();
         if found != self.digest {
             remove(&self.path)?;
             return Err(Error::DigestMismatch { path: self.path, expected: self.digest, found });
@@ -347,9 +344,7 @@ impl Partial {
 pub struct NewBlob {
     store: Store,
     path: PathBuf,
-    file: tempfile::NamedTempFile,
-    hasher: Sha256,
-    written: u64,
+    file: Hashed<tempfile::NamedTempFile>,
 }
 
 impl NewBlob {
@@ -358,10 +353,9 @@ impl NewBlob {
     /// # Errors
     ///
     /// [`Error::Io`].
-    pub fn finish(mut self) -> Result<(Digest, u64)> {
-        let digest = Digest::finish(std::mem::take(&mut self.hasher));
-        let size = self.written;
-        self.publish(&digest)?;
+    pub fn finish(self) -> Result<(Digest, u64)> {
+        let (file, digest, size) = self.file.finish();
+        publish_new(&self.store, &self.path, file, &digest)?;
         Ok((digest, size))
     }
 
@@ -370,51 +364,30 @@ impl NewBlob {
     /// # Errors
     ///
     /// [`Error::DigestMismatch`], and then nothing is stored; [`Error::Io`].
-    pub fn finish_as(mut self, expected: &Digest) -> Result<u64> {
-        let found = Digest::finish(std::mem::take(&mut self.hasher));
+    pub fn finish_as(self, expected: &Digest) -> Result<u64> {
+        let (file, found, size) = self.file.finish();
         if found != *expected {
             return Err(Error::DigestMismatch { path: self.path, expected: *expected, found });
         }
-        let size = self.written;
-        self.publish(&found)?;
+        publish_new(&self.store, &self.path, file, &found)?;
         Ok(size)
     }
+}
 
-    fn publish(self, digest: &Digest) -> Result<()> {
-        self.store.publish(&self.path, self.file.as_file(), digest)?;
-        // The name in `new` is gone; there is nothing left for the temporary file to remove.
-        let (_, path) = self.file.into_parts();
-        path.keep().map(drop).map_err(|error| io("keep", &self.path)(error.error))
-    }
+fn publish_new(store: &Store, path: &Path, file: tempfile::NamedTempFile, digest: &Digest) -> Result<()> {
+    store.publish(path, file.as_file(), digest)?;
+    // The name in `new` is gone; there is nothing left for the temporary file to remove.
+    let (_, temporary) = file.into_parts();
+    temporary.keep().map(drop).map_err(|error| io("keep", path)(error.error))
 }
 
 impl Write for NewBlob {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let count = self.file.write(buffer)?;
-        self.hasher.update(buffer.get(..count).unwrap_or(buffer));
-        self.written += count as u64;
-        Ok(count)
+        self.file.write(buffer)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
-    }
-}
-
-/// Feeds everything from the reader's position to the end to `hasher`; the number of bytes.
-pub(crate) fn hash_into(hasher: &mut Sha256, reader: &mut impl Read) -> io::Result<u64> {
-    let mut buffer = vec![0; 128 * 1024];
-    let mut total = 0;
-    loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => return Ok(total),
-            Ok(count) => {
-                hasher.update(buffer.get(..count).unwrap_or_default());
-                total += count as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
     }
 }
 

@@ -147,8 +147,9 @@ fn files(folder: &Path, now: SystemTime) -> Result<Vec<Found>> {
 
 #[cfg(test)]
 mod tests {
+    use content::Digest;
+
     use super::*;
-    use crate::Digest;
     use crate::store::Slot;
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);

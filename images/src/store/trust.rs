@@ -12,11 +12,9 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use content::Links;
-use sha2::{Digest as _, Sha256};
+use content::{Digest, Links, hash_reader};
 
-use super::{Store, hash_into, remove};
-use crate::Digest;
+use super::{Store, remove};
 use crate::error::{Error, Result, io as failed};
 
 /// What changes when a file does.
@@ -133,7 +131,7 @@ impl Store {
     /// Judges content by reading it, whatever a record says.
     pub(super) fn read_state(&self, digest: &Digest) -> Result<State> {
         let path = self.blob_path(digest);
-        let mut file = match content::open(&path, Links::Refuse) {
+        let file = match content::open(&path, Links::Refuse) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::Absent),
             // Another user keeps it to himself, or it is no regular file.
@@ -144,9 +142,7 @@ impl Store {
         };
         let stat = |file: &File| file.metadata().map_err(failed("stat", &path));
         let before = stat(&file)?;
-        let mut hasher = Sha256::new();
-        hash_into(&mut hasher, &mut file).map_err(failed("read", &path))?;
-        let found = Digest::finish(hasher);
+        let (found, _) = hash_reader(&file, |_| Ok(())).map_err(failed("read", &path))?;
         if found != *digest {
             return Ok(State::Damaged(Some(found)));
         }
@@ -253,22 +249,16 @@ impl Store {
     /// Copies content and hashes it on its way.
     fn copy(&self, digest: &Digest, to: &Path) -> Result<()> {
         let path = self.blob_path(digest);
-        let mut from = content::open(&path, Links::Refuse)?;
+        let from = content::open(&path, Links::Refuse)?;
         let mut file = File::create_new(to).map_err(failed("create", to))?;
         file.set_permissions(fs::Permissions::from_mode(0o444)).map_err(failed("change the mode of", to))?;
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 256 * 1024];
-        loop {
-            match from.read(&mut buffer).map_err(failed("read", &path))? {
-                0 => break,
-                count => {
-                    let bytes = buffer.get(..count).unwrap_or_default();
-                    hasher.update(bytes);
-                    file.write_all(bytes).map_err(failed("write", to))?;
-                }
-            }
-        }
-        let found = Digest::finish(hasher);
+        let mut written = Ok(());
+        let copied = hash_reader(from, |bytes| {
+            written = file.write_all(bytes).map_err(failed("write", to));
+            if written.is_ok() { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+        });
+        written?;
+        let (found, _) = copied.map_err(failed("read", &path))?;
         if found == *digest {
             return Ok(());
         }

@@ -4,8 +4,9 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use content::Digest;
+use images::Kind;
 use images::pull::{self, Fault, Options};
-use images::{Digest, Kind};
 
 use crate::server::{Answer, Asked, Body, Content, Server};
 use crate::{content, options, pulled, request, store};

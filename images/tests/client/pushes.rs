@@ -1,7 +1,8 @@
 //! Large blobs into registries that take no pieces, and those that do.
 
+use content::Digest;
 use images::push::{self, Options, Request};
-use images::{Digest, Kind, Store};
+use images::{Kind, Store};
 
 use crate::play;
 use crate::registry::Registry;

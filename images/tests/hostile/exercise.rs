@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use content::Digest;
 use images::build::containerfile;
 use images::manifest::Manifest;
 use images::reference::{is_repository, is_tag};
 use images::source::{Layout, Local, import};
-use images::{Digest, Platform, Reference, Source, Store};
+use images::{Platform, Reference, Source, Store};
 
 /// A text taken for everything that it might be.
 pub(crate) fn names(input: &[u8]) {

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use content::Digest;
+use images::Kind;
 use images::pull::{self, Limits, Options, Request};
-use images::{Digest, Kind};
 
 use crate::server::{Answer, Asked, Body, Content, Server, nobody};
 use crate::{fault, layer, options, pull_one, request, store, stored};

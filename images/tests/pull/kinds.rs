@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use content::Digest;
+use images::Kind;
 use images::pull::{self, Fault, Options, Request};
-use images::{Digest, Kind};
 
 use crate::server::{Content, Server};
 use crate::{fault, layer, options, pull_one, request, store, stored};

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use content::Digest;
+use images::Kind;
 use images::pull::{self, Fault, Options};
-use images::{Digest, Kind};
 
 use crate::server::{Answer, Asked, Body, Content, Server};
 use crate::{fault, layer, options, pull_one, request, store, stored};

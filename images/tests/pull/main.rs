@@ -16,8 +16,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use content::Digest;
+use images::Store;
 use images::pull::{self, Error, Fault, Options, Pulled, Request};
-use images::{Digest, Store};
 use server::Server;
 
 /// Bytes that no other layer has.

@@ -2,8 +2,9 @@
 
 use std::cell::RefCell;
 
+use content::Digest;
+use images::Kind;
 use images::pull::{self, Fault, Progress, Request};
-use images::{Digest, Kind};
 
 use crate::server::{Answer, Content, Server};
 use crate::{fault, layer, options, request, store, stored};

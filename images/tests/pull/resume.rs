@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use content::Digest;
+use images::Kind;
 use images::pull::{self, Options};
-use images::{Digest, Kind};
 
 use crate::server::{Answer, Asked, Body, Content, Server};
 use crate::{layer, options, partials, pull_one, request, store, stored};

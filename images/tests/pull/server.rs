@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use images::{Digest, Kind};
+use content::Digest;
+use images::Kind;
 
 #[allow(unused_imports, reason = "each test uses a part of it")]
 pub(crate) use crate::wire::{Answer, Asked, Body, Server, nobody};

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use content::Digest;
+use images::Kind;
 use images::pull::{self, Limits, Options};
-use images::{Digest, Kind};
 
 use crate::server::{Content, Server};
 use crate::{layer, options, pull_one, request, store, stored};

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use content::Digest;
 use images::push::{self, Blobs, Error, Fault, Options, Report, Request};
-use images::{Digest, Kind, Store};
+use images::{Kind, Store};
 use registry::{Asked, Instead, Registry};
 use serde_json::{Value, json};
 

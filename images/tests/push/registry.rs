@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use images::Digest;
+use content::Digest;
 
 use crate::wire::{self, Answer, Body, Server};
 

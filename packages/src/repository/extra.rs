@@ -4,14 +4,14 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, Write as _};
 use std::path::{Path, PathBuf};
 
-use content::{Links, printable};
+use content::{Hashed, Links, printable};
 use flate2::read::MultiGzDecoder;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
 use super::find::Found;
 use super::header::Fault;
-use super::output::{Measured, Output, Written};
+use super::output::{Output, Written};
 use super::repomd::{self, Listed};
 use super::{Options, REPODATA, modules};
 use crate::error::{Error, Result};
@@ -186,16 +186,15 @@ fn write_groups(path: &Path, staging: &Path) -> Result<[Written; 2]> {
     let packed = packed.finish()?;
     let plain_path = staging.join("comps.xml");
     let file = File::create_new(&plain_path).map_err(Error::io("create", &plain_path))?;
-    let mut plain = Measured::new(io::BufWriter::new(file));
+    let mut plain = Hashed::new(io::BufWriter::new(file));
     io::copy(&mut open(path)?.take(XML_MAX), &mut plain).map_err(content::IoError::at("copy", path))?;
     plain.flush().map_err(Error::io("write", &plain_path))?;
-    let (checksum, size) = plain.sums();
-    let file = plain.into_inner();
+    let (file, digest, size) = plain.finish();
     file.get_ref().sync_all().map_err(Error::io("write", &plain_path))?;
     let plain = Written {
         name: "group".into(),
         file_name: "comps.xml".into(),
-        checksum,
+        checksum: digest.hex(),
         size,
         open_checksum: None,
         open_size: None,
@@ -224,10 +223,11 @@ fn keep(dir: &Path, staging: &Path, listed: Listed) -> Result<Written> {
     let to = staging.join(&listed.file_name);
     let source = content::open(&from, Links::Follow)?;
     let target = File::create_new(&to).map_err(Error::io("create", &to))?;
-    let mut source = Measured::new(source);
+    let mut source = Hashed::new(source);
     io::copy(&mut source, &mut &target).map_err(Error::io("read", &from))?;
     target.sync_all().map_err(Error::io("write", &to))?;
-    let (checksum, size) = source.sums();
+    let (_, digest, size) = source.finish();
+    let checksum = digest.hex();
     if let Some((algorithm, expected)) = &listed.checksum
         && algorithm == "sha256"
         && !expected.eq_ignore_ascii_case(&checksum)

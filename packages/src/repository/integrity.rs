@@ -4,8 +4,8 @@
 //! Older ones write the SHA-1 of the header, and the MD5 of header and payload together. None of these proves who built the
 //! package; they find damage.
 
-use md5::Md5;
-use sha2::{Digest as _, Sha256};
+use content::Hasher;
+use md5::{Digest as _, Md5};
 
 use super::header::{Fault, Headers};
 use super::tag;
@@ -15,7 +15,7 @@ const SHA256: u32 = 8;
 
 /// Checks a package whose headers are read and whose payload follows.
 pub(super) struct Integrity {
-    payload: Option<(String, Sha256)>,
+    payload: Option<(String, Hasher)>,
     whole: Option<(String, Md5)>,
     expected_size: Option<u64>,
     size: u64,
@@ -30,9 +30,9 @@ impl Integrity {
 
         let sha256 = signature.string(tag::SHA256HEADER)?;
         if !sha256.is_empty() {
-            let mut digest = Sha256::new();
-            main.bytes().iter().for_each(|part| digest.update(part));
-            compare("SHA256HEADER", "the header's SHA-256", sha256, &digest.finalize())?;
+            let mut hasher = Hasher::new();
+            main.bytes().iter().for_each(|part| hasher.update(part));
+            compare("SHA256HEADER", "the header's SHA-256", sha256, hasher.finish().as_bytes())?;
         }
         let sha1 = signature.string(tag::SHA1HEADER)?;
         if !sha1.is_empty() {
@@ -45,7 +45,7 @@ impl Integrity {
         let algorithm = main.u32s(tag::PAYLOADSHA256ALGO)?.next();
         let payload = main.string(tag::PAYLOADSHA256)?;
         let payload = (!payload.is_empty() && algorithm.is_none_or(|found| found == SHA256))
-            .then(|| (String::from_utf8_lossy(payload).into_owned(), Sha256::new()));
+            .then(|| (String::from_utf8_lossy(payload).into_owned(), Hasher::new()));
         // MD5 is slow, and says nothing more where both parts have a SHA-256.
         let whole =
             if sha256.is_empty() || payload.is_none() { signature.binary(tag::SIGMD5)? } else { None };
@@ -61,8 +61,8 @@ impl Integrity {
     /// Takes the next bytes of the payload.
     pub(super) fn update(&mut self, bytes: &[u8]) {
         self.size += bytes.len() as u64;
-        if let Some((_, digest)) = &mut self.payload {
-            digest.update(bytes);
+        if let Some((_, hasher)) = &mut self.payload {
+            hasher.update(bytes);
         }
         if let Some((_, digest)) = &mut self.whole {
             digest.update(bytes);
@@ -75,8 +75,9 @@ impl Integrity {
             let expected = format!("{expected} bytes of header and payload");
             return Err(Fault::new("SIGSIZE", expected, self.size.to_string()));
         }
-        if let Some((expected, digest)) = self.payload {
-            compare("PAYLOADSHA256", "the payload's SHA-256", expected.as_bytes(), &digest.finalize())?;
+        if let Some((expected, hasher)) = self.payload {
+            let found = hasher.finish();
+            compare("PAYLOADSHA256", "the payload's SHA-256", expected.as_bytes(), found.as_bytes())?;
         }
         if let Some((expected, digest)) = self.whole {
             compare("SIGMD5", "the MD5 of header and payload", expected.as_bytes(), &digest.finalize())?;

@@ -44,14 +44,14 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use content::Links;
+use content::{Hashed, Links};
 use quick_xml::events::Event;
 
 use self::find::Found;
 use self::header::{Fault, Headers};
 use self::integrity::Integrity;
 use self::metadata::{Failure, Package, close, element, full, open};
-use self::output::{Kind, Measured, Output, Written, declaration, new_xml};
+use self::output::{Kind, Output, Written, declaration, new_xml};
 use crate::error::{Error, Result};
 use crate::publish::{Folder, remove_folder, replace_folder};
 
@@ -197,7 +197,7 @@ pub(crate) fn check(file: impl Read, path: &Path) -> Result<()> {
 
 /// Reads and checks a package once: its headers, and the SHA-256 (hexadecimal) and size of the whole file.
 fn read_package(file: impl Read, path: &Path) -> Result<(Headers, String, u64)> {
-    let mut input = Measured::new(io::BufReader::with_capacity(128 << 10, file));
+    let mut input = Hashed::new(io::BufReader::with_capacity(128 << 10, file));
     let headers = Headers::read(&mut input).map_err(package_error(path))?;
     let mut integrity = Integrity::new(&headers).map_err(package_error(path))?;
     let mut buffer = vec![0; 128 << 10];
@@ -209,8 +209,8 @@ fn read_package(file: impl Read, path: &Path) -> Result<(Headers, String, u64)> 
         integrity.update(buffer.get(..read).unwrap_or_default());
     }
     integrity.finish().map_err(package_error(path))?;
-    let (checksum, size) = input.sums();
-    Ok((headers, checksum, size))
+    let (_, digest, size) = input.finish();
+    Ok((headers, digest.hex(), size))
 }
 
 fn package_error(path: &Path) -> impl FnOnce(Fault) -> Error {

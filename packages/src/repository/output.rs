@@ -1,13 +1,13 @@
 //! One metadata file while it is written: compressed, and measured before and after compression.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use content::Hashed;
 use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 use quick_xml::events::{BytesDecl, Event};
-use sha2::{Digest, Sha256};
 
 use super::header::Fault;
 use super::metadata::{Failure, Xml, close, open};
@@ -63,7 +63,7 @@ pub(super) struct Output {
     /// The element around all others.
     root: Option<&'static str>,
     path: PathBuf,
-    writer: Measured<GzEncoder<Measured<BufWriter<File>>>>,
+    writer: Hashed<GzEncoder<Hashed<BufWriter<File>>>>,
 }
 
 impl Output {
@@ -86,8 +86,8 @@ impl Output {
         let path = folder.join(file_name);
         let file = BufWriter::new(File::create_new(&path).map_err(Error::io("create", &path))?);
         // No name and no time in the gzip header: equal metadata are equal bytes.
-        let encoder = GzBuilder::new().write(Measured::new(file), Compression::default());
-        Ok(Self { name, root: None, path, writer: Measured::new(encoder) })
+        let encoder = GzBuilder::new().write(Hashed::new(file), Compression::default());
+        Ok(Self { name, root: None, path, writer: Hashed::new(encoder) })
     }
 
     pub(super) fn write_bytes(&mut self, bytes: &[u8]) -> Result<()> {
@@ -115,17 +115,17 @@ impl Output {
             self.write(&about, |xml| close(xml, root))?;
         }
         let Self { name, path, writer: open, .. } = self;
-        let (open_checksum, open_size) = open.sums();
-        let written = open.inner.finish().and_then(|packed| {
-            let (checksum, size) = packed.sums();
-            let file = packed.inner.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let (encoder, open_digest, open_size) = open.finish();
+        let written = encoder.finish().and_then(|packed| {
+            let (file, digest, size) = packed.finish();
+            let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
             file.sync_all()?;
             Ok(Written {
                 name: name.to_owned(),
                 file_name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-                checksum,
+                checksum: digest.hex(),
                 size,
-                open_checksum: Some(("sha256".to_owned(), open_checksum)),
+                open_checksum: Some(("sha256".to_owned(), open_digest.hex())),
                 open_size: Some(open_size.to_string()),
             })
         });
@@ -141,51 +141,4 @@ pub(super) fn new_xml(writer: &mut dyn Write) -> Xml<'_> {
 /// Writes the first line of an XML file.
 pub(super) fn declaration(xml: &mut Xml<'_>) -> Result<(), Failure> {
     Ok(xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?)
-}
-
-/// A writer that counts and hashes what passes through it.
-pub(super) struct Measured<W> {
-    inner: W,
-    digest: Sha256,
-    bytes: u64,
-}
-
-impl<W> Measured<W> {
-    pub(super) fn new(inner: W) -> Self {
-        Self { inner, digest: Sha256::new(), bytes: 0 }
-    }
-
-    /// The SHA-256 in hexadecimal and the number of bytes so far.
-    pub(super) fn sums(&self) -> (String, u64) {
-        (hex::encode(self.digest.clone().finalize()), self.bytes)
-    }
-
-    pub(super) fn into_inner(self) -> W {
-        self.inner
-    }
-
-    fn count(&mut self, bytes: &[u8]) {
-        self.digest.update(bytes);
-        self.bytes += bytes.len() as u64;
-    }
-}
-
-impl<W: Write> Write for Measured<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.count(bytes.get(..written).unwrap_or_default());
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
-impl<R: Read> Read for Measured<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.count(buffer.get(..read).unwrap_or_default());
-        Ok(read)
-    }
 }

@@ -19,8 +19,9 @@ use std::path::Path;
 
 use archive::tree::{Entry, Location};
 use archive::{Product, Tree, image, layout, product};
+use content::Digest;
 use images::push::{Content, Request};
-use images::{Digest, reference};
+use images::reference;
 
 /// An archive whose images cannot be pushed.
 #[derive(Debug, thiserror::Error)]

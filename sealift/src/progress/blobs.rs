@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use images::Digest;
+use content::Digest;
 use images::pull::Progress;
 use indicatif::{MultiProgress, ProgressBar};
 

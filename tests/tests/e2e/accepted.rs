@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use images::Digest;
+use content::Digest;
 use tests::{peer, sealift};
 
 const PROJECT: &str =

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use images::Digest;
+use content::Digest;
 use tests::containerd::Containerd;
 use tests::daemon::{self, Daemon, free_port};
 use tests::registry::skopeo_copy;

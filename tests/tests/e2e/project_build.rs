@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-use images::{Digest, Kind, dir_layout};
+use content::Digest;
+use images::{Kind, dir_layout};
 use tests::daemon::{Daemon, free_port};
 use tests::{peer, registry, sealift};
 

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use content::Digest;
 use images::pull::{self, Options, Request};
-use images::{Digest, Store, dir_layout};
+use images::{Store, dir_layout};
 use serde_json::Value;
 use tests::daemon::{Daemon, free_port};
 use tests::registry::{self as debian, IMAGES, fill};

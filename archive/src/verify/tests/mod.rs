@@ -7,7 +7,7 @@ mod reports;
 use std::fs;
 use std::path::Path;
 
-use images::Digest;
+use content::Digest;
 
 use super::*;
 use crate::fixture::{LAYER, image, put, sample};

@@ -5,11 +5,12 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use content::Digest;
 use graph::{Action, ActionError, Context, Discover, Input, Output, Task, Title};
 use images::build::context::{Context as Copied, Kind};
 use images::build::engine::{self, Engine};
 use images::pull::Options;
-use images::{Digest, Platform, Store};
+use images::{Platform, Store};
 
 use super::super::{Error, Place, source_input};
 use super::{folder, locked, open_store, pull_now, teach};

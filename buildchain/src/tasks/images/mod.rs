@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use content::Digest;
 use graph::{Action, ActionError, Context, Input, Output, Task, Title, Transfer};
 use images::pull::{Options, Pulled, Request, Tls};
 use images::source::{Layout, Local};
-use images::{Digest, Platform, Reference, Store};
+use images::{Platform, Reference, Store};
 use serde_saphyr::Spanned;
 
 pub(super) use self::build::context;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use content::{Digest, ParseDigestError};
 use graph::{Action, ActionError, Input, Output, Task, Title};
 use images::pull::{Options, attached_tag, no_referrers};
-use images::{Digest, digest};
 
 use super::super::{Error, NETWORK, Place};
 use super::{folder, locked, open_store, pull_now, request, teach};
@@ -73,12 +73,12 @@ struct Lists {
 }
 
 impl Lists {
-    fn of(pull: &Pull) -> Result<Self, digest::ParseError> {
+    fn of(pull: &Pull) -> Result<Self, ParseDigestError> {
         let mut by_subject = BTreeMap::new();
         match (&pull.referrers, &pull.digest) {
             (Some(Attached::Each(lists)), _) => {
                 for (key, list) in lists {
-                    let wrong = || digest::ParseError { found: key.chars().take(100).collect() };
+                    let wrong = || ParseDigestError { found: key.chars().take(100).collect() };
                     attached_tag(key).ok_or_else(wrong)?;
                     by_subject.insert(key.clone(), list.parse()?);
                 }

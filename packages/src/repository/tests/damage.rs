@@ -1,7 +1,7 @@
 //! Damaged packages, and those of RPM 3.
 
-use md5::Md5;
-use sha2::{Digest as _, Sha256};
+use content::Digest;
+use md5::{Digest as _, Md5};
 
 use super::*;
 
@@ -168,7 +168,7 @@ fn a_damaged_package_is_refused_or_left_out_with_a_warning() {
 fn the_sha256_of_a_header_counts_without_the_others() {
     let dir = tempfile::tempdir().unwrap();
     let main = header(&[[1000, 6, 0, 1], [1001, 6, 0, 1], [1002, 6, 0, 1], [1022, 6, 0, 1]], b"a\0");
-    let sum = format!("{}\0", hex::encode(Sha256::digest(&main)));
+    let sum = format!("{}\0", Digest::of(&main).hex());
     let path = dir.path().join("a.rpm");
     fs::write(&path, signed(&header(&[[273, 6, 0, 1]], sum.as_bytes()), &main, b"")).unwrap();
     check(&path).unwrap();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use archive::tree::Entry;
 use archive::{Product, Tree, layout, sums};
-use images::Digest;
+use content::Digest;
 use serde::Serialize;
 
 use super::describe::described;

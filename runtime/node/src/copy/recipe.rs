@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use archive::tree::{Entry, Kind, Location};
 use archive::{Tree, sums};
-use content::Links;
-use images::Digest;
+use content::{Digest, Links};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Error;
@@ -195,7 +194,7 @@ fn stated(tree: &Tree, wanted: &dyn Fn(&Digest) -> bool) -> Result<Vec<Stated>, 
     sums::each(tree, &mut |sum| {
         let found = large.binary_search_by(|(path, ..)| path.cmp(&sum.path));
         if let Some((.., digest)) = found.ok().and_then(|found| large.get_mut(found)) {
-            *digest = Some(Digest::from_bytes(sum.digest));
+            *digest = Some(sum.digest);
         }
         Ok(())
     })?;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use archive::tree::Location;
+use content::Digest;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
-use images::Digest;
 use images::manifest::{Descriptor, MANIFEST_MAX, Manifest};
 
 use super::request::Request;

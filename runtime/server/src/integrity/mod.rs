@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use archive::tree::Location;
+use content::Digest;
 use http::Method;
-use images::Digest;
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, watch};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use archive::tree::Location;
 use archive::{Product, Tree, image, layout, product, sums};
-use images::Digest;
+use content::Digest;
 
 use super::build::{Builder, Built};
 use super::contents::{self, Content};
@@ -182,10 +182,7 @@ impl Archive {
 
 /// The files that `SHA256SUMS` lists.
 fn listed_files(tree: &Tree) -> archive::Result<Box<[ListedFile]>> {
-    let listed = |sum: sums::Sum| ListedFile {
-        path: sum.path.into(),
-        checked: Checked::new(Digest::from_bytes(sum.digest)),
-    };
+    let listed = |sum: sums::Sum| ListedFile { path: sum.path.into(), checked: Checked::new(sum.digest) };
     let mut files: Box<[ListedFile]> = sums::of(tree)?.unwrap_or_default().into_iter().map(listed).collect();
     files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     Ok(files)

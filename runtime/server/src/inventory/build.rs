@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use archive::tree::Entry;
 use archive::{Tree, image};
-use images::Digest;
+use content::Digest;
 use images::manifest::Kind;
 
 use super::contents::{Content, Name, Place};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use archive::tree::{Entry, Location, Piece};
 use archive::{Tree, layout};
-use images::Digest;
+use content::Digest;
 use images::manifest::Kind;
 
 use super::verdict::Checked;

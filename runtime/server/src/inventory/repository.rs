@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use images::Digest;
+use content::Digest;
 
 /// All tags of one image name. An index is a position in [`super::archive::Archive::contents`].
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use images::Digest;
+use content::Digest;
 
 /// How long an unreadable file is left alone before it is read again.
 const PAUSE: Duration = Duration::from_secs(2);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::site::{Running, archive};
 use crate::{Config, Limits};
 
-fn limited(limits: Limits) -> (tempfile::TempDir, Running, images::Digest) {
+fn limited(limits: Limits) -> (tempfile::TempDir, Running, content::Digest) {
     let (folder, app) = archive("Example");
     let archives = vec![folder.path().to_path_buf()];
     let server = Running::with(Config { archives, limits, check_in_background: false, ..Config::default() });

@@ -7,7 +7,7 @@ mod verdicts;
 
 use std::path::Path;
 
-use images::Digest;
+use content::Digest;
 use serde_json::json;
 
 use super::{Config, Error, Server};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use images::Digest;
+use content::Digest;
 use tokio::sync::oneshot;
 
 use crate::{Access, Config, Event, Handle, Log, Server};

@@ -5,11 +5,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use content::Digest;
+use images::Platform;
 use images::dir_layout::{self, Place};
 use images::pull::{Options, Request, redacted, referrers_tag};
 use images::reference::{check_repository, check_tag};
 use images::source::Source;
-use images::{Digest, Platform};
 
 use super::content_store;
 use super::ls::report;

@@ -130,7 +130,7 @@ fn write(plan: &Plan, file: &Path, output: Output) -> Outcome {
         // The plan holds what any image can; this is the limit of the device.
         written => written.map_err(remedies::iso::device)?,
     };
-    let line = format!("{}  {}\n", hex::encode(sums.sha256), printable_path(file));
+    let line = format!("{}  {}\n", sums.sha256.hex(), printable_path(file));
     if to_standard_output {
         use std::io::Write as _;
         std::io::stdout().flush()?;

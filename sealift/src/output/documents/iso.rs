@@ -306,7 +306,7 @@ impl From<&iso::State> for FileState {
             kind: (&state.kind).into(),
             bytes: state.size,
             mode: format!("{:o}", state.permissions),
-            sha256: state.sha256.map(hex::encode),
+            sha256: state.sha256.map(|digest| digest.hex()),
             fault: state.fault.as_ref().map(ToString::to_string),
         }
     }
@@ -384,11 +384,6 @@ impl From<&iso::Plan> for IsoPlan {
 impl Iso {
     /// The ISO that was written to `image`.
     pub(crate) fn new(image: &std::path::Path, sums: &iso::Sums) -> Self {
-        Self {
-            image: text(image),
-            bytes: sums.bytes,
-            sha256: hex::encode(sums.sha256),
-            md5: hex::encode(sums.md5),
-        }
+        Self { image: text(image), bytes: sums.bytes, sha256: sums.sha256.hex(), md5: hex::encode(sums.md5) }
     }
 }

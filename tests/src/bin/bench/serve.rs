@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ::images::{Digest, Kind};
+use ::images::Kind;
+use content::Digest;
 use serde_json::json;
 use tests::daemon::{Daemon, free_port};
 use tests::nginx::Nginx;

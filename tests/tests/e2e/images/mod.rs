@@ -12,8 +12,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use content::Digest;
 use images::pull::{self, Limits, Options, Progress, Request};
-use images::{Digest, Store, check, dir_layout, registry};
+use images::{Store, check, dir_layout, registry};
 use tests::daemon::{Daemon, free_port};
 use tests::peer;
 use tests::registry::{self as debian, IMAGES, fill, skopeo_copy};

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use images::{Digest, Kind, Store, dir_layout, nginx, registry};
+use content::Digest;
+use images::{Kind, Store, dir_layout, nginx, registry};
 use tests::http::ask;
 use tests::nginx as server;
 use tests::registry::IMAGES;

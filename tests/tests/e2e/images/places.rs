@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use images::{Digest, Store, dir_layout};
+use content::Digest;
+use images::{Store, dir_layout};
 use tests::sealift;
 
 /// A folder `<place>` with an image of one layer, which holds `content`.

@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 
-use images::{Digest, nginx};
+use content::Digest;
+use images::nginx;
 use tests::containerd::Containerd;
 use tests::mounts::fuse;
 use tests::registry::{IMAGES, skopeo_copy};

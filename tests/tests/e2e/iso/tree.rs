@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use content::Digest;
 use proptest::prelude::*;
-use sha2::{Digest, Sha256};
 
 /// Something in a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub(super) fn snapshot(root: &Path) -> Snapshot {
             } else {
                 let content = fs::read(root.join(&path)).unwrap();
                 inodes.entry(metadata.ino()).or_insert_with(Vec::new).push(path.clone());
-                let (size, sha256) = (content.len() as u64, hex::encode(Sha256::digest(&content)));
+                let (size, sha256) = (content.len() as u64, Digest::of(&content).hex());
                 Item::File { mode, size, sha256, first_name: path.clone() }
             };
             out.insert(path, item);

@@ -50,6 +50,5 @@ fn killed_runs_leave_whole_metadata_and_the_next_run_cleans_up() {
 }
 
 fn sha256(path: &Path) -> String {
-    use sha2::Digest as _;
-    hex::encode(sha2::Sha256::digest(fs::read(path).unwrap()))
+    content::Digest::of(&fs::read(path).unwrap()).hex()
 }

@@ -6,10 +6,10 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::Command;
 
+use content::Digest;
 use flate2::read::GzDecoder;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
-use sha2::{Digest as _, Sha256};
 use tests::dnf::System;
 use tests::peer;
 
@@ -292,8 +292,8 @@ fn repomd_names_the_files_as_they_are() {
         let data = repomd.split(&format!("<data type=\"{name}\">")).nth(1).unwrap();
         let data = data.split("</data>").next().unwrap();
         for expected in [
-            format!("<checksum type=\"sha256\">{}</checksum>", hex::encode(Sha256::digest(&packed))),
-            format!("<open-checksum type=\"sha256\">{}</open-checksum>", hex::encode(Sha256::digest(&open))),
+            format!("<checksum type=\"sha256\">{}</checksum>", Digest::of(&packed).hex()),
+            format!("<open-checksum type=\"sha256\">{}</open-checksum>", Digest::of(&open).hex()),
             format!("<location href=\"repodata/{name}.xml.gz\"/>"),
             format!("<timestamp>{DATE}</timestamp>"),
             format!("<size>{}</size>", packed.len()),

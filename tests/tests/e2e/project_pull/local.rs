@@ -3,7 +3,8 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
-use images::{Digest, Kind, check, dir_layout};
+use content::Digest;
+use images::{Kind, check, dir_layout};
 use tests::containerd::Containerd;
 use tests::daemon::{self, free_port};
 use tests::registry::skopeo_copy;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use images::Digest;
+use content::Digest;
 use tests::daemon::{Daemon, free_port};
 use tests::{registry, sealift};
 

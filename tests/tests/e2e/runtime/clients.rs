@@ -5,9 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use content::Digest;
 use node::client_config::HOST;
 use server::{Config, Tls};
-use sha2::{Digest as _, Sha256};
 use tests::containerd::Containerd;
 use tests::daemon::NOBODY;
 use tests::dnf::System;
@@ -59,7 +59,7 @@ fn containerd_and_skopeo_pull_by_the_name_of_the_original() {
         command.args(["copy", "-q"]).arg(format!("docker://{name}")).arg(format!("dir:{}", copy.display())),
     );
     let manifest = fs::read(copy.join("manifest.json")).unwrap();
-    assert_eq!(images::Digest::of(&manifest).to_string(), digest);
+    assert_eq!(content::Digest::of(&manifest).to_string(), digest);
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn deb(scratch: &Path, repository: &Path) {
     peer::run(Command::new("dpkg-deb").args(["--root-owner-group", "--build"]).arg(&package).arg(&file));
     let described = |path: &Path| {
         let bytes = fs::read(path).unwrap();
-        (bytes.len(), hex::encode(Sha256::digest(&bytes)))
+        (bytes.len(), Digest::of(&bytes).hex())
     };
     let (size, sum) = described(&file);
     let packages = format!("{control}Filename: pool/greeting_1.0_all.deb\nSize: {size}\nSHA256: {sum}\n");

@@ -6,7 +6,8 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use images::{Digest, Store, dir_layout};
+use content::Digest;
+use images::{Store, dir_layout};
 use serde_json::{Value, json};
 use tests::sealift;
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tests::containerd::Containerd;
 use tests::{peer, sealift};
 
-use images::Digest;
+use content::Digest;
 use node::client_config::HOST;
 
 use super::site::Site;

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use images::{Digest, Kind};
+use content::Digest;
+use images::Kind;
 use server::{Access, Config, Event, Handle, Log, Server};
 use tests::registry::layer;
 use tokio::sync::oneshot;

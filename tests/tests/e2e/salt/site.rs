@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use images::Digest;
+use content::Digest;
 use serde_json::json;
 use tests::containerd::Containerd;
 use tests::dnf::System;

@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use images::Digest;
+use content::Digest;
 use tests::daemon::{Daemon, free_port};
 use tests::mounts::{Disk, Loop};
 use tests::user::{self, is_root};

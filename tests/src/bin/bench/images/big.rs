@@ -5,7 +5,8 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use ::images::{Digest, Kind, dir_layout, nginx, registry};
+use ::images::{Kind, dir_layout, nginx, registry};
+use content::Digest;
 use serde_json::json;
 use tests::nginx as server;
 

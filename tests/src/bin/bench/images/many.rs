@@ -6,7 +6,8 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use ::images::{Digest, Kind, Store, dir_layout, nginx};
+use ::images::{Kind, Store, dir_layout, nginx};
+use content::Digest;
 use serde_json::json;
 use tests::{nginx as server, peer};
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ::images::Digest;
+use content::Digest;
 use serde_json::{Value, json};
 
 use crate::measure::{Side, alone, amount, compare, memory};

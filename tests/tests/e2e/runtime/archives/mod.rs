@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use images::Digest;
+use content::Digest;
 use serde_json::Value;
 use tests::qemu::Machine;
 use tests::sealift;

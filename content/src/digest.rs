@@ -1,4 +1,4 @@
-//! Content digests: `sha256:<64 lower-case hexadecimal digits>`.
+//! The name of content: its SHA-256.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,82 +6,84 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-/// A SHA-256 digest: the name of every manifest and blob.
+/// The SHA-256 of some bytes, which is the name of every manifest, blob and file in an archive.
 ///
-/// The OCI image specification registers further algorithms; no registry we pull from uses them and a
-/// digest that cannot be checked must not name anything, so they are refused when parsed.
-/// Because the value is 32 bytes and not text, a path made from it cannot leave its folder.
+/// Its text is `sha256:` and 64 lower-case hexadecimal digits, as in the OCI image specification. That registers further
+/// algorithms; they are refused, since a digest that cannot be checked must not name anything. Because the value is 32
+/// bytes and not text, a path made from it cannot leave its folder.
 ///
 /// ```
-/// let empty: images::Digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".parse()?;
-/// assert_eq!(images::Digest::of(b""), empty);
-/// assert!("sha512:00".parse::<images::Digest>().is_err());
-/// # Ok::<(), images::digest::ParseError>(())
+/// let empty: content::Digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".parse()?;
+/// assert_eq!(content::Digest::of(b""), empty);
+/// assert!("sha512:00".parse::<content::Digest>().is_err());
+/// # Ok::<(), content::ParseDigestError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
-/// Text that is no digest, or one by an algorithm we cannot check.
+/// Text that is not a SHA-256 digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is not a digest: expected `sha256:` and 64 lower-case hexadecimal digits")]
-pub struct ParseError {
+pub struct ParseDigestError {
     /// The text, cut to 100 characters.
     pub found: String,
 }
 
 impl Digest {
-    /// The digest whose 32 bytes are these.
+    /// The digest with these 32 bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The 32 bytes, most significant first.
+    /// The 32 bytes, most significant first, as `sha256sum` prints them.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// The digest of `bytes`.
+    /// Computes the digest of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// The digest a hasher has come to.
-    pub(crate) fn finish(hasher: Sha256) -> Self {
-        Self(hasher.finalize().into())
-    }
-
-    /// The 64 hexadecimal digits without the algorithm: the file name in the store and in the `dir:` layout.
+    /// The 64 hexadecimal digits without the algorithm: the name of a file that is called by its digest.
     #[must_use]
     pub fn hex(&self) -> String {
         hex::encode(self.0)
     }
 
-    /// Reads 64 lower-case hexadecimal digits, as files are named in the store and in the `dir:` layout.
+    /// The first twelve hexadecimal digits: enough for a person to tell two digests apart.
+    #[must_use]
+    pub fn short(&self) -> String {
+        let [first, second, third, fourth, fifth, sixth, ..] = self.0;
+        hex::encode([first, second, third, fourth, fifth, sixth])
+    }
+
+    /// Parses 64 lower-case hexadecimal digits, as [`hex`](Self::hex) returns them.
     ///
     /// # Errors
     ///
-    /// [`ParseError`] for anything else.
-    pub fn from_hex(text: &str) -> Result<Self, ParseError> {
+    /// [`ParseDigestError`] for any other text.
+    pub fn from_hex(text: &str) -> Result<Self, ParseDigestError> {
         let mut bytes = [0; 32];
         let lower = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         if lower && hex::decode_to_slice(text, &mut bytes).is_ok() {
             Ok(Self(bytes))
         } else {
-            Err(ParseError { found: text.chars().take(100).collect() })
+            Err(ParseDigestError { found: text.chars().take(100).collect() })
         }
     }
 }
 
 impl FromStr for Digest {
-    type Err = ParseError;
+    type Err = ParseDigestError;
 
-    fn from_str(text: &str) -> Result<Self, ParseError> {
+    fn from_str(text: &str) -> Result<Self, ParseDigestError> {
         text.strip_prefix("sha256:")
             .and_then(|digits| Self::from_hex(digits).ok())
-            .ok_or_else(|| ParseError { found: text.chars().take(100).collect() })
+            .ok_or_else(|| ParseDigestError { found: text.chars().take(100).collect() })
     }
 }
 
@@ -133,6 +135,8 @@ mod tests {
         let digest: Digest = format!("sha256:{digits}").parse().unwrap();
         assert_eq!(digest.to_string(), format!("sha256:{digits}"));
         assert_eq!(digest.hex(), digits);
+        assert_eq!(digest.short(), "e3b0c44298fc");
+        assert_eq!(Digest::from_hex(digits).unwrap(), digest);
         for bad in [
             String::new(),
             digits.into(),
