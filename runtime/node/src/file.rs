@@ -1,4 +1,4 @@
-//! Writing files whole or not at all.
+//! Replacing configuration files, with their owner and attributes.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -8,18 +8,17 @@ use std::path::Path;
 use content::{AtomicFile, Durability, Links};
 use rustix::io::Errno;
 
-/// What the names of temporary files begin with.
+/// The prefix of temporary files.
 const PREFIX: &str = ".sealift.";
-/// The most bytes of an extended attribute, and of the list of their names: Linux's `XATTR_SIZE_MAX`, `XATTR_LIST_MAX`.
+/// The maximum size of an extended attribute, and of the list of their names: Linux's `XATTR_SIZE_MAX`, `XATTR_LIST_MAX`.
 const ATTRIBUTES_MAX: usize = 64 * 1024;
 
-/// Replaces the content of a file, or makes it, whole or not at all. Keeps
-/// the owner, the permissions and the extended attributes of what was there; a new file is readable by all. A symbolic link
-/// keeps leading to the file.
+/// Replaces the content of a file, or creates it, whole or not at all. Keeps the owner, the permissions and the extended
+/// attributes of the existing file; a new file is readable by all. A symbolic link still leads to the file afterwards.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let new = AtomicFile::create(path, 0o644, Durability::Durable).map_err(|error| error.source)?;
     match content::open(new.target(), Links::Refuse) {
-        Ok(former) => resemble(new.file(), &former)?,
+        Ok(former) => copy_attributes(new.file(), &former)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error.source),
     }
@@ -27,10 +26,10 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     new.commit().map_err(|error| error.source)
 }
 
-/// Gives a new file what the former one had beside its content: whoever could read that can read this.
-fn resemble(new: &File, former: &File) -> io::Result<()> {
+/// Copies owner, permissions and extended attributes, so that the same users can read the new file.
+fn copy_attributes(new: &File, former: &File) -> io::Result<()> {
     let (data, now) = (former.metadata()?, new.metadata()?);
-    // First: a change of owner takes permissions away.
+    // First: a change of owner clears permission bits.
     if (data.uid(), data.gid()) != (now.uid(), now.gid()) {
         fchown(new, Some(data.uid()), Some(data.gid()))?;
     }
@@ -43,7 +42,7 @@ fn resemble(new: &File, former: &File) -> io::Result<()> {
         let Ok(length) = rustix::fs::fgetxattr(former, name, value.as_mut_slice()) else { continue };
         let value = value.get(..length).unwrap_or_default();
         match rustix::fs::fsetxattr(new, name, value, rustix::fs::XattrFlags::empty()) {
-            // Labels that only the system sets: it has set them on the new file, too.
+            // Labels that only the system sets; it has labelled the new file, too.
             Err(Errno::PERM | Errno::OPNOTSUPP | Errno::ACCESS) => {}
             done => done?,
         }
@@ -51,17 +50,17 @@ fn resemble(new: &File, former: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes from a folder what a [`replace`] that was killed has left there. For whoever knows that no other one runs.
-pub(crate) fn sweep(folder: &Path) {
+/// Removes the temporary files that a killed [`replace`] has left in a folder. The caller must know that no other one runs.
+pub(crate) fn remove_temporary(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
-            // Whoever cannot write there will be told by what comes next.
+            // A folder that is not writable is reported by the next write.
             let _ = std::fs::remove_file(entry.path());
         }
     }
 }
 
-/// Makes a symbolic link, for good; one that is there is no error.
+/// Creates a symbolic link, durably; an existing one is no error.
 pub(crate) fn link(target: &Path, link: &Path) -> io::Result<()> {
     match std::os::unix::fs::symlink(target, link) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
@@ -69,7 +68,7 @@ pub(crate) fn link(target: &Path, link: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes a file; one that is not there is no error.
+/// Removes a file, durably; a missing one is no error.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -80,7 +79,7 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a change of the names in a folder last through a power cut.
+/// Makes a change of names in a folder durable.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     content::sync_folder(folder).map_err(|error| error.source)
 }
@@ -97,11 +96,11 @@ mod tests {
     }
 
     #[test]
-    fn a_replaced_file_stays_its_owners_and_its_groups() {
+    fn a_replaced_file_keeps_its_owner_group_and_attributes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bootstrap.yaml");
         std::fs::write(&path, "old").unwrap();
-        // As a service reads it that is in the group; only root can give files away.
+        // As a service in the group reads it; only root can change the owner.
         let is_root = rustix::process::geteuid().is_root();
         let foreign = is_root.then_some(4242);
         if !is_root {

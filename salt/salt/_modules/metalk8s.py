@@ -3,6 +3,7 @@
 Works with Salt 3002 (Python 3.6) and later.
 """
 
+import functools
 import json
 import os
 import re
@@ -16,6 +17,12 @@ __virtualname__ = "metalk8s"
 VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+~_-]{0,63}")
 # The paths of archives are words of a service's configuration: no white space, quotes or expansions.
 ARCHIVE = re.compile(r"/[0-9A-Za-z.+~_@%:=,/-]+")
+# A version by Semantic Versioning: major, minor, patch, pre-release.
+SEMANTIC = re.compile(
+    r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)"
+    r"(?:-((?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(?:\.(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*))?"
+    r"(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
+)
 # The first words of the mount units that sealift writes.
 UNIT_MARK = "# Written by `sealift archive import`"
 
@@ -189,7 +196,7 @@ def solutions(config):
         )
     active = config.get("active") or {}
     for name, versions in found.items():
-        versions.sort(key=lambda solution: _ordered(solution["version"]))
+        versions = found[name] = _by_version(versions, lambda solution: solution["version"])
         wanted = active.get(name)
         if wanted == "latest":
             wanted = versions[-1]["version"]
@@ -261,11 +268,56 @@ def _mounted():
     return found
 
 
-def _ordered(version):
-    """A key by which 1.10 comes after 1.9, and 1.0 after 1.0-rc1."""
-    release, _, candidate = version.partition("-")
-    numbers = [int(part) if part.isdigit() else 0 for part in release.split(".")]
-    return (numbers, candidate == "", candidate)
+def _by_version(items, version):
+    """Sort items by their versions, the oldest first, by the rule of ``sealift``.
+
+    Versions that all follow Semantic Versioning are compared by it. If one of them does not, all are compared by the
+    rule of RPM, where a hyphen counts as ``~``: 1.0-rc1 is older than 1.0.
+    """
+    if all(SEMANTIC.fullmatch(version(item)) for item in items):
+        return sorted(items, key=lambda item: _semantic_key(version(item)))
+    return sorted(items, key=functools.cmp_to_key(lambda a, b: _compare_by_rpm(version(a), version(b))))
+
+
+def _semantic_key(version):
+    match = SEMANTIC.fullmatch(version)
+    numbers = [int(match.group(part)) for part in (1, 2, 3)]
+    if match.group(4) is None:
+        return (numbers, 1, [])
+    # Numbers are older than names.
+    words = match.group(4).split(".")
+    return (numbers, 0, [(0, int(word), "") if word.isdigit() else (1, 0, word) for word in words])
+
+
+def _compare_by_rpm(first, second):
+    """Compare runs of digits and runs of letters, one after the other: rpm-version(7)."""
+    while True:
+        first, second = (re.sub(r"^[^0-9A-Za-z~^-]+", "", text) for text in (first, second))
+        marks = [text.startswith(("~", "-")) for text in (first, second)]
+        if any(marks):
+            if not all(marks):
+                return -1 if marks[0] else 1
+            first, second = first[1:], second[1:]
+            continue
+        marks = [text.startswith("^") for text in (first, second)]
+        if any(marks):
+            if not all(marks):
+                # A suffix after ^ is newer than nothing, and older than anything else.
+                newer = 1 if marks[0] else -1
+                return newer if (second if marks[0] else first) == "" else -newer
+            first, second = first[1:], second[1:]
+            continue
+        if first == "" or second == "":
+            return (first != "") - (second != "")
+        run = re.compile(r"[0-9]+" if first[0].isdigit() else r"[A-Za-z]+")
+        ours, theirs = run.match(first), run.match(second)
+        if theirs is None:
+            # A number is newer than letters.
+            return 1 if first[0].isdigit() else -1
+        pair = [int(match.group()) if first[0].isdigit() else match.group() for match in (ours, theirs)]
+        if pair[0] != pair[1]:
+            return 1 if pair[0] > pair[1] else -1
+        first, second = first[ours.end() :], second[theirs.end() :]
 
 
 def _sealift():

@@ -122,8 +122,8 @@ fn vouched(path: &Path, arguments: &CopyArguments) -> Result<(), String> {
     if arguments.unverified {
         return Ok(());
     }
-    archives::check_voucher(&arguments.paths.paths(), path).map_err(|error| match error {
-        archives::Error::Unvouched(_) => {
+    archives::check_verifiable(&arguments.paths.paths(), path).map_err(|error| match error {
+        archives::Error::Unverifiable(_) => {
             format!("{error}; add --unverified if you trust where the archive comes from")
         }
         error => error.to_string(),

@@ -11,7 +11,7 @@ pub(crate) fn explained(error: Error) -> Failure {
         Error::Damaged(_) => {
             Failure::failed(error).remedy("`sealift archive verify` names everything that is wrong")
         }
-        Error::Unvouched(_) => {
+        Error::Unverifiable(_) => {
             Failure::failed(error).remedy("add --unverified if you trust where the archive comes from")
         }
         Error::Changed(_) => Failure::failed(error)
@@ -25,7 +25,7 @@ pub(crate) fn explained(error: Error) -> Failure {
         Error::Active { .. } | Error::InUse { .. } => {
             Failure::failed(error).remedy("use --force to override")
         }
-        Error::NoWay { .. } => Failure::failed(error)
+        Error::CannotMount { .. } => Failure::failed(error)
             .remedy("serving needs no mount: `sealift registry serve`; `sealift iso extract` unpacks"),
         Error::Occupied { .. } => Failure::failed(error).remedy(
             "unmount it with `sealift archive unmount`, or name another folder with `sealift archive mount --at`",

@@ -1,18 +1,18 @@
-//! What an archive says it is.
+//! The product information of an archive.
 
 use std::path::Path;
 
 use archive::{Product, Tree, product};
 
-use super::Error;
+use super::error::Error;
 use crate::site_config::Kind;
 
-/// What an archive says it is, and whose configuration lists such.
+/// The product information of an archive, and the kind of configuration that lists such archives.
 pub(super) fn described(archive: &Path) -> Result<(Product, Kind), Error> {
     product_of(&Tree::open(archive)?)
 }
 
-/// [`described`] of an archive that is open.
+/// As [`described`], of an open archive.
 pub(super) fn product_of(tree: &Tree) -> Result<(Product, Kind), Error> {
     let (found, kind) = product::describe(tree)?.ok_or_else(|| Error::Nameless(tree.path().to_path_buf()))?;
     let kind = match kind {

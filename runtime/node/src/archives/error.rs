@@ -1,24 +1,25 @@
-//! What can go wrong with the archives of a node.
+//! Errors about the archives of a node.
 
 use std::path::PathBuf;
 
 use archive::layout;
 use archive::verify::Report;
 
+use super::way::CannotMount;
 use crate::site_config;
 
-/// An import or deletion could not be done. What was there before is there still.
+/// An import, deletion or mount failed; it has changed nothing.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused.
+    /// The operating system refused an operation.
     #[error("cannot {operation} {}: {source}", content::printable_path(path))]
     Io {
-        /// What was tried.
+        /// The verb.
         operation: &'static str,
-        /// On what.
+        /// The file or folder.
         path: PathBuf,
-        /// The operating system's answer.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// The archive cannot be read.
@@ -27,78 +28,79 @@ pub enum Error {
     /// A configuration file cannot be read or changed.
     #[error(transparent)]
     Configuration(#[from] site_config::Error),
-    /// A configuration file that was there is not any more.
-    #[error("{} is gone", content::printable_path(.0))]
+    /// A configuration file that existed is missing.
+    #[error("{} is missing; it existed before", content::printable_path(.0))]
     Gone(PathBuf),
-    /// The archive is not what it was when it was made.
+    /// The archive is damaged.
     #[error("{} is damaged: {}", content::printable_path(&.0.archive), damage(.0))]
     Damaged(Box<Report>),
-    /// The archive was replaced, or somebody wrote to it, between two steps.
+    /// The archive was replaced or changed between two steps.
     #[error("{} was replaced or changed while it was in use", content::printable_path(.0))]
     Changed(PathBuf),
-    /// Nothing is wrong with the archive, but nothing says what it was when it was made either.
-    #[error("nothing vouches for {}: it has neither {} nor an implanted MD5", content::printable_path(.0), layout::SUMS)]
-    Unvouched(PathBuf),
-    /// There is no product information in it.
-    #[error("{} is no archive: neither {} nor {} is in it", content::printable_path(.0), layout::PRODUCT, layout::MANIFEST)]
+    /// The archive has no findings, but neither checksums nor an implanted MD5.
+    #[error("{} is unverifiable: it has neither {} nor an implanted MD5", content::printable_path(.0), layout::SUMS)]
+    Unverifiable(PathBuf),
+    /// The archive has no product information.
+    #[error("{} is not an archive: it contains neither {} nor {}", content::printable_path(.0), layout::PRODUCT, layout::MANIFEST)]
     Nameless(PathBuf),
-    /// Another archive of that name and version is there.
+    /// The node has another archive with this ID.
     #[error("this node already has {id}: {}", content::printable_path(path))]
     Present {
-        /// Name and version.
+        /// The archive ID.
         id: String,
-        /// The archive that is there.
+        /// The other archive.
         path: PathBuf,
     },
-    /// Another archive's images are asked for under the same name.
-    #[error("the images of {id} would be {prefix}/..., as those of {} are", content::printable_path(path))]
-    SamePrefix {
-        /// Name and version.
-        id: String,
-        /// What the names of its images begin with.
-        prefix: String,
-        /// The archive that is there.
-        path: PathBuf,
-    },
-    /// The archive's path would mean something else in a systemd unit.
+    /// The images of another archive have the same prefix.
     #[error(
-        "{0:?} cannot stand in a systemd unit: expected UTF-8 without control characters, and no blank or backslash at its end"
+        "{id} would use the image prefix {prefix}/, which {} already uses",
+        content::printable_path(path)
+    )]
+    SamePrefix {
+        /// The archive ID.
+        id: String,
+        /// The first part of the names of its images.
+        prefix: String,
+        /// The other archive.
+        path: PathBuf,
+    },
+    /// The archive's path cannot be written in a systemd unit.
+    #[error(
+        "{0:?} cannot be written in a systemd unit: expected UTF-8 without control characters, and no space or backslash at its end"
     )]
     Unnameable(PathBuf),
-    /// A systemd unit is there that no import has written.
-    #[error("{} is there and was not written by sealift", content::printable_path(.0))]
+    /// There is a systemd unit that no import has written.
+    #[error("{} exists and was not written by sealift", content::printable_path(.0))]
     NotOurs(PathBuf),
-    /// No archive of the node is meant.
-    #[error("this node has no archive `{0}`: expected a name and version, a path, or a mount point")]
+    /// The node has no such archive.
+    #[error("this node has no archive `{0}`: expected a NAME-VERSION, a path, or a mount point")]
     Unknown(String),
-    /// No archive of the node is this version of a Solution.
-    #[error("this node has no Solution {name} {version}; {}", if there.is_empty() { "it has none of that name".to_owned() } else { format!("of that name it has {}", there.join(", ")) })]
+    /// The node has no archive of this version of a Solution.
+    #[error("Solution {name} {version} is not imported; available versions: {}", if available.is_empty() { "none".to_owned() } else { available.join(", ") })]
     NoSolution {
         /// The Solution.
         name: String,
         /// The version.
         version: String,
-        /// The versions that are there.
-        there: Vec<String>,
+        /// The imported versions.
+        available: Vec<String>,
     },
-    /// A Solution is active in this version.
+    /// This version of a Solution is active.
     #[error("{id} is the active version of its Solution")]
     Active {
-        /// Name and version.
+        /// The archive ID.
         id: String,
     },
-    /// Something on the machine uses the archive.
+    /// A process uses the archive.
     #[error("{id} is in use: {source}")]
     InUse {
-        /// Name and version.
+        /// The archive ID.
         id: String,
-        /// What unmounting it gave.
+        /// The error of unmounting it.
         source: std::io::Error,
     },
-    /// It is not mounted.
-    #[error(
-        "{0} is not mounted: expected the name and version, the path, or the mount point of an archive that is"
-    )]
+    /// The archive is not mounted.
+    #[error("{0} is not mounted; give the NAME-VERSION, path or mount point of a mounted archive")]
     NotMounted(String),
     /// Something else is mounted there.
     #[error("something else is mounted at {}", content::printable_path(at))]
@@ -106,15 +108,15 @@ pub enum Error {
         /// The mount point.
         at: PathBuf,
     },
-    /// It cannot be mounted here.
+    /// The archive cannot be mounted on this machine.
     #[error("{id} cannot be mounted here: {problem}")]
-    NoWay {
-        /// Name and version.
+    CannotMount {
+        /// The archive ID.
         id: String,
-        /// Why.
-        problem: String,
+        /// Why not.
+        problem: CannotMount,
     },
-    /// Somebody else could hold or replace the lock.
+    /// Another user could hold or replace the lock.
     #[error("cannot use {} for the lock: {problem}", content::printable_path(path))]
     UnsafeLock {
         /// The file or its folder.
@@ -127,7 +129,7 @@ pub enum Error {
     Locked(PathBuf),
 }
 
-/// The first of what is wrong with an archive, and how much there is. A damaged archive has findings.
+/// The first finding of an archive, and the number of findings. A damaged archive has at least one.
 fn damage(report: &Report) -> String {
     let first = report.findings.first().map(ToString::to_string).unwrap_or_default();
     match report.findings.len() as u64 + report.omitted {

@@ -1,18 +1,18 @@
-//! Lines of `/etc/fstab`: the original mounts its archives by them, and the system does so at each boot.
+//! Lines of `/etc/fstab`: MetalK8s mounts its archives by them, and the system repeats that at each boot.
 
 use std::io::ErrorKind;
 use std::path::Path;
 
 use content::{IoError, Links};
 
-use super::machine::decoded;
-use super::places::real;
-use super::{Error, Paths};
+use super::error::Error;
+use super::linux::decoded;
+use super::paths::{Paths, real};
 
-/// The most bytes of an honest fstab.
+/// The maximum size of an fstab, in bytes.
 const SIZE_MAX: u64 = 1 << 20;
 
-/// What the file says of an archive.
+/// The lines of the file about an archive.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     /// The whole file.
@@ -31,15 +31,15 @@ impl Found {
     }
 }
 
-/// Looks for lines about `archive`, whose mount point is `at`. One whose file nobody knows any more is known by its mount
-/// point: then `archive` is that.
+/// Finds the lines about `archive`, whose mount point is `at`. Where the file of an archive is unknown, `archive` is its
+/// mount point.
 pub(super) fn find(paths: &Paths, archive: &Path, at: Option<&Path>) -> Result<Found, Error> {
     let bytes = match content::open_read(&paths.fstab, Links::Follow, SIZE_MAX) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::default()),
         Err(IoError { operation, path, source }) => return Err(Error::Io { operation, path, source }),
     };
-    // Bytes that are no text are in no line of ours; the file is written back only if there are none.
+    // A file that is not UTF-8 is left alone.
     let Ok(text) = String::from_utf8(bytes) else { return Ok(Found::default()) };
     let mut found = Found::default();
     for (number, line) in text.lines().enumerate() {
@@ -50,7 +50,7 @@ pub(super) fn find(paths: &Paths, archive: &Path, at: Option<&Path>) -> Result<F
         }
         let (source, point) = (real(Path::new(&source)), real(Path::new(&point)));
         let is_archive = source == archive || Some(archive) == at;
-        // Without a name the archive's own folder is any of the folders of archives.
+        // Without a mount point, any folder below that of mounts is the archive's.
         let is_place = at.map_or(point.parent() == Some(&paths.mounts), |at| point == at);
         match (is_archive, is_place) {
             (true, true) => found.ours.push(line.to_owned()),
@@ -63,7 +63,7 @@ pub(super) fn find(paths: &Paths, archive: &Path, at: Option<&Path>) -> Result<F
     Ok(found)
 }
 
-/// Says of each line that stays what it does.
+/// A note for each line that remains.
 pub(super) fn notes(file: &Path, others: &[(usize, String)]) -> Vec<String> {
     let note = |(number, line): &(usize, String)| {
         let line = content::printable(line);

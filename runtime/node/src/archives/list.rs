@@ -1,4 +1,4 @@
-//! The archives of a node, as far as they are seen without reading all of them.
+//! Listing the archives of a node, without reading their content.
 
 use std::path::{Path, PathBuf};
 
@@ -8,9 +8,13 @@ use content::Digest;
 use serde::Serialize;
 
 use super::describe::described;
-use super::places::read_if_there;
+use super::error::Error;
+use super::lists::read_if_exists;
+use super::machine::Machine;
+use super::paths::Paths;
 use super::solutions::active;
-use super::{Error, Machine, Paths, Way, unit};
+use super::unit;
+use super::way::Way;
 use crate::site_config::Kind;
 
 /// An archive of the node.
@@ -18,33 +22,55 @@ use crate::site_config::Kind;
 pub struct Listed {
     /// The ISO file or folder.
     pub path: PathBuf,
-    /// `platform` or `solution`; `unknown` if it cannot be read, and no configuration tells.
-    pub kind: &'static str,
-    /// What it says of itself; null if it cannot be read.
+    /// Its kind.
+    pub kind: ListedKind,
+    /// Its product information; null if it cannot be read.
     pub product: Option<Product>,
-    /// Name and version.
+    /// The archive ID; null if it cannot be read.
     pub id: Option<String>,
-    /// Whether nothing is there any more.
+    /// Whether the file or folder is missing.
     pub missing: bool,
-    /// The bytes of the ISO file.
+    /// The size of the ISO file in bytes.
     pub bytes: Option<u64>,
     /// Its images; null if they cannot be listed.
     pub images: Option<ImageCount>,
-    /// A digest of what it serves: that of its `SHA256SUMS`, or, of an archive without, of the paths and sizes of its files.
-    /// Null if it cannot be read.
+    /// A digest of its content: that of its `SHA256SUMS` or, without it, of the paths and sizes of its files. Null if it
+    /// cannot be read.
     pub contents: Option<String>,
-    /// Where it is mounted.
+    /// Its mount point.
     pub mounted: Option<PathBuf>,
-    /// How it is mounted.
+    /// The way it is mounted.
     pub mounted_by: Option<Way>,
-    /// Whether the mount is dead: the program that showed the archive has ended.
+    /// Whether the mount is dead: its FUSE program has ended.
     pub mount_broken: bool,
-    /// Whether a Solution is active in this version.
+    /// Whether it is the active version of a Solution.
     pub active: bool,
-    /// What is wrong with it, as far as that is seen without reading all of it.
+    /// What is wrong with it, found without reading its content.
     pub problem: Option<String>,
-    /// What is probably not meant: packages that clients cannot find.
+    /// What is probably not intended: packages that clients cannot find.
     pub warnings: Vec<String>,
+}
+
+/// The kind of an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ListedKind {
+    /// A platform archive.
+    Platform,
+    /// A Solution.
+    Solution,
+    /// It cannot be read, and its configuration lists both kinds.
+    Unknown,
+}
+
+impl std::fmt::Display for ListedKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Platform => "platform",
+            Self::Solution => "solution",
+            Self::Unknown => "unknown",
+        })
+    }
 }
 
 /// The images of an archive.
@@ -52,7 +78,7 @@ pub struct Listed {
 pub struct ImageCount {
     /// All of them.
     pub total: usize,
-    /// Those of which every blob that their manifest names is there in its size. Content is not read.
+    /// The complete ones: every blob exists with its size. Content is not read.
     pub whole: usize,
 }
 
@@ -62,45 +88,45 @@ pub struct ImageCount {
 ///
 /// [`Error::Configuration`]. An archive that cannot be read is listed with the reason.
 pub fn get(paths: &Paths, machine: &dyn Machine) -> Result<Vec<Listed>, Error> {
-    let paths = &paths.real();
-    let mut listed: Vec<Listed> = Vec::new();
+    let paths = &paths.resolved();
+    let mut found: Vec<Listed> = Vec::new();
     for kind in Kind::ALL {
-        let Some(configuration) = read_if_there(paths, kind)? else { continue };
+        let Some(configuration) = read_if_exists(paths, kind)? else { continue };
         let active = active(&configuration);
         for path in configuration.archives() {
-            if !listed.iter().any(|known| known.path == *path) {
-                listed.push(seen(paths, path, kind, &active, machine));
+            if !found.iter().any(|known| known.path == *path) {
+                found.push(listed(paths, path, kind, &active, machine));
             }
         }
     }
-    Ok(listed)
+    Ok(found)
 }
 
-/// What is seen of an archive that a configuration of `kind` lists, without reading all of it.
-fn seen(paths: &Paths, path: &Path, kind: Kind, active: &[String], machine: &dyn Machine) -> Listed {
+/// The archive at `path`, which a configuration of `kind` lists.
+fn listed(paths: &Paths, path: &Path, kind: Kind, active: &[String], machine: &dyn Machine) -> Listed {
     let described = described(path);
     let data = std::fs::metadata(path);
     let missing = matches!(&data, Err(error) if error.kind() == std::io::ErrorKind::NotFound);
     let (images, problem, warnings) = match &described {
-        Ok(_) => look(path),
+        Ok(_) => inspect(path),
         Err(_) if missing => (None, Some("it does not exist".to_owned()), Vec::new()),
         Err(error) => (None, Some(error.to_string()), Vec::new()),
     };
     let id = described.as_ref().ok().map(|(product, _)| product.id());
-    // One that is missing has left its unit behind, under the name it had.
+    // The unit of a missing archive still names it.
     let mount = id.clone().or_else(|| unit::of_archive(paths, path)).map(|id| paths.mounts.join(id));
     let mount = mount.filter(|mount| matches!(machine.mounted(mount), Ok(Some(_))));
     let mount_broken = mount.as_deref().is_some_and(|mount| machine.is_broken(mount));
     let dead = || {
         let mount = mount.as_deref().unwrap_or(Path::new("")).display().to_string();
-        format!("the mount at {mount} is dead: the program that showed the archive has ended")
+        format!("the mount at {mount} is dead: its FUSE program has ended")
     };
     Listed {
         path: path.to_path_buf(),
         kind: match (kind, &described) {
-            (Kind::Bootstrap, _) | (Kind::Archives, Ok((_, Kind::Bootstrap))) => "platform",
-            (Kind::Solutions, _) | (Kind::Archives, Ok(_)) => "solution",
-            (Kind::Archives, Err(_)) => "unknown",
+            (Kind::Bootstrap, _) | (Kind::Archives, Ok((_, Kind::Bootstrap))) => ListedKind::Platform,
+            (Kind::Solutions, _) | (Kind::Archives, Ok(_)) => ListedKind::Solution,
+            (Kind::Archives, Err(_)) => ListedKind::Unknown,
         },
         missing,
         bytes: data.ok().filter(std::fs::Metadata::is_file).map(|data| data.len()),
@@ -117,7 +143,7 @@ fn seen(paths: &Paths, path: &Path, kind: Kind, active: &[String], machine: &dyn
     }
 }
 
-/// A digest of what an archive serves, without reading all of it.
+/// A digest of the content of an archive, without reading it all.
 fn contents(archive: &Path) -> Result<Digest, archive::Error> {
     let tree = Tree::open(archive)?;
     if tree.entry(layout::SUMS)?.is_some() {
@@ -127,9 +153,8 @@ fn contents(archive: &Path) -> Result<Digest, archive::Error> {
     Ok(Digest::of(tree.walk()?.into_iter().map(line).collect::<String>().as_bytes()))
 }
 
-/// The images of an archive, what is wrong with them, and what is probably not meant, as far as that is seen without reading
-/// all of it.
-fn look(archive: &Path) -> (Option<ImageCount>, Option<String>, Vec<String>) {
+/// The images of an archive, what is wrong with them, and what is probably not intended, without reading content.
+fn inspect(archive: &Path) -> (Option<ImageCount>, Option<String>, Vec<String>) {
     let (images, unindexed) = match archive::inspect::inspect(archive) {
         Ok(inspection) => (inspection.images, inspection.unindexed),
         Err(error) => return (None, Some(error.to_string()), Vec::new()),

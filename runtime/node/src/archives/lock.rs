@@ -1,4 +1,4 @@
-//! The lock that two imports or deletions do not hold at a time.
+//! The lock that serializes imports and deletions.
 
 use std::fs::{DirBuilder, File, Metadata, Permissions};
 use std::io::ErrorKind;
@@ -7,17 +7,18 @@ use std::path::{Path, PathBuf};
 
 use content::Root;
 
-use super::{Error, Paths};
+use super::error::Error;
+use super::paths::Paths;
 use crate::file;
 
-/// How often, and how long apart, the lock is tried for.
+/// How often the lock is tried, and the pause between two tries.
 const TRIES: usize = 20;
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 
-/// Holds the lock until dropped, and removes what an import that was killed has begun to write. What changes nothing of the
-/// node's needs no lock, as telling what would be done.
-pub(super) fn lock(paths: &Paths, harmless: bool) -> Result<Option<File>, Error> {
-    if harmless {
+/// Takes the lock, which is held until the file is dropped, and removes temporary files of a killed import. An operation
+/// that is `read_only` on the node, such as a dry run, needs no lock: then returns `None`.
+pub(super) fn lock(paths: &Paths, read_only: bool) -> Result<Option<File>, Error> {
+    if read_only {
         return Ok(None);
     }
     let failed = |source| Error::Io { operation: "lock", path: paths.lock.clone(), source };
@@ -27,10 +28,10 @@ pub(super) fn lock(paths: &Paths, harmless: bool) -> Result<Option<File>, Error>
             Ok(()) => {
                 let files = [&paths.bootstrap, &paths.solutions, &paths.archives];
                 let folders = files.into_iter().filter_map(|file| file.parent());
-                folders.chain([&*paths.units]).for_each(file::sweep);
+                folders.chain([&*paths.units]).for_each(file::remove_temporary);
                 return Ok(Some(file));
             }
-            // Perhaps only a program that was being started when the lock was given back, and has it for a moment yet.
+            // Perhaps a child process that was starting when the lock was released: it has the file open for a moment.
             Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
             Err(std::fs::TryLockError::Error(source)) => return Err(failed(source)),
         }
@@ -38,8 +39,8 @@ pub(super) fn lock(paths: &Paths, harmless: bool) -> Result<Option<File>, Error>
     Err(Error::Locked(paths.lock.clone()))
 }
 
-/// Opens the lock, or creates it with its folder, so that nobody else can open it. Whoever can open a file can hold its
-/// lock, and keep every import away.
+/// Opens the lock file, or creates it with its folder, so that no other user can open it: a user who can open the file can
+/// hold its lock and block every import.
 fn open(path: &Path) -> Result<File, Error> {
     let io = |operation, path: &Path| {
         let path = path.to_path_buf();
@@ -50,7 +51,7 @@ fn open(path: &Path) -> Result<File, Error> {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(io("create", folder)(error)),
         _ => {}
     }
-    // A link is somebody's, and so is the folder it leads to.
+    // Both a link and the folder it leads to have an owner.
     let link = std::fs::symlink_metadata(folder).map_err(io("open", folder))?;
     let data = std::fs::metadata(folder).map_err(io("open", folder))?;
     let open_to_all = data.mode() & 0o1002 == 0o0002;
@@ -76,10 +77,10 @@ fn open(path: &Path) -> Result<File, Error> {
     Ok(file)
 }
 
-/// Says whose a file is, if it is neither this user's nor root's.
+/// The problem with a file that belongs neither to this user nor to root.
 fn foreign(data: &Metadata) -> Option<String> {
     let own = [0, rustix::process::geteuid().as_raw()].contains(&data.uid());
-    (!own).then(|| format!("it belongs to another user, with the id {}", data.uid()))
+    (!own).then(|| format!("it belongs to another user, with the ID {}", data.uid()))
 }
 
 #[cfg(test)]

@@ -1,19 +1,22 @@
-//! Which version of a Solution is active. The configuration says it; the cluster deploys it when its Salt master applies that.
+//! The active version of a Solution. The configuration records it; the cluster deploys it when its Salt master applies the
+//! states.
 
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::describe::described;
+use super::error::Error;
+use super::lists::read;
 use super::lock::lock;
-use super::places::read;
-use super::{Error, Paths};
+use super::paths::Paths;
+use super::version;
 use crate::site_config::{Configuration, Kind};
 
-/// The version by which a configuration means the newest that the node has.
+/// The version by which a configuration names the newest imported one.
 pub const LATEST: &str = "latest";
 
-/// What became of the active version of a Solution, or would become of it.
+/// A change of the active version of a Solution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Activation {
     /// The Solution's name.
@@ -22,12 +25,12 @@ pub struct Activation {
     pub version: Option<String>,
     /// The version that was active before.
     pub former: Option<String>,
-    /// The configuration that says so.
+    /// The configuration that records it.
     pub file: PathBuf,
 }
 
-/// Makes `version` the active one of the Solution `name`, or with `None` no version of it. A version is one that the
-/// configuration lists an archive of, or [`LATEST`].
+/// Activates `version` of the Solution `name`, or deactivates the Solution with `None`. The version is [`LATEST`], or one of
+/// which the configuration lists an archive.
 ///
 /// # Errors
 ///
@@ -41,9 +44,9 @@ pub fn activate(
     let _lock = lock(paths, dry_run)?;
     let mut configuration = read(paths, Kind::Solutions)?;
     if let Some(version) = version {
-        let there = versions(&configuration, name);
-        if !there.iter().any(|found| found == version || version == LATEST) {
-            return Err(Error::NoSolution { name: name.to_owned(), version: version.to_owned(), there });
+        let available = versions(&configuration, name);
+        if !available.iter().any(|found| found == version || version == LATEST) {
+            return Err(Error::NoSolution { name: name.to_owned(), version: version.to_owned(), available });
         }
     }
     let former = configuration.active().get(name).cloned();
@@ -57,25 +60,19 @@ pub fn activate(
     Ok(Activation { solution: name.to_owned(), version: version.map(str::to_owned), former, file })
 }
 
-/// The versions of a Solution that the configuration lists and that can be read, the oldest first.
+/// The versions of a Solution of which the configuration lists a readable archive, the oldest first.
 fn versions(configuration: &Configuration, name: &str) -> Vec<String> {
     let products = configuration.archives().iter().filter_map(|archive| described(archive).ok());
     let mut versions: Vec<String> =
         products.filter(|(product, _)| product.name == name).map(|(product, _)| product.version).collect();
-    versions.sort_by_cached_key(|version| ordered(version));
+    version::sort(&mut versions, String::as_str);
     versions
 }
 
-/// The names and versions of the Solutions that a configuration says are active. `latest` is the highest version that it
-/// lists, as for Salt's module.
+/// The IDs of the Solutions that a configuration activates. `latest` is the newest version that it lists.
 pub(super) fn active(configuration: &Configuration) -> Vec<String> {
-    let listed = || configuration.archives().iter().filter_map(|path| described(path).ok());
     let version = |name: &String, version: &String| {
-        if version != LATEST {
-            return Some(version.clone());
-        }
-        let named = listed().map(|(product, _)| product).filter(|product| product.name == *name);
-        named.max_by_key(|product| ordered(&product.version)).map(|product| product.version)
+        if version == LATEST { versions(configuration, name).pop() } else { Some(version.clone()) }
     };
     let active = configuration.active().iter();
     active
@@ -83,13 +80,6 @@ pub(super) fn active(configuration: &Configuration) -> Vec<String> {
             Some(format!("{}-{}", name.to_ascii_lowercase(), version(name, wanted)?))
         })
         .collect()
-}
-
-/// A key by which 1.10 comes after 1.9, and 1.0 after 1.0-rc1.
-pub(super) fn ordered(version: &str) -> (Vec<u64>, bool, String) {
-    let (release, candidate) = version.split_once('-').unwrap_or((version, ""));
-    let number = |part: &str| if part.starts_with('+') { 0 } else { part.parse().unwrap_or(0) };
-    (release.split('.').map(number).collect(), candidate.is_empty(), candidate.to_owned())
 }
 
 #[cfg(test)]
@@ -131,12 +121,12 @@ mod tests {
     #[test]
     fn one_version_is_active_and_only_its_line_changes() {
         let (_folder, paths) = node(&["1.9.0", "1.10.0"], "# ours\nactive: {}  # none yet\n");
-        let said = |paths: &Paths| {
+        let text_of = |paths: &Paths| {
             let text = std::fs::read_to_string(&paths.solutions).unwrap();
             text[text.find("# ours").unwrap()..].to_owned()
         };
         assert!(activate(&paths, "example", Some("1.9.0"), true).unwrap().former.is_none());
-        assert_eq!(said(&paths), "# ours\nactive: {}  # none yet\n");
+        assert_eq!(text_of(&paths), "# ours\nactive: {}  # none yet\n");
         for (version, expected) in [
             (Some("1.9.0"), "# ours\nactive:  # none yet\n  example: \"1.9.0\"\n"),
             (Some("1.9.0"), "# ours\nactive:  # none yet\n  example: \"1.9.0\"\n"),
@@ -145,7 +135,7 @@ mod tests {
             (None, "# ours\nactive: {}  # none yet\n"),
         ] {
             activate(&paths, "example", version, false).unwrap();
-            assert_eq!(said(&paths), expected);
+            assert_eq!(text_of(&paths), expected);
         }
         for (name, version) in [("example", "1.0.0"), ("other", "1.9.0"), ("other", LATEST)] {
             let refused = activate(&paths, name, Some(version), false);

@@ -1,4 +1,4 @@
-//! The systemd mount unit of an archive: what makes its mount survive a reboot.
+//! The systemd mount unit of an archive, by which its mount survives a reboot.
 
 use std::fmt::Write as _;
 use std::io::ErrorKind;
@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use content::{IoError, Links};
 
-use super::{Error, Paths};
+use super::error::Error;
+use super::paths::Paths;
 
-/// The most bytes of a unit that is read: ours have a few hundred.
+/// The maximum size of a unit that is read, in bytes; ours have a few hundred.
 const SIZE_MAX: u64 = 64 << 10;
-/// What marks a unit as ours.
+/// The mark of a unit that an import has written.
 const MARK: &str = "# Written by `sealift archive import`; `sealift archive delete` takes it away.";
 /// The key that names the archive.
 const WHAT: &str = "What=";
@@ -32,8 +33,8 @@ pub fn name(path: &Path) -> String {
     if escaped.is_empty() { "-.mount".to_owned() } else { format!("{escaped}.mount") }
 }
 
-/// The unit that mounts the archive at `at`. Wanted, not required, by the system's start: a missing archive does not
-/// keep a node from coming up (what `nofail` is in an fstab).
+/// The content of the unit that mounts the archive at `at`. The boot wants it but does not require it: a node boots without
+/// a missing archive, as with `nofail` in an fstab.
 #[must_use]
 pub fn content(archive: &Path, at: &Path, folder: bool) -> String {
     let (kind, options) = if folder { ("none", "bind,ro") } else { ("iso9660", "ro,loop,nosuid,nodev") };
@@ -48,19 +49,20 @@ pub fn content(archive: &Path, at: &Path, folder: bool) -> String {
     )
 }
 
-/// Refuses a path that would end its line in a unit, join it with the next, or lose its end: systemd.syntax(7).
+/// Refuses a path that systemd would read differently from a line of a unit: systemd.syntax(7).
 pub(super) fn check(path: &Path) -> Result<(), Error> {
     let harmless = |text: &str| !text.chars().any(char::is_control) && !text.ends_with(['\\', ' ']);
     if path.to_str().is_some_and(harmless) { Ok(()) } else { Err(Error::Unnameable(path.to_path_buf())) }
 }
 
-/// What a unit of ours says, if it is there. One that people have written, or masked, is theirs.
+/// The content of a unit that an import has written; `None` if it does not exist. A unit that people have written or masked
+/// is refused.
 pub(super) fn read(path: &Path) -> Result<Option<String>, Error> {
     match content::open_read(path, Links::Follow, SIZE_MAX).map(String::from_utf8) {
         Ok(Ok(text)) if text.starts_with(MARK) => Ok(Some(text)),
         Ok(_) => Err(Error::NotOurs(path.to_path_buf())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        // A masked unit is a link to /dev/null, and none is that large.
+        // A masked unit is a link to /dev/null; a larger file is no unit of ours.
         Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::FileTooLarge) => {
             Err(Error::NotOurs(path.to_path_buf()))
         }
@@ -68,23 +70,23 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, Error> {
     }
 }
 
-/// `RequiresMountsFor=` takes several paths, parted by blanks.
+/// `RequiresMountsFor=` accepts several paths, separated by spaces.
 fn quoted(path: &str) -> String {
     format!("\"{}\"", path.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// The file of the unit for `id`, and the link that has it started with the system.
+/// The file of the unit for `id`, and the link that enables it.
 pub(super) fn files(paths: &Paths, id: &str) -> (PathBuf, PathBuf) {
     let name = name(&paths.mounts.join(id));
     (paths.units.join(&name), paths.units.join("multi-user.target.wants").join(&name))
 }
 
-/// The archive that our unit for `id` mounts.
+/// The archive that the unit for `id` mounts.
 pub(super) fn archive_of(paths: &Paths, id: &str) -> Option<PathBuf> {
     archive_in(&read(&files(paths, id).0).ok()??)
 }
 
-/// The name and version under which a unit of ours mounts `archive`.
+/// The ID under which a unit mounts `archive`.
 pub(super) fn of_archive(paths: &Paths, archive: &Path) -> Option<String> {
     let units = std::fs::read_dir(&paths.units).ok()?;
     let mut texts = units.flatten().filter_map(|unit| read(&unit.path()).ok().flatten());

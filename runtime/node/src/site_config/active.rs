@@ -1,4 +1,4 @@
-//! Changing which version of a Solution is active in the text of a file, line by line.
+//! Changing the active version of a Solution in the text of a file, line by line.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,13 @@ struct Lines {
     active: Option<BTreeMap<String, Spanned<String>>>,
 }
 
-/// The line of the key `active`, counted from 1; 1 where there is none.
+/// The line of the key `active`, counted from 1; 1 if it is missing.
 pub(super) fn line(text: &str) -> u64 {
     text.lines().zip(1..).find_map(|(line, number)| after_key(line).map(|_| number)).unwrap_or(1)
 }
 
-/// The text with `version` as the active one of the Solution `name`, or with none. `None` where that would take more than a
-/// line.
+/// The text with `version` as the active version of the Solution `name`, or without one. `None` where that would change more
+/// than a line.
 pub(super) fn set(text: &str, name: &str, version: Option<&str>) -> Option<String> {
     let known = serde_saphyr::from_str::<Lines>(text).ok()?.active.unwrap_or_default();
     let index = |entry: &Spanned<String>| usize::try_from(entry.referenced.line()).ok()?.checked_sub(1);
@@ -33,7 +33,7 @@ pub(super) fn set(text: &str, name: &str, version: Option<&str>) -> Option<Strin
             lines.len() - 1
         }
     };
-    // A JSON string is a YAML scalar in double quotes (YAML 1.2, section 1.3): 1.0 is a version, and no number.
+    // A JSON string is a YAML scalar in double quotes (YAML 1.2, section 1.3): 1.0 stays a version, not a number.
     let entry = version.map(|version| format!("{name}: {}", serde_json::Value::from(version)));
     let rest = after_key(lines.get(key)?.trim_end())?.to_owned();
     if !known.is_empty() && known.values().all(|entry| index(entry) == Some(key)) {
@@ -48,7 +48,7 @@ pub(super) fn set(text: &str, name: &str, version: Option<&str>) -> Option<Strin
     match (known.get(name), entry) {
         (Some(found), Some(entry)) => {
             let line = lines.get_mut(index(found)?)?;
-            // With its blanks, as it is written.
+            // Up to its comment, with the spaces in it.
             let value = line.split(" #").next()?.trim_end();
             let comment = line.get(value.len()..)?;
             *line = format!("{}{entry}{comment}", indent_of(line));
@@ -77,7 +77,7 @@ pub(super) fn set(text: &str, name: &str, version: Option<&str>) -> Option<Strin
     Some(lines.concat())
 }
 
-/// What follows the key on its line.
+/// The rest of the line after the key.
 fn after_key(line: &str) -> Option<&str> {
     line.strip_prefix("active:").filter(|rest| rest.trim_end().is_empty() || rest.starts_with([' ', '\t']))
 }

@@ -1,4 +1,4 @@
-//! What a configuration file says, and everything that is wrong with it.
+//! Parsing a node configuration, and finding all of its problems.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,17 +11,17 @@ use serde_saphyr::{Error as YamlError, Location, Spanned, UserMessageFormatter};
 use super::networks::{self, Networks};
 use super::{Kind, Problem};
 
-/// What is read of a file. Keys that are not ours are left alone in files that are not ours alone.
+/// The content of a file. Unknown keys are ignored in files that MetalK8s also reads.
 #[derive(Debug)]
 pub(super) struct Document {
     pub(super) archives: Vec<PathBuf>,
-    /// How many of them stand under `archives`; the others stand under `products`.
+    /// The number of them under `archives`; the others are under `products`.
     pub(super) own: usize,
     pub(super) active: BTreeMap<String, String>,
     pub(super) accepts_unverified: bool,
 }
 
-// Each key is parsed by itself: a wrong type in one must not hide what is wrong with the others.
+// Each key is parsed by itself: a wrong type in one must not hide the problems of the others.
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -36,12 +36,12 @@ struct Name {
 
 #[derive(Deserialize)]
 struct Archives {
-    /// `solutions` is what the design of 2019 called it.
+    /// The design of 2019 called it `solutions`.
     #[serde(default, alias = "solutions")]
     archives: Option<Option<Vec<Spanned<String>>>>,
 }
 
-/// What the first `BootstrapConfiguration` had in place of `archives`.
+/// The first `BootstrapConfiguration` had this instead of `archives`.
 #[derive(Deserialize)]
 struct Products {
     products: Option<Metalk8s>,
@@ -67,7 +67,7 @@ struct Policy {
 /// The keys of an `ArchivesConfiguration`.
 const KEYS: [&str; 4] = ["apiVersion", "kind", "archives", "acceptUnverified"];
 
-/// The keys at the top of a file, whatever their values are.
+/// The top-level keys of a file, with any values.
 struct Keys(Vec<Spanned<String>>);
 
 impl<'de> Deserialize<'de> for Keys {
@@ -110,11 +110,11 @@ struct Minion {
 }
 
 impl Document {
-    /// Reads `text`, or says everything that is wrong with it, in the order of its lines.
+    /// Parses `text`; or returns all of its problems, in the order of its lines.
     pub(super) fn read(kind: Kind, text: &str) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader { text, problems: Vec::new() };
         let name = reader.part::<Name>();
-        // What is missing is missing below this line.
+        // Missing keys are reported at this line.
         let place = name.as_ref().and_then(|name| name.kind.as_ref()).map(|kind| kind.referenced);
         if let Some(name) = name {
             reader.expect("kind", name.kind, &[kind.name()]);
@@ -150,15 +150,15 @@ impl Document {
     }
 }
 
-/// The parser's names for the kinds of values, in the words of people who write YAML.
-fn in_plain_words(said: &str) -> String {
+/// A message of the parser in the words of people who write YAML.
+fn in_plain_words(message: &str) -> String {
     let words = [
         ("sequence start", "a list"),
         ("mapping start", "keys with values"),
         ("string scalar", "text"),
-        ("tabs disallowed within this context (block indentation)", "a tab: YAML is indented with blanks"),
+        ("tabs disallowed within this context (block indentation)", "a tab: YAML is indented with spaces"),
     ];
-    words.iter().fold(said.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
+    words.iter().fold(message.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
 }
 
 struct Reader<'a> {
@@ -167,9 +167,9 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Some keys of the file; `None` where they cannot be read, which is noted.
+    /// Some keys of the file; `None` if they cannot be parsed, which is recorded.
     fn part<T: DeserializeOwned>(&mut self) -> Option<T> {
-        // Nothing but comments is a mapping without keys to people, and null to YAML.
+        // A file of comments is null to YAML; people mean a mapping without keys.
         let empty = self
             .text
             .lines()
@@ -183,10 +183,10 @@ impl Reader<'_> {
             YamlError::SerdeMissingField { field, .. } => (*field).to_owned(),
             _ => key_at(self.text, line),
         };
-        let said = error.without_snippet().render_with_formatter(&UserMessageFormatter);
-        let said = said.strip_suffix(&format!(" at line {line}, column {column}")).unwrap_or(&said);
-        let problem = in_plain_words(said);
-        // What is no YAML is so for each part.
+        let message = error.without_snippet().render_with_formatter(&UserMessageFormatter);
+        let message = message.strip_suffix(&format!(" at line {line}, column {column}")).unwrap_or(&message);
+        let problem = in_plain_words(message);
+        // Invalid YAML fails for each part.
         if !self.problems.iter().any(|known| (known.line, known.column) == (line, column)) {
             self.problems.push(Problem { line, column, key, problem });
         }
@@ -196,14 +196,14 @@ impl Reader<'_> {
     fn policy(&mut self) -> Option<Policy> {
         let before = self.problems.len();
         let policy = self.part::<Policy>();
-        // What is no YAML is noted already: this is the type of the only key.
+        // Invalid YAML is recorded already, so this is a wrong type of the only key.
         for problem in self.problems.iter_mut().skip(before) {
             "expected true or false".clone_into(&mut problem.problem);
         }
         policy
     }
 
-    /// Notes keys that an `ArchivesConfiguration` does not have.
+    /// Records keys that an `ArchivesConfiguration` does not have.
     fn only_known(&mut self) {
         for key in self.part::<Keys>().map(|keys| keys.0).unwrap_or_default() {
             // As `Archives` has it.
@@ -226,7 +226,7 @@ impl Reader<'_> {
         self.wrong(place, key, "it is missing");
     }
 
-    /// Notes a value that is missing or none of those expected.
+    /// Records a value that is missing or not among those expected.
     fn expect(&mut self, key: &str, found: Option<Spanned<String>>, expected: &[&str]) {
         match found {
             Some(found) if expected.contains(&found.value.as_str()) => {}
@@ -238,7 +238,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What a `BootstrapConfiguration` has besides.
+    /// Checks the other keys of a `BootstrapConfiguration`.
     fn bootstrap(&mut self, place: Option<Location>) {
         if let Some(part) = self.part::<Authority>()
             && part.ca.and_then(|ca| ca.minion).is_none()
@@ -276,8 +276,8 @@ impl Reader<'_> {
     }
 }
 
-/// The key that a line, counted from 1, stands at or below: `networks.controlPlane`. What the indentation tells: a text that
-/// cannot be parsed says no more.
+/// The key at or above a line, counted from 1, such as `networks.controlPlane`. Only the indentation is used: the text may be
+/// invalid.
 fn key_at(text: &str, line: u64) -> String {
     let mut keys = Vec::new();
     let mut indentation = usize::MAX;

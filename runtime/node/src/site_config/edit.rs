@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-/// Where the list of archives stands.
+/// The position of the list of archives.
 #[derive(Debug)]
 pub(super) struct List {
     /// The line of the key, counted from 1.
@@ -21,32 +21,32 @@ struct Lines {
 }
 
 impl List {
-    /// `None` where a text has no line with the key at its start, or has several.
+    /// `None` where several lines start with the key.
     pub(super) fn find(text: &str) -> Option<Self> {
         let lines: Lines = serde_saphyr::from_str(text).ok()?;
         let items = lines.archives.unwrap_or_default().iter().map(|item| item.referenced.line()).collect();
         let mut keys = text.lines().zip(1_u64..).filter(|(line, _)| after_key(line).is_some());
         match (keys.next(), keys.next()) {
             (Some((_, line)), None) => Some(Self { line, items }),
-            // There is none yet: it comes behind the last line.
+            // A missing key is added after the last line.
             (None, _) => Some(Self { line: text.lines().count() as u64 + 1, items }),
             _ => None,
         }
     }
 
-    /// Whether all of it stands on the line of its key: `archives: [/a.iso, /b.iso]`.
+    /// Whether the whole list is on the line of its key: `archives: [/a.iso, /b.iso]`.
     fn is_flow(&self) -> bool {
         !self.items.is_empty() && self.items.iter().all(|line| *line == self.line)
     }
 }
 
-/// What follows the key of the list on its line.
+/// The rest of the line after the key of the list.
 fn after_key(line: &str) -> Option<&str> {
     let rest = line.strip_prefix("archives:").or_else(|| line.strip_prefix("solutions:"))?;
     (rest.is_empty() || rest.starts_with([' ', '\t'])).then_some(rest)
 }
 
-/// What stands on a line before its comment, trimmed. Good enough for a key with a short value: `[]`, `null`, nothing.
+/// A line before its comment, trimmed. Sufficient for a key with a short value: `[]`, `null`, nothing.
 pub(super) fn content(rest: &str) -> &str {
     rest.split_once('#').map_or(rest, |(content, _)| content).trim()
 }
@@ -62,7 +62,7 @@ pub(super) fn add(text: &str, list: &List, wanted: &[PathBuf]) -> Option<String>
         return flow(text, list, wanted);
     }
     if let Some(last) = list.items.last() {
-        // As the last item is written, dash and all.
+        // With the indentation and dash of the last item.
         let index = usize::try_from(*last).ok()?.checked_sub(1)?;
         let dash = dash_of(lines.get(index)?)?;
         lines.insert(index + 1, format!("{dash}{item}\n"));
@@ -106,8 +106,8 @@ pub(super) fn remove(text: &str, list: &List, index: usize, wanted: &[PathBuf]) 
     Some(lines.concat())
 }
 
-/// The text with `wanted` between the brackets of a list that stands on the line of its key. Whoever calls reads what
-/// comes out, so that a bracket in a name or in a comment cannot lead astray.
+/// The text with `wanted` between the brackets of a list on the line of its key. The caller parses the result, so a bracket
+/// in a name or in a comment does no harm.
 fn flow(text: &str, list: &List, wanted: &[PathBuf]) -> Option<String> {
     let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
     let line = lines.get_mut(usize::try_from(list.line).ok()?.checked_sub(1)?)?;
@@ -118,7 +118,7 @@ fn flow(text: &str, list: &List, wanted: &[PathBuf]) -> Option<String> {
     Some(lines.concat())
 }
 
-/// The start of a line up to the value: blanks, a dash, blanks.
+/// The start of a line up to the value: spaces, a dash, spaces.
 fn dash_of(line: &str) -> Option<&str> {
     let dash = line.find('-').filter(|at| line.get(..*at).is_some_and(|before| before.trim().is_empty()))?;
     let rest = line.get(dash + 1..)?;
@@ -126,7 +126,7 @@ fn dash_of(line: &str) -> Option<&str> {
     if blanks == 0 { None } else { line.get(..dash + 1 + blanks) }
 }
 
-/// A path as a YAML scalar: plain where that cannot be misread.
+/// A path as a YAML scalar: plain where that is unambiguous.
 fn quoted(path: &Path) -> Option<String> {
     let path = path.to_str()?;
     if path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+@=~".contains(&byte)) {

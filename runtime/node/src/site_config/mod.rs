@@ -1,8 +1,9 @@
-//! The bootstrap node's configuration: which archives it has.
+//! The node configurations: which archives a node has.
 //!
 //! `BootstrapConfiguration` lists the archives of the platform, `SolutionsConfiguration` those of Solutions,
-//! `ArchivesConfiguration` those of a node without MetalK8s. People write these files, so a change keeps their comments, their order and their way of writing lists: only the lines of
-//! the list of archives change, and what comes out is read again before it replaces what was there.
+//! `ArchivesConfiguration` those of a node without MetalK8s. People write these files, so a change keeps their comments,
+//! their order and their style of lists: only the lines of the list change, and the result is parsed again before it
+//! replaces the file.
 
 mod active;
 mod document;
@@ -17,13 +18,13 @@ use content::{IoError, Links};
 
 use document::Document;
 
-/// The most bytes of an honest configuration file.
+/// The maximum size of a configuration file, in bytes.
 const LIMIT: u64 = 1 << 20;
-/// What a new file of Solutions begins with.
+/// The content of a new file of Solutions.
 const NEW_SOLUTIONS: &str =
     "apiVersion: metalk8s.scality.com/v1alpha1\nkind: SolutionsConfiguration\narchives: []\n";
 
-/// What a new file of archives begins with.
+/// The content of a new file of archives.
 const NEW_ARCHIVES: &str = "\
 # The archives of this node. `sealift archive import` and `delete` change the list; a server that follows it reloads.
 apiVersion: sealift.dev/v1alpha1
@@ -31,53 +32,53 @@ kind: ArchivesConfiguration
 archives: []
 ";
 
-/// A configuration file cannot be read, is not what it should be, or cannot be changed.
+/// A node configuration cannot be read, is invalid, or cannot be changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused.
+    /// The operating system refused an operation.
     #[error("cannot {operation} {}: {source}", content::printable_path(path))]
     Io {
-        /// What was tried.
+        /// The verb.
         operation: &'static str,
         /// The file.
         path: PathBuf,
-        /// The operating system's answer.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The file breaks its format: all that is wrong with it, in the order of its lines.
+    /// The file is invalid; all problems, in the order of its lines.
     #[error("{}", listed(path, problems))]
     Invalid {
         /// The file.
         path: PathBuf,
-        /// Which configuration it was read as.
+        /// The kind that was expected.
         kind: Kind,
-        /// What is wrong; at least one.
+        /// The problems; at least one.
         problems: Vec<Problem>,
     },
-    /// The archives, or the active versions, are written in a way that cannot be changed line by line.
+    /// The list of archives, or of active versions, cannot be changed line by line.
     #[error(
-        "{}:{line}: {key}: cannot be changed as it is written; write one entry a line, or all on the line of the key",
+        "{}:{line}: {key}: cannot change this list; write one entry per line, or all on the line of the key",
         content::printable_path(path)
     )]
     Layout {
         /// The file.
         path: PathBuf,
-        /// The line the list begins at.
+        /// The line of the list.
         line: u64,
         /// The key of the list.
         key: &'static str,
     },
 }
 
-/// Something that is wrong in a configuration file.
+/// A problem in a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The line, counted from 1.
     pub line: u64,
     /// The column, counted from 1.
     pub column: u64,
-    /// The key that the problem is with or lies below, `networks.controlPlane`; empty for the file as a whole.
+    /// The key of the problem, or above it, such as `networks.controlPlane`; empty for the whole file.
     pub key: String,
     /// What was expected and what was found.
     pub problem: String,
@@ -90,10 +91,10 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The most problems of a file that are listed.
+/// The maximum number of problems that are listed.
 const PROBLEMS_SHOWN: usize = 20;
 
-/// A line for each problem, after the name of the file.
+/// A line for each problem, starting with the name of the file.
 fn listed(path: &Path, problems: &[Problem]) -> String {
     let mut lines: Vec<String> =
         problems.iter().take(PROBLEMS_SHOWN).map(|problem| format!("{}:{problem}", path.display())).collect();
@@ -103,19 +104,19 @@ fn listed(path: &Path, problems: &[Problem]) -> String {
     lines.join("\n")
 }
 
-/// Which configuration a file is.
+/// The kind of a node configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `BootstrapConfiguration`: the platform.
     Bootstrap,
     /// `SolutionsConfiguration`: the Solutions.
     Solutions,
-    /// `ArchivesConfiguration`: the archives of a node without MetalK8s, and nothing else.
+    /// `ArchivesConfiguration`: the archives of a node without MetalK8s.
     Archives,
 }
 
 impl Kind {
-    /// All of them, in the order in which their archives are served.
+    /// All kinds, in the order in which their archives are served.
     pub const ALL: [Self; 3] = [Self::Bootstrap, Self::Solutions, Self::Archives];
 
     fn name(self) -> &'static str {
@@ -129,13 +130,13 @@ impl Kind {
     fn versions(self) -> &'static [&'static str] {
         match self {
             Self::Bootstrap => &["metalk8s.scality.com/v1alpha2", "metalk8s.scality.com/v1alpha3"],
-            // Documents of the original have both.
+            // The documentation of MetalK8s has both.
             Self::Solutions => &["metalk8s.scality.com/v1alpha1", "solutions.metalk8s.scality.com/v1alpha1"],
             Self::Archives => &["sealift.dev/v1alpha1"],
         }
     }
 
-    /// What a file that does not exist is read as; `None` where it must exist.
+    /// The content that a missing file is read as; `None` where the file must exist.
     fn new_text(self) -> Option<&'static str> {
         match self {
             Self::Bootstrap => None,
@@ -145,7 +146,7 @@ impl Kind {
     }
 }
 
-/// A configuration file as it was read.
+/// A node configuration.
 ///
 /// ```
 /// use node::site_config::{Configuration, Kind};
@@ -156,7 +157,7 @@ impl Kind {
 /// apiVersion: metalk8s.scality.com/v1alpha1
 /// kind: SolutionsConfiguration
 /// archives:
-///   - /solutions/storage.iso  # asked for by the backup team
+///   - /solutions/storage.iso  # for the backup team
 /// active:
 ///   storage: 1.0.0
 /// ")?;
@@ -167,7 +168,7 @@ impl Kind {
 /// apiVersion: metalk8s.scality.com/v1alpha1
 /// kind: SolutionsConfiguration
 /// archives:
-///   - /solutions/storage.iso  # asked for by the backup team
+///   - /solutions/storage.iso  # for the backup team
 ///   - /solutions/computing.iso
 /// active:
 ///   storage: 1.0.0
@@ -180,7 +181,7 @@ pub struct Configuration {
     kind: Kind,
     text: String,
     archives: Vec<PathBuf>,
-    /// How many of the archives stand under `archives`; the others stand under `products`.
+    /// The number of archives under `archives`; the others are under `products`.
     own: usize,
     active: BTreeMap<String, String>,
     accepts_unverified: bool,
@@ -189,13 +190,13 @@ pub struct Configuration {
 }
 
 impl Configuration {
-    /// Reads a configuration file and checks it. A file of Solutions or archives that does not exist is an empty one.
+    /// Reads a configuration file and checks it. A missing file of Solutions or archives is empty.
     ///
     /// # Errors
     ///
     /// [`Error::Invalid`] with all problems, each with its line and key; [`Error::Io`].
     pub fn read(path: &Path, kind: Kind) -> Result<Self, Error> {
-        match (Self::read_if_there(path, kind)?, kind.new_text()) {
+        match (Self::read_if_exists(path, kind)?, kind.new_text()) {
             (Some(found), _) => Ok(found),
             (None, Some(text)) => Ok(Self { existed: false, ..Self::parse(path, kind, text.to_owned())? }),
             (None, None) => {
@@ -205,13 +206,12 @@ impl Configuration {
         }
     }
 
-    /// [`Configuration::read`] of a file that may not exist. Only one of which the operating system says so does not: one
-    /// that cannot be looked at is an error.
+    /// As [`Configuration::read`]; `None` for a missing file. A file that cannot be examined is an error, not missing.
     ///
     /// # Errors
     ///
     /// Those of [`Configuration::read`].
-    pub fn read_if_there(path: &Path, kind: Kind) -> Result<Option<Self>, Error> {
+    pub fn read_if_exists(path: &Path, kind: Kind) -> Result<Option<Self>, Error> {
         let failed = |operation, source| Error::Io { operation, path: path.to_path_buf(), source };
         let bytes = match content::open_read(path, Links::Follow, LIMIT) {
             Ok(bytes) => bytes,
@@ -224,7 +224,7 @@ impl Configuration {
         Self::parse(path, kind, text).map(Some)
     }
 
-    /// [`Configuration::read`] of a text; errors name it by `path`.
+    /// As [`Configuration::read`], from a text; errors name it by `path`.
     ///
     /// # Errors
     ///
@@ -244,8 +244,8 @@ impl Configuration {
         })
     }
 
-    /// The archives in their order: those under `archives`, then those under `products`, where the first
-    /// `BootstrapConfiguration` had them.
+    /// The archives in their order: those under `archives`, then those under `products`, the key of the first
+    /// `BootstrapConfiguration`.
     #[must_use]
     pub fn archives(&self) -> &[PathBuf] {
         &self.archives
@@ -257,13 +257,13 @@ impl Configuration {
         &self.active
     }
 
-    /// Whether archives that nothing vouches for are accepted: `acceptUnverified` of an `ArchivesConfiguration`.
+    /// Whether unverifiable archives are accepted: `acceptUnverified` of an `ArchivesConfiguration`.
     #[must_use]
     pub fn accepts_unverified(&self) -> bool {
         self.accepts_unverified
     }
 
-    /// Which configuration it is.
+    /// The kind of the configuration.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
@@ -275,7 +275,7 @@ impl Configuration {
         &self.path
     }
 
-    /// Puts the file back as it was when this was read: also, that it did not exist.
+    /// Restores the file as it was read; removes it if it did not exist.
     ///
     /// # Errors
     ///
@@ -291,13 +291,13 @@ impl Configuration {
         })
     }
 
-    /// What [`Configuration::write`] writes.
+    /// The text that [`Configuration::write`] writes.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Adds an archive at the end of the list. One that is listed already stays where it is.
+    /// Adds an archive at the end of the list. One that is listed already keeps its place.
     ///
     /// # Errors
     ///
@@ -312,7 +312,7 @@ impl Configuration {
         self.change(&wanted, |text, list| edit::add(text, list, own))
     }
 
-    /// Takes an archive off the list. One that is not listed is no error.
+    /// Removes an archive from the list. One that is not listed is no error.
     ///
     /// # Errors
     ///
@@ -330,7 +330,7 @@ impl Configuration {
         self.change(&wanted, |text, list| edit::remove(text, list, index, own))
     }
 
-    /// Makes `version` the active one of the Solution `name`, or with `None` no version of it.
+    /// Activates `version` of the Solution `name`, or deactivates the Solution with `None`.
     ///
     /// # Errors
     ///
@@ -353,7 +353,7 @@ impl Configuration {
         Ok(())
     }
 
-    /// Changes the text and makes sure that the list, and only the list, is another one.
+    /// Changes the text and checks that the list has changed as wanted, and nothing else.
     fn change(
         &mut self,
         wanted: &[PathBuf],
@@ -371,14 +371,14 @@ impl Configuration {
         Ok(())
     }
 
-    /// Writes the file: whole or not at all, with the permissions it had.
+    /// Writes the file whole or not at all, and keeps its permissions.
     ///
     /// # Errors
     ///
     /// [`Error::Io`].
     pub fn write(&self) -> Result<(), Error> {
         if let Some(folder) = self.path.parent().filter(|_| self.kind == Kind::Archives) {
-            // `/etc/sealift` on the first import; a folder of MetalK8s' that does not exist is a mistake.
+            // `/etc/sealift` on the first import; a missing folder of MetalK8s is a mistake.
             content::create_folder(folder).map_err(|IoError { operation, path, source }| Error::Io {
                 operation,
                 path,
@@ -393,7 +393,7 @@ impl Configuration {
     }
 }
 
-/// Everything a file says but for what stands under `key`, the archives under either of their names.
+/// The content of a file without `key`; for the archives, without both of its names.
 fn rest(text: &str, key: &str) -> Option<serde_json::Value> {
     let mut value: serde_json::Value = serde_saphyr::from_str(text).ok()?;
     let fields = value.as_object_mut()?;

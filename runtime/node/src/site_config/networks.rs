@@ -1,4 +1,4 @@
-//! The networks of a BootstrapConfiguration, as both of its versions write them.
+//! The networks of a BootstrapConfiguration, in the forms of both of its versions.
 
 use std::net::IpAddr;
 
@@ -15,12 +15,12 @@ pub(super) struct Networks {
     services: Option<Spanned<Network>>,
 }
 
-/// The networks of a plane, each with its place where it has one of its own: a text or a list of texts (v1alpha2), or
-/// either of these under the key `cidr` (v1alpha3).
+/// The networks of a plane, each with its position if it has its own: a text or a list of texts (v1alpha2), or either of
+/// these under the key `cidr` (v1alpha3).
 struct Network(Vec<(Option<Location>, String)>);
 
 impl Networks {
-    /// Every network with its key and place.
+    /// Every network with its key and position.
     pub(super) fn listed(&self) -> Vec<(&'static str, Location, &str)> {
         let planes = [
             ("networks.controlPlane", &self.control_plane),
@@ -47,7 +47,7 @@ impl<'de> Deserialize<'de> for Network {
     }
 }
 
-/// Not an untagged enum: those lose the places of what is in them.
+/// Not an untagged enum: those lose the positions of their values.
 struct NetworkVisitor;
 
 impl<'de> de::Visitor<'de> for NetworkVisitor {
@@ -87,7 +87,7 @@ impl<'de> de::Visitor<'de> for NetworkVisitor {
 
 /// Checks a network in CIDR notation (RFC 4632, section 3.1).
 pub(super) fn check(text: &str) -> Result<(), String> {
-    let wrong = || format!("expected a network as 10.0.0.0/16, found {text:?}");
+    let wrong = || format!("expected a network such as 10.0.0.0/16, found {text:?}");
     let (address, length) = text.split_once('/').ok_or_else(wrong)?;
     let most = match address.parse::<IpAddr>().map_err(|_| wrong())? {
         IpAddr::V4(_) => 32,

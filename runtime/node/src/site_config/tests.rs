@@ -121,12 +121,12 @@ fn errors_name_file_line_and_key() {
         (
             "cidr: 10.200.1.0/28 ",
             "cidr: 10.200.1.0/33 ",
-            "bootstrap.yaml:6:11: networks.controlPlane: expected a network as 10.0.0.0/16, found \"10.200.1.0/33\"",
+            "bootstrap.yaml:6:11: networks.controlPlane: expected a network such as 10.0.0.0/16, found \"10.200.1.0/33\"",
         ),
         (
             "- fd00::/64",
             "- fd00::/129",
-            "bootstrap.yaml:11:9: networks.workloadPlane: expected a network as 10.0.0.0/16, found \"fd00::/129\"",
+            "bootstrap.yaml:11:9: networks.workloadPlane: expected a network such as 10.0.0.0/16, found \"fd00::/129\"",
         ),
         ("  minion: bootstrap", "  other: 1", "bootstrap.yaml:3:7: ca.minion: it is missing"),
         (

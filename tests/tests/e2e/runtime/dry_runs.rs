@@ -179,14 +179,14 @@ fn a_dry_run_of_a_copy_only_asks_the_node_what_it_has() {
 }
 
 #[test]
-fn a_copy_of_what_nothing_vouches_for_travels_only_if_that_is_asked_for() {
+fn an_unverifiable_archive_is_copied_only_on_request() {
     let nodes = Nodes::new(false);
     let before = nodes.state();
     for more in [&["two"][..], &["two", "--dry-run"]] {
         let (code, out, err) = nodes.copy(more);
         let said = format!("{out}{err}");
         assert!(
-            code == 1 && said.contains("nothing vouches for") && said.contains("--unverified"),
+            code == 1 && said.contains("is unverifiable") && said.contains("--unverified"),
             "{code} {said}"
         );
         assert!(!nodes.ran().iter().any(|words| words.starts_with("archive receive")));

@@ -6,6 +6,7 @@ mod installed;
 mod rendered;
 mod site;
 mod solutions;
+mod versions;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

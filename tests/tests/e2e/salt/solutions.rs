@@ -52,7 +52,7 @@ fn solutions_are_read_and_made_available() {
     assert!(code == 0 && out.contains("before: latest") && err.contains("deploy-components"), "{out}{err}");
     assert_eq!(active(), json!(false));
     let (code, _, err) = run_script(&["activate", "--name", "example", "--version", "2.0.0"]);
-    assert!(code == 1 && err.contains("of that name it has 1.0.0"), "{err}");
+    assert!(code == 1 && err.contains("available versions: 1.0.0"), "{err}");
     assert_eq!(run_script(&["activate", "--name", "example", "--version", "1.0.0"]).0, 0);
     assert_eq!(active(), json!(true));
 

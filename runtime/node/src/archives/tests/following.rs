@@ -126,7 +126,7 @@ fn a_configuration_that_is_gone_takes_no_archives_away() {
     server.serves("metalk8s-3.0.0", true);
     std::fs::rename(&node.paths.bootstrap, &aside).unwrap();
     let problem = server.refuses(1);
-    assert_eq!(problem, format!("{} is gone", node.paths.bootstrap.display()));
+    assert_eq!(problem, format!("{} is missing; it existed before", node.paths.bootstrap.display()));
     assert!(server.serves_now(ID) && server.serves_now("metalk8s-3.0.0"));
     std::fs::rename(&aside, &node.paths.bootstrap).unwrap();
     delete(&node.paths, ID, false, false, &machine).unwrap();
@@ -165,7 +165,7 @@ fn of_two_archives_with_one_prefix_the_second_is_left_out() {
 
 /// Has the configuration list these.
 fn list(node: &Node, archives: &[&Path]) {
-    let mut configuration = crate::archives::places::read(&node.paths, super::Kind::Bootstrap).unwrap();
+    let mut configuration = crate::archives::lists::read(&node.paths, super::Kind::Bootstrap).unwrap();
     archives.iter().for_each(|archive| configuration.add(archive).unwrap());
     configuration.write().unwrap();
 }

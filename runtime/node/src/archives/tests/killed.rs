@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{BOOTSTRAP, Node, PLATFORM, show};
-use crate::archives::{Import, Machine, Way, configured, delete, import, unit_name};
+use crate::archives::{CannotMount, Import, Machine, Way, configured, delete, import, unit_name};
 
 /// A machine whose mounts are files in a folder, so that they outlive the process.
 struct Persistent(PathBuf);
@@ -18,7 +18,7 @@ impl Persistent {
 }
 
 impl Machine for Persistent {
-    fn can_mount(&self, _: &Path, _: Way) -> Result<(), String> {
+    fn can_mount(&self, _: &Path, _: Way) -> Result<(), CannotMount> {
         Ok(())
     }
 
@@ -40,7 +40,7 @@ impl Machine for Persistent {
         Ok(self.mark(at).exists())
     }
 
-    fn units_changed(&self) -> io::Result<()> {
+    fn reload_units(&self) -> io::Result<()> {
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use super::{Fake, Node, PLATFORM};
-use crate::archives::{Error, Import, Machine, Mount, Mounting, Way, configured, import, mount};
+use crate::archives::{CannotMount, Error, Import, Machine, Mount, Mounting, Way, configured, import, mount};
 
 /// A machine on which something happens when it is asked for the nth time.
 struct Timed<'a> {
@@ -30,7 +30,7 @@ impl<'a> Timed<'a> {
 }
 
 impl Machine for Timed<'_> {
-    fn can_mount(&self, archive: &Path, way: Way) -> Result<(), String> {
+    fn can_mount(&self, archive: &Path, way: Way) -> Result<(), CannotMount> {
         self.ask().can_mount(archive, way)
     }
 
@@ -50,8 +50,8 @@ impl Machine for Timed<'_> {
         self.ask().shows(archive, at)
     }
 
-    fn units_changed(&self) -> io::Result<()> {
-        self.ask().units_changed()
+    fn reload_units(&self) -> io::Result<()> {
+        self.ask().reload_units()
     }
 }
 

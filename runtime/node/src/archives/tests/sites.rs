@@ -28,8 +28,8 @@ fn without_metalk8s_archives_are_listed_in_a_file_that_the_first_import_makes() 
     assert!(!node.paths.bootstrap.exists() && !node.paths.solutions.exists());
 
     assert_eq!(configured(&node.paths).unwrap(), [platform.clone(), solution]);
-    let kinds: Vec<&str> = get(&node.paths, &machine).unwrap().iter().map(|one| one.kind).collect();
-    assert_eq!(kinds, ["platform", "solution"]);
+    let kinds: Vec<ListedKind> = get(&node.paths, &machine).unwrap().iter().map(|one| one.kind).collect();
+    assert_eq!(kinds, [ListedKind::Platform, ListedKind::Solution]);
     assert!(node.import(&platform, &machine).unwrap().steps.is_empty());
     delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
     delete(&node.paths, "storage-1.0.0", false, false, &machine).unwrap();
@@ -167,7 +167,7 @@ fn a_dry_run_of_a_mount_changes_nothing() {
 }
 
 #[test]
-fn an_archive_that_nothing_vouches_for_is_imported_only_where_that_is_asked_for() {
+fn an_unverifiable_archive_is_imported_only_on_request() {
     let (node, machine) = (Node::new(), Fake::default());
     let archive = node.root.path().join("folder");
     std::fs::create_dir(&archive).unwrap();
@@ -175,7 +175,7 @@ fn an_archive_that_nothing_vouches_for_is_imported_only_where_that_is_asked_for(
     let options = |unverified, dry_run| Import { unverified, dry_run, ..Import::default() };
     for dry_run in [true, false] {
         let refused = import(&node.paths, &archive, &options(false, dry_run), &machine, &());
-        assert!(matches!(&refused, Err(Error::Unvouched(path)) if *path == archive), "{refused:?}");
+        assert!(matches!(&refused, Err(Error::Unverifiable(path)) if *path == archive), "{refused:?}");
         assert!(configured(&node.paths).unwrap().is_empty());
     }
     let planned = import(&node.paths, &archive, &options(true, true), &machine, &()).unwrap();
@@ -193,7 +193,7 @@ fn an_archive_that_nothing_vouches_for_is_imported_only_where_that_is_asked_for(
 }
 
 #[test]
-fn a_dry_run_of_a_mount_refuses_what_nothing_vouches_for() {
+fn a_dry_run_of_a_mount_refuses_an_unverifiable_archive() {
     let (node, machine) = (Node::new(), Fake::default());
     let archive = node.root.path().join("folder");
     std::fs::create_dir(&archive).unwrap();
@@ -202,13 +202,13 @@ fn a_dry_run_of_a_mount_refuses_what_nothing_vouches_for() {
     for (verify, dry_run, refused) in [(true, true, true), (true, false, true), (false, true, false)] {
         let options = Mount { at: None, verify, mounting: Mounting::Auto, dry_run };
         let done = mount(&node.paths, &archive, &options, &machine, &());
-        assert_eq!(matches!(done, Err(Error::Unvouched(_))), refused, "{done:?}");
+        assert_eq!(matches!(done, Err(Error::Unverifiable(_))), refused, "{done:?}");
         assert_eq!(node.state(&machine), before);
     }
 }
 
 #[test]
-fn a_node_accepts_what_nothing_vouches_for_if_its_configuration_says_so() {
+fn a_node_accepts_unverifiable_archives_if_its_configuration_says_so() {
     let (node, machine) = (Node::new(), Fake::default());
     let archive = node.root.path().join("folder");
     std::fs::create_dir(&archive).unwrap();
@@ -220,14 +220,14 @@ fn a_node_accepts_what_nothing_vouches_for_if_its_configuration_says_so() {
     };
     let dry = Import { dry_run: true, ..Import::default() };
     policy("false");
-    assert!(matches!(check_voucher(&node.paths, &archive), Err(Error::Unvouched(_))));
-    assert!(matches!(import(&node.paths, &archive, &dry, &machine, &()), Err(Error::Unvouched(_))));
+    assert!(matches!(check_verifiable(&node.paths, &archive), Err(Error::Unverifiable(_))));
+    assert!(matches!(import(&node.paths, &archive, &dry, &machine, &()), Err(Error::Unverifiable(_))));
     // What is no answer is no permission.
     policy("maybe");
     let error = import(&node.paths, &archive, &dry, &machine, &()).unwrap_err().to_string();
     assert!(error.contains("archives.yaml:4:") && error.contains("acceptUnverified"), "{error}");
     policy("true");
-    check_voucher(&node.paths, &archive).unwrap();
+    check_verifiable(&node.paths, &archive).unwrap();
     let options = Mount { at: None, verify: true, mounting: Mounting::Auto, dry_run: true };
     assert_eq!(mount(&node.paths, &archive, &options, &machine, &()).unwrap().steps.len(), 2);
     let planned = import(&node.paths, &archive, &dry, &machine, &()).unwrap();

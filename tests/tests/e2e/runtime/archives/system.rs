@@ -152,8 +152,8 @@ fn on_a_full_disk_nothing_changes() {
     fs::create_dir(node.path("units/multi-user.target.wants")).unwrap();
     let untouched = state(&node);
     for (resource, stops_at) in [
-        ("nr_inodes", ["lock ", "create ", "have systemd mount by ", "write "].as_slice()),
-        ("size", &["have systemd mount by ", "write "]),
+        ("nr_inodes", ["lock ", "create ", "enable ", "write "].as_slice()),
+        ("size", &["enable ", "write "]),
     ] {
         let refusals = with_ever_more_room(&disk, resource, &node, &["import", text(&archive)]);
         for place in stops_at {

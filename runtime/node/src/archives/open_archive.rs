@@ -1,4 +1,4 @@
-//! An archive that stays open from the first look at it to the last step.
+//! An archive that stays open from the verification to the last step.
 
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt as _;
@@ -7,23 +7,24 @@ use std::path::{Path, PathBuf};
 use archive::Tree;
 use content::{IoError, Links};
 
-use super::{Error, Machine};
+use super::error::Error;
+use super::machine::Machine;
 
-/// An archive on its way to being mounted or listed. Everything is read through one open file. Steps that can only name the
-/// archive by its path are checked against that file, before and after.
+/// An archive that is being mounted or imported. Everything is read through one open file. Steps that need its path are
+/// checked against that file, before and after.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct OpenArchive {
     path: PathBuf,
     /// The open ISO file; `None` for a folder, whose content can change at any time.
     file: Option<File>,
     stamp: Stamp,
 }
 
-/// What is different once a file has been replaced or written to.
+/// Changes whenever a file is replaced or written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     inode: (u64, u64),
-    /// Size, and the times of the last change of content and inode in seconds and nanoseconds; of a file alone.
+    /// For a file: the size, and the times of the last change of content and inode in seconds and nanoseconds.
     content: Option<(u64, [i64; 4])>,
 }
 
@@ -34,7 +35,7 @@ impl Stamp {
     }
 }
 
-impl Held {
+impl OpenArchive {
     /// Opens the archive at `path`, an ISO file or a folder. Symbolic links are followed once, here.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         let failed = |source| Error::Io { operation: "open", path: path.to_path_buf(), source };
@@ -52,7 +53,7 @@ impl Held {
         Ok(Self { path: real, file, stamp: Stamp::of(&data) })
     }
 
-    /// Where it is, without symbolic links.
+    /// Its path, without symbolic links.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -64,7 +65,7 @@ impl Held {
         Ok(Tree::of_file(file.try_clone().map_err(failed)?, &self.path)?)
     }
 
-    /// Makes sure that its path still leads to it, and that nobody has written to it.
+    /// Checks that its path still leads to it, and that nobody has written to it.
     pub(super) fn check(&self) -> Result<(), Error> {
         let open = self.file.as_ref().map(File::metadata);
         let named = std::fs::symlink_metadata(&self.path);
@@ -72,11 +73,11 @@ impl Held {
         if same(named) && open.is_none_or(same) { Ok(()) } else { Err(Error::Changed(self.path.clone())) }
     }
 
-    /// [`Held::check`], and that it is what was mounted at `at` by its path.
+    /// As [`OpenArchive::check`], and checks that it is the archive mounted at `at`.
     pub(super) fn check_mounted(&self, at: &Path, machine: &dyn Machine) -> Result<(), Error> {
         self.check()?;
         let failed =
-            |source| Error::Io { operation: "find out what is mounted at", path: at.to_path_buf(), source };
+            |source| Error::Io { operation: "determine the mount at", path: at.to_path_buf(), source };
         let shown = machine.shows(&self.path, at).map_err(failed)?;
         if shown { Ok(()) } else { Err(Error::Changed(self.path.clone())) }
     }

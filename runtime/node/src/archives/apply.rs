@@ -1,0 +1,167 @@
+//! Doing the steps of an import or deletion, and undoing them if one fails.
+
+use std::io;
+use std::path::Path;
+
+use content::Links;
+
+use super::error::Error;
+use super::machine::Machine;
+use super::open_archive::OpenArchive;
+use super::steps::Step;
+use crate::file;
+use crate::site_config::{self, Configuration, Kind};
+
+/// Does the steps; if one fails, undoes those before it. `open` is the archive, which must be the same before and after
+/// each step; `None` where the steps remove an archive.
+pub(super) fn run(
+    steps: &[Step],
+    id: &str,
+    machine: &dyn Machine,
+    open: Option<&OpenArchive>,
+) -> Result<(), Error> {
+    let mut former = None;
+    let mut done = 0;
+    let mut all = || {
+        for step in steps {
+            open.map_or(Ok(()), OpenArchive::check)?;
+            apply(step, id, machine, &mut former)?;
+            done += 1;
+            match (open, step) {
+                (Some(open), Step::Mount { at, .. }) => open.check_mounted(at, machine)?,
+                (Some(open), _) => open.check()?,
+                (None, _) => {}
+            }
+        }
+        Ok(())
+    };
+    let result = all();
+    if result.is_err() {
+        for step in steps.get(..done).unwrap_or_default().iter().rev() {
+            // A step that cannot be undone is found by the next import or deletion, which plans again.
+            let _ = undo(step, id, machine, &mut former);
+        }
+    }
+    result
+}
+
+/// Does a step. One that changes the configuration stores the previous one in `former`.
+pub(super) fn apply(
+    step: &Step,
+    id: &str,
+    machine: &dyn Machine,
+    former: &mut Option<Configuration>,
+) -> Result<(), Error> {
+    let failed = |operation, path: &Path| {
+        let path = path.to_path_buf();
+        move |source| Error::Io { operation, path, source }
+    };
+    match step {
+        Step::CreateFolder { path } => {
+            content::create_folder(path).map_err(|error| failed("create", path)(error.source))
+        }
+        Step::Mount { archive, at, way } => {
+            machine.mount(archive, at, *way).map_err(failed("mount", archive))
+        }
+        Step::WriteUnit { path, link, content, former } => {
+            let written = write_unit(path, link, content).and_then(|()| machine.reload_units());
+            if written.is_err() {
+                // Like a removal, this may be half done.
+                let _ = match former {
+                    Some(former) => file::replace(path, former.as_bytes()),
+                    None => file::remove(link).and_then(|()| file::remove(path)),
+                };
+            }
+            written.map_err(failed("enable", path))
+        }
+        Step::List { file, kind, archive } => {
+            change(file, *kind, former, |configuration| configuration.add(archive))
+        }
+        Step::Unlist { file, kind, archive } => {
+            change(file, *kind, former, |configuration| configuration.remove(archive))
+        }
+        Step::Unmount { at, lazily, .. } => {
+            machine.unmount(at, *lazily).map_err(|source| Error::InUse { id: id.to_owned(), source })
+        }
+        Step::RemoveUnit { path, link, former } => {
+            let removed =
+                file::remove(link).and_then(|()| file::remove(path)).and_then(|()| machine.reload_units());
+            if removed.is_err() {
+                let _ = write_unit(path, link, former);
+            }
+            removed.map_err(failed("disable", path))
+        }
+        Step::ChangeFstab { path, content, former, .. } => {
+            let now = content::open_read(path, Links::Follow, former.len() as u64).ok();
+            if now.as_deref() != Some(former.as_bytes()) {
+                return Err(failed("change", path)(io::Error::other("another program has just changed it")));
+            }
+            let changed = file::replace(path, content.as_bytes()).and_then(|()| machine.reload_units());
+            if changed.is_err() {
+                // The file may have been replaced.
+                let _ = file::replace(path, former.as_bytes());
+            }
+            changed.map_err(failed("change", path))
+        }
+        // Only an empty one: files that people put there stay.
+        Step::RemoveFolder { path } => match std::fs::remove_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+            done => done.map_err(failed("remove", path)),
+        },
+    }
+}
+
+/// Changes the current configuration: people may have edited it while the archive was verified.
+fn change(
+    file: &Path,
+    kind: Kind,
+    former: &mut Option<Configuration>,
+    edit: impl FnOnce(&mut Configuration) -> Result<(), site_config::Error>,
+) -> Result<(), Error> {
+    let before = Configuration::read(file, kind)?;
+    let mut changed = before.clone();
+    edit(&mut changed)?;
+    changed.write()?;
+    *former = Some(before);
+    Ok(())
+}
+
+/// Undoes a step. `former` is the configuration before the step that changed it.
+fn undo(
+    step: &Step,
+    id: &str,
+    machine: &dyn Machine,
+    former: &mut Option<Configuration>,
+) -> Result<(), Error> {
+    let reverse = match step.clone() {
+        Step::CreateFolder { path } => Step::RemoveFolder { path },
+        Step::RemoveFolder { path } => Step::CreateFolder { path },
+        Step::Mount { archive, at, way } => Step::Unmount { archive, at, way, lazily: false },
+        Step::Unmount { archive, at, way, .. } => Step::Mount { archive, at, way },
+        Step::WriteUnit { path, link, content, former: None } => {
+            Step::RemoveUnit { path, link, former: content }
+        }
+        Step::WriteUnit { path, link, content, former: Some(former) } => {
+            Step::WriteUnit { path, link, content: former, former: Some(content) }
+        }
+        Step::RemoveUnit { path, link, former } => {
+            Step::WriteUnit { path, link, content: former, former: None }
+        }
+        Step::ChangeFstab { path, lines, content, former } => {
+            Step::ChangeFstab { path, lines, content: former, former: content }
+        }
+        // With its comments and its order, which adding the archive again would not restore.
+        Step::List { .. } | Step::Unlist { .. } => {
+            return former.take().map_or(Ok(()), |former| Ok(former.restore()?));
+        }
+    };
+    apply(&reverse, id, machine, former)
+}
+
+fn write_unit(path: &Path, link: &Path, content: &str) -> io::Result<()> {
+    if let Some(folder) = link.parent() {
+        content::create_folder(folder)?;
+    }
+    file::replace(path, content.as_bytes())?;
+    file::link(path, link)
+}

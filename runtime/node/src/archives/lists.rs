@@ -1,0 +1,74 @@
+//! The node configurations: the lists of archives.
+
+use std::path::{Path, PathBuf};
+
+use super::error::Error;
+use super::paths::Paths;
+use crate::site_config::{Configuration, Kind};
+
+/// The archives that the node configurations list, those of the platform first, each once: the archives that a server on
+/// this node serves.
+///
+/// # Errors
+///
+/// [`Error::Configuration`].
+pub fn configured(paths: &Paths) -> Result<Vec<PathBuf>, Error> {
+    still_configured(paths, &[])
+}
+
+/// As [`configured`], where the files of the kinds `required` must exist. They existed before; a missing file does not mean
+/// an empty list, since editors and copies replace a file by removing it first.
+pub(super) fn still_configured(paths: &Paths, required: &[Kind]) -> Result<Vec<PathBuf>, Error> {
+    let mut found: Vec<PathBuf> = Vec::new();
+    for kind in Kind::ALL {
+        match read_if_exists(paths, kind)? {
+            Some(configuration) => {
+                let new = configuration.archives().iter().filter(|path| !found.contains(*path));
+                found.extend(new.cloned().collect::<Vec<_>>());
+            }
+            None if required.contains(&kind) => return Err(Error::Gone(path_of(paths, kind).to_path_buf())),
+            None => {}
+        }
+    }
+    Ok(found)
+}
+
+/// The file of a configuration.
+pub(super) fn path_of(paths: &Paths, kind: Kind) -> &Path {
+    match kind {
+        Kind::Bootstrap => &paths.bootstrap,
+        Kind::Solutions => &paths.solutions,
+        Kind::Archives => &paths.archives,
+    }
+}
+
+/// Reads a configuration; one of Solutions or archives that does not exist is empty.
+pub(super) fn read(paths: &Paths, kind: Kind) -> Result<Configuration, Error> {
+    Ok(Configuration::read(path_of(paths, kind), kind)?)
+}
+
+/// Reads a configuration; `None` if it does not exist.
+pub(super) fn read_if_exists(paths: &Paths, kind: Kind) -> Result<Option<Configuration>, Error> {
+    Ok(Configuration::read_if_exists(path_of(paths, kind), kind)?)
+}
+
+/// Whether the node accepts unverifiable archives, without `--unverified` at each import.
+pub(super) fn accepts_unverified(paths: &Paths) -> Result<bool, Error> {
+    let configuration = read_if_exists(paths, Kind::Archives)?;
+    Ok(configuration.is_some_and(|configuration| configuration.accepts_unverified()))
+}
+
+/// The kind of the configuration that lists an archive, or that an import adds it to: its own `kind`, or `Archives` on a
+/// node without MetalK8s.
+pub(super) fn list_of(paths: &Paths, archive: &Path, kind: Kind) -> Result<Kind, Error> {
+    let mut existing = Vec::new();
+    for kind in Kind::ALL {
+        let Some(configuration) = read_if_exists(paths, kind)? else { continue };
+        if configuration.archives().iter().any(|listed| listed == archive) {
+            return Ok(kind);
+        }
+        existing.push(kind);
+    }
+    let metalk8s = existing.contains(&Kind::Bootstrap) || existing.contains(&kind);
+    Ok(if metalk8s { kind } else { Kind::Archives })
+}

@@ -1,0 +1,39 @@
+//! Verifying an archive before it is imported or mounted.
+
+use std::path::Path;
+
+use archive::verify::{Options as VerifyOptions, Verdict, Work};
+
+use super::error::Error;
+use super::lists::accepts_unverified;
+use super::open_archive::OpenArchive;
+use super::paths::Paths;
+
+/// Refuses an unverifiable archive, unless `unverified` accepts it. Reads only lists, no content.
+pub(super) fn refuse_unverifiable(open: &OpenArchive, unverified: bool) -> Result<(), Error> {
+    if unverified || Work::of(open.tree()?, &VerifyOptions::default())?.has_voucher() {
+        return Ok(());
+    }
+    Err(Error::Unverifiable(open.path().to_path_buf()))
+}
+
+/// Refuses an unverifiable archive, unless the node's configuration accepts it. Reads only lists, no content.
+///
+/// # Errors
+///
+/// [`Error::Unverifiable`]; [`Error`] if the archive or the configuration cannot be read.
+pub fn check_verifiable(paths: &Paths, archive: &Path) -> Result<(), Error> {
+    refuse_unverifiable(&OpenArchive::open(archive)?, accepts_unverified(paths)?)
+}
+
+/// Verifies an archive. An unverifiable one without findings passes if `unverified` accepts it.
+pub(super) fn run(open: &OpenArchive, unverified: bool, progress: &dyn iso::Progress) -> Result<(), Error> {
+    let report = Work::of(open.tree()?, &VerifyOptions::default())?.run(progress);
+    match report.verdict() {
+        Verdict::Intact => {}
+        Verdict::Unvouched if unverified => {}
+        Verdict::Unvouched => return Err(Error::Unverifiable(open.path().to_path_buf())),
+        Verdict::Damaged => return Err(Error::Damaged(Box::new(report))),
+    }
+    open.check()
+}

@@ -1,0 +1,117 @@
+//! Which of several versions is newer.
+//!
+//! Versions that all follow [Semantic Versioning](https://semver.org) are compared by it: 1.10.0 is newer than 1.9.0, and
+//! 1.0.0-rc.10 is newer than 1.0.0-rc.9 and older than 1.0.0. If one of them does not, such as 1.0 or 2.10.0.1, all are
+//! compared by the rule of RPM (rpm-version(7)), where a hyphen counts as `~`: 1.0-rc1 is older than 1.0. The Salt module
+//! `metalk8s` has the same rule.
+
+use std::cmp::Ordering;
+
+use semver::Version;
+
+/// Sorts items by their versions, the oldest first. Equal versions keep their order.
+pub(super) fn sort<T>(items: &mut [T], version: impl Fn(&T) -> &str) {
+    let parsed = |item: &T| Version::parse(version(item)).ok();
+    if items.iter().all(|item| parsed(item).is_some()) {
+        items.sort_by(|a, b| match (parsed(a), parsed(b)) {
+            (Some(a), Some(b)) => a.cmp_precedence(&b),
+            _ => Ordering::Equal,
+        });
+    } else {
+        items.sort_by(|a, b| compare_by_rpm(version(a), version(b)));
+    }
+}
+
+/// The order of two versions by the rule of RPM, which compares runs of digits and runs of letters one after the other.
+fn compare_by_rpm(first: &str, second: &str) -> Ordering {
+    let (mut first, mut second) = (first, second);
+    loop {
+        (first, second) = (without_separators(first), without_separators(second));
+        match (pre_release(first), pre_release(second)) {
+            (Some(after), Some(other)) => {
+                (first, second) = (after, other);
+                continue;
+            }
+            (Some(_), None) => return Ordering::Less,
+            (None, Some(_)) => return Ordering::Greater,
+            (None, None) => {}
+        }
+        match (first.strip_prefix('^'), second.strip_prefix('^')) {
+            (Some(after), Some(other)) => {
+                (first, second) = (after, other);
+                continue;
+            }
+            // A suffix after `^` is newer than nothing, and older than anything else.
+            (Some(_), None) => return if second.is_empty() { Ordering::Greater } else { Ordering::Less },
+            (None, Some(_)) => return if first.is_empty() { Ordering::Less } else { Ordering::Greater },
+            (None, None) => {}
+        }
+        if first.is_empty() || second.is_empty() {
+            return first.len().cmp(&second.len());
+        }
+        let numeric = first.starts_with(|c: char| c.is_ascii_digit());
+        let (run, after) = split_run(first, numeric);
+        let (other_run, other_after) = split_run(second, numeric);
+        if other_run.is_empty() {
+            // A number is newer than letters.
+            return if numeric { Ordering::Greater } else { Ordering::Less };
+        }
+        let order = if numeric {
+            let (run, other_run) = (run.trim_start_matches('0'), other_run.trim_start_matches('0'));
+            run.len().cmp(&other_run.len()).then_with(|| run.cmp(other_run))
+        } else {
+            run.cmp(other_run)
+        };
+        if order.is_ne() {
+            return order;
+        }
+        (first, second) = (after, other_after);
+    }
+}
+
+fn without_separators(text: &str) -> &str {
+    text.trim_start_matches(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '~' | '-' | '^'))
+}
+
+/// The rest of a text that starts with the mark of a pre-release.
+fn pre_release(text: &str) -> Option<&str> {
+    text.strip_prefix(['~', '-'])
+}
+
+/// The digits, or else the letters, that a text starts with, and the rest of it.
+fn split_run(text: &str, numeric: bool) -> (&str, &str) {
+    let ends = |c: char| if numeric { !c.is_ascii_digit() } else { !c.is_ascii_alphabetic() };
+    text.split_at(text.find(ends).unwrap_or(text.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Versions from the oldest to the newest. The end-to-end test of the Salt module reads the same file.
+    const ORDERED: &str = include_str!("versions.txt");
+
+    #[test]
+    fn versions_are_ordered_as_the_file_lists_them() {
+        for line in ORDERED.lines().filter(|line| !line.starts_with('#')) {
+            let expected: Vec<&str> = line.split_whitespace().collect();
+            for turn in 0..expected.len() {
+                let mut found = expected.clone();
+                found.reverse();
+                found.rotate_left(turn);
+                sort(&mut found, |version| version);
+                assert_eq!(found, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn equal_versions_keep_their_order() {
+        let mut versions = ["1.0", "1_0", "1.00", "0.9"];
+        sort(&mut versions, |version| version);
+        assert_eq!(versions, ["0.9", "1.0", "1_0", "1.00"]);
+        let mut builds = ["1.0.0+b", "1.0.0+a", "0.9.0"];
+        sort(&mut builds, |version| version);
+        assert_eq!(builds, ["0.9.0", "1.0.0+b", "1.0.0+a"]);
+    }
+}
