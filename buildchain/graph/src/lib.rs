@@ -1,4 +1,4 @@
-//! The task graph: knows no domain, only tasks, their inputs and their outputs.
+//! The task graph: tasks, their inputs and their outputs, without any domain.
 //!
 //! ```
 //! use graph::{ConsoleReporter, Graph, Input, Output, RunOptions, State, Task, Title, run};
@@ -30,28 +30,40 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # How a task is judged
+//! # When a task is up to date
 //!
-//! All that a task depends on is written into a *manifest*: the digests of files, the listings of folders,
-//! values, the paths it makes. The SHA-256 of the manifest is its *key*. A task is up to date if its last
-//! successful run had the same key and all it left is still there, unchanged. Nothing else counts: not the
-//! time of a file, not the order of edits. So a task whose inputs were made anew with the same content does
-//! not run, and the wave stops there.
+//! All that a task depends on is written into a *manifest*: the digests of files, the listings of folders, values, the paths
+//! of outputs. The SHA-256 of the manifest is the *key*. A task is up to date if its last successful run had the same key,
+//! and its outputs are unchanged. Nothing else counts: not the times of files, and not the order of edits. So a task whose
+//! inputs were built again with the same content does not run, and neither do those that depend on it.
 //!
-//! An edge is a path: who reads what another makes, or reads the folder it is in, comes after it.
+//! Dependencies follow from paths: a task that reads an output of another task, or a folder with one, depends on that task.
 //! [`Task::after`] is for order alone.
 //!
-//! # What survives what
+//! # What a killed run leaves
 //!
-//! A task is remembered when its record is on disk, in the [`State`]; only then may tasks start that need it.
-//! Killed at any moment, a run loses at most the tasks that ran. Of a task that does not succeed nothing is
-//! remembered, and nothing that it made is left: what an earlier run of it left stands there again, unless it
-//! [continues](Task::resumes) that. Nothing is built on it in the same run. Nothing outside of the build root is ever removed.
+//! A task is recorded once its result is on disk, in the [`State`]; only then can tasks start that depend on it. A run that
+//! is killed at any moment loses only the tasks that were running. A task that does not succeed is not recorded, and its
+//! outputs are removed: those of an earlier run are moved back, unless the task [resumes](Task::resumes) from them. Nothing
+//! outside of the build root is ever removed.
 //!
-//! # What it does not know
+//! # What the crate does not know
 //!
-//! No formats, no network, no terminal, no clock but the one it is given, and no domain: what an action does
-//! is its own affair.
+//! Formats, networks, terminals, clocks (except the one it is given), and the domain: those are up to the actions.
+//!
+//! # Folders
+//!
+//! Each uses only those above it in this list.
+//!
+//! | folder | contents |
+//! | --- | --- |
+//! | `model` | tasks, the graph that their paths make, selection, what an action can ask for, errors |
+//! | `record` | digests of files, inputs, keys and their explanation, the journal, the state |
+//! | `cache` | outputs of past runs: local, remote, eviction |
+//! | `report` | events and verdicts; console, JSON, trace, JUnit |
+//! | `engine` | the run: schedule, workers, actions, child processes, stale outputs, watch |
+//! | `query` | list, info, explain, dry run, clean, forget, export |
+
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests use folders of their own"))]
 
 mod cache;
@@ -64,27 +76,35 @@ mod report;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use cache::fuzz_records;
-pub use cache::{Cache, CacheError, RECORD_MAX, Remote, RemoteError, Swept, Usage};
-pub use engine::context::Context;
-pub use engine::run::{Artefact, Outcome, RunError, RunOptions, run};
-pub use engine::sweep::SweepError;
+pub use cache::{Cache, CacheError, Evicted, RECORD_MAX, Remote, RemoteError, Usage};
+pub use engine::error::RunError;
+pub use engine::options::RunOptions;
+pub use engine::run::run;
 pub use engine::watch::Watch;
-pub use model::graph::{Graph, TaskId};
-pub use model::links::{GraphError, may_name};
+pub use model::context::Context;
+pub use model::digest::{Digest, ParseDigestError};
+pub use model::error::{ActionError, FileError, GraphError, SelectError};
+pub use model::graph::Graph;
+pub use model::linked::TaskId;
+pub use model::links::may_name;
+pub use model::progress::{Stream, Transfer};
 pub use model::reason::{Change, Reason};
-pub use model::selection::{SelectError, Selection};
-pub use model::task::{Action, ActionError, Discover, Input, Output, Pool, Retry, Task, Title};
-pub use query::clean::{CleanError, Cleaned, Reset, clean, forget, ignore, plan_clean, reset_dep};
+pub use model::selection::Selection;
+pub use model::task::{Action, Discover, Input, Output, Pool, Retry, Task, Title};
+pub use query::clean::{CleanError, Cleaned, clean, plan_clean};
 pub use query::dry_run::{Planned, dry_run, plan};
+pub use query::explain::{Explained, explain};
 pub use query::export::{Form, export};
-pub use query::list::{Explained, Info, ListOptions, Listed, explain, info, list, render_list};
-pub use record::digest::{Digest, ParseDigestError};
-pub use record::files::LookError;
+pub use query::forget::{Reset, forget, ignore, reset_dep};
+pub use query::info::{Info, info};
+pub use query::list::{ListOptions, Listed, list, render_list};
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use record::state::fuzz_state;
 pub use record::state::{State, StateError};
 pub use report::console::{ConsoleOptions, ConsoleReporter, duration, quoted};
-pub use report::events::{Event, Reporter, Stream, TaskReport, Transfer, Verdict};
+pub use report::events::{Event, Reporter};
 pub use report::json::{JsonLinesReporter, JsonReporter};
-pub use report::trace::{JunitReporter, TraceReporter};
+pub use report::junit::JunitReporter;
+pub use report::outcome::{Artefact, Outcome, TaskReport, Verdict};
+pub use report::trace::TraceReporter;

@@ -51,7 +51,7 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
                 outputs: vec![Output::File(shipped.clone())],
                 action: Some(Box::new(move |context| {
                     place_file::link(&built, &shipped)?;
-                    context.known(&shipped, context.digest(&built)?)?;
+                    context.record(&shipped, context.digest(&built)?)?;
                     Ok(())
                 })),
                 ..Task::default()

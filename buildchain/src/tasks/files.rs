@@ -164,7 +164,7 @@ pub(super) fn copy(source: &Path, target: &Path) -> Action {
     let (source, target) = (source.to_path_buf(), target.to_path_buf());
     Box::new(move |context| {
         place_file::copy(&source, &target)?;
-        context.known(&target, context.digest(&source)?)?;
+        context.record(&target, context.digest(&source)?)?;
         Ok(())
     })
 }

@@ -159,7 +159,7 @@ fn write(project: &Arc<Project>) -> Action {
         };
         let plan = iso::Plan::from_known_dir(&project.tree(), &options, &known).map_err(ActionError::from)?;
         let sums = plan.write_file(&iso, &())?;
-        context.known(&iso, Digest::from_bytes(*sums.sha256.as_bytes()))?;
+        context.record(&iso, Digest::from_bytes(*sums.sha256.as_bytes()))?;
         accepted(&project, context).inspect_err(|_| {
             // What would be refused beyond the air gap is not left for anybody to carry there.
             let _ = std::fs::remove_file(&iso);

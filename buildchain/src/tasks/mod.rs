@@ -288,7 +288,7 @@ pub fn stale(project: &Project, graph: &Graph) -> Result<Vec<PathBuf>, Error> {
         let relative = path.strip_prefix(&project.root).unwrap_or(path);
         let in_place_of_folder = entry.path_is_symlink() && folders.contains(relative);
         if in_place_of_folder
-            || graph.maker(relative).is_none() && !(entry.file_type().is_dir() && made.contains(relative))
+            || graph.producer(relative).is_none() && !(entry.file_type().is_dir() && made.contains(relative))
         {
             stale.push(relative.to_path_buf());
         }

@@ -98,7 +98,7 @@ impl Remote for RegistryCache {
         Ok(())
     }
 
-    fn keep(&self, key: Digest, record: &[u8], contents: &[(Digest, PathBuf)]) -> Result<(), RemoteError> {
+    fn store(&self, key: Digest, record: &[u8], contents: &[(Digest, PathBuf)]) -> Result<(), RemoteError> {
         let mut held = Held::default();
         let mut layers = Vec::new();
         for (digest, path) in contents {
@@ -169,11 +169,11 @@ fn theirs(digest: &Digest) -> content::Digest {
 }
 
 fn away(error: impl std::error::Error + Send + Sync + 'static) -> RemoteError {
-    RemoteError::Away(Box::new(error))
+    RemoteError::Unavailable(Box::new(error))
 }
 
 fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> RemoteError {
-    RemoteError::Damaged(Box::new(error))
+    RemoteError::Corrupt(Box::new(error))
 }
 
 /// A registry that gives something else than what its digests say is not the same as one that gives nothing.

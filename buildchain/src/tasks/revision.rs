@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
-use graph::{ActionError, Input, LookError};
+use graph::{ActionError, FileError, Input};
 use images::build::context::{Context, Kind};
 
 use super::{Error, Place};
@@ -33,7 +33,7 @@ pub enum CompareError {
     Project(#[from] ProjectError),
     /// An input cannot be listed.
     #[error(transparent)]
-    Look(#[from] LookError),
+    Look(#[from] FileError),
     /// A folder that a `Containerfile` copies from cannot be listed.
     #[error(transparent)]
     Image(#[from] images::Error),

@@ -1,4 +1,4 @@
-//! Keeping the cache within its bound.
+//! Keeping the cache below its limit.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -9,34 +9,34 @@ use std::sync::atomic::Ordering;
 
 use content::{AtomicFile, Durability, Links};
 
-use super::Cache;
+use crate::cache::local::{Cache, UNFINISHED};
 
-/// The most bytes of the file that notes the size.
+/// The most bytes of the file with the size.
 const SIZE_MAX: u64 = 64;
 
-/// What of the cache is there.
+/// What a cache has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Results of tasks.
     pub results: usize,
-    /// Files that results need, each counted once.
+    /// Files of these results, each counted once.
     pub files: usize,
-    /// The sizes of all that.
+    /// The sum of all sizes, in bytes.
     pub bytes: u64,
 }
 
-/// What [`Cache::sweep`] did.
+/// What [`Cache::evict`] removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// Results that can no longer be restored.
+pub struct Evicted {
+    /// Results.
     pub results: usize,
-    /// Files that were removed.
+    /// Files.
     pub files: usize,
-    /// The sizes of both.
+    /// The sum of the sizes of both, in bytes.
     pub bytes: u64,
 }
 
-/// The cache cannot be looked through or swept.
+/// Why the cache cannot be listed, or its files not evicted.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {operation} the cache {}", content::printable_path(folder))]
 pub struct CacheError {
@@ -45,14 +45,11 @@ pub struct CacheError {
     source: io::Error,
 }
 
-/// What begins the names of folders that hold what is not whole yet.
-pub(super) const UNFINISHED: &str = ".new-";
-
-/// All that is in a cache, with sizes.
+/// All files of a cache, with their sizes.
 #[derive(Default)]
 struct Inventory {
     blobs: HashMap<PathBuf, u64>,
-    /// With the time of the last use.
+    /// With the time of their last use.
     results: Vec<((i64, i64), PathBuf, u64)>,
 }
 
@@ -63,49 +60,42 @@ impl Inventory {
 }
 
 impl Cache {
-    /// Where it is.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// What is in it.
+    /// What the cache has.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be listed.
+    /// The folder cannot be listed.
     pub fn usage(&self) -> Result<Usage, CacheError> {
-        let inventory = self.inventory().map_err(|source| self.error("look through", source))?;
+        let inventory = self.inventory().map_err(|source| self.error("list", source))?;
         let (results, files) = (inventory.results.len(), inventory.blobs.len());
         Ok(Usage { results, files, bytes: inventory.bytes() })
     }
 
-    /// Removes results, the longest unused first, until what is left takes no more than `limit` bytes; and
-    /// all content no result needs.
+    /// Evicts the least recently used results until the cache has at most `limit` bytes, and all files that no result needs.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be listed or something in it not removed.
-    pub fn sweep(&self, limit: u64) -> Result<Swept, CacheError> {
-        self.try_sweep(limit).map_err(|source| self.error("sweep", source))
+    /// The folder cannot be listed, or a file cannot be removed.
+    pub fn evict(&self, limit: u64) -> Result<Evicted, CacheError> {
+        self.try_evict(limit).map_err(|source| self.error("evict files from", source))
     }
 
-    /// Sweeps if what was added makes the cache larger than it may be; then a little further than it must,
-    /// so that not every run has to look through all of it.
+    /// Evicts results if files that were added make the cache larger than its limit: down to four fifths of the limit, so that
+    /// not every run has to list the whole cache.
     pub(crate) fn keep_to_limit(&self) -> Result<(), CacheError> {
         let added = self.added.swap(0, Ordering::Relaxed);
         let Some(limit) = self.limit.filter(|_| added > 0) else { return Ok(()) };
-        let noted = content::open_text(&self.size_file(), Links::Refuse, SIZE_MAX)
+        let written = content::open_text(&self.size_file(), Links::Refuse, SIZE_MAX)
             .ok()
             .and_then(|text| text.trim().parse::<u64>().ok());
-        match noted.and_then(|noted| noted.checked_add(added)) {
+        match written.and_then(|size| size.checked_add(added)) {
             Some(size) if size <= limit => {
-                self.note_size(size).map_err(|source| self.error("note the size of", source))
+                self.write_size(size).map_err(|source| self.error("write the size of", source))
             }
             _ => {
                 let usage = self.usage()?;
-                let most = if usage.bytes > limit { limit / 5 * 4 } else { limit };
-                self.sweep(most).map(drop)
+                let target = if usage.bytes > limit { limit / 5 * 4 } else { limit };
+                self.evict(target).map(drop)
             }
         }
     }
@@ -114,7 +104,7 @@ impl Cache {
         self.folder.join("size")
     }
 
-    fn note_size(&self, size: u64) -> io::Result<()> {
+    fn write_size(&self, size: u64) -> io::Result<()> {
         let text = size.to_string();
         Ok(AtomicFile::write(&self.size_file(), text.as_bytes(), 0o644, Durability::Cache)?)
     }
@@ -125,15 +115,15 @@ impl Cache {
 
     fn inventory(&self) -> io::Result<Inventory> {
         let mut inventory = Inventory::default();
-        for shelf in list(&self.folder.join("blobs"))? {
-            for blob in list(&shelf)? {
-                if let Some(metadata) = look(&blob)? {
+        for folder in list(&self.folder.join("blobs"))? {
+            for blob in list(&folder)? {
+                if let Some(metadata) = metadata_of(&blob)? {
                     inventory.blobs.insert(blob, metadata.len());
                 }
             }
         }
         for path in list(&self.folder.join("tasks"))? {
-            if let Some(metadata) = look(&path)? {
+            if let Some(metadata) = metadata_of(&path)? {
                 inventory.results.push(((metadata.mtime(), metadata.mtime_nsec()), path, metadata.len()));
             }
         }
@@ -141,13 +131,13 @@ impl Cache {
         Ok(inventory)
     }
 
-    fn try_sweep(&self, limit: u64) -> io::Result<Swept> {
+    fn try_evict(&self, limit: u64) -> io::Result<Evicted> {
         if !self.folder.exists() {
-            return Ok(Swept::default());
+            return Ok(Evicted::default());
         }
-        self.clear_unfinished()?;
+        self.remove_unfinished()?;
         let inventory = self.inventory()?;
-        let (mut swept, mut kept, mut needed) = (Swept::default(), 0, HashSet::new());
+        let (mut evicted, mut kept, mut needed) = (Evicted::default(), 0, HashSet::new());
         for (_, path, size) in inventory.results.into_iter().rev() {
             let blobs = self.blobs_of(&path);
             let new = blobs.iter().filter(|blob| !needed.contains(*blob));
@@ -158,21 +148,21 @@ impl Cache {
                 needed.extend(blobs);
             } else {
                 remove(&path)?;
-                swept.results += 1;
-                swept.bytes += size;
+                evicted.results += 1;
+                evicted.bytes += size;
             }
         }
         for (blob, size) in inventory.blobs.into_iter().filter(|(blob, _)| !needed.contains(blob)) {
             remove(&blob)?;
-            swept.files += 1;
-            swept.bytes += size;
+            evicted.files += 1;
+            evicted.bytes += size;
         }
-        self.note_size(kept)?;
-        Ok(swept)
+        self.write_size(kept)?;
+        Ok(evicted)
     }
 
-    /// Removes what killed runs were putting in, unless somebody is putting something in now.
-    fn clear_unfinished(&self) -> io::Result<()> {
+    /// Removes unfinished files of killed runs, unless another process is adding files now.
+    fn remove_unfinished(&self) -> io::Result<()> {
         let lock = content::open_or_create(&self.folder.join("lock"), 0o644)?;
         if lock.try_lock().is_err() {
             return Ok(());
@@ -187,8 +177,8 @@ impl Cache {
     }
 }
 
-/// `None` for what another sweep has just removed, and for what is no file.
-fn look(path: &Path) -> io::Result<Option<fs::Metadata>> {
+/// The metadata of a file; `None` if it is not a file, or another process has just removed it.
+fn metadata_of(path: &Path) -> io::Result<Option<fs::Metadata>> {
     match fs::symlink_metadata(path) {
         Ok(metadata) => Ok(metadata.is_file().then_some(metadata)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

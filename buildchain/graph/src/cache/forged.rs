@@ -1,4 +1,4 @@
-//! Forged records, and a builder whose home they may not touch: for tests and for the fuzzer.
+//! Forged records, and a builder whose home they must not change: for tests and for the fuzzer.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -7,21 +7,28 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::*;
+use crate::cache::local::{Cache, Restored, parse};
+use crate::cache::remote::{Remote, RemoteError};
+use crate::model::digest::Digest;
 use crate::model::paths;
-use crate::record::files::NEVER;
-use crate::record::manifest::{Item, Tag, put};
+use crate::model::task::Output;
+use crate::record::entry::{FileEntry, FileKind};
+use crate::record::files::{Files, NEVER};
+use crate::record::journal::{self, JournalEntry};
+use crate::record::manifest::{Item, Tag, Value, put};
+use crate::record::survey::Listing;
 
-/// The content of the files that hostile records carry.
+/// The content of the files in hostile records.
 pub(super) const EVIL: &[u8] = b"evil";
 
-/// A builder: a project, a cache, and a home that no build may touch.
+/// A builder: a project, a cache, and a home that a build must not change.
 pub(super) struct Builder {
     folder: TempDir,
     files: Files,
@@ -50,7 +57,7 @@ impl Builder {
         cache.restore(&self.path("project"), Path::new("_build"), KEY(), declared, &self.files, &NEVER)
     }
 
-    /// All that lies outside the build root and the cache, and every file with a special mode.
+    /// All new files outside of the build root and the cache, and every file with a special mode.
     pub(super) fn harm(&self) -> Vec<String> {
         let expected = ["home", "home/.ssh", "home/.ssh/authorized_keys", "project"];
         let mut found = Vec::new();
@@ -81,7 +88,7 @@ impl Builder {
     }
 }
 
-#[expect(non_snake_case, reason = "a constant that cannot be one")]
+#[expect(non_snake_case, reason = "a constant that needs a computation")]
 pub(super) fn KEY() -> Digest {
     Digest::of(b"key")
 }
@@ -91,29 +98,29 @@ pub(super) fn declared() -> [Output; 2] {
 }
 
 /// A line of a listing.
-pub(super) type Line<'a> = (&'a str, Kind, u16, &'a [u8]);
+pub(super) type Line<'a> = (&'a str, FileKind, u16, &'a [u8]);
 
 /// A record under construction, and the contents that it needs.
 #[derive(Default)]
 pub(super) struct Forged {
     pub(super) outputs: Vec<u8>,
     pub(super) listings: Vec<Listing>,
-    pub(super) contents: Vec<(Seen, Vec<u8>)>,
+    pub(super) contents: Vec<(FileEntry, Vec<u8>)>,
     pub(super) tail: Vec<u8>,
 }
 
 impl Forged {
-    pub(super) fn seen(&mut self, kind: Kind, mode: u16, content: &[u8]) -> Value<'static> {
-        let digest = if kind == Kind::Folder { Digest::from_bytes([0; 32]) } else { Digest::of(content) };
-        let seen = Seen { kind, mode, digest };
-        if kind != Kind::Folder {
-            self.contents.push((seen, content.to_vec()));
+    pub(super) fn entry(&mut self, kind: FileKind, mode: u16, content: &[u8]) -> Value<'static> {
+        let digest = if kind == FileKind::Folder { Digest::from_bytes([0; 32]) } else { Digest::of(content) };
+        let entry = FileEntry { kind, mode, digest };
+        if kind != FileKind::Folder {
+            self.contents.push((entry, content.to_vec()));
         }
-        Value::Seen(seen)
+        Value::Entry(entry)
     }
 
     pub(super) fn file(mut self, name: &str) -> Self {
-        let value = self.seen(Kind::File, 0o644, EVIL);
+        let value = self.entry(FileKind::File, 0o644, EVIL);
         put(&mut self.outputs, &Item { tag: Tag::File, name: name.as_bytes(), value });
         self
     }
@@ -123,22 +130,22 @@ impl Forged {
         self
     }
 
-    /// An output that is not a folder, though its kind or mode may be odd.
-    pub(super) fn one(mut self, name: &str, kind: Kind, mode: u16, content: &[u8]) -> Self {
-        let value = self.seen(kind, mode, content);
+    /// An output file, whose kind or mode may be wrong.
+    pub(super) fn one(mut self, name: &str, kind: FileKind, mode: u16, content: &[u8]) -> Self {
+        let value = self.entry(kind, mode, content);
         self.output(Tag::File, name, value)
     }
 
     pub(super) fn folder(self, name: &str, lines: &[Line<'_>]) -> Self {
         let whole: Vec<Line<'_>> =
-            std::iter::once(("", Kind::Folder, 0o755, &b""[..])).chain(lines.iter().copied()).collect();
+            std::iter::once(("", FileKind::Folder, 0o755, &b""[..])).chain(lines.iter().copied()).collect();
         self.listing(name, &whole, b"")
     }
 
     pub(super) fn listing(mut self, name: &str, lines: &[Line<'_>], tail: &[u8]) -> Self {
         let mut listing = Vec::new();
         for (name, kind, mode, content) in lines {
-            let value = self.seen(*kind, *mode, content);
+            let value = self.entry(*kind, *mode, content);
             put(&mut listing, &Item { tag: Tag::File, name: name.as_bytes(), value });
         }
         listing.extend(tail);
@@ -155,28 +162,31 @@ impl Forged {
     pub(super) fn record(&self) -> Vec<u8> {
         let mut record = journal::MAGIC.to_vec();
         for (digest, bytes) in &self.listings {
-            journal::put(&mut record, &Entry::Listing { digest: *digest, bytes });
+            journal::put(&mut record, &JournalEntry::Listing { digest: *digest, bytes });
         }
         let outputs = &self.outputs;
-        journal::put(&mut record, &Entry::Task { name: "", key: KEY(), manifest: b"", outputs, millis: 0 });
+        journal::put(
+            &mut record,
+            &JournalEntry::Task { name: "", key: KEY(), manifest: b"", outputs, millis: 0 },
+        );
         record.extend(&self.tail);
         record
     }
 
-    /// Puts the record and its contents into a cache, as a run would have.
+    /// Writes the record and its contents into a cache, as a run would.
     pub(super) fn plant(&self, cache: &Cache) {
-        for (seen, content) in &self.contents {
-            let blob = cache.blob(seen);
+        for (entry, content) in &self.contents {
+            let blob = cache.blob(entry);
             fs::create_dir_all(blob.parent().unwrap()).unwrap();
             fs::write(&blob, content).unwrap();
-            fs::set_permissions(&blob, fs::Permissions::from_mode(seen.mode.into())).unwrap();
+            fs::set_permissions(&blob, fs::Permissions::from_mode(entry.mode.into())).unwrap();
         }
         fs::create_dir_all(cache.folder.join("tasks")).unwrap();
-        fs::write(cache.result(KEY()), self.record()).unwrap();
-        // Planted by the test, not by a restore.
-        for (seen, _) in self.contents.iter().filter(|(seen, _)| seen.mode & 0o7000 != 0) {
-            // Several lines may need the same one.
-            let _ = fs::remove_file(cache.blob(seen));
+        fs::write(cache.record(KEY()), self.record()).unwrap();
+        // The test wrote these, not a restore.
+        for (entry, _) in self.contents.iter().filter(|(entry, _)| entry.mode & 0o7000 != 0) {
+            // Several lines may have the same one.
+            let _ = fs::remove_file(cache.blob(entry));
         }
     }
 }
@@ -184,7 +194,7 @@ impl Forged {
 /// How a remote cache delivers a content.
 pub(super) type Deliver = fn(&Path, &[u8], &Path);
 
-/// A remote cache that says what it was told to.
+/// A remote cache that returns forged results.
 pub(super) struct Liar {
     record: Vec<u8>,
     contents: HashMap<Digest, Vec<u8>>,
@@ -205,7 +215,7 @@ impl Remote for Liar {
         Ok(())
     }
 
-    fn keep(&self, _: Digest, _: &[u8], _: &[(Digest, PathBuf)]) -> Result<(), RemoteError> {
+    fn store(&self, _: Digest, _: &[u8], _: &[(Digest, PathBuf)]) -> Result<(), RemoteError> {
         Ok(())
     }
 }
@@ -215,15 +225,15 @@ pub(super) fn honestly(to: &Path, content: &[u8], _: &Path) {
 }
 
 pub(super) fn remote(builder: &Builder, forged: &Forged, deliver: Deliver) -> Cache {
-    let contents = forged.contents.iter().map(|(seen, content)| (seen.digest, content.clone())).collect();
+    let contents = forged.contents.iter().map(|(entry, content)| (entry.digest, content.clone())).collect();
     let liar = Liar { record: forged.record(), contents, deliver, home: builder.path("home") };
     builder.cache().with_remote(Arc::new(liar), false)
 }
 
-/// The parts that names of records from bytes are made of.
+/// The components of names in records that are made from bytes.
 const NAMES: [&str; 8] = ["a", "b", "link", "..", ".", "", "authorized_keys", "/home"];
 
-/// Makes a record of bytes, and restores it from the cache and from a remote one: neither may do harm.
+/// Makes a record from bytes, and restores it from the local and from the remote cache: neither may do harm.
 pub(super) fn restore_from_bytes(bytes: &[u8]) {
     let _ = parse(bytes, KEY());
     let forged = Forged::from_bytes(bytes);
@@ -239,8 +249,8 @@ pub(super) fn restore_from_bytes(bytes: &[u8]) {
 }
 
 impl Forged {
-    /// The declared outputs, with a listing that the bytes describe: what the first byte asks for is raw, else every line
-    /// has a byte for its kind and mode, one for the number of parts of its name, and one for each part.
+    /// The declared outputs, with a listing that the bytes describe. If the first byte is 0, the others are the listing.
+    /// Else each line has a byte for its kind and mode, one for the number of components of its name, and one for each.
     fn from_bytes(bytes: &[u8]) -> Self {
         let Some((&first, mut bytes)) = bytes.split_first() else { return Self::tree(&[]) };
         if first == 0 {
@@ -251,11 +261,12 @@ impl Forged {
             let parts = rest.get(..usize::from(count % 4)).unwrap_or(rest);
             bytes = rest.get(parts.len()..).unwrap_or_default();
             let name: Vec<&str> = parts.iter().map(|part| NAMES[usize::from(part % 8)]).collect();
-            let kind = [Kind::File, Kind::Link, Kind::Folder, Kind::Folder][usize::from(what % 4)];
+            let kind =
+                [FileKind::File, FileKind::Link, FileKind::Folder, FileKind::Folder][usize::from(what % 4)];
             let mode = [0o644, 0o755, 0o4755, 0][usize::from(what >> 6)];
             lines.push((name.join("/"), kind, mode));
         }
-        // Most lines in their order, or hardly any record would get beyond it.
+        // Lines are sorted in most records: the others are refused early.
         if first % 4 != 1 {
             lines.sort_by(|a, b| paths::order(Path::new(&a.0), Path::new(&b.0)));
         }
@@ -265,7 +276,7 @@ impl Forged {
         let lines: Vec<Line<'_>> = lines
             .iter()
             .map(|(name, kind, mode)| {
-                let content = if *kind == Kind::Link { &b"../../../home/.ssh"[..] } else { EVIL };
+                let content = if *kind == FileKind::Link { &b"../../../home/.ssh"[..] } else { EVIL };
                 (name.as_str(), *kind, *mode, content)
             })
             .collect();

@@ -1,17 +1,21 @@
-//! Records and contents made to do harm: whatever a cache holds, or a remote cache says, nothing appears outside the
-//! outputs, and no file gets rights that the task did not give it.
+//! Records and contents that are made to do harm: whatever a local or a remote cache has, no file is created outside of the
+//! outputs, and none gets permissions that the task did not give it.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::forged::*;
-use super::*;
-use crate::record::manifest::{Item, Tag, put};
+use crate::cache::forged::*;
+use crate::cache::local::{RECORD_MAX, checked_parts};
+use crate::model::task::Output;
+use crate::record::entry::FileKind;
+use crate::record::manifest::{Item, Tag, Value, put};
+use crate::record::parts::BadRecord;
 
-/// Tries a record from the cache and from a remote one: it must be refused in both, and do no harm.
+/// Restores a record from the local and from the remote cache: both must refuse it, and do no harm.
 fn refused(case: &str, forged: &Forged) {
     for from_remote in [false, true] {
         let builder = Builder::new();
@@ -20,22 +24,22 @@ fn refused(case: &str, forged: &Forged) {
             forged.plant(&cache);
         }
         let restored = builder.restore(&cache, &declared());
-        let place = if from_remote { "remote" } else { "local" };
-        assert!(!matches!(restored, Ok(Some(_))), "{case} ({place}): it was restored");
-        assert_eq!(builder.harm(), Vec::<String>::new(), "{case} ({place})");
+        let cache = if from_remote { "remote" } else { "local" };
+        assert!(!matches!(restored, Ok(Some(_))), "{case} ({cache}): it was restored");
+        assert_eq!(builder.harm(), Vec::<String>::new(), "{case} ({cache})");
     }
 }
 
 #[test]
-fn a_sound_record_is_restored_from_both_caches() {
+fn a_valid_record_is_restored_from_both_caches() {
     let long = "n".repeat(255);
     let lines: &[Line<'_>] = &[
-        ("a", Kind::Folder, 0o700, b""),
-        ("a/empty", Kind::Folder, 0o555, b""),
-        ("a/script", Kind::File, 0o755, b"script"),
-        ("a.b", Kind::File, 0o644, b"script"),
-        ("link", Kind::Link, 0o777, b"/anywhere/at all"),
-        (&long, Kind::File, 0o600, b""),
+        ("a", FileKind::Folder, 0o700, b""),
+        ("a/empty", FileKind::Folder, 0o555, b""),
+        ("a/script", FileKind::File, 0o755, b"script"),
+        ("a.b", FileKind::File, 0o644, b"script"),
+        ("link", FileKind::Link, 0o777, b"/anywhere/at all"),
+        (&long, FileKind::File, 0o600, b""),
     ];
     let forged = Forged::tree(lines);
     for from_remote in [false, true] {
@@ -50,11 +54,11 @@ fn a_sound_record_is_restored_from_both_caches() {
             let path = builder.path("project/_build/tree").join(name);
             let metadata = path.symlink_metadata().unwrap();
             match kind {
-                Kind::Folder => assert!(metadata.is_dir()),
-                Kind::Link => assert_eq!(fs::read_link(&path).unwrap().as_os_str().as_bytes(), *content),
-                Kind::File => assert_eq!(fs::read(&path).unwrap(), *content, "{name}"),
+                FileKind::Folder => assert!(metadata.is_dir()),
+                FileKind::Link => assert_eq!(fs::read_link(&path).unwrap().as_os_str().as_bytes(), *content),
+                FileKind::File => assert_eq!(fs::read(&path).unwrap(), *content, "{name}"),
             }
-            if *kind != Kind::Link {
+            if *kind != FileKind::Link {
                 assert_eq!(metadata.mode() & 0o7777, u32::from(*mode), "{name}");
             }
         }
@@ -63,9 +67,9 @@ fn a_sound_record_is_restored_from_both_caches() {
 }
 
 #[test]
-fn what_is_no_file_in_a_cache_is_removed_and_comes_back() {
-    let mut forged = Forged::tree(&[("a", Kind::File, 0o644, b"content")]);
-    let Value::Seen(seen) = forged.seen(Kind::File, 0o644, b"content") else { panic!("no file") };
+fn an_entry_of_a_cache_that_is_not_a_file_is_removed_and_replaced() {
+    let mut forged = Forged::tree(&[("a", FileKind::File, 0o644, b"content")]);
+    let Value::Entry(entry) = forged.entry(FileKind::File, 0o644, b"content") else { panic!("no file") };
     type Harm = fn(&Path);
     let harms: [(&str, Harm); 3] = [
         ("a folder", |path| fs::create_dir(path).unwrap()),
@@ -80,26 +84,26 @@ fn what_is_no_file_in_a_cache_is_removed_and_comes_back() {
             let builder = Builder::new();
             let cache = builder.cache();
             forged.plant(&cache);
-            let place = if of_record { cache.result(KEY()) } else { cache.blob(&seen) };
-            fs::remove_file(&place).unwrap();
-            harm(&place);
+            let path = if of_record { cache.record(KEY()) } else { cache.blob(&entry) };
+            fs::remove_file(&path).unwrap();
+            harm(&path);
             let restored = builder.restore(&cache, &declared());
             assert!(matches!(restored, Ok(None)), "{what}: {restored:?}");
-            assert!(place.symlink_metadata().is_err(), "{what} is still there");
-            // What is put in takes its place, whatever that is.
-            harm(&place);
-            let room = cache.room().unwrap();
-            let new = room.path().join("new");
+            assert!(path.symlink_metadata().is_err(), "{what} still exists");
+            // A new file replaces it.
+            harm(&path);
+            let temporary = cache.temporary().unwrap();
+            let new = temporary.path().join("new");
             fs::write(&new, b"content").unwrap();
-            cache.admit(&new, &place).unwrap();
-            assert_eq!(fs::read(&place).unwrap(), b"content", "{what}");
+            cache.add(&new, &path).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"content", "{what}");
         }
     }
 }
 
 #[test]
-fn a_record_that_leaves_its_outputs_is_refused() {
-    use Kind::{File, Folder, Link};
+fn a_record_with_paths_outside_of_its_outputs_is_refused() {
+    use FileKind::{File, Folder, Link};
     let home = b"../../../home/.ssh";
     let (name, part) = ("n".repeat(256), "n".repeat(200));
     let deep: Vec<String> = (1..=21).map(|depth| vec![part.as_str(); depth].join("/")).collect();
@@ -156,7 +160,7 @@ fn a_record_that_leaves_its_outputs_is_refused() {
 
 #[test]
 fn a_record_of_other_outputs_is_refused() {
-    use Kind::{File, Folder, Link};
+    use FileKind::{File, Folder, Link};
     let whole = |name| Forged::default().file(name).folder("_build/tree", &[]);
     let home = "/home/.ssh";
     let mut cases = vec![
@@ -242,11 +246,12 @@ fn a_record_of_other_outputs_is_refused() {
     }
 }
 
-/// A listing that a few bytes name many times makes no more parts than a build can have.
+/// A listing that many outputs name cannot have more parts than a build.
 #[test]
 fn a_small_record_cannot_take_all_memory() {
     let names: Vec<String> = (0..3000).map(|number| format!("{number:04}")).collect();
-    let lines: Vec<Line<'_>> = names.iter().map(|name| (name.as_str(), Kind::File, 0o644, EVIL)).collect();
+    let lines: Vec<Line<'_>> =
+        names.iter().map(|name| (name.as_str(), FileKind::File, 0o644, EVIL)).collect();
     let outputs: Vec<Output> =
         (0..1000).map(|number| Output::Folder(format!("_build/{number:04}").into())).collect();
     let mut forged = Forged::default().folder("_build/0000", &lines);
@@ -260,12 +265,12 @@ fn a_small_record_cannot_take_all_memory() {
 }
 
 #[test]
-fn nothing_is_created_through_a_link_or_in_the_place_of_a_file() {
+fn nothing_is_created_through_a_link_or_over_a_file() {
     let declared =
         [Output::File("_build/sub/deep/file".into()), Output::Folder("_build/sub/deep/tree".into())];
     let forged = Forged::default()
         .file("_build/sub/deep/file")
-        .folder("_build/sub/deep/tree", &[("new", Kind::File, 0o644, EVIL)]);
+        .folder("_build/sub/deep/tree", &[("new", FileKind::File, 0o644, EVIL)]);
     type Prepare = fn(&Builder);
     let places: [(&str, Prepare); 5] = [
         ("a link above the output", |builder| {
@@ -301,18 +306,18 @@ fn nothing_is_created_through_a_link_or_in_the_place_of_a_file() {
 }
 
 #[test]
-fn contents_that_are_no_files_of_their_own_are_refused_or_copied() {
+fn contents_that_are_links_or_not_files_are_refused_or_copied() {
     let forged = Forged::tree(&[
-        ("link", Kind::Link, 0o777, b"mine"),
-        ("script", Kind::File, 0o755, b"mine"),
-        ("twin", Kind::File, 0o600, b"mine"),
+        ("link", FileKind::Link, 0o777, b"mine"),
+        ("script", FileKind::File, 0o755, b"mine"),
+        ("twin", FileKind::File, 0o600, b"mine"),
     ]);
     let keys = |home: &Path| home.join(".ssh/authorized_keys");
     let deliveries: [(&str, Deliver, bool); 6] = [
         ("files", honestly, true),
-        // Its content is right, and its mode and its other name are somebody else's.
+        // The content is valid, but its file has another mode and another name.
         (
-            "another name of a file",
+            "hard links",
             |to, content, home| {
                 if content == b"mine" {
                     fs::hard_link(home.join(".ssh/authorized_keys"), to).unwrap();
@@ -346,16 +351,16 @@ fn contents_that_are_no_files_of_their_own_are_refused_or_copied() {
 }
 
 #[test]
-fn a_record_larger_than_any_build_makes_is_not_parsed() {
+fn a_record_that_is_too_large_is_not_parsed() {
     let builder = Builder::new();
     let mut forged = Forged::tree(&[]);
     forged.tail = vec![0; usize::try_from(RECORD_MAX).unwrap()];
     let cache = remote(&builder, &forged, honestly);
     let error = builder.restore(&cache, &declared()).unwrap_err();
-    assert!(error.to_string().contains("damaged"), "{error}");
+    assert!(error.to_string().contains("corrupt"), "{error}");
     forged.tail.clear();
     forged.plant(&builder.cache());
-    let record = fs::File::options().write(true).open(builder.cache().result(KEY())).unwrap();
+    let record = fs::File::options().write(true).open(builder.cache().record(KEY())).unwrap();
     record.set_len(RECORD_MAX + 1).unwrap();
     let error = builder.restore(&builder.cache(), &declared()).unwrap_err();
     assert!(error.to_string().contains("larger than the limit"), "{error}");

@@ -1,4 +1,4 @@
-//! Child processes of actions: captured, and never left behind.
+//! Child processes of actions: their output is captured, and none is left running.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -11,67 +11,77 @@ use std::time::{Duration, Instant};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use crate::engine::context::Context;
-use crate::model::task::ActionError;
-use crate::report::events::Stream;
+use crate::model::error::ActionError;
+use crate::model::progress::Stream;
 
 /// How long a group may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How long pipes may stay open after SIGKILL. Whoever holds them then has left the group.
+/// How long pipes may stay open after SIGKILL. Only processes that have left the group can still hold them.
 const LAST: Duration = Duration::from_secs(1);
 
-/// How often to look whether the run is to stop.
-const LOOK: Duration = Duration::from_millis(20);
+/// How often to check whether the run stops.
+const POLL: Duration = Duration::from_millis(20);
 
-/// So many lines may wait to be logged.
+/// How many lines may wait to be logged.
 const BACKLOG: usize = 256;
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot run `{program}`")]
-struct Unstartable {
+struct CannotRun {
     program: String,
     source: io::Error,
 }
 
-/// What a child wrote, a line of it at a time.
+/// What a child process needs of the run.
+pub(crate) struct Supervision<'a> {
+    /// The lock of the state, which the child inherits.
+    pub(crate) lock: Option<&'a File>,
+    /// Whether the child is to be stopped.
+    pub(crate) cancelled: &'a dyn Fn() -> bool,
+    /// Logs a line of its output.
+    pub(crate) line: &'a dyn Fn(Stream, &str),
+}
+
+/// A line that a child wrote.
 type Line = (Stream, Vec<u8>);
 
-pub(crate) fn run(context: &Context<'_>, command: &mut Command) -> Result<Output, ActionError> {
+/// Runs a child process to its end; see [`Context::run`](crate::Context::run).
+pub(crate) fn run(supervision: &Supervision<'_>, command: &mut Command) -> Result<Output, ActionError> {
     let program = command.get_program().to_string_lossy().into_owned();
-    if context.cancelled() {
+    if (supervision.cancelled)() {
         return Err(ActionError::Cancelled);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let child =
-        spawn(command, context.lock()).map_err(|source| Unstartable { program: program.clone(), source })?;
+        spawn(command, supervision.lock).map_err(|source| CannotRun { program: program.clone(), source })?;
     let mut group = Group::of(child);
-    let (said, lines) = mpsc::sync_channel(BACKLOG);
-    listen(Stream::Out, group.leader.stdout.take(), said.clone())?;
-    listen(Stream::Err, group.leader.stderr.take(), said)?;
-    let output = wait(context, &mut group, &lines)?;
+    let (sender, lines) = mpsc::sync_channel(BACKLOG);
+    forward(Stream::Out, group.leader.stdout.take(), sender.clone())?;
+    forward(Stream::Err, group.leader.stderr.take(), sender)?;
+    let output = wait(supervision, &mut group, &lines)?;
     if output.status.success() {
         Ok(output)
-    } else if context.cancelled() {
+    } else if (supervision.cancelled)() {
         Err(ActionError::Cancelled)
     } else {
         Err(ActionError::Failed(format!("`{program}` ended with {}", output.status)))
     }
 }
 
-/// Starts a child that holds the lock on the state, too. It may outlive a run that is killed, and as long as it
-/// writes, nobody else may begin.
+/// Starts a child that also holds the lock of the state. It may outlive a run that is killed, and no other run may start
+/// while it writes.
 fn spawn(command: &mut Command, lock: Option<&File>) -> io::Result<Child> {
     let inherited = lock.map(File::try_clone).transpose()?;
     if let Some(inherited) = &inherited {
-        // Also passed on to what other threads start just now. That does no harm: a run that ends lets go of the
-        // lock for all.
+        // Children that other threads start at this moment inherit it too. That does no harm: at its end, a run releases
+        // the lock for all processes.
         fcntl_setfd(inherited, FdFlags::empty())?;
     }
     command.spawn()
 }
 
-/// A child and all it starts that does not leave its group. None of them outlives this.
+/// A child and all processes of its group. They are killed when this is dropped.
 struct Group {
     leader: Child,
     id: Pid,
@@ -83,18 +93,18 @@ impl Group {
         Self { id: Pid::from_child(&leader), leader, ended: false }
     }
 
-    /// The leader has ended. Nobody takes note of that yet: so long the id of the group is no other's.
+    /// Whether the leader has ended. It is not reaped yet, so that no other process gets the ID of the group.
     fn leader_has_ended(&self) -> io::Result<bool> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         Ok(waitid(WaitId::Pid(self.id), options)?.is_some())
     }
 
     fn signal(&self, signal: Signal) {
-        // An error here means that the group has just ended.
+        // Fails only if the group has just ended.
         let _ = kill_process_group(self.id, signal);
     }
 
-    /// Ends whatever is left of the group.
+    /// Kills all processes that are left in the group.
     fn end(&mut self) -> io::Result<ExitStatus> {
         if !self.ended {
             self.signal(Signal::KILL);
@@ -110,25 +120,25 @@ impl Drop for Group {
     }
 }
 
-/// Logs what the group writes until it is over: its leader has ended and nobody holds the pipes any more.
+/// Logs what the group writes until its leader has ended and its pipes are closed.
 ///
-/// The group is told to end when the run is stopped, and when its leader has ended: the work is done then, and
-/// what is left in the background would write into a tree that others read. What does not end is killed.
-fn wait(context: &Context<'_>, group: &mut Group, lines: &Receiver<Line>) -> io::Result<Output> {
+/// The group gets SIGTERM when the run stops, and when its leader has ended: the work is done then, and processes in the
+/// background would write into folders that other tasks read. Those that do not end are killed.
+fn wait(supervision: &Supervision<'_>, group: &mut Group, lines: &Receiver<Line>) -> io::Result<Output> {
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let mut keep = |(stream, line): Line| {
         let kept = match stream {
             Stream::Out => &mut stdout,
             Stream::Err => &mut stderr,
         };
-        context.line(stream, String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']));
+        (supervision.line)(stream, String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']));
         kept.extend(line);
     };
-    let mut told: Option<Instant> = None;
+    let mut terminated: Option<Instant> = None;
     let mut pause = Duration::from_micros(100);
     loop {
-        // A leader has mostly ended when its pipes are closed, so the wait is for that.
-        let closed = match lines.recv_timeout(LOOK) {
+        // Most leaders have ended when their pipes are closed, so wait for that.
+        let closed = match lines.recv_timeout(POLL) {
             Ok(line) => {
                 keep(line);
                 lines.try_iter().take(BACKLOG).for_each(&mut keep);
@@ -138,40 +148,39 @@ fn wait(context: &Context<'_>, group: &mut Group, lines: &Receiver<Line>) -> io:
             Err(RecvTimeoutError::Disconnected) => true,
         };
         let ended = group.leader_has_ended()?;
-        let since = told.map(|told| told.elapsed());
+        let since = terminated.map(|terminated| terminated.elapsed());
         match since {
             _ if ended && closed => break,
-            None if ended || context.cancelled() => {
+            None if ended || (supervision.cancelled)() => {
                 group.signal(Signal::TERM);
-                told = Some(Instant::now());
+                terminated = Some(Instant::now());
             }
             Some(since) if ended && since >= GRACE + LAST => break,
             Some(since) if since >= GRACE => group.signal(Signal::KILL),
             _ => {}
         }
-        // One that closes its pipes and goes on is asked now and then.
+        // A leader that closed its pipes and still runs is polled.
         if closed {
             thread::sleep(pause);
-            pause = (pause * 2).min(LOOK);
+            pause = (pause * 2).min(POLL);
         }
     }
     Ok(Output { status: group.end()?, stdout, stderr })
 }
 
-/// Hands on what comes through a pipe, line by line. The end of the pipe drops the sender, which is what
-/// [`wait`] waits for.
-fn listen(
+/// Forwards what is written to a pipe, line by line. The end of the pipe drops the sender, for which [`wait`] waits.
+fn forward(
     stream: Stream,
     pipe: Option<impl Read + Send + 'static>,
-    said: SyncSender<Line>,
+    sender: SyncSender<Line>,
 ) -> io::Result<()> {
     let Some(pipe) = pipe else { return Ok(()) };
-    // Not joined: somebody who has left the group may hold the pipe for ever.
+    // Not joined: a process that has left the group may hold the pipe for ever.
     thread::Builder::new().spawn(move || {
         let mut reader = BufReader::new(pipe);
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
-            if said.send((stream, std::mem::take(&mut line))).is_err() {
+            if sender.send((stream, std::mem::take(&mut line))).is_err() {
                 return;
             }
         }

@@ -1,26 +1,26 @@
-//! Which task is where in the run: one table, changed by one function.
+//! The status of every task in a run: one table, changed by one function.
 //!
 //! ```text
-//! Unwanted                                   not part of this run
-//! Between ─────────────────────────► Done    nor is this, but what it needs is, and what needs it
+//! Unselected                                 not part of this run
+//! Between ─────────────────────────► Done    not part of it either, but between two tasks that are
 //! Waiting ─► Ready ─► Checking ─► Queued ─► Running ─► Recording ─► Done(verdict)
 //!    │                   └──────────────── up to date ──────────────►│
-//!    └── a group, or a need that did not succeed ───────────────────►│
+//!    └── a group, or a dependency did not succeed ──────────────────►│
 //! ```
 //!
-//! *Ready* says that all needs are done; whether the task has to run is found out while it is *Checking*.
-//! *Queued* tasks wait for a slot of their pool. *Recording* lasts until the record is on disk: only then may
-//! dependents look.
+//! A *Ready* task has no unfinished dependency. *Checking* finds out whether it is up to date. *Queued* tasks wait for a slot
+//! of their pool. *Recording* lasts until the record is on disk: only then are dependents released.
 
 use std::collections::VecDeque;
 
-use crate::model::graph::{Graph, TaskId};
+use crate::model::graph::Graph;
+use crate::model::linked::TaskId;
 use crate::model::task::Task;
-use crate::report::events::{TaskReport, Verdict};
+use crate::report::outcome::{TaskReport, Verdict};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
-    Unwanted,
+    Unselected,
     Between,
     Waiting,
     Ready,
@@ -41,23 +41,23 @@ pub(crate) enum Job {
 pub(crate) struct Schedule<'a> {
     graph: &'a Graph,
     status: Vec<Status>,
-    /// How many needs of a task are not done.
-    missing: Vec<u32>,
+    /// For each task, how many of its dependencies are not done.
+    unfinished: Vec<u32>,
     ready: VecDeque<TaskId>,
-    /// One queue per pool, and one, the last, for tasks without a pool.
+    /// One queue for each pool, and the last one for tasks without a pool.
     queues: Vec<Queue>,
     /// Tasks of the run that are not done.
     open: usize,
     workers: usize,
-    /// Nothing new is to be started.
+    /// No more tasks are to be started.
     pub(crate) stopping: bool,
 }
 
 struct Queue {
     tasks: VecDeque<TaskId>,
-    /// All slots there are.
+    /// The number of slots.
     all: usize,
-    /// Those that nobody holds.
+    /// The number of free slots.
     free: usize,
 }
 
@@ -66,7 +66,7 @@ impl Queue {
         task.weight.clamp(1, self.all)
     }
 
-    /// The task whose turn it is, if there is room for it: a heavy one is not overtaken for ever by light ones.
+    /// Takes the first task if enough slots are free. Light tasks do not overtake a heavy one, or it might never run.
     fn next(&mut self, graph: &Graph) -> Option<TaskId> {
         let first = self.tasks.front()?;
         let fits = self.slots_for(graph.task(*first)) <= self.free;
@@ -74,46 +74,44 @@ impl Queue {
     }
 }
 
-/// So many tasks at most are checked in one go: enough to make taking a lock cheap, few enough to keep all
-/// workers busy.
+/// The most tasks that a worker checks at a time: enough to make taking a lock cheap, few enough to keep all workers busy.
 const BATCH: usize = 256;
 
 impl<'a> Schedule<'a> {
-    /// The schedule of the tasks of `wanted`, which are part of `cone`, that is all that they need, makers first.
-    /// What of it is not wanted counts as done once what it needs is done.
-    pub(crate) fn new(graph: &'a Graph, wanted: &[TaskId], cone: &[TaskId], workers: usize) -> Self {
+    /// The schedule of the tasks of `selected`, a part of `cone`, which also has all dependencies, in order. Unselected tasks
+    /// count as done once their dependencies are.
+    pub(crate) fn new(graph: &'a Graph, selected: &[TaskId], cone: &[TaskId], workers: usize) -> Self {
         let slots = graph.pools.iter().map(|pool| pool.slots.max(1)).chain([usize::MAX]);
         let mut schedule = Self {
             graph,
-            status: vec![Status::Unwanted; graph.nodes.len()],
-            missing: vec![0; graph.nodes.len()],
+            status: vec![Status::Unselected; graph.tasks.len()],
+            unfinished: vec![0; graph.tasks.len()],
             ready: VecDeque::new(),
             queues: slots.map(|all| Queue { tasks: VecDeque::new(), all, free: all }).collect(),
-            open: wanted.len(),
+            open: selected.len(),
             workers: workers.max(1),
             stopping: false,
         };
-        for &id in wanted {
+        for &id in selected {
             schedule.put(id, Status::Waiting);
         }
         for &id in cone {
-            let missing = graph.needs(id).iter().filter(|need| schedule.waits(**need)).count();
-            if missing > 0 && schedule.status(id) == Status::Unwanted {
+            let unfinished = graph.needs(id).iter().filter(|need| schedule.waits(**need)).count();
+            if unfinished > 0 && schedule.status(id) == Status::Unselected {
                 schedule.put(id, Status::Between);
             }
-            if let Some(place) = schedule.missing.get_mut(id.index()) {
-                *place = u32::try_from(missing).unwrap_or(u32::MAX);
+            if let Some(count) = schedule.unfinished.get_mut(id.index()) {
+                *count = u32::try_from(unfinished).unwrap_or(u32::MAX);
             }
         }
         schedule
     }
 
-    /// Sets the tasks going that wait for nothing. Returns those that are thereby done, as [`Schedule::set`]
-    /// does.
-    pub(crate) fn start(&mut self, wanted: &[TaskId]) -> Vec<(TaskId, TaskReport)> {
+    /// Releases the tasks without unfinished dependencies. Returns those that are done at once, as [`Schedule::set`] does.
+    pub(crate) fn start(&mut self, selected: &[TaskId]) -> Vec<(TaskId, TaskReport)> {
         let mut done = Vec::new();
-        for &id in wanted {
-            if self.status(id) == Status::Waiting && self.missing_of(id) == 0 {
+        for &id in selected {
+            if self.status(id) == Status::Waiting && self.unfinished_of(id) == 0 {
                 self.release(id, &mut done);
             }
         }
@@ -121,15 +119,15 @@ impl<'a> Schedule<'a> {
     }
 
     pub(crate) fn status(&self, id: TaskId) -> Status {
-        self.status.get(id.index()).copied().unwrap_or(Status::Unwanted)
+        self.status.get(id.index()).copied().unwrap_or(Status::Unselected)
     }
 
-    /// The task waits for others.
+    /// Whether the task waits for others.
     fn waits(&self, id: TaskId) -> bool {
         matches!(self.status(id), Status::Waiting | Status::Between)
     }
 
-    /// All tasks of the run are done.
+    /// Whether all tasks of the run are done.
     pub(crate) fn is_over(&self) -> bool {
         self.open == 0
     }
@@ -139,17 +137,17 @@ impl<'a> Schedule<'a> {
         self.open
     }
 
-    /// A task of the run is done, and well.
+    /// Whether a task of the run succeeded.
     pub(crate) fn succeeded(&self, id: TaskId) -> bool {
         matches!(self.status(id), Status::Done(verdict) if verdict.is_success())
     }
 
-    /// A task of the run is not done.
+    /// Whether a task of the run is not done.
     pub(crate) fn is_left(&self, id: TaskId) -> bool {
         !matches!(self.status(id), Status::Done(_))
     }
 
-    /// Moves a task to another status. Returns the groups and blocked tasks that are thereby done, in order.
+    /// Moves a task to another status. Returns the groups and blocked tasks that are done because of it, in order.
     pub(crate) fn set(&mut self, id: TaskId, to: Status) -> Vec<(TaskId, TaskReport)> {
         let mut done = Vec::new();
         self.advance(id, to, &mut done);
@@ -161,12 +159,12 @@ impl<'a> Schedule<'a> {
         while let Some((id, to)) = moves.pop() {
             let from = self.status(id);
             self.put(id, to);
-            let node = self.graph.node(id);
-            let pool = node.pool.unwrap_or(self.graph.pools.len());
+            let linked = self.graph.linked(id);
+            let pool = linked.pool.unwrap_or(self.graph.pools.len());
             if from == Status::Running
                 && let Some(queue) = self.queues.get_mut(pool)
             {
-                queue.free += queue.slots_for(&node.task);
+                queue.free += queue.slots_for(&linked.task);
             }
             match to {
                 Status::Ready => self.ready.push_back(id),
@@ -177,22 +175,22 @@ impl<'a> Schedule<'a> {
                 }
                 Status::Running => {
                     if let Some(queue) = self.queues.get_mut(pool) {
-                        queue.free = queue.free.saturating_sub(queue.slots_for(&node.task));
+                        queue.free = queue.free.saturating_sub(queue.slots_for(&linked.task));
                     }
                 }
                 Status::Done(verdict) => {
                     self.open -= usize::from(from != Status::Between);
                     if self.stopping && !verdict.is_success() {
-                        // The run ends here: what needs this task is left, not blocked.
+                        // The run ends here: dependents are not reached, rather than blocked.
                         continue;
                     }
-                    for &next in &node.feeds {
+                    for &next in &linked.dependents {
                         if !self.waits(next) {
                             continue;
                         }
-                        let Some(missing) = self.missing.get_mut(next.index()) else { continue };
-                        *missing = missing.saturating_sub(1);
-                        if *missing == 0 {
+                        let Some(unfinished) = self.unfinished.get_mut(next.index()) else { continue };
+                        *unfinished = unfinished.saturating_sub(1);
+                        if *unfinished == 0 {
                             let (to, report) = self.outlook(next);
                             if let Some(report) = report {
                                 done.push((next, report));
@@ -201,7 +199,7 @@ impl<'a> Schedule<'a> {
                         }
                     }
                 }
-                Status::Unwanted
+                Status::Unselected
                 | Status::Between
                 | Status::Waiting
                 | Status::Checking
@@ -218,15 +216,15 @@ impl<'a> Schedule<'a> {
         self.advance(id, to, done);
     }
 
-    /// Where a task goes once all its needs are done, and its report if that is the end of it.
+    /// The next status of a task whose dependencies are all done, and its report if it is done then.
     fn outlook(&self, id: TaskId) -> (Status, Option<TaskReport>) {
-        let node = self.graph.node(id);
+        let linked = self.graph.linked(id);
         let verdict_of = |need: &TaskId| match self.status(*need) {
             Status::Done(verdict) => verdict,
-            // Not part of this run: taken as it is.
+            // Not part of this run: assumed to be up to date.
             _ => Verdict::UpToDate,
         };
-        let blocker = node.needs.iter().find(|need| {
+        let blocker = linked.needs.iter().find(|need| {
             let verdict = verdict_of(need);
             !verdict.is_success() && verdict != Verdict::Ignored
         });
@@ -235,13 +233,13 @@ impl<'a> Schedule<'a> {
             let mut report = TaskReport::of(Verdict::Blocked);
             report.error = Some(self.graph.task(*blocker).name.clone());
             return (Status::Done(Verdict::Blocked), (!is_between).then_some(report));
-        } else if node.needs.iter().any(|need| verdict_of(need) == Verdict::Ignored) {
+        } else if linked.needs.iter().any(|need| verdict_of(need) == Verdict::Ignored) {
             Verdict::Ignored
         } else if is_between {
             Verdict::UpToDate
-        } else if !node.task.is_group() {
+        } else if !linked.task.is_group() {
             return (Status::Ready, None);
-        } else if node.needs.iter().all(|need| verdict_of(need) == Verdict::UpToDate) {
+        } else if linked.needs.iter().all(|need| verdict_of(need) == Verdict::UpToDate) {
             Verdict::UpToDate
         } else {
             Verdict::Succeeded
@@ -249,8 +247,7 @@ impl<'a> Schedule<'a> {
         (Status::Done(verdict), (!is_between).then(|| TaskReport::of(verdict)))
     }
 
-    /// The next thing to do, if there is any. Running comes before checking: a machine that works is better
-    /// than one that knows more.
+    /// The next job, if there is one. Running tasks comes before checking more of them, to keep the machine busy.
     pub(crate) fn take(&mut self) -> Option<Job> {
         if self.stopping {
             return None;
@@ -270,12 +267,12 @@ impl<'a> Schedule<'a> {
     }
 
     fn put(&mut self, id: TaskId, to: Status) {
-        if let Some(place) = self.status.get_mut(id.index()) {
-            *place = to;
+        if let Some(status) = self.status.get_mut(id.index()) {
+            *status = to;
         }
     }
 
-    fn missing_of(&self, id: TaskId) -> u32 {
-        self.missing.get(id.index()).copied().unwrap_or(0)
+    fn unfinished_of(&self, id: TaskId) -> u32 {
+        self.unfinished.get(id.index()).copied().unwrap_or(0)
     }
 }

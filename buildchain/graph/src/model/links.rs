@@ -1,201 +1,74 @@
-//! Building the graph: every mistake is found here, before anything runs.
+//! Linking the tasks of a graph by their paths and names. All mistakes are found here, before anything runs.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::model::graph::{Graph, Node, TaskId, id_of};
+use crate::model::error::GraphError;
+use crate::model::linked::{LinkedTask, TaskId};
 use crate::model::lookalike;
 use crate::model::paths;
 use crate::model::task::{Input, Output, Pool, Task};
 use crate::model::tree::Tree;
 
-/// A mistake in the tasks of a project.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum GraphError {
-    /// The root is not an absolute path, or it lies in the build root.
-    #[error(
-        "the build root {} holds the root {}, or that is not absolute",
-        content::printable_path(build_root),
-        content::printable_path(root)
-    )]
-    Roots {
-        /// The root.
-        root: PathBuf,
-        /// The build root.
-        build_root: PathBuf,
-    },
-    /// A name that cannot be typed: empty, or with a blank, a comma, an equals sign or a wildcard in it.
-    #[error(
-        "`{}` cannot be the name of a task: expected neither blanks nor `=`, `,`, `*`, `?`, `[`",
-        content::printable(name)
-    )]
-    Name {
-        /// The name.
-        name: String,
-    },
-    /// Two tasks of one name.
-    #[error("there are two tasks `{}`", content::printable(name))]
-    DuplicateName {
-        /// The name.
-        name: String,
-    },
-    /// A task waits for one that does not exist.
-    #[error("task `{task}` comes after `{name}`, which is no task{}", lookalike::hint(meant))]
-    UnknownTask {
-        /// The waiting task.
-        task: String,
-        /// What it names.
-        name: String,
-        /// Tasks with a similar name.
-        meant: Vec<String>,
-    },
-    /// A task names a pool that does not exist.
-    #[error("task `{task}` runs in the pool `{pool}`, which does not exist{}", lookalike::hint(meant))]
-    UnknownPool {
-        /// The task.
-        task: String,
-        /// What it names.
-        pool: String,
-        /// Pools with a similar name.
-        meant: Vec<String>,
-    },
-    /// Two tasks make one path, or one makes something below the folder of another, or a task declares an
-    /// output twice.
-    #[error(
-        "`{first}` makes {} and `{second}` makes {}: one path has one maker",
-        content::printable_path(first_path),
-        content::printable_path(second_path)
-    )]
-    Overlap {
-        /// The task that makes the outer path.
-        first: String,
-        /// The outer path.
-        first_path: PathBuf,
-        /// The task that makes the inner path.
-        second: String,
-        /// The inner path.
-        second_path: PathBuf,
-    },
-    /// An output that is the root, or above it, or a folder outside of the build root.
-    #[error(
-        "task `{task}` may not make {}: folders are made below the build root only",
-        content::printable_path(path)
-    )]
-    Forbidden {
-        /// The task.
-        task: String,
-        /// The output.
-        path: PathBuf,
-    },
-    /// A group that has outputs: without an action nothing makes them.
-    #[error("task `{task}` has outputs and no action that makes them")]
-    GroupWithOutputs {
-        /// The task.
-        task: String,
-    },
-    /// An input that is not there and that no task makes.
-    #[error(
-        "task `{task}` needs {}, which does not exist and which no task makes{}",
-        content::printable_path(path),
-        lookalike::hint(meant)
-    )]
-    MissingInput {
-        /// The task.
-        task: String,
-        /// The input.
-        path: PathBuf,
-        /// Outputs with a similar path.
-        meant: Vec<String>,
-    },
-    /// A glob that is none.
-    #[error("task `{task}` has a wrong glob")]
-    Glob {
-        /// The task.
-        task: String,
-        /// Where it is wrong.
-        source: globset::Error,
-    },
-    /// Tasks that wait for each other.
-    #[error("tasks wait for each other: {}", path.join(" -> "))]
-    Cycle {
-        /// The names, the first again at the end.
-        path: Vec<String>,
-    },
-}
-
-impl GraphError {
-    /// The task that it is about, if it is about one.
-    #[must_use]
-    pub fn task(&self) -> Option<&str> {
-        match self {
-            Self::Name { name } | Self::DuplicateName { name } => Some(name),
-            Self::UnknownTask { task, .. }
-            | Self::UnknownPool { task, .. }
-            | Self::Forbidden { task, .. }
-            | Self::GroupWithOutputs { task }
-            | Self::MissingInput { task, .. }
-            | Self::Glob { task, .. } => Some(task),
-            Self::Overlap { second, .. } => Some(second),
-            Self::Roots { .. } | Self::Cycle { .. } => None,
-        }
-    }
-}
-
-/// The outputs of all tasks, to be asked which of them an input is made of.
-struct Makers {
+/// The outputs of all tasks, to find the producers of an input.
+struct Producers {
     exact: HashMap<OsString, TaskId>,
-    /// Sorted by [`paths::order`]: what lies below a folder stands in one run.
+    /// Sorted by [`paths::order`]: all that is below a folder is contiguous.
     sorted: Vec<(PathBuf, TaskId, bool)>,
     any_folder: bool,
 }
 
+/// The tasks of a graph with their links.
+pub(crate) struct Links {
+    pub(crate) tasks: Vec<LinkedTask>,
+    pub(crate) names: HashMap<String, TaskId>,
+    /// The producer of each output.
+    pub(crate) producers: HashMap<OsString, TaskId>,
+}
+
+/// Links tasks whose paths start from `root` and whose outputs are in `build_root`.
 pub(crate) fn link(
-    root: PathBuf,
-    build_root: PathBuf,
+    root: &Path,
+    build_root: &Path,
     mut tasks: Vec<Task>,
-    pools: Vec<Pool>,
-) -> Result<Graph, Vec<GraphError>> {
-    let build_root = paths::normal(&root, &build_root);
-    if !root.is_absolute() || build_root.as_os_str().is_empty() || root.starts_with(&build_root) {
-        return Err(vec![GraphError::Roots { root, build_root }]);
-    }
+    pools: &[Pool],
+) -> Result<Links, Vec<GraphError>> {
     for task in &mut tasks {
-        normalise(&root, task);
+        normalize(root, task);
     }
     let mut errors = Vec::new();
     let names = names(&tasks, &mut errors);
-    let makers = makers(&build_root, &tasks, &mut errors);
-    let mut nodes = Vec::with_capacity(tasks.len());
+    let producers = producers(build_root, &tasks, &mut errors);
+    let mut linked = Vec::with_capacity(tasks.len());
     for task in tasks {
-        nodes.push(node(task, &names, &makers, &pools, &mut errors));
+        linked.push(link_one(task, &names, &producers, pools, &mut errors));
     }
-    for index in 0..nodes.len() {
-        let needs = nodes.get(index).map(|node| node.needs.clone()).unwrap_or_default();
+    for index in 0..linked.len() {
+        let needs = linked.get(index).map(|task| task.needs.clone()).unwrap_or_default();
         for need in needs {
-            if let Some(node) = nodes.get_mut(need.index()) {
-                node.feeds.push(id_of(index));
+            if let Some(needed) = linked.get_mut(need.index()) {
+                needed.dependents.push(TaskId::at(index));
             }
         }
     }
-    missing(&root, &nodes, &makers, &mut errors);
-    if let Some(path) = cycle(&nodes) {
+    check_inputs(root, &linked, &producers, &mut errors);
+    if let Some(path) = cycle(&linked) {
         errors.push(GraphError::Cycle { path });
     }
     if errors.is_empty() {
-        Ok(Graph { root, build_root, nodes, names, makers: makers.exact, pools })
+        Ok(Links { tasks: linked, names, producers: producers.exact })
     } else {
         Err(errors)
     }
 }
 
-fn normalise(root: &Path, task: &mut Task) {
-    task.inputs.iter_mut().for_each(|input| input.normalise(root));
+fn normalize(root: &Path, task: &mut Task) {
+    task.inputs.iter_mut().for_each(|input| input.normalize(root));
     for output in &mut task.outputs {
         match output {
-            Output::File(path) | Output::Folder(path) => paths::normalise(root, path),
+            Output::File(path) | Output::Folder(path) => paths::normalize(root, path),
         }
     }
     if let Some(subject) = root.to_str().and_then(|root| task.title.subject.strip_prefix(root)) {
@@ -203,7 +76,7 @@ fn normalise(root: &Path, task: &mut Task) {
     }
 }
 
-/// Whether a character may stand in the name of a task: neither blanks nor what the command line gives a meaning.
+/// Whether the name of a task may contain this character: no blanks, and none that has a meaning on the command line.
 #[must_use]
 pub fn may_name(c: char) -> bool {
     !(c.is_whitespace() || content::is_unsafe(c) || matches!(c, '=' | ',' | '*' | '?' | '[' | ']'))
@@ -215,7 +88,7 @@ fn names(tasks: &[Task], errors: &mut Vec<GraphError>) -> HashMap<String, TaskId
         if task.name.is_empty() || task.name.starts_with('-') || !task.name.chars().all(may_name) {
             errors.push(GraphError::Name { name: task.name.clone() });
         }
-        if names.insert(task.name.clone(), id_of(index)).is_some() {
+        if names.insert(task.name.clone(), TaskId::at(index)).is_some() {
             errors.push(GraphError::DuplicateName { name: task.name.clone() });
         }
         if task.is_group() && !task.outputs.is_empty() {
@@ -225,7 +98,7 @@ fn names(tasks: &[Task], errors: &mut Vec<GraphError>) -> HashMap<String, TaskId
     names
 }
 
-fn makers(build_root: &Path, tasks: &[Task], errors: &mut Vec<GraphError>) -> Makers {
+fn producers(build_root: &Path, tasks: &[Task], errors: &mut Vec<GraphError>) -> Producers {
     let mut sorted = Vec::new();
     let mut exact = HashMap::new();
     for (index, task) in tasks.iter().enumerate() {
@@ -239,8 +112,8 @@ fn makers(build_root: &Path, tasks: &[Task], errors: &mut Vec<GraphError>) -> Ma
             if harmful {
                 errors.push(GraphError::Forbidden { task: task.name.clone(), path: path.clone() });
             }
-            sorted.push((path.clone(), id_of(index), is_folder));
-            exact.insert(path.clone().into_os_string(), id_of(index));
+            sorted.push((path.clone(), TaskId::at(index), is_folder));
+            exact.insert(path.clone().into_os_string(), TaskId::at(index));
         }
     }
     sorted.sort_by(|a, b| paths::order(&a.0, &b.0).then(a.1.cmp(&b.1)));
@@ -258,11 +131,11 @@ fn makers(build_root: &Path, tasks: &[Task], errors: &mut Vec<GraphError>) -> Ma
         }
     }
     let any_folder = sorted.iter().any(|(_, _, is_folder)| *is_folder);
-    Makers { exact, sorted, any_folder }
+    Producers { exact, sorted, any_folder }
 }
 
-impl Makers {
-    /// The task that makes `path` or a folder it lies in.
+impl Producers {
+    /// The producer of `path` or of a folder above it.
     fn of(&self, path: &Path) -> Option<TaskId> {
         if self.any_folder {
             paths::upwards(path).find_map(|path| self.exact.get(path.as_os_str()).copied())
@@ -271,9 +144,9 @@ impl Makers {
         }
     }
 
-    /// The tasks that make something of `tree`.
+    /// Adds the outputs that are part of `tree`, with their producers.
     fn of_tree(&self, tree: &Tree, found: &mut Vec<(PathBuf, TaskId)>) {
-        found.extend(self.of(&tree.root).map(|maker| (tree.root.clone(), maker)));
+        found.extend(self.of(&tree.root).map(|producer| (tree.root.clone(), producer)));
         let start = self.sorted.partition_point(|(path, ..)| paths::order(path, &tree.root).is_lt());
         let below = self.sorted.get(start..).unwrap_or_default();
         for (path, id, is_folder) in below.iter().take_while(|(path, ..)| paths::is_within(path, &tree.root))
@@ -285,17 +158,17 @@ impl Makers {
     }
 }
 
-fn node(
+fn link_one(
     task: Task,
     names: &HashMap<String, TaskId>,
-    makers: &Makers,
+    producers: &Producers,
     pools: &[Pool],
     errors: &mut Vec<GraphError>,
-) -> Node {
+) -> LinkedTask {
     let mut needs = Vec::new();
     let mut trees = Vec::new();
     let mut sources = Vec::new();
-    let mut unmade = Vec::new();
+    let mut unproduced = Vec::new();
     for name in &task.after {
         match names.get(name) {
             Some(&need) => needs.push(need),
@@ -310,12 +183,12 @@ fn node(
         let before = sources.len();
         match (input, Tree::of(input)) {
             (Input::File(path) | Input::Named { path, .. }, _) => {
-                if let Some(maker) = makers.of(path) {
-                    sources.push((path.clone(), maker));
+                if let Some(producer) = producers.of(path) {
+                    sources.push((path.clone(), producer));
                 }
             }
             (_, Some(Ok(tree))) => {
-                makers.of_tree(&tree, &mut sources);
+                producers.of_tree(&tree, &mut sources);
                 trees.push(tree);
             }
             (_, Some(Err(source))) => errors.push(GraphError::Glob { task: task.name.clone(), source }),
@@ -324,10 +197,10 @@ fn node(
         if matches!(input, Input::File(_) | Input::Named { .. } | Input::Folder { .. })
             && sources.len() == before
         {
-            unmade.push(index);
+            unproduced.push(index);
         }
     }
-    needs.extend(sources.iter().map(|(_, maker)| *maker));
+    needs.extend(sources.iter().map(|(_, producer)| *producer));
     let mut seen = HashSet::new();
     needs.retain(|need| seen.insert(*need));
     let pool = task.pool.as_ref().and_then(|name| {
@@ -341,18 +214,19 @@ fn node(
         }
         found
     });
-    Node { task, trees, sources, unmade, needs, feeds: Vec::new(), pool }
+    LinkedTask { task, trees, sources, unproduced, needs, dependents: Vec::new(), pool }
 }
 
-/// The inputs that are not there and that nobody makes.
-fn missing(root: &Path, nodes: &[Node], makers: &Makers, errors: &mut Vec<GraphError>) {
-    let wanted: Vec<(&Task, &Path)> = nodes
+/// Checks that the inputs that no task produces exist.
+fn check_inputs(root: &Path, tasks: &[LinkedTask], producers: &Producers, errors: &mut Vec<GraphError>) {
+    let wanted: Vec<(&Task, &Path)> = tasks
         .iter()
-        .flat_map(|node| {
-            node.unmade
+        .flat_map(|linked| {
+            linked
+                .unproduced
                 .iter()
-                .filter_map(|index| node.task.inputs.get(*index))
-                .map(|input| (&node.task, input))
+                .filter_map(|index| linked.task.inputs.get(*index))
+                .map(|input| (&linked.task, input))
         })
         .filter_map(|(task, input)| match input {
             Input::File(path) | Input::Named { path, .. } | Input::Folder { path, .. } => {
@@ -361,72 +235,73 @@ fn missing(root: &Path, nodes: &[Node], makers: &Makers, errors: &mut Vec<GraphE
             Input::Glob { .. } | Input::Value { .. } => None,
         })
         .collect();
-    let sure = listed(root, wanted.iter().map(|(_, path)| *path));
-    for (task, path) in
-        wanted.into_iter().filter(|(_, path)| !sure.contains(path.as_os_str()) && !root.join(path).exists())
+    let existing = listed(root, wanted.iter().map(|(_, path)| *path));
+    for (task, path) in wanted
+        .into_iter()
+        .filter(|(_, path)| !existing.contains(path.as_os_str()) && !root.join(path).exists())
     {
-        let made = makers.sorted.iter().filter_map(|(path, ..)| path.to_str());
+        let produced = producers.sorted.iter().filter_map(|(path, ..)| path.to_str());
         errors.push(GraphError::MissingInput {
             task: task.name.clone(),
             path: path.to_owned(),
-            meant: lookalike::of(&path.to_string_lossy(), made),
+            meant: lookalike::of(&path.to_string_lossy(), produced),
         });
     }
 }
 
-/// Of `paths` those that are there for sure. To list a folder once costs a tenth of asking for each of its
-/// files; folders of which few files are wanted are not listed.
+/// Those of `paths` that certainly exist. Listing a folder once costs a tenth of one query for each of its files; folders
+/// with few of the paths are not listed.
 fn listed<'a>(root: &Path, paths: impl Iterator<Item = &'a Path>) -> HashSet<OsString> {
     const MANY: usize = 64;
     let mut wanted: HashMap<&OsStr, usize> = HashMap::new();
     for path in paths {
         *wanted.entry(path.parent().unwrap_or(path).as_os_str()).or_default() += 1;
     }
-    let mut sure = HashSet::new();
+    let mut existing = HashSet::new();
     for (folder, count) in wanted.into_iter().filter(|(_, count)| *count >= MANY) {
-        // A link may lead nowhere.
-        let there = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| !kind.is_symlink());
+        // A link may be dangling.
+        let exists = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| !kind.is_symlink());
         let entries = fs::read_dir(root.join(folder)).into_iter().flatten().flatten().take(8 * count);
-        sure.extend(
-            entries.filter(there).map(|entry| Path::new(folder).join(entry.file_name()).into_os_string()),
+        existing.extend(
+            entries.filter(exists).map(|entry| Path::new(folder).join(entry.file_name()).into_os_string()),
         );
     }
-    sure
+    existing
 }
 
-/// One cycle, if there is any: the names along it, the first again at the end.
-fn cycle(nodes: &[Node]) -> Option<Vec<String>> {
+/// The names along one cycle, if there is one; the last is the first.
+fn cycle(tasks: &[LinkedTask]) -> Option<Vec<String>> {
     #[derive(Clone, Copy, PartialEq)]
     enum Mark {
         Unseen,
-        OnTheWay,
+        OnPath,
         Done,
     }
-    let mut marks = vec![Mark::Unseen; nodes.len()];
-    // An explicit stack: chains of tasks may be longer than a thread's.
-    let mut way: Vec<(TaskId, usize)> = Vec::new();
-    for start in 0..nodes.len() {
+    let mut marks = vec![Mark::Unseen; tasks.len()];
+    // An explicit stack: a chain of tasks may be longer than the stack of a thread.
+    let mut path: Vec<(TaskId, usize)> = Vec::new();
+    for start in 0..tasks.len() {
         if marks.get(start) != Some(&Mark::Unseen) {
             continue;
         }
-        way.push((id_of(start), 0));
+        path.push((TaskId::at(start), 0));
         if let Some(mark) = marks.get_mut(start) {
-            *mark = Mark::OnTheWay;
+            *mark = Mark::OnPath;
         }
-        while let Some((id, next)) = way.last_mut() {
-            let need = nodes.get(id.index()).and_then(|node| node.needs.get(*next)).copied();
+        while let Some((id, next)) = path.last_mut() {
+            let need = tasks.get(id.index()).and_then(|linked| linked.needs.get(*next)).copied();
             *next += 1;
             match need.map(|need| (need, marks.get_mut(need.index()))) {
                 Some((need, Some(mark @ Mark::Unseen))) => {
-                    *mark = Mark::OnTheWay;
-                    way.push((need, 0));
+                    *mark = Mark::OnPath;
+                    path.push((need, 0));
                 }
-                Some((need, Some(Mark::OnTheWay))) => {
-                    let from = way.iter().position(|(id, _)| *id == need).unwrap_or(0);
-                    let along = way.iter().skip(from).map(|(id, _)| *id).chain([need]);
+                Some((need, Some(Mark::OnPath))) => {
+                    let from = path.iter().position(|(id, _)| *id == need).unwrap_or(0);
+                    let along = path.iter().skip(from).map(|(id, _)| *id).chain([need]);
                     return Some(
                         along
-                            .filter_map(|id| nodes.get(id.index()).map(|node| node.task.name.clone()))
+                            .filter_map(|id| tasks.get(id.index()).map(|linked| linked.task.name.clone()))
                             .collect(),
                     );
                 }
@@ -435,7 +310,7 @@ fn cycle(nodes: &[Node]) -> Option<Vec<String>> {
                     if let Some(mark) = marks.get_mut(id.index()) {
                         *mark = Mark::Done;
                     }
-                    way.pop();
+                    path.pop();
                 }
             }
         }

@@ -1,6 +1,6 @@
-//! "Did you mean": names like the one that was typed.
+//! "Did you mean": names that are similar to the one that the user typed.
 
-/// At most three of `known` that `name` could be a misspelling of, the most similar first.
+/// At most three of `known` that are similar to `name`, the most similar first.
 pub(crate) fn of(name: &str, known: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<String> {
     let mut similar: Vec<(f64, String)> = known
         .into_iter()
@@ -12,7 +12,7 @@ pub(crate) fn of(name: &str, known: impl IntoIterator<Item = impl AsRef<str>>) -
     similar.into_iter().map(|(_, name)| name).collect()
 }
 
-/// `; did you mean `a` or `b`?`, or nothing.
+/// The end of a message: `; did you mean `a` or `b`?`, or nothing.
 pub(crate) fn hint(names: &[String]) -> String {
     if names.is_empty() {
         return String::new();

@@ -1,13 +1,12 @@
-//! Paths of the graph: relative to its root, clean, comparable as bytes.
+//! Paths of the graph: relative to its root, normalized, comparable as bytes.
 
 use std::cmp::Ordering;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-/// `path` relative to `root` where it lies below it, absolute otherwise; without `.`, `..` and doubled
-/// slashes. `..` is resolved by name, as if no folder on the way were a symbolic link. The root itself is the
-/// empty path.
+/// `path` relative to `root` if it is below it, absolute otherwise; without `.`, `..` and doubled slashes. `..` is resolved
+/// by name, as if no folder of the path were a symbolic link. The root itself is the empty path.
 pub(crate) fn normal(root: &Path, path: &Path) -> PathBuf {
     if is_normal(path) {
         return path.to_owned();
@@ -26,24 +25,24 @@ pub(crate) fn normal(root: &Path, path: &Path) -> PathBuf {
 }
 
 /// Makes `path` [`normal`].
-pub(crate) fn normalise(root: &Path, path: &mut PathBuf) {
+pub(crate) fn normalize(root: &Path, path: &mut PathBuf) {
     if !is_normal(path) {
         *path = normal(root, path);
     }
 }
 
-/// Relative and already as [`normal`] makes it.
+/// Whether `path` is relative and as [`normal`] returns it.
 pub(crate) fn is_normal(path: &Path) -> bool {
     let bytes = path.as_os_str().as_bytes();
     !bytes.is_empty() && bytes.split(|&byte| byte == b'/').all(|part| !matches!(part, b"" | b"." | b".."))
 }
 
-/// `path` is `folder` or lies below it. Both are normal.
+/// Whether `path` is `folder` or below it. Both are normalized.
 pub(crate) fn is_within(path: &Path, folder: &Path) -> bool {
     relative_to(path, folder).is_some()
 }
 
-/// The part of `path` below `folder`, empty if they are one.
+/// `path` relative to `folder`, empty if they are equal; `None` if it is not below.
 pub(crate) fn relative_to<'a>(path: &'a Path, folder: &Path) -> Option<&'a Path> {
     let (path, folder) = (path.as_os_str().as_bytes(), folder.as_os_str().as_bytes());
     let rest = if folder.is_empty() {
@@ -60,7 +59,7 @@ pub(crate) fn relative_to<'a>(path: &'a Path, folder: &Path) -> Option<&'a Path>
     Some(Path::new(OsStr::from_bytes(rest)))
 }
 
-/// The order in which a folder stands right before all that lies below it.
+/// The order in which a folder comes directly before all that is below it.
 pub(crate) fn order(a: &Path, b: &Path) -> Ordering {
     let (a, b) = (a.as_os_str().as_bytes(), b.as_os_str().as_bytes());
     let weight = |byte: u8| if byte == b'/' { 0 } else { u16::from(byte) + 1 };
@@ -70,7 +69,7 @@ pub(crate) fn order(a: &Path, b: &Path) -> Ordering {
     }
 }
 
-/// `path` and the folders above it, nearest first, the root not included.
+/// `path` and the folders above it, nearest first, without the root.
 pub(crate) fn upwards(path: &Path) -> impl Iterator<Item = &Path> {
     path.ancestors().filter(|folder| !folder.as_os_str().is_empty())
 }
@@ -81,7 +80,7 @@ mod tests {
 
     #[test]
     fn one_file_has_one_path() {
-        for (written, normalised) in [
+        for (written, normalized) in [
             ("a/b", "a/b"),
             ("./a//b/", "a/b"),
             ("a/x/../b", "a/b"),
@@ -93,7 +92,7 @@ mod tests {
             ("/rr/a", "/rr/a"),
             ("../../../f", "/f"),
         ] {
-            assert_eq!(normal(Path::new("/r"), Path::new(written)), Path::new(normalised), "{written}");
+            assert_eq!(normal(Path::new("/r"), Path::new(written)), Path::new(normalized), "{written}");
         }
     }
 

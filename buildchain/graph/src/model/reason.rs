@@ -1,74 +1,74 @@
-//! Why a task has to run.
+//! Why a task must run.
 
 use std::fmt;
 
 use content::printable;
 
-/// Why a task has to run.
+/// Why a task must run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// No successful run of it is recorded.
+    /// No successful run is recorded.
     NeverRan,
-    /// It is declared never to be up to date.
+    /// The task is declared never to be up to date.
     Always,
-    /// The user asked to run it no matter what.
+    /// The user asked to run it even if it is up to date.
     Forced,
-    /// An input is not what it was at the last successful run.
+    /// An input differs from the last successful run.
     Input(Change),
-    /// What it reads and makes is what it was, in another order.
+    /// Inputs and outputs are the same in another order.
     Order,
-    /// An output is not what the last successful run left.
+    /// An output differs from the last successful run.
     Output(Change),
-    /// Dry run only: an input will be made anew, so nobody can tell yet.
-    Remade {
+    /// Dry run only: an input will be built again, so its new content is not known yet.
+    Rebuilt {
         /// The input.
         path: String,
-        /// The task that makes it.
+        /// The task that produces it.
         by: String,
     },
 }
 
-/// One thing that is not what it was.
+/// A difference from the last successful run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// What sort of thing: `file`, `folder`, `value`.
+    /// What differs: `file`, `folder`, `value`.
     pub kind: &'static str,
     /// Its path or name.
     pub name: String,
-    /// What it was; `None` if it was not there.
+    /// Its old content or value; `None` if it did not exist.
     pub was: Option<String>,
-    /// What it is now; `None` if it is gone.
+    /// Its new content or value; `None` if it does not exist any more.
     pub now: Option<String>,
-    /// The task that makes it; `None` if it is no path or nobody makes it.
+    /// The task that produces it, if one does.
     pub by: Option<String>,
 }
 
-/// On one line, whatever names are in it.
+/// Always on one line.
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NeverRan => f.write_str("no successful run of it is recorded"),
-            Self::Always => f.write_str("it runs each time it is asked for"),
-            Self::Forced => f.write_str("it was asked to run no matter what"),
+            Self::NeverRan => f.write_str("no successful run is recorded"),
+            Self::Always => f.write_str("it runs every time"),
+            Self::Forced => f.write_str("it was forced to run"),
             Self::Order => f.write_str("the order of its inputs or outputs changed"),
             Self::Input(change) => write!(f, "input {change}"),
             Self::Output(change) => write!(f, "output {change}"),
-            Self::Remade { path, by } => write!(f, "input {} is rebuilt by {by}", printable(path)),
+            Self::Rebuilt { path, by } => write!(f, "input {} is rebuilt by {by}", printable(path)),
         }
     }
 }
 
-/// On one line, whatever names are in it.
+/// Always on one line.
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, name, was, now, by } = self;
         let name = printable(name);
         match (was.as_deref().map(printable), now.as_deref().map(printable)) {
             (None, Some(now)) => write!(f, "{kind} {name} is new: {now}"),
-            (Some(was), None) => write!(f, "{kind} {name} is gone: was {was}"),
+            (Some(was), None) => write!(f, "{kind} {name} was removed (was {was})"),
             (Some(was), Some(now)) => write!(f, "{kind} {name} changed: {was} -> {now}"),
             (None, None) => write!(f, "{kind} {name} is missing"),
         }?;
-        by.as_ref().map_or(Ok(()), |by| write!(f, ", made by {by}"))
+        by.as_ref().map_or(Ok(()), |by| write!(f, ", produced by {by}"))
     }
 }

@@ -1,72 +1,42 @@
-//! From what the user typed to tasks.
+//! The tasks that the user's words select.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use globset::GlobBuilder;
 
-use crate::model::graph::{Graph, TaskId};
+use crate::model::error::SelectError;
+use crate::model::graph::Graph;
+use crate::model::linked::TaskId;
 use crate::model::lookalike;
 use crate::model::task::Task;
 
-/// The tasks a user asked for.
+/// The tasks that the user selected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     pub(crate) tasks: Vec<TaskId>,
 }
 
 impl Selection {
-    /// The tasks, in the order they were asked for, each once.
+    /// The tasks, in the order of the words, each once.
     #[must_use]
     pub fn tasks(&self) -> &[TaskId] {
         &self.tasks
     }
 }
 
-/// The user asked for something that is not there: exit code 3.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SelectError {
-    /// No such task, and no task makes such a file.
-    #[error(
-        "`{}` is neither a task nor a file that a task makes{}",
-        content::printable(asked),
-        lookalike::hint(meant)
-    )]
-    Unknown {
-        /// What was typed.
-        asked: String,
-        /// Tasks of a similar name.
-        meant: Vec<String>,
-    },
-    /// A wildcard that no task matches.
-    #[error("no task matches `{}`", content::printable(pattern))]
-    NoMatch {
-        /// What was typed.
-        pattern: String,
-    },
-    /// A wildcard that is none.
-    #[error("`{}` is not a pattern: {}", content::printable(pattern), content::printable(reason))]
-    Pattern {
-        /// What was typed.
-        pattern: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-}
-
 impl Graph {
-    /// The tasks meant by `asked`: names, aliases or the part of one before a `:`, wildcards (`*`, `?`, `[…]`) over
-    /// names and aliases, paths of files that tasks make.
+    /// The tasks that `asked` selects: names, aliases or the part of one before a `:`, wildcards (`*`, `?`, `[…]`) over
+    /// names and aliases, paths of outputs.
     ///
     /// # Errors
     ///
-    /// The first that means nothing, with names that look like it.
+    /// The first word that selects nothing, with similar names.
     pub fn select(&self, asked: &[impl AsRef<str>]) -> Result<Selection, SelectError> {
         let mut seen = BTreeSet::new();
         let mut tasks = Vec::new();
         for asked in asked {
-            for id in self.meant_by(asked.as_ref())? {
+            for id in self.selected_by(asked.as_ref())? {
                 if seen.insert(id) {
                     tasks.push(id);
                 }
@@ -81,29 +51,29 @@ impl Graph {
         Selection { tasks: self.tasks().map(|(id, _)| id).collect() }
     }
 
-    /// `selection` and all it needs, directly or not, makers before those who need them.
+    /// `selection` with all dependencies, direct or not, each before the tasks that need it.
     #[must_use]
     pub fn cone(&self, selection: &Selection) -> Vec<TaskId> {
-        let mut seen = vec![false; self.nodes.len()];
+        let mut seen = vec![false; self.tasks.len()];
         let mut cone = Vec::new();
-        let mut way: Vec<(TaskId, usize)> = Vec::new();
+        let mut path: Vec<(TaskId, usize)> = Vec::new();
         let mut enter =
             |id: TaskId| seen.get_mut(id.index()).is_some_and(|seen| !std::mem::replace(seen, true));
         for &start in &selection.tasks {
             if enter(start) {
-                way.push((start, 0));
+                path.push((start, 0));
             }
-            while let Some((id, next)) = way.last_mut() {
+            while let Some((id, next)) = path.last_mut() {
                 match self.needs(*id).get(*next) {
                     Some(&need) => {
                         *next += 1;
                         if enter(need) {
-                            way.push((need, 0));
+                            path.push((need, 0));
                         }
                     }
                     None => {
                         cone.push(*id);
-                        way.pop();
+                        path.pop();
                     }
                 }
             }
@@ -111,13 +81,13 @@ impl Graph {
         cone
     }
 
-    /// `selection` with all that it needs, directly or not.
+    /// `selection` with all dependencies, direct or not.
     #[must_use]
     pub fn with_needs(&self, selection: &Selection) -> Selection {
         Selection { tasks: self.cone(selection) }
     }
 
-    /// `selection` with the members of its groups, and of the groups among them, in place of the groups.
+    /// `selection` with each group replaced by its members, also in groups of groups.
     #[must_use]
     pub fn members(&self, selection: &Selection) -> Selection {
         let mut seen = BTreeSet::new();
@@ -136,16 +106,16 @@ impl Graph {
         Selection { tasks }
     }
 
-    fn meant_by(&self, asked: &str) -> Result<Vec<TaskId>, SelectError> {
+    fn selected_by(&self, asked: &str) -> Result<Vec<TaskId>, SelectError> {
         if let Some(id) = self.find(asked) {
             return Ok(vec![id]);
         }
         if asked.contains(['*', '?', '[']) {
-            let wrong = |error: globset::Error| SelectError::Pattern {
+            let invalid = |error: globset::Error| SelectError::Pattern {
                 pattern: asked.to_owned(),
                 reason: error.kind().to_string(),
             };
-            let glob = GlobBuilder::new(asked).build().map_err(wrong)?.compile_matcher();
+            let glob = GlobBuilder::new(asked).build().map_err(invalid)?.compile_matcher();
             let mut matched = self.matching(|task| glob.is_match(&task.name));
             if matched.is_empty() {
                 matched = self.matching(|task| glob.is_match(&task.alias));
@@ -162,7 +132,7 @@ impl Graph {
         if !known_as.is_empty() {
             return Ok(known_as);
         }
-        if let Some(id) = self.maker(Path::new(asked)) {
+        if let Some(id) = self.producer(Path::new(asked)) {
             return Ok(vec![id]);
         }
         let known: BTreeSet<&str> =

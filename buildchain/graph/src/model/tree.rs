@@ -1,4 +1,4 @@
-//! Folder and glob inputs: which paths below a folder count.
+//! Folder and glob inputs: which paths below a folder they include.
 
 use std::path::{Path, PathBuf};
 
@@ -7,19 +7,19 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use crate::model::paths;
 use crate::model::task::Input;
 
-/// A folder or glob input, ready to be matched.
+/// A folder or glob input, with compiled patterns.
 #[derive(Debug)]
 pub(crate) struct Tree {
-    /// The folder, normal.
+    /// The folder, normalized.
     pub(crate) root: PathBuf,
-    /// Only the files that match; `None` for all of everything.
+    /// Includes only the files that match; `None` for all below the folder.
     pub(crate) only: Option<GlobSet>,
-    /// Left out, with all below.
+    /// Excluded, with all below.
     pub(crate) exclude: GlobSet,
 }
 
 impl Tree {
-    /// The tree of `input`, whose paths are normal; `None` if it is neither a folder nor a glob.
+    /// The tree of `input`, whose paths are normalized; `None` if it is neither a folder nor a glob.
     pub(crate) fn of(input: &Input) -> Option<Result<Self, globset::Error>> {
         match input {
             Input::Folder { path, exclude } => {
@@ -34,18 +34,18 @@ impl Tree {
         }
     }
 
-    /// `path`, relative to the folder, or a folder it lies in, is left out.
+    /// Whether `path`, relative to the folder, or a folder above it is excluded.
     pub(crate) fn excludes(&self, path: &Path) -> bool {
         !self.exclude.is_empty() && paths::upwards(path).any(|path| self.exclude.is_match(path))
     }
 
-    /// The output `path` of another task may be part of this input.
+    /// Whether the output `path` of another task may be part of this input.
     pub(crate) fn may_hold(&self, path: &Path, is_folder: bool) -> bool {
         match paths::relative_to(path, &self.root) {
-            // The tree lies within the output, if at all.
+            // Then the folder can only be inside of the output.
             None => is_folder && paths::is_within(&self.root, path),
             Some(rest) if self.excludes(rest) => false,
-            // A glob cannot be matched against what a folder will hold.
+            // What an output folder will hold is not known: it may match.
             Some(rest) => is_folder || self.only.as_ref().is_none_or(|only| only.is_match(rest)),
         }
     }

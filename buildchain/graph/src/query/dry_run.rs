@@ -1,61 +1,64 @@
 //! What a run would do, without doing it.
 
-use crate::engine::run::{Outcome, RunOptions};
-use crate::model::graph::{Graph, TaskId};
+use crate::engine::options::RunOptions;
+use crate::model::digest::Digest;
+use crate::model::error::FileError;
+use crate::model::error::chain;
+use crate::model::graph::Graph;
+use crate::model::linked::TaskId;
 use crate::model::reason::Reason;
 use crate::model::selection::Selection;
-use crate::record::digest::Digest;
-use crate::record::files::{Files, LookError};
+use crate::record::files::Files;
 use crate::record::judge::{Evidence, Judgement};
 use crate::record::state::State;
-use crate::report::events::{Event, Reporter, TaskReport, Verdict};
+use crate::report::events::{Event, Reporter};
+use crate::report::outcome::{Outcome, TaskReport, Verdict};
 
 /// What a run would do with a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Planned {
     /// The task.
     pub task: TaskId,
-    /// [`Verdict::UpToDate`], [`Verdict::WouldRun`], [`Verdict::Ignored`], or [`Verdict::Broken`] where the
-    /// inputs cannot be looked at. Groups would run if a member would.
+    /// [`Verdict::UpToDate`], [`Verdict::WouldRun`], [`Verdict::Ignored`], or [`Verdict::Broken`] if the inputs cannot be read.
+    /// Groups would run if a member would.
     pub verdict: Verdict,
     /// Why it would run.
     pub reasons: Vec<Reason>,
-    /// Why it is broken.
+    /// Why its inputs cannot be read.
     pub error: Option<String>,
-    /// The key it has now; unknown while an input is still to be made.
+    /// Its current key; `None` if an input must be built first.
     pub key: Option<Digest>,
 }
 
-/// What a run would do with each task of the selection and all they need, makers first. Changes nothing and
+/// What a run would do with the selected tasks and their dependencies, each after its own dependencies. Changes nothing and
 /// needs no lock.
 ///
-/// A task whose input would be made anew is said to run, although an equal result would spare it: nobody can
-/// know before.
+/// A task with an input that would be rebuilt is reported to run, although it would not if the result is the same.
 ///
 /// # Errors
 ///
-/// If the root of the graph cannot be opened.
+/// The root of the graph cannot be opened.
 pub fn plan(
     graph: &Graph,
     selection: &Selection,
     options: &RunOptions,
     state: &State,
-) -> Result<Vec<Planned>, LookError> {
-    let files = Files::new(&graph.root, None, state.known.clone(), options.jobs)?;
+) -> Result<Vec<Planned>, FileError> {
+    let files = Files::new(&graph.root, None, state.digests.clone(), options.jobs)?;
     let evidence = Evidence {
         graph,
         files: &files,
-        records: &state.tasks,
+        records: &state.records,
         listings: &state.listings,
         stop: &options.cancel,
     };
     let cone = if options.single { selection.tasks.clone() } else { graph.cone(selection) };
-    let mut verdicts = vec![Verdict::UpToDate; graph.nodes.len()];
+    let mut verdicts = vec![Verdict::UpToDate; graph.tasks.len()];
     let mut planned = Vec::with_capacity(cone.len());
     for id in cone {
         let plan = plan_one(graph, id, &verdicts, options.always, &evidence, state);
-        if let Some(place) = verdicts.get_mut(id.index()) {
-            *place = plan.verdict;
+        if let Some(verdict) = verdicts.get_mut(id.index()) {
+            *verdict = plan.verdict;
         }
         planned.push(plan);
     }
@@ -70,38 +73,38 @@ fn plan_one(
     evidence: &Evidence<'_>,
     state: &State,
 ) -> Planned {
-    let node = graph.node(id);
+    let linked = graph.linked(id);
     let verdict_of = |id: &TaskId| verdicts.get(id.index()).copied().unwrap_or(Verdict::UpToDate);
-    let needs = || node.needs.iter().map(verdict_of);
+    let needs = || linked.needs.iter().map(verdict_of);
     let mut planned =
         Planned { task: id, verdict: Verdict::UpToDate, reasons: Vec::new(), error: None, key: None };
-    if state.ignored.contains(&node.task.name) || needs().any(|verdict| verdict == Verdict::Ignored) {
+    if state.ignored.contains(&linked.task.name) || needs().any(|verdict| verdict == Verdict::Ignored) {
         planned.verdict = Verdict::Ignored;
         return planned;
     }
-    if node.task.is_group() {
+    if linked.task.is_group() {
         planned.verdict = [Verdict::Broken, Verdict::WouldRun]
             .into_iter()
             .find(|verdict| needs().any(|need| need == *verdict))
             .unwrap_or(Verdict::UpToDate);
         return planned;
     }
-    let remade = node.sources.iter().filter(|(_, maker)| verdict_of(maker) != Verdict::UpToDate);
-    planned.reasons.extend(remade.map(|(path, maker)| Reason::Remade {
+    let rebuilt = linked.sources.iter().filter(|(_, producer)| verdict_of(producer) != Verdict::UpToDate);
+    planned.reasons.extend(rebuilt.map(|(path, producer)| Reason::Rebuilt {
         path: path.to_string_lossy().into_owned(),
-        by: graph.task(*maker).name.clone(),
+        by: graph.task(*producer).name.clone(),
     }));
-    match evidence.judge(node, forced) {
+    match evidence.judge(linked, forced) {
         Ok(Judgement::UpToDate { key }) => planned.key = planned.reasons.is_empty().then_some(key),
-        Ok(Judgement::MustRun(dirty)) => {
-            planned.key = planned.reasons.is_empty().then_some(dirty.key);
-            planned.reasons.splice(0..0, dirty.reasons);
+        Ok(Judgement::OutOfDate(judged)) => {
+            planned.key = planned.reasons.is_empty().then_some(judged.key);
+            planned.reasons.splice(0..0, judged.reasons);
         }
-        // What is still to be made cannot be looked at.
+        // An input that must be built first cannot be read.
         Err(_) if !planned.reasons.is_empty() => {}
         Err(error) => {
             planned.verdict = Verdict::Broken;
-            planned.error = Some(crate::model::task::chain(&error));
+            planned.error = Some(chain(&error));
             return planned;
         }
     }
@@ -111,7 +114,7 @@ fn plan_one(
     planned
 }
 
-/// Tells a reporter what a run would do, as if it ran: tasks that would run end as [`Verdict::WouldRun`].
+/// Reports what a run would do, with the events of a run: tasks that would run end with [`Verdict::WouldRun`].
 ///
 /// # Errors
 ///
@@ -122,7 +125,7 @@ pub fn dry_run(
     options: &RunOptions,
     state: &State,
     reporter: &mut dyn Reporter,
-) -> Result<Outcome, LookError> {
+) -> Result<Outcome, FileError> {
     let planned = plan(graph, selection, options, state)?;
     let tasks = planned.iter().filter(|planned| !graph.task(planned.task).is_group()).count();
     reporter.event(&Event::Begun { tasks });

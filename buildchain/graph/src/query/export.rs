@@ -4,24 +4,26 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::model::graph::{Graph, TaskId};
+use crate::model::graph::Graph;
+use crate::model::linked::TaskId;
 use crate::model::selection::Selection;
 use crate::model::task::{Input, Output};
+use crate::report::xml::escape;
 
 /// The form of an exported graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Graphviz.
     Dot,
-    /// Mermaid's flowcharts, which many documentation tools draw.
+    /// A flowchart of Mermaid, which many documentation tools draw.
     Mermaid,
-    /// A picture that needs no other program.
+    /// A picture.
     Svg,
     /// `{"tasks": [{"name", "doc", "title", "group", "private", "needs", "inputs", "outputs", "pool"}]}`
     Json,
 }
 
-/// The selected tasks and all they need, each with an edge from what it needs.
+/// The selected tasks and their dependencies, with an edge from each dependency.
 #[must_use]
 pub fn export(graph: &Graph, selection: &Selection, form: Form) -> String {
     let cone = graph.cone(selection);
@@ -97,7 +99,7 @@ fn json(graph: &Graph, cone: &[TaskId]) -> String {
             json!({
                 "name": task.name,
                 "doc": task.doc,
-                "title": crate::report::console::title(task),
+                "title": task.shown_title(),
                 "group": task.is_group(),
                 "private": task.is_private(),
                 "needs": graph.needs(*id).iter().map(|need| &graph.task(*need).name).collect::<Vec<_>>(),
@@ -110,7 +112,7 @@ fn json(graph: &Graph, cone: &[TaskId]) -> String {
     format!("{}\n", content::printable_json(&json!({ "tasks": tasks }).to_string()))
 }
 
-/// Columns by depth: a task stands right of all it needs.
+/// Columns by depth: a task is to the right of its dependencies.
 fn svg(graph: &Graph, cone: &[TaskId]) -> String {
     const ROW: usize = 30;
     const GAP: usize = 60;
@@ -120,33 +122,33 @@ fn svg(graph: &Graph, cone: &[TaskId]) -> String {
     let depth_of = |depth: &[usize], id: TaskId| depth.get(id.index()).copied().unwrap_or(0);
     for &id in cone {
         let column = graph.needs(id).iter().map(|need| depth_of(&depth, *need) + 1).max().unwrap_or(0);
-        if let Some(place) = depth.get_mut(id.index()) {
-            *place = column;
+        if let Some(depth) = depth.get_mut(id.index()) {
+            *depth = column;
         }
         columns.resize_with(columns.len().max(column + 1), Vec::new);
         if let Some(tasks) = columns.get_mut(column) {
             tasks.push(id);
         }
     }
-    let mut places = vec![(0, 0, 0); graph.tasks().len()];
+    let mut positions = vec![(0, 0, 0); graph.tasks().len()];
     let mut left = 10;
     for tasks in &columns {
         let width =
             tasks.iter().map(|id| graph.task(*id).name.chars().count()).max().unwrap_or(0) * CHARACTER + 16;
         for (row, id) in tasks.iter().enumerate() {
-            if let Some(place) = places.get_mut(id.index()) {
-                *place = (left, 10 + row * ROW, width);
+            if let Some(position) = positions.get_mut(id.index()) {
+                *position = (left, 10 + row * ROW, width);
             }
         }
         left += width + GAP;
     }
-    let place = |id: TaskId| places.get(id.index()).copied().unwrap_or_default();
+    let position = |id: TaskId| positions.get(id.index()).copied().unwrap_or_default();
     let height = columns.iter().map(Vec::len).max().unwrap_or(0) * ROW + 20;
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{left}\" height=\"{height}\" font-family=\"monospace\" font-size=\"13\">\n"
     );
     for (from, to) in edges(graph, cone) {
-        let ((x, y, width), (to_x, to_y, _)) = (place(from), place(to));
+        let ((x, y, width), (to_x, to_y, _)) = (position(from), position(to));
         let (x, y, to_y) = (x + width, y + 11, to_y + 11);
         let (near, far) = (x + GAP / 2, to_x.saturating_sub(GAP / 2));
         let _ = writeln!(
@@ -155,7 +157,7 @@ fn svg(graph: &Graph, cone: &[TaskId]) -> String {
         );
     }
     for &id in cone {
-        let (x, y, width) = place(id);
+        let (x, y, width) = position(id);
         let round = if graph.task(id).is_group() { 11 } else { 0 };
         let name = escape(&graph.task(id).name);
         let (text_x, text_y) = (x + 8, y + 15);
@@ -166,33 +168,4 @@ fn svg(graph: &Graph, cone: &[TaskId]) -> String {
         );
     }
     text + "</svg>\n"
-}
-
-/// Text for XML.
-pub(crate) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            // XML 1.0 knows no way to write these.
-            '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => {
-                escaped.push('\u{fffd}')
-            }
-            '\n' | '\t' => escaped.push(character),
-            // Nothing in a report acts on a terminal.
-            character if content::is_unsafe(character) => {
-                escaped.push_str(&format!("&#x{:x};", u32::from(character)));
-            }
-            character => escaped.push(character),
-        }
-    }
-    escaped
-}
-
-/// Text for an attribute in XML, on one line: a reader would make blanks of its ends of lines.
-pub(crate) fn attribute(text: &str) -> String {
-    escape(text).replace('\n', "&#10;").replace('\t', "&#9;")
 }

@@ -1,22 +1,21 @@
-//! Which files an input names.
+//! The files that an input names.
 
 use std::path::{Path, PathBuf};
 
+use crate::model::error::FileError;
 use crate::model::paths;
 use crate::model::task::Input;
 use crate::model::tree::Tree;
-use crate::record::files::LookError;
-use crate::record::survey::walk;
+use crate::record::walk::walk;
 
 impl Input {
-    /// The files and links that it names now, relative to `root` where they lie below it; without those below
-    /// `build_root`. A pattern that cannot be read names
-    /// none: [`Graph::new`](crate::Graph::new) refuses it.
+    /// The files and links that it names now, relative to `root` if they are below it, without those below `build_root`. An
+    /// invalid pattern names none: [`Graph::new`](crate::Graph::new) refuses it.
     ///
     /// # Errors
     ///
-    /// If a folder cannot be listed.
-    pub fn files(&self, root: &Path, build_root: &Path) -> Result<Vec<PathBuf>, LookError> {
+    /// A folder cannot be listed.
+    pub fn files(&self, root: &Path, build_root: &Path) -> Result<Vec<PathBuf>, FileError> {
         if let Self::File(path) | Self::Named { path, .. } = self {
             return Ok(vec![paths::normal(root, path)]);
         }
@@ -41,7 +40,7 @@ impl Input {
 
     fn tree(&self, root: &Path) -> Option<Tree> {
         let mut input = self.clone();
-        input.normalise(root);
+        input.normalize(root);
         Tree::of(&input)?.ok()
     }
 }
@@ -51,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_input_names_the_files_that_it_reads_and_those_that_it_would() {
+    fn an_input_names_its_files_and_covers_future_ones() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         for file in ["a/x.rs", "a/b/y.rs", "a/b/z.txt", "c"] {

@@ -1,12 +1,11 @@
-//! The journal: records appended one after another, each whole or not there.
+//! The journal: entries that are appended one after the other, each complete or absent.
 //!
 //! ```text
 //! file  = "sealift state 2\n" frame*
 //! frame = length:u32le checksum:8 bytes payload        checksum = the first bytes of SHA-256(payload)
 //! ```
 //!
-//! A frame that is cut off, or whose checksum is wrong, ends the journal: it was being written when the
-//! machine stopped.
+//! A frame that is cut off, or has a wrong checksum, ends the journal: it was being written when the machine stopped.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -14,26 +13,26 @@ use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::record::digest::Digest;
-use crate::record::files::{Identity, Known};
+use crate::model::digest::Digest;
+use crate::record::entry::{FileDigest, Identity};
 use crate::record::manifest::{Bytes, put_text};
 
-/// The first line of a journal. A journal of another version is not read: it is a memory, and begins anew.
+/// The first line of a journal. A journal of another version is ignored, and replaced by an empty one.
 pub(crate) const MAGIC: &[u8] = b"sealift state 2\n";
 
-/// What is remembered of a successful run of a task.
+/// The record of a successful run of a task.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     pub(crate) key: Digest,
-    /// The manifest the key is the digest of.
+    /// The manifest whose digest is the key.
     pub(crate) manifest: Slice,
-    /// What the outputs were afterwards, as a list of items.
+    /// The outputs after the run, as a list of items.
     pub(crate) outputs: Slice,
-    /// How long the action took.
+    /// How long the action took, in milliseconds.
     pub(crate) millis: u64,
 }
 
-/// A part of a journal's bytes, which are read once and never copied.
+/// A part of the bytes of a journal, which are read once and never copied.
 #[derive(Clone, Debug)]
 pub(crate) struct Slice {
     whole: Arc<Vec<u8>>,
@@ -58,7 +57,7 @@ impl Deref for Slice {
 
 /// One entry of the journal.
 #[derive(Debug)]
-pub(crate) enum Entry<'a> {
+pub(crate) enum JournalEntry<'a> {
     Task {
         name: &'a str,
         key: Digest,
@@ -76,22 +75,22 @@ pub(crate) enum Entry<'a> {
         digest: Digest,
         bytes: &'a [u8],
     },
-    /// Packed [`Known`]s.
-    Known(&'a [u8]),
+    /// Packed [`FileDigest`]s.
+    Digests(&'a [u8]),
 }
 
 const TASK: u8 = 1;
 const FORGET: u8 = 2;
 const IGNORE: u8 = 3;
 const LISTING: u8 = 4;
-const KNOWN: u8 = 5;
+const DIGESTS: u8 = 5;
 
 /// Appends the frame of an entry to `bytes`.
-pub(crate) fn put(bytes: &mut Vec<u8>, entry: &Entry<'_>) {
+pub(crate) fn put(bytes: &mut Vec<u8>, entry: &JournalEntry<'_>) {
     let start = bytes.len();
     bytes.extend([0; 12]);
     match entry {
-        Entry::Task { name, key, manifest, outputs, millis } => {
+        JournalEntry::Task { name, key, manifest, outputs, millis } => {
             bytes.push(TASK);
             put_text(bytes, name.as_bytes());
             bytes.extend(key.as_bytes());
@@ -99,22 +98,22 @@ pub(crate) fn put(bytes: &mut Vec<u8>, entry: &Entry<'_>) {
             put_text(bytes, outputs);
             bytes.extend(millis.to_le_bytes());
         }
-        Entry::Forget { name } => {
+        JournalEntry::Forget { name } => {
             bytes.push(FORGET);
             put_text(bytes, name.as_bytes());
         }
-        Entry::Ignore { name } => {
+        JournalEntry::Ignore { name } => {
             bytes.push(IGNORE);
             put_text(bytes, name.as_bytes());
         }
-        Entry::Listing { digest, bytes: listing } => {
+        JournalEntry::Listing { digest, bytes: listing } => {
             bytes.push(LISTING);
             bytes.extend(digest.as_bytes());
             put_text(bytes, listing);
         }
-        Entry::Known(known) => {
-            bytes.push(KNOWN);
-            bytes.extend(*known);
+        JournalEntry::Digests(packed) => {
+            bytes.push(DIGESTS);
+            bytes.extend(*packed);
         }
     }
     let (head, payload) = bytes.split_at_mut(start + 12);
@@ -126,10 +125,10 @@ pub(crate) fn put(bytes: &mut Vec<u8>, entry: &Entry<'_>) {
     }
 }
 
-/// Appends the frame of many digests to `bytes`.
-pub(crate) fn put_known<'a>(bytes: &mut Vec<u8>, known: impl IntoIterator<Item = &'a Known>) {
+/// Appends one frame with many digests to `bytes`.
+pub(crate) fn put_digests<'a>(bytes: &mut Vec<u8>, digests: impl IntoIterator<Item = &'a FileDigest>) {
     let mut packed = Vec::new();
-    for Known { identity, digest } in known {
+    for FileDigest { identity, digest } in digests {
         let Identity { dev, ino, size, modified, changed } = identity;
         for number in [dev, ino, size] {
             packed.extend(number.to_le_bytes());
@@ -139,23 +138,23 @@ pub(crate) fn put_known<'a>(bytes: &mut Vec<u8>, known: impl IntoIterator<Item =
         packed.extend(digest.as_bytes());
     }
     if !packed.is_empty() {
-        put(bytes, &Entry::Known(&packed));
+        put(bytes, &JournalEntry::Digests(&packed));
     }
 }
 
 /// The digests of one frame.
-pub(crate) fn known(packed: &[u8]) -> impl Iterator<Item = Known> {
+pub(crate) fn digests(packed: &[u8]) -> impl Iterator<Item = FileDigest> {
     let mut bytes = Bytes(packed);
     std::iter::from_fn(move || {
         let [dev, ino, size] = [bytes.u64()?, bytes.u64()?, bytes.u64()?];
         let modified = i64::from_le_bytes(bytes.array()?);
         let changed = i64::from_le_bytes(bytes.array()?);
-        Some(Known { identity: Identity { dev, ino, size, modified, changed }, digest: bytes.digest()? })
+        Some(FileDigest { identity: Identity { dev, ino, size, modified, changed }, digest: bytes.digest()? })
     })
 }
 
-/// The entries of a journal's bytes, from after the magic. `whole` is set to how many bytes were whole.
-pub(crate) fn entries<'a>(bytes: &'a [u8], whole: &mut usize) -> Vec<Entry<'a>> {
+/// The entries of a journal, without its first line. `whole` is set to the number of bytes up to the last complete frame.
+pub(crate) fn entries<'a>(bytes: &'a [u8], whole: &mut usize) -> Vec<JournalEntry<'a>> {
     let mut entries = Vec::new();
     let mut rest = Bytes(bytes);
     while let Some(entry) = frame(&mut rest) {
@@ -165,7 +164,7 @@ pub(crate) fn entries<'a>(bytes: &'a [u8], whole: &mut usize) -> Vec<Entry<'a>> 
     entries
 }
 
-fn frame<'a>(rest: &mut Bytes<'a>) -> Option<Entry<'a>> {
+fn frame<'a>(rest: &mut Bytes<'a>) -> Option<JournalEntry<'a>> {
     let length = rest.u32()?;
     let sum: [u8; 8] = rest.array()?;
     let payload = rest.take(usize::try_from(length).ok()?)?;
@@ -175,22 +174,22 @@ fn frame<'a>(rest: &mut Bytes<'a>) -> Option<Entry<'a>> {
     let mut bytes = Bytes(payload);
     let name = |bytes: &mut Bytes<'a>| bytes.text().and_then(|name| std::str::from_utf8(name).ok());
     Some(match bytes.u8()? {
-        TASK => Entry::Task {
+        TASK => JournalEntry::Task {
             name: name(&mut bytes)?,
             key: bytes.digest()?,
             manifest: bytes.text()?,
             outputs: bytes.text()?,
             millis: bytes.u64()?,
         },
-        FORGET => Entry::Forget { name: name(&mut bytes)? },
-        IGNORE => Entry::Ignore { name: name(&mut bytes)? },
-        LISTING => Entry::Listing { digest: bytes.digest()?, bytes: bytes.text()? },
-        KNOWN => Entry::Known(bytes.0),
+        FORGET => JournalEntry::Forget { name: name(&mut bytes)? },
+        IGNORE => JournalEntry::Ignore { name: name(&mut bytes)? },
+        LISTING => JournalEntry::Listing { digest: bytes.digest()?, bytes: bytes.text()? },
+        DIGESTS => JournalEntry::Digests(bytes.0),
         _ => return None,
     })
 }
 
-/// Replaces the journal at `path` by one of these frames, whole or not at all.
+/// Replaces the journal at `path` by one with these frames, atomically.
 pub(crate) fn replace(path: &Path, frames: &[u8]) -> io::Result<File> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder: PathBuf = folder.map_or_else(|| PathBuf::from("."), Path::to_owned);
@@ -210,11 +209,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_torn_tail_costs_only_itself() {
+    fn a_torn_frame_costs_only_itself() {
         let mut bytes = Vec::new();
         let mut ends = vec![0];
         for name in ["a", "b", "c"] {
-            put(&mut bytes, &Entry::Forget { name });
+            put(&mut bytes, &JournalEntry::Forget { name });
             ends.push(bytes.len());
         }
         for cut in 0..=bytes.len() {
@@ -226,11 +225,17 @@ mod tests {
     }
 
     #[test]
-    fn a_flipped_bit_is_no_record() {
+    fn a_frame_with_a_flipped_bit_is_refused() {
         let mut bytes = Vec::new();
         put(
             &mut bytes,
-            &Entry::Task { name: "iso", key: Digest::of(b"k"), manifest: b"m", outputs: b"", millis: 7 },
+            &JournalEntry::Task {
+                name: "iso",
+                key: Digest::of(b"k"),
+                manifest: b"m",
+                outputs: b"",
+                millis: 7,
+            },
         );
         for bit in 0..bytes.len() * 8 {
             bytes[bit / 8] ^= 1 << (bit % 8);

@@ -1,36 +1,37 @@
-//! Judging a task: is it up to date, and if not, why not?
+//! Judging a task: whether it is up to date, and why not.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use crate::model::graph::{Graph, Node};
+use crate::model::digest::Digest;
+use crate::model::graph::Graph;
+use crate::model::linked::LinkedTask;
 use crate::model::reason::{Change, Reason};
-use crate::record::digest::Digest;
 use crate::record::files::Files;
 use crate::record::journal::{Record, Slice};
 use crate::record::manifest::differences;
 use crate::record::survey::{self, Listing, SurveyError};
 
-/// What a judgement rests on; the same for all tasks of a run.
+/// The basis of all judgements of a run.
 pub(crate) struct Evidence<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) files: &'a Files,
     pub(crate) records: &'a HashMap<String, Record>,
     pub(crate) listings: &'a HashMap<Digest, Slice>,
-    /// When this turns true there is nothing to judge any more.
+    /// Stops the judging once it is true.
     pub(crate) stop: &'a AtomicBool,
 }
 
 /// The judgement on a task.
 pub(crate) enum Judgement {
     UpToDate { key: Digest },
-    MustRun(Dirty),
+    OutOfDate(OutOfDate),
 }
 
-/// A task that must run, with what was seen of it.
-pub(crate) struct Dirty {
+/// Why a task must run, and the inputs that it was judged by.
+pub(crate) struct OutOfDate {
     pub(crate) reasons: Vec<Reason>,
     pub(crate) key: Digest,
     pub(crate) manifest: Vec<u8>,
@@ -38,38 +39,38 @@ pub(crate) struct Dirty {
 }
 
 impl Evidence<'_> {
-    /// Judges a task all of whose needs are done.
-    pub(crate) fn judge(&self, node: &Node, forced: bool) -> Result<Judgement, SurveyError> {
+    /// Judges a task whose dependencies are all done.
+    pub(crate) fn judge(&self, linked: &LinkedTask, forced: bool) -> Result<Judgement, SurveyError> {
         let mut manifest = Vec::with_capacity(256);
         let mut listings = Vec::new();
-        survey::inputs(self.graph, node, self.files, self.stop, &mut listings, &mut manifest)?;
+        survey::inputs(self.graph, linked, self.files, self.stop, &mut listings, &mut manifest)?;
         let key = Digest::of(&manifest);
         let mut reasons = Vec::new();
         if forced {
             reasons.push(Reason::Forced);
-        } else if node.task.always {
+        } else if linked.task.always {
             reasons.push(Reason::Always);
         }
-        match self.records.get(&node.task.name) {
+        match self.records.get(&linked.task.name) {
             None => reasons.push(Reason::NeverRan),
             Some(record) => {
                 if record.key != key {
                     let changes =
                         differences(&record.manifest, &manifest, &|digest| self.listing(digest, &listings));
-                    // Another key of the same items: their order is part of it.
+                    // The same items have another key: their order differs.
                     if changes.is_empty() {
                         reasons.push(Reason::Order);
                     }
-                    reasons.extend(changes.into_iter().map(|change| Reason::Input(self.with_maker(change))));
+                    reasons
+                        .extend(changes.into_iter().map(|change| Reason::Input(self.with_producer(change))));
                 }
                 let mut outputs = Vec::with_capacity(record.outputs.len());
-                let mut made = Vec::new();
-                survey::outputs(&self.graph.root, node, self.files, self.stop, &mut made, &mut outputs)?;
-                // After a change of the declared outputs there is nothing to compare: that change is a reason
-                // already.
+                let mut listed = Vec::new();
+                survey::outputs(&self.graph.root, linked, self.files, self.stop, &mut listed, &mut outputs)?;
+                // If the key differs, the declared outputs may differ too, and that is a reason already.
                 if *outputs != *record.outputs && record.key == key {
                     let changes =
-                        differences(&record.outputs, &outputs, &|digest| self.listing(digest, &made));
+                        differences(&record.outputs, &outputs, &|digest| self.listing(digest, &listed));
                     reasons.extend(changes.into_iter().map(Reason::Output));
                 }
             }
@@ -77,14 +78,14 @@ impl Evidence<'_> {
         Ok(if reasons.is_empty() {
             Judgement::UpToDate { key }
         } else {
-            Judgement::MustRun(Dirty { reasons, key, manifest, listings })
+            Judgement::OutOfDate(OutOfDate { reasons, key, manifest, listings })
         })
     }
 
-    fn with_maker(&self, mut change: Change) -> Change {
+    fn with_producer(&self, mut change: Change) -> Change {
         if matches!(change.kind, "file" | "folder" | "glob") {
-            let maker = self.graph.maker(Path::new(&change.name));
-            change.by = maker.map(|id| self.graph.task(id).name.clone());
+            let producer = self.graph.producer(Path::new(&change.name));
+            change.by = producer.map(|id| self.graph.task(id).name.clone());
         }
         change
     }

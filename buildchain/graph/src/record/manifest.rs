@@ -1,15 +1,14 @@
-//! Manifests: the bytes a key is the digest of, and that explain it.
+//! Manifests: the bytes whose digest is the key of a task, and that explain it.
 //!
-//! One traversal writes all a task depends on into a manifest; its SHA-256 is the key. The state keeps the
-//! bytes, so an explanation is the difference of two manifests and cannot say anything else than the keys do.
+//! One traversal writes all that a task depends on into a manifest; its SHA-256 is the key. The state keeps the bytes, so
+//! an explanation is the difference of two manifests, and cannot contradict the keys.
 //!
-//! An item is a tag, a name and a value, all with explicit lengths, so no two lists of items have the same
-//! bytes:
+//! An item is a tag, a name and a value, all with explicit lengths, so different lists of items have different bytes:
 //!
 //! ```text
 //! item  = tag:u8 name:text value          text = length:u32le bytes
-//! value = 0                               nothing there
-//!       | 1 kind:u8 mode:u16le sha256     something in the file system
+//! value = 0                               nothing
+//!       | 1 kind:u8 mode:u16le sha256     a file, link or folder
 //!       | 2 sha256                        a listing, itself a list of items
 //!       | 3 text                          a value
 //! ```
@@ -19,11 +18,11 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use crate::model::digest::Digest;
 use crate::model::reason::Change;
-use crate::record::digest::Digest;
-use crate::record::files::{Kind, Seen};
+use crate::record::entry::{FileEntry, FileKind};
 
-/// What sort of thing an item stands for.
+/// What an item stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Tag {
@@ -31,17 +30,17 @@ pub(crate) enum Tag {
     Folder = 2,
     Glob = 3,
     Value = 4,
-    /// The declaration that a file will be made.
-    MakesFile = 5,
-    /// The declaration that a folder will be made.
-    MakesFolder = 6,
-    /// A file whose place does not count.
+    /// The declaration of an output file.
+    OutputFile = 5,
+    /// The declaration of an output folder.
+    OutputFolder = 6,
+    /// A file whose path is not part of the key.
     Named = 7,
 }
 
 impl Tag {
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::File, Self::Folder, Self::Glob, Self::Value, Self::MakesFile, Self::MakesFolder, Self::Named]
+        [Self::File, Self::Folder, Self::Glob, Self::Value, Self::OutputFile, Self::OutputFolder, Self::Named]
             .into_iter()
             .find(|tag| *tag as u8 == byte)
     }
@@ -52,18 +51,18 @@ impl Tag {
             Self::Folder => "folder",
             Self::Glob => "glob",
             Self::Value => "value",
-            Self::MakesFile => "output file",
-            Self::MakesFolder => "output folder",
+            Self::OutputFile => "output file",
+            Self::OutputFolder => "output folder",
             Self::Named => "named file",
         }
     }
 }
 
-/// What an item says of its thing.
+/// The value of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Value<'a> {
     Nothing,
-    Seen(Seen),
+    Entry(FileEntry),
     Listing(Digest),
     Text(&'a [u8]),
 }
@@ -87,7 +86,7 @@ pub(crate) fn put(bytes: &mut Vec<u8>, item: &Item<'_>) {
     put_text(bytes, item.name);
     match item.value {
         Value::Nothing => bytes.push(0),
-        Value::Seen(Seen { kind, mode, digest }) => {
+        Value::Entry(FileEntry { kind, mode, digest }) => {
             bytes.extend([1, kind as u8]);
             bytes.extend(mode.to_le_bytes());
             bytes.extend(digest.as_bytes());
@@ -104,15 +103,13 @@ pub(crate) fn put(bytes: &mut Vec<u8>, item: &Item<'_>) {
 }
 
 pub(crate) fn put_text(bytes: &mut Vec<u8>, text: &[u8]) {
-    // Names and values are far shorter than 4 GiB; one that is not is cut here and can only cause a needless
-    // run.
+    // Names and values are far shorter than 4 GiB. A longer one is cut here, which can only cause a needless run.
     let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
     bytes.extend(length.to_le_bytes());
     bytes.extend(text.get(..length as usize).unwrap_or(text));
 }
 
-/// The items of a manifest. Ends early where the bytes are malformed, which the checksum of the state's records
-/// rules out.
+/// The items of a manifest. Ends early at malformed bytes, which the checksums of the state rule out.
 pub(crate) fn items(bytes: &[u8]) -> impl Iterator<Item = Item<'_>> {
     let mut bytes = Bytes(bytes);
     std::iter::from_fn(move || item(&mut bytes))
@@ -135,12 +132,16 @@ fn item<'a>(bytes: &mut Bytes<'a>) -> Option<Item<'a>> {
         0 => Value::Nothing,
         1 => {
             let kind = match bytes.u8()? {
-                0 => Kind::File,
-                1 => Kind::Link,
-                2 => Kind::Folder,
+                0 => FileKind::File,
+                1 => FileKind::Link,
+                2 => FileKind::Folder,
                 _ => return None,
             };
-            Value::Seen(Seen { kind, mode: u16::from_le_bytes(bytes.array()?), digest: bytes.digest()? })
+            Value::Entry(FileEntry {
+                kind,
+                mode: u16::from_le_bytes(bytes.array()?),
+                digest: bytes.digest()?,
+            })
         }
         2 => Value::Listing(bytes.digest()?),
         3 => Value::Text(bytes.text()?),
@@ -149,7 +150,7 @@ fn item<'a>(bytes: &mut Bytes<'a>) -> Option<Item<'a>> {
     Some(Item { tag, name, value })
 }
 
-/// Bytes being taken apart from the front; every step may find that they end.
+/// Bytes that are parsed from the front. Each step returns `None` if too few are left.
 #[derive(Clone, Copy)]
 pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
 
@@ -186,10 +187,10 @@ impl<'a> Bytes<'a> {
     }
 }
 
-/// More differences than this help nobody.
+/// The most differences that are listed.
 const MANY: usize = 1000;
 
-/// What differs between two manifests, folders opened as far as `listing` knows their listings.
+/// The differences of two manifests, with those inside of folders whose listings `listing` returns.
 pub(crate) fn differences<'a>(
     was: &'a [u8],
     now: &'a [u8],
@@ -215,7 +216,7 @@ pub(crate) fn differences<'a>(
     changes
 }
 
-/// Calls `differ` for each item that is not the same in both.
+/// Calls `differ` for each item that differs.
 fn compare(was: &[u8], now: &[u8], differ: &mut dyn FnMut(Option<Item<'_>>, Option<Item<'_>>)) {
     let mut before: Vec<Item<'_>> = items(was).collect();
     let mut after: Vec<Item<'_>> = items(now).collect();
@@ -247,20 +248,26 @@ fn change(folder: Option<&Path>, before: Option<Item<'_>>, after: Option<Item<'_
     let item = before.or(after)?;
     let path = folder.map_or_else(|| item.path().to_owned(), |folder| folder.join(item.path()));
     let same_content = match (before.map(|item| item.value), after.map(|item| item.value)) {
-        (Some(Value::Seen(was)), Some(Value::Seen(now))) => was.digest == now.digest && was.kind == now.kind,
+        (Some(Value::Entry(was)), Some(Value::Entry(now))) => {
+            was.digest == now.digest && was.kind == now.kind
+        }
         _ => false,
     };
     let text = |item: Item<'_>| match item.value {
         Value::Nothing => None,
-        Value::Seen(seen) if same_content => Some(format!("permissions {:o}", seen.mode)),
-        Value::Seen(Seen { kind: Kind::Folder, mode, .. }) => Some(format!("folder, permissions {mode:o}")),
-        Value::Seen(Seen { kind: Kind::Link, digest, .. }) => Some(format!("link, sha256:{digest}")),
-        Value::Seen(Seen { digest, .. }) | Value::Listing(digest) => Some(format!("sha256:{digest}")),
+        Value::Entry(entry) if same_content => Some(format!("permissions {:o}", entry.mode)),
+        Value::Entry(FileEntry { kind: FileKind::Folder, mode, .. }) => {
+            Some(format!("folder, permissions {mode:o}"))
+        }
+        Value::Entry(FileEntry { kind: FileKind::Link, digest, .. }) => {
+            Some(format!("link, sha256:{digest}"))
+        }
+        Value::Entry(FileEntry { digest, .. }) | Value::Listing(digest) => Some(format!("sha256:{digest}")),
         Value::Text(text) => Some(format!("`{}`", String::from_utf8_lossy(text))),
     };
-    // A declaration has no value: that it is there is all it says.
+    // A declaration has no value.
     let declared = |item: Item<'_>| match item.tag {
-        Tag::MakesFile | Tag::MakesFolder => Some("declared".to_owned()),
+        Tag::OutputFile | Tag::OutputFolder => Some("declared".to_owned()),
         _ => text(item),
     };
     Some(Change {
@@ -276,8 +283,8 @@ fn change(folder: Option<&Path>, before: Option<Item<'_>>, after: Option<Item<'_
 mod tests {
     use super::*;
 
-    fn seen(content: &str, mode: u16) -> Value<'static> {
-        Value::Seen(Seen { kind: Kind::File, mode, digest: Digest::of(content.as_bytes()) })
+    fn entry(content: &str, mode: u16) -> Value<'static> {
+        Value::Entry(FileEntry { kind: FileKind::File, mode, digest: Digest::of(content.as_bytes()) })
     }
 
     fn manifest(items: &[(Tag, &'static str, Value<'static>)]) -> Vec<u8> {
@@ -289,12 +296,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_is_what_comes_out() {
+    fn items_are_read_as_they_were_written() {
         let listed = [
-            (Tag::File, "a", seen("x", 0o644)),
+            (Tag::File, "a", entry("x", 0o644)),
             (Tag::Folder, "", Value::Listing(Digest::of(b"l"))),
             (Tag::Value, "version", Value::Text(b"1.0")),
-            (Tag::MakesFile, "o", Value::Nothing),
+            (Tag::OutputFile, "o", Value::Nothing),
         ];
         let bytes = manifest(&listed);
         let found: Vec<_> = items(&bytes).map(|item| (item.tag, item.name.to_vec(), item.value)).collect();
@@ -305,29 +312,29 @@ mod tests {
     }
 
     #[test]
-    fn differences_name_the_thing_and_both_sides() {
+    fn differences_have_a_name_and_both_values() {
         let was = manifest(&[
-            (Tag::File, "same", seen("x", 0o644)),
-            (Tag::File, "edited", seen("x", 0o644)),
-            (Tag::File, "chmod", seen("x", 0o644)),
-            (Tag::File, "gone", seen("x", 0o644)),
+            (Tag::File, "same", entry("x", 0o644)),
+            (Tag::File, "edited", entry("x", 0o644)),
+            (Tag::File, "chmod", entry("x", 0o644)),
+            (Tag::File, "gone", entry("x", 0o644)),
             (Tag::Value, "version", Value::Text(b"1")),
         ]);
         let now = manifest(&[
             (Tag::Value, "version", Value::Text(b"2")),
-            (Tag::File, "same", seen("x", 0o644)),
-            (Tag::File, "edited", seen("y", 0o600)),
-            (Tag::File, "chmod", seen("x", 0o755)),
-            (Tag::MakesFile, "new", Value::Nothing),
+            (Tag::File, "same", entry("x", 0o644)),
+            (Tag::File, "edited", entry("y", 0o600)),
+            (Tag::File, "chmod", entry("x", 0o755)),
+            (Tag::OutputFile, "new", Value::Nothing),
         ]);
-        let told: Vec<_> = differences(&was, &now, &|_| None).iter().map(ToString::to_string).collect();
+        let found: Vec<_> = differences(&was, &now, &|_| None).iter().map(ToString::to_string).collect();
         let (x, y) = (Digest::of(b"x"), Digest::of(b"y"));
         assert_eq!(
-            told,
+            found,
             [
                 "file chmod changed: permissions 644 -> permissions 755".to_owned(),
                 format!("file edited changed: sha256:{x} -> sha256:{y}"),
-                format!("file gone is gone: was sha256:{x}"),
+                format!("file gone was removed (was sha256:{x})"),
                 "value version changed: `1` -> `2`".to_owned(),
                 "output file new is new: declared".to_owned(),
             ]
@@ -335,19 +342,19 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_folder_tells_which_file() {
+    fn a_changed_folder_names_the_file() {
         let (old, new) = (
-            manifest(&[(Tag::File, "f", seen("x", 0o644))]),
-            manifest(&[(Tag::File, "f", seen("y", 0o644))]),
+            manifest(&[(Tag::File, "f", entry("x", 0o644))]),
+            manifest(&[(Tag::File, "f", entry("y", 0o644))]),
         );
         let digests = [Digest::of(&old), Digest::of(&new)];
         let was = manifest(&[(Tag::Folder, "salt", Value::Listing(digests[0]))]);
         let now = manifest(&[(Tag::Folder, "salt", Value::Listing(digests[1]))]);
-        let told = differences(&was, &now, &|digest| {
+        let found = differences(&was, &now, &|digest| {
             Some(Cow::Owned(if digest == digests[0] { old.clone() } else { new.clone() }))
         });
-        assert_eq!(told.iter().map(|change| change.name.as_str()).collect::<Vec<_>>(), ["salt/f"]);
-        let told = differences(&was, &now, &|_| None);
-        assert_eq!(told.iter().map(|change| change.name.as_str()).collect::<Vec<_>>(), ["salt"]);
+        assert_eq!(found.iter().map(|change| change.name.as_str()).collect::<Vec<_>>(), ["salt/f"]);
+        let found = differences(&was, &now, &|_| None);
+        assert_eq!(found.iter().map(|change| change.name.as_str()).collect::<Vec<_>>(), ["salt"]);
     }
 }

@@ -1,6 +1,6 @@
-//! What is known of files and of earlier runs: digests, the inputs of tasks, keys, the journal.
+//! What is recorded of files and of past runs: digests, the inputs of tasks, keys, the journal.
 
-pub(crate) mod digest;
+pub(crate) mod entry;
 pub(crate) mod files;
 pub(crate) mod inputs;
 pub(crate) mod journal;
@@ -10,3 +10,4 @@ pub(crate) mod parts;
 pub(crate) mod state;
 pub(crate) mod survey;
 pub(crate) mod threads;
+pub(crate) mod walk;

@@ -1,63 +1,62 @@
-//! The outputs of a task, taken apart into files, links and folders, and checked: the record may come from another
-//! machine.
+//! The files, links and folders that a record of outputs lists. The record is checked: it may come from another machine.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use crate::model::digest::Digest;
 use crate::model::paths;
 use crate::model::task::Output;
-use crate::record::digest::Digest;
-use crate::record::files::{Kind, Seen};
+use crate::record::entry::{FileEntry, FileKind};
 use crate::record::manifest::{Item, Tag, Value, all_items};
 
 /// One output, or something below an output folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Part {
-    /// Relative to the root of the graph, or absolute where the output is.
+    /// Relative to the root of the graph, or absolute if the path of the output is.
     pub(crate) path: PathBuf,
-    pub(crate) seen: Seen,
-    /// The output itself, not something below it.
+    pub(crate) entry: FileEntry,
+    /// Whether it is the output itself, not something below it.
     pub(crate) is_output: bool,
 }
 
-/// Why a record of outputs cannot be used. Paths are escaped: they may come from another machine.
+/// Why a record of outputs is invalid. Paths are escaped: they may come from another machine.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum BadRecord {
     #[error("the list of outputs is malformed")]
     Malformed,
-    #[error("it lists other outputs than the task declares")]
+    #[error("its outputs are not those that the task declares")]
     OtherOutputs,
     #[error("the output {0:?} is missing")]
     Missing(PathBuf),
-    #[error("the output {0:?} is of the wrong kind")]
+    #[error("the output {0:?} has the wrong kind")]
     Kind(PathBuf),
-    #[error("the output {0:?} lies inside another output")]
+    #[error("the output {0:?} is inside another output")]
     Nested(PathBuf),
     #[error("{0:?} is not a path inside its folder")]
     Path(PathBuf),
     #[error("{0:?} is listed twice or out of order")]
     Order(PathBuf),
-    #[error("{0:?} does not lie in a folder that is listed before it")]
+    #[error("the folder of {0:?} is not listed before it")]
     NoFolder(PathBuf),
-    #[error("{path:?} has the mode {mode:o}: set-user-ID, set-group-ID and sticky bits are not kept")]
+    #[error("{path:?} has the mode {mode:o}: set-user-ID, set-group-ID and sticky bits cannot be cached")]
     Mode { path: PathBuf, mode: u16 },
     #[error("it lists more than {PARTS_MAX} files")]
     TooMany,
 }
 
-/// The most files, links and folders that the outputs of one task may hold to be kept.
+/// The most files, links and folders in the cached outputs of one task.
 const PARTS_MAX: usize = 1_000_000;
 
 /// The longest name in a folder, in bytes.
 const NAME_MAX: usize = 255;
 
-/// The longest path, in bytes, without the NUL at its end.
+/// The longest path, in bytes, without the final NUL.
 const PATH_MAX: usize = 4095;
 
-/// The permission bits that are kept.
+/// The permission bits that are cached.
 const PERMISSIONS: u16 = 0o777;
 
-/// Checks that `outputs` lists exactly what a task declares, each as the kind that it declares.
+/// Checks that `outputs` lists exactly the declared outputs, each with its declared kind.
 pub(crate) fn check_declared(outputs: &[u8], declared: &[Output]) -> Result<(), BadRecord> {
     let listed = all_items(outputs).ok_or(BadRecord::Malformed)?;
     let is_declared = |(item, output): (&Item<'_>, &Output)| {
@@ -74,8 +73,8 @@ pub(crate) fn check_declared(outputs: &[u8], declared: &[Output]) -> Result<(), 
     }
 }
 
-/// All parts of outputs, each path once, folders before what is in them. Every parent of a part that is not an output
-/// itself is a folder of the same list, so nothing is reached through a link or outside the output.
+/// All parts of outputs, each path once, folders before their content. The parent of each part that is not an output itself
+/// is a folder in the same list, so no part is reached through a link or is outside of its output.
 pub(crate) fn parts<'a>(
     outputs: &[u8],
     find: &dyn Fn(Digest) -> Option<&'a [u8]>,
@@ -86,8 +85,8 @@ pub(crate) fn parts<'a>(
     for item in listed {
         let path = item.path().to_owned();
         match (item.tag, item.value) {
-            (Tag::File, Value::Seen(seen)) if seen.kind != Kind::Folder => {
-                push(&mut parts, Part { path, seen, is_output: true })?;
+            (Tag::File, Value::Entry(entry)) if entry.kind != FileKind::Folder => {
+                push(&mut parts, Part { path, entry, is_output: true })?;
             }
             (Tag::Folder, Value::Listing(digest)) => {
                 let listing = find(digest).ok_or(BadRecord::Malformed)?;
@@ -100,11 +99,11 @@ pub(crate) fn parts<'a>(
     Ok(parts)
 }
 
-/// No output is another, or lies inside another.
+/// Checks that no output is equal to another or inside of another.
 fn check_apart(outputs: &[Item<'_>]) -> Result<(), BadRecord> {
     let mut paths: Vec<&Path> = outputs.iter().map(Item::path).collect();
     for path in &paths {
-        // Absolute where the build root lies outside the project.
+        // Absolute if the build root is outside of the project.
         let relative = path.strip_prefix("/").unwrap_or(path);
         if !is_inner(relative) {
             return Err(BadRecord::Path(path.to_path_buf()));
@@ -124,12 +123,12 @@ fn add_listing(folder: &Path, listing: &[u8], parts: &mut Vec<Part>) -> Result<(
     for item in listed {
         let path = item.path();
         let whole = || if path.as_os_str().is_empty() { folder.to_owned() } else { folder.join(path) };
-        let (Tag::File, Value::Seen(seen)) = (item.tag, item.value) else {
+        let (Tag::File, Value::Entry(entry)) = (item.tag, item.value) else {
             return Err(BadRecord::Kind(folder.join(path)));
         };
         match before {
             // The folder itself comes first.
-            None if path.as_os_str().is_empty() && seen.kind == Kind::Folder => {}
+            None if path.as_os_str().is_empty() && entry.kind == FileKind::Folder => {}
             None => return Err(BadRecord::NoFolder(whole())),
             Some(_) if !is_inner(path) => return Err(BadRecord::Path(path.to_owned())),
             Some(before) if paths::order(before, path).is_ge() => return Err(BadRecord::Order(whole())),
@@ -138,18 +137,18 @@ fn add_listing(folder: &Path, listing: &[u8], parts: &mut Vec<Part>) -> Result<(
             }
             Some(_) => {}
         }
-        if seen.kind == Kind::Folder {
+        if entry.kind == FileKind::Folder {
             folders.insert(path);
         }
-        push(parts, Part { path: whole(), seen, is_output: before.is_none() })?;
+        push(parts, Part { path: whole(), entry, is_output: before.is_none() })?;
         before = Some(path);
     }
     if before.is_none() { Err(BadRecord::Missing(folder.to_owned())) } else { Ok(()) }
 }
 
 fn push(parts: &mut Vec<Part>, part: Part) -> Result<(), BadRecord> {
-    if part.seen.kind != Kind::Link && part.seen.mode & !PERMISSIONS != 0 {
-        return Err(BadRecord::Mode { path: part.path, mode: part.seen.mode });
+    if part.entry.kind != FileKind::Link && part.entry.mode & !PERMISSIONS != 0 {
+        return Err(BadRecord::Mode { path: part.path, mode: part.entry.mode });
     }
     if parts.len() >= PARTS_MAX {
         return Err(BadRecord::TooMany);
@@ -158,7 +157,7 @@ fn push(parts: &mut Vec<Part>, part: Part) -> Result<(), BadRecord> {
     Ok(())
 }
 
-/// A relative path without `.`, `..` and empty names, that a file system can hold.
+/// Whether `path` is relative, without `.`, `..` and empty names, and short enough for a file system.
 fn is_inner(path: &Path) -> bool {
     let bytes = path.as_os_str().as_encoded_bytes();
     paths::is_normal(path)

@@ -1,4 +1,4 @@
-//! What the build remembers from run to run, and the lock that keeps two runs apart.
+//! The state: what a project remembers of past runs, and the lock that keeps two runs apart.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File, TryLockError};
@@ -14,17 +14,17 @@ use content::{IoError, Links};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
-use crate::record::digest::Digest;
-use crate::record::files::Known;
-use crate::record::journal::{self, Entry, MAGIC, Record, Slice};
+use crate::model::digest::Digest;
+use crate::record::entry::FileDigest;
+use crate::record::journal::{self, JournalEntry, MAGIC, Record, Slice};
 use crate::record::manifest::{Value, items};
 
-/// The most bytes of a state: a hundred times those of our own project, of ten thousand tasks.
+/// The most bytes of a state: a hundred times that of a project with ten thousand tasks.
 const JOURNAL_MAX: u64 = 1 << 30;
-/// The most bytes of a host name, as far as it is shown.
+/// The most bytes of a host name.
 const HOST_MAX: u64 = 1024;
 
-/// The state cannot be opened or written.
+/// Why the state cannot be opened or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StateError {
@@ -38,53 +38,52 @@ pub enum StateError {
         /// Its reason.
         source: io::Error,
     },
-    /// Another run works with this state.
+    /// Another run holds the lock of this state.
     #[error("the build state {} is in use by {holder}", content::printable_path(path))]
     Held {
         /// The file.
         path: PathBuf,
-        /// Who holds it: process id, what it does, host.
+        /// The holder: process ID, command and host.
         holder: String,
     },
 }
 
-/// The memory of a build: which task ran successfully under which key, what it left, and the digests of
-/// files.
+/// The state of a project: the key and the outputs of the last successful run of each task, and the digests of files.
 ///
-/// An append-only journal. [`State::open`] is for runs and holds a lock until it is dropped, or the process
-/// is gone and all that its actions had started; [`State::read`] is for looking and never waits.
+/// It is an append-only journal. [`State::open`] is for runs: it holds a lock until the state is dropped, or until the process
+/// and all child processes of its actions have ended. [`State::read`] is for queries and takes no lock.
 #[derive(Debug)]
 pub struct State {
     pub(crate) path: PathBuf,
-    pub(crate) tasks: HashMap<String, Record>,
+    pub(crate) records: HashMap<String, Record>,
     pub(crate) ignored: BTreeSet<String>,
     pub(crate) listings: HashMap<Digest, Slice>,
-    pub(crate) known: HashMap<(u64, u64), Known>,
+    pub(crate) digests: HashMap<(u64, u64), FileDigest>,
     pub(crate) journal: Option<Journal>,
     dropped: u64,
 }
 
-/// The open end of a journal, with the lock on it.
+/// A journal that is open for appending, with its lock.
 #[derive(Debug)]
 pub(crate) struct Journal {
     path: PathBuf,
     file: File,
     size: u64,
-    /// Its size when it was opened.
+    /// The size when it was opened.
     opened: u64,
-    /// Also the file whose times tell the file system's clock.
+    /// Its times also are the clock of the file system.
     lock: File,
 }
 
-/// So many characters of what a run does are told to those who wait for it.
+/// The most characters of a command that the lock file shows.
 const LONGEST_USER: usize = 200;
 
-/// A journal smaller than this is not worth rewriting.
+/// A journal that is smaller than this is not rewritten, in bytes.
 const SMALL: u64 = 1 << 20;
 
 impl State {
-    /// Opens the state at `path` for a run, creating it and its folder where needed, and locks it. `user` says
-    /// what for (`sealift run iso`): whoever finds it locked is told.
+    /// Opens the state at `path` for a run, creates it and its folder if needed, and locks it. `user` is the command, such as
+    /// `sealift run iso`: others that find the state locked show it.
     ///
     /// # Errors
     ///
@@ -110,8 +109,8 @@ impl State {
         Ok(state)
     }
 
-    /// As [`State::open`], but waits for another run to end, until `cancel` turns true; `tell` hears once who
-    /// is waited for.
+    /// As [`State::open`], but waits for another run to end, until `cancel` is true. `notify` is called once, with the
+    /// holder of the lock.
     ///
     /// # Errors
     ///
@@ -120,14 +119,14 @@ impl State {
         path: &Path,
         user: &str,
         cancel: &AtomicBool,
-        tell: &mut dyn FnMut(&str),
+        notify: &mut dyn FnMut(&str),
     ) -> Result<Self, StateError> {
-        let mut told = false;
+        let mut notified = false;
         loop {
             match Self::open(path, user) {
                 Err(StateError::Held { holder, .. }) if !cancel.load(Ordering::Relaxed) => {
-                    if !std::mem::replace(&mut told, true) {
-                        tell(&holder);
+                    if !std::mem::replace(&mut notified, true) {
+                        notify(&holder);
                     }
                     thread::sleep(Duration::from_millis(50));
                 }
@@ -136,11 +135,11 @@ impl State {
         }
     }
 
-    /// Reads the state at `path` as it is now, without a lock; empty if there is none.
+    /// Reads the state at `path` without a lock. It is empty if the file does not exist.
     ///
     /// # Errors
     ///
-    /// [`StateError::Io`] if it is there and cannot be read.
+    /// [`StateError::Io`] if it exists and cannot be read.
     pub fn read(path: &Path) -> Result<Self, StateError> {
         match content::open_read(path, Links::Refuse, JOURNAL_MAX) {
             Ok(bytes) => Ok(Self::parse(path, bytes)),
@@ -151,20 +150,19 @@ impl State {
         }
     }
 
-    /// How many bytes at the end of the journal were not whole and have been dropped: what a killed run was
-    /// writing.
+    /// How many bytes at the end of the journal were incomplete and have been dropped: a killed run was writing them.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    /// No task is remembered.
+    /// Whether no task is recorded.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.tasks.is_empty() && self.ignored.is_empty()
+        self.records.is_empty() && self.ignored.is_empty()
     }
 
-    /// Removes the state with its lock, and the folder they are in if nothing else is in it.
+    /// Removes the state with its lock, and their folder if nothing else is in it.
     ///
     /// # Errors
     ///
@@ -177,7 +175,7 @@ impl State {
                 _ => {}
             }
         }
-        // Not empty: something of value is in it.
+        // Fails if other files are in it.
         let _ = self.path.parent().map(fs::remove_dir);
         Ok(())
     }
@@ -185,10 +183,10 @@ impl State {
     fn parse(path: &Path, bytes: Vec<u8>) -> Self {
         let mut state = Self {
             path: path.to_owned(),
-            tasks: HashMap::new(),
+            records: HashMap::new(),
             ignored: BTreeSet::new(),
             listings: HashMap::new(),
-            known: HashMap::new(),
+            digests: HashMap::new(),
             journal: None,
             dropped: bytes.len() as u64,
         };
@@ -199,13 +197,13 @@ impl State {
         state
     }
 
-    /// Applies the entries of frames somebody has written.
+    /// Applies the entries of frames that have been written.
     pub(crate) fn apply_frames(&mut self, frames: Vec<u8>) {
         let frames = Arc::new(frames);
         self.apply_all(&frames, &frames);
     }
 
-    /// Applies the entries of `frames`, which is a part of `bytes`. How many bytes of it were whole.
+    /// Applies the entries of `frames`, which is a part of `bytes`. The number of bytes up to the last complete frame.
     fn apply_all(&mut self, bytes: &Arc<Vec<u8>>, frames: &[u8]) -> usize {
         let mut whole = 0;
         for entry in journal::entries(frames, &mut whole) {
@@ -214,34 +212,34 @@ impl State {
         whole
     }
 
-    fn apply(&mut self, bytes: &Arc<Vec<u8>>, entry: &Entry<'_>) {
+    fn apply(&mut self, bytes: &Arc<Vec<u8>>, entry: &JournalEntry<'_>) {
         match *entry {
-            Entry::Task { name, key, manifest, outputs, millis } => {
+            JournalEntry::Task { name, key, manifest, outputs, millis } => {
                 let (manifest, outputs) = (Slice::of(bytes, manifest), Slice::of(bytes, outputs));
                 let record = Record { key, manifest, outputs, millis };
-                match self.tasks.get_mut(name) {
-                    Some(place) => *place = record,
-                    None => drop(self.tasks.insert(name.to_owned(), record)),
+                match self.records.get_mut(name) {
+                    Some(old) => *old = record,
+                    None => drop(self.records.insert(name.to_owned(), record)),
                 }
             }
-            Entry::Forget { name } => {
-                self.tasks.remove(name);
+            JournalEntry::Forget { name } => {
+                self.records.remove(name);
                 self.ignored.remove(name);
             }
-            Entry::Ignore { name } => drop(self.ignored.insert(name.to_owned())),
-            Entry::Listing { digest, bytes: listing } => {
+            JournalEntry::Ignore { name } => drop(self.ignored.insert(name.to_owned())),
+            JournalEntry::Listing { digest, bytes: listing } => {
                 self.listings.insert(digest, Slice::of(bytes, listing));
             }
-            Entry::Known(packed) => {
-                for known in journal::known(packed) {
-                    self.known.insert((known.identity.dev, known.identity.ino), known);
+            JournalEntry::Digests(packed) => {
+                for found in journal::digests(packed) {
+                    self.digests.insert((found.identity.dev, found.identity.ino), found);
                 }
             }
         }
     }
 
     /// Writes entries and applies them.
-    pub(crate) fn write(&mut self, entries: &[Entry<'_>]) -> Result<(), StateError> {
+    pub(crate) fn write(&mut self, entries: &[JournalEntry<'_>]) -> Result<(), StateError> {
         let mut bytes = Vec::new();
         for entry in entries {
             journal::put(&mut bytes, entry);
@@ -253,7 +251,7 @@ impl State {
         Ok(())
     }
 
-    /// Rewrites the journal if most of it is of no use any more.
+    /// Rewrites the journal if most of it is obsolete.
     pub(crate) fn compact(&mut self) -> Result<(), StateError> {
         let Some(journal) = &mut self.journal else { return Ok(()) };
         if journal.size < SMALL || journal.size == journal.opened {
@@ -262,33 +260,36 @@ impl State {
         let mut bytes = Vec::new();
         let mut used = BTreeSet::new();
         let mut count = 0;
-        for (name, Record { key, manifest, outputs, millis }) in &self.tasks {
+        for (name, Record { key, manifest, outputs, millis }) in &self.records {
             for item in items(manifest).chain(items(outputs)) {
                 count += 1;
                 if let Value::Listing(digest) = item.value {
                     used.insert(digest);
                 }
             }
-            journal::put(&mut bytes, &Entry::Task { name, key: *key, manifest, outputs, millis: *millis });
+            journal::put(
+                &mut bytes,
+                &JournalEntry::Task { name, key: *key, manifest, outputs, millis: *millis },
+            );
         }
         self.listings.retain(|digest, _| used.contains(digest));
-        // Digests of files that are long gone are not told from those that are only not read now, so all go
-        // when there are far too many.
+        // Digests of removed files cannot be distinguished from those that this run did not need, so all are dropped when
+        // there are far too many.
         let files: usize = used
             .iter()
             .filter_map(|digest| self.listings.get(digest))
             .map(|listing| items(listing).count())
             .sum();
-        if self.known.len() > 4 * (files + count) + 10_000 {
-            self.known.clear();
+        if self.digests.len() > 4 * (files + count) + 10_000 {
+            self.digests.clear();
         }
         for (digest, listing) in &self.listings {
-            journal::put(&mut bytes, &Entry::Listing { digest: *digest, bytes: listing });
+            journal::put(&mut bytes, &JournalEntry::Listing { digest: *digest, bytes: listing });
         }
         for name in &self.ignored {
-            journal::put(&mut bytes, &Entry::Ignore { name });
+            journal::put(&mut bytes, &JournalEntry::Ignore { name });
         }
-        journal::put_known(&mut bytes, self.known.values());
+        journal::put_digests(&mut bytes, self.digests.values());
         if (bytes.len() as u64) < journal.size / 2 {
             let failed = |source| StateError::Io { operation: "rewrite", path: self.path.clone(), source };
             journal.file = journal::replace(&self.path, &bytes).map_err(failed)?;
@@ -298,12 +299,12 @@ impl State {
     }
 }
 
-/// What the fuzzer does with its input: takes it for a journal, and for all that one is made of.
+/// The fuzzer parses its input as a journal, and as each part of one.
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub fn fuzz_state(input: &[u8]) {
     let state = State::parse(Path::new("state"), [MAGIC, input].concat());
-    for record in state.tasks.values() {
+    for record in state.records.values() {
         let listing = |digest| state.listings.get(&digest).map(|bytes| std::borrow::Cow::Borrowed(&**bytes));
         let _ = crate::record::manifest::differences(&record.manifest, &record.outputs, &listing);
         let find = |digest| state.listings.get(&digest).map(|bytes| &**bytes);
@@ -311,12 +312,12 @@ pub fn fuzz_state(input: &[u8]) {
     }
     let all = crate::record::manifest::all_items(input);
     assert!(all.is_none_or(|all| all.len() == items(input).count()));
-    let known: Vec<Known> = journal::known(input).collect();
-    assert!(known.len() <= input.len());
+    let digests: Vec<FileDigest> = journal::digests(input).collect();
+    assert!(digests.len() <= input.len());
 }
 
-/// Lets go of the lock, and not only of our hold on it: all children have a copy of that, and one that has left
-/// its group lives on.
+/// Releases the lock itself, not only our file descriptor: all child processes have a copy, and one that has left its process
+/// group may still run.
 impl Drop for Journal {
     fn drop(&mut self) {
         let _ = self.lock.unlock();
@@ -324,14 +325,14 @@ impl Drop for Journal {
 }
 
 impl Journal {
-    /// Appends frames; they are on disk when this returns.
+    /// Appends frames. They are on disk when this returns.
     pub(crate) fn append(&mut self, frames: &[u8]) -> Result<(), StateError> {
         let failed = |source| StateError::Io { operation: "write", path: self.path.clone(), source };
         let written = self.file.write_all(frames).and_then(|()| self.file.sync_data());
         match written {
             Ok(()) => self.size += frames.len() as u64,
             Err(error) => {
-                // Half a frame would hide all that comes after it.
+                // An incomplete frame would hide all that follows.
                 let _ = self.file.set_len(self.size).and_then(|()| self.file.seek(SeekFrom::End(0)));
                 return Err(failed(error));
             }
@@ -339,23 +340,23 @@ impl Journal {
         Ok(())
     }
 
-    /// The lock, which also is the file whose times tell the file system's clock.
+    /// The file of the lock. Its times also are the clock of the file system.
     pub(crate) fn lock(&self) -> Option<File> {
         self.lock.try_clone().ok()
     }
 }
 
-/// Takes the lock beside the state and writes our name into it. The kernel lets go of it when we and our children
-/// end, however we end.
+/// Takes the lock beside the state and writes the holder into it. The kernel releases it when this process and its children
+/// end, in whatever way.
 fn take_lock(path: &Path, user: &str) -> Result<File, StateError> {
     let lock_path = lock_path(path);
     let failed = |source| StateError::Io { operation: "lock", path: lock_path.clone(), source };
     let mut lock = content::open_or_create(&lock_path, 0o644).map_err(|error| failed(error.source))?;
     match lock.try_lock() {
-        // Whoever held it before has erased the state: this is not the lock any more that others will see.
+        // The last holder has removed the state: others will create another lock file.
         Ok(()) if !is_at(&lock, &lock_path) => take_lock(path, user),
         Ok(()) => {
-            // One line, whatever the arguments hold.
+            // Always one line.
             let user: String = user.chars().filter(|c| !c.is_control()).take(LONGEST_USER).collect();
             let holder = format!("process {} ({user}) on {}\n", std::process::id(), host());
             lock.set_len(0).and_then(|()| lock.write_all(holder.as_bytes())).map_err(failed)?;
@@ -368,17 +369,17 @@ fn take_lock(path: &Path, user: &str) -> Result<File, StateError> {
     }
 }
 
-/// Who holds a lock: the run that wrote its name into it, or what that has started and left behind.
+/// The holder of a lock: the run that wrote itself into the file, or child processes that it left behind.
 fn holder(lock: &File) -> String {
     let mut text = String::new();
     let _ = lock.take(4096).read_to_string(&mut text);
     let name = text.trim();
     let process = name.strip_prefix("process ").and_then(|rest| rest.split(' ').next()?.parse().ok());
-    let is_gone = name.ends_with(&format!(" on {}", host()))
+    let has_ended = name.ends_with(&format!(" on {}", host()))
         && process.and_then(Pid::from_raw).is_some_and(|id| test_kill_process(id) == Err(Errno::SRCH));
     match name {
         "" => "another run".to_owned(),
-        _ if is_gone => format!("what is left of {name}"),
+        _ if has_ended => format!("child processes of {name}"),
         _ => name.to_owned(),
     }
 }
@@ -394,10 +395,10 @@ fn lock_path(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// The open file is the one that stands at `path`.
+/// Whether the open file is the one at `path`.
 fn is_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), fs::metadata(path)) {
-        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
+        (Ok(open), Ok(at_path)) => (open.dev(), open.ino()) == (at_path.dev(), at_path.ino()),
         _ => false,
     }
 }
@@ -407,16 +408,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_written_is_not_remembered() {
+    fn an_entry_that_cannot_be_written_is_not_applied() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
         let mut state = State::open(&path, "test").unwrap();
-        state.write(&[Entry::Ignore { name: "a" }]).unwrap();
+        state.write(&[JournalEntry::Ignore { name: "a" }]).unwrap();
         let whole = fs::read(&path).unwrap();
         if let Some(journal) = &mut state.journal {
             journal.file = File::open(&path).unwrap();
         }
-        let error = state.write(&[Entry::Ignore { name: "b" }]).unwrap_err();
+        let error = state.write(&[JournalEntry::Ignore { name: "b" }]).unwrap_err();
         assert_eq!(error.to_string(), format!("cannot write the build state {}", path.display()));
         assert_eq!(state.ignored, BTreeSet::from(["a".to_owned()]));
         drop(state);

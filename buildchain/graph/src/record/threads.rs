@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks also what a panicking thread left: every critical section here leaves its data whole.
+/// Locks a mutex, also after a panic of another thread: no critical section of this crate leaves incomplete data.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -10,7 +10,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Fewer items than this are not worth a thread.
 const WORTH_THREADS: usize = 1000;
 
-/// `work` on each item, by several threads if there are many. Results in the order of the items.
+/// Does `work` on each item, with several threads if there are many. The results have the order of the items.
 pub(crate) fn in_parallel<T: Sync, R: Send>(
     items: &[T],
     threads: usize,

@@ -1,4 +1,4 @@
-//! What a run prints, in doit's manner.
+//! The text that a run prints, in the form of doit.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -6,18 +6,19 @@ use std::io::{self, BufWriter, Write};
 use std::time::Duration;
 
 use crate::model::task::Task;
-use crate::report::events::{Event, Reporter, TaskReport, Verdict};
+use crate::report::events::{Event, Reporter};
+use crate::report::outcome::{TaskReport, Verdict};
 
-/// How much the console says.
+/// What the console shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsoleOptions {
-    /// What of the output of tasks that succeed is printed: 0 nothing, 1 warnings (the error stream), 2 all.
+    /// Which output of successful tasks is printed: 0 none, 1 standard error, 2 all.
     pub verbosity: u8,
-    /// What of the output of tasks that fail is printed at the end: 0 nothing, 1 the error stream, 2 all.
+    /// Which output of failed tasks is printed at the end: 0 none, 1 standard error, 2 all.
     pub failure_verbosity: u8,
-    /// What runs a task alone when its name is put behind it: `cargo xtask`.
+    /// The command that runs a single task, without the name of the task: `cargo xtask`.
     pub command: String,
-    /// Say below the line of each task why it ran.
+    /// Whether the reasons are printed below the line of each task.
     pub reasons: bool,
 }
 
@@ -27,12 +28,12 @@ impl Default for ConsoleOptions {
     }
 }
 
-/// Prints a line per task when it has ended: `.  TITLE` its action ran, `-- TITLE` it is up to date, `<- TITLE` its
-/// outputs come from the cache, `!! TITLE` it is ignored, `XX TITLE` it failed. Private tasks are printed like all others.
-/// The time follows where an action took longer than a second.
+/// Prints a line for each task at its end: `.  TITLE` its action ran, `-- TITLE` it was up to date, `<- TITLE` its outputs were
+/// restored from the cache, `!! TITLE` it is ignored, `XX TITLE` it failed. Private tasks are printed too. The time follows if
+/// the action took longer than a second.
 ///
-/// The output of a task is printed as one block below its line. A failure is printed once, at the end, under the
-/// task's [public name](Task::public_name), with its output and the command that runs it alone.
+/// The output of a task is printed as one block below its line. A failure is printed once, at the end, with the
+/// [public name](Task::public_name) of the task, its output, and the command that runs it alone.
 pub struct ConsoleReporter<W: Write> {
     to: BufWriter<W>,
     options: ConsoleOptions,
@@ -40,7 +41,7 @@ pub struct ConsoleReporter<W: Write> {
     error: Option<io::Error>,
 }
 
-/// What a task is called, by the graph and by people.
+/// The names of a task: in the graph, and for people.
 struct Names {
     name: String,
     public: String,
@@ -52,7 +53,7 @@ impl<W: Write> ConsoleReporter<W> {
         Self { to: BufWriter::new(to), options, failures: Vec::new(), error: None }
     }
 
-    /// Prints one line, whatever names are in it.
+    /// Prints text as one line, escaped.
     fn line(&mut self, text: &str) {
         self.print(&content::printable(text).to_string());
     }
@@ -64,9 +65,9 @@ impl<W: Write> ConsoleReporter<W> {
     }
 
     fn title(&mut self, mark: &str, task: &Task, report: &TaskReport) {
-        let long = report.elapsed.filter(|elapsed| *elapsed >= WORTH_TELLING);
+        let long = report.elapsed.filter(|elapsed| *elapsed >= SHOWN_FROM);
         let took = long.map(|elapsed| format!(" ({})", duration(elapsed))).unwrap_or_default();
-        self.line(&format!("{mark:<2} {}{took}", title(task)));
+        self.line(&format!("{mark:<2} {}{took}", task.shown_title()));
         if self.options.reasons {
             for reason in &report.reasons {
                 self.line(&format!("       {reason}"));
@@ -74,7 +75,7 @@ impl<W: Write> ConsoleReporter<W> {
         }
     }
 
-    /// Prints lines that a task wrote or that say why it failed.
+    /// Prints lines that a task wrote, escaped.
     fn block(&mut self, text: &str) {
         if !text.is_empty() {
             self.print(&content::printable_lines(text.trim_end_matches('\n')));
@@ -136,7 +137,7 @@ impl<W: Write> ConsoleReporter<W> {
             self.line(&format!("needs {blocker}, which did not succeed"));
         }
         if let Some(more) = blocked.len().checked_sub(BLOCKED_MAX).filter(|more| *more > 0) {
-            self.line(&format!("and {more} more tasks that need what did not succeed"));
+            self.line(&format!("and {more} more tasks that depend on failed ones"));
         }
         for (names, report) in failed {
             self.failed(&names.public, report);
@@ -144,13 +145,13 @@ impl<W: Write> ConsoleReporter<W> {
     }
 }
 
-/// An action that takes less time is not worth a word about it.
-const WORTH_TELLING: Duration = Duration::from_secs(1);
+/// The time of shorter actions is not shown.
+const SHOWN_FROM: Duration = Duration::from_secs(1);
 
-/// So many tasks are named that did not run because another failed.
+/// How many blocked tasks are named.
 const BLOCKED_MAX: usize = 20;
 
-/// How long something took, for people: `2.3 s`, `4 min 10 s`.
+/// A duration for people: `2.3 s`, `4 min 10 s`.
 #[must_use]
 pub fn duration(elapsed: Duration) -> String {
     match elapsed.as_secs() {
@@ -163,13 +164,10 @@ impl<W: Write> Reporter for ConsoleReporter<W> {
     fn event(&mut self, event: &Event<'_>) {
         match event {
             Event::Pruned { path } => {
-                self.line(&format!(
-                    "removed {}, which no task makes any more",
-                    content::printable_path(path)
-                ));
+                self.line(&format!("removed {}, which no task produces", content::printable_path(path)));
             }
             Event::Retrying { task, error, pause } => {
-                self.line(&format!("{} broke off, again in {pause:?}: {error}", task.public_name()));
+                self.line(&format!("{} failed, retrying in {pause:?}: {error}", task.public_name()));
             }
             Event::Warned { text } => self.line(&format!("warning: {text}")),
             Event::Finished { task, report } => self.finished(task, report),
@@ -192,7 +190,7 @@ impl<W: Write> Reporter for ConsoleReporter<W> {
     }
 }
 
-/// A word as a shell takes it. It stands on one line: control characters are written as `$'\n'`.
+/// A word, quoted for a shell if needed. Always one line: control characters are written as `$'\n'`.
 #[must_use]
 pub fn quoted(word: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_alphanumeric() || "-_./:@%+,=".contains(c);
@@ -213,9 +211,4 @@ pub fn quoted(word: &str) -> Cow<'_, str> {
     } else {
         format!("'{}'", word.replace('\'', r"'\''")).into()
     }
-}
-
-/// The title of a task, or its name if it has none.
-pub(crate) fn title(task: &Task) -> String {
-    if task.title.is_empty() { task.name.clone() } else { task.title.to_string() }
 }

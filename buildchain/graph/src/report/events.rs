@@ -1,167 +1,24 @@
-//! What a run tells while it goes on, and the trait of those who listen.
+//! The events of a run, and the trait for those who receive them.
 
 use std::io;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use crate::engine::run::Outcome;
+use crate::model::progress::{Stream, Transfer};
 use crate::model::reason::Reason;
 use crate::model::task::Task;
-use crate::record::digest::Digest;
+use crate::report::outcome::{Outcome, TaskReport};
 
-/// What became of a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// Its action ran and succeeded; of a group: all members are done.
-    Succeeded,
-    /// Nothing had to be done.
-    UpToDate,
-    /// The outputs of an earlier run with the same key were put back from the cache.
-    Restored,
-    /// The user told to ignore it, or one of the tasks it needs.
-    Ignored,
-    /// Its action said no.
-    Failed,
-    /// Its action broke off, or did not do what the task declares.
-    Broken,
-    /// A task it needs did not succeed.
-    Blocked,
-    /// The run ended before or while it ran: it was stopped, or another task failed.
-    Cancelled,
-    /// Dry run: its action would be run.
-    WouldRun,
-}
-
-impl Verdict {
-    /// The word of the machine-readable reports. doit's words (`success`, `up-to-date`, `ignore`, `fail`) for
-    /// what doit has, others for what it has not.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Succeeded => "success",
-            Self::UpToDate => "up-to-date",
-            Self::Restored => "restored",
-            Self::Ignored => "ignore",
-            Self::Failed | Self::Broken | Self::Blocked => "fail",
-            Self::Cancelled => "cancelled",
-            Self::WouldRun => "would-run",
-        }
-    }
-
-    /// doit's name of the kind of failure, `None` for what is none.
-    #[must_use]
-    pub const fn failure(self) -> Option<&'static str> {
-        match self {
-            Self::Failed => Some("TaskFailed"),
-            Self::Broken => Some("TaskError"),
-            Self::Blocked => Some("UnmetDependency"),
-            _ => None,
-        }
-    }
-
-    /// The tasks that need this one may go on.
-    #[must_use]
-    pub const fn is_success(self) -> bool {
-        matches!(self, Self::Succeeded | Self::UpToDate | Self::Restored | Self::WouldRun)
-    }
-}
-
-/// The end of one task.
-#[derive(Clone, Debug)]
-pub struct TaskReport {
-    /// What became of it.
-    pub verdict: Verdict,
-    /// Why it had to run; empty if it had not.
-    pub reasons: Vec<Reason>,
-    /// Why it did not succeed; of a blocked task, the name of the task that blocks it.
-    pub error: Option<String>,
-    /// What its action logged and its children wrote to standard output.
-    pub out: String,
-    /// What its action warned of and its children wrote to standard error.
-    pub err: String,
-    /// The key it ran under, known once its inputs were looked at.
-    pub key: Option<Digest>,
-    /// When its action started, by the clock given to the run; `None` if it did not run or no clock was
-    /// given.
-    pub started: Option<SystemTime>,
-    /// How long its action ran, all attempts together; `None` if it did not run.
-    pub elapsed: Option<Duration>,
-    /// How many attempts were made; 0 if it did not run.
-    pub attempts: u32,
-}
-
-impl TaskReport {
-    /// A report of `verdict` on a task whose action did not run.
-    #[must_use]
-    pub fn of(verdict: Verdict) -> Self {
-        Self {
-            verdict,
-            reasons: Vec::new(),
-            error: None,
-            out: String::new(),
-            err: String::new(),
-            key: None,
-            started: None,
-            elapsed: None,
-            attempts: 0,
-        }
-    }
-}
-
-/// Which of its two streams a line of a task belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
-    /// What the action says.
-    Out,
-    /// What the action warns of.
-    Err,
-}
-
-/// A step of an action that moves data in several parts, such as the blobs of an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Transfer {
-    /// There are so many parts to move.
-    Planned {
-        /// The number of parts.
-        parts: usize,
-        /// Their size in bytes, all together.
-        bytes: u64,
-    },
-    /// A part begins.
-    Begin {
-        /// The name of the part, unlike that of any other part of the action.
-        part: String,
-        /// What people call the whole that it is a part of.
-        label: String,
-        /// Its size in bytes.
-        size: u64,
-        /// How many of them are there already.
-        present: u64,
-    },
-    /// More bytes of a part have come; fewer are there where it begins again.
-    Advance {
-        /// The name of the part.
-        part: String,
-        /// How many.
-        bytes: i64,
-    },
-    /// A part is done.
-    End {
-        /// The name of the part.
-        part: String,
-    },
-}
-
-/// Something happened in a run.
+/// An event of a run.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// The run begins; so many tasks (groups not counted) are to be looked at.
+    /// The run begins.
     Begun {
-        /// The number of tasks.
+        /// The number of its tasks, without groups.
         tasks: usize,
     },
-    /// A file was removed that a task made once and none makes any more.
+    /// A stale output was removed.
     Pruned {
         /// The file, relative to the root.
         path: &'a Path,
@@ -173,83 +30,82 @@ pub enum Event<'a> {
         /// Why it runs.
         reasons: &'a [Reason],
     },
-    /// A line of the running action, as it comes; all of them are in the [`TaskReport`] again.
+    /// The running action wrote a line. The [`TaskReport`] has all lines again.
     Line {
         /// Its task.
         task: &'a Task,
-        /// Which stream.
+        /// The stream.
         stream: Stream,
         /// The line, without its end.
         line: &'a str,
     },
-    /// What the running action is at now, for a live display; not kept.
+    /// What the running action does now, for a live display. Not kept.
     Progress {
         /// Its task.
         task: &'a Task,
         /// For instance `412 MB of 1.4 GB`.
         text: &'a str,
     },
-    /// The running action moves data: what it has done since it last said so; not kept.
+    /// The running action moves data. Not kept.
     Transfer {
         /// Its task.
         task: &'a Task,
-        /// What it has done.
+        /// The step.
         step: &'a Transfer,
     },
-    /// The action broke off and will be tried again.
+    /// The action could not do its work and will be retried.
     Retrying {
         /// Its task.
         task: &'a Task,
-        /// Why it broke off.
+        /// Why it could not do its work.
         error: &'a str,
-        /// The pause until then.
+        /// The pause before the next attempt.
         pause: Duration,
     },
-    /// A task is done with, one way or another. Groups are told too.
+    /// A task or group ended.
     Finished {
         /// The task.
         task: &'a Task,
-        /// Its end.
+        /// How it ended.
         report: &'a TaskReport,
     },
-    /// Something is wrong that costs time and no result: the cache is full, say.
+    /// Something is wrong that costs time but no result: the cache is full, for instance.
     Warned {
-        /// What.
+        /// The message.
         text: &'a str,
     },
-    /// All tasks have ended. Told right before [`Event::Ended`], unless the run itself could not go on.
+    /// All tasks have ended. Comes directly before [`Event::Ended`], unless the run as a whole ended early.
     Summary {
-        /// How many ended which way, how long it took, and what the run was asked to report on.
+        /// How the run ended.
         outcome: &'a Outcome,
     },
-    /// The run is over; nothing comes after this.
+    /// The run is over. This is the last event.
     Ended {
         /// Its exit code.
         exit: u8,
     },
 }
 
-/// Who listens to a run. All calls come from the thread that called [`run`](crate::run()).
+/// Receives the events of a run. All calls come from the thread that called [`run`](crate::run()).
 pub trait Reporter {
-    /// Something happened.
+    /// Called for each event.
     fn event(&mut self, event: &Event<'_>);
 
-    /// About ten times a second, and whenever the run has nothing more to tell for now: the moment to redraw
-    /// or to flush.
+    /// Called about ten times a second, and when there are no more events for now: the time to redraw or to flush.
     fn tick(&mut self) {}
 
-    /// The first error met in writing, if any, once: what came after it was not written. The run went on.
+    /// The first error of writing, once. Nothing was written after it, and the run continued.
     fn take_error(&mut self) -> Option<io::Error> {
         None
     }
 }
 
-/// The reporter that says nothing.
+/// A reporter that ignores all events.
 impl Reporter for () {
     fn event(&mut self, _: &Event<'_>) {}
 }
 
-/// Several reporters, each told everything.
+/// Several reporters. Each gets all events.
 impl Reporter for Vec<&mut dyn Reporter> {
     fn event(&mut self, event: &Event<'_>) {
         self.iter_mut().for_each(|reporter| reporter.event(event));

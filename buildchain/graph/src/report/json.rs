@@ -1,13 +1,14 @@
-//! Reports for machines: doit's JSON, and the same as a stream of lines.
+//! Reports for machines: the JSON of doit, and the same as a stream of lines.
 
 use std::io::{self, Write};
 use std::time::SystemTime;
 
 use serde_json::{Map, Value, json};
 
-use crate::engine::run::{Artefact, Outcome};
+use crate::model::progress::Stream;
 use crate::model::task::Task;
-use crate::report::events::{Event, Reporter, Stream, TaskReport, Verdict};
+use crate::report::events::{Event, Reporter};
+use crate::report::outcome::{Artefact, Outcome, TaskReport, Verdict};
 
 /// Writes one JSON object when the run is over:
 ///
@@ -21,10 +22,11 @@ use crate::report::events::{Event, Reporter, Stream, TaskReport, Verdict};
 ///                 "next": "sealift archive verify _build/example.iso"}]}
 /// ```
 ///
-/// Every task of the run is listed. `result` is doit's `success`, `fail`, `up-to-date` or `ignore`, or else
-/// `restored`, `would-run`, or `cancelled` for a task that a signal or an earlier failure stopped or kept from starting; `started` is UTC and, like `elapsed` (seconds), null for a task that did not run. The error
-/// of a task that was not run for another's failure is that task's name. `cache` is `hit` for a task whose
-/// outputs were put back instead of made, `miss` for one that ran, null for any other.
+/// Every task of the run is listed. `result` is `success`, `fail`, `up-to-date` or `ignore`, as in doit; `restored`;
+/// `would-run`; or `cancelled` for a task that a signal or an earlier failure stopped, or kept from starting. `started` is
+/// UTC; like `elapsed` (seconds), it is null for a task that did not run. The error of a task that did not run because
+/// another failed is the name of that task. `cache` is `hit` for a task whose outputs were restored, `miss` for one that ran,
+/// and null otherwise.
 pub struct JsonReporter<W: Write> {
     to: W,
     tasks: Vec<Value>,
@@ -71,8 +73,8 @@ impl<W: Write> Reporter for JsonReporter<W> {
     }
 }
 
-/// Writes a line per event as it happens, each a JSON object with an `event`: whole up to the last line even
-/// if the run is killed.
+/// Writes a line for each event as it happens: a JSON object with the member `event`. If the run is killed, all lines up to
+/// the last are complete.
 ///
 /// | event | further members |
 /// | --- | --- |
@@ -105,7 +107,7 @@ impl<W: Write> Reporter for JsonLinesReporter<W> {
             Event::Started { task, reasons } => json!({
                 "event": "started",
                 "name": task.name,
-                "title": crate::report::console::title(task),
+                "title": task.shown_title(),
                 "reason": reasons.iter().map(ToString::to_string).collect::<Vec<_>>(),
             }),
             Event::Line { task, stream, line } => json!({
@@ -147,7 +149,7 @@ fn write_line(to: &mut impl Write, value: &Value) -> io::Result<()> {
     to.flush()
 }
 
-/// What a run came to.
+/// The members of a summary.
 fn summary(outcome: &Outcome) -> Map<String, Value> {
     let artefacts: Vec<Value> = outcome
         .artefacts
@@ -200,8 +202,7 @@ fn task_json(task: &Task, report: &TaskReport) -> Map<String, Value> {
 pub(crate) fn utc(time: SystemTime) -> String {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let (days, seconds) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
-    // Years are counted from March, so that the day that comes and goes is their last: 146,097 days are 400
-    // of them.
+    // Years are counted from March, so that the leap day is the last day of a year. 400 years have 146,097 days.
     let day = days + 719_468;
     let (era, day) = (day / 146_097, day % 146_097);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;

@@ -1,24 +1,22 @@
-//! Where the time went: a trace for the browser, and a JUnit file for CI.
+//! A trace of a run, for a browser.
 
-use std::collections::HashMap;
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
 use crate::model::task::Task;
-use crate::query::export::{attribute, escape};
-use crate::report::console::title;
-use crate::report::events::{Event, Reporter, TaskReport, Verdict};
+use crate::report::events::{Event, Reporter};
+use crate::report::outcome::TaskReport;
 
-/// Writes a trace in Chrome's format when the run is over: one row per worker, one bar per action. For
-/// `chrome://tracing`, Perfetto, speedscope.
+/// Writes a trace in the format of Chrome when the run is over: a row for each worker, a bar for each action. For
+/// `chrome://tracing`, Perfetto and speedscope.
 ///
-/// It needs the times of the reports, so a run with a clock.
+/// The run must have a clock.
 pub struct TraceReporter<W: Write> {
     to: W,
     events: Vec<Value>,
-    /// The rows in use; the place is the row.
+    /// The task in each row.
     rows: Vec<Option<String>>,
     error: Option<io::Error>,
 }
@@ -38,8 +36,8 @@ impl<W: Write> TraceReporter<W> {
 
     fn leave(&mut self, task: &Task, report: &TaskReport) {
         let Some(row) = self.rows.iter().position(|row| row.as_deref() == Some(&task.name)) else { return };
-        if let Some(place) = self.rows.get_mut(row) {
-            *place = None;
+        if let Some(task) = self.rows.get_mut(row) {
+            *task = None;
         }
         let (Some(started), Some(elapsed)) = (report.started, report.elapsed) else { return };
         self.events.push(json!({
@@ -51,7 +49,7 @@ impl<W: Write> TraceReporter<W> {
             "ts": microseconds(started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()),
             "dur": microseconds(elapsed),
             "args": {
-                "title": title(task),
+                "title": task.shown_title(),
                 "reason": report.reasons.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "error": report.error,
             },
@@ -74,88 +72,6 @@ impl<W: Write> Reporter for TraceReporter<W> {
                     .and_then(|()| self.to.flush())
                     .err();
             }
-            _ => {}
-        }
-    }
-
-    fn take_error(&mut self) -> Option<io::Error> {
-        self.error.take()
-    }
-}
-
-/// Writes a JUnit file when the run is over: a test case per task, so that CI shows which task failed and
-/// why.
-pub struct JunitReporter<W: Write> {
-    to: W,
-    suite: String,
-    cases: String,
-    counts: HashMap<&'static str, usize>,
-    time: Duration,
-    error: Option<io::Error>,
-}
-
-impl<W: Write> JunitReporter<W> {
-    /// A reporter that writes a suite of this name to `to` when the run is over.
-    pub fn new(to: W, suite: impl Into<String>) -> Self {
-        Self {
-            to,
-            suite: suite.into(),
-            cases: String::new(),
-            counts: HashMap::new(),
-            time: Duration::ZERO,
-            error: None,
-        }
-    }
-
-    fn case(&mut self, task: &Task, report: &TaskReport) {
-        let elapsed = report.elapsed.unwrap_or_default();
-        self.time += elapsed;
-        let message = attribute(report.error.as_deref().unwrap_or_default());
-        let (count, inner) = match report.verdict {
-            Verdict::Failed => ("failures", format!("<failure message=\"{message}\"/>")),
-            Verdict::Broken => ("errors", format!("<error message=\"{message}\"/>")),
-            Verdict::Blocked => ("skipped", format!("<skipped message=\"needs {message}\"/>")),
-            Verdict::Succeeded => ("run", String::new()),
-            verdict => ("skipped", format!("<skipped message=\"{}\"/>", verdict.word())),
-        };
-        *self.counts.entry(count).or_insert(0) += 1;
-        self.cases.push_str(&format!(
-            "  <testcase classname=\"{}\" name=\"{}\" time=\"{:.3}\">{inner}",
-            attribute(&self.suite),
-            attribute(&task.name),
-            elapsed.as_secs_f64()
-        ));
-        for (stream, text) in [("system-out", &report.out), ("system-err", &report.err)] {
-            if !text.is_empty() {
-                self.cases.push_str(&format!("<{stream}>{}</{stream}>", escape(text)));
-            }
-        }
-        self.cases.push_str("</testcase>\n");
-    }
-
-    fn write(&mut self) -> io::Result<()> {
-        let count = |kind| self.counts.get(kind).copied().unwrap_or(0);
-        let all: usize = self.counts.values().sum();
-        write!(
-            self.to,
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"{}\" tests=\"{all}\" failures=\"{}\" \
-             errors=\"{}\" skipped=\"{}\" time=\"{:.3}\">\n{}</testsuite>\n</testsuites>\n",
-            attribute(&self.suite),
-            count("failures"),
-            count("errors"),
-            count("skipped"),
-            self.time.as_secs_f64(),
-            self.cases
-        )?;
-        self.to.flush()
-    }
-}
-
-impl<W: Write> Reporter for JunitReporter<W> {
-    fn event(&mut self, event: &Event<'_>) {
-        match event {
-            Event::Finished { task, report } if !task.is_group() => self.case(task, report),
-            Event::Ended { .. } => self.error = self.write().err(),
             _ => {}
         }
     }

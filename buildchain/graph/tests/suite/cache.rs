@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use graph::{Cache, Digest, Input, Output, Remote, RemoteError, RunOptions, Swept, Task, Verdict};
+use graph::{Cache, Digest, Evicted, Input, Output, Remote, RemoteError, RunOptions, Task, Verdict};
 
 use crate::scratch::{Project, Ran};
 
@@ -146,7 +146,7 @@ fn a_result_that_leads_astray_is_none() {
 }
 
 #[test]
-fn a_sweep_keeps_what_was_used_last() {
+fn an_eviction_keeps_the_most_recently_used_results() {
     let (project, cache) = (Project::new(), tempfile::tempdir().unwrap());
     let build = |text: &str| {
         project.write("in", text);
@@ -158,15 +158,15 @@ fn a_sweep_keeps_what_was_used_last() {
         build(&long(letter));
     }
     // Two results of a thousand bytes, each with a record of less than four hundred.
-    let swept = Cache::new(cache.path().into(), None).sweep(2800).unwrap();
-    assert_eq!((swept.results, swept.files), (1, 1));
-    assert!((1001..1400).contains(&swept.bytes), "{swept:?}");
+    let evicted = Cache::new(cache.path().into(), None).evict(2800).unwrap();
+    assert_eq!((evicted.results, evicted.files), (1, 1));
+    assert!((1001..1400).contains(&evicted.bytes), "{evicted:?}");
     assert_eq!(build(&long("z")), Verdict::Restored);
     assert_eq!(build(&long("x")), Verdict::Restored);
     assert_eq!(build(&long("y")), Verdict::Succeeded);
-    let swept = Cache::new(cache.path().into(), None).sweep(0).unwrap();
-    assert_eq!((swept.results, swept.files), (3, 3));
-    assert_eq!(Cache::new(cache.path().join("none"), None).sweep(0).unwrap(), Default::default());
+    let evicted = Cache::new(cache.path().into(), None).evict(0).unwrap();
+    assert_eq!((evicted.results, evicted.files), (3, 3));
+    assert_eq!(Cache::new(cache.path().join("none"), None).evict(0).unwrap(), Default::default());
 }
 
 #[test]
@@ -194,9 +194,9 @@ fn an_action_that_writes_in_place_leaves_the_cache_alone() {
     }
 }
 
-/// What killed runs were putting in goes with the next sweep; not while somebody is putting something in.
+/// The next eviction removes unfinished files of killed runs, but not while another process adds files.
 #[test]
-fn a_sweep_clears_up_after_killed_runs() {
+fn an_eviction_removes_unfinished_files_of_killed_runs() {
     let (project, cache) = (Project::new(), tempfile::tempdir().unwrap());
     project.write("in", "1");
     let build = || {
@@ -208,11 +208,11 @@ fn a_sweep_clears_up_after_killed_runs() {
     fs::write(&debris, "half").unwrap();
     let lock = fs::File::open(cache.path().join("lock")).unwrap();
     lock.lock_shared().unwrap();
-    let sweep = || Cache::new(cache.path().into(), None).sweep(1_000_000).unwrap();
-    assert_eq!(sweep(), Swept::default());
+    let evict = || Cache::new(cache.path().into(), None).evict(1_000_000).unwrap();
+    assert_eq!(evict(), Evicted::default());
     assert!(debris.exists());
     lock.unlock().unwrap();
-    sweep();
+    evict();
     assert!(!debris.exists());
     assert_eq!(Cache::new(cache.path().into(), None).usage().unwrap().results, 1);
 }
@@ -233,7 +233,7 @@ impl Elsewhere {
     fn asked(&self) -> Result<(), RemoteError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         if self.away.load(Ordering::SeqCst) {
-            Err(RemoteError::Away("no route to host".into()))
+            Err(RemoteError::Unavailable("no route to host".into()))
         } else {
             Ok(())
         }
@@ -259,7 +259,7 @@ impl Remote for Elsewhere {
         Ok(())
     }
 
-    fn keep(&self, key: Digest, record: &[u8], contents: &[(Digest, PathBuf)]) -> Result<(), RemoteError> {
+    fn store(&self, key: Digest, record: &[u8], contents: &[(Digest, PathBuf)]) -> Result<(), RemoteError> {
         self.asked()?;
         let contents = contents.iter().map(|(digest, path)| (*digest, fs::read(path).unwrap())).collect();
         self.kept.lock().unwrap().insert(key, (record.to_vec(), contents));
@@ -311,7 +311,7 @@ fn what_another_machine_made_is_not_made_again() {
     let (ran, made, ..) = machine(false);
     assert_eq!((ran.verdict("tree"), made), (Verdict::Succeeded, whole.clone()));
     assert!(
-        ran.reports["tree"].err.contains("damaged: it gave content with the SHA-256"),
+        ran.reports["tree"].err.contains("corrupt: content with the SHA-256"),
         "{:?}",
         ran.reports["tree"]
     );
@@ -320,7 +320,7 @@ fn what_another_machine_made_is_not_made_again() {
         record[middle] ^= 1;
     }
     let (ran, ..) = machine(false);
-    assert!(ran.reports["tree"].err.contains("cannot be read"), "{:?}", ran.reports["tree"]);
+    assert!(ran.reports["tree"].err.contains("is malformed"), "{:?}", ran.reports["tree"]);
     assert_eq!(ran.verdict("tree"), Verdict::Succeeded);
 }
 
@@ -342,8 +342,8 @@ fn a_remote_cache_that_cannot_be_reached_is_reported_once_and_the_run_continues(
     assert_eq!(told.len(), 1);
     assert_eq!(
         told[0].err,
-        "its results cannot come from the cache: cannot use the remote cache; the run continues without it: no route to \
-         host\n"
+        "cannot restore the outputs from the cache: cannot use the remote cache; the run continues without it: no route \
+         to host\n"
     );
 }
 

@@ -116,7 +116,7 @@ fn what_a_killed_run_leaves_keeps_others_out_until_it_ends() {
     match State::open(&project.state_path(), "test") {
         Err(StateError::Held { holder, .. }) => {
             assert!(
-                holder.starts_with(&format!("what is left of process {} (test) on ", run.id())),
+                holder.starts_with(&format!("child processes of process {} (test) on ", run.id())),
                 "{holder}"
             );
         }

@@ -101,7 +101,7 @@ fn an_output_that_is_not_made_is_an_error() {
     };
     let ran = project.run(vec![task], &["a"]);
     assert_eq!((ran.verdict("a"), ran.outcome.exit()), (Verdict::Broken, 2));
-    assert_eq!(ran.error("a"), "the task did not make its output _build/a");
+    assert_eq!(ran.error("a"), "the task did not produce its output _build/a");
 }
 
 /// A directory as a file dependency ended in a traceback.
@@ -169,7 +169,7 @@ fn wildcards_match_or_are_an_error() {
     assert!(matches!(names("p:c1"), Err(SelectError::Unknown { .. })));
     assert_eq!(
         names("lnit").unwrap_err().to_string(),
-        "`lnit` is neither a task nor a file that a task makes; did you mean `lint`?"
+        "`lnit` is neither a task nor a file that a task produces; did you mean `lint`?"
     );
 }
 
@@ -226,9 +226,9 @@ fn a_cycle_is_told_with_its_path_before_anything_runs() {
         project.join("c", &["_build/b"], "_build/c"),
     ];
     let errors = project.graph(tasks).unwrap_err();
-    assert_eq!(errors[0].to_string(), "tasks wait for each other: a -> c -> b -> a");
+    assert_eq!(errors[0].to_string(), "tasks depend on each other: a -> c -> b -> a");
     let own = project.graph(vec![project.join("a", &["_build/a"], "_build/a")]).unwrap_err();
-    assert_eq!(own[0].to_string(), "tasks wait for each other: a -> a");
+    assert_eq!(own[0].to_string(), "tasks depend on each other: a -> a");
 }
 
 /// Mistakes were found one by one, some never: an output below another's folder, two tasks of a name, an
@@ -257,11 +257,11 @@ fn all_mistakes_are_told_at_once() {
         told,
         [
             "there are two tasks `folder`",
-            "task `outside` may not make src: folders are made below the build root only",
-            "`folder` makes _build/d and `pooled` makes _build/d/x: one path has one maker",
-            "task `pooled` comes after `floder`, which is no task; did you mean `folder`?",
+            "task `outside` cannot produce src: output folders must be below the build root",
+            "`folder` produces _build/d and `pooled` produces _build/d/x: a path may have one producer only",
+            "task `pooled` depends on the task `floder`, which does not exist; did you mean `folder`?",
             "task `pooled` runs in the pool `network`, which does not exist",
-            "task `pooled` needs gone, which does not exist and which no task makes",
+            "task `pooled` needs gone, which does not exist and which no task produces",
         ]
     );
 }

@@ -70,7 +70,10 @@ fn what_is_discovered_too_early_is_an_error() {
     let project = Project::new();
     project.write("in", "_build/late");
     let ran = project.run(tasks(&project), &["all"]);
-    assert_eq!(ran.error("all"), "it discovered _build/late, which `late` makes, and does not come after it");
+    assert_eq!(
+        ran.error("all"),
+        "it discovered _build/late, which `late` produces, without depending on that task"
+    );
     project.write("in", "nowhere");
     assert_eq!(project.run(tasks(&project), &["all"]).error("all"), "input nowhere is missing");
 }

@@ -175,7 +175,7 @@ fn of_thousands_of_tasks_that_wait_for_a_failure_some_are_named() {
     let options = RunOptions { keep_going: true, ..RunOptions::default() };
     let text = printed(&project, tasks, ConsoleOptions::default(), &options);
     assert_eq!(text.matches("UnmetDependency").count(), 20, "{text}");
-    assert!(text.contains("\nand 980 more tasks that need what did not succeed\n"), "{text}");
+    assert!(text.contains("\nand 980 more tasks that depend on failed ones\n"), "{text}");
 }
 
 #[test]
@@ -301,7 +301,7 @@ fn the_stream_of_lines_is_whole_json_at_any_time() {
     let end = &lines[2];
     assert_eq!((&end["result"], &end["cache"]), (&"success".into(), &"miss".into()));
     assert_eq!(end["started"], "1970-01-01 00:00:00.000000");
-    assert_eq!(end["reason"][0], "no successful run of it is recorded");
+    assert_eq!(end["reason"][0], "no successful run is recorded");
     assert_eq!(end["key"].as_str().unwrap().len(), 64);
 }
 
@@ -471,7 +471,7 @@ fn single_and_always_do_as_they_say() {
     assert!(project.take_ran().is_empty());
     let ran = project.run_with(tasks(), &["b"], RunOptions { always: true, ..RunOptions::default() });
     assert_eq!(project.take_ran(), ["a", "b"]);
-    assert_eq!(ran.reasons("b")[0], "it was asked to run no matter what");
+    assert_eq!(ran.reasons("b")[0], "it was forced to run");
 }
 
 /// What it had left before is there again, but it is not what was asked for.

@@ -89,7 +89,7 @@ fn a_changed_or_missing_output_is_made_again() {
     let ran = project.run(two(&project), &["b"]);
     assert_eq!(project.take_ran(), ["a"]);
     assert!(
-        ran.reasons("a")[0].starts_with("output file _build/a is gone: was sha256:"),
+        ran.reasons("a")[0].starts_with("output file _build/a was removed (was sha256:"),
         "{:?}",
         ran.reasons("a")
     );
@@ -226,7 +226,7 @@ fn an_edit_behind_a_link_that_a_glob_matches_is_seen() {
     assert_eq!(project.read("_build/t"), "2t");
     fs::remove_file(project.path("src/lost")).unwrap();
     let gone = project.run(task(), &["t"]);
-    assert!(gone.reasons("t")[0].starts_with("input file src/lost is gone"), "{:?}", gone.reasons("t"));
+    assert!(gone.reasons("t")[0].starts_with("input file src/lost was removed"), "{:?}", gone.reasons("t"));
 }
 
 #[test]

@@ -121,7 +121,7 @@ fn add_registry(place: &mut Place<'_>, project: &Project) {
             }
             planned.write(&index)?;
             for (shared, digest) in planned.shared().zip(digests) {
-                context.known(index.join(shared.path), digest)?;
+                context.record(index.join(shared.path), digest)?;
             }
             Ok(())
         })),
@@ -285,7 +285,7 @@ fn locked(reference: &str, digest: Option<&str>) -> Result<Digest, ActionError> 
 /// again. A digest is never taken from the name of a file: other files have names that look like one.
 fn teach(context: &Context<'_>, folder: &Path, files: &BTreeMap<String, Digest>) -> Result<(), ActionError> {
     for (name, digest) in files {
-        context.known(folder.join(name), graph::Digest::from_bytes(*digest.as_bytes()))?;
+        context.record(folder.join(name), graph::Digest::from_bytes(*digest.as_bytes()))?;
     }
     Ok(())
 }

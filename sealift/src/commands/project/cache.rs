@@ -102,9 +102,10 @@ fn show(settings: &Settings, output: Output) -> Outcome {
 }
 
 fn gc(settings: &Settings, most: Option<u64>, output: Output) -> Outcome {
-    let swept = cache(settings).sweep(most.unwrap_or(settings.outputs.size))?;
-    let document = || CachePruning { results: swept.results, files: swept.files, bytes: swept.bytes };
-    let text =
-        || format!("removed {} results and {} files, {}\n", swept.results, swept.files, size(swept.bytes));
+    let evicted = cache(settings).evict(most.unwrap_or(settings.outputs.size))?;
+    let document = || CachePruning { results: evicted.results, files: evicted.files, bytes: evicted.bytes };
+    let text = || {
+        format!("removed {} results and {} files, {}\n", evicted.results, evicted.files, size(evicted.bytes))
+    };
     Ok(output.report(document, text)?)
 }

@@ -1,0 +1,99 @@
+//! The attempts of an action: retries, timeout, panics.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::mpsc::Sender;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::engine::host::{Attempt, Report};
+use crate::engine::outputs;
+use crate::engine::shared::{Message, Shared};
+use crate::model::context::Context;
+use crate::model::error::ActionError;
+use crate::model::linked::TaskId;
+use crate::record::threads::lock;
+use crate::report::outcome::TaskReport;
+
+/// How often a pause checks whether the run stops.
+const POLL: Duration = Duration::from_millis(50);
+
+/// Runs the action of a task until it succeeds, or may not be retried.
+pub(crate) fn attempts(
+    shared: &Shared<'_>,
+    id: TaskId,
+    report: &mut TaskReport,
+    messages: &Sender<Message>,
+) -> Result<(), ActionError> {
+    let task = shared.graph.task(id);
+    let mut pause = task.retry.pause;
+    loop {
+        report.attempts += 1;
+        let prepared = outputs::prepare(shared.graph, task).map_err(ActionError::from);
+        match prepared.and_then(|()| attempt(shared, id, report, messages)) {
+            Err(ActionError::Broken(error)) if report.attempts <= task.retry.times && !shared.cancelled() => {
+                let error = ActionError::Broken(error).to_string();
+                report.err.push_str(&format!("attempt {}: {error}\n", report.attempts));
+                let _ = messages.send(Message::Retrying(id, error, pause));
+                wait(shared, pause);
+                pause = pause.saturating_mul(2);
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Waits until the pause is over or the run stops.
+fn wait(shared: &Shared<'_>, pause: Duration) {
+    let end = Instant::now() + pause;
+    while !shared.cancelled() {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        thread::sleep(left.min(POLL));
+    }
+}
+
+fn attempt(
+    shared: &Shared<'_>,
+    id: TaskId,
+    report: &mut TaskReport,
+    messages: &Sender<Message>,
+) -> Result<(), ActionError> {
+    let task = shared.graph.task(id);
+    let Some(action) = &task.action else { return Ok(()) };
+    if shared.cancelled() {
+        return Err(ActionError::Cancelled);
+    }
+    let deadline = task.timeout.map(|timeout| Instant::now() + timeout);
+    let messages = Mutex::new(messages.clone());
+    let notify = |report: Report<'_>| {
+        let message = match report {
+            Report::Line(stream, line) => Message::Line(id, stream, line.to_owned()),
+            Report::Progress(text) => Message::Progress(id, text.to_owned()),
+            Report::Transfer(step) => Message::Transfer(id, step),
+        };
+        let _ = lock(&messages).send(message);
+    };
+    let attempt = Attempt::new(shared.evidence.files, shared.lock, &shared.options.cancel, deadline, &notify);
+    let context = Context::new(&shared.graph.root, &attempt);
+    let result = catch_unwind(AssertUnwindSafe(|| action(&context))).unwrap_or_else(|panic| {
+        let message = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        Err(ActionError::broken(format!("the action panicked: {message}")))
+    });
+    let timed_out = attempt.timed_out();
+    let log = attempt.into_log();
+    report.out.push_str(&log.out);
+    report.err.push_str(&log.err);
+    match (result, task.timeout) {
+        (Err(ActionError::Cancelled), Some(timeout)) if timed_out && !shared.cancelled() => {
+            Err(ActionError::broken(format!("took longer than {timeout:?}")))
+        }
+        (result, _) => result,
+    }
+}

@@ -1,0 +1,109 @@
+//! The side of the run that serves one attempt of an action.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use crate::engine::children::{self, Supervision};
+use crate::model::context::Host;
+use crate::model::digest::Digest;
+use crate::model::error::{ActionError, FileError};
+use crate::model::progress::{Stream, Transfer};
+use crate::record::files::Files;
+use crate::record::threads::lock;
+
+/// What the run does for one attempt of an action.
+pub(crate) struct Attempt<'run> {
+    files: &'run Files,
+    /// The lock of the state, for child processes.
+    lock: Option<&'run File>,
+    cancel: &'run AtomicBool,
+    deadline: Option<Instant>,
+    notify: &'run (dyn Fn(Report<'_>) + Sync),
+    log: Mutex<Log>,
+}
+
+/// What an action reports while it runs.
+pub(crate) enum Report<'a> {
+    Line(Stream, &'a str),
+    Progress(&'a str),
+    Transfer(Transfer),
+}
+
+/// The lines of an attempt, by stream.
+#[derive(Default)]
+pub(crate) struct Log {
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl<'run> Attempt<'run> {
+    pub(crate) fn new(
+        files: &'run Files,
+        lock: Option<&'run File>,
+        cancel: &'run AtomicBool,
+        deadline: Option<Instant>,
+        notify: &'run (dyn Fn(Report<'_>) + Sync),
+    ) -> Self {
+        Self { files, lock, cancel, deadline, notify, log: Mutex::default() }
+    }
+
+    /// Whether the task has reached its timeout.
+    pub(crate) fn timed_out(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    pub(crate) fn into_log(self) -> Log {
+        self.log.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Host for Attempt<'_> {
+    fn line(&self, stream: Stream, line: &str) {
+        let mut log = lock(&self.log);
+        let text = match stream {
+            Stream::Out => &mut log.out,
+            Stream::Err => &mut log.err,
+        };
+        text.push_str(line);
+        text.push('\n');
+        drop(log);
+        (self.notify)(Report::Line(stream, line));
+    }
+
+    fn progress(&self, text: &str) {
+        (self.notify)(Report::Progress(text));
+    }
+
+    fn transfer(&self, step: Transfer) {
+        (self.notify)(Report::Transfer(step));
+    }
+
+    fn cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed) || self.timed_out()
+    }
+
+    fn digest(&self, path: &Path) -> Result<Digest, FileError> {
+        self.files.digest(path)
+    }
+
+    fn record(&self, path: &Path, digest: Digest) -> Result<(), FileError> {
+        self.files.record(path, digest)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> Result<(), FileError> {
+        self.files.link(from, to)
+    }
+
+    fn run(&self, command: &mut Command) -> Result<Output, ActionError> {
+        let supervision = Supervision {
+            lock: self.lock,
+            cancelled: &|| self.cancelled(),
+            line: &|stream, line| self.line(stream, line),
+        };
+        children::run(&supervision, command)
+    }
+}

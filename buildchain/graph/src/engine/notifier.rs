@@ -1,0 +1,66 @@
+//! Passing the messages of workers on to the reporter.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use crate::engine::shared::{Message, Shared};
+use crate::model::linked::TaskId;
+use crate::report::events::{Event, Reporter};
+use crate::report::outcome::Outcome;
+
+/// The time between two calls of [`Reporter::tick`].
+const TICK: Duration = Duration::from_millis(100);
+
+/// Calls the reporter for all messages, until the last worker has ended. Counts the verdicts in `outcome`.
+pub(crate) fn notify(
+    shared: &Shared<'_>,
+    messages: &Receiver<Message>,
+    reporter: &mut dyn Reporter,
+    outcome: &mut Outcome,
+) {
+    let mut is_quiet = false;
+    loop {
+        let message = match messages.try_recv() {
+            Ok(message) => message,
+            Err(_) => {
+                if !is_quiet {
+                    reporter.tick();
+                }
+                match messages.recv_timeout(TICK) {
+                    Ok(message) => message,
+                    Err(RecvTimeoutError::Timeout) => {
+                        reporter.tick();
+                        is_quiet = true;
+                        if shared.cancelled() {
+                            shared.wake.notify_all();
+                        }
+                        continue;
+                    }
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+            }
+        };
+        is_quiet = false;
+        let task = |id: &TaskId| shared.graph.task(*id);
+        match &message {
+            Message::Started(id, reasons) => reporter.event(&Event::Started { task: task(id), reasons }),
+            Message::Line(id, stream, line) => {
+                reporter.event(&Event::Line { task: task(id), stream: *stream, line });
+            }
+            Message::Progress(id, text) => reporter.event(&Event::Progress { task: task(id), text }),
+            Message::Transfer(id, step) => reporter.event(&Event::Transfer { task: task(id), step }),
+            Message::Retrying(id, error, pause) => {
+                reporter.event(&Event::Retrying { task: task(id), error, pause: *pause });
+            }
+            Message::Finished(reports) => {
+                for (id, report) in reports {
+                    let task = task(id);
+                    if !task.is_group() {
+                        *outcome.counts.entry(report.verdict).or_insert(0) += 1;
+                    }
+                    reporter.event(&Event::Finished { task, report });
+                }
+            }
+        }
+    }
+}

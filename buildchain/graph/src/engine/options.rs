@@ -1,0 +1,48 @@
+//! How a run is done.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
+
+use crate::cache::Cache;
+
+/// How a run is done.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// How many actions run at once; 0 means 1.
+    pub jobs: usize,
+    /// After a failure, keep running tasks that do not depend on the failed one.
+    pub keep_going: bool,
+    /// Run every task, also those that are up to date.
+    pub always: bool,
+    /// Run only the selected tasks, without their dependencies.
+    pub single: bool,
+    /// Remove stale outputs: files that an earlier run produced and that no task produces now.
+    pub prune: bool,
+    /// Stops the run once it is true: no action is started, and running ones are told to stop.
+    pub cancel: Arc<AtomicBool>,
+    /// The result cache.
+    pub cache: Option<Cache>,
+    /// Outputs whose size and digest the [`Outcome`](crate::Outcome) reports, each with what the user can type next.
+    pub artefacts: Vec<(PathBuf, String)>,
+    /// The clock for the reports. Without it they have no `started`.
+    pub clock: Option<fn() -> SystemTime>,
+}
+
+/// One worker, stop at the first failure, prune.
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            jobs: 1,
+            keep_going: false,
+            always: false,
+            single: false,
+            prune: true,
+            cancel: Arc::default(),
+            cache: None,
+            artefacts: Vec::new(),
+            clock: None,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Removing stale outputs: files that an earlier run produced and that no task produces now.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use content::{Kind, Root};
+
+use crate::engine::error::RunError;
+use crate::engine::outputs::is_behind_link;
+use crate::model::graph::Graph;
+use crate::model::paths;
+use crate::record::journal::JournalEntry;
+use crate::record::manifest::{Tag, Value, items};
+use crate::record::state::State;
+use crate::report::events::{Event, Reporter};
+
+/// The stale outputs of the task with this name: what it produced in an earlier run and no task produces now, the deepest
+/// paths first. Nothing outside of the build root.
+pub(crate) fn stale_outputs(graph: &Graph, state: &State, name: &str) -> Vec<PathBuf> {
+    let Some(record) = state.records.get(name) else { return Vec::new() };
+    let same = graph.find(name).is_some_and(|id| {
+        let declared = graph.task(id).outputs.iter().map(|output| output.path().as_path());
+        declared.eq(items(&record.outputs).map(|item| item.path()))
+    });
+    if same {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for item in items(&record.outputs) {
+        match item.value {
+            Value::Listing(digest) if item.tag == Tag::Folder => {
+                let listing = state.listings.get(&digest).map(|bytes| &**bytes).unwrap_or_default();
+                found.extend(items(listing).map(|below| item.path().join(below.path())));
+            }
+            _ => found.push(item.path().to_owned()),
+        }
+    }
+    // A folder joined with an empty name ends in a slash.
+    found.iter_mut().for_each(|path| *path = path.components().collect());
+    found.retain(|path| {
+        paths::is_normal(path.strip_prefix("/").unwrap_or(path))
+            && paths::is_within(path, &graph.build_root)
+            && *path != graph.build_root
+            && graph.producer(path).is_none()
+            && !is_behind_link(graph, path)
+    });
+    found.sort_by(|a, b| paths::order(b, a));
+    found
+}
+
+/// Removes stale outputs, and the records of tasks that the graph no longer has. Links in their paths are not followed.
+pub(crate) fn prune(graph: &Graph, state: &mut State, reporter: &mut dyn Reporter) -> Result<(), RunError> {
+    let gone: Vec<String> = state.records.keys().filter(|name| graph.find(name).is_none()).cloned().collect();
+    let mut stale: Vec<PathBuf> =
+        state.records.keys().flat_map(|name| stale_outputs(graph, state, name)).collect();
+    // The deepest paths first, so that folders are empty when they are removed.
+    stale.sort_by(|a, b| paths::order(b, a));
+    stale.dedup();
+    if !stale.is_empty() {
+        let failed = |error: content::IoError| RunError::Prune { path: error.path, source: error.source };
+        let root = Root::open(&graph.root.join(&graph.build_root)).map_err(failed)?;
+        for path in stale {
+            let Some(inside) = paths::relative_to(&path, &graph.build_root) else { continue };
+            if remove_one(&root, inside).map_err(failed)? {
+                reporter.event(&Event::Pruned { path: &path });
+            }
+            for folder in paths::upwards(inside).skip(1) {
+                // Fails if other files are in it.
+                if root.remove_dir(folder).is_err() {
+                    break;
+                }
+            }
+        }
+    }
+    let forget: Vec<_> = gone.iter().map(|name| JournalEntry::Forget { name }).collect();
+    if !forget.is_empty() {
+        state.write(&forget)?;
+    }
+    Ok(())
+}
+
+/// Removes a file or a link, or a folder if it is empty. Whether it did: a path through a link is not removed.
+fn remove_one(root: &Root, path: &Path) -> Result<bool, content::IoError> {
+    let remove = || {
+        root.metadata(path).and_then(|found| match found.kind {
+            Kind::Folder => Ok(root.remove_dir(path).is_ok()),
+            _ => root.remove_file(path).map(|()| true),
+        })
+    };
+    let removed = remove().or_else(|error| match path.parent() {
+        // A task may leave read-only folders.
+        Some(folder) if error.kind() == io::ErrorKind::PermissionDenied && !folder.as_os_str().is_empty() => {
+            root.set_mode(folder, 0o700)?;
+            remove()
+        }
+        _ => Err(error),
+    });
+    match removed {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput
+            ) =>
+        {
+            Ok(false)
+        }
+        removed => removed,
+    }
+}

@@ -1,0 +1,45 @@
+//! What an action reports while it runs.
+
+/// One of the two output streams of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output: what the action logs.
+    Out,
+    /// Standard error: what the action warns of.
+    Err,
+}
+
+/// A step of an action that moves data in several parts, such as the blobs of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transfer {
+    /// The parts are known.
+    Planned {
+        /// The number of parts.
+        parts: usize,
+        /// The sum of their sizes, in bytes.
+        bytes: u64,
+    },
+    /// A part begins.
+    Begin {
+        /// The name of the part, unique in the action.
+        part: String,
+        /// The name of the whole, for people.
+        label: String,
+        /// The size of the part, in bytes.
+        size: u64,
+        /// How many of these bytes exist already.
+        present: u64,
+    },
+    /// A part grew, or shrank because it starts again.
+    Advance {
+        /// The name of the part.
+        part: String,
+        /// By how many bytes.
+        bytes: i64,
+    },
+    /// A part is complete.
+    End {
+        /// The name of the part.
+        part: String,
+    },
+}

@@ -1,0 +1,81 @@
+//! Why tasks would run.
+
+use std::fmt;
+
+use content::printable;
+
+use crate::engine::options::RunOptions;
+use crate::model::error::FileError;
+use crate::model::graph::Graph;
+use crate::model::reason::Reason;
+use crate::model::selection::Selection;
+use crate::query::dry_run::plan;
+use crate::record::state::State;
+use crate::report::outcome::Verdict;
+
+/// Why the selected tasks and their dependencies would run.
+///
+/// # Errors
+///
+/// The root of the graph cannot be opened.
+pub fn explain(graph: &Graph, selection: &Selection, state: &State) -> Result<Vec<Explained>, FileError> {
+    let planned = plan(graph, selection, &RunOptions::default(), state)?;
+    Ok(planned
+        .into_iter()
+        .filter(|planned| {
+            !graph.task(planned.task).is_group()
+                && (planned.verdict != Verdict::UpToDate || selection.tasks().contains(&planned.task))
+        })
+        .map(|planned| {
+            let name = graph.task(planned.task).name.clone();
+            let record = state.records.get(&name);
+            Explained {
+                was: record.map(|record| record.key.to_string()),
+                now: planned.key.map(|key| key.to_string()),
+                name,
+                verdict: planned.verdict,
+                reasons: planned.reasons,
+                error: planned.error,
+            }
+        })
+        .collect())
+}
+
+/// Why a task would run, or that it would not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// The task.
+    pub name: String,
+    /// What a run would do with it.
+    pub verdict: Verdict,
+    /// The key of its last successful run.
+    pub was: Option<String>,
+    /// Its current key; `None` if an input must be built first.
+    pub now: Option<String>,
+    /// Why it would run.
+    pub reasons: Vec<Reason>,
+    /// Why its inputs cannot be read.
+    pub error: Option<String>,
+}
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self.verdict {
+            Verdict::UpToDate => "is up to date",
+            Verdict::Ignored => "is ignored",
+            Verdict::Broken => "cannot run",
+            _ => "would run",
+        };
+        writeln!(f, "{} {word}", self.name)?;
+        match (&self.was, &self.now) {
+            (Some(was), Some(now)) if was == now => writeln!(f, "  key {now}")?,
+            (Some(was), Some(now)) => writeln!(f, "  key {was} -> {now}")?,
+            (_, Some(now)) => writeln!(f, "  key {now}")?,
+            (_, None) => {}
+        }
+        for reason in &self.reasons {
+            writeln!(f, "  {reason}")?;
+        }
+        self.error.as_ref().map_or(Ok(()), |error| writeln!(f, "  {}", printable(error)))
+    }
+}
