@@ -236,7 +236,7 @@ fn python(environment: &Path, layer: Option<&Layer>) -> Result<(), String> {
         say(&format!("python3 -m venv {shown} && {shown}/bin/pip install {}", requirements.join(" ")));
         run(in_layer(layer, &system_python()).args(["-m", "venv"]).arg(environment))?;
         let mut pip = in_layer(layer, &environment.join("bin/pip").to_string_lossy());
-        pip.args(["install", "--quiet", "--disable-pip-version-check"]).args(requirements);
+        pip.args(["install", "--quiet", "--no-compile", "--disable-pip-version-check"]).args(requirements);
         run(&mut pip)
             .map_err(|error| format!("{error}; the tests need `{program}` from Python's registry"))?;
     }
