@@ -1,6 +1,6 @@
 //! Where links between documents lead, in the project and in the archive.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -15,20 +15,29 @@ const INDEXES: [&str; 2] = ["README.md", "index.md"];
 
 /// The documents of an archive by their paths in the project, pictures included.
 #[derive(Debug, Default)]
-pub(super) struct Documents(BTreeSet<PathBuf>);
+pub(super) struct Documents {
+    paths: BTreeSet<PathBuf>,
+    /// For each `SUMMARY.md`, the first chapter of its book.
+    books: BTreeMap<PathBuf, PathBuf>,
+}
 
 impl Documents {
     #[cfg(test)]
     pub(super) fn new(documents: impl IntoIterator<Item = PathBuf>) -> Self {
-        Self(documents.into_iter().collect())
+        Self { paths: documents.into_iter().collect(), books: BTreeMap::new() }
     }
 
     pub(super) fn add(&mut self, documents: impl IntoIterator<Item = PathBuf>) {
-        self.0.extend(documents);
+        self.paths.extend(documents);
+    }
+
+    /// Links to the table of contents at `summary` open `first`.
+    pub(super) fn add_book(&mut self, summary: PathBuf, first: PathBuf) {
+        self.books.insert(summary, first);
     }
 
     pub(super) fn contains(&self, path: &Path) -> bool {
-        self.0.contains(path)
+        self.paths.contains(path)
     }
 
     /// The URL that leads from the page of `from` to the document at `path`, or to the one that stands for this folder.
@@ -36,8 +45,12 @@ impl Documents {
         Some(relative(&output(from), &output(&self.opened(path)?)))
     }
 
-    /// The document that a link to `path` opens: the one there, or the one that stands for this folder.
+    /// The document that a link to `path` opens: the one there, the one that stands for this folder, or the first chapter of
+    /// this book.
     pub(super) fn opened(&self, path: &Path) -> Option<PathBuf> {
+        if let Some(first) = self.books.get(path) {
+            return Some(first.clone());
+        }
         let index = || INDEXES.iter().map(|name| path.join(name)).find(|index| self.contains(index));
         if self.contains(path) { Some(path.to_path_buf()) } else { index() }
     }
@@ -45,7 +58,10 @@ impl Documents {
 
 impl fmt::Display for Documents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|document| writeln!(f, "{}", content::printable_path(document)))
+        self.paths.iter().try_for_each(|document| writeln!(f, "{}", content::printable_path(document)))?;
+        self.books.iter().try_for_each(|(summary, first)| {
+            writeln!(f, "{} is {}", content::printable_path(summary), content::printable_path(first))
+        })
     }
 }
 

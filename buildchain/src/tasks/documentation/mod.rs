@@ -41,6 +41,11 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
         project.books.iter().flat_map(|book| &book.items).filter_map(chapter).collect();
     let mut site = Site::default();
     site.documents.add(project.documentation.iter().map(|document| document.path.clone()));
+    for book in &project.books {
+        if let Some(first) = book.items.iter().find_map(chapter) {
+            site.documents.add_book(book.path.clone(), first.to_path_buf());
+        }
+    }
     let attached = attached(place, &project.documentation, &texts, &site.documents, &chapters)?;
     site.documents.add(attached.keys().cloned());
     check_links(place, &texts, &site.documents, &chapters)?;

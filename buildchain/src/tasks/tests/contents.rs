@@ -85,7 +85,10 @@ fn a_book_brings_its_chapters_their_pictures_and_the_files_that_they_link_to() {
             "docs/SUMMARY.md",
             "# Summary\n\n[Start](start.md)\n\n- [One](one.md)\n  - [Two & more](one/two.md)\n- [Draft]()\n",
         ),
-        ("docs/start.md", "# Start\n\n[two](one/two.md#deep) [file](x.yaml) [notes](../NOTES.md)\n"),
+        (
+            "docs/start.md",
+            "# Start\n\n[two](one/two.md#deep) [file](x.yaml) [notes](../NOTES.md) [contents](SUMMARY.md)\n",
+        ),
         ("docs/one.md", "![a](a.png)\n"),
         ("docs/one/two.md", "# Two\n\n## Deep\n"),
         ("docs/unlisted.md", "# Unlisted\n"),
