@@ -8,6 +8,7 @@ mod blocks;
 mod build;
 mod cli;
 mod completion;
+mod examples;
 mod graph;
 mod images;
 mod iso;
