@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use content::{printable, printable_path};
+use content::{IoError, printable, printable_path};
 
 /// The result of reading an archive.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -12,15 +12,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused an operation.
-    #[error("cannot {operation} {}: {source}", printable_path(path))]
-    Io {
-        /// What was tried, as an infinitive ("open", "read").
-        operation: &'static str,
-        /// The file or folder it was tried on.
-        path: PathBuf,
-        /// The refusal.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// A text file of the archive breaks its format.
     #[error("{file}, line {line}: {}", printable(problem))]
     Syntax {
@@ -78,23 +71,23 @@ pub enum Error {
         found: u64,
     },
     /// The image file breaks ISO 9660 or cannot be read.
-    #[error("{}{source}", beginning(path, source))]
+    #[error("{}{reason}", beginning(path, reason))]
     Iso {
         /// The image file.
         path: PathBuf,
-        /// What its reader said.
-        source: iso::Error,
+        /// The error of its reader.
+        reason: iso::Error,
     },
 }
 
 /// The image's path, unless the reader's message has it.
-fn beginning(path: &Path, source: &iso::Error) -> String {
-    if source.path() == Some(path) { String::new() } else { format!("{}: ", printable_path(path)) }
+fn beginning(path: &Path, reason: &iso::Error) -> String {
+    if reason.path() == Some(path) { String::new() } else { format!("{}: ", printable_path(path)) }
 }
 
 impl Error {
     pub(crate) fn io(operation: &'static str, path: impl AsRef<Path>, source: std::io::Error) -> Self {
-        Self::Io { operation, path: path.as_ref().to_path_buf(), source }
+        IoError { operation, path: path.as_ref().to_path_buf(), source }.into()
     }
 }
 
@@ -105,15 +98,15 @@ mod tests {
     #[test]
     fn an_error_of_an_image_names_its_path_once() {
         let image = PathBuf::from("folder/some.iso");
-        let sources = [
+        let reasons = [
             iso::Error::NoVolume { path: image.clone(), found: "something else" },
             iso::Error::Damaged { path: image.clone(), offset: 3, problem: "wrong".into() },
-            iso::Error::Io { operation: "read", path: image.clone(), source: std::io::Error::other("no") },
+            IoError::at("read", &image)(std::io::Error::other("no")).into(),
             iso::Error::Kind { name: "product.txt".into(), expected: "folder" },
             iso::Error::Cancelled,
         ];
-        for source in sources {
-            let text = Error::Iso { path: image.clone(), source }.to_string();
+        for reason in reasons {
+            let text = Error::Iso { path: image.clone(), reason }.to_string();
             assert_eq!(text.matches("some.iso").count(), 1, "{text}");
         }
     }

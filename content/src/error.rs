@@ -1,13 +1,17 @@
-//! The refusal of an operation by the operating system.
+//! An operation that the operating system refused.
 
+use std::error::Error;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::printable_path;
 
 /// A failed operation on a path: "cannot open /etc/x: Permission denied".
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {operation} {}: {source}", printable_path(path))]
+///
+/// The message has the reason, so [`Error::source`] is what lies behind the reason, if anything: who prints the chain of
+/// causes prints nothing twice.
+#[derive(Debug)]
 pub struct IoError {
     /// What was tried, as an infinitive ("open", "read").
     pub operation: &'static str,
@@ -15,6 +19,18 @@ pub struct IoError {
     pub path: PathBuf,
     /// The reason.
     pub source: io::Error,
+}
+
+impl fmt::Display for IoError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {} {}: {}", self.operation, printable_path(&self.path), self.source)
+    }
+}
+
+impl Error for IoError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.source()
+    }
 }
 
 impl IoError {
@@ -34,5 +50,17 @@ impl From<IoError> for io::Error {
     /// Keeps the kind, and the whole text as the message.
     fn from(error: IoError) -> Self {
         Self::new(error.kind(), error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chain_of_causes_repeats_nothing() {
+        let refused = IoError::at("open", Path::new("x"))(io::ErrorKind::PermissionDenied.into());
+        assert_eq!(refused.to_string(), "cannot open x: permission denied");
+        assert!(refused.source().is_none());
     }
 }

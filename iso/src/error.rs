@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use content::IoError;
+
 /// The result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -11,15 +13,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused.
-    #[error("cannot {operation} {}: {source}", content::printable_path(path))]
-    Io {
-        /// What was tried, completing "cannot …".
-        operation: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// The operating system's answer.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// The volume identifier does not fit its field.
     #[error("volume identifier `{found}`: {problem}")]
     VolumeId {
@@ -133,20 +128,13 @@ pub enum Error {
     },
 }
 
-impl From<content::IoError> for Error {
-    fn from(error: content::IoError) -> Self {
-        let content::IoError { operation, path, source } = error;
-        Self::Io { operation, path, source }
-    }
-}
-
 impl Error {
     /// The file that the message names; `None` where it names none.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         match self {
-            Self::Io { path, .. }
-            | Self::Limit { path, .. }
+            Self::Io(error) => Some(&error.path),
+            Self::Limit { path, .. }
             | Self::SpecialFile { path, .. }
             | Self::Changed { path, .. }
             | Self::NoVolume { path, .. }
@@ -158,9 +146,9 @@ impl Error {
         }
     }
 
-    /// For `map_err`: wraps the operating system's answer.
+    /// For `map_err`: adds the operation and the path to the reason.
     pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io { operation, path, source }
+        move |source| IoError { operation, path, source }.into()
     }
 }

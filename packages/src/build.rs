@@ -57,7 +57,7 @@ pub fn build(
 ) -> Result<BuiltPackage> {
     let nevra = definition.nevra()?;
     let package = assemble(definition, base_dir, source_date)?;
-    let build_error = |source| Error::Build { package: definition.name.clone(), source: Box::new(source) };
+    let build_error = |reason| Error::Build { package: definition.name.clone(), reason: Box::new(reason) };
     let folder = Folder::lock(out_dir)?;
     let mut warnings = definition.warnings();
     let path = folder.write_checked(
@@ -123,7 +123,7 @@ pub fn build_in_memory(
     let mut bytes = Vec::new();
     package
         .write(&mut bytes)
-        .map_err(|source| Error::Build { package: definition.name.clone(), source: Box::new(source) })?;
+        .map_err(|reason| Error::Build { package: definition.name.clone(), reason: Box::new(reason) })?;
     let path = PathBuf::from(format!("{nevra}.rpm"));
     repository::check(bytes.as_slice(), &path)?;
     Ok((bytes, BuiltPackage { path, nevra, warnings: definition.warnings() }))
@@ -136,7 +136,7 @@ fn assemble(definition: &Definition, base_dir: &Path, source_date: i64) -> Resul
         expected: "Unix seconds that fit 32 bits without a sign, as RPM stores them",
         found: source_date.to_string(),
     })?;
-    let build_error = |source| Error::Build { package: definition.name.clone(), source: Box::new(source) };
+    let build_error = |reason| Error::Build { package: definition.name.clone(), reason: Box::new(reason) };
 
     let Definition { name, license, arch, summary, scriptlets, .. } = definition;
     let mut builder = PackageBuilder::new(name, &definition.rpm_version(), license, arch, summary);
@@ -225,7 +225,7 @@ fn add_file(
     date: Timestamp,
     inodes: &mut HashSet<(u64, u64)>,
 ) -> Result<()> {
-    let build_error = |source| Error::Build { package: definition.name.clone(), source: Box::new(source) };
+    let build_error = |reason| Error::Build { package: definition.name.clone(), reason: Box::new(reason) };
     let source = base_dir.join(&file.from);
     let metadata = fs::metadata(&source).map_err(Error::io("read", &source))?;
     if !metadata.is_file() {

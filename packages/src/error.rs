@@ -3,22 +3,15 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use content::{printable, printable_path};
+use content::{IoError, printable, printable_path};
 
 /// An operation of this crate that failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused an operation on a file or folder.
-    #[error("cannot {operation} {}: {source}", printable_path(path))]
-    Io {
-        /// What was tried, as a verb: `read`, `create`, `rename`.
-        operation: &'static str,
-        /// The file or folder it was tried on.
-        path: PathBuf,
-        /// The operating system's answer.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// A field of a package definition has a value that an RPM package cannot hold.
     #[error("package `{package}`: {field}: expected {expected}, found `{found}`")]
     Definition {
@@ -56,12 +49,12 @@ pub enum Error {
         reason: String,
     },
     /// The package could not be put together.
-    #[error("package `{package}`: cannot build the RPM: {source}")]
+    #[error("package `{package}`: cannot build the RPM: {reason}")]
     Build {
         /// The package's name.
         package: String,
-        /// The reason given by the crate `rpm`.
-        source: Box<rpm::Error>,
+        /// The error of the crate `rpm`.
+        reason: Box<rpm::Error>,
     },
     /// The source date is later than this machine's clock, so that RPM's build time would be the clock's.
     #[error(
@@ -132,14 +125,7 @@ impl Error {
     /// For `map_err`: what was tried, and on which path.
     pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io { operation, path, source }
-    }
-}
-
-impl From<content::IoError> for Error {
-    fn from(error: content::IoError) -> Self {
-        let content::IoError { operation, path, source } = error;
-        Self::Io { operation, path, source }
+        move |source| IoError { operation, path, source }.into()
     }
 }
 

@@ -87,7 +87,7 @@ pub(crate) fn replace_folder(parent: &Folder, new: &Path, old: &Path) -> Result<
             fs::rename(new, old).map_err(Error::io("rename", new))?;
             return parent.sync();
         }
-        Err(source) => return Err(Error::Io { operation: "read", path: old.to_owned(), source }),
+        Err(error) => return Err(Error::io("read", old)(error)),
         Ok(metadata) if !metadata.is_dir() => {
             return Err(Error::Unindexable {
                 path: old.to_owned(),
@@ -104,11 +104,7 @@ pub(crate) fn replace_folder(parent: &Folder, new: &Path, old: &Path) -> Result<
             fs::rename(new, old).map_err(Error::io("rename", new))?;
         }
         Err(error) => {
-            return Err(Error::Io {
-                operation: "exchange with the new folder",
-                path: old.to_owned(),
-                source: error.into(),
-            });
+            return Err(Error::io("exchange with the new folder", old)(error.into()));
         }
     }
     parent.sync()?;

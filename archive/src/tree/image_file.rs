@@ -38,7 +38,7 @@ impl iso::ReadAt for Declared {
 
 impl ImageFile {
     pub(super) fn of(file: File, path: &Path) -> Result<Self> {
-        let wrong = |source| Error::Iso { path: path.to_path_buf(), source };
+        let wrong = |reason| Error::Iso { path: path.to_path_buf(), reason };
         let image = iso::Image::new(file, path, None).map_err(wrong)?;
         let bytes = image.size();
         let size = bytes.max(u64::from(image.volume().sectors) * 2048);
@@ -62,7 +62,7 @@ impl ImageFile {
 
     /// What lets readers of the image disagree about what is in it.
     pub(crate) fn disagreements(&self) -> Result<Vec<iso::Disagreement>> {
-        self.image.disagreements().map_err(|source| self.failed(source))
+        self.image.disagreements().map_err(|reason| self.failed(reason))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -92,7 +92,7 @@ impl ImageFile {
         if !matches!(folder.kind, iso::Kind::Directory) {
             return Err(wrong_kind(&self.path, path, "a folder", &entry(&folder).kind));
         }
-        let found = self.image.read_dir(&folder).map_err(|source| self.failed(source))?;
+        let found = self.image.read_dir(&folder).map_err(|reason| self.failed(reason))?;
         Ok(found.iter().map(entry).collect())
     }
 
@@ -112,7 +112,7 @@ impl ImageFile {
                 problem: "the folder lies in two places of the archive",
             });
         }
-        let found = self.image.read_dir(folder).map_err(|source| self.failed(source))?;
+        let found = self.image.read_dir(folder).map_err(|reason| self.failed(reason))?;
         Ok(found.into_iter().map(|found| (entry(&found), found)).collect())
     }
 
@@ -137,15 +137,15 @@ impl ImageFile {
         if path.is_empty() {
             return Ok(Some(self.image.root()));
         }
-        self.image.find(path).map_err(|source| self.failed(source))
+        self.image.find(path).map_err(|reason| self.failed(reason))
     }
 
     fn existing(&self, path: &str) -> Result<iso::Entry> {
         self.find(path)?.ok_or_else(|| Error::NotFound { archive: self.path.clone(), path: path.to_owned() })
     }
 
-    fn failed(&self, source: iso::Error) -> Error {
-        Error::Iso { path: self.path.clone(), source }
+    fn failed(&self, reason: iso::Error) -> Error {
+        Error::Iso { path: self.path.clone(), reason }
     }
 }
 

@@ -182,7 +182,7 @@ fn write_metadata(
     let rendered = write_repomd(&mut repomd, &files, options.revision);
     let path = staging.join("repomd.xml");
     rendered.map_err(|failure| match failure {
-        Failure::Write(source) => Error::Io { operation: "write", path: path.clone(), source },
+        Failure::Write(source) => Error::io("write", &path)(source),
         Failure::Package(fault) => package_error(&path)(fault),
     })?;
     let staged = Folder::lock_existing(staging)?;

@@ -101,7 +101,7 @@ impl Output {
         content: impl FnOnce(&mut Xml<'_>) -> Result<(), Failure>,
     ) -> Result<()> {
         content(&mut new_xml(&mut self.writer)).map_err(|failure| match failure {
-            Failure::Write(source) => Error::Io { operation: "write", path: self.path.clone(), source },
+            Failure::Write(source) => Error::io("write", &self.path)(source),
             Failure::Package(Fault { place, expected, found }) => {
                 Error::Rpm { path: about.to_owned(), place, expected, found }
             }

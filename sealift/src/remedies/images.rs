@@ -123,7 +123,7 @@ mod tests {
             (ErrorKind::StorageFull, false),
         ] {
             let path = PathBuf::from("store/lock");
-            let failure = store(images::Error::Io { operation: "open", path, source: kind.into() });
+            let failure = store(content::IoError::at("open", &path)(kind.into()).into());
             assert_eq!(failure.report().unwrap().remedy.is_some(), helps, "{kind}");
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use archive::tree::Location;
 use archive::{Product, Tree, image, layout, product, sums};
-use content::Digest;
+use content::{Digest, IoError};
 
 use super::build::{Builder, Built};
 use super::contents::{self, Content};
@@ -63,11 +63,7 @@ impl Archive {
             // A folder of images itself.
             Some("")
         };
-        let stamp = Stamp::of_path(path).map_err(|source| archive::Error::Io {
-            operation: "examine",
-            path: path.to_path_buf(),
-            source,
-        })?;
+        let stamp = Stamp::of_path(path).map_err(IoError::at("examine", path)).map_err(archive::Error::from)?;
         let mut builder = Builder::default();
         if let Some(folder) = images {
             image::each(&tree, folder, &mut |image| builder.add(&tree, &image))?;

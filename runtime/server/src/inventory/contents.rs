@@ -116,7 +116,7 @@ impl Content {
 /// The error of the operating system, if there is one.
 pub(crate) fn io_error(error: archive::Error) -> io::Error {
     match error {
-        archive::Error::Io { source, .. } => source,
+        archive::Error::Io(error) => error.source,
         other => io::Error::other(other),
     }
 }
