@@ -19,8 +19,9 @@ use std::path::{Path, PathBuf};
 use content::Digest;
 
 use crate::Store;
+use crate::closure::{Closure, Node};
 use crate::error::{Error, Result, io};
-use crate::manifest::{DEPTH_MAX, Descriptor, Kind, MANIFEST_MAX, MANIFESTS_MAX, Manifest, Platform};
+use crate::manifest::{Descriptor, Kind, MANIFEST_MAX, Manifest, Platform};
 use crate::reference::{check_repository, check_tag};
 use crate::store::read_limited;
 use crate::tree::{Staged, lock_beside, write as write_file};
@@ -103,36 +104,28 @@ pub fn write(
 
 /// The files of an image: name and content.
 fn files(store: &Store, root: &Digest, platforms: &[Platform]) -> Result<BTreeMap<String, Digest>> {
-    let mut files = BTreeMap::from([("manifest.json".to_owned(), *root)]);
-    let mut waiting = vec![(*root, 0)];
-    let mut total = 0;
-    while let Some((digest, depth)) = waiting.pop() {
+    let mut files = BTreeMap::new();
+    let mut closure = Closure::of(*root);
+    while let Some(node) = closure.next() {
+        let digest = node.digest;
         let bytes = store.read(&digest, MANIFEST_MAX)?;
-        total += bytes.len() as u64;
-        if total > MANIFESTS_MAX {
-            return Err(Error::TooLarge { path: store.blob_path(&digest), limit: MANIFESTS_MAX });
-        }
-        let manifest = Manifest::parse(&bytes)
-            .map_err(|source| Error::Manifest { path: store.blob_path(&digest), source })?;
+        let manifest = closure
+            .read(&node, &bytes, platforms)
+            .map_err(|refusal| Error::refused(refusal, root, &digest, store.blob_path(&digest)))?;
+        files.insert(file_of(&node), digest);
         for blob in manifest.blobs() {
             if !store.has(&blob.digest, blob.size)? {
                 return Err(Error::NotInStore { digest: blob.digest, store: store.root().to_owned() });
             }
             files.insert(blob.digest.hex(), blob.digest);
         }
-        let wanted = if depth == 0 { platforms } else { &[] };
-        let kept =
-            manifest.select(wanted).map_err(|missing| Error::NoPlatform { image: digest, missing })?.kept;
-        if !kept.is_empty() && depth == DEPTH_MAX {
-            return Err(Error::TooDeep { root: *root, limit: DEPTH_MAX });
-        }
-        for child in kept {
-            if files.insert(format!("{}.manifest.json", child.digest.hex()), child.digest).is_none() {
-                waiting.push((child.digest, depth + 1));
-            }
-        }
     }
     Ok(files)
+}
+
+/// The name of the file of a manifest.
+fn file_of(node: &Node) -> String {
+    if node.is_root() { "manifest.json".into() } else { format!("{}.manifest.json", node.digest.hex()) }
 }
 
 /// Whether `folder` holds exactly `files`: by identity with the store's file or, for copies, by content.
@@ -182,60 +175,38 @@ pub(crate) fn digest_of(path: &Path) -> Result<Digest> {
 ///
 /// [`Error::Manifest`], [`Error::DigestMismatch`], [`Error::TooDeep`], [`Error::TooLarge`], [`Error::Io`].
 pub fn read(folder: &Path) -> Result<Image> {
-    let path = folder.join("manifest.json");
-    let bytes = read_limited(&path, MANIFEST_MAX)?;
-    let digest = Digest::of(&bytes);
-    let parse = |path: &Path, bytes: &[u8]| {
-        Manifest::parse(bytes).map_err(|source| Error::Manifest { path: path.to_owned(), source })
-    };
-    let root = parse(&path, &bytes)?;
+    let root = read_limited(&folder.join("manifest.json"), MANIFEST_MAX)?;
+    let digest = Digest::of(&root);
+    let mut root = Some(root);
     let mut image = Image {
         digest,
-        kind: root.kind,
-        manifests: vec![Stored {
-            digest,
-            file: "manifest.json".into(),
-            size: bytes.len() as u64,
-            manifest: root,
-        }],
+        kind: Kind::OciManifest,
+        manifests: Vec::new(),
         blobs: Vec::new(),
         left_out: Vec::new(),
     };
-    let mut seen = BTreeSet::from([digest]);
-    let mut depths = vec![0];
-    let mut total = bytes.len() as u64;
-    let mut next = 0;
-    while let (Some(stored), Some(depth)) = (image.manifests.get(next), depths.get(next).copied()) {
-        let children = stored.manifest.manifests.clone();
-        if !children.is_empty() && depth == DEPTH_MAX {
-            return Err(Error::TooDeep { root: digest, limit: DEPTH_MAX });
-        }
-        for child in children {
-            if !seen.insert(child.digest) {
+    let mut closure = Closure::of(digest);
+    while let Some(node) = closure.next() {
+        let file = file_of(&node);
+        let path = folder.join(&file);
+        let bytes = match root.take().map_or_else(|| read_limited(&path, MANIFEST_MAX), Ok) {
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                image.left_out.extend(node.descriptor);
                 continue;
             }
-            let file = format!("{}.manifest.json", child.digest.hex());
-            let path = folder.join(&file);
-            let bytes = match read_limited(&path, MANIFEST_MAX) {
-                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                    image.left_out.push(child);
-                    continue;
-                }
-                other => other?,
-            };
-            let found = Digest::of(&bytes);
-            if found != child.digest {
-                return Err(Error::DigestMismatch { path, expected: child.digest, found });
-            }
-            total += bytes.len() as u64;
-            if total > MANIFESTS_MAX {
-                return Err(Error::TooLarge { path, limit: MANIFESTS_MAX });
-            }
-            let manifest = parse(&path, &bytes)?;
-            image.manifests.push(Stored { digest: found, file, size: bytes.len() as u64, manifest });
-            depths.push(depth + 1);
+            read => read?,
+        };
+        let found = Digest::of(&bytes);
+        if found != node.digest {
+            return Err(Error::DigestMismatch { path, expected: node.digest, found });
         }
-        next += 1;
+        let manifest = closure
+            .read(&node, &bytes, &[])
+            .map_err(|refusal| Error::refused(refusal, &digest, &node.digest, path))?;
+        if node.is_root() {
+            image.kind = manifest.kind;
+        }
+        image.manifests.push(Stored { digest: found, file, size: bytes.len() as u64, manifest });
     }
     let mut named = BTreeSet::new();
     for stored in &image.manifests {

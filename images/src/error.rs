@@ -3,9 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use content::{Digest, ParseDigestError};
+use content::{Digest, IoError, ParseDigestError};
 
-use crate::manifest::{self, Missing};
+use crate::closure::Refusal;
+use crate::manifest::{self, DEPTH_MAX, MANIFESTS_MAX, Missing};
 use crate::reference;
 
 /// A failed operation on the store or on a tree made from it.
@@ -13,15 +14,8 @@ use crate::reference;
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused.
-    #[error("cannot {operation} {}: {source}", content::printable_path(path))]
-    Io {
-        /// The verb.
-        operation: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// Bytes that should have a digest have another.
     #[error("{}: expected {expected}, found {found}", content::printable_path(path))]
     DigestMismatch {
@@ -64,13 +58,13 @@ pub enum Error {
         /// The store.
         store: PathBuf,
     },
-    /// A file that should be a manifest is none.
-    #[error("{}: {source}", content::printable_path(path))]
+    /// A file that should be a manifest is not one.
+    #[error("{}: {reason}", content::printable_path(path))]
     Manifest {
         /// The file.
         path: PathBuf,
-        /// Why not.
-        source: manifest::ParseError,
+        /// What is wrong with it.
+        reason: manifest::ParseError,
     },
     /// An image is not for a platform that was asked for.
     #[error("{image}: {missing}")]
@@ -122,12 +116,22 @@ pub enum Error {
 }
 
 impl Error {
+    /// Why the manifest `digest` at `path` ends the walk over the manifests of `root`.
+    pub(crate) fn refused(refusal: Refusal, root: &Digest, digest: &Digest, path: PathBuf) -> Self {
+        match refusal {
+            Refusal::Manifest(reason) => Self::Manifest { path, reason },
+            Refusal::Platform(missing) => Self::NoPlatform { image: *digest, missing },
+            Refusal::TooDeep => Self::TooDeep { root: *root, limit: DEPTH_MAX },
+            Refusal::TooLarge => Self::TooLarge { path, limit: MANIFESTS_MAX },
+        }
+    }
+
     /// Whether a place cannot be used: it must not be written to, or something else than a folder has its name.
     #[must_use]
     pub fn is_unusable_place(&self) -> bool {
         use io::ErrorKind::{NotADirectory, PermissionDenied, ReadOnlyFilesystem};
-        let Self::Io { source, .. } = self else { return false };
-        matches!(source.kind(), NotADirectory | PermissionDenied | ReadOnlyFilesystem)
+        let Self::Io(error) = self else { return false };
+        matches!(error.kind(), NotADirectory | PermissionDenied | ReadOnlyFilesystem)
     }
 }
 
@@ -135,13 +139,7 @@ impl Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Says which operation on which path an [`io::Error`] stopped.
-pub(crate) fn io<'a>(operation: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
-    move |source| Error::Io { operation, path: path.to_owned(), source }
-}
-
-impl From<content::IoError> for Error {
-    fn from(error: content::IoError) -> Self {
-        let content::IoError { operation, path, source } = error;
-        Self::Io { operation, path, source }
-    }
+pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error + use<> {
+    let path = path.to_owned();
+    move |source| IoError { operation, path, source }.into()
 }

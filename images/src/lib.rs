@@ -48,6 +48,7 @@
 pub mod build;
 pub mod check;
 mod client;
+mod closure;
 pub mod dir_layout;
 pub mod error;
 mod json;

@@ -95,7 +95,7 @@ pub(super) fn manifest_for(
 /// A manifest in the store.
 pub(super) fn read(digest: &Digest, store: &Store) -> Result<Manifest> {
     Manifest::parse(&store.read(digest, MANIFEST_MAX)?)
-        .map_err(|source| Error::Manifest { path: store.blob_path(digest), source })
+        .map_err(|reason| Error::Manifest { path: store.blob_path(digest), reason })
 }
 
 fn platform_of(config: &Map<String, Value>) -> Platform {

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use content::Digest;
 
+use crate::closure::Refusal;
 use crate::error;
-use crate::manifest::{self, Missing};
+use crate::manifest::{self, DEPTH_MAX, MANIFESTS_MAX, Missing};
 
 /// What was wrong.
 #[derive(Debug, thiserror::Error)]
@@ -208,6 +209,17 @@ fn detail(message: &str) -> String {
 
 fn waiting(retry_after: Option<&Duration>) -> String {
     retry_after.map_or_else(String::new, |wait| format!(" (try again in {} seconds)", wait.as_secs()))
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Manifest(error) => error.into(),
+            Refusal::Platform(missing) => missing.into(),
+            Refusal::TooDeep => Self::TooDeep { limit: DEPTH_MAX },
+            Refusal::TooLarge => Self::TooLarge { limit: MANIFESTS_MAX },
+        }
+    }
 }
 
 impl Fault {

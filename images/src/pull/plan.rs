@@ -8,10 +8,9 @@ use content::{Digest, parallel};
 use super::fetch::Fetcher;
 use super::{Error, Fault, Pulled, Request, referrers};
 use crate::client::Event;
+use crate::closure::{Closure, Unconfirmed};
 use crate::error;
-use crate::manifest::{
-    DEPTH_MAX, Descriptor, MANIFEST_MAX, MANIFESTS_MAX, Manifest, ParseError, Platform, Selection,
-};
+use crate::manifest::{Descriptor, MANIFEST_MAX, Manifest, ParseError, Platform};
 use crate::{Store, platform};
 
 /// An image whose manifests are all in the store.
@@ -92,7 +91,7 @@ pub(super) async fn image(fetcher: &Fetcher, request: Request) -> Result<Image, 
             referrers::gather(fetcher, &request, &subject, &mut parts, &mut referrers).await?;
         }
     }
-    let size = parts.blobs.iter().fold(parts.manifest_bytes, |sum, blob| sum.saturating_add(blob.size));
+    let size = parts.blobs.iter().fold(parts.closure.bytes(), |sum, blob| sum.saturating_add(blob.size));
     let (name, tag) = (request.name.clone(), request.tag.clone());
     Ok(Image { pulled: Pulled { name, tag, digest, kind, size, referrers }, blobs: parts.blobs })
 }
@@ -100,80 +99,54 @@ pub(super) async fn image(fetcher: &Fetcher, request: Request) -> Result<Image, 
 /// What an image consists of.
 #[derive(Default)]
 pub(super) struct Parts {
+    closure: Closure,
     /// In the order they were found; all are in the store.
     manifests: Vec<Digest>,
-    manifest_bytes: u64,
     /// Each once; the set has their digests and sizes.
     blobs: Vec<Blob>,
     named: HashSet<(Digest, u64)>,
-    /// Platforms that only the configurations can confirm, and these.
-    unconfirmed: Vec<Platform>,
-    configs: Vec<Descriptor>,
 }
 
 impl Parts {
-    /// Stores a manifest and, where it is an index, fetches those it lists for `platforms`, unless they are `here_already`.
-    /// Its digest.
+    /// Stores a manifest and, where it is an index, fetches those it lists for `platforms`, unless `at_hand` has them.
+    /// Returns its digest.
     pub(super) async fn gather(
         &mut self,
         fetcher: &Fetcher,
         request: &Arc<Request>,
         root: Vec<u8>,
         platforms: &[Platform],
-        mut here_already: HashMap<Digest, Vec<u8>>,
+        mut at_hand: HashMap<Digest, Vec<u8>>,
     ) -> Result<Digest, Error> {
         let name = request.label();
-        let root_digest = Digest::of(&root);
-        let mut root = Some(root);
+        let digest = Digest::of(&root);
+        at_hand.insert(digest, root);
+        self.closure.enter(digest);
         // Fetched when their turn comes: a list of a thousand large manifests must not be held in memory.
-        let mut waiting = vec![(root_digest, None, 0)];
-        while let Some((digest, size, depth)) = waiting.pop() {
-            let here = |fault| Error::new(&name, &format!("manifest {digest}"), "", fault);
-            let bytes = match root.take().or_else(|| here_already.remove(&digest)) {
+        while let Some(node) = self.closure.next() {
+            let here = |fault| Error::new(&name, &format!("manifest {}", node.digest), "", fault);
+            let size = node.descriptor.as_ref().map(|descriptor| descriptor.size);
+            if size.is_some_and(|size| size > MANIFEST_MAX) {
+                return Err(here(Fault::TooLarge { limit: MANIFEST_MAX }));
+            }
+            let bytes = match at_hand.remove(&node.digest) {
                 Some(bytes) => bytes,
-                None => fetcher.manifest(&name, &request.reference, &digest, size).await?,
+                None => fetcher.manifest(&name, &request.reference, &node.digest, size).await?,
             };
-            let manifest = Manifest::parse(&bytes).map_err(|error| here(error.into()))?;
-            let wanted = if depth == 0 { platforms } else { &[] };
-            let Selection { kept, unconfirmed } =
-                manifest.select(wanted).map_err(|missing| here(missing.into()))?;
-            self.unconfirmed.extend(unconfirmed);
-            if !self.unconfirmed.is_empty() {
-                self.configs
-                    .extend(manifest.config.iter().filter(|config| config.size <= MANIFEST_MAX).cloned());
-            }
-            if !kept.is_empty() && depth == DEPTH_MAX {
-                return Err(here(Fault::TooDeep { limit: DEPTH_MAX }));
-            }
+            let manifest =
+                self.closure.read(&node, &bytes, platforms).map_err(|refusal| here(refusal.into()))?;
             fetcher.keep(&name, &bytes)?;
-            self.manifests.push(digest);
-            self.manifest_bytes += bytes.len() as u64;
-            if self.manifest_bytes > MANIFESTS_MAX {
-                return Err(here(Fault::TooLarge { limit: MANIFESTS_MAX }));
-            }
+            self.manifests.push(node.digest);
             let unnamed = manifest.blobs().filter(|blob| self.named.insert((blob.digest, blob.size)));
             self.blobs.extend(unnamed.map(|blob| Blob::new(blob, request)));
-            for child in kept {
-                let waits = waiting.iter().any(|(digest, ..)| *digest == child.digest);
-                if waits || self.manifests.contains(&child.digest) {
-                    continue;
-                }
-                if child.size > MANIFEST_MAX {
-                    return Err(here(Fault::TooLarge { limit: MANIFEST_MAX }));
-                }
-                waiting.push((child.digest, Some(child.size), depth + 1));
-            }
         }
-        Ok(root_digest)
+        Ok(digest)
     }
-}
 
-impl Parts {
-    /// Sees what platforms an image is for that no index says it of: its configuration decides.
+    /// Checks that the configurations name the platforms that no index says the image is for.
     async fn confirm(&mut self, fetcher: &Fetcher, request: &Arc<Request>) -> Result<(), Error> {
-        let (unconfirmed, configs) =
-            (std::mem::take(&mut self.unconfirmed), std::mem::take(&mut self.configs));
-        let Some(store) = fetcher.store.as_ref().filter(|_| !unconfirmed.is_empty()) else { return Ok(()) };
+        let Unconfirmed { platforms, configs } = self.closure.take_unconfirmed();
+        let Some(store) = fetcher.store.as_ref().filter(|_| !platforms.is_empty()) else { return Ok(()) };
         let name = request.label();
         let mut offered = Vec::new();
         for config in configs {
@@ -188,7 +161,7 @@ impl Parts {
                     .map_err(|error| here(ParseError::Ambiguous { reason: error.to_string() }.into()))?,
             );
         }
-        platform::confirm(&unconfirmed, offered)
+        platform::confirm(&platforms, offered)
             .map_err(|missing| Error::new(&name, "the image", "", missing.into()))
     }
 }

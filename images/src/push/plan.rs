@@ -1,6 +1,6 @@
 //! What an image consists of and where it is to go.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use ::content::Digest;
 
@@ -8,7 +8,8 @@ use super::content::{self, Content};
 use super::{Error, Request};
 use crate::Reference;
 use crate::client::{Endpoint, Fault, Options};
-use crate::manifest::{DEPTH_MAX, Descriptor, Kind, MANIFESTS_MAX, Manifest};
+use crate::closure::Closure;
+use crate::manifest::{Descriptor, Kind};
 
 /// An image whose manifests have been read.
 pub(super) struct Image {
@@ -40,32 +41,20 @@ pub(super) fn image(request: &Request, content: &dyn Content, options: &Options)
         blobs: Vec::new(),
     };
     let mut seen = HashSet::new();
-    let mut bytes = 0;
-    // Found from the outside in; pushed from the inside out.
-    let mut waiting = vec![(request.digest, 0)];
-    while let Some((digest, depth)) = waiting.pop() {
-        let here = |fault| Error::here(&image.label, &format!("manifest {digest}"), fault);
-        let read = content::manifest(content, &digest).map_err(here)?;
-        bytes += read.len() as u64;
-        if bytes > MANIFESTS_MAX {
-            return Err(here(Fault::TooLarge { limit: MANIFESTS_MAX }));
+    let mut listed = HashMap::new();
+    let mut closure = Closure::of(request.digest);
+    while let Some(node) = closure.next() {
+        let here = |fault| Error::here(&image.label, &format!("manifest {}", node.digest), fault);
+        let left_out =
+            !node.is_root() && content.size(&node.digest).map_err(|error| here(error.into()))?.is_none();
+        if left_out {
+            image.left_out += 1;
+            continue;
         }
-        let manifest = Manifest::parse(&read).map_err(|error| here(error.into()))?;
-        if depth == 0 {
+        let read = content::manifest(content, &node.digest).map_err(here)?;
+        let manifest = closure.read(&node, &read, &[]).map_err(|refusal| here(refusal.into()))?;
+        if node.is_root() {
             image.kind = manifest.kind;
-        }
-        if depth == DEPTH_MAX && !manifest.manifests.is_empty() {
-            return Err(here(Fault::TooDeep { limit: DEPTH_MAX }));
-        }
-        // An index met again below another must come before both.
-        image.manifests.retain(|known| *known != digest);
-        image.manifests.push(digest);
-        let mut left_out = 0;
-        for child in &manifest.manifests {
-            match content.size(&child.digest).map_err(|error| here(error.into()))? {
-                Some(_) => waiting.push((child.digest, depth + 1)),
-                None => left_out += 1,
-            }
         }
         for blob in manifest.blobs() {
             if seen.insert(blob.digest)
@@ -75,10 +64,27 @@ pub(super) fn image(request: &Request, content: &dyn Content, options: &Options)
                 image.blobs.push(blob.clone());
             }
         }
-        image.left_out += left_out;
+        listed.insert(node.digest, manifest.manifests.into_iter().map(|child| child.digest).collect());
     }
-    image.manifests.reverse();
+    image.manifests = inside_out(request.digest, listed);
     Ok(image)
+}
+
+/// The manifests in the order in which a registry takes them: each after those it lists. `listed` has every manifest that is
+/// to be pushed, with those that it lists.
+fn inside_out(root: Digest, mut listed: HashMap<Digest, Vec<Digest>>) -> Vec<Digest> {
+    let mut order = Vec::with_capacity(listed.len());
+    let mut open = vec![(root, listed.remove(&root).unwrap_or_default())];
+    while let Some((digest, children)) = open.last_mut() {
+        match children.pop() {
+            Some(child) => open.extend(listed.remove(&child).map(|children| (child, children))),
+            None => {
+                order.push(*digest);
+                open.pop();
+            }
+        }
+    }
+    order
 }
 
 /// Whether a blob is to be pushed. A layer that registries only link to may be missing.
@@ -90,5 +96,19 @@ fn is_there(content: &dyn Content, blob: &Descriptor) -> Result<bool, Fault> {
         }
         None if !blob.urls.is_empty() => Ok(false),
         None => Err(Fault::Damaged(format!("{} is missing", blob.digest))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_index_lists_is_pushed_before_it() {
+        let named = |name: &str| Digest::of(name.as_bytes());
+        let (root, inner, image) = (named("root"), named("inner"), named("image"));
+        // The image is listed by both indexes; one manifest that the root lists is left out.
+        let listed = [(root, vec![image, inner, named("left out")]), (inner, vec![image]), (image, vec![])];
+        assert_eq!(inside_out(root, listed.into()), [image, inner, root]);
     }
 }

@@ -19,7 +19,6 @@ mod files;
 mod index;
 mod naming;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -30,8 +29,9 @@ use content::Digest;
 
 use self::files::Files;
 pub use self::naming::default_name;
+use crate::closure::Closure;
 use crate::error::{Error, Result, io};
-use crate::manifest::{DEPTH_MAX, Descriptor, MANIFEST_MAX, MANIFESTS_MAX, Manifest, Platform, Selection};
+use crate::manifest::{Descriptor, MANIFEST_MAX, Platform};
 use crate::store::Slot;
 use crate::{Reference, Store, platform, reference};
 
@@ -209,44 +209,26 @@ impl Tree {
     fn import(&self, root_bytes: Vec<u8>, platforms: &[Platform], store: &Store) -> Result<Digest> {
         let root = Digest::of(&root_bytes);
         let mut root_bytes = Some(root_bytes);
-        let mut waiting = vec![(root, 0)];
-        let mut seen = BTreeSet::from([root]);
-        let mut total = 0;
-        let mut unconfirmed = Vec::new();
-        let mut offered = Vec::new();
-        while let Some((digest, depth)) = waiting.pop() {
-            let bytes = match root_bytes.take() {
-                Some(bytes) => bytes,
-                None => self.read_manifest(&digest)?,
-            };
-            let path = || self.files.display(&self.manifest.replace("{}", &digest.hex()));
-            total += bytes.len() as u64;
-            if total > MANIFESTS_MAX {
-                return Err(Error::TooLarge { path: path(), limit: MANIFESTS_MAX });
-            }
-            let manifest =
-                Manifest::parse(&bytes).map_err(|source| Error::Manifest { path: path(), source })?;
-            let wanted = if depth == 0 { platforms } else { &[] };
-            let Selection { kept, unconfirmed: open } =
-                manifest.select(wanted).map_err(|missing| Error::NoPlatform { image: digest, missing })?;
-            unconfirmed.extend(open);
-            if !kept.is_empty() && depth == DEPTH_MAX {
-                return Err(Error::TooDeep { root, limit: DEPTH_MAX });
-            }
-            let unseen = kept.iter().filter(|child| seen.insert(child.digest));
-            waiting.extend(unseen.map(|child| (child.digest, depth + 1)));
+        let mut closure = Closure::of(root);
+        while let Some(node) = closure.next() {
+            let bytes = root_bytes.take().map_or_else(|| self.read_manifest(&node.digest), Ok)?;
+            let manifest = closure.read(&node, &bytes, platforms).map_err(|refusal| {
+                let path = self.files.display(&self.manifest.replace("{}", &node.digest.hex()));
+                Error::refused(refusal, &root, &node.digest, path)
+            })?;
             for blob in manifest.blobs() {
                 self.take_blob(blob, store)?;
             }
-            let config = manifest.config.as_ref().filter(|config| config.size <= MANIFEST_MAX);
-            if let Some(config) = config.filter(|_| !unconfirmed.is_empty()) {
-                let bytes = store.read(&config.digest, MANIFEST_MAX)?;
-                let path = || self.files.display(&self.blob.replace("{}", &config.digest.hex()));
-                offered.extend(platform_of(&bytes, path)?);
-            }
             store.put(&bytes)?;
         }
-        platform::confirm(&unconfirmed, offered)
+        let unconfirmed = closure.take_unconfirmed();
+        let mut offered = Vec::new();
+        for config in &unconfirmed.configs {
+            let bytes = store.read(&config.digest, MANIFEST_MAX)?;
+            let path = || self.files.display(&self.blob.replace("{}", &config.digest.hex()));
+            offered.extend(platform_of(&bytes, path)?);
+        }
+        platform::confirm(&unconfirmed.platforms, offered)
             .map_err(|missing| Error::NoPlatform { image: root, missing })?;
         Ok(root)
     }

@@ -115,7 +115,7 @@ impl Store {
             self.discard(digest)?;
         }
         let bytes = match read_limited(&path, limit) {
-            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(Error::NotInStore { digest: *digest, store: self.root.clone() });
             }
             other => other?,
