@@ -41,7 +41,6 @@ mod diff;
 mod dump;
 mod error;
 mod extract;
-mod folder;
 mod format;
 #[cfg(test)]
 mod golden;

@@ -81,14 +81,16 @@ pub(crate) fn each<E>(
         part(PartKind::Descriptor, Some(sector), SECTOR, name)?;
     }
     let names = ["primary", "Joliet"];
-    for (tables, name) in layout.places.path_tables.iter().zip(names) {
+    for (tables, name) in layout.directories.places.path_tables.iter().zip(names) {
         let bytes = tables.bytes.into();
         part(PartKind::PathTable, Some(tables.l), bytes, &format!("{name} path table, little-endian"))?;
         part(PartKind::PathTable, Some(tables.m), bytes, &format!("{name} path table, big-endian"))?;
     }
     let shown = |id: u32| format!("/{}", tree.relative(id).display());
     for (view, name) in [(0, names[0]), (1, names[1])] {
-        for ((id, _), place) in layout.views[view].folders.iter().zip(&layout.places.folders[view]) {
+        for ((id, _), place) in
+            layout.directories.views[view].folders.iter().zip(&layout.directories.places.folders[view])
+        {
             let folder = format!("{name} folder {}", shown(*id));
             part(PartKind::Folder, Some(place.sector), place.bytes.into(), &folder)?;
             if place.continued > 0 {
@@ -100,8 +102,8 @@ pub(crate) fn each<E>(
     for content in layout.contents.iter().filter_map(|content| tree.contents.get(*content as usize)) {
         part(PartKind::Content, Some(content.sector), content.size, &shown(content.node))?;
     }
-    let padding = u64::from(layout.sectors - layout.end) * SECTOR;
-    part(PartKind::Padding, Some(layout.end), padding, "padding")?;
+    let padding = u64::from(layout.sectors - layout.directories.end) * SECTOR;
+    part(PartKind::Padding, Some(layout.directories.end), padding, "padding")?;
     for (id, node) in (0..).zip(&tree.nodes) {
         match node.kind {
             NodeKind::Directory { .. } => {}

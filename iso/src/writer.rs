@@ -256,7 +256,7 @@ impl Output for Stream<'_, '_> {
 impl Stream<'_, '_> {
     fn image(&mut self, tree: &Tree, layout: &Layout) -> Result<()> {
         let places = layout.metadata(tree, self)?;
-        debug_assert_eq!(places, layout.places, "the second run met other places than the first");
+        debug_assert_eq!(places, layout.directories.places, "the second run met other places than the first");
         for content in &layout.contents {
             if let Some(content) = tree.contents.get(*content as usize) {
                 self.zeros(content.sector)?;

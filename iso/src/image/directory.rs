@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::source::{ReadAt, read_exact};
-use super::susp::{self, Attributes};
+use super::susp::{self, Areas, Attributes};
 use super::{Entry, Extent, Fault, Kind, View};
 use crate::format::record::{ASSOCIATED, DIRECTORY, MORE};
 use crate::format::{RECORD_HEADER, SECTOR, SECTOR_LEN, date, read32};
@@ -20,8 +20,7 @@ pub(super) struct Reader<'a> {
     view: View,
     /// System Use bytes to skip in every record.
     skip: usize,
-    /// The last continuation sector that was read: records often share one.
-    continuation: Option<(u32, Box<[u8; SECTOR_LEN]>)>,
+    areas: Areas<'a>,
     /// Bytes of names and targets that may still come. Sound ones have places of their own, so together they are no larger
     /// than the image; others may share one place thousands of times.
     texts: u64,
@@ -73,7 +72,7 @@ impl<'a> Record<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(source: &'a dyn ReadAt, path: &'a Path, size: u64, view: View, skip: usize) -> Self {
-        Self { source, path, size, view, skip, continuation: None, texts: size }
+        Self { source, path, size, view, skip, areas: Areas::new(source, path), texts: size }
     }
 
     /// Hands the entries of the folder at `extent` to `visit` until it breaks. A record that cannot be read is an entry
@@ -166,23 +165,11 @@ impl<'a> Reader<'a> {
         entry
     }
 
-    /// The sector of a continuation area, `None` if it lies outside the image.
-    pub(super) fn continuation(&mut self, sector: u32) -> Result<Option<&[u8; SECTOR_LEN]>> {
-        if self.continuation.as_ref().is_none_or(|(number, _)| *number != sector) {
-            let mut bytes = Box::new([0; SECTOR_LEN]);
-            if !read_exact(self.source, self.path, u64::from(sector) * SECTOR, bytes.as_mut_slice())? {
-                return Ok(None);
-            }
-            self.continuation = Some((sector, bytes));
-        }
-        Ok(self.continuation.as_ref().map(|(_, bytes)| &**bytes))
-    }
-
     /// The entry of a record; `None` if the record is to be shown elsewhere.
     fn entry(&mut self, record: &Record<'_>, offset: u64) -> Result<Option<Entry>> {
         let attributes = match self.view {
             View::RockRidge => {
-                Attributes::read(record.system_use.get(self.skip..).unwrap_or_default(), self)?
+                Attributes::read(record.system_use.get(self.skip..).unwrap_or_default(), &mut self.areas)?
             }
             View::Joliet | View::Plain => Attributes::default(),
         };
@@ -282,7 +269,7 @@ impl<'a> Reader<'a> {
             .then(|| bytes.get(..usize::from(bytes[0])).and_then(Record::parse))
             .flatten();
         let attributes = match dot {
-            Some(dot) if self.view == View::RockRidge => Attributes::read(dot.system_use, self)?,
+            Some(dot) if self.view == View::RockRidge => Attributes::read(dot.system_use, &mut self.areas)?,
             _ => Attributes::default(),
         };
         let mut root = self.describe(record, &attributes, Vec::new());
@@ -302,7 +289,8 @@ impl<'a> Reader<'a> {
         let Some(record) = record else {
             return Ok(Err("a moved folder is not where its record points".to_owned()));
         };
-        let attributes = Attributes::read(record.system_use.get(self.skip..).unwrap_or_default(), self)?;
+        let attributes =
+            Attributes::read(record.system_use.get(self.skip..).unwrap_or_default(), &mut self.areas)?;
         let mut entry = self.describe(&record, &attributes, name.to_owned());
         (entry.kind, entry.mode) = (Kind::Directory, TYPE_DIRECTORY | entry.mode & 0o7_777);
         let extent = Extent { offset: start, len: u64::from(record.bytes) };

@@ -1,8 +1,10 @@
 //! The System Use entries of a record: Rock Ridge as any writer may have put it, hostile ones included.
 
-use super::directory::Reader;
+use std::path::Path;
+
+use super::source::{ReadAt, read_exact};
 use crate::Result;
-use crate::format::{SECTOR, date, read32};
+use crate::format::{SECTOR, SECTOR_LEN, date, read32};
 use crate::rock_ridge::{CONTINUE, CURRENT, PARENT, ROOT};
 
 /// Continuation areas that are followed from one record; Linux stops at the same number.
@@ -57,14 +59,14 @@ pub(super) fn declared(system_use: &[u8]) -> Option<usize> {
 
 impl Attributes {
     /// Reads the entries in `system_use` and in the continuation areas that they lead to.
-    pub(super) fn read(system_use: &[u8], reader: &mut Reader<'_>) -> Result<Self> {
+    pub(super) fn read(system_use: &[u8], areas: &mut Areas<'_>) -> Result<Self> {
         let mut out = Self::default();
         let mut next = out.area(system_use);
         for _ in 0..HOPS_MAX {
             let Some(Continuation { sector, offset, length }) = next else { return Ok(out) };
             // An area lies within its sector; one that does not is no more trusted than one outside the image.
             let within = u64::from(offset) + u64::from(length) <= SECTOR;
-            let area = if within { reader.continuation(sector)? } else { None };
+            let area = if within { areas.sector(sector)? } else { None };
             let (start, end) = (offset as usize, offset as usize + length as usize);
             let Some(area) = area.and_then(|area| area.get(start..end)) else {
                 out.broken = Some(OUTSIDE);
@@ -156,6 +158,33 @@ impl Attributes {
             append(target, text, &mut self.broken);
             rest = behind;
         }
+    }
+}
+
+/// The continuation areas of an image.
+pub(super) struct Areas<'a> {
+    source: &'a dyn ReadAt,
+    path: &'a Path,
+    /// The last sector that was read: records often share one.
+    last: Option<(u32, Box<[u8; SECTOR_LEN]>)>,
+}
+
+impl<'a> Areas<'a> {
+    /// The areas of the image `source` at `path`.
+    pub(super) fn new(source: &'a dyn ReadAt, path: &'a Path) -> Self {
+        Self { source, path, last: None }
+    }
+
+    /// The bytes of a sector, `None` if it lies outside the image.
+    fn sector(&mut self, sector: u32) -> Result<Option<&[u8; SECTOR_LEN]>> {
+        if self.last.as_ref().is_none_or(|(number, _)| *number != sector) {
+            let mut bytes = Box::new([0; SECTOR_LEN]);
+            if !read_exact(self.source, self.path, u64::from(sector) * SECTOR, bytes.as_mut_slice())? {
+                return Ok(None);
+            }
+            self.last = Some((sector, bytes));
+        }
+        Ok(self.last.as_ref().map(|(_, bytes)| &**bytes))
     }
 }
 

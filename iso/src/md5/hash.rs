@@ -6,15 +6,12 @@ use md5::block_api::compress;
 #[cfg(target_arch = "x86_64")]
 use super::x86::compress;
 
-/// What the hash takes in at a time.
-pub(super) type Block = [u8; 64];
-
 /// A running MD5 that can be looked at on the way.
 #[derive(Debug, Clone)]
 pub(crate) struct Md5 {
     state: [u32; 4],
     /// The start of the next block.
-    pending: Block,
+    pending: [u8; 64],
     /// Bytes taken.
     length: u64,
 }

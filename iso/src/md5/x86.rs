@@ -14,7 +14,8 @@ use std::arch::x86_64::{
     _mm_ternarylogic_epi32,
 };
 
-use super::hash::Block;
+/// What the hash takes in at a time.
+type Block = [u8; 64];
 
 /// Takes blocks in, in the form that suits this processor.
 pub(super) fn compress(state: &mut [u32; 4], blocks: &[Block]) {

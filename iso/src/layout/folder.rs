@@ -1,16 +1,17 @@
 //! The records of one folder.
 
+use super::directories::{Directories, Place};
+use super::output::Output;
 use crate::Result;
 use crate::format::descriptor::Type;
 use crate::format::record::{DIRECTORY, MORE, Record};
 use crate::format::{SECTION_MAX, SECTOR, sectors};
-use crate::layout::{Layout, Output, Place};
 use crate::rock_ridge::{self, Attributes, Name};
 use crate::tree::{Node, NodeId, NodeKind, Tree};
 
 /// A folder of one of the two views.
 pub(crate) struct Folder<'a> {
-    layout: &'a Layout,
+    directories: &'a Directories,
     tree: &'a Tree,
     view: usize,
     id: NodeId,
@@ -24,8 +25,8 @@ struct Target {
 }
 
 impl<'a> Folder<'a> {
-    pub(crate) fn new(layout: &'a Layout, tree: &'a Tree, view: usize, id: NodeId) -> Self {
-        Self { layout, tree, view, id }
+    pub(crate) fn new(directories: &'a Directories, tree: &'a Tree, view: usize, id: NodeId) -> Self {
+        Self { directories, tree, view, id }
     }
 
     /// The root's record as it stands in the descriptor, without Rock Ridge.
@@ -51,7 +52,7 @@ impl<'a> Folder<'a> {
         let name = if self.id == 0 { Name::Root } else { Name::Dots };
         records.put(&[0], node, name, &self.directory(self.id))?;
         records.put(&[1], parent, Name::Dots, &self.directory(node.parent))?;
-        for (identifier, id) in self.layout.views[self.view].entries(self.tree, node) {
+        for (identifier, id) in self.directories.views[self.view].entries(self.tree, node) {
             let Some(child) = self.tree.nodes.get(id as usize) else { continue };
             for target in self.targets(child, id) {
                 records.put(&identifier, child, Name::Text(self.tree.name(child)), &target)?;
@@ -61,8 +62,8 @@ impl<'a> Folder<'a> {
     }
 
     fn place(&self, id: NodeId) -> Place {
-        let number = self.layout.views[self.view].number(id);
-        self.layout.places.folders[self.view].get(number).copied().unwrap_or_default()
+        let number = self.directories.views[self.view].number(id);
+        self.directories.places.folders[self.view].get(number).copied().unwrap_or_default()
     }
 
     /// The first sector of the records' continuations, which is the one behind the records.
@@ -81,7 +82,9 @@ impl<'a> Folder<'a> {
         let content = match node.kind {
             NodeKind::Directory { .. } => return vec![self.directory(id)],
             // A link's size must be 0; its sector only has to exist.
-            NodeKind::Symlink { .. } => return vec![Target { sector: self.layout.end, bytes: 0, flags: 0 }],
+            NodeKind::Symlink { .. } => {
+                return vec![Target { sector: self.directories.end, bytes: 0, flags: 0 }];
+            }
             NodeKind::File { content } => self.tree.contents.get(content as usize),
         };
         let Some(content) = content else { return Vec::new() };
@@ -119,7 +122,7 @@ struct Records<'a> {
 
 impl Records<'_> {
     fn put(&mut self, identifier: &[u8], node: &Node, name: Name<'_>, target: &Target) -> Result<()> {
-        let system_use = match self.folder.layout.views[self.folder.view].kind {
+        let system_use = match self.folder.directories.views[self.folder.view].kind {
             Type::Joliet => Vec::new(),
             Type::Primary => {
                 let attributes = self.folder.attributes(node, name);
