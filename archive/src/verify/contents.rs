@@ -1,5 +1,6 @@
 //! What an archive consists of, kept small: a forged one may have half a million files.
 
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 
@@ -8,6 +9,9 @@ use content::Digest;
 use super::{Finding, Findings, Problem};
 use crate::tree::{Entry, Kind, Location, Piece, Tree, join};
 use crate::{Error, Result, layout};
+
+/// Gets the number of a content, and its digest or why it cannot be read.
+pub(super) type Judge<'a> = dyn Fn(usize, io::Result<Digest>) + Sync + 'a;
 
 /// The files and links of an archive, sorted by path.
 #[derive(Debug, Default)]

@@ -6,16 +6,13 @@ use std::thread;
 
 use content::{Digest, hash_reader_with};
 
-use super::contents::Contents;
+use super::contents::{Contents, Judge};
 use super::one_pass::Tee;
 use super::{ImplantedMd5, Work};
 use crate::tree::Tree;
 
 /// How much is read at a time: large enough that the calls cost nothing, small enough for the cache.
 const CHUNK: usize = 256 * 1024;
-
-/// Takes the digest of a content, or why it cannot be read.
-pub(super) type Judge<'a> = dyn Fn(usize, io::Result<Digest>) + Sync + 'a;
 
 /// Hashes every content, and checks the implanted MD5 of an ISO. `judge` gets each digest once.
 ///

@@ -7,8 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use content::Hasher;
 
-use super::contents::Contents;
-use super::hash::Judge;
+use super::contents::{Contents, Judge};
 use crate::tree::Piece;
 
 /// The image file as a source that hashes what is read through it.
