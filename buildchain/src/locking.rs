@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use content::{Digest, parallel};
-use images::Platform;
-use images::pull::{Options, Progress};
+use images::pull::Progress;
+use images::{Platform, RegistrySession};
 
 use crate::project::{Attached, Error as ProjectError, Lock, Project, Pull};
-use crate::tasks::pull_options;
 
 /// Which tags to look up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,8 +113,8 @@ pub struct Answer {
 /// How many tags are looked up at the same time: a look-up waits for the network, whatever the number of processors.
 const LOOKUPS: usize = 8;
 
-/// Looks up the tags of `project` that no digest in the project itself pins. Nothing is written. HTTP without TLS is spoken to
-/// the registries of the project that say so, and to those of `plain_http`. Warnings go to `progress`, from several threads.
+/// Looks up the tags of `project` that no digest in the project itself pins. Nothing is written. Warnings go to `progress`,
+/// from several threads.
 ///
 /// # Errors
 ///
@@ -123,11 +122,9 @@ const LOOKUPS: usize = 8;
 pub fn resolve(
     project: &Project,
     scope: Scope,
-    plain_http: &[String],
+    registries: &RegistrySession,
     progress: &(dyn Progress + Sync),
 ) -> Result<Answer, Error> {
-    let mut options = pull_options(project);
-    options.plain_http.extend(plain_http.iter().cloned());
     let mut lock = Lock::read(&project.root)?;
     let wanted = project.tags();
     let (mut resolved, mut failures) = (Vec::new(), Vec::new());
@@ -135,7 +132,7 @@ pub fn resolve(
         wanted.iter().filter(|reference| scope == Scope::All || lock.digest(reference).is_none()).collect();
     let found = parallel::map(LOOKUPS, &unknown, |reference| {
         let failed = |source| Error::Resolve { reference: (*reference).clone(), source };
-        images::pull::resolve(&reference.parse()?, &options, progress).map_err(failed)
+        images::pull::resolve(&reference.parse()?, registries, progress).map_err(failed)
     });
     for (reference, found) in unknown.into_iter().zip(found) {
         let found = match found {
@@ -164,7 +161,7 @@ pub fn resolve(
         })
         .collect();
     let found =
-        parallel::map(LOOKUPS, &unknown, |(pull, image)| look_up_attached(pull, image, &options, progress));
+        parallel::map(LOOKUPS, &unknown, |(pull, image)| look_up_attached(pull, image, registries, progress));
     for ((pull, image), found) in unknown.iter().zip(found) {
         match found {
             Ok(lists) => resolved.extend(lock_attached(&pull.reference(), image, lists, &mut lock)),
@@ -185,15 +182,16 @@ pub fn resolve(
 fn look_up_attached(
     pull: &Pull,
     image: &str,
-    options: &Options,
+    registries: &RegistrySession,
     progress: &dyn Progress,
 ) -> Result<BTreeMap<String, String>, Error> {
     let reference = pull.reference();
     let failed = |source| Error::Resolve { reference: reference.clone(), source };
     let platforms: Vec<Platform> =
         pull.image.platforms.iter().map(|text| text.value.parse()).collect::<Result<_, _>>()?;
-    let found = images::pull::referrers(&reference.parse()?, &image.parse()?, &platforms, options, progress)
-        .map_err(failed)?;
+    let found =
+        images::pull::referrers(&reference.parse()?, &image.parse()?, &platforms, registries, progress)
+            .map_err(failed)?;
     Ok(found.iter().map(|(subject, list)| (subject.to_string(), list.to_string())).collect())
 }
 

@@ -243,7 +243,8 @@ fn the_book_is_whole() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().canonicalize().unwrap();
     let settings = Settings::gather(&root, &BTreeMap::new(), &Flags::default()).unwrap();
     let project = Arc::new(Project::load(&root, settings).unwrap_or_else(|error| panic!("{error}")));
-    if let Err(error) = buildchain::tasks::tasks(&project, &std::env::current_exe().unwrap()) {
+    let registries = images::RegistrySession::new(buildchain::tasks::registry_options(&project));
+    if let Err(error) = buildchain::tasks::tasks(&project, &std::env::current_exe().unwrap(), &registries) {
         panic!("{error}");
     }
     let chapters: Vec<&Path> = project.documentation.iter().map(|document| document.path.as_path()).collect();

@@ -58,12 +58,15 @@ pub mod oci_archive;
 pub mod platform;
 pub mod pull;
 pub mod push;
+mod redact;
 pub mod reference;
+mod referrers;
 pub mod registry;
 pub mod source;
 pub mod store;
 mod tree;
 
+pub use client::RegistrySession;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use client::fuzz_credentials;

@@ -13,7 +13,7 @@ use std::str::FromStr;
 
 use content::Digest;
 
-use crate::client::redacted;
+use crate::redact::redacted;
 
 /// The registry meant when a reference names none.
 pub const DOCKER_HUB: &str = "docker.io";

@@ -9,6 +9,7 @@ use buildchain::project::{Flags, Project, Settings};
 use buildchain::tasks::{Plan, Sources};
 use clap::Args;
 use graph::{Graph, Selection, State};
+use images::RegistrySession;
 
 use crate::failure::Failure;
 use crate::{output, remedies};
@@ -119,6 +120,8 @@ pub(crate) fn environment() -> BTreeMap<String, String> {
 pub(crate) struct Session {
     pub(crate) project: Arc<Project>,
     pub(crate) graph: Graph,
+    /// What all tasks reach registries through.
+    pub(crate) registries: RegistrySession,
     warnings: Vec<String>,
     /// The files of the project that the build reads.
     pub(crate) sources: Arc<Sources>,
@@ -127,11 +130,12 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn open(selector: &Selector) -> Result<Self, Failure> {
         let project = Arc::new(selector.load(false)?);
+        let registries = RegistrySession::new(buildchain::tasks::registry_options(&project));
         let builder = std::env::current_exe()?;
         let Plan { tasks, origins, warnings, sources } =
-            buildchain::tasks::tasks(&project, &builder).map_err(remedies::project::tasks)?;
+            buildchain::tasks::tasks(&project, &builder, &registries).map_err(remedies::project::tasks)?;
         let graph = buildchain::tasks::graph(&project, tasks, &origins).map_err(remedies::project::tasks)?;
-        Ok(Self { project, graph, warnings, sources })
+        Ok(Self { project, graph, registries, warnings, sources })
     }
 
     /// What is probably not meant as the project has it.

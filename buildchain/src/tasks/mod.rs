@@ -23,9 +23,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ::images::RegistrySession;
 use graph::{Graph, Input, Pool, Task, Title};
 
-pub use self::images::pull_options;
+pub use self::images::registry_options;
 pub use self::origins::{Origins, graph};
 pub use self::remote_cache::remote_cache;
 pub use self::revision::{CompareError, Sources};
@@ -94,16 +95,18 @@ pub struct Plan {
     pub sources: Arc<Sources>,
 }
 
-/// The tasks of `project`. `builder` is the program that runs them: when it changes, what it makes is made again.
+/// The tasks of `project`. `builder` is the program that runs them: when it changes, what it makes is made again. Tasks pull
+/// through `registries`.
 ///
 /// # Errors
 ///
 /// If a file or folder that the project names is not there or cannot be archived.
-pub fn tasks(project: &Arc<Project>, builder: &Path) -> Result<Plan, Error> {
+pub fn tasks(project: &Arc<Project>, builder: &Path, registries: &RegistrySession) -> Result<Plan, Error> {
     let (mut tasks, mut warnings, mut origins) = (Vec::new(), Vec::new(), Origins::default());
     let mut place = Place {
         project,
         builder,
+        registries,
         links: Vec::new(),
         wrong_links: Vec::new(),
         too_long: Vec::new(),
@@ -128,6 +131,8 @@ pub fn tasks(project: &Arc<Project>, builder: &Path) -> Result<Plan, Error> {
 struct Place<'a> {
     project: &'a Arc<Project>,
     builder: &'a Path,
+    /// What all tasks reach registries through.
+    registries: &'a RegistrySession,
     /// Symbolic links that tasks copy.
     links: Vec<PathBuf>,
     /// Symbolic links that no archive may have; [`tree::check`] refuses them with all else that does not fit.

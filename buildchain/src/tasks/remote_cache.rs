@@ -12,10 +12,8 @@ use std::time::Duration;
 
 use graph::{Digest, RECORD_MAX, Remote, RemoteError};
 use images::manifest::{Descriptor, Kind, Manifest};
-use images::pull::{Fault, Options};
-use images::{Reference, Store, pull, push};
-
-use crate::project::Project;
+use images::pull::Fault;
+use images::{Reference, RegistrySession, Store, pull, push};
 
 /// The media type of a record, and the type of the artifact.
 const RECORD: &str = "application/vnd.sealift.result.v1";
@@ -23,24 +21,23 @@ const RECORD: &str = "application/vnd.sealift.result.v1";
 /// The media type of what a file holds.
 const CONTENT: &str = "application/octet-stream";
 
-/// The cache of results in `repository`, such as `registry.example:5000/team/cache`; it is reached as the project's other
-/// registries are.
+/// The remote cache in `repository`, such as `registry.example:5000/team/cache`, reached through `registries`.
 ///
 /// # Errors
 ///
-/// If `repository` is not the name of one.
+/// `repository` is not the name of one.
 pub fn remote_cache(
-    project: &Project,
+    registries: &RegistrySession,
     repository: &str,
 ) -> Result<Arc<dyn Remote>, images::reference::ParseError> {
-    // A cache that hesitates costs more than it gives.
-    let options = Options { attempts: 2, stall: Duration::from_secs(10), ..super::pull_options(project) };
-    Ok(Arc::new(RegistryCache { repository: repository.parse()?, options }))
+    // A cache that is slow costs more than it saves.
+    let registries = registries.with_patience(2, Duration::from_secs(10));
+    Ok(Arc::new(RegistryCache { repository: repository.parse()?, registries }))
 }
 
 struct RegistryCache {
     repository: Reference,
-    options: Options,
+    registries: RegistrySession,
 }
 
 impl RegistryCache {
@@ -51,7 +48,7 @@ impl RegistryCache {
     /// The manifest of the result kept under `key`.
     fn manifest(&self, key: Digest) -> Result<Option<(Reference, Manifest)>, RemoteError> {
         let reference = self.reference(key)?;
-        let Some(bytes) = pull::manifest(&reference, &self.options, &()).map_err(trouble)? else {
+        let Some(bytes) = pull::manifest(&reference, &self.registries, &()).map_err(trouble)? else {
             return Ok(None);
         };
         let manifest = Manifest::parse(&bytes).map_err(damaged)?;
@@ -66,7 +63,7 @@ impl RegistryCache {
         folder: &Path,
     ) -> Result<Store, RemoteError> {
         let store = Store::open(folder).map_err(away)?;
-        pull::blobs(reference, blobs, &store, &self.options, &()).map_err(trouble)?;
+        pull::blobs(reference, blobs, &store, &self.registries, &()).map_err(trouble)?;
         Ok(store)
     }
 }
@@ -115,7 +112,7 @@ impl Remote for RegistryCache {
         });
         let digest = held.put(manifest.to_string().as_bytes());
         let request = push::Request { reference: self.reference(key)?, digest };
-        push::push(&[request], held, &self.options, &()).map_err(away).map(drop)
+        push::push(&[request], held, &self.registries, &()).map_err(away).map(drop)
     }
 }
 

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::auth::{Search, Secret};
+use super::credentials::Search;
 use super::fault::{Denial, Login};
+use super::secret::Secret;
 use super::{Endpoint, Fault};
 
 /// The credentials that were found for a registry, without their content, or that none were.

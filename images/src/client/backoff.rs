@@ -1,7 +1,9 @@
-//! How often one endpoint is asked, and how long is waited in between.
+//! How often a request is repeated, and how long to wait in between.
 
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
+
+use reqwest::header::{self, HeaderMap, HeaderValue};
 
 use super::{Fault, Options};
 
@@ -70,9 +72,45 @@ fn jittered(delay: Duration) -> Duration {
     half + half.mul_f64((random >> 11) as f64 / (1_u64 << 53) as f64)
 }
 
+/// `Retry-After` in seconds or as a date, which is read against the server's own clock.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let value = text(header::RETRY_AFTER)?.trim();
+    match value.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => {
+            let then = httpdate::parse_http_date(value).ok()?;
+            let now = httpdate::parse_http_date(text(header::DATE)?).ok()?;
+            Some(then.duration_since(now).unwrap_or_default())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn headers(pairs: &[(header::HeaderName, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        use header::{DATE, RETRY_AFTER};
+        let date = "Fri, 20 Nov 2026 10:00:00 GMT";
+        for (pairs, expected) in [
+            (&[][..], None),
+            (&[(RETRY_AFTER, "3")], Some(3)),
+            (&[(RETRY_AFTER, "999999999999")], Some(999_999_999_999)),
+            (&[(RETRY_AFTER, "99999999999999999999999")], None),
+            (&[(RETRY_AFTER, "-1")], None),
+            (&[(RETRY_AFTER, "Fri, 20 Nov 2026 10:00:07 GMT"), (DATE, date)], Some(7)),
+            (&[(RETRY_AFTER, "Fri, 20 Nov 2020 10:00:07 GMT"), (DATE, date)], Some(0)),
+            (&[(RETRY_AFTER, "Fri, 20 Nov 2026 10:00:07 GMT")], None),
+        ] {
+            assert_eq!(retry_after(&headers(pairs)), expected.map(Duration::from_secs), "{pairs:?}");
+        }
+    }
 
     #[test]
     fn a_registry_is_waited_for_within_a_bound() {

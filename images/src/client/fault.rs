@@ -211,6 +211,15 @@ fn waiting(retry_after: Option<&Duration>) -> String {
     retry_after.map_or_else(String::new, |wait| format!(" (try again in {} seconds)", wait.as_secs()))
 }
 
+/// How the message of a failed transfer begins: "IMAGE: cannot fetch CONTENT: ", as far as these are known.
+pub(crate) fn beginning(image: &str, verb: &str, content: &str) -> String {
+    match (image, content) {
+        ("", _) => String::new(),
+        (image, "") => format!("{image}: "),
+        (image, content) => format!("{image}: cannot {verb} {content}: "),
+    }
+}
+
 impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Self {
         match refusal {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::auth::{CONFIG_MAX, Secret, fault_of};
+use super::secret::{DOCUMENT_MAX, Secret, syntax_error};
 
 /// How often it is looked whether a helper that has answered is gone.
 const END_POLL: Duration = Duration::from_millis(10);
@@ -37,15 +37,15 @@ fn run(command: &mut Command, input: &str, patience: Duration) -> Result<(ExitSt
         // A thread of its own: whatever the helper started may keep the pipe open longer than we wait.
         std::thread::spawn(move || {
             let mut answer = Vec::new();
-            let read = stdout.take(CONFIG_MAX).read_to_end(&mut answer);
+            let read = stdout.take(DOCUMENT_MAX).read_to_end(&mut answer);
             // Nobody listens any more once the time is up.
             let _ = sender.send(read.map(|_| answer));
         });
     }
     let late = || format!("no answer for {} seconds", patience.as_secs_f32());
     let ended = match answers.recv_timeout(patience) {
-        Ok(Ok(answer)) if answer.len() as u64 == CONFIG_MAX => {
-            Err(format!("its answer is larger than {CONFIG_MAX} bytes"))
+        Ok(Ok(answer)) if answer.len() as u64 == DOCUMENT_MAX => {
+            Err(format!("its answer is larger than {DOCUMENT_MAX} bytes"))
         }
         Ok(Ok(answer)) => match end(&mut child, patience) {
             Ok(Some(status)) => return Ok((status, answer)),
@@ -91,7 +91,7 @@ fn understand(status: ExitStatus, answer: &[u8]) -> Result<Option<Secret>, Strin
             text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
         return Err(format!("{status}: {said}"));
     }
-    let answer: Answer = serde_json::from_slice(answer).map_err(|error| fault_of(&error))?;
+    let answer: Answer = serde_json::from_slice(answer).map_err(|error| syntax_error(&error))?;
     Ok(Some(match answer.username.as_str() {
         "<token>" => Secret::Identity(answer.secret),
         _ => Secret::Basic { user: answer.username, password: answer.secret },

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 
 use reqwest::Url;
 
-use super::{Fault, redacted};
+use super::Fault;
+use crate::redact::redacted;
 
 /// The proxies that variables name, and the hosts that are reached without one. Loopback always is.
 #[derive(Clone, Default)]

@@ -1,16 +1,23 @@
 //! Meeting the challenges of registries.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::header::{self, HeaderValue};
 use reqwest::{Response, StatusCode, Url};
 use serde::Deserialize;
 
 use super::account::Account;
-use super::answer::{error_message, read_body, retry_after};
-use super::auth::{Challenge, Credentials, Secret};
+use super::answer::{DOCUMENT_MAX, error_message, read_body};
+use super::backoff::retry_after;
+use super::challenge::Challenge;
+use super::clients::Clients;
+use super::credentials::Credentials;
 use super::origin::{self, REDIRECTS, Route, is_redirection};
-use super::{Client, DOCUMENT_MAX, Endpoint, Event, Fault, shown};
+use super::secret::Secret;
+use super::transport::send;
+use super::{Endpoint, Event, Events, Fault, Options, shown};
 
 /// What came of looking for credentials and using them.
 pub(super) struct Authorization {
@@ -33,21 +40,50 @@ impl Authorization {
     }
 }
 
-impl Client {
-    /// Meets a challenge of the registry itself. `scope` is what the request needs: for a challenge that does not say, and
-    /// in a push beside what it says.
+/// Whoever makes a request that is challenged.
+pub(super) struct Asker<'a> {
+    pub(super) endpoint: &'a Endpoint,
+    /// What the request needs, as token servers write it.
+    pub(super) scope: String,
+    /// Whether the request is part of a push, which needs `scope` beside what the challenge says.
+    pub(super) pushes: bool,
+    pub(super) stall: Duration,
+    pub(super) events: &'a Events,
+}
+
+/// The credentials of a session, and what they are exchanged for.
+pub(super) struct Authorizer {
+    credentials: Arc<[Credentials]>,
+    /// Where credentials were looked for.
+    places: Arc<[PathBuf]>,
+}
+
+impl Authorizer {
+    /// Reads the files of credentials.
+    pub(super) fn new(options: &Options) -> Result<Self, Fault> {
+        // Users need not have a file of credentials where such files usually are.
+        let places = options.auth_places.iter().filter(|place| place.is_file());
+        let files = options.auth_files.iter().chain(places);
+        let credentials: Vec<_> = files.map(|file| Credentials::read(file)).collect::<Result<_, _>>()?;
+        Ok(Self {
+            credentials: credentials.into(),
+            places: options.auth_files.iter().chain(&options.auth_places).cloned().collect(),
+        })
+    }
+
+    /// Meets a challenge of the registry itself.
     pub(super) async fn authorize(
         &self,
-        endpoint: &Endpoint,
+        clients: &Clients,
+        asker: &Asker<'_>,
         challenge: Challenge,
-        scope: String,
     ) -> Result<Authorization, Fault> {
-        let (credentials, asked, repository) =
+        let Asker { endpoint, stall, .. } = *asker;
+        let (credentials, host, repository) =
             (Arc::clone(&self.credentials), endpoint.host(), endpoint.repository.clone());
-        let patience = self.stall;
         // Off the network threads: a helper may ask its user.
         let search = tokio::task::spawn_blocking(move || {
-            Credentials::find_in(&credentials, &asked, &repository, patience)
+            Credentials::find_in(&credentials, &host, &repository, stall)
         });
         let search = search.await.map_err(|error| Fault::Broken(error.to_string()))?;
         let account = Account::new(endpoint, &search, &self.places);
@@ -56,24 +92,26 @@ impl Client {
             (Challenge::Basic, _) => return Err(account.asks()),
             (Challenge::Bearer { realm, service, scope: named }, secret) => {
                 if secret.is_none() {
-                    self.warn(account.problems());
+                    asker.warn(account.problems());
                 }
                 let realm = origin::realm(&endpoint.base, &realm)?;
                 let scope = match named {
-                    Some(named) if self.pushes => union(&scope, &named),
-                    named => named.unwrap_or(scope),
+                    Some(named) if asker.pushes => union(&asker.scope, &named),
+                    named => named.unwrap_or_else(|| asker.scope.clone()),
                 };
-                let token = self.token(endpoint, &realm, service, &scope, secret).await;
+                let token = asker.token(clients, &realm, service, &scope, secret).await;
                 (token.map_err(|fault| at_token_server(&realm, fault, &account))?, false)
             }
         };
         Ok(Authorization { header, account, basic })
     }
+}
 
-    /// Says why the registry is asked without credentials.
+impl Asker<'_> {
+    /// Warns that the registry is asked without credentials.
     fn warn(&self, problems: &[String]) {
         for problem in problems {
-            // Nobody listens any more when the command was broken off.
+            // Nobody listens any more when the command was cancelled.
             let _ =
                 self.events.send(Event::Warn { text: format!("{problem}; continuing without credentials") });
         }
@@ -82,7 +120,7 @@ impl Client {
     /// Fetches a token (distribution specification of tokens: GET, or POST with a refresh token).
     async fn token(
         &self,
-        endpoint: &Endpoint,
+        clients: &Clients,
         realm: &Url,
         service: Option<String>,
         scope: &str,
@@ -116,7 +154,7 @@ impl Client {
                 password = Some(basic(&user, &secret)?);
             }
         }
-        let response = self.ask_token_server(endpoint, Route::new(realm, url), form, password).await?;
+        let response = self.ask_token_server(clients, Route::new(realm, url), form, password).await?;
         let status = response.status();
         if !status.is_success() {
             let retry_after = retry_after(response.headers());
@@ -136,13 +174,13 @@ impl Client {
     /// is asked for with one is not asked for elsewhere.
     async fn ask_token_server(
         &self,
-        endpoint: &Endpoint,
+        clients: &Clients,
         mut route: Route,
         mut form: Option<String>,
         password: Option<HeaderValue>,
     ) -> Result<Response, Fault> {
         for _ in 0..=REDIRECTS {
-            let client = self.clients.towards(endpoint, route.url())?;
+            let client = clients.towards(self.endpoint, route.url())?;
             let mut request = match &form {
                 Some(form) => client
                     .post(route.url().clone())
@@ -153,7 +191,7 @@ impl Client {
             if let Some(password) = password.as_ref().filter(|_| route.at_origin()) {
                 request = request.header(header::AUTHORIZATION, password.clone());
             }
-            let response = self.send(endpoint, route.url(), request, None).await?;
+            let response = send(self.endpoint, route.url(), request, None, self.stall).await?;
             if !is_redirection(&response) {
                 return Ok(response);
             }

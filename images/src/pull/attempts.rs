@@ -1,16 +1,31 @@
 //! The attempts at one endpoint of several.
 
-use std::sync::PoisonError;
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 
 use reqwest::Url;
 
-use super::fetch::Fetcher;
 use super::{Failure, Fault};
-use crate::client::{Backoff, Endpoint, Event, shown};
+use crate::client::{Backoff, Caller, Endpoint, Event, shown};
+
+/// Hosts that cannot be reached: a mirror is asked once per pull, the registry itself is retried once per pull.
+#[derive(Debug, Default)]
+pub(super) struct Unreachable(Mutex<HashSet<String>>);
+
+impl Unreachable {
+    fn contains(&self, endpoint: &Endpoint) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&endpoint.host())
+    }
+
+    fn insert(&self, endpoint: &Endpoint) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(endpoint.host());
+    }
+}
 
 /// The attempts at one endpoint.
 pub(super) struct Attempts<'a> {
-    fetcher: &'a Fetcher,
+    caller: &'a Caller,
+    unreachable: &'a Unreachable,
     endpoint: &'a Endpoint,
     /// There is no endpoint after this one.
     last: bool,
@@ -19,16 +34,20 @@ pub(super) struct Attempts<'a> {
 }
 
 impl<'a> Attempts<'a> {
-    pub(super) fn new(fetcher: &'a Fetcher, endpoint: &'a Endpoint, last: bool) -> Self {
-        let mut backoff = Backoff::new(&fetcher.options);
-        let unreachable = fetcher.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = unreachable.contains(&endpoint.host());
+    pub(super) fn new(
+        caller: &'a Caller,
+        unreachable: &'a Unreachable,
+        endpoint: &'a Endpoint,
+        last: bool,
+    ) -> Self {
+        let mut backoff = Backoff::new(caller.options());
+        let known = unreachable.contains(endpoint);
         if known {
             // The last endpoint gets one try more, since nobody else can answer.
             backoff.limit(u32::from(last));
         }
         let fault = (known && !last).then(|| Fault::Unreachable("as before".into()));
-        Self { fetcher, endpoint, last, backoff, fault }
+        Self { caller, unreachable, endpoint, last, backoff, fault }
     }
 
     /// Whether to try (again).
@@ -48,12 +67,11 @@ impl<'a> Attempts<'a> {
                 self.backoff.limit(0);
             }
             if self.backoff.left() == 0 {
-                let mut unreachable = self.fetcher.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
-                unreachable.insert(self.endpoint.host());
+                self.unreachable.insert(self.endpoint);
             }
         }
         if let Some(wait) = self.backoff.wait(&fault) {
-            self.fetcher.tell(Event::retry(url, &fault, wait, self.backoff.left()));
+            self.caller.report(Event::retry(url, &fault, wait, self.backoff.left()));
             tokio::time::sleep(wait).await;
         }
         self.fault = Some(fault);
@@ -79,19 +97,20 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::client::{Options, runtime};
+    use crate::client::{Options, RegistrySession};
 
     #[test]
     fn a_host_that_cannot_be_reached_is_waited_for_once_in_a_pull() {
         let options = Options { attempts: 3, first_delay: Duration::ZERO, ..Options::default() };
         let (events, _received) = tokio::sync::mpsc::unbounded_channel();
-        let fetcher = Fetcher::resolver(&options, events);
+        let session = RegistrySession::new(options.clone());
+        let (caller, unreachable) = (Caller::pulling(&session, events), Unreachable::default());
         let reference = "registry.example/a:1".parse().expect("a reference");
         let endpoint = Endpoint::registry(&reference, &options).expect("an endpoint");
         let url: Url = "https://registry.example/v2/".parse().expect("a URL");
         let attempts = |last| {
-            runtime().expect("threads").block_on(async {
-                let mut attempts = Attempts::new(&fetcher, &endpoint, last);
+            session.runtime().expect("threads").block_on(async {
+                let mut attempts = Attempts::new(&caller, &unreachable, &endpoint, last);
                 let mut count = 0;
                 while attempts.next() {
                     count += 1;

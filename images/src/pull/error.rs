@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-use crate::client::Fault;
+use crate::client::{Fault, beginning};
 
 /// An image that could not be pulled.
 #[derive(Debug, thiserror::Error)]
-#[error("{image}: cannot fetch {content}: {}", Failures(.failures))]
+#[error("{}{}", beginning(image, "fetch", content), Failures(.failures))]
 pub struct Error {
-    /// The name and tag the image was to be saved as.
+    /// The name and tag that the image was to be saved as; empty for a failure of the whole pull.
     pub image: String,
-    /// What was being fetched, such as `blob sha256:…`.
+    /// What was being fetched, such as `blob sha256:…`; empty for a failure before that.
     pub content: String,
     /// One failure per endpoint that was tried, the mirrors first; never empty.
     pub failures: Vec<Failure>,
@@ -23,6 +23,44 @@ pub struct Failure {
     pub url: String,
     /// What was wrong with the answer.
     pub fault: Fault,
+}
+
+impl Error {
+    pub(super) fn new(image: &str, content: &str, url: &str, fault: Fault) -> Self {
+        Self {
+            image: image.into(),
+            content: content.into(),
+            failures: vec![Failure { url: url.into(), fault }],
+        }
+    }
+
+    /// A failure before anything was asked of a registry.
+    pub(super) fn here(image: &str, fault: Fault) -> Self {
+        Self::new(image, "", "", fault)
+    }
+
+    /// A failure of the whole pull.
+    pub(super) fn of_all(fault: Fault) -> Self {
+        Self::here("", fault)
+    }
+
+    /// Whether those who were asked do not know the question, or answer another one: what is optional is then not there.
+    pub(super) fn is_no_answer(&self) -> bool {
+        self.failures.iter().all(|failure| match &failure.fault {
+            Fault::Status { status, .. } => matches!(status, 400..=499) && !matches!(status, 408 | 429),
+            Fault::Unauthorized(_) | Fault::ContentType { .. } | Fault::Manifest(_) => true,
+            _ => false,
+        })
+    }
+
+    /// Whether nobody who can be asked knows what was asked for, or the question.
+    pub(super) fn is_unknown(&self) -> bool {
+        let unknown =
+            |failure: &Failure| matches!(failure.fault, Fault::Status { status: 400 | 404 | 405 | 501, .. });
+        let absent = |failure: &Failure| matches!(failure.fault, Fault::Unreachable(_));
+        self.failures.iter().any(unknown)
+            && self.failures.iter().all(|failure| unknown(failure) || absent(failure))
+    }
 }
 
 struct Failures<'a>(&'a [Failure]);

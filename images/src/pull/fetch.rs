@@ -1,20 +1,17 @@
 //! Blobs from whichever endpoint delivers them, retried and resumed.
 
-use std::collections::HashSet;
 use std::io::Write as _;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Response, StatusCode, Url};
-use tokio::sync::OnceCell;
 
-use super::attempts::Attempts;
-use super::plan::Blob;
-use super::{Error, Failure, Fault, Options, Request};
-use crate::client::{Client, Encoding, Endpoint, Event, Events, media_type, next_chunk};
+use super::attempts::{Attempts, Unreachable};
+use super::blob::Blob;
+use super::{Error, Fault, Options};
+use crate::Store;
+use crate::client::{Caller, Encoding, Endpoint, Event, Events, RegistrySession, media_type, next_chunk};
 use crate::store::{Partial, Slot};
-use crate::{Reference, Store};
 
 /// A resumed transfer that brought this much gets its attempts back.
 const PROGRESS_MIN: u64 = 64 << 10;
@@ -25,30 +22,28 @@ const BUSY_POLL: Duration = Duration::from_millis(100);
 
 /// The network and the store of one pull.
 pub(super) struct Fetcher {
-    /// Made at the first request: with a warm store there is none, and reading all certificate authorities takes longer
-    /// than everything else.
-    client: OnceCell<Client>,
+    caller: Caller,
     pub(super) store: Option<Store>,
-    pub(super) options: Options,
-    events: Events,
-    /// Hosts that cannot be reached: a mirror is asked once per pull, the registry itself is retried once per pull.
-    pub(super) unreachable: Mutex<HashSet<String>>,
+    unreachable: Unreachable,
 }
 
 impl Fetcher {
-    pub(super) fn new(options: &Options, store: Store, events: Events) -> Self {
-        Self { store: Some(store), ..Self::resolver(options, events) }
+    pub(super) fn new(session: &RegistrySession, store: Store, events: Events) -> Self {
+        Self { store: Some(store), ..Self::resolver(session, events) }
     }
 
     /// A fetcher that keeps nothing.
-    pub(super) fn resolver(options: &Options, events: Events) -> Self {
-        Self {
-            client: OnceCell::new(),
-            store: None,
-            options: options.clone(),
-            events,
-            unreachable: Mutex::default(),
-        }
+    pub(super) fn resolver(session: &RegistrySession, events: Events) -> Self {
+        Self { caller: Caller::pulling(session, events), store: None, unreachable: Unreachable::default() }
+    }
+
+    pub(super) fn options(&self) -> &Options {
+        self.caller.options()
+    }
+
+    /// The attempts at `endpoint`; `last` if there is no endpoint after it.
+    pub(super) fn attempts<'a>(&'a self, endpoint: &'a Endpoint, last: bool) -> Attempts<'a> {
+        Attempts::new(&self.caller, &self.unreachable, endpoint, last)
     }
 
     pub(super) async fn get(
@@ -57,9 +52,7 @@ impl Fetcher {
         url: Url,
         headers: &HeaderMap,
     ) -> Result<Response, Fault> {
-        let client =
-            self.client.get_or_try_init(|| async { Client::new(&self.options, self.events.clone()) }).await?;
-        client.get(endpoint, url, headers).await
+        self.caller.get(endpoint, url, headers).await
     }
 
     fn store(&self) -> Result<&Store, Fault> {
@@ -71,7 +64,7 @@ impl Fetcher {
         let image = blob.request.label();
         let content = format!("blob {}", blob.digest);
         let here = |fault| Error::new(&image, &content, "", fault);
-        let permit = self.options.limits.any().await;
+        let permit = self.options().limits.any().await;
         match self.slot(&blob).await.map_err(here)? {
             Slot::Present => {}
             Slot::Partial(partial) => self.fill(&blob, partial, &image, &content).await?,
@@ -94,12 +87,12 @@ impl Fetcher {
         content: &str,
     ) -> Result<(), Error> {
         let here = |fault| Error::new(image, content, "", fault);
-        let endpoints = Endpoint::all(&blob.request.reference, &self.options).map_err(here)?;
+        let endpoints = Endpoint::all(&blob.request.reference, self.options()).map_err(here)?;
         let present = partial.written();
-        self.tell(Event::Begin { blob: blob.digest, image: image.into(), size: blob.size, present });
+        self.report(Event::Begin { blob: blob.digest, image: image.into(), size: blob.size, present });
         let mut failures = Vec::new();
         for (position, endpoint) in endpoints.iter().enumerate() {
-            let mut attempts = Attempts::new(self, endpoint, position + 1 == endpoints.len());
+            let mut attempts = self.attempts(endpoint, position + 1 == endpoints.len());
             let url = endpoint.url("blobs", &blob.digest.to_string());
             let mut pieced = partial.written() > 0;
             while attempts.next() {
@@ -107,11 +100,11 @@ impl Fetcher {
                 match self.transfer(endpoint, blob, &mut partial).await {
                     Ok(()) => match run_blocking(move || partial.finish().map_err(wrong_content)).await {
                         Ok(()) => {
-                            self.tell(Event::End { blob: blob.digest });
+                            self.report(Event::End { blob: blob.digest });
                             return Ok(());
                         }
                         Err(fault) => {
-                            self.tell(Event::Advance { blob: blob.digest, bytes: -signed(blob.size) });
+                            self.report(Event::Advance { blob: blob.digest, bytes: -signed(blob.size) });
                             partial = match self.slot(blob).await.map_err(here)? {
                                 Slot::Partial(fresh) => fresh,
                                 // Another process took it up at once.
@@ -148,7 +141,7 @@ impl Fetcher {
 
     /// Fetches what is missing of a blob.
     async fn transfer(&self, endpoint: &Endpoint, blob: &Blob, partial: &mut Partial) -> Result<(), Fault> {
-        let _permit = self.options.limits.host(endpoint.host()).await;
+        let _permit = self.options().limits.host(endpoint.host()).await;
         let start = partial.written();
         if start == blob.size {
             return Ok(());
@@ -189,10 +182,10 @@ impl Fetcher {
                 Fault::SizeMismatch { expected: blob.size, found: partial.written().saturating_add(found) }
             });
         }
-        while let Some(chunk) = next_chunk(&mut response, self.options.stall).await? {
+        while let Some(chunk) = next_chunk(&mut response, self.options().stall).await? {
             // Written here and now: the page cache takes it faster than a thread could be woken for it.
             partial.write(&chunk).map_err(wrong_content)?;
-            self.tell(Event::Advance { blob: blob.digest, bytes: signed(chunk.len() as u64) });
+            self.report(Event::Advance { blob: blob.digest, bytes: signed(chunk.len() as u64) });
         }
         whole(blob, partial)
     }
@@ -217,7 +210,7 @@ impl Fetcher {
         let mut decoder = flate2::write::GzDecoder::new(Vec::new());
         let mut ended = false;
         while !ended {
-            let chunk = next_chunk(&mut response, self.options.stall).await?;
+            let chunk = next_chunk(&mut response, self.options().stall).await?;
             ended = chunk.is_none();
             // A little at a time: each byte may stand for a thousand.
             for piece in chunk.unwrap_or_default().chunks(DECODED_AT_ONCE) {
@@ -233,53 +226,18 @@ impl Fetcher {
 
     fn take(&self, blob: &Blob, partial: &mut Partial, bytes: &mut Vec<u8>) -> Result<(), Fault> {
         partial.write(bytes).map_err(wrong_content)?;
-        self.tell(Event::Advance { blob: blob.digest, bytes: signed(bytes.len() as u64) });
+        self.report(Event::Advance { blob: blob.digest, bytes: signed(bytes.len() as u64) });
         bytes.clear();
         Ok(())
     }
 
     fn restart(&self, blob: &Blob, partial: &mut Partial) -> Result<(), Fault> {
-        self.tell(Event::Advance { blob: blob.digest, bytes: -signed(partial.written()) });
+        self.report(Event::Advance { blob: blob.digest, bytes: -signed(partial.written()) });
         Ok(partial.restart()?)
     }
 
-    pub(super) fn tell(&self, event: Event) {
-        // Nobody listens any more when the pull was broken off.
-        let _ = self.events.send(event);
-    }
-}
-
-impl Error {
-    pub(super) fn new(image: &str, content: &str, url: &str, fault: Fault) -> Self {
-        Self {
-            image: image.into(),
-            content: content.into(),
-            failures: vec![Failure { url: url.into(), fault }],
-        }
-    }
-
-    /// A failure before anything was asked of a registry.
-    pub(super) fn here(image: &str, fault: Fault) -> Self {
-        Self::new(image, "anything", "", fault)
-    }
-}
-
-impl Request {
-    /// All of an image, which is saved nowhere under a name.
-    pub(super) fn of(reference: &Reference) -> Self {
-        Self {
-            name: reference.repository().into(),
-            tag: reference.tag().unwrap_or_default().into(),
-            reference: reference.clone(),
-            platforms: Vec::new(),
-            expected: None,
-            referrers: false,
-        }
-    }
-
-    /// How errors and progress name the image.
-    pub(super) fn label(&self) -> String {
-        format!("{}:{}", self.name, self.tag)
+    pub(super) fn report(&self, event: Event) {
+        self.caller.report(event);
     }
 }
 

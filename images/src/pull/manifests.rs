@@ -4,9 +4,8 @@ use content::Digest;
 use reqwest::Url;
 use reqwest::header::{self, HeaderMap};
 
-use super::attempts::Attempts;
 use super::fetch::Fetcher;
-use super::{Error, Failure, Fault};
+use super::{Error, Fault};
 use crate::Reference;
 use crate::client::{ACCEPT_MANIFESTS, Encoding, Endpoint, decoded, media_type, next_page, read_body};
 use crate::manifest::{Descriptor, Kind, MANIFEST_MAX, Manifest};
@@ -106,11 +105,11 @@ impl Fetcher {
             Api::Manifests => format!("manifest {name}"),
             Api::Referrers => format!("referrers of {name}"),
         };
-        let endpoints = Endpoint::all(reference, &self.options)
+        let endpoints = Endpoint::all(reference, self.options())
             .map_err(|fault| Error::new(image, &content, "", fault))?;
         let mut failures = Vec::new();
         for (position, endpoint) in endpoints.iter().enumerate() {
-            let mut attempts = Attempts::new(self, endpoint, position + 1 == endpoints.len());
+            let mut attempts = self.attempts(endpoint, position + 1 == endpoints.len());
             let url = endpoint.url(api.path(), name);
             while attempts.next() {
                 let answer = match api {
@@ -153,7 +152,7 @@ impl Fetcher {
         url: Url,
         expected: Option<(Digest, Option<u64>)>,
     ) -> Result<(Vec<u8>, Option<Url>), Fault> {
-        let _permit = self.options.limits.host(endpoint.host()).await;
+        let _permit = self.options().limits.host(endpoint.host()).await;
         let headers = HeaderMap::from_iter([(header::ACCEPT, ACCEPT_MANIFESTS)]);
         let response = self.get(endpoint, url.clone(), &headers).await?;
         let next = next_page(&url, response.headers())?;
@@ -163,7 +162,7 @@ impl Fetcher {
             .get("docker-content-digest")
             .and_then(|value| value.to_str().ok()?.parse().ok());
         let encoding = Encoding::of(response.headers());
-        let bytes = read_body(response, MANIFEST_MAX, self.options.stall).await?;
+        let bytes = read_body(response, MANIFEST_MAX, self.options().stall).await?;
         let bytes = decoded(bytes, &encoding, MANIFEST_MAX)?;
         let parsed = Manifest::parse(&bytes);
         let wrong_type =
@@ -192,25 +191,5 @@ impl Fetcher {
             }
             _ => Ok((bytes, next)),
         }
-    }
-}
-
-impl Error {
-    /// Whether those who were asked do not know the question, or answer another one: what is optional is then not there.
-    pub(super) fn is_no_answer(&self) -> bool {
-        self.failures.iter().all(|failure| match &failure.fault {
-            Fault::Status { status, .. } => matches!(status, 400..=499) && !matches!(status, 408 | 429),
-            Fault::Unauthorized(_) | Fault::ContentType { .. } | Fault::Manifest(_) => true,
-            _ => false,
-        })
-    }
-
-    /// Whether nobody who can be asked knows what was asked for, or the question.
-    pub(super) fn is_unknown(&self) -> bool {
-        let unknown =
-            |failure: &Failure| matches!(failure.fault, Fault::Status { status: 400 | 404 | 405 | 501, .. });
-        let absent = |failure: &Failure| matches!(failure.fault, Fault::Unreachable(_));
-        self.failures.iter().any(unknown)
-            && self.failures.iter().all(|failure| unknown(failure) || absent(failure))
     }
 }

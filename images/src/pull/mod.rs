@@ -4,14 +4,17 @@
 //! that the store lacks is fetched once, in parallel, whatever number of images share it. Each byte is hashed
 //! as it arrives and nothing enters the store under a digest it does not have. What broke off is resumed.
 //!
-//! [`pull`] and [`resolve`] block; they run an asynchronous runtime of their own inside.
+//! [`pull`] and [`resolve`] block; their requests run on the network threads of the session.
 
 mod attempts;
+mod blob;
 mod error;
 mod fetch;
 mod manifests;
+mod parts;
 mod plan;
 mod referrers;
+mod request;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,62 +22,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use content::Digest;
 use tokio::task::JoinSet;
 
+use self::blob::Blob;
 pub use self::error::{Error, Failure};
 use self::fetch::Fetcher;
-pub use self::referrers::{attached_tag, referrers_tag};
-pub use crate::client::{Denial, Fault, Limits, Login, Options, Progress, Proxies, Tls, redacted};
-use crate::client::{Inbox, drain, runtime};
-use crate::manifest::{Descriptor, Kind, Manifest, Platform};
+pub use self::request::{Pulled, Referrers, Request};
+pub use crate::client::{Denial, Fault, Limits, Login, Options, Progress, Proxies, Tls};
+use crate::client::{Inbox, RegistrySession, drain};
+use crate::manifest::{Descriptor, Manifest, Platform};
+pub use crate::redact::redacted;
+pub use crate::referrers::{attached_tag, referrers_tag};
 use crate::{Reference, Store};
-
-/// An image to pull.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// The name to save it as, such as `alpine`; errors and progress use it.
-    pub name: String,
-    /// The tag to save it as.
-    pub tag: String,
-    /// Where it is.
-    pub reference: Reference,
-    /// Which platforms of an index to keep; all where empty. An image that is no index is taken as it is.
-    pub platforms: Vec<Platform>,
-    /// The digest it must have, from the lock. Then no tag is resolved.
-    pub expected: Option<Digest>,
-    /// Whether to pull what is attached to the image and to the manifests that are kept of it as well: signatures, SBOMs.
-    /// That is pinned by no digest of the image, so the registry is asked for it even where the store has the image.
-    pub referrers: bool,
-}
-
-/// An image that is in the store, whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pulled {
-    /// From the request.
-    pub name: String,
-    /// From the request.
-    pub tag: String,
-    /// The digest of the manifest or index.
-    pub digest: Digest,
-    /// What it is.
-    pub kind: Kind,
-    /// Bytes of all its distinct manifests and blobs.
-    pub size: u64,
-    /// What is attached to its manifests, where that was asked for.
-    pub referrers: Vec<Referrers>,
-}
-
-/// What is attached to one manifest: an index of signatures, SBOMs and the like, or what cosign keeps under a tag.
-///
-/// Saved beside the image under its tag, the index is what clients look for when a registry has no interface for
-/// referrers, and [`crate::registry::index`] lists its manifests for those that use the interface.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Referrers {
-    /// The digest of the manifest.
-    pub subject: Digest,
-    /// The tag to save it as: `sha256-<hex>`, or that with `.sig`, `.att` or `.sbom`.
-    pub tag: String,
-    /// The digest of the index, or of what is under cosign's tag.
-    pub digest: Digest,
-}
 
 /// Pulls images into the store; the answer is in the order of the requests.
 ///
@@ -88,23 +45,19 @@ pub struct Referrers {
 pub fn pull(
     requests: &[Request],
     store: &Store,
-    options: &Options,
+    session: &RegistrySession,
     progress: &dyn Progress,
 ) -> Result<Vec<Pulled>, Error> {
-    let here = |fault| Error::here("the images", fault);
-    let runtime = runtime().map_err(here)?;
+    let runtime = session.runtime().map_err(Error::of_all)?;
     let (events, mut inbox) = Inbox::new();
-    let fetcher = Arc::new(Fetcher::new(options, store.clone(), events));
-    let pulled = runtime.block_on(async {
+    let fetcher = Arc::new(Fetcher::new(session, store.clone(), events));
+    runtime.block_on(async {
         let mut images = plan_all(requests, &fetcher, progress, &mut inbox).await?;
         let blobs = images.iter_mut().flat_map(|image| std::mem::take(&mut image.blobs));
         let missing = plan::missing(blobs, store)?;
         fetch_all(missing, &fetcher, store, progress, &mut inbox).await?;
         Ok(images.into_iter().map(|image| image.pulled).collect())
-    });
-    // A task that was broken off may still be inside a system call; it is not waited for.
-    runtime.shutdown_background();
-    pulled
+    })
 }
 
 /// Brings blobs into the store that a manifest of `reference` names: for those who want some of them, or of what is no
@@ -117,42 +70,36 @@ pub fn blobs(
     reference: &Reference,
     blobs: &[Descriptor],
     store: &Store,
-    options: &Options,
+    session: &RegistrySession,
     progress: &dyn Progress,
 ) -> Result<(), Error> {
-    let name = reference.to_string();
-    let here = |fault| Error::here(&name, fault);
     let request = Arc::new(Request::of(reference));
-    let missing = plan::missing(blobs.iter().map(|blob| plan::Blob::new(blob, &request)), store)?;
+    let missing = plan::missing(blobs.iter().map(|blob| Blob::new(blob, &request)), store)?;
     if missing.is_empty() {
         return Ok(());
     }
-    let runtime = runtime().map_err(here)?;
+    let runtime = session.runtime().map_err(|fault| Error::here(&reference.to_string(), fault))?;
     let (events, mut inbox) = Inbox::new();
-    let fetcher = Arc::new(Fetcher::new(options, store.clone(), events));
-    let fetched = runtime.block_on(fetch_all(missing, &fetcher, store, progress, &mut inbox));
-    // A task that was broken off may still be inside a system call; it is not waited for.
-    runtime.shutdown_background();
-    fetched
+    let fetcher = Arc::new(Fetcher::new(session, store.clone(), events));
+    runtime.block_on(fetch_all(missing, &fetcher, store, progress, &mut inbox))
 }
 
 /// Fetches blobs, as many at a time as the options allow.
 async fn fetch_all(
-    missing: Vec<plan::Blob>,
+    missing: Vec<Blob>,
     fetcher: &Arc<Fetcher>,
     store: &Store,
     progress: &dyn Progress,
     inbox: &mut Inbox,
 ) -> Result<(), Error> {
-    let here = |fault| Error::here("the images", fault);
     let bytes = missing.iter().map(|blob| blob.size).sum();
     progress.planned(missing.len(), bytes);
-    let free = store.free_space().map_err(|error| here(error.into()))?;
+    let free = store.free_space().map_err(|error| Error::of_all(error.into()))?;
     if bytes > free {
-        return Err(here(Fault::NoSpace { needed: bytes, free }));
+        return Err(Error::of_all(Fault::NoSpace { needed: bytes, free }));
     }
     let mut tasks = JoinSet::new();
-    for queue in Queue::of(missing, &fetcher.options.limits) {
+    for queue in Queue::of(missing, &fetcher.options().limits) {
         let fetcher = fetcher.clone();
         tasks.spawn(async move {
             while let Some(blob) = queue.next() {
@@ -163,7 +110,7 @@ async fn fetch_all(
             Ok(())
         });
     }
-    drain(tasks, progress, inbox, here).await.map(drop)
+    drain(tasks, progress, inbox, Error::of_all).await.map(drop)
 }
 
 /// What several tasks take their work from. A task for each piece of it would be simpler, and ten thousand images more
@@ -203,11 +150,15 @@ pub struct Resolved {
 /// # Errors
 ///
 /// The registry cannot be reached, does not know the tag, or lies.
-pub fn resolve(reference: &Reference, options: &Options, progress: &dyn Progress) -> Result<Resolved, Error> {
+pub fn resolve(
+    reference: &Reference,
+    session: &RegistrySession,
+    progress: &dyn Progress,
+) -> Result<Resolved, Error> {
     if let Some(digest) = reference.digest() {
         return Ok(Resolved { digest: *digest, platforms: BTreeMap::new() });
     }
-    let bytes = tagged(reference, options, progress)?;
+    let bytes = tagged(reference, session, progress)?;
     let name = reference.to_string();
     let manifest =
         Manifest::parse(&bytes).map_err(|error| Error::new(&name, "manifest", "", error.into()))?;
@@ -221,18 +172,22 @@ pub fn resolve(reference: &Reference, options: &Options, progress: &dyn Progress
 /// The registry cannot be reached, or what it gives is no manifest.
 pub fn manifest(
     reference: &Reference,
-    options: &Options,
+    session: &RegistrySession,
     progress: &dyn Progress,
 ) -> Result<Option<Vec<u8>>, Error> {
-    match tagged(reference, options, progress) {
+    match tagged(reference, session, progress) {
         Err(error) if error.is_unknown() => Ok(None),
         answer => answer.map(Some),
     }
 }
 
-fn tagged(reference: &Reference, options: &Options, progress: &dyn Progress) -> Result<Vec<u8>, Error> {
+fn tagged(
+    reference: &Reference,
+    session: &RegistrySession,
+    progress: &dyn Progress,
+) -> Result<Vec<u8>, Error> {
     let (name, asked) = (reference.to_string(), reference.clone());
-    alone(&name.clone(), options, progress, |fetcher| async move {
+    alone(&name.clone(), session, progress, |fetcher| async move {
         fetcher.manifest_by_tag(&name, &asked, asked.tag().unwrap_or("latest")).await
     })
 }
@@ -240,21 +195,20 @@ fn tagged(reference: &Reference, options: &Options, progress: &dyn Progress) -> 
 /// Does one thing with a fetcher that keeps nothing.
 fn alone<T: Send + 'static, F: Future<Output = Result<T, Error>> + Send + 'static>(
     name: &str,
-    options: &Options,
+    session: &RegistrySession,
     progress: &dyn Progress,
     work: impl FnOnce(Fetcher) -> F,
 ) -> Result<T, Error> {
     let here = |fault| Error::here(name, fault);
-    let runtime = runtime().map_err(here)?;
+    let runtime = session.runtime().map_err(here)?;
     let (events, mut inbox) = Inbox::new();
-    let work = work(Fetcher::resolver(options, events));
-    let done = runtime.block_on(async {
+    let work = work(Fetcher::resolver(session, events));
+    let mut done = runtime.block_on(async {
         let mut tasks = JoinSet::new();
         tasks.spawn(work);
         drain(tasks, progress, &mut inbox, here).await
-    });
-    runtime.shutdown_background();
-    done?.pop().ok_or_else(|| here(Fault::Cancelled))
+    })?;
+    done.pop().ok_or_else(|| here(Fault::Cancelled))
 }
 
 /// The digests of the lists of what is attached to the image `digest` and, where it is an index, to the manifests that it
@@ -269,7 +223,7 @@ pub fn referrers(
     reference: &Reference,
     digest: &Digest,
     platforms: &[Platform],
-    options: &Options,
+    session: &RegistrySession,
     progress: &dyn Progress,
 ) -> Result<BTreeMap<String, Digest>, Error> {
     let request = Request {
@@ -278,7 +232,7 @@ pub fn referrers(
         referrers: true,
         ..Request::of(reference)
     };
-    let image = alone(&reference.to_string(), options, progress, |fetcher| async move {
+    let image = alone(&reference.to_string(), session, progress, |fetcher| async move {
         plan::image(&fetcher, request).await
     });
     let mut lists = BTreeMap::from([(digest.to_string(), Digest::of(&no_referrers()))]);
@@ -300,18 +254,18 @@ async fn plan_all(
 ) -> Result<Vec<plan::Image>, Error> {
     let mut tasks = JoinSet::new();
     let wanted = requests.iter().cloned().enumerate().collect();
-    for queue in Queue::of(wanted, &fetcher.options.limits) {
+    for queue in Queue::of(wanted, &fetcher.options().limits) {
         let fetcher = fetcher.clone();
         tasks.spawn(async move {
             let mut images = Vec::new();
             while let Some((position, request)) = queue.next() {
-                let _permit = fetcher.options.limits.any().await;
+                let _permit = fetcher.options().limits.any().await;
                 images.push((position, plan::image(&fetcher, request).await?));
             }
             Ok(images)
         });
     }
-    let images = drain(tasks, progress, inbox, |fault| Error::here("the images", fault)).await?;
+    let images = drain(tasks, progress, inbox, Error::of_all).await?;
     let mut images: Vec<_> = images.into_iter().flatten().collect();
     images.sort_by_key(|(position, _)| *position);
     Ok(images.into_iter().map(|(_, image)| image).collect())

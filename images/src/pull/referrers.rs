@@ -12,36 +12,11 @@ use content::Digest;
 
 use super::fetch::Fetcher;
 use super::manifests::index;
-use super::plan::Parts;
+use super::parts::Parts;
 use super::{Error, Fault, Referrers, Request};
 use crate::client::Event;
 use crate::manifest::{Descriptor, Kind, MANIFEST_MAX, MANIFESTS_MAX, Manifest};
-
-/// What cosign appends to the tag of a manifest: signatures, attestations, SBOMs.
-const COSIGN: [&str; 3] = [".sig", ".att", ".sbom"];
-
-/// The tag under which clients keep the referrers of a manifest where the registry does not know them.
-#[must_use]
-pub fn referrers_tag(digest: &Digest) -> String {
-    format!("sha256-{}", digest.hex())
-}
-
-/// The tag to save something attached as, from its [`Referrers::key`]; `None` where that is no key.
-#[must_use]
-pub fn attached_tag(key: &str) -> Option<String> {
-    let (hex, suffix) = key.strip_prefix("sha256:")?.split_at_checked(64)?;
-    let digest = Digest::from_hex(hex).ok()?;
-    (suffix.is_empty() || COSIGN.contains(&suffix)).then(|| referrers_tag(&digest) + suffix)
-}
-
-impl Referrers {
-    /// What the lock names it by: the digest of the subject, and what cosign appends to it.
-    #[must_use]
-    pub fn key(&self) -> String {
-        let suffix = self.tag.strip_prefix(&referrers_tag(&self.subject)).unwrap_or_default();
-        format!("{}{suffix}", self.subject)
-    }
-}
+use crate::referrers::{COSIGN, referrers_tag};
 
 /// Gathers what hangs on a manifest with the image's parts, and adds it to `found`.
 pub(super) async fn gather(
@@ -73,7 +48,7 @@ async fn listed(
     subject: &Digest,
 ) -> Result<(Vec<Descriptor>, HashMap<Digest, Vec<u8>>), Error> {
     let name = request.label();
-    let warn = |text: String| fetcher.tell(Event::Warn { text: format!("{name}: {text}") });
+    let warn = |text: String| fetcher.report(Event::Warn { text: format!("{name}: {text}") });
     let here = |fault| Error::new(&name, &format!("referrers of {subject}"), "", fault);
     let mut kept = Vec::new();
     let mut manifests = HashMap::new();
@@ -126,7 +101,7 @@ async fn list(fetcher: &Fetcher, request: &Arc<Request>, subject: &Digest) -> Re
         Err(error) if error.is_unknown() => {}
         Err(error) if error.is_no_answer() => {
             let text = format!("the registry has no usable interface for what is attached: {error}");
-            fetcher.tell(Event::Warn { text });
+            fetcher.report(Event::Warn { text });
         }
         Err(error) => return Err(error),
     }
@@ -147,27 +122,9 @@ async fn by_tag(
         Ok(bytes) => Ok(Some(bytes).filter(|bytes| Digest::of(bytes) != *subject)),
         Err(error) if error.is_unknown() => Ok(None),
         Err(error) if error.is_no_answer() => {
-            fetcher.tell(Event::Warn { text: error.to_string() });
+            fetcher.report(Event::Warn { text: error.to_string() });
             Ok(None)
         }
         Err(error) => Err(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_of_the_lock_is_a_tag_and_nothing_else_is_one() {
-        let subject = Digest::of(b"x");
-        for suffix in ["", ".sig", ".att", ".sbom"] {
-            let tag = referrers_tag(&subject) + suffix;
-            let key = Referrers { subject, tag: tag.clone(), digest: subject }.key();
-            assert_eq!((key.as_str(), attached_tag(&key)), (&*format!("{subject}{suffix}"), Some(tag)));
-        }
-        for key in ["", "sha256:00", &format!("{subject}/../x"), &format!("{subject}.exe"), &subject.hex()] {
-            assert_eq!(attached_tag(key), None, "{key}");
-        }
     }
 }

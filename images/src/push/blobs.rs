@@ -121,7 +121,7 @@ impl Wanted {
 }
 
 /// An upload under way.
-struct Session {
+struct Upload {
     url: Url,
     /// How many bytes the registry has.
     offset: u64,
@@ -173,9 +173,9 @@ impl Pusher {
                 Mount::Done => moved.mounted += 1,
                 Mount::Refused(session) => {
                     let image = place.image.clone();
-                    self.tell(Event::Begin { blob: blob.digest, image, size: blob.size, present: 0 });
+                    self.report(Event::Begin { blob: blob.digest, image, size: blob.size, present: 0 });
                     self.upload(&place.endpoint, blob, session).await.map_err(failed)?;
-                    self.tell(Event::End { blob: blob.digest });
+                    self.report(Event::End { blob: blob.digest });
                     moved.uploaded += 1;
                     moved.bytes += blob.size;
                 }
@@ -191,13 +191,13 @@ impl Pusher {
         url.query_pairs_mut()
             .append_pair("mount", &blob.digest.to_string())
             .append_pair("from", from.repository());
-        match self.insist(endpoint, Method::POST, &url, &HeaderMap::new(), None).await {
+        match self.request(endpoint, Method::POST, &url, &HeaderMap::new(), None).await {
             Ok(response) if response.status() == 201 => {
                 accepted(&response, &blob.digest)?;
                 Ok(Mount::Done)
             }
             // "Fall back to the standard upload process", for which this is the session.
-            Ok(response) => Ok(Mount::Refused(Some(Session::begun(&response)?))),
+            Ok(response) => Ok(Mount::Refused(Some(Upload::begun(&response)?))),
             Err(Fault::Status { .. } | Fault::Unauthorized(_)) => Ok(Mount::Refused(None)),
             Err(fault) => Err(fault),
         }
@@ -209,13 +209,13 @@ impl Pusher {
         &self,
         endpoint: &Endpoint,
         blob: &Blob,
-        mut session: Option<Session>,
+        mut session: Option<Upload>,
     ) -> Result<(), Fault> {
-        let feed = Arc::new(Feed::new(self.content.clone(), blob.digest, blob.size, self.events.clone()));
+        let feed = Arc::new(Feed::new(self.content.clone(), blob.digest, blob.size, self.events().clone()));
         let url = endpoint.url("blobs", &blob.digest.to_string());
-        let mut backoff = Backoff::new(&self.options);
+        let mut backoff = Backoff::new(self.options());
         backoff.next();
-        let mut whole = blob.size <= self.options.chunk || self.takes_no_pieces(endpoint);
+        let mut whole = blob.size <= self.options().chunk || self.takes_no_pieces(endpoint);
         // Whether the session is one that broke and was taken up again.
         let (mut furthest, mut resumed, mut restarted) = (0, false, false);
         loop {
@@ -268,17 +268,17 @@ impl Pusher {
         endpoint: &Endpoint,
         blob: &Blob,
         feed: &Arc<Feed>,
-        session: &mut Option<Session>,
+        session: &mut Option<Upload>,
         whole: bool,
     ) -> Result<(), Fault> {
         if session.is_none() {
             let url = endpoint.url("blobs", "uploads/");
-            let response = self.ask(endpoint, Method::POST, url, &HeaderMap::new(), None).await?;
-            *session = Some(Session::begun(&response)?);
+            let response = self.request_once(endpoint, Method::POST, url, &HeaderMap::new(), None).await?;
+            *session = Some(Upload::begun(&response)?);
         }
         let Some(session) = session else { return Ok(()) };
         let octets = (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-        let chunk = self.options.chunk.max(session.chunk_min).max(1);
+        let chunk = self.options().chunk.max(session.chunk_min).max(1);
         let whole = (whole || blob.size <= chunk) && session.offset == 0;
         while !whole && session.offset < blob.size {
             let (offset, len) = (session.offset, chunk.min(blob.size - session.offset));
@@ -288,19 +288,19 @@ impl Pusher {
             let headers = HeaderMap::from_iter([octets.clone(), (header::CONTENT_RANGE, range)]);
             let piece = Piece { feed: feed.clone(), offset, len };
             let url = session.url.clone();
-            let response = self.ask(endpoint, Method::PATCH, url, &headers, Some(&piece)).await?;
+            let response = self.request_once(endpoint, Method::PATCH, url, &headers, Some(&piece)).await?;
             let found = received(&response).unwrap_or(end);
             if found <= offset || found > end {
                 return Err(Fault::SizeMismatch { expected: end, found });
             }
-            *session = Session { url: location(&response)?, offset: found, chunk_min: session.chunk_min };
+            *session = Upload { url: location(&response)?, offset: found, chunk_min: session.chunk_min };
         }
         let mut url = session.url.clone();
         url.query_pairs_mut().append_pair("digest", &blob.digest.to_string());
         let len = if whole { blob.size } else { 0 };
         let rest = Piece { feed: feed.clone(), offset: blob.size - len, len };
         let headers = HeaderMap::from_iter([octets]);
-        let response = self.ask(endpoint, Method::PUT, url, &headers, Some(&rest)).await?;
+        let response = self.request_once(endpoint, Method::PUT, url, &headers, Some(&rest)).await?;
         accepted(&response, &blob.digest)?;
         if whole && blob.size > chunk {
             self.remember_no_pieces(endpoint);
@@ -309,10 +309,11 @@ impl Pusher {
     }
 
     /// Asks how far a broken upload came; `None` where it must begin anew.
-    async fn position(&self, endpoint: &Endpoint, broken: Session) -> Option<Session> {
-        let response = self.ask(endpoint, Method::GET, broken.url, &HeaderMap::new(), None).await.ok()?;
+    async fn position(&self, endpoint: &Endpoint, broken: Upload) -> Option<Upload> {
+        let response =
+            self.request_once(endpoint, Method::GET, broken.url, &HeaderMap::new(), None).await.ok()?;
         let url = location(&response).ok()?;
-        Some(Session { url, offset: received(&response)?, chunk_min: broken.chunk_min })
+        Some(Upload { url, offset: received(&response)?, chunk_min: broken.chunk_min })
     }
 }
 
@@ -329,10 +330,10 @@ fn is_refusal(fault: &Fault) -> bool {
 /// What came of a mount.
 enum Mount {
     Done,
-    Refused(Option<Session>),
+    Refused(Option<Upload>),
 }
 
-impl Session {
+impl Upload {
     fn begun(response: &Response) -> Result<Self, Fault> {
         let number = |value: &HeaderValue| value.to_str().ok()?.parse().ok();
         let chunk_min = response.headers().get("oci-chunk-min-length").and_then(number).unwrap_or(0);

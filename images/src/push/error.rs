@@ -1,14 +1,14 @@
 //! What can go wrong with a push.
 
-use crate::client::Fault;
+use crate::client::{Fault, beginning};
 
 /// An image that could not be pushed.
 #[derive(Debug, thiserror::Error)]
-#[error("{image}: cannot push {content}: {}{fault}", place(.url))]
+#[error("{}{}{fault}", beginning(image, "push", content), place(.url))]
 pub struct Error {
-    /// Where the image was to go.
+    /// Where the image was to go; empty for a failure of the whole push.
     pub image: String,
-    /// What was being pushed, such as `blob sha256:…`.
+    /// What was being pushed, such as `blob sha256:…`; empty for a failure before that.
     pub content: String,
     /// The registry's URL for it, without query and credentials; empty where no request was made.
     pub url: String,
@@ -29,5 +29,10 @@ impl Error {
             url: String::new(),
             fault: Box::new(fault.into()),
         }
+    }
+
+    /// A failure of the whole push.
+    pub(super) fn of_all(fault: Fault) -> Self {
+        Self::here("", "", fault)
     }
 }

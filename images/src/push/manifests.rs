@@ -65,10 +65,10 @@ impl Pusher {
     /// A small document; `None` where the registry has none, or no such interface.
     async fn document(&self, endpoint: &Endpoint, url: &reqwest::Url) -> Result<Option<Vec<u8>>, Fault> {
         let headers = HeaderMap::from_iter([(header::ACCEPT, ACCEPT_MANIFESTS)]);
-        match self.insist(endpoint, Method::GET, url, &headers, None).await {
+        match self.request(endpoint, Method::GET, url, &headers, None).await {
             Ok(response) => {
                 let encoding = Encoding::of(response.headers());
-                let bytes = read_body(response, MANIFEST_MAX, self.options.stall).await?;
+                let bytes = read_body(response, MANIFEST_MAX, self.options().stall).await?;
                 decoded(bytes, &encoding, MANIFEST_MAX).map(Some)
             }
             Err(Fault::Status { status: 400 | 404 | 405 | 501, .. }) => Ok(None),
@@ -90,7 +90,7 @@ impl Pusher {
         let media_type = HeaderValue::from_static(kind.media_type());
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, media_type)]);
         let payload = Document(bytes.into());
-        let answer = self.insist(&image.endpoint, Method::PUT, &url, &headers, Some(&payload)).await;
+        let answer = self.request(&image.endpoint, Method::PUT, &url, &headers, Some(&payload)).await;
         answer.and_then(|response| accepted(&response, digest)).map_err(|fault| match fault {
             Fault::Status { status: status @ (400 | 404), message, .. }
                 if kind.is_index() && image.left_out > 0 =>

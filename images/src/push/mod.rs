@@ -3,13 +3,14 @@
 //! ```no_run
 //! use std::path::Path;
 //! use images::push::{self, Options, Request};
-//! use images::{Reference, Store};
+//! use images::{Reference, RegistrySession, Store};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let store = Store::open(Path::new("store"))?;
 //! let digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".parse()?;
 //! let reference: Reference = "registry.example/platform/pause:3.9".parse()?;
-//! let report = push::push(&[Request { reference, digest }], store, &Options::default(), &())?;
+//! let session = RegistrySession::new(Options::default());
+//! let report = push::push(&[Request { reference, digest }], store, &session, &())?;
 //! println!("{} bytes moved", report.bytes);
 //! # Ok(())
 //! # }
@@ -25,7 +26,7 @@
 //! - What hangs on an image (signatures, SBOMs) is pushed by digest, which is enough where the registry knows referrers.
 //!   Where it does not, the list under the tag `sha256-<hex>` is what clients read; a list that is there is added to.
 //!
-//! [`push()`] blocks; it runs an asynchronous runtime of its own inside.
+//! [`push()`] blocks; its requests run on the network threads of the session.
 
 mod blobs;
 mod content;
@@ -46,7 +47,7 @@ pub use self::error::Error;
 use self::pusher::Pusher;
 use crate::Reference;
 pub use crate::client::{Fault, Login, Options, Progress};
-use crate::client::{Inbox, drain, runtime};
+use crate::client::{Inbox, RegistrySession, drain};
 
 /// An image to push.
 #[derive(Debug, Clone)]
@@ -101,25 +102,25 @@ pub struct Pushed {
 pub fn push(
     requests: &[Request],
     content: impl Content + 'static,
-    options: &Options,
+    session: &RegistrySession,
     progress: &dyn Progress,
 ) -> Result<Report, Error> {
-    let here = |fault| Error::here("the images", "anything", fault);
+    let options = session.options();
     let content: Arc<dyn Content> = Arc::new(content);
     let images = requests
         .iter()
         .map(|request| plan::image(request, &*content, options).map(Arc::new))
         .collect::<Result<Vec<_>, _>>()?;
-    let runtime = runtime().map_err(here)?;
+    let runtime = session.runtime().map_err(Error::of_all)?;
     let (events, mut inbox) = Inbox::new();
-    let pusher = Arc::new(Pusher::new(content, options, events));
-    let report = runtime.block_on(async {
+    let pusher = Arc::new(Pusher::new(content, session, events));
+    runtime.block_on(async {
         let mut wanted = blobs::Wanted::of(&images);
         let looked = side_by_side(options, wanted.questions(), |question| {
             let pusher = pusher.clone();
             async move { pusher.look(question).await }
         });
-        wanted.answered(drain(looked, progress, &mut inbox, here).await?);
+        wanted.answered(drain(looked, progress, &mut inbox, Error::of_all).await?);
         progress.planned(wanted.missing(), wanted.missing_bytes());
         let present = wanted.present();
         let moved = side_by_side(options, wanted.blobs(), |blob| {
@@ -132,7 +133,7 @@ pub fn push(
             bytes: 0,
             manifests: 0,
         };
-        for moved in drain(moved, progress, &mut inbox, here).await? {
+        for moved in drain(moved, progress, &mut inbox, Error::of_all).await? {
             report.blobs.mounted += moved.mounted;
             report.blobs.uploaded += moved.uploaded;
             report.bytes += moved.bytes;
@@ -141,23 +142,21 @@ pub fn push(
             let pusher = pusher.clone();
             async move { pusher.manifests(&image).await }
         });
-        report.manifests += drain(manifests, progress, &mut inbox, here).await?.into_iter().sum::<usize>();
+        report.manifests +=
+            drain(manifests, progress, &mut inbox, Error::of_all).await?.into_iter().sum::<usize>();
         let numbered = images.iter().cloned().enumerate().collect();
         let named = side_by_side(options, numbered, |(position, image): (usize, Arc<plan::Image>)| {
             let pusher = pusher.clone();
             async move { pusher.name(&image).await.map(|changed| (position, image, changed)) }
         });
-        let mut named = drain(named, progress, &mut inbox, here).await?;
+        let mut named = drain(named, progress, &mut inbox, Error::of_all).await?;
         named.sort_by_key(|(position, ..)| *position);
         for (_, image, changed) in named {
             report.manifests += usize::from(changed);
             report.images.push(Pushed { reference: image.label.clone(), digest: image.digest, changed });
         }
         Ok(report)
-    });
-    // A task that was broken off may still be inside a system call; it is not waited for.
-    runtime.shutdown_background();
-    report
+    })
 }
 
 /// Starts one task for each of `things`, as many at a time as the options allow.

@@ -28,8 +28,8 @@ pub(super) struct Image {
 /// Reads the manifests of an image, and sees that its blobs are there.
 pub(super) fn image(request: &Request, content: &dyn Content, options: &Options) -> Result<Image, Error> {
     let label = request.reference.to_string();
-    let endpoint = Endpoint::registry(&request.reference, options)
-        .map_err(|fault| Error::here(&label, "anything", fault))?;
+    let endpoint =
+        Endpoint::registry(&request.reference, options).map_err(|fault| Error::here(&label, "", fault))?;
     let mut image = Image {
         label,
         endpoint,

@@ -6,26 +6,29 @@ use std::sync::{Arc, Mutex, PoisonError};
 use content::Digest;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, Url};
-use tokio::sync::OnceCell;
 
 use super::content::Content;
-use crate::client::{Backoff, Client, Endpoint, Event, Events, Fault, Options, Payload};
+use crate::client::{Backoff, Caller, Endpoint, Event, Events, Fault, Options, Payload, RegistrySession};
 
 /// The network and the content of one push.
 pub(super) struct Pusher {
-    /// Made at the first request, as for pulls.
-    client: OnceCell<Client>,
+    caller: Caller,
     pub(super) content: Arc<dyn Content>,
-    pub(super) options: Options,
-    pub(super) events: Events,
     /// Registries that take a blob in one request only.
     no_pieces: Mutex<HashSet<String>>,
 }
 
 impl Pusher {
-    pub(super) fn new(content: Arc<dyn Content>, options: &Options, events: Events) -> Self {
-        let (client, options, no_pieces) = (OnceCell::new(), options.clone(), Mutex::default());
-        Self { client, content, options, events, no_pieces }
+    pub(super) fn new(content: Arc<dyn Content>, session: &RegistrySession, events: Events) -> Self {
+        Self { caller: Caller::pushing(session, events), content, no_pieces: Mutex::default() }
+    }
+
+    pub(super) fn options(&self) -> &Options {
+        self.caller.options()
+    }
+
+    pub(super) fn events(&self) -> &Events {
+        self.caller.events()
     }
 
     /// Whether the registry has been found to take blobs in one request only.
@@ -37,8 +40,8 @@ impl Pusher {
         self.no_pieces.lock().unwrap_or_else(PoisonError::into_inner).insert(endpoint.host());
     }
 
-    /// One request, made once.
-    pub(super) async fn ask(
+    /// Sends a request once.
+    pub(super) async fn request_once(
         &self,
         endpoint: &Endpoint,
         method: Method,
@@ -46,15 +49,11 @@ impl Pusher {
         headers: &HeaderMap,
         payload: Option<&dyn Payload>,
     ) -> Result<Response, Fault> {
-        let client = self
-            .client
-            .get_or_try_init(|| async { Client::pushing(&self.options, self.events.clone()) })
-            .await?;
-        client.request(endpoint, method, url, headers, payload).await
+        self.caller.request(endpoint, method, url, headers, payload).await
     }
 
-    /// One request, made again after failures that may pass.
-    pub(super) async fn insist(
+    /// Sends a request, and repeats it after failures that may pass.
+    pub(super) async fn request(
         &self,
         endpoint: &Endpoint,
         method: Method,
@@ -62,11 +61,11 @@ impl Pusher {
         headers: &HeaderMap,
         payload: Option<&dyn Payload>,
     ) -> Result<Response, Fault> {
-        let mut backoff = Backoff::new(&self.options);
+        let mut backoff = Backoff::new(self.options());
         // The first attempt is always allowed.
         backoff.next();
         loop {
-            match self.ask(endpoint, method.clone(), url.clone(), headers, payload).await {
+            match self.request_once(endpoint, method.clone(), url.clone(), headers, payload).await {
                 Ok(response) => return Ok(response),
                 Err(fault) => {
                     if !self.pause(&mut backoff, url, &fault).await {
@@ -80,7 +79,7 @@ impl Pusher {
     /// Waits after a failure; whether to try again.
     pub(super) async fn pause(&self, backoff: &mut Backoff, url: &Url, fault: &Fault) -> bool {
         let Some(wait) = backoff.wait(fault) else { return false };
-        self.tell(Event::retry(url, fault, wait, backoff.left()));
+        self.report(Event::retry(url, fault, wait, backoff.left()));
         tokio::time::sleep(wait).await;
         backoff.next()
     }
@@ -93,16 +92,15 @@ impl Pusher {
         accept: Option<HeaderValue>,
     ) -> Result<Option<HeaderMap>, Fault> {
         let headers: HeaderMap = accept.map(|value| (header::ACCEPT, value)).into_iter().collect();
-        match self.insist(endpoint, Method::HEAD, url, &headers, None).await {
+        match self.request(endpoint, Method::HEAD, url, &headers, None).await {
             Ok(response) => Ok(Some(response.headers().clone())),
             Err(Fault::Status { status: 404 | 405 | 501, .. }) => Ok(None),
             Err(fault) => Err(fault),
         }
     }
 
-    pub(super) fn tell(&self, event: Event) {
-        // Nobody listens any more when the push was broken off.
-        let _ = self.events.send(event);
+    pub(super) fn report(&self, event: Event) {
+        self.caller.report(event);
     }
 }
 

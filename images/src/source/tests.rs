@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::Kind;
+use crate::manifest::Manifest;
 
 #[test]
 fn sources_are_written_as_containers_image_writes_them() {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use images::Kind;
+use images::RegistrySession;
 use images::pull::Options;
 use images::push::{self, Request};
 
@@ -341,7 +342,7 @@ fn push_into(taking: Taking) -> (Seen, usize) {
         reference: format!("{}/{name}", registry.host()).parse().unwrap(),
         digest,
     });
-    let pushed = push::push(&requests, store, &options, &());
+    let pushed = push::push(&requests, store, &RegistrySession::new(options.clone()), &());
     let storage_asked = storage.asked();
     let mut at_storage: Vec<String> = storage_asked.iter().flat_map(Asked::secrets).collect();
     at_storage.dedup();

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use images::Kind;
+use images::RegistrySession;
 use images::pull::{self, Login, Options};
 use images::push::{self, Request};
 
@@ -164,11 +165,11 @@ fn a_host_that_cannot_be_reached_is_told_of_once_and_not_for_each_blob() {
             .iter()
             .map(|name| Request { reference: format!("{host}/{name}:1").parse().unwrap(), digest })
             .collect();
-        push::push(&requests, store.clone(), &options, &told).unwrap_err();
+        push::push(&requests, store.clone(), &RegistrySession::new(options.clone()), &told).unwrap_err();
         assert_eq!(told.retries.take(), expected);
         let requests: Vec<_> =
             ["1", "2", "3"].map(|tag| pull::Request { tag: tag.into(), ..crate::request(&host) }).into();
-        pull::pull(&requests, &store, &options, &told).unwrap_err();
+        pull::pull(&requests, &store, &RegistrySession::new(options.clone()), &told).unwrap_err();
         assert_eq!(told.retries.take(), expected);
     }
 }

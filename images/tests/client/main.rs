@@ -11,6 +11,7 @@ mod pushes;
 mod registry;
 #[path = "../pull/server.rs"]
 mod server;
+mod session;
 mod tls;
 mod tokens;
 #[path = "../wire/mod.rs"]
@@ -21,7 +22,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use images::pull::{self, Error, Options, Progress, Request};
-use images::{Kind, Store};
+use images::{Kind, RegistrySession, Store};
 use server::{Content, Server};
 
 fn store() -> (tempfile::TempDir, Store) {
@@ -62,7 +63,7 @@ fn request(host: &str) -> Request {
 /// Pulls `a:1` from `host` into a store of its own.
 fn pulled(host: &str, options: &Options) -> Result<(), Error> {
     let (_folder, store) = store();
-    pull::pull(&[request(host)], &store, options, &()).map(drop)
+    pull::pull(&[request(host)], &store, &RegistrySession::new(options.clone()), &()).map(drop)
 }
 
 /// A file of credentials.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use content::Digest;
 use images::Kind;
+use images::RegistrySession;
 use images::pull::{self, Fault, Options};
 
 use crate::server::{Answer, Asked, Body, Content, Server};
@@ -210,7 +211,7 @@ fn a_transfer_that_cannot_be_resumed_starts_again() {
         });
         let (_folder, store) = store();
         let many = Options { attempts: 2, ..options([&server]) };
-        let answer = pull::pull(&[request(&server.host())], &store, &many, &());
+        let answer = pull::pull(&[request(&server.host())], &store, &RegistrySession::new(many.clone()), &());
         if name == "a failure" {
             // What is there stays for the next time.
             assert!(answer.is_err());
@@ -279,11 +280,12 @@ fn names_digests_and_platforms_are_taken_as_they_are_defined() {
         platforms: vec!["windows/amd64".parse().unwrap()],
         ..request(&server.host())
     };
-    pull::pull(&[wanted(&tag)], &store, &options([&server]), &()).unwrap();
+    pull::pull(&[wanted(&tag)], &store, &RegistrySession::new(options([&server])), &()).unwrap();
     for layer in [b"one", b"two"] {
         assert!(store.size(&Digest::of(layer)).unwrap().is_some());
     }
-    let error = pull::pull(&[wanted("512")], &store, &options([&server]), &()).unwrap_err();
+    let error =
+        pull::pull(&[wanted("512")], &store, &RegistrySession::new(options([&server])), &()).unwrap_err();
     assert!(matches!(error.failures[0].fault, Fault::Manifest(_)), "{error}");
     assert!(error.to_string().contains("expected `sha256:` and 64 lower-case"), "{error}");
     for (text, reason) in [

@@ -2,7 +2,7 @@
 
 use content::Digest;
 use images::push::{self, Options, Request};
-use images::{Kind, Store};
+use images::{Kind, RegistrySession, Store};
 
 use crate::play;
 use crate::registry::Registry;
@@ -44,7 +44,7 @@ fn a_large_blob_goes_in_one_request_where_pieces_are_not_taken() {
         let (layers, digest) = image(&store);
         let registry = kind.start();
         let reference = format!("{}/a:1", registry.host).parse().unwrap();
-        push::push(&[Request { reference, digest }], store, &options(&registry), &())
+        push::push(&[Request { reference, digest }], store, &RegistrySession::new(options(&registry)), &())
             .unwrap_or_else(|error| panic!("{kind:?}: {error}"));
         let asked = registry.asked();
         let uploads = |method: &'static str| {
@@ -81,7 +81,9 @@ fn a_blob_that_is_refused_whole_as_well_is_an_error_and_no_loop() {
             .then(|| crate::registry::Instead::Answer(413, vec![], body))
     });
     let reference = format!("{}/a:1", registry.host).parse().unwrap();
-    let error = push::push(&[Request { reference, digest }], store, &options(&registry), &()).unwrap_err();
+    let error =
+        push::push(&[Request { reference, digest }], store, &RegistrySession::new(options(&registry)), &())
+            .unwrap_err();
     assert!(error.to_string().contains("413: SIZE_INVALID too large"), "{error}");
     let sent = registry.asked().iter().filter(|asked| asked.body.len() > 2).count();
     assert!(sent <= 4, "{sent} requests");

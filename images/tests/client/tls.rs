@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use images::RegistrySession;
 use images::pull::{self, Fault, Options, Proxies, Tls};
 use rustls::DigitallySignedStruct;
 use rustls::client::danger::HandshakeSignatureValid;
@@ -14,7 +15,7 @@ use rustls::{DistinguishedName, ServerConfig, SignatureScheme};
 use crate::server::{Answer, Server};
 use crate::{Login, Told, content, options, pulled, request, store};
 
-fn file(name: &str) -> PathBuf {
+pub(crate) fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/certificates").join(name)
 }
 
@@ -116,7 +117,9 @@ fn what_tls_will_never_accept_is_said_in_plain_words_and_tried_once() {
         let (_folder, store) = store();
         let told = Told::default();
         let error =
-            pull::pull(&[request(&server.host())], &store, &trusting(trusts), &told).unwrap_err().to_string();
+            pull::pull(&[request(&server.host())], &store, &RegistrySession::new(trusting(trusts)), &told)
+                .unwrap_err()
+                .to_string();
         assert!(error.contains(&format!("the certificate of {} {expected}", server.host())), "{error}");
         assert_eq!(told.retries.borrow().len(), 0, "{error}");
     }
@@ -128,7 +131,9 @@ fn a_server_without_tls_is_said_to_be_one_at_once() {
     let host = plain.host();
     let (_folder, store) = store();
     let told = Told::default();
-    let error = pull::pull(&[request(&host)], &store, &options([]), &told).unwrap_err().to_string();
+    let error = pull::pull(&[request(&host)], &store, &RegistrySession::new(options([])), &told)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains(&format!("{host} speaks plain HTTP: add --plain-http {host}")), "{error}");
     assert_eq!((told.retries.borrow().len(), plain.paths().len()), (0, 0), "{error}");
     // A mirror is not named by an option.
@@ -231,7 +236,13 @@ fn a_client_certificate_does_not_follow_an_upload() {
     });
     let digest = store.put(manifest.to_string().as_bytes()).unwrap();
     let reference = format!("{}/a:1", registry.host()).parse().unwrap();
-    images::push::push(&[images::push::Request { reference, digest }], store, &options, &()).unwrap();
+    images::push::push(
+        &[images::push::Request { reference, digest }],
+        store,
+        &RegistrySession::new(options.clone()),
+        &(),
+    )
+    .unwrap();
     assert_eq!(registry.secrets(), ["certificate"]);
     let asked = storage.asked();
     assert!(asked.len() == 1 && asked[0].body == b"{}" && asked[0].secrets().is_empty(), "{asked:?}");
@@ -271,7 +282,8 @@ fn nothing_leads_out_of_tls() {
     let digest = store.put(manifest.to_string().as_bytes()).unwrap();
     let reference = format!("{}/a:1", registry.host()).parse().unwrap();
     let request = images::push::Request { reference, digest };
-    let error = images::push::push(&[request], store, &trusting("authority.pem"), &()).unwrap_err();
+    let error = images::push::push(&[request], store, &RegistrySession::new(trusting("authority.pem")), &())
+        .unwrap_err();
     assert!(matches!(*error.fault, Fault::Redirect(_)), "{error}");
     assert!(plain.paths().is_empty());
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use images::RegistrySession;
 use images::pull::{self, Fault, Options};
 
 use crate::server::{Answer, Server, nobody};
@@ -119,7 +120,7 @@ fn credentials_that_cannot_be_read_are_missed_only_where_they_are_needed() {
         open.store(true, Ordering::SeqCst);
         let (_folder, store) = store();
         let told = Told::default();
-        pull::pull(&[request(&host)], &store, &options, &told).unwrap();
+        pull::pull(&[request(&host)], &store, &RegistrySession::new(options.clone()), &told).unwrap();
         let warnings = told.warnings.borrow().join("\n");
         assert!(
             warnings.contains(warning) && warnings.is_empty() == warning.is_empty(),
@@ -159,7 +160,7 @@ fn a_tag_that_is_gone_counts_less_than_its_digest() {
     let (_folder, store) = store();
     let told = Told::default();
     let wanted = pull::Request { reference, ..request(&server.host()) };
-    let pulled = pull::pull(&[wanted], &store, &options, &told).unwrap();
+    let pulled = pull::pull(&[wanted], &store, &RegistrySession::new(options.clone()), &told).unwrap();
     assert_eq!(pulled[0].digest, digest);
     assert!(told.warnings.borrow().join("\n").contains("b:1@sha256:"), "{:?}", told.warnings);
     assert_eq!(told.retries.borrow().len(), 0);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use content::Digest;
 use images::Kind;
+use images::RegistrySession;
 use images::pull::{self, Limits, Options, Request};
 
 use crate::server::{Answer, Asked, Body, Content, Server, nobody};
@@ -36,7 +37,7 @@ fn credentials_do_not_follow_a_redirection_to_another_host() {
     let auth = folder.path().join("config.json");
     std::fs::write(&auth, format!(r#"{{"auths":{{"{}":{{"auth":"dTpw"}}}}}}"#, server.host())).unwrap();
     let options = Options { auth_files: vec![auth], ..options(&[&server]) };
-    pull::pull(&[request(&server, "a", "1")], &store, &options, &()).unwrap();
+    pull::pull(&[request(&server, "a", "1")], &store, &RegistrySession::new(options.clone()), &()).unwrap();
     let there = storage.asked();
     assert_eq!(there.len(), 2);
     assert!(there.iter().all(|asked| asked.header("authorization").is_empty()), "{there:?}");
@@ -122,7 +123,7 @@ fn a_token_that_runs_out_in_the_middle_of_a_blob_is_renewed_and_the_blob_resumed
     let (_folder, store) = store();
     // One transfer at a time: the token that another has just been given does not run out under it.
     let options = Options { limits: Limits::new(1, 1), ..options(&[&server]) };
-    pull::pull(&[request(&server, "a", "1")], &store, &options, &()).unwrap();
+    pull::pull(&[request(&server, "a", "1")], &store, &RegistrySession::new(options.clone()), &()).unwrap();
     assert!(stored(&store).contains(&Digest::of(&big)));
     let sent: Vec<(String, bool)> = server
         .asked()
@@ -159,7 +160,10 @@ fn mirrors_are_tried_in_order_and_a_lying_one_is_passed_over() {
         reference: format!("{}/team/a:1", origin.host()).parse().unwrap(),
         ..request(&origin, "a", "1")
     };
-    assert_eq!(pull::pull(&[request], &store, &options, &()).unwrap()[0].digest, digest);
+    assert_eq!(
+        pull::pull(&[request], &store, &RegistrySession::new(options.clone()), &()).unwrap()[0].digest,
+        digest
+    );
     assert!(stored(&store).contains(&digest));
     assert!(mirror.paths().iter().any(|path| path == "/v2/hub/team/a/manifests/1"));
     assert!(origin.paths().iter().all(|path| path.contains("/blobs/")));
@@ -183,7 +187,10 @@ fn a_file_of_credentials_that_is_none_is_named_before_anything_is_asked() {
         ([b"{}".to_vec(), b" ".repeat(2 << 20)].concat(), "larger than 1048576 bytes"),
     ] {
         std::fs::write(&file, text).unwrap();
-        let error = pull::pull(&[request(&server, "a", "1")], &store, &options, &()).unwrap_err().to_string();
+        let error =
+            pull::pull(&[request(&server, "a", "1")], &store, &RegistrySession::new(options.clone()), &())
+                .unwrap_err()
+                .to_string();
         assert!(error.contains(expected) && error.contains(file.to_str().unwrap()), "{expected}: {error}");
         assert!(!error.contains("hunter2"), "{error}");
     }
@@ -192,7 +199,10 @@ fn a_file_of_credentials_that_is_none_is_named_before_anything_is_asked() {
         if folder {
             std::fs::create_dir(&file).unwrap();
         }
-        let error = pull::pull(&[request(&server, "a", "1")], &store, &options, &()).unwrap_err().to_string();
+        let error =
+            pull::pull(&[request(&server, "a", "1")], &store, &RegistrySession::new(options.clone()), &())
+                .unwrap_err()
+                .to_string();
         assert!(error.contains(file.to_str().unwrap()), "{error}");
     }
     assert_eq!(server.paths(), Vec::<String>::new());
@@ -212,7 +222,9 @@ fn a_helper_that_cannot_be_asked_is_an_error_that_names_it() {
     for helper in ["../../bin/sh", "there-is-none-of-this-name", ""] {
         let text = format!(r#"{{"credHelpers":{{"{}":"{helper}"}}}}"#, server.host());
         std::fs::write(&file, text).unwrap();
-        let error = pull::pull(&[request(&server, "a", "1")], &store, &options, &()).unwrap_err();
+        let error =
+            pull::pull(&[request(&server, "a", "1")], &store, &RegistrySession::new(options.clone()), &())
+                .unwrap_err();
         assert!(error.to_string().contains(&format!("credential helper `{helper}`")), "{error}");
         assert!(matches!(fault(error), pull::Fault::Unauthorized(_)));
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use content::Digest;
 use images::Kind;
+use images::RegistrySession;
 use images::pull::{self, Fault, Options, Request};
 
 use crate::server::{Content, Server};
@@ -27,7 +28,7 @@ fn every_kind_is_kept_byte_for_byte_and_each_blob_is_fetched_once() {
     let server = Server::start(move |asked| content.answer(asked));
     let (_folder, store) = store();
     let mut requests: Vec<Request> = ["1", "2", "3", "4", "5"].map(|tag| request(&server, "a", tag)).into();
-    let pulled = pull::pull(&requests, &store, &options(&[&server]), &()).unwrap();
+    let pulled = pull::pull(&requests, &store, &RegistrySession::new(options(&[&server])), &()).unwrap();
     let found: Vec<(Digest, Kind)> = pulled.iter().map(|image| (image.digest, image.kind)).collect();
     assert_eq!(
         found,
@@ -48,13 +49,16 @@ fn every_kind_is_kept_byte_for_byte_and_each_blob_is_fetched_once() {
     for (request, image) in requests.iter_mut().zip(&pulled) {
         request.expected = Some(image.digest);
     }
-    assert_eq!(pull::pull(&requests, &store, &options(&[&server]), &()).unwrap(), pulled);
+    assert_eq!(
+        pull::pull(&requests, &store, &RegistrySession::new(options(&[&server])), &()).unwrap(),
+        pulled
+    );
     assert_eq!(server.paths(), Vec::<String>::new());
     // Without digests, one question per tag and no blob.
     for request in &mut requests {
         request.expected = None;
     }
-    pull::pull(&requests, &store, &options(&[&server]), &()).unwrap();
+    pull::pull(&requests, &store, &RegistrySession::new(options(&[&server])), &()).unwrap();
     assert_eq!(server.paths().iter().filter(|path| !path.contains("/manifests/")).count(), 0);
 }
 
@@ -73,12 +77,12 @@ fn chosen_platforms_only() {
     let (_folder, store) = store();
     let mut one = request(&server, "a", "1");
     one.platforms = vec!["linux/arm64".parse().unwrap()];
-    let pulled = pull::pull(&[one.clone()], &store, &options(&[&server]), &()).unwrap();
+    let pulled = pull::pull(&[one.clone()], &store, &RegistrySession::new(options(&[&server])), &()).unwrap();
     assert_eq!(pulled[0].digest, index);
     let found = stored(&store);
     assert!(found.contains(&arm) && !found.contains(&amd));
     one.platforms = vec!["linux/s390x".parse().unwrap()];
-    let error = pull::pull(&[one], &store, &options(&[&server]), &()).unwrap_err();
+    let error = pull::pull(&[one], &store, &RegistrySession::new(options(&[&server])), &()).unwrap_err();
     assert_eq!(
         error.to_string(),
         format!(
@@ -120,7 +124,7 @@ fn an_image_is_for_the_platform_of_its_configuration() {
         let result = pull::pull(
             &[Request { platforms, ..request(&server, name, "1") }],
             &store,
-            &options(&[&server]),
+            &RegistrySession::new(options(&[&server])),
             &(),
         );
         match result {
@@ -176,7 +180,12 @@ fn deep_and_circular_indexes_are_refused() {
     let server = Server::start(move |asked| content.answer(asked));
     for (tag, fine) in [("1", true), ("2", true), ("3", false), ("5", false)] {
         let (_folder, store) = store();
-        let result = pull::pull(&[request(&server, "a", tag)], &store, &options(&[&server]), &());
+        let result = pull::pull(
+            &[request(&server, "a", tag)],
+            &store,
+            &RegistrySession::new(options(&[&server])),
+            &(),
+        );
         match result {
             Ok(_) => assert!(fine, "{tag}"),
             Err(error) => assert!(!fine && matches!(fault(error), Fault::TooDeep { limit: 2 }), "{tag}"),
@@ -192,11 +201,16 @@ fn a_tag_that_moved_is_found_when_asked_for() {
     let server = Server::start(move |asked| content.answer(asked));
     let (_folder, store) = store();
     let pinned = Request { expected: Some(old), ..request(&server, "a", "1") };
-    assert_eq!(pull::resolve(&pinned.reference, &options(&[&server]), &()).unwrap().digest, new);
-    let pulled = pull::pull(std::slice::from_ref(&pinned), &store, &options(&[&server]), &()).unwrap();
+    assert_eq!(
+        pull::resolve(&pinned.reference, &RegistrySession::new(options(&[&server])), &()).unwrap().digest,
+        new
+    );
+    let pulled =
+        pull::pull(std::slice::from_ref(&pinned), &store, &RegistrySession::new(options(&[&server])), &())
+            .unwrap();
     assert_eq!(pulled[0].digest, old);
     let checking = Options { check_tags: true, ..options(&[&server]) };
-    let error = pull::pull(&[pinned], &store, &checking, &()).unwrap_err();
+    let error = pull::pull(&[pinned], &store, &RegistrySession::new(checking.clone()), &()).unwrap_err();
     assert!(
         matches!(fault(error), Fault::TagMoved { expected, found, .. } if expected == old && found == new)
     );

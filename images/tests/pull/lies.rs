@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use content::Digest;
 use images::Kind;
+use images::RegistrySession;
 use images::pull::{self, Fault, Options};
 
 use crate::server::{Answer, Asked, Body, Content, Server};
@@ -108,7 +109,9 @@ fn lies_are_found_and_nothing_false_is_stored() {
         // Only what comes too late is not waited for.
         let stall = Duration::from_millis(if name == "nothing" { 50 } else { 60_000 });
         let options = Options { stall, ..options(&[&server]) };
-        let error = pull::pull(&[request(&server, "a", "1")], &store, &options, &()).unwrap_err();
+        let error =
+            pull::pull(&[request(&server, "a", "1")], &store, &RegistrySession::new(options.clone()), &())
+                .unwrap_err();
         let text = error.to_string();
         assert!(
             text.starts_with("a:1: cannot fetch ")

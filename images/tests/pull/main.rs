@@ -17,6 +17,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use content::Digest;
+use images::RegistrySession;
 use images::Store;
 use images::pull::{self, Error, Fault, Options, Pulled, Request};
 use server::Server;
@@ -60,7 +61,8 @@ fn request(server: &Server, name: &str, tag: &str) -> Request {
 }
 
 fn pull_one(server: &Server, name: &str, store: &Store) -> Result<Pulled, Error> {
-    let mut pulled = pull::pull(&[request(server, name, "1")], store, &options(&[server]), &())?;
+    let mut pulled =
+        pull::pull(&[request(server, name, "1")], store, &RegistrySession::new(options(&[server])), &())?;
     Ok(pulled.remove(0))
 }
 

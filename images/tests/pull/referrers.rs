@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use content::Digest;
 use images::Kind;
+use images::RegistrySession;
 use images::pull::{self, Fault, Progress, Request};
 
 use crate::server::{Answer, Content, Server};
@@ -34,7 +35,8 @@ fn referrers_come_by_the_interface_or_by_the_tag() {
         content.0.insert(path, (media_type.clone(), bytes.clone()));
         let server = Server::start(move |asked| content.answer(asked));
         let (_folder, store) = store();
-        let pulled = pull::pull(&[wanted(&server)], &store, &options(&[&server]), &()).unwrap();
+        let pulled =
+            pull::pull(&[wanted(&server)], &store, &RegistrySession::new(options(&[&server])), &()).unwrap();
         let [found] = pulled[0].referrers.as_slice() else { panic!("{pulled:?}") };
         assert_eq!(found.tag, tag);
         digests.push(found.digest);
@@ -50,7 +52,8 @@ fn referrers_come_by_the_interface_or_by_the_tag() {
     let none = content.clone();
     let server = Server::start(move |asked| none.answer(asked));
     let (_folder, store) = store();
-    let pulled = pull::pull(&[wanted(&server)], &store, &options(&[&server]), &()).unwrap();
+    let pulled =
+        pull::pull(&[wanted(&server)], &store, &RegistrySession::new(options(&[&server])), &()).unwrap();
     assert_eq!(pulled[0].referrers, []);
     let server = Server::start(move |asked| {
         if asked.path.contains("/referrers/") {
@@ -59,7 +62,8 @@ fn referrers_come_by_the_interface_or_by_the_tag() {
             content.answer(asked)
         }
     });
-    let error = pull::pull(&[wanted(&server)], &store, &options(&[&server]), &()).unwrap_err();
+    let error =
+        pull::pull(&[wanted(&server)], &store, &RegistrySession::new(options(&[&server])), &()).unwrap_err();
     assert!(error.to_string().contains("the registry answered 500"), "{error}");
 }
 
@@ -96,7 +100,7 @@ fn a_list_in_pages_is_read_to_its_end() {
             pages.answer(asked).with("Link", format!("<{target}>; rel=\"next\""))
         });
         let (_folder, store) = store();
-        let result = pull::pull(&[wanted(&server)], &store, &options(&[&server]), &());
+        let result = pull::pull(&[wanted(&server)], &store, &RegistrySession::new(options(&[&server])), &());
         match (endless, elsewhere) {
             (true, _) => assert!(matches!(fault(result.unwrap_err()), Fault::Paged { limit: 100 })),
             (_, true) => assert!(matches!(fault(result.unwrap_err()), Fault::Redirect(_))),
@@ -150,7 +154,8 @@ fn a_registry_without_a_usable_interface_for_referrers_has_none() {
         });
         let (_folder, store) = store();
         let said = Notes::default();
-        let pulled = pull::pull(&[wanted(&server)], &store, &options(&[&server]), &said);
+        let pulled =
+            pull::pull(&[wanted(&server)], &store, &RegistrySession::new(options(&[&server])), &said);
         let pulled = pulled.unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(
             (&pulled[0].referrers[..], said.0.borrow().len()),
@@ -188,7 +193,8 @@ fn what_is_no_referrer_or_cannot_be_kept_is_left_out_with_a_warning() {
     let server = Server::start(move |asked| content.answer(asked));
     let (_folder, store) = store();
     let said = Notes::default();
-    let pulled = pull::pull(&[wanted(&server)], &store, &options(&[&server]), &said).unwrap();
+    let pulled =
+        pull::pull(&[wanted(&server)], &store, &RegistrySession::new(options(&[&server])), &said).unwrap();
     let [found] = pulled[0].referrers.as_slice() else { panic!("{pulled:?}") };
     let list = store.read(&found.digest, 9999).unwrap();
     let listed = images::manifest::Manifest::parse(&list).unwrap().manifests;
@@ -206,11 +212,19 @@ fn what_cosign_keeps_under_tags_of_its_own_comes_along() {
     let sbom = content.image("a", &tag(".sbom"), Kind::OciManifest, &[&layer(3, 10)]);
     let server = Server::start(move |asked| content.answer(asked));
     let (_folder, store) = store();
-    let pulled = pull::pull(&[wanted(&server)], &store, &options(&[&server]), &()).unwrap();
+    let pulled =
+        pull::pull(&[wanted(&server)], &store, &RegistrySession::new(options(&[&server])), &()).unwrap();
     let found: Vec<_> = pulled[0].referrers.iter().map(|found| (found.tag.clone(), found.digest)).collect();
     assert_eq!(found, [(tag(".sig"), signature), (tag(".sbom"), sbom)]);
     assert!(stored(&store).contains(&Digest::of(&layer(3, 10))));
-    let keys = pull::referrers(&wanted(&server).reference, &image, &[], &options(&[&server]), &()).unwrap();
+    let keys = pull::referrers(
+        &wanted(&server).reference,
+        &image,
+        &[],
+        &RegistrySession::new(options(&[&server])),
+        &(),
+    )
+    .unwrap();
     assert_eq!(
         keys.keys().collect::<Vec<_>>(),
         [&image.to_string(), &format!("{image}.sbom"), &format!("{image}.sig"),]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use content::Digest;
 use images::Kind;
+use images::RegistrySession;
 use images::pull::{self, Options};
 
 use crate::server::{Answer, Asked, Body, Content, Server};
@@ -45,7 +46,8 @@ fn a_later_run_carries_on_and_a_damaged_part_is_fetched_again() {
     for damage in [false, true] {
         let (_folder, store) = store();
         let once = Options { attempts: 1, ..options(&[&server]) };
-        pull::pull(&[request(&server, "a", "1")], &store, &once, &()).unwrap_err();
+        pull::pull(&[request(&server, "a", "1")], &store, &RegistrySession::new(once.clone()), &())
+            .unwrap_err();
         let partial = store.root().join("partial/sha256").join(Digest::of(&big).hex());
         assert_eq!(std::fs::metadata(&partial).unwrap().len(), 40_000);
         if damage {

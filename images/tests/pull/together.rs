@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use content::Digest;
 use images::Kind;
+use images::RegistrySession;
 use images::pull::{self, Limits, Options};
 
 use crate::server::{Content, Server};
@@ -59,7 +60,13 @@ fn pulls_beside_each_other_keep_to_the_limits_together() {
         for number in 1..=6 {
             let (server, store, options) = (&server, &store, options.clone());
             scope.spawn(move || {
-                pull::pull(&[request(server, "a", &number.to_string())], store, &options, &()).unwrap()
+                pull::pull(
+                    &[request(server, "a", &number.to_string())],
+                    store,
+                    &RegistrySession::new(options.clone()),
+                    &(),
+                )
+                .unwrap()
             });
         }
     });

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use content::Digest;
 use images::push::{self, Blobs, Error, Fault, Options, Report, Request};
-use images::{Kind, Store};
+use images::{Kind, RegistrySession, Store};
 use registry::{Asked, Instead, Registry};
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ fn options(registry: &Registry) -> Options {
 }
 
 fn push_all(registry: &Registry, store: &Store, requests: &[Request]) -> Result<Report, Error> {
-    push::push(requests, store.clone(), &options(registry), &())
+    push::push(requests, store.clone(), &RegistrySession::new(options(registry)), &())
 }
 
 fn bytes(seed: u8, len: usize) -> Vec<u8> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use images::RegistrySession;
 use images::push::{Report, Request};
 use node::push::Images;
 
@@ -79,9 +80,9 @@ pub(crate) fn push(arguments: Push) -> Outcome {
         return Ok(arguments.output.report(|| planned, || text)?);
     }
     let report = {
+        let registries = RegistrySession::new(arguments.client.options());
         let blobs = Blobs::start("pushing");
-        images::push::push(&requests, images, &arguments.client.options(), &blobs)
-            .map_err(remedies::images::push)?
+        images::push::push(&requests, images, &registries, &blobs).map_err(remedies::images::push)?
     };
     Ok(arguments.output.report(|| ArchivePush::from(&report), || told(&report))?)
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use content::Digest;
 use images::pull::{self, Options, Request};
-use images::{Store, dir_layout};
+use images::{RegistrySession, Store, dir_layout};
 use serde_json::Value;
 use tests::daemon::{Daemon, free_port};
 use tests::registry::{self as debian, IMAGES, fill};
@@ -41,7 +41,7 @@ fn site() -> Option<Site> {
     let requests: Vec<Request> = IMAGES.iter().map(request).collect();
     let options = Options { plain_http: [host.clone()].into(), ..Options::default() };
     let store = Store::open(&folder.join("store")).unwrap();
-    let pulled = pull::pull(&requests, &store, &options, &()).unwrap();
+    let pulled = pull::pull(&requests, &store, &RegistrySession::new(options.clone()), &()).unwrap();
     let archive = folder.join("archive");
     for image in &pulled {
         let place = archive.join("images").join(&image.name).join(&image.tag);
@@ -189,7 +189,7 @@ fn a_blob_of_several_repositories_travels_once_and_large_ones_in_pieces() {
     let requests = images.requests(&format!("{host}/mirror/site-1.0")).unwrap();
     // docker-registry takes pieces as large as these.
     let options = Options { plain_http: [host].into(), chunk: 70_000, ..Options::default() };
-    let report = images::push::push(&requests, images, &options, &()).unwrap();
+    let report = images::push::push(&requests, images, &RegistrySession::new(options.clone()), &()).unwrap();
     assert_eq!(report.blobs.uploaded, blobs(&site).len());
     assert!(report.blobs.mounted > 0, "{report:?}");
     assert_same_digests(&site, &target);

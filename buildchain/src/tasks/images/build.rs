@@ -9,8 +9,7 @@ use content::Digest;
 use graph::{Action, ActionError, Context, Discover, Input, Output, Task, Title};
 use images::build::context::{Context as Copied, Kind};
 use images::build::engine::{self, Engine};
-use images::pull::Options;
-use images::{Platform, Store};
+use images::{Platform, RegistrySession, Store};
 
 use super::super::{Error, Place, source_input};
 use super::{folder, locked, open_store, pull_now, teach};
@@ -20,7 +19,7 @@ pub(super) fn task(
     place: &Place<'_>,
     project: &Arc<Project>,
     image: &ImageDefinition,
-    options: &Arc<Options>,
+    registries: &RegistrySession,
 ) -> Result<Task, Error> {
     let (name, tag) = (&image.name, &project.values.version);
     let folders: Vec<PathBuf> = image.tags.iter().map(|tag| folder(project, name, tag)).collect();
@@ -36,8 +35,8 @@ pub(super) fn task(
         inputs.push(Input::value(format!("base {}", base.reference), digest));
     }
     let work = match &image.recipe {
-        Recipe::Declaration(definition) => declared(place, image, definition, date, options, &mut inputs)?,
-        Recipe::Containerfile(file) => contained(project, image, file, date, options, &mut inputs)?,
+        Recipe::Declaration(definition) => declared(place, image, definition, date, registries, &mut inputs)?,
+        Recipe::Containerfile(file) => contained(project, image, file, date, registries, &mut inputs)?,
     };
     let (project, targets) = (Arc::clone(project), folders.clone());
     let make = work.make;
@@ -83,7 +82,7 @@ fn declared(
     image: &ImageDefinition,
     definition: &images::build::Definition,
     date: i64,
-    options: &Arc<Options>,
+    registries: &RegistrySession,
     inputs: &mut Vec<Input>,
 ) -> Result<Work, Error> {
     let wrong = |message: String| Error::Definition { path: image.path.clone(), message };
@@ -96,9 +95,9 @@ fn declared(
         inputs.push(place.input(&Path::new("/").join(&file.from), &name));
     }
     let bases = image.bases.clone();
-    let options = Arc::clone(options);
+    let registries = registries.clone();
     let make: Make = Box::new(move |context, store| {
-        let pulled = pull(&bases, definition.platform.as_ref(), &options, context, store)?;
+        let pulled = pull(&bases, definition.platform.as_ref(), &registries, context, store)?;
         Ok(images::build::build(&definition, Path::new("/"), date, pulled.first(), store)?)
     });
     Ok(Work { engine: false, discover: None, make })
@@ -119,7 +118,7 @@ fn contained(
     image: &ImageDefinition,
     file: &Containerfile,
     date: i64,
-    options: &Arc<Options>,
+    registries: &RegistrySession,
     inputs: &mut Vec<Input>,
 ) -> Result<Work, Error> {
     let Containerfile { settings, platform, names, .. } = file;
@@ -146,10 +145,10 @@ fn contained(
         source_date: date,
     };
     let (project, bases, names) = (Arc::clone(project), image.bases.clone(), names.clone());
-    let options = Arc::clone(options);
+    let registries = registries.clone();
     let make: Make = Box::new(move |context, store| {
         let engine = engine(&project)?;
-        let digests = pull(&bases, recipe.platform.as_ref(), &options, context, store)?;
+        let digests = pull(&bases, recipe.platform.as_ref(), &registries, context, store)?;
         let bases = names.iter().cloned().zip(digests).collect();
         let recipe = engine::Recipe { bases, ..recipe.clone() };
         engine.build(&recipe, store, &mut |command: &mut Command| context.run(command).map(drop))
@@ -183,7 +182,7 @@ fn discover(copied: Copied, project: Arc<Project>) -> Discover {
 fn pull(
     bases: &[Base],
     platform: Option<&Platform>,
-    options: &Options,
+    registries: &RegistrySession,
     context: &Context<'_>,
     store: &Store,
 ) -> Result<Vec<Digest>, ActionError> {
@@ -200,6 +199,6 @@ fn pull(
             referrers: false,
         });
     }
-    let pulled = pull_now(&requests, store, options, context)?;
+    let pulled = pull_now(&requests, store, registries, context)?;
     Ok(pulled.into_iter().map(|image| image.digest).collect())
 }

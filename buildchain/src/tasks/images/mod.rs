@@ -11,7 +11,7 @@ use content::Digest;
 use graph::{Action, ActionError, Context, Input, Output, Task, Title, Transfer};
 use images::pull::{Options, Pulled, Request, Tls};
 use images::source::{Layout, Local};
-use images::{Platform, Reference, Store};
+use images::{Platform, Reference, RegistrySession, Store};
 use serde_saphyr::Spanned;
 
 pub(super) use self::build::context;
@@ -20,7 +20,7 @@ use crate::project::{Project, Pull};
 
 /// How the registries of `project` are reached: the mirrors of the settings first, then those of the project file.
 #[must_use]
-pub fn pull_options(project: &Project) -> Options {
+pub fn registry_options(project: &Project) -> Options {
     let settings = &project.settings;
     let mut options = Options {
         auth_files: settings.auth_files.clone(),
@@ -53,15 +53,14 @@ pub fn pull_options(project: &Project) -> Options {
 
 pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
     let project = Arc::clone(place.project);
-    // One for all: the limits hold over all images that are pulled at a time.
-    let options = Arc::new(pull_options(&project));
+    let registries = place.registries.clone();
     let mut attached = referrers::Places::default();
     for pull in &project.pull {
         let what = format!("the image {}:{}", pull.image.name.value, pull.image.tag.value);
-        let task = pull_image(place, &project, pull, &options);
+        let task = pull_image(place, &project, pull, &registries);
         place.push_for(pull.origin.clone(), &what, task);
         if pull.image.referrers {
-            let task = referrers::task(place, &project, pull, &options, &mut attached)?;
+            let task = referrers::task(place, &project, pull, &registries, &mut attached)?;
             place.push_for(pull.origin.clone(), format!("what is attached to {what}"), task);
         }
         if pull.image.tar {
@@ -70,7 +69,7 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
         }
     }
     for image in &project.images {
-        let task = build::task(place, &project, image, &options)?;
+        let task = build::task(place, &project, image, &registries)?;
         place.push_for(image.origin.clone(), format!("the image {}", image.name), task);
     }
 
@@ -149,7 +148,7 @@ fn folder(project: &Project, name: &str, tag: &str) -> PathBuf {
     project.tree().join(archive::layout::image_folder(name, tag))
 }
 
-fn pull_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull, options: &Arc<Options>) -> Task {
+fn pull_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull, registries: &RegistrySession) -> Task {
     let (name, tag) = (&pull.image.name.value, &pull.image.tag.value);
     let folder = folder(project, name, tag);
     let mut inputs = place.made_here();
@@ -166,7 +165,7 @@ fn pull_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull, options: &
         title: Title::new("PULL IMG", format!("{name}:{tag}")),
         inputs,
         outputs: vec![Output::Folder(folder.clone())],
-        action: Some(fetch(project, pull, options, folder)),
+        action: Some(fetch(project, pull, registries, folder)),
         pool: pull.local.is_none().then(|| super::NETWORK.into()),
         ..Task::default()
     }
@@ -210,8 +209,8 @@ pub(super) fn open_store(project: &Project) -> Result<Store, ActionError> {
 }
 
 /// Brings an image into the store, from a registry by its digest or from the project, then links it into the tree.
-fn fetch(project: &Arc<Project>, pull: &Pull, options: &Arc<Options>, folder: PathBuf) -> Action {
-    let (project, pull, options) = (Arc::clone(project), pull.clone(), Arc::clone(options));
+fn fetch(project: &Arc<Project>, pull: &Pull, registries: &RegistrySession, folder: PathBuf) -> Action {
+    let (project, pull, registries) = (Arc::clone(project), pull.clone(), registries.clone());
     Box::new(move |context| {
         let store = open_store(&project)?;
         let platforms = platforms(&pull)?;
@@ -220,7 +219,7 @@ fn fetch(project: &Arc<Project>, pull: &Pull, options: &Arc<Options>, folder: Pa
             None => {
                 let digest = locked(&pull.reference(), pull.digest.as_deref())?;
                 let request = request(&pull, digest)?;
-                pull_now(&[request], &store, &options, context)?;
+                pull_now(&[request], &store, &registries, context)?;
                 digest
             }
         };
@@ -233,10 +232,10 @@ fn fetch(project: &Arc<Project>, pull: &Pull, options: &Arc<Options>, folder: Pa
 fn pull_now(
     requests: &[Request],
     store: &Store,
-    options: &Options,
+    registries: &RegistrySession,
     context: &Context<'_>,
 ) -> Result<Vec<Pulled>, ActionError> {
-    match images::pull::pull(requests, store, options, &Watch { context }) {
+    match images::pull::pull(requests, store, registries, &Watch { context }) {
         Err(_) if context.cancelled() => Err(ActionError::Cancelled),
         pulled => Ok(pulled?),
     }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use content::{Digest, ParseDigestError};
 use graph::{Action, ActionError, Input, Output, Task, Title};
-use images::pull::{Options, attached_tag, no_referrers};
+use images::RegistrySession;
+use images::pull::{attached_tag, no_referrers};
 
 use super::super::{Error, NETWORK, Place};
 use super::{folder, locked, open_store, pull_now, request, teach};
@@ -18,7 +19,7 @@ pub(super) fn task(
     place: &Place<'_>,
     project: &Arc<Project>,
     pull: &Pull,
-    options: &Arc<Options>,
+    registries: &RegistrySession,
     places: &mut Places,
 ) -> Result<Task, Error> {
     let (name, tag) = (&pull.image.name.value, &pull.image.tag.value);
@@ -45,7 +46,7 @@ pub(super) fn task(
         title: Title::new("PULL REFS", format!("{name}:{tag}")),
         inputs,
         outputs: targets.iter().map(|(_, folder)| Output::Folder(folder.clone())).collect(),
-        action: Some(fetch(project, pull, options, lists, targets)),
+        action: Some(fetch(project, pull, registries, lists, targets)),
         pool: Some(NETWORK.into()),
         ..Task::default()
     })
@@ -110,18 +111,18 @@ impl Lists {
 fn fetch(
     project: &Arc<Project>,
     pull: &Pull,
-    options: &Arc<Options>,
+    registries: &RegistrySession,
     lists: Lists,
     targets: Vec<(Digest, PathBuf)>,
 ) -> Action {
-    let (project, pull, options) = (Arc::clone(project), pull.clone(), Arc::clone(options));
+    let (project, pull, registries) = (Arc::clone(project), pull.clone(), registries.clone());
     Box::new(move |context| {
         let reference = pull.reference();
         let image = locked(&reference, pull.digest.as_deref().filter(|_| pull.referrers.is_some()))?;
         let store = open_store(&project)?;
         let mut request = request(&pull, image)?;
         request.referrers = true;
-        let pulled = pull_now(&[request], &store, &options, context)?;
+        let pulled = pull_now(&[request], &store, &registries, context)?;
         let mut found = BTreeMap::from([(image.to_string(), store.put(&no_referrers())?)]);
         let attached = pulled.into_iter().flat_map(|image| image.referrers);
         found.extend(attached.map(|list| (list.key(), list.digest)));

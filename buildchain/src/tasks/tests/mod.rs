@@ -54,7 +54,8 @@ impl Place {
         let flags = Flags { build_root, ..Flags::default() };
         let settings = Settings::gather(&self.root(), &BTreeMap::new(), &flags).map_err(|e| e.to_string())?;
         let project = Arc::new(Project::load(&self.root(), settings).map_err(|e| e.to_string())?);
-        let plan = tasks(&project, Path::new("/proc/self/exe")).map_err(|e| e.to_string())?;
+        let registries = RegistrySession::new(registry_options(&project));
+        let plan = tasks(&project, Path::new("/proc/self/exe"), &registries).map_err(|e| e.to_string())?;
         Ok((project, plan))
     }
 

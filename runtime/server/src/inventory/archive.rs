@@ -63,7 +63,8 @@ impl Archive {
             // A folder of images itself.
             Some("")
         };
-        let stamp = Stamp::of_path(path).map_err(IoError::at("examine", path)).map_err(archive::Error::from)?;
+        let stamp =
+            Stamp::of_path(path).map_err(IoError::at("examine", path)).map_err(archive::Error::from)?;
         let mut builder = Builder::default();
         if let Some(folder) = images {
             image::each(&tree, folder, &mut |image| builder.add(&tree, &image))?;

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use content::Digest;
-use images::Platform;
 use images::dir_layout::{self, Place};
 use images::pull::{Options, Request, redacted, referrers_tag};
 use images::reference::{check_repository, check_tag};
 use images::source::Source;
+use images::{Platform, RegistrySession};
 
 use super::content_store;
 use super::ls::report;
@@ -115,7 +115,8 @@ pub(super) fn run(arguments: Pull) -> Outcome {
     let store = content_store::open(&content_store::root(arguments.store)?)?;
     let pulled = {
         let blobs = Blobs::start("pulling");
-        images::pull::pull(&requests, &store, &options, &blobs).map_err(remedies::images::pull)?
+        images::pull::pull(&requests, &store, &RegistrySession::new(options), &blobs)
+            .map_err(remedies::images::pull)?
     };
     let mut places: Vec<(Saved, Digest, &[Platform])> = Vec::new();
     for image in pulled {

@@ -7,7 +7,7 @@ use graph::Cache;
 use crate::failure::{Failure, Outcome};
 use crate::output::documents::project::{CachePruning, CacheUsage};
 use crate::output::{Output, documents, size};
-use crate::session::Selector;
+use crate::session::{Selector, Session};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -56,8 +56,8 @@ enum Mode {
 
 impl Flags {
     /// The cache of a run, if it is to have one.
-    pub(crate) fn cache(&self, project: &buildchain::project::Project) -> Result<Option<Cache>, Failure> {
-        let settings = &project.settings.outputs;
+    pub(crate) fn cache(&self, session: &Session) -> Result<Option<Cache>, Failure> {
+        let settings = &session.project.settings.outputs;
         let limit = self.cache_size.unwrap_or(settings.size);
         if limit == 0 {
             return Ok(None);
@@ -66,7 +66,8 @@ impl Flags {
         let Some(repository) = self.remote_cache.as_ref().or(settings.remote.as_ref()) else {
             return Ok(Some(cache));
         };
-        let remote = buildchain::tasks::remote_cache(project, repository).map_err(Failure::usage_by)?;
+        let remote =
+            buildchain::tasks::remote_cache(&session.registries, repository).map_err(Failure::usage_by)?;
         let writes = self.remote_cache_mode.map_or(settings.remote_writes, |mode| mode == Mode::ReadWrite);
         Ok(Some(cache.with_remote(remote, writes)))
     }

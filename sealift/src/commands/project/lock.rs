@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use buildchain::locking::{self, Answer, Resolved, Scope};
 use clap::Args;
+use images::RegistrySession;
 use images::pull::Progress;
 
 use crate::failure::{Failure, Outcome};
@@ -75,9 +76,11 @@ fn resolve(
     write: bool,
 ) -> Result<Vec<Resolved>, Failure> {
     let project = selector.load(true)?;
+    let mut options = buildchain::tasks::registry_options(&project);
+    options.plain_http.extend(plain.plain_http.iter().cloned());
     let said = Said::default();
     let Answer { lock, resolved, mut failures } =
-        locking::resolve(&project, scope, &plain.plain_http, &said)?;
+        locking::resolve(&project, scope, &RegistrySession::new(options), &said)?;
     if write {
         lock.write(&project.root)?;
     }

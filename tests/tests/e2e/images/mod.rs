@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use content::Digest;
 use images::pull::{self, Limits, Options, Progress, Request};
-use images::{Store, check, dir_layout, registry};
+use images::{RegistrySession, Store, check, dir_layout, registry};
 use tests::daemon::{Daemon, free_port};
 use tests::peer;
 use tests::registry::{self as debian, IMAGES, fill, skopeo_copy};
@@ -80,7 +80,8 @@ fn lay_out() -> Option<Laid> {
     fill(&folder, &registry);
     let store = Store::open(&folder.join("store")).unwrap();
     let images = folder.join("archive/images");
-    let pulled = pull::pull(&requests(&registry), &store, &options(&registry), &()).unwrap();
+    let pulled =
+        pull::pull(&requests(&registry), &store, &RegistrySession::new(options(&registry)), &()).unwrap();
     for image in &pulled {
         let place = images.join(&image.name).join(&image.tag);
         dir_layout::write(&store, &image.digest, &[], &place).unwrap();
@@ -146,13 +147,13 @@ fn a_registry_that_dies_half_way_is_resumed_and_a_second_pull_moves_no_blob() {
     let kill = || drop(daemon.borrow_mut().take());
     let killer = Killer { at: 1_000_000, came: 0.into(), kill: &kill };
     let hasty = Options { attempts: 1, limits: Limits::new(1, 1), ..patient.clone() };
-    let error = pull::pull(&requests, &store, &hasty, &killer).unwrap_err();
+    let error = pull::pull(&requests, &store, &RegistrySession::new(hasty.clone()), &killer).unwrap_err();
     assert!(error.to_string().contains(&format!("http://127.0.0.1:{port}/v2/")), "{error}");
     assert!(daemon.borrow().is_none());
 
     let _registry = debian::start(folder, port).unwrap();
     let counter = Killer { at: i64::MAX, came: 0.into(), kill: &|| () };
-    let pulled = pull::pull(&requests, &store, &patient, &counter).unwrap();
+    let pulled = pull::pull(&requests, &store, &RegistrySession::new(patient.clone()), &counter).unwrap();
     let layers: i64 = {
         let distinct: BTreeMap<Digest, u64> = pulled
             .iter()
@@ -167,7 +168,7 @@ fn a_registry_that_dies_half_way_is_resumed_and_a_second_pull_moves_no_blob() {
     };
     assert!(counter.came.get() <= layers - 900_000, "{} of {layers} bytes came again", counter.came.get());
     let none = Killer { at: i64::MAX, came: 0.into(), kill: &|| () };
-    assert_eq!(pull::pull(&requests, &store, &patient, &none).unwrap(), pulled);
+    assert_eq!(pull::pull(&requests, &store, &RegistrySession::new(patient.clone()), &none).unwrap(), pulled);
     assert_eq!(none.came.get(), 0);
 }
 

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use images::RegistrySession;
 use images::Store;
 use images::pull::{self, Options, Request, Tls};
 use tests::daemon::{free_port, start};
@@ -48,7 +49,8 @@ fn a_registry_behind_tls_asks_for_certificate_and_password() {
     let open = debian::start(folder, port).unwrap();
     fill(folder, &open);
     let requests: Vec<Request> = requests(&open).drain(..1).collect();
-    let digest = pull::resolve(&requests[0].reference, &options(&open), &()).unwrap().digest;
+    let digest =
+        pull::resolve(&requests[0].reference, &RegistrySession::new(options(&open)), &()).unwrap().digest;
     drop(open);
 
     // The same images once more, behind TLS with client certificates, and a password.
@@ -89,10 +91,15 @@ fn a_registry_behind_tls_asks_for_certificate_and_password() {
         ..Options::default()
     };
     let store = Store::open(&folder.join("store")).unwrap();
-    assert_eq!(pull::pull(&requests, &store, &full, &()).unwrap()[0].digest, digest);
+    assert_eq!(
+        pull::pull(&requests, &store, &RegistrySession::new(full.clone()), &()).unwrap()[0].digest,
+        digest
+    );
 
     let refused_for_one_of = |options: &Options, reasons: &[&str]| {
-        let error = pull::resolve(&requests[0].reference, options, &()).unwrap_err().to_string();
+        let error = pull::resolve(&requests[0].reference, &RegistrySession::new(options.clone()), &())
+            .unwrap_err()
+            .to_string();
         assert!(reasons.iter().any(|reason| error.contains(reason)), "{reasons:?}: {error}");
     };
     let refused = |options: &Options, reason: &str| refused_for_one_of(options, &[reason]);

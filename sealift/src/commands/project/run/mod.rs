@@ -175,7 +175,7 @@ pub(super) fn once(run: &RunFlags, session: &Session, selection: &Selection, sig
         always: run.always,
         single: run.single,
         cancel: Arc::clone(&signals.caught),
-        cache: run.cache.cache(&session.project)?,
+        cache: run.cache.cache(session)?,
         artefacts: vec![(iso, next)],
         clock: Some(SystemTime::now),
         ..RunOptions::default()

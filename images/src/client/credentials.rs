@@ -1,4 +1,4 @@
-//! Credentials as users have them, and the challenges registries answer with.
+//! Credentials as users have them, in files and in helpers.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,25 +7,14 @@ use std::time::Duration;
 use base64::Engine as _;
 use serde::Deserialize;
 use serde_json::Value;
-use serde_json::error::Category;
 
+use super::secret::{DOCUMENT_MAX, Secret, syntax_error};
 use super::{Fault, helper};
 use crate::store::read_limited;
 
-/// Configuration files and the answers of helpers are small; anything else is a mistake.
-pub(super) const CONFIG_MAX: u64 = 1 << 20;
 /// Docker Hub goes by several names; credentials are kept under the first.
 const DOCKER_HUB_KEYS: [&str; 4] =
     ["index.docker.io", "docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
-
-/// What proves who we are.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) enum Secret {
-    /// User name and password.
-    Basic { user: String, password: String },
-    /// An OAuth2 refresh token ("identity token").
-    Identity(String),
-}
 
 /// Docker's `config.json` or podman's `auth.json`: credentials by registry or by a path inside one.
 ///
@@ -82,14 +71,14 @@ impl Entry {
 impl Credentials {
     /// Reads `file`.
     pub(super) fn read(file: &Path) -> Result<Self, Fault> {
-        let bytes = read_limited(file, CONFIG_MAX)?;
+        let bytes = read_limited(file, DOCUMENT_MAX)?;
         let wrong = |reason: String| Fault::Configuration(format!("{}: {reason}", file.display()));
         Ok(Self { file: file.to_owned(), ..Self::parse(&bytes).map_err(wrong)? })
     }
 
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
         const NO_FORM: &str = "it is not of the form expected";
-        let config: Config = serde_json::from_slice(bytes).map_err(|error| fault_of(&error))?;
+        let config: Config = serde_json::from_slice(bytes).map_err(|error| syntax_error(&error))?;
         let mut secrets = BTreeMap::new();
         for (key, entry) in config.auths.unwrap_or_default() {
             // The parser's own words could quote a secret.
@@ -197,152 +186,12 @@ fn normalise(key: &str) -> String {
     }
 }
 
-/// Why JSON that holds secrets could not be read. The parser's own words could quote one.
-pub(super) fn fault_of(error: &serde_json::Error) -> String {
-    let what = match error.classify() {
-        Category::Eof => "it ends too early",
-        Category::Data => "it is not of the form expected",
-        Category::Io | Category::Syntax => "it is not JSON",
-    };
-    format!("line {}, column {}: {what}", error.line(), error.column())
-}
-
-/// One challenge of a `WWW-Authenticate` header (RFC 9110, section 11.6.1).
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Challenge {
-    /// User name and password with each request.
-    Basic,
-    /// A token from `realm`.
-    Bearer { realm: String, service: Option<String>, scope: Option<String> },
-}
-
-impl Challenge {
-    /// The first challenge in the headers that we can meet, a token before a password.
-    pub(super) fn find<'a>(headers: impl IntoIterator<Item = &'a str>) -> Option<Self> {
-        let found = headers.into_iter().filter_map(Self::parse);
-        found.min_by_key(|challenge| *challenge == Self::Basic)
-    }
-
-    /// As [`find`](Self::find), in one header.
-    pub(super) fn parse(header: &str) -> Option<Self> {
-        let mut basic = None;
-        for (scheme, parameters) in challenges(header) {
-            let find = |name: &str| {
-                let mut values = parameters.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
-                values.next().map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
-            };
-            if scheme.eq_ignore_ascii_case("bearer") {
-                if let Some(realm) = find("realm") {
-                    return Some(Self::Bearer { realm, service: find("service"), scope: find("scope") });
-                }
-            } else if scheme.eq_ignore_ascii_case("basic") {
-                basic = Some(Self::Basic);
-            }
-        }
-        basic
-    }
-}
-
-/// Splits `Scheme key="value", key=value, Scheme …`.
-fn challenges(header: &str) -> Vec<(String, Vec<(String, String)>)> {
-    const SPACE: [char; 2] = [' ', '\t'];
-    let mut found: Vec<(String, Vec<(String, String)>)> = Vec::new();
-    let separator = |c: char| SPACE.contains(&c) || c == ',';
-    let mut rest = header.trim_start_matches(separator);
-    while !rest.is_empty() {
-        let end = rest.find(|c| separator(c) || c == '=').unwrap_or(rest.len());
-        let (word, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
-        // Space around the equals sign is bad, and allowed.
-        if let Some(value) = after.trim_start_matches(SPACE).strip_prefix('=') {
-            let value = value.trim_start_matches(SPACE);
-            let (value, after) = match value.strip_prefix('"') {
-                Some(quoted) => unquote(quoted),
-                None => {
-                    let end = value.find(separator).unwrap_or(value.len());
-                    let (value, after) = value.split_at_checked(end).unwrap_or((value, ""));
-                    (value.into(), after)
-                }
-            };
-            if let Some((_, parameters)) = found.last_mut() {
-                parameters.push((word.into(), value));
-            }
-            rest = after;
-        } else {
-            if !word.is_empty() {
-                found.push((word.into(), Vec::new()));
-            }
-            rest = after;
-        }
-        rest = rest.trim_start_matches(separator);
-    }
-    found
-}
-
-/// The text up to the closing quote with its escapes resolved, and what follows the quote.
-fn unquote(text: &str) -> (String, &str) {
-    let mut value = String::new();
-    let mut characters = text.char_indices();
-    while let Some((at, character)) = characters.next() {
-        match character {
-            '"' => return (value, text.get(at + 1..).unwrap_or_default()),
-            '\\' => value.extend(characters.next().map(|(_, escaped)| escaped)),
-            other => value.push(other),
-        }
-    }
-    (value, "")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn basic(user: &str, password: &str) -> Option<Secret> {
         Some(Secret::Basic { user: user.into(), password: password.into() })
-    }
-
-    #[test]
-    fn challenges_are_read_as_registries_write_them() {
-        let bearer = |realm: &str, service: Option<&str>, scope: Option<&str>| {
-            Some(Challenge::Bearer {
-                realm: realm.into(),
-                service: service.map(Into::into),
-                scope: scope.map(Into::into),
-            })
-        };
-        for (header, expected) in [
-            (r#"Basic realm="r""#, Some(Challenge::Basic)),
-            ("basic", Some(Challenge::Basic)),
-            (
-                r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull""#,
-                bearer(
-                    "https://auth.docker.io/token",
-                    Some("registry.docker.io"),
-                    Some("repository:a/b:pull"),
-                ),
-            ),
-            (r#"Basic realm="x", Bearer realm=https://t/,error="a\"b""#, bearer("https://t/", None, None)),
-            (
-                r#"Bearer scope="repository:a:pull,push" , realm="u""#,
-                bearer("u", None, Some("repository:a:pull,push")),
-            ),
-            (
-                "BEARER\tRealm = \"https://t/\" , SERVICE = s,Scope=\"\"",
-                bearer("https://t/", Some("s"), None),
-            ),
-            (
-                r#"Negotiate, NTLM TlRMTVNTUAAC==, Basic realm="r", bearer realm="https://t/""#,
-                bearer("https://t/", None, None),
-            ),
-            (r#"Bearer realm="", Basic realm="r""#, Some(Challenge::Basic)),
-            (r#"Digest realm="r", qop="auth,auth-int""#, None),
-            ("Bearer service=x", None),
-            ("Negotiate", None),
-            (r#"Bearer realm="unterminated"#, bearer("unterminated", None, None)),
-            ("", None),
-            ("=,=,\"", None),
-        ] {
-            assert_eq!(Challenge::parse(header), expected, "{header}");
-        }
     }
 
     #[test]

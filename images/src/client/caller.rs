@@ -1,0 +1,66 @@
+//! The requests of one pull or push.
+
+use reqwest::header::HeaderMap;
+use reqwest::{Method, Response, Url};
+
+use super::request::Asked;
+use super::{Endpoint, Event, Events, Fault, Options, Payload, RegistrySession};
+
+/// Who makes the requests of one pull or push, through a session that it shares with others.
+pub(crate) struct Caller {
+    session: RegistrySession,
+    /// Whether tokens are for pushing: each request may be followed by one that writes.
+    pushes: bool,
+    events: Events,
+}
+
+impl Caller {
+    /// Makes the requests of a pull, and reports to `events`.
+    pub(crate) fn pulling(session: &RegistrySession, events: Events) -> Self {
+        Self { session: session.clone(), pushes: false, events }
+    }
+
+    /// Makes the requests of a push, and reports to `events`.
+    pub(crate) fn pushing(session: &RegistrySession, events: Events) -> Self {
+        Self { session: session.clone(), pushes: true, events }
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        self.session.options()
+    }
+
+    /// Sends GET once and returns a successful response, having met challenges and followed redirections.
+    pub(crate) async fn get(
+        &self,
+        endpoint: &Endpoint,
+        url: Url,
+        headers: &HeaderMap,
+    ) -> Result<Response, Fault> {
+        self.request(endpoint, Method::GET, url, headers, None).await
+    }
+
+    /// Sends a request once and returns a successful response, having met challenges and, where nothing is sent along,
+    /// followed redirections.
+    pub(crate) async fn request(
+        &self,
+        endpoint: &Endpoint,
+        method: Method,
+        url: Url,
+        headers: &HeaderMap,
+        payload: Option<&dyn Payload>,
+    ) -> Result<Response, Fault> {
+        let (pushes, stall) = (self.pushes, self.options().stall);
+        let asked = Asked { method, url, headers, payload, endpoint, pushes, stall };
+        self.session.client()?.request(&asked, &self.events).await
+    }
+
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// Reports to the thread that started the pull or push.
+    pub(crate) fn report(&self, event: Event) {
+        // Nobody listens any more once it was cancelled.
+        let _ = self.events.send(event);
+    }
+}

@@ -1,0 +1,196 @@
+//! Requests to registries: credentials, tokens, redirections.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use reqwest::{Method, Response, StatusCode, Url};
+
+use super::answer::error_message;
+use super::backoff::retry_after;
+use super::challenge::Challenge;
+use super::clients::Clients;
+use super::origin::{REDIRECTS, Route, is_redirection};
+use super::token::{Asker, Authorization, Authorizer};
+use super::transport::{Payload, send};
+use super::{Endpoint, Events, Fault, Options, shown};
+
+/// The HTTP clients, credentials and tokens of a session.
+pub(super) struct Client {
+    clients: Clients,
+    authorizer: Authorizer,
+    authorizations: Mutex<HashMap<Realm, Latest>>,
+}
+
+/// The `Authorization` that was got last. The lock is held while a token is fetched, so that requests side by side need one.
+type Latest = Arc<tokio::sync::Mutex<Option<Arc<Authorization>>>>;
+
+/// What an `Authorization` is for.
+#[derive(PartialEq, Eq, Hash)]
+struct Realm {
+    origin: String,
+    repository: String,
+    pushes: bool,
+}
+
+impl Client {
+    /// Reads the certificates and credentials that `options` name.
+    pub(super) fn new(options: &Options) -> Result<Self, Fault> {
+        let authorizer = Authorizer::new(options)?;
+        Ok(Self { clients: Clients::new(options)?, authorizer, authorizations: Mutex::default() })
+    }
+
+    /// Sends a request and returns a successful response, having met challenges and, where nothing is sent along, followed
+    /// redirections.
+    pub(super) async fn request(&self, asked: &Asked<'_>, events: &Events) -> Result<Response, Fault> {
+        let known = self.authorization(asked);
+        let mut carried = known.lock().await.clone();
+        let header = carried.as_ref().map(|authorization| &authorization.header);
+        let (mut response, mut route) = self.follow(asked, header).await?;
+        // The first request, one that needs more rights, or a token that has expired.
+        let (mut shared, mut own) = (false, false);
+        while response.status() == StatusCode::UNAUTHORIZED && route.at_origin() && !own {
+            let challenge = challenge(asked, &response)?;
+            let mut latest = known.lock().await;
+            let other = latest.as_ref().filter(|other| {
+                !shared && carried.as_ref().is_none_or(|carried| !Arc::ptr_eq(carried, other))
+            });
+            let authorization = match other {
+                // Another request got it meanwhile.
+                Some(other) => {
+                    shared = true;
+                    Arc::clone(other)
+                }
+                None => {
+                    own = true;
+                    let asker = asked.asker(events);
+                    let authorization = self.authorizer.authorize(&self.clients, &asker, challenge).await?;
+                    Arc::clone(latest.insert(Arc::new(authorization)))
+                }
+            };
+            drop(latest);
+            (response, route) = self.follow(asked, Some(&authorization.header)).await?;
+            carried = Some(authorization);
+        }
+        success(asked, &route, response, carried.as_deref()).await
+    }
+
+    /// The `Authorization` for a request, if there is one, and the lock of those who get one.
+    fn authorization(&self, asked: &Asked<'_>) -> Latest {
+        let realm = Realm {
+            origin: asked.endpoint.base.origin().ascii_serialization(),
+            repository: asked.endpoint.repository.clone(),
+            pushes: asked.pushes,
+        };
+        let mut known = self.authorizations.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(known.entry(realm).or_default())
+    }
+
+    /// A request with redirections; credentials stay with the origin (scheme, host and port) they are for.
+    async fn follow(
+        &self,
+        asked: &Asked<'_>,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<(Response, Route), Fault> {
+        let mut route = Route::new(&asked.endpoint.base, asked.url.clone());
+        for _ in 0..=REDIRECTS {
+            let client = self.clients.towards(asked.endpoint, route.url())?;
+            let mut request =
+                client.request(asked.method.clone(), route.url().clone()).headers(asked.headers.clone());
+            if let Some(value) = authorization.filter(|_| route.at_origin()) {
+                request = request.header(header::AUTHORIZATION, value.clone());
+            }
+            if let Some(payload) = asked.payload {
+                request = request.body(payload.body()?);
+            }
+            let response = send(asked.endpoint, route.url(), request, asked.payload, asked.stall).await?;
+            if !is_redirection(&response) {
+                return Ok((response, route));
+            }
+            if !matches!(asked.method, Method::GET | Method::HEAD) {
+                return Err(Fault::Redirect(format!("a {} is not sent elsewhere", asked.method)));
+            }
+            route.redirect(&response)?;
+        }
+        Err(Fault::Redirect(format!("more than {REDIRECTS} in a row")))
+    }
+}
+
+/// The challenge of a response that can be met.
+fn challenge(asked: &Asked<'_>, response: &Response) -> Result<Challenge, Fault> {
+    let challenges = response.headers().get_all(header::WWW_AUTHENTICATE);
+    Challenge::find(challenges.iter().filter_map(|value| value.to_str().ok())).ok_or_else(|| {
+        let host = asked.endpoint.host();
+        Fault::Unauthorized(
+            format!("{host} answered 401 and asks for no kind of credentials that is supported").into(),
+        )
+    })
+}
+
+/// The response, if it is a success. `authorization` is what the request carried.
+async fn success(
+    asked: &Asked<'_>,
+    route: &Route,
+    response: Response,
+    authorization: Option<&Authorization>,
+) -> Result<Response, Fault> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let retry_after = retry_after(response.headers());
+    let mut message = error_message(response, asked.stall).await;
+    if !route.at_origin() {
+        let place = shown(route.url());
+        let place = content::printable(&place);
+        message = if message.is_empty() { place.to_string() } else { format!("{place}: {message}") };
+    }
+    match (status, authorization.filter(|_| route.at_origin())) {
+        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(authorization)) => {
+            Err(authorization.refused(status, &message))
+        }
+        (StatusCode::UNAUTHORIZED, None) => Err(Fault::Unauthorized(
+            format!(
+                "a host that the registry led to asks for credentials, which only the registry may: {message}"
+            )
+            .into(),
+        )),
+        (StatusCode::FORBIDDEN, None) => {
+            let text = if message.is_empty() { "the registry answered 403".into() } else { message };
+            Err(Fault::Unauthorized(text.into()))
+        }
+        _ => Err(Fault::Status { status: status.as_u16(), message, retry_after }),
+    }
+}
+
+/// One request to a registry.
+pub(super) struct Asked<'a> {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) payload: Option<&'a dyn Payload>,
+    /// Who may see the credentials.
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) pushes: bool,
+    pub(super) stall: Duration,
+}
+
+impl Asked<'_> {
+    fn asker<'b>(&'b self, events: &'b Events) -> Asker<'b> {
+        let (endpoint, pushes, stall) = (self.endpoint, self.pushes, self.stall);
+        Asker { endpoint, scope: self.scope(), pushes, stall, events }
+    }
+
+    /// The rights that it needs, as token servers write them.
+    fn scope(&self) -> String {
+        let reads = matches!(self.method, Method::GET | Method::HEAD) && !self.pushes;
+        let rights = if reads { "pull" } else { "pull,push" };
+        let mut scope = format!("repository:{}:{rights}", self.endpoint.repository);
+        // A blob is mounted from another repository.
+        if let Some((_, from)) = self.url.query_pairs().find(|(name, _)| name == "from") {
+            scope = format!("{scope} repository:{from}:pull");
+        }
+        scope
+    }
+}

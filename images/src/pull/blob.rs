@@ -1,0 +1,34 @@
+//! A blob to fetch.
+
+use std::sync::Arc;
+
+use content::Digest;
+
+use super::Request;
+use crate::manifest::Descriptor;
+
+/// A blob, and an image that it can be fetched for. There may be a hundred thousand of them in manifests that are
+/// made for it: what is not needed is not kept.
+#[derive(Debug)]
+pub(super) struct Blob {
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+    pub(super) media_type: String,
+    pub(super) foreign: bool,
+    pub(super) request: Arc<Request>,
+}
+
+impl Blob {
+    pub(super) fn new(descriptor: &Descriptor, request: &Arc<Request>) -> Self {
+        let media_type = descriptor.media_type.clone();
+        Self {
+            digest: descriptor.digest,
+            size: descriptor.size,
+            foreign: !descriptor.urls.is_empty()
+                || media_type.contains("foreign")
+                || media_type.contains("nondistributable"),
+            media_type,
+            request: Arc::clone(request),
+        }
+    }
+}
