@@ -76,13 +76,12 @@ mod report;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use cache::fuzz_records;
-pub use cache::{Cache, CacheError, Evicted, RECORD_MAX, Remote, RemoteError, Usage};
+pub use cache::{Cache, Evicted, RECORD_MAX, Remote, RemoteError, Usage};
 pub use engine::error::RunError;
 pub use engine::options::RunOptions;
 pub use engine::run::run;
 pub use engine::watch::Watch;
 pub use model::context::Context;
-pub use model::digest::{Digest, ParseDigestError};
 pub use model::error::{ActionError, FileError, GraphError, SelectError};
 pub use model::graph::Graph;
 pub use model::linked::TaskId;

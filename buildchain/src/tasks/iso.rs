@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use graph::{Action, ActionError, Context, Digest, Input, Output, Task, Title};
+use graph::{Action, ActionError, Context, Input, Output, Task, Title};
 
 use super::{Place, Sources, place_file};
 use crate::project::Project;
@@ -132,12 +132,7 @@ fn product(project: &Project) -> archive::Product {
 fn checksums(project: &Arc<Project>) -> Action {
     let tree = project.tree();
     Box::new(move |context| {
-        let digest = |path: &std::path::Path| {
-            context
-                .digest(path)
-                .map(|digest| content::Digest::from_bytes(*digest.as_bytes()))
-                .map_err(std::io::Error::other)
-        };
+        let digest = |path: &std::path::Path| context.digest(path).map_err(std::io::Error::other);
         archive::Tree::open(&tree)?.check_links()?;
         archive::sums::write(&tree, &digest)?;
         Ok(())
@@ -154,12 +149,10 @@ fn write(project: &Arc<Project>) -> Action {
         };
         let iso = project.iso();
         // The checksums are inputs of this task, so these digests were taken before.
-        let known = |path: &std::path::Path| {
-            context.digest(path).ok().map(|digest| content::Digest::from_bytes(*digest.as_bytes()))
-        };
+        let known = |path: &std::path::Path| context.digest(path).ok();
         let plan = iso::Plan::from_known_dir(&project.tree(), &options, &known).map_err(ActionError::from)?;
         let sums = plan.write_file(&iso, &())?;
-        context.record(&iso, Digest::from_bytes(*sums.sha256.as_bytes()))?;
+        context.record(&iso, sums.sha256)?;
         accepted(&project, context).inspect_err(|_| {
             // What would be refused beyond the air gap is not left for anybody to carry there.
             let _ = std::fs::remove_file(&iso);
@@ -182,10 +175,7 @@ fn accepted(project: &Project, context: &Context<'_>) -> Result<(), ActionError>
                 "it has {size} bytes in the ISO and {found} in the tree"
             )));
         }
-        context
-            .digest(&source)
-            .map(|digest| content::Digest::from_bytes(*digest.as_bytes()))
-            .map_err(std::io::Error::other)
+        context.digest(&source).map_err(std::io::Error::other)
     };
     let report = archive::verify::Work::open(&project.iso(), &archive::verify::Options::default())?
         .run_known(&digest_of);

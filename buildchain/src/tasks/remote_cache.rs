@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use graph::{Digest, RECORD_MAX, Remote, RemoteError};
+use content::Digest;
+use graph::{RECORD_MAX, Remote, RemoteError};
 use images::manifest::{Descriptor, Kind, Manifest};
 use images::pull::Fault;
 use images::{Reference, RegistrySession, Store, pull, push};
@@ -42,7 +43,7 @@ struct RegistryCache {
 
 impl RegistryCache {
     fn reference(&self, key: Digest) -> Result<Reference, RemoteError> {
-        self.repository.with_tag(&key.to_string()).map_err(away)
+        self.repository.with_tag(&key.hex()).map_err(away)
     }
 
     /// The manifest of the result kept under `key`.
@@ -86,10 +87,10 @@ impl Remote for RegistryCache {
         };
         let wanted: HashSet<&Digest> = wanted.iter().collect();
         let blobs: Vec<Descriptor> =
-            manifest.layers.into_iter().filter(|layer| wanted.contains(&ours(&layer.digest))).collect();
+            manifest.layers.into_iter().filter(|layer| wanted.contains(&layer.digest)).collect();
         let store = self.fetch(&reference, &blobs, &folder.join("store"))?;
         for blob in blobs {
-            let to = folder.join(ours(&blob.digest).to_string());
+            let to = folder.join(blob.digest.hex());
             fs::rename(store.blob_path(&blob.digest), to).map_err(away)?;
         }
         Ok(())
@@ -99,9 +100,9 @@ impl Remote for RegistryCache {
         let mut held = Held::default();
         let mut layers = Vec::new();
         for (digest, path) in contents {
-            let (digest, size) = (theirs(digest), fs::metadata(path).map_err(away)?.len());
+            let size = fs::metadata(path).map_err(away)?.len();
             layers.push(serde_json::json!({"mediaType": CONTENT, "digest": digest, "size": size}));
-            held.files.insert(digest, path.clone());
+            held.files.insert(*digest, path.clone());
         }
         let manifest = serde_json::json!({
             "schemaVersion": 2,
@@ -119,20 +120,20 @@ impl Remote for RegistryCache {
 /// What is pushed: files of the cache, and a record and a manifest that are in no file.
 #[derive(Default)]
 struct Held {
-    files: HashMap<content::Digest, PathBuf>,
-    texts: HashMap<content::Digest, Vec<u8>>,
+    files: HashMap<Digest, PathBuf>,
+    texts: HashMap<Digest, Vec<u8>>,
 }
 
 impl Held {
-    fn put(&mut self, bytes: &[u8]) -> content::Digest {
-        let digest = content::Digest::of(bytes);
+    fn put(&mut self, bytes: &[u8]) -> Digest {
+        let digest = Digest::of(bytes);
         self.texts.insert(digest, bytes.to_vec());
         digest
     }
 }
 
 impl push::Content for Held {
-    fn size(&self, digest: &content::Digest) -> images::error::Result<Option<u64>> {
+    fn size(&self, digest: &Digest) -> images::error::Result<Option<u64>> {
         match (self.texts.get(digest), self.files.get(digest)) {
             (Some(text), _) => Ok(Some(text.len() as u64)),
             (None, Some(path)) => Ok(fs::metadata(path).ok().map(|metadata| metadata.len())),
@@ -140,7 +141,7 @@ impl push::Content for Held {
         }
     }
 
-    fn open(&self, digest: &content::Digest) -> images::error::Result<Box<dyn Read + Send>> {
+    fn open(&self, digest: &Digest) -> images::error::Result<Box<dyn Read + Send>> {
         if let Some(text) = self.texts.get(digest) {
             return Ok(Box::new(Cursor::new(text.clone())));
         }
@@ -155,14 +156,6 @@ impl push::Content for Held {
 #[error("{reference} is not the result of a task")]
 struct NotOurs {
     reference: String,
-}
-
-fn ours(digest: &content::Digest) -> Digest {
-    Digest::from_bytes(*digest.as_bytes())
-}
-
-fn theirs(digest: &Digest) -> content::Digest {
-    content::Digest::from_bytes(*digest.as_bytes())
 }
 
 fn away(error: impl std::error::Error + Send + Sync + 'static) -> RemoteError {

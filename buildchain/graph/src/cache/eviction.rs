@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use content::{AtomicFile, Durability, Links};
+use content::{AtomicFile, Durability, IoError, Links};
 
 use crate::cache::local::{Cache, UNFINISHED};
 
@@ -36,15 +36,6 @@ pub struct Evicted {
     pub bytes: u64,
 }
 
-/// Why the cache cannot be listed, or its files not evicted.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {operation} the cache {}", content::printable_path(folder))]
-pub struct CacheError {
-    operation: &'static str,
-    folder: PathBuf,
-    source: io::Error,
-}
-
 /// All files of a cache, with their sizes.
 #[derive(Default)]
 struct Inventory {
@@ -65,8 +56,8 @@ impl Cache {
     /// # Errors
     ///
     /// The folder cannot be listed.
-    pub fn usage(&self) -> Result<Usage, CacheError> {
-        let inventory = self.inventory().map_err(|source| self.error("list", source))?;
+    pub fn usage(&self) -> Result<Usage, IoError> {
+        let inventory = self.inventory().map_err(IoError::at("list the cache", &self.folder))?;
         let (results, files) = (inventory.results.len(), inventory.blobs.len());
         Ok(Usage { results, files, bytes: inventory.bytes() })
     }
@@ -76,22 +67,20 @@ impl Cache {
     /// # Errors
     ///
     /// The folder cannot be listed, or a file cannot be removed.
-    pub fn evict(&self, limit: u64) -> Result<Evicted, CacheError> {
-        self.try_evict(limit).map_err(|source| self.error("evict files from", source))
+    pub fn evict(&self, limit: u64) -> Result<Evicted, IoError> {
+        self.try_evict(limit).map_err(IoError::at("evict files from the cache", &self.folder))
     }
 
     /// Evicts results if files that were added make the cache larger than its limit: down to four fifths of the limit, so that
     /// not every run has to list the whole cache.
-    pub(crate) fn keep_to_limit(&self) -> Result<(), CacheError> {
+    pub(crate) fn keep_to_limit(&self) -> Result<(), IoError> {
         let added = self.added.swap(0, Ordering::Relaxed);
         let Some(limit) = self.limit.filter(|_| added > 0) else { return Ok(()) };
         let written = content::open_text(&self.size_file(), Links::Refuse, SIZE_MAX)
             .ok()
             .and_then(|text| text.trim().parse::<u64>().ok());
         match written.and_then(|size| size.checked_add(added)) {
-            Some(size) if size <= limit => {
-                self.write_size(size).map_err(|source| self.error("write the size of", source))
-            }
+            Some(size) if size <= limit => self.write_size(size),
             _ => {
                 let usage = self.usage()?;
                 let target = if usage.bytes > limit { limit / 5 * 4 } else { limit };
@@ -104,13 +93,8 @@ impl Cache {
         self.folder.join("size")
     }
 
-    fn write_size(&self, size: u64) -> io::Result<()> {
-        let text = size.to_string();
-        Ok(AtomicFile::write(&self.size_file(), text.as_bytes(), 0o644, Durability::Cache)?)
-    }
-
-    fn error(&self, operation: &'static str, source: io::Error) -> CacheError {
-        CacheError { operation, folder: self.folder.clone(), source }
+    fn write_size(&self, size: u64) -> Result<(), IoError> {
+        AtomicFile::write(&self.size_file(), size.to_string().as_bytes(), 0o644, Durability::Cache)
     }
 
     fn inventory(&self) -> io::Result<Inventory> {

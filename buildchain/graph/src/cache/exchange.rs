@@ -1,15 +1,14 @@
 //! Fetching results from the remote cache, and sending them there.
 
 use std::fs::Permissions;
-use std::io;
+use std::io::{self, Seek as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use content::{IoError, Links, Root};
+use content::{Digest, IoError, Links, Root};
 
 use crate::cache::local::{Cache, RECORD_MAX, checked_parts, parse};
 use crate::cache::remote::corrupt;
-use crate::model::digest::Digest;
 use crate::model::task::Output;
 use crate::record::entry::FileKind;
 use crate::record::files::Files;
@@ -23,10 +22,10 @@ impl Cache {
         let Some(record) = connection.call(|remote| remote.record(key))? else { return Ok(false) };
         let parsed = if record.len() as u64 > RECORD_MAX { None } else { parse(&record, key) };
         let Some((outputs, listings)) = parsed else {
-            return Err(corrupt(format!("the record for the key {key} is malformed")));
+            return Err(corrupt(format!("the record for the key {} is malformed", key.hex())));
         };
         let parts = checked_parts(&outputs, &listings, declared)
-            .map_err(|error| corrupt(format!("the record for the key {key} is invalid: {error}")))?;
+            .map_err(|error| corrupt(format!("the record for the key {} is invalid: {error}", key.hex())))?;
         let _lock = self.lock_shared()?;
         let is_missing = |part: &&Part| {
             part.entry.kind != FileKind::Folder && self.blob(&part.entry).symlink_metadata().is_err()
@@ -51,7 +50,7 @@ impl Cache {
             }
             // The same content with another mode is copied from the cache.
             let twin = last.filter(|(digest, _)| *digest == part.entry.digest).map(|(_, blob)| blob);
-            let file = fetched.path().join(part.entry.digest.to_string());
+            let file = fetched.path().join(part.entry.digest.hex());
             let new = accept(twin.as_deref().unwrap_or(&file), twin.is_none(), temporary.path(), part)?;
             self.add(&new, &blob)?;
             files.record(&blob, part.entry.digest).map_err(io::Error::other)?;
@@ -85,7 +84,7 @@ fn accept(from: &Path, may_move: bool, folder: &Path, part: &Part) -> io::Result
     let name = Path::new("blob");
     let (root, to) = (Root::open(folder)?, folder.join(name));
     let mode = if part.entry.kind == FileKind::Link { 0o644 } else { part.entry.mode.into() };
-    let file = if may_move && source.metadata()?.nlink() == 1 {
+    let mut file = if may_move && source.metadata()?.nlink() == 1 {
         std::fs::rename(from, &to)?;
         source.set_permissions(Permissions::from_mode(mode))?;
         source
@@ -94,9 +93,10 @@ fn accept(from: &Path, may_move: bool, folder: &Path, part: &Part) -> io::Result
         content::copy(&source, from, &target, &to)?;
         target
     };
-    let found = Digest::of_file(&file).map_err(IoError::at("read", &to))?;
+    let hashed = file.rewind().and_then(|()| content::hash_reader(&file, |_| Ok(())));
+    let (found, _) = hashed.map_err(IoError::at("read", &to))?;
     if found != part.entry.digest {
-        return Err(corrupt(format!("content with the SHA-256 {found} was sent as {}", part.entry.digest)));
+        return Err(corrupt(format!("content with the digest {found} was sent as {}", part.entry.digest)));
     }
     Ok(to)
 }

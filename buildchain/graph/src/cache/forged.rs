@@ -12,11 +12,11 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use content::Digest;
 use tempfile::TempDir;
 
 use crate::cache::local::{Cache, Restored, parse};
 use crate::cache::remote::{Remote, RemoteError};
-use crate::model::digest::Digest;
 use crate::model::paths;
 use crate::model::task::Output;
 use crate::record::entry::{FileEntry, FileKind};
@@ -210,7 +210,7 @@ impl Remote for Liar {
 
     fn contents(&self, _: Digest, wanted: &[Digest], folder: &Path) -> Result<(), RemoteError> {
         for digest in wanted {
-            (self.deliver)(&folder.join(digest.to_string()), &self.contents[digest], &self.home);
+            (self.deliver)(&folder.join(digest.hex()), &self.contents[digest], &self.home);
         }
         Ok(())
     }

@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use content::Links;
+use content::{Digest, Links};
 use tempfile::TempDir;
 
 use crate::cache::remote::{Connection, Remote};
-use crate::model::digest::Digest;
 use crate::model::error::FileError;
 use crate::model::task::Output;
 use crate::record::entry::{FileEntry, FileKind};
@@ -66,7 +65,7 @@ impl Cache {
 
     /// The path of the blob of a file or link.
     pub(super) fn blob(&self, entry: &FileEntry) -> PathBuf {
-        let digest = entry.digest.to_string();
+        let digest = entry.digest.hex();
         let kind = if entry.kind == FileKind::Link { "link".to_owned() } else { format!("{:o}", entry.mode) };
         let folder = digest.get(..2).unwrap_or_default();
         self.folder.join("blobs").join(folder).join(format!("{digest}-{kind}"))
@@ -74,7 +73,7 @@ impl Cache {
 
     /// The path of the record for a key.
     pub(super) fn record(&self, key: Digest) -> PathBuf {
-        self.folder.join("tasks").join(key.to_string())
+        self.folder.join("tasks").join(key.hex())
     }
 
     /// Held while files are added.
@@ -141,7 +140,8 @@ impl Cache {
 
     /// The blobs that the record at `path` needs. An invalid record needs none.
     pub(super) fn blobs_of(&self, path: &Path) -> HashSet<PathBuf> {
-        let key = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+        let key =
+            path.file_name().and_then(|name| name.to_str()).and_then(|name| Digest::from_hex(name).ok());
         let read = || content::open_read(path, Links::Refuse, RECORD_MAX).ok();
         let parsed = key.and_then(|key| parse(&read()?, key));
         let Some((outputs, listings)) = parsed else { return HashSet::new() };

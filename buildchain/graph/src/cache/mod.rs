@@ -28,7 +28,7 @@ mod forged;
 #[cfg(test)]
 mod hostile;
 
-pub use eviction::{CacheError, Evicted, Usage};
+pub use eviction::{Evicted, Usage};
 pub use local::{Cache, RECORD_MAX};
 pub use remote::{Remote, RemoteError};
 

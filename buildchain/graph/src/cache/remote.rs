@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::model::digest::Digest;
+use content::Digest;
 
 /// A store of results on another machine.
 ///

@@ -6,11 +6,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use content::{Links, Root};
+use content::{Digest, Links, Root};
 
 use crate::cache::local::{Cache, RECORD_MAX, Restored, checked_parts, find, parse};
 use crate::cache::restore::{Target, place};
-use crate::model::digest::Digest;
 use crate::model::task::Output;
 use crate::record::entry::{FileEntry, FileKind};
 use crate::record::files::Files;

@@ -4,12 +4,13 @@ use std::io;
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
+use content::Digest;
+
 use crate::cache::Cache;
 use crate::engine::attempts::attempts;
 use crate::engine::outputs;
 use crate::engine::schedule::Status;
 use crate::engine::shared::{Message, Shared, ToRecord};
-use crate::model::digest::Digest;
 use crate::model::error::{ActionError, chain};
 use crate::model::linked::{LinkedTask, TaskId};
 use crate::model::paths;

@@ -1,7 +1,5 @@
 //! Why a run as a whole ends early.
 
-use std::path::PathBuf;
-
 use content::IoError;
 
 use crate::model::error::FileError;
@@ -17,15 +15,7 @@ pub enum RunError {
     /// The root cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Outputs that a killed run moved aside cannot be removed.
+    /// Stale outputs, or outputs that a killed run moved aside, cannot be removed.
     #[error(transparent)]
     Io(#[from] IoError),
-    /// A stale output cannot be removed.
-    #[error("cannot remove {}, which no task produces", content::printable_path(path))]
-    Prune {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        source: std::io::Error,
-    },
 }

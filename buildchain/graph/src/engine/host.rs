@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use content::Digest;
+
 use crate::engine::children::{self, Supervision};
 use crate::model::context::Host;
-use crate::model::digest::Digest;
 use crate::model::error::{ActionError, FileError};
 use crate::model::progress::{Stream, Transfer};
 use crate::record::files::Files;

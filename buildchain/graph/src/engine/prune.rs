@@ -57,11 +57,10 @@ pub(crate) fn prune(graph: &Graph, state: &mut State, reporter: &mut dyn Reporte
     stale.sort_by(|a, b| paths::order(b, a));
     stale.dedup();
     if !stale.is_empty() {
-        let failed = |error: content::IoError| RunError::Prune { path: error.path, source: error.source };
-        let root = Root::open(&graph.root.join(&graph.build_root)).map_err(failed)?;
+        let root = Root::open(&graph.root.join(&graph.build_root))?;
         for path in stale {
             let Some(inside) = paths::relative_to(&path, &graph.build_root) else { continue };
-            if remove_one(&root, inside).map_err(failed)? {
+            if remove_one(&root, inside)? {
                 reporter.event(&Event::Pruned { path: &path });
             }
             for folder in paths::upwards(inside).skip(1) {

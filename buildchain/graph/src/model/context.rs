@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::model::digest::Digest;
+use content::Digest;
+
 use crate::model::error::{ActionError, FileError};
 use crate::model::progress::{Stream, Transfer};
 

@@ -1,7 +1,6 @@
 //! What a build is made of: tasks, the graph that their paths make, and what the user selects.
 
 pub(crate) mod context;
-pub(crate) mod digest;
 pub(crate) mod error;
 pub(crate) mod graph;
 pub(crate) mod linked;

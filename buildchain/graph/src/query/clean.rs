@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+
+use content::IoError;
 
 use crate::engine::outputs;
 use crate::engine::prune::stale_outputs;
@@ -44,13 +45,8 @@ impl fmt::Display for Cleaned {
 #[non_exhaustive]
 pub enum CleanError {
     /// A path cannot be read or removed.
-    #[error("cannot remove {}", content::printable_path(path))]
-    Remove {
-        /// The path, relative to the root.
-        path: PathBuf,
-        /// The reason.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// The state cannot be written.
     #[error(transparent)]
     State(#[from] StateError),
@@ -136,9 +132,9 @@ fn earlier_tasks(graph: &Graph, members: &Selection, state: &State) -> Vec<Strin
 }
 
 fn would_be_empty(graph: &Graph, folder: &Path, removed: &BTreeSet<PathBuf>) -> Result<bool, CleanError> {
-    let failed = |source| CleanError::Remove { path: folder.to_owned(), source };
-    for entry in fs::read_dir(graph.root.join(folder)).map_err(failed)? {
-        if !removed.contains(&folder.join(entry.map_err(failed)?.file_name())) {
+    for entry in fs::read_dir(graph.root.join(folder)).map_err(IoError::at("list", folder))? {
+        let entry = entry.map_err(IoError::at("list", folder))?;
+        if !removed.contains(&folder.join(entry.file_name())) {
             return Ok(false);
         }
     }
@@ -167,7 +163,7 @@ pub fn clean(
         // A folder that should be empty may have new files, which are not ours.
         let emptied = item.task.is_none() && item.is_folder && !whole.contains(&item.path);
         let removed = if emptied { fs::remove_dir(&path) } else { outputs::remove(&path) };
-        removed.map_err(|source| CleanError::Remove { path: item.path.clone(), source })?;
+        removed.map_err(IoError::at("remove", &item.path))?;
     }
     let earlier = earlier_tasks(graph, &graph.members(selection), state);
     let entries: Vec<_> = earlier.iter().map(|name| JournalEntry::Forget { name }).collect();

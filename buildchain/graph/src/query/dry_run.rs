@@ -1,7 +1,8 @@
 //! What a run would do, without doing it.
 
+use content::Digest;
+
 use crate::engine::options::RunOptions;
-use crate::model::digest::Digest;
 use crate::model::error::FileError;
 use crate::model::error::chain;
 use crate::model::graph::Graph;

@@ -30,8 +30,8 @@ pub fn explain(graph: &Graph, selection: &Selection, state: &State) -> Result<Ve
             let name = graph.task(planned.task).name.clone();
             let record = state.records.get(&name);
             Explained {
-                was: record.map(|record| record.key.to_string()),
-                now: planned.key.map(|key| key.to_string()),
+                was: record.map(|record| record.key.hex()),
+                now: planned.key.map(|key| key.hex()),
                 name,
                 verdict: planned.verdict,
                 reasons: planned.reasons,

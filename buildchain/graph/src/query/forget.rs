@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use content::Digest;
+
 use crate::engine::error::RunError;
-use crate::model::digest::Digest;
 use crate::model::error::{FileError, chain};
 use crate::model::graph::Graph;
 use crate::model::linked::TaskId;

@@ -1,8 +1,7 @@
 //! What the file system has at a path.
 
+use content::Digest;
 use rustix::fs::Stat;
-
-use crate::model::digest::Digest;
 
 /// What tells one state of a file from another without reading it. Times are nanoseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,12 +8,13 @@
 //! A frame that is cut off, or has a wrong checksum, ends the journal: it was being written when the machine stopped.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::Write as _;
 use std::ops::{Deref, Range};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::model::digest::Digest;
+use content::{AtomicFile, Digest, Durability, IoError};
+
 use crate::record::entry::{FileDigest, Identity};
 use crate::record::manifest::{Bytes, put_text};
 
@@ -190,17 +191,11 @@ fn frame<'a>(rest: &mut Bytes<'a>) -> Option<JournalEntry<'a>> {
 }
 
 /// Replaces the journal at `path` by one with these frames, atomically.
-pub(crate) fn replace(path: &Path, frames: &[u8]) -> io::Result<File> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder: PathBuf = folder.map_or_else(|| PathBuf::from("."), Path::to_owned);
-    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    let mut temporary =
-        tempfile::Builder::new().prefix(".state-").permissions(readable).tempfile_in(&folder)?;
-    temporary.write_all(MAGIC)?;
-    temporary.write_all(frames)?;
-    temporary.as_file().sync_all()?;
-    let file = temporary.persist(path).map_err(|error| error.error)?;
-    content::sync_folder(&folder)?;
+pub(crate) fn replace(path: &Path, frames: &[u8]) -> Result<File, IoError> {
+    let new = AtomicFile::create(path, 0o644, Durability::Durable)?;
+    let written = new.file().write_all(MAGIC).and_then(|()| new.file().write_all(frames));
+    let file = written.and_then(|()| new.file().try_clone()).map_err(IoError::at("write", path))?;
+    new.commit()?;
     Ok(file)
 }
 

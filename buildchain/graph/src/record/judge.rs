@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use crate::model::digest::Digest;
+use content::Digest;
+
 use crate::model::graph::Graph;
 use crate::model::linked::LinkedTask;
 use crate::model::reason::{Change, Reason};

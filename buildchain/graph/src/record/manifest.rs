@@ -18,7 +18,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::model::digest::Digest;
+use content::Digest;
+
 use crate::model::reason::Change;
 use crate::record::entry::{FileEntry, FileKind};
 
@@ -259,10 +260,8 @@ fn change(folder: Option<&Path>, before: Option<Item<'_>>, after: Option<Item<'_
         Value::Entry(FileEntry { kind: FileKind::Folder, mode, .. }) => {
             Some(format!("folder, permissions {mode:o}"))
         }
-        Value::Entry(FileEntry { kind: FileKind::Link, digest, .. }) => {
-            Some(format!("link, sha256:{digest}"))
-        }
-        Value::Entry(FileEntry { digest, .. }) | Value::Listing(digest) => Some(format!("sha256:{digest}")),
+        Value::Entry(FileEntry { kind: FileKind::Link, digest, .. }) => Some(format!("link, {digest}")),
+        Value::Entry(FileEntry { digest, .. }) | Value::Listing(digest) => Some(digest.to_string()),
         Value::Text(text) => Some(format!("`{}`", String::from_utf8_lossy(text))),
     };
     // A declaration has no value.
@@ -333,8 +332,8 @@ mod tests {
             found,
             [
                 "file chmod changed: permissions 644 -> permissions 755".to_owned(),
-                format!("file edited changed: sha256:{x} -> sha256:{y}"),
-                format!("file gone was removed (was sha256:{x})"),
+                format!("file edited changed: {x} -> {y}"),
+                format!("file gone was removed (was {x})"),
                 "value version changed: `1` -> `2`".to_owned(),
                 "output file new is new: declared".to_owned(),
             ]

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use crate::model::digest::Digest;
+use content::Digest;
+
 use crate::model::paths;
 use crate::model::task::Output;
 use crate::record::entry::{FileEntry, FileKind};

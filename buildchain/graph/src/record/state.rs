@@ -10,11 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use content::{IoError, Links};
+use content::{Digest, IoError, Links};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
-use crate::model::digest::Digest;
 use crate::record::entry::FileDigest;
 use crate::record::journal::{self, JournalEntry, MAGIC, Record, Slice};
 use crate::record::manifest::{Value, items};
@@ -29,15 +28,8 @@ const HOST_MAX: u64 = 1024;
 #[non_exhaustive]
 pub enum StateError {
     /// The operating system refuses.
-    #[error("cannot {operation} the build state {}", content::printable_path(path))]
-    Io {
-        /// What was tried: `open`, `read`, `write`, `lock`.
-        operation: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Its reason.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// Another run holds the lock of this state.
     #[error("the build state {} is in use by {holder}", content::printable_path(path))]
     Held {
@@ -78,6 +70,10 @@ pub(crate) struct Journal {
 /// The most characters of a command that the lock file shows.
 const LONGEST_USER: usize = 200;
 
+/// What is done with the journal when it fails.
+const READ: &str = "read the build state";
+const WRITE: &str = "write the build state";
+
 /// A journal that is smaller than this is not rewritten, in bytes.
 const SMALL: u64 = 1 << 20;
 
@@ -89,22 +85,21 @@ impl State {
     ///
     /// [`StateError::Held`] if another run holds it; [`StateError::Io`] if it cannot be read or written.
     pub fn open(path: &Path, user: &str) -> Result<Self, StateError> {
-        let failed = |operation, source| StateError::Io { operation, path: path.to_owned(), source };
         if let Some(folder) = path.parent() {
-            content::create_folder(folder).map_err(|error| failed("create the folder of", error.source))?;
+            content::create_folder(folder)?;
         }
         let lock = take_lock(path, user)?;
-        let mut file = content::open_or_create(path, 0o644).map_err(|error| failed("open", error.source))?;
-        let bytes = content::read_bounded(&mut file, JOURNAL_MAX).map_err(|error| failed("read", error))?;
+        let mut file = content::open_or_create(path, 0o644)?;
+        let bytes = content::read_bounded(&mut file, JOURNAL_MAX).map_err(IoError::at(READ, path))?;
         let length = bytes.len() as u64;
         let mut state = Self::parse(path, bytes);
         let whole = length - state.dropped;
         if whole == 0 {
-            file = journal::replace(path, &[]).map_err(|error| failed("create", error))?;
+            file = journal::replace(path, &[])?;
         } else if state.dropped > 0 {
-            file.set_len(whole).map_err(|error| failed("write", error))?;
+            file.set_len(whole).map_err(IoError::at(WRITE, path))?;
         }
-        let size = file.seek(SeekFrom::End(0)).map_err(|error| failed("read", error))?;
+        let size = file.seek(SeekFrom::End(0)).map_err(IoError::at(READ, path))?;
         state.journal = Some(Journal { path: path.to_owned(), file, size, opened: size, lock });
         Ok(state)
     }
@@ -144,9 +139,7 @@ impl State {
         match content::open_read(path, Links::Refuse, JOURNAL_MAX) {
             Ok(bytes) => Ok(Self::parse(path, bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::parse(path, Vec::new())),
-            Err(IoError { source, .. }) => {
-                Err(StateError::Io { operation: "read", path: path.to_owned(), source })
-            }
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -168,10 +161,11 @@ impl State {
     ///
     /// [`StateError::Io`] if it cannot be removed.
     pub fn erase(self) -> Result<(), StateError> {
-        let failed = |source| StateError::Io { operation: "remove", path: self.path.clone(), source };
         for path in [&self.path, &lock_path(&self.path)] {
             match fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(IoError::at("remove", path)(error).into());
+                }
                 _ => {}
             }
         }
@@ -291,9 +285,8 @@ impl State {
         }
         journal::put_digests(&mut bytes, self.digests.values());
         if (bytes.len() as u64) < journal.size / 2 {
-            let failed = |source| StateError::Io { operation: "rewrite", path: self.path.clone(), source };
-            journal.file = journal::replace(&self.path, &bytes).map_err(failed)?;
-            journal.size = journal.file.seek(SeekFrom::End(0)).map_err(failed)?;
+            journal.file = journal::replace(&self.path, &bytes)?;
+            journal.size = journal.file.seek(SeekFrom::End(0)).map_err(IoError::at(READ, &self.path))?;
         }
         Ok(())
     }
@@ -327,14 +320,13 @@ impl Drop for Journal {
 impl Journal {
     /// Appends frames. They are on disk when this returns.
     pub(crate) fn append(&mut self, frames: &[u8]) -> Result<(), StateError> {
-        let failed = |source| StateError::Io { operation: "write", path: self.path.clone(), source };
         let written = self.file.write_all(frames).and_then(|()| self.file.sync_data());
         match written {
             Ok(()) => self.size += frames.len() as u64,
             Err(error) => {
                 // An incomplete frame would hide all that follows.
                 let _ = self.file.set_len(self.size).and_then(|()| self.file.seek(SeekFrom::End(0)));
-                return Err(failed(error));
+                return Err(IoError::at(WRITE, &self.path)(error).into());
             }
         }
         Ok(())
@@ -350,8 +342,7 @@ impl Journal {
 /// end, in whatever way.
 fn take_lock(path: &Path, user: &str) -> Result<File, StateError> {
     let lock_path = lock_path(path);
-    let failed = |source| StateError::Io { operation: "lock", path: lock_path.clone(), source };
-    let mut lock = content::open_or_create(&lock_path, 0o644).map_err(|error| failed(error.source))?;
+    let mut lock = content::open_or_create(&lock_path, 0o644)?;
     match lock.try_lock() {
         // The last holder has removed the state: others will create another lock file.
         Ok(()) if !is_at(&lock, &lock_path) => take_lock(path, user),
@@ -359,13 +350,14 @@ fn take_lock(path: &Path, user: &str) -> Result<File, StateError> {
             // Always one line.
             let user: String = user.chars().filter(|c| !c.is_control()).take(LONGEST_USER).collect();
             let holder = format!("process {} ({user}) on {}\n", std::process::id(), host());
-            lock.set_len(0).and_then(|()| lock.write_all(holder.as_bytes())).map_err(failed)?;
+            let written = lock.set_len(0).and_then(|()| lock.write_all(holder.as_bytes()));
+            written.map_err(IoError::at(WRITE, &lock_path))?;
             Ok(lock)
         }
         Err(TryLockError::WouldBlock) => {
             Err(StateError::Held { path: path.to_owned(), holder: holder(&lock) })
         }
-        Err(TryLockError::Error(error)) => Err(failed(error)),
+        Err(TryLockError::Error(error)) => Err(IoError::at("lock", &lock_path)(error).into()),
     }
 }
 
@@ -418,7 +410,8 @@ mod tests {
             journal.file = File::open(&path).unwrap();
         }
         let error = state.write(&[JournalEntry::Ignore { name: "b" }]).unwrap_err();
-        assert_eq!(error.to_string(), format!("cannot write the build state {}", path.display()));
+        let expected = format!("cannot write the build state {}: ", path.display());
+        assert!(error.to_string().starts_with(&expected), "{error}");
         assert_eq!(state.ignored, BTreeSet::from(["a".to_owned()]));
         drop(state);
         assert_eq!(fs::read(&path).unwrap(), whole);

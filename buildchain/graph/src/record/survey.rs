@@ -4,9 +4,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use content::Digest;
 use globset::GlobSet;
 
-use crate::model::digest::Digest;
 use crate::model::error::FileError;
 use crate::model::graph::Graph;
 use crate::model::linked::LinkedTask;

@@ -155,7 +155,7 @@ fn summary(outcome: &Outcome) -> Map<String, Value> {
         .artefacts
         .iter()
         .map(|Artefact { path, size, sha256, next }| {
-            json!({"path": path.to_string_lossy(), "size": size, "sha256": sha256.to_string(), "next": next})
+            json!({"path": path.to_string_lossy(), "size": size, "sha256": sha256.hex(), "next": next})
         })
         .collect();
     let failed =
@@ -189,7 +189,7 @@ fn task_json(task: &Task, report: &TaskReport) -> Map<String, Value> {
         ("started", json!(report.started.map(utc))),
         ("elapsed", json!(report.elapsed.map(|elapsed| elapsed.as_secs_f64()))),
         ("reason", json!(report.reasons.iter().map(ToString::to_string).collect::<Vec<_>>())),
-        ("key", json!(report.key.map(|key| key.to_string()))),
+        ("key", json!(report.key.map(|key| key.hex()))),
         ("cache", cache),
         ("attempts", json!(report.attempts)),
     ]

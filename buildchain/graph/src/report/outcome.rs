@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use crate::model::digest::Digest;
+use content::Digest;
+
 use crate::model::reason::Reason;
 
 /// How a task ended.

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use graph::{Cache, Digest, Evicted, Input, Output, Remote, RemoteError, RunOptions, Task, Verdict};
+use content::Digest;
+use graph::{Cache, Evicted, Input, Output, Remote, RemoteError, RunOptions, Task, Verdict};
 
 use crate::scratch::{Project, Ran};
 
@@ -254,7 +255,7 @@ impl Remote for Elsewhere {
             if self.damages.load(Ordering::SeqCst) {
                 content.push(b'!');
             }
-            fs::write(folder.join(digest.to_string()), content).unwrap();
+            fs::write(folder.join(digest.hex()), content).unwrap();
         }
         Ok(())
     }
@@ -311,7 +312,7 @@ fn what_another_machine_made_is_not_made_again() {
     let (ran, made, ..) = machine(false);
     assert_eq!((ran.verdict("tree"), made), (Verdict::Succeeded, whole.clone()));
     assert!(
-        ran.reports["tree"].err.contains("corrupt: content with the SHA-256"),
+        ran.reports["tree"].err.contains("corrupt: content with the digest"),
         "{:?}",
         ran.reports["tree"]
     );

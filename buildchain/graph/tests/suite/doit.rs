@@ -432,7 +432,7 @@ fn a_clean_that_cannot_remove_something_fails() {
     };
     let selection = graph.select(&["a"]).unwrap();
     let error = clean(&graph, &selection, &[], &mut state, &mut write_between).unwrap_err();
-    assert_eq!(error.to_string(), "cannot remove _build/d");
+    assert!(error.to_string().starts_with("cannot remove _build/d: "), "{error}");
     assert!(project.exists("_build/d/mine") && !project.exists("_build/d/a"));
 }
 

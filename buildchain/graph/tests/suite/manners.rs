@@ -200,7 +200,7 @@ fn a_run_reports_the_file_that_it_made_or_found() {
         let artefact = Artefact {
             path: path.clone(),
             size: 3,
-            sha256: sha256.parse().unwrap(),
+            sha256: content::Digest::from_hex(sha256).unwrap(),
             next: "look at _build/a".into(),
         };
         assert_eq!(outcome.artefacts, [artefact]);

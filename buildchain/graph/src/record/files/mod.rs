@@ -13,7 +13,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,11 +21,10 @@ use std::sync::{Condvar, Mutex, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
+use content::Digest;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps};
 use rustix::io::Errno;
-use sha2::{Digest as _, Sha256};
 
-use crate::model::digest::Digest;
 use crate::model::error::FileError;
 use crate::record::entry::{FileDigest, FileEntry, FileKind, Identity, nanoseconds};
 use crate::record::threads::{in_parallel, lock};
@@ -314,21 +313,19 @@ impl Files {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
         let opened = rustix::fs::openat(&self.root, path, flags, Mode::empty())
             .map_err(FileError::at("read", path))?;
-        let mut file = File::from(opened);
-        let mut hash = Sha256::new();
+        let file = File::from(opened);
         let mut buffer = vec![0; BUFFER.min(usize::try_from(identity.size).unwrap_or(BUFFER).max(4096))];
-        loop {
-            if stop.load(Ordering::Relaxed) {
-                return Err(FileError::Stopped { path: path.to_owned() });
+        let is_stopped = || stop.load(Ordering::Relaxed);
+        let hashed = content::hash_reader_with(&mut buffer, &file, |_| {
+            if is_stopped() { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
+        });
+        let (digest, _) = hashed.map_err(|error| {
+            if is_stopped() {
+                FileError::Stopped { path: path.to_owned() }
+            } else {
+                FileError::at("read", path)(error)
             }
-            match file.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(length) => hash.update(buffer.get(..length).unwrap_or_default()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(FileError::at("read", path)(error)),
-            }
-        }
-        let digest = Digest::from_bytes(hash.finalize().into());
+        })?;
         let after = rustix::fs::fstat(&file).map_err(FileError::at("read the metadata of", path))?;
         let after = Identity::of(&after);
         if after == *identity {

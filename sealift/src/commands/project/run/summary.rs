@@ -30,7 +30,7 @@ pub(super) fn text(outcome: &graph::Outcome, artefact: &Artefact, here: &Path) -
     }
     let mut text =
         format!("{path}, {}, in {}", output::size(artefact.size), graph::duration(outcome.elapsed));
-    let _ = write!(text, "\nSHA-256 {}", artefact.sha256);
+    let _ = write!(text, "\nSHA-256 {}", artefact.sha256.hex());
     let count = |count: usize, what: &str| {
         (count > 0).then(|| format!("{count} {} {what}", if count == 1 { "task" } else { "tasks" }))
     };
@@ -71,7 +71,7 @@ mod tests {
         let artefact = Artefact {
             path: "/p/_build/a.iso".into(),
             size: 607_149_000,
-            sha256: digest.parse().unwrap(),
+            sha256: content::Digest::from_hex(digest).unwrap(),
             next: "sealift archive verify _build/a.iso".into(),
         };
         let mut outcome = graph::Outcome { elapsed: Duration::from_millis(72_340), ..Default::default() };
