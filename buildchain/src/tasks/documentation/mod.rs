@@ -3,6 +3,7 @@
 //! lists: each page has the table of contents beside it, and a broken link is a mistake of the project.
 
 mod contents;
+mod include;
 mod links;
 mod page;
 
@@ -10,16 +11,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use content::Links;
 use graph::{Input, Output, Task, Title};
 
 use self::contents::Contents;
+use self::include::Text;
 use self::links::Documents;
 use super::{Error, Place, files, place_file, spelled};
 use crate::project::{self, Document, Item, Origin};
-
-/// The most bytes of a page in Markdown.
-const PAGE_MAX: u64 = 16 << 20;
 
 /// The style sheet of all pages.
 const STYLE: &str = include_str!("style.css");
@@ -36,9 +34,9 @@ struct Site {
 
 pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
     let project = Arc::clone(place.project);
-    let texts = texts(place, &project.documentation)?;
     let chapters: BTreeSet<&Path> =
         project.books.iter().flat_map(|book| &book.items).filter_map(chapter).collect();
+    let texts = texts(&project, &chapters)?;
     let mut site = Site::default();
     site.documents.add(project.documentation.iter().map(|document| document.path.clone()));
     for book in &project.books {
@@ -52,16 +50,15 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
     let others = project.documentation.iter().map(|document| document.path.as_path());
     let others = others.filter(|document| !chapters.contains(document));
     let others: Vec<(&Path, &str)> =
-        others.filter_map(|document| Some((document, texts.get(document)?.as_str()))).collect();
+        others.filter_map(|document| Some((document, texts.get(document)?.text.as_str()))).collect();
     site.contents = Contents::new(&project.books, &others);
     let site = Arc::new(site);
     let documents = project.documentation.iter().map(|document| (&document.path, &document.origin));
     for (document, origin) in documents.chain(attached.iter().map(|(path, origin)| (path, *origin))) {
         let source = resolved(place, document)?;
-        let task = if links::is_markdown(document) {
-            page_task(place, document, source, &site)
-        } else {
-            copy_task(place, document, &source)
+        let task = match texts.get(document) {
+            Some(text) => page_task(place, document, text, chapters.contains(document.as_path()), &site)?,
+            None => copy_task(place, document, &source),
         };
         place.push_for(origin.clone(), document.to_string_lossy(), task);
     }
@@ -87,24 +84,32 @@ fn chapter(item: &Item) -> Option<&Path> {
     }
 }
 
-/// The texts of those of `documents` that are Markdown.
-fn texts(place: &Place<'_>, documents: &[Document]) -> Result<BTreeMap<PathBuf, String>, Error> {
-    let pages = documents.iter().filter(|document| links::is_markdown(&document.path));
-    pages.map(|document| Ok((document.path.clone(), read(&resolved(place, &document.path)?)?))).collect()
+/// The texts of the documents that are Markdown, all mistakes in them together.
+fn texts(project: &project::Project, chapters: &BTreeSet<&Path>) -> Result<BTreeMap<PathBuf, Text>, Error> {
+    let mut mistakes = project::Mistakes::default();
+    let mut texts = BTreeMap::new();
+    for Document { path, .. } in project.documentation.iter().filter(|page| links::is_markdown(&page.path)) {
+        match Text::read(project, path, chapters.contains(path.as_path())) {
+            Ok(text) => drop(texts.insert(path.clone(), text)),
+            Err(Error::Project(error)) => drop(mistakes.note::<()>(Err(error))),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(mistakes.end(texts)?)
 }
 
 /// The files that pages need beside the documents, each with the entry of the project that asks for the first such page.
 fn attached<'d>(
     place: &Place<'_>,
     pages: &'d [Document],
-    texts: &BTreeMap<PathBuf, String>,
+    texts: &BTreeMap<PathBuf, Text>,
     documents: &Documents,
     chapters: &BTreeSet<&Path>,
 ) -> Result<BTreeMap<PathBuf, &'d Origin>, Error> {
     let mut attached = BTreeMap::new();
     for Document { path, origin } in pages {
         let Some(text) = texts.get(path) else { continue };
-        for file in page::files(text, path, chapters.contains(path.as_path())) {
+        for file in page::files(&text.text, path, chapters.contains(path.as_path())) {
             // A missing one is reported with the line that names it.
             if !documents.contains(&file) && resolved(place, &file)?.is_file() {
                 attached.entry(file).or_insert(origin);
@@ -117,7 +122,7 @@ fn attached<'d>(
 /// Checks the links of the chapters of books.
 fn check_links(
     place: &Place<'_>,
-    texts: &BTreeMap<PathBuf, String>,
+    texts: &BTreeMap<PathBuf, Text>,
     documents: &Documents,
     chapters: &BTreeSet<&Path>,
 ) -> Result<(), Error> {
@@ -126,26 +131,27 @@ fn check_links(
     }
     let root = &place.project.root;
     let anchors: HashMap<PathBuf, BTreeSet<String>> =
-        texts.iter().map(|(path, text)| (path.clone(), page::anchors(text))).collect();
+        texts.iter().map(|(path, text)| (path.clone(), page::anchors(&text.text))).collect();
     let mut mistakes = project::Mistakes::default();
     for (path, text) in texts.iter().filter(|(path, _)| chapters.contains(path.as_path())) {
         let exists = |path: &Path| root.join(path).exists();
-        for (position, message) in page::broken_links(text, path, documents, &anchors, &exists) {
-            let origin = Origin { path: root.join(path), line: position.line, column: position.column };
+        for (position, message) in page::broken_links(&text.text, path, documents, &anchors, &exists) {
+            let origin =
+                Origin { path: root.join(path), line: text.line(position.line), column: position.column };
             mistakes.note::<()>(Err(project::Error::of(&origin, message)));
         }
     }
     Ok(mistakes.end(())?)
 }
 
-fn resolved(place: &Place<'_>, document: &Path) -> Result<PathBuf, Error> {
-    Ok(place.project.territory.resolve(document).map_err(project::Error::from)?)
+/// The text of a chapter.
+#[cfg(test)]
+pub(super) fn text(project: &project::Project, chapter: &Path) -> Result<String, Error> {
+    Text::read(project, chapter, true).map(|text| text.text)
 }
 
-fn read(source: &Path) -> Result<String, Error> {
-    let failed = |source_error| Error::Read { path: source.to_path_buf(), source: source_error };
-    let bytes = content::open_read(source, Links::Follow, PAGE_MAX).map_err(|error| failed(error.source))?;
-    String::from_utf8(bytes).map_err(|error| failed(std::io::Error::other(error.utf8_error())))
+fn resolved(place: &Place<'_>, document: &Path) -> Result<PathBuf, Error> {
+    Ok(place.project.territory.resolve(document).map_err(project::Error::from)?)
 }
 
 /// The path in the tree of the archive of what lies at `output` below the folder of the documentation.
@@ -153,28 +159,37 @@ fn deployed(place: &Place<'_>, output: &Path) -> PathBuf {
     place.project.tree().join(archive::layout::DOCUMENTATION).join(output)
 }
 
-fn page_task(place: &Place<'_>, document: &Path, source: PathBuf, site: &Arc<Site>) -> Task {
+fn page_task(
+    place: &Place<'_>,
+    document: &Path,
+    text: &Text,
+    chapter: bool,
+    site: &Arc<Site>,
+) -> Result<Task, Error> {
     let target = deployed(place, &links::output(document));
     let mut inputs = place.made_here();
-    inputs.push(place.input(&source, document));
+    for file in std::iter::once(document).chain(text.included.iter().map(PathBuf::as_path)) {
+        inputs.push(place.input(&resolved(place, file)?, file));
+    }
     inputs.push(Input::value("documents", site.documents.to_string()));
     inputs.push(Input::value("contents", site.contents.to_string()));
     let (document, site, to) = (document.to_path_buf(), Arc::clone(site), target.clone());
-    Task {
+    let project = Arc::clone(place.project);
+    Ok(Task {
         name: format!("_doc_deploy:{}", spelled(&document)),
         doc: format!("Turn {} into a page of the archive.", content::printable_path(&document)),
         title: Title::new("DOC HTML", place.shown(&target)),
         inputs,
         outputs: vec![Output::File(target)],
         action: Some(Box::new(move |context| {
-            let page = page::render(&read(&source)?, &document, &site)?;
+            let page = page::render(&Text::read(&project, &document, chapter)?, &document, &site)?;
             for warning in &page.warnings {
                 context.warn(warning);
             }
             Ok(place_file::write(&to, &page.html, 0o644)?)
         })),
         ..Task::default()
-    }
+    })
 }
 
 fn copy_task(place: &Place<'_>, document: &Path, source: &Path) -> Task {

@@ -11,6 +11,7 @@ use pulldown_cmark::html::push_html;
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd};
 
 use super::contents::{Contents, safe};
+use super::include::Text;
 use super::links::{Documents, is_markdown, output, relative};
 use super::{STYLE_NAME, Site};
 use crate::project::{Target, target};
@@ -42,16 +43,17 @@ pub(super) struct Position {
     pub(super) column: u64,
 }
 
-/// The page of the Markdown text of `document`. Links to other documents lead to them in the archive.
+/// The page of `document`, whose Markdown is `text`. Links to other documents lead to them in the archive.
 ///
 /// # Errors
 ///
 /// If the frame cannot be filled in.
-pub(super) fn render(markdown: &str, document: &Path, site: &Site) -> Result<Page, minijinja::Error> {
+pub(super) fn render(text: &Text, document: &Path, site: &Site) -> Result<Page, minijinja::Error> {
     let mut warnings = Vec::new();
-    let events = relinked(markdown, &mut |used, url, position| {
-        let mut warn = |text: String| {
-            warnings.push(format!("{}:{}: {text}", content::printable_path(document), position.line));
+    let events = relinked(&text.text, &mut |used, url, position| {
+        let mut warn = |message: String| {
+            let line = text.line(position.line);
+            warnings.push(format!("{}:{line}: {message}", content::printable_path(document)));
             None
         };
         let shown = printable(url);
@@ -312,7 +314,7 @@ mod tests {
     }
 
     fn rendered(text: &str, document: &str) -> Page {
-        render(text, Path::new(document), &site()).unwrap()
+        render(&Text::from(text), Path::new(document), &site()).unwrap()
     }
 
     #[test]

@@ -132,6 +132,47 @@ fn a_book_brings_its_chapters_their_pictures_and_the_files_that_they_link_to() {
 }
 
 #[test]
+fn a_chapter_includes_files_as_mdbook_does() {
+    let place = Place::new("documentation: [docs/SUMMARY.md]");
+    place.write("docs/SUMMARY.md", "- [One](one.md)\n");
+    let text = "# One\n\n```yaml\n{{#include ../x.yaml:2:}}\n```\n\n{{#include part.md}}\n\n\\{{#include x}} {{other}}\n";
+    place.write("docs/one.md", text);
+    place.write("docs/part.md", "## Part\n\n{{#include inner/last.md}}\n");
+    place.write("docs/inner/last.md", "the last\n");
+    place.write("x.yaml", "a: 1\nb: 2\nc: 3\n");
+    let (project, plan) = place.plan_in(None).unwrap();
+    let task = plan.tasks.iter().find(|task| task.name == "_doc_deploy:docs/one.md").unwrap();
+    for file in ["docs/one.md", "docs/part.md", "docs/inner/last.md", "x.yaml"] {
+        let read = |input: &Input| input.path().is_some_and(|path| path.ends_with(file));
+        assert!(task.inputs.iter().any(read), "{file} is not in {:?}", task.inputs);
+    }
+    let read = documentation::text(&project, Path::new("docs/one.md"));
+    let expected = "# One\n\n```yaml\nb: 2\nc: 3\n```\n\n## Part\n\nthe last\n\n{{#include x}} {{other}}\n";
+    assert_eq!(read.unwrap(), expected);
+
+    let text = "# One\n\n{{#include gone.md}}\n\n{{#include ../x.yaml:5}} {{#include one.md}}\n\n[x](x.md)\n";
+    place.write("docs/one.md", text);
+    let error = place.plan().map(drop).unwrap_err();
+    let root = place.root();
+    let lines: Vec<_> =
+        error.lines().map(|line| line.strip_prefix(root.to_str().unwrap()).unwrap()).collect();
+    assert_eq!(
+        lines,
+        ["/docs/one.md:3:1: docs/gone.md does not exist", "/docs/one.md:5:1: x.yaml: it has 3 lines, not 5"]
+    );
+    place.write("docs/one.md", "# One\n\n{{#include one.md}}\n");
+    assert!(
+        place.plan().map(drop).unwrap_err().ends_with(":3:1: files include each other more than 10 deep")
+    );
+    place.write("docs/one.md", "# One\n\n{{#include part.md}}\n\n[x](x.md)\n");
+    let error = place.plan().map(drop).unwrap_err();
+    assert!(
+        error.ends_with("/docs/one.md:5:1: the link x.md leads to docs/x.md, which does not exist"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_warning_of_an_odd_pattern_is_one_line() {
     let place = Place::new("files: [{from: a, to: a, exclude: [\"x\\nerror: y\\e[2J\"]}]");
     place.write("a/b", "");
