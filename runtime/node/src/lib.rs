@@ -1,4 +1,4 @@
-//! The bootstrap node's administrator: import, mount and copy archives, and write the configuration of those who use them.
+//! The administrator of a bootstrap node: imports, mounts and copies archives, and writes the configuration of their clients.
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests use folders of their own"))]
 
 pub mod archives;
@@ -7,4 +7,5 @@ pub mod copy;
 mod file;
 pub mod nginx;
 pub mod push;
+pub mod remote;
 pub mod site_config;

@@ -91,11 +91,6 @@ pub(crate) fn running(command: &std::process::Command) {
     detail(&format!("running `{}`", words.join(" ")));
 }
 
-/// One word for a shell, whatever is in it.
-pub(crate) fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
 /// Reports on standard error what a command has done, unless `--quiet` is given.
 pub(crate) fn done(text: &str) {
     if is_quiet() {
@@ -216,19 +211,7 @@ pub(crate) fn size(bytes: u64) -> String {
 mod tests {
     use std::path::Path;
 
-    use super::{LINES_MAX, about, bounded, chain, quoted, size};
-
-    #[test]
-    fn a_word_stays_one_word_for_a_shell() {
-        for word in ["/srv/scality", "with blank", "it's", "$(reboot)", "a;b", "`c`", ""] {
-            let output = std::process::Command::new("sh")
-                .arg("-c")
-                .arg(format!("printf %s {}", quoted(word)))
-                .output()
-                .unwrap();
-            assert_eq!(String::from_utf8(output.stdout).unwrap(), word);
-        }
-    }
+    use super::{LINES_MAX, about, bounded, chain, size};
 
     #[test]
     fn a_message_names_its_path_once() {

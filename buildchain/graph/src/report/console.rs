@@ -209,6 +209,7 @@ pub fn quoted(word: &str) -> Cow<'_, str> {
         }
         (text + "'").into()
     } else {
-        format!("'{}'", word.replace('\'', r"'\''")).into()
+        // The only error is NUL, a control character.
+        shlex::try_quote(word).unwrap_or_default()
     }
 }

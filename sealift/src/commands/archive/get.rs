@@ -6,6 +6,7 @@ use std::path::Path;
 use clap::Args;
 use content::{printable, printable_path};
 use node::archives::{self, Error, Listed};
+use node::remote::NodeName;
 
 use super::steps::machine;
 use crate::args::node_paths::NodePaths;
@@ -22,8 +23,8 @@ pub(crate) struct Arguments {
     #[arg(value_name = "NAME", conflicts_with = "nodes")]
     names: Vec<String>,
     /// Compare with this node (repeatable)
-    #[arg(long = "node", value_name = "NODE", value_parser = nodes::node)]
-    nodes: Vec<String>,
+    #[arg(long = "node", value_name = "NODE")]
+    nodes: Vec<NodeName>,
     #[command(flatten)]
     remote: nodes::Remote,
     #[command(flatten)]

@@ -176,7 +176,7 @@ fn a_node_that_does_not_answer_is_one_that_differs() {
     let (code, out, err) = get(&["--node", "two"]);
     assert_eq!(code, 0, "{out}{err}");
     let (code, out, err) = get(&["--node", "dead", "--node", "two"]);
-    assert!(code == 1 && err.contains("dead cannot be asked: "), "{code} {out}{err}");
+    assert!(code == 1 && err.contains("dead cannot be queried: "), "{code} {out}{err}");
     assert!(out.contains("example-1.0  dead  not known\n") && out.contains("example-1.0  two  "), "{out}");
     let (code, out, err) = get(&["--node", "dead", "--node", "two", "--output", "json"]);
     let compared: Value = serde_json::from_str(&out).unwrap();

@@ -158,7 +158,7 @@ fn a_dry_run_of_a_copy_only_asks_the_node_what_it_has() {
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
     let into = nodes.two.0.join("iso");
     let expected = format!("two: would copy site-1.0 into {}; at most ", into.display());
-    assert!(out.starts_with(&expected) && out.ends_with(" would travel\n"), "{out}");
+    assert!(out.starts_with(&expected) && out.ends_with(" would be sent\n"), "{out}");
     let (code, out, _) = nodes.copy(&["two", "--dry-run", "--output", "json"]);
     let planned: Value = serde_json::from_str(&out).unwrap();
     let bytes = fs::metadata(nodes.one.0.join("iso/site.iso")).unwrap().len();
