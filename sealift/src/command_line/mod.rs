@@ -1,5 +1,7 @@
 //! The command line as a whole: its commands in groups, the global options, hints for near misses.
 
+#[cfg(test)]
+mod documented;
 pub(crate) mod groups;
 pub(crate) mod suggest;
 #[cfg(test)]
