@@ -158,3 +158,32 @@ fn single<'w>(words: &'w [&'w str], allowed: &BTreeSet<&str>) -> Read<'w> {
     }
     Some((allowed.contains(word).then(|| BTreeSet::from([(*word).to_owned()])), rest))
 }
+
+#[test]
+fn architecture_md_has_a_reason_for_every_dependency_and_names_no_other() {
+    let root = sealift::repository();
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments = ["metadata", "--locked", "--offline", "--format-version", "1", "--no-deps"];
+    let output =
+        peer::run(Command::new(cargo).args(arguments).arg("--manifest-path").arg(root.join("Cargo.toml")));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let own: BTreeSet<&str> = packages.iter().map(|package| package["name"].as_str().unwrap()).collect();
+    let dependencies = packages.iter().flat_map(|package| package["dependencies"].as_array().unwrap());
+    let used: BTreeSet<&str> = dependencies
+        .map(|dependency| dependency["name"].as_str().unwrap())
+        .filter(|name| !own.contains(name))
+        .collect();
+    let text = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let table = text.split("| crate | for | why this one |").nth(1).unwrap();
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let named: BTreeSet<&str> = rows
+        .flat_map(|row| row.split('|').nth(1).unwrap().split(','))
+        // What is in brackets is about the crate before them.
+        .map(|name| name.split('(').next().unwrap().trim())
+        .collect();
+    let missing: Vec<_> = used.difference(&named).collect();
+    let idle: Vec<_> = named.difference(&used).collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md has no reason for {missing:?}");
+    assert!(idle.is_empty(), "ARCHITECTURE.md names {idle:?}, which nothing depends on");
+}
