@@ -7,10 +7,13 @@
 //! - `registry_root`: the archive's `images` folder, such as `/srv/scality/metalk8s-2.11.0/images/`, or an nginx
 //!   variable that holds it. The static registry is the folder `registry` beside `images`.
 //!
-//! Of the parameters of `tags/list` only `last` is honoured; a list is given whole, whatever `n` says.
+//! Of the parameters of `tags/list` only `last` is supported; `n` is ignored and the list is whole.
 //!
-//! `/v2/` itself, by which clients see that they talk to a registry, belongs to the server and not to an archive, and
-//! nginx allows its location once. A server whose configuration does not answer it includes [`common`] once.
+//! `/v2/` itself, by which clients recognize a registry, belongs to the server and not to an archive, and nginx allows its
+//! location once. A server whose configuration lacks it includes [`common`] once.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
 use crate::error::{Error, Result};
 use crate::reference::check_repository;
@@ -21,24 +24,24 @@ pub fn template() -> &'static str {
     include_str!("nginx/registry-config.inc.j2")
 }
 
-/// The configuration that a server needs once: `/v2/` and errors for whatever no archive answers.
+/// The configuration that a server needs once: `/v2/`, and errors for everything that no archive serves.
 #[must_use]
 pub fn common() -> &'static str {
     include_str!("nginx/registry-common.inc")
 }
 
-/// What stands for the repository in the [`template`], for whoever includes it to fill in.
+/// The placeholder of the repository in the [`template`].
 pub const REPOSITORY: &str = "{{ repository }}";
-/// What stands for the registry root in the [`template`].
+/// The placeholder of the registry root in the [`template`].
 pub const REGISTRY_ROOT: &str = "{{ registry_root }}";
 
-/// The template with its placeholders filled in. A value that is its own placeholder stays one: an archive ships the template,
-/// and the node that mounts it fills it in.
+/// The template with its placeholders filled in. A placeholder given as the value remains: archives ship the template, and
+/// the node that mounts one fills it in.
 ///
 /// # Errors
 ///
-/// [`Error::Definition`] where a value could mean more to nginx than it should: a repository that is none, a root
-/// that is not an absolute path of plain characters.
+/// [`Error::Definition`] for an invalid repository, or a root that is not an absolute path of characters without a meaning
+/// for nginx.
 pub fn render(repository: &str, registry_root: &str) -> Result<String> {
     if repository != REPOSITORY {
         check_repository(repository).map_err(|reason| Error::Definition {
@@ -58,7 +61,25 @@ pub fn render(repository: &str, registry_root: &str) -> Result<String> {
                     .into(),
         });
     }
-    Ok(template().replace(REPOSITORY, repository).replace(REGISTRY_ROOT, registry_root))
+    fill(template(), minijinja::context! { repository, registry_root })
+}
+
+/// Fills in a template of nginx configuration. Values are written as they are: the caller has checked them.
+///
+/// # Errors
+///
+/// [`Error::Definition`] if the template uses a value that is not given.
+pub fn fill(template: &str, values: minijinja::Value) -> Result<String> {
+    let failed = |error: minijinja::Error| Error::Definition {
+        field: "template of nginx".into(),
+        reason: error.to_string(),
+    };
+    let mut environment = Environment::new();
+    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build().map_err(failed)?;
+    environment.set_syntax(syntax);
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.render_str(template, values).map_err(failed)
 }
 
 #[cfg(test)]

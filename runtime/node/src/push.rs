@@ -1,6 +1,6 @@
-//! Handing the images of an archive to a registry that the site runs.
+//! Pushing the images of an archive to a registry.
 //!
-//! [`Images`] is the archive as [`images::push`] reads it: straight from the ISO, nothing is unpacked.
+//! [`Images`] lets [`images::push`] read them straight from the ISO, without unpacking.
 //!
 //! ```no_run
 //! use images::push::{Options, push};
@@ -23,14 +23,14 @@ use content::Digest;
 use images::push::{Content, Request};
 use images::reference;
 
-/// An archive whose images cannot be pushed.
+/// The images of an archive cannot be pushed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The archive cannot be read.
     #[error(transparent)]
     Archive(#[from] archive::Error),
-    /// An image of it is not whole, and what is half there is not pushed.
+    /// An image is incomplete.
     #[error("{archive}: image {name}:{tag} cannot be pushed: {problem}")]
     NotWhole {
         /// The archive.
@@ -42,7 +42,7 @@ pub enum Error {
         /// What is missing.
         problem: String,
     },
-    /// The place it is to go to, with its name, is no reference.
+    /// The target with the name of an image is not a valid reference.
     #[error(transparent)]
     Reference(#[from] reference::ParseError),
 }
@@ -93,13 +93,13 @@ impl Images {
         Ok(Self { tree, product, named, places })
     }
 
-    /// What the archive says of itself.
+    /// The product information of the archive.
     #[must_use]
     pub fn product(&self) -> Option<&Product> {
         self.product.as_ref()
     }
 
-    /// The bytes of all manifests and blobs, each counted once: the most that a push sends.
+    /// The total size of all manifests and blobs, each counted once: the maximum that a push sends.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.places.values().fold(0, |sum, (_, entry)| sum.saturating_add(entry.size))
@@ -109,7 +109,7 @@ impl Images {
     ///
     /// # Errors
     ///
-    /// [`Error::Reference`] where that gives none.
+    /// [`Error::Reference`] if that is not a valid reference.
     pub fn requests(&self, to: &str) -> Result<Vec<Request>, Error> {
         let request = |Named { name, tag, digest }: &Named| {
             let reference = format!("{}/{name}:{tag}", to.trim_end_matches('/')).parse()?;

@@ -7,24 +7,26 @@ use std::path::{Path, PathBuf};
 use archive::tree::Kind;
 use archive::{Tree, Unindexed, layout, product};
 
-use super::{Error, File, Node, distinct_nodes, header};
+use super::error::Error;
+use super::file::{File, header};
+use super::node::{Node, distinct_nodes};
 
-/// The largest key or `Release` file that is read.
+/// The maximum size of a key or `Release` file, in bytes.
 const SMALL_MAX: u64 = 1 << 20;
-/// Where keys are written.
+/// The folders for keys.
 const RPM_KEYS: &str = "etc/pki/rpm-gpg";
 const APT_KEYS: &str = "etc/apt/keyrings";
 
-/// Where dnf takes packages from.
+/// The source of packages for dnf.
 #[derive(Debug, Clone, Copy)]
 pub enum Source<'a> {
     /// These nodes, tried in this order.
     Nodes(&'a [Node]),
-    /// The archives themselves, which are folders on the client (mounted, or unpacked).
+    /// The archives, which are folders on the client (mounted or unpacked).
     Folders,
 }
 
-/// Where clients find the keys of repositories.
+/// The location of the keys of repositories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keys {
     /// At the first node, or in the archive's folder.
@@ -48,11 +50,11 @@ pub struct Packages {
 struct Rpm {
     /// The name of the section: `metalk8s-2.11.0-scality-el8`.
     name: String,
-    /// Below the archive's name, as nodes serve it.
+    /// Below the archive ID, as nodes serve it.
     path: String,
-    /// The release of the distribution it is for: 8 of `packages/redhat/8/…`.
+    /// Its release of the distribution: 8 of `packages/redhat/8/…`.
     release: Option<String>,
-    /// In the archive.
+    /// The folder in the archive.
     folder: String,
     keys: Vec<Key>,
     signed_metadata: bool,
@@ -124,14 +126,14 @@ impl Packages {
         Ok(found)
     }
 
-    /// Packages of the archive that no configuration can name: no metadata cover them.
+    /// Packages of the archive that clients cannot find, since no metadata covers them.
     #[must_use]
     pub fn unindexed(&self) -> &[Unindexed] {
         &self.unindexed
     }
 
-    /// RPM repositories by where nodes serve them, `metalk8s-2.11.0/redhat/8/scality-el8`, for a client that has no archive to
-    /// look into. It does not learn their keys, so that signatures are not checked.
+    /// RPM repositories by the paths at which nodes serve them, such as `metalk8s-2.11.0/redhat/8/scality-el8`, where the
+    /// archive itself is not available. Their keys are unknown, so signatures are not checked.
     ///
     /// # Errors
     ///
@@ -216,7 +218,7 @@ fn text(tree: &Tree, path: &str) -> Result<String, Error> {
     Ok(String::from_utf8_lossy(&tree.read(path, SMALL_MAX)?).into_owned())
 }
 
-/// Names become words and lines of configuration files and parts of URLs.
+/// Checks a name that becomes part of a configuration file and of a URL.
 fn plain(archive: &str, name: &str) -> Result<(), Error> {
     let harmless =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '~' | ':' | '/' | '-');
@@ -226,9 +228,9 @@ fn plain(archive: &str, name: &str) -> Result<(), Error> {
     Err(Error::Name { archive: archive.to_owned(), name: name.escape_debug().take(200).collect() })
 }
 
-/// The file for dnf and yum, `/etc/yum.repos.d/sealift.repo`: a section for each RPM repository, with all base URLs. Of
-/// archives that have packages for several releases of the distribution, `release` says which a client is of: another's
-/// packages would be installed there.
+/// The file for dnf and yum, `/etc/yum.repos.d/sealift.repo`: a section for each RPM repository, with all base URLs. If the
+/// archives have packages for several releases of the distribution, `release` is that of the client: packages of others
+/// could be installed otherwise.
 ///
 /// # Errors
 ///
@@ -258,7 +260,7 @@ pub fn dnf(
     for archive in archives {
         for rpm in archive.rpm.iter().filter(meant) {
             let Rpm { name, path, keys: found, signed_metadata, .. } = rpm;
-            // Folders of the same name.
+            // Two folders have the same name.
             let long = || format!("{}-{}", archive.id, path.replace('/', "-"));
             let name = if sections.insert(name.clone()) { name.clone() } else { long() };
             let urls = archive.urls(rpm, source)?;
@@ -298,9 +300,9 @@ pub fn dnf(
     Ok(files)
 }
 
-/// The files for apt: a stanza in `/etc/apt/sources.list.d/sealift.sources` for each DEB repository. apt takes several
-/// URIs for several sources, not for mirrors of one; with [`Keys::OnClient`] its `mirror` method does, from a list of nodes
-/// beside it.
+/// The files for apt: a stanza in `/etc/apt/sources.list.d/sealift.sources` for each DEB repository. Several URIs in a stanza
+/// are several sources for apt, not mirrors of one; with [`Keys::OnClient`] a list of nodes for its `mirror` method is among
+/// the files.
 ///
 /// # Errors
 ///

@@ -1,28 +1,27 @@
-//! What an archive is made of.
+//! The recipe of an archive: its larger files and their positions.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use archive::tree::{Entry, Kind, Location};
-use archive::{Tree, sums};
-use content::{Digest, Links};
+use archive::Tree;
+use content::Links;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Error;
+use super::error::Error;
+use super::library::{Stated, stated};
+use super::range::Range;
 
-/// The largest ISO there is: 2^32 sectors of 2048 bytes (ECMA-119 8.4.8).
+/// The maximum size of an ISO: 2^32 sectors of 2048 bytes (ECMA-119 8.4.8).
 const LARGEST: u64 = (1 << 32) * 2048;
-/// Smaller files travel with whatever lies between the larger ones: naming them costs more than sending them.
-const SMALLEST: u64 = 16 * 1024;
-/// The most files that a recipe names: of more, the largest. The others travel with what lies between.
+/// The maximum number of files in a recipe: the largest. The others are sent with the bytes between.
 const PARTS_MAX: usize = 50_000;
-/// The most bytes of all names in a recipe, as they are in its JSON.
+/// The maximum size of all names in a recipe, in bytes of its JSON.
 const NAMES_MAX: usize = 8 << 20;
-/// The most ranges of one file: the largest file has so many extents.
+/// The maximum number of ranges of one file: the largest file has as many extents.
 const RANGES_MAX: usize = 4096;
 
-/// An ISO as the sum of its larger files and of what lies between them.
+/// An ISO as its larger files and the bytes between them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
@@ -43,24 +42,14 @@ pub struct Recipe {
 pub struct Part {
     /// A path of it in the archive.
     pub path: String,
-    /// The SHA-256 of its content in hexadecimal, as the archive states it.
+    /// The SHA-256 of its content in hexadecimal, as recorded in the archive.
     pub sha256: String,
-    /// Where its bytes lie, one range after another.
+    /// The ranges of its bytes, in order.
     #[serde(deserialize_with = "at_most::<RANGES_MAX, _, _>")]
     pub ranges: Vec<Range>,
 }
 
-/// Bytes of an ISO.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Range {
-    /// The first.
-    pub offset: u64,
-    /// How many.
-    pub bytes: u64,
-}
-
-/// Reads a list of at most `MAX` elements: what the other end says takes no more memory than an archive needs.
+/// Reads a list of at most `MAX` elements, so that a message uses no more memory than an archive needs.
 fn at_most<'de, const MAX: usize, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
@@ -88,23 +77,17 @@ fn at_most<'de, const MAX: usize, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer.deserialize_seq(Visitor::<MAX, T>(std::marker::PhantomData))
 }
 
-impl Range {
-    pub(super) fn end(self) -> u64 {
-        self.offset.saturating_add(self.bytes)
-    }
-}
-
 impl Recipe {
-    /// The recipe of the ISO at `path`, which is read once, for its digest.
+    /// The recipe of the ISO at `path`, which is read once for its digest.
     ///
     /// # Errors
     ///
-    /// [`Error::Archive`] if it is no ISO, [`Error::Io`] if it cannot be read.
+    /// [`Error::Archive`] if it is not an ISO, [`Error::Io`] if it cannot be read.
     pub fn of(path: &Path, progress: &dyn iso::Progress) -> Result<Self, Error> {
         let failed = |source| Error::Io { operation: "read", path: path.into(), source };
         let unnamed = || failed(std::io::ErrorKind::InvalidFilename.into());
         let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(unnamed)?;
-        // One open file for all: what is announced is what was read.
+        // One open file for everything, so that the recipe matches what was read.
         let file = match content::open(path, Links::Follow) {
             Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => {
                 return Err(failed(std::io::Error::other("expected an ISO file; a folder is not copied")));
@@ -121,7 +104,7 @@ impl Recipe {
             let pieces = tree.locate_entry(&path, &entry)?.pieces;
             let ranges: Vec<Range> =
                 pieces.iter().map(|piece| Range { offset: piece.offset, bytes: piece.len }).collect();
-            // Other names of the same bytes.
+            // Another name of the same bytes.
             if ranges.first().is_none_or(|range| !seen.insert(range.offset)) {
                 continue;
             }
@@ -133,11 +116,11 @@ impl Recipe {
         }
         parts.sort_by_key(|part| part.ranges.first().map(|range| range.offset));
         let bytes = file.metadata().map_err(failed)?.len();
-        let sha256 = super::receive::digest_of(&file, progress).map_err(failed)?;
+        let sha256 = super::read::digest_of(&file, progress).map_err(failed)?;
         Ok(Self { name: name.to_owned(), bytes, sha256, parts })
     }
 
-    /// Refuses a recipe that asks for what no archive needs: a name that is a path, ranges that lie outside or overlap.
+    /// Refuses an invalid recipe: a name that is a path, ranges that overlap or exceed the file.
     ///
     /// # Errors
     ///
@@ -146,11 +129,11 @@ impl Recipe {
         let wrong = |what: String| Err(Error::Protocol(what));
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+' | ' ');
         if !self.name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !self.name.chars().all(plain) {
-            return wrong(format!("`{}` is no name for an ISO file", self.name.escape_debug()));
+            return wrong(format!("`{}` is not a valid name of an ISO file", self.name.escape_debug()));
         }
         if self.bytes > LARGEST || !is_sha256(&self.sha256) {
             return wrong(format!(
-                "no ISO has {} bytes and the SHA-256 `{}`",
+                "invalid size or SHA-256: {} bytes, `{}`",
                 self.bytes,
                 self.sha256.escape_debug()
             ));
@@ -161,7 +144,7 @@ impl Recipe {
         for range in ranges {
             if range.offset < reached || range.end() > self.bytes {
                 return wrong(format!(
-                    "the {} bytes at {} overlap others, or the end",
+                    "the range of {} bytes at {} overlaps another or exceeds the file",
                     range.bytes, range.offset
                 ));
             }
@@ -171,74 +154,9 @@ impl Recipe {
     }
 }
 
-/// A larger file whose digest the archive states.
-struct Stated {
-    path: String,
-    entry: Entry,
-    digest: Digest,
-}
-
-/// The larger files whose digest the archive states, in `SHA256SUMS` or in the name of a blob, and is `wanted`.
-fn stated(tree: &Tree, wanted: &dyn Fn(&Digest) -> bool) -> Result<Vec<Stated>, Error> {
-    let mut large: Vec<(String, Entry, Option<Digest>)> = Vec::new();
-    tree.each_folder("", &mut |folder, entries| {
-        for entry in entries.into_iter().filter(|entry| entry.kind == Kind::File && entry.size >= SMALLEST) {
-            let named = Digest::from_hex(&entry.name).ok();
-            let path =
-                if folder.is_empty() { entry.name.clone() } else { format!("{folder}/{}", entry.name) };
-            large.push((path, entry, named));
-        }
-        Ok(())
-    })?;
-    large.sort_unstable_by(|(a, ..), (b, ..)| a.cmp(b));
-    sums::each(tree, &mut |sum| {
-        let found = large.binary_search_by(|(path, ..)| path.cmp(&sum.path));
-        if let Some((.., digest)) = found.ok().and_then(|found| large.get_mut(found)) {
-            *digest = Some(sum.digest);
-        }
-        Ok(())
-    })?;
-    let stated = large.into_iter().filter_map(|(path, entry, digest)| {
-        let digest = digest.filter(|digest| wanted(digest))?;
-        Some(Stated { path, entry, digest })
-    });
-    Ok(stated.collect())
-}
-
-/// Whether `text` is a SHA-256 in hexadecimal.
+/// Whether a text is a SHA-256 in hexadecimal.
 fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-/// The contents that are on this machine already.
-pub(super) struct Library {
-    trees: Vec<Tree>,
-    /// By digest: which tree, and the path in it.
-    places: HashMap<Digest, (usize, String)>,
-}
-
-impl Library {
-    /// What `archives` hold of a recipe. One that cannot be read holds nothing.
-    pub(super) fn of(archives: &[PathBuf], recipe: &Recipe) -> Self {
-        let wanted: HashSet<Digest> =
-            recipe.parts.iter().filter_map(|part| Digest::from_hex(&part.sha256).ok()).collect();
-        let (mut trees, mut places) = (Vec::new(), HashMap::new());
-        for tree in archives.iter().filter_map(|path| Tree::open(path).ok()) {
-            for Stated { path, digest, .. } in
-                stated(&tree, &|digest| wanted.contains(digest)).unwrap_or_default()
-            {
-                places.entry(digest).or_insert((trees.len(), path));
-            }
-            trees.push(tree);
-        }
-        Self { trees, places }
-    }
-
-    /// Where the content with this digest should lie.
-    pub(super) fn find(&self, sha256: &str) -> Option<Location> {
-        let (tree, path) = self.places.get(&Digest::from_hex(sha256).ok()?)?;
-        self.trees.get(*tree)?.locate(path).ok()
-    }
 }
 
 #[cfg(test)]
@@ -246,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_recipe_that_asks_for_what_no_archive_needs_is_refused() {
+    fn an_invalid_recipe_is_refused() {
         let whole = include_str!("../../fuzz/corpus/recipes/seed-whole");
         let hostile = include_str!("../../fuzz/corpus/recipes/seed-hostile");
         let check = |text: &str| serde_json::from_str::<Recipe>(text).unwrap().check();
@@ -265,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recipe_of_more_than_an_archive_has_is_refused() {
+    fn a_recipe_with_too_many_parts_is_refused() {
         let part = r#"{"path":"","sha256":"","ranges":[]}"#;
         let recipe = |parts: usize| {
             let parts = vec![part; parts].join(",");

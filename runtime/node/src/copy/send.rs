@@ -1,4 +1,4 @@
-//! The end that has the archive.
+//! The sending end.
 
 use std::io::{BufRead, Write};
 use std::os::unix::fs::FileExt as _;
@@ -7,26 +7,29 @@ use std::path::{Path, PathBuf};
 use content::Links;
 use serde::Serialize;
 
-use super::{Answer, CHUNK, Error, Recipe, Verdict, hear, say};
+use super::error::Error;
+use super::protocol::{Outcome, Response, read_message, write_message};
+use super::read::CHUNK;
+use super::recipe::Recipe;
 
-/// What came of a copy.
+/// The result of a copy.
 #[derive(Clone, Debug, Serialize)]
 pub struct Sent {
-    /// Where the archive is on the other node.
+    /// The path of the archive on the other node.
     pub path: PathBuf,
-    /// How many bytes of it travelled.
+    /// The number of bytes that were sent.
     pub bytes: u64,
-    /// Whether it was there before.
+    /// Whether the node had it already.
     pub present: bool,
 }
 
 /// Copies the ISO at `archive`, whose `recipe` this is, to the [`receive`](super::receive()) at the other end of the streams.
-/// `progress` is told the bytes that travel, and those that need not.
+/// `progress` counts the bytes that are sent, and those that need not be.
 ///
 /// # Errors
 ///
-/// [`Error::Other`] with what the other end says; [`Error::Connection`] if it goes away; [`Error::Io`] if the archive cannot be
-/// read.
+/// [`Error::Other`] with the error of the other end; [`Error::Connection`] if the connection breaks; [`Error::Io`] if the
+/// archive cannot be read.
 pub fn send(
     recipe: &Recipe,
     archive: &Path,
@@ -34,11 +37,11 @@ pub fn send(
     mut to: impl Write,
     progress: &dyn iso::Progress,
 ) -> Result<Sent, Error> {
-    say(&mut to, recipe)?;
-    let needed = match hear(&mut from)? {
-        Answer::Present(path) => return Ok(Sent { path, bytes: 0, present: true }),
-        Answer::Error(text) => return Err(Error::Other(text)),
-        Answer::Needs(ranges) => ranges,
+    write_message(&mut to, recipe)?;
+    let needed = match read_message(&mut from)? {
+        Response::Present(path) => return Ok(Sent { path, bytes: 0, present: true }),
+        Response::Error(text) => return Err(Error::Other(text)),
+        Response::Needs(ranges) => ranges,
     };
     let total = needed.iter().fold(0_u64, |total, range| total.saturating_add(range.bytes));
     progress.advance(recipe.bytes.saturating_sub(total));
@@ -52,9 +55,9 @@ pub fn send(
             let chunk = buffer.get_mut(..wanted).unwrap_or_default();
             file.read_exact_at(chunk, offset).map_err(failed)?;
             if let Err(error) = to.write_all(chunk) {
-                // It has hung up; perhaps it said why.
-                return Err(match hear(&mut from) {
-                    Ok(Verdict::Error(text)) => Error::Other(text),
+                // The other end has closed the connection; perhaps it reported why.
+                return Err(match read_message(&mut from) {
+                    Ok(Outcome::Error(text)) => Error::Other(text),
                     _ => Error::Connection(error),
                 });
             }
@@ -63,8 +66,8 @@ pub fn send(
         }
     }
     to.flush()?;
-    match hear(&mut from)? {
-        Verdict::Published(path) => Ok(Sent { path, bytes: total, present: false }),
-        Verdict::Error(text) => Err(Error::Other(text)),
+    match read_message(&mut from)? {
+        Outcome::Published(path) => Ok(Sent { path, bytes: total, present: false }),
+        Outcome::Error(text) => Err(Error::Other(text)),
     }
 }

@@ -1,11 +1,12 @@
 //! Copies over a pair of sockets, whole, cut off and lied to.
 
 use std::fs;
-use std::io::BufReader;
+use std::io::{self, BufReader, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use super::protocol::Response;
 use super::*;
 
 /// An ISO `Example <version>` of these files, with `SHA256SUMS`.
@@ -150,7 +151,7 @@ fn an_archive_that_is_damaged_here_does_not_count_there() {
     let node =
         std::thread::spawn(move || receive(BufReader::new(&theirs), &theirs, &there, &[], &|_| Ok(())));
     let error = send(&recipe, &archive, BufReader::new(&ours), &ours, &()).unwrap_err();
-    assert!(error.to_string().contains("images/a has not the SHA-256"), "{error}");
+    assert!(error.to_string().contains("images/a does not have the SHA-256"), "{error}");
     assert!(matches!(node.join().unwrap(), Err(Error::Damaged(_))));
     assert!(!into.join("example-1.0.iso").exists());
 }
@@ -163,7 +164,7 @@ fn another_content_of_the_same_name_stays() {
     fs::create_dir(&into).unwrap();
     fs::write(into.join("example-1.0.iso"), "something else").unwrap();
     let (sent, received) = copy(&archive, &into, &[], u64::MAX);
-    assert!(matches!(&sent, Err(Error::Other(text)) if text.contains("other content")), "{sent:?}");
+    assert!(matches!(&sent, Err(Error::Other(text)) if text.contains("different content")), "{sent:?}");
     assert!(matches!(received, Err(Error::Taken(_))));
     assert_eq!(fs::read(into.join("example-1.0.iso")).unwrap(), b"something else");
 }
@@ -218,7 +219,7 @@ fn a_recipe_that_asks_for_what_no_archive_needs_is_refused() {
         let mut said = Vec::new();
         let error = receive(&*line, &mut said, folder.path(), &[], &|_| Ok(())).unwrap_err();
         assert!(matches!(error, Error::Protocol(_)), "{recipe:?}: {error}");
-        assert!(matches!(serde_json::from_slice(&said), Ok(Answer::Error(_))), "{recipe:?}");
+        assert!(matches!(serde_json::from_slice(&said), Ok(Response::Error(_))), "{recipe:?}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{recipe:?}");
     }
 }
@@ -231,7 +232,7 @@ proptest::proptest! {
         let folder = tempfile::tempdir().unwrap();
         let mut said = Vec::new();
         proptest::prop_assert!(receive(line.as_bytes(), &mut said, folder.path(), &[], &|_| Ok(())).is_err());
-        proptest::prop_assert!(serde_json::from_slice::<Answer>(&said).is_ok());
+        proptest::prop_assert!(serde_json::from_slice::<Response>(&said).is_ok());
     }
 }
 

@@ -1,17 +1,17 @@
-//! The registry configuration that an archive of an older release brings along, read and written anew.
+//! The registry configuration in an archive of an older release, checked and rewritten.
 //!
-//! Such a file becomes part of a server's configuration, so none of its bytes is taken over: it is parsed into directives,
-//! each is held against a short list of what serving static images takes, and what passes is written out again, every word
-//! in quotes. What is not on the list is refused with its name.
+//! Such a file becomes part of a server's configuration, so none of its bytes is copied: it is parsed into directives, each is
+//! checked against a short allow-list of what serving static images needs, and written again with every word in quotes. A
+//! directive that is not on the list is refused.
 
 use std::fmt::Write as _;
 
-/// More than any generator has written; older ones have a location for each image.
+/// The maximum size of a file in bytes: more than any generator has written. Older ones have a location for each image.
 pub(super) const SIZE_MAX: u64 = 16 << 20;
 /// A `location` and the `types` in it.
 const DEPTH_MAX: usize = 2;
 
-/// A directive: its words, and what stands in its braces.
+/// A directive: its words, and the content of its braces.
 #[derive(Debug, PartialEq, Eq)]
 struct Directive {
     line: usize,
@@ -19,22 +19,22 @@ struct Directive {
     block: Option<Vec<Directive>>,
 }
 
-/// Where the archive is, in the words of its configuration.
+/// The archive, in the terms of its configuration.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'a> {
     /// The first part of its images' names.
     pub(super) repository: &'a str,
     /// Its folder of images, absolute, without a slash at its end.
     pub(super) images: &'a str,
-    /// What sets its named locations apart from those of other archives.
+    /// The number that distinguishes its named locations from those of other archives.
     pub(super) number: usize,
 }
 
-/// The file, its repository and its root filled in, as far as it says nothing but how static images are served.
+/// The file with its placeholders filled in, checked and rewritten.
 ///
 /// # Errors
 ///
-/// The line and what is wrong there.
+/// The line and the problem.
 pub(super) fn translate(text: &str, place: Place<'_>) -> Result<String, String> {
     let filled = fill(text, place);
     let mut tokens = tokens(&filled)?.into_iter();
@@ -119,7 +119,7 @@ fn tokens(text: &str) -> Result<Vec<(usize, Token)>, String> {
                     .peek()
                     .is_some_and(|c| !c.is_whitespace() && !matches!(c, ';' | '{' | '}' | ')'))
                 {
-                    return Err(format!("line {line}: a word goes on after its quote"));
+                    return Err(format!("line {line}: a word continues after its quote"));
                 }
                 Token::Word(word)
             }
@@ -165,7 +165,7 @@ fn parse(tokens: &mut std::vec::IntoIter<(usize, Token)>, depth: usize) -> Resul
     Ok(directives)
 }
 
-/// Writes one location; those that answer for the registry as a whole are the server's and are left out.
+/// Writes one location; those for the whole registry belong to the server and are left out.
 fn location(directive: &Directive, place: Place<'_>, out: &mut String) -> Result<(), String> {
     let words: Vec<&str> = directive.words.iter().map(String::as_str).collect();
     let block = directive.block.as_deref().unwrap_or_default();
@@ -183,7 +183,7 @@ fn location(directive: &Directive, place: Place<'_>, out: &mut String) -> Result
         _ => return Err(format!("`{}` is not expected here", shown(&words))),
     };
     let _ = writeln!(out, "{head} {{");
-    // Whatever it says: no link leads out of the images.
+    // In any case: no link leads out of the images.
     let _ = writeln!(out, "    disable_symlinks on {};", quote(&format!("from={}", place.images))?);
     for inner in block {
         inside(inner, place, out)?;
@@ -192,11 +192,11 @@ fn location(directive: &Directive, place: Place<'_>, out: &mut String) -> Result
     Ok(())
 }
 
-/// What generators let a part of an address match.
+/// The groups that generators write.
 const GROUPS: [&str; 6] = ["(.*)", "(.+)", "([^/]*)", "([^/]+)", "([a-f0-9]{64})", "([0-9a-f]{64})"];
 
-/// A pattern for addresses of the archive and no others: characters that mean themselves, [`GROUPS`], and anchors, which are
-/// set where they are missing. Anything else that a pattern can say might match, or cut short, what comes before it.
+/// A pattern that matches only addresses of the archive: literal characters, [`GROUPS`], and anchors, which are added where
+/// they are missing. Any other syntax could match, or shorten, what comes before it.
 fn pattern(uri: &str, place: Place<'_>) -> Result<String, String> {
     let refused = |why: String| format!("`{}` {why}", uri.escape_debug().take(200).collect::<String>());
     let mut rest = uri.strip_prefix('^').unwrap_or(uri);
@@ -220,7 +220,7 @@ fn pattern(uri: &str, place: Place<'_>) -> Result<String, String> {
         let character = match rest.strip_prefix('\\').and_then(|after| after.chars().next()) {
             Some(escaped) if !literal && escaped.is_ascii_punctuation() => escaped,
             _ if literal && next.is_ascii_graphic() => next,
-            // A dot that is not escaped matches itself, too, and nothing else was ever meant.
+            // A dot that is not escaped also matches itself, which is what generators meant.
             _ if next.is_ascii_alphanumeric() || matches!(next, '/' | '_' | '-' | ':' | '.') => next,
             _ => return Err(refused(format!("has `{}`, which is not expected there", next.escape_debug()))),
         };
@@ -245,12 +245,12 @@ fn pattern(uri: &str, place: Place<'_>) -> Result<String, String> {
 fn inside(directive: &Directive, place: Place<'_>, out: &mut String) -> Result<(), String> {
     let words: Vec<&str> = directive.words.iter().map(String::as_str).collect();
     let text = match (words.as_slice(), directive.block.as_deref()) {
-        // It is said anyhow.
+        // It is written anyway.
         (["disable_symlinks", "on", from], None) if from.strip_prefix("from=") == Some(place.images) => {
             return Ok(());
         }
         (["internal"], None) => "internal;".to_owned(),
-        // Empty: whatever the extension, the default type counts.
+        // Empty: the default type applies to any extension.
         (["types"], Some([])) => "types { }".to_owned(),
         (["default_type", kind], None) if is_media_type(kind) => format!("default_type {};", quote(kind)?),
         (["return", "404", body], None) => format!("return 404 {};", constant(body)?),
@@ -278,7 +278,7 @@ fn inside(directive: &Directive, place: Place<'_>, out: &mut String) -> Result<(
     Ok(())
 }
 
-/// A named location, set apart from those of other archives.
+/// A named location, distinguished from those of other archives.
 fn named(name: &str, place: Place<'_>) -> Result<String, String> {
     let ours = format!("archive_{}_", place.number);
     let bare = name.trim_start_matches('@');
@@ -286,7 +286,7 @@ fn named(name: &str, place: Place<'_>) -> Result<String, String> {
     if !bare.is_empty() && bare.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
         return Ok(format!("@{ours}{bare}"));
     }
-    Err(format!("`{}` is no name of a location", name.escape_debug()))
+    Err(format!("`{}` is not a valid name of a location", name.escape_debug()))
 }
 
 /// A path in the archive's folder of images.
@@ -298,9 +298,9 @@ fn below<'a>(path: &'a str, place: Place<'_>) -> Result<&'a str, String> {
     }
 }
 
-/// A path that leads down, and of variables has only what the pattern of its location matched.
+/// A path without `..`, whose only variables are groups of the pattern of its location.
 fn relative(path: &str) -> Result<&str, String> {
-    let refused = || format!("`{}` is no path inside the images", path.escape_debug());
+    let refused = || format!("`{}` is not a path inside the images", path.escape_debug());
     if path.split('/').any(|part| part == "..") {
         return Err(refused());
     }
@@ -314,7 +314,7 @@ fn relative(path: &str) -> Result<&str, String> {
 /// A text without variables.
 fn constant(text: &str) -> Result<String, String> {
     if text.contains('$') {
-        return Err(format!("`{}` has a variable", text.escape_debug().take(100).collect::<String>()));
+        return Err(format!("`{}` contains a variable", text.escape_debug().take(100).collect::<String>()));
     }
     quote(text)
 }
@@ -323,10 +323,10 @@ fn is_media_type(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'+' | b'-'))
 }
 
-/// A word as nginx reads it back.
+/// A word in quotes for nginx.
 fn quote(text: &str) -> Result<String, String> {
     if text.chars().any(char::is_control) {
-        return Err(format!("`{}` has a control character", text.escape_debug()));
+        return Err(format!("`{}` contains a control character", text.escape_debug()));
     }
     Ok(format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")))
 }

@@ -1,12 +1,12 @@
-//! nginx in place of our own server, for sites that keep it.
+//! The configuration of nginx, for sites that use it instead of our own server.
 //!
-//! [`configuration`] makes the whole of an `nginx.conf` for archives that are mounted: their registries side by side under
-//! their names, their packages and files with listings, TLS. [`install`] puts it in the place of another only after nginx
-//! itself has accepted it, and tells a running nginx to take it.
+//! [`configuration`] generates a whole `nginx.conf` for mounted archives: their registries side by side under their names,
+//! their packages and files with listings, TLS. [`install`] replaces the current one only after nginx itself has accepted
+//! the new one, and reloads a running nginx.
 //!
-//! An archive of ours brings `registry/`, and its configuration is ours whatever file it carries. An older one brings
-//! `registry-config.inc.j2` or `registry-config.inc` alone, which is parsed, held against what serving images takes, and
-//! written anew; see [`Error::Include`] for what is refused.
+//! An archive with `registry/` gets our configuration, even if it contains another one. An older archive contains only
+//! `registry-config.inc.j2` or `registry-config.inc`: its directives are checked against an allow-list and rewritten; see
+//! [`Error::Include`] for what is refused.
 
 mod include;
 
@@ -17,79 +17,80 @@ use std::process::{Command, Stdio};
 use archive::tree::Kind;
 use archive::{Tree, layout, product};
 use content::{IoError, Links};
+use minijinja::context;
 
-/// A configuration that cannot be made or taken into use. What was in use is still.
+/// The configuration cannot be generated or installed. The previous one is still in use.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The archive cannot be read.
     #[error(transparent)]
     Archive(#[from] archive::Error),
-    /// nginx serves files, and there are none: the archive is not mounted.
+    /// The archive is not mounted, and nginx can only serve files.
     #[error("{} is not a folder: nginx serves archives that are mounted", content::printable_path(.0))]
     NotMounted(PathBuf),
-    /// There is no product information in it.
-    #[error("{} does not say what it is", content::printable_path(.0))]
+    /// The archive has no product information.
+    #[error("{}: neither product.txt nor manifest.yaml found", content::printable_path(.0))]
     Nameless(PathBuf),
     /// A folder of the archive is a symbolic link, which could lead out of it.
     #[error("{} is a link, expected a folder", content::printable_path(.0))]
     Link(PathBuf),
-    /// Two archives of one name and version.
-    #[error("two archives are {0}")]
+    /// Two archives have the same ID.
+    #[error("archive {0} is listed twice")]
     Twice(String),
-    /// A value that would mean more to nginx than it should.
-    #[error("{what} `{found}` cannot stand in the configuration of nginx")]
+    /// A value contains characters with a meaning for nginx.
+    #[error("{what} `{found}` cannot be written in the configuration of nginx")]
     Value {
         /// What it is.
         what: &'static str,
         /// The value.
         found: String,
     },
-    /// The archive's own configuration does more than serve its images.
+    /// The archive's own configuration is not limited to serving its images.
     #[error("{}: {problem}", content::printable_path(path))]
     Include {
         /// The file.
         path: PathBuf,
-        /// The line and what is wrong there.
+        /// The line and the problem.
         problem: String,
     },
-    /// Our own registry configuration refuses the archive's name or place.
+    /// The archive's name or path cannot be used in the registry configuration.
     #[error(transparent)]
     Registry(#[from] images::Error),
-    /// The operating system refused.
+    /// The operating system refused an operation.
     #[error("cannot {operation} {}: {source}", content::printable_path(path))]
     Io {
         /// The verb.
         operation: &'static str,
-        /// On what.
+        /// The file or folder.
         path: PathBuf,
-        /// The operating system's answer.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The configuration is in its place, and the nginx that runs goes on with the former.
-    #[error("{} is in place, but {program} failed: {said}", content::printable_path(file))]
+    /// The configuration is installed, but the running nginx still uses the previous one.
+    #[error("{} is installed, but {program} failed: {message}", content::printable_path(file))]
     NotReloaded {
         /// The configuration.
         file: PathBuf,
-        /// What was run.
+        /// The command.
         program: String,
-        /// What it said.
-        said: String,
+        /// Its message.
+        message: String,
     },
     /// nginx does not accept the configuration.
-    #[error("{program} refuses the configuration: {said}")]
+    #[error("{program} refuses the configuration: {message}")]
     Refused {
-        /// What was run.
+        /// The command.
         program: String,
-        /// What it said.
-        said: String,
+        /// Its message.
+        message: String,
     },
 }
 
-/// How the server listens and where it keeps its own files.
+/// The addresses and files of nginx.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Addresses as nginx has them: `8080`, `10.0.0.1:8080`, `[::]:8080`.
+    /// Addresses as nginx writes them: `8080`, `10.0.0.1:8080`, `[::]:8080`.
     pub listen: Vec<String>,
     /// PEM files of the certificate with its chain, and of its key.
     pub tls: Option<(PathBuf, PathBuf)>,
@@ -110,17 +111,21 @@ impl Default for Options {
     }
 }
 
+/// The root of the server, an empty folder.
+const EMPTY: &str = "/var/empty";
+
 /// A whole `nginx.conf`.
 #[derive(Debug)]
 pub struct Generated {
     /// The configuration.
     pub text: String,
-    /// The archives that nginx cannot serve and the configuration does not have, each with the reason.
+    /// The archives that nginx cannot serve and that were left out, each with the reason.
     pub left_out: Vec<(PathBuf, Error)>,
 }
 
-/// The whole configuration for the archives mounted at `roots`. One that is not mounted, cannot be read, or has a path or a name
-/// that nginx cannot hold, is left out as long as others remain. One that asks for more than to be served is an error.
+/// The whole configuration for the archives mounted at `roots`. One that is not mounted, cannot be read, or has a path or a
+/// name that cannot be written in the configuration, is left out as long as others remain. One whose own configuration is
+/// not limited to serving its images is an error.
 ///
 /// # Errors
 ///
@@ -153,7 +158,6 @@ pub fn configuration(roots: &[PathBuf], options: &Options) -> Result<Generated, 
     if ids.is_empty() && !left_out.is_empty() {
         return Err(left_out.swap_remove(0).1);
     }
-    let empty = "/var/empty";
     let mut listen = String::new();
     for address in &options.listen {
         let plain = |c: char| c.is_ascii_hexdigit() || matches!(c, '.' | ':' | '[' | ']' | '*');
@@ -174,20 +178,20 @@ pub fn configuration(roots: &[PathBuf], options: &Options) -> Result<Generated, 
         "# Generated by `sealift registry nginx-config` from {}.\n# Changes are overwritten: run it again instead.\n",
         if ids.is_empty() { "no archives".into() } else { ids.join(" ") }
     );
-    text.push_str(
-        &include_str!("nginx.conf")
-            .replace("{{ pid }}", &path(&options.pid)?)
-            .replace("{{ error_log }}", &path(&options.error_log)?)
-            .replace("{{ listen }}", listen.trim_end())
-            .replace("{{ empty }}", empty)
-            .replace("{{ ids }}", &ids.join("\\n")),
-    );
+    let values = context! {
+        pid => path(&options.pid)?,
+        error_log => path(&options.error_log)?,
+        listen => listen.trim_end(),
+        empty => EMPTY,
+        ids => ids.join("\\n"),
+    };
+    text.push_str(&images::nginx::fill(include_str!("nginx.conf"), values)?);
     text.push_str(&sections);
     text.push_str(&format!("\n{}    }}\n}}\n", indented(images::nginx::common())));
     Ok(Generated { text, left_out })
 }
 
-/// The locations of one archive, and its name and version.
+/// The locations of one archive, and its ID.
 fn section(root: &Path, number: usize) -> Result<(String, String), Error> {
     let tree = Tree::open(root)?;
     if !matches!(tree, Tree::Folder(_)) {
@@ -197,7 +201,7 @@ fn section(root: &Path, number: usize) -> Result<(String, String), Error> {
     let (id, repository) = (product.id(), product.repository_prefix());
     let project = product.name.to_ascii_lowercase();
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '~' | '-');
-    for (what, value) in [("the name and version", &id), ("the name", &project)] {
+    for (what, value) in [("the archive ID", &id), ("the name", &project)] {
         if value.is_empty() || !value.chars().all(plain) {
             return Err(Error::Value { what, found: value.escape_debug().to_string() });
         }
@@ -209,17 +213,15 @@ fn section(root: &Path, number: usize) -> Result<(String, String), Error> {
     })?;
     path(&absolute)?;
     let absolute = absolute.to_string_lossy().trim_end_matches('/').to_owned();
-    // Below these nginx itself follows no links.
+    // nginx does not follow links below these.
     for name in [layout::IMAGES, layout::REGISTRY] {
         if tree.entry(name)?.is_some_and(|entry| matches!(entry.kind, Kind::Symlink(_))) {
             return Err(Error::Link(root.join(name)));
         }
     }
     let images = format!("{absolute}/{}", layout::IMAGES);
-    let mut text = include_str!("server-archive.inc")
-        .replace("{{ id }}", &id)
-        .replace("{{ project }}", &project)
-        .replace("{{ root }}", &absolute);
+    let values = context! { id => id.as_str(), project, root => absolute };
+    let mut text = images::nginx::fill(include_str!("server-archive.inc"), values)?;
     if tree.entry(layout::REGISTRY)?.is_some() {
         text.push_str(&images::nginx::render(&repository, &images)?);
         return Ok((id, text));
@@ -241,7 +243,7 @@ fn section(root: &Path, number: usize) -> Result<(String, String), Error> {
 /// A path as a word of the configuration.
 fn path(path: &Path) -> Result<String, Error> {
     let text = path.to_string_lossy();
-    // Of a path that is not UTF-8 that is another path.
+    // The lossy text of a path that is not UTF-8 is another path.
     let is_text = path.to_str().is_some();
     let plain = |c: char| {
         !c.is_control() && !c.is_whitespace() && !matches!(c, '"' | '\'' | '$' | '\\' | ';' | '{' | '}' | '#')
@@ -263,17 +265,17 @@ fn indented(text: &str) -> String {
 pub struct Installed {
     /// Whether the file had another content before, or none.
     pub replaced: bool,
-    /// Whether nginx runs, and was told.
-    pub told: bool,
+    /// Whether nginx runs, and was reloaded.
+    pub reloaded: bool,
 }
 
-/// Puts a configuration into the place of the one in `file`, once `program` (nginx) has accepted it, and tells the nginx
-/// whose process id is in `pid`. That also where `file` has this content already: whoever wrote it may have been killed before
-/// nginx was told. `running` is called with each command before it is run.
+/// Replaces the configuration in `file`, once `program` (nginx) has accepted the new one, and reloads the nginx whose process
+/// ID is in `pid`. Reloads even if `file` has this content already: the process that wrote it may have been killed before.
+/// `running` is called with each command before it runs.
 ///
 /// # Errors
 ///
-/// [`Error::NotReloaded`] once the file is there; [`Error::Refused`], [`Error::Io`], and then `file` is what it was.
+/// [`Error::NotReloaded`] with the new file installed; [`Error::Refused`], [`Error::Io`] with the file unchanged.
 pub fn install(
     text: &str,
     file: &Path,
@@ -291,12 +293,12 @@ pub fn install(
         replace(text, file, program, running)?;
     }
     let alive = read(pid).ok().and_then(|bytes| String::from_utf8_lossy(&bytes).trim().parse::<u32>().ok());
-    let told = alive.is_some_and(|id| Path::new(&format!("/proc/{id}")).exists());
-    if told && let Some(said) = run(program, &["-s", "reload"], file, running)? {
+    let reloaded = alive.is_some_and(|id| Path::new(&format!("/proc/{id}")).exists());
+    if reloaded && let Some(message) = run(program, &["-s", "reload"], file, running)? {
         let program = format!("{} -s reload", program.display());
-        return Err(Error::NotReloaded { file: file.to_owned(), program, said });
+        return Err(Error::NotReloaded { file: file.to_owned(), program, message });
     }
-    Ok(Installed { replaced, told })
+    Ok(Installed { replaced, reloaded })
 }
 
 fn replace(content: &str, file: &Path, program: &Path, running: fn(&Command)) -> Result<(), Error> {
@@ -306,20 +308,20 @@ fn replace(content: &str, file: &Path, program: &Path, running: fn(&Command)) ->
     };
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     content::create_folder(folder).map_err(|error| io("create", folder)(error.source))?;
-    // Beside the file: relative paths mean the same there.
+    // In the same folder, so that relative paths have the same meaning.
     let mut trial = tempfile::Builder::new()
         .prefix(".sealift.")
         .suffix(".conf")
         .tempfile_in(folder)
         .map_err(io("create a file in", folder))?;
     std::io::Write::write_all(&mut trial, content.as_bytes()).map_err(io("write", trial.path()))?;
-    if let Some(said) = run(program, &["-t", "-q"], trial.path(), running)? {
-        return Err(Error::Refused { program: format!("{} -t -q", program.display()), said });
+    if let Some(message) = run(program, &["-t", "-q"], trial.path(), running)? {
+        return Err(Error::Refused { program: format!("{} -t -q", program.display()), message });
     }
     crate::file::replace(file, content.as_bytes()).map_err(io("write", file))
 }
 
-/// Runs nginx; what it said if it failed.
+/// Runs nginx; returns its message if it failed.
 fn run(
     program: &Path,
     arguments: &[&str],
@@ -338,8 +340,8 @@ fn run(
         path: program.to_owned(),
         source,
     })?;
-    let said = || String::from_utf8_lossy(&output.stderr).trim().chars().take(2000).collect();
-    Ok((!output.status.success()).then(said))
+    let message = || String::from_utf8_lossy(&output.stderr).trim().chars().take(2000).collect();
+    Ok((!output.status.success()).then(message))
 }
 
 #[cfg(test)]
@@ -422,14 +424,17 @@ mod tests {
 
         std::fs::write(path("stubborn"), "").unwrap();
         let refused = install("one");
-        assert!(matches!(&refused, Err(Error::NotReloaded { said, .. }) if said == "no"), "{refused:?}");
+        assert!(
+            matches!(&refused, Err(Error::NotReloaded { message, .. }) if message == "no"),
+            "{refused:?}"
+        );
         assert_eq!(std::fs::read_to_string(path("nginx.conf")).unwrap(), "one");
         std::fs::remove_file(path("stubborn")).unwrap();
-        assert_eq!(install("one").unwrap(), Installed { replaced: false, told: true });
-        assert_eq!(install("two").unwrap(), Installed { replaced: true, told: true });
+        assert_eq!(install("one").unwrap(), Installed { replaced: false, reloaded: true });
+        assert_eq!(install("two").unwrap(), Installed { replaced: true, reloaded: true });
         assert_eq!(told(), 3);
         std::fs::remove_file(path("pid")).unwrap();
-        assert_eq!(install("two").unwrap(), Installed { replaced: false, told: false });
+        assert_eq!(install("two").unwrap(), Installed { replaced: false, reloaded: false });
         assert_eq!(told(), 3);
     }
 }

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use archive::tree::Location;
 use content::Digest;
+use content::Hasher;
 use http::Method;
 use rustix::io::Errno;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, watch};
 
 use crate::http::body::Gate;
@@ -205,7 +205,7 @@ fn compare(checked: &Checked, location: &Location) -> io::Result<Option<Stamp>> 
 
 fn digest(location: &Location) -> io::Result<Digest> {
     let mut buffer = vec![0; CHUNK];
-    let mut hash = Sha256::new();
+    let mut hash = Hasher::new();
     let mut offset = 0;
     while offset < location.size {
         match location.read_at(offset, &mut buffer)? {
@@ -216,5 +216,5 @@ fn digest(location: &Location) -> io::Result<Digest> {
             }
         }
     }
-    Ok(Digest::from_bytes(hash.finalize().into()))
+    Ok(hash.finish())
 }

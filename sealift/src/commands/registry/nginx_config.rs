@@ -115,12 +115,12 @@ fn all(arguments: &Arguments) -> Outcome {
     let installed = install(&generated.text, file, &arguments.nginx, &arguments.pid, output::running)
         .map_err(remedies::serving::nginx)?;
     let what = if installed.replaced { "replaced" } else { "unchanged" };
-    let told = if installed.told { ", and nginx was reloaded" } else { "; nginx is not running" };
+    let told = if installed.reloaded { ", and nginx was reloaded" } else { "; nginx is not running" };
     let document = || NginxConfiguration {
         file: Some(documents::text(file)),
         content: None,
         replaced: installed.replaced,
-        reloaded: installed.told,
+        reloaded: installed.reloaded,
     };
     let text = || format!("{}: {what}{told}\n", content::printable_path(file));
     Ok(arguments.output.report(document, text)?)

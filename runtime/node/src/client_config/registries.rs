@@ -1,0 +1,110 @@
+//! Registry configuration for containerd, CRI-O, podman and skopeo.
+
+use std::fmt::Write as _;
+
+use images::reference::is_domain;
+
+use super::error::Error;
+use super::file::{File, header};
+use super::node::{Node, distinct_nodes};
+
+/// The registry in every image reference of the platform. The name does not resolve: only mirrors serve it.
+pub const HOST: &str = "metalk8s-registry-from-config.invalid";
+
+/// `hosts.toml` of containerd, for images of `host`. containerd's own configuration must name
+/// `/etc/containerd/certs.d` as `config_path`; it reads the file at each pull.
+///
+/// # Errors
+///
+/// [`Error::NoNode`], [`Error::NodeTwice`], [`Error::Node`] if `host` is invalid.
+pub fn containerd(host: &str, nodes: &[Node], authority: Option<&str>) -> Result<File, Error> {
+    check_host(host)?;
+    let [first, ..] = distinct_nodes(nodes)? else { return Err(Error::NoNode) };
+    let mut content = header("registry containerd-config", "#", nodes);
+    // Writing to a String cannot fail.
+    let _ = write!(
+        content,
+        "\n# The last resort. It is one of the nodes, so that no pull leaves the site.\nserver = \"{first}\"\n\n\
+         # Every node that serves, in the order in which they are tried.\n"
+    );
+    // containerd 1.6 and 1.7 end the name of a table at its first bracket, quoted or not, and then ignore the whole file.
+    // Dotted keys may contain brackets, and keep their order, which inline tables do not.
+    let dotted = nodes.iter().any(|node| is_ipv6(&node.authority));
+    if dotted {
+        content.push_str("[host]\n");
+    }
+    for node in nodes {
+        let key = if dotted { format!("\"{node}\".") } else { "  ".to_owned() };
+        if !dotted {
+            let _ = writeln!(content, "[host.\"{node}\"]");
+        }
+        let _ = writeln!(content, "{key}capabilities = [\"pull\", \"resolve\"]");
+        if let Some(authority) = authority.filter(|_| node.tls) {
+            let _ = writeln!(content, "{key}ca = {}", toml_string(authority));
+        }
+        if !dotted {
+            content.push('\n');
+        }
+    }
+    content.truncate(content.trim_end().len() + 1);
+    Ok(File { path: format!("etc/containerd/certs.d/{host}/hosts.toml"), content })
+}
+
+/// A drop-in of `registries.conf` for CRI-O, podman and skopeo, for images of `host`. These read the certificate authorities
+/// of a node from `/etc/containers/certs.d/<node>/`.
+///
+/// # Errors
+///
+/// Those of [`containerd`]; [`Error::Unusable`] for an IPv6 address.
+pub fn crio(host: &str, nodes: &[Node]) -> Result<File, Error> {
+    check_host(host)?;
+    for name in nodes.iter().map(Node::authority).chain([host]) {
+        // One such location makes containers/image refuse every pull through the registry, also from other nodes.
+        if is_ipv6(name) {
+            let (client, reason) =
+                ("CRI-O, podman and skopeo", "they do not support IPv6 addresses in brackets");
+            return Err(Error::Unusable { client, node: name.to_owned(), reason });
+        }
+    }
+    let [mirrors @ .., last] = distinct_nodes(nodes)? else { return Err(Error::NoNode) };
+    let insecure = |node: &Node| if node.tls { "" } else { "insecure = true\n" };
+    let mut content = header("registry crio-config", "#", nodes);
+    let _ = write!(
+        content,
+        "\n# The mirrors are tried in their order, the location itself last: it is one of the nodes too.\n\
+         [[registry]]\nprefix = \"{host}\"\nlocation = \"{}\"\n{}",
+        last.location(),
+        insecure(last)
+    );
+    for node in mirrors {
+        let _ =
+            write!(content, "\n[[registry.mirror]]\nlocation = \"{}\"\n{}", node.location(), insecure(node));
+    }
+    let name = host.replace(':', "_");
+    Ok(File { path: format!("etc/containers/registries.conf.d/50-{name}.conf"), content })
+}
+
+/// Whether `authority` (`host[:port]`) is an IPv6 address, which stands in brackets.
+fn is_ipv6(authority: &str) -> bool {
+    authority.starts_with('[')
+}
+
+fn check_host(host: &str) -> Result<(), Error> {
+    if is_domain(host) {
+        return Ok(());
+    }
+    let expected = "expected the name of a registry, with or without a port";
+    Err(Error::Node { found: host.chars().take(200).collect(), expected })
+}
+
+pub(super) fn toml_string(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            other if other.is_control() => drop(write!(quoted, "\\u{:04X}", u32::from(other))),
+            other => quoted.push(other),
+        }
+    }
+    quoted + "\""
+}
