@@ -1,54 +1,83 @@
 //! The same work on each item of a list, by several threads.
+//!
+//! The threads belong to the call, so the bound is the caller's: as many as there are processors for work that computes,
+//! more for work that waits for a network. In a pool for all calls, items that wait for a lock or for each other could take
+//! all threads and never end.
 
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// As many threads as the machine has processors for us: the bound for work that computes. Work that waits for a network
-/// has a bound of its own.
+/// The number of processors that this process may use: the bound for work that computes.
 #[must_use]
 pub fn processors() -> NonZero<usize> {
     std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
 }
 
-/// Does `work` on every item, on at most `threads` threads, 0 taken as 1. The results are in the order of the items.
+/// Does `work` on every item, on at most `threads` threads; 0 means 1. The results have the order of the items.
 pub fn map<T: Sync, R: Send>(
     threads: impl Into<usize>,
     items: &[T],
     work: impl Fn(&T) -> R + Sync,
 ) -> Vec<R> {
-    gather(threads, items, work, |_| false)
+    map_with(threads, items, || (), |(), item| work(item))
 }
 
-/// As [`map`], for work that may fail: once an item has failed none of those that follow it is begun.
+/// As [`map`], where each thread makes a `state` once and uses it for all of its items: a buffer, for instance.
+pub fn map_with<S, T: Sync, R: Send>(
+    threads: impl Into<usize>,
+    items: &[T],
+    state: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, &T) -> R + Sync,
+) -> Vec<R> {
+    gather(threads, items, state, work, |_| false)
+}
+
+/// As [`map`], for work that may fail. After a failure, no further item is begun.
 ///
 /// # Errors
 ///
-/// The error of the first item that fails, in their order, whichever thread was faster.
+/// The error of the first item that failed, in the order of the items.
 pub fn try_map<T: Sync, R: Send, E: Send>(
     threads: impl Into<usize>,
     items: &[T],
     work: impl Fn(&T) -> Result<R, E> + Sync,
 ) -> Result<Vec<R>, E> {
-    gather(threads, items, work, Result::is_err).into_iter().collect()
+    try_map_with(threads, items, || (), |(), item| work(item))
 }
 
-/// The results in the order of the items, up to the last that was begun; `is_last` of a result ends the work.
-fn gather<T: Sync, R: Send>(
+/// As [`try_map`], where each thread makes a `state` once and uses it for all of its items: a buffer, for instance.
+///
+/// # Errors
+///
+/// As [`try_map`].
+pub fn try_map_with<S, T: Sync, R: Send, E: Send>(
     threads: impl Into<usize>,
     items: &[T],
-    work: impl Fn(&T) -> R + Sync,
+    state: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, &T) -> Result<R, E> + Sync,
+) -> Result<Vec<R>, E> {
+    gather(threads, items, state, work, Result::is_err).into_iter().collect()
+}
+
+/// The results in the order of the items, up to the last that was begun. Once `is_last` is true for a result, no further
+/// item is begun.
+fn gather<S, T: Sync, R: Send>(
+    threads: impl Into<usize>,
+    items: &[T],
+    state: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, &T) -> R + Sync,
     is_last: impl Fn(&R) -> bool + Sync,
 ) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let take = || {
-        let mut done = Vec::new();
+        let (mut done, mut state) = (Vec::new(), state());
         loop {
             let position = next.fetch_add(1, Ordering::Relaxed);
             let Some(item) = items.get(position) else { return done };
-            let result = work(item);
+            let result = work(&mut state, item);
             if is_last(&result) {
-                // All items before this one are taken: what the others still find comes after it.
+                // All items before this one were taken, so the other threads can only skip items after it.
                 next.store(items.len(), Ordering::Relaxed);
             }
             done.push((position, result));
@@ -109,5 +138,24 @@ mod tests {
         let here = std::thread::current().id();
         let one = map(NonZero::new(8).unwrap(), &[()], |()| std::thread::current().id());
         assert_eq!(one, [here]);
+    }
+
+    #[test]
+    fn each_thread_makes_its_state_once() {
+        let made = AtomicUsize::new(0);
+        let all = Barrier::new(3);
+        let items: Vec<usize> = (0..100).collect();
+        let state = || {
+            made.fetch_add(1, Ordering::Relaxed);
+            all.wait();
+            0
+        };
+        let counted = try_map_with(3_usize, &items, state, |count: &mut usize, _| {
+            *count += 1;
+            Ok::<_, ()>(*count)
+        });
+        assert_eq!(made.into_inner(), 3);
+        let first = counted.unwrap().into_iter().filter(|count| *count == 1).count();
+        assert!((1..=3).contains(&first), "{first} threads had an item");
     }
 }

@@ -6,9 +6,8 @@
 use std::collections::HashMap;
 use std::io::{self, Read as _};
 use std::path::Path;
-use std::thread;
 
-use content::{Digest, Hasher, Links};
+use content::{Digest, Hasher, Links, parallel};
 
 use crate::tree::{Content, NodeKind, Tree};
 use crate::{Error, Result};
@@ -19,7 +18,7 @@ const CHUNK: usize = 1 << 18;
 /// Tells the SHA-256 of the regular file at a path where it is known without reading it.
 pub type KnownDigest<'a> = dyn Fn(&Path) -> Option<Digest> + 'a;
 
-/// Threads that read and hash.
+/// The most threads that read and hash.
 const THREADS: usize = 4;
 
 /// Gives all files of equal content one extent. Only files of equal size are read, where `known` does not tell their digest.
@@ -90,28 +89,18 @@ fn count_links(tree: &mut Tree) {
     }
 }
 
-/// The digests of contents, given by size and index. Of several that cannot be read the first one is the error.
+/// The digests of contents, given by size and index. If several cannot be read, the first is the error.
 fn read(tree: &Tree, contents: &[(u64, u32)]) -> Result<Vec<(Digest, u64, u32)>> {
-    let part = |part: &[(u64, u32)]| -> Result<Vec<_>> {
-        let mut buffer = vec![0; CHUNK];
-        let digest = |(size, index): &(u64, u32)| {
+    let threads = parallel::processors().get().min(THREADS);
+    parallel::try_map_with(
+        threads,
+        contents,
+        || vec![0; CHUNK],
+        |buffer, (size, index)| {
             let node = tree.contents.get(*index as usize).map_or(0, |content| content.node);
-            Ok((sha256(&tree.source(node), *size, &mut buffer)?, *size, *index))
-        };
-        part.iter().map(digest).collect()
-    };
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(THREADS);
-    let length = contents.len().div_ceil(threads).max(1);
-    thread::scope(|scope| {
-        let parts: Vec<_> = contents.chunks(length).map(|chunk| scope.spawn(move || part(chunk))).collect();
-        let mut out = Vec::with_capacity(contents.len());
-        for part in parts {
-            let broke_off =
-                |_| Error::io("read", tree.source(0).as_path())(io::Error::other("a thread broke off"));
-            out.extend(part.join().map_err(broke_off)??);
-        }
-        Ok(out)
-    })
+            Ok((sha256(&tree.source(node), *size, buffer)?, *size, *index))
+        },
+    )
 }
 
 /// SHA-256 of a file that must be `size` bytes long.

@@ -1,10 +1,9 @@
 //! The reading and hashing.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::thread;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use content::{Digest, hash_reader_with};
+use content::{Digest, hash_reader_with, parallel};
 
 use super::contents::{Contents, Judge};
 use super::one_pass::Tee;
@@ -40,26 +39,19 @@ pub(super) fn all(work: &Work, progress: &Capped<'_>, judge: &Judge<'_>) -> Impl
         }
         _ => (ImplantedMd5::NotChecked, vec![false; work.contents.jobs()]),
     };
-    let next = AtomicUsize::new(0);
-    let run = || {
-        let mut buffer = vec![0; CHUNK];
-        loop {
-            let job = next.fetch_add(1, Ordering::Relaxed);
-            match done.get(job) {
-                None => break,
-                Some(true) => {}
-                Some(false) => judge(job, one(work, job, &mut buffer, progress)),
-            }
-        }
+    let left: Vec<usize> = done.iter().enumerate().filter(|(_, done)| !**done).map(|(job, _)| job).collect();
+    let threads = match work.options.threads {
+        0 => parallel::processors().get(),
+        threads => threads,
     };
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let threads = if work.options.threads == 0 { cores } else { work.options.threads }.min(done.len());
-    thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(run);
-        }
-        run();
-    });
+    parallel::map_with(
+        threads,
+        &left,
+        || vec![0; CHUNK],
+        |buffer, job| {
+            judge(*job, one(work, *job, buffer, progress));
+        },
+    );
     md5
 }
 

@@ -1,6 +1,5 @@
 //! `sealift image check`.
 
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use images::check;
@@ -13,7 +12,7 @@ use crate::output::{Output, documents, size};
 
 /// Checks a folder of images.
 pub(super) fn folder(folder: &Path, output: Output) -> Outcome {
-    let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    let threads = content::parallel::processors();
     let report = check::check(folder, threads)?;
     if report.images.is_empty() && report.problems.is_empty() {
         return Err(Failure::failed(anyhow::anyhow!(
@@ -46,7 +45,7 @@ pub(super) fn folder(folder: &Path, output: Output) -> Outcome {
 /// Checks the content store.
 pub(super) fn store(given: Option<PathBuf>, output: Output) -> Outcome {
     let root = existing(given)?;
-    let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    let threads = content::parallel::processors();
     let checked = open(&root)?.check(threads)?;
     let damaged = |damaged: &Damaged| DamagedContent {
         path: documents::text(&damaged.path),

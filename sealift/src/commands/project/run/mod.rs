@@ -170,7 +170,7 @@ pub(super) fn once(run: &RunFlags, session: &Session, selection: &Selection, sig
     let iso = session.project.root.join(session.project.iso());
     let next = verify(&summary::as_typed(&iso, &here), &here)?;
     let options = RunOptions {
-        jobs: run.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into)),
+        jobs: run.jobs.unwrap_or_else(|| content::parallel::processors().get()),
         keep_going: run.keep_going,
         always: run.always,
         single: run.single,
