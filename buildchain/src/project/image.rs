@@ -138,7 +138,7 @@ impl Project {
         };
         self.territory.resolve(file)?;
         let file = self.root.join(file);
-        let target = platform.clone().unwrap_or_else(images::build::host_platform);
+        let target = platform.clone().unwrap_or_else(Platform::host);
         let names = containerfile::bases(&read(&file)?, &settings.arguments, &target).map_err(|error| {
             let (line, message) = (error.line, error.reason);
             Error::Invalid { path: file.clone(), line, column: 1, message, snippet: None }

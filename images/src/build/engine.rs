@@ -211,7 +211,7 @@ impl Work<'_> {
 
     /// The manifest of a base for the platform.
     fn base(&self, digest: &Digest) -> Result<Digest> {
-        let platform = self.recipe.platform.clone().unwrap_or_else(super::host_platform);
+        let platform = self.recipe.platform.clone().unwrap_or_else(Platform::host);
         base::manifest_for(digest, &platform, self.store).map(|(digest, _)| digest)
     }
 
@@ -267,7 +267,7 @@ mod tests {
 
     /// An image in the store.
     fn image(store: &Store, kind: ManifestKind) -> Digest {
-        let config = json!({ "os": "linux", "architecture": super::super::host_platform().architecture });
+        let config = json!({ "os": "linux", "architecture": crate::Platform::host().architecture });
         let config = config.to_string();
         let manifest = json!({
             "schemaVersion": 2, "mediaType": kind.media_type(), "layers": [],

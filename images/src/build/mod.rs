@@ -46,7 +46,7 @@ pub fn build(
     let created = jiff::Timestamp::from_second(source_date)
         .map_err(|error| wrong("source date", &error.to_string()))?
         .to_string();
-    let platform = definition.platform.clone().unwrap_or_else(host_platform);
+    let platform = definition.platform.clone().unwrap_or_else(Platform::host);
     let base = base.map(|digest| Base::read(digest, &platform, store)).transpose()?;
     let layer = layer::write(definition, project, source_date, store)?;
     let kind = base.as_ref().map_or(Kind::OciManifest, |base| base.kind);
@@ -135,12 +135,6 @@ fn config(
     config.insert("rootfs".into(), json!({ "type": "layers", "diff_ids": diff_ids }));
     config.insert("history".into(), history.into());
     config.into()
-}
-
-/// The platform this program was compiled for.
-#[must_use]
-pub fn host_platform() -> Platform {
-    Platform::host()
 }
 
 fn json_bytes(value: &Value) -> Vec<u8> {
