@@ -21,6 +21,12 @@ pub struct Origin {
     pub column: u64,
 }
 
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", content::printable_path(&self.path), self.line, self.column)
+    }
+}
+
 impl Origin {
     pub(crate) fn new(path: &Path, location: Location) -> Self {
         Self { path: path.into(), line: location.line(), column: location.column() }
@@ -75,10 +81,12 @@ pub enum Error {
         /// What is wrong, with the line.
         message: String,
     },
-    /// An image is named by tag alone and the lock file does not hold its digest.
-    #[error("{} is not locked: sealift.lock holds no digest for it", content::printable(image))]
+    /// An image is named by tag alone, and the lock file has no digest for it.
+    #[error("{origin}: {} is not locked: sealift.lock has no digest for it", content::printable(image))]
     NotLocked {
-        /// The reference, with its tag.
+        /// The entry of the project that needs it.
+        origin: Origin,
+        /// The reference, with its tag; or what else the lock file has of it.
         image: String,
     },
     /// The repository that holds the project cannot be read.

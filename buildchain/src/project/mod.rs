@@ -130,12 +130,6 @@ impl Pull {
             None => format!("{}:{}", source.strip_prefix(REGISTRY).unwrap_or(source), self.image.tag.value),
         }
     }
-
-    /// Whether all is known that a build pulls by. What is in the project is known by its bytes.
-    #[must_use]
-    pub fn is_locked(&self) -> bool {
-        self.local.is_some() || (self.digest.is_some() && (self.referrers.is_some() || !self.image.referrers))
-    }
 }
 
 /// A package repository of the archive.
@@ -307,24 +301,6 @@ impl Project {
             project.repositories.push(RepositoryDefinition { name, release, packages });
         }
         mistakes.end(project)
-    }
-
-    /// The images' digests must be known before anything is built.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotLocked`] for each image that has none.
-    pub fn check_locked(&self, is_made: &dyn Fn(&str) -> bool) -> Result<(), Error> {
-        let pulled = |pull: &&Pull| {
-            !pull.is_locked() && is_made(&format!("{}:{}", pull.image.name.value, pull.image.tag.value))
-        };
-        let pulls = self.pull.iter().filter(pulled).map(Pull::reference);
-        let built = self.images.iter().filter(|image| is_made(&image.name));
-        let bases = built.flat_map(|image| &image.bases).filter(|base| base.digest.is_none());
-        let bases = bases.map(|base| base.reference.to_string());
-        let images: std::collections::BTreeSet<String> = pulls.chain(bases).collect();
-        let errors: Vec<Error> = images.into_iter().map(|image| Error::NotLocked { image }).collect();
-        Mistakes::from(errors).end(())
     }
 
     /// What the lock file holds: every tag that the project itself does not pin.

@@ -111,14 +111,15 @@ fn a_profile_adds_its_images_and_the_lock_gives_digests() {
     assert!(load_with(root.path(), &text, &Flags::default()).unwrap().pull.is_empty());
     let project = load_with(root.path(), &text, &full).unwrap();
     assert_eq!(project.pull.len(), 2);
-    let error = project.check_locked(&|_| true).unwrap_err().to_string();
-    assert!(error.contains("docker.io/library/nginx:1.27 is not locked"), "{error}");
+    assert_eq!(
+        (project.pull[0].digest.as_deref(), project.pull[1].digest.as_deref()),
+        (Some(&*digest), None)
+    );
 
     let mut lock = Lock::empty();
     lock.set("docker.io/library/nginx:1.27".into(), digest.clone());
     lock.write(root.path()).unwrap();
     let project = load_with(root.path(), &text, &full).unwrap();
-    project.check_locked(&|_| true).unwrap();
     assert_eq!(project.pull[1].digest.as_deref(), Some(digest.as_str()));
 
     let unknown = Flags { profile: Some("fulll".into()), ..Flags::default() };
@@ -142,14 +143,12 @@ fn images_are_built_on_what_the_lock_says() {
     let project = load().unwrap();
     let (alpine, other) = ("docker.io/library/alpine:3", "docker.io/library/alpine:1.2.3-dev");
     assert_eq!(project.tags(), [alpine, other]);
-    assert!(project.check_locked(&|_| true).unwrap_err().to_string().contains(alpine));
     let mut lock = Lock::empty();
     for reference in [alpine, other] {
         lock.set(reference.into(), digest.clone());
     }
     lock.write(root.path()).unwrap();
     let project = load().unwrap();
-    project.check_locked(&|_| true).unwrap();
     assert!(
         project.images.iter().flat_map(|image| &image.bases).all(|base| base.digest == Some(digest.clone()))
     );

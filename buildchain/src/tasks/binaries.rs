@@ -8,7 +8,7 @@ use std::time::Duration;
 use content::Links;
 use graph::{Action, Discover, Input, Output, Task, Title};
 
-use super::{Error, Place, check_for, place_file};
+use super::{Error, Handle, Place, place_file};
 use crate::project::{self, Origin, Project};
 
 /// No compilation takes this long, unless it hangs.
@@ -16,7 +16,13 @@ const COMPILE_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
 /// The most bytes of a `Cargo.toml`.
 const MANIFEST_MAX: u64 = 1 << 20;
 
-pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
+/// The tasks of programs.
+pub(super) struct BinaryTasks {
+    /// Those that put programs into the archive.
+    pub(super) shipped: Vec<Handle>,
+}
+
+pub(super) fn add(place: &mut Place<'_>) -> Result<BinaryTasks, Error> {
     let project = Arc::clone(place.project);
     if !project.binaries.is_empty() {
         // Cargo follows links: it would compile what lies outside, or write there.
@@ -24,27 +30,31 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
             project.territory.resolve(folder).map_err(project::Error::from)?;
         }
     }
+    let (mut built_by, mut shipped_by) = (Vec::new(), Vec::new());
     for binary in &project.binaries {
         let name = &binary.cargo.value;
         let built = project.settings.build_root.join("bin").join(name);
-        place.push(Task {
+        let cargo = place.check_for("cargo");
+        built_by.push(place.push(Task {
             name: format!("_build_binary:{name}"),
+            alias: format!("binaries:{name}"),
             doc: format!("Build the program {name}, statically linked."),
             title: Title::new("CARGO BUILD", place.shown(&built)),
             inputs: sources(&project.root)?,
             discover: compiler(&project.root),
             outputs: vec![Output::File(built.clone())],
-            after: vec![check_for::task("cargo")],
+            after: vec![cargo],
             action: Some(build(&project, name, built.clone())),
             pool: Some(super::CARGO.into()),
             timeout: Some(COMPILE_TIMEOUT),
             ..Task::default()
-        });
+        }));
         if let Some(to) = &binary.to {
             let shipped = project.tree().join(&to.value);
             let origin = Origin::new(&project.root.join(project::FILE_NAME), to.referenced);
             let task = Task {
                 name: format!("_iso_add_binary:{name}"),
+                alias: format!("populate_iso:{name}"),
                 doc: format!("Put the program {name} into the archive."),
                 title: Title::new("COPY", place.shown(&shipped)),
                 inputs: vec![Input::file(&built)],
@@ -56,11 +66,11 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
                 })),
                 ..Task::default()
             };
-            place.push_for(origin, format!("the program {name}"), task);
+            shipped_by.push(place.push_for(origin, format!("the program {name}"), task));
         }
     }
-    place.group("binaries", "Build the programs.", &["_build_binary:"]);
-    Ok(())
+    place.group("binaries", "Build the programs.", built_by);
+    Ok(BinaryTasks { shipped: shipped_by })
 }
 
 fn build(project: &Arc<Project>, name: &str, built: PathBuf) -> Action {

@@ -7,16 +7,28 @@ use std::sync::Arc;
 use archive::tree::Kind;
 use graph::{Action, Input, Output, Task, Title};
 
-use super::{Error, Place, place_file, spelled};
+use super::{Error, Handle, Place, place_file, spelled};
 use crate::project::{self, Listed, Origin, Project};
 
 /// The ending that marks a template.
 const TEMPLATE: &str = ".in";
 
-pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
+/// The tasks of files.
+pub(super) struct FileTasks {
+    /// The group of those below `salt/` and `pillar/`.
+    pub(super) salt_tree: Handle,
+    /// All others.
+    pub(super) others: Vec<Handle>,
+}
+
+/// The folders of the Salt tree in the archive.
+const SALT: [&str; 2] = ["salt", "pillar"];
+
+pub(super) fn add(place: &mut Place<'_>) -> Result<FileTasks, Error> {
     let project = Arc::clone(place.project);
     let mut links = Vec::new();
     let mut claims = Claims::default();
+    let (mut salt, mut others) = (Vec::new(), Vec::new());
     for (position, files) in project.files.iter().enumerate() {
         let listing = project.list(files)?;
         for pattern in listing.unused {
@@ -40,13 +52,28 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
             claims.add(position, &file);
             let task = task(place, &project, &file);
             let origin = Origin::new(&project.root.join(project::FILE_NAME), files.to.referenced);
-            place.push_for(origin, file.name.to_string_lossy(), task);
+            let family = if is_salt(rendered(&file).as_ref().unwrap_or(&file.inside)) {
+                &mut salt
+            } else {
+                &mut others
+            };
+            family.push(place.push_for(origin, file.name.to_string_lossy(), task));
         }
     }
     claims.check(&project)?;
     check_links(place, &links);
-    place.group("salt_tree", "Deploy the Salt tree and its pillar.", &["_deploy_salt_tree:"]);
-    Ok(())
+    let salt_tree = place.group("salt_tree", "Deploy the Salt tree and its pillar.", salt);
+    Ok(FileTasks { salt_tree, others })
+}
+
+/// Where the result of a template goes in the archive; `None` for a file that is copied.
+fn rendered(file: &Listed) -> Option<PathBuf> {
+    let path = file.inside.to_str().and_then(|path| path.strip_suffix(TEMPLATE));
+    path.filter(|_| file.link.is_none()).map(PathBuf::from)
+}
+
+fn is_salt(inside: &Path) -> bool {
+    SALT.iter().any(|folder| inside.starts_with(folder))
 }
 
 /// Which entry of `spec.files` puts a file where.
@@ -59,9 +86,7 @@ struct Claims {
 
 impl Claims {
     fn add(&mut self, entry: usize, file: &Listed) {
-        let rendered = file.inside.to_str().and_then(|path| path.strip_suffix(TEMPLATE));
-        let inside =
-            rendered.filter(|_| file.link.is_none()).map_or_else(|| file.inside.clone(), PathBuf::from);
+        let inside = rendered(file).unwrap_or_else(|| file.inside.clone());
         match self.by_place.get(&inside) {
             None => drop(self.by_place.insert(inside, (entry, file.source.clone()))),
             Some((other, source)) => {
@@ -125,13 +150,12 @@ fn check_links(place: &mut Place<'_>, links: &[(String, String, String)]) {
 
 fn task(place: &mut Place<'_>, project: &Arc<Project>, file: &Listed) -> Task {
     let Listed { name, source, inside, link } = file;
-    let rendered = inside.to_str().and_then(|path| path.strip_suffix(TEMPLATE)).filter(|_| link.is_none());
-    let rendered = rendered.map(PathBuf::from);
+    let rendered = rendered(file);
     let is_template = rendered.is_some();
     let inside = rendered.unwrap_or_else(|| inside.clone());
     let target = project.tree().join(&inside);
-    let in_salt = ["salt", "pillar"].iter().any(|folder| inside.starts_with(folder));
-    let family = if in_salt { "_deploy_salt_tree" } else { "_iso_add_tree" };
+    let (family, group) =
+        if is_salt(&inside) { ("_deploy_salt_tree", "salt_tree") } else { ("_iso_add_tree", "populate_iso") };
     let values = &project.values;
     let mut inputs = vec![place.input(source, name)];
     let (command, action) = if is_template {
@@ -149,6 +173,7 @@ fn task(place: &mut Place<'_>, project: &Arc<Project>, file: &Listed) -> Task {
     };
     Task {
         name: format!("{family}:{}", spelled(&inside)),
+        alias: format!("{group}:{}", spelled(&inside)),
         doc: format!("{} {}.", if is_template { "Render" } else { "Copy" }, content::printable_path(&inside)),
         title: Title::new(command, place.shown(&target)),
         inputs,

@@ -4,14 +4,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use graph::{Action, ActionError, Context, Input, Output, Task, Title};
 
-use super::{Place, Sources, place_file};
+use super::{Handle, Place, Sources, place_file};
 use crate::project::Project;
 
-pub(super) fn add(place: &mut Place<'_>, sources: &Arc<Sources>) {
+/// Adds the tasks of the ISO. `content`: the tasks that put something into the archive.
+pub(super) fn add(place: &mut Place<'_>, mut content: Vec<Handle>, sources: &Arc<Sources>) {
     let project = Arc::clone(place.project);
     let tree = project.tree();
 
-    add_product(place, &project, sources);
+    content.push(add_product(place, &project, sources));
 
     let mut lists = vec![archive::layout::SUMS, archive::layout::LINKS];
     let pillar = tree.join(archive::layout::PILLAR);
@@ -19,8 +20,9 @@ pub(super) fn add(place: &mut Place<'_>, sources: &Arc<Sources>) {
         lists.extend([archive::layout::HIDDEN_SUMS, archive::layout::HIDDEN_LINKS]);
     }
     let sums = tree.join(archive::layout::SUMS);
-    place.push(Task {
+    content.push(place.push(Task {
         name: "_iso_checksums".into(),
+        alias: "populate_iso:iso_checksums".into(),
         doc: "Write the checksum of every file of the archive, and the target of every link.".into(),
         title: Title::new("SHA256SUMS", place.shown(&sums)),
         inputs: vec![Input::Folder {
@@ -30,41 +32,32 @@ pub(super) fn add(place: &mut Place<'_>, sources: &Arc<Sources>) {
         outputs: lists.iter().map(|list| Output::File(tree.join(list))).collect(),
         action: Some(checksums(&project)),
         ..Task::default()
-    });
-    place.group(
-        "populate_iso",
-        "Populate the tree of the archive.",
-        &[
-            "_iso_add_binary:",
-            "_iso_add_tree:",
-            "_iso_checksums",
-            "documentation",
-            "images",
-            "packaging",
-            "salt_tree",
-        ],
-    );
+    }));
+    let populate = place.group("populate_iso", "Populate the tree of the archive.", content);
 
     let iso = project.iso();
     let mut inputs = place.made_here();
     inputs.push(Input::folder(&tree));
     inputs.push(Input::value("volume id", volume_id(&project)));
     inputs.push(Input::value("source date", project.source_date.to_string()));
-    place.push(Task {
+    let after = vec![place.name(populate)];
+    let build = place.push(Task {
         name: "_iso_build".into(),
+        alias: "iso:build".into(),
         doc: "Write the ISO with its implanted MD5.".into(),
         title: Title::new("MKISOFS", place.shown(&iso)),
         inputs,
         outputs: vec![Output::File(iso.clone())],
-        after: vec!["populate_iso".into()],
+        after,
         action: Some(write(&project)),
         ..Task::default()
     });
 
     let digest = project.settings.build_root.join("SHA256SUM");
     let (from, to) = (iso.clone(), digest.clone());
-    place.push(Task {
+    let digest = place.push(Task {
         name: "_iso_digest".into(),
+        alias: "iso:digest".into(),
         doc: "Write the SHA-256 of the ISO.".into(),
         title: Title::new("SHA256SUM", place.shown(&iso)),
         inputs: vec![Input::file(&iso)],
@@ -76,12 +69,12 @@ pub(super) fn add(place: &mut Place<'_>, sources: &Arc<Sources>) {
         })),
         ..Task::default()
     });
-    place.group("iso", "Build the ISO of the archive.", &["populate_iso", "_iso_build", "_iso_digest"]);
+    place.group("iso", "Build the ISO of the archive.", vec![populate, build, digest]);
 }
 
 /// The product information. It alone names the commit and its date, so a commit that touches nothing else changes only it
 /// and what lists or holds it.
-fn add_product(place: &mut Place<'_>, project: &Arc<Project>, sources: &Arc<Sources>) {
+fn add_product(place: &mut Place<'_>, project: &Arc<Project>, sources: &Arc<Sources>) -> Handle {
     let path = project.tree().join(archive::layout::PRODUCT);
     let product = product(project);
     // What was found when the task was judged is what it writes: a file may be edited in between.
@@ -92,6 +85,7 @@ fn add_product(place: &mut Place<'_>, project: &Arc<Project>, sources: &Arc<Sour
     inputs.push(Input::value("content", product.render()));
     place.push(Task {
         name: format!("_iso_add_tree:{}", archive::layout::PRODUCT),
+        alias: format!("populate_iso:{}", archive::layout::PRODUCT),
         doc: "Write the product information.".into(),
         title: Title::new("RENDER ENV", place.shown(&path)),
         inputs,
@@ -110,7 +104,7 @@ fn add_product(place: &mut Place<'_>, project: &Arc<Project>, sources: &Arc<Sour
         })),
         cheap: true,
         ..Task::default()
-    });
+    })
 }
 
 fn volume_id(project: &Project) -> String {

@@ -1,4 +1,4 @@
-//! Linters and formatters over what the tasks read: `lint` and `format`. A language that nothing is written in has no sub-task.
+//! Linters and formatters of the files that tasks read: `lint` and `format`. A language without files has no task.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use graph::{Input, Task, Title};
 
-use super::{Error, Place, binaries, check_for};
+use super::{Error, Handle, Place, binaries};
 
 /// What yamllint goes by where the project has no configuration of its own: mistakes, not taste.
 const YAML_RULES: &str = "{extends: relaxed, rules: {line-length: disable}}";
@@ -24,21 +24,22 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
         texts.iter().filter(ends).cloned().collect()
     };
 
+    let (mut linters, mut formatters) = (Vec::new(), Vec::new());
     let rust = binaries::all_sources(&root)?;
     if !rust.is_empty() {
         let clippy =
             ["clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
-        place.push(task(place, "lint:rust", "cargo", &clippy, rust.clone()));
-        place.push(task(place, "format:rust", "cargo", &["fmt", "--all"], rust));
+        linters.push(add_task(place, "lint:rust", "cargo", &clippy, rust.clone()));
+        formatters.push(add_task(place, "format:rust", "cargo", &["fmt", "--all"], rust));
     }
     let shell = ["--external-sources", "--source-path=SCRIPTDIR"];
-    add_linter(place, "shell", "shellcheck", &shell, &written_in(&["sh", "bash"]));
+    linters.extend(add_linter(place, "shell", "shellcheck", &shell, &written_in(&["sh", "bash"])));
     let own_rules = YAML_CONFIGURATIONS.iter().any(|name| root.join(name).is_file());
     let yaml = if own_rules { &["--strict"][..] } else { &["--strict", "-d", YAML_RULES] };
-    add_linter(place, "yaml", "yamllint", yaml, &written_in(&["yaml", "yml"]));
-    add_linter(place, "salt", "salt-lint", &[], &written_in(&["sls"]));
-    place.group("lint", "Run the linters.", &["lint:"]);
-    place.group("format", "Format the sources.", &["format:"]);
+    linters.extend(add_linter(place, "yaml", "yamllint", yaml, &written_in(&["yaml", "yml"])));
+    linters.extend(add_linter(place, "salt", "salt-lint", &[], &written_in(&["sls"])));
+    place.group("lint", "Run the linters.", linters);
+    place.group("format", "Format the sources.", formatters);
     Ok(())
 }
 
@@ -59,24 +60,31 @@ fn texts(place: &Place<'_>) -> Vec<PathBuf> {
     texts
 }
 
-fn add_linter(place: &mut Place<'_>, language: &str, program: &str, arguments: &[&str], files: &[PathBuf]) {
+/// Adds a linter, if there are files for it.
+fn add_linter(
+    place: &mut Place<'_>,
+    language: &str,
+    program: &'static str,
+    arguments: &[&str],
+    files: &[PathBuf],
+) -> Option<Handle> {
     if files.is_empty() {
-        return;
+        return None;
     }
     let arguments: Vec<OsString> =
         arguments.iter().map(OsString::from).chain(files.iter().map(OsString::from)).collect();
     let inputs = files.iter().map(Input::file).collect();
-    place.push(task(place, &format!("lint:{language}"), program, &arguments, inputs));
+    Some(add_task(place, &format!("lint:{language}"), program, &arguments, inputs))
 }
 
-/// The task `name` (`lint:shell`), which runs `program` in the project's folder and has no output but its verdict.
-fn task<A: Into<OsString> + Clone>(
-    place: &Place<'_>,
+/// Adds the task `name` (`lint:shell`), which runs `program` in the project's folder and has no output.
+fn add_task<A: Into<OsString> + Clone>(
+    place: &mut Place<'_>,
     name: &str,
-    program: &str,
+    program: &'static str,
     arguments: &[A],
     mut inputs: Vec<Input>,
-) -> Task {
+) -> Handle {
     let project = Arc::clone(place.project);
     let arguments: Vec<OsString> = arguments.iter().cloned().map(Into::into).collect();
     let found = project.settings.program(program);
@@ -88,9 +96,9 @@ fn task<A: Into<OsString> + Clone>(
         "format" => format!("Format what is written in {language}."),
         _ => format!("Run {program} on what is written in {language}."),
     };
-    let after = vec![check_for::task(program)];
+    let after = vec![place.check_for(program)];
     let program = found.unwrap_or_else(|| program.into());
-    Task {
+    place.push(Task {
         name: name.into(),
         doc,
         title: Title::new(group.to_ascii_uppercase(), language),
@@ -101,5 +109,5 @@ fn task<A: Into<OsString> + Clone>(
             Ok(())
         })),
         ..Task::default()
-    }
+    })
 }

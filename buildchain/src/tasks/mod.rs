@@ -18,7 +18,7 @@ mod remote_cache;
 mod revision;
 mod tree;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use std::sync::Arc;
 use ::images::RegistrySession;
 use graph::{Graph, Input, Pool, Task, Title};
 
-pub use self::images::registry_options;
+pub use self::images::{check_locked, registry_options};
 pub use self::origins::{Origins, graph};
 pub use self::remote_cache::remote_cache;
 pub use self::revision::{CompareError, Sources};
@@ -110,19 +110,23 @@ pub fn tasks(project: &Arc<Project>, builder: &Path, registries: &RegistrySessio
         links: Vec::new(),
         wrong_links: Vec::new(),
         too_long: Vec::new(),
+        programs: BTreeSet::new(),
         tasks: &mut tasks,
         warnings: &mut warnings,
         origins: &mut origins,
     };
-    binaries::add(&mut place)?;
-    images::add(&mut place)?;
-    packaging::add(&mut place)?;
-    files::add(&mut place)?;
-    documentation::add(&mut place)?;
+    let binaries = binaries::add(&mut place)?;
+    let images = images::add(&mut place)?;
+    let packaging = packaging::add(&mut place)?;
+    let files = files::add(&mut place)?;
+    let documentation = documentation::add(&mut place)?;
     let sources = Arc::new(Sources::of(&place)?);
     lint::add(&mut place)?;
     check_for::add(&mut place);
-    iso::add(&mut place, &sources);
+    let mut content = binaries.shipped;
+    content.extend(files.others);
+    content.extend([documentation, images, packaging, files.salt_tree]);
+    iso::add(&mut place, content, &sources);
     tree::check(&mut place)?;
     Ok(Plan { tasks, origins, warnings, sources })
 }
@@ -139,20 +143,32 @@ struct Place<'a> {
     wrong_links: Vec<String>,
     /// Targets of links that are too long.
     too_long: Vec<String>,
+    /// Programs that tasks start.
+    programs: BTreeSet<&'static str>,
     tasks: &'a mut Vec<Task>,
     warnings: &'a mut Vec<String>,
     origins: &'a mut Origins,
 }
 
+/// A task of a [`Place`]: how a family passes its tasks to another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Handle(usize);
+
 impl Place<'_> {
-    fn push(&mut self, task: Task) {
+    fn push(&mut self, task: Task) -> Handle {
         self.tasks.push(task);
+        Handle(self.tasks.len() - 1)
     }
 
     /// Adds the task that makes `what` for the entry of the project at `origin`.
-    fn push_for(&mut self, origin: Origin, what: impl Into<String>, task: Task) {
+    fn push_for(&mut self, origin: Origin, what: impl Into<String>, task: Task) -> Handle {
         self.origins.add(&task, origin, what.into());
-        self.push(task);
+        self.push(task)
+    }
+
+    /// The name of a task, for [`Task::after`] of another one.
+    fn name(&self, task: Handle) -> String {
+        self.tasks.get(task.0).map(|task| task.name.clone()).unwrap_or_default()
     }
 
     fn warn(&mut self, text: String) {
@@ -175,33 +191,17 @@ impl Place<'_> {
         Ok(resolved.strip_prefix("/").map(Path::to_path_buf).unwrap_or(resolved))
     }
 
-    /// A task that only gathers others; those whose names begin with one of `families`. The private ones among them get a
-    /// public name: `images:nginx:1.25` for `_image_pull:nginx:1.25`, `iso:build` for `_iso_build`.
-    fn group(&mut self, name: &str, doc: &str, families: &[&str]) {
-        let belongs = |task: &&Task| {
-            families.iter().any(|family| match family.strip_suffix(':') {
-                Some(base) => task.name.strip_prefix(base).is_some_and(|rest| rest.starts_with(':')),
-                None => task.name == **family,
-            })
-        };
-        let after: Vec<String> = self.tasks.iter().filter(belongs).map(|task| task.name.clone()).collect();
-        let members: HashSet<&str> = after.iter().map(String::as_str).collect();
-        for task in self.tasks.iter_mut().filter(|task| members.contains(task.name.as_str())) {
-            if let Some(private) = task.name.strip_prefix('_').filter(|_| task.alias.is_empty()) {
-                let member = match private.split_once(':') {
-                    Some((_family, member)) => member,
-                    None => private.strip_prefix(name).map_or(private, |rest| rest.trim_start_matches('_')),
-                };
-                task.alias = format!("{name}:{member}");
-            }
-        }
+    /// Adds a group of `members`, which run in the order in which they were added.
+    fn group(&mut self, name: &str, doc: &str, mut members: Vec<Handle>) -> Handle {
+        members.sort_unstable();
+        let after = members.into_iter().map(|member| self.name(member)).collect();
         self.push(Task {
             name: name.into(),
             doc: doc.into(),
             title: Title::new("", name),
             after,
             ..Task::default()
-        });
+        })
     }
 
     /// The inputs of a task whose result this program makes: the program counts by its content, wherever it is installed.

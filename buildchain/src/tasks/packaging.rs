@@ -6,20 +6,25 @@ use std::sync::Arc;
 use graph::{Input, Output, Task, Title};
 use packages::repository::Options;
 
-use super::{Error, Place};
+use super::{Error, Handle, Place};
 use crate::project::{PackageDefinition, RepositoryDefinition};
 
-pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
+/// Adds the tasks of packages; their group.
+pub(super) fn add(place: &mut Place<'_>) -> Result<Handle, Error> {
     let project = Arc::clone(place.project);
+    let mut members = Vec::new();
     for repository in &project.repositories {
         let slug = &project.values.slug;
         let folder = archive::layout::rpm_repository(slug, &repository.name, &repository.release);
         let folder = project.tree().join(folder);
+        // Repositories of one name for two releases share the public name of their tasks.
         let family = format!("_build_redhat_{}_repositories:{}", repository.release, repository.name);
+        let alias = format!("packaging:{}", repository.name);
         for package in &repository.packages {
-            let task = build_rpm(place, repository, package, &family, folder.clone())?;
+            let mut task = build_rpm(place, repository, package, &family, folder.clone())?;
+            task.alias = format!("{alias}/build_rpm/{}", package.definition.name);
             let what = format!("the package {}", package.definition.name);
-            place.push_for(package.origin.clone(), what, task);
+            members.push(place.push_for(package.origin.clone(), what, task));
         }
         let metadata = folder.join("repodata");
         let mut inputs = place.made_here();
@@ -29,8 +34,9 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
         let date = dates.max().unwrap_or_else(|| project.image_date(None));
         inputs.push(Input::value("source date", date.to_string()));
         let options = Options { revision: date, boundary: Some(project.tree()), ..Options::default() };
-        place.push(Task {
+        members.push(place.push(Task {
             name: format!("{family}/build_repodata"),
+            alias: format!("{alias}/build_repodata"),
             doc: format!("Write the metadata of the repository {}.", repository.name),
             title: Title::new("BUILD RPM REPO", place.shown(&folder)),
             inputs,
@@ -41,16 +47,9 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
                 Ok(())
             })),
             ..Task::default()
-        });
+        }));
     }
-    let families: Vec<String> = project
-        .repositories
-        .iter()
-        .map(|repository| format!("_build_redhat_{}_repositories:", repository.release))
-        .collect();
-    let families: Vec<&str> = families.iter().map(String::as_str).collect();
-    place.group("packaging", "Build the packages and their repositories.", &families);
-    Ok(())
+    Ok(place.group("packaging", "Build the packages and their repositories.", members))
 }
 
 fn build_rpm(

@@ -14,9 +14,7 @@ pub(crate) fn project(error: ProjectError) -> Failure {
         {
             None
         }
-        ProjectError::NotLocked { .. } | ProjectError::Many(_) => {
-            Some("add its digest to sealift.lock: `sealift lock`".into())
-        }
+        ProjectError::NotLocked { .. } | ProjectError::Many(_) => Some("run `sealift lock`".into()),
         ProjectError::Outside(_) => {
             Some("copy it into the project, or allow its folder: `spec.externalFolders`".into())
         }

@@ -383,6 +383,27 @@ fn wrong_input_is_named_with_the_right_exit_code() {
 }
 
 #[test]
+fn images_that_are_not_locked_are_reported_before_anything_is_built() {
+    let project = Project::new();
+    let good = fs::read_to_string(project.path("sealift.yaml")).unwrap();
+    let images = "images: {build: [images/hello], pull: [{name: a, source: registry.invalid/a, tag: '1'}]}";
+    project.write("sealift.yaml", &good.replace("images: {build: [images/hello]}", images));
+    project.write("images/hello/image.yaml", "base: registry.invalid/base:3\nentrypoint: [/hello]\n");
+    let (code, out, err) = project.sealift(&["run"]);
+    assert_eq!(code, 3, "{out}{err}");
+    for expected in [
+        "sealift.yaml:5:20: registry.invalid/base:3 is not locked",
+        "sealift.yaml:5:49: registry.invalid/a:1 is not locked",
+        "help: run `sealift lock`",
+    ] {
+        assert!(err.contains(expected), "{expected}: {err}");
+    }
+    assert!(!project.path("_build").exists() && !out.contains(".  "), "{out}");
+    let (code, out, err) = project.sealift(&["run", "salt_tree"]);
+    assert!(code == 0 && project.path("_build/root/salt/top.sls").exists(), "{code}: {out}{err}");
+}
+
+#[test]
 fn a_full_disk_is_named_and_the_next_build_finishes() {
     let project = Project::new();
     let build_root = project.path("_build");

@@ -16,7 +16,7 @@ use graph::{Input, Output, Task, Title};
 use self::contents::Contents;
 use self::include::Text;
 use self::links::Documents;
-use super::{Error, Place, files, place_file, spelled};
+use super::{Error, Handle, Place, files, place_file, spelled};
 use crate::project::{self, Document, Item, Origin};
 
 /// The style sheet of all pages.
@@ -32,7 +32,8 @@ struct Site {
     contents: Contents,
 }
 
-pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
+/// Adds the tasks of documents; their group.
+pub(super) fn add(place: &mut Place<'_>) -> Result<Handle, Error> {
     let project = Arc::clone(place.project);
     let chapters: BTreeSet<&Path> =
         project.books.iter().flat_map(|book| &book.items).filter_map(chapter).collect();
@@ -53,6 +54,7 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
         others.filter_map(|document| Some((document, texts.get(document)?.text.as_str()))).collect();
     site.contents = Contents::new(&project.books, &others);
     let site = Arc::new(site);
+    let mut members = Vec::new();
     let documents = project.documentation.iter().map(|document| (&document.path, &document.origin));
     for (document, origin) in documents.chain(attached.iter().map(|(path, origin)| (path, *origin))) {
         let source = resolved(place, document)?;
@@ -60,21 +62,20 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
             Some(text) => page_task(place, document, text, chapters.contains(document.as_path()), &site)?,
             None => copy_task(place, document, &source),
         };
-        place.push_for(origin.clone(), document.to_string_lossy(), task);
+        members.push(place.push_for(origin.clone(), document.to_string_lossy(), task));
     }
     if !texts.is_empty() {
         let task = style_task(place);
-        place.push(task);
+        members.push(place.push(task));
     }
     let first = Path::new("index.html");
     if !site.contents.is_empty()
         && !project.documentation.iter().any(|document| links::output(&document.path) == first)
     {
         let task = front_task(place, &site);
-        place.push(task);
+        members.push(place.push(task));
     }
-    place.group("documentation", "Put the documentation into the archive.", &["_doc_deploy:"]);
-    Ok(())
+    Ok(place.group("documentation", "Put the documentation into the archive.", members))
 }
 
 fn chapter(item: &Item) -> Option<&Path> {
@@ -177,6 +178,7 @@ fn page_task(
     let project = Arc::clone(place.project);
     Ok(Task {
         name: format!("_doc_deploy:{}", spelled(&document)),
+        alias: format!("documentation:{}", spelled(&document)),
         doc: format!("Turn {} into a page of the archive.", content::printable_path(&document)),
         title: Title::new("DOC HTML", place.shown(&target)),
         inputs,
@@ -196,6 +198,7 @@ fn copy_task(place: &Place<'_>, document: &Path, source: &Path) -> Task {
     let target = deployed(place, &links::output(document));
     Task {
         name: format!("_doc_deploy:{}", spelled(document)),
+        alias: format!("documentation:{}", spelled(document)),
         doc: format!("Copy {} into the documentation of the archive.", content::printable_path(document)),
         title: Title::new("DOC COPY", place.shown(&target)),
         inputs: vec![place.input(source, document)],
@@ -211,6 +214,7 @@ fn style_task(place: &Place<'_>) -> Task {
     let to = target.clone();
     Task {
         name: format!("_doc_deploy:{STYLE_NAME}"),
+        alias: format!("documentation:{STYLE_NAME}"),
         doc: "Write the style sheet of the documentation.".into(),
         title: Title::new("DOC CSS", place.shown(&target)),
         inputs: vec![Input::value("style", STYLE)],
@@ -228,6 +232,7 @@ fn front_task(place: &Place<'_>, site: &Arc<Site>) -> Task {
     let (site, to) = (Arc::clone(site), target.clone());
     Task {
         name: "_doc_deploy:index.html".into(),
+        alias: "documentation:index.html".into(),
         doc: "Write the table of contents as the first page of the documentation.".into(),
         title: Title::new("DOC HTML", place.shown(&target)),
         inputs,

@@ -15,6 +15,11 @@ use super::super::{Error, Place, source_input};
 use super::{folder, locked, open_store, pull_now, teach};
 use crate::project::{self, Base, Containerfile, ImageDefinition, Project, Recipe};
 
+/// The name of the task that builds an image.
+pub(super) fn name(image: &ImageDefinition) -> String {
+    format!("_image_build:{}", image.name)
+}
+
 pub(super) fn task(
     place: &Place<'_>,
     project: &Arc<Project>,
@@ -50,7 +55,8 @@ pub(super) fn task(
         Ok(())
     });
     Ok(Task {
-        name: format!("_image_build:{name}"),
+        name: self::name(image),
+        alias: format!("images:{name}"),
         doc: format!("Build the image {name}:{tag}."),
         title: Title::new("IMG BUILD", format!("{name}:{tag}")),
         inputs,
@@ -132,7 +138,7 @@ fn contained(
         inputs.push(Input::value(format!("argument {name}"), value));
     }
     inputs.push(Input::value("target", settings.target.as_deref().unwrap_or("the last stage")));
-    let target = platform.clone().unwrap_or_else(images::build::host_platform);
+    let target = platform.clone().unwrap_or_else(Platform::host);
     inputs.push(Input::value("platform", target.to_string()));
     let discover = discover(copied.clone(), Arc::clone(project));
     let recipe = engine::Recipe {
@@ -186,7 +192,7 @@ fn pull(
     context: &Context<'_>,
     store: &Store,
 ) -> Result<Vec<Digest>, ActionError> {
-    let platform = platform.cloned().unwrap_or_else(images::build::host_platform);
+    let platform = platform.cloned().unwrap_or_else(Platform::host);
     let mut requests = Vec::new();
     for base in bases {
         let reference = &base.reference;

@@ -1,6 +1,7 @@
 //! Container images and the static registry over them: `images`.
 
 mod build;
+mod lock;
 mod referrers;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,8 @@ use images::{Platform, Reference, RegistrySession, Store};
 use serde_saphyr::Spanned;
 
 pub(super) use self::build::context;
-use super::{Error, Place, place_file};
+pub use self::lock::check_locked;
+use super::{Error, Handle, Place, place_file};
 use crate::project::{Project, Pull};
 
 /// How the registries of `project` are reached: the mirrors of the settings first, then those of the project file.
@@ -51,55 +53,46 @@ pub fn registry_options(project: &Project) -> Options {
     options
 }
 
-pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
+/// Adds the tasks of images and of the registry tree; their group.
+pub(super) fn add(place: &mut Place<'_>) -> Result<Handle, Error> {
     let project = Arc::clone(place.project);
     let registries = place.registries.clone();
     let mut attached = referrers::Places::default();
+    let mut members = Vec::new();
     for pull in &project.pull {
         let what = format!("the image {}:{}", pull.image.name.value, pull.image.tag.value);
         let task = pull_image(place, &project, pull, &registries);
-        place.push_for(pull.origin.clone(), &what, task);
+        members.push(place.push_for(pull.origin.clone(), &what, task));
         if pull.image.referrers {
             let task = referrers::task(place, &project, pull, &registries, &mut attached)?;
-            place.push_for(pull.origin.clone(), format!("what is attached to {what}"), task);
+            members.push(place.push_for(pull.origin.clone(), format!("the referrers of {what}"), task));
         }
         if pull.image.tar {
             let task = save_image(place, &project, pull)?;
-            place.push_for(pull.origin.clone(), format!("the tar of {what}"), task);
+            members.push(place.push_for(pull.origin.clone(), format!("the tar of {what}"), task));
         }
     }
     for image in &project.images {
         let task = build::task(place, &project, image, &registries)?;
-        place.push_for(image.origin.clone(), format!("the image {}", image.name), task);
+        members.push(place.push_for(image.origin.clone(), format!("the image {}", image.name), task));
     }
 
     if !project.pull.is_empty() || !project.images.is_empty() {
-        add_registry(place, &project);
+        members.extend(add_registry(place, &project));
     }
-    place.group(
-        "images",
-        "Pull and build the container images.",
-        &[
-            "_image_pull:",
-            "_image_referrers:",
-            "_image_save:",
-            "_image_build:",
-            "_registry_index",
-            "_registry_config",
-        ],
-    );
-    Ok(())
+    Ok(place.group("images", "Pull and build the container images.", members))
 }
 
 /// The index and the configuration that make the images a registry.
-fn add_registry(place: &mut Place<'_>, project: &Project) {
+fn add_registry(place: &mut Place<'_>, project: &Project) -> [Handle; 2] {
     let images = project.tree().join(archive::layout::IMAGES);
     let registry = project.tree().join(archive::layout::REGISTRY);
     let mut inputs = place.made_here();
     inputs.push(Input::folder(&images));
     let index = registry.clone();
-    place.push(Task {
+    let index_task = place.push(Task {
         name: "_registry_index".into(),
+        alias: "images:registry_index".into(),
         doc: "Index the images for a static registry.".into(),
         title: Title::new("REGISTRY", place.shown(&registry)),
         inputs,
@@ -133,8 +126,9 @@ fn add_registry(place: &mut Place<'_>, project: &Project) {
     let mut inputs = place.made_here();
     inputs.push(Input::value("template", images::nginx::template()));
     let path = config.clone();
-    place.push(Task {
+    let config_task = place.push(Task {
         name: "_registry_config".into(),
+        alias: "images:registry_config".into(),
         doc: "Write the nginx configuration of the static registry.".into(),
         title: Title::new("NGINX_CFG", place.shown(&config)),
         inputs,
@@ -142,10 +136,16 @@ fn add_registry(place: &mut Place<'_>, project: &Project) {
         action: Some(Box::new(move |_| Ok(place_file::write(&path, images::nginx::template(), 0o644)?))),
         ..Task::default()
     });
+    [index_task, config_task]
 }
 
 fn folder(project: &Project, name: &str, tag: &str) -> PathBuf {
     project.tree().join(archive::layout::image_folder(name, tag))
+}
+
+/// The name of the task that pulls an image.
+fn pull_name(pull: &Pull) -> String {
+    format!("_image_pull:{}:{}", pull.image.name.value, pull.image.tag.value)
 }
 
 fn pull_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull, registries: &RegistrySession) -> Task {
@@ -160,7 +160,8 @@ fn pull_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull, registries
         Layout::OciArchive | Layout::DockerArchive => Input::file(&local.path),
     }));
     Task {
-        name: format!("_image_pull:{name}:{tag}"),
+        name: pull_name(pull),
+        alias: format!("images:{name}:{tag}"),
         doc: format!("Pull the image {name}:{tag}."),
         title: Title::new("PULL IMG", format!("{name}:{tag}")),
         inputs,
@@ -189,6 +190,7 @@ fn save_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull) -> Result<
     let output = path.clone();
     Ok(Task {
         name: format!("_image_save:{name}:{tag}"),
+        alias: format!("images:{name}:{tag}"),
         doc: format!("Save the image {name}:{tag} as a tar."),
         title: Title::new("SAVE IMG", place.shown(&path)),
         inputs,

@@ -13,6 +13,11 @@ use super::super::{Error, NETWORK, Place};
 use super::{folder, locked, open_store, pull_now, request, teach};
 use crate::project::{Attached, FILE_NAME, Project, Pull};
 
+/// The name of the task that pulls the referrers of an image.
+pub(super) fn name(pull: &Pull) -> String {
+    format!("_image_referrers:{}:{}", pull.image.name.value, pull.image.tag.value)
+}
+
 /// The lists of what is attached to an image and, where it is an index, to the manifests that are kept of it, each in a
 /// folder of the image's name: its tag is where clients look that know no better way.
 pub(super) fn task(
@@ -41,7 +46,8 @@ pub(super) fn task(
         .filter(|(list, folder)| places.take(folder, *list))
         .collect::<Vec<_>>();
     Ok(Task {
-        name: format!("_image_referrers:{name}:{tag}"),
+        name: self::name(pull),
+        alias: format!("images:{name}:{tag}"),
         doc: format!("Pull what is attached to the image {name}:{tag}."),
         title: Title::new("PULL REFS", format!("{name}:{tag}")),
         inputs,

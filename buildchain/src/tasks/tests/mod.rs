@@ -3,6 +3,7 @@
 mod clashes;
 mod contents;
 mod keys;
+mod lock;
 mod names;
 mod paths;
 mod settings;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use buildchain::tasks;
 use clap::{Args, ValueEnum};
 use graph::{
     ConsoleOptions, ConsoleReporter, JsonLinesReporter, JsonReporter, JunitReporter, Reporter, RunOptions,
@@ -152,18 +153,6 @@ fn run_tasks(tasks: &[String], run: &RunFlags, release: bool) -> Outcome {
     Err(Failure::Signal(signal))
 }
 
-/// Refuses a run in which the selected tasks, or what they need, make images that are not locked.
-fn check_locked(session: &Session, selection: &Selection) -> Result<(), Failure> {
-    let needed = session.graph.with_needs(selection);
-    let names = needed.tasks().iter().map(|id| session.graph.task(*id).name.as_str());
-    let image = |name: &'_ str| {
-        let image = name.strip_prefix("_image_pull:").or_else(|| name.strip_prefix("_image_build:"));
-        image.map(str::to_owned)
-    };
-    let made: std::collections::HashSet<String> = names.filter_map(image).collect();
-    session.project.check_locked(&|image| made.contains(image)).map_err(remedies::project::project)
-}
-
 /// Runs the selected tasks once.
 pub(super) fn once(run: &RunFlags, session: &Session, selection: &Selection, signals: &Signals) -> Outcome {
     let here = std::env::current_dir()?;
@@ -264,7 +253,8 @@ fn execute(
     reporter: &mut dyn Reporter,
 ) -> Result<graph::Outcome, Failure> {
     if !run.dry_run {
-        check_locked(session, selection)?;
+        tasks::check_locked(&session.project, &session.graph, selection)
+            .map_err(remedies::project::project)?;
     }
     if run.dry_run {
         let state = State::read(&session.state_path())?;

@@ -1,0 +1,55 @@
+//! Whether the lock file has what the selected tasks need.
+
+use std::collections::{BTreeMap, HashSet};
+
+use graph::{Graph, Selection, TaskId};
+
+use super::{build, pull_name, referrers};
+use crate::project::{Error, Mistakes, Origin, Project};
+
+/// Checks that the lock file has every digest that the selected tasks, and the tasks that they depend on, need: of images to
+/// pull, of their referrers and of base images.
+///
+/// # Errors
+///
+/// [`Error::NotLocked`] for each reference without one, at the first entry of the project that needs it.
+pub fn check_locked(project: &Project, graph: &Graph, selection: &Selection) -> Result<(), Error> {
+    let needed = graph.with_needs(selection);
+    let needed: HashSet<TaskId> = needed.tasks().iter().copied().collect();
+    let mut missing: BTreeMap<String, &Origin> = BTreeMap::new();
+    for (task, reference, origin) in unlocked(project) {
+        if graph.find(&task).is_some_and(|id| needed.contains(&id)) {
+            missing.entry(reference).and_modify(|first| *first = origin.min(*first)).or_insert(origin);
+        }
+    }
+    let mut missing: Vec<(&Origin, String)> =
+        missing.into_iter().map(|(reference, origin)| (origin, reference)).collect();
+    missing.sort();
+    let errors =
+        missing.into_iter().map(|(origin, image)| Error::NotLocked { origin: origin.clone(), image });
+    Mistakes::from(errors.collect::<Vec<_>>()).end(())
+}
+
+/// What the lock file has no digest for: the task that needs it, the reference, and the entry of the project that asks for the
+/// task.
+fn unlocked(project: &Project) -> Vec<(String, String, &Origin)> {
+    let mut unlocked = Vec::new();
+    for pull in project.pull.iter().filter(|pull| pull.local.is_none()) {
+        let reference = match (&pull.digest, &pull.referrers) {
+            (None, _) => pull.reference(),
+            (Some(_), None) if pull.image.referrers => format!("the referrer list of {}", pull.reference()),
+            (Some(_), _) => continue,
+        };
+        // Without the list, the task of the referrers has no outputs that other tasks could depend on.
+        if pull.image.referrers {
+            unlocked.push((referrers::name(pull), reference.clone(), &pull.origin));
+        }
+        unlocked.push((pull_name(pull), reference, &pull.origin));
+    }
+    for image in &project.images {
+        for base in image.bases.iter().filter(|base| base.digest.is_none()) {
+            unlocked.push((build::name(image), base.reference.to_string(), &image.origin));
+        }
+    }
+    unlocked
+}
