@@ -204,3 +204,53 @@ fn the_tutorial_for_releases_works_as_printed() {
     let said = bench.run(&folder, &script);
     assert!(said.contains("NAME=Example") && !said.contains("dirty"), "{said}");
 }
+
+/// All values of an attribute in a page.
+fn attributes<'p>(page: &'p str, name: &str) -> Vec<&'p str> {
+    let start = format!(" {name}=\"");
+    page.split(start.as_str()).skip(1).filter_map(|rest| rest.split('"').next()).collect()
+}
+
+#[test]
+fn the_book_of_this_repository_can_be_read_without_a_network_or_a_script() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = sealift::command(sealift::repository());
+    command.args(["run", "documentation", "--build-root"]).arg(folder.path().join("build"));
+    let (code, out, err) =
+        sealift::told(&command.env("SEALIFT_CACHE", folder.path().join("cache")).output().unwrap());
+    assert!(code == 0 && !err.contains("warning"), "{code}: {out}{err}");
+    let root = folder.path().join("build/root/documentation");
+    let (mut folders, mut pages) = (vec![root.clone()], 0);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "html") {
+                pages += 1;
+                read_page(&root, &path);
+            }
+        }
+    }
+    assert!(pages > 30, "{pages}");
+}
+
+/// Every link of a page below `root` leads to a file there, and to a place in it.
+fn read_page(root: &Path, path: &Path) {
+    let page = fs::read_to_string(path).unwrap();
+    assert!(!page.contains("<script") && page.contains(" aria-current=\"page\""), "{}", path.display());
+    for link in attributes(&page, "href").into_iter().chain(attributes(&page, "src")) {
+        if link.contains("://") || link.starts_with("mailto:") {
+            continue;
+        }
+        let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+        let target = if file.is_empty() { path.to_path_buf() } else { path.parent().unwrap().join(file) };
+        let shown = format!("{}: {link}", path.strip_prefix(root).unwrap().display());
+        let target = target.canonicalize().unwrap_or_else(|error| panic!("{shown}: {error}"));
+        assert!(target.starts_with(root.canonicalize().unwrap()), "{shown}");
+        if !anchor.is_empty() {
+            let text = fs::read_to_string(&target).unwrap();
+            assert!(attributes(&text, "id").contains(&anchor), "{shown}: no such place");
+        }
+    }
+}
