@@ -8,8 +8,9 @@ use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::{Error as YamlError, Location, Spanned, UserMessageFormatter};
 
+use super::error::Problem;
+use super::kind::Kind;
 use super::networks::{self, Networks};
-use super::{Kind, Problem};
 
 /// The content of a file. Unknown keys are ignored in files that MetalK8s also reads.
 #[derive(Debug)]

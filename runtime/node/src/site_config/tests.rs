@@ -1,3 +1,6 @@
+use std::path::{Path, PathBuf};
+
+use super::kind::{NEW_ARCHIVES, NEW_SOLUTIONS};
 use super::*;
 
 const BOOTSTRAP: &str = "\

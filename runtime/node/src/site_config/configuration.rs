@@ -1,0 +1,271 @@
+//! Reading, changing and writing a node configuration.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use content::{IoError, Links};
+
+use super::document::Document;
+use super::error::Error;
+use super::kind::Kind;
+use super::{active, edit};
+
+/// The maximum size of a configuration file, in bytes.
+const LIMIT: u64 = 1 << 20;
+/// A node configuration.
+///
+/// ```
+/// use node::site_config::{Configuration, Kind};
+///
+/// let folder = tempfile::tempdir()?;
+/// let file = folder.path().join("solutions.yaml");
+/// std::fs::write(&file, "\
+/// apiVersion: metalk8s.scality.com/v1alpha1
+/// kind: SolutionsConfiguration
+/// archives:
+///   - /solutions/storage.iso  # for the backup team
+/// active:
+///   storage: 1.0.0
+/// ")?;
+/// let mut configuration = Configuration::read(&file, Kind::Solutions)?;
+/// configuration.add("/solutions/computing.iso".as_ref())?;
+/// configuration.write()?;
+/// assert_eq!(std::fs::read_to_string(&file)?, "\
+/// apiVersion: metalk8s.scality.com/v1alpha1
+/// kind: SolutionsConfiguration
+/// archives:
+///   - /solutions/storage.iso  # for the backup team
+///   - /solutions/computing.iso
+/// active:
+///   storage: 1.0.0
+/// ");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    path: PathBuf,
+    kind: Kind,
+    text: String,
+    archives: Vec<PathBuf>,
+    /// The number of archives under `archives`; the others are under `products`.
+    own: usize,
+    active: BTreeMap<String, String>,
+    accepts_unverified: bool,
+    /// Whether the file existed when it was read.
+    existed: bool,
+}
+
+impl Configuration {
+    /// Reads a configuration file and checks it. A missing file of Solutions or archives is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] with all problems, each with its line and key; [`Error::Io`].
+    pub fn read(path: &Path, kind: Kind) -> Result<Self, Error> {
+        match (Self::read_if_exists(path, kind)?, kind.new_text()) {
+            (Some(found), _) => Ok(found),
+            (None, Some(text)) => Ok(Self { existed: false, ..Self::parse(path, kind, text.to_owned())? }),
+            (None, None) => {
+                let source = rustix::io::Errno::NOENT.into();
+                Err(Error::Io { operation: "read", path: path.to_path_buf(), source })
+            }
+        }
+    }
+
+    /// As [`Configuration::read`]; `None` for a missing file. A file that cannot be examined is an error, not missing.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Configuration::read`].
+    pub fn read_if_exists(path: &Path, kind: Kind) -> Result<Option<Self>, Error> {
+        let failed = |operation, source| Error::Io { operation, path: path.to_path_buf(), source };
+        let bytes = match content::open_read(path, Links::Follow, LIMIT) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(IoError { operation, source, .. }) => return Err(failed(operation, source)),
+        };
+        let text = String::from_utf8(bytes).map_err(|error| {
+            failed("read", std::io::Error::new(std::io::ErrorKind::InvalidData, error.utf8_error()))
+        })?;
+        Self::parse(path, kind, text).map(Some)
+    }
+
+    /// As [`Configuration::read`], from a text; errors name it by `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`].
+    pub fn parse(path: &Path, kind: Kind, text: String) -> Result<Self, Error> {
+        let Document { archives, own, active, accepts_unverified } = Document::read(kind, &text)
+            .map_err(|problems| Error::Invalid { path: path.to_path_buf(), kind, problems })?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            kind,
+            text,
+            archives,
+            own,
+            active,
+            accepts_unverified,
+            existed: true,
+        })
+    }
+
+    /// The archives in their order: those under `archives`, then those under `products`, the key of the first
+    /// `BootstrapConfiguration`.
+    #[must_use]
+    pub fn archives(&self) -> &[PathBuf] {
+        &self.archives
+    }
+
+    /// The active version of each Solution that has one.
+    #[must_use]
+    pub fn active(&self) -> &BTreeMap<String, String> {
+        &self.active
+    }
+
+    /// Whether unverifiable archives are accepted: `acceptUnverified` of an `ArchivesConfiguration`.
+    #[must_use]
+    pub fn accepts_unverified(&self) -> bool {
+        self.accepts_unverified
+    }
+
+    /// The kind of the configuration.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Restores the file as it was read; removes it if it did not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub(crate) fn restore(&self) -> Result<(), Error> {
+        if self.existed {
+            return self.write();
+        }
+        crate::file::remove(&self.path).map_err(|source| Error::Io {
+            operation: "remove",
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    /// The text that [`Configuration::write`] writes.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Adds an archive at the end of the list. One that is listed already keeps its place.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] if the list cannot be changed line by line.
+    pub fn add(&mut self, archive: &Path) -> Result<(), Error> {
+        if self.archives.iter().any(|listed| listed == archive) {
+            return Ok(());
+        }
+        let mut wanted = self.archives.clone();
+        wanted.insert(self.own, archive.to_path_buf());
+        let own = wanted.get(..=self.own).unwrap_or_default();
+        self.change(&wanted, |text, list| edit::add(text, list, own))
+    }
+
+    /// Removes an archive from the list. One that is not listed is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] if the list cannot be changed line by line.
+    pub fn remove(&mut self, archive: &Path) -> Result<(), Error> {
+        let Some(index) = self.archives.iter().position(|listed| listed == archive) else { return Ok(()) };
+        if index >= self.own {
+            let line = self.text.lines().zip(1..).find(|(line, _)| line.starts_with("products:"));
+            let line = line.map_or(1, |(_, number)| number);
+            return Err(Error::Layout { path: self.path.clone(), line, key: "products" });
+        }
+        let mut wanted = self.archives.clone();
+        wanted.remove(index);
+        let own = wanted.get(..self.own - 1).unwrap_or_default();
+        self.change(&wanted, |text, list| edit::remove(text, list, index, own))
+    }
+
+    /// Activates `version` of the Solution `name`, or deactivates the Solution with `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] if the versions cannot be changed line by line.
+    pub fn set_active(&mut self, name: &str, version: Option<&str>) -> Result<(), Error> {
+        let mut wanted = self.active.clone();
+        match version {
+            Some(version) => wanted.insert(name.to_owned(), version.to_owned()),
+            None => wanted.remove(name),
+        };
+        let layout =
+            || Error::Layout { path: self.path.clone(), line: active::line(&self.text), key: "active" };
+        let changed = active::set(&self.text, name, version).ok_or_else(layout)?;
+        let read = Self::parse(&self.path, self.kind, changed).map_err(|_| layout())?;
+        let same = read.archives == self.archives && rest(&read.text, "active") == rest(&self.text, "active");
+        if read.active != wanted || !same {
+            return Err(layout());
+        }
+        *self = read;
+        Ok(())
+    }
+
+    /// Changes the text and checks that the list has changed as wanted, and nothing else.
+    fn change(
+        &mut self,
+        wanted: &[PathBuf],
+        change: impl FnOnce(&str, &edit::List) -> Option<String>,
+    ) -> Result<(), Error> {
+        let list = edit::List::find(&self.text);
+        let line = list.as_ref().map_or(1, |list| list.line);
+        let layout = || Error::Layout { path: self.path.clone(), line, key: "archives" };
+        let changed = list.as_ref().and_then(|list| change(&self.text, list)).ok_or_else(layout)?;
+        let read = Self::parse(&self.path, self.kind, changed).map_err(|_| layout())?;
+        if read.archives != wanted || rest(&read.text, "archives") != rest(&self.text, "archives") {
+            return Err(layout());
+        }
+        *self = read;
+        Ok(())
+    }
+
+    /// Writes the file whole or not at all, and keeps its permissions.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn write(&self) -> Result<(), Error> {
+        if let Some(folder) = self.path.parent().filter(|_| self.kind == Kind::Archives) {
+            // `/etc/sealift` on the first import; a missing folder of MetalK8s is a mistake.
+            content::create_folder(folder).map_err(|IoError { operation, path, source }| Error::Io {
+                operation,
+                path,
+                source,
+            })?;
+        }
+        crate::file::replace(&self.path, self.text.as_bytes()).map_err(|source| Error::Io {
+            operation: "write",
+            path: self.path.clone(),
+            source,
+        })
+    }
+}
+
+/// The content of a file without `key`; for the archives, without both of its names.
+fn rest(text: &str, key: &str) -> Option<serde_json::Value> {
+    let mut value: serde_json::Value = serde_saphyr::from_str(text).ok()?;
+    let fields = value.as_object_mut()?;
+    fields.remove(key);
+    if key == "archives" {
+        fields.remove("solutions");
+    }
+    Some(value)
+}

@@ -1,0 +1,78 @@
+//! Errors of node configurations.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::kind::Kind;
+
+/// A node configuration cannot be read, is invalid, or cannot be changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused an operation.
+    #[error("cannot {operation} {}: {source}", content::printable_path(path))]
+    Io {
+        /// The verb.
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The error of the operating system.
+        source: std::io::Error,
+    },
+    /// The file is invalid; all problems, in the order of its lines.
+    #[error("{}", listed(path, problems))]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// The kind that was expected.
+        kind: Kind,
+        /// The problems; at least one.
+        problems: Vec<Problem>,
+    },
+    /// The list of archives, or of active versions, cannot be changed line by line.
+    #[error(
+        "{}:{line}: {key}: cannot change this list; write one entry per line, or all on the line of the key",
+        content::printable_path(path)
+    )]
+    Layout {
+        /// The file.
+        path: PathBuf,
+        /// The line of the list.
+        line: u64,
+        /// The key of the list.
+        key: &'static str,
+    },
+}
+
+/// A problem in a configuration file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The line, counted from 1.
+    pub line: u64,
+    /// The column, counted from 1.
+    pub column: u64,
+    /// The key of the problem, or above it, such as `networks.controlPlane`; empty for the whole file.
+    pub key: String,
+    /// What was expected and what was found.
+    pub problem: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { line, column, key, problem } = self;
+        write!(f, "{line}:{column}: {key}{}{problem}", if key.is_empty() { "" } else { ": " })
+    }
+}
+
+/// The maximum number of problems that are listed.
+const PROBLEMS_SHOWN: usize = 20;
+
+/// A line for each problem, starting with the name of the file.
+fn listed(path: &Path, problems: &[Problem]) -> String {
+    let mut lines: Vec<String> =
+        problems.iter().take(PROBLEMS_SHOWN).map(|problem| format!("{}:{problem}", path.display())).collect();
+    if problems.len() > PROBLEMS_SHOWN {
+        lines.push(format!("and {} more problems", problems.len() - PROBLEMS_SHOWN));
+    }
+    lines.join("\n")
+}
