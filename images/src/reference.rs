@@ -96,13 +96,6 @@ impl Reference {
         self.digest.as_ref()
     }
 
-    /// The same reference pinned to `digest`; the tag stays.
-    #[must_use]
-    pub fn with_digest(mut self, digest: Digest) -> Self {
-        self.digest = Some(digest);
-        self
-    }
-
     /// The reference with another tag and no digest: a sibling in the same repository.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ fn a_hundred_thousand_files_in_one_folder() {
     plan(&tree).unwrap().write_file(&output, &()).unwrap();
     assert!(matches!(iso::md5::check(&output, &()).unwrap(), iso::md5::Check::Intact { .. }));
     for view in [View::RockRidge, View::Joliet, View::Plain] {
-        let image = Image::open_view(&output, view).unwrap();
+        let image = Image::new(File::open(&output).unwrap(), &output, Some(view)).unwrap();
         let mut entries = image.read_dir(&image.root()).unwrap();
         assert_eq!(entries.len(), 100_000);
         assert_eq!(entries.iter().filter(|entry| entry.size > 0).count(), 100, "{view:?}");

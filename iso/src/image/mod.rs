@@ -68,16 +68,6 @@ impl Image<File> {
         Self::new(file, path, None)
     }
 
-    /// Opens the image at `path` with the names of `view`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoView`] if it has none of them, besides the errors of [`Image::open`].
-    pub fn open_view(path: &Path, view: View) -> Result<Self> {
-        let file = content::open_device(path, Links::Follow)?;
-        Self::new(file, path, Some(view))
-    }
-
     /// The open file, for those who send its extents themselves.
     #[must_use]
     pub fn file(&self) -> &File {
