@@ -1,11 +1,11 @@
 //! Measures the task graph on synthetic work.
 //!
-//! `graph_bench compare FOLDER` does the same work with doit, ninja and the graph, in turn, and holds the medians against the budgets.
+//! `graph_bench compare FOLDER` does the same work with doit, ninja and the graph, and compares the medians with budgets.
 //!
-//! `graph_bench SHAPE FOLDER COUNT [JOBS]` runs one graph once and says how long its parts took. The shape is
+//! `graph_bench SHAPE FOLDER COUNT [JOBS]` runs one graph once and prints the time of its parts. The shape is
 //!
 //! - `copy`: COUNT tasks, each copying a file with `cp`
-//! - `chain`: COUNT tasks, each reading what the one before made
+//! - `chain`: COUNT tasks, each reading the output of the one before
 //! - `one`: one task that reads COUNT files
 #![allow(clippy::disallowed_methods, reason = "tests use folders of their own")]
 #![expect(clippy::print_stderr, reason = "a program")]

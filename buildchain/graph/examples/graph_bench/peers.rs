@@ -1,4 +1,4 @@
-//! The same work by doit, ninja and this graph, in turn, medians of five, held against the budgets.
+//! The same work by doit, ninja and this graph: medians of five rounds, compared with budgets.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -11,23 +11,23 @@ const ROUNDS: usize = 5;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// One of those that do the work.
+/// A program that does the work.
 struct Peer {
     name: &'static str,
     command: Vec<String>,
 }
 
-/// Work that all of them do.
+/// Work that all programs do.
 struct Work {
     name: &'static str,
     peers: Vec<Peer>,
-    /// What is removed before each round; nothing for a round in which nothing is to be done.
+    /// What is removed before each round; empty for a round with nothing to do.
     fresh: Vec<&'static str>,
-    /// At most so many times ninja's time.
+    /// The largest allowed ratio to the time of ninja.
     budget: f64,
 }
 
-/// Prepares the work below `folder`, does it, and prints what it took. The folder should be on the disk that is meant.
+/// Prepares the work below `folder`, does it, and prints the times. The folder should be on the disk to measure.
 pub(crate) fn compare(folder: &Path) -> Result<()> {
     let folder = std::path::absolute(folder)?;
     let copies = folder.join("copies");

@@ -1,5 +1,5 @@
-//! Invariant: whatever a record of a cache says, restoring it, from the local cache or from a remote one, neither panics nor
-//! creates or changes anything outside the build root and the cache, nor sets a setuid, setgid or sticky bit.
+//! Invariant: restoring any record, from a local or a remote cache, does not panic, does not create or change anything
+//! outside of the build root and the cache, and sets no setuid, setgid or sticky bit.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

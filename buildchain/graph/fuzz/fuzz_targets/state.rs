@@ -1,5 +1,5 @@
-//! Invariant: whatever the bytes are, reading them as the memory of a build (journal, manifests, listings, known files)
-//! neither panics nor makes more of them than they are long.
+//! Invariant: parsing any bytes as the state of a build (journal, manifests, listings, digests) does not panic, and returns
+//! at most as many items as there are bytes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

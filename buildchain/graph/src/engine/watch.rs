@@ -32,7 +32,7 @@ pub struct Watch<'a> {
     before: Stamps,
 }
 
-/// What tells one state of each file from another without reading it.
+/// The metadata of each file, which changes with its content.
 type Stamps = BTreeMap<PathBuf, (u64, u64, u64, i64, i64, u32)>;
 
 impl<'a> Watch<'a> {

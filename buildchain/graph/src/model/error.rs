@@ -11,7 +11,7 @@ use crate::model::lookalike;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GraphError {
-    /// The root is not an absolute path, or it lies in the build root.
+    /// The root is not an absolute path, or it is inside of the build root.
     #[error(
         "the root {} must be absolute and outside of the build root {}",
         content::printable_path(root),

@@ -24,7 +24,7 @@ pub(crate) fn normal(root: &Path, path: &Path) -> PathBuf {
     clean.strip_prefix(root).map(Path::to_owned).unwrap_or(clean)
 }
 
-/// Makes `path` [`normal`].
+/// Normalizes `path` as [`normal`] does.
 pub(crate) fn normalize(root: &Path, path: &mut PathBuf) {
     if !is_normal(path) {
         *path = normal(root, path);
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_file_has_one_path() {
+    fn all_spellings_of_a_path_are_normalized() {
         for (written, normalized) in [
             ("a/b", "a/b"),
             ("./a//b/", "a/b"),
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn below_is_by_whole_names() {
+    fn only_whole_names_count_for_is_within() {
         for (path, folder, rest) in [
             ("a/b", "a", Some("b")),
             ("a", "a", Some("")),
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_stands_right_before_its_content() {
+    fn a_folder_comes_directly_before_its_content() {
         let mut paths = ["a.b", "a/c", "a", "a-b", "a/b/c", "b", "a/b"].map(Path::new);
         paths.sort_by(|a, b| order(a, b));
         assert_eq!(paths, ["a", "a/b", "a/b/c", "a/c", "a-b", "a.b", "b"].map(Path::new));

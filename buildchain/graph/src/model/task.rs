@@ -272,7 +272,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn titles_stand_in_two_columns() {
+    fn titles_have_two_columns() {
         for (title, printed) in [
             (Title::new("MKISOFS", "_build/metalk8s.iso"), "MKISOFS        _build/metalk8s.iso"),
             (Title::new("IMPLANTISOMD5", "a.iso"), "IMPLANTISOMD5  a.iso"),

@@ -3,7 +3,7 @@
 use content::Digest;
 use rustix::fs::Stat;
 
-/// What tells one state of a file from another without reading it. Times are nanoseconds since 1970.
+/// The metadata of a file that changes with its content. Times are nanoseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) dev: u64,

@@ -1,4 +1,4 @@
-//! The cache: what was made once under the same key is put back, whole and right, or made again.
+//! The result cache: outputs with the same key are restored intact, or built again.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,7 +12,7 @@ use graph::{Cache, Evicted, Input, Output, Remote, RemoteError, RunOptions, Task
 
 use crate::scratch::{Project, Ran};
 
-/// One task that makes a file and a folder with all kinds of things in it.
+/// One task that produces a file, and a folder with files of all kinds.
 fn tree(project: &Project, runs: &Arc<AtomicUsize>) -> Vec<Task> {
     let runs = runs.clone();
     project.write("keep", "");
@@ -42,7 +42,7 @@ fn cached(project: &Project, cache: &Path) -> RunOptions {
     RunOptions { cache: Some(Cache::new(cache.to_owned(), None)), ..RunOptions::default() }
 }
 
-/// Every path below `_build`, with kind, mode, target and content.
+/// Every path below `_build` with kind, mode, target and content.
 fn dump(project: &Project) -> Vec<String> {
     let mut lines = Vec::new();
     let mut folders = vec![PathBuf::from("_build")];
@@ -71,7 +71,7 @@ fn dump(project: &Project) -> Vec<String> {
 }
 
 #[test]
-fn what_was_made_once_is_put_back() {
+fn a_cached_result_is_restored() {
     let (one, other, cache) = (Project::new(), Project::new(), tempfile::tempdir().unwrap());
     let runs = Arc::new(AtomicUsize::new(0));
     let build = |project: &Project, text: &str| -> Ran {
@@ -81,12 +81,12 @@ fn what_was_made_once_is_put_back() {
     assert_eq!(build(&one, "1").verdict("tree"), Verdict::Succeeded);
     let whole = dump(&one);
     assert_eq!(build(&one, "2").verdict("tree"), Verdict::Succeeded);
-    // Back to what it was, and in another place: neither runs.
+    // The old input again, and in another project: neither runs.
     assert_eq!(build(&one, "1").verdict("tree"), Verdict::Restored);
     assert_eq!(build(&other, "1").verdict("tree"), Verdict::Restored);
     assert_eq!((dump(&one), dump(&other)), (whole.clone(), whole.clone()));
     assert_eq!(build(&other, "1").verdict("tree"), Verdict::UpToDate);
-    // Put back also what was lost.
+    // Removed outputs are restored too.
     fs::remove_file(other.path("_build/file")).unwrap();
     fs::remove_dir_all(other.path("_build/tree")).unwrap();
     assert_eq!(build(&other, "1").verdict("tree"), Verdict::Restored);
@@ -95,7 +95,7 @@ fn what_was_made_once_is_put_back() {
 }
 
 #[test]
-fn nothing_damaged_comes_out_of_the_cache() {
+fn a_damaged_blob_is_not_restored() {
     type Damage = fn(&Path);
     let damages: [(&str, Damage); 5] = [
         ("written through", |blob| fs::write(blob, "evil").unwrap()),
@@ -113,8 +113,8 @@ fn nothing_damaged_comes_out_of_the_cache() {
         one.write("in", "1");
         one.run_with(tree(&one, &runs), &["tree"], cached(&one, cache.path()));
         let whole = dump(&one);
-        for shelf in fs::read_dir(cache.path().join("blobs")).unwrap() {
-            for blob in fs::read_dir(shelf.unwrap().path()).unwrap() {
+        for folder in fs::read_dir(cache.path().join("blobs")).unwrap() {
+            for blob in fs::read_dir(folder.unwrap().path()).unwrap() {
                 apply(&blob.unwrap().path());
             }
         }
@@ -127,7 +127,7 @@ fn nothing_damaged_comes_out_of_the_cache() {
 }
 
 #[test]
-fn a_result_that_leads_astray_is_none() {
+fn a_damaged_record_is_not_used() {
     let (one, cache) = (Project::new(), tempfile::tempdir().unwrap());
     let runs = Arc::new(AtomicUsize::new(0));
     one.write("in", "1");
@@ -158,7 +158,7 @@ fn an_eviction_keeps_the_most_recently_used_results() {
     for letter in ["x", "y", "z", "x"] {
         build(&long(letter));
     }
-    // Two results of a thousand bytes, each with a record of less than four hundred.
+    // Two results of a thousand bytes fit, each with a record of less than four hundred.
     let evicted = Cache::new(cache.path().into(), None).evict(2800).unwrap();
     assert_eq!((evicted.results, evicted.files), (1, 1));
     assert!((1001..1400).contains(&evicted.bytes), "{evicted:?}");
@@ -204,36 +204,36 @@ fn an_eviction_removes_unfinished_files_of_killed_runs() {
         project.run_with(vec![project.join("a", &["in"], "_build/a")], &["a"], cached(&project, cache.path()))
     };
     build();
-    let debris = cache.path().join(".new-killed/blob");
-    fs::create_dir_all(debris.parent().unwrap()).unwrap();
-    fs::write(&debris, "half").unwrap();
+    let unfinished = cache.path().join(".new-killed/blob");
+    fs::create_dir_all(unfinished.parent().unwrap()).unwrap();
+    fs::write(&unfinished, "half").unwrap();
     let lock = fs::File::open(cache.path().join("lock")).unwrap();
     lock.lock_shared().unwrap();
     let evict = || Cache::new(cache.path().into(), None).evict(1_000_000).unwrap();
     assert_eq!(evict(), Evicted::default());
-    assert!(debris.exists());
+    assert!(unfinished.exists());
     lock.unlock().unwrap();
     evict();
-    assert!(!debris.exists());
+    assert!(!unfinished.exists());
     assert_eq!(Cache::new(cache.path().into(), None).usage().unwrap().results, 1);
 }
 
 /// A record, and the contents that it names.
-type Kept = (Vec<u8>, HashMap<Digest, Vec<u8>>);
+type Stored = (Vec<u8>, HashMap<Digest, Vec<u8>>);
 
-/// A cache elsewhere, in memory; what it does wrong can be chosen.
+/// A remote cache in memory, which can be made to fail.
 #[derive(Default)]
-struct Elsewhere {
-    kept: Mutex<HashMap<Digest, Kept>>,
-    away: AtomicBool,
+struct InMemory {
+    stored: Mutex<HashMap<Digest, Stored>>,
+    unavailable: AtomicBool,
     damages: AtomicBool,
-    asked: AtomicUsize,
+    calls: AtomicUsize,
 }
 
-impl Elsewhere {
-    fn asked(&self) -> Result<(), RemoteError> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
-        if self.away.load(Ordering::SeqCst) {
+impl InMemory {
+    fn call(&self) -> Result<(), RemoteError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        if self.unavailable.load(Ordering::SeqCst) {
             Err(RemoteError::Unavailable("no route to host".into()))
         } else {
             Ok(())
@@ -241,17 +241,17 @@ impl Elsewhere {
     }
 }
 
-impl Remote for Elsewhere {
+impl Remote for InMemory {
     fn record(&self, key: Digest) -> Result<Option<Vec<u8>>, RemoteError> {
-        self.asked()?;
-        Ok(self.kept.lock().unwrap().get(&key).map(|(record, _)| record.clone()))
+        self.call()?;
+        Ok(self.stored.lock().unwrap().get(&key).map(|(record, _)| record.clone()))
     }
 
     fn contents(&self, key: Digest, wanted: &[Digest], folder: &Path) -> Result<(), RemoteError> {
-        self.asked()?;
-        let kept = self.kept.lock().unwrap();
+        self.call()?;
+        let stored = self.stored.lock().unwrap();
         for digest in wanted {
-            let mut content = kept[&key].1[digest].clone();
+            let mut content = stored[&key].1[digest].clone();
             if self.damages.load(Ordering::SeqCst) {
                 content.push(b'!');
             }
@@ -261,16 +261,16 @@ impl Remote for Elsewhere {
     }
 
     fn store(&self, key: Digest, record: &[u8], contents: &[(Digest, PathBuf)]) -> Result<(), RemoteError> {
-        self.asked()?;
+        self.call()?;
         let contents = contents.iter().map(|(digest, path)| (*digest, fs::read(path).unwrap())).collect();
-        self.kept.lock().unwrap().insert(key, (record.to_vec(), contents));
+        self.stored.lock().unwrap().insert(key, (record.to_vec(), contents));
         Ok(())
     }
 }
 
 #[test]
-fn what_another_machine_made_is_not_made_again() {
-    let remote = Arc::new(Elsewhere::default());
+fn a_result_of_another_machine_is_restored() {
+    let remote = Arc::new(InMemory::default());
     let runs = Arc::new(AtomicUsize::new(0));
     // Each machine has a project and a cache of its own.
     let machine = |writes: bool| {
@@ -282,22 +282,22 @@ fn what_another_machine_made_is_not_made_again() {
         let whole = dump(&project);
         (ran, whole, cache, project)
     };
-    // What is cheap is nobody's business, and who only reads sends nothing.
+    // A cheap task does not use the remote cache, and a machine that only reads sends nothing.
     let (project, cache) = (Project::new(), tempfile::tempdir().unwrap());
     project.write("in", "1");
     let mut cheap = tree(&project, &Arc::default());
     cheap[0].cheap = true;
     let local = Cache::new(cache.path().into(), None).with_remote(remote.clone(), true);
     project.run_with(cheap, &["tree"], RunOptions { cache: Some(local), ..RunOptions::default() });
-    assert_eq!(remote.asked.load(Ordering::SeqCst), 0);
+    assert_eq!(remote.calls.load(Ordering::SeqCst), 0);
     assert_eq!(machine(false).0.verdict("tree"), Verdict::Succeeded);
-    assert!(remote.kept.lock().unwrap().is_empty());
+    assert!(remote.stored.lock().unwrap().is_empty());
     let (ran, whole, ..) = machine(true);
     assert_eq!(ran.verdict("tree"), Verdict::Succeeded);
     let (ran, restored, cache, project) = machine(false);
     assert_eq!((ran.verdict("tree"), restored), (Verdict::Restored, whole.clone()));
-    // Now it is here, and nobody is asked any more.
-    let asked = remote.asked.load(Ordering::SeqCst);
+    // Now the local cache has it, and the remote one is not used.
+    let calls = remote.calls.load(Ordering::SeqCst);
     fs::remove_dir_all(project.path("_build")).unwrap();
     let local = Cache::new(cache.path().into(), None).with_remote(remote.clone(), false);
     let options = RunOptions { cache: Some(local), ..RunOptions::default() };
@@ -305,18 +305,18 @@ fn what_another_machine_made_is_not_made_again() {
         project.run_with(tree(&project, &runs), &["tree"], options).verdict("tree"),
         Verdict::Restored
     );
-    assert_eq!(remote.asked.load(Ordering::SeqCst), asked);
+    assert_eq!(remote.calls.load(Ordering::SeqCst), calls);
 
-    // What is not what its digest says is refused, said, and made here.
+    // Content with another digest is refused with a warning, and the task runs.
     remote.damages.store(true, Ordering::SeqCst);
-    let (ran, made, ..) = machine(false);
-    assert_eq!((ran.verdict("tree"), made), (Verdict::Succeeded, whole.clone()));
+    let (ran, built, ..) = machine(false);
+    assert_eq!((ran.verdict("tree"), built), (Verdict::Succeeded, whole.clone()));
     assert!(
         ran.reports["tree"].err.contains("corrupt: content with the digest"),
         "{:?}",
         ran.reports["tree"]
     );
-    for (record, _) in remote.kept.lock().unwrap().values_mut() {
+    for (record, _) in remote.stored.lock().unwrap().values_mut() {
         let middle = record.len() / 2;
         record[middle] ^= 1;
     }
@@ -327,8 +327,8 @@ fn what_another_machine_made_is_not_made_again() {
 
 #[test]
 fn a_remote_cache_that_cannot_be_reached_is_reported_once_and_the_run_continues() {
-    let remote = Arc::new(Elsewhere::default());
-    remote.away.store(true, Ordering::SeqCst);
+    let remote = Arc::new(InMemory::default());
+    remote.unavailable.store(true, Ordering::SeqCst);
     let (project, cache) = (Project::new(), tempfile::tempdir().unwrap());
     project.write("in", "1");
     let tasks = vec![
@@ -338,18 +338,18 @@ fn a_remote_cache_that_cannot_be_reached_is_reported_once_and_the_run_continues(
     ];
     let local = Cache::new(cache.path().into(), None).with_remote(remote.clone(), true);
     let ran = project.run_with(tasks, &["c"], RunOptions { cache: Some(local), ..RunOptions::default() });
-    assert_eq!((ran.outcome.exit(), remote.asked.load(Ordering::SeqCst)), (0, 1));
-    let told: Vec<_> = ran.reports.values().filter(|report| !report.err.is_empty()).collect();
-    assert_eq!(told.len(), 1);
+    assert_eq!((ran.outcome.exit(), remote.calls.load(Ordering::SeqCst)), (0, 1));
+    let warned: Vec<_> = ran.reports.values().filter(|report| !report.err.is_empty()).collect();
+    assert_eq!(warned.len(), 1);
     assert_eq!(
-        told[0].err,
+        warned[0].err,
         "cannot restore the outputs from the cache: cannot use the remote cache; the run continues without it: no route \
          to host\n"
     );
 }
 
 #[test]
-fn machines_that_differ_in_places_and_umask_share_results() {
+fn machines_with_different_paths_and_umasks_share_results() {
     let (one, other, cache) = (Project::new(), Project::new(), tempfile::tempdir().unwrap());
     let build = |project: &Project, tool: &str, mode: u32, text: &str| -> Ran {
         let elsewhere = cache.path().join(tool);
@@ -372,7 +372,7 @@ fn machines_that_differ_in_places_and_umask_share_results() {
     };
     assert_eq!(build(&one, "usr/bin/tool", 0o755, "1").verdict("task"), Verdict::Succeeded);
     assert_eq!(build(&other, "opt/tool-1", 0o700, "1").verdict("task"), Verdict::Restored);
-    // The program itself is an input, and the change has its name and not its place.
+    // The content of the program is an input. The reason has its name, not its path.
     let ran = build(&other, "opt/tool-1", 0o775, "2");
     assert_eq!(ran.verdict("task"), Verdict::Succeeded);
     let [reason] = ran.reports["task"].reasons.as_slice() else { panic!("{:?}", ran.reports["task"]) };

@@ -1,4 +1,4 @@
-//! Children of actions, and their children: none is left behind.
+//! Child processes of actions, and their children: none is left running.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -11,25 +11,25 @@ use graph::{RunOptions, State, StateError, Task, Verdict};
 
 use crate::scratch::{Project, Ran};
 
-/// Where the helper process finds its project.
+/// The variable with the project of the helper process.
 const FOLDER: &str = "GRAPH_TEST_CHILDREN";
 
-/// How long a condition is waited for on a loaded machine.
+/// How long to wait for a condition: machines may be busy.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Longer than any test may take.
+/// Seconds that are longer than any test.
 const LONG: &str = "1000";
 
-/// Waits until something is so.
-fn await_that(what: &str, is_so: impl Fn() -> bool) {
+/// Waits until a condition is true.
+fn wait_until(what: &str, is_true: impl Fn() -> bool) {
     let start = Instant::now();
-    while !is_so() {
+    while !is_true() {
         assert!(start.elapsed() < PATIENCE, "{what}: not so after {PATIENCE:?}");
         thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// A task that runs a shell script in the folder of the project; the script is given [`LONG`] as its argument.
+/// A task that runs a shell script in the folder of the project, with the argument [`LONG`].
 fn shell(script: &'static str) -> Task {
     Task {
         name: "a".into(),
@@ -42,55 +42,55 @@ fn shell(script: &'static str) -> Task {
     }
 }
 
-/// The process whose number the task has printed has ended.
-fn await_end_of_printed(ran: &Ran) {
+/// Waits until the process whose ID the task has printed has ended.
+fn wait_for_printed(ran: &Ran) {
     let process = ran.reports["a"].out.trim();
     assert!(process.parse::<u32>().is_ok(), "{process:?}");
-    // Ended, and perhaps not waited for by whoever inherited it.
+    // It has ended, but its new parent may not have reaped it.
     let stat = || fs::read_to_string(format!("/proc/{process}/stat"));
-    await_that(process, || stat().map_or(true, |stat| stat.contains(") Z ")));
+    wait_until(process, || stat().map_or(true, |stat| stat.contains(") Z ")));
 }
 
 #[test]
-fn a_child_that_takes_too_long_is_ended_with_its_children() {
+fn a_child_that_takes_too_long_is_stopped_with_its_children() {
     let project = Project::new();
     let mut task = shell("sleep $1 & echo $!; wait");
     task.timeout = Some(Duration::from_secs(1));
     let ran = project.run(vec![task], &["a"]);
     assert_eq!((ran.verdict("a"), ran.error("a")), (Verdict::Broken, "took longer than 1s"));
-    await_end_of_printed(&ran);
+    wait_for_printed(&ran);
 }
 
 #[test]
-fn what_a_child_leaves_in_the_background_ends_with_it() {
+fn background_processes_of_a_child_end_with_it() {
     for script in ["sleep $1 & echo $!", "sleep $1 >/dev/null 2>&1 & echo $!"] {
         let start = Instant::now();
         let ran = Project::new().run(vec![shell(script)], &["a"]);
         assert_eq!((ran.verdict("a"), ran.error("a")), (Verdict::Succeeded, ""));
         assert!(start.elapsed() < PATIENCE, "{script}: {:?}", start.elapsed());
-        await_end_of_printed(&ran);
+        wait_for_printed(&ran);
     }
 }
 
-/// Its parent ends when it is told to, and it does not; nor does it let go of their pipes.
+/// Its parent ends on SIGTERM. The grandchild does not, and keeps the pipes open.
 #[test]
-fn a_grandchild_deaf_to_sigterm_is_killed() {
+fn a_grandchild_that_ignores_sigterm_is_killed() {
     let project = Project::new();
     let cancel = Arc::new(AtomicBool::new(false));
     let task = shell("(trap '' TERM; touch deaf; exec sleep $1) & echo $!; wait");
     let options = RunOptions { cancel: Arc::clone(&cancel), ..RunOptions::default() };
     let ran = thread::scope(|scope| {
         scope.spawn(|| {
-            await_that("the grandchild is deaf", || project.exists("deaf"));
+            wait_until("the grandchild is deaf", || project.exists("deaf"));
             cancel.store(true, Ordering::SeqCst);
         });
         project.run_with(vec![task], &["a"], options)
     });
     assert_eq!(ran.verdict("a"), Verdict::Cancelled);
-    await_end_of_printed(&ran);
+    wait_for_printed(&ran);
 }
 
-/// Not a test of its own: the process that is killed.
+/// Not a test itself: the process that is killed.
 #[test]
 fn helper() {
     if let Some(root) = std::env::var_os(FOLDER) {
@@ -100,7 +100,7 @@ fn helper() {
 }
 
 #[test]
-fn what_a_killed_run_leaves_keeps_others_out_until_it_ends() {
+fn child_processes_of_a_killed_run_hold_the_lock_until_they_end() {
     let project = Project::new();
     project.write("wanted", "");
     let mut run = Command::new(std::env::current_exe().unwrap())
@@ -110,7 +110,7 @@ fn what_a_killed_run_leaves_keeps_others_out_until_it_ends() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    await_that("its child has started", || project.exists("started"));
+    wait_until("its child has started", || project.exists("started"));
     run.kill().unwrap();
     run.wait().unwrap();
     match State::open(&project.state_path(), "test") {
@@ -127,7 +127,7 @@ fn what_a_killed_run_leaves_keeps_others_out_until_it_ends() {
 }
 
 #[test]
-fn what_has_left_its_group_keeps_nobody_out_of_the_state() {
+fn a_process_that_left_its_group_does_not_hold_the_lock() {
     let project = Project::new();
     let script = "setsid sh -c 'touch away; exec sleep $0' $1 >/dev/null 2>&1 & echo $!
         while ! [ -e away ]; do sleep 0.05; done";

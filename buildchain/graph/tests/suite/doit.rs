@@ -1,4 +1,4 @@
-//! What doit gets wrong, one test each: what happened there is said above the test.
+//! Faults of doit, a test for each. The comment says what doit does.
 
 use std::fs;
 use std::fs::{File, FileTimes};
@@ -33,9 +33,9 @@ fn set_modified(project: &Project, path: &str, time: SystemTime) {
         .unwrap();
 }
 
-/// The same modification time was taken for the same content, whatever the size.
+/// doit assumes that files with the same modification time have the same content, whatever their size.
 #[test]
-fn an_edit_that_keeps_the_time_is_seen() {
+fn an_edit_that_keeps_the_time_is_detected() {
     let project = Project::new();
     let time = SystemTime::now() - Duration::from_secs(100);
     for content in ["1", "22", "33"] {
@@ -46,7 +46,7 @@ fn an_edit_that_keeps_the_time_is_seen() {
     }
 }
 
-/// doit#119: an input edited while its task ran was recorded as seen, and the output stayed stale.
+/// doit#119: an input that was edited while its task ran is recorded, and the output stays out of date.
 #[test]
 fn an_input_edited_while_its_task_runs_is_not_recorded() {
     let project = Project::new();
@@ -71,7 +71,7 @@ fn an_input_edited_while_its_task_runs_is_not_recorded() {
     assert_eq!(project.run(edits(false), &["a"]).verdict("a"), Verdict::UpToDate);
 }
 
-/// A changed `SALT_VERSION` left `bootstrap.sh` skipped with the old version: values were no inputs.
+/// Values are not inputs: after a change of `SALT_VERSION`, `bootstrap.sh` keeps the old version.
 #[test]
 fn a_changed_value_runs_the_task() {
     let project = Project::new();
@@ -89,9 +89,9 @@ fn a_changed_value_runs_the_task() {
     );
 }
 
-/// A target that was declared and never made was no error; the task ran for ever.
+/// A target that is declared and not produced is not an error, and the task is never up to date.
 #[test]
-fn an_output_that_is_not_made_is_an_error() {
+fn an_output_that_is_not_produced_is_an_error() {
     let project = Project::new();
     let task = Task {
         name: "a".into(),
@@ -104,18 +104,18 @@ fn an_output_that_is_not_made_is_an_error() {
     assert_eq!(ran.error("a"), "the task did not produce its output _build/a");
 }
 
-/// A directory as a file dependency ended in a traceback.
+/// A directory as a file dependency causes a traceback.
 #[test]
-fn a_folder_is_no_file_and_says_so() {
+fn a_folder_as_a_file_input_is_an_error() {
     let project = Project::new();
     project.write("in/x", "");
     let ran = project.run(vec![project.join("a", &["in"], "_build/a")], &["a"]);
     assert_eq!((ran.verdict("a"), ran.error("a")), (Verdict::Broken, "in is a folder, not a file"));
 }
 
-/// `./t` and `t` were two files: neither a duplicate nor a dependency.
+/// `./t` and `t` are two files: neither a duplicate nor a dependency.
 #[test]
-fn spellings_of_a_path_are_one_path() {
+fn all_spellings_of_a_path_are_the_same_path() {
     let project = Project::new();
     project.write("in", "1");
     let absolute = project.path("_build/./a").display().to_string();
@@ -129,9 +129,9 @@ fn spellings_of_a_path_are_one_path() {
     }
 }
 
-/// A task with an order-only dependency was never up to date.
+/// A task with an order-only dependency is never up to date.
 #[test]
-fn order_alone_runs_nothing() {
+fn an_order_only_dependency_does_not_run_the_task() {
     let project = Project::new();
     project.write("in", "1");
     let tasks = || {
@@ -145,7 +145,7 @@ fn order_alone_runs_nothing() {
     assert_eq!((ran.verdict("a"), ran.verdict("b")), (Verdict::Succeeded, Verdict::UpToDate));
 }
 
-/// Only `*` was a wildcard, and one without a match ran nothing and exited with 0.
+/// Only `*` is a wildcard, and a pattern without a match runs nothing and exits with 0.
 #[test]
 fn wildcards_match_or_are_an_error() {
     let project = Project::new();
@@ -173,9 +173,9 @@ fn wildcards_match_or_are_an_error() {
     );
 }
 
-/// `list -s` said a task was up to date although what it reads was about to be made anew.
+/// `list -s` reports a task as up to date although an input will be rebuilt.
 #[test]
-fn the_status_of_a_task_knows_of_what_it_needs() {
+fn the_status_of_a_task_depends_on_its_dependencies() {
     let project = Project::new();
     project.write("in", "1");
     project.run(chain(&project), &["b"]);
@@ -194,7 +194,7 @@ fn the_status_of_a_task_knows_of_what_it_needs() {
     assert_eq!(status(&project), [Some('I'), Some('I')]);
 }
 
-/// A group was always said to run; now it is as its members are.
+/// A group is always reported to run.
 #[test]
 fn the_status_of_a_group_is_that_of_its_members() {
     let project = Project::new();
@@ -214,9 +214,9 @@ fn the_status_of_a_group_is_that_of_its_members() {
     }
 }
 
-/// A cycle was found when the run came across it, after other tasks had run; `list` said nothing of it.
+/// A cycle is found only when the run reaches it, after other tasks; `list` does not report it.
 #[test]
-fn a_cycle_is_told_with_its_path_before_anything_runs() {
+fn a_cycle_is_reported_with_its_path_before_any_task_runs() {
     let project = Project::new();
     project.write("in", "1");
     let tasks = vec![
@@ -231,10 +231,10 @@ fn a_cycle_is_told_with_its_path_before_anything_runs() {
     assert_eq!(own[0].to_string(), "tasks depend on each other: a -> a");
 }
 
-/// Mistakes were found one by one, some never: an output below another's folder, two tasks of a name, an
-/// input nobody makes.
+/// Mistakes are reported one by one, and some never: an output below the folder of another, two tasks with one name, an
+/// input that no task produces.
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     let project = Project::new();
     let folder = Task {
         name: "folder".into(),
@@ -252,9 +252,9 @@ fn all_mistakes_are_told_at_once() {
         ..Task::default()
     };
     let errors = project.graph(vec![folder, pooled, outside, group("folder", &[])]).unwrap_err();
-    let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let found: Vec<String> = errors.iter().map(ToString::to_string).collect();
     assert_eq!(
-        told,
+        found,
         [
             "there are two tasks `folder`",
             "task `outside` cannot produce src: output folders must be below the build root",
@@ -266,9 +266,9 @@ fn all_mistakes_are_told_at_once() {
     );
 }
 
-/// Two runs at once ran every task twice and left a broken database.
+/// Two runs at the same time run every task twice and leave a damaged database.
 #[test]
-fn a_second_run_hears_who_holds_the_state_and_lists_all_the_same() {
+fn a_second_run_reports_the_holder_of_the_lock_and_can_still_list() {
     let project = Project::new();
     project.write("in", "1");
     project.run(chain(&project), &["b"]);
@@ -284,9 +284,9 @@ fn a_second_run_hears_who_holds_the_state_and_lists_all_the_same() {
     State::open(&project.state_path(), "test").unwrap();
 }
 
-/// A truncated database ended every command in a traceback.
+/// A truncated database causes a traceback in every command.
 #[test]
-fn a_damaged_state_costs_what_was_damaged() {
+fn a_damaged_state_loses_only_the_damaged_part() {
     let project = Project::new();
     project.write("in", "1");
     project.run(chain(&project), &["b"]);
@@ -303,7 +303,7 @@ fn a_damaged_state_costs_what_was_damaged() {
     assert_eq!(project.run(chain(&project), &["b"]).outcome.exit(), 0);
 }
 
-/// With several workers the output of a failed task was lost.
+/// With several workers, the output of a failed task is lost.
 #[test]
 fn the_output_of_a_failed_task_is_in_the_report() {
     let project = Project::new();
@@ -335,9 +335,9 @@ fn the_output_of_a_failed_task_is_in_the_report() {
     assert_eq!(report["tasks"].as_array().unwrap().len(), 3);
 }
 
-/// There was no dry run, and that of `clean` was wrong about folders.
+/// The dry run of `clean` is wrong about folders.
 #[test]
-fn clean_does_what_its_dry_run_says() {
+fn clean_removes_what_its_dry_run_lists() {
     let project = Project::new();
     project.write("in", "1");
     let folder = || Task {
@@ -354,7 +354,7 @@ fn clean_does_what_its_dry_run_says() {
     let text = |selection: &Selection, state: &State| -> Vec<String> {
         plan_clean(&graph, selection, &[], state).unwrap().iter().map(ToString::to_string).collect()
     };
-    // `_build/d` still holds what `a` made.
+    // `_build/d` still has the output of `a`.
     assert_eq!(text(&some, &state), ["folder - removing dir '_build/d/tree'"]);
     let all = graph.select(&["all"]).unwrap();
     let said = text(&all, &state);
@@ -375,9 +375,9 @@ fn clean_does_what_its_dry_run_says() {
     assert!(!project.exists("_build"));
 }
 
-/// What a task was called, or what it made, before the project was renamed stayed for ever.
+/// Outputs of tasks that were renamed are never removed.
 #[test]
-fn clean_removes_what_earlier_runs_made_under_other_names() {
+fn clean_removes_outputs_of_earlier_names() {
     let project = Project::new();
     project.write("in", "1");
     let folder = |name: &str, output: &str| {
@@ -416,7 +416,7 @@ fn clean_removes_what_earlier_runs_made_under_other_names() {
     assert!(state.is_empty() && project.read("_build/mine") == "kept");
 }
 
-/// A `clean` that failed said that it had succeeded.
+/// A failed `clean` reports success.
 #[test]
 fn a_clean_that_cannot_remove_something_fails() {
     let project = Project::new();
@@ -436,7 +436,7 @@ fn a_clean_that_cannot_remove_something_fails() {
     assert!(project.exists("_build/d/mine") && !project.exists("_build/d/a"));
 }
 
-/// `forget` on a group forgot the group and none of its members.
+/// `forget` on a group forgets the group and none of its members.
 #[test]
 fn forgetting_a_group_forgets_its_members() {
     let project = Project::new();
@@ -455,9 +455,9 @@ fn forgetting_a_group_forgets_its_members() {
     assert_eq!(project.run(tasks(), &["default"]).outcome.count(Verdict::Succeeded), 2);
 }
 
-/// There was no dry run of a run.
+/// A run has no dry run.
 #[test]
-fn a_dry_run_says_what_and_why_and_touches_nothing() {
+fn a_dry_run_reports_tasks_and_reasons_and_changes_nothing() {
     let project = Project::new();
     project.write("in", "1");
     project.run(chain(&project), &["b"]);
@@ -480,9 +480,9 @@ fn a_dry_run_says_what_and_why_and_touches_nothing() {
     assert_eq!((before.mtime_nsec(), before.len()), (after.mtime_nsec(), after.len()));
 }
 
-/// The database only grew.
+/// The database only grows.
 #[test]
-fn the_state_does_not_grow_without_end() {
+fn the_state_does_not_grow_without_limit() {
     let project = Project::new();
     let names: Vec<String> = (0..4000).map(|index| format!("in/{index}")).collect();
     names.iter().for_each(|name| project.write(name, ""));

@@ -1,4 +1,4 @@
-//! Inputs that are found out on the way, waiting for edits, waiting for another run.
+//! Discovered inputs, waiting for edits, waiting for another run.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use graph::{Input, Output, RunOptions, State, StateError, Task, Verdict, Watch};
 
 use crate::scratch::Project;
 
-/// `list` is made from `in`; `all` joins what `list` names.
+/// `list` is produced from `in`; `all` joins the files that `list` names.
 fn tasks(project: &Project) -> Vec<Task> {
     let list = Task {
         name: "list".into(),
@@ -43,7 +43,7 @@ fn tasks(project: &Project) -> Vec<Task> {
     vec![all, list, project.join("late", &["in"], "_build/late")]
 }
 
-/// doit evaluated such dependencies when it loaded its tasks, before what they depend on was made.
+/// doit evaluates such dependencies when it loads the tasks, before the files exist.
 #[test]
 fn discovered_inputs_count_in_the_same_run() {
     let project = Project::new();
@@ -66,7 +66,7 @@ fn discovered_inputs_count_in_the_same_run() {
 }
 
 #[test]
-fn what_is_discovered_too_early_is_an_error() {
+fn a_discovered_input_without_a_dependency_on_its_producer_is_an_error() {
     let project = Project::new();
     project.write("in", "_build/late");
     let ran = project.run(tasks(&project), &["all"]);
@@ -78,9 +78,9 @@ fn what_is_discovered_too_early_is_an_error() {
     assert_eq!(project.run(tasks(&project), &["all"]).error("all"), "input nowhere is missing");
 }
 
-/// Not even those that were to be looked at in one go with it.
+/// Not even tasks of the same batch.
 #[test]
-fn nothing_is_looked_at_after_a_run_was_told_to_stop() {
+fn no_task_is_checked_after_a_run_was_stopped() {
     let project = Project::new();
     let (cancel, looks) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let tasks = (0..20).map(|index| {
@@ -100,13 +100,13 @@ fn nothing_is_looked_at_after_a_run_was_told_to_stop() {
     let ran = project.run_with(tasks.collect(), &["*"], options);
     assert_eq!((looks.load(Ordering::SeqCst), ran.outcome.left), (1, 20));
     assert!(ran.outcome.cancelled && ran.outcome.counts.is_empty());
-    // A report lists them all.
+    // The report lists all of them.
     assert_eq!(ran.reports.len(), 20);
     assert!(ran.reports.values().all(|report| report.verdict == Verdict::Cancelled));
 }
 
 #[test]
-fn an_edit_ends_the_wait_and_a_build_does_not() {
+fn an_edit_ends_the_wait_but_a_build_does_not() {
     let project = Project::new();
     project.write("in", "1");
     project.write("src/a", "1");
@@ -133,9 +133,9 @@ fn an_edit_ends_the_wait_and_a_build_does_not() {
     assert_eq!(wait(&|| project.write("not-yet", "now")), [PathBuf::from("not-yet")]);
 }
 
-/// A run that writes a folder, a report or a cache into what is watched ran again, and again.
+/// A run that writes a folder, a report or a cache into a watched folder would run again and again.
 #[test]
-fn what_a_run_writes_does_not_end_the_wait() {
+fn files_that_a_run_writes_do_not_end_the_wait() {
     let project = Project::new();
     project.write("in", "1");
     project.write("_build/tree/there", "");
@@ -172,7 +172,7 @@ fn what_a_run_writes_does_not_end_the_wait() {
 }
 
 #[test]
-fn a_second_run_may_wait_for_the_first() {
+fn a_second_run_can_wait_for_the_first() {
     let project = Project::new();
     let path = project.state_path();
     let first = State::open(&path, "test").unwrap();

@@ -1,4 +1,4 @@
-//! Forms for other programs: pictures, traces, JUnit.
+//! Output for other programs: pictures, traces, JUnit.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -20,7 +20,7 @@ fn graph_of(project: &Project) -> graph::Graph {
 }
 
 #[test]
-fn the_graph_is_drawn_with_makers_before_those_who_need_them() {
+fn the_graph_is_drawn_with_dependencies_before_dependents() {
     let project = Project::new();
     let graph = graph_of(&project);
     let drawn = |form| export(&graph, &graph.select(&["all"]).unwrap(), form);
@@ -42,9 +42,8 @@ fn the_graph_is_drawn_with_makers_before_those_who_need_them() {
     assert!(svg.contains(">b:&lt;2&gt;</text>"), "{svg}");
 }
 
-/// Three tasks at a time that nobody's clock can disturb: the second overlaps the first, the third follows
-/// it.
-fn told(graph: &graph::Graph, reporter: &mut dyn Reporter) {
+/// Reports three tasks with fixed times: the second overlaps the first, the third follows it.
+fn report_three(graph: &graph::Graph, reporter: &mut dyn Reporter) {
     let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
     let report = |verdict, from: u64, millis: u64| TaskReport {
         started: Some(start + Duration::from_millis(from)),
@@ -65,10 +64,10 @@ fn told(graph: &graph::Graph, reporter: &mut dyn Reporter) {
 }
 
 #[test]
-fn a_trace_has_a_row_per_worker() {
+fn a_trace_has_a_row_for_each_worker() {
     let project = Project::new();
     let mut written = Vec::new();
-    told(&graph_of(&project), &mut TraceReporter::new(&mut written));
+    report_three(&graph_of(&project), &mut TraceReporter::new(&mut written));
     let trace: serde_json::Value = serde_json::from_slice(&written).unwrap();
     let bars: Vec<_> = trace["traceEvents"]
         .as_array()
@@ -86,10 +85,10 @@ fn a_trace_has_a_row_per_worker() {
 }
 
 #[test]
-fn a_junit_file_has_a_case_per_task() {
+fn a_junit_file_has_a_case_for_each_task() {
     let project = Project::new();
     let mut written = Vec::new();
-    told(&graph_of(&project), &mut JunitReporter::new(&mut written, "sealift"));
+    report_three(&graph_of(&project), &mut JunitReporter::new(&mut written, "sealift"));
     assert_eq!(
         String::from_utf8(written).unwrap(),
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n\
@@ -100,11 +99,11 @@ fn a_junit_file_has_a_case_per_task() {
     );
 }
 
-/// Whatever is called so would, as it is, write lines of its own and act on the terminal.
+/// Unescaped, this name would write lines of its own and control the terminal.
 const EVIL: &str = "a\nXX FORGED\u{1b}[2J\r\u{9b}2J\u{202e}\u{2066}\u{7f}";
 
 #[test]
-fn no_name_and_no_text_forges_a_line_of_a_report() {
+fn no_name_and_no_text_can_forge_a_line_of_a_report() {
     let project = Project::new();
     let root = project.root().to_owned();
     let tasks = || {
@@ -164,7 +163,7 @@ fn no_name_and_no_text_forges_a_line_of_a_report() {
         for report in [console, json, lines, junit, trace] {
             reports.push(String::from_utf8(report).unwrap());
         }
-        // What changed is named, too.
+        // The changed value is named too.
         project.write(&format!("in/{EVIL}"), "edited");
     }
     let missing = vec![project.join("t", &[&format!("missing{EVIL}")], &format!("_build/{EVIL}"))];

@@ -1,4 +1,4 @@
-//! kill -9 at random moments: what was finished stays finished, and the end is always the same.
+//! kill -9 at random moments: finished tasks stay finished, and the result is always the same.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use graph::{Graph, Input, Output, RunOptions, State, Task, Verdict, run};
 
 use crate::scratch::{Project, Ran};
 
-/// Where the helper process finds its project.
+/// The variable with the project of the helper process.
 const FOLDER: &str = "GRAPH_TEST_KILL";
 
 /// How often the build is killed.
@@ -18,7 +18,7 @@ const KILLS: usize = 200;
 
 const TASKS: usize = 40;
 
-/// Forty tasks, each reading two before it, writing slowly and in place: as unkind as an action may be.
+/// Forty tasks, each of which reads two others and writes slowly and in place: the worst case of an action.
 fn tasks() -> Vec<Task> {
     (0..TASKS)
         .map(|index| {
@@ -59,7 +59,7 @@ fn build(root: &Path) -> Ran {
     ran
 }
 
-/// Not a test of its own: the process that is killed.
+/// Not a test itself: the process that is killed.
 #[test]
 fn helper() {
     if let Some(root) = std::env::var_os(FOLDER) {
@@ -72,7 +72,7 @@ fn results(project: &Project) -> Vec<String> {
 }
 
 #[test]
-fn a_build_killed_again_and_again_ends_like_one_that_was_not() {
+fn a_build_that_is_killed_repeatedly_ends_like_one_that_is_not() {
     let (whole, killed) = (Project::new(), Project::new());
     for project in [&whole, &killed] {
         project.write("src/0", "a");
@@ -88,7 +88,7 @@ fn a_build_killed_again_and_again_ends_like_one_that_was_not() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // Spread over the time the process needs, the state's writing included.
+        // Spread over the time that the process needs, with the writing of the state.
         thread::sleep(Duration::from_micros(500 + (round as u64 * 7919) % 25_000));
         child.kill().unwrap();
         ended += usize::from(child.wait().unwrap().success());

@@ -1,5 +1,5 @@
-//! Random graphs, random edits, random failures and deaths, against a reference that knows nothing of digests, journals
-//! or threads: it keeps whole contents in memory and works tasks off one by one.
+//! Random graphs, edits, failures and kills, compared with a reference without digests, journals and threads: it keeps
+//! contents in memory and runs one task after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,31 +18,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::scratch::{Project, Ran};
 
-/// Where the helper process finds its project, and its cache if it has one.
+/// The variables with the project of the helper process, and with its cache if it has one.
 const FOLDER: &str = "GRAPH_TEST_MODEL";
 const CACHE: &str = "GRAPH_TEST_MODEL_CACHE";
 
-/// A task of the model. Its place in the list is its name; it reads sources and outputs of tasks before it.
+/// A task of the model. Its index in the list is its name. It reads sources and outputs of tasks before it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Plan {
-    /// Which sources it reads.
+    /// The sources that it reads.
     sources: BTreeSet<usize>,
-    /// Which earlier tasks' outputs it reads, each as a file.
+    /// The earlier tasks whose outputs it reads, each as a file.
     makers: BTreeSet<usize>,
-    /// It reads the whole source folder too.
+    /// Whether it also reads the whole source folder.
     reads_folder: bool,
-    /// It reads its files, the order of which counts, from the last to the first.
+    /// Whether it reads its files from the last to the first: their order is part of the key.
     backwards: bool,
-    /// It makes a folder of two files instead of one file.
+    /// Whether it produces a folder of two files instead of one file.
     makes_folder: bool,
-    /// Part of its key, and of what it makes.
+    /// A value that is part of its key and of its output.
     value: u8,
-    /// It makes its outputs elsewhere.
+    /// Whether its outputs have another path.
     moved: bool,
-    /// What it makes depends on no more than the length of what it reads: changes of content often stop
-    /// there.
+    /// Whether its output depends only on the length of its inputs: then many changes do not reach its dependents.
     dull: bool,
-    /// It is not part of the graph.
+    /// Whether it is not part of the graph.
     gone: bool,
 }
 
@@ -61,9 +60,9 @@ enum Edit {
     Turn(usize),
     Drop(usize),
     Revive(usize),
-    /// The next run: this task breaks off half way.
+    /// In the next run, this task fails half way.
     Fail(usize),
-    /// The next run: this task is told to stop, as by a signal.
+    /// In the next run, this task is stopped, as by a signal.
     Cancel(usize),
 }
 
@@ -111,10 +110,10 @@ fn edits() -> impl Strategy<Value = Vec<Vec<Edit>>> {
     prop::collection::vec(prop::collection::vec(edit, 0..4), 1..7)
 }
 
-/// Path, content, may be executed.
+/// Path, content, whether it is executable.
 type Tree = BTreeMap<String, (String, bool)>;
 
-/// All a task may depend on, as plain text.
+/// All that a task can depend on, as plain text.
 #[derive(Clone, Debug, PartialEq)]
 struct Memory {
     depends: String,
@@ -144,17 +143,17 @@ impl Plan {
         }
     }
 
-    /// What it makes of what it reads.
-    fn make(&self, read: &str) -> String {
+    /// The output for what it reads.
+    fn output_for(&self, read: &str) -> String {
         let content = if self.dull { read.len().to_string() } else { read.to_owned() };
-        // Kept short, or contents would double with each task.
+        // Shortened, or contents would double with each task.
         let sum = content.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
         format!("{sum} {}", self.value)
     }
 }
 
 impl Reference {
-    /// The first sources are there, and nothing was ever made.
+    /// The sources exist, and no task has run.
     fn new(project: &Project, plans: Vec<Plan>) -> Self {
         let mut reference = Self { plans, disk: Tree::new(), memory: BTreeMap::new() };
         for source in 0..SOURCES {
@@ -167,7 +166,7 @@ impl Reference {
         (0..self.plans.len()).filter(|index| !self.plans[*index].gone).collect()
     }
 
-    /// The files a task reads, makers that are gone left out.
+    /// The files that a task reads, without those of removed tasks.
     fn read(&self, index: usize) -> Vec<String> {
         let plan = &self.plans[index];
         let mut paths: Vec<String> = plan.sources.iter().map(|source| format!("src/s{source}")).collect();
@@ -194,7 +193,7 @@ impl Reference {
 
     fn now(&self, index: usize) -> Tree {
         let outputs = self.plans[index].outputs(index);
-        // A folder belongs to its task with all that is in it.
+        // All files of an output folder belong to its task.
         self.disk
             .iter()
             .filter(|(path, _)| {
@@ -210,7 +209,7 @@ impl Reference {
         self.memory.get(&index) != Some(&now)
     }
 
-    /// The text a task concatenates from what it reads.
+    /// The concatenation of what a task reads.
     fn text(&self, index: usize) -> String {
         let mut text: String = self.read(index).iter().map(|path| self.disk[path].0.clone()).collect();
         if self.plans[index].reads_folder {
@@ -222,7 +221,7 @@ impl Reference {
     }
 
     fn run(&mut self, index: usize) {
-        let made = self.plans[index].make(&self.text(index));
+        let made = self.plans[index].output_for(&self.text(index));
         self.remove(index);
         for output in self.plans[index].outputs(index) {
             self.disk.insert(output, (made.clone(), false));
@@ -237,7 +236,7 @@ impl Reference {
         }
     }
 
-    /// Forgets what the tasks of the graph do not make any more.
+    /// Removes stale outputs.
     fn prune(&mut self) {
         let plans = self.plans.clone();
         let declared: BTreeSet<String> = self
@@ -258,7 +257,7 @@ fn folder_of(outputs: &[String]) -> String {
     format!("{}/", Path::new(&outputs[0]).parent().unwrap().display())
 }
 
-/// The real tasks of the model. `trouble` breaks or stops the run in one of them.
+/// The real tasks of the model. `trouble` makes one of them fail, or stops the run in it.
 fn tasks(reference: &Reference, trouble: Option<&Edit>, cancel: &Arc<AtomicBool>) -> Vec<Task> {
     let mut tasks: Vec<Task> = reference
         .live()
@@ -292,12 +291,12 @@ fn tasks(reference: &Reference, trouble: Option<&Edit>, cancel: &Arc<AtomicBool>
                             text += &fs::read_to_string(path)?;
                         }
                     }
-                    let made = plan.make(&text);
+                    let made = plan.output_for(&text);
                     for output in &outputs {
                         let path = context.path(output);
                         fs::create_dir_all(path.parent().unwrap())?;
                         fs::write(&path, "half")?;
-                        // Long enough to be killed in.
+                        // Long enough to be killed meanwhile.
                         thread::sleep(Duration::from_micros(200));
                         if fails {
                             return Err(ActionError::broken("as told"));
@@ -319,7 +318,7 @@ fn tasks(reference: &Reference, trouble: Option<&Edit>, cancel: &Arc<AtomicBool>
         after: tasks.iter().map(|task| task.name.clone()).collect(),
         ..Task::default()
     });
-    // Order in the list means nothing.
+    // The order of the list does not matter.
     tasks.reverse();
     tasks
 }
@@ -343,7 +342,7 @@ fn on_disk(project: &Project) -> Tree {
     tree
 }
 
-/// Makes an edit on both sides. Edits of tasks there are not are none.
+/// Makes an edit in the project and in the reference. Edits of missing tasks do nothing.
 fn edit(project: &Project, reference: &mut Reference, edit: &Edit) {
     let count = reference.plans.len();
     match *edit {
@@ -402,14 +401,14 @@ fn run(project: &Project, reference: &Reference, trouble: Option<&Edit>, cache: 
     project.run_with(tasks(reference, trouble, &cancel), &["all"], options)
 }
 
-/// Runs once and holds what happened against the reference.
+/// Runs once, and compares the result with the reference.
 fn step(project: &Project, reference: &mut Reference, trouble: Option<&Edit>, cache: Option<&Cache>) {
     reference.prune();
     let ran = run(project, reference, trouble, cache);
     for index in reference.live() {
         let name = format!("t{index}");
         match ran.reports.get(&name).map(|report| report.verdict) {
-            // Stopped before its turn came.
+            // Stopped before it started.
             None => assert!(ran.outcome.cancelled, "{name} was not looked at"),
             Some(Verdict::UpToDate) => assert!(!reference.must_run(index), "{name} had to run"),
             Some(verdict @ (Verdict::Succeeded | Verdict::Restored)) => {
@@ -417,11 +416,11 @@ fn step(project: &Project, reference: &mut Reference, trouble: Option<&Edit>, ca
                 assert!(reference.must_run(index), "{name} need not have run: {:?}", ran.reasons(&name));
                 reference.run(index);
             }
-            // Reported as cancelled although its turn never came.
+            // Reported as cancelled although it never started.
             Some(Verdict::Cancelled) if ran.reports[&name].attempts == 0 => assert!(ran.outcome.cancelled),
             Some(Verdict::Broken | Verdict::Cancelled) => {
                 assert!(trouble.is_some() && reference.must_run(index), "{name}: {}", ran.error(&name));
-                // What was there before is there again.
+                // The old output is restored.
                 reference.memory.remove(&index);
             }
             Some(Verdict::Blocked) => assert!(trouble.is_some()),
@@ -448,7 +447,7 @@ proptest! {
                 step(&project, &mut reference, trouble, cache.as_ref());
             }
             step(&project, &mut reference, None, cache.as_ref());
-            // And nothing is left to do.
+            // Then everything is up to date.
             assert!(reference.live().into_iter().all(|index| !reference.must_run(index)));
         }
     }
@@ -458,7 +457,7 @@ fn cache_in(folder: &Path) -> Cache {
     Cache::new(folder.to_owned(), Some(60))
 }
 
-/// Not a test of its own: the process that is killed.
+/// Not a test itself: the process that is killed.
 #[test]
 fn helper() {
     if let Some(root) = std::env::var_os(FOLDER) {
@@ -470,7 +469,7 @@ fn helper() {
     }
 }
 
-/// Runs in another process and kills that after so many microseconds. Whether it was at work then.
+/// Runs in another process, and kills it after `moment` microseconds. Whether it was running then.
 fn run_and_kill(project: &Project, reference: &Reference, cache: Option<&Path>, moment: u64) -> bool {
     project.write("plans", &serde_json::to_string(&reference.plans).unwrap());
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -482,15 +481,15 @@ fn run_and_kill(project: &Project, reference: &Reference, cache: Option<&Path>, 
     thread::sleep(Duration::from_micros(moment));
     child.kill().unwrap();
     let ended = child.wait().unwrap().success();
-    // Whoever begins writes its name into the lock.
+    // A run that has started has written its name into the lock file.
     let lock = fs::read_to_string(project.path("_build/.state.lock")).unwrap_or_default();
     !ended && lock.starts_with(&format!("process {} ", child.id()))
 }
 
-/// However often a run is killed, the next one that is not ends where the reference does, and runs nothing that
-/// need not have run to begin with.
+/// After any number of kills, the next complete run has the result of the reference, and runs no task that the reference
+/// would not have run.
 #[test]
-fn a_run_killed_again_and_again_ends_where_the_reference_does() {
+fn a_run_that_is_killed_repeatedly_ends_like_the_reference() {
     let killed = AtomicUsize::new(0);
     let cases = (plans(), edits(), prop::collection::vec(500_u64..25_000, 1..4), any::<bool>());
     let config = ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() };

@@ -1,4 +1,4 @@
-//! What runs, what does not, and what is left behind.
+//! Which tasks run, and which files they leave.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -34,7 +34,7 @@ fn a_touched_input_runs_nothing() {
     assert!(project.take_ran().is_empty());
 }
 
-/// The order is part of the key: what a task makes may depend on it.
+/// The order is part of the key: the output may depend on it.
 #[test]
 fn inputs_in_another_order_run_the_task() {
     let project = Project::new();
@@ -52,7 +52,7 @@ fn inputs_in_another_order_run_the_task() {
 }
 
 #[test]
-fn equal_outputs_stop_the_wave() {
+fn dependents_of_equal_outputs_do_not_run() {
     let project = Project::new();
     project.write("in", "1");
     let tasks = || {
@@ -72,7 +72,7 @@ fn equal_outputs_stop_the_wave() {
 }
 
 #[test]
-fn a_changed_or_missing_output_is_made_again() {
+fn a_changed_or_missing_output_is_built_again() {
     let project = Project::new();
     project.write("in", "1 ");
     project.run(two(&project), &["b"]);
@@ -96,7 +96,7 @@ fn a_changed_or_missing_output_is_made_again() {
 }
 
 #[test]
-fn what_no_task_makes_any_more_is_removed() {
+fn stale_outputs_are_removed() {
     let project = Project::new();
     project.write("in", "1 ");
     project.run(vec![project.join("old", &["in"], "_build/root/images/v1/x")], &["old"]);
@@ -107,7 +107,7 @@ fn what_no_task_makes_any_more_is_removed() {
     assert!(project.exists("_build/root/images/v2/x") && project.exists("_build/root/by-hand"));
 }
 
-/// What somebody put in the place of a folder is not what a task made.
+/// A link in the place of a folder does not lead to outputs.
 #[test]
 fn nothing_is_removed_through_a_link() {
     let (project, home) = (Project::new(), tempfile::tempdir().unwrap());
@@ -121,9 +121,9 @@ fn nothing_is_removed_through_a_link() {
     assert_eq!(fs::read_to_string(home.path().join("x")).unwrap(), "mine");
 }
 
-/// Only root could remove them.
+/// Only root could remove their content.
 #[test]
-fn folders_that_a_task_closed_are_no_hindrance_to_its_next_run() {
+fn read_only_folders_of_a_task_do_not_prevent_its_next_run() {
     let project = Project::new();
     let tasks = || {
         vec![Task {
@@ -150,7 +150,7 @@ fn folders_that_a_task_closed_are_no_hindrance_to_its_next_run() {
 }
 
 #[test]
-fn a_broken_task_leaves_nothing_and_blocks_what_needs_it() {
+fn a_broken_task_leaves_nothing_and_blocks_its_dependents() {
     let project = Project::new();
     project.write("in", "1 ");
     let broken = || {
@@ -173,7 +173,7 @@ fn a_broken_task_leaves_nothing_and_blocks_what_needs_it() {
 }
 
 #[test]
-fn a_folder_is_listed_after_its_makers_ran() {
+fn a_folder_is_listed_after_its_producers_ran() {
     let project = Project::new();
     project.write("in", "1 ");
     let tasks = || {
@@ -201,10 +201,9 @@ fn a_folder_is_listed_after_its_makers_ran() {
     assert_eq!(ran.reasons("list").len(), 2, "{:?}", ran.reasons("list"));
 }
 
-/// The archive of yesterday is not lost because that of today could not be written.
-/// An action reads the files it finds, and what it reads is what its links point to.
+/// An action reads the targets of links.
 #[test]
-fn an_edit_behind_a_link_that_a_glob_matches_is_seen() {
+fn an_edit_of_the_target_of_a_matching_link_is_detected() {
     let project = Project::new();
     project.write("common/a", "1");
     project.write("src/b", "b");
@@ -230,7 +229,7 @@ fn an_edit_behind_a_link_that_a_glob_matches_is_seen() {
 }
 
 #[test]
-fn what_was_there_before_a_broken_task_is_there_again() {
+fn the_old_output_of_a_broken_task_is_restored() {
     let project = Project::new();
     project.write("in", "1 ");
     let tasks = |breaks: bool| {

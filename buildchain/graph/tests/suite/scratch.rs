@@ -1,4 +1,4 @@
-//! A scratch project: files, tasks that write files, and a record of what happened.
+//! A scratch project: files, tasks that write files, and the events of its runs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use graph::{
     Verdict, run,
 };
 
-/// A folder of a test, gone at its end.
+/// The folder of a test, which is removed at its end.
 pub(crate) struct Project {
     root: PathBuf,
     _folder: Option<tempfile::TempDir>,
@@ -55,8 +55,7 @@ impl Project {
         self.path(path).symlink_metadata().is_ok()
     }
 
-    /// A task that writes the concatenation of its file inputs, each followed by its own name, into its one
-    /// output.
+    /// A task that writes the concatenation of its inputs, and its own name, into its output.
     pub(crate) fn join(&self, name: &str, inputs: &[&str], output: &str) -> Task {
         let (from, to) = (inputs.iter().map(PathBuf::from).collect::<Vec<_>>(), PathBuf::from(output));
         let ran = self.ran.clone();
@@ -84,7 +83,7 @@ impl Project {
         Graph::new(self.root().to_owned(), "_build".into(), tasks, Vec::new())
     }
 
-    /// Runs tasks with two workers; what ran is in [`Project::take_ran`].
+    /// Runs tasks with two workers. [`Project::take_ran`] returns which actions ran.
     pub(crate) fn run(&self, tasks: Vec<Task>, asked: &[&str]) -> Ran {
         self.run_with(tasks, asked, RunOptions { jobs: 2, ..RunOptions::default() })
     }
@@ -106,7 +105,7 @@ impl Project {
     }
 }
 
-/// A run that is over.
+/// A finished run.
 #[derive(Default)]
 pub(crate) struct Ran {
     pub(crate) outcome: Outcome,

@@ -7,7 +7,7 @@
 //! valid for this run only. The clock that counts is that of the file system, so it is read from a file beside the state,
 //! which is touched for it.
 //!
-//! A new hard link changes the change time of its file. Only a new reading can tell that from an edit, for builds set
+//! A new hard link changes the change time of its file. Only reading the file can distinguish that from an edit, since builds set
 //! modification times as they like. So whoever creates a link records the digest
 //! ([`Context::link`](crate::Context::link), [`Context::record`](crate::Context::record)), and nothing is read.
 
@@ -277,7 +277,7 @@ impl Files {
         std::mem::take(&mut lock(&self.unsaved))
     }
 
-    /// The time of the file system's clock. If it cannot be read 0, which makes every file racy.
+    /// The time of the file system's clock. 0 if it cannot be read: then every file is racy.
     fn now(&self) -> i64 {
         let Some(clock) = &self.clock else { return 0 };
         let touch = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
@@ -383,7 +383,7 @@ impl Files {
     }
 }
 
-/// What was found at a path.
+/// The metadata at a path.
 struct Found {
     stat: Stat,
     /// The recorded digest of its content.

@@ -1,7 +1,7 @@
 use super::*;
 use std::fs;
 
-/// A folder and the files of a first run in it, whose clock stands in the folder.
+/// A folder and the files of a first run in it, whose clock is in the folder.
 fn first(folder: &Path) -> Files {
     next(folder, HashMap::new())
 }
@@ -74,7 +74,7 @@ fn hard_links_share_one_record_and_creating_one_reads_nothing() {
     assert_eq!(reads(&files), 1);
 }
 
-/// Builds set modification times, and file systems reuse inodes: neither tells two contents apart.
+/// Builds set modification times, and file systems reuse inodes: neither distinguishes two contents.
 #[test]
 fn another_content_of_the_same_size_and_time_is_detected() {
     let folder = tempfile::tempdir().unwrap();

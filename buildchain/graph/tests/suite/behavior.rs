@@ -1,4 +1,4 @@
-//! How a run behaves: limits, retries, stops, and what it prints.
+//! The behavior of a run: limits, retries, stopping, and what it prints.
 
 use std::fs;
 use std::process::Command;
@@ -19,7 +19,7 @@ fn act(name: &str, action: Action) -> Task {
     Task { name: name.into(), title: Title::new("ACT", name), action: Some(action), ..Task::default() }
 }
 
-/// What the console prints of a run of all tasks.
+/// What the console prints for a run of all tasks.
 fn printed(project: &Project, tasks: Vec<Task>, console: ConsoleOptions, options: &RunOptions) -> String {
     let graph = project.graph(tasks).unwrap();
     let mut state = State::open(&project.state_path(), "test").unwrap();
@@ -31,7 +31,7 @@ fn printed(project: &Project, tasks: Vec<Task>, console: ConsoleOptions, options
 }
 
 #[test]
-fn the_console_prints_doits_marks() {
+fn the_console_prints_the_marks_of_doit() {
     let project = Project::new();
     project.write("in", "1");
     let tasks = || {
@@ -98,7 +98,7 @@ to run it alone: cargo xtask images:no:1.25
     );
 }
 
-/// What a reporter prints of a task that ends so.
+/// What a reporter prints for a task that ends like this.
 fn line(report: &TaskReport) -> (String, String) {
     let task = act("t", Box::new(|_| Ok(())));
     let mut written = Vec::new();
@@ -114,7 +114,7 @@ fn line(report: &TaskReport) -> (String, String) {
 }
 
 #[test]
-fn a_line_is_printed_when_a_task_has_ended_and_has_the_time_of_a_long_one() {
+fn a_line_is_printed_at_the_end_of_a_task_with_the_time_of_a_long_one() {
     for (millis, printed) in [
         (999, ".  ACT            t\n"),
         (1_000, ".  ACT            t (1.0 s)\n"),
@@ -129,7 +129,7 @@ fn a_line_is_printed_when_a_task_has_ended_and_has_the_time_of_a_long_one() {
 }
 
 #[test]
-fn what_an_action_moves_is_told_while_it_runs() {
+fn the_transfers_of_an_action_are_reported_while_it_runs() {
     struct Heard(Vec<String>);
     impl Reporter for Heard {
         fn event(&mut self, event: &Event<'_>) {
@@ -164,7 +164,7 @@ fn what_an_action_moves_is_told_while_it_runs() {
 }
 
 #[test]
-fn of_thousands_of_tasks_that_wait_for_a_failure_some_are_named() {
+fn only_some_of_many_blocked_tasks_are_named() {
     let project = Project::new();
     let mut tasks = vec![act("no", Box::new(|_| Err(ActionError::failed("no"))))];
     for index in 0..1000 {
@@ -179,7 +179,7 @@ fn of_thousands_of_tasks_that_wait_for_a_failure_some_are_named() {
 }
 
 #[test]
-fn a_run_reports_the_file_that_it_made_or_found() {
+fn a_run_reports_the_output_that_it_built_or_found() {
     let project = Project::new();
     project.write("in", "1");
     for (ran, found) in [(1, 0), (0, 1)] {
@@ -216,7 +216,7 @@ fn a_run_reports_the_file_that_it_made_or_found() {
         assert!(report["elapsed"].is_f64());
         assert_eq!(report["tasks"][0]["publicName"], "_a");
 
-        // Not what the run is about.
+        // Not an output of this run.
         let asked = graph.select(&["z"]).unwrap();
         assert_eq!(run(&graph, &asked, &options, &mut state, &mut ()).unwrap().artefacts, []);
     }
@@ -258,7 +258,7 @@ fn a_task_is_found_by_its_public_name() {
 }
 
 #[test]
-fn the_output_of_tasks_is_never_mixed() {
+fn the_outputs_of_tasks_are_never_mixed() {
     let project = Project::new();
     let talk = |name: &'static str| {
         act(
@@ -282,7 +282,7 @@ fn the_output_of_tasks_is_never_mixed() {
 }
 
 #[test]
-fn the_stream_of_lines_is_whole_json_at_any_time() {
+fn every_line_of_the_stream_is_complete_json_at_any_time() {
     let project = Project::new();
     project.write("in", "1");
     let graph = project.graph(vec![project.join("a", &["in"], "_build/a")]).unwrap();
@@ -317,7 +317,7 @@ fn no_more_tasks_run_at_once_than_jobs_and_pools_allow() {
                 &format!("t{index}"),
                 Box::new(move |_| {
                     most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                    // As many as may run at once do, or none gets any further.
+                    // All that may run at once do, or none of them continues.
                     together.wait();
                     now.fetch_sub(1, Ordering::SeqCst);
                     Ok(())
@@ -373,7 +373,7 @@ fn heavy_tasks_take_more_of_their_pool() {
 }
 
 #[test]
-fn what_broke_off_is_tried_again_and_what_failed_is_not() {
+fn a_broken_action_is_retried_and_a_failed_one_is_not() {
     let project = Project::new();
     for (broken, times, verdict, attempts) in
         [(true, 3, Verdict::Succeeded, 3), (true, 1, Verdict::Broken, 2), (false, 3, Verdict::Failed, 1)]
@@ -405,7 +405,7 @@ fn what_broke_off_is_tried_again_and_what_failed_is_not() {
 }
 
 #[test]
-fn a_stopped_run_keeps_what_is_done_and_leaves_no_half_made_output() {
+fn a_stopped_run_keeps_finished_tasks_and_no_partial_output() {
     let project = Project::new();
     project.write("in", "1");
     let cancel = Arc::new(AtomicBool::new(false));
@@ -460,7 +460,7 @@ fn folders_are_emptied_unless_the_task_resumes() {
 }
 
 #[test]
-fn single_and_always_do_as_they_say() {
+fn single_and_always_change_what_runs() {
     let project = Project::new();
     project.write("in", "1");
     let tasks = || vec![project.join("a", &["in"], "_build/a"), project.join("b", &["_build/a"], "_build/b")];
@@ -474,9 +474,9 @@ fn single_and_always_do_as_they_say() {
     assert_eq!(ran.reasons("b")[0], "it was forced to run");
 }
 
-/// What it had left before is there again, but it is not what was asked for.
+/// Its old output is restored, but it is not the one that was requested.
 #[test]
-fn a_single_run_builds_nothing_on_a_task_that_failed_in_it() {
+fn a_single_run_blocks_dependents_of_a_failed_task() {
     let project = Project::new();
     project.write("in", "1");
     project.write("other", "1");
@@ -500,14 +500,14 @@ fn a_single_run_builds_nothing_on_a_task_that_failed_in_it() {
         assert_eq!(ran.reports.len(), 2);
     }
     assert_eq!((project.read("_build/a").as_str(), project.read("_build/b").as_str()), ("1a", "1a1b"));
-    // One that does not fail comes first, too, whatever lies between.
+    // A dependency that succeeds also runs first, whatever is between them.
     let ran = project.run_with(tasks(true), &["c", "a"], single());
     assert_eq!((ran.started, ran.outcome.exit()), (vec!["a".to_owned(), "c".to_owned()], 0));
     assert_eq!(project.read("_build/c"), "1a1b2c");
 }
 
 #[test]
-fn a_failed_task_is_not_up_to_date_because_it_once_was() {
+fn a_failed_task_is_not_up_to_date_after_an_earlier_success() {
     let project = Project::new();
     let lint = |clean: bool| {
         act("lint", Box::new(move |_| if clean { Ok(()) } else { Err(ActionError::failed("untidy")) }))
