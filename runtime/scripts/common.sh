@@ -9,7 +9,7 @@ say() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
 }
 
-# Ends the script with an exit code of sealift's: 1 where something failed, 3 where the command was wrong.
+# Ends the script with an exit code of sealift: 1 if something failed, 3 if the command was wrong.
 die() {
     local code=$1
     shift
@@ -22,10 +22,10 @@ need_root() {
 }
 
 need_sealift() {
-    [ -x "$SEALIFT" ] || die 3 "$SEALIFT is missing: run this script from a whole archive"
+    [ -x "$SEALIFT" ] || die 3 "$SEALIFT is missing: run this script from a complete archive"
 }
 
-# Runs sealift, and shows how where the user wants to see that.
+# Runs sealift; with --verbose, shows its command line.
 run_sealift() {
     if [ "$verbose" = yes ]; then
         say "running $(printf '%q ' "$SEALIFT" "$@")"
@@ -63,7 +63,7 @@ read_arguments() {
             exit 0
             ;;
         *)
-            die 3 "unknown argument $1; --help shows those that there are"
+            die 3 "unknown argument $1; --help lists the arguments"
             ;;
         esac
     done

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Imports archives on this node: the command that operators know, done by `sealift archive import`.
+# Imports archives on this node, with `sealift archive import`.
 set -euo pipefail
 
 # shellcheck source=common.sh
@@ -10,16 +10,16 @@ usage() {
 Usage: ${0##*/} [-n] [-v] [--unverified] [-a ARCHIVE...]
 
 Verifies each ARCHIVE (an ISO file), mounts it where the kernel can, now and at each boot, and adds it to the
-bootstrap configuration. A registry that follows the configuration serves it from then on. Without -a, the
-archives that the configuration lists are verified again, and mounted where they are not.
+bootstrap configuration. A registry that follows the configuration then serves it. Without -a, the archives
+that the configuration lists are verified again, and mounted if they are not mounted.
 
   -a, --archive ARCHIVE   the ISO file; it must stay where it is
   -n, --dry-run           only report what would change
-      --unverified        import an archive that has no checksums too
-  -v, --verbose           show each command that is run
+      --unverified        also import archives without checksums
+  -v, --verbose           show each command
   -h, --help              this text
 
-Exit codes: 0 done, 1 an archive is damaged, 2 something failed, 3 the command or the configuration was wrong.
+Exit codes: 0 done, 1 an archive is damaged, 2 something failed, 3 the command line or the configuration is wrong.
 END
 }
 

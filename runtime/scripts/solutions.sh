@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes Solutions available on this node and says which are active: the command that operators know, done by sealift.
+# Makes Solutions available on this node and chooses their active versions, with sealift.
 set -euo pipefail
 
 # shellcheck source=common.sh
@@ -14,21 +14,20 @@ Usage: ${0##*/} import     [-n] [-v] [--unverified] -a ARCHIVE [-a ARCHIVE...]
        ${0##*/} list
 
 import verifies each ARCHIVE (an ISO file), mounts it where the kernel can, and adds it to the SolutionsConfiguration;
-unimport takes it off this node again, unless it is active. activate and deactivate say in the SolutionsConfiguration
-which version of a Solution the cluster is to have; its Salt master deploys that when it is told to. list shows the
-archives of this node.
+unimport removes it from this node, unless it is active. activate and deactivate choose in the SolutionsConfiguration
+the version that the cluster should have; its Salt master deploys it. list shows the archives of this node.
 
   -a, --archive ARCHIVE   the ISO file; it must stay where it is
   --name SOLUTION         the name in the Solution's manifest
   --version VERSION       a version that was imported, or "latest"
   -n, --dry-run           only report what would change
-      --unverified        import an archive that has no checksums too
-  -v, --verbose           show each command that is run
+      --unverified        also import archives without checksums
+  -v, --verbose           show each command
   -h, --help              this text
 
-Environments are namespaces of the cluster; they are made with its own tools.
+Environments are namespaces of the cluster; create them with its own tools.
 
-Exit codes: 0 done, 1 an archive is damaged or in use, 2 something failed, 3 the command or the configuration was wrong.
+Exit codes: 0 done, 1 an archive is damaged or in use, 2 something failed, 3 the command line or the configuration is wrong.
 END
 }
 
@@ -39,7 +38,7 @@ import | unimport | activate | deactivate | list) command=$1 ;;
     exit 0
     ;;
 create-env | delete-env | add-solution | delete-solution)
-    die 3 "$1 changes namespaces of the cluster: it takes the Kubernetes API, which this script does not speak"
+    die 3 "$1 changes namespaces of the cluster: it needs the Kubernetes API, which this script does not use"
     ;;
 *) die 3 "expected import, unimport, activate, deactivate or list; --help shows how" ;;
 esac

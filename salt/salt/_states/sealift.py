@@ -1,4 +1,4 @@
-"""Archives of this node, and what clients know of them: through ``sealift``, which looks first what is done already.
+"""Archives of this node and the configuration of clients, through ``sealift``, which changes only what is not done yet.
 
 Works with Salt 3002 (Python 3.6) and later.
 """
@@ -13,27 +13,27 @@ def __virtual__():
 
 
 def imported(name, mount="auto", unverified=False):
-    """The archive ``name`` (an ISO file or a folder) is one of this node's: verified, mounted, in the configuration.
+    """The archive ``name`` (an ISO file or a folder) is imported: verified, mounted, in the configuration.
 
     mount
         ``auto`` (by the kernel where it can), ``kernel`` or ``never``.
     unverified
-        Whether an archive without SHA256SUMS and implanted MD5 is imported too.
+        Whether an archive with neither SHA256SUMS nor an implanted MD5 is imported too.
     """
     return _done(name, "import", ["--mount", mount] + (["--unverified"] if unverified else []))
 
 
 def deleted(name):
-    """The archive ``name`` (name and version, or its path) is none of this node's. The archive itself stays."""
+    """The archive ``name`` (name and version, or its path) is not imported. The archive itself stays."""
     return _done(name, "delete", [])
 
 
 def configured(name, arguments):
-    """The files that the command ``name`` of ``sealift`` makes are as it makes them: ``registry containerd-config``,
-    ``repository dnf-config`` and the like.
+    """The files that the command ``name`` of ``sealift`` generates are up to date: ``registry containerd-config``,
+    ``repository dnf-config`` and others.
 
     arguments
-        The further words of the command.
+        The arguments of the command.
     """
 
     def steps(test):
@@ -53,10 +53,10 @@ def _done(name, action, options):
 
 
 def _applied(name, planned, done):
-    """The answer of a state that does what ``done`` does, if ``planned`` says that there is something to do."""
+    """Return the result of a state that calls ``done`` if ``planned`` lists any step."""
     answer = {"name": name, "changes": {}, "result": True, "comment": "nothing to do"}
     try:
-        # Looking costs little; an import that has nothing to do need not verify gigabytes.
+        # Planning is cheap; an import that has nothing to do need not verify gigabytes.
         steps = planned()
         if not steps:
             return answer

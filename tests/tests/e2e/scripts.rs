@@ -103,7 +103,7 @@ fn iso_manager_says_what_was_wrong_with_the_command() {
     }
     fs::remove_file(archive.path("bin/sealift")).unwrap();
     let (code, said) = archive.iso_manager(&["-a", "a.iso"]);
-    assert!(code == Some(3) && said.contains("run this script from a whole archive"), "{said}");
+    assert!(code == Some(3) && said.contains("run this script from a complete archive"), "{said}");
     archive.program("path/id", "echo 1000");
     let (code, said) = archive.iso_manager(&["-a", "a.iso"]);
     assert!(code == Some(3) && said.contains("must be run by root"), "{said}");

@@ -1,7 +1,6 @@
-//! What the virtual machine of the tests is made of: Debian's kernel, its modules and a busybox.
+//! The parts of the virtual machine of the tests: Debian's kernel, its modules and a busybox.
 //!
-//! Only the packages' files are wanted. Installed, a kernel would change how this machine boots, so they are unpacked below
-//! `target/` instead, which needs no privileges either.
+//! The packages are unpacked below `target/` and not installed: an installed kernel would change how this machine boots.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +12,7 @@ use crate::peers::{find, run, say};
 const KERNEL: &str = "linux-image-cloud-amd64";
 const BUSYBOX: &str = "busybox-static";
 
-/// Unpacks the packages into `folder`, unless it is there. `command` starts a program where `apt-get` may write its lists.
+/// Unpacks the packages into `folder`, unless that exists. `command` starts a program where `apt-get` may write its lists.
 pub(crate) fn unpack(folder: &Path, command: &dyn Fn(&str) -> Command) -> Result<(), String> {
     if folder.is_dir() {
         return Ok(());

@@ -1,6 +1,6 @@
-//! `cargo xtask`: the developers' door.
+//! `cargo xtask`: the entry point for developers.
 //!
-//! It has no dependencies, so that it is there in a second. `test` and `bench` are its own; every other word it hands to
+//! It has no dependencies, so that it compiles in a second. `test` and `bench` are its own; every other word goes to
 //! `sealift`, which it builds first, statically and reproducibly: the binary that builds the archive is the binary in it.
 #![allow(clippy::disallowed_methods, reason = "tests use folders of their own")]
 
@@ -29,23 +29,23 @@ Tasks:
   populate_iso   the tree of the archive: _build/root
   images packaging salt_tree documentation binaries
   lint format    lint the sources, format them
-  `cargo xtask list --all` names them all
+  `cargo xtask list --all` lists them all
 
 Commands:
   list info explain graph clean forget ignore reset-dep watch cache lock update schema completion
                      as `sealift COMMAND`; each has --help
-  test [ARGS...]     install what the tests need and run them; --all adds those that take minutes,
+  test [ARGS...]     install the tools of the tests and run all tests; --all adds slow ones,
                      other ARGS go to `cargo test`
-  bench [NAME...]    measure against the peers; with --small only see that each bench runs
+  bench [NAME...]    measure against the peers; with --small only check that each bench runs
   help COMMAND       show the help of a command
   clean --peers      remove the tools that `test` and `bench` installed below target/peers
 
 Examples:
   cargo xtask                       build the archive
-  cargo xtask -n 4 images           only the images, four tasks at a time
-  cargo xtask --profile full iso    with the upstream images of the platform
-  cargo xtask explain iso           why it would be built again
-  cargo xtask test                  prove it all
+  cargo xtask -n 4 images           build only the images, four tasks at a time
+  cargo xtask --profile full iso    build with the upstream images of the platform
+  cargo xtask explain iso           explain why the archive would be built again
+  cargo xtask test                  run all tests
 ";
 
 /// The verbs of `sealift` that are not tasks.
@@ -80,7 +80,7 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the door talks to its user")]
+#[expect(clippy::print_stderr, reason = "errors go to the user")]
 fn complain(text: &str) {
     eprintln!("cargo xtask: {text}");
 }
@@ -113,7 +113,8 @@ fn root() -> PathBuf {
 /// Builds `sealift` and becomes it, in the project's root.
 fn sealift(root: &Path, words: &[String]) -> Result<ExitCode, String> {
     let binary = build(root)?;
-    let error = Command::new(&binary).args(words).current_dir(root).env("SEALIFT_ENTRY_POINT", "xtask").exec();
+    let error =
+        Command::new(&binary).args(words).current_dir(root).env("SEALIFT_ENTRY_POINT", "xtask").exec();
     Err(format!("{}: {error}", binary.display()))
 }
 

@@ -1,7 +1,7 @@
-//! Peers: the real tools that the tests hold Sealift against. What is missing is installed before the tests run.
+//! Peers: the real tools that the tests compare Sealift with. Missing ones are installed before the tests run.
 //!
-//! Debian's packages go into a layer over the system ([`layer`](crate::layer)) below `target/peers/`, and the system keeps
-//! what it has. Where no layer can be had, `apt-get` installs them on the system, after asking on a terminal, and removes
+//! Debian's packages go into a layer over the system ([`layer`](crate::layer)) below `target/peers/`; the system itself does
+//! not change. Where no layer is possible, `apt-get` installs them on the system, after asking on a terminal, and removes
 //! nothing. Python's packages go into a virtual environment below `target/peers/`, and the parts of a virtual machine are
 //! unpacked there ([`machine`]). `cargo xtask clean --peers` removes them all.
 
@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use crate::layer::{Layer, is_root};
 use crate::machine;
 
-/// A Debian package, and how to see that what it brings is there.
+/// A Debian package, and the sign that it is installed.
 struct Peer {
     package: &'static str,
     sign: Sign,
@@ -93,7 +93,7 @@ apt-get -qq -o DPkg::Lock::Timeout=300 update || :
 apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@"
 "#;
 
-/// The peers of this machine, all of them there.
+/// The peers of this machine, all of them installed.
 pub(crate) struct Peers {
     /// Debian's packages, where the system does not have them all.
     layer: Option<Layer>,
@@ -123,7 +123,7 @@ impl Peers {
     }
 }
 
-/// Removes all that [`Peers::prepare`] put below the project.
+/// Removes all that [`Peers::prepare`] installed below the project.
 pub(crate) fn clean(root: &Path) -> Result<(), String> {
     let folder = folder(root);
     match fs::remove_dir_all(&folder) {
