@@ -127,7 +127,7 @@ fn solutions_does_what_takes_no_cluster() {
             "",
         ),
         (&["deactivate", "--name", "x", "--dry-run"], 2, "solution|deactivate|--name|x|--dry-run|", ""),
-        (&["create-env", "--name", "x"], 3, "", "takes the Kubernetes API"),
+        (&["create-env", "--name", "x"], 3, "", "needs the Kubernetes API"),
         (&["nonsense"], 3, "", "expected import, unimport, activate, deactivate or list"),
     ] {
         let archive = Archive::new();
