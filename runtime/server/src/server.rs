@@ -139,8 +139,8 @@ impl Handle {
     }
 }
 
-/// Raises the limit of open files of this process as far as allowed: every connection is one, and every blob that is sent
-/// from a folder. The soft limit is often 1024 where 500,000 are allowed. Returns the new limit.
+/// Raises the limit of open files of this process to the allowed maximum: every connection is one, and every blob that is
+/// sent from a folder. The soft limit is often 1024 where 500,000 are allowed. Returns the new limit.
 ///
 /// For the program that runs a server, before it starts; it holds for the whole process.
 ///

@@ -1,9 +1,9 @@
-//! Invariant: a configuration is refused or read, and a change of its list of archives is refused or is that change: what
-//! is added is there once, what is removed is gone, the others stay, and taking back what was added gives the list there was. The
-//! same holds of the active versions.
+//! Invariant: a configuration is refused or parsed, and a change of its list of archives is refused or made: an added archive
+//! is listed once, a removed one is not, the others stay, and removing an added one restores the list. The same holds for the
+//! active versions.
 //!
-//! To run it, in `runtime/node/`: `cargo +nightly fuzz run configurations`. The modules are taken from the crate's sources,
-//! which know more than a fuzzer needs.
+//! To run it, in `runtime/node/`: `cargo +nightly fuzz run configurations`. The modules are included from the crate's
+//! sources, since the crate needs more than a fuzzer does.
 #![no_main]
 
 #[path = "../../src"]

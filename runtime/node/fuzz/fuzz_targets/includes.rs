@@ -1,8 +1,8 @@
-//! Invariant: a configuration of an older archive is refused, or what is written in its stead says only what serving that
-//! archive's images takes, in words that cannot end before their quotes, and says it again unchanged when it is read again.
+//! Invariant: a configuration of an older archive is refused, or the rewritten one contains only directives that serving the
+//! archive's images needs, in words that cannot end before their quotes, and rewriting it again changes nothing.
 //!
-//! To run it, in `runtime/node/`: `cargo +nightly fuzz run includes`. The module is taken from the crate's sources, whose interface
-//! is a mounted archive.
+//! To run it, in `runtime/node/`: `cargo +nightly fuzz run includes`. The module is included from the crate's sources, whose
+//! interface is a mounted archive.
 #![no_main]
 
 #[path = "../../src/nginx/include.rs"]

@@ -1,5 +1,5 @@
-//! Invariant: what another node says that an archive is made of is refused, or its name is one name in a folder, its ranges
-//! lie in the file and apart from each other, and it says the same when it is written and read again.
+//! Invariant: a recipe from another node is refused, or its name is a single file name, its ranges lie in the file and do not
+//! overlap, and it is the same when it is written and read again.
 #![no_main]
 
 use std::path::{Component, Path};

@@ -29,8 +29,8 @@ pub struct Activation {
     pub file: PathBuf,
 }
 
-/// Activates `version` of the Solution `name`, or deactivates the Solution with `None`. The version is [`LATEST`], or one of
-/// which the configuration lists an archive.
+/// Activates `version` of the Solution `name`, or deactivates the Solution with `None`. The version is [`LATEST`], or an
+/// imported version.
 ///
 /// # Errors
 ///
@@ -60,7 +60,7 @@ pub fn activate(
     Ok(Activation { solution: name.to_owned(), version: version.map(str::to_owned), former, file })
 }
 
-/// The versions of a Solution of which the configuration lists a readable archive, the oldest first.
+/// The imported versions of a Solution whose archives can be read, the oldest first.
 fn versions(configuration: &Configuration, name: &str) -> Vec<String> {
     let products = configuration.archives().iter().filter_map(|archive| described(archive).ok());
     let mut versions: Vec<String> =

@@ -84,7 +84,7 @@ impl Write for Cut<'_> {
 }
 
 #[test]
-fn an_archive_arrives_whole_and_the_second_time_nothing_travels() {
+fn an_archive_arrives_whole_and_is_not_sent_twice() {
     let folder = tempfile::tempdir().unwrap();
     let archive = iso(folder.path(), "1.0", &[("images/a", &noise(1, 300_000)), ("small", b"small")]);
     let into = folder.path().join("into");
@@ -99,7 +99,7 @@ fn an_archive_arrives_whole_and_the_second_time_nothing_travels() {
 }
 
 #[test]
-fn of_the_next_version_only_what_is_new_travels() {
+fn only_new_content_of_the_next_version_is_sent() {
     let folder = tempfile::tempdir().unwrap();
     let (kept, new) = (noise(1, 900_000), noise(2, 200_000));
     let old = iso(folder.path(), "1.0", &[("images/kept", &kept), ("images/gone", &noise(3, 100_000))]);
@@ -113,7 +113,7 @@ fn of_the_next_version_only_what_is_new_travels() {
 }
 
 #[test]
-fn a_copy_that_was_cut_off_is_gone_on_with() {
+fn an_interrupted_copy_resumes() {
     let folder = tempfile::tempdir().unwrap();
     let files: Vec<(String, Vec<u8>)> =
         (0..8).map(|number| (format!("images/{number}"), noise(number, 150_000))).collect();
@@ -136,7 +136,7 @@ fn a_copy_that_was_cut_off_is_gone_on_with() {
 }
 
 #[test]
-fn an_archive_that_is_damaged_here_does_not_count_there() {
+fn a_damaged_archive_of_the_receiver_is_not_used() {
     let folder = tempfile::tempdir().unwrap();
     let content = noise(1, 100_000);
     let archive = iso(folder.path(), "1.0", &[("images/a", &content)]);
@@ -170,7 +170,7 @@ fn another_content_of_the_same_name_stays() {
 }
 
 #[test]
-fn an_archive_that_cannot_be_published_is_told_to_both() {
+fn both_ends_report_an_archive_that_cannot_be_published() {
     let folder = tempfile::tempdir().unwrap();
     let archive = iso(folder.path(), "1.0", &[]);
     let recipe = Recipe::of(&archive, &()).unwrap();
@@ -273,7 +273,7 @@ impl Write for Meanwhile {
 type Plant<'a> = &'a dyn Fn(&Path);
 
 #[test]
-fn what_lies_under_the_name_of_a_partial_copy_is_neither_followed_nor_waited_for() {
+fn a_planted_partial_file_is_neither_followed_nor_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let archive = iso(folder.path(), "1.0", &[("images/a", &noise(1, 100_000))]);
     let victim = folder.path().join("victim");

@@ -394,7 +394,7 @@ location ~ "/v2/{{ repository }}/pause/blobs/sha256:([a-f0-9]{64})" {
     }
 
     #[test]
-    fn what_could_inject_is_refused() {
+    fn values_that_could_inject_are_refused() {
         let inside = |text: &str| format!("location = /v2/{{{{ repository }}}}/x {{ {text} }}");
         let matching = |pattern: &str| format!("location ~ \"{pattern}\" {{ return 200 'x'; }}");
         for text in [

@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn nginx_is_told_again_after_a_reload_that_did_not_come_about() {
+    fn nginx_is_reloaded_again_after_a_failed_reload() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         // Accepts every configuration, and reloads unless it is stubborn.

@@ -60,7 +60,7 @@ pub enum Error {
     #[error("this node has no archive `{0}`")]
     Unknown(String),
     /// The other node has another archive with the same ID.
-    #[error("another archive of this name is there: {0}")]
+    #[error("the node has another archive with this ID: {0}")]
     Different(String),
     /// The archive cannot be imported, on this node or on any.
     #[error(transparent)]

@@ -180,7 +180,7 @@ fn both_versions_of_the_bootstrap_configuration() {
 }
 
 #[test]
-fn written_whole_with_the_permissions_it_had() {
+fn a_file_is_written_whole_and_keeps_its_permissions() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("solutions.yaml");
@@ -269,7 +269,7 @@ fn the_active_version_changes_on_its_own_line() {
 }
 
 #[test]
-fn everything_that_is_wrong_with_a_file_is_named_at_once() {
+fn all_problems_of_a_file_are_reported_at_once() {
     let cases = [
         (
             "",

@@ -106,7 +106,7 @@ fn a_client_with_too_many_connections_is_refused() {
 }
 
 #[test]
-fn a_client_that_takes_next_to_nothing_is_cut_off() {
+fn a_client_that_receives_too_slowly_is_disconnected() {
     let (folder, _) = archive("Example");
     // More than the kernel buffers for a connection.
     let big = image(folder.path(), "big", "1", &layer(30_000_000, 7));

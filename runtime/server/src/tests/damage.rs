@@ -9,7 +9,7 @@ use super::site::{Running, archive, image, iso_of, layer, put};
 use crate::Config;
 
 #[test]
-fn a_manifest_is_answered_only_with_all_its_blobs() {
+fn a_manifest_is_served_only_with_all_its_blobs() {
     let damages: [fn(&Path); 3] = [
         |path| std::fs::remove_file(path).unwrap(),
         |path| std::fs::write(path, "short").unwrap(),
@@ -33,7 +33,7 @@ fn a_manifest_is_answered_only_with_all_its_blobs() {
 }
 
 #[test]
-fn a_manifest_is_not_answered_once_a_blob_is_gone() {
+fn a_manifest_is_not_served_once_a_blob_is_missing() {
     let losses: [fn(&Path); 3] = [
         |path| std::fs::remove_file(path).unwrap(),
         |path| std::fs::write(path, "short").unwrap(),

@@ -131,7 +131,7 @@ fn a_range_bomb_gets_the_file_once() {
 }
 
 #[test]
-fn a_body_nobody_asked_for_is_not_waited_for() {
+fn an_unexpected_body_is_not_waited_for() {
     let (_folder, server, _) = limited(Limits::default());
     let request =
         b"POST /v2/app/blobs/uploads/ HTTP/1.1\r\nHost: test\r\nContent-Length: 1000000000\r\n\r\n0123456789";
@@ -210,7 +210,7 @@ fn requests_that_break_the_rules_of_http_are_refused() {
 }
 
 #[test]
-fn a_bare_name_answers_for_no_other_host() {
+fn a_bare_name_is_not_served_for_another_host() {
     let (_folder, server, layer) = limited(Limits::default());
     for host in ["quay.io", "docker.io", "", "localhost%3A5000"] {
         for what in ["manifests/1", "tags/list", &format!("blobs/{layer}"), &format!("referrers/{layer}")] {
@@ -225,7 +225,7 @@ fn a_bare_name_answers_for_no_other_host() {
 }
 
 #[test]
-fn a_head_that_does_not_end_is_cut_off() {
+fn a_client_that_never_ends_its_head_is_disconnected() {
     let (_folder, server, _) =
         limited(Limits { header_time: Duration::from_millis(300), ..Limits::default() });
     for start in
@@ -241,7 +241,7 @@ fn a_head_that_does_not_end_is_cut_off() {
 }
 
 #[test]
-fn a_client_that_takes_nothing_is_cut_off() {
+fn a_client_that_receives_nothing_is_disconnected() {
     let (folder, app) = archive("Example");
     // More than the kernel buffers for a connection.
     let big = super::site::image(folder.path(), "big", "1", &super::site::layer(60_000_000, 7));
@@ -274,7 +274,7 @@ fn connections_above_the_limit_wait() {
 }
 
 #[test]
-fn ten_thousand_idle_connections_keep_nobody_out() {
+fn ten_thousand_idle_connections_do_not_block_clients() {
     const IDLE: usize = 10_000;
     const AT_A_TIME: usize = 1000;
     const CLIENTS: usize = 8;
@@ -312,7 +312,7 @@ fn ten_thousand_idle_connections_keep_nobody_out() {
 }
 
 #[test]
-fn stopping_lets_answers_end() {
+fn stopping_finishes_open_requests() {
     let (folder, _) = archive("Example");
     let big = super::site::image(folder.path(), "big", "1", &super::site::layer(30_000_000, 7));
     let mut server = Running::start(&[folder.path()]);

@@ -117,7 +117,7 @@ fn a_manifest_that_the_client_has_is_not_sent_again() {
 }
 
 #[test]
-fn answers_to_many_requests_at_once_keep_their_order() {
+fn responses_to_pipelined_requests_keep_their_order() {
     use std::io::{Read as _, Write as _};
     let (folder, app) = archive("Example");
     let content = layer(5_000_000, 3);
@@ -195,7 +195,7 @@ fn lists_in_pages() {
 }
 
 #[test]
-fn what_is_not_there() {
+fn missing_names_are_not_found() {
     each_form("Example", |server, app, _| {
         let zero = format!("sha256:{}", "0".repeat(64));
         let cases = [

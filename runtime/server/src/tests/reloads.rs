@@ -37,7 +37,7 @@ fn several_archives() {
 }
 
 #[test]
-fn one_that_cannot_be_read_is_left_out_if_so_told() {
+fn an_unreadable_archive_is_left_out_if_configured() {
     let (folder, _) = archive("Example");
     let archives = vec!["/none.iso".into(), folder.path().to_path_buf()];
     let server = Running::with(Config { archives, leave_out_unreadable: true, ..Config::default() });

@@ -64,7 +64,7 @@ fn no_file_is_served_where_the_checksums_are_damaged() {
 }
 
 #[test]
-fn a_rebuild_of_equal_size_and_date_is_no_old_acquaintance() {
+fn a_rebuild_of_equal_size_and_date_is_another_file() {
     for sums in [true, false] {
         let folder = summed();
         let file = folder.path().join(METADATA);
@@ -95,7 +95,7 @@ fn a_rebuild_of_equal_size_and_date_is_no_old_acquaintance() {
 }
 
 #[test]
-fn what_could_not_be_read_is_tried_again() {
+fn unreadable_content_is_checked_again() {
     let (folder, app) = archive("Example");
     let blob = folder.path().join(format!("images/app/1/{}", app.layer.hex()));
     let away = folder.path().join("away");

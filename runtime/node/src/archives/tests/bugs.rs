@@ -85,7 +85,7 @@ fn an_old_file_that_is_mounted_still_is_not_the_archive() {
 }
 
 #[test]
-fn archives_of_one_size_are_told_apart_by_what_they_serve() {
+fn archives_of_one_size_are_distinguished_by_their_content() {
     let (node, machine) = (Node::new(), Fake::default());
     let contents = |more: &str| {
         let archive = node.archive("metalk8s.iso", &format!("{PLATFORM}{more}"));
@@ -109,7 +109,7 @@ fn linux(root: &Path, mounts: &str, backing_file: &str) -> Linux {
 }
 
 #[test]
-fn what_is_mounted_is_told_by_its_source() {
+fn mounts_are_identified_by_their_source() {
     let root = tempfile::tempdir().unwrap();
     let at = root.path().join("at");
     std::fs::create_dir(&at).unwrap();
@@ -156,7 +156,7 @@ fn latest_is_the_highest_version_of_a_solution() {
 }
 
 #[test]
-fn an_archive_that_nobody_knows_is_only_taken_off_the_list() {
+fn an_unidentifiable_archive_is_only_removed_from_the_list() {
     let (node, machine) = (Node::new(), Fake::default());
     // Listed by hand, and a mount of the operator's own.
     let archive = node.root.path().join("archive");
@@ -240,7 +240,7 @@ fn a_dry_run_does_not_prepare_the_machine() {
 }
 
 #[test]
-fn a_machine_that_is_asked_looks_for_modules_and_loads_none() {
+fn asking_a_machine_loads_no_modules() {
     let root = tempfile::tempdir().unwrap();
     let path = |name: &str| root.path().join(name);
     let machine = Linux {

@@ -114,7 +114,7 @@ fn a_server_follows_the_configuration() {
 }
 
 #[test]
-fn a_configuration_that_is_gone_takes_no_archives_away() {
+fn a_missing_configuration_removes_no_archives() {
     let (node, machine) = (Node::new(), Fake::default());
     node.import(&node.archive("metalk8s.iso", PLATFORM), &machine).unwrap();
     let server = Following::start(&node, true);

@@ -161,7 +161,7 @@ const MANIFEST: &str = "apiVersion: solutions.metalk8s.scality.com/v1alpha1\nkin
                         spec: {version: 1.0.0}\n";
 
 #[test]
-fn there_and_back_again() {
+fn an_import_and_a_deletion_restore_the_node() {
     let (node, machine) = (Node::new(), Fake::default());
     let before = node.state(&machine);
     let platform = node.archive("metalk8s.iso", PLATFORM);
@@ -191,7 +191,7 @@ fn there_and_back_again() {
 }
 
 #[test]
-fn an_archive_is_meant_by_name_path_or_mount_point() {
+fn an_archive_is_found_by_id_path_or_mount_point() {
     let node = Node::new();
     let platform = node.archive("metalk8s.iso", PLATFORM);
     let mount = node.paths.mounts.join("metalk8s-2.10.0");
@@ -238,7 +238,7 @@ fn solutions_have_a_configuration_of_their_own() {
 }
 
 #[test]
-fn what_is_refused_changes_nothing() {
+fn a_refused_import_changes_nothing() {
     let (node, machine) = (Node::new(), Fake::default());
     let first = node.archive("first.iso", PLATFORM);
     node.import(&first, &machine).unwrap();

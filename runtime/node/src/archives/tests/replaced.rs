@@ -100,7 +100,7 @@ impl iso::Progress for Meanwhile<'_> {
 }
 
 #[test]
-fn an_archive_that_is_replaced_while_it_is_verified_is_not_taken_for_what_was_verified() {
+fn an_archive_that_is_replaced_during_its_verification_is_refused() {
     for (name, replace) in WAYS {
         let (node, machine) = (Node::new(), Fake::default());
         let archive = node.archive("metalk8s.iso", PLATFORM);
@@ -122,7 +122,7 @@ fn an_archive_that_is_replaced_while_it_is_verified_is_not_taken_for_what_was_ve
 }
 
 #[test]
-fn what_is_mounted_in_place_of_the_archive_is_unmounted() {
+fn another_mount_instead_of_the_archive_is_unmounted() {
     let (node, machine) = (Node::new(), Fake { shows_another: true, ..Fake::default() });
     let archive = node.archive("metalk8s.iso", PLATFORM);
     let before = node.state(&machine);

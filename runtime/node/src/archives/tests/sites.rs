@@ -63,7 +63,7 @@ fn a_list_that_is_wrong_is_no_empty_list() {
 }
 
 #[test]
-fn a_missing_archive_and_damaged_images_are_told_apart() {
+fn a_missing_archive_and_damaged_images_are_distinguished() {
     let (node, machine) = (Node::new(), Fake::default());
     let platform = node.archive("metalk8s.iso", PLATFORM);
     node.import(&platform, &machine).unwrap();
