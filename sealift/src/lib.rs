@@ -14,6 +14,7 @@ mod completion;
 mod failure;
 mod output;
 mod progress;
+mod reference;
 mod remedies;
 mod session;
 mod signals;
@@ -45,7 +46,7 @@ where
     });
     let arguments = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => return refused(command_line::suggest::near(error, &command), &words),
+        Err(error) => return refused(command_line::suggest::near(error, &command, &words), &words),
     };
     arguments.global.color().apply();
     let outcome = match arguments.global.level() {

@@ -1,4 +1,4 @@
-//! A project, opened: its model and the graph of its tasks.
+//! An open project: its model and the graph of its tasks.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use images::RegistrySession;
 use crate::failure::Failure;
 use crate::{output, remedies};
 
-/// What every command on a project takes.
+/// The options of every command on a project.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Selector {
     /// Use the project in DIR [default: the nearest folder with a sealift.yaml]
@@ -60,7 +60,7 @@ impl Selector {
         Project::load(&root, settings).map_err(remedies::project::project)
     }
 
-    /// The settings of the project, or of whoever is in no project.
+    /// The settings of the project, or those outside any project.
     pub(crate) fn settings(&self) -> Result<Settings, Failure> {
         let start = self.start()?;
         self.gather(&Project::find(&start).unwrap_or(start), false)
@@ -68,29 +68,29 @@ impl Selector {
 
     fn gather(&self, root: &Path, all_profiles: bool) -> Result<Settings, Failure> {
         let environment = environment();
-        // What is typed starts from the folder in which it is typed.
+        // A path on the command line is relative to the current folder.
         let build_root = self.build_root.as_ref().map(std::path::absolute).transpose()?;
         let flags = Flags { profile: self.profile.clone(), all_profiles, build_root };
         Settings::gather(root, &environment, &flags).map_err(remedies::project::project)
     }
 }
 
-/// What every command takes that works with what is remembered: one at a time may.
+/// The options of every command that changes the state of a project, one at a time.
 #[derive(Debug, Args)]
 pub(crate) struct Permit {
-    /// Fail, instead of waiting, if another command works on the project
+    /// Fail instead of waiting if another command is working on the project
     #[arg(long)]
     no_wait: bool,
 }
 
 impl Permit {
-    /// Opens the state of the build, when it is our turn or, while waiting for it, `cancel` turns true.
+    /// Opens the state of the project once no other command has it. Waiting ends when `cancel` becomes true.
     pub(crate) fn take(&self, session: &Session, cancel: &AtomicBool) -> Result<State, Failure> {
-        let (path, me) = (session.state_path(), command_line());
+        let (path, own_command) = (session.state_path(), command_line());
         let opened = if self.no_wait {
-            State::open(&path, &me)
+            State::open(&path, &own_command)
         } else {
-            State::open_waiting(&path, &me, cancel, &mut |holder| {
+            State::open_waiting(&path, &own_command, cancel, &mut |holder| {
                 output::note(&format!("waiting for {holder}"))
             })
         };
@@ -98,18 +98,18 @@ impl Permit {
     }
 }
 
-/// Whether the command comes through `cargo xtask`.
+/// Whether `cargo xtask` started this program.
 pub(crate) fn is_xtask() -> bool {
     std::env::var_os("SEALIFT_ENTRY_POINT").is_some_and(|name| name == "xtask")
 }
 
-/// What we were called for, as whoever waits for us is told.
+/// The command line, for the message to those who wait for this process.
 fn command_line() -> String {
     let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
     std::iter::once("sealift".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
-/// The variables of the environment, as far as they are text.
+/// The environment variables that are UTF-8.
 pub(crate) fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -138,30 +138,30 @@ impl Session {
         Ok(Self { project, graph, registries, warnings, sources })
     }
 
-    /// What is probably not meant as the project has it.
+    /// Warnings about the project.
     pub(crate) fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// Says what is probably not meant as the project has it.
+    /// Prints the warnings about the project.
     pub(crate) fn print_warnings(&self) {
         self.warnings.iter().for_each(|warning| output::warn(warning));
     }
 
-    /// Where the graph remembers what was done.
+    /// The file of the state.
     pub(crate) fn state_path(&self) -> PathBuf {
         self.project.settings.build_root.join(".sealift/state")
     }
 }
 
-/// The tasks named, or the default one.
+/// The tasks with these names, or the default task.
 pub(crate) fn chosen(session: &Session, tasks: &[String]) -> Result<Selection, Failure> {
     let default = [buildchain::tasks::DEFAULT.to_owned()];
     let tasks = if tasks.is_empty() { &default } else { tasks };
     session.graph.select(tasks).map_err(remedies::project::selection)
 }
 
-/// The tasks named, or all.
+/// The tasks with these names, or all tasks.
 pub(crate) fn chosen_or_all(session: &Session, tasks: &[String]) -> Result<Selection, Failure> {
     let all: Vec<String>;
     let tasks = if tasks.is_empty() {

@@ -16,6 +16,7 @@ mod packaging;
 mod place_file;
 mod remote_cache;
 mod revision;
+mod run;
 mod tree;
 
 use std::collections::{BTreeSet, HashSet};
@@ -30,6 +31,7 @@ pub use self::images::{check_locked, registry_options};
 pub use self::origins::{Origins, graph};
 pub use self::remote_cache::remote_cache;
 pub use self::revision::{CompareError, Sources};
+pub use self::run::{RunError, run};
 use crate::project::{self, Origin, Project};
 
 /// The task that runs when none is named.

@@ -3,3 +3,4 @@
 pub(crate) mod client_config;
 pub(crate) mod node_paths;
 pub(crate) mod registry_client;
+pub(crate) mod remote;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use node::archives::Paths;
 
-/// Where things are on the node.
+/// The files and folders of a node.
 #[derive(Debug, Args)]
 pub(crate) struct NodePaths {
     /// Read and change the BootstrapConfiguration in FILE
@@ -13,7 +13,7 @@ pub(crate) struct NodePaths {
         long,
         value_name = "FILE",
         default_value = "/etc/metalk8s/bootstrap.yaml",
-        help_heading = "Places"
+        help_heading = "Node paths"
     )]
     bootstrap_config: PathBuf,
     /// Read and change the SolutionsConfiguration in FILE
@@ -21,23 +21,28 @@ pub(crate) struct NodePaths {
         long,
         value_name = "FILE",
         default_value = "/etc/metalk8s/solutions.yaml",
-        help_heading = "Places"
+        help_heading = "Node paths"
     )]
     solutions_config: PathBuf,
     /// Read and change the ArchivesConfiguration in FILE; for nodes without a BootstrapConfiguration
-    #[arg(long, value_name = "FILE", default_value = "/etc/sealift/archives.yaml", help_heading = "Places")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/etc/sealift/archives.yaml",
+        help_heading = "Node paths"
+    )]
     archives_config: PathBuf,
     /// Mount archives in DIR, as NAME-VERSION
-    #[arg(long, value_name = "DIR", default_value = "/srv/scality", help_heading = "Places")]
+    #[arg(long, value_name = "DIR", default_value = "/srv/scality", help_heading = "Node paths")]
     mounts: PathBuf,
     /// Use the systemd units in DIR
-    #[arg(long, value_name = "DIR", default_value = "/etc/systemd/system", help_heading = "Places")]
+    #[arg(long, value_name = "DIR", default_value = "/etc/systemd/system", help_heading = "Node paths")]
     units: PathBuf,
-    /// Read the file systems that are mounted at boot from FILE
-    #[arg(long, value_name = "FILE", default_value = "/etc/fstab", help_heading = "Places")]
+    /// Read the file systems mounted at boot from FILE
+    #[arg(long, value_name = "FILE", default_value = "/etc/fstab", help_heading = "Node paths")]
     fstab: PathBuf,
-    /// Lock FILE during changes [default: /run/sealift/archives.lock; in a folder of their own for other users than root]
-    #[arg(long, value_name = "FILE", help_heading = "Places")]
+    /// Lock FILE during changes [default: /run/sealift/archives.lock, for other users a file of their own]
+    #[arg(long, value_name = "FILE", help_heading = "Node paths")]
     lock_file: Option<PathBuf>,
 }
 
@@ -55,7 +60,7 @@ impl NodePaths {
     }
 }
 
-/// The lock of this user: for root, one of the machine's.
+/// The lock file of this user; root has that of the machine.
 fn default_lock() -> PathBuf {
     let user = rustix::process::geteuid();
     if user.is_root() {

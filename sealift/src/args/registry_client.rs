@@ -1,4 +1,4 @@
-//! How to speak to registries, for every command that does.
+//! The options of every command that connects to a registry.
 
 use std::path::PathBuf;
 
@@ -10,10 +10,10 @@ use crate::session::environment;
 
 #[derive(Debug, Args)]
 pub(crate) struct Client {
-    /// Speak plain HTTP to this registry (repeatable)
+    /// Connect to this registry over plain HTTP (repeatable)
     #[arg(long, value_name = "HOST")]
     plain_http: Vec<String>,
-    /// Read credentials from FILE, docker's config.json or podman's auth.json [default: where these keep them]
+    /// Read credentials from FILE, in the format of docker and podman [default: the files of docker and podman]
     #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE", hide_env_values = true)]
     auth_file: Option<PathBuf>,
     /// Trust these certificates (PEM) in addition to the system's, for one host or all hosts (repeatable)

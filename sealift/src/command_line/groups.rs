@@ -30,10 +30,10 @@ pub(crate) const GROUPS: [(&str, &[&str]); 3] = [
     ("Tools", &["iso", "image", "package", "completion", "man", "version", "help"]),
 ];
 
-/// What `help` does; clap adds this command later than the others.
+/// What `help` does; clap adds that command after the others.
 const HELP: &str = "Print the help of a command";
 
-/// Gives `command` a help in which its commands are in groups.
+/// Groups the commands in the help of `command`.
 pub(crate) fn grouped(command: Command) -> Command {
     let styles = command.get_styles();
     let (heading, literal) = (*styles.get_header(), *styles.get_literal());
@@ -70,7 +70,7 @@ mod tests {
             .map(|one| (one.get_name(), 0))
             .collect();
         for name in GROUPS.iter().flat_map(|(_, names)| *names) {
-            *counts.get_mut(name).unwrap_or_else(|| panic!("{name} is no command that is shown")) += 1;
+            *counts.get_mut(name).unwrap_or_else(|| panic!("the help shows no command {name}")) += 1;
         }
         assert!(counts.values().all(|count| *count == 1), "{counts:?}");
     }

@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-/// What every command takes, before or after its name.
+/// The options of every command, before or after its name.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
@@ -62,7 +62,7 @@ pub(crate) enum Color {
 }
 
 impl Color {
-    /// Has all that is written from now on follow this.
+    /// Applies this to all further output.
     pub(crate) fn apply(self) {
         match self {
             Self::Auto => anstream::ColorChoice::Auto,
@@ -94,12 +94,12 @@ impl Global {
     }
 }
 
-/// The command line with its groups, the same in every environment and by whatever name it is called.
+/// The command line with its groups: the same in every environment and under every name of the program.
 pub(crate) fn command() -> clap::Command {
     groups::grouped(same_everywhere(Arguments::command().bin_name("sealift")))
 }
 
-/// Values from the environment are not part of the help.
+/// Leaves the values of environment variables out of the help.
 fn same_everywhere(command: clap::Command) -> clap::Command {
     command.mut_args(|arg| arg.hide_env_values(true)).mut_subcommands(same_everywhere)
 }

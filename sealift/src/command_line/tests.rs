@@ -1,4 +1,4 @@
-//! The help of every command, as it is read.
+//! The help of every command.
 
 use clap::Command;
 
@@ -16,7 +16,7 @@ fn built() -> Command {
     command
 }
 
-/// A change of words shows in the review: `INSTA_UPDATE=always cargo test -p sealift help` takes it.
+/// A change of words shows in review: `INSTA_UPDATE=always cargo test -p sealift help` accepts it.
 #[test]
 fn the_help_of_every_command() {
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
@@ -68,7 +68,7 @@ fn quiet_and_verbose_are_understood_before_and_after_the_command() {
 }
 
 #[test]
-fn former_and_other_words_mean_the_same() {
+fn former_and_alternative_words_mean_the_same() {
     use clap::FromArgMatches as _;
 
     for (words, same) in [

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use super::Color;
 use crate::output::ReportForm;
 
-/// Commands whose `-v` took a level before it became `--verbose`.
+/// Commands whose `-v` took a level in former versions.
 const LEVELLED: [&str; 3] = ["run", "lint", "watch"];
 
 /// Turns `-v LEVEL` of the commands that run tasks, the form of doit and of former versions, into `--verbosity=LEVEL`. No task is

@@ -4,10 +4,8 @@ pub(crate) mod archive;
 pub(crate) mod image;
 pub(crate) mod iso;
 pub(crate) mod man;
-pub(crate) mod nodes;
 pub(crate) mod package;
 pub(crate) mod project;
-pub(crate) mod push;
 pub(crate) mod registry;
 pub(crate) mod repository;
 pub(crate) mod solution;
@@ -21,6 +19,7 @@ use crate::completion;
 use crate::failure::Outcome;
 use crate::output::Output;
 use crate::output::documents::project::Version;
+use crate::reference;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -57,7 +56,7 @@ pub(crate) enum Command {
     Lock(project::lock::Lock),
     /// Refresh the digests of all tags, and report which moved
     Update(project::lock::Update),
-    /// Print the JSON Schema of sealift.yaml
+    /// Print the JSON Schema of sealift.yaml or of a kind of report
     Schema(project::schema::Arguments),
     /// Print the completion script of a shell
     #[command(after_help = "Examples:\n  sealift completion bash > /etc/bash_completion.d/sealift\n  \
@@ -67,7 +66,7 @@ pub(crate) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// What the completion scripts ask
+    /// Complete a command line, for the completion scripts
     #[command(hide = true)]
     Complete {
         /// Which word is being typed, from 0
@@ -110,6 +109,13 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR")]
         into: PathBuf,
     },
+    /// Write the pages of the reference that follow from the program: commands, documents, exit codes
+    #[command(hide = true)]
+    Reference {
+        /// Write them into DIR, which is created
+        #[arg(long, value_name = "DIR")]
+        into: PathBuf,
+    },
     /// Print the version
     Version {
         #[command(flatten)]
@@ -144,6 +150,7 @@ pub(crate) fn dispatch(command: Command, command_line: fn() -> clap::Command) ->
         Command::Archive(command) => archive::run(command),
         Command::Solution(command) => solution::run(&command),
         Command::Serve(arguments) => registry::serve::run(*arguments),
+        Command::Reference { into } => reference::write(&into, command_line),
         Command::Man { into } => man::write(&into, command_line),
         Command::Version { output } => {
             let version = env!("CARGO_PKG_VERSION");

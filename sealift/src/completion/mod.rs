@@ -1,7 +1,7 @@
-//! Completion: scripts that ask `sealift complete`, and what that answers.
+//! Completion: the scripts for shells, and `sealift complete`, which they call.
 //!
-//! Commands and options come from their own definitions, without a file being read; names of tasks from the project that the
-//! shell is in. The scripts and the question are our own, so that a script written by one version is understood by the next.
+//! Commands and options come from their definitions, without reading a file; names of tasks come from the project in the
+//! current folder. The protocol between script and program is ours, so scripts of former versions keep working.
 
 use std::ffi::{OsStr, OsString};
 
@@ -19,7 +19,7 @@ pub(crate) fn script(shell: Shell, command_line: fn() -> Command) -> Outcome {
         Shell::Bash => include_str!("sealift.bash"),
         Shell::Zsh => include_str!("sealift.zsh"),
         Shell::Fish => include_str!("sealift.fish"),
-        // Commands and options alone.
+        // Only commands and options.
         other => {
             clap_complete::generate(other, &mut command_line(), "sealift", &mut std::io::stdout());
             return Ok(());
@@ -28,7 +28,7 @@ pub(crate) fn script(shell: Shell, command_line: fn() -> Command) -> Outcome {
     Ok(output::print(text)?)
 }
 
-/// Prints what the word at `index` of a command line may become, a line each: the word, a tab, what it means.
+/// Prints the completions of the word at `index` of a command line, one per line: the word, a tab, its meaning.
 pub(crate) fn complete(index: usize, mut words: Vec<OsString>, command_line: fn() -> Command) -> Outcome {
     if words.len() <= index {
         words.resize(index + 1, OsString::new());
@@ -46,7 +46,7 @@ pub(crate) fn complete(index: usize, mut words: Vec<OsString>, command_line: fn(
     Ok(output::print(&text)?)
 }
 
-/// Completes names of tasks; those of private ones once their underscore is typed.
+/// Completes names of tasks; private ones after an underscore.
 pub(crate) fn tasks() -> ArgValueCompleter {
     ArgValueCompleter::new(|word: &OsStr| {
         let word = word.to_string_lossy();

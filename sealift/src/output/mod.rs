@@ -134,20 +134,25 @@ pub(crate) fn document_failure(document: &documents::error::Error, form: ReportF
 }
 
 fn text_failure(report: &Report) {
-    let mut err = anstream::stderr();
-    let _ = writeln!(err, "{RED}error{RED:#}: {}", content::printable_lines(&chain(&report.error)));
+    let _ = anstream::stderr().write_all(failure_text(report).as_bytes());
+}
+
+/// An error for people: its message, the place in a file and the help; with `--verbose` its causes.
+pub(crate) fn failure_text(report: &Report) -> String {
+    let mut text = format!("{RED}error{RED:#}: {}\n", content::printable_lines(&chain(&report.error)));
     if is_verbose() {
         for cause in report.error.chain().skip(1) {
-            let _ =
-                writeln!(err, "{CYAN}caused by{CYAN:#}: {}", content::printable_lines(&cause.to_string()));
+            let cause = cause.to_string();
+            text.push_str(&format!("{CYAN}caused by{CYAN:#}: {}\n", content::printable_lines(&cause)));
         }
     }
     if let Some(snippet) = &report.snippet {
-        let _ = writeln!(err, "{}", content::printable_lines(snippet.trim_end()));
+        text.push_str(&format!("{}\n", content::printable_lines(snippet.trim_end())));
     }
     if let Some(remedy) = &report.remedy {
-        let _ = writeln!(err, "{CYAN}help{CYAN:#}: {}", content::printable_lines(remedy));
+        text.push_str(&format!("{CYAN}help{CYAN:#}: {}\n", content::printable_lines(remedy)));
     }
+    text
 }
 
 /// A message about a path: with the path before it, unless the message has it.
@@ -191,6 +196,14 @@ fn chain(error: &anyhow::Error) -> String {
     text
 }
 
+/// A number with its noun: `1 file`, `2 files`.
+pub(crate) fn count(number: impl TryInto<u64>, noun: &str) -> String {
+    match number.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {noun}"),
+        number => format!("{number} {noun}s"),
+    }
+}
+
 /// A size for people: `607.1 MB`, powers of ten as disks and networks have them.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
@@ -211,7 +224,7 @@ pub(crate) fn size(bytes: u64) -> String {
 mod tests {
     use std::path::Path;
 
-    use super::{LINES_MAX, about, bounded, chain, size};
+    use super::{LINES_MAX, about, bounded, chain, count, size};
 
     #[test]
     fn a_message_names_its_path_once() {
@@ -229,14 +242,19 @@ mod tests {
     }
 
     #[test]
-    fn an_error_says_nothing_twice() {
+    fn an_error_repeats_nothing() {
         let source = std::io::Error::other("no space");
         let error = anyhow::Error::new(source).context("cannot write f: no space").context("iso");
         assert_eq!(chain(&error), "iso: cannot write f: no space");
     }
 
     #[test]
-    fn sizes_read_well() {
+    fn a_noun_agrees_with_its_number() {
+        assert_eq!([0_usize, 1, 2].map(|number| count(number, "file")), ["0 files", "1 file", "2 files"]);
+    }
+
+    #[test]
+    fn sizes_have_units_and_one_decimal() {
         for (bytes, text) in [
             (0, "0 B"),
             (999, "999 B"),

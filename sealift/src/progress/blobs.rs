@@ -1,4 +1,4 @@
-//! Progress of a pull or push: a bar for each blob on a terminal, a line now and then elsewhere.
+//! Progress of a pull or push: a bar for each blob on a terminal, a line from time to time elsewhere.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -15,13 +15,13 @@ use crate::output;
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// How far the blobs of pulls or a push are.
+/// The progress of the blobs of pulls or a push.
 pub(crate) struct Blobs {
     bars: MultiProgress,
     verb: &'static str,
     count: Cell<usize>,
     total: ProgressBar,
-    /// A bar for each blob that is under way, by what names it.
+    /// The bars of the blobs in transit, by key.
     each: RefCell<HashMap<String, ProgressBar>>,
     /// When the last line was written; `None` on a terminal.
     line: Option<RefCell<Instant>>,
@@ -33,7 +33,7 @@ impl Blobs {
         Self::above(MultiProgress::with_draw_target(target()), verb)
     }
 
-    /// As [`Blobs::start`], above the bars that there are.
+    /// As [`Blobs::start`], above the bars `bars`.
     pub(super) fn above(bars: MultiProgress, verb: &'static str) -> Self {
         let total = bars.insert(0, ProgressBar::no_length());
         style(&total, "{msg:>12} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
@@ -42,14 +42,14 @@ impl Blobs {
         Self { bars, verb, count: Cell::new(0), total, each: RefCell::default(), line }
     }
 
-    /// There are so many more blobs to move.
+    /// Adds blobs to move.
     pub(super) fn add(&self, blobs: usize, bytes: u64) {
         self.count.set(self.count.get() + blobs);
         self.total.set_length(self.total.length().unwrap_or_default() + bytes);
         self.total.set_message(format!("{} blobs", self.count.get()));
     }
 
-    /// The blob `key` of an image begins; its name begins with `name`.
+    /// Starts the bar of the blob `key` of `image`, whose digest starts with `name`.
     pub(super) fn open(&self, key: String, image: &str, name: &str, size: u64, present: u64) {
         self.total.inc(present);
         let bar = self.bars.insert_before(&self.total, ProgressBar::new(size));
@@ -59,7 +59,7 @@ impl Blobs {
         self.each.borrow_mut().insert(key, bar);
     }
 
-    /// So many more bytes of the blob `key` are there, or fewer.
+    /// Moves the bar of the blob `key` by so many bytes, backwards if negative.
     pub(super) fn step(&self, key: &str, bytes: i64) {
         for bar in self.each.borrow().get(key).into_iter().chain([&self.total]) {
             match u64::try_from(bytes) {
@@ -67,10 +67,10 @@ impl Blobs {
                 Err(_) => bar.dec(bytes.unsigned_abs()),
             }
         }
-        self.say();
+        self.write_line();
     }
 
-    /// The blob `key` is where it should be.
+    /// Ends the bar of the blob `key`.
     pub(super) fn close(&self, key: &str) {
         if let Some(bar) = self.each.borrow_mut().remove(key) {
             bar.finish_and_clear();
@@ -78,13 +78,13 @@ impl Blobs {
         }
     }
 
-    /// How many bytes are there, of how many.
+    /// The bytes that were moved, the total, and the number of bars.
     #[cfg(test)]
     pub(super) fn state(&self) -> (u64, u64, usize) {
         (self.total.position(), self.total.length().unwrap_or_default(), self.each.borrow().len())
     }
 
-    fn say(&self) {
+    fn write_line(&self) {
         let Some(last) = &self.line else { return };
         if last.borrow().elapsed() >= LINE_EVERY {
             last.replace(Instant::now());

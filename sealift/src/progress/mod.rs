@@ -1,4 +1,4 @@
-//! Progress on a terminal; elsewhere a line now and then for what takes long.
+//! Progress: bars on a terminal, a line from time to time elsewhere.
 
 pub(crate) mod blobs;
 
@@ -41,7 +41,7 @@ impl iso::Progress for Bar {
     }
 }
 
-/// The live line of a run: how many tasks are done, what runs now and for how long; above it the blobs that are fetched.
+/// The live line of a run: how many tasks are done, what runs and for how long; above it the blobs in transit.
 pub(crate) struct Live {
     bars: MultiProgress,
     line: ProgressBar,
@@ -104,9 +104,9 @@ pub(crate) struct Watched<R> {
     bars: MultiProgress,
     bar: ProgressBar,
     running: Vec<Running>,
-    /// The blobs that tasks fetch, while one does.
+    /// The blobs that tasks fetch, while at least one does.
     blobs: Option<Blobs>,
-    /// There is no terminal.
+    /// Whether standard error is not a terminal.
     lines: bool,
 }
 
@@ -114,14 +114,14 @@ struct Running {
     name: String,
     title: String,
     since: Instant,
-    says: String,
-    /// It fetches blobs.
+    last_line: String,
+    /// Whether it fetches blobs.
     fetches: bool,
-    /// It was said that it takes long.
-    told: bool,
+    /// Whether its long duration was reported.
+    reported: bool,
 }
 
-/// A task that has run for so long gets a line where there is no terminal.
+/// The duration after which a task gets a line where there is no terminal.
 const LONG: Duration = Duration::from_secs(10);
 
 impl<R> Watched<R> {
@@ -146,14 +146,14 @@ impl<R> Watched<R> {
         }
     }
 
-    /// The tasks of which it is to be said now that they take long, each once.
+    /// The titles of the tasks that have become long since the last call.
     fn take_long(&mut self, now: Instant) -> Vec<String> {
         let long = self
             .running
             .iter_mut()
-            .filter(|task| !task.told && now.saturating_duration_since(task.since) >= LONG);
+            .filter(|task| !task.reported && now.saturating_duration_since(task.since) >= LONG);
         long.map(|task| {
-            task.told = true;
+            task.reported = true;
             one_line(&task.title)
         })
         .collect()
@@ -166,9 +166,10 @@ impl<R> Watched<R> {
                 count => format!(" (+{})", count - 1),
             };
             let elapsed = HumanDuration(task.since.elapsed());
-            let says = if task.says.is_empty() { String::new() } else { format!(": {}", task.says) };
-            // What matters first: a narrow terminal cuts off the end.
-            format!("{elapsed:#}{more} {}{says}", one_line(&task.title))
+            let last_line =
+                if task.last_line.is_empty() { String::new() } else { format!(": {}", task.last_line) };
+            // The most important part first: a narrow terminal cuts off the end.
+            format!("{elapsed:#}{more} {}{last_line}", one_line(&task.title))
         });
         self.bar.set_message(message);
     }
@@ -182,14 +183,14 @@ impl<R: Reporter> Reporter for Watched<R> {
                 name: task.name.clone(),
                 title: if task.title.is_empty() { task.name.clone() } else { task.title.to_string() },
                 since: Instant::now(),
-                says: String::new(),
+                last_line: String::new(),
                 fetches: false,
-                told: false,
+                reported: false,
             }),
             Event::Transfer { task, step } => self.transfer(&task.name, step),
             Event::Line { task, line: text, .. } | Event::Progress { task, text } => {
                 if let Some(running) = self.running.iter_mut().find(|running| running.name == task.name) {
-                    (*text).clone_into(&mut running.says);
+                    (*text).clone_into(&mut running.last_line);
                 }
             }
             Event::Finished { task, .. } => {

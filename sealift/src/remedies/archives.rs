@@ -9,13 +9,13 @@ use crate::failure::Failure;
 pub(crate) fn explained(error: Error) -> Failure {
     match &error {
         Error::Damaged(_) => {
-            Failure::failed(error).remedy("`sealift archive verify` names everything that is wrong")
+            Failure::failed(error).remedy("list every finding: `sealift archive verify`")
         }
         Error::Unverifiable(_) => {
-            Failure::failed(error).remedy("add --unverified if you trust where the archive comes from")
+            Failure::failed(error).remedy("add --unverified if you trust its source")
         }
         Error::Changed(_) => Failure::failed(error)
-            .remedy("run the command again once nothing writes to the archive; nothing was changed"),
+            .remedy("re-run the command once nothing writes to the archive; nothing was changed"),
         Error::Present { .. } | Error::SamePrefix { .. } => {
             Failure::failed(error).remedy("remove the other one with `sealift archive delete`")
         }
@@ -42,13 +42,23 @@ pub(crate) fn explained(error: Error) -> Failure {
                  /etc/sealift/archives.yaml",
             )
         }
-        // Nothing is wrong with it; the disk is full, or the like.
+        // The configuration is valid; the disk is full, for example.
         Error::Configuration(ConfigurationError::Io { operation: "write", .. }) => Failure::from(error),
         Error::Unknown(_) => {
             Failure::usage_by(error).remedy("list the archives with `sealift archive get`")
         }
         Error::Configuration(_) | Error::NotMounted(_) => Failure::usage_by(error),
         _ => Failure::from(error),
+    }
+}
+
+/// An archive whose images cannot be pushed.
+pub(crate) fn push(error: node::push::Error) -> Failure {
+    match error {
+        node::push::Error::NotWhole { .. } => {
+            Failure::failed(error).remedy("list every finding: `sealift archive verify`")
+        }
+        error => error.into(),
     }
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn push(error: push::Error) -> Failure {
         Fault::Sparse { .. } => {
             "build the archive with all platforms of this image, or with one platform alone".to_owned()
         }
-        Fault::Damaged(_) => "list everything that is wrong: `sealift archive verify`".to_owned(),
+        Fault::Damaged(_) => "list every finding: `sealift archive verify`".to_owned(),
         Fault::Unauthorized(_) => match error.fault.login() {
             Some(missing) => format!("{}; the account must be allowed to push", login(missing)),
             None => "the account must be allowed to push".to_owned(),
@@ -105,7 +105,7 @@ mod tests {
             (
                 "a b's.json",
                 true,
-                r"`skopeo login --tls-verify=false --authfile 'a b'\''s.json' r.example:5000`",
+                r#"`skopeo login --tls-verify=false --authfile "a b's.json" r.example:5000`"#,
             ),
             ("a\n.json", false, r"`skopeo login --authfile $'a\x0a.json' r.example:5000`"),
         ] {

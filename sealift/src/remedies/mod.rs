@@ -8,6 +8,8 @@ pub(crate) mod iso;
 pub(crate) mod packages;
 pub(crate) mod project;
 pub(crate) mod serving;
+#[cfg(test)]
+mod tests;
 
 use crate::failure::Failure;
 

@@ -1,12 +1,13 @@
 //! Help for errors about a project and its tasks.
 
 use buildchain::project::Error as ProjectError;
-use graph::{RunError, SelectError, StateError};
+use buildchain::tasks::RunError;
+use graph::{SelectError, StateError};
 
 use super::helped;
 use crate::failure::{Failure, Report};
 
-/// A project that cannot be used: exit code 3, with the place in the file and what to do.
+/// A project that cannot be used: exit code 3, with the place in the file.
 pub(crate) fn project(error: ProjectError) -> Failure {
     let remedy = match &error {
         ProjectError::Many(errors)
@@ -54,7 +55,10 @@ pub(crate) fn state(error: StateError) -> Failure {
 /// A run that ended early.
 pub(crate) fn run(error: RunError) -> Failure {
     match error {
-        RunError::State(error) => state(error),
+        RunError::ForeignTree(_) => {
+            Failure::usage_by(error).remedy("remove the folder, or build elsewhere with --build-root DIR")
+        }
+        RunError::Run(graph::RunError::State(error)) => state(error),
         error => error.into(),
     }
 }

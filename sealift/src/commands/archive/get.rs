@@ -8,9 +8,10 @@ use content::{printable, printable_path};
 use node::archives::{self, Error, Listed};
 use node::remote::NodeName;
 
+use super::compare;
 use super::steps::machine;
 use crate::args::node_paths::NodePaths;
-use crate::commands::nodes;
+use crate::args::remote::Remote;
 use crate::failure::Outcome;
 use crate::output::document::List;
 use crate::output::documents::node::Archive;
@@ -19,14 +20,14 @@ use crate::remedies::archives::explained;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Only these: NAME, NAME-VERSION, the path, or the mount point [default: all]
+    /// List only these: NAME, NAME-VERSION, path or mount point [default: all]
     #[arg(value_name = "NAME", conflicts_with = "nodes")]
     names: Vec<String>,
     /// Compare with this node (repeatable)
     #[arg(long = "node", value_name = "NODE")]
     nodes: Vec<NodeName>,
     #[command(flatten)]
-    remote: nodes::Remote,
+    remote: Remote,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
@@ -36,7 +37,7 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let mut listed = archives::get(&arguments.paths.paths(), &machine()?).map_err(explained)?;
     if !arguments.nodes.is_empty() {
-        return nodes::compare(&listed, &arguments.nodes, &arguments.remote, arguments.output);
+        return compare::run(&listed, &arguments.nodes, &arguments.remote, arguments.output);
     }
     if let Some(name) = arguments.names.iter().find(|name| !listed.iter().any(|one| is_meant(one, name))) {
         return Err(
@@ -83,7 +84,7 @@ fn table(listed: &[Listed]) -> String {
     text
 }
 
-/// Each column says what was looked at: nothing here has read the content of a file.
+/// The columns of an archive. The content of files was not read for them.
 fn row(one: &Listed) -> [String; 7] {
     let readable = match (one.missing, &one.product, one.images) {
         (true, ..) => "missing",

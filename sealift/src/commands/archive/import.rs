@@ -17,13 +17,13 @@ pub(crate) struct Arguments {
     /// The archives: ISO files or folders
     #[arg(required_unless_present = "configured")]
     archives: Vec<PathBuf>,
-    /// Import all archives that this node's configuration lists: verify them, and mount those that are not mounted
+    /// Import all archives in this node's configuration: verify them and mount those that are not mounted
     #[arg(long, conflicts_with = "archives")]
     configured: bool,
-    /// Import archives without SHA256SUMS and implanted MD5 too: nothing shows that they are what their maker wrote
+    /// Also import archives with neither SHA256SUMS nor an implanted MD5, which cannot be verified
     #[arg(long)]
     unverified: bool,
-    /// Mount them this way; serving needs no mount
+    /// Set how archives are mounted; serving needs no mount
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     mount: MountMethod,
     /// Report what would change, without changing it
@@ -54,7 +54,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         };
         match imported {
             Ok(imported) => done.push(imported),
-            // One that is gone does not keep the others of the node from being mounted.
+            // A missing archive does not keep the others from being mounted.
             Err(failure) if arguments.configured && configured.len() > 1 => {
                 failed += 1;
                 output::failure(&failure);

@@ -9,7 +9,7 @@ use content::printable;
 use super::without_metadata;
 use crate::failure::Outcome;
 use crate::output::documents::archives::ArchiveInspection;
-use crate::output::{self, Output, size};
+use crate::output::{self, Output, count, size};
 
 pub(super) fn run(path: &Path, output: Output) -> Outcome {
     let inspection = archive::inspect::inspect(path)?;
@@ -27,7 +27,7 @@ pub(super) fn contents(inspection: &Inspection) -> String {
             };
         }
     }
-    let _ = write!(text, "{} files, {}", inspection.files, size(inspection.bytes));
+    let _ = write!(text, "{}, {}", count(inspection.files, "file"), size(inspection.bytes));
     if let Some(bytes) = inspection.image_bytes {
         let _ = write!(text, "; the ISO has {}", size(bytes));
     }

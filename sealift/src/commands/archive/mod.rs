@@ -1,10 +1,14 @@
-//! `sealift archive`: is it whole, what is in it, and which are this node's.
+//! `sealift archive`: verify, inspect, import, mount, copy and push archives.
 
+mod compare;
+mod copy_to;
 mod delete;
 mod get;
 mod import;
 mod inspect;
 mod mount;
+mod push;
+mod receive;
 mod steps;
 mod verify;
 
@@ -13,7 +17,6 @@ use std::path::PathBuf;
 use archive::Unindexed;
 use clap::Subcommand;
 
-use crate::commands::{nodes, push};
 use crate::failure::Outcome;
 use crate::output::Output;
 
@@ -26,11 +29,10 @@ pub(crate) enum Command {
     #[command(
         visible_alias = "check",
         after_help = "Examples:\n  sealift archive verify metalk8s.iso\n  sealift archive verify *.iso --output json\n\n\
-                      Exit codes: 0 all are intact; 1 one is damaged (every damaged file is named), or nothing vouches for it; 2 one \
-                      cannot be read"
+                      Exit codes: 0 all archives are intact, 1 one is damaged or unverifiable, 2 one cannot be read"
     )]
     Verify {
-        /// The archives: ISO files, or the folders they are mounted or unpacked at
+        /// The archives: ISO files, mount points or folders
         #[arg(required = true)]
         archives: Vec<PathBuf>,
         /// Hash files with this many threads [default: one per core]
@@ -47,28 +49,28 @@ pub(crate) enum Command {
     #[command(
         visible_aliases = ["list", "ls"],
         after_help = "Examples:\n  sealift archive get --output json\n  sealift archive get --node node2 --node node3\n\n\
-                            With --node the exit code is 0 if all have the same archives, 1 if not."
+                            Exit codes: 0 success, 1 with --node if the nodes have different archives"
     )]
     Get(get::Arguments),
     /// Copy this node's archives to others over ssh, and import them there
     #[command(after_help = "Examples:\n  sealift archive copy-to root@node2 root@node3\n  \
                             sealift archive copy-to node2 --archive metalk8s-2.11.0 --remote-shell 'ssh -p 2222'\n\n\
                             Re-run the command to resume an interrupted copy.")]
-    CopyTo(nodes::CopyArguments),
-    /// The other end of copy-to, on standard input and output
+    CopyTo(copy_to::Arguments),
+    /// Receive an archive from `copy-to` on standard input
     #[command(hide = true)]
-    Receive(nodes::ReceiveArguments),
+    Receive(receive::Arguments),
     /// Remove an archive from this node; its file stays
     Delete(delete::Arguments),
     /// Push the images of an archive to a registry; only missing blobs are sent
     #[command(after_help = "Examples:\n  sealift archive push metalk8s.iso --to registry.example/mirror\n  \
                             sealift archive push metalk8s.iso --to 10.0.0.5:5000 --plain-http 10.0.0.5:5000\n\n\
                             Re-run the command to resume an interrupted push.")]
-    Push(push::Push),
+    Push(push::Arguments),
     /// Verify and mount an archive without importing it, by the kernel or FUSE
     #[command(after_help = "Examples:\n  sealift archive mount metalk8s-2.11.0.iso\n  \
                       sealift archive mount metalk8s-2.11.0.iso --at ~/metalk8s --by fuse\n\n\
-                      It stays mounted when the command ends. Serving needs no mount.")]
+                      The archive stays mounted when the command ends. Serving needs no mount.")]
     Mount(mount::Arguments),
     /// Unmount an archive
     #[command(visible_alias = "umount")]
@@ -78,7 +80,7 @@ pub(crate) enum Command {
         after_help = "Example:\n  sealift archive inspect metalk8s.iso --output json | jq -r '.images[].digest'"
     )]
     Inspect {
-        /// The ISO, or the folder it is mounted or unpacked at
+        /// The archive: an ISO, a mount point or a folder
         archive: PathBuf,
         #[command(flatten)]
         output: Output,
@@ -91,16 +93,16 @@ pub(crate) fn run(command: Command) -> Outcome {
         Command::Inspect { archive, output } => inspect::run(&archive, output),
         Command::Import(arguments) => import::run(&arguments),
         Command::Get(arguments) => get::run(&arguments),
-        Command::CopyTo(arguments) => nodes::copy_to(&arguments),
-        Command::Receive(arguments) => nodes::receive(&arguments),
+        Command::CopyTo(arguments) => copy_to::run(&arguments),
+        Command::Receive(arguments) => receive::run(&arguments),
         Command::Delete(arguments) => delete::run(&arguments),
-        Command::Push(arguments) => push::push(arguments),
+        Command::Push(arguments) => push::run(arguments),
         Command::Mount(arguments) => mount::run(&arguments),
         Command::Unmount(arguments) => mount::unmount(&arguments),
     }
 }
 
-/// A line for each repository that clients cannot use, with what to do.
+/// A line for each repository that clients cannot use, with help.
 fn without_metadata(unindexed: &[Unindexed]) -> Vec<String> {
     unindexed.iter().map(|one| format!("{one}; {}", one.remedy(&one.folder))).collect()
 }
@@ -112,7 +114,7 @@ mod tests {
     use archive::verify::Options;
 
     #[test]
-    fn packages_without_metadata_are_warnings_with_what_to_do() {
+    fn packages_without_metadata_are_warnings_with_help() {
         let folder = tempfile::tempdir().unwrap();
         let write = |path: &str| {
             let path = folder.path().join(path);

@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
     /// Mount it at DIR [default: NAME-VERSION in the folder of mounts]
     #[arg(long, value_name = "DIR")]
     at: Option<PathBuf>,
-    /// Mount it this way: by the kernel, through FUSE, or whichever works
+    /// Set how the archive is mounted
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     by: MountMethod,
     /// Mount it without verifying it
@@ -49,14 +49,14 @@ pub(crate) struct UnmountArguments {
 /// Whether and how an archive is mounted.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub(crate) enum MountMethod {
-    /// By the kernel where it can; else an import does without, and `archive mount` goes through FUSE
+    /// By the kernel if possible; otherwise `import` mounts nothing and `mount` uses FUSE
     #[default]
     Auto,
-    /// By the kernel, also after a restart of the system, or the command fails
+    /// By the kernel, again at each boot; fail if that is impossible
     Kernel,
-    /// Through FUSE, until the system ends, or the command fails
+    /// By FUSE, until the system stops; fail if that is impossible
     Fuse,
-    /// Not at all
+    /// Mount nothing
     Never,
 }
 

@@ -10,7 +10,7 @@ use crate::output::documents::node::ArchiveChange;
 use crate::output::{self, Output};
 use crate::progress::Bar;
 
-/// This machine; what it mounts through FUSE, this program shows.
+/// This machine, which mounts through FUSE with this program.
 pub(super) fn machine() -> std::io::Result<Linux> {
     Ok(Linux { program: std::env::current_exe()?, running: output::running, ..Linux::default() })
 }
@@ -36,7 +36,7 @@ fn told(done: &[Done], dry_run: bool) -> String {
             text.push_str(&format!("{}: {}{step}\n", one.id, if dry_run { "would " } else { "" }));
         }
         if let Some(reason) = &one.not_mounted {
-            text.push_str(&format!("{}: not mounted: {reason}; it is served all the same\n", one.id));
+            text.push_str(&format!("{}: not mounted: {reason}; it is served anyway\n", one.id));
         }
     }
     text

@@ -10,10 +10,10 @@ use super::without_metadata;
 use crate::failure::{Failure, Outcome};
 use crate::output::document::List;
 use crate::output::documents::archives::ArchiveVerification;
-use crate::output::{self, Output, size};
+use crate::output::{self, Output, count, size};
 use crate::progress::Bar;
 
-/// Verifies one archive after the other. One that cannot be read does not keep the others from being verified.
+/// Verifies the archives in turn. One that cannot be read does not keep the others from being verified.
 pub(super) fn run(archives: &[PathBuf], threads: usize, output: Output) -> Outcome {
     let mut reports = Vec::new();
     let mut unreadable = None;
@@ -28,7 +28,7 @@ pub(super) fn run(archives: &[PathBuf], threads: usize, output: Output) -> Outco
             Err(error) if archives.len() == 1 => return Err(error),
             Err(error) => {
                 output::failure(&error);
-                unreadable = Some(Failure::Told);
+                unreadable = Some(Failure::Reported);
             }
         }
     }
@@ -61,7 +61,7 @@ pub(super) fn verdict(path: &Path, report: &Report) -> String {
         let _ = writeln!(text, "{finding}");
     }
     if report.omitted > 0 {
-        let _ = writeln!(text, "and {} more findings", report.omitted);
+        let _ = writeln!(text, "and {} more", report.omitted);
     }
     if report.implanted_md5 == ImplantedMd5::Absent {
         text.push_str("no MD5 is implanted\n");
@@ -92,19 +92,17 @@ pub(super) fn verdict(path: &Path, report: &Report) -> String {
         Verdict::Intact => {
             let md5 = matches!(report.implanted_md5, ImplantedMd5::Passed { .. });
             let checked = if md5 { "implanted MD5 and " } else { "" };
-            writeln!(text, "{name}: intact: {checked}{} files, {}", report.files, size(report.bytes))
+            writeln!(text, "{name}: intact: {checked}{}, {}", count(report.files, "file"), size(report.bytes))
         }
         Verdict::Unvouched => writeln!(
             text,
-            "{name}: NOT verified: nothing vouches for it: it has neither SHA256SUMS nor an implanted MD5; nothing wrong was \
-             found in {} files\n\
+            "{name}: unverifiable: it has neither SHA256SUMS nor an implanted MD5; no findings in {}\n\
              compare its SHA-256 with the one that its maker publishes, then `sealift archive import --unverified`",
-            report.files
+            count(report.files, "file")
         ),
         Verdict::Damaged => {
-            let count = report.findings.len() as u64 + report.omitted;
-            let findings = if count == 1 { "1 finding".to_owned() } else { format!("{count} findings") };
-            writeln!(text, "{name}: NOT intact: {findings} in {} files", report.files)
+            let findings = count(report.findings.len() as u64 + report.omitted, "finding");
+            writeln!(text, "{name}: NOT intact: {findings} in {}", count(report.files, "file"))
         }
     };
     text

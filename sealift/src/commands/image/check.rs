@@ -8,7 +8,7 @@ use images::store::Damaged;
 use super::content_store::{existing, open};
 use crate::failure::{Failure, Outcome};
 use crate::output::documents::images::{ContentStoreCheck, DamagedContent, ImageCheck};
-use crate::output::{Output, documents, size};
+use crate::output::{Output, count, documents, size};
 
 /// Checks a folder of images.
 pub(super) fn folder(folder: &Path, output: Output) -> Outcome {
@@ -16,10 +16,10 @@ pub(super) fn folder(folder: &Path, output: Output) -> Outcome {
     let report = check::check(folder, threads)?;
     if report.images.is_empty() && report.problems.is_empty() {
         return Err(Failure::failed(anyhow::anyhow!(
-            "{}: this folder holds no image",
+            "{}: this folder contains no image",
             content::printable_path(folder)
         ))
-        .remedy("name the folder that holds <name>/<tag>/manifest.json"));
+        .remedy("name the folder that contains <name>/<tag>/manifest.json"));
     }
     let document = || ImageCheck {
         images: report.images.len(),
@@ -27,14 +27,8 @@ pub(super) fn folder(folder: &Path, output: Output) -> Outcome {
     };
     let text = || {
         let mut text: String = report.problems.iter().map(|problem| format!("{problem}\n")).collect();
-        let problems = match report.problems.len() {
-            1 => "1 problem".to_owned(),
-            count => format!("{count} problems"),
-        };
-        let images = match report.images.len() {
-            1 => "1 image".to_owned(),
-            count => format!("{count} images"),
-        };
+        let (images, problems) =
+            (count(report.images.len(), "image"), count(report.problems.len(), "problem"));
         text.push_str(&format!("{images}, {problems}\n"));
         text
     };
@@ -61,17 +55,18 @@ pub(super) fn store(given: Option<PathBuf>, output: Output) -> Outcome {
     let text = || {
         let mut text = String::new();
         for damaged in &checked.damaged {
-            let found =
-                damaged.found.map_or_else(|| "not a file".to_owned(), |found| format!("found {found}"));
+            let found = damaged
+                .found
+                .map_or_else(|| "not a regular file".to_owned(), |found| format!("found {found}"));
             let linked = match damaged.linked {
                 0 => String::new(),
-                1 => "; 1 folder holds the same file".to_owned(),
-                count => format!("; {count} folders hold the same file"),
+                1 => "; 1 folder shares the file".to_owned(),
+                folders => format!("; {folders} folders share the file"),
             };
             text.push_str(&format!("{}: removed, {found}{linked}\n", content::printable_path(&damaged.path)));
         }
-        let (files, bytes) = (checked.files, size(checked.bytes));
-        text.push_str(&format!("{files} files, {bytes}; {} damaged\n", checked.damaged.len()));
+        let (files, bytes) = (count(checked.files, "file"), size(checked.bytes));
+        text.push_str(&format!("{files}, {bytes}; {} damaged\n", checked.damaged.len()));
         text
     };
     output.report(document, text)?;

@@ -8,7 +8,7 @@ use images::Store;
 use crate::failure::Failure;
 use crate::remedies;
 
-/// The content store: the folder given on the command line, else the one that builds use here.
+/// The folder of the content store: the one given on the command line, else the one that builds use.
 pub(super) fn root(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
     if let Some(root) = given {
         return Ok(root);
@@ -18,7 +18,7 @@ pub(super) fn root(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
     Ok(Settings::gather(&here, &environment, &Flags::default()).map_err(remedies::project::project)?.cache)
 }
 
-/// The content store, which must exist.
+/// The folder of the content store, which must exist.
 pub(super) fn existing(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
     let root = root(given)?;
     if root.join("blobs").is_dir() {
@@ -33,7 +33,7 @@ pub(super) fn open(root: &Path) -> Result<Store, Failure> {
     Store::open(root).map_err(remedies::images::store)
 }
 
-/// The content store that builds use here, if it exists and can be opened: for those who only profit from what it knows.
+/// The content store that builds use, if it can be opened: it saves reading files whose digests it has recorded.
 pub(crate) fn known() -> Option<Store> {
     existing(None).ok().and_then(|root| Store::open(&root).ok())
 }

@@ -1,4 +1,4 @@
-//! `sealift image gc`: room in the content store.
+//! `sealift image gc`.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -46,9 +46,8 @@ pub(super) fn run(arguments: &Gc) -> Outcome {
     let text = || {
         let line =
             |what: &str, sum: Sum| format!("  {what:<14}{:>10} in {} files\n", size(sum.bytes), sum.files);
-        let removed = if arguments.dry_run { "would go" } else { "removed" };
-        let lines =
-            [line(removed, swept.removed), line("kept", swept.kept), line("used by trees", swept.in_use)];
+        let removed = if arguments.dry_run { "would remove" } else { "removed" };
+        let lines = [line(removed, swept.removed), line("kept", swept.kept), line("shared", swept.in_use)];
         format!("{}\n{}", content::printable_path(&root), lines.concat())
     };
     Ok(arguments.output.report(document, text)?)

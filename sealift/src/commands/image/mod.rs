@@ -1,4 +1,4 @@
-//! `sealift image`: what skopeo and hardlink did.
+//! `sealift image`: pull, list and check images, and prune the content store.
 
 mod check;
 pub(crate) mod content_store;
@@ -32,16 +32,15 @@ pub(crate) enum Command {
     },
     /// Prune the content store: remove the least recently used blobs
     #[command(
-        after_help = "Blobs that a folder of images on the same file system shares stay. Without limits nothing is removed,\n\
-                            and the sizes are shown.\n\n\
+        after_help = "Blobs that a folder of images shares are kept. Without a limit the command only shows sizes.\n\n\
                             Examples:\n  sealift image gc --max-size 20G\n  sealift image gc --max-age 30 --dry-run"
     )]
     Gc(gc::Gc),
     /// Check every manifest and blob of a folder of images, or the content store
     #[command(
-        after_help = "Damaged content is removed from the store, and the next pull or build fetches it again.\n\n\
+        after_help = "Damaged content is removed from the content store; the next pull or build fetches it again.\n\n\
                             Examples:\n  sealift image check images\n  sealift image check --store\n\n\
-                            Exit codes: 0 whole, 1 something is missing, extra or damaged (all of it is named), or there is no image"
+                            Exit codes: 0 intact, 1 a file is missing, extra or damaged, or the folder has no image"
     )]
     Check {
         /// The folder

@@ -1,4 +1,4 @@
-//! `sealift image pull`: which image goes where, and that no two go to one place.
+//! `sealift image pull`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,13 +29,13 @@ pub(crate) struct Pull {
     /// Save the images below DIR
     #[arg(long, value_name = "DIR")]
     into: PathBuf,
-    /// Save the image as NAME:TAG; once for each image, in their order [default: the last part of its name, and its tag; of `oci:FOLDER:TAG` the folder and TAG]
+    /// Save the image as NAME:TAG; give it once per image, in their order [default: the last part of the name, and the tag]
     #[arg(long = "as", value_name = "NAME:TAG", value_parser = saved_as)]
     names: Vec<Saved>,
     /// Replace another image of the same name and tag in DIR
     #[arg(long)]
     replace: bool,
-    /// Keep this platform of an index (repeatable) [default: all]
+    /// Pull only this platform of an index (repeatable) [default: all]
     #[arg(long, value_name = "OS/ARCH")]
     platform: Vec<String>,
     /// Use the content store in DIR [default: SEALIFT_CACHE, else the user's cache folder]
@@ -46,14 +46,14 @@ pub(crate) struct Pull {
     mirror: Vec<String>,
     #[command(flatten)]
     client: Client,
-    /// Also pull attached signatures and SBOMs, into DIR/<name>/sha256-<digest>/
+    /// Also pull referrers, such as signatures and SBOMs, into DIR/<name>/sha256-<digest>/
     #[arg(long)]
     referrers: bool,
     #[command(flatten)]
     output: Output,
 }
 
-/// Not the command line's own parser, which would print a password in the URL.
+/// Parses a mirror. A parser of clap would print a password in the URL.
 fn mirror(text: &str) -> Result<(String, String), Failure> {
     match text.split_once('=') {
         Some((host, url)) if !host.is_empty() && url.starts_with("http") => {
@@ -129,7 +129,7 @@ pub(super) fn run(arguments: Pull) -> Outcome {
             places.push((saved, images::source::import(&local, &platforms, &store)?, &platforms));
         }
     }
-    refuse_two_in_one_place(&places)?;
+    refuse_clashes(&places)?;
     for (saved, ..) in &places {
         refuse_inside(saved, &arguments.into)?;
     }
@@ -147,12 +147,12 @@ pub(super) fn run(arguments: Pull) -> Outcome {
     report(written, arguments.output)
 }
 
-/// The images, each once, and what they are saved as: no two at one place.
+/// The images, each once, and the names they are saved under, which must not clash.
 fn wanted(arguments: &Pull) -> Result<Vec<(Source, Saved)>, Failure> {
     let (images, names) = (arguments.references.len(), arguments.names.len());
     if names != 0 && names != images {
-        return Err(Failure::usage(format!("--as is given {names} times for {images} images"))
-            .remedy("name every image, in their order, or pull this one alone"));
+        return Err(Failure::usage(format!("--as is given {names} times, for {images} images"))
+            .remedy("give --as once per image, in their order, or pull this image alone"));
     }
     let mut wanted: Vec<(Source, Saved)> = Vec::new();
     let mut taken: BTreeMap<Saved, &str> = BTreeMap::new();
@@ -184,8 +184,9 @@ fn wanted(arguments: &Pull) -> Result<Vec<(Source, Saved)>, Failure> {
             } else {
                 continue;
             };
-            return Err(Failure::usage(clash)
-                .remedy("give each a name of its own: --as NAME:TAG, once for each image in their order"));
+            return Err(
+                Failure::usage(clash).remedy("name them apart: --as NAME:TAG, once per image in their order")
+            );
         }
         let listed = match &source {
             Source::Registry(reference) if arguments.referrers => reference.digest(),
@@ -193,9 +194,9 @@ fn wanted(arguments: &Pull) -> Result<Vec<(Source, Saved)>, Failure> {
         };
         if listed.is_some_and(|digest| saved.tag.starts_with(&referrers_tag(digest))) {
             return Err(Failure::usage(format!(
-                "{text} and the list of what is attached to it would both be saved as {saved}"
+                "{text} and the list of its referrers would both be saved as {saved}"
             ))
-            .remedy("name the image: --as NAME:TAG"));
+            .remedy("name the image apart: --as NAME:TAG"));
         }
         taken.insert(saved.clone(), text);
         wanted.push((source, saved));
@@ -203,23 +204,23 @@ fn wanted(arguments: &Pull) -> Result<Vec<(Source, Saved)>, Failure> {
     Ok(wanted)
 }
 
-/// What is attached to an image has a tag that names its digest: whether such a list changed is not the user's to say.
+/// Whether a tag is that of a list of referrers, which names the digest of their subject. Such a list is always replaced.
 fn is_list(tag: &str) -> bool {
     tag.starts_with("sha256-")
 }
 
-fn refuse_two_in_one_place(places: &[(Saved, Digest, &[Platform])]) -> Result<(), Failure> {
+fn refuse_clashes(places: &[(Saved, Digest, &[Platform])]) -> Result<(), Failure> {
     let mut taken: BTreeMap<&Saved, &Digest> = BTreeMap::new();
     for (saved, digest, _) in places {
         if taken.insert(saved, digest).is_some_and(|other| other != digest) {
             return Err(Failure::usage(format!("two images would be saved as {saved}"))
-                .remedy("name the images: --as NAME:TAG, once for each image in their order"));
+                .remedy("name them apart: --as NAME:TAG, once per image in their order"));
         }
     }
     Ok(())
 }
 
-/// Refuses to replace an image by another. One that cannot be read is damaged, and is mended.
+/// Refuses to replace an image by another. An image that cannot be read is damaged and is replaced.
 fn refuse_another(saved: &Saved, digest: &Digest, folder: &Path) -> Result<(), Failure> {
     match dir_layout::read(folder) {
         Ok(found) if found.digest != *digest => Err(Failure::usage(format!(
@@ -227,12 +228,12 @@ fn refuse_another(saved: &Saved, digest: &Digest, folder: &Path) -> Result<(), F
             content::printable_path(folder),
             found.digest
         ))
-        .remedy(format!("--replace puts {saved} in its place, --as NAME:TAG saves it under another name"))),
+        .remedy(format!("replace it with --replace, or save {saved} under another name with --as NAME:TAG"))),
         _ => Ok(()),
     }
 }
 
-/// Refuses a place inside another image: `team/app:1` where `team:app` is.
+/// Refuses a folder inside another image: `team/app:1` where `team:app` exists.
 fn refuse_inside(saved: &Saved, into: &Path) -> Result<(), Failure> {
     let folder = saved.folder(into);
     let outer = folder.ancestors().skip(1).take_while(|outer| *outer != into);
@@ -241,7 +242,7 @@ fn refuse_inside(saved: &Saved, into: &Path) -> Result<(), Failure> {
             "{saved} would be saved inside the image in {}",
             content::printable_path(outer)
         ))
-        .remedy("--as NAME:TAG saves it under another name")),
+        .remedy("save it under another name: --as NAME:TAG")),
         None => Ok(()),
     }
 }

@@ -12,7 +12,7 @@ pub(super) fn run(image: &Path, path: &str) -> Outcome {
     let entry = find(&opened, image, path)?;
     let mut buffer = vec![0; 256 * 1024];
     let mut offset = 0;
-    // The bytes of the file go out as they are: no terminal filter between.
+    // The bytes of the file are written as they are, without a filter for terminals.
     let mut out = std::io::stdout().lock();
     loop {
         let count = opened.read_at(&entry, offset, &mut buffer)?;

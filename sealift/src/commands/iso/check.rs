@@ -34,7 +34,7 @@ pub(super) fn run(path: &Path, output: Output) -> Outcome {
         }
         Check::Intact { .. } => {
             let count = count(disagreements.len());
-            (format!("{name}: the MD5 is right, but readers disagree about the content: {count}"), FORGED)
+            (format!("{name}: the MD5 is intact, but readers disagree about the content: {count}"), FORGED)
         }
         Check::Damaged { range } => (
             format!(
@@ -52,8 +52,9 @@ pub(super) fn run(path: &Path, output: Output) -> Outcome {
         }
         Check::Truncated { expected, found } => {
             let lost = expected.saturating_sub(*found);
-            let problem =
-                format!("{name} is cut off at byte {found}: the last {lost} of {expected} bytes are missing");
+            let problem = format!(
+                "{name} is truncated at byte {found}: the last {lost} of {expected} bytes are missing"
+            );
             (problem, COPY)
         }
         Check::Missing => {
@@ -62,7 +63,7 @@ pub(super) fn run(path: &Path, output: Output) -> Outcome {
             } else {
                 format!("; readers disagree about the content: {}", count(disagreements.len()))
             };
-            (format!("{name} carries no MD5 sum{note}"), IMPLANT)
+            (format!("{name} has no implanted MD5{note}"), IMPLANT)
         }
     };
     Err(Failure::failed(anyhow::Error::msg(problem)).remedy(remedy))
@@ -70,8 +71,7 @@ pub(super) fn run(path: &Path, output: Output) -> Outcome {
 
 fn count(findings: usize) -> String {
     match findings {
-        1 => "1 finding".to_owned(),
         iso::DISAGREEMENTS_MAX.. => format!("{findings} findings or more"),
-        _ => format!("{findings} findings"),
+        _ => output::count(findings, "finding"),
     }
 }

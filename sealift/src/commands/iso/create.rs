@@ -23,8 +23,7 @@ use crate::signals::Signals;
 pub(crate) struct Arguments {
     /// The folder
     folder: PathBuf,
-    /// The image to write: a file, which appears whole or not at all, a block device, or a pipe; `-` is standard output.
-    /// What cannot seek takes two passes over the folder
+    /// Write the image to FILE: a file, block device or pipe; `-` is standard output
     #[arg(long, value_name = "FILE", required_unless_present = "dry_run")]
     file: Option<PathBuf>,
     /// Name the volume, in at most 32 bytes
@@ -55,7 +54,7 @@ pub(crate) struct Arguments {
     /// repeatable)
     #[arg(long, value_name = "PATTERN=WEIGHT", value_parser = weight, allow_hyphen_values = true)]
     sort: Vec<(String, i32)>,
-    /// Print the layout, without writing the image
+    /// Report the layout, without writing the image
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -64,7 +63,7 @@ pub(crate) struct Arguments {
 
 fn weight(argument: &str) -> Result<(String, i32), String> {
     let (pattern, weight) = argument.rsplit_once('=').ok_or("expected PATTERN=WEIGHT")?;
-    let weight = weight.parse().map_err(|_| format!("`{weight}` is no whole number"))?;
+    let weight = weight.parse().map_err(|_| format!("`{weight}` is not a whole number"))?;
     Ok((pattern.to_owned(), weight))
 }
 
@@ -92,7 +91,7 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
     }
 }
 
-/// A bar, and whether a signal has come.
+/// A progress bar, and whether a signal was received.
 struct Watched<'a> {
     bar: Bar,
     signals: &'a Signals,
@@ -111,15 +110,14 @@ impl iso::Progress for Watched<'_> {
 fn write(plan: &Plan, file: &Path, output: Output) -> Outcome {
     let to_standard_output = content::is_standard_output(file);
     if to_standard_output && std::io::stdout().is_terminal() {
-        return Err(
-            Failure::usage("an image is not written to a terminal").remedy("give a file: --file FILE")
-        );
+        return Err(Failure::usage("refusing to write an image to a terminal")
+            .remedy("write it to a file: --file FILE"));
     }
     let signals = Signals::catch()?;
     let written = {
         let watched = Watched { bar: Bar::bytes("writing", plan.bytes()), signals: &signals };
         if to_standard_output {
-            // Not locked, since a lock does not go to another thread, and nobody else writes there.
+            // Not locked: a lock cannot move to another thread, and nothing else writes there.
             plan.write_to(&mut std::io::stdout(), file, &watched)
         } else {
             plan.write_file(file, &watched)

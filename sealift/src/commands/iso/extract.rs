@@ -20,7 +20,7 @@ pub(super) fn run(image: &Path, into: &Path, preserve: bool, output: Output) -> 
     if let [first, rest @ ..] = extracted.without_special.as_slice() {
         let others = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
         output::note(&format!(
-            "dropped the set-user-id, set-group-id or sticky bit of {}{others}; --preserve-permissions keeps it",
+            "dropped the set-user-ID, set-group-ID or sticky bit of {}{others}; keep it with --preserve-permissions",
             printable(first)
         ));
     }

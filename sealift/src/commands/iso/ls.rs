@@ -37,7 +37,7 @@ pub(super) fn run(image: &Path, path: &str, recursive: bool, output: Output) -> 
 }
 
 fn line(path: &str, entry: &::iso::Entry) -> String {
-    // A faulty entry has a kind that its mode does not tell, and no mode perhaps.
+    // An entry with a fault can have no mode, or one that does not show its kind.
     let letter = match entry.mode & 0o170_000 {
         0o040_000 => 'd',
         0o100_000 => '-',
@@ -51,7 +51,7 @@ fn line(path: &str, entry: &::iso::Entry) -> String {
     let mut mode: Vec<char> = (0..9)
         .map(|bit| if entry.mode & (0o400 >> bit) == 0 { '-' } else { ['r', 'w', 'x'][bit % 3] })
         .collect();
-    // As `ls` shows set-user-id, set-group-id and the sticky bit: in the place of the `x`, a capital letter without it.
+    // As `ls` shows set-user-ID, set-group-ID and the sticky bit: in place of the `x`, or a capital letter without `x`.
     for (bit, at, letter) in [(0o4_000, 2, 's'), (0o2_000, 5, 's'), (0o1_000, 8, 't')] {
         if let Some(shown) = mode.get_mut(at).filter(|_| entry.mode & bit != 0) {
             *shown = if *shown == 'x' { letter } else { letter.to_ascii_uppercase() };

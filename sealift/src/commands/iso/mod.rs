@@ -1,4 +1,4 @@
-//! `sealift iso`: what genisoimage, implantisomd5, checkisomd5 and isoinfo did.
+//! `sealift iso`: create, check, read and mount ISO 9660 images.
 
 mod cat;
 mod check;
@@ -33,10 +33,10 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: Output,
     },
-    /// Check the implanted MD5 of an image, and that all readers agree about it
+    /// Check the implanted MD5 of an image, and that readers agree about its content
     #[command(
         visible_alias = "verify",
-        after_help = "Exit codes: 0 intact, 1 damaged, no sum, or readers disagree, 2 not an image"
+        after_help = "Exit codes: 0 intact, 1 damaged, without an MD5, or ambiguous for readers, 2 not an ISO"
     )]
     Check {
         /// The image
@@ -66,7 +66,7 @@ pub(crate) enum Command {
         output: Output,
     },
     /// Compare the files of two images: added, removed, changed
-    #[command(after_help = "Exit codes: 0 equal, 1 different")]
+    #[command(after_help = "Exit codes: 0 the images are equal, 1 they differ")]
     Diff {
         /// The older image
         before: PathBuf,
@@ -82,20 +82,20 @@ pub(crate) enum Command {
         image: PathBuf,
         /// The folder
         folder: PathBuf,
-        /// Let other users read it
+        /// Let other users read the mounted image
         #[arg(long)]
         everybody: bool,
     },
     /// Extract an image into a folder
-    #[command(after_help = "Exit codes: 0 all copied, 1 something skipped\n\nExample:\n  \
+    #[command(after_help = "Exit codes: 0 everything was extracted, 1 entries were skipped\n\nExample:\n  \
                            sealift iso extract platform.iso --into /srv/platform")]
     Extract {
         /// The image
         image: PathBuf,
-        /// The folder: a new one, which appears whole or not at all, or an empty one
+        /// Extract into DIR, which is created or must be empty
         #[arg(long, value_name = "DIR")]
         into: PathBuf,
-        /// Keep set-user-id, set-group-id and sticky bits, which are dropped otherwise
+        /// Keep set-user-ID, set-group-ID and sticky bits [default: drop them]
         #[arg(long, short)]
         preserve_permissions: bool,
         #[command(flatten)]
@@ -127,7 +127,7 @@ pub(crate) fn run(command: Command) -> Outcome {
     }
 }
 
-/// Warns of the entries that cannot be read. They make an answer incomplete, so the exit code is 1.
+/// Warns of entries that cannot be read. They make the result incomplete, so the exit code is 1.
 fn faults<'a>(faults: impl Iterator<Item = (&'a str, &'a ::iso::Fault)>) -> Outcome {
     let line = |(path, fault): (&str, &::iso::Fault)| {
         format!("{}: {}", printable(path), printable(&fault.to_string()))
@@ -144,7 +144,7 @@ fn find(opened: &::iso::Image, image: &Path, path: &str) -> Result<::iso::Entry,
             content::printable_path(image),
             content::printable(path)
         ))
-        .remedy("`sealift iso ls --recursive` lists what there is")
+        .remedy("list the files in it: `sealift iso ls --recursive`")
     })
 }
 

@@ -6,7 +6,7 @@ use super::faults;
 use crate::failure::Outcome;
 use crate::output;
 
-/// How often a mount looks for signals, and whether it is still there.
+/// How often a mount checks for signals and for its end.
 const SIGNALS_EVERY: std::time::Duration = std::time::Duration::from_millis(100);
 
 pub(super) fn run(image: &Path, folder: &Path, everybody: bool) -> Outcome {
@@ -18,7 +18,7 @@ pub(super) fn run(image: &Path, folder: &Path, everybody: bool) -> Outcome {
         content::printable_path(image),
         content::printable_path(folder)
     ));
-    // What can be read is there, so that is no failure of the mount.
+    // The rest can be read, so the mount succeeds.
     let _ = faults(mounted.faults().iter().map(|(path, fault)| (path.as_str(), fault)));
     while signals.pending().next().is_none() {
         if mounted.is_gone() {

@@ -12,7 +12,7 @@ use crate::remedies;
 /// The most bytes of the definition of a package.
 const DEFINITION_MAX: u64 = 1 << 20;
 
-/// Where a package goes.
+/// Where a package is written.
 pub(super) enum Place<'a> {
     /// Into a folder, under its own name.
     Folder(&'a Path),
@@ -43,7 +43,7 @@ pub(super) fn run(
     };
     built.warnings.iter().for_each(|warning| output::warn(warning));
     if content::is_standard_output(&built.path) {
-        // A report would become part of the package.
+        // A report on standard output would become part of the package.
         output::note(&format!("wrote {} to standard output", content::printable(&built.nevra)));
         return Ok(());
     }

@@ -6,7 +6,7 @@ use packages::repository::Options;
 
 use crate::failure::Outcome;
 use crate::output::documents::packages::PackageIndex;
-use crate::output::{self, Output, documents};
+use crate::output::{self, Output, count, documents};
 use crate::remedies;
 
 pub(super) fn run(folder: &Path, options: &Options, output: Output) -> Outcome {
@@ -14,7 +14,7 @@ pub(super) fn run(folder: &Path, options: &Options, output: Output) -> Outcome {
     index.warnings.iter().for_each(|warning| output::warn(warning));
     if !index.dropped.is_empty() {
         output::warn(&format!(
-            "the metadata no longer have: {} (--keep-all-metadata keeps them)",
+            "the new metadata lack: {}; keep them with --keep-all-metadata",
             content::printable(&index.dropped.join(", "))
         ));
     }
@@ -24,6 +24,7 @@ pub(super) fn run(folder: &Path, options: &Options, output: Output) -> Outcome {
         warnings: index.warnings.clone(),
         dropped: index.dropped.clone(),
     };
-    let text = || format!("{}: {} packages\n", content::printable_path(&index.repomd), index.packages);
+    let text =
+        || format!("{}: {}\n", content::printable_path(&index.repomd), count(index.packages, "package"));
     Ok(output.report(document, text)?)
 }

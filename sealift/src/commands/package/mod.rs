@@ -1,4 +1,4 @@
-//! `sealift package`: what rpmbuild and createrepo did.
+//! `sealift package`: build packages and index their repositories.
 
 mod build;
 mod index;
@@ -23,7 +23,7 @@ pub(crate) enum Command {
         /// Write the package to DIR, under its own name
         #[arg(long, value_name = "DIR", default_value = ".")]
         into: PathBuf,
-        /// Write the package to FILE, also a pipe or device; `-` is standard output
+        /// Write the package to FILE, which can be a pipe or device; `-` is standard output
         #[arg(long = "file", value_name = "FILE", conflicts_with = "into")]
         to: Option<PathBuf>,
         /// Resolve the paths of the definition from DIR

@@ -1,4 +1,4 @@
-//! `sealift cache`: the kept results of tasks.
+//! `sealift cache`: the result cache.
 
 use buildchain::project::{Settings, parse_size};
 use clap::{Args, Subcommand, ValueEnum};
@@ -6,7 +6,7 @@ use graph::Cache;
 
 use crate::failure::{Failure, Outcome};
 use crate::output::documents::project::{CachePruning, CacheUsage};
-use crate::output::{Output, documents, size};
+use crate::output::{Output, count, documents, size};
 use crate::session::{Selector, Session};
 
 #[derive(Debug, Subcommand)]
@@ -33,7 +33,7 @@ pub(crate) enum Command {
     },
 }
 
-/// What a run may say of the cache.
+/// The options of a run for the result cache.
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
     /// Set the maximum size of the result cache; 0 disables it [default: 10G]
@@ -42,12 +42,12 @@ pub(crate) struct Flags {
     /// Share results through a repository: `registry.example:5000/team/cache`
     #[arg(long, value_name = "REPOSITORY")]
     remote_cache: Option<String>,
-    /// Set whether results are also uploaded to it
+    /// Set whether results are also uploaded to the remote cache
     #[arg(long, value_enum, value_name = "MODE")]
     remote_cache_mode: Option<Mode>,
 }
 
-/// What is done with a remote cache.
+/// How a remote cache is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Mode {
     Read,
@@ -55,7 +55,7 @@ enum Mode {
 }
 
 impl Flags {
-    /// The cache of a run, if it is to have one.
+    /// The result cache of a run, unless it is disabled.
     pub(crate) fn cache(&self, session: &Session) -> Result<Option<Cache>, Failure> {
         let settings = &session.project.settings.outputs;
         let limit = self.cache_size.unwrap_or(settings.size);
@@ -97,7 +97,8 @@ fn show(settings: &Settings, output: Output) -> Outcome {
     };
     let text = || {
         let (bytes, limit) = (size(usage.bytes), size(limit));
-        format!("{folder}\n{} results, {} files, {bytes} of {limit}\n", usage.results, usage.files)
+        let (results, files) = (count(usage.results, "result"), count(usage.files, "file"));
+        format!("{folder}\n{results}, {files}, {bytes} of {limit}\n")
     };
     Ok(output.report(document, text)?)
 }
@@ -106,7 +107,8 @@ fn gc(settings: &Settings, most: Option<u64>, output: Output) -> Outcome {
     let evicted = cache(settings).evict(most.unwrap_or(settings.outputs.size))?;
     let document = || CachePruning { results: evicted.results, files: evicted.files, bytes: evicted.bytes };
     let text = || {
-        format!("removed {} results and {} files, {}\n", evicted.results, evicted.files, size(evicted.bytes))
+        let (results, files) = (count(evicted.results, "result"), count(evicted.files, "file"));
+        format!("removed {results} and {files}, {}\n", size(evicted.bytes))
     };
     Ok(output.report(document, text)?)
 }

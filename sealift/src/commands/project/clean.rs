@@ -73,7 +73,7 @@ pub(crate) fn run(clean: &Arguments) -> Outcome {
     cleaned?;
     if state.is_empty() {
         state.erase()?;
-        // What is left in it is not ours to remove.
+        // A folder with other files stays.
         let _ = std::fs::remove_dir(&session.project.settings.build_root);
     }
     Ok(printed?)

@@ -30,7 +30,7 @@ pub(crate) struct Lock {
 
 #[derive(Debug, Args)]
 struct Plain {
-    /// Speak plain HTTP to this registry (repeatable)
+    /// Connect to this registry over plain HTTP (repeatable)
     #[arg(long, value_name = "HOST")]
     plain_http: Vec<String>,
 }
@@ -52,12 +52,12 @@ pub(crate) fn lock(lock: &Lock) -> Outcome {
         Some(one) if lock.check => {
             let held = |digest: &Option<String>| digest.clone().unwrap_or_else(|| "nothing".into());
             Err(Failure::failed(anyhow::anyhow!(
-                "{} is locked to {} and stands for {} now",
+                "{} is locked to {}, but the registry has {}",
                 one.reference,
                 held(&one.old),
                 held(&one.new)
             ))
-            .remedy("`sealift update` takes the new ones"))
+            .remedy("lock the new digests: `sealift update`"))
         }
         _ => Ok(()),
     }
@@ -67,7 +67,7 @@ pub(crate) fn update(update: &Update) -> Outcome {
     resolve(&update.selector, &update.plain, Scope::All, update.output, true).map(drop)
 }
 
-/// Writes and reports all that could be looked up, then fails for the rest.
+/// Writes and reports the tags that could be looked up, then fails for the others.
 fn resolve(
     selector: &Selector,
     plain: &Plain,
@@ -78,16 +78,16 @@ fn resolve(
     let project = selector.load(true)?;
     let mut options = buildchain::tasks::registry_options(&project);
     options.plain_http.extend(plain.plain_http.iter().cloned());
-    let said = Said::default();
+    let printed = Printed::default();
     let Answer { lock, resolved, mut failures } =
-        locking::resolve(&project, scope, &RegistrySession::new(options), &said)?;
+        locking::resolve(&project, scope, &RegistrySession::new(options), &printed)?;
     if write {
         lock.write(&project.root)?;
     }
     let text = || {
         let moved: String = resolved.iter().filter(|one| one.moved()).map(lines).collect();
         let nothing = moved.is_empty() && failures.is_empty();
-        if nothing { "nothing moved\n".to_owned() } else { moved }
+        if nothing { "no tag moved\n".to_owned() } else { moved }
     };
     output.report(|| resolved.iter().map(LockedTag::from).collect::<List<_>>(), text)?;
     let Some(last) = failures.pop() else { return Ok(resolved) };
@@ -97,11 +97,11 @@ fn resolve(
     Err(remedies::images::lock(last))
 }
 
-/// Prints warnings, each once: several images are looked up at the same time, often in one registry.
+/// Prints each warning once: several images are looked up at a time, often in one registry.
 #[derive(Default)]
-struct Said(Mutex<HashSet<String>>);
+struct Printed(Mutex<HashSet<String>>);
 
-impl Progress for Said {
+impl Progress for Printed {
     fn warn(&self, text: &str) {
         if self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned()) {
             output::warn(text);
@@ -113,7 +113,7 @@ impl Progress for Said {
     }
 }
 
-/// One line for what moved, and one for each platform of it that did.
+/// A line for a tag that moved, and one for each of its platforms that did.
 fn lines(one: &Resolved) -> String {
     let mut text = change(&one.reference, one.old.as_deref(), one.new.as_deref());
     for moved in &one.platforms {

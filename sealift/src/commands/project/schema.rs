@@ -23,12 +23,12 @@ pub(crate) struct Arguments {
 }
 
 fn kinds() -> PossibleValuesParser {
-    PossibleValuesParser::new(std::iter::once(PROJECT).chain(KINDS.iter().map(|(kind, _)| *kind)))
+    PossibleValuesParser::new(std::iter::once(PROJECT).chain(KINDS.iter().map(|kind| kind.name)))
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let Arguments { kind, file } = arguments;
-    let known = KINDS.iter().find(|(known, _)| known == kind).map(|(_, schema)| schema());
+    let known = KINDS.iter().find(|known| known.name == kind).map(|known| (known.schema)());
     let value = match known {
         Some(value) => value,
         None if kind == PROJECT => buildchain::project::schema(),

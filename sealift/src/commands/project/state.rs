@@ -31,7 +31,7 @@ pub(crate) fn forget(named: &Arguments) -> Outcome {
 
 pub(crate) fn ignore(named: &Arguments) -> Outcome {
     if named.tasks.is_empty() {
-        return Err(Failure::usage("`ignore` needs the names of tasks"));
+        return Err(Failure::usage("`ignore` requires the names of tasks"));
     }
     each(named, "ignoring", graph::ignore)
 }

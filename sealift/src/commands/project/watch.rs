@@ -10,15 +10,15 @@ use crate::output;
 use crate::session::{Session, chosen};
 use crate::signals::Signals;
 
-/// How often files are looked at while watching.
+/// How often files are checked for changes.
 const WATCH_INTERVAL: Duration = Duration::from_millis(300);
 
 pub(crate) fn run(run: &Run) -> Outcome {
     if run.release {
-        return Err(Failure::usage("`watch` builds what is being edited: it has no --release"));
+        return Err(Failure::usage("`watch` does not support --release"));
     }
     if run.flags.dry_run {
-        return Err(Failure::usage("`watch` runs tasks: it has no --dry-run"));
+        return Err(Failure::usage("`watch` does not support --dry-run"));
     }
     let signals = Signals::catch()?;
     let open = || -> Result<_, Failure> {
@@ -39,7 +39,7 @@ pub(crate) fn run(run: &Run) -> Outcome {
         if let Some(signal) = signals.number() {
             return Err(Failure::Signal(signal));
         }
-        output::note("watching for changes; Ctrl-C ends");
+        output::note("watching for changes; stop with Ctrl-C");
         let changed = watch.wait(WATCH_INTERVAL, &signals.caught)?;
         if let Some(signal) = signals.number() {
             return Err(Failure::Signal(signal));
@@ -47,7 +47,7 @@ pub(crate) fn run(run: &Run) -> Outcome {
         for path in changed {
             output::note(&format!("{} changed", content::printable_path(&path)));
         }
-        // A project that cannot be read at the moment will be edited again.
+        // A project with a mistake will be edited again.
         match open() {
             Ok(opened) => {
                 (session, selection) = opened;

@@ -16,7 +16,7 @@ pub(super) fn run(images: &Path, into: Option<PathBuf>, output: Output) -> Outco
     index.write(&into)?;
     let count = index.summary().images;
     if count == 0 {
-        output::warn(&format!("{}: no image in this folder", content::printable_path(images)));
+        output::warn(&format!("{}: the folder contains no image", content::printable_path(images)));
     }
     let document = || RegistryIndex { registry: text(&into), images: count };
     Ok(output.report(document, || format!("{}\n", content::printable_path(&into)))?)

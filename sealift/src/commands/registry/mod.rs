@@ -1,4 +1,4 @@
-//! `sealift registry`: what static-container-registry, nginx and a registry did.
+//! `sealift registry`: serve images and packages, and configure nginx, containerd and CRI-O.
 
 mod client_config;
 mod index;
@@ -16,8 +16,8 @@ use crate::output::Output;
 pub(crate) enum Command {
     /// Index a folder of images for nginx
     #[command(
-        after_help = "Every blob is read and must have the digest in its name. Files that the content store shares \
-                      with the folder, and knows to be unchanged, are not read again."
+        after_help = "Every blob is read and must have the digest in its name. Unchanged files that the folder shares with the \
+                      content store are not read again."
     )]
     Index {
         /// The folder of images
@@ -38,7 +38,7 @@ pub(crate) enum Command {
     /// Configure containerd to pull from the nodes: certs.d/HOST/hosts.toml
     #[command(
         after_help = "Example:\n  sealift registry containerd-config --node http://10.0.0.1:8080 --node http://10.0.0.2:8080 --root /\n\n\
-                            containerd reads the file at each pull; its configuration must name /etc/containerd/certs.d as config_path."
+                            containerd reads the file at each pull. Its config_path must be /etc/containerd/certs.d."
     )]
     ContainerdConfig(client_config::Containerd),
     /// Configure CRI-O, podman and skopeo to pull from the nodes: registries.conf.d

@@ -1,4 +1,4 @@
-//! `sealift registry nginx-config`: for one archive's registry, or everything that nginx needs for all of them.
+//! `sealift registry nginx-config`: the configuration for one archive, or all of `nginx.conf`.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use crate::remedies;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The folder of images of one archive; `registry` lies beside it
+    /// The folder of images of one archive, beside its `registry` folder
     #[arg(required_unless_present = "configured", requires = "repository")]
     images: Option<PathBuf>,
     /// Set the first part of the image names: `metalk8s-2.11.0`, or `{{ repository }}` for a template
@@ -23,16 +23,16 @@ pub(crate) struct Arguments {
     /// Set the folder of images on the server, if it differs; `{{ registry_root }}` for a template
     #[arg(long, value_name = "DIR", conflicts_with = "configured")]
     server_root: Option<PathBuf>,
-    /// Also print what a server needs once for all archives: the response to /v2/
+    /// Also print the response to /v2/, which a server needs once for all archives
     #[arg(long, conflicts_with = "configured")]
     with_common: bool,
     /// Generate the whole nginx.conf, for all archives of this node
     #[arg(long)]
     configured: bool,
-    /// Write it to FILE if nginx accepts it, and reload nginx [default: print it]
+    /// Write the configuration to FILE if nginx accepts it, and reload nginx [default: print it]
     #[arg(long, value_name = "FILE", requires = "configured")]
     install: Option<PathBuf>,
-    /// Write it to FILE, also a pipe or device [default: standard output]
+    /// Write the configuration to FILE, which can be a pipe or device [default: standard output]
     #[arg(
         long,
         value_name = "FILE",
@@ -76,7 +76,7 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
 }
 
 fn one(root: &Path, repository: &str, arguments: &Arguments) -> Outcome {
-    // The form of the guidelines for Solutions: a template for the node to fill in.
+    // A template in the form of the guidelines for Solutions, which the node fills in.
     let is_placeholder = root.as_os_str() == images::nginx::REGISTRY_ROOT;
     let root = if is_placeholder { root.to_path_buf() } else { std::path::absolute(root)? };
     let config = images::nginx::render(repository, &root.to_string_lossy()).map_err(Failure::usage_by)?;

@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     /// The archives: ISO files or folders
     #[arg(required_unless_present = "configured")]
     archives: Vec<PathBuf>,
-    /// Use the archives that this node's configuration lists
+    /// Use the archives in this node's configuration
     #[arg(long, conflicts_with = "archives")]
     configured: bool,
     #[command(flatten)]

@@ -17,19 +17,19 @@ pub(crate) struct Arguments {
     /// The archives: ISO files or folders
     #[arg(required_unless_present_any = ["configured", "served"])]
     archives: Vec<PathBuf>,
-    /// Use the archives that this node's configuration lists
+    /// Use the archives in this node's configuration
     #[arg(long, conflicts_with_all = ["archives", "folders"])]
     configured: bool,
-    /// A repository as nodes serve it, NAME-VERSION/redhat/RELEASE/REPOSITORY, where there is no archive to look into (repeatable)
+    /// Configure NAME-VERSION/redhat/RELEASE/REPOSITORY, as nodes serve it, without reading an archive (repeatable)
     #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["archives", "configured", "folders"])]
     served: Vec<String>,
-    /// The release of the distribution on the clients, where the archives have packages for several: `8`
+    /// Choose the release of the distribution on the clients, such as `8`, if the archives have packages for several
     #[arg(long, value_name = "RELEASE")]
     release: Option<String>,
-    /// Use this server, `http://HOST[:PORT]` (repeatable, in the order in which clients try them)
+    /// Use this server, `http://HOST[:PORT]` (repeatable; clients try them in this order)
     #[arg(long, value_name = "URL", required_unless_present = "folders")]
     node: Vec<String>,
-    /// Take the packages from the archives themselves, which are folders here: mounted, or unpacked
+    /// Use the archives, which must be mount points or folders, as local repositories
     #[arg(long, conflicts_with = "node")]
     folders: bool,
     #[command(flatten)]

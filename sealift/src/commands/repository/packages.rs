@@ -1,4 +1,4 @@
-//! The packages of archives, as clients are told of them.
+//! The packages of archives, as clients are configured to find them.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::output;
 use crate::remedies;
 use crate::remedies::serving::client as explained;
 
-/// The repositories of the archives that are given, or that this node has. Warns about packages of `format` without metadata.
+/// The repositories of the given archives, or of those of this node. Warns about packages of `format` without metadata.
 pub(super) fn packages(
     given: &[PathBuf],
     of_this_node: bool,
@@ -35,7 +35,7 @@ fn opened(given: &[PathBuf], of_this_node: bool, paths: &NodePaths) -> Result<Ve
     for archive in &listed {
         match Packages::of(archive) {
             Ok(packages) => found.push(packages),
-            // The others serve their packages all the same.
+            // The packages of the others are still served.
             Err(error @ Error::Archive(_)) => output::warn(&output::left_out(archive, &error.to_string())),
             Err(error) => return Err(explained(error)),
         }

@@ -11,7 +11,7 @@ use crate::remedies;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The Solution
+    /// The name of the Solution
     #[arg(long)]
     name: String,
     /// Report what would change, without changing it

@@ -1,4 +1,4 @@
-//! `sealift solution activate` and `deactivate`: which version of a Solution the cluster is to have.
+//! `sealift solution`: the active version of a Solution.
 
 mod activate;
 
@@ -10,9 +10,9 @@ use crate::failure::Outcome;
 pub(crate) enum Command {
     /// Activate a version of a Solution; at most one is active
     #[command(after_help = "Example:\n  sealift solution activate --name example --version 1.0.0\n\n\
-                            The SolutionsConfiguration says it from then on; the cluster deploys it when its Salt master applies that.")]
+                            The command changes the SolutionsConfiguration. The cluster deploys the version when its Salt master applies it.")]
     Activate {
-        /// The version, or `latest` for the newest that this node has
+        /// The version, or `latest` for the newest imported one
         #[arg(long)]
         version: String,
         #[command(flatten)]

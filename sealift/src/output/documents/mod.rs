@@ -14,54 +14,67 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::document::{List, schema};
+use super::document::{Document, List, schema};
 
-/// A kind of document, and the function that makes its JSON Schema.
-pub(crate) type Kind = (&'static str, fn() -> Value);
+/// A kind of document.
+pub(crate) struct Kind {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Makes its JSON Schema.
+    pub(crate) schema: fn() -> Value,
+    /// The commands that report it, in words.
+    pub(crate) source: &'static str,
+}
+
+const fn kind<D: Document>(source: &'static str) -> Kind {
+    Kind { name: D::KIND, schema: schema::<D>, source }
+}
 
 /// The kinds of documents in alphabetical order.
 pub(crate) const KINDS: &[Kind] = &[
-    ("ArchiveChangeList", schema::<List<node::ArchiveChange>>),
-    ("ArchiveComparisonList", schema::<List<node::ArchiveComparison>>),
-    ("ArchiveCopyList", schema::<List<node::ArchiveCopy>>),
-    ("ArchiveCopyPlanList", schema::<List<node::ArchiveCopyPlan>>),
-    ("ArchiveInspection", schema::<archives::ArchiveInspection>),
-    ("ArchiveList", schema::<List<node::Archive>>),
-    ("ArchivePush", schema::<node::ArchivePush>),
-    ("ArchivePushPlan", schema::<node::ArchivePushPlan>),
-    ("ArchiveVerification", schema::<archives::ArchiveVerification>),
-    ("ArchiveVerificationList", schema::<List<archives::ArchiveVerification>>),
-    ("CachePruning", schema::<project::CachePruning>),
-    ("CacheUsage", schema::<project::CacheUsage>),
-    ("ClientConfiguration", schema::<node::ClientConfiguration>),
-    ("ContentStoreCheck", schema::<images::ContentStoreCheck>),
-    ("ContentStorePruning", schema::<images::ContentStorePruning>),
-    ("Error", schema::<error::Error>),
-    ("ImageCheck", schema::<images::ImageCheck>),
-    ("ImageList", schema::<List<images::Image>>),
-    ("Iso", schema::<iso::Iso>),
-    ("IsoCheck", schema::<iso::IsoCheck>),
-    ("IsoDifferenceList", schema::<List<iso::IsoDifference>>),
-    ("IsoExtraction", schema::<iso::IsoExtraction>),
-    ("IsoFileList", schema::<List<iso::IsoFile>>),
-    ("IsoInformation", schema::<iso::IsoInformation>),
-    ("IsoPlan", schema::<iso::IsoPlan>),
-    ("IsoSum", schema::<iso::IsoSum>),
-    ("LockedTagList", schema::<List<project::LockedTag>>),
-    ("NginxConfiguration", schema::<node::NginxConfiguration>),
-    ("Package", schema::<packages::Package>),
-    ("PackageIndex", schema::<packages::PackageIndex>),
-    ("RegistryIndex", schema::<images::RegistryIndex>),
-    ("RemovalList", schema::<List<project::Removal>>),
-    ("Run", schema::<project::Run>),
-    ("SolutionActivation", schema::<node::SolutionActivation>),
-    ("TaskExplanationList", schema::<List<project::TaskExplanation>>),
-    ("TaskGraph", schema::<project::TaskGraph>),
-    ("TaskInformationList", schema::<List<project::TaskInformation>>),
-    ("TaskList", schema::<List<project::Task>>),
-    ("TaskResetList", schema::<List<project::TaskReset>>),
-    ("TaskSelection", schema::<project::TaskSelection>),
-    ("Version", schema::<project::Version>),
+    kind::<List<node::ArchiveChange>>("`archive import`, `mount`, `unmount` and `delete`"),
+    kind::<List<node::ArchiveComparison>>("`archive get --node`"),
+    kind::<List<node::ArchiveCopy>>("`archive copy-to`"),
+    kind::<List<node::ArchiveCopyPlan>>("`archive copy-to --dry-run`"),
+    kind::<archives::ArchiveInspection>("`archive inspect`"),
+    kind::<List<node::Archive>>("`archive get`"),
+    kind::<node::ArchivePush>("`archive push`"),
+    kind::<node::ArchivePushPlan>("`archive push --dry-run`"),
+    kind::<archives::ArchiveVerification>("`archive verify` of one archive"),
+    kind::<List<archives::ArchiveVerification>>("`archive verify` of several archives"),
+    kind::<project::CachePruning>("`cache gc`"),
+    kind::<project::CacheUsage>("`cache show`"),
+    kind::<node::ClientConfiguration>(
+        "`registry containerd-config` and `crio-config`, `repository dnf-config` and `apt-config`",
+    ),
+    kind::<images::ContentStoreCheck>("`image check --store`"),
+    kind::<images::ContentStorePruning>("`image gc`"),
+    kind::<error::Error>("every command that fails"),
+    kind::<images::ImageCheck>("`image check`"),
+    kind::<List<images::Image>>("`image ls` and `image pull`"),
+    kind::<iso::Iso>("`iso create`"),
+    kind::<iso::IsoCheck>("`iso check`"),
+    kind::<List<iso::IsoDifference>>("`iso diff`"),
+    kind::<iso::IsoExtraction>("`iso extract`"),
+    kind::<List<iso::IsoFile>>("`iso ls`"),
+    kind::<iso::IsoInformation>("`iso info`"),
+    kind::<iso::IsoPlan>("`iso create --dry-run`"),
+    kind::<iso::IsoSum>("`iso implant`"),
+    kind::<List<project::LockedTag>>("`lock` and `update`"),
+    kind::<node::NginxConfiguration>("`registry nginx-config`"),
+    kind::<packages::Package>("`package build`"),
+    kind::<packages::PackageIndex>("`package index`"),
+    kind::<images::RegistryIndex>("`registry index`"),
+    kind::<List<project::Removal>>("`clean`"),
+    kind::<project::Run>("`run`, `lint` and `watch`"),
+    kind::<node::SolutionActivation>("`solution activate` and `deactivate`"),
+    kind::<List<project::TaskExplanation>>("`explain`"),
+    kind::<project::TaskGraph>("`graph -o json`"),
+    kind::<List<project::TaskInformation>>("`info`"),
+    kind::<List<project::Task>>("`list`"),
+    kind::<List<project::TaskReset>>("`reset-dep`"),
+    kind::<project::TaskSelection>("`forget` and `ignore`"),
+    kind::<project::Version>("`version`"),
 ];
 
 /// A path as text; a byte that is not UTF-8 becomes U+FFFD.

@@ -158,7 +158,7 @@ fn nothing_to_do_is_an_answer_of_its_own() {
     let empty = scratch.0.path().join("empty");
     fs::create_dir(&empty).unwrap();
     let (code, _, err) = scratch.image(&["check", "empty"]);
-    assert!(code == 1 && err.contains("holds no image"), "{code}: {err}");
+    assert!(code == 1 && err.contains("contains no image"), "{code}: {err}");
     let words = ["archive", "push", "empty", "--to", "127.0.0.1:1/x", "--repository", ""];
     let (code, _, err) = sealift::run(scratch.0.path(), &words);
     assert!(code == 1 && err.contains("no image"), "{code}: {err}");

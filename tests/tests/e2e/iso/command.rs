@@ -235,7 +235,7 @@ fn damage_is_found_with_its_place() {
     };
     let said = damaged(&|image| image.truncate(cut));
     assert!(
-        said.contains(&format!("is cut off at byte {cut}: the last 2048 of {} bytes", sound.len())),
+        said.contains(&format!("is truncated at byte {cut}: the last 2048 of {} bytes", sound.len())),
         "{said}"
     );
     // The key of the sum, a digit of a fragment's sum, and a folder.
@@ -326,20 +326,25 @@ fn what_cannot_be_done_is_said_with_what_to_do() {
             &["iso", "check", "damaged.iso"],
             1,
             "damaged.iso is damaged",
-            "help: copy the image again from where it came",
+            "help: copy the image again from its source",
         ),
-        (&["iso", "check", "bare.iso"], 1, "carries no MD5 sum", "help: `sealift iso implant` puts one in"),
+        (
+            &["iso", "check", "bare.iso"],
+            1,
+            "has no implanted MD5",
+            "help: implant one: `sealift iso implant`",
+        ),
         (
             &["iso", "implant", "sound.iso"],
             2,
             "the application-use field of the primary volume descriptor is not blank",
-            "help: --force replaces what stands there",
+            "help: overwrite it with --force",
         ),
         (
             &["iso", "cat", "sound.iso", "nothing"],
             1,
             "no `nothing` in the image",
-            "help: `sealift iso ls --recursive` lists what there is",
+            "help: list the files in it: `sealift iso ls --recursive`",
         ),
         (&["iso", "info", "tree/large"], 2, "tree/large: not an ISO 9660 image", ""),
     ];

@@ -161,7 +161,7 @@ fn nginx_serves_the_archives_of_a_node_side_by_side() {
     assert!(node.install(&[]).1.contains("unchanged"));
     node.list(&[&node.site.tree]);
     let (code, out, err) = node.install(&[]);
-    assert!(code == 0 && out.contains("nginx was told"), "{out}{err}");
+    assert!(code == 0 && out.contains("nginx was reloaded"), "{out}{err}");
     let began = Instant::now();
     while node.status("/archives/older-0.9/product.txt") != 404 {
         assert!(began.elapsed() < Duration::from_secs(300), "nginx goes on as before");

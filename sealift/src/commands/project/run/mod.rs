@@ -29,7 +29,7 @@ use crate::signals::Signals;
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// The tasks: names, wildcards, or files that tasks make [default: iso]
+    /// The tasks: names, wildcards, or files that tasks produce [default: iso]
     #[arg(add = completion::tasks())]
     pub(super) tasks: Vec<String>,
     /// Fail if a file that the build reads differs from the commit
@@ -41,13 +41,13 @@ pub(crate) struct Run {
 
 #[derive(Debug, Args)]
 pub(crate) struct Lint {
-    /// The languages, as `sealift list --all` shows them behind `lint:` [default: all]
+    /// The languages, as `sealift list --all` shows them after `lint:` [default: all]
     languages: Vec<String>,
     #[command(flatten)]
     pub(super) flags: RunFlags,
 }
 
-/// How tasks are run.
+/// The options of a run.
 #[derive(Debug, Args)]
 pub(super) struct RunFlags {
     #[command(flatten)]
@@ -80,23 +80,22 @@ pub(super) struct RunFlags {
     /// Write a JUnit report to FILE
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Show of tasks that succeed: 0 nothing, 1 standard error, 2 all output
-    /// [default: 1; with --quiet 0, with --verbose 2]
+    /// Show the output of successful tasks: 0 none, 1 standard error, 2 all [default: 1; 0 with -q, 2 with -v]
     #[arg(long, value_parser = clap::value_parser!(u8).range(0..=2), value_name = "LEVEL")]
     verbosity: Option<u8>,
-    /// Show of tasks that fail: 0 nothing, 1 standard error, 2 all output
+    /// Show the output of failed tasks: 0 none, 1 standard error, 2 all
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=2), value_name = "LEVEL")]
     failure_verbosity: u8,
 }
 
 impl RunFlags {
-    /// What a run writes outside the build root: its reports, what it prints, the caches.
+    /// The files that a run writes outside the build root: reports, printed output, caches.
     pub(super) fn written(&self, session: &Session) -> Vec<PathBuf> {
         let (root, settings) = (&session.project.root, &session.project.settings);
         let mut written = vec![settings.cache.clone(), settings.outputs.folder.clone()];
         let reports = [&self.trace, &self.junit].into_iter().flatten();
         written.extend(reports.filter_map(|path| std::path::absolute(path).ok()));
-        // Where standard output and standard error lead to, if that is a file. The kernel gives the path without links.
+        // The files that standard output and standard error go to. The kernel returns paths without links.
         let real_root = root.canonicalize().unwrap_or_else(|_| root.clone());
         let streams = ["/proc/self/fd/1", "/proc/self/fd/2"];
         written.extend(
@@ -184,7 +183,7 @@ pub(super) fn once(run: &RunFlags, session: &Session, selection: &Selection, sig
     let (mut trace, mut junit, mut json) = (Vec::new(), Vec::new(), Vec::new());
     let live = Live::start();
     let mut reporters: Vec<Box<dyn Reporter + '_>> = vec![match run.reporter {
-        // What would run is the answer to the question.
+        // A dry run is asked for its report, even quietly.
         ReporterForm::Console if output::is_quiet() && !run.dry_run => {
             Box::new(Quiet(ConsoleReporter::new(live.writer(), console)))
         }
@@ -200,7 +199,7 @@ pub(super) fn once(run: &RunFlags, session: &Session, selection: &Selection, sig
     }
     let mut reporters = All(reporters);
     if !matches!(run.reporter, ReporterForm::Console) {
-        // Standard error has them for people.
+        // The console has them on standard error.
         session.warnings().iter().for_each(|text| reporters.event(&graph::Event::Warned { text }));
     }
     let ended = execute(run, session, selection, &options, &mut reporters);
@@ -227,15 +226,15 @@ pub(super) fn once(run: &RunFlags, session: &Session, selection: &Selection, sig
             }
             Ok(())
         }
-        // The reporter has told all there is to tell.
+        // The reporter has reported everything.
         1 => Err(Failure::Failed(None)),
-        _ => Err(Failure::Told),
+        _ => Err(Failure::Reported),
     }
 }
 
-/// What to type to verify the archive at `iso`.
+/// The command that verifies the archive at `iso`.
 fn verify(iso: &Path, here: &Path) -> io::Result<String> {
-    // Who comes through `cargo xtask` need not have the program on the path.
+    // A user of `cargo xtask` may not have the program on the path.
     let program = if is_xtask() {
         summary::as_typed(&std::env::current_exe()?, here).to_string_lossy().into_owned()
     } else {
@@ -252,28 +251,17 @@ fn execute(
     options: &RunOptions,
     reporter: &mut dyn Reporter,
 ) -> Result<graph::Outcome, Failure> {
-    if !run.dry_run {
-        tasks::check_locked(&session.project, &session.graph, selection)
-            .map_err(remedies::project::project)?;
-    }
+    let Session { project, graph, .. } = session;
     if run.dry_run {
         let state = State::read(&session.state_path())?;
-        return Ok(graph::dry_run(&session.graph, selection, options, &state, reporter)?);
+        return Ok(graph::dry_run(graph, selection, options, &state, reporter)?);
     }
+    tasks::check_locked(project, graph, selection).map_err(remedies::project::project)?;
     let is_first = !session.state_path().exists();
-    let mut state = run.permit.take(session, &options.cancel)?;
-    let tree = session.project.tree();
-    if is_first && std::fs::read_dir(&tree).is_ok_and(|mut entries| entries.next().is_some()) {
-        // The sweep would take what somebody else put there.
-        state.erase()?;
-        let message =
-            format!("{} holds files that no build is known to have made", content::printable_path(&tree));
-        return Err(
-            Failure::usage(message).remedy("remove the folder, or build elsewhere: --build-root FOLDER")
-        );
-    }
-    for path in buildchain::tasks::sweep(&session.project, &session.graph)? {
-        output::warn(&format!("removed {}, which no task makes", content::printable_path(&path)));
-    }
-    graph::run(&session.graph, selection, options, &mut state, reporter).map_err(remedies::project::run)
+    let state = run.permit.take(session, &options.cancel)?;
+    let removed = |path: PathBuf| {
+        output::warn(&format!("removed {}, which no task produces", content::printable_path(&path)));
+    };
+    tasks::run(project, graph, selection, options, state, is_first, &removed, reporter)
+        .map_err(remedies::project::run)
 }

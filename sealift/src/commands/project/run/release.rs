@@ -5,21 +5,21 @@ use buildchain::project::MISTAKES_SHOWN;
 use crate::failure::{Failure, Outcome};
 use crate::session::Session;
 
-/// Refuses a project whose files are not those of a commit.
+/// Refuses a project whose files differ from its commit.
 pub(super) fn check(session: &Session) -> Outcome {
     let project = &session.project;
     if project.revision.is_none() {
         let message = format!(
-            "{} is not a checkout of a commit: --release needs one",
+            "{} is not a checkout of a commit, which --release requires",
             content::printable_path(&project.root)
         );
-        return Err(Failure::usage(message).remedy("build from a clone, or without --release"));
+        return Err(Failure::usage(message).remedy("build in a clone, or without --release"));
     }
     let differing = session.sources.differing(project)?;
     if differing.is_empty() {
         return Ok(());
     }
-    let mut message = String::from("these files are not those of the commit:");
+    let mut message = String::from("these files differ from the commit:");
     for path in differing.iter().take(MISTAKES_SHOWN) {
         message += &format!("\n  {}", content::printable_path(path));
     }

@@ -1,4 +1,4 @@
-//! What a run came to, for people: the file that was made, and what to type next.
+//! The summary of a run for people: the file that it produced, and the next command.
 
 use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
@@ -7,8 +7,8 @@ use graph::{Artefact, Verdict};
 
 use crate::output;
 
-/// `path` as it is typed in the folder `here`: relative where that is shorter. `here` is free of symbolic links, so `..`
-/// leads where it seems to.
+/// `path` as a user types it in the folder `here`: relative if that is shorter. `here` has no symbolic links, so `..` is its
+/// parent.
 pub(super) fn as_typed(path: &Path, here: &Path) -> PathBuf {
     let shared = path.components().zip(here.components()).take_while(|(a, b)| a == b).count();
     let up = here.components().skip(shared).map(|_| Component::ParentDir);
@@ -20,7 +20,7 @@ pub(super) fn as_typed(path: &Path, here: &Path) -> PathBuf {
     }
 }
 
-/// The summary of a run that made `artefact`, or found it up to date: then one line.
+/// The summary of a run that produced `artefact`; one line if it was up to date.
 pub(super) fn text(outcome: &graph::Outcome, artefact: &Artefact, here: &Path) -> String {
     let path = as_typed(&artefact.path, here);
     let path = content::printable_path(&path).to_string();

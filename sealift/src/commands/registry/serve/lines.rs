@@ -12,7 +12,7 @@ use crate::output;
 
 /// How many lines wait to be written: a few seconds of requests, and a few megabytes.
 const QUEUE: usize = 16_384;
-/// How long a server that ends waits for its last lines to be read.
+/// How long a server waits at its end for the last lines to be read.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Messages go to standard error, requests to standard output, both through a queue and a thread of its own: a pipe that
@@ -31,7 +31,7 @@ enum Line {
     Request(String),
     Note(String),
     Warning(String),
-    /// Not a line: whoever sent it waits until all lines before it are written.
+    /// Not a line: the sender waits until all lines before it are written.
     Written(SyncSender<()>),
 }
 
@@ -66,10 +66,10 @@ impl Lines {
 }
 
 impl LastLines {
-    /// Waits until all lines are written, if somebody reads them.
+    /// Waits until all lines are written, unless nobody reads them.
     pub(super) fn wait(self) {
         let (done, written) = sync_channel(1);
-        // A full queue is one that nobody reads.
+        // Nobody reads a full queue.
         if self.0.try_send(Line::Written(done)).is_ok() {
             let _ = written.recv_timeout(LAST_LINES);
         }
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_log_that_nobody_reads_drops_lines_and_blocks_nobody() {
+    fn a_log_that_nobody_reads_drops_lines_without_blocking() {
         let (unblock, blocked) = sync_channel::<()>(0);
         let (lines, last) = Lines::start_with(true, 2, move |_| {
             let _ = blocked.recv();

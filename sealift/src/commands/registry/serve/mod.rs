@@ -21,7 +21,7 @@ use crate::failure::{Failure, Outcome};
 use crate::{output, remedies};
 use lines::Lines;
 
-/// How often the node's configuration is looked at.
+/// How often the node's configuration is checked for changes.
 const FOLLOW_INTERVAL: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     /// ISO files, the folders they are mounted at, or folders of images
     #[arg(required_unless_present = "configured")]
     archives: Vec<PathBuf>,
-    /// Serve the archives that this node's configuration lists, and follow it
+    /// Serve the archives in this node's configuration, and follow its changes
     #[arg(long, conflicts_with = "archives")]
     configured: bool,
     /// Listen on this address (repeatable); sockets passed by systemd replace it
@@ -47,7 +47,7 @@ pub(crate) struct Arguments {
     /// Require client certificates issued by these authorities, PEM
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     tls_client_ca: Option<PathBuf>,
-    /// Log requests
+    /// Log each request
     #[arg(long, value_enum, default_value_t, value_name = "FORM")]
     access_log: AccessLog,
     /// Check content when it is first requested, not in the background
@@ -59,7 +59,7 @@ pub(crate) struct Arguments {
     paths: NodePaths,
 }
 
-/// What clients may use up.
+/// Limits on what clients use.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 struct LimitArguments {
@@ -105,22 +105,22 @@ impl LimitArguments {
 /// The forms of the access log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum AccessLog {
-    /// Requests are not logged
+    /// Log nothing
     #[default]
     Off,
-    /// A JSON document per request on standard output
+    /// Write a JSON document per request to standard output
     Json,
 }
 
-/// The most threads that wait for disks: enough to keep those busy, while more would only take memory.
+/// The most threads that wait for disks: enough to keep the disks busy; more would only use memory.
 const DISK_THREADS: usize = 64;
 
 /// Which archives are served.
 #[derive(Debug, Clone)]
 enum Source {
-    /// Those of the command line.
+    /// The archives on the command line.
     Named(Vec<PathBuf>),
-    /// Those of the node's configuration.
+    /// The archives in the node's configuration.
     Configured(Paths),
 }
 
@@ -140,8 +140,8 @@ pub(crate) fn run(serve: Arguments) -> Outcome {
         }
         _ => None,
     };
-    let passed_on = passed_on()?;
-    let addresses = match passed_on.as_slice() {
+    let sockets_of_systemd = inherited_sockets()?;
+    let addresses = match sockets_of_systemd.as_slice() {
         [] => serve.listen,
         sockets => sockets.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?,
     };
@@ -150,9 +150,9 @@ pub(crate) fn run(serve: Arguments) -> Outcome {
         && let Some(address) = addresses.iter().find(|address| !address.ip().is_loopback())
     {
         return Err(Failure::usage(format!(
-            "{address} can be reached by other machines and there is no certificate"
+            "other machines can reach {address}, and no certificate is given"
         ))
-        .remedy("give --tls-certificate and --tls-key, or --no-tls"));
+        .remedy("add --tls-certificate and --tls-key, or --no-tls"));
     }
     let source = if serve.configured {
         Source::Configured(serve.paths.paths())
@@ -172,11 +172,11 @@ pub(crate) fn run(serve: Arguments) -> Outcome {
     };
     if serve.configured && config.archives.is_empty() {
         output::warn(
-            "no archive is configured, so nothing is served; add one with `sealift archive import FILE`",
+            "no archive is configured, nothing is served; add one with `sealift archive import FILE`",
         );
     }
     if let Err(error) = raise_open_files() {
-        output::warn(&format!("the limit of open files cannot be raised: {error}"));
+        output::warn(&format!("cannot raise the limit of open files: {error}"));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -186,7 +186,7 @@ pub(crate) fn run(serve: Arguments) -> Outcome {
     let inside = runtime.enter();
     let hangup = signal(SignalKind::hangup())?;
     let ends = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
-    let server = match passed_on {
+    let server = match sockets_of_systemd {
         none if none.is_empty() => Server::bind(config),
         sockets => Server::with_listeners(sockets, config),
     };
@@ -199,7 +199,7 @@ pub(crate) fn run(serve: Arguments) -> Outcome {
     }
     let systemd = Systemd(std::env::var_os("NOTIFY_SOCKET"));
     drop(runtime.spawn(reload(server.handle(), source, hangup, systemd.clone())));
-    systemd.tell(&systemd::State::Ready);
+    systemd.notify(&systemd::State::Ready);
     let variable = std::env::var_os;
     if let Some(time) =
         systemd::watchdog(variable("WATCHDOG_USEC"), variable("WATCHDOG_PID"), std::process::id())
@@ -207,35 +207,35 @@ pub(crate) fn run(serve: Arguments) -> Outcome {
         drop(runtime.spawn(watchdog(server.handle(), time / 2, systemd.clone())));
     }
     drop(inside);
-    let served = to_the_end(runtime, server.run(stop(ends, systemd)));
+    let served = run_to_end(runtime, server.run(stop(ends, systemd)));
     last_lines.wait();
     Ok(served?)
 }
 
-/// Runs a future, and leaves behind what reads from a slow disk: a check of gigabytes must not outlive the time that systemd
-/// gives a service to stop.
-fn to_the_end<T>(runtime: Runtime, future: impl Future<Output = T>) -> T {
+/// Runs a future to its end without waiting for background checks: reading gigabytes from a slow disk takes longer than
+/// systemd gives a service to stop.
+fn run_to_end<T>(runtime: Runtime, future: impl Future<Output = T>) -> T {
     let result = runtime.block_on(future);
     runtime.shutdown_background();
     result
 }
 
 /// The sockets that systemd has opened for this service, if any (sd_listen_fds(3)).
-fn passed_on() -> Result<Vec<TcpListener>, Failure> {
-    let mut passed_on = ListenFd::from_env();
+fn inherited_sockets() -> Result<Vec<TcpListener>, Failure> {
+    let mut sockets_of_systemd = ListenFd::from_env();
     let mut sockets = Vec::new();
-    for index in 0..passed_on.len() {
-        sockets.extend(passed_on.take_tcp_listener(index)?);
+    for index in 0..sockets_of_systemd.len() {
+        sockets.extend(sockets_of_systemd.take_tcp_listener(index)?);
     }
     Ok(sockets)
 }
 
-/// SIGHUP: configuration, archives and certificates are read anew; requests go on meanwhile.
+/// Reloads configuration, archives and certificates on SIGHUP while requests continue.
 async fn reload(server: Handle, source: Source, mut hangup: Signal, systemd: Systemd) {
     while hangup.recv().await.is_some() {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         let microseconds = now.tv_sec.unsigned_abs() * 1_000_000 + now.tv_nsec.unsigned_abs() / 1000;
-        systemd.tell(&systemd::State::Reloading { monotonic_microseconds: microseconds });
+        systemd.notify(&systemd::State::Reloading { monotonic_microseconds: microseconds });
         let (server, source) = (server.clone(), source.clone());
         let reloaded = tokio::task::spawn_blocking(move || {
             server.reload_from(|| source.archives().map_err(|error| error.to_string()))
@@ -243,16 +243,16 @@ async fn reload(server: Handle, source: Source, mut hangup: Signal, systemd: Sys
         if let Ok(Err(problem)) = reloaded.await {
             output::warn(&not_reloaded(&problem));
         }
-        systemd.tell(&systemd::State::Ready);
+        systemd.notify(&systemd::State::Ready);
     }
 }
 
-/// Tells systemd every so often that this server is alive, as long as it is: one that hangs is killed and started again.
+/// Notifies systemd at each interval that the server responds: systemd restarts a server that hangs.
 async fn watchdog(server: Handle, every: Duration, systemd: Systemd) {
     loop {
         tokio::time::sleep(every).await;
         if server.responds().await {
-            systemd.tell(&systemd::State::Alive);
+            systemd.notify(&systemd::State::Alive);
         }
     }
 }
@@ -261,23 +261,23 @@ fn not_reloaded(problem: &str) -> String {
     format!("reload failed, still serving the previous archives: {problem}")
 }
 
-/// SIGINT or SIGTERM: the server finishes what it has begun and ends.
+/// Waits for SIGINT or SIGTERM; the server then finishes its requests and ends.
 async fn stop([mut interrupt, mut terminate]: [Signal; 2], systemd: Systemd) {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    systemd.tell(&systemd::State::Stopping);
+    systemd.notify(&systemd::State::Stopping);
 }
 
-/// The service manager, if one wants to know how this service does: the value of `NOTIFY_SOCKET`.
+/// The service manager to notify, if any: the value of `NOTIFY_SOCKET`.
 #[derive(Debug, Clone)]
 struct Systemd(Option<OsString>);
 
 impl Systemd {
-    fn tell(&self, state: &systemd::State<'_>) {
+    fn notify(&self, state: &systemd::State<'_>) {
         if let Some(Err(error)) = self.0.as_ref().map(|socket| systemd::notify(socket, state)) {
-            output::warn(&format!("systemd cannot be told of {state:?}: {error}"));
+            output::warn(&format!("cannot notify systemd of {state:?}: {error}"));
         }
     }
 }
@@ -287,15 +287,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_check_that_hangs_on_a_disk_does_not_keep_the_server() {
+    fn a_check_that_hangs_on_a_disk_does_not_keep_the_server_from_ending() {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
         let (disk, answer) = std::sync::mpsc::channel::<()>();
-        let ended = to_the_end(runtime, async move {
+        let ended = run_to_end(runtime, async move {
             drop(tokio::task::spawn_blocking(move || answer.recv()));
             "ended"
         });
         assert_eq!(ended, "ended");
-        // Only now does the disk answer.
+        // The disk responds only now.
         drop(disk);
     }
 }

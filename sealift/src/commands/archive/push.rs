@@ -1,4 +1,4 @@
-//! `sealift archive push`: the images of an archive into the registry that a site runs.
+//! `sealift archive push`.
 
 use std::path::PathBuf;
 
@@ -10,44 +10,39 @@ use node::push::Images;
 use crate::args::registry_client::Client;
 use crate::failure::{Failure, Outcome};
 use crate::output::documents::node::{ArchivePush, ArchivePushPlan, PlannedImage};
-use crate::output::{Output, size};
+use crate::output::{Output, count, size};
 use crate::progress::blobs::Blobs;
 use crate::remedies;
 
 #[derive(Debug, Args)]
-pub(crate) struct Push {
-    /// The ISO, or the folder it is mounted or unpacked at
+pub(crate) struct Arguments {
+    /// The archive: an ISO, a mount point or a folder
     archive: PathBuf,
-    /// The registry, with or without a path: `registry.example[:PORT][/PATH]`
+    /// Push to this registry, with or without a path: `registry.example[:PORT][/PATH]`
     #[arg(long, value_name = "REGISTRY")]
     to: String,
-    /// Put PATH before the names of the images; it may be empty [default: NAME-VERSION of the archive, as nodes serve it]
+    /// Put PATH, which can be empty, before the names of the images [default: NAME-VERSION of the archive]
     #[arg(long, value_name = "PATH")]
     repository: Option<String>,
     #[command(flatten)]
     client: Client,
-    /// Report what would be pushed, without asking the registry
+    /// Report what would be pushed, without connecting to the registry
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     output: Output,
 }
 
-pub(crate) fn push(arguments: Push) -> Outcome {
-    let images = Images::open(&arguments.archive).map_err(|error| match error {
-        node::push::Error::NotWhole { .. } => {
-            Failure::failed(error).remedy("`sealift archive verify` names everything that is wrong")
-        }
-        error => error.into(),
-    })?;
+pub(super) fn run(arguments: Arguments) -> Outcome {
+    let images = Images::open(&arguments.archive).map_err(remedies::archives::push)?;
     let repository = match (arguments.repository, images.product()) {
         (Some(repository), _) => repository,
         (None, Some(product)) => product.repository_prefix(),
         (None, None) => {
             return Err(Failure::usage(
-                "the archive has no name: it holds neither product.txt nor manifest.yaml",
+                "the archive has no name: it contains neither product.txt nor manifest.yaml",
             )
-            .remedy("name the path for its images: --repository PATH"));
+            .remedy("set the path for its images: --repository PATH"));
         }
     };
     // A name without a dot or port would be taken for a repository of Docker Hub.
@@ -67,7 +62,7 @@ pub(crate) fn push(arguments: Push) -> Outcome {
     if requests.is_empty() {
         let shown = content::printable_path(&arguments.archive);
         return Err(Failure::failed(anyhow::anyhow!("{shown}: no image to push"))
-            .remedy("name an ISO, or the folder that holds `images`"));
+            .remedy("name an ISO, or the folder that contains `images`"));
     }
     if arguments.dry_run {
         let image = |request: &Request| PlannedImage {
@@ -84,7 +79,7 @@ pub(crate) fn push(arguments: Push) -> Outcome {
         let blobs = Blobs::start("pushing");
         images::push::push(&requests, images, &registries, &blobs).map_err(remedies::images::push)?
     };
-    Ok(arguments.output.report(|| ArchivePush::from(&report), || told(&report))?)
+    Ok(arguments.output.report(|| ArchivePush::from(&report), || summary(&report))?)
 }
 
 fn would(planned: &ArchivePushPlan) -> String {
@@ -92,22 +87,21 @@ fn would(planned: &ArchivePushPlan) -> String {
     for image in &planned.images {
         text.push_str(&format!("would push {}  {}\n", image.reference, image.digest));
     }
-    let count = planned.images.len();
-    let images = if count == 1 { "1 image".to_owned() } else { format!("{count} images") };
-    text.push_str(&format!("{images}; at most {} would travel\n", size(planned.bytes_at_most)));
+    let images = count(planned.images.len(), "image");
+    text.push_str(&format!("{images}; at most {} would be sent\n", size(planned.bytes_at_most)));
     text
 }
 
-fn told(report: &Report) -> String {
+fn summary(report: &Report) -> String {
     let mut text = String::new();
     for image in &report.images {
-        let changed = if image.changed { "pushed" } else { "was there" };
+        let changed = if image.changed { "pushed" } else { "already present" };
         text.push_str(&format!("{}  {}  {changed}\n", image.reference, image.digest));
     }
     let images::push::Blobs { present, mounted, uploaded } = report.blobs;
     text.push_str(&format!(
-        "{} images; blobs: {uploaded} sent ({}), {mounted} mounted, {present} were there\n",
-        report.images.len(),
+        "{}; blobs: {uploaded} sent ({}), {mounted} mounted, {present} already present\n",
+        count(report.images.len(), "image"),
         size(report.bytes)
     ));
     text

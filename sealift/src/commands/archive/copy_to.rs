@@ -1,0 +1,166 @@
+//! `sealift archive copy-to`.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clap::Args;
+use content::{printable, printable_path};
+use node::archives::{self, Linux};
+use node::copy::{Recipe, Sent};
+use node::remote::{self, Copies, CopyPlan, Copyable, Error, NodeName};
+
+use crate::args::node_paths::NodePaths;
+use crate::args::remote::Remote;
+use crate::failure::{Failure, Outcome};
+use crate::output::document::List;
+use crate::output::documents::node::{ArchiveCopy, ArchiveCopyPlan};
+use crate::output::{self, Output, documents, size};
+use crate::progress::Bar;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The nodes, as the remote shell names them: HOST or USER@HOST
+    #[arg(required = true)]
+    nodes: Vec<NodeName>,
+    /// Copy only this archive, by NAME-VERSION or path (repeatable) [default: all]
+    #[arg(long = "archive", value_name = "ARCHIVE")]
+    archives: Vec<String>,
+    /// Save the archives in DIR on the nodes [default: the same folder as here]
+    #[arg(long, value_name = "DIR")]
+    into: Option<PathBuf>,
+    /// Also copy archives with neither SHA256SUMS nor an implanted MD5, which cannot be verified
+    #[arg(long)]
+    unverified: bool,
+    /// Report what would be copied, without copying it
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    remote: Remote,
+    #[command(flatten)]
+    paths: NodePaths,
+}
+
+/// The result of copying one archive to one node.
+#[derive(Debug)]
+struct Copied<'a> {
+    node: &'a NodeName,
+    archive: &'a Copyable,
+    result: Result<Sent, String>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let listed = archives::get(&arguments.paths.paths(), &Linux::default())?;
+    let selection = remote::select(listed, &arguments.archives)
+        .map_err(|error| Failure::usage_by(error).remedy("list the archives: `sealift archive get`"))?;
+    for path in &selection.skipped {
+        output::warn(&format!("{} is not copied: it is not a readable ISO file", printable_path(path)));
+    }
+    let copies = Copies {
+        paths: arguments.paths.paths(),
+        shell: arguments.remote.shell(),
+        into: arguments.into.clone(),
+        unverified: arguments.unverified,
+    };
+    if arguments.dry_run {
+        return report_plan(&copies.plan(&selection.archives, &arguments.nodes), arguments.output);
+    }
+    let mut all = Vec::new();
+    for archive in &selection.archives {
+        let recipe = copies.recipe(archive, &Bar::bytes("reading", archive.bytes));
+        for node in &arguments.nodes {
+            let result = copy_one(&copies, node, archive, recipe.as_ref());
+            if let Err(error) = &result
+                && arguments.output.is_text()
+            {
+                output::warn(&format!("{node}: {}: {error}", archive.id));
+            }
+            all.push(Copied { node, archive, result });
+        }
+    }
+    arguments
+        .output
+        .report(|| all.iter().map(document).collect::<List<_>>(), || all.iter().filter_map(line).collect())?;
+    let failed = all.iter().filter(|copied| copied.result.is_err()).count();
+    if failed == 0 {
+        return Ok(());
+    }
+    Err(Failure::failed(anyhow!("{failed} of {} copies failed", all.len()))
+        .remedy("re-run the command to resume"))
+}
+
+fn copy_one(
+    copies: &Copies,
+    node: &NodeName,
+    archive: &Copyable,
+    recipe: Result<&Recipe, &Error>,
+) -> Result<Sent, String> {
+    let recipe = recipe.map_err(explained)?;
+    let bar = Bar::bytes("copying", recipe.bytes);
+    copies.copy(node, archive, recipe, &bar).map_err(|error| explained(&error))
+}
+
+/// The text of an error, with the option that helps.
+fn explained(error: &Error) -> String {
+    match error {
+        Error::Archive(archives::Error::Unverifiable(_)) => {
+            format!("{error}; add --unverified if you trust its source")
+        }
+        error => error.to_string(),
+    }
+}
+
+fn line(copied: &Copied<'_>) -> Option<String> {
+    let (node, id) = (copied.node, &copied.archive.id);
+    Some(match copied.result.as_ref().ok()? {
+        Sent { present: true, .. } => format!("{node} already has {id}\n"),
+        Sent { bytes, path, .. } => {
+            format!("{node}: {id} is at {}; {} sent\n", printable_path(path), size(*bytes))
+        }
+    })
+}
+
+fn document(copied: &Copied<'_>) -> ArchiveCopy {
+    let sent = copied.result.as_ref().ok();
+    ArchiveCopy {
+        node: copied.node.to_string(),
+        archive: copied.archive.id.clone(),
+        path: sent.map(|sent| documents::text(&sent.path)),
+        bytes: sent.map(|sent| sent.bytes),
+        present: sent.map(|sent| sent.present),
+        error: copied.result.as_ref().err().cloned(),
+    }
+}
+
+/// Reports what [`run`] would do.
+fn report_plan(plans: &[CopyPlan], output: Output) -> Outcome {
+    output.report(
+        || plans.iter().map(plan_document).collect::<List<_>>(),
+        || plans.iter().map(plan_line).collect(),
+    )?;
+    if plans.iter().all(|one| one.error.is_none()) { Ok(()) } else { Err(Failure::Failed(None)) }
+}
+
+fn plan_line(plan: &CopyPlan) -> String {
+    let CopyPlan { node, archive: Copyable { id, bytes, .. }, present, into, error } = plan;
+    match (error, present) {
+        (Some(error), _) => format!("{node}: {id} would not be copied: {}\n", printable(&explained(error))),
+        (None, true) => format!("{node} already has {id}\n"),
+        (None, false) => {
+            let (into, most) = (printable_path(into), size(*bytes));
+            format!("{node}: would copy {id} into {into}; at most {most} would be sent\n")
+        }
+    }
+}
+
+fn plan_document(plan: &CopyPlan) -> ArchiveCopyPlan {
+    ArchiveCopyPlan {
+        node: plan.node.to_string(),
+        archive: plan.archive.id.clone(),
+        present: plan.present,
+        bytes: Some(plan.archive.bytes),
+        into: documents::text(&plan.into),
+        error: plan.error.as_ref().map(explained),
+    }
+}
