@@ -33,7 +33,7 @@ pub enum Error {
         problem: String,
     },
     /// A path inside an archive is empty, absolute, climbs (`..`), or leads out through a symbolic link.
-    #[error("{path:?} is no path inside an archive: {problem}")]
+    #[error("{path:?} is not a path inside an archive: {problem}")]
     Path {
         /// The path as it was given or found.
         path: String,

@@ -142,7 +142,7 @@ fn summary(tree: &Tree, image: &image::Image, configs: &mut u64) -> ImageSummary
     }
 }
 
-/// The platforms of an image: those of the index for the manifests that are there, or that of the configuration.
+/// The platforms of an image: those of the index for the existing manifests, or that of the configuration.
 fn platforms(tree: &Tree, image: &image::Image, configs: &mut u64) -> Vec<String> {
     let Ok(stored) = &image.manifest else { return Vec::new() };
     if !stored.manifest.kind.is_index() {

@@ -24,7 +24,7 @@ impl<'a> Lines<'a> {
         Ok(Self { file, location })
     }
 
-    /// Hands out the lines without their ends. What `visit` returns is the problem of that line.
+    /// Calls `visit` with each line, without its end. What `visit` returns is the problem of that line.
     pub(crate) fn each(&self, visit: &mut dyn FnMut(&str) -> Result<(), String>) -> Result<()> {
         let mut number = 0;
         let mut rest: Vec<u8> = Vec::new();

@@ -49,8 +49,8 @@ pub fn render(links: &[Link]) -> String {
     text
 }
 
-/// Hands out the links that the lists of an archive name, line by line; whether the archive has such a list. A path that
-/// stands twice is handed out twice.
+/// Calls `visit` with each link of the link lists of an archive; returns whether the archive has one. A path that
+/// is listed twice is visited twice.
 ///
 /// # Errors
 ///
@@ -180,7 +180,7 @@ mod tests {
             ("#mtree\n./a type=link link=\n", "a path or a target is empty"),
             ("#mtree\n./a type=link link=b/\n", "the target \"b/\" has an empty component"),
             ("#mtree\n./a type=link link=b//c\n", "the target \"b//c\" has an empty component"),
-            ("#mtree\n./../a type=link link=b\n", "is no path inside an archive"),
+            ("#mtree\n./../a type=link link=b\n", "is not a path inside an archive"),
             ("#mtree\n\u{fc}\n", "line 2: expected ./PATH"),
         ] {
             assert!(parse(text).is_err(), "{text}");

@@ -256,7 +256,7 @@ pub fn timestamp(source_date: i64) -> Option<String> {
     jiff::Timestamp::from_second(source_date).ok().map(|date| date.to_string())
 }
 
-/// What tells whether a `manifest.yaml` is that of a Solution.
+/// The marks of the `manifest.yaml` of a Solution.
 #[derive(serde::Deserialize)]
 struct Head {
     kind: Option<String>,

@@ -35,7 +35,7 @@ pub struct Sum {
 /// # Errors
 ///
 /// [`Error::Syntax`] with the line: anything `sha256sum -c --strict` refuses, a path that leaves the archive or that
-/// stands twice.
+/// is listed twice.
 ///
 /// ```
 /// let text = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  images/empty\n";
@@ -52,7 +52,7 @@ pub fn parse(text: &str) -> Result<Vec<Sum>> {
         let wrong = |problem| Error::Syntax { file: layout::SUMS.into(), line: index + 1, problem };
         let sum = line_of(line).map_err(wrong)?;
         if !seen.insert(sum.path.clone()) {
-            return Err(wrong("the path stands twice".into()));
+            return Err(wrong("the path is listed twice".into()));
         }
         sums.push(sum);
     }
@@ -78,8 +78,8 @@ fn line_of(line: &str) -> Result<Sum, String> {
     Ok(Sum { path: path.to_owned(), digest })
 }
 
-/// Hands out what the `SHA256SUMS` of an archive lists, and its list of the hidden files, line by line; whether the archive
-/// has such a list. The list is never in memory as a whole. A path that stands twice is handed out twice.
+/// Calls `visit` with each line of the `SHA256SUMS` of an archive and of its list of hidden files; returns whether the
+/// archive has such a list. The list is never in memory as a whole. A path that is listed twice is visited twice.
 ///
 /// # Errors
 ///
@@ -108,11 +108,11 @@ pub fn each(tree: &tree::Tree, visit: &mut dyn FnMut(Sum) -> Result<(), String>)
     Ok(true)
 }
 
-/// What [`each`] hands out, all at once; `None` where the archive has no such list.
+/// All lines that [`each`] visits; `None` if the archive has no such list.
 ///
 /// # Errors
 ///
-/// Those of [`each`]; a path that stands twice.
+/// Those of [`each`]; a path that is listed twice.
 pub fn of(tree: &tree::Tree) -> Result<Option<Vec<Sum>>> {
     let mut sums = Vec::new();
     if !each(tree, &mut |sum| {
@@ -123,7 +123,7 @@ pub fn of(tree: &tree::Tree) -> Result<Option<Vec<Sum>>> {
     }
     sums.sort_unstable();
     if let Some([twice, _]) = sums.array_windows().find(|[one, other]| one.path == other.path) {
-        let problem = format!("{:?} stands twice", twice.path);
+        let problem = format!("{:?} is listed twice", twice.path);
         return Err(Error::Content { file: layout::SUMS.into(), problem });
     }
     Ok(Some(sums))
@@ -265,13 +265,13 @@ mod tests {
             (line(&format!("{ZERO} x")), "expected two blanks, or a blank and *, before the path"),
             (line(&format!("\\{ZERO}  a\\x")), "unknown escape in the path"),
             (line(&format!("{ZERO}  ")), "the path is empty"),
-            (line(&format!("{ZERO}  ok")), "the path stands twice"),
-            (line(&format!("{ZERO}  ./ok")), "the path stands twice"),
+            (line(&format!("{ZERO}  ok")), "the path is listed twice"),
+            (line(&format!("{ZERO}  ./ok")), "the path is listed twice"),
             (
                 line(&format!("{ZERO}  ../x")),
-                "\"../x\" is no path inside an archive: a part of it is `.` or `..`",
+                "\"../x\" is not a path inside an archive: a part of it is `.` or `..`",
             ),
-            (line(&format!("{ZERO}  /x")), "\"/x\" is no path inside an archive: it is absolute"),
+            (line(&format!("{ZERO}  /x")), "\"/x\" is not a path inside an archive: it is absolute"),
         ];
         for (text, problem) in cases {
             assert_eq!(parse(&text).expect_err(&text).to_string(), format!("SHA256SUMS, line 2: {problem}"));

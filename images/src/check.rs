@@ -57,7 +57,7 @@ pub enum Fault {
         /// The digest of its bytes.
         found: Digest,
     },
-    /// An index of which no image was kept.
+    /// An index without any of its images.
     Empty,
     /// The image cannot be read at all.
     Unreadable(Error),
@@ -73,7 +73,7 @@ impl fmt::Display for Problem {
             Fault::Extra => write!(f, "{path}: nothing refers to this file"),
             Fault::Size { expected, found } => write!(f, "{path}: expected {expected} bytes, found {found}"),
             Fault::Corrupt { expected, found } => write!(f, "{path}: expected {expected}, found {found}"),
-            Fault::Empty => write!(f, "{path}: an index of which no image is here"),
+            Fault::Empty => write!(f, "{path}: an index without any of its images"),
             Fault::Unreadable(error) => write!(f, "{error}"),
         }
     }
@@ -114,7 +114,7 @@ pub fn check(images: &Path, threads: NonZero<usize>) -> Result<Report> {
     Ok(report)
 }
 
-/// Compares the names in the folder with those the manifests give, and notes what is to be hashed.
+/// Compares the names in the folder with those the manifests give, and lists the files to hash.
 fn compare(
     folder: &Path,
     image: &Image,

@@ -25,7 +25,7 @@ pub(crate) struct Closure {
     unconfirmed: Unconfirmed,
 }
 
-/// A manifest that is to be read.
+/// A manifest to read.
 #[derive(Debug)]
 pub(crate) struct Node {
     /// Its digest. Whoever reads it checks this.
@@ -50,7 +50,7 @@ pub(crate) struct Unconfirmed {
     pub(crate) configs: Vec<Descriptor>,
 }
 
-/// Why a walk cannot go on.
+/// Why a walk ends early.
 #[derive(Debug)]
 pub(crate) enum Refusal {
     /// The bytes are not a manifest.

@@ -39,7 +39,7 @@ pub struct Image {
     pub digest: Digest,
     /// What it is.
     pub kind: Kind,
-    /// `manifest.json` first, then the manifests of an index that are there.
+    /// `manifest.json` first, then the existing manifests of an index.
     pub manifests: Vec<Stored>,
     /// The distinct configurations and layers, in the order they are named.
     pub blobs: Vec<Descriptor>,

@@ -1,9 +1,9 @@
-//! Container images: from a list of references to a tree that nginx, or our own server, serves to any client.
+//! Container images: from references to a tree that nginx or the server of this project serves to any client.
 //!
 //! ```no_run
 //! use std::path::Path;
 //! use images::pull::{self, Options, Request};
-//! use images::{Store, dir_layout, registry};
+//! use images::{RegistrySession, Store, dir_layout, registry};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let store = Store::open(Path::new("store"))?;
@@ -15,7 +15,8 @@
 //!     expected: None,
 //!     referrers: false,
 //! };
-//! for image in pull::pull(&[pause], &store, &Options::default(), &())? {
+//! let session = RegistrySession::new(Options::default());
+//! for image in pull::pull(&[pause], &store, &session, &())? {
 //!     let folder = Path::new("images").join(&image.name).join(&image.tag);
 //!     dir_layout::write(&store, &image.digest, &["linux/amd64".parse()?], &folder)?;
 //! }
@@ -24,14 +25,14 @@
 //! # }
 //! ```
 //!
-//! Everything is named by the SHA-256 of its own bytes and no byte of a manifest or layer is ever changed, so an image
-//! has the digest it was published under wherever it goes. The stations:
+//! Content is named by the SHA-256 of its bytes, and manifests and layers are never changed: an image keeps the digest that
+//! it was published under. The modules, in the order of the data:
 //!
 //! | module | from | to |
 //! | --- | --- | --- |
 //! | [`pull`] | registries and mirrors | the store |
 //! | [`source`] | folders and archives of images | the store |
-//! | [`mod@build`] | a declaration and files | the store |
+//! | [`mod@build`] | a definition and files | the store |
 //! | [`store`] | | every manifest and blob once |
 //! | [`dir_layout`] | the store | `images/<name>/<tag>/`, as skopeo's `dir:` |
 //! | [`oci_archive`] | `images/<name>/<tag>/` | a tar for containerd to load |
@@ -40,9 +41,9 @@
 //! | [`push`] | the store, an archive | registries |
 //! | [`mod@check`] | `images/` | what is missing, extra or damaged |
 //!
-//! The registry protocol is spoken over `reqwest` and not a registry client: resuming by Range, `Retry-After`, bounded
-//! manifests and hashing while the bytes arrive all need the response itself, and so does keeping credentials from
-//! following a redirection.
+//! Requests go through `reqwest`, not a registry client: resuming by Range, `Retry-After`, bounded manifests, hashing while
+//! bytes arrive, and keeping credentials from redirections need the response itself. A [`RegistrySession`] holds what the
+//! transfers of a command share.
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests use folders of their own"))]
 
 pub mod build;

@@ -62,7 +62,7 @@ impl Kind {
         matches!(self, Self::OciIndex | Self::DockerList)
     }
 
-    /// The file name extension that tells the kind in the static registry tree (see [`crate::registry`]).
+    /// The file name extension that stands for the kind in the registry tree (see [`crate::registry`]).
     #[must_use]
     pub const fn extension(self) -> &'static str {
         match self {
@@ -103,7 +103,7 @@ pub enum ParseError {
         /// Media type or schema version.
         found: String,
     },
-    /// Two readings are possible, or what it says of itself is not what it is.
+    /// Two readings are possible, or its declared type is not its content's.
     #[error("the manifest contradicts itself: {reason}")]
     Ambiguous {
         /// How.

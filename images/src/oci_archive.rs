@@ -77,7 +77,7 @@ pub fn write(folder: &Path, name: &Reference, output: &Path, source_date: i64) -
     Ok(())
 }
 
-/// A tar of which every entry belongs to root and has the same time.
+/// A tar whose entries all belong to root and have the same time.
 struct Archive<'a, W: Write> {
     tar: tar::Builder<W>,
     output: &'a Path,

@@ -60,7 +60,7 @@ pub(crate) struct Staged {
 }
 
 impl Staged {
-    /// Starts the folder that is to become `target`. What an earlier, killed attempt left beside it is removed: the caller holds
+    /// Starts the folder that will become `target`. The remains of a killed attempt beside it are removed: the caller holds
     /// the lock of [`lock_beside`].
     pub(crate) fn new(target: &Path) -> Result<Self> {
         let bad = || Error::Layout { path: target.to_owned(), reason: "not the path of a folder".into() };
@@ -101,7 +101,7 @@ impl Drop for Staged {
     }
 }
 
-/// Writes a small file of a staged tree. It needs no name of its own for the time being: the whole tree gets one at once.
+/// Writes a small file of a staged tree. The whole tree gets its name at once.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = File::create_new(path).map_err(io("create", path))?;
     file.write_all(bytes).map_err(io("write", path))

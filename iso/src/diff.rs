@@ -10,18 +10,18 @@ use crate::{Progress, Result};
 /// Bytes that are compared at a time.
 const CHUNK: usize = 1 << 18;
 
-/// A path that is not the same in two images.
+/// A path that differs between two images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// The path from the root.
     pub path: String,
-    /// What is there in the first image, if anything.
+    /// Its state in the first image, if it exists there.
     pub before: Option<State>,
-    /// What is there in the second image, if anything.
+    /// Its state in the second image, if it exists there.
     pub after: Option<State>,
 }
 
-/// What there is to say of an entry beyond its name.
+/// The state of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
     /// What it is, a link with its target.
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn differences_are_told_by_path() {
+    fn differences_are_listed_by_path() {
         let (_one, before) = image(|_| {});
         assert_eq!(diff(&before, &before, &()).unwrap(), []);
         let (_two, after) = image(|root| {
@@ -126,7 +126,7 @@ mod tests {
             symlink("added", root.join("link")).unwrap();
         });
         let found = diff(&before, &after, &()).unwrap();
-        let told: Vec<(&str, Option<u64>, Option<u64>)> = found
+        let found_by_path: Vec<(&str, Option<u64>, Option<u64>)> = found
             .iter()
             .map(|found| {
                 let size = |state: &Option<State>| state.as_ref().map(|state| state.size);
@@ -134,7 +134,7 @@ mod tests {
             })
             .collect();
         assert_eq!(
-            told,
+            found_by_path,
             [
                 ("added", None, Some(3)),
                 ("folder/changed", Some(6), Some(6)),

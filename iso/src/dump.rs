@@ -180,7 +180,7 @@ impl Dump<'_> {
         Ok(())
     }
 
-    /// Shows a record and answers the folder that it points to.
+    /// Shows a record and returns the folder that it points to.
     fn record(&mut self, offset: u64, record: &[u8], joliet: bool) -> Result<Option<(u32, u32)>> {
         let Some((header, behind)) = record.split_first_chunk::<RECORD_HEADER>() else {
             self.line(offset, "  a record shorter than its fixed part");

@@ -1,4 +1,4 @@
-//! The bytes of a small tree, pinned: whoever changes them changes every image that was ever built.
+//! The bytes of a small tree, pinned: a change of them changes every image.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;

@@ -39,7 +39,7 @@ fn allowed(unit: u16) -> u16 {
 /// `name` cut to [`LENGTH`] units with `tail` at the end of its base and its extension kept.
 fn cut(name: &[u16], tail: &str) -> Vec<u16> {
     let dot = name.iter().rposition(|unit| *unit == u16::from(b'.')).filter(|dot| *dot > 0);
-    // An extension that would eat more than half of the name is none.
+    // A longer suffix than half of the name is not an extension.
     let dot = dot.filter(|dot| name.len() - dot <= LENGTH / 2).unwrap_or(name.len());
     let (base, extension) = name.split_at_checked(dot).unwrap_or((name, &[]));
     let room = LENGTH - extension.len() - tail.len();
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn names_that_fall_together_are_numbered() {
         assert_eq!(names(&[b"a*", b"a:", b"a_"]), ["a_~0", "a_~1", "a_"]);
-        assert_eq!(names(&[b"A", b"a"]), ["A", "a"], "case tells names apart");
+        assert_eq!(names(&[b"A", b"a"]), ["A", "a"], "case distinguishes names");
     }
 
     /// Pairs of surrogates (D800 and more) come before U+E000 and what is above, though UTF-8 has them behind.

@@ -65,7 +65,7 @@ pub struct Part {
     pub name: String,
 }
 
-/// Hands out everything that lies in the image, by sector; then the names that share another one's content, the empty
+/// Lists everything in the image, by sector; then the names that share another one's content, the empty
 /// files and the links.
 pub(crate) fn each<E>(
     tree: &Tree,

@@ -1,7 +1,7 @@
 //! An image as a file system, without the kernel's isofs and without root: FUSE, read-only.
 //!
 //! The table of entries is made once, when mounting; contents are read from the image as they are asked for, by several
-//! threads. An image does not change, so the kernel may keep all that it was told.
+//! threads. An image does not change, so the kernel may cache every reply.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -22,7 +22,7 @@ use crate::format::{SECTOR, sectors};
 use crate::image::{Entry, Fault, Image, Kind};
 use crate::{Error, Result};
 
-/// How long the kernel may keep what it was told: for good.
+/// How long the kernel may cache a reply: forever.
 const FOREVER: Duration = Duration::from_secs(1 << 30);
 /// Threads that answer the kernel.
 const THREADS: usize = 4;
@@ -51,7 +51,7 @@ impl Mount {
         self.session.as_ref().is_none_or(|session| session.guard.is_finished())
     }
 
-    /// Unmounts it, unless somebody else has. While it is in use it is taken out of the tree of folders all the same:
+    /// Unmounts it, unless somebody else has. A mount that is in use is detached from the tree of folders:
     /// this process ends, and a mount that nobody answers for would make every access to the folder fail. Files that are
     /// still open fail then.
     ///

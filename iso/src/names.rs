@@ -161,7 +161,7 @@ pub(crate) fn identifiers<'a>(names: impl Iterator<Item = (u32, Name<'a>)>) -> V
 /// The numbers of the identifiers at the positions `later`, which others have already; `None` if there are not enough of so
 /// many digits.
 fn numbers(sorted: &[Identifier], later: &[u32], digits: usize) -> Option<Vec<u32>> {
-    // The next number of each form that only its number tells from others.
+    // The next number of each form that differs from others only in its number.
     let mut next: HashMap<Parts, u32> = HashMap::new();
     let free = |parts: &Parts| sorted.binary_search_by(|other| other.parts.cmp(parts)).is_err();
     let end = u32::try_from(10_u64.pow(u32::try_from(digits).ok()?)).unwrap_or(u32::MAX);

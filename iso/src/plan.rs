@@ -35,7 +35,7 @@ impl Plan {
         Self::from_known_dir(root, options, &|_| None)
     }
 
-    /// As [`from_dir`](Self::from_dir); files whose SHA-256 `known` tells are not read to be compared. The plan is the same.
+    /// As [`from_dir`](Self::from_dir); files whose SHA-256 `known` returns are not read to be compared. The plan is the same.
     ///
     /// # Errors
     ///
@@ -60,7 +60,7 @@ impl Plan {
         &self.tree.unused
     }
 
-    /// Hands out what lies where: first everything in the image, by sector, then the names without a place of their own.
+    /// Lists the parts of the image: first everything in the image, by sector, then the names without a place of their own.
     ///
     /// # Errors
     ///
@@ -194,7 +194,7 @@ mod tests {
             let root = tree(&[("z/large", &large), ("small", &small), ("m/other", &large.replace('l', "L"))]);
             let pairs = [("z/large", "a"), ("z/large", "z/zz"), ("small", "small2"), ("m/other", "n")];
             let mut pairs = pairs.to_vec();
-            // The order in which the folder tells its entries is another one.
+            // The folder lists its entries in another order.
             if number == 2 {
                 pairs.reverse();
             }

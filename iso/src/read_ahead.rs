@@ -60,7 +60,7 @@ pub(crate) fn each_chunk(
         drop(to_reader);
         match reader.join() {
             Ok(result) => result.map_err(Error::io("read", path)),
-            Err(_) => Err(Error::io("read", path)(io::Error::other("the reading thread broke off"))),
+            Err(_) => Err(Error::io("read", path)(io::Error::other("the reading thread panicked"))),
         }
     })
 }

@@ -18,7 +18,7 @@ pub(crate) fn possible(file: &File) -> bool {
     rustix::fs::fstatfs(file).is_ok_and(|system| FILE_SYSTEMS.contains(&(system.f_type as u32)))
 }
 
-/// Shares the whole blocks of the first `size` bytes of `source` with `target` from `offset` on, and answers how many
+/// Shares the whole blocks of the first `size` bytes of `source` with `target` from `offset` on, and returns how many
 /// bytes these are: 0 if the file system does not want to, for whatever reason.
 pub(crate) fn share(source: &File, target: &File, offset: u64, size: u64) -> u64 {
     let whole = size / BLOCK * BLOCK;

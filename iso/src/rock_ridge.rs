@@ -10,7 +10,7 @@ use crate::format::{RECORD_MAX, both32, date, record};
 const CE: usize = 28;
 /// The most text an NM or SL entry holds: its length is one byte.
 const TEXT_MAX: usize = 250;
-/// The name or link goes on in the next entry of the same kind; inside SL, the component goes on in the next one.
+/// The name or link continues in the next entry of the same kind; inside SL, the component continues in the next one.
 pub(crate) const CONTINUE: u8 = 0x01;
 /// An SL component or NM name that stands for `.`.
 pub(crate) const CURRENT: u8 = 0x02;

@@ -15,13 +15,13 @@ use crate::{Error, Result};
 /// Bytes that are read at a time: they stay in the processor's cache.
 const CHUNK: usize = 1 << 18;
 
-/// Tells the SHA-256 of the regular file at a path where it is known without reading it.
+/// Returns the SHA-256 of the regular file at a path if it is known without reading it.
 pub type KnownDigest<'a> = dyn Fn(&Path) -> Option<Digest> + 'a;
 
 /// The most threads that read and hash.
 const THREADS: usize = 4;
 
-/// Gives all files of equal content one extent. Only files of equal size are read, where `known` does not tell their digest.
+/// Gives all files of equal content one extent. Only files of equal size are read, if `known` does not return their digest.
 pub(crate) fn share(tree: &mut Tree, known: &KnownDigest<'_>) -> Result<()> {
     let mut sizes: Vec<u64> =
         tree.contents.iter().map(|content| content.size).filter(|size| *size > 0).collect();
@@ -53,7 +53,7 @@ pub(crate) fn share(tree: &mut Tree, known: &KnownDigest<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Makes hard links of the names that share an extent and all attributes, as far as the image can tell, and counts them.
+/// Makes hard links of the names that share an extent and all attributes of the image, and counts them.
 fn count_links(tree: &mut Tree) {
     let Tree { nodes, contents, .. } = tree;
     let mut names: HashMap<u32, u32> = HashMap::new();

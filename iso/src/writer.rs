@@ -30,7 +30,7 @@ use crate::{Error, Progress, Result, read_ahead, reflink};
 const CHUNK: usize = 1 << 18;
 /// Chunks on their way to the hash and back.
 const CHUNKS: usize = 8;
-/// Bytes after which the disk is told to begin, so that it works while we hash.
+/// Bytes after which writing to the disk begins, so that it works while we hash.
 const DUE: u64 = 1 << 26;
 
 /// The sums of a written image.
@@ -125,7 +125,7 @@ fn fill(tree: &Tree, layout: &Layout, target: &Target<'_>, progress: &dyn Progre
     let Sink::File { file, .. } = target.sink else { return Err(broke_off("write", target.path)) };
     let bytes = u64::from(layout.sectors) * SECTOR;
     let meter = Meter { progress, bytes };
-    // An error of the disk is told only once for each open file, so the early answers count.
+    // The kernel reports an error of the disk once for each open file, so every result counts.
     let (due, dues) = sync_channel(1);
     thread::scope(|scope| {
         let disk = scope.spawn(move || dues.iter().try_for_each(|()| file.sync_data()));
@@ -212,7 +212,7 @@ fn pass(
 
 /// A thread of ours panicked.
 fn broke_off(operation: &'static str, path: &Path) -> Error {
-    Error::io(operation, path)(io::Error::other("a thread broke off"))
+    Error::io(operation, path)(io::Error::other("a thread panicked"))
 }
 
 /// The image on its way out: gathers bytes into chunks, writes them and hands them on to be hashed.

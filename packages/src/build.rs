@@ -107,7 +107,7 @@ fn replaces_other(mut new: &fs::File, path: &Path) -> Result<bool> {
     differ().map_err(read)
 }
 
-/// The bytes of the package that [`build`] makes, and what it is called, the path being its file name: for whoever writes them
+/// The bytes of the package that [`build`] makes, and what it is called, the path being its file name: for callers who write them
 /// to a place of another kind, such as a pipe. They have been read back with the digests that they carry.
 ///
 /// # Errors

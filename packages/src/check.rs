@@ -228,7 +228,7 @@ impl Change {
     }
 }
 
-/// The first second of a day in UTC, in seconds since 1970, as far as RPM can store it.
+/// The first second of a day in UTC, in seconds since 1970, if RPM can store it.
 fn midnight(day: &str) -> Option<i64> {
     let day: Date = day.parse().ok()?;
     let seconds = day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second();

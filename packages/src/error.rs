@@ -15,7 +15,7 @@ pub enum Error {
     /// A field of a package definition has a value that an RPM package cannot hold.
     #[error("package `{package}`: {field}: expected {expected}, found `{found}`")]
     Definition {
-        /// The package's name, as far as it is known.
+        /// The package's name, if it is known.
         package: String,
         /// The field, as a path into the definition: `files[2].to`.
         field: String,
@@ -32,7 +32,7 @@ pub enum Error {
         /// What it is.
         found: String,
     },
-    /// A text is no list of dependencies that rpm can read.
+    /// A text is not a list of dependencies that rpm can read.
     #[error("the dependency `{}` is invalid: {reason}", printable(text))]
     Dependency {
         /// The text.
@@ -82,7 +82,7 @@ pub enum Error {
         place: String,
         /// What should be there.
         expected: String,
-        /// What is there.
+        /// What was found.
         found: String,
     },
     /// A file of groups, modules or updates, or the older metadata, cannot be used.
@@ -100,7 +100,7 @@ pub enum Error {
         place: String,
         /// What should be there.
         expected: String,
-        /// What is there.
+        /// What was found.
         found: String,
     },
     /// An exclude pattern is invalid.
@@ -111,7 +111,7 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
-    /// A file that is to be indexed cannot be named in repository metadata.
+    /// The name of a file cannot be written into repository metadata.
     #[error("{}: cannot be part of a package repository: {reason}", printable_path(path))]
     Unindexable {
         /// The file or folder.

@@ -47,7 +47,7 @@ pub struct Stored {
     pub path: String,
     /// Its entry in the tree.
     pub entry: Entry,
-    /// What serving it takes of what it says.
+    /// The part of its content that serving needs.
     pub manifest: Arc<Summary>,
 }
 
@@ -104,10 +104,10 @@ pub struct Blob {
 }
 
 impl Image {
-    /// Whether all that the manifest needs is there, in the sizes it says; if not, what is missing.
+    /// Checks that everything the manifest needs exists, with the sizes it states.
     ///
     /// An index may list manifests that the archive was built without (other platforms), but not all of them; those
-    /// that are there must be whole.
+    /// that exist must be whole.
     ///
     /// # Errors
     ///
@@ -131,7 +131,7 @@ impl Image {
         Ok(())
     }
 
-    /// Whether the blobs of one manifest of this image are there.
+    /// Checks that the blobs of one manifest of this image exist.
     ///
     /// # Errors
     ///
@@ -155,10 +155,10 @@ impl Image {
     }
 }
 
-/// Hands out the images below the folder `below` of the tree, one by one, sorted by folder: `images` in an archive, the
+/// Calls `visit` with each image below the folder `below` of the tree, sorted by folder: `images` in an archive, the
 /// empty path for a plain `images` folder.
 ///
-/// An image that is damaged is handed out with the reason; other images do not suffer.
+/// A damaged image is visited with the reason; other images are not affected.
 ///
 /// # Errors
 ///
@@ -190,7 +190,7 @@ pub(crate) fn each_within(
     tree.each_folder_or(&below, &mut visit, failed)
 }
 
-/// The images that [`each`] hands out, all at once.
+/// All images that [`each`] visits.
 ///
 /// # Errors
 ///

@@ -41,7 +41,7 @@ fn manifests_that_share_a_place_cost_as_much_as_one() {
     let manifests: HashSet<*const Summary> =
         images.iter().flat_map(Image::stored).map(|stored| Arc::as_ptr(&stored.manifest)).collect();
     assert_eq!(manifests.len(), 1, "one summary for all");
-    // Where nothing tells that they are the same, all are read, but what they say is kept once.
+    // Without a sign that they are the same, all are read, but their content is kept once.
     let tree = Tree::open(&root).expect("opened");
     let error = all(&tree, 30_000).expect_err("above the limit").to_string();
     assert!(

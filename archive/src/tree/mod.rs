@@ -123,7 +123,7 @@ impl Tree {
     ///
     /// # Errors
     ///
-    /// [`Error::Path`] for a path that is none or a link that leads out; what reading folders gives.
+    /// [`Error::Path`] for an invalid path or a link that leads out; what reading folders gives.
     pub fn entry(&self, path: &str) -> Result<Option<Entry>> {
         check_path(path)?;
         match path.rsplit_once('/') {
@@ -172,7 +172,7 @@ impl Tree {
         Ok(found)
     }
 
-    /// Hands out each folder from `path` on with its path and its entries, both in order of their names; a large tree
+    /// Calls `visit` with each folder from `path` on, its path and its entries, both in order of their names; a large tree
     /// is never in memory as a whole. Links are not followed.
     ///
     /// # Errors
@@ -186,7 +186,7 @@ impl Tree {
         self.each_folder_or(path, visit, &mut |_, error| Err(error))
     }
 
-    /// As [`Tree::each_folder`]; `failed` is called with the path of each folder that cannot be read, and the walk goes on if
+    /// As [`Tree::each_folder`]; `failed` is called with the path of each folder that cannot be read, and the walk continues if
     /// it returns `Ok`.
     ///
     /// # Errors
@@ -264,7 +264,7 @@ impl Tree {
         }
     }
 
-    /// Whether the bytes of a file that was found in this tree are there: false for what a truncated ISO has lost.
+    /// Whether the bytes of a file of this tree exist: false for those that a truncated ISO has lost.
     #[must_use]
     pub fn holds(&self, entry: &Entry) -> bool {
         match self {

@@ -69,7 +69,7 @@ pub struct Work {
     required: Vec<Required>,
 }
 
-/// An image, and whether all that it needs is there.
+/// An image, and whether it is whole.
 #[derive(Debug)]
 struct Examined {
     name: String,
@@ -90,7 +90,7 @@ struct Required {
 }
 
 impl Work {
-    /// Lists what is to be verified; reads no content but that of the lists, `product.txt` and manifests.
+    /// Lists what to verify; reads only the lists, `product.txt` and manifests.
     ///
     /// # Errors
     ///
@@ -187,7 +187,7 @@ impl Work {
         let read = sums::each(&self.tree, &mut |sum| {
             let file = contents.find(&sum.path).and_then(|index| contents.file_mut(index));
             match file {
-                Some(file) if file.listed.is_some() => return Err("the path stands twice".into()),
+                Some(file) if file.listed.is_some() => return Err("the path is listed twice".into()),
                 Some(file) => file.listed = Some(sum.digest),
                 None => {
                     let expected = Some(sum.digest.hex());
@@ -219,7 +219,7 @@ impl Work {
         let mut wrong = Findings::default();
         let read = links::each(&self.tree, &mut |link| {
             match contents.link_mut(&link.path) {
-                Some(found) if found.listed => return Err("the path stands twice".into()),
+                Some(found) if found.listed => return Err("the path is listed twice".into()),
                 Some(found) => {
                     found.listed = true;
                     if links::components(&found.target) != link.target {
@@ -261,7 +261,7 @@ impl Work {
         }
     }
 
-    /// Reads and hashes everything, and says what is wrong. `progress` is told about [`Work::bytes`] bytes.
+    /// Reads and hashes everything, and reports what is wrong. `progress` gets [`Work::bytes`] bytes.
     #[must_use]
     pub fn run(mut self, progress: &dyn iso::Progress) -> Report {
         let judged = Mutex::new(Judged::default());

@@ -16,7 +16,7 @@ pub(super) struct Tee<'a> {
     files: Mutex<Files<'a>>,
 }
 
-/// The contents in the order of their places, and how far the reading has come.
+/// The contents in the order of their places, and the position of the reading.
 struct Files<'a> {
     position: u64,
     queue: Box<dyn Iterator<Item = Queued> + Send + 'a>,
@@ -155,7 +155,7 @@ mod tests {
             sum([&content[..10], b""]),
             sum([&content[10..30], &content[40..41]]),
             sum([&content[50..], b""]),
-            // Lies in what has gone by.
+            // Lies before the position.
             None,
         ];
         for step in [1, 7, 10, 33, 100, 1000] {

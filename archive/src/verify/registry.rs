@@ -1,4 +1,4 @@
-//! Is `registry/`, which a web server answers from, what `images/` gives?
+//! Comparing `registry/`, which a web server answers from, with the tree computed from `images/`.
 //!
 //! The tree is computed again from the manifests below `images/`, by the code that makes it. Names of images that are damaged
 //! are passed over: what they should give is not known.
@@ -28,7 +28,7 @@ pub(super) struct Indexed {
 }
 
 impl Indexed {
-    /// What an image gives: the tagged manifest, those below it that are there, and their blobs.
+    /// The part of an image: the tagged manifest, the existing ones below it, and their blobs.
     pub(super) fn of(image: &Image) -> Option<Self> {
         let top = image.manifest.as_ref().ok()?;
         let mut found = Self { digest: top.digest, manifests: vec![Arc::clone(top)], blobs: Vec::new() };

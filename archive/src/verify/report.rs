@@ -62,7 +62,7 @@ pub struct Report {
 pub enum Verdict {
     /// The archive is what it was when it was made.
     Intact,
-    /// Nothing is wrong, but nothing vouches for the archive either: it has no `SHA256SUMS` and no implanted MD5. Blobs of
+    /// Nothing is wrong, but there is nothing to check against: it has no `SHA256SUMS` and no implanted MD5. Blobs of
     /// images are what their names say.
     Unvouched,
     /// Something is wrong: there are findings.
@@ -73,8 +73,8 @@ impl Report {
     /// What the verification comes to.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        let vouched = self.sha256sums || matches!(self.implanted_md5, ImplantedMd5::Passed { .. });
-        match (self.findings.is_empty(), vouched) {
+        let trusted = self.sha256sums || matches!(self.implanted_md5, ImplantedMd5::Passed { .. });
+        match (self.findings.is_empty(), trusted) {
             (false, _) => Verdict::Damaged,
             (true, true) => Verdict::Intact,
             (true, false) => Verdict::Unvouched,
@@ -202,7 +202,7 @@ pub enum Problem {
     Differs {
         /// The SHA-256 that `SHA256SUMS` or the name of the file says, hexadecimal.
         expected: String,
-        /// The SHA-256 of what is there.
+        /// The SHA-256 of the file.
         found: String,
     },
     /// `SHA256SUMS` names it and it is not there.
@@ -210,7 +210,7 @@ pub enum Problem {
         /// The SHA-256 it should have.
         expected: Option<String>,
     },
-    /// It is there and `SHA256SUMS` does not name it.
+    /// It exists and `SHA256SUMS` does not list it.
     Extra,
     /// A symbolic link is missing or has another target than `LINKS.mtree` says.
     Relinked {
@@ -219,7 +219,7 @@ pub enum Problem {
         /// The target that it has; null if it is missing.
         found: Option<String>,
     },
-    /// A symbolic link is there and `LINKS.mtree` does not name it.
+    /// A symbolic link exists and `LINKS.mtree` does not list it.
     ExtraLink,
     /// It is not what the images give for this place in the registry tree.
     Misindexed {

@@ -36,7 +36,7 @@ impl Base {
         list(self.config.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")))
     }
 
-    /// How the base came about, as it tells it.
+    /// The history of the base, from its configuration.
     pub(super) fn history(&self) -> Vec<Value> {
         list(self.config.get("history"))
     }

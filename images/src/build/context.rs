@@ -13,7 +13,7 @@ use crate::error::{Error, Result, io};
 use crate::store::read_limited;
 use crate::tree::copy_file;
 
-/// The files that say what to leave out; the first that is there counts.
+/// The files that list what to leave out; the first that exists counts.
 const IGNORE_FILES: [&str; 2] = [".containerignore", ".dockerignore"];
 /// The largest of them that is read.
 const IGNORE_MAX: u64 = 1 << 20;
@@ -103,8 +103,8 @@ impl Context {
         Ok(entries)
     }
 
-    /// Copies what the engine is given to `target`, a folder that is there and empty. Modes are those that git keeps, 0755 for
-    /// folders and programs and 0644 for other files: all others come from the umask of whoever cloned the repository.
+    /// Copies the build context to `target`, an existing empty folder. Modes are those that git keeps, 0755 for
+    /// folders and programs and 0644 for other files: all others come from the umask of the clone.
     ///
     /// # Errors
     ///

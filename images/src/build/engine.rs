@@ -58,7 +58,7 @@ pub struct Recipe {
     pub target: Option<String>,
     /// What to build for, if not this machine.
     pub platform: Option<Platform>,
-    /// The images it names, and the digest of each, all of which is in the store.
+    /// The images that it names, with their digests. All of their content is in the store.
     pub bases: Vec<(Base, Digest)>,
     /// The time of the image and its files, in seconds since 1970.
     pub source_date: i64,
@@ -69,7 +69,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`Error::NoEngine`] where there is none, or `program` is not one.
+    /// [`Error::NoEngine`] if no engine is found, or `program` is not one.
     pub fn find(program: Option<&Path>) -> Result<Self> {
         let candidates =
             program.map_or_else(|| KNOWN.map(PathBuf::from).to_vec(), |program| vec![program.into()]);
@@ -78,7 +78,7 @@ impl Engine {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 other => other.map_err(failed("run", program))?,
             };
-            // By what it says: podman may be installed under docker's name.
+            // By its own output: podman may be installed under docker's name.
             let said = String::from_utf8_lossy(&output.stdout);
             let kind = match said.split_whitespace().next().map(str::to_ascii_lowercase).as_deref() {
                 Some("buildah" | "podman") => Kind::Buildah,

@@ -95,14 +95,14 @@ fn entries(definition: &Definition, project: &Path) -> Result<BTreeMap<String, E
         while let Some((parent, _)) = name.rsplit_once('/') {
             let folder = Entry { content: Content::Folder, mode: 0o755, uid: 0, gid: 0 };
             let found = match definition.base {
-                // A folder of the base keeps its mode and owner; one that it lacks is made by whoever unpacks the layer.
+                // A folder of the base keeps its mode and owner; one that it lacks is created when the layer is unpacked.
                 Some(_) => entries.get(parent),
                 None => Some(&*entries.entry(parent.into()).or_insert(folder)),
             };
             match found.map(|entry| &entry.content) {
                 None | Some(Content::Folder) => name = parent,
                 Some(_) => {
-                    let reason = "lies in something that is no folder".into();
+                    let reason = "lies in something that is not a folder".into();
                     return Err(Error::Definition { field: format!("path `/{name}`"), reason });
                 }
             }

@@ -26,7 +26,7 @@ use crate::manifest::{Kind, Platform};
 /// Builds the image into the store: the digest of its manifest.
 ///
 /// `project` is what the `from` paths are relative to; `source_date` (seconds since 1970) is the time of every file, and
-/// the image's; `base` is the digest of the definition's base, all of which is in the store.
+/// the image's; `base` is the digest of the definition's base image, whose content is in the store.
 ///
 /// # Errors
 ///

@@ -222,7 +222,7 @@ fn what_cannot_be_meant_is_refused() {
     assert!(with(|d| d.files[0].to = "/a//b".into()).contains("must be plain"));
     assert!(with(|d| d.files[0].to = "/.wh.b".into()).contains("hide"));
     assert!(with(|d| d.files[0].to = "/etc/passwd".into()).contains("given twice"));
-    assert!(with(|d| d.files[0].to = "/bin/x".into()).contains("no folder"));
+    assert!(with(|d| d.files[0].to = "/bin/x".into()).contains("not a folder"));
     assert!(with(|d| d.files[0].from = "../secret".into()).contains("stay inside"));
     assert!(with(|d| d.files[0].from = "/etc/passwd".into()).contains("stay inside"));
     assert!(with(|d| d.files[0].from = "absent".into()).contains("absent"));

@@ -44,7 +44,7 @@ impl Encoding {
     }
 }
 
-/// Undoes the encoding of a document, if it has one: some proxies compress what is to be sent as it is.
+/// Undoes the encoding of a document, if it has one: some proxies compress content that must not be.
 pub(crate) fn decoded(body: Vec<u8>, encoding: &Encoding, limit: u64) -> Result<Vec<u8>, Fault> {
     // Storage may call its objects compressed that are not.
     if *encoding != Encoding::Gzip || !body.starts_with(&[0x1f, 0x8b]) {
@@ -83,7 +83,7 @@ pub(crate) async fn next_chunk(
     }
 }
 
-/// Where a list goes on (RFC 8288): at the registry that it came from.
+/// The URL of the next page of a list (RFC 8288), at the registry that it came from.
 pub(crate) fn next_page(asked: &Url, headers: &HeaderMap) -> Result<Option<Url>, Fault> {
     for value in headers.get_all(header::LINK) {
         let Some((target, parameters)) =

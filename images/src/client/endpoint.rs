@@ -56,7 +56,7 @@ impl Endpoint {
         let base = is_domain(host)
             .then(|| format!("{scheme}://{host}").parse().ok())
             .flatten()
-            .ok_or_else(|| Fault::Configuration(format!("`{host}` is no host")))?;
+            .ok_or_else(|| Fault::Configuration(format!("`{host}` is not a host")))?;
         let (repository, registry) = (reference.repository().to_owned(), Some(registry.to_owned()));
         Ok(Self { base, repository, registry })
     }
@@ -73,7 +73,7 @@ impl Endpoint {
         url
     }
 
-    /// Host and port, for limits and for remembering that nobody is there.
+    /// Host and port, for limits and for the list of unreachable hosts.
     pub(crate) fn host(&self) -> String {
         authority(&self.base)
     }
@@ -83,7 +83,7 @@ impl Endpoint {
 pub(super) fn asked_as(registry: &str) -> Result<String, Fault> {
     let host = if registry == DOCKER_HUB { DOCKER_HUB_HOST } else { registry };
     let url: Option<Url> = is_domain(host).then(|| format!("https://{host}").parse().ok()).flatten();
-    url.map(|url| authority(&url)).ok_or_else(|| Fault::Configuration(format!("`{host}` is no host")))
+    url.map(|url| authority(&url)).ok_or_else(|| Fault::Configuration(format!("`{host}` is not a host")))
 }
 
 /// Host and port, unless that is the scheme's own.

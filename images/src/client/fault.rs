@@ -20,7 +20,7 @@ pub enum Fault {
     /// TLS fails, and will again.
     #[error("TLS: {0}")]
     Tls(String),
-    /// The server was spoken to in TLS and answers without.
+    /// The server was asked over TLS and answers without it.
     #[error("{host} speaks plain HTTP{advice}")]
     PlainHttp {
         /// The host, with its port.
@@ -39,13 +39,13 @@ pub enum Fault {
     /// The connection broke before the answer was whole.
     #[error("the connection broke: {0}")]
     Broken(String),
-    /// The caller told it to stop.
-    #[error("it was told to stop")]
+    /// The caller cancelled it.
+    #[error("cancelled")]
     Cancelled,
     /// Nothing arrived for this long.
     #[error("nothing arrived for {} seconds", .0.as_secs_f32())]
     Stalled(Duration),
-    /// An HTTP status that is no success.
+    /// An HTTP status other than success.
     #[error("the registry answered {status}{}{}", detail(.message), waiting(.retry_after.as_ref()))]
     Status {
         /// The HTTP status code.
@@ -56,7 +56,7 @@ pub enum Fault {
         retry_after: Option<Duration>,
     },
     /// The credentials are missing or wrong, or the token server misbehaves.
-    #[error("not authorised: {0}")]
+    #[error("not authorized: {0}")]
     Unauthorized(Denial),
     /// Bytes with another digest.
     #[error("the content does not match its digest: expected {expected}, found {found}")]
@@ -88,7 +88,7 @@ pub enum Fault {
         /// The media type announced.
         found: String,
     },
-    /// Bytes that are no manifest of a known kind.
+    /// Bytes that are not a manifest of a known kind.
     #[error(transparent)]
     Manifest(#[from] manifest::ParseError),
     /// The tag names another image than the digest that goes with it.
@@ -112,7 +112,7 @@ pub enum Fault {
     },
     /// A layer the registry does not hold, only links to.
     #[error(
-        "the layer is foreign (`{media_type}`) and the registry does not hold it; an air gap cannot be crossed by its links"
+        "the layer is foreign (`{media_type}`) and the registry does not hold it; foreign layers cannot be fetched offline"
     )]
     ForeignLayer {
         /// The media type of the layer.
@@ -124,7 +124,7 @@ pub enum Fault {
         /// The limit.
         limit: usize,
     },
-    /// What is to be pushed is not what it should be.
+    /// The content to push is damaged.
     #[error("what is to be pushed is damaged: {0}")]
     Damaged(String),
     /// The registry takes no index that lists images it does not have.
@@ -159,7 +159,7 @@ pub enum Fault {
     Store(#[from] error::Error),
 }
 
-/// Why a request is not authorised.
+/// Why a request is not authorized.
 #[derive(Debug)]
 pub struct Denial {
     reason: String,

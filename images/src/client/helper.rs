@@ -34,7 +34,7 @@ fn run(command: &mut Command, input: &str, patience: Duration) -> Result<(ExitSt
     }
     let (sender, answers) = mpsc::channel();
     if let Some(stdout) = child.stdout.take() {
-        // A thread of its own: whatever the helper started may keep the pipe open longer than we wait.
+        // On another thread: a process that the helper started may keep the pipe open longer than we wait.
         std::thread::spawn(move || {
             let mut answer = Vec::new();
             let read = stdout.take(DOCUMENT_MAX).read_to_end(&mut answer);

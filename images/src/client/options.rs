@@ -20,7 +20,7 @@ pub struct Options {
     pub auth_files: Vec<PathBuf>,
     /// Where users keep such files: as `auth_files`, after them, but they need not exist.
     pub auth_places: Vec<PathBuf>,
-    /// PEM files of certificate authorities to trust beside the system's, whoever is asked.
+    /// PEM files of certificate authorities to trust beside the system's, for all hosts.
     pub certificate_authorities: Vec<PathBuf>,
     /// What TLS needs besides, by the host (`host[:port]`) of a registry or mirror.
     pub tls: BTreeMap<String, Tls>,

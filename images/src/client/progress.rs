@@ -2,14 +2,14 @@
 
 use content::Digest;
 
-/// Told how a pull or a push goes. Called from the thread that started it.
+/// Notified of the progress of a pull or push. Called from the thread that started it.
 pub trait Progress {
-    /// All is planned: so many blobs and bytes are to be moved.
+    /// The plan is made: so many blobs and bytes will be moved.
     fn planned(&self, blobs: usize, bytes: u64) {
         let _ = (blobs, bytes);
     }
 
-    /// A blob of `size` bytes begins; `present` of them are there from an earlier attempt.
+    /// A blob of `size` bytes begins; `present` of them exist from an earlier attempt.
     fn begin(&self, blob: &Digest, image: &str, size: u64, present: u64) {
         let _ = (blob, image, size, present);
     }
@@ -24,18 +24,18 @@ pub trait Progress {
         let _ = blob;
     }
 
-    /// A request failed and is made again: which, why and when, as a sentence. What is wrong with a host is told once, and not
-    /// for each request to it.
+    /// A request failed and is repeated: which, why and when, as a sentence. A problem of a host is reported once, not for each
+    /// request to it.
     fn retry(&self, text: &str) {
         let _ = text;
     }
 
-    /// Something is not as it should be, and the transfer continues without it. Each text is told once.
+    /// Something is not as it should be, and the transfer continues without it. Each text is reported once.
     fn warn(&self, text: &str) {
         let _ = text;
     }
 
-    /// Whether to stop; asked several times a second. What has come until then stays, and the next call carries on from there.
+    /// Whether to stop; called several times a second. What was transferred until then stays, and the next call resumes.
     fn is_cancelled(&self) -> bool {
         false
     }

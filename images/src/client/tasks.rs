@@ -6,11 +6,11 @@ use tokio::task::JoinSet;
 
 use super::{Fault, Inbox, Progress};
 
-/// How often it is asked whether to stop.
+/// How often to check whether to stop.
 const PULSE: Duration = Duration::from_millis(100);
 
-/// Waits for all tasks, passing on what they report; the first failure breaks off the rest.
-/// `broken` makes the error of a task that did not come to its end.
+/// Waits for all tasks and passes on what they report; the first failure cancels the rest. `broken` makes the error of a
+/// task that did not end.
 pub(crate) async fn drain<T: 'static, E: 'static>(
     mut tasks: JoinSet<Result<T, E>>,
     progress: &dyn Progress,
@@ -21,7 +21,7 @@ pub(crate) async fn drain<T: 'static, E: 'static>(
     let mut pulse = tokio::time::interval(PULSE);
     loop {
         tokio::select! {
-            // The pulse first, so that a flood of reports hides nothing; then reports, so that a blob's end is told before
+            // The pulse first, so that a flood of reports hides nothing; then reports, so that a blob's end is reported before
             // the pull's.
             biased;
             _ = pulse.tick() => if progress.is_cancelled() {

@@ -1,4 +1,4 @@
-//! Failed requests in plain words, and whether another attempt can help.
+//! Messages for failed requests, and whether to retry.
 
 use std::error::Error;
 use std::io;
@@ -34,7 +34,7 @@ fn root(error: &reqwest::Error) -> String {
     cause.to_string()
 }
 
-/// A server that was spoken to in TLS and answered without.
+/// A server that was asked over TLS and answered without it.
 fn plain_http(url: &Url, endpoint: &Endpoint) -> Fault {
     let host = authority(url);
     let advice = match &endpoint.registry {

@@ -44,7 +44,8 @@ impl Error {
         Self::here("", fault)
     }
 
-    /// Whether those who were asked do not know the question, or answer another one: what is optional is then not there.
+    /// Whether every endpoint answered that it does not support the request, or sent something else. What is optional then does
+    /// not exist.
     pub(super) fn is_no_answer(&self) -> bool {
         self.failures.iter().all(|failure| match &failure.fault {
             Fault::Status { status, .. } => matches!(status, 400..=499) && !matches!(status, 408 | 429),
@@ -53,7 +54,7 @@ impl Error {
         })
     }
 
-    /// Whether nobody who can be asked knows what was asked for, or the question.
+    /// Whether every reachable endpoint answered `not found` or `unsupported`.
     pub(super) fn is_unknown(&self) -> bool {
         let unknown =
             |failure: &Failure| matches!(failure.fault, Fault::Status { status: 400 | 404 | 405 | 501, .. });

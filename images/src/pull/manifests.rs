@@ -73,7 +73,7 @@ impl Fetcher {
                     None => Ok(bytes),
                 };
             }
-            // A file damaged on disk is fetched anew.
+            // A file that is damaged on disk is fetched again.
             Err(crate::Error::DigestMismatch { path, .. } | crate::Error::TooLarge { path, .. }) => {
                 crate::store::remove(&path).map_err(|error| here(error.into()))?;
             }
@@ -145,7 +145,7 @@ impl Fetcher {
         Err(Fault::Paged { limit: PAGES_MAX })
     }
 
-    /// One manifest or index, and where the list that it is part of goes on.
+    /// One manifest or index, and the URL of the next page of the list that it is part of.
     async fn document(
         &self,
         endpoint: &Endpoint,

@@ -2,7 +2,7 @@
 //!
 //! All images of a call are planned first (their manifests and indexes, a few KiB each); then every distinct blob
 //! that the store lacks is fetched once, in parallel, whatever number of images share it. Each byte is hashed
-//! as it arrives and nothing enters the store under a digest it does not have. What broke off is resumed.
+//! as it arrives and nothing enters the store under a digest it does not have. Interrupted transfers resume.
 //!
 //! [`pull`] and [`resolve`] block; their requests run on the network threads of the session.
 
@@ -33,15 +33,15 @@ pub use crate::redact::redacted;
 pub use crate::referrers::{attached_tag, referrers_tag};
 use crate::{Reference, Store};
 
-/// Pulls images into the store; the answer is in the order of the requests.
+/// Pulls images into the store and returns them in the order of the requests.
 ///
 /// What is in the store already is not asked for again: with digests for all requests and a warm store no request
 /// leaves the machine.
 ///
 /// # Errors
 ///
-/// The first image that could not be pulled. What was fetched until then stays in the store, broken-off blobs
-/// included, and the next call carries on from there.
+/// The first image that could not be pulled. What was fetched until then stays in the store, incomplete blobs
+/// included, and the next call resumes from there.
 pub fn pull(
     requests: &[Request],
     store: &Store,

@@ -40,7 +40,7 @@ pub(super) async fn gather(
     Ok(())
 }
 
-/// The referrers of `subject`, sorted by digest, and their manifests. Registries make the list anew for each answer; in this
+/// The referrers of `subject`, sorted by digest, and their manifests. Registries build the list for each response; in this
 /// form it is the same as long as its content is.
 async fn listed(
     fetcher: &Fetcher,

@@ -1,4 +1,4 @@
-//! What is to be pulled, and what was.
+//! Images to pull, and images that were pulled.
 
 use content::Digest;
 

@@ -1,4 +1,4 @@
-//! Blobs: which are there, which can be mounted, and how the rest is sent.
+//! Blobs: which exist, which can be mounted, and how the rest is sent.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -84,7 +84,7 @@ impl Wanted {
         self.0.iter().flat_map(questions).collect()
     }
 
-    /// Takes note of what is there.
+    /// Records which blobs exist.
     pub(super) fn answered(&mut self, present: Vec<Option<Question>>) {
         for Question { key, place, .. } in present.into_iter().flatten() {
             if let Some(place) = self.0.get_mut(&key).and_then(|blob| blob.places.get_mut(place)) {
@@ -111,7 +111,7 @@ impl Wanted {
         self.unknown().fold(0, |sum, blob| sum.saturating_add(blob.size))
     }
 
-    /// What is to be done, the largest first: a large one started last would be waited for alone.
+    /// The blobs to transfer, the largest first: a large one started last would be waited for alone.
     pub(super) fn blobs(self) -> Vec<Blob> {
         let mut blobs: Vec<_> =
             self.0.into_values().filter(|blob| !blob.places.iter().all(|place| place.present)).collect();
@@ -130,7 +130,7 @@ struct Upload {
 }
 
 impl Pusher {
-    /// The question, if the answer is yes.
+    /// Returns the question if the answer is yes.
     pub(super) async fn look(&self, question: Question) -> Result<Option<Question>, Error> {
         let digest = question.key.1;
         let url = question.endpoint.url("blobs", &digest.to_string());
@@ -251,7 +251,7 @@ impl Pusher {
             }
             // An answer may have been lost on its way.
             if self.has_blob(endpoint, &url, blob.size).await? {
-                feed.tell(blob.size);
+                feed.report(blob.size);
                 return Ok(());
             }
             session = match session {
@@ -308,7 +308,7 @@ impl Pusher {
         Ok(())
     }
 
-    /// Asks how far a broken upload came; `None` where it must begin anew.
+    /// Asks how far an interrupted upload came; `None` if it must start again.
     async fn position(&self, endpoint: &Endpoint, broken: Upload) -> Option<Upload> {
         let response =
             self.request_once(endpoint, Method::GET, broken.url, &HeaderMap::new(), None).await.ok()?;
@@ -341,7 +341,7 @@ impl Upload {
     }
 }
 
-/// Where the upload goes on. Credentials follow only to the registry itself, and nothing leaves TLS.
+/// The URL at which the upload continues. Credentials follow only to the registry itself, and nothing leaves TLS.
 fn location(response: &Response) -> Result<Url, Fault> {
     client::location(response.url(), response.headers())
 }

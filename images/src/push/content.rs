@@ -51,7 +51,7 @@ pub(super) fn manifest(content: &dyn Content, digest: &Digest) -> Result<Vec<u8>
     Ok(bytes)
 }
 
-/// What we have must be what it is called before it goes anywhere.
+/// Verifies the digest before anything is sent.
 pub(super) fn check(expected: &Digest, found: &Digest) -> Result<(), Fault> {
     if expected == found {
         Ok(())

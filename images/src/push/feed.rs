@@ -24,8 +24,8 @@ pub(super) struct Feed {
     size: u64,
     /// Between two requests; a body takes it along and gives it back.
     cursor: Mutex<Option<Cursor>>,
-    /// How far the caller has been told that we are.
-    told: AtomicU64,
+    /// The position that was reported last.
+    reported: AtomicU64,
     /// What is wrong with the content itself, which no other attempt would mend.
     fault: Mutex<Option<Fault>>,
     events: Events,
@@ -41,7 +41,7 @@ struct Cursor {
 impl Feed {
     pub(super) fn new(content: Arc<dyn Content>, digest: Digest, size: u64, events: Events) -> Self {
         let (cursor, fault) = (Mutex::default(), Mutex::default());
-        Self { content, digest, size, cursor, told: AtomicU64::new(0), fault, events }
+        Self { content, digest, size, cursor, reported: AtomicU64::new(0), fault, events }
     }
 
     /// What is wrong with the content itself, if that is why a request failed.
@@ -89,13 +89,13 @@ impl Feed {
         }
     }
 
-    /// Tells the caller how far we are.
-    pub(super) fn tell(&self, position: u64) {
-        let before = self.told.swap(position, Ordering::Relaxed);
+    /// Reports how far the blob is.
+    pub(super) fn report(&self, position: u64) {
+        let before = self.reported.swap(position, Ordering::Relaxed);
         let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
         let bytes = signed(position) - signed(before);
         if bytes != 0 {
-            // Nobody listens any more when the push was broken off.
+            // Nobody listens any more once the push was cancelled.
             let _ = self.events.send(Event::Advance { blob: self.digest, bytes });
         }
     }
@@ -111,13 +111,13 @@ pub(super) struct Piece {
 impl Payload for Piece {
     fn body(&self) -> Result<Body, Fault> {
         let cursor = tokio::task::block_in_place(|| self.feed.at(self.offset))?;
-        self.feed.tell(self.offset);
+        self.feed.report(self.offset);
         let cursor = Mutex::new(Some(cursor));
         Ok(Body::wrap(Stream { feed: self.feed.clone(), cursor, left: self.len }))
     }
 
     fn sent(&self) -> u64 {
-        self.feed.told.load(Ordering::Relaxed)
+        self.feed.reported.load(Ordering::Relaxed)
     }
 }
 
@@ -142,7 +142,7 @@ impl http_body::Body for Stream {
         Poll::Ready(Some(match feed.read(cursor, *left) {
             Ok(bytes) => {
                 *left -= bytes.len() as u64;
-                feed.tell(cursor.position);
+                feed.report(cursor.position);
                 if *left == 0 {
                     feed.give_back(slot.take());
                 }

@@ -76,7 +76,7 @@ impl Pusher {
         }
     }
 
-    /// PUT of a manifest under a digest or tag, unless it is there.
+    /// PUT of a manifest under a digest or tag, unless the registry has it.
     async fn put(&self, image: &Image, name: &str, digest: &Digest, bytes: Vec<u8>) -> Result<bool, Error> {
         let url = image.endpoint.url("manifests", name);
         let failed = at(image, name, &url);

@@ -17,14 +17,14 @@
 //! ```
 //!
 //! Nothing is named before it is whole: first all blobs of all images, then the manifests, each after those it lists, and
-//! the tags last. A push that was broken off leaves blobs and untagged manifests, which the next one finds there.
+//! the tags last. An interrupted push leaves blobs and untagged manifests, which the next one finds.
 //!
 //! - A blob that the registry has is not sent (HEAD); one that it has in another repository of this push is mounted
 //!   (distribution specification, "Mounting a blob from another repository").
 //! - A blob of more than [`Options::chunk`] bytes goes in pieces; after a failure the registry says how far it came. Between
 //!   two runs only whole blobs are kept: registries forget sessions, and where they lie.
 //! - What hangs on an image (signatures, SBOMs) is pushed by digest, which is enough where the registry knows referrers.
-//!   Where it does not, the list under the tag `sha256-<hex>` is what clients read; a list that is there is added to.
+//!   Where it does not, the list under the tag `sha256-<hex>` is what clients read; an existing list is extended.
 //!
 //! [`push()`] blocks; its requests run on the network threads of the session.
 
@@ -52,13 +52,13 @@ use crate::client::{Inbox, RegistrySession, drain};
 /// An image to push.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Where it is to be: registry, repository, and the tag; pushed without a tag where there is only a digest.
+    /// Where to push it: registry, repository and tag; without a tag if there is only a digest.
     pub reference: Reference,
     /// The digest of its manifest or index.
     pub digest: Digest,
 }
 
-/// What a push did.
+/// The result of a push.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
@@ -75,7 +75,7 @@ pub struct Report {
 /// How blobs came to be where they should.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Blobs {
-    /// They were there.
+    /// The registry had them.
     pub present: usize,
     /// Taken from another repository of the registry.
     pub mounted: usize,

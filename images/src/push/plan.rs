@@ -1,4 +1,4 @@
-//! What an image consists of and where it is to go.
+//! The plan of a push: an image's manifests and blobs, and where they go.
 
 use std::collections::{HashMap, HashSet};
 
@@ -25,7 +25,7 @@ pub(super) struct Image {
     pub(super) blobs: Vec<Descriptor>,
 }
 
-/// Reads the manifests of an image, and sees that its blobs are there.
+/// Reads the manifests of an image, and checks that its blobs exist.
 pub(super) fn image(request: &Request, content: &dyn Content, options: &Options) -> Result<Image, Error> {
     let label = request.reference.to_string();
     let endpoint =
@@ -87,7 +87,7 @@ fn inside_out(root: Digest, mut listed: HashMap<Digest, Vec<Digest>>) -> Vec<Dig
     order
 }
 
-/// Whether a blob is to be pushed. A layer that registries only link to may be missing.
+/// Whether to push a blob. A layer that registries only link to may be missing.
 fn is_there(content: &dyn Content, blob: &Descriptor) -> Result<bool, Fault> {
     match content.size(&blob.digest)? {
         Some(found) if found == blob.size => Ok(true),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! registry/blobs/sha256/<hex>                               every blob once
-//! registry/v2/<name>/manifests/sha256/<hex>/m.<ext>         a manifest's own bytes; <ext> tells its media type
+//! registry/v2/<name>/manifests/sha256/<hex>/m.<ext>         a manifest's own bytes; <ext> stands for its media type
 //! registry/v2/<name>/manifests/<tag> -> sha256/<hex>        a symbolic link
 //! registry/v2/<name>/tags/list                              the names of the tags, sorted
 //! registry/v2/<name>/tags/after-<tag>                       the same list from behind a tag on, for `last`
@@ -214,13 +214,13 @@ pub struct Index {
 }
 
 impl Index {
-    /// Reads all images below `images`: the manifests, and whether every blob is there with its size. The blobs are not
+    /// Reads all images below `images`: the manifests, and whether every blob exists with its size. The blobs are not
     /// opened: see [`Index::check`].
     ///
     /// # Errors
     ///
     /// What [`dir_layout::list`] and [`dir_layout::read`] find wrong, [`Error::Layout`] for a missing blob and for names
-    /// that cannot be told apart, [`Error::SizeMismatch`], [`Error::Io`].
+    /// that conflict, [`Error::SizeMismatch`], [`Error::Io`].
     pub fn read(images: &Path) -> Result<Self> {
         let places = dir_layout::list(images)?;
         let mut names: BTreeMap<&str, Vec<&Place>> = BTreeMap::new();
@@ -282,7 +282,7 @@ impl Index {
         Ok(())
     }
 
-    /// Makes the tree `registry`, or brings the one that is there up to date.
+    /// Makes the tree `registry`, or updates an existing one.
     ///
     /// # Errors
     ///
@@ -297,7 +297,7 @@ impl Index {
     }
 }
 
-/// Makes the tree `registry` for all images below `images`, or brings the one that is there up to date: what is right is
+/// Makes the tree `registry` for all images below `images`, or updates an existing one: what is right is
 /// left alone, so a run after which nothing changed writes nothing.
 ///
 /// Nothing is written before all images have been read and found whole, every blob with the digest it is named by. A tree
@@ -327,7 +327,7 @@ fn refuse_collisions(names: &BTreeMap<&str, Vec<&Place>>) -> Result<()> {
                 let (before, after) = name.split_at_checked(at).unwrap_or_default();
                 let part = after.trim_start_matches('/').split('/').next().unwrap_or_default();
                 if RESERVED.contains(&part) && names.contains_key(before) {
-                    return bad(format!("`{name}` cannot be told from the {part} of the image `{before}`"));
+                    return bad(format!("`{name}` conflicts with the {part} of the image `{before}`"));
                 }
             }
         }
@@ -335,7 +335,7 @@ fn refuse_collisions(names: &BTreeMap<&str, Vec<&Place>>) -> Result<()> {
     Ok(())
 }
 
-/// Where a blob is, if it is there with the size it should have.
+/// Where a blob is, if it exists with the right size.
 fn checked_blob(folder: &Path, blob: &Descriptor) -> Result<PathBuf> {
     let path = folder.join(blob.digest.hex());
     match fs::symlink_metadata(&path) {
@@ -552,8 +552,8 @@ mod tests {
     fn what_cannot_be_told_apart_or_is_not_whole_is_refused() {
         for (others, reason) in [
             (vec![("a", "sha256")], "kept by digest"),
-            (vec![("a", "1"), ("a/manifests/x", "1")], "cannot be told from the manifests"),
-            (vec![("a", "1"), ("a/tags/list", "1")], "cannot be told from the tags"),
+            (vec![("a", "1"), ("a/manifests/x", "1")], "conflicts with the manifests"),
+            (vec![("a", "1"), ("a/tags/list", "1")], "conflicts with the tags"),
             (vec![("b/manifests/x", "1")], ""),
         ] {
             let scratch = tempfile::tempdir().unwrap();

@@ -93,7 +93,7 @@ impl Plan {
         self.shared().filter(|shared| Stage::of(shared.path) == Stage::Blobs)
     }
 
-    /// Makes the tree what it is to be.
+    /// Brings the tree up to date.
     pub(super) fn apply(&self, root: &Path) -> Result<()> {
         content::check_folder(root)?;
         let _lock = tree::lock_beside(root)?;
@@ -211,7 +211,7 @@ impl Item {
         }
     }
 
-    /// Puts the item at `path`, unless it is there already.
+    /// Puts the item at `path`, unless it exists already.
     fn put(&self, path: &Path) -> Result<()> {
         // A link appears whole; only where it cannot be made is there something to look at.
         let made = match self {

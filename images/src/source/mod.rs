@@ -35,7 +35,7 @@ use crate::manifest::{Descriptor, MANIFEST_MAX, Platform};
 use crate::store::Slot;
 use crate::{Reference, Store, platform, reference};
 
-/// How often a blob is looked for that another process is storing.
+/// How often to check for a blob that another process is storing.
 const BUSY_POLL: Duration = Duration::from_millis(100);
 
 /// What else containers/image knows; without this they would be taken for names of images.
@@ -136,7 +136,7 @@ impl fmt::Display for Source {
 ///
 /// # Errors
 ///
-/// [`Error::Layout`] for what is no image or holds several of which none was named, [`Error::DigestMismatch`],
+/// [`Error::Layout`] if there is no image, or several and none is named, [`Error::DigestMismatch`],
 /// [`Error::SizeMismatch`], [`Error::NoPlatform`], [`Error::TooDeep`], [`Error::Io`].
 pub fn import(local: &Local, platforms: &[Platform], store: &Store) -> Result<Digest> {
     let (files, name) = (Files::of(local)?, local.name.as_deref());

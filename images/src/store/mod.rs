@@ -3,7 +3,7 @@
 //! ```text
 //! blobs/sha256/<hex>      whole, read-only; hard-linked from the trees that use it
 //! verified/sha256/<hex>   what the file was like when its bytes had the digest
-//! partial/sha256/<hex>    a download under way or broken off; locked while somebody writes it
+//! partial/sha256/<hex>    an unfinished download; locked while a process writes it
 //! new/                    content whose digest is not known yet
 //! lock                    shared by all who have the store open, held alone by a [`sweep()`]
 //! ```
@@ -253,10 +253,10 @@ impl Store {
     }
 }
 
-/// What [`Store::slot`] found.
+/// The result of [`Store::slot`].
 #[derive(Debug)]
 pub enum Slot {
-    /// The content is there.
+    /// The store has the content.
     Present,
     /// Another process is fetching it.
     Busy,
@@ -277,13 +277,13 @@ pub struct Partial {
 }
 
 impl Partial {
-    /// How many bytes are there.
+    /// The number of bytes so far.
     #[must_use]
     pub fn written(&self) -> u64 {
         self.written
     }
 
-    /// Throws away what is there.
+    /// Discards all bytes.
     ///
     /// # Errors
     ///
@@ -312,7 +312,7 @@ impl Partial {
         Ok(())
     }
 
-    /// Gives up; what is there stays for the next attempt, but an empty file is not left behind.
+    /// Gives up; the bytes stay for the next attempt, but an empty file is removed.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Making room: what no tree uses and nobody took for longest goes first.
+//! Garbage collection: evicts content that no tree uses, least recently used first.
 //!
 //! A file that some tree links is left alone: to remove it here would free nothing. The others go by the time that the file
 //! system notes when a file gets or loses a name: when it was fetched, taken into a tree, or when the last tree that had it went.
@@ -62,7 +62,7 @@ pub fn sweep(root: &Path, keep: &Keep, now: SystemTime, dry: bool) -> Result<Swe
         Err(TryLockError::Error(error)) => return Err(failed("lock", root)(error)),
     }
     let mut swept = Swept::default();
-    // With nobody at work, what is unfinished was broken off: all of it can be resumed, none of it is needed.
+    // Nobody else has the store open, so unfinished content was interrupted: it can be resumed, and is not needed.
     let mut unused = files(&root.join("partial/sha256"), now)?;
     unused.extend(files(&root.join("new"), now)?);
     for blob in files(&root.join("blobs/sha256"), now)? {
@@ -112,7 +112,7 @@ fn remove_records(root: &Path) -> Result<()> {
 }
 
 impl Store {
-    /// The file whose lock everybody shares who has the store open, and a sweep holds alone.
+    /// The lock file: shared by open stores, exclusive during a sweep.
     pub(super) fn lock_file(root: &Path) -> Result<File> {
         let path = root.join("lock");
         Ok(content::open_or_create(&path, 0o644)?)

@@ -1,8 +1,8 @@
-//! What leaves the store is what its name says: hashed once, and again after any change to the file.
+//! Content leaves the store only under its digest: it is hashed once, and again after any change to the file.
 //!
 //! A file is identified by device, inode, size, mtime and ctime. `verified/sha256/<hex>` holds the identity that the
 //! content had when it was hashed, so an unchanged file costs two looks and no read. Like git's index, a record counts
-//! only if it is younger than the file: a change within the same tick of the file system's clock would not show.
+//! only if it is newer than the file: a change within the same tick of the file system's clock would not show.
 //!
 //! Records and files are trusted only where no other user can have written them. Content of another user is hashed each
 //! time and copied, never linked: its owner could change it later.
@@ -111,7 +111,7 @@ impl Store {
         self.root.join("verified/sha256").join(digest.hex())
     }
 
-    /// Judges content, by its record or, where there is none that counts, by reading it.
+    /// Checks content by its record or, without a valid one, by reading it.
     pub(super) fn state(&self, digest: &Digest) -> Result<State> {
         let path = self.blob_path(digest);
         let found = match fs::symlink_metadata(&path) {
@@ -128,7 +128,7 @@ impl Store {
         self.read_state(digest)
     }
 
-    /// Judges content by reading it, whatever a record says.
+    /// Checks content by reading it.
     pub(super) fn read_state(&self, digest: &Digest) -> Result<State> {
         let path = self.blob_path(digest);
         let file = match content::open(&path, Links::Refuse) {
@@ -156,10 +156,10 @@ impl Store {
     fn is_recorded(&self, digest: &Digest, identity: &Identity) -> bool {
         let Ok(mut file) = content::open(&self.record_path(digest), Links::Refuse) else { return false };
         let Ok(record) = file.metadata() else { return false };
-        let younger = (record.mtime(), record.mtime_nsec()) > identity.modified;
+        let newer = (record.mtime(), record.mtime_nsec()) > identity.modified;
         let expected = identity.record(digest);
         let mut text = Vec::with_capacity(expected.len() + 1);
-        younger
+        newer
             && Owner::of(&record) == Owner::Ours
             && Read::by_ref(&mut file).take(expected.len() as u64 + 1).read_to_end(&mut text).is_ok()
             && text == expected.as_bytes()

@@ -110,7 +110,7 @@ fn credentials_that_are_missing_or_refused_are_named_with_their_place() {
             .replace("HOST", &host)
             .replace("FILE", &file.display().to_string())
             .replace("TOKENS", &format!("token server http://{}/token", tokens.host()));
-        assert_eq!(fault.to_string(), format!("not authorised: {expected}"), "{manner:?}");
+        assert_eq!(fault.to_string(), format!("not authorized: {expected}"), "{manner:?}");
         assert_eq!(fault.login(), Some(&Login { host, file: Some(file), plain_http: true }), "{manner:?}");
         assert!(!error.to_string().contains("hunter2") && !format!("{error:?}").contains("hunter2"));
     }

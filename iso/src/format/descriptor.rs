@@ -21,7 +21,7 @@ pub(crate) const APPLICATION_USE: usize = 883;
 /// The length of the application-use field.
 pub(crate) const APPLICATION_USE_LEN: usize = 512;
 
-/// What tells the two trees' descriptors apart.
+/// What the descriptors of the two trees differ in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Type {
     Primary,

@@ -344,7 +344,7 @@ fn escaped(name: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The entry of a record that tells nothing.
+/// The entry of a record that cannot be read.
 fn nameless(offset: u64, problem: &str) -> Entry {
     Entry {
         name: format!("(record at byte {offset})"),

@@ -28,7 +28,7 @@ use content::Links;
 use crate::{Error, Result};
 use directory::{Reader, Record};
 
-/// Bytes of the longest path: Linux opens no longer one.
+/// The longest path in bytes (PATH_MAX): Linux rejects longer ones.
 const PATH_MAX: usize = 4096;
 
 /// An image opened for reading. Any number of threads may read it at once.
@@ -152,7 +152,7 @@ impl<S: ReadAt> Image<S> {
     }
 
     /// What is in a folder, in the order of the image. A record that is not sound, or of a file that is interleaved or
-    /// compressed, is an entry with a [fault](Entry::fault); the others are there all the same.
+    /// compressed, is an entry with a [fault](Entry::fault); the others are listed.
     ///
     /// # Errors
     ///

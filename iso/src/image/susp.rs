@@ -14,10 +14,10 @@ const TEXT_MAX: usize = 4096;
 
 /// What may be wrong with a record's entries.
 const OUTSIDE: &str = "a system use entry lies outside its area";
-const TOO_MANY: &str = "a record goes on in more than 31 continuation areas";
+const TOO_MANY: &str = "a record has more than 31 continuation areas";
 const TOO_LONG: &str = "a name or a link's target is longer than 4096 bytes";
 
-/// What the entries of one record say.
+/// The entries of one record.
 #[derive(Debug, Default)]
 pub(super) struct Attributes {
     pub(super) posix: Option<Posix>,
@@ -30,11 +30,11 @@ pub(super) struct Attributes {
     pub(super) relocated: bool,
     /// The content is compressed or sparse.
     pub(super) transformed: bool,
-    /// What is wrong with the entries, so that what they say is not to be trusted.
+    /// What is wrong with the entries, so that they are not to be trusted.
     pub(super) broken: Option<&'static str>,
-    /// The name goes on in the next NM entry.
+    /// The name continues in the next NM entry.
     name_continues: bool,
-    /// The target goes on in the next SL entry, and whether its last component does.
+    /// The target continues in the next SL entry, and whether its last component does.
     target_continues: bool,
     component_continues: bool,
 }

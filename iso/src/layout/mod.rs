@@ -11,7 +11,7 @@
 //! ```
 //!
 //! One routine, [`Layout::metadata`], puts out all that stands before the contents. It runs twice: over a counter, which
-//! tells where each part comes to lie, then over the image, with those places filled in. Lengths do not depend on
+//! determines the position of each part, then over the image, with those places filled in. Lengths do not depend on
 //! places, so the two runs agree.
 //!
 //! Continuations lie behind their folder and before the folders in it: readers that go through an image from start to
@@ -47,7 +47,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Lays out the image of `tree`, and tells its contents their sectors.
+    /// Lays out the image of `tree`, and sets the sectors of its contents.
     pub(crate) fn new(tree: &mut Tree, root: &Path, volume_id: &str, date: i64) -> Result<Self> {
         let mut layout = Self {
             volume_id: volume_id.to_owned(),
@@ -89,7 +89,7 @@ impl Layout {
         Ok(layout)
     }
 
-    /// Puts out everything before the contents and answers where it came to lie.
+    /// Writes everything before the contents and returns its places.
     pub(crate) fn metadata(&self, tree: &Tree, out: &mut dyn Output) -> Result<Places> {
         let mut found = Places::default();
         for _ in 0..FIRST_DESCRIPTOR {
@@ -130,7 +130,7 @@ impl Layout {
         .bytes()
     }
 
-    /// Puts out a path table and answers its sector.
+    /// Writes a path table and returns its sector.
     fn path_table(&self, tree: &Tree, view: usize, order: Order, out: &mut dyn Output) -> Result<u32> {
         let sector = sector_of(out);
         let places = &self.directories.places.folders[view];

@@ -33,7 +33,7 @@ impl Output for Count {
     }
 }
 
-/// A continuation area as an output of its own, which counts from its own start.
+/// A continuation area, whose positions count from its start.
 pub(crate) struct Continuation<'a> {
     pub(crate) out: &'a mut dyn Output,
     pub(crate) start: u64,

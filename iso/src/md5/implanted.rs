@@ -1,7 +1,7 @@
 //! The text of the application-use field, as `implantisomd5` writes it, and the sums in it.
 //!
 //! The sum covers the volume but for its last 15 sectors, with the field itself read as blanks. Besides the sum of the
-//! whole, the field tells the start of the running sum at 20 positions, so that a check can stop at the first damage.
+//! whole, the field holds the start of the running sum at 20 positions, so that a check can stop at the first damage.
 
 use std::ops::Range;
 
@@ -11,9 +11,9 @@ use crate::format::{FIRST_DESCRIPTOR, SECTOR};
 
 /// Sectors at the end that the peers do not cover.
 pub(crate) const SKIPPED: u64 = 15;
-/// Fragments whose sums the peers tell; what is left behind them belongs to the whole only.
+/// Fragments whose sums the field holds; what follows them belongs to the whole only.
 pub(crate) const FRAGMENTS: u64 = 20;
-/// Digits told of each fragment's sum.
+/// Digits of each fragment's sum in the field.
 const DIGITS: usize = 3;
 /// The peers read in pieces of this size and look at the running sum behind a whole one only.
 const PIECE: u64 = 32_768;
@@ -64,7 +64,7 @@ pub(crate) struct Running {
 /// A running sum at the end of a fragment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mark {
-    /// The fragment's place among the told ones, from 0.
+    /// The fragment's number, from 0.
     pub(crate) index: usize,
     pub(crate) head: Head,
     /// The bytes covered so far.
@@ -72,7 +72,7 @@ pub(crate) struct Mark {
 }
 
 impl Running {
-    /// Sums for a volume of which the first `covered` bytes count, in this many told fragments.
+    /// Sums for a volume whose first `covered` bytes count, in this many fragments.
     pub(crate) fn new(covered: u64, fragments: u64) -> Self {
         Self {
             md5: Md5::default(),
@@ -157,7 +157,7 @@ fn head(digest: [u8; 16]) -> Head {
 pub(crate) struct Field {
     pub(crate) md5: [u8; 16],
     pub(crate) skipped: u64,
-    /// The fragments' sums, none if the field does not tell them in a form that can be compared.
+    /// The fragments' sums; empty if the field has them in a form that cannot be compared.
     pub(crate) heads: Vec<Head>,
 }
 

@@ -55,7 +55,7 @@ pub enum Check {
 /// Checks the image at `path` against its implanted sum.
 ///
 /// The sum does not cover the last 15 sectors of the volume nor anything behind the volume. That a file is shorter than its
-/// volume is found all the same.
+/// volume is found anyway.
 ///
 /// # Errors
 ///
@@ -116,7 +116,7 @@ pub fn check_source(source: &dyn ReadAt, path: &Path, progress: &dyn Progress) -
     })
 }
 
-/// Implants the sum into the image at `path` and answers it. `force` replaces what stands in its place.
+/// Implants the sum into the image at `path` and returns it. `force` overwrites an existing one.
 ///
 /// # Errors
 ///

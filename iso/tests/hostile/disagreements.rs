@@ -125,12 +125,12 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
             "victim: an NM entry has flags",
         ),
         (
-            "a name that goes on and does not end",
+            "a name that continues and does not end",
             |image| {
                 let at = entry(image, "VICTIM", b"NM");
                 image[at + 4] = 1;
             },
-            "victim: a name or a target goes on and does not end",
+            "victim: a name or a target continues and does not end",
         ),
         (
             "a name that the terminator hides",

@@ -147,7 +147,7 @@ fn each_lie_is_found() {
                 set32(image, ce + 12, offset as u32);
                 set32(image, ce + 20, 28);
             },
-            "a record goes on in more than 31 continuation areas",
+            "a record has more than 31 continuation areas",
         ),
     ];
     for (what, lie, expected) in lies {

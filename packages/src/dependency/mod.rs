@@ -229,7 +229,7 @@ pub(crate) mod read {
     );
 }
 
-/// A list of texts, each of which may hold several dependencies.
+/// A list of texts that each may hold several dependencies.
 #[derive(Clone, Copy)]
 struct Lists(Relation);
 

@@ -312,7 +312,7 @@ impl Operator {
     }
 }
 
-/// What an expression must not stand in, since solvers could not tell what it means there.
+/// What an expression must not stand in, since solvers would not agree on its meaning there.
 #[derive(Clone, Copy, Default)]
 struct Limits {
     no_with: bool,

@@ -217,7 +217,7 @@ impl Header {
         Ok(self.words(tag)?.iter().copied().map(u32::from_be_bytes))
     }
 
-    /// A size, of which RPM has a tag of 64 bits beside the one of 32.
+    /// A size, for which RPM has a tag of 64 bits and one of 32.
     pub(super) fn size_of(&self, short: Tag, long: Tag) -> Result<Option<u64>, Fault> {
         if let Some(size) = self.numbers(long, Type::Int64)?.first() {
             return Ok(Some(u64::from_be_bytes(*size)));

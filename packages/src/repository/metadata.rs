@@ -340,7 +340,7 @@ enum FileKind {
 }
 
 impl File<'_> {
-    /// Whether the path belongs into `primary.xml`, where it answers a dependency on a file without a look at
+    /// Whether the path belongs into `primary.xml`, where it satisfies a dependency on a file without reading
     /// `filelists.xml`: programs, configuration and one name that mailers have.
     fn is_primary(&self) -> bool {
         self.path.starts_with("/etc/") || self.path.contains("bin/") || self.path == "/usr/lib/sendmail"

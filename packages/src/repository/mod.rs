@@ -7,7 +7,7 @@
 //!
 //! The files are called `primary.xml.gz` and so on, without a checksum in the name: a build knows its outputs
 //! beforehand, and the names fit the 64 characters of Joliet. The folder is replaced as a whole, so a reader
-//! that opens it anew never sees files of two runs.
+//! that opens it again never sees files of two runs.
 //!
 //! # Differences from createrepo_c
 //!
@@ -71,7 +71,7 @@ pub struct Options {
     pub exclude: Vec<String>,
     /// The file of groups, in place of a `comps.xml` in the folder.
     pub groups: Option<PathBuf>,
-    /// Whether metadata that are not made from packages are taken over from the `repodata/` that is there.
+    /// Whether metadata that are not made from packages are kept from the existing `repodata/`.
     pub keep_metadata: bool,
     /// Whether packages that cannot be indexed are left out with a warning. Else they are an error.
     pub skip_broken: bool,

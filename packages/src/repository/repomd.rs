@@ -1,4 +1,4 @@
-//! `repomd.xml` of older metadata, as far as its files can be kept.
+//! `repomd.xml` of older metadata, and which of its files can be kept.
 
 use quick_xml::Reader;
 use quick_xml::XmlVersion;

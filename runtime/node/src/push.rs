@@ -3,12 +3,13 @@
 //! [`Images`] lets [`images::push`] read them straight from the ISO, without unpacking.
 //!
 //! ```no_run
+//! use images::RegistrySession;
 //! use images::push::{Options, push};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let images = node::push::Images::open("metalk8s-2.11.0.iso".as_ref())?;
 //! let requests = images.requests("registry.example/mirror/metalk8s-2.11.0")?;
-//! push(&requests, images, &Options::default(), &())?;
+//! push(&requests, images, &RegistrySession::new(Options::default()), &())?;
 //! # Ok(())
 //! # }
 //! ```

@@ -26,7 +26,7 @@ pub(super) struct AllRoots {
     pub(super) enhanced: Option<[u8; 34]>,
 }
 
-/// Checks the descriptors, and tells where the roots are.
+/// Checks the descriptors, and returns where the roots are.
 pub(super) fn check(source: &dyn ReadAt, path: &Path, found: &mut Found) -> Result<AllRoots> {
     let (_, roots) = volume::read(source, path)?;
     let mut roots = AllRoots { roots, enhanced: None };
@@ -91,7 +91,7 @@ pub(super) fn check(source: &dyn ReadAt, path: &Path, found: &mut Found) -> Resu
     Ok(roots)
 }
 
-/// The place in a descriptor where it differs from what libarchive insists on (ECMA-119 8.3 to 8.5), if any.
+/// The place in a descriptor where it differs from what libarchive requires (ECMA-119 8.3 to 8.5), if any.
 fn misfit(kind: DescriptorKind, sector: &[u8; SECTOR_LEN]) -> Option<usize> {
     let zero: &[std::ops::Range<usize>] = match kind {
         DescriptorKind::Primary => &[7..8, 72..80, 88..120, 882..883, 1395..SECTOR_LEN],

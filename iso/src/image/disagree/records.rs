@@ -49,7 +49,7 @@ pub(super) struct Walk<'a> {
     undeclared: bool,
 }
 
-/// A record and what it says beyond ISO 9660.
+/// A record and its fields beyond ISO 9660.
 struct Item<'a> {
     record: Record<'a>,
     bytes: &'a [u8],

@@ -211,7 +211,7 @@ impl SystemUse {
             self.problem("more than 31 continuations");
         }
         if self.name_continues || self.link_continues {
-            self.problem("a name or a target goes on and does not end");
+            self.problem("a name or a target continues and does not end");
         }
         if self.name.as_ref().is_some_and(|name| name.len() > NAME_MAX) {
             self.problem("a name of more than 253 bytes, which Linux cuts");

@@ -19,7 +19,7 @@ pub(super) struct Trees<'a> {
 }
 
 impl Trees<'_> {
-    /// Compares the primary tree with the one whose root `other_root` is and whose names are those of `other`, and tells the
+    /// Compares the primary tree with the one whose root `other_root` is and whose names are those of `other`, and reports the
     /// faults of both.
     pub(super) fn compare(
         &self,

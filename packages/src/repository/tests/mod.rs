@@ -1,4 +1,4 @@
-//! Good repositories, and packages that are none.
+//! Valid repositories, and files that are not packages.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -116,7 +116,7 @@ fn a_registry_behind_tls_asks_for_certificate_and_password() {
     let file = auth.display();
     refused(
         &full,
-        &format!("not authorised: {host} refuses the user name or password from {file}: UNAUTHORIZED"),
+        &format!("not authorized: {host} refuses the user name or password from {file}: UNAUTHORIZED"),
     );
     refused(&Options { auth_files: vec![folder.join("none")], ..full.clone() }, "none");
 
