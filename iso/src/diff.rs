@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use content::{Digest, Hasher};
 
-use crate::image::{Entry, Fault, Image, Kind, ReadAt};
+use crate::image::{Entry, Fault, IsoImage, Kind, ReadAt};
 use crate::{Progress, Result};
 
 /// Bytes that are compared at a time.
@@ -42,10 +42,10 @@ pub struct State {
 ///
 /// # Errors
 ///
-/// Those of [`Image::walk`] and [`Image::read_at`].
+/// Those of [`IsoImage::walk`] and [`IsoImage::read_at`].
 pub fn diff<A: ReadAt, B: ReadAt>(
-    before: &Image<A>,
-    after: &Image<B>,
+    before: &IsoImage<A>,
+    after: &IsoImage<B>,
     progress: &dyn Progress,
 ) -> Result<Vec<Difference>> {
     let mut paths: BTreeMap<String, (Option<Entry>, Option<Entry>)> = BTreeMap::new();
@@ -67,7 +67,7 @@ pub fn diff<A: ReadAt, B: ReadAt>(
     Ok(out)
 }
 
-fn state<S: ReadAt>(image: &Image<S>, entry: &Entry, progress: &dyn Progress) -> Result<State> {
+fn state<S: ReadAt>(image: &IsoImage<S>, entry: &Entry, progress: &dyn Progress) -> Result<State> {
     let is_file = entry.kind == Kind::File && entry.fault.is_none();
     Ok(State {
         kind: entry.kind.clone(),
@@ -78,7 +78,7 @@ fn state<S: ReadAt>(image: &Image<S>, entry: &Entry, progress: &dyn Progress) ->
     })
 }
 
-fn sha256<S: ReadAt>(image: &Image<S>, file: &Entry, progress: &dyn Progress) -> Result<Digest> {
+fn sha256<S: ReadAt>(image: &IsoImage<S>, file: &Entry, progress: &dyn Progress) -> Result<Digest> {
     let mut hasher = Hasher::new();
     let (mut buffer, mut position) = (vec![0; CHUNK], 0);
     loop {
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use crate::{Options, Plan};
 
-    fn image(prepare: impl Fn(&Path)) -> (tempfile::TempDir, Image) {
+    fn image(prepare: impl Fn(&Path)) -> (tempfile::TempDir, IsoImage) {
         let scratch = tempfile::tempdir().unwrap();
         let (root, output) = (scratch.path().join("tree"), scratch.path().join("a.iso"));
         fs::create_dir_all(root.join("folder")).unwrap();
@@ -111,7 +111,7 @@ mod tests {
         symlink("same", root.join("link")).unwrap();
         prepare(&root);
         Plan::from_dir(&root, &Options::default()).unwrap().write_file(&output, &()).unwrap();
-        (scratch, Image::open(&output).unwrap())
+        (scratch, IsoImage::open(&output).unwrap())
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use content::{IoError, Root};
 
-use crate::image::{Entry, Image, Kind, ReadAt};
+use crate::image::{Entry, IsoImage, Kind, ReadAt};
 use crate::tree::{TYPE, TYPE_PIPE};
 use crate::{Error, Progress, Result};
 
@@ -50,7 +50,7 @@ pub struct Skipped {
     pub reason: String,
 }
 
-impl<S: ReadAt> Image<S> {
+impl<S: ReadAt> IsoImage<S> {
     /// Copies the tree into the folder `into`: contents, permissions, modification times, links, hard links and named
     /// pipes. Owners stay those of the caller. A new folder appears whole or not at all; an empty one is filled, and emptied
     /// again if that fails.
@@ -62,7 +62,7 @@ impl<S: ReadAt> Image<S> {
     /// # Errors
     ///
     /// [`Error::Io`] if `into` is a file or a folder that is not empty, or cannot be written, besides the errors of
-    /// [`Image::walk`] and [`Image::read_at`].
+    /// [`IsoImage::walk`] and [`IsoImage::read_at`].
     pub fn extract(&self, into: &Path, modes: Modes, progress: &dyn Progress) -> Result<Extracted> {
         let mut entries: Vec<(PathBuf, Option<usize>, Entry)> = Vec::new();
         for (parent, entry) in self.entries()? {
@@ -129,7 +129,7 @@ fn partial(into: &Path) -> Result<PathBuf> {
 }
 
 struct Extraction<'a, S> {
-    image: &'a Image<S>,
+    image: &'a IsoImage<S>,
     progress: &'a dyn Progress,
     modes: Modes,
     root: Root,

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use crate::{Image, Modes, Options, Plan, dump, md5};
+use crate::{IsoImage, Modes, Options, Plan, dump, md5};
 
 /// A tree with one of everything that has a form of its own.
 fn tree(root: &Path) {
@@ -81,7 +81,7 @@ fn extraction_gives_the_tree_back() {
         (scratch.path().join("tree"), scratch.path().join("a.iso"), scratch.path().join("copy"));
     tree(&root);
     Plan::from_dir(&root, &options()).unwrap().write_file(&output, &()).unwrap();
-    let image = Image::open(&output).unwrap();
+    let image = IsoImage::open(&output).unwrap();
     image.extract(&copy, Modes::Permissions, &()).unwrap();
     let again = scratch.path().join("b.iso");
     Plan::from_dir(&copy, &options()).unwrap().write_file(&again, &()).unwrap();

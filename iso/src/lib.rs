@@ -18,7 +18,7 @@
 //! let check = iso::md5::check(&image, &())?;
 //! assert_eq!(check, iso::md5::Check::Intact { md5: sums.md5 });
 //!
-//! let image = iso::Image::open(&image)?;
+//! let image = iso::IsoImage::open(&image)?;
 //! let product = image.find("product.txt")?.ok_or("no product.txt")?;
 //! let mut content = [0; 64];
 //! let length = image.read_at(&product, 0, &mut content)?;
@@ -32,7 +32,7 @@
 //! ([`md5`]), and with the same options the same tree gives the same bytes on every machine at every time.
 //!
 //! A [`Plan`] is made first: it places every byte and refuses what an image cannot hold before any content is read.
-//! Writing it reads each file once. [`Image`] reads images of any writer, at any position, without trusting them.
+//! Writing it reads each file once. [`IsoImage`] reads images of any writer, at any position, without trusting them.
 //!
 //! Nothing here prints, and nothing reads the clock or the environment.
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests use folders of their own"))]
@@ -67,7 +67,8 @@ pub use dump::dump;
 pub use error::{Error, Result};
 pub use extract::{Extracted, Modes, Skipped};
 pub use image::{
-    DISAGREEMENTS_MAX, DescriptorKind, Disagreement, Entry, Extent, Fault, Image, Kind, ReadAt, View, Volume,
+    DISAGREEMENTS_MAX, DescriptorKind, Disagreement, Entry, Extent, Fault, IsoImage, Kind, ReadAt, View,
+    Volume,
 };
 pub use listing::{Part, PartKind};
 pub use mount::Mount;

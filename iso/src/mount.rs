@@ -19,7 +19,7 @@ use fuser::{
 };
 
 use crate::format::{SECTOR, sectors};
-use crate::image::{Entry, Fault, Image, Kind};
+use crate::image::{Entry, Fault, IsoImage, Kind};
 use crate::{Error, Result};
 
 /// How long the kernel may cache a reply: forever.
@@ -82,13 +82,13 @@ impl Drop for Mount {
     }
 }
 
-impl Image<File> {
+impl IsoImage<File> {
     /// Shows the image read-only in the folder `at`, through `/dev/fuse`. A user who is not root needs `fusermount3`.
     /// `everybody` lets other users see it, which root may always say and others only where `/etc/fuse.conf` lets them.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if there is no FUSE or no right to it, besides the errors of [`Image::walk`].
+    /// [`Error::Io`] if there is no FUSE or no right to it, besides the errors of [`IsoImage::walk`].
     pub fn mount(self, at: &Path, everybody: bool) -> Result<Mount> {
         let mut config = fuser::Config::default();
         config.mount_options = vec![
@@ -111,7 +111,7 @@ impl Image<File> {
 
 /// An image with all its entries numbered.
 struct View {
-    image: Image<File>,
+    image: IsoImage<File>,
     /// The root first, the children of a folder together.
     nodes: Vec<Node>,
     /// For lookups: the node of each name in each folder.
@@ -127,7 +127,7 @@ struct Node {
 }
 
 impl View {
-    fn new(image: Image<File>) -> Result<Self> {
+    fn new(image: IsoImage<File>) -> Result<Self> {
         let mut nodes = vec![Node { entry: image.root(), parent: 0, children: 0..0, inode: 0 }];
         let mut names = HashMap::new();
         let mut linked = HashMap::new();

@@ -128,7 +128,7 @@ mod tests {
     use std::os::unix::net::UnixListener;
 
     use super::*;
-    use crate::Image;
+    use crate::IsoImage;
 
     /// A tree of files with these contents.
     fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -145,7 +145,7 @@ mod tests {
         let output = tempfile::tempdir().unwrap();
         let image = output.path().join("a.iso");
         Plan::from_dir(root, options).unwrap().write_file(&image, &()).unwrap();
-        let files = Image::open(&image).unwrap().walk().unwrap();
+        let files = IsoImage::open(&image).unwrap().walk().unwrap();
         files.into_iter().map(|(path, entry)| (path, entry.extents[0].offset / SECTOR)).collect()
     }
 
@@ -204,7 +204,7 @@ mod tests {
             let output = tempfile::tempdir().unwrap();
             let image = output.path().join("a.iso");
             Plan::from_dir(root.path(), &Options::default()).unwrap().write_file(&image, &()).unwrap();
-            let opened = Image::open(&image).unwrap();
+            let opened = IsoImage::open(&image).unwrap();
             let links = |path: &str| opened.find(path).unwrap().unwrap().links;
             assert_eq!(["a", "z/large", "z/zz", "n", "small"].map(links), [3, 3, 3, 2, 2]);
             assert!(fs::metadata(&image).unwrap().len() < 351 * SECTOR + 2 * 102_400, "stored once");
@@ -224,7 +224,7 @@ mod tests {
         let output = tempfile::tempdir().unwrap();
         let image = output.path().join("a.iso");
         Plan::from_dir(root.path(), &Options::default()).unwrap().write_file(&image, &()).unwrap();
-        let image = Image::open(&image).unwrap();
+        let image = IsoImage::open(&image).unwrap();
         let entry = |path: &str| image.find(path).unwrap().unwrap();
         assert_eq!(["a", "b", "c"].map(|path| entry(path).links), [1, 2, 2]);
         assert_eq!(entry("a").extents, entry("b").extents);

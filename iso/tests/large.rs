@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use iso::{Image, Options, Plan, View};
+use iso::{IsoImage, Options, Plan, View};
 
 fn plan(tree: &Path) -> iso::Result<Plan> {
     Plan::from_dir(tree, &Options::default())
@@ -25,7 +25,7 @@ fn a_hundred_thousand_files_in_one_folder() {
     plan(&tree).unwrap().write_file(&output, &()).unwrap();
     assert!(matches!(iso::md5::check(&output, &()).unwrap(), iso::md5::Check::Intact { .. }));
     for view in [View::RockRidge, View::Joliet, View::Plain] {
-        let image = Image::new(File::open(&output).unwrap(), &output, Some(view)).unwrap();
+        let image = IsoImage::new(File::open(&output).unwrap(), &output, Some(view)).unwrap();
         let mut entries = image.read_dir(&image.root()).unwrap();
         assert_eq!(entries.len(), 100_000);
         assert_eq!(entries.iter().filter(|entry| entry.size > 0).count(), 100, "{view:?}");
@@ -33,7 +33,7 @@ fn a_hundred_thousand_files_in_one_folder() {
         entries.dedup_by(|a, b| a.name == b.name);
         assert_eq!(entries.len(), 100_000, "every name of {view:?} is another one");
     }
-    let image = Image::open(&output).unwrap();
+    let image = IsoImage::open(&output).unwrap();
     for number in [0, 1_000, 99_000] {
         let entry = image.find(&name(number)).unwrap().unwrap();
         let mut content = [0; 8];
@@ -65,7 +65,7 @@ fn as_many_folders_as_a_path_table_can_number() {
     }
     let output = tree.join("255.iso");
     plan(tree).unwrap().write_file(&output, &()).unwrap();
-    let folders = Image::open(&output).unwrap().walk().unwrap();
+    let folders = IsoImage::open(&output).unwrap().walk().unwrap();
     assert_eq!(folders.len(), 65_534);
     assert_eq!(folders.last().map(|(path, _)| path.as_str()), Some("255/254"));
 }

@@ -12,7 +12,7 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub struct ImageFile {
     path: PathBuf,
-    image: iso::Image<Declared>,
+    image: iso::IsoImage<Declared>,
     file: Arc<File>,
     /// The bytes the file had when it was opened.
     bytes: u64,
@@ -39,12 +39,13 @@ impl iso::ReadAt for Declared {
 impl ImageFile {
     pub(super) fn of(file: File, path: &Path) -> Result<Self> {
         let wrong = |reason| Error::Iso { path: path.to_path_buf(), reason };
-        let image = iso::Image::new(file, path, None).map_err(wrong)?;
+        let image = iso::IsoImage::new(file, path, None).map_err(wrong)?;
         let bytes = image.size();
         let size = bytes.max(u64::from(image.volume().sectors) * 2048);
         let file = image.file().try_clone().map_err(|source| Error::io("open", path, source))?;
         let file = Arc::new(file);
-        let image = iso::Image::new(Declared { file: Arc::clone(&file), size }, path, None).map_err(wrong)?;
+        let image =
+            iso::IsoImage::new(Declared { file: Arc::clone(&file), size }, path, None).map_err(wrong)?;
         Ok(Self { path: path.to_path_buf(), image, file, bytes })
     }
 

@@ -33,7 +33,7 @@ const PATH_MAX: usize = 4096;
 
 /// An image opened for reading. Any number of threads may read it at once.
 #[derive(Debug)]
-pub struct Image<S = File> {
+pub struct IsoImage<S = File> {
     source: S,
     path: PathBuf,
     /// Bytes of the source.
@@ -56,13 +56,13 @@ pub enum View {
     Plain,
 }
 
-impl Image<File> {
+impl IsoImage<File> {
     /// Opens the image at `path`, a file or a block device, with the best names it has: Rock Ridge, else Joliet, else
     /// plain ones.
     ///
     /// # Errors
     ///
-    /// [`Error::NoVolume`] if it is no ISO 9660 image, besides the errors of [`Image::new`].
+    /// [`Error::NoVolume`] if it is no ISO 9660 image, besides the errors of [`IsoImage::new`].
     pub fn open(path: &Path) -> Result<Self> {
         let file = content::open_device(path, Links::Follow)?;
         Self::new(file, path, None)
@@ -75,7 +75,7 @@ impl Image<File> {
     }
 }
 
-impl<S: ReadAt> Image<S> {
+impl<S: ReadAt> IsoImage<S> {
     /// Reads the volume descriptors and the root (ECMA-119 8, Joliet, SUSP 5.3) of an image from any source. Errors name it
     /// by `path`.
     ///
@@ -172,7 +172,7 @@ impl<S: ReadAt> Image<S> {
     ///
     /// # Errors
     ///
-    /// Those of [`Image::read_dir`], in the folders on the way.
+    /// Those of [`IsoImage::read_dir`], in the folders on the way.
     pub fn find(&self, path: &str) -> Result<Option<Entry>> {
         let mut found = self.root();
         for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
@@ -196,7 +196,7 @@ impl<S: ReadAt> Image<S> {
     }
 
     /// Everything below the root with its path, folders before what is in them, breadth first. What cannot be read has a
-    /// [fault](Entry::fault): besides what [`Image::read_dir`] says, a folder that contains itself or overlaps another one, and
+    /// [fault](Entry::fault): besides what [`IsoImage::read_dir`] says, a folder that contains itself or overlaps another one, and
     /// an entry whose path has more than 4096 bytes.
     ///
     /// # Errors

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use iso::{Image, Options, Plan};
+use iso::{IsoImage, Options, Plan};
 
 use super::exercise::exercise;
 use super::{ROOT, SECTOR, image, place, record, root, set32};
 
 fn disagreements(image: &[u8]) -> Vec<String> {
-    let image = Image::new(image.to_vec(), Path::new("a.iso"), None).unwrap();
+    let image = IsoImage::new(image.to_vec(), Path::new("a.iso"), None).unwrap();
     image.disagreements().unwrap().iter().map(ToString::to_string).collect()
 }
 

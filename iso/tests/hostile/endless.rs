@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use iso::{Image, Kind};
+use iso::{IsoImage, Kind};
 
 use super::exercise::{exercise, with_records};
 use super::{ROOT, SECTOR, set32, walk};
@@ -93,7 +93,7 @@ fn chain(count: usize) -> Vec<u8> {
 
 #[test]
 fn continuation_areas_are_followed_31_times() {
-    let found = Image::new(chain(31), Path::new("a.iso"), None).unwrap().walk().unwrap();
+    let found = IsoImage::new(chain(31), Path::new("a.iso"), None).unwrap().walk().unwrap();
     assert_eq!(found[0].0, "n".repeat(31));
     refused(chain(32), "a record has more than 31 continuation areas");
 }
@@ -168,7 +168,7 @@ fn folders_that_were_moved_to_where_none_is() {
     there.resize(SECTOR, 0);
     let hidden = folder(b'H', BEHIND, &entry(b"RE", b""));
     let sound = image(&[moved(b'A', BEHIND), hidden], &there);
-    let found = Image::new(sound, Path::new("a.iso"), None).unwrap().walk().unwrap();
+    let found = IsoImage::new(sound, Path::new("a.iso"), None).unwrap().walk().unwrap();
     assert_eq!(found.len(), 1, "it is shown once, where it came from");
     assert!(found[0].0 == "A" && found[0].1.kind == Kind::Directory);
     refused(image(&[moved(b'A', BEHIND), moved(b'B', BEHIND)], &there), "the folder overlaps another one");
@@ -202,6 +202,6 @@ fn descriptors_without_an_end() {
     set32(&mut bytes, ROOT + 2, 17 + 300);
     assert_eq!(walk(bytes.clone()), Ok(1));
     exercise(&bytes);
-    let image = Image::new(bytes, Path::new("a.iso"), None).unwrap();
+    let image = IsoImage::new(bytes, Path::new("a.iso"), None).unwrap();
     assert_eq!(image.volume().descriptors.len(), 84);
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use iso::{Image, Kind, ReadAt, View};
+use iso::{IsoImage, Kind, ReadAt, View};
 
 const SECTOR: usize = 2048;
 /// The sector of the root folder, behind the descriptors.
@@ -39,7 +39,7 @@ pub(crate) fn exercise(bytes: &[u8]) -> usize {
     }
     let mut entries = 0;
     for view in [None, Some(View::RockRidge), Some(View::Joliet), Some(View::Plain)] {
-        let Ok(image) = Image::new(source.clone(), path, view) else { continue };
+        let Ok(image) = IsoImage::new(source.clone(), path, view) else { continue };
         let disagreements = image.disagreements();
         assert!(disagreements.is_ok_and(|found| found.len() <= iso::DISAGREEMENTS_MAX));
         let Ok(found) = image.walk() else { continue };
@@ -111,7 +111,7 @@ fn check(bytes: &[u8], path: &str, entry: &iso::Entry) {
     assert!(path.len() <= 3 * 4096, "a path of {} bytes", path.len());
 }
 
-fn read<S: ReadAt>(image: &Image<S>, entry: &iso::Entry) {
+fn read<S: ReadAt>(image: &IsoImage<S>, entry: &iso::Entry) {
     let mut buffer = [0; READ_MAX];
     if entry.kind == Kind::File && entry.fault.is_some() {
         image.read_at(entry, 0, &mut buffer).expect_err("a fault is no content");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use iso::{Image, Kind, Modes};
+use iso::{IsoImage, Kind, Modes};
 
 use super::exercise::exercise;
 use super::{ROOT, SECTOR, image, place, record, root, set32, sound, walk};
@@ -227,7 +227,7 @@ fn two_files_of_one_name() {
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("a.iso");
     fs::write(&path, &lying).unwrap();
-    let image = Image::open(&path).unwrap();
+    let image = IsoImage::open(&path).unwrap();
     let listed = image.read_dir(&image.root()).unwrap();
     assert_eq!(listed.iter().filter(|entry| entry.name == "secret").count(), 2);
     assert!(matches!(image.find("secret").unwrap().unwrap().kind, Kind::Symlink(_)));
@@ -251,7 +251,7 @@ fn extraction_stays_inside() {
     let path = scratch.path().join("a.iso");
     fs::write(&path, &lying).unwrap();
     let target = scratch.path().join("out");
-    let extracted = Image::open(&path).unwrap().extract(&target, Modes::Permissions, &()).unwrap();
+    let extracted = IsoImage::open(&path).unwrap().extract(&target, Modes::Permissions, &()).unwrap();
     assert_eq!(
         extracted.skipped.len(),
         1,

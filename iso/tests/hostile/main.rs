@@ -12,7 +12,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use exercise::exercise;
-use iso::{Image, Options, Plan};
+use iso::{IsoImage, Options, Plan};
 
 const SECTOR: usize = 2048;
 /// The root's record in the primary volume descriptor.
@@ -60,7 +60,7 @@ fn place(image: &[u8], signature: &[u8], from: usize) -> usize {
 
 /// How many entries a walk through the image finds, or what is wrong with the first one that has a fault.
 fn walk(image: Vec<u8>) -> Result<usize, String> {
-    let image = Image::new(image, Path::new("a.iso"), None).map_err(|error| error.to_string())?;
+    let image = IsoImage::new(image, Path::new("a.iso"), None).map_err(|error| error.to_string())?;
     let entries = image.walk().map_err(|error| error.to_string())?;
     match entries.iter().find_map(|(_, entry)| entry.fault.as_ref()) {
         Some(fault) => Err(format!("a.iso: {fault}")),
@@ -70,7 +70,7 @@ fn walk(image: Vec<u8>) -> Result<usize, String> {
 
 /// How many entries of the image can be read.
 fn sound(image: &[u8]) -> usize {
-    let Ok(image) = Image::new(image.to_vec(), Path::new("a.iso"), None) else { return 0 };
+    let Ok(image) = IsoImage::new(image.to_vec(), Path::new("a.iso"), None) else { return 0 };
     let entries = image.walk().unwrap();
     entries.iter().filter(|(_, entry)| entry.fault.is_none()).count()
 }
@@ -78,7 +78,7 @@ fn sound(image: &[u8]) -> usize {
 #[test]
 fn the_image_itself_is_sound() {
     let image = image();
-    assert_eq!(Image::new(image.clone(), Path::new("a.iso"), None).unwrap().disagreements().unwrap(), []);
+    assert_eq!(IsoImage::new(image.clone(), Path::new("a.iso"), None).unwrap().disagreements().unwrap(), []);
     assert_eq!(walk(image.clone()), Ok(7));
     assert_eq!(exercise(&image), 7 + 7 + 5 + 7, "best, Rock Ridge, Joliet (without links), plain");
 }
@@ -107,7 +107,7 @@ fn no_image() {
             "another volume descriptor",
         ),
     ] {
-        let error = Image::new(bytes.clone(), Path::new("a.iso"), None).unwrap_err().to_string();
+        let error = IsoImage::new(bytes.clone(), Path::new("a.iso"), None).unwrap_err().to_string();
         assert!(error.contains(found), "{error}");
         let error = iso::md5::check_source(&bytes, Path::new("a.iso"), &()).unwrap_err().to_string();
         assert!(error.contains(found), "{error}");
@@ -144,8 +144,8 @@ fn mutated_images() {
 /// What fuzzing found, and a few sound inputs to start from.
 #[test]
 fn the_corpus() {
-    type Image = fn(&[u8]) -> Vec<u8>;
-    let targets: [(&str, Image); 3] = [
+    type Make = fn(&[u8]) -> Vec<u8>;
+    let targets: [(&str, Make); 3] = [
         ("image", exercise::with_system_area),
         ("records", exercise::with_records),
         ("system_use", exercise::with_system_use),

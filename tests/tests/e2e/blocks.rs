@@ -60,7 +60,7 @@ fn an_image_is_created_looked_into_compared_and_checked() {
     let create = ["iso", "create", "tree", "--file", "owned.iso", "--volume-id", "Example 1"];
     fs::set_permissions(folder.join("tree/product.txt"), fs::Permissions::from_mode(0o640)).unwrap();
     succeed(folder, &[&create[..], &owned].concat());
-    let image = iso::Image::open(&folder.join("owned.iso")).unwrap();
+    let image = iso::IsoImage::open(&folder.join("owned.iso")).unwrap();
     let entry = image.find("product.txt").unwrap().unwrap();
     assert_eq!((entry.uid, entry.gid, entry.mode & 0o777, entry.mtime), (1000, 100, 0o640, 1));
 

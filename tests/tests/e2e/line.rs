@@ -148,7 +148,7 @@ fn verify_names_what_is_damaged() {
     assert!(code == 0 && report["ok"] == true && report["implantedMd5"]["status"] == "passed", "{out}");
 
     // One byte in the middle of the image's layer.
-    let image = iso::Image::open(&archive.iso).unwrap();
+    let image = iso::IsoImage::open(&archive.iso).unwrap();
     let (path, layer) = image
         .walk()
         .unwrap()

@@ -13,7 +13,7 @@ mod system_use;
 mod trees;
 
 use super::directory::{self, Record};
-use super::{Fault, Image, ReadAt, View};
+use super::{Fault, IsoImage, ReadAt, View};
 use crate::Result;
 use descriptors::AllRoots;
 use records::Walk;
@@ -42,7 +42,7 @@ impl std::fmt::Display for Disagreement {
     }
 }
 
-impl<S: ReadAt> Image<S> {
+impl<S: ReadAt> IsoImage<S> {
     /// What lets readers of the image disagree about what is in it, the entries that cannot be read included: at most
     /// [`DISAGREEMENTS_MAX`] of them. Reads all folders and no content. Which view the image was opened with does not matter.
     ///

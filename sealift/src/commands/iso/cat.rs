@@ -8,7 +8,7 @@ use crate::failure::Outcome;
 pub(super) fn run(image: &Path, path: &str) -> Outcome {
     use std::io::Write as _;
 
-    let opened = ::iso::Image::open(image)?;
+    let opened = ::iso::IsoImage::open(image)?;
     let entry = find(&opened, image, path)?;
     let mut buffer = vec![0; 256 * 1024];
     let mut offset = 0;

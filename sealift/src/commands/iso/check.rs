@@ -12,7 +12,7 @@ use crate::progress::Bar;
 use crate::remedies::iso::{COPY, FORGED, IMPLANT, IMPLANT_AGAIN};
 
 pub(super) fn run(path: &Path, output: Output) -> Outcome {
-    let image = iso::Image::open(path)?;
+    let image = iso::IsoImage::open(path)?;
     let check = {
         let bar = Bar::bytes("checking", image.size());
         iso::md5::check_source(image.file(), path, &bar)?

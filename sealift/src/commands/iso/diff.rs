@@ -11,7 +11,7 @@ use crate::output::documents::iso::IsoDifference;
 use crate::progress::Bar;
 
 pub(super) fn run(before: &Path, after: &Path, output: Output) -> Outcome {
-    let (old, new) = (::iso::Image::open(before)?, ::iso::Image::open(after)?);
+    let (old, new) = (::iso::IsoImage::open(before)?, ::iso::IsoImage::open(after)?);
     let differences = {
         let bar = Bar::bytes("comparing", old.size() + new.size());
         ::iso::diff(&old, &new, &bar)?

@@ -11,7 +11,7 @@ use crate::output::{self, Output};
 use crate::progress::Bar;
 
 pub(super) fn run(image: &Path, into: &Path, preserve: bool, output: Output) -> Outcome {
-    let opened = ::iso::Image::open(image)?;
+    let opened = ::iso::IsoImage::open(image)?;
     let modes = if preserve { ::iso::Modes::All } else { ::iso::Modes::Permissions };
     let extracted = {
         let bar = Bar::bytes("extracting", opened.size());

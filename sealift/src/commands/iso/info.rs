@@ -10,7 +10,7 @@ use crate::output::documents::iso::IsoInformation;
 use crate::output::{self, Output};
 
 pub(super) fn run(image: &Path, output: Output) -> Outcome {
-    let opened = ::iso::Image::open(image)?;
+    let opened = ::iso::IsoImage::open(image)?;
     let volume = opened.volume();
     let sums = ::iso::md5::stored(opened.file(), image)?;
     let bytes = file_size(image)?;

@@ -11,7 +11,7 @@ use crate::output::documents::iso::IsoFile;
 use crate::output::{self, Output};
 
 pub(super) fn run(image: &Path, path: &str, recursive: bool, output: Output) -> Outcome {
-    let opened = ::iso::Image::open(image)?;
+    let opened = ::iso::IsoImage::open(image)?;
     let entry = find(&opened, image, path)?;
     let entries: Vec<(String, ::iso::Entry)> = match entry.kind {
         ::iso::Kind::Directory if recursive => {

@@ -137,7 +137,7 @@ fn faults<'a>(faults: impl Iterator<Item = (&'a str, &'a ::iso::Fault)>) -> Outc
     if lines.is_empty() { Ok(()) } else { Err(Failure::Failed(None)) }
 }
 
-fn find(opened: &::iso::Image, image: &Path, path: &str) -> Result<::iso::Entry, Failure> {
+fn find(opened: &::iso::IsoImage, image: &Path, path: &str) -> Result<::iso::Entry, Failure> {
     opened.find(path)?.ok_or_else(|| {
         Failure::failed(anyhow::anyhow!(
             "{}: no `{}` in the image",

@@ -12,7 +12,7 @@ const SIGNALS_EVERY: std::time::Duration = std::time::Duration::from_millis(100)
 pub(super) fn run(image: &Path, folder: &Path, everybody: bool) -> Outcome {
     let mut signals =
         signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])?;
-    let mounted = ::iso::Image::open(image)?.mount(folder, everybody)?;
+    let mounted = ::iso::IsoImage::open(image)?.mount(folder, everybody)?;
     output::note(&format!(
         "{} is mounted at {}; Ctrl-C unmounts it",
         content::printable_path(image),

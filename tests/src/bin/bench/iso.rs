@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::Command;
 
-use ::iso::Image;
+use ::iso::IsoImage;
 
 use crate::measure::{Side, alone, amount, compare, memory};
 
@@ -144,7 +144,7 @@ pub(crate) fn run(scratch: &Path) -> io::Result<()> {
 fn compare_mount(scratch: &Path, layers: &Path, image: &Path) -> io::Result<()> {
     let at = scratch.join("mounted");
     fs::create_dir_all(&at)?;
-    let mount = Image::open(image).and_then(|image| image.mount(&at, false)).map_err(io::Error::other)?;
+    let mount = IsoImage::open(image).and_then(|image| image.mount(&at, false)).map_err(io::Error::other)?;
     let readers = |folder: &Path| {
         let mut command = Command::new("sh");
         command

@@ -7,19 +7,19 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use iso::{Entry, Image};
+use iso::{Entry, IsoImage};
 use tests::sealift;
 
 /// Makes an image of the folder `tree` with these options more.
-fn create(folder: &Path, image: &str, options: &[&str]) -> Image {
+fn create(folder: &Path, image: &str, options: &[&str]) -> IsoImage {
     let common = ["iso", "create", "tree", "--volume-id", "Example 1", "--file", image];
     let (code, out, err) = sealift::run(folder, &[&common, options].concat());
     assert_eq!(code, 0, "{options:?}: {out}{err}");
     assert!(out.ends_with(&format!("  {image}\n")), "{out}");
-    Image::open(&folder.join(image)).unwrap()
+    IsoImage::open(&folder.join(image)).unwrap()
 }
 
-fn entry(image: &Image, path: &str) -> Entry {
+fn entry(image: &IsoImage, path: &str) -> Entry {
     image.find(path).unwrap().unwrap_or_else(|| panic!("no {path}"))
 }
 
@@ -78,7 +78,7 @@ fn times_are_the_source_date_or_the_folders_own_where_they_are_earlier() {
         let file = fs::File::options().write(true).open(folder.join("tree").join(name)).unwrap();
         file.set_modified(UNIX_EPOCH + Duration::from_secs(time)).unwrap();
     }
-    let times = |image: &Image| ["large", "folder/again", "link"].map(|name| entry(image, name).mtime);
+    let times = |image: &IsoImage| ["large", "folder/again", "link"].map(|name| entry(image, name).mtime);
     let image = create(folder, "a.iso", &[]);
     assert_eq!((times(&image), image.volume().created), ([0; 3], Some(0)));
     let image = create(folder, "b.iso", &["--source-date", "2000"]);

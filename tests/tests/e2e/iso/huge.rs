@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use iso::{Extent, Image};
+use iso::{Extent, IsoImage};
 use tests::peer;
 
 use super::peers;
@@ -66,7 +66,7 @@ fn a_peers_file_beyond_4_gib() {
     assert!(fs::metadata(&image).unwrap().blocks() * 512 < 100_000_000, "the zeros are holes");
 
     assert_read_by_us(&image);
-    let opened = Image::open(&image).unwrap();
+    let opened = IsoImage::open(&image).unwrap();
     for name in ["before", "later"] {
         let (entry, mut content) = (opened.find(name).unwrap().unwrap(), [0; 16]);
         let length = opened.read_at(&entry, 0, &mut content).unwrap();
@@ -93,7 +93,7 @@ fn copy_sparsely(mut from: impl Read, to: &Path) -> io::Result<()> {
 
 /// Makes sure that our reader finds the marks of the file `huge`, across the sections' ends, too.
 fn assert_read_by_us(image: &Path) {
-    let image = Image::open(image).unwrap();
+    let image = IsoImage::open(image).unwrap();
     let huge = image.find("huge").unwrap().unwrap();
     assert_eq!(huge.size, SIZE);
     let [Extent { offset, len }, second] = huge.extents[..] else { panic!("{:?}", huge.extents) };

@@ -59,7 +59,7 @@ fn make_copy(source: &Path, scratch: &Path) -> PathBuf {
     let (image, copy) = (scratch.join("small.iso"), scratch.join("copy"));
     let options = iso::Options { exclude: vec!["huge".to_owned()], ..super::options() };
     iso::Plan::from_dir(source, &options).unwrap().write_file(&image, &()).unwrap();
-    iso::Image::open(&image).unwrap().extract(&copy, iso::Modes::Permissions, &()).unwrap();
+    iso::IsoImage::open(&image).unwrap().extract(&copy, iso::Modes::Permissions, &()).unwrap();
     let path = copy.join("huge");
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
     huge::make(&path);
@@ -183,7 +183,7 @@ fn what_linux_sees_otherwise_is_a_finding() {
         lie(&mut lying);
         let path = scratch.path().join(format!("{number}.iso"));
         fs::write(&path, lying).unwrap();
-        let found = iso::Image::open(&path).unwrap().disagreements().unwrap();
+        let found = iso::IsoImage::open(&path).unwrap().disagreements().unwrap();
         assert!(!found.is_empty(), "{what}");
         machine = machine.disk(&path);
         let letter = char::from(b'a' + number as u8);

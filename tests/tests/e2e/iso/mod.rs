@@ -21,7 +21,7 @@ use differences::{
     without_moved_folder, without_root_targets, without_trailing_dots,
 };
 use iso::md5::Check;
-use iso::{Image, Modes, Options, Plan, View};
+use iso::{IsoImage, Modes, Options, Plan, View};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use tree::{as_archived, assert_same, snapshot};
@@ -36,7 +36,7 @@ fn write(tree: &Path, image: &Path) -> iso::Sums {
 
 /// What our reader extracts, through one of the views.
 fn extracted(image: &Path, into: &Path, view: View) -> tree::Snapshot {
-    let opened = Image::new(fs::File::open(image).unwrap(), image, Some(view)).unwrap();
+    let opened = IsoImage::new(fs::File::open(image).unwrap(), image, Some(view)).unwrap();
     let extracted = opened.extract(into, Modes::Permissions, &()).unwrap();
     assert_eq!(extracted.skipped, []);
     snapshot(into)
@@ -228,7 +228,7 @@ fn the_peers_images_give_no_finding() {
     }
     fs::write(source.join(long).join("sub/file"), "deep").unwrap();
     for (what, image) in peers::usual_images(&source, &into) {
-        let found = Image::open(&image).unwrap().disagreements().unwrap();
+        let found = IsoImage::open(&image).unwrap().disagreements().unwrap();
         assert!(found.is_empty(), "{what}: {found:#?}");
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use iso::Image;
+use iso::IsoImage;
 use tests::mounts::{Disk, fuse_as_root, fuse_for_users};
 use tests::peer;
 use tests::user::{as_user, make_folder, open_folder};
@@ -32,7 +32,7 @@ fn a_mounted_image_is_its_tree() {
     let (source, image, at) = to_mount(scratch.path());
     fs::write(source.join("large"), super::tree::content(7, 3_000_000)).unwrap();
     write(&source, &image);
-    let mount = Image::open(&image).unwrap().mount(&at, false).unwrap();
+    let mount = IsoImage::open(&image).unwrap().mount(&at, false).unwrap();
     let expected = empty_files_apart(as_archived(snapshot(&source)));
     // Several readers at once.
     std::thread::scope(|scope| {
@@ -56,12 +56,12 @@ fn the_end_of_a_mount_that_others_unmounted_leaves_the_next_one_alone() {
     let scratch = tempfile::tempdir().unwrap();
     let (source, image, at) = to_mount(scratch.path());
     write(&source, &image);
-    let first = Image::open(&image).unwrap().mount(&at, false).unwrap();
+    let first = IsoImage::open(&image).unwrap().mount(&at, false).unwrap();
     peer::run(Command::new("umount").arg(&at));
     while !first.is_gone() {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
-    let second = Image::open(&image).unwrap().mount(&at, false).unwrap();
+    let second = IsoImage::open(&image).unwrap().mount(&at, false).unwrap();
     drop(first);
     assert!(fs::exists(at.join("linked")).unwrap(), "the second is mounted");
     second.unmount().unwrap();
@@ -85,7 +85,7 @@ fn a_mount_that_is_in_use_leaves_no_dead_folder_behind() {
     fs::write(path("source/used"), "used").unwrap();
     write(&path("source"), &path("a.iso"));
     fs::create_dir(path("mounted")).unwrap();
-    let mounted = Image::open(&path("a.iso")).unwrap().mount(&path("mounted"), false).unwrap();
+    let mounted = IsoImage::open(&path("a.iso")).unwrap().mount(&path("mounted"), false).unwrap();
     let used = fs::File::open(path("mounted/used")).unwrap();
     mounted.unmount().unwrap();
     assert_eq!(fs::read_dir(path("mounted")).unwrap().count(), 0, "it is unmounted, and not dead");
@@ -102,7 +102,7 @@ fn any_user_may_mount() {
     plain_tree(&path("source"));
     fs::write(path("source/large"), super::tree::content(7, 3_000_000)).unwrap();
     write(&path("source"), &path("a.iso"));
-    Image::open(&path("a.iso")).unwrap().extract(&path("copy"), iso::Modes::Permissions, &()).unwrap();
+    IsoImage::open(&path("a.iso")).unwrap().extract(&path("copy"), iso::Modes::Permissions, &()).unwrap();
     fs::copy(tests::sealift::binary(), path("sealift")).unwrap();
     make_folder(&path("mounted"));
     let report = |folder: &str| {
