@@ -76,6 +76,24 @@ fn links_between_documents_lead_to_files() {
 }
 
 #[test]
+fn paths_in_architecture_md_exist() {
+    let text = read("ARCHITECTURE.md");
+    let rooms = ["archive", "buildchain", "content", "docs", "examples", "images", "iso", "packages"];
+    let rooms: Vec<&str> = rooms.into_iter().chain(["runtime", "salt", "sealift", "tests"]).collect();
+    let mut paths = 0;
+    for path in quoted(&text).filter(|path| path.split('/').next().is_some_and(|room| rooms.contains(&room)))
+    {
+        // `images/NAME/` and the like are paths of an archive.
+        let placeholder = path.contains(|c: char| c.is_uppercase() || c == '<' || c == ' ');
+        if path.contains('/') && !placeholder {
+            assert!(sealift::repository().join(path).exists(), "ARCHITECTURE.md: {path} does not exist");
+            paths += 1;
+        }
+    }
+    assert!(paths > 40, "{paths}");
+}
+
+#[test]
 fn the_readme_is_short_and_has_the_command_of_the_tests() {
     let readme = read("README.md");
     assert!(readme.lines().count() < 120);
