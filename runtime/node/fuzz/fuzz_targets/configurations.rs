@@ -7,7 +7,7 @@
 #![no_main]
 
 #[path = "../../src"]
-#[expect(dead_code, reason = "only what reads and changes text is fuzzed")]
+#[expect(dead_code, unused_imports, reason = "only reading and changing text is fuzzed")]
 mod source {
     pub(crate) mod site_config;
     pub(crate) mod file;

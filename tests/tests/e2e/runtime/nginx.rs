@@ -157,14 +157,14 @@ fn nginx_serves_the_archives_of_a_node_side_by_side() {
     let listing = http::ask(node.port, "GET", "/example-1.0/redhat/8/scality-el8/", "");
     assert!(String::from_utf8(listing.body).unwrap().contains("repodata/"));
 
-    // A change: told to the running nginx, and only then.
+    // A change is installed, and the running nginx is reloaded.
     assert!(node.install(&[]).1.contains("unchanged"));
     node.list(&[&node.site.tree]);
     let (code, out, err) = node.install(&[]);
     assert!(code == 0 && out.contains("nginx was reloaded"), "{out}{err}");
     let began = Instant::now();
     while node.status("/archives/older-0.9/product.txt") != 404 {
-        assert!(began.elapsed() < Duration::from_secs(300), "nginx goes on as before");
+        assert!(began.elapsed() < Duration::from_secs(300), "nginx still uses its old configuration");
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(node.status("/example-1.0/redhat/8/"), 200);
@@ -228,13 +228,13 @@ fn no_link_in_an_archive_leads_nginx_out_of_it() {
 }
 
 #[test]
-fn what_nginx_or_we_refuse_changes_nothing() {
+fn a_refused_configuration_changes_nothing() {
     let Some(node) = Node::new() else { return };
     assert_eq!(node.install(&[]).0, 0);
     let before = node.config();
     // nginx refuses: there is no such certificate.
     let (code, _, err) = node.install(&["--tls-certificate", "/none.pem", "--tls-key", "/none.pem"]);
-    assert!(code == 1 && err.contains("none.pem") && err.contains("still in use"), "{err}");
+    assert!(code == 1 && err.contains("none.pem") && err.contains("keeps its old configuration"), "{err}");
     assert_eq!(node.config(), before);
     // We refuse: an archive wants more than to serve its images.
     for evil in [
