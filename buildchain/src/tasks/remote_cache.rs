@@ -1,7 +1,7 @@
-//! The results of tasks in a registry: an artifact for each, tagged with the key of the task.
+//! The results of tasks in a registry: an artifact for each, tagged with the key of its task.
 //!
-//! The manifest's configuration is the record of the result, its layers are the contents of the files, once each. So a
-//! registry shares what results have in common, copies them to its mirrors and removes them as it does with images.
+//! The configuration of its manifest is the record of the result; its layers are the contents of the files, each once. So a
+//! registry stores common contents once, and copies results to mirrors and deletes them like images.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -19,14 +19,14 @@ use images::{Reference, RegistrySession, Store, pull, push};
 /// The media type of a record, and the type of the artifact.
 const RECORD: &str = "application/vnd.sealift.result.v1";
 
-/// The media type of what a file holds.
+/// The media type of the content of a file.
 const CONTENT: &str = "application/octet-stream";
 
 /// The remote cache in `repository`, such as `registry.example:5000/team/cache`, reached through `registries`.
 ///
 /// # Errors
 ///
-/// `repository` is not the name of one.
+/// `repository` is not the name of a repository.
 pub fn remote_cache(
     registries: &RegistrySession,
     repository: &str,
@@ -43,28 +43,28 @@ struct RegistryCache {
 
 impl RegistryCache {
     fn reference(&self, key: Digest) -> Result<Reference, RemoteError> {
-        self.repository.with_tag(&key.hex()).map_err(away)
+        self.repository.with_tag(&key.hex()).map_err(unavailable)
     }
 
-    /// The manifest of the result kept under `key`.
+    /// The manifest of the result stored under `key`.
     fn manifest(&self, key: Digest) -> Result<Option<(Reference, Manifest)>, RemoteError> {
         let reference = self.reference(key)?;
-        let Some(bytes) = pull::manifest(&reference, &self.registries, &()).map_err(trouble)? else {
+        let Some(bytes) = pull::manifest(&reference, &self.registries, &()).map_err(pull_error)? else {
             return Ok(None);
         };
-        let manifest = Manifest::parse(&bytes).map_err(damaged)?;
+        let manifest = Manifest::parse(&bytes).map_err(corrupt)?;
         Ok(Some((reference, manifest)))
     }
 
-    /// Fetches blobs into a store of their own below `folder`.
+    /// Fetches blobs into a new store below `folder`.
     fn fetch(
         &self,
         reference: &Reference,
         blobs: &[Descriptor],
         folder: &Path,
     ) -> Result<Store, RemoteError> {
-        let store = Store::open(folder).map_err(away)?;
-        pull::blobs(reference, blobs, &store, &self.registries, &()).map_err(trouble)?;
+        let store = Store::open(folder).map_err(unavailable)?;
+        pull::blobs(reference, blobs, &store, &self.registries, &()).map_err(pull_error)?;
         Ok(store)
     }
 }
@@ -74,16 +74,16 @@ impl Remote for RegistryCache {
         let Some((reference, manifest)) = self.manifest(key)? else { return Ok(None) };
         let is_record = |config: &Descriptor| config.media_type == RECORD && config.size <= RECORD_MAX;
         let Some(record) = manifest.config.filter(is_record) else {
-            return Err(damaged(NotOurs { reference: reference.to_string() }));
+            return Err(corrupt(NotAResult { reference: reference.to_string() }));
         };
-        let room = tempfile::tempdir().map_err(away)?;
-        let store = self.fetch(&reference, std::slice::from_ref(&record), room.path())?;
-        store.read(&record.digest, RECORD_MAX).map(Some).map_err(damaged)
+        let folder = tempfile::tempdir().map_err(unavailable)?;
+        let store = self.fetch(&reference, std::slice::from_ref(&record), folder.path())?;
+        store.read(&record.digest, RECORD_MAX).map(Some).map_err(corrupt)
     }
 
     fn contents(&self, key: Digest, wanted: &[Digest], folder: &Path) -> Result<(), RemoteError> {
         let Some((reference, manifest)) = self.manifest(key)? else {
-            return Err(damaged(NotOurs { reference: self.reference(key)?.to_string() }));
+            return Err(corrupt(NotAResult { reference: self.reference(key)?.to_string() }));
         };
         let wanted: HashSet<&Digest> = wanted.iter().collect();
         let blobs: Vec<Descriptor> =
@@ -91,40 +91,40 @@ impl Remote for RegistryCache {
         let store = self.fetch(&reference, &blobs, &folder.join("store"))?;
         for blob in blobs {
             let to = folder.join(blob.digest.hex());
-            fs::rename(store.blob_path(&blob.digest), to).map_err(away)?;
+            fs::rename(store.blob_path(&blob.digest), to).map_err(unavailable)?;
         }
         Ok(())
     }
 
     fn store(&self, key: Digest, record: &[u8], contents: &[(Digest, PathBuf)]) -> Result<(), RemoteError> {
-        let mut held = Held::default();
+        let mut pushed = Pushed::default();
         let mut layers = Vec::new();
         for (digest, path) in contents {
-            let size = fs::metadata(path).map_err(away)?.len();
+            let size = fs::metadata(path).map_err(unavailable)?.len();
             layers.push(serde_json::json!({"mediaType": CONTENT, "digest": digest, "size": size}));
-            held.files.insert(*digest, path.clone());
+            pushed.files.insert(*digest, path.clone());
         }
         let manifest = serde_json::json!({
             "schemaVersion": 2,
             "mediaType": Kind::OciManifest.media_type(),
             "artifactType": RECORD,
-            "config": {"mediaType": RECORD, "digest": held.put(record), "size": record.len()},
+            "config": {"mediaType": RECORD, "digest": pushed.put(record), "size": record.len()},
             "layers": layers,
         });
-        let digest = held.put(manifest.to_string().as_bytes());
+        let digest = pushed.put(manifest.to_string().as_bytes());
         let request = push::Request { reference: self.reference(key)?, digest };
-        push::push(&[request], held, &self.registries, &()).map_err(away).map(drop)
+        push::push(&[request], pushed, &self.registries, &()).map_err(unavailable).map(drop)
     }
 }
 
-/// What is pushed: files of the cache, and a record and a manifest that are in no file.
+/// What is pushed: files of the cache, and a record and a manifest in memory.
 #[derive(Default)]
-struct Held {
+struct Pushed {
     files: HashMap<Digest, PathBuf>,
     texts: HashMap<Digest, Vec<u8>>,
 }
 
-impl Held {
+impl Pushed {
     fn put(&mut self, bytes: &[u8]) -> Digest {
         let digest = Digest::of(bytes);
         self.texts.insert(digest, bytes.to_vec());
@@ -132,7 +132,7 @@ impl Held {
     }
 }
 
-impl push::Content for Held {
+impl push::Content for Pushed {
     fn size(&self, digest: &Digest) -> images::error::Result<Option<u64>> {
         match (self.texts.get(digest), self.files.get(digest)) {
             (Some(text), _) => Ok(Some(text.len() as u64)),
@@ -151,24 +151,24 @@ impl push::Content for Held {
     }
 }
 
-/// There is something else under the tag.
+/// The tag names something else.
 #[derive(Debug, thiserror::Error)]
 #[error("{reference} is not the result of a task")]
-struct NotOurs {
+struct NotAResult {
     reference: String,
 }
 
-fn away(error: impl std::error::Error + Send + Sync + 'static) -> RemoteError {
+fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> RemoteError {
     RemoteError::Unavailable(Box::new(error))
 }
 
-fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> RemoteError {
+fn corrupt(error: impl std::error::Error + Send + Sync + 'static) -> RemoteError {
     RemoteError::Corrupt(Box::new(error))
 }
 
-/// A registry that gives something else than what its digests say is not the same as one that gives nothing.
-fn trouble(error: pull::Error) -> RemoteError {
-    let lies = error.failures.iter().any(|failure| {
+/// Distinguishes a registry that returns content with other digests from one that returns nothing.
+fn pull_error(error: pull::Error) -> RemoteError {
+    let is_corrupt = error.failures.iter().any(|failure| {
         matches!(
             failure.fault,
             Fault::DigestMismatch { .. }
@@ -177,5 +177,5 @@ fn trouble(error: pull::Error) -> RemoteError {
                 | Fault::TooLarge { .. }
         )
     });
-    if lies { damaged(error) } else { away(error) }
+    if is_corrupt { corrupt(error) } else { unavailable(error) }
 }

@@ -188,7 +188,7 @@ impl<R: Reporter> Reporter for Watched<R> {
                 reported: false,
             }),
             Event::Transfer { task, step } => self.transfer(&task.name, step),
-            Event::Line { task, line: text, .. } | Event::Progress { task, text } => {
+            Event::Line { task, line: text, .. } => {
                 if let Some(running) = self.running.iter_mut().find(|running| running.name == task.name) {
                     (*text).clone_into(&mut running.last_line);
                 }

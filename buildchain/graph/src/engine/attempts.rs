@@ -71,7 +71,6 @@ fn attempt(
     let notify = |report: Report<'_>| {
         let message = match report {
             Report::Line(stream, line) => Message::Line(id, stream, line.to_owned()),
-            Report::Progress(text) => Message::Progress(id, text.to_owned()),
             Report::Transfer(step) => Message::Transfer(id, step),
         };
         let _ = lock(&messages).send(message);

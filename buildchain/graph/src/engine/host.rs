@@ -30,7 +30,6 @@ pub(crate) struct Attempt<'run> {
 /// What an action reports while it runs.
 pub(crate) enum Report<'a> {
     Line(Stream, &'a str),
-    Progress(&'a str),
     Transfer(Transfer),
 }
 
@@ -73,10 +72,6 @@ impl Host for Attempt<'_> {
         text.push('\n');
         drop(log);
         (self.notify)(Report::Line(stream, line));
-    }
-
-    fn progress(&self, text: &str) {
-        (self.notify)(Report::Progress(text));
     }
 
     fn transfer(&self, step: Transfer) {

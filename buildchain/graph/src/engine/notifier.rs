@@ -47,7 +47,6 @@ pub(crate) fn notify(
             Message::Line(id, stream, line) => {
                 reporter.event(&Event::Line { task: task(id), stream: *stream, line });
             }
-            Message::Progress(id, text) => reporter.event(&Event::Progress { task: task(id), text }),
             Message::Transfer(id, step) => reporter.event(&Event::Transfer { task: task(id), step }),
             Message::Retrying(id, error, pause) => {
                 reporter.event(&Event::Retrying { task: task(id), error, pause: *pause });

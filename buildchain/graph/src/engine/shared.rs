@@ -36,7 +36,6 @@ pub(crate) struct Shared<'a> {
 pub(crate) enum Message {
     Started(TaskId, Vec<Reason>),
     Line(TaskId, Stream, String),
-    Progress(TaskId, String),
     Transfer(TaskId, Transfer),
     Retrying(TaskId, String, Duration),
     Finished(Vec<(TaskId, TaskReport)>),

@@ -17,7 +17,6 @@ pub struct Context<'run> {
 /// What a run does for its actions. Paths are relative to the root of the graph, or absolute.
 pub(crate) trait Host: Sync {
     fn line(&self, stream: Stream, line: &str);
-    fn progress(&self, text: &str);
     fn transfer(&self, step: Transfer);
     fn cancelled(&self) -> bool;
     fn digest(&self, path: &Path) -> Result<Digest, FileError>;
@@ -45,11 +44,6 @@ impl<'run> Context<'run> {
     /// Logs a warning: something is probably not as intended, and the task continues.
     pub fn warn(&self, line: impl AsRef<str>) {
         self.host.line(Stream::Err, &content::printable(line.as_ref()).to_string());
-    }
-
-    /// Reports what the action does now, for a live display. Not kept.
-    pub fn progress(&self, text: impl AsRef<str>) {
-        self.host.progress(text.as_ref());
     }
 
     /// Reports a step of moving data, for a live display. Not kept.

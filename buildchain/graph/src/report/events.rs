@@ -39,13 +39,6 @@ pub enum Event<'a> {
         /// The line, without its end.
         line: &'a str,
     },
-    /// What the running action does now, for a live display. Not kept.
-    Progress {
-        /// Its task.
-        task: &'a Task,
-        /// For instance `412 MB of 1.4 GB`.
-        text: &'a str,
-    },
     /// The running action moves data. Not kept.
     Transfer {
         /// Its task.

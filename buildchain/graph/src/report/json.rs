@@ -131,7 +131,7 @@ impl<W: Write> Reporter for JsonLinesReporter<W> {
                 Value::Object(line)
             }
             Event::Ended { exit } => json!({"event": "ended", "exit": exit}),
-            Event::Progress { .. } | Event::Transfer { .. } => return,
+            Event::Transfer { .. } => return,
         };
         if self.error.is_none() {
             self.error = write_line(&mut self.to, &line).err();

@@ -12,7 +12,7 @@ use images::build::engine::{self, Engine};
 use images::{Platform, RegistrySession, Store};
 
 use super::super::{Error, Place, source_input};
-use super::{folder, locked, open_store, pull_now, teach};
+use super::{folder, locked, open_store, pull_now, record_digests};
 use crate::project::{self, Base, Containerfile, ImageDefinition, Project, Recipe};
 
 /// The name of the task that builds an image.
@@ -50,7 +50,7 @@ pub(super) fn task(
         let digest = make(context, &store)?;
         for target in &targets {
             let files = images::dir_layout::write(&store, &digest, &[], target)?;
-            teach(context, target, &files)?;
+            record_digests(context, target, &files)?;
         }
         Ok(())
     });

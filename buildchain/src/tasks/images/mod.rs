@@ -226,7 +226,7 @@ fn fetch(project: &Arc<Project>, pull: &Pull, registries: &RegistrySession, fold
             }
         };
         let files = images::dir_layout::write(&store, &digest, &platforms, &folder)?;
-        teach(context, &folder, &files)
+        record_digests(context, &folder, &files)
     })
 }
 
@@ -282,16 +282,20 @@ fn locked(reference: &str, digest: Option<&str>) -> Result<Digest, ActionError> 
     Ok(digest.ok_or_else(not_locked)?.parse()?)
 }
 
-/// Tells the run the digests of the files of an image, which the store computed when it took them in: nobody need read them
-/// again. A digest is never taken from the name of a file: other files have names that look like one.
-fn teach(context: &Context<'_>, folder: &Path, files: &BTreeMap<String, Digest>) -> Result<(), ActionError> {
+/// Records the digests of the files of an image, which the store computed when it wrote them, so that they need not be read
+/// again. A digest is never taken from the name of a file: other files may have names that look like one.
+fn record_digests(
+    context: &Context<'_>,
+    folder: &Path,
+    files: &BTreeMap<String, Digest>,
+) -> Result<(), ActionError> {
     for (name, digest) in files {
         context.record(folder.join(name), *digest)?;
     }
     Ok(())
 }
 
-/// Tells the run how far a pull is.
+/// Reports the progress of a pull to the run.
 struct Watch<'a, 'run> {
     context: &'a Context<'run>,
 }

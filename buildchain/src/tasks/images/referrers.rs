@@ -10,7 +10,7 @@ use images::RegistrySession;
 use images::pull::{attached_tag, no_referrers};
 
 use super::super::{Error, NETWORK, Place};
-use super::{folder, locked, open_store, pull_now, request, teach};
+use super::{folder, locked, open_store, pull_now, record_digests, request};
 use crate::project::{Attached, FILE_NAME, Project, Pull};
 
 /// The name of the task that pulls the referrers of an image.
@@ -141,7 +141,7 @@ fn fetch(
         }
         for (list, target) in &targets {
             let files = images::dir_layout::write(&store, list, &[], target)?;
-            teach(context, target, &files)?;
+            record_digests(context, target, &files)?;
         }
         Ok(())
     })
