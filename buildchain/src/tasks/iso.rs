@@ -64,7 +64,7 @@ pub(super) fn add(place: &mut Place<'_>, mut content: Vec<Handle>, sources: &Arc
         outputs: vec![Output::File(digest)],
         action: Some(Box::new(move |context| {
             let name = from.file_name().unwrap_or_default().to_string_lossy();
-            let line = format!("{}  {name}\n", context.digest(&from)?);
+            let line = format!("{}  {name}\n", context.digest(&from)?.hex());
             Ok(place_file::write(&to, &line, 0o644)?)
         })),
         ..Task::default()
