@@ -85,7 +85,7 @@ pub fn rpm_repository(project: &str, repository: &str, release: &str) -> String 
 
 /// The name of an RPM repository without the project, as cluster nodes ask for it: `<repository>-el<release>`.
 ///
-/// `None` where `folder` is no repository folder of `project`.
+/// `None` where `folder` is not a repository folder of `project`.
 #[must_use]
 pub fn rpm_repository_name<'a>(folder: &'a str, project: &str) -> Option<&'a str> {
     folder.strip_prefix(project)?.strip_prefix('-').filter(|rest| !rest.is_empty())

@@ -1,7 +1,7 @@
 //! `LINKS.mtree`: the symbolic links of an archive with their targets, which `sha256sum` cannot list.
 //!
 //! The format is mtree(5), which `bsdtar`, `mtree` and `gomtree` read: the line `#mtree`, then a line
-//! `./PATH type=link link=TARGET` for each link, sorted by path. What is no letter, digit or plain punctuation is written as a
+//! `./PATH type=link link=TARGET` for each link, sorted by path. What is not a letter, digit or plain punctuation is written as a
 //! backslash and three octal digits, byte by byte.
 //!
 //! Links below the hidden folder are in `pillar/LINKS.mtree`. Both lists are files that `SHA256SUMS` covers. Folders, modes,

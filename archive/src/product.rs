@@ -35,7 +35,7 @@ pub struct Product {
     pub short_version: Option<String>,
     /// `GIT`: the commit it was built from, as `git describe` names it.
     pub git: Option<String>,
-    /// `DEVELOPMENT_RELEASE`: `1` for anything that is no final release. Absent is `0`.
+    /// `DEVELOPMENT_RELEASE`: `1` for anything that is not a final release. Absent is `0`.
     pub development_release: bool,
     /// `BUILD_TIMESTAMP`: the source date, `2026-11-20T10:00:00Z`. See [`timestamp`].
     pub build_timestamp: Option<String>,

@@ -389,7 +389,7 @@ mod tests {
         fs::remove_file(layer).unwrap();
         assert!(matches!(write(&store, &digest(&old), &[], &place), Err(Error::NotInStore { .. })));
         assert_eq!(read(&place).unwrap().digest, digest(&new));
-        // The parent of images is no place for one.
+        // The parent of images is not a place for one.
         let parent = folder.path().join("a");
         assert!(matches!(write(&store, &digest(&new), &[], &parent), Err(Error::Layout { .. })));
     }

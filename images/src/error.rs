@@ -110,7 +110,7 @@ pub enum Error {
     /// Text that is not a digest.
     #[error(transparent)]
     Digest(#[from] ParseDigestError),
-    /// Text that is no reference.
+    /// Text that is not a reference.
     #[error(transparent)]
     Reference(#[from] reference::ParseError),
 }

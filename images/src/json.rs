@@ -66,7 +66,7 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8], shape: &Shape) -> serde_j
 ///
 /// # Errors
 ///
-/// An error of the category `Data` for such a key; others where the bytes are no JSON.
+/// An error of the category `Data` for such a key; others where the bytes are not JSON.
 pub(crate) fn check(bytes: &[u8], shape: &Shape) -> serde_json::Result<()> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     Walk { shape, free: false }.deserialize(&mut reader)?;

@@ -86,7 +86,7 @@ impl From<Kind> for &'static str {
     }
 }
 
-/// Why bytes are no manifest.
+/// Why bytes are not a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     /// No JSON, or not of the shape.
@@ -167,7 +167,7 @@ pub struct Manifest {
 /// The part of an index that is kept.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Selection<'a> {
-    /// The manifests, in their order. None where this is no index.
+    /// The manifests, in their order. None where this is not an index.
     pub kept: Vec<&'a Descriptor>,
     /// Platforms that were asked for and that only the configurations of what is kept can confirm.
     pub unconfirmed: Vec<Platform>,

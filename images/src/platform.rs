@@ -103,7 +103,7 @@ fn is_part(part: &str) -> bool {
     !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }
 
-/// Text that is no platform.
+/// Text that is not a platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a platform: expected `os/architecture` or `os/architecture/variant`")]
 pub struct PlatformError(String);
@@ -212,7 +212,7 @@ pub(crate) fn confirm(wanted: &[Platform], offered: Vec<Platform>) -> Result<(),
 pub(crate) fn of_config(bytes: &[u8]) -> serde_json::Result<Option<Platform>> {
     match crate::json::check(bytes, &crate::json::CONFIG) {
         Err(error) if error.is_data() => return Err(error),
-        // What is no JSON is no image's configuration.
+        // What is not JSON is not an image's configuration.
         _ => {}
     }
     let Ok(mut platform) = serde_json::from_slice::<Platform>(bytes) else { return Ok(None) };

@@ -37,7 +37,7 @@ pub struct Reference {
     digest: Option<Digest>,
 }
 
-/// Text that is no image reference.
+/// Text that is not an image reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is not an image reference: {reason}")]
 pub struct ParseError {

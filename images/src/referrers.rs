@@ -11,7 +11,7 @@ pub fn referrers_tag(digest: &Digest) -> String {
     format!("sha256-{}", digest.hex())
 }
 
-/// The tag to save something attached as, from its [key](crate::pull::Referrers::key); `None` where that is no key.
+/// The tag to save something attached as, from its [key](crate::pull::Referrers::key); `None` where that is not a key.
 #[must_use]
 pub fn attached_tag(key: &str) -> Option<String> {
     let (hex, suffix) = key.strip_prefix("sha256:")?.split_at_checked(64)?;

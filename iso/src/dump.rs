@@ -20,7 +20,7 @@ const PATH_TABLE_MAX: u32 = 1 << 20;
 ///
 /// # Errors
 ///
-/// [`Error::NoVolume`] if the source is no ISO 9660 image. Damage further in is shown, not reported.
+/// [`Error::NoVolume`] if the source is not an ISO 9660 image. Damage further in is shown, not reported.
 pub fn dump(source: &dyn ReadAt, path: &Path) -> Result<String> {
     check_descriptor(source, path)?;
     let budget = source.size().map_err(Error::io("read", path))?;

@@ -67,7 +67,7 @@ pub enum Error {
         /// What was found instead.
         found: String,
     },
-    /// No primary volume descriptor in sector 16: this is no ISO 9660 image.
+    /// No primary volume descriptor in sector 16: this is not an ISO 9660 image.
     #[error(
         "{}: not an ISO 9660 image: expected a primary volume descriptor at byte 32768, found {found}",
         content::printable_path(path)

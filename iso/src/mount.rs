@@ -132,7 +132,7 @@ impl View {
         let mut names = HashMap::new();
         let mut linked = HashMap::new();
         for (parent, entry) in image.entries()? {
-            // The root is no entry of its own walk, so every position moves by one.
+            // The root is not an entry of its own walk, so every position moves by one.
             let (number, parent) = (nodes.len(), parent.map_or(0, |parent| parent + 1));
             names.entry((parent, entry.name_bytes().to_owned())).or_insert(number);
             let inode = match entry.extents.first() {

@@ -91,7 +91,7 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// Those of [`write_file`](Self::write_file). What was written before an error is no image.
+    /// Those of [`write_file`](Self::write_file). What was written before an error is not an image.
     pub fn write_to(
         &self,
         out: &mut (dyn Write + Send),

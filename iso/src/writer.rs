@@ -286,7 +286,7 @@ impl Stream<'_, '_> {
         let start = self.position;
         let mut done = 0;
         while done < content.size {
-            // What is shared is read where it came to be: the sums are those of the image, whoever changes the source.
+            // Shared blocks are read from the image: its sums hold even if the source changes.
             let (from, at, end, path) = match self.target.sink {
                 Sink::File { file: image, .. } if done < shared => {
                     (image, start + done, shared, self.target.path)

@@ -44,7 +44,7 @@ pub struct BuiltPackage {
 ///
 /// # Errors
 ///
-/// [`Error::Definition`] where the definition does not [`check`](Definition::check) or a source is no regular
+/// [`Error::Definition`] where the definition does not [`check`](Definition::check) or a source is not a regular
 /// file, [`Error::Rpm`] where the package that was written does not read back with the digests that it carries,
 /// [`Error::FutureSourceDate`] where `source_date` is later than the clock, [`Error::Io`] and
 /// [`Error::Build`] where a source cannot be read or the package cannot be written. Whatever the error, a

@@ -90,7 +90,7 @@ impl Tree {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if there is nothing to open, or a pipe or socket; [`Error::Iso`] if the file is no ISO image.
+    /// [`Error::Io`] if there is nothing to open, or a pipe or socket; [`Error::Iso`] if the file is not an ISO image.
     pub fn open(path: &Path) -> Result<Self> {
         match content::open_device(path, Links::Follow) {
             Ok(file) => Self::of_file(file, path),
@@ -105,7 +105,7 @@ impl Tree {
     ///
     /// # Errors
     ///
-    /// [`Error::Iso`] if the file is no ISO image.
+    /// [`Error::Iso`] if the file is not an ISO image.
     pub fn of_file(file: File, path: &Path) -> Result<Self> {
         Ok(Self::Iso(Box::new(ImageFile::of(file, path)?)))
     }

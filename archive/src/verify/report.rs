@@ -52,7 +52,7 @@ pub struct Report {
     pub images: Health,
     /// The packages: which can be served, which cannot.
     pub packages: Health,
-    /// Packages that clients cannot find, since no metadata of a repository cover them. This is no damage.
+    /// Packages that clients cannot find, since no metadata of a repository cover them. This is not damage.
     pub unindexed: Vec<Unindexed>,
 }
 

@@ -140,7 +140,7 @@ pub struct Resolved {
     /// The digest of the manifest or index.
     pub digest: Digest,
     /// Of an index, the digest of the manifest for each platform: the first that it lists for it, which is the one clients
-    /// take. Empty for an image that is no index.
+    /// take. Empty for an image that is not an index.
     pub platforms: BTreeMap<Platform, Digest>,
 }
 
@@ -169,7 +169,7 @@ pub fn resolve(
 ///
 /// # Errors
 ///
-/// The registry cannot be reached, or what it gives is no manifest.
+/// The registry cannot be reached, or what it gives is not a manifest.
 pub fn manifest(
     reference: &Reference,
     session: &RegistrySession,

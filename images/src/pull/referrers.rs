@@ -106,7 +106,7 @@ async fn list(fetcher: &Fetcher, request: &Arc<Request>, subject: &Digest) -> Re
         Err(error) => return Err(error),
     }
     let bytes = by_tag(fetcher, request, subject, &referrers_tag(subject)).await?;
-    // Under this tag may be an image, which is no list.
+    // Under this tag may be an image, which is not a list.
     let is_list = |bytes: &Vec<u8>| Manifest::parse(bytes).is_ok_and(|found| found.kind.is_index());
     Ok(bytes.filter(is_list))
 }

@@ -15,7 +15,7 @@ pub struct Request {
     pub tag: String,
     /// Where it is.
     pub reference: Reference,
-    /// Which platforms of an index to keep; all where empty. An image that is no index is taken as it is.
+    /// Which platforms of an index to keep; all where empty. An image that is not an index is taken as it is.
     pub platforms: Vec<Platform>,
     /// The digest it must have, from the lock. Then no tag is resolved.
     pub expected: Option<Digest>,

@@ -346,7 +346,7 @@ fn location(response: &Response) -> Result<Url, Fault> {
     client::location(response.url(), response.headers())
 }
 
-/// How many bytes the registry has by its `Range: 0-<last>`. `0-0` is said both of none and of one; that is no answer.
+/// How many bytes the registry has by its `Range: 0-<last>`. `0-0` is said both of none and of one; that is not an answer.
 fn received(response: &Response) -> Option<u64> {
     let range = response.headers().get(header::RANGE)?.to_str().ok()?;
     let last: u64 = range.strip_prefix("bytes=").unwrap_or(range).strip_prefix("0-")?.parse().ok()?;

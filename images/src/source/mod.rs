@@ -136,7 +136,7 @@ impl fmt::Display for Source {
 ///
 /// # Errors
 ///
-/// [`Error::Layout`] if there is no image, or several and none is named, [`Error::DigestMismatch`],
+/// [`Error::Layout`] if there is no image, or several and no name is given, [`Error::DigestMismatch`],
 /// [`Error::SizeMismatch`], [`Error::NoPlatform`], [`Error::TooDeep`], [`Error::Io`].
 pub fn import(local: &Local, platforms: &[Platform], store: &Store) -> Result<Digest> {
     let (files, name) = (Files::of(local)?, local.name.as_deref());

@@ -70,7 +70,7 @@ impl Store {
         self.root.join("blobs/sha256").join(digest.hex())
     }
 
-    /// The size in bytes of the content, or `None` where the store does not have it, or something else that is no file.
+    /// The size in bytes of the content, or `None` where the store does not have it, or something else that is not a file.
     /// Whether it is intact is not looked at: see [`Store::has`].
     ///
     /// # Errors

@@ -66,7 +66,7 @@ pub fn sweep(root: &Path, keep: &Keep, now: SystemTime, dry: bool) -> Result<Swe
     let mut unused = files(&root.join("partial/sha256"), now)?;
     unused.extend(files(&root.join("new"), now)?);
     for blob in files(&root.join("blobs/sha256"), now)? {
-        // A folder has links of its own, and is no blob.
+        // A folder has links of its own, and is not a blob.
         if blob.links > 1 && !blob.folder {
             swept.in_use.add(blob.bytes);
         } else {

@@ -64,7 +64,7 @@ pub(super) enum State {
     Absent,
     /// The bytes have the digest.
     Intact(Identity, Owner),
-    /// They have another, or this is no file.
+    /// They have another, or this is not a file.
     Damaged(Option<Digest>),
 }
 
@@ -134,7 +134,7 @@ impl Store {
         let file = match content::open(&path, Links::Refuse) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::Absent),
-            // Another user keeps it to himself, or it is no regular file.
+            // Another user does not let us read it, or it is not a regular file.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied || !is_file(&path) => {
                 return Ok(State::Damaged(None));
             }

@@ -327,7 +327,7 @@ fn is_name(name: &[u8]) -> bool {
     !matches!(name, b"" | b"." | b"..") && !name.iter().any(|byte| matches!(byte, 0 | b'/'))
 }
 
-/// What is shown for bytes that are no name: a name that has the offending bytes in hexadecimal.
+/// What is shown for bytes that are not a name: a name that has the offending bytes in hexadecimal.
 fn escaped(name: &[u8]) -> Vec<u8> {
     if name.is_empty() {
         return b"(no name)".to_vec();

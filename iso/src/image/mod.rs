@@ -62,7 +62,7 @@ impl IsoImage<File> {
     ///
     /// # Errors
     ///
-    /// [`Error::NoVolume`] if it is no ISO 9660 image, besides the errors of [`IsoImage::new`].
+    /// [`Error::NoVolume`] if it is not an ISO 9660 image, besides the errors of [`IsoImage::new`].
     pub fn open(path: &Path) -> Result<Self> {
         let file = content::open_device(path, Links::Follow)?;
         Self::new(file, path, None)
@@ -156,7 +156,7 @@ impl<S: ReadAt> IsoImage<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Kind`] if the entry is no folder, [`Error::Damaged`] if it has a fault itself or if the names in it are longer
+    /// [`Error::Kind`] if the entry is not a folder, [`Error::Damaged`] if it has a fault itself or if the names in it are longer
     /// than the image, [`Error::Io`] if the image cannot be read.
     pub fn read_dir(&self, directory: &Entry) -> Result<Vec<Entry>> {
         let mut out = Vec::new();
@@ -271,7 +271,7 @@ impl<S: ReadAt> IsoImage<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Kind`] if the entry is no file, [`Error::Damaged`] if the image has become shorter, [`Error::Io`] if it cannot
+    /// [`Error::Kind`] if the entry is not a file, [`Error::Damaged`] if the image has become shorter, [`Error::Io`] if it cannot
     /// be read.
     pub fn read_at(&self, file: &Entry, offset: u64, buffer: &mut [u8]) -> Result<usize> {
         if file.kind != Kind::File {

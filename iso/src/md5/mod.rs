@@ -59,7 +59,7 @@ pub enum Check {
 ///
 /// # Errors
 ///
-/// [`Error::NoVolume`] if the file is no ISO 9660 image, [`Error::Io`] if it cannot be read.
+/// [`Error::NoVolume`] if the file is not an ISO 9660 image, [`Error::Io`] if it cannot be read.
 pub fn check(path: &Path, progress: &dyn Progress) -> Result<Check> {
     check_source(&content::open_device(path, Links::Follow)?, path, progress)
 }
@@ -121,7 +121,7 @@ pub fn check_source(source: &dyn ReadAt, path: &Path, progress: &dyn Progress) -
 /// # Errors
 ///
 /// [`Error::ApplicationUse`] if something stands there and `force` is not set, [`Error::Damaged`] if the file is shorter
-/// than the volume in it, [`Error::NoVolume`] if it is no ISO 9660 image: the image is untouched then. [`Error::Io`] if it
+/// than the volume in it, [`Error::NoVolume`] if it is not an ISO 9660 image: the image is untouched then. [`Error::Io`] if it
 /// cannot be read or written.
 pub fn implant(path: &Path, force: bool, progress: &dyn Progress) -> Result<[u8; 16]> {
     let file = content::open_to_write(path, Links::Follow)?;

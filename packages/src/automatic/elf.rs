@@ -53,7 +53,7 @@ const VER_FLG_BASE: u64 = 1;
 ///
 /// # Errors
 ///
-/// Those of `read_at`, and [`Failure`] where the file asks for too much. A file that is no ELF file, or damaged, is no
+/// Those of `read_at`, and [`Failure`] where the file asks for too much. A file that is not an ELF file, or damaged, is no
 /// error: rpm finds nothing, or less, there.
 pub(crate) fn read<R>(read_at: R, name: &str, executable: bool) -> Result<Found, Failure>
 where

@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::{Comparison, Dependency, Relation};
 
-/// Why a text is no list of dependencies, and what to write instead.
+/// Why a text is not a list of dependencies, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     Empty,

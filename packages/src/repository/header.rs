@@ -163,7 +163,7 @@ impl Header {
         Ok(true)
     }
 
-    /// The bytes of an entry that is no text and no numbers; `None` where the tag is absent.
+    /// The bytes of an entry that is neither text nor numbers; `None` where the tag is absent.
     pub(super) fn binary(&self, tag: Tag) -> Result<Option<&[u8]>, Fault> {
         let Some((items, count)) = self.items(tag, &[Type::Binary])? else { return Ok(None) };
         items.get(..count as usize).map(Some).ok_or_else(|| {
@@ -285,7 +285,7 @@ fn fill(input: &mut impl Read, buffer: &mut [u8], place: &'static str) -> Result
     })
 }
 
-/// The text of a string of a header. Before RPM 4.14 nothing said how it is encoded: what is no UTF-8 is read as
+/// The text of a string of a header. Before RPM 4.14 nothing said how it is encoded: what is not UTF-8 is read as
 /// Latin-1, which fits the packages that there are.
 pub(super) fn text(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {

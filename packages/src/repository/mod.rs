@@ -22,7 +22,7 @@
 //! * The size of the payload is also given for RPM 6 packages, where older createrepo_c write 0.
 //! * Prose with characters that XML cannot express gets U+FFFD in their place, where createrepo_c leaves out the
 //!   package.
-//! * A file that is no package, or is damaged, is an error unless [`Options::skip_broken`] is set; createrepo_c warns about
+//! * A file that is not a package, or is damaged, is an error unless [`Options::skip_broken`] is set; createrepo_c warns about
 //!   the one, and indexes the other. A repository that silently lacks a package is found out when a node needs that package.
 //! * A link to a folder that it lies in is skipped with a warning, where createrepo_c follows it 40 times.
 //! * Groups and updates are also taken from `comps.xml` and `updateinfo.xml` beside the packages, and descriptions of modules
