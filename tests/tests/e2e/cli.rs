@@ -81,10 +81,11 @@ fn a_run_reports_in_yaml_and_quietly() {
 #[test]
 fn a_failure_has_its_causes_with_verbose_and_its_colors_as_asked() {
     let folder = folder();
-    let (code, out, err) = sealift::run(folder.path(), &["iso", "info", "missing.iso", "-v"]);
+    fs::write(folder.path().join("package.yaml"), b"\xff").unwrap();
+    let (code, out, err) = sealift::run(folder.path(), &["package", "build", "package.yaml", "-v"]);
     assert_eq!((code, out.as_str()), (2, ""));
-    assert!(err.contains("\ncaused by: No such file"), "{err}");
-    let (_, _, plain) = sealift::run(folder.path(), &["iso", "info", "missing.iso"]);
+    assert!(err.contains("\ncaused by: invalid utf-8"), "{err}");
+    let (_, _, plain) = sealift::run(folder.path(), &["package", "build", "package.yaml"]);
     assert!(!plain.contains("caused by"), "{plain}");
     let colored = |arguments: &[&str], variables: &[(&str, &str)]| {
         let mut command: Command = sealift::command(folder.path());

@@ -244,9 +244,10 @@ fn a_command_that_fails_reports_in_json_if_it_was_to_report_in_json() {
         (&["lock", "--output", "json"], 3),
     ] {
         let (code, out, err) = run(arguments);
-        // Standard output has reports alone; the error is one line.
+        // Standard output has reports alone; the error is the last line of standard error, after warnings.
         assert_eq!((code, out.as_str()), (expected, ""), "{err}");
-        let report: Value = serde_json::from_str(&err).unwrap_or_else(|error| panic!("{error}: {err}"));
+        let last = err.lines().last().unwrap();
+        let report: Value = serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {err}"));
         assert_eq!((&report["kind"], &report["exitCode"]), (&"Error".into(), &expected.into()), "{err}");
         assert!(report["message"].as_str().is_some_and(|message| !message.is_empty()), "{err}");
     }

@@ -14,7 +14,7 @@ use tests::sealift;
 use super::copies::Node;
 
 /// The tree of an archive with one image, and the digest of that.
-fn tree(folder: &Path) -> (PathBuf, Digest) {
+pub(super) fn tree(folder: &Path) -> (PathBuf, Digest) {
     let tree = folder.join("tree");
     let image = tree.join("images/app/1");
     fs::create_dir_all(&image).unwrap();
@@ -30,7 +30,7 @@ fn tree(folder: &Path) -> (PathBuf, Digest) {
 }
 
 /// The ISO of a tree, with checksums and an implanted MD5, or without both.
-fn iso(tree: &Path, output: &Path, vouched: bool) {
+pub(super) fn iso(tree: &Path, output: &Path, vouched: bool) {
     if vouched {
         archive::sums::write(tree, &archive::sums::digest_file).unwrap();
     }
@@ -101,8 +101,8 @@ fn a_dry_run_of_a_push_lists_the_images_and_asks_no_registry() {
 }
 
 /// Two nodes, the archive `site-1.0` on the first, and a stand-in for ssh that notes what it runs on the second.
-struct Nodes {
-    _scratch: tempfile::TempDir,
+pub(super) struct Nodes {
+    scratch: tempfile::TempDir,
     one: Node,
     two: Node,
     log: PathBuf,
@@ -110,7 +110,7 @@ struct Nodes {
 }
 
 impl Nodes {
-    fn new(vouched: bool) -> Self {
+    pub(super) fn new(vouched: bool) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let [one, two] = ["one", "two"].map(|name| Node::new(scratch.path().join(name)));
         let archive = one.0.join("iso/site.iso");
@@ -127,7 +127,31 @@ impl Nodes {
         fs::set_permissions(&shell, fs::Permissions::from_mode(0o755)).unwrap();
         let (shell, program) = (shell.display().to_string(), two.program().display().to_string());
         let remote = ["--remote-shell".into(), shell, "--remote-sealift".into(), program];
-        Self { _scratch: scratch, one, two, log, remote }
+        Self { scratch, one, two, log, remote }
+    }
+
+    /// The folder of both nodes.
+    pub(super) fn folder(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    /// The folder of the first node.
+    pub(super) fn one_folder(&self) -> &Path {
+        &self.one.0
+    }
+
+    /// Runs `words` on the first node, which reports in JSON.
+    pub(super) fn report(&self, words: &[&str]) -> (i32, String, String) {
+        let into = self.two.0.join("iso").display().to_string();
+        let mut all = words.to_vec();
+        all.extend(["--output", "json"]);
+        if words.contains(&"copy-to") {
+            all.extend(["--into", &into]);
+        }
+        if words.contains(&"two") {
+            all.extend(self.remote.iter().map(String::as_str));
+        }
+        self.one.run(&all)
     }
 
     fn copy(&self, more: &[&str]) -> (i32, String, String) {

@@ -5,6 +5,7 @@ mod clients;
 mod copies;
 mod curl;
 mod dnf;
+mod documents;
 mod dry_runs;
 mod nginx;
 mod nodes;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use anyhow::Context as _;
 use buildchain::tasks;
 use clap::{Args, ValueEnum};
 use graph::{
@@ -152,6 +153,9 @@ fn run_tasks(tasks: &[String], run: &RunFlags, release: bool) -> Outcome {
     Err(Failure::Signal(signal))
 }
 
+/// The error when a report cannot be written.
+const UNWRITTEN: &str = "cannot write the report";
+
 /// Runs the selected tasks once.
 pub(super) fn once(run: &RunFlags, session: &Session, selection: &Selection, signals: &Signals) -> Outcome {
     let here = std::env::current_dir()?;
@@ -208,7 +212,7 @@ pub(super) fn once(run: &RunFlags, session: &Session, selection: &Selection, sig
     if !json.is_empty() {
         let form =
             if matches!(run.reporter, ReporterForm::Yaml) { ReportForm::Yaml } else { ReportForm::Json };
-        output::write(&serde_json::from_slice::<RunDocument>(&json)?, form)?;
+        output::write(&serde_json::from_slice::<RunDocument>(&json)?, form).context(UNWRITTEN)?;
     }
     for (path, report) in [(&run.trace, trace), (&run.junit, junit)] {
         if let (Some(path), false) = (path, report.is_empty()) {
@@ -217,7 +221,7 @@ pub(super) fn once(run: &RunFlags, session: &Session, selection: &Selection, sig
     }
     let outcome = ended?;
     if let Some(error) = unwritten {
-        return Err(anyhow::Error::new(error).context("cannot write the report").into());
+        return Err(anyhow::Error::new(error).context(UNWRITTEN).into());
     }
     match outcome.exit() {
         0 => {
