@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use content::{Digest, parallel};
 use images::pull::Progress;
-use images::{Platform, RegistrySession};
+use images::{Platform, Reference, RegistrySession};
 
-use crate::project::{Attached, Error as ProjectError, Lock, Project, Pull};
+use crate::project::{Error as ProjectError, Lock, LockedReferrers, Name as _, Project, Pull, Subject};
 
 /// Which tags to look up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,17 +44,17 @@ pub struct MovedPlatform {
 }
 
 /// What differs between two indexes.
-fn moved_platforms(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<MovedPlatform> {
+fn moved_platforms(old: &BTreeMap<Platform, Digest>, new: &BTreeMap<Platform, Digest>) -> Vec<MovedPlatform> {
     if old.is_empty() {
         return Vec::new();
     }
-    let all: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let all: BTreeSet<&Platform> = old.keys().chain(new.keys()).collect();
     all.into_iter()
         .filter(|platform| old.get(*platform) != new.get(*platform))
         .map(|platform| MovedPlatform {
-            platform: platform.clone(),
-            old: old.get(platform).cloned(),
-            new: new.get(platform).cloned(),
+            platform: platform.to_string(),
+            old: old.get(platform).map(ToString::to_string),
+            new: new.get(platform).map(ToString::to_string),
         })
         .collect()
 }
@@ -74,16 +74,7 @@ pub enum Error {
     /// The lock file cannot be read or written.
     #[error(transparent)]
     Project(#[from] ProjectError),
-    /// A reference is none.
-    #[error(transparent)]
-    Reference(#[from] images::reference::ParseError),
-    /// A platform is none.
-    #[error(transparent)]
-    Platform(#[from] images::manifest::PlatformError),
-    /// The text of a digest is invalid.
-    #[error(transparent)]
-    Digest(#[from] content::ParseDigestError),
-    /// A registry does not answer, or not as it should.
+    /// A registry does not respond, or returns something invalid.
     #[error("{}", named(.reference, .source))]
     Resolve {
         /// The reference with its tag.
@@ -128,11 +119,11 @@ pub fn resolve(
     let mut lock = Lock::read(&project.root)?;
     let wanted = project.tags();
     let (mut resolved, mut failures) = (Vec::new(), Vec::new());
-    let unknown: Vec<&String> =
+    let unknown: Vec<&Reference> =
         wanted.iter().filter(|reference| scope == Scope::All || lock.digest(reference).is_none()).collect();
     let found = parallel::map(LOOKUPS, &unknown, |reference| {
-        let failed = |source| Error::Resolve { reference: (*reference).clone(), source };
-        images::pull::resolve(&reference.parse()?, registries, progress).map_err(failed)
+        let failed = |source| Error::Resolve { reference: reference.to_string(), source };
+        images::pull::resolve(reference, registries, progress).map_err(failed)
     });
     for (reference, found) in unknown.into_iter().zip(found) {
         let found = match found {
@@ -142,80 +133,70 @@ pub fn resolve(
                 continue;
             }
         };
-        let text = |(platform, digest): (Platform, Digest)| (platform.to_string(), digest.to_string());
-        let new: BTreeMap<String, String> = found.platforms.into_iter().map(text).collect();
-        let digest = found.digest.to_string();
-        let old = lock.set(reference.clone(), digest.clone());
+        // As the lock file has them: with the names of Go.
+        let named =
+            |(platform, digest): (Platform, Digest)| Some((platform.to_string().parse().ok()?, digest));
+        let new: BTreeMap<Platform, Digest> = found.platforms.into_iter().filter_map(named).collect();
+        let old = lock.set(reference.clone(), found.digest).map(|digest| digest.to_string());
         let platforms = moved_platforms(&lock.set_platforms(reference, new.clone()), &new);
-        resolved.push(Resolved { reference: reference.clone(), old, new: Some(digest), platforms });
+        let new = Some(found.digest.to_string());
+        resolved.push(Resolved { reference: reference.to_string(), old, new, platforms });
     }
-    let attached = |pull: &&Pull| pull.image.referrers;
-    let unknown: Vec<(&Pull, String)> = project
-        .pull
-        .iter()
-        .filter(attached)
-        .filter(|pull| scope == Scope::All || lock.referrers(&pull.reference()).is_none())
-        .filter_map(|pull| {
-            let own = pull.image.digest.as_ref().map(|digest| &*digest.value);
-            Some((pull, own.or(lock.digest(&pull.reference()))?.to_owned()))
+    let with_referrers = || {
+        let pulls = project.pull.iter().filter(|pull| pull.with_referrers);
+        pulls.filter_map(|pull| Some((pull, pull.reference()?)))
+    };
+    let unknown: Vec<(&Pull, &Reference, Digest)> = with_referrers()
+        .filter(|(_, reference)| scope == Scope::All || lock.referrers(reference).is_none())
+        .filter_map(|(pull, reference)| {
+            let own = pull.digest.filter(|_| pull.is_pinned);
+            Some((pull, reference, own.or_else(|| lock.digest(reference))?))
         })
         .collect();
-    let found =
-        parallel::map(LOOKUPS, &unknown, |(pull, image)| look_up_attached(pull, image, registries, progress));
-    for ((pull, image), found) in unknown.iter().zip(found) {
+    let found = parallel::map(LOOKUPS, &unknown, |(pull, reference, image)| {
+        let failed = |source| Error::Resolve { reference: reference.to_string(), source };
+        images::pull::referrers(reference, image, &pull.platforms, registries, progress).map_err(failed)
+    });
+    for ((_, reference, image), found) in unknown.iter().zip(found) {
         match found {
-            Ok(lists) => resolved.extend(lock_attached(&pull.reference(), image, lists, &mut lock)),
+            Ok(lists) => {
+                let named = |(key, list): (String, Digest)| Some((Subject::parse(&key).ok()?, list));
+                let lists = lists.into_iter().filter_map(named).collect();
+                resolved.extend(lock_referrers(reference, image, lists, &mut lock));
+            }
             Err(error) => failures.push(error),
         }
     }
-    lock.retain_referrers(|known| project.pull.iter().filter(attached).any(|pull| pull.reference() == known));
+    lock.retain_referrers(|known| with_referrers().any(|(_, reference)| reference == known));
     let old = lock.clone();
-    for reference in lock.retain(|reference| wanted.iter().any(|one| one == reference)) {
-        let digest = old.digest(&reference).map(str::to_owned);
-        resolved.push(Resolved { reference, old: digest, new: None, platforms: Vec::new() });
+    for reference in lock.retain(|reference| wanted.contains(reference)) {
+        let old = old.digest(&reference).map(|digest| digest.to_string());
+        resolved.push(Resolved { reference: reference.to_string(), old, new: None, platforms: Vec::new() });
     }
     Ok(Answer { lock, resolved, failures })
 }
 
-/// Looks up what is attached to an image, and to the manifests of an index: the digests of the lists, by the digest of what
-/// they are attached to.
-fn look_up_attached(
-    pull: &Pull,
-    image: &str,
-    registries: &RegistrySession,
-    progress: &dyn Progress,
-) -> Result<BTreeMap<String, String>, Error> {
-    let reference = pull.reference();
-    let failed = |source| Error::Resolve { reference: reference.clone(), source };
-    let platforms: Vec<Platform> =
-        pull.image.platforms.iter().map(|text| text.value.parse()).collect::<Result<_, _>>()?;
-    let found =
-        images::pull::referrers(&reference.parse()?, &image.parse()?, &platforms, registries, progress)
-            .map_err(failed)?;
-    Ok(found.iter().map(|(subject, list)| (subject.to_string(), list.to_string())).collect())
-}
-
-/// Locks what is attached to an image; what became of each list.
-fn lock_attached(
-    reference: &str,
-    image: &str,
-    new: BTreeMap<String, String>,
+/// Locks the lists of referrers of an image; what became of each.
+fn lock_referrers(
+    reference: &Reference,
+    image: &Digest,
+    new: BTreeMap<Subject, Digest>,
     lock: &mut Lock,
 ) -> Vec<Resolved> {
-    let old = lock.set_referrers(reference.to_owned(), new.clone());
-    let mut subjects: BTreeSet<&str> = new.keys().map(String::as_str).collect();
-    if let Some(Attached::Each(lists)) = &old {
-        subjects.extend(lists.keys().map(String::as_str));
+    let old = lock.set_referrers(reference.clone(), new.clone());
+    let mut subjects: BTreeSet<Subject> = new.keys().cloned().collect();
+    if let Some(LockedReferrers::Each(lists)) = &old {
+        subjects.extend(lists.keys().cloned());
     }
-    // That nothing is attached is locked, too, and nothing to tell.
-    let nothing = Digest::of(&images::pull::no_referrers()).to_string();
-    let told = |list: Option<&str>| list.filter(|list| *list != nothing).map(str::to_owned);
+    // An empty list is locked, but not reported.
+    let empty = Digest::of(&images::pull::no_referrers());
+    let shown = |list: Option<Digest>| list.filter(|list| *list != empty).map(|list| list.to_string());
     let resolved = subjects.into_iter().map(|subject| {
-        let of = if subject == image { String::new() } else { format!("@{subject}") };
+        let of = if subject == Subject::from(*image) { String::new() } else { format!("@{subject}") };
         Resolved {
-            reference: format!("{reference}{of} (what is attached to it)"),
-            old: told(old.as_ref().and_then(|old| old.list(subject, image))),
-            new: told(new.get(subject).map(String::as_str)),
+            reference: format!("{reference}{of} (referrers)"),
+            old: shown(old.as_ref().and_then(|old| old.list(&subject, image))),
+            new: shown(new.get(&subject).copied()),
             platforms: Vec::new(),
         }
     });

@@ -8,8 +8,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use buildchain::project::file::{Catalogue, ContainerBuild, ProjectFile};
-use buildchain::project::{Flags, Lock, Project, Settings};
+use buildchain::project::file::{Catalogue, ContainerBuild, LockFile, ProjectFile};
+use buildchain::project::{Flags, Project, Settings};
 use schemars::schema_for;
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ fn pages() -> Vec<(&'static str, &'static str, Value)> {
         ("image.md", IMAGE, schema_for!(images::build::Definition).to_value()),
         ("build.md", BUILD, schema_for!(ContainerBuild).to_value()),
         ("package.md", PACKAGE, schema_for!(packages::Definition).to_value()),
-        ("lock.md", LOCK, schema_for!(Lock).to_value()),
+        ("lock.md", LOCK, schema_for!(LockFile).to_value()),
     ]
 }
 

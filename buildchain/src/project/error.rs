@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 
 use serde_saphyr::{Location, MessageFormatter, UserMessageFormatter};
 
-use super::Outside;
-
 /// How many mistakes, or files, are named; of the rest the number is.
 pub const MISTAKES_SHOWN: usize = 20;
 
@@ -209,6 +207,20 @@ impl MessageFormatter for Plain {
             message
         }
     }
+}
+
+/// A path that leads out of the project.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{}` leads to {}, outside the project",
+    content::printable_path(path),
+    content::printable_path(target)
+)]
+pub struct Outside {
+    /// The path, relative to the project.
+    pub path: PathBuf,
+    /// Where it leads.
+    pub target: PathBuf,
 }
 
 /// The mistakes of a project, gathered so that all are reported.

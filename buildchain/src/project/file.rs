@@ -3,11 +3,20 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use content::Digest;
+use images::build::Created;
+use images::{Platform, Reference};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_saphyr::Spanned;
+
+use super::field::{ByName, Field, Named};
+use super::names::{
+    ArchiveName, CargoPackage, ImageName, ImageSource, InnerPath, Mirror, Pattern, RegistryHost, Release,
+    RepositoryName, Subject, Tag, Version,
+};
 
 /// The only version of the format so far.
 pub const API_VERSION: &str = "sealift.dev/v1alpha1";
@@ -39,12 +48,10 @@ pub enum Kind {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Metadata {
     /// The name: it is in the volume ID of the ISO and in `product.txt`. In lower case it names the ISO file.
-    #[schemars(with = "String")]
-    pub name: Spanned<String>,
+    pub name: Field<ArchiveName>,
     /// The version. Either this or `versionFrom` is required.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub version: Option<Spanned<String>>,
+    pub version: Option<Field<Version>>,
     /// The file that has the version.
     #[serde(default)]
     pub version_from: Option<VersionFile>,
@@ -70,8 +77,7 @@ pub enum RevisionForm {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VersionFile {
     /// The file, relative to the project: TOML, JSON or YAML by its extension, else plain text.
-    #[schemars(with = "String")]
-    pub file: Spanned<String>,
+    pub file: Field<InnerPath>,
     /// The key in the file, such as `package.version`. Plain text has none: its first line is the version.
     #[serde(default)]
     pub key: Option<String>,
@@ -105,8 +111,7 @@ pub struct Spec {
     /// `README.md` becomes `index.html`. A `SUMMARY.md` is a book in mdBook's format: its chapters become pages with a
     /// table of contents. Other files are copied.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
-    pub documentation: Vec<Spanned<String>>,
+    pub documentation: Vec<Field<InnerPath>>,
     /// Additions by name, chosen with `--profile`.
     #[serde(default)]
     pub profiles: BTreeMap<String, Profile>,
@@ -132,12 +137,10 @@ pub struct Profile {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Binary {
     /// The cargo package and its binary.
-    #[schemars(with = "String")]
-    pub cargo: Spanned<String>,
+    pub cargo: Field<CargoPackage>,
     /// Its path in the archive, if it is shipped by itself. Images and packages find it at `<build root>/bin/<name>`.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub to: Option<Spanned<String>>,
+    pub to: Option<Field<InnerPath>>,
 }
 
 /// How a registry is reached.
@@ -145,12 +148,10 @@ pub struct Binary {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Registry {
     /// The host of the registry, with its port if it has one: `docker.io`, `registry.example:5000`.
-    #[schemars(with = "String")]
-    pub host: Spanned<String>,
+    pub host: Field<RegistryHost>,
     /// Mirrors to ask first, in order: `https://mirror.example/docker.io`.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
-    pub mirrors: Vec<Spanned<String>>,
+    pub mirrors: Vec<Field<Mirror>>,
     /// Speak plain HTTP to this host.
     #[serde(default)]
     pub plain_http: bool,
@@ -181,8 +182,7 @@ pub struct ClientCertificate {
 pub struct Images {
     /// Files that list images to pull.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
-    pub catalogues: Vec<Spanned<String>>,
+    pub catalogues: Vec<Field<InnerPath>>,
     /// Images to pull.
     #[serde(default)]
     pub pull: Vec<PullImage>,
@@ -198,9 +198,9 @@ pub struct Images {
 pub enum BuildImage {
     /// A folder with an `image.yaml`, or with a `Containerfile` and its settings in `build.yaml`. The image has the name
     /// of the folder.
-    Folder(String),
+    Folder(#[schemars(with = "Field<InnerPath>")] String),
     /// A folder with the name of its image.
-    Named(NamedImage),
+    Named(Box<NamedImage>),
 }
 
 /// An image to build, with its name.
@@ -208,16 +208,13 @@ pub enum BuildImage {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NamedImage {
     /// A folder with an `image.yaml`, or with a `Containerfile` and its settings in `build.yaml`.
-    #[schemars(with = "String")]
-    pub folder: Spanned<String>,
+    pub folder: Field<InnerPath>,
     /// The name it is served under; it may contain `/`. Default: the name of the folder.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub name: Option<Spanned<String>>,
+    pub name: Option<Field<ImageName>>,
     /// Further tags, besides the version of the project. They share its files.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
-    pub tags: Vec<Spanned<String>>,
+    pub tags: Vec<Field<Tag>>,
 }
 
 impl<'de> Deserialize<'de> for BuildImage {
@@ -236,7 +233,9 @@ impl<'de> Deserialize<'de> for BuildImage {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<BuildImage, A::Error> {
-                NamedImage::deserialize(MapAccessDeserializer::new(entries)).map(BuildImage::Named)
+                NamedImage::deserialize(MapAccessDeserializer::new(entries))
+                    .map(Box::new)
+                    .map(BuildImage::Named)
             }
         }
 
@@ -248,11 +247,11 @@ impl BuildImage {
     /// What `entry` of the project file asks for, whichever form it has.
     pub(super) fn named(entry: &Spanned<Self>) -> NamedImage {
         match &entry.value {
-            Self::Named(image) => image.clone(),
+            Self::Named(image) => (**image).clone(),
             Self::Folder(folder) => {
                 let (referenced, defined) = (entry.referenced, entry.defined);
                 let folder = Spanned { value: folder.clone(), referenced, defined };
-                NamedImage { folder, name: None, tags: Vec::new() }
+                NamedImage { folder: Field::new(folder), name: None, tags: Vec::new() }
             }
         }
     }
@@ -271,23 +270,18 @@ pub struct Catalogue {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PullImage {
     /// The name it is served under; it may contain `/`. Several tags of one name are several entries.
-    #[schemars(with = "String")]
-    pub name: Spanned<String>,
+    pub name: Field<ImageName>,
     /// Where it comes from: a repository such as `docker.io/library/alpine`, or a file or folder of the project:
     /// `oci:FOLDER[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`, `dir:FOLDER`. The latter need no lock.
-    #[schemars(with = "String")]
-    pub source: Spanned<String>,
+    pub source: Field<ImageSource>,
     /// The tag it is served under. The lock file has the digest that this tag had in the repository.
-    #[schemars(with = "String")]
-    pub tag: Spanned<String>,
+    pub tag: Field<Tag>,
     /// The digest to pull: `sha256:…`. It replaces the entry in the lock file.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub digest: Option<Spanned<String>>,
+    pub digest: Option<Field<Digest>>,
     /// The platforms of an image index to keep, such as `linux/amd64`. Default: all.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
-    pub platforms: Vec<Spanned<String>>,
+    pub platforms: Vec<Field<Platform>>,
     /// Also pull its referrers: signatures, SBOMs. Of an index, those of the manifests that are kept too. The lock file
     /// pins them.
     #[serde(default)]
@@ -297,22 +291,13 @@ pub struct PullImage {
     pub tar: bool,
 }
 
-impl PullImage {
-    /// The platforms to keep, as they are written, with blanks between them.
-    #[must_use]
-    pub fn platform_names(&self) -> String {
-        self.platforms.iter().map(|platform| platform.value.as_str()).collect::<Vec<_>>().join(" ")
-    }
-}
-
 /// How a `Containerfile` is built: `build.yaml` beside it.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ContainerBuild {
     /// The context, a folder relative to the project. Default: the folder of the image.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub context: Option<Spanned<String>>,
+    pub context: Option<Field<InnerPath>>,
     /// Values for `ARG` instructions.
     #[serde(default)]
     pub arguments: BTreeMap<String, String>,
@@ -321,11 +306,10 @@ pub struct ContainerBuild {
     pub target: Option<String>,
     /// The platform to build for, such as `linux/arm64`. Default: that of this machine.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub platform: Option<Spanned<String>>,
+    pub platform: Option<Field<Platform>>,
     /// The creation time, such as `2026-01-31T00:00:00Z`. Default: 1970.
     #[serde(default)]
-    pub created: Option<images::build::Created>,
+    pub created: Option<Field<Created>>,
 }
 
 /// A package repository of the archive.
@@ -333,14 +317,11 @@ pub struct ContainerBuild {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Repository {
     /// The name. The folder in the archive is `packages/redhat/<release>/<project>-<name>-el<release>`.
-    #[schemars(with = "String")]
-    pub name: Spanned<String>,
+    pub name: Field<RepositoryName>,
     /// The release of the distribution: `8`.
-    #[schemars(with = "String")]
-    pub release: Spanned<String>,
+    pub release: Field<Release>,
     /// Folders of packages to build, each with a `package.yaml`.
-    #[schemars(with = "Vec<String>")]
-    pub build: Vec<Spanned<String>>,
+    pub build: Vec<Field<InnerPath>>,
 }
 
 /// Files of the project that go into the archive. A file whose name ends in `.in` is a template: it is rendered, without
@@ -349,15 +330,41 @@ pub struct Repository {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Files {
     /// A file or folder, relative to the project. If it is a symbolic link, that is followed. The build root is left out.
-    #[schemars(with = "String")]
-    pub from: Spanned<String>,
+    pub from: Field<InnerPath>,
     /// The path in the archive; `.` is its root. A single file keeps its name if this is `.` or ends in `/`.
-    #[schemars(with = "String")]
-    pub to: Spanned<String>,
+    pub to: Field<InnerPath>,
     /// What to leave out: patterns of a `.gitignore` in that folder.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
-    pub exclude: Vec<Spanned<String>>,
+    pub exclude: Vec<Field<Pattern>>,
+}
+
+/// `sealift.lock`: the digests that tags had when they were locked.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LockFile {
+    /// The version of the format.
+    pub version: u32,
+    /// The digest of each reference with a tag, such as `docker.io/library/alpine:3.20.1`.
+    #[serde(default)]
+    pub images: ByName<Reference, Named<Digest>>,
+    /// For an image index: the digest of the manifest of each platform. The digest of the index pins them; they are here so
+    /// that a review shows what changed.
+    #[serde(default)]
+    pub platforms: ByName<Reference, ByName<Platform, Named<Digest>>>,
+    /// For an image with `referrers`: the digests of the lists of its referrers.
+    #[serde(default)]
+    pub referrers: ByName<Reference, LockedReferrers>,
+}
+
+/// The digests of the lists of referrers of an image.
+#[derive(Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum LockedReferrers {
+    /// That of the list for the image itself, as earlier versions locked it.
+    Image(Named<Digest>),
+    /// Those of all lists, by the digest of what they are of: the image and, where it is an index, the manifests that it
+    /// lists.
+    Each(ByName<Subject, Named<Digest>>),
 }
 
 /// The JSON Schema of `sealift.yaml`.

@@ -1,13 +1,13 @@
 //! The files of the project that go into the archive: where they are and where they go.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, PathBuf};
 
 use iso::Exclude;
-use serde_saphyr::Spanned;
 use walkdir::WalkDir;
 
-use super::file::Files;
-use super::{Error, Project};
+use super::error::{Error, Origin};
+use super::model::{CopiedFiles, Project};
+use super::names::Pattern;
 
 /// What an entry of `spec.files` stands for.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub struct Listing {
     /// The files and symbolic links, in the order of their names; no folders.
     pub files: Vec<Listed>,
     /// The patterns of `exclude` that match nothing, with their places in the project file.
-    pub unused: Vec<Spanned<String>>,
+    pub unused: Vec<(Pattern, Origin)>,
 }
 
 /// A file or symbolic link that goes into the archive.
@@ -39,13 +39,13 @@ impl Project {
     ///
     /// If `from` leads out of the project or a folder cannot be read; [`Error::Special`] for what is neither a file, a
     /// folder nor a link.
-    pub fn list(&self, files: &Files) -> Result<Listing, Error> {
-        let from = self.territory.resolve(Path::new(&files.from.value))?;
+    pub fn list(&self, files: &CopiedFiles) -> Result<Listing, Error> {
+        let from = self.territory.resolve(&files.from)?;
         let pattern_error = |error: iso::Error| Error::Setting {
-            name: format!("exclude of {}", files.from.value),
+            name: format!("exclude of {}", files.from.display()),
             message: error.to_string(),
         };
-        let patterns: Vec<&str> = files.exclude.iter().map(|pattern| pattern.value.as_str()).collect();
+        let patterns: Vec<&str> = files.exclude.iter().map(|(pattern, _)| pattern.as_str()).collect();
         let mut exclude = Exclude::new(&patterns).map_err(pattern_error)?;
         let mut listing = Listing::default();
         let mut walk = WalkDir::new(&from).sort_by_file_name().into_iter();
@@ -73,25 +73,22 @@ impl Project {
                 (false, true) => None,
                 (false, false) => return Err(Error::Special(path.to_path_buf())),
             };
-            let inside = if is_root { file_target(files) } else { Path::new(&files.to.value).join(relative) };
+            let inside = if is_root { file_target(files) } else { files.to.join(relative) };
             let inside = inside.components().filter(|part| *part != Component::CurDir).collect();
-            let name = Path::new(&files.from.value);
-            let name = if is_root { name.to_path_buf() } else { name.join(relative) };
+            let name = if is_root { files.from.clone() } else { files.from.join(relative) };
             listing.files.push(Listed { name, source: path.to_path_buf(), inside, link });
         }
         let unused: Vec<&str> = exclude.unused().collect();
-        let is_unused = |pattern: &&Spanned<String>| unused.contains(&pattern.value.as_str());
+        let is_unused = |(pattern, _): &&(Pattern, Origin)| unused.contains(&pattern.as_str());
         listing.unused = files.exclude.iter().filter(is_unused).cloned().collect();
         Ok(listing)
     }
 }
 
 /// Where a single file goes: into a folder under its own name, or under the name that `to` gives it.
-fn file_target(files: &Files) -> PathBuf {
-    let to = Path::new(&files.to.value);
-    let is_folder = files.to.value.ends_with('/') || to.components().all(|part| part == Component::CurDir);
-    match Path::new(&files.from.value).file_name().filter(|_| is_folder) {
-        Some(name) => to.join(name),
-        None => to.to_path_buf(),
+fn file_target(files: &CopiedFiles) -> PathBuf {
+    match files.from.file_name().filter(|_| files.is_folder) {
+        Some(name) => files.to.join(name),
+        None => files.to.clone(),
     }
 }

@@ -1,4 +1,4 @@
-//! `sealift.lock`: the digest behind every tag.
+//! `sealift.lock`: the digest of every tag.
 //!
 //! The file is YAML, sorted, one digest a line, so that a change reads well in a review. A build never resolves a tag: it
 //! takes the digest from here. `sealift lock` adds what is missing, `sealift update` looks at every tag again.
@@ -7,11 +7,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use content::{AtomicFile, Durability, Links};
-use schemars::JsonSchema;
-use serde::Deserialize;
+use content::{AtomicFile, Digest, Durability, Links};
+use images::{Platform, Reference};
 
 use super::error::Error;
+use super::field::{ByName, Named};
+use super::file::{self, LockFile};
+use super::names::Subject;
+use super::read::{parse_strict, read};
 
 /// The name of the lock file, beside `sealift.yaml`.
 pub const FILE_NAME: &str = "sealift.lock";
@@ -19,42 +22,52 @@ pub const FILE_NAME: &str = "sealift.lock";
 /// The version of the format.
 const VERSION: u32 = 1;
 
-/// The digests that tags stood for when they were locked.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// The digests that tags had when they were locked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lock {
-    /// The version of the format.
-    version: u32,
-    /// The digest of each reference with a tag, such as `docker.io/library/alpine:3.20.1`.
-    #[serde(default)]
-    images: BTreeMap<String, String>,
-    /// For an image index: the digest of the manifest of each platform. The digest of the index pins them; they are here so
-    /// that a review shows what changed.
-    #[serde(default)]
-    platforms: BTreeMap<String, BTreeMap<String, String>>,
-    /// For an image with `referrers`: the digests of the lists of its referrers.
-    #[serde(default)]
-    referrers: BTreeMap<String, Attached>,
+    images: BTreeMap<Reference, Digest>,
+    platforms: BTreeMap<Reference, BTreeMap<Platform, Digest>>,
+    referrers: BTreeMap<Reference, LockedReferrers>,
 }
 
-/// What is attached to an image.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Attached {
-    /// The digest of the list of what is attached to the image itself: all that locks of earlier versions hold.
-    Image(String),
-    /// The digests of all lists, by the digest of what they are attached to: the image and, where it is an index, the
-    /// manifests that it lists.
-    Each(BTreeMap<String, String>),
+/// The lists of referrers of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LockedReferrers {
+    /// The list for the image itself, which is all that earlier versions locked.
+    Image(Digest),
+    /// All lists, by what they are of: the image and, where it is an index, the manifests that it lists.
+    Each(BTreeMap<Subject, Digest>),
 }
 
-impl Attached {
-    /// The digest of the list of what is attached to `subject`; `image` is the digest of the image.
+impl LockedReferrers {
+    /// The digest of the list for `subject`; `image` is the digest of the image.
     #[must_use]
-    pub fn list(&self, subject: &str, image: &str) -> Option<&str> {
+    pub fn list(&self, subject: &Subject, image: &Digest) -> Option<Digest> {
         match self {
-            Self::Image(list) => (subject == image).then_some(list),
-            Self::Each(lists) => lists.get(subject).map(String::as_str),
+            Self::Image(list) => (*subject == Subject::from(*image)).then_some(*list),
+            Self::Each(lists) => lists.get(subject).copied(),
+        }
+    }
+}
+
+/// The values of a map, unwrapped.
+fn plain<K: Ord>(names: ByName<K, Named<Digest>>) -> BTreeMap<K, Digest> {
+    names.0.into_iter().map(|(name, digest)| (name, digest.0)).collect()
+}
+
+impl From<LockFile> for Lock {
+    fn from(file: LockFile) -> Self {
+        let referrers = file.referrers.0.into_iter().map(|(reference, referrers)| {
+            let referrers = match referrers {
+                file::LockedReferrers::Image(list) => LockedReferrers::Image(list.0),
+                file::LockedReferrers::Each(lists) => LockedReferrers::Each(plain(lists)),
+            };
+            (reference, referrers)
+        });
+        Self {
+            images: plain(file.images),
+            platforms: file.platforms.0.into_iter().map(|(name, digests)| (name, plain(digests))).collect(),
+            referrers: referrers.collect(),
         }
     }
 }
@@ -64,83 +77,74 @@ impl Lock {
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, is not of this format or of a later version of it.
+    /// If the file cannot be read, is not of this format or of a later version of it: every mistake in it, with its place.
     pub fn read(root: &Path) -> Result<Self, Error> {
         let path = root.join(FILE_NAME);
         if path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
-            return Ok(Self::empty());
+            return Ok(Self::default());
         }
-        let text = super::read(&path)?;
-        let lock: Self = serde_saphyr::from_str(&text).map_err(|error| Error::yaml(&path, &error))?;
-        if lock.version != VERSION {
+        let file: LockFile = parse_strict(&path, &read(&path)?)?;
+        if file.version != VERSION {
             let message =
-                format!("this sealift reads version {VERSION} of the lock file, found {}", lock.version);
+                format!("this sealift reads version {VERSION} of the lock file, found {}", file.version);
             return Err(Error::Invalid { path, line: 1, column: 1, message, snippet: None });
         }
-        Ok(lock)
-    }
-
-    /// A lock that holds nothing.
-    #[must_use]
-    pub fn empty() -> Self {
-        Self {
-            version: VERSION,
-            images: BTreeMap::new(),
-            platforms: BTreeMap::new(),
-            referrers: BTreeMap::new(),
-        }
+        Ok(file.into())
     }
 
     /// The digest locked for `reference` (with its tag).
     #[must_use]
-    pub fn digest(&self, reference: &str) -> Option<&str> {
-        self.images.get(reference).map(String::as_str)
+    pub fn digest(&self, reference: &Reference) -> Option<Digest> {
+        self.images.get(reference).copied()
     }
 
-    /// Locks `reference` to `digest`; gives back what it was locked to before.
-    pub fn set(&mut self, reference: String, digest: String) -> Option<String> {
+    /// Locks `reference` to `digest`; returns what it was locked to before.
+    pub fn set(&mut self, reference: Reference, digest: Digest) -> Option<Digest> {
         self.images.insert(reference, digest)
     }
 
-    /// Notes the manifests that the index behind `reference` lists, by their platforms; gives back what was noted before.
+    /// Locks the manifests that the index behind `reference` lists, by their platforms; returns what was locked before.
     pub fn set_platforms(
         &mut self,
-        reference: &str,
-        platforms: BTreeMap<String, String>,
-    ) -> BTreeMap<String, String> {
+        reference: &Reference,
+        platforms: BTreeMap<Platform, Digest>,
+    ) -> BTreeMap<Platform, Digest> {
         let old = self.platforms.remove(reference).unwrap_or_default();
         if !platforms.is_empty() {
-            self.platforms.insert(reference.to_owned(), platforms);
+            self.platforms.insert(reference.clone(), platforms);
         }
         old
     }
 
-    /// What is locked as attached to `reference`.
+    /// The lists of referrers locked for `reference`.
     #[must_use]
-    pub fn referrers(&self, reference: &str) -> Option<&Attached> {
+    pub fn referrers(&self, reference: &Reference) -> Option<&LockedReferrers> {
         self.referrers.get(reference)
     }
 
-    /// Locks what is attached to `reference`: the digests of the lists, by the digest of what they are attached to. Gives
-    /// back what was locked before.
-    pub fn set_referrers(&mut self, reference: String, lists: BTreeMap<String, String>) -> Option<Attached> {
-        self.referrers.insert(reference, Attached::Each(lists))
+    /// Locks the lists of referrers of `reference`, by what they are of; returns what was locked before.
+    pub fn set_referrers(
+        &mut self,
+        reference: Reference,
+        lists: BTreeMap<Subject, Digest>,
+    ) -> Option<LockedReferrers> {
+        self.referrers.insert(reference, LockedReferrers::Each(lists))
     }
 
-    /// Forgets the lists that `keep` does not want.
-    pub fn retain_referrers(&mut self, keep: impl Fn(&str) -> bool) {
+    /// Removes the lists of referrers of references that `keep` refuses.
+    pub fn retain_referrers(&mut self, keep: impl Fn(&Reference) -> bool) {
         self.referrers.retain(|reference, _| keep(reference));
     }
 
-    /// Forgets every reference that `keep` does not want; gives back those that went.
-    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) -> Vec<String> {
+    /// Removes every reference that `keep` refuses; returns those.
+    pub fn retain(&mut self, keep: impl Fn(&Reference) -> bool) -> Vec<Reference> {
         let gone = self.images.keys().filter(|reference| !keep(reference)).cloned().collect();
         self.images.retain(|reference, _| keep(reference));
         self.platforms.retain(|reference, _| keep(reference));
         gone
     }
 
-    /// Writes the lock file of the project at `root`, whole or not at all. A file that already says so is left alone.
+    /// Writes the lock file of the project at `root`, whole or not at all. A file with this content is left alone.
     ///
     /// # Errors
     ///
@@ -159,32 +163,28 @@ impl Lock {
         let mut text =
             String::from("# The digest behind every tag. Written by `sealift lock` and `sealift update`.\n");
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "version: {}", self.version);
-        if self.images.is_empty() {
-            text.push_str("images: {}\n");
-        } else {
-            text.push_str("images:\n");
-        }
-        for (reference, digest) in &self.images {
+        let _ = writeln!(text, "version: {VERSION}");
+        text.push_str(if self.images.is_empty() { "images: {}\n" } else { "images:\n" });
+        for (reference, digest) in by_text(&self.images) {
             let _ = writeln!(text, "  \"{reference}\": {digest}");
         }
         if !self.platforms.is_empty() {
             text.push_str("platforms:\n");
         }
-        for (reference, platforms) in &self.platforms {
+        for (reference, platforms) in by_text(&self.platforms) {
             let _ = writeln!(text, "  \"{reference}\":");
-            for (platform, digest) in platforms {
+            for (platform, digest) in by_text(platforms) {
                 let _ = writeln!(text, "    {platform}: {digest}");
             }
         }
         if !self.referrers.is_empty() {
             text.push_str("referrers:\n");
         }
-        for (reference, attached) in &self.referrers {
-            match attached {
-                Attached::Image(list) => drop(writeln!(text, "  \"{reference}\": {list}")),
-                Attached::Each(lists) => {
-                    let _ = writeln!(text, "  \"{reference}\":");
+        for (reference, referrers) in by_text(&self.referrers) {
+            match referrers {
+                LockedReferrers::Image(list) => drop(writeln!(text, "  \"{reference}\": {list}")),
+                LockedReferrers::Each(lists) => {
+                    let _ = writeln!(text, "  \"{reference}\":{}", if lists.is_empty() { " {}" } else { "" });
                     for (subject, list) in lists {
                         let _ = writeln!(text, "    {subject}: {list}");
                     }
@@ -195,43 +195,61 @@ impl Lock {
     }
 }
 
+/// The entries of a map in the order of their keys as text.
+fn by_text<K: ToString, V>(map: &BTreeMap<K, V>) -> BTreeMap<String, &V> {
+    map.iter().map(|(key, value)| (key.to_string(), value)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn reference(text: &str) -> Reference {
+        text.parse().unwrap()
+    }
+
+    fn digest(digit: &str) -> Digest {
+        format!("sha256:{}", digit.repeat(64)).parse().unwrap()
+    }
 
     #[test]
     fn a_written_lock_reads_back_the_same() {
         let root = tempfile::tempdir().unwrap();
         let mut lock = Lock::read(root.path()).unwrap();
-        assert_eq!(lock, Lock::empty());
-        lock.set("docker.io/library/nginx:1.27.0-alpine".into(), format!("sha256:{}", "a".repeat(64)));
-        lock.set("localhost:5000/b:1".into(), format!("sha256:{}", "b".repeat(64)));
-        let (image, list) = (format!("sha256:{}", "b".repeat(64)), format!("sha256:{}", "c".repeat(64)));
-        lock.set_referrers("localhost:5000/b:1".into(), BTreeMap::from([(image.clone(), list.clone())]));
-        let amd = BTreeMap::from([("linux/amd64".to_owned(), format!("sha256:{}", "d".repeat(64)))]);
-        assert!(lock.set_platforms("localhost:5000/b:1", amd.clone()).is_empty());
+        assert_eq!(lock, Lock::default());
+        let (nginx, b) =
+            (reference("docker.io/library/nginx:1.27.0-alpine"), reference("localhost:5000/b:1"));
+        lock.set(nginx, digest("a"));
+        lock.set(b.clone(), digest("b"));
+        lock.set_referrers(b.clone(), BTreeMap::from([(Subject::from(digest("b")), digest("c"))]));
+        lock.set_referrers(reference("localhost:5000/c:1"), BTreeMap::new());
+        let amd = BTreeMap::from([("linux/amd64".parse().unwrap(), digest("d"))]);
+        assert!(lock.set_platforms(&b, amd.clone()).is_empty());
         lock.write(root.path()).unwrap();
         assert_eq!(Lock::read(root.path()).unwrap(), lock);
-        lock.retain_referrers(|reference| reference != "localhost:5000/b:1");
-        assert_eq!(lock.referrers("localhost:5000/b:1"), None);
-        assert_eq!(lock.retain(|reference| reference.starts_with("docker.io")), ["localhost:5000/b:1"]);
+        lock.retain_referrers(|reference| *reference != b);
+        assert_eq!(lock.referrers(&b), None);
+        let gone = lock.retain(|reference| reference.registry() == "docker.io");
+        assert_eq!(gone, std::slice::from_ref(&b));
         lock.write(root.path()).unwrap();
         let mut lock = Lock::read(root.path()).unwrap();
-        assert_eq!(lock.digest("localhost:5000/b:1"), None);
-        assert!(lock.set_platforms("localhost:5000/b:1", amd).is_empty());
+        assert_eq!(lock.digest(&b), None);
+        assert!(lock.set_platforms(&b, amd).is_empty());
     }
 
     #[test]
     fn a_lock_of_an_earlier_version_is_read_and_stays_as_it_is() {
         let root = tempfile::tempdir().unwrap();
-        let (image, list) = (format!("sha256:{}", "b".repeat(64)), format!("sha256:{}", "c".repeat(64)));
+        let (image, list) = (digest("b"), digest("c"));
         let text = format!(
-            "version: 1\nimages:\n  \"localhost:5000/b:1\": {image}\nreferrers:\n  \"localhost:5000/b:1\": {list}\n"
+            "version: 1\nimages:\n  \"localhost:5000/b-c:1\": {image}\n  \"localhost:5000/b:1\": {image}\nreferrers:\n  \
+             \"localhost:5000/b:1\": {list}\n"
         );
         std::fs::write(root.path().join(FILE_NAME), &text).unwrap();
         let lock = Lock::read(root.path()).unwrap();
-        let attached = lock.referrers("localhost:5000/b:1").unwrap();
-        assert_eq!((attached.list(&image, &image), attached.list(&list, &image)), (Some(&*list), None));
+        let attached = lock.referrers(&reference("localhost:5000/b:1")).unwrap();
+        assert_eq!(attached.list(&image.into(), &image), Some(list));
+        assert_eq!(attached.list(&list.into(), &image), None);
         assert!(lock.render().ends_with(&text));
     }
 
@@ -241,5 +259,34 @@ mod tests {
         std::fs::write(root.path().join(FILE_NAME), "version: 2\nimages: {}\n").unwrap();
         let error = Lock::read(root.path()).unwrap_err().to_string();
         assert!(error.contains("version 1") && error.contains("found 2"), "{error}");
+    }
+
+    #[test]
+    fn every_mistake_in_a_lock_is_reported_with_its_place() {
+        let root = tempfile::tempdir().unwrap();
+        let good = digest("a");
+        for (text, expected) in [
+            (
+                format!(
+                    "version: 1\nimages:\n  UPPER: {good}\n  a:1: sha256:ff\nplatforms:\n  a:1: {{amd: {good}}}\n\
+                     referrers:\n  a:1: x\n  b:1: {{{good}.SIG: {good}}}\n"
+                ),
+                &[":3:3: `UPPER`", ":4:8: `sha256:ff`", ":6:9: `amd`", ":8:8: `x`", ":9:9: `sha256:"][..],
+            ),
+            (
+                format!(
+                    "version: 1\nimages:\n  nginx:1: {good}\n  docker.io/library/nginx:1: {}\n",
+                    digest("b")
+                ),
+                &["a second value for `docker.io/library/nginx:1`"],
+            ),
+        ] {
+            std::fs::write(root.path().join(FILE_NAME), text).unwrap();
+            let error = Lock::read(root.path()).unwrap_err().to_string();
+            assert_eq!(error.lines().count(), expected.len(), "{error}");
+            for (line, expected) in error.lines().zip(expected) {
+                assert!(line.contains(expected), "{expected}: {error}");
+            }
+        }
     }
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use packages::{Definition, Dependency, Mistake, Mode, Relation};
 
-use super::{Error, Mistakes, shape};
+use super::error::{Error, Mistakes};
+use super::shape;
 
 /// Reads `text`, the content of the file `path`, as the definition of a package.
 ///
@@ -33,7 +34,7 @@ fn read_with(path: &Path, text: &str, counts: fn(&Mistake) -> bool) -> Result<De
 
 fn read(path: &Path, text: &str) -> Result<Definition, Error> {
     let schema = schemars::schema_for!(Definition).to_value();
-    let mut mistakes = Mistakes::from(shape::mistakes(path, text, &schema));
+    let mut mistakes = Mistakes::from(shape::mistakes(path, text, &schema).all());
     // The deserializer stops at the first of these.
     for relation in Relation::ALL {
         for (dependencies, place) in shape::texts(text, [relation.key()]) {
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_definition_at_all_is_said_in_the_words_of_people_who_write_yaml() {
+    fn a_file_that_is_not_a_definition_is_reported_in_the_terms_of_yaml() {
         for (text, said) in [
             (format!("{MINIMAL}name: b\n"), "package.yaml:7:1: duplicate key `name`"),
             (format!("{MINIMAL}---\n{MINIMAL}"), "package.yaml:8:1: more than one document; write one"),

@@ -3,11 +3,11 @@
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use serde_saphyr::Spanned;
+use super::error::{Error, Outside};
+use super::field::Field;
+use super::names::InnerPath;
 
-use super::Error;
-
-/// The folder in the build root where builds remember what they did.
+/// The folder in the build root with the state of builds.
 const STATE_FOLDER: &str = ".sealift";
 
 /// The folders that a project reads from: its own, the build root, and those that it names as external.
@@ -19,20 +19,6 @@ pub struct Territory {
     real_root: PathBuf,
     /// The build root and the external folders, without symbolic links.
     others: Vec<PathBuf>,
-}
-
-/// A path that leads out of the project.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{}` leads to {}, outside the project",
-    content::printable_path(path),
-    content::printable_path(target)
-)]
-pub struct Outside {
-    /// The path, relative to the project.
-    pub path: PathBuf,
-    /// Where it leads.
-    pub target: PathBuf,
 }
 
 impl Territory {
@@ -48,12 +34,12 @@ impl Territory {
         Ok(())
     }
 
-    /// The path `text` of `file`, relative to the project, if it is written and leads inside.
-    pub(super) fn inner_path(&self, file: &Path, text: &Spanned<String>) -> Result<PathBuf, Error> {
-        let path = inner_path(file, text)?;
-        match self.resolve(&path) {
-            Ok(_) => Ok(path),
-            Err(outside) => Err(Error::at(file, text.referenced, outside.to_string())),
+    /// The path that `field` of `file` names, relative to the project, if it leads inside.
+    pub(super) fn inner_path(&self, file: &Path, field: &Field<InnerPath>) -> Result<PathBuf, Error> {
+        let path = field.value(file)?.as_path();
+        match self.resolve(path) {
+            Ok(_) => Ok(path.to_owned()),
+            Err(outside) => Err(Error::at(file, field.place(), outside.to_string())),
         }
     }
 
@@ -119,19 +105,6 @@ fn planted_link(build_root: &Path) -> Option<PathBuf> {
         entries.into_iter().find(|path| path.is_symlink() && (!to_folder || path.is_dir()))
     };
     links(build_root, true).or_else(|| links(&build_root.join(STATE_FOLDER), false))
-}
-
-/// A path of the project file, which must be relative and may not climb.
-pub(super) fn inner_path(file: &Path, text: &Spanned<String>) -> Result<PathBuf, Error> {
-    let path = PathBuf::from(&text.value);
-    let inner = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    if inner && !text.value.is_empty() {
-        Ok(path.components().filter(|part| matches!(part, Component::Normal(_))).collect())
-    } else {
-        let message =
-            format!("`{}` leads out of its folder: expected a relative path without `..`", text.value);
-        Err(Error::at(file, text.referenced, message))
-    }
 }
 
 /// `path` without `.` and `..`, by name.

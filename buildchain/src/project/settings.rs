@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use images::pull::{Proxies, redacted};
 
 use super::error::Error;
+use super::names::{ArchiveName, Name as _, RegistryHost};
+use super::read::read;
 
 /// The file of settings in the project's folder.
 pub(super) const DOT_ENV: &str = ".env";
@@ -77,7 +79,7 @@ pub struct Settings {
     /// What of the project is taken: `SEALIFT_PROFILE`.
     pub profile: Profile,
     /// The archive's name, if it overrides the project file's: `PROJECT_NAME`.
-    pub project_name: Option<String>,
+    pub project_name: Option<ArchiveName>,
     /// The folder that the build writes to, absolute: `BUILD_ROOT`, relative to the project, else `_build` there.
     pub build_root: PathBuf,
     /// The content store of images, shared by all projects of the user: `SEALIFT_CACHE`, else the XDG cache folder.
@@ -97,7 +99,7 @@ pub struct Settings {
     pub source_date: Option<i64>,
     /// Mirrors of registries, tried before those of the project file: `REGISTRY_MIRRORS`, pairs `host=url` with blanks or
     /// commas between them.
-    pub mirrors: Vec<(String, String)>,
+    pub mirrors: Vec<(RegistryHost, String)>,
     /// The credentials of registries: see [`auth_files`].
     pub auth_files: Vec<PathBuf>,
     /// Where else they may be: see [`auth_places`].
@@ -180,7 +182,10 @@ impl Settings {
                 Some(name) => Profile::Named(name),
                 None => Profile::Default,
             },
-            project_name: value("PROJECT_NAME").cloned(),
+            project_name: value("PROJECT_NAME")
+                .map(|name| ArchiveName::parse(name))
+                .transpose()
+                .map_err(|message| Error::Setting { name: "PROJECT_NAME".into(), message })?,
             build_root: root.join(build_root),
             outputs: OutputCache {
                 folder: root.join(&cache).join("outputs"),
@@ -254,7 +259,7 @@ fn dot_env(root: &Path) -> Result<BTreeMap<String, String>, Error> {
     if !path.exists() {
         return Ok(BTreeMap::new());
     }
-    let text = super::read(&path)?;
+    let text = read(&path)?;
     let taken = Cell::new(0);
     let mut pairs = dotenvy::Iter::new(Lines { rest: text.as_bytes(), taken: &taken });
     let mut values = BTreeMap::new();
@@ -318,7 +323,7 @@ pub fn size(text: &str) -> Result<u64, String> {
     number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(wrong)
 }
 
-fn mirrors(text: &str) -> Result<Vec<(String, String)>, Error> {
+fn mirrors(text: &str) -> Result<Vec<(RegistryHost, String)>, Error> {
     text.split([',', ' ', '\n'])
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
@@ -328,7 +333,10 @@ fn mirrors(text: &str) -> Result<Vec<(String, String)>, Error> {
             };
             let (host, url) = pair.split_once('=').ok_or_else(wrong)?;
             let known = url.starts_with("http://") || url.starts_with("https://");
-            if known && !host.is_empty() { Ok((host.to_owned(), url.to_owned())) } else { Err(wrong()) }
+            match RegistryHost::parse(host) {
+                Ok(host) if known => Ok((host, url.to_owned())),
+                _ => Err(wrong()),
+            }
         })
         .collect()
 }
@@ -351,7 +359,7 @@ mod tests {
         .unwrap();
         let settings =
             Settings::gather(root.path(), &environment(&[("HOME", "/home/me")]), &Flags::default()).unwrap();
-        assert_eq!(settings.project_name.as_deref(), Some("FromFile"));
+        assert_eq!(settings.project_name.as_ref().map(ArchiveName::as_str), Some("FromFile"));
         assert_eq!(settings.build_root, root.path().join("from file"));
         assert_eq!(settings.cache, Path::new("/home/me/.cache/sealift"));
         assert_eq!(settings.unused.len(), 1);
@@ -359,7 +367,7 @@ mod tests {
         let flags = Flags { build_root: Some("flag".into()), ..Flags::default() };
         let variables = environment(&[("PROJECT_NAME", "FromEnvironment"), ("BUILD_ROOT", "environment")]);
         let settings = Settings::gather(root.path(), &variables, &flags).unwrap();
-        assert_eq!(settings.project_name.as_deref(), Some("FromEnvironment"));
+        assert_eq!(settings.project_name.as_ref().map(ArchiveName::as_str), Some("FromEnvironment"));
         assert_eq!(settings.build_root, root.path().join("flag"));
     }
 
@@ -406,6 +414,7 @@ mod tests {
             ("REGISTRY_MIRRORS", "docker.io=mirror.example"),
             ("SEALIFT_CACHE_SIZE", "10 potatoes"),
             ("SEALIFT_REMOTE_CACHE_MODE", "write"),
+            ("PROJECT_NAME", "a b"),
         ] {
             let error =
                 Settings::gather(root.path(), &environment(&[(name, value)]), &Flags::default()).unwrap_err();
@@ -480,7 +489,7 @@ mod tests {
         }
         std::fs::write(root.path().join(".env"), text).unwrap();
         let settings = Settings::gather(root.path(), &BTreeMap::new(), &Flags::default()).unwrap();
-        assert_eq!(settings.project_name.as_deref(), Some("MetalK8s"));
+        assert_eq!(settings.project_name.as_ref().map(ArchiveName::as_str), Some("MetalK8s"));
         assert_eq!((settings.build_root, settings.git), (root.path().join("_build"), "git".into()));
         let named: std::collections::BTreeSet<_> =
             settings.unused.iter().map(|(name, _)| name.as_str()).collect();
@@ -536,8 +545,13 @@ mod tests {
     fn mirrors_are_pairs() {
         let pairs = mirrors("docker.io=http://m:5000/hub, quay.io=https://q").unwrap();
         let expected = [("docker.io", "http://m:5000/hub"), ("quay.io", "https://q")];
-        assert_eq!(pairs, expected.map(|(host, url)| (host.to_owned(), url.to_owned())));
-        for wrong in ["docker.io=ftp://u:hunter2@m", "https://u:hunter2@m", "=https://u:hunter2@m"] {
+        assert_eq!(pairs, expected.map(|(host, url)| (RegistryHost::parse(host).unwrap(), url.to_owned())));
+        for wrong in [
+            "docker.io=ftp://u:hunter2@m",
+            "https://u:hunter2@m",
+            "=https://u:hunter2@m",
+            "a b/c=https://u:hunter2@m",
+        ] {
             let error = mirrors(wrong).unwrap_err().to_string();
             assert!(error.contains("REGISTRY_MIRRORS") && !error.contains("hunter2"), "{error}");
         }

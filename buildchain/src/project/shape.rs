@@ -1,7 +1,7 @@
-//! The form of a definition: every key that is unknown or missing, and every value of a wrong kind, at once.
+//! The form of a definition: every key that is unknown or missing, every value of a wrong kind and every invalid name, at once.
 //!
-//! A deserializer stops at the first mistake and speaks of types. So a file is first held against the JSON Schema of its
-//! type, the same that `sealift schema` prints.
+//! A deserializer stops at the first mistake, and its messages name types. So a file is first checked against the JSON Schema of
+//! its type, the one that `sealift schema` prints.
 
 use std::fmt;
 use std::path::Path;
@@ -12,6 +12,7 @@ use serde_json::Value;
 use serde_saphyr::{Location, Spanned};
 
 use super::error::Error;
+use super::names;
 
 /// Deeper nesting than any schema has.
 const DEPTH_MAX: usize = 32;
@@ -118,12 +119,29 @@ impl<'de> Deserialize<'de> for Shape {
     }
 }
 
-/// Every way in which `text`, the content of the file `path`, is not of the form that `schema` describes.
-pub(super) fn mistakes(path: &Path, text: &str, schema: &Value) -> Vec<Error> {
+/// The mistakes of a file.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Keys that are unknown or missing, and values of a wrong kind: such a file cannot be deserialized.
+    pub(super) form: Vec<Error>,
+    /// Texts that do not have the format that the schema gives them.
+    pub(super) names: Vec<Error>,
+}
+
+impl Found {
+    /// All of them.
+    pub(super) fn all(mut self) -> Vec<Error> {
+        self.form.append(&mut self.names);
+        self.form
+    }
+}
+
+/// Every way in which `text`, the content of the file `path`, is not what `schema` describes.
+pub(super) fn mistakes(path: &Path, text: &str, schema: &Value) -> Found {
     match serde_saphyr::from_str::<Node>(text) {
-        Err(error) => vec![Error::yaml(path, &error)],
+        Err(error) => Found { form: vec![Error::yaml(path, &error)], names: Vec::new() },
         Ok(node) => {
-            let mut check = Check { path, root: schema, found: Vec::new() };
+            let mut check = Check { path, root: schema, found: Found::default() };
             check.node(schema, &node, 0);
             check.found
         }
@@ -175,12 +193,20 @@ pub(super) fn place(text: &str, path: &str) -> Location {
 struct Check<'a> {
     path: &'a Path,
     root: &'a Value,
-    found: Vec<Error>,
+    found: Found,
 }
 
 impl Check<'_> {
     fn wrong(&mut self, place: Location, message: String) {
-        self.found.push(Error::at(self.path, place, message));
+        self.found.form.push(Error::at(self.path, place, message));
+    }
+
+    /// Checks a text against the format that `schema` gives it.
+    fn name(&mut self, schema: &Value, text: &str, place: Location) {
+        let checker = schema.get("format").and_then(Value::as_str).and_then(names::checker);
+        if let Some(Err(message)) = checker.map(|check| check(text)) {
+            self.found.names.push(Error::at(self.path, place, message));
+        }
     }
 
     fn node(&mut self, schema: &Value, node: &Node, depth: usize) {
@@ -226,6 +252,7 @@ impl Check<'_> {
                 }
             }
             Shape::Map(entries) => self.entries(schema, entries, node.referenced, depth),
+            Shape::Text(text) => self.name(schema, text, node.referenced),
             _ => {}
         }
     }
@@ -284,6 +311,9 @@ impl Check<'_> {
     ) {
         let known = schema.get("properties").and_then(Value::as_object);
         let other = schema.get("additionalProperties");
+        if let Some(names) = schema.get("propertyNames") {
+            entries.iter().for_each(|(key, _)| self.name(names, &key.value, key.referenced));
+        }
         for (key, value) in entries {
             if let Some(schema) = known.and_then(|known| known.get(&key.value)) {
                 self.node(schema, value, depth + 1);

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use content::Digest;
+
 use super::*;
 
 const HEAD: &str =
@@ -111,16 +113,14 @@ fn a_profile_adds_its_images_and_the_lock_gives_digests() {
     assert!(load_with(root.path(), &text, &Flags::default()).unwrap().pull.is_empty());
     let project = load_with(root.path(), &text, &full).unwrap();
     assert_eq!(project.pull.len(), 2);
-    assert_eq!(
-        (project.pull[0].digest.as_deref(), project.pull[1].digest.as_deref()),
-        (Some(&*digest), None)
-    );
+    let digest: Digest = digest.parse().unwrap();
+    assert_eq!((project.pull[0].digest, project.pull[1].digest), (Some(digest), None));
 
-    let mut lock = Lock::empty();
-    lock.set("docker.io/library/nginx:1.27".into(), digest.clone());
+    let mut lock = Lock::default();
+    lock.set("docker.io/library/nginx:1.27".parse().unwrap(), digest);
     lock.write(root.path()).unwrap();
     let project = load_with(root.path(), &text, &full).unwrap();
-    assert_eq!(project.pull[1].digest.as_deref(), Some(digest.as_str()));
+    assert_eq!(project.pull[1].digest, Some(digest));
 
     let unknown = Flags { profile: Some("fulll".into()), ..Flags::default() };
     assert!(load_with(root.path(), &text, &unknown).unwrap_err().to_string().contains("full"));
@@ -142,16 +142,15 @@ fn images_are_built_on_what_the_lock_says() {
     let load = || load_with(root.path(), &text, &Flags::default());
     let project = load().unwrap();
     let (alpine, other) = ("docker.io/library/alpine:3", "docker.io/library/alpine:1.2.3-dev");
-    assert_eq!(project.tags(), [alpine, other]);
-    let mut lock = Lock::empty();
+    assert_eq!(project.tags().iter().map(ToString::to_string).collect::<Vec<_>>(), [alpine, other]);
+    let digest: Digest = digest.parse().unwrap();
+    let mut lock = Lock::default();
     for reference in [alpine, other] {
-        lock.set(reference.into(), digest.clone());
+        lock.set(reference.parse().unwrap(), digest);
     }
     lock.write(root.path()).unwrap();
     let project = load().unwrap();
-    assert!(
-        project.images.iter().flat_map(|image| &image.bases).all(|base| base.digest == Some(digest.clone()))
-    );
+    assert!(project.images.iter().flat_map(|image| &image.bases).all(|base| base.digest == Some(digest)));
     let Recipe::Containerfile(file) = &project.images[1].recipe else { panic!("{:?}", project.images[1]) };
     assert_eq!((file.context.as_path(), file.names.len()), (Path::new(""), 2));
 
@@ -160,7 +159,7 @@ fn images_are_built_on_what_the_lock_says() {
         ("images/two/build.yaml", "context: ../x\n", "build.yaml:1:10: `../x` leads out"),
         ("images/two/build.yaml", "args: {}\n", "unknown key `args`"),
         ("images/two/build.yaml", "{}\n", "images/two/Dockerfile:2:1: `alpine:$V` cannot be pinned"),
-        ("images/two/image.yaml", "{}\n", "holds both `image.yaml` and `images/two/Dockerfile`"),
+        ("images/two/image.yaml", "{}\n", "both `image.yaml` and `images/two/Dockerfile` exist"),
         ("images/one/image.yaml", "base: UPPER\n", "not an image reference"),
     ] {
         let path = root.path().join(name);
@@ -287,4 +286,67 @@ fn every_mistake_of_one_entry_is_named() {
     let unknown = Flags { profile: Some("full".into()), ..Flags::default() };
     let error = load_with(root.path(), &format!("{HEAD}spec: {{}}\n"), &unknown).unwrap_err();
     assert_eq!(error.to_string(), "no profile `full`: the project has no profiles");
+}
+
+/// One project with many kinds of mistakes, in five files.
+#[test]
+fn all_mistakes_of_all_files_are_in_one_report() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = root.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let digest = Digest::of(b"");
+    write("README.md", "");
+    write("salt/top.sls", "");
+    write(
+        "catalogue.yaml",
+        "images:\n- {name: a/b, source: 'docker://a b', tag: '1', platforms: [linux-amd64]}\n- {name: b, source: quay.io/b, tag: '-x'}\n",
+    );
+    write(
+        "images/own/image.yaml",
+        "base: Upper\nplatform: arm64\ncreated: today\nfiles:\n- {from: gone, to: /x, mode: '999'}\n",
+    );
+    write("images/contained/Dockerfile", "FROM scratch\n");
+    write("images/contained/build.yaml", "context: ../..\nplatform: arm64\ncreated: '2026'\n");
+    write(
+        "packages/p/package.yaml",
+        "{name: p, version: '1', release: '1', arch: noarch, summary: s, license: l, requires: ['a >=']}\n",
+    );
+    write(
+        LOCK_FILE_NAME,
+        &format!(
+            "version: 1\nimages:\n  UPPER: {digest}\n  quay.io/b:1: sha256:1\nplatforms:\n  quay.io/b:1: {{amd64: {digest}}}\n"
+        ),
+    );
+    write(
+        FILE_NAME,
+        "apiVersion: sealift.dev/v1alpha1\n\
+         kind: Platform\n\
+         metadata: {name: two words, version: 1 2}\n\
+         spec:\n  \
+           binaries: [{cargo: a/b, to: ../bin}]\n  \
+           registries:\n  \
+           - {host: 'https://registry.example', mirrors: ['ftp://mirror.example'], certificateAuthorities: [ca.pem]}\n  \
+           - {host: '[::1]:5000', mirrors: ['https://me:hunter2@mirror.example']}\n  \
+           images:\n    \
+             catalogues: [catalogue.yaml, gone.yaml]\n    \
+             pull:\n    \
+             - {name: Name, source: 'quay.io/b:1', tag: '1', digest: 'sha256:1'}\n    \
+             - {name: local, source: 'oci:gone', tag: '1'}\n    \
+             build: [images/own, {folder: images/contained, name: ok, tags: ['a b']}, {folder: images/contained}]\n  \
+           packages: [{name: ../r, release: 8/9, build: [packages/p]}]\n  \
+           files:\n  \
+           - {from: salt, to: /srv, exclude: ['[z-a]']}\n  \
+           - {from: gone, to: x}\n  \
+           documentation: [README.md, gone.md]\n",
+    );
+    let settings = Settings::gather(root.path(), &BTreeMap::new(), &Flags::default()).unwrap();
+    let Error::Many(errors) = Project::load(root.path(), settings).unwrap_err() else {
+        panic!("one mistake")
+    };
+    let folder = format!("{}/", root.path().display());
+    let report: String = errors.iter().map(|error| error.to_string().replace(&folder, "") + "\n").collect();
+    insta::assert_snapshot!(report);
 }

@@ -1,10 +1,12 @@
-//! The archive's version, from where it is written.
+//! The version of the archive.
 
 use std::path::Path;
 
-use super::Territory;
 use super::error::Error;
 use super::file::{Metadata, VersionFile};
+use super::names::{Name as _, Version};
+use super::paths::Territory;
+use super::read::read;
 
 /// The version, read from the file that holds it where it is not written in the project file.
 pub(crate) fn resolve(
@@ -12,43 +14,38 @@ pub(crate) fn resolve(
     project_file: &Path,
     metadata: &Metadata,
     territory: &Territory,
-) -> Result<String, Error> {
-    let (text, location) = match (&metadata.version, &metadata.version_from) {
-        (Some(text), None) => (text.value.clone(), text.referenced),
-        (None, Some(source)) => (read(root, project_file, source, territory)?, source.file.referenced),
+) -> Result<Version, Error> {
+    match (&metadata.version, &metadata.version_from) {
+        (Some(version), None) => version.value(project_file).cloned(),
+        (None, Some(source)) => {
+            let text = from_file(root, project_file, source, territory)?;
+            Version::parse(&text).map_err(|message| Error::at(project_file, source.file.place(), message))
+        }
         (Some(version), Some(_)) => {
-            let message = "both `version` and `versionFrom`: the version stands in one place only";
-            return Err(Error::at(project_file, version.referenced, message));
+            let message = "both `version` and `versionFrom`: write the version in one place only";
+            Err(Error::at(project_file, version.place(), message))
         }
         (None, None) => {
             let message = "no version: `metadata` needs `version` or `versionFrom`";
-            return Err(Error::at(project_file, metadata.name.referenced, message));
+            Err(Error::at(project_file, metadata.name.place(), message))
         }
-    };
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '~');
-    if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(legal) {
-        Ok(text)
-    } else {
-        let message = format!(
-            "`{text}` is not a version: expected letters, digits and `.-_~`, a letter or digit first"
-        );
-        Err(Error::at(project_file, location, message))
     }
 }
 
-fn read(
+fn from_file(
     root: &Path,
     project_file: &Path,
     source: &VersionFile,
     territory: &Territory,
 ) -> Result<String, Error> {
-    let place = source.file.referenced;
+    let place = source.file.place();
     let path = root.join(territory.inner_path(project_file, &source.file)?);
-    let text = super::read(&path).map_err(|error| error.missing_at(project_file, place, root))?;
+    let text = read(&path).map_err(|error| error.missing_at(project_file, place, root))?;
     let Some(key) = &source.key else {
         return Ok(text.lines().next().unwrap_or_default().trim().to_owned());
     };
-    let wrong = |message: String| Error::at(project_file, place, format!("{}: {message}", source.file.value));
+    let wrong =
+        |message: String| Error::at(project_file, place, format!("{}: {message}", source.file.text()));
     let value: serde_json::Value = match path.extension().and_then(|ending| ending.to_str()) {
         Some("toml") => toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))?,
         Some("json") => serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?,

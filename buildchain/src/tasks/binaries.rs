@@ -9,7 +9,7 @@ use content::Links;
 use graph::{Action, Discover, Input, Output, Task, Title};
 
 use super::{Error, Handle, Place, place_file};
-use crate::project::{self, Origin, Project};
+use crate::project::{self, Project};
 
 /// No compilation takes this long, unless it hangs.
 const COMPILE_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
@@ -32,7 +32,7 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<BinaryTasks, Error> {
     }
     let (mut built_by, mut shipped_by) = (Vec::new(), Vec::new());
     for binary in &project.binaries {
-        let name = &binary.cargo.value;
+        let name = binary.package.as_str();
         let built = project.settings.build_root.join("bin").join(name);
         let cargo = place.check_for("cargo");
         built_by.push(place.push(Task {
@@ -49,9 +49,8 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<BinaryTasks, Error> {
             timeout: Some(COMPILE_TIMEOUT),
             ..Task::default()
         }));
-        if let Some(to) = &binary.to {
-            let shipped = project.tree().join(&to.value);
-            let origin = Origin::new(&project.root.join(project::FILE_NAME), to.referenced);
+        if let Some((to, origin)) = &binary.shipped {
+            let shipped = project.tree().join(to);
             let task = Task {
                 name: format!("_iso_add_binary:{name}"),
                 alias: format!("populate_iso:{name}"),
@@ -66,7 +65,7 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<BinaryTasks, Error> {
                 })),
                 ..Task::default()
             };
-            shipped_by.push(place.push_for(origin, format!("the program {name}"), task));
+            shipped_by.push(place.push_for(origin.clone(), format!("the program {name}"), task));
         }
     }
     place.group("binaries", "Build the programs.", built_by);

@@ -8,7 +8,7 @@ use archive::tree::Kind;
 use graph::{Action, Input, Output, Task, Title};
 
 use super::{Error, Handle, Place, place_file, spelled};
-use crate::project::{self, Listed, Origin, Project};
+use crate::project::{self, Listed, Project};
 
 /// The ending that marks a template.
 const TEMPLATE: &str = ".in";
@@ -31,15 +31,15 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<FileTasks, Error> {
     let (mut salt, mut others) = (Vec::new(), Vec::new());
     for (position, files) in project.files.iter().enumerate() {
         let listing = project.list(files)?;
-        for pattern in listing.unused {
-            let at_root = pattern.value.strip_prefix("./").map(|rest| format!("; write `/{rest}`"));
+        for (pattern, origin) in listing.unused {
+            let at_root = pattern.as_str().strip_prefix("./").map(|rest| format!("; write `/{rest}`"));
+            let from = if files.from.as_os_str().is_empty() { Path::new(".") } else { &files.from };
             place.warn(format!(
-                "{}:{}:{}: exclude `{}` matches nothing in {}{}",
+                "{}:{}:{}: exclude `{pattern}` matches nothing in {}{}",
                 project::FILE_NAME,
-                pattern.referenced.line(),
-                pattern.referenced.column(),
-                pattern.value,
-                files.from.value,
+                origin.line,
+                origin.column,
+                from.display(),
                 at_root.unwrap_or_default()
             ));
         }
@@ -51,7 +51,7 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<FileTasks, Error> {
             }
             claims.add(position, &file);
             let task = task(place, &project, &file);
-            let origin = Origin::new(&project.root.join(project::FILE_NAME), files.to.referenced);
+            let origin = files.origin.clone();
             let family = if is_salt(rendered(&file).as_ref().unwrap_or(&file.inside)) {
                 &mut salt
             } else {
@@ -98,7 +98,6 @@ impl Claims {
 
     /// Refuses two sources for one place: a line for each two entries that clash, not for each file.
     fn check(self, project: &Project) -> Result<(), Error> {
-        let path = project.root.join(project::FILE_NAME);
         let shown = |path: &Path| {
             content::printable_path(path.strip_prefix(&project.root).unwrap_or(path)).to_string()
         };
@@ -112,10 +111,10 @@ impl Claims {
                 "two sources for `{}`: {} (line {}) and {}{more}",
                 content::printable_path(&inside),
                 shown(&first),
-                one.to.referenced.line(),
+                one.origin.line,
                 shown(&second),
             );
-            errors.push(project::Error::at(&path, other.to.referenced, message));
+            errors.push(project::Error::of(&other.origin, message));
         }
         Ok(project::Mistakes::from(errors).end(())?)
     }

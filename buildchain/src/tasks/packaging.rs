@@ -15,7 +15,8 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<Handle, Error> {
     let mut members = Vec::new();
     for repository in &project.repositories {
         let slug = &project.values.slug;
-        let folder = archive::layout::rpm_repository(slug, &repository.name, &repository.release);
+        let folder =
+            archive::layout::rpm_repository(slug, repository.name.as_str(), repository.release.as_str());
         let folder = project.tree().join(folder);
         // Repositories of one name for two releases share the public name of their tasks.
         let family = format!("_build_redhat_{}_repositories:{}", repository.release, repository.name);

@@ -50,7 +50,7 @@ impl Sources {
         let tasks = || place.tasks.iter();
         let mut inputs: Vec<Input> = tasks().flat_map(|task| &task.inputs).cloned().collect();
         // A folder that is reached by a link is read through it.
-        let roots = project.files.iter().map(|files| project.root.join(&files.from.value));
+        let roots = project.files.iter().map(|files| project.root.join(&files.from));
         let links = roots.filter(|root| root.is_symlink());
         inputs.extend(links.chain(place.links.iter().chain(&project.sources).cloned()).map(Input::file));
         let contexts = project.images.iter().filter_map(|image| match &image.recipe {
@@ -59,7 +59,7 @@ impl Sources {
         });
         let contexts: Vec<Context> = contexts.collect::<Result<_, _>>()?;
         let mut wanted: Vec<PathBuf> =
-            project.files.iter().map(|files| project.root.join(&files.from.value)).collect();
+            project.files.iter().map(|files| project.root.join(&files.from)).collect();
         wanted.extend(contexts.iter().map(|context| context.folder.clone()));
         wanted.extend(
             project.images.iter().map(|image| project.root.join(&image.path).with_file_name("build.yaml")),

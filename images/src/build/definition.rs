@@ -17,11 +17,11 @@ pub struct Definition {
     /// The base image, such as `docker.io/library/alpine:3.20`; the lock file has its digest. Without one the image has no
     /// other files.
     #[serde(with = "text", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", extend("format" = "image-reference"))]
     pub base: Option<Reference>,
     /// Operating system and architecture, such as `linux/amd64`. Default: those that Sealift was compiled for.
     #[serde(with = "text", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", extend("format" = "platform"))]
     pub platform: Option<Platform>,
     /// The time of the image and its files, such as `2026-01-31T00:00:00Z`. Default: 1970, so that equal content gives an
     /// equal image on any day.
@@ -173,6 +173,7 @@ impl JsonSchema for Mode {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string",
+            "format": "file-mode",
             "description": "Permissions in octal, such as \"0755\"",
             "pattern": "^0?[0-7]{3,4}$",
         })

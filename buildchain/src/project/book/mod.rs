@@ -7,10 +7,21 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use self::link::{Target, target};
 pub use self::summary::{Chapter, Item};
-use super::{Document, Error, Mistakes, Origin, Territory, read};
+use super::error::{Error, Mistakes, Origin};
+use super::paths::Territory;
+use super::read::read;
 
 /// The file name that makes a document the table of contents of a book.
 const SUMMARY: &str = "SUMMARY.md";
+
+/// A document of the archive.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// The entry that asks for it.
+    pub origin: Origin,
+    /// Its path, relative to the project.
+    pub path: PathBuf,
+}
 
 /// A book: its table of contents.
 #[derive(Debug, Clone)]
@@ -57,12 +68,4 @@ impl Book {
             _ => None,
         })
     }
-}
-
-/// The place in `file` where `text` has its byte `offset`.
-fn origin(file: &Path, text: &str, offset: usize) -> Origin {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.bytes().filter(|byte| *byte == b'\n').count() as u64 + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() as u64 + 1;
-    Origin { path: file.into(), line, column }
 }

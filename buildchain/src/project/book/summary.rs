@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use content::printable;
 use pulldown_cmark::{Event, HeadingLevel, Parser, Tag, TagEnd};
 
-use super::{Error, Mistakes, Origin, Target, origin, target};
+use super::link::{Target, target};
+use crate::project::error::{Error, Mistakes, Origin};
 
 /// The deepest nesting of chapters.
 const DEPTH_MAX: usize = 16;
@@ -197,6 +198,14 @@ impl Reader<'_> {
         }
         self.mistakes.end(self.items)
     }
+}
+
+/// The place in `file` where `text` has its byte `offset`.
+fn origin(file: &Path, text: &str, offset: usize) -> Origin {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.bytes().filter(|byte| *byte == b'\n').count() as u64 + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() as u64 + 1;
+    Origin { path: file.into(), line, column }
 }
 
 #[cfg(test)]

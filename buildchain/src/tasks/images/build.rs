@@ -26,17 +26,17 @@ pub(super) fn task(
     image: &ImageDefinition,
     registries: &RegistrySession,
 ) -> Result<Task, Error> {
-    let (name, tag) = (&image.name, &project.values.version);
+    let (name, version) = (&image.name, &project.values.version);
     let folders: Vec<PathBuf> = image.tags.iter().map(|tag| folder(project, name, tag)).collect();
     let mut inputs = place.made_here();
     let declared_date = match &image.recipe {
         Recipe::Declaration(definition) => definition.created,
-        Recipe::Containerfile(file) => file.settings.created,
+        Recipe::Containerfile(file) => file.created,
     };
     let date = project.image_date(declared_date.map(images::build::Created::seconds));
     inputs.push(Input::value("source date", date.to_string()));
     for base in &image.bases {
-        let digest = base.digest.clone().unwrap_or_else(|| "none: not locked".into());
+        let digest = base.digest.map_or_else(|| "none: not locked".into(), |digest| digest.to_string());
         inputs.push(Input::value(format!("base {}", base.reference), digest));
     }
     let work = match &image.recipe {
@@ -57,8 +57,8 @@ pub(super) fn task(
     Ok(Task {
         name: self::name(image),
         alias: format!("images:{name}"),
-        doc: format!("Build the image {name}:{tag}."),
-        title: Title::new("IMG BUILD", format!("{name}:{tag}")),
+        doc: format!("Build the image {name}:{version}."),
+        title: Title::new("IMG BUILD", format!("{name}:{version}")),
         inputs,
         discover: work.discover,
         outputs: folders.into_iter().map(Output::Folder).collect(),
@@ -127,25 +127,25 @@ fn contained(
     registries: &RegistrySession,
     inputs: &mut Vec<Input>,
 ) -> Result<Work, Error> {
-    let Containerfile { settings, platform, names, .. } = file;
+    let Containerfile { arguments, target: stage, platform, names, .. } = file;
     let copied = self::context(project, file)?;
     if let Some(ignore_file) = copied.ignore_file() {
         project.territory.resolve(&ignore_file).map_err(project::Error::from)?;
     }
     let containerfile = project.root.join(&image.path);
     inputs.push(Input::file(&containerfile));
-    for (name, value) in &settings.arguments {
+    for (name, value) in arguments {
         inputs.push(Input::value(format!("argument {name}"), value));
     }
-    inputs.push(Input::value("target", settings.target.as_deref().unwrap_or("the last stage")));
+    inputs.push(Input::value("target", stage.as_deref().unwrap_or("the last stage")));
     let target = platform.clone().unwrap_or_else(Platform::host);
     inputs.push(Input::value("platform", target.to_string()));
     let discover = discover(copied.clone(), Arc::clone(project));
     let recipe = engine::Recipe {
         containerfile,
         context: copied,
-        arguments: settings.arguments.clone(),
-        target: settings.target.clone(),
+        arguments: arguments.clone(),
+        target: stage.clone(),
         platform: platform.clone(),
         bases: Vec::new(),
         source_date: date,
@@ -201,7 +201,7 @@ fn pull(
             tag: reference.tag().unwrap_or("by digest").to_owned(),
             reference: reference.clone(),
             platforms: vec![platform.clone()],
-            expected: Some(locked(&reference.to_string(), base.digest.as_deref())?),
+            expected: Some(locked(reference, base.digest)?),
             referrers: false,
         });
     }

@@ -34,14 +34,15 @@ pub fn check_locked(project: &Project, graph: &Graph, selection: &Selection) -> 
 /// task.
 fn unlocked(project: &Project) -> Vec<(String, String, &Origin)> {
     let mut unlocked = Vec::new();
-    for pull in project.pull.iter().filter(|pull| pull.local.is_none()) {
+    for pull in &project.pull {
+        let Some(reference) = pull.reference() else { continue };
         let reference = match (&pull.digest, &pull.referrers) {
-            (None, _) => pull.reference(),
-            (Some(_), None) if pull.image.referrers => format!("the referrer list of {}", pull.reference()),
+            (None, _) => reference.to_string(),
+            (Some(_), None) if pull.with_referrers => format!("the referrer list of {reference}"),
             (Some(_), _) => continue,
         };
         // Without the list, the task of the referrers has no outputs that other tasks could depend on.
-        if pull.image.referrers {
+        if pull.with_referrers {
             unlocked.push((referrers::name(pull), reference.clone(), &pull.origin));
         }
         unlocked.push((pull_name(pull), reference, &pull.origin));

@@ -13,12 +13,11 @@ use graph::{Action, ActionError, Context, Input, Output, Task, Title, Transfer};
 use images::pull::{Options, Pulled, Request, Tls};
 use images::source::{Layout, Local};
 use images::{Platform, Reference, RegistrySession, Store};
-use serde_saphyr::Spanned;
 
 pub(super) use self::build::context;
 pub use self::lock::check_locked;
 use super::{Error, Handle, Place, place_file};
-use crate::project::{Project, Pull};
+use crate::project::{ImageName, Project, Pull, PullSource, Tag};
 
 /// How the registries of `project` are reached: the mirrors of the settings first, then those of the project file.
 #[must_use]
@@ -32,22 +31,21 @@ pub fn registry_options(project: &Project) -> Options {
         ..Options::default()
     };
     for (host, url) in &project.settings.mirrors {
-        options.mirrors.entry(host.clone()).or_default().push(url.clone());
+        options.mirrors.entry(host.to_string()).or_default().push(url.clone());
     }
     for registry in &project.registries {
-        let mirrors = options.mirrors.entry(registry.host.value.clone()).or_default();
-        mirrors.extend(registry.mirrors.iter().map(|mirror| mirror.value.clone()));
+        let host = registry.host.as_str();
+        let mirrors = options.mirrors.entry(host.to_owned()).or_default();
+        mirrors.extend(registry.mirrors.iter().map(ToString::to_string));
         if registry.plain_http {
-            options.plain_http.insert(registry.host.value.clone());
+            options.plain_http.insert(host.to_owned());
         }
-        let below = |path: &Spanned<String>| project.root.join(&path.value);
-        let client = registry.client_certificate.as_ref();
         let tls = Tls {
-            certificate_authorities: registry.certificate_authorities.iter().map(below).collect(),
-            client_certificate: client.map(|client| (below(&client.certificate), below(&client.key))),
+            certificate_authorities: registry.certificate_authorities.clone(),
+            client_certificate: registry.client_certificate.clone(),
         };
-        if client.is_some() || !tls.certificate_authorities.is_empty() {
-            options.tls.insert(registry.host.value.clone(), tls);
+        if tls.client_certificate.is_some() || !tls.certificate_authorities.is_empty() {
+            options.tls.insert(host.to_owned(), tls);
         }
     }
     options
@@ -60,14 +58,14 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<Handle, Error> {
     let mut attached = referrers::Places::default();
     let mut members = Vec::new();
     for pull in &project.pull {
-        let what = format!("the image {}:{}", pull.image.name.value, pull.image.tag.value);
+        let what = format!("the image {}:{}", pull.name, pull.tag);
         let task = pull_image(place, &project, pull, &registries);
         members.push(place.push_for(pull.origin.clone(), &what, task));
-        if pull.image.referrers {
-            let task = referrers::task(place, &project, pull, &registries, &mut attached)?;
+        if let Some(reference) = pull.reference().filter(|_| pull.with_referrers) {
+            let task = referrers::task(place, &project, (pull, reference), &registries, &mut attached);
             members.push(place.push_for(pull.origin.clone(), format!("the referrers of {what}"), task));
         }
-        if pull.image.tar {
+        if pull.tar {
             let task = save_image(place, &project, pull)?;
             members.push(place.push_for(pull.origin.clone(), format!("the tar of {what}"), task));
         }
@@ -139,26 +137,35 @@ fn add_registry(place: &mut Place<'_>, project: &Project) -> [Handle; 2] {
     [index_task, config_task]
 }
 
-fn folder(project: &Project, name: &str, tag: &str) -> PathBuf {
-    project.tree().join(archive::layout::image_folder(name, tag))
+/// The folder of an image in the tree.
+fn folder(project: &Project, name: &ImageName, tag: &Tag) -> PathBuf {
+    project.tree().join(archive::layout::image_folder(name.as_str(), tag.as_str()))
+}
+
+/// The digest of an image as an input of its tasks.
+fn digest_input(digest: Option<Digest>) -> Input {
+    Input::value("digest", digest.map_or_else(|| "none: not locked".into(), |digest| digest.to_string()))
 }
 
 /// The name of the task that pulls an image.
 fn pull_name(pull: &Pull) -> String {
-    format!("_image_pull:{}:{}", pull.image.name.value, pull.image.tag.value)
+    format!("_image_pull:{}:{}", pull.name, pull.tag)
 }
 
 fn pull_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull, registries: &RegistrySession) -> Task {
-    let (name, tag) = (&pull.image.name.value, &pull.image.tag.value);
+    let (name, tag) = (&pull.name, &pull.tag);
     let folder = folder(project, name, tag);
     let mut inputs = place.made_here();
-    inputs.push(Input::value("reference", pull.reference()));
-    inputs.push(Input::value("digest", pull.digest.as_deref().unwrap_or("none: not locked")));
-    inputs.push(Input::value("platforms", pull.image.platform_names()));
-    inputs.extend(pull.local.as_ref().map(|local| match local.layout {
-        Layout::Oci | Layout::Dir => Input::folder(&local.path),
-        Layout::OciArchive | Layout::DockerArchive => Input::file(&local.path),
-    }));
+    inputs.push(Input::value("reference", pull.source.to_string()));
+    inputs.push(digest_input(pull.digest));
+    inputs.push(Input::value("platforms", pull.platform_names()));
+    inputs.extend(match &pull.source {
+        PullSource::Registry(_) => None,
+        PullSource::Local { local, .. } => Some(match local.layout {
+            Layout::Oci | Layout::Dir => Input::folder(&local.path),
+            Layout::OciArchive | Layout::DockerArchive => Input::file(&local.path),
+        }),
+    });
     Task {
         name: pull_name(pull),
         alias: format!("images:{name}:{tag}"),
@@ -167,14 +174,14 @@ fn pull_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull, registries
         inputs,
         outputs: vec![Output::Folder(folder.clone())],
         action: Some(fetch(project, pull, registries, folder)),
-        pool: pull.local.is_none().then(|| super::NETWORK.into()),
+        pool: pull.reference().is_some().then(|| super::NETWORK.into()),
         ..Task::default()
     }
 }
 
 /// The image as a tar that a container engine loads before any registry is up, under the name that the registry serves.
 fn save_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull) -> Result<Task, Error> {
-    let (name, tag) = (&pull.image.name.value, &pull.image.tag.value);
+    let (name, tag) = (&pull.name, &pull.tag);
     let folder = folder(project, name, tag);
     let path = project.tree().join(archive::layout::IMAGES).join(format!("{name}-{tag}.tar"));
     let (slug, version) = (&project.values.slug, &project.values.version);
@@ -215,17 +222,15 @@ fn fetch(project: &Arc<Project>, pull: &Pull, registries: &RegistrySession, fold
     let (project, pull, registries) = (Arc::clone(project), pull.clone(), registries.clone());
     Box::new(move |context| {
         let store = open_store(&project)?;
-        let platforms = platforms(&pull)?;
-        let digest = match &pull.local {
-            Some(local) => take(local, &platforms, pull.digest.as_deref(), &store)?,
-            None => {
-                let digest = locked(&pull.reference(), pull.digest.as_deref())?;
-                let request = request(&pull, digest)?;
-                pull_now(&[request], &store, &registries, context)?;
+        let digest = match &pull.source {
+            PullSource::Local { local, .. } => take(local, &pull.platforms, pull.digest, &store)?,
+            PullSource::Registry(reference) => {
+                let digest = locked(reference, pull.digest)?;
+                pull_now(&[request(&pull, reference, digest)], &store, &registries, context)?;
                 digest
             }
         };
-        let files = images::dir_layout::write(&store, &digest, &platforms, &folder)?;
+        let files = images::dir_layout::write(&store, &digest, &pull.platforms, &folder)?;
         record_digests(context, &folder, &files)
     })
 }
@@ -247,11 +252,11 @@ fn pull_now(
 fn take(
     local: &Local,
     platforms: &[Platform],
-    expected: Option<&str>,
+    expected: Option<Digest>,
     store: &Store,
 ) -> Result<Digest, ActionError> {
     let found = images::source::import(local, platforms, store)?;
-    match expected.map(str::parse::<Digest>).transpose()? {
+    match expected {
         Some(expected) if expected != found => {
             Err(ActionError::failed(format!("{local}: expected {expected}, found {found}")))
         }
@@ -259,31 +264,24 @@ fn take(
     }
 }
 
-/// The platforms to keep of an index.
-fn platforms(pull: &Pull) -> Result<Vec<Platform>, ActionError> {
-    Ok(pull.image.platforms.iter().map(|text| text.value.parse()).collect::<Result<_, _>>()?)
-}
-
-fn request(pull: &Pull, digest: Digest) -> Result<Request, ActionError> {
-    Ok(Request {
-        name: pull.image.name.value.clone(),
-        tag: pull.image.tag.value.clone(),
-        reference: pull.reference().parse()?,
-        platforms: platforms(pull)?,
+fn request(pull: &Pull, reference: &Reference, digest: Digest) -> Request {
+    Request {
+        name: pull.name.to_string(),
+        tag: pull.tag.to_string(),
+        reference: reference.clone(),
+        platforms: pull.platforms.clone(),
         expected: Some(digest),
         referrers: false,
-    })
+    }
 }
 
-/// The digest that a build takes an image by.
-fn locked(reference: &str, digest: Option<&str>) -> Result<Digest, ActionError> {
-    let not_locked =
-        || ActionError::failed(format!("{reference} is not locked: `sealift lock` looks up its digest"));
-    Ok(digest.ok_or_else(not_locked)?.parse()?)
+/// The digest that a build takes an image by. [`check_locked`] is called before tasks run.
+fn locked(reference: &Reference, digest: Option<Digest>) -> Result<Digest, ActionError> {
+    digest.ok_or_else(|| ActionError::failed(format!("{reference} is not locked: run `sealift lock`")))
 }
 
-/// Records the digests of the files of an image, which the store computed when it wrote them, so that they need not be read
-/// again. A digest is never taken from the name of a file: other files may have names that look like one.
+/// Records the digests of the files of an image, which the store computed when it took them in, so that they are not read
+/// again. A digest is never taken from the name of a file: other files have names that look like one.
 fn record_digests(
     context: &Context<'_>,
     folder: &Path,

@@ -45,13 +45,13 @@ fn selected_tasks_need_their_digests_in_the_lock_file_each_at_the_entry_that_nam
         assert_eq!(check(&place, tasks).err().unwrap_or_default(), lines.join("\n"), "{tasks:?}");
     }
 
-    let digest = Digest::of(b"").to_string();
-    let mut lock = Lock::empty();
+    let digest = Digest::of(b"");
+    let mut lock = Lock::default();
     for reference in ["registry.invalid/free:1", "registry.invalid/base:3"] {
-        lock.set(reference.into(), digest.clone());
+        lock.set(reference.parse().unwrap(), digest);
     }
     for reference in ["registry.invalid/free:1", "registry.invalid/signed:1"] {
-        lock.set_referrers(reference.into(), BTreeMap::from([(digest.clone(), digest.clone())]));
+        lock.set_referrers(reference.parse().unwrap(), BTreeMap::from([(digest.into(), digest)]));
     }
     lock.write(&place.root()).unwrap();
     check(&place, &["iso"]).unwrap();

@@ -37,10 +37,7 @@ fn what_is_attached_to_a_platform_of_an_index_comes_along_with_it() {
     let (code, out, err) = project.sealift(&["lock", "--check"]);
     assert!(code == 1 && format!("{out}{err}").contains(&arm.to_string()), "{code}: {out}{err}");
     let said = project.succeed(&["update"]);
-    assert!(
-        said.starts_with(&format!("{host}/multi:oci@{arm} (what is attached to it) is new: sha256:")),
-        "{said}"
-    );
+    assert!(said.starts_with(&format!("{host}/multi:oci@{arm} (referrers) is new: sha256:")), "{said}");
     assert_eq!(said.lines().count(), 1);
     project.succeed(&["run", "images"]);
     let list = folder.join(&tags[1]).join("manifest.json");

@@ -242,7 +242,7 @@ fn what_is_attached_to_an_image_is_locked_and_comes_along() {
         serde_json::json!({ "mediaType": images::Kind::OciManifest, "digest": image, "size": size });
     project.attach("curl", &subject, &["signature", "SBOM"]);
     let said = project.succeed(&["update"]);
-    assert!(said.contains(&format!("{host}/curl:oci (what is attached to it)")), "{said}");
+    assert!(said.contains(&format!("{host}/curl:oci (referrers)")), "{said}");
     let locked = fs::read_to_string(project.path("sealift.lock")).unwrap();
     project.succeed(&["run", "images"]);
     let first = digest_of(&list);

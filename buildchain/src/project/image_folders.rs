@@ -1,44 +1,21 @@
-//! Names and tags of images: they become folders of the archive and paths of a registry.
+//! The folders of images in an archive.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde_saphyr::Spanned;
-
-use super::Error;
-
-/// The most parts that a name may have: readers of archives look no deeper.
-const PARTS_MAX: usize = 15;
-
-/// Checks the name of an image: parts joined by `/`, as a registry takes them.
-pub(super) fn image_name(path: &Path, name: &Spanned<String>) -> Result<(), Error> {
-    let text = &name.value;
-    let reason = match (images::reference::check_repository(text), text.split('/').count()) {
-        (Ok(()), parts) if parts <= PARTS_MAX => return Ok(()),
-        (Ok(()), parts) => format!("it has {parts} parts, at most {PARTS_MAX} are possible"),
-        (Err(reason), _) => format!("it {reason}"),
-    };
-    Err(Error::at(path, name.referenced, format!("`{text}` cannot name an image: {reason}")))
-}
-
-/// Checks the tag of an image.
-pub(super) fn image_tag(path: &Path, tag: &Spanned<String>) -> Result<(), Error> {
-    images::reference::check_tag(&tag.value).map_err(|reason| {
-        Error::at(path, tag.referenced, format!("`{}` cannot be a tag: it {reason}", tag.value))
-    })
-}
+use super::names::{ImageName, Tag};
 
 /// The folders that the images of a project have in the archive: no two share one, and none lies in another.
 #[derive(Debug, Default)]
-pub(super) struct ImagePlaces(BTreeSet<String>);
+pub(super) struct ImageFolders(BTreeSet<String>);
 
-impl ImagePlaces {
+impl ImageFolders {
     /// Takes the folder of an image.
     ///
     /// # Errors
     ///
     /// A sentence, if another image is in the way.
-    pub(super) fn add(&mut self, name: &str, tag: &str) -> Result<(), String> {
+    pub(super) fn add(&mut self, name: &ImageName, tag: &Tag) -> Result<(), String> {
         let place = format!("{name}/{tag}");
         if self.0.contains(&place) {
             return Err(format!("a second image `{name}:{tag}`"));
@@ -62,10 +39,11 @@ impl ImagePlaces {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::project::names::Name as _;
 
     #[test]
     fn tags_and_nested_names_live_side_by_side_and_not_in_one_another() {
-        let mut places = ImagePlaces::default();
+        let mut folders = ImageFolders::default();
         for (name, tag, expected) in [
             ("app", "1", true),
             ("app", "2", true),
@@ -80,7 +58,8 @@ mod tests {
             ("team", "app", false),
             ("ap", "p", true),
         ] {
-            assert_eq!(places.add(name, tag).is_ok(), expected, "{name}:{tag}");
+            let (name, tag) = (ImageName::parse(name).unwrap(), Tag::parse(tag).unwrap());
+            assert_eq!(folders.add(&name, &tag).is_ok(), expected, "{name}:{tag}");
         }
     }
 }

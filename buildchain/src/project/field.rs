@@ -1,0 +1,176 @@
+//! Values of a file that are names.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::Path;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use serde_saphyr::{Location, Spanned};
+
+use super::error::Error;
+use super::names::Name;
+
+/// A name in a file: its place, its text, and what the text means.
+///
+/// An invalid one does not end the reading of the file, so that all mistakes are reported together: [`Field::value`] returns
+/// the mistake.
+#[derive(Clone)]
+pub struct Field<T> {
+    text: Spanned<String>,
+    parsed: Result<T, String>,
+}
+
+impl<T: Name> Field<T> {
+    /// Parses `text`.
+    pub(super) fn new(text: Spanned<String>) -> Self {
+        Self { parsed: T::parse(&text.value), text }
+    }
+
+    /// What the text means; `file` is the file that it is from.
+    ///
+    /// # Errors
+    ///
+    /// If it is invalid, with its place.
+    pub(super) fn value(&self, file: &Path) -> Result<&T, Error> {
+        self.parsed.as_ref().map_err(|reason| Error::at(file, self.place(), reason.as_str()))
+    }
+
+    /// A name with this text at the same place.
+    pub(super) fn renamed<U: Name>(&self, text: String) -> Field<U> {
+        let Spanned { referenced, defined, .. } = self.text;
+        Field::new(Spanned { value: text, referenced, defined })
+    }
+
+    /// The text.
+    pub(super) fn text(&self) -> &str {
+        &self.text.value
+    }
+
+    /// Where it is in its file.
+    pub(super) fn place(&self) -> Location {
+        self.text.referenced
+    }
+}
+
+impl<T> fmt::Debug for Field<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text.value.fmt(f)
+    }
+}
+
+impl<'de, T: Name> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Spanned::deserialize(deserializer).map(Self::new)
+    }
+}
+
+impl<T: Name> JsonSchema for Field<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::FORMAT.into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schema_of::<T>()
+    }
+}
+
+/// The JSON Schema of a name.
+pub(super) fn schema_of<T: Name>() -> Schema {
+    let mut schema = schemars::json_schema!({"type": "string", "format": T::FORMAT});
+    if let Some(pattern) = T::PATTERN {
+        schema.insert("pattern".into(), Value::from(pattern));
+    }
+    schema
+}
+
+/// A name that is only valid or not: in files whose mistakes are all found by their schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named<T>(pub T);
+
+impl<'de, T: Name> Deserialize<'de> for Named<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::parse(&String::deserialize(deserializer)?).map(Self).map_err(D::Error::custom)
+    }
+}
+
+impl<T: Name> JsonSchema for Named<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::FORMAT.into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schema_of::<T>()
+    }
+}
+
+/// Values by names. Two spellings of one name may not have different values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ByName<K, V>(pub BTreeMap<K, V>);
+
+impl<K, V> Default for ByName<K, V> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<'de, K: Name + Ord, V: Deserialize<'de> + PartialEq> Deserialize<'de> for ByName<K, V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries<K, V>(PhantomData<(K, V)>);
+
+        impl<'de, K: Name + Ord, V: Deserialize<'de> + PartialEq> Visitor<'de> for Entries<K, V> {
+            type Value = ByName<K, V>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("keys with values")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<ByName<K, V>, A::Error> {
+                let mut values = BTreeMap::new();
+                while let Some((text, value)) = entries.next_entry::<String, V>()? {
+                    match values.entry(K::parse(&text).map_err(A::Error::custom)?) {
+                        Entry::Vacant(entry) => drop(entry.insert(value)),
+                        Entry::Occupied(entry) if *entry.get() == value => {}
+                        Entry::Occupied(_) => {
+                            return Err(A::Error::custom(format!("a second value for `{text}`")));
+                        }
+                    }
+                }
+                Ok(ByName(values))
+            }
+        }
+
+        deserializer.deserialize_map(Entries(PhantomData))
+    }
+}
+
+impl<K: Name, V: JsonSchema> JsonSchema for ByName<K, V> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("by-{}-{}", K::FORMAT, V::schema_name()).into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "type": "object",
+            "propertyNames": schema_of::<K>(),
+            "additionalProperties": generator.subschema_for::<V>(),
+        })
+    }
+}

@@ -1,0 +1,122 @@
+//! Images to build: what their folders have.
+
+use std::path::Path;
+
+use images::build::containerfile;
+use images::{Platform, Reference};
+
+use super::Loader;
+use crate::project::error::{Error, Mistakes, Origin};
+use crate::project::field::Field;
+use crate::project::file::{ContainerBuild, NamedImage};
+use crate::project::image::{Base, Containerfile, ImageDefinition, Recipe};
+use crate::project::names::{ImageName, Tag};
+use crate::project::read::{parse, parse_strict, read};
+
+/// What a file of instructions may be called.
+const CONTAINERFILES: [&str; 2] = ["Containerfile", "Dockerfile"];
+
+impl Loader {
+    /// Reads the image that the project file at `path` asks for; `None` if its name or tags are invalid, which is noted.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in its folder.
+    pub(super) fn image(
+        &mut self,
+        path: &Path,
+        image: &NamedImage,
+    ) -> Result<Option<ImageDefinition>, Error> {
+        let folder = &image.folder;
+        let relative = self.project.territory.inner_path(path, folder)?;
+        let Some((name, tags)) = self.name_and_tags(path, image) else { return Ok(None) };
+        let origin = Origin::new(path, folder.place());
+        let declaration = relative.join("image.yaml");
+        let root = &self.project.root;
+        let file =
+            CONTAINERFILES.iter().map(|name| relative.join(name)).find(|file| root.join(file).is_file());
+        let (path, recipe, references) = match file {
+            None => {
+                let definition: images::build::Definition = self.definition(&declaration, parse_strict)?;
+                let base = definition.base.clone();
+                (declaration, Recipe::Declaration(Box::new(definition)), base.into_iter().collect())
+            }
+            Some(file) if root.join(&declaration).is_file() => {
+                let message = format!(
+                    "both `image.yaml` and `{}` exist: expected one of them",
+                    content::printable_path(&file)
+                );
+                return Err(Error::at(path, folder.place(), message));
+            }
+            Some(file) => {
+                let (recipe, references) = self.containerfile(&relative, &file)?;
+                (file, recipe, references)
+            }
+        };
+        let bases = references.into_iter().map(|reference| self.base(reference)).collect();
+        Ok(Some(ImageDefinition { origin, name, tags, path, recipe, bases }))
+    }
+
+    /// The name of an image, and its tags: the version of the project, then its own.
+    fn name_and_tags(&mut self, path: &Path, image: &NamedImage) -> Option<(ImageName, Vec<Tag>)> {
+        let folder = &image.folder;
+        let name: Field<ImageName> = image.name.clone().unwrap_or_else(|| {
+            let last = folder.text().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+            folder.renamed(last.to_owned())
+        });
+        let version = &self.project.values.version;
+        // An invalid version is reported where it is written.
+        let version = (!version.is_empty()).then(|| name.renamed::<Tag>(version.clone()));
+        let mut is_valid = true;
+        let fields: Vec<&Field<Tag>> = version.iter().chain(&image.tags).collect();
+        let parsed = self.entries(path).name(&name);
+        let mut tags = Vec::new();
+        for field in fields {
+            let tag = self.entries(path).name(field);
+            is_valid &= tag.is_some();
+            let (Some(name), Some(tag)) = (&parsed, tag) else { continue };
+            if let Err(message) = self.project.folders.add(name, &tag) {
+                self.mistakes.note::<()>(Err(Error::at(path, field.place(), message)));
+                is_valid = false;
+            }
+            tags.push(tag);
+        }
+        parsed.filter(|_| is_valid).map(|name| (name, tags))
+    }
+
+    fn base(&self, reference: Reference) -> Base {
+        let digest = reference.digest().copied().or_else(|| self.lock.digest(&reference));
+        Base { reference, digest }
+    }
+
+    fn containerfile(&mut self, folder: &Path, file: &Path) -> Result<(Recipe, Vec<Reference>), Error> {
+        let path = folder.join("build.yaml");
+        let exists = self.project.root.join(&path).is_file();
+        let settings: ContainerBuild =
+            if exists { self.definition(&path, parse)? } else { ContainerBuild::default() };
+        let path = self.project.root.join(path);
+        let mut mistakes = Mistakes::default();
+        let territory = &self.project.territory;
+        let context = settings.context.as_ref().map(|context| territory.inner_path(&path, context));
+        let context = context.and_then(|context| mistakes.note(context));
+        let platform = settings.platform.as_ref();
+        let platform = platform.and_then(|platform| mistakes.note(platform.value(&path))).cloned();
+        let created = settings.created.as_ref();
+        let created = created.and_then(|created| mistakes.note(created.value(&path))).copied();
+        mistakes.end(())?;
+        territory.resolve(file)?;
+        let file = self.project.root.join(file);
+        let target = platform.clone().unwrap_or_else(Platform::host);
+        let names = containerfile::bases(&read(&file)?, &settings.arguments, &target).map_err(|error| {
+            let (line, message) = (error.line, error.reason);
+            Error::Invalid { path: file.clone(), line, column: 1, message, snippet: None }
+        })?;
+        self.project.sources.push(file);
+        let references = names.iter().map(|name| name.reference.clone()).collect();
+        let context = context.unwrap_or_else(|| folder.to_owned());
+        let ContainerBuild { arguments, target, .. } = settings;
+        let recipe =
+            Recipe::Containerfile(Containerfile { context, arguments, target, platform, created, names });
+        Ok((recipe, references))
+    }
+}

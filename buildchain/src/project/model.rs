@@ -1,0 +1,277 @@
+//! The project model: what tasks are made from.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use content::Digest;
+use images::source::Local;
+use images::{Platform, Reference};
+
+use super::book::{Book, Document};
+use super::error::{Error, Origin};
+use super::file::Kind;
+use super::git;
+use super::image::{Base, ImageDefinition};
+use super::image_folders::ImageFolders;
+use super::lock::{self, LockedReferrers};
+use super::names::{CargoPackage, ImageName, Mirror, Pattern, RegistryHost, Release, RepositoryName, Tag};
+use super::paths::Territory;
+use super::read::read;
+use super::settings::{self, Settings};
+use super::template::{self, Values};
+
+/// The name of the project file.
+pub const FILE_NAME: &str = "sealift.yaml";
+
+/// The date of what has no other: a project without a commit, a package without a changelog. It is the first day that ISO
+/// 9660 and every archive format can write.
+pub(super) const DEFAULT_SOURCE_DATE: i64 = 315_532_800; // 1980-01-01T00:00:00Z
+
+/// A project, ready to be turned into tasks.
+#[derive(Debug)]
+pub struct Project {
+    /// The folder of `sealift.yaml`, absolute.
+    pub root: PathBuf,
+    /// The settings that it was read with.
+    pub settings: Settings,
+    /// Where its paths may lead.
+    pub territory: Territory,
+    /// What kind of archive is built.
+    pub kind: Kind,
+    /// What templates may name: the archive's name and version.
+    pub values: Values,
+    /// The date of `product.txt` and the ISO, in seconds since 1970: `SOURCE_DATE_EPOCH`, else that of the commit. The content
+    /// of the archive has dates of its own ([`Project::image_date`], [`Project::package_date`]), so that a commit that does
+    /// not touch it does not change it.
+    pub source_date: i64,
+    /// The commit that is built, as `product.txt` names it, if there is one.
+    pub revision: Option<String>,
+    /// The repository that holds the project, if there is one.
+    pub(crate) repository: Option<git::Repository>,
+    /// Programs built from the project's sources.
+    pub binaries: Vec<Program>,
+    /// How registries are reached.
+    pub registries: Vec<RegistryAccess>,
+    /// Images to pull, each with the digest that it is pulled by.
+    pub pull: Vec<Pull>,
+    /// Images to build.
+    pub images: Vec<ImageDefinition>,
+    /// Package repositories.
+    pub repositories: Vec<RepositoryDefinition>,
+    /// Files that are copied or rendered into the archive.
+    pub files: Vec<CopiedFiles>,
+    /// The documents of the archive, the chapters of its books included.
+    pub documentation: Vec<Document>,
+    /// The books among the documents.
+    pub books: Vec<Book>,
+    /// Every file that was read to make this model.
+    pub sources: Vec<PathBuf>,
+    /// The folders of the images in the archive.
+    pub(super) folders: ImageFolders,
+}
+
+/// A program that cargo builds.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// The cargo package and its binary.
+    pub package: CargoPackage,
+    /// Its path in the archive, if it is shipped by itself, with the entry that names it.
+    pub shipped: Option<(PathBuf, Origin)>,
+}
+
+/// How a registry is reached.
+#[derive(Debug, Clone)]
+pub struct RegistryAccess {
+    /// The host of the registry.
+    pub host: RegistryHost,
+    /// Mirrors to ask first, in order.
+    pub mirrors: Vec<Mirror>,
+    /// Whether plain HTTP is spoken to the host.
+    pub plain_http: bool,
+    /// PEM files with certificate authorities, absolute.
+    pub certificate_authorities: Vec<PathBuf>,
+    /// PEM files of the client certificate and its key, absolute.
+    pub client_certificate: Option<(PathBuf, PathBuf)>,
+}
+
+/// Files that go into the archive.
+#[derive(Debug, Clone)]
+pub struct CopiedFiles {
+    /// The place of `to`.
+    pub origin: Origin,
+    /// A file or folder, relative to the project; empty for the project itself.
+    pub from: PathBuf,
+    /// The path in the archive; empty for its root.
+    pub to: PathBuf,
+    /// Whether `to` is a folder, in which a single file keeps its name.
+    pub is_folder: bool,
+    /// What to leave out, with the places of the patterns.
+    pub exclude: Vec<(Pattern, Origin)>,
+}
+
+/// An image to pull.
+#[derive(Debug, Clone)]
+pub struct Pull {
+    /// The entry that asks for it.
+    pub origin: Origin,
+    /// The name it is served under.
+    pub name: ImageName,
+    /// The tag it is served under.
+    pub tag: Tag,
+    /// Where it comes from.
+    pub source: PullSource,
+    /// The digest: that of the project file, else that of the lock file, else none.
+    pub digest: Option<Digest>,
+    /// Whether the project file has the digest, so that the lock file need not.
+    pub is_pinned: bool,
+    /// The platforms of an image index to keep; all where it is empty.
+    pub platforms: Vec<Platform>,
+    /// Whether its referrers are pulled.
+    pub with_referrers: bool,
+    /// The lists of its referrers, if they are wanted and locked.
+    pub referrers: Option<LockedReferrers>,
+    /// Whether it is also saved as a tar.
+    pub tar: bool,
+}
+
+/// Where an image to pull comes from.
+#[derive(Debug, Clone)]
+pub enum PullSource {
+    /// A registry: the reference with its tag.
+    Registry(Reference),
+    /// A file or folder of the project.
+    Local {
+        /// As the project file has it.
+        text: String,
+        /// With an absolute path.
+        local: Local,
+    },
+}
+
+impl Pull {
+    /// The reference that the lock file has; `None` for an image in the project, which needs no lock.
+    #[must_use]
+    pub fn reference(&self) -> Option<&Reference> {
+        match &self.source {
+            PullSource::Registry(reference) => Some(reference),
+            PullSource::Local { .. } => None,
+        }
+    }
+
+    /// The platforms to keep, with blanks between them.
+    #[must_use]
+    pub fn platform_names(&self) -> String {
+        self.platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl std::fmt::Display for PullSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Registry(reference) => reference.fmt(f),
+            Self::Local { text, .. } => f.write_str(text),
+        }
+    }
+}
+
+/// A package repository of the archive.
+#[derive(Debug)]
+pub struct RepositoryDefinition {
+    /// Its name: `scality`.
+    pub name: RepositoryName,
+    /// The release of the distribution: `8`.
+    pub release: Release,
+    /// The packages to build for it.
+    pub packages: Vec<PackageDefinition>,
+}
+
+/// A package to build, and the file that defines it.
+#[derive(Debug)]
+pub struct PackageDefinition {
+    /// The entry that asks for it.
+    pub origin: Origin,
+    /// Its `package.yaml`, relative to the project.
+    pub path: PathBuf,
+    /// The definition, rendered.
+    pub definition: packages::Definition,
+}
+
+impl Project {
+    /// The folder that holds `sealift.yaml`: `start` or the nearest folder above it.
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    pub fn find(start: &Path) -> Result<PathBuf, Error> {
+        start
+            .ancestors()
+            .find(|folder| folder.join(FILE_NAME).symlink_metadata().is_ok())
+            .map(Path::to_path_buf)
+            .ok_or_else(|| Error::NoProject(start.into()))
+    }
+
+    /// The references that the lock file has digests for: every tag that the project itself does not pin, each once.
+    #[must_use]
+    pub fn tags(&self) -> Vec<Reference> {
+        let pulls = self.pull.iter().filter(|pull| !pull.is_pinned).filter_map(Pull::reference);
+        let bases = self.bases().map(|base| &base.reference).filter(|base| base.digest().is_none());
+        let mut seen = BTreeSet::new();
+        pulls.chain(bases).filter(|reference| seen.insert(*reference)).cloned().collect()
+    }
+
+    /// The images that others are built on.
+    fn bases(&self) -> impl Iterator<Item = &Base> {
+        self.images.iter().flat_map(|image| &image.bases)
+    }
+
+    /// Every file and folder that this model and its tasks depend on. Some may not exist.
+    #[must_use]
+    pub fn deciding(&self) -> Vec<PathBuf> {
+        let optional = [lock::FILE_NAME, settings::DOT_ENV].map(|name| self.root.join(name));
+        let pages = self.documentation.iter().map(|page| self.root.join(&page.path));
+        let mut deciding: Vec<PathBuf> = self.sources.iter().cloned().chain(optional).chain(pages).collect();
+        for files in &self.files {
+            match self.list(files) {
+                Ok(listing) => deciding.extend(listing.files.into_iter().map(|file| file.source)),
+                // It is listed again once it has changed.
+                Err(_) => deciding.push(self.root.join(&files.from)),
+            }
+        }
+        deciding
+    }
+
+    /// The date of an image, in seconds since 1970: `SOURCE_DATE_EPOCH`, else the one that it declares, else 1970, as other
+    /// builders have it.
+    #[must_use]
+    pub fn image_date(&self, declared: Option<i64>) -> i64 {
+        self.settings.source_date.or(declared).unwrap_or_default()
+    }
+
+    /// The date of a package, in seconds since 1970: `SOURCE_DATE_EPOCH`, else the one that it declares or that of its newest
+    /// changelog entry, else a constant.
+    #[must_use]
+    pub fn package_date(&self, definition: &packages::Definition) -> i64 {
+        self.settings.source_date.or(definition.date()).unwrap_or(DEFAULT_SOURCE_DATE)
+    }
+
+    /// The tree that the ISO is made of.
+    #[must_use]
+    pub fn tree(&self) -> PathBuf {
+        self.settings.build_root.join("root")
+    }
+
+    /// The ISO.
+    #[must_use]
+    pub fn iso(&self) -> PathBuf {
+        self.settings.build_root.join(format!("{}.iso", self.values.slug))
+    }
+
+    /// Renders the template at `path` with the project's values.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read or is invalid.
+    pub fn render(&self, path: &Path) -> Result<String, Error> {
+        template::render(path, &read(path)?, &self.values)
+    }
+}

@@ -1,0 +1,367 @@
+//! Names in the files of a project: each kind is a type that is parsed once.
+
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
+
+use content::Digest;
+use images::build::{Created, Mode};
+use images::pull::attached_tag;
+use images::source::Local;
+use images::{Platform, Reference, Source};
+use serde::Deserialize;
+use serde::de::IntoDeserializer as _;
+
+/// A text with rules of its own.
+pub trait Name: Sized {
+    /// What the JSON Schema calls its form (`format`).
+    const FORMAT: &'static str;
+    /// A regular expression for the JSON Schema. Texts that do not match are invalid; others may still be.
+    const PATTERN: Option<&'static str>;
+
+    /// Parses `text`.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what is wrong and what is expected.
+    fn parse(text: &str) -> Result<Self, String>;
+}
+
+/// Whether a text is a name of some kind; else the reason.
+type Check = fn(&str) -> Result<(), String>;
+
+/// The check of the texts that a schema gives the `format`, if there is one.
+pub(super) fn checker(format: &str) -> Option<Check> {
+    fn entry<T: Name>() -> (&'static str, Check) {
+        (T::FORMAT, |text| T::parse(text).map(drop))
+    }
+    let known = [
+        entry::<ArchiveName>(),
+        entry::<Version>(),
+        entry::<RepositoryName>(),
+        entry::<Release>(),
+        entry::<CargoPackage>(),
+        entry::<ImageName>(),
+        entry::<ImageSource>(),
+        entry::<Tag>(),
+        entry::<RegistryHost>(),
+        entry::<Mirror>(),
+        entry::<InnerPath>(),
+        entry::<Pattern>(),
+        entry::<Digest>(),
+        entry::<Platform>(),
+        entry::<Created>(),
+        entry::<Mode>(),
+        entry::<Reference>(),
+        entry::<Subject>(),
+    ];
+    known.into_iter().find(|(name, _)| *name == format).map(|(_, check)| check)
+}
+
+/// A name that is text without a structure: its type, its place in a schema, and its rule.
+macro_rules! text_name {
+    ($(#[$doc:meta])* $name:ident, $format:literal, $pattern:expr, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Name for $name {
+            const FORMAT: &'static str = $format;
+            const PATTERN: Option<&'static str> = $pattern;
+
+            fn parse(text: &str) -> Result<Self, String> {
+                let check: Check = $check;
+                check(text).map(|()| Self(text.to_owned()))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+/// What names of archives, repositories, releases and packages look like: they become parts of paths, URLs and
+/// configuration files.
+const SLUG: Option<&str> = Some("^[A-Za-z0-9][A-Za-z0-9._-]*$");
+
+fn slug(text: &str, what: &str) -> Result<(), String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(legal) {
+        return Ok(());
+    }
+    Err(format!("`{text}` cannot name {what}: expected letters, digits and `.-_`, a letter or digit first"))
+}
+
+text_name! {
+    /// The name of an archive: `MetalK8s`.
+    ArchiveName, "archive-name", SLUG, |text| slug(text, "an archive")
+}
+
+text_name! {
+    /// The name of a package repository: `scality`.
+    RepositoryName, "repository-name", SLUG, |text| slug(text, "a repository")
+}
+
+text_name! {
+    /// The release of a distribution: `8`.
+    Release, "release", SLUG, |text| slug(text, "a release")
+}
+
+text_name! {
+    /// A cargo package and its binary.
+    CargoPackage, "cargo-package", SLUG, |text| slug(text, "a cargo package")
+}
+
+text_name! {
+    /// The version of an archive: `2.11.0-dev`.
+    Version, "archive-version", Some("^[A-Za-z0-9][A-Za-z0-9._~-]*$"), |text| {
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '~');
+        if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(legal) {
+            return Ok(());
+        }
+        Err(format!("`{text}` is not a version: expected letters, digits and `.-_~`, a letter or digit first"))
+    }
+}
+
+/// The most parts of the name of an image: readers of archives look no deeper.
+const PARTS_MAX: usize = 15;
+
+text_name! {
+    /// The name that an image is served under: parts joined by `/`, as a registry takes them.
+    ImageName, "image-name", Some("^[a-z0-9]+([._/-]+[a-z0-9]+)*$"), |text| {
+        let reason = match (images::reference::check_repository(text), text.split('/').count()) {
+            (Ok(()), parts) if parts <= PARTS_MAX => return Ok(()),
+            (Ok(()), parts) => format!("it has {parts} parts, at most {PARTS_MAX} are possible"),
+            (Err(reason), _) => format!("it {reason}"),
+        };
+        Err(format!("`{text}` cannot name an image: {reason}"))
+    }
+}
+
+text_name! {
+    /// The tag of an image.
+    Tag, "image-tag", Some("^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"), |text| {
+        images::reference::check_tag(text).map_err(|reason| format!("`{text}` cannot be a tag: it {reason}"))
+    }
+}
+
+text_name! {
+    /// The host of a registry, with its port if it has one: `registry.example:5000`, `[::1]:5000`.
+    RegistryHost, "registry-host", Some("^[A-Za-z0-9.:\\[\\]-]+$"), |text| {
+        if images::reference::is_domain(text) {
+            return Ok(());
+        }
+        Err(format!("`{text}` is not a registry: expected a host, such as `registry.example:5000`"))
+    }
+}
+
+text_name! {
+    /// The address of a mirror. No message repeats an invalid one: it may have a password.
+    Mirror, "mirror", Some("^https?://[^/]"), |text| {
+        let rest = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+        match rest {
+            Some(rest) if rest.split('/').next().is_some_and(|host| host.contains('@')) => {
+                Err("a mirror's address takes no user name or password".into())
+            }
+            Some(rest) if !rest.is_empty() && !rest.starts_with('/') => Ok(()),
+            _ => Err("expected a mirror's address, such as `https://mirror.example/path`".into()),
+        }
+    }
+}
+
+text_name! {
+    /// A pattern of a `.gitignore`.
+    Pattern, "gitignore-pattern", None, |text| {
+        iso::Exclude::new(&[text]).map(drop).map_err(|error| error.to_string())
+    }
+}
+
+text_name! {
+    /// What a list of referrers is of: the digest of a manifest; with `.sig` and the like, of what cosign attached to it.
+    Subject, "referrer-subject", Some("^sha256:[a-f0-9]{64}(\\.[a-z0-9]+)?$"), |text| match attached_tag(text) {
+        Some(_) => Ok(()),
+        None => Err(format!("`{text}` is not a digest, or one with an ending such as `.sig`")),
+    }
+}
+
+impl From<Digest> for Subject {
+    fn from(digest: Digest) -> Self {
+        Self(digest.to_string())
+    }
+}
+
+/// A relative path that does not lead upwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InnerPath(PathBuf);
+
+impl InnerPath {
+    /// The path, without `.` and without a `/` at its end.
+    #[must_use]
+    pub fn as_path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Name for InnerPath {
+    const FORMAT: &'static str = "relative-path";
+    const PATTERN: Option<&'static str> = Some("^[^/]");
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let path = Path::new(text);
+        let inner = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        if inner && !text.is_empty() {
+            return Ok(Self(path.components().filter(|part| matches!(part, Component::Normal(_))).collect()));
+        }
+        Err(format!("`{text}` leads out of its folder: expected a relative path without `..`"))
+    }
+}
+
+/// Where an image to pull comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageSource {
+    /// A repository of a registry: a reference that stands for all its tags.
+    Repository(Reference),
+    /// A file or folder of the project.
+    Local(Local),
+}
+
+impl Name for ImageSource {
+    const FORMAT: &'static str = "image-source";
+    const PATTERN: Option<&'static str> = None;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.parse::<Source>() {
+            Err(error) => Err(error.to_string()),
+            Ok(Source::Local(local)) => Ok(Self::Local(local)),
+            // A reference with a tag or a digest takes no other tag.
+            Ok(Source::Registry(reference)) => {
+                let repository = text.strip_prefix("docker://").unwrap_or(text);
+                match format!("{repository}:tag").parse::<Reference>() {
+                    Ok(_) => Ok(Self::Repository(reference)),
+                    Err(_) => Err(format!(
+                        "`{text}` has a tag or a digest: expected a repository; write them under `tag` and `digest`"
+                    )),
+                }
+            }
+        }
+    }
+}
+
+impl Name for Digest {
+    const FORMAT: &'static str = "digest";
+    const PATTERN: Option<&'static str> = Some("^sha256:[a-f0-9]{64}$");
+
+    fn parse(text: &str) -> Result<Self, String> {
+        from_str(text)
+    }
+}
+
+impl Name for Platform {
+    const FORMAT: &'static str = "platform";
+    const PATTERN: Option<&'static str> = Some("^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?$");
+
+    fn parse(text: &str) -> Result<Self, String> {
+        from_str(text)
+    }
+}
+
+impl Name for Reference {
+    const FORMAT: &'static str = "image-reference";
+    const PATTERN: Option<&'static str> = None;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        from_str(text)
+    }
+}
+
+impl Name for Created {
+    const FORMAT: &'static str = "date-time";
+    const PATTERN: Option<&'static str> = None;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        deserialize(text)
+    }
+}
+
+impl Name for Mode {
+    const FORMAT: &'static str = "file-mode";
+    const PATTERN: Option<&'static str> = Some("^[0-7]{3,5}$");
+
+    fn parse(text: &str) -> Result<Self, String> {
+        deserialize(text)
+    }
+}
+
+/// Parses a text by its deserializer.
+fn deserialize<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, String> {
+    let text: serde::de::value::StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
+    T::deserialize(text).map_err(|error| error.to_string())
+}
+
+fn from_str<T: FromStr<Err: fmt::Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_parsed_or_refused_with_a_reason() {
+        let deep = vec!["a"; 16].join("/");
+        for (format, good, bad) in [
+            ("archive-name", &["MetalK8s", "a.b-c_1"][..], &["", "a b", "-a", "../a"][..]),
+            ("archive-version", &["1.0~rc.1-dev"], &["", "1 2", "~1"]),
+            ("release", &["8", "8.6"], &["8/..", ""]),
+            ("image-name", &["a/b-c", "a__b"], &["A", "../a", "", &deep]),
+            ("image-tag", &["v1.0_x"], &["", "a b", ".1"]),
+            (
+                "registry-host",
+                &["docker.io", "localhost:5000", "[::1]:5000", "[::1]", "10.0.0.1"],
+                &["", "https://x", "a/b", "a:99999", "[::1", "a b", "u:p@h"],
+            ),
+            ("mirror", &["https://m/docker.io", "http://m:5000"], &["ftp://m", "https://u:p@m", "https://"]),
+            ("relative-path", &["a/b", "./a", "."], &["", "/a", "a/../b"]),
+            ("gitignore-pattern", &["*.pyc", "/a/"], &["[z-a]"]),
+            ("platform", &["linux/amd64", "linux/arm/v7"], &["amd64", "linux/", "a/b/c/d"]),
+            (
+                "image-source",
+                &["quay.io/a/b", "docker://b", "oci:a/b:n"],
+                &["a:1", "a/UPPER", "oci:", "sif:x"],
+            ),
+            ("image-reference", &["alpine:3"], &["UPPER"]),
+            ("date-time", &["2026-01-31T00:00:00Z"], &["yesterday", "1969-01-01T00:00:00Z"]),
+            ("digest", &[], &["sha256:ff", "md5:1"]),
+            ("referrer-subject", &[], &["sha256:ff.sig", ""]),
+        ] {
+            let check = checker(format).expect(format);
+            for text in good {
+                assert_eq!(check(text), Ok(()), "{format}: {text}");
+            }
+            for text in bad {
+                assert!(check(text).is_err_and(|reason| !reason.is_empty()), "{format}: {text}");
+            }
+        }
+        let digest = Digest::of(b"").to_string();
+        for text in [digest.clone(), format!("{digest}.sig")] {
+            assert_eq!(checker("referrer-subject").unwrap()(&text), Ok(()), "{text}");
+        }
+        assert!(checker("uri").is_none());
+    }
+
+    #[test]
+    fn an_invalid_mirror_is_not_repeated() {
+        assert!(!Mirror::parse("https://me:hunter2@m").unwrap_err().contains("hunter2"));
+    }
+}
