@@ -422,7 +422,10 @@ fn results_cross_from_machine_to_machine_through_a_registry() {
     fs::write(&rotten, &content).unwrap();
     let said = third.run("read");
     assert!(said.contains(".  MKISOFS") && said.contains("<- IMG BUILD"), "{said}");
-    assert!(said.contains("damaged") && said.contains("does not match its digest"), "{said}");
+    assert!(
+        said.contains("the remote cache entry is corrupt") && said.contains("does not match its digest"),
+        "{said}"
+    );
     assert!(third.project.iso().2 == iso);
 
     // The registry is away: that is a warning, once.
