@@ -143,7 +143,6 @@ fn every_document_has_the_form_that_is_recorded() {
         &["archive", "get", "--node", "two"],
         &["archive", "copy-to", "two", "--dry-run"],
         &["archive", "copy-to", "two"],
-        &["archive", "delete", "site-1.0", "--dry-run"],
         &["archive", "import", "solution", "--unverified", "--mount", "never"],
         &["solution", "activate", "--name", "example", "--version", "1.0.0", "--dry-run"],
     ] {
