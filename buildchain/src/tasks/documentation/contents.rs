@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use minijinja::Value;
 
 use super::links::{Documents, is_markdown, output};
-use super::page;
 use crate::project::{Book, Item};
 
 /// The deepest level that is indented further than the one above it.
@@ -34,16 +33,14 @@ enum Entry {
 }
 
 impl Contents {
-    /// The contents of `books` and of `others`: documents and their texts.
-    pub(super) fn new(books: &[Book], others: &[(&Path, &str)]) -> Self {
+    /// The contents of `books` and of `others`: documents and their titles, which may be empty.
+    pub(super) fn new(books: &[Book], others: &[(&Path, String)]) -> Self {
         if books.is_empty() {
             return Self::default();
         }
-        let page = |(document, text): &(&Path, &str)| Entry::Page {
+        let page = |(document, title): &(&Path, String)| Entry::Page {
             number: String::new(),
-            title: Some(page::title_of(text))
-                .filter(|title| !title.is_empty())
-                .unwrap_or_else(|| file_name(document)),
+            title: if title.is_empty() { file_name(document) } else { title.clone() },
             depth: 1,
             document: Some(document.to_path_buf()),
         };

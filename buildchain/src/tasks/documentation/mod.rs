@@ -50,8 +50,8 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<Handle, Error> {
     check_links(place, &texts, &site.documents, &chapters)?;
     let others = project.documentation.iter().map(|document| document.path.as_path());
     let others = others.filter(|document| !chapters.contains(document));
-    let others: Vec<(&Path, &str)> =
-        others.filter_map(|document| Some((document, texts.get(document)?.text.as_str()))).collect();
+    let others: Vec<(&Path, String)> =
+        others.filter_map(|document| Some((document, page::title_of(&texts.get(document)?.text)))).collect();
     site.contents = Contents::new(&project.books, &others);
     let site = Arc::new(site);
     let mut members = Vec::new();

@@ -254,7 +254,7 @@ fn what_is_attached_to_an_image_is_locked_and_comes_along() {
     fs::remove_dir_all(project.path("_build")).unwrap();
     let (code, out, err) = project.sealift(&["run", "images"]);
     let text = format!("{out}{err}");
-    assert!(code == 1 && text.contains("has changed") && text.contains(&first), "{code}: {text}");
+    assert!(code == 1 && text.contains("have changed") && text.contains(&first), "{code}: {text}");
     project.succeed(&["update"]);
     project.succeed(&["run", "images"]);
     assert_ne!(digest_of(&list), first);
