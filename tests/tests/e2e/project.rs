@@ -153,7 +153,7 @@ fn a_folder_of_somebody_elses_is_not_built_in() {
     for _ in 0..2 {
         let (code, _, err) = project.sealift(&["run", "--build-root", "dist", "salt_tree"]);
         assert!(
-            code == 3 && err.contains("dist/root holds files") && err.contains("--build-root"),
+            code == 3 && err.contains("dist/root contains files") && err.contains("--build-root"),
             "{code}: {err}"
         );
     }
