@@ -29,8 +29,8 @@ pub fn binary() -> &'static Path {
             .unwrap_or_else(|| panic!("neither CARGO_HOME nor HOME is set"));
         let places = cargo_static::Places::ask(repository(), &cargo_home)
             .unwrap_or_else(|error| panic!("rustc --print sysroot: {error}"));
-        crate::peer::run(&mut cargo_static::command(&places, "sealift"));
-        cargo_static::binary(repository(), "sealift")
+        crate::peer::run(&mut cargo_static::command(&places, "sealift", cargo_static::RELEASE));
+        cargo_static::binary(repository(), "sealift", cargo_static::RELEASE)
     })
 }
 

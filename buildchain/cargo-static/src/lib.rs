@@ -67,15 +67,20 @@ pub fn target() -> String {
     format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
 }
 
-/// The command that builds the binary `package` in release form from the locked dependencies. Its result is at [`binary`].
+/// The profile in which programs are compiled if nobody names another one.
+pub const RELEASE: &str = "release";
+
+/// The command that builds the binary `package` in `profile` of cargo from the locked dependencies. Its result is at
+/// [`binary`].
 #[must_use]
-pub fn command(places: &Places, package: &str) -> Command {
+pub fn command(places: &Places, package: &str, profile: &str) -> Command {
     let mut command = Command::new("cargo");
     command
         .args([
             "build",
             "--locked",
-            "--release",
+            "--profile",
+            profile,
             "--package",
             package,
             "--bin",
@@ -87,8 +92,10 @@ pub fn command(places: &Places, package: &str) -> Command {
         .arg(places.root.join("target"))
         .current_dir(&places.root)
         .env("CARGO_ENCODED_RUSTFLAGS", rustflags(places).join("\u{1f}"))
-        .env_remove("RUSTFLAGS");
-    // The manifest alone says how the release is compiled.
+        .env_remove("RUSTFLAGS")
+        // What an incremental compilation leaves depends on those before it.
+        .env("CARGO_INCREMENTAL", "0");
+    // The manifest alone says how a profile compiles.
     for (name, _) in
         std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"CARGO_PROFILE_"))
     {
@@ -99,6 +106,8 @@ pub fn command(places: &Places, package: &str) -> Command {
 
 /// Where [`command`] leaves the binary `package`.
 #[must_use]
-pub fn binary(root: &Path, package: &str) -> PathBuf {
-    root.join("target").join(target()).join("release").join(package)
+pub fn binary(root: &Path, package: &str, profile: &str) -> PathBuf {
+    // Cargo's own name for the folder of the profile `dev`.
+    let folder = if profile == "dev" { "debug" } else { profile };
+    root.join("target").join(target()).join(folder).join(package)
 }

@@ -88,6 +88,8 @@ pub struct Settings {
     pub outputs: OutputCache,
     /// Cargo's own folder: `CARGO_HOME`.
     pub cargo_home: PathBuf,
+    /// The profile of cargo in which programs are compiled: `SEALIFT_CARGO_PROFILE`, else `release`.
+    pub cargo_profile: String,
     /// The git program: `GIT_BIN`.
     pub git: PathBuf,
     /// The variables that name a program, such as `SHELLCHECK_BIN`, with its name or path.
@@ -207,6 +209,18 @@ impl Settings {
             },
             cache: root.join(cache),
             cargo_home: path("CARGO_HOME").unwrap_or_else(|| home.join(".cargo")),
+            cargo_profile: value("SEALIFT_CARGO_PROFILE").map_or(
+                Ok(cargo_static::RELEASE.into()),
+                |name| {
+                    // It is also the name of a folder.
+                    let plain =
+                        name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+                    plain.then(|| name.clone()).ok_or_else(|| Error::Setting {
+                        name: "SEALIFT_CARGO_PROFILE".into(),
+                        message: format!("expected a profile of cargo such as `dev`, found `{name}`"),
+                    })
+                },
+            )?,
             git: path("GIT_BIN").unwrap_or_else(|| "git".into()),
             programs: values
                 .iter()
@@ -415,6 +429,7 @@ mod tests {
             ("SEALIFT_CACHE_SIZE", "10 potatoes"),
             ("SEALIFT_REMOTE_CACHE_MODE", "write"),
             ("PROJECT_NAME", "a b"),
+            ("SEALIFT_CARGO_PROFILE", "../release"),
         ] {
             let error =
                 Settings::gather(root.path(), &environment(&[(name, value)]), &Flags::default()).unwrap_err();

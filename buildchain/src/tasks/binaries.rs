@@ -40,7 +40,7 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<BinaryTasks, Error> {
             alias: format!("binaries:{name}"),
             doc: format!("Build the program {name}, statically linked."),
             title: Title::new("CARGO BUILD", place.shown(&built)),
-            inputs: sources(&project.root)?,
+            inputs: sources(&project.root, &project.settings.cargo_profile)?,
             discover: compiler(&project.root),
             outputs: vec![Output::File(built.clone())],
             after: vec![cargo],
@@ -76,9 +76,10 @@ fn build(project: &Arc<Project>, name: &str, built: PathBuf) -> Action {
     let project = Arc::clone(project);
     let name = name.to_owned();
     Box::new(move |context| {
+        let profile = &project.settings.cargo_profile;
         let places = cargo_static::Places::ask(&project.root, &project.settings.cargo_home)?;
-        context.run(cargo_static::command(&places, &name).arg("--quiet"))?;
-        place_file::copy(&cargo_static::binary(&project.root, &name), &built)?;
+        context.run(cargo_static::command(&places, &name, profile).arg("--quiet"))?;
+        place_file::copy(&cargo_static::binary(&project.root, &name, profile), &built)?;
         Ok(())
     })
 }
@@ -95,9 +96,9 @@ fn compiler(root: &Path) -> Option<Discover> {
 }
 
 /// What cargo compiles into programs: the sources and manifests of every member of the workspace, and what pins the rest.
-fn sources(root: &Path) -> Result<Vec<Input>, Error> {
+fn sources(root: &Path, profile: &str) -> Result<Vec<Input>, Error> {
     let mut inputs = pins(root);
-    inputs.push(Input::value("cargo flags", "static, release"));
+    inputs.push(Input::value("cargo flags", format!("static, {profile}")));
     for member in members(root)? {
         inputs.push(Input::glob(member.join("src"), "**"));
         inputs.extend(there(&member, &["Cargo.toml", "build.rs"]));

@@ -34,8 +34,8 @@ Tasks:
 Commands:
   list info explain graph clean forget ignore reset-dep watch cache lock update schema completion
                      as `sealift COMMAND`; each has --help
-  test [ARGS...]     install the tools of the tests and run all tests; --all adds slow ones,
-                     other ARGS go to `cargo test`
+  test [ARGS...]     install the tools of the tests and run all tests; --release tests the
+                     optimized program, other ARGS go to `cargo test`
   bench [NAME...]    measure against the peers; with --small only check that each bench runs
   help COMMAND       show the help of a command
   clean --peers      remove the tools that `test` and `bench` installed below target/peers
@@ -112,23 +112,32 @@ fn root() -> PathBuf {
 
 /// Builds `sealift` and becomes it, in the project's root.
 fn sealift(root: &Path, words: &[String]) -> Result<ExitCode, String> {
-    let binary = build(root)?;
+    let binary = build(root, &profile())?;
     let error =
         Command::new(&binary).args(words).current_dir(root).env("SEALIFT_ENTRY_POINT", "xtask").exec();
     Err(format!("{}: {error}", binary.display()))
 }
 
-fn build(root: &Path) -> Result<PathBuf, String> {
-    let binary = cargo_static::binary(root, "sealift");
-    if freshness::is_fresh(root, &binary) {
-        return Ok(binary);
-    }
+/// The profile of cargo that the user chose, as the tasks of the project read it.
+fn profile() -> String {
+    let chosen = env::var("SEALIFT_CARGO_PROFILE").ok().filter(|name| !name.is_empty());
+    chosen.unwrap_or_else(|| cargo_static::RELEASE.into())
+}
+
+fn places(root: &Path) -> Result<cargo_static::Places, String> {
     let cargo_home = env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| env::home_dir().map(|home| home.join(".cargo")))
         .ok_or("neither CARGO_HOME nor HOME is set")?;
-    let places = cargo_static::Places::ask(root, &cargo_home).map_err(|error| error.to_string())?;
-    let mut command = cargo_static::command(&places, "sealift");
+    cargo_static::Places::ask(root, &cargo_home).map_err(|error| error.to_string())
+}
+
+fn build(root: &Path, profile: &str) -> Result<PathBuf, String> {
+    let binary = cargo_static::binary(root, "sealift", profile);
+    if freshness::is_fresh(root, &binary) {
+        return Ok(binary);
+    }
+    let mut command = cargo_static::command(&places(root)?, "sealift", profile);
     if binary.exists() {
         command.arg("--quiet");
     }
@@ -138,44 +147,51 @@ fn build(root: &Path) -> Result<PathBuf, String> {
     Ok(binary)
 }
 
-/// Installs the peers, then runs every test with the binary at hand; with `--all` also those that take minutes.
+/// Installs the peers, then runs every test against the unoptimized program, with `--release` against the optimized one.
 ///
-/// The binary, the tests and the peers are made at the same time: each of the first two compiles its last crates one
-/// after the other, and the third waits for the network.
+/// The unoptimized program and the tests are compiled with the same flags for the same target, so they share what is
+/// compiled of their dependencies. The peers, which wait for the network, are installed meanwhile.
 fn test(root: &Path, words: &[String]) -> Result<ExitCode, String> {
     let mut words = words.to_vec();
-    let all = words.iter().position(|word| word == "--all");
-    if let Some(place) = all {
+    let release = words.iter().position(|word| word == "--release");
+    let profile = if let Some(place) = release {
         words.remove(place);
-    }
+        cargo_static::RELEASE
+    } else {
+        "dev"
+    };
+    let target = cargo_static::target();
+    // Not in the environment: programs that the tests start would inherit them.
+    let flags = format!("target.{target}.rustflags={:?}", cargo_static::rustflags(&places(root)?));
+    let cargo_test = |command: &mut Command| {
+        command.args(["--config", &flags, "test", "--locked", "--workspace", "--target", &target]);
+        command.current_dir(root).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    };
     let compiled: Vec<&String> = words.iter().take_while(|word| *word != "--").collect();
-    let mut tests = Command::new("cargo");
-    tests.args(["test", "--quiet", "--no-run", "--locked", "--workspace"]).args(compiled).current_dir(root);
-    let (peers, binary, compiled) = thread::scope(|scope| {
-        let tests = scope.spawn(|| succeed(&mut tests));
+    let (peers, built) = thread::scope(|scope| {
         let peers = scope.spawn(|| Peers::prepare(root));
-        let binary = build(root);
-        let joined = |_| "a thread of the build panicked".to_owned();
-        (peers.join().map_err(joined), binary, tests.join().map_err(joined))
+        let built = build(root, profile).and_then(|binary| {
+            let mut tests = Command::new("cargo");
+            cargo_test(&mut tests);
+            succeed(tests.args(["--quiet", "--no-run"]).args(compiled)).map(|()| binary)
+        });
+        (peers.join().map_err(|_| "a thread of the build panicked".to_owned()), built)
     });
-    let (peers, binary) = (peers??, binary?);
-    compiled??;
+    let (peers, binary) = (peers??, built?);
     // This program is a workspace of its own, and so are its tests.
     let own =
         ["test", "--locked", "--manifest-path", "tests/xtask/Cargo.toml", "--target-dir", "target/xtask"];
     succeed(Command::new("cargo").args(own).current_dir(root))?;
-    if all.is_some() {
-        words.extend(["--".to_owned(), "--include-ignored".to_owned()]);
-    }
     let mut command = peers.command("cargo");
-    command.args(["test", "--locked", "--workspace"]).args(words).current_dir(root);
-    command.env("SEALIFT_BINARY", binary);
+    cargo_test(&mut command);
+    // What the tests build of this repository is compiled as the program under test is.
+    command.args(words).env("SEALIFT_BINARY", binary).env("SEALIFT_CARGO_PROFILE", profile);
     Ok(if succeed(&mut command).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn bench(root: &Path, words: &[String]) -> Result<ExitCode, String> {
     let peers = Peers::prepare(root)?;
-    let binary = build(root)?;
+    let binary = build(root, cargo_static::RELEASE)?;
     let mut command = peers.command("cargo");
     command
         .args(["run", "--locked", "--release", "--package", "tests", "--bin", "bench", "--"])
