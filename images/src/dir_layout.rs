@@ -56,7 +56,7 @@ pub struct Stored {
     pub file: String,
     /// Size in bytes.
     pub size: u64,
-    /// What it says.
+    /// The manifest itself.
     pub manifest: Manifest,
 }
 

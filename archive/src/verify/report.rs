@@ -389,7 +389,7 @@ fn place(work: &Work, from: u64, to: u64) -> Option<String> {
         return None;
     }
     let first = work.contents.first_byte().unwrap_or(u64::MAX);
-    // The files there are what they should be, as far as anything says so.
+    // No file there contradicts a checksum.
     let place = if to <= SYSTEM_AREA {
         "the system area"
     } else if to <= DESCRIPTOR {

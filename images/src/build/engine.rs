@@ -91,7 +91,7 @@ impl Engine {
         Err(Error::NoEngine { looked_for: looked_for.join(", ") })
     }
 
-    /// What it says of its version, with its name: another engine may build another image.
+    /// Its name and reported version: another engine may build another image.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version

@@ -211,7 +211,7 @@ fn waiting(retry_after: Option<&Duration>) -> String {
     retry_after.map_or_else(String::new, |wait| format!(" (try again in {} seconds)", wait.as_secs()))
 }
 
-/// How the message of a failed transfer begins: "IMAGE: cannot fetch CONTENT: ", as far as these are known.
+/// How the message of a failed transfer begins: "IMAGE: cannot fetch CONTENT: ", with those that are known.
 pub(crate) fn beginning(image: &str, verb: &str, content: &str) -> String {
     match (image, content) {
         ("", _) => String::new(),
@@ -241,7 +241,7 @@ impl Fault {
         }
     }
 
-    /// What it says of the host, if it is that and not the single request that fails.
+    /// The failure of the host, if the host fails and not the single request.
     pub(super) fn of_host(&self) -> Option<Hosts> {
         match self {
             Self::Unreachable(_) => Some(Hosts::Unreachable),

@@ -1,4 +1,4 @@
-//! Registries with manners of their own, as far as a pull sees them: what is right is taken, what is wrong is said.
+//! Pulls from registries that deviate from the specification: right answers are accepted, wrong ones are reported.
 
 use std::io::Write as _;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Registries with manners of their own, as far as they differ from the specification. Each is what its clients report of it.
+//! Registries that deviate from the specification, as their clients report it.
 
 use crate::registry::{Asked, Instead, Registry};
 

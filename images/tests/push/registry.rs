@@ -42,7 +42,7 @@ pub(crate) struct State {
     asked: Vec<Asked>,
     /// Whether it keeps lists of referrers.
     pub(crate) referrers: bool,
-    /// Whether it says nothing of what it has of an upload, and where that goes on in whole URLs.
+    /// Whether it does not report the range of an upload that it has, and gives the next location as a whole URL.
     pub(crate) terse: bool,
     /// The smallest piece of an upload that it takes.
     pub(crate) piece_min: Option<usize>,

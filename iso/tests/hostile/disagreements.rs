@@ -183,7 +183,7 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
             "victim: an extended attribute record",
         ),
         (
-            "a link that goes on",
+            "a link that continues",
             |image| {
                 let at = record(image, "SECRET");
                 image[at + 25] |= 0x80;

@@ -67,7 +67,7 @@ fn moved(identifier: u8, sector: u32) -> Vec<u8> {
     record(identifier, 0, BEHIND, 0, &entry(b"CL", &number(sector)))
 }
 
-/// A piece of a name that goes on.
+/// A part of a name that continues in the next record.
 fn piece(text: &[u8]) -> Vec<u8> {
     entry(b"NM", &[&[1], text].concat())
 }

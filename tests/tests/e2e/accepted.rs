@@ -367,7 +367,7 @@ fn what_would_be_refused_is_not_built() {
             }
         }),
         ("a list of its own", |files| put(&files.join("SHA256SUMS"), b"x")),
-        ("a blob that is none", |files| {
+        ("a blob that is no blob", |files| {
             put(&files.join(format!("images/a/1/{}", "0".repeat(64))), b"x");
             put(&files.join("images/a/1/manifest.json"), b"{}");
         }),

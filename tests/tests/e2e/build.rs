@@ -248,14 +248,14 @@ fn what_was_cleaned_comes_back_from_the_cache() {
     assert!(!project.path("_build").exists());
     let out = sealift(&["run"]);
     let made: Vec<_> = out.lines().map(untimed).filter(|line| line.starts_with(".  ")).collect();
-    // The index is not kept: it is brought up to date, not made anew.
+    // The index is not cached: it is updated, not written again.
     assert!(out.contains("<- MKISOFS") && made == [".  REGISTRY       _build/root/registry"], "{out}");
     assert_eq!((tree(&project.path("_build/root")), project.iso().2), (whole.clone(), iso.clone()));
     // Shared where it can be, not copied: another name of the same file, or a clone of it.
     let copy = fs::metadata(project.path("_build/example.iso")).unwrap();
     assert!(copy.nlink() > 1 || copy.permissions().mode() & 0o200 != 0);
 
-    // What was written through such a name is noticed, and made anew.
+    // A change written through such a name is detected, and the file is built again.
     let product = project.path("_build/root/product.txt");
     fs::set_permissions(&product, fs::Permissions::from_mode(0o644)).unwrap();
     fs::write(&product, "NAME=Evil\n").unwrap();

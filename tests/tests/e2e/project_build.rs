@@ -97,7 +97,7 @@ impl Project {
         String::from_utf8(listed).unwrap().lines().map(ToOwned::to_owned).collect()
     }
 
-    /// The digest of the image that buildah made, built anew from nothing.
+    /// The digest of the image that buildah made, built again from nothing.
     fn rebuilt(&self) -> Digest {
         fs::remove_dir_all(self.path("_build")).unwrap();
         self.succeed(&["run", "images"]);

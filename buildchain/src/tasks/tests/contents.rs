@@ -34,7 +34,7 @@ fn packages_that_no_metadata_cover_are_named_with_what_to_do() {
              `sealift package index rpms` before the archive is built",
         ]
     );
-    // A file in the place of the metadata is none, a link may lead to them.
+    // A file in place of the metadata is refused; a link may lead to them.
     place.write("rpms/repodata", "");
     assert_eq!(place.plan().unwrap().warnings.len(), 2);
     fs::remove_file(place.root().join("rpms/repodata")).unwrap();

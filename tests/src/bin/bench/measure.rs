@@ -21,7 +21,7 @@ pub(crate) fn is_small() -> bool {
     SMALL.load(Ordering::Relaxed)
 }
 
-/// So many bytes or files, as far as this run takes them.
+/// The number of bytes or files, reduced for a small run.
 pub(crate) fn amount(full: u64) -> u64 {
     if is_small() { full / 50 } else { full }
 }

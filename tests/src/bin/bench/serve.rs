@@ -215,7 +215,7 @@ fn wait(mut server: Daemon, log: &Path) -> io::Result<Daemon> {
     Ok(server)
 }
 
-/// Has wrk ask for `path` and reads the figure `name` of what it says; bytes as MB.
+/// Runs wrk against `path` and reads the figure `name` from its report; bytes as MB.
 fn wrk(server: &Daemon, connections: usize, path: &str, name: &str) -> io::Result<f64> {
     let url = format!("http://127.0.0.1:{}{path}", server.port);
     let output = Command::new("wrk")

@@ -10,7 +10,7 @@ use tests::registry::IMAGES;
 
 use super::{Laid, lay_out};
 
-/// Adds an image `signed` whose manifest refers to another, and indexes anew.
+/// Adds an image `signed` whose manifest refers to another, and indexes again.
 fn sign(laid: &Laid, subject: &Digest) {
     let store = Store::open(&laid.folder.join("store")).unwrap();
     let empty = serde_json::json!({

@@ -1,4 +1,4 @@
-//! Which image `sealift image pull` puts where, and what it says where there is nothing to do.
+//! Where `sealift image pull` puts which image, and what it prints if there is nothing to do.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -286,7 +286,7 @@ fn a_dry_run_writes_nothing() {
     assert_eq!(tests::folder::names(folder), ["tree"]);
 }
 
-/// A command, its exit code, what it says, and what it says is to be done.
+/// A command, its exit code, its message and its help.
 type Refusal<'a> = (&'a [&'a str], i32, &'a str, &'a str);
 
 #[test]

@@ -142,7 +142,7 @@ fn what_a_registry_lacks_or_has_otherwise_is_named_and_what_was_built_stays() {
     let (code, out, err) = project.sealift(&["lock"]);
     assert!(code == 2 && err.matches("404").count() == 2, "{code}: {err}");
     assert!(err.contains("registry.invalid/gone:1") && err.contains("registry.invalid/gone:2"), "{err}");
-    // What could be looked up is locked all the same.
+    // The tags that were found are still locked.
     assert!(out.contains("registry.invalid/curl:oci is new: "), "{out}");
     assert!(fs::read_to_string(project.path("sealift.lock")).unwrap().contains(&digest));
 

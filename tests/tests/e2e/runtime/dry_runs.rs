@@ -30,13 +30,13 @@ pub(super) fn tree(folder: &Path) -> (PathBuf, Digest) {
 }
 
 /// The ISO of a tree, with checksums and an implanted MD5, or without both.
-pub(super) fn iso(tree: &Path, output: &Path, vouched: bool) {
-    if vouched {
+pub(super) fn iso(tree: &Path, output: &Path, listed: bool) {
+    if listed {
         archive::sums::write(tree, &archive::sums::digest_file).unwrap();
     }
     let options = iso::Options { volume_id: "Site 1.0".into(), ..iso::Options::default() };
     iso::Plan::from_dir(tree, &options).unwrap().write_file(output, &()).unwrap();
-    if !vouched {
+    if !listed {
         // The field of the volume descriptor that holds the sum.
         let mut bytes = fs::read(output).unwrap();
         bytes[32768 + 883..32768 + 1395].fill(b' ');
@@ -110,11 +110,11 @@ pub(super) struct Nodes {
 }
 
 impl Nodes {
-    pub(super) fn new(vouched: bool) -> Self {
+    pub(super) fn new(listed: bool) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let [one, two] = ["one", "two"].map(|name| Node::new(scratch.path().join(name)));
         let archive = one.0.join("iso/site.iso");
-        iso(&tree(scratch.path()).0, &archive, vouched);
+        iso(&tree(scratch.path()).0, &archive, listed);
         let words = ["archive", "import", "--mount", "never", "--unverified", "iso/site.iso"];
         let (code, out, err) = one.run(&words);
         assert_eq!(code, 0, "{out}{err}");

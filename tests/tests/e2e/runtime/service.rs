@@ -185,7 +185,7 @@ fn systemd_hears_that_it_does_not_hang() {
         assert_eq!(told(WATCHED).as_deref(), Some("WATCHDOG=1"), "in time");
     }
     assert!(began.elapsed() > WATCHED, "no more often than twice in that time");
-    // One that stands still says nothing, and goes on once it can.
+    // One that is stopped reports nothing, and continues once it can.
     service.signal("STOP");
     let status = format!("/proc/{}/status", service.child.id());
     while !fs::read_to_string(&status).unwrap().contains("State:\tT") {

@@ -108,7 +108,7 @@ fn what_serves_is_installed_and_run() {
     node.apply("metalk8s.repo.installed", &pillar(port)).assert_unchanged();
     assert_eq!(service.pid(), pid, "it runs on");
 
-    // Told another port, it is started anew.
+    // With another port it is restarted.
     let moved = node.apply("metalk8s.repo.installed", &pillar(other));
     assert!(moved.success && moved.changes() == 2, "{}", moved.said);
     serves(other);

@@ -1,7 +1,7 @@
 //! Same inputs, same bytes: one project with every kind of task, built in many circumstances that are no inputs.
 //!
 //! A further circumstance is one line of [`CIRCUMSTANCES`]. Programs that cargo builds are left out: each circumstance would
-//! compile them anew; the archive of this repository holds one, and two clones of it are compared elsewhere.
+//! compile them again; the archive of this repository holds one, and two clones of it are compared elsewhere.
 
 mod clock;
 

@@ -90,7 +90,7 @@ fn a_dead_mount_is_reported_and_mounted_again() {
         listed.mount_broken && listed.problem.as_ref().is_some_and(|text| text.contains("is dead")),
         "{listed:?}"
     );
-    // Something uses it; dead it is all the same.
+    // Something uses it, but its server is dead.
     machine.busy.set(true);
     let steps = import().steps;
     assert!(matches!(&steps[..], [Step::Unmount { lazily: true, .. }, Step::Mount { .. }]), "{steps:?}");
@@ -182,7 +182,7 @@ fn an_unverifiable_archive_is_imported_only_on_request() {
     let done = import(&node.paths, &archive, &options(true, false), &machine, &()).unwrap();
     assert_eq!(planned.steps, done.steps);
     assert_eq!(configured(&node.paths).unwrap(), std::slice::from_ref(&archive));
-    // A damaged one is refused all the same.
+    // A damaged one is still refused.
     let damaged = node.archive("damaged.iso", "NAME=Other\nVERSION=1.0.0\n");
     let mut bytes = std::fs::read(&damaged).unwrap();
     let at = bytes.windows(4).rposition(|window| window == b"NAME").unwrap();
@@ -234,7 +234,7 @@ fn a_node_accepts_unverifiable_archives_if_its_configuration_says_so() {
     assert_eq!(node.import(&archive, &machine).unwrap().steps, planned.steps);
     // MetalK8s keeps its own list.
     assert!(std::fs::read_to_string(&node.paths.bootstrap).unwrap().contains("/folder"));
-    // A damaged one is refused all the same.
+    // A damaged one is still refused.
     let other = node.archive("damaged.iso", "NAME=Other\nVERSION=1.0.0\n");
     let mut bytes = std::fs::read(&other).unwrap();
     let at = bytes.windows(4).rposition(|window| window == b"NAME").unwrap();

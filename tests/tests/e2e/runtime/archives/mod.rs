@@ -307,7 +307,7 @@ fn what_the_readme_tells_operators_to_type() {
     for path in ["v2/metalk8s-0.1.0/curl/manifests/7".to_owned(), format!("metalk8s-0.1.0/{repository}")] {
         script += &format!("wget -q -O - http://127.0.0.1:8080/{path} | sha256sum\n");
     }
-    // The machine goes on for as long as anything in it can print.
+    // The machine runs while anything in it can print.
     script += "kill $!\nwait $!\n";
     let machine = machine
         .module("loop")
