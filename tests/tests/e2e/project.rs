@@ -483,6 +483,47 @@ fn a_project_that_leads_outside_or_builds_a_refused_archive_ends_before_anything
     project.build();
 }
 
+/// A program with generated code, which panics with the path of the file that it is in.
+#[test]
+fn a_program_compiled_in_two_folders_is_the_same() {
+    let scratch = tempfile::tempdir().unwrap();
+    let build = |name: &str| {
+        let folder = scratch.path().join(name);
+        fs::create_dir_all(folder.join("src")).unwrap();
+        for (file, text) in [
+            ("Cargo.toml", "[package]\nname = \"hello\"\nversion = \"1.0.0\"\nedition = \"2024\"\n"),
+            ("Cargo.lock", "version = 4\n\n[[package]]\nname = \"hello\"\nversion = \"1.0.0\"\n"),
+            (
+                "build.rs",
+                "fn main() {
+                     let file = std::path::Path::new(&std::env::var_os(\"OUT_DIR\").unwrap()).join(\"generated.rs\");
+                     std::fs::write(file, \"fn pick(n: usize) -> u8 { [1, 2, 3][n] }\").unwrap();
+                 }",
+            ),
+            (
+                "src/main.rs",
+                "include!(concat!(env!(\"OUT_DIR\"), \"/generated.rs\"));
+                 fn main() { println!(\"{}\", pick(std::env::args().count())); }",
+            ),
+            (
+                "sealift.yaml",
+                "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {name: Example, version: 1.0.0}\n\
+                 spec:\n  binaries:\n    - {cargo: hello, to: bin/hello}\n",
+            ),
+        ] {
+            fs::write(folder.join(file), text).unwrap();
+        }
+        let (code, out, err) = sealift::run(&folder, &["run"]);
+        assert_eq!(code, 0, "{out}{err}");
+        let panicked = Command::new(folder.join("_build/bin/hello")).args(["a", "b"]).output().unwrap();
+        let said = String::from_utf8_lossy(&panicked.stderr).into_owned();
+        assert!(said.contains("/project/target/") && said.contains("generated.rs"), "{said}");
+        fs::read(folder.join("_build/example.iso")).unwrap()
+    };
+    assert!(build("one") == build("another folder"), "the ISOs differ");
+}
+
+/// Compiles all of Sealift again: `cargo xtask test` runs it with `--release` only.
 #[test]
 fn the_same_commit_in_two_folders_gives_the_same_iso() {
     let here = sealift::archive();

@@ -16,7 +16,7 @@ use super::content_store;
 use super::ls::report;
 use crate::args::registry_client::Client;
 use crate::failure::{Failure, Outcome};
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::progress::blobs::Blobs;
 use crate::remedies;
 
@@ -151,8 +151,12 @@ pub(super) fn run(arguments: Pull) -> Outcome {
 fn wanted(arguments: &Pull) -> Result<Vec<(Source, Saved)>, Failure> {
     let (images, names) = (arguments.references.len(), arguments.names.len());
     if names != 0 && names != images {
-        return Err(Failure::usage(format!("--as is given {names} times, for {images} images"))
-            .remedy("give --as once per image, in their order, or pull this image alone"));
+        return Err(Failure::usage(format!(
+            "--as is given {}, for {}",
+            output::count(names, "time"),
+            output::count(images, "image")
+        ))
+        .remedy("give --as once per image, in their order, or pull this image alone"));
     }
     let mut wanted: Vec<(Source, Saved)> = Vec::new();
     let mut taken: BTreeMap<Saved, &str> = BTreeMap::new();

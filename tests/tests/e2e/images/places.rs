@@ -65,9 +65,9 @@ fn no_two_images_are_saved_in_one_place() {
     image(scratch.0.path(), "b/app", "two");
     scratch.refuse(&pull(&["dir:a/app", "dir:b/app"], &[]), "would both be saved as app:latest");
     scratch.refuse(&pull(&["a/app:1", "b/app:1"], &[]), "a/app:1 and b/app:1 would both be saved as app:1");
-    scratch.refuse(&pull(&["a/app:1", "b/x:1"], &["--as", "y:1"]), "--as is given 1 times for 2 images");
+    scratch.refuse(&pull(&["a/app:1", "b/x:1"], &["--as", "y:1"]), "--as is given 1 time, for 2 images");
     let digest = format!("a/app@sha256:{}", "0".repeat(64));
-    scratch.refuse(&pull(&[&digest], &["--referrers"]), "and the list of what is attached to it");
+    scratch.refuse(&pull(&[&digest], &["--referrers"]), "and the list of its referrers");
     assert!(!scratch.exists("c"), "something was written");
 
     // One image twice is one, and a name of its own is a place of its own.

@@ -15,7 +15,7 @@ shared() {
     head -c 100001 /bin/sealift >/mnt/tree/folder/odd
     sync
     before=$(df -k /mnt | awk 'END { print $3 }')
-    sealift iso create /mnt/tree --output /mnt/a.iso --volume-id Shared >/tmp/sum
+    sealift iso create /mnt/tree --file /mnt/a.iso --volume-id Shared >/tmp/sum
     sync
     after=$(df -k /mnt | awk 'END { print $3 }')
     [ "$(sha256sum /mnt/a.iso | cut -d' ' -f1)" = "$(cut -d' ' -f1 /tmp/sum)" ]
@@ -62,7 +62,7 @@ fn an_image_on_a_block_device_is_an_image() {
         mkdir -p /tmp/tree/folder
         head -c 1500000 /bin/sealift >/tmp/tree/folder/file
         ln -s folder/file /tmp/tree/link
-        create() { sealift iso create /tmp/tree --output "$1" --volume-id Device --source-date 1700000000; }
+        create() { sealift iso create /tmp/tree --file "$1" --volume-id Device --source-date 1700000000; }
         create /tmp/a.iso >/dev/null
         create /dev/vda >/dev/null
         size=$(stat -c %s /tmp/a.iso)

@@ -156,7 +156,7 @@ fn every_document_has_the_form_that_is_recorded() {
         &["info", "salt_tree"],
         &["explain", "salt_tree"],
         &["graph", "salt_tree"],
-        &["run", "salt_tree"],
+        &["run", "--jobs", "1", "salt_tree"],
         &["reset-dep", "salt_tree"],
         &["forget", "salt_tree"],
         &["cache", "show"],
