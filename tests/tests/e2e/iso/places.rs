@@ -90,7 +90,7 @@ fn an_image_on_a_block_device_is_an_image() {
         "Device or resource busy",
         "too small: 2",
         "bytes on the device",
-        "take a larger device",
+        "use a larger device",
         "/dev/loop0: intact",
     ] {
         assert!(printed.contains(part), "{part}\n{printed}");
