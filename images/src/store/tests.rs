@@ -281,3 +281,25 @@ fn a_check_reads_everything_and_removes_what_is_damaged() {
     assert_eq!(store.check(threads).unwrap(), Checked { files: 1, bytes: 4, damaged: Vec::new() });
     assert!(store.has(&good, 4).unwrap());
 }
+
+/// link(2) fails for a file whose last name is taken away at that moment, as by a rename over it.
+#[test]
+fn content_can_be_given_while_another_process_publishes_it_again() {
+    let scratch = tempfile::tempdir().unwrap();
+    let store = Store::open(&scratch.path().join("store")).unwrap();
+    let digest = store.put(b"content").unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                let mut new = store.create().unwrap();
+                new.write_all(b"content").unwrap();
+                new.finish().unwrap();
+            }
+        });
+        let given =
+            (0..2000).try_for_each(|number| store.give(&digest, &scratch.path().join(number.to_string())));
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        given.unwrap();
+    });
+}

@@ -102,6 +102,9 @@ impl Owner {
     }
 }
 
+/// How often in a row a file may be replaced while it is linked.
+const REPLACED: usize = 100;
+
 fn is_file(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
 }
@@ -228,7 +231,17 @@ impl Store {
             State::Intact(_, Owner::Others) => return self.copy(digest, to),
             State::Intact(identity, Owner::Ours) => identity,
         };
-        match fs::hard_link(&path, to) {
+        let mut linked = fs::hard_link(&path, to);
+        // A file that is replaced by one with the same content has no name while it is linked, and link(2) fails.
+        for _ in 0..REPLACED {
+            match &linked {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && is_file(&path) => {
+                    linked = fs::hard_link(&path, to);
+                }
+                _ => break,
+            }
+        }
+        match linked {
             Ok(()) => {}
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists) => {
                 return Err(failed("link", to)(error));
