@@ -201,7 +201,7 @@ impl Project {
     ///
     /// # Errors
     ///
-    /// If there is none.
+    /// No folder on the way up holds that file.
     pub fn find(start: &Path) -> Result<PathBuf, Error> {
         start
             .ancestors()

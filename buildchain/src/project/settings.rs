@@ -245,8 +245,8 @@ impl Settings {
         self.build_root.join(HOME)
     }
 
-    /// Where the program `name` lies: what its variable says ([`program_variable`]), a path or a name, else the first of that
-    /// name on the search path. `None` if there is none.
+    /// The path of the program `name`: the value of its variable ([`program_variable`]), a path or a name, else the first
+    /// program of that name on the search path. `None` if no such program exists.
     #[must_use]
     pub fn program(&self, name: &str) -> Option<PathBuf> {
         let named = self.programs.get(&program_variable(name)).cloned().unwrap_or_else(|| name.into());

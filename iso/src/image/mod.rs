@@ -167,7 +167,7 @@ impl<S: ReadAt> IsoImage<S> {
         Ok(out)
     }
 
-    /// The entry at `path` (`a/b`, from the root), or `None` if there is none. Links are not followed. Where a folder has
+    /// The entry at `path` (`a/b`, from the root), or `None` if it does not exist. Links are not followed. Where a folder has
     /// several entries of one name it is the first.
     ///
     /// # Errors

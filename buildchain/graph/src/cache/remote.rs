@@ -13,7 +13,7 @@ use content::Digest;
 /// Contents that it returns are checked against their digests. That a result belongs to its key is trusted: whoever may
 /// write to the store decides.
 pub trait Remote: Send + Sync {
-    /// The record stored under `key`; `None` if there is none.
+    /// The record stored under `key`, or `None` if the store has no record for it.
     ///
     /// # Errors
     ///

@@ -84,7 +84,7 @@ pub trait Reporter {
     /// Called for each event.
     fn event(&mut self, event: &Event<'_>);
 
-    /// Called about ten times a second, and when there are no more events for now: the time to redraw or to flush.
+    /// Called about ten times a second, and whenever the queue of events is empty: redraw or flush here.
     fn tick(&mut self) {}
 
     /// The first error of writing, once. Nothing was written after it, and the run continued.

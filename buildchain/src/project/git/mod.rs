@@ -70,7 +70,7 @@ impl Changes {
 }
 
 impl Repository {
-    /// The repository that holds the project at `root`; `None` if there is none.
+    /// The repository that holds the project at `root`, or `None` if no repository does.
     ///
     /// # Errors
     ///
