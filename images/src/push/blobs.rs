@@ -273,7 +273,7 @@ impl Pusher {
     ) -> Result<(), Fault> {
         if session.is_none() {
             let url = endpoint.url("blobs", "uploads/");
-            let response = self.request_once(endpoint, Method::POST, url, &HeaderMap::new(), None).await?;
+            let response = self.caller.request(endpoint, Method::POST, url, &HeaderMap::new(), None).await?;
             *session = Some(Upload::begun(&response)?);
         }
         let Some(session) = session else { return Ok(()) };
@@ -288,7 +288,7 @@ impl Pusher {
             let headers = HeaderMap::from_iter([octets.clone(), (header::CONTENT_RANGE, range)]);
             let piece = Piece { feed: feed.clone(), offset, len };
             let url = session.url.clone();
-            let response = self.request_once(endpoint, Method::PATCH, url, &headers, Some(&piece)).await?;
+            let response = self.caller.request(endpoint, Method::PATCH, url, &headers, Some(&piece)).await?;
             let found = received(&response).unwrap_or(end);
             if found <= offset || found > end {
                 return Err(Fault::SizeMismatch { expected: end, found });
@@ -300,7 +300,7 @@ impl Pusher {
         let len = if whole { blob.size } else { 0 };
         let rest = Piece { feed: feed.clone(), offset: blob.size - len, len };
         let headers = HeaderMap::from_iter([octets]);
-        let response = self.request_once(endpoint, Method::PUT, url, &headers, Some(&rest)).await?;
+        let response = self.caller.request(endpoint, Method::PUT, url, &headers, Some(&rest)).await?;
         accepted(&response, &blob.digest)?;
         if whole && blob.size > chunk {
             self.remember_no_pieces(endpoint);
@@ -311,7 +311,7 @@ impl Pusher {
     /// Asks how far an interrupted upload came; `None` if it must start again.
     async fn position(&self, endpoint: &Endpoint, broken: Upload) -> Option<Upload> {
         let response =
-            self.request_once(endpoint, Method::GET, broken.url, &HeaderMap::new(), None).await.ok()?;
+            self.caller.request(endpoint, Method::GET, broken.url, &HeaderMap::new(), None).await.ok()?;
         let url = location(&response).ok()?;
         Some(Upload { url, offset: received(&response)?, chunk_min: broken.chunk_min })
     }

@@ -12,7 +12,7 @@ use crate::client::{Backoff, Caller, Endpoint, Event, Events, Fault, Options, Pa
 
 /// The network and the content of one push.
 pub(super) struct Pusher {
-    caller: Caller,
+    pub(super) caller: Caller,
     pub(super) content: Arc<dyn Content>,
     /// Registries that take a blob in one request only.
     no_pieces: Mutex<HashSet<String>>,
@@ -40,18 +40,6 @@ impl Pusher {
         self.no_pieces.lock().unwrap_or_else(PoisonError::into_inner).insert(endpoint.host());
     }
 
-    /// Sends a request once.
-    pub(super) async fn request_once(
-        &self,
-        endpoint: &Endpoint,
-        method: Method,
-        url: Url,
-        headers: &HeaderMap,
-        payload: Option<&dyn Payload>,
-    ) -> Result<Response, Fault> {
-        self.caller.request(endpoint, method, url, headers, payload).await
-    }
-
     /// Sends a request, and repeats it after failures that may pass.
     pub(super) async fn request(
         &self,
@@ -65,7 +53,7 @@ impl Pusher {
         // The first attempt is always allowed.
         backoff.next();
         loop {
-            match self.request_once(endpoint, method.clone(), url.clone(), headers, payload).await {
+            match self.caller.request(endpoint, method.clone(), url.clone(), headers, payload).await {
                 Ok(response) => return Ok(response),
                 Err(fault) => {
                     if !self.pause(&mut backoff, url, &fault).await {
