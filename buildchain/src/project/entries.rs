@@ -6,7 +6,7 @@ use super::field::Field;
 use super::file::{Binary, Files, Registry};
 use super::model::{CopiedFiles, Program, RegistryAccess};
 use super::names::{InnerPath, Name};
-use super::{Error, Mistakes, Origin, Territory, shape};
+use super::{Error, Mistakes, Origin, Territory, schema_check};
 
 /// The entries of one file. Each mistake is noted; an entry without its names is left out.
 pub(super) struct Entries<'a> {
@@ -111,7 +111,7 @@ impl Entries<'_> {
 /// Checks that the sources that the definition `text` at `path` names under `files` exist, except those that tasks produce.
 pub(super) fn sources(path: &Path, text: &str, root: &Path, build_root: &Path) -> Result<(), Error> {
     let mut mistakes = Mistakes::default();
-    for (name, place) in shape::texts(text, ["files", "from"]) {
+    for (name, place) in schema_check::texts(text, ["files", "from"]) {
         let source = root.join(&name);
         if source.starts_with(build_root) || source.symlink_metadata().is_ok() {
             continue;

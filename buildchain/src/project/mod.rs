@@ -16,8 +16,8 @@ mod names;
 mod package;
 mod paths;
 mod read;
+mod schema_check;
 mod settings;
-mod shape;
 mod template;
 mod version;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use packages::{Definition, Dependency, Mistake, Mode, Relation};
 
 use super::error::{Error, Mistakes};
-use super::shape;
+use super::schema_check;
 
 /// Reads `text`, the content of the file `path`, as the definition of a package.
 ///
@@ -27,23 +27,23 @@ fn read_with(path: &Path, text: &str, counts: fn(&Mistake) -> bool) -> Result<De
     let mut mistakes = definition.mistakes();
     mistakes.retain(counts);
     let at = |mistake: Mistake| {
-        Error::at(path, shape::place(text, &mistake.field), format!("{}: {mistake}", mistake.field))
+        Error::at(path, schema_check::place(text, &mistake.field), format!("{}: {mistake}", mistake.field))
     };
     Mistakes::from(mistakes.into_iter().map(at).collect::<Vec<_>>()).end(definition)
 }
 
 fn read(path: &Path, text: &str) -> Result<Definition, Error> {
     let schema = schemars::schema_for!(Definition).to_value();
-    let mut mistakes = Mistakes::from(shape::mistakes(path, text, &schema).all());
+    let mut mistakes = Mistakes::from(schema_check::mistakes(path, text, &schema).all());
     // The deserializer stops at the first of these.
     for relation in Relation::ALL {
-        for (dependencies, place) in shape::texts(text, [relation.key()]) {
+        for (dependencies, place) in schema_check::texts(text, [relation.key()]) {
             let list = Dependency::list(relation, &dependencies);
             mistakes.note(list.map_err(|error| Error::at(path, place, error.to_string())));
         }
     }
     for entries in ["files", "directories"] {
-        for (mode, place) in shape::texts(text, [entries, "mode"]) {
+        for (mode, place) in schema_check::texts(text, [entries, "mode"]) {
             mistakes.note(mode.parse::<Mode>().map_err(|error| Error::at(path, place, error.to_string())));
         }
     }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::error::{Error, Mistakes};
-use super::shape;
+use super::schema_check;
 
 /// The largest file of a project that is read as a definition, a template or a lock file, in bytes.
 const FILE_MAX: u64 = 16 << 20;
@@ -35,7 +35,7 @@ pub(super) fn read(path: &Path) -> Result<String, Error> {
 ///
 /// Everything that is wrong with the form of the file; then with its invalid names.
 pub(super) fn parse<T: DeserializeOwned + JsonSchema>(path: &Path, text: &str) -> Result<T, Error> {
-    let found = shape::mistakes(path, text, &schemars::schema_for!(T).to_value());
+    let found = schema_check::mistakes(path, text, &schemars::schema_for!(T).to_value());
     if !found.form.is_empty() {
         return Mistakes::from(found.all()).end(()).and_then(|()| deserialize(path, text));
     }
@@ -48,7 +48,7 @@ pub(super) fn parse<T: DeserializeOwned + JsonSchema>(path: &Path, text: &str) -
 ///
 /// Everything that is wrong with the form of the file and its names.
 pub(super) fn parse_strict<T: DeserializeOwned + JsonSchema>(path: &Path, text: &str) -> Result<T, Error> {
-    Mistakes::from(shape::mistakes(path, text, &schemars::schema_for!(T).to_value()).all()).end(())?;
+    Mistakes::from(schema_check::mistakes(path, text, &schemars::schema_for!(T).to_value()).all()).end(())?;
     deserialize(path, text)
 }
 

@@ -1,4 +1,4 @@
-//! Meeting the challenges of registries.
+//! Authorization: credentials for a challenge, exchanged for a bearer token where the registry has a token server.
 
 use std::path::PathBuf;
 use std::sync::Arc;

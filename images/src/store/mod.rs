@@ -14,25 +14,24 @@
 //! any moment leaves a partial download that the next one resumes.
 
 mod check;
+mod partial;
 mod sweep;
 mod trust;
 
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use content::{Digest, Hashed, Hasher};
+use content::{Digest, Hashed};
 
 pub use self::check::{Checked, Damaged};
+pub use self::partial::{Partial, Slot};
 pub use self::sweep::{Keep, Sum, Swept, sweep};
 pub(crate) use self::trust::Linked;
-use self::trust::{Owner, State};
+use self::trust::State;
 use crate::error::{Error, Result, io};
-
-/// Bytes of a partial download that are read at a time.
-const BUFFER: usize = 128 << 10;
 
 /// A content store; cheap to clone. As long as there is one, nothing in it goes away.
 #[derive(Debug, Clone)]
@@ -164,63 +163,6 @@ impl Store {
         tempfile::tempdir_in(&folder).map_err(io("create a folder in", &folder))
     }
 
-    /// Takes the slot for content of a known digest and size: whole already, being fetched by another process, or
-    /// ours to fill (from where the last attempt stopped).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`].
-    pub fn slot(&self, digest: &Digest, size: u64) -> Result<Slot> {
-        if self.has(digest, size)? {
-            return Ok(Slot::Present);
-        }
-        let path = self.root.join("partial/sha256").join(digest.hex());
-        let mut file = self.open_partial(&path)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(Slot::Busy),
-            Err(TryLockError::Error(error)) => return Err(io("lock", &path)(error)),
-        }
-        // Between open and lock another process may have finished and renamed this very file.
-        let ours = file.metadata().map_err(io("stat", &path))?.ino();
-        if fs::symlink_metadata(&path).map_or(true, |found| found.ino() != ours) {
-            return Ok(if self.has(digest, size)? { Slot::Present } else { Slot::Busy });
-        }
-        let mut hasher = Hasher::new();
-        let mut written =
-            hasher.update_from(&mut file, &mut vec![0; BUFFER], |_| Ok(())).map_err(io("read", &path))?;
-        if written > size {
-            file.set_len(0).map_err(io("truncate", &path))?;
-            (hasher, written) = (Hasher::new(), 0);
-        }
-        file.seek(SeekFrom::Start(written)).map_err(io("seek", &path))?;
-        Ok(Slot::Partial(Box::new(Partial {
-            store: self.clone(),
-            path,
-            file,
-            hasher,
-            written,
-            digest: *digest,
-            size,
-        })))
-    }
-
-    /// Opens a partial download, or begins one. What another user may have left there is thrown away.
-    fn open_partial(&self, path: &Path) -> Result<File> {
-        let ours = |file: &File| {
-            file.metadata()
-                .is_ok_and(|found| found.is_file() && found.nlink() <= 1 && Owner::of(&found) == Owner::Ours)
-        };
-        match content::open_or_create(path, 0o644) {
-            Ok(file) if ours(&file) => Ok(file),
-            // Links, FIFOs and files of others.
-            _ => {
-                remove(path)?;
-                File::create_new(path).map_err(io("create", path))
-            }
-        }
-    }
-
     /// The bytes free for an unprivileged user on the store's file system.
     ///
     /// # Errors
@@ -250,92 +192,6 @@ impl Store {
         file.set_permissions(fs::Permissions::from_mode(0o444)).map_err(io("change the mode of", &path))?;
         self.record_published(digest, file);
         Ok(())
-    }
-}
-
-/// The result of [`Store::slot`].
-#[derive(Debug)]
-pub enum Slot {
-    /// The store has the content.
-    Present,
-    /// Another process is fetching it.
-    Busy,
-    /// Locked for us to fill.
-    Partial(Box<Partial>),
-}
-
-/// A download into the store; dropped unfinished, its bytes stay for the next attempt.
-#[derive(Debug)]
-pub struct Partial {
-    store: Store,
-    path: PathBuf,
-    file: File,
-    hasher: Hasher,
-    written: u64,
-    digest: Digest,
-    size: u64,
-}
-
-impl Partial {
-    /// The number of bytes so far.
-    #[must_use]
-    pub fn written(&self) -> u64 {
-        self.written
-    }
-
-    /// Discards all bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`].
-    pub fn restart(&mut self) -> Result<()> {
-        self.file.set_len(0).map_err(io("truncate", &self.path))?;
-        self.file.seek(SeekFrom::Start(0)).map_err(io("seek", &self.path))?;
-        self.hasher = Hasher::new();
-        self.written = 0;
-        Ok(())
-    }
-
-    /// Appends bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::SizeMismatch`] past the end, [`Error::Io`].
-    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let after = self.written.saturating_add(bytes.len() as u64);
-        if after > self.size {
-            return Err(Error::SizeMismatch { path: self.path.clone(), expected: self.size, found: after });
-        }
-        self.file.write_all(bytes).map_err(io("write", &self.path))?;
-        self.hasher.update(bytes);
-        self.written = after;
-        Ok(())
-    }
-
-    /// Gives up; the bytes stay for the next attempt, but an empty file is removed.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`].
-    pub fn abandon(self) -> Result<()> {
-        if self.written == 0 { remove(&self.path) } else { Ok(()) }
-    }
-
-    /// Checks length and digest and brings the content under its name. Content with another digest is thrown away.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::SizeMismatch`], [`Error::DigestMismatch`], [`Error::Io`].
-    pub fn finish(self) -> Result<()> {
-        if self.written != self.size {
-            return Err(Error::SizeMismatch { path: self.path, expected: self.size, found: self.written });
-        }
-        let found = self.hasher.finish();
-        if found != self.digest {
-            remove(&self.path)?;
-            return Err(Error::DigestMismatch { path: self.path, expected: self.digest, found });
-        }
-        self.store.publish(&self.path, &self.file, &self.digest)
     }
 }
 

@@ -22,7 +22,7 @@ use crate::model::task::Output;
 use crate::record::entry::{FileEntry, FileKind};
 use crate::record::files::{Files, NEVER};
 use crate::record::journal::{self, JournalEntry};
-use crate::record::manifest::{Item, Tag, Value, put};
+use crate::record::key::{Item, Tag, Value, put};
 use crate::record::survey::Listing;
 
 /// The content of the files in hostile records.

@@ -12,7 +12,7 @@ use crate::cache::forged::*;
 use crate::cache::local::{RECORD_MAX, checked_parts};
 use crate::model::task::Output;
 use crate::record::entry::FileKind;
-use crate::record::manifest::{Item, Tag, Value, put};
+use crate::record::key::{Item, Tag, Value, put};
 use crate::record::parts::BadRecord;
 
 /// Restores a record from the local and from the remote cache: both must refuse it, and do no harm.

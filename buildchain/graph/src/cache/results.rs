@@ -14,7 +14,7 @@ use crate::model::task::Output;
 use crate::record::entry::{FileEntry, FileKind};
 use crate::record::files::Files;
 use crate::record::journal::{self, JournalEntry};
-use crate::record::manifest::{Value, items};
+use crate::record::key::{Value, items};
 use crate::record::parts::{BadRecord, parts};
 use crate::record::survey::Listing;
 
@@ -143,7 +143,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::record::manifest::{Item, Tag, put};
+    use crate::record::key::{Item, Tag, put};
 
     #[test]
     fn a_file_that_changed_since_it_was_hashed_is_not_stored() {

@@ -19,7 +19,7 @@ use crate::record::entry::FileKind;
 use crate::record::files::NEVER;
 use crate::record::journal::{self, JournalEntry};
 use crate::record::judge::OutOfDate;
-use crate::record::manifest::{Value, items};
+use crate::record::key::{Value, items};
 use crate::record::parts::parts;
 use crate::record::survey::{self, Listing};
 use crate::record::threads::lock;

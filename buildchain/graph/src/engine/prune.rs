@@ -10,7 +10,7 @@ use crate::engine::outputs::is_behind_link;
 use crate::model::graph::Graph;
 use crate::model::paths;
 use crate::record::journal::JournalEntry;
-use crate::record::manifest::{Tag, Value, items};
+use crate::record::key::{Tag, Value, items};
 use crate::record::state::State;
 use crate::report::events::{Event, Reporter};
 

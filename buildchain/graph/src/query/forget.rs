@@ -11,7 +11,7 @@ use crate::model::linked::TaskId;
 use crate::model::selection::Selection;
 use crate::record::files::{Files, NEVER};
 use crate::record::journal::{JournalEntry, Record};
-use crate::record::manifest::{Value, items};
+use crate::record::key::{Value, items};
 use crate::record::state::{State, StateError};
 use crate::record::survey;
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use content::{AtomicFile, Digest, Durability, IoError};
 
 use crate::record::entry::{FileDigest, Identity};
-use crate::record::manifest::{Bytes, put_text};
+use crate::record::key::{Bytes, put_text};
 
 /// The first line of a journal. A journal of another version is ignored, and replaced by an empty one.
 pub(crate) const MAGIC: &[u8] = b"sealift state 2\n";

@@ -12,7 +12,7 @@ use crate::model::linked::LinkedTask;
 use crate::model::reason::{Change, Reason};
 use crate::record::files::Files;
 use crate::record::journal::{Record, Slice};
-use crate::record::manifest::differences;
+use crate::record::key::differences;
 use crate::record::survey::{self, Listing, SurveyError};
 
 /// The basis of all judgements of a run.

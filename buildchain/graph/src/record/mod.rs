@@ -5,7 +5,7 @@ pub(crate) mod files;
 pub(crate) mod inputs;
 pub(crate) mod journal;
 pub(crate) mod judge;
-pub(crate) mod manifest;
+pub(crate) mod key;
 pub(crate) mod parts;
 pub(crate) mod state;
 pub(crate) mod survey;

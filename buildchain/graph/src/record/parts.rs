@@ -8,7 +8,7 @@ use content::Digest;
 use crate::model::paths;
 use crate::model::task::Output;
 use crate::record::entry::{FileEntry, FileKind};
-use crate::record::manifest::{Item, Tag, Value, all_items};
+use crate::record::key::{Item, Tag, Value, all_items};
 
 /// One output, or something below an output folder.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use rustix::process::{Pid, test_kill_process};
 
 use crate::record::entry::FileDigest;
 use crate::record::journal::{self, JournalEntry, MAGIC, Record, Slice};
-use crate::record::manifest::{Value, items};
+use crate::record::key::{Value, items};
 
 /// The most bytes of a state: a hundred times that of a project with ten thousand tasks.
 const JOURNAL_MAX: u64 = 1 << 30;
@@ -299,11 +299,11 @@ pub fn fuzz_state(input: &[u8]) {
     let state = State::parse(Path::new("state"), [MAGIC, input].concat());
     for record in state.records.values() {
         let listing = |digest| state.listings.get(&digest).map(|bytes| std::borrow::Cow::Borrowed(&**bytes));
-        let _ = crate::record::manifest::differences(&record.manifest, &record.outputs, &listing);
+        let _ = crate::record::key::differences(&record.manifest, &record.outputs, &listing);
         let find = |digest| state.listings.get(&digest).map(|bytes| &**bytes);
         let _ = crate::record::parts::parts(&record.outputs, &find);
     }
-    let all = crate::record::manifest::all_items(input);
+    let all = crate::record::key::all_items(input);
     assert!(all.is_none_or(|all| all.len() == items(input).count()));
     let digests: Vec<FileDigest> = journal::digests(input).collect();
     assert!(digests.len() <= input.len());

@@ -14,7 +14,7 @@ use crate::model::task::{Discover, Input, Output};
 use crate::model::tree::Tree;
 use crate::record::entry::{FileEntry, FileKind};
 use crate::record::files::Files;
-use crate::record::manifest::{Item, Tag, Value, put};
+use crate::record::key::{Item, Tag, Value, put};
 use crate::record::walk::walk;
 
 /// The listing of a folder, for the state. The manifest has its digest.

@@ -6,8 +6,8 @@ use super::describe::described;
 use super::error::Error;
 use super::lists::{list_of, read_if_exists};
 use super::machine::{Machine, mounted};
+use super::mount_unit;
 use super::paths::Paths;
-use super::unit;
 use crate::site_config::Kind;
 
 /// The archive that a user typed as `which`, with its ID and the kind of its configuration. The ID is `None` where neither
@@ -27,14 +27,14 @@ pub(super) fn find(
             let mount = id.as_ref().map(|id| paths.mounts.join(id));
             if *path == as_path || id.as_deref() == Some(which) || mount.as_deref() == Some(&as_path) {
                 // The unit of an unreadable archive still names it.
-                let id = id.or_else(|| unit::of_archive(paths, path));
+                let id = id.or_else(|| mount_unit::of_archive(paths, path));
                 return Ok((path.clone(), id, kind));
             }
         }
     }
     // Not in the configuration, but with a unit: an import or a deletion was killed.
     let id = as_path.strip_prefix(&paths.mounts).ok().and_then(Path::to_str).unwrap_or(which);
-    if let Some(archive) = unit::archive_of(paths, id).filter(|_| is_name(id)) {
+    if let Some(archive) = mount_unit::archive_of(paths, id).filter(|_| is_name(id)) {
         let kind = described(&archive).map_or(Kind::Bootstrap, |(_, kind)| kind);
         let kind = list_of(paths, &archive, kind)?;
         return Ok((archive, Some(id.to_owned()), kind));

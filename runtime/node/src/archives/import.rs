@@ -4,12 +4,12 @@ use std::path::Path;
 
 use archive::Product;
 
-use super::choice::{Mounting, usable};
 use super::describe::{described, product_of};
 use super::error::Error;
 use super::lists::{accepts_unverified, configured, list_of, read};
 use super::lock::lock;
 use super::machine::Machine;
+use super::mount_choice::{Mounting, usable};
 use super::open_archive::OpenArchive;
 use super::paths::Paths;
 use super::steps::Done;

@@ -1,4 +1,4 @@
-//! A Linux machine.
+//! A Linux machine: mounting and unmounting by the kernel and through FUSE.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};

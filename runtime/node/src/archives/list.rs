@@ -11,9 +11,9 @@ use super::describe::described;
 use super::error::Error;
 use super::lists::read_if_exists;
 use super::machine::Machine;
+use super::mount_unit;
 use super::paths::Paths;
 use super::solutions::active;
-use super::unit;
 use super::way::Way;
 use crate::site_config::Kind;
 
@@ -114,7 +114,7 @@ fn listed(paths: &Paths, path: &Path, kind: Kind, active: &[String], machine: &d
     };
     let id = described.as_ref().ok().map(|(product, _)| product.id());
     // The unit of a missing archive still names it.
-    let mount = id.clone().or_else(|| unit::of_archive(paths, path)).map(|id| paths.mounts.join(id));
+    let mount = id.clone().or_else(|| mount_unit::of_archive(paths, path)).map(|id| paths.mounts.join(id));
     let mount = mount.filter(|mount| matches!(machine.mounted(mount), Ok(Some(_))));
     let mount_broken = mount.as_deref().is_some_and(|mount| machine.is_broken(mount));
     let dead = || {

@@ -6,7 +6,6 @@
 //! finishes it; an import that fails undoes its steps. A deletion does the reverse.
 
 mod apply;
-mod choice;
 mod delete;
 mod describe;
 mod error;
@@ -19,13 +18,14 @@ mod list;
 mod lists;
 mod lock;
 mod machine;
-mod mount;
+mod mount_choice;
+mod mount_unit;
 mod open_archive;
 mod paths;
 mod plan;
 mod solutions;
 mod steps;
-mod unit;
+mod temporary_mount;
 mod verify;
 mod version;
 mod way;
@@ -33,7 +33,6 @@ mod way;
 #[cfg(test)]
 mod tests;
 
-pub use choice::Mounting;
 pub use delete::delete;
 pub use error::Error;
 pub use follow::follow;
@@ -42,10 +41,11 @@ pub use linux::Linux;
 pub use list::{ImageCount, Listed, ListedKind, get};
 pub use lists::configured;
 pub use machine::Machine;
-pub use mount::{Mount, mount, unmount};
+pub use mount_choice::Mounting;
+pub use mount_unit::{content as unit_content, name as unit_name};
 pub use paths::Paths;
 pub use solutions::{Activation, LATEST, activate};
 pub use steps::{Done, Step};
-pub use unit::{content as unit_content, name as unit_name};
+pub use temporary_mount::{Mount, mount, unmount};
 pub use verify::check_verifiable;
 pub use way::{CannotMount, Way};

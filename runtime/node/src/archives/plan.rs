@@ -8,7 +8,7 @@ use super::machine::{Machine, mounted};
 use super::paths::Paths;
 use super::steps::Step;
 use super::way::Way;
-use super::{fstab, unit};
+use super::{fstab, mount_unit};
 use crate::site_config::Configuration;
 
 /// The steps that an import still needs.
@@ -24,11 +24,11 @@ pub(super) fn import(
     let mut steps = way.map_or_else(|| Ok(Vec::new()), |way| mount(archive, &at, way, machine))?;
     // A mount unit of systemd cannot start the program of a FUSE mount.
     if way == Some(Way::Kernel) {
-        let (path, link) = unit::files(paths, id);
-        unit::check(archive)?;
-        unit::check(&at)?;
-        let content = unit::content(archive, &at, archive.is_dir());
-        let former = unit::read(&path)?;
+        let (path, link) = mount_unit::files(paths, id);
+        mount_unit::check(archive)?;
+        mount_unit::check(&at)?;
+        let content = mount_unit::content(archive, &at, archive.is_dir());
+        let former = mount_unit::read(&path)?;
         if former.as_deref() != Some(&content) || !link.exists() {
             steps.push(Step::WriteUnit { path, link, content, former });
         }
@@ -118,9 +118,9 @@ pub(super) fn delete(
         steps.push(Step::RemoveFolder { path });
     }
     // Last: the unit identifies the archive for the next run after a kill.
-    if let Some(id) = id.filter(|id| unit::archive_of(paths, id).is_some()) {
-        let (path, link) = unit::files(paths, id);
-        let former = unit::read(&path)?.unwrap_or_default();
+    if let Some(id) = id.filter(|id| mount_unit::archive_of(paths, id).is_some()) {
+        let (path, link) = mount_unit::files(paths, id);
+        let former = mount_unit::read(&path)?.unwrap_or_default();
         steps.push(Step::RemoveUnit { path, link, former });
     }
     Ok((steps, fstab::notes(&paths.fstab, &fstab.others)))

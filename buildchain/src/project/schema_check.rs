@@ -1,4 +1,5 @@
-//! The form of a definition: every key that is unknown or missing, every value of a wrong kind and every invalid name, at once.
+//! Checks of a file against its JSON Schema: every unknown or missing key, every value of the wrong kind and every invalid
+//! name, all at once, each with its line and column.
 //!
 //! A deserializer stops at the first mistake, and its messages name types. So a file is first checked against the JSON Schema of
 //! its type, the one that `sealift schema` prints.

@@ -2,17 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use super::choice::Mounting;
 use super::describe::{described, product_of};
 use super::error::Error;
 use super::find::is_name;
 use super::lists::accepts_unverified;
 use super::lock::lock;
 use super::machine::{Machine, mounted};
+use super::mount_choice::Mounting;
 use super::open_archive::OpenArchive;
 use super::paths::{Paths, real};
 use super::steps::{Done, Step};
-use super::{apply, plan, unit, verify};
+use super::{apply, mount_unit, plan, verify};
 
 /// Options of [`mount`], which does not import the archive.
 #[derive(Clone, Debug)]
@@ -98,7 +98,7 @@ pub fn unmount(paths: &Paths, which: &str, force: bool, machine: &dyn Machine) -
         }
         let _lock = lock(paths, !ours)?;
         let id = at.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let archive = unit::archive_of(paths, &id);
+        let archive = mount_unit::archive_of(paths, &id);
         let keep = archive.is_some();
         let archive = archive.unwrap_or_else(|| at.clone());
         let mut steps =

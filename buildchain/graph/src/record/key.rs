@@ -1,7 +1,7 @@
-//! Manifests: the bytes whose digest is the key of a task, and that explain it.
+//! The key of a task: the digest of a manifest, which lists all that the task depends on and so explains the key.
 //!
-//! One traversal writes all that a task depends on into a manifest; its SHA-256 is the key. The state keeps the bytes, so
-//! an explanation is the difference of two manifests, and cannot contradict the keys.
+//! One traversal writes the manifest ([`survey`](super::survey)). The state keeps its bytes, so an explanation is the
+//! difference of two manifests, and cannot contradict the keys.
 //!
 //! An item is a tag, a name and a value, all with explicit lengths, so different lists of items have different bytes:
 //!
