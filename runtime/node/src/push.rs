@@ -1,13 +1,13 @@
 //! Pushing the images of an archive to a registry.
 //!
-//! [`Images`] lets [`images::push`] read them straight from the ISO, without unpacking.
+//! [`ArchiveImages`] lets [`images::push`] read them straight from the ISO, without unpacking.
 //!
 //! ```no_run
 //! use images::RegistrySession;
 //! use images::push::{Options, push};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let images = node::push::Images::open("metalk8s-2.11.0.iso".as_ref())?;
+//! let images = node::push::ArchiveImages::open("metalk8s-2.11.0.iso".as_ref())?;
 //! let requests = images.requests("registry.example/mirror/metalk8s-2.11.0")?;
 //! push(&requests, images, &RegistrySession::new(Options::default()), &())?;
 //! # Ok(())
@@ -50,7 +50,7 @@ pub enum Error {
 
 /// The images of an archive, by digest.
 #[derive(Debug)]
-pub struct Images {
+pub struct ArchiveImages {
     tree: Tree,
     product: Option<Product>,
     named: Vec<Named>,
@@ -64,7 +64,7 @@ struct Named {
     digest: Digest,
 }
 
-impl Images {
+impl ArchiveImages {
     /// Opens an archive: an ISO file, or the folder it is mounted or unpacked at.
     ///
     /// # Errors
@@ -120,7 +120,7 @@ impl Images {
     }
 }
 
-impl Content for Images {
+impl Content for ArchiveImages {
     fn size(&self, digest: &Digest) -> images::error::Result<Option<u64>> {
         Ok(self.places.get(digest).map(|(_, entry)| entry.size))
     }

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::observe::log::Log;
-use crate::tls::Tls;
+use crate::observe::log::ServerLog;
+use crate::tls::TlsFiles;
 
 /// What to serve, where, and within which limits.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub struct ServerOptions {
     /// The addresses to listen on. Port 0 takes a free one.
     pub listen: Vec<SocketAddr>,
     /// The archives: ISO files, mounted archives, folders of images.
@@ -19,23 +19,23 @@ pub struct Config {
     /// configuration lists: a missing one must not stop the others from being served.
     pub leave_out_unreadable: bool,
     /// TLS for all addresses; `None` is plain HTTP.
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsFiles>,
     /// The resources that clients may use.
-    pub limits: Limits,
+    pub limits: ServerLimits,
     /// Whether all content is checked in the background after the start and after a reload.
     pub check_in_background: bool,
     /// The receiver of messages.
-    pub log: Arc<dyn Log>,
+    pub log: Arc<dyn ServerLog>,
 }
 
-impl Default for Config {
+impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             listen: Vec::new(),
             archives: Vec::new(),
             leave_out_unreadable: false,
             tls: None,
-            limits: Limits::default(),
+            limits: ServerLimits::default(),
             check_in_background: true,
             log: Arc::new(()),
         }
@@ -44,7 +44,7 @@ impl Default for Config {
 
 /// The resources that clients may use.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub struct ServerLimits {
     /// The maximum number of connections; further clients wait to be accepted.
     pub connections: usize,
     /// The maximum number of connections of one client, which is an IPv4 address or an IPv6 network of 64 bits; further
@@ -62,7 +62,7 @@ pub struct Limits {
     pub drain_time: Duration,
 }
 
-impl Default for Limits {
+impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             connections: 4096,

@@ -14,9 +14,9 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::http::body::Gate;
 use crate::inventory::Inventory;
-use crate::inventory::archive::{Archive, Item};
-use crate::inventory::verdict::{Checked, Stamp, Verdict};
-use crate::observe::log::{Event, Log};
+use crate::inventory::archive::{ItemIndex, ServedArchive};
+use crate::inventory::verdict::{CheckedDigest, ContentVerdict, FileStamp};
+use crate::observe::log::{ServerEvent, ServerLog};
 
 /// The problem of damaged content.
 pub(crate) const MISMATCH: &str = "its content does not match its digest";
@@ -32,25 +32,30 @@ const AGAIN: Duration = Duration::from_secs(60);
 pub(crate) struct Checker {
     running: Mutex<HashMap<Key, Outcome>>,
     permits: Semaphore,
-    log: Arc<dyn Log>,
+    log: Arc<dyn ServerLog>,
 }
 
 /// An archive is not freed while its check runs, so its address identifies it. The stamp is that of the open file: another
 /// file may be at its path by now.
-type Key = (usize, Item, Option<Stamp>);
+type Key = (usize, ItemIndex, Option<FileStamp>);
 
 /// `None` while the check runs, then the stamp of the file if it was good.
-type Outcome = watch::Receiver<Option<Option<Stamp>>>;
+type Outcome = watch::Receiver<Option<Option<FileStamp>>>;
 
 impl Checker {
-    pub(crate) fn new(log: Arc<dyn Log>) -> Self {
+    pub(crate) fn new(log: Arc<dyn ServerLog>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self { running: Mutex::default(), permits: Semaphore::new(cores), log }
     }
 
     /// Starts a check of the file that is open at `location`, or joins the running one.
-    fn start(self: &Arc<Self>, archive: &Arc<Archive>, item: Item, location: &Location) -> Outcome {
-        let key = (Arc::as_ptr(archive) as usize, item, Stamp::of_file(&location.file).ok());
+    fn start(
+        self: &Arc<Self>,
+        archive: &Arc<ServedArchive>,
+        item: ItemIndex,
+        location: &Location,
+    ) -> Outcome {
+        let key = (Arc::as_ptr(archive) as usize, item, FileStamp::of_file(&location.file).ok());
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(outcome) = running.get(&key) {
             return outcome.clone();
@@ -81,17 +86,17 @@ impl Checker {
     /// Whether the file that is open at `location` matches its digest. Checks it now if that is not known.
     pub(crate) async fn check(
         self: &Arc<Self>,
-        archive: &Arc<Archive>,
-        item: Item,
+        archive: &Arc<ServedArchive>,
+        item: ItemIndex,
         location: &Location,
     ) -> bool {
-        let stamp = || Stamp::of_file(&location.file).ok();
+        let stamp = || FileStamp::of_file(&location.file).ok();
         for _ in 0..TRIES {
             let (Some(checked), Some(now)) = (archive.checked(item), stamp()) else { return false };
             match checked.verdict(now) {
-                Verdict::Good => return true,
-                Verdict::Bad => return false,
-                Verdict::Unknown => {}
+                ContentVerdict::Good => return true,
+                ContentVerdict::Bad => return false,
+                ContentVerdict::Unknown => {}
             }
             let mut outcome = self.start(archive, item, location);
             let found = outcome.wait_for(Option::is_some).await.map_or(None, |found| found.flatten());
@@ -106,16 +111,16 @@ impl Checker {
     /// it did and the file may have changed since, starts another check, after which it may be served again.
     pub(crate) fn is_servable(
         self: &Arc<Self>,
-        archive: &Arc<Archive>,
-        item: Item,
+        archive: &Arc<ServedArchive>,
+        item: ItemIndex,
         location: &Location,
     ) -> bool {
         let Some(checked) = archive.checked(item) else { return false };
         if !checked.is_damaged() {
             return true;
         }
-        let unknown =
-            Stamp::of_file(&location.file).is_ok_and(|stamp| checked.verdict(stamp) == Verdict::Unknown);
+        let unknown = FileStamp::of_file(&location.file)
+            .is_ok_and(|stamp| checked.verdict(stamp) == ContentVerdict::Unknown);
         if unknown && checked.is_due() {
             self.start(archive, item, location);
         }
@@ -127,15 +132,15 @@ impl Checker {
     pub(crate) fn gate(
         self: &Arc<Self>,
         method: &Method,
-        archive: &Arc<Archive>,
-        item: Item,
+        archive: &Arc<ServedArchive>,
+        item: ItemIndex,
         location: &Location,
     ) -> Option<Gate> {
         if *method != Method::GET {
             return None;
         }
-        let known = Stamp::of_file(&location.file).ok().zip(archive.checked(item));
-        if known.is_none_or(|(stamp, checked)| checked.verdict(stamp) != Verdict::Good) {
+        let known = FileStamp::of_file(&location.file).ok().zip(archive.checked(item));
+        if known.is_none_or(|(stamp, checked)| checked.verdict(stamp) != ContentVerdict::Good) {
             self.start(archive, item, location);
         }
         let (checker, archive, location) = (Arc::clone(self), Arc::clone(archive), location.clone());
@@ -144,17 +149,17 @@ impl Checker {
 
     /// Records that an item cannot be read, and reports it the first time. Too many open files are no fault of the item,
     /// and soon there may be fewer: they are reported only.
-    pub(crate) fn record_unreadable(&self, archive: &Archive, item: Item, problem: &io::Error) {
+    pub(crate) fn record_unreadable(&self, archive: &ServedArchive, item: ItemIndex, problem: &io::Error) {
         let errno = problem.raw_os_error().map(Errno::from_raw_os_error);
         let ours = matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM));
-        if ours || archive.checked(item).is_some_and(Checked::record_unreadable) {
+        if ours || archive.checked(item).is_some_and(CheckedDigest::record_unreadable) {
             self.report(archive, item, &problem.to_string());
         }
     }
 
     /// Logs that an item is damaged.
-    pub(crate) fn report(&self, archive: &Archive, item: Item, problem: &str) {
-        self.log.event(&Event::Damaged {
+    pub(crate) fn report(&self, archive: &ServedArchive, item: ItemIndex, problem: &str) {
+        self.log.event(&ServerEvent::Damaged {
             archive: archive.path.clone(),
             item: archive.name(item),
             problem: problem.to_owned(),
@@ -175,7 +180,7 @@ impl Checker {
                         }
                         Err(problem) => self.record_unreadable(archive, item, &problem),
                     }
-                    unreadable |= archive.checked(item).is_some_and(Checked::is_unreadable);
+                    unreadable |= archive.checked(item).is_some_and(CheckedDigest::is_unreadable);
                     tokio::time::sleep(began.elapsed()).await;
                 }
             }
@@ -189,11 +194,11 @@ impl Checker {
 
 /// Reads the file that is open at `location` and records whether it matches its digest; returns its stamp if it does. A
 /// file that changes meanwhile is read again, up to [`TRIES`] times.
-fn compare(checked: &Checked, location: &Location) -> io::Result<Option<Stamp>> {
+fn compare(checked: &CheckedDigest, location: &Location) -> io::Result<Option<FileStamp>> {
     for _ in 0..TRIES {
-        let before = Stamp::of_file(&location.file)?;
+        let before = FileStamp::of_file(&location.file)?;
         let found = digest(location)?;
-        let after = Stamp::of_file(&location.file)?;
+        let after = FileStamp::of_file(&location.file)?;
         if before == after {
             let good = found == checked.digest;
             checked.record(after, good);

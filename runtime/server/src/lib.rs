@@ -16,13 +16,13 @@
 //! other files that `SHA256SUMS` lists.
 //!
 //! ```no_run
-//! use server::{Config, Server};
+//! use server::{Server, ServerOptions};
 //!
 //! # async fn example() -> Result<(), server::Error> {
-//! let server = Server::bind(Config {
+//! let server = Server::bind(ServerOptions {
 //!     listen: vec![([127, 0, 0, 1], 8080).into()],
 //!     archives: vec!["metalk8s.iso".into()],
-//!     ..Config::default()
+//!     ..ServerOptions::default()
 //! })?;
 //! server.run(async { tokio::signal::ctrl_c().await.unwrap_or(()) }).await
 //! # }
@@ -44,10 +44,10 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, Limits};
+pub use config::{ServerLimits, ServerOptions};
 pub use error::Error;
 pub use inventory::verdict::file_stamp;
-pub use observe::log::{Access, Event, Log};
+pub use observe::log::{AccessRecord, ServerEvent, ServerLog};
 pub use observe::systemd;
-pub use server::{Handle, Server, raise_open_files};
-pub use tls::Tls;
+pub use server::{Server, ServerHandle, raise_open_files};
+pub use tls::TlsFiles;

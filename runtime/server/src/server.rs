@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use crate::config::Config;
+use crate::config::ServerOptions;
 use crate::connection;
 use crate::endpoints;
 use crate::error::Error;
-use crate::observe::log::Event;
-use crate::state::State;
+use crate::observe::log::ServerEvent;
+use crate::state::ServerState;
 
 /// How many connections may wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -20,12 +20,12 @@ const BACKLOG: i32 = 4096;
 #[derive(Debug)]
 pub struct Server {
     listeners: Vec<TcpListener>,
-    state: Arc<State>,
+    state: Arc<ServerState>,
 }
 
 /// A handle to a running server.
 #[derive(Clone, Debug)]
-pub struct Handle(pub(crate) Arc<State>);
+pub struct ServerHandle(pub(crate) Arc<ServerState>);
 
 impl Server {
     /// Listens on the addresses and opens the archives.
@@ -34,7 +34,7 @@ impl Server {
     ///
     /// [`Error::InUse`] and [`Error::Listen`] for an address; [`Error::Archive`], [`Error::Nothing`], [`Error::Twice`]
     /// and [`Error::Conflict`] for archives; [`Error::Tls`].
-    pub fn bind(config: Config) -> Result<Self, Error> {
+    pub fn bind(config: ServerOptions) -> Result<Self, Error> {
         if config.listen.is_empty() {
             return Err(Error::NoAddress);
         }
@@ -43,16 +43,16 @@ impl Server {
     }
 
     /// As [`Server::bind`], on sockets that are listening already (systemd's socket activation).
-    /// [`Config::listen`] is ignored.
+    /// [`ServerOptions::listen`] is ignored.
     ///
     /// # Errors
     ///
     /// Those of [`Server::bind`].
-    pub fn with_listeners(listeners: Vec<TcpListener>, config: Config) -> Result<Self, Error> {
+    pub fn with_listeners(listeners: Vec<TcpListener>, config: ServerOptions) -> Result<Self, Error> {
         if listeners.is_empty() {
             return Err(Error::NoAddress);
         }
-        Ok(Self { listeners, state: Arc::new(State::new(config)?) })
+        Ok(Self { listeners, state: Arc::new(ServerState::new(config)?) })
     }
 
     /// The addresses of the server, with their ports.
@@ -75,8 +75,8 @@ impl Server {
 
     /// A handle to the server, valid while it runs.
     #[must_use]
-    pub fn handle(&self) -> Handle {
-        Handle(Arc::clone(&self.state))
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle(Arc::clone(&self.state))
     }
 
     /// Serves until `shutdown` completes, then accepts no more connections and finishes open requests.
@@ -92,7 +92,7 @@ impl Server {
     }
 }
 
-impl Handle {
+impl ServerHandle {
     /// Reads the archives again, and the certificates if TLS is used. Open requests continue with the archives they
     /// started with. On an error the previous archives are still served.
     ///
@@ -104,12 +104,12 @@ impl Handle {
         self.0.replace(archives)
     }
 
-    /// As [`Handle::reload`], with the archives that `read` returns. A second reload calls its `read` only after the first
+    /// As [`ServerHandle::reload`], with the archives that `read` returns. A second reload calls its `read` only after the first
     /// has ended: an older list of archives never replaces a newer one.
     ///
     /// # Errors
     ///
-    /// The error of `read`, or those of [`Handle::reload`], as text.
+    /// The error of `read`, or those of [`ServerHandle::reload`], as text.
     pub fn reload_from(&self, read: impl FnOnce() -> Result<Vec<PathBuf>, String>) -> Result<(), String> {
         let _alone = self.0.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         self.0.replace(&read()?).map_err(|error| error.to_string())
@@ -135,7 +135,7 @@ impl Handle {
 
     /// Logs why the server was not reloaded.
     pub fn report_not_reloaded(&self, problem: &str) {
-        self.0.log.event(&Event::NotReloaded { problem: problem.to_owned() });
+        self.0.log.event(&ServerEvent::NotReloaded { problem: problem.to_owned() });
     }
 }
 

@@ -4,27 +4,27 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
-use crate::config::{Config, Limits};
+use crate::config::{ServerLimits, ServerOptions};
 use crate::error::Error;
 use crate::http::body::Buffers;
 use crate::integrity::Checker;
 use crate::inventory::Inventory;
-use crate::observe::log::{Event, Log};
+use crate::observe::log::{ServerEvent, ServerLog};
 use crate::observe::metrics::Metrics;
-use crate::tls::{self, Tls};
+use crate::tls::{self, TlsFiles};
 
 /// What all connections share.
 #[derive(Debug)]
-pub(crate) struct State {
+pub(crate) struct ServerState {
     pub(crate) inventory: RwLock<Arc<Inventory>>,
     /// Held during a reload, from reading the list of archives until they are served.
     pub(crate) reloading: Mutex<()>,
     pub(crate) checker: Arc<Checker>,
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) metrics: Metrics,
-    pub(crate) limits: Limits,
-    pub(crate) log: Arc<dyn Log>,
-    tls: Option<Tls>,
+    pub(crate) limits: ServerLimits,
+    pub(crate) log: Arc<dyn ServerLog>,
+    tls: Option<TlsFiles>,
     tls_config: RwLock<Option<Arc<rustls::ServerConfig>>>,
     check_in_background: bool,
     leave_out_unreadable: bool,
@@ -34,9 +34,9 @@ pub(crate) struct State {
     pub(crate) draining: AtomicBool,
 }
 
-impl State {
+impl ServerState {
     /// Reads the certificates and opens the archives.
-    pub(crate) fn new(config: Config) -> Result<Self, Error> {
+    pub(crate) fn new(config: ServerOptions) -> Result<Self, Error> {
         let tls_config = config.tls.as_ref().map(tls::load).transpose()?;
         let inventory =
             Inventory::open(&config.archives, &Inventory::default(), config.leave_out_unreadable)?;
@@ -83,14 +83,17 @@ impl State {
     /// Logs what is served, and what is not.
     pub(crate) fn announce(&self) {
         for (archive, problem) in &self.inventory().left_out {
-            self.log.event(&Event::NotServed { archive: archive.clone(), problem: problem.clone() });
+            self.log.event(&ServerEvent::NotServed { archive: archive.clone(), problem: problem.clone() });
         }
         for archive in &self.inventory().archives {
             let id = archive.product.as_ref().map(archive::Product::id);
             let repositories = archive.repositories.len();
-            self.log.event(&Event::Serving { archive: archive.path.clone(), id, repositories });
+            self.log.event(&ServerEvent::Serving { archive: archive.path.clone(), id, repositories });
             for problem in &archive.problems {
-                self.log.event(&Event::NotServed { archive: archive.path.clone(), problem: problem.clone() });
+                self.log.event(&ServerEvent::NotServed {
+                    archive: archive.path.clone(),
+                    problem: problem.clone(),
+                });
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::error::Error;
 
 /// The files of a TLS server, all PEM. They are read again when the server reloads.
 #[derive(Clone, Debug)]
-pub struct Tls {
+pub struct TlsFiles {
     /// The certificate, followed by its chain.
     pub certificate: PathBuf,
     /// The private key of the certificate.
@@ -21,7 +21,7 @@ pub struct Tls {
     pub client_authorities: Option<PathBuf>,
 }
 
-pub(crate) fn load(tls: &Tls) -> Result<Arc<ServerConfig>, Error> {
+pub(crate) fn load(tls: &TlsFiles) -> Result<Arc<ServerConfig>, Error> {
     let certificates = certificates(&tls.certificate)?;
     let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| refused(&tls.key, error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());

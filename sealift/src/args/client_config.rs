@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use node::client_config::{self, File, Keys, Node};
+use node::client_config::{self, ClientConfigFile, KeyLocation, NodeAddress};
 
 use crate::failure::{Failure, Outcome};
 use crate::output::documents::node::{ClientConfiguration, ClientFile};
@@ -35,18 +35,18 @@ pub(crate) struct Target {
 }
 
 /// Parses the addresses of the nodes.
-pub(crate) fn parsed(nodes: &[String]) -> Result<Vec<Node>, Failure> {
+pub(crate) fn parsed(nodes: &[String]) -> Result<Vec<NodeAddress>, Failure> {
     nodes.iter().map(|text| text.parse().map_err(remedies::serving::client)).collect()
 }
 
 impl Target {
     /// Where clients find the keys of repositories.
-    pub(crate) fn keys(&self) -> Keys {
-        if self.root.is_some() { Keys::OnClient } else { Keys::AtNode }
+    pub(crate) fn keys(&self) -> KeyLocation {
+        if self.root.is_some() { KeyLocation::OnClient } else { KeyLocation::AtNode }
     }
 
     /// Prints the files, or writes them and reports which changed.
-    pub(crate) fn put(&self, files: &[File]) -> Outcome {
+    pub(crate) fn put(&self, files: &[ClientConfigFile]) -> Outcome {
         let output = self.output;
         let Some(root) = &self.root else {
             let document = || ClientConfiguration { files: files.iter().map(with_content).collect() };
@@ -71,6 +71,6 @@ impl Target {
     }
 }
 
-fn with_content(file: &File) -> ClientFile {
+fn with_content(file: &ClientConfigFile) -> ClientFile {
     ClientFile { path: documents::text(&file.path), content: Some(file.content.clone()) }
 }

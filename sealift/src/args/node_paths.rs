@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use node::archives::Paths;
+use node::archives::NodeLayout;
 
 /// The files and folders of a node.
 #[derive(Debug, Args)]
@@ -47,8 +47,8 @@ pub(crate) struct NodePaths {
 }
 
 impl NodePaths {
-    pub(crate) fn paths(&self) -> Paths {
-        Paths {
+    pub(crate) fn paths(&self) -> NodeLayout {
+        NodeLayout {
             bootstrap: self.bootstrap_config.clone(),
             solutions: self.solutions_config.clone(),
             archives: self.archives_config.clone(),
@@ -64,7 +64,7 @@ impl NodePaths {
 fn default_lock() -> PathBuf {
     let user = rustix::process::geteuid();
     if user.is_root() {
-        return Paths::default().lock;
+        return NodeLayout::default().lock;
     }
     let own = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|folder| folder.is_absolute());
     let own = own.map(|folder| folder.join("sealift"));

@@ -1,7 +1,7 @@
 //! Help for errors about the archives of a node.
 
 use node::archives::Error;
-use node::site_config::{Error as ConfigurationError, Kind};
+use node::site_config::{ConfigurationKind, Error as ConfigurationError};
 
 use crate::failure::Failure;
 
@@ -36,7 +36,7 @@ pub(crate) fn explained(error: Error) -> Failure {
         Error::NotOurs(_) => Failure::failed(error)
             .remedy("remove the existing mount, or keep it and import with --mount never"),
         Error::Unnameable(_) => Failure::usage_by(error).remedy("rename it, or import it with --mount never"),
-        Error::Configuration(ConfigurationError::Invalid { kind: Kind::Bootstrap, .. }) => {
+        Error::Configuration(ConfigurationError::Invalid { kind: ConfigurationKind::Bootstrap, .. }) => {
             Failure::usage_by(error).remedy(
                 "correct the file; on a node without MetalK8s remove it, then archives are listed in \
                  /etc/sealift/archives.yaml",

@@ -185,7 +185,7 @@ fn a_blob_of_several_repositories_travels_once_and_large_ones_in_pieces() {
     let Some(site) = site() else { return };
     let target = target(site.scratch.path());
     let host = format!("127.0.0.1:{}", target.port);
-    let images = node::push::Images::open(&site.archive).unwrap();
+    let images = node::push::ArchiveImages::open(&site.archive).unwrap();
     let requests = images.requests(&format!("{host}/mirror/site-1.0")).unwrap();
     // docker-registry takes pieces as large as these.
     let options = Options { plain_http: [host].into(), chunk: 70_000, ..Options::default() };

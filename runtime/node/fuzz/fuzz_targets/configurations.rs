@@ -16,13 +16,13 @@ mod source {
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use source::site_config::{Configuration, Kind};
+use source::site_config::{NodeConfiguration, ConfigurationKind};
 // Where the modules look for it.
 use source::file;
 
 fuzz_target!(|text: &str| {
-    for kind in Kind::ALL {
-        let Ok(read) = Configuration::parse(Path::new("fuzzed.yaml"), kind, text.to_owned()) else { continue };
+    for kind in ConfigurationKind::ALL {
+        let Ok(read) = NodeConfiguration::parse(Path::new("fuzzed.yaml"), kind, text.to_owned()) else { continue };
         let before = read.archives().to_vec();
         let mut added = read.clone();
         let new = Path::new("/a new, archive #1.iso");

@@ -9,10 +9,10 @@
 #[expect(dead_code, reason = "the size of a file is the caller's business")]
 mod include;
 
-use include::{Place, translate};
+use include::{ArchiveLocation, translate};
 use libfuzzer_sys::fuzz_target;
 
-const PLACE: Place<'static> = Place { repository: "a-1.0", images: "/srv/a/images", number: 7 };
+const PLACE: ArchiveLocation<'static> = ArchiveLocation { repository: "a-1.0", images: "/srv/a/images", number: 7 };
 
 fuzz_target!(|text: &str| {
     let Ok(written) = translate(text, PLACE) else { return };

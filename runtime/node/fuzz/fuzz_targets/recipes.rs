@@ -5,7 +5,7 @@
 use std::path::{Component, Path};
 
 use libfuzzer_sys::fuzz_target;
-use node::copy::{Range, Recipe};
+use node::copy::{ByteRange, Recipe};
 
 fuzz_target!(|line: &[u8]| {
     let Ok(recipe) = serde_json::from_slice::<Recipe>(line) else { return };
@@ -17,7 +17,7 @@ fuzz_target!(|line: &[u8]| {
     let parts: Vec<Component<'_>> = Path::new(&recipe.name).components().collect();
     assert!(matches!(parts[..], [Component::Normal(name)] if name == recipe.name.as_str()));
     assert!(!recipe.name.starts_with('.') && !recipe.name.contains(char::is_control));
-    let mut ranges: Vec<Range> = recipe.parts.iter().flat_map(|part| part.ranges.iter().copied()).collect();
+    let mut ranges: Vec<ByteRange> = recipe.parts.iter().flat_map(|part| part.ranges.iter().copied()).collect();
     ranges.sort_by_key(|range| (range.offset, range.bytes));
     let mut reached = 0;
     for range in ranges {

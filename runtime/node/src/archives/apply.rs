@@ -8,14 +8,14 @@ use content::Links;
 use super::error::Error;
 use super::machine::Machine;
 use super::open_archive::OpenArchive;
-use super::steps::Step;
+use super::steps::NodeStep;
 use crate::file;
-use crate::site_config::{self, Configuration, Kind};
+use crate::site_config::{self, ConfigurationKind, NodeConfiguration};
 
 /// Does the steps; if one fails, undoes those before it. `open` is the archive, which must be the same before and after
 /// each step; `None` where the steps remove an archive.
 pub(super) fn run(
-    steps: &[Step],
+    steps: &[NodeStep],
     id: &str,
     machine: &dyn Machine,
     open: Option<&OpenArchive>,
@@ -28,7 +28,7 @@ pub(super) fn run(
             apply(step, id, machine, &mut former)?;
             done += 1;
             match (open, step) {
-                (Some(open), Step::Mount { at, .. }) => open.check_mounted(at, machine)?,
+                (Some(open), NodeStep::Mount { at, .. }) => open.check_mounted(at, machine)?,
                 (Some(open), _) => open.check()?,
                 (None, _) => {}
             }
@@ -47,23 +47,23 @@ pub(super) fn run(
 
 /// Does a step. One that changes the configuration stores the previous one in `former`.
 pub(super) fn apply(
-    step: &Step,
+    step: &NodeStep,
     id: &str,
     machine: &dyn Machine,
-    former: &mut Option<Configuration>,
+    former: &mut Option<NodeConfiguration>,
 ) -> Result<(), Error> {
     let failed = |operation, path: &Path| {
         let path = path.to_path_buf();
         move |source| Error::Io { operation, path, source }
     };
     match step {
-        Step::CreateFolder { path } => {
+        NodeStep::CreateFolder { path } => {
             content::create_folder(path).map_err(|error| failed("create", path)(error.source))
         }
-        Step::Mount { archive, at, way } => {
+        NodeStep::Mount { archive, at, way } => {
             machine.mount(archive, at, *way).map_err(failed("mount", archive))
         }
-        Step::WriteUnit { path, link, content, former } => {
+        NodeStep::WriteUnit { path, link, content, former } => {
             let written = write_unit(path, link, content).and_then(|()| machine.reload_units());
             if written.is_err() {
                 // Like a removal, this may be half done.
@@ -74,16 +74,16 @@ pub(super) fn apply(
             }
             written.map_err(failed("enable", path))
         }
-        Step::List { file, kind, archive } => {
+        NodeStep::List { file, kind, archive } => {
             change(file, *kind, former, |configuration| configuration.add(archive))
         }
-        Step::Unlist { file, kind, archive } => {
+        NodeStep::Unlist { file, kind, archive } => {
             change(file, *kind, former, |configuration| configuration.remove(archive))
         }
-        Step::Unmount { at, lazily, .. } => {
+        NodeStep::Unmount { at, lazily, .. } => {
             machine.unmount(at, *lazily).map_err(|source| Error::InUse { id: id.to_owned(), source })
         }
-        Step::RemoveUnit { path, link, former } => {
+        NodeStep::RemoveUnit { path, link, former } => {
             let removed =
                 file::remove(link).and_then(|()| file::remove(path)).and_then(|()| machine.reload_units());
             if removed.is_err() {
@@ -91,7 +91,7 @@ pub(super) fn apply(
             }
             removed.map_err(failed("disable", path))
         }
-        Step::ChangeFstab { path, content, former, .. } => {
+        NodeStep::ChangeFstab { path, content, former, .. } => {
             let now = content::open_read(path, Links::Follow, former.len() as u64).ok();
             if now.as_deref() != Some(former.as_bytes()) {
                 return Err(failed("change", path)(io::Error::other("another program has just changed it")));
@@ -104,7 +104,7 @@ pub(super) fn apply(
             changed.map_err(failed("change", path))
         }
         // Only an empty one: files that people put there stay.
-        Step::RemoveFolder { path } => match std::fs::remove_dir(path) {
+        NodeStep::RemoveFolder { path } => match std::fs::remove_dir(path) {
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
             done => done.map_err(failed("remove", path)),
         },
@@ -114,11 +114,11 @@ pub(super) fn apply(
 /// Changes the current configuration: people may have edited it while the archive was verified.
 fn change(
     file: &Path,
-    kind: Kind,
-    former: &mut Option<Configuration>,
-    edit: impl FnOnce(&mut Configuration) -> Result<(), site_config::Error>,
+    kind: ConfigurationKind,
+    former: &mut Option<NodeConfiguration>,
+    edit: impl FnOnce(&mut NodeConfiguration) -> Result<(), site_config::Error>,
 ) -> Result<(), Error> {
-    let before = Configuration::read(file, kind)?;
+    let before = NodeConfiguration::read(file, kind)?;
     let mut changed = before.clone();
     edit(&mut changed)?;
     changed.write()?;
@@ -128,30 +128,30 @@ fn change(
 
 /// Undoes a step. `former` is the configuration before the step that changed it.
 fn undo(
-    step: &Step,
+    step: &NodeStep,
     id: &str,
     machine: &dyn Machine,
-    former: &mut Option<Configuration>,
+    former: &mut Option<NodeConfiguration>,
 ) -> Result<(), Error> {
     let reverse = match step.clone() {
-        Step::CreateFolder { path } => Step::RemoveFolder { path },
-        Step::RemoveFolder { path } => Step::CreateFolder { path },
-        Step::Mount { archive, at, way } => Step::Unmount { archive, at, way, lazily: false },
-        Step::Unmount { archive, at, way, .. } => Step::Mount { archive, at, way },
-        Step::WriteUnit { path, link, content, former: None } => {
-            Step::RemoveUnit { path, link, former: content }
+        NodeStep::CreateFolder { path } => NodeStep::RemoveFolder { path },
+        NodeStep::RemoveFolder { path } => NodeStep::CreateFolder { path },
+        NodeStep::Mount { archive, at, way } => NodeStep::Unmount { archive, at, way, lazily: false },
+        NodeStep::Unmount { archive, at, way, .. } => NodeStep::Mount { archive, at, way },
+        NodeStep::WriteUnit { path, link, content, former: None } => {
+            NodeStep::RemoveUnit { path, link, former: content }
         }
-        Step::WriteUnit { path, link, content, former: Some(former) } => {
-            Step::WriteUnit { path, link, content: former, former: Some(content) }
+        NodeStep::WriteUnit { path, link, content, former: Some(former) } => {
+            NodeStep::WriteUnit { path, link, content: former, former: Some(content) }
         }
-        Step::RemoveUnit { path, link, former } => {
-            Step::WriteUnit { path, link, content: former, former: None }
+        NodeStep::RemoveUnit { path, link, former } => {
+            NodeStep::WriteUnit { path, link, content: former, former: None }
         }
-        Step::ChangeFstab { path, lines, content, former } => {
-            Step::ChangeFstab { path, lines, content: former, former: content }
+        NodeStep::ChangeFstab { path, lines, content, former } => {
+            NodeStep::ChangeFstab { path, lines, content: former, former: content }
         }
         // With its comments and its order, which adding the archive again would not restore.
-        Step::List { .. } | Step::Unlist { .. } => {
+        NodeStep::List { .. } | NodeStep::Unlist { .. } => {
             return former.take().map_or(Ok(()), |former| Ok(former.restore()?));
         }
     };

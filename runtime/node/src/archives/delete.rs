@@ -5,9 +5,9 @@ use super::find::find;
 use super::lists::read;
 use super::lock::lock;
 use super::machine::Machine;
-use super::paths::Paths;
+use super::paths::NodeLayout;
 use super::solutions::active;
-use super::steps::Done;
+use super::steps::NodeChange;
 use super::{apply, plan};
 
 /// Deletes an archive from this node: `which` is its ID, its path, or its mount point. The archive file itself stays.
@@ -17,12 +17,12 @@ use super::{apply, plan};
 ///
 /// [`Error`]; nothing has changed then.
 pub fn delete(
-    paths: &Paths,
+    paths: &NodeLayout,
     which: &str,
     force: bool,
     dry_run: bool,
     machine: &dyn Machine,
-) -> Result<Done, Error> {
+) -> Result<NodeChange, Error> {
     let paths = &paths.resolved();
     let _lock = lock(paths, dry_run)?;
     let (archive, id, kind) = find(paths, which, machine)?;
@@ -35,5 +35,5 @@ pub fn delete(
     if !dry_run {
         apply::run(&steps, &id, machine, None)?;
     }
-    Ok(Done { id, archive, steps, not_mounted: None, notes })
+    Ok(NodeChange { id, archive, steps, not_mounted: None, notes })
 }

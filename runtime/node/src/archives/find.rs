@@ -7,20 +7,20 @@ use super::error::Error;
 use super::lists::{list_of, read_if_exists};
 use super::machine::{Machine, mounted};
 use super::mount_unit;
-use super::paths::Paths;
-use crate::site_config::Kind;
+use super::paths::NodeLayout;
+use crate::site_config::ConfigurationKind;
 
 /// The archive that a user typed as `which`, with its ID and the kind of its configuration. The ID is `None` where neither
 /// the archive nor a unit names it.
 pub(super) fn find(
-    paths: &Paths,
+    paths: &NodeLayout,
     which: &str,
     machine: &dyn Machine,
-) -> Result<(PathBuf, Option<String>, Kind), Error> {
+) -> Result<(PathBuf, Option<String>, ConfigurationKind), Error> {
     let as_path = std::fs::canonicalize(which)
         .or_else(|_| std::path::absolute(which))
         .unwrap_or_else(|_| PathBuf::from(which));
-    for kind in Kind::ALL {
+    for kind in ConfigurationKind::ALL {
         let Some(configuration) = read_if_exists(paths, kind)? else { continue };
         for path in configuration.archives() {
             let id = described(path).map(|(product, _)| product.id()).ok();
@@ -35,7 +35,7 @@ pub(super) fn find(
     // Not in the configuration, but with a unit: an import or a deletion was killed.
     let id = as_path.strip_prefix(&paths.mounts).ok().and_then(Path::to_str).unwrap_or(which);
     if let Some(archive) = mount_unit::archive_of(paths, id).filter(|_| is_name(id)) {
-        let kind = described(&archive).map_or(Kind::Bootstrap, |(_, kind)| kind);
+        let kind = described(&archive).map_or(ConfigurationKind::Bootstrap, |(_, kind)| kind);
         let kind = list_of(paths, &archive, kind)?;
         return Ok((archive, Some(id.to_owned()), kind));
     }

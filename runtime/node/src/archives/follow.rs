@@ -4,16 +4,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::lists::{configured, path_of, still_configured};
-use super::paths::Paths;
-use crate::site_config::Kind;
-use server::{Handle, file_stamp};
+use super::paths::NodeLayout;
+use crate::site_config::ConfigurationKind;
+use server::{ServerHandle, file_stamp};
 
 /// Reloads a server whenever a configuration file, or an archive that one lists, changes; looks for changes every `every`.
 /// Never returns: for a task of its own beside [`server::Server::run`].
 ///
 /// A configuration that cannot be read, or that existed and is missing, is reported to the server's log once and read again
 /// until that works; the previous archives are still served.
-pub async fn follow(paths: Paths, handle: Handle, every: Duration) {
+pub async fn follow(paths: NodeLayout, handle: ServerHandle, every: Duration) {
     let mut seen = Seen::default();
     loop {
         let (paths, server) = (paths.clone(), handle.clone());
@@ -29,15 +29,16 @@ struct Seen {
     /// The stamps of the configuration files and archives.
     files: Option<Vec<Option<u64>>>,
     /// The configurations that existed.
-    existed: Vec<Kind>,
+    existed: Vec<ConfigurationKind>,
     /// Why the last reload failed.
     problem: Option<String>,
 }
 
-fn look(paths: &Paths, handle: &Handle, mut seen: Seen) -> Seen {
+fn look(paths: &NodeLayout, handle: &ServerHandle, mut seen: Seen) -> Seen {
     let archives = configured(paths);
     let listed = archives.as_deref().unwrap_or_default().iter().map(|path| path.as_path());
-    let files: Vec<&Path> = Kind::ALL.map(|kind| path_of(paths, kind)).into_iter().chain(listed).collect();
+    let files: Vec<&Path> =
+        ConfigurationKind::ALL.map(|kind| path_of(paths, kind)).into_iter().chain(listed).collect();
     let now: Vec<_> = files.into_iter().map(file_stamp).collect();
     let changed = match (&seen.files, &archives) {
         _ if seen.problem.is_some() => true,
@@ -46,7 +47,7 @@ fn look(paths: &Paths, handle: &Handle, mut seen: Seen) -> Seen {
         (None, Ok(archives)) => handle.archives() != *archives,
         (None, Err(_)) => true,
     };
-    for kind in Kind::ALL {
+    for kind in ConfigurationKind::ALL {
         if !seen.existed.contains(&kind) && file_stamp(path_of(paths, kind)).is_some() {
             seen.existed.push(kind);
         }

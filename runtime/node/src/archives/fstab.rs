@@ -7,7 +7,7 @@ use content::{IoError, Links};
 
 use super::error::Error;
 use super::linux::decoded;
-use super::paths::{Paths, real};
+use super::paths::{NodeLayout, real};
 
 /// The maximum size of an fstab, in bytes.
 const SIZE_MAX: u64 = 1 << 20;
@@ -33,7 +33,7 @@ impl Found {
 
 /// Finds the lines about `archive`, whose mount point is `at`. Where the file of an archive is unknown, `archive` is its
 /// mount point.
-pub(super) fn find(paths: &Paths, archive: &Path, at: Option<&Path>) -> Result<Found, Error> {
+pub(super) fn find(paths: &NodeLayout, archive: &Path, at: Option<&Path>) -> Result<Found, Error> {
     let bytes = match content::open_read(&paths.fstab, Links::Follow, SIZE_MAX) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::default()),

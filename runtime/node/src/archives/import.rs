@@ -9,30 +9,30 @@ use super::error::Error;
 use super::lists::{accepts_unverified, configured, list_of, read};
 use super::lock::lock;
 use super::machine::Machine;
-use super::mount_choice::{Mounting, usable};
+use super::mount_choice::{MountChoice, usable};
 use super::open_archive::OpenArchive;
-use super::paths::Paths;
-use super::steps::Done;
-use super::way::Way;
+use super::paths::NodeLayout;
+use super::steps::NodeChange;
+use super::way::MountMode;
 use super::{apply, plan, verify};
 
 /// Options of [`import`].
 #[derive(Clone, Debug)]
-pub struct Import {
+pub struct ImportOptions {
     /// Whether the archive is verified first.
     pub verify: bool,
     /// Whether to import an unverifiable archive even if the node's configuration does not accept it. A damaged one is
     /// always refused.
     pub unverified: bool,
-    /// Whether and how to mount it; [`Mounting::Auto`] does not use FUSE.
-    pub mounting: Mounting,
+    /// Whether and how to mount it; [`MountChoice::Auto`] does not use FUSE.
+    pub mounting: MountChoice,
     /// Whether to return the steps without doing them.
     pub dry_run: bool,
 }
 
-impl Default for Import {
+impl Default for ImportOptions {
     fn default() -> Self {
-        Self { verify: true, unverified: false, mounting: Mounting::Auto, dry_run: false }
+        Self { verify: true, unverified: false, mounting: MountChoice::Auto, dry_run: false }
     }
 }
 
@@ -42,12 +42,12 @@ impl Default for Import {
 ///
 /// [`Error`]; nothing has changed then.
 pub fn import(
-    paths: &Paths,
+    paths: &NodeLayout,
     archive: &Path,
-    options: &Import,
+    options: &ImportOptions,
     machine: &dyn Machine,
     progress: &dyn iso::Progress,
-) -> Result<Done, Error> {
+) -> Result<NodeChange, Error> {
     let open = OpenArchive::open(archive)?;
     let archive = open.path().to_path_buf();
     let paths = &paths.resolved();
@@ -58,7 +58,7 @@ pub fn import(
     let kind = list_of(paths, &archive, kind)?;
     let way = match options.mounting {
         // An import must survive a reboot, and so must its mount; a FUSE mount does not.
-        Mounting::Auto => usable(Way::Kernel, &archive, machine, options.dry_run),
+        MountChoice::Auto => usable(MountMode::Kernel, &archive, machine, options.dry_run),
         mounting => mounting.choose(&archive, machine, options.dry_run),
     };
     let at = paths.mounts.join(&id);
@@ -82,7 +82,7 @@ pub fn import(
     if !options.dry_run {
         apply::run(&steps, &id, machine, Some(&open))?;
     }
-    Ok(Done {
+    Ok(NodeChange {
         id,
         archive,
         steps,
@@ -92,7 +92,7 @@ pub fn import(
 }
 
 /// Refuses an archive whose ID or image prefix another archive of the node has.
-fn refuse_second(paths: &Paths, archive: &Path, product: &Product) -> Result<(), Error> {
+fn refuse_second(paths: &NodeLayout, archive: &Path, product: &Product) -> Result<(), Error> {
     let (id, prefix) = (product.id(), product.repository_prefix());
     for path in configured(paths)?.into_iter().filter(|path| path != archive) {
         // A missing or damaged archive does not conflict.

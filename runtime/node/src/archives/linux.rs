@@ -12,7 +12,7 @@ use content::Links;
 
 use super::machine::Machine;
 use super::paths::real;
-use super::way::{CannotMount, Way};
+use super::way::{CannotMount, MountMode};
 
 /// The reason why an ISO cannot be mounted by the kernel.
 const NO_ISO: CannotMount = CannotMount::NoFileSystem("iso9660");
@@ -24,7 +24,7 @@ const TABLE_MAX: u64 = 64 << 20;
 
 /// A Linux machine. Runs `mount`, `umount`, `modprobe`, `systemctl` and, without root, `fusermount3`.
 #[derive(Clone, Debug)]
-pub struct Linux {
+pub struct LinuxMachine {
     /// The list of the kernel's file systems, `/proc/filesystems`.
     pub file_systems: PathBuf,
     /// The release of the kernel, `/proc/sys/kernel/osrelease`.
@@ -45,7 +45,7 @@ pub struct Linux {
     pub running: fn(&Command),
 }
 
-impl Default for Linux {
+impl Default for LinuxMachine {
     fn default() -> Self {
         Self {
             file_systems: "/proc/filesystems".into(),
@@ -87,7 +87,7 @@ impl MountLine {
     }
 }
 
-impl Linux {
+impl LinuxMachine {
     /// The mount at a folder, if there is one.
     fn mount_at(&self, at: &Path) -> io::Result<Option<MountLine>> {
         let table = content::open_text(&self.mounts, Links::Follow, TABLE_MAX)?;
@@ -134,7 +134,7 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-impl Linux {
+impl LinuxMachine {
     fn can_mount_by_kernel(&self, archive: &Path) -> Result<(), CannotMount> {
         if !is_root() {
             return Err(CannotMount::NotRoot);
@@ -215,23 +215,23 @@ impl Linux {
     }
 }
 
-impl Machine for Linux {
-    fn can_mount(&self, archive: &Path, way: Way) -> Result<(), CannotMount> {
+impl Machine for LinuxMachine {
+    fn can_mount(&self, archive: &Path, way: MountMode) -> Result<(), CannotMount> {
         match way {
-            Way::Kernel => self.can_mount_by_kernel(archive),
-            Way::Fuse => self.can_mount_through_fuse(archive),
+            MountMode::Kernel => self.can_mount_by_kernel(archive),
+            MountMode::Fuse => self.can_mount_through_fuse(archive),
         }
     }
 
-    fn prepare(&self, archive: &Path, way: Way) -> Result<(), CannotMount> {
+    fn prepare(&self, archive: &Path, way: MountMode) -> Result<(), CannotMount> {
         match way {
-            Way::Kernel => self.prepare_kernel(archive),
-            Way::Fuse => self.prepare_fuse(archive),
+            MountMode::Kernel => self.prepare_kernel(archive),
+            MountMode::Fuse => self.prepare_fuse(archive),
         }
     }
 
-    fn mount(&self, archive: &Path, at: &Path, way: Way) -> io::Result<()> {
-        if way == Way::Fuse {
+    fn mount(&self, archive: &Path, at: &Path, way: MountMode) -> io::Result<()> {
+        if way == MountMode::Fuse {
             return self.mount_through_fuse(archive, at);
         }
         let mut command = Command::new("mount");
@@ -251,8 +251,8 @@ impl Machine for Linux {
         }
     }
 
-    fn mounted(&self, at: &Path) -> io::Result<Option<Way>> {
-        Ok(self.mount_at(at)?.map(|mount| if mount.is_fuse() { Way::Fuse } else { Way::Kernel }))
+    fn mounted(&self, at: &Path) -> io::Result<Option<MountMode>> {
+        Ok(self.mount_at(at)?.map(|mount| if mount.is_fuse() { MountMode::Fuse } else { MountMode::Kernel }))
     }
 
     fn shows(&self, archive: &Path, at: &Path) -> io::Result<bool> {

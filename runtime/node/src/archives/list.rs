@@ -12,18 +12,18 @@ use super::error::Error;
 use super::lists::read_if_exists;
 use super::machine::Machine;
 use super::mount_unit;
-use super::paths::Paths;
+use super::paths::NodeLayout;
 use super::solutions::active;
-use super::way::Way;
-use crate::site_config::Kind;
+use super::way::MountMode;
+use crate::site_config::ConfigurationKind;
 
 /// An archive of the node.
 #[derive(Clone, Debug, Serialize)]
-pub struct Listed {
+pub struct ListedArchive {
     /// The ISO file or folder.
     pub path: PathBuf,
     /// Its kind.
-    pub kind: ListedKind,
+    pub kind: ListedArchiveKind,
     /// Its product information; null if it cannot be read.
     pub product: Option<Product>,
     /// The archive ID; null if it cannot be read.
@@ -40,7 +40,7 @@ pub struct Listed {
     /// Its mount point.
     pub mounted: Option<PathBuf>,
     /// The way it is mounted.
-    pub mounted_by: Option<Way>,
+    pub mounted_by: Option<MountMode>,
     /// Whether the mount is dead: its FUSE program has ended.
     pub mount_broken: bool,
     /// Whether it is the active version of a Solution.
@@ -54,7 +54,7 @@ pub struct Listed {
 /// The kind of an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ListedKind {
+pub enum ListedArchiveKind {
     /// A platform archive.
     Platform,
     /// A Solution.
@@ -63,7 +63,7 @@ pub enum ListedKind {
     Unknown,
 }
 
-impl std::fmt::Display for ListedKind {
+impl std::fmt::Display for ListedArchiveKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Platform => "platform",
@@ -87,10 +87,10 @@ pub struct ImageCount {
 /// # Errors
 ///
 /// [`Error::Configuration`]. An archive that cannot be read is listed with the reason.
-pub fn get(paths: &Paths, machine: &dyn Machine) -> Result<Vec<Listed>, Error> {
+pub fn get(paths: &NodeLayout, machine: &dyn Machine) -> Result<Vec<ListedArchive>, Error> {
     let paths = &paths.resolved();
-    let mut found: Vec<Listed> = Vec::new();
-    for kind in Kind::ALL {
+    let mut found: Vec<ListedArchive> = Vec::new();
+    for kind in ConfigurationKind::ALL {
         let Some(configuration) = read_if_exists(paths, kind)? else { continue };
         let active = active(&configuration);
         for path in configuration.archives() {
@@ -103,7 +103,13 @@ pub fn get(paths: &Paths, machine: &dyn Machine) -> Result<Vec<Listed>, Error> {
 }
 
 /// The archive at `path`, which a configuration of `kind` lists.
-fn listed(paths: &Paths, path: &Path, kind: Kind, active: &[String], machine: &dyn Machine) -> Listed {
+fn listed(
+    paths: &NodeLayout,
+    path: &Path,
+    kind: ConfigurationKind,
+    active: &[String],
+    machine: &dyn Machine,
+) -> ListedArchive {
     let described = described(path);
     let data = std::fs::metadata(path);
     let missing = matches!(&data, Err(error) if error.kind() == std::io::ErrorKind::NotFound);
@@ -121,12 +127,17 @@ fn listed(paths: &Paths, path: &Path, kind: Kind, active: &[String], machine: &d
         let mount = mount.as_deref().unwrap_or(Path::new("")).display().to_string();
         format!("the mount at {mount} is dead: its FUSE program has ended")
     };
-    Listed {
+    ListedArchive {
         path: path.to_path_buf(),
         kind: match (kind, &described) {
-            (Kind::Bootstrap, _) | (Kind::Archives, Ok((_, Kind::Bootstrap))) => ListedKind::Platform,
-            (Kind::Solutions, _) | (Kind::Archives, Ok(_)) => ListedKind::Solution,
-            (Kind::Archives, Err(_)) => ListedKind::Unknown,
+            (ConfigurationKind::Bootstrap, _)
+            | (ConfigurationKind::Archives, Ok((_, ConfigurationKind::Bootstrap))) => {
+                ListedArchiveKind::Platform
+            }
+            (ConfigurationKind::Solutions, _) | (ConfigurationKind::Archives, Ok(_)) => {
+                ListedArchiveKind::Solution
+            }
+            (ConfigurationKind::Archives, Err(_)) => ListedArchiveKind::Unknown,
         },
         missing,
         bytes: data.ok().filter(std::fs::Metadata::is_file).map(|data| data.len()),

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::error::Error;
-use super::paths::Paths;
-use crate::site_config::{Configuration, Kind};
+use super::paths::NodeLayout;
+use crate::site_config::{ConfigurationKind, NodeConfiguration};
 
 /// The archives that the node configurations list, those of the platform first, each once: the archives that a server on
 /// this node serves.
@@ -12,15 +12,18 @@ use crate::site_config::{Configuration, Kind};
 /// # Errors
 ///
 /// [`Error::Configuration`].
-pub fn configured(paths: &Paths) -> Result<Vec<PathBuf>, Error> {
+pub fn configured(paths: &NodeLayout) -> Result<Vec<PathBuf>, Error> {
     still_configured(paths, &[])
 }
 
 /// As [`configured`], where the files of the kinds `required` must exist. They existed before; a missing file does not mean
 /// an empty list, since editors and copies replace a file by removing it first.
-pub(super) fn still_configured(paths: &Paths, required: &[Kind]) -> Result<Vec<PathBuf>, Error> {
+pub(super) fn still_configured(
+    paths: &NodeLayout,
+    required: &[ConfigurationKind],
+) -> Result<Vec<PathBuf>, Error> {
     let mut found: Vec<PathBuf> = Vec::new();
-    for kind in Kind::ALL {
+    for kind in ConfigurationKind::ALL {
         match read_if_exists(paths, kind)? {
             Some(configuration) => {
                 let new = configuration.archives().iter().filter(|path| !found.contains(*path));
@@ -34,41 +37,48 @@ pub(super) fn still_configured(paths: &Paths, required: &[Kind]) -> Result<Vec<P
 }
 
 /// The file of a configuration.
-pub(super) fn path_of(paths: &Paths, kind: Kind) -> &Path {
+pub(super) fn path_of(paths: &NodeLayout, kind: ConfigurationKind) -> &Path {
     match kind {
-        Kind::Bootstrap => &paths.bootstrap,
-        Kind::Solutions => &paths.solutions,
-        Kind::Archives => &paths.archives,
+        ConfigurationKind::Bootstrap => &paths.bootstrap,
+        ConfigurationKind::Solutions => &paths.solutions,
+        ConfigurationKind::Archives => &paths.archives,
     }
 }
 
 /// Reads a configuration; one of Solutions or archives that does not exist is empty.
-pub(super) fn read(paths: &Paths, kind: Kind) -> Result<Configuration, Error> {
-    Ok(Configuration::read(path_of(paths, kind), kind)?)
+pub(super) fn read(paths: &NodeLayout, kind: ConfigurationKind) -> Result<NodeConfiguration, Error> {
+    Ok(NodeConfiguration::read(path_of(paths, kind), kind)?)
 }
 
 /// Reads a configuration; `None` if it does not exist.
-pub(super) fn read_if_exists(paths: &Paths, kind: Kind) -> Result<Option<Configuration>, Error> {
-    Ok(Configuration::read_if_exists(path_of(paths, kind), kind)?)
+pub(super) fn read_if_exists(
+    paths: &NodeLayout,
+    kind: ConfigurationKind,
+) -> Result<Option<NodeConfiguration>, Error> {
+    Ok(NodeConfiguration::read_if_exists(path_of(paths, kind), kind)?)
 }
 
 /// Whether the node accepts unverifiable archives, without `--unverified` at each import.
-pub(super) fn accepts_unverified(paths: &Paths) -> Result<bool, Error> {
-    let configuration = read_if_exists(paths, Kind::Archives)?;
+pub(super) fn accepts_unverified(paths: &NodeLayout) -> Result<bool, Error> {
+    let configuration = read_if_exists(paths, ConfigurationKind::Archives)?;
     Ok(configuration.is_some_and(|configuration| configuration.accepts_unverified()))
 }
 
 /// The kind of the configuration that lists an archive, or that an import adds it to: its own `kind`, or `Archives` on a
 /// node without MetalK8s.
-pub(super) fn list_of(paths: &Paths, archive: &Path, kind: Kind) -> Result<Kind, Error> {
+pub(super) fn list_of(
+    paths: &NodeLayout,
+    archive: &Path,
+    kind: ConfigurationKind,
+) -> Result<ConfigurationKind, Error> {
     let mut existing = Vec::new();
-    for kind in Kind::ALL {
+    for kind in ConfigurationKind::ALL {
         let Some(configuration) = read_if_exists(paths, kind)? else { continue };
         if configuration.archives().iter().any(|listed| listed == archive) {
             return Ok(kind);
         }
         existing.push(kind);
     }
-    let metalk8s = existing.contains(&Kind::Bootstrap) || existing.contains(&kind);
-    Ok(if metalk8s { kind } else { Kind::Archives })
+    let metalk8s = existing.contains(&ConfigurationKind::Bootstrap) || existing.contains(&kind);
+    Ok(if metalk8s { kind } else { ConfigurationKind::Archives })
 }

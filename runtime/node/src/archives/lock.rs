@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use content::Root;
 
 use super::error::Error;
-use super::paths::Paths;
+use super::paths::NodeLayout;
 use crate::file;
 
 /// How often the lock is tried, and the pause between two tries.
@@ -17,7 +17,7 @@ const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// Takes the lock, which is held until the file is dropped, and removes temporary files of a killed import. An operation
 /// that is `read_only` on the node, such as a dry run, needs no lock: then returns `None`.
-pub(super) fn lock(paths: &Paths, read_only: bool) -> Result<Option<File>, Error> {
+pub(super) fn lock(paths: &NodeLayout, read_only: bool) -> Result<Option<File>, Error> {
     if read_only {
         return Ok(None);
     }
@@ -91,7 +91,7 @@ mod tests {
 
     fn locked(path: &Path) -> Result<Option<File>, Error> {
         let folder = path.parent().unwrap();
-        let paths = Paths {
+        let paths = NodeLayout {
             lock: path.to_path_buf(),
             units: folder.join("units"),
             ..super::super::tests::paths(folder)

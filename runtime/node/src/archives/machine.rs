@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::error::Error;
-use super::way::{CannotMount, Way};
+use super::way::{CannotMount, MountMode};
 
 /// What imports and mounts need from the machine, apart from files.
 pub trait Machine {
@@ -13,13 +13,13 @@ pub trait Machine {
     /// # Errors
     ///
     /// Why not.
-    fn can_mount(&self, archive: &Path, way: Way) -> Result<(), CannotMount>;
+    fn can_mount(&self, archive: &Path, way: MountMode) -> Result<(), CannotMount>;
     /// Prepares the machine to mount an archive in a way: loads the module that the kernel lacks.
     ///
     /// # Errors
     ///
     /// Why it still cannot be mounted.
-    fn prepare(&self, archive: &Path, way: Way) -> Result<(), CannotMount> {
+    fn prepare(&self, archive: &Path, way: MountMode) -> Result<(), CannotMount> {
         self.can_mount(archive, way)
     }
     /// Mounts an ISO, or a folder, read-only. It stays mounted when this process ends.
@@ -27,7 +27,7 @@ pub trait Machine {
     /// # Errors
     ///
     /// The error of the program that mounts.
-    fn mount(&self, archive: &Path, at: &Path, way: Way) -> io::Result<()>;
+    fn mount(&self, archive: &Path, at: &Path, way: MountMode) -> io::Result<()>;
     /// Unmounts; lazily if it may be in use.
     ///
     /// # Errors
@@ -39,7 +39,7 @@ pub trait Machine {
     /// # Errors
     ///
     /// If the list of mounts cannot be read.
-    fn mounted(&self, at: &Path) -> io::Result<Option<Way>>;
+    fn mounted(&self, at: &Path) -> io::Result<Option<MountMode>>;
     /// Whether this archive is mounted at `at`, and not another one or a file that had its name before.
     ///
     /// # Errors
@@ -60,7 +60,7 @@ pub trait Machine {
 }
 
 /// The way in which something is mounted at `at`.
-pub(super) fn mounted(machine: &dyn Machine, at: &Path) -> Result<Option<Way>, Error> {
+pub(super) fn mounted(machine: &dyn Machine, at: &Path) -> Result<Option<MountMode>, Error> {
     machine.mounted(at).map_err(|source| Error::Io {
         operation: "determine the mount at",
         path: at.to_path_buf(),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use content::{IoError, Links};
 
 use super::error::Error;
-use super::paths::Paths;
+use super::paths::NodeLayout;
 
 /// The maximum size of a unit that is read, in bytes; ours have a few hundred.
 const SIZE_MAX: u64 = 64 << 10;
@@ -40,7 +40,7 @@ pub fn content(archive: &Path, at: &Path, folder: bool) -> String {
     let (kind, options) = if folder { ("none", "bind,ro") } else { ("iso9660", "ro,loop,nosuid,nodev") };
     let plain = |path: &Path| path.to_string_lossy().replace('%', "%%");
     format!(
-        "{MARK}\n[Unit]\nDescription=Archive {}\nRequiresMountsFor={}\n\n[Mount]\n{WHAT}{}\nWhere={}\nType={kind}\n\
+        "{MARK}\n[Unit]\nDescription=Archive {}\nRequiresMountsFor={}\n\n[MountOptions]\n{WHAT}{}\nWhere={}\nType={kind}\n\
          Options={options}\n\n[Install]\nWantedBy=multi-user.target\n",
         plain(Path::new(at.file_name().unwrap_or_default())),
         quoted(&plain(archive.parent().unwrap_or(archive))),
@@ -76,18 +76,18 @@ fn quoted(path: &str) -> String {
 }
 
 /// The file of the unit for `id`, and the link that enables it.
-pub(super) fn files(paths: &Paths, id: &str) -> (PathBuf, PathBuf) {
+pub(super) fn files(paths: &NodeLayout, id: &str) -> (PathBuf, PathBuf) {
     let name = name(&paths.mounts.join(id));
     (paths.units.join(&name), paths.units.join("multi-user.target.wants").join(&name))
 }
 
 /// The archive that the unit for `id` mounts.
-pub(super) fn archive_of(paths: &Paths, id: &str) -> Option<PathBuf> {
+pub(super) fn archive_of(paths: &NodeLayout, id: &str) -> Option<PathBuf> {
     archive_in(&read(&files(paths, id).0).ok()??)
 }
 
 /// The ID under which a unit mounts `archive`.
-pub(super) fn of_archive(paths: &Paths, archive: &Path) -> Option<String> {
+pub(super) fn of_archive(paths: &NodeLayout, archive: &Path) -> Option<String> {
     let units = std::fs::read_dir(&paths.units).ok()?;
     let mut texts = units.flatten().filter_map(|unit| read(&unit.path()).ok().flatten());
     let text = texts.find(|text| archive_in(text).as_deref() == Some(archive))?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// The files and folders of a node. The default is where MetalK8s has them.
 #[derive(Clone, Debug)]
-pub struct Paths {
+pub struct NodeLayout {
     /// The `BootstrapConfiguration`.
     pub bootstrap: PathBuf,
     /// The `SolutionsConfiguration`.
@@ -21,7 +21,7 @@ pub struct Paths {
     pub lock: PathBuf,
 }
 
-impl Default for Paths {
+impl Default for NodeLayout {
     fn default() -> Self {
         Self {
             bootstrap: "/etc/metalk8s/bootstrap.yaml".into(),
@@ -35,7 +35,7 @@ impl Default for Paths {
     }
 }
 
-impl Paths {
+impl NodeLayout {
     /// The same paths, with the folders of mounts and units resolved: the kernel lists mounts by resolved paths, and the
     /// links between units must be valid.
     pub(super) fn resolved(&self) -> Self {

@@ -5,38 +5,38 @@ use std::path::{Path, PathBuf};
 use super::describe::described;
 use super::error::Error;
 use super::machine::{Machine, mounted};
-use super::paths::Paths;
-use super::steps::Step;
-use super::way::Way;
+use super::paths::NodeLayout;
+use super::steps::NodeStep;
+use super::way::MountMode;
 use super::{fstab, mount_unit};
-use crate::site_config::Configuration;
+use crate::site_config::NodeConfiguration;
 
 /// The steps that an import still needs.
 pub(super) fn import(
-    paths: &Paths,
+    paths: &NodeLayout,
     archive: &Path,
     id: &str,
-    way: Option<Way>,
+    way: Option<MountMode>,
     machine: &dyn Machine,
-    configuration: &Configuration,
-) -> Result<Vec<Step>, Error> {
+    configuration: &NodeConfiguration,
+) -> Result<Vec<NodeStep>, Error> {
     let at = paths.mounts.join(id);
     let mut steps = way.map_or_else(|| Ok(Vec::new()), |way| mount(archive, &at, way, machine))?;
     // A mount unit of systemd cannot start the program of a FUSE mount.
-    if way == Some(Way::Kernel) {
+    if way == Some(MountMode::Kernel) {
         let (path, link) = mount_unit::files(paths, id);
         mount_unit::check(archive)?;
         mount_unit::check(&at)?;
         let content = mount_unit::content(archive, &at, archive.is_dir());
         let former = mount_unit::read(&path)?;
         if former.as_deref() != Some(&content) || !link.exists() {
-            steps.push(Step::WriteUnit { path, link, content, former });
+            steps.push(NodeStep::WriteUnit { path, link, content, former });
         }
     }
     if !configuration.archives().iter().any(|listed| listed == archive) {
         // Refuses a list that cannot be changed before any step is done.
         configuration.clone().add(archive)?;
-        steps.push(Step::List {
+        steps.push(NodeStep::List {
             file: configuration.path().to_path_buf(),
             kind: configuration.kind(),
             archive: archive.to_path_buf(),
@@ -62,19 +62,24 @@ pub(super) fn refuse_other(archive: &Path, id: &str, at: &Path, machine: &dyn Ma
 }
 
 /// The steps that a mount still needs.
-pub(super) fn mount(archive: &Path, at: &Path, way: Way, machine: &dyn Machine) -> Result<Vec<Step>, Error> {
+pub(super) fn mount(
+    archive: &Path,
+    at: &Path,
+    way: MountMode,
+    machine: &dyn Machine,
+) -> Result<Vec<NodeStep>, Error> {
     let mut steps = Vec::new();
     let now = mounted(machine, at)?;
     let broken = now.filter(|_| machine.is_broken(at));
     if let Some(way) = broken {
         let (archive, at) = (archive.to_path_buf(), at.to_path_buf());
-        steps.push(Step::Unmount { archive, at, way, lazily: true });
+        steps.push(NodeStep::Unmount { archive, at, way, lazily: true });
     }
     if now.is_none() || broken.is_some() {
         if broken.is_none() && !at.is_dir() {
-            steps.push(Step::CreateFolder { path: at.to_path_buf() });
+            steps.push(NodeStep::CreateFolder { path: at.to_path_buf() });
         }
-        steps.push(Step::Mount { archive: archive.to_path_buf(), at: at.to_path_buf(), way });
+        steps.push(NodeStep::Mount { archive: archive.to_path_buf(), at: at.to_path_buf(), way });
     }
     Ok(steps)
 }
@@ -82,23 +87,23 @@ pub(super) fn mount(archive: &Path, at: &Path, way: Way, machine: &dyn Machine) 
 /// The steps that a deletion still needs, and notes on what remains. An archive without an ID is unidentifiable: it is only
 /// removed from the configuration.
 pub(super) fn delete(
-    paths: &Paths,
+    paths: &NodeLayout,
     archive: &Path,
     id: Option<&str>,
     lazily: bool,
     machine: &dyn Machine,
-    configuration: &Configuration,
-) -> Result<(Vec<Step>, Vec<String>), Error> {
+    configuration: &NodeConfiguration,
+) -> Result<(Vec<NodeStep>, Vec<String>), Error> {
     let at = id.map(|id| paths.mounts.join(id));
     let broken = at.as_deref().is_some_and(|at| machine.is_broken(at));
     let mut steps = Vec::new();
     // First: most deletions fail because the archive is in use, and then nothing has been changed.
     if let Some((at, way)) = at.clone().zip(at.as_deref().map_or(Ok(None), |at| mounted(machine, at))?) {
-        steps.push(Step::Unmount { archive: archive.to_path_buf(), at, way, lazily: lazily || broken });
+        steps.push(NodeStep::Unmount { archive: archive.to_path_buf(), at, way, lazily: lazily || broken });
     }
     let fstab = fstab::find(paths, archive, at.as_deref())?;
     if !fstab.ours.is_empty() {
-        steps.push(Step::ChangeFstab {
+        steps.push(NodeStep::ChangeFstab {
             path: paths.fstab.clone(),
             content: fstab.without(),
             lines: fstab.ours,
@@ -107,7 +112,7 @@ pub(super) fn delete(
     }
     if configuration.archives().iter().any(|listed| listed == archive) {
         configuration.clone().remove(archive)?;
-        steps.push(Step::Unlist {
+        steps.push(NodeStep::Unlist {
             file: configuration.path().to_path_buf(),
             kind: configuration.kind(),
             archive: archive.to_path_buf(),
@@ -115,13 +120,13 @@ pub(super) fn delete(
     }
     let is_folder = |at: &PathBuf| broken || std::fs::symlink_metadata(at).is_ok_and(|data| data.is_dir());
     if let Some(path) = at.filter(is_folder) {
-        steps.push(Step::RemoveFolder { path });
+        steps.push(NodeStep::RemoveFolder { path });
     }
     // Last: the unit identifies the archive for the next run after a kill.
     if let Some(id) = id.filter(|id| mount_unit::archive_of(paths, id).is_some()) {
         let (path, link) = mount_unit::files(paths, id);
         let former = mount_unit::read(&path)?.unwrap_or_default();
-        steps.push(Step::RemoveUnit { path, link, former });
+        steps.push(NodeStep::RemoveUnit { path, link, former });
     }
     Ok((steps, fstab::notes(&paths.fstab, &fstab.others)))
 }

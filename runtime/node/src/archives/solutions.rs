@@ -9,9 +9,9 @@ use super::describe::described;
 use super::error::Error;
 use super::lists::read;
 use super::lock::lock;
-use super::paths::Paths;
+use super::paths::NodeLayout;
 use super::version;
-use crate::site_config::{Configuration, Kind};
+use crate::site_config::{ConfigurationKind, NodeConfiguration};
 
 /// The version by which a configuration names the newest imported one.
 pub const LATEST: &str = "latest";
@@ -36,13 +36,13 @@ pub struct Activation {
 ///
 /// [`Error::NoSolution`], [`Error::Configuration`], [`Error::Locked`].
 pub fn activate(
-    paths: &Paths,
+    paths: &NodeLayout,
     name: &str,
     version: Option<&str>,
     dry_run: bool,
 ) -> Result<Activation, Error> {
     let _lock = lock(paths, dry_run)?;
-    let mut configuration = read(paths, Kind::Solutions)?;
+    let mut configuration = read(paths, ConfigurationKind::Solutions)?;
     if let Some(version) = version {
         let available = versions(&configuration, name);
         if !available.iter().any(|found| found == version || version == LATEST) {
@@ -61,7 +61,7 @@ pub fn activate(
 }
 
 /// The imported versions of a Solution whose archives can be read, the oldest first.
-fn versions(configuration: &Configuration, name: &str) -> Vec<String> {
+fn versions(configuration: &NodeConfiguration, name: &str) -> Vec<String> {
     let products = configuration.archives().iter().filter_map(|archive| described(archive).ok());
     let mut versions: Vec<String> =
         products.filter(|(product, _)| product.name == name).map(|(product, _)| product.version).collect();
@@ -70,7 +70,7 @@ fn versions(configuration: &Configuration, name: &str) -> Vec<String> {
 }
 
 /// The IDs of the Solutions that a configuration activates. `latest` is the newest version that it lists.
-pub(super) fn active(configuration: &Configuration) -> Vec<String> {
+pub(super) fn active(configuration: &NodeConfiguration) -> Vec<String> {
     let version = |name: &String, version: &String| {
         if version == LATEST { versions(configuration, name).pop() } else { Some(version.clone()) }
     };
@@ -86,8 +86,8 @@ pub(super) fn active(configuration: &Configuration) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn paths(folder: &std::path::Path) -> Paths {
-        Paths {
+    fn paths(folder: &std::path::Path) -> NodeLayout {
+        NodeLayout {
             bootstrap: folder.join("bootstrap.yaml"),
             solutions: folder.join("solutions.yaml"),
             archives: folder.join("archives.yaml"),
@@ -99,7 +99,7 @@ mod tests {
     }
 
     /// A node with these versions of the Solution `example`, and `more` in its configuration.
-    fn node(versions: &[&str], more: &str) -> (tempfile::TempDir, Paths) {
+    fn node(versions: &[&str], more: &str) -> (tempfile::TempDir, NodeLayout) {
         let folder = tempfile::tempdir().unwrap();
         let paths = paths(folder.path());
         let mut text =
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn one_version_is_active_and_only_its_line_changes() {
         let (_folder, paths) = node(&["1.9.0", "1.10.0"], "# ours\nactive: {}  # none yet\n");
-        let text_of = |paths: &Paths| {
+        let text_of = |paths: &NodeLayout| {
             let text = std::fs::read_to_string(&paths.solutions).unwrap();
             text[text.find("# ours").unwrap()..].to_owned()
         };

@@ -4,18 +4,18 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::way::Way;
-use crate::site_config::Kind;
+use super::way::MountMode;
+use crate::site_config::ConfigurationKind;
 
 /// What an import or deletion has changed, or would change.
 #[derive(Clone, Debug, Serialize)]
-pub struct Done {
+pub struct NodeChange {
     /// The archive ID.
     pub id: String,
     /// The archive.
     pub archive: PathBuf,
     /// The steps, in order; empty if nothing was to be changed.
-    pub steps: Vec<Step>,
+    pub steps: Vec<NodeStep>,
     /// Why the archive is not mounted; `None` if it is.
     pub not_mounted: Option<String>,
     /// What else the user should know, such as mounts that remain.
@@ -26,7 +26,7 @@ pub struct Done {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "step", rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum Step {
+pub enum NodeStep {
     /// Create a mount point.
     CreateFolder {
         /// The folder.
@@ -39,7 +39,7 @@ pub enum Step {
         /// The mount point.
         at: PathBuf,
         /// The way.
-        way: Way,
+        way: MountMode,
     },
     /// Write the systemd mount unit and enable it.
     WriteUnit {
@@ -58,7 +58,7 @@ pub enum Step {
         file: PathBuf,
         /// The kind of that configuration.
         #[serde(skip)]
-        kind: Kind,
+        kind: ConfigurationKind,
         /// The archive.
         archive: PathBuf,
     },
@@ -68,7 +68,7 @@ pub enum Step {
         file: PathBuf,
         /// The kind of that configuration.
         #[serde(skip)]
-        kind: Kind,
+        kind: ConfigurationKind,
         /// The archive.
         archive: PathBuf,
     },
@@ -79,7 +79,7 @@ pub enum Step {
         /// The mount point.
         at: PathBuf,
         /// The way in which it is mounted.
-        way: Way,
+        way: MountMode,
         /// Whether it is unmounted even if it is in use.
         lazily: bool,
     },
@@ -112,13 +112,13 @@ pub enum Step {
     },
 }
 
-impl std::fmt::Display for Step {
+impl std::fmt::Display for NodeStep {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::CreateFolder { path } => write!(f, "create {}", path.display()),
             Self::Mount { archive, at, way } => {
                 write!(f, "mount {} at {} {way}", archive.display(), at.display())?;
-                f.write_str(if *way == Way::Fuse { ", until the next boot" } else { "" })
+                f.write_str(if *way == MountMode::Fuse { ", until the next boot" } else { "" })
             }
             Self::WriteUnit { path, .. } => write!(f, "write {}", path.display()),
             Self::List { file, archive, .. } => write!(f, "add {} to {}", archive.display(), file.display()),

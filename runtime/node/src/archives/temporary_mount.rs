@@ -8,21 +8,21 @@ use super::find::is_name;
 use super::lists::accepts_unverified;
 use super::lock::lock;
 use super::machine::{Machine, mounted};
-use super::mount_choice::Mounting;
+use super::mount_choice::MountChoice;
 use super::open_archive::OpenArchive;
-use super::paths::{Paths, real};
-use super::steps::{Done, Step};
+use super::paths::{NodeLayout, real};
+use super::steps::{NodeChange, NodeStep};
 use super::{apply, mount_unit, plan, verify};
 
 /// Options of [`mount`], which does not import the archive.
 #[derive(Clone, Debug)]
-pub struct Mount {
-    /// The mount point; the archive's own below [`Paths::mounts`] if `None`.
+pub struct MountOptions {
+    /// The mount point; the archive's own below [`NodeLayout::mounts`] if `None`.
     pub at: Option<PathBuf>,
     /// Whether the archive is verified first.
     pub verify: bool,
-    /// How to mount. [`Mounting::Never`] is an error.
-    pub mounting: Mounting,
+    /// How to mount. [`MountChoice::Never`] is an error.
+    pub mounting: MountChoice,
     /// Whether to return the steps without doing them.
     pub dry_run: bool,
 }
@@ -33,12 +33,12 @@ pub struct Mount {
 ///
 /// [`Error`]; nothing has changed then.
 pub fn mount(
-    paths: &Paths,
+    paths: &NodeLayout,
     archive: &Path,
-    options: &Mount,
+    options: &MountOptions,
     machine: &dyn Machine,
     progress: &dyn iso::Progress,
-) -> Result<Done, Error> {
+) -> Result<NodeChange, Error> {
     let io = |operation, path: &Path| {
         let path = path.to_path_buf();
         move |source| Error::Io { operation, path, source }
@@ -54,7 +54,8 @@ pub fn mount(
         None => (paths.mounts.join(&id), lock(paths, options.dry_run)?),
     };
     plan::refuse_other(&archive, &id, &at, machine)?;
-    let done = |archive, steps| Done { id: id.clone(), archive, steps, not_mounted: None, notes: Vec::new() };
+    let done =
+        |archive, steps| NodeChange { id: id.clone(), archive, steps, not_mounted: None, notes: Vec::new() };
     if mounted(machine, &at)?.is_some() && !machine.is_broken(&at) {
         return Ok(done(archive, Vec::new()));
     }
@@ -82,7 +83,12 @@ pub fn mount(
 /// # Errors
 ///
 /// [`Error::NotMounted`], [`Error::InUse`]; nothing has changed then.
-pub fn unmount(paths: &Paths, which: &str, force: bool, machine: &dyn Machine) -> Result<Done, Error> {
+pub fn unmount(
+    paths: &NodeLayout,
+    which: &str,
+    force: bool,
+    machine: &dyn Machine,
+) -> Result<NodeChange, Error> {
     let paths = &paths.resolved();
     let path = real(&std::path::absolute(which).unwrap_or_else(|_| PathBuf::from(which)));
     let mut candidates = vec![path.clone()];
@@ -101,14 +107,18 @@ pub fn unmount(paths: &Paths, which: &str, force: bool, machine: &dyn Machine) -
         let archive = mount_unit::archive_of(paths, &id);
         let keep = archive.is_some();
         let archive = archive.unwrap_or_else(|| at.clone());
-        let mut steps =
-            vec![Step::Unmount { archive: archive.clone(), at: at.clone(), way, lazily: force || broken }];
+        let mut steps = vec![NodeStep::Unmount {
+            archive: archive.clone(),
+            at: at.clone(),
+            way,
+            lazily: force || broken,
+        }];
         // Our own mount point, unless a unit mounts there again at the next boot.
         if ours && !keep {
-            steps.push(Step::RemoveFolder { path: at });
+            steps.push(NodeStep::RemoveFolder { path: at });
         }
         apply::run(&steps, &id, machine, None)?;
-        return Ok(Done { id, archive, steps, not_mounted: None, notes: Vec::new() });
+        return Ok(NodeChange { id, archive, steps, not_mounted: None, notes: Vec::new() });
     }
     Err(Error::NotMounted(which.to_owned()))
 }

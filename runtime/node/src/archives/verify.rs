@@ -7,7 +7,7 @@ use archive::verify::{Options as VerifyOptions, Verdict, Work};
 use super::error::Error;
 use super::lists::accepts_unverified;
 use super::open_archive::OpenArchive;
-use super::paths::Paths;
+use super::paths::NodeLayout;
 
 /// Refuses an unverifiable archive, unless `unverified` accepts it. Reads only lists, no content.
 pub(super) fn refuse_unverifiable(open: &OpenArchive, unverified: bool) -> Result<(), Error> {
@@ -22,7 +22,7 @@ pub(super) fn refuse_unverifiable(open: &OpenArchive, unverified: bool) -> Resul
 /// # Errors
 ///
 /// [`Error::Unverifiable`]; [`Error`] if the archive or the configuration cannot be read.
-pub fn check_verifiable(paths: &Paths, archive: &Path) -> Result<(), Error> {
+pub fn check_verifiable(paths: &NodeLayout, archive: &Path) -> Result<(), Error> {
     refuse_unverifiable(&OpenArchive::open(archive)?, accepts_unverified(paths)?)
 }
 

@@ -8,14 +8,14 @@ use serde::Serialize;
 /// The way an archive is mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Way {
+pub enum MountMode {
     /// By the kernel: its isofs on a loop device, or a bind mount of a folder.
     Kernel,
     /// Through FUSE, by a process of Sealift.
     Fuse,
 }
 
-impl std::fmt::Display for Way {
+impl std::fmt::Display for MountMode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Kernel => "by the kernel",

@@ -14,7 +14,7 @@ const SIZE_MAX: u64 = 16 << 20;
 
 /// A configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
+pub struct ClientConfigFile {
     /// Its path, relative to the root of the client's file system.
     pub path: String,
     /// Its content.
@@ -27,7 +27,11 @@ pub struct File {
 /// # Errors
 ///
 /// [`Error::NotOurs`], [`Error::Io`].
-pub fn stale<'a>(root: &Path, files: &'a [File], force: bool) -> Result<Vec<(PathBuf, &'a File)>, Error> {
+pub fn stale<'a>(
+    root: &Path,
+    files: &'a [ClientConfigFile],
+    force: bool,
+) -> Result<Vec<(PathBuf, &'a ClientConfigFile)>, Error> {
     let mut stale = Vec::new();
     for file in files {
         let path = root.join(&file.path);
@@ -53,7 +57,7 @@ pub fn stale<'a>(root: &Path, files: &'a [File], force: bool) -> Result<Vec<(Pat
 /// # Errors
 ///
 /// Those of [`stale`], before anything is written; [`Error::Io`].
-pub fn write(root: &Path, files: &[File], force: bool) -> Result<Vec<PathBuf>, Error> {
+pub fn write(root: &Path, files: &[ClientConfigFile], force: bool) -> Result<Vec<PathBuf>, Error> {
     let mut changed = Vec::new();
     for (path, file) in stale(root, files, force)? {
         let folder = path.parent().unwrap_or(root);
@@ -67,7 +71,7 @@ pub fn write(root: &Path, files: &[File], force: bool) -> Result<Vec<PathBuf>, E
 }
 
 /// A key cannot contain the mark; an existing file of its name is an older key.
-fn is_generated(found: &[u8], file: &File) -> bool {
+fn is_generated(found: &[u8], file: &ClientConfigFile) -> bool {
     !file.content.contains(MARK) || String::from_utf8_lossy(found).contains(MARK)
 }
 

@@ -4,9 +4,9 @@
 //! leads out of the site: the last resort of each client is one of the nodes, too.
 //!
 //! ```
-//! use node::client_config::{self, Node};
+//! use node::client_config::{self, NodeAddress};
 //!
-//! let nodes: Vec<Node> = vec!["http://10.0.0.1:8080".parse()?, "http://10.0.0.2:8080".parse()?];
+//! let nodes: Vec<NodeAddress> = vec!["http://10.0.0.1:8080".parse()?, "http://10.0.0.2:8080".parse()?];
 //! let file = client_config::containerd(client_config::HOST, &nodes, None)?;
 //! assert_eq!(file.path, "etc/containerd/certs.d/metalk8s-registry-from-config.invalid/hosts.toml");
 //! assert!(file.content.contains("[host.\"http://10.0.0.2:8080\"]"));
@@ -22,9 +22,9 @@ mod packages;
 mod registries;
 
 pub use error::Error;
-pub use file::{File, stale, write};
-pub use node::Node;
-pub use packages::{Keys, Packages, Source, apt, dnf};
+pub use file::{ClientConfigFile, stale, write};
+pub use node::NodeAddress;
+pub use packages::{ArchivePackages, KeyLocation, PackageSource, apt, dnf};
 pub use registries::{HOST, containerd, crio};
 
 #[cfg(test)]
@@ -45,13 +45,17 @@ mod tests {
             ("http://user@a", None),
             ("ftp://a", None),
         ] {
-            assert_eq!(text.parse::<Node>().ok().map(|node| node.to_string()).as_deref(), expected, "{text}");
+            assert_eq!(
+                text.parse::<NodeAddress>().ok().map(|node| node.to_string()).as_deref(),
+                expected,
+                "{text}"
+            );
         }
         assert!(matches!(containerd("a/../b", &[], None), Err(Error::Node { .. })));
         assert!(matches!(containerd(HOST, &[], None), Err(Error::NoNode)));
     }
 
-    fn nodes(texts: &[&str]) -> Vec<Node> {
+    fn nodes(texts: &[&str]) -> Vec<NodeAddress> {
         texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
@@ -99,14 +103,14 @@ mod tests {
 
     #[test]
     fn a_node_that_is_named_twice_is_refused() {
-        let nodes: Vec<Node> =
+        let nodes: Vec<NodeAddress> =
             ["http://a", "https://a", "http://a/"].iter().map(|node| node.parse().unwrap()).collect();
         assert!(containerd(HOST, &nodes[..2], None).is_ok());
         for refused in [
             containerd(HOST, &nodes, None).map(drop),
             crio(HOST, &nodes).map(drop),
-            dnf(&[], Source::Nodes(&nodes), Keys::AtNode, None).map(drop),
-            apt(&[], &nodes, Keys::AtNode).map(drop),
+            dnf(&[], PackageSource::Nodes(&nodes), KeyLocation::AtNode, None).map(drop),
+            apt(&[], &nodes, KeyLocation::AtNode).map(drop),
         ] {
             assert!(matches!(&refused, Err(Error::NodeTwice(node)) if node == "http://a"), "{refused:?}");
         }
@@ -115,7 +119,7 @@ mod tests {
     #[test]
     fn files_are_replaced_whole_and_only_if_they_are_ours() {
         let folder = tempfile::tempdir().unwrap();
-        let nodes: Vec<Node> = vec!["http://10.0.0.1:8080".parse().unwrap()];
+        let nodes: Vec<NodeAddress> = vec!["http://10.0.0.1:8080".parse().unwrap()];
         let file = crio(HOST, &nodes).unwrap();
         let files = [file.clone()];
         let place = folder.path().join(&file.path);

@@ -8,12 +8,12 @@ use super::error::Error;
 
 /// The address of a node that serves: `http://10.0.0.1:8080`, without a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
+pub struct NodeAddress {
     pub(super) tls: bool,
     pub(super) authority: String,
 }
 
-impl Node {
+impl NodeAddress {
     /// `host[:port]`.
     #[must_use]
     pub fn authority(&self) -> &str {
@@ -36,7 +36,7 @@ impl Node {
     }
 }
 
-impl FromStr for Node {
+impl FromStr for NodeAddress {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
@@ -54,14 +54,14 @@ impl FromStr for Node {
     }
 }
 
-impl std::fmt::Display for Node {
+impl std::fmt::Display for NodeAddress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}://{}", if self.tls { "https" } else { "http" }, self.authority)
     }
 }
 
 /// The nodes, if each is given once.
-pub(super) fn distinct_nodes(nodes: &[Node]) -> Result<&[Node], Error> {
+pub(super) fn distinct_nodes(nodes: &[NodeAddress]) -> Result<&[NodeAddress], Error> {
     let twice =
         nodes.iter().enumerate().find(|(index, node)| nodes.iter().take(*index).any(|one| one == *node));
     twice.map_or(Ok(nodes), |(_, node)| Err(Error::NodeTwice(node.to_string())))

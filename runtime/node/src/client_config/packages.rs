@@ -8,8 +8,8 @@ use archive::tree::Kind;
 use archive::{Tree, Unindexed, layout, product};
 
 use super::error::Error;
-use super::file::{File, header};
-use super::node::{Node, distinct_nodes};
+use super::file::{ClientConfigFile, header};
+use super::node::{NodeAddress, distinct_nodes};
 
 /// The maximum size of a key or `Release` file, in bytes.
 const SMALL_MAX: u64 = 1 << 20;
@@ -19,16 +19,16 @@ const APT_KEYS: &str = "etc/apt/keyrings";
 
 /// The source of packages for dnf.
 #[derive(Debug, Clone, Copy)]
-pub enum Source<'a> {
+pub enum PackageSource<'a> {
     /// These nodes, tried in this order.
-    Nodes(&'a [Node]),
+    Nodes(&'a [NodeAddress]),
     /// The archives, which are folders on the client (mounted or unpacked).
     Folders,
 }
 
 /// The location of the keys of repositories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keys {
+pub enum KeyLocation {
     /// At the first node, or in the archive's folder.
     AtNode,
     /// On the client itself: the keys are among the files.
@@ -37,17 +37,17 @@ pub enum Keys {
 
 /// The package repositories of an archive.
 #[derive(Debug)]
-pub struct Packages {
+pub struct ArchivePackages {
     id: String,
     /// The archive, if it is a folder.
     root: Option<PathBuf>,
-    rpm: Vec<Rpm>,
-    deb: Vec<Deb>,
+    rpm: Vec<RpmRepository>,
+    deb: Vec<DebRepository>,
     unindexed: Vec<Unindexed>,
 }
 
 #[derive(Debug)]
-struct Rpm {
+struct RpmRepository {
     /// The name of the section: `metalk8s-2.11.0-scality-el8`.
     name: String,
     /// Below the archive ID, as nodes serve it.
@@ -56,26 +56,26 @@ struct Rpm {
     release: Option<String>,
     /// The folder in the archive.
     folder: String,
-    keys: Vec<Key>,
+    keys: Vec<RepositoryKey>,
     signed_metadata: bool,
 }
 
 #[derive(Debug)]
-struct Deb {
+struct DebRepository {
     path: String,
     suite: String,
     components: String,
-    keys: Vec<Key>,
+    keys: Vec<RepositoryKey>,
 }
 
 #[derive(Debug, Clone)]
-struct Key {
+struct RepositoryKey {
     /// The file's name.
     name: String,
     content: String,
 }
 
-impl Packages {
+impl ArchivePackages {
     /// Finds the repositories of an archive by their metadata.
     ///
     /// # Errors
@@ -106,7 +106,7 @@ impl Packages {
                 let name = format!("{}-{short}", found.id);
                 let path = format!("{parent}{}{short}", if parent.is_empty() { "" } else { "/" });
                 let (release, folder) = (release_of(&path), folder.to_owned());
-                found.rpm.push(Rpm { name, path, release, folder, keys, signed_metadata });
+                found.rpm.push(RpmRepository { name, path, release, folder, keys, signed_metadata });
             } else if let Some((folder, suite)) =
                 path.strip_suffix("/Release").and_then(|path| path.rsplit_once("/dists/"))
             {
@@ -120,7 +120,7 @@ impl Packages {
                 let is_key = |name: &str| name.ends_with(".asc") && !name.starts_with("Release");
                 let keys = keys(&tree, folder, is_key, &shown)?;
                 let (path, suite) = (below_packages(folder).to_owned(), suite.to_owned());
-                found.deb.push(Deb { path, suite, components: components.join(" "), keys });
+                found.deb.push(DebRepository { path, suite, components: components.join(" "), keys });
             }
         }
         Ok(found)
@@ -148,7 +148,7 @@ impl Packages {
             else {
                 return Err(Error::Address(address.clone()));
             };
-            let rpm = Rpm {
+            let rpm = RpmRepository {
                 name: format!("{id}-{short}"),
                 path: path.to_owned(),
                 release: release_of(path),
@@ -171,12 +171,12 @@ impl Packages {
     }
 
     /// The base URLs of one of the repositories.
-    fn urls(&self, rpm: &Rpm, source: Source<'_>) -> Result<Vec<String>, Error> {
+    fn urls(&self, rpm: &RpmRepository, source: PackageSource<'_>) -> Result<Vec<String>, Error> {
         match (source, &self.root) {
-            (Source::Nodes(nodes), _) => {
+            (PackageSource::Nodes(nodes), _) => {
                 Ok(nodes.iter().map(|node| format!("{node}/{}/{}", self.id, rpm.path)).collect())
             }
-            (Source::Folders, Some(root)) => {
+            (PackageSource::Folders, Some(root)) => {
                 let root = std::path::absolute(root).map_err(|source| Error::Io {
                     operation: "find",
                     path: root.clone(),
@@ -186,7 +186,7 @@ impl Packages {
                 plain(&self.id, &root)?;
                 Ok(vec![format!("file://{root}/{}", rpm.folder)])
             }
-            (Source::Folders, None) => Err(Error::NoFolder(self.id.clone())),
+            (PackageSource::Folders, None) => Err(Error::NoFolder(self.id.clone())),
         }
     }
 }
@@ -202,13 +202,18 @@ fn below_packages(path: &str) -> &str {
     path.strip_prefix(layout::PACKAGES).unwrap_or(path).trim_start_matches('/')
 }
 
-fn keys(tree: &Tree, folder: &str, is_key: impl Fn(&str) -> bool, archive: &str) -> Result<Vec<Key>, Error> {
+fn keys(
+    tree: &Tree,
+    folder: &str,
+    is_key: impl Fn(&str) -> bool,
+    archive: &str,
+) -> Result<Vec<RepositoryKey>, Error> {
     let mut keys = Vec::new();
     for entry in tree.read_dir(folder)? {
         if is_key(&entry.name) {
             plain(archive, &entry.name)?;
             let content = text(tree, &format!("{folder}/{}", entry.name))?;
-            keys.push(Key { name: entry.name, content });
+            keys.push(RepositoryKey { name: entry.name, content });
         }
     }
     Ok(keys)
@@ -236,15 +241,15 @@ fn plain(archive: &str, name: &str) -> Result<(), Error> {
 ///
 /// [`Error::NoNode`], [`Error::NodeTwice`], [`Error::NoFolder`], [`Error::Twice`], [`Error::Release`].
 pub fn dnf(
-    archives: &[Packages],
-    source: Source<'_>,
-    keys: Keys,
+    archives: &[ArchivePackages],
+    source: PackageSource<'_>,
+    keys: KeyLocation,
     release: Option<&str>,
-) -> Result<Vec<File>, Error> {
+) -> Result<Vec<ClientConfigFile>, Error> {
     let nodes = match source {
-        Source::Nodes([]) => return Err(Error::NoNode),
-        Source::Nodes(nodes) => distinct_nodes(nodes)?,
-        Source::Folders => &[],
+        PackageSource::Nodes([]) => return Err(Error::NoNode),
+        PackageSource::Nodes(nodes) => distinct_nodes(nodes)?,
+        PackageSource::Folders => &[],
     };
     distinct(archives)?;
     let releases: BTreeSet<&str> =
@@ -253,24 +258,26 @@ pub fn dnf(
         let found = releases.into_iter().map(str::to_owned).collect();
         return Err(Error::Release { wanted: release.map(str::to_owned), found });
     }
-    let meant = |rpm: &&Rpm| release.is_none() || rpm.release.is_none() || rpm.release.as_deref() == release;
+    let meant = |rpm: &&RpmRepository| {
+        release.is_none() || rpm.release.is_none() || rpm.release.as_deref() == release
+    };
     let mut sections = BTreeSet::new();
     let mut content = header("repository dnf-config", "#", &origins(archives, nodes));
     let mut files = Vec::new();
     for archive in archives {
         for rpm in archive.rpm.iter().filter(meant) {
-            let Rpm { name, path, keys: found, signed_metadata, .. } = rpm;
+            let RpmRepository { name, path, keys: found, signed_metadata, .. } = rpm;
             // Two folders have the same name.
             let long = || format!("{}-{}", archive.id, path.replace('/', "-"));
             let name = if sections.insert(name.clone()) { name.clone() } else { long() };
             let urls = archive.urls(rpm, source)?;
             let locations: Vec<String> = match keys {
-                Keys::AtNode => urls
+                KeyLocation::AtNode => urls
                     .iter()
                     .take(1)
                     .flat_map(|url| found.iter().map(move |key| format!("{url}/{}", key.name)))
                     .collect(),
-                Keys::OnClient => found
+                KeyLocation::OnClient => found
                     .iter()
                     .map(|key| format!("file:///{RPM_KEYS}/{}-{}", archive.id, key.name))
                     .collect(),
@@ -288,26 +295,30 @@ pub fn dnf(
             if signed == 1 {
                 let _ = writeln!(content, "gpgkey={}", locations.join("\n       "));
             }
-            if keys == Keys::OnClient {
-                files.extend(found.iter().map(|key| File {
+            if keys == KeyLocation::OnClient {
+                files.extend(found.iter().map(|key| ClientConfigFile {
                     path: format!("{RPM_KEYS}/{}-{}", archive.id, key.name),
                     content: key.content.clone(),
                 }));
             }
         }
     }
-    files.push(File { path: "etc/yum.repos.d/sealift.repo".into(), content });
+    files.push(ClientConfigFile { path: "etc/yum.repos.d/sealift.repo".into(), content });
     Ok(files)
 }
 
 /// The files for apt: a stanza in `/etc/apt/sources.list.d/sealift.sources` for each DEB repository. Several URIs in a stanza
-/// are several sources for apt, not mirrors of one; with [`Keys::OnClient`] a list of nodes for its `mirror` method is among
+/// are several sources for apt, not mirrors of one; with [`KeyLocation::OnClient`] a list of nodes for its `mirror` method is among
 /// the files.
 ///
 /// # Errors
 ///
 /// [`Error::NoNode`], [`Error::NodeTwice`], [`Error::Twice`].
-pub fn apt(archives: &[Packages], nodes: &[Node], keys: Keys) -> Result<Vec<File>, Error> {
+pub fn apt(
+    archives: &[ArchivePackages],
+    nodes: &[NodeAddress],
+    keys: KeyLocation,
+) -> Result<Vec<ClientConfigFile>, Error> {
     if distinct_nodes(nodes)?.is_empty() {
         return Err(Error::NoNode);
     }
@@ -316,24 +327,28 @@ pub fn apt(archives: &[Packages], nodes: &[Node], keys: Keys) -> Result<Vec<File
     let mut content = header("repository apt-config", "#", &from);
     let mut files = Vec::new();
     for archive in archives {
-        for (position, Deb { path, suite, components, keys: found }) in archive.deb.iter().enumerate() {
+        for (position, DebRepository { path, suite, components, keys: found }) in
+            archive.deb.iter().enumerate()
+        {
             let urls: Vec<String> =
                 nodes.iter().map(|node| format!("{node}/{}/{path}", archive.id)).collect();
             let (uris, signed) = match keys {
-                Keys::AtNode => (urls.join(" "), found.iter().map(|key| key.content.clone()).collect()),
-                Keys::OnClient => {
+                KeyLocation::AtNode => {
+                    (urls.join(" "), found.iter().map(|key| key.content.clone()).collect())
+                }
+                KeyLocation::OnClient => {
                     let list = format!("etc/apt/mirrors/sealift-{}-{position}.list", archive.id);
                     let mut mirrors = String::new();
                     for (order, url) in urls.iter().enumerate() {
                         let _ = writeln!(mirrors, "{url}\tpriority:{}", order + 1);
                     }
                     let content = header("repository apt-config", "#", &from) + &mirrors;
-                    files.push(File { path: list.clone(), content });
-                    let key = |key: &Key| File {
+                    files.push(ClientConfigFile { path: list.clone(), content });
+                    let key = |key: &RepositoryKey| ClientConfigFile {
                         path: format!("{APT_KEYS}/{}-{}", archive.id, key.name),
                         content: key.content.clone(),
                     };
-                    let keys: Vec<File> = found.iter().map(key).collect();
+                    let keys: Vec<ClientConfigFile> = found.iter().map(key).collect();
                     let signed = keys.iter().map(|key| format!("/{}", key.path)).collect::<Vec<_>>();
                     files.extend(keys);
                     (format!("mirror+file:/{list}"), signed)
@@ -343,12 +358,12 @@ pub fn apt(archives: &[Packages], nodes: &[Node], keys: Keys) -> Result<Vec<File
                 write!(content, "\nTypes: deb\nURIs: {uris}\nSuites: {suite}\nComponents: {components}\n");
             let _ = match (found.is_empty(), keys) {
                 (true, _) => writeln!(content, "Trusted: yes"),
-                (false, Keys::OnClient) => writeln!(content, "Signed-By: {}", signed.join(" ")),
-                (false, Keys::AtNode) => writeln!(content, "Signed-By:{}", inline(&signed)),
+                (false, KeyLocation::OnClient) => writeln!(content, "Signed-By: {}", signed.join(" ")),
+                (false, KeyLocation::AtNode) => writeln!(content, "Signed-By:{}", inline(&signed)),
             };
         }
     }
-    files.push(File { path: "etc/apt/sources.list.d/sealift.sources".into(), content });
+    files.push(ClientConfigFile { path: "etc/apt/sources.list.d/sealift.sources".into(), content });
     Ok(files)
 }
 
@@ -361,12 +376,12 @@ fn inline(keys: &[String]) -> String {
     text
 }
 
-fn origins(archives: &[Packages], nodes: &[Node]) -> Vec<String> {
+fn origins(archives: &[ArchivePackages], nodes: &[NodeAddress]) -> Vec<String> {
     let ids = archives.iter().map(|archive| archive.id.clone());
     ids.chain(nodes.iter().map(ToString::to_string)).collect()
 }
 
-fn distinct(archives: &[Packages]) -> Result<(), Error> {
+fn distinct(archives: &[ArchivePackages]) -> Result<(), Error> {
     let mut seen = BTreeSet::new();
     match archives.iter().find(|archive| !seen.insert(&archive.id)) {
         Some(twice) => Err(Error::Twice(twice.id.clone())),
@@ -389,7 +404,7 @@ mod tests {
         folder
     }
 
-    fn nodes() -> Vec<Node> {
+    fn nodes() -> Vec<NodeAddress> {
         vec!["http://10.0.0.1:8080".parse().unwrap(), "https://10.0.0.2".parse().unwrap()]
     }
 
@@ -401,8 +416,8 @@ mod tests {
             ("packages/redhat/8/site-base-el8/RPM-GPG-KEY-site", "a key"),
             ("packages/redhat/8/plain/repodata/repomd.xml", ""),
         ]);
-        let packages = [Packages::of(folder.path()).unwrap()];
-        let printed = dnf(&packages, Source::Nodes(&nodes()), Keys::AtNode, None).unwrap();
+        let packages = [ArchivePackages::of(folder.path()).unwrap()];
+        let printed = dnf(&packages, PackageSource::Nodes(&nodes()), KeyLocation::AtNode, None).unwrap();
         assert_eq!(
             printed[0].content,
             "# Generated by `sealift repository dnf-config` from site-1.0 http://10.0.0.1:8080 https://10.0.0.2.\n\
@@ -415,7 +430,7 @@ mod tests {
              # The packages are in the site's own network: no proxy leads to them.\nproxy=_none_\ngpgcheck=1\nrepo_gpgcheck=1\n\
              gpgkey=http://10.0.0.1:8080/site-1.0/redhat/8/base-el8/RPM-GPG-KEY-site\n"
         );
-        let written = dnf(&packages, Source::Nodes(&nodes()), Keys::OnClient, None).unwrap();
+        let written = dnf(&packages, PackageSource::Nodes(&nodes()), KeyLocation::OnClient, None).unwrap();
         assert_eq!(
             (written[0].path.as_str(), written[0].content.as_str()),
             ("etc/pki/rpm-gpg/site-1.0-RPM-GPG-KEY-site", "a key")
@@ -430,8 +445,9 @@ mod tests {
             ("packages/redhat/9/plain/repodata/repomd.xml", ""),
             ("packages/other/plain/repodata/repomd.xml", ""),
         ]);
-        let packages = [Packages::of(folder.path()).unwrap()];
-        let written = |release| dnf(&packages, Source::Nodes(&nodes()[..1]), Keys::AtNode, release);
+        let packages = [ArchivePackages::of(folder.path()).unwrap()];
+        let written =
+            |release| dnf(&packages, PackageSource::Nodes(&nodes()[..1]), KeyLocation::AtNode, release);
         for wrong in [None, Some("7")] {
             let refused = written(wrong);
             assert!(
@@ -458,12 +474,13 @@ mod tests {
             ("packages/redhat/8/site-base-el8/repodata/repomd.xml", ""),
             ("packages/redhat/8/site-base-el8/RPM-GPG-KEY-site", "a key"),
         ]);
-        let packages = [Packages::of(folder.path()).unwrap()];
-        let content = |source| dnf(&packages, source, Keys::AtNode, Some("8")).unwrap().remove(0).content;
+        let packages = [ArchivePackages::of(folder.path()).unwrap()];
+        let content =
+            |source| dnf(&packages, source, KeyLocation::AtNode, Some("8")).unwrap().remove(0).content;
         let nodes = nodes();
-        let served = content(Source::Nodes(&nodes));
+        let served = content(PackageSource::Nodes(&nodes));
         assert!(!served.contains("el7") && served.contains("\n[site-1.0-base-el8]\n"), "{served}");
-        let local = content(Source::Folders);
+        let local = content(PackageSource::Folders);
         let url = format!("file://{}/packages/redhat/8/site-base-el8", folder.path().display());
         assert!(local.contains(&format!("\nbaseurl={url}\n")), "{local}");
         assert!(local.contains(&format!("\ngpgkey={url}/RPM-GPG-KEY-site\n")), "{local}");
@@ -472,8 +489,10 @@ mod tests {
     #[test]
     fn what_nodes_serve_can_be_named_without_an_archive() {
         let addresses = ["site-1.0/redhat/8/base-el8", "site-1.0/redhat/7/base-el7", "other-2/redhat/8/x"];
-        let packages = Packages::served(&addresses.map(str::to_owned)).unwrap();
-        let content = &dnf(&packages, Source::Nodes(&nodes()), Keys::OnClient, Some("8")).unwrap()[0].content;
+        let packages = ArchivePackages::served(&addresses.map(str::to_owned)).unwrap();
+        let content = &dnf(&packages, PackageSource::Nodes(&nodes()), KeyLocation::OnClient, Some("8"))
+            .unwrap()[0]
+            .content;
         for line in [
             "[site-1.0-base-el8]",
             "baseurl=http://10.0.0.1:8080/site-1.0/redhat/8/base-el8",
@@ -485,12 +504,12 @@ mod tests {
         }
         assert!(!content.contains("el7"), "{content}");
         assert!(
-            matches!(dnf(&packages, Source::Folders, Keys::AtNode, Some("8")), Err(Error::NoFolder(id)) if id == "site-1.0")
+            matches!(dnf(&packages, PackageSource::Folders, KeyLocation::AtNode, Some("8")), Err(Error::NoFolder(id)) if id == "site-1.0")
         );
         for bad in
             ["", "site-1.0", "/redhat/8/x", "site-1.0/", "site-1.0/../x", "site-1.0/a b", "site-1.0/x\n[y"]
         {
-            assert!(Packages::served(&[bad.to_owned()]).is_err(), "{bad:?}");
+            assert!(ArchivePackages::served(&[bad.to_owned()]).is_err(), "{bad:?}");
         }
     }
 
@@ -502,10 +521,10 @@ mod tests {
             "packages/debian/dists/x y/Release",
         ] {
             let folder = archive(&[(path, "")]);
-            assert!(matches!(Packages::of(folder.path()), Err(Error::Name { .. })), "{path}");
+            assert!(matches!(ArchivePackages::of(folder.path()), Err(Error::Name { .. })), "{path}");
         }
         let folder = archive(&[("packages/debian/dists/stable/Release", "Components: main $(x)\n")]);
-        assert!(matches!(Packages::of(folder.path()), Err(Error::Name { .. })));
+        assert!(matches!(ArchivePackages::of(folder.path()), Err(Error::Name { .. })));
     }
 
     #[test]
@@ -515,7 +534,7 @@ mod tests {
             ("packages/redhat/8/plain/a.rpm", ""),
             ("packages/redhat/8/bare/b.rpm", ""),
         ]);
-        let packages = Packages::of(folder.path()).unwrap();
+        let packages = ArchivePackages::of(folder.path()).unwrap();
         let found: Vec<&str> = packages.unindexed().iter().map(|one| one.folder.as_str()).collect();
         assert_eq!(found, ["packages/redhat/8/bare"]);
     }
@@ -523,8 +542,11 @@ mod tests {
     #[test]
     fn one_archive_is_named_once() {
         let folder = archive(&[]);
-        let twice = [Packages::of(folder.path()).unwrap(), Packages::of(folder.path()).unwrap()];
-        assert!(matches!(apt(&twice, &nodes(), Keys::AtNode), Err(Error::Twice(id)) if id == "site-1.0"));
-        assert!(matches!(dnf(&[], Source::Nodes(&[]), Keys::AtNode, None), Err(Error::NoNode)));
+        let twice =
+            [ArchivePackages::of(folder.path()).unwrap(), ArchivePackages::of(folder.path()).unwrap()];
+        assert!(
+            matches!(apt(&twice, &nodes(), KeyLocation::AtNode), Err(Error::Twice(id)) if id == "site-1.0")
+        );
+        assert!(matches!(dnf(&[], PackageSource::Nodes(&[]), KeyLocation::AtNode, None), Err(Error::NoNode)));
     }
 }

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use images::reference::is_domain;
 
 use super::error::Error;
-use super::file::{File, header};
-use super::node::{Node, distinct_nodes};
+use super::file::{ClientConfigFile, header};
+use super::node::{NodeAddress, distinct_nodes};
 
 /// The registry in every image reference of the platform. The name does not resolve: only mirrors serve it.
 pub const HOST: &str = "metalk8s-registry-from-config.invalid";
@@ -17,7 +17,11 @@ pub const HOST: &str = "metalk8s-registry-from-config.invalid";
 /// # Errors
 ///
 /// [`Error::NoNode`], [`Error::NodeTwice`], [`Error::Node`] if `host` is invalid.
-pub fn containerd(host: &str, nodes: &[Node], authority: Option<&str>) -> Result<File, Error> {
+pub fn containerd(
+    host: &str,
+    nodes: &[NodeAddress],
+    authority: Option<&str>,
+) -> Result<ClientConfigFile, Error> {
     check_host(host)?;
     let [first, ..] = distinct_nodes(nodes)? else { return Err(Error::NoNode) };
     let mut content = header("registry containerd-config", "#", nodes);
@@ -47,7 +51,7 @@ pub fn containerd(host: &str, nodes: &[Node], authority: Option<&str>) -> Result
         }
     }
     content.truncate(content.trim_end().len() + 1);
-    Ok(File { path: format!("etc/containerd/certs.d/{host}/hosts.toml"), content })
+    Ok(ClientConfigFile { path: format!("etc/containerd/certs.d/{host}/hosts.toml"), content })
 }
 
 /// A drop-in of `registries.conf` for CRI-O, podman and skopeo, for images of `host`. These read the certificate authorities
@@ -56,9 +60,9 @@ pub fn containerd(host: &str, nodes: &[Node], authority: Option<&str>) -> Result
 /// # Errors
 ///
 /// Those of [`containerd`]; [`Error::Unusable`] for an IPv6 address.
-pub fn crio(host: &str, nodes: &[Node]) -> Result<File, Error> {
+pub fn crio(host: &str, nodes: &[NodeAddress]) -> Result<ClientConfigFile, Error> {
     check_host(host)?;
-    for name in nodes.iter().map(Node::authority).chain([host]) {
+    for name in nodes.iter().map(NodeAddress::authority).chain([host]) {
         // One such location makes containers/image refuse every pull through the registry, also from other nodes.
         if is_ipv6(name) {
             let (client, reason) =
@@ -67,7 +71,7 @@ pub fn crio(host: &str, nodes: &[Node]) -> Result<File, Error> {
         }
     }
     let [mirrors @ .., last] = distinct_nodes(nodes)? else { return Err(Error::NoNode) };
-    let insecure = |node: &Node| if node.tls { "" } else { "insecure = true\n" };
+    let insecure = |node: &NodeAddress| if node.tls { "" } else { "insecure = true\n" };
     let mut content = header("registry crio-config", "#", nodes);
     let _ = write!(
         content,
@@ -81,7 +85,7 @@ pub fn crio(host: &str, nodes: &[Node]) -> Result<File, Error> {
             write!(content, "\n[[registry.mirror]]\nlocation = \"{}\"\n{}", node.location(), insecure(node));
     }
     let name = host.replace(':', "_");
-    Ok(File { path: format!("etc/containers/registries.conf.d/50-{name}.conf"), content })
+    Ok(ClientConfigFile { path: format!("etc/containers/registries.conf.d/50-{name}.conf"), content })
 }
 
 /// Whether `authority` (`host[:port]`) is an IPv6 address, which stands in brackets.

@@ -13,14 +13,14 @@ use super::error::Error;
 const SMALLEST: u64 = 16 * 1024;
 
 /// A larger file whose digest is recorded in the archive.
-pub(super) struct Stated {
+pub(super) struct StatedFile {
     pub(super) path: String,
     pub(super) entry: Entry,
     pub(super) digest: Digest,
 }
 
 /// The larger files whose digest is recorded in the archive, in `SHA256SUMS` or as the name of a blob, and is `wanted`.
-pub(super) fn stated(tree: &Tree, wanted: &dyn Fn(&Digest) -> bool) -> Result<Vec<Stated>, Error> {
+pub(super) fn stated(tree: &Tree, wanted: &dyn Fn(&Digest) -> bool) -> Result<Vec<StatedFile>, Error> {
     let mut large: Vec<(String, Entry, Option<Digest>)> = Vec::new();
     tree.each_folder("", &mut |folder, entries| {
         for entry in entries.into_iter().filter(|entry| entry.kind == Kind::File && entry.size >= SMALLEST) {
@@ -41,7 +41,7 @@ pub(super) fn stated(tree: &Tree, wanted: &dyn Fn(&Digest) -> bool) -> Result<Ve
     })?;
     let stated = large.into_iter().filter_map(|(path, entry, digest)| {
         let digest = digest.filter(|digest| wanted(digest))?;
-        Some(Stated { path, entry, digest })
+        Some(StatedFile { path, entry, digest })
     });
     Ok(stated.collect())
 }
@@ -58,7 +58,7 @@ impl Library {
     pub(super) fn of(archives: &[PathBuf], wanted: &HashSet<Digest>) -> Self {
         let (mut trees, mut places) = (Vec::new(), HashMap::new());
         for tree in archives.iter().filter_map(|path| Tree::open(path).ok()) {
-            for Stated { path, digest, .. } in
+            for StatedFile { path, digest, .. } in
                 stated(&tree, &|digest| wanted.contains(digest)).unwrap_or_default()
             {
                 places.entry(digest).or_insert((trees.len(), path));

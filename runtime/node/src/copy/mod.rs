@@ -46,7 +46,7 @@ mod send;
 mod tests;
 
 pub use error::Error;
-pub use range::Range;
+pub use range::ByteRange;
 pub use receive::receive;
-pub use recipe::{Part, Recipe};
-pub use send::{Sent, send};
+pub use recipe::{Recipe, RecipePart};
+pub use send::{SentArchive, send};

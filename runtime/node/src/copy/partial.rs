@@ -10,20 +10,20 @@ use content::{Digest, Hasher, Kind, Metadata, Root};
 
 use super::error::Error;
 use super::library::Library;
-use super::range::Range;
+use super::range::ByteRange;
 use super::read::{CHUNK, digest_of, digest_range};
-use super::recipe::{Part, Recipe};
+use super::recipe::{Recipe, RecipePart};
 
 /// The state of the receiving node when a recipe arrives.
 pub(super) enum Begun {
     /// The archive exists at this path.
     Present(PathBuf),
     /// The archive has to be completed.
-    Partial(Partial),
+    Partial(PartialCopy),
 }
 
 /// An archive that is being received.
-pub(super) struct Partial {
+pub(super) struct PartialCopy {
     recipe: Recipe,
     file: File,
     /// Its folder, held open.
@@ -33,10 +33,10 @@ pub(super) struct Partial {
     path: PathBuf,
     target: PathBuf,
     /// The ranges that must be sent, in order.
-    pub(super) needed: Vec<Range>,
+    pub(super) needed: Vec<ByteRange>,
 }
 
-impl Partial {
+impl PartialCopy {
     /// Starts or resumes receiving the archive of a recipe.
     pub(super) fn begin(recipe: Recipe, into: &Path, archives: &[PathBuf]) -> Result<Begun, Error> {
         recipe.check()?;
@@ -94,7 +94,7 @@ impl Partial {
         let parts = self.recipe.parts.iter();
         let wanted = parts.filter_map(|part| Digest::from_hex(&part.sha256).ok()).collect();
         let library = Library::of(archives, &wanted);
-        let mut here: Vec<Range> = Vec::new();
+        let mut here: Vec<ByteRange> = Vec::new();
         for part in &self.recipe.parts {
             let resumed = resumed && self.holds(part).map_err(|source| self.failed("read", source))?;
             let taken = || match library.find(&part.sha256) {
@@ -106,11 +106,11 @@ impl Partial {
             }
         }
         here.sort_by_key(|range| range.offset);
-        let end = Range { offset: self.recipe.bytes, bytes: 0 };
+        let end = ByteRange { offset: self.recipe.bytes, bytes: 0 };
         let mut reached = 0;
         for range in here.into_iter().chain([end]) {
             if range.offset > reached {
-                self.needed.push(Range { offset: reached, bytes: range.offset - reached });
+                self.needed.push(ByteRange { offset: reached, bytes: range.offset - reached });
             }
             reached = reached.max(range.end());
         }
@@ -118,7 +118,7 @@ impl Partial {
     }
 
     /// Whether the partial file holds the whole part.
-    fn holds(&self, part: &Part) -> io::Result<bool> {
+    fn holds(&self, part: &RecipePart) -> io::Result<bool> {
         let mut hash = Hasher::new();
         for range in &part.ranges {
             digest_range(&self.file, *range, &mut hash, &())?;
@@ -127,7 +127,7 @@ impl Partial {
     }
 
     /// Copies a part from an archive of this node; returns whether its digest matches.
-    fn take(&self, part: &Part, location: &Location) -> Result<bool, Error> {
+    fn take(&self, part: &RecipePart, location: &Location) -> Result<bool, Error> {
         if location.size != part.ranges.iter().map(|range| range.bytes).sum::<u64>() {
             return Ok(false);
         }
@@ -179,7 +179,7 @@ impl Partial {
 
     /// Checks the whole and renames the file.
     pub(super) fn finish(&self) -> Result<PathBuf, Error> {
-        let whole = Range { offset: 0, bytes: self.recipe.bytes };
+        let whole = ByteRange { offset: 0, bytes: self.recipe.bytes };
         let mut hash = Hasher::new();
         digest_range(&self.file, whole, &mut hash, &()).map_err(|source| self.failed("read", source))?;
         if hash.finish().hex() != self.recipe.sha256 {

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
-use super::range::Range;
+use super::range::ByteRange;
 
 /// The maximum size of a message in bytes: the longest recipe of [`Recipe::of`](super::Recipe::of) fits.
 const MESSAGE_MAX: u64 = 24 * 1024 * 1024;
@@ -15,11 +15,11 @@ const MESSAGE_MAX: u64 = 24 * 1024 * 1024;
 /// The response of the receiver to a recipe.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Response {
+pub(super) enum RecipeResponse {
     /// The archive exists at this path.
     Present(PathBuf),
     /// The ranges to send.
-    Needs(Vec<Range>),
+    Needs(Vec<ByteRange>),
     /// The copy failed.
     Error(String),
 }
@@ -27,7 +27,7 @@ pub(super) enum Response {
 /// The last message of the receiver.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Outcome {
+pub(super) enum CopyOutcome {
     /// The archive is published at this path.
     Published(PathBuf),
     /// The copy failed.

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 
 use content::Hasher;
 
-use super::range::Range;
+use super::range::ByteRange;
 
 /// The number of bytes that are read at a time.
 pub(super) const CHUNK: usize = 1024 * 1024;
@@ -14,7 +14,7 @@ pub(super) const CHUNK: usize = 1024 * 1024;
 /// The SHA-256 of an open file in hexadecimal.
 pub(super) fn digest_of(file: &File, progress: &dyn iso::Progress) -> io::Result<String> {
     let mut hash = Hasher::new();
-    let whole = Range { offset: 0, bytes: file.metadata()?.len() };
+    let whole = ByteRange { offset: 0, bytes: file.metadata()?.len() };
     digest_range(file, whole, &mut hash, progress)?;
     Ok(hash.finish().hex())
 }
@@ -22,7 +22,7 @@ pub(super) fn digest_of(file: &File, progress: &dyn iso::Progress) -> io::Result
 /// Adds a range of a file to a hash.
 pub(super) fn digest_range(
     file: &File,
-    range: Range,
+    range: ByteRange,
     hash: &mut Hasher,
     progress: &dyn iso::Progress,
 ) -> io::Result<()> {

@@ -4,8 +4,8 @@ use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::Error;
-use super::partial::{Begun, Partial};
-use super::protocol::{Outcome, Response, read_message, write_message};
+use super::partial::{Begun, PartialCopy};
+use super::protocol::{CopyOutcome, RecipeResponse, read_message, write_message};
 use super::recipe::Recipe;
 
 /// Receives one archive from the [`send`](super::send()) at the other end of the streams into the folder `into`. Content that
@@ -24,13 +24,13 @@ pub fn receive(
     archives: &[PathBuf],
     publish: &dyn Fn(&Path) -> Result<(), String>,
 ) -> Result<PathBuf, Error> {
-    let begun = read_message(&mut from).and_then(|recipe: Recipe| Partial::begin(recipe, into, archives));
+    let begun = read_message(&mut from).and_then(|recipe: Recipe| PartialCopy::begin(recipe, into, archives));
     let partial = match begun {
         Ok(Begun::Present(path)) => {
             let published = published(path, publish);
             let response = match &published {
-                Ok(path) => Response::Present(path.clone()),
-                Err(error) => Response::Error(error.to_string()),
+                Ok(path) => RecipeResponse::Present(path.clone()),
+                Err(error) => RecipeResponse::Error(error.to_string()),
             };
             write_message(&mut to, &response)?;
             return published;
@@ -38,16 +38,16 @@ pub fn receive(
         Ok(Begun::Partial(partial)) => partial,
         Err(error) => {
             // The other end may be the cause.
-            let _ = write_message(&mut to, &Response::Error(error.to_string()));
+            let _ = write_message(&mut to, &RecipeResponse::Error(error.to_string()));
             return Err(error);
         }
     };
-    write_message(&mut to, &Response::Needs(partial.needed.clone()))?;
+    write_message(&mut to, &RecipeResponse::Needs(partial.needed.clone()))?;
     let done =
         partial.fill(&mut from).and_then(|()| partial.finish()).and_then(|path| published(path, publish));
     let outcome = match &done {
-        Ok(path) => Outcome::Published(path.clone()),
-        Err(error) => Outcome::Error(error.to_string()),
+        Ok(path) => CopyOutcome::Published(path.clone()),
+        Err(error) => CopyOutcome::Error(error.to_string()),
     };
     match (write_message(&mut to, &outcome), done) {
         // The other end has gone; the error here is the first cause.

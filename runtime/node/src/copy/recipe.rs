@@ -9,8 +9,8 @@ use content::Links;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::error::Error;
-use super::library::{Stated, stated};
-use super::range::Range;
+use super::library::{StatedFile, stated};
+use super::range::ByteRange;
 
 /// The maximum size of an ISO: 2^32 sectors of 2048 bytes (ECMA-119 8.4.8).
 const LARGEST: u64 = (1 << 32) * 2048;
@@ -33,20 +33,20 @@ pub struct Recipe {
     pub sha256: String,
     /// Its larger files, each content once, in the order of the ISO.
     #[serde(deserialize_with = "at_most::<PARTS_MAX, _, _>")]
-    pub parts: Vec<Part>,
+    pub parts: Vec<RecipePart>,
 }
 
 /// A file of an ISO.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Part {
+pub struct RecipePart {
     /// A path of it in the archive.
     pub path: String,
     /// The SHA-256 of its content in hexadecimal, as recorded in the archive.
     pub sha256: String,
     /// The ranges of its bytes, in order.
     #[serde(deserialize_with = "at_most::<RANGES_MAX, _, _>")]
-    pub ranges: Vec<Range>,
+    pub ranges: Vec<ByteRange>,
 }
 
 /// Reads a list of at most `MAX` elements, so that a message uses no more memory than an archive needs.
@@ -98,12 +98,12 @@ impl Recipe {
         let mut seen = HashSet::new();
         let mut files = stated(&tree, &|_| true)?;
         files.sort_by_key(|file| std::cmp::Reverse(file.entry.size));
-        let mut parts: Vec<Part> = Vec::new();
+        let mut parts: Vec<RecipePart> = Vec::new();
         let mut names = 0;
-        for Stated { path, entry, digest } in files {
+        for StatedFile { path, entry, digest } in files {
             let pieces = tree.locate_entry(&path, &entry)?.pieces;
-            let ranges: Vec<Range> =
-                pieces.iter().map(|piece| Range { offset: piece.offset, bytes: piece.len }).collect();
+            let ranges: Vec<ByteRange> =
+                pieces.iter().map(|piece| ByteRange { offset: piece.offset, bytes: piece.len }).collect();
             // Another name of the same bytes.
             if ranges.first().is_none_or(|range| !seen.insert(range.offset)) {
                 continue;
@@ -112,7 +112,7 @@ impl Recipe {
             if parts.len() == PARTS_MAX || names > NAMES_MAX {
                 break;
             }
-            parts.push(Part { path, sha256: digest.hex(), ranges });
+            parts.push(RecipePart { path, sha256: digest.hex(), ranges });
         }
         parts.sort_by_key(|part| part.ranges.first().map(|range| range.offset));
         let bytes = file.metadata().map_err(failed)?.len();
@@ -138,7 +138,8 @@ impl Recipe {
                 self.sha256.escape_debug()
             ));
         }
-        let mut ranges: Vec<Range> = self.parts.iter().flat_map(|part| part.ranges.iter().copied()).collect();
+        let mut ranges: Vec<ByteRange> =
+            self.parts.iter().flat_map(|part| part.ranges.iter().copied()).collect();
         ranges.sort_by_key(|range| range.offset);
         let mut reached = 0;
         for range in ranges {

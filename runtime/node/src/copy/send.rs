@@ -8,13 +8,13 @@ use content::Links;
 use serde::Serialize;
 
 use super::error::Error;
-use super::protocol::{Outcome, Response, read_message, write_message};
+use super::protocol::{CopyOutcome, RecipeResponse, read_message, write_message};
 use super::read::CHUNK;
 use super::recipe::Recipe;
 
 /// The result of a copy.
 #[derive(Clone, Debug, Serialize)]
-pub struct Sent {
+pub struct SentArchive {
     /// The path of the archive on the other node.
     pub path: PathBuf,
     /// The number of bytes that were sent.
@@ -36,12 +36,12 @@ pub fn send(
     mut from: impl BufRead,
     mut to: impl Write,
     progress: &dyn iso::Progress,
-) -> Result<Sent, Error> {
+) -> Result<SentArchive, Error> {
     write_message(&mut to, recipe)?;
     let needed = match read_message(&mut from)? {
-        Response::Present(path) => return Ok(Sent { path, bytes: 0, present: true }),
-        Response::Error(text) => return Err(Error::Other(text)),
-        Response::Needs(ranges) => ranges,
+        RecipeResponse::Present(path) => return Ok(SentArchive { path, bytes: 0, present: true }),
+        RecipeResponse::Error(text) => return Err(Error::Other(text)),
+        RecipeResponse::Needs(ranges) => ranges,
     };
     let total = needed.iter().fold(0_u64, |total, range| total.saturating_add(range.bytes));
     progress.advance(recipe.bytes.saturating_sub(total));
@@ -57,7 +57,7 @@ pub fn send(
             if let Err(error) = to.write_all(chunk) {
                 // The other end has closed the connection; perhaps it reported why.
                 return Err(match read_message(&mut from) {
-                    Ok(Outcome::Error(text)) => Error::Other(text),
+                    Ok(CopyOutcome::Error(text)) => Error::Other(text),
                     _ => Error::Connection(error),
                 });
             }
@@ -67,7 +67,7 @@ pub fn send(
     }
     to.flush()?;
     match read_message(&mut from)? {
-        Outcome::Published(path) => Ok(Sent { path, bytes: total, present: false }),
-        Outcome::Error(text) => Err(Error::Other(text)),
+        CopyOutcome::Published(path) => Ok(SentArchive { path, bytes: total, present: false }),
+        CopyOutcome::Error(text) => Err(Error::Other(text)),
     }
 }

@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use super::protocol::Response;
+use super::protocol::RecipeResponse;
 use super::*;
 
 /// An ISO `Example <version>` of these files, with `SHA256SUMS`.
@@ -44,7 +44,7 @@ fn copy(
     into: &Path,
     archives: &[PathBuf],
     limit: u64,
-) -> (Result<Sent, Error>, Result<PathBuf, Error>) {
+) -> (Result<SentArchive, Error>, Result<PathBuf, Error>) {
     let recipe = Recipe::of(archive, &()).unwrap();
     let (ours, theirs) = UnixStream::pair().unwrap();
     let (into, archives) = (into.to_path_buf(), archives.to_vec());
@@ -94,7 +94,7 @@ fn an_archive_arrives_whole_and_is_not_sent_twice() {
     assert_eq!((sent.present, sent.bytes), (false, fs::metadata(&archive).unwrap().len()));
     assert_eq!(fs::read(received.unwrap()).unwrap(), fs::read(&archive).unwrap());
     let (sent, _) = copy(&archive, &into, &[], u64::MAX);
-    assert!(matches!(sent, Ok(Sent { present: true, bytes: 0, .. })), "{sent:?}");
+    assert!(matches!(sent, Ok(SentArchive { present: true, bytes: 0, .. })), "{sent:?}");
     assert_eq!(fs::read_dir(&into).unwrap().count(), 1, "nothing else is left");
 }
 
@@ -190,8 +190,12 @@ fn both_ends_report_an_archive_that_cannot_be_published() {
 
 #[test]
 fn a_recipe_that_asks_for_what_no_archive_needs_is_refused() {
-    let range = |offset, bytes| Range { offset, bytes };
-    let part = |ranges: &[Range]| Part { path: "a".into(), sha256: "0".repeat(64), ranges: ranges.to_vec() };
+    let range = |offset, bytes| ByteRange { offset, bytes };
+    let part = |ranges: &[ByteRange]| RecipePart {
+        path: "a".into(),
+        sha256: "0".repeat(64),
+        ranges: ranges.to_vec(),
+    };
     let good = Recipe {
         name: "a.iso".into(),
         bytes: 100,
@@ -219,7 +223,7 @@ fn a_recipe_that_asks_for_what_no_archive_needs_is_refused() {
         let mut said = Vec::new();
         let error = receive(&*line, &mut said, folder.path(), &[], &|_| Ok(())).unwrap_err();
         assert!(matches!(error, Error::Protocol(_)), "{recipe:?}: {error}");
-        assert!(matches!(serde_json::from_slice(&said), Ok(Response::Error(_))), "{recipe:?}");
+        assert!(matches!(serde_json::from_slice(&said), Ok(RecipeResponse::Error(_))), "{recipe:?}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{recipe:?}");
     }
 }
@@ -232,7 +236,7 @@ proptest::proptest! {
         let folder = tempfile::tempdir().unwrap();
         let mut said = Vec::new();
         proptest::prop_assert!(receive(line.as_bytes(), &mut said, folder.path(), &[], &|_| Ok(())).is_err());
-        proptest::prop_assert!(serde_json::from_slice::<Response>(&said).is_ok());
+        proptest::prop_assert!(serde_json::from_slice::<RecipeResponse>(&said).is_ok());
     }
 }
 

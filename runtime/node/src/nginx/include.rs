@@ -21,7 +21,7 @@ struct Directive {
 
 /// The archive, in the terms of its configuration.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct ArchiveLocation<'a> {
     /// The first part of its images' names.
     pub(super) repository: &'a str,
     /// Its folder of images, absolute, without a slash at its end.
@@ -35,7 +35,7 @@ pub(super) struct Place<'a> {
 /// # Errors
 ///
 /// The line and the problem.
-pub(super) fn translate(text: &str, place: Place<'_>) -> Result<String, String> {
+pub(super) fn translate(text: &str, place: ArchiveLocation<'_>) -> Result<String, String> {
     let filled = fill(text, place);
     let mut tokens = tokens(&filled)?.into_iter();
     let directives = parse(&mut tokens, 0)?;
@@ -48,7 +48,7 @@ pub(super) fn translate(text: &str, place: Place<'_>) -> Result<String, String> 
 }
 
 /// `{{ repository }}`, `{{repository}}` and the like for `registry_root`.
-fn fill(text: &str, place: Place<'_>) -> String {
+fn fill(text: &str, place: ArchiveLocation<'_>) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("{{") {
@@ -166,7 +166,7 @@ fn parse(tokens: &mut std::vec::IntoIter<(usize, Token)>, depth: usize) -> Resul
 }
 
 /// Writes one location; those for the whole registry belong to the server and are left out.
-fn location(directive: &Directive, place: Place<'_>, out: &mut String) -> Result<(), String> {
+fn location(directive: &Directive, place: ArchiveLocation<'_>, out: &mut String) -> Result<(), String> {
     let words: Vec<&str> = directive.words.iter().map(String::as_str).collect();
     let block = directive.block.as_deref().unwrap_or_default();
     let head = match (words.as_slice(), &directive.block) {
@@ -197,7 +197,7 @@ const GROUPS: [&str; 6] = ["(.*)", "(.+)", "([^/]*)", "([^/]+)", "([a-f0-9]{64})
 
 /// A pattern that matches only addresses of the archive: literal characters, [`GROUPS`], and anchors, which are added where
 /// they are missing. Any other syntax could match, or shorten, what comes before it.
-fn pattern(uri: &str, place: Place<'_>) -> Result<String, String> {
+fn pattern(uri: &str, place: ArchiveLocation<'_>) -> Result<String, String> {
     let refused = |why: String| format!("`{}` {why}", uri.escape_debug().take(200).collect::<String>());
     let mut rest = uri.strip_prefix('^').unwrap_or(uri);
     // As PCRE reads it, from the first to the last character; a group ends the literal start.
@@ -242,7 +242,7 @@ fn pattern(uri: &str, place: Place<'_>) -> Result<String, String> {
 }
 
 /// Writes a directive of a location.
-fn inside(directive: &Directive, place: Place<'_>, out: &mut String) -> Result<(), String> {
+fn inside(directive: &Directive, place: ArchiveLocation<'_>, out: &mut String) -> Result<(), String> {
     let words: Vec<&str> = directive.words.iter().map(String::as_str).collect();
     let text = match (words.as_slice(), directive.block.as_deref()) {
         // It is written anyway.
@@ -279,7 +279,7 @@ fn inside(directive: &Directive, place: Place<'_>, out: &mut String) -> Result<(
 }
 
 /// A named location, distinguished from those of other archives.
-fn named(name: &str, place: Place<'_>) -> Result<String, String> {
+fn named(name: &str, place: ArchiveLocation<'_>) -> Result<String, String> {
     let ours = format!("archive_{}_", place.number);
     let bare = name.trim_start_matches('@');
     let bare = bare.strip_prefix(&ours).unwrap_or(bare);
@@ -290,7 +290,7 @@ fn named(name: &str, place: Place<'_>) -> Result<String, String> {
 }
 
 /// A path in the archive's folder of images.
-fn below<'a>(path: &'a str, place: Place<'_>) -> Result<&'a str, String> {
+fn below<'a>(path: &'a str, place: ArchiveLocation<'_>) -> Result<&'a str, String> {
     let rest = path.strip_prefix(place.images).filter(|rest| rest.is_empty() || rest.starts_with('/'));
     match rest {
         Some(rest) => relative(rest).map(|_| path),
@@ -341,7 +341,8 @@ mod tests {
 
     use super::*;
 
-    const PLACE: Place<'static> = Place { repository: "a-1.0", images: "/srv/a/images", number: 7 };
+    const PLACE: ArchiveLocation<'static> =
+        ArchiveLocation { repository: "a-1.0", images: "/srv/a/images", number: 7 };
 
     /// As the older generator writes it.
     const OLDER: &str = r#"

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::error::Error;
 use super::name::{HERE, NodeName};
 use super::shell::{RemoteArchive, RemoteShell};
-use crate::archives::Listed;
+use crate::archives::ListedArchive;
 
 /// The archives of this node and of others.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ pub struct HeldArchive {
 
 /// Compares the archives `listed` on this node with those of other nodes.
 #[must_use]
-pub fn compare(listed: &[Listed], nodes: &[NodeName], shell: &RemoteShell) -> Comparison {
+pub fn compare(listed: &[ListedArchive], nodes: &[NodeName], shell: &RemoteShell) -> Comparison {
     let mut comparison = Comparison::default();
     let ours = listed.iter().map(|one| {
         let held =

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::error::Error;
 use super::name::NodeName;
 use super::shell::{RemoteArchive, RemoteShell};
-use crate::archives::{Listed, Paths, check_verifiable};
-use crate::copy::{Recipe, Sent};
+use crate::archives::{ListedArchive, NodeLayout, check_verifiable};
+use crate::copy::{Recipe, SentArchive};
 
 /// An archive that can be copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Copyable {
 
 /// The archives to copy.
 #[derive(Debug, Default)]
-pub struct Selection {
+pub struct CopySelection {
     /// In the order of the node configuration.
     pub archives: Vec<Copyable>,
     /// Selected archives that are not readable ISO files.
@@ -35,12 +35,13 @@ pub struct Selection {
 /// # Errors
 ///
 /// [`Error::Unknown`].
-pub fn select(listed: Vec<Listed>, wanted: &[String]) -> Result<Selection, Error> {
-    let matches = |one: &Listed, text: &String| one.id.as_ref() == Some(text) || one.path == Path::new(text);
+pub fn select(listed: Vec<ListedArchive>, wanted: &[String]) -> Result<CopySelection, Error> {
+    let matches =
+        |one: &ListedArchive, text: &String| one.id.as_ref() == Some(text) || one.path == Path::new(text);
     if let Some(text) = wanted.iter().find(|text| !listed.iter().any(|one| matches(one, text))) {
         return Err(Error::Unknown(text.clone()));
     }
-    let mut selection = Selection::default();
+    let mut selection = CopySelection::default();
     for one in listed {
         if !(wanted.is_empty() || wanted.iter().any(|text| matches(&one, text))) {
             continue;
@@ -59,7 +60,7 @@ pub fn select(listed: Vec<Listed>, wanted: &[String]) -> Result<Selection, Error
 #[derive(Clone, Debug)]
 pub struct Copies {
     /// The paths of this node.
-    pub paths: Paths,
+    pub paths: NodeLayout,
     /// How the other nodes are reached.
     pub shell: RemoteShell,
     /// The folder on the other nodes; `None` for the same folder as here.
@@ -106,7 +107,7 @@ impl Copies {
         archive: &Copyable,
         recipe: &Recipe,
         progress: &dyn iso::Progress,
-    ) -> Result<Sent, Error> {
+    ) -> Result<SentArchive, Error> {
         self.shell.copy(node, (recipe, &archive.path), self.folder(archive), self.unverified, progress)
     }
 
@@ -153,12 +154,12 @@ impl Copies {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archives::ListedKind;
+    use crate::archives::ListedArchiveKind;
 
-    fn listed(id: Option<&str>, path: &str, bytes: Option<u64>) -> Listed {
-        Listed {
+    fn listed(id: Option<&str>, path: &str, bytes: Option<u64>) -> ListedArchive {
+        ListedArchive {
             path: path.into(),
-            kind: ListedKind::Platform,
+            kind: ListedArchiveKind::Platform,
             product: None,
             id: id.map(str::to_owned),
             missing: false,
@@ -185,7 +186,7 @@ mod tests {
         };
         let ids = |wanted: &[&str]| {
             let wanted: Vec<String> = wanted.iter().map(|text| (*text).to_owned()).collect();
-            let Selection { archives, skipped } = select(all(), &wanted).unwrap();
+            let CopySelection { archives, skipped } = select(all(), &wanted).unwrap();
             let ids: Vec<String> = archives.into_iter().map(|one| one.id).collect();
             (ids, skipped)
         };

@@ -10,7 +10,7 @@ mod name;
 mod shell;
 
 pub use compare::{Comparison, HeldArchive, compare};
-pub use copies::{Copies, CopyPlan, Copyable, Selection, select};
+pub use copies::{Copies, CopyPlan, CopySelection, Copyable, select};
 pub use error::Error;
 pub use name::{HERE, InvalidNodeName, NodeName};
 pub use shell::{RemoteArchive, RemoteShell};

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::error::Error;
 use super::name::NodeName;
-use crate::copy::{self, Recipe, Sent};
+use crate::copy::{self, Recipe, SentArchive};
 
 /// A remote shell, such as ssh.
 #[derive(Clone, Debug)]
@@ -77,7 +77,7 @@ impl RemoteShell {
         into: &Path,
         unverified: bool,
         progress: &dyn iso::Progress,
-    ) -> Result<Sent, Error> {
+    ) -> Result<SentArchive, Error> {
         let folder = into.to_str().ok_or_else(|| Error::Word(into.to_path_buf()))?;
         let mut words = vec!["archive", "receive", "--into", folder];
         words.extend(unverified.then_some("--unverified"));

@@ -7,7 +7,7 @@ use content::{IoError, Links};
 
 use super::document::Document;
 use super::error::Error;
-use super::kind::Kind;
+use super::kind::ConfigurationKind;
 use super::{active, edit};
 
 /// The maximum size of a configuration file, in bytes.
@@ -42,9 +42,9 @@ const LIMIT: u64 = 1 << 20;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Configuration {
+pub struct NodeConfiguration {
     path: PathBuf,
-    kind: Kind,
+    kind: ConfigurationKind,
     text: String,
     archives: Vec<PathBuf>,
     /// The number of archives under `archives`; the others are under `products`.
@@ -55,13 +55,13 @@ pub struct Configuration {
     existed: bool,
 }
 
-impl Configuration {
+impl NodeConfiguration {
     /// Reads a configuration file and checks it. A missing file of Solutions or archives is empty.
     ///
     /// # Errors
     ///
     /// [`Error::Invalid`] with all problems, each with its line and key; [`Error::Io`].
-    pub fn read(path: &Path, kind: Kind) -> Result<Self, Error> {
+    pub fn read(path: &Path, kind: ConfigurationKind) -> Result<Self, Error> {
         match (Self::read_if_exists(path, kind)?, kind.new_text()) {
             (Some(found), _) => Ok(found),
             (None, Some(text)) => Ok(Self { existed: false, ..Self::parse(path, kind, text.to_owned())? }),
@@ -72,12 +72,12 @@ impl Configuration {
         }
     }
 
-    /// As [`Configuration::read`]; `None` for a missing file. A file that cannot be examined is an error, not missing.
+    /// As [`NodeConfiguration::read`]; `None` for a missing file. A file that cannot be examined is an error, not missing.
     ///
     /// # Errors
     ///
-    /// Those of [`Configuration::read`].
-    pub fn read_if_exists(path: &Path, kind: Kind) -> Result<Option<Self>, Error> {
+    /// Those of [`NodeConfiguration::read`].
+    pub fn read_if_exists(path: &Path, kind: ConfigurationKind) -> Result<Option<Self>, Error> {
         let failed = |operation, source| Error::Io { operation, path: path.to_path_buf(), source };
         let bytes = match content::open_read(path, Links::Follow, LIMIT) {
             Ok(bytes) => bytes,
@@ -90,12 +90,12 @@ impl Configuration {
         Self::parse(path, kind, text).map(Some)
     }
 
-    /// As [`Configuration::read`], from a text; errors name it by `path`.
+    /// As [`NodeConfiguration::read`], from a text; errors name it by `path`.
     ///
     /// # Errors
     ///
     /// [`Error::Invalid`].
-    pub fn parse(path: &Path, kind: Kind, text: String) -> Result<Self, Error> {
+    pub fn parse(path: &Path, kind: ConfigurationKind, text: String) -> Result<Self, Error> {
         let Document { archives, own, active, accepts_unverified } = Document::read(kind, &text)
             .map_err(|problems| Error::Invalid { path: path.to_path_buf(), kind, problems })?;
         Ok(Self {
@@ -131,7 +131,7 @@ impl Configuration {
 
     /// The kind of the configuration.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ConfigurationKind {
         self.kind
     }
 
@@ -157,7 +157,7 @@ impl Configuration {
         })
     }
 
-    /// The text that [`Configuration::write`] writes.
+    /// The text that [`NodeConfiguration::write`] writes.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
@@ -243,7 +243,7 @@ impl Configuration {
     ///
     /// [`Error::Io`].
     pub fn write(&self) -> Result<(), Error> {
-        if let Some(folder) = self.path.parent().filter(|_| self.kind == Kind::Archives) {
+        if let Some(folder) = self.path.parent().filter(|_| self.kind == ConfigurationKind::Archives) {
             // `/etc/sealift` on the first import; a missing folder of MetalK8s is a mistake.
             content::create_folder(folder).map_err(|IoError { operation, path, source }| Error::Io {
                 operation,

@@ -8,8 +8,8 @@ use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::{Error as YamlError, Location, Spanned, UserMessageFormatter};
 
-use super::error::Problem;
-use super::kind::Kind;
+use super::error::ConfigurationProblem;
+use super::kind::ConfigurationKind;
 use super::networks::{self, Networks};
 
 /// The content of a file. Unknown keys are ignored in files that MetalK8s also reads.
@@ -112,7 +112,7 @@ struct Minion {
 
 impl Document {
     /// Parses `text`; or returns all of its problems, in the order of its lines.
-    pub(super) fn read(kind: Kind, text: &str) -> Result<Self, Vec<Problem>> {
+    pub(super) fn read(kind: ConfigurationKind, text: &str) -> Result<Self, Vec<ConfigurationProblem>> {
         let mut reader = Reader { text, problems: Vec::new() };
         let name = reader.part::<Name>();
         // Missing keys are reported at this line.
@@ -123,19 +123,19 @@ impl Document {
         if let Some(version) = reader.part::<Version>() {
             reader.expect("apiVersion", version.api_version, kind.versions());
         }
-        if kind == Kind::Bootstrap {
+        if kind == ConfigurationKind::Bootstrap {
             reader.bootstrap(place);
         }
         let listed = reader.part::<Archives>().and_then(|part| part.archives).flatten().unwrap_or_default();
         let mut archives = Vec::new();
         reader.archives("archives", listed, &mut archives);
         let own = archives.len();
-        if kind == Kind::Bootstrap {
+        if kind == ConfigurationKind::Bootstrap {
             let listed = reader.part::<Products>().and_then(|part| part.products?.metalk8s);
             reader.archives("products.metalk8s", listed.unwrap_or_default(), &mut archives);
         }
         let active = reader.part::<Active>().and_then(|part| part.active).unwrap_or_default();
-        let policy = if kind == Kind::Archives {
+        let policy = if kind == ConfigurationKind::Archives {
             reader.only_known();
             reader.policy()
         } else {
@@ -164,7 +164,7 @@ fn in_plain_words(message: &str) -> String {
 
 struct Reader<'a> {
     text: &'a str,
-    problems: Vec<Problem>,
+    problems: Vec<ConfigurationProblem>,
 }
 
 impl Reader<'_> {
@@ -189,7 +189,7 @@ impl Reader<'_> {
         let problem = in_plain_words(message);
         // Invalid YAML fails for each part.
         if !self.problems.iter().any(|known| (known.line, known.column) == (line, column)) {
-            self.problems.push(Problem { line, column, key, problem });
+            self.problems.push(ConfigurationProblem { line, column, key, problem });
         }
         None
     }
@@ -220,7 +220,12 @@ impl Reader<'_> {
 
     fn wrong(&mut self, place: Option<Location>, key: &str, problem: impl Into<String>) {
         let (line, column) = place.map_or((1, 1), |place| (place.line(), place.column()));
-        self.problems.push(Problem { line, column, key: key.to_owned(), problem: problem.into() });
+        self.problems.push(ConfigurationProblem {
+            line,
+            column,
+            key: key.to_owned(),
+            problem: problem.into(),
+        });
     }
 
     fn missing(&mut self, place: Option<Location>, key: &str) {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::kind::Kind;
+use super::kind::ConfigurationKind;
 
 /// A node configuration cannot be read, is invalid, or cannot be changed.
 #[derive(Debug, thiserror::Error)]
@@ -25,9 +25,9 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// The kind that was expected.
-        kind: Kind,
+        kind: ConfigurationKind,
         /// The problems; at least one.
-        problems: Vec<Problem>,
+        problems: Vec<ConfigurationProblem>,
     },
     /// The list of archives, or of active versions, cannot be changed line by line.
     #[error(
@@ -46,7 +46,7 @@ pub enum Error {
 
 /// A problem in a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct ConfigurationProblem {
     /// The line, counted from 1.
     pub line: u64,
     /// The column, counted from 1.
@@ -57,7 +57,7 @@ pub struct Problem {
     pub problem: String,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigurationProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { line, column, key, problem } = self;
         write!(f, "{line}:{column}: {key}{}{problem}", if key.is_empty() { "" } else { ": " })
@@ -68,7 +68,7 @@ impl fmt::Display for Problem {
 const PROBLEMS_SHOWN: usize = 20;
 
 /// A line for each problem, starting with the name of the file.
-fn listed(path: &Path, problems: &[Problem]) -> String {
+fn listed(path: &Path, problems: &[ConfigurationProblem]) -> String {
     let mut lines: Vec<String> =
         problems.iter().take(PROBLEMS_SHOWN).map(|problem| format!("{}:{problem}", path.display())).collect();
     if problems.len() > PROBLEMS_SHOWN {

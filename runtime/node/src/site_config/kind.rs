@@ -14,7 +14,7 @@ archives: []
 
 /// The kind of a node configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ConfigurationKind {
     /// `BootstrapConfiguration`: the platform.
     Bootstrap,
     /// `SolutionsConfiguration`: the Solutions.
@@ -23,7 +23,7 @@ pub enum Kind {
     Archives,
 }
 
-impl Kind {
+impl ConfigurationKind {
     /// All kinds, in the order in which their archives are served.
     pub const ALL: [Self; 3] = [Self::Bootstrap, Self::Solutions, Self::Archives];
 

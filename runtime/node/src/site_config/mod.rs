@@ -16,6 +16,6 @@ mod networks;
 #[cfg(test)]
 mod tests;
 
-pub use configuration::Configuration;
-pub use error::{Error, Problem};
-pub use kind::Kind;
+pub use configuration::NodeConfiguration;
+pub use error::{ConfigurationProblem, Error};
+pub use kind::ConfigurationKind;

@@ -31,8 +31,8 @@ kubernetes:
       SomeFeature: True
 ";
 
-fn bootstrap(text: &str) -> Result<Configuration, Error> {
-    Configuration::parse(Path::new("bootstrap.yaml"), Kind::Bootstrap, text.to_owned())
+fn bootstrap(text: &str) -> Result<NodeConfiguration, Error> {
+    NodeConfiguration::parse(Path::new("bootstrap.yaml"), ConfigurationKind::Bootstrap, text.to_owned())
 }
 
 #[test]
@@ -90,7 +90,8 @@ fn every_way_to_write_a_list() {
     ];
     for (list, with, without) in cases {
         let text = format!("{head}{list}");
-        let parsed = Configuration::parse(Path::new("s.yaml"), Kind::Solutions, text.clone());
+        let parsed =
+            NodeConfiguration::parse(Path::new("s.yaml"), ConfigurationKind::Solutions, text.clone());
         let Ok(mut configuration) = parsed else {
             assert_eq!(with, None, "{list:?}: {parsed:?}");
             continue;
@@ -163,7 +164,8 @@ fn what_is_no_yaml_or_of_another_type_is_named_by_file_line_and_key_too() {
         assert!(error.starts_with(place) && error.contains(key), "{to:?}: {error}");
     }
     let text = format!("{NEW_SOLUTIONS}active:\n  storage:\n    - 1\n");
-    let error = Configuration::parse(Path::new("solutions.yaml"), Kind::Solutions, text).unwrap_err();
+    let error = NodeConfiguration::parse(Path::new("solutions.yaml"), ConfigurationKind::Solutions, text)
+        .unwrap_err();
     assert!(
         error.to_string().starts_with("solutions.yaml:6:")
             && error.to_string().contains(": active.storage: "),
@@ -184,21 +186,21 @@ fn a_file_is_written_whole_and_keeps_its_permissions() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("solutions.yaml");
-    let mut configuration = Configuration::read(&path, Kind::Solutions).unwrap();
+    let mut configuration = NodeConfiguration::read(&path, ConfigurationKind::Solutions).unwrap();
     configuration.add("/a.iso".as_ref()).unwrap();
     configuration.write().unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     let link = folder.path().join("link.yaml");
     std::os::unix::fs::symlink("solutions.yaml", &link).unwrap();
-    let mut configuration = Configuration::read(&link, Kind::Solutions).unwrap();
+    let mut configuration = NodeConfiguration::read(&link, ConfigurationKind::Solutions).unwrap();
     configuration.add("/b.iso".as_ref()).unwrap();
     configuration.write().unwrap();
-    assert_eq!(Configuration::read(&path, Kind::Solutions).unwrap().archives().len(), 2);
+    assert_eq!(NodeConfiguration::read(&path, ConfigurationKind::Solutions).unwrap().archives().len(), 2);
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing temporary is left");
     assert!(matches!(
-        Configuration::read(&folder.path().join("none"), Kind::Bootstrap),
+        NodeConfiguration::read(&folder.path().join("none"), ConfigurationKind::Bootstrap),
         Err(Error::Io { .. })
     ));
 }
@@ -208,7 +210,7 @@ proptest::proptest! {
 
     #[test]
     fn any_text_is_read_or_refused(text in "\\PC{0,100}|(archives:|kind: |apiVersion: |  - /a|#x|\\[\\]|\n){0,12}") {
-        let mut read = match Configuration::parse(Path::new("x"), Kind::Solutions, text) {
+        let mut read = match NodeConfiguration::parse(Path::new("x"), ConfigurationKind::Solutions, text) {
             Ok(read) => read,
             Err(_) => return Ok(()),
         };
@@ -220,7 +222,7 @@ proptest::proptest! {
 
     #[test]
     fn any_path_can_be_listed(name in "\\PC{1,20}") {
-        let mut configuration = Configuration::parse(Path::new("x"), Kind::Solutions, NEW_SOLUTIONS.into()).unwrap();
+        let mut configuration = NodeConfiguration::parse(Path::new("x"), ConfigurationKind::Solutions, NEW_SOLUTIONS.into()).unwrap();
         let path = PathBuf::from(format!("/{name}"));
         configuration.add(&path).unwrap();
         proptest::prop_assert_eq!(configuration.archives(), std::slice::from_ref(&path));
@@ -233,7 +235,7 @@ fn the_active_version_changes_on_its_own_line() {
         let text = format!(
             "apiVersion: metalk8s.scality.com/v1alpha1\nkind: SolutionsConfiguration\narchives: []\n{active}"
         );
-        Configuration::parse(Path::new("solutions.yaml"), Kind::Solutions, text).unwrap()
+        NodeConfiguration::parse(Path::new("solutions.yaml"), ConfigurationKind::Solutions, text).unwrap()
     };
     for (before, version, after) in [
         ("", Some("1.0"), Some("active:\n  a: \"1.0\"\n")),
@@ -309,7 +311,9 @@ fn all_problems_of_a_file_are_reported_at_once() {
     ];
     for (text, expected) in cases {
         let error = bootstrap(text).unwrap_err();
-        let Error::Invalid { kind: Kind::Bootstrap, problems, .. } = &error else { panic!("{error:?}") };
+        let Error::Invalid { kind: ConfigurationKind::Bootstrap, problems, .. } = &error else {
+            panic!("{error:?}")
+        };
         let said = error.to_string();
         for expected in expected {
             assert!(said.contains(expected), "{text:?}: {expected}\n{said}");
@@ -346,7 +350,7 @@ fn the_products_of_the_first_bootstrap_configuration_are_archives() {
 fn a_key_that_the_file_of_archives_does_not_have_is_an_error() {
     let read = |more: &str| {
         let text = format!("{NEW_ARCHIVES}{more}");
-        Configuration::parse(Path::new("archives.yaml"), Kind::Archives, text)
+        NodeConfiguration::parse(Path::new("archives.yaml"), ConfigurationKind::Archives, text)
             .map(|read| read.accepts_unverified())
     };
     let cases = [
@@ -372,5 +376,5 @@ fn a_key_that_the_file_of_archives_does_not_have_is_an_error() {
     assert!(read("acceptUnverified: true\n").unwrap());
     // Other files belong to MetalK8s, too.
     let theirs = format!("{NEW_SOLUTIONS}acceptUnverifed: true\n");
-    assert!(Configuration::parse(Path::new("s.yaml"), Kind::Solutions, theirs).is_ok());
+    assert!(NodeConfiguration::parse(Path::new("s.yaml"), ConfigurationKind::Solutions, theirs).is_ok());
 }

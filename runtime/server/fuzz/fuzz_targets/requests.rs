@@ -15,7 +15,7 @@ use http::header::{IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 
-use range::Selection;
+use range::RangeSelection;
 
 fuzz_target!(|input: &str| {
     let mut lines = input.split('\n');
@@ -37,7 +37,7 @@ fuzz_target!(|input: &str| {
         }
     }
     for size in [0, 1, 10, u64::MAX] {
-        if let Selection::Bytes(first, end) = range::select(&http::Method::GET, &headers, "\"tag\"", Some("then"), size) {
+        if let RangeSelection::Bytes(first, end) = range::select(&http::Method::GET, &headers, "\"tag\"", Some("then"), size) {
             assert!(first < end && end <= size, "{first} to {end} of {size}");
         }
     }

@@ -10,14 +10,14 @@ pub(crate) struct Addresses(Mutex<HashMap<IpAddr, usize>>);
 
 /// A connection; counted until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Counted {
+pub(crate) struct CountedConnection {
     addresses: Arc<Addresses>,
     client: IpAddr,
 }
 
 impl Addresses {
     /// Counts a connection from `address`, unless its client has `most` already.
-    pub(crate) fn count(self: &Arc<Self>, address: IpAddr, most: usize) -> Option<Counted> {
+    pub(crate) fn count(self: &Arc<Self>, address: IpAddr, most: usize) -> Option<CountedConnection> {
         let client = client(address);
         let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = clients.entry(client).or_default();
@@ -25,11 +25,11 @@ impl Addresses {
             return None;
         }
         *count += 1;
-        Some(Counted { addresses: Arc::clone(self), client })
+        Some(CountedConnection { addresses: Arc::clone(self), client })
     }
 }
 
-impl Drop for Counted {
+impl Drop for CountedConnection {
     fn drop(&mut self) {
         let mut clients = self.addresses.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = clients.get_mut(&self.client) {

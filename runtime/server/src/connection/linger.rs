@@ -33,7 +33,7 @@ impl Understood {
 }
 
 /// A stream that is closed only when its client has read the response or had the time to.
-pub(crate) struct Lingering<S> {
+pub(crate) struct LingeringStream<S> {
     inner: S,
     understood: Understood,
     closing: Option<Closing>,
@@ -45,7 +45,7 @@ struct Closing {
     wake: Pin<Box<Sleep>>,
 }
 
-impl<S> Lingering<S> {
+impl<S> LingeringStream<S> {
     pub(crate) fn new(inner: S) -> Self {
         Self { inner, understood: Understood::default(), closing: None }
     }
@@ -56,7 +56,7 @@ impl<S> Lingering<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Lingering<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for LingeringStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -71,7 +71,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Lingering<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for LingeringStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -11,27 +11,27 @@ use bytes::Bytes;
 use http::header;
 use hyper::body::{Body as _, Frame, SizeHint};
 
-use crate::http::body::Body;
-use crate::observe::log::Access;
-use crate::state::State;
+use crate::http::body::ResponseBody;
+use crate::observe::log::AccessRecord;
+use crate::state::ServerState;
 
 /// A body that reports to the metrics and the access log how it ended.
-pub(super) struct Logged {
-    body: Body,
+pub(super) struct LoggedBody {
+    body: ResponseBody,
     sent: u64,
     left: u64,
-    state: Arc<State>,
+    state: Arc<ServerState>,
     request: http::request::Parts,
     peer: SocketAddr,
     status: u16,
     began: Instant,
 }
 
-impl Logged {
+impl LoggedBody {
     /// The body of a response with `status` to a request of `peer`, which arrived at `began`.
     pub(super) fn new(
-        body: Body,
-        state: Arc<State>,
+        body: ResponseBody,
+        state: Arc<ServerState>,
         request: http::request::Parts,
         peer: SocketAddr,
         status: u16,
@@ -41,12 +41,12 @@ impl Logged {
         Self { body, sent: 0, left, state, request, peer, status, began }
     }
 
-    pub(super) fn body_mut(&mut self) -> &mut Body {
+    pub(super) fn body_mut(&mut self) -> &mut ResponseBody {
         &mut self.body
     }
 }
 
-impl hyper::body::Body for Logged {
+impl hyper::body::Body for LoggedBody {
     type Data = Bytes;
     type Error = std::io::Error;
 
@@ -73,7 +73,7 @@ impl hyper::body::Body for Logged {
     }
 }
 
-impl Drop for Logged {
+impl Drop for LoggedBody {
     fn drop(&mut self) {
         let metrics = &self.state.metrics;
         metrics.bytes.fetch_add(self.sent, Ordering::Relaxed);
@@ -81,7 +81,7 @@ impl Drop for Logged {
             metrics.incomplete.fetch_add(1, Ordering::Relaxed);
         }
         let target = self.request.uri.path_and_query().map_or("", |target| target.as_str());
-        self.state.log.access(&Access {
+        self.state.log.access(&AccessRecord {
             peer: self.peer,
             method: self.request.method.as_str(),
             target,

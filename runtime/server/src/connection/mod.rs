@@ -25,19 +25,19 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::endpoints;
 use crate::error::Error;
-use crate::http::body::Body;
-use crate::http::sendfile::{Plain, Stretches};
+use crate::http::body::ResponseBody;
+use crate::http::sendfile::{PlainStream, Stretches};
 use crate::http::{range, response};
-use crate::observe::log::Event;
-use crate::state::State;
+use crate::observe::log::ServerEvent;
+use crate::state::ServerState;
 use addresses::Addresses;
-use linger::{Lingering, Understood};
-use logged::Logged;
-use stream::Patient;
+use linger::{LingeringStream, Understood};
+use logged::LoggedBody;
+use stream::StallTimeout;
 
 /// Serves until `shutdown`, then drains.
 pub(crate) async fn serve(
-    state: &Arc<State>,
+    state: &Arc<ServerState>,
     listeners: Vec<TcpListener>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
@@ -60,7 +60,7 @@ pub(crate) async fn serve(
     }
     shutdown.await;
     state.draining.store(true, Ordering::Relaxed);
-    state.log.event(&Event::Draining);
+    state.log.event(&ServerEvent::Draining);
     loops.shutdown().await;
     if let Ok(graceful) = Arc::try_unwrap(graceful) {
         // Requests that are still open then are aborted when the runtime ends.
@@ -71,7 +71,7 @@ pub(crate) async fn serve(
 
 /// What accepting connections needs.
 struct Acceptor {
-    state: Arc<State>,
+    state: Arc<ServerState>,
     permits: Arc<Semaphore>,
     addresses: Arc<Addresses>,
     graceful: Arc<GracefulShutdown>,
@@ -87,7 +87,7 @@ impl Acceptor {
             let (stream, peer) = match listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(problem) => {
-                    state.log.event(&Event::Connection { problem: problem.to_string() });
+                    state.log.event(&ServerEvent::Connection { problem: problem.to_string() });
                     // Out of file descriptors, most likely: retrying at once would only spin.
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
@@ -113,7 +113,7 @@ impl Acceptor {
 }
 
 async fn connection(
-    state: &Arc<State>,
+    state: &Arc<ServerState>,
     stream: TcpStream,
     peer: SocketAddr,
     watcher: hyper_util::server::graceful::Watcher,
@@ -122,24 +122,24 @@ async fn connection(
     match state.tls_config() {
         None => {
             let stretches = Arc::<Stretches>::default();
-            let stream = Patient::new(Plain::new(stream, Arc::clone(&stretches)), patience, rate);
-            let stream = Lingering::new(stream);
+            let stream = StallTimeout::new(PlainStream::new(stream, Arc::clone(&stretches)), patience, rate);
+            let stream = LingeringStream::new(stream);
             let understood = stream.understood();
             requests(state, stream, peer, watcher, Some(stretches), understood).await;
         }
         Some(config) => {
-            let stream = Lingering::new(Patient::new(stream, patience, rate));
+            let stream = LingeringStream::new(StallTimeout::new(stream, patience, rate));
             let understood = stream.understood();
             let handshake = TlsAcceptor::from(config).accept(stream);
             match tokio::time::timeout(state.limits.header_time, handshake).await {
                 Ok(Ok(stream)) => requests(state, stream, peer, watcher, None, understood).await,
                 Ok(Err(error)) => {
-                    state.log.event(&Event::Connection { problem: format!("{peer}: TLS: {error}") });
+                    state.log.event(&ServerEvent::Connection { problem: format!("{peer}: TLS: {error}") });
                 }
                 Err(_) => {
-                    state
-                        .log
-                        .event(&Event::Connection { problem: format!("{peer}: TLS: no handshake in time") });
+                    state.log.event(&ServerEvent::Connection {
+                        problem: format!("{peer}: TLS: no handshake in time"),
+                    });
                 }
             }
         }
@@ -147,7 +147,7 @@ async fn connection(
 }
 
 async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-    state: &Arc<State>,
+    state: &Arc<ServerState>,
     stream: S,
     peer: SocketAddr,
     watcher: hyper_util::server::graceful::Watcher,
@@ -165,7 +165,8 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         let (state, stretches) = (Arc::clone(state), stretches.clone());
         async move {
             let mut response = respond(&state, request, peer).await;
-            if let (Body::File(file), Some(stretches)) = (response.body_mut().body_mut(), &stretches) {
+            if let (ResponseBody::File(file), Some(stretches)) = (response.body_mut().body_mut(), &stretches)
+            {
                 file.send_by(stretches);
             }
             Ok::<_, Infallible>(response)
@@ -176,7 +177,11 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let _ = watcher.watch(connection).await;
 }
 
-async fn respond(state: &Arc<State>, request: Request<Incoming>, peer: SocketAddr) -> Response<Logged> {
+async fn respond(
+    state: &Arc<ServerState>,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Response<LoggedBody> {
     let began = Instant::now();
     let (head, _) = request.into_parts();
     let (endpoint, mut response) = endpoints::respond(state, &head).await;
@@ -189,5 +194,5 @@ async fn respond(state: &Arc<State>, request: Request<Incoming>, peer: SocketAdd
     }
     let status = response.status().as_u16();
     state.metrics.request(endpoint, status);
-    response.map(|body| Logged::new(body, Arc::clone(state), head, peer, status, began))
+    response.map(|body| LoggedBody::new(body, Arc::clone(state), head, peer, status, began))
 }

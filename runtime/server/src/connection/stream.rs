@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// A stream whose writes fail once they have waited for the client for `patience` in total. What the client receives
 /// reduces the total as if it came at `rate`: a client that receives a byte now and then is no better than one that receives
 /// nothing.
-pub(crate) struct Patient<S> {
+pub(crate) struct StallTimeout<S> {
     inner: S,
     patience: Duration,
     /// Bytes per second.
@@ -24,7 +24,7 @@ pub(crate) struct Patient<S> {
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Patient<S> {
+impl<S> StallTimeout<S> {
     pub(crate) fn new(inner: S, patience: Duration, rate: u64) -> Self {
         Self { inner, patience, rate, waited: Duration::ZERO, since: None, deadline: None }
     }
@@ -61,7 +61,7 @@ impl<S> Patient<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for StallTimeout<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -71,7 +71,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for StallTimeout<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

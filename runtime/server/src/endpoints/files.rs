@@ -8,30 +8,30 @@ use archive::layout;
 use archive::tree::{Entry, Kind, Location};
 use http::{Method, StatusCode, header};
 
-use super::listing::{self, page};
-use super::request::Request;
-use crate::http::response::{self, HTML, Response, Source};
+use super::listing::{ListingEntry, page};
+use super::request::EndpointRequest;
+use crate::http::response::{self, FileSource, HTML, Response};
 use crate::http::uri::encode_path;
-use crate::inventory::archive::{Archive, Item};
-use crate::inventory::verdict::Stamp;
+use crate::inventory::archive::{ItemIndex, ServedArchive};
+use crate::inventory::verdict::FileStamp;
 use crate::observe::metrics::Endpoint;
 
 /// What is at a path in an archive.
 enum Found {
     /// A file, and the item to check if `SHA256SUMS` lists it.
-    File(Location, Option<Item>),
+    File(Location, Option<ItemIndex>),
     Folder(Vec<Entry>),
     Nothing,
     Refused(String),
 }
 
 /// Responds to a request for `path`, decoded and without its first slash.
-pub(super) async fn respond(request: &Request<'_>, path: &str) -> (Endpoint, Response) {
+pub(super) async fn respond(request: &EndpointRequest<'_>, path: &str) -> (Endpoint, Response) {
     let method = request.method;
-    let ids = || request.inventory.ids().into_iter().map(|id| listing::Entry::new(format!("{id}/"), ""));
+    let ids = || request.inventory.ids().into_iter().map(|id| ListingEntry::new(format!("{id}/"), ""));
     match path {
         "" => {
-            let links = ["archives/", "v2/_catalog"].into_iter().map(|name| listing::Entry::new(name, ""));
+            let links = ["archives/", "v2/_catalog"].into_iter().map(|name| ListingEntry::new(name, ""));
             return (Endpoint::Page, page(method, "/", links));
         }
         "archives" => return (Endpoint::Page, moved(method, "/archives/")),
@@ -67,7 +67,7 @@ pub(super) async fn respond(request: &Request<'_>, path: &str) -> (Endpoint, Res
 }
 
 /// Looks up a path: in the tree of the archive, or among its package repositories.
-fn look_up(archive: &Archive, path: &str, packages: bool) -> Found {
+fn look_up(archive: &ServedArchive, path: &str, packages: bool) -> Found {
     let path = path.strip_suffix('/').unwrap_or(path);
     if !packages {
         return look_at(archive, path);
@@ -94,7 +94,7 @@ fn look_up(archive: &Archive, path: &str, packages: bool) -> Found {
     }
 }
 
-fn look_at(archive: &Archive, path: &str) -> Found {
+fn look_at(archive: &ServedArchive, path: &str) -> Found {
     let path = path.trim_end_matches('/');
     match archive.tree.resolve(path) {
         Ok(Some(real)) if layout::is_hidden(&real) => Found::Nothing,
@@ -126,13 +126,13 @@ fn look_at(archive: &Archive, path: &str) -> Found {
 /// A file; its last bytes are sent only once it was found to match `SHA256SUMS`. A file that is not listed there is served
 /// without a check.
 fn file(
-    request: &Request<'_>,
-    archive: &Arc<Archive>,
+    request: &EndpointRequest<'_>,
+    archive: &Arc<ServedArchive>,
     location: Location,
-    item: Option<Item>,
+    item: Option<ItemIndex>,
     media_type: &'static str,
 ) -> Response {
-    let Request { state, method, headers, .. } = *request;
+    let EndpointRequest { state, method, headers, .. } = *request;
     let refused = |problem: &str| response::plain(method, StatusCode::NOT_FOUND, problem);
     if let Some(problem) = &archive.sums_problem {
         return refused(&format!("no file can be checked: {problem}"));
@@ -144,7 +144,7 @@ fn file(
     // Size and date are the same in all builds of a commit, even if the content is not.
     let etag = match item.and_then(|item| archive.checked(item)) {
         Some(checked) => format!("\"{}\"", checked.digest.hex()),
-        None => format!("\"{:x}-{:x}-{:x}\"", Stamp::of(&data).number(), location.mtime, location.size),
+        None => format!("\"{:x}-{:x}-{:x}\"", FileStamp::of(&data).number(), location.mtime, location.size),
     };
     // For the same reason the date is not only that of the file, but also of its arrival on this node.
     let changed = u64::try_from(location.mtime.max(data.ctime()));
@@ -154,7 +154,7 @@ fn file(
         (changed < 253_402_300_800).then(|| httpdate::fmt_http_date(date))
     });
     let gate = item.and_then(|item| state.checker.gate(method, archive, item, &location));
-    let source = Source { location, etag: &etag, modified: date.as_deref(), media_type, gate };
+    let source = FileSource { location, etag: &etag, modified: date.as_deref(), media_type, gate };
     response::file(&state.buffers, method, headers, source)
 }
 
@@ -175,11 +175,11 @@ fn media_type(path: &str) -> &'static str {
     }
 }
 
-fn listed(entry: &Entry) -> listing::Entry {
+fn listed(entry: &Entry) -> ListingEntry {
     match &entry.kind {
-        Kind::Directory => listing::Entry::new(format!("{}/", entry.name), ""),
-        Kind::Symlink(target) => listing::Entry::new(entry.name.as_str(), format!("→ {target}")),
-        _ => listing::Entry::new(entry.name.as_str(), entry.size.to_string()),
+        Kind::Directory => ListingEntry::new(format!("{}/", entry.name), ""),
+        Kind::Symlink(target) => ListingEntry::new(entry.name.as_str(), format!("→ {target}")),
+        _ => ListingEntry::new(entry.name.as_str(), entry.size.to_string()),
     }
 }
 

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::http::response::{self, JSON, Response, TEXT};
 use crate::inventory::Inventory;
-use crate::inventory::archive::Archive;
-use crate::state::State;
+use crate::inventory::archive::ServedArchive;
+use crate::state::ServerState;
 
 /// The body of `/readyz`.
 #[derive(Serialize)]
@@ -48,13 +48,13 @@ pub(super) fn alive(method: &Method) -> Response {
 }
 
 /// `/metrics`: counters for Prometheus.
-pub(super) fn metrics(state: &State, method: &Method) -> Response {
+pub(super) fn metrics(state: &ServerState, method: &Method) -> Response {
     let page = state.metrics.render(&state.inventory(), state.log.dropped());
     response::full(method, StatusCode::OK, "text/plain; version=0.0.4", page)
 }
 
 /// `/readyz`: 200 with all that is wrong while requests are answered; 503 while the server drains or has no archive.
-pub(super) fn ready(state: &State, method: &Method) -> Response {
+pub(super) fn ready(state: &ServerState, method: &Method) -> Response {
     let inventory = state.inventory();
     let draining = state.draining.load(Ordering::Relaxed);
     let readiness = readiness(&inventory, draining);
@@ -89,7 +89,7 @@ fn readiness(inventory: &Inventory, draining: bool) -> Readiness<'_> {
     Readiness { status, archives, left_out }
 }
 
-fn state_of(archive: &Archive) -> ArchiveState<'_> {
+fn state_of(archive: &ServedArchive) -> ArchiveState<'_> {
     let contents = archive.contents.iter().filter(|content| content.checked.is_damaged());
     let files = archive.files.iter().filter(|listed| listed.checked.is_damaged());
     ArchiveState {

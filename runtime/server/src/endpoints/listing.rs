@@ -26,7 +26,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
 
 /// A line of a page.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct ListingEntry {
     name: String,
     /// The name, percent-encoded.
     href: String,
@@ -34,7 +34,7 @@ pub(super) struct Entry {
     note: String,
 }
 
-impl Entry {
+impl ListingEntry {
     /// An entry that links to `name`, below the folder.
     pub(super) fn new(name: impl Into<String>, note: impl Into<String>) -> Self {
         let name = name.into();
@@ -43,9 +43,13 @@ impl Entry {
 }
 
 /// A page with a link to every entry of a folder, at most [`ENTRIES_MAX`].
-pub(super) fn page(method: &Method, title: &str, entries: impl ExactSizeIterator<Item = Entry>) -> Response {
+pub(super) fn page(
+    method: &Method,
+    title: &str,
+    entries: impl ExactSizeIterator<Item = ListingEntry>,
+) -> Response {
     let more = entries.len().saturating_sub(ENTRIES_MAX);
-    let value = |Entry { name, href, note }| context! { name, href, note };
+    let value = |ListingEntry { name, href, note }| context! { name, href, note };
     let entries: Vec<Value> = entries.take(ENTRIES_MAX).map(value).collect();
     let page = TEMPLATES.get_template(PAGE).and_then(|page| page.render(context! { title, entries, more }));
     match page {
@@ -60,7 +64,7 @@ mod tests {
 
     use super::*;
 
-    fn rendered(title: &str, entries: Vec<Entry>) -> String {
+    fn rendered(title: &str, entries: Vec<ListingEntry>) -> String {
         let response = page(&Method::GET, title, entries.into_iter());
         assert_eq!(response.status(), StatusCode::OK);
         let mut body = response.into_body();
@@ -75,7 +79,8 @@ mod tests {
 
     #[test]
     fn names_are_escaped_and_links_are_encoded() {
-        let page = rendered("/a<b", vec![Entry::new("c&d e:f/", "→ <g>"), Entry::new("x", "5")]);
+        let page =
+            rendered("/a<b", vec![ListingEntry::new("c&d e:f/", "→ <g>"), ListingEntry::new("x", "5")]);
         let expected = "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><title>&#x2f;a&lt;b</title></head>\n\
             <body><h1>&#x2f;a&lt;b</h1>\n<table>\n<tr><td><a href=\"../\">../</a></td><td></td></tr>\n\
             <tr><td><a href=\"./c%26d%20e:f/\">c&amp;d e:f&#x2f;</a></td><td>→ &lt;g&gt;</td></tr>\n\

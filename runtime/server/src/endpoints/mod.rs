@@ -11,11 +11,11 @@ use http::{Method, StatusCode, header};
 use crate::http::response::{self, Response};
 use crate::http::uri;
 use crate::observe::metrics::Endpoint;
-use crate::state::State;
-use request::Request;
+use crate::state::ServerState;
+use request::EndpointRequest;
 
 /// The response to a request, and the endpoint that it was for.
-pub(crate) async fn respond(state: &State, head: &http::request::Parts) -> (Endpoint, Response) {
+pub(crate) async fn respond(state: &ServerState, head: &http::request::Parts) -> (Endpoint, Response) {
     match refusal(head) {
         Some((status, problem)) => (Endpoint::Other, response::plain(&head.method, status, problem)),
         None => route(state, head).await,
@@ -23,7 +23,7 @@ pub(crate) async fn respond(state: &State, head: &http::request::Parts) -> (Endp
 }
 
 /// Whether the server answers a request of its own, and a thread that waits for disks is free.
-pub(crate) async fn respond_to_self(state: &State) -> bool {
+pub(crate) async fn respond_to_self(state: &ServerState) -> bool {
     let (head, ()) = http::Request::new(()).into_parts();
     let (_, response) = route(state, &head).await;
     response.status().is_success() && tokio::task::spawn_blocking(|| ()).await.is_ok()
@@ -54,7 +54,7 @@ fn refusal(head: &http::request::Parts) -> Option<(StatusCode, &'static str)> {
     None
 }
 
-async fn route(state: &State, head: &http::request::Parts) -> (Endpoint, Response) {
+async fn route(state: &ServerState, head: &http::request::Parts) -> (Endpoint, Response) {
     let method = &head.method;
     let path = match uri::path(head.uri.path()) {
         Ok(path) => path,
@@ -76,7 +76,7 @@ async fn route(state: &State, head: &http::request::Parts) -> (Endpoint, Respons
         "readyz" => (Endpoint::Health, health::ready(state, method)),
         "metrics" => (Endpoint::Health, health::metrics(state, method)),
         _ => {
-            let request = Request::new(state, head);
+            let request = EndpointRequest::new(state, head);
             match below_registry {
                 Some(rest) => registry::respond(&request, rest.strip_prefix('/').unwrap_or(rest)).await,
                 None => files::respond(&request, &path).await,

@@ -8,14 +8,14 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use images::manifest::{Descriptor, MANIFEST_MAX, Manifest};
 
-use super::request::Request;
-use crate::http::body::{self, Body, CHUNK, FileBody};
-use crate::http::response::{self, JSON, Response, Source};
+use super::request::EndpointRequest;
+use crate::http::body::{self, CHUNK, FileBody, ResponseBody};
+use crate::http::response::{self, FileSource, JSON, Response};
 use crate::http::{range, uri};
 use crate::integrity::MISMATCH;
-use crate::inventory::archive::{Archive, Item};
-use crate::inventory::contents::Content;
-use crate::inventory::repository::Repository;
+use crate::inventory::archive::{ItemIndex, ServedArchive};
+use crate::inventory::contents::ServedContent;
+use crate::inventory::repository::ServedRepository;
 use crate::observe::metrics::Endpoint;
 
 const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
@@ -88,7 +88,7 @@ pub(super) fn read_only(method: &Method) -> Response {
 }
 
 /// Responds to a request for `path`, the part after `/v2/`.
-pub(super) async fn respond(request: &Request<'_>, path: &str) -> (Endpoint, Response) {
+pub(super) async fn respond(request: &EndpointRequest<'_>, path: &str) -> (Endpoint, Response) {
     let (endpoint, result) = if path.is_empty() {
         (Endpoint::Base, Ok(response::full(request.method, StatusCode::OK, JSON, "{}")))
     } else if path == "_catalog" {
@@ -116,9 +116,9 @@ fn with_version(mut response: Response) -> Response {
 /// The images of a name. A client that requests another host's images (`ns`, as containerd sends it to mirrors) gets none
 /// by a bare name: `nginx` of that host is not `nginx` of an archive. A name that starts with an archive ID is unambiguous.
 fn repository<'a>(
-    request: &'a Request<'_>,
+    request: &'a EndpointRequest<'_>,
     name: &str,
-) -> Result<(&'a Arc<Archive>, &'a Repository), Refused> {
+) -> Result<(&'a Arc<ServedArchive>, &'a ServedRepository), Refused> {
     let found = if request.query.get("ns").is_some() {
         request.inventory.prefixed(name)
     } else {
@@ -134,8 +134,8 @@ fn parse_digest(text: &str) -> Result<Digest, Refused> {
 }
 
 /// Opens content; `None` if it is known to be damaged, or cannot be opened, which is logged.
-fn open(request: &Request<'_>, archive: &Arc<Archive>, index: u32) -> Option<Location> {
-    let (checker, item) = (&request.state.checker, Item::Content(index));
+fn open(request: &EndpointRequest<'_>, archive: &Arc<ServedArchive>, index: u32) -> Option<Location> {
+    let (checker, item) = (&request.state.checker, ItemIndex::Content(index));
     match archive.open(item) {
         Ok(location) => checker.is_servable(archive, item, &location).then_some(location),
         Err(problem) => {
@@ -146,7 +146,7 @@ fn open(request: &Request<'_>, archive: &Arc<Archive>, index: u32) -> Option<Loc
 }
 
 /// "Pulling manifests".
-async fn manifest(request: &Request<'_>, name: &str, reference: &str) -> Result<Response, Refused> {
+async fn manifest(request: &EndpointRequest<'_>, name: &str, reference: &str) -> Result<Response, Refused> {
     let (archive, repository) = repository(request, name)?;
     let unknown = |message: String| Refused::new(StatusCode::NOT_FOUND, Code::ManifestUnknown, message);
     let by_digest = reference.contains(':');
@@ -163,7 +163,7 @@ async fn manifest(request: &Request<'_>, name: &str, reference: &str) -> Result<
         found.ok_or_else(|| unknown(format!("{name} has no manifest {reference}")))?;
     // Clients choose a node by the manifest, so a node that serves a manifest must have its blobs.
     if let Some(unfit) = content.needs.iter().find(|index| open(request, archive, **index).is_none()) {
-        let unfit = archive.name(Item::Content(*unfit));
+        let unfit = archive.name(ItemIndex::Content(*unfit));
         return Err(unknown(format!("{unfit} of {name}:{reference} is damaged")));
     }
     let body = manifest_body(request, archive, index, content).await;
@@ -186,16 +186,16 @@ async fn manifest(request: &Request<'_>, name: &str, reference: &str) -> Result<
 /// The bytes of a manifest, once their digest was checked; `None` if they are damaged. A large one is read while the client
 /// receives it.
 async fn manifest_body(
-    request: &Request<'_>,
-    archive: &Arc<Archive>,
+    request: &EndpointRequest<'_>,
+    archive: &Arc<ServedArchive>,
     index: u32,
-    content: &Content,
-) -> Option<Body> {
-    let (checker, item) = (&request.state.checker, Item::Content(index));
+    content: &ServedContent,
+) -> Option<ResponseBody> {
+    let (checker, item) = (&request.state.checker, ItemIndex::Content(index));
     if content.size <= CHUNK as u64 {
         let read = read(archive, content).await;
         let read = read.inspect_err(|problem| checker.report(archive, item, problem));
-        return read.ok().map(|bytes| Body::Bytes(bytes.into()));
+        return read.ok().map(|bytes| ResponseBody::Bytes(bytes.into()));
     }
     let location = open(request, archive, index)?;
     if !checker.check(archive, item, &location).await {
@@ -203,11 +203,11 @@ async fn manifest_body(
     }
     let gate = checker.gate(&Method::GET, archive, item, &location);
     let all = (0, content.size);
-    Some(Body::File(Box::new(FileBody::new(location, all, gate, &request.state.buffers))))
+    Some(ResponseBody::File(Box::new(FileBody::new(location, all, gate, &request.state.buffers))))
 }
 
 /// "Pulling blobs".
-fn blob(request: &Request<'_>, name: &str, digest: &str) -> Result<Response, Refused> {
+fn blob(request: &EndpointRequest<'_>, name: &str, digest: &str) -> Result<Response, Refused> {
     let (archive, repository) = repository(request, name)?;
     let unknown = |message: String| Refused::new(StatusCode::NOT_FOUND, Code::BlobUnknown, message);
     let index = archive
@@ -215,10 +215,10 @@ fn blob(request: &Request<'_>, name: &str, digest: &str) -> Result<Response, Ref
         .ok_or_else(|| unknown(format!("{name} has no blob {digest}")))?;
     let location =
         open(request, archive, index).ok_or_else(|| unknown(format!("blob {digest} is damaged")))?;
-    let gate = request.state.checker.gate(request.method, archive, Item::Content(index), &location);
+    let gate = request.state.checker.gate(request.method, archive, ItemIndex::Content(index), &location);
     let etag = format!("\"{digest}\"");
     let media_type = "application/octet-stream";
-    let source = Source { location, etag: &etag, modified: None, media_type, gate };
+    let source = FileSource { location, etag: &etag, modified: None, media_type, gate };
     let mut response = response::file(&request.state.buffers, request.method, request.headers, source);
     let headers = response.headers_mut();
     response::set(headers, DIGEST, digest);
@@ -227,14 +227,14 @@ fn blob(request: &Request<'_>, name: &str, digest: &str) -> Result<Response, Ref
 }
 
 /// "Listing tags".
-fn tags(request: &Request<'_>, name: &str) -> Result<Response, Refused> {
+fn tags(request: &EndpointRequest<'_>, name: &str) -> Result<Response, Refused> {
     let (_, repository) = repository(request, name)?;
     let body = |tags: &[&str]| serde_json::json!({"name": name, "tags": tags});
     page(request, &format!("/v2/{name}/tags/list"), &repository.tags, |(tag, _)| tag, body)
 }
 
 /// `_catalog`: not in the OCI specification, but in the registry API that it is based on.
-fn catalog(request: &Request<'_>) -> Result<Response, Refused> {
+fn catalog(request: &EndpointRequest<'_>) -> Result<Response, Refused> {
     let body = |names: &[&str]| serde_json::json!({"repositories": names});
     let names = &request.inventory.names;
     if request.query.get("n").is_some() || request.query.get("last").is_some() {
@@ -249,7 +249,7 @@ fn catalog(request: &Request<'_>) -> Result<Response, Refused> {
 
 /// The part of a sorted list that `n` and `last` select, at most [`PAGE_MAX`], with a `Link` to the next.
 fn page<T>(
-    request: &Request<'_>,
+    request: &EndpointRequest<'_>,
     path: &str,
     all: &[T],
     text: impl Fn(&T) -> &str,
@@ -280,7 +280,7 @@ fn page<T>(
 
 /// "Listing Referrers". The manifests are read at each request, since their annotations can be large, and the list has
 /// pages for the same reason.
-async fn referrers(request: &Request<'_>, name: &str, digest: &str) -> Result<Response, Refused> {
+async fn referrers(request: &EndpointRequest<'_>, name: &str, digest: &str) -> Result<Response, Refused> {
     let subject = parse_digest(digest)?;
     let (archive, repository) = repository(request, name)?;
     let wanted = request.query.get("artifactType");
@@ -316,7 +316,7 @@ async fn referrers(request: &Request<'_>, name: &str, digest: &str) -> Result<Re
 }
 
 /// A descriptor for the list of referrers.
-fn descriptor(content: &Content, manifest: Manifest) -> Descriptor {
+fn descriptor(content: &ServedContent, manifest: Manifest) -> Descriptor {
     Descriptor {
         media_type: manifest.kind.media_type().to_owned(),
         digest: content.digest(),
@@ -329,7 +329,7 @@ fn descriptor(content: &Content, manifest: Manifest) -> Descriptor {
 }
 
 /// Reads a manifest and checks its digest.
-async fn read(archive: &Arc<Archive>, content: &Content) -> Result<Vec<u8>, String> {
+async fn read(archive: &Arc<ServedArchive>, content: &ServedContent) -> Result<Vec<u8>, String> {
     if content.size > MANIFEST_MAX {
         return Err(format!("{} bytes, expected at most {MANIFEST_MAX}", content.size));
     }

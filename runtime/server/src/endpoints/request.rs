@@ -6,20 +6,20 @@ use http::{HeaderMap, Method};
 
 use crate::http::uri::Query;
 use crate::inventory::Inventory;
-use crate::state::State;
+use crate::state::ServerState;
 
 /// A request, the archives it is answered from, and the server's shared state.
-pub(super) struct Request<'a> {
-    pub(super) state: &'a State,
+pub(super) struct EndpointRequest<'a> {
+    pub(super) state: &'a ServerState,
     pub(super) inventory: Arc<Inventory>,
     pub(super) method: &'a Method,
     pub(super) headers: &'a HeaderMap,
     pub(super) query: Query,
 }
 
-impl<'a> Request<'a> {
+impl<'a> EndpointRequest<'a> {
     /// The request with the head `head`, answered from what is served now.
-    pub(super) fn new(state: &'a State, head: &'a http::request::Parts) -> Self {
+    pub(super) fn new(state: &'a ServerState, head: &'a http::request::Parts) -> Self {
         Self {
             state,
             inventory: state.inventory(),

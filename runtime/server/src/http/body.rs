@@ -21,7 +21,7 @@ const POOL: usize = 256;
 
 /// The body of a response.
 #[derive(Debug)]
-pub(crate) enum Body {
+pub(crate) enum ResponseBody {
     Empty,
     Bytes(Bytes),
     File(Box<FileBody>),
@@ -218,7 +218,7 @@ fn read_slowly(location: &Location, offset: u64, left: usize, buffers: &Arc<Buff
     }
 }
 
-impl hyper::body::Body for Body {
+impl hyper::body::Body for ResponseBody {
     type Data = Bytes;
     type Error = io::Error;
 

@@ -4,7 +4,7 @@ use http::{HeaderMap, Method, Response, StatusCode, header};
 
 /// The part of a representation that a request selects.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Selection {
+pub(crate) enum RangeSelection {
     /// All of it: 200.
     Whole,
     /// The bytes from the first up to, but not including, the second: 206.
@@ -60,34 +60,34 @@ pub(crate) fn select(
     etag: &str,
     modified: Option<&str>,
     size: u64,
-) -> Selection {
+) -> RangeSelection {
     if not_modified(headers, etag, modified) {
-        return Selection::NotModified;
+        return RangeSelection::NotModified;
     }
     if *method != Method::GET {
-        return Selection::Whole;
+        return RangeSelection::Whole;
     }
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(range) = text(header::RANGE) else { return Selection::Whole };
+    let Some(range) = text(header::RANGE) else { return RangeSelection::Whole };
     if let Some(condition) = text(header::IF_RANGE)
         && condition != etag
         && Some(condition) != modified
     {
-        return Selection::Whole;
+        return RangeSelection::Whole;
     }
     if headers.get_all(header::RANGE).iter().count() > 1 {
-        return Selection::Whole;
+        return RangeSelection::Whole;
     }
     parse(range, size)
 }
 
 /// One `bytes` range; anything else is ignored.
-fn parse(range: &str, size: u64) -> Selection {
-    let Some((unit, spec)) = range.split_once('=') else { return Selection::Whole };
+fn parse(range: &str, size: u64) -> RangeSelection {
+    let Some((unit, spec)) = range.split_once('=') else { return RangeSelection::Whole };
     if !unit.trim().eq_ignore_ascii_case("bytes") || spec.contains(',') {
-        return Selection::Whole;
+        return RangeSelection::Whole;
     }
-    let Some((first, last)) = spec.trim().split_once('-') else { return Selection::Whole };
+    let Some((first, last)) = spec.trim().split_once('-') else { return RangeSelection::Whole };
     let number = |text: &str| match text.parse::<u64>() {
         Ok(number) if text.bytes().all(|byte| byte.is_ascii_digit()) => Some(number),
         // A number that overflows is larger than any size.
@@ -96,23 +96,23 @@ fn parse(range: &str, size: u64) -> Selection {
     };
     match (first, last) {
         ("", suffix) => match number(suffix) {
-            None => Selection::Whole,
-            Some(0) => Selection::Unsatisfiable,
-            Some(_) if size == 0 => Selection::Unsatisfiable,
-            Some(count) => Selection::Bytes(size.saturating_sub(count), size),
+            None => RangeSelection::Whole,
+            Some(0) => RangeSelection::Unsatisfiable,
+            Some(_) if size == 0 => RangeSelection::Unsatisfiable,
+            Some(count) => RangeSelection::Bytes(size.saturating_sub(count), size),
         },
         (first, "") => match number(first) {
-            None => Selection::Whole,
-            Some(first) if first < size => Selection::Bytes(first, size),
-            Some(_) => Selection::Unsatisfiable,
+            None => RangeSelection::Whole,
+            Some(first) if first < size => RangeSelection::Bytes(first, size),
+            Some(_) => RangeSelection::Unsatisfiable,
         },
         (first, last) => match (number(first), number(last)) {
-            (Some(first), Some(last)) if first > last => Selection::Whole,
+            (Some(first), Some(last)) if first > last => RangeSelection::Whole,
             (Some(first), Some(last)) if first < size => {
-                Selection::Bytes(first, last.saturating_add(1).min(size))
+                RangeSelection::Bytes(first, last.saturating_add(1).min(size))
             }
-            (Some(_), Some(_)) => Selection::Unsatisfiable,
-            _ => Selection::Whole,
+            (Some(_), Some(_)) => RangeSelection::Unsatisfiable,
+            _ => RangeSelection::Whole,
         },
     }
 }
@@ -124,47 +124,47 @@ mod tests {
     #[test]
     fn ranges() {
         let cases = [
-            ("bytes=0-0", Selection::Bytes(0, 1)),
-            ("bytes=0-99", Selection::Bytes(0, 10)),
-            ("bytes=3-", Selection::Bytes(3, 10)),
-            ("bytes=-3", Selection::Bytes(7, 10)),
-            ("bytes=-30", Selection::Bytes(0, 10)),
-            ("bytes=-0", Selection::Unsatisfiable),
-            ("bytes=10-", Selection::Unsatisfiable),
-            ("bytes=10-20", Selection::Unsatisfiable),
-            ("bytes=5-4", Selection::Whole),
-            ("bytes=0-18446744073709551615", Selection::Bytes(0, 10)),
-            ("bytes=99999999999999999999-", Selection::Unsatisfiable),
-            ("bytes=-99999999999999999999", Selection::Bytes(0, 10)),
-            ("bytes=0-1,3-4", Selection::Whole),
-            ("bytes=+1-2", Selection::Whole),
-            ("bytes=a-b", Selection::Whole),
-            ("bytes=", Selection::Whole),
-            ("bytes", Selection::Whole),
-            ("lines=1-2", Selection::Whole),
-            ("Bytes=1-2", Selection::Bytes(1, 3)),
+            ("bytes=0-0", RangeSelection::Bytes(0, 1)),
+            ("bytes=0-99", RangeSelection::Bytes(0, 10)),
+            ("bytes=3-", RangeSelection::Bytes(3, 10)),
+            ("bytes=-3", RangeSelection::Bytes(7, 10)),
+            ("bytes=-30", RangeSelection::Bytes(0, 10)),
+            ("bytes=-0", RangeSelection::Unsatisfiable),
+            ("bytes=10-", RangeSelection::Unsatisfiable),
+            ("bytes=10-20", RangeSelection::Unsatisfiable),
+            ("bytes=5-4", RangeSelection::Whole),
+            ("bytes=0-18446744073709551615", RangeSelection::Bytes(0, 10)),
+            ("bytes=99999999999999999999-", RangeSelection::Unsatisfiable),
+            ("bytes=-99999999999999999999", RangeSelection::Bytes(0, 10)),
+            ("bytes=0-1,3-4", RangeSelection::Whole),
+            ("bytes=+1-2", RangeSelection::Whole),
+            ("bytes=a-b", RangeSelection::Whole),
+            ("bytes=", RangeSelection::Whole),
+            ("bytes", RangeSelection::Whole),
+            ("lines=1-2", RangeSelection::Whole),
+            ("Bytes=1-2", RangeSelection::Bytes(1, 3)),
         ];
         for (range, expected) in cases {
             assert_eq!(parse(range, 10), expected, "{range}");
         }
-        assert_eq!(parse("bytes=0-0", 0), Selection::Unsatisfiable);
-        assert_eq!(parse("bytes=-1", 0), Selection::Unsatisfiable);
+        assert_eq!(parse("bytes=0-0", 0), RangeSelection::Unsatisfiable);
+        assert_eq!(parse("bytes=-1", 0), RangeSelection::Unsatisfiable);
     }
 
     #[test]
     fn conditions() {
-        let cases: [(&[(&str, &str)], Selection); 11] = [
-            (&[("if-none-match", "\"a\"")], Selection::NotModified),
-            (&[("if-none-match", "\"b\", W/\"a\"")], Selection::NotModified),
-            (&[("if-none-match", "\"b\""), ("if-none-match", "\"a\"")], Selection::NotModified),
-            (&[("if-none-match", "*")], Selection::NotModified),
-            (&[("if-none-match", "\"b\""), ("if-modified-since", "then")], Selection::Whole),
-            (&[("if-modified-since", "then")], Selection::NotModified),
-            (&[("range", "bytes=1-"), ("if-range", "\"a\"")], Selection::Bytes(1, 10)),
-            (&[("range", "bytes=1-"), ("if-range", "then")], Selection::Bytes(1, 10)),
-            (&[("range", "bytes=1-"), ("if-range", "\"b\"")], Selection::Whole),
-            (&[("range", "bytes=1-"), ("range", "bytes=2-")], Selection::Whole),
-            (&[("range", "bytes=1-")], Selection::Bytes(1, 10)),
+        let cases: [(&[(&str, &str)], RangeSelection); 11] = [
+            (&[("if-none-match", "\"a\"")], RangeSelection::NotModified),
+            (&[("if-none-match", "\"b\", W/\"a\"")], RangeSelection::NotModified),
+            (&[("if-none-match", "\"b\""), ("if-none-match", "\"a\"")], RangeSelection::NotModified),
+            (&[("if-none-match", "*")], RangeSelection::NotModified),
+            (&[("if-none-match", "\"b\""), ("if-modified-since", "then")], RangeSelection::Whole),
+            (&[("if-modified-since", "then")], RangeSelection::NotModified),
+            (&[("range", "bytes=1-"), ("if-range", "\"a\"")], RangeSelection::Bytes(1, 10)),
+            (&[("range", "bytes=1-"), ("if-range", "then")], RangeSelection::Bytes(1, 10)),
+            (&[("range", "bytes=1-"), ("if-range", "\"b\"")], RangeSelection::Whole),
+            (&[("range", "bytes=1-"), ("range", "bytes=2-")], RangeSelection::Whole),
+            (&[("range", "bytes=1-")], RangeSelection::Bytes(1, 10)),
         ];
         for (fields, expected) in cases {
             let mut headers = HeaderMap::new();
@@ -174,8 +174,11 @@ mod tests {
             }
             let select = |method| select(&method, &headers, "\"a\"", Some("then"), 10);
             assert_eq!(select(Method::GET), expected, "{fields:?}");
-            let head =
-                if expected == Selection::NotModified { Selection::NotModified } else { Selection::Whole };
+            let head = if expected == RangeSelection::NotModified {
+                RangeSelection::NotModified
+            } else {
+                RangeSelection::Whole
+            };
             assert_eq!(select(Method::HEAD), head, "HEAD {fields:?}");
         }
     }

@@ -8,11 +8,11 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use hyper::body::Body as _;
 
-use super::body::{Body, Buffers, FileBody, Gate};
-use super::range::{self, Selection};
+use super::body::{Buffers, FileBody, Gate, ResponseBody};
+use super::range::{self, RangeSelection};
 
 /// The response of an endpoint.
-pub(crate) type Response = http::Response<Body>;
+pub(crate) type Response = http::Response<ResponseBody>;
 
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
@@ -25,13 +25,18 @@ pub(crate) fn full(
     media_type: &'static str,
     content: impl Into<Bytes>,
 ) -> Response {
-    whole(method, status, media_type, Body::Bytes(content.into()))
+    whole(method, status, media_type, ResponseBody::Bytes(content.into()))
 }
 
 /// All of a body. A HEAD request gets the same header fields and no body.
-pub(crate) fn whole(method: &Method, status: StatusCode, media_type: &'static str, body: Body) -> Response {
+pub(crate) fn whole(
+    method: &Method,
+    status: StatusCode,
+    media_type: &'static str,
+    body: ResponseBody,
+) -> Response {
     let length = body.size_hint().exact().unwrap_or(0);
-    let mut response = Response::new(if *method == Method::HEAD { Body::Empty } else { body });
+    let mut response = Response::new(if *method == Method::HEAD { ResponseBody::Empty } else { body });
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
@@ -40,7 +45,7 @@ pub(crate) fn whole(method: &Method, status: StatusCode, media_type: &'static st
 
 /// The client has it already.
 pub(crate) fn not_modified() -> Response {
-    let mut response = Response::new(Body::Empty);
+    let mut response = Response::new(ResponseBody::Empty);
     *response.status_mut() = StatusCode::NOT_MODIFIED;
     response
 }
@@ -51,7 +56,7 @@ pub(crate) fn plain(method: &Method, status: StatusCode, message: &str) -> Respo
 }
 
 /// A file or content to respond with.
-pub(crate) struct Source<'a> {
+pub(crate) struct FileSource<'a> {
     /// The position of the bytes.
     pub(crate) location: Location,
     /// The strong entity tag, with its quotes.
@@ -69,21 +74,21 @@ pub(crate) fn file(
     buffers: &Arc<Buffers>,
     method: &Method,
     request: &HeaderMap,
-    source: Source<'_>,
+    source: FileSource<'_>,
 ) -> Response {
     let size = source.location.size;
     let selection = range::select(method, request, source.etag, source.modified, size);
     let (status, (first, end)) = match selection {
-        Selection::Whole => (StatusCode::OK, (0, size)),
-        Selection::Bytes(first, end) => (StatusCode::PARTIAL_CONTENT, (first, end)),
-        Selection::NotModified => (StatusCode::NOT_MODIFIED, (0, 0)),
-        Selection::Unsatisfiable => (StatusCode::RANGE_NOT_SATISFIABLE, (0, 0)),
+        RangeSelection::Whole => (StatusCode::OK, (0, size)),
+        RangeSelection::Bytes(first, end) => (StatusCode::PARTIAL_CONTENT, (first, end)),
+        RangeSelection::NotModified => (StatusCode::NOT_MODIFIED, (0, 0)),
+        RangeSelection::Unsatisfiable => (StatusCode::RANGE_NOT_SATISFIABLE, (0, 0)),
     };
     let body = if *method == Method::HEAD || first == end {
-        Body::Empty
+        ResponseBody::Empty
     } else {
         let gate = if end == size { source.gate } else { None };
-        Body::File(Box::new(FileBody::new(source.location, (first, end), gate, buffers)))
+        ResponseBody::File(Box::new(FileBody::new(source.location, (first, end), gate, buffers)))
     };
     let mut response = Response::new(body);
     *response.status_mut() = status;

@@ -35,7 +35,7 @@ struct Stretch {
 }
 
 /// A connection without TLS, which sends stretches of files.
-pub(crate) struct Plain {
+pub(crate) struct PlainStream {
     stream: TcpStream,
     stretches: Arc<Stretches>,
 }
@@ -74,7 +74,7 @@ fn is_stand_in(bytes: &[u8]) -> bool {
     STAND_IN.as_ptr_range().contains(&bytes.as_ptr())
 }
 
-impl Plain {
+impl PlainStream {
     pub(crate) fn new(stream: TcpStream, stretches: Arc<Stretches>) -> Self {
         Self { stream, stretches }
     }
@@ -92,7 +92,7 @@ impl Plain {
     }
 }
 
-impl AsyncRead for Plain {
+impl AsyncRead for PlainStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -102,7 +102,7 @@ impl AsyncRead for Plain {
     }
 }
 
-impl AsyncWrite for Plain {
+impl AsyncWrite for PlainStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.poll_write_vectored(context, &[IoSlice::new(bytes)])
     }
@@ -146,7 +146,7 @@ mod tests {
     /// What arrives of what `write` writes to a stream over `content`.
     fn arrives(
         content: &[u8],
-        write: impl AsyncFnOnce(&mut Plain, &Arc<Stretches>, &Arc<File>) -> io::Result<()>,
+        write: impl AsyncFnOnce(&mut PlainStream, &Arc<Stretches>, &Arc<File>) -> io::Result<()>,
     ) -> (io::Result<()>, Vec<u8>) {
         let mut file = tempfile::tempfile().unwrap();
         io::Write::write_all(&mut file, content).unwrap();
@@ -162,7 +162,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let written = runtime.block_on(async {
             let stretches = Arc::<Stretches>::default();
-            let mut plain = Plain::new(TcpStream::from_std(server).unwrap(), Arc::clone(&stretches));
+            let mut plain = PlainStream::new(TcpStream::from_std(server).unwrap(), Arc::clone(&stretches));
             write(&mut plain, &stretches, &Arc::new(file)).await
         });
         (written, reader.join().unwrap())

@@ -9,22 +9,22 @@ use archive::{Product, Tree, image, layout, product, sums};
 use content::{Digest, IoError};
 
 use super::build::{Builder, Built};
-use super::contents::{self, Content};
-use super::repository::Repository;
-use super::verdict::{Checked, Stamp};
+use super::contents::{self, ServedContent};
+use super::repository::ServedRepository;
+use super::verdict::{CheckedDigest, FileStamp};
 use crate::error::Error;
 
 /// One archive, or one plain folder of images.
 #[derive(Debug)]
-pub(crate) struct Archive {
+pub(crate) struct ServedArchive {
     pub(crate) path: PathBuf,
     /// The product information; `None` for a plain folder of images.
     pub(crate) product: Option<Product>,
     pub(crate) tree: Tree,
     /// Changes when the file or folder at `path` is replaced.
-    stamp: Stamp,
-    pub(crate) repositories: BTreeMap<Box<str>, Repository>,
-    pub(crate) contents: Box<[Content]>,
+    stamp: FileStamp,
+    pub(crate) repositories: BTreeMap<Box<str>, ServedRepository>,
+    pub(crate) contents: Box<[ServedContent]>,
     /// The files that `SHA256SUMS` lists, sorted by path.
     pub(crate) files: Box<[ListedFile]>,
     /// Why no file can be checked, where `SHA256SUMS` cannot be read: then none is served.
@@ -37,19 +37,19 @@ pub(crate) struct Archive {
 #[derive(Debug)]
 pub(crate) struct ListedFile {
     pub(crate) path: Box<str>,
-    pub(crate) checked: Checked,
+    pub(crate) checked: CheckedDigest,
 }
 
 /// Something that can be checked in an archive, by its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Item {
-    /// In [`Archive::contents`].
+pub(crate) enum ItemIndex {
+    /// In [`ServedArchive::contents`].
     Content(u32),
-    /// In [`Archive::files`].
+    /// In [`ServedArchive::files`].
     File(u32),
 }
 
-impl Archive {
+impl ServedArchive {
     /// Opens the archive at a path; `former` is the one that was served from that path before.
     pub(super) fn read(path: &Path, former: Option<&Self>) -> Result<Self, Error> {
         let tree = Tree::open(path)?;
@@ -64,7 +64,7 @@ impl Archive {
             Some("")
         };
         let stamp =
-            Stamp::of_path(path).map_err(IoError::at("examine", path)).map_err(archive::Error::from)?;
+            FileStamp::of_path(path).map_err(IoError::at("examine", path)).map_err(archive::Error::from)?;
         let mut builder = Builder::default();
         if let Some(folder) = images {
             image::each(&tree, folder, &mut |image| builder.add(&tree, &image))?;
@@ -92,11 +92,11 @@ impl Archive {
     /// Adopts the verdicts on the files of a folder that are still the same.
     fn adopt_verdicts(&self, former: &Self) {
         let (Tree::Folder(_), Tree::Folder(_)) = (&self.tree, &former.tree) else { return };
-        let stamp = |item| Stamp::of_file(&self.open(item)?.file);
-        let known: HashMap<Digest, &Content> =
+        let stamp = |item| FileStamp::of_file(&self.open(item)?.file);
+        let known: HashMap<Digest, &ServedContent> =
             former.contents.iter().map(|content| (content.digest(), content)).collect();
         for (index, content) in (0..).zip(&self.contents) {
-            let item = Item::Content(index);
+            let item = ItemIndex::Content(index);
             if let Some(known) = known.get(&content.digest()).filter(|known| known.place == content.place) {
                 content.checked.adopt(&known.checked, || stamp(item));
             }
@@ -104,18 +104,19 @@ impl Archive {
         for (index, listed) in (0..).zip(&self.files) {
             let known = former.file(&listed.path).and_then(|item| former.checked(item));
             if let Some(known) = known.filter(|known| known.digest == listed.checked.digest) {
-                listed.checked.adopt(known, || stamp(Item::File(index)));
+                listed.checked.adopt(known, || stamp(ItemIndex::File(index)));
             }
         }
     }
 
     pub(super) fn unchanged(&self) -> bool {
         // A change of a file does not change its folder.
-        matches!(self.tree, Tree::Iso(_)) && Stamp::of_path(&self.path).is_ok_and(|stamp| stamp == self.stamp)
+        matches!(self.tree, Tree::Iso(_))
+            && FileStamp::of_path(&self.path).is_ok_and(|stamp| stamp == self.stamp)
     }
 
     /// The index of the content with a digest, if it can be requested under the name of `repository`.
-    pub(crate) fn find(&self, repository: &Repository, digest: Digest) -> Option<u32> {
+    pub(crate) fn find(&self, repository: &ServedRepository, digest: Digest) -> Option<u32> {
         let found = repository
             .contents
             .binary_search_by_key(&Some(digest), |index| Some(self.at(*index)?.digest()))
@@ -123,15 +124,15 @@ impl Archive {
         repository.contents.get(found).copied()
     }
 
-    /// The content at an index from [`Repository::tags`] or [`Content::needs`].
-    pub(crate) fn at(&self, index: u32) -> Option<&Content> {
+    /// The content at an index from [`ServedRepository::tags`] or [`ServedContent::needs`].
+    pub(crate) fn at(&self, index: u32) -> Option<&ServedContent> {
         self.contents.get(usize::try_from(index).ok()?)
     }
 
     /// The file at a path without links, if `SHA256SUMS` lists it.
-    pub(crate) fn file(&self, path: &str) -> Option<Item> {
+    pub(crate) fn file(&self, path: &str) -> Option<ItemIndex> {
         let found = self.files.binary_search_by(|listed| (*listed.path).cmp(path)).ok()?;
-        u32::try_from(found).ok().map(Item::File)
+        u32::try_from(found).ok().map(ItemIndex::File)
     }
 
     fn listed_file(&self, index: u32) -> Option<&ListedFile> {
@@ -139,37 +140,37 @@ impl Archive {
     }
 
     /// The verdict on an item.
-    pub(crate) fn checked(&self, item: Item) -> Option<&Checked> {
+    pub(crate) fn checked(&self, item: ItemIndex) -> Option<&CheckedDigest> {
         match item {
-            Item::Content(index) => self.at(index).map(|content| &content.checked),
-            Item::File(index) => self.listed_file(index).map(|listed| &listed.checked),
+            ItemIndex::Content(index) => self.at(index).map(|content| &content.checked),
+            ItemIndex::File(index) => self.listed_file(index).map(|listed| &listed.checked),
         }
     }
 
     /// The name of an item: a digest or a path.
-    pub(crate) fn name(&self, item: Item) -> String {
+    pub(crate) fn name(&self, item: ItemIndex) -> String {
         match item {
-            Item::Content(index) => self.at(index).map(|content| content.digest().to_string()),
-            Item::File(index) => self.listed_file(index).map(|listed| listed.path.to_string()),
+            ItemIndex::Content(index) => self.at(index).map(|content| content.digest().to_string()),
+            ItemIndex::File(index) => self.listed_file(index).map(|listed| listed.path.to_string()),
         }
         .unwrap_or_default()
     }
 
     /// Everything that can be checked; of the files, those that are not contents of images.
-    pub(crate) fn items(&self) -> impl Iterator<Item = Item> {
-        let contents = (0..).zip(&self.contents).map(|(index, _)| Item::Content(index));
+    pub(crate) fn items(&self) -> impl Iterator<Item = ItemIndex> {
+        let contents = (0..).zip(&self.contents).map(|(index, _)| ItemIndex::Content(index));
         let of_images = |listed: &ListedFile| {
             listed.path.strip_prefix(layout::IMAGES).is_some_and(|rest| rest.starts_with('/'))
         };
         let files = (0..).zip(&self.files).filter(move |(_, listed)| !of_images(listed));
-        contents.chain(files.map(|(index, _)| Item::File(index)))
+        contents.chain(files.map(|(index, _)| ItemIndex::File(index)))
     }
 
     /// Opens an item for reading by position.
-    pub(crate) fn open(&self, item: Item) -> io::Result<Location> {
+    pub(crate) fn open(&self, item: ItemIndex) -> io::Result<Location> {
         match item {
-            Item::Content(index) => self.at(index).ok_or(io::ErrorKind::NotFound)?.open(&self.tree),
-            Item::File(index) => {
+            ItemIndex::Content(index) => self.at(index).ok_or(io::ErrorKind::NotFound)?.open(&self.tree),
+            ItemIndex::File(index) => {
                 let listed = self.listed_file(index).ok_or(io::ErrorKind::NotFound)?;
                 self.tree.locate(&listed.path).map_err(contents::io_error)
             }
@@ -179,7 +180,8 @@ impl Archive {
 
 /// The files that `SHA256SUMS` lists.
 fn listed_files(tree: &Tree) -> archive::Result<Box<[ListedFile]>> {
-    let listed = |sum: sums::Sum| ListedFile { path: sum.path.into(), checked: Checked::new(sum.digest) };
+    let listed =
+        |sum: sums::Sum| ListedFile { path: sum.path.into(), checked: CheckedDigest::new(sum.digest) };
     let mut files: Box<[ListedFile]> = sums::of(tree)?.unwrap_or_default().into_iter().map(listed).collect();
     files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     Ok(files)

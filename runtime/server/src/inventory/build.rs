@@ -8,19 +8,19 @@ use archive::{Tree, image};
 use content::Digest;
 use images::manifest::Kind;
 
-use super::contents::{Content, Name, Place};
-use super::repository::{Referrers, Repository};
+use super::contents::{ContentFileName, ContentPosition, ServedContent};
+use super::repository::{Referrers, ServedRepository};
 
 /// Collects the images of an archive.
 #[derive(Default)]
 pub(super) struct Builder {
     repositories: BTreeMap<Box<str>, Collected>,
-    contents: Vec<Content>,
+    contents: Vec<ServedContent>,
     by_digest: HashMap<Digest, u32>,
     problems: Vec<String>,
 }
 
-/// The parts of a [`Repository`].
+/// The parts of a [`ServedRepository`].
 #[derive(Default)]
 struct Collected {
     tags: Vec<(Box<str>, u32)>,
@@ -30,8 +30,8 @@ struct Collected {
 
 /// All images of an archive.
 pub(super) struct Built {
-    pub(super) repositories: BTreeMap<Box<str>, Repository>,
-    pub(super) contents: Box<[Content]>,
+    pub(super) repositories: BTreeMap<Box<str>, ServedRepository>,
+    pub(super) contents: Box<[ServedContent]>,
     /// Images that are not served, each with the reason.
     pub(super) problems: Vec<String>,
 }
@@ -47,20 +47,20 @@ impl Builder {
             }
         };
         let folder: Arc<str> = image.folder.as_str().into();
-        let place = |name, path: &str, entry: &Entry| Place::new(tree, &folder, name, path, entry);
+        let place = |name, path: &str, entry: &Entry| ContentPosition::new(tree, &folder, name, path, entry);
         let mut contents = Vec::new();
         let mut all_needs = Vec::new();
         for child in image.children.values().flatten() {
             let needs = self.add_blobs(image, &child.manifest, &place);
             contents.extend(&needs);
             all_needs.extend(&needs);
-            let at = place(Name::Child, &child.path, &child.entry);
+            let at = place(ContentFileName::Child, &child.path, &child.entry);
             let index = self.add_content(child.digest, &child.entry, Some(child.manifest.kind), at, needs);
             all_needs.push(index);
         }
         all_needs.extend(self.add_blobs(image, &stored.manifest, &place));
         contents.extend(&all_needs);
-        let at = place(Name::Top, &stored.path, &stored.entry);
+        let at = place(ContentFileName::Top, &stored.path, &stored.entry);
         let top = self.add_content(stored.digest, &stored.entry, Some(stored.manifest.kind), at, all_needs);
         contents.push(top);
         let repository = self.repositories.entry(image.name.as_str().into()).or_default();
@@ -87,12 +87,12 @@ impl Builder {
         &mut self,
         image: &image::Image,
         manifest: &image::Summary,
-        place: &dyn Fn(Name, &str, &Entry) -> Place,
+        place: &dyn Fn(ContentFileName, &str, &Entry) -> ContentPosition,
     ) -> Vec<u32> {
         let mut added = Vec::new();
         for (digest, _) in &manifest.blobs {
             if let Some(blob) = image.blobs.get(digest) {
-                let at = place(Name::Blob, &blob.path, &blob.entry);
+                let at = place(ContentFileName::Blob, &blob.path, &blob.entry);
                 added.push(self.add_content(*digest, &blob.entry, None, at, Vec::new()));
             }
         }
@@ -104,29 +104,29 @@ impl Builder {
         digest: Digest,
         entry: &Entry,
         kind: Option<Kind>,
-        place: Place,
+        place: ContentPosition,
         needs: Vec<u32>,
     ) -> u32 {
         let next = u32::try_from(self.contents.len()).unwrap_or(u32::MAX);
         let index = *self.by_digest.entry(digest).or_insert(next);
         if index == next {
-            self.contents.push(Content::new(digest, entry.size, kind, place, needs));
+            self.contents.push(ServedContent::new(digest, entry.size, kind, place, needs));
         }
         index
     }
 }
 
 impl Collected {
-    fn finish(mut self, contents: &[Content]) -> Repository {
+    fn finish(mut self, contents: &[ServedContent]) -> ServedRepository {
         self.tags.sort_unstable();
         let digest = |index: &u32| {
-            usize::try_from(*index).ok().and_then(|index| contents.get(index)).map(Content::digest)
+            usize::try_from(*index).ok().and_then(|index| contents.get(index)).map(ServedContent::digest)
         };
         for indices in self.referrers.values_mut().chain([&mut self.contents]) {
             indices.sort_unstable_by_key(digest);
             indices.dedup();
         }
-        Repository {
+        ServedRepository {
             tags: self.tags.into(),
             contents: self.contents.into(),
             referrers: (!self.referrers.is_empty()).then(|| Box::new(self.referrers)),

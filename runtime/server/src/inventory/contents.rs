@@ -8,34 +8,34 @@ use archive::{Tree, layout};
 use content::Digest;
 use images::manifest::Kind;
 
-use super::verdict::Checked;
+use super::verdict::CheckedDigest;
 
 /// A blob or manifest of an archive.
 #[derive(Debug)]
-pub(crate) struct Content {
-    pub(crate) checked: Checked,
+pub(crate) struct ServedContent {
+    pub(crate) checked: CheckedDigest,
     pub(crate) size: u64,
     /// The kind of a manifest; `None` for a blob.
     pub(crate) kind: Option<Kind>,
     /// What must exist for a manifest to be served, as indices of contents.
     pub(crate) needs: Box<[u32]>,
-    pub(crate) place: Place,
+    pub(crate) place: ContentPosition,
 }
 
 /// The position of content. Kept small: an archive may have a hundred thousand contents.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum ContentPosition {
     /// In the ISO file of the archive, in one piece.
     Piece(Piece),
     /// In the ISO file of the archive, in several.
     Pieces(Box<[Piece]>),
     /// A file in the folder of the archive, or in an ISO that has no position for it.
-    File(Arc<str>, Name),
+    File(Arc<str>, ContentFileName),
 }
 
 /// The name of a content's file in the folder of its image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Name {
+pub(crate) enum ContentFileName {
     /// `manifest.json`.
     Top,
     /// `<hex>.manifest.json`.
@@ -44,9 +44,15 @@ pub(crate) enum Name {
     Blob,
 }
 
-impl Place {
+impl ContentPosition {
     /// The place of a file of the image in `folder`.
-    pub(crate) fn new(tree: &Tree, folder: &Arc<str>, name: Name, path: &str, entry: &Entry) -> Self {
+    pub(crate) fn new(
+        tree: &Tree,
+        folder: &Arc<str>,
+        name: ContentFileName,
+        path: &str,
+        entry: &Entry,
+    ) -> Self {
         let located = match tree {
             Tree::Iso(_) => tree.locate_entry(path, entry).ok(),
             Tree::Folder(_) => None,
@@ -59,7 +65,7 @@ impl Place {
     }
 }
 
-impl Name {
+impl ContentFileName {
     fn path(self, folder: &str, digest: &Digest) -> String {
         match self {
             Self::Top => format!("{folder}/{}", layout::IMAGE_MANIFEST),
@@ -69,9 +75,15 @@ impl Name {
     }
 }
 
-impl Content {
-    pub(crate) fn new(digest: Digest, size: u64, kind: Option<Kind>, place: Place, needs: Vec<u32>) -> Self {
-        Self { checked: Checked::new(digest), size, kind, needs: needs.into(), place }
+impl ServedContent {
+    pub(crate) fn new(
+        digest: Digest,
+        size: u64,
+        kind: Option<Kind>,
+        place: ContentPosition,
+        needs: Vec<u32>,
+    ) -> Self {
+        Self { checked: CheckedDigest::new(digest), size, kind, needs: needs.into(), place }
     }
 
     pub(crate) fn digest(&self) -> Digest {
@@ -90,9 +102,11 @@ impl Content {
             Tree::Folder(_) => Err(io::Error::from(io::ErrorKind::NotFound)),
         };
         let location = match &self.place {
-            Place::Piece(piece) => in_image(std::slice::from_ref(piece))?,
-            Place::Pieces(pieces) => in_image(pieces)?,
-            Place::File(folder, name) => tree.locate(&name.path(folder, &self.digest())).map_err(io_error)?,
+            ContentPosition::Piece(piece) => in_image(std::slice::from_ref(piece))?,
+            ContentPosition::Pieces(pieces) => in_image(pieces)?,
+            ContentPosition::File(folder, name) => {
+                tree.locate(&name.path(folder, &self.digest())).map_err(io_error)?
+            }
         };
         if location.size != self.size {
             let found = location.size;

@@ -13,15 +13,15 @@ use std::sync::{Arc, OnceLock};
 use ::archive::Product;
 use bytes::Bytes;
 
-use self::archive::Archive;
-use self::repository::Repository;
+use self::archive::ServedArchive;
+use self::repository::ServedRepository;
 use crate::error::Error;
 
 /// All served archives, by the names in URLs.
 #[derive(Debug, Default)]
 pub(crate) struct Inventory {
     /// In the order given.
-    pub(crate) archives: Vec<Arc<Archive>>,
+    pub(crate) archives: Vec<Arc<ServedArchive>>,
     by_prefix: HashMap<String, usize>,
     by_id: HashMap<String, usize>,
     /// Indices of the archives whose images are also served without a prefix.
@@ -45,7 +45,7 @@ impl Inventory {
             let known = former.archives.iter().find(|archive| archive.path == *path);
             let archive = match known {
                 Some(archive) if archive.unchanged() => Arc::clone(archive),
-                known => match Archive::read(path, known.map(Arc::as_ref)) {
+                known => match ServedArchive::read(path, known.map(Arc::as_ref)) {
                     Ok(archive) => Arc::new(archive),
                     Err(error) if leave_out => {
                         inventory.left_out.push((path.clone(), error.to_string()));
@@ -64,7 +64,7 @@ impl Inventory {
     }
 
     /// Adds an archive, unless its images or packages have the same names as those of another.
-    fn add(&mut self, archive: Arc<Archive>, alone: bool) -> Result<(), Error> {
+    fn add(&mut self, archive: Arc<ServedArchive>, alone: bool) -> Result<(), Error> {
         let index = self.archives.len();
         let prefix = archive.product.as_ref().map(Product::repository_prefix);
         let before = prefix.as_ref().and_then(|prefix| self.archives.get(*self.by_prefix.get(prefix)?));
@@ -81,7 +81,7 @@ impl Inventory {
         Ok(())
     }
 
-    fn add_bare(&mut self, archive: &Archive, index: usize) -> Result<(), Error> {
+    fn add_bare(&mut self, archive: &ServedArchive, index: usize) -> Result<(), Error> {
         for other in self.bare.iter().filter_map(|other| self.archives.get(*other)) {
             if let Some(name) =
                 archive.repositories.keys().find(|name| other.repositories.contains_key(*name))
@@ -95,7 +95,7 @@ impl Inventory {
     }
 
     /// The images of a name: `metalk8s-2.10/redis`, or `redis` where that can only mean one.
-    pub(crate) fn repository(&self, name: &str) -> Option<(&Arc<Archive>, &Repository)> {
+    pub(crate) fn repository(&self, name: &str) -> Option<(&Arc<ServedArchive>, &ServedRepository)> {
         self.prefixed(name).or_else(|| {
             let bare = self.bare.iter().filter_map(|index| self.archives.get(*index));
             bare.filter_map(|archive| Some((archive, archive.repositories.get(name)?))).next()
@@ -103,14 +103,14 @@ impl Inventory {
     }
 
     /// The images of a name that begins with an archive ID.
-    pub(crate) fn prefixed(&self, name: &str) -> Option<(&Arc<Archive>, &Repository)> {
+    pub(crate) fn prefixed(&self, name: &str) -> Option<(&Arc<ServedArchive>, &ServedRepository)> {
         let (prefix, rest) = name.split_once('/')?;
         let archive = self.archives.get(*self.by_prefix.get(prefix)?)?;
         Some((archive, archive.repositories.get(rest)?))
     }
 
     /// The archive `metalk8s-2.10`.
-    pub(crate) fn archive(&self, id: &str) -> Option<&Arc<Archive>> {
+    pub(crate) fn archive(&self, id: &str) -> Option<&Arc<ServedArchive>> {
         self.archives.get(*self.by_id.get(id)?)
     }
 

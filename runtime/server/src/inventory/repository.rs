@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use content::Digest;
 
-/// All tags of one image name. An index is a position in [`super::archive::Archive::contents`].
+/// All tags of one image name. An index is a position in [`super::archive::ServedArchive::contents`].
 #[derive(Debug, Default)]
-pub(crate) struct Repository {
+pub(crate) struct ServedRepository {
     /// Tags, sorted, with the index of their manifest.
     pub(crate) tags: Box<[(Box<str>, u32)]>,
     /// The contents that can be requested under this name: indices, sorted by digest.
@@ -18,7 +18,7 @@ pub(crate) struct Repository {
 /// Indices of manifests by their subject, sorted by digest.
 pub(super) type Referrers = BTreeMap<Digest, Vec<u32>>;
 
-impl Repository {
+impl ServedRepository {
     /// The index of the manifest of a tag.
     pub(crate) fn tag(&self, tag: &str) -> Option<u32> {
         let found = self.tags.binary_search_by(|(found, _)| (**found).cmp(tag)).ok()?;

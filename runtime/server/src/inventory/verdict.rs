@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 /// A digest, and the result of the last comparison of a file with it.
 #[derive(Debug)]
-pub(crate) struct Checked {
+pub(crate) struct CheckedDigest {
     pub(crate) digest: Digest,
     last: Mutex<Last>,
 }
@@ -27,16 +27,16 @@ enum Last {
     #[default]
     None,
     /// The file with this stamp has the digest.
-    Good(Stamp),
+    Good(FileStamp),
     /// The file with this stamp has another digest.
-    Bad(Stamp),
+    Bad(FileStamp),
     /// The file could not be read at this moment, so nothing is known of its bytes.
     Unreadable(Instant),
 }
 
 /// What is known about the bytes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum ContentVerdict {
     Good,
     Bad,
     Unknown,
@@ -44,15 +44,15 @@ pub(crate) enum Verdict {
 
 /// Changes whenever a file is replaced, written to or truncated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Stamp(u64);
+pub(crate) struct FileStamp(u64);
 
 /// A number that changes whenever the file at `path` is replaced, written to or truncated; `None` where there is no file.
 #[must_use]
 pub fn file_stamp(path: &Path) -> Option<u64> {
-    Stamp::of_path(path).ok().map(Stamp::number)
+    FileStamp::of_path(path).ok().map(FileStamp::number)
 }
 
-impl Stamp {
+impl FileStamp {
     pub(crate) fn of(data: &Metadata) -> Self {
         // The standard hasher with fixed keys: a restarted server computes the same stamp.
         let mut hash = std::hash::BuildHasherDefault::<std::hash::DefaultHasher>::default().build_hasher();
@@ -78,7 +78,7 @@ impl Stamp {
     }
 }
 
-impl Checked {
+impl CheckedDigest {
     pub(crate) fn new(digest: Digest) -> Self {
         Self { digest, last: Mutex::default() }
     }
@@ -88,11 +88,11 @@ impl Checked {
     }
 
     /// The verdict on the bytes of a file with this stamp.
-    pub(crate) fn verdict(&self, stamp: Stamp) -> Verdict {
+    pub(crate) fn verdict(&self, stamp: FileStamp) -> ContentVerdict {
         match *self.last() {
-            Last::Good(of) if of == stamp => Verdict::Good,
-            Last::Bad(of) if of == stamp => Verdict::Bad,
-            _ => Verdict::Unknown,
+            Last::Good(of) if of == stamp => ContentVerdict::Good,
+            Last::Bad(of) if of == stamp => ContentVerdict::Bad,
+            _ => ContentVerdict::Unknown,
         }
     }
 
@@ -115,7 +115,7 @@ impl Checked {
     }
 
     /// Records the verdict on the file with this stamp.
-    pub(crate) fn record(&self, stamp: Stamp, good: bool) {
+    pub(crate) fn record(&self, stamp: FileStamp, good: bool) {
         *self.last() = if good { Last::Good(stamp) } else { Last::Bad(stamp) };
     }
 
@@ -127,7 +127,7 @@ impl Checked {
 
     /// Adopts the verdict of `former` on the same file; `stamp` returns the stamp of the file as it is now, and is called
     /// only where that file was damaged.
-    pub(crate) fn adopt(&self, former: &Self, stamp: impl FnOnce() -> io::Result<Stamp>) {
+    pub(crate) fn adopt(&self, former: &Self, stamp: impl FnOnce() -> io::Result<FileStamp>) {
         let last = *former.last();
         let holds = match last {
             Last::Good(_) => true,
@@ -149,23 +149,27 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, "content").unwrap();
-        let stamp = Stamp::of_path(&path).unwrap();
-        let checked = Checked::new(Digest::of(b"content"));
+        let stamp = FileStamp::of_path(&path).unwrap();
+        let checked = CheckedDigest::new(Digest::of(b"content"));
         assert!(!checked.is_damaged());
         assert!(checked.record_unreadable(), "the first time");
         assert!(checked.is_damaged() && checked.is_unreadable());
-        assert_eq!(checked.verdict(stamp), Verdict::Unknown);
+        assert_eq!(checked.verdict(stamp), ContentVerdict::Unknown);
         assert!(!checked.record_unreadable(), "not the first time");
         checked.record(stamp, true);
-        assert_eq!((checked.verdict(stamp), checked.is_damaged()), (Verdict::Good, false));
+        assert_eq!((checked.verdict(stamp), checked.is_damaged()), (ContentVerdict::Good, false));
         assert!(checked.record_unreadable(), "the first time since it was read");
         checked.record(stamp, false);
         assert_eq!(
             (checked.verdict(stamp), checked.is_unreadable(), checked.is_due()),
-            (Verdict::Bad, false, true)
+            (ContentVerdict::Bad, false, true)
         );
         std::fs::write(&path, "another one").unwrap();
-        assert_eq!(checked.verdict(Stamp::of_path(&path).unwrap()), Verdict::Unknown, "of another file");
+        assert_eq!(
+            checked.verdict(FileStamp::of_path(&path).unwrap()),
+            ContentVerdict::Unknown,
+            "of another file"
+        );
     }
 
     #[test]
@@ -173,19 +177,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, "content").unwrap();
-        let stamp = Stamp::of_path(&path).unwrap();
-        let adopted = |former: &Checked| {
-            let fresh = Checked::new(former.digest);
-            fresh.adopt(former, || Stamp::of_path(&path));
+        let stamp = FileStamp::of_path(&path).unwrap();
+        let adopted = |former: &CheckedDigest| {
+            let fresh = CheckedDigest::new(former.digest);
+            fresh.adopt(former, || FileStamp::of_path(&path));
             fresh
         };
-        let former = Checked::new(Digest::of(b"content"));
+        let former = CheckedDigest::new(Digest::of(b"content"));
         former.record_unreadable();
         assert!(!adopted(&former).is_damaged(), "checked again");
         former.record(stamp, true);
-        assert_eq!(adopted(&former).verdict(stamp), Verdict::Good);
+        assert_eq!(adopted(&former).verdict(stamp), ContentVerdict::Good);
         former.record(stamp, false);
-        assert_eq!(adopted(&former).verdict(stamp), Verdict::Bad);
+        assert_eq!(adopted(&former).verdict(stamp), ContentVerdict::Bad);
         std::fs::write(&path, "repaired").unwrap();
         assert!(!adopted(&former).is_damaged(), "another file");
     }

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// The receiver of a server's messages. It is called from the threads that serve, so it must return quickly.
-pub trait Log: Send + Sync + std::fmt::Debug {
+pub trait ServerLog: Send + Sync + std::fmt::Debug {
     /// A response was sent to its last byte, or was interrupted.
-    fn access(&self, access: &Access<'_>);
+    fn access(&self, access: &AccessRecord<'_>);
     /// Something happened that an operator should know.
-    fn event(&self, event: &Event);
+    fn event(&self, event: &ServerEvent);
     /// The number of messages dropped so far because the reader of the log was too slow.
     fn dropped(&self) -> u64 {
         0
@@ -19,7 +19,7 @@ pub trait Log: Send + Sync + std::fmt::Debug {
 /// One request and its response.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Access<'a> {
+pub struct AccessRecord<'a> {
     /// The client.
     pub peer: SocketAddr,
     /// `GET`, ...
@@ -42,7 +42,7 @@ pub struct Access<'a> {
 #[derive(Clone, Debug, serde::Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum Event {
+pub enum ServerEvent {
     /// An archive is being served.
     Serving {
         /// The archive.
@@ -83,7 +83,7 @@ pub enum Event {
 }
 
 /// Drops all messages.
-impl Log for () {
-    fn access(&self, _: &Access<'_>) {}
-    fn event(&self, _: &Event) {}
+impl ServerLog for () {
+    fn access(&self, _: &AccessRecord<'_>) {}
+    fn event(&self, _: &ServerEvent) {}
 }

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 /// The state of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State<'a> {
+pub enum ServiceState<'a> {
     /// It is ready.
     Ready,
-    /// It reloads its configuration; followed by [`State::Ready`].
+    /// It reloads its configuration; followed by [`ServiceState::Ready`].
     Reloading {
         /// The time of the monotonic clock (`CLOCK_MONOTONIC`) in microseconds, required by `Type=notify-reload`.
         monotonic_microseconds: u64,
@@ -30,15 +30,15 @@ pub enum State<'a> {
 /// # Errors
 ///
 /// Those of opening the socket or writing to it.
-pub fn notify(socket: &OsStr, state: &State<'_>) -> io::Result<()> {
+pub fn notify(socket: &OsStr, state: &ServiceState<'_>) -> io::Result<()> {
     let message = match state {
-        State::Ready => "READY=1".to_owned(),
-        State::Reloading { monotonic_microseconds } => {
+        ServiceState::Ready => "READY=1".to_owned(),
+        ServiceState::Reloading { monotonic_microseconds } => {
             format!("RELOADING=1\nMONOTONIC_USEC={monotonic_microseconds}")
         }
-        State::Stopping => "STOPPING=1".to_owned(),
-        State::Alive => "WATCHDOG=1".to_owned(),
-        State::Status(text) => format!("STATUS={}", text.replace(char::is_control, " ")),
+        ServiceState::Stopping => "STOPPING=1".to_owned(),
+        ServiceState::Alive => "WATCHDOG=1".to_owned(),
+        ServiceState::Status(text) => format!("STATUS={}", text.replace(char::is_control, " ")),
     };
     let address = match socket.as_bytes() {
         [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
@@ -47,7 +47,7 @@ pub fn notify(socket: &OsStr, state: &State<'_>) -> io::Result<()> {
     UnixDatagram::unbound()?.send_to_addr(message.as_bytes(), &address).map(drop)
 }
 
-/// The watchdog interval, or `None` if the watchdog is disabled. Notify [`State::Alive`] at half this interval.
+/// The watchdog interval, or `None` if the watchdog is disabled. Notify [`ServiceState::Alive`] at half this interval.
 ///
 /// `microseconds` and `process` are the values of `WATCHDOG_USEC` and `WATCHDOG_PID`, `own` is the ID of this process.
 #[must_use]
@@ -73,11 +73,11 @@ mod tests {
         let sockets = [(path.as_os_str(), by_path), (OsStr::new(&abstract_name), by_name)];
         for (socket, receiver) in sockets {
             for (state, expected) in [
-                (State::Ready, "READY=1"),
-                (State::Reloading { monotonic_microseconds: 5 }, "RELOADING=1\nMONOTONIC_USEC=5"),
-                (State::Stopping, "STOPPING=1"),
-                (State::Alive, "WATCHDOG=1"),
-                (State::Status("serving\nREADY=1"), "STATUS=serving READY=1"),
+                (ServiceState::Ready, "READY=1"),
+                (ServiceState::Reloading { monotonic_microseconds: 5 }, "RELOADING=1\nMONOTONIC_USEC=5"),
+                (ServiceState::Stopping, "STOPPING=1"),
+                (ServiceState::Alive, "WATCHDOG=1"),
+                (ServiceState::Status("serving\nREADY=1"), "STATUS=serving READY=1"),
             ] {
                 notify(socket, &state).unwrap();
                 let mut buffer = [0; 100];
@@ -85,7 +85,7 @@ mod tests {
                 assert_eq!(std::str::from_utf8(&buffer[..count]).unwrap(), expected);
             }
         }
-        assert!(notify(OsStr::new("/none/notify"), &State::Ready).is_err());
+        assert!(notify(OsStr::new("/none/notify"), &ServiceState::Ready).is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::MANIFEST;
 use super::site::{Running, archive, descriptor, image, layer, write_image};
-use crate::{Config, Limits};
+use crate::{ServerLimits, ServerOptions};
 
 #[test]
 fn referrers_with_large_annotations_come_in_pages() {
@@ -79,15 +79,15 @@ fn a_folder_with_too_many_files_is_listed_in_part() {
     assert_eq!((page.matches("<a href=\"./").count(), page.contains("and 3 more")), (10_000, true));
 }
 
-fn limited(folder: &std::path::Path, limits: Limits) -> Running {
+fn limited(folder: &std::path::Path, limits: ServerLimits) -> Running {
     let archives = vec![folder.to_path_buf()];
-    Running::with(Config { archives, limits, check_in_background: false, ..Config::default() })
+    Running::with(ServerOptions { archives, limits, check_in_background: false, ..ServerOptions::default() })
 }
 
 #[test]
 fn a_client_with_too_many_connections_is_refused() {
     let (folder, _) = archive("Example");
-    let limits = Limits { connections_per_address: 3, ..Limits::default() };
+    let limits = ServerLimits { connections_per_address: 3, ..ServerLimits::default() };
     let server = limited(folder.path(), limits);
     let mut held: Vec<_> = (0..3).map(|_| server.connect()).collect();
     for stream in &mut held {
@@ -110,8 +110,11 @@ fn a_client_that_receives_too_slowly_is_disconnected() {
     let (folder, _) = archive("Example");
     // More than the kernel buffers for a connection.
     let big = image(folder.path(), "big", "1", &layer(30_000_000, 7));
-    let limits =
-        Limits { stall_time: Duration::from_secs(1), minimum_rate: 100_000_000, ..Limits::default() };
+    let limits = ServerLimits {
+        stall_time: Duration::from_secs(1),
+        minimum_rate: 100_000_000,
+        ..ServerLimits::default()
+    };
     let server = limited(folder.path(), limits);
     let mut stream = server.connect();
     let path = format!("/v2/big/blobs/{}", big.layer);

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::each_form;
 use super::site::{Running, archive, image, iso_of, layer, put};
-use crate::Config;
+use crate::ServerOptions;
 
 #[test]
 fn a_manifest_is_served_only_with_all_its_blobs() {
@@ -102,8 +102,11 @@ fn a_corrupt_blob_is_never_served_whole() {
 fn damage_is_found_in_the_background() {
     let (folder, app) = archive("Example");
     put(folder.path(), &format!("images/app/1/{}", app.layer.hex()), &vec![0; 300_001]);
-    let config =
-        Config { archives: vec![folder.path().into()], check_in_background: true, ..Config::default() };
+    let config = ServerOptions {
+        archives: vec![folder.path().into()],
+        check_in_background: true,
+        ..ServerOptions::default()
+    };
     let server = Running::with(config);
     let began = std::time::Instant::now();
     while server.get("/v2/app/manifests/1").status == 200 {

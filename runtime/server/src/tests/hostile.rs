@@ -4,12 +4,17 @@ use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
 use super::site::{Running, archive};
-use crate::{Config, Limits};
+use crate::{ServerLimits, ServerOptions};
 
-fn limited(limits: Limits) -> (tempfile::TempDir, Running, content::Digest) {
+fn limited(limits: ServerLimits) -> (tempfile::TempDir, Running, content::Digest) {
     let (folder, app) = archive("Example");
     let archives = vec![folder.path().to_path_buf()];
-    let server = Running::with(Config { archives, limits, check_in_background: false, ..Config::default() });
+    let server = Running::with(ServerOptions {
+        archives,
+        limits,
+        check_in_background: false,
+        ..ServerOptions::default()
+    });
     (folder, server, app.layer)
 }
 
@@ -99,7 +104,7 @@ fn names_in_pages_are_text() {
 
 #[test]
 fn heads_have_a_size() {
-    let (_folder, server, _) = limited(Limits { header_bytes: 8192, ..Limits::default() });
+    let (_folder, server, _) = limited(ServerLimits { header_bytes: 8192, ..ServerLimits::default() });
     // The refusal comes long before all is sent, and still reaches the client.
     let huge = "x".repeat(5_000_000);
     assert_eq!(server.send("GET", "/healthz", &[("X-Huge", &huge)]).status, 431);
@@ -120,7 +125,7 @@ fn heads_have_a_size() {
 
 #[test]
 fn a_range_bomb_gets_the_file_once() {
-    let (_folder, server, layer) = limited(Limits::default());
+    let (_folder, server, layer) = limited(ServerLimits::default());
     let ranges: Vec<String> = (0..500).map(|n| format!("{n}-")).collect();
     let reply = server.send(
         "GET",
@@ -132,7 +137,7 @@ fn a_range_bomb_gets_the_file_once() {
 
 #[test]
 fn an_unexpected_body_is_not_waited_for() {
-    let (_folder, server, _) = limited(Limits::default());
+    let (_folder, server, _) = limited(ServerLimits::default());
     let request =
         b"POST /v2/app/blobs/uploads/ HTTP/1.1\r\nHost: test\r\nContent-Length: 1000000000\r\n\r\n0123456789";
     let mut stream = server.connect();
@@ -144,7 +149,7 @@ fn an_unexpected_body_is_not_waited_for() {
 
 #[test]
 fn a_client_that_sends_a_body_reads_the_refusal() {
-    let (_folder, server, _) = limited(Limits::default());
+    let (_folder, server, _) = limited(ServerLimits::default());
     let body = vec![b'x'; 20_000_000];
     let mut stream = server.connect();
     write!(
@@ -161,7 +166,7 @@ fn a_client_that_sends_a_body_reads_the_refusal() {
 
 #[test]
 fn requests_that_break_the_rules_of_http_are_refused() {
-    let (_folder, server, layer) = limited(Limits::default());
+    let (_folder, server, layer) = limited(ServerLimits::default());
     let cases = [
         ("GET /healthz HTTP/1.1", "", 400),
         ("GET /healthz HTTP/1.1", "Host: a\r\nHost: b\r\n", 400),
@@ -211,7 +216,7 @@ fn requests_that_break_the_rules_of_http_are_refused() {
 
 #[test]
 fn a_bare_name_is_not_served_for_another_host() {
-    let (_folder, server, layer) = limited(Limits::default());
+    let (_folder, server, layer) = limited(ServerLimits::default());
     for host in ["quay.io", "docker.io", "", "localhost%3A5000"] {
         for what in ["manifests/1", "tags/list", &format!("blobs/{layer}"), &format!("referrers/{layer}")] {
             for (name, status) in [("app", 404), ("example-1.0/app", 200)] {
@@ -227,7 +232,7 @@ fn a_bare_name_is_not_served_for_another_host() {
 #[test]
 fn a_client_that_never_ends_its_head_is_disconnected() {
     let (_folder, server, _) =
-        limited(Limits { header_time: Duration::from_millis(300), ..Limits::default() });
+        limited(ServerLimits { header_time: Duration::from_millis(300), ..ServerLimits::default() });
     for start in
         [&b""[..], b"GET /healthz HTTP/1.1\r\nHost: t", b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n"]
     {
@@ -245,9 +250,14 @@ fn a_client_that_receives_nothing_is_disconnected() {
     let (folder, app) = archive("Example");
     // More than the kernel buffers for a connection.
     let big = super::site::image(folder.path(), "big", "1", &super::site::layer(60_000_000, 7));
-    let limits = Limits { stall_time: Duration::from_millis(300), ..Limits::default() };
+    let limits = ServerLimits { stall_time: Duration::from_millis(300), ..ServerLimits::default() };
     let archives = vec![folder.path().to_path_buf()];
-    let server = Running::with(Config { archives, limits, check_in_background: false, ..Config::default() });
+    let server = Running::with(ServerOptions {
+        archives,
+        limits,
+        check_in_background: false,
+        ..ServerOptions::default()
+    });
     let mut stream = server.connect();
     stream
         .write_all(format!("GET /v2/big/blobs/{} HTTP/1.1\r\nHost: test\r\n\r\n", big.layer).as_bytes())
@@ -265,7 +275,8 @@ fn a_client_that_receives_nothing_is_disconnected() {
 
 #[test]
 fn connections_above_the_limit_wait() {
-    let limits = Limits { connections: 4, header_time: Duration::from_millis(500), ..Limits::default() };
+    let limits =
+        ServerLimits { connections: 4, header_time: Duration::from_millis(500), ..ServerLimits::default() };
     let (_folder, server, _) = limited(limits);
     let idle: Vec<_> = (0..40).map(|_| server.connect()).collect();
     // Idle ones are cut off in turn, so a real request gets through.
@@ -281,8 +292,11 @@ fn ten_thousand_idle_connections_do_not_block_clients() {
     let open = crate::raise_open_files().unwrap();
     // Where fewer files may be open, as many connections are held as that leaves room for.
     let held = open.map_or(IDLE, |open| IDLE.min(usize::try_from(open).unwrap() - AT_A_TIME - 500));
-    let limits =
-        Limits { connections: AT_A_TIME, header_time: Duration::from_millis(200), ..Limits::default() };
+    let limits = ServerLimits {
+        connections: AT_A_TIME,
+        header_time: Duration::from_millis(200),
+        ..ServerLimits::default()
+    };
     let (_folder, server, _) = limited(limits);
     let address = server.address;
     let clients: Vec<_> = (0..CLIENTS)

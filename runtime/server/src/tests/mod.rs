@@ -10,7 +10,7 @@ use std::path::Path;
 use content::Digest;
 use serde_json::json;
 
-use super::{Config, Error, Server};
+use super::{Error, Server, ServerOptions};
 use site::{Running, archive, descriptor, image, iso_of, layer, put, write_image};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -353,12 +353,13 @@ fn packages_and_files() {
 fn a_port_in_use_is_said() {
     let (folder, _) = archive("Example");
     let server = Running::start(&[folder.path()]);
-    let error = Server::bind(Config { listen: vec![server.address], ..Config::default() }).unwrap_err();
+    let error =
+        Server::bind(ServerOptions { listen: vec![server.address], ..ServerOptions::default() }).unwrap_err();
     assert_eq!(
         error.to_string(),
         format!("cannot listen on {}: the port is in use by another process", server.address)
     );
-    assert!(matches!(Server::bind(Config::default()), Err(Error::NoAddress)));
+    assert!(matches!(Server::bind(ServerOptions::default()), Err(Error::NoAddress)));
 }
 
 #[test]

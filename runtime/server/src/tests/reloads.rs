@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::site::{Running, archive, image};
-use crate::{Config, Error, Server};
+use crate::{Error, Server, ServerOptions};
 
 #[test]
 fn several_archives() {
@@ -26,8 +26,12 @@ fn several_archives() {
 
     let bind = |archives: &[&Path]| {
         let archives = archives.iter().map(|path| path.to_path_buf()).collect();
-        Server::bind(Config { listen: vec![([127, 0, 0, 1], 0).into()], archives, ..Config::default() })
-            .unwrap_err()
+        Server::bind(ServerOptions {
+            listen: vec![([127, 0, 0, 1], 0).into()],
+            archives,
+            ..ServerOptions::default()
+        })
+        .unwrap_err()
     };
     assert!(matches!(bind(&[first.path(), first.path()]), Error::Twice { id, .. } if id == "first-1.0"));
     assert!(matches!(bind(&[&images, &images]), Error::Conflict { name, .. } if name == "loose"));
@@ -40,7 +44,8 @@ fn several_archives() {
 fn an_unreadable_archive_is_left_out_if_configured() {
     let (folder, _) = archive("Example");
     let archives = vec!["/none.iso".into(), folder.path().to_path_buf()];
-    let server = Running::with(Config { archives, leave_out_unreadable: true, ..Config::default() });
+    let server =
+        Running::with(ServerOptions { archives, leave_out_unreadable: true, ..ServerOptions::default() });
     assert_eq!(server.get("/v2/example-1.0/app/manifests/1").status, 200);
     let ready = server.get("/readyz").json();
     assert_eq!(
@@ -118,7 +123,7 @@ fn of_two_reloads_the_second_reads_after_the_first_is_done() {
 #[test]
 fn a_server_without_archives_is_alive_and_not_ready() {
     let (folder, _) = archive("Example");
-    let server = Running::with(Config { leave_out_unreadable: true, ..Config::default() });
+    let server = Running::with(ServerOptions { leave_out_unreadable: true, ..ServerOptions::default() });
     let ready = server.get("/readyz");
     assert_eq!((ready.status, ready.json()["status"].as_str()), (503, Some("empty")));
     assert_eq!(server.get("/healthz").status, 200);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use content::Digest;
 use tokio::sync::oneshot;
 
-use crate::{Access, Config, Event, Handle, Log, Server};
+use crate::{AccessRecord, Server, ServerEvent, ServerHandle, ServerLog, ServerOptions};
 
 /// What the server said.
 #[derive(Debug, Default)]
@@ -19,8 +19,8 @@ pub(super) struct Messages {
     pub(super) events: Mutex<Vec<String>>,
 }
 
-impl Log for Messages {
-    fn access(&self, access: &Access<'_>) {
+impl ServerLog for Messages {
+    fn access(&self, access: &AccessRecord<'_>) {
         let line = format!(
             "{} {} {} {} {}",
             access.method, access.target, access.status, access.bytes, access.complete
@@ -28,7 +28,7 @@ impl Log for Messages {
         self.access.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
 
-    fn event(&self, event: &Event) {
+    fn event(&self, event: &ServerEvent) {
         self.events
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -39,7 +39,7 @@ impl Log for Messages {
 /// A server in a thread of its own; stops when dropped.
 pub(super) struct Running {
     pub(super) address: SocketAddr,
-    pub(super) handle: Handle,
+    pub(super) handle: ServerHandle,
     pub(super) messages: Arc<Messages>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -48,13 +48,13 @@ pub(super) struct Running {
 impl Running {
     pub(super) fn start(archives: &[&Path]) -> Self {
         let archives = archives.iter().map(PathBuf::from).collect();
-        Self::with(Config { archives, check_in_background: false, ..Config::default() })
+        Self::with(ServerOptions { archives, check_in_background: false, ..ServerOptions::default() })
     }
 
-    pub(super) fn with(config: Config) -> Self {
+    pub(super) fn with(config: ServerOptions) -> Self {
         let messages = Arc::<Messages>::default();
         let listen = vec![([127, 0, 0, 1], 0).into()];
-        let server = Server::bind(Config { listen, log: messages.clone(), ..config }).unwrap();
+        let server = Server::bind(ServerOptions { listen, log: messages.clone(), ..config }).unwrap();
         let (address, handle) = (server.local_addr().unwrap(), server.handle());
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use node::archives::Listed;
+use node::archives::ListedArchive;
 use node::remote::{self, Comparison, Error, HeldArchive, NodeName};
 
 use crate::args::remote::Remote;
@@ -12,7 +12,7 @@ use crate::output::documents::node::{ArchiveComparison, Held};
 use crate::output::{self, Output, size};
 
 /// Compares the archives `listed` here with those of `nodes`. A node that cannot be reached is a difference.
-pub(super) fn run(listed: &[Listed], nodes: &[NodeName], remote: &Remote, output: Output) -> Outcome {
+pub(super) fn run(listed: &[ListedArchive], nodes: &[NodeName], remote: &Remote, output: Output) -> Outcome {
     let comparison = remote::compare(listed, nodes, &remote.shell());
     if output.is_text() {
         for (node, error) in &comparison.unreachable {

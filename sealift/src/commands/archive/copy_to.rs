@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::Args;
 use content::{printable, printable_path};
-use node::archives::{self, Linux};
-use node::copy::{Recipe, Sent};
+use node::archives::{self, LinuxMachine};
+use node::copy::{Recipe, SentArchive};
 use node::remote::{self, Copies, CopyPlan, Copyable, Error, NodeName};
 
 use crate::args::node_paths::NodePaths;
@@ -47,11 +47,11 @@ pub(crate) struct Arguments {
 struct Copied<'a> {
     node: &'a NodeName,
     archive: &'a Copyable,
-    result: Result<Sent, String>,
+    result: Result<SentArchive, String>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
-    let listed = archives::get(&arguments.paths.paths(), &Linux::default())?;
+    let listed = archives::get(&arguments.paths.paths(), &LinuxMachine::default())?;
     let selection = remote::select(listed, &arguments.archives)
         .map_err(|error| Failure::usage_by(error).remedy("list the archives: `sealift archive get`"))?;
     for path in &selection.skipped {
@@ -95,7 +95,7 @@ fn copy_one(
     node: &NodeName,
     archive: &Copyable,
     recipe: Result<&Recipe, &Error>,
-) -> Result<Sent, String> {
+) -> Result<SentArchive, String> {
     let recipe = recipe.map_err(explained)?;
     let bar = Bar::bytes("copying", recipe.bytes);
     copies.copy(node, archive, recipe, &bar).map_err(|error| explained(&error))
@@ -114,8 +114,8 @@ fn explained(error: &Error) -> String {
 fn line(copied: &Copied<'_>) -> Option<String> {
     let (node, id) = (copied.node, &copied.archive.id);
     Some(match copied.result.as_ref().ok()? {
-        Sent { present: true, .. } => format!("{node} already has {id}\n"),
-        Sent { bytes, path, .. } => {
+        SentArchive { present: true, .. } => format!("{node} already has {id}\n"),
+        SentArchive { bytes, path, .. } => {
             format!("{node}: {id} is at {}; {} sent\n", printable_path(path), size(*bytes))
         }
     })

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::Args;
 use content::{printable, printable_path};
-use node::archives::{self, Error, Listed};
+use node::archives::{self, Error, ListedArchive};
 use node::remote::NodeName;
 
 use super::compare;
@@ -51,14 +51,14 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
 }
 
 /// Whether a person means this archive by `name`.
-fn is_meant(one: &Listed, name: &str) -> bool {
+fn is_meant(one: &ListedArchive, name: &str) -> bool {
     let path = Path::new(name);
     one.id.as_deref() == Some(name)
         || one.product.as_ref().is_some_and(|product| product.name.eq_ignore_ascii_case(name))
         || [Some(&one.path), one.mounted.as_ref()].into_iter().flatten().any(|known| known == path)
 }
 
-fn table(listed: &[Listed]) -> String {
+fn table(listed: &[ListedArchive]) -> String {
     if listed.is_empty() {
         return "no archives\n".to_owned();
     }
@@ -85,7 +85,7 @@ fn table(listed: &[Listed]) -> String {
 }
 
 /// The columns of an archive. The content of files was not read for them.
-fn row(one: &Listed) -> [String; 7] {
+fn row(one: &ListedArchive) -> [String; 7] {
     let readable = match (one.missing, &one.product, one.images) {
         (true, ..) => "missing",
         (_, Some(_), Some(_)) => "yes",

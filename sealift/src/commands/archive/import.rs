@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use node::archives::{self, Import};
+use node::archives::{self, ImportOptions};
 
 use super::mount::MountMethod;
 use super::steps::{machine, report, verifying};
@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
-    let options = Import {
+    let options = ImportOptions {
         verify: true,
         unverified: arguments.unverified,
         mounting: arguments.mount.mounting(),

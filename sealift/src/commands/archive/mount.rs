@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use node::archives::{self, Mounting, Way};
+use node::archives::{self, MountChoice, MountMode};
 
 use super::steps::{machine, report, verifying};
 use crate::args::node_paths::NodePaths;
@@ -61,18 +61,18 @@ pub(crate) enum MountMethod {
 }
 
 impl MountMethod {
-    pub(super) fn mounting(self) -> Mounting {
+    pub(super) fn mounting(self) -> MountChoice {
         match self {
-            Self::Auto => Mounting::Auto,
-            Self::Kernel => Mounting::By(Way::Kernel),
-            Self::Fuse => Mounting::By(Way::Fuse),
-            Self::Never => Mounting::Never,
+            Self::Auto => MountChoice::Auto,
+            Self::Kernel => MountChoice::By(MountMode::Kernel),
+            Self::Fuse => MountChoice::By(MountMode::Fuse),
+            Self::Never => MountChoice::Never,
         }
     }
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
-    let options = archives::Mount {
+    let options = archives::MountOptions {
         at: arguments.at.clone(),
         verify: !arguments.unverified,
         mounting: arguments.by.mounting(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use images::RegistrySession;
 use images::push::{Report, Request};
-use node::push::Images;
+use node::push::ArchiveImages;
 
 use crate::args::registry_client::Client;
 use crate::failure::{Failure, Outcome};
@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> Outcome {
-    let images = Images::open(&arguments.archive).map_err(remedies::archives::push)?;
+    let images = ArchiveImages::open(&arguments.archive).map_err(remedies::archives::push)?;
     let repository = match (arguments.repository, images.product()) {
         (Some(repository), _) => repository,
         (None, Some(product)) => product.repository_prefix(),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use node::archives::{self, Import, Linux};
+use node::archives::{self, ImportOptions, LinuxMachine};
 use node::copy;
 
 use crate::args::node_paths::NodePaths;
@@ -27,8 +27,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let archives = archives::configured(&paths)?;
     content::create_folder(&arguments.into)?;
     let publish = |path: &Path| {
-        let options = Import { unverified: arguments.unverified, ..Import::default() };
-        archives::import(&paths, path, &options, &Linux::default(), &())
+        let options = ImportOptions { unverified: arguments.unverified, ..ImportOptions::default() };
+        archives::import(&paths, path, &options, &LinuxMachine::default(), &())
             .map(drop)
             .map_err(|error| error.to_string())
     };

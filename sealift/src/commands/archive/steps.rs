@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use node::archives::{Done, Linux};
+use node::archives::{LinuxMachine, NodeChange};
 
 use crate::failure::Outcome;
 use crate::output::document::List;
@@ -11,22 +11,26 @@ use crate::output::{self, Output};
 use crate::progress::Bar;
 
 /// This machine, which mounts through FUSE with this program.
-pub(super) fn machine() -> std::io::Result<Linux> {
-    Ok(Linux { program: std::env::current_exe()?, running: output::running, ..Linux::default() })
+pub(super) fn machine() -> std::io::Result<LinuxMachine> {
+    Ok(LinuxMachine {
+        program: std::env::current_exe()?,
+        running: output::running,
+        ..LinuxMachine::default()
+    })
 }
 
 pub(super) fn verifying(archive: &Path) -> Bar {
     Bar::bytes("verifying", std::fs::metadata(archive).map_or(0, |metadata| metadata.len()))
 }
 
-pub(super) fn report(done: &[Done], dry_run: bool, output: Output) -> Outcome {
+pub(super) fn report(done: &[NodeChange], dry_run: bool, output: Output) -> Outcome {
     for note in done.iter().flat_map(|one| &one.notes) {
         output::warn(note);
     }
     Ok(output.report(|| done.iter().map(ArchiveChange::from).collect::<List<_>>(), || told(done, dry_run))?)
 }
 
-fn told(done: &[Done], dry_run: bool) -> String {
+fn told(done: &[NodeChange], dry_run: bool) -> String {
     let mut text = String::new();
     for one in done {
         if one.steps.is_empty() {

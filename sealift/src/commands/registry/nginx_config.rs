@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use node::archives::{Linux, get};
-use node::nginx::{Error, Options, configuration, install};
+use node::archives::{LinuxMachine, get};
+use node::nginx::{Error, NginxOptions, configuration, install};
 
 use crate::args::node_paths::NodePaths;
 use crate::failure::{Failure, Outcome};
@@ -85,7 +85,8 @@ fn one(root: &Path, repository: &str, arguments: &Arguments) -> Outcome {
 }
 
 fn all(arguments: &Arguments) -> Outcome {
-    let listed = get(&arguments.paths.paths(), &Linux::default()).map_err(remedies::archives::explained)?;
+    let listed =
+        get(&arguments.paths.paths(), &LinuxMachine::default()).map_err(remedies::archives::explained)?;
     let count = listed.len();
     let mut roots: Vec<PathBuf> = Vec::new();
     for one in listed {
@@ -100,7 +101,7 @@ fn all(arguments: &Arguments) -> Outcome {
     if roots.is_empty() && count > 0 {
         return Err(remedies::archives::none_readable());
     }
-    let options = Options {
+    let options = NginxOptions {
         listen: arguments.listen.clone(),
         tls: arguments.tls_certificate.clone().zip(arguments.tls_key.clone()),
         pid: arguments.pid.clone(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use archive::Format;
 use clap::Args;
-use node::client_config::{self, Packages, Source};
+use node::client_config::{self, ArchivePackages, PackageSource};
 
 use super::packages::packages;
 use crate::args::client_config::{Target, parsed};
@@ -42,10 +42,10 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let packages = if arguments.served.is_empty() {
         packages(&arguments.archives, arguments.configured, &arguments.paths, Format::Rpm)?
     } else {
-        Packages::served(&arguments.served).map_err(explained)?
+        ArchivePackages::served(&arguments.served).map_err(explained)?
     };
     let nodes = parsed(&arguments.node)?;
-    let source = if arguments.folders { Source::Folders } else { Source::Nodes(&nodes) };
+    let source = if arguments.folders { PackageSource::Folders } else { PackageSource::Nodes(&nodes) };
     let files = client_config::dnf(&packages, source, arguments.target.keys(), arguments.release.as_deref());
     arguments.target.put(&files.map_err(explained)?)
 }

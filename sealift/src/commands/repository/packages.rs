@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use archive::Format;
 use node::archives::configured;
-use node::client_config::{Error, Packages};
+use node::client_config::{ArchivePackages, Error};
 
 use crate::args::node_paths::NodePaths;
 use crate::failure::Failure;
@@ -18,22 +18,22 @@ pub(super) fn packages(
     of_this_node: bool,
     paths: &NodePaths,
     format: Format,
-) -> Result<Vec<Packages>, Failure> {
+) -> Result<Vec<ArchivePackages>, Failure> {
     let found = opened(given, of_this_node, paths)?;
-    let bare = found.iter().flat_map(Packages::unindexed).filter(|one| one.format == format);
+    let bare = found.iter().flat_map(ArchivePackages::unindexed).filter(|one| one.format == format);
     let lines: Vec<String> = bare.map(ToString::to_string).collect();
     output::warn_of(&lines, "repositories without metadata");
     Ok(found)
 }
 
-fn opened(given: &[PathBuf], of_this_node: bool, paths: &NodePaths) -> Result<Vec<Packages>, Failure> {
+fn opened(given: &[PathBuf], of_this_node: bool, paths: &NodePaths) -> Result<Vec<ArchivePackages>, Failure> {
     if !of_this_node {
-        return given.iter().map(|archive| Packages::of(archive).map_err(explained)).collect();
+        return given.iter().map(|archive| ArchivePackages::of(archive).map_err(explained)).collect();
     }
     let listed = configured(&paths.paths()).map_err(remedies::archives::explained)?;
     let mut found = Vec::new();
     for archive in &listed {
-        match Packages::of(archive) {
+        match ArchivePackages::of(archive) {
             Ok(packages) => found.push(packages),
             // The packages of the others are still served.
             Err(error @ Error::Archive(_)) => output::warn(&output::left_out(archive, &error.to_string())),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use node::archives::{Activation, Done, Listed, Step as NodeStep, Way as MountWay};
+use node::archives::{Activation, ListedArchive, MountMode, NodeChange, NodeStep};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -62,17 +62,17 @@ enum Way {
     Fuse,
 }
 
-impl From<MountWay> for Way {
-    fn from(way: MountWay) -> Self {
+impl From<MountMode> for Way {
+    fn from(way: MountMode) -> Self {
         match way {
-            MountWay::Kernel => Self::Kernel,
-            MountWay::Fuse => Self::Fuse,
+            MountMode::Kernel => Self::Kernel,
+            MountMode::Fuse => Self::Fuse,
         }
     }
 }
 
-impl From<&Listed> for Archive {
-    fn from(one: &Listed) -> Self {
+impl From<&ListedArchive> for Archive {
+    fn from(one: &ListedArchive) -> Self {
         Self {
             id: one.id.as_ref().map(ToString::to_string),
             path: text(&one.path),
@@ -200,8 +200,8 @@ impl From<&NodeStep> for Step {
     }
 }
 
-impl From<&Done> for ArchiveChange {
-    fn from(done: &Done) -> Self {
+impl From<&NodeChange> for ArchiveChange {
+    fn from(done: &NodeChange) -> Self {
         Self {
             id: done.id.to_string(),
             archive: text(&done.archive),

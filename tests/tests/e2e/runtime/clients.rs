@@ -7,7 +7,7 @@ use std::process::Command;
 
 use content::Digest;
 use node::client_config::HOST;
-use server::{Config, Tls};
+use server::{ServerOptions, TlsFiles};
 use tests::containerd::Containerd;
 use tests::daemon::NOBODY;
 use tests::dnf::System;
@@ -108,13 +108,13 @@ fn containerd_pulls_over_tls_from_who_shows_the_right_certificate() {
     if certificate(folder, "server").and_then(|()| certificate(folder, "other")).is_none() {
         return;
     }
-    let tls = Tls {
+    let tls = TlsFiles {
         certificate: folder.join("server.pem"),
         key: folder.join("server.key"),
         client_authorities: None,
     };
     let archives = vec![site.iso.clone()];
-    let server = Running::start(Config { archives, tls: Some(tls), ..Config::default() });
+    let server = Running::start(ServerOptions { archives, tls: Some(tls), ..ServerOptions::default() });
     let name = format!("{HOST}/example-1.0/team/skopeo:1.0");
     let node = format!("https://{}", server.address);
     let pull = |authority: &str| {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use server::{Config, Tls};
+use server::{ServerOptions, TlsFiles};
 use tests::{peer, sealift};
 
 use super::service::Service;
@@ -68,13 +68,17 @@ fn tls_with_certificates_of_both_sides() {
     if certificate(folder, "server").and_then(|()| certificate(folder, "client")).is_none() {
         return;
     }
-    let tls = Tls {
+    let tls = TlsFiles {
         certificate: folder.join("server.pem"),
         key: folder.join("server.key"),
         client_authorities: Some(folder.join("client-ca.pem")),
     };
     let archives = vec![site.iso.clone()];
-    let server = Running::start(Config { archives: archives.clone(), tls: Some(tls), ..Config::default() });
+    let server = Running::start(ServerOptions {
+        archives: archives.clone(),
+        tls: Some(tls),
+        ..ServerOptions::default()
+    });
     let ask = |arguments: &[&str]| {
         let mut command = Command::new(&curl);
         command.current_dir(folder).args(["-fsS", "-m", "20"]).args(arguments);

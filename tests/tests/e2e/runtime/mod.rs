@@ -78,10 +78,10 @@ fn skopeo_is_told_what_is_wrong() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&layer, bytes).unwrap();
-    let config = server::Config {
+    let config = server::ServerOptions {
         archives: vec![site.tree.clone()],
         check_in_background: false,
-        ..server::Config::default()
+        ..server::ServerOptions::default()
     };
     let server = Running::start(config);
     let copy = |reference: &str| {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use content::Digest;
 use images::Kind;
-use server::{Access, Config, Event, Handle, Log, Server};
+use server::{AccessRecord, Server, ServerEvent, ServerHandle, ServerLog, ServerOptions};
 use tests::registry::layer;
 use tokio::sync::oneshot;
 
@@ -148,7 +148,7 @@ fn package(scratch: &Path, repository: &Path) {
 /// A server in this process that stops when dropped.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
-    pub(super) handle: Handle,
+    pub(super) handle: ServerHandle,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -157,25 +157,25 @@ pub(crate) struct Running {
 #[derive(Debug)]
 struct Shown;
 
-impl Log for Shown {
-    fn access(&self, access: &Access<'_>) {
+impl ServerLog for Shown {
+    fn access(&self, access: &AccessRecord<'_>) {
         println!("{access:?}");
     }
 
-    fn event(&self, event: &Event) {
+    fn event(&self, event: &ServerEvent) {
         println!("{event:?}");
     }
 }
 
 impl Running {
-    pub(super) fn start(config: Config) -> Self {
+    pub(super) fn start(config: ServerOptions) -> Self {
         Self::at(([127, 0, 0, 1], 0).into(), config)
     }
 
     /// [`Running::start`] at an address, which may have port 0.
-    pub(super) fn at(address: SocketAddr, config: Config) -> Self {
+    pub(super) fn at(address: SocketAddr, config: ServerOptions) -> Self {
         let listen = vec![address];
-        let server = Server::bind(Config { listen, log: Arc::new(Shown), ..config }).unwrap();
+        let server = Server::bind(ServerOptions { listen, log: Arc::new(Shown), ..config }).unwrap();
         let (address, handle) = (server.local_addr().unwrap(), server.handle());
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
@@ -186,13 +186,19 @@ impl Running {
     }
 
     pub(crate) fn serving(archives: &[&Path]) -> Self {
-        Self::start(Config { archives: archives.iter().map(PathBuf::from).collect(), ..Config::default() })
+        Self::start(ServerOptions {
+            archives: archives.iter().map(PathBuf::from).collect(),
+            ..ServerOptions::default()
+        })
     }
 
     /// [`Running::serving`] at the IPv6 address of this machine.
     pub(super) fn serving_by_ipv6(archives: &[&Path]) -> Self {
         let archives = archives.iter().map(PathBuf::from).collect();
-        Self::at((std::net::Ipv6Addr::LOCALHOST, 0).into(), Config { archives, ..Config::default() })
+        Self::at(
+            (std::net::Ipv6Addr::LOCALHOST, 0).into(),
+            ServerOptions { archives, ..ServerOptions::default() },
+        )
     }
 }
 

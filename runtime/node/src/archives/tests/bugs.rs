@@ -6,8 +6,8 @@ use std::sync::Mutex;
 
 use super::{BOOTSTRAP, Fake, Node, PLATFORM};
 use crate::archives::{
-    Error, Import, Linux, Machine as _, Mount, Mounting, Step, Way, configured, delete, get, import, mount,
-    unit_name,
+    Error, ImportOptions, LinuxMachine, Machine as _, MountChoice, MountMode, MountOptions, NodeStep,
+    configured, delete, get, import, mount, unit_name,
 };
 
 /// Somebody who edits a file while an archive is verified.
@@ -27,7 +27,7 @@ fn an_edit_while_an_archive_is_verified_is_kept() {
     let platform = node.archive("metalk8s.iso", PLATFORM);
     let edited = BOOTSTRAP.replace("# Site A", "# Site A, edited");
     let editor = Editor(Mutex::new(Some((node.paths.bootstrap.clone(), edited.clone()))));
-    import(&node.paths, &platform, &Import::default(), &machine, &editor).unwrap();
+    import(&node.paths, &platform, &ImportOptions::default(), &machine, &editor).unwrap();
     assert_eq!(
         std::fs::read_to_string(&node.paths.bootstrap).unwrap(),
         edited.replace("archives: []\n", &format!("archives:\n  - {}\n", platform.display()))
@@ -100,12 +100,12 @@ fn archives_of_one_size_are_distinguished_by_their_content() {
 }
 
 /// A machine whose list of mounts and of disks is what a test says.
-fn linux(root: &Path, mounts: &str, backing_file: &str) -> Linux {
+fn linux(root: &Path, mounts: &str, backing_file: &str) -> LinuxMachine {
     std::fs::write(root.join("mountinfo"), mounts).unwrap();
     let disk = root.join("disks/7:3/loop");
     std::fs::create_dir_all(&disk).unwrap();
     std::fs::write(disk.join("backing_file"), backing_file).unwrap();
-    Linux { mounts: root.join("mountinfo"), disks: root.join("disks"), ..Linux::default() }
+    LinuxMachine { mounts: root.join("mountinfo"), disks: root.join("disks"), ..LinuxMachine::default() }
 }
 
 #[test]
@@ -161,11 +161,11 @@ fn an_unidentifiable_archive_is_only_removed_from_the_list() {
     // Listed by hand, and a mount of the operator's own.
     let archive = node.root.path().join("archive");
     std::fs::create_dir(&archive).unwrap();
-    machine.mounted.borrow_mut().insert(archive.clone(), ("/dev/sdb".into(), Way::Kernel));
+    machine.mounted.borrow_mut().insert(archive.clone(), ("/dev/sdb".into(), MountMode::Kernel));
     let listed = BOOTSTRAP.replace("archives: []", &format!("archives: [{}]", archive.display()));
     std::fs::write(&node.paths.bootstrap, listed).unwrap();
     let done = delete(&node.paths, archive.to_str().unwrap(), false, false, &machine).unwrap();
-    assert!(matches!(&done.steps[..], [Step::Unlist { .. }]), "{:?}", done.steps);
+    assert!(matches!(&done.steps[..], [NodeStep::Unlist { .. }]), "{:?}", done.steps);
     assert!(archive.is_dir() && machine.mounted.borrow().contains_key(&archive));
     assert!(configured(&node.paths).unwrap().is_empty());
 }
@@ -187,7 +187,7 @@ fn a_folder_of_mounts_that_is_a_link_is_mounted_at_once() {
     // As the list of mounts has it, whatever a caller says.
     let line = format!("36 35 0:50 / {} ro - fuse.iso9660 /a.iso ro\n", at.display());
     let machine = linux(node.root.path(), &line, "");
-    assert_eq!(machine.mounted(&link.join("metalk8s-2.10.0")).unwrap(), Some(Way::Fuse));
+    assert_eq!(machine.mounted(&link.join("metalk8s-2.10.0")).unwrap(), Some(MountMode::Fuse));
 }
 
 #[test]
@@ -226,14 +226,14 @@ fn a_dry_run_does_not_prepare_the_machine() {
     let platform = node.archive("metalk8s.iso", PLATFORM);
     for (dry_run, prepared) in [(true, false), (false, true)] {
         machine.prepared.set(false);
-        let options = Import { dry_run, ..Import::default() };
+        let options = ImportOptions { dry_run, ..ImportOptions::default() };
         assert_eq!(import(&node.paths, &platform, &options, &machine, &()).unwrap().not_mounted, None);
         assert_eq!(machine.prepared.get(), prepared, "import");
     }
     delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
     for (dry_run, prepared) in [(true, false), (false, true)] {
         machine.prepared.set(false);
-        let options = Mount { at: None, verify: true, mounting: Mounting::Auto, dry_run };
+        let options = MountOptions { at: None, verify: true, mounting: MountChoice::Auto, dry_run };
         assert_eq!(mount(&node.paths, &platform, &options, &machine, &()).unwrap().steps.len(), 2);
         assert_eq!(machine.prepared.get(), prepared, "mount");
     }
@@ -243,13 +243,13 @@ fn a_dry_run_does_not_prepare_the_machine() {
 fn asking_a_machine_loads_no_modules() {
     let root = tempfile::tempdir().unwrap();
     let path = |name: &str| root.path().join(name);
-    let machine = Linux {
+    let machine = LinuxMachine {
         file_systems: path("filesystems"),
         release: path("osrelease"),
         modules: path("modules"),
         fuse: path("fuse"),
         running: |command| panic!("{command:?}"),
-        ..Linux::default()
+        ..LinuxMachine::default()
     };
     std::fs::create_dir_all(path("modules/6.1.0")).unwrap();
     std::fs::write(path("osrelease"), "6.1.0\n").unwrap();
@@ -270,12 +270,15 @@ fn asking_a_machine_loads_no_modules() {
         std::fs::write(path("filesystems"), listed).unwrap();
         std::fs::write(path("modules/6.1.0/modules.dep"), modules).unwrap();
         let can = |archive: &Path, way| machine.can_mount(archive, way).is_ok();
-        assert_eq!(can(&iso, Way::Kernel), by_kernel && is_root, "{listed:?} {modules:?}");
-        assert_eq!(can(&iso, Way::Fuse), through_fuse, "{listed:?} {modules:?}");
-        assert_eq!((can(folder, Way::Kernel), can(folder, Way::Fuse)), (is_root, false));
+        assert_eq!(can(&iso, MountMode::Kernel), by_kernel && is_root, "{listed:?} {modules:?}");
+        assert_eq!(can(&iso, MountMode::Fuse), through_fuse, "{listed:?} {modules:?}");
+        assert_eq!((can(folder, MountMode::Kernel), can(folder, MountMode::Fuse)), (is_root, false));
     }
     // The list of another kernel says nothing of this one.
     std::fs::write(path("osrelease"), "6.2.0\n").unwrap();
     std::fs::write(path("modules/6.1.0/modules.dep"), format!("{isofs}{fuse}")).unwrap();
-    assert!(machine.can_mount(&iso, Way::Kernel).is_err() && machine.can_mount(&iso, Way::Fuse).is_err());
+    assert!(
+        machine.can_mount(&iso, MountMode::Kernel).is_err()
+            && machine.can_mount(&iso, MountMode::Fuse).is_err()
+    );
 }

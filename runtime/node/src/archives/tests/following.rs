@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 
 use super::{Fake, Node, PLATFORM};
 use crate::archives::{configured, delete, follow};
-use server::{Access, Config, Event, Log, Server};
+use server::{AccessRecord, Server, ServerEvent, ServerLog, ServerOptions};
 
 /// Why the server did not reload, each time that it said so.
 #[derive(Debug, Default)]
 struct Refusals(Mutex<Vec<String>>);
 
-impl Log for Refusals {
-    fn access(&self, _: &Access<'_>) {}
+impl ServerLog for Refusals {
+    fn access(&self, _: &AccessRecord<'_>) {}
 
-    fn event(&self, event: &Event) {
-        if let Event::NotReloaded { problem } = event {
+    fn event(&self, event: &ServerEvent) {
+        if let ServerEvent::NotReloaded { problem } = event {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).push(problem.clone());
         }
     }
@@ -35,12 +35,12 @@ impl Following {
     fn start(node: &Node, leave_out_unreadable: bool) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let refusals = Arc::<Refusals>::default();
-        let config = Config {
+        let config = ServerOptions {
             listen: vec![([127, 0, 0, 1], 0).into()],
             archives: configured(&node.paths).unwrap(),
             leave_out_unreadable,
             log: refusals.clone(),
-            ..Config::default()
+            ..ServerOptions::default()
         };
         let server = Server::bind(config).unwrap();
         let (address, handle) = (server.local_addr().unwrap(), server.handle());
@@ -165,7 +165,8 @@ fn of_two_archives_with_one_prefix_the_second_is_left_out() {
 
 /// Has the configuration list these.
 fn list(node: &Node, archives: &[&Path]) {
-    let mut configuration = crate::archives::lists::read(&node.paths, super::Kind::Bootstrap).unwrap();
+    let mut configuration =
+        crate::archives::lists::read(&node.paths, super::ConfigurationKind::Bootstrap).unwrap();
     archives.iter().for_each(|archive| configuration.add(archive).unwrap());
     configuration.write().unwrap();
 }

@@ -6,7 +6,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{BOOTSTRAP, Node, PLATFORM, show};
-use crate::archives::{CannotMount, Import, Machine, Way, configured, delete, import, unit_name};
+use crate::archives::{
+    CannotMount, ImportOptions, Machine, MountMode, configured, delete, import, unit_name,
+};
 
 /// A machine whose mounts are files in a folder, so that they outlive the process.
 struct Persistent(PathBuf);
@@ -18,11 +20,11 @@ impl Persistent {
 }
 
 impl Machine for Persistent {
-    fn can_mount(&self, _: &Path, _: Way) -> Result<(), CannotMount> {
+    fn can_mount(&self, _: &Path, _: MountMode) -> Result<(), CannotMount> {
         Ok(())
     }
 
-    fn mount(&self, archive: &Path, at: &Path, _: Way) -> io::Result<()> {
+    fn mount(&self, archive: &Path, at: &Path, _: MountMode) -> io::Result<()> {
         show(archive, at)?;
         std::fs::File::create_new(self.mark(at)).map(drop)
     }
@@ -32,8 +34,8 @@ impl Machine for Persistent {
         std::fs::remove_file(self.mark(at))
     }
 
-    fn mounted(&self, at: &Path) -> io::Result<Option<Way>> {
-        Ok(self.mark(at).exists().then_some(Way::Kernel))
+    fn mounted(&self, at: &Path) -> io::Result<Option<MountMode>> {
+        Ok(self.mark(at).exists().then_some(MountMode::Kernel))
     }
 
     fn shows(&self, _: &Path, at: &Path) -> io::Result<bool> {
@@ -55,7 +57,7 @@ fn child() {
     let root = PathBuf::from(root);
     let (paths, machine) = (super::paths(&root), Persistent(root.join("mounted")));
     if action == "import" {
-        import(&paths, &root.join("metalk8s.iso"), &Import::default(), &machine, &()).unwrap();
+        import(&paths, &root.join("metalk8s.iso"), &ImportOptions::default(), &machine, &()).unwrap();
     } else {
         delete(&paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
     }
@@ -99,7 +101,7 @@ fn killed_at_two_hundred_moments() {
         // Running it again finishes, whatever was done.
         let imported = action == "import";
         if imported {
-            import(&node.paths, &platform, &Import::default(), &machine, &()).unwrap();
+            import(&node.paths, &platform, &ImportOptions::default(), &machine, &()).unwrap();
         } else {
             match delete(&node.paths, "metalk8s-2.10.0", false, false, &machine) {
                 // The child had got to its end.

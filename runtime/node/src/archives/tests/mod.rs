@@ -14,12 +14,12 @@ use archive::{Tree, layout, product};
 
 use super::*;
 use crate::file;
-use crate::site_config::Kind;
+use crate::site_config::ConfigurationKind;
 
 /// A machine that only remembers.
 #[derive(Default)]
 struct Fake {
-    mounted: RefCell<BTreeMap<PathBuf, (PathBuf, Way)>>,
+    mounted: RefCell<BTreeMap<PathBuf, (PathBuf, MountMode)>>,
     no_isofs: bool,
     no_fuse: bool,
     /// What it mounts is not what it was told to mount.
@@ -39,20 +39,20 @@ impl Fake {
 }
 
 impl Machine for Fake {
-    fn can_mount(&self, _: &Path, way: Way) -> Result<(), CannotMount> {
+    fn can_mount(&self, _: &Path, way: MountMode) -> Result<(), CannotMount> {
         match way {
-            Way::Kernel if self.no_isofs => Err(CannotMount::NoFileSystem("iso9660")),
-            Way::Fuse if self.no_fuse => Err(CannotMount::NoFileSystem("fuse")),
+            MountMode::Kernel if self.no_isofs => Err(CannotMount::NoFileSystem("iso9660")),
+            MountMode::Fuse if self.no_fuse => Err(CannotMount::NoFileSystem("fuse")),
             _ => Ok(()),
         }
     }
 
-    fn prepare(&self, archive: &Path, way: Way) -> Result<(), CannotMount> {
+    fn prepare(&self, archive: &Path, way: MountMode) -> Result<(), CannotMount> {
         self.prepared.set(true);
         self.can_mount(archive, way)
     }
 
-    fn mount(&self, archive: &Path, at: &Path, way: Way) -> io::Result<()> {
+    fn mount(&self, archive: &Path, at: &Path, way: MountMode) -> io::Result<()> {
         self.try_to("mount")?;
         self.dead.set(false);
         assert!(at.is_dir(), "no mount point");
@@ -71,7 +71,7 @@ impl Machine for Fake {
         file::remove(&at.join(layout::PRODUCT))
     }
 
-    fn mounted(&self, at: &Path) -> io::Result<Option<Way>> {
+    fn mounted(&self, at: &Path) -> io::Result<Option<MountMode>> {
         Ok(self.mounted.borrow().get(at).map(|(_, way)| *way))
     }
 
@@ -97,14 +97,14 @@ fn show(archive: &Path, at: &Path) -> io::Result<()> {
 /// A node of its own, with a configuration and no archives.
 struct Node {
     root: tempfile::TempDir,
-    paths: Paths,
+    paths: NodeLayout,
 }
 
 const BOOTSTRAP: &str = "# Site A\napiVersion: metalk8s.scality.com/v1alpha3\nkind: BootstrapConfiguration\nnetworks:\n  \
                          controlPlane: {cidr: 10.0.0.0/8}\n  workloadPlane: {cidr: 10.0.0.0/8}\nca:\n  minion: b\narchives: []\n";
 
-pub(super) fn paths(root: &Path) -> Paths {
-    Paths {
+pub(super) fn paths(root: &Path) -> NodeLayout {
+    NodeLayout {
         bootstrap: root.join("bootstrap.yaml"),
         solutions: root.join("solutions.yaml"),
         archives: root.join("archives.yaml"),
@@ -137,8 +137,8 @@ impl Node {
         path
     }
 
-    fn import(&self, archive: &Path, machine: &Fake) -> Result<Done, Error> {
-        import(&self.paths, archive, &Import::default(), machine, &())
+    fn import(&self, archive: &Path, machine: &Fake) -> Result<NodeChange, Error> {
+        import(&self.paths, archive, &ImportOptions::default(), machine, &())
     }
 
     /// Everything an import may change, but for the lock.
@@ -165,8 +165,14 @@ fn an_import_and_a_deletion_restore_the_node() {
     let (node, machine) = (Node::new(), Fake::default());
     let before = node.state(&machine);
     let platform = node.archive("metalk8s.iso", PLATFORM);
-    let dry = import(&node.paths, &platform, &Import { dry_run: true, ..Import::default() }, &machine, &())
-        .unwrap();
+    let dry = import(
+        &node.paths,
+        &platform,
+        &ImportOptions { dry_run: true, ..ImportOptions::default() },
+        &machine,
+        &(),
+    )
+    .unwrap();
     assert_eq!(node.state(&machine), before, "a dry run changes nothing");
     let done = node.import(&platform, &machine).unwrap();
     assert_eq!((done.id.as_str(), &done.steps, done.not_mounted), ("metalk8s-2.10.0", &dry.steps, None));
@@ -181,7 +187,10 @@ fn an_import_and_a_deletion_restore_the_node() {
     assert!(node.import(&platform, &machine).unwrap().steps.is_empty(), "all is done already");
 
     let listed = get(&node.paths, &machine).unwrap();
-    assert_eq!((listed[0].id.as_deref(), listed[0].kind), (Some("metalk8s-2.10.0"), ListedKind::Platform));
+    assert_eq!(
+        (listed[0].id.as_deref(), listed[0].kind),
+        (Some("metalk8s-2.10.0"), ListedArchiveKind::Platform)
+    );
     assert_eq!(listed[0].mounted, Some(node.paths.mounts.join("metalk8s-2.10.0")));
     assert_eq!(configured(&node.paths).unwrap(), std::slice::from_ref(&platform));
 
@@ -233,7 +242,7 @@ fn solutions_have_a_configuration_of_their_own() {
     let described = node.archive("described.iso", MANIFEST);
     assert_eq!(node.import(&described, &machine).unwrap().id, "described-1.0.0");
     let listed = &get(&node.paths, &machine).unwrap()[0];
-    assert_eq!((listed.id.as_deref(), listed.kind), (Some("described-1.0.0"), ListedKind::Solution));
+    assert_eq!((listed.id.as_deref(), listed.kind), (Some("described-1.0.0"), ListedArchiveKind::Solution));
     assert_eq!(std::fs::read_to_string(&node.paths.bootstrap).unwrap(), BOOTSTRAP);
 }
 
@@ -274,7 +283,7 @@ fn a_refused_import_changes_nothing() {
 
     let at = node.paths.mounts.join("metalk8s-2.10.0");
     std::fs::create_dir(&at).unwrap();
-    machine.mounted.borrow_mut().insert(at.clone(), ("/dev/sdb".into(), Way::Kernel));
+    machine.mounted.borrow_mut().insert(at.clone(), ("/dev/sdb".into(), MountMode::Kernel));
     assert!(matches!(node.import(&first, &machine), Err(Error::Occupied { at: found }) if found == at));
 }
 
@@ -320,12 +329,12 @@ fn killed_before_any_step_and_run_again() {
     let platform = node.archive("metalk8s.iso", PLATFORM);
     let untouched = node.state(&machine);
     // Nothing is undone, as if the process were killed.
-    let kill = |steps: &[Step], at: usize| {
+    let kill = |steps: &[NodeStep], at: usize| {
         for step in &steps[..at] {
             apply::apply(step, "metalk8s-2.10.0", &machine, &mut None).unwrap();
         }
     };
-    let dry = Import { dry_run: true, ..Import::default() };
+    let dry = ImportOptions { dry_run: true, ..ImportOptions::default() };
     let count = import(&node.paths, &platform, &dry, &machine, &()).unwrap().steps.len();
     for at in 0..count {
         let steps = import(&node.paths, &platform, &dry, &machine, &()).unwrap().steps;
@@ -354,7 +363,7 @@ fn an_archive_that_cannot_be_mounted_is_listed() {
     let platform = node.archive("metalk8s.iso", PLATFORM);
     let done = node.import(&platform, &machine).unwrap();
     assert_eq!((done.steps.len(), done.not_mounted.as_deref()), (1, Some("the kernel has no iso9660")));
-    let options = Mount { at: None, verify: true, mounting: Mounting::Auto, dry_run: false };
+    let options = MountOptions { at: None, verify: true, mounting: MountChoice::Auto, dry_run: false };
     let Err(Error::CannotMount { problem, .. }) = mount(&node.paths, &platform, &options, &machine, &())
     else {
         panic!()
@@ -374,16 +383,16 @@ fn through_fuse_where_it_is_asked_for() {
         Some("the kernel has no iso9660")
     );
     delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
-    let by_fuse = Import { mounting: Mounting::By(Way::Fuse), ..Import::default() };
+    let by_fuse = ImportOptions { mounting: MountChoice::By(MountMode::Fuse), ..ImportOptions::default() };
     let import = || import(&node.paths, &platform, &by_fuse, &machine, &()).unwrap();
     let done = import();
     assert_eq!((done.steps.len(), done.not_mounted), (3, None), "no unit, which could not mount it");
-    assert_eq!(get(&node.paths, &machine).unwrap()[0].mounted_by, Some(Way::Fuse));
+    assert_eq!(get(&node.paths, &machine).unwrap()[0].mounted_by, Some(MountMode::Fuse));
     assert!(import().steps.is_empty());
     delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
-    let options = Mount { at: None, verify: true, mounting: Mounting::Auto, dry_run: false };
+    let options = MountOptions { at: None, verify: true, mounting: MountChoice::Auto, dry_run: false };
     mount(&node.paths, &platform, &options, &machine, &()).unwrap();
-    assert_eq!(machine.mounted(&node.paths.mounts.join("metalk8s-2.10.0")).unwrap(), Some(Way::Fuse));
+    assert_eq!(machine.mounted(&node.paths.mounts.join("metalk8s-2.10.0")).unwrap(), Some(MountMode::Fuse));
     unmount(&node.paths, "metalk8s-2.10.0", false, &machine).unwrap();
     assert_eq!(node.state(&machine), before);
 }
@@ -393,12 +402,12 @@ fn mounted_without_being_imported() {
     let (node, machine) = (Node::new(), Fake::default());
     let before = node.state(&machine);
     let platform = node.archive("metalk8s.iso", PLATFORM);
-    let options = Mount { at: None, verify: true, mounting: Mounting::Auto, dry_run: false };
+    let options = MountOptions { at: None, verify: true, mounting: MountChoice::Auto, dry_run: false };
     let mount_at = |at: Option<&Path>| {
         mount(
             &node.paths,
             &platform,
-            &Mount { at: at.map(Path::to_path_buf), ..options.clone() },
+            &MountOptions { at: at.map(Path::to_path_buf), ..options.clone() },
             &machine,
             &(),
         )
@@ -408,7 +417,7 @@ fn mounted_without_being_imported() {
     for which in ["metalk8s-2.10.0", platform.to_str().unwrap(), own.to_str().unwrap()] {
         let done = mount_at(None).unwrap();
         assert_eq!(done.steps.len(), 2);
-        assert_eq!(machine.mounted.borrow()[&own], (platform.clone(), Way::Kernel));
+        assert_eq!(machine.mounted.borrow()[&own], (platform.clone(), MountMode::Kernel));
         assert!(configured(&node.paths).unwrap().is_empty());
         unmount(&node.paths, which, false, &machine).unwrap();
         assert_eq!(node.state(&machine), before, "{which}");
@@ -422,7 +431,7 @@ fn mounted_without_being_imported() {
     assert!(mount_at(Some(&other)).unwrap().steps.is_empty());
     unmount(&node.paths, other.to_str().unwrap(), false, &machine).unwrap();
     assert!(other.is_dir(), "a folder of the user's stays");
-    let elsewhere = (platform.clone(), Way::Kernel);
+    let elsewhere = (platform.clone(), MountMode::Kernel);
     machine.mounted.borrow_mut().insert(other.clone(), elsewhere);
     let no_archive = unmount(&node.paths, other.to_str().unwrap(), true, &machine);
     assert!(matches!(no_archive, Err(Error::NotMounted(_))), "a disk of the machine's");

@@ -5,9 +5,11 @@ use std::path::Path;
 use rustix::fs::{CWD, Mode, mkfifoat};
 
 use super::{Fake, Node, PLATFORM};
-use crate::archives::{Import, Mount, Mounting, configured, delete, get, import, mount, unit_name, unmount};
-use crate::client_config::{self, HOST, Packages};
-use crate::site_config::{Configuration, Kind};
+use crate::archives::{
+    ImportOptions, MountChoice, MountOptions, configured, delete, get, import, mount, unit_name, unmount,
+};
+use crate::client_config::{self, ArchivePackages, HOST};
+use crate::site_config::{ConfigurationKind, NodeConfiguration};
 use crate::{copy, nginx, push};
 
 fn pipe(path: &Path) {
@@ -28,14 +30,14 @@ fn a_pipe_in_place_of_an_archive_is_refused_at_once() {
     let (node, machine) = (Node::new(), Fake::default());
     let archive = node.root.path().join("metalk8s.iso");
     pipe(&archive);
-    let options = Mount { at: None, verify: true, mounting: Mounting::Auto, dry_run: false };
-    refused("import", import(&node.paths, &archive, &Import::default(), &machine, &()));
+    let options = MountOptions { at: None, verify: true, mounting: MountChoice::Auto, dry_run: false };
+    refused("import", import(&node.paths, &archive, &ImportOptions::default(), &machine, &()));
     refused("mount", mount(&node.paths, &archive, &options, &machine, &()));
-    refused("packages", Packages::of(&archive));
-    refused("push", push::Images::open(&archive));
+    refused("packages", ArchivePackages::of(&archive));
+    refused("push", push::ArchiveImages::open(&archive));
     refused("copy", copy::Recipe::of(&archive, &()));
     refused("verify", archive::verify::Work::open(&archive, &archive::verify::Options::default()));
-    refused("nginx", nginx::configuration(std::slice::from_ref(&archive), &nginx::Options::default()));
+    refused("nginx", nginx::configuration(std::slice::from_ref(&archive), &nginx::NginxOptions::default()));
     assert!(unmount(&node.paths, archive.to_str().unwrap(), false, &machine).is_err());
 
     // One that the configuration lists is reported, and can be taken off.
@@ -53,7 +55,7 @@ fn a_pipe_in_place_of_a_configuration_is_refused_at_once() {
     let (node, machine) = (Node::new(), Fake::default());
     let archive = node.archive("metalk8s.iso", PLATFORM);
     pipe(&node.paths.bootstrap);
-    refused("read", Configuration::read(&node.paths.bootstrap, Kind::Bootstrap));
+    refused("read", NodeConfiguration::read(&node.paths.bootstrap, ConfigurationKind::Bootstrap));
     refused("configured", configured(&node.paths));
     refused("import", node.import(&archive, &machine));
     refused("get", get(&node.paths, &machine));

@@ -5,7 +5,10 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use super::{Fake, Node, PLATFORM};
-use crate::archives::{CannotMount, Error, Import, Machine, Mount, Mounting, Way, configured, import, mount};
+use crate::archives::{
+    CannotMount, Error, ImportOptions, Machine, MountChoice, MountMode, MountOptions, configured, import,
+    mount,
+};
 
 /// A machine on which something happens when it is asked for the nth time.
 struct Timed<'a> {
@@ -30,11 +33,11 @@ impl<'a> Timed<'a> {
 }
 
 impl Machine for Timed<'_> {
-    fn can_mount(&self, archive: &Path, way: Way) -> Result<(), CannotMount> {
+    fn can_mount(&self, archive: &Path, way: MountMode) -> Result<(), CannotMount> {
         self.ask().can_mount(archive, way)
     }
 
-    fn mount(&self, archive: &Path, at: &Path, way: Way) -> io::Result<()> {
+    fn mount(&self, archive: &Path, at: &Path, way: MountMode) -> io::Result<()> {
         self.ask().mount(archive, at, way)
     }
 
@@ -42,7 +45,7 @@ impl Machine for Timed<'_> {
         self.ask().unmount(at, lazily)
     }
 
-    fn mounted(&self, at: &Path) -> io::Result<Option<Way>> {
+    fn mounted(&self, at: &Path) -> io::Result<Option<MountMode>> {
         self.ask().mounted(at)
     }
 
@@ -77,7 +80,7 @@ fn an_archive_that_is_replaced_at_any_moment_is_neither_listed_nor_mounted() {
             let happens = || replace(&archive, &other);
             let machine = Timed::new(when, &happens);
             let before = node.state(&machine.machine);
-            let imported = import(&node.paths, &archive, &Import::default(), &machine, &());
+            let imported = import(&node.paths, &archive, &ImportOptions::default(), &machine, &());
             if machine.asked.get() < when {
                 imported.unwrap();
                 assert!(when > 5, "{name}: asked {when} times");
@@ -108,13 +111,13 @@ fn an_archive_that_is_replaced_during_its_verification_is_refused() {
         let before = node.state(&machine);
         let happens = || replace(&archive, &other);
         let meanwhile = || Meanwhile(&happens, std::sync::Once::new());
-        let imported = import(&node.paths, &archive, &Import::default(), &machine, &meanwhile());
+        let imported = import(&node.paths, &archive, &ImportOptions::default(), &machine, &meanwhile());
         assert!(matches!(imported, Err(Error::Changed(_))), "{name}: {imported:?}");
         assert_eq!(node.state(&machine), before, "{name}");
 
         let archive = node.archive("metalk8s.iso", PLATFORM);
         node.archive("other.iso", "NAME=Other\nVERSION=9\n");
-        let options = Mount { at: None, verify: true, mounting: Mounting::Auto, dry_run: false };
+        let options = MountOptions { at: None, verify: true, mounting: MountChoice::Auto, dry_run: false };
         let mounted = mount(&node.paths, &archive, &options, &machine, &meanwhile());
         assert!(matches!(mounted, Err(Error::Changed(_))), "{name}: {mounted:?}");
         assert_eq!(node.state(&machine), before, "{name}");

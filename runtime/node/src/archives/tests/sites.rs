@@ -11,7 +11,7 @@ fn without_metalk8s_archives_are_listed_in_a_file_that_the_first_import_makes() 
     node.paths.archives = node.root.path().join("etc/sealift/archives.yaml");
     let platform = node.archive("metalk8s.iso", PLATFORM);
     let solution = node.archive("storage.iso", SOLUTION);
-    let dry = Import { dry_run: true, ..Import::default() };
+    let dry = ImportOptions { dry_run: true, ..ImportOptions::default() };
     import(&node.paths, &platform, &dry, &machine, &()).unwrap();
     assert!(!node.paths.archives.exists());
 
@@ -28,8 +28,9 @@ fn without_metalk8s_archives_are_listed_in_a_file_that_the_first_import_makes() 
     assert!(!node.paths.bootstrap.exists() && !node.paths.solutions.exists());
 
     assert_eq!(configured(&node.paths).unwrap(), [platform.clone(), solution]);
-    let kinds: Vec<ListedKind> = get(&node.paths, &machine).unwrap().iter().map(|one| one.kind).collect();
-    assert_eq!(kinds, [ListedKind::Platform, ListedKind::Solution]);
+    let kinds: Vec<ListedArchiveKind> =
+        get(&node.paths, &machine).unwrap().iter().map(|one| one.kind).collect();
+    assert_eq!(kinds, [ListedArchiveKind::Platform, ListedArchiveKind::Solution]);
     assert!(node.import(&platform, &machine).unwrap().steps.is_empty());
     delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
     delete(&node.paths, "storage-1.0.0", false, false, &machine).unwrap();
@@ -81,7 +82,7 @@ fn a_missing_archive_and_damaged_images_are_distinguished() {
 fn a_dead_mount_is_reported_and_mounted_again() {
     let (node, machine) = (Node::new(), Fake::default());
     let platform = node.archive("metalk8s.iso", PLATFORM);
-    let by_fuse = Import { mounting: Mounting::By(Way::Fuse), ..Import::default() };
+    let by_fuse = ImportOptions { mounting: MountChoice::By(MountMode::Fuse), ..ImportOptions::default() };
     let import = || import(&node.paths, &platform, &by_fuse, &machine, &()).unwrap();
     import();
     machine.dead.set(true);
@@ -93,7 +94,10 @@ fn a_dead_mount_is_reported_and_mounted_again() {
     // Something uses it, but its server is dead.
     machine.busy.set(true);
     let steps = import().steps;
-    assert!(matches!(&steps[..], [Step::Unmount { lazily: true, .. }, Step::Mount { .. }]), "{steps:?}");
+    assert!(
+        matches!(&steps[..], [NodeStep::Unmount { lazily: true, .. }, NodeStep::Mount { .. }]),
+        "{steps:?}"
+    );
     assert!(!get(&node.paths, &machine).unwrap()[0].mount_broken);
     assert!(import().steps.is_empty());
     for unmounts in [true, false] {
@@ -127,7 +131,11 @@ fn a_deletion_removes_the_line_by_which_the_original_mounts_the_archive() {
         assert_eq!(std::fs::read_to_string(&node.paths.fstab).unwrap(), before, "a failed deletion");
         machine.fail.set(None);
         let done = delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
-        assert!(done.steps.iter().any(|step| matches!(step, Step::ChangeFstab { .. })), "{:?}", done.steps);
+        assert!(
+            done.steps.iter().any(|step| matches!(step, NodeStep::ChangeFstab { .. })),
+            "{:?}",
+            done.steps
+        );
         assert_eq!(std::fs::read_to_string(&node.paths.fstab).unwrap(), kept);
         assert!(done.notes.is_empty(), "{:?}", done.notes);
     }
@@ -157,12 +165,12 @@ fn a_dry_run_of_a_mount_changes_nothing() {
     let (node, machine) = (Node::new(), Fake::default());
     let before = node.state(&machine);
     let platform = node.archive("metalk8s.iso", PLATFORM);
-    let options = Mount { at: None, verify: true, mounting: Mounting::Auto, dry_run: true };
+    let options = MountOptions { at: None, verify: true, mounting: MountChoice::Auto, dry_run: true };
     let done = mount(&node.paths, &platform, &options, &machine, &()).unwrap();
     assert_eq!(done.steps.len(), 2);
     assert_eq!(node.state(&machine), before);
     let done_really =
-        mount(&node.paths, &platform, &Mount { dry_run: false, ..options }, &machine, &()).unwrap();
+        mount(&node.paths, &platform, &MountOptions { dry_run: false, ..options }, &machine, &()).unwrap();
     assert_eq!(done_really.steps, done.steps);
 }
 
@@ -172,7 +180,7 @@ fn an_unverifiable_archive_is_imported_only_on_request() {
     let archive = node.root.path().join("folder");
     std::fs::create_dir(&archive).unwrap();
     std::fs::write(archive.join(layout::PRODUCT), PLATFORM).unwrap();
-    let options = |unverified, dry_run| Import { unverified, dry_run, ..Import::default() };
+    let options = |unverified, dry_run| ImportOptions { unverified, dry_run, ..ImportOptions::default() };
     for dry_run in [true, false] {
         let refused = import(&node.paths, &archive, &options(false, dry_run), &machine, &());
         assert!(matches!(&refused, Err(Error::Unverifiable(path)) if *path == archive), "{refused:?}");
@@ -200,7 +208,7 @@ fn a_dry_run_of_a_mount_refuses_an_unverifiable_archive() {
     std::fs::write(archive.join(layout::PRODUCT), PLATFORM).unwrap();
     let before = node.state(&machine);
     for (verify, dry_run, refused) in [(true, true, true), (true, false, true), (false, true, false)] {
-        let options = Mount { at: None, verify, mounting: Mounting::Auto, dry_run };
+        let options = MountOptions { at: None, verify, mounting: MountChoice::Auto, dry_run };
         let done = mount(&node.paths, &archive, &options, &machine, &());
         assert_eq!(matches!(done, Err(Error::Unverifiable(_))), refused, "{done:?}");
         assert_eq!(node.state(&machine), before);
@@ -218,7 +226,7 @@ fn a_node_accepts_unverifiable_archives_if_its_configuration_says_so() {
             format!("apiVersion: sealift.dev/v1alpha1\n{ARCHIVES}archives: []\nacceptUnverified: {value}\n");
         std::fs::write(&node.paths.archives, text).unwrap();
     };
-    let dry = Import { dry_run: true, ..Import::default() };
+    let dry = ImportOptions { dry_run: true, ..ImportOptions::default() };
     policy("false");
     assert!(matches!(check_verifiable(&node.paths, &archive), Err(Error::Unverifiable(_))));
     assert!(matches!(import(&node.paths, &archive, &dry, &machine, &()), Err(Error::Unverifiable(_))));
@@ -228,7 +236,7 @@ fn a_node_accepts_unverifiable_archives_if_its_configuration_says_so() {
     assert!(error.contains("archives.yaml:4:") && error.contains("acceptUnverified"), "{error}");
     policy("true");
     check_verifiable(&node.paths, &archive).unwrap();
-    let options = Mount { at: None, verify: true, mounting: Mounting::Auto, dry_run: true };
+    let options = MountOptions { at: None, verify: true, mounting: MountChoice::Auto, dry_run: true };
     assert_eq!(mount(&node.paths, &archive, &options, &machine, &()).unwrap().steps.len(), 2);
     let planned = import(&node.paths, &archive, &dry, &machine, &()).unwrap();
     assert_eq!(node.import(&archive, &machine).unwrap().steps, planned.steps);

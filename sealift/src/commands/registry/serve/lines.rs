@@ -6,7 +6,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use server::{Access, Event, Log};
+use server::{AccessRecord, ServerEvent, ServerLog};
 
 use crate::output;
 
@@ -88,8 +88,8 @@ fn write(line: &Line) {
     }
 }
 
-impl Log for Lines {
-    fn access(&self, access: &Access<'_>) {
+impl ServerLog for Lines {
+    fn access(&self, access: &AccessRecord<'_>) {
         if !self.access {
             return;
         }
@@ -101,9 +101,9 @@ impl Log for Lines {
         self.put(Line::Request(line.to_string()));
     }
 
-    fn event(&self, event: &Event) {
+    fn event(&self, event: &ServerEvent) {
         self.put(match event {
-            Event::Serving { archive, id, repositories } => {
+            ServerEvent::Serving { archive, id, repositories } => {
                 let id = id.as_deref().unwrap_or("a folder of images");
                 let images = if *repositories == 1 { "image" } else { "images" };
                 Line::Note(format!(
@@ -111,15 +111,17 @@ impl Log for Lines {
                     content::printable_path(archive)
                 ))
             }
-            Event::NotServed { archive, problem } => {
+            ServerEvent::NotServed { archive, problem } => {
                 Line::Warning(format!("not served: {}", output::about(archive, problem)))
             }
-            Event::Damaged { archive, item, problem } => {
+            ServerEvent::Damaged { archive, item, problem } => {
                 Line::Warning(format!("{}: damaged: {item}: {problem}", content::printable_path(archive)))
             }
-            Event::Connection { problem } => Line::Warning(problem.clone()),
-            Event::NotReloaded { problem } => Line::Warning(super::not_reloaded(problem)),
-            Event::Draining => Line::Note("stopping: no new connections; open requests are finished".into()),
+            ServerEvent::Connection { problem } => Line::Warning(problem.clone()),
+            ServerEvent::NotReloaded { problem } => Line::Warning(super::not_reloaded(problem)),
+            ServerEvent::Draining => {
+                Line::Note("stopping: no new connections; open requests are finished".into())
+            }
             other => Line::Note(format!("{other:?}")),
         });
     }
@@ -141,7 +143,7 @@ mod tests {
         })
         .unwrap();
         for _ in 0..100 {
-            lines.event(&Event::Draining);
+            lines.event(&ServerEvent::Draining);
         }
         // Two wait and one is being written.
         assert!((97..=98).contains(&lines.dropped()), "{}", lines.dropped());

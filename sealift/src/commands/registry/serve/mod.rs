@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum, value_parser};
 use listenfd::ListenFd;
-use node::archives::{Paths, configured, follow};
+use node::archives::{NodeLayout, configured, follow};
 use server::systemd;
-use server::{Config, Handle, Limits, Server, Tls, raise_open_files};
+use server::{Server, ServerHandle, ServerLimits, ServerOptions, TlsFiles, raise_open_files};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -87,10 +87,10 @@ struct LimitArguments {
 }
 
 impl LimitArguments {
-    fn limits(&self) -> Limits {
+    fn limits(&self) -> ServerLimits {
         let seconds = |count: u32| Duration::from_secs(count.into());
         let size = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
-        Limits {
+        ServerLimits {
             connections: size(self.max_connections),
             connections_per_address: size(self.max_connections_per_address),
             header_bytes: size(self.max_request_bytes),
@@ -121,7 +121,7 @@ enum Source {
     /// The archives on the command line.
     Named(Vec<PathBuf>),
     /// The archives in the node's configuration.
-    Configured(Paths),
+    Configured(NodeLayout),
 }
 
 impl Source {
@@ -136,7 +136,7 @@ impl Source {
 pub(crate) fn run(serve: Arguments) -> Outcome {
     let tls = match (serve.tls_certificate, serve.tls_key) {
         (Some(certificate), Some(key)) => {
-            Some(Tls { certificate, key, client_authorities: serve.tls_client_ca })
+            Some(TlsFiles { certificate, key, client_authorities: serve.tls_client_ca })
         }
         _ => None,
     };
@@ -161,7 +161,7 @@ pub(crate) fn run(serve: Arguments) -> Outcome {
     };
     let (log, last_lines) = Lines::start(serve.access_log == AccessLog::Json)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let config = Config {
+    let config = ServerOptions {
         listen: addresses,
         archives: source.archives().map_err(Failure::usage_by)?,
         leave_out_unreadable: serve.configured,
@@ -199,7 +199,7 @@ pub(crate) fn run(serve: Arguments) -> Outcome {
     }
     let systemd = Systemd(std::env::var_os("NOTIFY_SOCKET"));
     drop(runtime.spawn(reload(server.handle(), source, hangup, systemd.clone())));
-    systemd.notify(&systemd::State::Ready);
+    systemd.notify(&systemd::ServiceState::Ready);
     let variable = std::env::var_os;
     if let Some(time) =
         systemd::watchdog(variable("WATCHDOG_USEC"), variable("WATCHDOG_PID"), std::process::id())
@@ -231,11 +231,11 @@ fn inherited_sockets() -> Result<Vec<TcpListener>, Failure> {
 }
 
 /// Reloads configuration, archives and certificates on SIGHUP while requests continue.
-async fn reload(server: Handle, source: Source, mut hangup: Signal, systemd: Systemd) {
+async fn reload(server: ServerHandle, source: Source, mut hangup: Signal, systemd: Systemd) {
     while hangup.recv().await.is_some() {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         let microseconds = now.tv_sec.unsigned_abs() * 1_000_000 + now.tv_nsec.unsigned_abs() / 1000;
-        systemd.notify(&systemd::State::Reloading { monotonic_microseconds: microseconds });
+        systemd.notify(&systemd::ServiceState::Reloading { monotonic_microseconds: microseconds });
         let (server, source) = (server.clone(), source.clone());
         let reloaded = tokio::task::spawn_blocking(move || {
             server.reload_from(|| source.archives().map_err(|error| error.to_string()))
@@ -243,16 +243,16 @@ async fn reload(server: Handle, source: Source, mut hangup: Signal, systemd: Sys
         if let Ok(Err(problem)) = reloaded.await {
             output::warn(&not_reloaded(&problem));
         }
-        systemd.notify(&systemd::State::Ready);
+        systemd.notify(&systemd::ServiceState::Ready);
     }
 }
 
 /// Notifies systemd at each interval that the server responds: systemd restarts a server that hangs.
-async fn watchdog(server: Handle, every: Duration, systemd: Systemd) {
+async fn watchdog(server: ServerHandle, every: Duration, systemd: Systemd) {
     loop {
         tokio::time::sleep(every).await;
         if server.responds().await {
-            systemd.notify(&systemd::State::Alive);
+            systemd.notify(&systemd::ServiceState::Alive);
         }
     }
 }
@@ -267,7 +267,7 @@ async fn stop([mut interrupt, mut terminate]: [Signal; 2], systemd: Systemd) {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    systemd.notify(&systemd::State::Stopping);
+    systemd.notify(&systemd::ServiceState::Stopping);
 }
 
 /// The service manager to notify, if any: the value of `NOTIFY_SOCKET`.
@@ -275,7 +275,7 @@ async fn stop([mut interrupt, mut terminate]: [Signal; 2], systemd: Systemd) {
 struct Systemd(Option<OsString>);
 
 impl Systemd {
-    fn notify(&self, state: &systemd::State<'_>) {
+    fn notify(&self, state: &systemd::ServiceState<'_>) {
         if let Some(Err(error)) = self.0.as_ref().map(|socket| systemd::notify(socket, state)) {
             output::warn(&format!("cannot notify systemd of {state:?}: {error}"));
         }
