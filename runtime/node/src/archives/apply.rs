@@ -7,8 +7,8 @@ use content::Links;
 
 use super::error::Error;
 use super::machine::Machine;
+use super::node_change::NodeStep;
 use super::open_archive::OpenArchive;
-use super::steps::NodeStep;
 use crate::file;
 use crate::site_config::{self, ConfigurationKind, NodeConfiguration};
 

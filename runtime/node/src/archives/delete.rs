@@ -5,9 +5,9 @@ use super::find::find;
 use super::lists::read;
 use super::lock::lock;
 use super::machine::Machine;
-use super::paths::NodeLayout;
+use super::node_change::NodeChange;
+use super::node_layout::NodeLayout;
 use super::solutions::active;
-use super::steps::NodeChange;
 use super::{apply, plan};
 
 /// Deletes an archive from this node: `which` is its ID, its path, or its mount point. The archive file itself stays.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use archive::layout;
 use archive::verify::Report;
 
-use super::way::CannotMount;
+use super::mount_mode::CannotMount;
 use crate::site_config;
 
 /// An import, deletion or mount failed; it has changed nothing.

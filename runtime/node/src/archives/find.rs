@@ -7,7 +7,7 @@ use super::error::Error;
 use super::lists::{list_of, read_if_exists};
 use super::machine::{Machine, mounted};
 use super::mount_unit;
-use super::paths::NodeLayout;
+use super::node_layout::NodeLayout;
 use crate::site_config::ConfigurationKind;
 
 /// The archive that a user typed as `which`, with its ID and the kind of its configuration. The ID is `None` where neither

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::lists::{configured, path_of, still_configured};
-use super::paths::NodeLayout;
+use super::node_layout::NodeLayout;
 use crate::site_config::ConfigurationKind;
 use server::{ServerHandle, file_stamp};
 

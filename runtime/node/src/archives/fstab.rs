@@ -6,8 +6,8 @@ use std::path::Path;
 use content::{IoError, Links};
 
 use super::error::Error;
-use super::linux::decoded;
-use super::paths::{NodeLayout, real};
+use super::linux_machine::decoded;
+use super::node_layout::{NodeLayout, real};
 
 /// The maximum size of an fstab, in bytes.
 const SIZE_MAX: u64 = 1 << 20;

@@ -10,10 +10,10 @@ use super::lists::{accepts_unverified, configured, list_of, read};
 use super::lock::lock;
 use super::machine::Machine;
 use super::mount_choice::{MountChoice, usable};
+use super::mount_mode::MountMode;
+use super::node_change::NodeChange;
+use super::node_layout::NodeLayout;
 use super::open_archive::OpenArchive;
-use super::paths::NodeLayout;
-use super::steps::NodeChange;
-use super::way::MountMode;
 use super::{apply, plan, verify};
 
 /// Options of [`import`].

@@ -11,10 +11,10 @@ use super::describe::described;
 use super::error::Error;
 use super::lists::read_if_exists;
 use super::machine::Machine;
+use super::mount_mode::MountMode;
 use super::mount_unit;
-use super::paths::NodeLayout;
+use super::node_layout::NodeLayout;
 use super::solutions::active;
-use super::way::MountMode;
 use crate::site_config::ConfigurationKind;
 
 /// An archive of the node.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::Error;
-use super::paths::NodeLayout;
+use super::node_layout::NodeLayout;
 use crate::site_config::{ConfigurationKind, NodeConfiguration};
 
 /// The archives that the node configurations list, those of the platform first, each once: the archives that a server on

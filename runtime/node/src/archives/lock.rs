@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use content::Root;
 
 use super::error::Error;
-use super::paths::NodeLayout;
+use super::node_layout::NodeLayout;
 use crate::file;
 
 /// How often the lock is tried, and the pause between two tries.

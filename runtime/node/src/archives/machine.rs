@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::error::Error;
-use super::way::{CannotMount, MountMode};
+use super::mount_mode::{CannotMount, MountMode};
 
 /// What imports and mounts need from the machine, apart from files.
 pub trait Machine {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::machine::Machine;
-use super::way::{CannotMount, MountMode};
+use super::mount_mode::{CannotMount, MountMode};
 
 /// Whether and how an archive is to be mounted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use content::{IoError, Links};
 
 use super::error::Error;
-use super::paths::NodeLayout;
+use super::node_layout::NodeLayout;
 
 /// The maximum size of a unit that is read, in bytes; ours have a few hundred.
 const SIZE_MAX: u64 = 64 << 10;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use super::describe::described;
 use super::error::Error;
 use super::machine::{Machine, mounted};
-use super::paths::NodeLayout;
-use super::steps::NodeStep;
-use super::way::MountMode;
+use super::mount_mode::MountMode;
+use super::node_change::NodeStep;
+use super::node_layout::NodeLayout;
 use super::{fstab, mount_unit};
 use crate::site_config::NodeConfiguration;
 

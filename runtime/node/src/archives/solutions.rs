@@ -9,7 +9,7 @@ use super::describe::described;
 use super::error::Error;
 use super::lists::read;
 use super::lock::lock;
-use super::paths::NodeLayout;
+use super::node_layout::NodeLayout;
 use super::version;
 use crate::site_config::{ConfigurationKind, NodeConfiguration};
 

@@ -9,9 +9,9 @@ use super::lists::accepts_unverified;
 use super::lock::lock;
 use super::machine::{Machine, mounted};
 use super::mount_choice::MountChoice;
+use super::node_change::{NodeChange, NodeStep};
+use super::node_layout::{NodeLayout, real};
 use super::open_archive::OpenArchive;
-use super::paths::{NodeLayout, real};
-use super::steps::{NodeChange, NodeStep};
 use super::{apply, mount_unit, plan, verify};
 
 /// Options of [`mount`], which does not import the archive.

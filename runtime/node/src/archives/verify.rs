@@ -6,8 +6,8 @@ use archive::verify::{Options as VerifyOptions, Verdict, Work};
 
 use super::error::Error;
 use super::lists::accepts_unverified;
+use super::node_layout::NodeLayout;
 use super::open_archive::OpenArchive;
-use super::paths::NodeLayout;
 
 /// Refuses an unverifiable archive, unless `unverified` accepts it. Reads only lists, no content.
 pub(super) fn refuse_unverifiable(open: &OpenArchive, unverified: bool) -> Result<(), Error> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::way::MountMode;
+use super::mount_mode::MountMode;
 use crate::site_config::ConfigurationKind;
 
 /// What an import or deletion has changed, or would change.

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use content::Links;
 
 use super::machine::Machine;
-use super::paths::real;
-use super::way::{CannotMount, MountMode};
+use super::mount_mode::{CannotMount, MountMode};
+use super::node_layout::real;
 
 /// The reason why an ISO cannot be mounted by the kernel.
 const NO_ISO: CannotMount = CannotMount::NoFileSystem("iso9660");
