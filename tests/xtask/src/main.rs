@@ -34,9 +34,9 @@ Tasks:
 Commands:
   list info explain graph clean forget ignore reset-dep watch cache lock update schema completion
                      as `sealift COMMAND`; each has --help
-  test [ARGS...]     install the tools of the tests and run all tests; --release tests the
-                     optimized program, other ARGS go to `cargo test`
-  bench [NAME...]    measure against the peers; with --small only check that each bench runs
+  test [ARGS...]     install the tools that the tests need and run all tests; --release tests
+                     the optimized program, other ARGS go to `cargo test`
+  bench [NAME...]    measure against other tools; with --small only check that each bench runs
   help COMMAND       show the help of a command
   clean --peers      remove the tools that `test` and `bench` installed below target/peers
 

@@ -25,8 +25,8 @@ const FIELDS: [&str; 11] = [
     "location",
 ];
 
-/// Where the two differ: the aspect, a part of the requests that show it (or two, with `…` between them), and why, as
-/// `docs/guide/nginx.md` says it.
+/// Where the two differ: the aspect, a part of the requests that show it (or two, with `…` between them), and why.
+/// `docs/guide/nginx.md` lists these differences.
 const DIFFERENCES: [(&str, &str, &str); 17] = [
     ("allow", "", ALLOW),
     ("accept-ranges", "", RANGES),
