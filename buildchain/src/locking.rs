@@ -6,7 +6,9 @@ use content::{Digest, parallel};
 use images::pull::Progress;
 use images::{Platform, Reference, RegistrySession};
 
-use crate::project::{Error as ProjectError, Lock, LockedReferrers, Name as _, Project, Pull, Subject};
+use crate::project::{
+    Error as ProjectError, LockFile, LockedReferrers, ParsedName as _, Project, PullDefinition, Subject,
+};
 
 /// Which tags to look up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +22,7 @@ pub enum Scope {
 /// What became of a tag.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Resolved {
+pub struct TagChange {
     /// The reference with its tag.
     pub reference: String,
     /// What the lock file held.
@@ -59,7 +61,7 @@ fn moved_platforms(old: &BTreeMap<Platform, Digest>, new: &BTreeMap<Platform, Di
         .collect()
 }
 
-impl Resolved {
+impl TagChange {
     /// Whether the registry says something else than the lock file did.
     #[must_use]
     pub fn moved(&self) -> bool {
@@ -92,11 +94,11 @@ fn named(reference: &str, error: &images::pull::Error) -> String {
 
 /// What was looked up.
 #[derive(Debug)]
-pub struct Answer {
+pub struct LockUpdate {
     /// The lock with all that could be looked up; the rest is as it was.
-    pub lock: Lock,
+    pub lock: LockFile,
     /// What became of each tag that was looked up.
-    pub resolved: Vec<Resolved>,
+    pub resolved: Vec<TagChange>,
     /// Why the others could not be looked up, in the order of the project.
     pub failures: Vec<Error>,
 }
@@ -115,8 +117,8 @@ pub fn resolve(
     scope: Scope,
     registries: &RegistrySession,
     progress: &(dyn Progress + Sync),
-) -> Result<Answer, Error> {
-    let mut lock = Lock::read(&project.root)?;
+) -> Result<LockUpdate, Error> {
+    let mut lock = LockFile::read(&project.root)?;
     let wanted = project.tags();
     let (mut resolved, mut failures) = (Vec::new(), Vec::new());
     let unknown: Vec<&Reference> =
@@ -140,13 +142,13 @@ pub fn resolve(
         let old = lock.set(reference.clone(), found.digest).map(|digest| digest.to_string());
         let platforms = moved_platforms(&lock.set_platforms(reference, new.clone()), &new);
         let new = Some(found.digest.to_string());
-        resolved.push(Resolved { reference: reference.to_string(), old, new, platforms });
+        resolved.push(TagChange { reference: reference.to_string(), old, new, platforms });
     }
     let with_referrers = || {
         let pulls = project.pull.iter().filter(|pull| pull.with_referrers);
         pulls.filter_map(|pull| Some((pull, pull.reference()?)))
     };
-    let unknown: Vec<(&Pull, &Reference, Digest)> = with_referrers()
+    let unknown: Vec<(&PullDefinition, &Reference, Digest)> = with_referrers()
         .filter(|(_, reference)| scope == Scope::All || lock.referrers(reference).is_none())
         .filter_map(|(pull, reference)| {
             let own = pull.digest.filter(|_| pull.is_pinned);
@@ -171,9 +173,9 @@ pub fn resolve(
     let old = lock.clone();
     for reference in lock.retain(|reference| wanted.contains(reference)) {
         let old = old.digest(&reference).map(|digest| digest.to_string());
-        resolved.push(Resolved { reference: reference.to_string(), old, new: None, platforms: Vec::new() });
+        resolved.push(TagChange { reference: reference.to_string(), old, new: None, platforms: Vec::new() });
     }
-    Ok(Answer { lock, resolved, failures })
+    Ok(LockUpdate { lock, resolved, failures })
 }
 
 /// Locks the lists of referrers of an image; what became of each.
@@ -181,8 +183,8 @@ fn lock_referrers(
     reference: &Reference,
     image: &Digest,
     new: BTreeMap<Subject, Digest>,
-    lock: &mut Lock,
-) -> Vec<Resolved> {
+    lock: &mut LockFile,
+) -> Vec<TagChange> {
     let old = lock.set_referrers(reference.clone(), new.clone());
     let mut subjects: BTreeSet<Subject> = new.keys().cloned().collect();
     if let Some(LockedReferrers::Each(lists)) = &old {
@@ -193,7 +195,7 @@ fn lock_referrers(
     let shown = |list: Option<Digest>| list.filter(|list| *list != empty).map(|list| list.to_string());
     let resolved = subjects.into_iter().map(|subject| {
         let of = if subject == Subject::from(*image) { String::new() } else { format!("@{subject}") };
-        Resolved {
+        TagChange {
             reference: format!("{reference}{of} (referrers)"),
             old: shown(old.as_ref().and_then(|old| old.list(&subject, image))),
             new: shown(new.get(&subject).copied()),

@@ -8,8 +8,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use buildchain::project::file::{Catalogue, ContainerBuild, LockFile, ProjectFile};
-use buildchain::project::{Flags, Project, Settings};
+use buildchain::project::file::{Catalogue, ContainerBuild, LockFileContent, ProjectFile};
+use buildchain::project::{Project, Settings, SettingsFlags};
 use schemars::schema_for;
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ fn pages() -> Vec<(&'static str, &'static str, Value)> {
         ("image.md", IMAGE, schema_for!(images::build::Definition).to_value()),
         ("build.md", BUILD, schema_for!(ContainerBuild).to_value()),
         ("package.md", PACKAGE, schema_for!(packages::Definition).to_value()),
-        ("lock.md", LOCK, schema_for!(LockFile).to_value()),
+        ("lock.md", LOCK, schema_for!(LockFileContent).to_value()),
     ]
 }
 
@@ -241,7 +241,7 @@ fn choices(schema: &Value, property: &Value) -> Vec<(String, String)> {
 #[test]
 fn the_book_is_whole() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().canonicalize().unwrap();
-    let settings = Settings::gather(&root, &BTreeMap::new(), &Flags::default()).unwrap();
+    let settings = Settings::gather(&root, &BTreeMap::new(), &SettingsFlags::default()).unwrap();
     let project = Arc::new(Project::load(&root, settings).unwrap_or_else(|error| panic!("{error}")));
     let registries = images::RegistrySession::new(buildchain::tasks::registry_options(&project));
     if let Err(error) = buildchain::tasks::tasks(&project, &std::env::current_exe().unwrap(), &registries) {

@@ -7,20 +7,20 @@ use std::fmt;
 pub(crate) enum Failure {
     /// Exit 1: the command ran to its end with a negative result: a verification or a task failed. Without a report the
     /// result was printed before.
-    Failed(Option<Report>),
+    Failed(Option<FailureReport>),
     /// Exit 2: an error ended the command.
-    Error(Report),
+    Error(FailureReport),
     /// Exit 2; the error was printed before.
     Reported,
     /// Exit 3: the command line or the configuration is invalid.
-    Usage(Report),
+    Usage(FailureReport),
     /// Exit 128 + n: signal n.
     Signal(u8),
 }
 
 /// An error with help.
 #[derive(Debug)]
-pub(crate) struct Report {
+pub(crate) struct FailureReport {
     pub(crate) error: anyhow::Error,
     /// The place in a file, as lines with a marker.
     pub(crate) snippet: Option<String>,
@@ -29,17 +29,17 @@ pub(crate) struct Report {
 
 impl Failure {
     pub(crate) fn usage(message: impl fmt::Display + fmt::Debug + Send + Sync + 'static) -> Self {
-        Self::Usage(Report { error: anyhow::Error::msg(message), snippet: None, remedy: None })
+        Self::Usage(FailureReport { error: anyhow::Error::msg(message), snippet: None, remedy: None })
     }
 
     /// Invalid usage, because of `error`.
     pub(crate) fn usage_by(error: impl Into<anyhow::Error>) -> Self {
-        Self::Usage(Report { error: error.into(), snippet: None, remedy: None })
+        Self::Usage(FailureReport { error: error.into(), snippet: None, remedy: None })
     }
 
     /// A negative result, because of `error`.
     pub(crate) fn failed(error: impl Into<anyhow::Error>) -> Self {
-        Self::Failed(Some(Report { error: error.into(), snippet: None, remedy: None }))
+        Self::Failed(Some(FailureReport { error: error.into(), snippet: None, remedy: None }))
     }
 
     /// Adds help.
@@ -59,7 +59,7 @@ impl Failure {
         }
     }
 
-    pub(crate) fn report(&self) -> Option<&Report> {
+    pub(crate) fn report(&self) -> Option<&FailureReport> {
         match self {
             Self::Failed(report) => report.as_ref(),
             Self::Error(report) | Self::Usage(report) => Some(report),
@@ -71,9 +71,9 @@ impl Failure {
 /// Any other error ends the command.
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self::Error(Report { error: error.into(), snippet: None, remedy: None })
+        Self::Error(FailureReport { error: error.into(), snippet: None, remedy: None })
     }
 }
 
 /// The result of a command.
-pub(crate) type Outcome = Result<(), Failure>;
+pub(crate) type CommandResult = Result<(), Failure>;

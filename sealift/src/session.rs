@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use buildchain::project::{Flags, Project, Settings};
-use buildchain::tasks::{Plan, Sources};
+use buildchain::project::{Project, Settings, SettingsFlags};
+use buildchain::tasks::{Sources, TaskPlan};
 use clap::Args;
-use graph::{Graph, Selection, State};
+use graph::{Graph, ProjectState, SelectedTasks};
 use images::RegistrySession;
 
 use crate::failure::Failure;
@@ -70,7 +70,7 @@ impl Selector {
         let environment = environment();
         // A path on the command line is relative to the current folder.
         let build_root = self.build_root.as_ref().map(std::path::absolute).transpose()?;
-        let flags = Flags { profile: self.profile.clone(), all_profiles, build_root };
+        let flags = SettingsFlags { profile: self.profile.clone(), all_profiles, build_root };
         Settings::gather(root, &environment, &flags).map_err(remedies::project::project)
     }
 }
@@ -85,12 +85,12 @@ pub(crate) struct Permit {
 
 impl Permit {
     /// Opens the state of the project once no other command has it. Waiting ends when `cancel` becomes true.
-    pub(crate) fn take(&self, session: &Session, cancel: &AtomicBool) -> Result<State, Failure> {
+    pub(crate) fn take(&self, session: &Session, cancel: &AtomicBool) -> Result<ProjectState, Failure> {
         let (path, own_command) = (session.state_path(), command_line());
         let opened = if self.no_wait {
-            State::open(&path, &own_command)
+            ProjectState::open(&path, &own_command)
         } else {
-            State::open_waiting(&path, &own_command, cancel, &mut |holder| {
+            ProjectState::open_waiting(&path, &own_command, cancel, &mut |holder| {
                 output::note(&format!("waiting for {holder}"))
             })
         };
@@ -132,7 +132,7 @@ impl Session {
         let project = Arc::new(selector.load(false)?);
         let registries = RegistrySession::new(buildchain::tasks::registry_options(&project));
         let builder = std::env::current_exe()?;
-        let Plan { tasks, origins, warnings, sources } =
+        let TaskPlan { tasks, origins, warnings, sources } =
             buildchain::tasks::tasks(&project, &builder, &registries).map_err(remedies::project::tasks)?;
         let graph = buildchain::tasks::graph(&project, tasks, &origins).map_err(remedies::project::tasks)?;
         Ok(Self { project, graph, registries, warnings, sources })
@@ -155,14 +155,14 @@ impl Session {
 }
 
 /// The tasks with these names, or the default task.
-pub(crate) fn chosen(session: &Session, tasks: &[String]) -> Result<Selection, Failure> {
+pub(crate) fn chosen(session: &Session, tasks: &[String]) -> Result<SelectedTasks, Failure> {
     let default = [buildchain::tasks::DEFAULT.to_owned()];
     let tasks = if tasks.is_empty() { &default } else { tasks };
     session.graph.select(tasks).map_err(remedies::project::selection)
 }
 
 /// The tasks with these names, or all tasks.
-pub(crate) fn chosen_or_all(session: &Session, tasks: &[String]) -> Result<Selection, Failure> {
+pub(crate) fn chosen_or_all(session: &Session, tasks: &[String]) -> Result<SelectedTasks, Failure> {
     let all: Vec<String>;
     let tasks = if tasks.is_empty() {
         all = session.graph.tasks().map(|(_, task)| task.name.clone()).collect();

@@ -27,7 +27,7 @@ pub fn binary() -> &'static Path {
             .map(PathBuf::from)
             .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")))
             .unwrap_or_else(|| panic!("neither CARGO_HOME nor HOME is set"));
-        let places = cargo_static::Places::ask(repository(), &cargo_home)
+        let places = cargo_static::BuildFolders::ask(repository(), &cargo_home)
             .unwrap_or_else(|error| panic!("rustc --print sysroot: {error}"));
         crate::peer::run(&mut cargo_static::command(&places, "sealift", cargo_static::RELEASE));
         cargo_static::binary(repository(), "sealift", cargo_static::RELEASE)

@@ -6,7 +6,7 @@
 //! ```
 //! use std::path::Path;
 //!
-//! let places = cargo_static::Places {
+//! let places = cargo_static::BuildFolders {
 //!     root: Path::new("/src/project").into(),
 //!     cargo_home: Path::new("/home/me/.cargo").into(),
 //!     sysroot: Path::new("/toolchain").into(),
@@ -24,7 +24,7 @@ use std::process::Command;
 
 /// The folders of this machine that would otherwise be written into the binary (in panic messages and debug data).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Places {
+pub struct BuildFolders {
     /// The root of the workspace that is built.
     pub root: PathBuf,
     /// Cargo's own folder (`CARGO_HOME`), where the sources of dependencies lie.
@@ -33,7 +33,7 @@ pub struct Places {
     pub sysroot: PathBuf,
 }
 
-impl Places {
+impl BuildFolders {
     /// Asks `rustc`, run in `root` so that its toolchain file counts, for the sysroot.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ impl Places {
 
 /// The flags for `rustc`: static linking, and neutral names in place of this machine's folders.
 #[must_use]
-pub fn rustflags(places: &Places) -> Vec<String> {
+pub fn rustflags(places: &BuildFolders) -> Vec<String> {
     let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
     vec![
         "-Ctarget-feature=+crt-static".into(),
@@ -73,7 +73,7 @@ pub const RELEASE: &str = "release";
 /// The command that builds the binary `package` in `profile` of cargo from the locked dependencies. Its result is at
 /// [`binary`].
 #[must_use]
-pub fn command(places: &Places, package: &str, profile: &str) -> Command {
+pub fn command(places: &BuildFolders, package: &str, profile: &str) -> Command {
     let mut command = Command::new("cargo");
     command
         .args([

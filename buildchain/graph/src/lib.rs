@@ -42,7 +42,7 @@
 //!
 //! # What a killed run leaves
 //!
-//! A task is recorded once its result is on disk, in the [`State`]; only then can tasks start that depend on it. A run that
+//! A task is recorded once its result is on disk, in the [`ProjectState`]; only then can tasks start that depend on it. A run that
 //! is killed at any moment loses only the tasks that were running. A task that does not succeed is not recorded, and its
 //! outputs are removed: those of an earlier run are moved back, unless the task [resumes](Task::resumes) from them. Nothing
 //! outside of the build root is ever removed.
@@ -76,34 +76,34 @@ mod report;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use cache::fuzz_records;
-pub use cache::{Cache, Evicted, RECORD_MAX, Remote, RemoteError, Usage};
+pub use cache::{Evicted, RECORD_MAX, RemoteCache, RemoteError, ResultCache, Usage};
 pub use engine::error::RunError;
 pub use engine::options::RunOptions;
 pub use engine::run::run;
 pub use engine::watch::Watch;
-pub use model::context::Context;
+pub use model::context::TaskContext;
 pub use model::error::{ActionError, FileError, GraphError, SelectError};
 pub use model::graph::Graph;
 pub use model::linked::TaskId;
 pub use model::links::may_name;
 pub use model::progress::{Stream, Transfer};
-pub use model::reason::{Change, Reason};
-pub use model::selection::Selection;
-pub use model::task::{Action, Discover, Input, Output, Pool, Retry, Task, Title};
+pub use model::reason::{InputChange, Reason};
+pub use model::selection::SelectedTasks;
+pub use model::task::{Discover, Pool, Retry, Task, TaskAction, TaskInput, TaskOutput, Title};
 pub use query::clean::{CleanError, Cleaned, clean, plan_clean};
-pub use query::dry_run::{Planned, dry_run, plan};
-pub use query::explain::{Explained, explain};
-pub use query::export::{Form, export};
-pub use query::forget::{Reset, forget, ignore, reset_dep};
-pub use query::info::{Info, info};
-pub use query::list::{ListOptions, Listed, list, render_list};
+pub use query::dry_run::{PlannedTask, dry_run, plan};
+pub use query::explain::{ExplainedTask, explain};
+pub use query::export::{GraphForm, export};
+pub use query::forget::{ResetTask, forget, ignore, reset_dep};
+pub use query::info::{TaskInfo, info};
+pub use query::list::{ListOptions, ListedTask, list, render_list};
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use record::state::fuzz_state;
-pub use record::state::{State, StateError};
+pub use record::state::{ProjectState, StateError};
 pub use report::console::{ConsoleOptions, ConsoleReporter, duration, quoted};
-pub use report::events::{Event, Reporter};
+pub use report::events::{Reporter, RunEvent};
 pub use report::json::{JsonLinesReporter, JsonReporter};
 pub use report::junit::JunitReporter;
-pub use report::outcome::{Artefact, Outcome, TaskReport, Verdict};
+pub use report::outcome::{Artefact, RunOutcome, TaskReport, TaskVerdict};
 pub use report::trace::TraceReporter;

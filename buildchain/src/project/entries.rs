@@ -3,27 +3,27 @@
 use std::path::{Path, PathBuf};
 
 use super::field::Field;
-use super::file::{Binary, Files, Registry};
+use super::file::{Binary, FilesEntry, RegistryEntry};
 use super::model::{CopiedFiles, Program, RegistryAccess};
-use super::names::{InnerPath, Name};
+use super::names::{InnerPath, ParsedName};
 use super::{Error, Mistakes, Origin, Territory, schema_check};
 
 /// The entries of one file. Each mistake is noted; an entry without its names is left out.
-pub(super) struct Entries<'a> {
+pub(super) struct CheckedEntries<'a> {
     pub(super) file: &'a Path,
     pub(super) root: &'a Path,
     pub(super) territory: &'a Territory,
     pub(super) mistakes: &'a mut Mistakes,
 }
 
-impl Entries<'_> {
+impl CheckedEntries<'_> {
     /// What a name means.
-    pub(super) fn name<T: Name + Clone>(&mut self, field: &Field<T>) -> Option<T> {
+    pub(super) fn name<T: ParsedName + Clone>(&mut self, field: &Field<T>) -> Option<T> {
         self.mistakes.note(field.value(self.file)).cloned()
     }
 
     /// What those of `fields` mean that are valid.
-    pub(super) fn names<T: Name + Clone>(&mut self, fields: &[Field<T>]) -> Vec<T> {
+    pub(super) fn names<T: ParsedName + Clone>(&mut self, fields: &[Field<T>]) -> Vec<T> {
         fields.iter().filter_map(|field| self.name(field)).collect()
     }
 
@@ -43,7 +43,7 @@ impl Entries<'_> {
         None
     }
 
-    fn wrong<T: Name>(&mut self, field: &Field<T>, message: String) {
+    fn wrong<T: ParsedName>(&mut self, field: &Field<T>, message: String) {
         self.mistakes.note::<()>(Err(Error::at(self.file, field.place(), message)));
     }
 
@@ -58,7 +58,7 @@ impl Entries<'_> {
     }
 
     /// Files for the archive: the source exists, and every pattern can be read.
-    pub(super) fn files(&mut self, files: &Files) -> Option<CopiedFiles> {
+    pub(super) fn files(&mut self, files: &FilesEntry) -> Option<CopiedFiles> {
         let (from, to) = (self.existing(&files.from), self.name(&files.to));
         let mut exclude = Vec::new();
         for pattern in &files.exclude {
@@ -76,7 +76,7 @@ impl Entries<'_> {
     }
 
     /// How a registry is reached: its host, its mirrors, and the files of its certificates.
-    pub(super) fn registry(&mut self, registry: &Registry) -> Option<RegistryAccess> {
+    pub(super) fn registry(&mut self, registry: &RegistryEntry) -> Option<RegistryAccess> {
         let (host, mirrors) = (self.name(&registry.host), self.names(&registry.mirrors));
         let client = registry.client_certificate.iter().flat_map(|pair| [&pair.certificate, &pair.key]);
         for file in registry.certificate_authorities.iter().chain(client) {

@@ -14,7 +14,7 @@ use serde_json::Value;
 use serde_saphyr::{Location, Spanned};
 
 use super::error::Error;
-use super::names::Name;
+use super::names::ParsedName;
 
 /// A name in a file: its place, its text, and what the text means.
 ///
@@ -26,7 +26,7 @@ pub struct Field<T> {
     parsed: Result<T, String>,
 }
 
-impl<T: Name> Field<T> {
+impl<T: ParsedName> Field<T> {
     /// Parses `text`.
     pub(super) fn new(text: Spanned<String>) -> Self {
         Self { parsed: T::parse(&text.value), text }
@@ -42,7 +42,7 @@ impl<T: Name> Field<T> {
     }
 
     /// A name with this text at the same place.
-    pub(super) fn renamed<U: Name>(&self, text: String) -> Field<U> {
+    pub(super) fn renamed<U: ParsedName>(&self, text: String) -> Field<U> {
         let Spanned { referenced, defined, .. } = self.text;
         Field::new(Spanned { value: text, referenced, defined })
     }
@@ -64,13 +64,13 @@ impl<T> fmt::Debug for Field<T> {
     }
 }
 
-impl<'de, T: Name> Deserialize<'de> for Field<T> {
+impl<'de, T: ParsedName> Deserialize<'de> for Field<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Spanned::deserialize(deserializer).map(Self::new)
     }
 }
 
-impl<T: Name> JsonSchema for Field<T> {
+impl<T: ParsedName> JsonSchema for Field<T> {
     fn schema_name() -> Cow<'static, str> {
         T::FORMAT.into()
     }
@@ -85,7 +85,7 @@ impl<T: Name> JsonSchema for Field<T> {
 }
 
 /// The JSON Schema of a name.
-pub(super) fn schema_of<T: Name>() -> Schema {
+pub(super) fn schema_of<T: ParsedName>() -> Schema {
     let mut schema = schemars::json_schema!({"type": "string", "format": T::FORMAT});
     if let Some(pattern) = T::PATTERN {
         schema.insert("pattern".into(), Value::from(pattern));
@@ -97,13 +97,13 @@ pub(super) fn schema_of<T: Name>() -> Schema {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named<T>(pub T);
 
-impl<'de, T: Name> Deserialize<'de> for Named<T> {
+impl<'de, T: ParsedName> Deserialize<'de> for Named<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         T::parse(&String::deserialize(deserializer)?).map(Self).map_err(D::Error::custom)
     }
 }
 
-impl<T: Name> JsonSchema for Named<T> {
+impl<T: ParsedName> JsonSchema for Named<T> {
     fn schema_name() -> Cow<'static, str> {
         T::FORMAT.into()
     }
@@ -127,11 +127,11 @@ impl<K, V> Default for ByName<K, V> {
     }
 }
 
-impl<'de, K: Name + Ord, V: Deserialize<'de> + PartialEq> Deserialize<'de> for ByName<K, V> {
+impl<'de, K: ParsedName + Ord, V: Deserialize<'de> + PartialEq> Deserialize<'de> for ByName<K, V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Entries<K, V>(PhantomData<(K, V)>);
 
-        impl<'de, K: Name + Ord, V: Deserialize<'de> + PartialEq> Visitor<'de> for Entries<K, V> {
+        impl<'de, K: ParsedName + Ord, V: Deserialize<'de> + PartialEq> Visitor<'de> for Entries<K, V> {
             type Value = ByName<K, V>;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -157,7 +157,7 @@ impl<'de, K: Name + Ord, V: Deserialize<'de> + PartialEq> Deserialize<'de> for B
     }
 }
 
-impl<K: Name, V: JsonSchema> JsonSchema for ByName<K, V> {
+impl<K: ParsedName, V: JsonSchema> JsonSchema for ByName<K, V> {
     fn schema_name() -> Cow<'static, str> {
         format!("by-{}-{}", K::FORMAT, V::schema_name()).into()
     }

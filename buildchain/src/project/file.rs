@@ -29,16 +29,16 @@ pub struct ProjectFile {
     #[schemars(with = "String", extend("const" = API_VERSION))]
     pub api_version: Spanned<String>,
     /// What kind of archive is built.
-    pub kind: Kind,
+    pub kind: ProjectKind,
     /// The archive's name and version.
-    pub metadata: Metadata,
+    pub metadata: ProjectMetadata,
     /// What goes into the archive.
-    pub spec: Spec,
+    pub spec: ProjectSpec,
 }
 
 /// The kinds of archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-pub enum Kind {
+pub enum ProjectKind {
     /// A platform: images, packages and the Salt tree that deploys them.
     Platform,
 }
@@ -46,7 +46,7 @@ pub enum Kind {
 /// The archive's name and version.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Metadata {
+pub struct ProjectMetadata {
     /// The name: it is in the volume ID of the ISO and in `product.txt`. In lower case it names the ISO file.
     pub name: Field<ArchiveName>,
     /// The version. Either this or `versionFrom` is required.
@@ -86,7 +86,7 @@ pub struct VersionFile {
 /// What goes into the archive.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Spec {
+pub struct ProjectSpec {
     /// Folders outside the project that its symbolic links may lead to, absolute or relative to the project. A link to
     /// any other place outside is an error.
     #[serde(default)]
@@ -97,16 +97,16 @@ pub struct Spec {
     pub binaries: Vec<Binary>,
     /// How registries are reached.
     #[serde(default)]
-    pub registries: Vec<Registry>,
+    pub registries: Vec<RegistryEntry>,
     /// Container images.
     #[serde(default)]
-    pub images: Images,
+    pub images: ImagesSpec,
     /// Package repositories.
     #[serde(default)]
-    pub packages: Vec<Repository>,
+    pub packages: Vec<RepositoryEntry>,
     /// Files and folders that are copied or rendered into the archive.
     #[serde(default)]
-    pub files: Vec<Files>,
+    pub files: Vec<FilesEntry>,
     /// Documents for the archive's `documentation/`, relative to the project. Markdown becomes pages, with its pictures;
     /// `README.md` becomes `index.html`. A `SUMMARY.md` is a book in mdBook's format: its chapters become pages with a
     /// table of contents. Other files are copied.
@@ -123,13 +123,13 @@ pub struct Spec {
 pub struct Profile {
     /// Container images.
     #[serde(default)]
-    pub images: Images,
+    pub images: ImagesSpec,
     /// Package repositories.
     #[serde(default)]
-    pub packages: Vec<Repository>,
+    pub packages: Vec<RepositoryEntry>,
     /// Files and folders.
     #[serde(default)]
-    pub files: Vec<Files>,
+    pub files: Vec<FilesEntry>,
 }
 
 /// A program that cargo builds: statically linked, and the same bytes on every machine.
@@ -146,7 +146,7 @@ pub struct Binary {
 /// How a registry is reached.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Registry {
+pub struct RegistryEntry {
     /// The host of the registry, with its port if it has one: `docker.io`, `registry.example:5000`.
     pub host: Field<RegistryHost>,
     /// Mirrors to ask first, in order: `https://mirror.example/docker.io`.
@@ -179,7 +179,7 @@ pub struct ClientCertificate {
 /// Container images.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Images {
+pub struct ImagesSpec {
     /// Files that list images to pull.
     #[serde(default)]
     pub catalogues: Vec<Field<InnerPath>>,
@@ -315,7 +315,7 @@ pub struct ContainerBuild {
 /// A package repository of the archive.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Repository {
+pub struct RepositoryEntry {
     /// The name. The folder in the archive is `packages/redhat/<release>/<project>-<name>-el<release>`.
     pub name: Field<RepositoryName>,
     /// The release of the distribution: `8`.
@@ -328,7 +328,7 @@ pub struct Repository {
 /// that ending.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Files {
+pub struct FilesEntry {
     /// A file or folder, relative to the project. If it is a symbolic link, that is followed. The build root is left out.
     pub from: Field<InnerPath>,
     /// The path in the archive; `.` is its root. A single file keeps its name if this is `.` or ends in `/`.
@@ -341,7 +341,7 @@ pub struct Files {
 /// `sealift.lock`: the digests that tags had when they were locked.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct LockFile {
+pub struct LockFileContent {
     /// The version of the format.
     pub version: u32,
     /// The digest of each reference with a tag, such as `docker.io/library/alpine:3.20.1`.
@@ -353,13 +353,13 @@ pub struct LockFile {
     pub platforms: ByName<Reference, ByName<Platform, Named<Digest>>>,
     /// For an image with `referrers`: the digests of the lists of its referrers.
     #[serde(default)]
-    pub referrers: ByName<Reference, LockedReferrers>,
+    pub referrers: ByName<Reference, LockedReferrersEntry>,
 }
 
 /// The digests of the lists of referrers of an image.
 #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub enum LockedReferrers {
+pub enum LockedReferrersEntry {
     /// That of the list for the image itself, as earlier versions locked it.
     Image(Named<Digest>),
     /// Those of all lists, by the digest of what they are of: the image and, where it is an index, the manifests that it

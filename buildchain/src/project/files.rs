@@ -11,16 +11,16 @@ use super::names::Pattern;
 
 /// What an entry of `spec.files` stands for.
 #[derive(Debug, Default)]
-pub struct Listing {
+pub struct SelectedFiles {
     /// The files and symbolic links, in the order of their names; no folders.
-    pub files: Vec<Listed>,
+    pub files: Vec<SelectedFile>,
     /// The patterns of `exclude` that match nothing, with their places in the project file.
     pub unused: Vec<(Pattern, Origin)>,
 }
 
 /// A file or symbolic link that goes into the archive.
 #[derive(Debug)]
-pub struct Listed {
+pub struct SelectedFile {
     /// What the project calls it: its path before symbolic links are followed.
     pub name: PathBuf,
     /// Where it is.
@@ -39,7 +39,7 @@ impl Project {
     ///
     /// If `from` leads out of the project or a folder cannot be read; [`Error::Special`] for what is neither a file, a
     /// folder nor a link.
-    pub fn list(&self, files: &CopiedFiles) -> Result<Listing, Error> {
+    pub fn list(&self, files: &CopiedFiles) -> Result<SelectedFiles, Error> {
         let from = self.territory.resolve(&files.from)?;
         let pattern_error = |error: iso::Error| Error::Setting {
             name: format!("exclude of {}", files.from.display()),
@@ -47,7 +47,7 @@ impl Project {
         };
         let patterns: Vec<&str> = files.exclude.iter().map(|(pattern, _)| pattern.as_str()).collect();
         let mut exclude = Exclude::new(&patterns).map_err(pattern_error)?;
-        let mut listing = Listing::default();
+        let mut listing = SelectedFiles::default();
         let mut walk = WalkDir::new(&from).sort_by_file_name().into_iter();
         while let Some(entry) = walk.next() {
             let entry = entry.map_err(|error| {
@@ -76,7 +76,7 @@ impl Project {
             let inside = if is_root { file_target(files) } else { files.to.join(relative) };
             let inside = inside.components().filter(|part| *part != Component::CurDir).collect();
             let name = if is_root { files.from.clone() } else { files.from.join(relative) };
-            listing.files.push(Listed { name, source: path.to_path_buf(), inside, link });
+            listing.files.push(SelectedFile { name, source: path.to_path_buf(), inside, link });
         }
         let unused: Vec<&str> = exclude.unused().collect();
         let is_unused = |(pattern, _): &&(Pattern, Origin)| unused.contains(&pattern.as_str());

@@ -22,14 +22,14 @@ pub struct ImageDefinition {
     /// Its `image.yaml` or `Containerfile`, relative to the project.
     pub path: PathBuf,
     /// How it is built.
-    pub recipe: Recipe,
+    pub method: BuildMethod,
     /// The images that it is built on.
-    pub bases: Vec<Base>,
+    pub bases: Vec<BaseImage>,
 }
 
 /// How an image is built.
 #[derive(Debug, Clone)]
-pub enum Recipe {
+pub enum BuildMethod {
     /// From an `image.yaml`, by ourselves.
     Declaration(Box<images::build::Definition>),
     /// From a `Containerfile`, by an engine.
@@ -55,7 +55,7 @@ pub struct Containerfile {
 
 /// An image that others are built on.
 #[derive(Debug, Clone)]
-pub struct Base {
+pub struct BaseImage {
     /// Where it comes from.
     pub reference: Reference,
     /// The digest: the reference's own, else that of the lock file, else none.

@@ -39,7 +39,7 @@ impl ImageFolders {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::project::names::Name as _;
+    use crate::project::names::ParsedName as _;
 
     #[test]
     fn tags_and_nested_names_live_side_by_side_and_not_in_one_another() {

@@ -12,7 +12,7 @@ use images::{Platform, Reference};
 
 use super::error::Error;
 use super::field::{ByName, Named};
-use super::file::{self, LockFile};
+use super::file::{self, LockFileContent};
 use super::names::Subject;
 use super::read::{parse_strict, read};
 
@@ -24,7 +24,7 @@ const VERSION: u32 = 1;
 
 /// The digests that tags had when they were locked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lock {
+pub struct LockFile {
     images: BTreeMap<Reference, Digest>,
     platforms: BTreeMap<Reference, BTreeMap<Platform, Digest>>,
     referrers: BTreeMap<Reference, LockedReferrers>,
@@ -55,12 +55,12 @@ fn plain<K: Ord>(names: ByName<K, Named<Digest>>) -> BTreeMap<K, Digest> {
     names.0.into_iter().map(|(name, digest)| (name, digest.0)).collect()
 }
 
-impl From<LockFile> for Lock {
-    fn from(file: LockFile) -> Self {
+impl From<LockFileContent> for LockFile {
+    fn from(file: LockFileContent) -> Self {
         let referrers = file.referrers.0.into_iter().map(|(reference, referrers)| {
             let referrers = match referrers {
-                file::LockedReferrers::Image(list) => LockedReferrers::Image(list.0),
-                file::LockedReferrers::Each(lists) => LockedReferrers::Each(plain(lists)),
+                file::LockedReferrersEntry::Image(list) => LockedReferrers::Image(list.0),
+                file::LockedReferrersEntry::Each(lists) => LockedReferrers::Each(plain(lists)),
             };
             (reference, referrers)
         });
@@ -72,7 +72,7 @@ impl From<LockFile> for Lock {
     }
 }
 
-impl Lock {
+impl LockFile {
     /// Reads the lock file of the project at `root`; without one the lock is empty.
     ///
     /// # Errors
@@ -83,7 +83,7 @@ impl Lock {
         if path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
             return Ok(Self::default());
         }
-        let file: LockFile = parse_strict(&path, &read(&path)?)?;
+        let file: LockFileContent = parse_strict(&path, &read(&path)?)?;
         if file.version != VERSION {
             let message =
                 format!("this sealift reads version {VERSION} of the lock file, found {}", file.version);
@@ -215,8 +215,8 @@ mod tests {
     #[test]
     fn a_written_lock_reads_back_the_same() {
         let root = tempfile::tempdir().unwrap();
-        let mut lock = Lock::read(root.path()).unwrap();
-        assert_eq!(lock, Lock::default());
+        let mut lock = LockFile::read(root.path()).unwrap();
+        assert_eq!(lock, LockFile::default());
         let (nginx, b) =
             (reference("docker.io/library/nginx:1.27.0-alpine"), reference("localhost:5000/b:1"));
         lock.set(nginx, digest("a"));
@@ -226,13 +226,13 @@ mod tests {
         let amd = BTreeMap::from([("linux/amd64".parse().unwrap(), digest("d"))]);
         assert!(lock.set_platforms(&b, amd.clone()).is_empty());
         lock.write(root.path()).unwrap();
-        assert_eq!(Lock::read(root.path()).unwrap(), lock);
+        assert_eq!(LockFile::read(root.path()).unwrap(), lock);
         lock.retain_referrers(|reference| *reference != b);
         assert_eq!(lock.referrers(&b), None);
         let gone = lock.retain(|reference| reference.registry() == "docker.io");
         assert_eq!(gone, std::slice::from_ref(&b));
         lock.write(root.path()).unwrap();
-        let mut lock = Lock::read(root.path()).unwrap();
+        let mut lock = LockFile::read(root.path()).unwrap();
         assert_eq!(lock.digest(&b), None);
         assert!(lock.set_platforms(&b, amd).is_empty());
     }
@@ -246,7 +246,7 @@ mod tests {
              \"localhost:5000/b:1\": {list}\n"
         );
         std::fs::write(root.path().join(FILE_NAME), &text).unwrap();
-        let lock = Lock::read(root.path()).unwrap();
+        let lock = LockFile::read(root.path()).unwrap();
         let attached = lock.referrers(&reference("localhost:5000/b:1")).unwrap();
         assert_eq!(attached.list(&image.into(), &image), Some(list));
         assert_eq!(attached.list(&list.into(), &image), None);
@@ -257,7 +257,7 @@ mod tests {
     fn a_lock_of_a_later_version_is_refused() {
         let root = tempfile::tempdir().unwrap();
         std::fs::write(root.path().join(FILE_NAME), "version: 2\nimages: {}\n").unwrap();
-        let error = Lock::read(root.path()).unwrap_err().to_string();
+        let error = LockFile::read(root.path()).unwrap_err().to_string();
         assert!(error.contains("version 1") && error.contains("found 2"), "{error}");
     }
 
@@ -282,7 +282,7 @@ mod tests {
             ),
         ] {
             std::fs::write(root.path().join(FILE_NAME), text).unwrap();
-            let error = Lock::read(root.path()).unwrap_err().to_string();
+            let error = LockFile::read(root.path()).unwrap_err().to_string();
             assert_eq!(error.lines().count(), expected.len(), "{error}");
             for (line, expected) in error.lines().zip(expected) {
                 assert!(line.contains(expected), "{expected}: {error}");

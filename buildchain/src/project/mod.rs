@@ -21,27 +21,27 @@ mod settings;
 mod template;
 mod version;
 
-pub use book::{Book, Chapter, Document, Item};
-pub(crate) use book::{Target, target};
+pub use book::{Book, Chapter, MarkdownDocument, SummaryItem};
+pub(crate) use book::{LinkTarget, target};
 pub use error::{Error, MISTAKES_SHOWN, Origin, Outside};
 pub(crate) use error::{Mistakes, bounded};
 pub use file::schema;
-pub use files::{Listed, Listing};
-pub use image::{Base, Containerfile, ImageDefinition, Recipe};
-pub use lock::{FILE_NAME as LOCK_FILE_NAME, Lock, LockedReferrers};
+pub use files::{SelectedFile, SelectedFiles};
+pub use image::{BaseImage, BuildMethod, Containerfile, ImageDefinition};
+pub use lock::{FILE_NAME as LOCK_FILE_NAME, LockFile, LockedReferrers};
 pub use model::{
-    CopiedFiles, FILE_NAME, PackageDefinition, Program, Project, Pull, PullSource, RegistryAccess,
+    CopiedFiles, FILE_NAME, PackageDefinition, Program, Project, PullDefinition, PullSource, RegistryAccess,
     RepositoryDefinition,
 };
 pub use names::{
-    ArchiveName, CargoPackage, ImageName, InnerPath, Mirror, Name, Pattern, RegistryHost, Release,
+    ArchiveName, CargoPackage, ImageName, InnerPath, Mirror, ParsedName, Pattern, RegistryHost, Release,
     RepositoryName, Subject, Tag, Version,
 };
 pub use package::read_package;
 pub use paths::Territory;
 pub use settings::{
-    Flags, OutputCache, Profile, Settings, auth_files, auth_places, certificate_folders, program_variable,
-    size as parse_size,
+    ChosenProfile, OutputCache, Settings, SettingsFlags, auth_files, auth_places, certificate_folders,
+    program_variable, size as parse_size,
 };
 pub use template::Values;
 

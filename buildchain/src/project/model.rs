@@ -7,11 +7,11 @@ use content::Digest;
 use images::source::Local;
 use images::{Platform, Reference};
 
-use super::book::{Book, Document};
+use super::book::{Book, MarkdownDocument};
 use super::error::{Error, Origin};
-use super::file::Kind;
+use super::file::ProjectKind;
 use super::git;
-use super::image::{Base, ImageDefinition};
+use super::image::{BaseImage, ImageDefinition};
 use super::image_folders::ImageFolders;
 use super::lock::{self, LockedReferrers};
 use super::names::{CargoPackage, ImageName, Mirror, Pattern, RegistryHost, Release, RepositoryName, Tag};
@@ -37,7 +37,7 @@ pub struct Project {
     /// Where its paths may lead.
     pub territory: Territory,
     /// What kind of archive is built.
-    pub kind: Kind,
+    pub kind: ProjectKind,
     /// What templates may name: the archive's name and version.
     pub values: Values,
     /// The date of `product.txt` and the ISO, in seconds since 1970: `SOURCE_DATE_EPOCH`, else that of the commit. The content
@@ -47,13 +47,13 @@ pub struct Project {
     /// The commit that is built, as `product.txt` names it, if there is one.
     pub revision: Option<String>,
     /// The repository that holds the project, if there is one.
-    pub(crate) repository: Option<git::Repository>,
+    pub(crate) repository: Option<git::GitRepository>,
     /// Programs built from the project's sources.
     pub binaries: Vec<Program>,
     /// How registries are reached.
     pub registries: Vec<RegistryAccess>,
     /// Images to pull, each with the digest that it is pulled by.
-    pub pull: Vec<Pull>,
+    pub pull: Vec<PullDefinition>,
     /// Images to build.
     pub images: Vec<ImageDefinition>,
     /// Package repositories.
@@ -61,7 +61,7 @@ pub struct Project {
     /// Files that are copied or rendered into the archive.
     pub files: Vec<CopiedFiles>,
     /// The documents of the archive, the chapters of its books included.
-    pub documentation: Vec<Document>,
+    pub documentation: Vec<MarkdownDocument>,
     /// The books among the documents.
     pub books: Vec<Book>,
     /// Every file that was read to make this model.
@@ -111,7 +111,7 @@ pub struct CopiedFiles {
 
 /// An image to pull.
 #[derive(Debug, Clone)]
-pub struct Pull {
+pub struct PullDefinition {
     /// The entry that asks for it.
     pub origin: Origin,
     /// The name it is served under.
@@ -148,7 +148,7 @@ pub enum PullSource {
     },
 }
 
-impl Pull {
+impl PullDefinition {
     /// The reference that the lock file has; `None` for an image in the project, which needs no lock.
     #[must_use]
     pub fn reference(&self) -> Option<&Reference> {
@@ -213,14 +213,14 @@ impl Project {
     /// The references that the lock file has digests for: every tag that the project itself does not pin, each once.
     #[must_use]
     pub fn tags(&self) -> Vec<Reference> {
-        let pulls = self.pull.iter().filter(|pull| !pull.is_pinned).filter_map(Pull::reference);
+        let pulls = self.pull.iter().filter(|pull| !pull.is_pinned).filter_map(PullDefinition::reference);
         let bases = self.bases().map(|base| &base.reference).filter(|base| base.digest().is_none());
         let mut seen = BTreeSet::new();
         pulls.chain(bases).filter(|reference| seen.insert(*reference)).cloned().collect()
     }
 
     /// The images that others are built on.
-    fn bases(&self) -> impl Iterator<Item = &Base> {
+    fn bases(&self) -> impl Iterator<Item = &BaseImage> {
         self.images.iter().flat_map(|image| &image.bases)
     }
 

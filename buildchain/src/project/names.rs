@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
 
 /// A text with rules of its own.
-pub trait Name: Sized {
+pub trait ParsedName: Sized {
     /// What the JSON Schema calls its form (`format`).
     const FORMAT: &'static str;
     /// A regular expression for the JSON Schema. Texts that do not match are invalid; others may still be.
@@ -32,7 +32,7 @@ type Check = fn(&str) -> Result<(), String>;
 
 /// The check of the texts that a schema gives the `format`, if there is one.
 pub(super) fn checker(format: &str) -> Option<Check> {
-    fn entry<T: Name>() -> (&'static str, Check) {
+    fn entry<T: ParsedName>() -> (&'static str, Check) {
         (T::FORMAT, |text| T::parse(text).map(drop))
     }
     let known = [
@@ -73,7 +73,7 @@ macro_rules! text_name {
             }
         }
 
-        impl Name for $name {
+        impl ParsedName for $name {
             const FORMAT: &'static str = $format;
             const PATTERN: Option<&'static str> = $pattern;
 
@@ -213,7 +213,7 @@ impl InnerPath {
     }
 }
 
-impl Name for InnerPath {
+impl ParsedName for InnerPath {
     const FORMAT: &'static str = "relative-path";
     const PATTERN: Option<&'static str> = Some("^[^/]");
 
@@ -236,7 +236,7 @@ pub enum ImageSource {
     Local(Local),
 }
 
-impl Name for ImageSource {
+impl ParsedName for ImageSource {
     const FORMAT: &'static str = "image-source";
     const PATTERN: Option<&'static str> = None;
 
@@ -258,7 +258,7 @@ impl Name for ImageSource {
     }
 }
 
-impl Name for Digest {
+impl ParsedName for Digest {
     const FORMAT: &'static str = "digest";
     const PATTERN: Option<&'static str> = Some("^sha256:[a-f0-9]{64}$");
 
@@ -267,7 +267,7 @@ impl Name for Digest {
     }
 }
 
-impl Name for Platform {
+impl ParsedName for Platform {
     const FORMAT: &'static str = "platform";
     const PATTERN: Option<&'static str> = Some("^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?$");
 
@@ -276,7 +276,7 @@ impl Name for Platform {
     }
 }
 
-impl Name for Reference {
+impl ParsedName for Reference {
     const FORMAT: &'static str = "image-reference";
     const PATTERN: Option<&'static str> = None;
 
@@ -285,7 +285,7 @@ impl Name for Reference {
     }
 }
 
-impl Name for Created {
+impl ParsedName for Created {
     const FORMAT: &'static str = "date-time";
     const PATTERN: Option<&'static str> = None;
 
@@ -294,7 +294,7 @@ impl Name for Created {
     }
 }
 
-impl Name for Mode {
+impl ParsedName for Mode {
     const FORMAT: &'static str = "file-mode";
     const PATTERN: Option<&'static str> = Some("^[0-7]{3,5}$");
 

@@ -122,14 +122,14 @@ impl<'de> Deserialize<'de> for Shape {
 
 /// The mistakes of a file.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct SchemaMistakes {
     /// Keys that are unknown or missing, and values of a wrong kind: such a file cannot be deserialized.
     pub(super) form: Vec<Error>,
     /// Texts that do not have the format that the schema gives them.
     pub(super) names: Vec<Error>,
 }
 
-impl Found {
+impl SchemaMistakes {
     /// All of them.
     pub(super) fn all(mut self) -> Vec<Error> {
         self.form.append(&mut self.names);
@@ -138,11 +138,11 @@ impl Found {
 }
 
 /// Every way in which `text`, the content of the file `path`, is not what `schema` describes.
-pub(super) fn mistakes(path: &Path, text: &str, schema: &Value) -> Found {
+pub(super) fn mistakes(path: &Path, text: &str, schema: &Value) -> SchemaMistakes {
     match serde_saphyr::from_str::<Node>(text) {
-        Err(error) => Found { form: vec![Error::yaml(path, &error)], names: Vec::new() },
+        Err(error) => SchemaMistakes { form: vec![Error::yaml(path, &error)], names: Vec::new() },
         Ok(node) => {
-            let mut check = Check { path, root: schema, found: Found::default() };
+            let mut check = Check { path, root: schema, found: SchemaMistakes::default() };
             check.node(schema, &node, 0);
             check.found
         }
@@ -194,7 +194,7 @@ pub(super) fn place(text: &str, path: &str) -> Location {
 struct Check<'a> {
     path: &'a Path,
     root: &'a Value,
-    found: Found,
+    found: SchemaMistakes,
 }
 
 impl Check<'_> {

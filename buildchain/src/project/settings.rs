@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use images::pull::{Proxies, redacted};
 
 use super::error::Error;
-use super::names::{ArchiveName, Name as _, RegistryHost};
+use super::names::{ArchiveName, ParsedName as _, RegistryHost};
 use super::read::read;
 
 /// The file of settings in the project's folder.
@@ -33,7 +33,7 @@ const UNUSED: [(&str, &str); 13] = [
 
 /// What the command line says of the build's settings.
 #[derive(Debug, Clone, Default)]
-pub struct Flags {
+pub struct SettingsFlags {
     /// `--profile`.
     pub profile: Option<String>,
     /// Take the project with all its profiles, as the lock file does.
@@ -44,7 +44,7 @@ pub struct Flags {
 
 /// What of a project is taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Profile {
+pub enum ChosenProfile {
     /// What stands outside of profiles.
     Default,
     /// That and what one profile adds.
@@ -77,7 +77,7 @@ const CACHE_SIZE: u64 = 10_000_000_000;
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// What of the project is taken: `SEALIFT_PROFILE`.
-    pub profile: Profile,
+    pub profile: ChosenProfile,
     /// The archive's name, if it overrides the project file's: `PROJECT_NAME`.
     pub project_name: Option<ArchiveName>,
     /// The folder that the build writes to, absolute: `BUILD_ROOT`, relative to the project, else `_build` there.
@@ -154,7 +154,11 @@ impl Settings {
     /// # Errors
     ///
     /// If `.env` cannot be read or a value cannot be used.
-    pub fn gather(root: &Path, environment: &BTreeMap<String, String>, flags: &Flags) -> Result<Self, Error> {
+    pub fn gather(
+        root: &Path,
+        environment: &BTreeMap<String, String>,
+        flags: &SettingsFlags,
+    ) -> Result<Self, Error> {
         let mut values = dot_env(root)?;
         let unused = UNUSED
             .iter()
@@ -180,9 +184,9 @@ impl Settings {
             .unwrap_or_else(|| home.join(".cache/sealift"));
         Ok(Self {
             profile: match flags.profile.clone().or_else(|| value("SEALIFT_PROFILE").cloned()) {
-                _ if flags.all_profiles => Profile::All,
-                Some(name) => Profile::Named(name),
-                None => Profile::Default,
+                _ if flags.all_profiles => ChosenProfile::All,
+                Some(name) => ChosenProfile::Named(name),
+                None => ChosenProfile::Default,
             },
             project_name: value("PROJECT_NAME")
                 .map(|name| ArchiveName::parse(name))
@@ -372,13 +376,14 @@ mod tests {
         )
         .unwrap();
         let settings =
-            Settings::gather(root.path(), &environment(&[("HOME", "/home/me")]), &Flags::default()).unwrap();
+            Settings::gather(root.path(), &environment(&[("HOME", "/home/me")]), &SettingsFlags::default())
+                .unwrap();
         assert_eq!(settings.project_name.as_ref().map(ArchiveName::as_str), Some("FromFile"));
         assert_eq!(settings.build_root, root.path().join("from file"));
         assert_eq!(settings.cache, Path::new("/home/me/.cache/sealift"));
         assert_eq!(settings.unused.len(), 1);
 
-        let flags = Flags { build_root: Some("flag".into()), ..Flags::default() };
+        let flags = SettingsFlags { build_root: Some("flag".into()), ..SettingsFlags::default() };
         let variables = environment(&[("PROJECT_NAME", "FromEnvironment"), ("BUILD_ROOT", "environment")]);
         let settings = Settings::gather(root.path(), &variables, &flags).unwrap();
         assert_eq!(settings.project_name.as_ref().map(ArchiveName::as_str), Some("FromEnvironment"));
@@ -432,7 +437,8 @@ mod tests {
             ("SEALIFT_CARGO_PROFILE", "../release"),
         ] {
             let error =
-                Settings::gather(root.path(), &environment(&[(name, value)]), &Flags::default()).unwrap_err();
+                Settings::gather(root.path(), &environment(&[(name, value)]), &SettingsFlags::default())
+                    .unwrap_err();
             assert!(error.to_string().starts_with(name), "{error}");
         }
     }
@@ -447,7 +453,8 @@ mod tests {
             ("A=1\nexport TOKEN=hunter2 SECRET\n", 2),
         ] {
             std::fs::write(root.path().join(".env"), text).unwrap();
-            let error = Settings::gather(root.path(), &BTreeMap::new(), &Flags::default()).unwrap_err();
+            let error =
+                Settings::gather(root.path(), &BTreeMap::new(), &SettingsFlags::default()).unwrap_err();
             let (shown, details) = (error.to_string(), format!("{error:?}"));
             assert!(shown.contains(&format!(".env:{line}:1: ")), "{text:?}: {shown}");
             assert!(!details.contains("hunter2") && !details.contains("SECRET"), "{text:?}: {details}");
@@ -469,7 +476,7 @@ mod tests {
                 0,
             )
             .unwrap();
-            let loaded = Settings::gather(root.path(), &BTreeMap::new(), &Flags::default())
+            let loaded = Settings::gather(root.path(), &BTreeMap::new(), &SettingsFlags::default())
                 .and_then(|settings| crate::project::Project::load(root.path(), settings));
             let error = loaded.unwrap_err().to_string();
             assert!(error.contains(name) && error.contains("pipe"), "{name}: {error}");
@@ -503,7 +510,7 @@ mod tests {
             text.push_str(&format!("export {name}=\"--provider $PROJECT_NAME\"\n"));
         }
         std::fs::write(root.path().join(".env"), text).unwrap();
-        let settings = Settings::gather(root.path(), &BTreeMap::new(), &Flags::default()).unwrap();
+        let settings = Settings::gather(root.path(), &BTreeMap::new(), &SettingsFlags::default()).unwrap();
         assert_eq!(settings.project_name.as_ref().map(ArchiveName::as_str), Some("MetalK8s"));
         assert_eq!((settings.build_root, settings.git), (root.path().join("_build"), "git".into()));
         let named: std::collections::BTreeSet<_> =
@@ -551,7 +558,7 @@ mod tests {
         ] {
             let mut variables = environment(variables);
             variables.insert("PATH".into(), search.clone());
-            let settings = Settings::gather(root.path(), &variables, &Flags::default()).unwrap();
+            let settings = Settings::gather(root.path(), &variables, &SettingsFlags::default()).unwrap();
             assert_eq!(settings.program(name), found.map(place), "{name} with {variables:?}");
         }
     }

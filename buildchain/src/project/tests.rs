@@ -10,13 +10,13 @@ use super::*;
 const HEAD: &str =
     "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {name: Example, version: '1.2.3-dev'}\n";
 
-fn load_with(root: &Path, text: &str, flags: &Flags) -> Result<Project, Error> {
+fn load_with(root: &Path, text: &str, flags: &SettingsFlags) -> Result<Project, Error> {
     std::fs::write(root.join(FILE_NAME), text).unwrap();
     Project::load(root, Settings::gather(root, &BTreeMap::new(), flags)?)
 }
 
 fn load(text: &str) -> Result<Project, Error> {
-    load_with(tempfile::tempdir().unwrap().path(), text, &Flags::default())
+    load_with(tempfile::tempdir().unwrap().path(), text, &SettingsFlags::default())
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn the_version_is_read_where_it_stands() {
         let text = format!(
             "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {{name: E, versionFrom: {{file: {file}{key}}}}}\nspec: {{}}\n"
         );
-        let project = load_with(root.path(), &text, &Flags::default()).unwrap();
+        let project = load_with(root.path(), &text, &SettingsFlags::default()).unwrap();
         assert_eq!(
             (project.values.version.as_str(), project.values.short_version.as_str()),
             ("3.4.5", "3.4"),
@@ -108,21 +108,21 @@ fn a_profile_adds_its_images_and_the_lock_gives_digests() {
     )
     .unwrap();
     let text = format!("{HEAD}spec: {{profiles: {{full: {{images: {{catalogues: [catalogue.yaml]}}}}}}}}\n");
-    let full = Flags { profile: Some("full".into()), ..Flags::default() };
+    let full = SettingsFlags { profile: Some("full".into()), ..SettingsFlags::default() };
 
-    assert!(load_with(root.path(), &text, &Flags::default()).unwrap().pull.is_empty());
+    assert!(load_with(root.path(), &text, &SettingsFlags::default()).unwrap().pull.is_empty());
     let project = load_with(root.path(), &text, &full).unwrap();
     assert_eq!(project.pull.len(), 2);
     let digest: Digest = digest.parse().unwrap();
     assert_eq!((project.pull[0].digest, project.pull[1].digest), (Some(digest), None));
 
-    let mut lock = Lock::default();
+    let mut lock = LockFile::default();
     lock.set("docker.io/library/nginx:1.27".parse().unwrap(), digest);
     lock.write(root.path()).unwrap();
     let project = load_with(root.path(), &text, &full).unwrap();
     assert_eq!(project.pull[1].digest, Some(digest));
 
-    let unknown = Flags { profile: Some("fulll".into()), ..Flags::default() };
+    let unknown = SettingsFlags { profile: Some("fulll".into()), ..SettingsFlags::default() };
     assert!(load_with(root.path(), &text, &unknown).unwrap_err().to_string().contains("full"));
 }
 
@@ -139,19 +139,21 @@ fn images_are_built_on_what_the_lock_says() {
     write("images/two/Dockerfile", &format!("ARG V\nFROM alpine:$V\nFROM quay.io/b:1@{digest}\n"));
     write("images/two/build.yaml", "arguments: {V: '{{ version }}'}\ncontext: ./\nplatform: linux/arm64\n");
     let text = format!("{HEAD}spec: {{images: {{build: [images/one, images/two]}}}}\n");
-    let load = || load_with(root.path(), &text, &Flags::default());
+    let load = || load_with(root.path(), &text, &SettingsFlags::default());
     let project = load().unwrap();
     let (alpine, other) = ("docker.io/library/alpine:3", "docker.io/library/alpine:1.2.3-dev");
     assert_eq!(project.tags().iter().map(ToString::to_string).collect::<Vec<_>>(), [alpine, other]);
     let digest: Digest = digest.parse().unwrap();
-    let mut lock = Lock::default();
+    let mut lock = LockFile::default();
     for reference in [alpine, other] {
         lock.set(reference.parse().unwrap(), digest);
     }
     lock.write(root.path()).unwrap();
     let project = load().unwrap();
     assert!(project.images.iter().flat_map(|image| &image.bases).all(|base| base.digest == Some(digest)));
-    let Recipe::Containerfile(file) = &project.images[1].recipe else { panic!("{:?}", project.images[1]) };
+    let BuildMethod::Containerfile(file) = &project.images[1].method else {
+        panic!("{:?}", project.images[1])
+    };
     assert_eq!((file.context.as_path(), file.names.len()), (Path::new(""), 2));
 
     for (name, text, expected) in [
@@ -201,7 +203,7 @@ fn all_mistakes_are_named_at_once_each_with_its_place_and_in_plain_words() {
          - {{name: a, source: b.example/c, tag: '1', platforms: [linux/amd64, amd]}}\n    \
          - {{name: '../b', source: b.example/c, tag: '1'}}\n    build: [images/none]\n"
     );
-    let error = load_with(root.path(), &text, &Flags::default()).unwrap_err().to_string();
+    let error = load_with(root.path(), &text, &SettingsFlags::default()).unwrap_err().to_string();
     for expected in [
         ":5:23: `https://x` is not a registry",
         ":7:12: `nowhere` does not exist",
@@ -262,7 +264,7 @@ fn every_mistake_of_one_entry_is_named() {
     let text = text
         .replace("version: '1.2.3-dev'", "versionFrom: {file: VERSION}")
         .replace("name: Example", "name: a b");
-    let error = load_with(root.path(), &text, &Flags::default()).unwrap_err().to_string();
+    let error = load_with(root.path(), &text, &SettingsFlags::default()).unwrap_err().to_string();
     assert!(!error.contains("hunter2"), "{error}");
     for expected in [
         "sealift.yaml:3:18: `a b` cannot name an archive",
@@ -283,7 +285,7 @@ fn every_mistake_of_one_entry_is_named() {
         assert!(error.contains(expected), "{expected}: {error}");
     }
 
-    let unknown = Flags { profile: Some("full".into()), ..Flags::default() };
+    let unknown = SettingsFlags { profile: Some("full".into()), ..SettingsFlags::default() };
     let error = load_with(root.path(), &format!("{HEAD}spec: {{}}\n"), &unknown).unwrap_err();
     assert_eq!(error.to_string(), "no profile `full`: the project has no profiles");
 }
@@ -342,7 +344,7 @@ fn all_mistakes_of_all_files_are_in_one_report() {
            - {from: gone, to: x}\n  \
            documentation: [README.md, gone.md]\n",
     );
-    let settings = Settings::gather(root.path(), &BTreeMap::new(), &Flags::default()).unwrap();
+    let settings = Settings::gather(root.path(), &BTreeMap::new(), &SettingsFlags::default()).unwrap();
     let Error::Many(errors) = Project::load(root.path(), settings).unwrap_err() else {
         panic!("one mistake")
     };

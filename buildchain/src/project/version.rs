@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::error::Error;
-use super::file::{Metadata, VersionFile};
-use super::names::{Name as _, Version};
+use super::file::{ProjectMetadata, VersionFile};
+use super::names::{ParsedName as _, Version};
 use super::paths::Territory;
 use super::read::read;
 
@@ -12,7 +12,7 @@ use super::read::read;
 pub(crate) fn resolve(
     root: &Path,
     project_file: &Path,
-    metadata: &Metadata,
+    metadata: &ProjectMetadata,
     territory: &Territory,
 ) -> Result<Version, Error> {
     match (&metadata.version, &metadata.version_from) {

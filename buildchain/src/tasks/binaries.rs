@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use content::Links;
-use graph::{Action, Discover, Input, Output, Task, Title};
+use graph::{Discover, Task, TaskAction, TaskInput, TaskOutput, Title};
 
-use super::{Error, Handle, Place, place_file};
+use super::{Error, TaskBuilder, TaskHandle, place_file};
 use crate::project::{self, Project};
 
 /// No compilation takes this long, unless it hangs.
@@ -19,11 +19,11 @@ const MANIFEST_MAX: u64 = 1 << 20;
 /// The tasks of programs.
 pub(super) struct BinaryTasks {
     /// Those that put programs into the archive.
-    pub(super) shipped: Vec<Handle>,
+    pub(super) shipped: Vec<TaskHandle>,
 }
 
-pub(super) fn add(place: &mut Place<'_>) -> Result<BinaryTasks, Error> {
-    let project = Arc::clone(place.project);
+pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<BinaryTasks, Error> {
+    let project = Arc::clone(builder.project);
     if !project.binaries.is_empty() {
         // Cargo follows links: it would compile what lies outside, or write there.
         for folder in members(&project.root)?.iter().map(PathBuf::as_path).chain([Path::new("target")]) {
@@ -34,15 +34,15 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<BinaryTasks, Error> {
     for binary in &project.binaries {
         let name = binary.package.as_str();
         let built = project.settings.build_root.join("bin").join(name);
-        let cargo = place.check_for("cargo");
-        built_by.push(place.push(Task {
+        let cargo = builder.check_for("cargo");
+        built_by.push(builder.push(Task {
             name: format!("_build_binary:{name}"),
             alias: format!("binaries:{name}"),
             doc: format!("Build the program {name}, statically linked."),
-            title: Title::new("CARGO BUILD", place.shown(&built)),
+            title: Title::new("CARGO BUILD", builder.shown(&built)),
             inputs: sources(&project.root, &project.settings.cargo_profile)?,
             discover: compiler(&project.root),
-            outputs: vec![Output::File(built.clone())],
+            outputs: vec![TaskOutput::File(built.clone())],
             after: vec![cargo],
             action: Some(build(&project, name, built.clone())),
             pool: Some(super::CARGO.into()),
@@ -55,9 +55,9 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<BinaryTasks, Error> {
                 name: format!("_iso_add_binary:{name}"),
                 alias: format!("populate_iso:{name}"),
                 doc: format!("Put the program {name} into the archive."),
-                title: Title::new("COPY", place.shown(&shipped)),
-                inputs: vec![Input::file(&built)],
-                outputs: vec![Output::File(shipped.clone())],
+                title: Title::new("COPY", builder.shown(&shipped)),
+                inputs: vec![TaskInput::file(&built)],
+                outputs: vec![TaskOutput::File(shipped.clone())],
                 action: Some(Box::new(move |context| {
                     place_file::link(&built, &shipped)?;
                     context.record(&shipped, context.digest(&built)?)?;
@@ -65,19 +65,19 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<BinaryTasks, Error> {
                 })),
                 ..Task::default()
             };
-            shipped_by.push(place.push_for(origin.clone(), format!("the program {name}"), task));
+            shipped_by.push(builder.push_for(origin.clone(), format!("the program {name}"), task));
         }
     }
-    place.group("binaries", "Build the programs.", built_by);
+    builder.group("binaries", "Build the programs.", built_by);
     Ok(BinaryTasks { shipped: shipped_by })
 }
 
-fn build(project: &Arc<Project>, name: &str, built: PathBuf) -> Action {
+fn build(project: &Arc<Project>, name: &str, built: PathBuf) -> TaskAction {
     let project = Arc::clone(project);
     let name = name.to_owned();
     Box::new(move |context| {
         let profile = &project.settings.cargo_profile;
-        let places = cargo_static::Places::ask(&project.root, &project.settings.cargo_home)?;
+        let places = cargo_static::BuildFolders::ask(&project.root, &project.settings.cargo_home)?;
         context.run(cargo_static::command(&places, &name, profile).arg("--quiet"))?;
         place_file::copy(&cargo_static::binary(&project.root, &name, profile), &built)?;
         Ok(())
@@ -90,24 +90,24 @@ fn compiler(root: &Path) -> Option<Discover> {
     (!pinned).then(|| -> Discover {
         Box::new(|root| {
             let output = Command::new("rustc").arg("-vV").current_dir(root).output()?;
-            Ok(vec![Input::value("compiler", String::from_utf8_lossy(&output.stdout))])
+            Ok(vec![TaskInput::value("compiler", String::from_utf8_lossy(&output.stdout))])
         })
     })
 }
 
 /// What cargo compiles into programs: the sources and manifests of every member of the workspace, and what pins the rest.
-fn sources(root: &Path, profile: &str) -> Result<Vec<Input>, Error> {
+fn sources(root: &Path, profile: &str) -> Result<Vec<TaskInput>, Error> {
     let mut inputs = pins(root);
-    inputs.push(Input::value("cargo flags", format!("static, {profile}")));
+    inputs.push(TaskInput::value("cargo flags", format!("static, {profile}")));
     for member in members(root)? {
-        inputs.push(Input::glob(member.join("src"), "**"));
+        inputs.push(TaskInput::glob(member.join("src"), "**"));
         inputs.extend(there(&member, &["Cargo.toml", "build.rs"]));
     }
     Ok(inputs)
 }
 
 /// What cargo compiles for any target: programs, tests, examples and benchmarks. Nothing if `root` is no cargo project.
-pub(super) fn all_sources(root: &Path) -> Result<Vec<Input>, Error> {
+pub(super) fn all_sources(root: &Path) -> Result<Vec<TaskInput>, Error> {
     let mut inputs = pins(root);
     if inputs.is_empty() {
         return Ok(inputs);
@@ -115,7 +115,10 @@ pub(super) fn all_sources(root: &Path) -> Result<Vec<Input>, Error> {
     for member in members(root)? {
         let folders = ["src", "tests", "examples", "benches"].map(|folder| member.join(folder));
         inputs.extend(
-            folders.into_iter().filter(|folder| folder.is_dir()).map(|folder| Input::glob(folder, "**/*.rs")),
+            folders
+                .into_iter()
+                .filter(|folder| folder.is_dir())
+                .map(|folder| TaskInput::glob(folder, "**/*.rs")),
         );
         inputs.extend(there(&member, &["Cargo.toml", "build.rs"]));
     }
@@ -125,13 +128,13 @@ pub(super) fn all_sources(root: &Path) -> Result<Vec<Input>, Error> {
 /// The files that hold for the whole workspace.
 pub(super) const PINS: [&str; 4] = ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "rust-toolchain.toml"];
 
-fn pins(root: &Path) -> Vec<Input> {
+fn pins(root: &Path) -> Vec<TaskInput> {
     there(root, &PINS)
 }
 
 /// Those of the files `names` in `folder` that exist.
-fn there(folder: &Path, names: &[&str]) -> Vec<Input> {
-    names.iter().map(|name| folder.join(name)).filter(|path| path.is_file()).map(Input::file).collect()
+fn there(folder: &Path, names: &[&str]) -> Vec<TaskInput> {
+    names.iter().map(|name| folder.join(name)).filter(|path| path.is_file()).map(TaskInput::file).collect()
 }
 
 /// The folders of the packages of the workspace at `root`.

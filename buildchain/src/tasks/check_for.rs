@@ -1,8 +1,8 @@
 //! Programs that tasks start: `check_for`, with a task for each, so that a missing program is reported before anything needs it.
 
-use graph::{ActionError, Input, Task, Title};
+use graph::{ActionError, Task, TaskInput, Title};
 
-use super::Place;
+use super::TaskBuilder;
 use crate::project::{Settings, program_variable};
 
 /// How each program is installed, for the message that it is missing.
@@ -13,7 +13,7 @@ const SOURCES: [(&str, &str); 4] = [
     ("yamllint", "install the system's package of that name, or use `pip install yamllint`"),
 ];
 
-impl Place<'_> {
+impl TaskBuilder<'_> {
     /// The name of the task that checks for `program`, for [`Task::after`] of a task that starts it.
     pub(super) fn check_for(&mut self, program: &'static str) -> String {
         self.programs.insert(program);
@@ -22,26 +22,26 @@ impl Place<'_> {
 }
 
 /// Adds the checks that tasks added before depend on.
-pub(super) fn add(place: &mut Place<'_>) {
+pub(super) fn add(builder: &mut TaskBuilder<'_>) {
     let mut checks = Vec::new();
-    for program in std::mem::take(&mut place.programs) {
-        let settings = &place.project.settings;
+    for program in std::mem::take(&mut builder.programs) {
+        let settings = &builder.project.settings;
         let found = settings.program(program);
         let missing = found.is_none().then(|| missing(settings, program));
         let shown = found.map_or("nowhere".into(), |path| path.to_string_lossy().into_owned());
-        let name = place.check_for(program);
-        checks.push(place.push(Task {
+        let name = builder.check_for(program);
+        checks.push(builder.push(Task {
             name,
             doc: format!("Check for the program {program}."),
             title: Title::new("CHECK CMD", program),
-            inputs: vec![Input::value("found", shown)],
+            inputs: vec![TaskInput::value("found", shown)],
             action: Some(Box::new(move |_| {
                 missing.as_ref().map_or(Ok(()), |text| Err(ActionError::failed(text)))
             })),
             ..Task::default()
         }));
     }
-    place.group("check_for", "Check for the programs that tasks start.", checks);
+    builder.group("check_for", "Check for the programs that tasks start.", checks);
 }
 
 fn missing(settings: &Settings, program: &str) -> String {

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use archive::tree::Kind;
-use graph::{Action, Input, Output, Task, Title};
+use graph::{Task, TaskAction, TaskInput, TaskOutput, Title};
 
-use super::{Error, Handle, Place, place_file, spelled};
-use crate::project::{self, Listed, Project};
+use super::{Error, TaskBuilder, TaskHandle, place_file, spelled};
+use crate::project::{self, Project, SelectedFile};
 
 /// The ending that marks a template.
 const TEMPLATE: &str = ".in";
@@ -16,16 +16,16 @@ const TEMPLATE: &str = ".in";
 /// The tasks of files.
 pub(super) struct FileTasks {
     /// The group of those below `salt/` and `pillar/`.
-    pub(super) salt_tree: Handle,
+    pub(super) salt_tree: TaskHandle,
     /// All others.
-    pub(super) others: Vec<Handle>,
+    pub(super) others: Vec<TaskHandle>,
 }
 
 /// The folders of the Salt tree in the archive.
 const SALT: [&str; 2] = ["salt", "pillar"];
 
-pub(super) fn add(place: &mut Place<'_>) -> Result<FileTasks, Error> {
-    let project = Arc::clone(place.project);
+pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<FileTasks, Error> {
+    let project = Arc::clone(builder.project);
     let mut links = Vec::new();
     let mut claims = Claims::default();
     let (mut salt, mut others) = (Vec::new(), Vec::new());
@@ -34,7 +34,7 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<FileTasks, Error> {
         for (pattern, origin) in listing.unused {
             let at_root = pattern.as_str().strip_prefix("./").map(|rest| format!("; write `/{rest}`"));
             let from = if files.from.as_os_str().is_empty() { Path::new(".") } else { &files.from };
-            place.warn(format!(
+            builder.warn(format!(
                 "{}:{}:{}: exclude `{pattern}` matches nothing in {}{}",
                 project::FILE_NAME,
                 origin.line,
@@ -47,27 +47,27 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<FileTasks, Error> {
             let Some(inside) = file.inside.to_str() else { return Err(Error::Name(file.source)) };
             if let Some(target) = &file.link {
                 let Some(target) = target.to_str() else { return Err(Error::Name(file.source)) };
-                links.push((inside.to_owned(), target.to_owned(), place.shown(&file.source)));
+                links.push((inside.to_owned(), target.to_owned(), builder.shown(&file.source)));
             }
             claims.add(position, &file);
-            let task = task(place, &project, &file);
+            let task = task(builder, &project, &file);
             let origin = files.origin.clone();
             let family = if is_salt(rendered(&file).as_ref().unwrap_or(&file.inside)) {
                 &mut salt
             } else {
                 &mut others
             };
-            family.push(place.push_for(origin, file.name.to_string_lossy(), task));
+            family.push(builder.push_for(origin, file.name.to_string_lossy(), task));
         }
     }
     claims.check(&project)?;
-    check_links(place, &links);
-    let salt_tree = place.group("salt_tree", "Deploy the Salt tree and its pillar.", salt);
+    check_links(builder, &links);
+    let salt_tree = builder.group("salt_tree", "Deploy the Salt tree and its pillar.", salt);
     Ok(FileTasks { salt_tree, others })
 }
 
 /// Where the result of a template goes in the archive; `None` for a file that is copied.
-fn rendered(file: &Listed) -> Option<PathBuf> {
+fn rendered(file: &SelectedFile) -> Option<PathBuf> {
     let path = file.inside.to_str().and_then(|path| path.strip_suffix(TEMPLATE));
     path.filter(|_| file.link.is_none()).map(PathBuf::from)
 }
@@ -85,7 +85,7 @@ struct Claims {
 }
 
 impl Claims {
-    fn add(&mut self, entry: usize, file: &Listed) {
+    fn add(&mut self, entry: usize, file: &SelectedFile) {
         let inside = rendered(file).unwrap_or_else(|| file.inside.clone());
         match self.by_place.get(&inside) {
             None => drop(self.by_place.insert(inside, (entry, file.source.clone()))),
@@ -123,12 +123,12 @@ impl Claims {
 /// Holds the symbolic links, each with its place in the archive, its target and its place in the project, to the rule of
 /// archives, and notes those that break it. What lies elsewhere in the archive counts as folders: what other tasks will make is
 /// not known yet.
-fn check_links(place: &mut Place<'_>, links: &[(String, String, String)]) {
+fn check_links(builder: &mut TaskBuilder<'_>, links: &[(String, String, String)]) {
     let targets: HashMap<&str, &str> =
         links.iter().map(|(inside, target, _)| (inside.as_str(), target.as_str())).collect();
     for (inside, target, source) in links {
         if let Err(error) = iso::check_target(Path::new(source), target.as_bytes()) {
-            place.too_long.push(error.to_string());
+            builder.too_long.push(error.to_string());
         }
         let followed = archive::tree::follow(inside, &mut |path| {
             Ok(Some(targets.get(path).map_or(Kind::Directory, |target| Kind::Symlink((*target).to_owned()))))
@@ -138,7 +138,7 @@ fn check_links(place: &mut Place<'_>, links: &[(String, String, String)]) {
                 archive::Error::Path { problem, .. } => problem.to_owned(),
                 error => error.to_string(),
             };
-            place.wrong_links.push(format!(
+            builder.wrong_links.push(format!(
                 "{source}: link to `{}`: {}",
                 content::printable(target),
                 content::printable(&reason)
@@ -147,8 +147,8 @@ fn check_links(place: &mut Place<'_>, links: &[(String, String, String)]) {
     }
 }
 
-fn task(place: &mut Place<'_>, project: &Arc<Project>, file: &Listed) -> Task {
-    let Listed { name, source, inside, link } = file;
+fn task(builder: &mut TaskBuilder<'_>, project: &Arc<Project>, file: &SelectedFile) -> Task {
+    let SelectedFile { name, source, inside, link } = file;
     let rendered = rendered(file);
     let is_template = rendered.is_some();
     let inside = rendered.unwrap_or_else(|| inside.clone());
@@ -156,16 +156,16 @@ fn task(place: &mut Place<'_>, project: &Arc<Project>, file: &Listed) -> Task {
     let (family, group) =
         if is_salt(&inside) { ("_deploy_salt_tree", "salt_tree") } else { ("_iso_add_tree", "populate_iso") };
     let values = &project.values;
-    let mut inputs = vec![place.input(source, name)];
+    let mut inputs = vec![builder.input(source, name)];
     let (command, action) = if is_template {
-        inputs.push(Input::value("name", &values.name));
-        inputs.push(Input::value("version", &values.version));
-        inputs.extend(place.made_here());
+        inputs.push(TaskInput::value("name", &values.name));
+        inputs.push(TaskInput::value("version", &values.version));
+        inputs.extend(builder.made_here());
         ("RENDER", render(project, source, &target))
     } else if let Some(text) = link {
         // The link itself is copied: what it leads to is not an input.
-        place.links.push(source.clone());
-        inputs = vec![Input::value("target", text.to_string_lossy())];
+        builder.links.push(source.clone());
+        inputs = vec![TaskInput::value("target", text.to_string_lossy())];
         ("LINK", relink(text.clone(), &target))
     } else {
         ("COPY", copy(source, &target))
@@ -174,9 +174,9 @@ fn task(place: &mut Place<'_>, project: &Arc<Project>, file: &Listed) -> Task {
         name: format!("{family}:{}", spelled(&inside)),
         alias: format!("{group}:{}", spelled(&inside)),
         doc: format!("{} {}.", if is_template { "Render" } else { "Copy" }, content::printable_path(&inside)),
-        title: Title::new(command, place.shown(&target)),
+        title: Title::new(command, builder.shown(&target)),
         inputs,
-        outputs: vec![Output::File(target)],
+        outputs: vec![TaskOutput::File(target)],
         action: Some(action),
         cheap: true,
         ..Task::default()
@@ -184,7 +184,7 @@ fn task(place: &mut Place<'_>, project: &Arc<Project>, file: &Listed) -> Task {
 }
 
 /// The copying of a file into the tree.
-pub(super) fn copy(source: &Path, target: &Path) -> Action {
+pub(super) fn copy(source: &Path, target: &Path) -> TaskAction {
     let (source, target) = (source.to_path_buf(), target.to_path_buf());
     Box::new(move |context| {
         place_file::copy(&source, &target)?;
@@ -193,12 +193,12 @@ pub(super) fn copy(source: &Path, target: &Path) -> Action {
     })
 }
 
-fn relink(text: PathBuf, target: &Path) -> Action {
+fn relink(text: PathBuf, target: &Path) -> TaskAction {
     let target = target.to_path_buf();
     Box::new(move |_| Ok(place_file::symlink(&text, &target)?))
 }
 
-fn render(project: &Arc<Project>, source: &Path, target: &Path) -> Action {
+fn render(project: &Arc<Project>, source: &Path, target: &Path) -> TaskAction {
     let (project, source, target) = (Arc::clone(project), source.to_path_buf(), target.to_path_buf());
     Box::new(move |_| {
         // A script stays a script.

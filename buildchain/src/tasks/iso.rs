@@ -2,52 +2,52 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use graph::{Action, ActionError, Context, Input, Output, Task, Title};
+use graph::{ActionError, Task, TaskAction, TaskContext, TaskInput, TaskOutput, Title};
 
-use super::{Handle, Place, Sources, place_file};
+use super::{Sources, TaskBuilder, TaskHandle, place_file};
 use crate::project::Project;
 
 /// Adds the tasks of the ISO. `content`: the tasks that put something into the archive.
-pub(super) fn add(place: &mut Place<'_>, mut content: Vec<Handle>, sources: &Arc<Sources>) {
-    let project = Arc::clone(place.project);
+pub(super) fn add(builder: &mut TaskBuilder<'_>, mut content: Vec<TaskHandle>, sources: &Arc<Sources>) {
+    let project = Arc::clone(builder.project);
     let tree = project.tree();
 
-    content.push(add_product(place, &project, sources));
+    content.push(add_product(builder, &project, sources));
 
     let mut lists = vec![archive::layout::SUMS, archive::layout::LINKS];
     let pillar = tree.join(archive::layout::PILLAR);
-    if place.tasks.iter().flat_map(|task| &task.outputs).any(|output| output.path().starts_with(&pillar)) {
+    if builder.tasks.iter().flat_map(|task| &task.outputs).any(|output| output.path().starts_with(&pillar)) {
         lists.extend([archive::layout::HIDDEN_SUMS, archive::layout::HIDDEN_LINKS]);
     }
     let sums = tree.join(archive::layout::SUMS);
-    content.push(place.push(Task {
+    content.push(builder.push(Task {
         name: "_iso_checksums".into(),
         alias: "populate_iso:iso_checksums".into(),
         doc: "Write the checksum of every file of the archive, and the target of every link.".into(),
-        title: Title::new("SHA256SUMS", place.shown(&sums)),
-        inputs: vec![Input::Folder {
+        title: Title::new("SHA256SUMS", builder.shown(&sums)),
+        inputs: vec![TaskInput::Folder {
             path: tree.clone(),
             exclude: lists.iter().map(|list| (*list).to_owned()).collect(),
         }],
-        outputs: lists.iter().map(|list| Output::File(tree.join(list))).collect(),
+        outputs: lists.iter().map(|list| TaskOutput::File(tree.join(list))).collect(),
         action: Some(checksums(&project)),
         ..Task::default()
     }));
-    let populate = place.group("populate_iso", "Populate the tree of the archive.", content);
+    let populate = builder.group("populate_iso", "Populate the tree of the archive.", content);
 
     let iso = project.iso();
-    let mut inputs = place.made_here();
-    inputs.push(Input::folder(&tree));
-    inputs.push(Input::value("volume id", volume_id(&project)));
-    inputs.push(Input::value("source date", project.source_date.to_string()));
-    let after = vec![place.name(populate)];
-    let build = place.push(Task {
+    let mut inputs = builder.made_here();
+    inputs.push(TaskInput::folder(&tree));
+    inputs.push(TaskInput::value("volume id", volume_id(&project)));
+    inputs.push(TaskInput::value("source date", project.source_date.to_string()));
+    let after = vec![builder.name(populate)];
+    let build = builder.push(Task {
         name: "_iso_build".into(),
         alias: "iso:build".into(),
         doc: "Write the ISO with its implanted MD5.".into(),
-        title: Title::new("MKISOFS", place.shown(&iso)),
+        title: Title::new("MKISOFS", builder.shown(&iso)),
         inputs,
-        outputs: vec![Output::File(iso.clone())],
+        outputs: vec![TaskOutput::File(iso.clone())],
         after,
         action: Some(write(&project)),
         ..Task::default()
@@ -55,13 +55,13 @@ pub(super) fn add(place: &mut Place<'_>, mut content: Vec<Handle>, sources: &Arc
 
     let digest = project.settings.build_root.join("SHA256SUM");
     let (from, to) = (iso.clone(), digest.clone());
-    let digest = place.push(Task {
+    let digest = builder.push(Task {
         name: "_iso_digest".into(),
         alias: "iso:digest".into(),
         doc: "Write the SHA-256 of the ISO.".into(),
-        title: Title::new("SHA256SUM", place.shown(&iso)),
-        inputs: vec![Input::file(&iso)],
-        outputs: vec![Output::File(digest)],
+        title: Title::new("SHA256SUM", builder.shown(&iso)),
+        inputs: vec![TaskInput::file(&iso)],
+        outputs: vec![TaskOutput::File(digest)],
         action: Some(Box::new(move |context| {
             let name = from.file_name().unwrap_or_default().to_string_lossy();
             let line = format!("{}  {name}\n", context.digest(&from)?.hex());
@@ -69,33 +69,33 @@ pub(super) fn add(place: &mut Place<'_>, mut content: Vec<Handle>, sources: &Arc
         })),
         ..Task::default()
     });
-    place.group("iso", "Build the ISO of the archive.", vec![populate, build, digest]);
+    builder.group("iso", "Build the ISO of the archive.", vec![populate, build, digest]);
 }
 
 /// The product information. It alone names the commit and its date, so a commit that touches nothing else changes only it
 /// and what lists or holds it.
-fn add_product(place: &mut Place<'_>, project: &Arc<Project>, sources: &Arc<Sources>) -> Handle {
+fn add_product(builder: &mut TaskBuilder<'_>, project: &Arc<Project>, sources: &Arc<Sources>) -> TaskHandle {
     let path = project.tree().join(archive::layout::PRODUCT);
     let product = product(project);
     // What was found when the task was judged is what it writes: a file may be edited in between.
     let found: Arc<Mutex<Option<String>>> = Arc::default();
     let (asked, known) = (Arc::clone(project), Arc::clone(&found));
     let sources = Arc::clone(sources);
-    let mut inputs = place.made_here();
-    inputs.push(Input::value("content", product.render()));
-    place.push(Task {
+    let mut inputs = builder.made_here();
+    inputs.push(TaskInput::value("content", product.render()));
+    builder.push(Task {
         name: format!("_iso_add_tree:{}", archive::layout::PRODUCT),
         alias: format!("populate_iso:{}", archive::layout::PRODUCT),
         doc: "Write the product information.".into(),
-        title: Title::new("RENDER ENV", place.shown(&path)),
+        title: Title::new("RENDER ENV", builder.shown(&path)),
         inputs,
         discover: Some(Box::new(move |_| {
             let revision = sources.revision(&asked)?;
             let shown = revision.clone().unwrap_or_else(|| "no commit".into());
             *known.lock().unwrap_or_else(PoisonError::into_inner) = revision;
-            Ok(vec![Input::value("commit", shown)])
+            Ok(vec![TaskInput::value("commit", shown)])
         })),
-        outputs: vec![Output::File(path.clone())],
+        outputs: vec![TaskOutput::File(path.clone())],
         action: Some(Box::new(move |_| {
             let git = found.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let product = archive::Product { git, ..product.clone() };
@@ -123,7 +123,7 @@ fn product(project: &Project) -> archive::Product {
     }
 }
 
-fn checksums(project: &Arc<Project>) -> Action {
+fn checksums(project: &Arc<Project>) -> TaskAction {
     let tree = project.tree();
     Box::new(move |context| {
         let digest = |path: &std::path::Path| context.digest(path).map_err(std::io::Error::other);
@@ -133,7 +133,7 @@ fn checksums(project: &Arc<Project>) -> Action {
     })
 }
 
-fn write(project: &Arc<Project>) -> Action {
+fn write(project: &Arc<Project>) -> TaskAction {
     let project = Arc::clone(project);
     Box::new(move |context| {
         let options = iso::Options {
@@ -159,7 +159,7 @@ const NAMED: usize = 20;
 
 /// Makes sure that the finished ISO is one that `archive verify` and `archive import` accept: the same rules, on the folders
 /// of the ISO and the digests that the run knows. No content is read again.
-fn accepted(project: &Project, context: &Context<'_>) -> Result<(), ActionError> {
+fn accepted(project: &Project, context: &TaskContext<'_>) -> Result<(), ActionError> {
     let tree = project.tree();
     let digest_of = |path: &str, size: u64| {
         let source = tree.join(path);

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use graph::{Input, Task, Title};
+use graph::{Task, TaskInput, Title};
 
-use super::{Error, Handle, Place, binaries};
+use super::{Error, TaskBuilder, TaskHandle, binaries};
 
 /// What yamllint goes by where the project has no configuration of its own: mistakes, not taste.
 const YAML_RULES: &str = "{extends: relaxed, rules: {line-length: disable}}";
@@ -15,9 +15,9 @@ const YAML_RULES: &str = "{extends: relaxed, rules: {line-length: disable}}";
 /// The files that yamllint takes its configuration from.
 const YAML_CONFIGURATIONS: [&str; 3] = [".yamllint", ".yamllint.yaml", ".yamllint.yml"];
 
-pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
-    let root = place.project.root.clone();
-    let texts = texts(place);
+pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<(), Error> {
+    let root = builder.project.root.clone();
+    let texts = texts(builder);
     let written_in = |endings: &[&str]| -> Vec<PathBuf> {
         let ends =
             |path: &&PathBuf| path.extension().is_some_and(|ending| endings.iter().any(|one| ending == *one));
@@ -29,25 +29,25 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<(), Error> {
     if !rust.is_empty() {
         let clippy =
             ["clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
-        linters.push(add_task(place, "lint:rust", "cargo", &clippy, rust.clone()));
-        formatters.push(add_task(place, "format:rust", "cargo", &["fmt", "--all"], rust));
+        linters.push(add_task(builder, "lint:rust", "cargo", &clippy, rust.clone()));
+        formatters.push(add_task(builder, "format:rust", "cargo", &["fmt", "--all"], rust));
     }
     let shell = ["--external-sources", "--source-path=SCRIPTDIR"];
-    linters.extend(add_linter(place, "shell", "shellcheck", &shell, &written_in(&["sh", "bash"])));
+    linters.extend(add_linter(builder, "shell", "shellcheck", &shell, &written_in(&["sh", "bash"])));
     let own_rules = YAML_CONFIGURATIONS.iter().any(|name| root.join(name).is_file());
     let yaml = if own_rules { &["--strict"][..] } else { &["--strict", "-d", YAML_RULES] };
-    linters.extend(add_linter(place, "yaml", "yamllint", yaml, &written_in(&["yaml", "yml"])));
-    linters.extend(add_linter(place, "salt", "salt-lint", &[], &written_in(&["sls"])));
-    place.group("lint", "Run the linters.", linters);
-    place.group("format", "Format the sources.", formatters);
+    linters.extend(add_linter(builder, "yaml", "yamllint", yaml, &written_in(&["yaml", "yml"])));
+    linters.extend(add_linter(builder, "salt", "salt-lint", &[], &written_in(&["sls"])));
+    builder.group("lint", "Run the linters.", linters);
+    builder.group("format", "Format the sources.", formatters);
     Ok(())
 }
 
 /// The project's own files that tasks or the project model read, relative to it, each once.
-fn texts(place: &Place<'_>) -> Vec<PathBuf> {
-    let project = place.project;
-    let inputs = place.tasks.iter().flat_map(|task| &task.inputs).filter_map(|input| match input {
-        Input::File(path) | Input::Named { path, .. } => Some(path),
+fn texts(builder: &TaskBuilder<'_>) -> Vec<PathBuf> {
+    let project = builder.project;
+    let inputs = builder.tasks.iter().flat_map(|task| &task.inputs).filter_map(|input| match input {
+        TaskInput::File(path) | TaskInput::Named { path, .. } => Some(path),
         _ => None,
     });
     let mut texts: Vec<PathBuf> = inputs
@@ -62,43 +62,43 @@ fn texts(place: &Place<'_>) -> Vec<PathBuf> {
 
 /// Adds a linter, if there are files for it.
 fn add_linter(
-    place: &mut Place<'_>,
+    builder: &mut TaskBuilder<'_>,
     language: &str,
     program: &'static str,
     arguments: &[&str],
     files: &[PathBuf],
-) -> Option<Handle> {
+) -> Option<TaskHandle> {
     if files.is_empty() {
         return None;
     }
     let arguments: Vec<OsString> =
         arguments.iter().map(OsString::from).chain(files.iter().map(OsString::from)).collect();
-    let inputs = files.iter().map(Input::file).collect();
-    Some(add_task(place, &format!("lint:{language}"), program, &arguments, inputs))
+    let inputs = files.iter().map(TaskInput::file).collect();
+    Some(add_task(builder, &format!("lint:{language}"), program, &arguments, inputs))
 }
 
 /// Adds the task `name` (`lint:shell`), which runs `program` in the project's folder and has no output.
 fn add_task<A: Into<OsString> + Clone>(
-    place: &mut Place<'_>,
+    builder: &mut TaskBuilder<'_>,
     name: &str,
     program: &'static str,
     arguments: &[A],
-    mut inputs: Vec<Input>,
-) -> Handle {
-    let project = Arc::clone(place.project);
+    mut inputs: Vec<TaskInput>,
+) -> TaskHandle {
+    let project = Arc::clone(builder.project);
     let arguments: Vec<OsString> = arguments.iter().cloned().map(Into::into).collect();
     let found = project.settings.program(program);
     // Another version of the program may judge otherwise.
-    inputs.extend(found.iter().map(Input::file));
-    inputs.push(Input::value("arguments", arguments.join(" ".as_ref()).to_string_lossy()));
+    inputs.extend(found.iter().map(TaskInput::file));
+    inputs.push(TaskInput::value("arguments", arguments.join(" ".as_ref()).to_string_lossy()));
     let (group, language) = name.split_once(':').unwrap_or((name, ""));
     let doc = match group {
         "format" => format!("Format what is written in {language}."),
         _ => format!("Run {program} on what is written in {language}."),
     };
-    let after = vec![place.check_for(program)];
+    let after = vec![builder.check_for(program)];
     let program = found.unwrap_or_else(|| program.into());
-    place.push(Task {
+    builder.push(Task {
         name: name.into(),
         doc,
         title: Title::new(group.to_ascii_uppercase(), language),

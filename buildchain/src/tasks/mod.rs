@@ -25,13 +25,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ::images::RegistrySession;
-use graph::{Graph, Input, Pool, Task, Title};
+use graph::{Graph, Pool, Task, TaskInput, Title};
 
 pub use self::images::{check_locked, registry_options};
 pub use self::origins::{Origins, graph};
 pub use self::remote_cache::remote_cache;
 pub use self::revision::{CompareError, Sources};
-pub use self::run::{RunError, run};
+pub use self::run::{ProjectRunError, run};
 use crate::project::{self, Origin, Project};
 
 /// The task that runs when none is named.
@@ -86,7 +86,7 @@ pub enum Error {
 
 /// What a project asks for.
 #[derive(Debug)]
-pub struct Plan {
+pub struct TaskPlan {
     /// Its tasks.
     pub tasks: Vec<Task>,
     /// Which entries of the project ask for them.
@@ -97,17 +97,21 @@ pub struct Plan {
     pub sources: Arc<Sources>,
 }
 
-/// The tasks of `project`. `builder` is the program that runs them: when it changes, what it makes is made again. Tasks pull
+/// The tasks of `project`. `program` runs them: when it changes, what it makes is made again. Tasks pull
 /// through `registries`.
 ///
 /// # Errors
 ///
 /// If a file or folder that the project names is not there or cannot be archived.
-pub fn tasks(project: &Arc<Project>, builder: &Path, registries: &RegistrySession) -> Result<Plan, Error> {
+pub fn tasks(
+    project: &Arc<Project>,
+    program: &Path,
+    registries: &RegistrySession,
+) -> Result<TaskPlan, Error> {
     let (mut tasks, mut warnings, mut origins) = (Vec::new(), Vec::new(), Origins::default());
-    let mut place = Place {
+    let mut builder = TaskBuilder {
         project,
-        builder,
+        program,
         registries,
         links: Vec::new(),
         wrong_links: Vec::new(),
@@ -117,26 +121,27 @@ pub fn tasks(project: &Arc<Project>, builder: &Path, registries: &RegistrySessio
         warnings: &mut warnings,
         origins: &mut origins,
     };
-    let binaries = binaries::add(&mut place)?;
-    let images = images::add(&mut place)?;
-    let packaging = packaging::add(&mut place)?;
-    let files = files::add(&mut place)?;
-    let documentation = documentation::add(&mut place)?;
-    let sources = Arc::new(Sources::of(&place)?);
-    lint::add(&mut place)?;
-    check_for::add(&mut place);
+    let binaries = binaries::add(&mut builder)?;
+    let images = images::add(&mut builder)?;
+    let packaging = packaging::add(&mut builder)?;
+    let files = files::add(&mut builder)?;
+    let documentation = documentation::add(&mut builder)?;
+    let sources = Arc::new(Sources::of(&builder)?);
+    lint::add(&mut builder)?;
+    check_for::add(&mut builder);
     let mut content = binaries.shipped;
     content.extend(files.others);
     content.extend([documentation, images, packaging, files.salt_tree]);
-    iso::add(&mut place, content, &sources);
-    tree::check(&mut place)?;
-    Ok(Plan { tasks, origins, warnings, sources })
+    iso::add(&mut builder, content, &sources);
+    tree::check(&mut builder)?;
+    Ok(TaskPlan { tasks, origins, warnings, sources })
 }
 
-/// Where a family puts its tasks.
-struct Place<'a> {
+/// The tasks of a project while they are collected, and what each family needs to add its own.
+struct TaskBuilder<'a> {
     project: &'a Arc<Project>,
-    builder: &'a Path,
+    /// The program that runs the tasks.
+    program: &'a Path,
     /// What all tasks reach registries through.
     registries: &'a RegistrySession,
     /// Symbolic links that tasks copy.
@@ -152,24 +157,24 @@ struct Place<'a> {
     origins: &'a mut Origins,
 }
 
-/// A task of a [`Place`]: how a family passes its tasks to another one.
+/// A task of a [`TaskBuilder`]: how a family passes its tasks to another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Handle(usize);
+struct TaskHandle(usize);
 
-impl Place<'_> {
-    fn push(&mut self, task: Task) -> Handle {
+impl TaskBuilder<'_> {
+    fn push(&mut self, task: Task) -> TaskHandle {
         self.tasks.push(task);
-        Handle(self.tasks.len() - 1)
+        TaskHandle(self.tasks.len() - 1)
     }
 
     /// Adds the task that makes `what` for the entry of the project at `origin`.
-    fn push_for(&mut self, origin: Origin, what: impl Into<String>, task: Task) -> Handle {
+    fn push_for(&mut self, origin: Origin, what: impl Into<String>, task: Task) -> TaskHandle {
         self.origins.add(&task, origin, what.into());
         self.push(task)
     }
 
     /// The name of a task, for [`Task::after`] of another one.
-    fn name(&self, task: Handle) -> String {
+    fn name(&self, task: TaskHandle) -> String {
         self.tasks.get(task.0).map(|task| task.name.clone()).unwrap_or_default()
     }
 
@@ -194,7 +199,7 @@ impl Place<'_> {
     }
 
     /// Adds a group of `members`, which run in the order in which they were added.
-    fn group(&mut self, name: &str, doc: &str, mut members: Vec<Handle>) -> Handle {
+    fn group(&mut self, name: &str, doc: &str, mut members: Vec<TaskHandle>) -> TaskHandle {
         members.sort_unstable();
         let after = members.into_iter().map(|member| self.name(member)).collect();
         self.push(Task {
@@ -207,11 +212,11 @@ impl Place<'_> {
     }
 
     /// The inputs of a task whose result this program makes: the program counts by its content, wherever it is installed.
-    fn made_here(&self) -> Vec<Input> {
-        vec![Input::named("sealift", self.builder)]
+    fn made_here(&self) -> Vec<TaskInput> {
+        vec![TaskInput::named("sealift", self.program)]
     }
 
-    fn input(&self, source: &Path, name: &Path) -> Input {
+    fn input(&self, source: &Path, name: &Path) -> TaskInput {
         source_input(self.project, source, name)
     }
 
@@ -223,11 +228,11 @@ impl Place<'_> {
 
 /// The file `source`, which `project` calls `name`, as an input. One outside the project counts by that name: where it lies
 /// differs between machines.
-fn source_input(project: &Project, source: &Path, name: &Path) -> Input {
+fn source_input(project: &Project, source: &Path, name: &Path) -> TaskInput {
     if source.starts_with(&project.root) || source.starts_with(&project.settings.build_root) {
-        Input::file(source)
+        TaskInput::file(source)
     } else {
-        Input::named(name.to_string_lossy(), source)
+        TaskInput::named(name.to_string_lossy(), source)
     }
 }
 
@@ -283,7 +288,7 @@ pub fn stale(project: &Project, graph: &Graph) -> Result<Vec<PathBuf>, Error> {
     let folders: HashSet<&Path> = graph
         .tasks()
         .flat_map(|(_, task)| &task.outputs)
-        .filter(|output| matches!(output, graph::Output::Folder(_)))
+        .filter(|output| matches!(output, graph::TaskOutput::Folder(_)))
         .map(|output| output.path().as_path())
         .collect();
     for entry in walkdir::WalkDir::new(&tree).min_depth(1).contents_first(true) {

@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use graph::{Input, Output, Task, Title};
+use graph::{Task, TaskInput, TaskOutput, Title};
 use packages::repository::Options;
 
-use super::{Error, Handle, Place};
+use super::{Error, TaskBuilder, TaskHandle};
 use crate::project::{PackageDefinition, RepositoryDefinition};
 
 /// Adds the tasks of packages; their group.
-pub(super) fn add(place: &mut Place<'_>) -> Result<Handle, Error> {
-    let project = Arc::clone(place.project);
+pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
+    let project = Arc::clone(builder.project);
     let mut members = Vec::new();
     for repository in &project.repositories {
         let slug = &project.values.slug;
@@ -22,26 +22,26 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<Handle, Error> {
         let family = format!("_build_redhat_{}_repositories:{}", repository.release, repository.name);
         let alias = format!("packaging:{}", repository.name);
         for package in &repository.packages {
-            let mut task = build_rpm(place, repository, package, &family, folder.clone())?;
+            let mut task = build_rpm(builder, repository, package, &family, folder.clone())?;
             task.alias = format!("{alias}/build_rpm/{}", package.definition.name);
             let what = format!("the package {}", package.definition.name);
-            members.push(place.push_for(package.origin.clone(), what, task));
+            members.push(builder.push_for(package.origin.clone(), what, task));
         }
         let metadata = folder.join("repodata");
-        let mut inputs = place.made_here();
-        inputs.push(Input::Folder { path: folder.clone(), exclude: vec!["repodata".into()] });
+        let mut inputs = builder.made_here();
+        inputs.push(TaskInput::Folder { path: folder.clone(), exclude: vec!["repodata".into()] });
         // The newest date of what is in it.
         let dates = repository.packages.iter().map(|package| project.package_date(&package.definition));
         let date = dates.max().unwrap_or_else(|| project.image_date(None));
-        inputs.push(Input::value("source date", date.to_string()));
+        inputs.push(TaskInput::value("source date", date.to_string()));
         let options = Options { revision: date, boundary: Some(project.tree()), ..Options::default() };
-        members.push(place.push(Task {
+        members.push(builder.push(Task {
             name: format!("{family}/build_repodata"),
             alias: format!("{alias}/build_repodata"),
             doc: format!("Write the metadata of the repository {}.", repository.name),
-            title: Title::new("BUILD RPM REPO", place.shown(&folder)),
+            title: Title::new("BUILD RPM REPO", builder.shown(&folder)),
             inputs,
-            outputs: vec![Output::Folder(metadata)],
+            outputs: vec![TaskOutput::Folder(metadata)],
             action: Some(Box::new(move |context| {
                 let index = packages::repository::index_with(&folder, &options)?;
                 index.warnings.iter().for_each(|warning| context.warn(warning));
@@ -50,23 +50,23 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<Handle, Error> {
             ..Task::default()
         }));
     }
-    Ok(place.group("packaging", "Build the packages and their repositories.", members))
+    Ok(builder.group("packaging", "Build the packages and their repositories.", members))
 }
 
 fn build_rpm(
-    place: &Place<'_>,
+    builder: &TaskBuilder<'_>,
     repository: &RepositoryDefinition,
     package: &PackageDefinition,
     family: &str,
     folder: PathBuf,
 ) -> Result<Task, Error> {
-    let project = Arc::clone(place.project);
+    let project = Arc::clone(builder.project);
     let definition = package.definition.clone();
     let wrong = |message: String| Error::Definition { path: package.path.clone(), message };
     let mut resolved = definition.clone();
     let mut sources = Vec::new();
     for file in &mut resolved.files {
-        let source = place.source(&package.path, file.from.as_ref())?;
+        let source = builder.source(&package.path, file.from.as_ref())?;
         sources.push((Path::new("/").join(&source), PathBuf::from(&file.from)));
         file.from = source.into_os_string().into_string().map_err(|path| {
             wrong(format!("{}: expected a path in UTF-8", content::printable_path(path.as_ref())))
@@ -75,19 +75,19 @@ fn build_rpm(
     let file_name = resolved.file_name().map_err(|error| wrong(error.to_string()))?;
     let folder = folder.join(&definition.arch);
     let path = folder.join(file_name);
-    let mut inputs = place.made_here();
+    let mut inputs = builder.made_here();
     let said = serde_json::to_string(&definition).map_err(|error| wrong(error.to_string()))?;
-    inputs.push(Input::value("definition", said));
+    inputs.push(TaskInput::value("definition", said));
     let date = project.package_date(&definition);
-    inputs.push(Input::value("source date", date.to_string()));
+    inputs.push(TaskInput::value("source date", date.to_string()));
     let bytes: u64 = sources.iter().filter_map(|(source, _)| Some(source.metadata().ok()?.len())).sum();
-    inputs.extend(sources.iter().map(|(source, name)| place.input(source, name)));
+    inputs.extend(sources.iter().map(|(source, name)| builder.input(source, name)));
     Ok(Task {
         name: format!("{family}/build_rpm/{}", definition.name),
         doc: format!("Build the package {} for {}.", definition.name, repository.name),
-        title: Title::new("BUILD RPM", place.shown(&path)),
+        title: Title::new("BUILD RPM", builder.shown(&path)),
         inputs,
-        outputs: vec![Output::File(path)],
+        outputs: vec![TaskOutput::File(path)],
         action: Some(Box::new(move |context| {
             let built = packages::build(&resolved, Path::new("/"), date, &folder)?;
             built.warnings.iter().for_each(|warning| context.warn(warning));

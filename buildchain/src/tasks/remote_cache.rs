@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use content::Digest;
-use graph::{RECORD_MAX, Remote, RemoteError};
+use graph::{RECORD_MAX, RemoteCache, RemoteError};
 use images::manifest::{Descriptor, Kind, Manifest};
 use images::pull::Fault;
 use images::{Reference, RegistrySession, Store, pull, push};
@@ -30,7 +30,7 @@ const CONTENT: &str = "application/octet-stream";
 pub fn remote_cache(
     registries: &RegistrySession,
     repository: &str,
-) -> Result<Arc<dyn Remote>, images::reference::ParseError> {
+) -> Result<Arc<dyn RemoteCache>, images::reference::ParseError> {
     // A cache that is slow costs more than it saves.
     let registries = registries.with_patience(2, Duration::from_secs(10));
     Ok(Arc::new(RegistryCache { repository: repository.parse()?, registries }))
@@ -69,7 +69,7 @@ impl RegistryCache {
     }
 }
 
-impl Remote for RegistryCache {
+impl RemoteCache for RegistryCache {
     fn record(&self, key: Digest) -> Result<Option<Vec<u8>>, RemoteError> {
         let Some((reference, manifest)) = self.manifest(key)? else { return Ok(None) };
         let is_record = |config: &Descriptor| config.media_type == RECORD && config.size <= RECORD_MAX;

@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
-use graph::{ActionError, FileError, Input};
+use graph::{ActionError, FileError, TaskInput};
 use images::build::context::{Context, Kind};
 
-use super::{Error, Place};
-use crate::project::{Error as ProjectError, LOCK_FILE_NAME, Project, Recipe};
+use super::{Error, TaskBuilder};
+use crate::project::{BuildMethod, Error as ProjectError, LOCK_FILE_NAME, Project};
 
 /// What product information adds to the commit where the files are not those of the commit.
 const DIRTY: &str = "-dirty";
@@ -15,7 +15,7 @@ const DIRTY: &str = "-dirty";
 /// The files of the repository that a build reads.
 #[derive(Debug)]
 pub struct Sources {
-    inputs: Vec<Input>,
+    inputs: Vec<TaskInput>,
     /// Folders that `Containerfile`s copy from.
     contexts: Vec<Context>,
     /// Files and folders of which each file that is gone was read: of those that are left nobody can tell.
@@ -40,22 +40,23 @@ pub enum CompareError {
 }
 
 impl Sources {
-    /// What the tasks read that are in `place` so far. What only linters and formatters read is no part of the build.
+    /// What the tasks read that are in `builder` so far. What only linters and formatters read is no part of the build.
     ///
     /// # Errors
     ///
     /// If a folder leads out of the project.
-    pub(super) fn of(place: &Place<'_>) -> Result<Self, Error> {
-        let project = place.project;
-        let tasks = || place.tasks.iter();
-        let mut inputs: Vec<Input> = tasks().flat_map(|task| &task.inputs).cloned().collect();
+    pub(super) fn of(builder: &TaskBuilder<'_>) -> Result<Self, Error> {
+        let project = builder.project;
+        let tasks = || builder.tasks.iter();
+        let mut inputs: Vec<TaskInput> = tasks().flat_map(|task| &task.inputs).cloned().collect();
         // A folder that is reached by a link is read through it.
         let roots = project.files.iter().map(|files| project.root.join(&files.from));
         let links = roots.filter(|root| root.is_symlink());
-        inputs.extend(links.chain(place.links.iter().chain(&project.sources).cloned()).map(Input::file));
-        let contexts = project.images.iter().filter_map(|image| match &image.recipe {
-            Recipe::Containerfile(file) => Some(super::images::context(project, file)),
-            Recipe::Declaration(_) => None,
+        inputs
+            .extend(links.chain(builder.links.iter().chain(&project.sources).cloned()).map(TaskInput::file));
+        let contexts = project.images.iter().filter_map(|image| match &image.method {
+            BuildMethod::Containerfile(file) => Some(super::images::context(project, file)),
+            BuildMethod::Declaration(_) => None,
         });
         let contexts: Vec<Context> = contexts.collect::<Result<_, _>>()?;
         let mut wanted: Vec<PathBuf> =
@@ -68,7 +69,7 @@ impl Sources {
         wanted.extend(super::binaries::PINS.map(|name| project.root.join(name)));
         let mut made: HashSet<PathBuf> =
             tasks().flat_map(|task| &task.outputs).map(|output| output.path().clone()).collect();
-        made.extend([place.builder.to_path_buf(), project.settings.build_root.clone()]);
+        made.extend([builder.program.to_path_buf(), project.settings.build_root.clone()]);
         Ok(Self { inputs, contexts, wanted, made })
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use graph::{Graph, Outcome, Reporter, RunOptions, Selection, State};
+use graph::{Graph, ProjectState, Reporter, RunOptions, RunOutcome, SelectedTasks};
 
 use super::{Error, sweep};
 use crate::project::Project;
@@ -10,7 +10,7 @@ use crate::project::Project;
 /// A run that ended early.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum RunError {
+pub enum ProjectRunError {
     /// The tree has files although nothing records a build: removing stale outputs would remove files of other programs.
     #[error("{} contains files, and no record of a build", content::printable_path(.0))]
     ForeignTree(PathBuf),
@@ -27,7 +27,7 @@ pub enum RunError {
 ///
 /// # Errors
 ///
-/// [`RunError`]. Tasks that fail are no error: they are in the [`Outcome`].
+/// [`ProjectRunError`]. Tasks that fail are no error: they are in the [`RunOutcome`].
 #[expect(
     clippy::too_many_arguments,
     reason = "a run joins the project, its graph, its state and who watches"
@@ -35,17 +35,17 @@ pub enum RunError {
 pub fn run(
     project: &Project,
     graph: &Graph,
-    selection: &Selection,
+    selection: &SelectedTasks,
     options: &RunOptions,
-    mut state: State,
+    mut state: ProjectState,
     is_first: bool,
     removed: &dyn Fn(PathBuf),
     reporter: &mut dyn Reporter,
-) -> Result<Outcome, RunError> {
+) -> Result<RunOutcome, ProjectRunError> {
     let tree = project.tree();
     if is_first && std::fs::read_dir(&tree).is_ok_and(|mut entries| entries.next().is_some()) {
         state.erase().map_err(graph::RunError::from)?;
-        return Err(RunError::ForeignTree(tree));
+        return Err(ProjectRunError::ForeignTree(tree));
     }
     sweep(project, graph)?.into_iter().for_each(removed);
     Ok(graph::run(graph, selection, options, &mut state, reporter)?)

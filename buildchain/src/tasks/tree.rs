@@ -4,37 +4,37 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use archive::tree::DEPTH_MAX;
-use graph::{Input, Task};
+use graph::{Task, TaskInput};
 
-use super::{Error, Place};
+use super::{Error, TaskBuilder};
 
 /// Refuses names and links that no archive can hold, all at once, and warns about packages that nobody will find in it.
-pub(super) fn check(place: &mut Place<'_>) -> Result<(), Error> {
-    let mut long = std::mem::take(&mut place.too_long);
-    long.extend(long_names(place));
-    let links = std::mem::take(&mut place.wrong_links);
+pub(super) fn check(builder: &mut TaskBuilder<'_>) -> Result<(), Error> {
+    let mut long = std::mem::take(&mut builder.too_long);
+    long.extend(long_names(builder));
+    let links = std::mem::take(&mut builder.wrong_links);
     if !links.is_empty() || !long.is_empty() {
         return Err(Error::Unfit { links, long });
     }
-    warn_of_unindexed(place);
+    warn_of_unindexed(builder);
     Ok(())
 }
 
 /// The paths in the archive that tasks make, each with its task.
-fn made<'a>(place: &'a Place<'_>) -> impl Iterator<Item = (PathBuf, &'a Task)> {
-    let tree = place.project.tree();
-    let outputs = place.tasks.iter().flat_map(|task| task.outputs.iter().map(move |output| (output, task)));
+fn made<'a>(builder: &'a TaskBuilder<'_>) -> impl Iterator<Item = (PathBuf, &'a Task)> {
+    let tree = builder.project.tree();
+    let outputs = builder.tasks.iter().flat_map(|task| task.outputs.iter().map(move |output| (output, task)));
     outputs.filter_map(move |(output, task)| Some((output.path().strip_prefix(&tree).ok()?.to_owned(), task)))
 }
 
 /// The names that are too long and the folders that are too deep, by the rules of the writer of the ISO, of all that is known
 /// before the build.
-fn long_names(place: &Place<'_>) -> Vec<String> {
+fn long_names(builder: &TaskBuilder<'_>) -> Vec<String> {
     // By path in the archive: a folder is named once.
     let mut wrong: BTreeMap<PathBuf, String> = BTreeMap::new();
-    for (inside, task) in made(place) {
+    for (inside, task) in made(builder) {
         for (above, path) in inside.ancestors().enumerate() {
-            let shown = || shown(place, task, &inside, above);
+            let shown = || shown(builder, task, &inside, above);
             if path.file_name().is_some_and(|name| iso::check_name(name.as_ref()).is_err()) {
                 // Again, with the path that people know.
                 let error = iso::check_name(&shown()).err();
@@ -56,23 +56,23 @@ fn long_names(place: &Place<'_>) -> Vec<String> {
 
 /// Where what is `above` levels above the path `inside` the archive comes from: its path in the project if the task copies it
 /// from there, else its path in the tree.
-fn shown(place: &Place<'_>, task: &Task, inside: &Path, above: usize) -> PathBuf {
+fn shown(builder: &TaskBuilder<'_>, task: &Task, inside: &Path, above: usize) -> PathBuf {
     let ancestor = |path: &Path| path.ancestors().nth(above).unwrap_or(path).to_owned();
     let (name, source) = (ancestor(inside), source(task).map(ancestor));
     let path = source.filter(|source| source.file_name() == name.file_name());
-    place.shown(&path.unwrap_or_else(|| place.project.tree().join(name))).into()
+    builder.shown(&path.unwrap_or_else(|| builder.project.tree().join(name))).into()
 }
 
 /// The file that a task copies, if it copies one.
 fn source(task: &Task) -> Option<&Path> {
     match task.inputs.first() {
-        Some(Input::File(path)) => Some(path),
+        Some(TaskInput::File(path)) => Some(path),
         _ => None,
     }
 }
 
-fn warn_of_unindexed(place: &mut Place<'_>) {
-    let tasks: HashMap<String, &Task> = made(place)
+fn warn_of_unindexed(builder: &mut TaskBuilder<'_>) {
+    let tasks: HashMap<String, &Task> = made(builder)
         .filter(|(path, _)| path.starts_with(archive::layout::PACKAGES))
         .filter_map(|(path, task)| Some((path.to_str()?.to_owned(), task)))
         .collect();
@@ -93,9 +93,9 @@ fn warn_of_unindexed(place: &mut Place<'_>) {
                 source.parent()
             }
         });
-        let folder = folder.map_or_else(|| found.folder.clone(), |folder| place.shown(folder));
+        let folder = folder.map_or_else(|| found.folder.clone(), |folder| builder.shown(folder));
         let folder = if folder.is_empty() { "." } else { &folder };
         warnings.push(format!("{found}; {}", found.remedy(folder)));
     }
-    warnings.into_iter().for_each(|warning| place.warn(warning));
+    warnings.into_iter().for_each(|warning| builder.warn(warning));
 }

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 use node::client_config::{self, ClientConfigFile, KeyLocation, NodeAddress};
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandResult, Failure};
 use crate::output::documents::node::{ClientConfiguration, ClientFile};
-use crate::output::{Output, documents};
+use crate::output::{ReportOutput, documents};
 use crate::remedies;
 
 /// The nodes that serve.
 #[derive(Debug, Args)]
-pub(crate) struct Nodes {
+pub(crate) struct NodeArguments {
     /// Use this server, `http://HOST[:PORT]` (repeatable; clients try them in this order)
     #[arg(long, value_name = "URL", required = true)]
     pub(crate) node: Vec<String>,
@@ -20,7 +20,7 @@ pub(crate) struct Nodes {
 
 /// Where the files are written.
 #[derive(Debug, Args)]
-pub(crate) struct Target {
+pub(crate) struct ConfigDestination {
     /// Write the files below DIR, `/` for this machine [default: print them]
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
@@ -31,7 +31,7 @@ pub(crate) struct Target {
     #[arg(long, requires = "root")]
     dry_run: bool,
     #[command(flatten)]
-    output: Output,
+    output: ReportOutput,
 }
 
 /// Parses the addresses of the nodes.
@@ -39,14 +39,14 @@ pub(crate) fn parsed(nodes: &[String]) -> Result<Vec<NodeAddress>, Failure> {
     nodes.iter().map(|text| text.parse().map_err(remedies::serving::client)).collect()
 }
 
-impl Target {
+impl ConfigDestination {
     /// Where clients find the keys of repositories.
     pub(crate) fn keys(&self) -> KeyLocation {
         if self.root.is_some() { KeyLocation::OnClient } else { KeyLocation::AtNode }
     }
 
     /// Prints the files, or writes them and reports which changed.
-    pub(crate) fn put(&self, files: &[ClientConfigFile]) -> Outcome {
+    pub(crate) fn put(&self, files: &[ClientConfigFile]) -> CommandResult {
         let output = self.output;
         let Some(root) = &self.root else {
             let document = || ClientConfiguration { files: files.iter().map(with_content).collect() };

@@ -9,7 +9,7 @@ use images::pull::{Options, Proxies};
 use crate::session::environment;
 
 #[derive(Debug, Args)]
-pub(crate) struct Client {
+pub(crate) struct ClientArguments {
     /// Connect to this registry over plain HTTP (repeatable)
     #[arg(long, value_name = "HOST")]
     plain_http: Vec<String>,
@@ -24,7 +24,7 @@ pub(crate) struct Client {
     client_certificate: Vec<(String, (PathBuf, PathBuf))>,
 }
 
-impl Client {
+impl ClientArguments {
     pub(crate) fn options(self) -> Options {
         let environment = environment();
         let mut options = Options {

@@ -7,7 +7,7 @@ use crate::output;
 
 /// How other nodes are reached.
 #[derive(Debug, Args)]
-pub(crate) struct Remote {
+pub(crate) struct RemoteArguments {
     /// Reach the nodes with COMMAND, which is given a node and the command to run there
     #[arg(long, value_name = "COMMAND", default_value = "ssh", help_heading = "Nodes")]
     remote_shell: String,
@@ -16,7 +16,7 @@ pub(crate) struct Remote {
     remote_sealift: String,
 }
 
-impl Remote {
+impl RemoteArguments {
     /// The shell that reaches them.
     pub(crate) fn shell(&self) -> RemoteShell {
         RemoteShell {

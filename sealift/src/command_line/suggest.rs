@@ -145,7 +145,7 @@ fn meant(word: &str, above: &[String], root: &Command) -> Vec<String> {
 }
 
 /// A wrong command line as a document: its message, and the tips as help.
-pub(crate) fn document(error: &Error) -> documents::error::Error {
+pub(crate) fn document(error: &Error) -> documents::error::ErrorDocument {
     let text = error.to_string();
     let mut parts = text.split("\n\n");
     let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -153,7 +153,7 @@ pub(crate) fn document(error: &Error) -> documents::error::Error {
     let tips: Vec<String> =
         parts.flat_map(str::lines).filter_map(|part| part.trim().strip_prefix("tip: ")).map(line).collect();
     let help = if tips.is_empty() { None } else { Some(tips.join("; ")) };
-    documents::error::Error { message, causes: Vec::new(), help, exit_code: 3 }
+    documents::error::ErrorDocument { message, causes: Vec::new(), help, exit_code: 3 }
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ use clap::Command;
 use clap_mangen::Man;
 use content::{AtomicFile, Durability};
 
-use crate::failure::Outcome;
+use crate::failure::CommandResult;
 
 /// Writes a page for each command into `folder`.
-pub(crate) fn write(folder: &Path, command_line: fn() -> Command) -> Outcome {
+pub(crate) fn write(folder: &Path, command_line: fn() -> Command) -> CommandResult {
     content::create_folder(folder)?;
     for (name, page) in pages(command_line)? {
         AtomicFile::write(&folder.join(name), &page, 0o644, Durability::Durable)?;

@@ -16,9 +16,9 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use crate::completion;
-use crate::failure::Outcome;
-use crate::output::Output;
-use crate::output::documents::project::Version;
+use crate::failure::CommandResult;
+use crate::output::ReportOutput;
+use crate::output::documents::project::VersionDocument;
 use crate::reference;
 
 #[derive(Debug, Subcommand)]
@@ -28,13 +28,13 @@ pub(crate) enum Command {
         after_help = "Examples:\n  sealift run\n  sealift run -n 4 images salt_tree\n  sealift run --dry-run iso\n  \
                             sealift run --reporter json iso > build.json"
     )]
-    Run(project::run::Run),
+    Run(project::run::RunArguments),
     /// Lint the project's sources
     #[command(after_help = "Examples:\n  sealift lint\n  sealift lint shell yaml\n  sealift lint --continue")]
-    Lint(project::run::Lint),
+    Lint(project::run::LintArguments),
     /// Run tasks again whenever a file that they read changes
     #[command(after_help = "Example:\n  sealift watch salt_tree")]
-    Watch(project::run::Run),
+    Watch(project::run::RunArguments),
     /// List the project's tasks
     List(project::list::Arguments),
     /// Show the dependencies, outputs and status of tasks
@@ -53,9 +53,9 @@ pub(crate) enum Command {
     /// Mark existing outputs as up to date
     ResetDep(project::state::Arguments),
     /// Add the digests of new tags to the lock file
-    Lock(project::lock::Lock),
+    Lock(project::lock::LockArguments),
     /// Refresh the digests of all tags, and report which moved
-    Update(project::lock::Update),
+    Update(project::lock::UpdateArguments),
     /// Print the JSON Schema of sealift.yaml or of a kind of report
     Schema(project::schema::Arguments),
     /// Print the completion script of a shell
@@ -119,12 +119,12 @@ pub(crate) enum Command {
     /// Print the version
     Version {
         #[command(flatten)]
-        output: Output,
+        output: ReportOutput,
     },
 }
 
 /// Runs `command`. `command_line` describes all commands, for those that document or complete them.
-pub(crate) fn dispatch(command: Command, command_line: fn() -> clap::Command) -> Outcome {
+pub(crate) fn dispatch(command: Command, command_line: fn() -> clap::Command) -> CommandResult {
     match command {
         Command::Run(arguments) => project::run::run(&arguments),
         Command::Lint(arguments) => project::run::lint(&arguments),
@@ -154,7 +154,7 @@ pub(crate) fn dispatch(command: Command, command_line: fn() -> clap::Command) ->
         Command::Man { into } => man::write(&into, command_line),
         Command::Version { output } => {
             let version = env!("CARGO_PKG_VERSION");
-            Ok(output.report(|| Version { version }, || format!("sealift {version}\n"))?)
+            Ok(output.report(|| VersionDocument { version }, || format!("sealift {version}\n"))?)
         }
         Command::Repository(command) => repository::run(&command),
     }

@@ -9,12 +9,12 @@ use clap::Command;
 use clap_complete::Shell;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 
-use crate::failure::Outcome;
+use crate::failure::CommandResult;
 use crate::output;
 use crate::session::{Selector, Session};
 
 /// Prints the script of a shell.
-pub(crate) fn script(shell: Shell, command_line: fn() -> Command) -> Outcome {
+pub(crate) fn script(shell: Shell, command_line: fn() -> Command) -> CommandResult {
     let text = match shell {
         Shell::Bash => include_str!("sealift.bash"),
         Shell::Zsh => include_str!("sealift.zsh"),
@@ -29,7 +29,11 @@ pub(crate) fn script(shell: Shell, command_line: fn() -> Command) -> Outcome {
 }
 
 /// Prints the completions of the word at `index` of a command line, one per line: the word, a tab, its meaning.
-pub(crate) fn complete(index: usize, mut words: Vec<OsString>, command_line: fn() -> Command) -> Outcome {
+pub(crate) fn complete(
+    index: usize,
+    mut words: Vec<OsString>,
+    command_line: fn() -> Command,
+) -> CommandResult {
     if words.len() <= index {
         words.resize(index + 1, OsString::new());
     }

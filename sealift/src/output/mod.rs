@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::failure::{Failure, Report};
+use crate::failure::{Failure, FailureReport};
 
-pub(crate) use report::{Output, ReportForm, json, set_wanted, write};
+pub(crate) use report::{ReportForm, ReportOutput, json, set_wanted, write};
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
@@ -113,7 +113,7 @@ pub(crate) fn failure(failure: &Failure) {
     if form == ReportForm::Text {
         text_failure(report);
     } else {
-        let document = documents::error::Error {
+        let document = documents::error::ErrorDocument {
             message: chain(&report.error),
             causes: report.error.chain().skip(1).map(ToString::to_string).collect(),
             help: report.remedy.clone(),
@@ -124,7 +124,7 @@ pub(crate) fn failure(failure: &Failure) {
 }
 
 /// Writes `document` to standard error: JSON as one line, so that it is found after warnings; YAML as a document of its own.
-pub(crate) fn document_failure(document: &documents::error::Error, form: ReportForm) {
+pub(crate) fn document_failure(document: &documents::error::ErrorDocument, form: ReportForm) {
     let text = match form {
         ReportForm::Yaml => report::yaml(document).map(|text| format!("---\n{text}")),
         _ => report::json_line(document),
@@ -133,12 +133,12 @@ pub(crate) fn document_failure(document: &documents::error::Error, form: ReportF
     let _ = text.map(|text| io::stderr().write_all(text.as_bytes()));
 }
 
-fn text_failure(report: &Report) {
+fn text_failure(report: &FailureReport) {
     let _ = anstream::stderr().write_all(failure_text(report).as_bytes());
 }
 
 /// An error for people: its message, the place in a file and the help; with `--verbose` its causes.
-pub(crate) fn failure_text(report: &Report) -> String {
+pub(crate) fn failure_text(report: &FailureReport) -> String {
     let mut text = format!("{RED}error{RED:#}: {}\n", content::printable_lines(&chain(&report.error)));
     if is_verbose() {
         for cause in report.error.chain().skip(1) {

@@ -10,7 +10,7 @@ use super::{print, print_bytes};
 
 /// How a command reports.
 #[derive(Debug, Clone, Copy, clap::Args)]
-pub(crate) struct Output {
+pub(crate) struct ReportOutput {
     /// Write the report as text, JSON or YAML
     #[arg(id = "output", long, short = 'o', value_enum, default_value_t, value_name = "FORM")]
     form: ReportForm,
@@ -42,7 +42,7 @@ pub(super) fn wanted() -> ReportForm {
     [ReportForm::Json, ReportForm::Yaml].into_iter().find(|form| *form as u8 == wanted).unwrap_or_default()
 }
 
-impl Output {
+impl ReportOutput {
     /// Whether people read the report.
     pub(crate) fn is_text(self) -> bool {
         self.form == ReportForm::Text

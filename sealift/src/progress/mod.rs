@@ -5,7 +5,7 @@ pub(crate) mod blobs;
 use std::io::{self, IsTerminal as _, Write};
 use std::time::{Duration, Instant};
 
-use graph::{Event, Reporter, Transfer};
+use graph::{Reporter, RunEvent, Transfer};
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use self::blobs::Blobs;
@@ -61,8 +61,8 @@ impl Live {
     }
 
     /// `inner`, with the live line below what it prints.
-    pub(crate) fn reporter<R: Reporter>(&self, inner: R) -> Watched<R> {
-        Watched {
+    pub(crate) fn reporter<R: Reporter>(&self, inner: R) -> WatchedReader<R> {
+        WatchedReader {
             inner,
             bars: self.bars.clone(),
             bar: self.line.clone(),
@@ -99,7 +99,7 @@ impl Write for Above {
 }
 
 /// A reporter with a live line below; where there is no terminal, a line for each task that takes long.
-pub(crate) struct Watched<R> {
+pub(crate) struct WatchedReader<R> {
     inner: R,
     bars: MultiProgress,
     bar: ProgressBar,
@@ -124,7 +124,7 @@ struct Running {
 /// The duration after which a task gets a line where there is no terminal.
 const LONG: Duration = Duration::from_secs(10);
 
-impl<R> Watched<R> {
+impl<R> WatchedReader<R> {
     fn transfer(&mut self, task: &str, step: &Transfer) {
         let Some(running) = self.running.iter_mut().find(|running| running.name == task) else { return };
         if let Transfer::Planned { parts, .. } = step {
@@ -175,11 +175,11 @@ impl<R> Watched<R> {
     }
 }
 
-impl<R: Reporter> Reporter for Watched<R> {
-    fn event(&mut self, event: &Event<'_>) {
+impl<R: Reporter> Reporter for WatchedReader<R> {
+    fn event(&mut self, event: &RunEvent<'_>) {
         match event {
-            Event::Begun { tasks } => self.bar.set_length(*tasks as u64),
-            Event::Started { task, .. } => self.running.push(Running {
+            RunEvent::Begun { tasks } => self.bar.set_length(*tasks as u64),
+            RunEvent::Started { task, .. } => self.running.push(Running {
                 name: task.name.clone(),
                 title: if task.title.is_empty() { task.name.clone() } else { task.title.to_string() },
                 since: Instant::now(),
@@ -187,13 +187,13 @@ impl<R: Reporter> Reporter for Watched<R> {
                 fetches: false,
                 reported: false,
             }),
-            Event::Transfer { task, step } => self.transfer(&task.name, step),
-            Event::Line { task, line: text, .. } => {
+            RunEvent::Transfer { task, step } => self.transfer(&task.name, step),
+            RunEvent::Line { task, line: text, .. } => {
                 if let Some(running) = self.running.iter_mut().find(|running| running.name == task.name) {
                     (*text).clone_into(&mut running.last_line);
                 }
             }
-            Event::Finished { task, .. } => {
+            RunEvent::Finished { task, .. } => {
                 self.running.retain(|running| running.name != task.name);
                 if !self.running.iter().any(|running| running.fetches) {
                     self.blobs = None;
@@ -230,7 +230,7 @@ fn one_line(title: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use graph::{Task, TaskReport, Title, Verdict};
+    use graph::{Task, TaskReport, TaskVerdict, Title};
 
     use super::*;
 
@@ -249,9 +249,9 @@ mod tests {
         let mut watched = live.reporter(());
         let (a, b) = (task("a"), task("b"));
         for task in [&a, &b] {
-            watched.event(&Event::Started { task, reasons: &[] });
+            watched.event(&RunEvent::Started { task, reasons: &[] });
         }
-        let mut step = |task, step| watched.event(&Event::Transfer { task, step: &step });
+        let mut step = |task, step| watched.event(&RunEvent::Transfer { task, step: &step });
         step(&a, Transfer::Planned { parts: 0, bytes: 0 });
         step(&b, Transfer::Planned { parts: 2, bytes: 300 });
         step(&a, Transfer::Planned { parts: 1, bytes: 100 });
@@ -263,10 +263,10 @@ mod tests {
         step(&b, Transfer::Advance { part: "0123456789".into(), bytes: -40 });
         step(&b, Transfer::End { part: "0123456789".into() });
         assert_eq!(watched.blobs.as_ref().map(Blobs::state), Some((90, 400, 1)));
-        let report = TaskReport::of(Verdict::Succeeded);
-        watched.event(&Event::Finished { task: &b, report: &report });
+        let report = TaskReport::of(TaskVerdict::Succeeded);
+        watched.event(&RunEvent::Finished { task: &b, report: &report });
         assert!(watched.blobs.is_some());
-        watched.event(&Event::Finished { task: &a, report: &report });
+        watched.event(&RunEvent::Finished { task: &a, report: &report });
         assert!(watched.blobs.is_none());
     }
 
@@ -274,7 +274,7 @@ mod tests {
     fn a_task_that_takes_long_is_named_once() {
         let live = Live::start();
         let mut watched = live.reporter(());
-        watched.event(&Event::Started { task: &task("nginx:1.25"), reasons: &[] });
+        watched.event(&RunEvent::Started { task: &task("nginx:1.25"), reasons: &[] });
         let now = Instant::now();
         assert_eq!(watched.take_long(now), [""; 0]);
         assert_eq!(watched.take_long(now + LONG), ["PULL IMG nginx:1.25"]);

@@ -1,11 +1,11 @@
 //! Help for errors about a project and its tasks.
 
 use buildchain::project::Error as ProjectError;
-use buildchain::tasks::RunError;
+use buildchain::tasks::ProjectRunError;
 use graph::{SelectError, StateError};
 
 use super::helped;
-use crate::failure::{Failure, Report};
+use crate::failure::{Failure, FailureReport};
 
 /// A project that cannot be used: exit code 3, with the place in the file.
 pub(crate) fn project(error: ProjectError) -> Failure {
@@ -24,7 +24,7 @@ pub(crate) fn project(error: ProjectError) -> Failure {
         _ => None,
     };
     let snippet = error.snippet().map(str::to_owned);
-    Failure::Usage(Report { error: error.into(), snippet, remedy })
+    Failure::Usage(FailureReport { error: error.into(), snippet, remedy })
 }
 
 /// A project that cannot be turned into tasks: exit code 3.
@@ -53,12 +53,12 @@ pub(crate) fn state(error: StateError) -> Failure {
 }
 
 /// A run that ended early.
-pub(crate) fn run(error: RunError) -> Failure {
+pub(crate) fn run(error: ProjectRunError) -> Failure {
     match error {
-        RunError::ForeignTree(_) => {
+        ProjectRunError::ForeignTree(_) => {
             Failure::usage_by(error).remedy("remove the folder, or build elsewhere with --build-root DIR")
         }
-        RunError::Run(graph::RunError::State(error)) => state(error),
+        ProjectRunError::Run(graph::RunError::State(error)) => state(error),
         error => error.into(),
     }
 }

@@ -108,7 +108,7 @@ fn of_projects() -> Vec<Failure> {
         project::tasks(unfit(&["salt/a: leads to /etc"], &[])),
         project::tasks(unfit(&[], &["salt/b: a name of 254 bytes"])),
         project::tasks(unfit(&["salt/a: leads to /etc"], &["salt/b: a name of 254 bytes"])),
-        project::run(tasks::RunError::ForeignTree("_build/root".into())),
+        project::run(tasks::ProjectRunError::ForeignTree("_build/root".into())),
         project::state(graph::StateError::Held {
             path: "_build/.sealift/state".into(),
             holder: "process 7: sealift run".into(),

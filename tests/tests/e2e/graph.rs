@@ -9,8 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use graph::{
-    ConsoleOptions, ConsoleReporter, Graph, Input, JsonReporter, Output, Reporter, RunOptions, State, Task,
-    Title, ignore, info, run,
+    ConsoleOptions, ConsoleReporter, Graph, JsonReporter, ProjectState, Reporter, RunOptions, Task,
+    TaskInput, TaskOutput, Title, ignore, info, run,
 };
 use serde_json::Value;
 use tests::peer;
@@ -35,8 +35,8 @@ fn task(name: &str, inputs: &[&str], outputs: &[&str], command: &str) -> Task {
     Task {
         name: name.into(),
         title: Title::new("JOIN", name),
-        inputs: inputs.iter().map(Input::file).collect(),
-        outputs: outputs.iter().map(|path| Output::File(path.into())).collect(),
+        inputs: inputs.iter().map(TaskInput::file).collect(),
+        outputs: outputs.iter().map(|path| TaskOutput::File(path.into())).collect(),
         action: Some(Box::new(move |context| {
             context.run(Command::new("sh").arg("-c").arg(&command).current_dir(context.path("")))?;
             Ok(())
@@ -57,8 +57,8 @@ fn graph(root: &Path) -> Graph {
     Graph::new(root.into(), "_build".into(), tasks, vec![]).unwrap()
 }
 
-fn state(root: &Path) -> State {
-    State::open(&root.join("_build/.state"), "test").unwrap()
+fn state(root: &Path) -> ProjectState {
+    ProjectState::open(&root.join("_build/.state"), "test").unwrap()
 }
 
 /// Runs what `asked` names; the exit code.
@@ -138,7 +138,8 @@ fn info_is_laid_out_like_that_of_doit() {
     let theirs = doit(&program, root, &["info", "b"]);
     let graph = graph(root);
     let info =
-        info(&graph, graph.find("b").unwrap(), &State::read(&root.join("_build/.state")).unwrap()).unwrap();
+        info(&graph, graph.find("b").unwrap(), &ProjectState::read(&root.join("_build/.state")).unwrap())
+            .unwrap();
     assert_eq!((theirs.status.code(), info.is_up_to_date()), (Some(1), false));
     // Ours also names the tasks an input comes from, and makes its files in a folder of their own.
     let text = info.to_string().replace("\ntask_dep   :\n - a\n", "").replace("_build/", "");

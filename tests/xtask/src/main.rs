@@ -127,12 +127,12 @@ fn profile() -> String {
     chosen.unwrap_or_else(|| cargo_static::RELEASE.into())
 }
 
-fn places(root: &Path) -> Result<cargo_static::Places, String> {
+fn places(root: &Path) -> Result<cargo_static::BuildFolders, String> {
     let cargo_home = env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| env::home_dir().map(|home| home.join(".cargo")))
         .ok_or("neither CARGO_HOME nor HOME is set")?;
-    cargo_static::Places::ask(root, &cargo_home).map_err(|error| error.to_string())
+    cargo_static::BuildFolders::ask(root, &cargo_home).map_err(|error| error.to_string())
 }
 
 fn build(root: &Path, profile: &str) -> Result<PathBuf, String> {

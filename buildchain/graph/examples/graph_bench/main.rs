@@ -17,14 +17,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use graph::{Graph, Input, Output, RunOptions, State, Task, run};
+use graph::{Graph, ProjectState, RunOptions, Task, TaskInput, TaskOutput, run};
 
 fn copy(name: String, from: String, to: String) -> Task {
     let (source, target) = (from.clone(), to.clone());
     Task {
         name,
-        inputs: vec![Input::file(from)],
-        outputs: vec![Output::File(to.into())],
+        inputs: vec![TaskInput::file(from)],
+        outputs: vec![TaskOutput::File(to.into())],
         action: Some(Box::new(move |context| {
             context.run(Command::new("cp").arg(context.path(&source)).arg(context.path(&target)))?;
             Ok(())
@@ -47,12 +47,12 @@ fn tasks(shape: &str, count: usize) -> Option<Vec<Task>> {
                 .collect(),
         ),
         "one" => {
-            let action: graph::Action =
+            let action: graph::TaskAction =
                 Box::new(|context| Ok(fs::write(context.path("_build/out"), "done")?));
             Some(vec![Task {
                 name: "one".into(),
-                inputs: (0..count).map(|i| Input::file(format!("in/{i}"))).collect(),
-                outputs: vec![Output::File("_build/out".into())],
+                inputs: (0..count).map(|i| TaskInput::file(format!("in/{i}"))).collect(),
+                outputs: vec![TaskOutput::File("_build/out".into())],
                 action: Some(action),
                 ..Task::default()
             }])
@@ -72,7 +72,7 @@ fn measure(
     let graph = Graph::new(root.to_owned(), "_build".into(), tasks, vec![])
         .map_err(|errors| format!("{errors:?}"))?;
     let linked = start.elapsed();
-    let mut state = State::open(&root.join("_build/.state"), "test")?;
+    let mut state = ProjectState::open(&root.join("_build/.state"), "test")?;
     let opened = start.elapsed();
     let options = RunOptions { jobs, ..RunOptions::default() };
     let outcome = run(&graph, &graph.select_all(), &options, &mut state, &mut ())?;

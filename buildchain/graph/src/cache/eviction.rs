@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use content::{AtomicFile, Durability, IoError, Links};
 
-use crate::cache::local::{Cache, UNFINISHED};
+use crate::cache::local::{ResultCache, UNFINISHED};
 
 /// The most bytes of the file with the size.
 const SIZE_MAX: u64 = 64;
@@ -25,7 +25,7 @@ pub struct Usage {
     pub bytes: u64,
 }
 
-/// What [`Cache::evict`] removed.
+/// What [`ResultCache::evict`] removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Evicted {
     /// Results.
@@ -38,19 +38,19 @@ pub struct Evicted {
 
 /// All files of a cache, with their sizes.
 #[derive(Default)]
-struct Inventory {
+struct CacheInventory {
     blobs: HashMap<PathBuf, u64>,
     /// With the time of their last use.
     results: Vec<((i64, i64), PathBuf, u64)>,
 }
 
-impl Inventory {
+impl CacheInventory {
     fn bytes(&self) -> u64 {
         self.blobs.values().sum::<u64>() + self.results.iter().map(|(.., size)| size).sum::<u64>()
     }
 }
 
-impl Cache {
+impl ResultCache {
     /// What the cache has.
     ///
     /// # Errors
@@ -97,8 +97,8 @@ impl Cache {
         AtomicFile::write(&self.size_file(), size.to_string().as_bytes(), 0o644, Durability::Cache)
     }
 
-    fn inventory(&self) -> io::Result<Inventory> {
-        let mut inventory = Inventory::default();
+    fn inventory(&self) -> io::Result<CacheInventory> {
+        let mut inventory = CacheInventory::default();
         for folder in list(&self.folder.join("blobs"))? {
             for blob in list(&folder)? {
                 if let Some(metadata) = metadata_of(&blob)? {

@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 
 use content::{Digest, IoError, Links, Root};
 
-use crate::cache::local::{Cache, RECORD_MAX, checked_parts, parse};
+use crate::cache::local::{RECORD_MAX, ResultCache, checked_parts, parse};
 use crate::cache::remote::corrupt;
-use crate::model::task::Output;
-use crate::record::entry::FileKind;
-use crate::record::files::Files;
-use crate::record::parts::Part;
+use crate::model::task::TaskOutput;
+use crate::record::entry::FileEntryKind;
+use crate::record::files::KnownFiles;
+use crate::record::parts::OutputPart;
 
-impl Cache {
+impl ResultCache {
     /// Fetches the result stored under `key` from the remote cache, if there is one and it has the result. Whether the
     /// result is in the local cache now.
-    pub(super) fn fetch(&self, key: Digest, declared: &[Output], files: &Files) -> io::Result<bool> {
+    pub(super) fn fetch(&self, key: Digest, declared: &[TaskOutput], files: &KnownFiles) -> io::Result<bool> {
         let Some(connection) = &self.remote else { return Ok(false) };
         let Some(record) = connection.call(|remote| remote.record(key))? else { return Ok(false) };
         let parsed = if record.len() as u64 > RECORD_MAX { None } else { parse(&record, key) };
@@ -27,10 +27,10 @@ impl Cache {
         let parts = checked_parts(&outputs, &listings, declared)
             .map_err(|error| corrupt(format!("the record for the key {} is invalid: {error}", key.hex())))?;
         let _lock = self.lock_shared()?;
-        let is_missing = |part: &&Part| {
-            part.entry.kind != FileKind::Folder && self.blob(&part.entry).symlink_metadata().is_err()
+        let is_missing = |part: &&OutputPart| {
+            part.entry.kind != FileEntryKind::Folder && self.blob(&part.entry).symlink_metadata().is_err()
         };
-        let mut missing: Vec<&Part> = parts.iter().filter(is_missing).collect();
+        let mut missing: Vec<&OutputPart> = parts.iter().filter(is_missing).collect();
         missing.sort_by_key(|part| part.entry.digest);
         let mut wanted: Vec<Digest> = missing.iter().map(|part| part.entry.digest).collect();
         wanted.dedup();
@@ -61,13 +61,13 @@ impl Cache {
     }
 
     /// Sends a result that was just stored to the remote cache, if there is one that is written to.
-    pub(super) fn send(&self, key: Digest, record: &[u8], parts: &[Part]) -> io::Result<()> {
+    pub(super) fn send(&self, key: Digest, record: &[u8], parts: &[OutputPart]) -> io::Result<()> {
         let Some(connection) = self.remote.as_ref().filter(|connection| connection.writes) else {
             return Ok(());
         };
         let mut contents: Vec<(Digest, PathBuf)> = parts
             .iter()
-            .filter(|part| part.entry.kind != FileKind::Folder)
+            .filter(|part| part.entry.kind != FileEntryKind::Folder)
             .map(|part| (part.entry.digest, self.blob(&part.entry)))
             .collect();
         contents.sort();
@@ -79,11 +79,11 @@ impl Cache {
 /// Brings the content of a part, which is in the file at `from`, into `folder` and checks it. Returns the path of the new
 /// file. The file is moved only if `may_move` and it has no other name, else copied: what a remote cache wrote may be a link
 /// to somebody's file.
-fn accept(from: &Path, may_move: bool, folder: &Path, part: &Part) -> io::Result<PathBuf> {
+fn accept(from: &Path, may_move: bool, folder: &Path, part: &OutputPart) -> io::Result<PathBuf> {
     let source = content::open(from, Links::Refuse).map_err(|error| corrupt(error.to_string()))?;
     let name = Path::new("blob");
     let (root, to) = (Root::open(folder)?, folder.join(name));
-    let mode = if part.entry.kind == FileKind::Link { 0o644 } else { part.entry.mode.into() };
+    let mode = if part.entry.kind == FileEntryKind::Link { 0o644 } else { part.entry.mode.into() };
     let mut file = if may_move && source.metadata()?.nlink() == 1 {
         std::fs::rename(from, &to)?;
         source.set_permissions(Permissions::from_mode(mode))?;

@@ -15,15 +15,15 @@ use std::sync::Arc;
 use content::Digest;
 use tempfile::TempDir;
 
-use crate::cache::local::{Cache, Restored, parse};
-use crate::cache::remote::{Remote, RemoteError};
+use crate::cache::local::{Restored, ResultCache, parse};
+use crate::cache::remote::{RemoteCache, RemoteError};
 use crate::model::paths;
-use crate::model::task::Output;
-use crate::record::entry::{FileEntry, FileKind};
-use crate::record::files::{Files, NEVER};
+use crate::model::task::TaskOutput;
+use crate::record::entry::{FileEntry, FileEntryKind};
+use crate::record::files::{KnownFiles, NEVER};
 use crate::record::journal::{self, JournalEntry};
-use crate::record::key::{Item, Tag, Value, put};
-use crate::record::survey::Listing;
+use crate::record::key::{ItemTag, ItemValue, ManifestItem, put};
+use crate::record::survey::FolderListing;
 
 /// The content of the files in hostile records.
 pub(super) const EVIL: &[u8] = b"evil";
@@ -31,7 +31,7 @@ pub(super) const EVIL: &[u8] = b"evil";
 /// A builder: a project, a cache, and a home that a build must not change.
 pub(super) struct Builder {
     folder: TempDir,
-    files: Files,
+    files: KnownFiles,
 }
 
 impl Builder {
@@ -41,7 +41,7 @@ impl Builder {
             fs::create_dir_all(folder.path().join(name)).unwrap();
         }
         fs::write(folder.path().join("home/.ssh/authorized_keys"), "mine").unwrap();
-        let files = Files::new(&folder.path().join("project"), None, HashMap::new(), 1).unwrap();
+        let files = KnownFiles::new(&folder.path().join("project"), None, HashMap::new(), 1).unwrap();
         Self { folder, files }
     }
 
@@ -49,11 +49,15 @@ impl Builder {
         self.folder.path().join(name)
     }
 
-    pub(super) fn cache(&self) -> Cache {
-        Cache::new(self.path("cache"), None)
+    pub(super) fn cache(&self) -> ResultCache {
+        ResultCache::new(self.path("cache"), None)
     }
 
-    pub(super) fn restore(&self, cache: &Cache, declared: &[Output]) -> io::Result<Option<Restored>> {
+    pub(super) fn restore(
+        &self,
+        cache: &ResultCache,
+        declared: &[TaskOutput],
+    ) -> io::Result<Option<Restored>> {
         cache.restore(&self.path("project"), Path::new("_build"), KEY(), declared, &self.files, &NEVER)
     }
 
@@ -93,69 +97,71 @@ pub(super) fn KEY() -> Digest {
     Digest::of(b"key")
 }
 
-pub(super) fn declared() -> [Output; 2] {
-    [Output::File("_build/file".into()), Output::Folder("_build/tree".into())]
+pub(super) fn declared() -> [TaskOutput; 2] {
+    [TaskOutput::File("_build/file".into()), TaskOutput::Folder("_build/tree".into())]
 }
 
 /// A line of a listing.
-pub(super) type Line<'a> = (&'a str, FileKind, u16, &'a [u8]);
+pub(super) type ForgedLine<'a> = (&'a str, FileEntryKind, u16, &'a [u8]);
 
 /// A record under construction, and the contents that it needs.
 #[derive(Default)]
 pub(super) struct Forged {
     pub(super) outputs: Vec<u8>,
-    pub(super) listings: Vec<Listing>,
+    pub(super) listings: Vec<FolderListing>,
     pub(super) contents: Vec<(FileEntry, Vec<u8>)>,
     pub(super) tail: Vec<u8>,
 }
 
 impl Forged {
-    pub(super) fn entry(&mut self, kind: FileKind, mode: u16, content: &[u8]) -> Value<'static> {
-        let digest = if kind == FileKind::Folder { Digest::from_bytes([0; 32]) } else { Digest::of(content) };
+    pub(super) fn entry(&mut self, kind: FileEntryKind, mode: u16, content: &[u8]) -> ItemValue<'static> {
+        let digest =
+            if kind == FileEntryKind::Folder { Digest::from_bytes([0; 32]) } else { Digest::of(content) };
         let entry = FileEntry { kind, mode, digest };
-        if kind != FileKind::Folder {
+        if kind != FileEntryKind::Folder {
             self.contents.push((entry, content.to_vec()));
         }
-        Value::Entry(entry)
+        ItemValue::Entry(entry)
     }
 
     pub(super) fn file(mut self, name: &str) -> Self {
-        let value = self.entry(FileKind::File, 0o644, EVIL);
-        put(&mut self.outputs, &Item { tag: Tag::File, name: name.as_bytes(), value });
+        let value = self.entry(FileEntryKind::File, 0o644, EVIL);
+        put(&mut self.outputs, &ManifestItem { tag: ItemTag::File, name: name.as_bytes(), value });
         self
     }
 
-    pub(super) fn output(mut self, tag: Tag, name: &str, value: Value<'static>) -> Self {
-        put(&mut self.outputs, &Item { tag, name: name.as_bytes(), value });
+    pub(super) fn output(mut self, tag: ItemTag, name: &str, value: ItemValue<'static>) -> Self {
+        put(&mut self.outputs, &ManifestItem { tag, name: name.as_bytes(), value });
         self
     }
 
     /// An output file, whose kind or mode may be wrong.
-    pub(super) fn one(mut self, name: &str, kind: FileKind, mode: u16, content: &[u8]) -> Self {
+    pub(super) fn one(mut self, name: &str, kind: FileEntryKind, mode: u16, content: &[u8]) -> Self {
         let value = self.entry(kind, mode, content);
-        self.output(Tag::File, name, value)
+        self.output(ItemTag::File, name, value)
     }
 
-    pub(super) fn folder(self, name: &str, lines: &[Line<'_>]) -> Self {
-        let whole: Vec<Line<'_>> =
-            std::iter::once(("", FileKind::Folder, 0o755, &b""[..])).chain(lines.iter().copied()).collect();
+    pub(super) fn folder(self, name: &str, lines: &[ForgedLine<'_>]) -> Self {
+        let whole: Vec<ForgedLine<'_>> = std::iter::once(("", FileEntryKind::Folder, 0o755, &b""[..]))
+            .chain(lines.iter().copied())
+            .collect();
         self.listing(name, &whole, b"")
     }
 
-    pub(super) fn listing(mut self, name: &str, lines: &[Line<'_>], tail: &[u8]) -> Self {
+    pub(super) fn listing(mut self, name: &str, lines: &[ForgedLine<'_>], tail: &[u8]) -> Self {
         let mut listing = Vec::new();
         for (name, kind, mode, content) in lines {
             let value = self.entry(*kind, *mode, content);
-            put(&mut listing, &Item { tag: Tag::File, name: name.as_bytes(), value });
+            put(&mut listing, &ManifestItem { tag: ItemTag::File, name: name.as_bytes(), value });
         }
         listing.extend(tail);
         let digest = Digest::of(&listing);
         self.listings.push((digest, listing));
-        self.output(Tag::Folder, name, Value::Listing(digest))
+        self.output(ItemTag::Folder, name, ItemValue::Listing(digest))
     }
 
     /// The usual file, and a folder with these lines.
-    pub(super) fn tree(lines: &[Line<'_>]) -> Self {
+    pub(super) fn tree(lines: &[ForgedLine<'_>]) -> Self {
         Self::default().file("_build/file").folder("_build/tree", lines)
     }
 
@@ -174,7 +180,7 @@ impl Forged {
     }
 
     /// Writes the record and its contents into a cache, as a run would.
-    pub(super) fn plant(&self, cache: &Cache) {
+    pub(super) fn plant(&self, cache: &ResultCache) {
         for (entry, content) in &self.contents {
             let blob = cache.blob(entry);
             fs::create_dir_all(blob.parent().unwrap()).unwrap();
@@ -203,7 +209,7 @@ pub(super) struct Liar {
     home: PathBuf,
 }
 
-impl Remote for Liar {
+impl RemoteCache for Liar {
     fn record(&self, _: Digest) -> Result<Option<Vec<u8>>, RemoteError> {
         Ok(Some(self.record.clone()))
     }
@@ -224,7 +230,7 @@ pub(super) fn honestly(to: &Path, content: &[u8], _: &Path) {
     fs::write(to, content).unwrap();
 }
 
-pub(super) fn remote(builder: &Builder, forged: &Forged, deliver: Deliver) -> Cache {
+pub(super) fn remote(builder: &Builder, forged: &Forged, deliver: Deliver) -> ResultCache {
     let contents = forged.contents.iter().map(|(entry, content)| (entry.digest, content.clone())).collect();
     let liar = Liar { record: forged.record(), contents, deliver, home: builder.path("home") };
     builder.cache().with_remote(Arc::new(liar), false)
@@ -262,7 +268,8 @@ impl Forged {
             bytes = rest.get(parts.len()..).unwrap_or_default();
             let name: Vec<&str> = parts.iter().map(|part| NAMES[usize::from(part % 8)]).collect();
             let kind =
-                [FileKind::File, FileKind::Link, FileKind::Folder, FileKind::Folder][usize::from(what % 4)];
+                [FileEntryKind::File, FileEntryKind::Link, FileEntryKind::Folder, FileEntryKind::Folder]
+                    [usize::from(what % 4)];
             let mode = [0o644, 0o755, 0o4755, 0][usize::from(what >> 6)];
             lines.push((name.join("/"), kind, mode));
         }
@@ -273,10 +280,10 @@ impl Forged {
         if first % 4 == 2 {
             lines.dedup_by(|a, b| a.0 == b.0);
         }
-        let lines: Vec<Line<'_>> = lines
+        let lines: Vec<ForgedLine<'_>> = lines
             .iter()
             .map(|(name, kind, mode)| {
-                let content = if *kind == FileKind::Link { &b"../../../home/.ssh"[..] } else { EVIL };
+                let content = if *kind == FileEntryKind::Link { &b"../../../home/.ssh"[..] } else { EVIL };
                 (name.as_str(), *kind, *mode, content)
             })
             .collect();

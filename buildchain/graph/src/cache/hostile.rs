@@ -10,9 +10,9 @@ use proptest::prelude::*;
 
 use crate::cache::forged::*;
 use crate::cache::local::{RECORD_MAX, checked_parts};
-use crate::model::task::Output;
-use crate::record::entry::FileKind;
-use crate::record::key::{Item, Tag, Value, put};
+use crate::model::task::TaskOutput;
+use crate::record::entry::FileEntryKind;
+use crate::record::key::{ItemTag, ItemValue, ManifestItem, put};
 use crate::record::parts::BadRecord;
 
 /// Restores a record from the local and from the remote cache: both must refuse it, and do no harm.
@@ -33,13 +33,13 @@ fn refused(case: &str, forged: &Forged) {
 #[test]
 fn a_valid_record_is_restored_from_both_caches() {
     let long = "n".repeat(255);
-    let lines: &[Line<'_>] = &[
-        ("a", FileKind::Folder, 0o700, b""),
-        ("a/empty", FileKind::Folder, 0o555, b""),
-        ("a/script", FileKind::File, 0o755, b"script"),
-        ("a.b", FileKind::File, 0o644, b"script"),
-        ("link", FileKind::Link, 0o777, b"/anywhere/at all"),
-        (&long, FileKind::File, 0o600, b""),
+    let lines: &[ForgedLine<'_>] = &[
+        ("a", FileEntryKind::Folder, 0o700, b""),
+        ("a/empty", FileEntryKind::Folder, 0o555, b""),
+        ("a/script", FileEntryKind::File, 0o755, b"script"),
+        ("a.b", FileEntryKind::File, 0o644, b"script"),
+        ("link", FileEntryKind::Link, 0o777, b"/anywhere/at all"),
+        (&long, FileEntryKind::File, 0o600, b""),
     ];
     let forged = Forged::tree(lines);
     for from_remote in [false, true] {
@@ -54,11 +54,13 @@ fn a_valid_record_is_restored_from_both_caches() {
             let path = builder.path("project/_build/tree").join(name);
             let metadata = path.symlink_metadata().unwrap();
             match kind {
-                FileKind::Folder => assert!(metadata.is_dir()),
-                FileKind::Link => assert_eq!(fs::read_link(&path).unwrap().as_os_str().as_bytes(), *content),
-                FileKind::File => assert_eq!(fs::read(&path).unwrap(), *content, "{name}"),
+                FileEntryKind::Folder => assert!(metadata.is_dir()),
+                FileEntryKind::Link => {
+                    assert_eq!(fs::read_link(&path).unwrap().as_os_str().as_bytes(), *content)
+                }
+                FileEntryKind::File => assert_eq!(fs::read(&path).unwrap(), *content, "{name}"),
             }
-            if *kind != FileKind::Link {
+            if *kind != FileEntryKind::Link {
                 assert_eq!(metadata.mode() & 0o7777, u32::from(*mode), "{name}");
             }
         }
@@ -68,8 +70,10 @@ fn a_valid_record_is_restored_from_both_caches() {
 
 #[test]
 fn an_entry_of_a_cache_that_is_not_a_file_is_removed_and_replaced() {
-    let mut forged = Forged::tree(&[("a", FileKind::File, 0o644, b"content")]);
-    let Value::Entry(entry) = forged.entry(FileKind::File, 0o644, b"content") else { panic!("no file") };
+    let mut forged = Forged::tree(&[("a", FileEntryKind::File, 0o644, b"content")]);
+    let ItemValue::Entry(entry) = forged.entry(FileEntryKind::File, 0o644, b"content") else {
+        panic!("no file")
+    };
     type Harm = fn(&Path);
     let harms: [(&str, Harm); 3] = [
         ("a folder", |path| fs::create_dir(path).unwrap()),
@@ -103,11 +107,12 @@ fn an_entry_of_a_cache_that_is_not_a_file_is_removed_and_replaced() {
 
 #[test]
 fn a_record_with_paths_outside_of_its_outputs_is_refused() {
-    use FileKind::{File, Folder, Link};
+    use FileEntryKind::{File, Folder, Link};
     let home = b"../../../home/.ssh";
     let (name, part) = ("n".repeat(256), "n".repeat(200));
     let deep: Vec<String> = (1..=21).map(|depth| vec![part.as_str(); depth].join("/")).collect();
-    let mut deep: Vec<Line<'_>> = deep.iter().map(|path| (path.as_str(), Folder, 0o755, &b""[..])).collect();
+    let mut deep: Vec<ForgedLine<'_>> =
+        deep.iter().map(|path| (path.as_str(), Folder, 0o755, &b""[..])).collect();
     if let Some((_, kind, _, content)) = deep.last_mut() {
         (*kind, *content) = (File, EVIL);
     }
@@ -115,7 +120,7 @@ fn a_record_with_paths_outside_of_its_outputs_is_refused() {
     let key = |name| (name, File, 0o644, EVIL);
     let folder = |name| (name, Folder, 0o755, &b""[..]);
     let link = |name| (name, Link, 0o777, &home[..]);
-    let cases: &[(&str, &[Line<'_>])] = &[
+    let cases: &[(&str, &[ForgedLine<'_>])] = &[
         ("a file through a link", &[link("x"), key("x/authorized_keys")]),
         ("a link, a folder of its name, a file in it", &[link("x"), folder("x"), key("x/authorized_keys")]),
         ("a folder, a link of its name, a file in it", &[folder("x"), link("x"), key("x/authorized_keys")]),
@@ -160,7 +165,7 @@ fn a_record_with_paths_outside_of_its_outputs_is_refused() {
 
 #[test]
 fn a_record_of_other_outputs_is_refused() {
-    use FileKind::{File, Folder, Link};
+    use FileEntryKind::{File, Folder, Link};
     let whole = |name| Forged::default().file(name).folder("_build/tree", &[]);
     let home = "/home/.ssh";
     let mut cases = vec![
@@ -222,15 +227,23 @@ fn a_record_of_other_outputs_is_refused() {
         ),
         (
             "a missing listing",
-            Forged::default().file("_build/file").output(Tag::Folder, "_build/tree", Value::Listing(KEY())),
+            Forged::default().file("_build/file").output(
+                ItemTag::Folder,
+                "_build/tree",
+                ItemValue::Listing(KEY()),
+            ),
         ),
         (
             "no value",
-            Forged::default().output(Tag::File, "_build/file", Value::Nothing).folder("_build/tree", &[]),
+            Forged::default()
+                .output(ItemTag::File, "_build/file", ItemValue::Nothing)
+                .folder("_build/tree", &[]),
         ),
         (
             "a text",
-            Forged::default().output(Tag::File, "_build/file", Value::Text(b"x")).folder("_build/tree", &[]),
+            Forged::default()
+                .output(ItemTag::File, "_build/file", ItemValue::Text(b"x"))
+                .folder("_build/tree", &[]),
         ),
         ("something behind the record", Forged { tail: b"?".to_vec(), ..Forged::tree(&[]) }),
         ("a second record behind it", Forged { tail: Forged::tree(&[]).record(), ..Forged::tree(&[]) }),
@@ -250,15 +263,15 @@ fn a_record_of_other_outputs_is_refused() {
 #[test]
 fn a_small_record_cannot_take_all_memory() {
     let names: Vec<String> = (0..3000).map(|number| format!("{number:04}")).collect();
-    let lines: Vec<Line<'_>> =
-        names.iter().map(|name| (name.as_str(), FileKind::File, 0o644, EVIL)).collect();
-    let outputs: Vec<Output> =
-        (0..1000).map(|number| Output::Folder(format!("_build/{number:04}").into())).collect();
+    let lines: Vec<ForgedLine<'_>> =
+        names.iter().map(|name| (name.as_str(), FileEntryKind::File, 0o644, EVIL)).collect();
+    let outputs: Vec<TaskOutput> =
+        (0..1000).map(|number| TaskOutput::Folder(format!("_build/{number:04}").into())).collect();
     let mut forged = Forged::default().folder("_build/0000", &lines);
     forged.outputs.clear();
     for output in &outputs {
-        let (name, value) = (output.path().as_os_str().as_bytes(), Value::Listing(forged.listings[0].0));
-        put(&mut forged.outputs, &Item { tag: Tag::Folder, name, value });
+        let (name, value) = (output.path().as_os_str().as_bytes(), ItemValue::Listing(forged.listings[0].0));
+        put(&mut forged.outputs, &ManifestItem { tag: ItemTag::Folder, name, value });
     }
     let error = checked_parts(&forged.outputs, &forged.listings, &outputs).unwrap_err();
     assert_eq!(error, BadRecord::TooMany);
@@ -267,10 +280,10 @@ fn a_small_record_cannot_take_all_memory() {
 #[test]
 fn nothing_is_created_through_a_link_or_over_a_file() {
     let declared =
-        [Output::File("_build/sub/deep/file".into()), Output::Folder("_build/sub/deep/tree".into())];
+        [TaskOutput::File("_build/sub/deep/file".into()), TaskOutput::Folder("_build/sub/deep/tree".into())];
     let forged = Forged::default()
         .file("_build/sub/deep/file")
-        .folder("_build/sub/deep/tree", &[("new", FileKind::File, 0o644, EVIL)]);
+        .folder("_build/sub/deep/tree", &[("new", FileEntryKind::File, 0o644, EVIL)]);
     type Prepare = fn(&Builder);
     let places: [(&str, Prepare); 5] = [
         ("a link above the output", |builder| {
@@ -308,9 +321,9 @@ fn nothing_is_created_through_a_link_or_over_a_file() {
 #[test]
 fn contents_that_are_links_or_not_files_are_refused_or_copied() {
     let forged = Forged::tree(&[
-        ("link", FileKind::Link, 0o777, b"mine"),
-        ("script", FileKind::File, 0o755, b"mine"),
-        ("twin", FileKind::File, 0o600, b"mine"),
+        ("link", FileEntryKind::Link, 0o777, b"mine"),
+        ("script", FileEntryKind::File, 0o755, b"mine"),
+        ("twin", FileEntryKind::File, 0o600, b"mine"),
     ]);
     let keys = |home: &Path| home.join(".ssh/authorized_keys");
     let deliveries: [(&str, Deliver, bool); 6] = [

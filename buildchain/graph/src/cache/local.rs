@@ -10,18 +10,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use content::{Digest, Links};
 use tempfile::TempDir;
 
-use crate::cache::remote::{Connection, Remote};
+use crate::cache::remote::{Connection, RemoteCache};
 use crate::model::error::FileError;
-use crate::model::task::Output;
-use crate::record::entry::{FileEntry, FileKind};
-use crate::record::files::Files;
+use crate::model::task::TaskOutput;
+use crate::record::entry::{FileEntry, FileEntryKind};
+use crate::record::files::KnownFiles;
 use crate::record::journal::{self, JournalEntry};
-use crate::record::parts::{BadRecord, Part, check_declared, parts};
-use crate::record::survey::Listing;
+use crate::record::parts::{BadRecord, OutputPart, check_declared, parts};
+use crate::record::survey::FolderListing;
 
 /// A result cache, shared by any number of projects and runs.
 #[derive(Clone, Debug)]
-pub struct Cache {
+pub struct ResultCache {
     pub(super) folder: PathBuf,
     /// The most bytes it may have after a run that added something; `None` for no bound.
     pub(super) limit: Option<u64>,
@@ -37,9 +37,9 @@ pub const RECORD_MAX: u64 = 64 << 20;
 pub(super) const UNFINISHED: &str = ".new-";
 
 /// The outputs of a task from the cache, as items, and the listings that they name.
-pub(crate) type Restored = (Vec<u8>, Vec<Listing>);
+pub(crate) type Restored = (Vec<u8>, Vec<FolderListing>);
 
-impl Cache {
+impl ResultCache {
     /// The cache in `folder`, which need not exist yet. `limit` is the most bytes that it may have after a run.
     #[must_use]
     pub fn new(folder: PathBuf, limit: Option<u64>) -> Self {
@@ -48,7 +48,7 @@ impl Cache {
 
     /// The same cache, which fetches what it lacks from `remote`, and with `writes` also sends new results there.
     #[must_use]
-    pub fn with_remote(self, remote: Arc<dyn Remote>, writes: bool) -> Self {
+    pub fn with_remote(self, remote: Arc<dyn RemoteCache>, writes: bool) -> Self {
         Self { remote: Some(Connection::new(remote, writes)), ..self }
     }
 
@@ -66,7 +66,8 @@ impl Cache {
     /// The path of the blob of a file or link.
     pub(super) fn blob(&self, entry: &FileEntry) -> PathBuf {
         let digest = entry.digest.hex();
-        let kind = if entry.kind == FileKind::Link { "link".to_owned() } else { format!("{:o}", entry.mode) };
+        let kind =
+            if entry.kind == FileEntryKind::Link { "link".to_owned() } else { format!("{:o}", entry.mode) };
         let folder = digest.get(..2).unwrap_or_default();
         self.folder.join("blobs").join(folder).join(format!("{digest}-{kind}"))
     }
@@ -113,10 +114,15 @@ impl Cache {
 
     /// Whether every blob exists and has the content that its name says. A damaged one is removed. Fails once `stop` is
     /// true.
-    pub(super) fn check_blobs(&self, parts: &[Part], files: &Files, stop: &AtomicBool) -> io::Result<bool> {
-        let wanted: Vec<(&Part, PathBuf)> = parts
+    pub(super) fn check_blobs(
+        &self,
+        parts: &[OutputPart],
+        files: &KnownFiles,
+        stop: &AtomicBool,
+    ) -> io::Result<bool> {
+        let wanted: Vec<(&OutputPart, PathBuf)> = parts
             .iter()
-            .filter(|part| part.entry.kind != FileKind::Folder)
+            .filter(|part| part.entry.kind != FileEntryKind::Folder)
             .map(|part| (part, self.blob(&part.entry)))
             .collect();
         let paths: Vec<&Path> = wanted.iter().map(|(_, blob)| blob.as_path()).collect();
@@ -124,8 +130,8 @@ impl Cache {
         for ((part, blob), found) in wanted.iter().zip(files.entries(&paths, false, stop)) {
             let is_intact = |found: &FileEntry| {
                 // The mode is part of the name of a file, and can be changed through a hard link.
-                let mode = part.entry.kind == FileKind::Link || found.mode == part.entry.mode;
-                found.kind == FileKind::File && found.digest == part.entry.digest && mode
+                let mode = part.entry.kind == FileEntryKind::Link || found.mode == part.entry.mode;
+                found.kind == FileEntryKind::File && found.digest == part.entry.digest && mode
             };
             match found {
                 Ok(Some(found)) if is_intact(&found) => continue,
@@ -148,14 +154,14 @@ impl Cache {
         let parts = parts(&outputs, &|digest| find(&listings, digest)).unwrap_or_default();
         parts
             .iter()
-            .filter(|part| part.entry.kind != FileKind::Folder)
+            .filter(|part| part.entry.kind != FileEntryKind::Folder)
             .map(|part| self.blob(&part.entry))
             .collect()
     }
 }
 
 /// The listing with this digest.
-pub(super) fn find(listings: &[Listing], digest: Digest) -> Option<&[u8]> {
+pub(super) fn find(listings: &[FolderListing], digest: Digest) -> Option<&[u8]> {
     listings.iter().find(|(listed, _)| *listed == digest).map(|(_, bytes)| bytes.as_slice())
 }
 
@@ -183,9 +189,9 @@ pub(super) fn parse(bytes: &[u8], key: Digest) -> Option<Restored> {
 /// itself would have produced.
 pub(super) fn checked_parts(
     outputs: &[u8],
-    listings: &[Listing],
-    declared: &[Output],
-) -> Result<Vec<Part>, BadRecord> {
+    listings: &[FolderListing],
+    declared: &[TaskOutput],
+) -> Result<Vec<OutputPart>, BadRecord> {
     check_declared(outputs, declared)?;
     parts(outputs, &|digest| find(listings, digest))
 }

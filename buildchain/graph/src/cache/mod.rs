@@ -29,8 +29,8 @@ mod forged;
 mod hostile;
 
 pub use eviction::{Evicted, Usage};
-pub use local::{Cache, RECORD_MAX};
-pub use remote::{Remote, RemoteError};
+pub use local::{RECORD_MAX, ResultCache};
+pub use remote::{RemoteCache, RemoteError};
 
 /// What the fuzzer does with its input.
 #[cfg(fuzzing)]

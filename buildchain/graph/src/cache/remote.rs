@@ -12,7 +12,7 @@ use content::Digest;
 ///
 /// Contents that it returns are checked against their digests. That a result belongs to its key is trusted: whoever may
 /// write to the store decides.
-pub trait Remote: Send + Sync {
+pub trait RemoteCache: Send + Sync {
     /// The record stored under `key`, or `None` if the store has no record for it.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ pub(super) fn corrupt(message: String) -> io::Error {
 /// The connection to a remote cache. Once a call finds it unavailable, no other call waits for it.
 #[derive(Clone)]
 pub(super) struct Connection {
-    remote: Arc<dyn Remote>,
+    remote: Arc<dyn RemoteCache>,
     pub(super) writes: bool,
     unavailable: Arc<AtomicBool>,
 }
@@ -69,14 +69,14 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
-    pub(super) fn new(remote: Arc<dyn Remote>, writes: bool) -> Self {
+    pub(super) fn new(remote: Arc<dyn RemoteCache>, writes: bool) -> Self {
         Self { remote, writes, unavailable: Arc::default() }
     }
 
     /// Calls the remote cache. If it is unavailable, the first call returns the error, and all later ones the default.
     pub(super) fn call<T: Default>(
         &self,
-        call: impl FnOnce(&dyn Remote) -> Result<T, RemoteError>,
+        call: impl FnOnce(&dyn RemoteCache) -> Result<T, RemoteError>,
     ) -> io::Result<T> {
         if self.unavailable.load(Ordering::Relaxed) {
             return Ok(T::default());

@@ -7,50 +7,55 @@ use std::path::{Path, PathBuf};
 
 use content::{Links, Root};
 
-use crate::cache::local::Cache;
+use crate::cache::local::ResultCache;
 use crate::model::paths;
-use crate::record::entry::FileKind;
-use crate::record::files::Files;
-use crate::record::parts::Part;
+use crate::record::entry::FileEntryKind;
+use crate::record::files::KnownFiles;
+use crate::record::parts::OutputPart;
 
 /// The longest target of a symbolic link, in bytes.
 const TARGET_MAX: u64 = 4095;
 
 /// The folder that results are restored into.
-pub(super) struct Target<'a> {
+pub(super) struct RestoreTarget<'a> {
     /// The root of the graph.
     pub(super) root: &'a Path,
     /// The build root, relative to the root or absolute. Nothing is created outside of it.
     pub(super) build_root: &'a Path,
 }
 
-impl Cache {
+impl ResultCache {
     /// Creates the parts of a result from blobs that were checked. Each is created below the build root, through no link,
     /// and replaces nothing. The folders of outputs exist already and are empty.
-    pub(super) fn restore_parts(&self, target: &Target<'_>, parts: &[Part], files: &Files) -> io::Result<()> {
+    pub(super) fn restore_parts(
+        &self,
+        target: &RestoreTarget<'_>,
+        parts: &[OutputPart],
+        files: &KnownFiles,
+    ) -> io::Result<()> {
         let root = Root::open(&target.root.join(target.build_root))?;
         let mut clones = true;
         for part in parts {
             let path = inside(target, part)?;
             match part.entry.kind {
                 // Opening it refuses links in its path. What is below it follows in order.
-                FileKind::Folder if part.is_output => drop(root.folder(path)?),
+                FileEntryKind::Folder if part.is_output => drop(root.folder(path)?),
                 // The owner can write to it until it is complete.
-                FileKind::Folder => root.create_dir(path, 0o700)?,
-                FileKind::Link => root.symlink(self.link_target(part)?.as_os_str(), path)?,
-                FileKind::File => {
+                FileEntryKind::Folder => root.create_dir(path, 0o700)?,
+                FileEntryKind::Link => root.symlink(self.link_target(part)?.as_os_str(), path)?,
+                FileEntryKind::File => {
                     place(&self.blob(&part.entry), &root, path, part.entry.mode.into(), &mut clones)?;
                     files.record(&part.path, part.entry.digest).map_err(io::Error::other)?;
                 }
             }
         }
-        for part in parts.iter().rev().filter(|part| part.entry.kind == FileKind::Folder) {
+        for part in parts.iter().rev().filter(|part| part.entry.kind == FileEntryKind::Folder) {
             root.set_mode(inside(target, part)?, part.entry.mode.into())?;
         }
         Ok(())
     }
 
-    fn link_target(&self, part: &Part) -> io::Result<PathBuf> {
+    fn link_target(&self, part: &OutputPart) -> io::Result<PathBuf> {
         let bytes = content::open_read(&self.blob(&part.entry), Links::Refuse, TARGET_MAX)?;
         if bytes.is_empty() || bytes.contains(&0) {
             let message = format!("the link {:?} has an invalid target", part.path);
@@ -61,7 +66,7 @@ impl Cache {
 }
 
 /// The path of a part below the build root.
-fn inside<'a>(target: &Target<'_>, part: &'a Part) -> io::Result<&'a Path> {
+fn inside<'a>(target: &RestoreTarget<'_>, part: &'a OutputPart) -> io::Result<&'a Path> {
     paths::relative_to(&part.path, target.build_root).filter(|path| !path.as_os_str().is_empty()).ok_or_else(
         || io::Error::new(io::ErrorKind::InvalidData, format!("{:?} is not in the build root", part.path)),
     )

@@ -8,25 +8,25 @@ use std::sync::atomic::AtomicBool;
 
 use content::{Digest, Links, Root};
 
-use crate::cache::local::{Cache, RECORD_MAX, Restored, checked_parts, find, parse};
-use crate::cache::restore::{Target, place};
-use crate::model::task::Output;
-use crate::record::entry::{FileEntry, FileKind};
-use crate::record::files::Files;
+use crate::cache::local::{RECORD_MAX, Restored, ResultCache, checked_parts, find, parse};
+use crate::cache::restore::{RestoreTarget, place};
+use crate::model::task::TaskOutput;
+use crate::record::entry::{FileEntry, FileEntryKind};
+use crate::record::files::KnownFiles;
 use crate::record::journal::{self, JournalEntry};
-use crate::record::key::{Value, items};
+use crate::record::key::{ItemValue, items};
 use crate::record::parts::{BadRecord, parts};
-use crate::record::survey::Listing;
+use crate::record::survey::FolderListing;
 
-impl Cache {
+impl ResultCache {
     /// Stores the outputs of a task. `outputs` lists them as items.
     pub(crate) fn store(
         &self,
         root: &Path,
         key: Digest,
         outputs: &[u8],
-        listings: &[Listing],
-        files: &Files,
+        listings: &[FolderListing],
+        files: &KnownFiles,
     ) -> io::Result<()> {
         let _lock = self.lock_shared()?;
         let parts = parts(outputs, &|digest| find(listings, digest)).map_err(io::Error::other)?;
@@ -34,10 +34,10 @@ impl Cache {
         for part in &parts {
             let (from, blob) = (root.join(&part.path), self.blob(&part.entry));
             let exists = blob.symlink_metadata().is_ok_and(|found| found.is_file());
-            if part.entry.kind == FileKind::Folder || exists {
+            if part.entry.kind == FileEntryKind::Folder || exists {
                 continue;
             }
-            if part.entry.kind == FileKind::Link {
+            if part.entry.kind == FileEntryKind::Link {
                 let temporary = self.temporary()?;
                 let new = temporary.path().join("blob");
                 File::create_new(&new)?.write_all(fs::read_link(&from)?.as_os_str().as_bytes())?;
@@ -48,7 +48,7 @@ impl Cache {
         }
         let mut record = journal::MAGIC.to_vec();
         for item in items(outputs) {
-            if let Value::Listing(digest) = item.value
+            if let ItemValue::Listing(digest) = item.value
                 && let Some(bytes) = find(listings, digest)
             {
                 journal::put(&mut record, &JournalEntry::Listing { digest, bytes });
@@ -70,7 +70,7 @@ impl Cache {
         blob: &Path,
         entry: &FileEntry,
         clones: &mut bool,
-        files: &Files,
+        files: &KnownFiles,
     ) -> io::Result<()> {
         let temporary = self.temporary()?;
         let new = temporary.path().join("blob");
@@ -90,11 +90,11 @@ impl Cache {
         root: &Path,
         build_root: &Path,
         key: Digest,
-        declared: &[Output],
-        files: &Files,
+        declared: &[TaskOutput],
+        files: &KnownFiles,
         stop: &AtomicBool,
     ) -> io::Result<Option<Restored>> {
-        let target = Target { root, build_root };
+        let target = RestoreTarget { root, build_root };
         let restored = self.restore_local(&target, key, declared, files, stop)?;
         if restored.is_none() && self.fetch(key, declared, files)? {
             return self.restore_local(&target, key, declared, files, stop);
@@ -104,10 +104,10 @@ impl Cache {
 
     fn restore_local(
         &self,
-        target: &Target<'_>,
+        target: &RestoreTarget<'_>,
         key: Digest,
-        declared: &[Output],
-        files: &Files,
+        declared: &[TaskOutput],
+        files: &KnownFiles,
         stop: &AtomicBool,
     ) -> io::Result<Option<Restored>> {
         let record = self.record(key);
@@ -143,18 +143,18 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::record::key::{Item, Tag, put};
+    use crate::record::key::{ItemTag, ManifestItem, put};
 
     #[test]
     fn a_file_that_changed_since_it_was_hashed_is_not_stored() {
         let (root, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let cache = Cache::new(kept.path().to_owned(), None);
-        let files = Files::new(root.path(), None, HashMap::new(), 1).unwrap();
+        let cache = ResultCache::new(kept.path().to_owned(), None);
+        let files = KnownFiles::new(root.path(), None, HashMap::new(), 1).unwrap();
         let mut outputs = Vec::new();
         let path = root.path().join("a");
         fs::write(&path, "x").unwrap();
         let entry = files.entry(Path::new("a")).unwrap().unwrap();
-        put(&mut outputs, &Item { tag: Tag::File, name: b"a", value: Value::Entry(entry) });
+        put(&mut outputs, &ManifestItem { tag: ItemTag::File, name: b"a", value: ItemValue::Entry(entry) });
         let store = || cache.store(root.path(), Digest::of(b"key"), &outputs, &[], &files);
 
         fs::write(&path, "edited").unwrap();

@@ -6,35 +6,35 @@ use std::time::Instant;
 
 use content::Digest;
 
-use crate::cache::Cache;
+use crate::cache::ResultCache;
 use crate::engine::attempts::attempts;
 use crate::engine::outputs;
 use crate::engine::schedule::Status;
-use crate::engine::shared::{Message, Shared, ToRecord};
+use crate::engine::shared::{Message, SharedRun, ToRecord};
 use crate::model::error::{ActionError, chain};
 use crate::model::linked::{LinkedTask, TaskId};
 use crate::model::paths;
-use crate::model::task::{Output, Task};
-use crate::record::entry::FileKind;
+use crate::model::task::{Task, TaskOutput};
+use crate::record::entry::FileEntryKind;
 use crate::record::files::NEVER;
 use crate::record::journal::{self, JournalEntry};
 use crate::record::judge::OutOfDate;
-use crate::record::key::{Value, items};
+use crate::record::key::{ItemValue, items};
 use crate::record::parts::parts;
-use crate::record::survey::{self, Listing};
+use crate::record::survey::{self, FolderListing};
 use crate::record::threads::lock;
-use crate::report::outcome::{TaskReport, Verdict};
+use crate::report::outcome::{TaskReport, TaskVerdict};
 
 /// Runs a task, and sends the result to the recorder.
 pub(crate) fn act(
-    shared: &Shared<'_>,
+    shared: &SharedRun<'_>,
     id: TaskId,
     judged: OutOfDate,
     messages: &Sender<Message>,
     record: &Sender<ToRecord>,
 ) {
     let linked = shared.graph.linked(id);
-    let mut report = TaskReport::of(Verdict::Succeeded);
+    let mut report = TaskReport::of(TaskVerdict::Succeeded);
     report.key = Some(judged.key);
     report.started = shared.options.clock.map(|clock| clock());
     report.reasons.clone_from(&judged.reasons);
@@ -43,7 +43,7 @@ pub(crate) fn act(
     let aside = match outputs::set_aside(shared.graph, id) {
         Ok(aside) => aside,
         Err(error) => {
-            report.verdict = Verdict::Broken;
+            report.verdict = TaskVerdict::Broken;
             report.error = Some(chain(&error));
             end(shared, id, report, Vec::new(), messages, record);
             return;
@@ -81,9 +81,9 @@ pub(crate) fn act(
         }
         Err(error) => {
             report.verdict = match &error {
-                ActionError::Failed(_) => Verdict::Failed,
-                ActionError::Broken(_) => Verdict::Broken,
-                ActionError::Cancelled => Verdict::Cancelled,
+                ActionError::Failed(_) => TaskVerdict::Failed,
+                ActionError::Broken(_) => TaskVerdict::Broken,
+                ActionError::Cancelled => TaskVerdict::Cancelled,
             };
             report.error = Some(error.to_string());
             forget(shared, &linked.task, &mut frames);
@@ -101,7 +101,7 @@ fn warn_of(removed: io::Result<()>, report: &mut TaskReport) {
 
 /// Reports the end of a task, and passes it on to the recorder.
 fn end(
-    shared: &Shared<'_>,
+    shared: &SharedRun<'_>,
     id: TaskId,
     report: TaskReport,
     frames: Vec<u8>,
@@ -121,8 +121,8 @@ fn end(
 }
 
 /// The cache, if results of this task may be stored in it.
-fn cache_of(shared: &Shared<'_>, task: &Task) -> Option<Cache> {
-    let within = |output: &Output| paths::is_within(output.path(), &shared.graph.build_root);
+fn cache_of(shared: &SharedRun<'_>, task: &Task) -> Option<ResultCache> {
+    let within = |output: &TaskOutput| paths::is_within(output.path(), &shared.graph.build_root);
     let fit = !task.always && !task.resumes && !task.outputs.is_empty() && task.outputs.iter().all(within);
     let cache = shared.options.cache.as_ref().filter(|_| fit)?;
     Some(if task.cheap { cache.without_remote() } else { cache.clone() })
@@ -130,7 +130,7 @@ fn cache_of(shared: &Shared<'_>, task: &Task) -> Option<Cache> {
 
 /// Restores the outputs of a task from the cache, if it has them. Returns the frames to record.
 fn restore(
-    shared: &Shared<'_>,
+    shared: &SharedRun<'_>,
     linked: &LinkedTask,
     judged: &OutOfDate,
     report: &mut TaskReport,
@@ -161,18 +161,18 @@ fn restore(
     let (name, manifest) = (&linked.task.name, &judged.manifest);
     let entry = JournalEntry::Task { name, key: judged.key, manifest, outputs: &found, millis: 0 };
     journal::put(&mut frames, &entry);
-    report.verdict = Verdict::Restored;
+    report.verdict = TaskVerdict::Restored;
     report.elapsed = Some(start.elapsed());
     Some(frames)
 }
 
 /// Stores the outputs of a task in the cache. A failure is only a warning.
 fn store(
-    shared: &Shared<'_>,
+    shared: &SharedRun<'_>,
     linked: &LinkedTask,
     key: Digest,
     outputs: &[u8],
-    listings: &[Listing],
+    listings: &[FolderListing],
     report: &mut TaskReport,
 ) {
     let Some(cache) = cache_of(shared, &linked.task) else { return };
@@ -183,8 +183,8 @@ fn store(
 
 /// Appends the frames of listings that the state does not have.
 fn put_listings<'a>(
-    shared: &Shared<'_>,
-    listings: impl IntoIterator<Item = &'a Listing>,
+    shared: &SharedRun<'_>,
+    listings: impl IntoIterator<Item = &'a FolderListing>,
     frames: &mut Vec<u8>,
 ) {
     for (digest, bytes) in listings {
@@ -195,7 +195,7 @@ fn put_listings<'a>(
 }
 
 /// Appends the frame that removes the record of a task, if it has one.
-fn forget(shared: &Shared<'_>, task: &Task, frames: &mut Vec<u8>) {
+fn forget(shared: &SharedRun<'_>, task: &Task, frames: &mut Vec<u8>) {
     if shared.evidence.records.contains_key(&task.name) {
         journal::put(frames, &JournalEntry::Forget { name: &task.name });
     }
@@ -204,20 +204,20 @@ fn forget(shared: &Shared<'_>, task: &Task, frames: &mut Vec<u8>) {
 /// Reads the outputs of an action: all that the task declares must exist. This is not stopped with the run, or the work
 /// would be lost.
 fn collect(
-    shared: &Shared<'_>,
+    shared: &SharedRun<'_>,
     linked: &LinkedTask,
-    listings: &mut Vec<Listing>,
+    listings: &mut Vec<FolderListing>,
     outputs: &mut Vec<u8>,
 ) -> Result<(), ActionError> {
     survey::outputs(&shared.graph.root, linked, shared.evidence.files, &NEVER, listings, outputs)?;
-    if let Some(item) = items(outputs).find(|item| item.value == Value::Nothing) {
+    if let Some(item) = items(outputs).find(|item| item.value == ItemValue::Nothing) {
         let path = content::printable_path(item.path());
         return Err(ActionError::broken(format!("the task did not produce its output {path}")));
     }
     let find =
         |digest: Digest| listings.iter().find(|(d, _)| *d == digest).map(|(_, bytes)| bytes.as_slice());
     for part in parts(outputs, &find).unwrap_or_default() {
-        if part.entry.kind == FileKind::File {
+        if part.entry.kind == FileEntryKind::File {
             shared.evidence.files.trust(&part.path, part.entry.digest)?;
         }
     }
@@ -225,7 +225,7 @@ fn collect(
 }
 
 /// Whether the inputs differ from those that the task was judged by.
-fn inputs_changed(shared: &Shared<'_>, linked: &LinkedTask, manifest: &[u8]) -> bool {
+fn inputs_changed(shared: &SharedRun<'_>, linked: &LinkedTask, manifest: &[u8]) -> bool {
     let mut now = Vec::with_capacity(manifest.len());
     let files = shared.evidence.files;
     let surveyed = survey::inputs(shared.graph, linked, files, &NEVER, &mut Vec::new(), &mut now);

@@ -6,10 +6,10 @@ use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::engine::host::{Attempt, Report};
+use crate::engine::host::{Attempt, AttemptEvent};
 use crate::engine::outputs;
-use crate::engine::shared::{Message, Shared};
-use crate::model::context::Context;
+use crate::engine::shared::{Message, SharedRun};
+use crate::model::context::TaskContext;
 use crate::model::error::ActionError;
 use crate::model::linked::TaskId;
 use crate::record::threads::lock;
@@ -20,7 +20,7 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// Runs the action of a task until it succeeds, or may not be retried.
 pub(crate) fn attempts(
-    shared: &Shared<'_>,
+    shared: &SharedRun<'_>,
     id: TaskId,
     report: &mut TaskReport,
     messages: &Sender<Message>,
@@ -44,7 +44,7 @@ pub(crate) fn attempts(
 }
 
 /// Waits until the pause is over or the run stops.
-fn wait(shared: &Shared<'_>, pause: Duration) {
+fn wait(shared: &SharedRun<'_>, pause: Duration) {
     let end = Instant::now() + pause;
     while !shared.cancelled() {
         let left = end.saturating_duration_since(Instant::now());
@@ -56,7 +56,7 @@ fn wait(shared: &Shared<'_>, pause: Duration) {
 }
 
 fn attempt(
-    shared: &Shared<'_>,
+    shared: &SharedRun<'_>,
     id: TaskId,
     report: &mut TaskReport,
     messages: &Sender<Message>,
@@ -68,15 +68,15 @@ fn attempt(
     }
     let deadline = task.timeout.map(|timeout| Instant::now() + timeout);
     let messages = Mutex::new(messages.clone());
-    let notify = |report: Report<'_>| {
+    let notify = |report: AttemptEvent<'_>| {
         let message = match report {
-            Report::Line(stream, line) => Message::Line(id, stream, line.to_owned()),
-            Report::Transfer(step) => Message::Transfer(id, step),
+            AttemptEvent::Line(stream, line) => Message::Line(id, stream, line.to_owned()),
+            AttemptEvent::Transfer(step) => Message::Transfer(id, step),
         };
         let _ = lock(&messages).send(message);
     };
     let attempt = Attempt::new(shared.evidence.files, shared.lock, &shared.options.cancel, deadline, &notify);
-    let context = Context::new(&shared.graph.root, &attempt);
+    let context = TaskContext::new(&shared.graph.root, &attempt);
     let result = catch_unwind(AssertUnwindSafe(|| action(&context))).unwrap_or_else(|panic| {
         let message = panic
             .downcast_ref::<String>()

@@ -13,40 +13,40 @@ use crate::engine::children::{self, Supervision};
 use crate::model::context::Host;
 use crate::model::error::{ActionError, FileError};
 use crate::model::progress::{Stream, Transfer};
-use crate::record::files::Files;
+use crate::record::files::KnownFiles;
 use crate::record::threads::lock;
 
 /// What the run does for one attempt of an action.
 pub(crate) struct Attempt<'run> {
-    files: &'run Files,
+    files: &'run KnownFiles,
     /// The lock of the state, for child processes.
     lock: Option<&'run File>,
     cancel: &'run AtomicBool,
     deadline: Option<Instant>,
-    notify: &'run (dyn Fn(Report<'_>) + Sync),
-    log: Mutex<Log>,
+    notify: &'run (dyn Fn(AttemptEvent<'_>) + Sync),
+    log: Mutex<AttemptLog>,
 }
 
 /// What an action reports while it runs.
-pub(crate) enum Report<'a> {
+pub(crate) enum AttemptEvent<'a> {
     Line(Stream, &'a str),
     Transfer(Transfer),
 }
 
 /// The lines of an attempt, by stream.
 #[derive(Default)]
-pub(crate) struct Log {
+pub(crate) struct AttemptLog {
     pub(crate) out: String,
     pub(crate) err: String,
 }
 
 impl<'run> Attempt<'run> {
     pub(crate) fn new(
-        files: &'run Files,
+        files: &'run KnownFiles,
         lock: Option<&'run File>,
         cancel: &'run AtomicBool,
         deadline: Option<Instant>,
-        notify: &'run (dyn Fn(Report<'_>) + Sync),
+        notify: &'run (dyn Fn(AttemptEvent<'_>) + Sync),
     ) -> Self {
         Self { files, lock, cancel, deadline, notify, log: Mutex::default() }
     }
@@ -56,7 +56,7 @@ impl<'run> Attempt<'run> {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    pub(crate) fn into_log(self) -> Log {
+    pub(crate) fn into_log(self) -> AttemptLog {
         self.log.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -71,11 +71,11 @@ impl Host for Attempt<'_> {
         text.push_str(line);
         text.push('\n');
         drop(log);
-        (self.notify)(Report::Line(stream, line));
+        (self.notify)(AttemptEvent::Line(stream, line));
     }
 
     fn transfer(&self, step: Transfer) {
-        (self.notify)(Report::Transfer(step));
+        (self.notify)(AttemptEvent::Transfer(step));
     }
 
     fn cancelled(&self) -> bool {

@@ -3,20 +3,20 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use crate::engine::shared::{Message, Shared};
+use crate::engine::shared::{Message, SharedRun};
 use crate::model::linked::TaskId;
-use crate::report::events::{Event, Reporter};
-use crate::report::outcome::Outcome;
+use crate::report::events::{Reporter, RunEvent};
+use crate::report::outcome::RunOutcome;
 
 /// The time between two calls of [`Reporter::tick`].
 const TICK: Duration = Duration::from_millis(100);
 
 /// Calls the reporter for all messages, until the last worker has ended. Counts the verdicts in `outcome`.
 pub(crate) fn notify(
-    shared: &Shared<'_>,
+    shared: &SharedRun<'_>,
     messages: &Receiver<Message>,
     reporter: &mut dyn Reporter,
-    outcome: &mut Outcome,
+    outcome: &mut RunOutcome,
 ) {
     let mut is_quiet = false;
     loop {
@@ -43,13 +43,13 @@ pub(crate) fn notify(
         is_quiet = false;
         let task = |id: &TaskId| shared.graph.task(*id);
         match &message {
-            Message::Started(id, reasons) => reporter.event(&Event::Started { task: task(id), reasons }),
+            Message::Started(id, reasons) => reporter.event(&RunEvent::Started { task: task(id), reasons }),
             Message::Line(id, stream, line) => {
-                reporter.event(&Event::Line { task: task(id), stream: *stream, line });
+                reporter.event(&RunEvent::Line { task: task(id), stream: *stream, line });
             }
-            Message::Transfer(id, step) => reporter.event(&Event::Transfer { task: task(id), step }),
+            Message::Transfer(id, step) => reporter.event(&RunEvent::Transfer { task: task(id), step }),
             Message::Retrying(id, error, pause) => {
-                reporter.event(&Event::Retrying { task: task(id), error, pause: *pause });
+                reporter.event(&RunEvent::Retrying { task: task(id), error, pause: *pause });
             }
             Message::Finished(reports) => {
                 for (id, report) in reports {
@@ -57,7 +57,7 @@ pub(crate) fn notify(
                     if !task.is_group() {
                         *outcome.counts.entry(report.verdict).or_insert(0) += 1;
                     }
-                    reporter.event(&Event::Finished { task, report });
+                    reporter.event(&RunEvent::Finished { task, report });
                 }
             }
         }

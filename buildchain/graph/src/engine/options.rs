@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
-use crate::cache::Cache;
+use crate::cache::ResultCache;
 
 /// How a run is done.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub struct RunOptions {
     /// Stops the run once it is true: no action is started, and running ones are told to stop.
     pub cancel: Arc<AtomicBool>,
     /// The result cache.
-    pub cache: Option<Cache>,
+    pub cache: Option<ResultCache>,
     /// Outputs whose size and digest the [`Outcome`](crate::Outcome) reports, each with what the user can type next.
     pub artefacts: Vec<(PathBuf, String)>,
     /// The clock for the reports. Without it they have no `started`.

@@ -11,7 +11,7 @@ use content::IoError;
 use crate::model::graph::Graph;
 use crate::model::linked::TaskId;
 use crate::model::paths;
-use crate::model::task::{Output, Task};
+use crate::model::task::{Task, TaskOutput};
 
 /// The old outputs of a task, moved aside while it runs. An action that writes in place would otherwise write into files that
 /// have hard links, in the content store or in the cache.
@@ -86,8 +86,8 @@ pub(crate) fn prepare(graph: &Graph, task: &Task) -> Result<(), IoError> {
         let path = output.path();
         let whole = graph.root.join(path);
         let folder = match output {
-            Output::File(_) => whole.parent(),
-            Output::Folder(_) => Some(whole.as_path()),
+            TaskOutput::File(_) => whole.parent(),
+            TaskOutput::Folder(_) => Some(whole.as_path()),
         };
         folder
             .map_or(Ok(()), content::create_folder)

@@ -10,13 +10,13 @@ use crate::engine::outputs::is_behind_link;
 use crate::model::graph::Graph;
 use crate::model::paths;
 use crate::record::journal::JournalEntry;
-use crate::record::key::{Tag, Value, items};
-use crate::record::state::State;
-use crate::report::events::{Event, Reporter};
+use crate::record::key::{ItemTag, ItemValue, items};
+use crate::record::state::ProjectState;
+use crate::report::events::{Reporter, RunEvent};
 
 /// The stale outputs of the task with this name: what it produced in an earlier run and no task produces now, the deepest
 /// paths first. Nothing outside of the build root.
-pub(crate) fn stale_outputs(graph: &Graph, state: &State, name: &str) -> Vec<PathBuf> {
+pub(crate) fn stale_outputs(graph: &Graph, state: &ProjectState, name: &str) -> Vec<PathBuf> {
     let Some(record) = state.records.get(name) else { return Vec::new() };
     let same = graph.find(name).is_some_and(|id| {
         let declared = graph.task(id).outputs.iter().map(|output| output.path().as_path());
@@ -28,7 +28,7 @@ pub(crate) fn stale_outputs(graph: &Graph, state: &State, name: &str) -> Vec<Pat
     let mut found = Vec::new();
     for item in items(&record.outputs) {
         match item.value {
-            Value::Listing(digest) if item.tag == Tag::Folder => {
+            ItemValue::Listing(digest) if item.tag == ItemTag::Folder => {
                 let listing = state.listings.get(&digest).map(|bytes| &**bytes).unwrap_or_default();
                 found.extend(items(listing).map(|below| item.path().join(below.path())));
             }
@@ -49,7 +49,11 @@ pub(crate) fn stale_outputs(graph: &Graph, state: &State, name: &str) -> Vec<Pat
 }
 
 /// Removes stale outputs, and the records of tasks that the graph no longer has. Links in their paths are not followed.
-pub(crate) fn prune(graph: &Graph, state: &mut State, reporter: &mut dyn Reporter) -> Result<(), RunError> {
+pub(crate) fn prune(
+    graph: &Graph,
+    state: &mut ProjectState,
+    reporter: &mut dyn Reporter,
+) -> Result<(), RunError> {
     let gone: Vec<String> = state.records.keys().filter(|name| graph.find(name).is_none()).cloned().collect();
     let mut stale: Vec<PathBuf> =
         state.records.keys().flat_map(|name| stale_outputs(graph, state, name)).collect();
@@ -61,7 +65,7 @@ pub(crate) fn prune(graph: &Graph, state: &mut State, reporter: &mut dyn Reporte
         for path in stale {
             let Some(inside) = paths::relative_to(&path, &graph.build_root) else { continue };
             if remove_one(&root, inside)? {
-                reporter.event(&Event::Pruned { path: &path });
+                reporter.event(&RunEvent::Pruned { path: &path });
             }
             for folder in paths::upwards(inside).skip(1) {
                 // Fails if other files are in it.

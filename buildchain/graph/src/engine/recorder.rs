@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{Receiver, Sender};
 
-use crate::engine::shared::{Message, Shared, ToRecord};
+use crate::engine::shared::{Message, SharedRun, ToRecord};
 use crate::record::journal;
 use crate::record::state::{Journal, StateError};
 use crate::record::threads::lock;
@@ -16,7 +16,7 @@ pub(crate) struct Recorded {
 
 /// Writes all results that wait at once, and only then releases the tasks that wait for them.
 pub(crate) fn record(
-    shared: &Shared<'_>,
+    shared: &SharedRun<'_>,
     results: &Receiver<ToRecord>,
     mut journal: Option<&mut Journal>,
     messages: &Sender<Message>,

@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex};
 use std::thread;
 use std::time::Instant;
 
-use crate::cache::Cache;
+use crate::cache::ResultCache;
 use crate::engine::error::RunError;
 use crate::engine::notifier::notify;
 use crate::engine::options::RunOptions;
@@ -15,46 +15,46 @@ use crate::engine::outputs;
 use crate::engine::prune;
 use crate::engine::recorder::record;
 use crate::engine::schedule::Schedule;
-use crate::engine::shared::{Message, Shared};
+use crate::engine::shared::{Message, SharedRun};
 use crate::engine::work::work;
 use crate::model::error::{FileError, chain};
 use crate::model::graph::Graph;
 use crate::model::linked::TaskId;
-use crate::model::selection::Selection;
-use crate::record::files::Files;
+use crate::model::selection::SelectedTasks;
+use crate::record::files::KnownFiles;
 use crate::record::journal;
 use crate::record::judge::Evidence;
-use crate::record::state::{Journal, State};
+use crate::record::state::{Journal, ProjectState};
 use crate::record::threads::lock;
-use crate::report::events::{Event, Reporter};
-use crate::report::outcome::{Artefact, Outcome, TaskReport, Verdict};
+use crate::report::events::{Reporter, RunEvent};
+use crate::report::outcome::{Artefact, RunOutcome, TaskReport, TaskVerdict};
 
 /// Runs the selected tasks and their dependencies that are out of date, each after its own dependencies.
 ///
-/// The state must have been opened with [`State::open`]: one that was only read has no lock and records nothing.
+/// The state must have been opened with [`ProjectState::open`]: one that was only read has no lock and records nothing.
 ///
 /// # Errors
 ///
-/// The run as a whole ended early. Failed tasks are not an error: they are in the [`Outcome`].
+/// The run as a whole ended early. Failed tasks are not an error: they are in the [`RunOutcome`].
 pub fn run(
     graph: &Graph,
-    selection: &Selection,
+    selection: &SelectedTasks,
     options: &RunOptions,
-    state: &mut State,
+    state: &mut ProjectState,
     reporter: &mut dyn Reporter,
-) -> Result<Outcome, RunError> {
+) -> Result<RunOutcome, RunError> {
     let start = Instant::now();
     let cone = graph.cone(selection);
     let wanted = if options.single { &selection.tasks } else { &cone };
     let actions = wanted.iter().filter(|id| !graph.task(**id).is_group()).count();
-    reporter.event(&Event::Begun { tasks: actions });
+    reporter.event(&RunEvent::Begun { tasks: actions });
     let mut result = run_cone(graph, wanted, &cone, options, state, reporter);
     if let Ok(outcome) = &mut result {
         outcome.elapsed = start.elapsed();
-        reporter.event(&Event::Summary { outcome });
+        reporter.event(&RunEvent::Summary { outcome });
     }
-    let exit = result.as_ref().map_or(2, Outcome::exit);
-    reporter.event(&Event::Ended { exit });
+    let exit = result.as_ref().map_or(2, RunOutcome::exit);
+    reporter.event(&RunEvent::Ended { exit });
     result
 }
 
@@ -63,9 +63,9 @@ fn run_cone(
     wanted: &[TaskId],
     cone: &[TaskId],
     options: &RunOptions,
-    state: &mut State,
+    state: &mut ProjectState,
     reporter: &mut dyn Reporter,
-) -> Result<Outcome, RunError> {
+) -> Result<RunOutcome, RunError> {
     if options.prune {
         prune::prune(graph, state, reporter)?;
     }
@@ -73,13 +73,13 @@ fn run_cone(
     let clock = state.journal.as_ref().and_then(Journal::lock);
     let state_lock = state.journal.as_ref().and_then(Journal::lock);
     let jobs = options.jobs.max(1);
-    let files = Files::new(&graph.root, clock, std::mem::take(&mut state.digests), jobs)?;
+    let files = KnownFiles::new(&graph.root, clock, std::mem::take(&mut state.digests), jobs)?;
     let mut schedule = Schedule::new(graph, wanted, cone, jobs);
     let ended = schedule.start(wanted);
     let mut journal = state.journal.take();
     let (sender, messages) = mpsc::channel();
     let _ = sender.send(Message::Finished(ended));
-    let shared = Shared {
+    let shared = SharedRun {
         graph,
         options,
         evidence: Evidence {
@@ -95,7 +95,7 @@ fn run_cone(
         queued: Mutex::default(),
         wake: Condvar::new(),
     };
-    let mut outcome = Outcome::default();
+    let mut outcome = RunOutcome::default();
     let recorded = thread::scope(|scope| {
         let (to_record, results) = mpsc::channel();
         let recorder = scope.spawn({
@@ -122,16 +122,16 @@ fn run_cone(
     drop(schedule);
     // Reports list every task of the run.
     for id in left {
-        let report = TaskReport::of(Verdict::Cancelled);
-        reporter.event(&Event::Finished { task: graph.task(id), report: &report });
+        let report = TaskReport::of(TaskVerdict::Cancelled);
+        reporter.event(&RunEvent::Finished { task: graph.task(id), report: &report });
     }
     outcome.cancelled =
-        options.cancel.load(Ordering::Relaxed) && outcome.left + outcome.count(Verdict::Cancelled) > 0;
+        options.cancel.load(Ordering::Relaxed) && outcome.left + outcome.count(TaskVerdict::Cancelled) > 0;
     drop(shared);
     for (path, next) in produced {
         match artefact(&graph.root.join(path), next, &files) {
             Ok(artefact) => outcome.artefacts.push(artefact),
-            Err(error) => reporter.event(&Event::Warned { text: &chain(&error) }),
+            Err(error) => reporter.event(&RunEvent::Warned { text: &chain(&error) }),
         }
     }
     outputs::clear_aside(graph)?;
@@ -146,15 +146,16 @@ fn run_cone(
     recorded.frames.into_iter().for_each(|frames| state.apply_frames(frames));
     // Neither makes the build fail: digests are computed again, and a long journal or a large cache only takes space.
     let compacted = written.and_then(|()| state.compact()).map_err(|error| chain(&error));
-    let evicted = options.cache.as_ref().map_or(Ok(()), Cache::keep_to_limit).map_err(|error| chain(&error));
+    let evicted =
+        options.cache.as_ref().map_or(Ok(()), ResultCache::keep_to_limit).map_err(|error| chain(&error));
     for text in [compacted, evicted].into_iter().filter_map(Result::err) {
-        reporter.event(&Event::Warned { text: &text });
+        reporter.event(&RunEvent::Warned { text: &text });
     }
     recorded.error.map_or(Ok(outcome), |error| Err(error.into()))
 }
 
 /// The report on an output. Its digest is recorded: it is read only if it has changed since.
-fn artefact(path: &Path, next: &str, files: &Files) -> Result<Artefact, FileError> {
+fn artefact(path: &Path, next: &str, files: &KnownFiles) -> Result<Artefact, FileError> {
     let sha256 = files.digest(path)?;
     let size = path.metadata().map_err(|error| FileError::at("read", path)(error))?.len();
     Ok(Artefact { path: path.to_path_buf(), size, sha256, next: next.to_owned() })

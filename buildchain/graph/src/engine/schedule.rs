@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use crate::model::graph::Graph;
 use crate::model::linked::TaskId;
 use crate::model::task::Task;
-use crate::report::outcome::{TaskReport, Verdict};
+use crate::report::outcome::{TaskReport, TaskVerdict};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
@@ -28,7 +28,7 @@ pub(crate) enum Status {
     Queued,
     Running,
     Recording,
-    Done(Verdict),
+    Done(TaskVerdict),
 }
 
 /// Something for a worker to do.
@@ -222,27 +222,27 @@ impl<'a> Schedule<'a> {
         let verdict_of = |need: &TaskId| match self.status(*need) {
             Status::Done(verdict) => verdict,
             // Not part of this run: assumed to be up to date.
-            _ => Verdict::UpToDate,
+            _ => TaskVerdict::UpToDate,
         };
         let blocker = linked.needs.iter().find(|need| {
             let verdict = verdict_of(need);
-            !verdict.is_success() && verdict != Verdict::Ignored
+            !verdict.is_success() && verdict != TaskVerdict::Ignored
         });
         let is_between = self.status(id) == Status::Between;
         let verdict = if let Some(blocker) = blocker {
-            let mut report = TaskReport::of(Verdict::Blocked);
+            let mut report = TaskReport::of(TaskVerdict::Blocked);
             report.error = Some(self.graph.task(*blocker).name.clone());
-            return (Status::Done(Verdict::Blocked), (!is_between).then_some(report));
-        } else if linked.needs.iter().any(|need| verdict_of(need) == Verdict::Ignored) {
-            Verdict::Ignored
+            return (Status::Done(TaskVerdict::Blocked), (!is_between).then_some(report));
+        } else if linked.needs.iter().any(|need| verdict_of(need) == TaskVerdict::Ignored) {
+            TaskVerdict::Ignored
         } else if is_between {
-            Verdict::UpToDate
+            TaskVerdict::UpToDate
         } else if !linked.task.is_group() {
             return (Status::Ready, None);
-        } else if linked.needs.iter().all(|need| verdict_of(need) == Verdict::UpToDate) {
-            Verdict::UpToDate
+        } else if linked.needs.iter().all(|need| verdict_of(need) == TaskVerdict::UpToDate) {
+            TaskVerdict::UpToDate
         } else {
-            Verdict::Succeeded
+            TaskVerdict::Succeeded
         };
         (Status::Done(verdict), (!is_between).then(|| TaskReport::of(verdict)))
     }

@@ -15,10 +15,10 @@ use crate::model::progress::{Stream, Transfer};
 use crate::model::reason::Reason;
 use crate::record::judge::{Evidence, OutOfDate};
 use crate::record::threads::lock;
-use crate::report::outcome::{TaskReport, Verdict};
+use crate::report::outcome::{TaskReport, TaskVerdict};
 
 /// What all threads of a run share.
-pub(crate) struct Shared<'a> {
+pub(crate) struct SharedRun<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) options: &'a RunOptions,
     pub(crate) evidence: Evidence<'a>,
@@ -44,18 +44,18 @@ pub(crate) enum Message {
 /// From a worker to the recorder.
 pub(crate) struct ToRecord {
     pub(crate) id: TaskId,
-    pub(crate) verdict: Verdict,
+    pub(crate) verdict: TaskVerdict,
     /// The frames to write; empty if there is nothing to record.
     pub(crate) frames: Vec<u8>,
 }
 
-impl Shared<'_> {
+impl SharedRun<'_> {
     pub(crate) fn cancelled(&self) -> bool {
         self.options.cancel.load(Ordering::Relaxed)
     }
 
     /// Releases the tasks that wait for tasks that have ended.
-    pub(crate) fn finish(&self, ended: &[(TaskId, Verdict)], messages: &Sender<Message>) {
+    pub(crate) fn finish(&self, ended: &[(TaskId, TaskVerdict)], messages: &Sender<Message>) {
         let mut schedule = lock(&self.schedule);
         let mut also_ended = Vec::new();
         for (id, verdict) in ended {
@@ -70,10 +70,10 @@ impl Shared<'_> {
     }
 
     /// Whether no more tasks are started after one that ended like this.
-    pub(crate) fn ends_run(&self, verdict: Verdict) -> bool {
+    pub(crate) fn ends_run(&self, verdict: TaskVerdict) -> bool {
         match verdict {
-            Verdict::Failed | Verdict::Broken => !self.options.keep_going,
-            Verdict::Cancelled => true,
+            TaskVerdict::Failed | TaskVerdict::Broken => !self.options.keep_going,
+            TaskVerdict::Cancelled => true,
             _ => self.cancelled(),
         }
     }

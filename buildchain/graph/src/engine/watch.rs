@@ -13,9 +13,9 @@ use globset::GlobSet;
 use crate::model::error::FileError;
 use crate::model::graph::Graph;
 use crate::model::paths;
-use crate::model::selection::Selection;
-use crate::model::task::Input;
-use crate::model::tree::Tree;
+use crate::model::selection::SelectedTasks;
+use crate::model::task::TaskInput;
+use crate::model::tree::InputTree;
 use crate::record::survey::discovered;
 use crate::record::walk::walk;
 
@@ -26,7 +26,7 @@ use crate::record::walk::walk;
 /// every file system, for any number of files, and misses no edit. Their content is not read.
 pub struct Watch<'a> {
     graph: &'a Graph,
-    selection: &'a Selection,
+    selection: &'a SelectedTasks,
     others: &'a dyn Fn() -> Vec<PathBuf>,
     own: &'a [PathBuf],
     before: Stamps,
@@ -45,7 +45,7 @@ impl<'a> Watch<'a> {
     /// A folder cannot be listed.
     pub fn begin(
         graph: &'a Graph,
-        selection: &'a Selection,
+        selection: &'a SelectedTasks,
         others: &'a dyn Fn() -> Vec<PathBuf>,
         own: &'a [PathBuf],
     ) -> Result<Self, FileError> {
@@ -86,7 +86,7 @@ impl<'a> Watch<'a> {
 /// folders with all below them. Files below the build root or one of `own` are left out, since runs write them.
 fn stamps(
     graph: &Graph,
-    selection: &Selection,
+    selection: &SelectedTasks,
     others: &[PathBuf],
     own: &[PathBuf],
 ) -> Result<Stamps, FileError> {
@@ -113,25 +113,25 @@ fn stamps(
 }
 
 /// All inputs of the selected tasks and their dependencies, and `others`.
-fn sources(graph: &Graph, selection: &Selection, others: &[PathBuf]) -> Result<Vec<PathBuf>, FileError> {
+fn sources(graph: &Graph, selection: &SelectedTasks, others: &[PathBuf]) -> Result<Vec<PathBuf>, FileError> {
     let mut paths = Vec::new();
-    let add_trees = |paths: &mut Vec<PathBuf>, trees: &[Tree]| -> Result<(), FileError> {
+    let add_trees = |paths: &mut Vec<PathBuf>, trees: &[InputTree]| -> Result<(), FileError> {
         for tree in trees {
             let found = walk(&graph.root, &graph.build_root, tree)?.unwrap_or_default();
             paths.extend(found.into_iter().map(|path| tree.root.join(path)));
         }
         Ok(())
     };
-    let add_files = |paths: &mut Vec<PathBuf>, inputs: &[Input]| {
+    let add_files = |paths: &mut Vec<PathBuf>, inputs: &[TaskInput]| {
         paths.extend(inputs.iter().filter_map(|input| match input {
-            Input::File(path) | Input::Named { path, .. } => Some(path.clone()),
+            TaskInput::File(path) | TaskInput::Named { path, .. } => Some(path.clone()),
             _ => None,
         }));
     };
     for other in others {
         let path = paths::normal(&graph.root, other);
         if graph.root.join(&path).is_dir() {
-            add_trees(&mut paths, &[Tree { root: path, only: None, exclude: GlobSet::empty() }])?;
+            add_trees(&mut paths, &[InputTree { root: path, only: None, exclude: GlobSet::empty() }])?;
         } else {
             paths.push(path);
         }

@@ -7,18 +7,18 @@ use std::time::{Duration, Instant};
 
 use crate::engine::act::act;
 use crate::engine::schedule::{Job, Status};
-use crate::engine::shared::{Message, Shared, ToRecord};
+use crate::engine::shared::{Message, SharedRun, ToRecord};
 use crate::model::error::chain;
 use crate::model::linked::TaskId;
 use crate::record::judge::Judgement;
 use crate::record::threads::lock;
-use crate::report::outcome::{TaskReport, Verdict};
+use crate::report::outcome::{TaskReport, TaskVerdict};
 
 /// How long the reports of tasks that are up to date are collected, to be sent at once.
 const BATCH_TIME: Duration = Duration::from_millis(2);
 
 /// Stops the other workers if one panics: they wait for the end of its task, which would never come.
-struct StopOnPanic<'a, 'b>(&'a Shared<'b>);
+struct StopOnPanic<'a, 'b>(&'a SharedRun<'b>);
 
 impl Drop for StopOnPanic<'_, '_> {
     fn drop(&mut self) {
@@ -30,7 +30,7 @@ impl Drop for StopOnPanic<'_, '_> {
 }
 
 /// Does what the schedule hands out, until the run is over.
-pub(crate) fn work(shared: &Shared<'_>, messages: &Sender<Message>, record: &Sender<ToRecord>) {
+pub(crate) fn work(shared: &SharedRun<'_>, messages: &Sender<Message>, record: &Sender<ToRecord>) {
     let _stop = StopOnPanic(shared);
     while let Some(job) = next(shared) {
         match job {
@@ -45,7 +45,7 @@ pub(crate) fn work(shared: &Shared<'_>, messages: &Sender<Message>, record: &Sen
     }
 }
 
-fn next(shared: &Shared<'_>) -> Option<Job> {
+fn next(shared: &SharedRun<'_>) -> Option<Job> {
     let mut schedule = lock(&shared.schedule);
     loop {
         schedule.stopping |= shared.cancelled();
@@ -60,7 +60,7 @@ fn next(shared: &Shared<'_>) -> Option<Job> {
 }
 
 /// Checks a batch of tasks. Those that are out of date are queued.
-fn check(shared: &Shared<'_>, batch: &[TaskId], messages: &Sender<Message>) {
+fn check(shared: &SharedRun<'_>, batch: &[TaskId], messages: &Sender<Message>) {
     let mut reports = Vec::with_capacity(batch.len());
     let mut sent = Instant::now();
     for &id in batch {
@@ -70,7 +70,7 @@ fn check(shared: &Shared<'_>, batch: &[TaskId], messages: &Sender<Message>) {
         }
         let linked = shared.graph.linked(id);
         if shared.ignored.contains(&linked.task.name) {
-            reports.push((id, TaskReport::of(Verdict::Ignored)));
+            reports.push((id, TaskReport::of(TaskVerdict::Ignored)));
             continue;
         }
         let judged = shared.evidence.judge(linked, shared.options.always);
@@ -80,7 +80,7 @@ fn check(shared: &Shared<'_>, batch: &[TaskId], messages: &Sender<Message>) {
         }
         match judged {
             Ok(Judgement::UpToDate { key }) => {
-                let mut report = TaskReport::of(Verdict::UpToDate);
+                let mut report = TaskReport::of(TaskVerdict::UpToDate);
                 report.key = Some(key);
                 reports.push((id, report));
             }
@@ -90,7 +90,7 @@ fn check(shared: &Shared<'_>, batch: &[TaskId], messages: &Sender<Message>) {
                 shared.wake.notify_one();
             }
             Err(error) => {
-                let mut report = TaskReport::of(Verdict::Broken);
+                let mut report = TaskReport::of(TaskVerdict::Broken);
                 report.error = Some(chain(&error));
                 reports.push((id, report));
             }
@@ -100,7 +100,7 @@ fn check(shared: &Shared<'_>, batch: &[TaskId], messages: &Sender<Message>) {
 }
 
 /// Reports the end of tasks that did not run, and releases those that wait for them.
-fn end(shared: &Shared<'_>, reports: Vec<(TaskId, TaskReport)>, messages: &Sender<Message>) {
+fn end(shared: &SharedRun<'_>, reports: Vec<(TaskId, TaskReport)>, messages: &Sender<Message>) {
     let ended: Vec<_> = reports.iter().map(|(id, report)| (*id, report.verdict)).collect();
     if !ended.is_empty() {
         // Sent before the schedule changes, so that the end of a task is reported before the start of its dependents.

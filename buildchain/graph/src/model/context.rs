@@ -9,7 +9,7 @@ use crate::model::error::{ActionError, FileError};
 use crate::model::progress::{Stream, Transfer};
 
 /// The run, as an action sees it.
-pub struct Context<'run> {
+pub struct TaskContext<'run> {
     root: &'run Path,
     host: &'run dyn Host,
 }
@@ -25,7 +25,7 @@ pub(crate) trait Host: Sync {
     fn run(&self, command: &mut Command) -> Result<Output, ActionError>;
 }
 
-impl<'run> Context<'run> {
+impl<'run> TaskContext<'run> {
     pub(crate) fn new(root: &'run Path, host: &'run dyn Host) -> Self {
         Self { root, host }
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::model::task::Task;
-use crate::model::tree::Tree;
+use crate::model::tree::InputTree;
 
 /// The index of a task in its graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,7 +25,7 @@ impl TaskId {
 pub(crate) struct LinkedTask {
     pub(crate) task: Task,
     /// The folder and glob inputs of the task, compiled; in the order of `task.inputs`.
-    pub(crate) trees: Vec<Tree>,
+    pub(crate) trees: Vec<InputTree>,
     /// The inputs that other tasks produce, with their producers.
     pub(crate) sources: Vec<(PathBuf, TaskId)>,
     /// The indices of the file and folder inputs that no task produces: these must exist.

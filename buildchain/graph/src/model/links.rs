@@ -9,8 +9,8 @@ use crate::model::error::GraphError;
 use crate::model::linked::{LinkedTask, TaskId};
 use crate::model::lookalike;
 use crate::model::paths;
-use crate::model::task::{Input, Output, Pool, Task};
-use crate::model::tree::Tree;
+use crate::model::task::{Pool, Task, TaskInput, TaskOutput};
+use crate::model::tree::InputTree;
 
 /// The outputs of all tasks, to find the producers of an input.
 struct Producers {
@@ -68,7 +68,7 @@ fn normalize(root: &Path, task: &mut Task) {
     task.inputs.iter_mut().for_each(|input| input.normalize(root));
     for output in &mut task.outputs {
         match output {
-            Output::File(path) | Output::Folder(path) => paths::normalize(root, path),
+            TaskOutput::File(path) | TaskOutput::Folder(path) => paths::normalize(root, path),
         }
     }
     if let Some(subject) = root.to_str().and_then(|root| task.title.subject.strip_prefix(root)) {
@@ -104,7 +104,7 @@ fn producers(build_root: &Path, tasks: &[Task], errors: &mut Vec<GraphError>) ->
     for (index, task) in tasks.iter().enumerate() {
         for output in &task.outputs {
             let path = output.path();
-            let is_folder = matches!(output, Output::Folder(_));
+            let is_folder = matches!(output, TaskOutput::Folder(_));
             // Folders are emptied and removed: never one that could hold what a person wrote.
             let harmful = path.as_os_str().is_empty()
                 || path == Path::new("/")
@@ -145,7 +145,7 @@ impl Producers {
     }
 
     /// Adds the outputs that are part of `tree`, with their producers.
-    fn of_tree(&self, tree: &Tree, found: &mut Vec<(PathBuf, TaskId)>) {
+    fn of_tree(&self, tree: &InputTree, found: &mut Vec<(PathBuf, TaskId)>) {
         found.extend(self.of(&tree.root).map(|producer| (tree.root.clone(), producer)));
         let start = self.sorted.partition_point(|(path, ..)| paths::order(path, &tree.root).is_lt());
         let below = self.sorted.get(start..).unwrap_or_default();
@@ -181,8 +181,8 @@ fn link_one(
     }
     for (index, input) in task.inputs.iter().enumerate() {
         let before = sources.len();
-        match (input, Tree::of(input)) {
-            (Input::File(path) | Input::Named { path, .. }, _) => {
+        match (input, InputTree::of(input)) {
+            (TaskInput::File(path) | TaskInput::Named { path, .. }, _) => {
                 if let Some(producer) = producers.of(path) {
                     sources.push((path.clone(), producer));
                 }
@@ -194,7 +194,7 @@ fn link_one(
             (_, Some(Err(source))) => errors.push(GraphError::Glob { task: task.name.clone(), source }),
             (_, None) => {}
         }
-        if matches!(input, Input::File(_) | Input::Named { .. } | Input::Folder { .. })
+        if matches!(input, TaskInput::File(_) | TaskInput::Named { .. } | TaskInput::Folder { .. })
             && sources.len() == before
         {
             unproduced.push(index);
@@ -229,10 +229,10 @@ fn check_inputs(root: &Path, tasks: &[LinkedTask], producers: &Producers, errors
                 .map(|input| (&linked.task, input))
         })
         .filter_map(|(task, input)| match input {
-            Input::File(path) | Input::Named { path, .. } | Input::Folder { path, .. } => {
+            TaskInput::File(path) | TaskInput::Named { path, .. } | TaskInput::Folder { path, .. } => {
                 Some((task, path.as_path()))
             }
-            Input::Glob { .. } | Input::Value { .. } => None,
+            TaskInput::Glob { .. } | TaskInput::Value { .. } => None,
         })
         .collect();
     let existing = listed(root, wanted.iter().map(|(_, path)| *path));

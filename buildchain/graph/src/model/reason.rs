@@ -14,11 +14,11 @@ pub enum Reason {
     /// The user asked to run it even if it is up to date.
     Forced,
     /// An input differs from the last successful run.
-    Input(Change),
+    Input(InputChange),
     /// Inputs and outputs are the same in another order.
     Order,
     /// An output differs from the last successful run.
-    Output(Change),
+    Output(InputChange),
     /// Dry run only: an input will be built again, so its new content is not known yet.
     Rebuilt {
         /// The input.
@@ -30,7 +30,7 @@ pub enum Reason {
 
 /// A difference from the last successful run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct InputChange {
     /// What differs: `file`, `folder`, `value`.
     pub kind: &'static str,
     /// Its path or name.
@@ -59,7 +59,7 @@ impl fmt::Display for Reason {
 }
 
 /// Always on one line.
-impl fmt::Display for Change {
+impl fmt::Display for InputChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, name, was, now, by } = self;
         let name = printable(name);

@@ -13,11 +13,11 @@ use crate::model::task::Task;
 
 /// The tasks that the user selected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
+pub struct SelectedTasks {
     pub(crate) tasks: Vec<TaskId>,
 }
 
-impl Selection {
+impl SelectedTasks {
     /// The tasks, in the order of the words, each once.
     #[must_use]
     pub fn tasks(&self) -> &[TaskId] {
@@ -32,7 +32,7 @@ impl Graph {
     /// # Errors
     ///
     /// The first word that selects nothing, with similar names.
-    pub fn select(&self, asked: &[impl AsRef<str>]) -> Result<Selection, SelectError> {
+    pub fn select(&self, asked: &[impl AsRef<str>]) -> Result<SelectedTasks, SelectError> {
         let mut seen = BTreeSet::new();
         let mut tasks = Vec::new();
         for asked in asked {
@@ -42,18 +42,18 @@ impl Graph {
                 }
             }
         }
-        Ok(Selection { tasks })
+        Ok(SelectedTasks { tasks })
     }
 
     /// All tasks.
     #[must_use]
-    pub fn select_all(&self) -> Selection {
-        Selection { tasks: self.tasks().map(|(id, _)| id).collect() }
+    pub fn select_all(&self) -> SelectedTasks {
+        SelectedTasks { tasks: self.tasks().map(|(id, _)| id).collect() }
     }
 
     /// `selection` with all dependencies, direct or not, each before the tasks that need it.
     #[must_use]
-    pub fn cone(&self, selection: &Selection) -> Vec<TaskId> {
+    pub fn cone(&self, selection: &SelectedTasks) -> Vec<TaskId> {
         let mut seen = vec![false; self.tasks.len()];
         let mut cone = Vec::new();
         let mut path: Vec<(TaskId, usize)> = Vec::new();
@@ -83,13 +83,13 @@ impl Graph {
 
     /// `selection` with all dependencies, direct or not.
     #[must_use]
-    pub fn with_needs(&self, selection: &Selection) -> Selection {
-        Selection { tasks: self.cone(selection) }
+    pub fn with_needs(&self, selection: &SelectedTasks) -> SelectedTasks {
+        SelectedTasks { tasks: self.cone(selection) }
     }
 
     /// `selection` with each group replaced by its members, also in groups of groups.
     #[must_use]
-    pub fn members(&self, selection: &Selection) -> Selection {
+    pub fn members(&self, selection: &SelectedTasks) -> SelectedTasks {
         let mut seen = BTreeSet::new();
         let mut tasks = Vec::new();
         let mut open: Vec<TaskId> = selection.tasks.iter().rev().copied().collect();
@@ -103,7 +103,7 @@ impl Graph {
                 tasks.push(id);
             }
         }
-        Selection { tasks }
+        SelectedTasks { tasks }
     }
 
     fn selected_by(&self, asked: &str) -> Result<Vec<TaskId>, SelectError> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::model::context::Context;
+use crate::model::context::TaskContext;
 use crate::model::error::ActionError;
 use crate::model::paths;
 
@@ -24,17 +24,17 @@ pub struct Task {
     /// What the console prints when the task runs. If empty, the name is printed.
     pub title: Title,
     /// All that the result of the action depends on. An input that another task produces makes that task a dependency.
-    pub inputs: Vec<Input>,
+    pub inputs: Vec<TaskInput>,
     /// Finds inputs that are known only once the others exist: the files that a generated list names, for instance. Called
     /// each time the task is checked, after its dependencies ran. It must be quick, and depend on the inputs above only.
     pub discover: Option<Discover>,
     /// All that the action produces: below the build root, except for generated sources.
-    pub outputs: Vec<Output>,
+    pub outputs: Vec<TaskOutput>,
     /// Tasks that must succeed before, without their results being an input; the members of a group.
     pub after: Vec<String>,
     /// The work; `None` for a group. When it is called, the folders of the outputs exist, output folders are empty, and
     /// output files below the build root do not exist.
-    pub action: Option<Action>,
+    pub action: Option<TaskAction>,
     /// The pool that limits how many of its tasks run at once.
     pub pool: Option<String>,
     /// How many slots of its pool it takes, such as megabytes of memory; 0 means 1, more than the pool has means all of
@@ -50,7 +50,7 @@ pub struct Task {
     pub cheap: bool,
     /// How often, and after which pause, the action is retried after [`ActionError::Broken`].
     pub retry: Retry,
-    /// How long one attempt may take. Then its child processes are killed and [`Context::cancelled`] returns true.
+    /// How long one attempt may take. Then its child processes are killed and [`TaskContext::cancelled`] returns true.
     pub timeout: Option<Duration>,
 }
 
@@ -133,7 +133,7 @@ impl fmt::Display for Title {
 
 /// Something that the result of a task depends on. Paths are relative to the root of the graph, or absolute.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
+pub enum TaskInput {
     /// The content of one file (symbolic links are followed), and whether it is executable.
     File(PathBuf),
     /// The same for a file whose path is not part of the key: machines that have it elsewhere share results. The key has a
@@ -169,7 +169,7 @@ pub enum Input {
     },
 }
 
-impl Input {
+impl TaskInput {
     /// One file.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self::File(path.into())
@@ -196,7 +196,7 @@ impl Input {
     }
 }
 
-impl Input {
+impl TaskInput {
     /// The file or folder, if it is not a value.
     #[must_use]
     pub fn path(&self) -> Option<&PathBuf> {
@@ -224,14 +224,14 @@ impl Input {
 
 /// Something that a task produces. Two tasks cannot produce the same path, or one below the folder of the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
+pub enum TaskOutput {
     /// One file (or symbolic link).
     File(PathBuf),
     /// A folder with all below it.
     Folder(PathBuf),
 }
 
-impl Output {
+impl TaskOutput {
     /// The path, as declared.
     #[must_use]
     pub fn path(&self) -> &PathBuf {
@@ -261,11 +261,11 @@ pub struct Retry {
 }
 
 /// The work of a task.
-pub type Action = Box<dyn Fn(&Context<'_>) -> Result<(), ActionError> + Send + Sync>;
+pub type TaskAction = Box<dyn Fn(&TaskContext<'_>) -> Result<(), ActionError> + Send + Sync>;
 
 /// Finds more inputs of a task. It gets the root of the graph. If a task produces such an input, another input or
 /// [`Task::after`] must already make it a dependency.
-pub type Discover = Box<dyn Fn(&Path) -> Result<Vec<Input>, ActionError> + Send + Sync>;
+pub type Discover = Box<dyn Fn(&Path) -> Result<Vec<TaskInput>, ActionError> + Send + Sync>;
 
 #[cfg(test)]
 mod tests {

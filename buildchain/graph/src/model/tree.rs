@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::model::paths;
-use crate::model::task::Input;
+use crate::model::task::TaskInput;
 
 /// A folder or glob input, with compiled patterns.
 #[derive(Debug)]
-pub(crate) struct Tree {
+pub(crate) struct InputTree {
     /// The folder, normalized.
     pub(crate) root: PathBuf,
     /// Includes only the files that match; `None` for all below the folder.
@@ -18,19 +18,19 @@ pub(crate) struct Tree {
     pub(crate) exclude: GlobSet,
 }
 
-impl Tree {
+impl InputTree {
     /// The tree of `input`, whose paths are normalized; `None` if it is neither a folder nor a glob.
-    pub(crate) fn of(input: &Input) -> Option<Result<Self, globset::Error>> {
+    pub(crate) fn of(input: &TaskInput) -> Option<Result<Self, globset::Error>> {
         match input {
-            Input::Folder { path, exclude } => {
+            TaskInput::Folder { path, exclude } => {
                 Some(set(exclude).map(|exclude| Self { root: path.clone(), only: None, exclude }))
             }
-            Input::Glob { root, pattern } => Some(set(std::slice::from_ref(pattern)).map(|only| Self {
+            TaskInput::Glob { root, pattern } => Some(set(std::slice::from_ref(pattern)).map(|only| Self {
                 root: root.clone(),
                 only: Some(only),
                 exclude: GlobSet::empty(),
             })),
-            Input::File(_) | Input::Named { .. } | Input::Value { .. } => None,
+            TaskInput::File(_) | TaskInput::Named { .. } | TaskInput::Value { .. } => None,
         }
     }
 

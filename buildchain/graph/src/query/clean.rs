@@ -12,11 +12,11 @@ use crate::engine::prune::stale_outputs;
 use crate::model::graph::Graph;
 use crate::model::linked::TaskId;
 use crate::model::paths;
-use crate::model::selection::Selection;
-use crate::model::task::Output;
+use crate::model::selection::SelectedTasks;
+use crate::model::task::TaskOutput;
 use crate::query::forget::forget;
 use crate::record::journal::JournalEntry;
-use crate::record::state::{State, StateError};
+use crate::record::state::{ProjectState, StateError};
 
 /// A path that `clean` removes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,9 +63,9 @@ pub enum CleanError {
 /// A folder cannot be listed.
 pub fn plan_clean(
     graph: &Graph,
-    selection: &Selection,
+    selection: &SelectedTasks,
     stale: &[PathBuf],
-    state: &State,
+    state: &ProjectState,
 ) -> Result<Vec<Cleaned>, CleanError> {
     let mut cleaned = Vec::new();
     let mut removed: BTreeSet<PathBuf> = BTreeSet::new();
@@ -80,7 +80,7 @@ pub fn plan_clean(
                 continue;
             }
             if graph.root.join(path).symlink_metadata().is_ok() && removed.insert(path.clone()) {
-                let is_folder = matches!(output, Output::Folder(_));
+                let is_folder = matches!(output, TaskOutput::Folder(_));
                 cleaned.push(Cleaned { task: Some(task.name.clone()), path: path.clone(), is_folder });
             }
         }
@@ -122,7 +122,7 @@ pub fn plan_clean(
 }
 
 /// The recorded tasks that the graph no longer has, if all tasks are selected.
-fn earlier_tasks(graph: &Graph, members: &Selection, state: &State) -> Vec<String> {
+fn earlier_tasks(graph: &Graph, members: &SelectedTasks, state: &ProjectState) -> Vec<String> {
     let selected: BTreeSet<TaskId> = members.tasks.iter().copied().collect();
     let all = graph.tasks().all(|(id, task)| task.is_group() || selected.contains(&id));
     let mut names: Vec<String> =
@@ -149,9 +149,9 @@ fn would_be_empty(graph: &Graph, folder: &Path, removed: &BTreeSet<PathBuf>) -> 
 /// A path cannot be removed. Then all records are kept; the outputs that were removed are built again anyway.
 pub fn clean(
     graph: &Graph,
-    selection: &Selection,
+    selection: &SelectedTasks,
     stale: &[PathBuf],
-    state: &mut State,
+    state: &mut ProjectState,
     notify: &mut dyn FnMut(&Cleaned),
 ) -> Result<(), CleanError> {
     let cleaned = plan_clean(graph, selection, stale, state)?;

@@ -8,21 +8,21 @@ use crate::model::error::chain;
 use crate::model::graph::Graph;
 use crate::model::linked::TaskId;
 use crate::model::reason::Reason;
-use crate::model::selection::Selection;
-use crate::record::files::Files;
+use crate::model::selection::SelectedTasks;
+use crate::record::files::KnownFiles;
 use crate::record::judge::{Evidence, Judgement};
-use crate::record::state::State;
-use crate::report::events::{Event, Reporter};
-use crate::report::outcome::{Outcome, TaskReport, Verdict};
+use crate::record::state::ProjectState;
+use crate::report::events::{Reporter, RunEvent};
+use crate::report::outcome::{RunOutcome, TaskReport, TaskVerdict};
 
 /// What a run would do with a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Planned {
+pub struct PlannedTask {
     /// The task.
     pub task: TaskId,
-    /// [`Verdict::UpToDate`], [`Verdict::WouldRun`], [`Verdict::Ignored`], or [`Verdict::Broken`] if the inputs cannot be read.
+    /// [`TaskVerdict::UpToDate`], [`TaskVerdict::WouldRun`], [`TaskVerdict::Ignored`], or [`TaskVerdict::Broken`] if the inputs cannot be read.
     /// Groups would run if a member would.
-    pub verdict: Verdict,
+    pub verdict: TaskVerdict,
     /// Why it would run.
     pub reasons: Vec<Reason>,
     /// Why its inputs cannot be read.
@@ -41,11 +41,11 @@ pub struct Planned {
 /// The root of the graph cannot be opened.
 pub fn plan(
     graph: &Graph,
-    selection: &Selection,
+    selection: &SelectedTasks,
     options: &RunOptions,
-    state: &State,
-) -> Result<Vec<Planned>, FileError> {
-    let files = Files::new(&graph.root, None, state.digests.clone(), options.jobs)?;
+    state: &ProjectState,
+) -> Result<Vec<PlannedTask>, FileError> {
+    let files = KnownFiles::new(&graph.root, None, state.digests.clone(), options.jobs)?;
     let evidence = Evidence {
         graph,
         files: &files,
@@ -54,7 +54,7 @@ pub fn plan(
         stop: &options.cancel,
     };
     let cone = if options.single { selection.tasks.clone() } else { graph.cone(selection) };
-    let mut verdicts = vec![Verdict::UpToDate; graph.tasks.len()];
+    let mut verdicts = vec![TaskVerdict::UpToDate; graph.tasks.len()];
     let mut planned = Vec::with_capacity(cone.len());
     for id in cone {
         let plan = plan_one(graph, id, &verdicts, options.always, &evidence, state);
@@ -69,28 +69,28 @@ pub fn plan(
 fn plan_one(
     graph: &Graph,
     id: TaskId,
-    verdicts: &[Verdict],
+    verdicts: &[TaskVerdict],
     forced: bool,
     evidence: &Evidence<'_>,
-    state: &State,
-) -> Planned {
+    state: &ProjectState,
+) -> PlannedTask {
     let linked = graph.linked(id);
-    let verdict_of = |id: &TaskId| verdicts.get(id.index()).copied().unwrap_or(Verdict::UpToDate);
+    let verdict_of = |id: &TaskId| verdicts.get(id.index()).copied().unwrap_or(TaskVerdict::UpToDate);
     let needs = || linked.needs.iter().map(verdict_of);
     let mut planned =
-        Planned { task: id, verdict: Verdict::UpToDate, reasons: Vec::new(), error: None, key: None };
-    if state.ignored.contains(&linked.task.name) || needs().any(|verdict| verdict == Verdict::Ignored) {
-        planned.verdict = Verdict::Ignored;
+        PlannedTask { task: id, verdict: TaskVerdict::UpToDate, reasons: Vec::new(), error: None, key: None };
+    if state.ignored.contains(&linked.task.name) || needs().any(|verdict| verdict == TaskVerdict::Ignored) {
+        planned.verdict = TaskVerdict::Ignored;
         return planned;
     }
     if linked.task.is_group() {
-        planned.verdict = [Verdict::Broken, Verdict::WouldRun]
+        planned.verdict = [TaskVerdict::Broken, TaskVerdict::WouldRun]
             .into_iter()
             .find(|verdict| needs().any(|need| need == *verdict))
-            .unwrap_or(Verdict::UpToDate);
+            .unwrap_or(TaskVerdict::UpToDate);
         return planned;
     }
-    let rebuilt = linked.sources.iter().filter(|(_, producer)| verdict_of(producer) != Verdict::UpToDate);
+    let rebuilt = linked.sources.iter().filter(|(_, producer)| verdict_of(producer) != TaskVerdict::UpToDate);
     planned.reasons.extend(rebuilt.map(|(path, producer)| Reason::Rebuilt {
         path: path.to_string_lossy().into_owned(),
         by: graph.task(*producer).name.clone(),
@@ -104,42 +104,42 @@ fn plan_one(
         // An input that must be built first cannot be read.
         Err(_) if !planned.reasons.is_empty() => {}
         Err(error) => {
-            planned.verdict = Verdict::Broken;
+            planned.verdict = TaskVerdict::Broken;
             planned.error = Some(chain(&error));
             return planned;
         }
     }
     if !planned.reasons.is_empty() {
-        planned.verdict = Verdict::WouldRun;
+        planned.verdict = TaskVerdict::WouldRun;
     }
     planned
 }
 
-/// Reports what a run would do, with the events of a run: tasks that would run end with [`Verdict::WouldRun`].
+/// Reports what a run would do, with the events of a run: tasks that would run end with [`TaskVerdict::WouldRun`].
 ///
 /// # Errors
 ///
 /// As [`plan`].
 pub fn dry_run(
     graph: &Graph,
-    selection: &Selection,
+    selection: &SelectedTasks,
     options: &RunOptions,
-    state: &State,
+    state: &ProjectState,
     reporter: &mut dyn Reporter,
-) -> Result<Outcome, FileError> {
+) -> Result<RunOutcome, FileError> {
     let planned = plan(graph, selection, options, state)?;
     let tasks = planned.iter().filter(|planned| !graph.task(planned.task).is_group()).count();
-    reporter.event(&Event::Begun { tasks });
-    let mut outcome = Outcome::default();
-    for Planned { task, verdict, reasons, error, key } in planned {
+    reporter.event(&RunEvent::Begun { tasks });
+    let mut outcome = RunOutcome::default();
+    for PlannedTask { task, verdict, reasons, error, key } in planned {
         let task = graph.task(task);
         if task.is_group() {
             continue;
         }
         let report = TaskReport { reasons, error, key, ..TaskReport::of(verdict) };
         *outcome.counts.entry(verdict).or_insert(0) += 1;
-        reporter.event(&Event::Finished { task, report: &report });
+        reporter.event(&RunEvent::Finished { task, report: &report });
     }
-    reporter.event(&Event::Ended { exit: outcome.exit() });
+    reporter.event(&RunEvent::Ended { exit: outcome.exit() });
     Ok(outcome)
 }

@@ -8,28 +8,32 @@ use crate::engine::options::RunOptions;
 use crate::model::error::FileError;
 use crate::model::graph::Graph;
 use crate::model::reason::Reason;
-use crate::model::selection::Selection;
+use crate::model::selection::SelectedTasks;
 use crate::query::dry_run::plan;
-use crate::record::state::State;
-use crate::report::outcome::Verdict;
+use crate::record::state::ProjectState;
+use crate::report::outcome::TaskVerdict;
 
 /// Why the selected tasks and their dependencies would run.
 ///
 /// # Errors
 ///
 /// The root of the graph cannot be opened.
-pub fn explain(graph: &Graph, selection: &Selection, state: &State) -> Result<Vec<Explained>, FileError> {
+pub fn explain(
+    graph: &Graph,
+    selection: &SelectedTasks,
+    state: &ProjectState,
+) -> Result<Vec<ExplainedTask>, FileError> {
     let planned = plan(graph, selection, &RunOptions::default(), state)?;
     Ok(planned
         .into_iter()
         .filter(|planned| {
             !graph.task(planned.task).is_group()
-                && (planned.verdict != Verdict::UpToDate || selection.tasks().contains(&planned.task))
+                && (planned.verdict != TaskVerdict::UpToDate || selection.tasks().contains(&planned.task))
         })
         .map(|planned| {
             let name = graph.task(planned.task).name.clone();
             let record = state.records.get(&name);
-            Explained {
+            ExplainedTask {
                 was: record.map(|record| record.key.hex()),
                 now: planned.key.map(|key| key.hex()),
                 name,
@@ -43,11 +47,11 @@ pub fn explain(graph: &Graph, selection: &Selection, state: &State) -> Result<Ve
 
 /// Why a task would run, or that it would not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explained {
+pub struct ExplainedTask {
     /// The task.
     pub name: String,
     /// What a run would do with it.
-    pub verdict: Verdict,
+    pub verdict: TaskVerdict,
     /// The key of its last successful run.
     pub was: Option<String>,
     /// Its current key; `None` if an input must be built first.
@@ -58,12 +62,12 @@ pub struct Explained {
     pub error: Option<String>,
 }
 
-impl fmt::Display for Explained {
+impl fmt::Display for ExplainedTask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = match self.verdict {
-            Verdict::UpToDate => "is up to date",
-            Verdict::Ignored => "is ignored",
-            Verdict::Broken => "cannot run",
+            TaskVerdict::UpToDate => "is up to date",
+            TaskVerdict::Ignored => "is ignored",
+            TaskVerdict::Broken => "cannot run",
             _ => "would run",
         };
         writeln!(f, "{} {word}", self.name)?;

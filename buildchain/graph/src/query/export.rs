@@ -6,13 +6,13 @@ use serde_json::json;
 
 use crate::model::graph::Graph;
 use crate::model::linked::TaskId;
-use crate::model::selection::Selection;
-use crate::model::task::{Input, Output};
+use crate::model::selection::SelectedTasks;
+use crate::model::task::{TaskInput, TaskOutput};
 use crate::report::xml::escape;
 
 /// The form of an exported graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum GraphForm {
     /// Graphviz.
     Dot,
     /// A flowchart of Mermaid, which many documentation tools draw.
@@ -25,13 +25,13 @@ pub enum Form {
 
 /// The selected tasks and their dependencies, with an edge from each dependency.
 #[must_use]
-pub fn export(graph: &Graph, selection: &Selection, form: Form) -> String {
+pub fn export(graph: &Graph, selection: &SelectedTasks, form: GraphForm) -> String {
     let cone = graph.cone(selection);
     match form {
-        Form::Dot => dot(graph, &cone),
-        Form::Mermaid => mermaid(graph, &cone),
-        Form::Svg => svg(graph, &cone),
-        Form::Json => json(graph, &cone),
+        GraphForm::Dot => dot(graph, &cone),
+        GraphForm::Mermaid => mermaid(graph, &cone),
+        GraphForm::Svg => svg(graph, &cone),
+        GraphForm::Json => json(graph, &cone),
     }
 }
 
@@ -75,25 +75,25 @@ fn json(graph: &Graph, cone: &[TaskId]) -> String {
                 .inputs
                 .iter()
                 .map(|input| match input {
-                    Input::File(path) => json!({"file": path.to_string_lossy()}),
-                    Input::Named { name, path } => {
+                    TaskInput::File(path) => json!({"file": path.to_string_lossy()}),
+                    TaskInput::Named { name, path } => {
                         json!({"name": name, "file": path.to_string_lossy()})
                     }
-                    Input::Folder { path, exclude } => {
+                    TaskInput::Folder { path, exclude } => {
                         json!({"folder": path.to_string_lossy(), "exclude": exclude})
                     }
-                    Input::Glob { root, pattern } => {
+                    TaskInput::Glob { root, pattern } => {
                         json!({"folder": root.to_string_lossy(), "glob": pattern})
                     }
-                    Input::Value { name, value } => json!({"name": name, "value": value}),
+                    TaskInput::Value { name, value } => json!({"name": name, "value": value}),
                 })
                 .collect();
             let outputs: Vec<_> = task
                 .outputs
                 .iter()
                 .map(|output| match output {
-                    Output::File(path) => json!({"file": path.to_string_lossy()}),
-                    Output::Folder(path) => json!({"folder": path.to_string_lossy()}),
+                    TaskOutput::File(path) => json!({"file": path.to_string_lossy()}),
+                    TaskOutput::Folder(path) => json!({"folder": path.to_string_lossy()}),
                 })
                 .collect();
             json!({

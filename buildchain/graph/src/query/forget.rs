@@ -8,11 +8,11 @@ use crate::engine::error::RunError;
 use crate::model::error::{FileError, chain};
 use crate::model::graph::Graph;
 use crate::model::linked::TaskId;
-use crate::model::selection::Selection;
-use crate::record::files::{Files, NEVER};
-use crate::record::journal::{JournalEntry, Record};
-use crate::record::key::{Value, items};
-use crate::record::state::{State, StateError};
+use crate::model::selection::SelectedTasks;
+use crate::record::files::{KnownFiles, NEVER};
+use crate::record::journal::{JournalEntry, TaskRecord};
+use crate::record::key::{ItemValue, items};
+use crate::record::state::{ProjectState, StateError};
 use crate::record::survey;
 
 /// Removes the records of the selected tasks (for groups: of their members), and stops ignoring them. Returns their names.
@@ -20,7 +20,11 @@ use crate::record::survey;
 /// # Errors
 ///
 /// The state cannot be written.
-pub fn forget(graph: &Graph, selection: &Selection, state: &mut State) -> Result<Vec<String>, StateError> {
+pub fn forget(
+    graph: &Graph,
+    selection: &SelectedTasks,
+    state: &mut ProjectState,
+) -> Result<Vec<String>, StateError> {
     let names: Vec<String> =
         graph.members(selection).tasks.iter().map(|id| graph.task(*id).name.clone()).collect();
     let recorded: Vec<_> = names
@@ -41,7 +45,11 @@ pub fn forget(graph: &Graph, selection: &Selection, state: &mut State) -> Result
 /// # Errors
 ///
 /// The state cannot be written.
-pub fn ignore(graph: &Graph, selection: &Selection, state: &mut State) -> Result<Vec<String>, StateError> {
+pub fn ignore(
+    graph: &Graph,
+    selection: &SelectedTasks,
+    state: &mut ProjectState,
+) -> Result<Vec<String>, StateError> {
     let names: Vec<String> =
         graph.members(selection).tasks.iter().map(|id| graph.task(*id).name.clone()).collect();
     let entries: Vec<_> = names.iter().map(|name| JournalEntry::Ignore { name }).collect();
@@ -51,7 +59,7 @@ pub fn ignore(graph: &Graph, selection: &Selection, state: &mut State) -> Result
 
 /// What `reset-dep` did with a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reset {
+pub enum ResetTask {
     /// It was up to date: `skip X`.
     Skipped(String),
     /// The existing outputs were recorded as the result of a successful run: `processed X`.
@@ -61,7 +69,7 @@ pub enum Reset {
 }
 
 /// The line of doit.
-impl fmt::Display for Reset {
+impl fmt::Display for ResetTask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Skipped(name) => write!(f, "skip {name}"),
@@ -76,15 +84,19 @@ impl fmt::Display for Reset {
 /// # Errors
 ///
 /// The root cannot be opened, or the state cannot be written.
-pub fn reset_dep(graph: &Graph, selection: &Selection, state: &mut State) -> Result<Vec<Reset>, RunError> {
-    let files = Files::new(&graph.root, None, state.digests.clone(), 1)?;
+pub fn reset_dep(
+    graph: &Graph,
+    selection: &SelectedTasks,
+    state: &mut ProjectState,
+) -> Result<Vec<ResetTask>, RunError> {
+    let files = KnownFiles::new(&graph.root, None, state.digests.clone(), 1)?;
     let mut resets = Vec::new();
     for id in graph.members(selection).tasks {
         let name = &graph.task(id).name;
         resets.push(match reset(graph, id, &files, state)? {
-            Ok(true) => Reset::Processed(name.clone()),
-            Ok(false) => Reset::Skipped(name.clone()),
-            Err(reason) => Reset::Failed(name.clone(), reason),
+            Ok(true) => ResetTask::Processed(name.clone()),
+            Ok(false) => ResetTask::Skipped(name.clone()),
+            Err(reason) => ResetTask::Failed(name.clone(), reason),
         });
     }
     Ok(resets)
@@ -94,8 +106,8 @@ pub fn reset_dep(graph: &Graph, selection: &Selection, state: &mut State) -> Res
 fn reset(
     graph: &Graph,
     id: TaskId,
-    files: &Files,
-    state: &mut State,
+    files: &KnownFiles,
+    state: &mut ProjectState,
 ) -> Result<Result<bool, String>, StateError> {
     let linked = graph.linked(id);
     let (mut manifest, mut outputs, mut listings) = (Vec::new(), Vec::new(), Vec::new());
@@ -108,12 +120,12 @@ fn reset(
     if let Err(reason) = surveyed {
         return Ok(Err(reason));
     }
-    if let Some(missing) = items(&outputs).find(|item| item.value == Value::Nothing) {
+    if let Some(missing) = items(&outputs).find(|item| item.value == ItemValue::Nothing) {
         return Ok(Err(format!("output {} is missing", content::printable_path(missing.path()))));
     }
     let key = Digest::of(&manifest);
     let name = &linked.task.name;
-    let same = |record: &Record| record.key == key && *record.outputs == *outputs;
+    let same = |record: &TaskRecord| record.key == key && *record.outputs == *outputs;
     if state.records.get(name).is_some_and(same) {
         return Ok(Ok(false));
     }

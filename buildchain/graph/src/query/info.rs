@@ -8,17 +8,17 @@ use crate::engine::options::RunOptions;
 use crate::model::error::FileError;
 use crate::model::graph::Graph;
 use crate::model::linked::TaskId;
-use crate::model::reason::{Change, Reason};
-use crate::model::selection::Selection;
-use crate::model::task::Output;
+use crate::model::reason::{InputChange, Reason};
+use crate::model::selection::SelectedTasks;
+use crate::model::task::TaskOutput;
 use crate::query::dry_run::plan;
 use crate::query::list::paths_of;
-use crate::record::state::State;
-use crate::report::outcome::Verdict;
+use crate::record::state::ProjectState;
+use crate::report::outcome::TaskVerdict;
 
 /// All properties of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Info {
+pub struct TaskInfo {
     /// Its name.
     pub name: String,
     /// Its line of documentation.
@@ -30,7 +30,7 @@ pub struct Info {
     /// The paths that it produces.
     pub targets: Vec<String>,
     /// What a run would do with it.
-    pub verdict: Verdict,
+    pub verdict: TaskVerdict,
     /// Why it would run.
     pub reasons: Vec<Reason>,
     /// Why its inputs cannot be read.
@@ -42,13 +42,13 @@ pub struct Info {
 /// # Errors
 ///
 /// The root of the graph cannot be opened.
-pub fn info(graph: &Graph, id: TaskId, state: &State) -> Result<Info, FileError> {
+pub fn info(graph: &Graph, id: TaskId, state: &ProjectState) -> Result<TaskInfo, FileError> {
     let task = graph.task(id);
-    let planned = plan(graph, &Selection { tasks: vec![id] }, &RunOptions::default(), state)?.pop();
-    let (verdict, reasons, error) = planned.map_or((Verdict::UpToDate, Vec::new(), None), |planned| {
+    let planned = plan(graph, &SelectedTasks { tasks: vec![id] }, &RunOptions::default(), state)?.pop();
+    let (verdict, reasons, error) = planned.map_or((TaskVerdict::UpToDate, Vec::new(), None), |planned| {
         (planned.verdict, planned.reasons, planned.error)
     });
-    Ok(Info {
+    Ok(TaskInfo {
         name: task.name.clone(),
         doc: task.doc.clone(),
         file_dep: paths_of(task).collect(),
@@ -56,7 +56,7 @@ pub fn info(graph: &Graph, id: TaskId, state: &State) -> Result<Info, FileError>
         targets: task
             .outputs
             .iter()
-            .map(Output::path)
+            .map(TaskOutput::path)
             .map(|path| path.to_string_lossy().into_owned())
             .collect(),
         verdict,
@@ -65,11 +65,11 @@ pub fn info(graph: &Graph, id: TaskId, state: &State) -> Result<Info, FileError>
     })
 }
 
-impl Info {
+impl TaskInfo {
     /// Whether a run would not run it.
     #[must_use]
     pub fn is_up_to_date(&self) -> bool {
-        self.verdict == Verdict::UpToDate
+        self.verdict == TaskVerdict::UpToDate
     }
 
     fn write_reasons(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -93,7 +93,7 @@ impl Info {
 
 /// The sentence of doit for a reason, and the line below it.
 fn sentence_of(reason: &Reason) -> (&'static str, Option<String>) {
-    let is_value = |change: &Change| change.kind == "value";
+    let is_value = |change: &InputChange| change.kind == "value";
     match reason {
         Reason::NeverRan => ("No successful run is recorded.", None),
         Reason::Always => ("It runs every time.", None),
@@ -121,16 +121,16 @@ fn sentence_of(reason: &Reason) -> (&'static str, Option<String>) {
     }
 }
 
-impl fmt::Display for Info {
+impl fmt::Display for TaskInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\n{}\n", self.name)?;
         if !self.doc.is_empty() {
             writeln!(f, "{}\n", printable(&self.doc))?;
         }
         let status = match self.verdict {
-            Verdict::UpToDate => "up-to-date",
-            Verdict::Ignored => "ignore",
-            Verdict::Broken => "error",
+            TaskVerdict::UpToDate => "up-to-date",
+            TaskVerdict::Ignored => "ignore",
+            TaskVerdict::Broken => "error",
             _ => "run",
         };
         writeln!(f, "status     : {status}")?;

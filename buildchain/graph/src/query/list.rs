@@ -6,11 +6,11 @@ use crate::engine::options::RunOptions;
 use crate::model::error::FileError;
 use crate::model::graph::Graph;
 use crate::model::linked::TaskId;
-use crate::model::selection::Selection;
-use crate::model::task::{Input, Task};
+use crate::model::selection::SelectedTasks;
+use crate::model::task::{Task, TaskInput};
 use crate::query::dry_run::plan;
-use crate::record::state::State;
-use crate::report::outcome::Verdict;
+use crate::record::state::ProjectState;
+use crate::report::outcome::TaskVerdict;
 
 /// What a list shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct ListOptions {
 
 /// A task in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedTask {
     /// The name of the task.
     pub name: String,
     /// Its line of documentation.
@@ -45,10 +45,10 @@ pub struct Listed {
 /// The root of the graph cannot be opened.
 pub fn list(
     graph: &Graph,
-    selection: Option<&Selection>,
+    selection: Option<&SelectedTasks>,
     options: ListOptions,
-    state: &State,
-) -> Result<Vec<Listed>, FileError> {
+    state: &ProjectState,
+) -> Result<Vec<ListedTask>, FileError> {
     let shown = |id: TaskId, task: &Task| match selection {
         Some(selection) => selection.tasks().iter().any(|selected| {
             *selected == id
@@ -64,12 +64,12 @@ pub fn list(
     ids.sort_by(|a, b| graph.task(*a).name.cmp(&graph.task(*b).name));
     let mut status = vec![None; graph.tasks().len()];
     if options.status {
-        for planned in plan(graph, &Selection { tasks: ids.clone() }, &RunOptions::default(), state)? {
+        for planned in plan(graph, &SelectedTasks { tasks: ids.clone() }, &RunOptions::default(), state)? {
             if let Some(status) = status.get_mut(planned.task.index()) {
                 *status = Some(match planned.verdict {
-                    Verdict::UpToDate => 'U',
-                    Verdict::Ignored => 'I',
-                    Verdict::Broken => 'E',
+                    TaskVerdict::UpToDate => 'U',
+                    TaskVerdict::Ignored => 'I',
+                    TaskVerdict::Broken => 'E',
                     _ => 'R',
                 });
             }
@@ -80,7 +80,7 @@ pub fn list(
         .map(|id| {
             let task = graph.task(id);
             let deps = if options.deps { paths_of(task).collect() } else { Vec::new() };
-            Listed {
+            ListedTask {
                 name: task.name.clone(),
                 doc: task.doc.clone(),
                 status: status.get(id.index()).copied().flatten(),
@@ -93,19 +93,19 @@ pub fn list(
 /// The paths that a task reads.
 pub(crate) fn paths_of(task: &Task) -> impl Iterator<Item = String> {
     task.inputs.iter().filter_map(|input| match input {
-        Input::File(path) | Input::Named { path, .. } => Some(path.to_string_lossy().into_owned()),
-        Input::Folder { path, .. } => Some(format!("{}/", path.to_string_lossy())),
-        Input::Glob { root, pattern } => Some(root.join(pattern).to_string_lossy().into_owned()),
-        Input::Value { .. } => None,
+        TaskInput::File(path) | TaskInput::Named { path, .. } => Some(path.to_string_lossy().into_owned()),
+        TaskInput::Folder { path, .. } => Some(format!("{}/", path.to_string_lossy())),
+        TaskInput::Glob { root, pattern } => Some(root.join(pattern).to_string_lossy().into_owned()),
+        TaskInput::Value { .. } => None,
     })
 }
 
 /// The text of a list: status, name and documentation in columns, paths below.
 #[must_use]
-pub fn render_list(listed: &[Listed]) -> String {
+pub fn render_list(listed: &[ListedTask]) -> String {
     let width = listed.iter().map(|listed| listed.name.len()).max().unwrap_or(0) + 3;
     let mut text = String::new();
-    for Listed { name, doc, status, deps } in listed {
+    for ListedTask { name, doc, status, deps } in listed {
         let status = status.map(|status| format!("{status} ")).unwrap_or_default();
         text.push_str(format!("{status}{name:<width$}{}", printable(doc)).trim_end());
         text.push('\n');

@@ -5,7 +5,7 @@ use rustix::fs::Stat;
 
 /// The metadata of a file that changes with its content. Times are nanoseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Identity {
+pub(crate) struct FileIdentity {
     pub(crate) dev: u64,
     pub(crate) ino: u64,
     pub(crate) size: u64,
@@ -13,7 +13,7 @@ pub(crate) struct Identity {
     pub(crate) changed: i64,
 }
 
-impl Identity {
+impl FileIdentity {
     pub(crate) fn of(stat: &Stat) -> Self {
         Self {
             dev: stat.st_dev,
@@ -37,14 +37,14 @@ pub(crate) fn nanoseconds(seconds: i64, nanoseconds: impl TryInto<i64>) -> i64 {
 /// The digest of a file. It is valid while the file has this identity.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FileDigest {
-    pub(crate) identity: Identity,
+    pub(crate) identity: FileIdentity,
     pub(crate) digest: Digest,
 }
 
 /// A file, link or folder, with all that the result of a task can depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileEntry {
-    pub(crate) kind: FileKind,
+    pub(crate) kind: FileEntryKind,
     /// The permission bits.
     pub(crate) mode: u16,
     /// The digest of the content of a file, or of the target of a link; zeros for a folder.
@@ -53,7 +53,7 @@ pub(crate) struct FileEntry {
 
 /// The kinds of files that inputs and outputs may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FileKind {
+pub(crate) enum FileEntryKind {
     File,
     Link,
     Folder,

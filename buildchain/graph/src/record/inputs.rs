@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use crate::model::error::FileError;
 use crate::model::paths;
-use crate::model::task::Input;
-use crate::model::tree::Tree;
+use crate::model::task::TaskInput;
+use crate::model::tree::InputTree;
 use crate::record::walk::walk;
 
-impl Input {
+impl TaskInput {
     /// The files and links that it names now, relative to `root` if they are below it, without those below `build_root`. An
     /// invalid pattern names none: [`Graph::new`](crate::Graph::new) refuses it.
     ///
@@ -38,10 +38,10 @@ impl Input {
         }
     }
 
-    fn tree(&self, root: &Path) -> Option<Tree> {
+    fn tree(&self, root: &Path) -> Option<InputTree> {
         let mut input = self.clone();
         input.normalize(root);
-        Tree::of(&input)?.ok()
+        InputTree::of(&input)?.ok()
     }
 }
 
@@ -57,13 +57,13 @@ mod tests {
             std::fs::create_dir_all(root.join(file).parent().unwrap()).unwrap();
             std::fs::write(root.join(file), "").unwrap();
         }
-        let without = Input::Folder { path: root.join("a"), exclude: vec!["b".into()] };
+        let without = TaskInput::Folder { path: root.join("a"), exclude: vec!["b".into()] };
         for (input, files, gone, other) in [
-            (Input::file(root.join("c")), &["c"][..], "c", "d"),
-            (Input::folder("a"), &["a/b/y.rs", "a/b/z.txt", "a/x.rs"], "a/b/gone", "b/gone"),
+            (TaskInput::file(root.join("c")), &["c"][..], "c", "d"),
+            (TaskInput::folder("a"), &["a/b/y.rs", "a/b/z.txt", "a/x.rs"], "a/b/gone", "b/gone"),
             (without, &["a/x.rs"], "a/gone", "a/b/gone"),
-            (Input::glob("a", "**/*.rs"), &["a/b/y.rs", "a/x.rs"], "a/d/gone.rs", "a/gone.txt"),
-            (Input::value("v", "1"), &[], "", "c"),
+            (TaskInput::glob("a", "**/*.rs"), &["a/b/y.rs", "a/x.rs"], "a/d/gone.rs", "a/gone.txt"),
+            (TaskInput::value("v", "1"), &[], "", "c"),
         ] {
             let mut found = input.files(root, Path::new("_build")).unwrap();
             found.sort();

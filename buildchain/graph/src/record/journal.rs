@@ -15,15 +15,15 @@ use std::sync::Arc;
 
 use content::{AtomicFile, Digest, Durability, IoError};
 
-use crate::record::entry::{FileDigest, Identity};
-use crate::record::key::{Bytes, put_text};
+use crate::record::entry::{FileDigest, FileIdentity};
+use crate::record::key::{ByteReader, put_text};
 
 /// The first line of a journal. A journal of another version is ignored, and replaced by an empty one.
 pub(crate) const MAGIC: &[u8] = b"sealift state 2\n";
 
 /// The record of a successful run of a task.
 #[derive(Clone, Debug)]
-pub(crate) struct Record {
+pub(crate) struct TaskRecord {
     pub(crate) key: Digest,
     /// The manifest whose digest is the key.
     pub(crate) manifest: Slice,
@@ -130,7 +130,7 @@ pub(crate) fn put(bytes: &mut Vec<u8>, entry: &JournalEntry<'_>) {
 pub(crate) fn put_digests<'a>(bytes: &mut Vec<u8>, digests: impl IntoIterator<Item = &'a FileDigest>) {
     let mut packed = Vec::new();
     for FileDigest { identity, digest } in digests {
-        let Identity { dev, ino, size, modified, changed } = identity;
+        let FileIdentity { dev, ino, size, modified, changed } = identity;
         for number in [dev, ino, size] {
             packed.extend(number.to_le_bytes());
         }
@@ -145,19 +145,22 @@ pub(crate) fn put_digests<'a>(bytes: &mut Vec<u8>, digests: impl IntoIterator<It
 
 /// The digests of one frame.
 pub(crate) fn digests(packed: &[u8]) -> impl Iterator<Item = FileDigest> {
-    let mut bytes = Bytes(packed);
+    let mut bytes = ByteReader(packed);
     std::iter::from_fn(move || {
         let [dev, ino, size] = [bytes.u64()?, bytes.u64()?, bytes.u64()?];
         let modified = i64::from_le_bytes(bytes.array()?);
         let changed = i64::from_le_bytes(bytes.array()?);
-        Some(FileDigest { identity: Identity { dev, ino, size, modified, changed }, digest: bytes.digest()? })
+        Some(FileDigest {
+            identity: FileIdentity { dev, ino, size, modified, changed },
+            digest: bytes.digest()?,
+        })
     })
 }
 
 /// The entries of a journal, without its first line. `whole` is set to the number of bytes up to the last complete frame.
 pub(crate) fn entries<'a>(bytes: &'a [u8], whole: &mut usize) -> Vec<JournalEntry<'a>> {
     let mut entries = Vec::new();
-    let mut rest = Bytes(bytes);
+    let mut rest = ByteReader(bytes);
     while let Some(entry) = frame(&mut rest) {
         entries.push(entry);
         *whole = bytes.len() - rest.0.len();
@@ -165,15 +168,15 @@ pub(crate) fn entries<'a>(bytes: &'a [u8], whole: &mut usize) -> Vec<JournalEntr
     entries
 }
 
-fn frame<'a>(rest: &mut Bytes<'a>) -> Option<JournalEntry<'a>> {
+fn frame<'a>(rest: &mut ByteReader<'a>) -> Option<JournalEntry<'a>> {
     let length = rest.u32()?;
     let sum: [u8; 8] = rest.array()?;
     let payload = rest.take(usize::try_from(length).ok()?)?;
     if Digest::of(payload).as_bytes().get(..8)? != sum {
         return None;
     }
-    let mut bytes = Bytes(payload);
-    let name = |bytes: &mut Bytes<'a>| bytes.text().and_then(|name| std::str::from_utf8(name).ok());
+    let mut bytes = ByteReader(payload);
+    let name = |bytes: &mut ByteReader<'a>| bytes.text().and_then(|name| std::str::from_utf8(name).ok());
     Some(match bytes.u8()? {
         TASK => JournalEntry::Task {
             name: name(&mut bytes)?,

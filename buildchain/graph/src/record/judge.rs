@@ -9,17 +9,17 @@ use content::Digest;
 
 use crate::model::graph::Graph;
 use crate::model::linked::LinkedTask;
-use crate::model::reason::{Change, Reason};
-use crate::record::files::Files;
-use crate::record::journal::{Record, Slice};
+use crate::model::reason::{InputChange, Reason};
+use crate::record::files::KnownFiles;
+use crate::record::journal::{Slice, TaskRecord};
 use crate::record::key::differences;
-use crate::record::survey::{self, Listing, SurveyError};
+use crate::record::survey::{self, FolderListing, SurveyError};
 
 /// The basis of all judgements of a run.
 pub(crate) struct Evidence<'a> {
     pub(crate) graph: &'a Graph,
-    pub(crate) files: &'a Files,
-    pub(crate) records: &'a HashMap<String, Record>,
+    pub(crate) files: &'a KnownFiles,
+    pub(crate) records: &'a HashMap<String, TaskRecord>,
     pub(crate) listings: &'a HashMap<Digest, Slice>,
     /// Stops the judging once it is true.
     pub(crate) stop: &'a AtomicBool,
@@ -36,7 +36,7 @@ pub(crate) struct OutOfDate {
     pub(crate) reasons: Vec<Reason>,
     pub(crate) key: Digest,
     pub(crate) manifest: Vec<u8>,
-    pub(crate) listings: Vec<Listing>,
+    pub(crate) listings: Vec<FolderListing>,
 }
 
 impl Evidence<'_> {
@@ -83,7 +83,7 @@ impl Evidence<'_> {
         })
     }
 
-    fn with_producer(&self, mut change: Change) -> Change {
+    fn with_producer(&self, mut change: InputChange) -> InputChange {
         if matches!(change.kind, "file" | "folder" | "glob") {
             let producer = self.graph.producer(Path::new(&change.name));
             change.by = producer.map(|id| self.graph.task(id).name.clone());
@@ -91,7 +91,7 @@ impl Evidence<'_> {
         change
     }
 
-    fn listing<'b>(&'b self, digest: Digest, now: &'b [Listing]) -> Option<Cow<'b, [u8]>> {
+    fn listing<'b>(&'b self, digest: Digest, now: &'b [FolderListing]) -> Option<Cow<'b, [u8]>> {
         now.iter()
             .find(|(listed, _)| *listed == digest)
             .map(|(_, bytes)| Cow::Borrowed(bytes.as_slice()))

@@ -20,13 +20,13 @@ use std::path::Path;
 
 use content::Digest;
 
-use crate::model::reason::Change;
-use crate::record::entry::{FileEntry, FileKind};
+use crate::model::reason::InputChange;
+use crate::record::entry::{FileEntry, FileEntryKind};
 
 /// What an item stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Tag {
+pub(crate) enum ItemTag {
     File = 1,
     Folder = 2,
     Glob = 3,
@@ -39,7 +39,7 @@ pub(crate) enum Tag {
     Named = 7,
 }
 
-impl Tag {
+impl ItemTag {
     fn from_byte(byte: u8) -> Option<Self> {
         [Self::File, Self::Folder, Self::Glob, Self::Value, Self::OutputFile, Self::OutputFolder, Self::Named]
             .into_iter()
@@ -61,7 +61,7 @@ impl Tag {
 
 /// The value of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Value<'a> {
+pub(crate) enum ItemValue<'a> {
     Nothing,
     Entry(FileEntry),
     Listing(Digest),
@@ -70,33 +70,33 @@ pub(crate) enum Value<'a> {
 
 /// One line of a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Item<'a> {
-    pub(crate) tag: Tag,
+pub(crate) struct ManifestItem<'a> {
+    pub(crate) tag: ItemTag,
     pub(crate) name: &'a [u8],
-    pub(crate) value: Value<'a>,
+    pub(crate) value: ItemValue<'a>,
 }
 
-impl<'a> Item<'a> {
+impl<'a> ManifestItem<'a> {
     pub(crate) fn path(&self) -> &'a Path {
         Path::new(OsStr::from_bytes(self.name))
     }
 }
 
-pub(crate) fn put(bytes: &mut Vec<u8>, item: &Item<'_>) {
+pub(crate) fn put(bytes: &mut Vec<u8>, item: &ManifestItem<'_>) {
     bytes.push(item.tag as u8);
     put_text(bytes, item.name);
     match item.value {
-        Value::Nothing => bytes.push(0),
-        Value::Entry(FileEntry { kind, mode, digest }) => {
+        ItemValue::Nothing => bytes.push(0),
+        ItemValue::Entry(FileEntry { kind, mode, digest }) => {
             bytes.extend([1, kind as u8]);
             bytes.extend(mode.to_le_bytes());
             bytes.extend(digest.as_bytes());
         }
-        Value::Listing(digest) => {
+        ItemValue::Listing(digest) => {
             bytes.push(2);
             bytes.extend(digest.as_bytes());
         }
-        Value::Text(text) => {
+        ItemValue::Text(text) => {
             bytes.push(3);
             put_text(bytes, text);
         }
@@ -111,14 +111,14 @@ pub(crate) fn put_text(bytes: &mut Vec<u8>, text: &[u8]) {
 }
 
 /// The items of a manifest. Ends early at malformed bytes, which the checksums of the state rule out.
-pub(crate) fn items(bytes: &[u8]) -> impl Iterator<Item = Item<'_>> {
-    let mut bytes = Bytes(bytes);
+pub(crate) fn items(bytes: &[u8]) -> impl Iterator<Item = ManifestItem<'_>> {
+    let mut bytes = ByteReader(bytes);
     std::iter::from_fn(move || item(&mut bytes))
 }
 
 /// The items of bytes that may come from anywhere; `None` unless all of the bytes are items.
-pub(crate) fn all_items(bytes: &[u8]) -> Option<Vec<Item<'_>>> {
-    let mut bytes = Bytes(bytes);
+pub(crate) fn all_items(bytes: &[u8]) -> Option<Vec<ManifestItem<'_>>> {
+    let mut bytes = ByteReader(bytes);
     let mut found = Vec::new();
     while !bytes.0.is_empty() {
         found.push(item(&mut bytes)?);
@@ -126,36 +126,36 @@ pub(crate) fn all_items(bytes: &[u8]) -> Option<Vec<Item<'_>>> {
     Some(found)
 }
 
-fn item<'a>(bytes: &mut Bytes<'a>) -> Option<Item<'a>> {
-    let tag = Tag::from_byte(bytes.u8()?)?;
+fn item<'a>(bytes: &mut ByteReader<'a>) -> Option<ManifestItem<'a>> {
+    let tag = ItemTag::from_byte(bytes.u8()?)?;
     let name = bytes.text()?;
     let value = match bytes.u8()? {
-        0 => Value::Nothing,
+        0 => ItemValue::Nothing,
         1 => {
             let kind = match bytes.u8()? {
-                0 => FileKind::File,
-                1 => FileKind::Link,
-                2 => FileKind::Folder,
+                0 => FileEntryKind::File,
+                1 => FileEntryKind::Link,
+                2 => FileEntryKind::Folder,
                 _ => return None,
             };
-            Value::Entry(FileEntry {
+            ItemValue::Entry(FileEntry {
                 kind,
                 mode: u16::from_le_bytes(bytes.array()?),
                 digest: bytes.digest()?,
             })
         }
-        2 => Value::Listing(bytes.digest()?),
-        3 => Value::Text(bytes.text()?),
+        2 => ItemValue::Listing(bytes.digest()?),
+        3 => ItemValue::Text(bytes.text()?),
         _ => return None,
     };
-    Some(Item { tag, name, value })
+    Some(ManifestItem { tag, name, value })
 }
 
 /// Bytes that are parsed from the front. Each step returns `None` if too few are left.
 #[derive(Clone, Copy)]
-pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
+pub(crate) struct ByteReader<'a>(pub(crate) &'a [u8]);
 
-impl<'a> Bytes<'a> {
+impl<'a> ByteReader<'a> {
     pub(crate) fn take(&mut self, length: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
@@ -196,13 +196,13 @@ pub(crate) fn differences<'a>(
     was: &'a [u8],
     now: &'a [u8],
     listing: &dyn Fn(Digest) -> Option<Cow<'a, [u8]>>,
-) -> Vec<Change> {
+) -> Vec<InputChange> {
     let mut changes = Vec::new();
     compare(was, now, &mut |before, after| {
         if changes.len() >= MANY {
             return;
         }
-        if let (Some(Value::Listing(old)), Some(Value::Listing(new))) =
+        if let (Some(ItemValue::Listing(old)), Some(ItemValue::Listing(new))) =
             (before.map(|item| item.value), after.map(|item| item.value))
             && let (Some(old), Some(new), Some(folder)) = (listing(old), listing(new), after)
         {
@@ -218,10 +218,14 @@ pub(crate) fn differences<'a>(
 }
 
 /// Calls `differ` for each item that differs.
-fn compare(was: &[u8], now: &[u8], differ: &mut dyn FnMut(Option<Item<'_>>, Option<Item<'_>>)) {
-    let mut before: Vec<Item<'_>> = items(was).collect();
-    let mut after: Vec<Item<'_>> = items(now).collect();
-    let key = |item: &Item<'_>| (item.tag as u8, item.name.to_vec());
+fn compare(
+    was: &[u8],
+    now: &[u8],
+    differ: &mut dyn FnMut(Option<ManifestItem<'_>>, Option<ManifestItem<'_>>),
+) {
+    let mut before: Vec<ManifestItem<'_>> = items(was).collect();
+    let mut after: Vec<ManifestItem<'_>> = items(now).collect();
+    let key = |item: &ManifestItem<'_>| (item.tag as u8, item.name.to_vec());
     before.sort_by_cached_key(key);
     after.sort_by_cached_key(key);
     let (mut before, mut after) = (before.into_iter().peekable(), after.into_iter().peekable());
@@ -245,31 +249,37 @@ fn compare(was: &[u8], now: &[u8], differ: &mut dyn FnMut(Option<Item<'_>>, Opti
     }
 }
 
-fn change(folder: Option<&Path>, before: Option<Item<'_>>, after: Option<Item<'_>>) -> Option<Change> {
+fn change(
+    folder: Option<&Path>,
+    before: Option<ManifestItem<'_>>,
+    after: Option<ManifestItem<'_>>,
+) -> Option<InputChange> {
     let item = before.or(after)?;
     let path = folder.map_or_else(|| item.path().to_owned(), |folder| folder.join(item.path()));
     let same_content = match (before.map(|item| item.value), after.map(|item| item.value)) {
-        (Some(Value::Entry(was)), Some(Value::Entry(now))) => {
+        (Some(ItemValue::Entry(was)), Some(ItemValue::Entry(now))) => {
             was.digest == now.digest && was.kind == now.kind
         }
         _ => false,
     };
-    let text = |item: Item<'_>| match item.value {
-        Value::Nothing => None,
-        Value::Entry(entry) if same_content => Some(format!("permissions {:o}", entry.mode)),
-        Value::Entry(FileEntry { kind: FileKind::Folder, mode, .. }) => {
+    let text = |item: ManifestItem<'_>| match item.value {
+        ItemValue::Nothing => None,
+        ItemValue::Entry(entry) if same_content => Some(format!("permissions {:o}", entry.mode)),
+        ItemValue::Entry(FileEntry { kind: FileEntryKind::Folder, mode, .. }) => {
             Some(format!("folder, permissions {mode:o}"))
         }
-        Value::Entry(FileEntry { kind: FileKind::Link, digest, .. }) => Some(format!("link, {digest}")),
-        Value::Entry(FileEntry { digest, .. }) | Value::Listing(digest) => Some(digest.to_string()),
-        Value::Text(text) => Some(format!("`{}`", String::from_utf8_lossy(text))),
+        ItemValue::Entry(FileEntry { kind: FileEntryKind::Link, digest, .. }) => {
+            Some(format!("link, {digest}"))
+        }
+        ItemValue::Entry(FileEntry { digest, .. }) | ItemValue::Listing(digest) => Some(digest.to_string()),
+        ItemValue::Text(text) => Some(format!("`{}`", String::from_utf8_lossy(text))),
     };
     // A declaration has no value.
-    let declared = |item: Item<'_>| match item.tag {
-        Tag::OutputFile | Tag::OutputFolder => Some("declared".to_owned()),
+    let declared = |item: ManifestItem<'_>| match item.tag {
+        ItemTag::OutputFile | ItemTag::OutputFolder => Some("declared".to_owned()),
         _ => text(item),
     };
-    Some(Change {
+    Some(InputChange {
         kind: item.tag.word(),
         name: path.to_string_lossy().into_owned(),
         was: before.and_then(declared),
@@ -282,14 +292,18 @@ fn change(folder: Option<&Path>, before: Option<Item<'_>>, after: Option<Item<'_
 mod tests {
     use super::*;
 
-    fn entry(content: &str, mode: u16) -> Value<'static> {
-        Value::Entry(FileEntry { kind: FileKind::File, mode, digest: Digest::of(content.as_bytes()) })
+    fn entry(content: &str, mode: u16) -> ItemValue<'static> {
+        ItemValue::Entry(FileEntry {
+            kind: FileEntryKind::File,
+            mode,
+            digest: Digest::of(content.as_bytes()),
+        })
     }
 
-    fn manifest(items: &[(Tag, &'static str, Value<'static>)]) -> Vec<u8> {
+    fn manifest(items: &[(ItemTag, &'static str, ItemValue<'static>)]) -> Vec<u8> {
         let mut bytes = Vec::new();
         for (tag, name, value) in items {
-            put(&mut bytes, &Item { tag: *tag, name: name.as_bytes(), value: *value });
+            put(&mut bytes, &ManifestItem { tag: *tag, name: name.as_bytes(), value: *value });
         }
         bytes
     }
@@ -297,10 +311,10 @@ mod tests {
     #[test]
     fn items_are_read_as_they_were_written() {
         let listed = [
-            (Tag::File, "a", entry("x", 0o644)),
-            (Tag::Folder, "", Value::Listing(Digest::of(b"l"))),
-            (Tag::Value, "version", Value::Text(b"1.0")),
-            (Tag::OutputFile, "o", Value::Nothing),
+            (ItemTag::File, "a", entry("x", 0o644)),
+            (ItemTag::Folder, "", ItemValue::Listing(Digest::of(b"l"))),
+            (ItemTag::Value, "version", ItemValue::Text(b"1.0")),
+            (ItemTag::OutputFile, "o", ItemValue::Nothing),
         ];
         let bytes = manifest(&listed);
         let found: Vec<_> = items(&bytes).map(|item| (item.tag, item.name.to_vec(), item.value)).collect();
@@ -313,18 +327,18 @@ mod tests {
     #[test]
     fn differences_have_a_name_and_both_values() {
         let was = manifest(&[
-            (Tag::File, "same", entry("x", 0o644)),
-            (Tag::File, "edited", entry("x", 0o644)),
-            (Tag::File, "chmod", entry("x", 0o644)),
-            (Tag::File, "gone", entry("x", 0o644)),
-            (Tag::Value, "version", Value::Text(b"1")),
+            (ItemTag::File, "same", entry("x", 0o644)),
+            (ItemTag::File, "edited", entry("x", 0o644)),
+            (ItemTag::File, "chmod", entry("x", 0o644)),
+            (ItemTag::File, "gone", entry("x", 0o644)),
+            (ItemTag::Value, "version", ItemValue::Text(b"1")),
         ]);
         let now = manifest(&[
-            (Tag::Value, "version", Value::Text(b"2")),
-            (Tag::File, "same", entry("x", 0o644)),
-            (Tag::File, "edited", entry("y", 0o600)),
-            (Tag::File, "chmod", entry("x", 0o755)),
-            (Tag::OutputFile, "new", Value::Nothing),
+            (ItemTag::Value, "version", ItemValue::Text(b"2")),
+            (ItemTag::File, "same", entry("x", 0o644)),
+            (ItemTag::File, "edited", entry("y", 0o600)),
+            (ItemTag::File, "chmod", entry("x", 0o755)),
+            (ItemTag::OutputFile, "new", ItemValue::Nothing),
         ]);
         let found: Vec<_> = differences(&was, &now, &|_| None).iter().map(ToString::to_string).collect();
         let (x, y) = (Digest::of(b"x"), Digest::of(b"y"));
@@ -343,12 +357,12 @@ mod tests {
     #[test]
     fn a_changed_folder_names_the_file() {
         let (old, new) = (
-            manifest(&[(Tag::File, "f", entry("x", 0o644))]),
-            manifest(&[(Tag::File, "f", entry("y", 0o644))]),
+            manifest(&[(ItemTag::File, "f", entry("x", 0o644))]),
+            manifest(&[(ItemTag::File, "f", entry("y", 0o644))]),
         );
         let digests = [Digest::of(&old), Digest::of(&new)];
-        let was = manifest(&[(Tag::Folder, "salt", Value::Listing(digests[0]))]);
-        let now = manifest(&[(Tag::Folder, "salt", Value::Listing(digests[1]))]);
+        let was = manifest(&[(ItemTag::Folder, "salt", ItemValue::Listing(digests[0]))]);
+        let now = manifest(&[(ItemTag::Folder, "salt", ItemValue::Listing(digests[1]))]);
         let found = differences(&was, &now, &|digest| {
             Some(Cow::Owned(if digest == digests[0] { old.clone() } else { new.clone() }))
         });

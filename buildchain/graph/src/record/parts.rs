@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use content::Digest;
 
 use crate::model::paths;
-use crate::model::task::Output;
-use crate::record::entry::{FileEntry, FileKind};
-use crate::record::key::{Item, Tag, Value, all_items};
+use crate::model::task::TaskOutput;
+use crate::record::entry::{FileEntry, FileEntryKind};
+use crate::record::key::{ItemTag, ItemValue, ManifestItem, all_items};
 
 /// One output, or something below an output folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Part {
+pub(crate) struct OutputPart {
     /// Relative to the root of the graph, or absolute if the path of the output is.
     pub(crate) path: PathBuf,
     pub(crate) entry: FileEntry,
@@ -58,12 +58,12 @@ const PATH_MAX: usize = 4095;
 const PERMISSIONS: u16 = 0o777;
 
 /// Checks that `outputs` lists exactly the declared outputs, each with its declared kind.
-pub(crate) fn check_declared(outputs: &[u8], declared: &[Output]) -> Result<(), BadRecord> {
+pub(crate) fn check_declared(outputs: &[u8], declared: &[TaskOutput]) -> Result<(), BadRecord> {
     let listed = all_items(outputs).ok_or(BadRecord::Malformed)?;
-    let is_declared = |(item, output): (&Item<'_>, &Output)| {
+    let is_declared = |(item, output): (&ManifestItem<'_>, &TaskOutput)| {
         let tag = match output {
-            Output::File(_) => Tag::File,
-            Output::Folder(_) => Tag::Folder,
+            TaskOutput::File(_) => ItemTag::File,
+            TaskOutput::Folder(_) => ItemTag::Folder,
         };
         item.tag == tag && item.path().as_os_str() == output.path().as_os_str()
     };
@@ -79,21 +79,21 @@ pub(crate) fn check_declared(outputs: &[u8], declared: &[Output]) -> Result<(), 
 pub(crate) fn parts<'a>(
     outputs: &[u8],
     find: &dyn Fn(Digest) -> Option<&'a [u8]>,
-) -> Result<Vec<Part>, BadRecord> {
+) -> Result<Vec<OutputPart>, BadRecord> {
     let listed = all_items(outputs).ok_or(BadRecord::Malformed)?;
     check_apart(&listed)?;
     let mut parts = Vec::new();
     for item in listed {
         let path = item.path().to_owned();
         match (item.tag, item.value) {
-            (Tag::File, Value::Entry(entry)) if entry.kind != FileKind::Folder => {
-                push(&mut parts, Part { path, entry, is_output: true })?;
+            (ItemTag::File, ItemValue::Entry(entry)) if entry.kind != FileEntryKind::Folder => {
+                push(&mut parts, OutputPart { path, entry, is_output: true })?;
             }
-            (Tag::Folder, Value::Listing(digest)) => {
+            (ItemTag::Folder, ItemValue::Listing(digest)) => {
                 let listing = find(digest).ok_or(BadRecord::Malformed)?;
                 add_listing(&path, listing, &mut parts)?;
             }
-            (_, Value::Nothing) => return Err(BadRecord::Missing(path)),
+            (_, ItemValue::Nothing) => return Err(BadRecord::Missing(path)),
             _ => return Err(BadRecord::Kind(path)),
         }
     }
@@ -101,8 +101,8 @@ pub(crate) fn parts<'a>(
 }
 
 /// Checks that no output is equal to another or inside of another.
-fn check_apart(outputs: &[Item<'_>]) -> Result<(), BadRecord> {
-    let mut paths: Vec<&Path> = outputs.iter().map(Item::path).collect();
+fn check_apart(outputs: &[ManifestItem<'_>]) -> Result<(), BadRecord> {
+    let mut paths: Vec<&Path> = outputs.iter().map(ManifestItem::path).collect();
     for path in &paths {
         // Absolute if the build root is outside of the project.
         let relative = path.strip_prefix("/").unwrap_or(path);
@@ -117,19 +117,19 @@ fn check_apart(outputs: &[Item<'_>]) -> Result<(), BadRecord> {
     }
 }
 
-fn add_listing(folder: &Path, listing: &[u8], parts: &mut Vec<Part>) -> Result<(), BadRecord> {
+fn add_listing(folder: &Path, listing: &[u8], parts: &mut Vec<OutputPart>) -> Result<(), BadRecord> {
     let listed = all_items(listing).ok_or(BadRecord::Malformed)?;
     let mut folders: HashSet<&Path> = HashSet::new();
     let mut before: Option<&Path> = None;
     for item in listed {
         let path = item.path();
         let whole = || if path.as_os_str().is_empty() { folder.to_owned() } else { folder.join(path) };
-        let (Tag::File, Value::Entry(entry)) = (item.tag, item.value) else {
+        let (ItemTag::File, ItemValue::Entry(entry)) = (item.tag, item.value) else {
             return Err(BadRecord::Kind(folder.join(path)));
         };
         match before {
             // The folder itself comes first.
-            None if path.as_os_str().is_empty() && entry.kind == FileKind::Folder => {}
+            None if path.as_os_str().is_empty() && entry.kind == FileEntryKind::Folder => {}
             None => return Err(BadRecord::NoFolder(whole())),
             Some(_) if !is_inner(path) => return Err(BadRecord::Path(path.to_owned())),
             Some(before) if paths::order(before, path).is_ge() => return Err(BadRecord::Order(whole())),
@@ -138,17 +138,17 @@ fn add_listing(folder: &Path, listing: &[u8], parts: &mut Vec<Part>) -> Result<(
             }
             Some(_) => {}
         }
-        if entry.kind == FileKind::Folder {
+        if entry.kind == FileEntryKind::Folder {
             folders.insert(path);
         }
-        push(parts, Part { path: whole(), entry, is_output: before.is_none() })?;
+        push(parts, OutputPart { path: whole(), entry, is_output: before.is_none() })?;
         before = Some(path);
     }
     if before.is_none() { Err(BadRecord::Missing(folder.to_owned())) } else { Ok(()) }
 }
 
-fn push(parts: &mut Vec<Part>, part: Part) -> Result<(), BadRecord> {
-    if part.entry.kind != FileKind::Link && part.entry.mode & !PERMISSIONS != 0 {
+fn push(parts: &mut Vec<OutputPart>, part: OutputPart) -> Result<(), BadRecord> {
+    if part.entry.kind != FileEntryKind::Link && part.entry.mode & !PERMISSIONS != 0 {
         return Err(BadRecord::Mode { path: part.path, mode: part.entry.mode });
     }
     if parts.len() >= PARTS_MAX {

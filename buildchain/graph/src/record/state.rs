@@ -15,8 +15,8 @@ use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
 use crate::record::entry::FileDigest;
-use crate::record::journal::{self, JournalEntry, MAGIC, Record, Slice};
-use crate::record::key::{Value, items};
+use crate::record::journal::{self, JournalEntry, MAGIC, Slice, TaskRecord};
+use crate::record::key::{ItemValue, items};
 
 /// The most bytes of a state: a hundred times that of a project with ten thousand tasks.
 const JOURNAL_MAX: u64 = 1 << 30;
@@ -42,12 +42,12 @@ pub enum StateError {
 
 /// The state of a project: the key and the outputs of the last successful run of each task, and the digests of files.
 ///
-/// It is an append-only journal. [`State::open`] is for runs: it holds a lock until the state is dropped, or until the process
-/// and all child processes of its actions have ended. [`State::read`] is for queries and takes no lock.
+/// It is an append-only journal. [`ProjectState::open`] is for runs: it holds a lock until the state is dropped, or until the process
+/// and all child processes of its actions have ended. [`ProjectState::read`] is for queries and takes no lock.
 #[derive(Debug)]
-pub struct State {
+pub struct ProjectState {
     pub(crate) path: PathBuf,
-    pub(crate) records: HashMap<String, Record>,
+    pub(crate) records: HashMap<String, TaskRecord>,
     pub(crate) ignored: BTreeSet<String>,
     pub(crate) listings: HashMap<Digest, Slice>,
     pub(crate) digests: HashMap<(u64, u64), FileDigest>,
@@ -77,7 +77,7 @@ const WRITE: &str = "write the build state";
 /// A journal that is smaller than this is not rewritten, in bytes.
 const SMALL: u64 = 1 << 20;
 
-impl State {
+impl ProjectState {
     /// Opens the state at `path` for a run, creates it and its folder if needed, and locks it. `user` is the command, such as
     /// `sealift run iso`: others that find the state locked show it.
     ///
@@ -104,12 +104,12 @@ impl State {
         Ok(state)
     }
 
-    /// As [`State::open`], but waits for another run to end, until `cancel` is true. `notify` is called once, with the
+    /// As [`ProjectState::open`], but waits for another run to end, until `cancel` is true. `notify` is called once, with the
     /// holder of the lock.
     ///
     /// # Errors
     ///
-    /// As [`State::open`]; [`StateError::Held`] only if the wait was cancelled.
+    /// As [`ProjectState::open`]; [`StateError::Held`] only if the wait was cancelled.
     pub fn open_waiting(
         path: &Path,
         user: &str,
@@ -210,7 +210,7 @@ impl State {
         match *entry {
             JournalEntry::Task { name, key, manifest, outputs, millis } => {
                 let (manifest, outputs) = (Slice::of(bytes, manifest), Slice::of(bytes, outputs));
-                let record = Record { key, manifest, outputs, millis };
+                let record = TaskRecord { key, manifest, outputs, millis };
                 match self.records.get_mut(name) {
                     Some(old) => *old = record,
                     None => drop(self.records.insert(name.to_owned(), record)),
@@ -254,10 +254,10 @@ impl State {
         let mut bytes = Vec::new();
         let mut used = BTreeSet::new();
         let mut count = 0;
-        for (name, Record { key, manifest, outputs, millis }) in &self.records {
+        for (name, TaskRecord { key, manifest, outputs, millis }) in &self.records {
             for item in items(manifest).chain(items(outputs)) {
                 count += 1;
-                if let Value::Listing(digest) = item.value {
+                if let ItemValue::Listing(digest) = item.value {
                     used.insert(digest);
                 }
             }
@@ -296,7 +296,7 @@ impl State {
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub fn fuzz_state(input: &[u8]) {
-    let state = State::parse(Path::new("state"), [MAGIC, input].concat());
+    let state = ProjectState::parse(Path::new("state"), [MAGIC, input].concat());
     for record in state.records.values() {
         let listing = |digest| state.listings.get(&digest).map(|bytes| std::borrow::Cow::Borrowed(&**bytes));
         let _ = crate::record::key::differences(&record.manifest, &record.outputs, &listing);
@@ -403,7 +403,7 @@ mod tests {
     fn an_entry_that_cannot_be_written_is_not_applied() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
-        let mut state = State::open(&path, "test").unwrap();
+        let mut state = ProjectState::open(&path, "test").unwrap();
         state.write(&[JournalEntry::Ignore { name: "a" }]).unwrap();
         let whole = fs::read(&path).unwrap();
         if let Some(journal) = &mut state.journal {
@@ -415,6 +415,6 @@ mod tests {
         assert_eq!(state.ignored, BTreeSet::from(["a".to_owned()]));
         drop(state);
         assert_eq!(fs::read(&path).unwrap(), whole);
-        assert_eq!(State::read(&path).unwrap().ignored.len(), 1);
+        assert_eq!(ProjectState::read(&path).unwrap().ignored.len(), 1);
     }
 }

@@ -10,15 +10,15 @@ use globset::GlobSet;
 use crate::model::error::FileError;
 use crate::model::graph::Graph;
 use crate::model::linked::LinkedTask;
-use crate::model::task::{Discover, Input, Output};
-use crate::model::tree::Tree;
-use crate::record::entry::{FileEntry, FileKind};
-use crate::record::files::Files;
-use crate::record::key::{Item, Tag, Value, put};
+use crate::model::task::{Discover, TaskInput, TaskOutput};
+use crate::model::tree::InputTree;
+use crate::record::entry::{FileEntry, FileEntryKind};
+use crate::record::files::KnownFiles;
+use crate::record::key::{ItemTag, ItemValue, ManifestItem, put};
 use crate::record::walk::walk;
 
 /// The listing of a folder, for the state. The manifest has its digest.
-pub(crate) type Listing = (Digest, Vec<u8>);
+pub(crate) type FolderListing = (Digest, Vec<u8>);
 
 /// Why the inputs of a task cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -45,18 +45,21 @@ const VERSION: &[u8] = b"3";
 pub(crate) fn inputs(
     graph: &Graph,
     linked: &LinkedTask,
-    files: &Files,
+    files: &KnownFiles,
     stop: &AtomicBool,
-    listings: &mut Vec<Listing>,
+    listings: &mut Vec<FolderListing>,
     bytes: &mut Vec<u8>,
 ) -> Result<(), SurveyError> {
-    put(bytes, &Item { tag: Tag::Value, name: b"manifest", value: Value::Text(VERSION) });
+    put(bytes, &ManifestItem { tag: ItemTag::Value, name: b"manifest", value: ItemValue::Text(VERSION) });
     for output in &linked.task.outputs {
         let tag = match output {
-            Output::File(_) => Tag::OutputFile,
-            Output::Folder(_) => Tag::OutputFolder,
+            TaskOutput::File(_) => ItemTag::OutputFile,
+            TaskOutput::Folder(_) => ItemTag::OutputFolder,
         };
-        put(bytes, &Item { tag, name: output.path().as_os_str().as_bytes(), value: Value::Nothing });
+        put(
+            bytes,
+            &ManifestItem { tag, name: output.path().as_os_str().as_bytes(), value: ItemValue::Nothing },
+        );
     }
     put_inputs(graph, &linked.task.inputs, &linked.trees, files, stop, listings, bytes)?;
     if let Some(discover) = &linked.task.discover {
@@ -71,16 +74,16 @@ pub(crate) fn discovered(
     graph: &Graph,
     linked: &LinkedTask,
     discover: &Discover,
-) -> Result<(Vec<Input>, Vec<Tree>), SurveyError> {
+) -> Result<(Vec<TaskInput>, Vec<InputTree>), SurveyError> {
     let mut inputs = discover(&graph.root).map_err(|error| SurveyError::Discover(error.to_string()))?;
     let mut trees = Vec::new();
     for input in &mut inputs {
         input.normalize(&graph.root);
-        trees.extend(Tree::of(input).transpose()?);
+        trees.extend(InputTree::of(input).transpose()?);
     }
     // An input that another task produces must exist by now.
     let before = graph.all_needs(linked);
-    for path in inputs.iter().filter_map(Input::path) {
+    for path in inputs.iter().filter_map(TaskInput::path) {
         if let Some(producer) = graph.producer(path).filter(|producer| !before.contains(producer)) {
             let producer = graph.task(producer).name.clone();
             return Err(SurveyError::NoDependency { path: path.clone(), producer });
@@ -91,47 +94,51 @@ pub(crate) fn discovered(
 
 fn put_inputs(
     graph: &Graph,
-    inputs: &[Input],
-    trees: &[Tree],
-    files: &Files,
+    inputs: &[TaskInput],
+    trees: &[InputTree],
+    files: &KnownFiles,
     stop: &AtomicBool,
-    listings: &mut Vec<Listing>,
+    listings: &mut Vec<FolderListing>,
     bytes: &mut Vec<u8>,
 ) -> Result<(), SurveyError> {
     let mut trees = trees.iter();
-    let (mut paths, mut items): (Vec<&Path>, Vec<(Tag, &[u8])>) = Default::default();
+    let (mut paths, mut items): (Vec<&Path>, Vec<(ItemTag, &[u8])>) = Default::default();
     for input in inputs {
         match input {
-            Input::File(path) => {
+            TaskInput::File(path) => {
                 paths.push(path);
-                items.push((Tag::File, path.as_os_str().as_bytes()));
+                items.push((ItemTag::File, path.as_os_str().as_bytes()));
             }
-            Input::Named { name, path } => {
+            TaskInput::Named { name, path } => {
                 paths.push(path);
-                items.push((Tag::Named, name.as_bytes()));
+                items.push((ItemTag::Named, name.as_bytes()));
             }
-            Input::Value { name, value } => put(
+            TaskInput::Value { name, value } => put(
                 bytes,
-                &Item { tag: Tag::Value, name: name.as_bytes(), value: Value::Text(value.as_bytes()) },
+                &ManifestItem {
+                    tag: ItemTag::Value,
+                    name: name.as_bytes(),
+                    value: ItemValue::Text(value.as_bytes()),
+                },
             ),
-            Input::Folder { .. } | Input::Glob { .. } => {
+            TaskInput::Folder { .. } | TaskInput::Glob { .. } => {
                 if let Some(tree) = trees.next() {
                     let modes = Modes::Executable;
                     let listed = list(&graph.root, &graph.build_root, tree, modes, files, stop, listings)?;
                     let value =
-                        Value::Listing(listed.ok_or_else(|| SurveyError::Missing(tree.root.clone()))?);
-                    let tag = if tree.only.is_some() { Tag::Glob } else { Tag::Folder };
-                    put(bytes, &Item { tag, name: tree.root.as_os_str().as_bytes(), value });
+                        ItemValue::Listing(listed.ok_or_else(|| SurveyError::Missing(tree.root.clone()))?);
+                    let tag = if tree.only.is_some() { ItemTag::Glob } else { ItemTag::Folder };
+                    put(bytes, &ManifestItem { tag, name: tree.root.as_os_str().as_bytes(), value });
                 }
             }
         }
     }
     for ((path, (tag, name)), found) in paths.iter().zip(items).zip(files.entries(&paths, true, stop)) {
         let entry = found?.ok_or_else(|| SurveyError::Missing((*path).to_owned()))?;
-        if entry.kind == FileKind::Folder {
+        if entry.kind == FileEntryKind::Folder {
             return Err(FileError::NotAFile { path: (*path).to_owned(), found: "a folder" }.into());
         }
-        put(bytes, &Item { tag, name, value: Value::Entry(Modes::Executable.of(entry)) });
+        put(bytes, &ManifestItem { tag, name, value: ItemValue::Entry(Modes::Executable.of(entry)) });
     }
     Ok(())
 }
@@ -149,40 +156,44 @@ enum Modes {
 impl Modes {
     fn of(self, entry: FileEntry) -> FileEntry {
         match (self, entry.kind) {
-            (Self::Exact, _) | (_, FileKind::Link) => entry,
-            (Self::Executable, FileKind::File) if entry.mode & 0o100 == 0 => {
+            (Self::Exact, _) | (_, FileEntryKind::Link) => entry,
+            (Self::Executable, FileEntryKind::File) if entry.mode & 0o100 == 0 => {
                 FileEntry { mode: 0o644, ..entry }
             }
-            (Self::Executable, FileKind::File | FileKind::Folder) => FileEntry { mode: 0o755, ..entry },
+            (Self::Executable, FileEntryKind::File | FileEntryKind::Folder) => {
+                FileEntry { mode: 0o755, ..entry }
+            }
         }
     }
 }
 
-/// Appends the outputs of a task as they are now to `bytes`; a missing one with the value [`Value::Nothing`]. Fails once
+/// Appends the outputs of a task as they are now to `bytes`; a missing one with the value [`ItemValue::Nothing`]. Fails once
 /// `stop` is true.
 pub(crate) fn outputs(
     root: &Path,
     linked: &LinkedTask,
-    files: &Files,
+    files: &KnownFiles,
     stop: &AtomicBool,
-    listings: &mut Vec<Listing>,
+    listings: &mut Vec<FolderListing>,
     bytes: &mut Vec<u8>,
 ) -> Result<(), FileError> {
     for output in &linked.task.outputs {
         let path = output.path();
         let (tag, value) = match output {
-            Output::File(_) => match files.link_entry(path, stop)? {
+            TaskOutput::File(_) => match files.link_entry(path, stop)? {
                 // A folder in its place is not the file.
-                Some(entry) if entry.kind != FileKind::Folder => (Tag::File, Value::Entry(entry)),
-                _ => (Tag::File, Value::Nothing),
+                Some(entry) if entry.kind != FileEntryKind::Folder => {
+                    (ItemTag::File, ItemValue::Entry(entry))
+                }
+                _ => (ItemTag::File, ItemValue::Nothing),
             },
-            Output::Folder(_) => {
-                let tree = Tree { root: path.clone(), only: None, exclude: GlobSet::empty() };
+            TaskOutput::Folder(_) => {
+                let tree = InputTree { root: path.clone(), only: None, exclude: GlobSet::empty() };
                 let listed = list(root, Path::new(""), &tree, Modes::Exact, files, stop, listings)?;
-                (Tag::Folder, listed.map_or(Value::Nothing, Value::Listing))
+                (ItemTag::Folder, listed.map_or(ItemValue::Nothing, ItemValue::Listing))
             }
         };
-        put(bytes, &Item { tag, name: path.as_os_str().as_bytes(), value });
+        put(bytes, &ManifestItem { tag, name: path.as_os_str().as_bytes(), value });
     }
     Ok(())
 }
@@ -191,11 +202,11 @@ pub(crate) fn outputs(
 fn list(
     root: &Path,
     build_root: &Path,
-    tree: &Tree,
+    tree: &InputTree,
     modes: Modes,
-    files: &Files,
+    files: &KnownFiles,
     stop: &AtomicBool,
-    listings: &mut Vec<Listing>,
+    listings: &mut Vec<FolderListing>,
 ) -> Result<Option<Digest>, FileError> {
     let Some(found) = walk(root, build_root, tree)? else { return Ok(None) };
     let mut bytes = Vec::with_capacity(found.len() * 64);
@@ -210,7 +221,7 @@ fn list(
     for ((path, whole), found) in found.iter().zip(&refs).zip(files.entries(&refs, follow, stop)) {
         let entry = match found? {
             // A link to a folder, or a dangling one, cannot be read through: then the link itself counts.
-            None | Some(FileEntry { kind: FileKind::Folder, .. }) if follow => {
+            None | Some(FileEntry { kind: FileEntryKind::Folder, .. }) if follow => {
                 files.link_entry(whole, stop)?
             }
             entry => entry,
@@ -226,5 +237,12 @@ fn list(
 }
 
 fn put_entry(bytes: &mut Vec<u8>, path: &Path, entry: FileEntry) {
-    put(bytes, &Item { tag: Tag::File, name: path.as_os_str().as_bytes(), value: Value::Entry(entry) });
+    put(
+        bytes,
+        &ManifestItem {
+            tag: ItemTag::File,
+            name: path.as_os_str().as_bytes(),
+            value: ItemValue::Entry(entry),
+        },
+    );
 }

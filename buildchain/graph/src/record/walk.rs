@@ -6,11 +6,15 @@ use std::path::{Path, PathBuf};
 
 use crate::model::error::FileError;
 use crate::model::paths;
-use crate::model::tree::Tree;
+use crate::model::tree::InputTree;
 
 /// The paths of a tree that are part of the input, relative to its folder, in the order of [`paths::order`]. A build root
 /// below the folder is left out. `None` if the folder does not exist; then a glob matches nothing.
-pub(crate) fn walk(root: &Path, build_root: &Path, tree: &Tree) -> Result<Option<Vec<PathBuf>>, FileError> {
+pub(crate) fn walk(
+    root: &Path,
+    build_root: &Path,
+    tree: &InputTree,
+) -> Result<Option<Vec<PathBuf>>, FileError> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {

@@ -6,8 +6,8 @@ use std::io::{self, BufWriter, Write};
 use std::time::Duration;
 
 use crate::model::task::Task;
-use crate::report::events::{Event, Reporter};
-use crate::report::outcome::{TaskReport, Verdict};
+use crate::report::events::{Reporter, RunEvent};
+use crate::report::outcome::{TaskReport, TaskVerdict};
 
 /// What the console shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,23 +85,23 @@ impl<W: Write> ConsoleReporter<W> {
     fn finished(&mut self, task: &Task, report: &TaskReport) {
         if !task.is_group() {
             match report.verdict {
-                Verdict::UpToDate => self.title("--", task, report),
-                Verdict::Ignored => self.title("!!", task, report),
-                Verdict::Restored => self.title("<-", task, report),
-                Verdict::WouldRun | Verdict::Succeeded => self.title(".", task, report),
-                Verdict::Failed | Verdict::Broken => self.title("XX", task, report),
-                Verdict::Blocked | Verdict::Cancelled => {}
+                TaskVerdict::UpToDate => self.title("--", task, report),
+                TaskVerdict::Ignored => self.title("!!", task, report),
+                TaskVerdict::Restored => self.title("<-", task, report),
+                TaskVerdict::WouldRun | TaskVerdict::Succeeded => self.title(".", task, report),
+                TaskVerdict::Failed | TaskVerdict::Broken => self.title("XX", task, report),
+                TaskVerdict::Blocked | TaskVerdict::Cancelled => {}
             }
         }
         match report.verdict {
-            Verdict::Succeeded => {
+            TaskVerdict::Succeeded => {
                 for (text, needed) in [(&report.err, 1), (&report.out, 2)] {
                     if self.options.verbosity >= needed {
                         self.block(text);
                     }
                 }
             }
-            Verdict::Failed | Verdict::Broken | Verdict::Blocked => {
+            TaskVerdict::Failed | TaskVerdict::Broken | TaskVerdict::Blocked => {
                 let names = Names { name: task.name.clone(), public: task.public_name().to_owned() };
                 self.failures.push((names, report.clone()));
             }
@@ -126,7 +126,7 @@ impl<W: Write> ConsoleReporter<W> {
     fn ended(&mut self) {
         let failures = std::mem::take(&mut self.failures);
         let (blocked, failed): (Vec<_>, Vec<_>) =
-            failures.iter().partition(|(_, report)| report.verdict == Verdict::Blocked);
+            failures.iter().partition(|(_, report)| report.verdict == TaskVerdict::Blocked);
         let public: HashMap<&str, &str> =
             failures.iter().map(|(names, _)| (names.name.as_str(), names.public.as_str())).collect();
         for (names, report) in blocked.iter().take(BLOCKED_MAX) {
@@ -161,17 +161,17 @@ pub fn duration(elapsed: Duration) -> String {
 }
 
 impl<W: Write> Reporter for ConsoleReporter<W> {
-    fn event(&mut self, event: &Event<'_>) {
+    fn event(&mut self, event: &RunEvent<'_>) {
         match event {
-            Event::Pruned { path } => {
+            RunEvent::Pruned { path } => {
                 self.line(&format!("removed {}, which no task produces", content::printable_path(path)));
             }
-            Event::Retrying { task, error, pause } => {
+            RunEvent::Retrying { task, error, pause } => {
                 self.line(&format!("{} failed, retrying in {pause:?}: {error}", task.public_name()));
             }
-            Event::Warned { text } => self.line(&format!("warning: {text}")),
-            Event::Finished { task, report } => self.finished(task, report),
-            Event::Ended { .. } => {
+            RunEvent::Warned { text } => self.line(&format!("warning: {text}")),
+            RunEvent::Finished { task, report } => self.finished(task, report),
+            RunEvent::Ended { .. } => {
                 self.ended();
                 self.tick();
             }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use crate::model::progress::{Stream, Transfer};
 use crate::model::reason::Reason;
 use crate::model::task::Task;
-use crate::report::outcome::{Outcome, TaskReport};
+use crate::report::outcome::{RunOutcome, TaskReport};
 
 /// An event of a run.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub enum Event<'a> {
+pub enum RunEvent<'a> {
     /// The run begins.
     Begun {
         /// The number of its tasks, without groups.
@@ -67,10 +67,10 @@ pub enum Event<'a> {
         /// The message.
         text: &'a str,
     },
-    /// All tasks have ended. Comes directly before [`Event::Ended`], unless the run as a whole ended early.
+    /// All tasks have ended. Comes directly before [`RunEvent::Ended`], unless the run as a whole ended early.
     Summary {
         /// How the run ended.
-        outcome: &'a Outcome,
+        outcome: &'a RunOutcome,
     },
     /// The run is over. This is the last event.
     Ended {
@@ -82,7 +82,7 @@ pub enum Event<'a> {
 /// Receives the events of a run. All calls come from the thread that called [`run`](crate::run()).
 pub trait Reporter {
     /// Called for each event.
-    fn event(&mut self, event: &Event<'_>);
+    fn event(&mut self, event: &RunEvent<'_>);
 
     /// Called about ten times a second, and whenever the queue of events is empty: redraw or flush here.
     fn tick(&mut self) {}
@@ -95,12 +95,12 @@ pub trait Reporter {
 
 /// A reporter that ignores all events.
 impl Reporter for () {
-    fn event(&mut self, _: &Event<'_>) {}
+    fn event(&mut self, _: &RunEvent<'_>) {}
 }
 
 /// Several reporters. Each gets all events.
 impl Reporter for Vec<&mut dyn Reporter> {
-    fn event(&mut self, event: &Event<'_>) {
+    fn event(&mut self, event: &RunEvent<'_>) {
         self.iter_mut().for_each(|reporter| reporter.event(event));
     }
 

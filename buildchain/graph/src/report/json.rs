@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use crate::model::progress::Stream;
 use crate::model::task::Task;
-use crate::report::events::{Event, Reporter};
-use crate::report::outcome::{Artefact, Outcome, TaskReport, Verdict};
+use crate::report::events::{Reporter, RunEvent};
+use crate::report::outcome::{Artefact, RunOutcome, TaskReport, TaskVerdict};
 
 /// Writes one JSON object when the run is over:
 ///
@@ -43,18 +43,18 @@ impl<W: Write> JsonReporter<W> {
 }
 
 impl<W: Write> Reporter for JsonReporter<W> {
-    fn event(&mut self, event: &Event<'_>) {
+    fn event(&mut self, event: &RunEvent<'_>) {
         match event {
-            Event::Finished { task, report } => {
+            RunEvent::Finished { task, report } => {
                 self.err.push_str(&report.err);
                 self.tasks.push(Value::Object(task_json(task, report)));
             }
-            Event::Warned { text } => {
+            RunEvent::Warned { text } => {
                 self.err.push_str(text);
                 self.err.push('\n');
             }
-            Event::Summary { outcome } => self.summary = summary(outcome),
-            Event::Ended { .. } => {
+            RunEvent::Summary { outcome } => self.summary = summary(outcome),
+            RunEvent::Ended { .. } => {
                 let mut whole = Map::from_iter([
                     ("tasks".to_owned(), std::mem::take(&mut self.tasks).into()),
                     ("out".to_owned(), "".into()),
@@ -100,38 +100,38 @@ impl<W: Write> JsonLinesReporter<W> {
 }
 
 impl<W: Write> Reporter for JsonLinesReporter<W> {
-    fn event(&mut self, event: &Event<'_>) {
+    fn event(&mut self, event: &RunEvent<'_>) {
         let line = match event {
-            Event::Begun { tasks } => json!({"event": "begun", "tasks": tasks}),
-            Event::Pruned { path } => json!({"event": "pruned", "path": path.to_string_lossy()}),
-            Event::Started { task, reasons } => json!({
+            RunEvent::Begun { tasks } => json!({"event": "begun", "tasks": tasks}),
+            RunEvent::Pruned { path } => json!({"event": "pruned", "path": path.to_string_lossy()}),
+            RunEvent::Started { task, reasons } => json!({
                 "event": "started",
                 "name": task.name,
                 "title": task.shown_title(),
                 "reason": reasons.iter().map(ToString::to_string).collect::<Vec<_>>(),
             }),
-            Event::Line { task, stream, line } => json!({
+            RunEvent::Line { task, stream, line } => json!({
                 "event": "line",
                 "name": task.name,
                 "stream": match stream { Stream::Out => "out", Stream::Err => "err" },
                 "text": line,
             }),
-            Event::Retrying { task, error, pause } => {
+            RunEvent::Retrying { task, error, pause } => {
                 json!({"event": "retrying", "name": task.name, "error": error, "pause": pause.as_secs_f64()})
             }
-            Event::Warned { text } => json!({"event": "warned", "text": text}),
-            Event::Finished { task, report } => {
+            RunEvent::Warned { text } => json!({"event": "warned", "text": text}),
+            RunEvent::Finished { task, report } => {
                 let mut line = Map::from_iter([("event".to_owned(), json!("finished"))]);
                 line.extend(task_json(task, report));
                 Value::Object(line)
             }
-            Event::Summary { outcome } => {
+            RunEvent::Summary { outcome } => {
                 let mut line = Map::from_iter([("event".to_owned(), json!("summary"))]);
                 line.extend(summary(outcome));
                 Value::Object(line)
             }
-            Event::Ended { exit } => json!({"event": "ended", "exit": exit}),
-            Event::Transfer { .. } => return,
+            RunEvent::Ended { exit } => json!({"event": "ended", "exit": exit}),
+            RunEvent::Transfer { .. } => return,
         };
         if self.error.is_none() {
             self.error = write_line(&mut self.to, &line).err();
@@ -150,7 +150,7 @@ fn write_line(to: &mut impl Write, value: &Value) -> io::Result<()> {
 }
 
 /// The members of a summary.
-fn summary(outcome: &Outcome) -> Map<String, Value> {
+fn summary(outcome: &RunOutcome) -> Map<String, Value> {
     let artefacts: Vec<Value> = outcome
         .artefacts
         .iter()
@@ -158,12 +158,14 @@ fn summary(outcome: &Outcome) -> Map<String, Value> {
             json!({"path": path.to_string_lossy(), "size": size, "sha256": sha256.hex(), "next": next})
         })
         .collect();
-    let failed =
-        [Verdict::Failed, Verdict::Broken].map(|verdict| outcome.count(verdict)).iter().sum::<usize>();
+    let failed = [TaskVerdict::Failed, TaskVerdict::Broken]
+        .map(|verdict| outcome.count(verdict))
+        .iter()
+        .sum::<usize>();
     let counts = json!({
-        "ran": outcome.count(Verdict::Succeeded),
-        "restored": outcome.count(Verdict::Restored),
-        "upToDate": outcome.count(Verdict::UpToDate),
+        "ran": outcome.count(TaskVerdict::Succeeded),
+        "restored": outcome.count(TaskVerdict::Restored),
+        "upToDate": outcome.count(TaskVerdict::UpToDate),
         "failed": failed,
     });
     Map::from_iter([
@@ -175,8 +177,10 @@ fn summary(outcome: &Outcome) -> Map<String, Value> {
 
 fn task_json(task: &Task, report: &TaskReport) -> Map<String, Value> {
     let cache = match report.verdict {
-        Verdict::Restored => json!("hit"),
-        Verdict::Succeeded | Verdict::Failed | Verdict::Broken if report.attempts > 0 => json!("miss"),
+        TaskVerdict::Restored => json!("hit"),
+        TaskVerdict::Succeeded | TaskVerdict::Failed | TaskVerdict::Broken if report.attempts > 0 => {
+            json!("miss")
+        }
         _ => Value::Null,
     };
     [

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::model::task::Task;
-use crate::report::events::{Event, Reporter};
-use crate::report::outcome::{TaskReport, Verdict};
+use crate::report::events::{Reporter, RunEvent};
+use crate::report::outcome::{TaskReport, TaskVerdict};
 use crate::report::xml::{attribute, escape};
 
 /// Writes a JUnit file when the run is over: a test case for each task, so that CI shows which task failed and why.
@@ -37,10 +37,10 @@ impl<W: Write> JunitReporter<W> {
         self.time += elapsed;
         let message = attribute(report.error.as_deref().unwrap_or_default());
         let (count, inner) = match report.verdict {
-            Verdict::Failed => ("failures", format!("<failure message=\"{message}\"/>")),
-            Verdict::Broken => ("errors", format!("<error message=\"{message}\"/>")),
-            Verdict::Blocked => ("skipped", format!("<skipped message=\"needs {message}\"/>")),
-            Verdict::Succeeded => ("run", String::new()),
+            TaskVerdict::Failed => ("failures", format!("<failure message=\"{message}\"/>")),
+            TaskVerdict::Broken => ("errors", format!("<error message=\"{message}\"/>")),
+            TaskVerdict::Blocked => ("skipped", format!("<skipped message=\"needs {message}\"/>")),
+            TaskVerdict::Succeeded => ("run", String::new()),
             verdict => ("skipped", format!("<skipped message=\"{}\"/>", verdict.word())),
         };
         *self.counts.entry(count).or_insert(0) += 1;
@@ -77,10 +77,10 @@ impl<W: Write> JunitReporter<W> {
 }
 
 impl<W: Write> Reporter for JunitReporter<W> {
-    fn event(&mut self, event: &Event<'_>) {
+    fn event(&mut self, event: &RunEvent<'_>) {
         match event {
-            Event::Finished { task, report } if !task.is_group() => self.case(task, report),
-            Event::Ended { .. } => self.error = self.write().err(),
+            RunEvent::Finished { task, report } if !task.is_group() => self.case(task, report),
+            RunEvent::Ended { .. } => self.error = self.write().err(),
             _ => {}
         }
     }

@@ -10,7 +10,7 @@ use crate::model::reason::Reason;
 
 /// How a task ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
+pub enum TaskVerdict {
     /// Its action ran and succeeded; for a group: all members succeeded.
     Succeeded,
     /// It was up to date.
@@ -31,7 +31,7 @@ pub enum Verdict {
     WouldRun,
 }
 
-impl Verdict {
+impl TaskVerdict {
     /// The word in machine-readable reports: the words of doit (`success`, `up-to-date`, `ignore`, `fail`) where it has them.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -68,7 +68,7 @@ impl Verdict {
 #[derive(Clone, Debug)]
 pub struct TaskReport {
     /// How it ended.
-    pub verdict: Verdict,
+    pub verdict: TaskVerdict,
     /// Why it had to run; empty if it was up to date.
     pub reasons: Vec<Reason>,
     /// Why it did not succeed; for a blocked task, the name of the task that blocks it.
@@ -90,7 +90,7 @@ pub struct TaskReport {
 impl TaskReport {
     /// A report with this verdict for a task whose action did not run.
     #[must_use]
-    pub fn of(verdict: Verdict) -> Self {
+    pub fn of(verdict: TaskVerdict) -> Self {
         Self {
             verdict,
             reasons: Vec::new(),
@@ -120,9 +120,9 @@ pub struct Artefact {
 
 /// How a run ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct RunOutcome {
     /// The number of tasks by verdict, without groups.
-    pub counts: HashMap<Verdict, usize>,
+    pub counts: HashMap<TaskVerdict, usize>,
     /// The number of tasks that the run did not get to, because it was stopped or a task failed.
     pub left: usize,
     /// Whether the run was stopped by [`RunOptions::cancel`](crate::RunOptions::cancel).
@@ -133,14 +133,14 @@ pub struct Outcome {
     pub elapsed: Duration,
 }
 
-impl Outcome {
+impl RunOutcome {
     /// The exit code: 0 if all tasks succeeded, 1 if a task failed, 2 if one could not do its work. For a cancelled run the
     /// caller returns 128 + the signal.
     #[must_use]
     pub fn exit(&self) -> u8 {
-        if self.count(Verdict::Broken) > 0 {
+        if self.count(TaskVerdict::Broken) > 0 {
             2
-        } else if self.count(Verdict::Failed) > 0 {
+        } else if self.count(TaskVerdict::Failed) > 0 {
             1
         } else if self.cancelled {
             2
@@ -151,7 +151,7 @@ impl Outcome {
 
     /// The number of tasks with this verdict.
     #[must_use]
-    pub fn count(&self, verdict: Verdict) -> usize {
+    pub fn count(&self, verdict: TaskVerdict) -> usize {
         self.counts.get(&verdict).copied().unwrap_or(0)
     }
 }

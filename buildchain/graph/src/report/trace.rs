@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use crate::model::task::Task;
-use crate::report::events::{Event, Reporter};
+use crate::report::events::{Reporter, RunEvent};
 use crate::report::outcome::TaskReport;
 
 /// Writes a trace in the format of Chrome when the run is over: a row for each worker, a bar for each action. For
@@ -62,11 +62,11 @@ fn microseconds(duration: Duration) -> u64 {
 }
 
 impl<W: Write> Reporter for TraceReporter<W> {
-    fn event(&mut self, event: &Event<'_>) {
+    fn event(&mut self, event: &RunEvent<'_>) {
         match event {
-            Event::Started { task, .. } => self.enter(&task.name),
-            Event::Finished { task, report } => self.leave(task, report),
-            Event::Ended { .. } => {
+            RunEvent::Started { task, .. } => self.enter(&task.name),
+            RunEvent::Finished { task, report } => self.leave(task, report),
+            RunEvent::Ended { .. } => {
                 let whole = json!({"traceEvents": std::mem::take(&mut self.events), "displayTimeUnit": "ms"});
                 self.error = writeln!(self.to, "{}", content::printable_json(&whole.to_string()))
                     .and_then(|()| self.to.flush())

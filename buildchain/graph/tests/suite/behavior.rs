@@ -8,21 +8,21 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use graph::{
-    Action, ActionError, Artefact, ConsoleOptions, ConsoleReporter, Event, Graph, JsonLinesReporter,
-    JsonReporter, Output, Pool, Reporter, Retry, RunOptions, State, Task, TaskReport, Title, Transfer,
-    Verdict, run,
+    ActionError, Artefact, ConsoleOptions, ConsoleReporter, Graph, JsonLinesReporter, JsonReporter, Pool,
+    ProjectState, Reporter, Retry, RunEvent, RunOptions, Task, TaskAction, TaskOutput, TaskReport,
+    TaskVerdict, Title, Transfer, run,
 };
 
 use crate::scratch::Project;
 
-fn act(name: &str, action: Action) -> Task {
+fn act(name: &str, action: TaskAction) -> Task {
     Task { name: name.into(), title: Title::new("ACT", name), action: Some(action), ..Task::default() }
 }
 
 /// What the console prints for a run of all tasks.
 fn printed(project: &Project, tasks: Vec<Task>, console: ConsoleOptions, options: &RunOptions) -> String {
     let graph = project.graph(tasks).unwrap();
-    let mut state = State::open(&project.state_path(), "test").unwrap();
+    let mut state = ProjectState::open(&project.state_path(), "test").unwrap();
     let mut written = Vec::new();
     let mut reporter = ConsoleReporter::new(&mut written, console);
     run(&graph, &graph.select_all(), options, &mut state, &mut reporter).unwrap();
@@ -44,7 +44,7 @@ fn the_console_prints_the_marks_of_doit() {
     assert_eq!(print(), ".  JOIN           _build/a\n.  JOIN           _build/b\n");
     assert_eq!(print(), "-- JOIN           _build/a\n-- JOIN           _build/b\n");
     let graph = project.graph(tasks()).unwrap();
-    let mut state = State::open(&project.state_path(), "test").unwrap();
+    let mut state = ProjectState::open(&project.state_path(), "test").unwrap();
     graph::ignore(&graph, &graph.select(&["b"]).unwrap(), &mut state).unwrap();
     drop(state);
     assert_eq!(print(), "-- JOIN           _build/a\n!! JOIN           _build/b\n");
@@ -103,12 +103,12 @@ fn line(report: &TaskReport) -> (String, String) {
     let task = act("t", Box::new(|_| Ok(())));
     let mut written = Vec::new();
     let mut reporter = ConsoleReporter::new(&mut written, ConsoleOptions::default());
-    reporter.event(&Event::Started { task: &task, reasons: &[] });
+    reporter.event(&RunEvent::Started { task: &task, reasons: &[] });
     reporter.tick();
     drop(reporter);
     let at_start = String::from_utf8(std::mem::take(&mut written)).unwrap();
     let mut reporter = ConsoleReporter::new(&mut written, ConsoleOptions::default());
-    reporter.event(&Event::Finished { task: &task, report });
+    reporter.event(&RunEvent::Finished { task: &task, report });
     drop(reporter);
     (at_start, String::from_utf8(written).unwrap())
 }
@@ -122,20 +122,20 @@ fn a_line_is_printed_at_the_end_of_a_task_with_the_time_of_a_long_one() {
         (250_000, ".  ACT            t (4 min 10 s)\n"),
     ] {
         let elapsed = Some(Duration::from_millis(millis));
-        let report = TaskReport { elapsed, ..TaskReport::of(Verdict::Succeeded) };
+        let report = TaskReport { elapsed, ..TaskReport::of(TaskVerdict::Succeeded) };
         assert_eq!(line(&report), (String::new(), printed.to_owned()));
     }
-    assert_eq!(line(&TaskReport::of(Verdict::Cancelled)).1, "");
+    assert_eq!(line(&TaskReport::of(TaskVerdict::Cancelled)).1, "");
 }
 
 #[test]
 fn the_transfers_of_an_action_are_reported_while_it_runs() {
     struct Heard(Vec<String>);
     impl Reporter for Heard {
-        fn event(&mut self, event: &Event<'_>) {
+        fn event(&mut self, event: &RunEvent<'_>) {
             match event {
-                Event::Transfer { task, step } => self.0.push(format!("{}: {step:?}", task.name)),
-                Event::Finished { task, .. } => self.0.push(format!("{}: finished", task.name)),
+                RunEvent::Transfer { task, step } => self.0.push(format!("{}: {step:?}", task.name)),
+                RunEvent::Finished { task, .. } => self.0.push(format!("{}: finished", task.name)),
                 _ => {}
             }
         }
@@ -155,7 +155,7 @@ fn the_transfers_of_an_action_are_reported_while_it_runs() {
         }),
     );
     let graph = project.graph(vec![task]).unwrap();
-    let mut state = State::open(&project.state_path(), "test").unwrap();
+    let mut state = ProjectState::open(&project.state_path(), "test").unwrap();
     let mut heard = Heard(Vec::new());
     run(&graph, &graph.select_all(), &RunOptions::default(), &mut state, &mut heard).unwrap();
     let mut expected: Vec<String> = steps.iter().map(|step| format!("a: {step:?}")).collect();
@@ -186,7 +186,7 @@ fn a_run_reports_the_output_that_it_built_or_found() {
         let graph = project
             .graph(vec![project.join("_a", &["in"], "_build/a"), act("z", Box::new(|_| Ok(())))])
             .unwrap();
-        let mut state = State::open(&project.state_path(), "test").unwrap();
+        let mut state = ProjectState::open(&project.state_path(), "test").unwrap();
         let artefacts = vec![("_build/a".into(), "look at _build/a".to_owned())];
         let options = RunOptions { artefacts, ..RunOptions::default() };
         let mut written = Vec::new();
@@ -286,7 +286,7 @@ fn every_line_of_the_stream_is_complete_json_at_any_time() {
     let project = Project::new();
     project.write("in", "1");
     let graph = project.graph(vec![project.join("a", &["in"], "_build/a")]).unwrap();
-    let mut state = State::open(&project.state_path(), "test").unwrap();
+    let mut state = ProjectState::open(&project.state_path(), "test").unwrap();
     let mut written = Vec::new();
     let mut reporter = JsonLinesReporter::new(&mut written);
     let options = RunOptions { clock: Some(|| std::time::SystemTime::UNIX_EPOCH), ..RunOptions::default() };
@@ -329,7 +329,7 @@ fn no_more_tasks_run_at_once_than_jobs_and_pools_allow() {
         });
         let pools = vec![Pool { name: "network".into(), slots }];
         let graph = Graph::new(project.root().into(), "_build".into(), tasks.collect(), pools).unwrap();
-        let mut state = State::open(&project.state_path(), "test").unwrap();
+        let mut state = ProjectState::open(&project.state_path(), "test").unwrap();
         let options = RunOptions { jobs, ..RunOptions::default() };
         run(&graph, &graph.select_all(), &options, &mut state, &mut ()).unwrap();
         assert_eq!(most.load(Ordering::SeqCst), bound, "{jobs} jobs, {slots} slots");
@@ -364,10 +364,10 @@ fn heavy_tasks_take_more_of_their_pool() {
     });
     let pools = vec![Pool { name: "memory".into(), slots: 10 }];
     let graph = Graph::new(project.root().into(), "_build".into(), tasks.collect(), pools).unwrap();
-    let mut state = State::open(&project.state_path(), "test").unwrap();
+    let mut state = ProjectState::open(&project.state_path(), "test").unwrap();
     let options = RunOptions { jobs: 6, ..RunOptions::default() };
     let outcome = run(&graph, &graph.select_all(), &options, &mut state, &mut ()).unwrap();
-    assert_eq!((outcome.exit(), outcome.count(Verdict::Succeeded)), (0, weights.len()));
+    assert_eq!((outcome.exit(), outcome.count(TaskVerdict::Succeeded)), (0, weights.len()));
     assert!(most.load(Ordering::SeqCst) <= 10, "{most:?}");
     assert_eq!(alone.load(Ordering::SeqCst), 10);
 }
@@ -375,9 +375,11 @@ fn heavy_tasks_take_more_of_their_pool() {
 #[test]
 fn a_broken_action_is_retried_and_a_failed_one_is_not() {
     let project = Project::new();
-    for (broken, times, verdict, attempts) in
-        [(true, 3, Verdict::Succeeded, 3), (true, 1, Verdict::Broken, 2), (false, 3, Verdict::Failed, 1)]
-    {
+    for (broken, times, verdict, attempts) in [
+        (true, 3, TaskVerdict::Succeeded, 3),
+        (true, 1, TaskVerdict::Broken, 2),
+        (false, 3, TaskVerdict::Failed, 1),
+    ] {
         let tries = Arc::new(AtomicUsize::new(0));
         let mut task = act(
             "a",
@@ -394,7 +396,7 @@ fn a_broken_action_is_retried_and_a_failed_one_is_not() {
         task.retry = Retry { times, pause: Duration::from_millis(1) };
         let ran = project.run(vec![task], &["a"]);
         assert_eq!((ran.verdict("a"), ran.reports["a"].attempts), (verdict, attempts));
-        if verdict == Verdict::Succeeded {
+        if verdict == TaskVerdict::Succeeded {
             assert!(
                 ran.reports["a"].err.starts_with("attempt 1: connection reset\n"),
                 "{:?}",
@@ -422,18 +424,21 @@ fn a_stopped_run_keeps_finished_tasks_and_no_partial_output() {
     let ran = project.run_with(tasks, &["c"], RunOptions { cancel, ..RunOptions::default() });
     assert!(start.elapsed() < Duration::from_secs(300), "{:?}", start.elapsed());
     assert!(ran.outcome.cancelled);
-    assert_eq!((ran.verdict("a"), ran.verdict("b")), (Verdict::Succeeded, Verdict::Cancelled));
+    assert_eq!((ran.verdict("a"), ran.verdict("b")), (TaskVerdict::Succeeded, TaskVerdict::Cancelled));
     assert_eq!(ran.outcome.left, 1);
     assert!(!project.exists("_build/b"));
     let tasks = vec![project.join("a", &["in"], "_build/a"), project.join("b", &["_build/a"], "_build/b")];
-    assert_eq!(project.run(tasks, &["b"]).verdict("a"), Verdict::UpToDate);
+    assert_eq!(project.run(tasks, &["b"]).verdict("a"), TaskVerdict::UpToDate);
 }
 
 #[test]
 fn a_panic_is_an_error_of_its_task() {
     let project = Project::new();
     let ran = project.run(vec![act("a", Box::new(|_| panic!("index {} of 3", 7)))], &["a"]);
-    assert_eq!((ran.verdict("a"), ran.error("a")), (Verdict::Broken, "the action panicked: index 7 of 3"));
+    assert_eq!(
+        (ran.verdict("a"), ran.error("a")),
+        (TaskVerdict::Broken, "the action panicked: index 7 of 3")
+    );
 }
 
 #[test]
@@ -443,7 +448,7 @@ fn folders_are_emptied_unless_the_task_resumes() {
         let task = |value: &'static str| {
             let mut task =
                 act("a", Box::new(move |context| Ok(fs::write(context.path("_build/d").join(value), "")?)));
-            task.outputs.push(Output::Folder("_build/d".into()));
+            task.outputs.push(TaskOutput::Folder("_build/d".into()));
             task.always = true;
             task.resumes = resumes;
             task
@@ -495,7 +500,7 @@ fn a_single_run_blocks_dependents_of_a_failed_task() {
     for (asked, blocker) in [(["a", "b"], "a"), (["c", "a"], "b")] {
         let ran = project.run_with(tasks(false), &asked, single());
         let last = asked.into_iter().max().unwrap();
-        assert_eq!((ran.verdict("a"), ran.verdict(last)), (Verdict::Failed, Verdict::Blocked));
+        assert_eq!((ran.verdict("a"), ran.verdict(last)), (TaskVerdict::Failed, TaskVerdict::Blocked));
         assert_eq!(ran.error(last), blocker);
         assert_eq!(ran.reports.len(), 2);
     }
@@ -514,6 +519,6 @@ fn a_failed_task_is_not_up_to_date_after_an_earlier_success() {
     };
     project.run(vec![lint(true)], &["lint"]);
     let forced = RunOptions { always: true, ..RunOptions::default() };
-    assert_eq!(project.run_with(vec![lint(false)], &["lint"], forced).verdict("lint"), Verdict::Failed);
-    assert_eq!(project.run(vec![lint(true)], &["lint"]).verdict("lint"), Verdict::Succeeded);
+    assert_eq!(project.run_with(vec![lint(false)], &["lint"], forced).verdict("lint"), TaskVerdict::Failed);
+    assert_eq!(project.run(vec![lint(true)], &["lint"]).verdict("lint"), TaskVerdict::Succeeded);
 }

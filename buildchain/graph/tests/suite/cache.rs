@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use content::Digest;
-use graph::{Cache, Evicted, Input, Output, Remote, RemoteError, RunOptions, Task, Verdict};
+use graph::{
+    Evicted, RemoteCache, RemoteError, ResultCache, RunOptions, Task, TaskInput, TaskOutput, TaskVerdict,
+};
 
 use crate::scratch::{Project, Ran};
 
@@ -18,8 +20,8 @@ fn tree(project: &Project, runs: &Arc<AtomicUsize>) -> Vec<Task> {
     project.write("keep", "");
     vec![Task {
         name: "tree".into(),
-        inputs: vec![Input::file("in")],
-        outputs: vec![Output::File("_build/file".into()), Output::Folder("_build/tree".into())],
+        inputs: vec![TaskInput::file("in")],
+        outputs: vec![TaskOutput::File("_build/file".into()), TaskOutput::Folder("_build/tree".into())],
         action: Some(Box::new(move |context| {
             runs.fetch_add(1, Ordering::SeqCst);
             let text = fs::read_to_string(context.path("in"))?;
@@ -39,7 +41,7 @@ fn tree(project: &Project, runs: &Arc<AtomicUsize>) -> Vec<Task> {
 
 fn cached(project: &Project, cache: &Path) -> RunOptions {
     assert!(!cache.starts_with(project.root()));
-    RunOptions { cache: Some(Cache::new(cache.to_owned(), None)), ..RunOptions::default() }
+    RunOptions { cache: Some(ResultCache::new(cache.to_owned(), None)), ..RunOptions::default() }
 }
 
 /// Every path below `_build` with kind, mode, target and content.
@@ -78,18 +80,18 @@ fn a_cached_result_is_restored() {
         project.write("in", text);
         project.run_with(tree(project, &runs), &["tree"], cached(project, cache.path()))
     };
-    assert_eq!(build(&one, "1").verdict("tree"), Verdict::Succeeded);
+    assert_eq!(build(&one, "1").verdict("tree"), TaskVerdict::Succeeded);
     let whole = dump(&one);
-    assert_eq!(build(&one, "2").verdict("tree"), Verdict::Succeeded);
+    assert_eq!(build(&one, "2").verdict("tree"), TaskVerdict::Succeeded);
     // The old input again, and in another project: neither runs.
-    assert_eq!(build(&one, "1").verdict("tree"), Verdict::Restored);
-    assert_eq!(build(&other, "1").verdict("tree"), Verdict::Restored);
+    assert_eq!(build(&one, "1").verdict("tree"), TaskVerdict::Restored);
+    assert_eq!(build(&other, "1").verdict("tree"), TaskVerdict::Restored);
     assert_eq!((dump(&one), dump(&other)), (whole.clone(), whole.clone()));
-    assert_eq!(build(&other, "1").verdict("tree"), Verdict::UpToDate);
+    assert_eq!(build(&other, "1").verdict("tree"), TaskVerdict::UpToDate);
     // Removed outputs are restored too.
     fs::remove_file(other.path("_build/file")).unwrap();
     fs::remove_dir_all(other.path("_build/tree")).unwrap();
-    assert_eq!(build(&other, "1").verdict("tree"), Verdict::Restored);
+    assert_eq!(build(&other, "1").verdict("tree"), TaskVerdict::Restored);
     assert_eq!(dump(&other), whole);
     assert_eq!(runs.load(Ordering::SeqCst), 2);
 }
@@ -121,7 +123,7 @@ fn a_damaged_blob_is_not_restored() {
         let other = Project::new();
         other.write("in", "1");
         let ran = other.run_with(tree(&other, &runs), &["tree"], cached(&other, cache.path()));
-        assert_eq!(ran.verdict("tree"), Verdict::Succeeded, "{damage}");
+        assert_eq!(ran.verdict("tree"), TaskVerdict::Succeeded, "{damage}");
         assert_eq!(dump(&other), whole, "{damage}");
     }
 }
@@ -142,7 +144,7 @@ fn a_damaged_record_is_not_used() {
         let other = Project::new();
         other.write("in", "1");
         let ran = other.run_with(tree(&other, &runs), &["tree"], cached(&other, cache.path()));
-        assert_eq!(ran.verdict("tree"), Verdict::Succeeded, "byte {byte}");
+        assert_eq!(ran.verdict("tree"), TaskVerdict::Succeeded, "byte {byte}");
     }
 }
 
@@ -159,15 +161,15 @@ fn an_eviction_keeps_the_most_recently_used_results() {
         build(&long(letter));
     }
     // Two results of a thousand bytes fit, each with a record of less than four hundred.
-    let evicted = Cache::new(cache.path().into(), None).evict(2800).unwrap();
+    let evicted = ResultCache::new(cache.path().into(), None).evict(2800).unwrap();
     assert_eq!((evicted.results, evicted.files), (1, 1));
     assert!((1001..1400).contains(&evicted.bytes), "{evicted:?}");
-    assert_eq!(build(&long("z")), Verdict::Restored);
-    assert_eq!(build(&long("x")), Verdict::Restored);
-    assert_eq!(build(&long("y")), Verdict::Succeeded);
-    let evicted = Cache::new(cache.path().into(), None).evict(0).unwrap();
+    assert_eq!(build(&long("z")), TaskVerdict::Restored);
+    assert_eq!(build(&long("x")), TaskVerdict::Restored);
+    assert_eq!(build(&long("y")), TaskVerdict::Succeeded);
+    let evicted = ResultCache::new(cache.path().into(), None).evict(0).unwrap();
     assert_eq!((evicted.results, evicted.files), (3, 3));
-    assert_eq!(Cache::new(cache.path().join("none"), None).evict(0).unwrap(), Default::default());
+    assert_eq!(ResultCache::new(cache.path().join("none"), None).evict(0).unwrap(), Default::default());
 }
 
 #[test]
@@ -175,7 +177,7 @@ fn the_limit_holds_after_every_run() {
     let (project, cache) = (Project::new(), tempfile::tempdir().unwrap());
     for letter in ["x", "y", "z"] {
         project.write("in", &letter.repeat(999));
-        let limited = Cache::new(cache.path().into(), Some(2000));
+        let limited = ResultCache::new(cache.path().into(), Some(2000));
         let options = RunOptions { cache: Some(limited), ..RunOptions::default() };
         project.run_with(vec![project.join("a", &["in"], "_build/a")], &["a"], options);
         let results = fs::read_dir(cache.path().join("tasks")).unwrap().count();
@@ -187,7 +189,9 @@ fn the_limit_holds_after_every_run() {
 #[test]
 fn an_action_that_writes_in_place_leaves_the_cache_alone() {
     let (project, cache) = (Project::new(), tempfile::tempdir().unwrap());
-    for (text, verdict) in [("1", Verdict::Succeeded), ("2", Verdict::Succeeded), ("1", Verdict::Restored)] {
+    for (text, verdict) in
+        [("1", TaskVerdict::Succeeded), ("2", TaskVerdict::Succeeded), ("1", TaskVerdict::Restored)]
+    {
         project.write("in", text);
         let tasks = vec![project.join("a", &["in"], "_build/a")];
         assert_eq!(project.run_with(tasks, &["a"], cached(&project, cache.path())).verdict("a"), verdict);
@@ -209,13 +213,13 @@ fn an_eviction_removes_unfinished_files_of_killed_runs() {
     fs::write(&unfinished, "half").unwrap();
     let lock = fs::File::open(cache.path().join("lock")).unwrap();
     lock.lock_shared().unwrap();
-    let evict = || Cache::new(cache.path().into(), None).evict(1_000_000).unwrap();
+    let evict = || ResultCache::new(cache.path().into(), None).evict(1_000_000).unwrap();
     assert_eq!(evict(), Evicted::default());
     assert!(unfinished.exists());
     lock.unlock().unwrap();
     evict();
     assert!(!unfinished.exists());
-    assert_eq!(Cache::new(cache.path().into(), None).usage().unwrap().results, 1);
+    assert_eq!(ResultCache::new(cache.path().into(), None).usage().unwrap().results, 1);
 }
 
 /// A record, and the contents that it names.
@@ -241,7 +245,7 @@ impl InMemory {
     }
 }
 
-impl Remote for InMemory {
+impl RemoteCache for InMemory {
     fn record(&self, key: Digest) -> Result<Option<Vec<u8>>, RemoteError> {
         self.call()?;
         Ok(self.stored.lock().unwrap().get(&key).map(|(record, _)| record.clone()))
@@ -276,7 +280,7 @@ fn a_result_of_another_machine_is_restored() {
     let machine = |writes: bool| {
         let (project, cache) = (Project::new(), tempfile::tempdir().unwrap());
         project.write("in", "1");
-        let local = Cache::new(cache.path().into(), None).with_remote(remote.clone(), writes);
+        let local = ResultCache::new(cache.path().into(), None).with_remote(remote.clone(), writes);
         let options = RunOptions { cache: Some(local), ..RunOptions::default() };
         let ran = project.run_with(tree(&project, &runs), &["tree"], options);
         let whole = dump(&project);
@@ -287,30 +291,30 @@ fn a_result_of_another_machine_is_restored() {
     project.write("in", "1");
     let mut cheap = tree(&project, &Arc::default());
     cheap[0].cheap = true;
-    let local = Cache::new(cache.path().into(), None).with_remote(remote.clone(), true);
+    let local = ResultCache::new(cache.path().into(), None).with_remote(remote.clone(), true);
     project.run_with(cheap, &["tree"], RunOptions { cache: Some(local), ..RunOptions::default() });
     assert_eq!(remote.calls.load(Ordering::SeqCst), 0);
-    assert_eq!(machine(false).0.verdict("tree"), Verdict::Succeeded);
+    assert_eq!(machine(false).0.verdict("tree"), TaskVerdict::Succeeded);
     assert!(remote.stored.lock().unwrap().is_empty());
     let (ran, whole, ..) = machine(true);
-    assert_eq!(ran.verdict("tree"), Verdict::Succeeded);
+    assert_eq!(ran.verdict("tree"), TaskVerdict::Succeeded);
     let (ran, restored, cache, project) = machine(false);
-    assert_eq!((ran.verdict("tree"), restored), (Verdict::Restored, whole.clone()));
+    assert_eq!((ran.verdict("tree"), restored), (TaskVerdict::Restored, whole.clone()));
     // Now the local cache has it, and the remote one is not used.
     let calls = remote.calls.load(Ordering::SeqCst);
     fs::remove_dir_all(project.path("_build")).unwrap();
-    let local = Cache::new(cache.path().into(), None).with_remote(remote.clone(), false);
+    let local = ResultCache::new(cache.path().into(), None).with_remote(remote.clone(), false);
     let options = RunOptions { cache: Some(local), ..RunOptions::default() };
     assert_eq!(
         project.run_with(tree(&project, &runs), &["tree"], options).verdict("tree"),
-        Verdict::Restored
+        TaskVerdict::Restored
     );
     assert_eq!(remote.calls.load(Ordering::SeqCst), calls);
 
     // Content with another digest is refused with a warning, and the task runs.
     remote.damages.store(true, Ordering::SeqCst);
     let (ran, built, ..) = machine(false);
-    assert_eq!((ran.verdict("tree"), built), (Verdict::Succeeded, whole.clone()));
+    assert_eq!((ran.verdict("tree"), built), (TaskVerdict::Succeeded, whole.clone()));
     assert!(
         ran.reports["tree"].err.contains("corrupt: content with the digest"),
         "{:?}",
@@ -322,7 +326,7 @@ fn a_result_of_another_machine_is_restored() {
     }
     let (ran, ..) = machine(false);
     assert!(ran.reports["tree"].err.contains("is malformed"), "{:?}", ran.reports["tree"]);
-    assert_eq!(ran.verdict("tree"), Verdict::Succeeded);
+    assert_eq!(ran.verdict("tree"), TaskVerdict::Succeeded);
 }
 
 #[test]
@@ -336,7 +340,7 @@ fn a_remote_cache_that_cannot_be_reached_is_reported_once_and_the_run_continues(
         project.join("b", &["_build/a"], "_build/b"),
         project.join("c", &["_build/b"], "_build/c"),
     ];
-    let local = Cache::new(cache.path().into(), None).with_remote(remote.clone(), true);
+    let local = ResultCache::new(cache.path().into(), None).with_remote(remote.clone(), true);
     let ran = project.run_with(tasks, &["c"], RunOptions { cache: Some(local), ..RunOptions::default() });
     assert_eq!((ran.outcome.exit(), remote.calls.load(Ordering::SeqCst)), (0, 1));
     let warned: Vec<_> = ran.reports.values().filter(|report| !report.err.is_empty()).collect();
@@ -366,16 +370,20 @@ fn machines_with_different_paths_and_umasks_share_results() {
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         }
         let mut task = project.join("task", &["in"], "_build/out");
-        let more = [Input::named("tool", elsewhere), Input::folder("folder"), Input::glob("folder", "*")];
+        let more = [
+            TaskInput::named("tool", elsewhere),
+            TaskInput::folder("folder"),
+            TaskInput::glob("folder", "*"),
+        ];
         task.inputs.extend(more);
         project.run_with(vec![task], &["task"], cached(project, &cache.path().join("cache")))
     };
-    assert_eq!(build(&one, "usr/bin/tool", 0o755, "1").verdict("task"), Verdict::Succeeded);
-    assert_eq!(build(&other, "opt/tool-1", 0o700, "1").verdict("task"), Verdict::Restored);
+    assert_eq!(build(&one, "usr/bin/tool", 0o755, "1").verdict("task"), TaskVerdict::Succeeded);
+    assert_eq!(build(&other, "opt/tool-1", 0o700, "1").verdict("task"), TaskVerdict::Restored);
     // The content of the program is an input. The reason has its name, not its path.
     let ran = build(&other, "opt/tool-1", 0o775, "2");
-    assert_eq!(ran.verdict("task"), Verdict::Succeeded);
+    assert_eq!(ran.verdict("task"), TaskVerdict::Succeeded);
     let [reason] = ran.reports["task"].reasons.as_slice() else { panic!("{:?}", ran.reports["task"]) };
     assert!(reason.to_string().starts_with("input named file tool changed: sha256:"), "{reason}");
-    assert_eq!(build(&other, "opt/tool-1", 0o664, "2").verdict("task"), Verdict::Succeeded);
+    assert_eq!(build(&other, "opt/tool-1", 0o664, "2").verdict("task"), TaskVerdict::Succeeded);
 }

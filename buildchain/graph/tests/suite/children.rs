@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use graph::{RunOptions, State, StateError, Task, Verdict};
+use graph::{ProjectState, RunOptions, StateError, Task, TaskVerdict};
 
 use crate::scratch::{Project, Ran};
 
@@ -57,7 +57,7 @@ fn a_child_that_takes_too_long_is_stopped_with_its_children() {
     let mut task = shell("sleep $1 & echo $!; wait");
     task.timeout = Some(Duration::from_secs(1));
     let ran = project.run(vec![task], &["a"]);
-    assert_eq!((ran.verdict("a"), ran.error("a")), (Verdict::Broken, "took longer than 1s"));
+    assert_eq!((ran.verdict("a"), ran.error("a")), (TaskVerdict::Broken, "took longer than 1s"));
     wait_for_printed(&ran);
 }
 
@@ -66,7 +66,7 @@ fn background_processes_of_a_child_end_with_it() {
     for script in ["sleep $1 & echo $!", "sleep $1 >/dev/null 2>&1 & echo $!"] {
         let start = Instant::now();
         let ran = Project::new().run(vec![shell(script)], &["a"]);
-        assert_eq!((ran.verdict("a"), ran.error("a")), (Verdict::Succeeded, ""));
+        assert_eq!((ran.verdict("a"), ran.error("a")), (TaskVerdict::Succeeded, ""));
         assert!(start.elapsed() < PATIENCE, "{script}: {:?}", start.elapsed());
         wait_for_printed(&ran);
     }
@@ -86,7 +86,7 @@ fn a_grandchild_that_ignores_sigterm_is_killed() {
         });
         project.run_with(vec![task], &["a"], options)
     });
-    assert_eq!(ran.verdict("a"), Verdict::Cancelled);
+    assert_eq!(ran.verdict("a"), TaskVerdict::Cancelled);
     wait_for_printed(&ran);
 }
 
@@ -113,7 +113,7 @@ fn child_processes_of_a_killed_run_hold_the_lock_until_they_end() {
     wait_until("its child has started", || project.exists("started"));
     run.kill().unwrap();
     run.wait().unwrap();
-    match State::open(&project.state_path(), "test") {
+    match ProjectState::open(&project.state_path(), "test") {
         Err(StateError::Held { holder, .. }) => {
             assert!(
                 holder.starts_with(&format!("child processes of process {} (test) on ", run.id())),
@@ -123,7 +123,7 @@ fn child_processes_of_a_killed_run_hold_the_lock_until_they_end() {
         other => panic!("{other:?}"),
     }
     fs::remove_file(project.path("wanted")).unwrap();
-    State::open_waiting(&project.state_path(), "test", &AtomicBool::new(false), &mut |_| {}).unwrap();
+    ProjectState::open_waiting(&project.state_path(), "test", &AtomicBool::new(false), &mut |_| {}).unwrap();
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn a_process_that_left_its_group_does_not_hold_the_lock() {
         while ! [ -e away ]; do sleep 0.05; done";
     let ran = project.run(vec![shell(script)], &["a"]);
     assert_eq!(ran.error("a"), "");
-    let opened = State::open(&project.state_path(), "test");
+    let opened = ProjectState::open(&project.state_path(), "test");
     let ended = Command::new("kill").arg(ran.reports["a"].out.trim()).status().unwrap();
     assert!(ended.success(), "it lived on until now");
     opened.unwrap();

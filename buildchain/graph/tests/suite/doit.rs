@@ -6,8 +6,9 @@ use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
 use graph::{
-    Action, Cleaned, GraphError, Input, JsonReporter, ListOptions, Output, RunOptions, SelectError,
-    Selection, State, StateError, Task, Verdict, clean, dry_run, forget, ignore, list, plan_clean, run,
+    Cleaned, GraphError, JsonReporter, ListOptions, ProjectState, RunOptions, SelectError, SelectedTasks,
+    StateError, Task, TaskAction, TaskInput, TaskOutput, TaskVerdict, clean, dry_run, forget, ignore, list,
+    plan_clean, run,
 };
 
 use crate::scratch::{Project, Ran};
@@ -66,9 +67,9 @@ fn an_input_edited_while_its_task_runs_is_not_recorded() {
     let ran = project.run(edits(true), &["a"]);
     assert!(ran.reports["a"].err.contains("input changed while the task ran"), "{:?}", ran.reports["a"]);
     assert_eq!(project.read("_build/a"), "1a");
-    assert_eq!(project.run(edits(false), &["a"]).verdict("a"), Verdict::Succeeded);
+    assert_eq!(project.run(edits(false), &["a"]).verdict("a"), TaskVerdict::Succeeded);
     assert_eq!(project.read("_build/a"), "2a");
-    assert_eq!(project.run(edits(false), &["a"]).verdict("a"), Verdict::UpToDate);
+    assert_eq!(project.run(edits(false), &["a"]).verdict("a"), TaskVerdict::UpToDate);
 }
 
 /// Values are not inputs: after a change of `SALT_VERSION`, `bootstrap.sh` keeps the old version.
@@ -78,11 +79,11 @@ fn a_changed_value_runs_the_task() {
     project.write("in", "");
     let with = |version: &str| {
         let mut task = project.join("a", &["in"], "_build/a");
-        task.inputs.push(Input::value("salt version", version));
+        task.inputs.push(TaskInput::value("salt version", version));
         vec![task]
     };
     project.run(with("3002.8"), &["a"]);
-    assert_eq!(project.run(with("3002.8"), &["a"]).verdict("a"), Verdict::UpToDate);
+    assert_eq!(project.run(with("3002.8"), &["a"]).verdict("a"), TaskVerdict::UpToDate);
     assert_eq!(
         project.run(with("3002.9"), &["a"]).reasons("a"),
         ["input value salt version changed: `3002.8` -> `3002.9`"]
@@ -95,12 +96,12 @@ fn an_output_that_is_not_produced_is_an_error() {
     let project = Project::new();
     let task = Task {
         name: "a".into(),
-        outputs: vec![Output::File("_build/a".into())],
+        outputs: vec![TaskOutput::File("_build/a".into())],
         action: Some(Box::new(|_| Ok(()))),
         ..Task::default()
     };
     let ran = project.run(vec![task], &["a"]);
-    assert_eq!((ran.verdict("a"), ran.outcome.exit()), (Verdict::Broken, 2));
+    assert_eq!((ran.verdict("a"), ran.outcome.exit()), (TaskVerdict::Broken, 2));
     assert_eq!(ran.error("a"), "the task did not produce its output _build/a");
 }
 
@@ -110,7 +111,7 @@ fn a_folder_as_a_file_input_is_an_error() {
     let project = Project::new();
     project.write("in/x", "");
     let ran = project.run(vec![project.join("a", &["in"], "_build/a")], &["a"]);
-    assert_eq!((ran.verdict("a"), ran.error("a")), (Verdict::Broken, "in is a folder, not a file"));
+    assert_eq!((ran.verdict("a"), ran.error("a")), (TaskVerdict::Broken, "in is a folder, not a file"));
 }
 
 /// `./t` and `t` are two files: neither a duplicate nor a dependency.
@@ -142,7 +143,7 @@ fn an_order_only_dependency_does_not_run_the_task() {
     project.run(tasks(), &["b"]);
     project.write("in", "2");
     let ran = project.run(tasks(), &["b"]);
-    assert_eq!((ran.verdict("a"), ran.verdict("b")), (Verdict::Succeeded, Verdict::UpToDate));
+    assert_eq!((ran.verdict("a"), ran.verdict("b")), (TaskVerdict::Succeeded, TaskVerdict::UpToDate));
 }
 
 /// Only `*` is a wildcard, and a pattern without a match runs nothing and exits with 0.
@@ -182,15 +183,20 @@ fn the_status_of_a_task_depends_on_its_dependencies() {
     let status = |project: &Project| -> Vec<Option<char>> {
         let graph = project.graph(chain(project)).unwrap();
         let options = ListOptions { status: true, ..ListOptions::default() };
-        let listed = list(&graph, None, options, &State::read(&project.state_path()).unwrap()).unwrap();
+        let listed =
+            list(&graph, None, options, &ProjectState::read(&project.state_path()).unwrap()).unwrap();
         listed.iter().map(|listed| listed.status).collect()
     };
     assert_eq!(status(&project), [Some('U'), Some('U')]);
     project.write("in", "2");
     assert_eq!(status(&project), [Some('R'), Some('R')]);
     let graph = project.graph(chain(&project)).unwrap();
-    ignore(&graph, &graph.select(&["a"]).unwrap(), &mut State::open(&project.state_path(), "test").unwrap())
-        .unwrap();
+    ignore(
+        &graph,
+        &graph.select(&["a"]).unwrap(),
+        &mut ProjectState::open(&project.state_path(), "test").unwrap(),
+    )
+    .unwrap();
     assert_eq!(status(&project), [Some('I'), Some('I')]);
 }
 
@@ -208,7 +214,7 @@ fn the_status_of_a_group_is_that_of_its_members() {
     for (content, expected) in [("1", Some('U')), ("2", Some('R'))] {
         project.write("in", content);
         let options = ListOptions { status: true, ..ListOptions::default() };
-        let state = State::read(&project.state_path()).unwrap();
+        let state = ProjectState::read(&project.state_path()).unwrap();
         let listed = list(&project.graph(tasks()).unwrap(), None, options, &state).unwrap();
         assert_eq!(listed.last().map(|listed| (listed.name.as_str(), listed.status)), Some(("z", expected)));
     }
@@ -238,7 +244,7 @@ fn all_mistakes_are_reported_at_once() {
     let project = Project::new();
     let folder = Task {
         name: "folder".into(),
-        outputs: vec![Output::Folder("_build/d".into())],
+        outputs: vec![TaskOutput::Folder("_build/d".into())],
         action: Some(Box::new(|_| Ok(()))),
         ..Task::default()
     };
@@ -247,7 +253,7 @@ fn all_mistakes_are_reported_at_once() {
     pooled.after.push("floder".into());
     let outside = Task {
         name: "outside".into(),
-        outputs: vec![Output::Folder("src".into())],
+        outputs: vec![TaskOutput::Folder("src".into())],
         action: Some(Box::new(|_| Ok(()))),
         ..Task::default()
     };
@@ -272,16 +278,16 @@ fn a_second_run_reports_the_holder_of_the_lock_and_can_still_list() {
     let project = Project::new();
     project.write("in", "1");
     project.run(chain(&project), &["b"]);
-    let held = State::open(&project.state_path(), "test").unwrap();
-    match State::open(&project.state_path(), "test") {
+    let held = ProjectState::open(&project.state_path(), "test").unwrap();
+    match ProjectState::open(&project.state_path(), "test") {
         Err(StateError::Held { holder, .. }) => {
             assert!(holder.starts_with(&format!("process {} (test) on ", std::process::id())), "{holder}");
         }
         other => panic!("{other:?}"),
     }
-    assert!(!State::read(&project.state_path()).unwrap().is_empty());
+    assert!(!ProjectState::read(&project.state_path()).unwrap().is_empty());
     drop(held);
-    State::open(&project.state_path(), "test").unwrap();
+    ProjectState::open(&project.state_path(), "test").unwrap();
 }
 
 /// A truncated database causes a traceback in every command.
@@ -297,7 +303,7 @@ fn a_damaged_state_loses_only_the_damaged_part() {
         let ran = project.run(chain(&project), &["b"]);
         assert_eq!(ran.outcome.exit(), 0, "cut at {cut}");
         assert_eq!(project.read("_build/b"), "1ab");
-        assert_eq!(project.run(chain(&project), &["b"]).verdict("b"), Verdict::UpToDate);
+        assert_eq!(project.run(chain(&project), &["b"]).verdict("b"), TaskVerdict::UpToDate);
     }
     fs::write(project.state_path(), "another program's file").unwrap();
     assert_eq!(project.run(chain(&project), &["b"]).outcome.exit(), 0);
@@ -320,7 +326,7 @@ fn the_output_of_a_failed_task_is_in_the_report() {
     let options = RunOptions { jobs: 3, keep_going: true, ..RunOptions::default() };
     let mut written = Vec::new();
     let mut json = JsonReporter::new(&mut written);
-    let mut state = State::open(&project.state_path(), "test").unwrap();
+    let mut state = ProjectState::open(&project.state_path(), "test").unwrap();
     let outcome = run(&graph, &graph.select_all(), &options, &mut state, &mut json).unwrap();
     assert_eq!(outcome.exit(), 1);
     drop(json);
@@ -342,16 +348,16 @@ fn clean_removes_what_its_dry_run_lists() {
     project.write("in", "1");
     let folder = || Task {
         name: "folder".into(),
-        outputs: vec![Output::Folder("_build/d/tree".into())],
+        outputs: vec![TaskOutput::Folder("_build/d/tree".into())],
         action: Some(Box::new(|context| Ok(fs::write(context.path("_build/d/tree/x"), "x")?))),
         ..Task::default()
     };
     let tasks = || vec![project.join("a", &["in"], "_build/d/a"), folder(), group("all", &["a", "folder"])];
     project.run(tasks(), &["all"]);
     let graph = project.graph(tasks()).unwrap();
-    let mut state = State::open(&project.state_path(), "test").unwrap();
+    let mut state = ProjectState::open(&project.state_path(), "test").unwrap();
     let some = graph.select(&["folder"]).unwrap();
-    let text = |selection: &Selection, state: &State| -> Vec<String> {
+    let text = |selection: &SelectedTasks, state: &ProjectState| -> Vec<String> {
         plan_clean(&graph, selection, &[], state).unwrap().iter().map(ToString::to_string).collect()
     };
     // `_build/d` still has the output of `a`.
@@ -381,8 +387,8 @@ fn clean_removes_outputs_of_earlier_names() {
     let project = Project::new();
     project.write("in", "1");
     let folder = |name: &str, output: &str| {
-        let (path, output) = (format!("{output}/sub/x"), Output::Folder(output.into()));
-        let action: Action = Box::new(move |context| {
+        let (path, output) = (format!("{output}/sub/x"), TaskOutput::Folder(output.into()));
+        let action: TaskAction = Box::new(move |context| {
             fs::create_dir(context.path(&path).parent().unwrap())?;
             Ok(fs::write(context.path(&path), "x")?)
         });
@@ -398,8 +404,8 @@ fn clean_removes_outputs_of_earlier_names() {
     project.write("_build/mine", "kept");
     let new = || vec![project.join("iso", &["in"], "_build/new.iso"), folder("folder", "_build/new.d")];
     let graph = project.graph(new()).unwrap();
-    let mut state = State::open(&project.state_path(), "test").unwrap();
-    let clean = |tasks: &[&str], state: &mut State| -> Vec<String> {
+    let mut state = ProjectState::open(&project.state_path(), "test").unwrap();
+    let clean = |tasks: &[&str], state: &mut ProjectState| -> Vec<String> {
         let mut did = Vec::new();
         let selection = graph.select(tasks).unwrap();
         let said = plan_clean(&graph, &selection, &[], state).unwrap();
@@ -424,7 +430,7 @@ fn a_clean_that_cannot_remove_something_fails() {
     let tasks = || vec![project.join("a", &["in"], "_build/d/a")];
     project.run(tasks(), &["a"]);
     let graph = project.graph(tasks()).unwrap();
-    let mut state = State::open(&project.state_path(), "test").unwrap();
+    let mut state = ProjectState::open(&project.state_path(), "test").unwrap();
     let mut write_between = |cleaned: &Cleaned| {
         if cleaned.is_folder {
             project.write("_build/d/mine", "1");
@@ -448,11 +454,11 @@ fn forgetting_a_group_forgets_its_members() {
     };
     project.run(tasks(), &["default"]);
     let graph = project.graph(tasks()).unwrap();
-    let mut state = State::open(&project.state_path(), "test").unwrap();
+    let mut state = ProjectState::open(&project.state_path(), "test").unwrap();
     let selection = graph.select(&["default"]).unwrap();
     assert_eq!(forget(&graph, &selection, &mut state).unwrap(), ["a", "b"]);
     drop(state);
-    assert_eq!(project.run(tasks(), &["default"]).outcome.count(Verdict::Succeeded), 2);
+    assert_eq!(project.run(tasks(), &["default"]).outcome.count(TaskVerdict::Succeeded), 2);
 }
 
 /// A run has no dry run.
@@ -466,9 +472,9 @@ fn a_dry_run_reports_tasks_and_reasons_and_changes_nothing() {
     let graph = project.graph(chain(&project)).unwrap();
     let mut ran = Ran::default();
     let selection = graph.select(&["b"]).unwrap();
-    let state = State::read(&project.state_path()).unwrap();
+    let state = ProjectState::read(&project.state_path()).unwrap();
     let outcome = dry_run(&graph, &selection, &RunOptions::default(), &state, &mut ran).unwrap();
-    assert_eq!((outcome.exit(), outcome.count(Verdict::WouldRun)), (0, 2));
+    assert_eq!((outcome.exit(), outcome.count(TaskVerdict::WouldRun)), (0, 2));
     assert!(
         ran.reasons("a")[0].starts_with("input file in changed: sha256:6b86b273ff34"),
         "{:?}",
@@ -489,14 +495,14 @@ fn the_state_does_not_grow_without_limit() {
     let refs: Vec<&str> = names.iter().map(String::as_str).collect();
     let tasks = |value: u32| {
         let mut task = project.join("a", &refs, "_build/a");
-        task.inputs.push(Input::value("round", value.to_string()));
+        task.inputs.push(TaskInput::value("round", value.to_string()));
         vec![task, group("other", &[])]
     };
     let mut sizes = Vec::new();
     for round in 0..12 {
-        assert_eq!(project.run(tasks(round), &["a"]).verdict("a"), Verdict::Succeeded);
+        assert_eq!(project.run(tasks(round), &["a"]).verdict("a"), TaskVerdict::Succeeded);
         sizes.push(fs::metadata(project.state_path()).unwrap().len());
-        assert_eq!(project.run(tasks(round), &["a"]).verdict("a"), Verdict::UpToDate);
+        assert_eq!(project.run(tasks(round), &["a"]).verdict("a"), TaskVerdict::UpToDate);
     }
     assert!(sizes.iter().all(|size| *size < 2 * sizes[0] + (1 << 20)), "{sizes:?}");
     assert!(sizes.windows(2).any(|pair| pair[1] < pair[0]), "{sizes:?}");

@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use graph::{Input, Output, RunOptions, State, StateError, Task, Verdict, Watch};
+use graph::{ProjectState, RunOptions, StateError, Task, TaskInput, TaskOutput, TaskVerdict, Watch};
 
 use crate::scratch::Project;
 
@@ -15,8 +15,8 @@ use crate::scratch::Project;
 fn tasks(project: &Project) -> Vec<Task> {
     let list = Task {
         name: "list".into(),
-        inputs: vec![Input::file("in")],
-        outputs: vec![Output::File("_build/list".into())],
+        inputs: vec![TaskInput::file("in")],
+        outputs: vec![TaskOutput::File("_build/list".into())],
         action: Some(Box::new(|context| {
             fs::copy(context.path("in"), context.path("_build/list"))?;
             Ok(())
@@ -25,12 +25,12 @@ fn tasks(project: &Project) -> Vec<Task> {
     };
     let all = Task {
         name: "all".into(),
-        inputs: vec![Input::file("_build/list")],
+        inputs: vec![TaskInput::file("_build/list")],
         discover: Some(Box::new(|root| {
             let listed = fs::read_to_string(root.join("_build/list"))?;
-            Ok(listed.split_whitespace().map(Input::file).collect())
+            Ok(listed.split_whitespace().map(TaskInput::file).collect())
         })),
-        outputs: vec![Output::File("_build/all".into())],
+        outputs: vec![TaskOutput::File("_build/all".into())],
         action: Some(Box::new(|context| {
             let mut text = String::new();
             for path in fs::read_to_string(context.path("_build/list"))?.split_whitespace() {
@@ -60,9 +60,9 @@ fn discovered_inputs_count_in_the_same_run() {
     );
     assert_eq!(project.read("_build/all"), "XY");
     project.write("y", "Z");
-    assert_eq!(project.run(tasks(&project), &["all"]).verdict("list"), Verdict::UpToDate);
+    assert_eq!(project.run(tasks(&project), &["all"]).verdict("list"), TaskVerdict::UpToDate);
     assert_eq!(project.read("_build/all"), "XZ");
-    assert_eq!(project.run(tasks(&project), &["all"]).verdict("all"), Verdict::UpToDate);
+    assert_eq!(project.run(tasks(&project), &["all"]).verdict("all"), TaskVerdict::UpToDate);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn no_task_is_checked_after_a_run_was_stopped() {
     assert!(ran.outcome.cancelled && ran.outcome.counts.is_empty());
     // The report lists all of them.
     assert_eq!(ran.reports.len(), 20);
-    assert!(ran.reports.values().all(|report| report.verdict == Verdict::Cancelled));
+    assert!(ran.reports.values().all(|report| report.verdict == TaskVerdict::Cancelled));
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn an_edit_ends_the_wait_but_a_build_does_not() {
     project.write("in", "1");
     project.write("src/a", "1");
     let mut task = project.join("t", &["in"], "_build/t");
-    task.inputs.push(Input::folder("src"));
+    task.inputs.push(TaskInput::folder("src"));
     let graph = project.graph(vec![task]).unwrap();
     let selection = graph.select_all();
     let others = || vec![project.path("not-yet")];
@@ -139,18 +139,18 @@ fn files_that_a_run_writes_do_not_end_the_wait() {
     let project = Project::new();
     project.write("in", "1");
     project.write("_build/tree/there", "");
-    let task = |name: &str, input: Input| Task {
+    let task = |name: &str, input: TaskInput| Task {
         name: name.into(),
         inputs: vec![input],
-        outputs: vec![Output::File(format!("_build/{name}").into())],
+        outputs: vec![TaskOutput::File(format!("_build/{name}").into())],
         action: Some(Box::new(|_| Ok(()))),
         ..Task::default()
     };
     let tasks = vec![
         project.join("t", &["in"], "_build/tree/new/t"),
-        task("sums", Input::folder("_build/tree")),
-        task("globbed", Input::glob("_build/tree", "**")),
-        task("all", Input::glob(".", "**/*.md")),
+        task("sums", TaskInput::folder("_build/tree")),
+        task("globbed", TaskInput::glob("_build/tree", "**")),
+        task("all", TaskInput::glob(".", "**/*.md")),
         project.join("generated", &["in"], "src/generated"),
     ];
     let graph = project.graph(tasks).unwrap();
@@ -175,15 +175,20 @@ fn files_that_a_run_writes_do_not_end_the_wait() {
 fn a_second_run_can_wait_for_the_first() {
     let project = Project::new();
     let path = project.state_path();
-    let first = State::open(&path, "test").unwrap();
+    let first = ProjectState::open(&path, "test").unwrap();
     let cancel = Arc::new(AtomicBool::new(true));
-    assert!(matches!(State::open_waiting(&path, "test", &cancel, &mut |_| {}), Err(StateError::Held { .. })));
+    assert!(matches!(
+        ProjectState::open_waiting(&path, "test", &cancel, &mut |_| {}),
+        Err(StateError::Held { .. })
+    ));
     cancel.store(false, Ordering::SeqCst);
     thread::scope(|scope| {
         let (tell, hears) = mpsc::channel();
         let waiting = scope.spawn(|| {
             let tell = tell;
-            State::open_waiting(&path, "test", &cancel, &mut |holder| tell.send(holder.to_owned()).unwrap())
+            ProjectState::open_waiting(&path, "test", &cancel, &mut |holder| {
+                tell.send(holder.to_owned()).unwrap()
+            })
         });
         let mut told: Vec<String> = hears.recv().into_iter().collect();
         drop(first);

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use graph::{
-    ActionError, ConsoleOptions, ConsoleReporter, Event, Form, Input, JsonLinesReporter, JsonReporter,
-    JunitReporter, ListOptions, Reason, Reporter, RunOptions, State, Task, TaskReport, Title, TraceReporter,
-    Verdict, explain, export, info, list, plan_clean, quoted, render_list, run,
+    ActionError, ConsoleOptions, ConsoleReporter, GraphForm, JsonLinesReporter, JsonReporter, JunitReporter,
+    ListOptions, ProjectState, Reason, Reporter, RunEvent, RunOptions, Task, TaskInput, TaskReport,
+    TaskVerdict, Title, TraceReporter, explain, export, info, list, plan_clean, quoted, render_list, run,
 };
 
 use crate::scratch::Project;
@@ -25,19 +25,19 @@ fn the_graph_is_drawn_with_dependencies_before_dependents() {
     let graph = graph_of(&project);
     let drawn = |form| export(&graph, &graph.select(&["all"]).unwrap(), form);
     assert_eq!(
-        drawn(Form::Dot),
+        drawn(GraphForm::Dot),
         "digraph tasks {\n  rankdir=LR;\n  node [shape=box];\n  \"_a\";\n  \"b:<2>\";\n  \"all\" [shape=ellipse];\n  \
          \"_a\" -> \"b:<2>\";\n  \"b:<2>\" -> \"all\";\n}\n"
     );
     assert_eq!(
-        drawn(Form::Mermaid),
+        drawn(GraphForm::Mermaid),
         "flowchart LR\n  t1[\"_a\"]\n  t2[\"b:<2>\"]\n  t0([\"all\"])\n  t1 --> t2\n  t2 --> t0\n"
     );
-    let json: serde_json::Value = serde_json::from_str(&drawn(Form::Json)).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&drawn(GraphForm::Json)).unwrap();
     assert_eq!(json["tasks"][1]["needs"], serde_json::json!(["_a"]));
     assert_eq!(json["tasks"][1]["inputs"], serde_json::json!([{"file": "_build/a"}]));
     assert_eq!(json["tasks"][1]["title"], "JOIN           \"b\"");
-    let svg = drawn(Form::Svg);
+    let svg = drawn(GraphForm::Svg);
     assert_eq!((svg.matches("<rect").count(), svg.matches("<path").count()), (3, 2));
     assert!(svg.contains(">b:&lt;2&gt;</text>"), "{svg}");
 }
@@ -52,15 +52,15 @@ fn report_three(graph: &graph::Graph, reporter: &mut dyn Reporter) {
         ..TaskReport::of(verdict)
     };
     let task = |name: &str| graph.task(graph.find(name).unwrap());
-    let mut failed = report(Verdict::Failed, 5, 20);
+    let mut failed = report(TaskVerdict::Failed, 5, 20);
     failed.error = Some(ActionError::failed("1 < 2").to_string());
     failed.err = "bell \u{7}\n".into();
-    reporter.event(&Event::Started { task: task("_a"), reasons: &[] });
-    reporter.event(&Event::Started { task: task("b:<2>"), reasons: &[] });
-    reporter.event(&Event::Finished { task: task("_a"), report: &report(Verdict::Succeeded, 0, 10) });
-    reporter.event(&Event::Finished { task: task("b:<2>"), report: &failed });
-    reporter.event(&Event::Finished { task: task("all"), report: &TaskReport::of(Verdict::Blocked) });
-    reporter.event(&Event::Ended { exit: 1 });
+    reporter.event(&RunEvent::Started { task: task("_a"), reasons: &[] });
+    reporter.event(&RunEvent::Started { task: task("b:<2>"), reasons: &[] });
+    reporter.event(&RunEvent::Finished { task: task("_a"), report: &report(TaskVerdict::Succeeded, 0, 10) });
+    reporter.event(&RunEvent::Finished { task: task("b:<2>"), report: &failed });
+    reporter.event(&RunEvent::Finished { task: task("all"), report: &TaskReport::of(TaskVerdict::Blocked) });
+    reporter.event(&RunEvent::Ended { exit: 1 });
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn no_name_and_no_text_can_forge_a_line_of_a_report() {
         let mut task = project.join("t", &[&format!("in/{EVIL}")], &format!("_build/{EVIL}"));
         task.doc = format!("Make {EVIL}.");
         task.title = Title::new(EVIL, EVIL);
-        task.inputs.push(Input::value(EVIL, EVIL));
+        task.inputs.push(TaskInput::value(EVIL, EVIL));
         let (make, warns) = (task.action.take().unwrap(), EVIL);
         task.action = Some(Box::new(move |context| {
             context.warn(warns);
@@ -128,7 +128,7 @@ fn no_name_and_no_text_can_forge_a_line_of_a_report() {
         let graph = project.graph(tasks()).unwrap();
         let selection = graph.select_all();
         let state_path = project.state_path();
-        for form in [Form::Dot, Form::Mermaid, Form::Svg, Form::Json] {
+        for form in [GraphForm::Dot, GraphForm::Mermaid, GraphForm::Svg, GraphForm::Json] {
             reports.push(export(&graph, &selection, form));
         }
         let [mut console, mut json, mut lines, mut junit, mut trace] = <[Vec<u8>; 5]>::default();
@@ -141,12 +141,13 @@ fn no_name_and_no_text_can_forge_a_line_of_a_report() {
                 Box::new(JunitReporter::new(&mut junit, EVIL)),
                 Box::new(TraceReporter::new(&mut trace)),
             ];
-            let mut all = |event: &Event<'_>| reporters.iter_mut().for_each(|reporter| reporter.event(event));
+            let mut all =
+                |event: &RunEvent<'_>| reporters.iter_mut().for_each(|reporter| reporter.event(event));
             let pruned = Path::new(EVIL);
-            all(&Event::Pruned { path: pruned });
-            all(&Event::Warned { text: EVIL });
+            all(&RunEvent::Pruned { path: pruned });
+            all(&RunEvent::Warned { text: EVIL });
             let options = RunOptions { keep_going: true, always: round == 1, ..RunOptions::default() };
-            let mut state = State::open(&state_path, "test").unwrap();
+            let mut state = ProjectState::open(&state_path, "test").unwrap();
             let explained = explain(&graph, &selection, &state).unwrap();
             reports.extend(explained.iter().map(ToString::to_string));
             for (id, _) in graph.tasks() {
@@ -189,8 +190,8 @@ fn no_name_and_no_text_can_forge_a_line_of_a_report() {
 /// A reporter that is a function.
 struct Each<F>(F);
 
-impl<F: FnMut(&Event<'_>)> Reporter for Each<F> {
-    fn event(&mut self, event: &Event<'_>) {
+impl<F: FnMut(&RunEvent<'_>)> Reporter for Each<F> {
+    fn event(&mut self, event: &RunEvent<'_>) {
         (self.0)(event);
     }
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use graph::{Graph, Input, Output, RunOptions, State, Task, Verdict, run};
+use graph::{Graph, ProjectState, RunOptions, Task, TaskInput, TaskOutput, TaskVerdict, run};
 
 use crate::scratch::{Project, Ran};
 
@@ -26,11 +26,11 @@ fn tasks() -> Vec<Task> {
                 0..2 => vec![format!("src/{index}")],
                 _ => vec![format!("_build/{}", index - 1), format!("_build/{}", index / 2)],
             };
-            let inputs = reads.iter().map(Input::file).collect();
+            let inputs = reads.iter().map(TaskInput::file).collect();
             Task {
                 name: format!("t{index}"),
                 inputs,
-                outputs: vec![Output::File(format!("_build/{index}").into())],
+                outputs: vec![TaskOutput::File(format!("_build/{index}").into())],
                 action: Some(Box::new(move |context| {
                     let text: String = reads
                         .iter()
@@ -51,7 +51,7 @@ fn tasks() -> Vec<Task> {
 
 fn build(root: &Path) -> Ran {
     let graph = Graph::new(root.into(), "_build".into(), tasks(), vec![]).unwrap();
-    let mut state = State::open(&root.join("_build/.state"), "test").unwrap();
+    let mut state = ProjectState::open(&root.join("_build/.state"), "test").unwrap();
     let mut ran = Ran::default();
     let options = RunOptions { jobs: 2, ..RunOptions::default() };
     ran.outcome = run(&graph, &graph.select_all(), &options, &mut state, &mut ran).unwrap();
@@ -92,7 +92,7 @@ fn a_build_that_is_killed_repeatedly_ends_like_one_that_is_not() {
         thread::sleep(Duration::from_micros(500 + (round as u64 * 7919) % 25_000));
         child.kill().unwrap();
         ended += usize::from(child.wait().unwrap().success());
-        let state = State::read(&killed.state_path()).unwrap();
+        let state = ProjectState::read(&killed.state_path()).unwrap();
         let remembered = graph::list(
             &Graph::new(killed.root().into(), "_build".into(), tasks(), vec![]).unwrap(),
             None,
@@ -112,5 +112,5 @@ fn a_build_that_is_killed_repeatedly_ends_like_one_that_is_not() {
     assert!(ended < KILLS, "no run was killed");
     build(killed.root());
     assert_eq!(results(&killed), results(&whole));
-    assert_eq!(build(killed.root()).outcome.count(Verdict::UpToDate), TASKS);
+    assert_eq!(build(killed.root()).outcome.count(TaskVerdict::UpToDate), TASKS);
 }

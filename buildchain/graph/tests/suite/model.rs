@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use graph::{ActionError, Cache, Input, Output, RunOptions, Task, Verdict};
+use graph::{ActionError, ResultCache, RunOptions, Task, TaskInput, TaskOutput, TaskVerdict};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde::{Deserialize, Serialize};
@@ -136,10 +136,12 @@ impl Plan {
         }
     }
 
-    fn declared(&self, index: usize) -> Output {
+    fn declared(&self, index: usize) -> TaskOutput {
         match self.outputs(index).first() {
-            Some(first) if self.makes_folder => Output::Folder(Path::new(first).parent().unwrap().to_owned()),
-            first => Output::File(first.unwrap().into()),
+            Some(first) if self.makes_folder => {
+                TaskOutput::Folder(Path::new(first).parent().unwrap().to_owned())
+            }
+            first => TaskOutput::File(first.unwrap().into()),
         }
     }
 
@@ -265,10 +267,10 @@ fn tasks(reference: &Reference, trouble: Option<&Edit>, cancel: &Arc<AtomicBool>
         .map(|index| {
             let plan = reference.plans[index].clone();
             let (read, outputs) = (reference.read(index), plan.outputs(index));
-            let mut inputs: Vec<Input> = read.iter().map(Input::file).collect();
-            inputs.push(Input::value("value", plan.value.to_string()));
+            let mut inputs: Vec<TaskInput> = read.iter().map(TaskInput::file).collect();
+            inputs.push(TaskInput::value("value", plan.value.to_string()));
             if plan.reads_folder {
-                inputs.push(Input::folder("src"));
+                inputs.push(TaskInput::folder("src"));
             }
             let fails = matches!(trouble, Some(Edit::Fail(task)) if *task == index);
             let cancels =
@@ -389,7 +391,7 @@ fn edit(project: &Project, reference: &mut Reference, edit: &Edit) {
     }
 }
 
-fn run(project: &Project, reference: &Reference, trouble: Option<&Edit>, cache: Option<&Cache>) -> Ran {
+fn run(project: &Project, reference: &Reference, trouble: Option<&Edit>, cache: Option<&ResultCache>) -> Ran {
     let cancel = Arc::new(AtomicBool::new(false));
     let options = RunOptions {
         jobs: 2,
@@ -402,7 +404,7 @@ fn run(project: &Project, reference: &Reference, trouble: Option<&Edit>, cache: 
 }
 
 /// Runs once, and compares the result with the reference.
-fn step(project: &Project, reference: &mut Reference, trouble: Option<&Edit>, cache: Option<&Cache>) {
+fn step(project: &Project, reference: &mut Reference, trouble: Option<&Edit>, cache: Option<&ResultCache>) {
     reference.prune();
     let ran = run(project, reference, trouble, cache);
     for index in reference.live() {
@@ -410,20 +412,22 @@ fn step(project: &Project, reference: &mut Reference, trouble: Option<&Edit>, ca
         match ran.reports.get(&name).map(|report| report.verdict) {
             // Stopped before it started.
             None => assert!(ran.outcome.cancelled, "{name} was not looked at"),
-            Some(Verdict::UpToDate) => assert!(!reference.must_run(index), "{name} had to run"),
-            Some(verdict @ (Verdict::Succeeded | Verdict::Restored)) => {
-                assert!(cache.is_some() || verdict == Verdict::Succeeded);
+            Some(TaskVerdict::UpToDate) => assert!(!reference.must_run(index), "{name} had to run"),
+            Some(verdict @ (TaskVerdict::Succeeded | TaskVerdict::Restored)) => {
+                assert!(cache.is_some() || verdict == TaskVerdict::Succeeded);
                 assert!(reference.must_run(index), "{name} need not have run: {:?}", ran.reasons(&name));
                 reference.run(index);
             }
             // Reported as cancelled although it never started.
-            Some(Verdict::Cancelled) if ran.reports[&name].attempts == 0 => assert!(ran.outcome.cancelled),
-            Some(Verdict::Broken | Verdict::Cancelled) => {
+            Some(TaskVerdict::Cancelled) if ran.reports[&name].attempts == 0 => {
+                assert!(ran.outcome.cancelled)
+            }
+            Some(TaskVerdict::Broken | TaskVerdict::Cancelled) => {
                 assert!(trouble.is_some() && reference.must_run(index), "{name}: {}", ran.error(&name));
                 // The old output is restored.
                 reference.memory.remove(&index);
             }
-            Some(Verdict::Blocked) => assert!(trouble.is_some()),
+            Some(TaskVerdict::Blocked) => assert!(trouble.is_some()),
             Some(verdict) => panic!("{name}: {verdict:?}"),
         }
     }
@@ -453,8 +457,8 @@ proptest! {
     }
 }
 
-fn cache_in(folder: &Path) -> Cache {
-    Cache::new(folder.to_owned(), Some(60))
+fn cache_in(folder: &Path) -> ResultCache {
+    ResultCache::new(folder.to_owned(), Some(60))
 }
 
 /// Not a test itself: the process that is killed.
@@ -512,7 +516,7 @@ fn a_run_that_is_killed_repeatedly_ends_like_the_reference() {
                 if reference.must_run(index) {
                     reference.run(index);
                 } else {
-                    assert_eq!(ran.verdict(&name), Verdict::UpToDate, "{name}: {:?}", ran.reasons(&name));
+                    assert_eq!(ran.verdict(&name), TaskVerdict::UpToDate, "{name}: {:?}", ran.reasons(&name));
                 }
             }
             assert_eq!(on_disk(&project), reference.disk);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-use graph::{ActionError, Input, Output, Task, Verdict};
+use graph::{ActionError, Task, TaskInput, TaskOutput, TaskVerdict};
 
 use crate::scratch::Project;
 
@@ -19,7 +19,7 @@ fn a_second_run_runs_nothing() {
     assert_eq!(project.take_ran(), ["a", "b"]);
     assert_eq!(project.read("_build/b"), "1 ab");
     let again = project.run(two(&project), &["b"]);
-    assert_eq!(again.verdict("b"), Verdict::UpToDate);
+    assert_eq!(again.verdict("b"), TaskVerdict::UpToDate);
     assert!(project.take_ran().is_empty());
 }
 
@@ -45,7 +45,7 @@ fn inputs_in_another_order_run_the_task() {
     let turned = project.run(task(&["y", "x"]), &["a"]);
     assert_eq!(turned.reasons("a"), ["the order of its inputs or outputs changed"]);
     assert_eq!(project.read("_build/a"), "y x a");
-    assert_eq!(project.run(task(&["y", "x"]), &["a"]).verdict("a"), Verdict::UpToDate);
+    assert_eq!(project.run(task(&["y", "x"]), &["a"]).verdict("a"), TaskVerdict::UpToDate);
     fs::remove_file(project.path("_build/a")).unwrap();
     project.run(task(&["x", "y"]), &["a"]);
     assert_eq!(project.read("_build/a"), "x y a");
@@ -68,7 +68,7 @@ fn dependents_of_equal_outputs_do_not_run() {
     project.take_ran();
     project.write("in", "2");
     let second = project.run(tasks(), &["b"]);
-    assert_eq!((second.verdict("a"), second.verdict("b")), (Verdict::Succeeded, Verdict::UpToDate));
+    assert_eq!((second.verdict("a"), second.verdict("b")), (TaskVerdict::Succeeded, TaskVerdict::UpToDate));
 }
 
 #[test]
@@ -128,8 +128,8 @@ fn read_only_folders_of_a_task_do_not_prevent_its_next_run() {
     let tasks = || {
         vec![Task {
             name: "a".into(),
-            inputs: vec![Input::file("in")],
-            outputs: vec![Output::Folder("_build/tree".into())],
+            inputs: vec![TaskInput::file("in")],
+            outputs: vec![TaskOutput::Folder("_build/tree".into())],
             action: Some(Box::new(|context| {
                 let folder = context.path("_build/tree/closed");
                 fs::create_dir(&folder)?;
@@ -142,7 +142,7 @@ fn read_only_folders_of_a_task_do_not_prevent_its_next_run() {
     };
     for text in ["1", "2"] {
         project.write("in", text);
-        assert_eq!(project.run(tasks(), &["a"]).verdict("a"), Verdict::Succeeded);
+        assert_eq!(project.run(tasks(), &["a"]).verdict("a"), TaskVerdict::Succeeded);
         assert_eq!(project.read("_build/tree/closed/x"), text);
     }
     let ran = project.run(vec![project.join("b", &["in"], "_build/b")], &["b"]);
@@ -166,7 +166,7 @@ fn a_broken_task_leaves_nothing_and_blocks_its_dependents() {
     let options = graph::RunOptions { keep_going: true, ..Default::default() };
     let ran = project.run_with(tasks, &["b", "c"], options);
     assert_eq!(ran.outcome.exit(), 1);
-    assert_eq!((ran.verdict("a"), ran.verdict("b")), (Verdict::Failed, Verdict::Blocked));
+    assert_eq!((ran.verdict("a"), ran.verdict("b")), (TaskVerdict::Failed, TaskVerdict::Blocked));
     assert_eq!((ran.error("a"), ran.error("b")), ("no", "a"));
     assert_eq!(project.take_ran(), ["c"]);
     assert!(!project.exists("_build/a"));
@@ -179,8 +179,8 @@ fn a_folder_is_listed_after_its_producers_ran() {
     let tasks = || {
         let list = Task {
             name: "list".into(),
-            inputs: vec![Input::folder("_build/root")],
-            outputs: vec![Output::File("_build/list".into())],
+            inputs: vec![TaskInput::folder("_build/root")],
+            outputs: vec![TaskOutput::File("_build/list".into())],
             action: Some(Box::new(|context| {
                 let mut names: Vec<_> = fs::read_dir(context.path("_build/root"))?
                     .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
@@ -195,7 +195,7 @@ fn a_folder_is_listed_after_its_producers_ran() {
     };
     assert_eq!(project.run(tasks(), &["list"]).outcome.exit(), 0);
     assert_eq!(project.read("_build/list"), "a b");
-    assert_eq!(project.run(tasks(), &["list"]).verdict("list"), Verdict::UpToDate);
+    assert_eq!(project.run(tasks(), &["list"]).verdict("list"), TaskVerdict::UpToDate);
     project.write("in", "2 ");
     let ran = project.run(tasks(), &["list"]);
     assert_eq!(ran.reasons("list").len(), 2, "{:?}", ran.reasons("list"));
@@ -214,11 +214,11 @@ fn an_edit_of_the_target_of_a_matching_link_is_detected() {
     }
     let task = || {
         let mut task = project.join("t", &["src/a"], "_build/t");
-        task.inputs = vec![Input::glob("src", "*")];
+        task.inputs = vec![TaskInput::glob("src", "*")];
         vec![task]
     };
     project.run(task(), &["t"]);
-    assert_eq!(project.run(task(), &["t"]).verdict("t"), Verdict::UpToDate);
+    assert_eq!(project.run(task(), &["t"]).verdict("t"), TaskVerdict::UpToDate);
     project.write("common/a", "2");
     let edited = project.run(task(), &["t"]);
     assert!(edited.reasons("t")[0].starts_with("input file src/a changed"), "{:?}", edited.reasons("t"));
@@ -236,8 +236,8 @@ fn the_old_output_of_a_broken_task_is_restored() {
         let mut file = project.join("a", &["in"], "_build/a");
         let mut folder = Task {
             name: "d".into(),
-            inputs: vec![Input::file("in")],
-            outputs: vec![Output::Folder("_build/d".into())],
+            inputs: vec![TaskInput::file("in")],
+            outputs: vec![TaskOutput::Folder("_build/d".into())],
             action: Some(Box::new(|context| Ok(fs::write(context.path("_build/d/x"), "whole")?))),
             ..Task::default()
         };
@@ -255,10 +255,10 @@ fn the_old_output_of_a_broken_task_is_restored() {
     project.write("in", "2 ");
     let options = graph::RunOptions { keep_going: true, ..Default::default() };
     let ran = project.run_with(tasks(true), &["a", "d"], options);
-    assert_eq!((ran.outcome.exit(), ran.outcome.count(Verdict::Broken)), (2, 2));
+    assert_eq!((ran.outcome.exit(), ran.outcome.count(TaskVerdict::Broken)), (2, 2));
     assert_eq!((project.read("_build/a"), project.read("_build/d/x")), ("1 a".into(), "whole".into()));
     assert!(!project.exists("_build/d/y") && !project.exists("_build/.aside"));
     let ran = project.run(tasks(false), &["a", "d"]);
-    assert_eq!(ran.outcome.count(Verdict::Succeeded), 2);
+    assert_eq!(ran.outcome.count(TaskVerdict::Succeeded), 2);
     assert_eq!(project.read("_build/a"), "2 a");
 }

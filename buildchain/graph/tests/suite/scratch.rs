@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use graph::{
-    Event, Graph, GraphError, Input, Outcome, Output, Reporter, RunOptions, State, Task, TaskReport, Title,
-    Verdict, run,
+    Graph, GraphError, ProjectState, Reporter, RunEvent, RunOptions, RunOutcome, Task, TaskInput, TaskOutput,
+    TaskReport, TaskVerdict, Title, run,
 };
 
 /// The folder of a test, which is removed at its end.
@@ -63,8 +63,8 @@ impl Project {
         Task {
             name: name.to_owned(),
             title: Title::new("JOIN", output),
-            inputs: inputs.iter().map(Input::file).collect(),
-            outputs: vec![Output::File(output.into())],
+            inputs: inputs.iter().map(TaskInput::file).collect(),
+            outputs: vec![TaskOutput::File(output.into())],
             action: Some(Box::new(move |context| {
                 let mut text = String::new();
                 for path in &from {
@@ -91,7 +91,7 @@ impl Project {
     pub(crate) fn run_with(&self, tasks: Vec<Task>, asked: &[&str], options: RunOptions) -> Ran {
         let graph = self.graph(tasks).unwrap_or_else(|errors| panic!("{errors:?}"));
         let selection = graph.select(asked).unwrap();
-        let mut state = State::open(&self.state_path(), "test").unwrap();
+        let mut state = ProjectState::open(&self.state_path(), "test").unwrap();
         let mut seen = Ran::default();
         seen.outcome = run(&graph, &selection, &options, &mut state, &mut seen).unwrap();
         seen
@@ -108,14 +108,14 @@ impl Project {
 /// A finished run.
 #[derive(Default)]
 pub(crate) struct Ran {
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: RunOutcome,
     pub(crate) reports: BTreeMap<String, TaskReport>,
     pub(crate) pruned: Vec<String>,
     pub(crate) started: Vec<String>,
 }
 
 impl Ran {
-    pub(crate) fn verdict(&self, name: &str) -> Verdict {
+    pub(crate) fn verdict(&self, name: &str) -> TaskVerdict {
         self.reports.get(name).unwrap_or_else(|| panic!("no report on {name}")).verdict
     }
 
@@ -129,14 +129,14 @@ impl Ran {
 }
 
 impl Reporter for Ran {
-    fn event(&mut self, event: &Event<'_>) {
+    fn event(&mut self, event: &RunEvent<'_>) {
         match event {
-            Event::Started { task, .. } => self.started.push(task.name.clone()),
-            Event::Finished { task, report } => {
+            RunEvent::Started { task, .. } => self.started.push(task.name.clone()),
+            RunEvent::Finished { task, report } => {
                 let before = self.reports.insert(task.name.clone(), (*report).clone());
                 assert!(before.is_none(), "{} ended twice", task.name);
             }
-            Event::Pruned { path } => self.pruned.push(path.display().to_string()),
+            RunEvent::Pruned { path } => self.pruned.push(path.display().to_string()),
             _ => {}
         }
     }

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 
 /// Where the URL of a link leads.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Target {
+pub(crate) enum LinkTarget {
     /// To the page itself, or a place in it.
     Here,
     /// To another host.
@@ -19,18 +19,18 @@ pub(crate) enum Target {
 
 /// Where `url` leads on the page of the document `page`. A path that starts with `/` is relative to the project, as on the
 /// hosts of Git repositories.
-pub(crate) fn target(url: &str, page: &Path) -> Target {
+pub(crate) fn target(url: &str, page: &Path) -> LinkTarget {
     let scheme = url.split_once(':').is_some_and(|(scheme, _)| {
         scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
     });
     if scheme || url.starts_with("//") {
-        return Target::Network;
+        return LinkTarget::Network;
     }
     let (before, fragment) = url.split_at(url.find('#').unwrap_or(url.len()));
     let path = before.split('?').next().unwrap_or_default();
     if path.is_empty() {
-        return Target::Here;
+        return LinkTarget::Here;
     }
     let path = percent_decode_str(path).decode_utf8_lossy().into_owned();
     let mut whole = match path.strip_prefix('/') {
@@ -42,8 +42,8 @@ pub(crate) fn target(url: &str, page: &Path) -> Target {
             Component::Normal(name) => whole.push(name),
             Component::ParentDir if whole.pop() => {}
             Component::CurDir => {}
-            _ => return Target::Outside,
+            _ => return LinkTarget::Outside,
         }
     }
-    Target::Local(whole, fragment.to_owned())
+    LinkTarget::Local(whole, fragment.to_owned())
 }

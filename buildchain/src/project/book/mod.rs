@@ -5,8 +5,8 @@ mod summary;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use self::link::{Target, target};
-pub use self::summary::{Chapter, Item};
+pub(crate) use self::link::{LinkTarget, target};
+pub use self::summary::{Chapter, SummaryItem};
 use super::error::{Error, Mistakes, Origin};
 use super::paths::Territory;
 use super::read::read;
@@ -16,7 +16,7 @@ const SUMMARY: &str = "SUMMARY.md";
 
 /// A document of the archive.
 #[derive(Debug, Clone)]
-pub struct Document {
+pub struct MarkdownDocument {
     /// The entry that asks for it.
     pub origin: Origin,
     /// Its path, relative to the project.
@@ -29,7 +29,7 @@ pub struct Book {
     /// Its `SUMMARY.md`, relative to the project.
     pub path: PathBuf,
     /// The lines of its table of contents.
-    pub items: Vec<Item>,
+    pub items: Vec<SummaryItem>,
 }
 
 impl Book {
@@ -60,10 +60,10 @@ impl Book {
     }
 
     /// The chapters that have a page, as documents.
-    pub(super) fn chapters(&self) -> impl Iterator<Item = Document> {
+    pub(super) fn chapters(&self) -> impl Iterator<Item = MarkdownDocument> {
         self.items.iter().filter_map(|item| match item {
-            Item::Chapter(Chapter { path: Some(path), origin, .. }) => {
-                Some(Document { origin: origin.clone(), path: path.clone() })
+            SummaryItem::Chapter(Chapter { path: Some(path), origin, .. }) => {
+                Some(MarkdownDocument { origin: origin.clone(), path: path.clone() })
             }
             _ => None,
         })

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use content::printable;
 use pulldown_cmark::{Event, HeadingLevel, Parser, Tag, TagEnd};
 
-use super::link::{Target, target};
+use super::link::{LinkTarget, target};
 use crate::project::error::{Error, Mistakes, Origin};
 
 /// The deepest nesting of chapters.
@@ -14,7 +14,7 @@ const DEPTH_MAX: usize = 16;
 
 /// One line of a table of contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Item {
+pub enum SummaryItem {
     /// The title of a part, or of the book.
     Part(String),
     /// A line between chapters.
@@ -50,7 +50,7 @@ enum Section {
 ///
 /// Every mistake with its place: text that is not a link, a link to another host or out of the project, a list after suffix
 /// chapters, a file without chapters.
-pub(super) fn parse(text: &str, file: &Path, path: &Path) -> Result<Vec<Item>, Error> {
+pub(super) fn parse(text: &str, file: &Path, path: &Path) -> Result<Vec<SummaryItem>, Error> {
     let mut reader = Reader {
         path,
         section: Section::Prefix,
@@ -88,7 +88,7 @@ pub(super) fn parse(text: &str, file: &Path, path: &Path) -> Result<Vec<Item>, E
             Event::End(TagEnd::List(_)) => reader.end_list(),
             Event::Start(Tag::Item) => reader.item(),
             Event::End(TagEnd::Item) => reader.end_item(&place()),
-            Event::Rule => reader.items.push(Item::Separator),
+            Event::Rule => reader.items.push(SummaryItem::Separator),
             _ => {}
         }
     }
@@ -98,7 +98,7 @@ pub(super) fn parse(text: &str, file: &Path, path: &Path) -> Result<Vec<Item>, E
 struct Reader<'p> {
     path: &'p Path,
     section: Section,
-    items: Vec<Item>,
+    items: Vec<SummaryItem>,
     /// The number of the current chapter, one figure for each list that is open. The first figure stays between lists, so
     /// that numbers continue in the next part.
     number: Vec<usize>,
@@ -117,7 +117,7 @@ impl Reader<'_> {
         let first = self.items.is_empty() && self.section == Section::Prefix;
         let text = text.unwrap_or_default();
         if level == HeadingLevel::H1 && !(first && text.eq_ignore_ascii_case("summary")) {
-            self.items.push(Item::Part(text));
+            self.items.push(SummaryItem::Part(text));
         }
     }
 
@@ -133,19 +133,24 @@ impl Reader<'_> {
             return self.mistake(&place, "a chapter without a title; write `[Title](page.md)`");
         }
         let path = match target(url, self.path) {
-            Target::Local(path, _) => Some(path),
-            Target::Here => None,
-            Target::Network => {
+            LinkTarget::Local(path, _) => Some(path),
+            LinkTarget::Here => None,
+            LinkTarget::Network => {
                 let shown = printable(url);
                 return self
                     .mistake(&place, &format!("{shown} is on the network; a chapter is a file of the book"));
             }
-            Target::Outside => {
+            LinkTarget::Outside => {
                 return self.mistake(&place, &format!("{} leads out of the project", printable(url)));
             }
         };
         let number = if in_list { self.number.clone() } else { Vec::new() };
-        self.items.push(Item::Chapter(Chapter { title: title.trim().into(), path, number, origin: place }));
+        self.items.push(SummaryItem::Chapter(Chapter {
+            title: title.trim().into(),
+            path,
+            number,
+            origin: place,
+        }));
     }
 
     fn text(&mut self, text: &str, place: &Origin) {
@@ -191,8 +196,8 @@ impl Reader<'_> {
         }
     }
 
-    fn end(mut self, start: &Origin) -> Result<Vec<Item>, Error> {
-        let page = |item: &Item| matches!(item, Item::Chapter(Chapter { path: Some(_), .. }));
+    fn end(mut self, start: &Origin) -> Result<Vec<SummaryItem>, Error> {
+        let page = |item: &SummaryItem| matches!(item, SummaryItem::Chapter(Chapter { path: Some(_), .. }));
         if self.mistakes.is_empty() && !self.items.iter().any(page) {
             self.mistake(start, "no chapter; write one line for each page, such as `- [Title](page.md)`");
         }
@@ -218,9 +223,9 @@ mod tests {
         let items = parse(text, path, path)
             .map_err(|error| error.to_string().lines().map(str::to_owned).collect::<Vec<_>>())?;
         let shown = items.into_iter().map(|item| match item {
-            Item::Part(title) => format!("# {title}"),
-            Item::Separator => "---".to_owned(),
-            Item::Chapter(chapter) => {
+            SummaryItem::Part(title) => format!("# {title}"),
+            SummaryItem::Separator => "---".to_owned(),
+            SummaryItem::Chapter(chapter) => {
                 let number: String = chapter.number.iter().map(|figure| format!("{figure}.")).collect();
                 let path = chapter.path.map_or("draft".into(), |path| path.display().to_string());
                 format!("{number} {} -> {path}", chapter.title)

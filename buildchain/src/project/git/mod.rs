@@ -28,7 +28,7 @@ const NEUTRAL: [&str; 6] = [
 
 /// The repository that holds a project.
 #[derive(Debug, Clone)]
-pub(crate) struct Repository {
+pub(crate) struct GitRepository {
     git: PathBuf,
     environment: BTreeMap<String, String>,
     /// The project's folder.
@@ -69,7 +69,7 @@ impl Changes {
     }
 }
 
-impl Repository {
+impl GitRepository {
     /// The repository that holds the project at `root`, or `None` if no repository does.
     ///
     /// # Errors

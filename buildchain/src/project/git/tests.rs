@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
-use crate::project::Flags;
+use crate::project::SettingsFlags;
 
 struct Scratch {
     folder: tempfile::TempDir,
@@ -53,16 +53,16 @@ impl Scratch {
         ]);
         environment.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Settings::gather(self.folder.path(), &environment, &Flags::default()).unwrap()
+        Settings::gather(self.folder.path(), &environment, &SettingsFlags::default()).unwrap()
     }
 
     fn commit(&self, folder: &str, more: &[(&str, &str)]) -> Result<Option<Commit>, Error> {
-        let repository = Repository::open(&self.settings(more), &self.path(folder))?;
+        let repository = GitRepository::open(&self.settings(more), &self.path(folder))?;
         Ok(repository.map(|repository| repository.commit()).transpose()?.flatten())
     }
 
-    fn open(&self, folder: &str) -> Repository {
-        Repository::open(&self.settings(&[]), &self.path(folder)).unwrap().unwrap()
+    fn open(&self, folder: &str) -> GitRepository {
+        GitRepository::open(&self.settings(&[]), &self.path(folder)).unwrap().unwrap()
     }
 }
 

@@ -9,7 +9,7 @@ use super::Loader;
 use crate::project::error::{Error, Mistakes, Origin};
 use crate::project::field::Field;
 use crate::project::file::{ContainerBuild, NamedImage};
-use crate::project::image::{Base, Containerfile, ImageDefinition, Recipe};
+use crate::project::image::{BaseImage, BuildMethod, Containerfile, ImageDefinition};
 use crate::project::names::{ImageName, Tag};
 use crate::project::read::{parse, parse_strict, read};
 
@@ -35,11 +35,11 @@ impl Loader {
         let root = &self.project.root;
         let file =
             CONTAINERFILES.iter().map(|name| relative.join(name)).find(|file| root.join(file).is_file());
-        let (path, recipe, references) = match file {
+        let (path, method, references) = match file {
             None => {
                 let definition: images::build::Definition = self.definition(&declaration, parse_strict)?;
                 let base = definition.base.clone();
-                (declaration, Recipe::Declaration(Box::new(definition)), base.into_iter().collect())
+                (declaration, BuildMethod::Declaration(Box::new(definition)), base.into_iter().collect())
             }
             Some(file) if root.join(&declaration).is_file() => {
                 let message = format!(
@@ -49,12 +49,12 @@ impl Loader {
                 return Err(Error::at(path, folder.place(), message));
             }
             Some(file) => {
-                let (recipe, references) = self.containerfile(&relative, &file)?;
-                (file, recipe, references)
+                let (method, references) = self.containerfile(&relative, &file)?;
+                (file, method, references)
             }
         };
         let bases = references.into_iter().map(|reference| self.base(reference)).collect();
-        Ok(Some(ImageDefinition { origin, name, tags, path, recipe, bases }))
+        Ok(Some(ImageDefinition { origin, name, tags, path, method, bases }))
     }
 
     /// The name of an image, and its tags: the version of the project, then its own.
@@ -84,12 +84,12 @@ impl Loader {
         parsed.filter(|_| is_valid).map(|name| (name, tags))
     }
 
-    fn base(&self, reference: Reference) -> Base {
+    fn base(&self, reference: Reference) -> BaseImage {
         let digest = reference.digest().copied().or_else(|| self.lock.digest(&reference));
-        Base { reference, digest }
+        BaseImage { reference, digest }
     }
 
-    fn containerfile(&mut self, folder: &Path, file: &Path) -> Result<(Recipe, Vec<Reference>), Error> {
+    fn containerfile(&mut self, folder: &Path, file: &Path) -> Result<(BuildMethod, Vec<Reference>), Error> {
         let path = folder.join("build.yaml");
         let exists = self.project.root.join(&path).is_file();
         let settings: ContainerBuild =
@@ -115,8 +115,14 @@ impl Loader {
         let references = names.iter().map(|name| name.reference.clone()).collect();
         let context = context.unwrap_or_else(|| folder.to_owned());
         let ContainerBuild { arguments, target, .. } = settings;
-        let recipe =
-            Recipe::Containerfile(Containerfile { context, arguments, target, platform, created, names });
-        Ok((recipe, references))
+        let method = BuildMethod::Containerfile(Containerfile {
+            context,
+            arguments,
+            target,
+            platform,
+            created,
+            names,
+        });
+        Ok((method, references))
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use images::Platform;
 
 use crate::project::error::{Error, Mistakes};
-use crate::project::file::Metadata;
+use crate::project::file::ProjectMetadata;
 use crate::project::paths::Territory;
 use crate::project::settings::Settings;
 use crate::project::template::Values;
@@ -22,7 +22,7 @@ const VOLUME_ID_MAX: usize = 32;
 pub(super) fn values(
     root: &Path,
     path: &Path,
-    metadata: &Metadata,
+    metadata: &ProjectMetadata,
     settings: &Settings,
     territory: &Territory,
 ) -> Result<Values, Error> {

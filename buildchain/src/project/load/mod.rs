@@ -8,16 +8,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use self::metadata::values;
-use super::book::{Book, Document};
-use super::entries::{self, Entries};
+use super::book::{Book, MarkdownDocument};
+use super::entries::{self, CheckedEntries};
 use super::error::{Error, Mistakes, Origin};
 use super::file::{self, BuildImage, ProjectFile, RevisionForm};
 use super::image_folders::ImageFolders;
-use super::lock::{self, Lock};
+use super::lock::{self, LockFile};
 use super::model::{DEFAULT_SOURCE_DATE, FILE_NAME, PackageDefinition, Project, RepositoryDefinition};
 use super::paths::{self, Territory};
 use super::read::{parse, read};
-use super::settings::{Profile, Settings};
+use super::settings::{ChosenProfile, Settings};
 use super::{git, package, template};
 
 impl Project {
@@ -43,8 +43,8 @@ impl Project {
             }));
         }
         let values = mistakes.note(values(root, &path, &file.metadata, &settings, &territory));
-        let repository = git::Repository::open(&settings, root)?;
-        let commit = repository.as_ref().map(git::Repository::commit).transpose()?.flatten();
+        let repository = git::GitRepository::open(&settings, root)?;
+        let commit = repository.as_ref().map(git::GitRepository::commit).transpose()?.flatten();
         let revision = match (&repository, &commit, file.metadata.revision) {
             (Some(repository), Some(_), RevisionForm::Describe) => Some(repository.describe()?),
             (_, commit, _) => commit.as_ref().map(|commit| commit.hash.clone()),
@@ -60,7 +60,8 @@ impl Project {
             spec.packages.extend(profile.packages);
             spec.files.extend(profile.files);
         }
-        let mut entries = Entries { file: &path, root, territory: &territory, mistakes: &mut mistakes };
+        let mut entries =
+            CheckedEntries { file: &path, root, territory: &territory, mistakes: &mut mistakes };
         let binaries = spec.binaries.iter().filter_map(|binary| entries.program(binary)).collect();
         let files = spec.files.iter().filter_map(|files| entries.files(files)).collect();
         let registries = spec.registries.iter().filter_map(|registry| entries.registry(registry)).collect();
@@ -72,7 +73,8 @@ impl Project {
                 documentation.extend(book.iter().flat_map(Book::chapters));
                 books.extend(book);
             } else {
-                documentation.push(Document { origin: Origin::new(&path, page.place()), path: inner });
+                documentation
+                    .push(MarkdownDocument { origin: Origin::new(&path, page.place()), path: inner });
             }
         }
 
@@ -103,7 +105,7 @@ impl Project {
             settings,
             territory,
         };
-        let lock = mistakes.note(Lock::read(root)).unwrap_or_default();
+        let lock = mistakes.note(LockFile::read(root)).unwrap_or_default();
         let mut loader = Loader { project, lock, mistakes };
         loader.images(&path, spec.images);
         loader.packages(&path, &spec.packages);
@@ -114,19 +116,19 @@ impl Project {
 /// A project whose definitions are being read.
 struct Loader {
     project: Project,
-    lock: Lock,
+    lock: LockFile,
     mistakes: Mistakes,
 }
 
 impl Loader {
     /// The entries of a file of the project.
-    fn entries<'a>(&'a mut self, file: &'a Path) -> Entries<'a> {
+    fn entries<'a>(&'a mut self, file: &'a Path) -> CheckedEntries<'a> {
         let Self { project, mistakes, .. } = self;
-        Entries { file, root: &project.root, territory: &project.territory, mistakes }
+        CheckedEntries { file, root: &project.root, territory: &project.territory, mistakes }
     }
 
     /// Reads the images that the project file at `path` lists.
-    fn images(&mut self, path: &Path, images: file::Images) {
+    fn images(&mut self, path: &Path, images: file::ImagesSpec) {
         for image in images.pull {
             self.pull(path, &image);
         }
@@ -150,7 +152,7 @@ impl Loader {
     }
 
     /// Reads the package repositories that the project file at `path` lists.
-    fn packages(&mut self, path: &Path, repositories: &[file::Repository]) {
+    fn packages(&mut self, path: &Path, repositories: &[file::RepositoryEntry]) {
         for repository in repositories {
             let (name, release) =
                 (self.entries(path).name(&repository.name), self.entries(path).name(&repository.release));
@@ -195,12 +197,12 @@ impl Loader {
 /// The profiles whose additions are taken.
 fn chosen(
     profiles: &mut BTreeMap<String, file::Profile>,
-    choice: &Profile,
+    choice: &ChosenProfile,
 ) -> Result<Vec<file::Profile>, Error> {
     match choice {
-        Profile::Default => Ok(Vec::new()),
-        Profile::All => Ok(std::mem::take(profiles).into_values().collect()),
-        Profile::Named(name) => match profiles.remove(name) {
+        ChosenProfile::Default => Ok(Vec::new()),
+        ChosenProfile::All => Ok(std::mem::take(profiles).into_values().collect()),
+        ChosenProfile::Named(name) => match profiles.remove(name) {
             Some(profile) => Ok(vec![profile]),
             None => {
                 let known: Vec<String> = profiles.keys().map(|name| format!("`{name}`")).collect();

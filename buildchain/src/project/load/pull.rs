@@ -5,13 +5,13 @@ use std::path::Path;
 use images::source::Local;
 
 use super::Loader;
-use crate::project::entries::Entries;
+use crate::project::entries::CheckedEntries;
 use crate::project::error::{Error, Origin};
 use crate::project::field::Field;
 use crate::project::file::PullImage;
-use crate::project::model::{Pull, PullSource};
+use crate::project::model::{PullDefinition, PullSource};
 use crate::project::names::{ImageSource, InnerPath};
-use crate::project::settings::Profile;
+use crate::project::settings::ChosenProfile;
 
 impl Loader {
     /// Adds an image to pull that the file at `path` names.
@@ -36,12 +36,12 @@ impl Loader {
         let (Some(name), Some(tag)) = (name, tag) else { return };
         // With all profiles, one may replace an image of another.
         if let Err(message) = self.project.folders.add(&name, &tag)
-            && self.project.settings.profile != Profile::All
+            && self.project.settings.profile != ChosenProfile::All
         {
             self.mistakes.note::<()>(Err(Error::at(path, image.name.place(), message)));
         }
         let Some(source) = source else { return };
-        let mut pull = Pull {
+        let mut pull = PullDefinition {
             origin: Origin::new(path, image.name.place()),
             name,
             tag,
@@ -63,7 +63,7 @@ impl Loader {
 }
 
 /// An image in the project, with an absolute path.
-fn local_source(entries: &mut Entries<'_>, image: &PullImage, mut local: Local) -> Option<Local> {
+fn local_source(entries: &mut CheckedEntries<'_>, image: &PullImage, mut local: Local) -> Option<Local> {
     if image.referrers {
         let message = "`referrers` needs a registry: expected a repository, such as `quay.io/team/app`";
         entries.mistakes.note::<()>(Err(Error::at(entries.file, image.source.place(), message)));

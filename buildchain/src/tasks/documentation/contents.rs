@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use minijinja::Value;
 
 use super::links::{Documents, is_markdown, output};
-use crate::project::{Book, Item};
+use crate::project::{Book, SummaryItem};
 
 /// The deepest level that is indented further than the one above it.
 const DEPTH_MAX: usize = 4;
@@ -103,11 +103,11 @@ impl fmt::Display for Contents {
     }
 }
 
-fn entry(item: &Item) -> Entry {
+fn entry(item: &SummaryItem) -> Entry {
     match item {
-        Item::Part(title) => Entry::Part(title.clone()),
-        Item::Separator => Entry::Separator,
-        Item::Chapter(chapter) => {
+        SummaryItem::Part(title) => Entry::Part(title.clone()),
+        SummaryItem::Separator => Entry::Separator,
+        SummaryItem::Chapter(chapter) => {
             let figures: String = chapter.number.iter().map(|figure| format!("{figure}.")).collect();
             Entry::Page {
                 number: if figures.is_empty() { figures } else { figures + " " },

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use content::{Links, printable};
 
-use crate::project::{self, Origin, Project, Target, target};
+use crate::project::{self, LinkTarget, Origin, Project, target};
 use crate::tasks::Error;
 
 /// The most bytes of a page, included files included.
@@ -20,7 +20,7 @@ const DEPTH_MAX: usize = 10;
 
 /// The text of a page.
 #[derive(Debug, Default)]
-pub(super) struct Text {
+pub(super) struct IncludedText {
     pub(super) text: String,
     /// For each line of the text, the line of the document that it is from.
     lines: Vec<u64>,
@@ -30,7 +30,7 @@ pub(super) struct Text {
     pub(super) included: BTreeSet<PathBuf>,
 }
 
-impl Text {
+impl IncludedText {
     /// The text of the document at `path` of `project`. In a chapter of a book, directives are replaced by what they include.
     ///
     /// # Errors
@@ -134,7 +134,8 @@ impl Text {
         depth: usize,
     ) -> Result<(), String> {
         let (url, part) = argument.split_once(':').unwrap_or((argument, ""));
-        let Target::Local(file_path, _) = target(&url.replace('%', "%25").replace('#', "%23"), path) else {
+        let LinkTarget::Local(file_path, _) = target(&url.replace('%', "%25").replace('#', "%23"), path)
+        else {
             return Err(format!("{}: expected a file of the project", printable(argument)));
         };
         self.count += 1;
@@ -211,7 +212,7 @@ fn file(project: &Project, path: &Path) -> Result<String, Error> {
 }
 
 #[cfg(test)]
-impl From<&str> for Text {
+impl From<&str> for IncludedText {
     fn from(text: &str) -> Self {
         Self { text: text.to_owned(), ..Self::default() }
     }
@@ -247,7 +248,7 @@ mod tests {
 
     #[test]
     fn lines_are_those_of_the_document() {
-        let mut text = Text::default();
+        let mut text = IncludedText::default();
         text.push("a\n", 1);
         text.push("b ", 2);
         text.push("x\ny\nz", 2);

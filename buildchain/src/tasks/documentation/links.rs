@@ -99,7 +99,7 @@ pub(super) fn output(document: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::project::{Target, target};
+    use crate::project::{LinkTarget, target};
 
     #[test]
     fn links_lead_to_documents_from_wherever_they_stand() {
@@ -131,19 +131,19 @@ mod tests {
             ("README.md", "LICENSE", None),
             ("README.md", "runtime/a", None),
         ] {
-            let Target::Local(path, fragment) = target(url, Path::new(page)) else { panic!("{url}") };
+            let LinkTarget::Local(path, fragment) = target(url, Path::new(page)) else { panic!("{url}") };
             let found = documents.url(Path::new(page), &path).map(|url| url + &fragment);
             assert_eq!(found.as_deref(), expected, "{url} in {page}");
         }
         for (url, expected) in [
-            ("#rooms", Target::Here),
-            ("", Target::Here),
-            ("?q", Target::Here),
-            ("https://example.test/README.md", Target::Network),
-            ("mailto:someone@example.test", Target::Network),
-            ("//example.test/x", Target::Network),
-            ("../../x", Target::Outside),
-            ("/../x", Target::Outside),
+            ("#rooms", LinkTarget::Here),
+            ("", LinkTarget::Here),
+            ("?q", LinkTarget::Here),
+            ("https://example.test/README.md", LinkTarget::Network),
+            ("mailto:someone@example.test", LinkTarget::Network),
+            ("//example.test/x", LinkTarget::Network),
+            ("../../x", LinkTarget::Outside),
+            ("/../x", LinkTarget::Outside),
         ] {
             assert_eq!(target(url, Path::new("runtime/README.md")), expected, "{url}");
         }

@@ -11,13 +11,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use graph::{Input, Output, Task, Title};
+use graph::{Task, TaskInput, TaskOutput, Title};
 
 use self::contents::Contents;
-use self::include::Text;
+use self::include::IncludedText;
 use self::links::Documents;
-use super::{Error, Handle, Place, files, place_file, spelled};
-use crate::project::{self, Document, Item, Origin};
+use super::{Error, TaskBuilder, TaskHandle, files, place_file, spelled};
+use crate::project::{self, MarkdownDocument, Origin, SummaryItem};
 
 /// The style sheet of all pages.
 const STYLE: &str = include_str!("style.css");
@@ -33,8 +33,8 @@ struct Site {
 }
 
 /// Adds the tasks of documents; their group.
-pub(super) fn add(place: &mut Place<'_>) -> Result<Handle, Error> {
-    let project = Arc::clone(place.project);
+pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
+    let project = Arc::clone(builder.project);
     let chapters: BTreeSet<&Path> =
         project.books.iter().flat_map(|book| &book.items).filter_map(chapter).collect();
     let texts = texts(&project, &chapters)?;
@@ -45,9 +45,9 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<Handle, Error> {
             site.documents.add_book(book.path.clone(), first.to_path_buf());
         }
     }
-    let attached = attached(place, &project.documentation, &texts, &site.documents, &chapters)?;
+    let attached = attached(builder, &project.documentation, &texts, &site.documents, &chapters)?;
     site.documents.add(attached.keys().cloned());
-    check_links(place, &texts, &site.documents, &chapters)?;
+    check_links(builder, &texts, &site.documents, &chapters)?;
     let others = project.documentation.iter().map(|document| document.path.as_path());
     let others = others.filter(|document| !chapters.contains(document));
     let others: Vec<(&Path, String)> =
@@ -57,40 +57,45 @@ pub(super) fn add(place: &mut Place<'_>) -> Result<Handle, Error> {
     let mut members = Vec::new();
     let documents = project.documentation.iter().map(|document| (&document.path, &document.origin));
     for (document, origin) in documents.chain(attached.iter().map(|(path, origin)| (path, *origin))) {
-        let source = resolved(place, document)?;
+        let source = resolved(builder, document)?;
         let task = match texts.get(document) {
-            Some(text) => page_task(place, document, text, chapters.contains(document.as_path()), &site)?,
-            None => copy_task(place, document, &source),
+            Some(text) => page_task(builder, document, text, chapters.contains(document.as_path()), &site)?,
+            None => copy_task(builder, document, &source),
         };
-        members.push(place.push_for(origin.clone(), document.to_string_lossy(), task));
+        members.push(builder.push_for(origin.clone(), document.to_string_lossy(), task));
     }
     if !texts.is_empty() {
-        let task = style_task(place);
-        members.push(place.push(task));
+        let task = style_task(builder);
+        members.push(builder.push(task));
     }
     let first = Path::new("index.html");
     if !site.contents.is_empty()
         && !project.documentation.iter().any(|document| links::output(&document.path) == first)
     {
-        let task = front_task(place, &site);
-        members.push(place.push(task));
+        let task = front_task(builder, &site);
+        members.push(builder.push(task));
     }
-    Ok(place.group("documentation", "Put the documentation into the archive.", members))
+    Ok(builder.group("documentation", "Put the documentation into the archive.", members))
 }
 
-fn chapter(item: &Item) -> Option<&Path> {
+fn chapter(item: &SummaryItem) -> Option<&Path> {
     match item {
-        Item::Chapter(chapter) => chapter.path.as_deref().filter(|path| links::is_markdown(path)),
+        SummaryItem::Chapter(chapter) => chapter.path.as_deref().filter(|path| links::is_markdown(path)),
         _ => None,
     }
 }
 
 /// The texts of the documents that are Markdown, all mistakes in them together.
-fn texts(project: &project::Project, chapters: &BTreeSet<&Path>) -> Result<BTreeMap<PathBuf, Text>, Error> {
+fn texts(
+    project: &project::Project,
+    chapters: &BTreeSet<&Path>,
+) -> Result<BTreeMap<PathBuf, IncludedText>, Error> {
     let mut mistakes = project::Mistakes::default();
     let mut texts = BTreeMap::new();
-    for Document { path, .. } in project.documentation.iter().filter(|page| links::is_markdown(&page.path)) {
-        match Text::read(project, path, chapters.contains(path.as_path())) {
+    for MarkdownDocument { path, .. } in
+        project.documentation.iter().filter(|page| links::is_markdown(&page.path))
+    {
+        match IncludedText::read(project, path, chapters.contains(path.as_path())) {
             Ok(text) => drop(texts.insert(path.clone(), text)),
             Err(Error::Project(error)) => drop(mistakes.note::<()>(Err(error))),
             Err(error) => return Err(error),
@@ -101,18 +106,18 @@ fn texts(project: &project::Project, chapters: &BTreeSet<&Path>) -> Result<BTree
 
 /// The files that pages need beside the documents, each with the entry of the project that asks for the first such page.
 fn attached<'d>(
-    place: &Place<'_>,
-    pages: &'d [Document],
-    texts: &BTreeMap<PathBuf, Text>,
+    builder: &TaskBuilder<'_>,
+    pages: &'d [MarkdownDocument],
+    texts: &BTreeMap<PathBuf, IncludedText>,
     documents: &Documents,
     chapters: &BTreeSet<&Path>,
 ) -> Result<BTreeMap<PathBuf, &'d Origin>, Error> {
     let mut attached = BTreeMap::new();
-    for Document { path, origin } in pages {
+    for MarkdownDocument { path, origin } in pages {
         let Some(text) = texts.get(path) else { continue };
         for file in page::files(&text.text, path, chapters.contains(path.as_path())) {
             // A missing one is reported with the line that names it.
-            if !documents.contains(&file) && resolved(place, &file)?.is_file() {
+            if !documents.contains(&file) && resolved(builder, &file)?.is_file() {
                 attached.entry(file).or_insert(origin);
             }
         }
@@ -122,15 +127,15 @@ fn attached<'d>(
 
 /// Checks the links of the chapters of books.
 fn check_links(
-    place: &Place<'_>,
-    texts: &BTreeMap<PathBuf, Text>,
+    builder: &TaskBuilder<'_>,
+    texts: &BTreeMap<PathBuf, IncludedText>,
     documents: &Documents,
     chapters: &BTreeSet<&Path>,
 ) -> Result<(), Error> {
     if chapters.is_empty() {
         return Ok(());
     }
-    let root = &place.project.root;
+    let root = &builder.project.root;
     let anchors: HashMap<PathBuf, BTreeSet<String>> =
         texts.iter().map(|(path, text)| (path.clone(), page::anchors(&text.text))).collect();
     let mut mistakes = project::Mistakes::default();
@@ -148,43 +153,43 @@ fn check_links(
 /// The text of a chapter.
 #[cfg(test)]
 pub(super) fn text(project: &project::Project, chapter: &Path) -> Result<String, Error> {
-    Text::read(project, chapter, true).map(|text| text.text)
+    IncludedText::read(project, chapter, true).map(|text| text.text)
 }
 
-fn resolved(place: &Place<'_>, document: &Path) -> Result<PathBuf, Error> {
-    Ok(place.project.territory.resolve(document).map_err(project::Error::from)?)
+fn resolved(builder: &TaskBuilder<'_>, document: &Path) -> Result<PathBuf, Error> {
+    Ok(builder.project.territory.resolve(document).map_err(project::Error::from)?)
 }
 
 /// The path in the tree of the archive of what lies at `output` below the folder of the documentation.
-fn deployed(place: &Place<'_>, output: &Path) -> PathBuf {
-    place.project.tree().join(archive::layout::DOCUMENTATION).join(output)
+fn deployed(builder: &TaskBuilder<'_>, output: &Path) -> PathBuf {
+    builder.project.tree().join(archive::layout::DOCUMENTATION).join(output)
 }
 
 fn page_task(
-    place: &Place<'_>,
+    builder: &TaskBuilder<'_>,
     document: &Path,
-    text: &Text,
+    text: &IncludedText,
     chapter: bool,
     site: &Arc<Site>,
 ) -> Result<Task, Error> {
-    let target = deployed(place, &links::output(document));
-    let mut inputs = place.made_here();
+    let target = deployed(builder, &links::output(document));
+    let mut inputs = builder.made_here();
     for file in std::iter::once(document).chain(text.included.iter().map(PathBuf::as_path)) {
-        inputs.push(place.input(&resolved(place, file)?, file));
+        inputs.push(builder.input(&resolved(builder, file)?, file));
     }
-    inputs.push(Input::value("documents", site.documents.to_string()));
-    inputs.push(Input::value("contents", site.contents.to_string()));
+    inputs.push(TaskInput::value("documents", site.documents.to_string()));
+    inputs.push(TaskInput::value("contents", site.contents.to_string()));
     let (document, site, to) = (document.to_path_buf(), Arc::clone(site), target.clone());
-    let project = Arc::clone(place.project);
+    let project = Arc::clone(builder.project);
     Ok(Task {
         name: format!("_doc_deploy:{}", spelled(&document)),
         alias: format!("documentation:{}", spelled(&document)),
         doc: format!("Turn {} into a page of the archive.", content::printable_path(&document)),
-        title: Title::new("DOC HTML", place.shown(&target)),
+        title: Title::new("DOC HTML", builder.shown(&target)),
         inputs,
-        outputs: vec![Output::File(target)],
+        outputs: vec![TaskOutput::File(target)],
         action: Some(Box::new(move |context| {
-            let page = page::render(&Text::read(&project, &document, chapter)?, &document, &site)?;
+            let page = page::render(&IncludedText::read(&project, &document, chapter)?, &document, &site)?;
             for warning in &page.warnings {
                 context.warn(warning);
             }
@@ -194,49 +199,49 @@ fn page_task(
     })
 }
 
-fn copy_task(place: &Place<'_>, document: &Path, source: &Path) -> Task {
-    let target = deployed(place, &links::output(document));
+fn copy_task(builder: &TaskBuilder<'_>, document: &Path, source: &Path) -> Task {
+    let target = deployed(builder, &links::output(document));
     Task {
         name: format!("_doc_deploy:{}", spelled(document)),
         alias: format!("documentation:{}", spelled(document)),
         doc: format!("Copy {} into the documentation of the archive.", content::printable_path(document)),
-        title: Title::new("DOC COPY", place.shown(&target)),
-        inputs: vec![place.input(source, document)],
-        outputs: vec![Output::File(target.clone())],
+        title: Title::new("DOC COPY", builder.shown(&target)),
+        inputs: vec![builder.input(source, document)],
+        outputs: vec![TaskOutput::File(target.clone())],
         action: Some(files::copy(source, &target)),
         cheap: true,
         ..Task::default()
     }
 }
 
-fn style_task(place: &Place<'_>) -> Task {
-    let target = deployed(place, Path::new(STYLE_NAME));
+fn style_task(builder: &TaskBuilder<'_>) -> Task {
+    let target = deployed(builder, Path::new(STYLE_NAME));
     let to = target.clone();
     Task {
         name: format!("_doc_deploy:{STYLE_NAME}"),
         alias: format!("documentation:{STYLE_NAME}"),
         doc: "Write the style sheet of the documentation.".into(),
-        title: Title::new("DOC CSS", place.shown(&target)),
-        inputs: vec![Input::value("style", STYLE)],
-        outputs: vec![Output::File(target)],
+        title: Title::new("DOC CSS", builder.shown(&target)),
+        inputs: vec![TaskInput::value("style", STYLE)],
+        outputs: vec![TaskOutput::File(target)],
         action: Some(Box::new(move |_| Ok(place_file::write(&to, STYLE, 0o644)?))),
         cheap: true,
         ..Task::default()
     }
 }
 
-fn front_task(place: &Place<'_>, site: &Arc<Site>) -> Task {
-    let target = deployed(place, Path::new("index.html"));
-    let mut inputs = place.made_here();
-    inputs.push(Input::value("contents", site.contents.to_string()));
+fn front_task(builder: &TaskBuilder<'_>, site: &Arc<Site>) -> Task {
+    let target = deployed(builder, Path::new("index.html"));
+    let mut inputs = builder.made_here();
+    inputs.push(TaskInput::value("contents", site.contents.to_string()));
     let (site, to) = (Arc::clone(site), target.clone());
     Task {
         name: "_doc_deploy:index.html".into(),
         alias: "documentation:index.html".into(),
         doc: "Write the table of contents as the first page of the documentation.".into(),
-        title: Title::new("DOC HTML", place.shown(&target)),
+        title: Title::new("DOC HTML", builder.shown(&target)),
         inputs,
-        outputs: vec![Output::File(target)],
+        outputs: vec![TaskOutput::File(target)],
         action: Some(Box::new(move |_| Ok(place_file::write(&to, &page::front(&site)?, 0o644)?))),
         cheap: true,
         ..Task::default()

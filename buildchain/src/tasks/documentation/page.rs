@@ -11,10 +11,10 @@ use pulldown_cmark::html::push_html;
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd};
 
 use super::contents::{Contents, safe};
-use super::include::Text;
+use super::include::IncludedText;
 use super::links::{Documents, is_markdown, output, relative};
 use super::{STYLE_NAME, Site};
-use crate::project::{Target, target};
+use crate::project::{LinkTarget, target};
 
 /// The frame of every page.
 const TEMPLATE: &str = include_str!("page.html");
@@ -48,7 +48,7 @@ pub(super) struct Position {
 /// # Errors
 ///
 /// If the frame cannot be filled in.
-pub(super) fn render(text: &Text, document: &Path, site: &Site) -> Result<Page, minijinja::Error> {
+pub(super) fn render(text: &IncludedText, document: &Path, site: &Site) -> Result<Page, minijinja::Error> {
     let mut warnings = Vec::new();
     let events = relinked(&text.text, &mut |used, url, position| {
         let mut warn = |message: String| {
@@ -58,15 +58,15 @@ pub(super) fn render(text: &Text, document: &Path, site: &Site) -> Result<Page, 
         };
         let shown = printable(url);
         match (used, target(url, document)) {
-            (_, Target::Here) | (Use::Link, Target::Network) => None,
-            (Use::Picture, Target::Network) if url.starts_with("data:") => None,
-            (Use::Picture, Target::Network) => warn(format!("the picture {shown} is on the network")),
-            (used, Target::Local(path, fragment)) => match (site.documents.url(document, &path), used) {
+            (_, LinkTarget::Here) | (Use::Link, LinkTarget::Network) => None,
+            (Use::Picture, LinkTarget::Network) if url.starts_with("data:") => None,
+            (Use::Picture, LinkTarget::Network) => warn(format!("the picture {shown} is on the network")),
+            (used, LinkTarget::Local(path, fragment)) => match (site.documents.url(document, &path), used) {
                 (Some(found), _) => Some(found + &fragment),
                 (None, Use::Picture) => warn(format!("the picture {shown} does not exist")),
                 (None, Use::Link) => warn(format!("the link to {shown} leads out of the documentation")),
             },
-            (_, Target::Outside) => warn(format!("{shown} leads out of the project")),
+            (_, LinkTarget::Outside) => warn(format!("{shown} leads out of the project")),
         }
     });
     let events = with_anchors(events);
@@ -116,8 +116,12 @@ pub(super) fn files(markdown: &str, document: &Path, links: bool) -> BTreeSet<Pa
     let mut files = BTreeSet::new();
     relinked(markdown, &mut |used, url, _| {
         match (used, target(url, document)) {
-            (Use::Picture, Target::Local(path, _)) => drop(files.insert(path)),
-            (Use::Link, Target::Local(path, _)) if links && !is_markdown(&path) => drop(files.insert(path)),
+            (Use::Picture, LinkTarget::Local(path, _)) => {
+                files.insert(path);
+            }
+            (Use::Link, LinkTarget::Local(path, _)) if links && !is_markdown(&path) => {
+                files.insert(path);
+            }
             _ => {}
         }
         None
@@ -138,13 +142,13 @@ pub(super) fn broken_links(
     relinked(markdown, &mut |used, url, position| {
         let shown = printable(url);
         let (path, fragment) = match target(url, document) {
-            Target::Network => return None,
-            Target::Here => (
+            LinkTarget::Network => return None,
+            LinkTarget::Here => (
                 document.to_path_buf(),
                 url.find('#').and_then(|at| url.get(at..)).unwrap_or_default().to_owned(),
             ),
-            Target::Local(path, fragment) => (path, fragment),
-            Target::Outside => {
+            LinkTarget::Local(path, fragment) => (path, fragment),
+            LinkTarget::Outside => {
                 broken.push((position, format!("{shown} leads out of the project")));
                 return None;
             }
@@ -314,7 +318,7 @@ mod tests {
     }
 
     fn rendered(text: &str, document: &str) -> Page {
-        render(&Text::from(text), Path::new(document), &site()).unwrap()
+        render(&IncludedText::from(text), Path::new(document), &site()).unwrap()
     }
 
     #[test]

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use content::Digest;
-use graph::{Action, ActionError, Context, Discover, Input, Output, Task, Title};
+use graph::{ActionError, Discover, Task, TaskAction, TaskContext, TaskInput, TaskOutput, Title};
 use images::build::context::{Context as Copied, Kind};
 use images::build::engine::{self, Engine};
 use images::{Platform, RegistrySession, Store};
 
-use super::super::{Error, Place, source_input};
+use super::super::{Error, TaskBuilder, source_input};
 use super::{folder, locked, open_store, pull_now, record_digests};
-use crate::project::{self, Base, Containerfile, ImageDefinition, Project, Recipe};
+use crate::project::{self, BaseImage, BuildMethod, Containerfile, ImageDefinition, Project};
 
 /// The name of the task that builds an image.
 pub(super) fn name(image: &ImageDefinition) -> String {
@@ -21,31 +21,33 @@ pub(super) fn name(image: &ImageDefinition) -> String {
 }
 
 pub(super) fn task(
-    place: &Place<'_>,
+    builder: &TaskBuilder<'_>,
     project: &Arc<Project>,
     image: &ImageDefinition,
     registries: &RegistrySession,
 ) -> Result<Task, Error> {
     let (name, version) = (&image.name, &project.values.version);
     let folders: Vec<PathBuf> = image.tags.iter().map(|tag| folder(project, name, tag)).collect();
-    let mut inputs = place.made_here();
-    let declared_date = match &image.recipe {
-        Recipe::Declaration(definition) => definition.created,
-        Recipe::Containerfile(file) => file.created,
+    let mut inputs = builder.made_here();
+    let declared_date = match &image.method {
+        BuildMethod::Declaration(definition) => definition.created,
+        BuildMethod::Containerfile(file) => file.created,
     };
     let date = project.image_date(declared_date.map(images::build::Created::seconds));
-    inputs.push(Input::value("source date", date.to_string()));
+    inputs.push(TaskInput::value("source date", date.to_string()));
     for base in &image.bases {
         let digest = base.digest.map_or_else(|| "none: not locked".into(), |digest| digest.to_string());
-        inputs.push(Input::value(format!("base {}", base.reference), digest));
+        inputs.push(TaskInput::value(format!("base {}", base.reference), digest));
     }
-    let work = match &image.recipe {
-        Recipe::Declaration(definition) => declared(place, image, definition, date, registries, &mut inputs)?,
-        Recipe::Containerfile(file) => contained(project, image, file, date, registries, &mut inputs)?,
+    let work = match &image.method {
+        BuildMethod::Declaration(definition) => {
+            declared(builder, image, definition, date, registries, &mut inputs)?
+        }
+        BuildMethod::Containerfile(file) => contained(project, image, file, date, registries, &mut inputs)?,
     };
     let (project, targets) = (Arc::clone(project), folders.clone());
     let make = work.make;
-    let action: Action = Box::new(move |context| {
+    let action: TaskAction = Box::new(move |context| {
         let store = open_store(&project)?;
         let digest = make(context, &store)?;
         for target in &targets {
@@ -61,7 +63,7 @@ pub(super) fn task(
         title: Title::new("IMG BUILD", format!("{name}:{version}")),
         inputs,
         discover: work.discover,
-        outputs: folders.into_iter().map(Output::Folder).collect(),
+        outputs: folders.into_iter().map(TaskOutput::Folder).collect(),
         action: Some(action),
         pool: work.engine.then(|| super::super::ENGINE.into()),
         timeout: work.engine.then_some(ENGINE_TIMEOUT),
@@ -81,24 +83,24 @@ struct Work {
 }
 
 /// Brings an image into the store.
-type Make = Box<dyn Fn(&Context<'_>, &Store) -> Result<Digest, ActionError> + Send + Sync>;
+type Make = Box<dyn Fn(&TaskContext<'_>, &Store) -> Result<Digest, ActionError> + Send + Sync>;
 
 fn declared(
-    place: &Place<'_>,
+    builder: &TaskBuilder<'_>,
     image: &ImageDefinition,
     definition: &images::build::Definition,
     date: i64,
     registries: &RegistrySession,
-    inputs: &mut Vec<Input>,
+    inputs: &mut Vec<TaskInput>,
 ) -> Result<Work, Error> {
     let wrong = |message: String| Error::Definition { path: image.path.clone(), message };
     let text = serde_json::to_string(definition).map_err(|error| wrong(error.to_string()))?;
-    inputs.push(Input::value("definition", text));
+    inputs.push(TaskInput::value("definition", text));
     let mut definition = definition.clone();
     for file in &mut definition.files {
         let name = std::mem::take(&mut file.from);
-        file.from = place.source(&image.path, &name)?;
-        inputs.push(place.input(&Path::new("/").join(&file.from), &name));
+        file.from = builder.source(&image.path, &name)?;
+        inputs.push(builder.input(&Path::new("/").join(&file.from), &name));
     }
     let bases = image.bases.clone();
     let registries = registries.clone();
@@ -125,7 +127,7 @@ fn contained(
     file: &Containerfile,
     date: i64,
     registries: &RegistrySession,
-    inputs: &mut Vec<Input>,
+    inputs: &mut Vec<TaskInput>,
 ) -> Result<Work, Error> {
     let Containerfile { arguments, target: stage, platform, names, .. } = file;
     let copied = self::context(project, file)?;
@@ -133,13 +135,13 @@ fn contained(
         project.territory.resolve(&ignore_file).map_err(project::Error::from)?;
     }
     let containerfile = project.root.join(&image.path);
-    inputs.push(Input::file(&containerfile));
+    inputs.push(TaskInput::file(&containerfile));
     for (name, value) in arguments {
-        inputs.push(Input::value(format!("argument {name}"), value));
+        inputs.push(TaskInput::value(format!("argument {name}"), value));
     }
-    inputs.push(Input::value("target", stage.as_deref().unwrap_or("the last stage")));
+    inputs.push(TaskInput::value("target", stage.as_deref().unwrap_or("the last stage")));
     let target = platform.clone().unwrap_or_else(Platform::host);
-    inputs.push(Input::value("platform", target.to_string()));
+    inputs.push(TaskInput::value("platform", target.to_string()));
     let discover = discover(copied.clone(), Arc::clone(project));
     let recipe = engine::Recipe {
         containerfile,
@@ -171,13 +173,13 @@ fn discover(copied: Copied, project: Arc<Project>) -> Discover {
     Box::new(move |_| {
         // Without one the task says what is missing.
         let engine = engine(&project).map_or_else(|_| String::new(), |engine| engine.version().to_owned());
-        let mut inputs = vec![Input::value("engine", engine)];
+        let mut inputs = vec![TaskInput::value("engine", engine)];
         for entry in copied.entries()? {
             let shown = entry.path.to_string_lossy();
             inputs.push(match entry.kind {
                 Kind::File => source_input(&project, &copied.folder.join(&entry.path), &entry.path),
-                Kind::Folder => Input::value(format!("folder {shown}"), "copied"),
-                Kind::Link(target) => Input::value(format!("link {shown}"), target.to_string_lossy()),
+                Kind::Folder => TaskInput::value(format!("folder {shown}"), "copied"),
+                Kind::Link(target) => TaskInput::value(format!("link {shown}"), target.to_string_lossy()),
             });
         }
         Ok(inputs)
@@ -186,10 +188,10 @@ fn discover(copied: Copied, project: Arc<Project>) -> Discover {
 
 /// Pulls what an image is built on; the digests, in the order of `bases`.
 fn pull(
-    bases: &[Base],
+    bases: &[BaseImage],
     platform: Option<&Platform>,
     registries: &RegistrySession,
-    context: &Context<'_>,
+    context: &TaskContext<'_>,
     store: &Store,
 ) -> Result<Vec<Digest>, ActionError> {
     let platform = platform.cloned().unwrap_or_else(Platform::host);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use graph::{Graph, Selection, TaskId};
+use graph::{Graph, SelectedTasks, TaskId};
 
 use super::{build, pull_name, referrers};
 use crate::project::{Error, Mistakes, Origin, Project};
@@ -13,7 +13,7 @@ use crate::project::{Error, Mistakes, Origin, Project};
 /// # Errors
 ///
 /// [`Error::NotLocked`] for each reference without one, at the first entry of the project that needs it.
-pub fn check_locked(project: &Project, graph: &Graph, selection: &Selection) -> Result<(), Error> {
+pub fn check_locked(project: &Project, graph: &Graph, selection: &SelectedTasks) -> Result<(), Error> {
     let needed = graph.with_needs(selection);
     let needed: HashSet<TaskId> = needed.tasks().iter().copied().collect();
     let mut missing: BTreeMap<String, &Origin> = BTreeMap::new();

@@ -9,15 +9,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use content::Digest;
-use graph::{Action, ActionError, Context, Input, Output, Task, Title, Transfer};
+use graph::{ActionError, Task, TaskAction, TaskContext, TaskInput, TaskOutput, Title, Transfer};
 use images::pull::{Options, Pulled, Request, Tls};
 use images::source::{Layout, Local};
 use images::{Platform, Reference, RegistrySession, Store};
 
 pub(super) use self::build::context;
 pub use self::lock::check_locked;
-use super::{Error, Handle, Place, place_file};
-use crate::project::{ImageName, Project, Pull, PullSource, Tag};
+use super::{Error, TaskBuilder, TaskHandle, place_file};
+use crate::project::{ImageName, Project, PullDefinition, PullSource, Tag};
 
 /// How the registries of `project` are reached: the mirrors of the settings first, then those of the project file.
 #[must_use]
@@ -52,49 +52,49 @@ pub fn registry_options(project: &Project) -> Options {
 }
 
 /// Adds the tasks of images and of the registry tree; their group.
-pub(super) fn add(place: &mut Place<'_>) -> Result<Handle, Error> {
-    let project = Arc::clone(place.project);
-    let registries = place.registries.clone();
-    let mut attached = referrers::Places::default();
+pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
+    let project = Arc::clone(builder.project);
+    let registries = builder.registries.clone();
+    let mut attached = referrers::ListFolders::default();
     let mut members = Vec::new();
     for pull in &project.pull {
         let what = format!("the image {}:{}", pull.name, pull.tag);
-        let task = pull_image(place, &project, pull, &registries);
-        members.push(place.push_for(pull.origin.clone(), &what, task));
+        let task = pull_image(builder, &project, pull, &registries);
+        members.push(builder.push_for(pull.origin.clone(), &what, task));
         if let Some(reference) = pull.reference().filter(|_| pull.with_referrers) {
-            let task = referrers::task(place, &project, (pull, reference), &registries, &mut attached);
-            members.push(place.push_for(pull.origin.clone(), format!("the referrers of {what}"), task));
+            let task = referrers::task(builder, &project, (pull, reference), &registries, &mut attached);
+            members.push(builder.push_for(pull.origin.clone(), format!("the referrers of {what}"), task));
         }
         if pull.tar {
-            let task = save_image(place, &project, pull)?;
-            members.push(place.push_for(pull.origin.clone(), format!("the tar of {what}"), task));
+            let task = save_image(builder, &project, pull)?;
+            members.push(builder.push_for(pull.origin.clone(), format!("the tar of {what}"), task));
         }
     }
     for image in &project.images {
-        let task = build::task(place, &project, image, &registries)?;
-        members.push(place.push_for(image.origin.clone(), format!("the image {}", image.name), task));
+        let task = build::task(builder, &project, image, &registries)?;
+        members.push(builder.push_for(image.origin.clone(), format!("the image {}", image.name), task));
     }
 
     if !project.pull.is_empty() || !project.images.is_empty() {
-        members.extend(add_registry(place, &project));
+        members.extend(add_registry(builder, &project));
     }
-    Ok(place.group("images", "Pull and build the container images.", members))
+    Ok(builder.group("images", "Pull and build the container images.", members))
 }
 
 /// The index and the configuration that make the images a registry.
-fn add_registry(place: &mut Place<'_>, project: &Project) -> [Handle; 2] {
+fn add_registry(builder: &mut TaskBuilder<'_>, project: &Project) -> [TaskHandle; 2] {
     let images = project.tree().join(archive::layout::IMAGES);
     let registry = project.tree().join(archive::layout::REGISTRY);
-    let mut inputs = place.made_here();
-    inputs.push(Input::folder(&images));
+    let mut inputs = builder.made_here();
+    inputs.push(TaskInput::folder(&images));
     let index = registry.clone();
-    let index_task = place.push(Task {
+    let index_task = builder.push(Task {
         name: "_registry_index".into(),
         alias: "images:registry_index".into(),
         doc: "Index the images for a static registry.".into(),
-        title: Title::new("REGISTRY", place.shown(&registry)),
+        title: Title::new("REGISTRY", builder.shown(&registry)),
         inputs,
-        outputs: vec![Output::Folder(registry)],
+        outputs: vec![TaskOutput::Folder(registry)],
         action: Some(Box::new(move |context| {
             let planned = images::registry::Index::read(&images)?;
             // Making a hard link changes the file's times: what is known of it is looked up before, and told again after.
@@ -121,16 +121,16 @@ fn add_registry(place: &mut Place<'_>, project: &Project) -> [Handle; 2] {
     });
 
     let config = project.tree().join(archive::layout::REGISTRY_CONFIG);
-    let mut inputs = place.made_here();
-    inputs.push(Input::value("template", images::nginx::template()));
+    let mut inputs = builder.made_here();
+    inputs.push(TaskInput::value("template", images::nginx::template()));
     let path = config.clone();
-    let config_task = place.push(Task {
+    let config_task = builder.push(Task {
         name: "_registry_config".into(),
         alias: "images:registry_config".into(),
         doc: "Write the nginx configuration of the static registry.".into(),
-        title: Title::new("NGINX_CFG", place.shown(&config)),
+        title: Title::new("NGINX_CFG", builder.shown(&config)),
         inputs,
-        outputs: vec![Output::File(config)],
+        outputs: vec![TaskOutput::File(config)],
         action: Some(Box::new(move |_| Ok(place_file::write(&path, images::nginx::template(), 0o644)?))),
         ..Task::default()
     });
@@ -143,27 +143,32 @@ fn folder(project: &Project, name: &ImageName, tag: &Tag) -> PathBuf {
 }
 
 /// The digest of an image as an input of its tasks.
-fn digest_input(digest: Option<Digest>) -> Input {
-    Input::value("digest", digest.map_or_else(|| "none: not locked".into(), |digest| digest.to_string()))
+fn digest_input(digest: Option<Digest>) -> TaskInput {
+    TaskInput::value("digest", digest.map_or_else(|| "none: not locked".into(), |digest| digest.to_string()))
 }
 
 /// The name of the task that pulls an image.
-fn pull_name(pull: &Pull) -> String {
+fn pull_name(pull: &PullDefinition) -> String {
     format!("_image_pull:{}:{}", pull.name, pull.tag)
 }
 
-fn pull_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull, registries: &RegistrySession) -> Task {
+fn pull_image(
+    builder: &TaskBuilder<'_>,
+    project: &Arc<Project>,
+    pull: &PullDefinition,
+    registries: &RegistrySession,
+) -> Task {
     let (name, tag) = (&pull.name, &pull.tag);
     let folder = folder(project, name, tag);
-    let mut inputs = place.made_here();
-    inputs.push(Input::value("reference", pull.source.to_string()));
+    let mut inputs = builder.made_here();
+    inputs.push(TaskInput::value("reference", pull.source.to_string()));
     inputs.push(digest_input(pull.digest));
-    inputs.push(Input::value("platforms", pull.platform_names()));
+    inputs.push(TaskInput::value("platforms", pull.platform_names()));
     inputs.extend(match &pull.source {
         PullSource::Registry(_) => None,
         PullSource::Local { local, .. } => Some(match local.layout {
-            Layout::Oci | Layout::Dir => Input::folder(&local.path),
-            Layout::OciArchive | Layout::DockerArchive => Input::file(&local.path),
+            Layout::Oci | Layout::Dir => TaskInput::folder(&local.path),
+            Layout::OciArchive | Layout::DockerArchive => TaskInput::file(&local.path),
         }),
     });
     Task {
@@ -172,7 +177,7 @@ fn pull_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull, registries
         doc: format!("Pull the image {name}:{tag}."),
         title: Title::new("PULL IMG", format!("{name}:{tag}")),
         inputs,
-        outputs: vec![Output::Folder(folder.clone())],
+        outputs: vec![TaskOutput::Folder(folder.clone())],
         action: Some(fetch(project, pull, registries, folder)),
         pool: pull.reference().is_some().then(|| super::NETWORK.into()),
         ..Task::default()
@@ -180,7 +185,11 @@ fn pull_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull, registries
 }
 
 /// The image as a tar that a container engine loads before any registry is up, under the name that the registry serves.
-fn save_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull) -> Result<Task, Error> {
+fn save_image(
+    builder: &TaskBuilder<'_>,
+    project: &Arc<Project>,
+    pull: &PullDefinition,
+) -> Result<Task, Error> {
     let (name, tag) = (&pull.name, &pull.tag);
     let folder = folder(project, name, tag);
     let path = project.tree().join(archive::layout::IMAGES).join(format!("{name}-{tag}.tar"));
@@ -189,19 +198,19 @@ fn save_image(place: &Place<'_>, project: &Arc<Project>, pull: &Pull) -> Result<
     let reference: Reference = served.parse().map_err(|error: images::reference::ParseError| {
         Error::Definition { path: project.root.join(crate::project::FILE_NAME), message: error.to_string() }
     })?;
-    let mut inputs = place.made_here();
-    inputs.push(Input::folder(&folder));
-    inputs.push(Input::value("reference", served));
+    let mut inputs = builder.made_here();
+    inputs.push(TaskInput::folder(&folder));
+    inputs.push(TaskInput::value("reference", served));
     let date = project.image_date(None);
-    inputs.push(Input::value("source date", date.to_string()));
+    inputs.push(TaskInput::value("source date", date.to_string()));
     let output = path.clone();
     Ok(Task {
         name: format!("_image_save:{name}:{tag}"),
         alias: format!("images:{name}:{tag}"),
         doc: format!("Save the image {name}:{tag} as a tar."),
-        title: Title::new("SAVE IMG", place.shown(&path)),
+        title: Title::new("SAVE IMG", builder.shown(&path)),
         inputs,
-        outputs: vec![Output::File(path)],
+        outputs: vec![TaskOutput::File(path)],
         action: Some(Box::new(move |_| Ok(images::oci_archive::write(&folder, &reference, &output, date)?))),
         ..Task::default()
     })
@@ -218,7 +227,12 @@ pub(super) fn open_store(project: &Project) -> Result<Store, ActionError> {
 }
 
 /// Brings an image into the store, from a registry by its digest or from the project, then links it into the tree.
-fn fetch(project: &Arc<Project>, pull: &Pull, registries: &RegistrySession, folder: PathBuf) -> Action {
+fn fetch(
+    project: &Arc<Project>,
+    pull: &PullDefinition,
+    registries: &RegistrySession,
+    folder: PathBuf,
+) -> TaskAction {
     let (project, pull, registries) = (Arc::clone(project), pull.clone(), registries.clone());
     Box::new(move |context| {
         let store = open_store(&project)?;
@@ -240,7 +254,7 @@ fn pull_now(
     requests: &[Request],
     store: &Store,
     registries: &RegistrySession,
-    context: &Context<'_>,
+    context: &TaskContext<'_>,
 ) -> Result<Vec<Pulled>, ActionError> {
     match images::pull::pull(requests, store, registries, &Watch { context }) {
         Err(_) if context.cancelled() => Err(ActionError::Cancelled),
@@ -264,7 +278,7 @@ fn take(
     }
 }
 
-fn request(pull: &Pull, reference: &Reference, digest: Digest) -> Request {
+fn request(pull: &PullDefinition, reference: &Reference, digest: Digest) -> Request {
     Request {
         name: pull.name.to_string(),
         tag: pull.tag.to_string(),
@@ -283,7 +297,7 @@ fn locked(reference: &Reference, digest: Option<Digest>) -> Result<Digest, Actio
 /// Records the digests of the files of an image, which the store computed when it took them in, so that they are not read
 /// again. A digest is never taken from the name of a file: other files have names that look like one.
 fn record_digests(
-    context: &Context<'_>,
+    context: &TaskContext<'_>,
     folder: &Path,
     files: &BTreeMap<String, Digest>,
 ) -> Result<(), ActionError> {
@@ -295,7 +309,7 @@ fn record_digests(
 
 /// Reports the progress of a pull to the run.
 struct Watch<'a, 'run> {
-    context: &'a Context<'run>,
+    context: &'a TaskContext<'run>,
 }
 
 impl images::pull::Progress for Watch<'_, '_> {

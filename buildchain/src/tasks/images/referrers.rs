@@ -5,35 +5,35 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use content::Digest;
-use graph::{Action, ActionError, Input, Output, Task, Title};
+use graph::{ActionError, Task, TaskAction, TaskInput, TaskOutput, Title};
 use images::pull::{Request, attached_tag, no_referrers};
 use images::{Reference, RegistrySession};
 
-use super::super::{NETWORK, Place};
+use super::super::{NETWORK, TaskBuilder};
 use super::{digest_input, folder, locked, open_store, pull_now, record_digests, request};
-use crate::project::{LockedReferrers, Name as _, Project, Pull, Subject, Tag};
+use crate::project::{LockedReferrers, ParsedName as _, Project, PullDefinition, Subject, Tag};
 
 /// The name of the task that pulls the referrers of an image.
-pub(super) fn name(pull: &Pull) -> String {
+pub(super) fn name(pull: &PullDefinition) -> String {
     format!("_image_referrers:{}:{}", pull.name, pull.tag)
 }
 
 /// The task that pulls the lists of referrers of an image and, where it is an index, of the manifests that are kept of it. Each
 /// list goes into a folder of the image's name, under the tag at which clients look that do not know the referrers API.
 pub(super) fn task(
-    place: &Place<'_>,
+    builder: &TaskBuilder<'_>,
     project: &Arc<Project>,
-    (pull, reference): (&Pull, &Reference),
+    (pull, reference): (&PullDefinition, &Reference),
     registries: &RegistrySession,
-    places: &mut Places,
+    places: &mut ListFolders,
 ) -> Task {
     let (name, tag) = (&pull.name, &pull.tag);
     let lists = Lists::of(pull);
-    let mut inputs = place.made_here();
+    let mut inputs = builder.made_here();
     inputs.push(digest_input(pull.digest));
-    inputs.push(Input::value("platforms", pull.platform_names()));
+    inputs.push(TaskInput::value("platforms", pull.platform_names()));
     let locked = lists.by_subject.iter().map(|(subject, list)| format!("{subject} {list}\n"));
-    inputs.push(Input::value("lists", locked.collect::<String>()));
+    inputs.push(TaskInput::value("lists", locked.collect::<String>()));
     let folder_of = |(subject, list): (&Subject, &Digest)| {
         let tag = Tag::parse(&attached_tag(subject.as_str())?).ok()?;
         Some((*list, folder(project, name, &tag)))
@@ -50,7 +50,7 @@ pub(super) fn task(
         doc: format!("Pull the referrers of the image {name}:{tag}."),
         title: Title::new("PULL REFS", format!("{name}:{tag}")),
         inputs,
-        outputs: targets.iter().map(|(_, folder)| Output::Folder(folder.clone())).collect(),
+        outputs: targets.iter().map(|(_, folder)| TaskOutput::Folder(folder.clone())).collect(),
         action: Some(fetch(project, pull, reference, registries, lists, targets)),
         pool: Some(NETWORK.into()),
         ..Task::default()
@@ -60,9 +60,9 @@ pub(super) fn task(
 /// The folders of lists that tasks produce. Two tags of one name with one digest have the same list in the same folder: the
 /// task of the first produces it.
 #[derive(Default)]
-pub(super) struct Places(HashMap<PathBuf, Digest>);
+pub(super) struct ListFolders(HashMap<PathBuf, Digest>);
 
-impl Places {
+impl ListFolders {
     /// Whether a task is to produce `folder` with the list `list`. If two lists differ, both tasks do, which the graph
     /// refuses.
     fn take(&mut self, folder: &Path, list: Digest) -> bool {
@@ -79,7 +79,7 @@ struct Lists {
 }
 
 impl Lists {
-    fn of(pull: &Pull) -> Self {
+    fn of(pull: &PullDefinition) -> Self {
         match (&pull.referrers, pull.digest) {
             (Some(LockedReferrers::Each(lists)), _) => Self { by_subject: lists.clone(), all: true },
             (Some(LockedReferrers::Image(list)), Some(image)) => {
@@ -107,12 +107,12 @@ impl Lists {
 /// Pulls the referrers of the image at `reference`. `targets`: each list and its folder.
 fn fetch(
     project: &Arc<Project>,
-    pull: &Pull,
+    pull: &PullDefinition,
     reference: &Reference,
     registries: &RegistrySession,
     lists: Lists,
     targets: Vec<(Digest, PathBuf)>,
-) -> Action {
+) -> TaskAction {
     let (project, pull, registries) = (Arc::clone(project), pull.clone(), registries.clone());
     let reference = reference.clone();
     Box::new(move |context| {

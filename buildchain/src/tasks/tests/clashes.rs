@@ -4,8 +4,9 @@ use super::*;
 
 #[test]
 fn two_sources_for_one_place_are_named_once_for_each_two_entries_with_their_lines() {
-    let place =
-        Place::new("files:\n    - {from: a, to: .}\n    - {from: b, to: x}\n    - {from: c.in, to: x/c.in}");
+    let place = TestProject::new(
+        "files:\n    - {from: a, to: .}\n    - {from: b, to: x}\n    - {from: c.in, to: x/c.in}",
+    );
     for number in 0..30 {
         place.write(&format!("a/x/{number}"), "");
         place.write(&format!("b/{number}"), "");
@@ -30,7 +31,7 @@ fn what_clashes_with_the_output_of_another_task_is_named_with_the_entry_that_ask
          documentation: [README.md]\n  files:\n    - {{from: files, to: .}}",
         "a".repeat(64)
     );
-    let place = Place::new(&spec);
+    let place = TestProject::new(&spec);
     place.write("README.md", "");
     place.write("images/own/image.yaml", "entrypoint: [/x]\n");
     place.write(

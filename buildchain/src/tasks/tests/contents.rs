@@ -4,7 +4,8 @@ use super::*;
 
 #[test]
 fn excluded_files_are_left_out_and_idle_patterns_are_named() {
-    let place = Place::new("files: [{from: salt, to: salt, exclude: [__pycache__, '/b/', ./c, '*.pyc']}]");
+    let place =
+        TestProject::new("files: [{from: salt, to: salt, exclude: [__pycache__, '/b/', ./c, '*.pyc']}]");
     for file in ["salt/a", "salt/d/__pycache__/x", "salt/b/x", "salt/d/b/x", "salt/c"] {
         place.write(file, "");
     }
@@ -20,8 +21,9 @@ fn excluded_files_are_left_out_and_idle_patterns_are_named() {
 
 #[test]
 fn packages_that_no_metadata_cover_are_named_with_what_to_do() {
-    let place =
-        Place::new("files: [{from: rpms, to: packages/redhat/8/site}, {from: d, to: packages/debian/12}]");
+    let place = TestProject::new(
+        "files: [{from: rpms, to: packages/redhat/8/site}, {from: d, to: packages/debian/12}]",
+    );
     for file in ["rpms/x86_64/a-1-1.x86_64.rpm", "rpms/b-1-1.noarch.rpm", "d/pool/a_1_all.deb"] {
         place.write(file, "");
     }
@@ -49,7 +51,7 @@ fn packages_that_no_metadata_cover_are_named_with_what_to_do() {
 
 #[test]
 fn documents_bring_their_pictures_and_a_pdf_stays_one() {
-    let place = Place::new("documentation: [README.md, docs/guide.md, docs/manual.pdf, docs/b.png]");
+    let place = TestProject::new("documentation: [README.md, docs/guide.md, docs/manual.pdf, docs/b.png]");
     for (name, text) in [
         ("README.md", "# R\n\n![logo](img/logo.svg)\n\n![gone](gone.png)\n"),
         ("docs/guide.md", "<img src='../img/logo.svg'> ![a](a%20b.png) ![b](b.png) ![page](../README.md)\n"),
@@ -79,7 +81,7 @@ fn documents_bring_their_pictures_and_a_pdf_stays_one() {
 
 #[test]
 fn a_book_brings_its_chapters_their_pictures_and_the_files_that_they_link_to() {
-    let place = Place::new("documentation: [docs/SUMMARY.md, NOTES.md]");
+    let place = TestProject::new("documentation: [docs/SUMMARY.md, NOTES.md]");
     for (name, text) in [
         (
             "docs/SUMMARY.md",
@@ -133,7 +135,7 @@ fn a_book_brings_its_chapters_their_pictures_and_the_files_that_they_link_to() {
 
 #[test]
 fn a_chapter_includes_files_as_mdbook_does() {
-    let place = Place::new("documentation: [docs/SUMMARY.md]");
+    let place = TestProject::new("documentation: [docs/SUMMARY.md]");
     place.write("docs/SUMMARY.md", "- [One](one.md)\n");
     let text = "# One\n\n```yaml\n{{#include ../x.yaml:2:}}\n```\n\n{{#include part.md}}\n\n\\{{#include x}} {{other}}\n";
     place.write("docs/one.md", text);
@@ -143,7 +145,7 @@ fn a_chapter_includes_files_as_mdbook_does() {
     let (project, plan) = place.plan_in(None).unwrap();
     let task = plan.tasks.iter().find(|task| task.name == "_doc_deploy:docs/one.md").unwrap();
     for file in ["docs/one.md", "docs/part.md", "docs/inner/last.md", "x.yaml"] {
-        let read = |input: &Input| input.path().is_some_and(|path| path.ends_with(file));
+        let read = |input: &TaskInput| input.path().is_some_and(|path| path.ends_with(file));
         assert!(task.inputs.iter().any(read), "{file} is not in {:?}", task.inputs);
     }
     let read = documentation::text(&project, Path::new("docs/one.md"));
@@ -174,7 +176,7 @@ fn a_chapter_includes_files_as_mdbook_does() {
 
 #[test]
 fn a_warning_of_an_odd_pattern_is_one_line() {
-    let place = Place::new("files: [{from: a, to: a, exclude: [\"x\\nerror: y\\e[2J\"]}]");
+    let place = TestProject::new("files: [{from: a, to: a, exclude: [\"x\\nerror: y\\e[2J\"]}]");
     place.write("a/b", "");
     let warnings = place.plan().unwrap().warnings;
     assert_eq!(warnings, [r"sealift.yaml:5:38: exclude `x\nerror: y\u{1b}[2J` matches nothing in a"]);

@@ -7,7 +7,7 @@ fn no_input_of_a_task_has_its_place_on_this_machine_in_the_key() {
     let spec = "images: {build: [images/i, images/c]}\n  packages: [{name: r, release: '8', build: [packages/p]}]\n  \
                 documentation: [docs/a.md, docs/b.pdf]\n  externalFolders: [../host]\n  \
                 files: [{from: out, to: out}, {from: t.in, to: t.in}]";
-    let place = Place::new(spec);
+    let place = TestProject::new(spec);
     place.write("images/i/image.yaml", "files: [{from: out/secret, to: /x}]\nentrypoint: [/x]\n");
     place.write("images/c/Containerfile", "FROM scratch\nCOPY . /\n");
     place.write("images/c/build.yaml", "context: out\n");
@@ -23,9 +23,9 @@ fn no_input_of_a_task_has_its_place_on_this_machine_in_the_key() {
     place.link("../host", "out");
     place.link("../host", "docs");
     let (project, plan) = place.plan_in(None).unwrap();
-    let named = |inputs: &[Input]| -> Vec<String> {
+    let named = |inputs: &[TaskInput]| -> Vec<String> {
         let names = inputs.iter().filter_map(|input| match input {
-            Input::Named { name, .. } => Some(name.clone()),
+            TaskInput::Named { name, .. } => Some(name.clone()),
             other => {
                 let path = other.path().map(|path| path.strip_prefix(&project.root).unwrap_or(path));
                 assert!(path.is_none_or(Path::is_relative), "{other:?}");

@@ -3,9 +3,9 @@
 use content::Digest;
 
 use super::*;
-use crate::project::Lock;
+use crate::project::LockFile;
 
-fn check(place: &Place, tasks: &[&str]) -> Result<(), String> {
+fn check(place: &TestProject, tasks: &[&str]) -> Result<(), String> {
     let (project, plan) = place.plan_in(None).unwrap();
     let graph = graph(&project, plan.tasks, &plan.origins).unwrap();
     let selection = graph.select(tasks).unwrap();
@@ -22,7 +22,7 @@ fn selected_tasks_need_their_digests_in_the_lock_file_each_at_the_entry_that_nam
          files: [{{from: salt, to: salt}}]",
         "a".repeat(64)
     );
-    let place = Place::new(&spec);
+    let place = TestProject::new(&spec);
     place.write("salt/top.sls", "");
     place.write("images/own/image.yaml", "base: registry.invalid/base:3\n");
     let [free, signed, base] = [
@@ -46,7 +46,7 @@ fn selected_tasks_need_their_digests_in_the_lock_file_each_at_the_entry_that_nam
     }
 
     let digest = Digest::of(b"");
-    let mut lock = Lock::default();
+    let mut lock = LockFile::default();
     for reference in ["registry.invalid/free:1", "registry.invalid/base:3"] {
         lock.set(reference.parse().unwrap(), digest);
     }

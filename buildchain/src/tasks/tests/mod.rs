@@ -15,17 +15,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::*;
-use crate::project::{Flags, Settings};
+use crate::project::{Settings, SettingsFlags};
 
 const HEAD: &str =
     "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {name: Example, version: 1.0.0}\nspec:\n";
 
 /// A folder with a project in it, and a host's files beside it.
-struct Place {
+struct TestProject {
     folder: tempfile::TempDir,
 }
 
-impl Place {
+impl TestProject {
     /// A project whose `spec` has this text.
     fn new(spec: &str) -> Self {
         let place = Self { folder: tempfile::tempdir().unwrap() };
@@ -51,8 +51,8 @@ impl Place {
         symlink(target, path).unwrap();
     }
 
-    fn plan_in(&self, build_root: Option<PathBuf>) -> Result<(Arc<Project>, Plan), String> {
-        let flags = Flags { build_root, ..Flags::default() };
+    fn plan_in(&self, build_root: Option<PathBuf>) -> Result<(Arc<Project>, TaskPlan), String> {
+        let flags = SettingsFlags { build_root, ..SettingsFlags::default() };
         let settings = Settings::gather(&self.root(), &BTreeMap::new(), &flags).map_err(|e| e.to_string())?;
         let project = Arc::new(Project::load(&self.root(), settings).map_err(|e| e.to_string())?);
         let registries = RegistrySession::new(registry_options(&project));
@@ -60,7 +60,7 @@ impl Place {
         Ok((project, plan))
     }
 
-    fn plan(&self) -> Result<Plan, String> {
+    fn plan(&self) -> Result<TaskPlan, String> {
         self.plan_in(None).map(|(_, plan)| plan)
     }
 

@@ -9,7 +9,7 @@ fn private_tasks_have_public_names_that_can_be_typed() {
         "images:\n    pull: [{{name: nginx, source: registry.invalid/nginx, tag: '1.25', digest: 'sha256:{digest}'}}]\n  \
          files: [{{from: salt, to: salt}}]"
     );
-    let place = Place::new(&spec);
+    let place = TestProject::new(&spec);
     place.write("salt/100%.sls", "a\n");
     let (project, plan) = place.plan_in(None).unwrap();
     let graph =
@@ -47,8 +47,11 @@ fn tags_of_one_image_and_nested_names_are_tasks_of_their_own() {
     );
     let spec = |images: &[String]| format!("images:\n    pull:{}", images.concat());
     let more = ", referrers: true, tar: true";
-    let place =
-        Place::new(&spec(&[pull("app", "1", more), pull("app", "2", more), pull("team/app", "1", more)]));
+    let place = TestProject::new(&spec(&[
+        pull("app", "1", more),
+        pull("app", "2", more),
+        pull("team/app", "1", more),
+    ]));
     let entry = |tag: &str| list.replace("referrers:\n", "").replace("TAG", tag);
     place.write(
         "sealift.lock",
@@ -91,14 +94,14 @@ fn images_that_are_built_have_nested_names_and_further_tags() {
             "images:\n    build:\n      - images/own\n      - {{folder: images/own, name: team/own, tags: [latest, '1.0']}}{more}"
         )
     };
-    let place = Place::new(&spec(""));
+    let place = TestProject::new(&spec(""));
     place.write("images/own/image.yaml", "entrypoint: [/x]\n");
     let (project, plan) = place.plan_in(None).unwrap();
     let outputs = |name: &str| -> Vec<String> {
         let task = plan.tasks.iter().find(|task| task.name == name).unwrap();
         let images = project.tree().join("images");
         let path =
-            |output: &graph::Output| output.path().strip_prefix(&images).unwrap().display().to_string();
+            |output: &graph::TaskOutput| output.path().strip_prefix(&images).unwrap().display().to_string();
         task.outputs.iter().map(path).collect()
     };
     assert_eq!(outputs("_image_build:own"), ["own/1.0.0"]);

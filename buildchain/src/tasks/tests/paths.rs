@@ -56,7 +56,7 @@ fn whatever_a_project_names_lies_in_it_or_it_is_refused() {
         ("files: []", &[], ("../../../host/secret", "_build/.sealift/state")),
     ];
     for (spec, files, (target, link)) in cases {
-        let place = Place::new(spec);
+        let place = TestProject::new(spec);
         for (name, text) in *files {
             place.write(name, text);
         }
@@ -69,7 +69,7 @@ fn whatever_a_project_names_lies_in_it_or_it_is_refused() {
 
 #[test]
 fn a_link_may_lead_into_an_external_folder_that_the_project_names() {
-    let place = Place::new("externalFolders: [../host]\n  files: [{from: a, to: a}]");
+    let place = TestProject::new("externalFolders: [../host]\n  files: [{from: a, to: a}]");
     place.link("../host", "a");
     assert_eq!(place.deployed(), ["a/secret"]);
     place.write("sealift.yaml", &format!("{HEAD}  externalFolders: [../nowhere]\n"));
@@ -79,7 +79,7 @@ fn a_link_may_lead_into_an_external_folder_that_the_project_names() {
 
 #[test]
 fn a_link_at_the_root_is_followed_and_a_single_file_keeps_its_name() {
-    let place = Place::new(
+    let place = TestProject::new(
         "files:\n    - {from: current, to: salt}\n    - {from: one.txt, to: .}\n    - {from: one.txt, to: docs/}\n    \
          - {from: one.txt, to: two.txt}\n    - {from: script.in, to: .}\n    - {from: name.txt, to: ./}",
     );
@@ -96,7 +96,7 @@ fn a_link_at_the_root_is_followed_and_a_single_file_keeps_its_name() {
 #[test]
 fn the_build_root_is_no_input_wherever_it_lies() {
     for build_root in [None, Some("out/deep"), Some("../elsewhere")] {
-        let place = Place::new("files: [{from: ., to: all}]");
+        let place = TestProject::new("files: [{from: ., to: all}]");
         place.write("a", "");
         let build_root = build_root.map(|path| place.root().join(path));
         for _ in 0..2 {
@@ -114,7 +114,7 @@ fn the_build_root_is_no_input_wherever_it_lies() {
 
 #[test]
 fn links_that_no_archive_may_have_are_all_named_before_the_build() {
-    let place = Place::new("files:\n    - {from: salt, to: salt}\n    - {from: root, to: .}");
+    let place = TestProject::new("files:\n    - {from: salt, to: salt}\n    - {from: root, to: .}");
     for file in ["salt/a/file", "root/x"] {
         place.write(file, "");
     }
@@ -159,7 +159,7 @@ fn links_that_no_archive_may_have_are_all_named_before_the_build() {
 #[test]
 fn names_that_are_not_text_are_refused_before_the_build() {
     use std::os::unix::ffi::OsStrExt as _;
-    let place = Place::new("files: [{from: a, to: a}]");
+    let place = TestProject::new("files: [{from: a, to: a}]");
     fs::create_dir_all(place.root().join("a")).unwrap();
     let path = place.root().join("a").join(std::ffi::OsStr::from_bytes(b"\xff"));
     fs::write(&path, "").unwrap();
@@ -201,12 +201,12 @@ fn names_and_targets_that_are_too_long_for_an_iso_are_refused_before_the_build()
         ),
         ("files: [{from: a/d, to: .}]", format!("a/{deep}/b"), None),
     ] {
-        let place = Place::new(spec);
+        let place = TestProject::new(spec);
         place.write(&file, "");
         let found = place.plan().map(|_| ()).err();
         assert_eq!(found, expected, "{spec}");
     }
-    let place = Place::new("files: [{from: a, to: a}]");
+    let place = TestProject::new("files: [{from: a, to: a}]");
     place.link(&format!("{}x", "./".repeat(511)), "a/fits");
     assert!(place.plan().is_ok());
     place.link(&format!("{}xx", "./".repeat(511)), "a/link");
@@ -218,7 +218,7 @@ fn names_and_targets_that_are_too_long_for_an_iso_are_refused_before_the_build()
 
 #[test]
 fn all_that_an_archive_cannot_hold_is_named_at_once() {
-    let place = Place::new("files: [{from: a, to: a}]");
+    let place = TestProject::new("files: [{from: a, to: a}]");
     let (long, deep) = ("n".repeat(254), vec!["d"; 65].join("/"));
     place.write(&format!("a/{long}"), "");
     place.write(&format!("a/{deep}/b"), "");
@@ -238,8 +238,9 @@ fn all_that_an_archive_cannot_hold_is_named_at_once() {
 
 #[test]
 fn a_link_in_the_place_of_a_made_folder_is_swept_and_nothing_behind_it_removed() {
-    let place =
-        Place::new("files: [{from: a, to: a}]\n  images: {pull: [{name: i, tag: '1', source: 'dir:d'}]}");
+    let place = TestProject::new(
+        "files: [{from: a, to: a}]\n  images: {pull: [{name: i, tag: '1', source: 'dir:d'}]}",
+    );
     place.write("a/b", "");
     fs::create_dir(place.root().join("d")).unwrap();
     for name in ["a", "registry"] {
@@ -249,7 +250,7 @@ fn a_link_in_the_place_of_a_made_folder_is_swept_and_nothing_behind_it_removed()
     let (project, plan) = place.plan_in(None).unwrap();
     let graph =
         Graph::new(project.root.clone(), project.settings.build_root.clone(), plan.tasks, pools()).unwrap();
-    let state = graph::State::read(Path::new("/nonexistent")).unwrap();
+    let state = graph::ProjectState::read(Path::new("/nonexistent")).unwrap();
     let cleaned = graph::plan_clean(&graph, &graph.select_all(), &[], &state).unwrap();
     assert!(cleaned.iter().all(|one| !one.path.ends_with("a/b")), "{cleaned:?}");
     let mut swept = sweep(&project, &graph).unwrap();

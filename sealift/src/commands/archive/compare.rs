@@ -5,14 +5,19 @@ use std::collections::BTreeMap;
 use node::archives::ListedArchive;
 use node::remote::{self, Comparison, Error, HeldArchive, NodeName};
 
-use crate::args::remote::Remote;
-use crate::failure::{Failure, Outcome};
+use crate::args::remote::RemoteArguments;
+use crate::failure::{CommandResult, Failure};
 use crate::output::document::List;
 use crate::output::documents::node::{ArchiveComparison, Held};
-use crate::output::{self, Output, size};
+use crate::output::{self, ReportOutput, size};
 
 /// Compares the archives `listed` here with those of `nodes`. A node that cannot be reached is a difference.
-pub(super) fn run(listed: &[ListedArchive], nodes: &[NodeName], remote: &Remote, output: Output) -> Outcome {
+pub(super) fn run(
+    listed: &[ListedArchive],
+    nodes: &[NodeName],
+    remote: &RemoteArguments,
+    output: ReportOutput,
+) -> CommandResult {
     let comparison = remote::compare(listed, nodes, &remote.shell());
     if output.is_text() {
         for (node, error) in &comparison.unreachable {

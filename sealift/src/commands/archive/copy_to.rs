@@ -10,11 +10,11 @@ use node::copy::{Recipe, SentArchive};
 use node::remote::{self, Copies, CopyPlan, Copyable, Error, NodeName};
 
 use crate::args::node_paths::NodePaths;
-use crate::args::remote::Remote;
-use crate::failure::{Failure, Outcome};
+use crate::args::remote::RemoteArguments;
+use crate::failure::{CommandResult, Failure};
 use crate::output::document::List;
 use crate::output::documents::node::{ArchiveCopy, ArchiveCopyPlan};
-use crate::output::{self, Output, documents, size};
+use crate::output::{self, ReportOutput, documents, size};
 use crate::progress::Bar;
 
 #[derive(Debug, Args)]
@@ -35,9 +35,9 @@ pub(crate) struct Arguments {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    output: Output,
+    output: ReportOutput,
     #[command(flatten)]
-    remote: Remote,
+    remote: RemoteArguments,
     #[command(flatten)]
     paths: NodePaths,
 }
@@ -50,7 +50,7 @@ struct Copied<'a> {
     result: Result<SentArchive, String>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let listed = archives::get(&arguments.paths.paths(), &LinuxMachine::default())?;
     let selection = remote::select(listed, &arguments.archives)
         .map_err(|error| Failure::usage_by(error).remedy("list the archives: `sealift archive get`"))?;
@@ -134,7 +134,7 @@ fn document(copied: &Copied<'_>) -> ArchiveCopy {
 }
 
 /// Reports what [`run`] would do.
-fn report_plan(plans: &[CopyPlan], output: Output) -> Outcome {
+fn report_plan(plans: &[CopyPlan], output: ReportOutput) -> CommandResult {
     output.report(
         || plans.iter().map(plan_document).collect::<List<_>>(),
         || plans.iter().map(plan_line).collect(),

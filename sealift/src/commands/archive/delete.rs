@@ -5,8 +5,8 @@ use node::archives;
 
 use super::steps::{machine, report};
 use crate::args::node_paths::NodePaths;
-use crate::failure::Outcome;
-use crate::output::Output;
+use crate::failure::CommandResult;
+use crate::output::ReportOutput;
 use crate::remedies::archives::explained;
 
 #[derive(Debug, Args)]
@@ -20,12 +20,12 @@ pub(crate) struct Arguments {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    output: Output,
+    output: ReportOutput,
     #[command(flatten)]
     paths: NodePaths,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let paths = arguments.paths.paths();
     let deleted =
         archives::delete(&paths, &arguments.archive, arguments.force, arguments.dry_run, &machine()?);

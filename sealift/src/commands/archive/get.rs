@@ -11,11 +11,11 @@ use node::remote::NodeName;
 use super::compare;
 use super::steps::machine;
 use crate::args::node_paths::NodePaths;
-use crate::args::remote::Remote;
-use crate::failure::Outcome;
+use crate::args::remote::RemoteArguments;
+use crate::failure::CommandResult;
 use crate::output::document::List;
-use crate::output::documents::node::Archive;
-use crate::output::{self, Output, size};
+use crate::output::documents::node::ArchiveDocument;
+use crate::output::{self, ReportOutput, size};
 use crate::remedies::archives::explained;
 
 #[derive(Debug, Args)]
@@ -27,14 +27,14 @@ pub(crate) struct Arguments {
     #[arg(long = "node", value_name = "NODE")]
     nodes: Vec<NodeName>,
     #[command(flatten)]
-    remote: Remote,
+    remote: RemoteArguments,
     #[command(flatten)]
-    output: Output,
+    output: ReportOutput,
     #[command(flatten)]
     paths: NodePaths,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let mut listed = archives::get(&arguments.paths.paths(), &machine()?).map_err(explained)?;
     if !arguments.nodes.is_empty() {
         return compare::run(&listed, &arguments.nodes, &arguments.remote, arguments.output);
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     listed.retain(|one| arguments.names.is_empty() || arguments.names.iter().any(|name| is_meant(one, name)));
     Ok(arguments
         .output
-        .report(|| listed.iter().map(Archive::from).collect::<List<_>>(), || table(&listed))?)
+        .report(|| listed.iter().map(ArchiveDocument::from).collect::<List<_>>(), || table(&listed))?)
 }
 
 /// Whether a person means this archive by `name`.

@@ -8,8 +8,8 @@ use node::archives::{self, ImportOptions};
 use super::mount::MountMethod;
 use super::steps::{machine, report, verifying};
 use crate::args::node_paths::NodePaths;
-use crate::failure::{Failure, Outcome};
-use crate::output::{self, Output};
+use crate::failure::{CommandResult, Failure};
+use crate::output::{self, ReportOutput};
 use crate::remedies::archives::explained;
 
 #[derive(Debug, Args)]
@@ -30,12 +30,12 @@ pub(crate) struct Arguments {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    output: Output,
+    output: ReportOutput,
     #[command(flatten)]
     paths: NodePaths,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let options = ImportOptions {
         verify: true,
         unverified: arguments.unverified,

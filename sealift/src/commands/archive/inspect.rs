@@ -7,11 +7,11 @@ use archive::inspect::Inspection;
 use content::printable;
 
 use super::without_metadata;
-use crate::failure::Outcome;
+use crate::failure::CommandResult;
 use crate::output::documents::archives::ArchiveInspection;
-use crate::output::{self, Output, count, size};
+use crate::output::{self, ReportOutput, count, size};
 
-pub(super) fn run(path: &Path, output: Output) -> Outcome {
+pub(super) fn run(path: &Path, output: ReportOutput) -> CommandResult {
     let inspection = archive::inspect::inspect(path)?;
     Ok(output.report(|| ArchiveInspection::from(&inspection), || contents(&inspection))?)
 }

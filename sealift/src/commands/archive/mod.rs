@@ -17,8 +17,8 @@ use std::path::PathBuf;
 use archive::Unindexed;
 use clap::Subcommand;
 
-use crate::failure::Outcome;
-use crate::output::Output;
+use crate::failure::CommandResult;
+use crate::output::ReportOutput;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -39,7 +39,7 @@ pub(crate) enum Command {
         #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 0, hide_default_value = true)]
         jobs: usize,
         #[command(flatten)]
-        output: Output,
+        output: ReportOutput,
     },
     /// Import archives: verify, mount where possible, add them to the configuration
     #[command(after_help = "Example:\n  sealift archive import metalk8s-2.11.0.iso --dry-run\n\n\
@@ -83,11 +83,11 @@ pub(crate) enum Command {
         /// The archive: an ISO, a mount point or a folder
         archive: PathBuf,
         #[command(flatten)]
-        output: Output,
+        output: ReportOutput,
     },
 }
 
-pub(crate) fn run(command: Command) -> Outcome {
+pub(crate) fn run(command: Command) -> CommandResult {
     match command {
         Command::Verify { archives, jobs, output } => verify::run(&archives, jobs, output),
         Command::Inspect { archive, output } => inspect::run(&archive, output),

@@ -7,8 +7,8 @@ use node::archives::{self, MountChoice, MountMode};
 
 use super::steps::{machine, report, verifying};
 use crate::args::node_paths::NodePaths;
-use crate::failure::Outcome;
-use crate::output::Output;
+use crate::failure::CommandResult;
+use crate::output::ReportOutput;
 use crate::remedies::archives::explained;
 
 #[derive(Debug, Args)]
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    output: Output,
+    output: ReportOutput,
     #[command(flatten)]
     paths: NodePaths,
 }
@@ -41,7 +41,7 @@ pub(crate) struct UnmountArguments {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    output: Output,
+    output: ReportOutput,
     #[command(flatten)]
     paths: NodePaths,
 }
@@ -71,7 +71,7 @@ impl MountMethod {
     }
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let options = archives::MountOptions {
         at: arguments.at.clone(),
         verify: !arguments.unverified,
@@ -85,7 +85,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     report(&[mounted.map_err(explained)?], arguments.dry_run, arguments.output)
 }
 
-pub(super) fn unmount(arguments: &UnmountArguments) -> Outcome {
+pub(super) fn unmount(arguments: &UnmountArguments) -> CommandResult {
     let paths = arguments.paths.paths();
     let unmounted = archives::unmount(&paths, &arguments.archive, arguments.force, &machine()?);
     report(&[unmounted.map_err(explained)?], false, arguments.output)

@@ -7,10 +7,10 @@ use images::RegistrySession;
 use images::push::{Report, Request};
 use node::push::ArchiveImages;
 
-use crate::args::registry_client::Client;
-use crate::failure::{Failure, Outcome};
+use crate::args::registry_client::ClientArguments;
+use crate::failure::{CommandResult, Failure};
 use crate::output::documents::node::{ArchivePush, ArchivePushPlan, PlannedImage};
-use crate::output::{Output, count, size};
+use crate::output::{ReportOutput, count, size};
 use crate::progress::blobs::Blobs;
 use crate::remedies;
 
@@ -25,15 +25,15 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PATH")]
     repository: Option<String>,
     #[command(flatten)]
-    client: Client,
+    client: ClientArguments,
     /// Report what would be pushed, without connecting to the registry
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    output: Output,
+    output: ReportOutput,
 }
 
-pub(super) fn run(arguments: Arguments) -> Outcome {
+pub(super) fn run(arguments: Arguments) -> CommandResult {
     let images = ArchiveImages::open(&arguments.archive).map_err(remedies::archives::push)?;
     let repository = match (arguments.repository, images.product()) {
         (Some(repository), _) => repository,

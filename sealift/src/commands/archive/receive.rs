@@ -7,7 +7,7 @@ use node::archives::{self, ImportOptions, LinuxMachine};
 use node::copy;
 
 use crate::args::node_paths::NodePaths;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandResult, Failure};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
 }
 
 /// Talks to `copy-to` over standard input and output.
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let paths = arguments.paths.paths();
     let archives = archives::configured(&paths)?;
     content::create_folder(&arguments.into)?;

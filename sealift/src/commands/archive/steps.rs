@@ -4,10 +4,10 @@ use std::path::Path;
 
 use node::archives::{LinuxMachine, NodeChange};
 
-use crate::failure::Outcome;
+use crate::failure::CommandResult;
 use crate::output::document::List;
 use crate::output::documents::node::ArchiveChange;
-use crate::output::{self, Output};
+use crate::output::{self, ReportOutput};
 use crate::progress::Bar;
 
 /// This machine, which mounts through FUSE with this program.
@@ -23,7 +23,7 @@ pub(super) fn verifying(archive: &Path) -> Bar {
     Bar::bytes("verifying", std::fs::metadata(archive).map_or(0, |metadata| metadata.len()))
 }
 
-pub(super) fn report(done: &[NodeChange], dry_run: bool, output: Output) -> Outcome {
+pub(super) fn report(done: &[NodeChange], dry_run: bool, output: ReportOutput) -> CommandResult {
     for note in done.iter().flat_map(|one| &one.notes) {
         output::warn(note);
     }

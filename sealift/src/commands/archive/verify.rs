@@ -7,14 +7,14 @@ use archive::verify::{ImplantedMd5, Options, Report, Verdict, Work};
 use content::{printable, printable_path};
 
 use super::without_metadata;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandResult, Failure};
 use crate::output::document::List;
 use crate::output::documents::archives::ArchiveVerification;
-use crate::output::{self, Output, count, size};
+use crate::output::{self, ReportOutput, count, size};
 use crate::progress::Bar;
 
 /// Verifies the archives in turn. One that cannot be read does not keep the others from being verified.
-pub(super) fn run(archives: &[PathBuf], threads: usize, output: Output) -> Outcome {
+pub(super) fn run(archives: &[PathBuf], threads: usize, output: ReportOutput) -> CommandResult {
     let mut reports = Vec::new();
     let mut unreadable = None;
     for path in archives {

@@ -6,12 +6,12 @@ use images::check;
 use images::store::Damaged;
 
 use super::content_store::{existing, open};
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandResult, Failure};
 use crate::output::documents::images::{ContentStoreCheck, DamagedContent, ImageCheck};
-use crate::output::{Output, count, documents, size};
+use crate::output::{ReportOutput, count, documents, size};
 
 /// Checks a folder of images.
-pub(super) fn folder(folder: &Path, output: Output) -> Outcome {
+pub(super) fn folder(folder: &Path, output: ReportOutput) -> CommandResult {
     let threads = content::parallel::processors();
     let report = check::check(folder, threads)?;
     if report.images.is_empty() && report.problems.is_empty() {
@@ -37,7 +37,7 @@ pub(super) fn folder(folder: &Path, output: Output) -> Outcome {
 }
 
 /// Checks the content store.
-pub(super) fn store(given: Option<PathBuf>, output: Output) -> Outcome {
+pub(super) fn store(given: Option<PathBuf>, output: ReportOutput) -> CommandResult {
     let root = existing(given)?;
     let threads = content::parallel::processors();
     let checked = open(&root)?.check(threads)?;

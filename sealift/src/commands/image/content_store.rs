@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use buildchain::project::{Flags, Settings};
+use buildchain::project::{Settings, SettingsFlags};
 use images::Store;
 
 use crate::failure::Failure;
@@ -15,7 +15,9 @@ pub(super) fn root(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
     }
     let here = std::env::current_dir()?;
     let environment = crate::session::environment();
-    Ok(Settings::gather(&here, &environment, &Flags::default()).map_err(remedies::project::project)?.cache)
+    Ok(Settings::gather(&here, &environment, &SettingsFlags::default())
+        .map_err(remedies::project::project)?
+        .cache)
 }
 
 /// The folder of the content store, which must exist.

@@ -6,13 +6,13 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 use images::store::{Keep, Sum, sweep};
 
-use crate::failure::Outcome;
+use crate::failure::CommandResult;
 use crate::output::documents::images::ContentStorePruning;
-use crate::output::{Output, documents, size};
+use crate::output::{ReportOutput, documents, size};
 use crate::remedies;
 
 #[derive(Debug, Args)]
-pub(crate) struct Gc {
+pub(crate) struct Arguments {
     /// Use the content store in DIR [default: SEALIFT_CACHE, else the user's cache folder]
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
@@ -26,10 +26,10 @@ pub(crate) struct Gc {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    output: Output,
+    output: ReportOutput,
 }
 
-pub(super) fn run(arguments: &Gc) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let root = super::content_store::existing(arguments.store.clone())?;
     let keep = Keep {
         bytes: arguments.max_size,

@@ -4,24 +4,24 @@ use std::path::Path;
 
 use images::dir_layout::{self, Place};
 
-use crate::failure::Outcome;
+use crate::failure::CommandResult;
 use crate::output::document::List;
-use crate::output::documents::images::Image;
-use crate::output::{Output, size};
+use crate::output::documents::images::ImageDocument;
+use crate::output::{ReportOutput, size};
 
-pub(super) fn run(folder: &Path, output: Output) -> Outcome {
+pub(super) fn run(folder: &Path, output: ReportOutput) -> CommandResult {
     report(dir_layout::list(folder)?, output)
 }
 
 /// Reports the images in `places`.
-pub(super) fn report(places: Vec<Place>, output: Output) -> Outcome {
+pub(super) fn report(places: Vec<Place>, output: ReportOutput) -> CommandResult {
     let mut images = Vec::new();
     let mut text = String::new();
     for place in places {
         let image = dir_layout::read(&place.folder)?;
         let bytes: u64 = image.blobs.iter().map(|blob| blob.size).sum();
         text.push_str(&format!("{}:{}  {}  {}\n", place.name, place.tag, size(bytes), image.digest));
-        images.push(Image {
+        images.push(ImageDocument {
             name: place.name,
             tag: place.tag,
             digest: image.digest.to_string(),

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use crate::failure::Outcome;
-use crate::output::Output;
+use crate::failure::CommandResult;
+use crate::output::ReportOutput;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -21,21 +21,21 @@ pub(crate) enum Command {
                             sealift image pull registry.k8s.io/pause:3.9@sha256:e6f1… --into images --platform linux/amd64\n  \
                             sealift image pull quay.io/team/app:1 --into images --as team/app:1"
     )]
-    Pull(Box<pull::Pull>),
+    Pull(Box<pull::Arguments>),
     /// List the images of a folder, with their digests
     #[command(visible_alias = "list")]
     Ls {
         /// The folder, `images` of an archive
         folder: PathBuf,
         #[command(flatten)]
-        output: Output,
+        output: ReportOutput,
     },
     /// Prune the content store: remove the least recently used blobs
     #[command(
         after_help = "Blobs that a folder of images shares are kept. Without a limit the command only shows sizes.\n\n\
                             Examples:\n  sealift image gc --max-size 20G\n  sealift image gc --max-age 30 --dry-run"
     )]
-    Gc(gc::Gc),
+    Gc(gc::Arguments),
     /// Check every manifest and blob of a folder of images, or the content store
     #[command(
         after_help = "Damaged content is removed from the content store; the next pull or build fetches it again.\n\n\
@@ -50,11 +50,11 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR", num_args = 0..=1, conflicts_with = "folder")]
         store: Option<Option<PathBuf>>,
         #[command(flatten)]
-        output: Output,
+        output: ReportOutput,
     },
 }
 
-pub(crate) fn run(command: Command) -> Outcome {
+pub(crate) fn run(command: Command) -> CommandResult {
     match command {
         Command::Pull(arguments) => pull::run(*arguments),
         Command::Ls { folder, output } => ls::run(&folder, output),

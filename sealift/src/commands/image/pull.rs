@@ -14,14 +14,14 @@ use images::{Platform, RegistrySession};
 
 use super::content_store;
 use super::ls::report;
-use crate::args::registry_client::Client;
-use crate::failure::{Failure, Outcome};
-use crate::output::{self, Output};
+use crate::args::registry_client::ClientArguments;
+use crate::failure::{CommandResult, Failure};
+use crate::output::{self, ReportOutput};
 use crate::progress::blobs::Blobs;
 use crate::remedies;
 
 #[derive(Debug, Args)]
-pub(crate) struct Pull {
+pub(crate) struct Arguments {
     /// The images: `[docker://][host/]repository[:tag][@sha256:…]`, or on this machine `oci:FOLDER[:NAME]`, `oci-archive:FILE[:NAME]`,
     /// `docker-archive:FILE[:NAME]`, `dir:FOLDER`
     #[arg(required = true)]
@@ -45,12 +45,12 @@ pub(crate) struct Pull {
     #[arg(long, value_name = "HOST=URL")]
     mirror: Vec<String>,
     #[command(flatten)]
-    client: Client,
+    client: ClientArguments,
     /// Also pull referrers, such as signatures and SBOMs, into DIR/<name>/sha256-<digest>/
     #[arg(long)]
     referrers: bool,
     #[command(flatten)]
-    output: Output,
+    output: ReportOutput,
 }
 
 /// Parses a mirror. A parser of clap would print a password in the URL.
@@ -89,7 +89,7 @@ fn saved_as(text: &str) -> Result<Saved, String> {
     Ok(Saved { name: name.into(), tag: tag.into() })
 }
 
-pub(super) fn run(arguments: Pull) -> Outcome {
+pub(super) fn run(arguments: Arguments) -> CommandResult {
     let platforms = arguments
         .platform
         .iter()
@@ -148,7 +148,7 @@ pub(super) fn run(arguments: Pull) -> Outcome {
 }
 
 /// The images, each once, and the names they are saved under, which must not clash.
-fn wanted(arguments: &Pull) -> Result<Vec<(Source, Saved)>, Failure> {
+fn wanted(arguments: &Arguments) -> Result<Vec<(Source, Saved)>, Failure> {
     let (images, names) = (arguments.references.len(), arguments.names.len());
     if names != 0 && names != images {
         return Err(Failure::usage(format!(

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::find;
-use crate::failure::Outcome;
+use crate::failure::CommandResult;
 
-pub(super) fn run(image: &Path, path: &str) -> Outcome {
+pub(super) fn run(image: &Path, path: &str) -> CommandResult {
     use std::io::Write as _;
 
     let opened = ::iso::IsoImage::open(image)?;

@@ -5,13 +5,13 @@ use std::path::Path;
 use content::{printable, printable_path};
 use iso::md5::Check;
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandResult, Failure};
 use crate::output::documents::iso::IsoCheck;
-use crate::output::{self, Output};
+use crate::output::{self, ReportOutput};
 use crate::progress::Bar;
 use crate::remedies::iso::{COPY, FORGED, IMPLANT, IMPLANT_AGAIN};
 
-pub(super) fn run(path: &Path, output: Output) -> Outcome {
+pub(super) fn run(path: &Path, output: ReportOutput) -> CommandResult {
     let image = iso::IsoImage::open(path)?;
     let check = {
         let bar = Bar::bytes("checking", image.size());

@@ -7,9 +7,9 @@ use clap::Args;
 use content::printable_path;
 use iso::{Options, Owner, Permissions, Plan, Times};
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandResult, Failure};
 use crate::output::documents::iso::{Iso, IsoPlan};
-use crate::output::{self, Output};
+use crate::output::{self, ReportOutput};
 use crate::progress::Bar;
 use crate::remedies;
 use crate::signals::Signals;
@@ -58,7 +58,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    output: Output,
+    output: ReportOutput,
 }
 
 fn weight(argument: &str) -> Result<(String, i32), String> {
@@ -67,7 +67,7 @@ fn weight(argument: &str) -> Result<(String, i32), String> {
     Ok((pattern.to_owned(), weight))
 }
 
-pub(super) fn run(arguments: Arguments) -> Outcome {
+pub(super) fn run(arguments: Arguments) -> CommandResult {
     let Arguments { uid, gid, .. } = arguments;
     let options = Options {
         volume_id: arguments.volume_id,
@@ -107,7 +107,7 @@ impl iso::Progress for Watched<'_> {
     }
 }
 
-fn write(plan: &Plan, file: &Path, output: Output) -> Outcome {
+fn write(plan: &Plan, file: &Path, output: ReportOutput) -> CommandResult {
     let to_standard_output = content::is_standard_output(file);
     if to_standard_output && std::io::stdout().is_terminal() {
         return Err(Failure::usage("refusing to write an image to a terminal")

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use content::printable;
 
-use crate::failure::{Failure, Outcome};
-use crate::output::Output;
+use crate::failure::{CommandResult, Failure};
+use crate::output::ReportOutput;
 use crate::output::document::List;
 use crate::output::documents::iso::IsoDifference;
 use crate::progress::Bar;
 
-pub(super) fn run(before: &Path, after: &Path, output: Output) -> Outcome {
+pub(super) fn run(before: &Path, after: &Path, output: ReportOutput) -> CommandResult {
     let (old, new) = (::iso::IsoImage::open(before)?, ::iso::IsoImage::open(after)?);
     let differences = {
         let bar = Bar::bytes("comparing", old.size() + new.size());

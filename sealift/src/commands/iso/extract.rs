@@ -4,13 +4,13 @@ use std::path::Path;
 
 use content::printable;
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandResult, Failure};
 use crate::output::documents::iso::{IsoExtraction, SkippedEntry};
 use crate::output::documents::text;
-use crate::output::{self, Output};
+use crate::output::{self, ReportOutput};
 use crate::progress::Bar;
 
-pub(super) fn run(image: &Path, into: &Path, preserve: bool, output: Output) -> Outcome {
+pub(super) fn run(image: &Path, into: &Path, preserve: bool, output: ReportOutput) -> CommandResult {
     let opened = ::iso::IsoImage::open(image)?;
     let modes = if preserve { ::iso::Modes::All } else { ::iso::Modes::Permissions };
     let extracted = {

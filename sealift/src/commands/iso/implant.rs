@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use super::file_size;
-use crate::failure::Outcome;
-use crate::output::Output;
+use crate::failure::CommandResult;
+use crate::output::ReportOutput;
 use crate::output::documents::iso::IsoSum;
 use crate::output::documents::text;
 use crate::progress::Bar;
 use crate::remedies;
 
-pub(super) fn run(image: &Path, force: bool, output: Output) -> Outcome {
+pub(super) fn run(image: &Path, force: bool, output: ReportOutput) -> CommandResult {
     let bar = Bar::bytes("implanting", file_size(image)?);
     let md5 = ::iso::md5::implant(image, force, &bar).map_err(remedies::iso::implant)?;
     drop(bar);

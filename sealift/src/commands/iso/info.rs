@@ -5,11 +5,11 @@ use std::path::Path;
 use iso::md5::Stored;
 
 use super::file_size;
-use crate::failure::Outcome;
+use crate::failure::CommandResult;
 use crate::output::documents::iso::IsoInformation;
-use crate::output::{self, Output};
+use crate::output::{self, ReportOutput};
 
-pub(super) fn run(image: &Path, output: Output) -> Outcome {
+pub(super) fn run(image: &Path, output: ReportOutput) -> CommandResult {
     let opened = ::iso::IsoImage::open(image)?;
     let volume = opened.volume();
     let sums = ::iso::md5::stored(opened.file(), image)?;

@@ -5,12 +5,12 @@ use std::path::Path;
 use content::printable;
 
 use super::{faults, find};
-use crate::failure::Outcome;
+use crate::failure::CommandResult;
 use crate::output::document::List;
 use crate::output::documents::iso::IsoFile;
-use crate::output::{self, Output};
+use crate::output::{self, ReportOutput};
 
-pub(super) fn run(image: &Path, path: &str, recursive: bool, output: Output) -> Outcome {
+pub(super) fn run(image: &Path, path: &str, recursive: bool, output: ReportOutput) -> CommandResult {
     let opened = ::iso::IsoImage::open(image)?;
     let entry = find(&opened, image, path)?;
     let entries: Vec<(String, ::iso::Entry)> = match entry.kind {

@@ -16,8 +16,8 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use content::printable;
 
-use crate::failure::{Failure, Outcome};
-use crate::output::{self, Output};
+use crate::failure::{CommandResult, Failure};
+use crate::output::{self, ReportOutput};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -31,7 +31,7 @@ pub(crate) enum Command {
         #[arg(long)]
         force: bool,
         #[command(flatten)]
-        output: Output,
+        output: ReportOutput,
     },
     /// Check the implanted MD5 of an image, and that readers agree about its content
     #[command(
@@ -42,14 +42,14 @@ pub(crate) enum Command {
         /// The image
         image: PathBuf,
         #[command(flatten)]
-        output: Output,
+        output: ReportOutput,
     },
     /// Show the descriptors, name extensions, sizes and implanted MD5 of an image
     Info {
         /// The image
         image: PathBuf,
         #[command(flatten)]
-        output: Output,
+        output: ReportOutput,
     },
     /// List the files in an image
     #[command(visible_alias = "list")]
@@ -63,7 +63,7 @@ pub(crate) enum Command {
         #[arg(long, short)]
         recursive: bool,
         #[command(flatten)]
-        output: Output,
+        output: ReportOutput,
     },
     /// Compare the files of two images: added, removed, changed
     #[command(after_help = "Exit codes: 0 the images are equal, 1 they differ")]
@@ -73,7 +73,7 @@ pub(crate) enum Command {
         /// The newer image
         after: PathBuf,
         #[command(flatten)]
-        output: Output,
+        output: ReportOutput,
     },
     /// Mount an image through FUSE, without root, until Ctrl-C
     #[command(after_help = "Example:\n  sealift iso mount platform.iso /mnt/platform")]
@@ -99,7 +99,7 @@ pub(crate) enum Command {
         #[arg(long, short)]
         preserve_permissions: bool,
         #[command(flatten)]
-        output: Output,
+        output: ReportOutput,
     },
     /// Write a file of an image to standard output
     #[command(after_help = "Example:\n  sealift iso cat platform.iso product.txt")]
@@ -111,7 +111,7 @@ pub(crate) enum Command {
     },
 }
 
-pub(crate) fn run(command: Command) -> Outcome {
+pub(crate) fn run(command: Command) -> CommandResult {
     match command {
         Command::Create(arguments) => create::run(arguments),
         Command::Extract { image, into, preserve_permissions, output } => {
@@ -128,7 +128,7 @@ pub(crate) fn run(command: Command) -> Outcome {
 }
 
 /// Warns of entries that cannot be read. They make the result incomplete, so the exit code is 1.
-fn faults<'a>(faults: impl Iterator<Item = (&'a str, &'a ::iso::Fault)>) -> Outcome {
+fn faults<'a>(faults: impl Iterator<Item = (&'a str, &'a ::iso::Fault)>) -> CommandResult {
     let line = |(path, fault): (&str, &::iso::Fault)| {
         format!("{}: {}", printable(path), printable(&fault.to_string()))
     };

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use super::faults;
-use crate::failure::Outcome;
+use crate::failure::CommandResult;
 use crate::output;
 
 /// How often a mount checks for signals and for its end.
 const SIGNALS_EVERY: std::time::Duration = std::time::Duration::from_millis(100);
 
-pub(super) fn run(image: &Path, folder: &Path, everybody: bool) -> Outcome {
+pub(super) fn run(image: &Path, folder: &Path, everybody: bool) -> CommandResult {
     let mut signals =
         signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])?;
     let mounted = ::iso::IsoImage::open(image)?.mount(folder, everybody)?;

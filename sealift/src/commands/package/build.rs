@@ -4,16 +4,16 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use crate::failure::Outcome;
-use crate::output::documents::packages::Package;
-use crate::output::{self, Output, documents};
+use crate::failure::CommandResult;
+use crate::output::documents::packages::PackageDocument;
+use crate::output::{self, ReportOutput, documents};
 use crate::remedies;
 
 /// The most bytes of the definition of a package.
 const DEFINITION_MAX: u64 = 1 << 20;
 
 /// Where a package is written.
-pub(super) enum Place<'a> {
+pub(super) enum PackageDestination<'a> {
     /// Into a folder, under its own name.
     Folder(&'a Path),
     /// To a file, pipe or device that the user named.
@@ -22,19 +22,19 @@ pub(super) enum Place<'a> {
 
 pub(super) fn run(
     file: &Path,
-    place: Place<'_>,
+    place: PackageDestination<'_>,
     base: &Path,
     source_date: Option<i64>,
-    output: Output,
-) -> Outcome {
+    output: ReportOutput,
+) -> CommandResult {
     let bytes = content::open_read(file, content::Links::Follow, DEFINITION_MAX)?;
     let text =
         String::from_utf8(bytes).with_context(|| format!("cannot read {}", content::printable_path(file)))?;
     let definition = buildchain::project::read_package(file, &text).map_err(remedies::project::project)?;
     let date = source_date.or(definition.date()).unwrap_or_default();
     let built = match place {
-        Place::Folder(into) => packages::build(&definition, base, date, into)?,
-        Place::File(to) => {
+        PackageDestination::Folder(into) => packages::build(&definition, base, date, into)?,
+        PackageDestination::File(to) => {
             let (bytes, mut built) = packages::build_in_memory(&definition, base, date)?;
             output::write_file(to, &bytes)?;
             built.path = to.to_path_buf();
@@ -47,7 +47,8 @@ pub(super) fn run(
         output::note(&format!("wrote {} to standard output", content::printable(&built.nevra)));
         return Ok(());
     }
-    let document = || Package { package: documents::text(&built.path), warnings: built.warnings.clone() };
+    let document =
+        || PackageDocument { package: documents::text(&built.path), warnings: built.warnings.clone() };
     let text = || format!("{}\n", content::printable_path(&built.path));
     Ok(output.report(document, text)?)
 }

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use packages::repository::Options;
 
-use crate::failure::Outcome;
+use crate::failure::CommandResult;
 use crate::output::documents::packages::PackageIndex;
-use crate::output::{self, Output, count, documents};
+use crate::output::{self, ReportOutput, count, documents};
 use crate::remedies;
 
-pub(super) fn run(folder: &Path, options: &Options, output: Output) -> Outcome {
+pub(super) fn run(folder: &Path, options: &Options, output: ReportOutput) -> CommandResult {
     let index = packages::repository::index_with(folder, options).map_err(remedies::packages::index)?;
     index.warnings.iter().for_each(|warning| output::warn(warning));
     if !index.dropped.is_empty() {

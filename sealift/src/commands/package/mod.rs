@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use packages::repository::Options;
 
-use crate::failure::Outcome;
-use crate::output::Output;
+use crate::failure::CommandResult;
+use crate::output::ReportOutput;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -33,7 +33,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "SECONDS", env = "SOURCE_DATE_EPOCH")]
         source_date: Option<i64>,
         #[command(flatten)]
-        output: Output,
+        output: ReportOutput,
     },
     /// Write the metadata of a folder of RPMs, so that dnf can install from it
     #[command(after_help = "Examples:\n  sealift package index /srv/repository\n  \
@@ -57,14 +57,16 @@ pub(crate) enum Command {
         #[arg(long)]
         skip_broken: bool,
         #[command(flatten)]
-        output: Output,
+        output: ReportOutput,
     },
 }
 
-pub(crate) fn run(command: Command) -> Outcome {
+pub(crate) fn run(command: Command) -> CommandResult {
     match command {
         Command::Build { file, into, to, base, source_date, output } => {
-            let place = to.as_deref().map_or(build::Place::Folder(&into), build::Place::File);
+            let place = to
+                .as_deref()
+                .map_or(build::PackageDestination::Folder(&into), build::PackageDestination::File);
             build::run(&file, place, &base, source_date, output)
         }
         Command::Index { folder, revision, exclude, groupfile, keep_all_metadata, skip_broken, output } => {

@@ -2,11 +2,11 @@
 
 use buildchain::project::{Settings, parse_size};
 use clap::{Args, Subcommand, ValueEnum};
-use graph::Cache;
+use graph::ResultCache;
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandResult, Failure};
 use crate::output::documents::project::{CachePruning, CacheUsage};
-use crate::output::{Output, count, documents, size};
+use crate::output::{ReportOutput, count, documents, size};
 use crate::session::{Selector, Session};
 
 #[derive(Debug, Subcommand)]
@@ -16,7 +16,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         selector: Selector,
         #[command(flatten)]
-        output: Output,
+        output: ReportOutput,
     },
     /// Prune the cache: remove the least recently used results
     #[command(
@@ -29,13 +29,13 @@ pub(crate) enum Command {
         #[arg(long, value_name = "SIZE", value_parser = parse_size)]
         size: Option<u64>,
         #[command(flatten)]
-        output: Output,
+        output: ReportOutput,
     },
 }
 
 /// The options of a run for the result cache.
 #[derive(Debug, Args)]
-pub(crate) struct Flags {
+pub(crate) struct CacheFlags {
     /// Set the maximum size of the result cache; 0 disables it [default: 10G]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     cache_size: Option<u64>,
@@ -54,15 +54,15 @@ enum Mode {
     ReadWrite,
 }
 
-impl Flags {
+impl CacheFlags {
     /// The result cache of a run, unless it is disabled.
-    pub(crate) fn cache(&self, session: &Session) -> Result<Option<Cache>, Failure> {
+    pub(crate) fn cache(&self, session: &Session) -> Result<Option<ResultCache>, Failure> {
         let settings = &session.project.settings.outputs;
         let limit = self.cache_size.unwrap_or(settings.size);
         if limit == 0 {
             return Ok(None);
         }
-        let cache = Cache::new(settings.folder.clone(), Some(limit));
+        let cache = ResultCache::new(settings.folder.clone(), Some(limit));
         let Some(repository) = self.remote_cache.as_ref().or(settings.remote.as_ref()) else {
             return Ok(Some(cache));
         };
@@ -73,18 +73,18 @@ impl Flags {
     }
 }
 
-pub(crate) fn run(command: &Command) -> Outcome {
+pub(crate) fn run(command: &Command) -> CommandResult {
     match command {
         Command::Show { selector, output } => show(&selector.settings()?, *output),
         Command::Gc { selector, size: most, output } => gc(&selector.settings()?, *most, *output),
     }
 }
 
-fn cache(settings: &Settings) -> Cache {
-    Cache::new(settings.outputs.folder.clone(), None)
+fn cache(settings: &Settings) -> ResultCache {
+    ResultCache::new(settings.outputs.folder.clone(), None)
 }
 
-fn show(settings: &Settings, output: Output) -> Outcome {
+fn show(settings: &Settings, output: ReportOutput) -> CommandResult {
     let cache = cache(settings);
     let usage = cache.usage()?;
     let (folder, limit) = (content::printable_path(cache.folder()), settings.outputs.size);
@@ -103,7 +103,7 @@ fn show(settings: &Settings, output: Output) -> Outcome {
     Ok(output.report(document, text)?)
 }
 
-fn gc(settings: &Settings, most: Option<u64>, output: Output) -> Outcome {
+fn gc(settings: &Settings, most: Option<u64>, output: ReportOutput) -> CommandResult {
     let evicted = cache(settings).evict(most.unwrap_or(settings.outputs.size))?;
     let document = || CachePruning { results: evicted.results, files: evicted.files, bytes: evicted.bytes };
     let text = || {

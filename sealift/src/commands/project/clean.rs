@@ -3,13 +3,13 @@
 use std::sync::atomic::AtomicBool;
 
 use clap::Args;
-use graph::State;
+use graph::ProjectState;
 
 use crate::completion;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandResult, Failure};
 use crate::output::document::List;
 use crate::output::documents::project::Removal;
-use crate::output::{self, Output};
+use crate::output::{self, ReportOutput};
 use crate::session::{Permit, Selector, Session, chosen_or_all};
 
 #[derive(Debug, Args)]
@@ -31,10 +31,10 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     permit: Permit,
     #[command(flatten)]
-    output: Output,
+    output: ReportOutput,
 }
 
-pub(crate) fn run(clean: &Arguments) -> Outcome {
+pub(crate) fn run(clean: &Arguments) -> CommandResult {
     let session = Session::open(&clean.selector)?;
     let mut selection = chosen_or_all(&session, &clean.tasks)?;
     if clean.clean_dep {
@@ -49,7 +49,7 @@ pub(crate) fn run(clean: &Arguments) -> Outcome {
         Ok(stale)
     };
     if clean.dry_run {
-        let state = State::read(&session.state_path())?;
+        let state = ProjectState::read(&session.state_path())?;
         let planned = graph::plan_clean(&session.graph, &selection, &stale()?, &state)?;
         return Ok(clean.output.report(
             || planned.iter().map(Removal::from).collect::<List<_>>(),

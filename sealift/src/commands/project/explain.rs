@@ -1,16 +1,16 @@
 //! `sealift explain`.
 
-use graph::State;
+use graph::ProjectState;
 
 use super::info::Arguments;
-use crate::failure::Outcome;
+use crate::failure::CommandResult;
 use crate::output::document::List;
 use crate::output::documents::project::TaskExplanation;
 use crate::session::{Session, chosen};
 
-pub(crate) fn run(explain: &Arguments) -> Outcome {
+pub(crate) fn run(explain: &Arguments) -> CommandResult {
     let session = Session::open(&explain.selector)?;
-    let state = State::read(&session.state_path())?;
+    let state = ProjectState::read(&session.state_path())?;
     let selection = chosen(&session, &explain.tasks)?;
     let explained = graph::explain(&session.graph, &selection, &state)?;
     let text = || match &explained[..] {

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use crate::completion;
-use crate::failure::Outcome;
+use crate::failure::CommandResult;
 use crate::output::documents::project::TaskGraph;
 use crate::output::{self, ReportForm};
 use crate::session::{Selector, Session, chosen};
@@ -17,12 +17,12 @@ pub(crate) struct Arguments {
     tasks: Vec<String>,
     /// Write the graph in this form
     #[arg(long = "output", short = 'o', alias = "form", value_enum, default_value_t, value_name = "FORM")]
-    form: Form,
+    form: GraphFormArgument,
 }
 
 /// The forms of a drawing.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub(crate) enum Form {
+pub(crate) enum GraphFormArgument {
     /// Graphviz
     #[default]
     Dot,
@@ -34,17 +34,17 @@ pub(crate) enum Form {
     Json,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Outcome {
+pub(crate) fn run(arguments: &Arguments) -> CommandResult {
     let session = Session::open(&arguments.selector)?;
     let selection = chosen(&session, &arguments.tasks)?;
     let form = match arguments.form {
-        Form::Dot => graph::Form::Dot,
-        Form::Mermaid => graph::Form::Mermaid,
-        Form::Svg => graph::Form::Svg,
-        Form::Json => graph::Form::Json,
+        GraphFormArgument::Dot => graph::GraphForm::Dot,
+        GraphFormArgument::Mermaid => graph::GraphForm::Mermaid,
+        GraphFormArgument::Svg => graph::GraphForm::Svg,
+        GraphFormArgument::Json => graph::GraphForm::Json,
     };
     let drawn = graph::export(&session.graph, &selection, form);
-    if matches!(arguments.form, Form::Json) {
+    if matches!(arguments.form, GraphFormArgument::Json) {
         let document: TaskGraph = serde_json::from_str(&drawn)?;
         return Ok(output::write(&document, ReportForm::Json)?);
     }

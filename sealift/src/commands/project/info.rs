@@ -1,11 +1,11 @@
 //! `sealift info`.
 
 use clap::Args;
-use graph::State;
+use graph::ProjectState;
 
 use crate::completion;
-use crate::failure::{Failure, Outcome};
-use crate::output::Output;
+use crate::failure::{CommandResult, Failure};
+use crate::output::ReportOutput;
 use crate::output::document::List;
 use crate::output::documents::project::TaskInformation;
 use crate::session::{Selector, Session, chosen};
@@ -18,12 +18,12 @@ pub(crate) struct Arguments {
     #[arg(add = completion::tasks())]
     pub(super) tasks: Vec<String>,
     #[command(flatten)]
-    pub(super) output: Output,
+    pub(super) output: ReportOutput,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Outcome {
+pub(crate) fn run(arguments: &Arguments) -> CommandResult {
     let session = Session::open(&arguments.selector)?;
-    let state = State::read(&session.state_path())?;
+    let state = ProjectState::read(&session.state_path())?;
     let mut up_to_date = true;
     let mut infos = Vec::new();
     for id in chosen(&session, &arguments.tasks)?.tasks() {

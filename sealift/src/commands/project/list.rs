@@ -1,13 +1,13 @@
 //! `sealift list`.
 
 use clap::Args;
-use graph::{ListOptions, State};
+use graph::{ListOptions, ProjectState};
 
 use crate::completion;
-use crate::failure::Outcome;
-use crate::output::Output;
+use crate::failure::CommandResult;
+use crate::output::ReportOutput;
 use crate::output::document::List;
-use crate::output::documents::project::Task;
+use crate::output::documents::project::TaskDocument;
 use crate::remedies;
 use crate::session::{Selector, Session};
 
@@ -31,10 +31,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     deps: bool,
     #[command(flatten)]
-    output: Output,
+    output: ReportOutput,
 }
 
-pub(crate) fn run(list: &Arguments) -> Outcome {
+pub(crate) fn run(list: &Arguments) -> CommandResult {
     let session = Session::open(&list.selector)?;
     let selection = if list.tasks.is_empty() {
         None
@@ -42,10 +42,11 @@ pub(crate) fn run(list: &Arguments) -> Outcome {
         let selected = session.graph.select(&list.tasks).map_err(remedies::project::selection)?;
         Some(selected)
     };
-    let state = State::read(&session.state_path())?;
+    let state = ProjectState::read(&session.state_path())?;
     let options = ListOptions { all: list.all, private: list.private, status: list.status, deps: list.deps };
     let listed = graph::list(&session.graph, selection.as_ref(), options, &state)?;
-    Ok(list
-        .output
-        .report(|| listed.iter().map(Task::from).collect::<List<_>>(), || graph::render_list(&listed))?)
+    Ok(list.output.report(
+        || listed.iter().map(TaskDocument::from).collect::<List<_>>(),
+        || graph::render_list(&listed),
+    )?)
 }

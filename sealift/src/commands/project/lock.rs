@@ -3,20 +3,20 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-use buildchain::locking::{self, Answer, Resolved, Scope};
+use buildchain::locking::{self, LockUpdate, Scope, TagChange};
 use clap::Args;
 use images::RegistrySession;
 use images::pull::Progress;
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandResult, Failure};
 use crate::output::document::List;
 use crate::output::documents::project::LockedTag;
-use crate::output::{self, Output};
+use crate::output::{self, ReportOutput};
 use crate::remedies;
 use crate::session::Selector;
 
 #[derive(Debug, Args)]
-pub(crate) struct Lock {
+pub(crate) struct LockArguments {
     #[command(flatten)]
     selector: Selector,
     #[command(flatten)]
@@ -25,7 +25,7 @@ pub(crate) struct Lock {
     #[arg(long)]
     check: bool,
     #[command(flatten)]
-    output: Output,
+    output: ReportOutput,
 }
 
 #[derive(Debug, Args)]
@@ -36,16 +36,16 @@ struct Plain {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Update {
+pub(crate) struct UpdateArguments {
     #[command(flatten)]
     selector: Selector,
     #[command(flatten)]
     plain: Plain,
     #[command(flatten)]
-    output: Output,
+    output: ReportOutput,
 }
 
-pub(crate) fn lock(lock: &Lock) -> Outcome {
+pub(crate) fn lock(lock: &LockArguments) -> CommandResult {
     let scope = if lock.check { Scope::All } else { Scope::Missing };
     let moved = resolve(&lock.selector, &lock.plain, scope, lock.output, !lock.check)?;
     match moved.iter().find(|one| one.moved()) {
@@ -63,7 +63,7 @@ pub(crate) fn lock(lock: &Lock) -> Outcome {
     }
 }
 
-pub(crate) fn update(update: &Update) -> Outcome {
+pub(crate) fn update(update: &UpdateArguments) -> CommandResult {
     resolve(&update.selector, &update.plain, Scope::All, update.output, true).map(drop)
 }
 
@@ -72,14 +72,14 @@ fn resolve(
     selector: &Selector,
     plain: &Plain,
     scope: Scope,
-    output: Output,
+    output: ReportOutput,
     write: bool,
-) -> Result<Vec<Resolved>, Failure> {
+) -> Result<Vec<TagChange>, Failure> {
     let project = selector.load(true)?;
     let mut options = buildchain::tasks::registry_options(&project);
     options.plain_http.extend(plain.plain_http.iter().cloned());
     let printed = Printed::default();
-    let Answer { lock, resolved, mut failures } =
+    let LockUpdate { lock, resolved, mut failures } =
         locking::resolve(&project, scope, &RegistrySession::new(options), &printed)?;
     if write {
         lock.write(&project.root)?;
@@ -114,7 +114,7 @@ impl Progress for Printed {
 }
 
 /// A line for a tag that moved, and one for each of its platforms that did.
-fn lines(one: &Resolved) -> String {
+fn lines(one: &TagChange) -> String {
     let mut text = change(&one.reference, one.old.as_deref(), one.new.as_deref());
     for moved in &one.platforms {
         let what = format!("{} {}", one.reference, moved.platform);

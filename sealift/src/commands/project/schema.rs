@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandResult, Failure};
 use crate::output;
 use crate::output::documents::KINDS;
 
@@ -26,7 +26,7 @@ fn kinds() -> PossibleValuesParser {
     PossibleValuesParser::new(std::iter::once(PROJECT).chain(KINDS.iter().map(|kind| kind.name)))
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Outcome {
+pub(crate) fn run(arguments: &Arguments) -> CommandResult {
     let Arguments { kind, file } = arguments;
     let known = KINDS.iter().find(|known| known.name == kind).map(|known| (known.schema)());
     let value = match known {

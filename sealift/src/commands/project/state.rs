@@ -3,11 +3,11 @@
 use std::sync::atomic::AtomicBool;
 
 use clap::Args;
-use graph::{Selection, State};
+use graph::{ProjectState, SelectedTasks};
 
 use crate::completion;
-use crate::failure::{Failure, Outcome};
-use crate::output::Output;
+use crate::failure::{CommandResult, Failure};
+use crate::output::ReportOutput;
 use crate::output::document::List;
 use crate::output::documents::project::{TaskReset, TaskSelection};
 use crate::session::{Permit, Selector, Session, chosen_or_all};
@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     selector: Selector,
     #[command(flatten)]
-    output: Output,
+    output: ReportOutput,
     #[command(flatten)]
     permit: Permit,
     /// The tasks [default: all]
@@ -25,20 +25,20 @@ pub(crate) struct Arguments {
     tasks: Vec<String>,
 }
 
-pub(crate) fn forget(named: &Arguments) -> Outcome {
+pub(crate) fn forget(named: &Arguments) -> CommandResult {
     each(named, "forgetting", graph::forget)
 }
 
-pub(crate) fn ignore(named: &Arguments) -> Outcome {
+pub(crate) fn ignore(named: &Arguments) -> CommandResult {
     if named.tasks.is_empty() {
         return Err(Failure::usage("`ignore` requires the names of tasks"));
     }
     each(named, "ignoring", graph::ignore)
 }
 
-type Change = fn(&graph::Graph, &Selection, &mut State) -> Result<Vec<String>, graph::StateError>;
+type Change = fn(&graph::Graph, &SelectedTasks, &mut ProjectState) -> Result<Vec<String>, graph::StateError>;
 
-fn each(named: &Arguments, word: &str, change: Change) -> Outcome {
+fn each(named: &Arguments, word: &str, change: Change) -> CommandResult {
     let session = Session::open(&named.selector)?;
     let selection = chosen_or_all(&session, &named.tasks)?;
     let mut state = named.permit.take(&session, &AtomicBool::new(false))?;
@@ -47,7 +47,7 @@ fn each(named: &Arguments, word: &str, change: Change) -> Outcome {
     Ok(named.output.report(|| TaskSelection { tasks: names.clone() }, text)?)
 }
 
-pub(crate) fn reset_dep(named: &Arguments) -> Outcome {
+pub(crate) fn reset_dep(named: &Arguments) -> CommandResult {
     let session = Session::open(&named.selector)?;
     let selection = chosen_or_all(&session, &named.tasks)?;
     let mut state = named.permit.take(&session, &AtomicBool::new(false))?;
@@ -56,6 +56,6 @@ pub(crate) fn reset_dep(named: &Arguments) -> Outcome {
         || resets.iter().map(TaskReset::from).collect::<List<_>>(),
         || resets.iter().map(|reset| format!("{reset}\n")).collect(),
     )?;
-    let failed = resets.iter().any(|reset| matches!(reset, graph::Reset::Failed(..)));
+    let failed = resets.iter().any(|reset| matches!(reset, graph::ResetTask::Failed(..)));
     if failed { Err(Failure::Failed(None)) } else { Ok(()) }
 }

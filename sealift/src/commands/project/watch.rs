@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use graph::Watch;
 
-use super::run::{Run, once};
-use crate::failure::{Failure, Outcome};
+use super::run::{RunArguments, once};
+use crate::failure::{CommandResult, Failure};
 use crate::output;
 use crate::session::{Session, chosen};
 use crate::signals::Signals;
@@ -13,7 +13,7 @@ use crate::signals::Signals;
 /// How often files are checked for changes.
 const WATCH_INTERVAL: Duration = Duration::from_millis(300);
 
-pub(crate) fn run(run: &Run) -> Outcome {
+pub(crate) fn run(run: &RunArguments) -> CommandResult {
     if run.release {
         return Err(Failure::usage("`watch` does not support --release"));
     }

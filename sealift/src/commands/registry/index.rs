@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use crate::commands::image::content_store;
-use crate::failure::Outcome;
+use crate::failure::CommandResult;
 use crate::output::documents::images::RegistryIndex;
 use crate::output::documents::text;
-use crate::output::{self, Output};
+use crate::output::{self, ReportOutput};
 use crate::remedies;
 
-pub(super) fn run(images: &Path, into: Option<PathBuf>, output: Output) -> Outcome {
+pub(super) fn run(images: &Path, into: Option<PathBuf>, output: ReportOutput) -> CommandResult {
     let into = into.unwrap_or_else(|| images.parent().unwrap_or(images).join("registry"));
     let mut index = images::registry::Index::read(images)?;
     index.check(content_store::known().as_ref()).map_err(remedies::images::index)?;

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use crate::failure::Outcome;
-use crate::output::Output;
+use crate::failure::CommandResult;
+use crate::output::ReportOutput;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -26,7 +26,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR")]
         into: Option<PathBuf>,
         #[command(flatten)]
-        output: Output,
+        output: ReportOutput,
     },
     /// Generate the nginx configuration of one archive, or of all archives of this node
     #[command(
@@ -40,9 +40,9 @@ pub(crate) enum Command {
         after_help = "Example:\n  sealift registry containerd-config --node http://10.0.0.1:8080 --node http://10.0.0.2:8080 --root /\n\n\
                             containerd reads the file at each pull. Its config_path must be /etc/containerd/certs.d."
     )]
-    ContainerdConfig(client_config::Containerd),
+    ContainerdConfig(client_config::ContainerdArguments),
     /// Configure CRI-O, podman and skopeo to pull from the nodes: registries.conf.d
-    CrioConfig(client_config::Registry),
+    CrioConfig(client_config::RegistryArguments),
     /// Serve images and packages over HTTP, straight from ISO files
     #[command(after_help = "Examples:\n  sealift registry serve metalk8s.iso\n  \
                             sealift registry serve metalk8s.iso solution.iso --listen 0.0.0.0:8080 --no-tls\n  \
@@ -55,7 +55,7 @@ pub(crate) enum Command {
     Serve(Box<serve::Arguments>),
 }
 
-pub(crate) fn run(command: Command) -> Outcome {
+pub(crate) fn run(command: Command) -> CommandResult {
     match command {
         Command::Index { images, into, output } => index::run(&images, into, output),
         Command::NginxConfig(arguments) => nginx_config::run(*arguments),

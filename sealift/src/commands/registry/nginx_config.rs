@@ -7,9 +7,9 @@ use node::archives::{LinuxMachine, get};
 use node::nginx::{Error, NginxOptions, configuration, install};
 
 use crate::args::node_paths::NodePaths;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandResult, Failure};
 use crate::output::documents::node::NginxConfiguration;
-use crate::output::{self, Output, documents};
+use crate::output::{self, ReportOutput, documents};
 use crate::remedies;
 
 #[derive(Debug, Args)]
@@ -60,12 +60,12 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", default_value = "/var/log/nginx/error.log", requires = "configured")]
     error_log: PathBuf,
     #[command(flatten)]
-    output: Output,
+    output: ReportOutput,
     #[command(flatten)]
     paths: NodePaths,
 }
 
-pub(super) fn run(arguments: Arguments) -> Outcome {
+pub(super) fn run(arguments: Arguments) -> CommandResult {
     match (&arguments.images, &arguments.repository) {
         (Some(images), Some(repository)) => {
             let root = arguments.server_root.as_ref().unwrap_or(images);
@@ -75,7 +75,7 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
     }
 }
 
-fn one(root: &Path, repository: &str, arguments: &Arguments) -> Outcome {
+fn one(root: &Path, repository: &str, arguments: &Arguments) -> CommandResult {
     // A template in the form of the guidelines for Solutions, which the node fills in.
     let is_placeholder = root.as_os_str() == images::nginx::REGISTRY_ROOT;
     let root = if is_placeholder { root.to_path_buf() } else { std::path::absolute(root)? };
@@ -84,7 +84,7 @@ fn one(root: &Path, repository: &str, arguments: &Arguments) -> Outcome {
     printed(&format!("{common}{config}"), arguments)
 }
 
-fn all(arguments: &Arguments) -> Outcome {
+fn all(arguments: &Arguments) -> CommandResult {
     let listed =
         get(&arguments.paths.paths(), &LinuxMachine::default()).map_err(remedies::archives::explained)?;
     let count = listed.len();
@@ -128,7 +128,7 @@ fn all(arguments: &Arguments) -> Outcome {
 }
 
 /// Writes a configuration to the file that was named, or reports it.
-fn printed(content: &str, arguments: &Arguments) -> Outcome {
+fn printed(content: &str, arguments: &Arguments) -> CommandResult {
     if arguments.output.is_text() || !content::is_standard_output(&arguments.file) {
         return Ok(output::write_file(&arguments.file, content.as_bytes())?);
     }

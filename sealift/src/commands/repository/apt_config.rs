@@ -7,9 +7,9 @@ use clap::Args;
 use node::client_config;
 
 use super::packages::packages;
-use crate::args::client_config::{Nodes, Target, parsed};
+use crate::args::client_config::{ConfigDestination, NodeArguments, parsed};
 use crate::args::node_paths::NodePaths;
-use crate::failure::Outcome;
+use crate::failure::CommandResult;
 use crate::remedies::serving::client as explained;
 
 #[derive(Debug, Args)]
@@ -21,14 +21,14 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with = "archives")]
     configured: bool,
     #[command(flatten)]
-    nodes: Nodes,
+    nodes: NodeArguments,
     #[command(flatten)]
-    target: Target,
+    target: ConfigDestination,
     #[command(flatten)]
     paths: NodePaths,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let packages = packages(&arguments.archives, arguments.configured, &arguments.paths, Format::Deb)?;
     let files = client_config::apt(&packages, &parsed(&arguments.nodes.node)?, arguments.target.keys());
     arguments.target.put(&files.map_err(explained)?)

@@ -7,9 +7,9 @@ use clap::Args;
 use node::client_config::{self, ArchivePackages, PackageSource};
 
 use super::packages::packages;
-use crate::args::client_config::{Target, parsed};
+use crate::args::client_config::{ConfigDestination, parsed};
 use crate::args::node_paths::NodePaths;
-use crate::failure::Outcome;
+use crate::failure::CommandResult;
 use crate::remedies::serving::client as explained;
 
 #[derive(Debug, Args)]
@@ -33,12 +33,12 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with = "node")]
     folders: bool,
     #[command(flatten)]
-    target: Target,
+    target: ConfigDestination,
     #[command(flatten)]
     paths: NodePaths,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Outcome {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let packages = if arguments.served.is_empty() {
         packages(&arguments.archives, arguments.configured, &arguments.paths, Format::Rpm)?
     } else {

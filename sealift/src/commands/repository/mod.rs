@@ -6,7 +6,7 @@ mod packages;
 
 use clap::Subcommand;
 
-use crate::failure::Outcome;
+use crate::failure::CommandResult;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -21,7 +21,7 @@ pub(crate) enum Command {
     AptConfig(apt_config::Arguments),
 }
 
-pub(crate) fn run(command: &Command) -> Outcome {
+pub(crate) fn run(command: &Command) -> CommandResult {
     match command {
         Command::DnfConfig(arguments) => dnf_config::run(arguments),
         Command::AptConfig(arguments) => apt_config::run(arguments),

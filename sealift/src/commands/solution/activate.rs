@@ -4,8 +4,8 @@ use clap::Args;
 use node::archives::{self, Activation};
 
 use crate::args::node_paths::NodePaths;
-use crate::failure::Outcome;
-use crate::output::Output;
+use crate::failure::CommandResult;
+use crate::output::ReportOutput;
 use crate::output::documents::node::SolutionActivation;
 use crate::remedies;
 
@@ -18,13 +18,13 @@ pub(crate) struct Arguments {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    output: Output,
+    output: ReportOutput,
     #[command(flatten)]
     paths: NodePaths,
 }
 
 /// Makes `version` the active one, or with `None` no version.
-pub(super) fn run(arguments: &Arguments, version: Option<&str>) -> Outcome {
+pub(super) fn run(arguments: &Arguments, version: Option<&str>) -> CommandResult {
     let paths = arguments.paths.paths();
     let activation = archives::activate(&paths, &arguments.name, version, arguments.dry_run);
     let activation = activation.map_err(remedies::archives::explained)?;

@@ -4,7 +4,7 @@ mod activate;
 
 use clap::Subcommand;
 
-use crate::failure::Outcome;
+use crate::failure::CommandResult;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -22,7 +22,7 @@ pub(crate) enum Command {
     Deactivate(activate::Arguments),
 }
 
-pub(crate) fn run(command: &Command) -> Outcome {
+pub(crate) fn run(command: &Command) -> CommandResult {
     match command {
         Command::Activate { version, arguments } => activate::run(arguments, Some(version)),
         Command::Deactivate(arguments) => activate::run(arguments, None),

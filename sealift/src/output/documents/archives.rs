@@ -20,7 +20,7 @@ pub(crate) struct ArchiveVerification {
     archive: String,
     form: Form,
     /// Null if the archive has neither `product.txt` nor `manifest.yaml`.
-    product: Option<Product>,
+    product: Option<ProductDocument>,
     /// Whether the verdict is `intact`.
     ok: bool,
     verdict: Verdict,
@@ -85,7 +85,7 @@ enum Verdict {
 /// The product information of an archive.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Product {
+pub(crate) struct ProductDocument {
     name: String,
     version: String,
     /// Major and minor version: `2.11`.
@@ -100,7 +100,7 @@ pub(crate) struct Product {
     other: BTreeMap<String, String>,
 }
 
-impl From<&ArchiveProduct> for Product {
+impl From<&ArchiveProduct> for ProductDocument {
     fn from(product: &ArchiveProduct) -> Self {
         let ArchiveProduct { name, version, short_version, git, development_release, build_timestamp, other } =
             product.clone();
@@ -343,7 +343,7 @@ pub(crate) struct ArchiveInspection {
     form: Form,
     /// The volume ID of an ISO.
     volume_id: Option<String>,
-    product: Option<Product>,
+    product: Option<ProductDocument>,
     /// The container images, sorted by name and tag.
     images: Vec<InspectedImage>,
     /// The package repositories, sorted by folder.

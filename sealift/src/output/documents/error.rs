@@ -8,7 +8,7 @@ use crate::output::document::Document;
 /// Why a command ended: written to standard error instead of the text for people.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Error {
+pub(crate) struct ErrorDocument {
     /// What failed.
     pub(crate) message: String,
     /// Why, each the cause of the one before.
@@ -19,6 +19,6 @@ pub(crate) struct Error {
     pub(crate) exit_code: u8,
 }
 
-impl Document for Error {
+impl Document for ErrorDocument {
     const KIND: &'static str = "Error";
 }

@@ -9,7 +9,7 @@ use crate::output::document::{Document, List};
 /// An image in a folder.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Image {
+pub(crate) struct ImageDocument {
     pub(crate) name: String,
     pub(crate) tag: String,
     /// The digest of the manifest or index.
@@ -20,7 +20,7 @@ pub(crate) struct Image {
     pub(crate) bytes: u64,
 }
 
-impl Document for List<Image> {
+impl Document for List<ImageDocument> {
     const KIND: &'static str = "ImageList";
 }
 
@@ -87,11 +87,11 @@ pub(crate) struct ContentStorePruning {
     /// Whether nothing was removed.
     pub(crate) dry_run: bool,
     /// The files that were removed, or would be.
-    pub(crate) removed: Sum,
+    pub(crate) removed: ContentSum,
     /// The files that stay although nothing uses them.
-    pub(crate) kept: Sum,
+    pub(crate) kept: ContentSum,
     /// The files that stay because folders of images share them.
-    pub(crate) in_use: Sum,
+    pub(crate) in_use: ContentSum,
 }
 
 impl Document for ContentStorePruning {
@@ -100,12 +100,12 @@ impl Document for ContentStorePruning {
 
 /// A number of files and their bytes.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Sum {
+pub(crate) struct ContentSum {
     files: usize,
     bytes: u64,
 }
 
-impl From<images::store::Sum> for Sum {
+impl From<images::store::Sum> for ContentSum {
     fn from(sum: images::store::Sum) -> Self {
         Self { files: sum.files, bytes: sum.bytes }
     }

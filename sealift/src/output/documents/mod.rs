@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::document::{Document, List, schema};
 
 /// A kind of document.
-pub(crate) struct Kind {
+pub(crate) struct DocumentKind {
     /// Its name.
     pub(crate) name: &'static str,
     /// Makes its JSON Schema.
@@ -26,18 +26,18 @@ pub(crate) struct Kind {
     pub(crate) source: &'static str,
 }
 
-const fn kind<D: Document>(source: &'static str) -> Kind {
-    Kind { name: D::KIND, schema: schema::<D>, source }
+const fn kind<D: Document>(source: &'static str) -> DocumentKind {
+    DocumentKind { name: D::KIND, schema: schema::<D>, source }
 }
 
 /// The kinds of documents in alphabetical order.
-pub(crate) const KINDS: &[Kind] = &[
+pub(crate) const KINDS: &[DocumentKind] = &[
     kind::<List<node::ArchiveChange>>("`archive import`, `mount`, `unmount` and `delete`"),
     kind::<List<node::ArchiveComparison>>("`archive get --node`"),
     kind::<List<node::ArchiveCopy>>("`archive copy-to`"),
     kind::<List<node::ArchiveCopyPlan>>("`archive copy-to --dry-run`"),
     kind::<archives::ArchiveInspection>("`archive inspect`"),
-    kind::<List<node::Archive>>("`archive get`"),
+    kind::<List<node::ArchiveDocument>>("`archive get`"),
     kind::<node::ArchivePush>("`archive push`"),
     kind::<node::ArchivePushPlan>("`archive push --dry-run`"),
     kind::<archives::ArchiveVerification>("`archive verify` of one archive"),
@@ -49,9 +49,9 @@ pub(crate) const KINDS: &[Kind] = &[
     ),
     kind::<images::ContentStoreCheck>("`image check --store`"),
     kind::<images::ContentStorePruning>("`image gc`"),
-    kind::<error::Error>("every command that fails"),
+    kind::<error::ErrorDocument>("every command that fails"),
     kind::<images::ImageCheck>("`image check`"),
-    kind::<List<images::Image>>("`image ls` and `image pull`"),
+    kind::<List<images::ImageDocument>>("`image ls` and `image pull`"),
     kind::<iso::Iso>("`iso create`"),
     kind::<iso::IsoCheck>("`iso check`"),
     kind::<List<iso::IsoDifference>>("`iso diff`"),
@@ -62,19 +62,19 @@ pub(crate) const KINDS: &[Kind] = &[
     kind::<iso::IsoSum>("`iso implant`"),
     kind::<List<project::LockedTag>>("`lock` and `update`"),
     kind::<node::NginxConfiguration>("`registry nginx-config`"),
-    kind::<packages::Package>("`package build`"),
+    kind::<packages::PackageDocument>("`package build`"),
     kind::<packages::PackageIndex>("`package index`"),
     kind::<images::RegistryIndex>("`registry index`"),
     kind::<List<project::Removal>>("`clean`"),
-    kind::<project::Run>("`run`, `lint` and `watch`"),
+    kind::<project::RunDocument>("`run`, `lint` and `watch`"),
     kind::<node::SolutionActivation>("`solution activate` and `deactivate`"),
     kind::<List<project::TaskExplanation>>("`explain`"),
     kind::<project::TaskGraph>("`graph -o json`"),
     kind::<List<project::TaskInformation>>("`info`"),
-    kind::<List<project::Task>>("`list`"),
+    kind::<List<project::TaskDocument>>("`list`"),
     kind::<List<project::TaskReset>>("`reset-dep`"),
     kind::<project::TaskSelection>("`forget` and `ignore`"),
-    kind::<project::Version>("`version`"),
+    kind::<project::VersionDocument>("`version`"),
 ];
 
 /// A path as text; a byte that is not UTF-8 becomes U+FFFD.

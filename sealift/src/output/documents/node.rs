@@ -6,21 +6,21 @@ use node::archives::{Activation, ListedArchive, MountMode, NodeChange, NodeStep}
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::archives::Product;
+use super::archives::ProductDocument;
 use super::text;
 use crate::output::document::{Document, List};
 
 /// An archive of a node.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Archive {
+pub(crate) struct ArchiveDocument {
     /// Name and version; null if the archive cannot be read.
     id: Option<String>,
     /// The ISO or folder.
     path: String,
     /// `platform`, `solution` or `unknown`.
     kind: String,
-    product: Option<Product>,
+    product: Option<ProductDocument>,
     /// Whether the path does not exist.
     missing: bool,
     /// The size of the ISO; null for a folder.
@@ -42,7 +42,7 @@ pub(crate) struct Archive {
     warnings: Vec<String>,
 }
 
-impl Document for List<Archive> {
+impl Document for List<ArchiveDocument> {
     const KIND: &'static str = "ArchiveList";
 }
 
@@ -71,7 +71,7 @@ impl From<MountMode> for Way {
     }
 }
 
-impl From<&ListedArchive> for Archive {
+impl From<&ListedArchive> for ArchiveDocument {
     fn from(one: &ListedArchive) -> Self {
         Self {
             id: one.id.as_ref().map(ToString::to_string),

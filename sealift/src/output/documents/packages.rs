@@ -7,13 +7,13 @@ use crate::output::document::Document;
 
 /// A package that was built.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Package {
+pub(crate) struct PackageDocument {
     /// The path of the package.
     pub(crate) package: String,
     pub(crate) warnings: Vec<String>,
 }
 
-impl Document for Package {
+impl Document for PackageDocument {
     const KIND: &'static str = "Package";
 }
 

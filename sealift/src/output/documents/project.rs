@@ -1,7 +1,7 @@
 //! A project: its tasks, their runs, the lock file and the result cache.
 
-use buildchain::locking::{MovedPlatform, Resolved};
-use graph::{Cleaned, Explained, Info, Listed, Reset};
+use buildchain::locking::{MovedPlatform, TagChange};
+use graph::{Cleaned, ExplainedTask, ListedTask, ResetTask, TaskInfo};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use crate::output::document::{Document, List};
 
 /// A task of a project.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Task {
+pub(crate) struct TaskDocument {
     name: String,
     /// What it does.
     doc: String,
@@ -21,12 +21,12 @@ pub(crate) struct Task {
     deps: Vec<String>,
 }
 
-impl Document for List<Task> {
+impl Document for List<TaskDocument> {
     const KIND: &'static str = "TaskList";
 }
 
-impl From<&Listed> for Task {
-    fn from(task: &Listed) -> Self {
+impl From<&ListedTask> for TaskDocument {
+    fn from(task: &ListedTask) -> Self {
         Self { name: task.name.clone(), doc: task.doc.clone(), status: task.status, deps: task.deps.clone() }
     }
 }
@@ -55,8 +55,8 @@ impl Document for List<TaskInformation> {
     const KIND: &'static str = "TaskInformationList";
 }
 
-impl From<&Info> for TaskInformation {
-    fn from(info: &Info) -> Self {
+impl From<&TaskInfo> for TaskInformation {
+    fn from(info: &TaskInfo) -> Self {
         Self {
             name: info.name.clone(),
             doc: info.doc.clone(),
@@ -90,8 +90,8 @@ impl Document for List<TaskExplanation> {
     const KIND: &'static str = "TaskExplanationList";
 }
 
-impl From<&Explained> for TaskExplanation {
-    fn from(one: &Explained) -> Self {
+impl From<&ExplainedTask> for TaskExplanation {
+    fn from(one: &ExplainedTask) -> Self {
         Self {
             name: one.name.clone(),
             status: one.verdict.word().to_owned(),
@@ -189,12 +189,12 @@ impl Document for List<TaskReset> {
     const KIND: &'static str = "TaskResetList";
 }
 
-impl From<&Reset> for TaskReset {
-    fn from(reset: &Reset) -> Self {
+impl From<&ResetTask> for TaskReset {
+    fn from(reset: &ResetTask) -> Self {
         let (name, result, reason) = match reset {
-            Reset::Skipped(name) => (name, ResetResult::Skipped, None),
-            Reset::Processed(name) => (name, ResetResult::Processed, None),
-            Reset::Failed(name, reason) => (name, ResetResult::Failed, Some(reason.to_string())),
+            ResetTask::Skipped(name) => (name, ResetResult::Skipped, None),
+            ResetTask::Processed(name) => (name, ResetResult::Processed, None),
+            ResetTask::Failed(name, reason) => (name, ResetResult::Failed, Some(reason.to_string())),
         };
         Self { name: name.clone(), result, reason }
     }
@@ -228,8 +228,8 @@ struct LockedPlatform {
     new: Option<String>,
 }
 
-impl From<&Resolved> for LockedTag {
-    fn from(one: &Resolved) -> Self {
+impl From<&TagChange> for LockedTag {
+    fn from(one: &TagChange) -> Self {
         let platform = |moved: &MovedPlatform| LockedPlatform {
             platform: moved.platform.to_string(),
             old: moved.old.as_ref().map(ToString::to_string),
@@ -277,7 +277,7 @@ impl Document for CachePruning {
 
 /// A run of tasks.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct Run {
+pub(crate) struct RunDocument {
     /// Every task of the run.
     tasks: Vec<TaskRun>,
     /// Always empty: the output of each task is in `tasks`.
@@ -294,7 +294,7 @@ pub(crate) struct Run {
     artefacts: Option<Vec<RunArtefact>>,
 }
 
-impl Document for Run {
+impl Document for RunDocument {
     const KIND: &'static str = "Run";
 }
 
@@ -350,10 +350,10 @@ struct RunArtefact {
 
 /// The version of the program.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Version {
+pub(crate) struct VersionDocument {
     pub(crate) version: &'static str,
 }
 
-impl Document for Version {
+impl Document for VersionDocument {
     const KIND: &'static str = "Version";
 }

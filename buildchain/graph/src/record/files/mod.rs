@@ -26,13 +26,13 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps};
 use rustix::io::Errno;
 
 use crate::model::error::FileError;
-use crate::record::entry::{FileDigest, FileEntry, FileKind, Identity, nanoseconds};
+use crate::record::entry::{FileDigest, FileEntry, FileEntryKind, FileIdentity, nanoseconds};
 use crate::record::threads::{in_parallel, lock};
 
 type Inode = (u64, u64);
 
 /// The files of one run.
-pub(crate) struct Files {
+pub(crate) struct KnownFiles {
     root: OwnedFd,
     /// Its times are the clock of the file system. Without it every file is racy.
     clock: Option<File>,
@@ -42,7 +42,7 @@ pub(crate) struct Files {
     recorded: RwLock<HashMap<Inode, FileDigest>>,
     /// The digests of racy files: valid for this run only.
     racy: RwLock<HashMap<Inode, FileDigest>>,
-    /// Racy files that nobody writes to any more, to be recorded by [`Files::persist`].
+    /// Racy files that nobody writes to any more, to be recorded by [`KnownFiles::persist`].
     deferred: Mutex<Vec<(PathBuf, FileDigest)>>,
     /// Recorded since the state was last written.
     unsaved: Mutex<Vec<FileDigest>>,
@@ -62,7 +62,7 @@ const BUFFER: usize = 256 << 10;
 /// Passed where a reading is not to be stopped.
 pub(crate) static NEVER: AtomicBool = AtomicBool::new(false);
 
-impl Files {
+impl KnownFiles {
     pub(crate) fn new(
         root: &Path,
         clock: Option<File>,
@@ -131,21 +131,21 @@ impl Files {
         let mode = u16::try_from(stat.st_mode & kept).unwrap_or(0);
         let (kind, digest) = match file_type {
             FileType::RegularFile => {
-                let read = || self.content(path, Identity::of(stat), stop);
-                (FileKind::File, content.map_or_else(read, Ok)?)
+                let read = || self.content(path, FileIdentity::of(stat), stop);
+                (FileEntryKind::File, content.map_or_else(read, Ok)?)
             }
             FileType::Symlink => {
                 let target = rustix::fs::readlinkat(&self.root, path, Vec::new())
                     .map_err(FileError::at("read the link", path))?;
-                (FileKind::Link, Digest::of(target.as_bytes()))
+                (FileEntryKind::Link, Digest::of(target.as_bytes()))
             }
-            FileType::Directory => (FileKind::Folder, Digest::from_bytes([0; 32])),
+            FileType::Directory => (FileEntryKind::Folder, Digest::from_bytes([0; 32])),
             _ => {
                 return Err(FileError::NotAFile { path: path.to_owned(), found: "a device, pipe or socket" });
             }
         };
         // A link has no permissions of its own, and file systems report different ones.
-        Ok(FileEntry { kind, mode: if kind == FileKind::Link { 0o777 } else { mode }, digest })
+        Ok(FileEntry { kind, mode: if kind == FileEntryKind::Link { 0o777 } else { mode }, digest })
     }
 
     /// The SHA-256 of the regular file at `path`, links followed.
@@ -154,11 +154,11 @@ impl Files {
     }
 
     /// The identity of the regular file at `path`, links followed.
-    pub(crate) fn identity(&self, path: &Path) -> Result<Identity, FileError> {
+    pub(crate) fn identity(&self, path: &Path) -> Result<FileIdentity, FileError> {
         let stat = rustix::fs::statat(&self.root, path, AtFlags::empty())
             .map_err(FileError::at("read the metadata of", path))?;
         match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Ok(Identity::of(&stat)),
+            FileType::RegularFile => Ok(FileIdentity::of(&stat)),
             FileType::Directory => Err(FileError::NotAFile { path: path.to_owned(), found: "a folder" }),
             _ => Err(FileError::NotAFile { path: path.to_owned(), found: "a device, pipe or socket" }),
         }
@@ -176,7 +176,7 @@ impl Files {
         }
     }
 
-    /// As [`Files::record`], for a file that was just read and that nobody writes to any more. If the file has changed
+    /// As [`KnownFiles::record`], for a file that was just read and that nobody writes to any more. If the file has changed
     /// since it was read, nothing is recorded.
     pub(crate) fn trust(&self, path: &Path, digest: Digest) -> Result<(), FileError> {
         let identity = self.identity(path)?;
@@ -187,7 +187,7 @@ impl Files {
     }
 
     /// The identity of the file at `path`, whose content must have `digest`.
-    pub(crate) fn unchanged(&self, path: &Path, digest: Digest) -> Result<Identity, FileError> {
+    pub(crate) fn unchanged(&self, path: &Path, digest: Digest) -> Result<FileIdentity, FileError> {
         let identity = self.identity(path)?;
         if self.content(path, identity, &NEVER)? == digest {
             Ok(identity)
@@ -196,16 +196,16 @@ impl Files {
         }
     }
 
-    /// As [`Files::record`], for a file that may have been linked or renamed since it had the identity `was`, and must not
+    /// As [`KnownFiles::record`], for a file that may have been linked or renamed since it had the identity `was`, and must not
     /// have been written to.
     pub(crate) fn record_renamed(
         &self,
         path: &Path,
-        was: &Identity,
+        was: &FileIdentity,
         digest: Digest,
     ) -> Result<(), FileError> {
         let identity = self.identity(path)?;
-        if (Identity { changed: was.changed, ..identity }) != *was {
+        if (FileIdentity { changed: was.changed, ..identity }) != *was {
             return Err(FileError::Changed { path: path.to_owned() });
         }
         self.record_or_defer(path, FileDigest { identity, digest });
@@ -244,7 +244,7 @@ impl Files {
     }
 
     /// The recorded digest of the file with this identity.
-    fn recorded(&self, identity: &Identity) -> Option<Digest> {
+    fn recorded(&self, identity: &FileIdentity) -> Option<Digest> {
         find(&self.earlier, identity)
             .or_else(|| find_in(&self.recorded, identity))
             .or_else(|| find_in(&self.racy, identity))
@@ -252,7 +252,7 @@ impl Files {
 
     /// Keeps a digest: for good if the file is older than `now`, else for this run. Whether it is for good.
     fn keep(&self, found: FileDigest, now: i64) -> bool {
-        let Identity { dev, ino, modified, changed, .. } = found.identity;
+        let FileIdentity { dev, ino, modified, changed, .. } = found.identity;
         // Times without a fraction come from a file system that counts in steps of one or two seconds.
         let step =
             if modified % 1_000_000_000 == 0 && changed % 1_000_000_000 == 0 { 2_000_000_000 } else { 0 };
@@ -287,7 +287,7 @@ impl Files {
             .map_or(0, |stat| nanoseconds(stat.st_mtime, stat.st_mtime_nsec))
     }
 
-    fn content(&self, path: &Path, identity: Identity, stop: &AtomicBool) -> Result<Digest, FileError> {
+    fn content(&self, path: &Path, identity: FileIdentity, stop: &AtomicBool) -> Result<Digest, FileError> {
         if let Some(digest) = self.recorded(&identity) {
             return Ok(digest);
         }
@@ -307,7 +307,12 @@ impl Files {
         digest
     }
 
-    fn read_content(&self, path: &Path, identity: &Identity, stop: &AtomicBool) -> Result<Digest, FileError> {
+    fn read_content(
+        &self,
+        path: &Path,
+        identity: &FileIdentity,
+        stop: &AtomicBool,
+    ) -> Result<Digest, FileError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let now = self.now();
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
@@ -327,7 +332,7 @@ impl Files {
             }
         })?;
         let after = rustix::fs::fstat(&file).map_err(FileError::at("read the metadata of", path))?;
-        let after = Identity::of(&after);
+        let after = FileIdentity::of(&after);
         if after == *identity {
             self.keep(FileDigest { identity: after, digest }, now);
         }
@@ -347,14 +352,14 @@ impl Files {
             let stat = self.stat(path, flags)?;
             Ok(stat.map(|stat| {
                 let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-                let content = if is_file { self.recorded(&Identity::of(&stat)) } else { None };
+                let content = if is_file { self.recorded(&FileIdentity::of(&stat)) } else { None };
                 Found { unread: is_file && content.is_none(), stat, content }
             }))
         });
         let unread =
             stats.iter().filter_map(|found| found.as_ref().ok()?.as_ref()).filter(|found| found.unread);
         // Opening a file costs about as much as reading a page.
-        let bytes: u64 = unread.map(|found| Identity::of(&found.stat).size.max(4096)).sum();
+        let bytes: u64 = unread.map(|found| FileIdentity::of(&found.stat).size.max(4096)).sum();
         if bytes >= WORTH_THREADS && self.threads > 1 && paths.len() > 1 {
             self.read_ahead(paths, &stats, stop);
         }
@@ -368,11 +373,11 @@ impl Files {
     /// Reads all regular files without a recorded digest, the largest first, with all threads. Errors are ignored: whoever
     /// needs the file gets them again.
     fn read_ahead(&self, paths: &[&Path], stats: &[Result<Option<Found>, FileError>], stop: &AtomicBool) {
-        let mut work: Vec<(&Path, Identity)> = paths
+        let mut work: Vec<(&Path, FileIdentity)> = paths
             .iter()
             .zip(stats)
             .filter_map(|(path, found)| match found {
-                Ok(Some(found)) if found.unread => Some((*path, Identity::of(&found.stat))),
+                Ok(Some(found)) if found.unread => Some((*path, FileIdentity::of(&found.stat))),
                 _ => None,
             })
             .collect();
@@ -392,13 +397,13 @@ struct Found {
     unread: bool,
 }
 
-fn find(map: &HashMap<Inode, FileDigest>, identity: &Identity) -> Option<Digest> {
+fn find(map: &HashMap<Inode, FileDigest>, identity: &FileIdentity) -> Option<Digest> {
     map.get(&(identity.dev, identity.ino))
         .filter(|found| found.identity == *identity)
         .map(|found| found.digest)
 }
 
-fn find_in(map: &RwLock<HashMap<Inode, FileDigest>>, identity: &Identity) -> Option<Digest> {
+fn find_in(map: &RwLock<HashMap<Inode, FileDigest>>, identity: &FileIdentity) -> Option<Digest> {
     find(&map.read().unwrap_or_else(PoisonError::into_inner), identity)
 }
 

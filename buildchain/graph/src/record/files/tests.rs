@@ -2,23 +2,23 @@ use super::*;
 use std::fs;
 
 /// A folder and the files of a first run in it, whose clock is in the folder.
-fn first(folder: &Path) -> Files {
+fn first(folder: &Path) -> KnownFiles {
     next(folder, HashMap::new())
 }
 
-fn next(folder: &Path, earlier: HashMap<Inode, FileDigest>) -> Files {
+fn next(folder: &Path, earlier: HashMap<Inode, FileDigest>) -> KnownFiles {
     let clock = File::options().write(true).create(true).truncate(false).open(folder.join("clock")).unwrap();
-    Files::new(folder, Some(clock), earlier, 2).unwrap()
+    KnownFiles::new(folder, Some(clock), earlier, 2).unwrap()
 }
 
 /// The files of the run after `files`.
-fn after(folder: &Path, files: Files) -> Files {
+fn after(folder: &Path, files: KnownFiles) -> KnownFiles {
     // What was racy in the last run is not in this one.
     thread::sleep(Duration::from_millis(20));
     next(folder, files.into_recorded())
 }
 
-fn reads(files: &Files) -> usize {
+fn reads(files: &KnownFiles) -> usize {
     files.reads.swap(0, Ordering::Relaxed)
 }
 

@@ -13,15 +13,15 @@ use anyhow::Context as _;
 use buildchain::tasks;
 use clap::{Args, ValueEnum};
 use graph::{
-    ConsoleOptions, ConsoleReporter, JsonLinesReporter, JsonReporter, JunitReporter, Reporter, RunOptions,
-    Selection, State, TraceReporter,
+    ConsoleOptions, ConsoleReporter, JsonLinesReporter, JsonReporter, JunitReporter, ProjectState, Reporter,
+    RunOptions, SelectedTasks, TraceReporter,
 };
 
 use self::reporters::{All, Quiet};
 use crate::commands::project::cache;
 use crate::completion;
-use crate::failure::{Failure, Outcome};
-use crate::output::documents::project::Run as RunDocument;
+use crate::failure::{CommandResult, Failure};
+use crate::output::documents::project::RunDocument;
 use crate::output::{self, ReportForm};
 use crate::progress::Live;
 use crate::remedies;
@@ -29,7 +29,7 @@ use crate::session::{Permit, Selector, Session, chosen, is_xtask};
 use crate::signals::Signals;
 
 #[derive(Debug, Args)]
-pub(crate) struct Run {
+pub(crate) struct RunArguments {
     /// The tasks: names, wildcards, or files that tasks produce [default: iso]
     #[arg(add = completion::tasks())]
     pub(super) tasks: Vec<String>,
@@ -41,7 +41,7 @@ pub(crate) struct Run {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Lint {
+pub(crate) struct LintArguments {
     /// The languages, as `sealift list --all` shows them after `lint:` [default: all]
     languages: Vec<String>,
     #[command(flatten)]
@@ -72,7 +72,7 @@ pub(super) struct RunFlags {
     #[arg(long, alias = "output", short_alias = 'o', value_enum, default_value_t, value_name = "FORM")]
     reporter: ReporterForm,
     #[command(flatten)]
-    cache: cache::Flags,
+    cache: cache::CacheFlags,
     #[command(flatten)]
     permit: Permit,
     /// Write a trace for Chrome or Perfetto to FILE
@@ -124,11 +124,11 @@ pub(crate) enum ReporterForm {
     Yaml,
 }
 
-pub(crate) fn run(run: &Run) -> Outcome {
+pub(crate) fn run(run: &RunArguments) -> CommandResult {
     run_tasks(&run.tasks, &run.flags, run.release)
 }
 
-pub(crate) fn lint(lint: &Lint) -> Outcome {
+pub(crate) fn lint(lint: &LintArguments) -> CommandResult {
     let tasks: Vec<String> = if lint.languages.is_empty() {
         vec!["lint".to_owned()]
     } else {
@@ -137,7 +137,7 @@ pub(crate) fn lint(lint: &Lint) -> Outcome {
     run_tasks(&tasks, &lint.flags, false)
 }
 
-fn run_tasks(tasks: &[String], run: &RunFlags, release: bool) -> Outcome {
+fn run_tasks(tasks: &[String], run: &RunFlags, release: bool) -> CommandResult {
     let signals = Signals::catch()?;
     let session = Session::open(&run.selector)?;
     session.print_warnings();
@@ -157,7 +157,12 @@ fn run_tasks(tasks: &[String], run: &RunFlags, release: bool) -> Outcome {
 const UNWRITTEN: &str = "cannot write the report";
 
 /// Runs the selected tasks once.
-pub(super) fn once(run: &RunFlags, session: &Session, selection: &Selection, signals: &Signals) -> Outcome {
+pub(super) fn once(
+    run: &RunFlags,
+    session: &Session,
+    selection: &SelectedTasks,
+    signals: &Signals,
+) -> CommandResult {
     let here = std::env::current_dir()?;
     let iso = session.project.root.join(session.project.iso());
     let next = verify(&summary::as_typed(&iso, &here), &here)?;
@@ -204,7 +209,7 @@ pub(super) fn once(run: &RunFlags, session: &Session, selection: &Selection, sig
     let mut reporters = All(reporters);
     if !matches!(run.reporter, ReporterForm::Console) {
         // The console has them on standard error.
-        session.warnings().iter().for_each(|text| reporters.event(&graph::Event::Warned { text }));
+        session.warnings().iter().for_each(|text| reporters.event(&graph::RunEvent::Warned { text }));
     }
     let ended = execute(run, session, selection, &options, &mut reporters);
     let unwritten = reporters.take_error().filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
@@ -251,13 +256,13 @@ fn verify(iso: &Path, here: &Path) -> io::Result<String> {
 fn execute(
     run: &RunFlags,
     session: &Session,
-    selection: &Selection,
+    selection: &SelectedTasks,
     options: &RunOptions,
     reporter: &mut dyn Reporter,
-) -> Result<graph::Outcome, Failure> {
+) -> Result<graph::RunOutcome, Failure> {
     let Session { project, graph, .. } = session;
     if run.dry_run {
-        let state = State::read(&session.state_path())?;
+        let state = ProjectState::read(&session.state_path())?;
         return Ok(graph::dry_run(graph, selection, options, &state, reporter)?);
     }
     tasks::check_locked(project, graph, selection).map_err(remedies::project::project)?;

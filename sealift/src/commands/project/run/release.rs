@@ -2,11 +2,11 @@
 
 use buildchain::project::MISTAKES_SHOWN;
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandResult, Failure};
 use crate::session::Session;
 
 /// Refuses a project whose files differ from its commit.
-pub(super) fn check(session: &Session) -> Outcome {
+pub(super) fn check(session: &Session) -> CommandResult {
     let project = &session.project;
     if project.revision.is_none() {
         let message = format!(

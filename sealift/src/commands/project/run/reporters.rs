@@ -8,10 +8,12 @@ use graph::Reporter;
 pub(super) struct Quiet<R>(pub(super) R);
 
 impl<R: Reporter> Reporter for Quiet<R> {
-    fn event(&mut self, event: &graph::Event<'_>) {
+    fn event(&mut self, event: &graph::RunEvent<'_>) {
         let shown = match event {
-            graph::Event::Finished { report, .. } => report.verdict.failure().is_some(),
-            graph::Event::Warned { .. } | graph::Event::Retrying { .. } | graph::Event::Ended { .. } => true,
+            graph::RunEvent::Finished { report, .. } => report.verdict.failure().is_some(),
+            graph::RunEvent::Warned { .. }
+            | graph::RunEvent::Retrying { .. }
+            | graph::RunEvent::Ended { .. } => true,
             _ => false,
         };
         if shown {
@@ -32,7 +34,7 @@ impl<R: Reporter> Reporter for Quiet<R> {
 pub(super) struct All<'a>(pub(super) Vec<Box<dyn Reporter + 'a>>);
 
 impl Reporter for All<'_> {
-    fn event(&mut self, event: &graph::Event<'_>) {
+    fn event(&mut self, event: &graph::RunEvent<'_>) {
         for reporter in &mut self.0 {
             reporter.event(event);
         }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 
-use graph::{Artefact, Verdict};
+use graph::{Artefact, TaskVerdict};
 
 use crate::output;
 
@@ -21,10 +21,10 @@ pub(super) fn as_typed(path: &Path, here: &Path) -> PathBuf {
 }
 
 /// The summary of a run that produced `artefact`; one line if it was up to date.
-pub(super) fn text(outcome: &graph::Outcome, artefact: &Artefact, here: &Path) -> String {
+pub(super) fn text(outcome: &graph::RunOutcome, artefact: &Artefact, here: &Path) -> String {
     let path = as_typed(&artefact.path, here);
     let path = content::printable_path(&path).to_string();
-    let (ran, restored) = (outcome.count(Verdict::Succeeded), outcome.count(Verdict::Restored));
+    let (ran, restored) = (outcome.count(TaskVerdict::Succeeded), outcome.count(TaskVerdict::Restored));
     if ran + restored == 0 {
         return format!("{path} is up to date");
     }
@@ -37,8 +37,8 @@ pub(super) fn text(outcome: &graph::Outcome, artefact: &Artefact, here: &Path) -
     let counts = [
         count(ran, "run"),
         count(restored, "restored from the cache"),
-        count(outcome.count(Verdict::UpToDate), "up to date"),
-        count(outcome.count(Verdict::Ignored), "ignored"),
+        count(outcome.count(TaskVerdict::UpToDate), "up to date"),
+        count(outcome.count(TaskVerdict::Ignored), "ignored"),
     ];
     let counts: Vec<String> = counts.into_iter().flatten().collect();
     let _ = write!(text, "\n{}\nnext: {}", counts.join(", "), artefact.next);
@@ -74,10 +74,10 @@ mod tests {
             sha256: content::Digest::from_hex(digest).unwrap(),
             next: "sealift archive verify _build/a.iso".into(),
         };
-        let mut outcome = graph::Outcome { elapsed: Duration::from_millis(72_340), ..Default::default() };
-        outcome.counts.insert(Verdict::UpToDate, 5);
+        let mut outcome = graph::RunOutcome { elapsed: Duration::from_millis(72_340), ..Default::default() };
+        outcome.counts.insert(TaskVerdict::UpToDate, 5);
         assert_eq!(text(&outcome, &artefact, Path::new("/p")), "_build/a.iso is up to date");
-        outcome.counts.extend([(Verdict::Succeeded, 1), (Verdict::Restored, 2)]);
+        outcome.counts.extend([(TaskVerdict::Succeeded, 1), (TaskVerdict::Restored, 2)]);
         assert_eq!(
             text(&outcome, &artefact, Path::new("/p")),
             format!(

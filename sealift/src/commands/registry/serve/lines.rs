@@ -18,7 +18,7 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 /// Messages go to standard error, requests to standard output, both through a queue and a thread of its own: a pipe that
 /// nobody reads blocks that thread and no request. Lines that find the queue full are dropped and counted.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(super) struct AccessLines {
     /// Whether requests are logged.
     access: bool,
     queue: SyncSender<Line>,
@@ -35,11 +35,11 @@ enum Line {
     Written(SyncSender<()>),
 }
 
-/// Waits for the last lines of a [`Lines`].
+/// Waits for the last lines of a [`AccessLines`].
 #[derive(Debug)]
 pub(super) struct LastLines(SyncSender<Line>);
 
-impl Lines {
+impl AccessLines {
     /// Starts the thread that writes.
     pub(super) fn start(access: bool) -> io::Result<(Self, LastLines)> {
         Self::start_with(access, QUEUE, write)
@@ -88,7 +88,7 @@ fn write(line: &Line) {
     }
 }
 
-impl ServerLog for Lines {
+impl ServerLog for AccessLines {
     fn access(&self, access: &AccessRecord<'_>) {
         if !self.access {
             return;
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn a_log_that_nobody_reads_drops_lines_without_blocking() {
         let (unblock, blocked) = sync_channel::<()>(0);
-        let (lines, last) = Lines::start_with(true, 2, move |_| {
+        let (lines, last) = AccessLines::start_with(true, 2, move |_| {
             let _ = blocked.recv();
         })
         .unwrap();

@@ -17,9 +17,9 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args::node_paths::NodePaths;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandResult, Failure};
 use crate::{output, remedies};
-use lines::Lines;
+use lines::AccessLines;
 
 /// How often the node's configuration is checked for changes.
 const FOLLOW_INTERVAL: Duration = Duration::from_secs(2);
@@ -133,7 +133,7 @@ impl Source {
     }
 }
 
-pub(crate) fn run(serve: Arguments) -> Outcome {
+pub(crate) fn run(serve: Arguments) -> CommandResult {
     let tls = match (serve.tls_certificate, serve.tls_key) {
         (Some(certificate), Some(key)) => {
             Some(TlsFiles { certificate, key, client_authorities: serve.tls_client_ca })
@@ -159,7 +159,7 @@ pub(crate) fn run(serve: Arguments) -> Outcome {
     } else {
         Source::Named(serve.archives)
     };
-    let (log, last_lines) = Lines::start(serve.access_log == AccessLog::Json)?;
+    let (log, last_lines) = AccessLines::start(serve.access_log == AccessLog::Json)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let config = ServerOptions {
         listen: addresses,
