@@ -43,7 +43,7 @@ pub(crate) fn explained(error: Error) -> Failure {
             )
         }
         // The configuration is valid; the disk is full, for example.
-        Error::Configuration(ConfigurationError::Io { operation: "write", .. }) => Failure::from(error),
+        Error::Configuration(ConfigurationError::Io(content::IoError { operation: "write", .. })) => Failure::from(error),
         Error::Unknown(_) => {
             Failure::usage_by(error).remedy("list the archives with `sealift archive get`")
         }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use content::Links;
+use content::{IoError, Links};
 
 use super::error::Error;
 use super::machine::Machine;
@@ -52,16 +52,10 @@ pub(super) fn apply(
     machine: &dyn Machine,
     former: &mut Option<NodeConfiguration>,
 ) -> Result<(), Error> {
-    let failed = |operation, path: &Path| {
-        let path = path.to_path_buf();
-        move |source| Error::Io { operation, path, source }
-    };
     match step {
-        NodeStep::CreateFolder { path } => {
-            content::create_folder(path).map_err(|error| failed("create", path)(error.source))
-        }
+        NodeStep::CreateFolder { path } => Ok(content::create_folder(path)?),
         NodeStep::Mount { archive, at, way } => {
-            machine.mount(archive, at, *way).map_err(failed("mount", archive))
+            Ok(machine.mount(archive, at, *way).map_err(IoError::at("mount", archive))?)
         }
         NodeStep::WriteUnit { path, link, content, former } => {
             let written = write_unit(path, link, content).and_then(|()| machine.reload_units());
@@ -72,7 +66,7 @@ pub(super) fn apply(
                     None => file::remove(link).and_then(|()| file::remove(path)),
                 };
             }
-            written.map_err(failed("enable", path))
+            Ok(written.map_err(IoError::at("enable", path))?)
         }
         NodeStep::List { file, kind, archive } => {
             change(file, *kind, former, |configuration| configuration.add(archive))
@@ -89,24 +83,25 @@ pub(super) fn apply(
             if removed.is_err() {
                 let _ = write_unit(path, link, former);
             }
-            removed.map_err(failed("disable", path))
+            Ok(removed.map_err(IoError::at("disable", path))?)
         }
         NodeStep::ChangeFstab { path, content, former, .. } => {
             let now = content::open_read(path, Links::Follow, former.len() as u64).ok();
             if now.as_deref() != Some(former.as_bytes()) {
-                return Err(failed("change", path)(io::Error::other("another program has just changed it")));
+                let error = io::Error::other("another program has just changed it");
+                return Err(IoError::at("change", path)(error).into());
             }
             let changed = file::replace(path, content.as_bytes()).and_then(|()| machine.reload_units());
             if changed.is_err() {
                 // The file may have been replaced.
                 let _ = file::replace(path, former.as_bytes());
             }
-            changed.map_err(failed("change", path))
+            Ok(changed.map_err(IoError::at("change", path))?)
         }
         // Only an empty one: files that people put there stay.
         NodeStep::RemoveFolder { path } => match std::fs::remove_dir(path) {
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
-            done => done.map_err(failed("remove", path)),
+            done => Ok(done.map_err(IoError::at("remove", path))?),
         },
     }
 }

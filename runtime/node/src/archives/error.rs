@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use archive::layout;
 use archive::verify::Report;
+use content::IoError;
 
 use super::mount_mode::CannotMount;
 use crate::site_config;
@@ -13,15 +14,8 @@ use crate::site_config;
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused an operation.
-    #[error("cannot {operation} {}: {source}", content::printable_path(path))]
-    Io {
-        /// The verb.
-        operation: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// The error of the operating system.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// The archive cannot be read.
     #[error(transparent)]
     Archive(#[from] archive::Error),

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use content::{IoError, Links};
+use content::Links;
 
 use super::error::Error;
 use super::linux_machine::decoded;
@@ -37,7 +37,7 @@ pub(super) fn find(paths: &NodeLayout, archive: &Path, at: Option<&Path>) -> Res
     let bytes = match content::open_read(&paths.fstab, Links::Follow, SIZE_MAX) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::default()),
-        Err(IoError { operation, path, source }) => return Err(Error::Io { operation, path, source }),
+        Err(error) => return Err(error.into()),
     };
     // A file that is not UTF-8 is left alone.
     let Ok(text) = String::from_utf8(bytes) else { return Ok(Found::default()) };

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use content::Root;
+use content::{IoError, Root};
 
 use super::error::Error;
 use super::node_layout::NodeLayout;
@@ -21,7 +21,6 @@ pub(super) fn lock(paths: &NodeLayout, read_only: bool) -> Result<Option<File>, 
     if read_only {
         return Ok(None);
     }
-    let failed = |source| Error::Io { operation: "lock", path: paths.lock.clone(), source };
     let file = open(&paths.lock)?;
     for _ in 0..TRIES {
         match file.try_lock() {
@@ -33,7 +32,9 @@ pub(super) fn lock(paths: &NodeLayout, read_only: bool) -> Result<Option<File>, 
             }
             // Perhaps a child process that was starting when the lock was released: it has the file open for a moment.
             Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
-            Err(std::fs::TryLockError::Error(source)) => return Err(failed(source)),
+            Err(std::fs::TryLockError::Error(error)) => {
+                return Err(IoError::at("lock", &paths.lock)(error).into());
+            }
         }
     }
     Err(Error::Locked(paths.lock.clone()))
@@ -42,24 +43,22 @@ pub(super) fn lock(paths: &NodeLayout, read_only: bool) -> Result<Option<File>, 
 /// Opens the lock file, or creates it with its folder, so that no other user can open it: a user who can open the file can
 /// hold its lock and block every import.
 fn open(path: &Path) -> Result<File, Error> {
-    let io = |operation, path: &Path| {
-        let path = path.to_path_buf();
-        move |source| Error::Io { operation, path, source }
-    };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(io("create", folder)(error)),
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            return Err(IoError::at("create", folder)(error).into());
+        }
         _ => {}
     }
     // Both a link and the folder it leads to have an owner.
-    let link = std::fs::symlink_metadata(folder).map_err(io("open", folder))?;
-    let data = std::fs::metadata(folder).map_err(io("open", folder))?;
+    let link = std::fs::symlink_metadata(folder).map_err(IoError::at("open", folder))?;
+    let data = std::fs::metadata(folder).map_err(IoError::at("open", folder))?;
     let open_to_all = data.mode() & 0o1002 == 0o0002;
     let problem = if open_to_all { Some("every user can replace files in it".to_owned()) } else { None };
     if let Some(problem) = foreign(&link).or_else(|| foreign(&data)).or(problem) {
         return Err(Error::UnsafeLock { path: folder.to_path_buf(), problem });
     }
-    let failed = |error: content::IoError| io("lock", path)(error.source);
+    let failed = |error: IoError| IoError::at("lock", path)(error.source);
     let root = Root::open(folder).map_err(failed)?;
     let name = PathBuf::from(path.file_name().unwrap_or_default());
     let file = match root.create_file(&name, 0o600) {
@@ -67,12 +66,12 @@ fn open(path: &Path) -> Result<File, Error> {
         created => created,
     };
     let file = file.map_err(failed)?;
-    let data = file.metadata().map_err(io("lock", path))?;
+    let data = file.metadata().map_err(IoError::at("lock", path))?;
     if let Some(problem) = foreign(&data) {
         return Err(Error::UnsafeLock { path: path.to_path_buf(), problem });
     }
     if data.mode() & 0o077 != 0 {
-        file.set_permissions(Permissions::from_mode(0o600)).map_err(io("lock", path))?;
+        file.set_permissions(Permissions::from_mode(0o600)).map_err(IoError::at("lock", path))?;
     }
     Ok(file)
 }
@@ -145,11 +144,11 @@ mod tests {
         // A link to a file of root's, and a pipe.
         std::fs::remove_file(&path).unwrap();
         symlink(scratch.path().join("victim"), &path).unwrap();
-        assert!(matches!(locked(&path), Err(Error::Io { .. })));
+        assert!(matches!(locked(&path), Err(Error::Io(_))));
         assert!(!scratch.path().join("victim").exists());
         std::fs::remove_file(&path).unwrap();
         rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
-        assert!(matches!(locked(&path), Err(Error::Io { .. })));
+        assert!(matches!(locked(&path), Err(Error::Io(_))));
         // A folder that is a link of another user's.
         std::fs::rename(&folder, scratch.path().join("real")).unwrap();
         symlink(scratch.path().join("real"), &folder).unwrap();

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::Path;
 
+use content::IoError;
+
 use super::error::Error;
 use super::mount_mode::{CannotMount, MountMode};
 
@@ -61,9 +63,5 @@ pub trait Machine {
 
 /// The way in which something is mounted at `at`.
 pub(super) fn mounted(machine: &dyn Machine, at: &Path) -> Result<Option<MountMode>, Error> {
-    machine.mounted(at).map_err(|source| Error::Io {
-        operation: "determine the mount at",
-        path: at.to_path_buf(),
-        source,
-    })
+    Ok(machine.mounted(at).map_err(IoError::at("determine the mount at", at))?)
 }

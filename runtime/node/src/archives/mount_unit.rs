@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use content::{IoError, Links};
+use content::Links;
 
 use super::error::Error;
 use super::node_layout::NodeLayout;
@@ -66,7 +66,7 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, Error> {
         Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::FileTooLarge) => {
             Err(Error::NotOurs(path.to_path_buf()))
         }
-        Err(IoError { operation, path, source }) => Err(Error::Io { operation, path, source }),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -38,7 +38,7 @@ impl Stamp {
 impl OpenArchive {
     /// Opens the archive at `path`, an ISO file or a folder. Symbolic links are followed once, here.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        let failed = |source| Error::Io { operation: "open", path: path.to_path_buf(), source };
+        let failed = |error| IoError::at("open", path)(error);
         let real = std::fs::canonicalize(path).map_err(failed)?;
         let (file, data) = match content::open_device(&real, Links::Refuse) {
             Ok(file) => {
@@ -48,7 +48,7 @@ impl OpenArchive {
             Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => {
                 (None, std::fs::symlink_metadata(&real).map_err(failed)?)
             }
-            Err(IoError { source, .. }) => return Err(failed(source)),
+            Err(error) => return Err(failed(error.source).into()),
         };
         Ok(Self { path: real, file, stamp: Stamp::of(&data) })
     }
@@ -61,8 +61,8 @@ impl OpenArchive {
     /// The archive as it was opened.
     pub(super) fn tree(&self) -> Result<Tree, Error> {
         let Some(file) = &self.file else { return Ok(Tree::open(&self.path)?) };
-        let failed = |source| Error::Io { operation: "open", path: self.path.clone(), source };
-        Ok(Tree::of_file(file.try_clone().map_err(failed)?, &self.path)?)
+        let file = file.try_clone().map_err(IoError::at("open", &self.path))?;
+        Ok(Tree::of_file(file, &self.path)?)
     }
 
     /// Checks that its path still leads to it, and that nobody has written to it.
@@ -76,9 +76,7 @@ impl OpenArchive {
     /// As [`OpenArchive::check`], and checks that it is the archive mounted at `at`.
     pub(super) fn check_mounted(&self, at: &Path, machine: &dyn Machine) -> Result<(), Error> {
         self.check()?;
-        let failed =
-            |source| Error::Io { operation: "determine the mount at", path: at.to_path_buf(), source };
-        let shown = machine.shows(&self.path, at).map_err(failed)?;
+        let shown = machine.shows(&self.path, at).map_err(IoError::at("determine the mount at", at))?;
         if shown { Ok(()) } else { Err(Error::Changed(self.path.clone())) }
     }
 }

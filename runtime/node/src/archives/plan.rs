@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use content::IoError;
+
 use super::describe::described;
 use super::error::Error;
 use super::machine::{Machine, mounted};
@@ -50,11 +52,7 @@ pub(super) fn refuse_other(archive: &Path, id: &str, at: &Path, machine: &dyn Ma
     if mounted(machine, at)?.is_none() {
         return Ok(());
     }
-    let is_this = machine.shows(archive, at).map_err(|source| Error::Io {
-        operation: "determine the mount at",
-        path: at.to_path_buf(),
-        source,
-    })?;
+    let is_this = machine.shows(archive, at).map_err(IoError::at("determine the mount at", at))?;
     if is_this && (machine.is_broken(at) || described(at).is_ok_and(|(shown, _)| shown.id() == id)) {
         return Ok(());
     }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use content::IoError;
+
 use super::describe::{described, product_of};
 use super::error::Error;
 use super::find::is_name;
@@ -39,10 +41,6 @@ pub fn mount(
     machine: &dyn Machine,
     progress: &dyn iso::Progress,
 ) -> Result<NodeChange, Error> {
-    let io = |operation, path: &Path| {
-        let path = path.to_path_buf();
-        move |source| Error::Io { operation, path, source }
-    };
     let paths = &paths.resolved();
     let open = OpenArchive::open(archive)?;
     let archive = open.path().to_path_buf();
@@ -50,7 +48,7 @@ pub fn mount(
     let id = product.id();
     // Imports and deletions do not use a folder that the user chose.
     let (at, _lock) = match &options.at {
-        Some(at) => (std::path::absolute(at).map_err(io("name", at))?, None),
+        Some(at) => (std::path::absolute(at).map_err(IoError::at("name", at))?, None),
         None => (paths.mounts.join(&id), lock(paths, options.dry_run)?),
     };
     plan::refuse_other(&archive, &id, &at, machine)?;

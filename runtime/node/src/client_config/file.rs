@@ -44,7 +44,7 @@ pub fn stale<'a>(
             }
             Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => stale.push((path, file)),
             Err(IoError { operation, source, .. }) if source.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::Io { operation, path, source });
+                return Err(IoError { operation, path, source }.into());
             }
             _ => stale.push((path, file)),
         }
@@ -64,7 +64,7 @@ pub fn write(root: &Path, files: &[ClientConfigFile], force: bool) -> Result<Vec
         content::create_folder(folder)
             .map_err(std::io::Error::from)
             .and_then(|()| crate::file::replace(&path, file.content.as_bytes()))
-            .map_err(|source| Error::Io { operation: "write", path: path.clone(), source })?;
+            .map_err(IoError::at("write", &path))?;
         changed.push(path);
     }
     Ok(changed)

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use archive::tree::Kind;
 use archive::{Tree, Unindexed, layout, product};
+use content::IoError;
 
 use super::error::Error;
 use super::file::{ClientConfigFile, header};
@@ -177,11 +178,7 @@ impl ArchivePackages {
                 Ok(nodes.iter().map(|node| format!("{node}/{}/{}", self.id, rpm.path)).collect())
             }
             (PackageSource::Folders, Some(root)) => {
-                let root = std::path::absolute(root).map_err(|source| Error::Io {
-                    operation: "find",
-                    path: root.clone(),
-                    source,
-                })?;
+                let root = std::path::absolute(root).map_err(IoError::at("find", root))?;
                 let root = root.display().to_string();
                 plain(&self.id, &root)?;
                 Ok(vec![format!("file://{root}/{}", rpm.folder)])

@@ -10,15 +10,8 @@ use content::IoError;
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused an operation.
-    #[error("cannot {operation} {}: {source}", content::printable_path(path))]
-    Io {
-        /// The verb.
-        operation: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// The error of the operating system.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// The archive cannot be read.
     #[error(transparent)]
     Archive(#[from] archive::Error),
@@ -66,10 +59,4 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
-}
-
-impl From<IoError> for Error {
-    fn from(IoError { operation, path, source }: IoError) -> Self {
-        Self::Io { operation, path, source }
-    }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use archive::tree::Location;
-use content::{Digest, Hasher, Kind, Metadata, Root};
+use content::{Digest, Hasher, IoError, Kind, Metadata, Root};
 
 use super::error::Error;
 use super::library::Library;
@@ -44,9 +44,10 @@ impl PartialCopy {
         let target = into.join(&recipe.name);
         match root.metadata(recipe.name.as_ref()) {
             Ok(Metadata { kind: Kind::File, len, .. }) => {
-                let failed = |source| Error::Io { operation: "read", path: target.clone(), source };
                 let existing = root.open_file(recipe.name.as_ref())?;
-                if len == recipe.bytes && digest_of(&existing, &()).map_err(failed)? == recipe.sha256 {
+                if len == recipe.bytes
+                    && digest_of(&existing, &()).map_err(IoError::at("read", &target))? == recipe.sha256
+                {
                     return Ok(Begun::Present(target));
                 }
                 return Err(Error::Taken(target));
@@ -57,10 +58,7 @@ impl PartialCopy {
         }
         let name = PathBuf::from(format!(".{}.partial", recipe.name));
         let path = into.join(&name);
-        let failed = |operation| {
-            let path = path.clone();
-            move |source| Error::Io { operation, path, source }
-        };
+        let failed = |operation| IoError::at(operation, &path);
         let file = match root.create_file(&name, 0o644) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => root.open_file_to_write(&name)?,
             created => created?,
@@ -78,7 +76,7 @@ impl PartialCopy {
         match file.try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => return Err(Error::Busy(path)),
-            Err(std::fs::TryLockError::Error(source)) => return Err(failed("lock")(source)),
+            Err(std::fs::TryLockError::Error(source)) => return Err(failed("lock")(source).into()),
         }
         let begun = file.metadata().map_err(failed("read"))?;
         check_space(into, recipe.bytes, begun.blocks() * 512)?;
@@ -222,18 +220,13 @@ impl PartialCopy {
         Ok("its files match, but the bytes between them do not".into())
     }
 
-    fn failed(&self, operation: &'static str, source: io::Error) -> Error {
-        Error::Io { operation, path: self.path.clone(), source }
+    fn failed(&self, operation: &'static str, error: io::Error) -> Error {
+        IoError::at(operation, &self.path)(error).into()
     }
 }
 
 fn check_space(folder: &Path, bytes: u64, allocated: u64) -> Result<(), Error> {
-    let failed = |source: rustix::io::Errno| Error::Io {
-        operation: "examine",
-        path: folder.into(),
-        source: source.into(),
-    };
-    let space = rustix::fs::statvfs(folder).map_err(failed)?;
+    let space = rustix::fs::statvfs(folder).map_err(|error| IoError::at("examine", folder)(error.into()))?;
     let free = space.f_bavail.saturating_mul(space.f_frsize);
     let needed = bytes.saturating_sub(allocated);
     if free < needed {

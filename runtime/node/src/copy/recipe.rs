@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use archive::Tree;
-use content::Links;
+use content::{IoError, Links};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::error::Error;
@@ -84,13 +84,14 @@ impl Recipe {
     ///
     /// [`Error::Archive`] if it is not an ISO, [`Error::Io`] if it cannot be read.
     pub fn of(path: &Path, progress: &dyn iso::Progress) -> Result<Self, Error> {
-        let failed = |source| Error::Io { operation: "read", path: path.into(), source };
+        let failed = |error| IoError::at("read", path)(error);
         let unnamed = || failed(std::io::ErrorKind::InvalidFilename.into());
         let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(unnamed)?;
         // One open file for everything, so that the recipe matches what was read.
         let file = match content::open(path, Links::Follow) {
             Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => {
-                return Err(failed(std::io::Error::other("expected an ISO file; a folder is not copied")));
+                let error = std::io::Error::other("expected an ISO file; a folder is not copied");
+                return Err(failed(error).into());
             }
             opened => opened?,
         };

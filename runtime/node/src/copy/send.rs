@@ -4,7 +4,7 @@ use std::io::{BufRead, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use content::Links;
+use content::{IoError, Links};
 use serde::Serialize;
 
 use super::error::Error;
@@ -45,7 +45,6 @@ pub fn send(
     };
     let total = needed.iter().fold(0_u64, |total, range| total.saturating_add(range.bytes));
     progress.advance(recipe.bytes.saturating_sub(total));
-    let failed = |source| Error::Io { operation: "read", path: archive.into(), source };
     let file = content::open(archive, Links::Follow)?;
     let mut buffer = vec![0; CHUNK];
     for range in needed {
@@ -53,7 +52,7 @@ pub fn send(
         while offset < range.end() {
             let wanted = usize::try_from(range.end() - offset).unwrap_or(CHUNK).min(CHUNK);
             let chunk = buffer.get_mut(..wanted).unwrap_or_default();
-            file.read_exact_at(chunk, offset).map_err(failed)?;
+            file.read_exact_at(chunk, offset).map_err(IoError::at("read", archive))?;
             if let Err(error) = to.write_all(chunk) {
                 // The other end has closed the connection; perhaps it reported why.
                 return Err(match read_message(&mut from) {

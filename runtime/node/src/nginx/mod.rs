@@ -58,15 +58,8 @@ pub enum Error {
     #[error(transparent)]
     Registry(#[from] images::Error),
     /// The operating system refused an operation.
-    #[error("cannot {operation} {}: {source}", content::printable_path(path))]
-    Io {
-        /// The verb.
-        operation: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// The error of the operating system.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// The configuration is installed, but the running nginx still uses the previous one.
     #[error("{} is installed, but {program} failed: {message}", content::printable_path(file))]
     NotReloaded {
@@ -206,11 +199,7 @@ fn section(root: &Path, number: usize) -> Result<(String, String), Error> {
             return Err(Error::Value { what, found: value.escape_debug().to_string() });
         }
     }
-    let absolute = std::path::absolute(root).map_err(|source| Error::Io {
-        operation: "find",
-        path: root.to_owned(),
-        source,
-    })?;
+    let absolute = std::path::absolute(root).map_err(IoError::at("find", root))?;
     path(&absolute)?;
     let absolute = absolute.to_string_lossy().trim_end_matches('/').to_owned();
     // nginx does not follow links below these.
@@ -287,7 +276,7 @@ pub fn install(
     let replaced = match read(file) {
         Ok(found) => found != text.as_bytes(),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::FileTooLarge) => true,
-        Err(IoError { operation, path, source }) => return Err(Error::Io { operation, path, source }),
+        Err(error) => return Err(error.into()),
     };
     if replaced {
         replace(text, file, program, running)?;
@@ -302,23 +291,19 @@ pub fn install(
 }
 
 fn replace(content: &str, file: &Path, program: &Path, running: fn(&Command)) -> Result<(), Error> {
-    let io = |operation, path: &Path| {
-        let path = path.to_owned();
-        move |source| Error::Io { operation, path, source }
-    };
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    content::create_folder(folder).map_err(|error| io("create", folder)(error.source))?;
+    content::create_folder(folder)?;
     // In the same folder, so that relative paths have the same meaning.
     let mut trial = tempfile::Builder::new()
         .prefix(".sealift.")
         .suffix(".conf")
         .tempfile_in(folder)
-        .map_err(io("create a file in", folder))?;
-    std::io::Write::write_all(&mut trial, content.as_bytes()).map_err(io("write", trial.path()))?;
+        .map_err(IoError::at("create a file in", folder))?;
+    std::io::Write::write_all(&mut trial, content.as_bytes()).map_err(IoError::at("write", trial.path()))?;
     if let Some(message) = run(program, &["-t", "-q"], trial.path(), running)? {
         return Err(Error::Refused { program: format!("{} -t -q", program.display()), message });
     }
-    crate::file::replace(file, content.as_bytes()).map_err(io("write", file))
+    Ok(crate::file::replace(file, content.as_bytes()).map_err(IoError::at("write", file))?)
 }
 
 /// Runs nginx; returns its message if it failed.
@@ -335,11 +320,7 @@ fn run(
         .arg(std::path::absolute(config).unwrap_or_else(|_| config.to_owned()))
         .stdin(Stdio::null());
     running(&command);
-    let output = command.output().map_err(|source| Error::Io {
-        operation: "run",
-        path: program.to_owned(),
-        source,
-    })?;
+    let output = command.output().map_err(IoError::at("run", program))?;
     let message = || String::from_utf8_lossy(&output.stderr).trim().chars().take(2000).collect();
     Ok((!output.status.success()).then(message))
 }

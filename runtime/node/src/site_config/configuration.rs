@@ -65,10 +65,7 @@ impl NodeConfiguration {
         match (Self::read_if_exists(path, kind)?, kind.new_text()) {
             (Some(found), _) => Ok(found),
             (None, Some(text)) => Ok(Self { existed: false, ..Self::parse(path, kind, text.to_owned())? }),
-            (None, None) => {
-                let source = rustix::io::Errno::NOENT.into();
-                Err(Error::Io { operation: "read", path: path.to_path_buf(), source })
-            }
+            (None, None) => Err(IoError::at("read", path)(rustix::io::Errno::NOENT.into()).into()),
         }
     }
 
@@ -78,14 +75,14 @@ impl NodeConfiguration {
     ///
     /// Those of [`NodeConfiguration::read`].
     pub fn read_if_exists(path: &Path, kind: ConfigurationKind) -> Result<Option<Self>, Error> {
-        let failed = |operation, source| Error::Io { operation, path: path.to_path_buf(), source };
         let bytes = match content::open_read(path, Links::Follow, LIMIT) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(IoError { operation, source, .. }) => return Err(failed(operation, source)),
+            Err(error) => return Err(error.into()),
         };
         let text = String::from_utf8(bytes).map_err(|error| {
-            failed("read", std::io::Error::new(std::io::ErrorKind::InvalidData, error.utf8_error()))
+            let error = std::io::Error::new(std::io::ErrorKind::InvalidData, error.utf8_error());
+            IoError::at("read", path)(error)
         })?;
         Self::parse(path, kind, text).map(Some)
     }
@@ -150,11 +147,7 @@ impl NodeConfiguration {
         if self.existed {
             return self.write();
         }
-        crate::file::remove(&self.path).map_err(|source| Error::Io {
-            operation: "remove",
-            path: self.path.clone(),
-            source,
-        })
+        Ok(crate::file::remove(&self.path).map_err(IoError::at("remove", &self.path))?)
     }
 
     /// The text that [`NodeConfiguration::write`] writes.
@@ -245,17 +238,10 @@ impl NodeConfiguration {
     pub fn write(&self) -> Result<(), Error> {
         if let Some(folder) = self.path.parent().filter(|_| self.kind == ConfigurationKind::Archives) {
             // `/etc/sealift` on the first import; a missing folder of MetalK8s is a mistake.
-            content::create_folder(folder).map_err(|IoError { operation, path, source }| Error::Io {
-                operation,
-                path,
-                source,
-            })?;
+            content::create_folder(folder)?;
         }
-        crate::file::replace(&self.path, self.text.as_bytes()).map_err(|source| Error::Io {
-            operation: "write",
-            path: self.path.clone(),
-            source,
-        })
+        Ok(crate::file::replace(&self.path, self.text.as_bytes())
+            .map_err(IoError::at("write", &self.path))?)
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use content::IoError;
+
 use super::kind::ConfigurationKind;
 
 /// A node configuration cannot be read, is invalid, or cannot be changed.
@@ -10,15 +12,8 @@ use super::kind::ConfigurationKind;
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused an operation.
-    #[error("cannot {operation} {}: {source}", content::printable_path(path))]
-    Io {
-        /// The verb.
-        operation: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The error of the operating system.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// The file is invalid; all problems, in the order of its lines.
     #[error("{}", listed(path, problems))]
     Invalid {

@@ -11,6 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use archive::{Tree, layout, product};
+use content::IoError;
 
 use super::*;
 use crate::file;
@@ -267,7 +268,7 @@ fn a_refused_import_changes_nothing() {
     assert!(matches!(node.import(nameless.path(), &machine), Err(Error::Nameless(_))));
     assert!(matches!(
         node.import(Path::new("/none.iso"), &machine),
-        Err(Error::Io { operation: "open", .. })
+        Err(Error::Io(IoError { operation: "open", .. }))
     ));
     let held = std::fs::File::create(&node.paths.lock).unwrap();
     held.lock().unwrap();
@@ -294,7 +295,7 @@ fn a_failure_at_any_step_leaves_the_former_state() {
         let platform = node.archive("metalk8s.iso", PLATFORM);
         let before = node.state(&machine);
         machine.fail.set(Some(failing));
-        assert!(matches!(node.import(&platform, &machine), Err(Error::Io { .. })), "{failing}");
+        assert!(matches!(node.import(&platform, &machine), Err(Error::Io(_))), "{failing}");
         assert_eq!(node.state(&machine), before, "{failing}");
         machine.fail.set(None);
         node.import(&platform, &machine).unwrap();
