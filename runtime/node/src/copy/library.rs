@@ -69,8 +69,8 @@ impl Library {
     }
 
     /// The position of the content with this digest.
-    pub(super) fn find(&self, sha256: &str) -> Option<Location> {
-        let (tree, path) = self.places.get(&Digest::from_hex(sha256).ok()?)?;
+    pub(super) fn find(&self, digest: &Digest) -> Option<Location> {
+        let (tree, path) = self.places.get(digest)?;
         self.trees.get(*tree)?.locate(path).ok()
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use archive::tree::Location;
-use content::{Digest, Hasher, IoError, Kind, Metadata, Root};
+use content::{Hasher, IoError, Kind, Metadata, Root};
 
 use super::error::Error;
 use super::library::Library;
@@ -46,7 +46,7 @@ impl PartialCopy {
             Ok(Metadata { kind: Kind::File, len, .. }) => {
                 let existing = root.open_file(recipe.name.as_ref())?;
                 if len == recipe.bytes
-                    && digest_of(&existing, &()).map_err(IoError::at("read", &target))? == recipe.sha256
+                    && digest_of(&existing, &()).map_err(IoError::at("read", &target))? == recipe.digest
                 {
                     return Ok(Begun::Present(target));
                 }
@@ -89,13 +89,12 @@ impl PartialCopy {
 
     /// Assembles what this node has already, and records which ranges it lacks.
     fn gather(&mut self, resumed: bool, archives: &[PathBuf]) -> Result<(), Error> {
-        let parts = self.recipe.parts.iter();
-        let wanted = parts.filter_map(|part| Digest::from_hex(&part.sha256).ok()).collect();
+        let wanted = self.recipe.parts.iter().map(|part| part.digest).collect();
         let library = Library::of(archives, &wanted);
         let mut here: Vec<ByteRange> = Vec::new();
         for part in &self.recipe.parts {
             let resumed = resumed && self.holds(part).map_err(|source| self.failed("read", source))?;
-            let taken = || match library.find(&part.sha256) {
+            let taken = || match library.find(&part.digest) {
                 Some(location) => self.take(part, &location),
                 None => Ok(false),
             };
@@ -121,7 +120,7 @@ impl PartialCopy {
         for range in &part.ranges {
             digest_range(&self.file, *range, &mut hash, &())?;
         }
-        Ok(hash.finish().hex() == part.sha256)
+        Ok(hash.finish() == part.digest)
     }
 
     /// Copies a part from an archive of this node; returns whether its digest matches.
@@ -149,7 +148,7 @@ impl PartialCopy {
                 read += count as u64;
             }
         }
-        Ok(hash.finish().hex() == part.sha256)
+        Ok(hash.finish() == part.digest)
     }
 
     /// Receives the needed ranges.
@@ -180,7 +179,7 @@ impl PartialCopy {
         let whole = ByteRange { offset: 0, bytes: self.recipe.bytes };
         let mut hash = Hasher::new();
         digest_range(&self.file, whole, &mut hash, &()).map_err(|source| self.failed("read", source))?;
-        if hash.finish().hex() != self.recipe.sha256 {
+        if hash.finish() != self.recipe.digest {
             return Err(Error::Damaged(self.damaged()?));
         }
         self.file.sync_all().map_err(|source| self.failed("write", source))?;
@@ -214,7 +213,7 @@ impl PartialCopy {
     fn damaged(&self) -> Result<String, Error> {
         for part in &self.recipe.parts {
             if !self.holds(part).map_err(|source| self.failed("read", source))? {
-                return Ok(format!("{} does not have the SHA-256 {}", part.path, part.sha256));
+                return Ok(format!("{} does not have the SHA-256 {}", part.path, part.digest.hex()));
             }
         }
         Ok("its files match, but the bytes between them do not".into())

@@ -4,19 +4,19 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
-use content::Hasher;
+use content::{Digest, Hasher};
 
 use super::range::ByteRange;
 
 /// The number of bytes that are read at a time.
 pub(super) const CHUNK: usize = 1024 * 1024;
 
-/// The SHA-256 of an open file in hexadecimal.
-pub(super) fn digest_of(file: &File, progress: &dyn iso::Progress) -> io::Result<String> {
+/// The SHA-256 of an open file.
+pub(super) fn digest_of(file: &File, progress: &dyn iso::Progress) -> io::Result<Digest> {
     let mut hash = Hasher::new();
     let whole = ByteRange { offset: 0, bytes: file.metadata()?.len() };
     digest_range(file, whole, &mut hash, progress)?;
-    Ok(hash.finish().hex())
+    Ok(hash.finish())
 }
 
 /// Adds a range of a file to a hash.

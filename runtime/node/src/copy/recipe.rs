@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use archive::Tree;
-use content::{IoError, Links};
+use content::{Digest, IoError, Links};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::error::Error;
@@ -29,8 +29,9 @@ pub struct Recipe {
     pub name: String,
     /// Its size in bytes.
     pub bytes: u64,
-    /// Its SHA-256 in hexadecimal.
-    pub sha256: String,
+    /// Its digest. As JSON: the key `sha256`, and the hexadecimal digits alone.
+    #[serde(rename = "sha256", with = "hexadecimal")]
+    pub digest: Digest,
     /// Its larger files, each content once, in the order of the ISO.
     #[serde(deserialize_with = "at_most::<PARTS_MAX, _, _>")]
     pub parts: Vec<RecipePart>,
@@ -42,11 +43,29 @@ pub struct Recipe {
 pub struct RecipePart {
     /// A path of it in the archive.
     pub path: String,
-    /// The SHA-256 of its content in hexadecimal, as recorded in the archive.
-    pub sha256: String,
+    /// The digest of its content, as recorded in the archive.
+    #[serde(rename = "sha256", with = "hexadecimal")]
+    pub digest: Digest,
     /// The ranges of its bytes, in order.
     #[serde(deserialize_with = "at_most::<RANGES_MAX, _, _>")]
     pub ranges: Vec<ByteRange>,
+}
+
+/// Digests as 64 hexadecimal digits, the form of all versions of the protocol.
+mod hexadecimal {
+    use content::Digest;
+    use serde::{Deserialize as _, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(digest: &Digest, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&digest.hex())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Digest::from_hex(&text).map_err(|_| {
+            de::Error::invalid_value(de::Unexpected::Str(&text), &"64 lower-case hexadecimal digits")
+        })
+    }
 }
 
 /// Reads a list of at most `MAX` elements, so that a message uses no more memory than an archive needs.
@@ -113,12 +132,12 @@ impl Recipe {
             if parts.len() == PARTS_MAX || names > NAMES_MAX {
                 break;
             }
-            parts.push(RecipePart { path, sha256: digest.hex(), ranges });
+            parts.push(RecipePart { path, digest, ranges });
         }
         parts.sort_by_key(|part| part.ranges.first().map(|range| range.offset));
         let bytes = file.metadata().map_err(failed)?.len();
-        let sha256 = super::read::digest_of(&file, progress).map_err(failed)?;
-        Ok(Self { name: name.to_owned(), bytes, sha256, parts })
+        let digest = super::read::digest_of(&file, progress).map_err(failed)?;
+        Ok(Self { name: name.to_owned(), bytes, digest, parts })
     }
 
     /// Refuses an invalid recipe: a name that is a path, ranges that overlap or exceed the file.
@@ -132,12 +151,8 @@ impl Recipe {
         if !self.name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !self.name.chars().all(plain) {
             return wrong(format!("`{}` is not a valid name of an ISO file", self.name.escape_debug()));
         }
-        if self.bytes > LARGEST || !is_sha256(&self.sha256) {
-            return wrong(format!(
-                "invalid size or SHA-256: {} bytes, `{}`",
-                self.bytes,
-                self.sha256.escape_debug()
-            ));
+        if self.bytes > LARGEST {
+            return wrong(format!("no ISO has {} bytes", self.bytes));
         }
         let mut ranges: Vec<ByteRange> =
             self.parts.iter().flat_map(|part| part.ranges.iter().copied()).collect();
@@ -154,11 +169,6 @@ impl Recipe {
         }
         Ok(())
     }
-}
-
-/// Whether a text is a SHA-256 in hexadecimal.
-fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]
@@ -185,12 +195,32 @@ mod tests {
     }
 
     #[test]
+    fn digests_are_hexadecimal_digits_on_the_wire_and_nothing_else() {
+        let whole = include_str!("../../fuzz/corpus/recipes/seed-whole");
+        let recipe: Recipe = serde_json::from_str(whole).unwrap();
+        assert_eq!(
+            serde_json::to_value(&recipe).unwrap(),
+            serde_json::from_str::<serde_json::Value>(whole).unwrap()
+        );
+        for (digest, next) in [(recipe.digest, "parts"), (recipe.parts[0].digest, "ranges")] {
+            let digits = digest.hex();
+            let field = |digits: &str| format!(r#""sha256":"{digits}","{next}""#);
+            for bad in ["", &digits[..63], &digits.to_uppercase(), &format!("sha256:{digits}")] {
+                let changed = whole.replace(&field(&digits), &field(bad));
+                assert_ne!(changed, whole);
+                assert!(serde_json::from_str::<Recipe>(&changed).is_err(), "{changed}");
+            }
+        }
+    }
+
+    #[test]
     fn a_recipe_with_too_many_parts_is_refused() {
-        let part = r#"{"path":"","sha256":"","ranges":[]}"#;
+        let digest = "0".repeat(64);
+        let part = format!(r#"{{"path":"","sha256":"{digest}","ranges":[]}}"#);
         let recipe = |parts: usize| {
-            let parts = vec![part; parts].join(",");
+            let parts = vec![part.as_str(); parts].join(",");
             serde_json::from_str::<Recipe>(&format!(
-                r#"{{"name":"a.iso","bytes":0,"sha256":"","parts":[{parts}]}}"#
+                r#"{{"name":"a.iso","bytes":0,"sha256":"{digest}","parts":[{parts}]}}"#
             ))
         };
         assert_eq!(recipe(PARTS_MAX).unwrap().parts.len(), PARTS_MAX);

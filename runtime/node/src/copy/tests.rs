@@ -6,6 +6,8 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use content::Digest;
+
 use super::protocol::RecipeResponse;
 use super::*;
 
@@ -193,13 +195,13 @@ fn a_recipe_that_asks_for_what_no_archive_needs_is_refused() {
     let range = |offset, bytes| ByteRange { offset, bytes };
     let part = |ranges: &[ByteRange]| RecipePart {
         path: "a".into(),
-        sha256: "0".repeat(64),
+        digest: Digest::from_bytes([0; 32]),
         ranges: ranges.to_vec(),
     };
     let good = Recipe {
         name: "a.iso".into(),
         bytes: 100,
-        sha256: "0".repeat(64),
+        digest: Digest::from_bytes([0; 32]),
         parts: vec![part(&[range(0, 100)])],
     };
     let bad = [
@@ -210,21 +212,22 @@ fn a_recipe_that_asks_for_what_no_archive_needs_is_refused() {
         Recipe { name: "a\n.iso".into(), ..good.clone() },
         Recipe { name: String::new(), ..good.clone() },
         Recipe { bytes: u64::MAX, ..good.clone() },
-        Recipe { sha256: "0".repeat(63), ..good.clone() },
         Recipe { parts: vec![part(&[range(0, 101)])], ..good.clone() },
         Recipe { parts: vec![part(&[range(u64::MAX, 2)])], ..good.clone() },
         Recipe { parts: vec![part(&[range(0, 50), range(49, 1)])], ..good.clone() },
         Recipe { parts: vec![part(&[range(0, 50)]), part(&[range(0, 50)])], ..good.clone() },
     ];
     let folder = tempfile::tempdir().unwrap();
+    let mut bad: Vec<String> = bad.iter().map(|recipe| serde_json::to_string(recipe).unwrap()).collect();
+    let good = serde_json::to_string(&good).unwrap();
+    bad.push(good.replacen(&"0".repeat(64), &"0".repeat(63), 1));
     for recipe in bad {
-        let mut line = serde_json::to_vec(&recipe).unwrap();
-        line.push(b'\n');
-        let mut said = Vec::new();
-        let error = receive(&*line, &mut said, folder.path(), &[], &|_| Ok(())).unwrap_err();
-        assert!(matches!(error, Error::Protocol(_)), "{recipe:?}: {error}");
-        assert!(matches!(serde_json::from_slice(&said), Ok(RecipeResponse::Error(_))), "{recipe:?}");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{recipe:?}");
+        let mut response = Vec::new();
+        let line = format!("{recipe}\n");
+        let error = receive(line.as_bytes(), &mut response, folder.path(), &[], &|_| Ok(())).unwrap_err();
+        assert!(matches!(error, Error::Protocol(_)), "{recipe}: {error}");
+        assert!(matches!(serde_json::from_slice(&response), Ok(RecipeResponse::Error(_))), "{recipe}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{recipe}");
     }
 }
 

@@ -12,10 +12,11 @@ use super::{active, edit};
 
 /// The maximum size of a configuration file, in bytes.
 const LIMIT: u64 = 1 << 20;
+
 /// A node configuration.
 ///
 /// ```
-/// use node::site_config::{Configuration, Kind};
+/// use node::site_config::{ConfigurationKind, NodeConfiguration};
 ///
 /// let folder = tempfile::tempdir()?;
 /// let file = folder.path().join("solutions.yaml");
@@ -27,7 +28,7 @@ const LIMIT: u64 = 1 << 20;
 /// active:
 ///   storage: 1.0.0
 /// ")?;
-/// let mut configuration = Configuration::read(&file, Kind::Solutions)?;
+/// let mut configuration = NodeConfiguration::read(&file, ConfigurationKind::Solutions)?;
 /// configuration.add("/solutions/computing.iso".as_ref())?;
 /// configuration.write()?;
 /// assert_eq!(std::fs::read_to_string(&file)?, "\
