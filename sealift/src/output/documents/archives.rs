@@ -85,6 +85,7 @@ enum Verdict {
 /// The product information of an archive.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Product")]
 pub(crate) struct ProductDocument {
     name: String,
     version: String,

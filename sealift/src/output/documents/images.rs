@@ -9,6 +9,7 @@ use crate::output::document::{Document, List};
 /// An image in a folder.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Image")]
 pub(crate) struct ImageDocument {
     pub(crate) name: String,
     pub(crate) tag: String,
@@ -100,6 +101,7 @@ impl Document for ContentStorePruning {
 
 /// A number of files and their bytes.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Sum")]
 pub(crate) struct ContentSum {
     files: usize,
     bytes: u64,

@@ -13,6 +13,7 @@ use crate::output::document::{Document, List};
 /// An archive of a node.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Archive")]
 pub(crate) struct ArchiveDocument {
     /// Name and version; null if the archive cannot be read.
     id: Option<String>,

@@ -11,6 +11,7 @@ use crate::output::document::{Document, List};
 
 /// A task of a project.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Task")]
 pub(crate) struct TaskDocument {
     name: String,
     /// What it does.
