@@ -316,7 +316,7 @@ fn what_nobody_makes_any_more_leaves_the_archive() {
 fn clean_removes_all_that_was_made() {
     let project = Project::new();
     project.build();
-    let (code, planned, _) = project.sealift(&["clean", "-n"]);
+    let (code, planned, _) = project.sealift(&["clean", "--dry-run"]);
     assert_eq!(code, 0);
     let (code, done, err) = project.sealift(&["clean"]);
     assert_eq!((code, planned), (0, done), "{err}");

@@ -37,7 +37,7 @@ Commands:
   test [ARGS...]     install the tools that the tests need and run all tests; --release tests
                      the optimized program, other ARGS go to `cargo test`
   bench [NAME...]    measure against other tools; with --small only check that each bench runs
-  help COMMAND       show the help of a command
+  help COMMAND       show the help of a command, as `cargo xtask COMMAND --help` does
   clean --peers      remove the tools that `test` and `bench` installed below target/peers
 
 Examples:
@@ -46,6 +46,30 @@ Examples:
   cargo xtask --profile full iso    build with the upstream images of the platform
   cargo xtask explain iso           explain why the archive would be built again
   cargo xtask test                  run all tests
+";
+
+const TEST_HELP: &str = "\
+Install the tools that the tests need and run all tests.
+
+Usage: cargo xtask test [--release] [ARGS...]
+
+Options:
+  --release   test the optimized program, and run the tests of it that take long
+  ARGS        pass to `cargo test`: `-p sealift`, `--test e2e -- images::`
+
+The tools are installed below target/peers; `cargo xtask clean --peers` removes them.
+";
+
+const BENCH_HELP: &str = "\
+Install the tools to measure against and run the benches.
+
+Usage: cargo xtask bench [--small] [NAME...]
+
+Options:
+  --small   only check that each bench runs
+  NAME      run these benches: graph, images, iso, serve [default: all]
+
+The tools are installed below target/peers; `cargo xtask clean --peers` removes them.
 ";
 
 /// The test that compiles all of Sealift in another folder; what it proves is a property of the optimized program.
@@ -89,16 +113,35 @@ fn complain(text: &str) {
 }
 
 #[expect(clippy::print_stdout, reason = "help goes to standard output")]
-fn help() -> ExitCode {
-    print!("{HELP}");
+fn print(text: &str) -> ExitCode {
+    print!("{text}");
     ExitCode::SUCCESS
 }
 
+/// The help that the command line asks for, if this program has it: `sealift` has the help of its own commands. Words after
+/// `--` are for `cargo test`.
+fn help(words: &[String]) -> Option<&'static str> {
+    let is_flag = |word: &String| matches!(word.as_str(), "-h" | "--help");
+    let asks = words.iter().take_while(|word| *word != "--").any(is_flag);
+    let word = |place: usize| words.get(place).map(String::as_str);
+    match (word(0)?, word(1)) {
+        ("-h" | "--help", _) | ("help", None) => Some(HELP),
+        ("help", Some("test")) => Some(TEST_HELP),
+        ("help", Some("bench")) => Some(BENCH_HELP),
+        ("test", _) if asks => Some(TEST_HELP),
+        ("bench", _) if asks => Some(BENCH_HELP),
+        ("clean", Some("--peers")) if asks => Some(HELP),
+        _ => None,
+    }
+}
+
 fn enter(words: &[String]) -> Result<ExitCode, String> {
+    if let Some(text) = help(words) {
+        return Ok(print(text));
+    }
     let root = root();
     match words.first().map(String::as_str) {
-        Some("help") if words.len() > 1 => sealift(&root, words),
-        Some("-h" | "--help" | "help") => Ok(help()),
+        Some("help") => sealift(&root, words),
         Some("test") => test(&root, &words[1..]),
         Some("bench") => bench(&root, &words[1..]),
         Some("clean") if words[1..] == ["--peers"] => peers::clean(&root).map(|()| ExitCode::SUCCESS),
@@ -213,4 +256,36 @@ fn bench(root: &Path, words: &[String]) -> Result<ExitCode, String> {
 fn succeed(command: &mut Command) -> Result<(), String> {
     let status = command.status().map_err(|error| format!("{}: {error}", command.get_program().display()))?;
     if status.success() { Ok(()) } else { Err(format!("{}: {status}", command.get_program().display())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_is_printed_without_any_other_work() {
+        for (line, expected) in [
+            ("--help", Some(HELP)),
+            ("-h", Some(HELP)),
+            ("help", Some(HELP)),
+            ("test --help", Some(TEST_HELP)),
+            ("test --release -h", Some(TEST_HELP)),
+            ("help test", Some(TEST_HELP)),
+            ("bench --help", Some(BENCH_HELP)),
+            ("bench iso -h", Some(BENCH_HELP)),
+            ("help bench", Some(BENCH_HELP)),
+            ("clean --peers --help", Some(HELP)),
+            // The test program has this help.
+            ("test -- --help", None),
+            // `sealift` has this help.
+            ("help list", None),
+            ("list --help", None),
+            ("clean --help", None),
+            ("iso --help", None),
+            ("", None),
+        ] {
+            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            assert_eq!(help(&words), expected, "{line}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use graph::{ProjectState, RunOptions, StateError, Task, TaskVerdict};
 
 use crate::scratch::{Project, Ran};
 
-/// The variable with the project of the helper process.
+/// The variable that makes a test the process that is killed; its value is the project.
 const FOLDER: &str = "GRAPH_TEST_CHILDREN";
 
 /// How long to wait for a condition: machines may be busy.
@@ -90,21 +90,21 @@ fn a_grandchild_that_ignores_sigterm_is_killed() {
     wait_for_printed(&ran);
 }
 
-/// Not a test itself: the process that is killed.
 #[test]
-fn helper() {
+fn child_processes_of_a_killed_run_hold_the_lock_until_they_end() {
     if let Some(root) = std::env::var_os(FOLDER) {
         let script = "touch started; while [ -e wanted ]; do sleep 0.05; done";
         Project::at(root.into()).run(vec![shell(script)], &["a"]);
+        return;
     }
-}
-
-#[test]
-fn child_processes_of_a_killed_run_hold_the_lock_until_they_end() {
     let project = Project::new();
     project.write("wanted", "");
     let mut run = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "children::helper", "--quiet"])
+        .args([
+            "--exact",
+            "children::child_processes_of_a_killed_run_hold_the_lock_until_they_end",
+            "--quiet",
+        ])
         .env(FOLDER, project.root())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -10,7 +10,7 @@ use graph::{Graph, ProjectState, RunOptions, Task, TaskInput, TaskOutput, TaskVe
 
 use crate::scratch::{Project, Ran};
 
-/// The variable with the project of the helper process.
+/// The variable that makes the test the process that is killed; its value is the project.
 const FOLDER: &str = "GRAPH_TEST_KILL";
 
 /// How often the build is killed.
@@ -59,20 +59,16 @@ fn build(root: &Path) -> Ran {
     ran
 }
 
-/// Not a test itself: the process that is killed.
-#[test]
-fn helper() {
-    if let Some(root) = std::env::var_os(FOLDER) {
-        build(Path::new(&root));
-    }
-}
-
 fn results(project: &Project) -> Vec<String> {
     (0..TASKS).map(|index| project.read(&format!("_build/{index}"))).collect()
 }
 
 #[test]
 fn a_build_that_is_killed_repeatedly_ends_like_one_that_is_not() {
+    if let Some(root) = std::env::var_os(FOLDER) {
+        build(Path::new(&root));
+        return;
+    }
     let (whole, killed) = (Project::new(), Project::new());
     for project in [&whole, &killed] {
         project.write("src/0", "a");
@@ -82,7 +78,7 @@ fn a_build_that_is_killed_repeatedly_ends_like_one_that_is_not() {
     let (mut ended, mut done) = (0, 0);
     for round in 0..KILLS {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "kill::helper", "--quiet"])
+            .args(["--exact", "kill::a_build_that_is_killed_repeatedly_ends_like_one_that_is_not", "--quiet"])
             .env(FOLDER, killed.root())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -461,23 +461,22 @@ fn cache_in(folder: &Path) -> ResultCache {
     ResultCache::new(folder.to_owned(), Some(60))
 }
 
-/// Not a test itself: the process that is killed.
-#[test]
-fn helper() {
-    if let Some(root) = std::env::var_os(FOLDER) {
-        let project = Project::at(root.into());
-        let plans = serde_json::from_str(&project.read("plans")).unwrap();
-        let reference = Reference { plans, disk: Tree::new(), memory: BTreeMap::new() };
-        let cache = std::env::var_os(CACHE).map(|folder| cache_in(Path::new(&folder)));
-        run(&project, &reference, None, cache.as_ref());
-    }
+/// The process that is killed: runs the plans of the project at `root` once.
+fn run_plans(root: PathBuf) {
+    let project = Project::at(root);
+    let plans = serde_json::from_str(&project.read("plans")).unwrap();
+    let reference = Reference { plans, disk: Tree::new(), memory: BTreeMap::new() };
+    let cache = std::env::var_os(CACHE).map(|folder| cache_in(Path::new(&folder)));
+    run(&project, &reference, None, cache.as_ref());
 }
 
 /// Runs in another process, and kills it after `moment` microseconds. Whether it was running then.
 fn run_and_kill(project: &Project, reference: &Reference, cache: Option<&Path>, moment: u64) -> bool {
     project.write("plans", &serde_json::to_string(&reference.plans).unwrap());
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "model::helper", "--quiet"]).env(FOLDER, project.root());
+    command
+        .args(["--exact", "model::a_run_that_is_killed_repeatedly_ends_like_the_reference", "--quiet"])
+        .env(FOLDER, project.root());
     if let Some(folder) = cache {
         command.env(CACHE, folder);
     }
@@ -494,6 +493,9 @@ fn run_and_kill(project: &Project, reference: &Reference, cache: Option<&Path>, 
 /// would not have run.
 #[test]
 fn a_run_that_is_killed_repeatedly_ends_like_the_reference() {
+    if let Some(root) = std::env::var_os(FOLDER) {
+        return run_plans(root.into());
+    }
     let killed = AtomicUsize::new(0);
     let cases = (plans(), edits(), prop::collection::vec(500_u64..25_000, 1..4), any::<bool>());
     let config = ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() };

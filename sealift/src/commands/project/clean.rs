@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     #[arg(long, short, conflicts_with = "tasks")]
     all: bool,
     /// Report what would be removed, without removing it
-    #[arg(long, short_alias = 'n')]
+    #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     permit: Permit,

@@ -1,6 +1,6 @@
-//! `cargo xtask bench`: each of our figures beside its peer's, taken in turn in one run.
+//! `cargo xtask bench`: measures Sealift and its peers alternately in one run.
 //!
-//! A figure alone says little on a machine that others use too; the ratio of two medians taken alternately holds.
+//! On a machine that others use too, only the ratio of the two medians is meaningful.
 #![allow(clippy::disallowed_methods, reason = "tests use folders of their own")]
 
 mod graph;
@@ -22,9 +22,7 @@ fn main() -> ExitCode {
     let (options, asked): (Vec<String>, Vec<String>) =
         std::env::args().skip(1).partition(|word| word.starts_with('-'));
     if let Some(unknown) = options.iter().find(|option| *option != "--small") {
-        eprintln!(
-            "no option `{unknown}`; there is --small, which only shows that every bench runs to its end"
-        );
+        eprintln!("unknown option `{unknown}`; --small only checks that each bench runs");
         return ExitCode::from(3);
     }
     let mut scratch = tests::sealift::repository().join("target/bench");
@@ -35,7 +33,7 @@ fn main() -> ExitCode {
     for name in &asked {
         if !BENCHES.iter().any(|(known, _)| known == name) {
             let known: Vec<_> = BENCHES.iter().map(|(name, _)| *name).collect();
-            eprintln!("no bench `{name}`; there are: {}", known.join(", "));
+            eprintln!("unknown bench `{name}`; choose from: {}", known.join(", "));
             return ExitCode::from(3);
         }
     }

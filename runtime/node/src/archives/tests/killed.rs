@@ -1,5 +1,6 @@
 //! Imports and deletions that are killed, for real: each runs in a process of its own that gets SIGKILL.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -47,15 +48,13 @@ impl Machine for Persistent {
     }
 }
 
+/// The variables that make the test the process that is killed: the folder of the node, and what to do there.
 const ROOT: &str = "SEALIFT_TEST_NODE";
 const ACTION: &str = "SEALIFT_TEST_ACTION";
 
-/// Not a test of its own but what the test below starts; by itself it does nothing.
-#[test]
-fn child() {
-    let (Some(root), Some(action)) = (std::env::var_os(ROOT), std::env::var_os(ACTION)) else { return };
-    let root = PathBuf::from(root);
-    let (paths, machine) = (super::paths(&root), Persistent(root.join("mounted")));
+/// The process that is killed: imports or deletes an archive of the node at `root`.
+fn act(root: &Path, action: &OsStr) {
+    let (paths, machine) = (super::paths(root), Persistent(root.join("mounted")));
     if action == "import" {
         import(&paths, &root.join("metalk8s.iso"), &ImportOptions::default(), &machine, &()).unwrap();
     } else {
@@ -65,6 +64,9 @@ fn child() {
 
 #[test]
 fn killed_at_two_hundred_moments() {
+    if let (Some(root), Some(action)) = (std::env::var_os(ROOT), std::env::var_os(ACTION)) {
+        return act(Path::new(&root), &action);
+    }
     let node = Node::new();
     let root = node.root.path();
     let machine = Persistent(root.join("mounted"));
@@ -73,7 +75,10 @@ fn killed_at_two_hundred_moments() {
     let listed = BOOTSTRAP.replace("archives: []\n", &format!("archives:\n  - {}\n", platform.display()));
     let start = |action: &str| {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "archives::tests::killed::child"]).env(ROOT, root).env(ACTION, action);
+        command
+            .args(["--exact", "archives::tests::killed::killed_at_two_hundred_moments"])
+            .env(ROOT, root)
+            .env(ACTION, action);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     };
     // How long each takes when nothing stops it.
