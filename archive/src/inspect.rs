@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use content::Digest;
 use serde::Serialize;
 
-use crate::tree::{Kind, Tree};
-use crate::verify::Form;
-use crate::{Product, Result, Unindexed, image, layout, product, unindexed_of};
+use crate::tree::{EntryKind, Tree};
+use crate::verify::ArchiveForm;
+use crate::{Product, Result, UnindexedPackages, image, layout, product, unindexed_of};
 
 /// The most bytes of an image configuration that is read for its platform.
 const CONFIG_LIMIT: u64 = 4 << 20;
@@ -24,7 +24,7 @@ pub struct Inspection {
     /// The archive, as it was named.
     pub archive: PathBuf,
     /// `iso` or `folder`.
-    pub form: Form,
+    pub form: ArchiveForm,
     /// The volume identifier of an ISO.
     pub volume_id: Option<String>,
     /// What `product.txt` or `manifest.yaml` says.
@@ -34,7 +34,7 @@ pub struct Inspection {
     /// The package repositories, sorted by folder.
     pub repositories: Vec<RepositorySummary>,
     /// Packages that clients cannot find, since no metadata of a repository cover them.
-    pub unindexed: Vec<Unindexed>,
+    pub unindexed: Vec<UnindexedPackages>,
     /// The number of files.
     pub files: u64,
     /// The bytes of all files together, content that files share counted for each.
@@ -85,7 +85,7 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
     let product = product::of(&tree)?;
     let mut inspection = Inspection {
         archive: path.to_path_buf(),
-        form: if matches!(tree, Tree::Iso(_)) { Form::Iso } else { Form::Folder },
+        form: if matches!(tree, Tree::Iso(_)) { ArchiveForm::Iso } else { ArchiveForm::Folder },
         volume_id: None,
         product,
         images: Vec::new(),
@@ -103,12 +103,12 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
     let entries = tree.walk()?;
     inspection.unindexed = unindexed_of(&entries);
     for (path, entry) in entries {
-        if entry.kind != Kind::File {
+        if entry.kind != EntryKind::File {
             continue;
         }
         inspection.files += 1;
         inspection.bytes = inspection.bytes.saturating_add(entry.size);
-        if let layout::Owner::Package { package, repository } = layout::owner(&path) {
+        if let layout::PathOwner::Package { package, repository } = layout::owner(&path) {
             let summary = repositories.entry(repository).or_insert_with_key(|folder| RepositorySummary {
                 folder: folder.clone(),
                 packages: Vec::new(),
@@ -129,7 +129,7 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
     Ok(inspection)
 }
 
-fn summary(tree: &Tree, image: &image::Image, configs: &mut u64) -> ImageSummary {
+fn summary(tree: &Tree, image: &image::ArchiveImage, configs: &mut u64) -> ImageSummary {
     let stored = image.manifest.as_ref().ok();
     ImageSummary {
         name: image.name.clone(),
@@ -143,7 +143,7 @@ fn summary(tree: &Tree, image: &image::Image, configs: &mut u64) -> ImageSummary
 }
 
 /// The platforms of an image: those of the index for the existing manifests, or that of the configuration.
-fn platforms(tree: &Tree, image: &image::Image, configs: &mut u64) -> Vec<String> {
+fn platforms(tree: &Tree, image: &image::ArchiveImage, configs: &mut u64) -> Vec<String> {
     let Ok(stored) = &image.manifest else { return Vec::new() };
     if !stored.manifest.kind.is_index() {
         return platform_of_config(tree, image, stored.manifest.config, configs).into_iter().collect();
@@ -160,7 +160,7 @@ fn platforms(tree: &Tree, image: &image::Image, configs: &mut u64) -> Vec<String
 /// What a configuration says; `left` is how many bytes of configurations may still be read.
 fn platform_of_config(
     tree: &Tree,
-    image: &image::Image,
+    image: &image::ArchiveImage,
     config: Option<Digest>,
     left: &mut u64,
 ) -> Option<String> {

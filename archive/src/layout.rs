@@ -99,26 +99,26 @@ pub fn rpm_repository_name<'a>(folder: &'a str, project: &str) -> Option<&'a str
 /// assert_eq!(owner("product.txt"), Owner::Archive);
 /// ```
 #[must_use]
-pub fn owner(path: &str) -> Owner {
+pub fn owner(path: &str) -> PathOwner {
     let (top, rest) = path.split_once('/').unwrap_or((path, ""));
     let (folder, file) = rest.rsplit_once('/').unwrap_or(("", rest));
     match top {
         // An image saved for an engine lies beside the folders of images.
-        IMAGES if file.ends_with(".tar") => Owner::Archive,
+        IMAGES if file.ends_with(".tar") => PathOwner::Archive,
         IMAGES => match folder.rsplit_once('/') {
-            Some((name, tag)) => Owner::Image { name: name.to_owned(), tag: tag.to_owned() },
-            None => Owner::Archive,
+            Some((name, tag)) => PathOwner::Image { name: name.to_owned(), tag: tag.to_owned() },
+            None => PathOwner::Archive,
         },
-        REGISTRY => Owner::Registry,
+        REGISTRY => PathOwner::Registry,
         PACKAGES => match file.strip_suffix(".rpm").or_else(|| file.strip_suffix(".deb")) {
             Some(package) => {
-                Owner::Package { package: package.to_owned(), repository: repository_of(folder) }
+                PathOwner::Package { package: package.to_owned(), repository: repository_of(folder) }
             }
-            None if folder.is_empty() => Owner::Archive,
-            None => Owner::Repository { repository: repository_of(folder) },
+            None if folder.is_empty() => PathOwner::Archive,
+            None => PathOwner::Repository { repository: repository_of(folder) },
         },
-        SALT | PILLAR => Owner::Salt,
-        _ => Owner::Archive,
+        SALT | PILLAR => PathOwner::Salt,
+        _ => PathOwner::Archive,
     }
 }
 
@@ -131,7 +131,7 @@ fn repository_of(folder: &str) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum Owner {
+pub enum PathOwner {
     /// The archive itself: product information, scripts, documents.
     Archive,
     /// A container image.
@@ -159,7 +159,7 @@ pub enum Owner {
     Salt,
 }
 
-impl std::fmt::Display for Owner {
+impl std::fmt::Display for PathOwner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Archive => write!(f, "the archive"),
@@ -180,29 +180,29 @@ mod tests {
 
     #[test]
     fn owners() {
-        let image = |name: &str, tag: &str| Owner::Image { name: name.into(), tag: tag.into() };
-        let repository = |repository: &str| Owner::Repository { repository: repository.into() };
+        let image = |name: &str, tag: &str| PathOwner::Image { name: name.into(), tag: tag.into() };
+        let repository = |repository: &str| PathOwner::Repository { repository: repository.into() };
         let cases = [
             ("images/library/redis/7/abc", image("library/redis", "7")),
-            ("images/pause-3.9.tar", Owner::Archive),
-            ("images/team/sub/pause-3.9.tar", Owner::Archive),
-            ("images", Owner::Archive),
-            ("registry/v2/redis/tags/list", Owner::Registry),
+            ("images/pause-3.9.tar", PathOwner::Archive),
+            ("images/team/sub/pause-3.9.tar", PathOwner::Archive),
+            ("images", PathOwner::Archive),
+            ("registry/v2/redis/tags/list", PathOwner::Registry),
             (
                 "packages/redhat/8/sealift-scality-el8/repodata/repomd.xml",
                 repository("redhat/8/sealift-scality-el8"),
             ),
             (
                 "packages/redhat/8/sealift-scality-el8/x86_64/sealift-1-1.x86_64.rpm",
-                Owner::Package {
+                PathOwner::Package {
                     package: "sealift-1-1.x86_64".into(),
                     repository: "redhat/8/sealift-scality-el8".into(),
                 },
             ),
-            ("salt/top.sls", Owner::Salt),
-            ("pillar/top.sls", Owner::Salt),
-            ("bootstrap.sh", Owner::Archive),
-            ("", Owner::Archive),
+            ("salt/top.sls", PathOwner::Salt),
+            ("pillar/top.sls", PathOwner::Salt),
+            ("bootstrap.sh", PathOwner::Archive),
+            ("", PathOwner::Archive),
         ];
         for (path, expected) in cases {
             assert_eq!(owner(path), expected, "{path}");

@@ -12,11 +12,11 @@
 //! archive::sums::write(root, &archive::sums::digest_file)?;
 //!
 //! // Beyond the air gap:
-//! let report = archive::verify(root, &archive::verify::Options::default(), &())?;
+//! let report = archive::verify(root, &archive::verify::VerifyOptions::default(), &())?;
 //! assert!(report.ok());
 //!
 //! std::fs::write(root.join("README"), "Hullo.\n")?;
-//! let report = archive::verify(root, &archive::verify::Options::default(), &())?;
+//! let report = archive::verify(root, &archive::verify::VerifyOptions::default(), &())?;
 //! assert_eq!(report.findings[0].path, "README");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -40,5 +40,5 @@ pub use error::{Error, Result};
 pub use inspect::inspect;
 pub use product::Product;
 pub use tree::Tree;
-pub use unindexed::{Format, Unindexed, unindexed, unindexed_of};
+pub use unindexed::{PackageFormat, UnindexedPackages, unindexed, unindexed_of};
 pub use verify::verify;

@@ -18,7 +18,7 @@ const HEADER: &str = "#mtree";
 
 /// A symbolic link.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Link {
+pub struct ListedLink {
     /// Its path relative to the root of the archive.
     pub path: String,
     /// Its target, as it is written.
@@ -40,9 +40,9 @@ pub fn components(target: &str) -> String {
 /// assert_eq!(archive::links::render(&[link]), "#mtree\n./a\\040b type=link link=../c\n");
 /// ```
 #[must_use]
-pub fn render(links: &[Link]) -> String {
+pub fn render(links: &[ListedLink]) -> String {
     let mut text = format!("{HEADER}\n");
-    for Link { path, target } in links {
+    for ListedLink { path, target } in links {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "./{} type=link link={}", escape(path), escape(&components(target)));
     }
@@ -56,9 +56,9 @@ pub fn render(links: &[Link]) -> String {
 ///
 /// [`Error::Syntax`] with the line, [`Error::Limit`] for a list that no archive needs, what reading it gives, and what `visit`
 /// returns as the problem of a line.
-pub fn each(tree: &tree::Tree, visit: &mut dyn FnMut(Link) -> Result<(), String>) -> Result<bool> {
+pub fn each(tree: &tree::Tree, visit: &mut dyn FnMut(ListedLink) -> Result<(), String>) -> Result<bool> {
     for file in [layout::LINKS, layout::HIDDEN_LINKS] {
-        let there = tree.entry(file)?.is_some_and(|entry| entry.kind == tree::Kind::File);
+        let there = tree.entry(file)?.is_some_and(|entry| entry.kind == tree::EntryKind::File);
         if !there {
             if file == layout::LINKS {
                 return Ok(false);
@@ -89,7 +89,7 @@ pub fn each(tree: &tree::Tree, visit: &mut dyn FnMut(Link) -> Result<(), String>
 /// # Errors
 ///
 /// [`Error::Syntax`] with the line: anything but what [`render`] writes.
-pub fn parse(text: &str) -> Result<Vec<Link>> {
+pub fn parse(text: &str) -> Result<Vec<ListedLink>> {
     let wrong = |index, problem| Error::Syntax { file: layout::LINKS.into(), line: index + 1, problem };
     let mut lines = text.split_terminator('\n').enumerate();
     if lines.next().is_none_or(|(_, line)| line != HEADER) {
@@ -98,7 +98,7 @@ pub fn parse(text: &str) -> Result<Vec<Link>> {
     lines.map(|(index, line)| line_of(line).map_err(|problem| wrong(index, problem))).collect()
 }
 
-fn line_of(line: &str) -> Result<Link, String> {
+fn line_of(line: &str) -> Result<ListedLink, String> {
     let parts = line.strip_prefix("./").and_then(|rest| rest.split_once(" type=link link="));
     let (path, target) = parts.ok_or("expected ./PATH type=link link=TARGET")?;
     let plain =
@@ -111,7 +111,7 @@ fn line_of(line: &str) -> Result<Link, String> {
     if components(&target) != target {
         return Err(format!("the target {target:?} has an empty component"));
     }
-    Ok(Link { path, target })
+    Ok(ListedLink { path, target })
 }
 
 /// What stands for itself: no blank, no `#`, `=`, backslash, and nothing that is a pattern in mtree(5).
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
     use crate::fixture::put;
 
-    fn read(text: &str) -> Result<Vec<Link>> {
+    fn read(text: &str) -> Result<Vec<ListedLink>> {
         let folder = tempfile::tempdir().expect("a folder");
         put(folder.path(), layout::LINKS, text.as_bytes());
         let mut links = Vec::new();
@@ -203,8 +203,8 @@ mod tests {
 
         #[test]
         fn any_link_survives(path in "[a-z# =*\\\\\r\n\tü\u{1b}]{1,20}", target in "[a-z.][a-z/. #=\\\\\nü]{1,20}") {
-            let links = vec![Link { path, target: components(&target) }];
-            let asked = render(&[Link { target: target.clone(), ..links[0].clone() }]);
+            let links = vec![ListedLink { path, target: components(&target) }];
+            let asked = render(&[ListedLink { target: target.clone(), ..links[0].clone() }]);
             proptest::prop_assert_eq!(&render(&links), &asked);
             proptest::prop_assert_eq!(parse(&render(&links)).ok(), Some(links.clone()));
             proptest::prop_assert_eq!(read(&render(&links)).ok(), Some(links));

@@ -201,7 +201,7 @@ impl Product {
 /// What an archive is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum ArchiveKind {
     /// The platform itself.
     Platform,
     /// A Solution that runs on it.
@@ -217,7 +217,7 @@ pub enum Kind {
 /// # Errors
 ///
 /// Those of [`Product::parse`] and [`Product::from_manifest`]; what reading the archive gives.
-pub fn describe(tree: &Tree) -> Result<Option<(Product, Kind)>> {
+pub fn describe(tree: &Tree) -> Result<Option<(Product, ArchiveKind)>> {
     let read = |file: &'static str, limit| match tree.entry(file)? {
         None => Ok(None),
         Some(_) => String::from_utf8(tree.read(file, limit)?)
@@ -230,12 +230,13 @@ pub fn describe(tree: &Tree) -> Result<Option<(Product, Kind)>> {
         serde_saphyr::from_str::<Head>(text).is_ok_and(|head| head.kind.as_deref() == Some("Solution"))
     };
     if let Some(text) = manifest.filter(|text| product.is_none() || of_solution(text)) {
-        return Ok(Some((Product::from_manifest(&text)?, Kind::Solution)));
+        return Ok(Some((Product::from_manifest(&text)?, ArchiveKind::Solution)));
     }
     let Some(product) = product.as_deref().map(Product::parse).transpose()? else { return Ok(None) };
     let needs_platform =
         |(key, _): &(String, String)| matches!(key.as_str(), "REQUIRE_METALK8S" | "ARCHIVE_LAYOUT_VERSION");
-    let kind = if product.other.iter().any(needs_platform) { Kind::Solution } else { Kind::Platform };
+    let kind =
+        if product.other.iter().any(needs_platform) { ArchiveKind::Solution } else { ArchiveKind::Platform };
     Ok(Some((product, kind)))
 }
 
@@ -447,12 +448,12 @@ spec:
         let older = "NAME=Older\nVERSION=1.0.0\nARCHIVE_LAYOUT_VERSION=1\n";
         let other = "kind: Deployment\n";
         for (product, manifest, expected) in [
-            (Some(platform), None, Some(("platform-2.10.0", Kind::Platform))),
-            (Some(older), None, Some(("older-1.0.0", Kind::Solution))),
-            (None, Some(MANIFEST), Some(("example-solution-1.0.0", Kind::Solution))),
-            (Some(platform), Some(MANIFEST), Some(("example-solution-1.0.0", Kind::Solution))),
-            (Some(older), Some(MANIFEST), Some(("example-solution-1.0.0", Kind::Solution))),
-            (Some(platform), Some(other), Some(("platform-2.10.0", Kind::Platform))),
+            (Some(platform), None, Some(("platform-2.10.0", ArchiveKind::Platform))),
+            (Some(older), None, Some(("older-1.0.0", ArchiveKind::Solution))),
+            (None, Some(MANIFEST), Some(("example-solution-1.0.0", ArchiveKind::Solution))),
+            (Some(platform), Some(MANIFEST), Some(("example-solution-1.0.0", ArchiveKind::Solution))),
+            (Some(older), Some(MANIFEST), Some(("example-solution-1.0.0", ArchiveKind::Solution))),
+            (Some(platform), Some(other), Some(("platform-2.10.0", ArchiveKind::Platform))),
             (None, None, None),
         ] {
             let folder = tempfile::tempdir().expect("a folder");

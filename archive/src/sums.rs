@@ -21,7 +21,7 @@ pub const LIMIT: u64 = 256 * 1024 * 1024;
 
 /// One line: a file and its SHA-256.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Sum {
+pub struct FileChecksum {
     /// The path relative to the root of the archive, parts separated by `/`.
     pub path: String,
     /// The SHA-256 of the content.
@@ -44,7 +44,7 @@ pub struct Sum {
 /// assert_eq!(archive::sums::render(&sums), text);
 /// # Ok::<(), archive::Error>(())
 /// ```
-pub fn parse(text: &str) -> Result<Vec<Sum>> {
+pub fn parse(text: &str) -> Result<Vec<FileChecksum>> {
     let mut seen = HashSet::new();
     let mut sums = Vec::new();
     // Not `lines()`: a carriage return before the newline belongs to the path.
@@ -59,7 +59,7 @@ pub fn parse(text: &str) -> Result<Vec<Sum>> {
     Ok(sums)
 }
 
-fn line_of(line: &str) -> Result<Sum, String> {
+fn line_of(line: &str) -> Result<FileChecksum, String> {
     let (escaped, line) = line.strip_prefix('\\').map_or((false, line), |rest| (true, rest));
     let (digits, rest) = line.split_at_checked(64).ok_or("expected 64 hexadecimal digits")?;
     // `sha256sum -c` accepts capital digits.
@@ -75,7 +75,7 @@ fn line_of(line: &str) -> Result<Sum, String> {
     if path.is_empty() {
         return Err("the path is empty".into());
     }
-    Ok(Sum { path: path.to_owned(), digest })
+    Ok(FileChecksum { path: path.to_owned(), digest })
 }
 
 /// Calls `visit` with each line of the `SHA256SUMS` of an archive and of its list of hidden files; returns whether the
@@ -85,10 +85,10 @@ fn line_of(line: &str) -> Result<Sum, String> {
 ///
 /// [`Error::Syntax`] and [`Error::Content`] for what breaks the format, [`Error::Limit`] for a list of more than [`LIMIT`]
 /// bytes or more files than an archive can have, what reading it gives, and what `visit` returns as the problem of a line.
-pub fn each(tree: &tree::Tree, visit: &mut dyn FnMut(Sum) -> Result<(), String>) -> Result<bool> {
+pub fn each(tree: &tree::Tree, visit: &mut dyn FnMut(FileChecksum) -> Result<(), String>) -> Result<bool> {
     for file in [layout::SUMS, layout::HIDDEN_SUMS] {
         match tree.entry(file)? {
-            Some(entry) if entry.kind == tree::Kind::File => {}
+            Some(entry) if entry.kind == tree::EntryKind::File => {}
             // Another `pillar/SHA256SUMS` than ours is a file like any other.
             Some(_) if file == layout::SUMS => {
                 let problem = "it is not a file".into();
@@ -113,7 +113,7 @@ pub fn each(tree: &tree::Tree, visit: &mut dyn FnMut(Sum) -> Result<(), String>)
 /// # Errors
 ///
 /// Those of [`each`]; a path that is listed twice.
-pub fn of(tree: &tree::Tree) -> Result<Option<Vec<Sum>>> {
+pub fn of(tree: &tree::Tree) -> Result<Option<Vec<FileChecksum>>> {
     let mut sums = Vec::new();
     if !each(tree, &mut |sum| {
         sums.push(sum);
@@ -131,9 +131,9 @@ pub fn of(tree: &tree::Tree) -> Result<Option<Vec<Sum>>> {
 
 /// The content of a `SHA256SUMS` with these lines, in the given order.
 #[must_use]
-pub fn render(sums: &[Sum]) -> String {
+pub fn render(sums: &[FileChecksum]) -> String {
     let mut text = String::with_capacity(sums.iter().map(|sum| 67 + sum.path.len()).sum());
-    for Sum { path, digest } in sums {
+    for FileChecksum { path, digest } in sums {
         let escaped = path.contains(['\\', '\n', '\r']);
         if escaped {
             text.push('\\');
@@ -164,7 +164,7 @@ pub fn render(sums: &[Sum]) -> String {
 /// # Errors
 ///
 /// [`Error::Io`] for what cannot be read or written, [`Error::Path`] for a name that is not UTF-8.
-pub fn write(root: &Path, digest_of: &dyn Fn(&Path) -> std::io::Result<Digest>) -> Result<Vec<Sum>> {
+pub fn write(root: &Path, digest_of: &dyn Fn(&Path) -> std::io::Result<Digest>) -> Result<Vec<FileChecksum>> {
     let lists = [layout::SUMS, layout::LINKS, layout::HIDDEN_SUMS, layout::HIDDEN_LINKS];
     let (mut public, mut hidden) = (Lists::default(), Lists::default());
     let mut has_hidden = false;
@@ -174,19 +174,19 @@ pub fn write(root: &Path, digest_of: &dyn Fn(&Path) -> std::io::Result<Digest>) 
         for entry in entries {
             let path = tree::join(folder, &entry.name);
             match entry.kind {
-                tree::Kind::File if !lists.contains(&path.as_str()) => {
+                tree::EntryKind::File if !lists.contains(&path.as_str()) => {
                     let file = root.join(&path);
                     let digest = digest_of(&file).map_err(|source| Error::io("hash", &file, source))?;
-                    lists_of.sums.push(Sum { path, digest });
+                    lists_of.sums.push(FileChecksum { path, digest });
                 }
-                tree::Kind::Symlink(target) => lists_of.links.push(links::Link { path, target }),
+                tree::EntryKind::Symlink(target) => lists_of.links.push(links::ListedLink { path, target }),
                 _ => {}
             }
         }
         Ok(())
     })?;
-    let put = |sums: &mut Vec<Sum>, path: &str, text: &str| {
-        sums.push(Sum { path: path.to_owned(), digest: Digest::of(text.as_bytes()) });
+    let put = |sums: &mut Vec<FileChecksum>, path: &str, text: &str| {
+        sums.push(FileChecksum { path: path.to_owned(), digest: Digest::of(text.as_bytes()) });
         sums.sort();
         write_list(root, path, text)
     };
@@ -204,8 +204,8 @@ pub fn write(root: &Path, digest_of: &dyn Fn(&Path) -> std::io::Result<Digest>) 
 /// What two lists of an archive say.
 #[derive(Default)]
 struct Lists {
-    sums: Vec<Sum>,
-    links: Vec<links::Link>,
+    sums: Vec<FileChecksum>,
+    links: Vec<links::ListedLink>,
 }
 
 fn write_list(root: &Path, path: &str, text: &str) -> Result<()> {
@@ -228,7 +228,7 @@ fn write_list(root: &Path, path: &str, text: &str) -> Result<()> {
 ///
 /// What opening or reading it gives.
 pub fn digest_file(path: &Path) -> std::io::Result<Digest> {
-    let (digest, _) = content::hash_file(path, content::Links::Follow)?;
+    let (digest, _) = content::hash_file(path, content::LinkPolicy::Follow)?;
     Ok(digest)
 }
 
@@ -314,7 +314,7 @@ mod tests {
 
         #[test]
         fn any_path_survives(path in "[a-z\\\\\r\nü]{1,20}") {
-            let sums = vec![Sum { path, digest: Digest::of(b"") }];
+            let sums = vec![FileChecksum { path, digest: Digest::of(b"") }];
             proptest::prop_assert_eq!(parse(&render(&sums)).ok(), Some(sums));
         }
     }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use content::printable;
 use serde::Serialize;
 
-use crate::layout::{self, Owner};
-use crate::tree::{Entry, Kind};
+use crate::layout::{self, PathOwner};
+use crate::tree::{EntryKind, TreeEntry};
 
 /// The most repositories that are named: a forged archive has as many as its maker likes.
 const NAMED_MAX: usize = 1000;
@@ -18,14 +18,14 @@ const REPODATA: &str = "/repodata";
 /// The format of packages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Format {
+pub enum PackageFormat {
     /// `.rpm`: the metadata are in `repodata/`.
     Rpm,
     /// `.deb`: the metadata are `Packages` files, below `dists/` or beside the packages.
     Deb,
 }
 
-impl Format {
+impl PackageFormat {
     fn of(path: &str) -> Option<Self> {
         match path.rsplit_once('.')?.1 {
             "rpm" => Some(Self::Rpm),
@@ -38,22 +38,22 @@ impl Format {
 /// Packages of a repository that no metadata cover.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Unindexed {
+pub struct UnindexedPackages {
     /// The folder of the repository in the archive: `packages/redhat/8/sealift-scality-el8`.
     pub folder: String,
     /// The format of the packages.
-    pub format: Format,
+    pub format: PackageFormat,
     /// How many packages there are.
     pub packages: u64,
     /// The path of one of them.
     pub example: String,
 }
 
-impl std::fmt::Display for Unindexed {
+impl std::fmt::Display for UnindexedPackages {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (kind, lacks, client) = match self.format {
-            Format::Rpm => ("RPM", "no repodata/repomd.xml", "dnf"),
-            Format::Deb => ("DEB", "no Packages file", "apt"),
+            PackageFormat::Rpm => ("RPM", "no repodata/repomd.xml", "dnf"),
+            PackageFormat::Deb => ("DEB", "no Packages file", "apt"),
         };
         let (s, them) = if self.packages == 1 { ("", "it") } else { ("s", "them") };
         write!(
@@ -65,14 +65,14 @@ impl std::fmt::Display for Unindexed {
     }
 }
 
-impl Unindexed {
+impl UnindexedPackages {
     /// What the maker of the archive does about it, where the packages come from the folder `source`.
     #[must_use]
     pub fn remedy(&self, source: &str) -> String {
         let source = printable(source);
         match self.format {
-            Format::Rpm => format!("run `sealift package index {source}` before the archive is built"),
-            Format::Deb => {
+            PackageFormat::Rpm => format!("run `sealift package index {source}` before the archive is built"),
+            PackageFormat::Deb => {
                 format!("write {source}/Packages with `dpkg-scanpackages` before the archive is built")
             }
         }
@@ -81,25 +81,25 @@ impl Unindexed {
 
 /// The packages below `packages/` that no metadata cover, by repository. `files` are the paths of the files of an archive,
 /// `links` those of what may lead to a folder. The metadata of a folder cover all below it. At most 1000 repositories are named.
-pub fn unindexed<'a, F, L>(files: F, links: L) -> Vec<Unindexed>
+pub fn unindexed<'a, F, L>(files: F, links: L) -> Vec<UnindexedPackages>
 where
     F: Iterator<Item = &'a str> + Clone,
     L: Iterator<Item = &'a str> + Clone,
 {
     let below = |path: &&str| path.strip_prefix(layout::PACKAGES).is_some_and(|rest| rest.starts_with('/'));
-    let mut indexed: HashSet<(Format, &str)> = HashSet::new();
+    let mut indexed: HashSet<(PackageFormat, &str)> = HashSet::new();
     indexed.extend(files.clone().filter(below).filter_map(index_of));
     // The folder of the metadata may be a symbolic link.
-    let folder = |path: &'a str| path.strip_suffix(REPODATA).map(|folder| (Format::Rpm, folder));
+    let folder = |path: &'a str| path.strip_suffix(REPODATA).map(|folder| (PackageFormat::Rpm, folder));
     indexed.extend(links.clone().filter(below).filter_map(|path| folder(path).or_else(|| index_of(path))));
-    let mut found: BTreeMap<(String, Format), Unindexed> = BTreeMap::new();
+    let mut found: BTreeMap<(String, PackageFormat), UnindexedPackages> = BTreeMap::new();
     for path in files.chain(links).filter(below) {
-        let Some(format) = Format::of(path) else { continue };
+        let Some(format) = PackageFormat::of(path) else { continue };
         let mut folders = path.match_indices('/').map(|(end, _)| path.get(..end).unwrap_or_default());
         if folders.any(|folder| indexed.contains(&(format, folder))) {
             continue;
         }
-        let Owner::Package { repository, .. } = layout::owner(path) else { continue };
+        let PathOwner::Package { repository, .. } = layout::owner(path) else { continue };
         let slash = if repository.is_empty() { "" } else { "/" };
         let folder = format!("{}{slash}{repository}", layout::PACKAGES);
         let full = found.len() == NAMED_MAX;
@@ -108,7 +108,7 @@ where
             continue;
         }
         let folder = key.0.clone();
-        let new = || Unindexed { folder, format, packages: 0, example: path.to_owned() };
+        let new = || UnindexedPackages { folder, format, packages: 0, example: path.to_owned() };
         found.entry(key).or_insert_with(new).packages += 1;
     }
     found.into_values().collect()
@@ -116,33 +116,33 @@ where
 
 /// [`unindexed`] of what a walk over an archive listed.
 #[must_use]
-pub fn unindexed_of(entries: &[(String, Entry)]) -> Vec<Unindexed> {
-    let paths = |wanted: fn(&Kind) -> bool| {
+pub fn unindexed_of(entries: &[(String, TreeEntry)]) -> Vec<UnindexedPackages> {
+    let paths = |wanted: fn(&EntryKind) -> bool| {
         entries.iter().filter(move |(_, entry)| wanted(&entry.kind)).map(|(path, _)| path.as_str())
     };
-    unindexed(paths(|kind| *kind == Kind::File), paths(|kind| matches!(kind, Kind::Symlink(_))))
+    unindexed(paths(|kind| *kind == EntryKind::File), paths(|kind| matches!(kind, EntryKind::Symlink(_))))
 }
 
 /// The folder whose packages a file of metadata covers.
-fn index_of(path: &str) -> Option<(Format, &str)> {
+fn index_of(path: &str) -> Option<(PackageFormat, &str)> {
     if let Some(folder) = path.strip_suffix(REPOMD) {
-        return Some((Format::Rpm, folder));
+        return Some((PackageFormat::Rpm, folder));
     }
     let (folder, name) = path.rsplit_once('/')?;
     let is_index = name == "Packages" || name.starts_with("Packages.");
     let folder = folder.split_once("/dists/").map_or(folder, |(root, _)| root);
-    is_index.then_some((Format::Deb, folder))
+    is_index.then_some((PackageFormat::Deb, folder))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn found(paths: &[&str]) -> Vec<(String, Format, u64)> {
+    fn found(paths: &[&str]) -> Vec<(String, PackageFormat, u64)> {
         found_with(paths, &[])
     }
 
-    fn found_with(files: &[&str], links: &[&str]) -> Vec<(String, Format, u64)> {
+    fn found_with(files: &[&str], links: &[&str]) -> Vec<(String, PackageFormat, u64)> {
         let found = unindexed(files.iter().copied(), links.iter().copied());
         found.into_iter().map(|one| (one.folder, one.format, one.packages)).collect()
     }
@@ -153,9 +153,9 @@ mod tests {
         let beside = "packages/redhat/8/site-base-el8/b-1-1.noarch.rpm";
         let deb = "packages/debian/12/pool/a_1_amd64.deb";
         let base = || "packages/redhat/8/site-base-el8".to_owned();
-        assert_eq!(found(&[rpm, beside, "product.txt"]), [(base(), Format::Rpm, 2)]);
-        assert_eq!(found(&[deb]), [("packages/debian/12/pool".to_owned(), Format::Deb, 1)]);
-        assert_eq!(found(&["packages/a.rpm"]), [("packages".to_owned(), Format::Rpm, 1)]);
+        assert_eq!(found(&[rpm, beside, "product.txt"]), [(base(), PackageFormat::Rpm, 2)]);
+        assert_eq!(found(&[deb]), [("packages/debian/12/pool".to_owned(), PackageFormat::Deb, 1)]);
+        assert_eq!(found(&["packages/a.rpm"]), [("packages".to_owned(), PackageFormat::Rpm, 1)]);
         for metadata in
             ["packages/redhat/8/site-base-el8/repodata/repomd.xml", "packages/redhat/8/repodata/repomd.xml"]
         {
@@ -165,8 +165,8 @@ mod tests {
         // A link leads to a folder, a file does not.
         let folder = "packages/redhat/8/site-base-el8/repodata";
         assert_eq!(found_with(&[rpm], &[folder]), []);
-        assert_eq!(found(&[rpm, folder]), [(base(), Format::Rpm, 1)]);
-        assert_eq!(found_with(&[], &[rpm]), [(base(), Format::Rpm, 1)]);
+        assert_eq!(found(&[rpm, folder]), [(base(), PackageFormat::Rpm, 1)]);
+        assert_eq!(found_with(&[], &[rpm]), [(base(), PackageFormat::Rpm, 1)]);
         for metadata in [
             "packages/debian/12/dists/stable/main/binary-amd64/Packages.gz",
             "packages/debian/12/pool/Packages",
@@ -181,7 +181,7 @@ mod tests {
             "packages/redhat/8/site-base-el8/Packages",
             "packages/redhat/8/site-base-el8/x86_64/sub/repodata/repomd.xml",
         ] {
-            assert_eq!(found(&[rpm, metadata]), [(base(), Format::Rpm, 1)], "{metadata}");
+            assert_eq!(found(&[rpm, metadata]), [(base(), PackageFormat::Rpm, 1)], "{metadata}");
         }
         // Elsewhere packages are files like others.
         assert_eq!(found(&["operator/a.rpm", "packages.rpm", "salt/b.deb"]), []);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use content::{Digest, parallel};
-use images::pull::Progress;
+use images::pull::TransferProgress;
 use images::{Platform, Reference, RegistrySession};
 
 use crate::project::{
@@ -116,7 +116,7 @@ pub fn resolve(
     project: &Project,
     scope: Scope,
     registries: &RegistrySession,
-    progress: &(dyn Progress + Sync),
+    progress: &(dyn TransferProgress + Sync),
 ) -> Result<LockUpdate, Error> {
     let mut lock = LockFile::read(&project.root)?;
     let wanted = project.tags();

@@ -21,9 +21,9 @@ fn pages() -> Vec<(&'static str, &'static str, Value)> {
     vec![
         ("project-file.md", PROJECT_FILE, schema_for!(ProjectFile).to_value()),
         ("catalogue.md", CATALOGUE, schema_for!(Catalogue).to_value()),
-        ("image.md", IMAGE, schema_for!(images::build::Definition).to_value()),
+        ("image.md", IMAGE, schema_for!(images::build::DefinedImage).to_value()),
         ("build.md", BUILD, schema_for!(ContainerBuild).to_value()),
-        ("package.md", PACKAGE, schema_for!(packages::Definition).to_value()),
+        ("package.md", PACKAGE, schema_for!(packages::RpmDefinition).to_value()),
         ("lock.md", LOCK, schema_for!(LockFileContent).to_value()),
     ]
 }

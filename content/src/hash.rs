@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{Digest, IoError, Links, open};
+use crate::{Digest, IoError, LinkPolicy, open};
 
 /// Bytes that [`hash_reader`] reads at a time: few calls, and they stay in the processor's cache.
 const BUFFER: usize = 256 << 10;
@@ -117,7 +117,7 @@ pub fn hash_reader_with(
 /// # Errors
 ///
 /// As [`open()`], and if the file cannot be read.
-pub fn hash_file(path: &Path, links: Links) -> Result<(Digest, u64), IoError> {
+pub fn hash_file(path: &Path, links: LinkPolicy) -> Result<(Digest, u64), IoError> {
     hash_reader(open(path, links)?, |_| Ok(())).map_err(IoError::at("read", path))
 }
 

@@ -9,7 +9,7 @@
 //! | read a file whose path or content is not ours | [`open`], [`open_read`], [`open_text`] |
 //! | create files below a folder, from names that are not ours | [`Root`] |
 //! | put a file in place whole or not at all | [`AtomicFile`] |
-//! | write where the user said (a file, a link, a pipe, a device) | [`Output`], [`write_output`] |
+//! | write where the user said (a file, a link, a pipe, a device) | [`OutputFile`], [`write_output`] |
 //! | open a lock or a journal, or create it | [`open_or_create`] |
 //! | create a folder that the user named | [`create_folder`], [`check_folder`] |
 //! | copy a file, and name the right one when it fails | [`copy`](copy()) |
@@ -41,7 +41,9 @@ pub use error::IoError;
 pub use folder::{check_folder, create_folder, open_folder, remove, sync_folder};
 pub use hash::{Hashed, Hasher, hash_file, hash_reader, hash_reader_with};
 pub use nearest::nearest;
-pub use open::{Links, open, open_device, open_or_create, open_read, open_text, open_to_write, read_bounded};
-pub use output::{Output, is_standard_output, write_output};
+pub use open::{
+    LinkPolicy, open, open_device, open_or_create, open_read, open_text, open_to_write, read_bounded,
+};
+pub use output::{OutputFile, is_standard_output, write_output};
 pub use printable::{Printable, is_unsafe, printable, printable_json, printable_lines, printable_path};
-pub use root::{Kind, Metadata, Root};
+pub use root::{FileKind, FileMetadata, Root};

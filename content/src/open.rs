@@ -15,7 +15,7 @@ const CREATE_TRIES: usize = 16;
 
 /// What a symbolic link at the end of a path means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Links {
+pub enum LinkPolicy {
     /// The file that it leads to: for paths that the user gave.
     Follow,
     /// An error: for paths in folders that others may write to.
@@ -29,8 +29,8 @@ pub enum Links {
 ///
 /// # Errors
 ///
-/// The file cannot be opened or is not a regular file; with [`Links::Refuse`] also if `path` is a symbolic link.
-pub fn open(path: &Path, links: Links) -> Result<File, IoError> {
+/// The file cannot be opened or is not a regular file; with [`LinkPolicy::Refuse`] also if `path` is a symbolic link.
+pub fn open(path: &Path, links: LinkPolicy) -> Result<File, IoError> {
     open_kind(path, links, &[FileType::RegularFile])
 }
 
@@ -39,7 +39,7 @@ pub fn open(path: &Path, links: Links) -> Result<File, IoError> {
 /// # Errors
 ///
 /// As [`open`].
-pub fn open_device(path: &Path, links: Links) -> Result<File, IoError> {
+pub fn open_device(path: &Path, links: LinkPolicy) -> Result<File, IoError> {
     open_kind(path, links, &[FileType::RegularFile, FileType::BlockDevice])
 }
 
@@ -48,7 +48,7 @@ pub fn open_device(path: &Path, links: Links) -> Result<File, IoError> {
 /// # Errors
 ///
 /// As [`open`]; the file cannot be read, or is larger than `max` bytes.
-pub fn open_read(path: &Path, links: Links, max: u64) -> Result<Vec<u8>, IoError> {
+pub fn open_read(path: &Path, links: LinkPolicy, max: u64) -> Result<Vec<u8>, IoError> {
     let mut file = open(path, links)?;
     read_bounded(&mut file, max).map_err(IoError::at("read", path))
 }
@@ -58,7 +58,7 @@ pub fn open_read(path: &Path, links: Links, max: u64) -> Result<Vec<u8>, IoError
 /// # Errors
 ///
 /// As [`open_read`]; the file is not UTF-8 ([`io::ErrorKind::InvalidData`]).
-pub fn open_text(path: &Path, links: Links, max: u64) -> Result<String, IoError> {
+pub fn open_text(path: &Path, links: LinkPolicy, max: u64) -> Result<String, IoError> {
     String::from_utf8(open_read(path, links, max)?).map_err(|error| {
         let place = error.utf8_error().valid_up_to();
         let message = format!("byte {place} is not UTF-8");
@@ -86,7 +86,7 @@ pub fn read_bounded(reader: &mut dyn io::Read, max: u64) -> io::Result<Vec<u8>> 
 /// # Errors
 ///
 /// As [`open`].
-pub fn open_to_write(path: &Path, links: Links) -> Result<File, IoError> {
+pub fn open_to_write(path: &Path, links: LinkPolicy) -> Result<File, IoError> {
     let allowed = [FileType::RegularFile, FileType::BlockDevice];
     open_beneath(CWD, path, links, &allowed, OFlags::RDWR).map_err(IoError::at("open", path))
 }
@@ -96,7 +96,7 @@ pub fn open_to_write(path: &Path, links: Links) -> Result<File, IoError> {
 ///
 /// # Errors
 ///
-/// As [`open`] with [`Links::Refuse`]; the folder does not exist or cannot be written to.
+/// As [`open`] with [`LinkPolicy::Refuse`]; the folder does not exist or cannot be written to.
 pub fn open_or_create(path: &Path, mode: u32) -> Result<File, IoError> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     // Whoever removes it between the two gets another try.
@@ -106,7 +106,7 @@ pub fn open_or_create(path: &Path, mode: u32) -> Result<File, IoError> {
             Err(Errno::EXIST) => {}
             Err(errno) => return Err(IoError::at("create", path)(errno.into())),
         }
-        match open_beneath(CWD, path, Links::Refuse, &[FileType::RegularFile], OFlags::RDWR) {
+        match open_beneath(CWD, path, LinkPolicy::Refuse, &[FileType::RegularFile], OFlags::RDWR) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             opened => return opened.map_err(IoError::at("open", path)),
         }
@@ -114,7 +114,7 @@ pub fn open_or_create(path: &Path, mode: u32) -> Result<File, IoError> {
     Err(IoError::at("open", path)(Errno::AGAIN.into()))
 }
 
-fn open_kind(path: &Path, links: Links, allowed: &[FileType]) -> Result<File, IoError> {
+fn open_kind(path: &Path, links: LinkPolicy, allowed: &[FileType]) -> Result<File, IoError> {
     let refuse = IoError::at("open", path);
     open_beneath(CWD, path, links, allowed, OFlags::RDONLY).map_err(refuse)
 }
@@ -123,14 +123,14 @@ fn open_kind(path: &Path, links: Links, allowed: &[FileType]) -> Result<File, Io
 pub(crate) fn open_beneath(
     folder: impl std::os::fd::AsFd,
     path: &Path,
-    links: Links,
+    links: LinkPolicy,
     allowed: &[FileType],
     access: OFlags,
 ) -> io::Result<File> {
     let folder = folder.as_fd();
     let (flags, look) = match links {
-        Links::Follow => (OFlags::empty(), AtFlags::empty()),
-        Links::Refuse => (OFlags::NOFOLLOW, AtFlags::SYMLINK_NOFOLLOW),
+        LinkPolicy::Follow => (OFlags::empty(), AtFlags::empty()),
+        LinkPolicy::Refuse => (OFlags::NOFOLLOW, AtFlags::SYMLINK_NOFOLLOW),
     };
     // Looked at first, since opening a device may act on it; and once more when open, since it may be replaced
     // between the two. `NONBLOCK` keeps the open of a pipe that came in between from blocking.
@@ -138,7 +138,7 @@ pub(crate) fn open_beneath(
     let flags = flags | access | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
     let file: OwnedFd = openat(folder, path, flags, Mode::empty()).map_err(|errno| match errno {
         // What `NOFOLLOW` says of a symbolic link.
-        Errno::LOOP if links == Links::Refuse => unexpected(FileType::Symlink),
+        Errno::LOOP if links == LinkPolicy::Refuse => unexpected(FileType::Symlink),
         errno => errno.into(),
     })?;
     check(FileType::from_raw_mode(fstat(&file)?.st_mode), allowed)?;

@@ -21,7 +21,7 @@ pub fn is_standard_output(path: &Path) -> bool {
 
 /// A place that the user gave for output.
 #[derive(Debug)]
-pub enum Output {
+pub enum OutputFile {
     /// A regular file, or nothing yet, perhaps behind a symbolic link: replaced whole or not at all.
     File(AtomicFile),
     /// A named pipe or a character device: takes bytes one after the other.
@@ -30,7 +30,7 @@ pub enum Output {
     Device(File),
 }
 
-impl Output {
+impl OutputFile {
     /// Opens `path` for output. A new file has permissions `mode` whatever the umask, and is flushed to the disk.
     ///
     /// A named pipe is waited for until somebody reads it.
@@ -53,19 +53,19 @@ impl Output {
     }
 }
 
-/// Writes `bytes` to a place that the user gave, as [`Output`] says; a new file is readable by all. A block device is
+/// Writes `bytes` to a place that the user gave, as [`OutputFile`] says; a new file is readable by all. A block device is
 /// refused: only an image is meant for one.
 ///
 /// # Errors
 ///
-/// As [`Output::open`]; the disk or the reader refuses.
+/// As [`OutputFile::open`]; the disk or the reader refuses.
 pub fn write_output(path: &Path, bytes: &[u8]) -> Result<(), IoError> {
-    match Output::open(path, 0o644)? {
-        Output::File(file) => {
+    match OutputFile::open(path, 0o644)? {
+        OutputFile::File(file) => {
             file.file().write_all(bytes).map_err(IoError::at("write", path))?;
             file.commit()
         }
-        Output::Stream(mut file) => file.write_all(bytes).map_err(IoError::at("write", path)),
-        Output::Device(_) => Err(IoError::at("write", path)(unexpected(FileType::BlockDevice))),
+        OutputFile::Stream(mut file) => file.write_all(bytes).map_err(IoError::at("write", path)),
+        OutputFile::Device(_) => Err(IoError::at("write", path)(unexpected(FileType::BlockDevice))),
     }
 }

@@ -14,7 +14,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use crate::open::open_beneath;
-use crate::{IoError, Links};
+use crate::{IoError, LinkPolicy};
 
 /// The bits of a mode that files from outside may have: no setuid, setgid or sticky bit.
 const PERMISSIONS: u32 = 0o777;
@@ -34,7 +34,7 @@ pub struct Root {
 
 /// The kind of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FileKind {
     /// A regular file.
     File,
     /// A folder.
@@ -47,9 +47,9 @@ pub enum Kind {
 
 /// What a file is, without its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Metadata {
+pub struct FileMetadata {
     /// Its kind.
-    pub kind: Kind,
+    pub kind: FileKind,
     /// Permissions, setuid, setgid and sticky bit.
     pub mode: u32,
     /// Its length, in bytes.
@@ -184,7 +184,13 @@ impl Root {
     /// It does not exist, is not a regular file (a link is not), or the path leaves the root.
     pub fn open_file(&self, path: &Path) -> Result<File, IoError> {
         self.at("open", path, |parent, name| {
-            open_beneath(parent, Path::new(name), Links::Refuse, &[FileType::RegularFile], OFlags::RDONLY)
+            open_beneath(
+                parent,
+                Path::new(name),
+                LinkPolicy::Refuse,
+                &[FileType::RegularFile],
+                OFlags::RDONLY,
+            )
         })
     }
 
@@ -195,7 +201,7 @@ impl Root {
     /// As [`open_file`](Self::open_file).
     pub fn open_file_to_write(&self, path: &Path) -> Result<File, IoError> {
         self.at("open", path, |parent, name| {
-            open_beneath(parent, Path::new(name), Links::Refuse, &[FileType::RegularFile], OFlags::RDWR)
+            open_beneath(parent, Path::new(name), LinkPolicy::Refuse, &[FileType::RegularFile], OFlags::RDWR)
         })
     }
 
@@ -356,18 +362,18 @@ impl Root {
     /// # Errors
     ///
     /// Nothing lies there, or the path leaves the root.
-    pub fn metadata(&self, path: &Path) -> Result<Metadata, IoError> {
+    pub fn metadata(&self, path: &Path) -> Result<FileMetadata, IoError> {
         self.at("inspect", path, |parent, name| {
             let found = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
             let kind = match kind(&found) {
-                FileType::RegularFile => Kind::File,
-                FileType::Directory => Kind::Folder,
-                FileType::Symlink => Kind::Link,
-                _ => Kind::Other,
+                FileType::RegularFile => FileKind::File,
+                FileType::Directory => FileKind::Folder,
+                FileType::Symlink => FileKind::Link,
+                _ => FileKind::Other,
             };
             let len = u64::try_from(found.st_size).unwrap_or_default();
             let identity = (found.st_dev, found.st_ino);
-            Ok(Metadata { kind, mode: found.st_mode & ALL_MODES, len, identity, uid: found.st_uid })
+            Ok(FileMetadata { kind, mode: found.st_mode & ALL_MODES, len, identity, uid: found.st_uid })
         })
     }
 

@@ -10,7 +10,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use content::{
-    AtomicFile, Durability, Kind, Links, Root, check_folder, create_folder, open, open_device,
+    AtomicFile, Durability, FileKind, LinkPolicy, Root, check_folder, create_folder, open, open_device,
     open_or_create, open_read, open_to_write, write_output,
 };
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -31,17 +31,17 @@ fn only_regular_files_are_opened_and_nothing_hangs() {
     symlink("fifo", at("link-to-fifo")).unwrap();
     symlink("loop", at("loop")).unwrap();
     let cases = [
-        ("file", Links::Follow, None),
-        ("file", Links::Refuse, None),
-        ("link", Links::Follow, None),
-        ("link", Links::Refuse, Some("a symbolic link")),
-        ("fifo", Links::Follow, Some("a named pipe")),
-        ("fifo", Links::Refuse, Some("a named pipe")),
-        ("link-to-fifo", Links::Follow, Some("a named pipe")),
-        ("socket", Links::Follow, Some("a socket")),
-        (".", Links::Follow, Some("a folder")),
-        ("loop", Links::Follow, Some("Too many levels of symbolic links")),
-        ("missing", Links::Follow, Some("No such file or directory")),
+        ("file", LinkPolicy::Follow, None),
+        ("file", LinkPolicy::Refuse, None),
+        ("link", LinkPolicy::Follow, None),
+        ("link", LinkPolicy::Refuse, Some("a symbolic link")),
+        ("fifo", LinkPolicy::Follow, Some("a named pipe")),
+        ("fifo", LinkPolicy::Refuse, Some("a named pipe")),
+        ("link-to-fifo", LinkPolicy::Follow, Some("a named pipe")),
+        ("socket", LinkPolicy::Follow, Some("a socket")),
+        (".", LinkPolicy::Follow, Some("a folder")),
+        ("loop", LinkPolicy::Follow, Some("Too many levels of symbolic links")),
+        ("missing", LinkPolicy::Follow, Some("No such file or directory")),
     ];
     for (name, links, refused) in cases {
         for opened in [open(&at(name), links), open_device(&at(name), links)] {
@@ -59,7 +59,7 @@ fn only_regular_files_are_opened_and_nothing_hangs() {
             }
         }
     }
-    assert!(open(Path::new("/dev/null"), Links::Follow).is_err());
+    assert!(open(Path::new("/dev/null"), LinkPolicy::Follow).is_err());
 }
 
 #[test]
@@ -67,8 +67,8 @@ fn a_file_is_read_up_to_its_bound_and_not_a_byte_further() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     fs::write(&path, "12345").unwrap();
-    assert_eq!(open_read(&path, Links::Refuse, 5).unwrap(), b"12345");
-    let error = open_read(&path, Links::Refuse, 4).unwrap_err().to_string();
+    assert_eq!(open_read(&path, LinkPolicy::Refuse, 5).unwrap(), b"12345");
+    let error = open_read(&path, LinkPolicy::Refuse, 4).unwrap_err().to_string();
     assert!(error.ends_with("larger than the limit of 4 bytes"), "{error}");
 }
 
@@ -125,7 +125,7 @@ fn what_is_created_below_a_root_replaces_nothing_and_is_nobody_elses_program() {
     root.create_dir_all(Path::new("a/b")).unwrap();
     root.create_file(path, 0o6755).unwrap().write_all(b"x").unwrap();
     let found = root.metadata(path).unwrap();
-    assert_eq!((found.kind, found.mode, found.len), (Kind::File, 0o755, 1));
+    assert_eq!((found.kind, found.mode, found.len), (FileKind::File, 0o755, 1));
     for refused in [
         root.create_file(path, 0o644).map(drop),
         root.create_dir(path, 0o755),
@@ -160,13 +160,13 @@ fn links_and_names_below_a_root_are_moved_linked_and_removed() {
     root.create_file(a, 0o644).unwrap();
     root.symlink(OsStr::new("/nowhere"), link).unwrap();
     assert_eq!(root.read_link(link).unwrap(), "/nowhere");
-    assert_eq!(root.metadata(link).unwrap().kind, Kind::Link);
+    assert_eq!(root.metadata(link).unwrap().kind, FileKind::Link);
     assert!(root.set_mode(link, 0o600).is_err());
     root.hard_link(&folder.path().join("a"), b).unwrap();
     assert_eq!(root.metadata(a).unwrap().identity, root.metadata(b).unwrap().identity);
     assert!(root.rename_new(b, link).is_err());
     root.rename(b, link).unwrap();
-    assert_eq!(root.metadata(link).unwrap().kind, Kind::File);
+    assert_eq!(root.metadata(link).unwrap().kind, FileKind::File);
     root.remove_file(link).unwrap();
     root.link_file(&File::open(folder.path().join("a")).unwrap(), link).unwrap();
     root.sync().unwrap();
@@ -264,8 +264,10 @@ fn a_lock_or_journal_is_a_regular_file_of_its_own() {
         open_or_create(&at(name), 0o600).unwrap_err();
     }
     assert!(!at("nothing").exists());
-    open_to_write(&at("link"), Links::Follow).unwrap();
-    for (name, links) in [("fifo", Links::Follow), ("link", Links::Refuse), ("missing", Links::Follow)] {
+    open_to_write(&at("link"), LinkPolicy::Follow).unwrap();
+    for (name, links) in
+        [("fifo", LinkPolicy::Follow), ("link", LinkPolicy::Refuse), ("missing", LinkPolicy::Follow)]
+    {
         open_to_write(&at(name), links).unwrap_err();
     }
 }

@@ -10,32 +10,32 @@ use std::path::{Path, PathBuf};
 
 use content::{Digest, parallel};
 
-use crate::dir_layout::{self, Image, Place, VERSION, digest_of};
+use crate::dir_layout::{self, DirImage, ImagePlace, VERSION, digest_of};
 use crate::error::{Error, Result, io};
 use crate::store::read_limited;
 
 /// What a check found.
 #[derive(Debug, Default)]
-pub struct Report {
+pub struct CheckReport {
     /// The images that could be read, sorted by name and tag.
-    pub images: Vec<(Place, Image)>,
+    pub images: Vec<(ImagePlace, DirImage)>,
     /// What is wrong, sorted by path; empty where all is well.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ImageFinding>,
 }
 
 /// One thing that is wrong with an image.
 #[derive(Debug)]
-pub struct Problem {
+pub struct ImageFinding {
     /// The file it is about.
     pub path: PathBuf,
     /// What is wrong with it.
-    pub fault: Fault,
+    pub fault: FileProblem,
 }
 
 /// What is wrong with a file.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Fault {
+pub enum FileProblem {
     /// A manifest names it and it is not there.
     Missing {
         /// Media type of what is missing.
@@ -63,18 +63,22 @@ pub enum Fault {
     Unreadable(Error),
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ImageFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = content::printable_path(&self.path);
         match &self.fault {
-            Fault::Missing { media_type } => {
+            FileProblem::Missing { media_type } => {
                 write!(f, "{path}: missing ({})", content::printable(media_type))
             }
-            Fault::Extra => write!(f, "{path}: nothing refers to this file"),
-            Fault::Size { expected, found } => write!(f, "{path}: expected {expected} bytes, found {found}"),
-            Fault::Corrupt { expected, found } => write!(f, "{path}: expected {expected}, found {found}"),
-            Fault::Empty => write!(f, "{path}: an index without any of its images"),
-            Fault::Unreadable(error) => write!(f, "{error}"),
+            FileProblem::Extra => write!(f, "{path}: nothing refers to this file"),
+            FileProblem::Size { expected, found } => {
+                write!(f, "{path}: expected {expected} bytes, found {found}")
+            }
+            FileProblem::Corrupt { expected, found } => {
+                write!(f, "{path}: expected {expected}, found {found}")
+            }
+            FileProblem::Empty => write!(f, "{path}: an index without any of its images"),
+            FileProblem::Unreadable(error) => write!(f, "{error}"),
         }
     }
 }
@@ -90,8 +94,8 @@ struct Content {
 /// # Errors
 ///
 /// Where the folder cannot be walked or a file not be read; what is wrong with images is in the report.
-pub fn check(images: &Path, threads: NonZero<usize>) -> Result<Report> {
-    let mut report = Report::default();
+pub fn check(images: &Path, threads: NonZero<usize>) -> Result<CheckReport> {
+    let mut report = CheckReport::default();
     let mut contents: HashMap<(u64, u64, Digest), Content> = HashMap::new();
     for place in dir_layout::list(images)? {
         match dir_layout::read(&place.folder) {
@@ -100,11 +104,11 @@ pub fn check(images: &Path, threads: NonZero<usize>) -> Result<Report> {
                 report.images.push((place, image));
             }
             Err(Error::DigestMismatch { path, expected, found }) => {
-                report.problems.push(Problem { path, fault: Fault::Corrupt { expected, found } });
+                report.problems.push(ImageFinding { path, fault: FileProblem::Corrupt { expected, found } });
             }
             Err(error) => {
                 let path = place.folder.join("manifest.json");
-                report.problems.push(Problem { path, fault: Fault::Unreadable(error) });
+                report.problems.push(ImageFinding { path, fault: FileProblem::Unreadable(error) });
             }
         }
     }
@@ -117,11 +121,11 @@ pub fn check(images: &Path, threads: NonZero<usize>) -> Result<Report> {
 /// Compares the names in the folder with those the manifests give, and lists the files to hash.
 fn compare(
     folder: &Path,
-    image: &Image,
-    problems: &mut Vec<Problem>,
+    image: &DirImage,
+    problems: &mut Vec<ImageFinding>,
     contents: &mut HashMap<(u64, u64, Digest), Content>,
 ) -> Result<()> {
-    let mut problem = |path: PathBuf, fault| problems.push(Problem { path, fault });
+    let mut problem = |path: PathBuf, fault| problems.push(ImageFinding { path, fault });
     let mut known: BTreeSet<String> = image.manifests.iter().map(|stored| stored.file.clone()).collect();
     known.insert("version".into());
     let version = folder.join("version");
@@ -129,15 +133,15 @@ fn compare(
         Ok(bytes) if bytes == VERSION.as_bytes() => {}
         Ok(_) => problem(
             version,
-            Fault::Unreadable(Error::Layout {
+            FileProblem::Unreadable(Error::Layout {
                 path: folder.join("version"),
                 reason: "not the version of the layout we know".into(),
             }),
         ),
-        Err(error) => problem(version, Fault::Unreadable(error)),
+        Err(error) => problem(version, FileProblem::Unreadable(error)),
     }
     if image.kind.is_index() && image.manifests.len() == 1 && !image.left_out.is_empty() {
-        problem(folder.join("manifest.json"), Fault::Empty);
+        problem(folder.join("manifest.json"), FileProblem::Empty);
     }
     for blob in &image.blobs {
         let name = blob.digest.hex();
@@ -145,15 +149,15 @@ fn compare(
         known.insert(name);
         match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                problem(path, Fault::Missing { media_type: blob.media_type.clone() });
+                problem(path, FileProblem::Missing { media_type: blob.media_type.clone() });
             }
             Err(error) => return Err(io("stat", &path)(error)),
             Ok(found) if !found.is_file() => {
                 let error = Error::Layout { path: path.clone(), reason: "not a regular file".into() };
-                problem(path, Fault::Unreadable(error));
+                problem(path, FileProblem::Unreadable(error));
             }
             Ok(found) if found.len() != blob.size => {
-                problem(path, Fault::Size { expected: blob.size, found: found.len() });
+                problem(path, FileProblem::Size { expected: blob.size, found: found.len() });
             }
             Ok(found) => contents
                 .entry((found.dev(), found.ino(), blob.digest))
@@ -169,19 +173,21 @@ fn compare(
             .to_str()
             .is_some_and(|name| known.contains(name) || name.starts_with("signature-"))
         {
-            problem(entry.path(), Fault::Extra);
+            problem(entry.path(), FileProblem::Extra);
         }
     }
     Ok(())
 }
 
 /// Hashes all contents; one problem per path of a damaged one.
-fn hash(contents: &[Content], threads: NonZero<usize>) -> Result<Vec<Problem>> {
+fn hash(contents: &[Content], threads: NonZero<usize>) -> Result<Vec<ImageFinding>> {
     let problems = parallel::try_map(threads, contents, |content| -> Result<_> {
         let Some(first) = content.paths.first() else { return Ok(Vec::new()) };
         let (expected, found) = (content.expected, digest_of(first)?);
         let damaged = content.paths.iter().filter(|_| found != expected).cloned();
-        Ok(damaged.map(|path| Problem { path, fault: Fault::Corrupt { expected, found } }).collect())
+        Ok(damaged
+            .map(|path| ImageFinding { path, fault: FileProblem::Corrupt { expected, found } })
+            .collect())
     })?;
     Ok(problems.into_iter().flatten().collect())
 }

@@ -12,13 +12,14 @@ use std::collections::{HashSet, VecDeque};
 use content::Digest;
 
 use crate::manifest::{
-    DEPTH_MAX, Descriptor, MANIFEST_MAX, MANIFESTS_MAX, Manifest, Missing, ParseError, Platform, Selection,
+    DEPTH_MAX, Descriptor, MANIFEST_MAX, MANIFESTS_MAX, Manifest, ManifestError, MissingPlatform, Platform,
+    PlatformSelection,
 };
 
 /// The walk over the manifests of an image.
 #[derive(Debug, Default)]
 pub(crate) struct Closure {
-    waiting: VecDeque<Node>,
+    waiting: VecDeque<ManifestNode>,
     /// All that wait or were read.
     seen: HashSet<Digest>,
     bytes: u64,
@@ -27,7 +28,7 @@ pub(crate) struct Closure {
 
 /// A manifest to read.
 #[derive(Debug)]
-pub(crate) struct Node {
+pub(crate) struct ManifestNode {
     /// Its digest. Whoever reads it checks this.
     pub(crate) digest: Digest,
     /// What the index says that lists it; `None` for a root.
@@ -35,7 +36,7 @@ pub(crate) struct Node {
     depth: usize,
 }
 
-impl Node {
+impl ManifestNode {
     /// Whether it is where the walk began.
     pub(crate) fn is_root(&self) -> bool {
         self.descriptor.is_none()
@@ -54,9 +55,9 @@ pub(crate) struct Unconfirmed {
 #[derive(Debug)]
 pub(crate) enum Refusal {
     /// The bytes are not a manifest.
-    Manifest(ParseError),
+    Manifest(ManifestError),
     /// The index has nothing for a platform that is wanted.
-    Platform(Box<Missing>),
+    Platform(Box<MissingPlatform>),
     /// Indexes are nested deeper than [`DEPTH_MAX`].
     TooDeep,
     /// All manifests together are larger than [`MANIFESTS_MAX`].
@@ -74,12 +75,12 @@ impl Closure {
     /// Continues the walk with another root, unless its manifest was read already.
     pub(crate) fn enter(&mut self, root: Digest) {
         if self.seen.insert(root) {
-            self.waiting.push_back(Node { digest: root, descriptor: None, depth: 0 });
+            self.waiting.push_back(ManifestNode { digest: root, descriptor: None, depth: 0 });
         }
     }
 
     /// The manifest to read now; `None` once all were read. One that does not exist is left out by asking for the next.
-    pub(crate) fn next(&mut self) -> Option<Node> {
+    pub(crate) fn next(&mut self) -> Option<ManifestNode> {
         self.waiting.pop_front()
     }
 
@@ -87,7 +88,7 @@ impl Closure {
     /// empty; of other indexes all.
     pub(crate) fn read(
         &mut self,
-        node: &Node,
+        node: &ManifestNode,
         bytes: &[u8],
         platforms: &[Platform],
     ) -> Result<Manifest, Refusal> {
@@ -97,7 +98,7 @@ impl Closure {
         }
         let manifest = Manifest::parse(bytes).map_err(Refusal::Manifest)?;
         let wanted = if node.is_root() { platforms } else { &[] };
-        let Selection { kept, unconfirmed } = manifest.select(wanted).map_err(Refusal::Platform)?;
+        let PlatformSelection { kept, unconfirmed } = manifest.select(wanted).map_err(Refusal::Platform)?;
         if !kept.is_empty() && node.depth == DEPTH_MAX {
             return Err(Refusal::TooDeep);
         }
@@ -109,7 +110,7 @@ impl Closure {
         for child in kept {
             if self.seen.insert(child.digest) {
                 let (digest, depth) = (child.digest, node.depth + 1);
-                self.waiting.push_back(Node { digest, descriptor: Some(child.clone()), depth });
+                self.waiting.push_back(ManifestNode { digest, descriptor: Some(child.clone()), depth });
             }
         }
         Ok(manifest)

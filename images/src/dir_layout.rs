@@ -19,9 +19,9 @@ use std::path::{Path, PathBuf};
 use content::Digest;
 
 use crate::Store;
-use crate::closure::{Closure, Node};
+use crate::closure::{Closure, ManifestNode};
 use crate::error::{Error, Result, io};
-use crate::manifest::{Descriptor, Kind, MANIFEST_MAX, Manifest, Platform};
+use crate::manifest::{Descriptor, MANIFEST_MAX, Manifest, MediaKind, Platform};
 use crate::reference::{check_repository, check_tag};
 use crate::store::read_limited;
 use crate::tree::{Staged, lock_beside, write as write_file};
@@ -34,13 +34,13 @@ const NAME_DEPTH_MAX: usize = 16;
 
 /// An image in the `dir:` layout.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Image {
+pub struct DirImage {
     /// Digest of the manifest or index.
     pub digest: Digest,
     /// What it is.
-    pub kind: Kind,
+    pub kind: MediaKind,
     /// `manifest.json` first, then the existing manifests of an index.
-    pub manifests: Vec<Stored>,
+    pub manifests: Vec<DirManifest>,
     /// The distinct configurations and layers, in the order they are named.
     pub blobs: Vec<Descriptor>,
     /// Manifests that the index lists and the folder lacks: platforms that were left out.
@@ -49,7 +49,7 @@ pub struct Image {
 
 /// A manifest in the `dir:` layout.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+pub struct DirManifest {
     /// Digest of its bytes.
     pub digest: Digest,
     /// Name of the file.
@@ -62,7 +62,7 @@ pub struct Stored {
 
 /// Where an image is in a folder of images.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct ImagePlace {
     /// Its name, such as `alpine` or `library/alpine`.
     pub name: String,
     /// Its tag.
@@ -124,7 +124,7 @@ fn files(store: &Store, root: &Digest, platforms: &[Platform]) -> Result<BTreeMa
 }
 
 /// The name of the file of a manifest.
-fn file_of(node: &Node) -> String {
+fn file_of(node: &ManifestNode) -> String {
     if node.is_root() { "manifest.json".into() } else { format!("{}.manifest.json", node.digest.hex()) }
 }
 
@@ -164,7 +164,7 @@ fn is_written(folder: &Path, store: &Store, files: &BTreeMap<String, Digest>) ->
 
 /// The digest of a file's bytes.
 pub(crate) fn digest_of(path: &Path) -> Result<Digest> {
-    let (digest, _) = content::hash_file(path, content::Links::Follow)?;
+    let (digest, _) = content::hash_file(path, content::LinkPolicy::Follow)?;
     Ok(digest)
 }
 
@@ -174,13 +174,13 @@ pub(crate) fn digest_of(path: &Path) -> Result<Digest> {
 /// # Errors
 ///
 /// [`Error::Manifest`], [`Error::DigestMismatch`], [`Error::TooDeep`], [`Error::TooLarge`], [`Error::Io`].
-pub fn read(folder: &Path) -> Result<Image> {
+pub fn read(folder: &Path) -> Result<DirImage> {
     let root = read_limited(&folder.join("manifest.json"), MANIFEST_MAX)?;
     let digest = Digest::of(&root);
     let mut root = Some(root);
-    let mut image = Image {
+    let mut image = DirImage {
         digest,
-        kind: Kind::OciManifest,
+        kind: MediaKind::OciManifest,
         manifests: Vec::new(),
         blobs: Vec::new(),
         left_out: Vec::new(),
@@ -206,7 +206,7 @@ pub fn read(folder: &Path) -> Result<Image> {
         if node.is_root() {
             image.kind = manifest.kind;
         }
-        image.manifests.push(Stored { digest: found, file, size: bytes.len() as u64, manifest });
+        image.manifests.push(DirManifest { digest: found, file, size: bytes.len() as u64, manifest });
     }
     let mut named = BTreeSet::new();
     for stored in &image.manifests {
@@ -221,7 +221,7 @@ pub fn read(folder: &Path) -> Result<Image> {
 /// # Errors
 ///
 /// [`Error::Layout`] for a symbolic link, a name no image can have, and an image inside another; [`Error::Io`].
-pub fn list(images: &Path) -> Result<Vec<Place>> {
+pub fn list(images: &Path) -> Result<Vec<ImagePlace>> {
     let mut places = Vec::new();
     let mut waiting = vec![(images.to_owned(), Vec::<String>::new())];
     while let Some((folder, name)) = waiting.pop() {
@@ -264,7 +264,7 @@ pub fn list(images: &Path) -> Result<Vec<Place>> {
         let name = name.join("/");
         check_repository(&name).map_err(|reason| bad(&format!("the name of the image {reason}")))?;
         check_tag(tag).map_err(|reason| bad(&format!("the tag of the image {reason}")))?;
-        places.push(Place { name, tag: tag.clone(), folder });
+        places.push(ImagePlace { name, tag: tag.clone(), folder });
     }
     places.sort();
     Ok(places)
@@ -293,7 +293,7 @@ mod tests {
         let config = put(store, "c", format!("{layers:?}").as_bytes());
         let layers: Vec<_> = layers.iter().map(|layer| put(store, "l", layer)).collect();
         let manifest = json!({ "schemaVersion": 2, "config": config, "layers": layers });
-        put(store, Kind::OciManifest.media_type(), manifest.to_string().as_bytes())
+        put(store, MediaKind::OciManifest.media_type(), manifest.to_string().as_bytes())
     }
 
     fn index(store: &Store, images: &[(&str, serde_json::Value)]) -> Digest {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use content::{Digest, IoError, ParseDigestError};
 
 use crate::closure::Refusal;
-use crate::manifest::{self, DEPTH_MAX, MANIFESTS_MAX, Missing};
+use crate::manifest::{self, DEPTH_MAX, MANIFESTS_MAX, MissingPlatform};
 use crate::reference;
 
 /// A failed operation on the store or on a tree made from it.
@@ -64,7 +64,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        reason: manifest::ParseError,
+        reason: manifest::ManifestError,
     },
     /// An image is not for a platform that was asked for.
     #[error("{image}: {missing}")]
@@ -72,7 +72,7 @@ pub enum Error {
         /// The image or index.
         image: Digest,
         /// The platform, and those that there are.
-        missing: Box<Missing>,
+        missing: Box<MissingPlatform>,
     },
     /// Indexes inside indexes, deeper than anyone needs.
     #[error("{root}: indexes are nested deeper than {limit}")]
@@ -112,7 +112,7 @@ pub enum Error {
     Digest(#[from] ParseDigestError),
     /// Text that is not a reference.
     #[error(transparent)]
-    Reference(#[from] reference::ParseError),
+    Reference(#[from] reference::ReferenceError),
 }
 
 impl Error {

@@ -2,12 +2,12 @@
 //!
 //! ```no_run
 //! use std::path::Path;
-//! use images::pull::{self, Options, Request};
+//! use images::pull::{self, RegistryOptions, PullRequest};
 //! use images::{RegistrySession, Store, dir_layout, registry};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let store = Store::open(Path::new("store"))?;
-//! let pause = Request {
+//! let pause = PullRequest {
 //!     name: "pause".into(),
 //!     tag: "3.9".into(),
 //!     reference: "registry.k8s.io/pause:3.9".parse()?,
@@ -15,7 +15,7 @@
 //!     expected: None,
 //!     referrers: false,
 //! };
-//! let session = RegistrySession::new(Options::default());
+//! let session = RegistrySession::new(RegistryOptions::default());
 //! for image in pull::pull(&[pause], &store, &session, &())? {
 //!     let folder = Path::new("images").join(&image.name).join(&image.tag);
 //!     dir_layout::write(&store, &image.digest, &["linux/amd64".parse()?], &folder)?;
@@ -72,7 +72,7 @@ pub use client::RegistrySession;
 #[doc(hidden)]
 pub use client::fuzz_credentials;
 pub use error::Error;
-pub use manifest::{Kind, Platform};
+pub use manifest::{MediaKind, Platform};
 pub use reference::Reference;
-pub use source::Source;
+pub use source::ImageLocation;
 pub use store::Store;

@@ -12,7 +12,7 @@ use content::Digest;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::json;
-pub use crate::platform::{Missing, Platform, PlatformError};
+pub use crate::platform::{MissingPlatform, Platform, PlatformError};
 
 /// The largest manifest or index accepted, in bytes. Registries and clients draw the line at the same place.
 pub const MANIFEST_MAX: u64 = 4 << 20;
@@ -24,7 +24,7 @@ pub const DEPTH_MAX: usize = 2;
 /// What a manifest is, which its media type says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(into = "&'static str")]
-pub enum Kind {
+pub enum MediaKind {
     /// `application/vnd.oci.image.manifest.v1+json`
     OciManifest,
     /// `application/vnd.oci.image.index.v1+json`
@@ -35,7 +35,7 @@ pub enum Kind {
     DockerList,
 }
 
-impl Kind {
+impl MediaKind {
     /// Every kind.
     pub const ALL: [Self; 4] = [Self::OciManifest, Self::OciIndex, Self::DockerManifest, Self::DockerList];
 
@@ -74,21 +74,21 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for MediaKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.media_type())
     }
 }
 
-impl From<Kind> for &'static str {
-    fn from(kind: Kind) -> Self {
+impl From<MediaKind> for &'static str {
+    fn from(kind: MediaKind) -> Self {
         kind.media_type()
     }
 }
 
 /// Why bytes are not a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ParseError {
+pub enum ManifestError {
     /// No JSON, or not of the shape.
     #[error("not a manifest: {reason}; it starts with `{start}`")]
     Syntax {
@@ -149,7 +149,7 @@ where
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
     /// What it is.
-    pub kind: Kind,
+    pub kind: MediaKind,
     /// The image configuration; `None` in an index.
     pub config: Option<Descriptor>,
     /// The layers, lowest first; empty in an index.
@@ -166,7 +166,7 @@ pub struct Manifest {
 
 /// The part of an index that is kept.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Selection<'a> {
+pub struct PlatformSelection<'a> {
     /// The manifests, in their order. None where this is not an index.
     pub kept: Vec<&'a Descriptor>,
     /// Platforms that were asked for and that only the configurations of what is kept can confirm.
@@ -195,25 +195,25 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// [`ParseError`]; never panics, whatever the bytes.
-    pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+    /// [`ManifestError`]; never panics, whatever the bytes.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
         json::check(bytes, &json::MANIFEST).map_err(|error| {
             if error.is_data() {
-                ParseError::Ambiguous { reason: error.to_string() }
+                ManifestError::Ambiguous { reason: error.to_string() }
             } else {
-                ParseError::Syntax { reason: error.to_string(), start: printable(bytes) }
+                ManifestError::Syntax { reason: error.to_string(), start: printable(bytes) }
             }
         })?;
         let document: Document = serde_json::from_slice(bytes)
-            .map_err(|error| ParseError::Syntax { reason: error.to_string(), start: printable(bytes) })?;
+            .map_err(|error| ManifestError::Syntax { reason: error.to_string(), start: printable(bytes) })?;
         if document.fs_layers.is_some() || document.schema_version == Some(1) {
-            return Err(ParseError::Unsupported { found: "Docker schema 1".into() });
+            return Err(ManifestError::Unsupported { found: "Docker schema 1".into() });
         }
-        let ambiguous = |reason: &str| Err(ParseError::Ambiguous { reason: reason.into() });
+        let ambiguous = |reason: &str| Err(ManifestError::Ambiguous { reason: reason.into() });
         let known = match document.media_type.as_deref().filter(|found| !found.is_empty()) {
             Some(found) => Some(
-                Kind::from_media_type(found)
-                    .ok_or_else(|| ParseError::Unsupported { found: found.chars().take(200).collect() })?,
+                MediaKind::from_media_type(found)
+                    .ok_or_else(|| ManifestError::Unsupported { found: found.chars().take(200).collect() })?,
             ),
             None => None,
         };
@@ -223,15 +223,15 @@ impl Manifest {
             (true, ..) => return ambiguous("it lists manifests and also a configuration or layers"),
             (false, true, _) => false,
             // An empty index, as Go writes it.
-            (false, false, false) if known.is_some_and(Kind::is_index) => true,
+            (false, false, false) if known.is_some_and(MediaKind::is_index) => true,
             (false, false, _) => {
-                return Err(ParseError::Syntax {
+                return Err(ManifestError::Syntax {
                     reason: "neither `manifests` nor `config`".into(),
                     start: printable(bytes),
                 });
             }
         };
-        let kind = known.unwrap_or(if index { Kind::OciIndex } else { Kind::OciManifest });
+        let kind = known.unwrap_or(if index { MediaKind::OciIndex } else { MediaKind::OciManifest });
         if kind.is_index() != index {
             return ambiguous("its media type is not that of what it lists");
         }
@@ -261,11 +261,14 @@ impl Manifest {
     /// # Errors
     ///
     /// The first platform that nothing in the index is for.
-    pub fn select<'a>(&'a self, platforms: &'a [Platform]) -> Result<Selection<'a>, Box<Missing>> {
+    pub fn select<'a>(
+        &'a self,
+        platforms: &'a [Platform],
+    ) -> Result<PlatformSelection<'a>, Box<MissingPlatform>> {
         let mut unconfirmed = Vec::new();
         if platforms.is_empty() || !self.kind.is_index() {
             unconfirmed.extend(platforms.iter().cloned());
-            return Ok(Selection { kept: self.manifests.iter().collect(), unconfirmed });
+            return Ok(PlatformSelection { kept: self.manifests.iter().collect(), unconfirmed });
         }
         let mut kept = vec![false; self.manifests.len()];
         for wanted in platforms {
@@ -281,7 +284,7 @@ impl Manifest {
                 *kept |= chosen;
             }
             if !any {
-                return Err(Box::new(Missing {
+                return Err(Box::new(MissingPlatform {
                     platform: wanted.clone(),
                     offered: self.platforms().into_keys().collect(),
                 }));
@@ -291,7 +294,7 @@ impl Manifest {
             }
         }
         let chosen = self.manifests.iter().zip(kept).filter(|(_, kept)| *kept);
-        Ok(Selection { kept: chosen.map(|(found, _)| found).collect(), unconfirmed })
+        Ok(PlatformSelection { kept: chosen.map(|(found, _)| found).collect(), unconfirmed })
     }
 
     /// The manifest that an index lists first for each platform. What is for no platform that can be asked for is left out:
@@ -329,13 +332,13 @@ mod tests {
     fn the_kind_is_the_media_type_or_inferred() {
         let one = descriptor("x/y");
         for (text, kind) in [
-            (format!(r#"{{"schemaVersion":2,"config":{one},"layers":[{one}]}}"#), Kind::OciManifest),
-            (format!(r#"{{"schemaVersion":2,"manifests":[{one}]}}"#), Kind::OciIndex),
+            (format!(r#"{{"schemaVersion":2,"config":{one},"layers":[{one}]}}"#), MediaKind::OciManifest),
+            (format!(r#"{{"schemaVersion":2,"manifests":[{one}]}}"#), MediaKind::OciIndex),
             (
-                format!(r#"{{"mediaType":"{}","config":{one},"layers":[]}}"#, Kind::DockerManifest),
-                Kind::DockerManifest,
+                format!(r#"{{"mediaType":"{}","config":{one},"layers":[]}}"#, MediaKind::DockerManifest),
+                MediaKind::DockerManifest,
             ),
-            (format!(r#"{{"mediaType":"{}","manifests":[]}}"#, Kind::DockerList), Kind::DockerList),
+            (format!(r#"{{"mediaType":"{}","manifests":[]}}"#, MediaKind::DockerList), MediaKind::DockerList),
         ] {
             assert_eq!(Manifest::parse(text.as_bytes()).map(|m| m.kind), Ok(kind), "{text}");
         }
@@ -346,14 +349,14 @@ mod tests {
         let one = descriptor("x/y");
         for text in [
             format!(r#"{{"config":{one},"layers":[],"manifests":[{one}]}}"#),
-            format!(r#"{{"mediaType":"{}","config":{one},"layers":[]}}"#, Kind::OciIndex),
-            format!(r#"{{"mediaType":"{}","manifests":[]}}"#, Kind::DockerManifest),
+            format!(r#"{{"mediaType":"{}","config":{one},"layers":[]}}"#, MediaKind::OciIndex),
+            format!(r#"{{"mediaType":"{}","manifests":[]}}"#, MediaKind::DockerManifest),
             format!(r#"{{"config":{one},"config":{one},"layers":[]}}"#),
             format!(r#"{{"mediaType":"application/json","manifests":[{one}]}}"#),
             r#"{"schemaVersion":1,"fsLayers":[]}"#.into(),
             r#"{"schemaVersion":2}"#.into(),
             r#"{"schemaVersion":2,"manifests":null}"#.into(),
-            format!(r#"{{"mediaType":"{}","layers":[]}}"#, Kind::DockerManifest),
+            format!(r#"{{"mediaType":"{}","layers":[]}}"#, MediaKind::DockerManifest),
             format!(r#"{{"config":{one},"layers":[],"CONFIG":{one}}}"#),
             format!(r#"{{"config":{one},"layers":[],"Layers":[]}}"#),
             format!(r#"{{"config":{one},"layers":[],"Subject":{one}}}"#),
@@ -377,7 +380,7 @@ mod tests {
         let nulls =
             one.replace('}', r#","urls":null,"annotations":null,"platform":null,"artifactType":null}"#);
         let no_type = one.replace(r#""mediaType":"x/y","#, "");
-        let (image, index) = (Kind::OciManifest, Kind::OciIndex);
+        let (image, index) = (MediaKind::OciManifest, MediaKind::OciIndex);
         for (text, kind, listed) in [
             (format!(r#"{{"schemaVersion":2,"config":{one},"layers":null}}"#), image, 0),
             (format!(r#"{{"schemaVersion":2,"config":{one}}}"#), image, 0),

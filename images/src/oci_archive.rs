@@ -36,7 +36,7 @@ pub fn write(folder: &Path, name: &Reference, output: &Path, source_date: i64) -
     }
     let index = json!({
         "schemaVersion": 2,
-        "mediaType": crate::Kind::OciIndex.media_type(),
+        "mediaType": crate::MediaKind::OciIndex.media_type(),
         "manifests": [{
             "mediaType": image.kind.media_type(),
             "digest": image.digest,
@@ -108,7 +108,7 @@ impl<W: Write> Archive<'_, W> {
 
     /// Adds a blob and hashes it on its way.
     fn file(&mut self, digest: &Digest, path: &Path, size: u64) -> Result<()> {
-        let file = content::open(path, content::Links::Follow)?;
+        let file = content::open(path, content::LinkPolicy::Follow)?;
         let found = file.metadata().map_err(io("stat", path))?.len();
         if found != size {
             return Err(Error::SizeMismatch { path: path.to_owned(), expected: size, found });

@@ -160,7 +160,7 @@ impl<'de> Deserialize<'de> for Platform {
 
 /// A platform that an image was asked for and is not for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Missing {
+pub struct MissingPlatform {
     /// The platform.
     pub platform: Platform,
     /// The platforms that the image is for.
@@ -170,9 +170,9 @@ pub struct Missing {
 /// The most platforms that an error lists.
 const SHOWN_MAX: usize = 20;
 
-impl std::error::Error for Missing {}
+impl std::error::Error for MissingPlatform {}
 
-impl fmt::Display for Missing {
+impl fmt::Display for MissingPlatform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "no image for the platform {}", self.platform)?;
         let mut offered: Vec<String> = self.offered.iter().map(ToString::to_string).collect();
@@ -194,12 +194,12 @@ impl fmt::Display for Missing {
 /// # Errors
 ///
 /// The first platform that is not.
-pub(crate) fn confirm(wanted: &[Platform], offered: Vec<Platform>) -> Result<(), Box<Missing>> {
+pub(crate) fn confirm(wanted: &[Platform], offered: Vec<Platform>) -> Result<(), Box<MissingPlatform>> {
     if offered.is_empty() {
         return Ok(());
     }
     match wanted.iter().find(|wanted| !offered.iter().any(|offered| wanted.accepts(offered))) {
-        Some(missing) => Err(Box::new(Missing { platform: missing.clone(), offered })),
+        Some(missing) => Err(Box::new(MissingPlatform { platform: missing.clone(), offered })),
         None => Ok(()),
     }
 }
@@ -306,7 +306,8 @@ mod tests {
 
     #[test]
     fn an_error_names_what_there_is() {
-        let missing = |offered: Vec<Platform>| Missing { platform: raw("linux/s390x"), offered }.to_string();
+        let missing =
+            |offered: Vec<Platform>| MissingPlatform { platform: raw("linux/s390x"), offered }.to_string();
         assert_eq!(missing(Vec::new()), "no image for the platform linux/s390x; the image names none");
         assert_eq!(
             missing(vec![raw("linux/arm64"), raw("linux/amd64"), raw("linux/arm64")]),

@@ -40,7 +40,7 @@ pub struct Reference {
 /// Text that is not an image reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is not an image reference: {reason}")]
-pub struct ParseError {
+pub struct ReferenceError {
     /// The text, cut to 300 characters.
     pub found: String,
     /// What is wrong with it.
@@ -100,8 +100,8 @@ impl Reference {
     ///
     /// # Errors
     ///
-    /// [`ParseError`] where `tag` is not one.
-    pub fn with_tag(&self, tag: &str) -> Result<Self, ParseError> {
+    /// [`ReferenceError`] where `tag` is not one.
+    pub fn with_tag(&self, tag: &str) -> Result<Self, ReferenceError> {
         let mut sibling = self.clone();
         check_tag(tag).map_err(|reason| error(tag, format!("the tag {reason}")))?;
         sibling.tag = Some(tag.into());
@@ -195,14 +195,14 @@ pub fn is_domain(text: &str) -> bool {
     port_ok && host_ok
 }
 
-fn error(found: &str, reason: impl Into<String>) -> ParseError {
-    ParseError { found: found.chars().take(300).collect(), reason: reason.into() }
+fn error(found: &str, reason: impl Into<String>) -> ReferenceError {
+    ReferenceError { found: found.chars().take(300).collect(), reason: reason.into() }
 }
 
 impl FromStr for Reference {
-    type Err = ParseError;
+    type Err = ReferenceError;
 
-    fn from_str(text: &str) -> Result<Self, ParseError> {
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
         let (rest, digest) = match text.split_once('@') {
             Some((_, host)) if host.contains('/') => {
                 return Err(error(

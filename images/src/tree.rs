@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use content::Links;
+use content::LinkPolicy;
 
 use crate::error::{Error, Result, io};
 
@@ -21,7 +21,7 @@ pub(crate) fn link_or_copy(from: &Path, to: &Path) -> Result<()> {
 
 /// Copies a regular file, or what a link leads to, to a new one; what it had beside its content.
 pub(crate) fn copy_file(from: &Path, to: &Path) -> Result<fs::Metadata> {
-    let source = content::open(from, Links::Follow)?;
+    let source = content::open(from, LinkPolicy::Follow)?;
     let found = source.metadata().map_err(io("stat", from))?;
     let target = File::create_new(to).map_err(io("create", to))?;
     content::copy(&source, from, &target, to)?;
@@ -115,13 +115,13 @@ mod tests {
 
     use super::*;
     use crate::registry::index;
-    use crate::{Kind, Store, dir_layout};
+    use crate::{MediaKind, Store, dir_layout};
 
     /// An image with a layer of its own.
     fn image(store: &Store, layer: &[u8]) -> Digest {
         let blob = |bytes: &[u8]| serde_json::json!({ "mediaType": "x", "digest": store.put(bytes).unwrap(), "size": bytes.len() });
         let manifest = serde_json::json!({
-            "schemaVersion": 2, "mediaType": Kind::OciManifest.media_type(), "config": blob(b"{}"),
+            "schemaVersion": 2, "mediaType": MediaKind::OciManifest.media_type(), "config": blob(b"{}"),
             "layers": [blob(layer)],
         });
         store.put(manifest.to_string().as_bytes()).unwrap()

@@ -8,10 +8,10 @@ use std::io::Read as _;
 use std::path::Path;
 
 use content::Digest;
-use images::build::{Definition, build};
+use images::build::{DefinedImage, build};
 use images::manifest::MANIFEST_MAX;
-use images::source::{Layout, Local};
-use images::{Kind, Store, dir_layout, oci_archive, pull, registry, source};
+use images::source::{LocalImage, LocalLayout};
+use images::{MediaKind, Store, dir_layout, oci_archive, pull, registry, source};
 use oci_spec::image::{Arch, ImageConfiguration, ImageIndex, ImageManifest, MediaType, OciLayout, Os};
 use serde_json::json;
 
@@ -37,7 +37,7 @@ fn built(folder: &Path, store: &Store, base: Option<&Digest>) -> Digest {
         Some(_) => definition["base"] = "registry.example/base:1".into(),
         None => definition["user"] = json!({ "name": "nobody", "uid": 65532 }),
     }
-    let definition: Definition = serde_json::from_value(definition).unwrap();
+    let definition: DefinedImage = serde_json::from_value(definition).unwrap();
     build(&definition, folder, 1_700_000_000, base, store).unwrap()
 }
 
@@ -121,11 +121,11 @@ fn a_list_of_referrers_is_an_index() {
     let config = store.put(b"{}").unwrap();
     let signature = json!({
         "schemaVersion": 2,
-        "mediaType": Kind::OciManifest.media_type(),
+        "mediaType": MediaKind::OciManifest.media_type(),
         "artifactType": "application/vnd.example.signature",
         "config": { "mediaType": "application/vnd.oci.empty.v1+json", "digest": config, "size": 2 },
         "layers": [],
-        "subject": { "mediaType": Kind::OciManifest.media_type(), "digest": subject, "size": size },
+        "subject": { "mediaType": MediaKind::OciManifest.media_type(), "digest": subject, "size": size },
         "annotations": { "key": "value" },
     });
     let signature = store.put(signature.to_string().as_bytes()).unwrap();
@@ -172,10 +172,10 @@ fn an_image_saved_by_docker_gets_a_manifest() {
         archive.append_data(&mut header, name, bytes.as_slice()).unwrap();
     }
     archive.finish().unwrap();
-    let local = Local { layout: Layout::DockerArchive, path, name: None };
+    let local = LocalImage { layout: LocalLayout::DockerArchive, path, name: None };
     let digest = source::import(&local, &[], &store).unwrap();
     let (manifest, config) = parsed(&store, &digest);
-    let docker = MediaType::Other(Kind::DockerManifest.media_type().to_owned());
+    let docker = MediaType::Other(MediaKind::DockerManifest.media_type().to_owned());
     assert_eq!(*manifest.media_type(), Some(docker));
     assert_eq!((config.os(), config.architecture()), (&Os::Linux, &Arch::Amd64));
 }

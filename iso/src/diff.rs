@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use content::{Digest, Hasher};
 
-use crate::image::{Entry, Fault, IsoImage, Kind, ReadAt};
-use crate::{Progress, Result};
+use crate::image::{EntryFault, IsoEntry, IsoEntryKind, IsoImage, ReadAt};
+use crate::{ByteProgress, Result};
 
 /// Bytes that are compared at a time.
 const CHUNK: usize = 1 << 18;
@@ -16,16 +16,16 @@ pub struct Difference {
     /// The path from the root.
     pub path: String,
     /// Its state in the first image, if it exists there.
-    pub before: Option<State>,
+    pub before: Option<EntryState>,
     /// Its state in the second image, if it exists there.
-    pub after: Option<State>,
+    pub after: Option<EntryState>,
 }
 
 /// The state of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct State {
+pub struct EntryState {
     /// What it is, a link with its target.
-    pub kind: Kind,
+    pub kind: IsoEntryKind,
     /// Permission bits.
     pub permissions: u32,
     /// The size of a file's content in bytes, 0 for the rest.
@@ -33,11 +33,11 @@ pub struct State {
     /// SHA-256 of a file's content.
     pub sha256: Option<Digest>,
     /// What is wrong with the entry, so that its content cannot be compared.
-    pub fault: Option<Box<Fault>>,
+    pub fault: Option<Box<EntryFault>>,
 }
 
 /// The paths that differ between two images, in order: added, removed, or with another kind, permissions, content or
-/// target. Owners, times and places do not count. A path with a [fault](Entry::fault) in either image is listed too, since
+/// target. Owners, times and places do not count. A path with a [fault](IsoEntry::fault) in either image is listed too, since
 /// it cannot be compared. Both images' contents are read; their bytes are reported to `progress`.
 ///
 /// # Errors
@@ -46,9 +46,9 @@ pub struct State {
 pub fn diff<A: ReadAt, B: ReadAt>(
     before: &IsoImage<A>,
     after: &IsoImage<B>,
-    progress: &dyn Progress,
+    progress: &dyn ByteProgress,
 ) -> Result<Vec<Difference>> {
-    let mut paths: BTreeMap<String, (Option<Entry>, Option<Entry>)> = BTreeMap::new();
+    let mut paths: BTreeMap<String, (Option<IsoEntry>, Option<IsoEntry>)> = BTreeMap::new();
     for (path, entry) in before.walk()? {
         paths.entry(path).or_default().0.get_or_insert(entry);
     }
@@ -59,7 +59,7 @@ pub fn diff<A: ReadAt, B: ReadAt>(
     for (path, (old, new)) in paths {
         let old = old.map(|entry| state(before, &entry, progress)).transpose()?;
         let new = new.map(|entry| state(after, &entry, progress)).transpose()?;
-        let faulty = |state: &Option<State>| state.as_ref().is_some_and(|state| state.fault.is_some());
+        let faulty = |state: &Option<EntryState>| state.as_ref().is_some_and(|state| state.fault.is_some());
         if old != new || faulty(&old) || faulty(&new) {
             out.push(Difference { path, before: old, after: new });
         }
@@ -67,9 +67,13 @@ pub fn diff<A: ReadAt, B: ReadAt>(
     Ok(out)
 }
 
-fn state<S: ReadAt>(image: &IsoImage<S>, entry: &Entry, progress: &dyn Progress) -> Result<State> {
-    let is_file = entry.kind == Kind::File && entry.fault.is_none();
-    Ok(State {
+fn state<S: ReadAt>(
+    image: &IsoImage<S>,
+    entry: &IsoEntry,
+    progress: &dyn ByteProgress,
+) -> Result<EntryState> {
+    let is_file = entry.kind == IsoEntryKind::File && entry.fault.is_none();
+    Ok(EntryState {
         kind: entry.kind.clone(),
         permissions: entry.mode & 0o7_777,
         size: if is_file { entry.size } else { 0 },
@@ -78,7 +82,7 @@ fn state<S: ReadAt>(image: &IsoImage<S>, entry: &Entry, progress: &dyn Progress)
     })
 }
 
-fn sha256<S: ReadAt>(image: &IsoImage<S>, file: &Entry, progress: &dyn Progress) -> Result<Digest> {
+fn sha256<S: ReadAt>(image: &IsoImage<S>, file: &IsoEntry, progress: &dyn ByteProgress) -> Result<Digest> {
     let mut hasher = Hasher::new();
     let (mut buffer, mut position) = (vec![0; CHUNK], 0);
     loop {
@@ -99,7 +103,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{Options, Plan};
+    use crate::{IsoOptions, PlannedIso};
 
     fn image(prepare: impl Fn(&Path)) -> (tempfile::TempDir, IsoImage) {
         let scratch = tempfile::tempdir().unwrap();
@@ -110,7 +114,7 @@ mod tests {
         }
         symlink("same", root.join("link")).unwrap();
         prepare(&root);
-        Plan::from_dir(&root, &Options::default()).unwrap().write_file(&output, &()).unwrap();
+        PlannedIso::from_dir(&root, &IsoOptions::default()).unwrap().write_file(&output, &()).unwrap();
         (scratch, IsoImage::open(&output).unwrap())
     }
 
@@ -129,7 +133,7 @@ mod tests {
         let found_by_path: Vec<(&str, Option<u64>, Option<u64>)> = found
             .iter()
             .map(|found| {
-                let size = |state: &Option<State>| state.as_ref().map(|state| state.size);
+                let size = |state: &Option<EntryState>| state.as_ref().map(|state| state.size);
                 (found.path.as_str(), size(&found.before), size(&found.after))
             })
             .collect();
@@ -143,6 +147,6 @@ mod tests {
             ]
         );
         assert_eq!(found[1].after.as_ref().unwrap().sha256, Some(Digest::of(b"after!")));
-        assert_eq!(found[2].after.as_ref().unwrap().kind, Kind::Symlink("added".to_owned()));
+        assert_eq!(found[2].after.as_ref().unwrap().kind, IsoEntryKind::Symlink("added".to_owned()));
     }
 }

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use content::{IoError, Root};
 
-use crate::image::{Entry, IsoImage, Kind, ReadAt};
+use crate::image::{IsoEntry, IsoEntryKind, IsoImage, ReadAt};
 use crate::tree::{TYPE, TYPE_PIPE};
-use crate::{Error, Progress, Result};
+use crate::{ByteProgress, Error, Result};
 
 /// Bytes that are copied at a time.
 const CHUNK: usize = 1 << 20;
@@ -23,7 +23,7 @@ const SPECIAL: u32 = 0o7_000;
 
 /// Which bits of the modes in an image the copies have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Modes {
+pub enum ExtractedModes {
     /// The permissions. Set-user-id, set-group-id and sticky bits are dropped.
     Permissions,
     /// All bits: a program that runs as its owner does so as the caller then.
@@ -63,8 +63,13 @@ impl<S: ReadAt> IsoImage<S> {
     ///
     /// [`Error::Io`] if `into` is a file or a folder that is not empty, or cannot be written, besides the errors of
     /// [`IsoImage::walk`] and [`IsoImage::read_at`].
-    pub fn extract(&self, into: &Path, modes: Modes, progress: &dyn Progress) -> Result<Extracted> {
-        let mut entries: Vec<(PathBuf, Option<usize>, Entry)> = Vec::new();
+    pub fn extract(
+        &self,
+        into: &Path,
+        modes: ExtractedModes,
+        progress: &dyn ByteProgress,
+    ) -> Result<Extracted> {
+        let mut entries: Vec<(PathBuf, Option<usize>, IsoEntry)> = Vec::new();
         for (parent, entry) in self.entries()? {
             let name = OsStr::from_bytes(entry.name_bytes());
             let path = parent
@@ -130,8 +135,8 @@ fn partial(into: &Path) -> Result<PathBuf> {
 
 struct Extraction<'a, S> {
     image: &'a IsoImage<S>,
-    progress: &'a dyn Progress,
-    modes: Modes,
+    progress: &'a dyn ByteProgress,
+    modes: ExtractedModes,
     root: Root,
     /// The first name of each content that has several.
     linked: HashMap<(u64, u64), PathBuf>,
@@ -140,7 +145,7 @@ struct Extraction<'a, S> {
 }
 
 impl<S: ReadAt> Extraction<'_, S> {
-    fn run(&mut self, entries: &[(PathBuf, Option<usize>, Entry)]) -> Result<()> {
+    fn run(&mut self, entries: &[(PathBuf, Option<usize>, IsoEntry)]) -> Result<()> {
         // The entries that are not there, and so nothing that is in them.
         let mut missing: HashSet<usize> = HashSet::new();
         // Entries of one folder come together, so it is opened once.
@@ -162,7 +167,7 @@ impl<S: ReadAt> Extraction<'_, S> {
         }
         // Folders last and innermost first: read-only ones take no entries, and entries change their times.
         for (index, (path, _, entry)) in entries.iter().enumerate().rev() {
-            if entry.kind == Kind::Directory && !missing.contains(&index) {
+            if entry.kind == IsoEntryKind::Directory && !missing.contains(&index) {
                 let (parent, name) = split(path);
                 self.attributes(&self.root.folder(parent)?, name, entry)?;
                 self.dropped(path, entry);
@@ -175,26 +180,28 @@ impl<S: ReadAt> Extraction<'_, S> {
     }
 
     /// Copies an entry; else why it cannot be copied.
-    fn entry(&mut self, folder: &Root, path: &Path, entry: &Entry) -> Result<Option<String>> {
+    fn entry(&mut self, folder: &Root, path: &Path, entry: &IsoEntry) -> Result<Option<String>> {
         if let Some(fault) = &entry.fault {
             return Ok(Some(fault.to_string()));
         }
         let (_, name) = split(path);
         let created = match &entry.kind {
-            Kind::Directory => folder.create_dir(name, 0o700),
-            Kind::Symlink(_) => folder
+            IsoEntryKind::Directory => folder.create_dir(name, 0o700),
+            IsoEntryKind::Symlink(_) => folder
                 .symlink(OsStr::from_bytes(entry.target_bytes().unwrap_or_default()), name)
                 .and_then(|()| folder.set_modified(name, entry.mtime)),
-            Kind::File => return self.file(folder, path, entry),
-            Kind::Other if entry.mode & TYPE == TYPE_PIPE => {
+            IsoEntryKind::File => return self.file(folder, path, entry),
+            IsoEntryKind::Other if entry.mode & TYPE == TYPE_PIPE => {
                 folder.create_pipe(name, entry.mode).and_then(|()| folder.set_modified(name, entry.mtime))
             }
-            Kind::Other => return Ok(Some("a device or a socket, which is not extracted".to_owned())),
+            IsoEntryKind::Other => {
+                return Ok(Some("a device or a socket, which is not extracted".to_owned()));
+            }
         };
         skippable(created)
     }
 
-    fn file(&mut self, folder: &Root, path: &Path, entry: &Entry) -> Result<Option<String>> {
+    fn file(&mut self, folder: &Root, path: &Path, entry: &IsoEntry) -> Result<Option<String>> {
         let (_, name) = split(path);
         let extent = entry.extents.first().filter(|extent| entry.links > 1 && extent.len > 0);
         let place = extent.map(|extent| (extent.offset, entry.size));
@@ -233,17 +240,17 @@ impl<S: ReadAt> Extraction<'_, S> {
         Ok(None)
     }
 
-    fn attributes(&self, folder: &Root, name: &Path, entry: &Entry) -> Result<()> {
+    fn attributes(&self, folder: &Root, name: &Path, entry: &IsoEntry) -> Result<()> {
         match self.modes {
-            Modes::Permissions => folder.set_mode(name, entry.mode)?,
-            Modes::All => folder.set_special_mode(name, entry.mode)?,
+            ExtractedModes::Permissions => folder.set_mode(name, entry.mode)?,
+            ExtractedModes::All => folder.set_special_mode(name, entry.mode)?,
         }
         Ok(folder.set_modified(name, entry.mtime)?)
     }
 
     /// Notes an entry that has special bits which its copy has not.
-    fn dropped(&mut self, path: &Path, entry: &Entry) {
-        if self.modes == Modes::Permissions && entry.mode & SPECIAL != 0 {
+    fn dropped(&mut self, path: &Path, entry: &IsoEntry) {
+        if self.modes == ExtractedModes::Permissions && entry.mode & SPECIAL != 0 {
             self.out.without_special.push(path.display().to_string());
         }
     }

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use crate::{IsoImage, Modes, Options, Plan, dump, md5};
+use crate::{ExtractedModes, IsoImage, IsoOptions, PlannedIso, dump, md5};
 
 /// A tree with one of everything that has a form of its own.
 fn tree(root: &Path) {
@@ -34,8 +34,12 @@ fn tree(root: &Path) {
     symlink(format!("/{}", vec!["component"; 60].join("/")), root.join("long-link")).unwrap();
 }
 
-fn options() -> Options {
-    Options { volume_id: "MetalK8s 2.11.0-dev".to_owned(), source_date: 1_700_000_000, ..Options::default() }
+fn options() -> IsoOptions {
+    IsoOptions {
+        volume_id: "MetalK8s 2.11.0-dev".to_owned(),
+        source_date: 1_700_000_000,
+        ..IsoOptions::default()
+    }
 }
 
 #[test]
@@ -43,14 +47,14 @@ fn the_golden_image() {
     let scratch = tempfile::tempdir().unwrap();
     let (root, output) = (scratch.path().join("tree"), scratch.path().join("a.iso"));
     tree(&root);
-    let plan = Plan::from_dir(&root, &options()).unwrap();
+    let plan = PlannedIso::from_dir(&root, &options()).unwrap();
     insta::assert_snapshot!("plan", plan.to_string());
     let sums = plan.write_file(&output, &()).unwrap();
     let image = fs::read(&output).unwrap();
     insta::assert_snapshot!("dump", dump(&image, &output).unwrap());
     assert_eq!(sums.sha256.hex(), "1edfe7eaccdd5ed2cfdc1255eb6bdd3b642dda1ad285f268b92ad10d23efa40a");
     assert_eq!(sums.sha256, content::Digest::of(&image));
-    assert_eq!(md5::check(&output, &()).unwrap(), md5::Check::Intact { md5: sums.md5 });
+    assert_eq!(md5::check(&output, &()).unwrap(), md5::Md5Check::Intact { md5: sums.md5 });
 }
 
 /// Another folder, other times, another owner, another order of creation: the same bytes.
@@ -68,7 +72,7 @@ fn the_same_tree_gives_the_same_bytes() {
                 fs::set_permissions(root.join(name), fs::Permissions::from_mode(0o600)).unwrap();
             }
         }
-        Plan::from_dir(&root, &options()).unwrap().write_file(&output, &()).unwrap();
+        PlannedIso::from_dir(&root, &options()).unwrap().write_file(&output, &()).unwrap();
         images.push(fs::read(output).unwrap());
     }
     assert!(images[0] == images[1]);
@@ -80,15 +84,15 @@ fn extraction_gives_the_tree_back() {
     let (root, output, copy) =
         (scratch.path().join("tree"), scratch.path().join("a.iso"), scratch.path().join("copy"));
     tree(&root);
-    Plan::from_dir(&root, &options()).unwrap().write_file(&output, &()).unwrap();
+    PlannedIso::from_dir(&root, &options()).unwrap().write_file(&output, &()).unwrap();
     let image = IsoImage::open(&output).unwrap();
-    image.extract(&copy, Modes::Permissions, &()).unwrap();
+    image.extract(&copy, ExtractedModes::Permissions, &()).unwrap();
     let again = scratch.path().join("b.iso");
-    Plan::from_dir(&copy, &options()).unwrap().write_file(&again, &()).unwrap();
+    PlannedIso::from_dir(&copy, &options()).unwrap().write_file(&again, &()).unwrap();
     assert!(
         fs::read(&output).unwrap() == fs::read(&again).unwrap(),
         "the copy of the tree gives another image"
     );
-    let error = image.extract(&copy, Modes::Permissions, &()).unwrap_err().to_string();
+    let error = image.extract(&copy, ExtractedModes::Permissions, &()).unwrap_err().to_string();
     assert!(error.starts_with("cannot extract into "), "{error}");
 }

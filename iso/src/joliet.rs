@@ -55,7 +55,7 @@ fn cut(name: &[u16], tail: &str) -> Vec<u16> {
 /// The identifier of a folder's entry. Folders may hold a million of them, so one that is the entry's own name, but for
 /// forbidden characters, is put together when it is asked for.
 #[derive(Debug)]
-pub(crate) struct Identifier<'a> {
+pub(crate) struct JolietIdentifier<'a> {
     name: &'a [u8],
     /// The identifier's bytes where it is another one.
     chosen: Option<Box<[u8]>>,
@@ -63,7 +63,7 @@ pub(crate) struct Identifier<'a> {
     pub(crate) number: u32,
 }
 
-impl<'a> Identifier<'a> {
+impl<'a> JolietIdentifier<'a> {
     fn new(number: u32, name: &'a [u8]) -> Self {
         let fits = str::from_utf8(name).is_ok_and(|name| name.encode_utf16().count() <= LENGTH);
         Self { name, chosen: if fits { None } else { Some(chosen(name, "")) }, number }
@@ -120,9 +120,9 @@ fn chosen(name: &[u8], tail: &str) -> Box<[u8]> {
 
 /// The identifiers of one folder's entries in their order. The entries come with numbers that ascend in the byte order of
 /// their names.
-pub(crate) fn identifiers<'a>(names: impl Iterator<Item = (u32, &'a [u8])>) -> Vec<Identifier<'a>> {
-    let mut sorted: Vec<_> = names.map(|(number, name)| Identifier::new(number, name)).collect();
-    sorted.sort_unstable_by(Identifier::order);
+pub(crate) fn identifiers<'a>(names: impl Iterator<Item = (u32, &'a [u8])>) -> Vec<JolietIdentifier<'a>> {
+    let mut sorted: Vec<_> = names.map(|(number, name)| JolietIdentifier::new(number, name)).collect();
+    sorted.sort_unstable_by(JolietIdentifier::order);
     let mut later: Vec<usize> = (1..)
         .zip(sorted.windows(2))
         .filter(|(_, pair)| matches!(pair, [first, second] if first.units(second).is_eq()))
@@ -134,10 +134,10 @@ pub(crate) fn identifiers<'a>(names: impl Iterator<Item = (u32, &'a [u8])>) -> V
     later.sort_unstable_by_key(|position| sorted.get(*position).map(|identifier| identifier.number));
     let (mut numbered, mut next) = (HashMap::new(), 0_usize);
     for position in later {
-        let Some(Identifier { name, number, .. }) = sorted.get(position) else { continue };
+        let Some(JolietIdentifier { name, number, .. }) = sorted.get(position) else { continue };
         loop {
             let candidate =
-                Identifier { name, chosen: Some(chosen(name, &format!("~{next}"))), number: *number };
+                JolietIdentifier { name, chosen: Some(chosen(name, &format!("~{next}"))), number: *number };
             next += 1;
             let free = sorted.binary_search_by(|other| other.units(&candidate)).is_err();
             if let (true, Some(Entry::Vacant(place))) =
@@ -153,7 +153,7 @@ pub(crate) fn identifiers<'a>(names: impl Iterator<Item = (u32, &'a [u8])>) -> V
             identifier.chosen = Some(bytes);
         }
     }
-    sorted.sort_unstable_by(Identifier::order);
+    sorted.sort_unstable_by(JolietIdentifier::order);
     sorted
 }
 
@@ -226,7 +226,8 @@ mod tests {
         let mut sorted = names;
         sorted.sort_unstable();
         assert_ne!(sorted, names);
-        let found: Vec<Vec<u8>> = identifiers((0..).zip(sorted)).iter().map(Identifier::bytes).collect();
+        let found: Vec<Vec<u8>> =
+            identifiers((0..).zip(sorted)).iter().map(JolietIdentifier::bytes).collect();
         assert!(found.is_sorted(), "{found:?}");
         assert_eq!(found.len(), names.len());
     }

@@ -6,17 +6,17 @@
 //! # let (tree, image) = (scratch.path().join("tree"), scratch.path().join("metalk8s.iso"));
 //! # std::fs::create_dir_all(tree.join("images"))?;
 //! # std::fs::write(tree.join("product.txt"), "NAME=MetalK8s\n")?;
-//! let options = iso::Options {
+//! let options = iso::IsoOptions {
 //!     volume_id: "MetalK8s 2.11.0".to_owned(),
 //!     source_date: 1_700_000_000,
-//!     ..iso::Options::default()
+//!     ..iso::IsoOptions::default()
 //! };
-//! let plan = iso::Plan::from_dir(&tree, &options)?;
+//! let plan = iso::PlannedIso::from_dir(&tree, &options)?;
 //! let sums = plan.write_file(&image, &())?;
 //! assert_eq!(sums.bytes, plan.bytes());
 //!
 //! let check = iso::md5::check(&image, &())?;
-//! assert_eq!(check, iso::md5::Check::Intact { md5: sums.md5 });
+//! assert_eq!(check, iso::md5::Md5Check::Intact { md5: sums.md5 });
 //!
 //! let image = iso::IsoImage::open(&image)?;
 //! let product = image.find("product.txt")?.ok_or("no product.txt")?;
@@ -31,7 +31,7 @@
 //! permissions and links, and Joliet for readers that know no Rock Ridge. It carries an MD5 of itself
 //! ([`md5`]), and with the same options the same tree gives the same bytes on every machine at every time.
 //!
-//! A [`Plan`] is made first: it places every byte and refuses what an image cannot hold before any content is read.
+//! A [`PlannedIso`] is made first: it places every byte and refuses what an image cannot hold before any content is read.
 //! Writing it reads each file once. [`IsoImage`] reads images of any writer, at any position, without trusting them.
 //!
 //! Nothing here prints, and nothing reads the clock or the environment.
@@ -62,20 +62,20 @@ mod sharing;
 mod tree;
 mod writer;
 
-pub use diff::{Difference, State, diff};
+pub use diff::{Difference, EntryState, diff};
 pub use dump::dump;
 pub use error::{Error, Result};
-pub use extract::{Extracted, Modes, Skipped};
+pub use extract::{Extracted, ExtractedModes, Skipped};
 pub use image::{
-    DISAGREEMENTS_MAX, DescriptorKind, Disagreement, Entry, Extent, Fault, IsoImage, Kind, ReadAt, View,
-    Volume,
+    DISAGREEMENTS_MAX, DescriptorKind, Disagreement, EntryFault, Extent, IsoEntry, IsoEntryKind, IsoImage,
+    ReadAt, View, Volume,
 };
-pub use listing::{Part, PartKind};
-pub use mount::Mount;
-pub use options::{Options, Owner, Permissions, Times};
+pub use listing::{PlannedPart, PlannedPartKind};
+pub use mount::IsoMount;
+pub use options::{IsoOptions, Owner, Permissions, Times};
 pub use pattern::Exclude;
-pub use plan::Plan;
-pub use progress::Progress;
+pub use plan::PlannedIso;
+pub use progress::ByteProgress;
 pub use sharing::KnownDigest;
 pub use tree::{check_name, check_target};
-pub use writer::Sums;
+pub use writer::WrittenIso;

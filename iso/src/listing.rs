@@ -3,13 +3,13 @@
 use std::fmt;
 
 use crate::format::{FIRST_DESCRIPTOR, SECTOR, sectors};
-use crate::layout::Layout;
-use crate::tree::{NodeKind, Tree};
+use crate::layout::IsoLayout;
+use crate::tree::{SourceNodeKind, SourceTree};
 
 /// What a part of an image is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum PartKind {
+pub enum PlannedPartKind {
     /// Zeros that a writer of boot sectors would use.
     SystemArea,
     /// A volume descriptor, or the terminator of these.
@@ -32,7 +32,7 @@ pub enum PartKind {
     Link,
 }
 
-impl PartKind {
+impl PlannedPartKind {
     /// One word for it.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -54,9 +54,9 @@ impl PartKind {
 /// A part of an image, or a name that has no place of its own in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Part {
+pub struct PlannedPart {
     /// What it is.
-    pub kind: PartKind,
+    pub kind: PlannedPartKind,
     /// Where it begins, in sectors of 2048 bytes; a link and an empty file lie nowhere.
     pub sector: Option<u32>,
     /// Its size in bytes, without what fills its last sector up.
@@ -68,23 +68,28 @@ pub struct Part {
 /// Lists everything in the image, by sector; then the names that share another one's content, the empty
 /// files and the links.
 pub(crate) fn each<E>(
-    tree: &Tree,
-    layout: &Layout,
-    mut visit: impl FnMut(Part) -> Result<(), E>,
+    tree: &SourceTree,
+    layout: &IsoLayout,
+    mut visit: impl FnMut(PlannedPart) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut part =
-        |kind, sector, bytes, name: &str| visit(Part { kind, sector, bytes, name: name.to_owned() });
+        |kind, sector, bytes, name: &str| visit(PlannedPart { kind, sector, bytes, name: name.to_owned() });
     let descriptors = FIRST_DESCRIPTOR as u32;
-    part(PartKind::SystemArea, Some(0), FIRST_DESCRIPTOR * SECTOR, "system area")?;
+    part(PlannedPartKind::SystemArea, Some(0), FIRST_DESCRIPTOR * SECTOR, "system area")?;
     let primary = format!("primary volume descriptor `{}`", layout.volume_id);
     for (sector, name) in (descriptors..).zip([&primary, "Joliet volume descriptor", "terminator"]) {
-        part(PartKind::Descriptor, Some(sector), SECTOR, name)?;
+        part(PlannedPartKind::Descriptor, Some(sector), SECTOR, name)?;
     }
     let names = ["primary", "Joliet"];
     for (tables, name) in layout.directories.places.path_tables.iter().zip(names) {
         let bytes = tables.bytes.into();
-        part(PartKind::PathTable, Some(tables.l), bytes, &format!("{name} path table, little-endian"))?;
-        part(PartKind::PathTable, Some(tables.m), bytes, &format!("{name} path table, big-endian"))?;
+        part(
+            PlannedPartKind::PathTable,
+            Some(tables.l),
+            bytes,
+            &format!("{name} path table, little-endian"),
+        )?;
+        part(PlannedPartKind::PathTable, Some(tables.m), bytes, &format!("{name} path table, big-endian"))?;
     }
     let shown = |id: u32| format!("/{}", tree.relative(id).display());
     for (view, name) in [(0, names[0]), (1, names[1])] {
@@ -92,31 +97,31 @@ pub(crate) fn each<E>(
             layout.directories.views[view].folders.iter().zip(&layout.directories.places.folders[view])
         {
             let folder = format!("{name} folder {}", shown(*id));
-            part(PartKind::Folder, Some(place.sector), place.bytes.into(), &folder)?;
+            part(PlannedPartKind::Folder, Some(place.sector), place.bytes.into(), &folder)?;
             if place.continued > 0 {
                 let sector = place.sector + sectors(place.bytes.into()) as u32;
-                part(PartKind::Continuation, Some(sector), place.continued.into(), "  continued")?;
+                part(PlannedPartKind::Continuation, Some(sector), place.continued.into(), "  continued")?;
             }
         }
     }
     for content in layout.contents.iter().filter_map(|content| tree.contents.get(*content as usize)) {
-        part(PartKind::Content, Some(content.sector), content.size, &shown(content.node))?;
+        part(PlannedPartKind::Content, Some(content.sector), content.size, &shown(content.node))?;
     }
     let padding = u64::from(layout.sectors - layout.directories.end) * SECTOR;
-    part(PartKind::Padding, Some(layout.directories.end), padding, "padding")?;
+    part(PlannedPartKind::Padding, Some(layout.directories.end), padding, "padding")?;
     for (id, node) in (0..).zip(&tree.nodes) {
         match node.kind {
-            NodeKind::Directory { .. } => {}
-            NodeKind::Symlink { target } => {
+            SourceNodeKind::Directory { .. } => {}
+            SourceNodeKind::Symlink { target } => {
                 let target = String::from_utf8_lossy(tree.text(target)).into_owned();
-                part(PartKind::Link, None, 0, &format!("{} -> {target}", shown(id)))?;
+                part(PlannedPartKind::Link, None, 0, &format!("{} -> {target}", shown(id)))?;
             }
-            NodeKind::File { content } => {
+            SourceNodeKind::File { content } => {
                 let Some(content) = tree.contents.get(content as usize) else { continue };
                 if content.size == 0 {
-                    part(PartKind::Empty, None, 0, &shown(id))?;
+                    part(PlannedPartKind::Empty, None, 0, &shown(id))?;
                 } else if content.node != id || content.twin.is_some() {
-                    part(PartKind::Shared, Some(content.sector), content.size, &shown(id))?;
+                    part(PlannedPartKind::Shared, Some(content.sector), content.size, &shown(id))?;
                 }
             }
         }
@@ -125,16 +130,18 @@ pub(crate) fn each<E>(
 }
 
 /// Prints the table.
-pub(crate) fn print(tree: &Tree, layout: &Layout, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(crate) fn print(tree: &SourceTree, layout: &IsoLayout, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "{:>10}  {:>15}  what", "sector", "bytes")?;
     each(tree, layout, |part| {
-        let Part { kind, sector, bytes, name } = part;
+        let PlannedPart { kind, sector, bytes, name } = part;
         match (kind, sector) {
-            (PartKind::Shared, Some(sector)) => writeln!(f, "{:>27}  {name} = sector {sector}", kind.word()),
+            (PlannedPartKind::Shared, Some(sector)) => {
+                writeln!(f, "{:>27}  {name} = sector {sector}", kind.word())
+            }
             (_, Some(sector)) => writeln!(f, "{sector:>10}  {bytes:>15}  {name}"),
             (_, None) => writeln!(f, "{:>27}  {name}", kind.word()),
         }?;
-        if kind == PartKind::Padding {
+        if kind == PlannedPartKind::Padding {
             writeln!(f, "{:>10}  {:>15}  end", layout.sectors, 0)?;
         }
         Ok(())

@@ -19,7 +19,7 @@ use fuser::{
 };
 
 use crate::format::{SECTOR, sectors};
-use crate::image::{Entry, Fault, IsoImage, Kind};
+use crate::image::{EntryFault, IsoEntry, IsoEntryKind, IsoImage};
 use crate::{Error, Result};
 
 /// How long the kernel may cache a reply: forever.
@@ -31,17 +31,17 @@ const READ_AHEAD: u32 = 1 << 20;
 
 /// A mounted image. Dropping it unmounts.
 #[derive(Debug)]
-pub struct Mount {
+pub struct IsoMount {
     /// There until this is dropped.
     session: Option<fuser::BackgroundSession>,
     at: PathBuf,
-    faults: Vec<(String, Fault)>,
+    faults: Vec<(String, EntryFault)>,
 }
 
-impl Mount {
+impl IsoMount {
     /// The paths that can be seen and not be read, with what is wrong with them.
     #[must_use]
-    pub fn faults(&self) -> &[(String, Fault)] {
+    pub fn faults(&self) -> &[(String, EntryFault)] {
         &self.faults
     }
 
@@ -73,7 +73,7 @@ impl Mount {
     }
 }
 
-impl Drop for Mount {
+impl Drop for IsoMount {
     fn drop(&mut self) {
         // A session unmounts by path when it is dropped, also what stands there by now in place of its own.
         if self.is_gone() {
@@ -89,7 +89,7 @@ impl IsoImage<File> {
     /// # Errors
     ///
     /// [`Error::Io`] if there is no FUSE or no right to it, besides the errors of [`IsoImage::walk`].
-    pub fn mount(self, at: &Path, everybody: bool) -> Result<Mount> {
+    pub fn mount(self, at: &Path, everybody: bool) -> Result<IsoMount> {
         let mut config = fuser::Config::default();
         config.mount_options = vec![
             MountOption::RO,
@@ -105,7 +105,7 @@ impl IsoImage<File> {
         let view = View::new(self)?;
         let faults = view.faults();
         let session = fuser::spawn_mount(view, at, &config).map_err(Error::io("mount on", at))?;
-        Ok(Mount { session: Some(session), at: at.to_owned(), faults })
+        Ok(IsoMount { session: Some(session), at: at.to_owned(), faults })
     }
 }
 
@@ -119,7 +119,7 @@ struct View {
 }
 
 struct Node {
-    entry: Entry,
+    entry: IsoEntry,
     parent: usize,
     children: Range<usize>,
     /// The first node with the same content, for hard links.
@@ -136,7 +136,7 @@ impl View {
             let (number, parent) = (nodes.len(), parent.map_or(0, |parent| parent + 1));
             names.entry((parent, entry.name_bytes().to_owned())).or_insert(number);
             let inode = match entry.extents.first() {
-                Some(extent) if entry.kind == Kind::File && entry.links > 1 && extent.len > 0 => {
+                Some(extent) if entry.kind == IsoEntryKind::File && entry.links > 1 && extent.len > 0 => {
                     *linked.entry(extent.offset).or_insert(number)
                 }
                 _ => number,
@@ -150,7 +150,7 @@ impl View {
         Ok(Self { image, nodes, names })
     }
 
-    fn faults(&self) -> Vec<(String, Fault)> {
+    fn faults(&self) -> Vec<(String, EntryFault)> {
         let faults = self.nodes.iter().filter_map(|node| Some((node, node.entry.fault.as_deref()?.clone())));
         faults.map(|(node, fault)| (self.path(node), fault)).collect()
     }
@@ -201,13 +201,13 @@ fn number(node: usize) -> INodeNo {
     INodeNo(node as u64 + 1)
 }
 
-fn kind(kind: &Kind) -> FileType {
+fn kind(kind: &IsoEntryKind) -> FileType {
     match kind {
-        Kind::Directory => FileType::Directory,
-        Kind::File => FileType::RegularFile,
-        Kind::Symlink(_) => FileType::Symlink,
+        IsoEntryKind::Directory => FileType::Directory,
+        IsoEntryKind::File => FileType::RegularFile,
+        IsoEntryKind::Symlink(_) => FileType::Symlink,
         // Without its numbers a device is of no use; as a socket nobody mistakes it for one.
-        Kind::Other => FileType::Socket,
+        IsoEntryKind::Other => FileType::Socket,
     }
 }
 

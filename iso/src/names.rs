@@ -16,21 +16,21 @@ const DIGITS: usize = 3;
 
 /// A name of a folder's entry, and whether it is itself a folder.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Name<'a> {
+pub(crate) struct EntryName<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) directory: bool,
 }
 
 /// The identifier of a folder's entry. Folders may hold a million of them, so it has no parts elsewhere.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Identifier {
+pub(crate) struct PlainIdentifier {
     parts: Parts,
     directory: bool,
     /// The entry's number, as it was given.
     pub(crate) number: u32,
 }
 
-impl Identifier {
+impl PlainIdentifier {
     /// The identifier with its dot and version: a folder has neither.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let (base, extension) = (self.parts.base(), self.parts.extension());
@@ -76,7 +76,7 @@ impl Parts {
         Self { letters, base: base.len() as u8, extension: extension.len() as u8 }
     }
 
-    fn of(name: Name<'_>) -> Self {
+    fn of(name: EntryName<'_>) -> Self {
         // A leading dot is part of the base: `.hidden` has no extension.
         let dot = name.bytes.iter().rposition(|byte| *byte == b'.').filter(|dot| *dot > 0 && !name.directory);
         let (mut base, mut extension) = match dot.and_then(|dot| name.bytes.split_at_checked(dot)) {
@@ -128,14 +128,14 @@ fn letters(name: &[u8]) -> Vec<u8> {
 
 /// The identifiers of one folder's entries in their order. The entries come with numbers that ascend in the byte order of
 /// their names.
-pub(crate) fn identifiers<'a>(names: impl Iterator<Item = (u32, Name<'a>)>) -> Vec<Identifier> {
-    let identifier = |(number, name): (u32, Name<'_>)| Identifier {
+pub(crate) fn identifiers<'a>(names: impl Iterator<Item = (u32, EntryName<'a>)>) -> Vec<PlainIdentifier> {
+    let identifier = |(number, name): (u32, EntryName<'_>)| PlainIdentifier {
         parts: Parts::of(name),
         directory: name.directory,
         number,
     };
-    let mut sorted: Vec<Identifier> = names.map(identifier).collect();
-    sorted.sort_unstable_by(Identifier::order);
+    let mut sorted: Vec<PlainIdentifier> = names.map(identifier).collect();
+    sorted.sort_unstable_by(PlainIdentifier::order);
     // A folder and a file collide too, though one has a dot: readers that hide the dot show the same name.
     let mut later: Vec<u32> = (1..)
         .zip(sorted.windows(2))
@@ -150,24 +150,24 @@ pub(crate) fn identifiers<'a>(names: impl Iterator<Item = (u32, Name<'a>)>) -> V
     let numbers = (DIGITS..).find_map(|digits| Some((digits, numbers(&sorted, &later, digits)?)));
     let (digits, numbers) = numbers.unwrap_or_default();
     for (position, number) in later.into_iter().zip(numbers) {
-        if let Some(Identifier { parts, directory, .. }) = sorted.get_mut(position as usize) {
+        if let Some(PlainIdentifier { parts, directory, .. }) = sorted.get_mut(position as usize) {
             *parts = parts.numbered(number, digits, *directory);
         }
     }
-    sorted.sort_unstable_by(Identifier::order);
+    sorted.sort_unstable_by(PlainIdentifier::order);
     sorted
 }
 
 /// The numbers of the identifiers at the positions `later`, which others have already; `None` if there are not enough of so
 /// many digits.
-fn numbers(sorted: &[Identifier], later: &[u32], digits: usize) -> Option<Vec<u32>> {
+fn numbers(sorted: &[PlainIdentifier], later: &[u32], digits: usize) -> Option<Vec<u32>> {
     // The next number of each form that differs from others only in its number.
     let mut next: HashMap<Parts, u32> = HashMap::new();
     let free = |parts: &Parts| sorted.binary_search_by(|other| other.parts.cmp(parts)).is_err();
     let end = u32::try_from(10_u64.pow(u32::try_from(digits).ok()?)).unwrap_or(u32::MAX);
     let later = later.iter().filter_map(|position| sorted.get(*position as usize));
     later
-        .map(|Identifier { parts, directory, .. }| {
+        .map(|PlainIdentifier { parts, directory, .. }| {
             let next = next.entry(parts.numbered(0, digits, *directory)).or_default();
             let number = (*next..end).find(|number| free(&parts.numbered(*number, digits, *directory)))?;
             *next = number + 1;
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     /// The identifiers of entries given in the byte order of their names, in the order of the entries.
-    fn of_entries(names: &[Name<'_>]) -> Vec<String> {
+    fn of_entries(names: &[EntryName<'_>]) -> Vec<String> {
         let mut identifiers = identifiers((0..).zip(names.iter().copied()));
         identifiers.sort_by_key(|identifier| identifier.number);
         identifiers.iter().map(|identifier| String::from_utf8(identifier.bytes()).unwrap()).collect()
@@ -192,7 +192,7 @@ mod tests {
     fn files(names: &[&str]) -> Vec<String> {
         let mut names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
         names.sort_unstable();
-        let names: Vec<_> = names.into_iter().map(|bytes| Name { bytes, directory: false }).collect();
+        let names: Vec<_> = names.into_iter().map(|bytes| EntryName { bytes, directory: false }).collect();
         of_entries(&names)
     }
 
@@ -224,7 +224,7 @@ mod tests {
         for (bytes, identifier) in
             [(b"el8.repo".as_slice(), "EL8_REPO"), (&[b'a'; 40], &"A".repeat(31)), (b"\xff\xfe.d", "___D")]
         {
-            assert_eq!(of_entries(&[Name { bytes, directory: true }]), [identifier]);
+            assert_eq!(of_entries(&[EntryName { bytes, directory: true }]), [identifier]);
         }
     }
 
@@ -233,8 +233,8 @@ mod tests {
     fn identifiers_stand_in_the_order_of_the_standard() {
         let files = [b"a".as_slice(), b"a.r", b"a.r00", b"a-b", b"a0.r", b"ab", b"B.r"];
         let folders = [b"a1".as_slice(), b"b"];
-        let files = files.map(|bytes| Name { bytes, directory: false });
-        let folders = folders.map(|bytes| Name { bytes, directory: true });
+        let files = files.map(|bytes| EntryName { bytes, directory: false });
+        let folders = folders.map(|bytes| EntryName { bytes, directory: true });
         let mut names = [files.as_slice(), &folders].concat();
         names.sort_by_key(|name| name.bytes);
         let found: Vec<String> = identifiers((0..).zip(names))
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_folder_and_a_file_do_not_share_a_shown_name() {
-        let names = [Name { bytes: b"A", directory: true }, Name { bytes: b"a", directory: false }];
+        let names = [EntryName { bytes: b"A", directory: true }, EntryName { bytes: b"a", directory: false }];
         assert_eq!(of_entries(&names), ["A", "A000.;1"]);
     }
 

@@ -4,15 +4,15 @@
 /// executable bits and links of the tree: no clock, no owner and no time stamp of the machine reaches it.
 ///
 /// ```
-/// let options = iso::Options {
+/// let options = iso::IsoOptions {
 ///     volume_id: "MetalK8s 2.11.0".to_owned(),
 ///     source_date: 1_700_000_000,
-///     ..iso::Options::default()
+///     ..iso::IsoOptions::default()
 /// };
 /// # assert!(options.exclude.is_empty());
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub struct IsoOptions {
     /// The volume's name, at most 32 bytes. Joliet shows its first 16 characters.
     pub volume_id: String,
     /// The date of the volume and, by default, of everything in it: seconds since 1970-01-01T00:00:00Z.
@@ -34,10 +34,10 @@ pub struct Options {
 /// Which modification times the records carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Times {
-    /// [`Options::source_date`] everywhere.
+    /// [`IsoOptions::source_date`] everywhere.
     #[default]
     SourceDate,
-    /// The source's own, but none later than [`Options::source_date`].
+    /// The source's own, but none later than [`IsoOptions::source_date`].
     Clamped,
 }
 

@@ -6,22 +6,22 @@ use std::path::Path;
 
 use crate::format::SECTOR;
 use crate::format::descriptor::VOLUME_ID_LEN;
-use crate::layout::Layout;
-use crate::listing::Part;
-use crate::tree::Tree;
-use crate::writer::{self, Sums};
-use crate::{Error, KnownDigest, Options, Progress, Result, listing, sharing};
+use crate::layout::IsoLayout;
+use crate::listing::PlannedPart;
+use crate::tree::SourceTree;
+use crate::writer::{self, WrittenIso};
+use crate::{ByteProgress, Error, IsoOptions, KnownDigest, Result, listing, sharing};
 
 /// Every record, extent and size of an image, before any content is read.
 ///
 /// The image is a pure function of the plan and the contents. Printed, a plan is a table of what lies where.
 #[derive(Debug)]
-pub struct Plan {
-    tree: Tree,
-    layout: Layout,
+pub struct PlannedIso {
+    tree: SourceTree,
+    layout: IsoLayout,
 }
 
-impl Plan {
+impl PlannedIso {
     /// Plans the image of the tree below `root`, whose own name does not matter.
     ///
     /// Files of equal content lie in the image once, whether they are hard links or copies. Files of equal
@@ -31,7 +31,7 @@ impl Plan {
     ///
     /// Everything that the image could not hold is refused here, by its path; see [`Error::Limit`],
     /// [`Error::VolumeId`], [`Error::Pattern`] and [`Error::SpecialFile`]. [`Error::Io`] if the tree cannot be read.
-    pub fn from_dir(root: &Path, options: &Options) -> Result<Self> {
+    pub fn from_dir(root: &Path, options: &IsoOptions) -> Result<Self> {
         Self::from_known_dir(root, options, &|_| None)
     }
 
@@ -40,11 +40,11 @@ impl Plan {
     /// # Errors
     ///
     /// Those of [`from_dir`](Self::from_dir).
-    pub fn from_known_dir(root: &Path, options: &Options, known: &KnownDigest<'_>) -> Result<Self> {
+    pub fn from_known_dir(root: &Path, options: &IsoOptions, known: &KnownDigest<'_>) -> Result<Self> {
         check_volume_id(&options.volume_id)?;
-        let mut tree = Tree::scan(root, options)?;
+        let mut tree = SourceTree::scan(root, options)?;
         sharing::share(&mut tree, known)?;
-        let layout = Layout::new(&mut tree, root, &options.volume_id, options.source_date)?;
+        let layout = IsoLayout::new(&mut tree, root, &options.volume_id, options.source_date)?;
         Ok(Self { tree, layout })
     }
 
@@ -54,7 +54,7 @@ impl Plan {
         u64::from(self.layout.sectors) * SECTOR
     }
 
-    /// The patterns of [`Options::exclude`] that match nothing in the tree.
+    /// The patterns of [`IsoOptions::exclude`] that match nothing in the tree.
     #[must_use]
     pub fn unused_patterns(&self) -> &[String] {
         &self.tree.unused
@@ -65,7 +65,7 @@ impl Plan {
     /// # Errors
     ///
     /// The first error of `visit`, which ends it.
-    pub fn each_part<E>(&self, visit: impl FnMut(Part) -> Result<(), E>) -> Result<(), E> {
+    pub fn each_part<E>(&self, visit: impl FnMut(PlannedPart) -> Result<(), E>) -> Result<(), E> {
         listing::each(&self.tree, &self.layout, visit)
     }
 
@@ -82,7 +82,7 @@ impl Plan {
     ///
     /// [`Error::Changed`] if a source file is no longer what was planned, [`Error::Limit`] if a device is too small,
     /// [`Error::Cancelled`] if `progress` says so, [`Error::Io`] for the rest.
-    pub fn write_file(&self, output: &Path, progress: &dyn Progress) -> Result<Sums> {
+    pub fn write_file(&self, output: &Path, progress: &dyn ByteProgress) -> Result<WrittenIso> {
         writer::write(&self.tree, &self.layout, output, progress)
     }
 
@@ -96,14 +96,14 @@ impl Plan {
         &self,
         out: &mut (dyn Write + Send),
         name: &Path,
-        progress: &dyn Progress,
-    ) -> Result<Sums> {
+        progress: &dyn ByteProgress,
+    ) -> Result<WrittenIso> {
         writer::stream(&self.tree, &self.layout, out, name, progress)
     }
 }
 
 /// A table of what lies where, for people; its form may change.
-impl fmt::Display for Plan {
+impl fmt::Display for PlannedIso {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         listing::print(&self.tree, &self.layout, f)
     }
@@ -141,10 +141,10 @@ mod tests {
     }
 
     /// The sectors of the files in the image of a tree, by name.
-    fn sectors(root: &Path, options: &Options) -> BTreeMap<String, u64> {
+    fn sectors(root: &Path, options: &IsoOptions) -> BTreeMap<String, u64> {
         let output = tempfile::tempdir().unwrap();
         let image = output.path().join("a.iso");
-        Plan::from_dir(root, options).unwrap().write_file(&image, &()).unwrap();
+        PlannedIso::from_dir(root, options).unwrap().write_file(&image, &()).unwrap();
         let files = IsoImage::open(&image).unwrap().walk().unwrap();
         files.into_iter().map(|(path, entry)| (path, entry.extents[0].offset / SECTOR)).collect()
     }
@@ -155,11 +155,11 @@ mod tests {
         let (x, y) = (large(b'x'), large(b'y'));
         let root =
             tree(&[("a", &x), ("b", &x), ("c", &y), ("d", ""), ("e", ""), ("f", "same"), ("g", "same")]);
-        let options = Options::default();
+        let options = IsoOptions::default();
         let shared = sectors(root.path(), &options);
         assert!(shared["a"] == shared["b"] && shared["a"] != shared["c"], "{shared:?}");
         assert_eq!(shared["f"], shared["g"]);
-        let printed = Plan::from_dir(root.path(), &options).unwrap().to_string();
+        let printed = PlannedIso::from_dir(root.path(), &options).unwrap().to_string();
         assert!(printed.contains(&format!("shared  /b = sector {}", shared["a"])), "{printed}");
     }
 
@@ -167,13 +167,15 @@ mod tests {
     fn known_digests_spare_reading_and_change_nothing() {
         let x = "x".repeat(20_000);
         let root = tree(&[("a", &x), ("b", &x), ("c", &"y".repeat(20_000))]);
-        let unknown = Plan::from_dir(root.path(), &Options::default()).unwrap().to_string();
+        let unknown = PlannedIso::from_dir(root.path(), &IsoOptions::default()).unwrap().to_string();
         let known = |path: &Path| Some(content::Digest::from_bytes([fs::read(path).unwrap()[0]; 32]));
-        let plan = Plan::from_known_dir(root.path(), &Options::default(), &known).unwrap();
+        let plan = PlannedIso::from_known_dir(root.path(), &IsoOptions::default(), &known).unwrap();
         assert_eq!(plan.to_string(), unknown);
         // Nothing else is read: a lie is believed.
-        let lie = Plan::from_known_dir(root.path(), &Options::default(), &|_| Some(content::Digest::of(b"")))
-            .unwrap();
+        let lie = PlannedIso::from_known_dir(root.path(), &IsoOptions::default(), &|_| {
+            Some(content::Digest::of(b""))
+        })
+        .unwrap();
         assert_eq!(lie.to_string().matches("shared").count(), 2);
     }
 
@@ -203,7 +205,10 @@ mod tests {
             }
             let output = tempfile::tempdir().unwrap();
             let image = output.path().join("a.iso");
-            Plan::from_dir(root.path(), &Options::default()).unwrap().write_file(&image, &()).unwrap();
+            PlannedIso::from_dir(root.path(), &IsoOptions::default())
+                .unwrap()
+                .write_file(&image, &())
+                .unwrap();
             let opened = IsoImage::open(&image).unwrap();
             let links = |path: &str| opened.find(path).unwrap().unwrap().links;
             assert_eq!(["a", "z/large", "z/zz", "n", "small"].map(links), [3, 3, 3, 2, 2]);
@@ -223,13 +228,13 @@ mod tests {
         fs::set_permissions(root.path().join("a"), fs::Permissions::from_mode(0o755)).unwrap();
         let output = tempfile::tempdir().unwrap();
         let image = output.path().join("a.iso");
-        Plan::from_dir(root.path(), &Options::default()).unwrap().write_file(&image, &()).unwrap();
+        PlannedIso::from_dir(root.path(), &IsoOptions::default()).unwrap().write_file(&image, &()).unwrap();
         let image = IsoImage::open(&image).unwrap();
         let entry = |path: &str| image.find(path).unwrap().unwrap();
         assert_eq!(["a", "b", "c"].map(|path| entry(path).links), [1, 2, 2]);
         assert_eq!(entry("a").extents, entry("b").extents);
         let out = output.path().join("out");
-        image.extract(&out, crate::Modes::Permissions, &()).unwrap();
+        image.extract(&out, crate::ExtractedModes::Permissions, &()).unwrap();
         let mode = |path: &str| fs::metadata(out.join(path)).unwrap().permissions().mode() & 0o777;
         assert_eq!(["a", "b", "c"].map(mode), [0o555, 0o444, 0o444]);
     }
@@ -238,17 +243,17 @@ mod tests {
     fn what_is_excluded_is_not_there() {
         let root = tree(&[("keep", "1"), ("drop.tmp", "2"), ("d/.git/x", "3"), ("d/y.tmp", "4")]);
         let exclude = ["/*.tmp", ".git/", "missing"].map(str::to_owned).to_vec();
-        let options = Options { exclude, ..Options::default() };
+        let options = IsoOptions { exclude, ..IsoOptions::default() };
         let found = sectors(root.path(), &options);
         assert!(found.keys().eq(["d", "d/y.tmp", "keep"]), "{found:?}");
-        assert_eq!(Plan::from_dir(root.path(), &options).unwrap().unused_patterns(), ["missing"]);
+        assert_eq!(PlannedIso::from_dir(root.path(), &options).unwrap().unused_patterns(), ["missing"]);
     }
 
     #[test]
     fn heavier_files_come_first() {
         let root = tree(&[("a", "1"), ("b", "2"), ("z/first", "3"), ("z/last", "4")]);
         let sort = vec![("z/first".to_owned(), 10), ("a".to_owned(), -1)];
-        let found = sectors(root.path(), &Options { sort, ..Options::default() });
+        let found = sectors(root.path(), &IsoOptions { sort, ..IsoOptions::default() });
         assert!(
             found["z/first"] < found["b"] && found["b"] < found["z/last"] && found["z/last"] < found["a"]
         );
@@ -259,14 +264,14 @@ mod tests {
     fn large_contents_begin_at_blocks() {
         let large = "x".repeat(65_536);
         let root = tree(&[("a", "1"), ("b", &large), ("c", "2"), ("d", &large[1..])]);
-        let found = sectors(root.path(), &Options::default());
+        let found = sectors(root.path(), &IsoOptions::default());
         assert_eq!(
             (found["b"] % 2, found["c"], found["d"]),
             (0, found["b"] + 32, found["c"] + 1),
             "{found:?}"
         );
         let odd = tree(&[("b", &large), ("a", "1"), ("a2", "2")]);
-        let found = sectors(odd.path(), &Options::default());
+        let found = sectors(odd.path(), &IsoOptions::default());
         assert_eq!(found["b"] % 2, 0, "{found:?}");
     }
 
@@ -275,7 +280,7 @@ mod tests {
         let refused = |prepare: &dyn Fn(&Path)| {
             let root = tempfile::tempdir().unwrap();
             prepare(root.path());
-            let error = Plan::from_dir(root.path(), &Options::default()).unwrap_err().to_string();
+            let error = PlannedIso::from_dir(root.path(), &IsoOptions::default()).unwrap_err().to_string();
             error.replace(&format!("{}/", root.path().display()), "")
         };
         let name = "n".repeat(254);
@@ -299,7 +304,8 @@ mod tests {
             "huge: bytes in a file: at most 429496524800 possible, found 429496524801"
         );
         for (id, problem) in [("x".repeat(33), "longer than 32 bytes"), ("a\nb".to_owned(), "control")] {
-            let error = Plan::from_dir(Path::new("/"), &Options { volume_id: id, ..Options::default() });
+            let error =
+                PlannedIso::from_dir(Path::new("/"), &IsoOptions { volume_id: id, ..IsoOptions::default() });
             assert!(error.unwrap_err().to_string().contains(problem));
         }
     }
@@ -313,7 +319,7 @@ mod tests {
             // Those of equal size would be read to be compared.
             file.set_len((0xFFFF_F800 - number * 2_048) * 100).unwrap();
         }
-        let error = Plan::from_dir(root.path(), &Options::default()).unwrap_err().to_string();
+        let error = PlannedIso::from_dir(root.path(), &IsoOptions::default()).unwrap_err().to_string();
         assert!(error.contains("sectors of 2048 bytes in one image: at most 4294967295 possible"), "{error}");
     }
 
@@ -322,7 +328,7 @@ mod tests {
         for (size, found) in [(3, "found 3 bytes"), (9, "found 9 bytes")] {
             let root = tree(&[("file", "12345")]);
             let output = tempfile::tempdir().unwrap();
-            let plan = Plan::from_dir(root.path(), &Options::default()).unwrap();
+            let plan = PlannedIso::from_dir(root.path(), &IsoOptions::default()).unwrap();
             fs::write(root.path().join("file"), vec![b'x'; size]).unwrap();
             let error = plan.write_file(&output.path().join("a.iso"), &()).unwrap_err().to_string();
             assert!(error.contains("planned 5 bytes") && error.contains(found), "{error}");
@@ -334,7 +340,7 @@ mod tests {
     fn a_file_that_became_a_link_or_a_pipe_is_refused_at_once() {
         let root = tree(&[("file", "12345"), ("other", "54321")]);
         let output = tempfile::tempdir().unwrap();
-        let plan = Plan::from_dir(root.path(), &Options::default()).unwrap();
+        let plan = PlannedIso::from_dir(root.path(), &IsoOptions::default()).unwrap();
         let file = root.path().join("file");
         let refused = |reason: &str| {
             let error = plan.write_file(&output.path().join("a.iso"), &()).unwrap_err().to_string();
@@ -352,23 +358,23 @@ mod tests {
     #[test]
     fn progress_adds_up_to_the_size() {
         struct Count(std::sync::atomic::AtomicU64);
-        impl Progress for Count {
+        impl ByteProgress for Count {
             fn advance(&self, bytes: u64) {
                 self.0.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
             }
         }
         let root = tree(&[("file", &"x".repeat(1_000_000))]);
         let output = tempfile::tempdir().unwrap();
-        let plan = Plan::from_dir(root.path(), &Options::default()).unwrap();
+        let plan = PlannedIso::from_dir(root.path(), &IsoOptions::default()).unwrap();
         let count = Count(0.into());
         plan.write_file(&output.path().join("a.iso"), &count).unwrap();
         assert_eq!(count.0.into_inner(), plan.bytes());
     }
 
     /// A tree and what its image is.
-    fn tree_and_image() -> (tempfile::TempDir, Plan, Vec<u8>) {
+    fn tree_and_image() -> (tempfile::TempDir, PlannedIso, Vec<u8>) {
         let root = tree(&[("large", &"x".repeat(300_000)), ("small", "1")]);
-        let plan = Plan::from_dir(root.path(), &Options::default()).unwrap();
+        let plan = PlannedIso::from_dir(root.path(), &IsoOptions::default()).unwrap();
         let output = tempfile::tempdir().unwrap();
         let image = output.path().join("a.iso");
         plan.write_file(&image, &()).unwrap();
@@ -384,7 +390,7 @@ mod tests {
         assert!(out == expected, "the stream differs from the file");
         assert_eq!(sums.sha256, content::Digest::of(&expected));
         let check = crate::md5::check_source(&out, Path::new("-"), &()).unwrap();
-        assert_eq!(check, crate::md5::Check::Intact { md5: sums.md5 });
+        assert_eq!(check, crate::md5::Md5Check::Intact { md5: sums.md5 });
     }
 
     #[test]
@@ -439,7 +445,7 @@ mod tests {
     #[test]
     fn what_is_cancelled_leaves_nothing() {
         struct Stop;
-        impl Progress for Stop {
+        impl ByteProgress for Stop {
             fn advance(&self, _: u64) {}
             fn cancelled(&self) -> bool {
                 true

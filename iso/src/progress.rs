@@ -1,8 +1,8 @@
 //! How far a long operation has come.
 
-/// Told of every stretch of bytes that is done. The caller knows the total: [`Plan::bytes`](crate::Plan::bytes)
+/// Told of every stretch of bytes that is done. The caller knows the total: [`Plan::bytes`](crate::PlannedIso::bytes)
 /// when writing, the image's size when checking or implanting.
-pub trait Progress: Sync {
+pub trait ByteProgress: Sync {
     /// `bytes` more are done. The calls of one operation add up to its total.
     fn advance(&self, bytes: u64);
 
@@ -14,6 +14,6 @@ pub trait Progress: Sync {
 }
 
 /// Nobody watches.
-impl Progress for () {
+impl ByteProgress for () {
     fn advance(&self, _bytes: u64) {}
 }

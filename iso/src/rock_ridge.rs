@@ -22,19 +22,19 @@ pub(crate) const ROOT: u8 = 0x08;
 const TIMES: u8 = 0x0E;
 
 /// What a record's entries say.
-pub(crate) struct Attributes<'a> {
+pub(crate) struct PosixAttributes<'a> {
     pub(crate) mode: u32,
     pub(crate) links: u32,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) time: i64,
-    pub(crate) name: Name<'a>,
+    pub(crate) name: RecordName<'a>,
     /// The target of a symbolic link.
     pub(crate) target: Option<&'a [u8]>,
 }
 
 /// Which name a record carries.
-pub(crate) enum Name<'a> {
+pub(crate) enum RecordName<'a> {
     /// The `.` record of the root, where the protocols are declared.
     Root,
     /// The `.` or `..` record of a folder, which needs none.
@@ -44,12 +44,12 @@ pub(crate) enum Name<'a> {
 }
 
 /// A record's System Use bytes and its continuation area, which may be empty.
-pub(crate) struct SystemUse {
+pub(crate) struct SystemUseArea {
     inline: Vec<u8>,
     pub(crate) continuation: Vec<u8>,
 }
 
-impl SystemUse {
+impl SystemUseArea {
     /// The System Use bytes once it is known where the continuation area begins.
     pub(crate) fn at(mut self, sector: u32, offset: u32) -> Vec<u8> {
         if !self.continuation.is_empty() {
@@ -64,12 +64,12 @@ impl SystemUse {
 }
 
 /// The entries of a record with an identifier of `identifier` bytes.
-pub(crate) fn system_use(identifier: usize, attributes: &Attributes<'_>) -> SystemUse {
+pub(crate) fn system_use(identifier: usize, attributes: &PosixAttributes<'_>) -> SystemUseArea {
     let entries = entries(attributes);
     let room = RECORD_MAX - record::length(identifier);
     let whole: usize = entries.iter().map(Vec::len).sum();
     let room = if whole <= room { room } else { room - CE };
-    let mut out = SystemUse { inline: Vec::with_capacity(RECORD_MAX), continuation: Vec::new() };
+    let mut out = SystemUseArea { inline: Vec::with_capacity(RECORD_MAX), continuation: Vec::new() };
     for entry in entries {
         if out.continuation.is_empty() && out.inline.len() + entry.len() <= room {
             out.inline.extend(entry);
@@ -80,9 +80,9 @@ pub(crate) fn system_use(identifier: usize, attributes: &Attributes<'_>) -> Syst
     out
 }
 
-fn entries(attributes: &Attributes<'_>) -> Vec<Vec<u8>> {
+fn entries(attributes: &PosixAttributes<'_>) -> Vec<Vec<u8>> {
     let mut out = Vec::with_capacity(4);
-    if matches!(attributes.name, Name::Root) {
+    if matches!(attributes.name, RecordName::Root) {
         out.push(entry(*b"SP", &[0xBE, 0xEF, 0]));
     }
     let mut px = Vec::with_capacity(32);
@@ -95,9 +95,9 @@ fn entries(attributes: &Attributes<'_>) -> Vec<Vec<u8>> {
     tf.extend([time, time, time].concat());
     out.push(entry(*b"TF", &tf));
     match attributes.name {
-        Name::Root => out.push(extensions()),
-        Name::Dots => {}
-        Name::Text(name) => {
+        RecordName::Root => out.push(extensions()),
+        RecordName::Dots => {}
+        RecordName::Text(name) => {
             let mut pieces = name.chunks(TEXT_MAX).peekable();
             while let Some(piece) = pieces.next() {
                 let flags = if pieces.peek().is_some() { CONTINUE } else { 0 };
@@ -177,8 +177,8 @@ fn component(out: &mut Vec<u8>, flags: u8, text: &[u8]) {
 mod tests {
     use super::*;
 
-    fn attributes<'a>(name: Name<'a>, target: Option<&'a [u8]>) -> Attributes<'a> {
-        Attributes { mode: 0o100_444, links: 1, uid: 0, gid: 0, time: 0, name, target }
+    fn attributes<'a>(name: RecordName<'a>, target: Option<&'a [u8]>) -> PosixAttributes<'a> {
+        PosixAttributes { mode: 0o100_444, links: 1, uid: 0, gid: 0, time: 0, name, target }
     }
 
     fn signatures(mut area: &[u8]) -> Vec<String> {
@@ -193,14 +193,14 @@ mod tests {
 
     #[test]
     fn a_short_name_needs_no_continuation() {
-        let system_use = system_use(13, &attributes(Name::Text(b"product.txt"), None));
+        let system_use = system_use(13, &attributes(RecordName::Text(b"product.txt"), None));
         assert!(system_use.continuation.is_empty());
         assert_eq!(signatures(&system_use.at(0, 0)), ["PX36", "TF26", "NM16"]);
     }
 
     #[test]
     fn the_root_declares_the_protocols() {
-        let system_use = system_use(1, &attributes(Name::Root, None));
+        let system_use = system_use(1, &attributes(RecordName::Root, None));
         assert_eq!(signatures(&system_use.continuation), ["ER237"]);
         assert_eq!(signatures(&system_use.at(30, 0)), ["SP7", "PX36", "TF26", "CE28"]);
     }
@@ -213,7 +213,7 @@ mod tests {
                 for identifier in [1, 33] {
                     let name = vec![b'n'; name];
                     let system_use =
-                        system_use(identifier, &attributes(Name::Text(&name), Some(target.as_bytes())));
+                        system_use(identifier, &attributes(RecordName::Text(&name), Some(target.as_bytes())));
                     assert!(system_use.continuation.len() <= 2_048);
                     signatures(&system_use.continuation);
                     let inline = system_use.at(30, 0);

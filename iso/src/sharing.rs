@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use content::{Digest, Hasher, Links, parallel};
+use content::{Digest, Hasher, LinkPolicy, parallel};
 
-use crate::tree::{Content, NodeKind, Tree};
+use crate::tree::{SharedContent, SourceNodeKind, SourceTree};
 use crate::{Error, Result};
 
 /// Bytes that are read at a time: they stay in the processor's cache.
@@ -22,7 +22,7 @@ pub type KnownDigest<'a> = dyn Fn(&Path) -> Option<Digest> + 'a;
 const THREADS: usize = 4;
 
 /// Gives all files of equal content one extent. Only files of equal size are read, if `known` does not return their digest.
-pub(crate) fn share(tree: &mut Tree, known: &KnownDigest<'_>) -> Result<()> {
+pub(crate) fn share(tree: &mut SourceTree, known: &KnownDigest<'_>) -> Result<()> {
     let mut sizes: Vec<u64> =
         tree.contents.iter().map(|content| content.size).filter(|size| *size > 0).collect();
     sizes.sort_unstable();
@@ -54,21 +54,21 @@ pub(crate) fn share(tree: &mut Tree, known: &KnownDigest<'_>) -> Result<()> {
 }
 
 /// Makes hard links of the names that share an extent and all attributes of the image, and counts them.
-fn count_links(tree: &mut Tree) {
-    let Tree { nodes, contents, .. } = tree;
+fn count_links(tree: &mut SourceTree) {
+    let SourceTree { nodes, contents, .. } = tree;
     let mut names: HashMap<u32, u32> = HashMap::new();
-    let first = |contents: &[Content], content: u32| {
+    let first = |contents: &[SharedContent], content: u32| {
         contents.get(content as usize).and_then(|content| content.twin).unwrap_or(content)
     };
     for node in nodes.iter() {
-        if let NodeKind::File { content } = node.kind {
+        if let SourceNodeKind::File { content } = node.kind {
             *names.entry(first(contents, content)).or_default() += 1;
         }
     }
     names.retain(|_, names| *names > 1);
     let mut links = HashMap::new();
     for node in nodes.iter_mut() {
-        let NodeKind::File { content } = node.kind else { continue };
+        let SourceNodeKind::File { content } = node.kind else { continue };
         let first = first(contents, content);
         let Some(of_first) = contents.get(first as usize).filter(|_| names.contains_key(&first)).copied()
         else {
@@ -79,18 +79,18 @@ fn count_links(tree: &mut Tree) {
             if of_first.links == 0 {
                 return first;
             }
-            contents.push(Content { twin: Some(first), links: 0, ..of_first });
+            contents.push(SharedContent { twin: Some(first), links: 0, ..of_first });
             u32::try_from(contents.len() - 1).unwrap_or(u32::MAX)
         });
         if let Some(content) = contents.get_mut(link as usize) {
             content.links += 1;
         }
-        node.kind = NodeKind::File { content: link };
+        node.kind = SourceNodeKind::File { content: link };
     }
 }
 
 /// The digests of contents, given by size and index. If several cannot be read, the first is the error.
-fn read(tree: &Tree, contents: &[(u64, u32)]) -> Result<Vec<(Digest, u64, u32)>> {
+fn read(tree: &SourceTree, contents: &[(u64, u32)]) -> Result<Vec<(Digest, u64, u32)>> {
     let threads = parallel::processors().get().min(THREADS);
     parallel::try_map_with(
         threads,
@@ -105,7 +105,7 @@ fn read(tree: &Tree, contents: &[(u64, u32)]) -> Result<Vec<(Digest, u64, u32)>>
 
 /// SHA-256 of a file that must be `size` bytes long.
 fn sha256(path: &Path, size: u64, buffer: &mut [u8]) -> Result<Digest> {
-    let mut file = content::open(path, Links::Refuse)?;
+    let mut file = content::open(path, LinkPolicy::Refuse)?;
     let (mut hasher, mut read) = (Hasher::new(), 0);
     loop {
         let length = match file.read(buffer) {

@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::format::SECTION_MAX;
-use crate::options::{Options, Owner, Permissions, Times};
+use crate::options::{IsoOptions, Owner, Permissions, Times};
 use crate::{Error, Result, pattern};
 
 /// Bytes of a name: Linux shows 254 and 255 cut to the first piece.
@@ -33,22 +33,22 @@ pub(crate) type NodeId = u32;
 
 /// A tree of folders, files and links.
 #[derive(Debug)]
-pub(crate) struct Tree {
+pub(crate) struct SourceTree {
     root: PathBuf,
-    pub(crate) nodes: Vec<Node>,
+    pub(crate) nodes: Vec<SourceNode>,
     /// What the files contain; several nodes may share one.
-    pub(crate) contents: Vec<Content>,
-    /// The patterns of [`Options::exclude`] that match nothing.
+    pub(crate) contents: Vec<SharedContent>,
+    /// The patterns of [`IsoOptions::exclude`] that match nothing.
     pub(crate) unused: Vec<String>,
     /// All names and targets, one after the other.
     text: Vec<u8>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Node {
+pub(crate) struct SourceNode {
     pub(crate) parent: NodeId,
-    name: Text,
-    pub(crate) kind: NodeKind,
+    name: NameText,
+    pub(crate) kind: SourceNodeKind,
     /// Permissions and type.
     pub(crate) mode: u32,
     pub(crate) uid: u32,
@@ -56,33 +56,33 @@ pub(crate) struct Node {
     pub(crate) time: i64,
 }
 
-/// A stretch of [`Tree::text`].
+/// A stretch of [`SourceTree::text`].
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Text {
+pub(crate) struct NameText {
     start: u32,
     length: u16,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum NodeKind {
+pub(crate) enum SourceNodeKind {
     /// The first child, the number of children and how many of these are folders.
     Directory {
         first: NodeId,
         count: u32,
         folders: u32,
     },
-    /// An index into [`Tree::contents`].
+    /// An index into [`SourceTree::contents`].
     File {
         content: u32,
     },
     Symlink {
-        target: Text,
+        target: NameText,
     },
 }
 
 /// The bytes that one or more files share.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Content {
+pub(crate) struct SharedContent {
     pub(crate) size: u64,
     /// The first node with this content, which it is read from.
     pub(crate) node: NodeId,
@@ -90,36 +90,36 @@ pub(crate) struct Content {
     pub(crate) links: u32,
     /// The sector where it lies; set by the layout.
     pub(crate) sector: u32,
-    /// See [`Options::sort`].
+    /// See [`IsoOptions::sort`].
     pub(crate) weight: i32,
     /// An earlier content with the same bytes, whose place this one shares.
     pub(crate) twin: Option<u32>,
 }
 
-impl Node {
+impl SourceNode {
     pub(crate) fn is_directory(&self) -> bool {
-        matches!(self.kind, NodeKind::Directory { .. })
+        matches!(self.kind, SourceNodeKind::Directory { .. })
     }
 
     pub(crate) fn is_symlink(&self) -> bool {
-        matches!(self.kind, NodeKind::Symlink { .. })
+        matches!(self.kind, SourceNodeKind::Symlink { .. })
     }
 }
 
 /// An entry of a source folder.
 struct Child {
-    name: Text,
+    name: NameText,
     metadata: Metadata,
 }
 
-impl Tree {
+impl SourceTree {
     /// Reads the tree below `root`, breadth first, and refuses what an image cannot hold.
-    pub(crate) fn scan(root: &Path, options: &Options) -> Result<Self> {
+    pub(crate) fn scan(root: &Path, options: &IsoOptions) -> Result<Self> {
         let mut exclude = pattern::Exclude::new(&options.exclude)?;
         let weights = pattern::Weights::new(&options.sort)?;
         let metadata = fs::metadata(root).map_err(Error::io("read", root))?;
-        let nothing = NodeKind::Directory { first: 0, count: 0, folders: 0 };
-        let root_node = Node::new(options, 0, Text::default(), nothing, &metadata);
+        let nothing = SourceNodeKind::Directory { first: 0, count: 0, folders: 0 };
+        let root_node = SourceNode::new(options, 0, NameText::default(), nothing, &metadata);
         let mut scan = Scan {
             tree: Self {
                 root: root.to_owned(),
@@ -156,7 +156,7 @@ impl Tree {
                 limit(&path, "entries in one image", u64::from(u32::MAX), scan.tree.nodes.len() as u64)?;
                 if let Some(node) = scan.tree.nodes.get_mut(next) {
                     let folders = u32::try_from(directories - before).unwrap_or(u32::MAX);
-                    node.kind = NodeKind::Directory { first: id(first), count, folders };
+                    node.kind = SourceNodeKind::Directory { first: id(first), count, folders };
                 }
             }
             next += 1;
@@ -165,11 +165,11 @@ impl Tree {
         Ok(scan.tree)
     }
 
-    pub(crate) fn name(&self, node: &Node) -> &[u8] {
+    pub(crate) fn name(&self, node: &SourceNode) -> &[u8] {
         self.text(node.name)
     }
 
-    pub(crate) fn text(&self, text: Text) -> &[u8] {
+    pub(crate) fn text(&self, text: NameText) -> &[u8] {
         let start = text.start as usize;
         self.text.get(start..start + usize::from(text.length)).unwrap_or_default()
     }
@@ -190,9 +190,9 @@ impl Tree {
     }
 
     /// The children of a folder with their numbers; none of anything else.
-    pub(crate) fn children(&self, node: &Node) -> impl Iterator<Item = (NodeId, &Node)> + Clone {
+    pub(crate) fn children(&self, node: &SourceNode) -> impl Iterator<Item = (NodeId, &SourceNode)> + Clone {
         let range = match node.kind {
-            NodeKind::Directory { first, count, .. } => first..first + count,
+            SourceNodeKind::Directory { first, count, .. } => first..first + count,
             _ => 0..0,
         };
         range.filter_map(|id| Some((id, self.nodes.get(id as usize)?)))
@@ -201,8 +201,8 @@ impl Tree {
 
 /// What is needed only while scanning.
 struct Scan<'a> {
-    tree: Tree,
-    options: &'a Options,
+    tree: SourceTree,
+    options: &'a IsoOptions,
     weights: pattern::Weights,
     /// Contents of the inodes with several names.
     inodes: HashMap<(u64, u64), u32>,
@@ -211,7 +211,7 @@ struct Scan<'a> {
 impl Scan<'_> {
     /// The names in a folder in their byte order. A folder of a million names has to fit into memory, so they go where they
     /// are to stay; those that are left out are few.
-    fn names(&mut self, path: &Path) -> Result<Vec<Text>> {
+    fn names(&mut self, path: &Path) -> Result<Vec<NameText>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(path).map_err(Error::io("list", path))? {
             let entry = entry.map_err(Error::io("list", path))?;
@@ -227,15 +227,15 @@ impl Scan<'_> {
         check_name_length(path, child.name.length.into())?;
         let kind = child.metadata.file_type();
         let kind = if kind.is_dir() {
-            NodeKind::Directory { first: 0, count: 0, folders: 0 }
+            SourceNodeKind::Directory { first: 0, count: 0, folders: 0 }
         } else if kind.is_file() {
             limit_with(path, "bytes in a file", SECTION_MAX * SECTIONS_MAX, child.metadata.len())?;
-            NodeKind::File { content: self.content(child, relative) }
+            SourceNodeKind::File { content: self.content(child, relative) }
         } else if kind.is_symlink() {
             let target = fs::read_link(path()).map_err(Error::io("read the link", &path()))?;
             let target = target.as_os_str().as_bytes();
             check_target(&path(), target)?;
-            NodeKind::Symlink { target: self.keep(target) }
+            SourceNodeKind::Symlink { target: self.keep(target) }
         } else {
             let kind = if kind.is_fifo() {
                 "named pipe"
@@ -246,7 +246,7 @@ impl Scan<'_> {
             };
             return Err(Error::SpecialFile { path: path(), kind });
         };
-        self.tree.nodes.push(Node::new(self.options, parent, child.name, kind, &child.metadata));
+        self.tree.nodes.push(SourceNode::new(self.options, parent, child.name, kind, &child.metadata));
         Ok(())
     }
 
@@ -260,7 +260,7 @@ impl Scan<'_> {
                 return known;
             }
         }
-        self.tree.contents.push(Content {
+        self.tree.contents.push(SharedContent {
             size: child.metadata.len(),
             node: id(self.tree.nodes.len()),
             links: 0,
@@ -271,15 +271,21 @@ impl Scan<'_> {
         next
     }
 
-    fn keep(&mut self, bytes: &[u8]) -> Text {
+    fn keep(&mut self, bytes: &[u8]) -> NameText {
         let start = id(self.tree.text.len());
         self.tree.text.extend(bytes);
-        Text { start, length: u16::try_from(bytes.len()).unwrap_or(u16::MAX) }
+        NameText { start, length: u16::try_from(bytes.len()).unwrap_or(u16::MAX) }
     }
 }
 
-impl Node {
-    fn new(options: &Options, parent: NodeId, name: Text, kind: NodeKind, metadata: &Metadata) -> Self {
+impl SourceNode {
+    fn new(
+        options: &IsoOptions,
+        parent: NodeId,
+        name: NameText,
+        kind: SourceNodeKind,
+        metadata: &Metadata,
+    ) -> Self {
         let (kind_bits, permissions) = (metadata.mode() & 0o170_000, metadata.mode() & 0o7_777);
         let permissions = match options.permissions {
             Permissions::Source => permissions,

@@ -16,15 +16,15 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use content::{Digest, Hasher, Links};
+use content::{Digest, Hasher, LinkPolicy};
 
 use crate::format::SECTOR;
 use crate::format::descriptor::APPLICATION_USE_LEN;
 use crate::image::ReadAt;
-use crate::layout::{Layout, Output};
-use crate::md5::implanted::{FIELD, FRAGMENTS, Running, SKIPPED, blank, covered, fill_in};
-use crate::tree::{Content, Tree};
-use crate::{Error, Progress, Result, read_ahead, reflink};
+use crate::layout::{ByteSink, IsoLayout};
+use crate::md5::implanted::{FIELD, FRAGMENTS, RunningMd5, SKIPPED, blank, covered, fill_in};
+use crate::tree::{SharedContent, SourceTree};
+use crate::{ByteProgress, Error, Result, read_ahead, reflink};
 
 /// Bytes that are read, written and hashed at a time: they stay in the processor's cache.
 const CHUNK: usize = 1 << 18;
@@ -35,7 +35,7 @@ const DUE: u64 = 1 << 26;
 
 /// The sums of a written image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sums {
+pub struct WrittenIso {
     /// The implanted MD5, which leaves out its own field and the last 15 sectors: not what `md5sum` says.
     pub md5: [u8; 16],
     /// SHA-256 of the whole file.
@@ -46,16 +46,21 @@ pub struct Sums {
 
 /// Writes the image to `output`. A regular file appears whole or not at all, also behind a symbolic link; a block device is
 /// written in place; a named pipe or a character device gets the bytes one after the other.
-pub(crate) fn write(tree: &Tree, layout: &Layout, output: &Path, progress: &dyn Progress) -> Result<Sums> {
+pub(crate) fn write(
+    tree: &SourceTree,
+    layout: &IsoLayout,
+    output: &Path,
+    progress: &dyn ByteProgress,
+) -> Result<WrittenIso> {
     let bytes = u64::from(layout.sectors) * SECTOR;
-    let atomic = match content::Output::open(output, 0o644)? {
-        content::Output::Device(file) => {
+    let atomic = match content::OutputFile::open(output, 0o644)? {
+        content::OutputFile::Device(file) => {
             check_room(&file, output, bytes)?;
             let sink = Sink::File { file: &file, empty: false, shares: false };
             return fill(tree, layout, &Target { sink, path: output }, progress);
         }
-        content::Output::Stream(mut pipe) => return stream(tree, layout, &mut pipe, output, progress),
-        content::Output::File(atomic) => atomic,
+        content::OutputFile::Stream(mut pipe) => return stream(tree, layout, &mut pipe, output, progress),
+        content::OutputFile::File(atomic) => atomic,
     };
     let file = atomic.file();
     file.set_len(bytes).map_err(Error::io("write", output))?;
@@ -68,12 +73,12 @@ pub(crate) fn write(tree: &Tree, layout: &Layout, output: &Path, progress: &dyn 
 /// Writes the image to what cannot seek. The implanted sum stands near the start and depends on all of it, so the sources are
 /// read twice: once for the sum, once to be written. Errors name the output by `path`.
 pub(crate) fn stream(
-    tree: &Tree,
-    layout: &Layout,
+    tree: &SourceTree,
+    layout: &IsoLayout,
     out: &mut (dyn Write + Send),
     path: &Path,
-    progress: &dyn Progress,
-) -> Result<Sums> {
+    progress: &dyn ByteProgress,
+) -> Result<WrittenIso> {
     let bytes = u64::from(layout.sectors) * SECTOR;
     let meter = Meter { progress, bytes };
     // Nothing has to be brought to a disk.
@@ -86,7 +91,7 @@ pub(crate) fn stream(
             "a source file changed between the reading for the sum and the writing; the image is useless";
         return Err(Error::io("write", path)(io::Error::other(changed)));
     }
-    Ok(Sums { md5: running.md5(), sha256, bytes })
+    Ok(WrittenIso { md5: running.md5(), sha256, bytes })
 }
 
 /// Makes sure that the image fits on a block device.
@@ -121,7 +126,12 @@ enum Sink<'a> {
 }
 
 /// Writes the image's bytes, sums and all, and makes sure that they are on disk.
-fn fill(tree: &Tree, layout: &Layout, target: &Target<'_>, progress: &dyn Progress) -> Result<Sums> {
+fn fill(
+    tree: &SourceTree,
+    layout: &IsoLayout,
+    target: &Target<'_>,
+    progress: &dyn ByteProgress,
+) -> Result<WrittenIso> {
     let Sink::File { file, .. } = target.sink else { return Err(broke_off("write", target.path)) };
     let bytes = u64::from(layout.sectors) * SECTOR;
     let meter = Meter { progress, bytes };
@@ -138,13 +148,13 @@ fn fill(tree: &Tree, layout: &Layout, target: &Target<'_>, progress: &dyn Progre
             Ok(result) => result.map_err(Error::io("write", target.path))?,
             Err(_) => return Err(broke_off("write", target.path)),
         }
-        Ok(Sums { md5: running.md5(), sha256, bytes })
+        Ok(WrittenIso { md5: running.md5(), sha256, bytes })
     })
 }
 
 /// Splits the progress of two passes over the same bytes, so that they add up to one.
 struct Meter<'a> {
-    progress: &'a dyn Progress,
+    progress: &'a dyn ByteProgress,
     bytes: u64,
 }
 
@@ -163,18 +173,18 @@ impl Meter<'_> {
 /// Sends all bytes to the target, those of the field blank if it is a file, and takes their sums meanwhile. The SHA-256 is that
 /// of the image only if the target is a stream.
 fn pass(
-    tree: &Tree,
-    layout: &Layout,
+    tree: &SourceTree,
+    layout: &IsoLayout,
     target: &Target<'_>,
     meter: &Meter<'_>,
     due: &SyncSender<()>,
-) -> Result<(Running, Digest)> {
+) -> Result<(RunningMd5, Digest)> {
     let (to_hash, written) = sync_channel::<(Vec<u8>, usize)>(CHUNKS);
     let (to_writer, recycled) = sync_channel(CHUNKS);
     let both = matches!(target.sink, Sink::Stream { .. });
     thread::scope(|scope| {
         let hash = scope.spawn(move || {
-            let mut running = Running::new(covered(layout.sectors, SKIPPED), FRAGMENTS);
+            let mut running = RunningMd5::new(covered(layout.sectors, SKIPPED), FRAGMENTS);
             let mut hasher = Hasher::new();
             let mut position = 0;
             for (mut chunk, length) in written {
@@ -234,7 +244,7 @@ struct Stream<'a, 't> {
     due: &'a SyncSender<()>,
 }
 
-impl Output for Stream<'_, '_> {
+impl ByteSink for Stream<'_, '_> {
     fn put(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
             let room = self.chunk.get_mut(self.used..).unwrap_or_default();
@@ -254,7 +264,7 @@ impl Output for Stream<'_, '_> {
 }
 
 impl Stream<'_, '_> {
-    fn image(&mut self, tree: &Tree, layout: &Layout) -> Result<()> {
+    fn image(&mut self, tree: &SourceTree, layout: &IsoLayout) -> Result<()> {
         let places = layout.metadata(tree, self)?;
         debug_assert_eq!(places, layout.directories.places, "the second run met other places than the first");
         for content in &layout.contents {
@@ -277,11 +287,11 @@ impl Stream<'_, '_> {
     }
 
     /// Copies a file's content and makes sure that it is still the size that was planned.
-    fn content(&mut self, tree: &Tree, content: &Content) -> Result<()> {
+    fn content(&mut self, tree: &SourceTree, content: &SharedContent) -> Result<()> {
         let path = || tree.source(content.node);
         let changed = |found: String| Error::Changed { path: path(), planned: content.size, found };
         let source = path();
-        let file = content::open(&source, Links::Refuse)?;
+        let file = content::open(&source, LinkPolicy::Refuse)?;
         let shared = self.share(&file, content.size)?;
         let start = self.position;
         let mut done = 0;

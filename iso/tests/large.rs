@@ -4,10 +4,10 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use iso::{IsoImage, Options, Plan, View};
+use iso::{IsoImage, IsoOptions, PlannedIso, View};
 
-fn plan(tree: &Path) -> iso::Result<Plan> {
-    Plan::from_dir(tree, &Options::default())
+fn plan(tree: &Path) -> iso::Result<PlannedIso> {
+    PlannedIso::from_dir(tree, &IsoOptions::default())
 }
 
 /// A folder whose names all fall together in the primary tree, and nearly all in Joliet's.
@@ -23,7 +23,7 @@ fn a_hundred_thousand_files_in_one_folder() {
             .unwrap();
     }
     plan(&tree).unwrap().write_file(&output, &()).unwrap();
-    assert!(matches!(iso::md5::check(&output, &()).unwrap(), iso::md5::Check::Intact { .. }));
+    assert!(matches!(iso::md5::check(&output, &()).unwrap(), iso::md5::Md5Check::Intact { .. }));
     for view in [View::RockRidge, View::Joliet, View::Plain] {
         let image = IsoImage::new(File::open(&output).unwrap(), &output, Some(view)).unwrap();
         let mut entries = image.read_dir(&image.root()).unwrap();

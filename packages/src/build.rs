@@ -6,13 +6,13 @@ use std::io::{self, Read as _, Seek as _};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use content::Links;
+use content::LinkPolicy;
 use rpm::{BuildConfig, CompressionWithLevel, FileOptions, PackageBuilder, Scriptlet, Timestamp};
 
 use crate::automatic;
-use crate::definition::{Definition, File, FileKind};
+use crate::definition::{PackageFile, PackageFileKind, RpmDefinition};
 use crate::error::{Error, Result};
-use crate::publish::Folder;
+use crate::publish::PrivateFolder;
 use crate::{relations, repository};
 
 /// Written into every package instead of the name of the machine that built it.
@@ -36,7 +36,7 @@ pub struct BuiltPackage {
 }
 
 /// Builds the package and puts it into `out_dir` (created where it is missing) as
-/// [`Definition::file_name`] says.
+/// [`RpmDefinition::file_name`] says.
 ///
 /// The format is RPM 4 with a gzip payload, which every RPM since EL 7 reads. Equal definitions, files and
 /// dates give equal bytes: `source_date` (Unix seconds) is the time of the build and of every file, and neither
@@ -44,13 +44,13 @@ pub struct BuiltPackage {
 ///
 /// # Errors
 ///
-/// [`Error::Definition`] where the definition does not [`check`](Definition::check) or a source is not a regular
+/// [`Error::Definition`] where the definition does not [`check`](RpmDefinition::check) or a source is not a regular
 /// file, [`Error::Rpm`] where the package that was written does not read back with the digests that it carries,
 /// [`Error::FutureSourceDate`] where `source_date` is later than the clock, [`Error::Io`] and
 /// [`Error::Build`] where a source cannot be read or the package cannot be written. Whatever the error, a
 /// package that was there before is untouched.
 pub fn build(
-    definition: &Definition,
+    definition: &RpmDefinition,
     base_dir: &Path,
     source_date: i64,
     out_dir: &Path,
@@ -58,7 +58,7 @@ pub fn build(
     let nevra = definition.nevra()?;
     let package = assemble(definition, base_dir, source_date)?;
     let build_error = |reason| Error::Build { package: definition.name.clone(), reason: Box::new(reason) };
-    let folder = Folder::lock(out_dir)?;
+    let folder = PrivateFolder::lock(out_dir)?;
     let mut warnings = definition.warnings();
     let path = folder.write_checked(
         &format!("{nevra}.rpm"),
@@ -79,7 +79,7 @@ pub fn build(
 
 /// Whether there is a file at the path, with other bytes than the new one has.
 fn replaces_other(mut new: &fs::File, path: &Path) -> Result<bool> {
-    let Ok(mut old) = content::open(path, Links::Follow) else { return Ok(false) };
+    let Ok(mut old) = content::open(path, LinkPolicy::Follow) else { return Ok(false) };
     let read = Error::io("read", path);
     let mut differ = || -> io::Result<bool> {
         if old.metadata()?.len() != new.metadata()?.len() {
@@ -114,7 +114,7 @@ fn replaces_other(mut new: &fs::File, path: &Path) -> Result<bool> {
 ///
 /// As [`build`], but for what concerns the folder.
 pub fn build_in_memory(
-    definition: &Definition,
+    definition: &RpmDefinition,
     base_dir: &Path,
     source_date: i64,
 ) -> Result<(Vec<u8>, BuiltPackage)> {
@@ -129,7 +129,7 @@ pub fn build_in_memory(
     Ok((bytes, BuiltPackage { path, nevra, warnings: definition.warnings() }))
 }
 
-fn assemble(definition: &Definition, base_dir: &Path, source_date: i64) -> Result<rpm::Package> {
+fn assemble(definition: &RpmDefinition, base_dir: &Path, source_date: i64) -> Result<rpm::Package> {
     let date = u32::try_from(source_date).map(Timestamp).map_err(|_| Error::Definition {
         package: definition.name.clone(),
         field: "the source date".to_owned(),
@@ -138,7 +138,7 @@ fn assemble(definition: &Definition, base_dir: &Path, source_date: i64) -> Resul
     })?;
     let build_error = |reason| Error::Build { package: definition.name.clone(), reason: Box::new(reason) };
 
-    let Definition { name, license, arch, summary, scriptlets, .. } = definition;
+    let RpmDefinition { name, license, arch, summary, scriptlets, .. } = definition;
     let mut builder = PackageBuilder::new(name, &definition.rpm_version(), license, arch, summary);
     builder
         .using_config(BuildConfig::v4().compression(COMPRESSION).source_date(date))
@@ -218,9 +218,9 @@ fn shell(script: &str) -> Scriptlet {
 
 fn add_file(
     builder: &mut PackageBuilder,
-    definition: &Definition,
+    definition: &RpmDefinition,
     index: usize,
-    file: &File,
+    file: &PackageFile,
     base_dir: &Path,
     date: Timestamp,
     inodes: &mut HashSet<(u64, u64)>,
@@ -242,17 +242,17 @@ fn add_file(
         .group(&file.group)
         .modified_at(date);
     let options = match file.kind {
-        FileKind::File => options,
-        FileKind::Config => options.config().noreplace(),
-        FileKind::Doc => options.doc(),
-        FileKind::License => options.license(),
+        PackageFileKind::File => options,
+        PackageFileKind::Config => options.config().noreplace(),
+        PackageFileKind::Doc => options.doc(),
+        PackageFileKind::License => options.license(),
     };
     // The crate would make hard links of sources that are hard links of each other, which is an accident of the
     // builder's disk and no property of the package: such a second one is given by its content.
     if inodes.insert((metadata.dev(), metadata.ino())) {
         builder.with_file(&source, options).map_err(build_error)?;
     } else {
-        let content = content::open_read(&source, Links::Follow, FILE_MAX)?;
+        let content = content::open_read(&source, LinkPolicy::Follow, FILE_MAX)?;
         builder.with_file_contents(content, options).map_err(build_error)?;
     }
     Ok(())
@@ -268,7 +268,7 @@ mod tests {
 
     const DATE: i64 = 1_700_000_000;
 
-    fn definition() -> Definition {
+    fn definition() -> RpmDefinition {
         let text = "
             name: tool
             version: 1.2.3
@@ -338,7 +338,7 @@ mod tests {
         sources(folder.path());
         let out = folder.path().join("out");
         let warnings =
-            |definition: &Definition| build(definition, folder.path(), DATE, &out).unwrap().warnings;
+            |definition: &RpmDefinition| build(definition, folder.path(), DATE, &out).unwrap().warnings;
         assert_eq!(warnings(&definition()), [""; 0]);
         assert_eq!(warnings(&definition()), [""; 0], "the same bytes");
         fs::write(folder.path().join("conf"), "a = 2\n").unwrap();
@@ -346,7 +346,7 @@ mod tests {
         assert!(changed.len() == 1 && changed[0].contains("tool-1.2.3-1.x86_64"), "{changed:?}");
         assert!(changed[0].contains("raise `release:`"), "{changed:?}");
         fs::write(folder.path().join("conf"), "a = 3\n").unwrap();
-        let raised = Definition { release: "2".to_owned(), ..definition() };
+        let raised = RpmDefinition { release: "2".to_owned(), ..definition() };
         assert_eq!(warnings(&raised), [""; 0]);
     }
 

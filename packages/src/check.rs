@@ -6,7 +6,7 @@ use std::path::{Component, Path};
 
 use jiff::civil::Date;
 
-use crate::definition::{Change, Definition};
+use crate::definition::{ChangelogEntry, RpmDefinition};
 use crate::dependency::Relation;
 use crate::error::{Error, Result};
 
@@ -21,7 +21,7 @@ const INSTALLED: &str = "an absolute path without `.`, `..`, `//`, a `/` at its 
 const OWNER: &str = "the name of a user or group: a lower-case letter or `_`, then also digits and `-`";
 const DATE: &str = "a day between 1970-01-01 and 2105-12-31 as `YYYY-MM-DD`";
 
-impl Definition {
+impl RpmDefinition {
     /// The version as RPM knows it: of a semantic version's hyphens the first becomes `~`, which sorts before
     /// everything, and the others, which RPM does not allow either, become dots.
     #[must_use]
@@ -219,7 +219,7 @@ impl Mistakes {
     }
 }
 
-impl Change {
+impl ChangelogEntry {
     /// Noon of the day in UTC, as rpmbuild writes it: the day is then the same in almost every time zone.
     pub(crate) fn time(&self) -> Option<u32> {
         let day: Date = self.date.parse().ok()?;
@@ -260,7 +260,7 @@ fn is_owner(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn definition(more: &str) -> Definition {
+    fn definition(more: &str) -> RpmDefinition {
         let mut fields = vec![
             ("name", "name: a"),
             ("version", "version: '1'"),
@@ -365,7 +365,8 @@ mod tests {
         let minimal = "name: a\nversion: '1'\nrelease: '1'\narch: noarch\nsummary: A\nlicense: MIT\n";
         let kept: Vec<&str> =
             minimal.lines().filter(|line| !fields.iter().any(|key| line.starts_with(key))).collect();
-        let definition: Definition = serde_saphyr::from_str(&format!("{}\n{more}", kept.join("\n"))).unwrap();
+        let definition: RpmDefinition =
+            serde_saphyr::from_str(&format!("{}\n{more}", kept.join("\n"))).unwrap();
         let found: Vec<String> = definition.mistakes().into_iter().map(|mistake| mistake.field).collect();
         assert_eq!(
             found,

@@ -1,6 +1,6 @@
 //! What a package is made of: the content of `packages/<name>/package.yaml`.
 //!
-//! The types only describe; [`Definition::check`] says whether an RPM can hold what they describe. Modes and
+//! The types only describe; [`RpmDefinition::check`] says whether an RPM can hold what they describe. Modes and
 //! dependencies are checked when they are read, so that the reader of the file can point at the line.
 
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 /// An RPM package: its metadata and where its files come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Definition {
+pub struct RpmDefinition {
     /// The name: it starts with a letter, a digit or `_`; later also `.`, `-` and `+`.
     pub name: String,
     /// The version of the software. `-` becomes `~`, so that `2.11.0-dev` sorts before `2.11.0`.
@@ -39,13 +39,13 @@ pub struct Definition {
     pub vendor: Option<String>,
     /// The files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub files: Vec<File>,
+    pub files: Vec<PackageFile>,
     /// Folders that the package owns.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub directories: Vec<Directory>,
+    pub directories: Vec<PackageDirectory>,
     /// Symbolic links.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub symlinks: Vec<Symlink>,
+    pub symlinks: Vec<PackageSymlink>,
     /// What the package provides, in addition to its name and what its files provide.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::provides")]
     pub provides: Vec<Dependency>,
@@ -85,10 +85,10 @@ pub struct Definition {
     pub date: Option<String>,
     /// The changelog, newest entry first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub changelog: Vec<Change>,
+    pub changelog: Vec<ChangelogEntry>,
 }
 
-impl Definition {
+impl RpmDefinition {
     /// What is declared for a relation.
     #[must_use]
     pub fn dependencies(&self, relation: Relation) -> &[Dependency] {
@@ -108,14 +108,14 @@ impl Definition {
 /// A file of the package.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct File {
+pub struct PackageFile {
     /// The source, relative to the project.
     pub from: String,
     /// The absolute path on the node.
     pub to: String,
     /// Permissions in octal, in quotes. Those of the source are ignored: they depend on a umask.
-    #[serde(default = "Mode::file")]
-    pub mode: Mode,
+    #[serde(default = "PackageMode::file")]
+    pub mode: PackageMode,
     /// The name of its owner.
     #[serde(default = "root")]
     pub owner: String,
@@ -124,13 +124,13 @@ pub struct File {
     pub group: String,
     /// What the file is to RPM.
     #[serde(default)]
-    pub kind: FileKind,
+    pub kind: PackageFileKind,
 }
 
 /// What a file is to RPM.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub enum FileKind {
+pub enum PackageFileKind {
     /// An ordinary file.
     #[default]
     File,
@@ -146,12 +146,12 @@ pub enum FileKind {
 /// A folder of the package.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Directory {
+pub struct PackageDirectory {
     /// Its absolute path.
     pub path: String,
     /// Permissions in octal, in quotes.
-    #[serde(default = "Mode::directory")]
-    pub mode: Mode,
+    #[serde(default = "PackageMode::directory")]
+    pub mode: PackageMode,
     /// The name of its owner.
     #[serde(default = "root")]
     pub owner: String,
@@ -163,7 +163,7 @@ pub struct Directory {
 /// A symbolic link of the package.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Symlink {
+pub struct PackageSymlink {
     /// Its absolute path.
     pub path: String,
     /// The target, written into the link as it is.
@@ -197,7 +197,7 @@ impl Scriptlets {
 /// An entry of the changelog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Change {
+pub struct ChangelogEntry {
     /// The day, as `YYYY-MM-DD`.
     pub date: String,
     /// The author: `Name <mail@example.org>`.
@@ -212,9 +212,9 @@ pub struct Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(extend("pattern" = "^[0-7]{3,4}$"))]
-pub struct Mode(u16);
+pub struct PackageMode(u16);
 
-impl Mode {
+impl PackageMode {
     /// The permission bits, `0o0000` to `0o7777`.
     #[must_use]
     pub const fn bits(self) -> u16 {
@@ -230,7 +230,7 @@ impl Mode {
     }
 }
 
-impl FromStr for Mode {
+impl FromStr for PackageMode {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -245,7 +245,7 @@ impl FromStr for Mode {
     }
 }
 
-impl TryFrom<String> for Mode {
+impl TryFrom<String> for PackageMode {
     type Error = Error;
 
     fn try_from(text: String) -> Result<Self> {
@@ -253,14 +253,14 @@ impl TryFrom<String> for Mode {
     }
 }
 
-impl fmt::Display for Mode {
+impl fmt::Display for PackageMode {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{:04o}", self.0)
     }
 }
 
-impl From<Mode> for String {
-    fn from(mode: Mode) -> Self {
+impl From<PackageMode> for String {
+    fn from(mode: PackageMode) -> Self {
         mode.to_string()
     }
 }
@@ -287,11 +287,11 @@ mod tests {
     #[test]
     fn what_is_left_out_has_its_usual_value() {
         let more = "files: [{from: x, to: /x}]\ndirectories: [{path: /y}]\n";
-        let definition: Definition = serde_saphyr::from_str(&format!("{MINIMAL}{more}")).unwrap();
+        let definition: RpmDefinition = serde_saphyr::from_str(&format!("{MINIMAL}{more}")).unwrap();
         let file = &definition.files[0];
         assert_eq!(
             (file.mode.bits(), file.owner.as_str(), file.group.as_str(), file.kind),
-            (0o644, "root", "root", FileKind::File)
+            (0o644, "root", "root", PackageFileKind::File)
         );
         assert_eq!(definition.directories[0].mode.bits(), 0o755);
         assert_eq!(definition.scriptlets, Scriptlets::default());
@@ -309,7 +309,7 @@ mod tests {
             ("provides: ['(a or b)']\n", "`provides` takes no expression"),
             ("autoRequires: never\n", "never"),
         ] {
-            let error = serde_saphyr::from_str::<Definition>(&format!("{MINIMAL}{more}")).unwrap_err();
+            let error = serde_saphyr::from_str::<RpmDefinition>(&format!("{MINIMAL}{more}")).unwrap_err();
             let text = error.to_string();
             assert!(text.contains(mistake) && text.contains("line 7"), "{more}: {text}");
         }
@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn a_mistake_in_a_dependency_is_shown_at_its_line_and_column() {
         let more = "requires:\n  - a >= 1, b\n  - (a or b)\nconflicts:\n  - c\n  - (a if b)\n";
-        let error = serde_saphyr::from_str::<Definition>(&format!("{MINIMAL}{more}")).unwrap_err();
+        let error = serde_saphyr::from_str::<RpmDefinition>(&format!("{MINIMAL}{more}")).unwrap_err();
         let place = error.location().unwrap();
         assert_eq!((place.line(), place.column()), (12, 5), "{error}");
         assert!(error.to_string().contains("write the expression with `and`"), "{error}");
@@ -332,12 +332,12 @@ mod tests {
             ("obsoletes: [a]\n", "write `a < VERSION`"),
             ("obsoletes: ['a > 1']\n", "compare with `<`"),
         ] {
-            let definition: Definition = serde_saphyr::from_str(&format!("{MINIMAL}{more}")).unwrap();
+            let definition: RpmDefinition = serde_saphyr::from_str(&format!("{MINIMAL}{more}")).unwrap();
             let warnings = definition.warnings();
             assert!(warnings.len() == 1 && warnings[0].contains(warning), "{more}: {warnings:?}");
         }
         let good = "requires: ['a >= 1', 'font(:lang=en)', '(a or b)', '/bin/sh']\nobsoletes: ['a < 2']\n";
-        let definition: Definition = serde_saphyr::from_str(&format!("{MINIMAL}{good}")).unwrap();
+        let definition: RpmDefinition = serde_saphyr::from_str(&format!("{MINIMAL}{good}")).unwrap();
         assert_eq!(definition.warnings(), [""; 0]);
     }
 
@@ -347,15 +347,15 @@ mod tests {
             .replace("{{ version }}", "2.11.0-dev")
             .replace("{{ machine }}", "x86_64")
             .replace("{{ build_root }}", "_build");
-        let definition: Definition = serde_saphyr::from_str(&text).unwrap();
+        let definition: RpmDefinition = serde_saphyr::from_str(&text).unwrap();
         assert_eq!(definition.file_name().unwrap(), "sealift-2.11.0~dev-1.x86_64.rpm");
         let written = serde_saphyr::to_string(&definition).unwrap();
-        assert_eq!(serde_saphyr::from_str::<Definition>(&written).unwrap(), definition);
+        assert_eq!(serde_saphyr::from_str::<RpmDefinition>(&written).unwrap(), definition);
     }
 
     #[test]
     fn the_schema_knows_modes_and_keys() {
-        let schema = schemars::schema_for!(Definition);
+        let schema = schemars::schema_for!(RpmDefinition);
         assert_eq!(schema.pointer("/$defs/Mode/type").unwrap(), "string");
         assert_eq!(schema.pointer("/$defs/Mode/pattern").unwrap(), "^[0-7]{3,4}$");
         assert_eq!(schema.pointer("/$defs/Dependency/type").unwrap(), "string");

@@ -29,7 +29,7 @@
 //! # }
 //! ```
 //!
-//! A package is [defined](Definition) by data: this crate reads neither spec files nor the clock, runs no
+//! A package is [defined](RpmDefinition) by data: this crate reads neither spec files nor the clock, runs no
 //! compiler and looks at no environment. Equal inputs give equal bytes, on any machine and at any time.
 //!
 //! # What it is built on
@@ -60,6 +60,9 @@ pub mod repository;
 
 pub use build::{BuiltPackage, build, build_in_memory};
 pub use check::Mistake;
-pub use definition::{Change, Definition, Directory, File, FileKind, Mode, Scriptlets, Symlink};
-pub use dependency::{Comparison, Dependency, Relation};
+pub use definition::{
+    ChangelogEntry, PackageDirectory, PackageFile, PackageFileKind, PackageMode, PackageSymlink,
+    RpmDefinition, Scriptlets,
+};
+pub use dependency::{Dependency, Relation, VersionComparison};
 pub use error::{Error, Result};

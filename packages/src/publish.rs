@@ -14,12 +14,12 @@ use rustix::io::Errno;
 use crate::error::{Error, Result};
 
 /// A folder that this process alone writes to, created where it is missing.
-pub(crate) struct Folder {
+pub(crate) struct PrivateFolder {
     path: PathBuf,
     handle: File,
 }
 
-impl Folder {
+impl PrivateFolder {
     /// Creates the folder where it is missing and waits until no other process holds it.
     pub(crate) fn lock(path: &Path) -> Result<Self> {
         content::create_folder(path)?;
@@ -81,7 +81,7 @@ pub(crate) fn remove_folder(path: &Path) -> Result<()> {
 }
 
 /// Puts the folder `new` in the place of `old`, both in `parent`; readers see the one or the other.
-pub(crate) fn replace_folder(parent: &Folder, new: &Path, old: &Path) -> Result<()> {
+pub(crate) fn replace_folder(parent: &PrivateFolder, new: &Path, old: &Path) -> Result<()> {
     match fs::symlink_metadata(old) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             fs::rename(new, old).map_err(Error::io("rename", new))?;
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn a_failed_write_leaves_the_old_file_and_no_other() {
         let folder = tempfile::tempdir().unwrap();
-        let place = Folder::lock(folder.path()).unwrap();
+        let place = PrivateFolder::lock(folder.path()).unwrap();
         place.write("x", |file| file.write_all(b"old").map_err(Error::io("write", folder.path()))).unwrap();
         let failed = place.write("x", |file| {
             file.write_all(b"new").unwrap();
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn a_folder_takes_the_place_of_another() {
         let folder = tempfile::tempdir().unwrap();
-        let place = Folder::lock(folder.path()).unwrap();
+        let place = PrivateFolder::lock(folder.path()).unwrap();
         let (new, old) = (folder.path().join("new"), folder.path().join("old"));
         for content in ["first", "second"] {
             fs::create_dir(&new).unwrap();

@@ -13,7 +13,7 @@ use rpm::{
 };
 
 use crate::automatic::Automatic;
-use crate::definition::Definition;
+use crate::definition::RpmDefinition;
 use crate::dependency::Relation;
 
 /// Where the header has each relation: the tags of the names, the flags and the versions.
@@ -72,7 +72,7 @@ type Lists = BTreeMap<Relation, Vec<Dependency>>;
 /// Those of the crate `rpm`, where the package is not one that it made.
 pub(crate) fn complete(
     package: Package,
-    definition: &Definition,
+    definition: &RpmDefinition,
     found: &BTreeMap<String, Automatic>,
 ) -> Result<Package, Error> {
     let metadata = &package.metadata;
@@ -142,7 +142,7 @@ fn in_order(one: &Dependency, other: &Dependency) -> Ordering {
 }
 
 /// What rpm must know in order to read the versions and expressions.
-fn features(lists: &mut Lists, definition: &Definition) {
+fn features(lists: &mut Lists, definition: &RpmDefinition) {
     let declared = || Relation::ALL.into_iter().flat_map(|relation| definition.dependencies(relation));
     let mut needed = Vec::new();
     for (character, feature, since) in

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use content::Digest;
-use images::Kind;
+use images::MediaKind;
 
 use crate::daemon::{self, Daemon};
 use crate::peer;
@@ -101,9 +101,9 @@ impl Layout {
             })
             .collect();
         let manifest = serde_json::json!({
-            "schemaVersion": 2, "mediaType": Kind::OciManifest.media_type(), "config": config, "layers": layers,
+            "schemaVersion": 2, "mediaType": MediaKind::OciManifest.media_type(), "config": config, "layers": layers,
         });
-        let mut descriptor = self.blob(Kind::OciManifest.media_type(), manifest.to_string().as_bytes());
+        let mut descriptor = self.blob(MediaKind::OciManifest.media_type(), manifest.to_string().as_bytes());
         descriptor["platform"] = serde_json::json!({"os": "linux", "architecture": architecture});
         descriptor
     }
@@ -112,19 +112,19 @@ impl Layout {
     pub fn attached(&self, subject: &serde_json::Value, content: &str) -> serde_json::Value {
         let config = serde_json::json!({ "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []} });
         let manifest = serde_json::json!({
-            "schemaVersion": 2, "mediaType": Kind::OciManifest.media_type(), "layers": [],
+            "schemaVersion": 2, "mediaType": MediaKind::OciManifest.media_type(), "layers": [],
             "config": self.blob("application/vnd.oci.image.config.v1+json", config.to_string().as_bytes()),
             "subject": subject, "annotations": {"content": content},
         });
-        self.blob(Kind::OciManifest.media_type(), manifest.to_string().as_bytes())
+        self.blob(MediaKind::OciManifest.media_type(), manifest.to_string().as_bytes())
     }
 
     /// Adds an index of these manifests; its descriptor.
     pub fn index(&self, manifests: &[serde_json::Value]) -> serde_json::Value {
         let index = serde_json::json!({
-            "schemaVersion": 2, "mediaType": Kind::OciIndex.media_type(), "manifests": manifests,
+            "schemaVersion": 2, "mediaType": MediaKind::OciIndex.media_type(), "manifests": manifests,
         });
-        self.blob(Kind::OciIndex.media_type(), index.to_string().as_bytes())
+        self.blob(MediaKind::OciIndex.media_type(), index.to_string().as_bytes())
     }
 
     /// Names what is in the layout.
@@ -167,13 +167,13 @@ pub fn attach(folder: &Path, port: u16, repository: &str, subject: &serde_json::
 }
 
 /// The images of the test: what to save as, and the kind.
-pub const IMAGES: [(&str, &str, Kind); 6] = [
-    ("curl", "oci", Kind::OciManifest),
-    ("curl", "docker", Kind::DockerManifest),
-    ("team/skopeo", "1.0", Kind::OciManifest),
-    ("multi", "oci", Kind::OciIndex),
-    ("multi", "docker", Kind::DockerList),
-    ("team/deeper/layers", "zstd_and-raw", Kind::OciManifest),
+pub const IMAGES: [(&str, &str, MediaKind); 6] = [
+    ("curl", "oci", MediaKind::OciManifest),
+    ("curl", "docker", MediaKind::DockerManifest),
+    ("team/skopeo", "1.0", MediaKind::OciManifest),
+    ("multi", "oci", MediaKind::OciIndex),
+    ("multi", "docker", MediaKind::DockerList),
+    ("team/deeper/layers", "zstd_and-raw", MediaKind::OciManifest),
 ];
 
 /// Fills a registry with images made from Debian packages, of every kind.

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use content::Digest;
-use images::manifest::{Descriptor, Kind as ManifestKind, MANIFEST_MAX, Manifest, Platform};
+use images::manifest::{Descriptor, MANIFEST_MAX, Manifest, MediaKind as ManifestKind, Platform};
 
-use crate::tree::{Entry, Kind, Piece, Tree};
+use crate::tree::{EntryKind, LocationPiece, Tree, TreeEntry};
 use crate::{Error, Result, layout};
 
 /// The most bytes all manifests of an archive may have together, those that share a place in an ISO counted once: ten
@@ -23,7 +23,7 @@ pub(crate) const PLATFORM_MAX: usize = 100;
 
 /// A container image of an archive.
 #[derive(Debug)]
-pub struct Image {
+pub struct ArchiveImage {
     /// The name: the path below `images/` without the tag.
     pub name: String,
     /// The tag: the name of the folder.
@@ -31,29 +31,29 @@ pub struct Image {
     /// The folder, relative to the root of the tree.
     pub folder: String,
     /// The manifest the tag names, or why there is none that could be served.
-    pub manifest: std::result::Result<Arc<Stored>, String>,
+    pub manifest: std::result::Result<Arc<StoredManifest>, String>,
     /// The manifests below an index that lie in the folder, by digest.
-    pub children: BTreeMap<Digest, std::result::Result<Arc<Stored>, String>>,
+    pub children: BTreeMap<Digest, std::result::Result<Arc<StoredManifest>, String>>,
     /// The blobs that lie in the folder, by digest.
-    pub blobs: HashMap<Digest, Blob>,
+    pub blobs: HashMap<Digest, StoredBlob>,
 }
 
 /// A manifest or index of an image, as it is stored.
 #[derive(Debug)]
-pub struct Stored {
+pub struct StoredManifest {
     /// The SHA-256 of its bytes.
     pub digest: Digest,
     /// Its path in the tree.
     pub path: String,
     /// Its entry in the tree.
-    pub entry: Entry,
+    pub entry: TreeEntry,
     /// The part of its content that serving needs.
-    pub manifest: Arc<Summary>,
+    pub manifest: Arc<ManifestSummary>,
 }
 
 /// The part of a manifest that is kept for each image of an archive: annotations, which may be large, are not in it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Summary {
+pub struct ManifestSummary {
     /// What it is.
     pub kind: ManifestKind,
     /// The image configuration.
@@ -66,7 +66,7 @@ pub struct Summary {
     pub subject: Option<Digest>,
 }
 
-impl Summary {
+impl ManifestSummary {
     fn of(manifest: &Manifest) -> Self {
         let mut seen = HashSet::new();
         let blob = |blob: &Descriptor| (blob.digest, blob.size);
@@ -96,14 +96,14 @@ impl Summary {
 
 /// A blob as it is stored.
 #[derive(Clone, Debug)]
-pub struct Blob {
+pub struct StoredBlob {
     /// Its path in the tree.
     pub path: String,
     /// Its entry in the tree.
-    pub entry: Entry,
+    pub entry: TreeEntry,
 }
 
-impl Image {
+impl ArchiveImage {
     /// Checks that everything the manifest needs exists, with the sizes it states.
     ///
     /// An index may list manifests that the archive was built without (other platforms), but not all of them; those
@@ -136,7 +136,7 @@ impl Image {
     /// # Errors
     ///
     /// What is missing, as a sentence.
-    fn manifest_whole(&self, manifest: &Summary) -> std::result::Result<(), String> {
+    fn manifest_whole(&self, manifest: &ManifestSummary) -> std::result::Result<(), String> {
         for (digest, size) in &manifest.blobs {
             match self.blobs.get(digest) {
                 None => return Err(format!("blob {digest} is missing")),
@@ -150,7 +150,7 @@ impl Image {
     }
 
     /// All manifests of this image that can be read, the tagged one first.
-    pub fn stored(&self) -> impl Iterator<Item = &Arc<Stored>> {
+    pub fn stored(&self) -> impl Iterator<Item = &Arc<StoredManifest>> {
         self.manifest.iter().chain(self.children.values().flatten())
     }
 }
@@ -163,7 +163,7 @@ impl Image {
 /// # Errors
 ///
 /// What reading folders gives; [`Error::Limit`] for more manifests than [`MANIFESTS_MAX`].
-pub fn each(tree: &Tree, below: &str, visit: &mut dyn FnMut(Image)) -> Result<()> {
+pub fn each(tree: &Tree, below: &str, visit: &mut dyn FnMut(ArchiveImage)) -> Result<()> {
     each_within(tree, below, MANIFESTS_MAX, visit, &mut |_, error| Err(error))
 }
 
@@ -172,14 +172,14 @@ pub(crate) fn each_within(
     tree: &Tree,
     below: &str,
     limit: u64,
-    visit: &mut dyn FnMut(Image),
+    visit: &mut dyn FnMut(ArchiveImage),
     failed: &mut dyn FnMut(&str, Error) -> Result<()>,
 ) -> Result<()> {
     // The folder may be a link; the paths that come back are below where it leads.
     let Some(below) = tree.resolve(below)? else { return Ok(()) };
     let mut reader = Reader { tree, limit, read: 0, places: HashMap::new(), digests: HashMap::new() };
     let prefix = if below.is_empty() { String::new() } else { format!("{below}/") };
-    let mut visit = |folder: &str, files: Vec<Entry>| {
+    let mut visit = |folder: &str, files: Vec<TreeEntry>| {
         let place = folder.strip_prefix(&prefix).and_then(|place| place.rsplit_once('/'));
         let has_manifest = files.iter().any(|entry| entry.name == layout::IMAGE_MANIFEST);
         if let (Some((name, tag)), true) = (place, has_manifest) {
@@ -195,7 +195,7 @@ pub(crate) fn each_within(
 /// # Errors
 ///
 /// Those of [`each`].
-pub fn list(tree: &Tree, below: &str) -> Result<Vec<Image>> {
+pub fn list(tree: &Tree, below: &str) -> Result<Vec<ArchiveImage>> {
     let mut images = Vec::new();
     each(tree, below, &mut |image| images.push(image))?;
     Ok(images)
@@ -208,27 +208,27 @@ struct Reader<'a> {
     limit: u64,
     read: u64,
     /// What lies at a place of an ISO: a forged one can put any number of manifests there.
-    places: HashMap<Box<[Piece]>, (Digest, Parsed)>,
+    places: HashMap<Box<[LocationPiece]>, (Digest, Parsed)>,
     digests: HashMap<Digest, Parsed>,
 }
 
-type Parsed = std::result::Result<Arc<Summary>, Arc<str>>;
+type Parsed = std::result::Result<Arc<ManifestSummary>, Arc<str>>;
 
 impl Reader<'_> {
-    fn image(&mut self, name: &str, tag: &str, folder: &str, files: Vec<Entry>) -> Result<Image> {
+    fn image(&mut self, name: &str, tag: &str, folder: &str, files: Vec<TreeEntry>) -> Result<ArchiveImage> {
         let mut manifest = Err("manifest.json is missing".to_owned());
         let mut children = BTreeMap::new();
         let mut blobs = HashMap::new();
         for entry in files {
             let path = format!("{folder}/{}", entry.name);
             let (path, entry) = match entry.kind {
-                Kind::File => (path, entry),
+                EntryKind::File => (path, entry),
                 // Deduplicated with links instead of hard links: the file it leads to inside the archive.
-                Kind::Symlink(_) => match followed(self.tree, &path)? {
-                    Some(found) => (path, Entry { name: entry.name, ..found }),
+                EntryKind::Symlink(_) => match followed(self.tree, &path)? {
+                    Some(found) => (path, TreeEntry { name: entry.name, ..found }),
                     None => continue,
                 },
-                Kind::Directory | Kind::Other => continue,
+                EntryKind::Directory | EntryKind::Other => continue,
             };
             // A truncated image: as if the file were not there.
             if !self.tree.holds(&entry) {
@@ -241,7 +241,7 @@ impl Reader<'_> {
                     children.insert(digest, self.stored(path, entry, Some(digest))?);
                 }
             } else if let Ok(digest) = Digest::from_hex(&entry.name) {
-                blobs.insert(digest, Blob { path, entry });
+                blobs.insert(digest, StoredBlob { path, entry });
             }
         }
         if let Err(reason) = images::reference::check_repository(name) {
@@ -250,16 +250,16 @@ impl Reader<'_> {
             manifest = Err(format!("{tag:?} cannot be a tag: it {reason}"));
         }
         let (name, tag, folder) = (name.to_owned(), tag.to_owned(), folder.to_owned());
-        Ok(Image { name, tag, folder, manifest, children, blobs })
+        Ok(ArchiveImage { name, tag, folder, manifest, children, blobs })
     }
 
     /// Reads a manifest. The outer error is one of reading, the inner one a manifest that cannot be served.
     fn stored(
         &mut self,
         path: String,
-        entry: Entry,
+        entry: TreeEntry,
         expected: Option<Digest>,
-    ) -> Result<std::result::Result<Arc<Stored>, String>> {
+    ) -> Result<std::result::Result<Arc<StoredManifest>, String>> {
         if entry.size > MANIFEST_MAX {
             return Ok(Err(format!("a manifest of {} bytes, expected at most {MANIFEST_MAX}", entry.size)));
         }
@@ -274,13 +274,13 @@ impl Reader<'_> {
             return Ok(Err(format!("the manifest has the digest {digest}, expected {expected}")));
         }
         Ok(match parsed {
-            Ok(manifest) => Ok(Arc::new(Stored { digest, path, entry, manifest })),
+            Ok(manifest) => Ok(Arc::new(StoredManifest { digest, path, entry, manifest })),
             Err(problem) => Err(problem.to_string()),
         })
     }
 
     /// Reads what lies at a place and remembers it.
-    fn parsed(&mut self, path: &str, entry: &Entry) -> Result<std::io::Result<(Digest, Parsed)>> {
+    fn parsed(&mut self, path: &str, entry: &TreeEntry) -> Result<std::io::Result<(Digest, Parsed)>> {
         self.read = self.read.saturating_add(entry.size);
         if self.read > self.limit {
             let what = format!("the bytes of all manifests in {}", self.tree.path().display());
@@ -292,7 +292,7 @@ impl Reader<'_> {
         };
         let digest = Digest::of(&bytes);
         let parsed = self.digests.entry(digest).or_insert_with(|| match Manifest::parse(&bytes) {
-            Ok(manifest) => Ok(Arc::new(Summary::of(&manifest))),
+            Ok(manifest) => Ok(Arc::new(ManifestSummary::of(&manifest))),
             Err(error) => Err(error.to_string().chars().take(REASON_MAX).collect::<String>().into()),
         });
         let found = (digest, parsed.clone());
@@ -304,9 +304,9 @@ impl Reader<'_> {
     }
 }
 
-fn followed(tree: &Tree, path: &str) -> Result<Option<Entry>> {
+fn followed(tree: &Tree, path: &str) -> Result<Option<TreeEntry>> {
     match tree.resolve(path) {
-        Ok(Some(target)) => Ok(tree.entry(&target)?.filter(|entry| entry.kind == Kind::File)),
+        Ok(Some(target)) => Ok(tree.entry(&target)?.filter(|entry| entry.kind == EntryKind::File)),
         Ok(None) | Err(Error::Path { .. }) => Ok(None),
         Err(error) => Err(error),
     }

@@ -5,13 +5,13 @@ use crate::fixture::{LAYER, image, put};
 
 /// The ISO of a folder, in which files of equal content share their place, and its tree.
 fn iso_of(root: &Path) -> Tree {
-    let options = iso::Options { volume_id: "Sample 1.0".into(), ..iso::Options::default() };
+    let options = iso::IsoOptions { volume_id: "Sample 1.0".into(), ..iso::IsoOptions::default() };
     let path = root.join("../shared.iso");
-    iso::Plan::from_dir(root, &options).expect("planned").write_file(&path, &()).expect("written");
+    iso::PlannedIso::from_dir(root, &options).expect("planned").write_file(&path, &()).expect("written");
     Tree::open(&path).expect("opened")
 }
 
-fn all(tree: &Tree, limit: u64) -> Result<Vec<Image>> {
+fn all(tree: &Tree, limit: u64) -> Result<Vec<ArchiveImage>> {
     let mut images = Vec::new();
     each_within(tree, layout::IMAGES, limit, &mut |image| images.push(image), &mut |_, error| Err(error))?;
     Ok(images)
@@ -38,8 +38,8 @@ fn manifests_that_share_a_place_cost_as_much_as_one() {
     let images = all(&iso_of(&root), 30_000).expect("read within the limit");
     assert_eq!(images.len(), 50);
     assert!(images.iter().all(|image| image.whole() == Ok(())));
-    let manifests: HashSet<*const Summary> =
-        images.iter().flat_map(Image::stored).map(|stored| Arc::as_ptr(&stored.manifest)).collect();
+    let manifests: HashSet<*const ManifestSummary> =
+        images.iter().flat_map(ArchiveImage::stored).map(|stored| Arc::as_ptr(&stored.manifest)).collect();
     assert_eq!(manifests.len(), 1, "one summary for all");
     // Without a sign that they are the same, all are read, but their content is kept once.
     let tree = Tree::open(&root).expect("opened");
@@ -49,8 +49,8 @@ fn manifests_that_share_a_place_cost_as_much_as_one() {
         "{error}"
     );
     let images = all(&tree, MANIFESTS_MAX).expect("read within the limit");
-    let manifests: HashSet<*const Summary> =
-        images.iter().flat_map(Image::stored).map(|stored| Arc::as_ptr(&stored.manifest)).collect();
+    let manifests: HashSet<*const ManifestSummary> =
+        images.iter().flat_map(ArchiveImage::stored).map(|stored| Arc::as_ptr(&stored.manifest)).collect();
     assert_eq!(manifests.len(), 1, "one summary for all");
 }
 

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
-use super::{Entry, Kind, Location, Piece, join, wrong_kind};
+use super::{EntryKind, Location, LocationPiece, TreeEntry, join, wrong_kind};
 use crate::{Error, Result};
 
 /// A folder as a tree.
 #[derive(Debug)]
-pub struct Folder {
+pub struct FolderTree {
     path: PathBuf,
     root: OwnedFd,
 }
@@ -28,7 +28,7 @@ const FILE: OFlags = OFlags::RDONLY
     .union(OFlags::NOCTTY);
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-impl Folder {
+impl FolderTree {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root =
@@ -40,7 +40,7 @@ impl Folder {
         &self.path
     }
 
-    pub(super) fn entry(&self, path: &str) -> Result<Option<Entry>> {
+    pub(super) fn entry(&self, path: &str) -> Result<Option<TreeEntry>> {
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
         let found = self.folder(parent).and_then(|folder| {
             if name.is_empty() {
@@ -57,9 +57,9 @@ impl Folder {
         }
     }
 
-    pub(super) fn read_dir(&self, path: &str) -> Result<Vec<Entry>> {
+    pub(super) fn read_dir(&self, path: &str) -> Result<Vec<TreeEntry>> {
         let refused = |errno| match errno {
-            Errno::NOTDIR | Errno::LOOP => wrong_kind(&self.path, path, "a folder", &Kind::File),
+            Errno::NOTDIR | Errno::LOOP => wrong_kind(&self.path, path, "a folder", &EntryKind::File),
             Errno::NOENT => Error::NotFound { archive: self.path.clone(), path: path.to_owned() },
             errno => failed("list", &self.path.join(path), errno),
         };
@@ -97,19 +97,19 @@ impl Folder {
             errno => failed("open", &self.path.join(path), errno),
         })?;
         let entry = entry(name, &stat, String::new());
-        if entry.kind != Kind::File {
+        if entry.kind != EntryKind::File {
             return Err(wrong_kind(&self.path, path, "a file", &entry.kind));
         }
         Ok(location(file, &entry))
     }
 
     /// Opens a file in one call, if the kernel can do so without leaving the folder (Linux 5.6) and no link is its last
-    /// part; `None` for all else, which [`Folder::locate`] sorts out.
+    /// part; `None` for all else, which [`FolderTree::locate`] sorts out.
     pub(super) fn locate_at_once(&self, path: &str) -> Option<Location> {
         let inside = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
         let file = rustix::fs::openat2(&self.root, path, FILE, Mode::empty(), inside).ok()?;
         let entry = entry("", &rustix::fs::fstat(&file).ok()?, String::new());
-        (entry.kind == Kind::File).then(|| location(file, &entry))
+        (entry.kind == EntryKind::File).then(|| location(file, &entry))
     }
 
     /// Opens a folder of the tree, part by part.
@@ -125,8 +125,8 @@ impl Folder {
     }
 }
 
-fn location(file: OwnedFd, entry: &Entry) -> Location {
-    let pieces = Box::new([Piece { offset: 0, len: entry.size }]);
+fn location(file: OwnedFd, entry: &TreeEntry) -> Location {
+    let pieces = Box::new([LocationPiece { offset: 0, len: entry.size }]);
     Location { file: Arc::new(File::from(file)), pieces, size: entry.size, mtime: entry.mtime }
 }
 
@@ -138,15 +138,15 @@ fn target(folder: &OwnedFd, name: &OsStr, stat: &Stat) -> rustix::io::Result<Str
     target.into_string().map_err(|_| Errno::ILSEQ)
 }
 
-fn entry(name: &str, stat: &Stat, target: String) -> Entry {
+fn entry(name: &str, stat: &Stat, target: String) -> TreeEntry {
     let kind = match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Directory => Kind::Directory,
-        FileType::RegularFile => Kind::File,
-        FileType::Symlink => Kind::Symlink(target),
-        _ => Kind::Other,
+        FileType::Directory => EntryKind::Directory,
+        FileType::RegularFile => EntryKind::File,
+        FileType::Symlink => EntryKind::Symlink(target),
+        _ => EntryKind::Other,
     };
-    let size = if kind == Kind::File { u64::try_from(stat.st_size).unwrap_or(0) } else { 0 };
-    Entry {
+    let size = if kind == EntryKind::File { u64::try_from(stat.st_size).unwrap_or(0) } else { 0 };
+    TreeEntry {
         name: name.to_owned(),
         kind,
         size,

@@ -5,12 +5,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Entry, Kind, Location, Piece, wrong_kind};
+use super::{EntryKind, Location, LocationPiece, TreeEntry, wrong_kind};
 use crate::{Error, Result};
 
 /// An ISO file as a tree.
 #[derive(Debug)]
-pub struct ImageFile {
+pub struct IsoTree {
     path: PathBuf,
     image: iso::IsoImage<Declared>,
     file: Arc<File>,
@@ -36,7 +36,7 @@ impl iso::ReadAt for Declared {
     }
 }
 
-impl ImageFile {
+impl IsoTree {
     pub(super) fn of(file: File, path: &Path) -> Result<Self> {
         let wrong = |reason| Error::Iso { path: path.to_path_buf(), reason };
         let image = iso::IsoImage::new(file, path, None).map_err(wrong)?;
@@ -71,7 +71,7 @@ impl ImageFile {
     }
 
     /// Whether the file is long enough to hold all bytes of an entry.
-    pub(super) fn holds(&self, entry: &Entry) -> bool {
+    pub(super) fn holds(&self, entry: &TreeEntry) -> bool {
         entry
             .pieces
             .iter()
@@ -84,13 +84,13 @@ impl ImageFile {
         &self.file
     }
 
-    pub(super) fn entry(&self, path: &str) -> Result<Option<Entry>> {
+    pub(super) fn entry(&self, path: &str) -> Result<Option<TreeEntry>> {
         Ok(self.find(path)?.map(|found| entry(&found)))
     }
 
-    pub(super) fn read_dir(&self, path: &str) -> Result<Vec<Entry>> {
+    pub(super) fn read_dir(&self, path: &str) -> Result<Vec<TreeEntry>> {
         let folder = self.existing(path)?;
-        if !matches!(folder.kind, iso::Kind::Directory) {
+        if !matches!(folder.kind, iso::IsoEntryKind::Directory) {
             return Err(wrong_kind(&self.path, path, "a folder", &entry(&folder).kind));
         }
         let found = self.image.read_dir(&folder).map_err(|reason| self.failed(reason))?;
@@ -102,9 +102,9 @@ impl ImageFile {
     pub(super) fn list(
         &self,
         path: &str,
-        folder: &iso::Entry,
+        folder: &iso::IsoEntry,
         seen: &mut HashSet<u64>,
-    ) -> Result<Vec<(Entry, iso::Entry)>> {
+    ) -> Result<Vec<(TreeEntry, iso::IsoEntry)>> {
         if let Some(place) = folder.extents.first()
             && !seen.insert(place.offset)
         {
@@ -119,13 +119,13 @@ impl ImageFile {
 
     pub(super) fn locate(&self, path: &str) -> Result<Location> {
         let entry = entry(&self.existing(path)?);
-        if entry.kind != Kind::File {
+        if entry.kind != EntryKind::File {
             return Err(wrong_kind(&self.path, path, "a file", &entry.kind));
         }
         Ok(self.location(&entry))
     }
 
-    pub(super) fn location(&self, entry: &Entry) -> Location {
+    pub(super) fn location(&self, entry: &TreeEntry) -> Location {
         Location {
             file: Arc::clone(&self.file),
             pieces: entry.pieces.clone(),
@@ -134,14 +134,14 @@ impl ImageFile {
         }
     }
 
-    pub(super) fn find(&self, path: &str) -> Result<Option<iso::Entry>> {
+    pub(super) fn find(&self, path: &str) -> Result<Option<iso::IsoEntry>> {
         if path.is_empty() {
             return Ok(Some(self.image.root()));
         }
         self.image.find(path).map_err(|reason| self.failed(reason))
     }
 
-    fn existing(&self, path: &str) -> Result<iso::Entry> {
+    fn existing(&self, path: &str) -> Result<iso::IsoEntry> {
         self.find(path)?.ok_or_else(|| Error::NotFound { archive: self.path.clone(), path: path.to_owned() })
     }
 
@@ -150,21 +150,25 @@ impl ImageFile {
     }
 }
 
-fn entry(found: &iso::Entry) -> Entry {
+fn entry(found: &iso::IsoEntry) -> TreeEntry {
     let kind = match &found.kind {
         // What cannot be read is not taken for a file without content; a folder says why when it is read.
-        iso::Kind::File | iso::Kind::Symlink(_) if found.fault.is_some() => Kind::Other,
-        iso::Kind::Directory => Kind::Directory,
-        iso::Kind::File => Kind::File,
-        iso::Kind::Symlink(target) => Kind::Symlink(target.clone()),
-        iso::Kind::Other => Kind::Other,
+        iso::IsoEntryKind::File | iso::IsoEntryKind::Symlink(_) if found.fault.is_some() => EntryKind::Other,
+        iso::IsoEntryKind::Directory => EntryKind::Directory,
+        iso::IsoEntryKind::File => EntryKind::File,
+        iso::IsoEntryKind::Symlink(target) => EntryKind::Symlink(target.clone()),
+        iso::IsoEntryKind::Other => EntryKind::Other,
     };
     let (size, pieces) = match kind {
-        Kind::File => (
+        EntryKind::File => (
             found.size,
-            found.extents.iter().map(|extent| Piece { offset: extent.offset, len: extent.len }).collect(),
+            found
+                .extents
+                .iter()
+                .map(|extent| LocationPiece { offset: extent.offset, len: extent.len })
+                .collect(),
         ),
         _ => (0, Box::default()),
     };
-    Entry { name: found.name.clone(), kind, size, mode: found.mode & 0o7777, mtime: found.mtime, pieces }
+    TreeEntry { name: found.name.clone(), kind, size, mode: found.mode & 0o7777, mtime: found.mtime, pieces }
 }

@@ -14,7 +14,7 @@ pub struct Location {
     /// The file that holds the bytes: the ISO image, or the file itself.
     pub file: Arc<File>,
     /// The pieces of `file` that follow one another. Their lengths add up to `size`.
-    pub pieces: Box<[Piece]>,
+    pub pieces: Box<[LocationPiece]>,
     /// The size in bytes.
     pub size: u64,
     /// When the file was last changed, in Unix seconds.
@@ -23,7 +23,7 @@ pub struct Location {
 
 /// A stretch of bytes of a file of the operating system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Piece {
+pub struct LocationPiece {
     /// The first byte.
     pub offset: u64,
     /// The number of bytes.
@@ -34,12 +34,15 @@ impl Location {
     /// The place in [`Location::file`] of the byte at `offset`, and how many bytes follow there without a break.
     /// `None` at and after the end.
     #[must_use]
-    pub fn at(&self, offset: u64) -> Option<Piece> {
+    pub fn at(&self, offset: u64) -> Option<LocationPiece> {
         let mut before = 0_u64;
         for piece in &self.pieces {
             let inside = offset.checked_sub(before)?;
             if inside < piece.len {
-                return Some(Piece { offset: piece.offset.checked_add(inside)?, len: piece.len - inside });
+                return Some(LocationPiece {
+                    offset: piece.offset.checked_add(inside)?,
+                    len: piece.len - inside,
+                });
             }
             before = before.checked_add(piece.len)?;
         }

@@ -10,11 +10,11 @@ mod location;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use content::Links;
+use content::LinkPolicy;
 
-pub use folder::Folder;
-pub use image_file::ImageFile;
-pub use location::{Location, Piece};
+pub use folder::FolderTree;
+pub use image_file::IsoTree;
+pub use location::{Location, LocationPiece};
 
 use crate::{Error, Result};
 
@@ -39,18 +39,18 @@ const LINKS: usize = 40;
 #[derive(Debug)]
 pub enum Tree {
     /// A folder, or a mounted ISO.
-    Folder(Folder),
+    Folder(FolderTree),
     /// An ISO file, read in place.
-    Iso(Box<ImageFile>),
+    Iso(Box<IsoTree>),
 }
 
 /// A file, folder or link of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct TreeEntry {
     /// The last part of its path; empty for the root.
     pub name: String,
     /// What it is.
-    pub kind: Kind,
+    pub kind: EntryKind,
     /// Its size in bytes; 0 for all but files.
     pub size: u64,
     /// Its permission bits (`0o644`).
@@ -58,12 +58,12 @@ pub struct Entry {
     /// When it was last changed, in Unix seconds.
     pub mtime: i64,
     /// Where the bytes of a file of an ISO are.
-    pub(crate) pieces: Box<[Piece]>,
+    pub(crate) pieces: Box<[LocationPiece]>,
 }
 
-/// What an [`Entry`] is.
+/// What an [`TreeEntry`] is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EntryKind {
     /// A folder.
     Directory,
     /// A regular file.
@@ -74,7 +74,7 @@ pub enum Kind {
     Other,
 }
 
-impl Kind {
+impl EntryKind {
     fn noun(&self) -> &'static str {
         match self {
             Self::Directory => "a folder",
@@ -92,10 +92,10 @@ impl Tree {
     ///
     /// [`Error::Io`] if there is nothing to open, or a pipe or socket; [`Error::Iso`] if the file is not an ISO image.
     pub fn open(path: &Path) -> Result<Self> {
-        match content::open_device(path, Links::Follow) {
+        match content::open_device(path, LinkPolicy::Follow) {
             Ok(file) => Self::of_file(file, path),
             Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => {
-                Ok(Self::Folder(Folder::open(path)?))
+                Ok(Self::Folder(FolderTree::open(path)?))
             }
             Err(error) => Err(Error::io(error.operation, path, error.source)),
         }
@@ -107,7 +107,7 @@ impl Tree {
     ///
     /// [`Error::Iso`] if the file is not an ISO image.
     pub fn of_file(file: File, path: &Path) -> Result<Self> {
-        Ok(Self::Iso(Box::new(ImageFile::of(file, path)?)))
+        Ok(Self::Iso(Box::new(IsoTree::of(file, path)?)))
     }
 
     /// The path the archive was opened by.
@@ -124,7 +124,7 @@ impl Tree {
     /// # Errors
     ///
     /// [`Error::Path`] for an invalid path or a link that leads out; what reading folders gives.
-    pub fn entry(&self, path: &str) -> Result<Option<Entry>> {
+    pub fn entry(&self, path: &str) -> Result<Option<TreeEntry>> {
         check_path(path)?;
         match path.rsplit_once('/') {
             None => self.raw_entry(path),
@@ -140,7 +140,7 @@ impl Tree {
     /// # Errors
     ///
     /// [`Error::NotFound`], [`Error::Kind`], [`Error::Path`]; what reading folders gives.
-    pub fn read_dir(&self, path: &str) -> Result<Vec<Entry>> {
+    pub fn read_dir(&self, path: &str) -> Result<Vec<TreeEntry>> {
         let path = self.resolved(path)?;
         let mut entries = self.raw_read_dir(&path)?;
         entries.sort_by(|a, b| a.name.cmp(&b.name));
@@ -152,7 +152,7 @@ impl Tree {
     /// # Errors
     ///
     /// [`Error::Limit`] for a tree no honest archive has; what reading folders gives.
-    pub fn walk(&self) -> Result<Vec<(String, Entry)>> {
+    pub fn walk(&self) -> Result<Vec<(String, TreeEntry)>> {
         self.walk_below("")
     }
 
@@ -161,7 +161,7 @@ impl Tree {
     /// # Errors
     ///
     /// Those of [`Tree::walk`].
-    pub fn walk_below(&self, path: &str) -> Result<Vec<(String, Entry)>> {
+    pub fn walk_below(&self, path: &str) -> Result<Vec<(String, TreeEntry)>> {
         let mut found = Vec::new();
         self.each_folder(path, &mut |folder, entries| {
             found.extend(entries.into_iter().map(|entry| (join(folder, &entry.name), entry)));
@@ -181,7 +181,7 @@ impl Tree {
     pub fn each_folder(
         &self,
         path: &str,
-        visit: &mut dyn FnMut(&str, Vec<Entry>) -> Result<()>,
+        visit: &mut dyn FnMut(&str, Vec<TreeEntry>) -> Result<()>,
     ) -> Result<()> {
         self.each_folder_or(path, visit, &mut |_, error| Err(error))
     }
@@ -195,7 +195,7 @@ impl Tree {
     pub fn each_folder_or(
         &self,
         path: &str,
-        visit: &mut dyn FnMut(&str, Vec<Entry>) -> Result<()>,
+        visit: &mut dyn FnMut(&str, Vec<TreeEntry>) -> Result<()>,
         failed: &mut dyn FnMut(&str, Error) -> Result<()>,
     ) -> Result<()> {
         let Some(path) = self.resolve(path)? else { return Ok(()) };
@@ -257,16 +257,16 @@ impl Tree {
     /// # Errors
     ///
     /// Those of [`Tree::locate`].
-    pub fn locate_entry(&self, path: &str, entry: &Entry) -> Result<Location> {
+    pub fn locate_entry(&self, path: &str, entry: &TreeEntry) -> Result<Location> {
         match self {
-            Self::Iso(image) if entry.kind == Kind::File => Ok(image.location(entry)),
+            Self::Iso(image) if entry.kind == EntryKind::File => Ok(image.location(entry)),
             _ => self.locate(path),
         }
     }
 
     /// Whether the bytes of a file of this tree exist: false for those that a truncated ISO has lost.
     #[must_use]
-    pub fn holds(&self, entry: &Entry) -> bool {
+    pub fn holds(&self, entry: &TreeEntry) -> bool {
         match self {
             Self::Folder(_) => true,
             Self::Iso(image) => image.holds(entry),
@@ -289,7 +289,7 @@ impl Tree {
     /// Those of [`Tree::walk`] and [`Tree::resolve`].
     pub fn check_links(&self) -> Result<()> {
         self.each_folder("", &mut |folder, entries| {
-            for entry in entries.iter().filter(|entry| matches!(entry.kind, Kind::Symlink(_))) {
+            for entry in entries.iter().filter(|entry| matches!(entry.kind, EntryKind::Symlink(_))) {
                 self.resolve(&join(folder, &entry.name))?;
             }
             Ok(())
@@ -303,7 +303,7 @@ impl Tree {
     }
 
     /// The entry at a path without links on the way.
-    fn raw_entry(&self, path: &str) -> Result<Option<Entry>> {
+    fn raw_entry(&self, path: &str) -> Result<Option<TreeEntry>> {
         match self {
             Self::Folder(folder) => folder.entry(path),
             Self::Iso(image) => image.entry(path),
@@ -311,7 +311,7 @@ impl Tree {
     }
 
     /// The entries of a folder at a path without links on the way.
-    fn raw_read_dir(&self, path: &str) -> Result<Vec<Entry>> {
+    fn raw_read_dir(&self, path: &str) -> Result<Vec<TreeEntry>> {
         match self {
             Self::Folder(folder) => folder.read_dir(path),
             Self::Iso(image) => image.read_dir(path),
@@ -326,7 +326,7 @@ impl Tree {
 /// # Errors
 ///
 /// [`Error::Path`] for a link that is absolute, leads out of the tree or round in circles; those of `look`.
-pub fn follow(path: &str, look: &mut dyn FnMut(&str) -> Result<Option<Kind>>) -> Result<Option<String>> {
+pub fn follow(path: &str, look: &mut dyn FnMut(&str) -> Result<Option<EntryKind>>) -> Result<Option<String>> {
     check_path(path)?;
     let refused = |problem| Error::Path { path: path.to_owned(), problem };
     let mut links = 0;
@@ -347,7 +347,7 @@ pub fn follow(path: &str, look: &mut dyn FnMut(&str) -> Result<Option<Kind>>) ->
                 let next = join(&done, name);
                 match look(&next)? {
                     None => return Ok(None),
-                    Some(Kind::Symlink(target)) => {
+                    Some(EntryKind::Symlink(target)) => {
                         links += 1;
                         if links > LINKS {
                             return Err(refused("too many symbolic links are on it"));
@@ -359,7 +359,7 @@ pub fn follow(path: &str, look: &mut dyn FnMut(&str) -> Result<Option<Kind>>) ->
                     }
                     Some(kind) => {
                         let more = parts.iter().any(|part| !matches!(part.as_str(), "" | "."));
-                        if kind != Kind::Directory && more {
+                        if kind != EntryKind::Directory && more {
                             return Ok(None);
                         }
                         done = next;
@@ -377,8 +377,8 @@ fn walk<N>(
     archive: &Path,
     path: String,
     start: N,
-    mut list: impl FnMut(&str, &N) -> Result<Vec<(Entry, N)>>,
-    visit: &mut dyn FnMut(&str, Vec<Entry>) -> Result<()>,
+    mut list: impl FnMut(&str, &N) -> Result<Vec<(TreeEntry, N)>>,
+    visit: &mut dyn FnMut(&str, Vec<TreeEntry>) -> Result<()>,
     failed: &mut dyn FnMut(&str, Error) -> Result<()>,
 ) -> Result<()> {
     let mut count = 0;
@@ -405,7 +405,7 @@ fn walk<N>(
         let mut entries = Vec::with_capacity(listed.len());
         let mut folders = Vec::new();
         for (entry, node) in listed {
-            if entry.kind == Kind::Directory {
+            if entry.kind == EntryKind::Directory {
                 folders.push((join(&path, &entry.name), node));
             }
             entries.push(entry);
@@ -444,7 +444,7 @@ pub(crate) fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
-fn wrong_kind(archive: &Path, path: &str, expected: &'static str, found: &Kind) -> Error {
+fn wrong_kind(archive: &Path, path: &str, expected: &'static str, found: &EntryKind) -> Error {
     Error::Kind { archive: PathBuf::from(archive), path: path.to_owned(), expected, found: found.noun() }
 }
 

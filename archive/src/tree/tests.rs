@@ -65,7 +65,7 @@ fn reads_what_is_there() {
     assert!(matches!(tree.read_dir("z"), Err(Error::Kind { expected: "a folder", .. })));
     assert_eq!(
         tree.entry("absolute").expect("found").map(|e| e.kind),
-        Some(Kind::Symlink("/etc/passwd".into()))
+        Some(EntryKind::Symlink("/etc/passwd".into()))
     );
     assert_eq!(tree.entry("inside/file").expect("found").map(|e| e.size), Some(7));
     assert_eq!(tree.entry("z/below").expect("not found"), None);
@@ -102,10 +102,10 @@ fn a_shrunk_file_is_an_error() {
 fn pieces_follow_one_another() {
     let folder = sample();
     let file = std::fs::File::open(folder.path().join("a/b/file")).expect("opened");
-    let pieces = [(4, 3), (0, 2)].map(|(offset, len)| Piece { offset, len });
+    let pieces = [(4, 3), (0, 2)].map(|(offset, len)| LocationPiece { offset, len });
     let location = Location { file: std::sync::Arc::new(file), pieces: pieces.into(), size: 5, mtime: 0 };
     assert_eq!(location.read_all().expect("read"), b"entco");
-    assert_eq!(location.at(4), Some(Piece { offset: 1, len: 1 }));
+    assert_eq!(location.at(4), Some(LocationPiece { offset: 1, len: 1 }));
     assert_eq!(location.at(5), None);
 }
 

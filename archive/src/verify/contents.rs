@@ -7,7 +7,7 @@ use std::sync::Arc;
 use content::Digest;
 
 use super::{Finding, Findings, Problem};
-use crate::tree::{Entry, Kind, Location, Piece, Tree, join};
+use crate::tree::{EntryKind, Location, LocationPiece, Tree, TreeEntry, join};
 use crate::{Error, Result, layout};
 
 /// Gets the number of a content, and its digest or why it cannot be read.
@@ -15,9 +15,9 @@ pub(super) type Judge<'a> = dyn Fn(usize, io::Result<Digest>) + Sync + 'a;
 
 /// The files and links of an archive, sorted by path.
 #[derive(Debug, Default)]
-pub(super) struct Contents {
-    pub(super) files: Vec<File>,
-    pub(super) links: Vec<Link>,
+pub(super) struct ArchiveContents {
+    pub(super) files: Vec<ContentsFile>,
+    pub(super) links: Vec<ContentsLink>,
     /// The files that can be read, as indices, those of the same content one after another, in the order of their places.
     order: Vec<u32>,
     /// Where in `order` each content begins.
@@ -26,7 +26,7 @@ pub(super) struct Contents {
 
 /// A regular file.
 #[derive(Debug)]
-pub(super) struct File {
+pub(super) struct ContentsFile {
     pub(super) path: Box<str>,
     pub(super) size: u64,
     place: Place,
@@ -38,7 +38,7 @@ pub(super) struct File {
 
 /// A symbolic link.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct ContentsLink {
     pub(super) path: Box<str>,
     pub(super) target: Box<str>,
     /// The list of links has it.
@@ -58,12 +58,12 @@ enum Place {
     Nowhere,
 }
 
-impl Contents {
+impl ArchiveContents {
     /// Lists a tree. What cannot be read becomes a finding.
     pub(super) fn of(tree: &Tree, findings: &mut Findings) -> Result<Self> {
         let mut contents = Self::default();
         let mut unreadable = Vec::new();
-        let mut visit = |folder: &str, entries: Vec<Entry>| {
+        let mut visit = |folder: &str, entries: Vec<TreeEntry>| {
             for entry in entries {
                 contents.add(tree, join(folder, &entry.name), entry, findings);
             }
@@ -83,21 +83,21 @@ impl Contents {
         Ok(contents)
     }
 
-    fn add(&mut self, tree: &Tree, path: String, entry: Entry, findings: &mut Findings) {
+    fn add(&mut self, tree: &Tree, path: String, entry: TreeEntry, findings: &mut Findings) {
         match &entry.kind {
-            Kind::Directory => {}
-            Kind::Other => {
+            EntryKind::Directory => {}
+            EntryKind::Other => {
                 let reason = "a device, socket or pipe, which no archive has".to_owned();
                 findings.push(Finding::new(&path, Problem::Invalid { reason }));
             }
-            Kind::Symlink(target) => {
+            EntryKind::Symlink(target) => {
                 if let Err(error @ Error::Path { .. }) = tree.resolve(&path) {
                     findings.push(Finding::new(&path, Problem::Invalid { reason: error.to_string() }));
                 }
                 let target = target.as_str().into();
-                self.links.push(Link { path: path.into(), target, listed: false });
+                self.links.push(ContentsLink { path: path.into(), target, listed: false });
             }
-            Kind::File => {
+            EntryKind::File => {
                 let place = match place(tree, &path, &entry) {
                     Ok(place) => place,
                     Err(problem) => {
@@ -106,7 +106,13 @@ impl Contents {
                     }
                 };
                 let bad = place == Place::Nowhere;
-                self.files.push(File { path: path.into(), size: entry.size, place, listed: None, bad });
+                self.files.push(ContentsFile {
+                    path: path.into(),
+                    size: entry.size,
+                    place,
+                    listed: None,
+                    bad,
+                });
             }
         }
     }
@@ -139,11 +145,11 @@ impl Contents {
         (self.order, self.starts) = (order, starts);
     }
 
-    pub(super) fn file(&self, index: u32) -> Option<&File> {
+    pub(super) fn file(&self, index: u32) -> Option<&ContentsFile> {
         self.files.get(usize::try_from(index).ok()?)
     }
 
-    pub(super) fn file_mut(&mut self, index: u32) -> Option<&mut File> {
+    pub(super) fn file_mut(&mut self, index: u32) -> Option<&mut ContentsFile> {
         self.files.get_mut(usize::try_from(index).ok()?)
     }
 
@@ -154,11 +160,11 @@ impl Contents {
     }
 
     /// The link at a path.
-    pub(super) fn link(&self, path: &str) -> Option<&Link> {
+    pub(super) fn link(&self, path: &str) -> Option<&ContentsLink> {
         self.links.binary_search_by(|link| (*link.path).cmp(path)).ok().and_then(|at| self.links.get(at))
     }
 
-    pub(super) fn link_mut(&mut self, path: &str) -> Option<&mut Link> {
+    pub(super) fn link_mut(&mut self, path: &str) -> Option<&mut ContentsLink> {
         let found = self.links.binary_search_by(|link| (*link.path).cmp(path)).ok()?;
         self.links.get_mut(found)
     }
@@ -176,7 +182,7 @@ impl Contents {
     }
 
     /// The first file of a content.
-    pub(super) fn first(&self, job: usize) -> Option<&File> {
+    pub(super) fn first(&self, job: usize) -> Option<&ContentsFile> {
         self.file(*self.job(job).first()?)
     }
 
@@ -192,7 +198,7 @@ impl Contents {
     }
 
     /// Where the bytes of a file are.
-    pub(super) fn locate(tree: &Tree, file: &File) -> Result<Location> {
+    pub(super) fn locate(tree: &Tree, file: &ContentsFile) -> Result<Location> {
         match tree {
             Tree::Folder(_) => tree.locate(&file.path),
             Tree::Iso(image) => Ok(Location {
@@ -205,13 +211,13 @@ impl Contents {
     }
 }
 
-impl File {
+impl ContentsFile {
     /// Where in the ISO its bytes are.
-    pub(super) fn pieces(&self) -> Vec<Piece> {
+    pub(super) fn pieces(&self) -> Vec<LocationPiece> {
         match &self.place {
-            Place::Piece(offset, len) => vec![Piece { offset: *offset, len: *len }],
+            Place::Piece(offset, len) => vec![LocationPiece { offset: *offset, len: *len }],
             Place::Pieces(pieces) => {
-                pieces.iter().map(|(offset, len)| Piece { offset: *offset, len: *len }).collect()
+                pieces.iter().map(|(offset, len)| LocationPiece { offset: *offset, len: *len }).collect()
             }
             Place::Inode(..) | Place::Nowhere => Vec::new(),
         }
@@ -229,7 +235,7 @@ impl Place {
     }
 }
 
-fn place(tree: &Tree, path: &str, entry: &Entry) -> Result<Place, Problem> {
+fn place(tree: &Tree, path: &str, entry: &TreeEntry) -> Result<Place, Problem> {
     let unreadable = |reason: String| Problem::Unreadable { reason };
     let location = tree.locate_entry(path, entry).map_err(|error| unreadable(error.to_string()))?;
     let found = location.file.metadata().map_err(|error| unreadable(error.to_string()))?;
@@ -241,7 +247,7 @@ fn place(tree: &Tree, path: &str, entry: &Entry) -> Result<Place, Problem> {
         return Err(Problem::Truncated { expected, found: found.len() });
     }
     Ok(match &*location.pieces {
-        [Piece { offset, len }] => Place::Piece(*offset, *len),
+        [LocationPiece { offset, len }] => Place::Piece(*offset, *len),
         pieces => Place::Pieces(pieces.iter().map(|piece| (piece.offset, piece.len)).collect()),
     })
 }

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use content::{Digest, hash_reader_with, parallel};
 
-use super::contents::{Contents, Judge};
+use super::contents::{ArchiveContents, Judge};
 use super::one_pass::Tee;
-use super::{ImplantedMd5, Work};
+use super::{ImplantedMd5, Verification};
 use crate::tree::Tree;
 
 /// How much is read at a time: large enough that the calls cost nothing, small enough for the cache.
@@ -17,22 +17,22 @@ const CHUNK: usize = 256 * 1024;
 ///
 /// In an ISO both sums come from one read. What that leaves over (the MD5 does not
 /// cover the end) is read file by file, on all processors.
-pub(super) fn all(work: &Work, progress: &Capped<'_>, judge: &Judge<'_>) -> ImplantedMd5 {
+pub(super) fn all(work: &Verification, progress: &Capped<'_>, judge: &Judge<'_>) -> ImplantedMd5 {
     let (md5, done) = match &work.tree {
         Tree::Iso(image) if work.options.implanted_md5 => {
             let tee = Tee::new(image.file(), &work.contents, judge);
             let md5 = match iso::md5::check_source(&tee, work.tree.path(), progress) {
-                Ok(iso::md5::Check::Intact { md5 }) => ImplantedMd5::Passed { md5: hex::encode(md5) },
-                Ok(iso::md5::Check::Damaged { range }) => {
+                Ok(iso::md5::Md5Check::Intact { md5 }) => ImplantedMd5::Passed { md5: hex::encode(md5) },
+                Ok(iso::md5::Md5Check::Damaged { range }) => {
                     ImplantedMd5::Failed { from: range.start, to: range.end }
                 }
-                Ok(iso::md5::Check::DamagedField { .. }) => {
+                Ok(iso::md5::Md5Check::DamagedField { .. }) => {
                     ImplantedMd5::Unreadable { reason: "its text in the volume descriptor is damaged".into() }
                 }
-                Ok(iso::md5::Check::Truncated { expected, found }) => {
+                Ok(iso::md5::Md5Check::Truncated { expected, found }) => {
                     ImplantedMd5::Failed { from: found, to: expected }
                 }
-                Ok(iso::md5::Check::Missing) => ImplantedMd5::Absent,
+                Ok(iso::md5::Md5Check::Missing) => ImplantedMd5::Absent,
                 Err(error) => ImplantedMd5::Unreadable { reason: error.to_string() },
             };
             (md5, tee.finish())
@@ -55,9 +55,14 @@ pub(super) fn all(work: &Work, progress: &Capped<'_>, judge: &Judge<'_>) -> Impl
     md5
 }
 
-fn one(work: &Work, job: usize, buffer: &mut [u8], progress: &dyn iso::Progress) -> io::Result<Digest> {
+fn one(
+    work: &Verification,
+    job: usize,
+    buffer: &mut [u8],
+    progress: &dyn iso::ByteProgress,
+) -> io::Result<Digest> {
     let file = work.contents.first(job).ok_or(io::ErrorKind::NotFound)?;
-    let location = Contents::locate(&work.tree, file).map_err(io::Error::other)?;
+    let location = ArchiveContents::locate(&work.tree, file).map_err(io::Error::other)?;
     let (digest, _) = hash_reader_with(buffer, location.reader(), |bytes| {
         progress.advance(bytes.len() as u64);
         Ok(())
@@ -67,12 +72,12 @@ fn one(work: &Work, job: usize, buffer: &mut [u8], progress: &dyn iso::Progress)
 
 /// Progress up to a total, however much is read more than once.
 pub(super) struct Capped<'a> {
-    inner: &'a dyn iso::Progress,
+    inner: &'a dyn iso::ByteProgress,
     left: AtomicU64,
 }
 
 impl<'a> Capped<'a> {
-    pub(super) fn new(inner: &'a dyn iso::Progress, total: u64) -> Self {
+    pub(super) fn new(inner: &'a dyn iso::ByteProgress, total: u64) -> Self {
         Self { inner, left: AtomicU64::new(total) }
     }
 
@@ -82,7 +87,7 @@ impl<'a> Capped<'a> {
     }
 }
 
-impl iso::Progress for Capped<'_> {
+impl iso::ByteProgress for Capped<'_> {
     fn advance(&self, bytes: u64) {
         let before = self
             .left

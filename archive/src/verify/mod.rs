@@ -5,7 +5,7 @@
 //! and `registry/` against what `images/` gives. Nothing is mounted or unpacked. A file that several names share is hashed
 //! once.
 //!
-//! The same rules hold for an archive that was just built ([`Work::run_known`]): what a build ends with is accepted beyond the
+//! The same rules hold for an archive that was just built ([`Verification::run_known`]): what a build ends with is accepted beyond the
 //! air gap.
 
 mod contents;
@@ -18,27 +18,27 @@ use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-pub use report::{Finding, Form, Health, ImplantedMd5, Problem, Report, Verdict};
+pub use report::{ArchiveForm, Finding, Health, ImplantedMd5, Problem, Verdict, VerifyReport};
 
 use content::Digest;
 
 use crate::image::MANIFESTS_MAX;
 use crate::tree::Tree;
 use crate::{Error, Product, Result, image, layout, links, product, sums};
-use contents::Contents;
+use contents::ArchiveContents;
 use registry::Indexed;
 use report::Findings;
 
 /// How to verify.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct VerifyOptions {
     /// How many threads hash files; 0 is one per processor.
     pub threads: usize,
     /// Whether the implanted MD5 of an ISO is checked.
     pub implanted_md5: bool,
 }
 
-impl Default for Options {
+impl Default for VerifyOptions {
     fn default() -> Self {
         Self { threads: 0, implanted_md5: true }
     }
@@ -48,21 +48,25 @@ impl Default for Options {
 ///
 /// # Errors
 ///
-/// Those of [`Work::open`].
-pub fn verify(path: &Path, options: &Options, progress: &dyn iso::Progress) -> Result<Report> {
-    Ok(Work::open(path, options)?.run(progress))
+/// Those of [`Verification::open`].
+pub fn verify(
+    path: &Path,
+    options: &VerifyOptions,
+    progress: &dyn iso::ByteProgress,
+) -> Result<VerifyReport> {
+    Ok(Verification::open(path, options)?.run(progress))
 }
 
 /// A verification that knows how much there is to do.
 #[derive(Debug)]
-pub struct Work {
+pub struct Verification {
     tree: Tree,
-    options: Options,
+    options: VerifyOptions,
     product: Option<Product>,
     /// Whether there is a readable `SHA256SUMS`, and a readable `LINKS.mtree`.
     sums: bool,
     links: bool,
-    contents: Contents,
+    contents: ArchiveContents,
     findings: Findings,
     images: Vec<Examined>,
     /// Sorted by file.
@@ -89,31 +93,31 @@ struct Required {
     path: Box<str>,
 }
 
-impl Work {
+impl Verification {
     /// Lists what to verify; reads only the lists, `product.txt` and manifests.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] and [`Error::Iso`] when there is no archive at `path` or its root cannot be read;
     /// [`Error::Limit`] for one no honest builder makes.
-    pub fn open(path: &Path, options: &Options) -> Result<Self> {
+    pub fn open(path: &Path, options: &VerifyOptions) -> Result<Self> {
         Self::of(Tree::open(path)?, options)
     }
 
-    /// [`Work::open`] for an archive that is open already.
+    /// [`Verification::open`] for an archive that is open already.
     ///
     /// # Errors
     ///
-    /// Those of [`Work::open`].
-    pub fn of(tree: Tree, options: &Options) -> Result<Self> {
+    /// Those of [`Verification::open`].
+    pub fn of(tree: Tree, options: &VerifyOptions) -> Result<Self> {
         let mut findings = Findings::default();
-        let contents = Contents::of(&tree, &mut findings)?;
+        let contents = ArchiveContents::of(&tree, &mut findings)?;
         let product = product::of(&tree).unwrap_or_else(|error| {
             findings.push(invalid(layout::PRODUCT, &error));
             None
         });
         let mut images = Vec::new();
-        let mut examine = |image: image::Image| {
+        let mut examine = |image: image::ArchiveImage| {
             let (whole, indexed) = (image.whole(), Indexed::of(&image));
             images.push(Examined { name: image.name, tag: image.tag, folder: image.folder, whole, indexed });
         };
@@ -143,7 +147,7 @@ impl Work {
         Ok(work)
     }
 
-    /// The bytes that [`Work::run`] reports as progress in total: of the image where both sums come from one read of
+    /// The bytes that [`Verification::run`] reports as progress in total: of the image where both sums come from one read of
     /// it, else of the files.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -261,9 +265,9 @@ impl Work {
         }
     }
 
-    /// Reads and hashes everything, and reports what is wrong. `progress` gets [`Work::bytes`] bytes.
+    /// Reads and hashes everything, and reports what is wrong. `progress` gets [`Verification::bytes`] bytes.
     #[must_use]
-    pub fn run(mut self, progress: &dyn iso::Progress) -> Report {
+    pub fn run(mut self, progress: &dyn iso::ByteProgress) -> VerifyReport {
         let judged = Mutex::new(Judged::default());
         let progress = hash::Capped::new(progress, self.bytes());
         let md5 = hash::all(&self, &progress, &|job, result| {
@@ -277,10 +281,10 @@ impl Work {
         report::make(self, md5)
     }
 
-    /// As [`Work::run`] for an archive that was just built: reads no content. `digest_of` returns the digest of what a file
+    /// As [`Verification::run`] for an archive that was just built: reads no content. `digest_of` returns the digest of what a file
     /// was made from, by its path in the archive and the size that it has there.
     #[must_use]
-    pub fn run_known(mut self, digest_of: &dyn Fn(&str, u64) -> io::Result<Digest>) -> Report {
+    pub fn run_known(mut self, digest_of: &dyn Fn(&str, u64) -> io::Result<Digest>) -> VerifyReport {
         let mut judged = Judged::default();
         for job in 0..self.contents.jobs() {
             for index in self.contents.job(job) {

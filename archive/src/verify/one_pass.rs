@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 
 use content::Hasher;
 
-use super::contents::{Contents, Judge};
-use crate::tree::Piece;
+use super::contents::{ArchiveContents, Judge};
+use crate::tree::LocationPiece;
 
 /// The image file as a source that hashes what is read through it.
 pub(super) struct Tee<'a> {
@@ -28,13 +28,13 @@ struct Files<'a> {
 /// A content whose bytes are still to come.
 struct Queued {
     job: usize,
-    pieces: Vec<Piece>,
+    pieces: Vec<LocationPiece>,
 }
 
 impl<'a> Tee<'a> {
     /// Hashes those contents whose bytes lie in ascending order and do not overlap those of another: all that an
     /// honest builder writes. The others are left to be read on their own.
-    pub(super) fn new(file: &'a File, contents: &'a Contents, judge: &'a Judge<'a>) -> Self {
+    pub(super) fn new(file: &'a File, contents: &'a ArchiveContents, judge: &'a Judge<'a>) -> Self {
         let mut end = 0;
         let queue = (0..contents.jobs()).filter_map(move |job| {
             let mut pieces = contents.first(job)?.pieces();
@@ -131,7 +131,7 @@ mod tests {
     fn hashed(pieces: &[&[(u64, u64)]], content: &[u8], step: usize) -> Vec<Option<Digest>> {
         let queue = pieces.iter().enumerate().map(|(job, pieces)| Queued {
             job,
-            pieces: pieces.iter().map(|(offset, len)| Piece { offset: *offset, len: *len }).collect(),
+            pieces: pieces.iter().map(|(offset, len)| LocationPiece { offset: *offset, len: *len }).collect(),
         });
         let found = Mutex::new(vec![None; pieces.len()]);
         let judge = |job: usize, digest: io::Result<Digest>| found.lock().unwrap()[job] = digest.ok();

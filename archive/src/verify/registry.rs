@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use content::Digest;
 use images::manifest::Manifest;
-use images::registry::{self, Content, Tagged, TaggedManifest};
+use images::registry::{self, RegistryEntry, TaggedImage, TaggedManifest};
 
-use super::contents::Contents;
+use super::contents::ArchiveContents;
 use super::{Examined, Finding, Findings, Problem, Required};
-use crate::image::{Image, MANIFESTS_MAX, Stored};
+use crate::image::{ArchiveImage, MANIFESTS_MAX, StoredManifest};
 use crate::layout;
 use crate::tree::Tree;
 
@@ -23,13 +23,13 @@ const ATTACHED_MAX: u64 = 16 << 20;
 #[derive(Debug)]
 pub(super) struct Indexed {
     digest: Digest,
-    manifests: Vec<Arc<Stored>>,
+    manifests: Vec<Arc<StoredManifest>>,
     blobs: Vec<Digest>,
 }
 
 impl Indexed {
     /// The part of an image: the tagged manifest, the existing ones below it, and their blobs.
-    pub(super) fn of(image: &Image) -> Option<Self> {
+    pub(super) fn of(image: &ArchiveImage) -> Option<Self> {
         let top = image.manifest.as_ref().ok()?;
         let mut found = Self { digest: top.digest, manifests: vec![Arc::clone(top)], blobs: Vec::new() };
         let mut seen = BTreeSet::from([top.digest]);
@@ -55,7 +55,7 @@ impl Indexed {
 pub(super) fn check(
     tree: &Tree,
     images: &[Examined],
-    contents: &Contents,
+    contents: &ArchiveContents,
     findings: &mut Findings,
     required: &mut Vec<Required>,
 ) {
@@ -101,7 +101,7 @@ pub(super) fn check(
 
 struct Check<'a> {
     tree: &'a Tree,
-    contents: &'a Contents,
+    contents: &'a ArchiveContents,
     findings: &'a mut Findings,
     required: &'a mut Vec<Required>,
     /// The paths of the archive that the tree is to have and has.
@@ -112,7 +112,7 @@ struct Check<'a> {
 
 impl Check<'_> {
     /// All images of a name, if all are whole; else the images are what is damaged. The error is why it cannot be known.
-    fn tagged(&mut self, images: &[&Examined]) -> Result<Option<Vec<Tagged>>, String> {
+    fn tagged(&mut self, images: &[&Examined]) -> Result<Option<Vec<TaggedImage>>, String> {
         let mut of_name = ATTACHED_MAX;
         let mut tagged = Vec::with_capacity(images.len());
         let mut read = BTreeMap::new();
@@ -144,16 +144,16 @@ impl Check<'_> {
                 manifests.push(TaggedManifest::of(stored.digest, stored.entry.size, &manifest));
             }
             let (tag, blobs) = (image.tag.clone(), indexed.blobs.clone());
-            tagged.push(Tagged { tag, digest: indexed.digest, manifests, blobs });
+            tagged.push(TaggedImage { tag, digest: indexed.digest, manifests, blobs });
         }
         Ok(Some(tagged))
     }
 
-    fn entry(&mut self, path: String, content: Content) {
+    fn entry(&mut self, path: String, content: RegistryEntry) {
         let digest = match content {
-            Content::Link(target) => return self.link(path, &target),
-            Content::Blob(digest) | Content::Manifest(digest) => digest,
-            Content::List(bytes) => Digest::of(&bytes),
+            RegistryEntry::Link(target) => return self.link(path, &target),
+            RegistryEntry::Blob(digest) | RegistryEntry::Manifest(digest) => digest,
+            RegistryEntry::List(bytes) => Digest::of(&bytes),
         };
         // Deduplicated with links instead of hard links: the file it leads to inside the archive.
         let real = match self.contents.link(&path) {

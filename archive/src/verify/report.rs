@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use content::printable;
 use serde::Serialize;
 
-use super::{Examined, Work};
-use crate::layout::{self, Owner};
-use crate::{Product, Tree, Unindexed, unindexed};
+use super::{Examined, Verification};
+use crate::layout::{self, PathOwner};
+use crate::{Product, Tree, UnindexedPackages, unindexed};
 
 /// The most findings that are kept: a forged archive has as many as its maker likes.
 const FINDINGS_MAX: usize = 10_000;
@@ -25,11 +25,11 @@ const DESCRIPTOR: u64 = 17 * 2048;
 /// Whether an archive is intact follows from the findings and is stored nowhere else: there is no damage without a finding.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Report {
+pub struct VerifyReport {
     /// The archive, as it was named.
     pub archive: PathBuf,
     /// `iso` or `folder`.
-    pub form: Form,
+    pub form: ArchiveForm,
     /// What `product.txt` or `manifest.yaml` says; null where there is none.
     pub product: Option<Product>,
     /// The check against the MD5 that is implanted in an ISO.
@@ -53,7 +53,7 @@ pub struct Report {
     /// The packages: which can be served, which cannot.
     pub packages: Health,
     /// Packages that clients cannot find, since no metadata of a repository cover them. This is not damage.
-    pub unindexed: Vec<Unindexed>,
+    pub unindexed: Vec<UnindexedPackages>,
 }
 
 /// What a verification comes to. As JSON: `verdict`.
@@ -69,7 +69,7 @@ pub enum Verdict {
     Damaged,
 }
 
-impl Report {
+impl VerifyReport {
     /// What the verification comes to.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
@@ -88,7 +88,7 @@ impl Report {
     }
 }
 
-impl Serialize for Report {
+impl Serialize for VerifyReport {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct as _;
         let mut object = serializer.serialize_struct("Report", 16)?;
@@ -133,7 +133,7 @@ impl Findings {
 /// How an archive was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Form {
+pub enum ArchiveForm {
     /// An ISO file.
     Iso,
     /// A folder: unpacked or mounted.
@@ -173,7 +173,7 @@ pub struct Finding {
     /// The file, relative to the root of the archive; empty for the archive as a whole.
     pub path: String,
     /// What the file belongs to.
-    pub owner: Owner,
+    pub owner: PathOwner,
     /// What is wrong with it. In JSON the key `problem` with the fields beside it.
     #[serde(flatten)]
     pub problem: Problem,
@@ -189,7 +189,7 @@ impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let path = if self.path.is_empty() { "the archive" } else { &self.path };
         write!(f, "{}: {}", printable(path), printable(&self.problem.to_string()))?;
-        if self.owner == Owner::Archive { Ok(()) } else { write!(f, " ({})", self.owner) }
+        if self.owner == PathOwner::Archive { Ok(()) } else { write!(f, " ({})", self.owner) }
     }
 }
 
@@ -305,7 +305,7 @@ impl Health {
     }
 }
 
-pub(super) fn make(mut work: Work, implanted_md5: ImplantedMd5) -> Report {
+pub(super) fn make(mut work: Verification, implanted_md5: ImplantedMd5) -> VerifyReport {
     let lost = work.findings.kept.iter().find_map(|finding| match &finding.problem {
         Problem::Truncated { found, .. } if finding.path.is_empty() => Some(*found),
         _ => None,
@@ -340,7 +340,7 @@ pub(super) fn make(mut work: Work, implanted_md5: ImplantedMd5) -> Report {
         let damaged = whole.is_err() || first.is_some_and(|path| path.starts_with(&inside));
         images.add(format!("{name}:{tag}"), damaged);
         if let Err(reason) = whole {
-            let (owner, problem) = (Owner::Image { name, tag }, Problem::Incomplete { reason });
+            let (owner, problem) = (PathOwner::Image { name, tag }, Problem::Incomplete { reason });
             incomplete.push(Finding { path: folder, owner, problem });
         }
     }
@@ -351,7 +351,7 @@ pub(super) fn make(mut work: Work, implanted_md5: ImplantedMd5) -> Report {
         packages.add(file.path.to_string(), file.bad || bad.contains(&*file.path));
     }
     for path in findings.iter().filter(|finding| matches!(finding.problem, Problem::Missing { .. })) {
-        if matches!(path.owner, Owner::Package { .. }) {
+        if matches!(path.owner, PathOwner::Package { .. }) {
             packages.add(path.path.clone(), true);
         }
     }
@@ -364,9 +364,9 @@ pub(super) fn make(mut work: Work, implanted_md5: ImplantedMd5) -> Report {
         .into_iter()
         .map(|finding| ((finding.path.clone(), finding.problem.to_string()), finding))
         .collect();
-    Report {
+    VerifyReport {
         archive: work.tree.path().to_path_buf(),
-        form: if matches!(work.tree, Tree::Iso(_)) { Form::Iso } else { Form::Folder },
+        form: if matches!(work.tree, Tree::Iso(_)) { ArchiveForm::Iso } else { ArchiveForm::Folder },
         product: work.product,
         implanted_md5,
         sha256sums: work.sums,
@@ -383,7 +383,7 @@ pub(super) fn make(mut work: Work, implanted_md5: ImplantedMd5) -> Report {
 }
 
 /// What lies between two bytes of an ISO in which something was changed; `None` where a file there is damaged.
-fn place(work: &Work, from: u64, to: u64) -> Option<String> {
+fn place(work: &Verification, from: u64, to: u64) -> Option<String> {
     let mut damaged = work.contents.files.iter().filter(|file| file.bad).flat_map(|file| file.pieces());
     if damaged.any(|piece| piece.offset < to && piece.offset.saturating_add(piece.len) > from) {
         return None;

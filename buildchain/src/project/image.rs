@@ -31,7 +31,7 @@ pub struct ImageDefinition {
 #[derive(Debug, Clone)]
 pub enum BuildMethod {
     /// From an `image.yaml`, by ourselves.
-    Declaration(Box<images::build::Definition>),
+    Declaration(Box<images::build::DefinedImage>),
     /// From a `Containerfile`, by an engine.
     Containerfile(Containerfile),
 }
@@ -50,7 +50,7 @@ pub struct Containerfile {
     /// The creation time, if one is declared.
     pub created: Option<Created>,
     /// The images it names, in the order of [`ImageDefinition::bases`].
-    pub names: Vec<containerfile::Base>,
+    pub names: Vec<containerfile::BaseReference>,
 }
 
 /// An image that others are built on.

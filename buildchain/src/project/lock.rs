@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use content::{AtomicFile, Digest, Durability, Links};
+use content::{AtomicFile, Digest, Durability, LinkPolicy};
 use images::{Platform, Reference};
 
 use super::error::Error;
@@ -152,7 +152,7 @@ impl LockFile {
     pub fn write(&self, root: &Path) -> Result<(), Error> {
         let path = root.join(FILE_NAME);
         let text = self.render();
-        if content::open_text(&path, Links::Follow, text.len() as u64).is_ok_and(|old| old == text) {
+        if content::open_text(&path, LinkPolicy::Follow, text.len() as u64).is_ok_and(|old| old == text) {
             return Ok(());
         }
         AtomicFile::write(&path, text.as_bytes(), 0o644, Durability::Durable)

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use content::Digest;
-use images::source::Local;
+use images::source::LocalImage;
 use images::{Platform, Reference};
 
 use super::book::{Book, MarkdownDocument};
@@ -144,7 +144,7 @@ pub enum PullSource {
         /// As the project file has it.
         text: String,
         /// With an absolute path.
-        local: Local,
+        local: LocalImage,
     },
 }
 
@@ -193,7 +193,7 @@ pub struct PackageDefinition {
     /// Its `package.yaml`, relative to the project.
     pub path: PathBuf,
     /// The definition, rendered.
-    pub definition: packages::Definition,
+    pub definition: packages::RpmDefinition,
 }
 
 impl Project {
@@ -250,7 +250,7 @@ impl Project {
     /// The date of a package, in seconds since 1970: `SOURCE_DATE_EPOCH`, else the one that it declares or that of its newest
     /// changelog entry, else a constant.
     #[must_use]
-    pub fn package_date(&self, definition: &packages::Definition) -> i64 {
+    pub fn package_date(&self, definition: &packages::RpmDefinition) -> i64 {
         self.settings.source_date.or(definition.date()).unwrap_or(DEFAULT_SOURCE_DATE)
     }
 

@@ -5,10 +5,10 @@ use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
 use content::Digest;
-use images::build::{Created, Mode};
+use images::build::{Created, LayerMode};
 use images::pull::attached_tag;
-use images::source::Local;
-use images::{Platform, Reference, Source};
+use images::source::LocalImage;
+use images::{ImageLocation, Platform, Reference};
 use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
 
@@ -51,7 +51,7 @@ pub(super) fn checker(format: &str) -> Option<Check> {
         entry::<Digest>(),
         entry::<Platform>(),
         entry::<Created>(),
-        entry::<Mode>(),
+        entry::<LayerMode>(),
         entry::<Reference>(),
         entry::<Subject>(),
     ];
@@ -233,7 +233,7 @@ pub enum ImageSource {
     /// A repository of a registry: a reference that stands for all its tags.
     Repository(Reference),
     /// A file or folder of the project.
-    Local(Local),
+    Local(LocalImage),
 }
 
 impl ParsedName for ImageSource {
@@ -241,11 +241,11 @@ impl ParsedName for ImageSource {
     const PATTERN: Option<&'static str> = None;
 
     fn parse(text: &str) -> Result<Self, String> {
-        match text.parse::<Source>() {
+        match text.parse::<ImageLocation>() {
             Err(error) => Err(error.to_string()),
-            Ok(Source::Local(local)) => Ok(Self::Local(local)),
+            Ok(ImageLocation::Local(local)) => Ok(Self::Local(local)),
             // A reference with a tag or a digest takes no other tag.
-            Ok(Source::Registry(reference)) => {
+            Ok(ImageLocation::Registry(reference)) => {
                 let repository = text.strip_prefix("docker://").unwrap_or(text);
                 match format!("{repository}:tag").parse::<Reference>() {
                     Ok(_) => Ok(Self::Repository(reference)),
@@ -294,7 +294,7 @@ impl ParsedName for Created {
     }
 }
 
-impl ParsedName for Mode {
+impl ParsedName for LayerMode {
     const FORMAT: &'static str = "file-mode";
     const PATTERN: Option<&'static str> = Some("^[0-7]{3,5}$");
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use packages::{Definition, Dependency, Mistake, Mode, Relation};
+use packages::{Dependency, Mistake, PackageMode, Relation, RpmDefinition};
 
 use super::error::{Error, Mistakes};
 use super::schema_check;
@@ -13,16 +13,16 @@ use super::schema_check;
 ///
 /// Lists unknown and missing keys, values of the wrong kind, and invalid dependencies and modes. Without any of these, lists each
 /// field that an RPM cannot hold. Sources are not looked at.
-pub fn read_package(path: &Path, text: &str) -> Result<Definition, Error> {
+pub fn read_package(path: &Path, text: &str) -> Result<RpmDefinition, Error> {
     read_with(path, text, |_| true)
 }
 
 /// [`read_package`] of a definition in a project, where the paths of sources have rules of their own.
-pub(super) fn read_in_project(path: &Path, text: &str) -> Result<Definition, Error> {
+pub(super) fn read_in_project(path: &Path, text: &str) -> Result<RpmDefinition, Error> {
     read_with(path, text, |mistake| !mistake.field.ends_with(".from"))
 }
 
-fn read_with(path: &Path, text: &str, counts: fn(&Mistake) -> bool) -> Result<Definition, Error> {
+fn read_with(path: &Path, text: &str, counts: fn(&Mistake) -> bool) -> Result<RpmDefinition, Error> {
     let definition = read(path, text)?;
     let mut mistakes = definition.mistakes();
     mistakes.retain(counts);
@@ -32,8 +32,8 @@ fn read_with(path: &Path, text: &str, counts: fn(&Mistake) -> bool) -> Result<De
     Mistakes::from(mistakes.into_iter().map(at).collect::<Vec<_>>()).end(definition)
 }
 
-fn read(path: &Path, text: &str) -> Result<Definition, Error> {
-    let schema = schemars::schema_for!(Definition).to_value();
+fn read(path: &Path, text: &str) -> Result<RpmDefinition, Error> {
+    let schema = schemars::schema_for!(RpmDefinition).to_value();
     let mut mistakes = Mistakes::from(schema_check::mistakes(path, text, &schema).all());
     // The deserializer stops at the first of these.
     for relation in Relation::ALL {
@@ -44,7 +44,8 @@ fn read(path: &Path, text: &str) -> Result<Definition, Error> {
     }
     for entries in ["files", "directories"] {
         for (mode, place) in schema_check::texts(text, [entries, "mode"]) {
-            mistakes.note(mode.parse::<Mode>().map_err(|error| Error::at(path, place, error.to_string())));
+            mistakes
+                .note(mode.parse::<PackageMode>().map_err(|error| Error::at(path, place, error.to_string())));
         }
     }
     mistakes.end(())?;

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use content::Links;
+use content::LinkPolicy;
 use graph::{Discover, Task, TaskAction, TaskInput, TaskOutput, Title};
 
 use super::{Error, TaskBuilder, TaskHandle, place_file};
@@ -144,7 +144,7 @@ fn members(root: &Path) -> Result<Vec<PathBuf>, Error> {
         let path = path.to_path_buf();
         move |source| Error::Read { path, source }
     };
-    let text = content::open_text(&manifest, Links::Follow, MANIFEST_MAX)
+    let text = content::open_text(&manifest, LinkPolicy::Follow, MANIFEST_MAX)
         .map_err(|error| unreadable(&manifest)(error.source))?;
     let wrong = |message: String| Error::Definition { path: manifest.clone(), message };
     let table: toml::Table = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;

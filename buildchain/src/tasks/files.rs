@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use archive::tree::Kind;
+use archive::tree::EntryKind;
 use graph::{Task, TaskAction, TaskInput, TaskOutput, Title};
 
 use super::{Error, TaskBuilder, TaskHandle, place_file, spelled};
@@ -131,7 +131,11 @@ fn check_links(builder: &mut TaskBuilder<'_>, links: &[(String, String, String)]
             builder.too_long.push(error.to_string());
         }
         let followed = archive::tree::follow(inside, &mut |path| {
-            Ok(Some(targets.get(path).map_or(Kind::Directory, |target| Kind::Symlink((*target).to_owned()))))
+            Ok(Some(
+                targets
+                    .get(path)
+                    .map_or(EntryKind::Directory, |target| EntryKind::Symlink((*target).to_owned())),
+            ))
         });
         if let Err(error) = followed {
             let reason = match error {

@@ -136,15 +136,16 @@ fn checksums(project: &Arc<Project>) -> TaskAction {
 fn write(project: &Arc<Project>) -> TaskAction {
     let project = Arc::clone(project);
     Box::new(move |context| {
-        let options = iso::Options {
+        let options = iso::IsoOptions {
             volume_id: volume_id(&project),
             source_date: project.source_date,
-            ..iso::Options::default()
+            ..iso::IsoOptions::default()
         };
         let iso = project.iso();
         // The checksums are inputs of this task, so these digests were taken before.
         let known = |path: &std::path::Path| context.digest(path).ok();
-        let plan = iso::Plan::from_known_dir(&project.tree(), &options, &known).map_err(ActionError::from)?;
+        let plan =
+            iso::PlannedIso::from_known_dir(&project.tree(), &options, &known).map_err(ActionError::from)?;
         let sums = plan.write_file(&iso, &())?;
         context.record(&iso, sums.sha256)?;
         accepted(&project, context).inspect_err(|_| {
@@ -171,8 +172,9 @@ fn accepted(project: &Project, context: &TaskContext<'_>) -> Result<(), ActionEr
         }
         context.digest(&source).map_err(std::io::Error::other)
     };
-    let report = archive::verify::Work::open(&project.iso(), &archive::verify::Options::default())?
-        .run_known(&digest_of);
+    let report =
+        archive::verify::Verification::open(&project.iso(), &archive::verify::VerifyOptions::default())?
+            .run_known(&digest_of);
     if report.ok() {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use graph::{Task, TaskInput, TaskOutput, Title};
-use packages::repository::Options;
+use packages::repository::IndexOptions;
 
 use super::{Error, TaskBuilder, TaskHandle};
 use crate::project::{PackageDefinition, RepositoryDefinition};
@@ -34,7 +34,8 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
         let dates = repository.packages.iter().map(|package| project.package_date(&package.definition));
         let date = dates.max().unwrap_or_else(|| project.image_date(None));
         inputs.push(TaskInput::value("source date", date.to_string()));
-        let options = Options { revision: date, boundary: Some(project.tree()), ..Options::default() };
+        let options =
+            IndexOptions { revision: date, boundary: Some(project.tree()), ..IndexOptions::default() };
         members.push(builder.push(Task {
             name: format!("{family}/build_repodata"),
             alias: format!("{alias}/build_repodata"),

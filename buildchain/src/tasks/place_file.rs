@@ -9,7 +9,7 @@ use content::{AtomicFile, Durability, IoError};
 
 /// Copies content and [`mode_of`].
 pub(super) fn copy(source: &Path, target: &Path) -> Result<(), IoError> {
-    let from = content::open(source, content::Links::Follow)?;
+    let from = content::open(source, content::LinkPolicy::Follow)?;
     let mode = mode_of(&from.metadata().map_err(IoError::at("inspect", source))?);
     put(target, mode, |file| content::copy(&from, source, file.file(), target).map(drop))
 }

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use content::Digest;
 use graph::{RECORD_MAX, RemoteCache, RemoteError};
-use images::manifest::{Descriptor, Kind, Manifest};
-use images::pull::Fault;
+use images::manifest::{Descriptor, Manifest, MediaKind};
+use images::pull::RegistryFault;
 use images::{Reference, RegistrySession, Store, pull, push};
 
 /// The media type of a record, and the type of the artifact.
@@ -30,7 +30,7 @@ const CONTENT: &str = "application/octet-stream";
 pub fn remote_cache(
     registries: &RegistrySession,
     repository: &str,
-) -> Result<Arc<dyn RemoteCache>, images::reference::ParseError> {
+) -> Result<Arc<dyn RemoteCache>, images::reference::ReferenceError> {
     // A cache that is slow costs more than it saves.
     let registries = registries.with_patience(2, Duration::from_secs(10));
     Ok(Arc::new(RegistryCache { repository: repository.parse()?, registries }))
@@ -106,13 +106,13 @@ impl RemoteCache for RegistryCache {
         }
         let manifest = serde_json::json!({
             "schemaVersion": 2,
-            "mediaType": Kind::OciManifest.media_type(),
+            "mediaType": MediaKind::OciManifest.media_type(),
             "artifactType": RECORD,
             "config": {"mediaType": RECORD, "digest": pushed.put(record), "size": record.len()},
             "layers": layers,
         });
         let digest = pushed.put(manifest.to_string().as_bytes());
-        let request = push::Request { reference: self.reference(key)?, digest };
+        let request = push::PushRequest { reference: self.reference(key)?, digest };
         push::push(&[request], pushed, &self.registries, &()).map_err(unavailable).map(drop)
     }
 }
@@ -132,7 +132,7 @@ impl Pushed {
     }
 }
 
-impl push::Content for Pushed {
+impl push::BlobSource for Pushed {
     fn size(&self, digest: &Digest) -> images::error::Result<Option<u64>> {
         match (self.texts.get(digest), self.files.get(digest)) {
             (Some(text), _) => Ok(Some(text.len() as u64)),
@@ -147,7 +147,7 @@ impl push::Content for Pushed {
         }
         let missing = || images::Error::NotInStore { digest: *digest, store: PathBuf::new() };
         let path = self.files.get(digest).ok_or_else(missing)?;
-        Ok(Box::new(content::open(path, content::Links::Refuse)?))
+        Ok(Box::new(content::open(path, content::LinkPolicy::Refuse)?))
     }
 }
 
@@ -171,10 +171,10 @@ fn pull_error(error: pull::Error) -> RemoteError {
     let is_corrupt = error.failures.iter().any(|failure| {
         matches!(
             failure.fault,
-            Fault::DigestMismatch { .. }
-                | Fault::SizeMismatch { .. }
-                | Fault::Manifest(_)
-                | Fault::TooLarge { .. }
+            RegistryFault::DigestMismatch { .. }
+                | RegistryFault::SizeMismatch { .. }
+                | RegistryFault::Manifest(_)
+                | RegistryFault::TooLarge { .. }
         )
     });
     if is_corrupt { corrupt(error) } else { unavailable(error) }

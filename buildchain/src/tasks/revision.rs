@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use graph::{ActionError, FileError, TaskInput};
-use images::build::context::{Context, Kind};
+use images::build::context::{BuildContext, ContextEntryKind};
 
 use super::{Error, TaskBuilder};
 use crate::project::{BuildMethod, Error as ProjectError, LOCK_FILE_NAME, Project};
@@ -17,7 +17,7 @@ const DIRTY: &str = "-dirty";
 pub struct Sources {
     inputs: Vec<TaskInput>,
     /// Folders that `Containerfile`s copy from.
-    contexts: Vec<Context>,
+    contexts: Vec<BuildContext>,
     /// Files and folders of which each file that is gone was read: of those that are left nobody can tell.
     wanted: Vec<PathBuf>,
     /// What tasks make, and the program that builds.
@@ -58,7 +58,7 @@ impl Sources {
             BuildMethod::Containerfile(file) => Some(super::images::context(project, file)),
             BuildMethod::Declaration(_) => None,
         });
-        let contexts: Vec<Context> = contexts.collect::<Result<_, _>>()?;
+        let contexts: Vec<BuildContext> = contexts.collect::<Result<_, _>>()?;
         let mut wanted: Vec<PathBuf> =
             project.files.iter().map(|files| project.root.join(&files.from)).collect();
         wanted.extend(contexts.iter().map(|context| context.folder.clone()));
@@ -90,7 +90,7 @@ impl Sources {
             read.extend(input.files(root, &project.settings.build_root)?);
         }
         for context in &self.contexts {
-            let files = context.entries()?.into_iter().filter(|entry| entry.kind != Kind::Folder);
+            let files = context.entries()?.into_iter().filter(|entry| entry.kind != ContextEntryKind::Folder);
             let folder = context.folder.strip_prefix(root).unwrap_or(&context.folder);
             read.extend(files.map(|entry| folder.join(entry.path)));
         }

@@ -4,18 +4,18 @@ use content::Digest;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::manifest::{Descriptor, Kind, MANIFEST_MAX, Manifest, Missing, Platform};
+use crate::manifest::{Descriptor, MANIFEST_MAX, Manifest, MediaKind, MissingPlatform, Platform};
 use crate::{Store, json};
 
 /// The base's layers and configuration; nothing of them is changed.
-pub(super) struct Base {
+pub(super) struct BaseImage {
     /// Of the base's manifest, and so of the image's.
-    pub(super) kind: Kind,
+    pub(super) kind: MediaKind,
     pub(super) layers: Vec<Descriptor>,
     pub(super) config: Map<String, Value>,
 }
 
-impl Base {
+impl BaseImage {
     /// Reads the image `digest`, or what it has for `platform` if it is an index.
     pub(super) fn read(digest: &Digest, platform: &Platform, store: &Store) -> Result<Self> {
         let wrong = |reason: String| Error::Definition { field: format!("base {digest}"), reason };
@@ -85,7 +85,7 @@ pub(super) fn manifest_for(
     let chosen = root
         .select(wanted)
         .and_then(|selection| {
-            let missing = || Box::new(Missing { platform: platform.clone(), offered: Vec::new() });
+            let missing = || Box::new(MissingPlatform { platform: platform.clone(), offered: Vec::new() });
             selection.kept.first().map(|found| found.digest).ok_or_else(missing)
         })
         .map_err(|missing| Error::NoPlatform { image: *digest, missing })?;

@@ -13,7 +13,7 @@ const EXPANDED_MAX: usize = 4096;
 
 /// An image that a `Containerfile` names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Base {
+pub struct BaseReference {
     /// As it is written, variables included.
     pub written: String,
     /// With its variables replaced.
@@ -25,7 +25,7 @@ pub struct Base {
 /// What cannot be read, or names an image that cannot be pinned.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
-pub struct ParseError {
+pub struct ContainerfileError {
     /// The line of the instruction, from 1.
     pub line: u64,
     /// What is wrong with it.
@@ -36,12 +36,12 @@ pub struct ParseError {
 ///
 /// # Errors
 ///
-/// [`ParseError`].
+/// [`ContainerfileError`].
 pub fn bases(
     text: &str,
     arguments: &BTreeMap<String, String>,
     platform: &Platform,
-) -> Result<Vec<Base>, ParseError> {
+) -> Result<Vec<BaseReference>, ContainerfileError> {
     let mut found = Found { variables: predefined(platform), stages: Vec::new(), bases: Vec::new() };
     for Instruction { line, text } in instructions(text) {
         let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((&text, ""));
@@ -51,10 +51,10 @@ pub fn bases(
             "COPY" | "ADD" | "RUN" => found.sources(rest),
             _ => Ok(()),
         }
-        .map_err(|reason| ParseError { line, reason })?;
+        .map_err(|reason| ContainerfileError { line, reason })?;
     }
     if found.stages.is_empty() {
-        return Err(ParseError { line: 1, reason: "expected a FROM, found none".into() });
+        return Err(ContainerfileError { line: 1, reason: "expected a FROM, found none".into() });
     }
     Ok(found.bases)
 }
@@ -64,7 +64,7 @@ struct Found {
     variables: BTreeMap<String, String>,
     /// The names of the stages in lower case, empty where they have none.
     stages: Vec<String>,
-    bases: Vec<Base>,
+    bases: Vec<BaseReference>,
 }
 
 impl Found {
@@ -122,7 +122,7 @@ impl Found {
         }
         let name = text.strip_prefix("docker://").unwrap_or(&text);
         let reference = name.parse().map_err(|error| format!("{error}"))?;
-        let base = Base { written: written.to_owned(), expanded: text, reference };
+        let base = BaseReference { written: written.to_owned(), expanded: text, reference };
         if !self.bases.contains(&base) {
             self.bases.push(base);
         }

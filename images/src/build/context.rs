@@ -20,16 +20,16 @@ const IGNORE_MAX: u64 = 1 << 20;
 
 /// Something in a context.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entry {
+pub struct ContextEntry {
     /// Its path in the context.
     pub path: PathBuf,
     /// What it is.
-    pub kind: Kind,
+    pub kind: ContextEntryKind,
 }
 
 /// What an entry of a context is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum ContextEntryKind {
     /// A folder.
     Folder,
     /// A regular file.
@@ -40,14 +40,14 @@ pub enum Kind {
 
 /// A folder to build from.
 #[derive(Debug, Clone)]
-pub struct Context {
+pub struct BuildContext {
     /// The folder.
     pub folder: PathBuf,
     /// Folders that are left out whatever the patterns say: where the build writes to.
     pub without: Vec<PathBuf>,
 }
 
-impl Context {
+impl BuildContext {
     /// The file with the patterns, if there is one.
     #[must_use]
     pub fn ignore_file(&self) -> Option<PathBuf> {
@@ -59,7 +59,7 @@ impl Context {
     /// # Errors
     ///
     /// [`Error::Layout`] for what is neither file, folder nor link, [`Error::Definition`] for a wrong pattern, [`Error::Io`].
-    pub fn entries(&self) -> Result<Vec<Entry>> {
+    pub fn entries(&self) -> Result<Vec<ContextEntry>> {
         let patterns = match self.ignore_file() {
             Some(path) => Patterns::read(&path)?,
             None => Patterns::default(),
@@ -86,17 +86,17 @@ impl Context {
                     continue;
                 }
                 let kind = if found.is_dir() {
-                    Kind::Folder
+                    ContextEntryKind::Folder
                 } else if found.is_file() {
-                    Kind::File
+                    ContextEntryKind::File
                 } else if found.is_symlink() {
-                    Kind::Link(fs::read_link(&there).map_err(io("read", &there))?)
+                    ContextEntryKind::Link(fs::read_link(&there).map_err(io("read", &there))?)
                 } else {
                     let reason =
                         "neither a file, a folder nor a symbolic link; `.dockerignore` can leave it out";
                     return Err(Error::Layout { path: there, reason: reason.into() });
                 };
-                entries.push(Entry { path, kind });
+                entries.push(ContextEntry { path, kind });
             }
         }
         entries.sort();
@@ -108,14 +108,14 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// As [`Context::entries`].
+    /// As [`BuildContext::entries`].
     pub fn stage(&self, target: &Path) -> Result<()> {
         let set_mode = |path: &Path, mode| {
             fs::set_permissions(path, fs::Permissions::from_mode(mode))
                 .map_err(io("change the mode of", path))
         };
         set_mode(target, 0o755)?;
-        for Entry { path, kind } in self.entries()? {
+        for ContextEntry { path, kind } in self.entries()? {
             let (from, to) = (self.folder.join(&path), target.join(&path));
             // A folder that is left out, with something in it that is not.
             let missing: Vec<&Path> = to.ancestors().skip(1).take_while(|folder| !folder.exists()).collect();
@@ -124,15 +124,15 @@ impl Context {
                 set_mode(folder, 0o755)?;
             }
             match kind {
-                Kind::Folder => {
+                ContextEntryKind::Folder => {
                     fs::create_dir(&to).map_err(io("create", &to))?;
                     set_mode(&to, 0o755)?;
                 }
-                Kind::File => {
+                ContextEntryKind::File => {
                     let is_program = copy_file(&from, &to)?.mode() & 0o100 != 0;
                     set_mode(&to, if is_program { 0o755 } else { 0o644 })?;
                 }
-                Kind::Link(leads) => symlink(leads, &to).map_err(io("create", &to))?,
+                ContextEntryKind::Link(leads) => symlink(leads, &to).map_err(io("create", &to))?,
             }
         }
         Ok(())
@@ -225,13 +225,13 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, ignore).unwrap();
         }
-        let context = Context { folder: folder.path().into(), without: Vec::new() };
+        let context = BuildContext { folder: folder.path().into(), without: Vec::new() };
         let entries = context.entries().unwrap();
         let staged = tempfile::tempdir().unwrap();
         context.stage(staged.path()).unwrap();
-        let again = Context { folder: staged.path().into(), without: Vec::new() };
-        let names = |entries: &[Entry]| -> Vec<String> {
-            let files = entries.iter().filter(|entry| entry.kind == Kind::File);
+        let again = BuildContext { folder: staged.path().into(), without: Vec::new() };
+        let names = |entries: &[ContextEntry]| -> Vec<String> {
+            let files = entries.iter().filter(|entry| entry.kind == ContextEntryKind::File);
             files.map(|entry| entry.path.to_str().unwrap().to_owned()).collect()
         };
         assert_eq!(names(&again.entries().unwrap()), names(&entries));
@@ -269,18 +269,18 @@ mod tests {
         fs::create_dir(&staged).unwrap();
         fs::write(root.join("run"), "x").unwrap();
         symlink("../outside", root.join("link")).unwrap();
-        let context = Context { folder: root.clone(), without: vec![root.join("_build")] };
+        let context = BuildContext { folder: root.clone(), without: vec![root.join("_build")] };
         let entries = context.entries().unwrap();
         assert_eq!(
             entries,
             [
-                Entry { path: "empty".into(), kind: Kind::Folder },
-                Entry { path: "link".into(), kind: Kind::Link("../outside".into()) },
-                Entry { path: "run".into(), kind: Kind::File },
+                ContextEntry { path: "empty".into(), kind: ContextEntryKind::Folder },
+                ContextEntry { path: "link".into(), kind: ContextEntryKind::Link("../outside".into()) },
+                ContextEntry { path: "run".into(), kind: ContextEntryKind::File },
             ]
         );
         context.stage(&staged).unwrap();
-        assert_eq!(Context { folder: staged.clone(), without: Vec::new() }.entries().unwrap(), entries);
+        assert_eq!(BuildContext { folder: staged.clone(), without: Vec::new() }.entries().unwrap(), entries);
         fs::write(root.join(".dockerignore"), "a[").unwrap();
         assert!(context.entries().unwrap_err().to_string().contains(".dockerignore, line 1"));
     }
@@ -303,7 +303,7 @@ mod tests {
                 fs::set_permissions(root.join(path), fs::Permissions::from_mode(mode)).unwrap();
             }
             fs::set_permissions(&staged, fs::Permissions::from_mode(folders)).unwrap();
-            Context { folder: root, without: Vec::new() }.stage(&staged).unwrap();
+            BuildContext { folder: root, without: Vec::new() }.stage(&staged).unwrap();
             let modes = ["", "a", "a/b", "a/b/run", "a/b/text"].map(|path| mode(&staged.join(path)));
             assert_eq!(modes, [0o755, 0o755, 0o755, 0o755, 0o644], "{folders:o}");
         }

@@ -13,7 +13,7 @@ use crate::reference::Reference;
 /// An image that is built from its declaration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Definition {
+pub struct DefinedImage {
     /// The base image, such as `docker.io/library/alpine:3.20`; the lock file has its digest. Without one the image has no
     /// other files.
     #[serde(with = "text", skip_serializing_if = "Option::is_none")]
@@ -28,15 +28,15 @@ pub struct Definition {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<Created>,
     /// Files of the layer. Missing folders above them are created; those of the base image stay as they are.
-    pub files: Vec<File>,
+    pub files: Vec<LayerFile>,
     /// Folders that are empty, or need a mode or owner of their own.
-    pub directories: Vec<Directory>,
+    pub directories: Vec<LayerDirectory>,
     /// Symbolic links.
-    pub links: Vec<Link>,
+    pub links: Vec<LayerLink>,
     /// The user to run as. Default: that of the base image, or root. Without a base image, `/etc/passwd` and `/etc/group`
     /// are created for it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<User>,
+    pub user: Option<ImageUser>,
     /// The program and its first arguments.
     pub entrypoint: Vec<String>,
     /// The arguments after the entrypoint, if the caller gives none.
@@ -55,14 +55,14 @@ pub struct Definition {
 /// A file of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct File {
+pub struct LayerFile {
     /// The source, relative to the project.
     pub from: PathBuf,
     /// The absolute path in the image.
     pub to: String,
     /// Permissions in octal, in quotes.
-    #[serde(default = "Mode::file")]
-    pub mode: Mode,
+    #[serde(default = "LayerMode::file")]
+    pub mode: LayerMode,
     /// The number of its owner.
     #[serde(default)]
     pub uid: u32,
@@ -74,12 +74,12 @@ pub struct File {
 /// A folder of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Directory {
+pub struct LayerDirectory {
     /// The absolute path in the image.
     pub path: String,
     /// Permissions in octal, in quotes.
-    #[serde(default = "Mode::directory")]
-    pub mode: Mode,
+    #[serde(default = "LayerMode::directory")]
+    pub mode: LayerMode,
     /// The number of its owner.
     #[serde(default)]
     pub uid: u32,
@@ -91,7 +91,7 @@ pub struct Directory {
 /// A symbolic link of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Link {
+pub struct LayerLink {
     /// The absolute path in the image.
     pub path: String,
     /// The target, written into the link as it is.
@@ -101,7 +101,7 @@ pub struct Link {
 /// The user an image runs as.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct User {
+pub struct ImageUser {
     /// The name of the user and of the group.
     pub name: String,
     /// The user ID.
@@ -110,11 +110,11 @@ pub struct User {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gid: Option<u32>,
     /// The home folder; it is not created.
-    #[serde(default = "User::root_folder")]
+    #[serde(default = "ImageUser::root_folder")]
     pub home: String,
 }
 
-impl User {
+impl ImageUser {
     /// The group id.
     #[must_use]
     pub fn gid(&self) -> u32 {
@@ -128,9 +128,9 @@ impl User {
 
 /// Permissions, written as text in octal: `"0755"`. A bare YAML number is refused, because `0755` would be read as decimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mode(u32);
+pub struct LayerMode(u32);
 
-impl Mode {
+impl LayerMode {
     /// The permission bits, set-user-id and sticky bits included.
     #[must_use]
     pub fn bits(self) -> u32 {
@@ -146,13 +146,13 @@ impl Mode {
     }
 }
 
-impl Serialize for Mode {
+impl Serialize for LayerMode {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&format_args!("{:04o}", self.0))
     }
 }
 
-impl<'de> Deserialize<'de> for Mode {
+impl<'de> Deserialize<'de> for LayerMode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let octal = (3..=5).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
@@ -165,7 +165,7 @@ impl<'de> Deserialize<'de> for Mode {
     }
 }
 
-impl JsonSchema for Mode {
+impl JsonSchema for LayerMode {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Mode".into()
     }
@@ -252,7 +252,7 @@ mod text {
     }
 }
 
-impl Definition {
+impl DefinedImage {
     /// The files the image is made of, below `base`: the inputs of the build.
     ///
     /// # Errors

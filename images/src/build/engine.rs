@@ -11,14 +11,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use content::{Digest, Links};
+use content::{Digest, LinkPolicy};
 use serde_json::json;
 
 use super::base;
-use super::containerfile::Base;
-use super::context::Context;
+use super::containerfile::BaseReference;
+use super::context::BuildContext;
 use crate::error::{Error, Result, io as failed};
-use crate::source::{Layout, Local, import};
+use crate::source::{LocalImage, LocalLayout, import};
 use crate::tree::copy_file;
 use crate::{Platform, Store, dir_layout};
 
@@ -47,11 +47,11 @@ enum Kind {
 
 /// What an engine is to build.
 #[derive(Debug, Clone)]
-pub struct Recipe {
+pub struct EngineBuild {
     /// The file of instructions.
     pub containerfile: PathBuf,
     /// What it copies from.
-    pub context: Context,
+    pub context: BuildContext,
     /// Values of its `ARG`s.
     pub arguments: BTreeMap<String, String>,
     /// The stage to build, if not the last.
@@ -59,7 +59,7 @@ pub struct Recipe {
     /// What to build for, if not this machine.
     pub platform: Option<Platform>,
     /// The images that it names, with their digests. All of their content is in the store.
-    pub bases: Vec<(Base, Digest)>,
+    pub bases: Vec<(BaseReference, Digest)>,
     /// The time of the image and its files, in seconds since 1970.
     pub source_date: i64,
 }
@@ -105,7 +105,7 @@ impl Engine {
     /// should be, [`Error::Io`].
     pub fn build<E: From<Error>>(
         &self,
-        recipe: &Recipe,
+        recipe: &EngineBuild,
         store: &Store,
         run: &mut dyn FnMut(&mut Command) -> Result<(), E>,
     ) -> Result<Digest, E> {
@@ -123,7 +123,7 @@ impl Engine {
 /// One build, in a folder of its own.
 struct Work<'a> {
     engine: &'a Engine,
-    recipe: &'a Recipe,
+    recipe: &'a EngineBuild,
     folder: &'a Path,
     store: &'a Store,
 }
@@ -142,7 +142,7 @@ impl Work<'_> {
     fn buildah<E: From<Error>>(
         &self,
         run: &mut dyn FnMut(&mut Command) -> Result<(), E>,
-    ) -> Result<Local, E> {
+    ) -> Result<LocalImage, E> {
         let mut build = self.private();
         build.args(["build", "--pull=never", "--no-cache", "--layers=false"]);
         build.arg("--timestamp").arg(self.recipe.source_date.to_string());
@@ -156,7 +156,7 @@ impl Work<'_> {
         self.common(&mut build);
         run(&mut build)?;
         let id_file = self.folder.join("id");
-        let id = content::open_text(&id_file, Links::Refuse, ID_MAX).map_err(Error::from)?;
+        let id = content::open_text(&id_file, LinkPolicy::Refuse, ID_MAX).map_err(Error::from)?;
         let out = self.folder.join("out");
         let mut to = OsString::from("oci:");
         to.push(&out);
@@ -164,7 +164,7 @@ impl Work<'_> {
         run(self.private().args(["push", "--quiet", id.trim()]).arg(to))?;
         // An engine without root cannot see to it that all of its storage can be removed by anybody but itself.
         run(self.private().args(["rmi", "--all", "--force"]))?;
-        Ok(Local { layout: Layout::Oci, path: out, name: Some(NAME.into()) })
+        Ok(LocalImage { layout: LocalLayout::Oci, path: out, name: Some(NAME.into()) })
     }
 
     /// buildah or podman with a storage that no other build and no user sees.
@@ -175,7 +175,10 @@ impl Work<'_> {
     }
 
     /// docker with BuildKit, which finds images in OCI layouts.
-    fn docker<E: From<Error>>(&self, run: &mut dyn FnMut(&mut Command) -> Result<(), E>) -> Result<Local, E> {
+    fn docker<E: From<Error>>(
+        &self,
+        run: &mut dyn FnMut(&mut Command) -> Result<(), E>,
+    ) -> Result<LocalImage, E> {
         let out = self.folder.join("out.tar");
         let mut output = OsString::from("type=oci,rewrite-timestamp=true,dest=");
         output.push(&out);
@@ -192,7 +195,7 @@ impl Work<'_> {
         }
         self.common(&mut build);
         run(&mut build)?;
-        Ok(Local { layout: Layout::OciArchive, path: out, name: None })
+        Ok(LocalImage { layout: LocalLayout::OciArchive, path: out, name: None })
     }
 
     /// What all engines spell alike.
@@ -236,7 +239,7 @@ impl Work<'_> {
 
 /// Lets a folder stand in for a base, under every name that the engine may look for: as it is written, with its variables
 /// replaced, and in full.
-fn named(build: &mut Command, base: &Base, scheme: &str, place: &std::ffi::OsStr) {
+fn named(build: &mut Command, base: &BaseReference, scheme: &str, place: &std::ffi::OsStr) {
     let mut names = vec![base.written.clone(), base.expanded.clone(), base.reference.to_string()];
     names.dedup();
     for name in names.iter().filter(|name| !name.contains('=')) {
@@ -251,7 +254,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::manifest::Kind as ManifestKind;
+    use crate::manifest::MediaKind as ManifestKind;
 
     /// A program that writes its arguments, a line each, and says that it is `name`.
     fn fake(folder: &Path, name: &str, body: &str) -> Engine {
@@ -276,18 +279,18 @@ mod tests {
         store.put(manifest.to_string().as_bytes()).unwrap()
     }
 
-    fn recipe(folder: &Path, base: Digest) -> Recipe {
+    fn recipe(folder: &Path, base: Digest) -> EngineBuild {
         let context = folder.join("source");
         fs::create_dir(&context).unwrap();
         fs::write(context.join("Containerfile"), "ARG V\nFROM alpine:$V").unwrap();
-        let base_image = Base {
+        let base_image = BaseReference {
             written: "alpine:$V".into(),
             expanded: "alpine:3".into(),
             reference: "alpine:3".parse().unwrap(),
         };
-        Recipe {
+        EngineBuild {
             containerfile: context.join("Containerfile"),
-            context: Context { folder: context, without: Vec::new() },
+            context: BuildContext { folder: context, without: Vec::new() },
             arguments: [("V".to_owned(), "3".to_owned())].into(),
             target: Some("last".into()),
             platform: None,

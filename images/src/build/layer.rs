@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use content::{Digest, Hashed, Links};
+use content::{Digest, Hashed, LinkPolicy};
 use flate2::{Compression, GzBuilder};
 
-use super::definition::{Definition, User, entry_name, source};
+use super::definition::{DefinedImage, ImageUser, entry_name, source};
 use crate::Store;
 use crate::error::{Error, Result, io};
 
@@ -38,7 +38,7 @@ enum Content {
 
 /// Writes the layer into the store; `None` where an image only says something else of its base.
 pub(super) fn write(
-    definition: &Definition,
+    definition: &DefinedImage,
     project: &Path,
     source_date: i64,
     store: &Store,
@@ -64,7 +64,7 @@ pub(super) fn write(
 }
 
 /// Everything in the layer in the order of names, folders before what is in them.
-fn entries(definition: &Definition, project: &Path) -> Result<BTreeMap<String, Entry>> {
+fn entries(definition: &DefinedImage, project: &Path) -> Result<BTreeMap<String, Entry>> {
     let mut entries = BTreeMap::new();
     let mut insert = |path: &str, entry: Entry| match entries.insert(entry_name(path)?, entry) {
         None => Ok(()),
@@ -111,7 +111,7 @@ fn entries(definition: &Definition, project: &Path) -> Result<BTreeMap<String, E
     Ok(entries)
 }
 
-fn passwd(user: &User) -> Result<String> {
+fn passwd(user: &ImageUser) -> Result<String> {
     let name_ok = user.name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase() || byte == b'_')
         && user
             .name
@@ -130,7 +130,7 @@ fn passwd(user: &User) -> Result<String> {
     Ok(format!("root:x:0:0:root:/root:{none}\n{name}:x:{uid}:{gid}:{name}:{home}:{none}\n"))
 }
 
-fn group(user: &User) -> String {
+fn group(user: &ImageUser) -> String {
     format!("root:x:0:\n{}:x:{}:\n", user.name, user.gid())
 }
 
@@ -156,7 +156,7 @@ fn append(archive: &mut tar::Builder<impl Write>, name: &str, entry: &Entry, mti
             archive.append_link(&mut header, name, target)
         }
         Content::File(path) => {
-            let file = content::open(path, Links::Follow)?;
+            let file = content::open(path, LinkPolicy::Follow)?;
             let found = file.metadata().map_err(io("stat", path))?;
             header.set_size(found.len());
             let mut exact = Exact { inner: file, left: found.len(), failed: false };

@@ -17,11 +17,13 @@ use std::path::Path;
 use content::Digest;
 use serde_json::{Map, Value, json};
 
-use self::base::{Base, overlay, overlay_environment};
-pub use self::definition::{Created, Definition, Directory, File, Link, Mode, User};
+use self::base::{BaseImage, overlay, overlay_environment};
+pub use self::definition::{
+    Created, DefinedImage, ImageUser, LayerDirectory, LayerFile, LayerLink, LayerMode,
+};
 use crate::Store;
 use crate::error::{Error, Result};
-use crate::manifest::{Kind, Platform};
+use crate::manifest::{MediaKind, Platform};
 
 /// Builds the image into the store: the digest of its manifest.
 ///
@@ -33,7 +35,7 @@ use crate::manifest::{Kind, Platform};
 /// [`Error::Definition`] for a declaration that cannot be met, [`Error::NoPlatform`] and [`Error::NotInStore`] for a base
 /// that is not there, [`Error::Io`].
 pub fn build(
-    definition: &Definition,
+    definition: &DefinedImage,
     project: &Path,
     source_date: i64,
     base: Option<&Digest>,
@@ -47,9 +49,9 @@ pub fn build(
         .map_err(|error| wrong("source date", &error.to_string()))?
         .to_string();
     let platform = definition.platform.clone().unwrap_or_else(Platform::host);
-    let base = base.map(|digest| Base::read(digest, &platform, store)).transpose()?;
+    let base = base.map(|digest| BaseImage::read(digest, &platform, store)).transpose()?;
     let layer = layer::write(definition, project, source_date, store)?;
-    let kind = base.as_ref().map_or(Kind::OciManifest, |base| base.kind);
+    let kind = base.as_ref().map_or(MediaKind::OciManifest, |base| base.kind);
     let (config_type, layer_type) = media_types(kind);
     let diff_id = layer.as_ref().map(|layer| layer.diff_id);
     let config = json_bytes(&config(definition, &platform, &created, diff_id, base.as_ref()));
@@ -69,13 +71,13 @@ pub fn build(
 }
 
 /// The media types of configuration and layer that go with a kind of manifest.
-fn media_types(kind: Kind) -> (&'static str, &'static str) {
+fn media_types(kind: MediaKind) -> (&'static str, &'static str) {
     match kind {
-        Kind::DockerManifest | Kind::DockerList => (
+        MediaKind::DockerManifest | MediaKind::DockerList => (
             "application/vnd.docker.container.image.v1+json",
             "application/vnd.docker.image.rootfs.diff.tar.gzip",
         ),
-        Kind::OciManifest | Kind::OciIndex => {
+        MediaKind::OciManifest | MediaKind::OciIndex => {
             ("application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.layer.v1.tar+gzip")
         }
     }
@@ -83,13 +85,13 @@ fn media_types(kind: Kind) -> (&'static str, &'static str) {
 
 /// The configuration: OCI image specification, "Image Configuration". What the definition says lies over what the base says.
 fn config(
-    definition: &Definition,
+    definition: &DefinedImage,
     platform: &Platform,
     created: &str,
     diff_id: Option<Digest>,
-    base: Option<&Base>,
+    base: Option<&BaseImage>,
 ) -> Value {
-    let mut run = base.map(Base::run).unwrap_or_default();
+    let mut run = base.map(BaseImage::run).unwrap_or_default();
     if let Some(user) = &definition.user {
         // By number: the kubelet cannot tell from a name whether it is root.
         run.insert("User".into(), format!("{}:{}", user.uid, user.gid()).into());
@@ -116,9 +118,9 @@ fn config(
         let labels = definition.labels.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         run.insert("Labels".into(), overlay(run.get("Labels"), labels));
     }
-    let mut diff_ids = base.map(Base::diff_ids).unwrap_or_default();
+    let mut diff_ids = base.map(BaseImage::diff_ids).unwrap_or_default();
     diff_ids.extend(diff_id.map(|digest| json!(digest)));
-    let mut history = base.map(Base::history).unwrap_or_default();
+    let mut history = base.map(BaseImage::history).unwrap_or_default();
     let mut step = json!({ "created": created, "created_by": "sealift" });
     if diff_id.is_none() {
         step["empty_layer"] = true.into();

@@ -6,7 +6,7 @@ use crate::manifest::{MANIFEST_MAX, Manifest};
 
 const DATE: i64 = 1_700_000_000;
 
-fn definition() -> Definition {
+fn definition() -> DefinedImage {
     serde_json::from_value(json!({
         "platform": "linux/arm64/v8",
         "files": [
@@ -35,12 +35,12 @@ fn project() -> tempfile::TempDir {
 }
 
 /// The image's configuration and its layer's tar.
-fn built(definition: &Definition) -> (Digest, serde_json::Value, Vec<u8>) {
+fn built(definition: &DefinedImage) -> (Digest, serde_json::Value, Vec<u8>) {
     let (base, scratch) = (project(), tempfile::tempdir().unwrap());
     let store = Store::open(scratch.path()).unwrap();
     let digest = build(definition, base.path(), DATE, None, &store).unwrap();
     let manifest = Manifest::parse(&store.read(&digest, MANIFEST_MAX).unwrap()).unwrap();
-    assert_eq!(manifest.kind, Kind::OciManifest);
+    assert_eq!(manifest.kind, MediaKind::OciManifest);
     let config = store.read(&manifest.config.unwrap().digest, MANIFEST_MAX).unwrap();
     let [layer] = manifest.layers.as_slice() else { panic!("{:?}", manifest.layers) };
     let bytes = store.read(&layer.digest, MANIFEST_MAX).unwrap();
@@ -116,7 +116,7 @@ fn the_layer_is_sorted_and_its_entries_are_as_declared() {
 }
 
 /// An image of this kind in the store, with a configuration that says a bit of everything.
-fn base(store: &Store, kind: Kind, architecture: &str) -> Digest {
+fn base(store: &Store, kind: MediaKind, architecture: &str) -> Digest {
     let config = json!({
         "architecture": architecture, "os": "linux", "author": "somebody",
         "config": { "Env": ["PATH=/base", "A=1"], "Cmd": ["sh"], "Labels": { "a": "0", "z": "9" }, "User": "5" },
@@ -145,7 +145,7 @@ fn an_image_on_a_base_keeps_its_layers_and_says_what_is_new() {
     let mut definition = definition();
     definition.base = Some("base:1".parse().unwrap());
     definition.platform = Some("linux/arm64".parse().unwrap());
-    for kind in [Kind::OciManifest, Kind::DockerManifest] {
+    for kind in [MediaKind::OciManifest, MediaKind::DockerManifest] {
         let base = base(&store, kind, "arm64");
         let built = build(&definition, project.path(), DATE, Some(&base), &store).unwrap();
         let (manifest, config) = read(&store, &built);
@@ -174,15 +174,15 @@ fn an_image_on_a_base_keeps_its_layers_and_says_what_is_new() {
 
     // A new command alone is a new configuration and no layer.
     let index = json!({
-        "schemaVersion": 2, "mediaType": Kind::OciIndex.media_type(),
+        "schemaVersion": 2, "mediaType": MediaKind::OciIndex.media_type(),
         "manifests": [{
-            "mediaType": Kind::OciManifest.media_type(), "size": 1, "digest": base(&store, Kind::OciManifest, "arm64"),
+            "mediaType": MediaKind::OciManifest.media_type(), "size": 1, "digest": base(&store, MediaKind::OciManifest, "arm64"),
             "platform": { "os": "linux", "architecture": "arm64" },
         }],
     });
     let index = store.put(index.to_string().as_bytes()).unwrap();
     let said = json!({ "base": "base:1", "platform": "linux/arm64", "entrypoint": ["/tool"] });
-    let mut said: Definition = serde_json::from_value(said).unwrap();
+    let mut said: DefinedImage = serde_json::from_value(said).unwrap();
     let (manifest, config) = read(&store, &build(&said, project.path(), DATE, Some(&index), &store).unwrap());
     assert_eq!(manifest.layers.len(), 1);
     assert_eq!(config["config"]["Entrypoint"], json!(["/tool"]));
@@ -192,7 +192,7 @@ fn an_image_on_a_base_keeps_its_layers_and_says_what_is_new() {
     said.platform = Some("linux/s390x".parse().unwrap());
     let error = build(&said, project.path(), DATE, Some(&index), &store).unwrap_err();
     assert!(matches!(error, Error::NoPlatform { .. }), "{error}");
-    let other = base(&store, Kind::OciManifest, "arm64");
+    let other = base(&store, MediaKind::OciManifest, "arm64");
     let error = build(&said, project.path(), DATE, Some(&other), &store).unwrap_err().to_string();
     assert!(error.contains("is for linux/arm64, expected linux/s390x"), "{error}");
     assert!(build(&said, project.path(), DATE, None, &store).unwrap_err().to_string().contains("base"));
@@ -211,7 +211,7 @@ fn the_same_definition_is_the_same_image_and_everything_counts() {
 fn what_cannot_be_meant_is_refused() {
     let (base, scratch) = (project(), tempfile::tempdir().unwrap());
     let store = Store::open(scratch.path()).unwrap();
-    let with = |change: fn(&mut Definition)| {
+    let with = |change: fn(&mut DefinedImage)| {
         let mut definition = definition();
         change(&mut definition);
         build(&definition, base.path(), DATE, None, &store).unwrap_err().to_string()
@@ -239,9 +239,9 @@ fn keys_and_values_are_checked_when_read() {
         (r#"{"files":[{"from":"a","to":"/a","mode":755}]}"#, "invalid type: integer"),
         (r#"{"platform":"linux"}"#, "not a platform"),
     ] {
-        let error = serde_json::from_str::<Definition>(text).unwrap_err().to_string();
+        let error = serde_json::from_str::<DefinedImage>(text).unwrap_err().to_string();
         assert!(error.contains(reason), "{error}");
     }
     let text = serde_json::to_string(&definition()).unwrap();
-    assert_eq!(serde_json::from_str::<Definition>(&text).unwrap(), definition());
+    assert_eq!(serde_json::from_str::<DefinedImage>(&text).unwrap(), definition());
 }

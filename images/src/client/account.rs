@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::credentials::Search;
 use super::fault::{Denial, Login};
 use super::secret::Secret;
-use super::{Endpoint, Fault};
+use super::{RegistryEndpoint, RegistryFault};
 
 /// The credentials that were found for a registry, without their content, or that none were.
 #[derive(Clone)]
@@ -30,7 +30,7 @@ struct Used {
 
 impl Account {
     /// What `search` found for `endpoint` in files of `places`; the last of these is where to put credentials.
-    pub(super) fn new(endpoint: &Endpoint, search: &Search, places: &Arc<[PathBuf]>) -> Self {
+    pub(super) fn new(endpoint: &RegistryEndpoint, search: &Search, places: &Arc<[PathBuf]>) -> Self {
         let host = endpoint.registry.clone().unwrap_or_else(|| endpoint.host());
         let used = search.found.as_ref().map(|found| Used {
             kind: match found.secret {
@@ -56,7 +56,7 @@ impl Account {
     }
 
     /// The registry asks for a user name and a password, and there are none.
-    pub(super) fn asks(&self) -> Fault {
+    pub(super) fn asks(&self) -> RegistryFault {
         let host = &self.host;
         self.denial(match &self.used {
             Some(Used { kind, origin }) => {
@@ -67,7 +67,7 @@ impl Account {
     }
 
     /// `by`, a registry or token server, does not take the credentials, and says `message`.
-    pub(super) fn refused(&self, by: &str, message: &str) -> Fault {
+    pub(super) fn refused(&self, by: &str, message: &str) -> RegistryFault {
         self.denial(match &self.used {
             Some(Used { kind, origin }) => said(format!("{by} refuses the {kind} from {origin}"), message),
             None => format!("{}; {}", said(by.to_owned(), message), self.none_found()),
@@ -75,7 +75,7 @@ impl Account {
     }
 
     /// The registry knows who asks, and does not allow the request.
-    pub(super) fn denied(&self, message: &str) -> Fault {
+    pub(super) fn denied(&self, message: &str) -> RegistryFault {
         let host = &self.host;
         self.denial(match &self.used {
             Some(Used { origin, .. }) => {
@@ -97,8 +97,8 @@ impl Account {
         }
     }
 
-    fn denial(&self, text: String) -> Fault {
-        Fault::Unauthorized(Denial::login(self.with_problems(text), self.login.clone()))
+    fn denial(&self, text: String) -> RegistryFault {
+        RegistryFault::Unauthorized(Denial::login(self.with_problems(text), self.login.clone()))
     }
 
     /// Adds why there were no credentials, or others, to what failed.

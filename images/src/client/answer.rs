@@ -7,7 +7,7 @@ use reqwest::header::{self, HeaderMap};
 use reqwest::{Response, Url};
 use serde::Deserialize;
 
-use super::{Fault, words};
+use super::{RegistryFault, words};
 
 /// The largest token or error document that is read, in bytes.
 pub(super) const DOCUMENT_MAX: u64 = 1 << 20;
@@ -33,11 +33,11 @@ impl Encoding {
     }
 
     /// The fault of an answer in an encoding that nobody asked for and that is not supported.
-    pub(crate) fn fault(&self) -> Option<Fault> {
+    pub(crate) fn fault(&self) -> Option<RegistryFault> {
         match self {
             Self::Other(found) => {
                 let found = content::printable(found).to_string();
-                Some(Fault::ContentType { expected: "no content encoding".into(), found })
+                Some(RegistryFault::ContentType { expected: "no content encoding".into(), found })
             }
             _ => None,
         }
@@ -45,26 +45,30 @@ impl Encoding {
 }
 
 /// Undoes the encoding of a document, if it has one: some proxies compress content that must not be.
-pub(crate) fn decoded(body: Vec<u8>, encoding: &Encoding, limit: u64) -> Result<Vec<u8>, Fault> {
+pub(crate) fn decoded(body: Vec<u8>, encoding: &Encoding, limit: u64) -> Result<Vec<u8>, RegistryFault> {
     // Storage may call its objects compressed that are not.
     if *encoding != Encoding::Gzip || !body.starts_with(&[0x1f, 0x8b]) {
         return Ok(body);
     }
     let mut plain = Vec::new();
     let mut decoder = flate2::read::GzDecoder::new(body.as_slice()).take(limit.saturating_add(1));
-    decoder.read_to_end(&mut plain).map_err(|error| Fault::Broken(error.to_string()))?;
-    if plain.len() as u64 > limit { Err(Fault::TooLarge { limit }) } else { Ok(plain) }
+    decoder.read_to_end(&mut plain).map_err(|error| RegistryFault::Broken(error.to_string()))?;
+    if plain.len() as u64 > limit { Err(RegistryFault::TooLarge { limit }) } else { Ok(plain) }
 }
 
 /// Reads a body of at most `limit` bytes.
-pub(crate) async fn read_body(mut response: Response, limit: u64, stall: Duration) -> Result<Vec<u8>, Fault> {
+pub(crate) async fn read_body(
+    mut response: Response,
+    limit: u64,
+    stall: Duration,
+) -> Result<Vec<u8>, RegistryFault> {
     if response.content_length().is_some_and(|announced| announced > limit) {
-        return Err(Fault::TooLarge { limit });
+        return Err(RegistryFault::TooLarge { limit });
     }
     let mut body = Vec::new();
     while let Some(chunk) = next_chunk(&mut response, stall).await? {
         if (body.len() + chunk.len()) as u64 > limit {
-            return Err(Fault::TooLarge { limit });
+            return Err(RegistryFault::TooLarge { limit });
         }
         body.extend_from_slice(&chunk);
     }
@@ -75,16 +79,16 @@ pub(crate) async fn read_body(mut response: Response, limit: u64, stall: Duratio
 pub(crate) async fn next_chunk(
     response: &mut Response,
     stall: Duration,
-) -> Result<Option<bytes::Bytes>, Fault> {
+) -> Result<Option<bytes::Bytes>, RegistryFault> {
     match tokio::time::timeout(stall, response.chunk()).await {
         Ok(Ok(chunk)) => Ok(chunk),
-        Ok(Err(error)) => Err(Fault::Broken(words::chain(&error))),
-        Err(_) => Err(Fault::Stalled(stall)),
+        Ok(Err(error)) => Err(RegistryFault::Broken(words::chain(&error))),
+        Err(_) => Err(RegistryFault::Stalled(stall)),
     }
 }
 
 /// The URL of the next page of a list (RFC 8288), at the registry that it came from.
-pub(crate) fn next_page(asked: &Url, headers: &HeaderMap) -> Result<Option<Url>, Fault> {
+pub(crate) fn next_page(asked: &Url, headers: &HeaderMap) -> Result<Option<Url>, RegistryFault> {
     for value in headers.get_all(header::LINK) {
         let Some((target, parameters)) =
             value.to_str().ok().and_then(|value| value.trim().strip_prefix('<')?.split_once('>'))
@@ -96,7 +100,7 @@ pub(crate) fn next_page(asked: &Url, headers: &HeaderMap) -> Result<Option<Url>,
             let url = asked.join(target).ok().filter(|url| url.origin() == asked.origin());
             return url
                 .map(Some)
-                .ok_or_else(|| Fault::Redirect("the next page of a list is elsewhere".into()));
+                .ok_or_else(|| RegistryFault::Redirect("the next page of a list is elsewhere".into()));
         }
     }
     Ok(None)
@@ -187,7 +191,7 @@ mod tests {
         }
         for link in ["<https://other.example/v2/>; rel=\"next\"", "<http://r.example/>; rel=next"] {
             let found = next_page(&asked, &headers(&[(header::LINK, link)]));
-            assert!(matches!(found, Err(Fault::Redirect(_))), "{link}");
+            assert!(matches!(found, Err(RegistryFault::Redirect(_))), "{link}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap, HeaderValue};
 
-use super::{Fault, Options};
+use super::{RegistryFault, RegistryOptions};
 
 /// The longest wait between two attempts, unless the registry asks for more.
 const DELAY_MAX: Duration = Duration::from_secs(30);
@@ -22,7 +22,7 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    pub(crate) fn new(options: &Options) -> Self {
+    pub(crate) fn new(options: &RegistryOptions) -> Self {
         let (attempts, first_delay) = (options.attempts.max(1), options.first_delay);
         Self { attempts, first_delay, left: attempts, delay: first_delay }
     }
@@ -51,7 +51,7 @@ impl Backoff {
     }
 
     /// How long to wait before the next attempt; `None` where another makes no sense.
-    pub(crate) fn wait(&mut self, fault: &Fault) -> Option<Duration> {
+    pub(crate) fn wait(&mut self, fault: &RegistryFault) -> Option<Duration> {
         let asked = fault.retry_after().unwrap_or_default();
         if !fault.is_transient() || asked > RETRY_AFTER_MAX {
             self.left = 0;
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_registry_is_waited_for_within_a_bound() {
-        let options = Options { first_delay: Duration::ZERO, ..Options::default() };
+        let options = RegistryOptions { first_delay: Duration::ZERO, ..RegistryOptions::default() };
         for (asked, expected) in [
             (None, Some(0)),
             (Some(7), Some(7)),
@@ -123,8 +123,8 @@ mod tests {
             (Some(u64::MAX), None),
         ] {
             let retry_after = asked.map(Duration::from_secs);
-            let busy = || Fault::Status { status: 429, message: String::new(), retry_after };
-            let server = Fault::TokenServer { url: "https://t/".into(), fault: Box::new(busy()) };
+            let busy = || RegistryFault::Status { status: 429, message: String::new(), retry_after };
+            let server = RegistryFault::TokenServer { url: "https://t/".into(), fault: Box::new(busy()) };
             for fault in [busy(), server] {
                 let wait = Backoff::new(&options).wait(&fault);
                 assert_eq!(wait, expected.map(Duration::from_secs), "{fault}");

@@ -3,8 +3,10 @@
 use reqwest::header::HeaderMap;
 use reqwest::{Method, Response, Url};
 
-use super::request::Asked;
-use super::{Endpoint, Event, Events, Fault, Options, Payload, RegistrySession};
+use super::request::RegistryRequest;
+use super::{
+    Events, Payload, RegistryEndpoint, RegistryFault, RegistryOptions, RegistrySession, TransferEvent,
+};
 
 /// Who makes the requests of one pull or push, through a session that it shares with others.
 pub(crate) struct Caller {
@@ -25,17 +27,17 @@ impl Caller {
         Self { session: session.clone(), pushes: true, events }
     }
 
-    pub(crate) fn options(&self) -> &Options {
+    pub(crate) fn options(&self) -> &RegistryOptions {
         self.session.options()
     }
 
     /// Sends GET once and returns a successful response, having met challenges and followed redirections.
     pub(crate) async fn get(
         &self,
-        endpoint: &Endpoint,
+        endpoint: &RegistryEndpoint,
         url: Url,
         headers: &HeaderMap,
-    ) -> Result<Response, Fault> {
+    ) -> Result<Response, RegistryFault> {
         self.request(endpoint, Method::GET, url, headers, None).await
     }
 
@@ -43,14 +45,14 @@ impl Caller {
     /// followed redirections.
     pub(crate) async fn request(
         &self,
-        endpoint: &Endpoint,
+        endpoint: &RegistryEndpoint,
         method: Method,
         url: Url,
         headers: &HeaderMap,
         payload: Option<&dyn Payload>,
-    ) -> Result<Response, Fault> {
+    ) -> Result<Response, RegistryFault> {
         let (pushes, stall) = (self.pushes, self.options().stall);
-        let asked = Asked { method, url, headers, payload, endpoint, pushes, stall };
+        let asked = RegistryRequest { method, url, headers, payload, endpoint, pushes, stall };
         self.session.client()?.request(&asked, &self.events).await
     }
 
@@ -59,7 +61,7 @@ impl Caller {
     }
 
     /// Reports to the thread that started the pull or push.
-    pub(crate) fn report(&self, event: Event) {
+    pub(crate) fn report(&self, event: TransferEvent) {
         // Nobody listens any more once it was cancelled.
         let _ = self.events.send(event);
     }

@@ -9,7 +9,7 @@ use reqwest::Url;
 
 use super::endpoint::{DOCKER_HUB_HOST, asked_as, authority};
 use super::tls::{Own, Trust};
-use super::{Endpoint, Fault, Options, Tls, proxy, words};
+use super::{HostTls, RegistryEndpoint, RegistryFault, RegistryOptions, proxy, words};
 use crate::reference::DOCKER_HUB;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -20,19 +20,19 @@ type Key = (Option<String>, Option<String>);
 pub(super) struct Clients {
     trust: Trust,
     proxies: proxy::Rules,
-    tls: HashMap<String, Tls>,
+    tls: HashMap<String, HostTls>,
     folders: Vec<PathBuf>,
     own: Mutex<HashMap<String, Option<Arc<Own>>>>,
     made: Mutex<HashMap<Key, reqwest::Client>>,
 }
 
 impl Clients {
-    pub(super) fn new(options: &Options) -> Result<Self, Fault> {
+    pub(super) fn new(options: &RegistryOptions) -> Result<Self, RegistryFault> {
         let tls = options.tls.iter().map(|(host, tls)| Ok((asked_as(host)?, tls.clone())));
         let clients = Self {
             trust: Trust::new(&options.certificate_authorities)?,
             proxies: options.proxies.parse()?,
-            tls: tls.collect::<Result<_, Fault>>()?,
+            tls: tls.collect::<Result<_, RegistryFault>>()?,
             folders: options.certificate_folders.clone(),
             own: Mutex::default(),
             made: Mutex::default(),
@@ -48,10 +48,15 @@ impl Clients {
     ///
     /// What the site trusts at the registry it trusts where the registry leads: at its token server and storage. A client
     /// certificate is shown to the very host that it was given for.
-    pub(super) fn towards(&self, endpoint: &Endpoint, url: &Url) -> Result<reqwest::Client, Fault> {
+    pub(super) fn towards(
+        &self,
+        endpoint: &RegistryEndpoint,
+        url: &Url,
+    ) -> Result<reqwest::Client, RegistryFault> {
         let (mut registry, mut host) = (None, None);
         if url.scheme() == "https" {
-            let find = |name: String| -> Result<_, Fault> { Ok(self.own(&name)?.map(|own| (name, own))) };
+            let find =
+                |name: String| -> Result<_, RegistryFault> { Ok(self.own(&name)?.map(|own| (name, own))) };
             registry = find(authority(&endpoint.base))?;
             host = find(authority(url))?;
         }
@@ -67,10 +72,10 @@ impl Clients {
         Ok(client)
     }
 
-    fn make(&self, registry: Option<&Own>, host: Option<&Own>) -> Result<reqwest::Client, Fault> {
+    fn make(&self, registry: Option<&Own>, host: Option<&Own>) -> Result<reqwest::Client, RegistryFault> {
         if let (true, Some(proxy)) = (host.is_some_and(Own::has_identity), self.proxies.tls()) {
             let proxy = authority(proxy);
-            return Err(Fault::Configuration(format!(
+            return Err(RegistryFault::Configuration(format!(
                 "the proxy {proxy} speaks TLS and could ask for the client certificate: use an http:// proxy, or NO_PROXY"
             )));
         }
@@ -86,11 +91,11 @@ impl Clients {
             .no_proxy()
             .proxy(reqwest::Proxy::custom(move |url| proxies.of(url).cloned()))
             .build()
-            .map_err(|error| Fault::Configuration(words::chain(&error)))
+            .map_err(|error| RegistryFault::Configuration(words::chain(&error)))
     }
 
     /// What TLS needs towards the host of this name.
-    fn own(&self, name: &str) -> Result<Option<Arc<Own>>, Fault> {
+    fn own(&self, name: &str) -> Result<Option<Arc<Own>>, RegistryFault> {
         let mut known = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(own) = known.get(name) {
             return Ok(own.clone());

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::secret::{DOCUMENT_MAX, Secret, syntax_error};
-use super::{Fault, helper};
+use super::{RegistryFault, helper};
 use crate::store::read_limited;
 
 /// Docker Hub goes by several names; credentials are kept under the first.
@@ -70,9 +70,9 @@ impl Entry {
 
 impl Credentials {
     /// Reads `file`.
-    pub(super) fn read(file: &Path) -> Result<Self, Fault> {
+    pub(super) fn read(file: &Path) -> Result<Self, RegistryFault> {
         let bytes = read_limited(file, DOCUMENT_MAX)?;
-        let wrong = |reason: String| Fault::Configuration(format!("{}: {reason}", file.display()));
+        let wrong = |reason: String| RegistryFault::Configuration(format!("{}: {reason}", file.display()));
         Ok(Self { file: file.to_owned(), ..Self::parse(&bytes).map_err(wrong)? })
     }
 
@@ -119,11 +119,11 @@ impl Credentials {
 
     /// The secret for a repository: the longest matching path wins, then the host; a helper named for the host goes
     /// before what the file says, the default helper after it. A helper has `patience` to answer.
-    fn find(&self, host: &str, repository: &str, patience: Duration) -> Result<Option<Found>, String> {
+    fn find(&self, host: &str, repository: &str, patience: Duration) -> Result<Option<FoundSecret>, String> {
         let hub = DOCKER_HUB_KEYS.contains(&host);
         let host = if hub { "docker.io" } else { host };
         let server = if hub { "https://index.docker.io/v1/" } else { host };
-        let from = |origin| move |secret| Found { secret, origin, file: self.file.clone() };
+        let from = |origin| move |secret| FoundSecret { secret, origin, file: self.file.clone() };
         let ask = |name: &String| {
             let origin = format!("credential helper `{}`", name.escape_debug());
             match helper::ask(name, server, patience) {
@@ -157,14 +157,14 @@ impl Credentials {
 /// What came of looking for a secret.
 #[derive(Default)]
 pub(super) struct Search {
-    pub(super) found: Option<Found>,
+    pub(super) found: Option<FoundSecret>,
     /// What kept others from being read.
     pub(super) problems: Vec<String>,
 }
 
 /// A secret, and where it is from.
 #[derive(Clone)]
-pub(super) struct Found {
+pub(super) struct FoundSecret {
     pub(super) secret: Secret,
     /// The file or the helper, in words.
     pub(super) origin: String,

@@ -2,7 +2,7 @@
 
 use reqwest::Url;
 
-use super::{Fault, Options};
+use super::{RegistryFault, RegistryOptions};
 use crate::redact::redacted;
 use crate::reference::{DOCKER_HUB, Reference, is_domain};
 
@@ -11,7 +11,7 @@ pub(super) const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
 
 /// One way to a repository: the registry itself or a mirror of it.
 #[derive(Debug, Clone)]
-pub(crate) struct Endpoint {
+pub(crate) struct RegistryEndpoint {
     /// Scheme, host and port.
     pub(super) base: Url,
     /// The repository there, a mirror's path before it.
@@ -20,16 +20,16 @@ pub(crate) struct Endpoint {
     pub(super) registry: Option<String>,
 }
 
-impl Endpoint {
+impl RegistryEndpoint {
     /// The mirrors for the reference's registry in their order, then the registry itself.
-    pub(crate) fn all(reference: &Reference, options: &Options) -> Result<Vec<Self>, Fault> {
+    pub(crate) fn all(reference: &Reference, options: &RegistryOptions) -> Result<Vec<Self>, RegistryFault> {
         let registry = reference.registry();
         let mut endpoints = Vec::new();
         for mirror in options.mirrors.get(registry).into_iter().flatten() {
             let bad = |reason: &str| {
                 let mirror = redacted(mirror);
                 let mirror = content::printable(&mirror);
-                Fault::Configuration(format!("the mirror `{mirror}` of {registry} {reason}"))
+                RegistryFault::Configuration(format!("the mirror `{mirror}` of {registry} {reason}"))
             };
             let mut base: Url = mirror.parse().map_err(|_| bad("is not an http(s) URL"))?;
             if !matches!(base.scheme(), "http" | "https") || base.query().is_some() {
@@ -49,14 +49,14 @@ impl Endpoint {
     }
 
     /// The registry itself.
-    pub(crate) fn registry(reference: &Reference, options: &Options) -> Result<Self, Fault> {
+    pub(crate) fn registry(reference: &Reference, options: &RegistryOptions) -> Result<Self, RegistryFault> {
         let registry = reference.registry();
         let host = if registry == DOCKER_HUB { DOCKER_HUB_HOST } else { registry };
         let scheme = if options.plain_http.contains(registry) { "http" } else { "https" };
         let base = is_domain(host)
             .then(|| format!("{scheme}://{host}").parse().ok())
             .flatten()
-            .ok_or_else(|| Fault::Configuration(format!("`{host}` is not a host")))?;
+            .ok_or_else(|| RegistryFault::Configuration(format!("`{host}` is not a host")))?;
         let (repository, registry) = (reference.repository().to_owned(), Some(registry.to_owned()));
         Ok(Self { base, repository, registry })
     }
@@ -80,10 +80,11 @@ impl Endpoint {
 }
 
 /// Host and port of a registry as [`authority`] has them.
-pub(super) fn asked_as(registry: &str) -> Result<String, Fault> {
+pub(super) fn asked_as(registry: &str) -> Result<String, RegistryFault> {
     let host = if registry == DOCKER_HUB { DOCKER_HUB_HOST } else { registry };
     let url: Option<Url> = is_domain(host).then(|| format!("https://{host}").parse().ok()).flatten();
-    url.map(|url| authority(&url)).ok_or_else(|| Fault::Configuration(format!("`{host}` is not a host")))
+    url.map(|url| authority(&url))
+        .ok_or_else(|| RegistryFault::Configuration(format!("`{host}` is not a host")))
 }
 
 /// Host and port, unless that is the scheme's own.
@@ -126,13 +127,13 @@ mod tests {
     #[test]
     fn mirrors_come_first_and_keep_their_path() {
         let reference: Reference = "alpine:3".parse().unwrap();
-        let mut options = Options::default();
+        let mut options = RegistryOptions::default();
         options.mirrors.insert(
             "docker.io".into(),
             vec!["http://127.0.0.1:5000".into(), "https://m.example/hub/".into()],
         );
-        let urls = |options: &Options| -> Vec<String> {
-            let endpoints = Endpoint::all(&reference, options).unwrap();
+        let urls = |options: &RegistryOptions| -> Vec<String> {
+            let endpoints = RegistryEndpoint::all(&reference, options).unwrap();
             endpoints.iter().map(|endpoint| endpoint.url("manifests", "3").to_string()).collect()
         };
         assert_eq!(
@@ -153,8 +154,8 @@ mod tests {
             "https://h/?hunter2",
         ] {
             options.mirrors.insert("docker.io".into(), vec![bad.into()]);
-            let fault = Endpoint::all(&reference, &options).err().unwrap();
-            assert!(matches!(fault, Fault::Configuration(_)), "{bad}");
+            let fault = RegistryEndpoint::all(&reference, &options).err().unwrap();
+            assert!(matches!(fault, RegistryFault::Configuration(_)), "{bad}");
             assert!(!fault.to_string().contains("hunter2"), "{fault}");
         }
     }

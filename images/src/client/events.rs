@@ -8,11 +8,11 @@ use reqwest::Url;
 use tokio::sync::mpsc;
 
 use super::fault::Hosts;
-use super::{Fault, Progress, shown};
+use super::{RegistryFault, TransferProgress, shown};
 
 /// What tasks report to the caller's thread.
 #[derive(Debug)]
-pub(crate) enum Event {
+pub(crate) enum TransferEvent {
     Begin {
         blob: Digest,
         image: String,
@@ -36,9 +36,9 @@ pub(crate) enum Event {
     },
 }
 
-impl Event {
+impl TransferEvent {
     /// A request to `url` that failed and is made again after `wait`, at most `left` times.
-    pub(crate) fn retry(url: &Url, fault: &Fault, wait: Duration, left: u32) -> Self {
+    pub(crate) fn retry(url: &Url, fault: &RegistryFault, wait: Duration, left: u32) -> Self {
         let host = super::endpoint::authority(url);
         match fault.of_host() {
             Some(Hosts::Unreachable) => {
@@ -72,7 +72,7 @@ fn after(wait: Duration) -> String {
 
 /// What tasks report, on its way to the caller.
 pub(crate) struct Inbox {
-    events: mpsc::UnboundedReceiver<Event>,
+    events: mpsc::UnboundedReceiver<TransferEvent>,
     /// The keys and texts that were passed on, and count once.
     passed_on: HashSet<String>,
 }
@@ -85,29 +85,31 @@ impl Inbox {
     }
 
     /// The next event, once there is one.
-    pub(super) async fn next(&mut self) -> Option<Event> {
+    pub(super) async fn next(&mut self) -> Option<TransferEvent> {
         self.events.recv().await
     }
 
     /// Passes on the events that are here already.
-    pub(super) fn empty(&mut self, progress: &dyn Progress) {
+    pub(super) fn empty(&mut self, progress: &dyn TransferProgress) {
         while let Ok(event) = self.events.try_recv() {
             self.pass_on(progress, event);
         }
     }
 
     /// Notifies `progress` of an event, unless it is one that counts once.
-    pub(super) fn pass_on(&mut self, progress: &dyn Progress, event: Event) {
+    pub(super) fn pass_on(&mut self, progress: &dyn TransferProgress, event: TransferEvent) {
         match event {
-            Event::Begin { blob, image, size, present } => progress.begin(&blob, &image, size, present),
-            Event::Advance { blob, bytes } => progress.advance(&blob, bytes),
-            Event::End { blob } => progress.end(&blob),
-            Event::Retry { text, key } => {
+            TransferEvent::Begin { blob, image, size, present } => {
+                progress.begin(&blob, &image, size, present)
+            }
+            TransferEvent::Advance { blob, bytes } => progress.advance(&blob, bytes),
+            TransferEvent::End { blob } => progress.end(&blob),
+            TransferEvent::Retry { text, key } => {
                 if key.is_none_or(|key| self.passed_on.insert(key)) {
                     progress.retry(&text);
                 }
             }
-            Event::Warn { text } => {
+            TransferEvent::Warn { text } => {
                 if self.passed_on.insert(text.clone()) {
                     progress.warn(&text);
                 }
@@ -116,7 +118,7 @@ impl Inbox {
     }
 }
 
-pub(crate) type Events = mpsc::UnboundedSender<Event>;
+pub(crate) type Events = mpsc::UnboundedSender<TransferEvent>;
 
 #[cfg(test)]
 mod tests {
@@ -126,15 +128,15 @@ mod tests {
     fn what_is_wrong_with_a_host_is_told_once_and_in_plain_words() {
         #[derive(Default)]
         struct Told(std::cell::RefCell<Vec<String>>);
-        impl Progress for Told {
+        impl TransferProgress for Told {
             fn retry(&self, text: &str) {
                 self.0.borrow_mut().push(text.to_owned());
             }
         }
         let url = |blob: u8| format!("http://r.example:5000/v2/a/blobs/{blob}?secret=1").parse().unwrap();
-        let busy = || Fault::Status { status: 503, message: String::new(), retry_after: None };
-        let refused = || Fault::Unreachable("refused".into());
-        let tokens = || Fault::TokenServer { url: "https://t/".into(), fault: Box::new(refused()) };
+        let busy = || RegistryFault::Status { status: 503, message: String::new(), retry_after: None };
+        let refused = || RegistryFault::Unreachable("refused".into());
+        let tokens = || RegistryFault::TokenServer { url: "https://t/".into(), fault: Box::new(refused()) };
         let (told, (_, mut inbox)) = (Told::default(), Inbox::new());
         for blob in 0..3 {
             for (fault, wait, left) in [
@@ -143,9 +145,12 @@ mod tests {
                 (tokens(), 400, 1),
                 (busy(), 0, 4),
                 (busy(), 12_345, 3),
-                (Fault::Broken("reset".into()), 480, 4),
+                (RegistryFault::Broken("reset".into()), 480, 4),
             ] {
-                inbox.pass_on(&told, Event::retry(&url(blob), &fault, Duration::from_millis(wait), left));
+                inbox.pass_on(
+                    &told,
+                    TransferEvent::retry(&url(blob), &fault, Duration::from_millis(wait), left),
+                );
             }
         }
         let broken = |blob| {

@@ -8,12 +8,12 @@ use content::Digest;
 
 use crate::closure::Refusal;
 use crate::error;
-use crate::manifest::{self, DEPTH_MAX, MANIFESTS_MAX, Missing};
+use crate::manifest::{self, DEPTH_MAX, MANIFESTS_MAX, MissingPlatform};
 
 /// What was wrong.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Fault {
+pub enum RegistryFault {
     /// No connection: name, network.
     #[error("cannot connect: {0}")]
     Unreachable(String),
@@ -34,7 +34,7 @@ pub enum Fault {
         /// Its URL, without query and credentials.
         url: String,
         /// What went wrong there.
-        fault: Box<Fault>,
+        fault: Box<RegistryFault>,
     },
     /// The connection broke before the answer was whole.
     #[error("the connection broke: {0}")]
@@ -90,7 +90,7 @@ pub enum Fault {
     },
     /// Bytes that are not a manifest of a known kind.
     #[error(transparent)]
-    Manifest(#[from] manifest::ParseError),
+    Manifest(#[from] manifest::ManifestError),
     /// The tag names another image than the digest that goes with it.
     #[error("the tag {tag} has moved: expected {expected}, found {found}")]
     TagMoved {
@@ -103,7 +103,7 @@ pub enum Fault {
     },
     /// The image is not for a platform that was asked for.
     #[error(transparent)]
-    NoPlatform(#[from] Box<Missing>),
+    NoPlatform(#[from] Box<MissingPlatform>),
     /// Indexes inside indexes, deeper than anyone needs.
     #[error("indexes are nested deeper than {limit}")]
     TooDeep {
@@ -220,7 +220,7 @@ pub(crate) fn beginning(image: &str, verb: &str, content: &str) -> String {
     }
 }
 
-impl From<Refusal> for Fault {
+impl From<Refusal> for RegistryFault {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Manifest(error) => error.into(),
@@ -231,7 +231,7 @@ impl From<Refusal> for Fault {
     }
 }
 
-impl Fault {
+impl RegistryFault {
     /// How long the server asked to wait.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {

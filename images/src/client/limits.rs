@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// A limit over all registries and one for each host. Clones share them: pulls that run beside each other keep to the limits
 /// together.
 #[derive(Debug, Clone)]
-pub struct Limits {
+pub struct RequestLimits {
     /// How many transfers `permits` allows.
     all: usize,
     permits: Arc<Semaphore>,
@@ -19,7 +19,7 @@ pub struct Limits {
 /// The right to one transfer, for as long as it is held; `None` is never given, the semaphores are not closed.
 pub(crate) type Permit = Option<OwnedSemaphorePermit>;
 
-impl Limits {
+impl RequestLimits {
     /// So many transfers at a time, and so many from one host; at least one.
     #[must_use]
     pub fn new(all: usize, per_host: usize) -> Self {
@@ -53,7 +53,7 @@ impl Limits {
     }
 }
 
-impl Default for Limits {
+impl Default for RequestLimits {
     /// Twelve transfers, six from one host.
     fn default() -> Self {
         Self::new(12, 6)

@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Limits, Proxies};
+use super::{Proxies, RequestLimits};
 
 /// How to speak to registries; pulls and pushes take the same.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct RegistryOptions {
     /// Pulls only: URL prefixes to try before a registry (`docker.io`, `quay.io:443`, …), in their order. A path in
     /// the prefix goes before the repository: `https://mirror/hub` asks for `/v2/hub/<repository>/…`.
     pub mirrors: BTreeMap<String, Vec<String>>,
     /// Registries (`host[:port]`) that are spoken to without TLS.
     pub plain_http: BTreeSet<String>,
     /// How many transfers may go on at a time.
-    pub limits: Limits,
+    pub limits: RequestLimits,
     /// Docker's `config.json` and podman's `auth.json`: the first that has credentials for a repository counts.
     pub auth_files: Vec<PathBuf>,
     /// Where users keep such files: as `auth_files`, after them, but they need not exist.
@@ -23,7 +23,7 @@ pub struct Options {
     /// PEM files of certificate authorities to trust beside the system's, for all hosts.
     pub certificate_authorities: Vec<PathBuf>,
     /// What TLS needs besides, by the host (`host[:port]`) of a registry or mirror.
-    pub tls: BTreeMap<String, Tls>,
+    pub tls: BTreeMap<String, HostTls>,
     /// Folders in which each registry may have one of its own, named `host[:port]`: `*.crt` are certificate authorities,
     /// `NAME.cert` and `NAME.key` a client certificate, as docker and skopeo have them. The first that has it counts.
     pub certificate_folders: Vec<PathBuf>,
@@ -44,19 +44,19 @@ pub struct Options {
 
 /// What TLS needs towards one host.
 #[derive(Debug, Clone, Default)]
-pub struct Tls {
+pub struct HostTls {
     /// PEM files of certificate authorities to trust there.
     pub certificate_authorities: Vec<PathBuf>,
     /// PEM files of a client certificate (with its chain) and its key.
     pub client_certificate: Option<(PathBuf, PathBuf)>,
 }
 
-impl Default for Options {
+impl Default for RegistryOptions {
     fn default() -> Self {
         Self {
             mirrors: BTreeMap::new(),
             plain_http: BTreeSet::new(),
-            limits: Limits::default(),
+            limits: RequestLimits::default(),
             auth_files: Vec::new(),
             auth_places: Vec::new(),
             certificate_authorities: Vec::new(),

@@ -10,7 +10,7 @@
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Response, Url};
 
-use super::{Fault, shown};
+use super::{RegistryFault, shown};
 
 /// Redirections followed for one request.
 pub(super) const REDIRECTS: usize = 5;
@@ -39,7 +39,7 @@ impl Route {
     }
 
     /// Goes where a redirection points.
-    pub(super) fn redirect(&mut self, response: &Response) -> Result<(), Fault> {
+    pub(super) fn redirect(&mut self, response: &Response) -> Result<(), RegistryFault> {
         self.url = location(&self.url, response.headers())?;
         self.left |= self.url.origin() != self.origin.origin();
         Ok(())
@@ -52,29 +52,29 @@ pub(super) fn is_redirection(response: &Response) -> bool {
 }
 
 /// Where `Location` points, seen from the URL that was asked for.
-pub(crate) fn location(asked: &Url, headers: &HeaderMap) -> Result<Url, Fault> {
+pub(crate) fn location(asked: &Url, headers: &HeaderMap) -> Result<Url, RegistryFault> {
     let mut target = headers
         .get(header::LOCATION)
         .and_then(|location| asked.join(location.to_str().ok()?).ok())
-        .ok_or_else(|| Fault::Redirect("the answer has no usable Location".into()))?;
+        .ok_or_else(|| RegistryFault::Redirect("the answer has no usable Location".into()))?;
     let keeps_tls = target.scheme() == "https" || (target.scheme() == "http" && asked.scheme() == "http");
     if !keeps_tls || !target.has_host() {
-        return Err(Fault::Redirect(format!("from {} to {}", shown(asked), shown(&target))));
+        return Err(RegistryFault::Redirect(format!("from {} to {}", shown(asked), shown(&target))));
     }
     drop_userinfo(&mut target);
     Ok(target)
 }
 
 /// The token server that the registry at `origin` names.
-pub(super) fn realm(origin: &Url, text: &str) -> Result<Url, Fault> {
-    let unusable = || Fault::Unauthorized("the challenge names no usable token server".into());
+pub(super) fn realm(origin: &Url, text: &str) -> Result<Url, RegistryFault> {
+    let unusable = || RegistryFault::Unauthorized("the challenge names no usable token server".into());
     let mut realm: Url = text.parse().map_err(|_| unusable())?;
     match (origin.scheme(), realm.scheme()) {
         (_, "https") | ("http", "http") => {}
         ("https", "http") => {
             let host = origin.host_str().unwrap_or_default();
             let text = format!("{host} names a token server without TLS, {}", shown(&realm));
-            return Err(Fault::Unauthorized(text.into()));
+            return Err(RegistryFault::Unauthorized(text.into()));
         }
         _ => return Err(unusable()),
     }

@@ -3,7 +3,7 @@
 use content::Digest;
 
 /// Notified of the progress of a pull or push. Called from the thread that started it.
-pub trait Progress {
+pub trait TransferProgress {
     /// The plan is made: so many blobs and bytes will be moved.
     fn planned(&self, blobs: usize, bytes: u64) {
         let _ = (blobs, bytes);
@@ -41,4 +41,4 @@ pub trait Progress {
     }
 }
 
-impl Progress for () {}
+impl TransferProgress for () {}

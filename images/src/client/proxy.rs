@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use reqwest::Url;
 
-use super::Fault;
+use super::RegistryFault;
 use crate::redact::redacted;
 
 /// The proxies that variables name, and the hosts that are reached without one. Loopback always is.
@@ -33,7 +33,7 @@ impl Proxies {
         Self { http, https: proxy("HTTPS_PROXY"), no: value("NO_PROXY").unwrap_or_default() }
     }
 
-    pub(super) fn parse(&self) -> Result<Rules, Fault> {
+    pub(super) fn parse(&self) -> Result<Rules, RegistryFault> {
         let http = proxy("HTTP_PROXY", &self.http)?;
         let https = proxy("HTTPS_PROXY", &self.https)?;
         Ok(Rules { http, https, direct: self.no.split(',').filter_map(Direct::parse).collect() })
@@ -48,13 +48,13 @@ impl fmt::Debug for Proxies {
 }
 
 /// As Go: without a scheme it is `http://`.
-fn proxy(name: &str, text: &str) -> Result<Option<Url>, Fault> {
+fn proxy(name: &str, text: &str) -> Result<Option<Url>, RegistryFault> {
     if text.is_empty() {
         return Ok(None);
     }
     let wrong = |reason: &str| {
         let text = content::printable(&redacted(text)).to_string();
-        Fault::Configuration(format!("{name} (or ALL_PROXY) is `{text}`: {reason}"))
+        RegistryFault::Configuration(format!("{name} (or ALL_PROXY) is `{text}`: {reason}"))
     };
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let url: Url = with_scheme.parse().map_err(|_| wrong("expected http://HOST[:PORT]"))?;

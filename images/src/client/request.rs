@@ -14,10 +14,10 @@ use super::clients::Clients;
 use super::origin::{REDIRECTS, Route, is_redirection};
 use super::token::{Asker, Authorization, Authorizer};
 use super::transport::{Payload, send};
-use super::{Endpoint, Events, Fault, Options, shown};
+use super::{Events, RegistryEndpoint, RegistryFault, RegistryOptions, shown};
 
 /// The HTTP clients, credentials and tokens of a session.
-pub(super) struct Client {
+pub(super) struct RegistryClient {
     clients: Clients,
     authorizer: Authorizer,
     authorizations: Mutex<HashMap<Realm, Latest>>,
@@ -34,16 +34,20 @@ struct Realm {
     pushes: bool,
 }
 
-impl Client {
+impl RegistryClient {
     /// Reads the certificates and credentials that `options` name.
-    pub(super) fn new(options: &Options) -> Result<Self, Fault> {
+    pub(super) fn new(options: &RegistryOptions) -> Result<Self, RegistryFault> {
         let authorizer = Authorizer::new(options)?;
         Ok(Self { clients: Clients::new(options)?, authorizer, authorizations: Mutex::default() })
     }
 
     /// Sends a request and returns a successful response, having met challenges and, where nothing is sent along, followed
     /// redirections.
-    pub(super) async fn request(&self, asked: &Asked<'_>, events: &Events) -> Result<Response, Fault> {
+    pub(super) async fn request(
+        &self,
+        asked: &RegistryRequest<'_>,
+        events: &Events,
+    ) -> Result<Response, RegistryFault> {
         let known = self.authorization(asked);
         let mut carried = known.lock().await.clone();
         let header = carried.as_ref().map(|authorization| &authorization.header);
@@ -77,7 +81,7 @@ impl Client {
     }
 
     /// The `Authorization` for a request, if there is one, and the lock of those who get one.
-    fn authorization(&self, asked: &Asked<'_>) -> Latest {
+    fn authorization(&self, asked: &RegistryRequest<'_>) -> Latest {
         let realm = Realm {
             origin: asked.endpoint.base.origin().ascii_serialization(),
             repository: asked.endpoint.repository.clone(),
@@ -90,9 +94,9 @@ impl Client {
     /// A request with redirections; credentials stay with the origin (scheme, host and port) they are for.
     async fn follow(
         &self,
-        asked: &Asked<'_>,
+        asked: &RegistryRequest<'_>,
         authorization: Option<&HeaderValue>,
-    ) -> Result<(Response, Route), Fault> {
+    ) -> Result<(Response, Route), RegistryFault> {
         let mut route = Route::new(&asked.endpoint.base, asked.url.clone());
         for _ in 0..=REDIRECTS {
             let client = self.clients.towards(asked.endpoint, route.url())?;
@@ -109,20 +113,20 @@ impl Client {
                 return Ok((response, route));
             }
             if !matches!(asked.method, Method::GET | Method::HEAD) {
-                return Err(Fault::Redirect(format!("a {} is not sent elsewhere", asked.method)));
+                return Err(RegistryFault::Redirect(format!("a {} is not sent elsewhere", asked.method)));
             }
             route.redirect(&response)?;
         }
-        Err(Fault::Redirect(format!("more than {REDIRECTS} in a row")))
+        Err(RegistryFault::Redirect(format!("more than {REDIRECTS} in a row")))
     }
 }
 
 /// The challenge of a response that can be met.
-fn challenge(asked: &Asked<'_>, response: &Response) -> Result<Challenge, Fault> {
+fn challenge(asked: &RegistryRequest<'_>, response: &Response) -> Result<Challenge, RegistryFault> {
     let challenges = response.headers().get_all(header::WWW_AUTHENTICATE);
     Challenge::find(challenges.iter().filter_map(|value| value.to_str().ok())).ok_or_else(|| {
         let host = asked.endpoint.host();
-        Fault::Unauthorized(
+        RegistryFault::Unauthorized(
             format!("{host} answered 401 and asks for no kind of credentials that is supported").into(),
         )
     })
@@ -130,11 +134,11 @@ fn challenge(asked: &Asked<'_>, response: &Response) -> Result<Challenge, Fault>
 
 /// The response, if it is a success. `authorization` is what the request carried.
 async fn success(
-    asked: &Asked<'_>,
+    asked: &RegistryRequest<'_>,
     route: &Route,
     response: Response,
     authorization: Option<&Authorization>,
-) -> Result<Response, Fault> {
+) -> Result<Response, RegistryFault> {
     let status = response.status();
     if status.is_success() {
         return Ok(response);
@@ -150,7 +154,7 @@ async fn success(
         (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(authorization)) => {
             Err(authorization.refused(status, &message))
         }
-        (StatusCode::UNAUTHORIZED, None) => Err(Fault::Unauthorized(
+        (StatusCode::UNAUTHORIZED, None) => Err(RegistryFault::Unauthorized(
             format!(
                 "a host that the registry led to asks for credentials, which only the registry may: {message}"
             )
@@ -158,25 +162,25 @@ async fn success(
         )),
         (StatusCode::FORBIDDEN, None) => {
             let text = if message.is_empty() { "the registry answered 403".into() } else { message };
-            Err(Fault::Unauthorized(text.into()))
+            Err(RegistryFault::Unauthorized(text.into()))
         }
-        _ => Err(Fault::Status { status: status.as_u16(), message, retry_after }),
+        _ => Err(RegistryFault::Status { status: status.as_u16(), message, retry_after }),
     }
 }
 
 /// One request to a registry.
-pub(super) struct Asked<'a> {
+pub(super) struct RegistryRequest<'a> {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: &'a HeaderMap,
     pub(super) payload: Option<&'a dyn Payload>,
     /// Who may see the credentials.
-    pub(super) endpoint: &'a Endpoint,
+    pub(super) endpoint: &'a RegistryEndpoint,
     pub(super) pushes: bool,
     pub(super) stall: Duration,
 }
 
-impl Asked<'_> {
+impl RegistryRequest<'_> {
     fn asker<'b>(&'b self, events: &'b Events) -> Asker<'b> {
         let (endpoint, pushes, stall) = (self.endpoint, self.pushes, self.stall);
         Asker { endpoint, scope: self.scope(), pushes, stall, events }

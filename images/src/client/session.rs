@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
-use super::request::Client;
-use super::{Fault, Options};
+use super::request::RegistryClient;
+use super::{RegistryFault, RegistryOptions};
 
 /// The connections of a command to registries: network threads, HTTP clients with their certificates, credentials and
 /// tokens. Cheap to clone; clones share all of these.
@@ -15,14 +15,14 @@ use super::{Fault, Options};
 /// Threads start and files are read at the first request: a command that needs none pays for nothing.
 #[derive(Clone)]
 pub struct RegistrySession {
-    options: Arc<Options>,
+    options: Arc<RegistryOptions>,
     shared: Arc<Shared>,
 }
 
 #[derive(Default)]
 struct Shared {
     runtime: OnceLock<Runtime>,
-    client: OnceLock<Client>,
+    client: OnceLock<RegistryClient>,
     /// Held by who makes one of them.
     making: Mutex<()>,
 }
@@ -30,33 +30,34 @@ struct Shared {
 impl RegistrySession {
     /// A session that speaks to registries as `options` say.
     #[must_use]
-    pub fn new(options: Options) -> Self {
+    pub fn new(options: RegistryOptions) -> Self {
         Self { options: Arc::new(options), shared: Arc::default() }
     }
 
     /// How this session speaks to registries.
     #[must_use]
-    pub fn options(&self) -> &Options {
+    pub fn options(&self) -> &RegistryOptions {
         &self.options
     }
 
     /// The same session for requests that are made at most `attempts` times and wait at most `stall` for a sign of life.
     #[must_use]
     pub fn with_patience(&self, attempts: u32, stall: Duration) -> Self {
-        let options = Options { attempts, stall, ..Options::clone(&self.options) };
+        let options = RegistryOptions { attempts, stall, ..RegistryOptions::clone(&self.options) };
         Self { options: Arc::new(options), shared: Arc::clone(&self.shared) }
     }
 
     /// The network threads.
-    pub(crate) fn runtime(&self) -> Result<&Runtime, Fault> {
-        let failed = |error| Fault::Configuration(format!("cannot start the network threads: {error}"));
+    pub(crate) fn runtime(&self) -> Result<&Runtime, RegistryFault> {
+        let failed =
+            |error| RegistryFault::Configuration(format!("cannot start the network threads: {error}"));
         let make = || Builder::new_multi_thread().enable_all().build().map_err(failed);
         get_or_make(&self.shared.runtime, &self.shared.making, make)
     }
 
     /// What requests are made with. The certificates and credentials are read by the first one.
-    pub(super) fn client(&self) -> Result<&Client, Fault> {
-        get_or_make(&self.shared.client, &self.shared.making, || Client::new(&self.options))
+    pub(super) fn client(&self) -> Result<&RegistryClient, RegistryFault> {
+        get_or_make(&self.shared.client, &self.shared.making, || RegistryClient::new(&self.options))
     }
 }
 
@@ -79,8 +80,8 @@ impl Drop for Shared {
 fn get_or_make<'a, T>(
     cell: &'a OnceLock<T>,
     making: &Mutex<()>,
-    make: impl FnOnce() -> Result<T, Fault>,
-) -> Result<&'a T, Fault> {
+    make: impl FnOnce() -> Result<T, RegistryFault>,
+) -> Result<&'a T, RegistryFault> {
     let _making = cell.get().is_none().then(|| making.lock().unwrap_or_else(PoisonError::into_inner));
     if let Some(made) = cell.get() {
         return Ok(made);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::{Fault, Inbox, Progress};
+use super::{Inbox, RegistryFault, TransferProgress};
 
 /// How often to check whether to stop.
 const PULSE: Duration = Duration::from_millis(100);
@@ -13,9 +13,9 @@ const PULSE: Duration = Duration::from_millis(100);
 /// task that did not end.
 pub(crate) async fn drain<T: 'static, E: 'static>(
     mut tasks: JoinSet<Result<T, E>>,
-    progress: &dyn Progress,
+    progress: &dyn TransferProgress,
     inbox: &mut Inbox,
-    broken: impl Fn(Fault) -> E,
+    broken: impl Fn(RegistryFault) -> E,
 ) -> Result<Vec<T>, E> {
     let mut done = Vec::new();
     let mut pulse = tokio::time::interval(PULSE);
@@ -25,12 +25,12 @@ pub(crate) async fn drain<T: 'static, E: 'static>(
             // the pull's.
             biased;
             _ = pulse.tick() => if progress.is_cancelled() {
-                return Err(broken(Fault::Cancelled));
+                return Err(broken(RegistryFault::Cancelled));
             },
             Some(event) = inbox.next() => inbox.pass_on(progress, event),
             next = tasks.join_next() => match next {
                 Some(Ok(result)) => done.push(result?),
-                Some(Err(error)) => return Err(broken(Fault::Broken(error.to_string()))),
+                Some(Err(error)) => return Err(broken(RegistryFault::Broken(error.to_string()))),
                 None => {
                     inbox.empty(progress);
                     return Ok(done);

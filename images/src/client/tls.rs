@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use content::Links;
+use content::LinkPolicy;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::pki_types::pem::PemObject;
@@ -15,7 +15,7 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, InconsistentKeys, RootCertStore, SignatureScheme,
 };
 
-use super::{Fault, Tls};
+use super::{HostTls, RegistryFault};
 
 /// The largest file of certificates or keys that is read.
 const PEM_MAX: u64 = 16 << 20;
@@ -36,7 +36,7 @@ pub(super) struct Own {
 }
 
 impl Own {
-    pub(super) fn read(tls: &Tls) -> Result<Self, Fault> {
+    pub(super) fn read(tls: &HostTls) -> Result<Self, RegistryFault> {
         let mut own = Self::default();
         for file in &tls.certificate_authorities {
             own.authorities.extend(certificates(file)?);
@@ -48,7 +48,7 @@ impl Own {
 
     /// Adds what a folder holds: `*.crt` are authorities, `NAME.cert` with `NAME.key` is a client certificate. One that
     /// is there already counts before those of the folder.
-    pub(super) fn read_folder(&mut self, folder: &Path) -> Result<(), Fault> {
+    pub(super) fn read_folder(&mut self, folder: &Path) -> Result<(), RegistryFault> {
         let cannot = |error: std::io::Error| bad(folder, &format!("cannot read the folder: {error}"));
         let entries = std::fs::read_dir(folder).map_err(cannot)?;
         let mut files: Vec<PathBuf> =
@@ -80,7 +80,7 @@ impl Own {
 
 impl Trust {
     /// The system's authorities, and those of `files`.
-    pub(super) fn new(files: &[PathBuf]) -> Result<Self, Fault> {
+    pub(super) fn new(files: &[PathBuf]) -> Result<Self, RegistryFault> {
         let mut trust = Self { roots: RootCertStore::empty(), given: HashSet::new() };
         // Without any authority every TLS connection fails and says so; plain HTTP registries still work.
         let system = rustls_native_certs::load_native_certs().certs;
@@ -94,20 +94,24 @@ impl Trust {
         Ok(trust)
     }
 
-    fn add(&mut self, certificate: CertificateDer<'static>) -> Result<(), Fault> {
+    fn add(&mut self, certificate: CertificateDer<'static>) -> Result<(), RegistryFault> {
         self.given.insert(certificate.clone());
-        self.roots.add(certificate).map_err(|error| Fault::Configuration(format!("TLS: {error}")))
+        self.roots.add(certificate).map_err(|error| RegistryFault::Configuration(format!("TLS: {error}")))
     }
 
     /// The configuration for a host. Its authorities and those of the registry that led there are trusted; the client
     /// certificate is its own alone.
-    pub(super) fn config(&self, registry: Option<&Own>, host: Option<&Own>) -> Result<ClientConfig, Fault> {
+    pub(super) fn config(
+        &self,
+        registry: Option<&Own>,
+        host: Option<&Own>,
+    ) -> Result<ClientConfig, RegistryFault> {
         let mut trust = self.clone();
         for certificate in registry.into_iter().chain(host).flat_map(|own| &own.authorities) {
             trust.add(certificate.clone())?;
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let wrong = |error: &dyn std::fmt::Display| Fault::Configuration(format!("TLS: {error}"));
+        let wrong = |error: &dyn std::fmt::Display| RegistryFault::Configuration(format!("TLS: {error}"));
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| wrong(&error))?;
@@ -184,7 +188,7 @@ impl ServerCertVerifier for Verifier {
 
 /// A client certificate with its chain, and its key. Whether the server accepts it is the server's: old ones, such as X.509
 /// version 1, are shown too.
-fn identity(chain: &Path, key: &Path) -> Result<Arc<CertifiedKey>, Fault> {
+fn identity(chain: &Path, key: &Path) -> Result<Arc<CertifiedKey>, RegistryFault> {
     let secret = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| bad(key, &error))?;
     let secret = rustls::crypto::ring::sign::any_supported_type(&secret).map_err(|error| bad(key, &error))?;
     let identity = CertifiedKey::new(certificates(chain)?, secret);
@@ -196,7 +200,7 @@ fn identity(chain: &Path, key: &Path) -> Result<Arc<CertifiedKey>, Fault> {
     }
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, RegistryFault> {
     let bytes = read(file)?;
     let found: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
         .collect::<Result<_, _>>()
@@ -210,12 +214,13 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
     Ok(found)
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, Fault> {
-    content::open_read(file, Links::Follow, PEM_MAX).map_err(|error| Fault::Configuration(error.to_string()))
+fn read(file: &Path) -> Result<Vec<u8>, RegistryFault> {
+    content::open_read(file, LinkPolicy::Follow, PEM_MAX)
+        .map_err(|error| RegistryFault::Configuration(error.to_string()))
 }
 
-fn bad(file: &Path, reason: &dyn std::fmt::Display) -> Fault {
-    Fault::Configuration(format!("{}: {reason}", file.display()))
+fn bad(file: &Path, reason: &dyn std::fmt::Display) -> RegistryFault {
+    RegistryFault::Configuration(format!("{}: {reason}", file.display()))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::credentials::Credentials;
 use super::origin::{self, REDIRECTS, Route, is_redirection};
 use super::secret::Secret;
 use super::transport::send;
-use super::{Endpoint, Event, Events, Fault, Options, shown};
+use super::{Events, RegistryEndpoint, RegistryFault, RegistryOptions, TransferEvent, shown};
 
 /// What came of looking for credentials and using them.
 pub(super) struct Authorization {
@@ -31,7 +31,7 @@ pub(super) struct Authorization {
 
 impl Authorization {
     /// The registry refused the request with 401 or 403, with `message`.
-    pub(super) fn refused(&self, status: StatusCode, message: &str) -> Fault {
+    pub(super) fn refused(&self, status: StatusCode, message: &str) -> RegistryFault {
         if self.basic && status == StatusCode::UNAUTHORIZED {
             self.account.refused(self.account.host(), message)
         } else {
@@ -42,7 +42,7 @@ impl Authorization {
 
 /// Whoever makes a request that is challenged.
 pub(super) struct Asker<'a> {
-    pub(super) endpoint: &'a Endpoint,
+    pub(super) endpoint: &'a RegistryEndpoint,
     /// What the request needs, as token servers write it.
     pub(super) scope: String,
     /// Whether the request is part of a push, which needs `scope` beside what the challenge says.
@@ -60,7 +60,7 @@ pub(super) struct Authorizer {
 
 impl Authorizer {
     /// Reads the files of credentials.
-    pub(super) fn new(options: &Options) -> Result<Self, Fault> {
+    pub(super) fn new(options: &RegistryOptions) -> Result<Self, RegistryFault> {
         // Users need not have a file of credentials where such files usually are.
         let places = options.auth_places.iter().filter(|place| place.is_file());
         let files = options.auth_files.iter().chain(places);
@@ -77,7 +77,7 @@ impl Authorizer {
         clients: &Clients,
         asker: &Asker<'_>,
         challenge: Challenge,
-    ) -> Result<Authorization, Fault> {
+    ) -> Result<Authorization, RegistryFault> {
         let Asker { endpoint, stall, .. } = *asker;
         let (credentials, host, repository) =
             (Arc::clone(&self.credentials), endpoint.host(), endpoint.repository.clone());
@@ -85,7 +85,7 @@ impl Authorizer {
         let search = tokio::task::spawn_blocking(move || {
             Credentials::find_in(&credentials, &host, &repository, stall)
         });
-        let search = search.await.map_err(|error| Fault::Broken(error.to_string()))?;
+        let search = search.await.map_err(|error| RegistryFault::Broken(error.to_string()))?;
         let account = Account::new(endpoint, &search, &self.places);
         let (header, basic) = match (challenge, search.found.map(|found| found.secret)) {
             (Challenge::Basic, Some(Secret::Basic { user, password })) => (basic(&user, &password)?, true),
@@ -112,8 +112,9 @@ impl Asker<'_> {
     fn warn(&self, problems: &[String]) {
         for problem in problems {
             // Nobody listens any more when the command was cancelled.
-            let _ =
-                self.events.send(Event::Warn { text: format!("{problem}; continuing without credentials") });
+            let _ = self
+                .events
+                .send(TransferEvent::Warn { text: format!("{problem}; continuing without credentials") });
         }
     }
 
@@ -125,7 +126,7 @@ impl Asker<'_> {
         service: Option<String>,
         scope: &str,
         secret: Option<Secret>,
-    ) -> Result<HeaderValue, Fault> {
+    ) -> Result<HeaderValue, RegistryFault> {
         #[derive(Deserialize)]
         struct Token {
             token: Option<String>,
@@ -142,7 +143,7 @@ impl Asker<'_> {
                 ("client_id", "sealift".to_owned()),
             ]);
             let mut encoded =
-                Url::parse("form:").map_err(|error| Fault::Unauthorized(error.to_string().into()))?;
+                Url::parse("form:").map_err(|error| RegistryFault::Unauthorized(error.to_string().into()))?;
             encoded.query_pairs_mut().extend_pairs(&fields);
             form = Some(encoded.query().unwrap_or_default().to_owned());
         } else {
@@ -159,10 +160,10 @@ impl Asker<'_> {
         if !status.is_success() {
             let retry_after = retry_after(response.headers());
             let message = error_message(response, self.stall).await;
-            return Err(Fault::Status { status: status.as_u16(), message, retry_after });
+            return Err(RegistryFault::Status { status: status.as_u16(), message, retry_after });
         }
         let body = read_body(response, DOCUMENT_MAX, self.stall).await?;
-        let none = || Fault::Unauthorized("no token in the answer".into());
+        let none = || RegistryFault::Unauthorized("no token in the answer".into());
         // The parser's words could quote the token; they are not passed on.
         let answer: Token = serde_json::from_slice(&body).map_err(|_| none())?;
         let mut tokens = [answer.token, answer.access_token].into_iter().flatten();
@@ -178,7 +179,7 @@ impl Asker<'_> {
         mut route: Route,
         mut form: Option<String>,
         password: Option<HeaderValue>,
-    ) -> Result<Response, Fault> {
+    ) -> Result<Response, RegistryFault> {
         for _ in 0..=REDIRECTS {
             let client = clients.towards(self.endpoint, route.url())?;
             let mut request = match &form {
@@ -198,36 +199,38 @@ impl Asker<'_> {
             route.redirect(&response)?;
             if form.is_some() && !route.at_origin() {
                 let host = super::endpoint::authority(route.url());
-                return Err(Fault::Redirect(format!("to {host}, which must not see the identity token")));
+                return Err(RegistryFault::Redirect(format!(
+                    "to {host}, which must not see the identity token"
+                )));
             }
             if response.status() == StatusCode::SEE_OTHER {
                 form = None;
             }
         }
-        Err(Fault::Redirect(format!("more than {REDIRECTS} in a row")))
+        Err(RegistryFault::Redirect(format!("more than {REDIRECTS} in a row")))
     }
 }
 
 /// Says that it is the token server that fails, and not the registry.
-fn at_token_server(realm: &Url, fault: Fault, account: &Account) -> Fault {
+fn at_token_server(realm: &Url, fault: RegistryFault, account: &Account) -> RegistryFault {
     let server = format!("token server {}", shown(realm));
     match fault {
-        Fault::Unauthorized(reason) => {
-            Fault::Unauthorized(account.with_problems(format!("{server}: {reason}")).into())
+        RegistryFault::Unauthorized(reason) => {
+            RegistryFault::Unauthorized(account.with_problems(format!("{server}: {reason}")).into())
         }
-        Fault::Status { status, message, .. }
+        RegistryFault::Status { status, message, .. }
             if matches!(status, 400..=499) && !matches!(status, 408 | 429) =>
         {
             let text = format!("{status} {message}");
             match status {
                 401 | 403 => account.refused(&server, text.trim_end()),
-                _ => Fault::Unauthorized(
+                _ => RegistryFault::Unauthorized(
                     account.with_problems(format!("{server}: {}", text.trim_end())).into(),
                 ),
             }
         }
-        Fault::Configuration(_) => fault,
-        fault => Fault::TokenServer { url: shown(realm), fault: Box::new(fault) },
+        RegistryFault::Configuration(_) => fault,
+        fault => RegistryFault::TokenServer { url: shown(realm), fault: Box::new(fault) },
     }
 }
 
@@ -251,7 +254,7 @@ fn union(one: &str, other: &str) -> String {
     parts.join(" ")
 }
 
-fn basic(user: &str, password: &str) -> Result<HeaderValue, Fault> {
+fn basic(user: &str, password: &str) -> Result<HeaderValue, RegistryFault> {
     use base64::Engine as _;
     secret_header(format!(
         "Basic {}",
@@ -260,9 +263,9 @@ fn basic(user: &str, password: &str) -> Result<HeaderValue, Fault> {
 }
 
 /// A header value that no log shows.
-fn secret_header(text: String) -> Result<HeaderValue, Fault> {
+fn secret_header(text: String) -> Result<HeaderValue, RegistryFault> {
     let mut value = HeaderValue::try_from(text)
-        .map_err(|_| Fault::Unauthorized("a credential cannot be sent in a header".into()))?;
+        .map_err(|_| RegistryFault::Unauthorized("a credential cannot be sent in a header".into()))?;
     value.set_sensitive(true);
     Ok(value)
 }

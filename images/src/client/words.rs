@@ -6,12 +6,12 @@ use std::io;
 use reqwest::Url;
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
-use super::{Endpoint, Fault, endpoint::authority};
+use super::{RegistryEndpoint, RegistryFault, endpoint::authority};
 
 /// What stopped a request to `url` on behalf of `endpoint`.
-pub(super) fn fault(error: &reqwest::Error, url: &Url, endpoint: &Endpoint) -> Fault {
+pub(super) fn fault(error: &reqwest::Error, url: &Url, endpoint: &RegistryEndpoint) -> RegistryFault {
     if error.is_builder() {
-        return Fault::Configuration(chain(error));
+        return RegistryFault::Configuration(chain(error));
     }
     if let Some(tls) = tls_error(error) {
         let plain = matches!(tls, rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType));
@@ -19,10 +19,14 @@ pub(super) fn fault(error: &reqwest::Error, url: &Url, endpoint: &Endpoint) -> F
             return plain_http(url, endpoint);
         }
         if let Some(words) = tls_words(tls, url, error.is_connect()) {
-            return Fault::Tls(words);
+            return RegistryFault::Tls(words);
         }
     }
-    if error.is_connect() { Fault::Unreachable(root(error)) } else { Fault::Broken(chain(error)) }
+    if error.is_connect() {
+        RegistryFault::Unreachable(root(error))
+    } else {
+        RegistryFault::Broken(chain(error))
+    }
 }
 
 /// The first cause of `error`: what the system or the resolver says, without the layers of the client above it.
@@ -35,14 +39,14 @@ fn root(error: &reqwest::Error) -> String {
 }
 
 /// A server that was asked over TLS and answered without it.
-fn plain_http(url: &Url, endpoint: &Endpoint) -> Fault {
+fn plain_http(url: &Url, endpoint: &RegistryEndpoint) -> RegistryFault {
     let host = authority(url);
     let advice = match &endpoint.registry {
         _ if url.origin() != endpoint.base.origin() => String::new(),
         Some(name) => format!(": add --plain-http {name}, or `plainHttp: true` for it in sealift.yaml"),
         None => format!(": write the mirror as http://{host}"),
     };
-    Fault::PlainHttp { host, advice }
+    RegistryFault::PlainHttp { host, advice }
 }
 
 /// What is wrong with TLS, where that does not change by itself.

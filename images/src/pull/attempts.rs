@@ -5,19 +5,19 @@ use std::sync::{Mutex, PoisonError};
 
 use reqwest::Url;
 
-use super::{Failure, Fault};
-use crate::client::{Backoff, Caller, Endpoint, Event, shown};
+use super::{EndpointFailure, RegistryFault};
+use crate::client::{Backoff, Caller, RegistryEndpoint, TransferEvent, shown};
 
 /// Hosts that cannot be reached: a mirror is asked once per pull, the registry itself is retried once per pull.
 #[derive(Debug, Default)]
 pub(super) struct Unreachable(Mutex<HashSet<String>>);
 
 impl Unreachable {
-    fn contains(&self, endpoint: &Endpoint) -> bool {
+    fn contains(&self, endpoint: &RegistryEndpoint) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&endpoint.host())
     }
 
-    fn insert(&self, endpoint: &Endpoint) {
+    fn insert(&self, endpoint: &RegistryEndpoint) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(endpoint.host());
     }
 }
@@ -26,18 +26,18 @@ impl Unreachable {
 pub(super) struct Attempts<'a> {
     caller: &'a Caller,
     unreachable: &'a Unreachable,
-    endpoint: &'a Endpoint,
+    endpoint: &'a RegistryEndpoint,
     /// There is no endpoint after this one.
     last: bool,
     backoff: Backoff,
-    fault: Option<Fault>,
+    fault: Option<RegistryFault>,
 }
 
 impl<'a> Attempts<'a> {
     pub(super) fn new(
         caller: &'a Caller,
         unreachable: &'a Unreachable,
-        endpoint: &'a Endpoint,
+        endpoint: &'a RegistryEndpoint,
         last: bool,
     ) -> Self {
         let mut backoff = Backoff::new(caller.options());
@@ -46,7 +46,7 @@ impl<'a> Attempts<'a> {
             // The last endpoint gets one try more, since nobody else can answer.
             backoff.limit(u32::from(last));
         }
-        let fault = (known && !last).then(|| Fault::Unreachable("as before".into()));
+        let fault = (known && !last).then(|| RegistryFault::Unreachable("as before".into()));
         Self { caller, unreachable, endpoint, last, backoff, fault }
     }
 
@@ -61,8 +61,8 @@ impl<'a> Attempts<'a> {
     }
 
     /// Takes note of a failure and waits, if another attempt makes sense.
-    pub(super) async fn failed(&mut self, url: &Url, fault: Fault) {
-        if matches!(fault, Fault::Unreachable(_)) {
+    pub(super) async fn failed(&mut self, url: &Url, fault: RegistryFault) {
+        if matches!(fault, RegistryFault::Unreachable(_)) {
             if !self.last {
                 self.backoff.limit(0);
             }
@@ -71,23 +71,23 @@ impl<'a> Attempts<'a> {
             }
         }
         if let Some(wait) = self.backoff.wait(&fault) {
-            self.caller.report(Event::retry(url, &fault, wait, self.backoff.left()));
+            self.caller.report(TransferEvent::retry(url, &fault, wait, self.backoff.left()));
             tokio::time::sleep(wait).await;
         }
         self.fault = Some(fault);
     }
 
     /// Takes note of content that was whole and wrong.
-    pub(super) fn mismatch(&mut self, fault: Fault, again: bool) {
+    pub(super) fn mismatch(&mut self, fault: RegistryFault, again: bool) {
         self.backoff.limit(u32::from(again && fault.is_remote()));
         self.fault = Some(fault);
     }
 
     /// Adds the failure that counts; whether no other endpoint can help.
-    pub(super) fn into_failures(self, url: &Url, failures: &mut Vec<Failure>) -> bool {
+    pub(super) fn into_failures(self, url: &Url, failures: &mut Vec<EndpointFailure>) -> bool {
         let Some(fault) = self.fault else { return false };
         let fatal = !fault.is_remote();
-        failures.push(Failure { url: shown(url), fault });
+        failures.push(EndpointFailure { url: shown(url), fault });
         fatal
     }
 }
@@ -97,16 +97,17 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::client::{Options, RegistrySession};
+    use crate::client::{RegistryOptions, RegistrySession};
 
     #[test]
     fn a_host_that_cannot_be_reached_is_waited_for_once_in_a_pull() {
-        let options = Options { attempts: 3, first_delay: Duration::ZERO, ..Options::default() };
+        let options =
+            RegistryOptions { attempts: 3, first_delay: Duration::ZERO, ..RegistryOptions::default() };
         let (events, _received) = tokio::sync::mpsc::unbounded_channel();
         let session = RegistrySession::new(options.clone());
         let (caller, unreachable) = (Caller::pulling(&session, events), Unreachable::default());
         let reference = "registry.example/a:1".parse().expect("a reference");
-        let endpoint = Endpoint::registry(&reference, &options).expect("an endpoint");
+        let endpoint = RegistryEndpoint::registry(&reference, &options).expect("an endpoint");
         let url: Url = "https://registry.example/v2/".parse().expect("a URL");
         let attempts = |last| {
             session.runtime().expect("threads").block_on(async {
@@ -114,7 +115,7 @@ mod tests {
                 let mut count = 0;
                 while attempts.next() {
                     count += 1;
-                    attempts.failed(&url, Fault::Unreachable("no such name".into())).await;
+                    attempts.failed(&url, RegistryFault::Unreachable("no such name".into())).await;
                 }
                 let mut failures = Vec::new();
                 attempts.into_failures(&url, &mut failures);

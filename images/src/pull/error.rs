@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::client::{Fault, beginning};
+use crate::client::{RegistryFault, beginning};
 
 /// An image that could not be pulled.
 #[derive(Debug, thiserror::Error)]
@@ -13,34 +13,34 @@ pub struct Error {
     /// What was being fetched, such as `blob sha256:…`; empty for a failure before that.
     pub content: String,
     /// One failure per endpoint that was tried, the mirrors first; never empty.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<EndpointFailure>,
 }
 
 /// Why one endpoint did not deliver.
 #[derive(Debug)]
-pub struct Failure {
+pub struct EndpointFailure {
     /// What was asked for, without query and credentials; empty where no request was made.
     pub url: String,
     /// What was wrong with the answer.
-    pub fault: Fault,
+    pub fault: RegistryFault,
 }
 
 impl Error {
-    pub(super) fn new(image: &str, content: &str, url: &str, fault: Fault) -> Self {
+    pub(super) fn new(image: &str, content: &str, url: &str, fault: RegistryFault) -> Self {
         Self {
             image: image.into(),
             content: content.into(),
-            failures: vec![Failure { url: url.into(), fault }],
+            failures: vec![EndpointFailure { url: url.into(), fault }],
         }
     }
 
     /// A failure before anything was asked of a registry.
-    pub(super) fn here(image: &str, fault: Fault) -> Self {
+    pub(super) fn here(image: &str, fault: RegistryFault) -> Self {
         Self::new(image, "", "", fault)
     }
 
     /// A failure of the whole pull.
-    pub(super) fn of_all(fault: Fault) -> Self {
+    pub(super) fn of_all(fault: RegistryFault) -> Self {
         Self::here("", fault)
     }
 
@@ -48,27 +48,32 @@ impl Error {
     /// not exist.
     pub(super) fn is_no_answer(&self) -> bool {
         self.failures.iter().all(|failure| match &failure.fault {
-            Fault::Status { status, .. } => matches!(status, 400..=499) && !matches!(status, 408 | 429),
-            Fault::Unauthorized(_) | Fault::ContentType { .. } | Fault::Manifest(_) => true,
+            RegistryFault::Status { status, .. } => {
+                matches!(status, 400..=499) && !matches!(status, 408 | 429)
+            }
+            RegistryFault::Unauthorized(_)
+            | RegistryFault::ContentType { .. }
+            | RegistryFault::Manifest(_) => true,
             _ => false,
         })
     }
 
     /// Whether every reachable endpoint answered `not found` or `unsupported`.
     pub(super) fn is_unknown(&self) -> bool {
-        let unknown =
-            |failure: &Failure| matches!(failure.fault, Fault::Status { status: 400 | 404 | 405 | 501, .. });
-        let absent = |failure: &Failure| matches!(failure.fault, Fault::Unreachable(_));
+        let unknown = |failure: &EndpointFailure| {
+            matches!(failure.fault, RegistryFault::Status { status: 400 | 404 | 405 | 501, .. })
+        };
+        let absent = |failure: &EndpointFailure| matches!(failure.fault, RegistryFault::Unreachable(_));
         self.failures.iter().any(unknown)
             && self.failures.iter().all(|failure| unknown(failure) || absent(failure))
     }
 }
 
-struct Failures<'a>(&'a [Failure]);
+struct Failures<'a>(&'a [EndpointFailure]);
 
 impl fmt::Display for Failures<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, Failure { url, fault }) in self.0.iter().enumerate() {
+        for (position, EndpointFailure { url, fault }) in self.0.iter().enumerate() {
             let separator = if position == 0 { "" } else { "; " };
             if url.is_empty() {
                 write!(f, "{separator}{fault}")?;

@@ -7,11 +7,13 @@ use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Response, StatusCode, Url};
 
 use super::attempts::{Attempts, Unreachable};
-use super::blob::Blob;
-use super::{Error, Fault, Options};
+use super::blob::BlobToFetch;
+use super::{Error, RegistryFault, RegistryOptions};
 use crate::Store;
-use crate::client::{Caller, Encoding, Endpoint, Event, Events, RegistrySession, media_type, next_chunk};
-use crate::store::{Partial, Slot};
+use crate::client::{
+    Caller, Encoding, Events, RegistryEndpoint, RegistrySession, TransferEvent, media_type, next_chunk,
+};
+use crate::store::{BlobSlot, PartialBlob};
 
 /// A resumed transfer that brought this much gets its attempts back.
 const PROGRESS_MIN: u64 = 64 << 10;
@@ -37,38 +39,40 @@ impl Fetcher {
         Self { caller: Caller::pulling(session, events), store: None, unreachable: Unreachable::default() }
     }
 
-    pub(super) fn options(&self) -> &Options {
+    pub(super) fn options(&self) -> &RegistryOptions {
         self.caller.options()
     }
 
     /// The attempts at `endpoint`; `last` if there is no endpoint after it.
-    pub(super) fn attempts<'a>(&'a self, endpoint: &'a Endpoint, last: bool) -> Attempts<'a> {
+    pub(super) fn attempts<'a>(&'a self, endpoint: &'a RegistryEndpoint, last: bool) -> Attempts<'a> {
         Attempts::new(&self.caller, &self.unreachable, endpoint, last)
     }
 
     pub(super) async fn get(
         &self,
-        endpoint: &Endpoint,
+        endpoint: &RegistryEndpoint,
         url: Url,
         headers: &HeaderMap,
-    ) -> Result<Response, Fault> {
+    ) -> Result<Response, RegistryFault> {
         self.caller.get(endpoint, url, headers).await
     }
 
-    fn store(&self) -> Result<&Store, Fault> {
-        self.store.as_ref().ok_or_else(|| Fault::Configuration("there is no store to fetch into".into()))
+    fn store(&self) -> Result<&Store, RegistryFault> {
+        self.store
+            .as_ref()
+            .ok_or_else(|| RegistryFault::Configuration("there is no store to fetch into".into()))
     }
 
     /// Fetches a blob into the store; gives it back, after a moment, while somebody else does.
-    pub(super) async fn blob(&self, blob: Blob) -> Result<Option<Blob>, Error> {
+    pub(super) async fn blob(&self, blob: BlobToFetch) -> Result<Option<BlobToFetch>, Error> {
         let image = blob.request.label();
         let content = format!("blob {}", blob.digest);
         let here = |fault| Error::new(&image, &content, "", fault);
         let permit = self.options().limits.any().await;
         match self.slot(&blob).await.map_err(here)? {
-            Slot::Present => {}
-            Slot::Partial(partial) => self.fill(&blob, partial, &image, &content).await?,
-            Slot::Busy => {
+            BlobSlot::Present => {}
+            BlobSlot::Partial(partial) => self.fill(&blob, partial, &image, &content).await?,
+            BlobSlot::Busy => {
                 // Whoever waits takes nobody's place meanwhile.
                 drop(permit);
                 tokio::time::sleep(BUSY_POLL).await;
@@ -81,15 +85,20 @@ impl Fetcher {
     /// Fetches a blob whose slot is ours.
     async fn fill(
         &self,
-        blob: &Blob,
-        mut partial: Box<Partial>,
+        blob: &BlobToFetch,
+        mut partial: Box<PartialBlob>,
         image: &str,
         content: &str,
     ) -> Result<(), Error> {
         let here = |fault| Error::new(image, content, "", fault);
-        let endpoints = Endpoint::all(&blob.request.reference, self.options()).map_err(here)?;
+        let endpoints = RegistryEndpoint::all(&blob.request.reference, self.options()).map_err(here)?;
         let present = partial.written();
-        self.report(Event::Begin { blob: blob.digest, image: image.into(), size: blob.size, present });
+        self.report(TransferEvent::Begin {
+            blob: blob.digest,
+            image: image.into(),
+            size: blob.size,
+            present,
+        });
         let mut failures = Vec::new();
         for (position, endpoint) in endpoints.iter().enumerate() {
             let mut attempts = self.attempts(endpoint, position + 1 == endpoints.len());
@@ -100,16 +109,19 @@ impl Fetcher {
                 match self.transfer(endpoint, blob, &mut partial).await {
                     Ok(()) => match run_blocking(move || partial.finish().map_err(wrong_content)).await {
                         Ok(()) => {
-                            self.report(Event::End { blob: blob.digest });
+                            self.report(TransferEvent::End { blob: blob.digest });
                             return Ok(());
                         }
                         Err(fault) => {
-                            self.report(Event::Advance { blob: blob.digest, bytes: -signed(blob.size) });
+                            self.report(TransferEvent::Advance {
+                                blob: blob.digest,
+                                bytes: -signed(blob.size),
+                            });
                             partial = match self.slot(blob).await.map_err(here)? {
-                                Slot::Partial(fresh) => fresh,
+                                BlobSlot::Partial(fresh) => fresh,
                                 // Another process took it up at once.
-                                Slot::Present => return Ok(()),
-                                Slot::Busy => return Err(here(fault)),
+                                BlobSlot::Present => return Ok(()),
+                                BlobSlot::Busy => return Err(here(fault)),
                             };
                             // A part from an earlier attempt may be what was wrong: once more, from the start.
                             let again = std::mem::take(&mut pieced);
@@ -134,13 +146,18 @@ impl Fetcher {
     }
 
     /// Looks who is to fetch a blob, off the network threads.
-    async fn slot(&self, blob: &Blob) -> Result<Slot, Fault> {
+    async fn slot(&self, blob: &BlobToFetch) -> Result<BlobSlot, RegistryFault> {
         let (store, digest, size) = (self.store()?.clone(), blob.digest, blob.size);
         run_blocking(move || Ok(store.slot(&digest, size)?)).await
     }
 
     /// Fetches what is missing of a blob.
-    async fn transfer(&self, endpoint: &Endpoint, blob: &Blob, partial: &mut Partial) -> Result<(), Fault> {
+    async fn transfer(
+        &self,
+        endpoint: &RegistryEndpoint,
+        blob: &BlobToFetch,
+        partial: &mut PartialBlob,
+    ) -> Result<(), RegistryFault> {
         let _permit = self.options().limits.host(endpoint.host()).await;
         let start = partial.written();
         if start == blob.size {
@@ -149,24 +166,24 @@ impl Fetcher {
         let mut headers = HeaderMap::new();
         if start > 0 {
             let range = HeaderValue::try_from(format!("bytes={start}-"))
-                .map_err(|error| Fault::Configuration(error.to_string()))?;
+                .map_err(|error| RegistryFault::Configuration(error.to_string()))?;
             headers.insert(header::RANGE, range);
         }
         let answer = self.get(endpoint, endpoint.url("blobs", &blob.digest.to_string()), &headers).await;
         let mut response = match answer {
-            Err(Fault::Status { status: 404, .. }) if blob.foreign => {
-                return Err(Fault::ForeignLayer { media_type: blob.media_type.clone() });
+            Err(RegistryFault::Status { status: 404, .. }) if blob.foreign => {
+                return Err(RegistryFault::ForeignLayer { media_type: blob.media_type.clone() });
             }
-            Err(Fault::Status { status: 416, .. }) if start > 0 => {
+            Err(RegistryFault::Status { status: 416, .. }) if start > 0 => {
                 self.restart(blob, partial)?;
-                return Err(Fault::Broken(format!("the registry has nothing after byte {start}")));
+                return Err(RegistryFault::Broken(format!("the registry has nothing after byte {start}")));
             }
             other => other?,
         };
         if start > 0 && !continues(&response, start) {
             self.restart(blob, partial)?;
             if response.status() == StatusCode::PARTIAL_CONTENT {
-                return Err(Fault::Broken(format!("the answer does not continue at byte {start}")));
+                return Err(RegistryFault::Broken(format!("the answer does not continue at byte {start}")));
             }
         }
         let expected = blob.size - partial.written();
@@ -177,15 +194,18 @@ impl Fetcher {
         if let Some(found) = response.content_length().filter(|found| *found != expected) {
             let kind = media_type(response.headers()).unwrap_or_default();
             return Err(if kind == "text/html" {
-                Fault::ContentType { expected: blob.media_type.clone(), found: kind }
+                RegistryFault::ContentType { expected: blob.media_type.clone(), found: kind }
             } else {
-                Fault::SizeMismatch { expected: blob.size, found: partial.written().saturating_add(found) }
+                RegistryFault::SizeMismatch {
+                    expected: blob.size,
+                    found: partial.written().saturating_add(found),
+                }
             });
         }
         while let Some(chunk) = next_chunk(&mut response, self.options().stall).await? {
             // Written here and now: the page cache takes it faster than a thread could be woken for it.
             partial.write(&chunk).map_err(wrong_content)?;
-            self.report(Event::Advance { blob: blob.digest, bytes: signed(chunk.len() as u64) });
+            self.report(TransferEvent::Advance { blob: blob.digest, bytes: signed(chunk.len() as u64) });
         }
         whole(blob, partial)
     }
@@ -193,20 +213,20 @@ impl Fetcher {
     /// As [`transfer`](Self::transfer), of an answer that somebody on the way compressed.
     async fn decode(
         &self,
-        blob: &Blob,
-        partial: &mut Partial,
+        blob: &BlobToFetch,
+        partial: &mut PartialBlob,
         mut response: Response,
         encoding: &Encoding,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), RegistryFault> {
         if let Some(fault) = encoding.fault() {
             return Err(fault);
         }
         if partial.written() > 0 {
             // A part is one of the encoded bytes, and we have others.
             self.restart(blob, partial)?;
-            return Err(Fault::Broken("the rest of the answer is compressed".into()));
+            return Err(RegistryFault::Broken("the rest of the answer is compressed".into()));
         }
-        let broken = |error: std::io::Error| Fault::Broken(error.to_string());
+        let broken = |error: std::io::Error| RegistryFault::Broken(error.to_string());
         let mut decoder = flate2::write::GzDecoder::new(Vec::new());
         let mut ended = false;
         while !ended {
@@ -224,37 +244,44 @@ impl Fetcher {
         whole(blob, partial)
     }
 
-    fn take(&self, blob: &Blob, partial: &mut Partial, bytes: &mut Vec<u8>) -> Result<(), Fault> {
+    fn take(
+        &self,
+        blob: &BlobToFetch,
+        partial: &mut PartialBlob,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), RegistryFault> {
         partial.write(bytes).map_err(wrong_content)?;
-        self.report(Event::Advance { blob: blob.digest, bytes: signed(bytes.len() as u64) });
+        self.report(TransferEvent::Advance { blob: blob.digest, bytes: signed(bytes.len() as u64) });
         bytes.clear();
         Ok(())
     }
 
-    fn restart(&self, blob: &Blob, partial: &mut Partial) -> Result<(), Fault> {
-        self.report(Event::Advance { blob: blob.digest, bytes: -signed(partial.written()) });
+    fn restart(&self, blob: &BlobToFetch, partial: &mut PartialBlob) -> Result<(), RegistryFault> {
+        self.report(TransferEvent::Advance { blob: blob.digest, bytes: -signed(partial.written()) });
         Ok(partial.restart()?)
     }
 
-    pub(super) fn report(&self, event: Event) {
+    pub(super) fn report(&self, event: TransferEvent) {
         self.caller.report(event);
     }
 }
 
 /// What the store finds wrong with content is the endpoint's fault, not the store's.
-fn wrong_content(error: crate::Error) -> Fault {
+fn wrong_content(error: crate::Error) -> RegistryFault {
     match error {
-        crate::Error::SizeMismatch { expected, found, .. } => Fault::SizeMismatch { expected, found },
-        crate::Error::DigestMismatch { expected, found, .. } => Fault::DigestMismatch { expected, found },
+        crate::Error::SizeMismatch { expected, found, .. } => RegistryFault::SizeMismatch { expected, found },
+        crate::Error::DigestMismatch { expected, found, .. } => {
+            RegistryFault::DigestMismatch { expected, found }
+        }
         other => other.into(),
     }
 }
 
 /// An answer that has ended has brought the whole blob.
-fn whole(blob: &Blob, partial: &Partial) -> Result<(), Fault> {
+fn whole(blob: &BlobToFetch, partial: &PartialBlob) -> Result<(), RegistryFault> {
     let (found, expected) = (partial.written(), blob.size);
     if found < expected {
-        return Err(Fault::Broken(format!("it ended after {found} of {expected} bytes")));
+        return Err(RegistryFault::Broken(format!("it ended after {found} of {expected} bytes")));
     }
     Ok(())
 }
@@ -273,10 +300,10 @@ fn signed(bytes: u64) -> i64 {
 
 /// Runs what waits for the disk off the network threads.
 async fn run_blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
-) -> Result<T, Fault> {
+    work: impl FnOnce() -> Result<T, RegistryFault> + Send + 'static,
+) -> Result<T, RegistryFault> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(error) => Err(Fault::Broken(error.to_string())),
+        Err(error) => Err(RegistryFault::Broken(error.to_string())),
     }
 }

@@ -5,10 +5,12 @@ use reqwest::Url;
 use reqwest::header::{self, HeaderMap};
 
 use super::fetch::Fetcher;
-use super::{Error, Fault};
+use super::{Error, RegistryFault};
 use crate::Reference;
-use crate::client::{ACCEPT_MANIFESTS, Encoding, Endpoint, decoded, media_type, next_page, read_body};
-use crate::manifest::{Descriptor, Kind, MANIFEST_MAX, Manifest};
+use crate::client::{
+    ACCEPT_MANIFESTS, Encoding, RegistryEndpoint, decoded, media_type, next_page, read_body,
+};
+use crate::manifest::{Descriptor, MANIFEST_MAX, Manifest, MediaKind};
 
 /// The most pages of one list that are asked for.
 const PAGES_MAX: usize = 100;
@@ -32,7 +34,7 @@ impl Api {
 pub(super) fn index(manifests: &[Descriptor]) -> Vec<u8> {
     let index = serde_json::json!({
         "schemaVersion": 2,
-        "mediaType": Kind::OciIndex.media_type(),
+        "mediaType": MediaKind::OciIndex.media_type(),
         "manifests": manifests,
     });
     index.to_string().into_bytes()
@@ -69,7 +71,7 @@ impl Fetcher {
             Ok(Some(bytes)) => {
                 let found = bytes.len() as u64;
                 return match size.filter(|expected| *expected != found) {
-                    Some(expected) => Err(here(Fault::SizeMismatch { expected, found })),
+                    Some(expected) => Err(here(RegistryFault::SizeMismatch { expected, found })),
                     None => Ok(bytes),
                 };
             }
@@ -105,7 +107,7 @@ impl Fetcher {
             Api::Manifests => format!("manifest {name}"),
             Api::Referrers => format!("referrers of {name}"),
         };
-        let endpoints = Endpoint::all(reference, self.options())
+        let endpoints = RegistryEndpoint::all(reference, self.options())
             .map_err(|fault| Error::new(image, &content, "", fault))?;
         let mut failures = Vec::new();
         for (position, endpoint) in endpoints.iter().enumerate() {
@@ -131,7 +133,7 @@ impl Fetcher {
     }
 
     /// All pages of a list of referrers, as one index.
-    async fn pages(&self, endpoint: &Endpoint, name: &str) -> Result<Vec<u8>, Fault> {
+    async fn pages(&self, endpoint: &RegistryEndpoint, name: &str) -> Result<Vec<u8>, RegistryFault> {
         let mut url = endpoint.url(Api::Referrers.path(), name);
         let mut all = Vec::new();
         for _ in 0..PAGES_MAX {
@@ -142,16 +144,16 @@ impl Fetcher {
                 None => return Ok(index(&all)),
             }
         }
-        Err(Fault::Paged { limit: PAGES_MAX })
+        Err(RegistryFault::Paged { limit: PAGES_MAX })
     }
 
     /// One manifest or index, and the URL of the next page of the list that it is part of.
     async fn document(
         &self,
-        endpoint: &Endpoint,
+        endpoint: &RegistryEndpoint,
         url: Url,
         expected: Option<(Digest, Option<u64>)>,
-    ) -> Result<(Vec<u8>, Option<Url>), Fault> {
+    ) -> Result<(Vec<u8>, Option<Url>), RegistryFault> {
         let _permit = self.options().limits.host(endpoint.host()).await;
         let headers = HeaderMap::from_iter([(header::ACCEPT, ACCEPT_MANIFESTS)]);
         let response = self.get(endpoint, url.clone(), &headers).await?;
@@ -166,8 +168,8 @@ impl Fetcher {
         let bytes = decoded(bytes, &encoding, MANIFEST_MAX)?;
         let parsed = Manifest::parse(&bytes);
         let wrong_type =
-            |found: &str| Fault::ContentType { expected: "a manifest".into(), found: found.into() };
-        let kind = announced.as_deref().and_then(Kind::from_media_type);
+            |found: &str| RegistryFault::ContentType { expected: "a manifest".into(), found: found.into() };
+        let kind = announced.as_deref().and_then(MediaKind::from_media_type);
         if let (Some(fault), Err(_)) = (encoding.fault(), &parsed) {
             return Err(fault);
         }
@@ -178,16 +180,16 @@ impl Fetcher {
         if let Some(expected) =
             expected.map(|(digest, _)| digest).or(claimed).filter(|digest| *digest != found)
         {
-            return Err(Fault::DigestMismatch { expected, found });
+            return Err(RegistryFault::DigestMismatch { expected, found });
         }
         if let Some(expected) = expected.and_then(|(_, size)| size).filter(|size| *size != bytes.len() as u64)
         {
-            return Err(Fault::SizeMismatch { expected, found: bytes.len() as u64 });
+            return Err(RegistryFault::SizeMismatch { expected, found: bytes.len() as u64 });
         }
         let parsed = parsed?;
         match kind {
             Some(kind) if kind != parsed.kind => {
-                Err(Fault::ContentType { expected: parsed.kind.to_string(), found: kind.to_string() })
+                Err(RegistryFault::ContentType { expected: parsed.kind.to_string(), found: kind.to_string() })
             }
             _ => Ok((bytes, next)),
         }

@@ -22,11 +22,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use content::Digest;
 use tokio::task::JoinSet;
 
-use self::blob::Blob;
-pub use self::error::{Error, Failure};
+use self::blob::BlobToFetch;
+pub use self::error::{EndpointFailure, Error};
 use self::fetch::Fetcher;
-pub use self::request::{Pulled, Referrers, Request};
-pub use crate::client::{Denial, Fault, Limits, Login, Options, Progress, Proxies, Tls};
+pub use self::request::{PullRequest, PulledImage, Referrers};
+pub use crate::client::{
+    Denial, HostTls, Login, Proxies, RegistryFault, RegistryOptions, RequestLimits, TransferProgress,
+};
 use crate::client::{Inbox, RegistrySession, drain};
 use crate::manifest::{Descriptor, Manifest, Platform};
 pub use crate::redact::redacted;
@@ -43,11 +45,11 @@ use crate::{Reference, Store};
 /// The first image that could not be pulled. What was fetched until then stays in the store, incomplete blobs
 /// included, and the next call resumes from there.
 pub fn pull(
-    requests: &[Request],
+    requests: &[PullRequest],
     store: &Store,
     session: &RegistrySession,
-    progress: &dyn Progress,
-) -> Result<Vec<Pulled>, Error> {
+    progress: &dyn TransferProgress,
+) -> Result<Vec<PulledImage>, Error> {
     let runtime = session.runtime().map_err(Error::of_all)?;
     let (events, mut inbox) = Inbox::new();
     let fetcher = Arc::new(Fetcher::new(session, store.clone(), events));
@@ -71,10 +73,10 @@ pub fn blobs(
     blobs: &[Descriptor],
     store: &Store,
     session: &RegistrySession,
-    progress: &dyn Progress,
+    progress: &dyn TransferProgress,
 ) -> Result<(), Error> {
-    let request = Arc::new(Request::of(reference));
-    let missing = plan::missing(blobs.iter().map(|blob| Blob::new(blob, &request)), store)?;
+    let request = Arc::new(PullRequest::of(reference));
+    let missing = plan::missing(blobs.iter().map(|blob| BlobToFetch::new(blob, &request)), store)?;
     if missing.is_empty() {
         return Ok(());
     }
@@ -86,17 +88,17 @@ pub fn blobs(
 
 /// Fetches blobs, as many at a time as the options allow.
 async fn fetch_all(
-    missing: Vec<Blob>,
+    missing: Vec<BlobToFetch>,
     fetcher: &Arc<Fetcher>,
     store: &Store,
-    progress: &dyn Progress,
+    progress: &dyn TransferProgress,
     inbox: &mut Inbox,
 ) -> Result<(), Error> {
     let bytes = missing.iter().map(|blob| blob.size).sum();
     progress.planned(missing.len(), bytes);
     let free = store.free_space().map_err(|error| Error::of_all(error.into()))?;
     if bytes > free {
-        return Err(Error::of_all(Fault::NoSpace { needed: bytes, free }));
+        return Err(Error::of_all(RegistryFault::NoSpace { needed: bytes, free }));
     }
     let mut tasks = JoinSet::new();
     for queue in Queue::of(missing, &fetcher.options().limits) {
@@ -119,7 +121,7 @@ struct Queue<T>(Arc<Mutex<VecDeque<T>>>);
 
 impl<T> Queue<T> {
     /// One for each task that may be at work at a time; all are the same queue.
-    fn of(items: Vec<T>, limits: &Limits) -> impl Iterator<Item = Self> {
+    fn of(items: Vec<T>, limits: &RequestLimits) -> impl Iterator<Item = Self> {
         let tasks = limits.all().min(items.len());
         let queue = Arc::new(Mutex::new(VecDeque::from(items)));
         (0..tasks).map(move |_| Self(Arc::clone(&queue)))
@@ -136,7 +138,7 @@ impl<T> Queue<T> {
 
 /// What a reference names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resolved {
+pub struct ResolvedImage {
     /// The digest of the manifest or index.
     pub digest: Digest,
     /// Of an index, the digest of the manifest for each platform: the first that it lists for it, which is the one clients
@@ -153,16 +155,16 @@ pub struct Resolved {
 pub fn resolve(
     reference: &Reference,
     session: &RegistrySession,
-    progress: &dyn Progress,
-) -> Result<Resolved, Error> {
+    progress: &dyn TransferProgress,
+) -> Result<ResolvedImage, Error> {
     if let Some(digest) = reference.digest() {
-        return Ok(Resolved { digest: *digest, platforms: BTreeMap::new() });
+        return Ok(ResolvedImage { digest: *digest, platforms: BTreeMap::new() });
     }
     let bytes = tagged(reference, session, progress)?;
     let name = reference.to_string();
     let manifest =
         Manifest::parse(&bytes).map_err(|error| Error::new(&name, "manifest", "", error.into()))?;
-    Ok(Resolved { digest: Digest::of(&bytes), platforms: manifest.platforms() })
+    Ok(ResolvedImage { digest: Digest::of(&bytes), platforms: manifest.platforms() })
 }
 
 /// The manifest that the tag of `reference` names now; `None` where the registry knows of no such tag.
@@ -173,7 +175,7 @@ pub fn resolve(
 pub fn manifest(
     reference: &Reference,
     session: &RegistrySession,
-    progress: &dyn Progress,
+    progress: &dyn TransferProgress,
 ) -> Result<Option<Vec<u8>>, Error> {
     match tagged(reference, session, progress) {
         Err(error) if error.is_unknown() => Ok(None),
@@ -184,7 +186,7 @@ pub fn manifest(
 fn tagged(
     reference: &Reference,
     session: &RegistrySession,
-    progress: &dyn Progress,
+    progress: &dyn TransferProgress,
 ) -> Result<Vec<u8>, Error> {
     let (name, asked) = (reference.to_string(), reference.clone());
     alone(&name.clone(), session, progress, |fetcher| async move {
@@ -196,7 +198,7 @@ fn tagged(
 fn alone<T: Send + 'static, F: Future<Output = Result<T, Error>> + Send + 'static>(
     name: &str,
     session: &RegistrySession,
-    progress: &dyn Progress,
+    progress: &dyn TransferProgress,
     work: impl FnOnce(Fetcher) -> F,
 ) -> Result<T, Error> {
     let here = |fault| Error::here(name, fault);
@@ -208,11 +210,11 @@ fn alone<T: Send + 'static, F: Future<Output = Result<T, Error>> + Send + 'stati
         tasks.spawn(work);
         drain(tasks, progress, &mut inbox, here).await
     })?;
-    done.pop().ok_or_else(|| here(Fault::Cancelled))
+    done.pop().ok_or_else(|| here(RegistryFault::Cancelled))
 }
 
 /// The digests of the lists of what is attached to the image `digest` and, where it is an index, to the manifests that it
-/// lists for `platforms` (all where that is empty), by [`Referrers::key`], as [`Pulled::referrers`] has them: the
+/// lists for `platforms` (all where that is empty), by [`Referrers::key`], as [`PulledImage::referrers`] has them: the
 /// same as long as the same things are attached, in whatever order and form the registry says so. The image itself is
 /// always among them, with an empty list where nothing is attached to it.
 ///
@@ -224,13 +226,13 @@ pub fn referrers(
     digest: &Digest,
     platforms: &[Platform],
     session: &RegistrySession,
-    progress: &dyn Progress,
+    progress: &dyn TransferProgress,
 ) -> Result<BTreeMap<String, Digest>, Error> {
-    let request = Request {
+    let request = PullRequest {
         platforms: platforms.to_vec(),
         expected: Some(*digest),
         referrers: true,
-        ..Request::of(reference)
+        ..PullRequest::of(reference)
     };
     let image = alone(&reference.to_string(), session, progress, |fetcher| async move {
         plan::image(&fetcher, request).await
@@ -247,11 +249,11 @@ pub fn no_referrers() -> Vec<u8> {
 }
 
 async fn plan_all(
-    requests: &[Request],
+    requests: &[PullRequest],
     fetcher: &Arc<Fetcher>,
-    progress: &dyn Progress,
+    progress: &dyn TransferProgress,
     inbox: &mut Inbox,
-) -> Result<Vec<plan::Image>, Error> {
+) -> Result<Vec<plan::PlannedPull>, Error> {
     let mut tasks = JoinSet::new();
     let wanted = requests.iter().cloned().enumerate().collect();
     for queue in Queue::of(wanted, &fetcher.options().limits) {

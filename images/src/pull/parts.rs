@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use content::Digest;
 
-use super::blob::Blob;
+use super::blob::BlobToFetch;
 use super::fetch::Fetcher;
-use super::{Error, Fault, Request};
+use super::{Error, PullRequest, RegistryFault};
 use crate::closure::{Closure, Unconfirmed};
-use crate::manifest::{MANIFEST_MAX, ParseError, Platform};
+use crate::manifest::{MANIFEST_MAX, ManifestError, Platform};
 use crate::platform;
 
 /// What an image consists of.
@@ -19,7 +19,7 @@ pub(super) struct Parts {
     /// In the order they were found; all are in the store.
     pub(super) manifests: Vec<Digest>,
     /// Each once; the set has their digests and sizes.
-    pub(super) blobs: Vec<Blob>,
+    pub(super) blobs: Vec<BlobToFetch>,
     named: HashSet<(Digest, u64)>,
 }
 
@@ -29,7 +29,7 @@ impl Parts {
     pub(super) async fn gather(
         &mut self,
         fetcher: &Fetcher,
-        request: &Arc<Request>,
+        request: &Arc<PullRequest>,
         root: Vec<u8>,
         platforms: &[Platform],
         mut at_hand: HashMap<Digest, Vec<u8>>,
@@ -43,7 +43,7 @@ impl Parts {
             let here = |fault| Error::new(&name, &format!("manifest {}", node.digest), "", fault);
             let size = node.descriptor.as_ref().map(|descriptor| descriptor.size);
             if size.is_some_and(|size| size > MANIFEST_MAX) {
-                return Err(here(Fault::TooLarge { limit: MANIFEST_MAX }));
+                return Err(here(RegistryFault::TooLarge { limit: MANIFEST_MAX }));
             }
             let bytes = match at_hand.remove(&node.digest) {
                 Some(bytes) => bytes,
@@ -54,27 +54,31 @@ impl Parts {
             fetcher.keep(&name, &bytes)?;
             self.manifests.push(node.digest);
             let unnamed = manifest.blobs().filter(|blob| self.named.insert((blob.digest, blob.size)));
-            self.blobs.extend(unnamed.map(|blob| Blob::new(blob, request)));
+            self.blobs.extend(unnamed.map(|blob| BlobToFetch::new(blob, request)));
         }
         Ok(digest)
     }
 
     /// Checks that the configurations name the platforms that no index says the image is for.
-    pub(super) async fn confirm(&mut self, fetcher: &Fetcher, request: &Arc<Request>) -> Result<(), Error> {
+    pub(super) async fn confirm(
+        &mut self,
+        fetcher: &Fetcher,
+        request: &Arc<PullRequest>,
+    ) -> Result<(), Error> {
         let Unconfirmed { platforms, configs } = self.closure.take_unconfirmed();
         let Some(store) = fetcher.store.as_ref().filter(|_| !platforms.is_empty()) else { return Ok(()) };
         let name = request.label();
         let mut offered = Vec::new();
         for config in configs {
             let here = |fault| Error::new(&name, &format!("configuration {}", config.digest), "", fault);
-            let mut blob = Some(Blob::new(&config, request));
+            let mut blob = Some(BlobToFetch::new(&config, request));
             while let Some(waiting) = blob {
                 blob = fetcher.blob(waiting).await?;
             }
             let bytes = store.read(&config.digest, MANIFEST_MAX).map_err(|error| here(error.into()))?;
             offered.extend(
                 platform::of_config(&bytes)
-                    .map_err(|error| here(ParseError::Ambiguous { reason: error.to_string() }.into()))?,
+                    .map_err(|error| here(ManifestError::Ambiguous { reason: error.to_string() }.into()))?,
             );
         }
         platform::confirm(&platforms, offered)

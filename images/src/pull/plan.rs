@@ -5,30 +5,30 @@ use std::sync::Arc;
 
 use content::{Digest, parallel};
 
-use super::blob::Blob;
+use super::blob::BlobToFetch;
 use super::fetch::Fetcher;
 use super::parts::Parts;
-use super::{Error, Fault, Pulled, Request, referrers};
-use crate::client::Event;
+use super::{Error, PullRequest, PulledImage, RegistryFault, referrers};
+use crate::client::TransferEvent;
 use crate::manifest::Manifest;
 use crate::{Store, error};
 
 /// An image whose manifests are all in the store.
-pub(super) struct Image {
+pub(super) struct PlannedPull {
     /// What is said of it once its blobs are, too.
-    pub(super) pulled: Pulled,
+    pub(super) pulled: PulledImage,
     /// Its distinct blobs.
-    pub(super) blobs: Vec<Blob>,
+    pub(super) blobs: Vec<BlobToFetch>,
 }
 
 /// Fetches the manifest of an image and, where it is an index, those of the chosen platforms.
-pub(super) async fn image(fetcher: &Fetcher, request: Request) -> Result<Image, Error> {
+pub(super) async fn image(fetcher: &Fetcher, request: PullRequest) -> Result<PlannedPull, Error> {
     let request = Arc::new(request);
     let name = request.label();
     let here = |content: &str, fault| Error::new(&name, content, "", fault);
     let pinned = match (request.expected, request.reference.digest()) {
         (Some(expected), Some(found)) if expected != *found => {
-            return Err(here("manifest", Fault::DigestMismatch { expected, found: *found }));
+            return Err(here("manifest", RegistryFault::DigestMismatch { expected, found: *found }));
         }
         (expected, found) => expected.or(found.copied()),
     };
@@ -38,7 +38,10 @@ pub(super) async fn image(fetcher: &Fetcher, request: Request) -> Result<Image, 
                 Ok(bytes) => {
                     let found = Digest::of(&bytes);
                     if found != expected {
-                        return Err(here("manifest", Fault::TagMoved { tag: tag.into(), expected, found }));
+                        return Err(here(
+                            "manifest",
+                            RegistryFault::TagMoved { tag: tag.into(), expected, found },
+                        ));
                     }
                     bytes
                 }
@@ -46,7 +49,7 @@ pub(super) async fn image(fetcher: &Fetcher, request: Request) -> Result<Image, 
                 Err(error) if error.is_unknown() => {
                     let bytes = fetcher.manifest(&name, &request.reference, &expected, None).await?;
                     let text = format!("{}: the tag is gone, the digest counts", request.reference);
-                    fetcher.report(Event::Warn { text });
+                    fetcher.report(TransferEvent::Warn { text });
                     bytes
                 }
                 Err(error) => return Err(error),
@@ -67,19 +70,22 @@ pub(super) async fn image(fetcher: &Fetcher, request: Request) -> Result<Image, 
     }
     let size = parts.size();
     let (name, tag) = (request.name.clone(), request.tag.clone());
-    Ok(Image { pulled: Pulled { name, tag, digest, kind, size, referrers }, blobs: parts.blobs })
+    Ok(PlannedPull { pulled: PulledImage { name, tag, digest, kind, size, referrers }, blobs: parts.blobs })
 }
 
 /// The distinct of these blobs that the store lacks, the largest first: a large one started last would be waited for
 /// alone.
-pub(super) fn missing(blobs: impl Iterator<Item = Blob>, store: &Store) -> Result<Vec<Blob>, Error> {
+pub(super) fn missing(
+    blobs: impl Iterator<Item = BlobToFetch>,
+    store: &Store,
+) -> Result<Vec<BlobToFetch>, Error> {
     let mut sizes: HashMap<Digest, u64> = HashMap::new();
     let mut distinct = Vec::new();
     for blob in blobs {
         match sizes.insert(blob.digest, blob.size) {
             Some(known) if known == blob.size => {}
             Some(expected) => {
-                let fault = Fault::SizeMismatch { expected, found: blob.size };
+                let fault = RegistryFault::SizeMismatch { expected, found: blob.size };
                 return Err(Error::new(&blob.request.label(), &format!("blob {}", blob.digest), "", fault));
             }
             None => distinct.push(blob),
@@ -89,7 +95,7 @@ pub(super) fn missing(blobs: impl Iterator<Item = Blob>, store: &Store) -> Resul
     let there =
         parallel::try_map(parallel::processors(), &distinct, |blob| store.has(&blob.digest, blob.size))
             .map_err(|error: error::Error| Error::of_all(error.into()))?;
-    let mut missing: Vec<Blob> =
+    let mut missing: Vec<BlobToFetch> =
         distinct.into_iter().zip(there).filter(|(_, there)| !there).map(|(blob, _)| blob).collect();
     missing.sort_by_key(|blob| (std::cmp::Reverse(blob.size), blob.digest));
     Ok(missing)

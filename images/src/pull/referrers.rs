@@ -13,15 +13,15 @@ use content::Digest;
 use super::fetch::Fetcher;
 use super::manifests::index;
 use super::parts::Parts;
-use super::{Error, Fault, Referrers, Request};
-use crate::client::Event;
-use crate::manifest::{Descriptor, Kind, MANIFEST_MAX, MANIFESTS_MAX, Manifest};
+use super::{Error, PullRequest, Referrers, RegistryFault};
+use crate::client::TransferEvent;
+use crate::manifest::{Descriptor, MANIFEST_MAX, MANIFESTS_MAX, Manifest, MediaKind};
 use crate::referrers::{COSIGN, referrers_tag};
 
 /// Gathers what hangs on a manifest with the image's parts, and adds it to `found`.
 pub(super) async fn gather(
     fetcher: &Fetcher,
-    request: &Arc<Request>,
+    request: &Arc<PullRequest>,
     subject: &Digest,
     parts: &mut Parts,
     found: &mut Vec<Referrers>,
@@ -44,11 +44,11 @@ pub(super) async fn gather(
 /// form it is the same as long as its content is.
 async fn listed(
     fetcher: &Fetcher,
-    request: &Arc<Request>,
+    request: &Arc<PullRequest>,
     subject: &Digest,
 ) -> Result<(Vec<Descriptor>, HashMap<Digest, Vec<u8>>), Error> {
     let name = request.label();
-    let warn = |text: String| fetcher.report(Event::Warn { text: format!("{name}: {text}") });
+    let warn = |text: String| fetcher.report(TransferEvent::Warn { text: format!("{name}: {text}") });
     let here = |fault| Error::new(&name, &format!("referrers of {subject}"), "", fault);
     let mut kept = Vec::new();
     let mut manifests = HashMap::new();
@@ -60,12 +60,12 @@ async fn listed(
     for descriptor in all {
         let (digest, media_type) =
             (descriptor.digest, content::printable(&descriptor.media_type).to_string());
-        if Kind::from_media_type(&descriptor.media_type).is_none() {
+        if MediaKind::from_media_type(&descriptor.media_type).is_none() {
             warn(format!("{digest} is attached and left out: its type {media_type} is not supported"));
             continue;
         }
         if descriptor.size > MANIFEST_MAX {
-            return Err(here(Fault::TooLarge { limit: MANIFEST_MAX }));
+            return Err(here(RegistryFault::TooLarge { limit: MANIFEST_MAX }));
         }
         let fetched = fetcher.manifest(&name, &request.reference, &digest, Some(descriptor.size)).await;
         let bytes = match fetched {
@@ -85,7 +85,7 @@ async fn listed(
         }
         total += bytes.len() as u64;
         if total > MANIFESTS_MAX {
-            return Err(here(Fault::TooLarge { limit: MANIFESTS_MAX }));
+            return Err(here(RegistryFault::TooLarge { limit: MANIFESTS_MAX }));
         }
         manifests.insert(digest, bytes);
         kept.push(descriptor);
@@ -94,14 +94,18 @@ async fn listed(
 }
 
 /// The list that the registry has, by its own interface or under the tag. The bytes of an index.
-async fn list(fetcher: &Fetcher, request: &Arc<Request>, subject: &Digest) -> Result<Option<Vec<u8>>, Error> {
+async fn list(
+    fetcher: &Fetcher,
+    request: &Arc<PullRequest>,
+    subject: &Digest,
+) -> Result<Option<Vec<u8>>, Error> {
     let name = request.label();
     match fetcher.referrers_by_interface(&name, &request.reference, subject).await {
         Ok(bytes) => return Ok(Some(bytes)),
         Err(error) if error.is_unknown() => {}
         Err(error) if error.is_no_answer() => {
             let text = format!("the registry has no usable interface for what is attached: {error}");
-            fetcher.report(Event::Warn { text });
+            fetcher.report(TransferEvent::Warn { text });
         }
         Err(error) => return Err(error),
     }
@@ -114,7 +118,7 @@ async fn list(fetcher: &Fetcher, request: &Arc<Request>, subject: &Digest) -> Re
 /// The manifest under a tag that says what is attached to `subject`, unless it is the subject: to GitLab these tags are digests.
 async fn by_tag(
     fetcher: &Fetcher,
-    request: &Arc<Request>,
+    request: &Arc<PullRequest>,
     subject: &Digest,
     tag: &str,
 ) -> Result<Option<Vec<u8>>, Error> {
@@ -122,7 +126,7 @@ async fn by_tag(
         Ok(bytes) => Ok(Some(bytes).filter(|bytes| Digest::of(bytes) != *subject)),
         Err(error) if error.is_unknown() => Ok(None),
         Err(error) if error.is_no_answer() => {
-            fetcher.report(Event::Warn { text: error.to_string() });
+            fetcher.report(TransferEvent::Warn { text: error.to_string() });
             Ok(None)
         }
         Err(error) => Err(error),

@@ -3,12 +3,12 @@
 use content::Digest;
 
 use crate::Reference;
-use crate::manifest::{Kind, Platform};
+use crate::manifest::{MediaKind, Platform};
 use crate::referrers::referrers_tag;
 
 /// An image to pull.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct PullRequest {
     /// The name to save it as, such as `alpine`; errors and progress use it.
     pub name: String,
     /// The tag to save it as.
@@ -26,7 +26,7 @@ pub struct Request {
 
 /// An image that is in the store, whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pulled {
+pub struct PulledImage {
     /// From the request.
     pub name: String,
     /// From the request.
@@ -34,7 +34,7 @@ pub struct Pulled {
     /// The digest of the manifest or index.
     pub digest: Digest,
     /// What it is.
-    pub kind: Kind,
+    pub kind: MediaKind,
     /// Bytes of all its distinct manifests and blobs.
     pub size: u64,
     /// What is attached to its manifests, where that was asked for.
@@ -55,7 +55,7 @@ pub struct Referrers {
     pub digest: Digest,
 }
 
-impl Request {
+impl PullRequest {
     /// All of an image, which is saved nowhere under a name.
     pub(super) fn of(reference: &Reference) -> Self {
         Self {

@@ -8,14 +8,14 @@ use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, Url};
 
 use super::error::Error;
-use super::feed::{Feed, Piece};
-use super::plan::Image;
+use super::feed::{BlobPart, Feed};
+use super::plan::PlannedPush;
 use super::pusher::{Pusher, accepted};
-use crate::client::{self, Backoff, Endpoint, Event, Fault, shown};
+use crate::client::{self, Backoff, RegistryEndpoint, RegistryFault, TransferEvent, shown};
 
 /// A blob that one registry is to have.
 #[derive(Clone)]
-pub(super) struct Blob {
+pub(super) struct BlobToPush {
     digest: Digest,
     size: u64,
     /// The repositories that need it, in the order of the images.
@@ -24,20 +24,20 @@ pub(super) struct Blob {
 
 #[derive(Clone)]
 struct Place {
-    endpoint: Endpoint,
+    endpoint: RegistryEndpoint,
     image: String,
     present: bool,
 }
 
 /// All blobs of a push: of each registry, by digest.
-pub(super) struct Wanted(BTreeMap<(String, Digest), Blob>);
+pub(super) struct Wanted(BTreeMap<(String, Digest), BlobToPush>);
 
 /// Whether a repository has a blob.
 pub(super) struct Question {
     key: (String, Digest),
     place: usize,
     size: u64,
-    endpoint: Endpoint,
+    endpoint: RegistryEndpoint,
     image: String,
 }
 
@@ -49,12 +49,12 @@ pub(super) struct Moved {
 }
 
 impl Wanted {
-    pub(super) fn of(images: &[Arc<Image>]) -> Self {
-        let mut blobs: BTreeMap<_, Blob> = BTreeMap::new();
+    pub(super) fn of(images: &[Arc<PlannedPush>]) -> Self {
+        let mut blobs: BTreeMap<_, BlobToPush> = BTreeMap::new();
         for image in images {
             for descriptor in &image.blobs {
                 let (digest, size) = (descriptor.digest, descriptor.size);
-                let blob = blobs.entry((image.endpoint.host(), digest)).or_insert_with(|| Blob {
+                let blob = blobs.entry((image.endpoint.host(), digest)).or_insert_with(|| BlobToPush {
                     digest,
                     size,
                     places: Vec::new(),
@@ -70,7 +70,7 @@ impl Wanted {
     }
 
     pub(super) fn questions(&self) -> Vec<Question> {
-        let questions = |(key, blob): (&(String, Digest), &Blob)| {
+        let questions = |(key, blob): (&(String, Digest), &BlobToPush)| {
             let (key, size) = (key.clone(), blob.size);
             let places = blob.places.clone().into_iter().enumerate();
             places.map(move |(place, Place { endpoint, image, .. })| Question {
@@ -99,7 +99,7 @@ impl Wanted {
     }
 
     /// The blobs that no repository of their registry has.
-    fn unknown(&self) -> impl Iterator<Item = &Blob> {
+    fn unknown(&self) -> impl Iterator<Item = &BlobToPush> {
         self.0.values().filter(|blob| !blob.places.iter().any(|place| place.present))
     }
 
@@ -112,7 +112,7 @@ impl Wanted {
     }
 
     /// The blobs to transfer, the largest first: a large one started last would be waited for alone.
-    pub(super) fn blobs(self) -> Vec<Blob> {
+    pub(super) fn blobs(self) -> Vec<BlobToPush> {
         let mut blobs: Vec<_> =
             self.0.into_values().filter(|blob| !blob.places.iter().all(|place| place.present)).collect();
         blobs.sort_by_key(|blob| (std::cmp::Reverse(blob.size), blob.digest));
@@ -144,18 +144,23 @@ impl Pusher {
         Ok(there.then_some(question))
     }
 
-    async fn has_blob(&self, endpoint: &Endpoint, url: &Url, size: u64) -> Result<bool, Fault> {
+    async fn has_blob(
+        &self,
+        endpoint: &RegistryEndpoint,
+        url: &Url,
+        size: u64,
+    ) -> Result<bool, RegistryFault> {
         let Some(headers) = self.head(endpoint, url, None).await? else { return Ok(false) };
         let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         // Proxies say 0 where they do not know.
         match length.filter(|found| *found != size && *found != 0) {
-            Some(found) => Err(Fault::SizeMismatch { expected: size, found }),
+            Some(found) => Err(RegistryFault::SizeMismatch { expected: size, found }),
             None => Ok(true),
         }
     }
 
     /// Brings a blob into every repository that needs it: sent at most once, mounted from there into the others.
-    pub(super) async fn bring(&self, blob: &Blob) -> Result<Moved, Error> {
+    pub(super) async fn bring(&self, blob: &BlobToPush) -> Result<Moved, Error> {
         let mut moved = Moved { mounted: 0, uploaded: 0, bytes: 0 };
         let mut source = blob.places.iter().find(|place| place.present).map(|place| &place.endpoint);
         for place in blob.places.iter().filter(|place| !place.present) {
@@ -173,9 +178,14 @@ impl Pusher {
                 Mount::Done => moved.mounted += 1,
                 Mount::Refused(session) => {
                     let image = place.image.clone();
-                    self.report(Event::Begin { blob: blob.digest, image, size: blob.size, present: 0 });
+                    self.report(TransferEvent::Begin {
+                        blob: blob.digest,
+                        image,
+                        size: blob.size,
+                        present: 0,
+                    });
                     self.upload(&place.endpoint, blob, session).await.map_err(failed)?;
-                    self.report(Event::End { blob: blob.digest });
+                    self.report(TransferEvent::End { blob: blob.digest });
                     moved.uploaded += 1;
                     moved.bytes += blob.size;
                 }
@@ -186,7 +196,12 @@ impl Pusher {
     }
 
     /// Asks for a blob of another repository.
-    async fn mount(&self, endpoint: &Endpoint, blob: &Blob, from: &Endpoint) -> Result<Mount, Fault> {
+    async fn mount(
+        &self,
+        endpoint: &RegistryEndpoint,
+        blob: &BlobToPush,
+        from: &RegistryEndpoint,
+    ) -> Result<Mount, RegistryFault> {
         let mut url = endpoint.url("blobs", "uploads/");
         url.query_pairs_mut()
             .append_pair("mount", &blob.digest.to_string())
@@ -198,7 +213,7 @@ impl Pusher {
             }
             // "Fall back to the standard upload process", for which this is the session.
             Ok(response) => Ok(Mount::Refused(Some(Upload::begun(&response)?))),
-            Err(Fault::Status { .. } | Fault::Unauthorized(_)) => Ok(Mount::Refused(None)),
+            Err(RegistryFault::Status { .. } | RegistryFault::Unauthorized(_)) => Ok(Mount::Refused(None)),
             Err(fault) => Err(fault),
         }
     }
@@ -207,10 +222,10 @@ impl Pusher {
     /// in one request.
     async fn upload(
         &self,
-        endpoint: &Endpoint,
-        blob: &Blob,
+        endpoint: &RegistryEndpoint,
+        blob: &BlobToPush,
         mut session: Option<Upload>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), RegistryFault> {
         let feed = Arc::new(Feed::new(self.content.clone(), blob.digest, blob.size, self.events().clone()));
         let url = endpoint.url("blobs", &blob.digest.to_string());
         let mut backoff = Backoff::new(self.options());
@@ -241,7 +256,7 @@ impl Pusher {
                 }
             }
             if !self.pause(&mut backoff, &url, &fault).await {
-                let unpieced = matches!(fault, Fault::Status { status: 500.., .. })
+                let unpieced = matches!(fault, RegistryFault::Status { status: 500.., .. })
                     && !std::mem::replace(&mut whole, true);
                 if unpieced {
                     session = None;
@@ -265,12 +280,12 @@ impl Pusher {
     /// Sends what the registry does not have yet, and closes the session.
     async fn send(
         &self,
-        endpoint: &Endpoint,
-        blob: &Blob,
+        endpoint: &RegistryEndpoint,
+        blob: &BlobToPush,
         feed: &Arc<Feed>,
         session: &mut Option<Upload>,
         whole: bool,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), RegistryFault> {
         if session.is_none() {
             let url = endpoint.url("blobs", "uploads/");
             let response = self.caller.request(endpoint, Method::POST, url, &HeaderMap::new(), None).await?;
@@ -284,21 +299,21 @@ impl Pusher {
             let (offset, len) = (session.offset, chunk.min(blob.size - session.offset));
             let end = offset + len;
             let range = HeaderValue::try_from(format!("{offset}-{}", end - 1))
-                .map_err(|error| Fault::Configuration(error.to_string()))?;
+                .map_err(|error| RegistryFault::Configuration(error.to_string()))?;
             let headers = HeaderMap::from_iter([octets.clone(), (header::CONTENT_RANGE, range)]);
-            let piece = Piece { feed: feed.clone(), offset, len };
+            let piece = BlobPart { feed: feed.clone(), offset, len };
             let url = session.url.clone();
             let response = self.caller.request(endpoint, Method::PATCH, url, &headers, Some(&piece)).await?;
             let found = received(&response).unwrap_or(end);
             if found <= offset || found > end {
-                return Err(Fault::SizeMismatch { expected: end, found });
+                return Err(RegistryFault::SizeMismatch { expected: end, found });
             }
             *session = Upload { url: location(&response)?, offset: found, chunk_min: session.chunk_min };
         }
         let mut url = session.url.clone();
         url.query_pairs_mut().append_pair("digest", &blob.digest.to_string());
         let len = if whole { blob.size } else { 0 };
-        let rest = Piece { feed: feed.clone(), offset: blob.size - len, len };
+        let rest = BlobPart { feed: feed.clone(), offset: blob.size - len, len };
         let headers = HeaderMap::from_iter([octets]);
         let response = self.caller.request(endpoint, Method::PUT, url, &headers, Some(&rest)).await?;
         accepted(&response, &blob.digest)?;
@@ -309,7 +324,7 @@ impl Pusher {
     }
 
     /// Asks how far an interrupted upload came; `None` if it must start again.
-    async fn position(&self, endpoint: &Endpoint, broken: Upload) -> Option<Upload> {
+    async fn position(&self, endpoint: &RegistryEndpoint, broken: Upload) -> Option<Upload> {
         let response =
             self.caller.request(endpoint, Method::GET, broken.url, &HeaderMap::new(), None).await.ok()?;
         let url = location(&response).ok()?;
@@ -318,11 +333,13 @@ impl Pusher {
 }
 
 /// Whether the registry does not take what it was sent, in this form.
-fn is_refusal(fault: &Fault) -> bool {
+fn is_refusal(fault: &RegistryFault) -> bool {
     match fault {
-        Fault::Status { status, .. } => matches!(status, 400 | 404..=407 | 409..=428 | 430..=499 | 501),
+        RegistryFault::Status { status, .. } => {
+            matches!(status, 400 | 404..=407 | 409..=428 | 430..=499 | 501)
+        }
         // It keeps nothing of a piece or more than there is, or does not say where to go on.
-        Fault::SizeMismatch { .. } | Fault::Redirect(_) => true,
+        RegistryFault::SizeMismatch { .. } | RegistryFault::Redirect(_) => true,
         _ => false,
     }
 }
@@ -334,7 +351,7 @@ enum Mount {
 }
 
 impl Upload {
-    fn begun(response: &Response) -> Result<Self, Fault> {
+    fn begun(response: &Response) -> Result<Self, RegistryFault> {
         let number = |value: &HeaderValue| value.to_str().ok()?.parse().ok();
         let chunk_min = response.headers().get("oci-chunk-min-length").and_then(number).unwrap_or(0);
         Ok(Self { url: location(response)?, offset: 0, chunk_min })
@@ -342,7 +359,7 @@ impl Upload {
 }
 
 /// The URL at which the upload continues. Credentials follow only to the registry itself, and nothing leaves TLS.
-fn location(response: &Response) -> Result<Url, Fault> {
+fn location(response: &Response) -> Result<Url, RegistryFault> {
     client::location(response.url(), response.headers())
 }
 

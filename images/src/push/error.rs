@@ -1,6 +1,6 @@
 //! What can go wrong with a push.
 
-use crate::client::{Fault, beginning};
+use crate::client::{RegistryFault, beginning};
 
 /// An image that could not be pushed.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +13,7 @@ pub struct Error {
     /// The registry's URL for it, without query and credentials; empty where no request was made.
     pub url: String,
     /// What was wrong.
-    pub fault: Box<Fault>,
+    pub fault: Box<RegistryFault>,
 }
 
 fn place(url: &str) -> String {
@@ -22,7 +22,7 @@ fn place(url: &str) -> String {
 
 impl Error {
     /// A failure before anything was asked of a registry.
-    pub(super) fn here(image: &str, content: &str, fault: impl Into<Fault>) -> Self {
+    pub(super) fn here(image: &str, content: &str, fault: impl Into<RegistryFault>) -> Self {
         Self {
             image: image.into(),
             content: content.into(),
@@ -32,7 +32,7 @@ impl Error {
     }
 
     /// A failure of the whole push.
-    pub(super) fn of_all(fault: Fault) -> Self {
+    pub(super) fn of_all(fault: RegistryFault) -> Self {
         Self::here("", "", fault)
     }
 }

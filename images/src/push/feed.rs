@@ -11,15 +11,15 @@ use content::{Digest, Hasher};
 use http_body::{Frame, SizeHint};
 use reqwest::Body;
 
-use super::content::{Content, check};
-use crate::client::{Event, Events, Fault, Payload};
+use super::content::{BlobSource, check};
+use crate::client::{Events, Payload, RegistryFault, TransferEvent};
 
 /// Read and handed to the network at a time.
 const READ: usize = 256 << 10;
 
 /// One blob, read and hashed in order, however many requests carry it.
 pub(super) struct Feed {
-    content: Arc<dyn Content>,
+    content: Arc<dyn BlobSource>,
     digest: Digest,
     size: u64,
     /// Between two requests; a body takes it along and gives it back.
@@ -27,7 +27,7 @@ pub(super) struct Feed {
     /// The position that was reported last.
     reported: AtomicU64,
     /// What is wrong with the content itself, which no other attempt would mend.
-    fault: Mutex<Option<Fault>>,
+    fault: Mutex<Option<RegistryFault>>,
     events: Events,
 }
 
@@ -39,21 +39,21 @@ struct Cursor {
 }
 
 impl Feed {
-    pub(super) fn new(content: Arc<dyn Content>, digest: Digest, size: u64, events: Events) -> Self {
+    pub(super) fn new(content: Arc<dyn BlobSource>, digest: Digest, size: u64, events: Events) -> Self {
         let (cursor, fault) = (Mutex::default(), Mutex::default());
         Self { content, digest, size, cursor, reported: AtomicU64::new(0), fault, events }
     }
 
     /// What is wrong with the content itself, if that is why a request failed.
-    pub(super) fn fault(&self) -> Option<Fault> {
+    pub(super) fn fault(&self) -> Option<RegistryFault> {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The next bytes, at most `limit` of them; the last ones only if the whole has its digest.
-    fn read(&self, cursor: &mut Cursor, limit: u64) -> Result<Bytes, Fault> {
+    fn read(&self, cursor: &mut Cursor, limit: u64) -> Result<Bytes, RegistryFault> {
         let limit = usize::try_from(limit).unwrap_or(READ).min(READ);
         let mut bytes = vec![0; limit];
-        let broken = |reason: String| Fault::Damaged(format!("{}: {reason}", self.digest));
+        let broken = |reason: String| RegistryFault::Damaged(format!("{}: {reason}", self.digest));
         let count = cursor.reader.read(&mut bytes).map_err(|error| broken(error.to_string()))?;
         if count == 0 {
             return Err(broken(format!("expected {} bytes, found {}", self.size, cursor.position)));
@@ -68,7 +68,7 @@ impl Feed {
     }
 
     /// A cursor at `offset`; what lies before it is read again if need be, for the hash.
-    fn at(&self, offset: u64) -> Result<Cursor, Fault> {
+    fn at(&self, offset: u64) -> Result<Cursor, RegistryFault> {
         let kept = self.cursor.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut cursor = match kept.filter(|cursor| cursor.position <= offset) {
             Some(cursor) => cursor,
@@ -96,20 +96,20 @@ impl Feed {
         let bytes = signed(position) - signed(before);
         if bytes != 0 {
             // Nobody listens any more once the push was cancelled.
-            let _ = self.events.send(Event::Advance { blob: self.digest, bytes });
+            let _ = self.events.send(TransferEvent::Advance { blob: self.digest, bytes });
         }
     }
 }
 
 /// A part of a blob as the body of a request.
-pub(super) struct Piece {
+pub(super) struct BlobPart {
     pub(super) feed: Arc<Feed>,
     pub(super) offset: u64,
     pub(super) len: u64,
 }
 
-impl Payload for Piece {
-    fn body(&self) -> Result<Body, Fault> {
+impl Payload for BlobPart {
+    fn body(&self) -> Result<Body, RegistryFault> {
         let cursor = tokio::task::block_in_place(|| self.feed.at(self.offset))?;
         self.feed.report(self.offset);
         let cursor = Mutex::new(Some(cursor));
@@ -129,12 +129,12 @@ struct Stream {
 
 impl http_body::Body for Stream {
     type Data = Bytes;
-    type Error = Fault;
+    type Error = RegistryFault;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, RegistryFault>>> {
         let Self { feed, cursor, left } = &mut *self;
         let slot = cursor.get_mut().unwrap_or_else(PoisonError::into_inner);
         let Some(cursor) = slot.as_mut().filter(|_| *left > 0) else { return Poll::Ready(None) };
@@ -151,7 +151,7 @@ impl http_body::Body for Stream {
             Err(fault) => {
                 let text = fault.to_string();
                 *feed.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
-                Err(Fault::Damaged(text))
+                Err(RegistryFault::Damaged(text))
             }
         }))
     }
@@ -173,10 +173,10 @@ impl Drop for Stream {
 }
 
 /// A small document as the body of a request.
-pub(super) struct Document(pub(super) Bytes);
+pub(super) struct DocumentBody(pub(super) Bytes);
 
-impl Payload for Document {
-    fn body(&self) -> Result<Body, Fault> {
+impl Payload for DocumentBody {
+    fn body(&self) -> Result<Body, RegistryFault> {
         Ok(self.0.clone().into())
     }
 

@@ -8,15 +8,15 @@ use reqwest::header::{self, HeaderMap, HeaderValue};
 
 use super::content;
 use super::error::Error;
-use super::feed::Document;
-use super::plan::Image;
+use super::feed::DocumentBody;
+use super::plan::PlannedPush;
 use super::pusher::{Pusher, accepted, claimed};
-use crate::client::{ACCEPT_MANIFESTS, Encoding, Endpoint, Fault, decoded, read_body, shown};
-use crate::manifest::{Kind, MANIFEST_MAX, Manifest};
+use crate::client::{ACCEPT_MANIFESTS, Encoding, RegistryEndpoint, RegistryFault, decoded, read_body, shown};
+use crate::manifest::{MANIFEST_MAX, Manifest, MediaKind};
 
 impl Pusher {
     /// Pushes the manifests of an image by their digests, each after those it lists. How many were not there.
-    pub(super) async fn manifests(&self, image: &Image) -> Result<usize, Error> {
+    pub(super) async fn manifests(&self, image: &PlannedPush) -> Result<usize, Error> {
         let mut pushed = 0;
         for digest in &image.manifests {
             let name = digest.to_string();
@@ -28,11 +28,11 @@ impl Pusher {
     }
 
     /// Gives an image its tag, if it is to have one; whether the registry did not know it.
-    pub(super) async fn name(&self, image: &Image) -> Result<bool, Error> {
+    pub(super) async fn name(&self, image: &PlannedPush) -> Result<bool, Error> {
         let Some(tag) = image.reference.tag() else { return Ok(false) };
         let here = |fault| Error::here(&image.label, &format!("tag {tag}"), fault);
         let bytes = content::manifest(&*self.content, &image.digest).map_err(here)?;
-        match subject(tag).filter(|_| image.kind == Kind::OciIndex) {
+        match subject(tag).filter(|_| image.kind == MediaKind::OciIndex) {
             None => self.put(image, tag, &image.digest, bytes).await,
             Some(subject) => self.name_referrers(image, tag, &subject, bytes).await,
         }
@@ -41,7 +41,7 @@ impl Pusher {
     /// The list of what hangs on `subject`, where the registry does not keep one itself. What others put into it stays.
     async fn name_referrers(
         &self,
-        image: &Image,
+        image: &PlannedPush,
         tag: &str,
         subject: &Digest,
         ours: Vec<u8>,
@@ -63,7 +63,11 @@ impl Pusher {
     }
 
     /// A small document; `None` where the registry has none, or no such interface.
-    async fn document(&self, endpoint: &Endpoint, url: &reqwest::Url) -> Result<Option<Vec<u8>>, Fault> {
+    async fn document(
+        &self,
+        endpoint: &RegistryEndpoint,
+        url: &reqwest::Url,
+    ) -> Result<Option<Vec<u8>>, RegistryFault> {
         let headers = HeaderMap::from_iter([(header::ACCEPT, ACCEPT_MANIFESTS)]);
         match self.request(endpoint, Method::GET, url, &headers, None).await {
             Ok(response) => {
@@ -71,13 +75,19 @@ impl Pusher {
                 let bytes = read_body(response, MANIFEST_MAX, self.options().stall).await?;
                 decoded(bytes, &encoding, MANIFEST_MAX).map(Some)
             }
-            Err(Fault::Status { status: 400 | 404 | 405 | 501, .. }) => Ok(None),
+            Err(RegistryFault::Status { status: 400 | 404 | 405 | 501, .. }) => Ok(None),
             Err(fault) => Err(fault),
         }
     }
 
     /// PUT of a manifest under a digest or tag, unless the registry has it.
-    async fn put(&self, image: &Image, name: &str, digest: &Digest, bytes: Vec<u8>) -> Result<bool, Error> {
+    async fn put(
+        &self,
+        image: &PlannedPush,
+        name: &str,
+        digest: &Digest,
+        bytes: Vec<u8>,
+    ) -> Result<bool, Error> {
         let url = image.endpoint.url("manifests", name);
         let failed = at(image, name, &url);
         let found = self.head(&image.endpoint, &url, Some(ACCEPT_MANIFESTS)).await.map_err(&failed)?;
@@ -89,13 +99,13 @@ impl Pusher {
         let kind = Manifest::parse(&bytes).map_err(|error| failed(error.into()))?.kind;
         let media_type = HeaderValue::from_static(kind.media_type());
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, media_type)]);
-        let payload = Document(bytes.into());
+        let payload = DocumentBody(bytes.into());
         let answer = self.request(&image.endpoint, Method::PUT, &url, &headers, Some(&payload)).await;
         answer.and_then(|response| accepted(&response, digest)).map_err(|fault| match fault {
-            Fault::Status { status: status @ (400 | 404), message, .. }
+            RegistryFault::Status { status: status @ (400 | 404), message, .. }
                 if kind.is_index() && image.left_out > 0 =>
             {
-                failed(Fault::Sparse { left_out: image.left_out, status, message })
+                failed(RegistryFault::Sparse { left_out: image.left_out, status, message })
             }
             fault => failed(fault),
         })?;
@@ -103,7 +113,7 @@ impl Pusher {
     }
 }
 
-fn at(image: &Image, name: &str, url: &reqwest::Url) -> impl Fn(Fault) -> Error {
+fn at(image: &PlannedPush, name: &str, url: &reqwest::Url) -> impl Fn(RegistryFault) -> Error {
     let (image, content, url) = (image.label.clone(), format!("manifest {name}"), shown(url));
     move |fault| Error {
         image: image.clone(),
@@ -119,8 +129,8 @@ fn subject(tag: &str) -> Option<Digest> {
 }
 
 /// The list with what `theirs` has and `ours` lacks; `None` where `theirs` has everything.
-fn merged(theirs: &[u8], ours: Vec<u8>) -> Result<Option<Vec<u8>>, Fault> {
-    let list = |bytes: &[u8]| -> Result<BTreeMap<_, _>, Fault> {
+fn merged(theirs: &[u8], ours: Vec<u8>) -> Result<Option<Vec<u8>>, RegistryFault> {
+    let list = |bytes: &[u8]| -> Result<BTreeMap<_, _>, RegistryFault> {
         let listed = Manifest::parse(bytes)?.manifests;
         Ok(listed.into_iter().map(|descriptor| (descriptor.digest, descriptor)).collect())
     };
@@ -135,7 +145,7 @@ fn merged(theirs: &[u8], ours: Vec<u8>) -> Result<Option<Vec<u8>>, Fault> {
     }
     let index = serde_json::json!({
         "schemaVersion": 2,
-        "mediaType": Kind::OciIndex.media_type(),
+        "mediaType": MediaKind::OciIndex.media_type(),
         "manifests": all.into_values().collect::<Vec<_>>(),
     });
     Ok(Some(index.to_string().into_bytes()))

@@ -2,15 +2,15 @@
 //!
 //! ```no_run
 //! use std::path::Path;
-//! use images::push::{self, Options, Request};
+//! use images::push::{self, RegistryOptions, PushRequest};
 //! use images::{Reference, RegistrySession, Store};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let store = Store::open(Path::new("store"))?;
 //! let digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".parse()?;
 //! let reference: Reference = "registry.example/platform/pause:3.9".parse()?;
-//! let session = RegistrySession::new(Options::default());
-//! let report = push::push(&[Request { reference, digest }], store, &session, &())?;
+//! let session = RegistrySession::new(RegistryOptions::default());
+//! let report = push::push(&[PushRequest { reference, digest }], store, &session, &())?;
 //! println!("{} bytes moved", report.bytes);
 //! # Ok(())
 //! # }
@@ -21,7 +21,7 @@
 //!
 //! - A blob that the registry has is not sent (HEAD); one that it has in another repository of this push is mounted
 //!   (distribution specification, "Mounting a blob from another repository").
-//! - A blob of more than [`Options::chunk`] bytes goes in pieces; after a failure the registry says how far it came. Between
+//! - A blob of more than [`RegistryOptions::chunk`] bytes goes in pieces; after a failure the registry says how far it came. Between
 //!   two runs only whole blobs are kept: registries forget sessions, and where they lie.
 //! - What hangs on an image (signatures, SBOMs) is pushed by digest, which is enough where the registry knows referrers.
 //!   Where it does not, the list under the tag `sha256-<hex>` is what clients read; an existing list is extended.
@@ -42,16 +42,16 @@ use ::content::Digest;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-pub use self::content::Content;
+pub use self::content::BlobSource;
 pub use self::error::Error;
 use self::pusher::Pusher;
 use crate::Reference;
-pub use crate::client::{Fault, Login, Options, Progress};
 use crate::client::{Inbox, RegistrySession, drain};
+pub use crate::client::{Login, RegistryFault, RegistryOptions, TransferProgress};
 
 /// An image to push.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct PushRequest {
     /// Where to push it: registry, repository and tag; without a tag if there is only a digest.
     pub reference: Reference,
     /// The digest of its manifest or index.
@@ -61,11 +61,11 @@ pub struct Request {
 /// The result of a push.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Report {
+pub struct PushReport {
     /// In the order of the requests.
-    pub images: Vec<Pushed>,
+    pub images: Vec<PushedReference>,
     /// Blobs, counted once per repository that needs them.
-    pub blobs: Blobs,
+    pub blobs: BlobTotals,
     /// Bytes of the blobs that were uploaded.
     pub bytes: u64,
     /// Manifests and tags that were written.
@@ -74,7 +74,7 @@ pub struct Report {
 
 /// How blobs came to be where they should.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Blobs {
+pub struct BlobTotals {
     /// The registry had them.
     pub present: usize,
     /// Taken from another repository of the registry.
@@ -85,7 +85,7 @@ pub struct Blobs {
 
 /// An image that is in the registry, whole.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Pushed {
+pub struct PushedReference {
     /// Where.
     pub reference: String,
     /// The digest of its manifest or index.
@@ -100,13 +100,13 @@ pub struct Pushed {
 ///
 /// The first thing that could not be pushed. What was pushed before stays, and the next call carries on from there.
 pub fn push(
-    requests: &[Request],
-    content: impl Content + 'static,
+    requests: &[PushRequest],
+    content: impl BlobSource + 'static,
     session: &RegistrySession,
-    progress: &dyn Progress,
-) -> Result<Report, Error> {
+    progress: &dyn TransferProgress,
+) -> Result<PushReport, Error> {
     let options = session.options();
-    let content: Arc<dyn Content> = Arc::new(content);
+    let content: Arc<dyn BlobSource> = Arc::new(content);
     let images = requests
         .iter()
         .map(|request| plan::image(request, &*content, options).map(Arc::new))
@@ -127,9 +127,9 @@ pub fn push(
             let pusher = pusher.clone();
             async move { pusher.bring(&blob).await }
         });
-        let mut report = Report {
+        let mut report = PushReport {
             images: Vec::new(),
-            blobs: Blobs { present, ..Blobs::default() },
+            blobs: BlobTotals { present, ..BlobTotals::default() },
             bytes: 0,
             manifests: 0,
         };
@@ -145,7 +145,7 @@ pub fn push(
         report.manifests +=
             drain(manifests, progress, &mut inbox, Error::of_all).await?.into_iter().sum::<usize>();
         let numbered = images.iter().cloned().enumerate().collect();
-        let named = side_by_side(options, numbered, |(position, image): (usize, Arc<plan::Image>)| {
+        let named = side_by_side(options, numbered, |(position, image): (usize, Arc<plan::PlannedPush>)| {
             let pusher = pusher.clone();
             async move { pusher.name(&image).await.map(|changed| (position, image, changed)) }
         });
@@ -153,7 +153,11 @@ pub fn push(
         named.sort_by_key(|(position, ..)| *position);
         for (_, image, changed) in named {
             report.manifests += usize::from(changed);
-            report.images.push(Pushed { reference: image.label.clone(), digest: image.digest, changed });
+            report.images.push(PushedReference {
+                reference: image.label.clone(),
+                digest: image.digest,
+                changed,
+            });
         }
         Ok(report)
     })
@@ -161,7 +165,7 @@ pub fn push(
 
 /// Starts one task for each of `things`, as many at a time as the options allow.
 fn side_by_side<I, T, F>(
-    options: &Options,
+    options: &RegistryOptions,
     things: Vec<I>,
     work: impl Fn(I) -> F,
 ) -> JoinSet<Result<T, Error>>

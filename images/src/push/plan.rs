@@ -4,20 +4,20 @@ use std::collections::{HashMap, HashSet};
 
 use ::content::Digest;
 
-use super::content::{self, Content};
-use super::{Error, Request};
+use super::content::{self, BlobSource};
+use super::{Error, PushRequest};
 use crate::Reference;
-use crate::client::{Endpoint, Fault, Options};
+use crate::client::{RegistryEndpoint, RegistryFault, RegistryOptions};
 use crate::closure::Closure;
-use crate::manifest::{Descriptor, Kind};
+use crate::manifest::{Descriptor, MediaKind};
 
 /// An image whose manifests have been read.
-pub(super) struct Image {
+pub(super) struct PlannedPush {
     pub(super) label: String,
-    pub(super) endpoint: Endpoint,
+    pub(super) endpoint: RegistryEndpoint,
     pub(super) reference: Reference,
     pub(super) digest: Digest,
-    pub(super) kind: Kind,
+    pub(super) kind: MediaKind,
     /// Each after those it lists, so that the image itself is last.
     pub(super) manifests: Vec<Digest>,
     /// The manifests an index lists that the content does not have.
@@ -26,16 +26,20 @@ pub(super) struct Image {
 }
 
 /// Reads the manifests of an image, and checks that its blobs exist.
-pub(super) fn image(request: &Request, content: &dyn Content, options: &Options) -> Result<Image, Error> {
+pub(super) fn image(
+    request: &PushRequest,
+    content: &dyn BlobSource,
+    options: &RegistryOptions,
+) -> Result<PlannedPush, Error> {
     let label = request.reference.to_string();
-    let endpoint =
-        Endpoint::registry(&request.reference, options).map_err(|fault| Error::here(&label, "", fault))?;
-    let mut image = Image {
+    let endpoint = RegistryEndpoint::registry(&request.reference, options)
+        .map_err(|fault| Error::here(&label, "", fault))?;
+    let mut image = PlannedPush {
         label,
         endpoint,
         reference: request.reference.clone(),
         digest: request.digest,
-        kind: Kind::OciManifest,
+        kind: MediaKind::OciManifest,
         manifests: Vec::new(),
         left_out: 0,
         blobs: Vec::new(),
@@ -88,14 +92,15 @@ fn inside_out(root: Digest, mut listed: HashMap<Digest, Vec<Digest>>) -> Vec<Dig
 }
 
 /// Whether to push a blob. A layer that registries only link to may be missing.
-fn is_there(content: &dyn Content, blob: &Descriptor) -> Result<bool, Fault> {
+fn is_there(content: &dyn BlobSource, blob: &Descriptor) -> Result<bool, RegistryFault> {
     match content.size(&blob.digest)? {
         Some(found) if found == blob.size => Ok(true),
-        Some(found) => {
-            Err(Fault::Damaged(format!("{}: expected {} bytes, found {found}", blob.digest, blob.size)))
-        }
+        Some(found) => Err(RegistryFault::Damaged(format!(
+            "{}: expected {} bytes, found {found}",
+            blob.digest, blob.size
+        ))),
         None if !blob.urls.is_empty() => Ok(false),
-        None => Err(Fault::Damaged(format!("{} is missing", blob.digest))),
+        None => Err(RegistryFault::Damaged(format!("{} is missing", blob.digest))),
     }
 }
 

@@ -23,12 +23,12 @@ use std::path::{Path, PathBuf};
 use content::{Digest, parallel};
 use serde_json::json;
 
-pub use self::plan::Shared;
-use self::plan::{Entry, Item, Plan, Stage};
+pub use self::plan::SharedFile;
+use self::plan::{PlannedEntry, PlannedFile, Stage, TreePlan};
 use crate::Store;
-use crate::dir_layout::{self, Place, digest_of};
+use crate::dir_layout::{self, ImagePlace, digest_of};
 use crate::error::{Error, Result, io};
-use crate::manifest::{Descriptor, Kind, Manifest};
+use crate::manifest::{Descriptor, Manifest, MediaKind};
 use crate::store::Linked;
 
 /// Parts of a name that mean something in the tree; an image may have them in its name as long as no other image is
@@ -40,7 +40,7 @@ const AFTER_MAX: usize = 4 << 20;
 
 /// What an index counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Summary {
+pub struct RegistrySummary {
     /// Tags, over all names.
     pub images: usize,
     /// Distinct blobs.
@@ -55,9 +55,9 @@ pub fn blob_path(digest: &Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
 }
 
-/// Where the manifest is in the tree. The kind is not known from a request: try [`Kind::ALL`].
+/// Where the manifest is in the tree. The kind is not known from a request: try [`MediaKind::ALL`].
 #[must_use]
-pub fn manifest_path(name: &str, digest: &Digest, kind: Kind) -> String {
+pub fn manifest_path(name: &str, digest: &Digest, kind: MediaKind) -> String {
     format!("v2/{name}/manifests/sha256/{}/m.{}", digest.hex(), kind.extension())
 }
 
@@ -87,7 +87,7 @@ pub fn referrers_path(name: &str, digest: &Digest) -> String {
 
 /// What one tagged image brings into the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tagged {
+pub struct TaggedImage {
     /// The tag.
     pub tag: String,
     /// The digest of the manifest or index that the tag names.
@@ -104,16 +104,16 @@ pub struct TaggedManifest {
     /// The digest of its bytes.
     pub digest: Digest,
     /// What it is.
-    pub kind: Kind,
+    pub kind: MediaKind,
     /// Its size in bytes.
     pub size: u64,
     /// The manifest that it is attached to, with what the list of referrers says about it.
-    pub attached: Option<Attached>,
+    pub attached: Option<ReferrerEntry>,
 }
 
 /// What a list of referrers says about an attached manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attached {
+pub struct ReferrerEntry {
     /// The digest of the manifest that it is attached to.
     pub subject: Digest,
     /// The type of the artifact.
@@ -126,7 +126,7 @@ impl TaggedManifest {
     /// What the tree says about a manifest of `size` bytes.
     #[must_use]
     pub fn of(digest: Digest, size: u64, manifest: &Manifest) -> Self {
-        let attached = manifest.subject.as_ref().map(|subject| Attached {
+        let attached = manifest.subject.as_ref().map(|subject| ReferrerEntry {
             subject: subject.digest,
             artifact_type: manifest.artifact_type.clone(),
             annotations: manifest.annotations.clone(),
@@ -137,7 +137,7 @@ impl TaggedManifest {
 
 /// What is at one path of the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
+pub enum RegistryEntry {
     /// A file with the bytes of this digest, which an image has.
     Blob(Digest),
     /// A manifest with the bytes of this digest.
@@ -151,7 +151,7 @@ pub enum Content {
 /// Everything that the tree holds for the images of one name: path below `registry/` and content. Blobs are shared by all
 /// names, so other names may give the same paths.
 #[must_use]
-pub fn repository(name: &str, images: &[Tagged]) -> Vec<(String, Content)> {
+pub fn repository(name: &str, images: &[TaggedImage]) -> Vec<(String, RegistryEntry)> {
     let mut entries = Vec::new();
     let mut seen = HashSet::new();
     let mut referrers: BTreeMap<Digest, Vec<Descriptor>> = BTreeMap::new();
@@ -159,7 +159,7 @@ pub fn repository(name: &str, images: &[Tagged]) -> Vec<(String, Content)> {
     for image in images {
         for blob in &image.blobs {
             if seen.insert(*blob) {
-                entries.push((blob_path(blob), Content::Blob(*blob)));
+                entries.push((blob_path(blob), RegistryEntry::Blob(*blob)));
             }
         }
     }
@@ -170,7 +170,7 @@ pub fn repository(name: &str, images: &[Tagged]) -> Vec<(String, Content)> {
                 continue;
             }
             let path = manifest_path(name, &manifest.digest, manifest.kind);
-            entries.push((path, Content::Manifest(manifest.digest)));
+            entries.push((path, RegistryEntry::Manifest(manifest.digest)));
             if let Some(attached) = &manifest.attached {
                 referrers.entry(attached.subject).or_default().push(Descriptor {
                     media_type: manifest.kind.media_type().into(),
@@ -184,11 +184,12 @@ pub fn repository(name: &str, images: &[Tagged]) -> Vec<(String, Content)> {
             }
         }
         let target = format!("sha256/{}", image.digest.hex());
-        entries.push((tag_path(name, &image.tag), Content::Link(target)));
+        entries.push((tag_path(name, &image.tag), RegistryEntry::Link(target)));
         tags.insert(image.tag.as_str());
     }
     let tags: Vec<&str> = tags.into_iter().collect();
-    let list = |tags: &[&str]| Content::List(json!({ "name": name, "tags": tags }).to_string().into_bytes());
+    let list =
+        |tags: &[&str]| RegistryEntry::List(json!({ "name": name, "tags": tags }).to_string().into_bytes());
     entries.push((tags_path(name), list(&tags)));
     let bytes: usize = tags.iter().zip(1..).map(|(tag, lists)| (tag.len() + 3) * lists).sum();
     for (tag, after) in tags.iter().zip(1..).filter(|_| bytes <= AFTER_MAX) {
@@ -198,24 +199,24 @@ pub fn repository(name: &str, images: &[Tagged]) -> Vec<(String, Content)> {
     for (subject, mut found) in referrers {
         found.sort_by_key(|descriptor| descriptor.digest);
         let list =
-            json!({ "schemaVersion": 2, "mediaType": Kind::OciIndex.media_type(), "manifests": found });
-        entries.push((referrers_path(name, &subject), Content::List(list.to_string().into_bytes())));
+            json!({ "schemaVersion": 2, "mediaType": MediaKind::OciIndex.media_type(), "manifests": found });
+        entries.push((referrers_path(name, &subject), RegistryEntry::List(list.to_string().into_bytes())));
     }
     entries
 }
 
 /// The tree for all images of a folder, read and found whole, before any of it is written.
 #[derive(Debug)]
-pub struct Index {
-    plan: Plan,
-    summary: Summary,
+pub struct RegistryTree {
+    plan: TreePlan,
+    summary: RegistrySummary,
     /// The blobs that are files of a store, to which links are added.
     linked: Option<(Store, Vec<(PathBuf, Linked)>)>,
 }
 
-impl Index {
+impl RegistryTree {
     /// Reads all images below `images`: the manifests, and whether every blob exists with its size. The blobs are not
-    /// opened: see [`Index::check`].
+    /// opened: see [`RegistryTree::check`].
     ///
     /// # Errors
     ///
@@ -223,7 +224,7 @@ impl Index {
     /// that conflict, [`Error::SizeMismatch`], [`Error::Io`].
     pub fn read(images: &Path) -> Result<Self> {
         let places = dir_layout::list(images)?;
-        let mut names: BTreeMap<&str, Vec<&Place>> = BTreeMap::new();
+        let mut names: BTreeMap<&str, Vec<&ImagePlace>> = BTreeMap::new();
         for place in &places {
             names.entry(&place.name).or_default().push(place);
         }
@@ -232,30 +233,34 @@ impl Index {
         let repositories = parallel::try_map(parallel::processors(), &names, |(name, places)| {
             Repository::read(name, places)
         })?;
-        let mut summary = Summary { images: places.len(), ..Summary::default() };
+        let mut summary = RegistrySummary { images: places.len(), ..RegistrySummary::default() };
         let mut entries = Vec::new();
         let mut known = HashSet::new();
         for repository in repositories {
             entries.extend(repository.entries);
             for (digest, (from, size)) in repository.blobs {
                 if known.insert(digest) {
-                    entries.push(Entry::new(Stage::Blobs, blob_path(&digest), Item::Same(from, digest)));
+                    entries.push(PlannedEntry::new(
+                        Stage::Blobs,
+                        blob_path(&digest),
+                        PlannedFile::Same(from, digest),
+                    ));
                     summary.blobs += 1;
                     summary.bytes = summary.bytes.saturating_add(size);
                 }
             }
         }
-        Ok(Self { plan: Plan::new(entries), summary, linked: None })
+        Ok(Self { plan: TreePlan::new(entries), summary, linked: None })
     }
 
     /// What it counts.
     #[must_use]
-    pub fn summary(&self) -> Summary {
+    pub fn summary(&self) -> RegistrySummary {
         self.summary
     }
 
     /// The files of the tree that are files of the images, too.
-    pub fn shared(&self) -> impl Iterator<Item = Shared<'_>> {
+    pub fn shared(&self) -> impl Iterator<Item = SharedFile<'_>> {
         self.plan.shared()
     }
 
@@ -266,7 +271,7 @@ impl Index {
     ///
     /// [`Error::DigestMismatch`] for the first that has not, [`Error::Io`].
     pub fn check(&mut self, store: Option<&Store>) -> Result<()> {
-        let blobs: Vec<Shared<'_>> = self.plan.blobs().collect();
+        let blobs: Vec<SharedFile<'_>> = self.plan.blobs().collect();
         let linked = parallel::try_map(parallel::processors(), &blobs, |blob| {
             let linked = store.and_then(|store| store.linked(blob.digest, blob.from));
             if !linked.as_ref().is_some_and(Linked::is_known) {
@@ -307,16 +312,16 @@ impl Index {
 ///
 /// # Errors
 ///
-/// Those of [`Index::read`], [`Index::check`] and [`Index::write`].
-pub fn index(images: &Path, registry: &Path) -> Result<Summary> {
-    let mut index = Index::read(images)?;
+/// Those of [`RegistryTree::read`], [`RegistryTree::check`] and [`RegistryTree::write`].
+pub fn index(images: &Path, registry: &Path) -> Result<RegistrySummary> {
+    let mut index = RegistryTree::read(images)?;
     index.check(None)?;
     index.write(registry)?;
     Ok(index.summary)
 }
 
 /// Two images whose files would be at one place in the tree.
-fn refuse_collisions(names: &BTreeMap<&str, Vec<&Place>>) -> Result<()> {
+fn refuse_collisions(names: &BTreeMap<&str, Vec<&ImagePlace>>) -> Result<()> {
     for (name, places) in names {
         for place in places {
             let bad = |reason| Err(Error::Layout { path: place.folder.clone(), reason });
@@ -354,14 +359,14 @@ fn checked_blob(folder: &Path, blob: &Descriptor) -> Result<PathBuf> {
 /// The plan for one name.
 struct Repository {
     /// All but the blobs.
-    entries: Vec<Entry>,
+    entries: Vec<PlannedEntry>,
     /// Where each blob is, and its size in bytes.
     blobs: HashMap<Digest, (PathBuf, u64)>,
 }
 
 impl Repository {
     /// Reads all images of a name.
-    fn read(name: &str, places: &[&Place]) -> Result<Self> {
+    fn read(name: &str, places: &[&ImagePlace]) -> Result<Self> {
         let mut blobs = HashMap::new();
         let mut manifests = HashMap::new();
         let mut images = Vec::with_capacity(places.len());
@@ -374,10 +379,10 @@ impl Repository {
             for stored in &image.manifests {
                 manifests.entry(stored.digest).or_insert_with(|| place.folder.join(&stored.file));
             }
-            let of = |stored: &dir_layout::Stored| {
+            let of = |stored: &dir_layout::DirManifest| {
                 TaggedManifest::of(stored.digest, stored.size, &stored.manifest)
             };
-            images.push(Tagged {
+            images.push(TaggedImage {
                 tag: place.tag.clone(),
                 digest: image.digest,
                 manifests: image.manifests.iter().map(of).collect(),
@@ -386,14 +391,16 @@ impl Repository {
         }
         let planned = repository(name, &images).into_iter().filter_map(|(path, content)| {
             let (stage, item) = match content {
-                Content::Manifest(digest) => {
-                    (Stage::Manifests, Item::Same(manifests.get(&digest)?.clone(), digest))
+                RegistryEntry::Manifest(digest) => {
+                    (Stage::Manifests, PlannedFile::Same(manifests.get(&digest)?.clone(), digest))
                 }
-                Content::Blob(digest) => (Stage::Blobs, Item::Same(blobs.get(&digest)?.0.clone(), digest)),
-                Content::Link(target) => (Stage::Names, Item::Link(target)),
-                Content::List(bytes) => (Stage::Names, Item::Bytes(bytes)),
+                RegistryEntry::Blob(digest) => {
+                    (Stage::Blobs, PlannedFile::Same(blobs.get(&digest)?.0.clone(), digest))
+                }
+                RegistryEntry::Link(target) => (Stage::Names, PlannedFile::Link(target)),
+                RegistryEntry::List(bytes) => (Stage::Names, PlannedFile::Bytes(bytes)),
             };
-            Some(Entry::new(stage, path, item))
+            Some(PlannedEntry::new(stage, path, item))
         });
         Ok(Self { entries: planned.collect(), blobs })
     }
@@ -410,7 +417,7 @@ mod tests {
         let subject = subject.map_or(String::new(), |subject| format!(r#","subject":{subject}"#));
         let text = format!(
             r#"{{"schemaVersion":2,"mediaType":"{}","artifactType":"t/{tag}","config":{{"mediaType":"c","digest":"{config}","size":2}},"layers":[]{subject},"annotations":{{"k":"{name}"}}}}"#,
-            Kind::OciManifest
+            MediaKind::OciManifest
         );
         let digest = store.put(text.as_bytes()).unwrap();
         dir_layout::write(store, &digest, &[], &images.join(name).join(tag)).unwrap();
@@ -423,7 +430,7 @@ mod tests {
         let store = Store::open(&scratch.path().join("store")).unwrap();
         let (images, registry) = (scratch.path().join("images"), scratch.path().join("registry"));
         let one = lay(&store, &images, "a", "1", None);
-        let subject = format!(r#"{{"mediaType":"{}","digest":"{one}","size":1}}"#, Kind::OciManifest);
+        let subject = format!(r#"{{"mediaType":"{}","digest":"{one}","size":1}}"#, MediaKind::OciManifest);
         let signature = lay(&store, &images, "a", "sig", Some(&subject));
         lay(&store, &images, "team/b", "1", None);
         // An earlier tree, and a tar beside the images.
@@ -431,10 +438,10 @@ mod tests {
         fs::write(registry.join("stale"), "").unwrap();
         fs::write(images.join("a-1.tar"), "").unwrap();
         let summary = index(&images, &registry).unwrap();
-        assert_eq!(summary, Summary { images: 3, blobs: 1, bytes: 2 });
+        assert_eq!(summary, RegistrySummary { images: 3, blobs: 1, bytes: 2 });
         let read = |path: &str| fs::read_to_string(registry.join(path)).unwrap();
         assert_eq!(read(&blob_path(&Digest::of(b"{}"))), "{}");
-        assert_eq!(Digest::of(read(&manifest_path("a", &one, Kind::OciManifest)).as_bytes()), one);
+        assert_eq!(Digest::of(read(&manifest_path("a", &one, MediaKind::OciManifest)).as_bytes()), one);
         let target = fs::read_link(registry.join(tag_path("a", "1"))).unwrap();
         assert_eq!(target.to_str(), Some(format!("sha256/{}", one.hex()).as_str()));
         assert_eq!(read(&tags_path("a")), r#"{"name":"a","tags":["1","sig"]}"#);
@@ -506,7 +513,7 @@ mod tests {
         let digest = Digest::of(b"{}");
         let config = images.join("a/1").join(digest.hex());
         let write = |store: Option<&Store>| {
-            let mut index = Index::read(&images).unwrap();
+            let mut index = RegistryTree::read(&images).unwrap();
             index.check(store)?;
             index.write(&registry)
         };
@@ -544,7 +551,7 @@ mod tests {
                 "link" => std::os::unix::fs::symlink("/etc/hostname", &config).unwrap(),
                 _ => fs::create_dir(&config).unwrap(),
             }
-            assert!(Index::read(&images).unwrap_err().to_string().contains(reason), "{place}");
+            assert!(RegistryTree::read(&images).unwrap_err().to_string().contains(reason), "{place}");
         }
     }
 

@@ -33,7 +33,7 @@ pub(super) enum Stage {
 
 /// A file of the tree that is also a file of an image.
 #[derive(Debug, Clone, Copy)]
-pub struct Shared<'a> {
+pub struct SharedFile<'a> {
     /// The file of the image.
     pub from: &'a Path,
     /// Its path in the tree.
@@ -44,7 +44,7 @@ pub struct Shared<'a> {
 
 /// What is at a path.
 #[derive(Debug)]
-pub(super) enum Item {
+pub(super) enum PlannedFile {
     /// The file at another path, whose bytes have this digest.
     Same(PathBuf, Digest),
     /// A symbolic link.
@@ -55,41 +55,41 @@ pub(super) enum Item {
 
 /// Something in the tree.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct PlannedEntry {
     stage: Stage,
     /// Below the root.
     path: String,
-    item: Item,
+    item: PlannedFile,
 }
 
-impl Entry {
-    pub(super) fn new(stage: Stage, path: String, item: Item) -> Self {
+impl PlannedEntry {
+    pub(super) fn new(stage: Stage, path: String, item: PlannedFile) -> Self {
         Self { stage, path, item }
     }
 }
 
 /// Everything in the tree, sorted by path.
 #[derive(Debug)]
-pub(super) struct Plan {
-    entries: Vec<Entry>,
+pub(super) struct TreePlan {
+    entries: Vec<PlannedEntry>,
 }
 
-impl Plan {
-    pub(super) fn new(mut entries: Vec<Entry>) -> Self {
+impl TreePlan {
+    pub(super) fn new(mut entries: Vec<PlannedEntry>) -> Self {
         entries.sort_unstable_by(|one, other| one.path.cmp(&other.path));
         Self { entries }
     }
 
     /// The files that lie elsewhere, too.
-    pub(super) fn shared(&self) -> impl Iterator<Item = Shared<'_>> {
+    pub(super) fn shared(&self) -> impl Iterator<Item = SharedFile<'_>> {
         self.entries.iter().filter_map(|entry| match &entry.item {
-            Item::Same(from, digest) => Some(Shared { from, path: &entry.path, digest }),
-            Item::Link(_) | Item::Bytes(_) => None,
+            PlannedFile::Same(from, digest) => Some(SharedFile { from, path: &entry.path, digest }),
+            PlannedFile::Link(_) | PlannedFile::Bytes(_) => None,
         })
     }
 
     /// The blobs among them.
-    pub(super) fn blobs(&self) -> impl Iterator<Item = Shared<'_>> {
+    pub(super) fn blobs(&self) -> impl Iterator<Item = SharedFile<'_>> {
         self.shared().filter(|shared| Stage::of(shared.path) == Stage::Blobs)
     }
 
@@ -112,10 +112,10 @@ impl Plan {
             let path = staged.path().join(folder);
             content::create_folder(&path)?;
         }
-        let pieces: Vec<&[Entry]> = self.entries.chunks(PIECE).collect();
+        let pieces: Vec<&[PlannedEntry]> = self.entries.chunks(PIECE).collect();
         parallel::try_map(parallel::processors(), &pieces, |piece| -> Result<_> {
             let mut last = "";
-            for Entry { path, item, .. } in *piece {
+            for PlannedEntry { path, item, .. } in *piece {
                 let (folder, _) = path.rsplit_once('/').unwrap_or_default();
                 for inner in folders_between(last, folder) {
                     let path = staged.path().join(inner);
@@ -156,7 +156,7 @@ impl Plan {
             fs::create_dir(&path).map_err(io("create", &path))?;
         }
         for stage in [Stage::Blobs, Stage::Manifests, Stage::Names] {
-            for Entry { path, item, .. } in self.entries.iter().filter(|entry| entry.stage == stage) {
+            for PlannedEntry { path, item, .. } in self.entries.iter().filter(|entry| entry.stage == stage) {
                 item.put(&root.join(path))?;
             }
         }
@@ -170,7 +170,7 @@ impl Plan {
         let files = self.entries.iter().map(|entry| entry.path.as_str()).collect();
         let mut folders = BTreeSet::from(FOLDERS);
         let mut last = "";
-        for Entry { path, .. } in &self.entries {
+        for PlannedEntry { path, .. } in &self.entries {
             let (folder, _) = path.rsplit_once('/').unwrap_or_default();
             folders.extend(folders_between(last, folder));
             last = folder;
@@ -201,7 +201,7 @@ impl Stage {
     }
 }
 
-impl Item {
+impl PlannedFile {
     /// Makes the item at `path`, where nothing is.
     fn make(&self, path: &Path) -> Result<()> {
         match self {

@@ -6,10 +6,10 @@ use content::Digest;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::files::Files;
+use super::files::SourceFiles;
 use super::{no_choice, position, same_name};
 use crate::error::{Error, Result, io};
-use crate::manifest::{Kind, MANIFEST_MAX, Platform, null_is_default};
+use crate::manifest::{MANIFEST_MAX, MediaKind, Platform, null_is_default};
 use crate::{Store, json, platform};
 
 const CONFIG_TYPE: &str = "application/vnd.docker.container.image.v1+json";
@@ -38,7 +38,7 @@ struct RootFs {
 }
 
 /// The names of the image, if there is only one.
-pub(super) fn names(files: &Files, name: Option<&str>) -> Result<Vec<String>> {
+pub(super) fn names(files: &SourceFiles, name: Option<&str>) -> Result<Vec<String>> {
     let all = saved(files)?;
     Ok(match matching(&all, name).as_slice() {
         [(_, image)] => image.repo_tags.clone(),
@@ -46,7 +46,7 @@ pub(super) fn names(files: &Files, name: Option<&str>) -> Result<Vec<String>> {
     })
 }
 
-fn saved(files: &Files) -> Result<Vec<Saved>> {
+fn saved(files: &SourceFiles) -> Result<Vec<Saved>> {
     let bytes = files.read("manifest.json", MANIFEST_MAX)?;
     let bad = |error: serde_json::Error| Error::Layout {
         path: files.display("manifest.json"),
@@ -72,7 +72,7 @@ fn named((position, image): (usize, &Saved)) -> (usize, Option<&str>) {
 
 /// Takes the image over, and makes the Docker manifest that it lost.
 pub(super) fn import(
-    files: &Files,
+    files: &SourceFiles,
     name: Option<&str>,
     platforms: &[Platform],
     store: &Store,
@@ -101,7 +101,7 @@ pub(super) fn import(
     let config = store.put(&config_bytes)?;
     let manifest = json!({
         "schemaVersion": 2,
-        "mediaType": Kind::DockerManifest.media_type(),
+        "mediaType": MediaKind::DockerManifest.media_type(),
         "config": { "mediaType": CONFIG_TYPE, "size": config_bytes.len(), "digest": config },
         "layers": layers,
     });
@@ -112,7 +112,7 @@ pub(super) fn import(
 }
 
 /// Stores a layer if its tar has the digest the configuration gives; its size in bytes.
-fn take_layer(files: &Files, file: &str, expected: &Digest, store: &Store) -> Result<u64> {
+fn take_layer(files: &SourceFiles, file: &str, expected: &Digest, store: &Store) -> Result<u64> {
     let path = files.display(file);
     let mut reader = files.open(file)?;
     let mut blob = store.create()?;

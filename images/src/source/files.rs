@@ -6,7 +6,7 @@ use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::{Layout, Local};
+use super::{LocalImage, LocalLayout};
 use crate::error::{Error, Result, io};
 use crate::store::read_limited;
 
@@ -16,32 +16,32 @@ const ENTRIES_MAX: usize = 100_000;
 const LINKS_MAX: usize = 4;
 
 /// Files by name.
-pub(super) enum Files {
+pub(super) enum SourceFiles {
     Folder(PathBuf),
-    Archive { path: PathBuf, file: File, entries: HashMap<String, Entry> },
+    Archive { path: PathBuf, file: File, entries: HashMap<String, SourceEntry> },
 }
 
 /// What a name in a tar stands for.
 #[derive(Debug, Clone)]
-pub(super) enum Entry {
+pub(super) enum SourceEntry {
     /// Bytes at an offset.
     Bytes { offset: u64, size: u64 },
     /// Another name.
     Link(String),
 }
 
-impl Files {
+impl SourceFiles {
     /// The folder or tar of an image.
-    pub(super) fn of(local: &Local) -> Result<Self> {
+    pub(super) fn of(local: &LocalImage) -> Result<Self> {
         match local.layout {
-            Layout::Oci | Layout::Dir => Ok(Self::Folder(local.path.clone())),
-            Layout::OciArchive | Layout::DockerArchive => Self::archive(&local.path),
+            LocalLayout::Oci | LocalLayout::Dir => Ok(Self::Folder(local.path.clone())),
+            LocalLayout::OciArchive | LocalLayout::DockerArchive => Self::archive(&local.path),
         }
     }
 
     /// Reads the table of a tar. Names are only ever looked up, never used as paths.
     fn archive(path: &Path) -> Result<Self> {
-        let file = content::open(path, content::Links::Follow)?;
+        let file = content::open(path, content::LinkPolicy::Follow)?;
         let bad = |reason: &str| Error::Layout { path: path.to_owned(), reason: reason.into() };
         let mut magic = [0; 2];
         if file.read_at(&mut magic, 0).map_err(io("read", path))? == 2 && magic == [0x1f, 0x8b] {
@@ -64,14 +64,14 @@ impl Files {
                     if entry.raw_file_position().saturating_add(entry.size()) > length {
                         return Err(bad("the archive is cut off"));
                     }
-                    Entry::Bytes { offset: entry.raw_file_position(), size: entry.size() }
+                    SourceEntry::Bytes { offset: entry.raw_file_position(), size: entry.size() }
                 }
                 kind @ (tar::EntryType::Symlink | tar::EntryType::Link) => {
                     let target = entry.link_name_bytes().unwrap_or_default();
                     let target = String::from_utf8_lossy(&target).into_owned();
                     let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
                     let relative = kind == tar::EntryType::Symlink && !target.starts_with('/');
-                    Entry::Link(normal(&if relative { format!("{folder}/{target}") } else { target }))
+                    SourceEntry::Link(normal(&if relative { format!("{folder}/{target}") } else { target }))
                 }
                 _ => continue,
             };
@@ -101,7 +101,9 @@ impl Files {
     /// Opens a file for reading from its start.
     pub(super) fn open(&self, name: &str) -> Result<Box<dyn Read + '_>> {
         match self {
-            Self::Folder(folder) => Ok(Box::new(content::open(&folder.join(name), content::Links::Follow)?)),
+            Self::Folder(folder) => {
+                Ok(Box::new(content::open(&folder.join(name), content::LinkPolicy::Follow)?))
+            }
             Self::Archive { file, .. } => {
                 let (offset, size) = self.find(name)?;
                 Ok(Box::new(Range { file, offset, left: size }))
@@ -130,8 +132,8 @@ impl Files {
         let mut name = normal(name);
         for _ in 0..=LINKS_MAX {
             match entries.get(&name) {
-                Some(Entry::Bytes { offset, size }) => return Ok((*offset, *size)),
-                Some(Entry::Link(target)) => name.clone_from(target),
+                Some(SourceEntry::Bytes { offset, size }) => return Ok((*offset, *size)),
+                Some(SourceEntry::Link(target)) => name.clone_from(target),
                 None => break,
             }
         }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use content::Digest;
 use serde::Deserialize;
 
-use super::files::Files;
-use super::{Layout, Local, no_choice, position, same_name};
+use super::files::SourceFiles;
+use super::{LocalImage, LocalLayout, no_choice, position, same_name};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::manifest::{Descriptor, MANIFEST_MAX, null_is_default};
@@ -17,8 +17,8 @@ const NAMES: [&str; 2] = ["io.containerd.image.name", "org.opencontainers.image.
 
 /// The image of the layout: the only one, or the one with the name or at the position. `None` where this is only what
 /// `docker save` writes.
-pub(super) fn choose(files: &Files, local: &Local) -> Option<Result<Descriptor>> {
-    let docker = local.layout == Layout::DockerArchive;
+pub(super) fn choose(files: &SourceFiles, local: &LocalImage) -> Option<Result<Descriptor>> {
+    let docker = local.layout == LocalLayout::DockerArchive;
     let saved = docker && files.contains("manifest.json");
     if docker && !files.contains("index.json") {
         return None;
@@ -30,7 +30,7 @@ pub(super) fn choose(files: &Files, local: &Local) -> Option<Result<Descriptor>>
     }
 }
 
-fn found(files: &Files, local: &Local) -> Result<Descriptor> {
+fn found(files: &SourceFiles, local: &LocalImage) -> Result<Descriptor> {
     let all = manifests(files, local)?;
     let found = matching(&all, local);
     // One image under several names is one image.
@@ -50,7 +50,7 @@ fn named((position, found): (usize, &Descriptor)) -> (usize, Option<&str>) {
 }
 
 /// The names of the image, if there is only one.
-pub(super) fn names(files: &Files, local: &Local) -> Result<Vec<String>> {
+pub(super) fn names(files: &SourceFiles, local: &LocalImage) -> Result<Vec<String>> {
     let all = manifests(files, local)?;
     let found = matching(&all, local);
     let distinct: BTreeSet<Digest> = found.iter().map(|(_, descriptor)| descriptor.digest).collect();
@@ -61,17 +61,17 @@ pub(super) fn names(files: &Files, local: &Local) -> Result<Vec<String>> {
     Ok(named.map(ToOwned::to_owned).collect())
 }
 
-fn manifests(files: &Files, local: &Local) -> Result<Vec<Descriptor>> {
+fn manifests(files: &SourceFiles, local: &LocalImage) -> Result<Vec<Descriptor>> {
     #[derive(Deserialize)]
     struct Index {
         #[serde(default, deserialize_with = "null_is_default")]
         manifests: Vec<Descriptor>,
     }
     let bad = |reason: String| Error::Layout { path: files.display("index.json"), reason };
-    let saved = local.layout != Layout::DockerArchive && files.contains("manifest.json");
+    let saved = local.layout != LocalLayout::DockerArchive && files.contains("manifest.json");
     if saved && !files.contains("index.json") {
         let reason = match local.layout {
-            Layout::OciArchive => "missing; this is what `docker save` writes: docker-archive:",
+            LocalLayout::OciArchive => "missing; this is what `docker save` writes: docker-archive:",
             _ => "missing; this is a folder of one image: dir:",
         };
         return Err(bad(reason.into()));
@@ -83,7 +83,7 @@ fn manifests(files: &Files, local: &Local) -> Result<Vec<Descriptor>> {
 }
 
 /// Those that are meant, each with its position.
-fn matching<'a>(all: &'a [Descriptor], local: &Local) -> Vec<(usize, &'a Descriptor)> {
+fn matching<'a>(all: &'a [Descriptor], local: &LocalImage) -> Vec<(usize, &'a Descriptor)> {
     let all = all.iter().enumerate();
     let Some(name) = local.name.as_deref() else { return all.collect() };
     if let Some(position) = position(name) {

@@ -27,12 +27,12 @@ use std::time::Duration;
 
 use content::Digest;
 
-use self::files::Files;
+use self::files::SourceFiles;
 pub use self::naming::default_name;
 use crate::closure::Closure;
 use crate::error::{Error, Result, io};
 use crate::manifest::{Descriptor, MANIFEST_MAX, Platform};
-use crate::store::Slot;
+use crate::store::BlobSlot;
 use crate::{Reference, Store, platform, reference};
 
 /// How often to check for a blob that another process is storing.
@@ -43,27 +43,27 @@ const OTHER_TRANSPORTS: [&str; 5] = ["docker-daemon:", "containers-storage:", "o
 
 /// Where an image is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum ImageLocation {
     /// In a registry; see [`crate::pull`].
     Registry(Reference),
     /// On this machine.
-    Local(Local),
+    Local(LocalImage),
 }
 
 /// An image in a folder or archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Local {
+pub struct LocalImage {
     /// How it is laid out.
-    pub layout: Layout,
+    pub layout: LocalLayout,
     /// The folder or archive.
     pub path: PathBuf,
-    /// Which image of several: its name, or `@` and its position from 0; not for [`Layout::Dir`].
+    /// Which image of several: its name, or `@` and its position from 0; not for [`LocalLayout::Dir`].
     pub name: Option<String>,
 }
 
 /// How images are laid out in a folder or archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
+pub enum LocalLayout {
     /// `oci:`
     Oci,
     /// `oci-archive:`
@@ -74,7 +74,7 @@ pub enum Layout {
     Dir,
 }
 
-impl Layout {
+impl LocalLayout {
     const ALL: [(&'static str, Self); 4] = [
         ("oci:", Self::Oci),
         ("oci-archive:", Self::OciArchive),
@@ -83,46 +83,48 @@ impl Layout {
     ];
 }
 
-impl FromStr for Source {
-    type Err = reference::ParseError;
+impl FromStr for ImageLocation {
+    type Err = reference::ReferenceError;
 
-    fn from_str(text: &str) -> Result<Self, reference::ParseError> {
-        for (prefix, layout) in Layout::ALL {
+    fn from_str(text: &str) -> Result<Self, reference::ReferenceError> {
+        for (prefix, layout) in LocalLayout::ALL {
             let Some(rest) = text.strip_prefix(prefix) else { continue };
             let (path, name) = match rest.split_once(':') {
-                Some((path, name)) if layout != Layout::Dir => (path, Some(name)),
+                Some((path, name)) if layout != LocalLayout::Dir => (path, Some(name)),
                 _ => (rest, None),
             };
             if path.is_empty() {
                 let reason = "expected a folder or file after the colon";
-                return Err(reference::ParseError { found: text.into(), reason: reason.into() });
+                return Err(reference::ReferenceError { found: text.into(), reason: reason.into() });
             }
             let name: Option<String> = name.filter(|name| !name.is_empty()).map(Into::into);
-            let of_docker = name.as_deref().filter(|_| layout == Layout::DockerArchive);
+            let of_docker = name.as_deref().filter(|_| layout == LocalLayout::DockerArchive);
             if let Some(name) = of_docker.filter(|name| position(name).is_none()) {
                 name.parse::<Reference>()?;
             }
-            return Ok(Self::Local(Local { layout, path: path.into(), name }));
+            return Ok(Self::Local(LocalImage { layout, path: path.into(), name }));
         }
         if let Some(other) = OTHER_TRANSPORTS.iter().find(|other| text.starts_with(**other)) {
             let reason =
                 "images of this kind cannot be read; save them as docker-archive: or oci-archive: first";
-            return Err(reference::ParseError { found: (*other).into(), reason: reason.into() });
+            return Err(reference::ReferenceError { found: (*other).into(), reason: reason.into() });
         }
         text.strip_prefix("docker://").unwrap_or(text).parse().map(Self::Registry)
     }
 }
 
-impl fmt::Display for Local {
+impl fmt::Display for LocalImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let prefix =
-            Layout::ALL.iter().find(|(_, layout)| *layout == self.layout).map_or("", |(prefix, _)| prefix);
+        let prefix = LocalLayout::ALL
+            .iter()
+            .find(|(_, layout)| *layout == self.layout)
+            .map_or("", |(prefix, _)| prefix);
         write!(f, "{prefix}{}", self.path.display())?;
         self.name.as_ref().map_or(Ok(()), |name| write!(f, ":{name}"))
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for ImageLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Registry(reference) => reference.fmt(f),
@@ -138,9 +140,9 @@ impl fmt::Display for Source {
 ///
 /// [`Error::Layout`] if there is no image, or several and no name is given, [`Error::DigestMismatch`],
 /// [`Error::SizeMismatch`], [`Error::NoPlatform`], [`Error::TooDeep`], [`Error::Io`].
-pub fn import(local: &Local, platforms: &[Platform], store: &Store) -> Result<Digest> {
-    let (files, name) = (Files::of(local)?, local.name.as_deref());
-    if local.layout == Layout::Dir {
+pub fn import(local: &LocalImage, platforms: &[Platform], store: &Store) -> Result<Digest> {
+    let (files, name) = (SourceFiles::of(local)?, local.name.as_deref());
+    if local.layout == LocalLayout::Dir {
         let root = files.read("manifest.json", MANIFEST_MAX)?;
         let tree = Tree { files, manifest: "{}.manifest.json", blob: "{}" };
         return tree.import(root, platforms, store);
@@ -200,7 +202,7 @@ fn same_name(one: &str, other: &str) -> bool {
 
 /// Manifests and blobs by digest; `{}` in a pattern stands for the hexadecimal digits.
 struct Tree {
-    files: Files,
+    files: SourceFiles,
     manifest: &'static str,
     blob: &'static str,
 }
@@ -247,9 +249,9 @@ impl Tree {
     fn take_blob(&self, blob: &Descriptor, store: &Store) -> Result<()> {
         let mut partial = loop {
             match store.slot(&blob.digest, blob.size)? {
-                Slot::Present => return Ok(()),
-                Slot::Partial(partial) => break partial,
-                Slot::Busy => std::thread::sleep(BUSY_POLL),
+                BlobSlot::Present => return Ok(()),
+                BlobSlot::Partial(partial) => break partial,
+                BlobSlot::Busy => std::thread::sleep(BUSY_POLL),
             }
         };
         // What an earlier attempt left is not trusted: reading it again costs nothing here.

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::files::Files;
-use super::{Layout, Local, Source, docker, index, position};
+use super::files::SourceFiles;
+use super::{ImageLocation, LocalImage, LocalLayout, docker, index, position};
 use crate::Reference;
 use crate::error::Result;
 use crate::pull::referrers_tag;
@@ -20,14 +20,14 @@ use crate::reference::{is_repository, is_tag};
 /// # Errors
 ///
 /// Where the folder or archive cannot be read.
-pub fn default_name(source: &Source) -> Result<(String, String)> {
+pub fn default_name(source: &ImageLocation) -> Result<(String, String)> {
     match source {
-        Source::Registry(reference) => Ok(of_reference(reference)),
-        Source::Local(local) => of_local(local),
+        ImageLocation::Registry(reference) => Ok(of_reference(reference)),
+        ImageLocation::Local(local) => of_local(local),
     }
 }
 
-fn of_local(local: &Local) -> Result<(String, String)> {
+fn of_local(local: &LocalImage) -> Result<(String, String)> {
     let asked = local.name.as_deref().filter(|name| position(name).is_none());
     let own = names(local)?;
     let all = || asked.into_iter().chain(own.iter().map(String::as_str));
@@ -50,11 +50,11 @@ fn of_reference(reference: &Reference) -> (String, String) {
 }
 
 /// The names that the image has in its folder or archive. None where there are several images and `local` names none.
-fn names(local: &Local) -> Result<Vec<String>> {
-    if local.layout == Layout::Dir {
+fn names(local: &LocalImage) -> Result<Vec<String>> {
+    if local.layout == LocalLayout::Dir {
         return Ok(Vec::new());
     }
-    let (files, docker) = (Files::of(local)?, local.layout == Layout::DockerArchive);
+    let (files, docker) = (SourceFiles::of(local)?, local.layout == LocalLayout::DockerArchive);
     let mut names = Vec::new();
     if docker && files.contains("manifest.json") {
         names = docker::names(&files, local.name.as_deref())?;
@@ -66,21 +66,21 @@ fn names(local: &Local) -> Result<Vec<String>> {
 }
 
 /// The name, and the tag if there is one, by the path alone.
-fn of_path(local: &Local) -> (String, Option<String>) {
+fn of_path(local: &LocalImage) -> (String, Option<String>) {
     let base = base(&local.path);
     let name = |text: &str| {
         let text = text.to_ascii_lowercase();
         if is_repository(&text) { text } else { "image".into() }
     };
     match local.layout {
-        Layout::Oci => (name(&base), None),
-        Layout::OciArchive | Layout::DockerArchive => {
+        LocalLayout::Oci => (name(&base), None),
+        LocalLayout::OciArchive | LocalLayout::DockerArchive => {
             let extension = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphabetic());
             let stem =
                 base.rsplit_once('.').filter(|(_, end)| extension(end)).map_or(&*base, |(stem, _)| stem);
             (name(stem), None)
         }
-        Layout::Dir => {
+        LocalLayout::Dir => {
             if let Some((stem, tag)) = base.rsplit_once(':').filter(|(_, tag)| is_tag(tag)) {
                 return (name(stem), Some(tag.into()));
             }
@@ -118,7 +118,7 @@ mod tests {
         let manifests: Vec<_> = annotations
             .iter()
             .map(|annotations| {
-                let media_type = crate::Kind::OciManifest.media_type();
+                let media_type = crate::MediaKind::OciManifest.media_type();
                 json!({ "mediaType": media_type, "digest": Digest::of(b"x"), "size": 1, "annotations": annotations })
             })
             .collect();
@@ -156,14 +156,14 @@ mod tests {
             ("oci:f", tag("no tag"), "f:latest"),
         ] {
             let scratch = tempfile::tempdir().unwrap();
-            let Source::Local(mut local) = text.parse().unwrap() else { panic!("{text}") };
+            let ImageLocation::Local(mut local) = text.parse().unwrap() else { panic!("{text}") };
             let here = scratch.path().join("HERE");
             fs::create_dir_all(here.join("a")).unwrap();
             let folder = here.join(&local.path);
             fs::create_dir_all(&folder).unwrap();
             fs::write(folder.join("index.json"), index).unwrap();
             local.path = folder;
-            let (name, tag) = default_name(&Source::Local(local)).unwrap();
+            let (name, tag) = default_name(&ImageLocation::Local(local)).unwrap();
             assert_eq!(format!("{name}:{tag}"), expected.replace("HERE", "here"), "{text}");
         }
     }
@@ -196,14 +196,14 @@ mod tests {
             ("docker-archive:alpine.tar", "index.json", tagged, "alpine:3.20"),
         ] {
             let scratch = tempfile::tempdir().unwrap();
-            let Source::Local(mut local) = text.parse().unwrap() else { panic!("{text}") };
+            let ImageLocation::Local(mut local) = text.parse().unwrap() else { panic!("{text}") };
             local.path = scratch.path().join(&local.path);
             let mut archive = tar::Builder::new(fs::File::create(&local.path).unwrap());
             let mut header = tar::Header::new_gnu();
             header.set_size(content.len() as u64);
             archive.append_data(&mut header, file, content.as_bytes()).unwrap();
             archive.finish().unwrap();
-            let (name, tag) = default_name(&Source::Local(local)).unwrap();
+            let (name, tag) = default_name(&ImageLocation::Local(local)).unwrap();
             assert_eq!(format!("{name}:{tag}"), expected, "{text}");
         }
     }

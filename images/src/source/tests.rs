@@ -4,37 +4,37 @@ use std::io::Write as _;
 use serde_json::json;
 
 use super::*;
-use crate::Kind;
+use crate::MediaKind;
 use crate::manifest::Manifest;
 
 #[test]
 fn sources_are_written_as_containers_image_writes_them() {
     let local = |layout, path: &str, name: Option<&str>| {
-        Source::Local(Local { layout, path: path.into(), name: name.map(Into::into) })
+        ImageLocation::Local(LocalImage { layout, path: path.into(), name: name.map(Into::into) })
     };
     for (text, expected) in [
-        ("oci:folder", local(Layout::Oci, "folder", None)),
-        ("oci:/a/b:1.0", local(Layout::Oci, "/a/b", Some("1.0"))),
-        ("oci:a:b/c", local(Layout::Oci, "a", Some("b/c"))),
+        ("oci:folder", local(LocalLayout::Oci, "folder", None)),
+        ("oci:/a/b:1.0", local(LocalLayout::Oci, "/a/b", Some("1.0"))),
+        ("oci:a:b/c", local(LocalLayout::Oci, "a", Some("b/c"))),
         (
             "oci-archive:f.tar:example.com/team/app:1",
-            local(Layout::OciArchive, "f.tar", Some("example.com/team/app:1")),
+            local(LocalLayout::OciArchive, "f.tar", Some("example.com/team/app:1")),
         ),
         (
             "docker-archive:d/f.tar:example.com:5000/team/app:1",
-            local(Layout::DockerArchive, "d/f.tar", Some("example.com:5000/team/app:1")),
+            local(LocalLayout::DockerArchive, "d/f.tar", Some("example.com:5000/team/app:1")),
         ),
-        ("docker-archive:f.tar:@1", local(Layout::DockerArchive, "f.tar", Some("@1"))),
-        ("oci-archive:x.tar:name:1", local(Layout::OciArchive, "x.tar", Some("name:1"))),
-        ("docker-archive:/x.tar:busybox:1", local(Layout::DockerArchive, "/x.tar", Some("busybox:1"))),
-        ("dir:a:b", local(Layout::Dir, "a:b", None)),
+        ("docker-archive:f.tar:@1", local(LocalLayout::DockerArchive, "f.tar", Some("@1"))),
+        ("oci-archive:x.tar:name:1", local(LocalLayout::OciArchive, "x.tar", Some("name:1"))),
+        ("docker-archive:/x.tar:busybox:1", local(LocalLayout::DockerArchive, "/x.tar", Some("busybox:1"))),
+        ("dir:a:b", local(LocalLayout::Dir, "a:b", None)),
     ] {
-        let parsed: Source = text.parse().unwrap();
+        let parsed: ImageLocation = text.parse().unwrap();
         assert_eq!(parsed, expected, "{text}");
         assert_eq!(parsed.to_string(), text);
     }
     for text in ["docker://alpine:3", "alpine:3", "docker.io/library/alpine:3"] {
-        assert_eq!(text.parse::<Source>().unwrap().to_string(), "docker.io/library/alpine:3");
+        assert_eq!(text.parse::<ImageLocation>().unwrap().to_string(), "docker.io/library/alpine:3");
     }
     for text in [
         "docker-daemon:alpine",
@@ -45,7 +45,7 @@ fn sources_are_written_as_containers_image_writes_them() {
         "dir:",
         "oci-archive:",
     ] {
-        assert!(text.parse::<Source>().is_err(), "{text}");
+        assert!(text.parse::<ImageLocation>().is_err(), "{text}");
     }
 }
 
@@ -77,7 +77,7 @@ impl Scratch {
         let manifest = json!({
             "schemaVersion": 2, "config": self.blob("c", b"{}"), "layers": [self.blob("l", layer)],
         });
-        self.blob(Kind::OciManifest.media_type(), manifest.to_string().as_bytes())
+        self.blob(MediaKind::OciManifest.media_type(), manifest.to_string().as_bytes())
     }
 
     fn name(&self, named: &[(&str, &serde_json::Value)]) {
@@ -93,8 +93,8 @@ impl Scratch {
         fs::write(self.layout().join("index.json"), index.to_string()).unwrap();
     }
 
-    fn import(&self, layout: Layout, path: &Path, name: Option<&str>) -> Result<Digest> {
-        import(&Local { layout, path: path.into(), name: name.map(Into::into) }, &[], &self.store)
+    fn import(&self, layout: LocalLayout, path: &Path, name: Option<&str>) -> Result<Digest> {
+        import(&LocalImage { layout, path: path.into(), name: name.map(Into::into) }, &[], &self.store)
     }
 }
 
@@ -125,19 +125,19 @@ fn layouts_are_taken_over_with_their_digests() {
     let (one, two) = (scratch.image(b"one"), scratch.image(b"two"));
     let digest = |image: &serde_json::Value| image["digest"].as_str().unwrap().parse::<Digest>().unwrap();
     scratch.name(&[("1", &one), ("latest", &one)]);
-    assert_eq!(scratch.import(Layout::Oci, &scratch.layout(), None).unwrap(), digest(&one));
+    assert_eq!(scratch.import(LocalLayout::Oci, &scratch.layout(), None).unwrap(), digest(&one));
     scratch.name(&[("1", &one), ("2", &two)]);
-    assert_eq!(scratch.import(Layout::Oci, &scratch.layout(), Some("2")).unwrap(), digest(&two));
+    assert_eq!(scratch.import(LocalLayout::Oci, &scratch.layout(), Some("2")).unwrap(), digest(&two));
     assert_eq!(scratch.store.read(&Digest::of(b"two"), 9).unwrap(), b"two");
-    assert_eq!(scratch.import(Layout::Oci, &scratch.layout(), Some("@1")).unwrap(), digest(&two));
+    assert_eq!(scratch.import(LocalLayout::Oci, &scratch.layout(), Some("@1")).unwrap(), digest(&two));
     scratch.name(&[("example.com/team/app:1", &one), ("2", &two)]);
     let team = Some("example.com/team/app:1");
-    assert_eq!(scratch.import(Layout::Oci, &scratch.layout(), team).unwrap(), digest(&one));
+    assert_eq!(scratch.import(LocalLayout::Oci, &scratch.layout(), team).unwrap(), digest(&one));
     scratch.name(&[("1", &one), ("2", &two)]);
     for (name, reason) in
         [(None, "2 images match"), (Some("3"), "no image named `3`"), (Some("@7"), "no image named `@7`")]
     {
-        let error = scratch.import(Layout::Oci, &scratch.layout(), name).unwrap_err().to_string();
+        let error = scratch.import(LocalLayout::Oci, &scratch.layout(), name).unwrap_err().to_string();
         assert!(error.contains(reason), "{error}");
     }
     // The same in a tar, in any order and with `./` before the names.
@@ -157,11 +157,11 @@ fn layouts_are_taken_over_with_their_digests() {
     let files: Vec<_> = contents.iter().map(|(name, bytes)| (name.as_str(), Ok(bytes.as_slice()))).collect();
     tar(&archive, &files);
     let other = Scratch::new();
-    assert_eq!(other.import(Layout::OciArchive, &archive, Some("1")).unwrap(), digest(&one));
+    assert_eq!(other.import(LocalLayout::OciArchive, &archive, Some("1")).unwrap(), digest(&one));
     // And from the folder of one image.
     let place = scratch.folder.path().join("dir");
     crate::dir_layout::write(&scratch.store, &digest(&one), &[], &place).unwrap();
-    assert_eq!(Scratch::new().import(Layout::Dir, &place, None).unwrap(), digest(&one));
+    assert_eq!(Scratch::new().import(LocalLayout::Dir, &place, None).unwrap(), digest(&one));
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn damaged_layouts_are_named_and_nothing_false_is_stored() {
             "grow" => fs::write(&layer, "one!").unwrap(),
             _ => fs::remove_file(&layer).unwrap(),
         }
-        let error = scratch.import(Layout::Oci, &scratch.layout(), None).unwrap_err().to_string();
+        let error = scratch.import(LocalLayout::Oci, &scratch.layout(), None).unwrap_err().to_string();
         assert!(error.contains(reason) && error.contains(layer.to_str().unwrap()), "{damage}: {error}");
         assert!(scratch.store.size(&Digest::of(b"one")).unwrap().is_none());
         let manifest: Digest = image["digest"].as_str().unwrap().parse().unwrap();
@@ -212,26 +212,30 @@ fn docker_archives_get_the_same_manifest_every_time() {
             ("manifest.json", Ok(saved.as_bytes())),
         ],
     );
-    let digest = scratch.import(Layout::DockerArchive, &archive, Some("x:1")).unwrap();
+    let digest = scratch.import(LocalLayout::DockerArchive, &archive, Some("x:1")).unwrap();
     for name in ["x:1", "docker.io/library/x:1", "example.com/team/x:1", "@0"] {
         assert_eq!(
-            Scratch::new().import(Layout::DockerArchive, &archive, Some(name)).unwrap(),
+            Scratch::new().import(LocalLayout::DockerArchive, &archive, Some(name)).unwrap(),
             digest,
             "{name}"
         );
     }
     for name in ["x", "x:2", "team/x:1", "@2"] {
         let error =
-            Scratch::new().import(Layout::DockerArchive, &archive, Some(name)).unwrap_err().to_string();
+            Scratch::new().import(LocalLayout::DockerArchive, &archive, Some(name)).unwrap_err().to_string();
         assert!(error.contains("no image named"), "{name}: {error}");
     }
     let manifest = Manifest::parse(&scratch.store.read(&digest, MANIFEST_MAX).unwrap()).unwrap();
-    assert_eq!(manifest.kind, Kind::DockerManifest);
+    assert_eq!(manifest.kind, MediaKind::DockerManifest);
     let layers: Vec<Digest> = manifest.layers.iter().map(|layer| layer.digest).collect();
     assert_eq!(layers, [Digest::of(one), Digest::of(two), Digest::of(one)]);
     assert_eq!(scratch.store.read(&layers[1], 99).unwrap(), two);
     assert!(
-        scratch.import(Layout::DockerArchive, &archive, None).unwrap_err().to_string().contains("2 images")
+        scratch
+            .import(LocalLayout::DockerArchive, &archive, None)
+            .unwrap_err()
+            .to_string()
+            .contains("2 images")
     );
 
     tar(
@@ -243,7 +247,7 @@ fn docker_archives_get_the_same_manifest_every_time() {
             ("manifest.json", Ok(saved.as_bytes())),
         ],
     );
-    let error = Scratch::new().import(Layout::DockerArchive, &archive, Some("x:1")).unwrap_err();
+    let error = Scratch::new().import(LocalLayout::DockerArchive, &archive, Some("x:1")).unwrap_err();
     assert!(matches!(error, Error::DigestMismatch { .. }), "{error}");
 }
 
@@ -253,16 +257,16 @@ fn hostile_archives_are_errors() {
     let archive = scratch.folder.path().join("x.tar");
     let saved = r#"[{"Config":"../../etc/passwd","Layers":[]}]"#;
     tar(&archive, &[("manifest.json", Ok(saved.as_bytes()))]);
-    let error = scratch.import(Layout::DockerArchive, &archive, None).unwrap_err().to_string();
+    let error = scratch.import(LocalLayout::DockerArchive, &archive, None).unwrap_err().to_string();
     assert!(error.contains("not in the archive"), "{error}");
     tar(&archive, &[("index.json", Err("index.json"))]);
-    assert!(scratch.import(Layout::OciArchive, &archive, None).is_err());
+    assert!(scratch.import(LocalLayout::OciArchive, &archive, None).is_err());
     fs::write(&archive, [0x1f, 0x8b, 8, 0]).unwrap();
-    let error = scratch.import(Layout::OciArchive, &archive, None).unwrap_err().to_string();
+    let error = scratch.import(LocalLayout::OciArchive, &archive, None).unwrap_err().to_string();
     assert!(error.contains("compressed"), "{error}");
     for bytes in [&b""[..], b"not a tar at all", &[0xff; 2048]] {
         fs::File::create(&archive).unwrap().write_all(bytes).unwrap();
-        assert!(scratch.import(Layout::OciArchive, &archive, None).is_err());
+        assert!(scratch.import(LocalLayout::OciArchive, &archive, None).is_err());
     }
 }
 
@@ -277,9 +281,12 @@ fn an_archive_of_docker_has_its_names_in_either_list() {
     let mut builder = tar::Builder::new(fs::File::create(&archive).unwrap());
     builder.append_dir_all(".", scratch.layout()).unwrap();
     builder.finish().unwrap();
-    let local = Local { layout: Layout::DockerArchive, path: archive.clone(), name: None };
-    assert_eq!(default_name(&Source::Local(local)).unwrap(), ("app".into(), "1".into()));
-    assert_eq!(scratch.import(Layout::DockerArchive, &archive, None).unwrap().to_string(), image["digest"]);
+    let local = LocalImage { layout: LocalLayout::DockerArchive, path: archive.clone(), name: None };
+    assert_eq!(default_name(&ImageLocation::Local(local)).unwrap(), ("app".into(), "1".into()));
+    assert_eq!(
+        scratch.import(LocalLayout::DockerArchive, &archive, None).unwrap().to_string(),
+        image["digest"]
+    );
 }
 
 #[test]
@@ -291,10 +298,10 @@ fn an_image_of_this_machine_is_for_the_platform_of_its_configuration() {
     let archive = scratch.folder.path().join("x.tar");
     tar(&archive, &[("c.json", Ok(config.as_bytes())), ("manifest.json", Ok(saved.as_bytes()))]);
     let manifest = json!({ "schemaVersion": 2, "config": scratch.blob("c", config.as_bytes()) });
-    let image = scratch.blob(Kind::OciManifest.media_type(), manifest.to_string().as_bytes());
+    let image = scratch.blob(MediaKind::OciManifest.media_type(), manifest.to_string().as_bytes());
     scratch.name(&[("1", &image)]);
-    for (layout, path) in [(Layout::DockerArchive, &archive), (Layout::Oci, &scratch.layout())] {
-        let local = Local { layout, path: path.clone(), name: None };
+    for (layout, path) in [(LocalLayout::DockerArchive, &archive), (LocalLayout::Oci, &scratch.layout())] {
+        let local = LocalImage { layout, path: path.clone(), name: None };
         for (platform, fine) in [("linux/x86_64", true), ("linux/arm64", false)] {
             let result = import(&local, &[platform.parse().unwrap()], &scratch.store);
             match result {
@@ -309,7 +316,7 @@ fn an_image_of_this_machine_is_for_the_platform_of_its_configuration() {
     // Keys that Go reads otherwise.
     let saved = r#"[{"Config":"c.json","config":"d.json","Layers":[]}]"#;
     tar(&archive, &[("c.json", Ok(config.as_bytes())), ("manifest.json", Ok(saved.as_bytes()))]);
-    let error = scratch.import(Layout::DockerArchive, &archive, None).unwrap_err().to_string();
+    let error = scratch.import(LocalLayout::DockerArchive, &archive, None).unwrap_err().to_string();
     assert!(error.contains("some clients read the key `config` as `Config`"), "{error}");
 }
 
@@ -348,7 +355,7 @@ fn an_error_lists_what_may_be_named() {
         ),
     ] {
         index(names);
-        let error = scratch.import(Layout::Oci, &layout, asked).unwrap_err().to_string();
+        let error = scratch.import(LocalLayout::Oci, &layout, asked).unwrap_err().to_string();
         assert_eq!(error, format!("{}: {expected}", layout.join("index.json").display()));
     }
     let archive = scratch.folder.path().join("x.tar");
@@ -361,18 +368,18 @@ fn an_error_lists_what_may_be_named() {
         (None, "2 images match: choose `a:1` or `@1`"),
         (Some("b:1"), "no image named `b:1`: expected `a:1` or `@1`"),
     ] {
-        let error = scratch.import(Layout::DockerArchive, &archive, asked).unwrap_err().to_string();
+        let error = scratch.import(LocalLayout::DockerArchive, &archive, asked).unwrap_err().to_string();
         assert_eq!(error, format!("{}: {expected}", archive.join("manifest.json").display()));
     }
     // One kind of source taken for another.
-    let error = scratch.import(Layout::OciArchive, &archive, None).unwrap_err().to_string();
+    let error = scratch.import(LocalLayout::OciArchive, &archive, None).unwrap_err().to_string();
     assert!(
         error.ends_with("/x.tar/index.json: missing; this is what `docker save` writes: docker-archive:"),
         "{error}"
     );
     fs::remove_file(layout.join("index.json")).unwrap();
     fs::write(layout.join("manifest.json"), "").unwrap();
-    let error = scratch.import(Layout::Oci, &layout, None).unwrap_err().to_string();
+    let error = scratch.import(LocalLayout::Oci, &layout, None).unwrap_err().to_string();
     assert!(error.ends_with("/layout/index.json: missing; this is a folder of one image: dir:"), "{error}");
 }
 
@@ -392,7 +399,7 @@ fn an_archive_that_is_cut_off_is_said_to_be() {
         (whole.len(), "no image"),
     ] {
         fs::write(&archive, &whole[..length]).unwrap();
-        let error = scratch.import(Layout::OciArchive, &archive, None).unwrap_err().to_string();
+        let error = scratch.import(LocalLayout::OciArchive, &archive, None).unwrap_err().to_string();
         assert!(error.contains(expected), "{length}: {error}");
     }
 }

@@ -8,23 +8,23 @@ use std::path::PathBuf;
 use content::{Digest, parallel};
 
 use super::Store;
-use super::trust::State;
+use super::trust::BlobState;
 use crate::error::{Result, io as failed};
 
 /// What a check of a store found.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Checked {
+pub struct StoreCheck {
     /// Files that were read.
     pub files: usize,
     /// Their bytes.
     pub bytes: u64,
     /// What was damaged and is removed, sorted by path.
-    pub damaged: Vec<Damaged>,
+    pub damaged: Vec<DamagedBlob>,
 }
 
 /// Content that did not have its digest.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Damaged {
+pub struct DamagedBlob {
     /// Where it was.
     pub path: PathBuf,
     /// The digest of its bytes; `None` where it was no regular file, or its name no digest.
@@ -39,7 +39,7 @@ impl Store {
     /// # Errors
     ///
     /// [`crate::Error::Io`].
-    pub fn check(&self, threads: NonZero<usize>) -> Result<Checked> {
+    pub fn check(&self, threads: NonZero<usize>) -> Result<StoreCheck> {
         let folder = self.root.join("blobs/sha256");
         let mut paths = Vec::new();
         for entry in fs::read_dir(&folder).map_err(failed("read", &folder))? {
@@ -51,11 +51,11 @@ impl Store {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let found = match Digest::from_hex(name) {
                 Ok(digest) => match self.read_state(&digest)? {
-                    State::Damaged(found) => {
+                    BlobState::Damaged(found) => {
                         self.discard(&digest)?;
                         found
                     }
-                    State::Absent | State::Intact(..) => return Ok((metadata.len(), None)),
+                    BlobState::Absent | BlobState::Intact(..) => return Ok((metadata.len(), None)),
                 },
                 Err(_) => {
                     super::remove(path)?;
@@ -63,9 +63,9 @@ impl Store {
                 }
             };
             let linked = metadata.nlink().saturating_sub(1);
-            Ok((metadata.len(), Some(Damaged { path: path.clone(), found, linked })))
+            Ok((metadata.len(), Some(DamagedBlob { path: path.clone(), found, linked })))
         })?;
-        let mut checked = Checked { files: found.len(), ..Checked::default() };
+        let mut checked = StoreCheck { files: found.len(), ..StoreCheck::default() };
         for (bytes, damaged) in found {
             checked.bytes += bytes;
             checked.damaged.extend(damaged);

@@ -26,11 +26,11 @@ use std::sync::Arc;
 
 use content::{Digest, Hashed};
 
-pub use self::check::{Checked, Damaged};
-pub use self::partial::{Partial, Slot};
-pub use self::sweep::{Keep, Sum, Swept, sweep};
+pub use self::check::{DamagedBlob, StoreCheck};
+pub use self::partial::{BlobSlot, PartialBlob};
+pub use self::sweep::{FileTotals, KeepLimits, PrunedStore, sweep};
+use self::trust::BlobState;
 pub(crate) use self::trust::Linked;
-use self::trust::State;
 use crate::error::{Error, Result, io};
 
 /// A content store; cheap to clone. As long as there is one, nothing in it goes away.
@@ -94,9 +94,9 @@ impl Store {
     pub fn has(&self, digest: &Digest, size: u64) -> Result<bool> {
         match self.state(digest)? {
             // Of another size the content is right and the question wrong.
-            State::Intact(found, _) => Ok(found.size() == size),
-            State::Absent => Ok(false),
-            State::Damaged(_) => {
+            BlobState::Intact(found, _) => Ok(found.size() == size),
+            BlobState::Absent => Ok(false),
+            BlobState::Damaged(_) => {
                 self.discard(digest)?;
                 Ok(false)
             }
@@ -249,7 +249,7 @@ impl Write for NewBlob {
 
 /// Reads a file of at most `limit` bytes.
 pub(crate) fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let file = content::open(path, content::Links::Follow)?;
+    let file = content::open(path, content::LinkPolicy::Follow)?;
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(io("read", path))?;
     if bytes.len() as u64 > limit {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use content::{Digest, Hasher};
 
-use super::trust::Owner;
+use super::trust::FileOwner;
 use super::{Store, remove};
 use crate::error::{Error, Result, io};
 
@@ -16,18 +16,18 @@ const BUFFER: usize = 128 << 10;
 
 /// The result of [`Store::slot`].
 #[derive(Debug)]
-pub enum Slot {
+pub enum BlobSlot {
     /// The store has the content.
     Present,
     /// Another process is fetching it.
     Busy,
     /// Locked for us to fill.
-    Partial(Box<Partial>),
+    Partial(Box<PartialBlob>),
 }
 
 /// A download into the store. If it is dropped unfinished, its bytes stay for the next attempt.
 #[derive(Debug)]
-pub struct Partial {
+pub struct PartialBlob {
     store: Store,
     path: PathBuf,
     file: File,
@@ -37,7 +37,7 @@ pub struct Partial {
     size: u64,
 }
 
-impl Partial {
+impl PartialBlob {
     /// The number of bytes so far.
     #[must_use]
     pub fn written(&self) -> u64 {
@@ -107,21 +107,21 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::Io`].
-    pub fn slot(&self, digest: &Digest, size: u64) -> Result<Slot> {
+    pub fn slot(&self, digest: &Digest, size: u64) -> Result<BlobSlot> {
         if self.has(digest, size)? {
-            return Ok(Slot::Present);
+            return Ok(BlobSlot::Present);
         }
         let path = self.root.join("partial/sha256").join(digest.hex());
         let mut file = self.open_partial(&path)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(Slot::Busy),
+            Err(TryLockError::WouldBlock) => return Ok(BlobSlot::Busy),
             Err(TryLockError::Error(error)) => return Err(io("lock", &path)(error)),
         }
         // Between open and lock another process may have finished and renamed this very file.
         let ours = file.metadata().map_err(io("stat", &path))?.ino();
         if fs::symlink_metadata(&path).map_or(true, |found| found.ino() != ours) {
-            return Ok(if self.has(digest, size)? { Slot::Present } else { Slot::Busy });
+            return Ok(if self.has(digest, size)? { BlobSlot::Present } else { BlobSlot::Busy });
         }
         let mut hasher = Hasher::new();
         let mut written =
@@ -131,7 +131,7 @@ impl Store {
             (hasher, written) = (Hasher::new(), 0);
         }
         file.seek(SeekFrom::Start(written)).map_err(io("seek", &path))?;
-        Ok(Slot::Partial(Box::new(Partial {
+        Ok(BlobSlot::Partial(Box::new(PartialBlob {
             store: self.clone(),
             path,
             file,
@@ -145,8 +145,9 @@ impl Store {
     /// Opens a partial download, or begins one. A file that another user may have put there is removed.
     fn open_partial(&self, path: &Path) -> Result<File> {
         let ours = |file: &File| {
-            file.metadata()
-                .is_ok_and(|found| found.is_file() && found.nlink() <= 1 && Owner::of(&found) == Owner::Ours)
+            file.metadata().is_ok_and(|found| {
+                found.is_file() && found.nlink() <= 1 && FileOwner::of(&found) == FileOwner::Ours
+            })
         };
         match content::open_or_create(path, 0o644) {
             Ok(file) if ours(&file) => Ok(file),

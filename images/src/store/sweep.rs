@@ -14,7 +14,7 @@ use crate::error::{Error, Result, io as failed};
 
 /// What may stay in a store, besides what trees use.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Keep {
+pub struct KeepLimits {
     /// So many bytes.
     pub bytes: Option<u64>,
     /// What was taken within this time.
@@ -23,25 +23,25 @@ pub struct Keep {
 
 /// What became of a store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Swept {
+pub struct PrunedStore {
     /// What was removed: nobody used it.
-    pub removed: Sum,
+    pub removed: FileTotals,
     /// What stays although no tree uses it.
-    pub kept: Sum,
+    pub kept: FileTotals,
     /// What stays because trees use it.
-    pub in_use: Sum,
+    pub in_use: FileTotals,
 }
 
 /// A number of files and their bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sum {
+pub struct FileTotals {
     /// The files.
     pub files: usize,
     /// Their bytes.
     pub bytes: u64,
 }
 
-impl Sum {
+impl FileTotals {
     fn add(&mut self, bytes: u64) {
         self.files += 1;
         self.bytes += bytes;
@@ -54,14 +54,14 @@ impl Sum {
 /// # Errors
 ///
 /// [`Error::StoreInUse`], [`Error::Io`].
-pub fn sweep(root: &Path, keep: &Keep, now: SystemTime, dry: bool) -> Result<Swept> {
+pub fn sweep(root: &Path, keep: &KeepLimits, now: SystemTime, dry: bool) -> Result<PrunedStore> {
     let lock = Store::lock_file(root)?;
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(Error::StoreInUse { store: root.to_owned() }),
         Err(TryLockError::Error(error)) => return Err(failed("lock", root)(error)),
     }
-    let mut swept = Swept::default();
+    let mut swept = PrunedStore::default();
     // Nobody else has the store open, so unfinished content was interrupted: it can be resumed, and is not needed.
     let mut unused = files(&root.join("partial/sha256"), now)?;
     unused.extend(files(&root.join("new"), now)?);
@@ -150,7 +150,7 @@ mod tests {
     use content::Digest;
 
     use super::*;
-    use crate::store::Slot;
+    use crate::store::BlobSlot;
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -184,23 +184,23 @@ mod tests {
                 .map(|digest| root.join("blobs/sha256").join(digest.hex()).exists())
         };
         let now = SystemTime::now();
-        let bounded = |bytes| Keep { bytes: Some(bytes), age: None };
+        let bounded = |bytes| KeepLimits { bytes: Some(bytes), age: None };
 
         // Whoever has it open, reads or writes: nothing is taken away from under them.
         let error = sweep(&root, &bounded(0), now, false).unwrap_err();
         assert!(matches!(error, Error::StoreInUse { .. }), "{error}");
         drop(store);
 
-        let sum = |files, bytes| Sum { files, bytes };
+        let sum = |files, bytes| FileTotals { files, bytes };
         let dry = sweep(&root, &bounded(12), now, true).unwrap();
-        assert_eq!(dry, Swept { removed: sum(1, 5), kept: sum(2, 12), in_use: sum(1, 6) });
+        assert_eq!(dry, PrunedStore { removed: sum(1, 5), kept: sum(2, 12), in_use: sum(1, 6) });
         assert_eq!(there(), [true; 4]);
         assert_eq!(sweep(&root, &bounded(12), now, false).unwrap(), dry);
         assert_eq!(there(), [true, false, true, true]);
         assert_eq!(sweep(&root, &bounded(12), now, false).unwrap().removed, sum(0, 0));
-        assert_eq!(sweep(&root, &Keep::default(), now, false).unwrap().removed, sum(0, 0));
+        assert_eq!(sweep(&root, &KeepLimits::default(), now, false).unwrap().removed, sum(0, 0));
 
-        let monthly = Keep { bytes: None, age: Some(DAY * 30) };
+        let monthly = KeepLimits { bytes: None, age: Some(DAY * 30) };
         assert_eq!(sweep(&root, &monthly, now + DAY * 29, false).unwrap().removed, sum(0, 0));
         assert_eq!(sweep(&root, &monthly, now + DAY * 31, false).unwrap().removed, sum(2, 12));
         assert_eq!(there(), [true, false, false, false]);
@@ -215,7 +215,7 @@ mod tests {
         let place = store.blob_path(&Digest::of(b"x"));
         fs::create_dir_all(place.join("inner")).unwrap();
         drop(store);
-        let all = Keep { bytes: None, age: Some(Duration::ZERO) };
+        let all = KeepLimits { bytes: None, age: Some(Duration::ZERO) };
         assert_eq!(sweep(folder.path(), &all, SystemTime::now(), false).unwrap().removed.files, 1);
         assert!(!place.exists());
     }
@@ -225,16 +225,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let digest = Digest::of(b"all of it");
-        let Slot::Partial(mut partial) = store.slot(&digest, 9).unwrap() else { panic!() };
+        let BlobSlot::Partial(mut partial) = store.slot(&digest, 9).unwrap() else { panic!() };
         partial.write(b"all").unwrap();
         drop(partial);
         let killed = store.scratch().unwrap().keep();
         fs::write(killed.join("layer"), "x").unwrap();
         drop(store);
-        let all = Keep { bytes: None, age: Some(Duration::ZERO) };
+        let all = KeepLimits { bytes: None, age: Some(Duration::ZERO) };
         assert_eq!(sweep(folder.path(), &all, SystemTime::now(), false).unwrap().removed.files, 2);
         let store = Store::open(folder.path()).unwrap();
-        let Slot::Partial(partial) = store.slot(&digest, 9).unwrap() else { panic!() };
+        let BlobSlot::Partial(partial) = store.slot(&digest, 9).unwrap() else { panic!() };
         assert_eq!((partial.written(), killed.exists()), (0, false));
     }
 }

@@ -10,9 +10,9 @@ fn store() -> (tempfile::TempDir, Store) {
     (folder, store)
 }
 
-fn partial(slot: Slot) -> Box<Partial> {
+fn partial(slot: BlobSlot) -> Box<PartialBlob> {
     match slot {
-        Slot::Partial(partial) => partial,
+        BlobSlot::Partial(partial) => partial,
         other => panic!("{other:?}"),
     }
 }
@@ -39,14 +39,14 @@ fn a_broken_download_is_resumed_and_only_one_process_writes_it() {
     let digest = Digest::of(b"hello world");
     let mut first = partial(store.slot(&digest, 11).unwrap());
     first.write(b"hello").unwrap();
-    assert!(matches!(store.slot(&digest, 11).unwrap(), Slot::Busy));
+    assert!(matches!(store.slot(&digest, 11).unwrap(), BlobSlot::Busy));
     drop(first);
     assert!(store.size(&digest).unwrap().is_none());
     let mut second = partial(store.slot(&digest, 11).unwrap());
     assert_eq!(second.written(), 5);
     second.write(b" world").unwrap();
     second.finish().unwrap();
-    assert!(matches!(store.slot(&digest, 11).unwrap(), Slot::Present));
+    assert!(matches!(store.slot(&digest, 11).unwrap(), BlobSlot::Present));
     assert_eq!(store.read(&digest, 11).unwrap(), b"hello world");
 }
 
@@ -118,7 +118,7 @@ fn damaged_content_never_leaves_the_store_and_is_fetched_again() {
         assert!(store.give(&digest, &folder.path().join("other")).is_err(), "{damage}");
         assert!(!folder.path().join("other").exists(), "{damage}");
         assert!(!store.has(&digest, 3).unwrap(), "{damage}");
-        assert!(matches!(store.slot(&digest, 3).unwrap(), Slot::Partial(_)), "{damage}");
+        assert!(matches!(store.slot(&digest, 3).unwrap(), BlobSlot::Partial(_)), "{damage}");
         assert_eq!(store.put(b"abc").unwrap(), digest);
         store.give(&digest, &folder.path().join("healed")).unwrap();
         assert_eq!(fs::read(folder.path().join("healed")).unwrap(), b"abc", "{damage}");
@@ -269,16 +269,16 @@ fn a_check_reads_everything_and_removes_what_is_damaged() {
     let (good, bad) = (store.put(b"good").unwrap(), store.put(b"bad").unwrap());
     store.give(&bad, &folder.path().join("tree")).unwrap();
     let threads = std::num::NonZero::<usize>::MIN;
-    assert_eq!(store.check(threads).unwrap(), Checked { files: 2, bytes: 7, damaged: Vec::new() });
+    assert_eq!(store.check(threads).unwrap(), StoreCheck { files: 2, bytes: 7, damaged: Vec::new() });
     fs::write(writable(&store.blob_path(&bad)), "bat").unwrap();
     let stray = store.root().join("blobs/sha256/stray");
     fs::write(&stray, "").unwrap();
-    let damage = |path: PathBuf, found, linked| Damaged { path, found, linked };
+    let damage = |path: PathBuf, found, linked| DamagedBlob { path, found, linked };
     let mut damaged =
         vec![damage(store.blob_path(&bad), Some(Digest::of(b"bat")), 1), damage(stray, None, 0)];
     damaged.sort_by(|one, other| one.path.cmp(&other.path));
-    assert_eq!(store.check(threads).unwrap(), Checked { files: 3, bytes: 7, damaged });
-    assert_eq!(store.check(threads).unwrap(), Checked { files: 1, bytes: 4, damaged: Vec::new() });
+    assert_eq!(store.check(threads).unwrap(), StoreCheck { files: 3, bytes: 7, damaged });
+    assert_eq!(store.check(threads).unwrap(), StoreCheck { files: 1, bytes: 4, damaged: Vec::new() });
     assert!(store.has(&good, 4).unwrap());
 }
 

@@ -12,14 +12,14 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use content::{Digest, Links, hash_reader};
+use content::{Digest, LinkPolicy, hash_reader};
 
 use super::{Store, remove};
 use crate::error::{Error, Result, io as failed};
 
 /// What changes when a file does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(super) struct FileIdentity {
     device: u64,
     inode: u64,
     size: u64,
@@ -27,7 +27,7 @@ pub(super) struct Identity {
     changed: (i64, i64),
 }
 
-impl Identity {
+impl FileIdentity {
     fn of(found: &fs::Metadata) -> Self {
         Self {
             device: found.dev(),
@@ -60,10 +60,10 @@ impl Identity {
 
 /// What the store has under a digest.
 #[derive(Debug)]
-pub(super) enum State {
+pub(super) enum BlobState {
     Absent,
     /// The bytes have the digest.
-    Intact(Identity, Owner),
+    Intact(FileIdentity, FileOwner),
     /// They have another, or this is not a file.
     Damaged(Option<Digest>),
 }
@@ -72,7 +72,7 @@ pub(super) enum State {
 #[derive(Debug)]
 pub(crate) struct Linked {
     digest: Digest,
-    identity: Identity,
+    identity: FileIdentity,
     known: bool,
 }
 
@@ -85,13 +85,13 @@ impl Linked {
 
 /// Who can change a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Owner {
+pub(super) enum FileOwner {
     /// This user, or root.
     Ours,
     Others,
 }
 
-impl Owner {
+impl FileOwner {
     pub(super) fn of(found: &fs::Metadata) -> Self {
         let user = rustix::process::geteuid().as_raw();
         if (found.uid() == user || found.uid() == 0) && found.mode() & 0o022 == 0 {
@@ -115,31 +115,31 @@ impl Store {
     }
 
     /// Checks content by its record or, without a valid one, by reading it.
-    pub(super) fn state(&self, digest: &Digest) -> Result<State> {
+    pub(super) fn state(&self, digest: &Digest) -> Result<BlobState> {
         let path = self.blob_path(digest);
         let found = match fs::symlink_metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::Absent),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BlobState::Absent),
             other => other.map_err(failed("stat", &path))?,
         };
         if !found.is_file() {
-            return Ok(State::Damaged(None));
+            return Ok(BlobState::Damaged(None));
         }
-        let (owner, identity) = (Owner::of(&found), Identity::of(&found));
-        if owner == Owner::Ours && self.is_recorded(digest, &identity) {
-            return Ok(State::Intact(identity, owner));
+        let (owner, identity) = (FileOwner::of(&found), FileIdentity::of(&found));
+        if owner == FileOwner::Ours && self.is_recorded(digest, &identity) {
+            return Ok(BlobState::Intact(identity, owner));
         }
         self.read_state(digest)
     }
 
     /// Checks content by reading it.
-    pub(super) fn read_state(&self, digest: &Digest) -> Result<State> {
+    pub(super) fn read_state(&self, digest: &Digest) -> Result<BlobState> {
         let path = self.blob_path(digest);
-        let file = match content::open(&path, Links::Refuse) {
+        let file = match content::open(&path, LinkPolicy::Refuse) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::Absent),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BlobState::Absent),
             // Another user does not let us read it, or it is not a regular file.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied || !is_file(&path) => {
-                return Ok(State::Damaged(None));
+                return Ok(BlobState::Damaged(None));
             }
             Err(error) => return Err(error.into()),
         };
@@ -147,29 +147,29 @@ impl Store {
         let before = stat(&file)?;
         let (found, _) = hash_reader(&file, |_| Ok(())).map_err(failed("read", &path))?;
         if found != *digest {
-            return Ok(State::Damaged(Some(found)));
+            return Ok(BlobState::Damaged(Some(found)));
         }
-        let (owner, identity) = (Owner::of(&before), Identity::of(&before));
-        if owner == Owner::Ours && Identity::of(&stat(&file)?) == identity {
+        let (owner, identity) = (FileOwner::of(&before), FileIdentity::of(&before));
+        if owner == FileOwner::Ours && FileIdentity::of(&stat(&file)?) == identity {
             self.record(digest, &identity);
         }
-        Ok(State::Intact(identity, owner))
+        Ok(BlobState::Intact(identity, owner))
     }
 
-    fn is_recorded(&self, digest: &Digest, identity: &Identity) -> bool {
-        let Ok(mut file) = content::open(&self.record_path(digest), Links::Refuse) else { return false };
+    fn is_recorded(&self, digest: &Digest, identity: &FileIdentity) -> bool {
+        let Ok(mut file) = content::open(&self.record_path(digest), LinkPolicy::Refuse) else { return false };
         let Ok(record) = file.metadata() else { return false };
         let newer = (record.mtime(), record.mtime_nsec()) > identity.modified;
         let expected = identity.record(digest);
         let mut text = Vec::with_capacity(expected.len() + 1);
         newer
-            && Owner::of(&record) == Owner::Ours
+            && FileOwner::of(&record) == FileOwner::Ours
             && Read::by_ref(&mut file).take(expected.len() as u64 + 1).read_to_end(&mut text).is_ok()
             && text == expected.as_bytes()
     }
 
     /// Notes that the file of this identity has the digest. Without the note it is read again, so a failure costs time only.
-    fn record(&self, digest: &Digest, identity: &Identity) {
+    fn record(&self, digest: &Digest, identity: &FileIdentity) {
         let path = self.record_path(digest);
         // A record that another user left may not be written to.
         let _ = remove(&path);
@@ -180,7 +180,7 @@ impl Store {
     /// Notes that a file which was just published, and hashed on its way, has the digest.
     pub(super) fn record_published(&self, digest: &Digest, file: &File) {
         if let Ok(found) = file.metadata() {
-            self.record(digest, &Identity::of(&found));
+            self.record(digest, &FileIdentity::of(&found));
         }
     }
 
@@ -188,7 +188,7 @@ impl Store {
     pub(crate) fn linked(&self, digest: &Digest, path: &Path) -> Option<Linked> {
         let identity = |path: &Path| {
             let found = fs::symlink_metadata(path).ok()?;
-            (found.is_file() && Owner::of(&found) == Owner::Ours).then(|| Identity::of(&found))
+            (found.is_file() && FileOwner::of(&found) == FileOwner::Ours).then(|| FileIdentity::of(&found))
         };
         let found = identity(path)?;
         let same = identity(&self.blob_path(digest)) == Some(found);
@@ -199,7 +199,7 @@ impl Store {
     /// Notes that a file with the right content, which [`Store::linked`] found, has got another name.
     pub(crate) fn relinked(&self, linked: &Linked, path: &Path) {
         if let Ok(found) = fs::symlink_metadata(path) {
-            let now = Identity::of(&found);
+            let now = FileIdentity::of(&found);
             if linked.identity.is_renamed(&now) {
                 self.record(&linked.digest, &now);
             }
@@ -221,15 +221,15 @@ impl Store {
     pub fn give(&self, digest: &Digest, to: &Path) -> Result<()> {
         let path = self.blob_path(digest);
         let identity = match self.state(digest)? {
-            State::Absent => {
+            BlobState::Absent => {
                 return Err(Error::NotInStore { digest: *digest, store: self.root.clone() });
             }
-            State::Damaged(found) => {
+            BlobState::Damaged(found) => {
                 self.discard(digest)?;
                 return Err(self.damaged(digest, found));
             }
-            State::Intact(_, Owner::Others) => return self.copy(digest, to),
-            State::Intact(identity, Owner::Ours) => identity,
+            BlobState::Intact(_, FileOwner::Others) => return self.copy(digest, to),
+            BlobState::Intact(identity, FileOwner::Ours) => identity,
         };
         let mut linked = fs::hard_link(&path, to);
         // A file that is replaced by one with the same content has no name while it is linked, and link(2) fails.
@@ -249,7 +249,7 @@ impl Store {
             // Another file system, or too many links.
             Err(_) => return self.copy(digest, to),
         }
-        let linked = Identity::of(&fs::symlink_metadata(to).map_err(failed("stat", to))?);
+        let linked = FileIdentity::of(&fs::symlink_metadata(to).map_err(failed("stat", to))?);
         if identity.is_renamed(&linked) {
             self.record(digest, &linked);
             return Ok(());
@@ -262,7 +262,7 @@ impl Store {
     /// Copies content and hashes it on its way.
     fn copy(&self, digest: &Digest, to: &Path) -> Result<()> {
         let path = self.blob_path(digest);
-        let from = content::open(&path, Links::Refuse)?;
+        let from = content::open(&path, LinkPolicy::Refuse)?;
         let mut file = File::create_new(to).map_err(failed("create", to))?;
         file.set_permissions(fs::Permissions::from_mode(0o444)).map_err(failed("change the mode of", to))?;
         let mut written = Ok(());

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use images::Kind;
+use images::MediaKind;
 use images::RegistrySession;
-use images::pull::Options;
-use images::push::{self, Request};
+use images::pull::RegistryOptions;
+use images::push::{self, PushRequest};
 
 use crate::server::{Answer, Asked, Content, Server};
 use crate::{Login, content, options, pulled, store};
@@ -125,7 +125,7 @@ fn perform(play: Play) -> Seen {
     hosts.tokens.set(tokens.host()).unwrap();
     hosts.registry.set(registry.host()).unwrap();
     let login = Login::of(&[(registry.host(), play.secret)]);
-    let options = Options { auth_files: login.files(), ..options([&registry]) };
+    let options = RegistryOptions { auth_files: login.files(), ..options([&registry]) };
     let answer = pulled(&registry.host(), &options);
     (answer.is_ok(), registry.secrets(), tokens.secrets(), storage.secrets(), evil.secrets())
 }
@@ -258,7 +258,7 @@ fn each_mirror_gets_its_own_credentials_and_no_other() {
     let (mirror, stranger, registry) = (asks(Content::default()), asks(Content::default()), asks(content()));
     // `m:n`
     let login = Login::of(&[(registry.host(), BASIC), (mirror.host(), r#"{"auth": "bTpu"}"#)]);
-    let mut options = Options { auth_files: login.files(), ..options([&registry]) };
+    let mut options = RegistryOptions { auth_files: login.files(), ..options([&registry]) };
     let mirrors = [&mirror, &stranger].map(|mirror| format!("http://{}", mirror.host()));
     options.mirrors.insert(registry.host(), mirrors.to_vec());
     pulled(&registry.host(), &options).unwrap();
@@ -321,24 +321,24 @@ fn push_into(taking: Taking) -> (Seen, usize) {
     hosts.tokens.set(tokens.host()).unwrap();
     hosts.registry.set(registry.host()).unwrap();
     let login = Login::of(&[(registry.host(), taking.secret)]);
-    let options = Options { auth_files: login.files(), ..options([&registry]) };
+    let options = RegistryOptions { auth_files: login.files(), ..options([&registry]) };
     let (_folder, store) = store();
     let config = store.put(b"{}").unwrap();
     let manifest = serde_json::json!({
-        "schemaVersion": 2, "mediaType": Kind::OciManifest.media_type(), "layers": [],
+        "schemaVersion": 2, "mediaType": MediaKind::OciManifest.media_type(), "layers": [],
         "config": {"mediaType": "c", "digest": config, "size": 2},
     });
     let subject = store.put(manifest.to_string().as_bytes()).unwrap();
     let list = serde_json::json!({
-        "schemaVersion": 2, "mediaType": Kind::OciIndex.media_type(), "manifests": [
-            {"mediaType": Kind::OciManifest.media_type(), "digest": subject, "size": manifest.to_string().len()},
+        "schemaVersion": 2, "mediaType": MediaKind::OciIndex.media_type(), "manifests": [
+            {"mediaType": MediaKind::OciManifest.media_type(), "digest": subject, "size": manifest.to_string().len()},
         ],
     });
     let list = store.put(list.to_string().as_bytes()).unwrap();
     // The second repository mounts the blob from the first; the list of what is attached is read before it is written.
     let requests =
         [("a:1".to_owned(), subject), ("b:1".into(), subject), (format!("a:sha256-{}", subject.hex()), list)];
-    let requests = requests.map(|(name, digest)| Request {
+    let requests = requests.map(|(name, digest)| PushRequest {
         reference: format!("{}/{name}", registry.host()).parse().unwrap(),
         digest,
     });

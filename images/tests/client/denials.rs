@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use images::Kind;
+use images::MediaKind;
 use images::RegistrySession;
-use images::pull::{self, Login, Options};
-use images::push::{self, Request};
+use images::pull::{self, Login, RegistryOptions};
+use images::push::{self, PushRequest};
 
 use crate::server::{Answer, Server, nobody};
 use crate::{Login as File, Told, options, pulled, store};
@@ -103,7 +103,7 @@ fn credentials_that_are_missing_or_refused_are_named_with_their_place() {
         let entries: Vec<_> = entry.map(|entry| (host.clone(), entry)).into_iter().collect();
         let login = File::of(&entries);
         let file = login.files().remove(0);
-        let options = Options { auth_files: vec![file.clone()], ..options([&registry]) };
+        let options = RegistryOptions { auth_files: vec![file.clone()], ..options([&registry]) };
         let error = pulled(&host, &options).unwrap_err();
         let fault = &error.failures[0].fault;
         let expected = expected
@@ -124,7 +124,8 @@ fn the_places_where_no_credentials_were_are_all_named() {
     let (missing, there) = (PathBuf::from("/nonexistent/auth.json"), there.files().remove(0));
     let text = |files: &[&PathBuf], places: &[&PathBuf]| {
         let list = |paths: &[&PathBuf]| paths.iter().map(|path| (*path).clone()).collect();
-        let options = Options { auth_files: list(files), auth_places: list(places), ..options([&registry]) };
+        let options =
+            RegistryOptions { auth_files: list(files), auth_places: list(places), ..options([&registry]) };
         let mut error = pulled(&host, &options).unwrap_err();
         let fault = error.failures.remove(0).fault;
         (fault.login().and_then(|login| login.file.clone()), fault.to_string())
@@ -154,21 +155,21 @@ fn a_host_that_cannot_be_reached_is_told_of_once_and_not_for_each_blob() {
         let (_folder, store) = store();
         let blob = |bytes: &[u8]| serde_json::json!({"mediaType": "x", "digest": store.put(bytes).unwrap(), "size": bytes.len()});
         let manifest = serde_json::json!({
-            "schemaVersion": 2, "mediaType": Kind::OciManifest.media_type(), "config": blob(b"{}"),
+            "schemaVersion": 2, "mediaType": MediaKind::OciManifest.media_type(), "config": blob(b"{}"),
             "layers": [blob(b"1"), blob(b"2"), blob(b"3")],
         });
         let digest = store.put(manifest.to_string().as_bytes()).unwrap();
-        let options = Options { plain_http: [host.clone()].into(), ..options([]) };
+        let options = RegistryOptions { plain_http: [host.clone()].into(), ..options([]) };
         let expected: Vec<String> = expected.iter().map(|text| format!("{host}: {text}")).collect();
         let told = Told::default();
         let requests: Vec<_> = ["a", "b"]
             .iter()
-            .map(|name| Request { reference: format!("{host}/{name}:1").parse().unwrap(), digest })
+            .map(|name| PushRequest { reference: format!("{host}/{name}:1").parse().unwrap(), digest })
             .collect();
         push::push(&requests, store.clone(), &RegistrySession::new(options.clone()), &told).unwrap_err();
         assert_eq!(told.retries.take(), expected);
         let requests: Vec<_> =
-            ["1", "2", "3"].map(|tag| pull::Request { tag: tag.into(), ..crate::request(&host) }).into();
+            ["1", "2", "3"].map(|tag| pull::PullRequest { tag: tag.into(), ..crate::request(&host) }).into();
         pull::pull(&requests, &store, &RegistrySession::new(options.clone()), &told).unwrap_err();
         assert_eq!(told.retries.take(), expected);
     }

@@ -21,8 +21,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use images::pull::{self, Error, Options, Progress, Request};
-use images::{Kind, RegistrySession, Store};
+use images::pull::{self, Error, PullRequest, RegistryOptions, TransferProgress};
+use images::{MediaKind, RegistrySession, Store};
 use server::{Content, Server};
 
 fn store() -> (tempfile::TempDir, Store) {
@@ -34,23 +34,23 @@ fn store() -> (tempfile::TempDir, Store) {
 /// What the image `a:1` consists of.
 fn content() -> Content {
     let mut content = Content::default();
-    content.image("a", "1", Kind::OciManifest, &[b"layer"]);
+    content.image("a", "1", MediaKind::OciManifest, &[b"layer"]);
     content
 }
 
 /// Quick to give up.
-fn options<'a>(plain: impl IntoIterator<Item = &'a Server>) -> Options {
-    Options {
+fn options<'a>(plain: impl IntoIterator<Item = &'a Server>) -> RegistryOptions {
+    RegistryOptions {
         plain_http: plain.into_iter().map(Server::host).collect(),
         attempts: 3,
         first_delay: Duration::from_millis(1),
         stall: Duration::from_secs(30),
-        ..Options::default()
+        ..RegistryOptions::default()
     }
 }
 
-fn request(host: &str) -> Request {
-    Request {
+fn request(host: &str) -> PullRequest {
+    PullRequest {
         name: "a".into(),
         tag: "1".into(),
         reference: format!("{host}/a:1").parse().unwrap(),
@@ -61,7 +61,7 @@ fn request(host: &str) -> Request {
 }
 
 /// Pulls `a:1` from `host` into a store of its own.
-fn pulled(host: &str, options: &Options) -> Result<(), Error> {
+fn pulled(host: &str, options: &RegistryOptions) -> Result<(), Error> {
     let (_folder, store) = store();
     pull::pull(&[request(host)], &store, &RegistrySession::new(options.clone()), &()).map(drop)
 }
@@ -97,7 +97,7 @@ struct Told {
     retries: std::cell::RefCell<Vec<String>>,
 }
 
-impl Progress for Told {
+impl TransferProgress for Told {
     fn warn(&self, text: &str) {
         self.warnings.borrow_mut().push(text.to_owned());
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use content::Digest;
-use images::Kind;
+use images::MediaKind;
 use images::RegistrySession;
-use images::pull::{self, Fault, Options};
+use images::pull::{self, RegistryFault, RegistryOptions};
 
 use crate::server::{Answer, Asked, Body, Content, Server};
 use crate::{content, options, pulled, request, store};
@@ -78,7 +78,7 @@ fn answers_are_read_as_registries_and_proxies_write_them() {
         (
             "a type with parameters, in capitals",
             |asked, answer| {
-                let kind = Kind::OciManifest.media_type().to_uppercase();
+                let kind = MediaKind::OciManifest.media_type().to_uppercase();
                 if of_blob(asked) { answer } else { typed(answer, &format!("{kind} ; charset=utf-8")) }
             },
             None,
@@ -196,7 +196,7 @@ fn a_transfer_that_cannot_be_resumed_starts_again() {
     ];
     for (name, manner) in manners {
         let mut content = Content::default();
-        content.image("a", "1", Kind::OciManifest, &[&layer]);
+        content.image("a", "1", MediaKind::OciManifest, &[&layer]);
         let tries = Arc::new(AtomicUsize::new(0));
         let count = tries.clone();
         let server = Server::start(move |asked| {
@@ -210,7 +210,7 @@ fn a_transfer_that_cannot_be_resumed_starts_again() {
             }
         });
         let (_folder, store) = store();
-        let many = Options { attempts: 2, ..options([&server]) };
+        let many = RegistryOptions { attempts: 2, ..options([&server]) };
         let answer = pull::pull(&[request(&server.host())], &store, &RegistrySession::new(many.clone()), &());
         if name == "a failure" {
             // What is there stays for the next time.
@@ -251,19 +251,19 @@ fn names_digests_and_platforms_are_taken_as_they_are_defined() {
     // A tag of 128 characters, and an index with two images for one platform, told apart by the version of the system.
     let tag = "T".repeat(128);
     let mut content = Content::default();
-    let one = content.image("a", "one", Kind::OciManifest, &[b"one"]);
-    let two = content.image("a", "two", Kind::OciManifest, &[b"two"]);
+    let one = content.image("a", "one", MediaKind::OciManifest, &[b"one"]);
+    let two = content.image("a", "two", MediaKind::OciManifest, &[b"two"]);
     let entry = |digest: &Digest, version: &str| {
         let size = content.0[&format!("/v2/a/manifests/{digest}")].1.len();
         serde_json::json!({
-            "mediaType": Kind::OciManifest.media_type(), "digest": digest, "size": size,
+            "mediaType": MediaKind::OciManifest.media_type(), "digest": digest, "size": size,
             "platform": {"os": "windows", "architecture": "amd64", "os.version": version, "os.features": ["win32k"]},
         })
     };
     let index = serde_json::json!({
         "schemaVersion": 2, "manifests": [entry(&one, "10.0.17763.1"), entry(&two, "10.0.20348.2")],
     });
-    content.manifest("a", &tag, Kind::OciIndex, index.to_string().as_bytes());
+    content.manifest("a", &tag, MediaKind::OciIndex, index.to_string().as_bytes());
     // Layers that are named by SHA-512.
     let named = |digest: String| {
         serde_json::json!({
@@ -271,10 +271,10 @@ fn names_digests_and_platforms_are_taken_as_they_are_defined() {
         })
     };
     let other = named(format!("sha512:{}", "0".repeat(128))).to_string();
-    content.manifest("a", "512", Kind::OciManifest, other.as_bytes());
+    content.manifest("a", "512", MediaKind::OciManifest, other.as_bytes());
     let server = Server::start(move |asked| content.answer(asked));
     let (_folder, store) = store();
-    let wanted = |tag: &str| pull::Request {
+    let wanted = |tag: &str| pull::PullRequest {
         reference: format!("{}/a:{tag}", server.host()).parse().unwrap(),
         tag: tag.into(),
         platforms: vec!["windows/amd64".parse().unwrap()],
@@ -286,7 +286,7 @@ fn names_digests_and_platforms_are_taken_as_they_are_defined() {
     }
     let error =
         pull::pull(&[wanted("512")], &store, &RegistrySession::new(options([&server])), &()).unwrap_err();
-    assert!(matches!(error.failures[0].fault, Fault::Manifest(_)), "{error}");
+    assert!(matches!(error.failures[0].fault, RegistryFault::Manifest(_)), "{error}");
     assert!(error.to_string().contains("expected `sha256:` and 64 lower-case"), "{error}");
     for (text, reason) in [
         (format!("{}/A:1", server.host()), "the repository must be lower-case"),

@@ -1,8 +1,8 @@
 //! Large blobs into registries that take no pieces, and those that do.
 
 use content::Digest;
-use images::push::{self, Options, Request};
-use images::{Kind, RegistrySession, Store};
+use images::push::{self, PushRequest, RegistryOptions};
+use images::{MediaKind, RegistrySession, Store};
 
 use crate::play;
 use crate::registry::Registry;
@@ -19,21 +19,21 @@ fn image(store: &Store) -> (Vec<Digest>, Digest) {
         .map(|digest| serde_json::json!({"mediaType": "l", "digest": digest, "size": 4500}))
         .collect();
     let manifest = serde_json::json!({
-        "schemaVersion": 2, "mediaType": Kind::OciManifest.media_type(), "layers": described,
+        "schemaVersion": 2, "mediaType": MediaKind::OciManifest.media_type(), "layers": described,
         "config": {"mediaType": "c", "digest": config, "size": 2},
     });
     (digests, store.put(manifest.to_string().as_bytes()).unwrap())
 }
 
-fn options(registry: &Registry) -> Options {
-    Options {
+fn options(registry: &Registry) -> RegistryOptions {
+    RegistryOptions {
         plain_http: [registry.host.clone()].into(),
         chunk: 1000,
         attempts: 2,
         first_delay: std::time::Duration::from_millis(1),
         // One at a time: the second profits from what was learnt of the first.
-        limits: images::pull::Limits::new(1, 1),
-        ..Options::default()
+        limits: images::pull::RequestLimits::new(1, 1),
+        ..RegistryOptions::default()
     }
 }
 
@@ -44,8 +44,13 @@ fn a_large_blob_goes_in_one_request_where_pieces_are_not_taken() {
         let (layers, digest) = image(&store);
         let registry = kind.start();
         let reference = format!("{}/a:1", registry.host).parse().unwrap();
-        push::push(&[Request { reference, digest }], store, &RegistrySession::new(options(&registry)), &())
-            .unwrap_or_else(|error| panic!("{kind:?}: {error}"));
+        push::push(
+            &[PushRequest { reference, digest }],
+            store,
+            &RegistrySession::new(options(&registry)),
+            &(),
+        )
+        .unwrap_or_else(|error| panic!("{kind:?}: {error}"));
         let asked = registry.asked();
         let uploads = |method: &'static str| {
             asked.iter().filter(move |asked| asked.method == method && asked.path.contains("/uploads/"))
@@ -81,9 +86,13 @@ fn a_blob_that_is_refused_whole_as_well_is_an_error_and_no_loop() {
             .then(|| crate::registry::Instead::Answer(413, vec![], body))
     });
     let reference = format!("{}/a:1", registry.host).parse().unwrap();
-    let error =
-        push::push(&[Request { reference, digest }], store, &RegistrySession::new(options(&registry)), &())
-            .unwrap_err();
+    let error = push::push(
+        &[PushRequest { reference, digest }],
+        store,
+        &RegistrySession::new(options(&registry)),
+        &(),
+    )
+    .unwrap_err();
     assert!(error.to_string().contains("413: SIZE_INVALID too large"), "{error}");
     let sent = registry.asked().iter().filter(|asked| asked.body.len() > 2).count();
     assert!(sent <= 4, "{sent} requests");

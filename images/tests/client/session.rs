@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use images::pull::{self, Options};
-use images::push::{self, Request};
-use images::{Kind, RegistrySession, Store};
+use images::pull::{self, RegistryOptions};
+use images::push::{self, PushRequest};
+use images::{MediaKind, RegistrySession, Store};
 
 use crate::server::{Answer, Content, Server};
 use crate::{Login, options, request, store};
@@ -18,9 +18,14 @@ fn registry() -> (Server, Server) {
     let realm = format!("http://{}/token", tokens.host());
     let mut content = Content::default();
     for number in 0..IMAGES {
-        content.image("a", &number.to_string(), Kind::OciManifest, &[format!("layer {number}").as_bytes()]);
+        content.image(
+            "a",
+            &number.to_string(),
+            MediaKind::OciManifest,
+            &[format!("layer {number}").as_bytes()],
+        );
     }
-    content.image("b", "1", Kind::OciManifest, &[b"layer"]);
+    content.image("b", "1", MediaKind::OciManifest, &[b"layer"]);
     let registry = Server::start(move |asked| match asked.header("authorization") {
         "Bearer good" if asked.method == "PUT" => Answer::empty(201),
         "Bearer good" => content.answer(asked),
@@ -43,7 +48,7 @@ fn exchanges(tokens: &Server) -> BTreeMap<String, usize> {
 fn pull_one(session: &RegistrySession, host: &str, image: &str) -> Result<(), pull::Error> {
     let (_folder, store) = store();
     let reference = format!("{host}/{image}").parse().unwrap();
-    pull::pull(&[pull::Request { reference, ..request(host) }], &store, session, &()).map(drop)
+    pull::pull(&[pull::PullRequest { reference, ..request(host) }], &store, session, &()).map(drop)
 }
 
 #[test]
@@ -75,13 +80,13 @@ fn a_push_needs_a_token_of_its_own_and_only_one() {
     pull_one(&session, &host, "a:1").unwrap();
     let (_folder, store): (_, Store) = store();
     let mut content = Content::default();
-    let digest = content.image("a", "1", Kind::OciManifest, &[b"layer 1"]);
+    let digest = content.image("a", "1", MediaKind::OciManifest, &[b"layer 1"]);
     for (_, bytes) in content.0.values() {
         store.put(bytes).unwrap();
     }
     for tag in ["one", "two"] {
         let reference = format!("{host}/a:{tag}").parse().unwrap();
-        push::push(&[Request { reference, digest }], store.clone(), &session, &()).unwrap();
+        push::push(&[PushRequest { reference, digest }], store.clone(), &session, &()).unwrap();
     }
     let expected = [("repository:a:pull".to_owned(), 1), ("repository:a:pull,push".to_owned(), 1)];
     assert_eq!(exchanges(&tokens), BTreeMap::from(expected));
@@ -93,7 +98,7 @@ fn credentials_and_certificates_are_read_once() {
     let login = Login::of(&[(registry.host(), r#"{"auth":"dXNlcjpwYXNz"}"#)]);
     let authority = login.folder.path().join("authority.pem");
     std::fs::copy(crate::tls::file("authority.pem"), &authority).unwrap();
-    let options = Options {
+    let options = RegistryOptions {
         auth_files: login.files(),
         certificate_authorities: vec![authority],
         ..options([&registry])
@@ -109,6 +114,7 @@ fn credentials_and_certificates_are_read_once() {
 #[test]
 fn a_pull_that_needs_no_registry_reads_nothing() {
     let (_folder, store) = store();
-    let missing = Options { auth_files: vec!["/nonexistent/auth.json".into()], ..Options::default() };
+    let missing =
+        RegistryOptions { auth_files: vec!["/nonexistent/auth.json".into()], ..RegistryOptions::default() };
     assert_eq!(pull::pull(&[], &store, &RegistrySession::new(missing), &()).unwrap(), []);
 }

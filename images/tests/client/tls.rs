@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use images::RegistrySession;
-use images::pull::{self, Fault, Options, Proxies, Tls};
+use images::pull::{self, HostTls, Proxies, RegistryFault, RegistryOptions};
 use rustls::DigitallySignedStruct;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::pem::PemObject;
@@ -77,11 +77,11 @@ fn serving(name: &str, demands: bool) -> Arc<ServerConfig> {
     Arc::new(config.unwrap())
 }
 
-fn trusting(authority: &str) -> Options {
-    Options { certificate_authorities: vec![file(authority)], ..options([]) }
+fn trusting(authority: &str) -> RegistryOptions {
+    RegistryOptions { certificate_authorities: vec![file(authority)], ..options([]) }
 }
 
-fn fault(pulled: Result<(), pull::Error>) -> Fault {
+fn fault(pulled: Result<(), pull::Error>) -> RegistryFault {
     pulled.unwrap_err().failures.remove(0).fault
 }
 
@@ -93,13 +93,13 @@ fn a_self_signed_certificate_that_was_given_is_taken_as_it_is() {
         pulled(&server.host(), &trusting(&format!("{name}.pem"))).unwrap();
         // For that host, or for all; not for others, and not without.
         let own =
-            Tls { certificate_authorities: vec![file(&format!("{name}.pem"))], client_certificate: None };
-        let of = |host: String| Options { tls: [(host, own.clone())].into(), ..options([]) };
+            HostTls { certificate_authorities: vec![file(&format!("{name}.pem"))], client_certificate: None };
+        let of = |host: String| RegistryOptions { tls: [(host, own.clone())].into(), ..options([]) };
         pulled(&server.host(), &of(server.host())).unwrap();
         for options in [of("other.example".into()), options([])] {
             let error = fault(pulled(&server.host(), &options));
             let text = error.to_string();
-            assert!(matches!(error, Fault::Tls(_)), "{name}: {text}");
+            assert!(matches!(error, RegistryFault::Tls(_)), "{name}: {text}");
             assert!(text.contains(&format!("trust it with --ca {}=FILE", server.host())), "{name}: {text}");
         }
     }
@@ -149,7 +149,7 @@ fn a_server_without_tls_is_said_to_be_one_at_once() {
 #[test]
 fn a_client_certificate_is_shown_to_the_host_it_is_for_and_to_nobody_else() {
     // X.509 version 1, as old recipes make them.
-    let own = Tls {
+    let own = HostTls {
         certificate_authorities: vec![file("authority.pem")],
         client_certificate: Some((file("version-1.pem"), file("version-1.key"))),
     };
@@ -167,7 +167,7 @@ fn a_client_certificate_is_shown_to_the_host_it_is_for_and_to_nobody_else() {
         });
     let host = registry.host();
     // The registry's authority is trusted where it leads: the others have none of their own.
-    let full = Options { tls: [(host.clone(), own.clone())].into(), ..options([]) };
+    let full = RegistryOptions { tls: [(host.clone(), own.clone())].into(), ..options([]) };
     pulled(&host, &full).unwrap();
     assert_eq!(registry.secrets(), ["Bearer good", "certificate"]);
     assert_eq!((tokens.secrets(), storage.secrets()), (vec![], vec![]));
@@ -181,7 +181,7 @@ fn a_client_certificate_is_shown_to_the_host_it_is_for_and_to_nobody_else() {
     put("version-1.pem", "client.cert");
     put("version-1.key", "client.key");
     let missing = folder.path().join("none");
-    let there = Options { certificate_folders: vec![missing, folder.path().into()], ..options([]) };
+    let there = RegistryOptions { certificate_folders: vec![missing, folder.path().into()], ..options([]) };
     pulled(&host, &there).unwrap();
     assert_eq!(registry.secrets(), ["Bearer good", "certificate"]);
     assert_eq!((tokens.secrets(), storage.secrets()), (vec![], vec![]));
@@ -196,28 +196,32 @@ fn a_client_certificate_is_shown_to_the_host_it_is_for_and_to_nobody_else() {
     }
 
     // A server that demands one says so, or breaks the connection: its alert may come too late to be read.
-    let without = Options { attempts: 1, ..trusting("authority.pem") };
+    let without = RegistryOptions { attempts: 1, ..trusting("authority.pem") };
     let error = fault(pulled(&host, &without));
     let words = error.to_string();
-    assert!(matches!(error, Fault::Broken(_)) || words.contains("asks for a client certificate"), "{words}");
+    assert!(
+        matches!(error, RegistryFault::Broken(_)) || words.contains("asks for a client certificate"),
+        "{words}"
+    );
     // A proxy that speaks TLS could ask for the certificate.
     let variables = [("HTTPS_PROXY".to_owned(), "https://proxy.invalid:3129".to_owned())].into();
-    let through = Options { proxies: Proxies::from_variables(&variables), ..full };
+    let through = RegistryOptions { proxies: Proxies::from_variables(&variables), ..full };
     let error = fault(pulled(&host, &through)).to_string();
     assert!(error.contains("the proxy proxy.invalid:3129 speaks TLS"), "{error}");
     // A key that is another's is an error before anything is asked.
-    let wrong = Tls { client_certificate: Some((file("version-1.pem"), file("server.key"))), ..own.clone() };
-    let wrong = Options { tls: [("other.example".to_owned(), wrong)].into(), ..options([]) };
-    assert!(matches!(fault(pulled(&host, &wrong)), Fault::Configuration(_) | Fault::Tls(_)));
-    let wrong = Tls { client_certificate: Some((file("server.pem"), file("version-1.key"))), ..own };
-    let wrong = Options { tls: [("other.example".to_owned(), wrong)].into(), ..options([]) };
+    let wrong =
+        HostTls { client_certificate: Some((file("version-1.pem"), file("server.key"))), ..own.clone() };
+    let wrong = RegistryOptions { tls: [("other.example".to_owned(), wrong)].into(), ..options([]) };
+    assert!(matches!(fault(pulled(&host, &wrong)), RegistryFault::Configuration(_) | RegistryFault::Tls(_)));
+    let wrong = HostTls { client_certificate: Some((file("server.pem"), file("version-1.key"))), ..own };
+    let wrong = RegistryOptions { tls: [("other.example".to_owned(), wrong)].into(), ..options([]) };
     let error = fault(pulled(&host, &wrong)).to_string();
     assert!(error.contains("its key is not the one in"), "{error}");
 }
 
 #[test]
 fn a_client_certificate_does_not_follow_an_upload() {
-    let own = Tls {
+    let own = HostTls {
         certificate_authorities: vec![file("authority.pem")],
         client_certificate: Some((file("version-1.pem"), file("version-1.key"))),
     };
@@ -228,7 +232,7 @@ fn a_client_certificate_does_not_follow_an_upload() {
         "PUT" => Answer::empty(201),
         _ => Answer::empty(404),
     });
-    let options = Options { tls: [(registry.host(), own)].into(), ..options([]) };
+    let options = RegistryOptions { tls: [(registry.host(), own)].into(), ..options([]) };
     let (_folder, store) = store();
     let config = store.put(b"{}").unwrap();
     let manifest = serde_json::json!({
@@ -237,7 +241,7 @@ fn a_client_certificate_does_not_follow_an_upload() {
     let digest = store.put(manifest.to_string().as_bytes()).unwrap();
     let reference = format!("{}/a:1", registry.host()).parse().unwrap();
     images::push::push(
-        &[images::push::Request { reference, digest }],
+        &[images::push::PushRequest { reference, digest }],
         store,
         &RegistrySession::new(options.clone()),
         &(),
@@ -263,9 +267,9 @@ fn nothing_leads_out_of_tls() {
         });
         own.set(registry.host()).unwrap();
         let login = Login::of(&[(registry.host(), r#"{"auth": "dTpw"}"#)]);
-        let options = Options { auth_files: login.files(), ..trusting("authority.pem") };
+        let options = RegistryOptions { auth_files: login.files(), ..trusting("authority.pem") };
         let error = fault(pulled(&registry.host(), &options));
-        assert!(matches!(error, Fault::Redirect(_) | Fault::Unauthorized(_)), "{error}");
+        assert!(matches!(error, RegistryFault::Redirect(_) | RegistryFault::Unauthorized(_)), "{error}");
         assert_eq!(registry.secrets(), Vec::<String>::new());
     }
     // An upload that a proxy with TLS before a registry without sends on to it.
@@ -281,10 +285,10 @@ fn nothing_leads_out_of_tls() {
     });
     let digest = store.put(manifest.to_string().as_bytes()).unwrap();
     let reference = format!("{}/a:1", registry.host()).parse().unwrap();
-    let request = images::push::Request { reference, digest };
+    let request = images::push::PushRequest { reference, digest };
     let error = images::push::push(&[request], store, &RegistrySession::new(trusting("authority.pem")), &())
         .unwrap_err();
-    assert!(matches!(*error.fault, Fault::Redirect(_)), "{error}");
+    assert!(matches!(*error.fault, RegistryFault::Redirect(_)), "{error}");
     assert!(plain.paths().is_empty());
 }
 
@@ -294,8 +298,10 @@ fn a_registry_on_loopback_is_reached_without_the_proxy() {
     let content = content();
     let server = Server::start(move |asked| content.answer(asked));
     let variables = |value: String| [("HTTP_PROXY".to_owned(), value)].into();
-    let with =
-        |value: String| Options { proxies: Proxies::from_variables(&variables(value)), ..options([&server]) };
+    let with = |value: String| RegistryOptions {
+        proxies: Proxies::from_variables(&variables(value)),
+        ..options([&server])
+    };
     pulled(&server.host(), &with(format!("http://{}", proxy.host()))).unwrap();
     assert!(proxy.paths().is_empty());
     // What is not on loopback goes through it, with its password.

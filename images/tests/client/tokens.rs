@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use images::RegistrySession;
-use images::pull::{self, Fault, Options};
+use images::pull::{self, RegistryFault, RegistryOptions};
 
 use crate::server::{Answer, Server, nobody};
 use crate::{Login, Told, content, options, pulled, request, store};
@@ -116,7 +116,7 @@ fn credentials_that_cannot_be_read_are_missed_only_where_they_are_needed() {
         (r#"{"auths":null,"credHelpers":null,"credsStore":null}"#.to_owned(), ""),
     ] {
         let login = Login::file(&file);
-        let options = Options { auth_files: login.files(), ..options([&registry]) };
+        let options = RegistryOptions { auth_files: login.files(), ..options([&registry]) };
         open.store(true, Ordering::SeqCst);
         let (_folder, store) = store();
         let told = Told::default();
@@ -146,20 +146,20 @@ fn a_registry_that_asks_for_patience_is_waited_for_within_a_bound() {
         "{error}"
     );
     assert_eq!(server.paths().len(), 1);
-    assert!(matches!(error.failures[0].fault, Fault::Status { status: 429, .. }));
+    assert!(matches!(error.failures[0].fault, RegistryFault::Status { status: 429, .. }));
 }
 
 #[test]
 fn a_tag_that_is_gone_counts_less_than_its_digest() {
     let mut content = content();
-    let digest = content.image("b", "1", images::Kind::OciManifest, &[b"other"]);
+    let digest = content.image("b", "1", images::MediaKind::OciManifest, &[b"other"]);
     content.0.remove("/v2/b/manifests/1");
     let server = Server::start(move |asked| content.answer(asked));
-    let options = Options { check_tags: true, ..options([&server]) };
+    let options = RegistryOptions { check_tags: true, ..options([&server]) };
     let reference = format!("{}/b:1@{digest}", server.host()).parse().unwrap();
     let (_folder, store) = store();
     let told = Told::default();
-    let wanted = pull::Request { reference, ..request(&server.host()) };
+    let wanted = pull::PullRequest { reference, ..request(&server.host()) };
     let pulled = pull::pull(&[wanted], &store, &RegistrySession::new(options.clone()), &told).unwrap();
     assert_eq!(pulled[0].digest, digest);
     assert!(told.warnings.borrow().join("\n").contains("b:1@sha256:"), "{:?}", told.warnings);

@@ -9,8 +9,8 @@ use content::Digest;
 use images::build::containerfile;
 use images::manifest::Manifest;
 use images::reference::{is_repository, is_tag};
-use images::source::{Layout, Local, import};
-use images::{Platform, Reference, Source, Store};
+use images::source::{LocalImage, LocalLayout, import};
+use images::{ImageLocation, Platform, Reference, Store};
 
 /// A text taken for everything that it might be.
 pub(crate) fn names(input: &[u8]) {
@@ -22,7 +22,7 @@ pub(crate) fn names(input: &[u8]) {
         let again: Reference = full.parse().expect("a reference in full is a reference");
         assert_eq!(again.to_string(), full);
     }
-    if let Ok(Source::Local(local)) = text.parse::<Source>() {
+    if let Ok(ImageLocation::Local(local)) = text.parse::<ImageLocation>() {
         assert_eq!(local.to_string().trim_end_matches(':'), text.trim_end_matches(':'));
     }
     if let Ok(platform) = text.parse::<Platform>() {
@@ -59,8 +59,8 @@ pub(crate) fn archives(input: &[u8]) {
     let path = scratch.path().join("image.tar");
     fs::write(&path, input).expect("a file");
     let store = Store::open(&scratch.path().join("store")).expect("a store");
-    for layout in [Layout::DockerArchive, Layout::OciArchive] {
-        let local = Local { layout, path: path.clone(), name: None };
+    for layout in [LocalLayout::DockerArchive, LocalLayout::OciArchive] {
+        let local = LocalImage { layout, path: path.clone(), name: None };
         let taken = import(&local, &[], &store);
         for entry in fs::read_dir(scratch.path().join("store/blobs/sha256")).expect("the blobs") {
             let path = entry.expect("an entry").path();

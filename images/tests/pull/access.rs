@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use content::Digest;
-use images::Kind;
+use images::MediaKind;
 use images::RegistrySession;
-use images::pull::{self, Limits, Options, Request};
+use images::pull::{self, PullRequest, RegistryOptions, RequestLimits};
 
 use crate::server::{Answer, Asked, Body, Content, Server, nobody};
 use crate::{fault, layer, options, pull_one, request, store, stored};
@@ -15,7 +15,7 @@ use crate::{fault, layer, options, pull_one, request, store, stored};
 #[test]
 fn credentials_do_not_follow_a_redirection_to_another_host() {
     let mut content = Content::default();
-    content.image("a", "1", Kind::OciManifest, &[&layer(1, 100)]);
+    content.image("a", "1", MediaKind::OciManifest, &[&layer(1, 100)]);
     let well = content.clone();
     let storage = Server::start(move |asked| {
         let path = asked.path.split('?').next().unwrap().to_owned();
@@ -36,7 +36,7 @@ fn credentials_do_not_follow_a_redirection_to_another_host() {
     let (folder, store) = store();
     let auth = folder.path().join("config.json");
     std::fs::write(&auth, format!(r#"{{"auths":{{"{}":{{"auth":"dTpw"}}}}}}"#, server.host())).unwrap();
-    let options = Options { auth_files: vec![auth], ..options(&[&server]) };
+    let options = RegistryOptions { auth_files: vec![auth], ..options(&[&server]) };
     pull::pull(&[request(&server, "a", "1")], &store, &RegistrySession::new(options.clone()), &()).unwrap();
     let there = storage.asked();
     assert_eq!(there.len(), 2);
@@ -46,7 +46,7 @@ fn credentials_do_not_follow_a_redirection_to_another_host() {
 #[test]
 fn tokens_are_fetched_and_renewed_when_they_run_out() {
     let mut content = Content::default();
-    content.image("a", "1", Kind::OciManifest, &[&layer(1, 100)]);
+    content.image("a", "1", MediaKind::OciManifest, &[&layer(1, 100)]);
     let issued = std::sync::Arc::new(AtomicUsize::new(0));
     let counter = issued.clone();
     let tokens = Server::start(move |asked| {
@@ -97,7 +97,7 @@ fn a_token_that_is_refused_is_an_error_and_no_loop() {
 fn a_token_that_runs_out_in_the_middle_of_a_blob_is_renewed_and_the_blob_resumed() {
     let mut content = Content::default();
     let big = layer(1, 300_000);
-    content.image("a", "1", Kind::OciManifest, &[&big]);
+    content.image("a", "1", MediaKind::OciManifest, &[&big]);
     let issued = Arc::new(AtomicUsize::new(0));
     let counter = issued.clone();
     let tokens = Server::start(move |_| {
@@ -122,7 +122,7 @@ fn a_token_that_runs_out_in_the_middle_of_a_blob_is_renewed_and_the_blob_resumed
     });
     let (_folder, store) = store();
     // One transfer at a time: the token that another has just been given does not run out under it.
-    let options = Options { limits: Limits::new(1, 1), ..options(&[&server]) };
+    let options = RegistryOptions { limits: RequestLimits::new(1, 1), ..options(&[&server]) };
     pull::pull(&[request(&server, "a", "1")], &store, &RegistrySession::new(options.clone()), &()).unwrap();
     assert!(stored(&store).contains(&Digest::of(&big)));
     let sent: Vec<(String, bool)> = server
@@ -139,7 +139,7 @@ fn a_token_that_runs_out_in_the_middle_of_a_blob_is_renewed_and_the_blob_resumed
 #[test]
 fn mirrors_are_tried_in_order_and_a_lying_one_is_passed_over() {
     let mut content = Content::default();
-    let digest = content.image("team/a", "1", Kind::OciManifest, &[&layer(1, 2000)]);
+    let digest = content.image("team/a", "1", MediaKind::OciManifest, &[&layer(1, 2000)]);
     let mut lies = Content::default();
     for (path, (media_type, bytes)) in &content.0 {
         let mut bytes = bytes.clone();
@@ -156,7 +156,7 @@ fn mirrors_are_tried_in_order_and_a_lying_one_is_passed_over() {
         .mirrors
         .insert(origin.host(), vec![format!("http://{nobody}"), format!("http://{}/hub", mirror.host())]);
     let (_folder, store) = store();
-    let request = Request {
+    let request = PullRequest {
         reference: format!("{}/team/a:1", origin.host()).parse().unwrap(),
         ..request(&origin, "a", "1")
     };
@@ -172,11 +172,11 @@ fn mirrors_are_tried_in_order_and_a_lying_one_is_passed_over() {
 #[test]
 fn a_file_of_credentials_that_is_none_is_named_before_anything_is_asked() {
     let mut content = Content::default();
-    content.image("a", "1", Kind::OciManifest, &[]);
+    content.image("a", "1", MediaKind::OciManifest, &[]);
     let server = Server::start(move |asked| content.answer(asked));
     let (folder, store) = store();
     let file = folder.path().join("config.json");
-    let options = Options { auth_files: vec![file.clone()], ..options(&[&server]) };
+    let options = RegistryOptions { auth_files: vec![file.clone()], ..options(&[&server]) };
     for (text, expected) in [
         (Vec::new(), "ends too early"),
         (b"hunter2".to_vec(), "not JSON"),
@@ -211,14 +211,14 @@ fn a_file_of_credentials_that_is_none_is_named_before_anything_is_asked() {
 #[test]
 fn a_helper_that_cannot_be_asked_is_an_error_that_names_it() {
     let mut content = Content::default();
-    content.image("a", "1", Kind::OciManifest, &[]);
+    content.image("a", "1", MediaKind::OciManifest, &[]);
     let server = Server::start(move |asked| match asked.header("authorization") {
         "" => Answer::new(401, "text/plain", b"").with("WWW-Authenticate", r#"Basic realm="r""#),
         _ => content.answer(asked),
     });
     let (folder, store) = store();
     let file = folder.path().join("config.json");
-    let options = Options { auth_files: vec![file.clone()], ..options(&[&server]) };
+    let options = RegistryOptions { auth_files: vec![file.clone()], ..options(&[&server]) };
     for helper in ["../../bin/sh", "there-is-none-of-this-name", ""] {
         let text = format!(r#"{{"credHelpers":{{"{}":"{helper}"}}}}"#, server.host());
         std::fs::write(&file, text).unwrap();
@@ -226,6 +226,6 @@ fn a_helper_that_cannot_be_asked_is_an_error_that_names_it() {
             pull::pull(&[request(&server, "a", "1")], &store, &RegistrySession::new(options.clone()), &())
                 .unwrap_err();
         assert!(error.to_string().contains(&format!("credential helper `{helper}`")), "{error}");
-        assert!(matches!(fault(error), pull::Fault::Unauthorized(_)));
+        assert!(matches!(fault(error), pull::RegistryFault::Unauthorized(_)));
     }
 }

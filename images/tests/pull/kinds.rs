@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use content::Digest;
-use images::Kind;
+use images::MediaKind;
 use images::RegistrySession;
-use images::pull::{self, Fault, Options, Request};
+use images::pull::{self, PullRequest, RegistryFault, RegistryOptions};
 
 use crate::server::{Content, Server};
 use crate::{fault, layer, options, pull_one, request, store, stored};
@@ -14,30 +14,32 @@ use crate::{fault, layer, options, pull_one, request, store, stored};
 fn every_kind_is_kept_byte_for_byte_and_each_blob_is_fetched_once() {
     let mut content = Content::default();
     let base = layer(1, 300_000);
-    let docker = content.image("a", "1", Kind::DockerManifest, &[&base, &layer(2, 10)]);
-    let oci = content.image("a", "2", Kind::OciManifest, &[&base, &layer(3, 0)]);
-    let other = content.image("a", "3", Kind::OciManifest, &[&base]);
+    let docker = content.image("a", "1", MediaKind::DockerManifest, &[&base, &layer(2, 10)]);
+    let oci = content.image("a", "2", MediaKind::OciManifest, &[&base, &layer(3, 0)]);
+    let other = content.image("a", "3", MediaKind::OciManifest, &[&base]);
     let index = content.index(
         "a",
         "4",
-        Kind::OciIndex,
-        &[(oci, Kind::OciManifest, "amd64"), (other, Kind::OciManifest, "arm64")],
+        MediaKind::OciIndex,
+        &[(oci, MediaKind::OciManifest, "amd64"), (other, MediaKind::OciManifest, "arm64")],
     );
-    let list = content.index("a", "5", Kind::DockerList, &[(docker, Kind::DockerManifest, "amd64")]);
+    let list =
+        content.index("a", "5", MediaKind::DockerList, &[(docker, MediaKind::DockerManifest, "amd64")]);
     let expected: BTreeSet<Digest> = content.0.values().map(|(_, bytes)| Digest::of(bytes)).collect();
     let server = Server::start(move |asked| content.answer(asked));
     let (_folder, store) = store();
-    let mut requests: Vec<Request> = ["1", "2", "3", "4", "5"].map(|tag| request(&server, "a", tag)).into();
+    let mut requests: Vec<PullRequest> =
+        ["1", "2", "3", "4", "5"].map(|tag| request(&server, "a", tag)).into();
     let pulled = pull::pull(&requests, &store, &RegistrySession::new(options(&[&server])), &()).unwrap();
-    let found: Vec<(Digest, Kind)> = pulled.iter().map(|image| (image.digest, image.kind)).collect();
+    let found: Vec<(Digest, MediaKind)> = pulled.iter().map(|image| (image.digest, image.kind)).collect();
     assert_eq!(
         found,
         [
-            (docker, Kind::DockerManifest),
-            (oci, Kind::OciManifest),
-            (other, Kind::OciManifest),
-            (index, Kind::OciIndex),
-            (list, Kind::DockerList),
+            (docker, MediaKind::DockerManifest),
+            (oci, MediaKind::OciManifest),
+            (other, MediaKind::OciManifest),
+            (index, MediaKind::OciIndex),
+            (list, MediaKind::DockerList),
         ]
     );
     assert_eq!(stored(&store), expected);
@@ -65,13 +67,13 @@ fn every_kind_is_kept_byte_for_byte_and_each_blob_is_fetched_once() {
 #[test]
 fn chosen_platforms_only() {
     let mut content = Content::default();
-    let amd = content.image("a", "x", Kind::OciManifest, &[&layer(1, 10)]);
-    let arm = content.image("a", "y", Kind::OciManifest, &[&layer(2, 10)]);
+    let amd = content.image("a", "x", MediaKind::OciManifest, &[&layer(1, 10)]);
+    let arm = content.image("a", "y", MediaKind::OciManifest, &[&layer(2, 10)]);
     let index = content.index(
         "a",
         "1",
-        Kind::OciIndex,
-        &[(amd, Kind::OciManifest, "amd64"), (arm, Kind::OciManifest, "arm64")],
+        MediaKind::OciIndex,
+        &[(amd, MediaKind::OciManifest, "amd64"), (arm, MediaKind::OciManifest, "arm64")],
     );
     let server = Server::start(move |asked| content.answer(asked));
     let (_folder, store) = store();
@@ -95,19 +97,19 @@ fn chosen_platforms_only() {
 #[test]
 fn an_image_is_for_the_platform_of_its_configuration() {
     let mut content = Content::default();
-    let image = content.image("a", "1", Kind::OciManifest, &[&layer(1, 10)]);
+    let image = content.image("a", "1", MediaKind::OciManifest, &[&layer(1, 10)]);
     let size = content.0[&format!("/v2/a/manifests/{image}")].1.len();
     let index = format!(
         r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"{}","digest":"{image}","size":{size}}}]}}"#,
-        Kind::OciManifest
+        MediaKind::OciManifest
     );
-    content.manifest("b", "1", Kind::OciIndex, index.as_bytes());
+    content.manifest("b", "1", MediaKind::OciIndex, index.as_bytes());
     let own: Vec<_> =
         content.0.iter().map(|(path, found)| (path.replace("/a/", "/b/"), found.clone())).collect();
     content.0.extend(own.into_iter().filter(|(path, _)| !path.ends_with("/1")));
     let config = content.blob("c", b"{}");
     let chart = format!(r#"{{"schemaVersion":2,"config":{{"mediaType":"c","digest":"{config}","size":2}}}}"#);
-    content.manifest("c", "1", Kind::OciManifest, chart.as_bytes());
+    content.manifest("c", "1", MediaKind::OciManifest, chart.as_bytes());
     let server = Server::start(move |asked| content.answer(asked));
     for (name, platforms, fine) in [
         ("a", &["linux/amd64"][..], true),
@@ -122,7 +124,7 @@ fn an_image_is_for_the_platform_of_its_configuration() {
         let (_folder, store) = store();
         let platforms = platforms.iter().map(|text| text.parse().unwrap()).collect();
         let result = pull::pull(
-            &[Request { platforms, ..request(&server, name, "1") }],
+            &[PullRequest { platforms, ..request(&server, name, "1") }],
             &store,
             &RegistrySession::new(options(&[&server])),
             &(),
@@ -145,7 +147,7 @@ fn damaged_content_is_fetched_again() {
     use std::os::unix::fs::PermissionsExt;
     let mut content = Content::default();
     let big = layer(1, 300_000);
-    let digest = content.image("a", "1", Kind::OciManifest, &[&big]);
+    let digest = content.image("a", "1", MediaKind::OciManifest, &[&big]);
     let server = Server::start(move |asked| content.answer(asked));
     let (folder, store) = store();
     let images = folder.path().join("images");
@@ -171,11 +173,12 @@ fn damaged_content_is_fetched_again() {
 #[test]
 fn deep_and_circular_indexes_are_refused() {
     let mut content = Content::default();
-    let image = content.image("a", "0", Kind::OciManifest, &[]);
-    let mut inner = (image, Kind::OciManifest);
+    let image = content.image("a", "0", MediaKind::OciManifest, &[]);
+    let mut inner = (image, MediaKind::OciManifest);
     for depth in 1..=5 {
-        let digest = content.index("a", &depth.to_string(), Kind::OciIndex, &[(inner.0, inner.1, "amd64")]);
-        inner = (digest, Kind::OciIndex);
+        let digest =
+            content.index("a", &depth.to_string(), MediaKind::OciIndex, &[(inner.0, inner.1, "amd64")]);
+        inner = (digest, MediaKind::OciIndex);
     }
     let server = Server::start(move |asked| content.answer(asked));
     for (tag, fine) in [("1", true), ("2", true), ("3", false), ("5", false)] {
@@ -188,7 +191,9 @@ fn deep_and_circular_indexes_are_refused() {
         );
         match result {
             Ok(_) => assert!(fine, "{tag}"),
-            Err(error) => assert!(!fine && matches!(fault(error), Fault::TooDeep { limit: 2 }), "{tag}"),
+            Err(error) => {
+                assert!(!fine && matches!(fault(error), RegistryFault::TooDeep { limit: 2 }), "{tag}")
+            }
         }
     }
 }
@@ -196,11 +201,11 @@ fn deep_and_circular_indexes_are_refused() {
 #[test]
 fn a_tag_that_moved_is_found_when_asked_for() {
     let mut content = Content::default();
-    let old = content.image("a", "1", Kind::OciManifest, &[&layer(1, 10)]);
-    let new = content.image("a", "1", Kind::OciManifest, &[&layer(2, 10)]);
+    let old = content.image("a", "1", MediaKind::OciManifest, &[&layer(1, 10)]);
+    let new = content.image("a", "1", MediaKind::OciManifest, &[&layer(2, 10)]);
     let server = Server::start(move |asked| content.answer(asked));
     let (_folder, store) = store();
-    let pinned = Request { expected: Some(old), ..request(&server, "a", "1") };
+    let pinned = PullRequest { expected: Some(old), ..request(&server, "a", "1") };
     assert_eq!(
         pull::resolve(&pinned.reference, &RegistrySession::new(options(&[&server])), &()).unwrap().digest,
         new
@@ -209,10 +214,10 @@ fn a_tag_that_moved_is_found_when_asked_for() {
         pull::pull(std::slice::from_ref(&pinned), &store, &RegistrySession::new(options(&[&server])), &())
             .unwrap();
     assert_eq!(pulled[0].digest, old);
-    let checking = Options { check_tags: true, ..options(&[&server]) };
+    let checking = RegistryOptions { check_tags: true, ..options(&[&server]) };
     let error = pull::pull(&[pinned], &store, &RegistrySession::new(checking.clone()), &()).unwrap_err();
     assert!(
-        matches!(fault(error), Fault::TagMoved { expected, found, .. } if expected == old && found == new)
+        matches!(fault(error), RegistryFault::TagMoved { expected, found, .. } if expected == old && found == new)
     );
 }
 
@@ -229,19 +234,19 @@ fn a_foreign_layer_and_a_disk_too_small_are_said_before_or_at_once() {
     content.manifest(
         "a",
         "1",
-        Kind::OciManifest,
+        MediaKind::OciManifest,
         make(5, "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip").as_bytes(),
     );
-    content.manifest("b", "1", Kind::OciManifest, make(1 << 60, "x/y").as_bytes());
+    content.manifest("b", "1", MediaKind::OciManifest, make(1 << 60, "x/y").as_bytes());
     let same = content.clone();
     let server = Server::start(move |asked| same.answer(asked));
     let (_folder, store) = store();
     let error = pull_one(&server, "a", &store).unwrap_err();
     assert!(error.to_string().contains(&digest.to_string()), "{error}");
-    assert!(matches!(fault(error), Fault::ForeignLayer { .. }));
+    assert!(matches!(fault(error), RegistryFault::ForeignLayer { .. }));
     // Another server: a request of the first pull may still be on its way.
     let server = Server::start(move |asked| content.answer(asked));
     let error = pull_one(&server, "b", &store).unwrap_err();
-    assert!(matches!(fault(error), Fault::NoSpace { needed, .. } if needed >= 1 << 60));
+    assert!(matches!(fault(error), RegistryFault::NoSpace { needed, .. } if needed >= 1 << 60));
     assert!(server.paths().iter().all(|path| path.contains("/manifests/")));
 }

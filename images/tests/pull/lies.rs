@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use content::Digest;
-use images::Kind;
+use images::MediaKind;
 use images::RegistrySession;
-use images::pull::{self, Fault, Options};
+use images::pull::{self, RegistryFault, RegistryOptions};
 
 use crate::server::{Answer, Asked, Body, Content, Server};
 use crate::{fault, layer, options, pull_one, request, store, stored};
@@ -14,7 +14,7 @@ use crate::{fault, layer, options, pull_one, request, store, stored};
 #[test]
 fn lies_are_found_and_nothing_false_is_stored() {
     type Lie = fn(&Asked, Answer) -> Answer;
-    type Check = fn(&Fault) -> bool;
+    type Check = fn(&RegistryFault) -> bool;
     let cases: [(&str, Lie, Check); 13] = [
         (
             "a blob with other bytes",
@@ -24,14 +24,14 @@ fn lies_are_found_and_nothing_false_is_stored() {
                 }
                 answer
             },
-            |fault| matches!(fault, Fault::DigestMismatch { .. }),
+            |fault| matches!(fault, RegistryFault::DigestMismatch { .. }),
         ),
         (
             "a blob that is announced longer",
             |asked, answer| {
                 if asked.path.contains("/blobs/") { answer.with("Content-Length", 9_000_000) } else { answer }
             },
-            |fault| matches!(fault, Fault::SizeMismatch { expected: _, found: 9_000_000 }),
+            |fault| matches!(fault, RegistryFault::SizeMismatch { expected: _, found: 9_000_000 }),
         ),
         (
             "a blob that is longer, unannounced",
@@ -42,54 +42,54 @@ fn lies_are_found_and_nothing_false_is_stored() {
                 }
                 answer
             },
-            |fault| matches!(fault, Fault::SizeMismatch { .. }),
+            |fault| matches!(fault, RegistryFault::SizeMismatch { .. }),
         ),
         (
             "an endless blob",
             |asked, answer| if asked.path.contains("/blobs/") { answer.body(Body::Endless) } else { answer },
-            |fault| matches!(fault, Fault::SizeMismatch { .. }),
+            |fault| matches!(fault, RegistryFault::SizeMismatch { .. }),
         ),
         (
             "a blob that always ends early",
             |asked, answer| {
                 if asked.path.contains("/blobs/") { answer.body(Body::CutAfter(3)) } else { answer }
             },
-            |fault| matches!(fault, Fault::Broken(_)),
+            |fault| matches!(fault, RegistryFault::Broken(_)),
         ),
         (
             "a page of a proxy for a blob",
             |asked, answer| {
                 if asked.path.contains("/blobs/") { Answer::new(200, "text/html", b"<html>") } else { answer }
             },
-            |fault| matches!(fault, Fault::ContentType { found, .. } if found == "text/html"),
+            |fault| matches!(fault, RegistryFault::ContentType { found, .. } if found == "text/html"),
         ),
         (
             "a page of a proxy for a manifest",
             |_, _| Answer::new(200, "text/html; charset=utf-8", b"<html>log in</html>"),
-            |fault| matches!(fault, Fault::ContentType { found, .. } if found == "text/html"),
+            |fault| matches!(fault, RegistryFault::ContentType { found, .. } if found == "text/html"),
         ),
         (
             "a manifest of 100 MB",
             |_, answer| answer.with("Content-Length", 100 << 20),
-            |fault| matches!(fault, Fault::TooLarge { limit: 4_194_304 }),
+            |fault| matches!(fault, RegistryFault::TooLarge { limit: 4_194_304 }),
         ),
         (
             "an endless manifest",
             |_, answer| answer.body(Body::Endless),
-            |fault| matches!(fault, Fault::TooLarge { limit: 4_194_304 }),
+            |fault| matches!(fault, RegistryFault::TooLarge { limit: 4_194_304 }),
         ),
         (
             "a manifest that is not what its header says",
             |_, answer| answer.with("Docker-Content-Digest", Digest::of(b"other")),
-            |fault| matches!(fault, Fault::DigestMismatch { expected, .. } if *expected == Digest::of(b"other")),
+            |fault| matches!(fault, RegistryFault::DigestMismatch { expected, .. } if *expected == Digest::of(b"other")),
         ),
         (
             "a manifest of another type than announced",
             |_, mut answer| {
-                answer.headers[0].1 = Kind::OciIndex.media_type().into();
+                answer.headers[0].1 = MediaKind::OciIndex.media_type().into();
                 answer
             },
-            |fault| matches!(fault, Fault::ContentType { .. }),
+            |fault| matches!(fault, RegistryFault::ContentType { .. }),
         ),
         (
             "Docker schema 1",
@@ -97,18 +97,22 @@ fn lies_are_found_and_nothing_false_is_stored() {
                 let media_type = "application/vnd.docker.distribution.manifest.v1+prettyjws";
                 Answer::new(200, media_type, br#"{"schemaVersion":1,"fsLayers":[]}"#)
             },
-            |fault| matches!(fault, Fault::ContentType { .. } | Fault::Manifest(_)),
+            |fault| matches!(fault, RegistryFault::ContentType { .. } | RegistryFault::Manifest(_)),
         ),
-        ("nothing", |_, answer| answer.body(Body::StallAfter(0)), |fault| matches!(fault, Fault::Stalled(_))),
+        (
+            "nothing",
+            |_, answer| answer.body(Body::StallAfter(0)),
+            |fault| matches!(fault, RegistryFault::Stalled(_)),
+        ),
     ];
     for (name, lie, check) in cases {
         let mut content = Content::default();
-        content.image("a", "1", Kind::OciManifest, &[&layer(1, 5000)]);
+        content.image("a", "1", MediaKind::OciManifest, &[&layer(1, 5000)]);
         let server = Server::start(move |asked| lie(asked, content.answer(asked)));
         let (_folder, store) = store();
         // Only what comes too late is not waited for.
         let stall = Duration::from_millis(if name == "nothing" { 50 } else { 60_000 });
-        let options = Options { stall, ..options(&[&server]) };
+        let options = RegistryOptions { stall, ..options(&[&server]) };
         let error =
             pull::pull(&[request(&server, "a", "1")], &store, &RegistrySession::new(options.clone()), &())
                 .unwrap_err();
@@ -127,7 +131,7 @@ fn lies_are_found_and_nothing_false_is_stored() {
 #[test]
 fn a_wrong_digest_is_said_with_image_blob_address_expected_and_found() {
     let mut content = Content::default();
-    content.image("a", "1", Kind::OciManifest, &[&layer(1, 5000)]);
+    content.image("a", "1", MediaKind::OciManifest, &[&layer(1, 5000)]);
     let right = Digest::of(&layer(1, 5000));
     let mut wrong = layer(1, 5000);
     wrong[7] ^= 0x20;

@@ -19,7 +19,7 @@ use std::time::Duration;
 use content::Digest;
 use images::RegistrySession;
 use images::Store;
-use images::pull::{self, Error, Fault, Options, Pulled, Request};
+use images::pull::{self, Error, PullRequest, PulledImage, RegistryFault, RegistryOptions};
 use server::Server;
 
 /// Bytes that no other layer has.
@@ -39,18 +39,18 @@ fn store() -> (tempfile::TempDir, Store) {
 }
 
 /// Quick to give up.
-fn options(servers: &[&Server]) -> Options {
-    Options {
+fn options(servers: &[&Server]) -> RegistryOptions {
+    RegistryOptions {
         plain_http: servers.iter().map(|server| server.host()).collect(),
         attempts: 3,
         first_delay: Duration::from_millis(2),
         stall: Duration::from_secs(60),
-        ..Options::default()
+        ..RegistryOptions::default()
     }
 }
 
-fn request(server: &Server, name: &str, tag: &str) -> Request {
-    Request {
+fn request(server: &Server, name: &str, tag: &str) -> PullRequest {
+    PullRequest {
         name: name.into(),
         tag: tag.into(),
         reference: format!("{}/{name}:{tag}", server.host()).parse().unwrap(),
@@ -60,14 +60,14 @@ fn request(server: &Server, name: &str, tag: &str) -> Request {
     }
 }
 
-fn pull_one(server: &Server, name: &str, store: &Store) -> Result<Pulled, Error> {
+fn pull_one(server: &Server, name: &str, store: &Store) -> Result<PulledImage, Error> {
     let mut pulled =
         pull::pull(&[request(server, name, "1")], store, &RegistrySession::new(options(&[server])), &())?;
     Ok(pulled.remove(0))
 }
 
 /// The one fault of a pull that had one endpoint.
-fn fault(error: Error) -> Fault {
+fn fault(error: Error) -> RegistryFault {
     let Error { mut failures, .. } = error;
     assert_eq!(failures.len(), 1, "{failures:?}");
     failures.remove(0).fault

@@ -3,29 +3,29 @@
 use std::cell::RefCell;
 
 use content::Digest;
-use images::Kind;
+use images::MediaKind;
 use images::RegistrySession;
-use images::pull::{self, Fault, Progress, Request};
+use images::pull::{self, PullRequest, RegistryFault, TransferProgress};
 
 use crate::server::{Answer, Content, Server};
 use crate::{fault, layer, options, request, store, stored};
 
 /// The image with what is attached to it.
-fn wanted(server: &Server) -> Request {
-    Request { referrers: true, ..request(server, "a", "1") }
+fn wanted(server: &Server) -> PullRequest {
+    PullRequest { referrers: true, ..request(server, "a", "1") }
 }
 
 #[test]
 fn referrers_come_by_the_interface_or_by_the_tag() {
     let mut content = Content::default();
-    let image = content.image("a", "1", Kind::OciManifest, &[&layer(1, 10)]);
+    let image = content.image("a", "1", MediaKind::OciManifest, &[&layer(1, 10)]);
     let signature = content.attached("a", "sig", &image, &layer(2, 10));
     let sbom = content.attached("a", "sbom", &image, &layer(3, 10));
     let list = content.index(
         "a",
         "list",
-        Kind::OciIndex,
-        &[(signature, Kind::OciManifest, "unknown"), (sbom, Kind::OciManifest, "unknown")],
+        MediaKind::OciIndex,
+        &[(signature, MediaKind::OciManifest, "unknown"), (sbom, MediaKind::OciManifest, "unknown")],
     );
     let (media_type, bytes) = content.0[&format!("/v2/a/manifests/{list}")].clone();
     let tag = format!("sha256-{}", image.hex());
@@ -70,14 +70,15 @@ fn referrers_come_by_the_interface_or_by_the_tag() {
 #[test]
 fn a_list_in_pages_is_read_to_its_end() {
     let mut content = Content::default();
-    let image = content.image("a", "1", Kind::OciManifest, &[]);
+    let image = content.image("a", "1", MediaKind::OciManifest, &[]);
     let attached: Vec<Digest> =
         (0..5).map(|n| content.attached("a", &format!("s{n}"), &image, &layer(n, 10))).collect();
     let first = format!("/v2/a/referrers/{image}");
     let mut pages = Content::default();
     for (number, digests) in attached.chunks(2).enumerate() {
-        let entries: Vec<_> = digests.iter().map(|digest| (*digest, Kind::OciManifest, "unknown")).collect();
-        let list = content.index("a", "list", Kind::OciIndex, &entries);
+        let entries: Vec<_> =
+            digests.iter().map(|digest| (*digest, MediaKind::OciManifest, "unknown")).collect();
+        let list = content.index("a", "list", MediaKind::OciIndex, &entries);
         let page = content.0[&format!("/v2/a/manifests/{list}")].clone();
         let path = if number == 0 { first.clone() } else { format!("{first}?page={number}") };
         pages.0.insert(path, page);
@@ -102,8 +103,8 @@ fn a_list_in_pages_is_read_to_its_end() {
         let (_folder, store) = store();
         let result = pull::pull(&[wanted(&server)], &store, &RegistrySession::new(options(&[&server])), &());
         match (endless, elsewhere) {
-            (true, _) => assert!(matches!(fault(result.unwrap_err()), Fault::Paged { limit: 100 })),
-            (_, true) => assert!(matches!(fault(result.unwrap_err()), Fault::Redirect(_))),
+            (true, _) => assert!(matches!(fault(result.unwrap_err()), RegistryFault::Paged { limit: 100 })),
+            (_, true) => assert!(matches!(fault(result.unwrap_err()), RegistryFault::Redirect(_))),
             _ => {
                 assert_eq!(result.unwrap()[0].referrers.len(), 1);
                 assert!(attached.iter().all(|digest| stored(&store).contains(digest)));
@@ -116,7 +117,7 @@ fn a_list_in_pages_is_read_to_its_end() {
 #[derive(Default)]
 struct Notes(RefCell<Vec<String>>);
 
-impl Progress for Notes {
+impl TransferProgress for Notes {
     fn warn(&self, text: &str) {
         self.0.borrow_mut().push(text.to_owned());
     }
@@ -125,16 +126,18 @@ impl Progress for Notes {
 #[test]
 fn a_registry_without_a_usable_interface_for_referrers_has_none() {
     let mut content = Content::default();
-    let image = content.image("a", "1", Kind::OciManifest, &[&layer(1, 10)]);
+    let image = content.image("a", "1", MediaKind::OciManifest, &[&layer(1, 10)]);
     let own = content.0[&format!("/v2/a/manifests/{image}")].clone();
     let interface = format!("/v2/a/referrers/{image}");
     let tag = format!("/v2/a/manifests/sha256-{}", image.hex());
-    let other = content.image("a", "other", Kind::OciManifest, &[]);
+    let other = content.image("a", "other", MediaKind::OciManifest, &[]);
     let no_list = content.0[&format!("/v2/a/manifests/{other}")].clone();
-    let empty = (Kind::OciIndex.media_type().to_owned(), br#"{"schemaVersion":2,"manifests":null}"#.to_vec());
+    let empty =
+        (MediaKind::OciIndex.media_type().to_owned(), br#"{"schemaVersion":2,"manifests":null}"#.to_vec());
     let typed = (
-        Kind::OciIndex.media_type().to_owned(),
-        format!(r#"{{"schemaVersion":2,"mediaType":"{}","manifests":null}}"#, Kind::OciIndex).into_bytes(),
+        MediaKind::OciIndex.media_type().to_owned(),
+        format!(r#"{{"schemaVersion":2,"mediaType":"{}","manifests":null}}"#, MediaKind::OciIndex)
+            .into_bytes(),
     );
     let html = ("text/html".to_owned(), b"<!doctype html>".to_vec());
     for (what, path, status, (media_type, bytes), notes) in [
@@ -169,8 +172,8 @@ fn a_registry_without_a_usable_interface_for_referrers_has_none() {
 #[test]
 fn what_is_no_referrer_or_cannot_be_kept_is_left_out_with_a_warning() {
     let mut content = Content::default();
-    let image = content.image("a", "1", Kind::OciManifest, &[&layer(1, 10)]);
-    let other = content.image("a", "2", Kind::OciManifest, &[&layer(2, 10)]);
+    let image = content.image("a", "1", MediaKind::OciManifest, &[&layer(1, 10)]);
+    let other = content.image("a", "2", MediaKind::OciManifest, &[&layer(2, 10)]);
     let signature = content.attached("a", "sig", &image, &layer(3, 10));
     let foreign = content.attached("a", "foreign", &other, &layer(4, 10));
     let artifact = "application/vnd.oci.artifact.manifest.v1+json";
@@ -178,18 +181,18 @@ fn what_is_no_referrer_or_cannot_be_kept_is_left_out_with_a_warning() {
         let size = content.0[&format!("/v2/a/manifests/{digest}")].1.len();
         format!(r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{size}}}"#)
     };
-    let kind = Kind::OciManifest.media_type();
+    let kind = MediaKind::OciManifest.media_type();
     let gone = format!(r#"{{"mediaType":"{kind}","digest":"{}","size":7}}"#, Digest::of(b"gone"));
     let list = format!(
         r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[{},{},{},{},{gone}]}}"#,
-        Kind::OciIndex,
+        MediaKind::OciIndex,
         entry(kind, &signature),
         entry(kind, &foreign),
         entry(kind, &other),
         entry(artifact, &other),
     );
     let path = format!("/v2/a/referrers/{image}");
-    content.0.insert(path, (Kind::OciIndex.media_type().into(), list.into_bytes()));
+    content.0.insert(path, (MediaKind::OciIndex.media_type().into(), list.into_bytes()));
     let server = Server::start(move |asked| content.answer(asked));
     let (_folder, store) = store();
     let said = Notes::default();
@@ -206,10 +209,10 @@ fn what_is_no_referrer_or_cannot_be_kept_is_left_out_with_a_warning() {
 #[test]
 fn what_cosign_keeps_under_tags_of_its_own_comes_along() {
     let mut content = Content::default();
-    let image = content.image("a", "1", Kind::OciManifest, &[&layer(1, 10)]);
+    let image = content.image("a", "1", MediaKind::OciManifest, &[&layer(1, 10)]);
     let tag = |suffix: &str| format!("sha256-{}{suffix}", image.hex());
-    let signature = content.image("a", &tag(".sig"), Kind::OciManifest, &[&layer(2, 10)]);
-    let sbom = content.image("a", &tag(".sbom"), Kind::OciManifest, &[&layer(3, 10)]);
+    let signature = content.image("a", &tag(".sig"), MediaKind::OciManifest, &[&layer(2, 10)]);
+    let sbom = content.image("a", &tag(".sbom"), MediaKind::OciManifest, &[&layer(3, 10)]);
     let server = Server::start(move |asked| content.answer(asked));
     let (_folder, store) = store();
     let pulled =

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use content::Digest;
-use images::Kind;
+use images::MediaKind;
 use images::RegistrySession;
-use images::pull::{self, Options};
+use images::pull::{self, RegistryOptions};
 
 use crate::server::{Answer, Asked, Body, Content, Server};
 use crate::{layer, options, partials, pull_one, request, store, stored};
@@ -15,7 +15,7 @@ use crate::{layer, options, partials, pull_one, request, store, stored};
 fn a_transfer_that_breaks_is_resumed_where_it_stopped() {
     let mut content = Content::default();
     let big = layer(1, 400_000);
-    content.image("a", "1", Kind::OciManifest, &[&big]);
+    content.image("a", "1", MediaKind::OciManifest, &[&big]);
     // 150,000 bytes per connection.
     let server = Server::start(move |asked| {
         let answer = content.answer(asked);
@@ -37,7 +37,7 @@ fn a_transfer_that_breaks_is_resumed_where_it_stopped() {
 fn a_later_run_carries_on_and_a_damaged_part_is_fetched_again() {
     let mut content = Content::default();
     let big = layer(1, 100_000);
-    content.image("a", "1", Kind::OciManifest, &[&big]);
+    content.image("a", "1", MediaKind::OciManifest, &[&big]);
     let dying = content.clone();
     let server = Server::start(move |asked| {
         let answer = dying.answer(asked);
@@ -45,7 +45,7 @@ fn a_later_run_carries_on_and_a_damaged_part_is_fetched_again() {
     });
     for damage in [false, true] {
         let (_folder, store) = store();
-        let once = Options { attempts: 1, ..options(&[&server]) };
+        let once = RegistryOptions { attempts: 1, ..options(&[&server]) };
         pull::pull(&[request(&server, "a", "1")], &store, &RegistrySession::new(once.clone()), &())
             .unwrap_err();
         let partial = store.root().join("partial/sha256").join(Digest::of(&big).hex());
@@ -74,7 +74,7 @@ fn a_later_run_carries_on_and_a_damaged_part_is_fetched_again() {
 fn a_registry_that_ignores_ranges_is_read_from_the_start() {
     let mut content = Content::default();
     let big = layer(1, 200_000);
-    content.image("a", "1", Kind::OciManifest, &[&big]);
+    content.image("a", "1", MediaKind::OciManifest, &[&big]);
     let tries = AtomicUsize::new(0);
     let server = Server::start(move |asked| {
         let whole = Asked { headers: Default::default(), ..asked.clone() };
@@ -93,7 +93,7 @@ fn what_may_pass_is_tried_again_and_retry_after_is_honoured() {
         [(503, 2, true), (429, 2, true), (500, 3, false), (404, 1, false), (403, 1, false)]
     {
         let mut content = Content::default();
-        content.image("a", "1", Kind::OciManifest, &[]);
+        content.image("a", "1", MediaKind::OciManifest, &[]);
         let count = AtomicUsize::new(0);
         let server = Server::start(move |asked| {
             if count.fetch_add(1, Ordering::SeqCst) == 0 || !fine {

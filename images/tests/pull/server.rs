@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use content::Digest;
-use images::Kind;
+use images::MediaKind;
 
 #[allow(unused_imports, reason = "each test uses a part of it")]
 pub(crate) use crate::wire::{Answer, Asked, Body, Server, nobody};
@@ -22,7 +22,7 @@ impl Content {
         digest
     }
 
-    pub(crate) fn manifest(&mut self, name: &str, tag: &str, kind: Kind, bytes: &[u8]) -> Digest {
+    pub(crate) fn manifest(&mut self, name: &str, tag: &str, kind: MediaKind, bytes: &[u8]) -> Digest {
         let digest = Digest::of(bytes);
         for reference in [tag, &digest.to_string()] {
             let path = format!("/v2/{name}/manifests/{reference}");
@@ -32,7 +32,7 @@ impl Content {
     }
 
     /// An image with these layers; the digest of its manifest.
-    pub(crate) fn image(&mut self, name: &str, tag: &str, kind: Kind, layers: &[&[u8]]) -> Digest {
+    pub(crate) fn image(&mut self, name: &str, tag: &str, kind: MediaKind, layers: &[&[u8]]) -> Digest {
         let config = format!(r#"{{"architecture":"amd64","os":"linux","of":"{name}:{tag}"}}"#).into_bytes();
         let mut describe = |bytes: &[u8]| {
             format!(r#"{{"mediaType":"x/y","digest":"{}","size":{}}}"#, self.blob(name, bytes), bytes.len())
@@ -55,7 +55,7 @@ impl Content {
         );
         let layer =
             format!(r#"{{"mediaType":"x/y","digest":"{}","size":{}}}"#, self.blob(name, layer), layer.len());
-        let kind = Kind::OciManifest;
+        let kind = MediaKind::OciManifest;
         let manifest = format!(
             r#"{{"schemaVersion":2,"mediaType":"{kind}","artifactType":"t/{tag}","config":{config},"layers":[{layer}],"subject":{{"mediaType":"{kind}","digest":"{subject}","size":{size}}}}}"#
         );
@@ -67,8 +67,8 @@ impl Content {
         &mut self,
         name: &str,
         tag: &str,
-        kind: Kind,
-        entries: &[(Digest, Kind, &str)],
+        kind: MediaKind,
+        entries: &[(Digest, MediaKind, &str)],
     ) -> Digest {
         let entries: Vec<String> = entries
             .iter()

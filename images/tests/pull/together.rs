@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use content::Digest;
-use images::Kind;
+use images::MediaKind;
 use images::RegistrySession;
-use images::pull::{self, Limits, Options};
+use images::pull::{self, RegistryOptions, RequestLimits};
 
 use crate::server::{Content, Server};
 use crate::{layer, options, pull_one, request, store, stored};
@@ -16,7 +16,7 @@ use crate::{layer, options, pull_one, request, store, stored};
 fn two_pulls_into_one_store_fetch_a_blob_once() {
     let mut content = Content::default();
     let big = layer(1, 2_000_000);
-    content.image("a", "1", Kind::OciManifest, &[&big]);
+    content.image("a", "1", MediaKind::OciManifest, &[&big]);
     let server = Server::start(move |asked| {
         std::thread::sleep(Duration::from_millis(20));
         content.answer(asked)
@@ -41,7 +41,7 @@ fn pulls_beside_each_other_keep_to_the_limits_together() {
     let mut content = Content::default();
     let shared = layer(0, 5000);
     for number in 1..=6 {
-        content.image("a", &number.to_string(), Kind::OciManifest, &[&shared, &layer(number, 3000)]);
+        content.image("a", &number.to_string(), MediaKind::OciManifest, &[&shared, &layer(number, 3000)]);
     }
     let (now, most) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
     let seen = most.clone();
@@ -55,7 +55,7 @@ fn pulls_beside_each_other_keep_to_the_limits_together() {
         content.answer(asked)
     });
     let (_folder, store) = store();
-    let options = Options { limits: Limits::new(3, 2), ..options(&[&server]) };
+    let options = RegistryOptions { limits: RequestLimits::new(3, 2), ..options(&[&server]) };
     std::thread::scope(|scope| {
         for number in 1..=6 {
             let (server, store, options) = (&server, &store, options.clone());

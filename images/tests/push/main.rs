@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use content::Digest;
-use images::push::{self, Blobs, Error, Fault, Options, Report, Request};
-use images::{Kind, RegistrySession, Store};
+use images::push::{self, BlobTotals, Error, PushReport, PushRequest, RegistryFault, RegistryOptions};
+use images::{MediaKind, RegistrySession, Store};
 use registry::{Asked, Instead, Registry};
 use serde_json::{Value, json};
 
@@ -31,36 +31,37 @@ fn image(store: &Store, layers: &[&[u8]]) -> Value {
     let config = described(store, "config", format!("{{\"of\":{}}}", layers.len()).as_bytes());
     let layers: Vec<Value> = layers.iter().map(|layer| described(store, "layer", layer)).collect();
     let manifest = json!({"schemaVersion": 2, "config": config, "layers": layers});
-    described(store, Kind::OciManifest.media_type(), manifest.to_string().as_bytes())
+    described(store, MediaKind::OciManifest.media_type(), manifest.to_string().as_bytes())
 }
 
 fn index(store: &Store, manifests: &[&Value]) -> Value {
-    let index = json!({"schemaVersion": 2, "mediaType": Kind::OciIndex.media_type(), "manifests": manifests});
-    described(store, Kind::OciIndex.media_type(), index.to_string().as_bytes())
+    let index =
+        json!({"schemaVersion": 2, "mediaType": MediaKind::OciIndex.media_type(), "manifests": manifests});
+    described(store, MediaKind::OciIndex.media_type(), index.to_string().as_bytes())
 }
 
 fn digest(descriptor: &Value) -> Digest {
     descriptor["digest"].as_str().unwrap().parse().unwrap()
 }
 
-fn request(registry: &Registry, name: &str, descriptor: &Value) -> Request {
+fn request(registry: &Registry, name: &str, descriptor: &Value) -> PushRequest {
     let reference = format!("{}/{name}", registry.host).parse().unwrap();
-    Request { reference, digest: digest(descriptor) }
+    PushRequest { reference, digest: digest(descriptor) }
 }
 
 /// Quick to give up, in small pieces.
-fn options(registry: &Registry) -> Options {
-    Options {
+fn options(registry: &Registry) -> RegistryOptions {
+    RegistryOptions {
         plain_http: [registry.host.clone()].into(),
         chunk: 1000,
         attempts: 3,
         first_delay: Duration::from_millis(2),
         stall: Duration::from_secs(20),
-        ..Options::default()
+        ..RegistryOptions::default()
     }
 }
 
-fn push_all(registry: &Registry, store: &Store, requests: &[Request]) -> Result<Report, Error> {
+fn push_all(registry: &Registry, store: &Store, requests: &[PushRequest]) -> Result<PushReport, Error> {
     push::push(requests, store.clone(), &RegistrySession::new(options(registry)), &())
 }
 
@@ -94,7 +95,7 @@ fn every_kind_arrives_in_order_and_a_second_push_writes_nothing() {
             let place = (format!("team/{name}"), digest(of).to_string());
             assert_eq!(state.manifests[&place].1, store.read(&digest(of), 1 << 20).unwrap());
         }
-        assert_eq!(state.manifests[&("alone".into(), "3".into())].0, Kind::OciManifest.media_type());
+        assert_eq!(state.manifests[&("alone".into(), "3".into())].0, MediaKind::OciManifest.media_type());
         assert!(
             distinct
                 .iter()
@@ -102,7 +103,7 @@ fn every_kind_arrives_in_order_and_a_second_push_writes_nothing() {
         );
     }
     // Five blobs into two repositories: the two of `alone` are in the other already, whichever came first.
-    assert_eq!(report.blobs, Blobs { present: 0, mounted: 2, uploaded: 4 });
+    assert_eq!(report.blobs, BlobTotals { present: 0, mounted: 2, uploaded: 4 });
     assert_eq!(report.images.iter().map(|image| image.changed).collect::<Vec<_>>(), [true; 3]);
     let writes = written(&registry.asked());
     let first = |start: &str| writes.iter().position(|line| line.starts_with(start)).unwrap();
@@ -154,7 +155,7 @@ fn failures_that_pass_are_repeated_and_the_rest_is_said() {
     push_all(&registry, &store, &[request(&registry, "a:1", &one)]).unwrap();
     let registry = busy(403);
     let error = push_all(&registry, &store, &[request(&registry, "a:1", &one)]).unwrap_err();
-    assert!(matches!(*error.fault, Fault::Unauthorized(_)), "{error}");
+    assert!(matches!(*error.fault, RegistryFault::Unauthorized(_)), "{error}");
 }
 
 #[test]
@@ -236,7 +237,7 @@ fn what_is_damaged_here_goes_nowhere() {
     std::fs::write(&path, &wrong).unwrap();
     let registry = Registry::honest();
     let error = push_all(&registry, &store, &[request(&registry, "a:1", &one)]).unwrap_err();
-    assert!(matches!(*error.fault, Fault::Damaged(_)), "{error}");
+    assert!(matches!(*error.fault, RegistryFault::Damaged(_)), "{error}");
     assert!(registry.state.lock().unwrap().manifests.is_empty());
     std::fs::remove_file(&path).unwrap();
     let error = push_all(&registry, &store, &[request(&registry, "a:1", &one)]).unwrap_err().to_string();
@@ -248,11 +249,12 @@ fn what_is_damaged_here_goes_nowhere() {
 fn an_index_with_platforms_left_out_is_refused_by_its_registry_and_explained() {
     let (_folder, store) = store();
     let one = image(&store, &[b"one"]);
-    let gone = json!({"mediaType": Kind::OciManifest.media_type(), "digest": Digest::of(b"gone"), "size": 4});
+    let gone =
+        json!({"mediaType": MediaKind::OciManifest.media_type(), "digest": Digest::of(b"gone"), "size": 4});
     let multi = index(&store, &[&one, &gone]);
     let registry = Registry::honest();
     let error = push_all(&registry, &store, &[request(&registry, "a:1", &multi)]).unwrap_err();
-    assert!(matches!(*error.fault, Fault::Sparse { left_out: 1, .. }), "{error}");
+    assert!(matches!(*error.fault, RegistryFault::Sparse { left_out: 1, .. }), "{error}");
 }
 
 #[test]
@@ -330,7 +332,7 @@ fn a_token_is_asked_for_with_all_rights_of_a_push_and_of_a_mount() {
         host.set(registry.host.clone()).unwrap();
         let requests = [request(&registry, "a:1", &one), request(&registry, "b:1", &one)];
         let report = push_all(&registry, &store, &requests).unwrap();
-        assert_eq!(report.blobs, Blobs { present: 0, mounted: 2, uploaded: 2 }, "{scoped}");
+        assert_eq!(report.blobs, BlobTotals { present: 0, mounted: 2, uploaded: 2 }, "{scoped}");
         let seen = seen.lock().unwrap();
         let pushes = |token: &String| {
             ["a", "b"].iter().any(|name| allows(token, &format!("repository:{name}"), "push"))

@@ -29,7 +29,7 @@ pub(crate) enum Type {
 }
 
 /// What a descriptor says.
-pub(crate) struct Descriptor<'a> {
+pub(crate) struct VolumeDescriptor<'a> {
     pub(crate) kind: Type,
     pub(crate) volume_id: &'a str,
     pub(crate) sectors: u32,
@@ -42,7 +42,7 @@ pub(crate) struct Descriptor<'a> {
     pub(crate) date: i64,
 }
 
-impl Descriptor<'_> {
+impl VolumeDescriptor<'_> {
     /// The descriptor's sector.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(SECTOR_LEN);
@@ -124,7 +124,7 @@ mod tests {
 
     fn descriptor(kind: Type) -> Vec<u8> {
         let root = [9; 34];
-        Descriptor {
+        VolumeDescriptor {
             kind,
             volume_id: "MetalK8s 2.11.0-dev",
             sectors: 400,

@@ -12,7 +12,7 @@ pub(crate) const ASSOCIATED: u8 = 0x04;
 pub(crate) const MORE: u8 = 0x80;
 
 /// What a directory record says.
-pub(crate) struct Record<'a> {
+pub(crate) struct DirectoryRecord<'a> {
     pub(crate) sector: u32,
     pub(crate) bytes: u32,
     pub(crate) time: i64,
@@ -27,7 +27,7 @@ pub(crate) fn length(identifier: usize) -> usize {
     (RECORD_HEADER + identifier).next_multiple_of(2)
 }
 
-impl Record<'_> {
+impl DirectoryRecord<'_> {
     /// The record's bytes, an even number of them.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let head = length(self.identifier.len());
@@ -51,21 +51,21 @@ impl Record<'_> {
 
 /// In which byte order a path table is: L or M.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
+pub(crate) enum ByteOrder {
     Little,
     Big,
 }
 
 /// A path table record.
-pub(crate) fn path_table(order: Order, identifier: &[u8], sector: u32, parent: u16) -> Vec<u8> {
+pub(crate) fn path_table(order: ByteOrder, identifier: &[u8], sector: u32, parent: u16) -> Vec<u8> {
     let mut out = Vec::with_capacity(8 + identifier.len() + 1);
     out.extend([u8::try_from(identifier.len()).unwrap_or(u8::MAX), 0]);
     match order {
-        Order::Little => {
+        ByteOrder::Little => {
             out.extend(sector.to_le_bytes());
             out.extend(parent.to_le_bytes());
         }
-        Order::Big => {
+        ByteOrder::Big => {
             out.extend(sector.to_be_bytes());
             out.extend(parent.to_be_bytes());
         }
@@ -84,7 +84,7 @@ mod tests {
         for (identifier, system_use, expected) in
             [(1, 0, 34), (2, 0, 36), (3, 0, 36), (1, 7, 42), (2, 7, 44), (33, 188, 254)]
         {
-            let bytes = Record {
+            let bytes = DirectoryRecord {
                 sector: 20,
                 bytes: 2048,
                 time: 0,
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn path_table_records_in_both_orders() {
-        assert_eq!(path_table(Order::Little, b"\0", 0x14, 1), b"\x01\0\x14\0\0\0\x01\0\0\0");
-        assert_eq!(path_table(Order::Big, b"AB", 0x14, 1), b"\x02\0\0\0\0\x14\0\x01AB");
+        assert_eq!(path_table(ByteOrder::Little, b"\0", 0x14, 1), b"\x01\0\x14\0\0\0\x01\0\0\0");
+        assert_eq!(path_table(ByteOrder::Big, b"AB", 0x14, 1), b"\x02\0\0\0\0\x14\0\x01AB");
     }
 }

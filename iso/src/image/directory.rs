@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::source::{ReadAt, read_exact};
-use super::susp::{self, Areas, Attributes};
-use super::{Entry, Extent, Fault, Kind, View};
+use super::susp::{self, Areas, SystemUseEntries};
+use super::{EntryFault, Extent, IsoEntry, IsoEntryKind, View};
 use crate::format::record::{ASSOCIATED, DIRECTORY, MORE};
 use crate::format::{RECORD_HEADER, SECTOR, SECTOR_LEN, date, read32};
 use crate::tree::{TYPE, TYPE_DIRECTORY, TYPE_FILE, TYPE_SYMLINK};
@@ -27,7 +27,7 @@ pub(super) struct Reader<'a> {
 }
 
 /// A record as it stands in a folder.
-pub(super) struct Record<'a> {
+pub(super) struct StoredRecord<'a> {
     pub(super) sector: u32,
     pub(super) bytes: u32,
     pub(super) attribute_sectors: u8,
@@ -38,7 +38,7 @@ pub(super) struct Record<'a> {
     pub(super) system_use: &'a [u8],
 }
 
-impl<'a> Record<'a> {
+impl<'a> StoredRecord<'a> {
     /// Takes a record apart; `None` if its lengths contradict each other.
     pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let header: &[u8; RECORD_HEADER] = bytes.first_chunk()?;
@@ -80,14 +80,14 @@ impl<'a> Reader<'a> {
     pub(super) fn each(
         &mut self,
         extent: Extent,
-        mut visit: impl FnMut(Entry) -> ControlFlow<()>,
+        mut visit: impl FnMut(IsoEntry) -> ControlFlow<()>,
     ) -> Result<()> {
         if let Some(problem) = self.outside(extent, "a folder") {
-            return Err(Fault::damaged(extent.offset, problem).error(self.path));
+            return Err(EntryFault::damaged(extent.offset, problem).error(self.path));
         }
         let mut sector = [0; SECTOR_LEN];
         // A file whose first sections have come by, with its identifier.
-        let mut open: Option<(Entry, Vec<u8>)> = None;
+        let mut open: Option<(IsoEntry, Vec<u8>)> = None;
         for start in (extent.offset..extent.offset + extent.len).step_by(SECTOR_LEN) {
             if !read_exact(self.source, self.path, start, &mut sector)? {
                 let _ = visit(nameless(start, "the image ends inside a folder"));
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
                 let offset = start + (SECTOR_LEN - rest.len()) as u64;
                 let (record, behind) = match rest.split_at_checked(length) {
                     Some((bytes, behind)) => {
-                        (Record::parse(bytes).ok_or("a record is shorter than its own parts"), behind)
+                        (StoredRecord::parse(bytes).ok_or("a record is shorter than its own parts"), behind)
                     }
                     // Where the next one begins is not known.
                     None => (Err("a record crosses the end of its sector"), &[][..]),
@@ -122,7 +122,7 @@ impl<'a> Reader<'a> {
                     }
                     Some((mut entry, _)) => {
                         let problem = "a section of a file is followed by another file";
-                        spoil(&mut entry, Fault::damaged(offset, problem));
+                        spoil(&mut entry, EntryFault::damaged(offset, problem));
                         if visit(entry).is_break() {
                             return Ok(());
                         }
@@ -135,7 +135,7 @@ impl<'a> Reader<'a> {
                 self.texts = self.texts.checked_sub(text as u64).ok_or_else(|| {
                     self.damaged(offset, "the names and the targets of links are longer than the image")
                 })?;
-                if record.flags & MORE != 0 && entry.kind == Kind::File {
+                if record.flags & MORE != 0 && entry.kind == IsoEntryKind::File {
                     open = Some((entry, record.identifier.to_owned()));
                 } else if visit(entry).is_break() {
                     return Ok(());
@@ -143,17 +143,17 @@ impl<'a> Reader<'a> {
             }
         }
         if let Some((mut entry, _)) = open {
-            spoil(&mut entry, Fault::damaged(extent.offset, "the last section of a file is missing"));
+            spoil(&mut entry, EntryFault::damaged(extent.offset, "the last section of a file is missing"));
             let _ = visit(entry);
         }
         Ok(())
     }
 
     /// A file with one more of its sections.
-    fn section(&self, mut entry: Entry, record: &Record<'_>, offset: u64) -> Entry {
+    fn section(&self, mut entry: IsoEntry, record: &StoredRecord<'_>, offset: u64) -> IsoEntry {
         entry.size = entry.size.saturating_add(u64::from(record.bytes));
         let fault = if entry.size > self.size {
-            Some(Fault::damaged(offset, "a file's sections are longer than the image"))
+            Some(EntryFault::damaged(offset, "a file's sections are longer than the image"))
         } else {
             self.content_fault(record, offset)
         };
@@ -166,17 +166,18 @@ impl<'a> Reader<'a> {
     }
 
     /// The entry of a record; `None` if the record is to be shown elsewhere.
-    fn entry(&mut self, record: &Record<'_>, offset: u64) -> Result<Option<Entry>> {
+    fn entry(&mut self, record: &StoredRecord<'_>, offset: u64) -> Result<Option<IsoEntry>> {
         let attributes = match self.view {
-            View::RockRidge => {
-                Attributes::read(record.system_use.get(self.skip..).unwrap_or_default(), &mut self.areas)?
-            }
-            View::Joliet | View::Plain => Attributes::default(),
+            View::RockRidge => SystemUseEntries::read(
+                record.system_use.get(self.skip..).unwrap_or_default(),
+                &mut self.areas,
+            )?,
+            View::Joliet | View::Plain => SystemUseEntries::default(),
         };
         if attributes.relocated && attributes.broken.is_none() {
             return Ok(None);
         }
-        let mut fault = attributes.broken.map(|problem| Fault::damaged(offset, problem));
+        let mut fault = attributes.broken.map(|problem| EntryFault::damaged(offset, problem));
         let name = match (&attributes.name, self.view) {
             (Some(name), _) if fault.is_none() => name.clone(),
             (_, View::Joliet) => joliet_name(record.identifier),
@@ -186,28 +187,29 @@ impl<'a> Reader<'a> {
             name
         } else {
             let problem = format!("`{}` is no name", String::from_utf8_lossy(&name).escape_debug());
-            fault = fault.or_else(|| Some(Fault::damaged(offset, problem)));
+            fault = fault.or_else(|| Some(EntryFault::damaged(offset, problem)));
             escaped(&name)
         };
         let mut entry = match attributes.child.filter(|_| fault.is_none()) {
             Some(sector) => match self.moved(sector, &name)? {
                 Ok(entry) => entry,
                 Err(problem) => {
-                    fault = Some(Fault::damaged(offset, problem));
+                    fault = Some(EntryFault::damaged(offset, problem));
                     let mut entry = self.describe(record, &attributes, name);
-                    (entry.kind, entry.mode) = (Kind::Directory, TYPE_DIRECTORY | entry.mode & 0o7_777);
+                    (entry.kind, entry.mode) =
+                        (IsoEntryKind::Directory, TYPE_DIRECTORY | entry.mode & 0o7_777);
                     entry
                 }
             },
             None => {
                 let mut entry = self.describe(record, &attributes, name);
                 match entry.kind {
-                    Kind::Symlink(_) | Kind::Other => entry.size = 0,
-                    Kind::File if attributes.transformed => {
+                    IsoEntryKind::Symlink(_) | IsoEntryKind::Other => entry.size = 0,
+                    IsoEntryKind::File if attributes.transformed => {
                         let what = "compressed content (zisofs)";
-                        fault = fault.or_else(|| Some(Fault::unsupported(offset, what)));
+                        fault = fault.or_else(|| Some(EntryFault::unsupported(offset, what)));
                     }
-                    Kind::File | Kind::Directory => {
+                    IsoEntryKind::File | IsoEntryKind::Directory => {
                         fault = fault.or_else(|| self.content_fault(record, offset));
                         entry.extents.push(record.extent());
                     }
@@ -222,7 +224,12 @@ impl<'a> Reader<'a> {
     }
 
     /// What a record says of its entry, but for where the content is.
-    pub(super) fn describe(&self, record: &Record<'_>, attributes: &Attributes, name: Vec<u8>) -> Entry {
+    pub(super) fn describe(
+        &self,
+        record: &StoredRecord<'_>,
+        attributes: &SystemUseEntries,
+        name: Vec<u8>,
+    ) -> IsoEntry {
         let is_directory = record.flags & DIRECTORY != 0;
         let posix = attributes.posix;
         let permissions =
@@ -230,19 +237,19 @@ impl<'a> Reader<'a> {
         let kind_bits = posix.map_or(TYPE_FILE, |posix| posix.mode & TYPE);
         let (kind, kind_bits) = match (&attributes.target, kind_bits) {
             // The record decides what is a folder, whatever Rock Ridge says.
-            _ if is_directory => (Kind::Directory, TYPE_DIRECTORY),
+            _ if is_directory => (IsoEntryKind::Directory, TYPE_DIRECTORY),
             (Some(target), TYPE_SYMLINK) => {
-                (Kind::Symlink(String::from_utf8_lossy(target).into_owned()), TYPE_SYMLINK)
+                (IsoEntryKind::Symlink(String::from_utf8_lossy(target).into_owned()), TYPE_SYMLINK)
             }
-            (_, TYPE_FILE | TYPE_DIRECTORY | TYPE_SYMLINK | 0) => (Kind::File, TYPE_FILE),
-            (_, other) => (Kind::Other, other),
+            (_, TYPE_FILE | TYPE_DIRECTORY | TYPE_SYMLINK | 0) => (IsoEntryKind::File, TYPE_FILE),
+            (_, other) => (IsoEntryKind::Other, other),
         };
         let raw_target = match &kind {
-            Kind::Symlink(shown) => attributes.target.clone().filter(|raw| raw != shown.as_bytes()),
+            IsoEntryKind::Symlink(shown) => attributes.target.clone().filter(|raw| raw != shown.as_bytes()),
             _ => None,
         };
         let shown = String::from_utf8_lossy(&name).into_owned();
-        Entry {
+        IsoEntry {
             raw_name: Some(name).filter(|raw| raw != shown.as_bytes()),
             raw_target,
             name: shown,
@@ -259,40 +266,42 @@ impl<'a> Reader<'a> {
     }
 
     /// The root, which `record` in a descriptor points to. Its attributes stand in its own `.` record.
-    pub(super) fn root(&mut self, record: &Record<'_>) -> Result<Entry> {
+    pub(super) fn root(&mut self, record: &StoredRecord<'_>) -> Result<IsoEntry> {
         let extent = record.extent();
         if let Some(problem) = self.outside(extent, "the root folder") {
             return Err(self.damaged(extent.offset, &problem));
         }
         let mut bytes = [0; SECTOR_LEN];
         let dot = read_exact(self.source, self.path, extent.offset, &mut bytes)?
-            .then(|| bytes.get(..usize::from(bytes[0])).and_then(Record::parse))
+            .then(|| bytes.get(..usize::from(bytes[0])).and_then(StoredRecord::parse))
             .flatten();
         let attributes = match dot {
-            Some(dot) if self.view == View::RockRidge => Attributes::read(dot.system_use, &mut self.areas)?,
-            _ => Attributes::default(),
+            Some(dot) if self.view == View::RockRidge => {
+                SystemUseEntries::read(dot.system_use, &mut self.areas)?
+            }
+            _ => SystemUseEntries::default(),
         };
         let mut root = self.describe(record, &attributes, Vec::new());
-        (root.kind, root.mode) = (Kind::Directory, TYPE_DIRECTORY | root.mode & 0o7_777);
+        (root.kind, root.mode) = (IsoEntryKind::Directory, TYPE_DIRECTORY | root.mode & 0o7_777);
         root.extents.push(extent);
         Ok(root)
     }
 
     /// A folder that was moved up because it was too deep: its own `.` record says what it is. Else what is wrong.
-    fn moved(&mut self, sector: u32, name: &[u8]) -> Result<Result<Entry, String>> {
+    fn moved(&mut self, sector: u32, name: &[u8]) -> Result<Result<IsoEntry, String>> {
         let mut bytes = [0; SECTOR_LEN];
         let start = u64::from(sector) * SECTOR;
         let record = read_exact(self.source, self.path, start, &mut bytes)?
-            .then(|| bytes.get(..usize::from(bytes[0])).and_then(Record::parse))
+            .then(|| bytes.get(..usize::from(bytes[0])).and_then(StoredRecord::parse))
             .flatten()
             .filter(|record| record.identifier == [0]);
         let Some(record) = record else {
             return Ok(Err("a moved folder is not where its record points".to_owned()));
         };
         let attributes =
-            Attributes::read(record.system_use.get(self.skip..).unwrap_or_default(), &mut self.areas)?;
+            SystemUseEntries::read(record.system_use.get(self.skip..).unwrap_or_default(), &mut self.areas)?;
         let mut entry = self.describe(&record, &attributes, name.to_owned());
-        (entry.kind, entry.mode) = (Kind::Directory, TYPE_DIRECTORY | entry.mode & 0o7_777);
+        (entry.kind, entry.mode) = (IsoEntryKind::Directory, TYPE_DIRECTORY | entry.mode & 0o7_777);
         let extent = Extent { offset: start, len: u64::from(record.bytes) };
         if let Some(problem) = self.outside(extent, "a moved folder") {
             return Ok(Err(problem));
@@ -302,12 +311,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Why the content of a record cannot be read.
-    fn content_fault(&self, record: &Record<'_>, offset: u64) -> Option<Box<Fault>> {
+    fn content_fault(&self, record: &StoredRecord<'_>, offset: u64) -> Option<Box<EntryFault>> {
         if record.interleaved {
-            return Some(Fault::unsupported(offset, "an interleaved file"));
+            return Some(EntryFault::unsupported(offset, "an interleaved file"));
         }
         let problem = self.outside(record.extent(), "a record's content")?;
-        Some(Fault::damaged(offset, problem))
+        Some(EntryFault::damaged(offset, problem))
     }
 
     /// What is wrong with an extent that does not lie inside the image.
@@ -345,10 +354,10 @@ fn escaped(name: &[u8]) -> Vec<u8> {
 }
 
 /// The entry of a record that cannot be read.
-fn nameless(offset: u64, problem: &str) -> Entry {
-    Entry {
+fn nameless(offset: u64, problem: &str) -> IsoEntry {
+    IsoEntry {
         name: format!("(record at byte {offset})"),
-        kind: Kind::Other,
+        kind: IsoEntryKind::Other,
         size: 0,
         mode: 0,
         uid: 0,
@@ -356,18 +365,18 @@ fn nameless(offset: u64, problem: &str) -> Entry {
         links: 1,
         mtime: 0,
         extents: Vec::new(),
-        fault: Some(Fault::damaged(offset, problem)),
+        fault: Some(EntryFault::damaged(offset, problem)),
         raw_name: None,
         raw_target: None,
     }
 }
 
 /// Gives an entry its fault, the first one, and takes from it what can no longer be relied on.
-fn spoil(entry: &mut Entry, fault: Box<Fault>) {
+fn spoil(entry: &mut IsoEntry, fault: Box<EntryFault>) {
     entry.fault.get_or_insert(fault);
     entry.extents.clear();
-    if !matches!(entry.kind, Kind::File | Kind::Directory) {
-        entry.kind = Kind::Other;
+    if !matches!(entry.kind, IsoEntryKind::File | IsoEntryKind::Directory) {
+        entry.kind = IsoEntryKind::Other;
         entry.raw_target = None;
     }
 }
@@ -395,7 +404,7 @@ fn without_version(name: &[u8]) -> &[u8] {
 }
 
 /// How many bytes to skip in System Use areas, if the root's `.` record declares the protocol.
-pub(super) fn declared(source: &dyn ReadAt, path: &Path, root: &Record<'_>) -> Result<Option<usize>> {
+pub(super) fn declared(source: &dyn ReadAt, path: &Path, root: &StoredRecord<'_>) -> Result<Option<usize>> {
     let mut bytes = [0; SECTOR_LEN];
     if !read_exact(source, path, root.extent().offset, &mut bytes)? {
         let (path, offset) = (path.to_owned(), root.extent().offset);
@@ -405,6 +414,6 @@ pub(super) fn declared(source: &dyn ReadAt, path: &Path, root: &Record<'_>) -> R
             problem: "the image ends before the root folder".to_owned(),
         });
     }
-    let record = bytes.get(..usize::from(bytes[0])).and_then(Record::parse);
+    let record = bytes.get(..usize::from(bytes[0])).and_then(StoredRecord::parse);
     Ok(record.and_then(|record| susp::declared(record.system_use)))
 }

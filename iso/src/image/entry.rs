@@ -16,7 +16,7 @@ pub struct Extent {
 
 /// What an entry is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum IsoEntryKind {
     /// A folder.
     Directory,
     /// A regular file.
@@ -30,11 +30,11 @@ pub enum Kind {
 /// A file, folder or link in an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Entry {
+pub struct IsoEntry {
     /// Its name in its folder; empty for the root. Bytes that are not UTF-8 are shown as U+FFFD.
     pub name: String,
     /// What it is.
-    pub kind: Kind,
+    pub kind: IsoEntryKind,
     /// Its size in bytes: of a file's content, of a folder's records; 0 for the rest.
     pub size: u64,
     /// File type and permission bits as in `st_mode`.
@@ -50,7 +50,7 @@ pub struct Entry {
     /// Where the content lies in the image file, in order. All of it lies inside the image.
     pub extents: Vec<Extent>,
     /// What is wrong with the entry. Its content or target cannot be read then, and its name may be one made up.
-    pub fault: Option<Box<Fault>>,
+    pub fault: Option<Box<EntryFault>>,
     /// The name's bytes where they are not UTF-8.
     pub(super) raw_name: Option<Vec<u8>>,
     /// The target's bytes where they are not UTF-8.
@@ -60,7 +60,7 @@ pub struct Entry {
 /// What is wrong with one entry of an image. The others are not affected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Fault {
+pub struct EntryFault {
     /// Where in the image the entry's record lies, in bytes.
     pub offset: u64,
     /// What was expected and what was found, or what is not supported.
@@ -69,7 +69,7 @@ pub struct Fault {
     pub unsupported: bool,
 }
 
-impl Fault {
+impl EntryFault {
     pub(super) fn damaged(offset: u64, problem: impl Into<String>) -> Box<Self> {
         Box::new(Self { offset, problem: problem.into(), unsupported: false })
     }
@@ -89,7 +89,7 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for EntryFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { offset, problem, unsupported } = self;
         if *unsupported {
@@ -100,7 +100,7 @@ impl fmt::Display for Fault {
     }
 }
 
-impl Entry {
+impl IsoEntry {
     /// The name's own bytes.
     #[must_use]
     pub fn name_bytes(&self) -> &[u8] {
@@ -111,7 +111,7 @@ impl Entry {
     #[must_use]
     pub fn target_bytes(&self) -> Option<&[u8]> {
         match &self.kind {
-            Kind::Symlink(target) => Some(self.raw_target.as_deref().unwrap_or(target.as_bytes())),
+            IsoEntryKind::Symlink(target) => Some(self.raw_target.as_deref().unwrap_or(target.as_bytes())),
             _ => None,
         }
     }

@@ -17,16 +17,16 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 pub use disagree::{DISAGREEMENTS_MAX, Disagreement};
-pub use entry::{Entry, Extent, Fault, Kind};
+pub use entry::{EntryFault, Extent, IsoEntry, IsoEntryKind};
 pub use source::ReadAt;
 pub(crate) use source::read_exact;
 pub(crate) use volume::check_descriptor;
 pub use volume::{DescriptorKind, Volume};
 
-use content::Links;
+use content::LinkPolicy;
 
 use crate::{Error, Result};
-use directory::{Reader, Record};
+use directory::{Reader, StoredRecord};
 
 /// The longest path in bytes (PATH_MAX): Linux rejects longer ones.
 const PATH_MAX: usize = 4096;
@@ -42,7 +42,7 @@ pub struct IsoImage<S = File> {
     view: View,
     /// System Use bytes to skip in every record.
     skip: usize,
-    root: Entry,
+    root: IsoEntry,
 }
 
 /// Which of an image's trees of names to read.
@@ -64,7 +64,7 @@ impl IsoImage<File> {
     ///
     /// [`Error::NoVolume`] if it is not an ISO 9660 image, besides the errors of [`IsoImage::new`].
     pub fn open(path: &Path) -> Result<Self> {
-        let file = content::open_device(path, Links::Follow)?;
+        let file = content::open_device(path, LinkPolicy::Follow)?;
         Self::new(file, path, None)
     }
 
@@ -93,7 +93,7 @@ impl<S: ReadAt> IsoImage<S> {
             problem: problem.to_owned(),
         };
         let primary =
-            Record::parse(&roots.primary).ok_or_else(|| damaged("the root's record is malformed"))?;
+            StoredRecord::parse(&roots.primary).ok_or_else(|| damaged("the root's record is malformed"))?;
         let skip = directory::declared(&source, path, &primary)?;
         volume.rock_ridge = skip.is_some();
         let view = view.unwrap_or(match (skip, roots.joliet) {
@@ -107,7 +107,11 @@ impl<S: ReadAt> IsoImage<S> {
             View::Plain => (primary, 0),
             View::Joliet => {
                 let joliet = roots.joliet.as_ref().ok_or_else(|| no_view("Joliet"))?;
-                (Record::parse(joliet).ok_or_else(|| damaged("the Joliet root's record is malformed"))?, 0)
+                (
+                    StoredRecord::parse(joliet)
+                        .ok_or_else(|| damaged("the Joliet root's record is malformed"))?,
+                    0,
+                )
             }
         };
         let mut reader = Reader::new(&source, path, size, view, skip);
@@ -147,18 +151,18 @@ impl<S: ReadAt> IsoImage<S> {
 
     /// The root folder.
     #[must_use]
-    pub fn root(&self) -> Entry {
+    pub fn root(&self) -> IsoEntry {
         self.root.clone()
     }
 
     /// What is in a folder, in the order of the image. A record that is not sound, or of a file that is interleaved or
-    /// compressed, is an entry with a [fault](Entry::fault); the others are listed.
+    /// compressed, is an entry with a [fault](IsoEntry::fault); the others are listed.
     ///
     /// # Errors
     ///
     /// [`Error::Kind`] if the entry is not a folder, [`Error::Damaged`] if it has a fault itself or if the names in it are longer
     /// than the image, [`Error::Io`] if the image cannot be read.
-    pub fn read_dir(&self, directory: &Entry) -> Result<Vec<Entry>> {
+    pub fn read_dir(&self, directory: &IsoEntry) -> Result<Vec<IsoEntry>> {
         let mut out = Vec::new();
         self.each(directory, |entry| {
             out.push(entry);
@@ -173,10 +177,10 @@ impl<S: ReadAt> IsoImage<S> {
     /// # Errors
     ///
     /// Those of [`IsoImage::read_dir`], in the folders on the way.
-    pub fn find(&self, path: &str) -> Result<Option<Entry>> {
+    pub fn find(&self, path: &str) -> Result<Option<IsoEntry>> {
         let mut found = self.root();
         for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
-            if found.kind != Kind::Directory {
+            if found.kind != IsoEntryKind::Directory {
                 return Ok(None);
             }
             let mut next = None;
@@ -196,14 +200,14 @@ impl<S: ReadAt> IsoImage<S> {
     }
 
     /// Everything below the root with its path, folders before what is in them, breadth first. What cannot be read has a
-    /// [fault](Entry::fault): besides what [`IsoImage::read_dir`] says, a folder that contains itself or overlaps another one, and
+    /// [fault](IsoEntry::fault): besides what [`IsoImage::read_dir`] says, a folder that contains itself or overlaps another one, and
     /// an entry whose path has more than 4096 bytes.
     ///
     /// # Errors
     ///
     /// [`Error::Damaged`] if the names are longer than the image, [`Error::Io`] if the image cannot be read.
-    pub fn walk(&self) -> Result<Vec<(String, Entry)>> {
-        let mut out: Vec<(String, Entry)> = Vec::new();
+    pub fn walk(&self) -> Result<Vec<(String, IsoEntry)>> {
+        let mut out: Vec<(String, IsoEntry)> = Vec::new();
         for (parent, entry) in self.entries()? {
             let path = match parent.and_then(|parent| out.get(parent)) {
                 Some((folder, _)) => format!("{folder}/{}", entry.name),
@@ -216,8 +220,8 @@ impl<S: ReadAt> IsoImage<S> {
 
     /// Everything below the root, folders before what is in them, each with the position of its folder; none is the
     /// root.
-    pub(crate) fn entries(&self) -> Result<Vec<(Option<usize>, Entry)>> {
-        let mut out: Vec<(Option<usize>, Entry)> = Vec::new();
+    pub(crate) fn entries(&self) -> Result<Vec<(Option<usize>, IsoEntry)>> {
+        let mut out: Vec<(Option<usize>, IsoEntry)> = Vec::new();
         let mut reader = self.reader();
         let mut seen = HashSet::new();
         // Sound folders do not overlap, so together they are no larger than the image.
@@ -240,7 +244,9 @@ impl<S: ReadAt> IsoImage<S> {
                             lengths.push(length);
                             if length > PATH_MAX {
                                 let problem = format!("a path longer than {PATH_MAX} bytes");
-                                entry.fault.get_or_insert_with(|| Fault::damaged(extent.offset, problem));
+                                entry
+                                    .fault
+                                    .get_or_insert_with(|| EntryFault::damaged(extent.offset, problem));
                             }
                             out.push((parent, entry));
                             ControlFlow::Continue(())
@@ -248,10 +254,10 @@ impl<S: ReadAt> IsoImage<S> {
                     }
                     (None, Some((_, folder))) => {
                         let problem = "the folder overlaps another one";
-                        folder.fault.get_or_insert_with(|| Fault::damaged(extent.offset, problem));
+                        folder.fault.get_or_insert_with(|| EntryFault::damaged(extent.offset, problem));
                     }
                     (None, None) => {
-                        return Err(Fault::damaged(
+                        return Err(EntryFault::damaged(
                             extent.offset,
                             "the root folder is larger than the image",
                         )
@@ -260,7 +266,7 @@ impl<S: ReadAt> IsoImage<S> {
                 }
             }
             let Some((_, entry)) = out.get(next) else { return Ok(out) };
-            if entry.kind == Kind::Directory && entry.fault.is_none() {
+            if entry.kind == IsoEntryKind::Directory && entry.fault.is_none() {
                 (parent, directory) = (Some(next), Some(entry.clone()));
             }
             next += 1;
@@ -273,8 +279,8 @@ impl<S: ReadAt> IsoImage<S> {
     ///
     /// [`Error::Kind`] if the entry is not a file, [`Error::Damaged`] if the image has become shorter, [`Error::Io`] if it cannot
     /// be read.
-    pub fn read_at(&self, file: &Entry, offset: u64, buffer: &mut [u8]) -> Result<usize> {
-        if file.kind != Kind::File {
+    pub fn read_at(&self, file: &IsoEntry, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+        if file.kind != IsoEntryKind::File {
             return Err(Error::Kind { name: file.name.clone(), expected: "file" });
         }
         if let Some(fault) = &file.fault {
@@ -301,7 +307,7 @@ impl<S: ReadAt> IsoImage<S> {
         Ok(0)
     }
 
-    fn each(&self, directory: &Entry, visit: impl FnMut(Entry) -> ControlFlow<()>) -> Result<()> {
+    fn each(&self, directory: &IsoEntry, visit: impl FnMut(IsoEntry) -> ControlFlow<()>) -> Result<()> {
         self.reader().each(self.folder(directory)?, visit)
     }
 
@@ -310,10 +316,10 @@ impl<S: ReadAt> IsoImage<S> {
     }
 
     /// Where a folder's records lie.
-    fn folder(&self, directory: &Entry) -> Result<Extent> {
+    fn folder(&self, directory: &IsoEntry) -> Result<Extent> {
         match (&directory.kind, &directory.fault, directory.extents.first()) {
-            (Kind::Directory, Some(fault), _) => Err(fault.error(&self.path)),
-            (Kind::Directory, None, Some(extent)) => Ok(*extent),
+            (IsoEntryKind::Directory, Some(fault), _) => Err(fault.error(&self.path)),
+            (IsoEntryKind::Directory, None, Some(extent)) => Ok(*extent),
             _ => Err(Error::Kind { name: directory.name.clone(), expected: "folder" }),
         }
     }

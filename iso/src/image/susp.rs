@@ -19,7 +19,7 @@ const TOO_LONG: &str = "a name or a link's target is longer than 4096 bytes";
 
 /// The entries of one record.
 #[derive(Debug, Default)]
-pub(super) struct Attributes {
+pub(super) struct SystemUseEntries {
     pub(super) posix: Option<Posix>,
     pub(super) modified: Option<i64>,
     pub(super) name: Option<Vec<u8>>,
@@ -57,7 +57,7 @@ pub(super) fn declared(system_use: &[u8]) -> Option<usize> {
     })
 }
 
-impl Attributes {
+impl SystemUseEntries {
     /// Reads the entries in `system_use` and in the continuation areas that they lead to.
     pub(super) fn read(system_use: &[u8], areas: &mut Areas<'_>) -> Result<Self> {
         let mut out = Self::default();

@@ -1,18 +1,18 @@
 //! The records of one folder.
 
-use super::directories::{Directories, Place};
-use super::output::Output;
+use super::directories::{Directories, FolderPlace};
+use super::output::ByteSink;
 use crate::Result;
 use crate::format::descriptor::Type;
-use crate::format::record::{DIRECTORY, MORE, Record};
+use crate::format::record::{DIRECTORY, DirectoryRecord, MORE};
 use crate::format::{SECTION_MAX, SECTOR, sectors};
-use crate::rock_ridge::{self, Attributes, Name};
-use crate::tree::{Node, NodeId, NodeKind, Tree};
+use crate::rock_ridge::{self, PosixAttributes, RecordName};
+use crate::tree::{NodeId, SourceNode, SourceNodeKind, SourceTree};
 
 /// A folder of one of the two views.
-pub(crate) struct Folder<'a> {
+pub(crate) struct FolderRecords<'a> {
     directories: &'a Directories,
-    tree: &'a Tree,
+    tree: &'a SourceTree,
     view: usize,
     id: NodeId,
 }
@@ -24,8 +24,8 @@ struct Target {
     flags: u8,
 }
 
-impl<'a> Folder<'a> {
-    pub(crate) fn new(directories: &'a Directories, tree: &'a Tree, view: usize, id: NodeId) -> Self {
+impl<'a> FolderRecords<'a> {
+    pub(crate) fn new(directories: &'a Directories, tree: &'a SourceTree, view: usize, id: NodeId) -> Self {
         Self { directories, tree, view, id }
     }
 
@@ -33,7 +33,7 @@ impl<'a> Folder<'a> {
     pub(crate) fn root_record(&self) -> Vec<u8> {
         let target = self.directory(0);
         let time = self.tree.nodes.first().map_or(0, |root| root.time);
-        Record {
+        DirectoryRecord {
             sector: target.sector,
             bytes: target.bytes,
             time,
@@ -45,23 +45,23 @@ impl<'a> Folder<'a> {
     }
 
     /// Puts the folder's records to `out`, whole sectors of them, and what they continue with to `continued`.
-    pub(crate) fn put(&self, out: &mut dyn Output, continued: &mut dyn Output) -> Result<()> {
+    pub(crate) fn put(&self, out: &mut dyn ByteSink, continued: &mut dyn ByteSink) -> Result<()> {
         let Some(node) = self.tree.nodes.get(self.id as usize) else { return Ok(()) };
         let Some(parent) = self.tree.nodes.get(node.parent as usize) else { return Ok(()) };
         let mut records = Records { folder: self, out, continued };
-        let name = if self.id == 0 { Name::Root } else { Name::Dots };
+        let name = if self.id == 0 { RecordName::Root } else { RecordName::Dots };
         records.put(&[0], node, name, &self.directory(self.id))?;
-        records.put(&[1], parent, Name::Dots, &self.directory(node.parent))?;
+        records.put(&[1], parent, RecordName::Dots, &self.directory(node.parent))?;
         for (identifier, id) in self.directories.views[self.view].entries(self.tree, node) {
             let Some(child) = self.tree.nodes.get(id as usize) else { continue };
             for target in self.targets(child, id) {
-                records.put(&identifier, child, Name::Text(self.tree.name(child)), &target)?;
+                records.put(&identifier, child, RecordName::Text(self.tree.name(child)), &target)?;
             }
         }
         out.fill()
     }
 
-    fn place(&self, id: NodeId) -> Place {
+    fn place(&self, id: NodeId) -> FolderPlace {
         let number = self.directories.views[self.view].number(id);
         self.directories.places.folders[self.view].get(number).copied().unwrap_or_default()
     }
@@ -78,14 +78,14 @@ impl<'a> Folder<'a> {
     }
 
     /// Where a node's records point: one of them, or several for a file with several sections.
-    fn targets(&self, node: &Node, id: NodeId) -> Vec<Target> {
+    fn targets(&self, node: &SourceNode, id: NodeId) -> Vec<Target> {
         let content = match node.kind {
-            NodeKind::Directory { .. } => return vec![self.directory(id)],
+            SourceNodeKind::Directory { .. } => return vec![self.directory(id)],
             // A link's size must be 0; its sector only has to exist.
-            NodeKind::Symlink { .. } => {
+            SourceNodeKind::Symlink { .. } => {
                 return vec![Target { sector: self.directories.end, bytes: 0, flags: 0 }];
             }
-            NodeKind::File { content } => self.tree.contents.get(content as usize),
+            SourceNodeKind::File { content } => self.tree.contents.get(content as usize),
         };
         let Some(content) = content else { return Vec::new() };
         let (mut sector, mut rest) = (content.sector, content.size);
@@ -101,27 +101,41 @@ impl<'a> Folder<'a> {
         }
     }
 
-    fn attributes<'n>(&'n self, node: &'n Node, name: Name<'n>) -> Attributes<'n> {
+    fn attributes<'n>(&'n self, node: &'n SourceNode, name: RecordName<'n>) -> PosixAttributes<'n> {
         let (links, target) = match node.kind {
-            NodeKind::Directory { folders, .. } => (2 + folders, None),
-            NodeKind::File { content } => {
+            SourceNodeKind::Directory { folders, .. } => (2 + folders, None),
+            SourceNodeKind::File { content } => {
                 (self.tree.contents.get(content as usize).map_or(1, |content| content.links.max(1)), None)
             }
-            NodeKind::Symlink { target } => (1, Some(self.tree.text(target))),
+            SourceNodeKind::Symlink { target } => (1, Some(self.tree.text(target))),
         };
-        Attributes { mode: node.mode, links, uid: node.uid, gid: node.gid, time: node.time, name, target }
+        PosixAttributes {
+            mode: node.mode,
+            links,
+            uid: node.uid,
+            gid: node.gid,
+            time: node.time,
+            name,
+            target,
+        }
     }
 }
 
 /// Puts out records so that none crosses the end of a sector, nor its continuation.
 struct Records<'a> {
-    folder: &'a Folder<'a>,
-    out: &'a mut dyn Output,
-    continued: &'a mut dyn Output,
+    folder: &'a FolderRecords<'a>,
+    out: &'a mut dyn ByteSink,
+    continued: &'a mut dyn ByteSink,
 }
 
 impl Records<'_> {
-    fn put(&mut self, identifier: &[u8], node: &Node, name: Name<'_>, target: &Target) -> Result<()> {
+    fn put(
+        &mut self,
+        identifier: &[u8],
+        node: &SourceNode,
+        name: RecordName<'_>,
+        target: &Target,
+    ) -> Result<()> {
         let system_use = match self.folder.directories.views[self.folder.view].kind {
             Type::Joliet => Vec::new(),
             Type::Primary => {
@@ -133,7 +147,7 @@ impl Records<'_> {
                 system_use.at(u32::try_from(sector).unwrap_or(u32::MAX), (start % SECTOR) as u32)
             }
         };
-        let record = Record {
+        let record = DirectoryRecord {
             sector: target.sector,
             bytes: target.bytes,
             time: node.time,
@@ -145,7 +159,7 @@ impl Records<'_> {
     }
 }
 
-fn put_within_sector(out: &mut dyn Output, bytes: &[u8]) -> Result<()> {
+fn put_within_sector(out: &mut dyn ByteSink, bytes: &[u8]) -> Result<()> {
     if out.position() % SECTOR + bytes.len() as u64 > SECTOR {
         out.fill()?;
     }

@@ -10,7 +10,7 @@
 //!            at least 150 sectors of zeros
 //! ```
 //!
-//! One routine, [`Layout::metadata`], puts out all that stands before the contents. It runs twice: over a counter, which
+//! One routine, [`IsoLayout::metadata`], puts out all that stands before the contents. It runs twice: over a counter, which
 //! determines the position of each part, then over the image, with those places filled in. Lengths do not depend on
 //! places, so the two runs agree.
 //!
@@ -24,19 +24,19 @@ mod output;
 use std::cmp::Reverse;
 use std::path::Path;
 
-use self::directories::{Directories, PathTables, Place, Places};
-use self::folder::Folder;
-pub(crate) use self::output::Output;
+use self::directories::{Directories, FolderPlace, MetadataPlaces, PathTables};
+use self::folder::FolderRecords;
+pub(crate) use self::output::ByteSink;
 use self::output::{Continuation, Count};
-use crate::format::descriptor::{self, Descriptor};
-use crate::format::record::{self, Order};
+use crate::format::descriptor::{self, VolumeDescriptor};
+use crate::format::record::{self, ByteOrder};
 use crate::format::{FIRST_DESCRIPTOR, PADDING, SECTOR, SECTORS_MIN, sectors};
-use crate::tree::Tree;
+use crate::tree::SourceTree;
 use crate::{Error, Result, reflink};
 
 /// The whole image, but for the contents' bytes.
 #[derive(Debug)]
-pub(crate) struct Layout {
+pub(crate) struct IsoLayout {
     pub(crate) volume_id: String,
     pub(crate) date: i64,
     pub(crate) directories: Directories,
@@ -46,9 +46,9 @@ pub(crate) struct Layout {
     pub(crate) sectors: u32,
 }
 
-impl Layout {
+impl IsoLayout {
     /// Lays out the image of `tree`, and sets the sectors of its contents.
-    pub(crate) fn new(tree: &mut Tree, root: &Path, volume_id: &str, date: i64) -> Result<Self> {
+    pub(crate) fn new(tree: &mut SourceTree, root: &Path, volume_id: &str, date: i64) -> Result<Self> {
         let mut layout = Self {
             volume_id: volume_id.to_owned(),
             date,
@@ -90,8 +90,8 @@ impl Layout {
     }
 
     /// Writes everything before the contents and returns its places.
-    pub(crate) fn metadata(&self, tree: &Tree, out: &mut dyn Output) -> Result<Places> {
-        let mut found = Places::default();
+    pub(crate) fn metadata(&self, tree: &SourceTree, out: &mut dyn ByteSink) -> Result<MetadataPlaces> {
+        let mut found = MetadataPlaces::default();
         for _ in 0..FIRST_DESCRIPTOR {
             out.put(&[0; SECTOR as usize])?;
         }
@@ -101,10 +101,10 @@ impl Layout {
         out.put(&descriptor::terminator())?;
         for view in 0..2 {
             let start = out.position();
-            let l = self.path_table(tree, view, Order::Little, out)?;
+            let l = self.path_table(tree, view, ByteOrder::Little, out)?;
             let bytes = narrow(out.position() - start);
             out.fill()?;
-            let m = self.path_table(tree, view, Order::Big, out)?;
+            let m = self.path_table(tree, view, ByteOrder::Big, out)?;
             out.fill()?;
             found.path_tables[view] = PathTables { bytes, l, m };
         }
@@ -115,23 +115,29 @@ impl Layout {
         Ok(found)
     }
 
-    fn descriptor(&self, tree: &Tree, view: usize) -> Vec<u8> {
+    fn descriptor(&self, tree: &SourceTree, view: usize) -> Vec<u8> {
         let tables = self.directories.places.path_tables[view];
-        Descriptor {
+        VolumeDescriptor {
             kind: self.directories.views[view].kind,
             volume_id: &self.volume_id,
             sectors: self.sectors,
             path_table_bytes: tables.bytes,
             path_table_l: tables.l,
             path_table_m: tables.m,
-            root: &Folder::new(&self.directories, tree, view, 0).root_record(),
+            root: &FolderRecords::new(&self.directories, tree, view, 0).root_record(),
             date: self.date,
         }
         .bytes()
     }
 
     /// Writes a path table and returns its sector.
-    fn path_table(&self, tree: &Tree, view: usize, order: Order, out: &mut dyn Output) -> Result<u32> {
+    fn path_table(
+        &self,
+        tree: &SourceTree,
+        view: usize,
+        order: ByteOrder,
+        out: &mut dyn ByteSink,
+    ) -> Result<u32> {
         let sector = sector_of(out);
         let places = &self.directories.places.folders[view];
         let view = &self.directories.views[view];
@@ -145,10 +151,10 @@ impl Layout {
     }
 
     /// Puts out a view's folders.
-    fn folders(&self, tree: &Tree, view: usize, out: &mut dyn Output) -> Result<Vec<Place>> {
+    fn folders(&self, tree: &SourceTree, view: usize, out: &mut dyn ByteSink) -> Result<Vec<FolderPlace>> {
         let mut found = Vec::with_capacity(self.directories.views[view].folders.len());
         for (id, _) in &self.directories.views[view].folders {
-            let folder = Folder::new(&self.directories, tree, view, *id);
+            let folder = FolderRecords::new(&self.directories, tree, view, *id);
             let (sector, start, mut continued) = (sector_of(out), out.position(), Count::default());
             folder.put(out, &mut continued)?;
             let bytes = narrow(out.position() - start);
@@ -159,14 +165,14 @@ impl Layout {
                 folder.put(&mut Count::default(), &mut Continuation { out, start })?;
                 out.fill()?;
             }
-            found.push(Place { sector, bytes, continued });
+            found.push(FolderPlace { sector, bytes, continued });
         }
         Ok(found)
     }
 }
 
 /// The contents in the order in which they are to lie.
-fn order(tree: &Tree) -> Vec<u32> {
+fn order(tree: &SourceTree) -> Vec<u32> {
     let mut order: Vec<(Reverse<i32>, u32)> = (0..)
         .zip(&tree.contents)
         .filter(|(_, content)| content.size > 0 && content.twin.is_none())
@@ -176,7 +182,7 @@ fn order(tree: &Tree) -> Vec<u32> {
     order.into_iter().map(|(_, index)| index).collect()
 }
 
-fn sector_of(out: &dyn Output) -> u32 {
+fn sector_of(out: &dyn ByteSink) -> u32 {
     narrow(out.position() / SECTOR)
 }
 

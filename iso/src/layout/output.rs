@@ -4,7 +4,7 @@ use crate::Result;
 use crate::format::SECTOR;
 
 /// Takes the image's bytes in order.
-pub(crate) trait Output {
+pub(crate) trait ByteSink {
     /// Takes the next bytes.
     fn put(&mut self, bytes: &[u8]) -> Result<()>;
 
@@ -22,7 +22,7 @@ pub(crate) trait Output {
 #[derive(Debug, Default)]
 pub(crate) struct Count(u64);
 
-impl Output for Count {
+impl ByteSink for Count {
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
         self.0 += bytes.len() as u64;
         Ok(())
@@ -35,11 +35,11 @@ impl Output for Count {
 
 /// A continuation area, whose positions count from its start.
 pub(crate) struct Continuation<'a> {
-    pub(crate) out: &'a mut dyn Output,
+    pub(crate) out: &'a mut dyn ByteSink,
     pub(crate) start: u64,
 }
 
-impl Output for Continuation<'_> {
+impl ByteSink for Continuation<'_> {
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
         self.out.put(bytes)
     }

@@ -51,7 +51,7 @@ pub(crate) fn fill_in(position: u64, bytes: &mut [u8], text: &[u8; APPLICATION_U
 
 /// The sums of the bytes that came by.
 #[derive(Debug, Clone)]
-pub(crate) struct Running {
+pub(crate) struct RunningMd5 {
     md5: Md5,
     position: u64,
     covered: u64,
@@ -71,7 +71,7 @@ pub(crate) struct Mark {
     pub(crate) position: u64,
 }
 
-impl Running {
+impl RunningMd5 {
     /// Sums for a volume whose first `covered` bytes count, in this many fragments.
     pub(crate) fn new(covered: u64, fragments: u64) -> Self {
         Self {
@@ -154,14 +154,14 @@ fn head(digest: [u8; 16]) -> Head {
 
 /// What a field says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Field {
+pub(crate) struct Md5Field {
     pub(crate) md5: [u8; 16],
     pub(crate) skipped: u64,
     /// The fragments' sums; empty if the field has them in a form that cannot be compared.
     pub(crate) heads: Vec<Head>,
 }
 
-impl Field {
+impl Md5Field {
     /// Reads the field; `None` if it holds no sum. Its parts may stand in any order.
     pub(crate) fn parse(field: &[u8; APPLICATION_USE_LEN]) -> Option<Self> {
         let text = str::from_utf8(field).ok()?;
@@ -191,9 +191,9 @@ mod tests {
     use super::*;
 
     /// Feeds a volume of `covered` bytes in steps of `step`.
-    fn run(covered: u64, step: usize) -> (Running, Vec<Mark>) {
+    fn run(covered: u64, step: usize) -> (RunningMd5, Vec<Mark>) {
         let bytes: Vec<u8> = (0..covered + 5000).map(|n| (n * 31 % 251) as u8).collect();
-        let mut running = Running::new(covered, FRAGMENTS);
+        let mut running = RunningMd5::new(covered, FRAGMENTS);
         let mut marks = Vec::new();
         for step in bytes.chunks(step) {
             running.update(step, |mark| marks.push(mark));
@@ -229,7 +229,7 @@ mod tests {
         for covered in [0, 1, 20, 21, 2_048, 40_000] {
             let (running, marks) = run(covered, 1_000);
             assert!(running.fragments_are_small() && marks.len() <= 1, "{covered}");
-            assert_eq!(Field::parse(&running.text()).unwrap().md5, running.md5());
+            assert_eq!(Md5Field::parse(&running.text()).unwrap().md5, running.md5());
         }
     }
 
@@ -259,7 +259,7 @@ mod tests {
         let field = |text: &str| {
             let mut field = [b' '; 512];
             field[..text.len()].copy_from_slice(text.as_bytes());
-            Field::parse(&field)
+            Md5Field::parse(&field)
         };
         let sum = "0123456789abcdef0123456789abcdef";
         assert_eq!(field(""), None);

@@ -12,17 +12,17 @@ use std::ops::{ControlFlow, Range};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use content::Links;
+use content::LinkPolicy;
 
 use crate::format::descriptor::{APPLICATION_USE_LEN, VOLUME_SPACE};
 use crate::format::{FIRST_DESCRIPTOR, SECTOR, read32};
 use crate::image::{ReadAt, read_exact};
-use crate::{Error, Progress, Result, image, read_ahead};
-use implanted::{FIELD, FRAGMENTS, Field, Running, SKIPPED, blank, covered};
+use crate::{ByteProgress, Error, Result, image, read_ahead};
+use implanted::{FIELD, FRAGMENTS, Md5Field, RunningMd5, SKIPPED, blank, covered};
 
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Check {
+pub enum Md5Check {
     /// The image is what it was when the sum was implanted.
     Intact {
         /// The sum.
@@ -60,8 +60,8 @@ pub enum Check {
 /// # Errors
 ///
 /// [`Error::NoVolume`] if the file is not an ISO 9660 image, [`Error::Io`] if it cannot be read.
-pub fn check(path: &Path, progress: &dyn Progress) -> Result<Check> {
-    check_source(&content::open_device(path, Links::Follow)?, path, progress)
+pub fn check(path: &Path, progress: &dyn ByteProgress) -> Result<Md5Check> {
+    check_source(&content::open_device(path, LinkPolicy::Follow)?, path, progress)
 }
 
 /// [`check`] for any source; errors name it by `path`.
@@ -69,23 +69,23 @@ pub fn check(path: &Path, progress: &dyn Progress) -> Result<Check> {
 /// # Errors
 ///
 /// Those of [`check`].
-pub fn check_source(source: &dyn ReadAt, path: &Path, progress: &dyn Progress) -> Result<Check> {
+pub fn check_source(source: &dyn ReadAt, path: &Path, progress: &dyn ByteProgress) -> Result<Md5Check> {
     let (volume_sectors, field) = descriptor(source, path)?;
     let (size, volume) =
         (source.size().map_err(Error::io("read", path))?, u64::from(volume_sectors) * SECTOR);
     if size < volume {
-        return Ok(Check::Truncated { expected: volume, found: size });
+        return Ok(Md5Check::Truncated { expected: volume, found: size });
     }
-    let Some(field) = Field::parse(&field) else {
-        let damaged = Field::was_there(&field);
+    let Some(field) = Md5Field::parse(&field) else {
+        let damaged = Md5Field::was_there(&field);
         return Ok(if damaged {
-            Check::DamagedField { range: FIELD, intact: false }
+            Md5Check::DamagedField { range: FIELD, intact: false }
         } else {
-            Check::Missing
+            Md5Check::Missing
         });
     };
     let covered = covered(volume_sectors, field.skipped);
-    let mut running = Running::new(covered, field.heads.len() as u64);
+    let mut running = RunningMd5::new(covered, field.heads.len() as u64);
     let compare = !running.fragments_are_small();
     let mut sound = 0;
     let mut damaged = None;
@@ -105,14 +105,14 @@ pub fn check_source(source: &dyn ReadAt, path: &Path, progress: &dyn Progress) -
         ControlFlow::Continue(())
     })?;
     if running.position() < covered {
-        return Ok(Check::Damaged { range: running.position()..covered });
+        return Ok(Md5Check::Damaged { range: running.position()..covered });
     }
     progress.advance(size.saturating_sub(covered));
     Ok(match damaged {
-        None if running.md5() == field.md5 => Check::Intact { md5: field.md5 },
-        Some(_) if running.md5() == field.md5 => Check::DamagedField { range: FIELD, intact: true },
-        Some(range) => Check::Damaged { range },
-        None => Check::Damaged { range: sound..covered },
+        None if running.md5() == field.md5 => Md5Check::Intact { md5: field.md5 },
+        Some(_) if running.md5() == field.md5 => Md5Check::DamagedField { range: FIELD, intact: true },
+        Some(range) => Md5Check::Damaged { range },
+        None => Md5Check::Damaged { range: sound..covered },
     })
 }
 
@@ -123,8 +123,8 @@ pub fn check_source(source: &dyn ReadAt, path: &Path, progress: &dyn Progress) -
 /// [`Error::ApplicationUse`] if something stands there and `force` is not set, [`Error::Damaged`] if the file is shorter
 /// than the volume in it, [`Error::NoVolume`] if it is not an ISO 9660 image: the image is untouched then. [`Error::Io`] if it
 /// cannot be read or written.
-pub fn implant(path: &Path, force: bool, progress: &dyn Progress) -> Result<[u8; 16]> {
-    let file = content::open_to_write(path, Links::Follow)?;
+pub fn implant(path: &Path, force: bool, progress: &dyn ByteProgress) -> Result<[u8; 16]> {
+    let file = content::open_to_write(path, LinkPolicy::Follow)?;
     let (volume_sectors, field) = descriptor(&file, path)?;
     if !force && field != [b' '; APPLICATION_USE_LEN] {
         return Err(Error::ApplicationUse { path: path.to_owned() });
@@ -135,7 +135,7 @@ pub fn implant(path: &Path, force: bool, progress: &dyn Progress) -> Result<[u8;
         return Err(Error::Damaged { path: path.to_owned(), offset: size, problem });
     }
     let covered = covered(volume_sectors, SKIPPED);
-    let mut running = Running::new(covered, FRAGMENTS);
+    let mut running = RunningMd5::new(covered, FRAGMENTS);
     read_ahead::each_chunk(&file, path, covered, |position, chunk| {
         blank(position, chunk);
         running.update(chunk, |_| {});
@@ -151,7 +151,7 @@ pub fn implant(path: &Path, force: bool, progress: &dyn Progress) -> Result<[u8;
 /// The sums that stand in an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Stored {
+pub struct StoredMd5 {
     /// The sum of the whole.
     pub md5: [u8; 16],
     /// Sectors at the end of the volume that it does not cover.
@@ -165,10 +165,10 @@ pub struct Stored {
 /// # Errors
 ///
 /// Those of [`check`].
-pub fn stored(source: &dyn ReadAt, path: &Path) -> Result<Option<Stored>> {
+pub fn stored(source: &dyn ReadAt, path: &Path) -> Result<Option<StoredMd5>> {
     let (_, field) = descriptor(source, path)?;
-    let field = Field::parse(&field);
-    Ok(field.map(|Field { md5, skipped, heads }| Stored {
+    let field = Md5Field::parse(&field);
+    Ok(field.map(|Md5Field { md5, skipped, heads }| StoredMd5 {
         md5,
         skipped_sectors: skipped,
         fragments: heads.len(),

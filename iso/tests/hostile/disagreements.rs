@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use iso::{IsoImage, Options, Plan};
+use iso::{IsoImage, IsoOptions, PlannedIso};
 
 use super::exercise::exercise;
 use super::{ROOT, SECTOR, image, place, record, root, set32};
@@ -408,7 +408,7 @@ fn our_own_images_give_no_finding() {
     for (number, name) in names.iter().enumerate() {
         fs::write(tree.join(name), number.to_string()).unwrap();
     }
-    Plan::from_dir(&tree, &Options::default()).unwrap().write_file(&output, &()).unwrap();
+    PlannedIso::from_dir(&tree, &IsoOptions::default()).unwrap().write_file(&output, &()).unwrap();
     assert_eq!(disagreements(&fs::read(&output).unwrap()), Vec::<String>::new());
 }
 
@@ -420,7 +420,7 @@ fn findings_are_bounded() {
     for number in 0..300 {
         fs::write(tree.join(format!("file{number:03}")), "x").unwrap();
     }
-    Plan::from_dir(&tree, &Options::default()).unwrap().write_file(&output, &()).unwrap();
+    PlannedIso::from_dir(&tree, &IsoOptions::default()).unwrap().write_file(&output, &()).unwrap();
     let mut image = fs::read(&output).unwrap();
     for at in 0..image.len() - 2 {
         if &image[at..at + 3] == b"PX\x24" {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use iso::{IsoImage, Kind};
+use iso::{IsoEntryKind, IsoImage};
 
 use super::exercise::{exercise, with_records};
 use super::{ROOT, SECTOR, set32, walk};
@@ -170,7 +170,7 @@ fn folders_that_were_moved_to_where_none_is() {
     let sound = image(&[moved(b'A', BEHIND), hidden], &there);
     let found = IsoImage::new(sound, Path::new("a.iso"), None).unwrap().walk().unwrap();
     assert_eq!(found.len(), 1, "it is shown once, where it came from");
-    assert!(found[0].0 == "A" && found[0].1.kind == Kind::Directory);
+    assert!(found[0].0 == "A" && found[0].1.kind == IsoEntryKind::Directory);
     refused(image(&[moved(b'A', BEHIND), moved(b'B', BEHIND)], &there), "the folder overlaps another one");
 }
 

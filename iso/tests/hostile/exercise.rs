@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use iso::{IsoImage, Kind, ReadAt, View};
+use iso::{IsoEntryKind, IsoImage, ReadAt, View};
 
 const SECTOR: usize = 2048;
 /// The sector of the root folder, behind the descriptors.
@@ -47,7 +47,7 @@ pub(crate) fn exercise(bytes: &[u8]) -> usize {
         assert!(found.len() <= bytes.len() / 34, "{} entries", found.len());
         // Names and targets have places of their own.
         let text =
-            |entry: &iso::Entry| entry.name_bytes().len() + entry.target_bytes().map_or(0, <[u8]>::len);
+            |entry: &iso::IsoEntry| entry.name_bytes().len() + entry.target_bytes().map_or(0, <[u8]>::len);
         assert!(found.iter().map(|(_, entry)| text(entry)).sum::<usize>() <= bytes.len(), "long names");
         entries += found.len();
         for (path, entry) in &found {
@@ -98,7 +98,7 @@ pub(crate) fn with_system_use(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// No entry lies outside the image, and no name leads out of a folder.
-fn check(bytes: &[u8], path: &str, entry: &iso::Entry) {
+fn check(bytes: &[u8], path: &str, entry: &iso::IsoEntry) {
     for extent in entry.extents.iter().filter(|extent| extent.len > 0) {
         let end = extent.offset.checked_add(extent.len);
         assert!(end.is_some_and(|end| end <= bytes.len() as u64), "{path}: {extent:?}");
@@ -111,11 +111,11 @@ fn check(bytes: &[u8], path: &str, entry: &iso::Entry) {
     assert!(path.len() <= 3 * 4096, "a path of {} bytes", path.len());
 }
 
-fn read<S: ReadAt>(image: &IsoImage<S>, entry: &iso::Entry) {
+fn read<S: ReadAt>(image: &IsoImage<S>, entry: &iso::IsoEntry) {
     let mut buffer = [0; READ_MAX];
-    if entry.kind == Kind::File && entry.fault.is_some() {
+    if entry.kind == IsoEntryKind::File && entry.fault.is_some() {
         image.read_at(entry, 0, &mut buffer).expect_err("a fault is no content");
-    } else if entry.kind == Kind::File {
+    } else if entry.kind == IsoEntryKind::File {
         for offset in [0, 1, entry.size / 2, entry.size.saturating_sub(1), entry.size, u64::MAX] {
             let length =
                 image.read_at(entry, offset, &mut buffer).expect("every extent lies inside the image");

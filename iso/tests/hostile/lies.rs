@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use iso::{IsoImage, Kind, Modes};
+use iso::{ExtractedModes, IsoEntryKind, IsoImage};
 
 use super::exercise::exercise;
 use super::{ROOT, SECTOR, image, place, record, root, set32, sound, walk};
@@ -230,9 +230,9 @@ fn two_files_of_one_name() {
     let image = IsoImage::open(&path).unwrap();
     let listed = image.read_dir(&image.root()).unwrap();
     assert_eq!(listed.iter().filter(|entry| entry.name == "secret").count(), 2);
-    assert!(matches!(image.find("secret").unwrap().unwrap().kind, Kind::Symlink(_)));
+    assert!(matches!(image.find("secret").unwrap().unwrap().kind, IsoEntryKind::Symlink(_)));
     let out = scratch.path().join("out");
-    let extracted = image.extract(&out, Modes::Permissions, &()).unwrap();
+    let extracted = image.extract(&out, ExtractedModes::Permissions, &()).unwrap();
     let skipped: Vec<_> =
         extracted.skipped.iter().map(|one| (one.path.as_str(), one.reason.as_str())).collect();
     assert_eq!(skipped, [("secret", "another entry has the same name, and comes first")]);
@@ -251,7 +251,8 @@ fn extraction_stays_inside() {
     let path = scratch.path().join("a.iso");
     fs::write(&path, &lying).unwrap();
     let target = scratch.path().join("out");
-    let extracted = IsoImage::open(&path).unwrap().extract(&target, Modes::Permissions, &()).unwrap();
+    let extracted =
+        IsoImage::open(&path).unwrap().extract(&target, ExtractedModes::Permissions, &()).unwrap();
     assert_eq!(
         extracted.skipped.len(),
         1,

@@ -12,7 +12,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use exercise::exercise;
-use iso::{IsoImage, Options, Plan};
+use iso::{IsoImage, IsoOptions, PlannedIso};
 
 const SECTOR: usize = 2048;
 /// The root's record in the primary volume descriptor.
@@ -28,7 +28,7 @@ fn image() -> Vec<u8> {
     fs::write(root.join("n".repeat(200)), "long").unwrap();
     symlink("/etc", root.join("secret")).unwrap();
     symlink(vec!["part"; 200].join("/"), root.join("long-link")).unwrap();
-    Plan::from_dir(&root, &Options::default()).unwrap().write_file(&output, &()).unwrap();
+    PlannedIso::from_dir(&root, &IsoOptions::default()).unwrap().write_file(&output, &()).unwrap();
     fs::read(output).unwrap()
 }
 

@@ -18,25 +18,25 @@ use libfuzzer_sys::fuzz_target;
 use quick_xml::events::Event;
 use quick_xml::{Reader, Writer};
 
-use metadata::{Failure, Package, Xml};
+use metadata::{EntryFailure, PackageEntry, Xml};
 
 fuzz_target!(|input: &[u8]| {
     // The lead says nothing but that it is one.
     let bytes = [&[0xed, 0xab, 0xee, 0xdb], [0; 92].as_slice(), input].concat();
     let Ok(headers) = header::Headers::read(&mut bytes.as_slice()) else { return };
     assert!(headers.start <= headers.end && headers.end <= bytes.len() as u64);
-    let Ok(package) = Package::new(&headers, "00", 0, "a.rpm") else { return };
-    let entries: [&dyn Fn(&mut Xml<'_>) -> Result<(), Failure>; 3] =
+    let Ok(package) = PackageEntry::new(&headers, "00", 0, "a.rpm") else { return };
+    let entries: [&dyn Fn(&mut Xml<'_>) -> Result<(), EntryFailure>; 3] =
         [&|xml| package.primary(xml), &|xml| package.filelists(xml), &|xml| package.other(xml)];
     for entry in entries {
         let mut text = Vec::new();
         match entry(&mut Writer::new(&mut text)) {
             Ok(()) => {}
-            Err(Failure::Package(fault)) => {
+            Err(EntryFailure::Package(fault)) => {
                 assert!(!fault.place.is_empty() && !fault.expected.is_empty());
                 continue;
             }
-            Err(Failure::Write(error)) => panic!("{error}"),
+            Err(EntryFailure::Write(error)) => panic!("{error}"),
         }
         assert!(text.len() < 5000 * (bytes.len() + 1), "{} from {}", text.len(), bytes.len());
         let text = String::from_utf8(text).unwrap();

@@ -8,14 +8,14 @@ use std::io;
 
 /// What a file offers and needs: names such as `libc.so.6(GLIBC_2.34)(64bit)`.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct ElfDependencies {
     pub(crate) provides: BTreeSet<String>,
     pub(crate) requires: BTreeSet<String>,
 }
 
 /// Why a file was not read to its end.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+pub(crate) enum ElfFailure {
     #[error("{0}")]
     Io(#[from] io::Error),
     #[error("its tables of libraries and versions have more than {MAX} bytes")]
@@ -53,9 +53,9 @@ const VER_FLG_BASE: u64 = 1;
 ///
 /// # Errors
 ///
-/// Those of `read_at`, and [`Failure`] where the file asks for too much. A file that is not an ELF file, or damaged, is no
+/// Those of `read_at`, and [`ElfFailure`] where the file asks for too much. A file that is not an ELF file, or damaged, is no
 /// error: rpm finds nothing, or less, there.
-pub(crate) fn read<R>(read_at: R, name: &str, executable: bool) -> Result<Found, Failure>
+pub(crate) fn read<R>(read_at: R, name: &str, executable: bool) -> Result<ElfDependencies, ElfFailure>
 where
     R: FnMut(u64, usize) -> io::Result<Vec<u8>>,
 {
@@ -63,16 +63,16 @@ where
     let ident = file.bytes(0, 16)?;
     let (Some(b"\x7fELF"), Some(&[class @ (1 | 2), data @ (1 | 2), 1])) = (ident.get(..4), ident.get(4..7))
     else {
-        return Ok(Found::default());
+        return Ok(ElfDependencies::default());
     };
     file.wide = class == 2;
     file.big = data == 2;
     let size = if file.wide { 64 } else { 52 };
     let header = file.bytes(0, size)?;
     let whole = header.len() == size;
-    let Some(header) = Header::read(&file.fields(&header)) else { return Ok(Found::default()) };
+    let Some(header) = Header::read(&file.fields(&header)) else { return Ok(ElfDependencies::default()) };
     if !whole || !matches!(header.kind, ET_EXEC | ET_DYN) {
-        return Ok(Found::default());
+        return Ok(ElfDependencies::default());
     }
     let sections = file.sections(&header)?;
     let marker = file.wide && !matches!(header.machine, EM_ALPHA | EM_FAKE_ALPHA);
@@ -80,7 +80,7 @@ where
         marker: if marker { "(64bit)" } else { "" },
         // A program that nobody can execute needs nothing to run.
         needs: executable || !file.has_interpreter(&header)?,
-        found: Found::default(),
+        found: ElfDependencies::default(),
         soname: None,
         debug: false,
         hash: false,
@@ -110,13 +110,13 @@ where
 }
 
 /// Adds `soname(version)(64bit)`, unless the name is not one of a library that others are linked with.
-fn add(to: &mut BTreeSet<String>, soname: &[u8], version: &[u8], marker: &str) -> Result<(), Failure> {
+fn add(to: &mut BTreeSet<String>, soname: &[u8], version: &[u8], marker: &str) -> Result<(), ElfFailure> {
     const STARTS: [&[u8]; 5] = [b"lib", b"ld.", b"ld-", b"ld64.", b"ld64-"];
     if !soname.windows(3).any(|part| part == b".so") || !STARTS.iter().any(|start| soname.starts_with(start))
     {
         return Ok(());
     }
-    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| Failure::Encoding);
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| ElfFailure::Encoding);
     let (soname, version) = (text(soname)?, text(version)?);
     to.insert(if version.is_empty() && marker.is_empty() {
         soname.to_owned()
@@ -179,9 +179,9 @@ impl Section {
 
 impl<R: FnMut(u64, usize) -> io::Result<Vec<u8>>> File<R> {
     /// So many bytes, or what there is of them.
-    fn bytes(&mut self, offset: u64, length: usize) -> Result<Vec<u8>, Failure> {
+    fn bytes(&mut self, offset: u64, length: usize) -> Result<Vec<u8>, ElfFailure> {
         // Each read costs something, so that the number of them is bounded, too.
-        self.left = self.left.checked_sub(length.max(64)).ok_or(Failure::TooLarge)?;
+        self.left = self.left.checked_sub(length.max(64)).ok_or(ElfFailure::TooLarge)?;
         Ok((self.read_at)(offset, length)?)
     }
 
@@ -190,7 +190,7 @@ impl<R: FnMut(u64, usize) -> io::Result<Vec<u8>>> File<R> {
     }
 
     /// All section headers, or none if they do not lie in the file.
-    fn sections(&mut self, header: &Header) -> Result<Vec<Section>, Failure> {
+    fn sections(&mut self, header: &Header) -> Result<Vec<Section>, ElfFailure> {
         if header.sections == 0 {
             return Ok(Vec::new());
         }
@@ -202,7 +202,7 @@ impl<R: FnMut(u64, usize) -> io::Result<Vec<u8>>> File<R> {
             count = Section::read(&self.fields(&first)).map_or(0, |first| first.size);
         }
         let length = usize::try_from(count).ok().and_then(|count| count.checked_mul(size));
-        let length = length.ok_or(Failure::TooLarge)?;
+        let length = length.ok_or(ElfFailure::TooLarge)?;
         let bytes = self.bytes(header.sections, length)?;
         if bytes.len() < length {
             return Ok(Vec::new());
@@ -210,7 +210,7 @@ impl<R: FnMut(u64, usize) -> io::Result<Vec<u8>>> File<R> {
         Ok(bytes.chunks_exact(size).map_while(|bytes| Section::read(&self.fields(bytes))).collect())
     }
 
-    fn has_interpreter(&mut self, header: &Header) -> Result<bool, Failure> {
+    fn has_interpreter(&mut self, header: &Header) -> Result<bool, ElfFailure> {
         let size = if self.wide { 56 } else { 32 };
         let length = usize::try_from(header.program_count).unwrap_or(0).saturating_mul(size);
         let bytes = if header.programs == 0 { Vec::new() } else { self.bytes(header.programs, length)? };
@@ -227,14 +227,14 @@ impl<R: FnMut(u64, usize) -> io::Result<Vec<u8>>> File<R> {
     }
 
     /// The content of a section, or nothing if it does not lie in the file.
-    fn content(&mut self, section: &Section) -> Result<Vec<u8>, Failure> {
+    fn content(&mut self, section: &Section) -> Result<Vec<u8>, ElfFailure> {
         // Damage often shows as a size far beyond the end of the file.
         let last = section.offset.checked_add(section.size.saturating_sub(1));
         match last {
             Some(last) if !self.bytes(last, 1)?.is_empty() => {}
             _ => return Ok(Vec::new()),
         }
-        let length = usize::try_from(section.size).map_err(|_| Failure::TooLarge)?;
+        let length = usize::try_from(section.size).map_err(|_| ElfFailure::TooLarge)?;
         let mut bytes = self.bytes(section.offset, length)?;
         if bytes.len() < length {
             bytes.clear();
@@ -243,7 +243,7 @@ impl<R: FnMut(u64, usize) -> io::Result<Vec<u8>>> File<R> {
     }
 
     /// The string at an offset of a table of strings, if it ends there.
-    fn string(&mut self, strings: Option<&Section>, at: u64) -> Result<Option<Vec<u8>>, Failure> {
+    fn string(&mut self, strings: Option<&Section>, at: u64) -> Result<Option<Vec<u8>>, ElfFailure> {
         let Some(strings) = strings else { return Ok(None) };
         let room = strings.size.saturating_sub(at);
         let Some(offset) = strings.offset.checked_add(at).filter(|_| room > 0) else { return Ok(None) };
@@ -295,7 +295,7 @@ impl<'a> Fields<'a> {
 struct Scan {
     marker: &'static str,
     needs: bool,
-    found: Found,
+    found: ElfDependencies,
     soname: Option<Vec<u8>>,
     debug: bool,
     hash: bool,
@@ -308,7 +308,7 @@ impl Scan {
         file: &mut File<R>,
         section: &Section,
         strings: Option<&Section>,
-    ) -> Result<(), Failure>
+    ) -> Result<(), ElfFailure>
     where
         R: FnMut(u64, usize) -> io::Result<Vec<u8>>,
     {
@@ -340,7 +340,7 @@ impl Scan {
         file: &mut File<R>,
         section: &Section,
         strings: Option<&Section>,
-    ) -> Result<(), Failure>
+    ) -> Result<(), ElfFailure>
     where
         R: FnMut(u64, usize) -> io::Result<Vec<u8>>,
     {
@@ -379,7 +379,7 @@ impl Scan {
         file: &mut File<R>,
         section: &Section,
         strings: Option<&Section>,
-    ) -> Result<(), Failure>
+    ) -> Result<(), ElfFailure>
     where
         R: FnMut(u64, usize) -> io::Result<Vec<u8>>,
     {
@@ -489,7 +489,7 @@ mod tests {
         }
     }
 
-    fn found(bytes: &[u8], name: &str) -> Result<Found, Failure> {
+    fn found(bytes: &[u8], name: &str) -> Result<ElfDependencies, ElfFailure> {
         let read_at = |offset: u64, length: usize| {
             let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
             Ok(bytes[start..start.saturating_add(length).min(bytes.len())].to_vec())
@@ -550,7 +550,7 @@ mod tests {
         assert_eq!(damaged.requires, names(&["libc.so.6()(64bit)", "rtld(GNU_HASH)"]));
         bytes[end - 32..end - 24].copy_from_slice(&(17_u64 << 20).to_le_bytes());
         bytes.resize(18 << 20, 0);
-        assert!(matches!(found(&bytes, "x"), Err(Failure::TooLarge)));
+        assert!(matches!(found(&bytes, "x"), Err(ElfFailure::TooLarge)));
     }
 
     #[test]
@@ -565,7 +565,7 @@ mod tests {
         assert_eq!(found.requires, names(&["rtld(GNU_HASH)"]));
         for part in [&b"libc.so.6"[..], b"libme.so.1", b"C_2", b"ME_1"] {
             let broken = [&part[..part.len() - 1], b"\xff"].concat();
-            assert!(matches!(with(part, &broken), Err(Failure::Encoding)), "{part:?}");
+            assert!(matches!(with(part, &broken), Err(ElfFailure::Encoding)), "{part:?}");
         }
     }
 

@@ -11,7 +11,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use content::Links;
+use content::LinkPolicy;
 
 use crate::definition;
 use crate::dependency::{Dependency, Relation};
@@ -41,21 +41,21 @@ const DOCUMENTATION: &str = "/usr/share/doc";
 /// # Errors
 ///
 /// [`Error::Io`] if it cannot be read, [`Error::Automatic`] if it names what cannot be a dependency.
-pub(crate) fn find(file: &definition::File, source: &Path) -> Result<Automatic> {
+pub(crate) fn find(file: &definition::PackageFile, source: &Path) -> Result<Automatic> {
     let name = file.to.rsplit('/').next().unwrap_or_default();
     let executable = file.mode.bits() & 0o111 != 0;
     let is_other = NEVER.iter().any(|end| name.ends_with(end)) || file.to.starts_with("/dev/");
     if is_other || file.to.contains(DOCUMENTATION) {
         return Ok(Automatic::default());
     }
-    let opened = content::open(source, Links::Follow)?;
+    let opened = content::open(source, LinkPolicy::Follow)?;
     let read_first = |length| read_at(&opened, 0, length).map_err(Error::io("read", source));
     let first = read_first(BEGINNING)?;
     let failed = |reason: String| Error::Automatic { path: source.to_owned(), reason };
     let found = if first.starts_with(b"\x7fELF") {
         elf::read(|offset, length| read_at(&opened, offset, length), name, executable).map_err(|failure| {
             match failure {
-                elf::Failure::Io(error) => Error::io("read", source)(error),
+                elf::ElfFailure::Io(error) => Error::io("read", source)(error),
                 other => failed(other.to_string()),
             }
         })?
@@ -63,9 +63,9 @@ pub(crate) fn find(file: &definition::File, source: &Path) -> Result<Automatic> 
         let is_whole = first.len() < BEGINNING || first.contains(&b'\n');
         let first = if is_whole { first } else { read_first(LINE_MAX)? };
         let requires = interpreters(&first).map_err(|error| failed(error.to_string()))?;
-        elf::Found { requires, ..elf::Found::default() }
+        elf::ElfDependencies { requires, ..elf::ElfDependencies::default() }
     } else {
-        elf::Found::default()
+        elf::ElfDependencies::default()
     };
     let read = |relation, names: BTreeSet<String>| -> Result<Vec<Dependency>> {
         let mut all = Vec::new();

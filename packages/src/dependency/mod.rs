@@ -17,12 +17,12 @@ use crate::error::{Error, Result};
 #[serde(into = "String")]
 pub struct Dependency {
     name: String,
-    version: Option<(Comparison, String)>,
+    version: Option<(VersionComparison, String)>,
 }
 
 /// How the version of a capability is compared with the version in a [`Dependency`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comparison {
+pub enum VersionComparison {
     /// `<`
     Less,
     /// `<=`, also written `=<`
@@ -35,7 +35,7 @@ pub enum Comparison {
     Greater,
 }
 
-impl Comparison {
+impl VersionComparison {
     /// Every spelling that rpm reads; the first one of each comparison is the one that is written.
     const ALL: [(&'static str, Self); 8] = [
         ("<", Self::Less),
@@ -128,7 +128,7 @@ impl Dependency {
 
     /// The version it is compared with, as `[epoch:]version[-release]`.
     #[must_use]
-    pub fn version(&self) -> Option<(Comparison, &str)> {
+    pub fn version(&self) -> Option<(VersionComparison, &str)> {
         self.version.as_ref().map(|(comparison, version)| (*comparison, version.as_str()))
     }
 
@@ -149,9 +149,10 @@ impl Dependency {
             (Relation::Obsoletes, None) => Some(format!(
                 "{key}: `{found}` has no version, so the package could never return; write `{found} < VERSION`"
             )),
-            (Relation::Obsoletes, Some((Comparison::Greater | Comparison::GreaterOrEqual, _))) => {
-                Some(format!("{key}: `{found}` obsoletes future versions; compare with `<` or `<=`"))
-            }
+            (
+                Relation::Obsoletes,
+                Some((VersionComparison::Greater | VersionComparison::GreaterOrEqual, _)),
+            ) => Some(format!("{key}: `{found}` obsoletes future versions; compare with `<` or `<=`")),
             _ => None,
         }
     }
@@ -172,11 +173,11 @@ impl Dependency {
         let name = &self.name;
         match self.version() {
             None => rpm::Dependency::any(name),
-            Some((Comparison::Less, version)) => rpm::Dependency::less(name, version),
-            Some((Comparison::LessOrEqual, version)) => rpm::Dependency::less_eq(name, version),
-            Some((Comparison::Equal, version)) => rpm::Dependency::eq(name, version),
-            Some((Comparison::GreaterOrEqual, version)) => rpm::Dependency::greater_eq(name, version),
-            Some((Comparison::Greater, version)) => rpm::Dependency::greater(name, version),
+            Some((VersionComparison::Less, version)) => rpm::Dependency::less(name, version),
+            Some((VersionComparison::LessOrEqual, version)) => rpm::Dependency::less_eq(name, version),
+            Some((VersionComparison::Equal, version)) => rpm::Dependency::eq(name, version),
+            Some((VersionComparison::GreaterOrEqual, version)) => rpm::Dependency::greater_eq(name, version),
+            Some((VersionComparison::Greater, version)) => rpm::Dependency::greater(name, version),
         }
     }
 }

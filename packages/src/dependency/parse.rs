@@ -5,11 +5,11 @@
 
 use std::fmt;
 
-use super::{Comparison, Dependency, Relation};
+use super::{Dependency, Relation, VersionComparison};
 
 /// Why a text is not a list of dependencies, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum DependencyFault {
     Empty,
     Control,
     NameStart(String),
@@ -34,7 +34,7 @@ pub(super) enum Fault {
     RichIf,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for DependencyFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let show = content::printable;
         match self {
@@ -123,12 +123,12 @@ impl fmt::Display for Fault {
 }
 
 /// Reads dependencies up to the end of the text.
-pub(super) fn list(relation: Relation, text: &str) -> Result<Vec<Dependency>, Fault> {
+pub(super) fn list(relation: Relation, text: &str) -> Result<Vec<Dependency>, DependencyFault> {
     if text.chars().any(|c| !is_blank(c) && matches!(c, '\0'..' ' | '\u{fffe}' | '\u{ffff}')) {
-        return Err(Fault::Control);
+        return Err(DependencyFault::Control);
     }
     if text.chars().all(is_blank) {
-        return Err(Fault::Empty);
+        return Err(DependencyFault::Empty);
     }
     let mut rest = Rest(text);
     let mut all = Vec::new();
@@ -139,7 +139,7 @@ pub(super) fn list(relation: Relation, text: &str) -> Result<Vec<Dependency>, Fa
         }
         if rest.0.starts_with('(') {
             if matches!(relation, Relation::Provides | Relation::Obsoletes) {
-                return Err(Fault::RichNotAllowed(relation));
+                return Err(DependencyFault::RichNotAllowed(relation));
             }
             let rich = Rich::read(&mut rest)?;
             rich.allowed_in(relation)?;
@@ -151,7 +151,7 @@ pub(super) fn list(relation: Relation, text: &str) -> Result<Vec<Dependency>, Fa
             obsolete(&dependency.name)?;
         }
         if relation == Relation::Provides && dependency.name.starts_with("rpmlib(") {
-            return Err(Fault::ProvidesRpmlib);
+            return Err(DependencyFault::ProvidesRpmlib);
         }
         all.push(dependency);
     }
@@ -210,29 +210,29 @@ impl<'a> Rest<'a> {
     }
 
     /// A name and, where a comparison follows, a version.
-    fn simple(&mut self, word: impl Fn(&mut Self) -> &'a str) -> Result<Dependency, Fault> {
+    fn simple(&mut self, word: impl Fn(&mut Self) -> &'a str) -> Result<Dependency, DependencyFault> {
         let name = word(self);
         self.skip_separators();
         let mut ahead = *self;
         let operator = word(&mut ahead);
-        let version = match Comparison::read(operator) {
+        let version = match VersionComparison::read(operator) {
             None => None,
             Some(comparison) => {
                 ahead.skip_separators();
                 let version = word(&mut ahead);
                 if version.is_empty() {
-                    return Err(Fault::VersionMissing(format!("{name} {operator}")));
+                    return Err(DependencyFault::VersionMissing(format!("{name} {operator}")));
                 }
                 *self = ahead;
                 Some((comparison, version.to_owned()))
             }
         };
         if name.starts_with(|c: char| c.is_ascii() && !c.is_ascii_alphanumeric() && c != '_' && c != '/') {
-            return Err(Fault::NameStart(name.to_owned()));
+            return Err(DependencyFault::NameStart(name.to_owned()));
         }
         if let Some((_, version)) = &version {
             if name.starts_with('/') {
-                return Err(Fault::VersionOfFile);
+                return Err(DependencyFault::VersionOfFile);
             }
             is_version(version)?;
         }
@@ -240,34 +240,34 @@ impl<'a> Rest<'a> {
     }
 }
 
-fn is_version(version: &str) -> Result<(), Fault> {
+fn is_version(version: &str) -> Result<(), DependencyFault> {
     let valid = |c: char| c.is_ascii_alphanumeric() || "._+%{}~^-:".contains(c);
     if let Some(invalid) = version.chars().find(|c| !valid(*c)) {
-        return Err(Fault::VersionCharacter(version.to_owned(), invalid));
+        return Err(DependencyFault::VersionCharacter(version.to_owned(), invalid));
     }
     if version.contains("..") {
-        return Err(Fault::DoubleDot(version.to_owned()));
+        return Err(DependencyFault::DoubleDot(version.to_owned()));
     }
     if let Some(separator) = ['-', ':'].into_iter().find(|c| version.matches(*c).count() > 1) {
-        return Err(Fault::DoubleSeparator(version.to_owned(), separator));
+        return Err(DependencyFault::DoubleSeparator(version.to_owned(), separator));
     }
     match version.split_once(':') {
         Some((epoch, _)) if !epoch.bytes().all(|digit| digit.is_ascii_digit()) => {
-            Err(Fault::Epoch(version.to_owned()))
+            Err(DependencyFault::Epoch(version.to_owned()))
         }
         _ => Ok(()),
     }
 }
 
-fn obsolete(name: &str) -> Result<(), Fault> {
+fn obsolete(name: &str) -> Result<(), DependencyFault> {
     let valid = |c: char| c.is_ascii_alphanumeric() || ".-_+%{}".contains(c);
     if !name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '%')
         || !name.chars().all(valid)
     {
-        return Err(Fault::ObsoletesName(name.to_owned()));
+        return Err(DependencyFault::ObsoletesName(name.to_owned()));
     }
     if name.contains("..") {
-        return Err(Fault::DoubleDot(name.to_owned()));
+        return Err(DependencyFault::DoubleDot(name.to_owned()));
     }
     Ok(())
 }
@@ -299,15 +299,15 @@ impl Operator {
     }
 
     /// Whether it may stand after `previous` within the same parentheses.
-    fn follows(self, previous: Self) -> Result<(), Fault> {
+    fn follows(self, previous: Self) -> Result<(), DependencyFault> {
         if self == Self::Else && matches!(previous, Self::If | Self::Unless) {
             Ok(())
         } else if self != previous {
-            Err(Fault::RichMixed(previous.as_str(), self.as_str()))
+            Err(DependencyFault::RichMixed(previous.as_str(), self.as_str()))
         } else if matches!(self, Self::And | Self::Or | Self::With) {
             Ok(())
         } else {
-            Err(Fault::RichRepeated(self.as_str()))
+            Err(DependencyFault::RichRepeated(self.as_str()))
         }
     }
 }
@@ -321,11 +321,11 @@ struct Limits {
 }
 
 impl Limits {
-    fn allow(self, operator: Operator) -> Result<(), Fault> {
+    fn allow(self, operator: Operator) -> Result<(), DependencyFault> {
         match operator {
-            Operator::With | Operator::Without if self.no_with => Err(Fault::RichInWith),
-            Operator::And | Operator::If if self.no_and => Err(Fault::RichUnless),
-            Operator::Or | Operator::Unless if self.no_or => Err(Fault::RichIf),
+            Operator::With | Operator::Without if self.no_with => Err(DependencyFault::RichInWith),
+            Operator::And | Operator::If if self.no_and => Err(DependencyFault::RichUnless),
+            Operator::Or | Operator::Unless if self.no_or => Err(DependencyFault::RichIf),
             _ => Ok(()),
         }
     }
@@ -350,7 +350,7 @@ impl Level {
     }
 
     /// What limits the expression now that it is complete.
-    fn close(self) -> Result<Limits, Fault> {
+    fn close(self) -> Result<Limits, DependencyFault> {
         let mut limits = self.limits;
         if let Some(first) = self.first {
             limits.allow(first)?;
@@ -376,7 +376,7 @@ struct Rich {
 
 impl Rich {
     /// Reads from an opening parenthesis to the one that closes it.
-    fn read(rest: &mut Rest<'_>) -> Result<Self, Fault> {
+    fn read(rest: &mut Rest<'_>) -> Result<Self, DependencyFault> {
         rest.take(1);
         let mut rich = Self { text: "(".to_owned(), versions: Vec::new(), limits: Limits::default() };
         let mut outer: Vec<Level> = Vec::new();
@@ -384,9 +384,9 @@ impl Rich {
         loop {
             rest.skip_separators();
             if rest.0.starts_with(')') {
-                return Err(level
-                    .last
-                    .map_or(Fault::RichEmpty, |last| Fault::RichArgumentMissing(last.as_str())));
+                return Err(level.last.map_or(DependencyFault::RichEmpty, |last| {
+                    DependencyFault::RichArgumentMissing(last.as_str())
+                }));
             }
             if rest.0.starts_with('(') {
                 rest.take(1);
@@ -415,9 +415,9 @@ impl Rich {
         }
     }
 
-    fn simple(&mut self, rest: &mut Rest<'_>) -> Result<(), Fault> {
+    fn simple(&mut self, rest: &mut Rest<'_>) -> Result<(), DependencyFault> {
         if rest.0.is_empty() {
-            return Err(Fault::RichNameMissing);
+            return Err(DependencyFault::RichNameMissing);
         }
         let dependency = rest.simple(Rest::rich_word)?;
         self.text.push_str(&dependency.to_string());
@@ -425,14 +425,14 @@ impl Rich {
         Ok(())
     }
 
-    fn operator(&mut self, rest: &mut Rest<'_>, level: &mut Level) -> Result<(), Fault> {
+    fn operator(&mut self, rest: &mut Rest<'_>, level: &mut Level) -> Result<(), DependencyFault> {
         if rest.0.is_empty() {
-            return Err(Fault::RichUnterminated);
+            return Err(DependencyFault::RichUnterminated);
         }
         let end = rest.0.find(|c| is_blank(c) || c == ')').unwrap_or(rest.0.len());
         let token = rest.take(end);
         let Some((text, operator)) = Operator::ALL.into_iter().find(|(text, _)| *text == token) else {
-            return Err(Fault::RichOperator(token.to_owned()));
+            return Err(DependencyFault::RichOperator(token.to_owned()));
         };
         if let Some(last) = level.last {
             operator.follows(last)?;
@@ -443,7 +443,7 @@ impl Rich {
         Ok(())
     }
 
-    fn allowed_in(&self, relation: Relation) -> Result<(), Fault> {
+    fn allowed_in(&self, relation: Relation) -> Result<(), DependencyFault> {
         match relation {
             Relation::Conflicts | Relation::Supplements | Relation::Enhances => {
                 self.limits.allow(Operator::Or)

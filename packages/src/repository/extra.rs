@@ -4,16 +4,16 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, Write as _};
 use std::path::{Path, PathBuf};
 
-use content::{Hashed, Links, printable};
+use content::{Hashed, LinkPolicy, printable};
 use flate2::read::MultiGzDecoder;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-use super::find::Found;
-use super::header::Fault;
-use super::output::{Output, Written};
-use super::repomd::{self, Listed};
-use super::{Options, REPODATA, modules};
+use super::find::FoundPackages;
+use super::header::HeaderFault;
+use super::output::{MetadataFile, MetadataWriter};
+use super::repomd::{self, RepomdFile};
+use super::{IndexOptions, REPODATA, modules};
 use crate::error::{Error, Result};
 
 /// Bytes of descriptions of modules, unpacked. EL 8 has 6 MB of them.
@@ -29,9 +29,9 @@ const OWN: [&str; 4] = ["primary", "filelists", "other", "filelists-ext"];
 pub(super) fn write(
     dir: &Path,
     staging: &Path,
-    found: &Found,
-    options: &Options,
-) -> Result<(Vec<Written>, Vec<String>)> {
+    found: &FoundPackages,
+    options: &IndexOptions,
+) -> Result<(Vec<MetadataFile>, Vec<String>)> {
     let (mut written, mut dropped) = (Vec::new(), Vec::new());
     let groups = match &options.groups {
         Some(path) => Some(path.clone()),
@@ -39,7 +39,7 @@ pub(super) fn write(
     };
     let updates = single(dir, &found.updates)?;
     let mut old = read_old(dir, options.keep_metadata)?;
-    let replaces = |prefix: &str, listed: &Listed| listed.kind.starts_with(prefix);
+    let replaces = |prefix: &str, listed: &RepomdFile| listed.kind.starts_with(prefix);
     if groups.is_some() {
         old.retain(|listed| !replaces("group", listed));
     }
@@ -63,7 +63,7 @@ pub(super) fn write(
     }
     if let Some(path) = updates {
         check_xml(&path, "updates")?;
-        let mut output = Output::plain(staging, "updateinfo", "updateinfo.xml.gz")?;
+        let mut output = MetadataWriter::plain(staging, "updateinfo", "updateinfo.xml.gz")?;
         copy(&path, &mut output)?;
         written.push(output.finish()?);
     }
@@ -87,16 +87,16 @@ fn single(dir: &Path, found: &[String]) -> Result<Option<PathBuf>> {
 }
 
 /// What the older metadata hold that is not made from packages. They may be anything unless they are to be kept.
-fn read_old(dir: &Path, must_be_readable: bool) -> Result<Vec<Listed>> {
+fn read_old(dir: &Path, must_be_readable: bool) -> Result<Vec<RepomdFile>> {
     let path = dir.join(REPODATA).join("repomd.xml");
-    let bytes = match content::open_read(&path, Links::Follow, REPOMD_MAX) {
+    let bytes = match content::open_read(&path, LinkPolicy::Follow, REPOMD_MAX) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound || !must_be_readable => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
     let read = match std::str::from_utf8(&bytes) {
         Ok(text) => repomd::read(text),
-        Err(error) => Err(Fault::new("repomd.xml", "UTF-8", error.to_string())),
+        Err(error) => Err(HeaderFault::new("repomd.xml", "UTF-8", error.to_string())),
     };
     match read {
         Ok(mut listed) => {
@@ -112,19 +112,19 @@ fn read_old(dir: &Path, must_be_readable: bool) -> Result<Vec<Listed>> {
     }
 }
 
-fn metadata_error(path: &Path) -> impl FnOnce(Fault) -> Error {
-    |Fault { place, expected, found }| Error::Metadata { path: path.to_owned(), place, expected, found }
+fn metadata_error(path: &Path) -> impl FnOnce(HeaderFault) -> Error {
+    |HeaderFault { place, expected, found }| Error::Metadata { path: path.to_owned(), place, expected, found }
 }
 
 /// Opens a file that may be compressed with gzip.
 fn open(path: &Path) -> Result<Box<dyn BufRead>> {
-    let mut file = content::open(path, Links::Follow)?;
+    let mut file = content::open(path, LinkPolicy::Follow)?;
     let mut magic = [0; 6];
     let read = read_up_to(&mut file, &mut magic).and_then(|read| file.rewind().map(|()| read));
     let magic = magic.get(..read.map_err(Error::io("read", path))?).unwrap_or_default();
     let packed = [("xz", &b"\xfd7zXZ\0"[..]), ("zstd", b"\x28\xb5\x2f\xfd"), ("bzip2", b"BZh")];
     if let Some((name, _)) = packed.iter().find(|(_, start)| magic.starts_with(start)) {
-        let fault = Fault::new("the file", "no compression or that of gzip", (*name).to_owned());
+        let fault = HeaderFault::new("the file", "no compression or that of gzip", (*name).to_owned());
         return Err(metadata_error(path)(fault));
     }
     if magic.starts_with(b"\x1f\x8b") {
@@ -145,7 +145,8 @@ fn read_up_to(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
 
 /// Whether the file is XML with this root.
 fn check_xml(path: &Path, root: &str) -> Result<()> {
-    let fault = |expected: &str, found: String| metadata_error(path)(Fault::new("the file", expected, found));
+    let fault =
+        |expected: &str, found: String| metadata_error(path)(HeaderFault::new("the file", expected, found));
     let mut reader = Reader::from_reader(open(path)?.take(XML_MAX));
     let (mut buffer, mut seen) = (Vec::new(), false);
     loop {
@@ -166,7 +167,7 @@ fn check_xml(path: &Path, root: &str) -> Result<()> {
     }
 }
 
-fn copy(path: &Path, output: &mut Output) -> Result<()> {
+fn copy(path: &Path, output: &mut MetadataWriter) -> Result<()> {
     let mut source = open(path)?.take(XML_MAX);
     let mut buffer = vec![0; 64 << 10];
     loop {
@@ -179,9 +180,9 @@ fn copy(path: &Path, output: &mut Output) -> Result<()> {
 }
 
 /// Groups, plain and compressed: yum of EL 7 and dnf take the one or the other.
-fn write_groups(path: &Path, staging: &Path) -> Result<[Written; 2]> {
+fn write_groups(path: &Path, staging: &Path) -> Result<[MetadataFile; 2]> {
     check_xml(path, "comps")?;
-    let mut packed = Output::plain(staging, "group_gz", "comps.xml.gz")?;
+    let mut packed = MetadataWriter::plain(staging, "group_gz", "comps.xml.gz")?;
     copy(path, &mut packed)?;
     let packed = packed.finish()?;
     let plain_path = staging.join("comps.xml");
@@ -191,7 +192,7 @@ fn write_groups(path: &Path, staging: &Path) -> Result<[Written; 2]> {
     plain.flush().map_err(Error::io("write", &plain_path))?;
     let (file, digest, size) = plain.finish();
     file.get_ref().sync_all().map_err(Error::io("write", &plain_path))?;
-    let plain = Written {
+    let plain = MetadataFile {
         name: "group".into(),
         file_name: "comps.xml".into(),
         checksum: digest.hex(),
@@ -202,26 +203,26 @@ fn write_groups(path: &Path, staging: &Path) -> Result<[Written; 2]> {
     Ok([plain, packed])
 }
 
-fn write_modules(files: &[PathBuf], staging: &Path) -> Result<Written> {
+fn write_modules(files: &[PathBuf], staging: &Path) -> Result<MetadataFile> {
     let mut documents = Vec::new();
     let mut left = MODULES_MAX;
     for path in files {
         let bytes = content::read_bounded(&mut open(path)?, left).map_err(Error::io("read", path))?;
         left -= bytes.len() as u64;
-        let fault = |error: std::str::Utf8Error| Fault::new("the file", "UTF-8", error.to_string());
+        let fault = |error: std::str::Utf8Error| HeaderFault::new("the file", "UTF-8", error.to_string());
         let text = std::str::from_utf8(&bytes).map_err(fault).map_err(metadata_error(path))?;
         documents.extend(modules::documents(text).map_err(metadata_error(path))?);
     }
-    let mut output = Output::plain(staging, "modules", "modules.yaml.gz")?;
+    let mut output = MetadataWriter::plain(staging, "modules", "modules.yaml.gz")?;
     output.write_bytes(modules::join(&documents).as_bytes())?;
     output.finish()
 }
 
 /// Copies a file of the older metadata, which must be the one that these name.
-fn keep(dir: &Path, staging: &Path, listed: Listed) -> Result<Written> {
+fn keep(dir: &Path, staging: &Path, listed: RepomdFile) -> Result<MetadataFile> {
     let from = dir.join(REPODATA).join(&listed.file_name);
     let to = staging.join(&listed.file_name);
-    let source = content::open(&from, Links::Follow)?;
+    let source = content::open(&from, LinkPolicy::Follow)?;
     let target = File::create_new(&to).map_err(Error::io("create", &to))?;
     let mut source = Hashed::new(source);
     io::copy(&mut source, &mut &target).map_err(Error::io("read", &from))?;
@@ -232,10 +233,10 @@ fn keep(dir: &Path, staging: &Path, listed: Listed) -> Result<Written> {
         && algorithm == "sha256"
         && !expected.eq_ignore_ascii_case(&checksum)
     {
-        let fault = Fault::new("repomd.xml", format!("the SHA-256 {expected}"), checksum);
+        let fault = HeaderFault::new("repomd.xml", format!("the SHA-256 {expected}"), checksum);
         return Err(metadata_error(&from)(fault));
     }
-    Ok(Written {
+    Ok(MetadataFile {
         name: listed.kind,
         file_name: listed.file_name,
         checksum,

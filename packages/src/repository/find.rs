@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use content::printable_path;
 use globset::{Glob, GlobMatcher};
 
-use super::{Options, REPODATA, STAGING};
+use super::{IndexOptions, REPODATA, STAGING};
 use crate::error::{Error, Result};
 
 /// Folders below the repository's that are looked into.
@@ -17,7 +17,7 @@ const MAX_FOLDERS: usize = 100_000;
 
 /// What was found. Paths are relative to the repository's folder, sorted by their bytes.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct FoundPackages {
     pub(super) packages: Vec<String>,
     /// Descriptions of modules, under the names that createrepo_c knows.
     pub(super) modules: Vec<String>,
@@ -97,12 +97,12 @@ impl<'a> Exclude<'a> {
 }
 
 /// Looks into `dir` and all folders below it, through links as well.
-pub(super) fn find(dir: &Path, options: &Options) -> Result<Found> {
+pub(super) fn find(dir: &Path, options: &IndexOptions) -> Result<FoundPackages> {
     let mut exclude = Exclude::new(&options.exclude)?;
     let boundary =
         options.boundary.as_deref().map(|path| path.canonicalize().map_err(Error::io("read", path)));
     let boundary = boundary.transpose()?;
-    let mut found = Found::default();
+    let mut found = FoundPackages::default();
     let root = fs::metadata(dir).map_err(Error::io("read", dir))?;
     let mut folders =
         vec![Folder { path: dir.to_owned(), prefix: String::new(), chain: vec![(root.dev(), root.ino())] }];

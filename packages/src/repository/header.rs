@@ -26,13 +26,13 @@ const INTRODUCTION: [u8; 4] = [0x8e, 0xad, 0xe8, 0x01];
 
 /// What is wrong with a package, and where; the caller knows which file it is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct HeaderFault {
     pub(super) place: String,
     pub(super) expected: String,
     pub(super) found: String,
 }
 
-impl Fault {
+impl HeaderFault {
     pub(super) fn new(
         place: impl Into<String>,
         expected: impl Into<String>,
@@ -51,11 +51,11 @@ pub(super) struct Headers {
 }
 
 impl Headers {
-    pub(super) fn read(input: &mut impl Read) -> Result<Self, Fault> {
+    pub(super) fn read(input: &mut impl Read) -> Result<Self, HeaderFault> {
         let mut lead = [0; 96];
         fill(input, &mut lead, "lead")?;
         if !lead.starts_with(&LEAD) {
-            return Err(Fault::new("lead", "the RPM magic edabeedb", hex::encode(&lead[..4])));
+            return Err(HeaderFault::new("lead", "the RPM magic edabeedb", hex::encode(&lead[..4])));
         }
         let signature = Header::read(input, "signature header")?;
         let padding = signature.size().next_multiple_of(8) - signature.size();
@@ -88,20 +88,28 @@ enum Type {
 }
 
 impl Header {
-    fn read(input: &mut impl Read, place: &'static str) -> Result<Self, Fault> {
+    fn read(input: &mut impl Read, place: &'static str) -> Result<Self, HeaderFault> {
         let mut introduction = [0; 16];
         fill(input, &mut introduction, place)?;
         let [m0, m1, m2, m3, _, _, _, _, e0, e1, e2, e3, d0, d1, d2, d3] = introduction;
         if [m0, m1, m2, m3] != INTRODUCTION {
-            return Err(Fault::new(place, "the header magic 8eade801", hex::encode([m0, m1, m2, m3])));
+            return Err(HeaderFault::new(place, "the header magic 8eade801", hex::encode([m0, m1, m2, m3])));
         }
         let entries = u32::from_be_bytes([e0, e1, e2, e3]);
         let bytes = u32::from_be_bytes([d0, d1, d2, d3]);
         if entries > MAX_ENTRIES {
-            return Err(Fault::new(place, format!("{MAX_ENTRIES} entries at most"), entries.to_string()));
+            return Err(HeaderFault::new(
+                place,
+                format!("{MAX_ENTRIES} entries at most"),
+                entries.to_string(),
+            ));
         }
         if bytes > MAX_DATA {
-            return Err(Fault::new(place, format!("{MAX_DATA} bytes of data at most"), bytes.to_string()));
+            return Err(HeaderFault::new(
+                place,
+                format!("{MAX_DATA} bytes of data at most"),
+                bytes.to_string(),
+            ));
         }
         let mut section = |length: u32| {
             let mut section = Vec::new();
@@ -109,9 +117,9 @@ impl Header {
             match read {
                 Ok(read) if read == length as usize => Ok(section),
                 Ok(read) => {
-                    Err(Fault::new(place, format!("{length} bytes"), format!("{read}, then the end")))
+                    Err(HeaderFault::new(place, format!("{length} bytes"), format!("{read}, then the end")))
                 }
-                Err(error) => Err(Fault::new(place, format!("{length} bytes"), error.to_string())),
+                Err(error) => Err(HeaderFault::new(place, format!("{length} bytes"), error.to_string())),
             }
         };
         Ok(Self { introduction, index: section(entries * 16)?, data: section(bytes)? })
@@ -124,7 +132,7 @@ impl Header {
 
     /// Whether the header has a region, as all headers since RPM 4 have: an entry before all others whose 16 bytes of data,
     /// the trailer, repeat it. It says how many entries belong together. A region that is not as RPM writes it is a fault.
-    pub(super) fn has_region(&self, tag: Tag) -> Result<bool, Fault> {
+    pub(super) fn has_region(&self, tag: Tag) -> Result<bool, HeaderFault> {
         let entry = |bytes: &[u8]| -> Option<[i32; 4]> {
             let ([bytes], _) = bytes.get(..16)?.as_chunks::<16>() else { return None };
             let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *bytes;
@@ -132,7 +140,7 @@ impl Header {
         };
         let Some(first) = entry(&self.index) else { return Ok(false) };
         let number = tag.number().cast_signed();
-        let fault = |found: String| Fault::new(tag.name(), "a region and its trailer", found);
+        let fault = |found: String| HeaderFault::new(tag.name(), "a region and its trailer", found);
         if !REGIONS.contains(&first[0]) {
             // No digest covers a signature header: that one without a region came from RPM 3 shows in the order of its data.
             let offsets = self.index.chunks_exact(16).filter_map(entry).map(|[_, _, offset, _]| offset);
@@ -164,10 +172,10 @@ impl Header {
     }
 
     /// The bytes of an entry that is neither text nor numbers; `None` where the tag is absent.
-    pub(super) fn binary(&self, tag: Tag) -> Result<Option<&[u8]>, Fault> {
+    pub(super) fn binary(&self, tag: Tag) -> Result<Option<&[u8]>, HeaderFault> {
         let Some((items, count)) = self.items(tag, &[Type::Binary])? else { return Ok(None) };
         items.get(..count as usize).map(Some).ok_or_else(|| {
-            Fault::new(tag.name(), format!("{count} bytes"), format!("the end after {}", items.len()))
+            HeaderFault::new(tag.name(), format!("{count} bytes"), format!("the end after {}", items.len()))
         })
     }
 
@@ -176,7 +184,7 @@ impl Header {
     }
 
     /// The items of the first entry with this tag, from its first byte to the end of the data, and their number.
-    fn items(&self, tag: Tag, types: &[Type]) -> Result<Option<(&[u8], u32)>, Fault> {
+    fn items(&self, tag: Tag, types: &[Type]) -> Result<Option<(&[u8], u32)>, HeaderFault> {
         let (entries, _) = self.index.as_chunks::<16>();
         let Some(entry) = entries.iter().find(|entry| entry.starts_with(&tag.number().to_be_bytes())) else {
             return Ok(None);
@@ -187,38 +195,42 @@ impl Header {
         let count = u32::from_be_bytes([c0, c1, c2, c3]);
         if !types.iter().any(|known| *known as u32 == kind) {
             let known: Vec<String> = types.iter().map(|known| (*known as u32).to_string()).collect();
-            return Err(Fault::new(tag.name(), format!("the type {}", known.join(" or ")), kind.to_string()));
+            return Err(HeaderFault::new(
+                tag.name(),
+                format!("the type {}", known.join(" or ")),
+                kind.to_string(),
+            ));
         }
         let items = self.data.get(offset as usize..).ok_or_else(|| {
-            Fault::new(tag.name(), format!("an offset up to {}", self.data.len()), offset.to_string())
+            HeaderFault::new(tag.name(), format!("an offset up to {}", self.data.len()), offset.to_string())
         })?;
         Ok(Some((items, count)))
     }
 
     /// An array of numbers; empty where the tag is absent.
-    fn numbers<const SIZE: usize>(&self, tag: Tag, kind: Type) -> Result<&[[u8; SIZE]], Fault> {
+    fn numbers<const SIZE: usize>(&self, tag: Tag, kind: Type) -> Result<&[[u8; SIZE]], HeaderFault> {
         let (items, count) = self.items(tag, &[kind])?.unwrap_or_default();
         let (items, _) = items.as_chunks::<SIZE>();
         items.get(..count as usize).ok_or_else(|| {
-            Fault::new(tag.name(), format!("{count} numbers"), format!("the end after {}", items.len()))
+            HeaderFault::new(tag.name(), format!("{count} numbers"), format!("the end after {}", items.len()))
         })
     }
 
     /// An array of 32-bit numbers as they lie there; empty where the tag is absent.
-    pub(super) fn words(&self, tag: Tag) -> Result<&[[u8; 4]], Fault> {
+    pub(super) fn words(&self, tag: Tag) -> Result<&[[u8; 4]], HeaderFault> {
         self.numbers(tag, Type::Int32)
     }
 
-    pub(super) fn u16s(&self, tag: Tag) -> Result<impl ExactSizeIterator<Item = u16> + '_, Fault> {
+    pub(super) fn u16s(&self, tag: Tag) -> Result<impl ExactSizeIterator<Item = u16> + '_, HeaderFault> {
         Ok(self.numbers(tag, Type::Int16)?.iter().copied().map(u16::from_be_bytes))
     }
 
-    pub(super) fn u32s(&self, tag: Tag) -> Result<impl ExactSizeIterator<Item = u32> + '_, Fault> {
+    pub(super) fn u32s(&self, tag: Tag) -> Result<impl ExactSizeIterator<Item = u32> + '_, HeaderFault> {
         Ok(self.words(tag)?.iter().copied().map(u32::from_be_bytes))
     }
 
     /// A size, for which RPM has a tag of 64 bits and one of 32.
-    pub(super) fn size_of(&self, short: Tag, long: Tag) -> Result<Option<u64>, Fault> {
+    pub(super) fn size_of(&self, short: Tag, long: Tag) -> Result<Option<u64>, HeaderFault> {
         if let Some(size) = self.numbers(long, Type::Int64)?.first() {
             return Ok(Some(u64::from_be_bytes(*size)));
         }
@@ -226,19 +238,19 @@ impl Header {
     }
 
     /// An array of strings; empty where the tag is absent.
-    pub(super) fn strings(&self, tag: Tag) -> Result<Strings<'_>, Fault> {
+    pub(super) fn strings(&self, tag: Tag) -> Result<Strings<'_>, HeaderFault> {
         let types = [Type::String, Type::StringArray, Type::I18nString];
         let (items, count) = self.items(tag, &types)?.unwrap_or_default();
         let present = items.iter().filter(|byte| **byte == 0).take(count as usize).count();
         if present < count as usize {
             let expected = format!("{count} strings that end with NUL");
-            return Err(Fault::new(tag.name(), expected, format!("the end after {present}")));
+            return Err(HeaderFault::new(tag.name(), expected, format!("the end after {present}")));
         }
         Ok(Strings { rest: items, left: count as usize })
     }
 
     /// A string, or of a translated one the untranslated form; empty where the tag is absent.
-    pub(super) fn string(&self, tag: Tag) -> Result<&[u8], Fault> {
+    pub(super) fn string(&self, tag: Tag) -> Result<&[u8], HeaderFault> {
         Ok(self.strings(tag)?.next().unwrap_or_default())
     }
 
@@ -273,7 +285,7 @@ impl<'a> Iterator for Strings<'a> {
 
 impl ExactSizeIterator for Strings<'_> {}
 
-fn fill(input: &mut impl Read, buffer: &mut [u8], place: &'static str) -> Result<(), Fault> {
+fn fill(input: &mut impl Read, buffer: &mut [u8], place: &'static str) -> Result<(), HeaderFault> {
     let expected = buffer.len();
     input.read_exact(buffer).map_err(|error| {
         let found = if error.kind() == std::io::ErrorKind::UnexpectedEof {
@@ -281,7 +293,7 @@ fn fill(input: &mut impl Read, buffer: &mut [u8], place: &'static str) -> Result
         } else {
             error.to_string()
         };
-        Fault::new(place, format!("{expected} bytes"), found)
+        HeaderFault::new(place, format!("{expected} bytes"), found)
     })
 }
 

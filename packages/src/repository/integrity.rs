@@ -7,7 +7,7 @@
 use content::Hasher;
 use md5::{Digest as _, Md5};
 
-use super::header::{Fault, Headers};
+use super::header::{HeaderFault, Headers};
 use super::tag;
 
 /// The number of SHA-256 among the digest algorithms of OpenPGP.
@@ -23,7 +23,7 @@ pub(super) struct Integrity {
 
 impl Integrity {
     /// Checks the headers.
-    pub(super) fn new(headers: &Headers) -> Result<Self, Fault> {
+    pub(super) fn new(headers: &Headers) -> Result<Self, HeaderFault> {
         let Headers { signature, main, .. } = headers;
         signature.has_region(tag::HEADERSIGNATURES)?;
         main.has_region(tag::HEADERIMMUTABLE)?;
@@ -70,10 +70,10 @@ impl Integrity {
     }
 
     /// Checks the payload, which has ended.
-    pub(super) fn finish(self) -> Result<(), Fault> {
+    pub(super) fn finish(self) -> Result<(), HeaderFault> {
         if let Some(expected) = self.expected_size.filter(|expected| *expected != self.size) {
             let expected = format!("{expected} bytes of header and payload");
-            return Err(Fault::new("SIGSIZE", expected, self.size.to_string()));
+            return Err(HeaderFault::new("SIGSIZE", expected, self.size.to_string()));
         }
         if let Some((expected, hasher)) = self.payload {
             let found = hasher.finish();
@@ -86,10 +86,10 @@ impl Integrity {
     }
 }
 
-fn compare(place: &str, what: &str, expected: &[u8], found: &[u8]) -> Result<(), Fault> {
+fn compare(place: &str, what: &str, expected: &[u8], found: &[u8]) -> Result<(), HeaderFault> {
     let found = hex::encode(found);
     if found.as_bytes() == expected {
         return Ok(());
     }
-    Err(Fault::new(place, format!("{what} {}", String::from_utf8_lossy(expected)), found))
+    Err(HeaderFault::new(place, format!("{what} {}", String::from_utf8_lossy(expected)), found))
 }

@@ -8,7 +8,7 @@ use quick_xml::Writer;
 use quick_xml::escape::partial_escape;
 use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
 
-use super::header::{Fault, Header, Headers, Strings, text};
+use super::header::{Header, HeaderFault, Headers, Strings, text};
 use super::tag::{self, Tag};
 
 /// Files of one package.
@@ -39,25 +39,25 @@ pub(super) type Xml<'a> = Writer<&'a mut dyn Write>;
 
 /// Why a package's entry could not be written: the package, or the place it is written to.
 #[derive(Debug)]
-pub(super) enum Failure {
-    Package(Fault),
+pub(super) enum EntryFailure {
+    Package(HeaderFault),
     Write(io::Error),
 }
 
-impl From<Fault> for Failure {
-    fn from(fault: Fault) -> Self {
+impl From<HeaderFault> for EntryFailure {
+    fn from(fault: HeaderFault) -> Self {
         Self::Package(fault)
     }
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for EntryFailure {
     fn from(error: io::Error) -> Self {
         Self::Write(error)
     }
 }
 
 /// A package file: its headers and what is known of it as a file.
-pub(super) struct Package<'a> {
+pub(super) struct PackageEntry<'a> {
     headers: &'a Headers,
     /// SHA-256 of the whole file, in hexadecimal: the package's identity in all three files.
     checksum: &'a str,
@@ -74,13 +74,13 @@ pub(super) struct Package<'a> {
     own_provide: Option<OwnProvide>,
 }
 
-impl<'a> Package<'a> {
+impl<'a> PackageEntry<'a> {
     pub(super) fn new(
         headers: &'a Headers,
         checksum: &'a str,
         size: u64,
         location: &'a str,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, HeaderFault> {
         let main = &headers.main;
         let is_legacy = !main.has_region(tag::HEADERIMMUTABLE)?;
         // Packages of RPM 3 may say neither; then rpm takes one whose files lie in no folder for a source package.
@@ -109,7 +109,7 @@ impl<'a> Package<'a> {
     }
 
     /// The name and version that the package should provide and does not.
-    fn missing_own_provide(&self) -> Result<Option<OwnProvide>, Fault> {
+    fn missing_own_provide(&self) -> Result<Option<OwnProvide>, HeaderFault> {
         let main = &self.headers.main;
         let epoch = main.u32s(tag::EPOCH)?.next().map(|epoch| format!("{epoch}:")).unwrap_or_default();
         let (version, release) = (main.string(tag::VERSION)?, main.string(tag::RELEASE)?);
@@ -120,16 +120,16 @@ impl<'a> Package<'a> {
         Ok((!is_listed).then(|| (own.name.to_vec(), version.clone())))
     }
 
-    fn listed_provides(&self) -> Result<Dependencies<'a>, Fault> {
+    fn listed_provides(&self) -> Result<Dependencies<'a>, HeaderFault> {
         let main = &self.headers.main;
         Dependencies::read(main, tag::PROVIDENAME, tag::PROVIDEFLAGS, tag::PROVIDEVERSION)
     }
 
     /// Writes the package's entry of `primary.xml`: what it is, what it needs, and the files that dependencies
     /// name most.
-    pub(super) fn primary(&self, xml: &mut Xml<'_>) -> Result<(), Failure> {
+    pub(super) fn primary(&self, xml: &mut Xml<'_>) -> Result<(), EntryFailure> {
         let main = &self.headers.main;
-        let line = |tag| Ok::<_, Fault>(printable(text(main.string(tag)?)));
+        let line = |tag| Ok::<_, HeaderFault>(printable(text(main.string(tag)?)));
         let build_time = main.u32s(tag::BUILDTIME)?.next().unwrap_or(0).to_string();
         let installed = main.size_of(tag::SIZE, tag::LONGSIZE)?.unwrap_or(0).to_string();
 
@@ -169,7 +169,7 @@ impl<'a> Package<'a> {
     }
 
     /// Writes the package's entry of `filelists.xml`: every file.
-    pub(super) fn filelists(&self, xml: &mut Xml<'_>) -> Result<(), Failure> {
+    pub(super) fn filelists(&self, xml: &mut Xml<'_>) -> Result<(), EntryFailure> {
         self.open_short(xml)?;
         for file in self.files()? {
             file?.write(xml)?;
@@ -178,7 +178,7 @@ impl<'a> Package<'a> {
     }
 
     /// Writes the package's entry of `other.xml`: the changelog, oldest entry first.
-    pub(super) fn other(&self, xml: &mut Xml<'_>) -> Result<(), Failure> {
+    pub(super) fn other(&self, xml: &mut Xml<'_>) -> Result<(), EntryFailure> {
         self.open_short(xml)?;
         let main = &self.headers.main;
         let times = main.u32s(tag::CHANGELOGTIME)?;
@@ -200,7 +200,7 @@ impl<'a> Package<'a> {
         close(xml, "package")
     }
 
-    fn open_short(&self, xml: &mut Xml<'_>) -> Result<(), Failure> {
+    fn open_short(&self, xml: &mut Xml<'_>) -> Result<(), EntryFailure> {
         open(
             xml,
             "package",
@@ -209,7 +209,7 @@ impl<'a> Package<'a> {
         self.write_version(xml)
     }
 
-    fn write_version(&self, xml: &mut Xml<'_>) -> Result<(), Failure> {
+    fn write_version(&self, xml: &mut Xml<'_>) -> Result<(), EntryFailure> {
         let epoch = self.epoch.to_string();
         empty(
             xml,
@@ -219,7 +219,7 @@ impl<'a> Package<'a> {
     }
 
     /// The size of the uncompressed payload, from wherever this version of RPM wrote it.
-    fn archive_size(&self) -> Result<u64, Fault> {
+    fn archive_size(&self) -> Result<u64, HeaderFault> {
         let Headers { main, signature, .. } = self.headers;
         let sizes = [
             signature.size_of(tag::SIGNATURE_PAYLOADSIZE, tag::LONGARCHIVESIZE)?,
@@ -229,7 +229,7 @@ impl<'a> Package<'a> {
         Ok(sizes.into_iter().flatten().next().unwrap_or(0))
     }
 
-    fn write_dependencies(&self, xml: &mut Xml<'_>) -> Result<(), Failure> {
+    fn write_dependencies(&self, xml: &mut Xml<'_>) -> Result<(), EntryFailure> {
         let main = &self.headers.main;
         let read = |name, flags, version| Dependencies::read(main, name, flags, version);
         let own = self.own_provide.iter();
@@ -257,7 +257,7 @@ impl<'a> Package<'a> {
         xml: &mut Xml<'_>,
         provides: impl Iterator<Item = Dependency<'b>>,
         requires: Dependencies<'b>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), EntryFailure> {
         let mut own_files = HashSet::new();
         let wanted: HashSet<&[u8]> =
             requires.clone().map(|required| required.name).filter(|name| name.starts_with(b"/")).collect();
@@ -282,7 +282,7 @@ impl<'a> Package<'a> {
         write_list(xml, "rpm:requires", required.into_iter())
     }
 
-    fn files(&self) -> Result<impl Iterator<Item = Result<File<'a>, Fault>>, Fault> {
+    fn files(&self) -> Result<impl Iterator<Item = Result<File<'a>, HeaderFault>>, HeaderFault> {
         let main = &self.headers.main;
         // RPM 3 lists whole paths, RPM 4 names and their folders.
         let is_old = main.has(tag::OLDFILENAMES) && !main.has(tag::BASENAMES);
@@ -294,7 +294,7 @@ impl<'a> Package<'a> {
         if names.len() > MAX_FILES || folders.len() > names.len() {
             let expected = format!("{MAX_FILES} files in as many folders at most");
             let found = format!("{} files in {} folders", names.len(), folders.len());
-            return Err(Fault::new("BASENAMES", expected, found));
+            return Err(HeaderFault::new("BASENAMES", expected, found));
         }
         if !is_old {
             same_length("DIRINDEXES", names.len(), indexes.len())?;
@@ -306,12 +306,12 @@ impl<'a> Package<'a> {
             let index = indexes.get(place).map_or(0, |index| u32::from_be_bytes(*index));
             let folder = if is_old { Some(&b""[..]) } else { folders.get(index as usize).copied() };
             let folder = folder.ok_or_else(|| {
-                Fault::new("DIRINDEXES", format!("a number below {}", folders.len()), index.to_string())
+                HeaderFault::new("DIRINDEXES", format!("a number below {}", folders.len()), index.to_string())
             })?;
             let length = folder.len() + name.len();
             if length > MAX_PATH {
                 let expected = format!("paths of {MAX_PATH} bytes at most");
-                return Err(Fault::new("BASENAMES", expected, length.to_string()));
+                return Err(HeaderFault::new("BASENAMES", expected, length.to_string()));
             }
             let path = match (text(folder), text(name)) {
                 (folder, name) if folder.is_empty() => name,
@@ -346,7 +346,7 @@ impl File<'_> {
         self.path.starts_with("/etc/") || self.path.contains("bin/") || self.path == "/usr/lib/sendmail"
     }
 
-    fn write(&self, xml: &mut Xml<'_>) -> Result<(), Failure> {
+    fn write(&self, xml: &mut Xml<'_>) -> Result<(), EntryFailure> {
         match self.kind {
             FileKind::File => element(xml, "file", &self.path),
             FileKind::Directory => full(xml, "file", &[("type", "dir")], &self.path),
@@ -364,13 +364,13 @@ struct Dependencies<'a> {
 }
 
 impl<'a> Dependencies<'a> {
-    fn read(header: &'a Header, name: Tag, flags: Tag, version: Tag) -> Result<Self, Fault> {
+    fn read(header: &'a Header, name: Tag, flags: Tag, version: Tag) -> Result<Self, HeaderFault> {
         let names = header.strings(name)?;
         let versions = header.strings(version)?;
         let flag_words = header.words(flags)?;
         if names.len() > MAX_DEPENDENCIES {
             let expected = format!("{MAX_DEPENDENCIES} dependencies at most");
-            return Err(Fault::new(name.name(), expected, names.len().to_string()));
+            return Err(HeaderFault::new(name.name(), expected, names.len().to_string()));
         }
         if !header.has(version) && !header.has(flags) && !header.has_region(tag::HEADERIMMUTABLE)? {
             return Ok(Self { names, versions: None });
@@ -425,7 +425,7 @@ impl<'a> Dependency<'a> {
         self.flags & NEEDED_FIRST != 0
     }
 
-    fn write(&self, xml: &mut Xml<'_>) -> Result<(), Failure> {
+    fn write(&self, xml: &mut Xml<'_>) -> Result<(), EntryFailure> {
         let (name, version) = (text(self.name), text(self.version));
         refuse_control(tag::REQUIRENAME, &name)?;
         refuse_control(tag::REQUIREVERSION, &version)?;
@@ -459,7 +459,7 @@ fn write_list<'a>(
     xml: &mut Xml<'_>,
     name: &str,
     list: impl Iterator<Item = Dependency<'a>>,
-) -> Result<(), Failure> {
+) -> Result<(), EntryFailure> {
     let mut list = list.peekable();
     if list.peek().is_none() {
         return Ok(());
@@ -472,10 +472,10 @@ fn write_list<'a>(
 }
 
 /// A string that must be there and that identifies something.
-fn label(header: &Header, tag: Tag) -> Result<Cow<'_, str>, Fault> {
+fn label(header: &Header, tag: Tag) -> Result<Cow<'_, str>, HeaderFault> {
     let label = text(header.string(tag)?);
     if label.is_empty() {
-        return Err(Fault::new(tag.name(), "a text", "none"));
+        return Err(HeaderFault::new(tag.name(), "a text", "none"));
     }
     refuse_control(tag, &label)?;
     Ok(label)
@@ -486,9 +486,11 @@ fn is_unprintable(c: char) -> bool {
     matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
 }
 
-fn refuse_control(tag: Tag, text: &str) -> Result<(), Fault> {
+fn refuse_control(tag: Tag, text: &str) -> Result<(), HeaderFault> {
     match text.chars().find(|c| is_unprintable(*c)) {
-        Some(c) => Err(Fault::new(tag.name(), "no control characters", format!("U+{:04X}", u32::from(c)))),
+        Some(c) => {
+            Err(HeaderFault::new(tag.name(), "no control characters", format!("U+{:04X}", u32::from(c))))
+        }
         None => Ok(()),
     }
 }
@@ -498,28 +500,28 @@ fn printable(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.chars().any(is_unprintable) { Cow::Owned(text.replace(is_unprintable, "\u{fffd}")) } else { text }
 }
 
-fn same_length(place: &str, expected: usize, found: usize) -> Result<(), Fault> {
+fn same_length(place: &str, expected: usize, found: usize) -> Result<(), HeaderFault> {
     if expected == found {
         return Ok(());
     }
-    Err(Fault::new(place, format!("{expected} items"), found.to_string()))
+    Err(HeaderFault::new(place, format!("{expected} items"), found.to_string()))
 }
 
-pub(super) fn open(xml: &mut Xml<'_>, name: &str, attributes: &[(&str, &str)]) -> Result<(), Failure> {
+pub(super) fn open(xml: &mut Xml<'_>, name: &str, attributes: &[(&str, &str)]) -> Result<(), EntryFailure> {
     let start = BytesStart::new(name).with_attributes(attributes.iter().copied());
     Ok(xml.write_event(Event::Start(start))?)
 }
 
-pub(super) fn close(xml: &mut Xml<'_>, name: &str) -> Result<(), Failure> {
+pub(super) fn close(xml: &mut Xml<'_>, name: &str) -> Result<(), EntryFailure> {
     Ok(xml.write_event(Event::End(BytesEnd::new(name)))?)
 }
 
-fn empty(xml: &mut Xml<'_>, name: &str, attributes: &[(&str, &str)]) -> Result<(), Failure> {
+fn empty(xml: &mut Xml<'_>, name: &str, attributes: &[(&str, &str)]) -> Result<(), EntryFailure> {
     let start = BytesStart::new(name).with_attributes(attributes.iter().copied());
     Ok(xml.write_event(Event::Empty(start))?)
 }
 
-pub(super) fn element(xml: &mut Xml<'_>, name: &str, text: &str) -> Result<(), Failure> {
+pub(super) fn element(xml: &mut Xml<'_>, name: &str, text: &str) -> Result<(), EntryFailure> {
     full(xml, name, &[], text)
 }
 
@@ -528,7 +530,7 @@ pub(super) fn full(
     name: &str,
     attributes: &[(&str, &str)],
     text: &str,
-) -> Result<(), Failure> {
+) -> Result<(), EntryFailure> {
     if text.is_empty() {
         return empty(xml, name, attributes);
     }

@@ -22,11 +22,11 @@
 //! * The size of the payload is also given for RPM 6 packages, where older createrepo_c write 0.
 //! * Prose with characters that XML cannot express gets U+FFFD in their place, where createrepo_c leaves out the
 //!   package.
-//! * A file that is not a package, or is damaged, is an error unless [`Options::skip_broken`] is set; createrepo_c warns about
+//! * A file that is not a package, or is damaged, is an error unless [`IndexOptions::skip_broken`] is set; createrepo_c warns about
 //!   the one, and indexes the other. A repository that silently lacks a package is found out when a node needs that package.
 //! * A link to a folder that it lies in is skipped with a warning, where createrepo_c follows it 40 times.
 //! * Groups and updates are also taken from `comps.xml` and `updateinfo.xml` beside the packages, and descriptions of modules
-//!   are not taken from the older `repodata/` unless [`Options::keep_metadata`] is set.
+//!   are not taken from the older `repodata/` unless [`IndexOptions::keep_metadata`] is set.
 
 mod extra;
 mod find;
@@ -44,16 +44,16 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use content::{Hashed, Links};
+use content::{Hashed, LinkPolicy};
 use quick_xml::events::Event;
 
-use self::find::Found;
-use self::header::{Fault, Headers};
+use self::find::FoundPackages;
+use self::header::{HeaderFault, Headers};
 use self::integrity::Integrity;
-use self::metadata::{Failure, Package, close, element, full, open};
-use self::output::{Kind, Output, Written, declaration, new_xml};
+use self::metadata::{EntryFailure, PackageEntry, close, element, full, open};
+use self::output::{MetadataFile, MetadataKind, MetadataWriter, declaration, new_xml};
 use crate::error::{Error, Result};
-use crate::publish::{Folder, remove_folder, replace_folder};
+use crate::publish::{PrivateFolder, remove_folder, replace_folder};
 
 /// The folder of the metadata.
 const REPODATA: &str = "repodata";
@@ -62,7 +62,7 @@ const STAGING: &str = ".repodata.new";
 
 /// How a folder of packages is indexed.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct IndexOptions {
     /// The revision of the repository, and the time of its files in Unix seconds. Clients take metadata with another
     /// revision for newer ones.
     pub revision: i64,
@@ -81,7 +81,7 @@ pub struct Options {
 
 /// What [`index`] wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Index {
+pub struct IndexedRepository {
     /// `repodata/repomd.xml`.
     pub repomd: PathBuf,
     /// How many packages the repository has.
@@ -97,8 +97,8 @@ pub struct Index {
 /// # Errors
 ///
 /// Those of [`index_with`].
-pub fn index(dir: &Path, revision: i64) -> Result<Index> {
-    index_with(dir, &Options { revision, ..Options::default() })
+pub fn index(dir: &Path, revision: i64) -> Result<IndexedRepository> {
+    index_with(dir, &IndexOptions { revision, ..IndexOptions::default() })
 }
 
 /// Indexes every `*.rpm` below `dir`, also behind links, and replaces `dir/repodata` as a whole.
@@ -112,8 +112,8 @@ pub fn index(dir: &Path, revision: i64) -> Result<Index> {
 /// [`Error::Rpm`] where a file is not a package or damaged, [`Error::Metadata`] where groups and the like are not what they
 /// should be, [`Error::Unindexable`] where a name or kind cannot be part of a repository, [`Error::Pattern`] and
 /// [`Error::Io`]. Whatever the error, the `repodata/` that was there is untouched.
-pub fn index_with(dir: &Path, options: &Options) -> Result<Index> {
-    let folder = Folder::lock_existing(dir)?;
+pub fn index_with(dir: &Path, options: &IndexOptions) -> Result<IndexedRepository> {
+    let folder = PrivateFolder::lock_existing(dir)?;
     let mut found = find::find(dir, options)?;
     let staging = dir.join(STAGING);
     let (mut skipped, mut warnings) =
@@ -141,27 +141,33 @@ pub fn index_with(dir: &Path, options: &Options) -> Result<Index> {
     let repodata = dir.join(REPODATA);
     replace_folder(&folder, &staging, &repodata)?;
     warnings.extend(skipped.iter().map(|error| format!("skipped {error}")));
-    Ok(Index { repomd: repodata.join("repomd.xml"), packages: found.packages.len(), warnings, dropped })
+    Ok(IndexedRepository {
+        repomd: repodata.join("repomd.xml"),
+        packages: found.packages.len(),
+        warnings,
+        dropped,
+    })
 }
 
-/// Writes all metadata; the types that the older ones had and these lack. With [`Options::skip_broken`] packages that cannot be indexed go to `broken`, and what
+/// Writes all metadata; the types that the older ones had and these lack. With [`IndexOptions::skip_broken`] packages that cannot be indexed go to `broken`, and what
 /// was written does not count.
 fn write_metadata(
     dir: &Path,
     staging: &Path,
-    found: &Found,
-    options: &Options,
+    found: &FoundPackages,
+    options: &IndexOptions,
     broken: &mut Vec<(String, Error)>,
 ) -> Result<Vec<String>> {
-    let create = |kind| Output::create(staging, kind, found.packages.len());
+    let create = |kind| MetadataWriter::create(staging, kind, found.packages.len());
     let (mut primary, mut filelists, mut other) =
-        (create(Kind::Primary)?, create(Kind::Filelists)?, create(Kind::Other)?);
+        (create(MetadataKind::Primary)?, create(MetadataKind::Filelists)?, create(MetadataKind::Other)?);
     for location in &found.packages {
         let path = dir.join(location);
         let indexed = (|| {
-            let file = content::open(&path, Links::Follow)?;
+            let file = content::open(&path, LinkPolicy::Follow)?;
             let (headers, checksum, size) = read_package(&file, &path)?;
-            let package = Package::new(&headers, &checksum, size, location).map_err(package_error(&path))?;
+            let package =
+                PackageEntry::new(&headers, &checksum, size, location).map_err(package_error(&path))?;
             primary.write(&path, |xml| package.primary(xml))?;
             filelists.write(&path, |xml| package.filelists(xml))?;
             other.write(&path, |xml| package.other(xml))
@@ -182,10 +188,10 @@ fn write_metadata(
     let rendered = write_repomd(&mut repomd, &files, options.revision);
     let path = staging.join("repomd.xml");
     rendered.map_err(|failure| match failure {
-        Failure::Write(source) => Error::io("write", &path)(source),
-        Failure::Package(fault) => package_error(&path)(fault),
+        EntryFailure::Write(source) => Error::io("write", &path)(source),
+        EntryFailure::Package(fault) => package_error(&path)(fault),
     })?;
-    let staged = Folder::lock_existing(staging)?;
+    let staged = PrivateFolder::lock_existing(staging)?;
     staged.write("repomd.xml", |file| file.write_all(&repomd).map_err(Error::io("write", &path)))?;
     Ok(dropped)
 }
@@ -213,11 +219,11 @@ fn read_package(file: impl Read, path: &Path) -> Result<(Headers, String, u64)> 
     Ok((headers, digest.hex(), size))
 }
 
-fn package_error(path: &Path) -> impl FnOnce(Fault) -> Error {
-    |Fault { place, expected, found }| Error::Rpm { path: path.to_owned(), place, expected, found }
+fn package_error(path: &Path) -> impl FnOnce(HeaderFault) -> Error {
+    |HeaderFault { place, expected, found }| Error::Rpm { path: path.to_owned(), place, expected, found }
 }
 
-fn write_repomd(repomd: &mut Vec<u8>, files: &[Written], revision: i64) -> Result<(), Failure> {
+fn write_repomd(repomd: &mut Vec<u8>, files: &[MetadataFile], revision: i64) -> Result<(), EntryFailure> {
     let mut xml = new_xml(repomd);
     let xml = &mut xml;
     let revision = revision.to_string();

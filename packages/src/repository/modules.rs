@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::header::Fault;
+use super::header::HeaderFault;
 
 /// What every document says of itself.
 #[derive(serde::Deserialize)]
@@ -17,7 +17,7 @@ struct Document {
 /// The documents of `text`, each with a line end, as they stand but for comments before the first one.
 ///
 /// A line that begins with `---` starts a document wherever it stands (YAML 1.2, 9.1.2), so no parser is needed to find them.
-pub(super) fn documents(text: &str) -> Result<Vec<String>, Fault> {
+pub(super) fn documents(text: &str) -> Result<Vec<String>, HeaderFault> {
     let mut documents = vec![String::new()];
     for line in text.lines() {
         let marks = |mark: &str| {
@@ -45,10 +45,10 @@ pub(super) fn documents(text: &str) -> Result<Vec<String>, Fault> {
         let what = format!("document {}", place + 1);
         match read {
             Ok(read) if read.document.starts_with("modulemd") => {}
-            Ok(read) => return Err(Fault::new(what, "a document of modulemd", read.document)),
+            Ok(read) => return Err(HeaderFault::new(what, "a document of modulemd", read.document)),
             Err(error) => {
                 let first = error.to_string().lines().next().unwrap_or_default().to_owned();
-                return Err(Fault::new(what, "the keys document, version and data", first));
+                return Err(HeaderFault::new(what, "the keys document, version and data", first));
             }
         }
     }

@@ -9,8 +9,8 @@ use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 use quick_xml::events::{BytesDecl, Event};
 
-use super::header::Fault;
-use super::metadata::{Failure, Xml, close, open};
+use super::header::HeaderFault;
+use super::metadata::{EntryFailure, Xml, close, open};
 use crate::error::{Error, Result};
 
 const COMMON: (&str, &str) = ("xmlns", "http://linux.duke.edu/metadata/common");
@@ -20,13 +20,13 @@ const OTHER: (&str, &str) = ("xmlns", "http://linux.duke.edu/metadata/other");
 
 /// A metadata file's kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum MetadataKind {
     Primary,
     Filelists,
     Other,
 }
 
-impl Kind {
+impl MetadataKind {
     fn name(self) -> &'static str {
         match self {
             Self::Primary => "primary",
@@ -46,7 +46,7 @@ impl Kind {
 
 /// A metadata file that was written, as `repomd.xml` names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Written {
+pub(super) struct MetadataFile {
     pub(super) name: String,
     pub(super) file_name: String,
     /// SHA-256.
@@ -58,7 +58,7 @@ pub(super) struct Written {
 }
 
 /// A metadata file that is being written.
-pub(super) struct Output {
+pub(super) struct MetadataWriter {
     name: &'static str,
     /// The element around all others.
     root: Option<&'static str>,
@@ -66,9 +66,9 @@ pub(super) struct Output {
     writer: Hashed<GzEncoder<Hashed<BufWriter<File>>>>,
 }
 
-impl Output {
+impl MetadataWriter {
     /// A file about packages, with its first lines.
-    pub(super) fn create(folder: &Path, kind: Kind, packages: usize) -> Result<Self> {
+    pub(super) fn create(folder: &Path, kind: MetadataKind, packages: usize) -> Result<Self> {
         let mut output = Self::plain(folder, kind.name(), &format!("{}.xml.gz", kind.name()))?;
         let (root, namespaces) = kind.root();
         output.root = Some(root);
@@ -98,18 +98,18 @@ impl Output {
     pub(super) fn write(
         &mut self,
         about: &Path,
-        content: impl FnOnce(&mut Xml<'_>) -> Result<(), Failure>,
+        content: impl FnOnce(&mut Xml<'_>) -> Result<(), EntryFailure>,
     ) -> Result<()> {
         content(&mut new_xml(&mut self.writer)).map_err(|failure| match failure {
-            Failure::Write(source) => Error::io("write", &self.path)(source),
-            Failure::Package(Fault { place, expected, found }) => {
+            EntryFailure::Write(source) => Error::io("write", &self.path)(source),
+            EntryFailure::Package(HeaderFault { place, expected, found }) => {
                 Error::Rpm { path: about.to_owned(), place, expected, found }
             }
         })
     }
 
     /// Ends the file and waits until it is on disk.
-    pub(super) fn finish(mut self) -> Result<Written> {
+    pub(super) fn finish(mut self) -> Result<MetadataFile> {
         let about = self.path.clone();
         if let Some(root) = self.root {
             self.write(&about, |xml| close(xml, root))?;
@@ -120,7 +120,7 @@ impl Output {
             let (file, digest, size) = packed.finish();
             let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
             file.sync_all()?;
-            Ok(Written {
+            Ok(MetadataFile {
                 name: name.to_owned(),
                 file_name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
                 checksum: digest.hex(),
@@ -139,6 +139,6 @@ pub(super) fn new_xml(writer: &mut dyn Write) -> Xml<'_> {
 }
 
 /// Writes the first line of an XML file.
-pub(super) fn declaration(xml: &mut Xml<'_>) -> Result<(), Failure> {
+pub(super) fn declaration(xml: &mut Xml<'_>) -> Result<(), EntryFailure> {
     Ok(xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?)
 }

@@ -4,11 +4,11 @@ use quick_xml::Reader;
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 
-use super::header::Fault;
+use super::header::HeaderFault;
 
 /// A file that `repomd.xml` names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Listed {
+pub(super) struct RepomdFile {
     /// `primary`, `group`, `modules`.
     pub(super) kind: String,
     /// The name in `repodata/`.
@@ -21,10 +21,10 @@ pub(super) struct Listed {
 }
 
 /// Reads `repomd.xml`.
-pub(super) fn read(text: &str) -> Result<Vec<Listed>, Fault> {
-    let fault = |expected: &str, found: String| Fault::new("repomd.xml", expected, found);
+pub(super) fn read(text: &str) -> Result<Vec<RepomdFile>, HeaderFault> {
+    let fault = |expected: &str, found: String| HeaderFault::new("repomd.xml", expected, found);
     let mut reader = Reader::from_str(text);
-    let (mut all, mut current) = (Vec::new(), None::<Listed>);
+    let (mut all, mut current) = (Vec::new(), None::<RepomdFile>);
     // The element whose text comes next, and the algorithm that it names.
     let mut inside: Option<(String, String)> = None;
     loop {
@@ -39,7 +39,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Listed>, Fault> {
                     "data" => {
                         let kind = get("type").filter(|kind| is_word(kind));
                         let kind = kind.ok_or_else(|| fault("a type of each file", "another text".into()))?;
-                        current = Some(Listed { kind, ..Listed::default() });
+                        current = Some(RepomdFile { kind, ..RepomdFile::default() });
                     }
                     "location" => {
                         if let Some(listed) = &mut current {

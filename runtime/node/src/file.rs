@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::Path;
 
-use content::{AtomicFile, Durability, Links};
+use content::{AtomicFile, Durability, LinkPolicy};
 use rustix::io::Errno;
 
 /// The prefix of temporary files.
@@ -17,7 +17,7 @@ const ATTRIBUTES_MAX: usize = 64 * 1024;
 /// attributes of the existing file; a new file is readable by all. A symbolic link still leads to the file afterwards.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let new = AtomicFile::create(path, 0o644, Durability::Durable).map_err(|error| error.source)?;
-    match content::open(new.target(), Links::Refuse) {
+    match content::open(new.target(), LinkPolicy::Refuse) {
         Ok(former) => copy_attributes(new.file(), &former)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error.source),

@@ -4,12 +4,12 @@
 //!
 //! ```no_run
 //! use images::RegistrySession;
-//! use images::push::{Options, push};
+//! use images::push::{RegistryOptions, push};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let images = node::push::ArchiveImages::open("metalk8s-2.11.0.iso".as_ref())?;
 //! let requests = images.requests("registry.example/mirror/metalk8s-2.11.0")?;
-//! push(&requests, images, &RegistrySession::new(Options::default()), &())?;
+//! push(&requests, images, &RegistrySession::new(RegistryOptions::default()), &())?;
 //! # Ok(())
 //! # }
 //! ```
@@ -18,10 +18,10 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
 
-use archive::tree::{Entry, Location};
+use archive::tree::{Location, TreeEntry};
 use archive::{Product, Tree, image, layout, product};
 use content::Digest;
-use images::push::{Content, Request};
+use images::push::{BlobSource, PushRequest};
 use images::reference;
 
 /// The images of an archive cannot be pushed.
@@ -45,7 +45,7 @@ pub enum Error {
     },
     /// The target with the name of an image is not a valid reference.
     #[error(transparent)]
-    Reference(#[from] reference::ParseError),
+    Reference(#[from] reference::ReferenceError),
 }
 
 /// The images of an archive, by digest.
@@ -54,7 +54,7 @@ pub struct ArchiveImages {
     tree: Tree,
     product: Option<Product>,
     named: Vec<Named>,
-    places: HashMap<Digest, (String, Entry)>,
+    places: HashMap<Digest, (String, TreeEntry)>,
 }
 
 #[derive(Debug)]
@@ -111,16 +111,16 @@ impl ArchiveImages {
     /// # Errors
     ///
     /// [`Error::Reference`] if that is not a valid reference.
-    pub fn requests(&self, to: &str) -> Result<Vec<Request>, Error> {
+    pub fn requests(&self, to: &str) -> Result<Vec<PushRequest>, Error> {
         let request = |Named { name, tag, digest }: &Named| {
             let reference = format!("{}/{name}:{tag}", to.trim_end_matches('/')).parse()?;
-            Ok(Request { reference, digest: *digest })
+            Ok(PushRequest { reference, digest: *digest })
         };
         self.named.iter().map(request).collect()
     }
 }
 
-impl Content for ArchiveImages {
+impl BlobSource for ArchiveImages {
     fn size(&self, digest: &Digest) -> images::error::Result<Option<u64>> {
         Ok(self.places.get(digest).map(|(_, entry)| entry.size))
     }

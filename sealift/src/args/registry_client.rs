@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use buildchain::project::{auth_files, auth_places, certificate_folders};
 use clap::Args;
-use images::pull::{Options, Proxies};
+use images::pull::{Proxies, RegistryOptions};
 
 use crate::session::environment;
 
@@ -25,15 +25,15 @@ pub(crate) struct ClientArguments {
 }
 
 impl ClientArguments {
-    pub(crate) fn options(self) -> Options {
+    pub(crate) fn options(self) -> RegistryOptions {
         let environment = environment();
-        let mut options = Options {
+        let mut options = RegistryOptions {
             plain_http: self.plain_http.into_iter().collect(),
             auth_places: if self.auth_file.is_some() { Vec::new() } else { auth_places(&environment) },
             auth_files: self.auth_file.map_or_else(|| auth_files(&environment), |file| vec![file]),
             certificate_folders: certificate_folders(&environment),
             proxies: Proxies::from_variables(&environment),
-            ..Options::default()
+            ..RegistryOptions::default()
         };
         for (host, file) in self.ca {
             match host {

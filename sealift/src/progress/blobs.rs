@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use content::Digest;
-use images::pull::Progress;
+use images::pull::TransferProgress;
 use indicatif::{MultiProgress, ProgressBar};
 
 use super::{style, target};
@@ -104,7 +104,7 @@ impl Drop for Blobs {
     }
 }
 
-impl Progress for Blobs {
+impl TransferProgress for Blobs {
     fn planned(&self, blobs: usize, bytes: u64) {
         self.add(blobs, bytes);
     }

@@ -35,7 +35,7 @@ impl Drop for Bar {
     }
 }
 
-impl iso::Progress for Bar {
+impl iso::ByteProgress for Bar {
     fn advance(&self, bytes: u64) {
         self.0.inc(bytes);
     }

@@ -48,18 +48,18 @@ pub(crate) fn lock(error: locking::Error) -> Failure {
 
 /// Images that cannot be pushed.
 pub(crate) fn push(error: push::Error) -> Failure {
-    use push::Fault;
+    use push::RegistryFault;
 
     let help = match &*error.fault {
-        Fault::Sparse { .. } => {
+        RegistryFault::Sparse { .. } => {
             "build the archive with all platforms of this image, or with one platform alone".to_owned()
         }
-        Fault::Damaged(_) => "list every finding: `sealift archive verify`".to_owned(),
-        Fault::Unauthorized(_) => match error.fault.login() {
+        RegistryFault::Damaged(_) => "list every finding: `sealift archive verify`".to_owned(),
+        RegistryFault::Unauthorized(_) => match error.fault.login() {
             Some(missing) => format!("{}; the account must be allowed to push", login(missing)),
             None => "the account must be allowed to push".to_owned(),
         },
-        Fault::Unreachable(_) => "check the name, the port and the network".to_owned(),
+        RegistryFault::Unreachable(_) => "check the name, the port and the network".to_owned(),
         fault if fault.is_transient() => {
             "re-run the command to resume; blobs that the registry has are not sent again".to_owned()
         }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use archive::verify::{ImplantedMd5, Options, Problem, verify};
+use archive::verify::{ImplantedMd5, Problem, VerifyOptions, verify};
 use archive::{Product, sums};
 use tests::peer;
 
@@ -42,7 +42,7 @@ fn sha256sum_checks_what_we_write_and_we_read_what_it_writes() {
     fs::write(root.join("new\nline"), "damaged").unwrap();
     let check = Command::new(&sha256sum).current_dir(root).args(["--check", "SHA256SUMS"]).output().unwrap();
     assert!(!check.status.success());
-    let report = verify(root, &Options::default(), &()).unwrap();
+    let report = verify(root, &VerifyOptions::default(), &()).unwrap();
     assert_eq!(
         report.findings.iter().map(|finding| finding.path.as_str()).collect::<Vec<_>>(),
         ["new\nline"]
@@ -103,7 +103,7 @@ fn an_iso_of_the_original_tools_is_verified() {
         peer::run(Command::new(&implant).stdin(Stdio::null()).arg(&image));
     };
     make();
-    let report = verify(&image, &Options::default(), &()).unwrap();
+    let report = verify(&image, &VerifyOptions::default(), &()).unwrap();
     assert!(report.ok() && report.sha256sums, "{report:?}");
     assert!(matches!(report.implanted_md5, ImplantedMd5::Passed { .. }));
     let found = archive::inspect(&image).unwrap();
@@ -113,7 +113,7 @@ fn an_iso_of_the_original_tools_is_verified() {
     // One of the original, without checksums: it is verified by its implanted sum.
     fs::rename(root.join("SHA256SUMS"), scratch.path().join("SHA256SUMS")).unwrap();
     make();
-    let report = verify(&image, &Options::default(), &()).unwrap();
+    let report = verify(&image, &VerifyOptions::default(), &()).unwrap();
     assert!(report.ok() && !report.sha256sums, "{report:?}");
 
     // Missing, extra and different, all at once.
@@ -121,7 +121,7 @@ fn an_iso_of_the_original_tools_is_verified() {
     fs::rename(root.join("salt/top.sls"), root.join("salt/bottom.sls")).unwrap();
     fs::write(root.join("product.txt"), "NAME=MetalK8s\nVERSION=2.10.1\n").unwrap();
     make();
-    let report = verify(&image, &Options::default(), &()).unwrap();
+    let report = verify(&image, &VerifyOptions::default(), &()).unwrap();
     let found: Vec<_> = report.findings.iter().map(|f| (f.path.as_str(), f.problem.to_string())).collect();
     let [("product.txt", differs), ("salt/bottom.sls", extra), ("salt/top.sls", missing)] = &found[..] else {
         panic!("{found:?}")
@@ -138,7 +138,7 @@ fn an_iso_of_the_original_tools_is_verified() {
     let mut flipped = whole.clone();
     flipped[at + 1_000_000] = b'y';
     fs::write(&image, &flipped).unwrap();
-    let report = verify(&image, &Options::default(), &()).unwrap();
+    let report = verify(&image, &VerifyOptions::default(), &()).unwrap();
     assert!(
         report
             .findings
@@ -149,7 +149,7 @@ fn an_iso_of_the_original_tools_is_verified() {
     let ImplantedMd5::Failed { to, .. } = report.implanted_md5 else { panic!("{report:?}") };
     assert!(to > (at + 1_000_000) as u64, "{to}");
     fs::write(&image, &whole[..at + 1_000_000]).unwrap();
-    let report = verify(&image, &Options::default(), &()).unwrap();
+    let report = verify(&image, &VerifyOptions::default(), &()).unwrap();
     assert!(
         report
             .findings

@@ -137,7 +137,10 @@ fn every_example_builds_as_its_readme_says() {
     let iso = bench.path("solution/_build/example-solution.iso");
     let tree = archive::Tree::open(&iso).unwrap();
     let (product, kind) = archive::product::describe(&tree).unwrap().unwrap();
-    assert_eq!((product.id().as_str(), kind), ("example-solution-1.0.0", archive::product::Kind::Solution));
+    assert_eq!(
+        (product.id().as_str(), kind),
+        ("example-solution-1.0.0", archive::product::ArchiveKind::Solution)
+    );
 }
 
 #[test]

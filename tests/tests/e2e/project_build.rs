@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use content::Digest;
-use images::{Kind, dir_layout};
+use images::{MediaKind, dir_layout};
 use tests::daemon::{Daemon, free_port};
 use tests::{peer, registry, sealift};
 
@@ -86,7 +86,7 @@ impl Project {
         said
     }
 
-    fn image(&self, name: &str) -> dir_layout::Image {
+    fn image(&self, name: &str) -> dir_layout::DirImage {
         dir_layout::read(&self.path(&format!("_build/root/images/{name}/1.0.0"))).unwrap()
     }
 
@@ -117,7 +117,7 @@ fn images_are_built_on_locked_images_from_the_mirror() {
     project.succeed(&["run", "images"]);
 
     let declared = project.image("declared");
-    assert_eq!(declared.kind, Kind::OciManifest);
+    assert_eq!(declared.kind, MediaKind::OciManifest);
     let [config, base @ .., ours] = declared.blobs.as_slice() else { panic!("{declared:?}") };
     assert_eq!((base.len(), project.layer("declared", &ours.digest)), (2, vec!["opt/tool".to_owned()]));
     let config = project.path(&format!("_build/root/images/declared/1.0.0/{}", config.digest.hex()));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use content::Digest;
-use images::pull::{self, Options, Request};
+use images::pull::{self, PullRequest, RegistryOptions};
 use images::{RegistrySession, Store, dir_layout};
 use serde_json::Value;
 use tests::daemon::{Daemon, free_port};
@@ -30,7 +30,7 @@ fn site() -> Option<Site> {
     let source = debian::start(folder, free_port())?;
     fill(folder, &source);
     let host = format!("127.0.0.1:{}", source.port);
-    let request = |(name, tag, _): &(&str, &str, _)| Request {
+    let request = |(name, tag, _): &(&str, &str, _)| PullRequest {
         name: (*name).into(),
         tag: (*tag).into(),
         reference: format!("{host}/{name}:{tag}").parse().unwrap(),
@@ -38,8 +38,8 @@ fn site() -> Option<Site> {
         expected: None,
         referrers: false,
     };
-    let requests: Vec<Request> = IMAGES.iter().map(request).collect();
-    let options = Options { plain_http: [host.clone()].into(), ..Options::default() };
+    let requests: Vec<PullRequest> = IMAGES.iter().map(request).collect();
+    let options = RegistryOptions { plain_http: [host.clone()].into(), ..RegistryOptions::default() };
     let store = Store::open(&folder.join("store")).unwrap();
     let pulled = pull::pull(&requests, &store, &RegistrySession::new(options.clone()), &()).unwrap();
     let archive = folder.join("archive");
@@ -143,7 +143,7 @@ fn a_push_killed_inside_a_large_blob_sends_that_blob_again_and_nothing_else() {
     let large = vec![7; 160 << 20];
     let (config, layer) = (store.put(b"{}").unwrap(), store.put(&large).unwrap());
     let manifest = serde_json::json!({
-        "schemaVersion": 2, "mediaType": images::Kind::OciManifest.media_type(),
+        "schemaVersion": 2, "mediaType": images::MediaKind::OciManifest.media_type(),
         "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config, "size": 2},
         "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": layer, "size": large.len()}],
     });
@@ -175,7 +175,10 @@ fn a_push_killed_inside_a_large_blob_sends_that_blob_again_and_nothing_else() {
         (Some(large.len() as u64), Some(1), Some(1)),
         "{second}"
     );
-    assert_eq!(served(&target, "large", "1", images::Kind::OciManifest.media_type()), digest.to_string());
+    assert_eq!(
+        served(&target, "large", "1", images::MediaKind::OciManifest.media_type()),
+        digest.to_string()
+    );
     assert!(fs::read(data(&layer)).unwrap() == large);
     assert_eq!(push(&site, &target)["bytes"], 0);
 }
@@ -188,7 +191,7 @@ fn a_blob_of_several_repositories_travels_once_and_large_ones_in_pieces() {
     let images = node::push::ArchiveImages::open(&site.archive).unwrap();
     let requests = images.requests(&format!("{host}/mirror/site-1.0")).unwrap();
     // docker-registry takes pieces as large as these.
-    let options = Options { plain_http: [host].into(), chunk: 70_000, ..Options::default() };
+    let options = RegistryOptions { plain_http: [host].into(), chunk: 70_000, ..RegistryOptions::default() };
     let report = images::push::push(&requests, images, &RegistrySession::new(options.clone()), &()).unwrap();
     assert_eq!(report.blobs.uploaded, blobs(&site).len());
     assert!(report.blobs.mounted > 0, "{report:?}");

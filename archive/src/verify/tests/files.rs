@@ -55,7 +55,7 @@ fn each_damage_is_named() {
 fn without_checksums_nothing_vouches_but_blobs_are_held_to_their_names() {
     let folder = sample();
     fs::remove_file(folder.path().join("SHA256SUMS")).expect("removed");
-    let work = Work::open(folder.path(), &Options::default()).expect("opened");
+    let work = Verification::open(folder.path(), &VerifyOptions::default()).expect("opened");
     assert!(!work.has_voucher());
     let report = work.run(&());
     assert_eq!((report.verdict(), report.ok(), findings(&report)), (Verdict::Unvouched, false, Vec::new()));
@@ -103,7 +103,8 @@ fn a_build_is_held_to_the_rules_of_verify_without_being_read() {
     index(folder.path());
     let image = iso_of(folder.path());
     let known = |path: &str, _: u64| crate::sums::digest_file(&folder.path().join(path));
-    let run = || Work::open(image.path(), &Options::default()).expect("opened").run_known(&known);
+    let run =
+        || Verification::open(image.path(), &VerifyOptions::default()).expect("opened").run_known(&known);
     assert_eq!(findings(&run()), [""; 0]);
     // What the list says of a file is not what it was made from.
     put(folder.path(), "salt/top.sls", b"another");

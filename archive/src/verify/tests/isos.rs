@@ -30,7 +30,8 @@ fn damage_outside_of_files_is_a_finding_with_its_place() {
     crate::sums::write(folder.path(), &crate::sums::digest_file).expect("written");
     let image = iso_of(folder.path());
     let whole = fs::read(image.path()).expect("read");
-    let first = Work::open(image.path(), &Options::default()).expect("opened").contents.first_byte();
+    let first =
+        Verification::open(image.path(), &VerifyOptions::default()).expect("opened").contents.first_byte();
     let first = usize::try_from(first.expect("files")).expect("small");
     // The last byte of a file's last sector.
     let padding = place(image.path(), "salt/199/state.sls").offset + 5 * 2048 - 1;

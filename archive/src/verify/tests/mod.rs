@@ -11,25 +11,28 @@ use content::Digest;
 
 use super::*;
 use crate::fixture::{LAYER, image, put, sample};
-use crate::tree::Piece;
+use crate::tree::LocationPiece;
 
-fn check(root: &Path) -> Report {
-    verify(root, &Options::default(), &()).expect("verified")
+fn check(root: &Path) -> VerifyReport {
+    verify(root, &VerifyOptions::default(), &()).expect("verified")
 }
 
-fn findings(report: &Report) -> Vec<String> {
+fn findings(report: &VerifyReport) -> Vec<String> {
     report.findings.iter().map(ToString::to_string).collect()
 }
 
 /// An ISO of the sample, and where in it a file lies.
 fn iso_of(root: &Path) -> tempfile::NamedTempFile {
-    let options = iso::Options { volume_id: "Sample 1.0".into(), source_date: 1, ..iso::Options::default() };
+    let options =
+        iso::IsoOptions { volume_id: "Sample 1.0".into(), source_date: 1, ..iso::IsoOptions::default() };
     let image = tempfile::NamedTempFile::new().expect("a file");
-    iso::Plan::from_dir(root, &options).and_then(|plan| plan.write_file(image.path(), &())).expect("written");
+    iso::PlannedIso::from_dir(root, &options)
+        .and_then(|plan| plan.write_file(image.path(), &()))
+        .expect("written");
     image
 }
 
-fn place(image: &Path, path: &str) -> Piece {
+fn place(image: &Path, path: &str) -> LocationPiece {
     Tree::open(image).and_then(|tree| tree.locate(path)).expect("located").pieces[0]
 }
 

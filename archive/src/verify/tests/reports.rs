@@ -5,13 +5,14 @@ use super::*;
 #[test]
 fn progress_adds_up() {
     struct Count(std::sync::atomic::AtomicU64);
-    impl iso::Progress for Count {
+    impl iso::ByteProgress for Count {
         fn advance(&self, bytes: u64) {
             self.0.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
         }
     }
     let folder = sample();
-    let work = Work::open(folder.path(), &Options { threads: 3, ..Options::default() }).expect("opened");
+    let work = Verification::open(folder.path(), &VerifyOptions { threads: 3, ..VerifyOptions::default() })
+        .expect("opened");
     let (total, count) = (work.bytes(), Count(0.into()));
     let report = work.run(&count);
     assert_eq!((count.0.into_inner(), report.bytes), (total, total));

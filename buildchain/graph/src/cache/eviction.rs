@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use content::{AtomicFile, Durability, IoError, Links};
+use content::{AtomicFile, Durability, IoError, LinkPolicy};
 
 use crate::cache::local::{ResultCache, UNFINISHED};
 
@@ -76,7 +76,7 @@ impl ResultCache {
     pub(crate) fn keep_to_limit(&self) -> Result<(), IoError> {
         let added = self.added.swap(0, Ordering::Relaxed);
         let Some(limit) = self.limit.filter(|_| added > 0) else { return Ok(()) };
-        let written = content::open_text(&self.size_file(), Links::Refuse, SIZE_MAX)
+        let written = content::open_text(&self.size_file(), LinkPolicy::Refuse, SIZE_MAX)
             .ok()
             .and_then(|text| text.trim().parse::<u64>().ok());
         match written.and_then(|size| size.checked_add(added)) {

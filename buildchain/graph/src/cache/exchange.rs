@@ -5,7 +5,7 @@ use std::io::{self, Seek as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use content::{Digest, IoError, Links, Root};
+use content::{Digest, IoError, LinkPolicy, Root};
 
 use crate::cache::local::{RECORD_MAX, ResultCache, checked_parts, parse};
 use crate::cache::remote::corrupt;
@@ -80,7 +80,7 @@ impl ResultCache {
 /// file. The file is moved only if `may_move` and it has no other name, else copied: what a remote cache wrote may be a link
 /// to somebody's file.
 fn accept(from: &Path, may_move: bool, folder: &Path, part: &OutputPart) -> io::Result<PathBuf> {
-    let source = content::open(from, Links::Refuse).map_err(|error| corrupt(error.to_string()))?;
+    let source = content::open(from, LinkPolicy::Refuse).map_err(|error| corrupt(error.to_string()))?;
     let name = Path::new("blob");
     let (root, to) = (Root::open(folder)?, folder.join(name));
     let mode = if part.entry.kind == FileEntryKind::Link { 0o644 } else { part.entry.mode.into() };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use content::{Digest, Links};
+use content::{Digest, LinkPolicy};
 use tempfile::TempDir;
 
 use crate::cache::remote::{Connection, RemoteCache};
@@ -148,7 +148,7 @@ impl ResultCache {
     pub(super) fn blobs_of(&self, path: &Path) -> HashSet<PathBuf> {
         let key =
             path.file_name().and_then(|name| name.to_str()).and_then(|name| Digest::from_hex(name).ok());
-        let read = || content::open_read(path, Links::Refuse, RECORD_MAX).ok();
+        let read = || content::open_read(path, LinkPolicy::Refuse, RECORD_MAX).ok();
         let parsed = key.and_then(|key| parse(&read()?, key));
         let Some((outputs, listings)) = parsed else { return HashSet::new() };
         let parts = parts(&outputs, &|digest| find(&listings, digest)).unwrap_or_default();

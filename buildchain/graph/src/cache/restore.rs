@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use content::{Links, Root};
+use content::{LinkPolicy, Root};
 
 use crate::cache::local::ResultCache;
 use crate::model::paths;
@@ -56,7 +56,7 @@ impl ResultCache {
     }
 
     fn link_target(&self, part: &OutputPart) -> io::Result<PathBuf> {
-        let bytes = content::open_read(&self.blob(&part.entry), Links::Refuse, TARGET_MAX)?;
+        let bytes = content::open_read(&self.blob(&part.entry), LinkPolicy::Refuse, TARGET_MAX)?;
         if bytes.is_empty() || bytes.contains(&0) {
             let message = format!("the link {:?} has an invalid target", part.path);
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
@@ -77,7 +77,7 @@ fn inside<'a>(target: &RestoreTarget<'_>, part: &'a OutputPart) -> io::Result<&'
 /// false once a reflink fails.
 pub(super) fn place(from: &Path, root: &Root, path: &Path, mode: u32, clones: &mut bool) -> io::Result<()> {
     if *clones {
-        let source = content::open(from, Links::Refuse)?;
+        let source = content::open(from, LinkPolicy::Refuse)?;
         // The file gets its name once it is complete.
         let cloned = root.create_whole(path, mode, |file| Ok(rustix::fs::ioctl_ficlone(file, &source)?));
         if cloned.is_ok() {
@@ -86,7 +86,7 @@ pub(super) fn place(from: &Path, root: &Root, path: &Path, mode: u32, clones: &m
         *clones = false;
     }
     if root.hard_link(from, path).is_err() {
-        let source = content::open(from, Links::Refuse)?;
+        let source = content::open(from, LinkPolicy::Refuse)?;
         let to = root.path().join(path);
         root.create_whole(path, mode, |file| Ok(content::copy(&source, from, file, &to).map(drop)?))?;
     }

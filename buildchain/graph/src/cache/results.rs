@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use content::{Digest, Links, Root};
+use content::{Digest, LinkPolicy, Root};
 
 use crate::cache::local::{RECORD_MAX, Restored, ResultCache, checked_parts, find, parse};
 use crate::cache::restore::{RestoreTarget, place};
@@ -111,7 +111,7 @@ impl ResultCache {
         stop: &AtomicBool,
     ) -> io::Result<Option<Restored>> {
         let record = self.record(key);
-        let bytes = match content::open_read(&record, Links::Refuse, RECORD_MAX) {
+        let bytes = match content::open_read(&record, LinkPolicy::Refuse, RECORD_MAX) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(_) if record.symlink_metadata().is_ok_and(|found| !found.is_file()) => {
@@ -127,7 +127,7 @@ impl ResultCache {
         }
         self.restore_parts(target, &parts, files)?;
         // The least recently used result is evicted first.
-        if let Ok(file) = content::open(&record, Links::Refuse) {
+        if let Ok(file) = content::open(&record, LinkPolicy::Refuse) {
             let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
             let _ = rustix::fs::futimens(
                 &file,

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use content::{Kind, Root};
+use content::{FileKind, Root};
 
 use crate::engine::error::RunError;
 use crate::engine::outputs::is_behind_link;
@@ -86,7 +86,7 @@ pub(crate) fn prune(
 fn remove_one(root: &Root, path: &Path) -> Result<bool, content::IoError> {
     let remove = || {
         root.metadata(path).and_then(|found| match found.kind {
-            Kind::Folder => Ok(root.remove_dir(path).is_ok()),
+            FileKind::Folder => Ok(root.remove_dir(path).is_ok()),
             _ => root.remove_file(path).map(|()| true),
         })
     };

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use content::{Digest, IoError, Links};
+use content::{Digest, IoError, LinkPolicy};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
@@ -136,7 +136,7 @@ impl ProjectState {
     ///
     /// [`StateError::Io`] if it exists and cannot be read.
     pub fn read(path: &Path) -> Result<Self, StateError> {
-        match content::open_read(path, Links::Refuse, JOURNAL_MAX) {
+        match content::open_read(path, LinkPolicy::Refuse, JOURNAL_MAX) {
             Ok(bytes) => Ok(Self::parse(path, bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::parse(path, Vec::new())),
             Err(error) => Err(error.into()),
@@ -377,7 +377,7 @@ fn holder(lock: &File) -> String {
 }
 
 fn host() -> String {
-    let name = content::open_text(Path::new("/proc/sys/kernel/hostname"), Links::Follow, HOST_MAX);
+    let name = content::open_text(Path::new("/proc/sys/kernel/hostname"), LinkPolicy::Follow, HOST_MAX);
     name.unwrap_or_default().trim().to_owned()
 }
 

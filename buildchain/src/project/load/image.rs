@@ -37,7 +37,7 @@ impl Loader {
             CONTAINERFILES.iter().map(|name| relative.join(name)).find(|file| root.join(file).is_file());
         let (path, method, references) = match file {
             None => {
-                let definition: images::build::Definition = self.definition(&declaration, parse_strict)?;
+                let definition: images::build::DefinedImage = self.definition(&declaration, parse_strict)?;
                 let base = definition.base.clone();
                 (declaration, BuildMethod::Declaration(Box::new(definition)), base.into_iter().collect())
             }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use images::source::Local;
+use images::source::LocalImage;
 
 use super::Loader;
 use crate::project::entries::CheckedEntries;
@@ -63,7 +63,11 @@ impl Loader {
 }
 
 /// An image in the project, with an absolute path.
-fn local_source(entries: &mut CheckedEntries<'_>, image: &PullImage, mut local: Local) -> Option<Local> {
+fn local_source(
+    entries: &mut CheckedEntries<'_>,
+    image: &PullImage,
+    mut local: LocalImage,
+) -> Option<LocalImage> {
     if image.referrers {
         let message = "`referrers` needs a registry: expected a repository, such as `quay.io/team/app`";
         entries.mistakes.note::<()>(Err(Error::at(entries.file, image.source.place(), message)));

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use content::{Links, printable};
+use content::{LinkPolicy, printable};
 
 use crate::project::{self, LinkTarget, Origin, Project, target};
 use crate::tasks::Error;
@@ -207,7 +207,8 @@ fn anchored(text: &str, name: &str) -> Result<String, String> {
 fn file(project: &Project, path: &Path) -> Result<String, Error> {
     let source = project.territory.resolve(path).map_err(project::Error::from)?;
     let failed = |error| Error::Read { path: source.clone(), source: error };
-    let bytes = content::open_read(&source, Links::Follow, TEXT_MAX).map_err(|error| failed(error.source))?;
+    let bytes =
+        content::open_read(&source, LinkPolicy::Follow, TEXT_MAX).map_err(|error| failed(error.source))?;
     String::from_utf8(bytes).map_err(|error| failed(std::io::Error::other(error.utf8_error())))
 }
 

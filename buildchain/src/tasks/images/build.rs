@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use content::Digest;
 use graph::{ActionError, Discover, Task, TaskAction, TaskContext, TaskInput, TaskOutput, Title};
-use images::build::context::{Context as Copied, Kind};
+use images::build::context::{BuildContext as Copied, ContextEntryKind};
 use images::build::engine::{self, Engine};
 use images::{Platform, RegistrySession, Store};
 
@@ -88,7 +88,7 @@ type Make = Box<dyn Fn(&TaskContext<'_>, &Store) -> Result<Digest, ActionError> 
 fn declared(
     builder: &TaskBuilder<'_>,
     image: &ImageDefinition,
-    definition: &images::build::Definition,
+    definition: &images::build::DefinedImage,
     date: i64,
     registries: &RegistrySession,
     inputs: &mut Vec<TaskInput>,
@@ -143,7 +143,7 @@ fn contained(
     let target = platform.clone().unwrap_or_else(Platform::host);
     inputs.push(TaskInput::value("platform", target.to_string()));
     let discover = discover(copied.clone(), Arc::clone(project));
-    let recipe = engine::Recipe {
+    let recipe = engine::EngineBuild {
         containerfile,
         context: copied,
         arguments: arguments.clone(),
@@ -158,7 +158,7 @@ fn contained(
         let engine = engine(&project)?;
         let digests = pull(&bases, recipe.platform.as_ref(), &registries, context, store)?;
         let bases = names.iter().cloned().zip(digests).collect();
-        let recipe = engine::Recipe { bases, ..recipe.clone() };
+        let recipe = engine::EngineBuild { bases, ..recipe.clone() };
         engine.build(&recipe, store, &mut |command: &mut Command| context.run(command).map(drop))
     });
     Ok(Work { engine: true, discover: Some(discover), make })
@@ -177,9 +177,13 @@ fn discover(copied: Copied, project: Arc<Project>) -> Discover {
         for entry in copied.entries()? {
             let shown = entry.path.to_string_lossy();
             inputs.push(match entry.kind {
-                Kind::File => source_input(&project, &copied.folder.join(&entry.path), &entry.path),
-                Kind::Folder => TaskInput::value(format!("folder {shown}"), "copied"),
-                Kind::Link(target) => TaskInput::value(format!("link {shown}"), target.to_string_lossy()),
+                ContextEntryKind::File => {
+                    source_input(&project, &copied.folder.join(&entry.path), &entry.path)
+                }
+                ContextEntryKind::Folder => TaskInput::value(format!("folder {shown}"), "copied"),
+                ContextEntryKind::Link(target) => {
+                    TaskInput::value(format!("link {shown}"), target.to_string_lossy())
+                }
             });
         }
         Ok(inputs)
@@ -198,7 +202,7 @@ fn pull(
     let mut requests = Vec::new();
     for base in bases {
         let reference = &base.reference;
-        requests.push(images::pull::Request {
+        requests.push(images::pull::PullRequest {
             name: reference.repository().to_owned(),
             tag: reference.tag().unwrap_or("by digest").to_owned(),
             reference: reference.clone(),

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use content::Digest;
 use graph::{ActionError, Task, TaskAction, TaskContext, TaskInput, TaskOutput, Title, Transfer};
-use images::pull::{Options, Pulled, Request, Tls};
-use images::source::{Layout, Local};
+use images::pull::{HostTls, PullRequest, PulledImage, RegistryOptions};
+use images::source::{LocalImage, LocalLayout};
 use images::{Platform, Reference, RegistrySession, Store};
 
 pub(super) use self::build::context;
@@ -21,14 +21,14 @@ use crate::project::{ImageName, Project, PullDefinition, PullSource, Tag};
 
 /// How the registries of `project` are reached: the mirrors of the settings first, then those of the project file.
 #[must_use]
-pub fn registry_options(project: &Project) -> Options {
+pub fn registry_options(project: &Project) -> RegistryOptions {
     let settings = &project.settings;
-    let mut options = Options {
+    let mut options = RegistryOptions {
         auth_files: settings.auth_files.clone(),
         auth_places: settings.auth_places.clone(),
         certificate_folders: settings.certificate_folders.clone(),
         proxies: settings.proxies.clone(),
-        ..Options::default()
+        ..RegistryOptions::default()
     };
     for (host, url) in &project.settings.mirrors {
         options.mirrors.entry(host.to_string()).or_default().push(url.clone());
@@ -40,7 +40,7 @@ pub fn registry_options(project: &Project) -> Options {
         if registry.plain_http {
             options.plain_http.insert(host.to_owned());
         }
-        let tls = Tls {
+        let tls = HostTls {
             certificate_authorities: registry.certificate_authorities.clone(),
             client_certificate: registry.client_certificate.clone(),
         };
@@ -96,7 +96,7 @@ fn add_registry(builder: &mut TaskBuilder<'_>, project: &Project) -> [TaskHandle
         inputs,
         outputs: vec![TaskOutput::Folder(registry)],
         action: Some(Box::new(move |context| {
-            let planned = images::registry::Index::read(&images)?;
+            let planned = images::registry::RegistryTree::read(&images)?;
             // Making a hard link changes the file's times: what is known of it is looked up before, and told again after.
             let mut digests = Vec::new();
             for shared in planned.shared() {
@@ -167,8 +167,8 @@ fn pull_image(
     inputs.extend(match &pull.source {
         PullSource::Registry(_) => None,
         PullSource::Local { local, .. } => Some(match local.layout {
-            Layout::Oci | Layout::Dir => TaskInput::folder(&local.path),
-            Layout::OciArchive | Layout::DockerArchive => TaskInput::file(&local.path),
+            LocalLayout::Oci | LocalLayout::Dir => TaskInput::folder(&local.path),
+            LocalLayout::OciArchive | LocalLayout::DockerArchive => TaskInput::file(&local.path),
         }),
     });
     Task {
@@ -195,7 +195,7 @@ fn save_image(
     let path = project.tree().join(archive::layout::IMAGES).join(format!("{name}-{tag}.tar"));
     let (slug, version) = (&project.values.slug, &project.values.version);
     let served = format!("{slug}-registry-from-config.invalid/{slug}-{version}/{name}:{tag}");
-    let reference: Reference = served.parse().map_err(|error: images::reference::ParseError| {
+    let reference: Reference = served.parse().map_err(|error: images::reference::ReferenceError| {
         Error::Definition { path: project.root.join(crate::project::FILE_NAME), message: error.to_string() }
     })?;
     let mut inputs = builder.made_here();
@@ -251,11 +251,11 @@ fn fetch(
 
 /// Pulls until all is there or the run is to stop.
 fn pull_now(
-    requests: &[Request],
+    requests: &[PullRequest],
     store: &Store,
     registries: &RegistrySession,
     context: &TaskContext<'_>,
-) -> Result<Vec<Pulled>, ActionError> {
+) -> Result<Vec<PulledImage>, ActionError> {
     match images::pull::pull(requests, store, registries, &Watch { context }) {
         Err(_) if context.cancelled() => Err(ActionError::Cancelled),
         pulled => Ok(pulled?),
@@ -264,7 +264,7 @@ fn pull_now(
 
 /// Takes an image of the project into the store; the digest, which must be the one that the project gives, if it does.
 fn take(
-    local: &Local,
+    local: &LocalImage,
     platforms: &[Platform],
     expected: Option<Digest>,
     store: &Store,
@@ -278,8 +278,8 @@ fn take(
     }
 }
 
-fn request(pull: &PullDefinition, reference: &Reference, digest: Digest) -> Request {
-    Request {
+fn request(pull: &PullDefinition, reference: &Reference, digest: Digest) -> PullRequest {
+    PullRequest {
         name: pull.name.to_string(),
         tag: pull.tag.to_string(),
         reference: reference.clone(),
@@ -312,7 +312,7 @@ struct Watch<'a, 'run> {
     context: &'a TaskContext<'run>,
 }
 
-impl images::pull::Progress for Watch<'_, '_> {
+impl images::pull::TransferProgress for Watch<'_, '_> {
     fn planned(&self, blobs: usize, bytes: u64) {
         self.context.transfer(Transfer::Planned { parts: blobs, bytes });
     }

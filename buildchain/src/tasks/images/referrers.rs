@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use content::Digest;
 use graph::{ActionError, Task, TaskAction, TaskInput, TaskOutput, Title};
-use images::pull::{Request, attached_tag, no_referrers};
+use images::pull::{PullRequest, attached_tag, no_referrers};
 use images::{Reference, RegistrySession};
 
 use super::super::{NETWORK, TaskBuilder};
@@ -118,7 +118,7 @@ fn fetch(
     Box::new(move |context| {
         let image = locked(&reference, pull.digest.filter(|_| pull.referrers.is_some()))?;
         let store = open_store(&project)?;
-        let request = Request { referrers: true, ..request(&pull, &reference, image) };
+        let request = PullRequest { referrers: true, ..request(&pull, &reference, image) };
         let pulled = pull_now(&[request], &store, &registries, context)?;
         let mut found = BTreeMap::from([(Subject::from(image), store.put(&no_referrers())?)]);
         for list in pulled.into_iter().flat_map(|image| image.referrers) {

@@ -12,8 +12,8 @@ mod records;
 mod system_use;
 mod trees;
 
-use super::directory::{self, Record};
-use super::{Fault, IsoImage, ReadAt, View};
+use super::directory::{self, StoredRecord};
+use super::{EntryFault, IsoImage, ReadAt, View};
 use crate::Result;
 use descriptors::AllRoots;
 use records::Walk;
@@ -54,7 +54,7 @@ impl<S: ReadAt> IsoImage<S> {
         let AllRoots { roots, enhanced } = descriptors::check(&self.source, &self.path, &mut found)?;
         let source: &dyn ReadAt = &self.source;
         let sizes = (self.size, u64::from(self.volume.sectors) * crate::format::SECTOR);
-        let root = Record::parse(&roots.primary);
+        let root = StoredRecord::parse(&roots.primary);
         let skip = match &root {
             Some(root) => directory::declared(source, &self.path, root)?,
             None => None,
@@ -94,7 +94,7 @@ impl Found {
         }
     }
 
-    fn fault(&mut self, path: &str, fault: &Fault) {
+    fn fault(&mut self, path: &str, fault: &EntryFault) {
         let problem = match fault.unsupported {
             true => format!("{} is not supported", fault.problem),
             false => fault.problem.clone(),

@@ -4,13 +4,13 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::Path;
 
 use super::descriptors::both_orders_agree;
-use super::system_use::SystemUse;
+use super::system_use::SystemUseSummary;
 use super::{Found, names};
 use crate::Result;
 use crate::format::record::{ASSOCIATED, DIRECTORY, HIDDEN, MORE};
 use crate::format::{SECTOR, SECTOR_LEN};
 use crate::image::Extent;
-use crate::image::directory::{Record, joliet_name, plain_name};
+use crate::image::directory::{StoredRecord, joliet_name, plain_name};
 use crate::image::source::{ReadAt, read_exact};
 use crate::tree::{TYPE, TYPE_DIRECTORY};
 
@@ -51,9 +51,9 @@ pub(super) struct Walk<'a> {
 
 /// A record and its fields beyond ISO 9660.
 struct Item<'a> {
-    record: Record<'a>,
+    record: StoredRecord<'a>,
     bytes: &'a [u8],
-    entries: SystemUse,
+    entries: SystemUseSummary,
     name: Vec<u8>,
     offset: u64,
 }
@@ -96,7 +96,7 @@ impl<'a> Walk<'a> {
 
     /// Checks all folders from the root on, whose record in the descriptor is `root`.
     pub(super) fn run(mut self, root: &[u8; 34], found: &mut Found) -> Result<()> {
-        let Some(record) = Record::parse(root) else { return Ok(()) };
+        let Some(record) = StoredRecord::parse(root) else { return Ok(()) };
         self.folders.push_back((String::new(), record.extent()));
         while let Some((path, extent)) = self.folders.pop_front() {
             if found.is_full() {
@@ -147,7 +147,7 @@ impl<'a> Walk<'a> {
                 let Some((bytes, behind)) = rest.split_at_checked(length) else { break };
                 rest = behind;
                 // What cannot be read is a fault of the listing.
-                let Some(record) = Record::parse(bytes) else { continue };
+                let Some(record) = StoredRecord::parse(bytes) else { continue };
                 let declares = path.is_empty() && number == 0;
                 let item = self.item(record, bytes, offset, declares)?;
                 number += 1;
@@ -224,11 +224,17 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn item<'r>(&self, record: Record<'r>, bytes: &'r [u8], offset: u64, declares: bool) -> Result<Item<'r>> {
+    fn item<'r>(
+        &self,
+        record: StoredRecord<'r>,
+        bytes: &'r [u8],
+        offset: u64,
+        declares: bool,
+    ) -> Result<Item<'r>> {
         let entries = if self.joliet {
-            SystemUse::default()
+            SystemUseSummary::default()
         } else {
-            SystemUse::read(self.source, self.path, self.entries(&record, declares))?
+            SystemUseSummary::read(self.source, self.path, self.entries(&record, declares))?
         };
         let name = match &entries.name {
             Some(name) if self.rock_ridge => name.clone(),
@@ -240,7 +246,7 @@ impl<'a> Walk<'a> {
 
     /// Where the entries of Rock Ridge are in a record: behind the attributes of CD-ROM XA, if it has any.
     /// The record that declares Rock Ridge says what to skip in all others.
-    fn entries<'r>(&self, record: &Record<'r>, declares: bool) -> &'r [u8] {
+    fn entries<'r>(&self, record: &StoredRecord<'r>, declares: bool) -> &'r [u8] {
         let skip = match declares {
             true if has_xa(record.system_use) => XA,
             true => 0,

@@ -20,7 +20,7 @@ const RR_OTHERS: u8 = 1 | 4 | 16 | 128;
 
 /// What the entries say.
 #[derive(Debug, Default)]
-pub(super) struct SystemUse {
+pub(super) struct SystemUseSummary {
     pub(super) mode: Option<u32>,
     pub(super) name: Option<Vec<u8>>,
     /// There is an SL.
@@ -42,7 +42,7 @@ pub(super) struct SystemUse {
     child_first: bool,
 }
 
-impl SystemUse {
+impl SystemUseSummary {
     /// Reads the entries of a record and of its continuations.
     pub(super) fn read(source: &dyn ReadAt, path: &Path, system_use: &[u8]) -> Result<Self> {
         let mut out = Self::default();

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::{Found, names};
-use crate::image::directory::{Reader, Record};
-use crate::image::{Entry, Extent, Kind, ReadAt, View};
+use crate::image::directory::{Reader, StoredRecord};
+use crate::image::{Extent, IsoEntry, IsoEntryKind, ReadAt, View};
 use crate::{Error, Result};
 
 /// The trees of an image.
@@ -54,7 +54,8 @@ impl Trees<'_> {
                 (alone, &mut second, format!("it stands in the {tree} tree alone")),
             ] {
                 for entry in entries {
-                    let extent = entry.extents.first().filter(|_| entry.kind == Kind::Directory).copied();
+                    let extent =
+                        entry.extents.first().filter(|_| entry.kind == IsoEntryKind::Directory).copied();
                     // The folder of those that were moved may be in one tree alone: it is empty.
                     let empty = match extent {
                         Some(extent) => {
@@ -87,7 +88,7 @@ impl Trees<'_> {
                 continue;
             }
             for entry in self.list(&mut reader, &path, extent, found)?.0 {
-                if let (Kind::Directory, Some(extent)) = (&entry.kind, entry.extents.first()) {
+                if let (IsoEntryKind::Directory, Some(extent)) = (&entry.kind, entry.extents.first()) {
                     open.push((join(&path, &entry.name), *extent));
                 }
             }
@@ -113,7 +114,7 @@ impl Trees<'_> {
         path: &str,
         extent: Extent,
         found: &mut Found,
-    ) -> Result<(Vec<Entry>, HashSet<String>)> {
+    ) -> Result<(Vec<IsoEntry>, HashSet<String>)> {
         let (mut out, mut faulty) = (Vec::new(), HashSet::new());
         reader.each(extent, |entry| {
             match &entry.fault {
@@ -131,7 +132,7 @@ impl Trees<'_> {
 
 /// Where the root of a tree lies, if it lies in the image.
 fn root(reader: &mut Reader<'_>, record: &[u8; 34], found: &mut Found) -> Result<Option<Extent>> {
-    let Some(record) = Record::parse(record) else {
+    let Some(record) = StoredRecord::parse(record) else {
         found.add("", 0, "the record of a root is malformed");
         return Ok(None);
     };
@@ -149,7 +150,7 @@ fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") }
 }
 
-fn place(entry: &Entry) -> u64 {
+fn place(entry: &IsoEntry) -> u64 {
     entry.extents.first().map_or(0, |extent| extent.offset)
 }
 
@@ -164,8 +165,13 @@ struct Folder<'a> {
 
 impl Folder<'_> {
     /// Compares the entries, and gives back those that stand in one tree alone.
-    fn compare(&mut self, one: Vec<Entry>, other: Vec<Entry>, found: &mut Found) -> (Vec<Entry>, Vec<Entry>) {
-        let mut by_name: HashMap<String, Entry> = HashMap::new();
+    fn compare(
+        &mut self,
+        one: Vec<IsoEntry>,
+        other: Vec<IsoEntry>,
+        found: &mut Found,
+    ) -> (Vec<IsoEntry>, Vec<IsoEntry>) {
+        let mut by_name: HashMap<String, IsoEntry> = HashMap::new();
         let mut alone = Vec::new();
         for entry in other {
             if let Some(twice) = by_name.insert(entry.name.clone(), entry) {
@@ -191,7 +197,7 @@ impl Folder<'_> {
         alone.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         let mut missing = Vec::new();
         for entry in rest {
-            let fits = |other: &Entry| self.resemble(&entry, other) && kinds_agree(&entry, other);
+            let fits = |other: &IsoEntry| self.resemble(&entry, other) && kinds_agree(&entry, other);
             let best = alone
                 .iter()
                 .position(|other| fits(other) && contents_agree(&entry, other))
@@ -202,7 +208,7 @@ impl Folder<'_> {
                     self.pair(&entry, &other, found);
                 }
                 // Other trees have no links and no devices.
-                None if matches!(entry.kind, Kind::Symlink(_) | Kind::Other) => {}
+                None if matches!(entry.kind, IsoEntryKind::Symlink(_) | IsoEntryKind::Other) => {}
                 None => missing.push(entry),
             }
         }
@@ -210,7 +216,7 @@ impl Folder<'_> {
     }
 
     /// Whether a writer may have made the one name of the other, the longer one.
-    fn resemble(&self, entry: &Entry, other: &Entry) -> bool {
+    fn resemble(&self, entry: &IsoEntry, other: &IsoEntry) -> bool {
         match self.names {
             (_, View::Plain) => {
                 names::is_made_of(&other.name, &entry.name) || names::is_made_of(&entry.name, &other.name)
@@ -220,15 +226,15 @@ impl Folder<'_> {
         }
     }
 
-    fn pair(&mut self, entry: &Entry, other: &Entry, found: &mut Found) {
+    fn pair(&mut self, entry: &IsoEntry, other: &IsoEntry, found: &mut Found) {
         let path = join(self.path, &entry.name);
         let tree = if self.names.1 == View::Joliet { "Joliet" } else { "enhanced" };
         match (&entry.kind, entry.extents.first(), other.extents.first()) {
             _ if !kinds_agree(entry, other) => {
                 found.add(&path, place(entry), format!("it is of another kind in the {tree} tree"));
             }
-            (Kind::Directory, Some(one), Some(two)) => self.pairs.push((path, *one, *two)),
-            (Kind::File, ..) if !contents_agree(entry, other) => {
+            (IsoEntryKind::Directory, Some(one), Some(two)) => self.pairs.push((path, *one, *two)),
+            (IsoEntryKind::File, ..) if !contents_agree(entry, other) => {
                 found.add(&path, place(entry), format!("it has other content in the {tree} tree"));
             }
             _ => {}
@@ -237,24 +243,24 @@ impl Folder<'_> {
 }
 
 /// Joliet shows a link or a device as an empty file, if at all.
-fn kinds_agree(entry: &Entry, other: &Entry) -> bool {
+fn kinds_agree(entry: &IsoEntry, other: &IsoEntry) -> bool {
     match &entry.kind {
-        Kind::Symlink(_) | Kind::Other => other.kind == Kind::File && other.size == 0,
+        IsoEntryKind::Symlink(_) | IsoEntryKind::Other => other.kind == IsoEntryKind::File && other.size == 0,
         kind => *kind == other.kind,
     }
 }
 
-fn same_entry(entry: &Entry, other: &Entry) -> bool {
+fn same_entry(entry: &IsoEntry, other: &IsoEntry) -> bool {
     kinds_agree(entry, other) && contents_agree(entry, other)
 }
 
-fn contents_agree(entry: &Entry, other: &Entry) -> bool {
-    entry.kind != Kind::File
+fn contents_agree(entry: &IsoEntry, other: &IsoEntry) -> bool {
+    entry.kind != IsoEntryKind::File
         || entry.size == other.size && (entry.size == 0 || stretches(entry) == stretches(other))
 }
 
 /// Where a file's content lies, sections that follow each other as one.
-fn stretches(entry: &Entry) -> Vec<Extent> {
+fn stretches(entry: &IsoEntry) -> Vec<Extent> {
     let mut out: Vec<Extent> = Vec::new();
     for extent in entry.extents.iter().filter(|extent| extent.len > 0) {
         match out.last_mut() {

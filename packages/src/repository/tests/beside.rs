@@ -76,7 +76,7 @@ fn what_the_old_metadata_had_is_kept_where_asked_and_named_where_not() {
     for name in ["comps.xml", "updateinfo.xml", "modules.yaml"] {
         fs::remove_file(dir.path().join(name)).unwrap();
     }
-    let keep = Options { revision: DATE, keep_metadata: true, ..Options::default() };
+    let keep = IndexOptions { revision: DATE, keep_metadata: true, ..IndexOptions::default() };
     assert_eq!(index_with(dir.path(), &keep).unwrap().dropped, [""; 0]);
     assert_eq!(snapshot(dir.path()), before);
 
@@ -84,7 +84,7 @@ fn what_the_old_metadata_had_is_kept_where_asked_and_named_where_not() {
     let groups = dir.path().join("other.xml");
     fs::write(&groups, "<comps/>").unwrap();
     fs::write(dir.path().join("modules.yaml"), module("b")).unwrap();
-    index_with(dir.path(), &Options { groups: Some(groups), ..keep.clone() }).unwrap();
+    index_with(dir.path(), &IndexOptions { groups: Some(groups), ..keep.clone() }).unwrap();
     assert_eq!(
         types(dir.path()).0,
         ["primary", "filelists", "other", "group", "group_gz", "modules", "updateinfo"]
@@ -124,7 +124,7 @@ fn metadata_that_are_none_are_named_and_the_old_ones_stay() {
         fs::remove_file(path).unwrap();
     }
     // Older metadata that cannot be kept are an error only where they are to be kept.
-    let keep = Options { revision: DATE, keep_metadata: true, ..Options::default() };
+    let keep = IndexOptions { revision: DATE, keep_metadata: true, ..IndexOptions::default() };
     for (repomd, expected) in [
         (
             "<repomd><data type='group'><location href='repodata/../../etc/passwd'/></data></repomd>",
@@ -171,10 +171,11 @@ fn links_are_followed_and_make_no_loops() {
     );
 
     // In an archive that is built no link leads out.
-    let inside = Options { revision: DATE, boundary: Some(repository.clone()), ..Options::default() };
+    let inside =
+        IndexOptions { revision: DATE, boundary: Some(repository.clone()), ..IndexOptions::default() };
     let error = index_with(&repository, &inside).unwrap_err().to_string();
     assert!(error.contains("leads out of the archive"), "{error}");
-    let whole = Options { boundary: Some(dir.path().to_owned()), ..inside };
+    let whole = IndexOptions { boundary: Some(dir.path().to_owned()), ..inside };
     assert_eq!(index_with(&repository, &whole).unwrap().packages, 3);
 }
 
@@ -195,7 +196,7 @@ fn patterns_leave_out_files_and_folders() {
         (&["broken.rpm", "a/nothing", "x"], 4, 2),
     ] {
         let exclude = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
-        let found = index_with(dir.path(), &Options { exclude, ..Options::default() }).unwrap();
+        let found = index_with(dir.path(), &IndexOptions { exclude, ..IndexOptions::default() }).unwrap();
         assert_eq!(
             (found.packages, found.warnings.len()),
             (packages, warnings),
@@ -204,5 +205,5 @@ fn patterns_leave_out_files_and_folders() {
         );
     }
     let exclude = vec!["[".to_owned()];
-    index_with(dir.path(), &Options { exclude, ..Options::default() }).unwrap_err();
+    index_with(dir.path(), &IndexOptions { exclude, ..IndexOptions::default() }).unwrap_err();
 }

@@ -17,7 +17,7 @@ const DATE: i64 = 1_700_000_000;
 
 /// Builds a package with a file and a dependency of each kind.
 fn package(folder: &Path, name: &str) -> PathBuf {
-    let definition: crate::Definition = serde_saphyr::from_str(&format!(
+    let definition: crate::RpmDefinition = serde_saphyr::from_str(&format!(
         "
         name: {name}
         version: 1.2.3
@@ -200,9 +200,10 @@ fn file(header_bytes: &[u8]) -> Vec<u8> {
 
 /// All that is read of a package, as the three files would hold it.
 fn entries(bytes: &[u8]) -> Result<String, String> {
-    let fault = |Fault { place, expected, found }| format!("{place}: expected {expected}, found {found}");
+    let fault =
+        |HeaderFault { place, expected, found }| format!("{place}: expected {expected}, found {found}");
     let headers = Headers::read(&mut &*bytes).map_err(fault)?;
-    let package = Package::new(&headers, "00", 0, "a.rpm").map_err(fault)?;
+    let package = PackageEntry::new(&headers, "00", 0, "a.rpm").map_err(fault)?;
     let mut text = Vec::new();
     let mut xml = new_xml(&mut text);
     let written = package
@@ -211,8 +212,8 @@ fn entries(bytes: &[u8]) -> Result<String, String> {
         .and_then(|()| package.other(&mut xml));
     match written {
         Ok(()) => Ok(String::from_utf8(text).unwrap()),
-        Err(Failure::Package(found)) => Err(fault(found)),
-        Err(Failure::Write(error)) => panic!("{error}"),
+        Err(EntryFailure::Package(found)) => Err(fault(found)),
+        Err(EntryFailure::Write(error)) => panic!("{error}"),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use content::{IoError, Links};
+use content::{IoError, LinkPolicy};
 
 use super::error::Error;
 use super::machine::Machine;
@@ -86,7 +86,7 @@ pub(super) fn apply(
             Ok(removed.map_err(IoError::at("disable", path))?)
         }
         NodeStep::ChangeFstab { path, content, former, .. } => {
-            let now = content::open_read(path, Links::Follow, former.len() as u64).ok();
+            let now = content::open_read(path, LinkPolicy::Follow, former.len() as u64).ok();
             if now.as_deref() != Some(former.as_bytes()) {
                 let error = io::Error::other("another program has just changed it");
                 return Err(IoError::at("change", path)(error).into());

@@ -16,8 +16,8 @@ pub(super) fn described(archive: &Path) -> Result<(Product, ConfigurationKind), 
 pub(super) fn product_of(tree: &Tree) -> Result<(Product, ConfigurationKind), Error> {
     let (found, kind) = product::describe(tree)?.ok_or_else(|| Error::Nameless(tree.path().to_path_buf()))?;
     let kind = match kind {
-        product::Kind::Platform => ConfigurationKind::Bootstrap,
-        product::Kind::Solution => ConfigurationKind::Solutions,
+        product::ArchiveKind::Platform => ConfigurationKind::Bootstrap,
+        product::ArchiveKind::Solution => ConfigurationKind::Solutions,
     };
     Ok((found, kind))
 }

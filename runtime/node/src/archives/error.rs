@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use archive::layout;
-use archive::verify::Report;
+use archive::verify::VerifyReport;
 use content::IoError;
 
 use super::mount_mode::CannotMount;
@@ -27,7 +27,7 @@ pub enum Error {
     Gone(PathBuf),
     /// The archive is damaged.
     #[error("{} is damaged: {}", content::printable_path(&.0.archive), damage(.0))]
-    Damaged(Box<Report>),
+    Damaged(Box<VerifyReport>),
     /// The archive was replaced or changed between two steps.
     #[error("{} was replaced or changed while it was in use", content::printable_path(.0))]
     Changed(PathBuf),
@@ -124,7 +124,7 @@ pub enum Error {
 }
 
 /// The first finding of an archive, and the number of findings. A damaged archive has at least one.
-fn damage(report: &Report) -> String {
+fn damage(report: &VerifyReport) -> String {
     let first = report.findings.first().map(ToString::to_string).unwrap_or_default();
     match report.findings.len() as u64 + report.omitted {
         0 | 1 => first,

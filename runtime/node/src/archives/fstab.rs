@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use content::Links;
+use content::LinkPolicy;
 
 use super::error::Error;
 use super::linux_machine::decoded;
@@ -34,7 +34,7 @@ impl Found {
 /// Finds the lines about `archive`, whose mount point is `at`. Where the file of an archive is unknown, `archive` is its
 /// mount point.
 pub(super) fn find(paths: &NodeLayout, archive: &Path, at: Option<&Path>) -> Result<Found, Error> {
-    let bytes = match content::open_read(&paths.fstab, Links::Follow, SIZE_MAX) {
+    let bytes = match content::open_read(&paths.fstab, LinkPolicy::Follow, SIZE_MAX) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::default()),
         Err(error) => return Err(error.into()),

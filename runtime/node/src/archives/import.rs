@@ -46,7 +46,7 @@ pub fn import(
     archive: &Path,
     options: &ImportOptions,
     machine: &dyn Machine,
-    progress: &dyn iso::Progress,
+    progress: &dyn iso::ByteProgress,
 ) -> Result<NodeChange, Error> {
     let open = OpenArchive::open(archive)?;
     let archive = open.path().to_path_buf();

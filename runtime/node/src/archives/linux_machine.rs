@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use content::Links;
+use content::LinkPolicy;
 
 use super::machine::Machine;
 use super::mount_mode::{CannotMount, MountMode};
@@ -90,7 +90,7 @@ impl MountLine {
 impl LinuxMachine {
     /// The mount at a folder, if there is one.
     fn mount_at(&self, at: &Path) -> io::Result<Option<MountLine>> {
-        let table = content::open_text(&self.mounts, Links::Follow, TABLE_MAX)?;
+        let table = content::open_text(&self.mounts, LinkPolicy::Follow, TABLE_MAX)?;
         let at = real(at);
         let at = at.to_string_lossy();
         // The last mount hides the ones below it.
@@ -113,13 +113,14 @@ impl LinuxMachine {
 
     /// Whether the kernel has a file system now.
     fn has(&self, file_system: &str) -> bool {
-        let listed = content::open_text(&self.file_systems, Links::Follow, TABLE_MAX).unwrap_or_default();
+        let listed =
+            content::open_text(&self.file_systems, LinkPolicy::Follow, TABLE_MAX).unwrap_or_default();
         listed.lines().any(|line| line.split_whitespace().next_back() == Some(file_system))
     }
 
     /// Whether the kernel can load a module: `modules.dep` lists its file, then those it needs.
     fn has_module(&self, name: &str) -> bool {
-        let read = |path: &Path| content::open_text(path, Links::Follow, TABLE_MAX).unwrap_or_default();
+        let read = |path: &Path| content::open_text(path, LinkPolicy::Follow, TABLE_MAX).unwrap_or_default();
         let list = read(&self.modules.join(read(&self.release).trim()).join("modules.dep"));
         list.lines().any(|line| {
             let path = line.split(':').next().unwrap_or_default();
@@ -266,7 +267,7 @@ impl Machine for LinuxMachine {
         }
         // Ends in ` (deleted)` once another file has the name.
         let backing = self.disks.join(&mount.device).join("loop/backing_file");
-        match content::open_read(&backing, Links::Follow, TABLE_MAX) {
+        match content::open_read(&backing, LinkPolicy::Follow, TABLE_MAX) {
             Ok(file) => Ok(file.trim_ascii_end() == archive.as_os_str().as_encoded_bytes()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error.into()),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use archive::tree::Entry;
+use archive::tree::TreeEntry;
 use archive::{Product, Tree, layout, sums};
 use content::Digest;
 use serde::Serialize;
@@ -160,7 +160,7 @@ fn contents(archive: &Path) -> Result<Digest, archive::Error> {
     if tree.entry(layout::SUMS)?.is_some() {
         return Ok(Digest::of(&tree.read(layout::SUMS, sums::LIMIT)?));
     }
-    let line = |(path, entry): (String, Entry)| format!("{path}\0{}\n", entry.size);
+    let line = |(path, entry): (String, TreeEntry)| format!("{path}\0{}\n", entry.size);
     Ok(Digest::of(tree.walk()?.into_iter().map(line).collect::<String>().as_bytes()))
 }
 

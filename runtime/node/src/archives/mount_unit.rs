@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use content::Links;
+use content::LinkPolicy;
 
 use super::error::Error;
 use super::node_layout::NodeLayout;
@@ -58,7 +58,7 @@ pub(super) fn check(path: &Path) -> Result<(), Error> {
 /// The content of a unit that an import has written; `None` if it does not exist. A unit that people have written or masked
 /// is refused.
 pub(super) fn read(path: &Path) -> Result<Option<String>, Error> {
-    match content::open_read(path, Links::Follow, SIZE_MAX).map(String::from_utf8) {
+    match content::open_read(path, LinkPolicy::Follow, SIZE_MAX).map(String::from_utf8) {
         Ok(Ok(text)) if text.starts_with(MARK) => Ok(Some(text)),
         Ok(_) => Err(Error::NotOurs(path.to_path_buf())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

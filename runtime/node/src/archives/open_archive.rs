@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use archive::Tree;
-use content::{IoError, Links};
+use content::{IoError, LinkPolicy};
 
 use super::error::Error;
 use super::machine::Machine;
@@ -40,7 +40,7 @@ impl OpenArchive {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         let failed = |error| IoError::at("open", path)(error);
         let real = std::fs::canonicalize(path).map_err(failed)?;
-        let (file, data) = match content::open_device(&real, Links::Refuse) {
+        let (file, data) = match content::open_device(&real, LinkPolicy::Refuse) {
             Ok(file) => {
                 let data = file.metadata().map_err(failed)?;
                 (Some(file), data)

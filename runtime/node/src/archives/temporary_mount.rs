@@ -39,7 +39,7 @@ pub fn mount(
     archive: &Path,
     options: &MountOptions,
     machine: &dyn Machine,
-    progress: &dyn iso::Progress,
+    progress: &dyn iso::ByteProgress,
 ) -> Result<NodeChange, Error> {
     let paths = &paths.resolved();
     let open = OpenArchive::open(archive)?;

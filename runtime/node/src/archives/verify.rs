@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use archive::verify::{Options as VerifyOptions, Verdict, Work};
+use archive::verify::{Verdict, Verification, VerifyOptions};
 
 use super::error::Error;
 use super::lists::accepts_unverified;
@@ -11,7 +11,7 @@ use super::open_archive::OpenArchive;
 
 /// Refuses an unverifiable archive, unless `unverified` accepts it. Reads only lists, no content.
 pub(super) fn refuse_unverifiable(open: &OpenArchive, unverified: bool) -> Result<(), Error> {
-    if unverified || Work::of(open.tree()?, &VerifyOptions::default())?.has_voucher() {
+    if unverified || Verification::of(open.tree()?, &VerifyOptions::default())?.has_voucher() {
         return Ok(());
     }
     Err(Error::Unverifiable(open.path().to_path_buf()))
@@ -27,8 +27,12 @@ pub fn check_verifiable(paths: &NodeLayout, archive: &Path) -> Result<(), Error>
 }
 
 /// Verifies an archive. An unverifiable one without findings passes if `unverified` accepts it.
-pub(super) fn run(open: &OpenArchive, unverified: bool, progress: &dyn iso::Progress) -> Result<(), Error> {
-    let report = Work::of(open.tree()?, &VerifyOptions::default())?.run(progress);
+pub(super) fn run(
+    open: &OpenArchive,
+    unverified: bool,
+    progress: &dyn iso::ByteProgress,
+) -> Result<(), Error> {
+    let report = Verification::of(open.tree()?, &VerifyOptions::default())?.run(progress);
     match report.verdict() {
         Verdict::Intact => {}
         Verdict::Unvouched if unverified => {}

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use content::{IoError, Links};
+use content::{IoError, LinkPolicy};
 
 use super::error::Error;
 
@@ -35,7 +35,7 @@ pub fn stale<'a>(
     let mut stale = Vec::new();
     for file in files {
         let path = root.join(&file.path);
-        match content::open_read(&path, Links::Follow, SIZE_MAX) {
+        match content::open_read(&path, LinkPolicy::Follow, SIZE_MAX) {
             Ok(found) if found == file.content.as_bytes() => continue,
             Ok(found) if !force && !is_generated(&found, file) => return Err(Error::NotOurs(path)),
             // A file that large was not generated.

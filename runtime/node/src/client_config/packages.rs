@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use archive::tree::Kind;
-use archive::{Tree, Unindexed, layout, product};
+use archive::tree::EntryKind;
+use archive::{Tree, UnindexedPackages, layout, product};
 use content::IoError;
 
 use super::error::Error;
@@ -44,7 +44,7 @@ pub struct ArchivePackages {
     root: Option<PathBuf>,
     rpm: Vec<RpmRepository>,
     deb: Vec<DebRepository>,
-    unindexed: Vec<Unindexed>,
+    unindexed: Vec<UnindexedPackages>,
 }
 
 #[derive(Debug)]
@@ -94,7 +94,7 @@ impl ArchivePackages {
         let unindexed = archive::unindexed_of(&entries);
         let mut found = Self { id, root, rpm: Vec::new(), deb: Vec::new(), unindexed };
         for (path, entry) in entries {
-            if entry.kind != Kind::File {
+            if entry.kind != EntryKind::File {
                 continue;
             }
             if let Some(folder) = path.strip_suffix("/repodata/repomd.xml") {
@@ -129,7 +129,7 @@ impl ArchivePackages {
 
     /// Packages of the archive that clients cannot find, since no metadata covers them.
     #[must_use]
-    pub fn unindexed(&self) -> &[Unindexed] {
+    pub fn unindexed(&self) -> &[UnindexedPackages] {
         &self.unindexed
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use archive::tree::{Entry, Kind, Location};
+use archive::tree::{EntryKind, Location, TreeEntry};
 use archive::{Tree, sums};
 use content::Digest;
 
@@ -15,15 +15,17 @@ const SMALLEST: u64 = 16 * 1024;
 /// A larger file whose digest is recorded in the archive.
 pub(super) struct StatedFile {
     pub(super) path: String,
-    pub(super) entry: Entry,
+    pub(super) entry: TreeEntry,
     pub(super) digest: Digest,
 }
 
 /// The larger files whose digest is recorded in the archive, in `SHA256SUMS` or as the name of a blob, and is `wanted`.
 pub(super) fn stated(tree: &Tree, wanted: &dyn Fn(&Digest) -> bool) -> Result<Vec<StatedFile>, Error> {
-    let mut large: Vec<(String, Entry, Option<Digest>)> = Vec::new();
+    let mut large: Vec<(String, TreeEntry, Option<Digest>)> = Vec::new();
     tree.each_folder("", &mut |folder, entries| {
-        for entry in entries.into_iter().filter(|entry| entry.kind == Kind::File && entry.size >= SMALLEST) {
+        for entry in
+            entries.into_iter().filter(|entry| entry.kind == EntryKind::File && entry.size >= SMALLEST)
+        {
             let named = Digest::from_hex(&entry.name).ok();
             let path =
                 if folder.is_empty() { entry.name.clone() } else { format!("{folder}/{}", entry.name) };

@@ -20,8 +20,8 @@
 //! # let tree = folder.path().join("tree");
 //! # std::fs::create_dir(&tree)?;
 //! # std::fs::write(tree.join("product.txt"), "NAME=Example\nVERSION=1.0\n")?;
-//! # let options = iso::Options { volume_id: "Example 1.0".into(), ..iso::Options::default() };
-//! # iso::Plan::from_dir(&tree, &options)?.write_file(&here, &())?;
+//! # let options = iso::IsoOptions { volume_id: "Example 1.0".into(), ..iso::IsoOptions::default() };
+//! # iso::PlannedIso::from_dir(&tree, &options)?.write_file(&here, &())?;
 //! let recipe = Recipe::of(&here, &())?;
 //! let (ours, theirs) = UnixStream::pair()?;
 //! let into = there.clone();

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use archive::tree::Location;
-use content::{Hasher, IoError, Kind, Metadata, Root};
+use content::{FileKind, FileMetadata, Hasher, IoError, Root};
 
 use super::error::Error;
 use super::library::Library;
@@ -43,7 +43,7 @@ impl PartialCopy {
         let root = Root::open(into)?;
         let target = into.join(&recipe.name);
         match root.metadata(recipe.name.as_ref()) {
-            Ok(Metadata { kind: Kind::File, len, .. }) => {
+            Ok(FileMetadata { kind: FileKind::File, len, .. }) => {
                 let existing = root.open_file(recipe.name.as_ref())?;
                 if len == recipe.bytes
                     && digest_of(&existing, &()).map_err(IoError::at("read", &target))? == recipe.digest

@@ -12,7 +12,7 @@ use super::range::ByteRange;
 pub(super) const CHUNK: usize = 1024 * 1024;
 
 /// The SHA-256 of an open file.
-pub(super) fn digest_of(file: &File, progress: &dyn iso::Progress) -> io::Result<Digest> {
+pub(super) fn digest_of(file: &File, progress: &dyn iso::ByteProgress) -> io::Result<Digest> {
     let mut hash = Hasher::new();
     let whole = ByteRange { offset: 0, bytes: file.metadata()?.len() };
     digest_range(file, whole, &mut hash, progress)?;
@@ -24,7 +24,7 @@ pub(super) fn digest_range(
     file: &File,
     range: ByteRange,
     hash: &mut Hasher,
-    progress: &dyn iso::Progress,
+    progress: &dyn iso::ByteProgress,
 ) -> io::Result<()> {
     let mut buffer = vec![0; CHUNK];
     let mut offset = range.offset;

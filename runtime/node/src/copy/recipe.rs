@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use archive::Tree;
-use content::{Digest, IoError, Links};
+use content::{Digest, IoError, LinkPolicy};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::error::Error;
@@ -102,12 +102,12 @@ impl Recipe {
     /// # Errors
     ///
     /// [`Error::Archive`] if it is not an ISO, [`Error::Io`] if it cannot be read.
-    pub fn of(path: &Path, progress: &dyn iso::Progress) -> Result<Self, Error> {
+    pub fn of(path: &Path, progress: &dyn iso::ByteProgress) -> Result<Self, Error> {
         let failed = |error| IoError::at("read", path)(error);
         let unnamed = || failed(std::io::ErrorKind::InvalidFilename.into());
         let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(unnamed)?;
         // One open file for everything, so that the recipe matches what was read.
-        let file = match content::open(path, Links::Follow) {
+        let file = match content::open(path, LinkPolicy::Follow) {
             Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => {
                 let error = std::io::Error::other("expected an ISO file; a folder is not copied");
                 return Err(failed(error).into());

@@ -4,7 +4,7 @@ use std::io::{BufRead, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use content::{IoError, Links};
+use content::{IoError, LinkPolicy};
 use serde::Serialize;
 
 use super::error::Error;
@@ -35,7 +35,7 @@ pub fn send(
     archive: &Path,
     mut from: impl BufRead,
     mut to: impl Write,
-    progress: &dyn iso::Progress,
+    progress: &dyn iso::ByteProgress,
 ) -> Result<SentArchive, Error> {
     write_message(&mut to, recipe)?;
     let needed = match read_message(&mut from)? {
@@ -45,7 +45,7 @@ pub fn send(
     };
     let total = needed.iter().fold(0_u64, |total, range| total.saturating_add(range.bytes));
     progress.advance(recipe.bytes.saturating_sub(total));
-    let file = content::open(archive, Links::Follow)?;
+    let file = content::open(archive, LinkPolicy::Follow)?;
     let mut buffer = vec![0; CHUNK];
     for range in needed {
         let mut offset = range.offset;

@@ -22,8 +22,8 @@ fn iso(folder: &Path, version: &str, files: &[(&str, &[u8])]) -> PathBuf {
     }
     archive::sums::write(&tree, &archive::sums::digest_file).unwrap();
     let path = folder.join(format!("example-{version}.iso"));
-    let options = iso::Options { volume_id: format!("Example {version}"), ..iso::Options::default() };
-    iso::Plan::from_dir(&tree, &options).unwrap().write_file(&path, &()).unwrap();
+    let options = iso::IsoOptions { volume_id: format!("Example {version}"), ..iso::IsoOptions::default() };
+    iso::PlannedIso::from_dir(&tree, &options).unwrap().write_file(&path, &()).unwrap();
     path
 }
 

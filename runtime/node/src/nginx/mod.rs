@@ -14,9 +14,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use archive::tree::Kind;
+use archive::tree::EntryKind;
 use archive::{Tree, layout, product};
-use content::{IoError, Links};
+use content::{IoError, LinkPolicy};
 use minijinja::context;
 
 /// The configuration cannot be generated or installed. The previous one is still in use.
@@ -204,7 +204,7 @@ fn section(root: &Path, number: usize) -> Result<(String, String), Error> {
     let absolute = absolute.to_string_lossy().trim_end_matches('/').to_owned();
     // nginx does not follow links below these.
     for name in [layout::IMAGES, layout::REGISTRY] {
-        if tree.entry(name)?.is_some_and(|entry| matches!(entry.kind, Kind::Symlink(_))) {
+        if tree.entry(name)?.is_some_and(|entry| matches!(entry.kind, EntryKind::Symlink(_))) {
             return Err(Error::Link(root.join(name)));
         }
     }
@@ -272,7 +272,7 @@ pub fn install(
     pid: &Path,
     running: fn(&Command),
 ) -> Result<InstalledConfiguration, Error> {
-    let read = |path: &Path| content::open_read(path, Links::Follow, include::SIZE_MAX);
+    let read = |path: &Path| content::open_read(path, LinkPolicy::Follow, include::SIZE_MAX);
     let replaced = match read(file) {
         Ok(found) => found != text.as_bytes(),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::FileTooLarge) => true,
@@ -339,8 +339,8 @@ mod tests {
         std::fs::create_dir(path("nameless")).unwrap();
         std::fs::write(path("mounted/product.txt"), "NAME=Site\nVERSION=1.0\n").unwrap();
         let image = path("site.iso");
-        let options = iso::Options { volume_id: "Site 2.0".into(), ..iso::Options::default() };
-        iso::Plan::from_dir(&path("mounted"), &options).unwrap().write_file(&image, &()).unwrap();
+        let options = iso::IsoOptions { volume_id: "Site 2.0".into(), ..iso::IsoOptions::default() };
+        iso::PlannedIso::from_dir(&path("mounted"), &options).unwrap().write_file(&image, &()).unwrap();
         let roots = ["site.iso", "mounted", "nameless", "missing"].map(path);
         let generated = configuration(&roots, &NginxOptions::default()).unwrap();
         let left_out: Vec<&PathBuf> = generated.left_out.iter().map(|(path, _)| path).collect();

@@ -91,7 +91,7 @@ impl Copies {
     /// # Errors
     ///
     /// [`Error::Archive`]; [`Error::Copy`] if it cannot be read.
-    pub fn recipe(&self, archive: &Copyable, progress: &dyn iso::Progress) -> Result<Recipe, Error> {
+    pub fn recipe(&self, archive: &Copyable, progress: &dyn iso::ByteProgress) -> Result<Recipe, Error> {
         self.check(archive)?;
         Ok(Recipe::of(&archive.path, progress)?)
     }
@@ -106,7 +106,7 @@ impl Copies {
         node: &NodeName,
         archive: &Copyable,
         recipe: &Recipe,
-        progress: &dyn iso::Progress,
+        progress: &dyn iso::ByteProgress,
     ) -> Result<SentArchive, Error> {
         self.shell.copy(node, (recipe, &archive.path), self.folder(archive), self.unverified, progress)
     }

@@ -76,7 +76,7 @@ impl RemoteShell {
         (recipe, archive): (&Recipe, &Path),
         into: &Path,
         unverified: bool,
-        progress: &dyn iso::Progress,
+        progress: &dyn iso::ByteProgress,
     ) -> Result<SentArchive, Error> {
         let folder = into.to_str().ok_or_else(|| Error::Word(into.to_path_buf()))?;
         let mut words = vec!["archive", "receive", "--into", folder];

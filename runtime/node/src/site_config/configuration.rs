@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use content::{IoError, Links};
+use content::{IoError, LinkPolicy};
 
 use super::document::Document;
 use super::error::Error;
@@ -76,7 +76,7 @@ impl NodeConfiguration {
     ///
     /// Those of [`NodeConfiguration::read`].
     pub fn read_if_exists(path: &Path, kind: ConfigurationKind) -> Result<Option<Self>, Error> {
-        let bytes = match content::open_read(path, Links::Follow, LIMIT) {
+        let bytes = match content::open_read(path, LinkPolicy::Follow, LIMIT) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.into()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use archive::layout;
-use archive::tree::{Entry, Kind, Location};
+use archive::tree::{EntryKind, Location, TreeEntry};
 use http::{Method, StatusCode, header};
 
 use super::listing::{ListingEntry, page};
@@ -20,7 +20,7 @@ use crate::observe::metrics::Endpoint;
 enum Found {
     /// A file, and the item to check if `SHA256SUMS` lists it.
     File(Location, Option<ItemIndex>),
-    Folder(Vec<Entry>),
+    Folder(Vec<TreeEntry>),
     Nothing,
     Refused(String),
 }
@@ -99,7 +99,7 @@ fn look_at(archive: &ServedArchive, path: &str) -> Found {
     match archive.tree.resolve(path) {
         Ok(Some(real)) if layout::is_hidden(&real) => Found::Nothing,
         Ok(Some(real)) => match archive.tree.entry(&real) {
-            Ok(Some(entry)) if entry.kind == Kind::Directory || real.is_empty() => {
+            Ok(Some(entry)) if entry.kind == EntryKind::Directory || real.is_empty() => {
                 match archive.tree.read_dir(&real) {
                     Ok(mut entries) => {
                         entries.retain(|entry| !real.is_empty() || !layout::is_hidden(&entry.name));
@@ -108,10 +108,12 @@ fn look_at(archive: &ServedArchive, path: &str) -> Found {
                     Err(error) => Found::Refused(error.to_string()),
                 }
             }
-            Ok(Some(entry)) if entry.kind == Kind::File => match archive.tree.locate_entry(&real, &entry) {
-                Ok(location) => Found::File(location, archive.file(&real)),
-                Err(error) => Found::Refused(error.to_string()),
-            },
+            Ok(Some(entry)) if entry.kind == EntryKind::File => {
+                match archive.tree.locate_entry(&real, &entry) {
+                    Ok(location) => Found::File(location, archive.file(&real)),
+                    Err(error) => Found::Refused(error.to_string()),
+                }
+            }
             Ok(_) => Found::Nothing,
             Err(error) => Found::Refused(error.to_string()),
         },
@@ -175,10 +177,10 @@ fn media_type(path: &str) -> &'static str {
     }
 }
 
-fn listed(entry: &Entry) -> ListingEntry {
+fn listed(entry: &TreeEntry) -> ListingEntry {
     match &entry.kind {
-        Kind::Directory => ListingEntry::new(format!("{}/", entry.name), ""),
-        Kind::Symlink(target) => ListingEntry::new(entry.name.as_str(), format!("→ {target}")),
+        EntryKind::Directory => ListingEntry::new(format!("{}/", entry.name), ""),
+        EntryKind::Symlink(target) => ListingEntry::new(entry.name.as_str(), format!("→ {target}")),
         _ => ListingEntry::new(entry.name.as_str(), entry.size.to_string()),
     }
 }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use archive::tree::{Location, Piece};
+use archive::tree::{Location, LocationPiece};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use rustix::io::{Errno, ReadWriteFlags};
@@ -190,7 +190,7 @@ fn read_now(
 }
 
 /// Whether both ends of a stretch are in the page cache: then the rest most likely is, too.
-fn is_cached(location: &Location, piece: Piece) -> bool {
+fn is_cached(location: &Location, piece: LocationPiece) -> bool {
     let last = piece.offset.saturating_add(piece.len.saturating_sub(1));
     [piece.offset, last].into_iter().all(|offset| {
         let mut byte = [0];

@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use archive::tree::Piece;
+use archive::tree::LocationPiece;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
@@ -43,7 +43,7 @@ pub(crate) struct PlainStream {
 impl Stretches {
     /// Queues the start of a piece of a file, at most [`STRETCH`] bytes. Returns the
     /// stand-in to write in its place.
-    pub(crate) fn put(&self, file: &Arc<File>, piece: Piece) -> Bytes {
+    pub(crate) fn put(&self, file: &Arc<File>, piece: LocationPiece) -> Bytes {
         let len = usize::try_from(piece.len).map_or(STRETCH, |len| len.min(STRETCH));
         let stretch = Stretch { file: Arc::clone(file), offset: piece.offset, left: len };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(stretch);
@@ -168,8 +168,8 @@ mod tests {
         (written, reader.join().unwrap())
     }
 
-    fn piece(offset: u64, len: usize) -> Piece {
-        Piece { offset, len: len as u64 }
+    fn piece(offset: u64, len: usize) -> LocationPiece {
+        LocationPiece { offset, len: len as u64 }
     }
 
     #[test]

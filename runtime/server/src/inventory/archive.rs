@@ -180,8 +180,10 @@ impl ServedArchive {
 
 /// The files that `SHA256SUMS` lists.
 fn listed_files(tree: &Tree) -> archive::Result<Box<[ListedFile]>> {
-    let listed =
-        |sum: sums::Sum| ListedFile { path: sum.path.into(), checked: CheckedDigest::new(sum.digest) };
+    let listed = |sum: sums::FileChecksum| ListedFile {
+        path: sum.path.into(),
+        checked: CheckedDigest::new(sum.digest),
+    };
     let mut files: Box<[ListedFile]> = sums::of(tree)?.unwrap_or_default().into_iter().map(listed).collect();
     files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     Ok(files)

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use archive::tree::Entry;
+use archive::tree::TreeEntry;
 use archive::{Tree, image};
 use content::Digest;
-use images::manifest::Kind;
+use images::manifest::MediaKind;
 
 use super::contents::{ContentFileName, ContentPosition, ServedContent};
 use super::repository::{Referrers, ServedRepository};
@@ -38,7 +38,7 @@ pub(super) struct Built {
 
 impl Builder {
     /// Adds an image, unless something it needs is missing: a manifest is served only if all its blobs exist.
-    pub(super) fn add(&mut self, tree: &Tree, image: &image::Image) {
+    pub(super) fn add(&mut self, tree: &Tree, image: &image::ArchiveImage) {
         let stored = match image.whole().and_then(|()| image.manifest.clone()) {
             Ok(stored) => stored,
             Err(problem) => {
@@ -47,7 +47,8 @@ impl Builder {
             }
         };
         let folder: Arc<str> = image.folder.as_str().into();
-        let place = |name, path: &str, entry: &Entry| ContentPosition::new(tree, &folder, name, path, entry);
+        let place =
+            |name, path: &str, entry: &TreeEntry| ContentPosition::new(tree, &folder, name, path, entry);
         let mut contents = Vec::new();
         let mut all_needs = Vec::new();
         for child in image.children.values().flatten() {
@@ -85,9 +86,9 @@ impl Builder {
 
     fn add_blobs(
         &mut self,
-        image: &image::Image,
-        manifest: &image::Summary,
-        place: &dyn Fn(ContentFileName, &str, &Entry) -> ContentPosition,
+        image: &image::ArchiveImage,
+        manifest: &image::ManifestSummary,
+        place: &dyn Fn(ContentFileName, &str, &TreeEntry) -> ContentPosition,
     ) -> Vec<u32> {
         let mut added = Vec::new();
         for (digest, _) in &manifest.blobs {
@@ -102,8 +103,8 @@ impl Builder {
     fn add_content(
         &mut self,
         digest: Digest,
-        entry: &Entry,
-        kind: Option<Kind>,
+        entry: &TreeEntry,
+        kind: Option<MediaKind>,
         place: ContentPosition,
         needs: Vec<u32>,
     ) -> u32 {

@@ -3,10 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
-use archive::tree::{Entry, Location, Piece};
+use archive::tree::{Location, LocationPiece, TreeEntry};
 use archive::{Tree, layout};
 use content::Digest;
-use images::manifest::Kind;
+use images::manifest::MediaKind;
 
 use super::verdict::CheckedDigest;
 
@@ -16,7 +16,7 @@ pub(crate) struct ServedContent {
     pub(crate) checked: CheckedDigest,
     pub(crate) size: u64,
     /// The kind of a manifest; `None` for a blob.
-    pub(crate) kind: Option<Kind>,
+    pub(crate) kind: Option<MediaKind>,
     /// What must exist for a manifest to be served, as indices of contents.
     pub(crate) needs: Box<[u32]>,
     pub(crate) place: ContentPosition,
@@ -26,9 +26,9 @@ pub(crate) struct ServedContent {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ContentPosition {
     /// In the ISO file of the archive, in one piece.
-    Piece(Piece),
+    Piece(LocationPiece),
     /// In the ISO file of the archive, in several.
-    Pieces(Box<[Piece]>),
+    Pieces(Box<[LocationPiece]>),
     /// A file in the folder of the archive, or in an ISO that has no position for it.
     File(Arc<str>, ContentFileName),
 }
@@ -51,7 +51,7 @@ impl ContentPosition {
         folder: &Arc<str>,
         name: ContentFileName,
         path: &str,
-        entry: &Entry,
+        entry: &TreeEntry,
     ) -> Self {
         let located = match tree {
             Tree::Iso(_) => tree.locate_entry(path, entry).ok(),
@@ -79,7 +79,7 @@ impl ServedContent {
     pub(crate) fn new(
         digest: Digest,
         size: u64,
-        kind: Option<Kind>,
+        kind: Option<MediaKind>,
         place: ContentPosition,
         needs: Vec<u32>,
     ) -> Self {
@@ -92,7 +92,7 @@ impl ServedContent {
 
     /// Opens the content for reading by position. Fails if part of it is missing.
     pub(crate) fn open(&self, tree: &Tree) -> io::Result<Location> {
-        let in_image = |pieces: &[Piece]| match tree {
+        let in_image = |pieces: &[LocationPiece]| match tree {
             Tree::Iso(image) => Ok(Location {
                 file: Arc::clone(image.file()),
                 pieces: pieces.into(),

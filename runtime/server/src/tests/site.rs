@@ -209,12 +209,12 @@ pub(super) fn put(root: &Path, path: &str, content: &[u8]) {
 
 /// Makes an ISO of a folder, beside it.
 pub(super) fn iso_of(root: &Path) -> PathBuf {
-    let options = iso::Options {
+    let options = iso::IsoOptions {
         volume_id: "Example 1.0".into(),
         source_date: 1_700_000_000,
-        ..iso::Options::default()
+        ..iso::IsoOptions::default()
     };
     let output = root.with_extension("iso");
-    iso::Plan::from_dir(root, &options).unwrap().write_file(&output, &()).unwrap();
+    iso::PlannedIso::from_dir(root, &options).unwrap().write_file(&output, &()).unwrap();
     output
 }

@@ -14,7 +14,7 @@ mod verify;
 
 use std::path::PathBuf;
 
-use archive::Unindexed;
+use archive::UnindexedPackages;
 use clap::Subcommand;
 
 use crate::failure::CommandResult;
@@ -103,7 +103,7 @@ pub(crate) fn run(command: Command) -> CommandResult {
 }
 
 /// A line for each repository that clients cannot use, with help.
-fn without_metadata(unindexed: &[Unindexed]) -> Vec<String> {
+fn without_metadata(unindexed: &[UnindexedPackages]) -> Vec<String> {
     unindexed.iter().map(|one| format!("{one}; {}", one.remedy(&one.folder))).collect()
 }
 
@@ -111,7 +111,7 @@ fn without_metadata(unindexed: &[Unindexed]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    use archive::verify::Options;
+    use archive::verify::VerifyOptions;
 
     #[test]
     fn packages_without_metadata_are_warnings_with_help() {
@@ -126,7 +126,7 @@ mod tests {
             write(&format!("packages/redhat/8/r{number:02}/a.rpm"));
         }
         archive::sums::write(folder.path(), &archive::sums::digest_file).unwrap();
-        let report = archive::verify(folder.path(), &Options::default(), &()).unwrap();
+        let report = archive::verify(folder.path(), &VerifyOptions::default(), &()).unwrap();
         let inspection = archive::inspect(folder.path()).unwrap();
         let first = "warning: packages/redhat/8/r00: 1 RPM package without metadata (no repodata/repomd.xml): dnf cannot find it; \
                      run `sealift package index packages/redhat/8/r00` before the archive is built";

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use images::RegistrySession;
-use images::push::{Report, Request};
+use images::push::{PushReport, PushRequest};
 use node::push::ArchiveImages;
 
 use crate::args::registry_client::ClientArguments;
@@ -65,7 +65,7 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
             .remedy("name an ISO, or the folder that contains `images`"));
     }
     if arguments.dry_run {
-        let image = |request: &Request| PlannedImage {
+        let image = |request: &PushRequest| PlannedImage {
             reference: request.reference.to_string(),
             digest: request.digest.to_string(),
         };
@@ -92,13 +92,13 @@ fn would(planned: &ArchivePushPlan) -> String {
     text
 }
 
-fn summary(report: &Report) -> String {
+fn summary(report: &PushReport) -> String {
     let mut text = String::new();
     for image in &report.images {
         let changed = if image.changed { "pushed" } else { "already present" };
         text.push_str(&format!("{}  {}  {changed}\n", image.reference, image.digest));
     }
-    let images::push::Blobs { present, mounted, uploaded } = report.blobs;
+    let images::push::BlobTotals { present, mounted, uploaded } = report.blobs;
     text.push_str(&format!(
         "{}; blobs: {uploaded} sent ({}), {mounted} mounted, {present} already present\n",
         count(report.images.len(), "image"),

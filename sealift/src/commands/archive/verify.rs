@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use archive::verify::{ImplantedMd5, Options, Report, Verdict, Work};
+use archive::verify::{ImplantedMd5, Verdict, Verification, VerifyOptions, VerifyReport};
 use content::{printable, printable_path};
 
 use super::without_metadata;
@@ -43,18 +43,18 @@ pub(super) fn run(archives: &[PathBuf], threads: usize, output: ReportOutput) ->
     }
     match unreadable {
         Some(failure) => Err(failure),
-        None if reports.iter().all(Report::ok) => Ok(()),
+        None if reports.iter().all(VerifyReport::ok) => Ok(()),
         None => Err(Failure::Failed(None)),
     }
 }
 
-fn verify_one(path: &Path, threads: usize) -> Result<Report, Failure> {
-    let work = Work::open(path, &Options { threads, ..Options::default() })?;
+fn verify_one(path: &Path, threads: usize) -> Result<VerifyReport, Failure> {
+    let work = Verification::open(path, &VerifyOptions { threads, ..VerifyOptions::default() })?;
     let bar = Bar::bytes("verifying", work.bytes());
     Ok(work.run(&bar))
 }
 
-pub(super) fn verdict(path: &Path, report: &Report) -> String {
+pub(super) fn verdict(path: &Path, report: &VerifyReport) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     for finding in &report.findings {

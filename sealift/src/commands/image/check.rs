@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use images::check;
-use images::store::Damaged;
+use images::store::DamagedBlob;
 
 use super::content_store::{existing, open};
 use crate::failure::{CommandResult, Failure};
@@ -41,7 +41,7 @@ pub(super) fn store(given: Option<PathBuf>, output: ReportOutput) -> CommandResu
     let root = existing(given)?;
     let threads = content::parallel::processors();
     let checked = open(&root)?.check(threads)?;
-    let damaged = |damaged: &Damaged| DamagedContent {
+    let damaged = |damaged: &DamagedBlob| DamagedContent {
         path: documents::text(&damaged.path),
         found: damaged.found.map(|digest| digest.to_string()),
         linked: damaged.linked,

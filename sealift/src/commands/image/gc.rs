@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use images::store::{Keep, Sum, sweep};
+use images::store::{FileTotals, KeepLimits, sweep};
 
 use crate::failure::CommandResult;
 use crate::output::documents::images::ContentStorePruning;
@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let root = super::content_store::existing(arguments.store.clone())?;
-    let keep = Keep {
+    let keep = KeepLimits {
         bytes: arguments.max_size,
         age: arguments.max_age.map(|days| Duration::from_secs(days.saturating_mul(24 * 60 * 60))),
     };
@@ -44,8 +44,9 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         in_use: swept.in_use.into(),
     };
     let text = || {
-        let line =
-            |what: &str, sum: Sum| format!("  {what:<14}{:>10} in {} files\n", size(sum.bytes), sum.files);
+        let line = |what: &str, sum: FileTotals| {
+            format!("  {what:<14}{:>10} in {} files\n", size(sum.bytes), sum.files)
+        };
         let removed = if arguments.dry_run { "would remove" } else { "removed" };
         let lines = [line(removed, swept.removed), line("kept", swept.kept), line("shared", swept.in_use)];
         format!("{}\n{}", content::printable_path(&root), lines.concat())

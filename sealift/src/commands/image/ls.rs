@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use images::dir_layout::{self, Place};
+use images::dir_layout::{self, ImagePlace};
 
 use crate::failure::CommandResult;
 use crate::output::document::List;
@@ -14,7 +14,7 @@ pub(super) fn run(folder: &Path, output: ReportOutput) -> CommandResult {
 }
 
 /// Reports the images in `places`.
-pub(super) fn report(places: Vec<Place>, output: ReportOutput) -> CommandResult {
+pub(super) fn report(places: Vec<ImagePlace>, output: ReportOutput) -> CommandResult {
     let mut images = Vec::new();
     let mut text = String::new();
     for place in places {

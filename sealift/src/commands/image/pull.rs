@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use content::Digest;
-use images::dir_layout::{self, Place};
-use images::pull::{Options, Request, redacted, referrers_tag};
+use images::dir_layout::{self, ImagePlace};
+use images::pull::{PullRequest, RegistryOptions, redacted, referrers_tag};
 use images::reference::{check_repository, check_tag};
-use images::source::Source;
+use images::source::ImageLocation;
 use images::{Platform, RegistrySession};
 
 use super::content_store;
@@ -99,14 +99,14 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
     let wanted = wanted(&arguments)?;
     let mut requests = Vec::new();
     for (source, saved) in &wanted {
-        if let Source::Registry(reference) = source {
+        if let ImageLocation::Registry(reference) = source {
             let (name, tag) = (saved.name.clone(), saved.tag.clone());
             let (reference, platforms) = (reference.clone(), platforms.clone());
             let referrers = arguments.referrers;
-            requests.push(Request { name, tag, reference, platforms, expected: None, referrers });
+            requests.push(PullRequest { name, tag, reference, platforms, expected: None, referrers });
         }
     }
-    let mut options = Options { check_tags: true, ..arguments.client.options() };
+    let mut options = RegistryOptions { check_tags: true, ..arguments.client.options() };
     for text in &arguments.mirror {
         let (host, url) = mirror(text)?;
         options.mirrors.entry(host).or_default().push(url);
@@ -125,7 +125,7 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
         places.push((of(image.tag), image.digest, &platforms));
     }
     for (source, saved) in wanted {
-        if let Source::Local(local) = source {
+        if let ImageLocation::Local(local) = source {
             places.push((saved, images::source::import(&local, &platforms, &store)?, &platforms));
         }
     }
@@ -142,13 +142,13 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
     for (saved, digest, platforms) in places {
         let folder = saved.folder(&arguments.into);
         dir_layout::write(&store, &digest, platforms, &folder)?;
-        written.push(Place { name: saved.name, tag: saved.tag, folder });
+        written.push(ImagePlace { name: saved.name, tag: saved.tag, folder });
     }
     report(written, arguments.output)
 }
 
 /// The images, each once, and the names they are saved under, which must not clash.
-fn wanted(arguments: &Arguments) -> Result<Vec<(Source, Saved)>, Failure> {
+fn wanted(arguments: &Arguments) -> Result<Vec<(ImageLocation, Saved)>, Failure> {
     let (images, names) = (arguments.references.len(), arguments.names.len());
     if names != 0 && names != images {
         return Err(Failure::usage(format!(
@@ -158,10 +158,10 @@ fn wanted(arguments: &Arguments) -> Result<Vec<(Source, Saved)>, Failure> {
         ))
         .remedy("give --as once per image, in their order, or pull this image alone"));
     }
-    let mut wanted: Vec<(Source, Saved)> = Vec::new();
+    let mut wanted: Vec<(ImageLocation, Saved)> = Vec::new();
     let mut taken: BTreeMap<Saved, &str> = BTreeMap::new();
     for (position, text) in arguments.references.iter().enumerate() {
-        let source: Source = text.parse().map_err(Failure::usage_by)?;
+        let source: ImageLocation = text.parse().map_err(Failure::usage_by)?;
         let saved = match arguments.names.get(position) {
             Some(saved) => saved.clone(),
             None => {
@@ -193,7 +193,7 @@ fn wanted(arguments: &Arguments) -> Result<Vec<(Source, Saved)>, Failure> {
             );
         }
         let listed = match &source {
-            Source::Registry(reference) if arguments.referrers => reference.digest(),
+            ImageLocation::Registry(reference) if arguments.referrers => reference.digest(),
             _ => None,
         };
         if listed.is_some_and(|digest| saved.tag.starts_with(&referrers_tag(digest))) {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use content::{printable, printable_path};
-use iso::md5::Check;
+use iso::md5::Md5Check;
 
 use crate::failure::{CommandResult, Failure};
 use crate::output::documents::iso::IsoCheck;
@@ -26,38 +26,38 @@ pub(super) fn run(path: &Path, output: ReportOutput) -> CommandResult {
         disagreements.iter().map(|one| printable(&one.to_string()).to_string()).collect();
     output::warn_of(&lines, "findings");
     let (problem, remedy) = match &check {
-        Check::Intact { md5 } if disagreements.is_empty() => {
+        Md5Check::Intact { md5 } if disagreements.is_empty() => {
             if output.is_text() {
                 output::print(&format!("{name}: intact, MD5 {}\n", hex::encode(md5)))?;
             }
             return Ok(());
         }
-        Check::Intact { .. } => {
+        Md5Check::Intact { .. } => {
             let count = count(disagreements.len());
             (format!("{name}: the MD5 is intact, but readers disagree about the content: {count}"), FORGED)
         }
-        Check::Damaged { range } => (
+        Md5Check::Damaged { range } => (
             format!(
                 "{name} is damaged: the first difference lies between byte {} and byte {}",
                 range.start, range.end
             ),
             COPY,
         ),
-        Check::DamagedField { range, intact } => {
+        Md5Check::DamagedField { range, intact } => {
             let rest = if *intact { "; everything else is intact" } else { "" };
             let (start, end) = (range.start, range.end);
             let problem =
                 format!("{name} is damaged: byte {start} to byte {end}, which hold the MD5 sum{rest}");
             (problem, if *intact { IMPLANT_AGAIN } else { COPY })
         }
-        Check::Truncated { expected, found } => {
+        Md5Check::Truncated { expected, found } => {
             let lost = expected.saturating_sub(*found);
             let problem = format!(
                 "{name} is truncated at byte {found}: the last {lost} of {expected} bytes are missing"
             );
             (problem, COPY)
         }
-        Check::Missing => {
+        Md5Check::Missing => {
             let note = if disagreements.is_empty() {
                 String::new()
             } else {

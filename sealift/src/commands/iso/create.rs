@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use content::printable_path;
-use iso::{Options, Owner, Permissions, Plan, Times};
+use iso::{IsoOptions, Owner, Permissions, PlannedIso, Times};
 
 use crate::failure::{CommandResult, Failure};
 use crate::output::documents::iso::{Iso, IsoPlan};
@@ -69,7 +69,7 @@ fn weight(argument: &str) -> Result<(String, i32), String> {
 
 pub(super) fn run(arguments: Arguments) -> CommandResult {
     let Arguments { uid, gid, .. } = arguments;
-    let options = Options {
+    let options = IsoOptions {
         volume_id: arguments.volume_id,
         source_date: arguments.source_date,
         times: if arguments.keep_times { Times::Clamped } else { Times::SourceDate },
@@ -78,7 +78,7 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
         exclude: arguments.exclude,
         sort: arguments.sort,
     };
-    let plan = Plan::from_dir(&arguments.folder, &options).map_err(remedies::iso::create)?;
+    let plan = PlannedIso::from_dir(&arguments.folder, &options).map_err(remedies::iso::create)?;
     for pattern in plan.unused_patterns() {
         output::warn(&format!(
             "--exclude `{pattern}` matches nothing in {}",
@@ -97,9 +97,9 @@ struct Watched<'a> {
     signals: &'a Signals,
 }
 
-impl iso::Progress for Watched<'_> {
+impl iso::ByteProgress for Watched<'_> {
     fn advance(&self, bytes: u64) {
-        iso::Progress::advance(&self.bar, bytes);
+        iso::ByteProgress::advance(&self.bar, bytes);
     }
 
     fn cancelled(&self) -> bool {
@@ -107,7 +107,7 @@ impl iso::Progress for Watched<'_> {
     }
 }
 
-fn write(plan: &Plan, file: &Path, output: ReportOutput) -> CommandResult {
+fn write(plan: &PlannedIso, file: &Path, output: ReportOutput) -> CommandResult {
     let to_standard_output = content::is_standard_output(file);
     if to_standard_output && std::io::stdout().is_terminal() {
         return Err(Failure::usage("refusing to write an image to a terminal")

@@ -12,7 +12,7 @@ use crate::progress::Bar;
 
 pub(super) fn run(image: &Path, into: &Path, preserve: bool, output: ReportOutput) -> CommandResult {
     let opened = ::iso::IsoImage::open(image)?;
-    let modes = if preserve { ::iso::Modes::All } else { ::iso::Modes::Permissions };
+    let modes = if preserve { ::iso::ExtractedModes::All } else { ::iso::ExtractedModes::Permissions };
     let extracted = {
         let bar = Bar::bytes("extracting", opened.size());
         opened.extract(into, modes, &bar)?

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use iso::md5::Stored;
+use iso::md5::StoredMd5;
 
 use super::file_size;
 use crate::failure::CommandResult;
@@ -18,7 +18,7 @@ pub(super) fn run(image: &Path, output: ReportOutput) -> CommandResult {
     Ok(output.report(|| IsoInformation::new(volume, bytes, sums.as_ref()), text)?)
 }
 
-fn as_text(volume: &::iso::Volume, bytes: u64, sums: Option<&Stored>) -> String {
+fn as_text(volume: &::iso::Volume, bytes: u64, sums: Option<&StoredMd5>) -> String {
     let descriptors: Vec<_> = volume.descriptors.iter().map(|kind| kind.word()).collect();
     let names = [("Rock Ridge", volume.rock_ridge), ("Joliet", volume.joliet), ("El Torito", volume.boot)];
     let names: Vec<_> = names.iter().filter(|(_, there)| *there).map(|(name, _)| *name).collect();
@@ -46,7 +46,7 @@ fn as_text(volume: &::iso::Volume, bytes: u64, sums: Option<&Stored>) -> String 
     text
 }
 
-fn covers(sums: &Stored) -> String {
+fn covers(sums: &StoredMd5) -> String {
     format!("all but the last {} sectors, in {} fragments", sums.skipped_sectors, sums.fragments)
 }
 

@@ -13,15 +13,15 @@ use crate::output::{self, ReportOutput};
 pub(super) fn run(image: &Path, path: &str, recursive: bool, output: ReportOutput) -> CommandResult {
     let opened = ::iso::IsoImage::open(image)?;
     let entry = find(&opened, image, path)?;
-    let entries: Vec<(String, ::iso::Entry)> = match entry.kind {
-        ::iso::Kind::Directory if recursive => {
+    let entries: Vec<(String, ::iso::IsoEntry)> = match entry.kind {
+        ::iso::IsoEntryKind::Directory if recursive => {
             let prefix = path.trim_matches('/');
             let below = |name: &str| {
                 prefix.is_empty() || name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'))
             };
             opened.walk()?.into_iter().filter(|(name, _)| below(name)).collect()
         }
-        ::iso::Kind::Directory => {
+        ::iso::IsoEntryKind::Directory => {
             opened.read_dir(&entry)?.into_iter().map(|entry| (entry.name.clone(), entry)).collect()
         }
         _ => vec![(path.to_owned(), entry)],
@@ -36,7 +36,7 @@ pub(super) fn run(image: &Path, path: &str, recursive: bool, output: ReportOutpu
     faults(entries.iter().filter_map(|(path, entry)| Some((path.as_str(), entry.fault.as_deref()?))))
 }
 
-fn line(path: &str, entry: &::iso::Entry) -> String {
+fn line(path: &str, entry: &::iso::IsoEntry) -> String {
     // An entry with a fault can have no mode, or one that does not show its kind.
     let letter = match entry.mode & 0o170_000 {
         0o040_000 => 'd',
@@ -59,7 +59,7 @@ fn line(path: &str, entry: &::iso::Entry) -> String {
     }
     let mode: String = mode.into_iter().collect();
     let target = match &entry.kind {
-        ::iso::Kind::Symlink(target) => format!(" -> {}", printable(target)),
+        ::iso::IsoEntryKind::Symlink(target) => format!(" -> {}", printable(target)),
         _ => String::new(),
     };
     format!("{letter}{mode} {:>12} {}{target}\n", entry.size, printable(path))

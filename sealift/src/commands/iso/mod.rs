@@ -128,8 +128,8 @@ pub(crate) fn run(command: Command) -> CommandResult {
 }
 
 /// Warns of entries that cannot be read. They make the result incomplete, so the exit code is 1.
-fn faults<'a>(faults: impl Iterator<Item = (&'a str, &'a ::iso::Fault)>) -> CommandResult {
-    let line = |(path, fault): (&str, &::iso::Fault)| {
+fn faults<'a>(faults: impl Iterator<Item = (&'a str, &'a ::iso::EntryFault)>) -> CommandResult {
+    let line = |(path, fault): (&str, &::iso::EntryFault)| {
         format!("{}: {}", printable(path), printable(&fault.to_string()))
     };
     let lines: Vec<String> = faults.map(line).collect();
@@ -137,7 +137,7 @@ fn faults<'a>(faults: impl Iterator<Item = (&'a str, &'a ::iso::Fault)>) -> Comm
     if lines.is_empty() { Ok(()) } else { Err(Failure::Failed(None)) }
 }
 
-fn find(opened: &::iso::IsoImage, image: &Path, path: &str) -> Result<::iso::Entry, Failure> {
+fn find(opened: &::iso::IsoImage, image: &Path, path: &str) -> Result<::iso::IsoEntry, Failure> {
     opened.find(path)?.ok_or_else(|| {
         Failure::failed(anyhow::anyhow!(
             "{}: no `{}` in the image",

@@ -27,7 +27,7 @@ pub(super) fn run(
     source_date: Option<i64>,
     output: ReportOutput,
 ) -> CommandResult {
-    let bytes = content::open_read(file, content::Links::Follow, DEFINITION_MAX)?;
+    let bytes = content::open_read(file, content::LinkPolicy::Follow, DEFINITION_MAX)?;
     let text =
         String::from_utf8(bytes).with_context(|| format!("cannot read {}", content::printable_path(file)))?;
     let definition = buildchain::project::read_package(file, &text).map_err(remedies::project::project)?;

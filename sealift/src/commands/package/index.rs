@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use packages::repository::Options;
+use packages::repository::IndexOptions;
 
 use crate::failure::CommandResult;
 use crate::output::documents::packages::PackageIndex;
 use crate::output::{self, ReportOutput, count, documents};
 use crate::remedies;
 
-pub(super) fn run(folder: &Path, options: &Options, output: ReportOutput) -> CommandResult {
+pub(super) fn run(folder: &Path, options: &IndexOptions, output: ReportOutput) -> CommandResult {
     let index = packages::repository::index_with(folder, options).map_err(remedies::packages::index)?;
     index.warnings.iter().for_each(|warning| output::warn(warning));
     if !index.dropped.is_empty() {

@@ -6,7 +6,7 @@ mod index;
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use packages::repository::Options;
+use packages::repository::IndexOptions;
 
 use crate::failure::CommandResult;
 use crate::output::ReportOutput;
@@ -70,7 +70,7 @@ pub(crate) fn run(command: Command) -> CommandResult {
             build::run(&file, place, &base, source_date, output)
         }
         Command::Index { folder, revision, exclude, groupfile, keep_all_metadata, skip_broken, output } => {
-            let options = Options {
+            let options = IndexOptions {
                 revision,
                 exclude,
                 groups: groupfile,

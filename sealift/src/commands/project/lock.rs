@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use buildchain::locking::{self, LockUpdate, Scope, TagChange};
 use clap::Args;
 use images::RegistrySession;
-use images::pull::Progress;
+use images::pull::TransferProgress;
 
 use crate::failure::{CommandResult, Failure};
 use crate::output::document::List;
@@ -101,7 +101,7 @@ fn resolve(
 #[derive(Default)]
 struct Printed(Mutex<HashSet<String>>);
 
-impl Progress for Printed {
+impl TransferProgress for Printed {
     fn warn(&self, text: &str) {
         if self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned()) {
             output::warn(text);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use archive::Format;
+use archive::PackageFormat;
 use clap::Args;
 use node::client_config;
 
@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
-    let packages = packages(&arguments.archives, arguments.configured, &arguments.paths, Format::Deb)?;
+    let packages = packages(&arguments.archives, arguments.configured, &arguments.paths, PackageFormat::Deb)?;
     let files = client_config::apt(&packages, &parsed(&arguments.nodes.node)?, arguments.target.keys());
     arguments.target.put(&files.map_err(explained)?)
 }

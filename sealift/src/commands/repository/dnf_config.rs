@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use archive::Format;
+use archive::PackageFormat;
 use clap::Args;
 use node::client_config::{self, ArchivePackages, PackageSource};
 
@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let packages = if arguments.served.is_empty() {
-        packages(&arguments.archives, arguments.configured, &arguments.paths, Format::Rpm)?
+        packages(&arguments.archives, arguments.configured, &arguments.paths, PackageFormat::Rpm)?
     } else {
         ArchivePackages::served(&arguments.served).map_err(explained)?
     };

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use archive::Format;
+use archive::PackageFormat;
 use node::archives::configured;
 use node::client_config::{ArchivePackages, Error};
 
@@ -17,7 +17,7 @@ pub(super) fn packages(
     given: &[PathBuf],
     of_this_node: bool,
     paths: &NodePaths,
-    format: Format,
+    format: PackageFormat,
 ) -> Result<Vec<ArchivePackages>, Failure> {
     let found = opened(given, of_this_node, paths)?;
     let bare = found.iter().flat_map(ArchivePackages::unindexed).filter(|one| one.format == format);

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use archive::Product as ArchiveProduct;
 use archive::inspect::{ImageSummary, Inspection, RepositorySummary};
-use archive::layout::Owner as ArchiveOwner;
-use archive::verify::{self, Form as ArchiveForm, Problem, Report, Verdict as ArchiveVerdict};
-use archive::{Format, Product as ArchiveProduct};
+use archive::layout::PathOwner as ArchiveOwner;
+use archive::verify::{self, ArchiveForm, Problem, Verdict as ArchiveVerdict, VerifyReport};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -231,11 +231,11 @@ enum PackageFormat {
     Deb,
 }
 
-impl From<&archive::Unindexed> for Unindexed {
-    fn from(one: &archive::Unindexed) -> Self {
+impl From<&archive::UnindexedPackages> for Unindexed {
+    fn from(one: &archive::UnindexedPackages) -> Self {
         let format = match one.format {
-            Format::Rpm => PackageFormat::Rpm,
-            Format::Deb => PackageFormat::Deb,
+            archive::PackageFormat::Rpm => PackageFormat::Rpm,
+            archive::PackageFormat::Deb => PackageFormat::Deb,
         };
         Self { folder: one.folder.clone(), format, packages: one.packages, example: one.example.clone() }
     }
@@ -308,8 +308,8 @@ impl From<&verify::ImplantedMd5> for ImplantedMd5 {
     }
 }
 
-impl From<&Report> for ArchiveVerification {
-    fn from(report: &Report) -> Self {
+impl From<&VerifyReport> for ArchiveVerification {
+    fn from(report: &VerifyReport) -> Self {
         Self {
             archive: text(&report.archive),
             form: report.form.into(),

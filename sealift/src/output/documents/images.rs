@@ -46,8 +46,8 @@ pub(crate) struct ImageProblem {
     problem: String,
 }
 
-impl From<&images::check::Problem> for ImageProblem {
-    fn from(problem: &images::check::Problem) -> Self {
+impl From<&images::check::ImageFinding> for ImageProblem {
+    fn from(problem: &images::check::ImageFinding) -> Self {
         Self { path: text(&problem.path), problem: problem.to_string() }
     }
 }
@@ -107,8 +107,8 @@ pub(crate) struct ContentSum {
     bytes: u64,
 }
 
-impl From<images::store::Sum> for ContentSum {
-    fn from(sum: images::store::Sum) -> Self {
+impl From<images::store::FileTotals> for ContentSum {
+    fn from(sum: images::store::FileTotals) -> Self {
         Self { files: sum.files, bytes: sum.bytes }
     }
 }

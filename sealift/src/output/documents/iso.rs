@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use iso::md5::{Check, Stored};
+use iso::md5::{Md5Check, StoredMd5};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -90,7 +90,7 @@ struct Disagreement {
 
 impl IsoCheck {
     /// What `check` and the comparison of readers found.
-    pub(crate) fn new(check: &Check, disagreements: &[iso::Disagreement]) -> Self {
+    pub(crate) fn new(check: &Md5Check, disagreements: &[iso::Disagreement]) -> Self {
         let disagreements = disagreements
             .iter()
             .map(|one| Disagreement {
@@ -109,24 +109,24 @@ impl IsoCheck {
             disagreements,
         };
         match check {
-            Check::Intact { md5 } => {
+            Md5Check::Intact { md5 } => {
                 document.state = IsoState::Intact;
                 document.md5 = Some(hex::encode(md5));
             }
-            Check::Damaged { range } => {
+            Md5Check::Damaged { range } => {
                 document.state = IsoState::Damaged;
                 document.range = Some([range.start, range.end]);
             }
-            Check::DamagedField { range, intact } => {
+            Md5Check::DamagedField { range, intact } => {
                 document.state = IsoState::DamagedSum;
                 document.range = Some([range.start, range.end]);
                 document.content_intact = Some(*intact);
             }
-            Check::Truncated { expected, found } => {
+            Md5Check::Truncated { expected, found } => {
                 document.state = IsoState::Truncated;
                 (document.expected, document.found) = (Some(*expected), Some(*found));
             }
-            Check::Missing => {}
+            Md5Check::Missing => {}
         }
         document
     }
@@ -177,7 +177,7 @@ struct ImplantedSum {
 
 impl IsoInformation {
     /// The descriptors of `volume`, in a file of so many bytes.
-    pub(crate) fn new(volume: &iso::Volume, bytes: u64, sums: Option<&Stored>) -> Self {
+    pub(crate) fn new(volume: &iso::Volume, bytes: u64, sums: Option<&StoredMd5>) -> Self {
         Self {
             descriptors: volume.descriptors.iter().map(|kind| kind.word().to_owned()).collect(),
             volume_id: volume.volume_id.clone(),
@@ -211,13 +211,13 @@ enum FileKind {
     Other,
 }
 
-impl From<&iso::Kind> for FileKind {
-    fn from(kind: &iso::Kind) -> Self {
+impl From<&iso::IsoEntryKind> for FileKind {
+    fn from(kind: &iso::IsoEntryKind) -> Self {
         match kind {
-            iso::Kind::Directory => Self::Directory,
-            iso::Kind::File => Self::File,
-            iso::Kind::Symlink(_) => Self::Symlink,
-            iso::Kind::Other => Self::Other,
+            iso::IsoEntryKind::Directory => Self::Directory,
+            iso::IsoEntryKind::File => Self::File,
+            iso::IsoEntryKind::Symlink(_) => Self::Symlink,
+            iso::IsoEntryKind::Other => Self::Other,
         }
     }
 }
@@ -253,9 +253,9 @@ struct Fault {
 
 impl IsoFile {
     /// The entry at `path`.
-    pub(crate) fn new(path: &str, entry: &iso::Entry) -> Self {
+    pub(crate) fn new(path: &str, entry: &iso::IsoEntry) -> Self {
         let target = match &entry.kind {
-            iso::Kind::Symlink(target) => Some(target.clone()),
+            iso::IsoEntryKind::Symlink(target) => Some(target.clone()),
             _ => None,
         };
         Self {
@@ -300,8 +300,8 @@ struct FileState {
     fault: Option<String>,
 }
 
-impl From<&iso::State> for FileState {
-    fn from(state: &iso::State) -> Self {
+impl From<&iso::EntryState> for FileState {
+    fn from(state: &iso::EntryState) -> Self {
         Self {
             kind: (&state.kind).into(),
             bytes: state.size,
@@ -369,10 +369,10 @@ struct IsoPart {
     name: String,
 }
 
-impl From<&iso::Plan> for IsoPlan {
-    fn from(plan: &iso::Plan) -> Self {
+impl From<&iso::PlannedIso> for IsoPlan {
+    fn from(plan: &iso::PlannedIso) -> Self {
         let mut parts = Vec::new();
-        plan.each_part(|iso::Part { kind, sector, bytes, name, .. }| {
+        plan.each_part(|iso::PlannedPart { kind, sector, bytes, name, .. }| {
             parts.push(IsoPart { kind: kind.word(), sector, bytes, name });
             Ok::<(), Infallible>(())
         })
@@ -383,7 +383,7 @@ impl From<&iso::Plan> for IsoPlan {
 
 impl Iso {
     /// The ISO that was written to `image`.
-    pub(crate) fn new(image: &std::path::Path, sums: &iso::Sums) -> Self {
+    pub(crate) fn new(image: &std::path::Path, sums: &iso::WrittenIso) -> Self {
         Self { image: text(image), bytes: sums.bytes, sha256: sums.sha256.hex(), md5: hex::encode(sums.md5) }
     }
 }

@@ -312,14 +312,14 @@ struct BlobCounts {
     uploaded: usize,
 }
 
-impl From<&images::push::Report> for ArchivePush {
-    fn from(report: &images::push::Report) -> Self {
-        let image = |one: &images::push::Pushed| PushedImage {
+impl From<&images::push::PushReport> for ArchivePush {
+    fn from(report: &images::push::PushReport) -> Self {
+        let image = |one: &images::push::PushedReference| PushedImage {
             reference: one.reference.clone(),
             digest: one.digest.to_string(),
             changed: one.changed,
         };
-        let images::push::Blobs { present, mounted, uploaded } = report.blobs;
+        let images::push::BlobTotals { present, mounted, uploaded } = report.blobs;
         Self {
             images: report.images.iter().map(image).collect(),
             blobs: BlobCounts { present, mounted, uploaded },

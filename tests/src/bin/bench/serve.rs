@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ::images::Kind;
+use ::images::MediaKind;
 use content::Digest;
 use serde_json::json;
 use tests::daemon::{Daemon, free_port};
@@ -101,12 +101,12 @@ fn archive(scratch: &Path, name: &str, images: usize, bytes: u64) -> io::Result<
     let (tree, blob) = tree(scratch, name, images, bytes)?;
     let iso = scratch.join(format!("{name}.iso"));
     if !iso.exists() {
-        let options = iso::Options {
+        let options = iso::IsoOptions {
             volume_id: format!("{name} 1.0"),
             source_date: 1_700_000_000,
-            ..iso::Options::default()
+            ..iso::IsoOptions::default()
         };
-        let plan = iso::Plan::from_dir(&tree, &options).map_err(failed)?;
+        let plan = iso::PlannedIso::from_dir(&tree, &options).map_err(failed)?;
         plan.write_file(&iso, &()).map_err(failed)?;
     }
     Ok(Archive { tree, iso, blob })
@@ -148,7 +148,7 @@ fn image(tree: &Path, name: &str, layer: &[u8]) -> io::Result<()> {
     };
     let manifest = json!({
         "schemaVersion": 2,
-        "mediaType": Kind::OciManifest.media_type(),
+        "mediaType": MediaKind::OciManifest.media_type(),
         "config": descriptor("config.v1+json", config.as_bytes()),
         "layers": [descriptor("layer.v1.tar+gzip", layer)],
     });

@@ -13,16 +13,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use content::Digest;
-use images::pull::{self, Limits, Options, Progress, Request};
+use images::pull::{self, PullRequest, RegistryOptions, RequestLimits, TransferProgress};
 use images::{RegistrySession, Store, check, dir_layout, registry};
 use tests::daemon::{Daemon, free_port};
 use tests::peer;
 use tests::registry::{self as debian, IMAGES, fill, skopeo_copy};
 
-fn requests(registry: &Daemon) -> Vec<Request> {
+fn requests(registry: &Daemon) -> Vec<PullRequest> {
     IMAGES
         .iter()
-        .map(|(name, tag, _)| Request {
+        .map(|(name, tag, _)| PullRequest {
             name: (*name).into(),
             tag: (*tag).into(),
             reference: format!("127.0.0.1:{}/{name}:{tag}", registry.port).parse().unwrap(),
@@ -33,11 +33,11 @@ fn requests(registry: &Daemon) -> Vec<Request> {
         .collect()
 }
 
-fn options(registry: &Daemon) -> Options {
-    Options {
+fn options(registry: &Daemon) -> RegistryOptions {
+    RegistryOptions {
         plain_http: [format!("127.0.0.1:{}", registry.port)].into(),
         first_delay: Duration::from_millis(50),
-        ..Options::default()
+        ..RegistryOptions::default()
     }
 }
 
@@ -119,7 +119,7 @@ struct Killer<'a> {
     kill: &'a dyn Fn(),
 }
 
-impl Progress for Killer<'_> {
+impl TransferProgress for Killer<'_> {
     fn advance(&self, _: &Digest, bytes: i64) {
         let before = self.came.get();
         self.came.set(before + bytes);
@@ -146,7 +146,7 @@ fn a_registry_that_dies_half_way_is_resumed_and_a_second_pull_moves_no_blob() {
     let daemon = std::cell::RefCell::new(Some(registry));
     let kill = || drop(daemon.borrow_mut().take());
     let killer = Killer { at: 1_000_000, came: 0.into(), kill: &kill };
-    let hasty = Options { attempts: 1, limits: Limits::new(1, 1), ..patient.clone() };
+    let hasty = RegistryOptions { attempts: 1, limits: RequestLimits::new(1, 1), ..patient.clone() };
     let error = pull::pull(&requests, &store, &RegistrySession::new(hasty.clone()), &killer).unwrap_err();
     assert!(error.to_string().contains(&format!("http://127.0.0.1:{port}/v2/")), "{error}");
     assert!(daemon.borrow().is_none());
@@ -181,11 +181,11 @@ fn folders_and_archives_of_skopeo_are_taken_over() {
         let name = if *prefix == "dir:" { "" } else { ":curl:1" };
         let text = format!("{prefix}{}{name}", place.display());
         skopeo_copy(&[], &from, &text);
-        let Ok(images::Source::Local(local)) = text.parse() else { panic!("{text}") };
+        let Ok(images::ImageLocation::Local(local)) = text.parse() else { panic!("{text}") };
         let store = Store::open(&laid.folder.join(format!("store-{position}"))).unwrap();
         let digest = if *prefix == "docker-archive:" {
             // `docker save` keeps another name than the reference skopeo was given.
-            let local = images::source::Local { name: Some("docker.io/library/curl:1".into()), ..local };
+            let local = images::source::LocalImage { name: Some("docker.io/library/curl:1".into()), ..local };
             images::source::import(&local, &[], &store).unwrap()
         } else {
             let digest = images::source::import(&local, &[], &store).unwrap();

@@ -3,7 +3,7 @@
 use std::fs;
 
 use content::Digest;
-use images::{Kind, Store, dir_layout, nginx, registry};
+use images::{MediaKind, Store, dir_layout, nginx, registry};
 use tests::http::ask;
 use tests::nginx as server;
 use tests::registry::IMAGES;
@@ -17,9 +17,9 @@ fn sign(laid: &Laid, subject: &Digest) {
         "mediaType": "application/vnd.oci.empty.v1+json", "digest": store.put(b"{}").unwrap(), "size": 2,
     });
     let manifest = serde_json::json!({
-        "schemaVersion": 2, "mediaType": Kind::OciManifest.media_type(), "artifactType": "application/x.signature",
+        "schemaVersion": 2, "mediaType": MediaKind::OciManifest.media_type(), "artifactType": "application/x.signature",
         "config": empty, "layers": [empty],
-        "subject": {"mediaType": Kind::OciManifest.media_type(), "digest": subject, "size": 1},
+        "subject": {"mediaType": MediaKind::OciManifest.media_type(), "digest": subject, "size": 1},
     });
     let digest = store.put(manifest.to_string().as_bytes()).unwrap();
     dir_layout::write(&store, &digest, &[], &laid.images.join("signed/1")).unwrap();
@@ -94,11 +94,14 @@ fn nginx_answers_as_the_distribution_specification_says() {
         assert_eq!(list["tags"].to_string(), expected, "{query}");
     }
     let signed = ask(server.port, "GET", &format!("/v2/a.b/signed/referrers/{subject}"), "");
-    assert_eq!((signed.status, signed.headers["content-type"].as_str()), (200, Kind::OciIndex.media_type()));
+    assert_eq!(
+        (signed.status, signed.headers["content-type"].as_str()),
+        (200, MediaKind::OciIndex.media_type())
+    );
     let signed: serde_json::Value = serde_json::from_slice(&signed.body).unwrap();
     assert_eq!(signed["manifests"][0]["artifactType"], "application/x.signature");
     let none = ask(server.port, "GET", &format!("/v2/a.b/curl/referrers/{}", image.digest), "");
-    assert_eq!((none.status, none.headers["content-type"].as_str()), (200, Kind::OciIndex.media_type()));
+    assert_eq!((none.status, none.headers["content-type"].as_str()), (200, MediaKind::OciIndex.media_type()));
     let base = ask(server.port, "GET", "/v2/", "");
     assert_eq!((base.status, base.body.as_slice()), (200, b"{}".as_slice()));
 

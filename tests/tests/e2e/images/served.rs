@@ -60,8 +60,11 @@ fn every_client_pulls_every_image_from_nginx_and_from_our_server() {
 /// An ISO of everything that was laid out.
 fn image_of(laid: &Laid) -> iso::IsoImage<File> {
     let path = laid.folder.join("archive.iso");
-    let options = iso::Options { volume_id: "Example 1".into(), ..iso::Options::default() };
-    iso::Plan::from_dir(&laid.folder.join("archive"), &options).unwrap().write_file(&path, &()).unwrap();
+    let options = iso::IsoOptions { volume_id: "Example 1".into(), ..iso::IsoOptions::default() };
+    iso::PlannedIso::from_dir(&laid.folder.join("archive"), &options)
+        .unwrap()
+        .write_file(&path, &())
+        .unwrap();
     iso::IsoImage::open(&path).unwrap()
 }
 

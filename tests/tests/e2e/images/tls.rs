@@ -7,7 +7,7 @@ use std::process::Command;
 
 use images::RegistrySession;
 use images::Store;
-use images::pull::{self, Options, Request, Tls};
+use images::pull::{self, HostTls, PullRequest, RegistryOptions};
 use tests::daemon::{free_port, start};
 use tests::registry::{self as debian, fill};
 use tests::{peer, sealift};
@@ -48,7 +48,7 @@ fn a_registry_behind_tls_asks_for_certificate_and_password() {
     let port = free_port();
     let open = debian::start(folder, port).unwrap();
     fill(folder, &open);
-    let requests: Vec<Request> = requests(&open).drain(..1).collect();
+    let requests: Vec<PullRequest> = requests(&open).drain(..1).collect();
     let digest =
         pull::resolve(&requests[0].reference, &RegistrySession::new(options(&open)), &()).unwrap().digest;
     drop(open);
@@ -80,15 +80,15 @@ fn a_registry_behind_tls_asks_for_certificate_and_password() {
     };
     login("dXNlcjpwJHc6ZA==");
     let host = format!("127.0.0.1:{port}");
-    let both = Tls {
+    let both = HostTls {
         certificate_authorities: vec![tls.join("ca.pem")],
         client_certificate: Some((tls.join("client.pem"), tls.join("client.key"))),
     };
-    let full = Options {
+    let full = RegistryOptions {
         attempts: 1,
         tls: [(host.clone(), both)].into(),
         auth_files: vec![auth.clone()],
-        ..Options::default()
+        ..RegistryOptions::default()
     };
     let store = Store::open(&folder.join("store")).unwrap();
     assert_eq!(
@@ -96,29 +96,33 @@ fn a_registry_behind_tls_asks_for_certificate_and_password() {
         digest
     );
 
-    let refused_for_one_of = |options: &Options, reasons: &[&str]| {
+    let refused_for_one_of = |options: &RegistryOptions, reasons: &[&str]| {
         let error = pull::resolve(&requests[0].reference, &RegistrySession::new(options.clone()), &())
             .unwrap_err()
             .to_string();
         assert!(reasons.iter().any(|reason| error.contains(reason)), "{reasons:?}: {error}");
     };
-    let refused = |options: &Options, reason: &str| refused_for_one_of(options, &[reason]);
+    let refused = |options: &RegistryOptions, reason: &str| refused_for_one_of(options, &[reason]);
     // What is for another host is not for this one.
     let other = [("other.invalid".to_owned(), full.tls[&host].clone())].into();
-    refused(&Options { tls: other, ..full.clone() }, "is from an authority that is not trusted here");
+    refused(&RegistryOptions { tls: other, ..full.clone() }, "is from an authority that is not trusted here");
     // With TLS 1.3 the server judges the client after the client took the connection for made: the alert that says why may come
     // too late to be read.
     let authorities = vec![tls.join("ca.pem")];
-    let without = Options { tls: BTreeMap::new(), certificate_authorities: authorities, ..full.clone() };
+    let without =
+        RegistryOptions { tls: BTreeMap::new(), certificate_authorities: authorities, ..full.clone() };
     refused_for_one_of(&without, &["client certificate", "the connection broke"]);
-    refused(&Options { auth_files: Vec::new(), ..full.clone() }, "asks for a user name and a password");
+    refused(
+        &RegistryOptions { auth_files: Vec::new(), ..full.clone() },
+        "asks for a user name and a password",
+    );
     login("dXNlcjp3cm9uZw==");
     let file = auth.display();
     refused(
         &full,
         &format!("not authorized: {host} refuses the user name or password from {file}: UNAUTHORIZED"),
     );
-    refused(&Options { auth_files: vec![folder.join("none")], ..full.clone() }, "none");
+    refused(&RegistryOptions { auth_files: vec![folder.join("none")], ..full.clone() }, "none");
 
     // From the command line, with a helper that knows the password.
     let helpers = folder.join("helpers");

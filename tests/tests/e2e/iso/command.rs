@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use iso::{Entry, IsoImage};
+use iso::{IsoEntry, IsoImage};
 use tests::sealift;
 
 /// Makes an image of the folder `tree` with these options more.
@@ -19,7 +19,7 @@ fn create(folder: &Path, image: &str, options: &[&str]) -> IsoImage {
     IsoImage::open(&folder.join(image)).unwrap()
 }
 
-fn entry(image: &IsoImage, path: &str) -> Entry {
+fn entry(image: &IsoImage, path: &str) -> IsoEntry {
     image.find(path).unwrap().unwrap_or_else(|| panic!("no {path}"))
 }
 

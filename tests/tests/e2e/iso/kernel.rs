@@ -57,9 +57,9 @@ fn make_tree(source: &Path) {
 /// A copy of the tree with the image's permissions and times: that of a smaller image, and the huge file beside it.
 fn make_copy(source: &Path, scratch: &Path) -> PathBuf {
     let (image, copy) = (scratch.join("small.iso"), scratch.join("copy"));
-    let options = iso::Options { exclude: vec!["huge".to_owned()], ..super::options() };
-    iso::Plan::from_dir(source, &options).unwrap().write_file(&image, &()).unwrap();
-    iso::IsoImage::open(&image).unwrap().extract(&copy, iso::Modes::Permissions, &()).unwrap();
+    let options = iso::IsoOptions { exclude: vec!["huge".to_owned()], ..super::options() };
+    iso::PlannedIso::from_dir(source, &options).unwrap().write_file(&image, &()).unwrap();
+    iso::IsoImage::open(&image).unwrap().extract(&copy, iso::ExtractedModes::Permissions, &()).unwrap();
     let path = copy.join("huge");
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
     huge::make(&path);

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Instant;
 
-use iso::md5::Check;
+use iso::md5::Md5Check;
 use tests::folder::names;
 use tests::{peer, sealift};
 
@@ -61,5 +61,5 @@ fn killed_runs_leave_a_whole_image_or_none_and_the_next_run_cleans_up() {
     }
     peer::run(&mut create(folder, "new"));
     assert!(fs::read(&image).unwrap() == new, "the same bytes as without an interruption");
-    assert!(matches!(iso::md5::check(&image, &()).unwrap(), Check::Intact { .. }));
+    assert!(matches!(iso::md5::check(&image, &()).unwrap(), Md5Check::Intact { .. }));
 }

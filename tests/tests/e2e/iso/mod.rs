@@ -20,24 +20,24 @@ use differences::{
     empty_files_apart, fragments_agree, isovfy_survives, without_hard_links, without_modes,
     without_moved_folder, without_root_targets, without_trailing_dots,
 };
-use iso::md5::Check;
-use iso::{IsoImage, Modes, Options, Plan, View};
+use iso::md5::Md5Check;
+use iso::{ExtractedModes, IsoImage, IsoOptions, PlannedIso, View};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use tree::{as_archived, assert_same, snapshot};
 
-fn options() -> Options {
-    Options { volume_id: "MetalK8s 0.1.0".to_owned(), source_date: 1_700_000_000, ..Options::default() }
+fn options() -> IsoOptions {
+    IsoOptions { volume_id: "MetalK8s 0.1.0".to_owned(), source_date: 1_700_000_000, ..IsoOptions::default() }
 }
 
-fn write(tree: &Path, image: &Path) -> iso::Sums {
-    Plan::from_dir(tree, &options()).unwrap().write_file(image, &()).unwrap()
+fn write(tree: &Path, image: &Path) -> iso::WrittenIso {
+    PlannedIso::from_dir(tree, &options()).unwrap().write_file(image, &()).unwrap()
 }
 
 /// What our reader extracts, through one of the views.
 fn extracted(image: &Path, into: &Path, view: View) -> tree::Snapshot {
     let opened = IsoImage::new(fs::File::open(image).unwrap(), image, Some(view)).unwrap();
-    let extracted = opened.extract(into, Modes::Permissions, &()).unwrap();
+    let extracted = opened.extract(into, ExtractedModes::Permissions, &()).unwrap();
     assert_eq!(extracted.skipped, []);
     snapshot(into)
 }
@@ -46,7 +46,7 @@ fn extracted(image: &Path, into: &Path, view: View) -> tree::Snapshot {
 fn every_reader(source: &Path, scratch: &Path) {
     let image = scratch.join("a.iso");
     let sums = write(source, &image);
-    assert_eq!(iso::md5::check(&image, &()).unwrap(), Check::Intact { md5: sums.md5 });
+    assert_eq!(iso::md5::check(&image, &()).unwrap(), Md5Check::Intact { md5: sums.md5 });
     assert!(peers::checkisomd5(&image).unwrap_or(true), "checkisomd5");
     let expected = empty_files_apart(as_archived(snapshot(source)));
     if isovfy_survives(&expected) {
@@ -251,10 +251,10 @@ fn both_sides_agree_about_implanted_sums() {
         let theirs = image.with_extension("theirs");
         fs::copy(&image, &theirs).unwrap();
         let md5 = iso::md5::implant(&image, true, &()).unwrap();
-        assert_eq!(iso::md5::check(&image, &()).unwrap(), Check::Intact { md5 }, "{writer}");
+        assert_eq!(iso::md5::check(&image, &()).unwrap(), Md5Check::Intact { md5 }, "{writer}");
         assert!(peers::checkisomd5(&image).unwrap_or(true), "checkisomd5 on {writer}'s image with our sum");
         if peers::implantisomd5(&theirs).is_some() {
-            assert_eq!(iso::md5::check(&theirs, &()).unwrap(), Check::Intact { md5 }, "{writer}");
+            assert_eq!(iso::md5::check(&theirs, &()).unwrap(), Md5Check::Intact { md5 }, "{writer}");
             if fragments_agree(fs::metadata(&image).unwrap().len()) {
                 assert!(field(&image) == field(&theirs), "{writer}: the fields differ");
             }
@@ -269,10 +269,10 @@ fn both_sides_agree_about_implanted_sums() {
             file.read_exact_at(&mut byte, at).unwrap();
             file.write_all_at(&[byte[0] ^ 1], at).unwrap();
             match iso::md5::check(&image, &()).unwrap() {
-                Check::Damaged { range } => {
+                Md5Check::Damaged { range } => {
                     assert!(found && range.contains(&at), "{writer}: {at} in {range:?}")
                 }
-                Check::Intact { .. } => assert!(!found, "{writer}: {at}"),
+                Md5Check::Intact { .. } => assert!(!found, "{writer}: {at}"),
                 other => panic!("{writer}: {other:?}"),
             }
             assert_eq!(peers::checkisomd5(&image).unwrap_or(!found), !found, "checkisomd5: {at}");
@@ -302,13 +302,13 @@ fn both_sides_agree_about_sums_of_every_size() {
         bare_volume(&ours, sectors);
         bare_volume(&theirs, sectors);
         let md5 = iso::md5::implant(&ours, false, &()).unwrap();
-        assert_eq!(iso::md5::check(&ours, &()).unwrap(), Check::Intact { md5 }, "{sectors} sectors");
+        assert_eq!(iso::md5::check(&ours, &()).unwrap(), Md5Check::Intact { md5 }, "{sectors} sectors");
         if peers::implantisomd5(&theirs).is_none() {
             return;
         }
         assert_eq!(
             iso::md5::check(&theirs, &()).unwrap(),
-            Check::Intact { md5 },
+            Md5Check::Intact { md5 },
             "{sectors} sectors, theirs"
         );
         assert_eq!(peers::checkisomd5(&ours), Some(true), "{sectors} sectors, checked by them");

@@ -102,7 +102,10 @@ fn any_user_may_mount() {
     plain_tree(&path("source"));
     fs::write(path("source/large"), super::tree::content(7, 3_000_000)).unwrap();
     write(&path("source"), &path("a.iso"));
-    IsoImage::open(&path("a.iso")).unwrap().extract(&path("copy"), iso::Modes::Permissions, &()).unwrap();
+    IsoImage::open(&path("a.iso"))
+        .unwrap()
+        .extract(&path("copy"), iso::ExtractedModes::Permissions, &())
+        .unwrap();
     fs::copy(tests::sealift::binary(), path("sealift")).unwrap();
     make_folder(&path("mounted"));
     let report = |folder: &str| {
@@ -147,7 +150,7 @@ fn a_full_disk_is_one_error_and_leaves_what_was_there() {
     fs::write(source.join("large"), super::tree::content(3, 2_000_000)).unwrap();
     let image = disk.path().join("a.iso");
     fs::write(&image, "what was there").unwrap();
-    let error = iso::Plan::from_dir(&source, &options()).unwrap().write_file(&image, &()).unwrap_err();
+    let error = iso::PlannedIso::from_dir(&source, &options()).unwrap().write_file(&image, &()).unwrap_err();
     let error = error.to_string();
     assert!(error.starts_with("cannot write ") && error.contains("No space left on device"), "{error}");
     assert_eq!(fs::read(&image).unwrap(), b"what was there");

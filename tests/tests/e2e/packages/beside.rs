@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use packages::repository::Options;
+use packages::repository::IndexOptions;
 use tests::dnf::System;
 use tests::peer;
 
@@ -73,7 +73,9 @@ fn links_give_the_packages_that_createrepo_c_finds() {
     symlink(&package, linked.join("one.rpm")).unwrap();
     fs::write(linked.join("not.rpm"), "no package").unwrap();
     let exclude = vec!["not*".to_owned()];
-    let ours = packages::repository::index_with(&linked, &Options { exclude, ..Options::default() }).unwrap();
+    let ours =
+        packages::repository::index_with(&linked, &IndexOptions { exclude, ..IndexOptions::default() })
+            .unwrap();
     peer::run(
         Command::new(createrepo)
             .args(["--quiet", "--no-database", "-x", "not*", "--compress-type=gz"])

@@ -11,7 +11,7 @@ mod rpm;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use packages::Definition;
+use packages::RpmDefinition;
 
 /// 2023-11-14, the date of everything that these tests build.
 pub(super) const DATE: i64 = 1_700_000_000;
@@ -22,7 +22,7 @@ fn project() -> PathBuf {
 }
 
 /// The definition of the project's own package, at this version.
-fn own_definition(version: &str) -> Definition {
+fn own_definition(version: &str) -> RpmDefinition {
     let text = fs::read_to_string(project().join("packages/sealift/package.yaml")).unwrap();
     let values = [("{{ version }}", version), ("{{ machine }}", "x86_64"), ("{{ build_root }}", "_build")];
     let text = values.iter().fold(text, |text, (name, value)| text.replace(name, value));

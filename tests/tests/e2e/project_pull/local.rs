@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
 use content::Digest;
-use images::{Kind, check, dir_layout};
+use images::{MediaKind, check, dir_layout};
 use tests::containerd::Containerd;
 use tests::daemon::{self, free_port};
 use tests::registry::skopeo_copy;
@@ -70,7 +70,7 @@ fn images_of_the_project_are_taken_from_every_kind_of_folder_and_archive() {
     assert_eq!((read("dir").left_out.len(), read("part").left_out.len()), (0, 1));
     // `docker save` keeps no manifest: the one made for it names the same files.
     let made = read("docker");
-    assert_eq!((made.kind, made.blobs.len()), (Kind::DockerManifest, read("archive").blobs.len()));
+    assert_eq!((made.kind, made.blobs.len()), (MediaKind::DockerManifest, read("archive").blobs.len()));
     let report = check::check(&images, std::num::NonZero::<usize>::MIN);
     assert!(report.unwrap().problems.is_empty());
     assert!(project.path("_build/root/images/one-1.tar").is_file());

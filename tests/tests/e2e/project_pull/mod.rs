@@ -239,7 +239,7 @@ fn what_is_attached_to_an_image_is_locked_and_comes_along() {
     // This registry has no interface for it: what is attached is listed under a tag.
     let size = fs::metadata(project.path("_build/root/images/curl/oci/manifest.json")).unwrap().len();
     let subject =
-        serde_json::json!({ "mediaType": images::Kind::OciManifest, "digest": image, "size": size });
+        serde_json::json!({ "mediaType": images::MediaKind::OciManifest, "digest": image, "size": size });
     project.attach("curl", &subject, &["signature", "SBOM"]);
     let said = project.succeed(&["update"]);
     assert!(said.contains(&format!("{host}/curl:oci (referrers)")), "{said}");

@@ -34,7 +34,7 @@ fn every_file_of_the_archive_can_be_had() {
     let site = Site::new();
     let server = Running::serving(&[&site.iso]);
     for (path, entry) in archive::Tree::open(&site.tree).and_then(|tree| tree.walk()).unwrap() {
-        if entry.kind != archive::tree::Kind::File {
+        if entry.kind != archive::tree::EntryKind::File {
             continue;
         }
         let url = format!("http://{}/archives/example-1.0/{path}", server.address);

@@ -22,7 +22,7 @@ pub(super) fn tree(folder: &Path) -> (PathBuf, Digest) {
     let store = Store::open(&folder.join("store")).unwrap();
     let blob = store.put(b"{}").unwrap();
     let config = json!({"mediaType": "application/vnd.oci.image.config.v1+json", "digest": blob, "size": 2});
-    let media_type = images::Kind::OciManifest.media_type();
+    let media_type = images::MediaKind::OciManifest.media_type();
     let manifest = json!({"schemaVersion": 2, "mediaType": media_type, "config": config, "layers": []});
     let digest = store.put(manifest.to_string().as_bytes()).unwrap();
     dir_layout::write(&store, &digest, &[], &image).unwrap();
@@ -34,8 +34,8 @@ pub(super) fn iso(tree: &Path, output: &Path, listed: bool) {
     if listed {
         archive::sums::write(tree, &archive::sums::digest_file).unwrap();
     }
-    let options = iso::Options { volume_id: "Site 1.0".into(), ..iso::Options::default() };
-    iso::Plan::from_dir(tree, &options).unwrap().write_file(output, &()).unwrap();
+    let options = iso::IsoOptions { volume_id: "Site 1.0".into(), ..iso::IsoOptions::default() };
+    iso::PlannedIso::from_dir(tree, &options).unwrap().write_file(output, &()).unwrap();
     if !listed {
         // The field of the volume descriptor that holds the sum.
         let mut bytes = fs::read(output).unwrap();

@@ -18,7 +18,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use images::Kind;
+use images::MediaKind;
 use tests::containerd::Containerd;
 use tests::peer;
 
@@ -114,7 +114,7 @@ fn containerd_pulls_under_the_digest_of_the_archive() {
     let server = Running::serving(&[&site.iso]);
     for (name, tag, kind) in IMAGES {
         let reference = format!("{}/example-1.0/{name}:{tag}", server.address);
-        let all: &[&str] = if kind == Kind::OciIndex { &["--all-platforms"] } else { &[] };
+        let all: &[&str] = if kind == MediaKind::OciIndex { &["--all-platforms"] } else { &[] };
         let fetch = [&["content", "fetch", "--plain-http"], all, &[&reference]].concat();
         containerd.run(&fetch);
         let listed = containerd.run(&["images", "ls", &format!("name=={reference}")]);

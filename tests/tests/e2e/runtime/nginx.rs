@@ -127,7 +127,8 @@ fn nginx_serves_the_archives_of_a_node_side_by_side() {
     if let Some(skopeo) = peer::find("skopeo") {
         let images =
             IMAGES.iter().map(|(name, tag, kind)| (format!("example-1.0/{name}:{tag}"), (*name, *tag), kind));
-        let older = ("older-0.9/curl:docker".to_owned(), ("curl", "docker"), &images::Kind::DockerManifest);
+        let older =
+            ("older-0.9/curl:docker".to_owned(), ("curl", "docker"), &images::MediaKind::DockerManifest);
         for (position, (name, (image, tag), kind)) in images.chain([older]).enumerate() {
             let pulled = node.path(&format!("pulled-{position}"));
             let mut command = Command::new(&skopeo);

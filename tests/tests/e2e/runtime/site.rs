@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use content::Digest;
-use images::Kind;
+use images::MediaKind;
 use server::{AccessRecord, Server, ServerEvent, ServerHandle, ServerLog, ServerOptions};
 use tests::registry::layer;
 use tokio::sync::oneshot;
@@ -15,11 +15,11 @@ use tokio::sync::oneshot;
 pub(super) const DATE: i64 = 1_700_000_000;
 
 /// The images of the site: name, tag, kind.
-pub(super) const IMAGES: [(&str, &str, Kind); 4] = [
-    ("curl", "7", Kind::OciManifest),
-    ("curl", "docker", Kind::DockerManifest),
-    ("team/skopeo", "1.0", Kind::OciManifest),
-    ("multi", "1", Kind::OciIndex),
+pub(super) const IMAGES: [(&str, &str, MediaKind); 4] = [
+    ("curl", "7", MediaKind::OciManifest),
+    ("curl", "docker", MediaKind::DockerManifest),
+    ("team/skopeo", "1.0", MediaKind::OciManifest),
+    ("multi", "1", MediaKind::OciIndex),
 ];
 
 /// A folder with the tree of an archive, and the ISO made of it.
@@ -39,16 +39,24 @@ impl Site {
         let (base, curl) = (layer(scratch.path(), &["gzip", "sed"]), layer(scratch.path(), &["curl"]));
         let skopeo = layer(scratch.path(), &["skopeo"]);
         let folder = |name: &str, tag: &str| Folder::new(tree.join("images").join(name).join(tag));
-        folder("curl", "7").image(Kind::OciManifest, "amd64", &[&base, &curl], "manifest.json");
-        folder("curl", "docker").image(Kind::DockerManifest, "amd64", &[&base, &curl], "manifest.json");
-        folder("team/skopeo", "1.0").image(Kind::OciManifest, "amd64", &[&base, &skopeo], "manifest.json");
+        folder("curl", "7").image(MediaKind::OciManifest, "amd64", &[&base, &curl], "manifest.json");
+        folder("curl", "docker").image(MediaKind::DockerManifest, "amd64", &[&base, &curl], "manifest.json");
+        folder("team/skopeo", "1.0").image(
+            MediaKind::OciManifest,
+            "amd64",
+            &[&base, &skopeo],
+            "manifest.json",
+        );
         folder("multi", "1").index(&[("amd64", &base), ("arm64", &curl)]);
         package(scratch.path(), &tree.join("packages/redhat/8/example-scality-el8"));
         archive::sums::write(&tree, &archive::sums::digest_file).unwrap();
         let iso = scratch.path().join("example.iso");
-        let options =
-            iso::Options { volume_id: "Example 1.0".into(), source_date: DATE, ..iso::Options::default() };
-        iso::Plan::from_dir(&tree, &options).unwrap().write_file(&iso, &()).unwrap();
+        let options = iso::IsoOptions {
+            volume_id: "Example 1.0".into(),
+            source_date: DATE,
+            ..iso::IsoOptions::default()
+        };
+        iso::PlannedIso::from_dir(&tree, &options).unwrap().write_file(&iso, &()).unwrap();
         Self { scratch, tree, iso }
     }
 
@@ -78,9 +86,9 @@ impl Folder {
         described(media_type, bytes)
     }
 
-    fn image(&self, kind: Kind, architecture: &str, layers: &[&[u8]], name: &str) -> serde_json::Value {
+    fn image(&self, kind: MediaKind, architecture: &str, layers: &[&[u8]], name: &str) -> serde_json::Value {
         let (config_type, layer_type) = match kind {
-            Kind::DockerManifest => (
+            MediaKind::DockerManifest => (
                 "application/vnd.docker.container.image.v1+json",
                 "application/vnd.docker.image.rootfs.diff.tar.gzip",
             ),
@@ -110,10 +118,10 @@ impl Folder {
     fn index(&self, images: &[(&str, &Vec<u8>)]) {
         let manifests: Vec<_> = images
             .iter()
-            .map(|(architecture, layer)| self.image(Kind::OciManifest, architecture, &[layer], ""))
+            .map(|(architecture, layer)| self.image(MediaKind::OciManifest, architecture, &[layer], ""))
             .collect();
         let index = serde_json::json!({
-            "schemaVersion": 2, "mediaType": Kind::OciIndex.media_type(), "manifests": manifests,
+            "schemaVersion": 2, "mediaType": MediaKind::OciIndex.media_type(), "manifests": manifests,
         });
         fs::write(self.0.join("manifest.json"), index.to_string()).unwrap();
     }
@@ -136,7 +144,7 @@ fn package(scratch: &Path, repository: &Path) {
     let base = scratch.join("package");
     fs::create_dir(&base).unwrap();
     fs::write(base.join("greeting"), INSTALLED.1).unwrap();
-    let definition: packages::Definition = serde_saphyr::from_str(
+    let definition: packages::RpmDefinition = serde_saphyr::from_str(
         "name: greeting\nversion: \"1.0\"\nrelease: \"1\"\narch: noarch\nsummary: A greeting\nlicense: Apache-2.0\n\
          files:\n  - {from: greeting, to: /usr/share/greeting}\n",
     )

@@ -13,7 +13,7 @@ use crate::archives::{
 /// Somebody who edits a file while an archive is verified.
 struct Editor(Mutex<Option<(PathBuf, String)>>);
 
-impl iso::Progress for Editor {
+impl iso::ByteProgress for Editor {
     fn advance(&self, _: u64) {
         if let Some((path, text)) = self.0.lock().unwrap().take() {
             std::fs::write(path, text).unwrap();

@@ -133,8 +133,9 @@ impl Node {
         std::fs::write(tree.path().join(says), product).unwrap();
         archive::sums::write(tree.path(), &archive::sums::digest_file).unwrap();
         let path = self.root.path().join(file);
-        let options = iso::Options { volume_id: "Test".into(), source_date: 1, ..iso::Options::default() };
-        iso::Plan::from_dir(tree.path(), &options).unwrap().write_file(&path, &()).unwrap();
+        let options =
+            iso::IsoOptions { volume_id: "Test".into(), source_date: 1, ..iso::IsoOptions::default() };
+        iso::PlannedIso::from_dir(tree.path(), &options).unwrap().write_file(&path, &()).unwrap();
         path
     }
 

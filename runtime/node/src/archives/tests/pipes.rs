@@ -36,7 +36,10 @@ fn a_pipe_in_place_of_an_archive_is_refused_at_once() {
     refused("packages", ArchivePackages::of(&archive));
     refused("push", push::ArchiveImages::open(&archive));
     refused("copy", copy::Recipe::of(&archive, &()));
-    refused("verify", archive::verify::Work::open(&archive, &archive::verify::Options::default()));
+    refused(
+        "verify",
+        archive::verify::Verification::open(&archive, &archive::verify::VerifyOptions::default()),
+    );
     refused("nginx", nginx::configuration(std::slice::from_ref(&archive), &nginx::NginxOptions::default()));
     assert!(unmount(&node.paths, archive.to_str().unwrap(), false, &machine).is_err());
 

@@ -96,7 +96,7 @@ fn an_archive_that_is_replaced_at_any_moment_is_neither_listed_nor_mounted() {
 /// Somebody who acts while an archive is verified.
 struct Meanwhile<'a>(&'a (dyn Fn() + Sync), std::sync::Once);
 
-impl iso::Progress for Meanwhile<'_> {
+impl iso::ByteProgress for Meanwhile<'_> {
     fn advance(&self, _: u64) {
         self.1.call_once(self.0);
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use ::images::{Kind, dir_layout, nginx, registry};
+use ::images::{MediaKind, dir_layout, nginx, registry};
 use content::Digest;
 use serde_json::json;
 use tests::nginx as server;
@@ -54,7 +54,7 @@ fn fill(scratch: &Path, folder: &Path) -> io::Result<()> {
     let config = json!({ "architecture": "amd64", "os": "linux" }).to_string();
     fs::write(folder.join(Digest::of(config.as_bytes()).hex()), &config)?;
     let manifest = json!({
-        "schemaVersion": 2, "mediaType": Kind::OciManifest.media_type(),
+        "schemaVersion": 2, "mediaType": MediaKind::OciManifest.media_type(),
         "config": {
             "mediaType": "application/vnd.oci.image.config.v1+json", "size": config.len(),
             "digest": Digest::of(config.as_bytes()),

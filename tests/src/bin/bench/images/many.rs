@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use ::images::{Kind, Store, dir_layout, nginx};
+use ::images::{MediaKind, Store, dir_layout, nginx};
 use content::Digest;
 use serde_json::json;
 use tests::{nginx as server, peer};
@@ -97,7 +97,7 @@ fn fill(scratch: &Path, images: &Path) -> io::Result<()> {
     for number in 0..repositories() {
         let config = json!({ "architecture": "amd64", "os": "linux", "number": number }).to_string();
         let manifest = json!({
-            "schemaVersion": 2, "mediaType": Kind::OciManifest.media_type(),
+            "schemaVersion": 2, "mediaType": MediaKind::OciManifest.media_type(),
             "config": {
                 "mediaType": "application/vnd.oci.image.config.v1+json", "size": config.len(),
                 "digest": store.put(config.as_bytes()).map_err(io::Error::other)?,

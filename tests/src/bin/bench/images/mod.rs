@@ -140,7 +140,7 @@ fn fill(scratch: &Path, names: &[String]) -> io::Result<()> {
         let config =
             json!({ "architecture": "amd64", "os": "linux", "rootfs": { "type": "layers", "diff_ids": [] } });
         let config = blob("application/vnd.oci.image.config.v1+json", config.to_string().as_bytes())?;
-        let media_type = ::images::Kind::OciManifest.media_type();
+        let media_type = ::images::MediaKind::OciManifest.media_type();
         let manifest =
             json!({ "schemaVersion": 2, "mediaType": media_type, "config": config, "layers": layers });
         let mut descriptor = blob(media_type, manifest.to_string().as_bytes())?;

@@ -51,8 +51,8 @@ impl Node {
         archive::sums::write(&tree, &archive::sums::digest_file).unwrap();
         let iso = self.path(&format!("example-{version}.iso"));
         let options =
-            iso::Options { volume_id: "Example".into(), source_date: DATE, ..iso::Options::default() };
-        iso::Plan::from_dir(&tree, &options).unwrap().write_file(&iso, &()).unwrap();
+            iso::IsoOptions { volume_id: "Example".into(), source_date: DATE, ..iso::IsoOptions::default() };
+        iso::PlannedIso::from_dir(&tree, &options).unwrap().write_file(&iso, &()).unwrap();
         iso
     }
 
@@ -287,9 +287,12 @@ fn what_the_readme_tells_operators_to_type() {
     fs::write(site.tree.join("product.txt"), "NAME=MetalK8s\nVERSION=0.1.0\n").unwrap();
     archive::sums::write(&site.tree, &archive::sums::digest_file).unwrap();
     let iso = site.scratch.path().join("metalk8s-0.1.0.iso");
-    let options =
-        iso::Options { volume_id: "MetalK8s 0.1.0".into(), source_date: DATE, ..iso::Options::default() };
-    iso::Plan::from_dir(&site.tree, &options).unwrap().write_file(&iso, &()).unwrap();
+    let options = iso::IsoOptions {
+        volume_id: "MetalK8s 0.1.0".into(),
+        source_date: DATE,
+        ..iso::IsoOptions::default()
+    };
+    iso::PlannedIso::from_dir(&site.tree, &options).unwrap().write_file(&iso, &()).unwrap();
 
     let mut script =
         "mkdir -p /etc/metalk8s /etc/systemd/system /run/lock\nifconfig lo up\ncd /\n".to_owned();
