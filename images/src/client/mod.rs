@@ -43,7 +43,7 @@ pub(crate) use self::origin::location;
 pub use self::progress::TransferProgress;
 pub use self::proxy::Proxies;
 pub use self::session::RegistrySession;
-pub(crate) use self::tasks::drain;
+pub(crate) use self::tasks::{Worked, drain, work_on};
 pub(crate) use self::transport::Payload;
 
 /// All manifests we can keep, in one line: every registry reads the first.

@@ -16,8 +16,8 @@ mod plan;
 mod referrers;
 mod request;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use content::Digest;
 use tokio::task::JoinSet;
@@ -29,7 +29,7 @@ pub use self::request::{PullRequest, PulledImage, Referrers};
 pub use crate::client::{
     Denial, HostTls, Login, Proxies, RegistryFault, RegistryOptions, RequestLimits, TransferProgress,
 };
-use crate::client::{Inbox, RegistrySession, drain};
+use crate::client::{Inbox, RegistrySession, Worked, drain, work_on};
 use crate::manifest::{Descriptor, Manifest, Platform};
 pub use crate::redact::redacted;
 pub use crate::referrers::{attached_tag, referrers_tag};
@@ -100,40 +100,11 @@ async fn fetch_all(
     if bytes > free {
         return Err(Error::of_all(RegistryFault::NoSpace { needed: bytes, free }));
     }
-    let mut tasks = JoinSet::new();
-    for queue in Queue::of(missing, &fetcher.options().limits) {
-        let fetcher = fetcher.clone();
-        tasks.spawn(async move {
-            while let Some(blob) = queue.next() {
-                if let Some(busy) = fetcher.blob(blob).await? {
-                    queue.put_back(busy);
-                }
-            }
-            Ok(())
-        });
-    }
-    drain(tasks, progress, inbox, Error::of_all).await.map(drop)
-}
-
-/// What several tasks take their work from. A task for each piece of it would be simpler, and ten thousand images more
-/// memory than a machine likes to give.
-struct Queue<T>(Arc<Mutex<VecDeque<T>>>);
-
-impl<T> Queue<T> {
-    /// One for each task that may be at work at a time; all are the same queue.
-    fn of(items: Vec<T>, limits: &RequestLimits) -> impl Iterator<Item = Self> {
-        let tasks = limits.all().min(items.len());
-        let queue = Arc::new(Mutex::new(VecDeque::from(items)));
-        (0..tasks).map(move |_| Self(Arc::clone(&queue)))
-    }
-
-    fn next(&self) -> Option<T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
-    }
-
-    fn put_back(&self, item: T) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(item);
-    }
+    let fetch = |fetcher: Arc<Fetcher>, blob| async move {
+        Ok(fetcher.blob(blob).await?.map_or(Worked::Done(()), Worked::Later))
+    };
+    let at_once = fetcher.options().limits.all();
+    work_on(missing, at_once, fetcher, fetch, (progress, inbox), Error::of_all).await.map(drop)
 }
 
 /// What a reference names.
@@ -254,21 +225,10 @@ async fn plan_all(
     progress: &dyn TransferProgress,
     inbox: &mut Inbox,
 ) -> Result<Vec<plan::PlannedPull>, Error> {
-    let mut tasks = JoinSet::new();
-    let wanted = requests.iter().cloned().enumerate().collect();
-    for queue in Queue::of(wanted, &fetcher.options().limits) {
-        let fetcher = fetcher.clone();
-        tasks.spawn(async move {
-            let mut images = Vec::new();
-            while let Some((position, request)) = queue.next() {
-                let _permit = fetcher.options().limits.any().await;
-                images.push((position, plan::image(&fetcher, request).await?));
-            }
-            Ok(images)
-        });
-    }
-    let images = drain(tasks, progress, inbox, Error::of_all).await?;
-    let mut images: Vec<_> = images.into_iter().flatten().collect();
-    images.sort_by_key(|(position, _)| *position);
-    Ok(images.into_iter().map(|(_, image)| image).collect())
+    let plan = |fetcher: Arc<Fetcher>, request| async move {
+        let _permit = fetcher.options().limits.any().await;
+        plan::image(&fetcher, request).await.map(Worked::Done)
+    };
+    let at_once = fetcher.options().limits.all();
+    work_on(requests.to_vec(), at_once, fetcher, plan, (progress, inbox), Error::of_all).await
 }

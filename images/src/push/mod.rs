@@ -39,14 +39,12 @@ mod pusher;
 use std::sync::Arc;
 
 use ::content::Digest;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 pub use self::content::BlobSource;
 pub use self::error::Error;
 use self::pusher::Pusher;
 use crate::Reference;
-use crate::client::{Inbox, RegistrySession, drain};
+use crate::client::{Inbox, RegistrySession, Worked, work_on};
 pub use crate::client::{Login, RegistryFault, RegistryOptions, TransferProgress};
 
 /// An image to push.
@@ -114,44 +112,44 @@ pub fn push(
     let runtime = session.runtime().map_err(Error::of_all)?;
     let (events, mut inbox) = Inbox::new();
     let pusher = Arc::new(Pusher::new(content, session, events));
+    let at_once = options.limits.per_host();
     runtime.block_on(async {
         let mut wanted = blobs::Wanted::of(&images);
-        let looked = side_by_side(options, wanted.questions(), |question| {
-            let pusher = pusher.clone();
-            async move { pusher.look(question).await }
-        });
-        wanted.answered(drain(looked, progress, &mut inbox, Error::of_all).await?);
+        let look =
+            |pusher: Arc<Pusher>, question| async move { pusher.look(question).await.map(Worked::Done) };
+        let questions = wanted.questions();
+        let reports = (progress, &mut inbox);
+        wanted.answered(work_on(questions, at_once, &pusher, look, reports, Error::of_all).await?);
         progress.planned(wanted.missing(), wanted.missing_bytes());
         let present = wanted.present();
-        let moved = side_by_side(options, wanted.blobs(), |blob| {
-            let pusher = pusher.clone();
-            async move { pusher.bring(&blob).await }
-        });
+        let bring = |pusher: Arc<Pusher>, blob: blobs::BlobToPush| async move {
+            pusher.bring(&blob).await.map(Worked::Done)
+        };
+        let reports = (progress, &mut inbox);
+        let moved = work_on(wanted.blobs(), at_once, &pusher, bring, reports, Error::of_all).await?;
         let mut report = PushReport {
             images: Vec::new(),
             blobs: BlobTotals { present, ..BlobTotals::default() },
             bytes: 0,
             manifests: 0,
         };
-        for moved in drain(moved, progress, &mut inbox, Error::of_all).await? {
+        for moved in moved {
             report.blobs.mounted += moved.mounted;
             report.blobs.uploaded += moved.uploaded;
             report.bytes += moved.bytes;
         }
-        let manifests = side_by_side(options, images.clone(), |image| {
-            let pusher = pusher.clone();
-            async move { pusher.manifests(&image).await }
-        });
-        report.manifests +=
-            drain(manifests, progress, &mut inbox, Error::of_all).await?.into_iter().sum::<usize>();
-        let numbered = images.iter().cloned().enumerate().collect();
-        let named = side_by_side(options, numbered, |(position, image): (usize, Arc<plan::PlannedPush>)| {
-            let pusher = pusher.clone();
-            async move { pusher.name(&image).await.map(|changed| (position, image, changed)) }
-        });
-        let mut named = drain(named, progress, &mut inbox, Error::of_all).await?;
-        named.sort_by_key(|(position, ..)| *position);
-        for (_, image, changed) in named {
+        let write = |pusher: Arc<Pusher>, image: Arc<plan::PlannedPush>| async move {
+            pusher.manifests(&image).await.map(Worked::Done)
+        };
+        let reports = (progress, &mut inbox);
+        let written = work_on(images.clone(), at_once, &pusher, write, reports, Error::of_all).await?;
+        report.manifests += written.into_iter().sum::<usize>();
+        let name = |pusher: Arc<Pusher>, image: Arc<plan::PlannedPush>| async move {
+            pusher.name(&image).await.map(Worked::Done)
+        };
+        let reports = (progress, &mut inbox);
+        let named = work_on(images.clone(), at_once, &pusher, name, reports, Error::of_all).await?;
+        for (image, changed) in images.iter().zip(named) {
             report.manifests += usize::from(changed);
             report.images.push(PushedReference {
                 reference: image.label.clone(),
@@ -161,26 +159,4 @@ pub fn push(
         }
         Ok(report)
     })
-}
-
-/// Starts one task for each of `things`, as many at a time as the options allow.
-fn side_by_side<I, T, F>(
-    options: &RegistryOptions,
-    things: Vec<I>,
-    work: impl Fn(I) -> F,
-) -> JoinSet<Result<T, Error>>
-where
-    T: Send + 'static,
-    F: Future<Output = Result<T, Error>> + Send + 'static,
-{
-    let limit = Arc::new(Semaphore::new(options.limits.per_host()));
-    let mut tasks = JoinSet::new();
-    for thing in things {
-        let (limit, work) = (limit.clone(), work(thing));
-        tasks.spawn(async move {
-            let _permit = limit.acquire().await;
-            work.await
-        });
-    }
-    tasks
 }
