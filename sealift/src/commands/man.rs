@@ -42,6 +42,37 @@ fn add(command: &Command, pages: &mut Vec<(String, Vec<u8>)>) -> std::io::Result
 mod tests {
     use super::*;
 
+    /// The command that renews the pages of the package.
+    const RENEW: &str = "SEALIFT_RENEW=1 cargo test -p sealift man";
+
+    #[test]
+    fn the_pages_in_the_package_are_those_of_this_program() {
+        let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packages/sealift");
+        let folder = package.join("man");
+        if std::env::var_os("SEALIFT_RENEW").is_some() {
+            let _ = std::fs::remove_dir_all(&folder);
+            assert!(write(&folder, crate::command_line::command).is_ok());
+        }
+        let mut pages = pages(crate::command_line::command).unwrap();
+        pages.sort();
+        let stale: Vec<_> = pages
+            .iter()
+            .filter(|(name, page)| std::fs::read(folder.join(name)).ok().as_ref() != Some(page))
+            .map(|(name, _)| name)
+            .collect();
+        assert!(stale.is_empty(), "{stale:?} in packages/sealift/man are stale; renew them with `{RENEW}`");
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), pages.len(), "renew them with `{RENEW}`");
+
+        // The package has them all, in this order.
+        let definition = std::fs::read_to_string(package.join("package.yaml")).unwrap();
+        let (_, list) = definition.split_once("for page in [").unwrap();
+        let (list, _) = list.split_once(']').unwrap();
+        let listed: Vec<_> =
+            list.split(',').map(|name| format!("{}.1", name.trim().trim_matches('"'))).collect();
+        let names: Vec<_> = pages.into_iter().map(|(name, _)| name).collect();
+        assert_eq!(listed, names, "`pages` in packages/sealift/package.yaml");
+    }
+
     #[test]
     fn every_command_that_is_shown_has_a_page_and_two_writings_are_equal() {
         let folder = tempfile::tempdir().unwrap();

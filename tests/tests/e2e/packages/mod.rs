@@ -24,8 +24,8 @@ fn project() -> PathBuf {
 /// The definition of the project's own package, at this version.
 fn own_definition(version: &str) -> RpmDefinition {
     let text = fs::read_to_string(project().join("packages/sealift/package.yaml")).unwrap();
-    let values = [("{{ version }}", version), ("{{ machine }}", "x86_64"), ("{{ build_root }}", "_build")];
-    let text = values.iter().fold(text, |text, (name, value)| text.replace(name, value));
+    let values = minijinja::context! { version, machine => "x86_64", build_root => "_build" };
+    let text = minijinja::Environment::new().render_str(&text, values).unwrap();
     serde_saphyr::from_str(&text).unwrap()
 }
 
@@ -46,6 +46,11 @@ pub(super) fn build_own_of(version: &str, binary: &[u8], scratch: &Path, out: &P
     {
         let path = Path::new("packages/sealift").join(file);
         fs::copy(project().join(&path), base.join(&path)).unwrap();
+    }
+    for page in fs::read_dir(project().join("packages/sealift/man")).unwrap() {
+        let page = page.unwrap();
+        fs::create_dir_all(base.join("packages/sealift/man")).unwrap();
+        fs::copy(page.path(), base.join("packages/sealift/man").join(page.file_name())).unwrap();
     }
     fs::create_dir_all(base.join("sealift/src/completion")).unwrap();
     for shell in ["bash", "zsh", "fish"] {

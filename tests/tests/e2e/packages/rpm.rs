@@ -179,12 +179,21 @@ fn the_projects_own_package_needs_nothing_and_brings_its_service() {
         let output = peer::run(Command::new(&rpm).args(["-qp", option]).arg(&package));
         String::from_utf8(output.stdout).unwrap()
     };
+    let mut pages: Vec<String> = fs::read_dir(project().join("packages/sealift/man"))
+        .unwrap()
+        .map(|page| format!("/usr/share/man/man1/{}", page.unwrap().file_name().display()))
+        .collect();
+    pages.sort();
+    assert!(pages.contains(&"/usr/share/man/man1/sealift-archive-verify.1".to_owned()), "{pages:?}");
+    let files = query("-l");
+    let (man, others): (Vec<&str>, Vec<&str>) = files.lines().partition(|file| file.contains("/man/"));
+    assert_eq!(man, pages);
     assert_eq!(
-        query("-l"),
+        others.join("\n"),
         "/etc/sysconfig/sealift\n/usr/bin/sealift\n/usr/lib/systemd/system/sealift-registry.service\n\
          /usr/lib/systemd/system/sealift-registry.socket\n/usr/lib/sysusers.d/sealift.conf\n\
          /usr/share/bash-completion/completions/sealift\n/usr/share/fish/vendor_completions.d/sealift.fish\n\
-         /usr/share/licenses/sealift\n/usr/share/licenses/sealift/LICENSE\n/usr/share/zsh/site-functions/_sealift\n"
+         /usr/share/licenses/sealift\n/usr/share/licenses/sealift/LICENSE\n/usr/share/zsh/site-functions/_sealift"
     );
     assert_eq!(query("--scripts"), "");
     let requires = query("--requires");
