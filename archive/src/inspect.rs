@@ -25,7 +25,7 @@ pub struct Inspection {
     pub archive: PathBuf,
     /// `iso` or `folder`.
     pub form: ArchiveForm,
-    /// The volume identifier of an ISO.
+    /// The volume ID of an ISO.
     pub volume_id: Option<String>,
     /// What `product.txt` or `manifest.yaml` says.
     pub product: Option<Product>,

@@ -53,7 +53,7 @@ pub enum Error {
         store: PathBuf,
     },
     /// Others are working with the store.
-    #[error("the store {} is in use by another process", content::printable_path(store))]
+    #[error("the content store {} is in use by another process", content::printable_path(store))]
     StoreInUse {
         /// The store.
         store: PathBuf,

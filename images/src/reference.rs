@@ -52,7 +52,7 @@ pub struct ReferenceError {
 #[non_exhaustive]
 pub enum NameError {
     /// Text that is too long.
-    #[error("has {found} characters, at most {limit} are possible")]
+    #[error("has {found} characters; the maximum is {limit}")]
     TooLong {
         /// The number of characters.
         found: usize,
@@ -351,14 +351,11 @@ mod tests {
         let long = |count: usize| "a".repeat(count);
         for (text, expected) in [
             (format!("quay.io/{}", long(247)), None),
-            (format!("quay.io/{}", long(248)), Some("the name has 256 characters, at most 255 are possible")),
-            (
-                format!("quay.io/{}:1", long(400)),
-                Some("the name has 408 characters, at most 255 are possible"),
-            ),
-            (long(300), Some("the name has 318 characters, at most 255 are possible")),
+            (format!("quay.io/{}", long(248)), Some("the name has 256 characters; the maximum is 255")),
+            (format!("quay.io/{}:1", long(400)), Some("the name has 408 characters; the maximum is 255")),
+            (long(300), Some("the name has 318 characters; the maximum is 255")),
             (format!("a:{}", long(128)), None),
-            (format!("a:{}", long(129)), Some("the tag has 129 characters, at most 128 are possible")),
+            (format!("a:{}", long(129)), Some("the tag has 129 characters; the maximum is 128")),
         ] {
             let found = text.parse::<Reference>().map_err(|error| error.reason).err();
             assert_eq!(found.as_deref(), expected, "{text}");

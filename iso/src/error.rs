@@ -15,8 +15,8 @@ pub enum Error {
     /// The operating system refused.
     #[error(transparent)]
     Io(#[from] IoError),
-    /// The volume identifier does not fit its field.
-    #[error("volume identifier `{found}`: {problem}")]
+    /// The volume ID does not fit its field.
+    #[error("volume ID `{found}`: {problem}")]
     VolumeId {
         /// The identifier that was asked for.
         found: String,
@@ -32,7 +32,7 @@ pub enum Error {
         problem: String,
     },
     /// Something that ISO 9660, Rock Ridge or a reader of them cannot hold; refused before a byte is written.
-    #[error("{}: {limit}: at most {most} possible, found {found}", content::printable_path(path))]
+    #[error("{}: {found} {limit}; the maximum is {most}", content::printable_path(path))]
     Limit {
         /// The file, link or folder that passes the limit.
         path: PathBuf,

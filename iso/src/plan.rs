@@ -286,11 +286,11 @@ mod tests {
         let name = "n".repeat(254);
         assert_eq!(
             refused(&|root| fs::write(root.join(&name), "").unwrap()),
-            format!("{name}: bytes in a name: at most 253 possible, found 254")
+            format!("{name}: 254 bytes in a name; the maximum is 253")
         );
         assert_eq!(
             refused(&|root| symlink("t".repeat(1_024), root.join("link")).unwrap()),
-            "link: bytes in a link's target: at most 1023 possible, found 1024"
+            "link: 1024 bytes in a link's target; the maximum is 1023"
         );
         assert_eq!(
             refused(&|root| drop(UnixListener::bind(root.join("s")).unwrap())),
@@ -301,7 +301,7 @@ mod tests {
                 let size = 0xFFFF_F800 * 100 + 1;
                 fs::File::create(root.join("huge")).unwrap().set_len(size).unwrap();
             }),
-            "huge: bytes in a file: at most 429496524800 possible, found 429496524801"
+            "huge: 429496524801 bytes in a file; the maximum is 429496524800"
         );
         for (id, problem) in [("x".repeat(33), "longer than 32 bytes"), ("a\nb".to_owned(), "control")] {
             let error =
@@ -320,7 +320,7 @@ mod tests {
             file.set_len((0xFFFF_F800 - number * 2_048) * 100).unwrap();
         }
         let error = PlannedIso::from_dir(root.path(), &IsoOptions::default()).unwrap_err().to_string();
-        assert!(error.contains("sectors of 2048 bytes in one image: at most 4294967295 possible"), "{error}");
+        assert!(error.contains("sectors of 2048 bytes in one image; the maximum is 4294967295"), "{error}");
     }
 
     #[test]

@@ -87,8 +87,7 @@ pub(crate) fn stream(
     let sink = Sink::Stream { out: Mutex::new(out), field: Box::new(running.text()) };
     let (again, sha256) = pass(tree, layout, &Target { sink, path }, &meter, &due)?;
     if again.md5() != running.md5() {
-        let changed =
-            "a source file changed between the reading for the sum and the writing; the image is useless";
+        let changed = "a source file changed while the image was written; discard the image";
         return Err(Error::io("write", path)(io::Error::other(changed)));
     }
     Ok(WrittenIso { md5: running.md5(), sha256, bytes })

@@ -142,7 +142,7 @@ text_name! {
     ImageName, "image-name", Some("^[a-z0-9]+([._/-]+[a-z0-9]+)*$"), |text| {
         let reason = match (images::reference::check_repository(text), text.split('/').count()) {
             (Ok(()), parts) if parts <= PARTS_MAX => return Ok(()),
-            (Ok(()), parts) => format!("it has {parts} parts, at most {PARTS_MAX} are possible"),
+            (Ok(()), parts) => format!("it has {parts} parts; the maximum is {PARTS_MAX}"),
             (Err(reason), _) => format!("it {reason}"),
         };
         Err(format!("`{text}` cannot name an image: {reason}"))

@@ -72,7 +72,7 @@ pub enum Error {
     #[error("{}", project::bounded(.0))]
     Graph(Vec<String>),
     /// A file name, or the target of a link, that is not UTF-8.
-    #[error("{}: an archive has only names in UTF-8", content::printable_path(.0))]
+    #[error("{}: names in an archive must be UTF-8", content::printable_path(.0))]
     Name(PathBuf),
     /// A definition that says nothing that can be built.
     #[error("{}: {}", content::printable_path(path), content::printable(message))]

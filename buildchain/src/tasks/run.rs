@@ -12,7 +12,7 @@ use crate::project::Project;
 #[non_exhaustive]
 pub enum ProjectRunError {
     /// The tree has files although nothing records a build: removing stale outputs would remove files of other programs.
-    #[error("{} contains files, and no record of a build", content::printable_path(.0))]
+    #[error("{} contains files but no record of a build", content::printable_path(.0))]
     ForeignTree(PathBuf),
     /// Stale outputs cannot be removed.
     #[error(transparent)]

@@ -44,7 +44,7 @@ fn long_names(builder: &TaskBuilder<'_>) -> Vec<String> {
             if above == 1 && depth > DEPTH_MAX {
                 let shown = shown();
                 let message = format!(
-                    "{}: folders in one another: at most {DEPTH_MAX} possible, found {depth}",
+                    "{}: {depth} nested folders; the maximum is {DEPTH_MAX}",
                     content::printable_path(&shown)
                 );
                 wrong.insert(path.to_owned(), message);

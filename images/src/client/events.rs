@@ -161,8 +161,8 @@ mod tests {
             [
                 "r.example:5000: cannot connect: refused; retrying 4 times",
                 "r.example:5000: token server https://t/: cannot connect: refused; retrying once",
-                "r.example:5000: the registry answered 503; retrying now",
-                "r.example:5000: the registry answered 503; retrying in 12 s",
+                "r.example:5000: the registry returned 503; retrying now",
+                "r.example:5000: the registry returned 503; retrying in 12 s",
                 &broken(0),
                 &broken(1),
                 &broken(2),

@@ -21,7 +21,7 @@ pub enum RegistryFault {
     #[error("TLS: {0}")]
     Tls(String),
     /// The server was asked over TLS and answers without it.
-    #[error("{host} speaks plain HTTP{advice}")]
+    #[error("{host} serves plain HTTP{advice}")]
     PlainHttp {
         /// The host, with its port.
         host: String,
@@ -29,7 +29,7 @@ pub enum RegistryFault {
         advice: String,
     },
     /// The token server that the registry named failed.
-    #[error("token server {url}: {}", .fault.to_string().replace("the registry answered", "it answered"))]
+    #[error("token server {url}: {}", .fault.to_string().replace("the registry returned", "it returned"))]
     TokenServer {
         /// Its URL, without query and credentials.
         url: String,
@@ -43,10 +43,10 @@ pub enum RegistryFault {
     #[error("cancelled")]
     Cancelled,
     /// Nothing arrived for this long.
-    #[error("nothing arrived for {} seconds", .0.as_secs_f32())]
+    #[error("no data for {} seconds", .0.as_secs_f32())]
     Stalled(Duration),
     /// An HTTP status other than success.
-    #[error("the registry answered {status}{}{}", detail(.message), waiting(.retry_after.as_ref()))]
+    #[error("the registry returned {status}{}{}", detail(.message), waiting(.retry_after.as_ref()))]
     Status {
         /// The HTTP status code.
         status: u16,
@@ -75,13 +75,13 @@ pub enum RegistryFault {
         found: u64,
     },
     /// A document over its limit.
-    #[error("the answer is larger than {limit} bytes")]
+    #[error("the response is larger than {limit} bytes")]
     TooLarge {
         /// The limit in bytes.
         limit: u64,
     },
     /// An answer of the wrong type, such as an HTML page of a proxy.
-    #[error("the answer has the wrong type: expected {expected}, found {found}")]
+    #[error("the response has the wrong type: expected {expected}, found {found}")]
     ContentType {
         /// What was expected.
         expected: String,
@@ -125,11 +125,11 @@ pub enum RegistryFault {
         limit: usize,
     },
     /// The content to push is damaged.
-    #[error("what is to be pushed is damaged: {0}")]
+    #[error("the content to push is damaged: {0}")]
     Damaged(String),
     /// The registry takes no index that lists images it does not have.
     #[error(
-        "the registry answered {status}{}: the index lists {left_out} manifests that were left out, and this registry takes only whole indexes",
+        "the registry returned {status}{}: the index lists {left_out} manifests that were left out, and this registry takes only whole indexes",
         detail(.message)
     )]
     Sparse {

@@ -42,10 +42,10 @@ fn run(command: &mut Command, input: &str, patience: Duration) -> Result<(ExitSt
             let _ = sender.send(read.map(|_| answer));
         });
     }
-    let late = || format!("no answer for {} seconds", patience.as_secs_f32());
+    let late = || format!("no output for {} seconds", patience.as_secs_f32());
     let ended = match answers.recv_timeout(patience) {
         Ok(Ok(answer)) if answer.len() as u64 == DOCUMENT_MAX => {
-            Err(format!("its answer is larger than {DOCUMENT_MAX} bytes"))
+            Err(format!("its output is larger than {DOCUMENT_MAX} bytes"))
         }
         Ok(Ok(answer)) => match end(&mut child, patience) {
             Ok(Some(status)) => return Ok((status, answer)),
@@ -142,7 +142,7 @@ mod tests {
         let soon = Duration::from_millis(100);
         for script in ["exec sleep 600", "sleep 5 & exit 0", "exec >&-; exec sleep 600"] {
             let error = helped(script, soon).err().unwrap();
-            assert_eq!(error, "no answer for 0.1 seconds", "{script}");
+            assert_eq!(error, "no output for 0.1 seconds", "{script}");
         }
     }
 

@@ -56,7 +56,7 @@ pub(crate) fn location(asked: &Url, headers: &HeaderMap) -> Result<Url, Registry
     let mut target = headers
         .get(header::LOCATION)
         .and_then(|location| asked.join(location.to_str().ok()?).ok())
-        .ok_or_else(|| RegistryFault::Redirect("the answer has no usable Location".into()))?;
+        .ok_or_else(|| RegistryFault::Redirect("the response has no usable Location".into()))?;
     let keeps_tls = target.scheme() == "https" || (target.scheme() == "http" && asked.scheme() == "http");
     if !keeps_tls || !target.has_host() {
         return Err(RegistryFault::Redirect(format!("from {} to {}", shown(asked), shown(&target))));

@@ -127,7 +127,7 @@ fn challenge(asked: &RegistryRequest<'_>, response: &Response) -> Result<Challen
     Challenge::find(challenges.iter().filter_map(|value| value.to_str().ok())).ok_or_else(|| {
         let host = asked.endpoint.host();
         RegistryFault::Unauthorized(
-            format!("{host} answered 401 and asks for no kind of credentials that is supported").into(),
+            format!("{host} returned 401 and asks for no supported kind of credentials").into(),
         )
     })
 }
@@ -161,7 +161,7 @@ async fn success(
             .into(),
         )),
         (StatusCode::FORBIDDEN, None) => {
-            let text = if message.is_empty() { "the registry answered 403".into() } else { message };
+            let text = if message.is_empty() { "the registry returned 403".into() } else { message };
             Err(RegistryFault::Unauthorized(text.into()))
         }
         _ => Err(RegistryFault::Status { status: status.as_u16(), message, retry_after }),

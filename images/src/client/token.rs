@@ -163,7 +163,7 @@ impl Asker<'_> {
             return Err(RegistryFault::Status { status: status.as_u16(), message, retry_after });
         }
         let body = read_body(response, DOCUMENT_MAX, self.stall).await?;
-        let none = || RegistryFault::Unauthorized("no token in the answer".into());
+        let none = || RegistryFault::Unauthorized("no token in the response".into());
         // The parser's words could quote the token; they are not passed on.
         let answer: Token = serde_json::from_slice(&body).map_err(|_| none())?;
         let mut tokens = [answer.token, answer.access_token].into_iter().flatten();

@@ -183,7 +183,7 @@ impl Fetcher {
         if start > 0 && !continues(&response, start) {
             self.restart(blob, partial)?;
             if response.status() == StatusCode::PARTIAL_CONTENT {
-                return Err(RegistryFault::Broken(format!("the answer does not continue at byte {start}")));
+                return Err(RegistryFault::Broken(format!("the response does not continue at byte {start}")));
             }
         }
         let expected = blob.size - partial.written();
@@ -224,7 +224,7 @@ impl Fetcher {
         if partial.written() > 0 {
             // A part is one of the encoded bytes, and we have others.
             self.restart(blob, partial)?;
-            return Err(RegistryFault::Broken("the rest of the answer is compressed".into()));
+            return Err(RegistryFault::Broken("the rest of the response is compressed".into()));
         }
         let broken = |error: std::io::Error| RegistryFault::Broken(error.to_string());
         let mut decoder = flate2::write::GzDecoder::new(Vec::new());

@@ -149,7 +149,7 @@ fn a_host_that_cannot_be_reached_is_told_of_once_and_not_for_each_blob() {
         (nobody.to_string(), &["cannot connect: Connection refused (os error 111); retrying twice"][..]),
         (
             busy.host(),
-            &["the registry answered 503; retrying now", "the registry answered 503; retrying now"],
+            &["the registry returned 503; retrying now", "the registry returned 503; retrying now"],
         ),
     ] {
         let (_folder, store) = store();

@@ -116,9 +116,9 @@ fn answers_are_read_as_registries_and_proxies_write_them() {
         (
             "a tag that is gone",
             |asked, answer| if of_blob(asked) { answer } else { Answer { status: 410, ..answer } },
-            Some("the registry answered 410"),
+            Some("the registry returned 410"),
         ),
-        ("403 without a word", |_, _| Answer::empty(403), Some("the registry answered 403")),
+        ("403 without a word", |_, _| Answer::empty(403), Some("the registry returned 403")),
     ];
     for (name, manner, expected) in table {
         let content = content();

@@ -134,14 +134,14 @@ fn a_server_without_tls_is_said_to_be_one_at_once() {
     let error = pull::pull(&[request(&host)], &store, &RegistrySession::new(options([])), &told)
         .unwrap_err()
         .to_string();
-    assert!(error.contains(&format!("{host} speaks plain HTTP: add --plain-http {host}")), "{error}");
+    assert!(error.contains(&format!("{host} serves plain HTTP: add --plain-http {host}")), "{error}");
     assert_eq!((told.retries.borrow().len(), plain.paths().len()), (0, 0), "{error}");
     // A mirror is not named by an option.
     let mut options = options([]);
     options.mirrors.insert("registry.invalid".into(), vec![format!("https://{host}")]);
     let error = pulled("registry.invalid", &options).unwrap_err().to_string();
     assert!(
-        error.contains(&format!("{host} speaks plain HTTP: write the mirror as http://{host}")),
+        error.contains(&format!("{host} serves plain HTTP: write the mirror as http://{host}")),
         "{error}"
     );
 }

@@ -35,7 +35,7 @@ fn tokens_are_taken_in_every_form_that_servers_give_them() {
         let answer = pulled(&registry.host(), &options([&registry]));
         assert_eq!(answer.is_ok(), works, "{body}: {answer:?}");
         if let Err(error) = answer {
-            assert!(error.to_string().contains("no token in the answer"), "{error}");
+            assert!(error.to_string().contains("no token in the response"), "{error}");
             assert_eq!(tokens.paths().len(), 1, "{body}");
         }
     }
@@ -76,7 +76,7 @@ fn a_token_server_that_fails_is_named_and_not_the_registry() {
     assert!(!error.contains("secret"), "{error}");
 
     for (status, body, expected) in [
-        (503, "", "it answered 503"),
+        (503, "", "it returned 503"),
         (401, r#"{"details":"incorrect username or password"}"#, "incorrect username or password"),
         (400, r#"{"error":"invalid_scope"}"#, "invalid_scope"),
     ] {

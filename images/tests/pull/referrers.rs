@@ -64,7 +64,7 @@ fn referrers_come_by_the_interface_or_by_the_tag() {
     });
     let error =
         pull::pull(&[wanted(&server)], &store, &RegistrySession::new(options(&[&server])), &()).unwrap_err();
-    assert!(error.to_string().contains("the registry answered 500"), "{error}");
+    assert!(error.to_string().contains("the registry returned 500"), "{error}");
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use super::{SECTOR_LEN, both16, both32, date};
 
-/// Where a descriptor's volume identifier stands, 32 bytes.
+/// Where a descriptor's volume ID stands, 32 bytes.
 pub(crate) const VOLUME_ID: usize = 40;
-/// The length of the volume identifier, in bytes.
+/// The length of the volume ID, in bytes.
 pub(crate) const VOLUME_ID_LEN: usize = 32;
 /// Where the volume's size in sectors stands, in both orders.
 pub(crate) const VOLUME_SPACE: usize = 80;

@@ -17,7 +17,7 @@ pub(crate) fn explained(error: Error) -> Failure {
         Error::Changed(_) => Failure::failed(error)
             .remedy("re-run the command once nothing writes to the archive; nothing was changed"),
         Error::Present { .. } | Error::SamePrefix { .. } => {
-            Failure::failed(error).remedy("remove the other one with `sealift archive delete`")
+            Failure::failed(error).remedy("delete the other archive first: `sealift archive delete`")
         }
         Error::NoSolution { .. } => {
             Failure::failed(error).remedy("import it with `sealift archive import`")
@@ -31,7 +31,7 @@ pub(crate) fn explained(error: Error) -> Failure {
             "unmount it with `sealift archive unmount`, or name another folder with `sealift archive mount --at`",
         ),
         Error::UnsafeLock { .. } => {
-            Failure::failed(error).remedy("name another file with --lock-file, in a folder of yours")
+            Failure::failed(error).remedy("choose a file in a folder of yours with --lock-file")
         }
         Error::NotOurs(_) => Failure::failed(error)
             .remedy("remove the existing mount, or keep it and import with --mount never"),
@@ -65,5 +65,5 @@ pub(crate) fn push(error: node::push::Error) -> Failure {
 /// No archive of the node can be read: a configuration without any would take away what clients have.
 pub(crate) fn none_readable() -> Failure {
     Failure::failed(anyhow::anyhow!("none of this node's archives can be read"))
-        .remedy("list what is wrong with each: `sealift archive get`")
+        .remedy("show what is wrong with each archive: `sealift archive get`")
 }

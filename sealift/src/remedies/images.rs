@@ -52,12 +52,12 @@ pub(crate) fn push(error: push::Error) -> Failure {
 
     let help = match &*error.fault {
         RegistryFault::Sparse { .. } => {
-            "build the archive with all platforms of this image, or with one platform alone".to_owned()
+            "build the archive with all platforms of this image, or with a single one".to_owned()
         }
         RegistryFault::Damaged(_) => "list every finding: `sealift archive verify`".to_owned(),
         RegistryFault::Unauthorized(_) => match error.fault.login() {
-            Some(missing) => format!("{}; the account must be allowed to push", login(missing)),
-            None => "the account must be allowed to push".to_owned(),
+            Some(missing) => format!("{}; use an account that is allowed to push", login(missing)),
+            None => "use an account that is allowed to push".to_owned(),
         },
         RegistryFault::Unreachable(_) => "check the name, the port and the network".to_owned(),
         fault if fault.is_transient() => {
@@ -83,7 +83,7 @@ pub(crate) fn store(error: images::Error) -> Failure {
 /// Images that cannot be indexed.
 pub(crate) fn index(error: images::Error) -> Failure {
     let damaged = matches!(error, images::Error::DigestMismatch { .. } | images::Error::SizeMismatch { .. });
-    let help = damaged.then_some("list everything that is damaged: `sealift image check`");
+    let help = damaged.then_some("list all damaged files: `sealift image check`");
     helped(Failure::from(error), help)
 }
 

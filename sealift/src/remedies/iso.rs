@@ -19,9 +19,7 @@ pub(crate) fn create(error: Error) -> Failure {
     let help = match &error {
         Error::VolumeId { .. } | Error::Pattern { .. } => return Failure::usage_by(error),
         Error::SpecialFile { .. } => Some("leave it out with --exclude"),
-        Error::Limit { .. } => {
-            Some("rename it or leave it out with --exclude: readers would show something else")
-        }
+        Error::Limit { .. } => Some("rename it, or leave it out with --exclude"),
         Error::Changed { .. } => Some("make sure that nothing writes to the folder, then re-run the command"),
         _ => None,
     };

@@ -17,7 +17,7 @@ pub(crate) fn project(error: ProjectError) -> Failure {
         }
         ProjectError::NotLocked { .. } | ProjectError::Many(_) => Some("run `sealift lock`".into()),
         ProjectError::Outside(_) => {
-            Some("copy it into the project, or allow its folder: `spec.externalFolders`".into())
+            Some("copy the file into the project, or list its folder under `spec.externalFolders`".into())
         }
         ProjectError::NoProject(_) => Some("go to the project's folder, or name it with --project".into()),
         ProjectError::Repository { help, .. } => Some(help.clone()),
@@ -36,7 +36,7 @@ pub(crate) fn tasks(error: buildchain::tasks::Error) -> Failure {
                 "make the link relative with a target inside the archive, or leave it out with `exclude`"
             }
             _ => {
-                "make links relative with a target inside the archive, shorten what is too long, or leave it out \
+                "make links relative with a target inside the archive, shorten long names and targets, or leave the files out \
                  with `exclude`"
             }
         }),
@@ -48,7 +48,7 @@ pub(crate) fn tasks(error: buildchain::tasks::Error) -> Failure {
 /// A state that cannot be opened.
 pub(crate) fn state(error: StateError) -> Failure {
     let held = matches!(&error, StateError::Held { .. });
-    let help = held.then_some("wait for it (without --no-wait), or build elsewhere with --build-root");
+    let help = held.then_some("omit --no-wait to wait for it, or build elsewhere with --build-root DIR");
     helped(Failure::from(error), help)
 }
 

@@ -40,7 +40,7 @@ pub(crate) fn nginx(error: nginx::Error) -> Failure {
         Error::NotReloaded { .. } => Failure::failed(error)
             .remedy("nginx keeps its old configuration; re-run the command to retry the reload"),
         Error::Link(_) => Failure::failed(error)
-            .remedy("archives never contain symbolic links here; the folder has been modified"),
+            .remedy("an archive has no symbolic link here; copy the archive again from its source"),
         Error::Refused { .. } => Failure::failed(error).remedy("nginx keeps its old configuration"),
         Error::Value { .. } | Error::Twice(_) => Failure::usage_by(error),
         error => error.into(),

@@ -42,7 +42,11 @@ fn of_serving() -> Vec<Failure> {
     let clients = [
         client_config::Error::NotOurs("/etc/yum.repos.d/sealift.repo".into()),
         client_config::Error::NoFolder("metalk8s.iso".into()),
-        client_config::Error::Unusable { client: "apt", node: "http://[::1]".into(), reason: "it is IPv6" },
+        client_config::Error::Unusable {
+            client: "apt",
+            node: "http://[::1]".into(),
+            reason: "it is an IPv6 address",
+        },
         client_config::Error::Release { wanted: Some("9".into()), found: vec!["8".into()] },
         client_config::Error::NodeTwice("http://a".into()),
     ];

@@ -33,7 +33,7 @@ pub enum GraphError {
         name: String,
     },
     /// Two tasks have the same name.
-    #[error("there are two tasks `{}`", content::printable(name))]
+    #[error("two tasks are named `{}`", content::printable(name))]
     DuplicateName {
         /// The name.
         name: String,
@@ -188,7 +188,7 @@ pub enum FileError {
         found: &'static str,
     },
     /// The run was stopped while the file was read.
-    #[error("the reading of {} was stopped", content::printable_path(path))]
+    #[error("reading {} was cancelled", content::printable_path(path))]
     Stopped {
         /// The path, as it was given.
         path: PathBuf,

@@ -262,7 +262,7 @@ fn all_mistakes_are_reported_at_once() {
     assert_eq!(
         found,
         [
-            "there are two tasks `folder`",
+            "two tasks are named `folder`",
             "task `outside` cannot produce src: output folders must be below the build root",
             "`folder` produces _build/d and `pooled` produces _build/d/x: a path may have one producer only",
             "task `pooled` depends on the task `floder`, which does not exist; did you mean `folder`?",

@@ -74,9 +74,9 @@ fn tags_of_one_image_and_nested_names_are_tasks_of_their_own() {
         ("App", "1", "`App` cannot name an image"),
         ("a//b", "1", "`a//b` cannot name an image"),
         ("app", "../../x", "`../../x` cannot be a tag"),
-        (&"a".repeat(300), "1", "a` cannot name an image: it has 300 characters, at most 255 are possible"),
-        (&["a"; 16].join("/"), "1", "/a` cannot name an image: it has 16 parts, at most 15 are possible"),
-        ("app", &"1".repeat(129), "1` cannot be a tag: it has 129 characters, at most 128 are possible"),
+        (&"a".repeat(300), "1", "a` cannot name an image: it has 300 characters; the maximum is 255"),
+        (&["a"; 16].join("/"), "1", "/a` cannot name an image: it has 16 parts; the maximum is 15"),
+        ("app", &"1".repeat(129), "1` cannot be a tag: it has 129 characters; the maximum is 128"),
     ] {
         place.write(
             "sealift.yaml",

@@ -163,10 +163,10 @@ fn names_that_are_not_text_are_refused_before_the_build() {
     fs::create_dir_all(place.root().join("a")).unwrap();
     let path = place.root().join("a").join(std::ffi::OsStr::from_bytes(b"\xff"));
     fs::write(&path, "").unwrap();
-    assert!(place.plan().map(|_| ()).unwrap_err().contains("only names in UTF-8"));
+    assert!(place.plan().map(|_| ()).unwrap_err().contains("names in an archive must be UTF-8"));
     fs::remove_file(&path).unwrap();
     symlink(std::ffi::OsStr::from_bytes(b"\xff"), place.root().join("a/link")).unwrap();
-    assert!(place.plan().map(|_| ()).unwrap_err().contains("only names in UTF-8"));
+    assert!(place.plan().map(|_| ()).unwrap_err().contains("names in an archive must be UTF-8"));
 }
 
 /// What the writer of the ISO refuses is refused before anything is built.
@@ -180,24 +180,24 @@ fn names_and_targets_that_are_too_long_for_an_iso_are_refused_before_the_build()
         (
             "files: [{from: a, to: x}]",
             format!("a/{long}"),
-            Some(format!("a/{long}: bytes in a name: at most 253 possible, found 254")),
+            Some(format!("a/{long}: 254 bytes in a name; the maximum is 253")),
         ),
         (
             "files: [{from: a, to: x}]",
             format!("a/{}/b", name(255)),
-            Some(format!("a/{}: bytes in a name: at most 253 possible, found 255", name(255))),
+            Some(format!("a/{}: 255 bytes in a name; the maximum is 253", name(255))),
         ),
         // A template loses its ending.
         ("files: [{from: a, to: x}]", format!("a/{}.in", name(252)), None),
         (
             &format!("files: [{{from: a, to: {}}}]", name(300)),
             "a/b".to_owned(),
-            Some(format!("_build/root/{}: bytes in a name: at most 253 possible, found 300", name(300))),
+            Some(format!("_build/root/{}: 300 bytes in a name; the maximum is 253", name(300))),
         ),
         (
             "files: [{from: a, to: .}]",
             format!("a/{deep}/b"),
-            Some(format!("a/{deep}: folders in one another: at most 64 possible, found 65")),
+            Some(format!("a/{deep}: 65 nested folders; the maximum is 64")),
         ),
         ("files: [{from: a/d, to: .}]", format!("a/{deep}/b"), None),
     ] {
@@ -212,7 +212,7 @@ fn names_and_targets_that_are_too_long_for_an_iso_are_refused_before_the_build()
     place.link(&format!("{}xx", "./".repeat(511)), "a/link");
     assert_eq!(
         place.plan().map(|_| ()).unwrap_err(),
-        "a/link: bytes in a link's target: at most 1023 possible, found 1024"
+        "a/link: 1024 bytes in a link's target; the maximum is 1023"
     );
 }
 
@@ -226,9 +226,9 @@ fn all_that_an_archive_cannot_hold_is_named_at_once() {
     place.link("../../out", "a/out");
     let said = place.plan().map(|_| ()).unwrap_err();
     for expected in [
-        "a/link: bytes in a link's target: at most 1023 possible, found 1024".to_owned(),
-        format!("a/{long}: bytes in a name: at most 253 possible, found 254"),
-        "folders in one another: at most 64 possible".to_owned(),
+        "a/link: 1024 bytes in a link's target; the maximum is 1023".to_owned(),
+        format!("a/{long}: 254 bytes in a name; the maximum is 253"),
+        "65 nested folders; the maximum is 64".to_owned(),
         "a/out: link to `../../out`: ".to_owned(),
     ] {
         assert!(said.contains(&expected), "{expected}\n{said}");

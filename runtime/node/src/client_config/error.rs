@@ -57,7 +57,7 @@ pub enum Error {
     #[error("`{0}` is not the path of a served repository: expected NAME-VERSION/PATH")]
     Address(String),
     /// Packages are to be read from the archive, which is not a folder.
-    #[error("{0} is not a folder: its packages can be read only where it is mounted")]
+    #[error("{0} is not a folder: its packages can be read only from its mount point")]
     NoFolder(String),
     /// The archive cannot be read.
     #[error(transparent)]

@@ -19,10 +19,10 @@ pub enum Error {
     #[error("the connection broke: {0}")]
     Connection(#[from] io::Error),
     /// The other end sent an unexpected message.
-    #[error("the other end does not speak this version of the protocol: {0}")]
+    #[error("the other node uses another version of the protocol: {0}")]
     Protocol(String),
     /// The other end reported an error.
-    #[error("the other end reports: {0}")]
+    #[error("the other node reports: {0}")]
     Other(String),
     /// Another file has the name of the archive.
     #[error("{} already exists with different content", content::printable_path(.0))]

@@ -27,13 +27,13 @@ pub enum Error {
     #[error(transparent)]
     Archive(#[from] archive::Error),
     /// The archive is not mounted, and nginx can only serve files.
-    #[error("{} is not a folder: nginx serves archives that are mounted", content::printable_path(.0))]
+    #[error("{} is not a folder: nginx serves only mounted archives", content::printable_path(.0))]
     NotMounted(PathBuf),
     /// The archive has no product information.
     #[error("{}: neither product.txt nor manifest.yaml found", content::printable_path(.0))]
     Nameless(PathBuf),
     /// A folder of the archive is a symbolic link, which could lead out of it.
-    #[error("{} is a link, expected a folder", content::printable_path(.0))]
+    #[error("{} is a symbolic link; expected a folder", content::printable_path(.0))]
     Link(PathBuf),
     /// Two archives have the same ID.
     #[error("archive {0} is listed twice")]

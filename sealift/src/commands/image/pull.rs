@@ -277,6 +277,6 @@ mod tests {
             assert!(saved_as(text).is_err(), "{text}");
         }
         let error = saved_as(&format!("{}:1", "a".repeat(256))).unwrap_err();
-        assert!(error.ends_with("the name has 256 characters, at most 255 are possible"), "{error}");
+        assert!(error.ends_with("the name has 256 characters; the maximum is 255"), "{error}");
     }
 }

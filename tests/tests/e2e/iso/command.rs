@@ -311,12 +311,7 @@ fn what_cannot_be_done_is_said_with_what_to_do() {
     let weight = [create("tree").as_slice(), &["--sort", "x"]].concat();
     let refusals: [Refusal<'_>; 12] = [
         (&special, 2, "special/socket: a socket cannot be archived", "help: leave it out with --exclude"),
-        (
-            &long,
-            2,
-            "bytes in a name: at most 253 possible, found 254",
-            "rename it or leave it out with --exclude",
-        ),
+        (&long, 2, "254 bytes in a name; the maximum is 253", "rename it or leave it out with --exclude"),
         (&missing, 2, "cannot read missing: ", ""),
         (&pattern, 3, "pattern `[b-a]`: ", ""),
         (&weight, 3, "expected PATTERN=WEIGHT", ""),
