@@ -95,7 +95,7 @@ pub(super) fn check(
         .filter(|path| path.starts_with(&inside) && !check.seen.contains(*path) && !passed_over(path))
         .collect();
     for path in extra {
-        check.wrong(path, "no image gives it".into());
+        check.wrong(path, "no image has it".into());
     }
 }
 

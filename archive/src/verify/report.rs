@@ -274,14 +274,14 @@ impl std::fmt::Display for Problem {
                 write!(f, "missing: expected a symbolic link to `{expected}` ({})", layout::LINKS)
             }
             Self::ExtraLink => write!(f, "a symbolic link that is not listed in {}", layout::LINKS),
-            Self::Misindexed { reason } => write!(f, "not what images/ gives: {reason}"),
+            Self::Misindexed { reason } => write!(f, "does not match images/: {reason}"),
             Self::Changed { from, to, place } => write!(
                 f,
-                "changed since its MD5 was implanted, first between bytes {from} and {to}: {place}; copy the image again \
-                 from where it was intact"
+                "changed since its MD5 was implanted, first between bytes {from} and {to}: {place}; copy the ISO again \
+                 from its source"
             ),
             Self::Truncated { expected, found } => {
-                write!(f, "truncated: the image file has {found} bytes, {expected} are needed")
+                write!(f, "truncated: the ISO has {found} bytes, expected {expected}")
             }
             Self::Unreadable { reason } => write!(f, "unreadable: {reason}"),
             Self::Invalid { reason } => write!(f, "invalid: {reason}"),
@@ -321,8 +321,7 @@ pub(super) fn make(mut work: Verification, implanted_md5: ImplantedMd5) -> Verif
             }
         }
         ImplantedMd5::Unreadable { reason } => {
-            let reason =
-                format!("the implanted MD5: {reason}; copy the image again from where it was intact");
+            let reason = format!("the implanted MD5: {reason}; copy the image again from its source");
             work.findings.push(Finding::new("", Problem::Unreadable { reason }));
         }
         ImplantedMd5::Passed { .. } | ImplantedMd5::Absent | ImplantedMd5::NotChecked => {}

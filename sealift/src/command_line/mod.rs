@@ -21,7 +21,7 @@ use crate::output::Level;
     max_term_width = 110,
     arg_required_else_help = true,
     after_help = "Exit codes: 0 success, 1 a task or a check failed, 2 an error ended the command,\n\
-                  3 the command line or the configuration is wrong, 128+n signal n."
+                  3 the command line or the configuration is invalid, 128+n signal n."
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -34,10 +34,10 @@ pub(crate) struct Arguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Write no notes and no progress; warnings and errors stay
+    /// Print no notes and no progress, only reports, warnings and errors
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// Write the causes of errors, and the programs that are run
+    /// Also print the causes of errors and the programs that are run
     #[arg(long, short, global = true)]
     verbose: bool,
     /// Color the output: auto, always or never

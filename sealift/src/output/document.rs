@@ -1,6 +1,6 @@
 //! The documents that programs read: one envelope for all, in JSON or YAML.
 //!
-//! A document says what it is: `{"apiVersion": "sealift.dev/v1", "kind": "ArchiveList", "items": […]}`. Keys are camelCase,
+//! A document names its version and kind: `{"apiVersion": "sealift.dev/v1", "kind": "ArchiveList", "items": […]}`. Keys are camelCase,
 //! words among the values are kebab-case. Keys may be added; none is removed and none changes its meaning within a version.
 
 use schemars::JsonSchema;
@@ -11,16 +11,16 @@ use serde_json::{Value, json};
 /// The version of all documents, in the group of the project file.
 pub(crate) const API_VERSION: &str = "sealift.dev/v1";
 
-/// What a document says besides its version and kind.
+/// The content of a document, without its version and kind.
 pub(crate) trait Document: Serialize + JsonSchema {
     /// The kind: `ArchiveVerification`. That of a list ends in `List`.
     const KIND: &'static str;
 }
 
-/// The content of a document that lists things of one kind.
+/// A list of reports of one kind.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct List<T> {
-    /// The things, in order.
+    /// The reports of the list, in order.
     pub(crate) items: Vec<T>,
 }
 

@@ -4,29 +4,36 @@ use clap::{Arg, ArgAction, Command};
 
 use super::{each, escaped};
 
+/// The heading of the options that name the files of a node.
+const NODE_PATHS: &str = "Node paths";
+
 /// All commands with their arguments, options and examples.
 pub(super) fn page(command: &Command) -> String {
     let mut page = String::from(
         "# Commands\n\n\
          Every command prints its help with `--help`; `sealift man --into DIR` writes man pages.\n\n",
     );
-    each(command, "sealift", &mut |name, command| section(&mut page, name, command));
+    let mut node_paths = Vec::new();
+    each(command, "sealift", &mut |name, command| section(&mut page, name, command, &mut node_paths));
+    page.push_str("## Node paths\n\nThe files and folders of a node. The defaults are right on a node.\n\n");
+    table(&mut page, "Option", &node_paths);
     page.trim_end().to_owned() + "\n"
 }
 
-fn section(page: &mut String, name: &str, command: &Command) {
+/// The section of one command. The options of [`NODE_PATHS`] go into `node_paths`: many commands have them.
+fn section(page: &mut String, name: &str, command: &Command, node_paths: &mut Vec<(String, String)>) {
     page.push_str(&format!("## {name}\n\n"));
-    let about = command.get_long_about().or(command.get_about());
-    page.push_str(&format!(
-        "{}.\n\n",
-        escaped(about.map(ToString::to_string).unwrap_or_default().trim_end_matches('.'))
-    ));
+    let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
+    for paragraph in about.split("\n\n") {
+        page.push_str(&format!("{}.\n\n", escaped(paragraph.trim_end_matches('.'))));
+    }
     let usage = command.clone().render_usage().to_string();
     let usage = usage.trim_start_matches("Usage:").trim();
     page.push_str(&format!("```text\n{usage}\n```\n\n"));
     let aliases: Vec<String> = command.get_visible_aliases().map(|alias| format!("`{alias}`")).collect();
     if !aliases.is_empty() {
-        page.push_str(&format!("Alias: {}\n\n", aliases.join(", ")));
+        let word = if aliases.len() == 1 { "Alias" } else { "Aliases" };
+        page.push_str(&format!("{word}: {}\n\n", aliases.join(", ")));
     }
     let subcommands: Vec<_> = command
         .get_subcommands()
@@ -56,6 +63,11 @@ fn section(page: &mut String, name: &str, command: &Command) {
             .filter(|arg| !arg.is_positional() && arg.get_help_heading() == heading)
             .map(row)
             .collect();
+        if heading == Some(NODE_PATHS) {
+            page.push_str("Further options: [node paths](#node-paths).\n\n");
+            *node_paths = options;
+            continue;
+        }
         table(page, heading.unwrap_or("Option"), &options);
     }
     if let Some(after) = command.get_after_help() {
@@ -130,8 +142,12 @@ fn meaning(arg: &Arg) -> String {
             sentence(&mut meaning, format!("Values: {}.", values.join(", ")));
         }
     }
-    let defaults: Vec<String> =
-        arg.get_default_values().iter().map(|value| format!("`{}`", value.to_string_lossy())).collect();
+    let defaults: Vec<String> = arg
+        .get_default_values()
+        .iter()
+        .filter(|value| !value.is_empty())
+        .map(|value| format!("`{}`", value.to_string_lossy()))
+        .collect();
     if takes_value && !defaults.is_empty() && !arg.is_hide_default_value_set() {
         sentence(&mut meaning, format!("Default: {}.", defaults.join(", ")));
     }

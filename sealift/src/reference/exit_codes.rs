@@ -10,11 +10,11 @@ pub(super) fn page(command: &Command) -> String {
         "# Exit codes\n\n\
          | code | meaning |\n| --- | --- |\n\
          | 0 | Success. |\n\
-         | 1 | The command ran to its end and the result is negative: a task failed, a check found damage, two things differ. |\n\
-         | 2 | An error ended the command. |\n\
+         | 1 | The command completed with a negative result: a task failed, a check found damage, or two things differ. |\n\
+         | 2 | The command ended with an error. |\n\
          | 3 | The command line, the project or a configuration is invalid. Nothing was changed. |\n\
          | 128 + n | Signal n ended the command: 130 for Ctrl-C. |\n\n\
-         Several commands give these codes a narrower meaning:\n\n\
+         For some commands, the codes have a more specific meaning:\n\n\
          | command | meaning |\n| --- | --- |\n",
     );
     each(command, "sealift", &mut |name, command| {

@@ -22,18 +22,17 @@ pub(super) fn schemas() -> io::Result<Vec<(PathBuf, String)>> {
 pub(super) fn page() -> String {
     let mut page = format!(
         "# JSON and YAML reports\n\n\
-         With `-o json` or `-o yaml` a command writes its report to standard output as one document. Each document says what it \
-         is:\n\n\
+         With `-o json` or `-o yaml`, a command writes its report to standard output as one document. Each document names its \
+         version and kind:\n\n\
          ```json\n{{\"apiVersion\": \"{API_VERSION}\", \"kind\": \"ArchiveList\", \"items\": []}}\n```\n\n\
-         - Keys are camelCase; words among the values are kebab-case, as `would-run`. Sizes are bytes.\n\
+         - Keys are camelCase. Values from a fixed set are kebab-case, such as `would-run`. Sizes are in bytes.\n\
          - A list is a document too: its kind ends in `List`, and its elements are in `items`.\n\
-         - Keys may be added within a version; none is removed and none changes its meaning. Ignore keys that you do not know.\n\
+         - Within a version, keys may be added, but none is removed or changes its meaning. Ignore keys that you do not know.\n\
          - `sealift schema KIND` prints the JSON Schema of a kind; the schemas are also in this folder.\n\n\
          ## Errors\n\n\
-         Standard output holds reports only, so that it can be piped into `jq`. A command that fails writes a document of kind \
-         `Error` to standard error: with `-o json` on one line, the last of standard error; with `-o yaml` after a line `---`. \
-         Warnings may come before it, as text. A command whose report already says that something is wrong, as `archive verify`, \
-         writes no error. This is where cargo, kubectl and uv write errors as well; they write text.\n\n\
+         Standard output contains only reports, so you can pipe it into `jq`. A command that fails writes a document of kind `Error` \
+         to standard error: with `-o json` as the last line, with `-o yaml` after a line `---`. Warnings can come before it, as text. \
+         If the report itself shows what is wrong, as that of `archive verify` does, there is no error document.\n\n\
          ## Events of a run\n\n\
          `sealift run --reporter json-lines` writes one JSON object per line as tasks start and end. Each has the key `event`: \
          `begun`, `pruned`, `started`, `line`, `retrying`, `warned`, `finished`, `summary` or `ended`. Events have no envelope. \
@@ -108,8 +107,8 @@ fn variant(page: &mut String, value: &Value) {
         .filter(|(_, value)| value.get("const").is_none())
         .map(|(key, value)| format!("`{key}` ({})", type_of(value)))
         .collect();
-    let keys = if others.is_empty() { String::new() } else { format!("With {}. ", others.join(", ")) };
-    page.push_str(&format!("| {} | {keys}{text} |\n", tag.unwrap_or_default()));
+    let keys = if others.is_empty() { String::new() } else { format!(" Keys: {}.", others.join(", ")) };
+    page.push_str(&format!("| {} | {text}{keys} |\n", tag.unwrap_or_default()));
 }
 
 /// The type of a value in words.

@@ -6,9 +6,9 @@ use super::helped;
 use crate::failure::Failure;
 
 /// What to do about a file that is not what it was.
-pub(crate) const COPY: &str = "copy the image again from its source";
+pub(crate) const COPY: &str = "copy the ISO again from its source";
 /// What to do about an image that somebody made to be read in two ways.
-pub(crate) const FORGED: &str = "do not mount it; get the image again from its maker";
+pub(crate) const FORGED: &str = "do not mount it; get the ISO again from its vendor";
 /// What to do about a damaged sum in an intact image.
 pub(crate) const IMPLANT_AGAIN: &str = "repair the sum: `sealift iso implant --force`";
 /// What to do about an image without a sum.

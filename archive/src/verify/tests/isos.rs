@@ -55,7 +55,7 @@ fn damage_outside_of_files_is_a_finding_with_its_place() {
         let report = check(image.path());
         let found = findings(&report).join("\n");
         assert!(!report.ok() && !report.findings.is_empty(), "{what}");
-        assert!(found.contains(expected) && found.contains("copy the image again"), "{what}: {found}");
+        assert!(found.contains(expected) && found.contains("copy the ISO again"), "{what}: {found}");
     }
 }
 
@@ -90,8 +90,7 @@ fn an_iso_that_lost_its_last_sector_is_a_finding() {
         .and_then(|file| file.set_len(whole - 2048))
         .expect("cut");
     let report = check(image.path());
-    let expected =
-        format!("the archive: truncated: the image file has {} bytes, {whole} are needed", whole - 2048);
+    let expected = format!("the archive: truncated: the ISO has {} bytes, expected {whole}", whole - 2048);
     assert_eq!((findings(&report), report.ok()), (vec![expected], false));
 }
 
@@ -104,7 +103,7 @@ fn a_truncated_iso_names_what_is_lost() {
     fs::File::options().write(true).open(image.path()).and_then(|file| file.set_len(top)).expect("cut");
     let report = check(image.path());
     let found = findings(&report).join("\n");
-    let first = format!("the archive: truncated: the image file has {top} bytes, {whole} are needed");
+    let first = format!("the archive: truncated: the ISO has {top} bytes, expected {whole}");
     assert!(found.starts_with(&first), "{found}");
     assert!(found.contains("salt/top.sls: truncated"), "{found}");
     assert!(!report.ok() && matches!(report.implanted_md5, ImplantedMd5::Failed { .. }));

@@ -43,7 +43,7 @@ pub(crate) enum Command {
                             Exit codes: 0 intact, 1 a file is missing, extra or damaged, or the folder has no image"
     )]
     Check {
-        /// The folder
+        /// The folder of images
         #[arg(required_unless_present = "store")]
         folder: Option<PathBuf>,
         /// Check the content store [default: SEALIFT_CACHE, else the user's cache folder]

@@ -21,7 +21,7 @@ use crate::signals::Signals;
   sealift iso create data --file - --volume-id Data | ssh node 'cat >data.iso'
   sealift iso create data --volume-id Data --dry-run -o json")]
 pub(crate) struct Arguments {
-    /// The folder
+    /// The folder to write
     folder: PathBuf,
     /// Write the image to FILE: a file, block device or pipe; `-` is standard output
     #[arg(long, value_name = "FILE", required_unless_present = "dry_run")]

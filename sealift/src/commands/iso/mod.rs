@@ -23,9 +23,10 @@ use crate::output::{self, ReportOutput};
 pub(crate) enum Command {
     /// Write a folder as an ISO 9660 image with Rock Ridge, Joliet and an implanted MD5
     Create(create::Arguments),
-    /// Implant the MD5 sum into an image
+    /// Implant an MD5 into an ISO
     Implant {
-        /// The image
+        /// The ISO: a file or a block device
+        #[arg(value_name = "ISO")]
         image: PathBuf,
         /// Overwrite what the application use field holds
         #[arg(long)]
@@ -33,28 +34,31 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: ReportOutput,
     },
-    /// Check the implanted MD5 of an image, and that readers agree about its content
+    /// Check the implanted MD5 of an ISO, and that all readers agree on its content
     #[command(
         visible_alias = "verify",
-        after_help = "Exit codes: 0 intact, 1 damaged, without an MD5, or ambiguous for readers, 2 not an ISO"
+        after_help = "Exit codes: 0 intact, 1 damaged, ambiguous or without an MD5, 2 not an ISO"
     )]
     Check {
-        /// The image
+        /// The ISO: a file or a block device
+        #[arg(value_name = "ISO")]
         image: PathBuf,
         #[command(flatten)]
         output: ReportOutput,
     },
-    /// Show the descriptors, name extensions, sizes and implanted MD5 of an image
+    /// Show the descriptors, name extensions, sizes and implanted MD5 of an ISO
     Info {
-        /// The image
+        /// The ISO: a file or a block device
+        #[arg(value_name = "ISO")]
         image: PathBuf,
         #[command(flatten)]
         output: ReportOutput,
     },
-    /// List the files in an image
+    /// List the files in an ISO
     #[command(visible_alias = "list")]
     Ls {
-        /// The image
+        /// The ISO: a file or a block device
+        #[arg(value_name = "ISO")]
         image: PathBuf,
         /// A file or folder in it
         #[arg(default_value = "")]
@@ -65,32 +69,34 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: ReportOutput,
     },
-    /// Compare the files of two images: added, removed, changed
-    #[command(after_help = "Exit codes: 0 the images are equal, 1 they differ")]
+    /// Compare the files of two ISOs: added, removed, changed
+    #[command(after_help = "Exit codes: 0 the ISOs are equal, 1 they differ")]
     Diff {
-        /// The older image
+        /// The older ISO
         before: PathBuf,
-        /// The newer image
+        /// The newer ISO
         after: PathBuf,
         #[command(flatten)]
         output: ReportOutput,
     },
-    /// Mount an image through FUSE, without root, until Ctrl-C
+    /// Mount an ISO through FUSE, without root, until Ctrl-C
     #[command(after_help = "Example:\n  sealift iso mount platform.iso /mnt/platform")]
     Mount {
-        /// The image
+        /// The ISO: a file or a block device
+        #[arg(value_name = "ISO")]
         image: PathBuf,
-        /// The folder
+        /// The mount point
         folder: PathBuf,
-        /// Let other users read the mounted image
+        /// Let other users read the mounted ISO
         #[arg(long)]
         everybody: bool,
     },
-    /// Extract an image into a folder
+    /// Extract an ISO into a folder
     #[command(after_help = "Exit codes: 0 everything was extracted, 1 entries were skipped\n\nExample:\n  \
                            sealift iso extract platform.iso --into /srv/platform")]
     Extract {
-        /// The image
+        /// The ISO: a file or a block device
+        #[arg(value_name = "ISO")]
         image: PathBuf,
         /// Extract into DIR, which is created or must be empty
         #[arg(long, value_name = "DIR")]
@@ -101,10 +107,11 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: ReportOutput,
     },
-    /// Write a file of an image to standard output
+    /// Write a file of an ISO to standard output
     #[command(after_help = "Example:\n  sealift iso cat platform.iso product.txt")]
     Cat {
-        /// The image
+        /// The ISO: a file or a block device
+        #[arg(value_name = "ISO")]
         image: PathBuf,
         /// The file in it
         path: String,

@@ -39,7 +39,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  sealift package index /srv/repository\n  \
                             sealift package index /srv/repository -g comps.xml -x '*.src.rpm'")]
     Index {
-        /// The folder
+        /// The folder of RPMs
         folder: PathBuf,
         /// Set the revision of the metadata; clients reload when it changes
         #[arg(long, value_name = "NUMBER", env = "SOURCE_DATE_EPOCH", default_value_t = 0)]

@@ -18,12 +18,15 @@ use crate::output::document::{Document, List};
 pub(crate) struct ArchiveVerification {
     /// The path of the archive, as it was given.
     archive: String,
+    /// Whether it is an ISO or a folder.
     form: Form,
     /// Null if the archive has neither `product.txt` nor `manifest.yaml`.
     product: Option<ProductDocument>,
     /// Whether the verdict is `intact`.
     ok: bool,
+    /// The result.
     verdict: Verdict,
+    /// The check of the implanted MD5.
     implanted_md5: ImplantedMd5,
     /// Whether `SHA256SUMS` can be read. Without it only blobs of images are checked, against the digests in their names.
     sha256sums: bool,
@@ -33,15 +36,17 @@ pub(crate) struct ArchiveVerification {
     symbolic_links: u64,
     /// The number of files.
     files: u64,
-    /// The bytes that were hashed, shared content once.
+    /// The bytes that were hashed. Shared content counts once.
     bytes: u64,
     /// What is wrong, sorted by path; at most 10,000 findings.
     findings: Vec<Finding>,
     /// The number of further findings.
     omitted: u64,
+    /// The images by their names and tags.
     images: Health,
+    /// The packages by their names.
     packages: Health,
-    /// Package repositories without metadata, which dnf and apt cannot use. They are no findings.
+    /// Package repositories without metadata, which dnf and apt cannot use. These are not findings.
     unindexed: Vec<Unindexed>,
 }
 
@@ -57,7 +62,9 @@ impl Document for List<ArchiveVerification> {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Form {
+    /// An ISO file.
     Iso,
+    /// A folder, or a mounted ISO.
     Folder,
 }
 
@@ -87,13 +94,15 @@ enum Verdict {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Product")]
 pub(crate) struct ProductDocument {
+    /// The name of the archive.
     name: String,
+    /// The version of the archive.
     version: String,
     /// Major and minor version: `2.11`.
     short_version: Option<String>,
     /// The commit that the archive was built from.
     git: Option<String>,
-    /// Whether it is not a final release.
+    /// Whether it is a pre-release.
     development_release: bool,
     /// The date of the commit: `2026-11-20T10:00:00Z`.
     build_timestamp: Option<String>,
@@ -169,20 +178,26 @@ struct Finding {
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 enum Owner {
+    /// The archive as a whole.
     #[default]
     Archive,
+    /// A container image.
     Image {
         name: String,
         tag: String,
     },
+    /// The registry tree.
     Registry,
+    /// A package.
     Package {
         package: String,
         repository: String,
     },
+    /// A package repository.
     Repository {
         repository: String,
     },
+    /// The Salt tree.
     Salt,
 }
 
@@ -202,7 +217,9 @@ impl From<&ArchiveOwner> for Owner {
 /// Which images or packages are intact.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Health {
+    /// Those that are intact.
     intact: Vec<String>,
+    /// Those that are damaged.
     damaged: Vec<String>,
 }
 
@@ -217,6 +234,7 @@ impl From<&verify::Health> for Health {
 struct Unindexed {
     /// The folder in the archive: `packages/redhat/8/scality-el8`.
     folder: String,
+    /// The format of its packages.
     format: PackageFormat,
     /// The number of packages.
     packages: u64,
@@ -227,7 +245,9 @@ struct Unindexed {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum PackageFormat {
+    /// RPM packages.
     Rpm,
+    /// DEB packages.
     Deb,
 }
 
@@ -341,9 +361,11 @@ impl From<&VerifyReport> for ArchiveVerification {
 pub(crate) struct ArchiveInspection {
     /// The path of the archive, as it was given.
     archive: String,
+    /// Whether it is an ISO or a folder.
     form: Form,
     /// The volume ID of an ISO.
     volume_id: Option<String>,
+    /// Null if the archive has neither `product.txt` nor `manifest.yaml`.
     product: Option<ProductDocument>,
     /// The container images, sorted by name and tag.
     images: Vec<InspectedImage>,
@@ -353,7 +375,7 @@ pub(crate) struct ArchiveInspection {
     unindexed: Vec<Unindexed>,
     /// The number of files.
     files: u64,
-    /// The bytes of all files, shared content counted for each.
+    /// The bytes of all files. Shared content counts for each file.
     bytes: u64,
     /// The size of the ISO.
     image_bytes: Option<u64>,
@@ -367,7 +389,9 @@ impl Document for ArchiveInspection {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct InspectedImage {
+    /// The name of the image.
     name: String,
+    /// Its tag.
     tag: String,
     /// The digest of the manifest or index; null if it cannot be read.
     digest: Option<String>,

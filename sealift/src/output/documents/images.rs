@@ -11,7 +11,9 @@ use crate::output::document::{Document, List};
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Image")]
 pub(crate) struct ImageDocument {
+    /// The name of the image.
     pub(crate) name: String,
+    /// Its tag.
     pub(crate) tag: String,
     /// The digest of the manifest or index.
     pub(crate) digest: String,
@@ -42,7 +44,9 @@ impl Document for ImageCheck {
 /// One thing that is wrong with an image.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ImageProblem {
+    /// The file, relative to the folder.
     path: String,
+    /// What is wrong.
     problem: String,
 }
 
@@ -72,6 +76,7 @@ impl Document for ContentStoreCheck {
 /// A file whose content does not have the digest in its name.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct DamagedContent {
+    /// The path of the file.
     pub(crate) path: String,
     /// The digest of its content; null if it is no regular file.
     pub(crate) found: Option<String>,
@@ -103,7 +108,9 @@ impl Document for ContentStorePruning {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Sum")]
 pub(crate) struct ContentSum {
+    /// The number of files.
     files: usize,
+    /// Their size.
     bytes: u64,
 }
 

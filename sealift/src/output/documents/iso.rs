@@ -31,6 +31,7 @@ impl Document for Iso {
 pub(crate) struct IsoSum {
     /// The path of the ISO.
     pub(crate) image: String,
+    /// The MD5, in hexadecimal.
     pub(crate) md5: String,
 }
 
@@ -42,6 +43,7 @@ impl Document for IsoSum {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct IsoCheck {
+    /// The result.
     state: IsoState,
     /// The implanted MD5, if the ISO is intact.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,7 +60,7 @@ pub(crate) struct IsoCheck {
     /// The size of a truncated ISO.
     #[serde(skip_serializing_if = "Option::is_none")]
     found: Option<u64>,
-    /// Places that readers would read in different ways.
+    /// Places that readers could read in different ways.
     disagreements: Vec<Disagreement>,
 }
 
@@ -69,22 +71,26 @@ impl Document for IsoCheck {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum IsoState {
+    /// The ISO is intact.
     Intact,
+    /// The content is damaged.
     Damaged,
     /// The sum itself is damaged.
     DamagedSum,
+    /// The end of the file is missing.
     Truncated,
     /// No sum is implanted.
     Missing,
 }
 
-/// A place that readers would read in different ways.
+/// A place that readers could read in different ways.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Disagreement {
     /// The path in the ISO; empty for the ISO as a whole.
     path: String,
     /// The place in the ISO.
     byte: u64,
+    /// What readers disagree about.
     problem: String,
 }
 
@@ -138,11 +144,17 @@ impl IsoCheck {
 pub(crate) struct IsoInformation {
     /// The volume descriptors in their order.
     descriptors: Vec<String>,
+    /// The volume ID.
     volume_id: String,
+    /// The system identifier.
     system_id: String,
+    /// The volume set identifier.
     volume_set_id: String,
+    /// The publisher identifier.
     publisher: String,
+    /// The data preparer identifier.
     preparer: String,
+    /// The application identifier.
     application: String,
     /// Seconds since 1970.
     created: Option<i64>,
@@ -150,7 +162,9 @@ pub(crate) struct IsoInformation {
     modified: Option<i64>,
     /// The size of the volume in sectors of 2048 bytes.
     sectors: u32,
+    /// Whether it has Rock Ridge names.
     rock_ridge: bool,
+    /// Whether it has Joliet names.
     joliet: bool,
     /// Whether it has an El Torito boot catalog.
     boot: bool,
@@ -168,6 +182,7 @@ impl Document for IsoInformation {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct ImplantedSum {
+    /// The MD5, in hexadecimal.
     md5: String,
     /// The sectors at the end that it does not cover.
     skipped_sectors: u64,
@@ -205,9 +220,13 @@ impl IsoInformation {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum FileKind {
+    /// A folder.
     Directory,
+    /// A regular file.
     File,
+    /// A symbolic link.
     Symlink,
+    /// A device, named pipe or socket.
     Other,
 }
 
@@ -225,10 +244,13 @@ impl From<&iso::IsoEntryKind> for FileKind {
 /// A file, folder or link in an ISO.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct IsoFile {
+    /// The path in the ISO.
     path: String,
+    /// Its type.
     kind: FileKind,
     /// The target of a symbolic link.
     target: Option<String>,
+    /// Its size.
     bytes: u64,
     /// Type and permissions, octal.
     mode: String,
@@ -248,6 +270,7 @@ impl Document for List<IsoFile> {
 struct Fault {
     /// The place of its record in the ISO.
     byte: u64,
+    /// What is wrong.
     problem: String,
 }
 
@@ -276,6 +299,7 @@ impl IsoFile {
 /// A path that differs between two ISOs.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct IsoDifference {
+    /// The path in the ISOs.
     path: String,
     /// Null if the path was added.
     before: Option<FileState>,
@@ -287,10 +311,12 @@ impl Document for List<IsoDifference> {
     const KIND: &'static str = "IsoDifferenceList";
 }
 
-/// What a path is in one of two ISOs.
+/// The state of a path in one of two ISOs.
 #[derive(Debug, Serialize, JsonSchema)]
 struct FileState {
+    /// Its type.
     kind: FileKind,
+    /// Its size.
     bytes: u64,
     /// Permissions, octal.
     mode: String,
@@ -341,7 +367,9 @@ impl Document for IsoExtraction {
 /// An entry that was not extracted.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct SkippedEntry {
+    /// The path in the ISO.
     pub(crate) path: String,
+    /// Why it was skipped.
     pub(crate) reason: String,
 }
 
@@ -361,9 +389,11 @@ impl Document for IsoPlan {
 /// A part of an ISO.
 #[derive(Debug, Serialize, JsonSchema)]
 struct IsoPart {
+    /// What it is, such as `file` or `directory`.
     kind: &'static str,
     /// The first sector of 2048 bytes; null for a link or an empty file.
     sector: Option<u32>,
+    /// Its size.
     bytes: u64,
     /// The path of a file, or a name.
     name: String,

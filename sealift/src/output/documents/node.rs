@@ -21,17 +21,19 @@ pub(crate) struct ArchiveDocument {
     path: String,
     /// `platform`, `solution` or `unknown`.
     kind: String,
+    /// Its product information; null if it cannot be read.
     product: Option<ProductDocument>,
     /// Whether the path does not exist.
     missing: bool,
     /// The size of the ISO; null for a folder.
     bytes: Option<u64>,
-    /// Null if they cannot be listed.
+    /// The numbers of images; null if the images cannot be listed.
     images: Option<ImageCount>,
     /// A digest of what the archive serves: equal digests mean equal archives.
     contents: Option<String>,
     /// The mount point.
     mounted: Option<String>,
+    /// How it is mounted; null if it is not.
     mounted_by: Option<Way>,
     /// Whether the FUSE process of the mount has ended.
     mount_broken: bool,
@@ -50,8 +52,9 @@ impl Document for List<ArchiveDocument> {
 /// The images of an archive.
 #[derive(Debug, Serialize, JsonSchema)]
 struct ImageCount {
+    /// The number of images.
     total: usize,
-    /// Those whose blobs all exist in their size.
+    /// The number of images whose blobs all exist and have the right size.
     whole: usize,
 }
 
@@ -59,7 +62,9 @@ struct ImageCount {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Way {
+    /// By the kernel.
     Kernel,
+    /// Through FUSE.
     Fuse,
 }
 
@@ -93,7 +98,7 @@ impl From<&ListedArchive> for ArchiveDocument {
     }
 }
 
-/// What was changed for an archive, or would be.
+/// The changes to a node for an archive; with --dry-run those that would be made.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ArchiveChange {
@@ -117,14 +122,17 @@ impl Document for List<ArchiveChange> {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "step", rename_all = "kebab-case")]
 enum Step {
+    /// Create the mount point.
     CreateFolder {
         path: String,
     },
+    /// Mount the archive.
     Mount {
         archive: String,
         at: String,
         way: Way,
     },
+    /// Write the systemd unit that mounts the archive at each boot.
     WriteUnit {
         path: String,
         /// The link that starts the unit with the system.
@@ -143,6 +151,7 @@ enum Step {
         file: String,
         archive: String,
     },
+    /// Unmount the archive.
     Unmount {
         archive: String,
         at: String,
@@ -150,6 +159,7 @@ enum Step {
         /// Even if a process uses it.
         lazily: bool,
     },
+    /// Remove the systemd unit.
     RemoveUnit {
         path: String,
         link: String,
@@ -160,6 +170,7 @@ enum Step {
         path: String,
         lines: Vec<String>,
     },
+    /// Remove the mount point.
     RemoveFolder {
         path: String,
     },
@@ -218,7 +229,7 @@ impl From<&NodeChange> for ArchiveChange {
 pub(crate) struct ArchiveComparison {
     /// Name and version, or the path of an archive that cannot be read.
     pub(crate) archive: String,
-    /// By node; `here` is this one. A node that lacks the archive is not among them.
+    /// The archive on each node; `here` is this node. Nodes without the archive are missing.
     pub(crate) nodes: BTreeMap<String, Held>,
 }
 
@@ -226,20 +237,21 @@ impl Document for List<ArchiveComparison> {
     const KIND: &'static str = "ArchiveComparisonList";
 }
 
-/// What a node has of an archive.
+/// An archive on one node.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Held {
     /// The size of the ISO.
     pub(crate) bytes: Option<u64>,
     /// A digest of what the archive serves.
     pub(crate) contents: Option<String>,
-    /// Why the archive cannot be used, or why the node does not answer.
+    /// Why the archive cannot be used, or why the node does not respond.
     pub(crate) problem: Option<String>,
 }
 
 /// The copy of one archive to one node.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ArchiveCopy {
+    /// The node, as it was given.
     pub(crate) node: String,
     /// Name and version.
     pub(crate) archive: String,
@@ -260,12 +272,13 @@ impl Document for List<ArchiveCopy> {
 /// What a copy of one archive to one node would do.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ArchiveCopyPlan {
+    /// The node, as it was given.
     pub(crate) node: String,
     /// Name and version.
     pub(crate) archive: String,
     /// Whether the node has the archive.
     pub(crate) present: bool,
-    /// The size of the archive; what the node has in other archives is not sent.
+    /// The size of the archive. Content that the node has in other archives is not sent.
     pub(crate) bytes: Option<u64>,
     /// The folder on the node.
     pub(crate) into: String,
@@ -280,7 +293,9 @@ impl Document for List<ArchiveCopyPlan> {
 /// What a push did.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ArchivePush {
+    /// The images, in the order of the archive.
     images: Vec<PushedImage>,
+    /// The numbers of blobs.
     blobs: BlobCounts,
     /// The bytes of the blobs that were sent.
     bytes: u64,
@@ -292,23 +307,25 @@ impl Document for ArchivePush {
     const KIND: &'static str = "ArchivePush";
 }
 
-/// An image that the registry has.
+/// An image that was pushed.
 #[derive(Debug, Serialize, JsonSchema)]
 struct PushedImage {
+    /// The reference in the registry, with its tag.
     reference: String,
+    /// The digest of the manifest or index.
     digest: String,
-    /// Whether the registry did not have it, or its tag named another image.
+    /// Whether the registry changed: it did not have the image, or the tag named another image.
     changed: bool,
 }
 
 /// Blobs, counted once for each repository that needs them.
 #[derive(Debug, Serialize, JsonSchema)]
 struct BlobCounts {
-    /// Those that the registry had.
+    /// Blobs that the registry had.
     present: usize,
-    /// Those that the registry took from another repository.
+    /// Blobs that the registry took from another of its repositories.
     mounted: usize,
-    /// Those that were sent.
+    /// Blobs that were sent.
     uploaded: usize,
 }
 
@@ -333,6 +350,7 @@ impl From<&images::push::PushReport> for ArchivePush {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ArchivePushPlan {
+    /// The images, in the order of the archive.
     pub(crate) images: Vec<PlannedImage>,
     /// The bytes of all manifests and blobs, each once; what the registry has is not sent.
     pub(crate) bytes_at_most: u64,
@@ -345,7 +363,9 @@ impl Document for ArchivePushPlan {
 /// An image that would be pushed.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct PlannedImage {
+    /// The reference in the registry, with its tag.
     pub(crate) reference: String,
+    /// The digest of the manifest or index.
     pub(crate) digest: String,
 }
 

@@ -10,6 +10,7 @@ use crate::output::document::Document;
 pub(crate) struct PackageDocument {
     /// The path of the package.
     pub(crate) package: String,
+    /// Warnings about the definition.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -24,6 +25,7 @@ pub(crate) struct PackageIndex {
     pub(crate) repomd: String,
     /// The number of packages.
     pub(crate) packages: usize,
+    /// Warnings about packages.
     pub(crate) warnings: Vec<String>,
     /// Kinds of metadata that the repository had before.
     pub(crate) dropped: Vec<String>,

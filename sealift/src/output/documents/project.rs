@@ -13,6 +13,7 @@ use crate::output::document::{Document, List};
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Task")]
 pub(crate) struct TaskDocument {
+    /// The name of the task.
     name: String,
     /// What it does.
     doc: String,
@@ -36,7 +37,9 @@ impl From<&ListedTask> for TaskDocument {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TaskInformation {
+    /// The name of the task.
     name: String,
+    /// What it does.
     doc: String,
     /// The files and folders that it reads.
     file_dep: Vec<String>,
@@ -74,12 +77,13 @@ impl From<&TaskInfo> for TaskInformation {
 /// Why a task would run.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct TaskExplanation {
+    /// The name of the task.
     name: String,
     /// What a run would do: `would-run`, `up-to-date`, `ignore` or `fail`.
     status: String,
     /// The key of its last successful run.
     was: Option<String>,
-    /// Its key now; null if an input is still to be made.
+    /// Its key now; null if another task has to produce an input first.
     now: Option<String>,
     /// Why it would run.
     reasons: Vec<String>,
@@ -118,8 +122,11 @@ impl Document for TaskGraph {
 /// A task of a graph.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct GraphTask {
+    /// The name of the task.
     name: String,
+    /// What it does.
     doc: String,
+    /// What a run prints for it.
     title: String,
     /// Whether it only runs other tasks.
     group: bool,
@@ -131,7 +138,7 @@ struct GraphTask {
     inputs: Vec<Value>,
     /// Each with `file` or `folder`.
     outputs: Vec<Value>,
-    /// What limits how many such tasks run at a time.
+    /// The pool that limits how many such tasks run at a time.
     pool: Option<Value>,
 }
 
@@ -142,7 +149,7 @@ pub(crate) struct Removal {
     path: String,
     /// Whether it is a folder.
     folder: bool,
-    /// The task that made it; null if no task makes it.
+    /// The task that produced it; null if no task produces it.
     task: Option<String>,
 }
 
@@ -170,7 +177,9 @@ impl Document for TaskSelection {
 /// Whether the existing outputs of a task now count as up to date.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct TaskReset {
+    /// The name of the task.
     name: String,
+    /// What was done.
     result: ResetResult,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -182,7 +191,9 @@ pub(crate) struct TaskReset {
 enum ResetResult {
     /// Nothing to do.
     Skipped,
+    /// The outputs now count as up to date.
     Processed,
+    /// The outputs are not those of the task.
     Failed,
 }
 
@@ -201,7 +212,7 @@ impl From<&ResetTask> for TaskReset {
     }
 }
 
-/// A tag that was looked up.
+/// A tag that was resolved.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct LockedTag {
     /// The reference with its tag.
@@ -248,11 +259,13 @@ impl From<&TagChange> for LockedTag {
 /// The size of the result cache.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct CacheUsage {
+    /// The folder of the cache.
     pub(crate) folder: String,
     /// The number of results.
     pub(crate) results: usize,
     /// The number of files.
     pub(crate) files: usize,
+    /// Their size.
     pub(crate) bytes: u64,
     /// The maximum size in bytes.
     pub(crate) limit: u64,
@@ -269,6 +282,7 @@ pub(crate) struct CachePruning {
     pub(crate) results: usize,
     /// The number of files.
     pub(crate) files: usize,
+    /// Their size.
     pub(crate) bytes: u64,
 }
 
@@ -288,9 +302,10 @@ pub(crate) struct RunDocument {
     /// Seconds; missing if the run ended early.
     #[serde(skip_serializing_if = "Option::is_none")]
     elapsed: Option<f64>,
+    /// The numbers of tasks; missing if the run ended early.
     #[serde(skip_serializing_if = "Option::is_none")]
     counts: Option<RunCounts>,
-    /// The ISO, if the run made it or found it up to date.
+    /// The ISO, if the run built it or found it up to date.
     #[serde(skip_serializing_if = "Option::is_none")]
     artefacts: Option<Vec<RunArtefact>>,
 }
@@ -303,6 +318,7 @@ impl Document for RunDocument {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct TaskRun {
+    /// The name of the task.
     name: String,
     /// The name without a leading underscore.
     public_name: String,
@@ -324,7 +340,7 @@ struct TaskRun {
     key: Option<String>,
     /// `hit` if its outputs were restored, `miss` if it ran.
     cache: Option<String>,
-    /// How often it was started.
+    /// The number of times it was started.
     attempts: u32,
 }
 
@@ -332,18 +348,24 @@ struct TaskRun {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct RunCounts {
+    /// Tasks that ran.
     ran: usize,
+    /// Tasks whose outputs were restored from the result cache.
     restored: usize,
+    /// Tasks that were up to date.
     up_to_date: usize,
+    /// Tasks that failed.
     failed: usize,
 }
 
-/// A file that a run is for.
+/// A file that a run builds.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct RunArtefact {
+    /// The path of the file.
     path: String,
     /// Its size in bytes.
     size: u64,
+    /// Its SHA-256.
     sha256: String,
     /// The command to type next.
     next: String,
@@ -352,6 +374,7 @@ struct RunArtefact {
 /// The version of the program.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct VersionDocument {
+    /// The version: `0.2.0`.
     pub(crate) version: &'static str,
 }
 

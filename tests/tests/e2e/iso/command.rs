@@ -321,7 +321,7 @@ fn what_cannot_be_done_is_said_with_what_to_do() {
             &["iso", "check", "damaged.iso"],
             1,
             "damaged.iso is damaged",
-            "help: copy the image again from its source",
+            "help: copy the ISO again from its source",
         ),
         (
             &["iso", "check", "bare.iso"],
