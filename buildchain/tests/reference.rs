@@ -28,26 +28,26 @@ fn pages() -> Vec<(&'static str, &'static str, Value)> {
     ]
 }
 
-const PROJECT_FILE: &str = "# sealift.yaml\n\nThe project file. It is YAML, and every mistake in it is reported with file, line \
-    and column before anything runs. `sealift schema` prints its JSON Schema, which editors understand.\n\nPaths start from \
-    the folder of the project and stay in it. Definitions (`image.yaml`, `build.yaml`, `package.yaml`) and files whose name \
-    ends in `.in` are templates; they may use\n\n| value | meaning |\n| --- | --- |\n| `{{ name }}` | the name of the project \
+const PROJECT_FILE: &str = "# sealift.yaml\n\nThe project file is YAML. Sealift reports every mistake in it with file, line and \
+    column before anything runs. `sealift schema` prints its JSON Schema, which many editors can use.\n\nPaths are \
+    relative to the folder of the project and must stay in it. Definitions (`image.yaml`, `build.yaml`, `package.yaml`) and \
+    files whose name ends in `.in` are templates. They can use these values:\n\n| value | meaning |\n| --- | --- |\n| `{{ name }}` | the name of the project \
     |\n| `{{ slug }}` | the name in lower case |\n| `{{ version }}` | the version |\n| `{{ short_version }}` | its first two \
-    numbers |\n| `{{ architecture }}` | the architecture of this machine as images name it: `amd64` |\n| `{{ machine }}` | the \
-    same as packages name it: `x86_64` |\n| `{{ build_root }}` | the build root, relative to the project |\n";
+    numbers |\n| `{{ architecture }}` | the architecture of this machine, as images name it: `amd64` |\n| `{{ machine }}` | the \
+    same, as packages name it: `x86_64` |\n| `{{ build_root }}` | the build root, relative to the project |\n";
 
-const CATALOGUE: &str = "# Catalogues\n\nA file with images to pull, named under `spec.images.catalogues`.\n";
+const CATALOGUE: &str = "# Catalogues\n\nA catalogue lists images to pull. The project file names it under `spec.images.catalogues`.\n";
 
-const IMAGE: &str = "# image.yaml\n\nAn image that Sealift builds by itself. It is a template: see [sealift.yaml](project-file.md).\n";
+const IMAGE: &str = "# image.yaml\n\nThis file defines an image that Sealift builds itself. The file is a template: see [sealift.yaml](project-file.md).\n";
 
-const BUILD: &str = "# build.yaml\n\nHow a `Containerfile` is built; it lies beside that file. Every key is optional. It is a \
-    template: see [sealift.yaml](project-file.md).\n";
+const BUILD: &str = "# build.yaml\n\nThis file, in the same folder as a `Containerfile`, sets how that is built. Every key is \
+    optional. The file is a template: see [sealift.yaml](project-file.md).\n";
 
-const PACKAGE: &str = "# package.yaml\n\nAn RPM. It is a template: see [sealift.yaml](project-file.md). \
+const PACKAGE: &str = "# package.yaml\n\nThis file defines an RPM. The file is a template: see [sealift.yaml](project-file.md). \
     [Packages](../guide/packages.md) explains dependencies.\n";
 
-const LOCK: &str = "# sealift.lock\n\nThe digest of every tag. `sealift lock` and `sealift update` write it; it is not meant \
-    to be edited. References are sorted, one digest a line, so that changes read well in a review.\n";
+const LOCK: &str = "# sealift.lock\n\nThe lock file has the digest of every tag. `sealift lock` and `sealift update` write it; do \
+    not edit it. References are sorted, with one digest on each line, so that changes are easy to review.\n";
 
 #[test]
 fn pages_are_those_of_the_types() {

@@ -28,13 +28,13 @@ pub struct RpmDefinition {
     pub summary: String,
     /// The license, an SPDX expression.
     pub license: String,
-    /// Some lines about the package. Default: the summary.
+    /// A longer description. Default: the summary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The page of the project.
+    /// The home page of the software.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Who publishes the package.
+    /// The publisher of the package.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vendor: Option<String>,
     /// The files.
@@ -58,23 +58,23 @@ pub struct RpmDefinition {
     /// What it replaces.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::obsoletes")]
     pub obsoletes: Vec<Dependency>,
-    /// What is installed with it by default.
+    /// Packages that are installed with it by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::recommends")]
     pub recommends: Vec<Dependency>,
-    /// What could be installed with it.
+    /// Packages that are useful with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::suggests")]
     pub suggests: Vec<Dependency>,
-    /// The packages with which it is installed by default.
+    /// Packages that recommend this one: it is installed with them by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::supplements")]
     pub supplements: Vec<Dependency>,
-    /// The packages with which it could be installed.
+    /// Packages that suggest this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::enhances")]
     pub enhances: Vec<Dependency>,
-    /// Whether the package requires the libraries of its programs and the interpreters of its scripts (`AutoReq` of a
-    /// spec file).
+    /// Whether the package requires the libraries of its programs and the interpreters of its scripts, as `AutoReq` in a
+    /// spec file. Default: `true`.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub auto_requires: bool,
-    /// Whether the package provides the names of its shared libraries (`AutoProv` of a spec file).
+    /// Whether the package provides the names of its shared libraries, as `AutoProv` in a spec file. Default: `true`.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub auto_provides: bool,
     /// Scripts that run when it is installed and removed.

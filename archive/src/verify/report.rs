@@ -321,7 +321,7 @@ pub(super) fn make(mut work: Verification, implanted_md5: ImplantedMd5) -> Verif
             }
         }
         ImplantedMd5::Unreadable { reason } => {
-            let reason = format!("the implanted MD5: {reason}; copy the image again from its source");
+            let reason = format!("the implanted MD5: {reason}; copy the ISO again from its source");
             work.findings.push(Finding::new("", Problem::Unreadable { reason }));
         }
         ImplantedMd5::Passed { .. } | ImplantedMd5::Absent | ImplantedMd5::NotChecked => {}

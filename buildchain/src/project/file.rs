@@ -28,7 +28,7 @@ pub struct ProjectFile {
     /// The version of the format.
     #[schemars(with = "String", extend("const" = API_VERSION))]
     pub api_version: Spanned<String>,
-    /// What kind of archive is built.
+    /// The kind of archive to build.
     pub kind: ProjectKind,
     /// The archive's name and version.
     pub metadata: ProjectMetadata,
@@ -47,7 +47,7 @@ pub enum ProjectKind {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProjectMetadata {
-    /// The name: it is in the volume ID of the ISO and in `product.txt`. In lower case it names the ISO file.
+    /// The name, as in `product.txt` and the volume ID of the ISO. In lower case it is the name of the ISO file.
     pub name: Field<ArchiveName>,
     /// The version. Either this or `versionFrom` is required.
     #[serde(default)]
@@ -67,8 +67,8 @@ pub enum RevisionForm {
     /// By its hash.
     #[default]
     Commit,
-    /// By the tag before it, the number of commits since, and its hash: `2.11.0-3-gHASH`. A shallow clone, and one without
-    /// tags, is an error.
+    /// By the latest tag before it, the number of commits since, and its hash: `2.11.0-3-gHASH`. A shallow clone or one
+    /// without tags is an error.
     Describe,
 }
 
@@ -87,7 +87,7 @@ pub struct VersionFile {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProjectSpec {
-    /// Folders outside the project that its symbolic links may lead to, absolute or relative to the project. A link to
+    /// Folders outside the project that its symbolic links can lead to, absolute or relative to the project. A link to
     /// any other place outside is an error.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
@@ -95,7 +95,7 @@ pub struct ProjectSpec {
     /// Programs built from the project's own sources.
     #[serde(default)]
     pub binaries: Vec<Binary>,
-    /// How registries are reached.
+    /// How to reach registries.
     #[serde(default)]
     pub registries: Vec<RegistryEntry>,
     /// Container images.
@@ -107,17 +107,17 @@ pub struct ProjectSpec {
     /// Files and folders that are copied or rendered into the archive.
     #[serde(default)]
     pub files: Vec<FilesEntry>,
-    /// Documents for the archive's `documentation/`, relative to the project. Markdown becomes pages, with its pictures;
-    /// `README.md` becomes `index.html`. A `SUMMARY.md` is a book in mdBook's format: its chapters become pages with a
+    /// Documents for the archive's `documentation/`, relative to the project. Markdown files become pages, with their
+    /// pictures; `README.md` becomes `index.html`. A `SUMMARY.md` is a book in mdBook's format: its chapters become pages with a
     /// table of contents. Other files are copied.
     #[serde(default)]
     pub documentation: Vec<Field<InnerPath>>,
-    /// Additions by name, chosen with `--profile`.
+    /// Named additions to the project. `--profile` chooses one.
     #[serde(default)]
     pub profiles: BTreeMap<String, Profile>,
 }
 
-/// What a profile adds.
+/// The additions of a profile.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Profile {
@@ -138,21 +138,22 @@ pub struct Profile {
 pub struct Binary {
     /// The cargo package and its binary.
     pub cargo: Field<CargoPackage>,
-    /// Its path in the archive, if it is shipped by itself. Images and packages find it at `<build root>/bin/<name>`.
+    /// Its path in the archive; without one, the program itself is not in the archive. Images and packages find it at
+    /// `<build root>/bin/<name>`.
     #[serde(default)]
     pub to: Option<Field<InnerPath>>,
 }
 
-/// How a registry is reached.
+/// How to reach a registry.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RegistryEntry {
     /// The host of the registry, with its port if it has one: `docker.io`, `registry.example:5000`.
     pub host: Field<RegistryHost>,
-    /// Mirrors to ask first, in order: `https://mirror.example/docker.io`.
+    /// Mirrors to try first, in order: `https://mirror.example/docker.io`.
     #[serde(default)]
     pub mirrors: Vec<Field<Mirror>>,
-    /// Speak plain HTTP to this host.
+    /// Connect to this host over plain HTTP.
     #[serde(default)]
     pub plain_http: bool,
     /// PEM files, relative to the project: certificate authorities to trust for this host in addition to those of the system.
@@ -209,10 +210,10 @@ pub enum BuildImage {
 pub struct NamedImage {
     /// A folder with an `image.yaml`, or with a `Containerfile` and its settings in `build.yaml`.
     pub folder: Field<InnerPath>,
-    /// The name it is served under; it may contain `/`. Default: the name of the folder.
+    /// The name that servers use for it; it can contain `/`. Default: the name of the folder.
     #[serde(default)]
     pub name: Option<Field<ImageName>>,
-    /// Further tags, besides the version of the project. They share its files.
+    /// Further tags, in addition to the version of the project. They share the files of the image.
     #[serde(default)]
     pub tags: Vec<Field<Tag>>,
 }
@@ -269,12 +270,13 @@ pub struct Catalogue {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PullImage {
-    /// The name it is served under; it may contain `/`. Several tags of one name are several entries.
+    /// The name that servers use for it; it can contain `/`. For several tags of one name, write several entries.
     pub name: Field<ImageName>,
     /// Where it comes from: a repository such as `docker.io/library/alpine`, or a file or folder of the project:
-    /// `oci:FOLDER[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`, `dir:FOLDER`. The latter need no lock.
+    /// `oci:FOLDER[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`, `dir:FOLDER`. Files and
+    /// folders need no lock.
     pub source: Field<ImageSource>,
-    /// The tag it is served under. The lock file has the digest that this tag had in the repository.
+    /// The tag to pull, which servers use too. The lock file has the digest that it had in the repository.
     pub tag: Field<Tag>,
     /// The digest to pull: `sha256:…`. It replaces the entry in the lock file.
     #[serde(default)]
@@ -282,11 +284,11 @@ pub struct PullImage {
     /// The platforms of an image index to keep, such as `linux/amd64`. Default: all.
     #[serde(default)]
     pub platforms: Vec<Field<Platform>>,
-    /// Also pull its referrers: signatures, SBOMs. Of an index, those of the manifests that are kept too. The lock file
+    /// Also pull its referrers: signatures, SBOMs. For an index, also those of the manifests that are kept. The lock file
     /// pins them.
     #[serde(default)]
     pub referrers: bool,
-    /// Also save the image as a tar, which a container engine can load before a registry runs.
+    /// Also save the image as a tar file, which a container engine can load before a registry runs.
     #[serde(default)]
     pub tar: bool,
 }
@@ -324,16 +326,16 @@ pub struct RepositoryEntry {
     pub build: Vec<Field<InnerPath>>,
 }
 
-/// Files of the project that go into the archive. A file whose name ends in `.in` is a template: it is rendered, without
+/// Files of the project that go into the archive. A file whose name ends in `.in` is a template: it is rendered, and loses
 /// that ending.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FilesEntry {
-    /// A file or folder, relative to the project. If it is a symbolic link, that is followed. The build root is left out.
+    /// A file or folder, relative to the project. A symbolic link is followed. The build root is left out.
     pub from: Field<InnerPath>,
     /// The path in the archive; `.` is its root. A single file keeps its name if this is `.` or ends in `/`.
     pub to: Field<InnerPath>,
-    /// What to leave out: patterns of a `.gitignore` in that folder.
+    /// Patterns of files and folders to leave out, as in a `.gitignore` in that folder.
     #[serde(default)]
     pub exclude: Vec<Field<Pattern>>,
 }
@@ -347,11 +349,11 @@ pub struct LockFileContent {
     /// The digest of each reference with a tag, such as `docker.io/library/alpine:3.20.1`.
     #[serde(default)]
     pub images: ByName<Reference, Named<Digest>>,
-    /// For an image index: the digest of the manifest of each platform. The digest of the index pins them; they are here so
-    /// that a review shows what changed.
+    /// For an image index: the digest of the manifest of each platform. The digest of the index already pins them; they are
+    /// listed so that a review shows what changed.
     #[serde(default)]
     pub platforms: ByName<Reference, ByName<Platform, Named<Digest>>>,
-    /// For an image with `referrers`: the digests of the lists of its referrers.
+    /// For an image with `referrers: true`: the digests of the lists of its referrers.
     #[serde(default)]
     pub referrers: ByName<Reference, LockedReferrersEntry>,
 }

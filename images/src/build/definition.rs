@@ -14,22 +14,22 @@ use crate::reference::Reference;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct DefinedImage {
-    /// The base image, such as `docker.io/library/alpine:3.20`; the lock file has its digest. Without one the image has no
-    /// other files.
+    /// The base image, such as `docker.io/library/alpine:3.20`; the lock file has its digest. Without a base image, the
+    /// image has only the files listed here.
     #[serde(with = "text", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "image-reference"))]
     pub base: Option<Reference>,
-    /// Operating system and architecture, such as `linux/amd64`. Default: those that Sealift was compiled for.
+    /// Operating system and architecture, such as `linux/amd64`. Default: the platform that Sealift was compiled for.
     #[serde(with = "text", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "platform"))]
     pub platform: Option<Platform>,
-    /// The time of the image and its files, such as `2026-01-31T00:00:00Z`. Default: 1970, so that equal content gives an
-    /// equal image on any day.
+    /// The creation time of the image and its files, such as `2026-01-31T00:00:00Z`. Default: 1970, so that the image
+    /// does not depend on the day of the build.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<Created>,
-    /// Files of the layer. Missing folders above them are created; those of the base image stay as they are.
+    /// Files to add. Missing parent folders are created; folders of the base image are not changed.
     pub files: Vec<LayerFile>,
-    /// Folders that are empty, or need a mode or owner of their own.
+    /// Folders that are empty, or need another mode or owner.
     pub directories: Vec<LayerDirectory>,
     /// Symbolic links.
     pub links: Vec<LayerLink>,

@@ -182,21 +182,13 @@ enum Owner {
     #[default]
     Archive,
     /// A container image.
-    Image {
-        name: String,
-        tag: String,
-    },
+    Image { name: String, tag: String },
     /// The registry tree.
     Registry,
     /// A package.
-    Package {
-        package: String,
-        repository: String,
-    },
+    Package { package: String, repository: String },
     /// A package repository.
-    Repository {
-        repository: String,
-    },
+    Repository { repository: String },
     /// The Salt tree.
     Salt,
 }

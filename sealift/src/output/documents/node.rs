@@ -123,15 +123,9 @@ impl Document for List<ArchiveChange> {
 #[serde(tag = "step", rename_all = "kebab-case")]
 enum Step {
     /// Create the mount point.
-    CreateFolder {
-        path: String,
-    },
+    CreateFolder { path: String },
     /// Mount the archive.
-    Mount {
-        archive: String,
-        at: String,
-        way: Way,
-    },
+    Mount { archive: String, at: String, way: Way },
     /// Write the systemd unit that mounts the archive at each boot.
     WriteUnit {
         path: String,
@@ -142,15 +136,9 @@ enum Step {
         former: Option<String>,
     },
     /// Add the archive to a configuration.
-    List {
-        file: String,
-        archive: String,
-    },
+    List { file: String, archive: String },
     /// Remove the archive from a configuration.
-    Unlist {
-        file: String,
-        archive: String,
-    },
+    Unlist { file: String, archive: String },
     /// Unmount the archive.
     Unmount {
         archive: String,
@@ -160,24 +148,13 @@ enum Step {
         lazily: bool,
     },
     /// Remove the systemd unit.
-    RemoveUnit {
-        path: String,
-        link: String,
-        former: String,
-    },
+    RemoveUnit { path: String, link: String, former: String },
     /// Remove lines from /etc/fstab.
-    ChangeFstab {
-        path: String,
-        lines: Vec<String>,
-    },
+    ChangeFstab { path: String, lines: Vec<String> },
     /// Remove the mount point.
-    RemoveFolder {
-        path: String,
-    },
+    RemoveFolder { path: String },
     /// A step that this version of the schema does not describe.
-    Other {
-        text: String,
-    },
+    Other { text: String },
 }
 
 impl From<&NodeStep> for Step {
