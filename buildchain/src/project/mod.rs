@@ -41,7 +41,7 @@ pub use package::read_package;
 pub use paths::Territory;
 pub use settings::{
     ChosenProfile, OutputCache, Settings, SettingsFlags, auth_files, auth_places, certificate_folders,
-    program_variable, size as parse_size,
+    mirrors, program_variable, size as parse_size,
 };
 pub use template::Values;
 

@@ -99,8 +99,7 @@ pub struct Settings {
     /// The date of everything that is built, in seconds since 1970, if given: `SOURCE_DATE_EPOCH`. It wins over all other
     /// dates: that of the commit, those that images and packages declare, and those of changelogs.
     pub source_date: Option<i64>,
-    /// Mirrors of registries, tried before those of the project file: `REGISTRY_MIRRORS`, pairs `host=url` with blanks or
-    /// commas between them.
+    /// Mirrors of registries, tried before those of the project file: see [`mirrors`].
     pub mirrors: Vec<(RegistryHost, String)>,
     /// The credentials of registries: see [`auth_files`].
     pub auth_files: Vec<PathBuf>,
@@ -233,7 +232,7 @@ impl Settings {
                 .collect(),
             search_path: value("PATH").map(|path| std::env::split_paths(path).collect()).unwrap_or_default(),
             source_date,
-            mirrors: value("REGISTRY_MIRRORS").map_or(Ok(Vec::new()), |text| mirrors(text))?,
+            mirrors: mirrors(&values)?,
             auth_files: auth_files(&values),
             auth_places: auth_places(&values),
             certificate_folders: certificate_folders(&values),
@@ -341,7 +340,13 @@ pub fn size(text: &str) -> Result<u64, String> {
     number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(wrong)
 }
 
-fn mirrors(text: &str) -> Result<Vec<(RegistryHost, String)>, Error> {
+/// The mirrors of registries: `REGISTRY_MIRRORS`, pairs `host=url` with blanks or commas between them.
+///
+/// # Errors
+///
+/// [`Error::Setting`] for anything else.
+pub fn mirrors(environment: &BTreeMap<String, String>) -> Result<Vec<(RegistryHost, String)>, Error> {
+    let text = environment.get("REGISTRY_MIRRORS").map_or("", String::as_str);
     text.split([',', ' ', '\n'])
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
@@ -565,6 +570,8 @@ mod tests {
 
     #[test]
     fn mirrors_are_pairs() {
+        let mirrors = |text: &str| mirrors(&environment(&[("REGISTRY_MIRRORS", text)]));
+        assert!(mirrors("").unwrap().is_empty());
         let pairs = mirrors("docker.io=http://m:5000/hub, quay.io=https://q").unwrap();
         let expected = [("docker.io", "http://m:5000/hub"), ("quay.io", "https://q")];
         assert_eq!(pairs, expected.map(|(host, url)| (RegistryHost::parse(host).unwrap(), url.to_owned())));

@@ -19,6 +19,7 @@ use crate::failure::{CommandResult, Failure};
 use crate::output::{self, ReportOutput};
 use crate::progress::blobs::Blobs;
 use crate::remedies;
+use crate::session::environment;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -110,6 +111,9 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
     for text in &arguments.mirror {
         let (host, url) = mirror(text)?;
         options.mirrors.entry(host).or_default().push(url);
+    }
+    for (host, url) in buildchain::project::mirrors(&environment()).map_err(remedies::project::project)? {
+        options.mirrors.entry(host.to_string()).or_default().push(url);
     }
     content::check_folder(&arguments.into)?;
     let store = content_store::open(&content_store::root(arguments.store)?)?;

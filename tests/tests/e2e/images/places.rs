@@ -1,8 +1,11 @@
 //! Where `sealift image pull` puts which image, and what it prints if there is nothing to do.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::sync::mpsc;
 
 use content::Digest;
 use images::{Store, dir_layout};
@@ -175,4 +178,44 @@ fn an_image_for_another_platform_is_refused_by_both_names() {
     let said = "no image for the platform linux/arm64; the image is for linux/amd64";
     assert!(code == 2 && err.contains(said), "{code}: {err}");
     scratch.succeed(&words("linux/x86_64"));
+}
+
+#[test]
+fn mirrors_are_asked_before_the_registry_those_of_the_command_line_first() {
+    let scratch = Scratch::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let (sender, requests) = mpsc::channel();
+    // Has no image, and reports the path of each request.
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            let path = lines.next().and_then(|line| line.split(' ').nth(1).map(str::to_owned));
+            lines.take_while(|line| !line.is_empty()).for_each(drop);
+            // Before the response, after which the client may end.
+            if path.is_none_or(|path| sender.send(path).is_err()) {
+                return;
+            }
+            let _ =
+                stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    });
+    let pull = |mirrors: &str| {
+        let mut command = sealift::command(scratch.0.path());
+        command.args(["image", "pull", &format!("{host}/app:1"), "--into", "c", "--plain-http", &host]);
+        command.arg(format!("--mirror={host}=http://{host}/flag"));
+        command.env("REGISTRY_MIRRORS", mirrors).env("SEALIFT_CACHE", scratch.0.path().join("cache"));
+        sealift::told(&command.output().unwrap())
+    };
+    let (code, out, err) = pull(&format!("{host}=http://{host}/variable"));
+    assert_eq!(code, 2, "{out}{err}");
+    let paths: Vec<String> = requests.try_iter().collect();
+    assert_eq!(
+        paths,
+        ["/v2/flag/app/manifests/1", "/v2/variable/app/manifests/1", "/v2/app/manifests/1"],
+        "{err}"
+    );
+    let (code, _, err) = pull("docker.io");
+    assert!(code == 3 && err.contains("REGISTRY_MIRRORS: expected `host=http://mirror/path`"), "{err}");
+    assert_eq!(requests.try_iter().count(), 0);
 }
