@@ -183,7 +183,7 @@ mod tests {
     fn what_is_in_it() {
         let folder = sample();
         let found = inspect(folder.path()).expect("inspected");
-        assert_eq!(found.product.map(|product| product.id()), Some("sample-1.0".into()));
+        assert_eq!(found.product.map(|product| product.id()), Some("sample-1.0".parse().unwrap()));
         assert_eq!(found.files, 10);
         let [app] = &found.images[..] else { panic!("{:?}", found.images) };
         assert_eq!((app.name.as_str(), app.tag.as_str()), ("library/app", "1.0"));

@@ -94,9 +94,9 @@ pub fn rpm_repository_name<'a>(folder: &'a str, project: &str) -> Option<&'a str
 /// Who a file of the archive belongs to, for people who must know what a damaged file breaks.
 ///
 /// ```
-/// use archive::layout::{owner, Owner};
-/// assert_eq!(owner("images/redis/7/manifest.json"), Owner::Image { name: "redis".into(), tag: "7".into() });
-/// assert_eq!(owner("product.txt"), Owner::Archive);
+/// use archive::layout::{owner, PathOwner};
+/// assert_eq!(owner("images/redis/7/manifest.json"), PathOwner::Image { name: "redis".into(), tag: "7".into() });
+/// assert_eq!(owner("product.txt"), PathOwner::Archive);
 /// ```
 #[must_use]
 pub fn owner(path: &str) -> PathOwner {

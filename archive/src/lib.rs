@@ -25,6 +25,7 @@
 mod error;
 #[cfg(test)]
 mod fixture;
+mod id;
 pub mod image;
 pub mod inspect;
 pub mod layout;
@@ -37,6 +38,7 @@ mod unindexed;
 pub mod verify;
 
 pub use error::{Error, Result};
+pub use id::{ArchiveId, ArchiveIdError};
 pub use inspect::inspect;
 pub use product::Product;
 pub use tree::Tree;

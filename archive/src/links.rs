@@ -36,7 +36,7 @@ pub fn components(target: &str) -> String {
 /// The content of a list of these links, in the given order, each target as [`components`] has it.
 ///
 /// ```
-/// let link = archive::links::Link { path: "a b".into(), target: "../c".into() };
+/// let link = archive::links::ListedLink { path: "a b".into(), target: "../c".into() };
 /// assert_eq!(archive::links::render(&[link]), "#mtree\n./a\\040b type=link link=../c\n");
 /// ```
 #[must_use]

@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use crate::id::{self, ArchiveId};
 use crate::{Error, Result, Tree, layout};
 
 /// The most bytes of an honest `product.txt`.
@@ -141,13 +142,17 @@ impl Product {
     }
 
     fn check_in(&self, file: &str, [name, version]: [&str; 2]) -> Result<()> {
-        for (key, value, also) in [(name, &self.name, "._-"), (version, &self.version, "._-+~")] {
+        for (key, value, also) in
+            [(name, &self.name, id::NAME_SIGNS), (version, &self.version, id::VERSION_SIGNS)]
+        {
             let problem = match value.bytes().next() {
                 None => format!("{key} is missing"),
                 Some(first) if !first.is_ascii_alphanumeric() => {
                     format!("{key} is {value:?}: expected a letter or digit first")
                 }
-                _ if value.len() > 64 => format!("{key} has {} characters: expected at most 64", value.len()),
+                _ if value.len() > id::PART_MAX => {
+                    format!("{key} has {} characters: expected at most {}", value.len(), id::PART_MAX)
+                }
                 _ => match value.chars().find(|c| !c.is_ascii_alphanumeric() && !also.contains(*c)) {
                     Some(bad) => format!("{key} is {value:?}: {bad:?} cannot stand in the name of a folder"),
                     None => continue,
@@ -158,17 +163,17 @@ impl Product {
         Ok(())
     }
 
-    /// `metalk8s-2.10.1`: name and version as they name the mount point and the URLs, the name in lower case.
+    /// The ID, which names the mount point and is a part of URLs.
     #[must_use]
-    pub fn id(&self) -> String {
-        format!("{}-{}", self.name.to_ascii_lowercase(), self.version)
+    pub fn id(&self) -> ArchiveId {
+        ArchiveId::of(&self.name, &self.version)
     }
 
     /// [`Product::id`] as the first part of image names. Those have no capitals, `+` or `~` (OCI distribution
     /// specification, "Pulling manifests"): capitals become small, the others `_`.
     #[must_use]
     pub fn repository_prefix(&self) -> String {
-        self.id().to_ascii_lowercase().replace(['+', '~'], "_")
+        self.id().as_str().to_ascii_lowercase().replace(['+', '~'], "_")
     }
 
     /// The content of `product.txt`, keys in the order of the original.
@@ -461,7 +466,11 @@ spec:
             manifest.into_iter().for_each(|text| put(folder.path(), layout::MANIFEST, text.as_bytes()));
             let found = describe(&Tree::open(folder.path()).expect("opened")).expect("read");
             let found = found.map(|(product, kind)| (product.id(), kind));
-            assert_eq!(found, expected.map(|(id, kind)| (id.to_owned(), kind)), "{product:?} {manifest:?}");
+            assert_eq!(
+                found,
+                expected.map(|(id, kind)| (id.parse().unwrap(), kind)),
+                "{product:?} {manifest:?}"
+            );
         }
         let folder = tempfile::tempdir().expect("a folder");
         put(folder.path(), layout::MANIFEST, other.as_bytes());
@@ -474,7 +483,7 @@ spec:
         #[test]
         fn any_text_is_parsed_or_refused(text in "\\PC{0,200}|([A-Z_]{1,4}=[\"'\\\\$ a-z]{0,8}\n){0,6}") {
             if let Ok(product) = Product::parse(&text) {
-                proptest::prop_assert!(!product.id().contains(['/', '\0']));
+                proptest::prop_assert!(!product.id().as_str().contains(['/', '\0']));
                 proptest::prop_assert_eq!(Product::parse(&product.render()).ok(), Some(product));
             }
         }

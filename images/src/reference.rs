@@ -27,7 +27,7 @@ const TAG_MAX: usize = 128;
 /// ```
 /// let short: images::Reference = "alpine:3.20".parse()?;
 /// assert_eq!(short.to_string(), "docker.io/library/alpine:3.20");
-/// # Ok::<(), images::reference::ParseError>(())
+/// # Ok::<(), images::reference::ReferenceError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reference {

@@ -6,7 +6,7 @@
 //! # let (base, repository) = (folder.path().join("base"), folder.path().join("repository"));
 //! # std::fs::create_dir(&base)?;
 //! # std::fs::write(base.join("motd"), "Served from one file.\n")?;
-//! let definition: packages::Definition = serde_saphyr::from_str(
+//! let definition: packages::RpmDefinition = serde_saphyr::from_str(
 //!     r#"
 //!     name: motd
 //!     version: 2.11.0-dev

@@ -6,7 +6,8 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     if let Ok(product) = Product::parse(text) {
-        assert!(!product.id().contains(['/', '\0']) && !product.id().starts_with('.'));
+        let id = product.id();
+        assert!(!id.as_str().contains(['/', '\0']) && !id.as_str().starts_with('.'));
         assert_eq!(Product::parse(&product.render()).ok(), Some(product));
     }
 });

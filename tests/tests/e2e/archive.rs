@@ -108,7 +108,7 @@ fn an_iso_of_the_original_tools_is_verified() {
     assert!(matches!(report.implanted_md5, ImplantedMd5::Passed { .. }));
     let found = archive::inspect(&image).unwrap();
     assert_eq!(found.volume_id.as_deref(), Some("MetalK8s 2.10.0"));
-    assert_eq!(found.product.map(|product| product.id()).as_deref(), Some("metalk8s-2.10.0"));
+    assert_eq!(found.product.map(|product| product.id().to_string()).as_deref(), Some("metalk8s-2.10.0"));
 
     // One of the original, without checksums: it is verified by its implanted sum.
     fs::rename(root.join("SHA256SUMS"), scratch.path().join("SHA256SUMS")).unwrap();

@@ -23,7 +23,7 @@ pub(super) fn find(
     for kind in ConfigurationKind::ALL {
         let Some(configuration) = read_if_exists(paths, kind)? else { continue };
         for path in configuration.archives() {
-            let id = described(path).map(|(product, _)| product.id()).ok();
+            let id = described(path).map(|(product, _)| product.id().to_string()).ok();
             let mount = id.as_ref().map(|id| paths.mounts.join(id));
             if *path == as_path || id.as_deref() == Some(which) || mount.as_deref() == Some(&as_path) {
                 // The unit of an unreadable archive still names it.
@@ -42,7 +42,7 @@ pub(super) fn find(
     // Mounted only, as through FUSE, which has no unit.
     let at = paths.mounts.join(id);
     match described(&at) {
-        Ok((product, kind)) if product.id() == id && mounted(machine, &at)?.is_some() => {
+        Ok((product, kind)) if product.id() == *id && mounted(machine, &at)?.is_some() => {
             let kind = list_of(paths, &at, kind)?;
             Ok((at, Some(id.to_owned()), kind))
         }

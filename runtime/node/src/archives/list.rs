@@ -118,7 +118,7 @@ fn listed(
         Err(_) if missing => (None, Some("it does not exist".to_owned()), Vec::new()),
         Err(error) => (None, Some(error.to_string()), Vec::new()),
     };
-    let id = described.as_ref().ok().map(|(product, _)| product.id());
+    let id = described.as_ref().ok().map(|(product, _)| product.id().to_string());
     // The unit of a missing archive still names it.
     let mount = id.clone().or_else(|| mount_unit::of_archive(paths, path)).map(|id| paths.mounts.join(id));
     let mount = mount.filter(|mount| matches!(machine.mounted(mount), Ok(Some(_))));

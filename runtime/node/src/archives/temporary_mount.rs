@@ -45,7 +45,7 @@ pub fn mount(
     let open = OpenArchive::open(archive)?;
     let archive = open.path().to_path_buf();
     let (product, _) = product_of(&open.tree()?)?;
-    let id = product.id();
+    let id = product.id().to_string();
     // Imports and deletions do not use a folder that the user chose.
     let (at, _lock) = match &options.at {
         Some(at) => (std::path::absolute(at).map_err(IoError::at("name", at))?, None),

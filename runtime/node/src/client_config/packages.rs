@@ -86,7 +86,7 @@ impl ArchivePackages {
         let tree = Tree::open(archive)?;
         let shown = archive.display().to_string();
         let product = product::of(&tree)?;
-        let id = product.as_ref().map(product::Product::id).unwrap_or_default();
+        let id = product.as_ref().map(|product| product.id().to_string()).unwrap_or_default();
         let project = product.map(|product| product.name.to_ascii_lowercase()).unwrap_or_default();
         plain(&shown, &id)?;
         let root = matches!(tree, Tree::Folder(_)).then(|| archive.to_owned());

@@ -191,7 +191,7 @@ fn section(root: &Path, number: usize) -> Result<(String, String), Error> {
         return Err(Error::NotMounted(root.to_owned()));
     }
     let product = product::of(&tree)?.ok_or_else(|| Error::Nameless(root.to_owned()))?;
-    let (id, repository) = (product.id(), product.repository_prefix());
+    let (id, repository) = (product.id().to_string(), product.repository_prefix());
     let project = product.name.to_ascii_lowercase();
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '~' | '-');
     for (what, value) in [("the archive ID", &id), ("the name", &project)] {

@@ -25,7 +25,7 @@ struct Readiness<'a> {
 #[serde(rename_all = "camelCase")]
 struct ArchiveState<'a> {
     path: String,
-    id: Option<String>,
+    id: Option<archive::ArchiveId>,
     /// The number of image names.
     images: usize,
     /// What is not served, each with the reason.

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use ::archive::Product;
+use ::archive::{ArchiveId, Product};
 use bytes::Bytes;
 
 use self::archive::ServedArchive;
@@ -23,7 +23,7 @@ pub(crate) struct Inventory {
     /// In the order given.
     pub(crate) archives: Vec<Arc<ServedArchive>>,
     by_prefix: HashMap<String, usize>,
-    by_id: HashMap<String, usize>,
+    by_id: HashMap<ArchiveId, usize>,
     /// Indices of the archives whose images are also served without a prefix.
     bare: Vec<usize>,
     /// Every name that [`Inventory::repository`] knows, sorted.
@@ -131,7 +131,7 @@ impl Inventory {
 
     /// The IDs of all archives that have one, sorted.
     pub(crate) fn ids(&self) -> Vec<&str> {
-        let mut ids: Vec<&str> = self.by_id.keys().map(String::as_str).collect();
+        let mut ids: Vec<&str> = self.by_id.keys().map(ArchiveId::as_str).collect();
         ids.sort_unstable();
         ids
     }

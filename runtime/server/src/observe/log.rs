@@ -48,7 +48,7 @@ pub enum ServerEvent {
         /// The archive.
         archive: PathBuf,
         /// Its archive ID.
-        id: Option<String>,
+        id: Option<archive::ArchiveId>,
         /// The number of its image names.
         repositories: usize,
     },

@@ -103,8 +103,10 @@ impl Metrics {
         let mut contents = Vec::new();
         let mut damaged = Vec::new();
         for archive in &inventory.archives {
-            let name =
-                archive.product.as_ref().map_or_else(|| archive.path.display().to_string(), |p| p.id());
+            let name = archive
+                .product
+                .as_ref()
+                .map_or_else(|| archive.path.display().to_string(), |p| p.id().into());
             let label = format!(
                 "{{archive=\"{}\"}}",
                 name.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")

@@ -104,7 +104,7 @@ impl ServerLog for AccessLines {
     fn event(&self, event: &ServerEvent) {
         self.put(match event {
             ServerEvent::Serving { archive, id, repositories } => {
-                let id = id.as_deref().unwrap_or("a folder of images");
+                let id = id.as_ref().map_or("a folder of images", archive::ArchiveId::as_str);
                 let images = if *repositories == 1 { "image" } else { "images" };
                 Line::Note(format!(
                     "serving {} ({id}): {repositories} {images}",
