@@ -22,6 +22,9 @@ pub(crate) fn explained(error: Error) -> Failure {
         Error::NoSolution { .. } => {
             Failure::failed(error).remedy("import it with `sealift archive import`")
         }
+        Error::NotForMetalk8s { .. } => Failure::failed(error).remedy(
+            "only nodes with MetalK8s activate Solutions; if this node has it now, delete the archive and import it again",
+        ),
         Error::Active { .. } | Error::InUse { .. } => {
             Failure::failed(error).remedy("use --force to override")
         }

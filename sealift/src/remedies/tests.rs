@@ -21,6 +21,11 @@ fn of_archives() -> Vec<Failure> {
         Error::Present { id: id(), path: path() },
         Error::SamePrefix { id: id(), prefix: "metalk8s".into(), path: path() },
         Error::NoSolution { name: "example".into(), version: "2.0".into(), available: vec!["1.0".into()] },
+        Error::NotForMetalk8s {
+            name: "example".into(),
+            version: "2.0".into(),
+            file: "/etc/sealift/archives.yaml".into(),
+        },
         Error::Active { id: id() },
         Error::InUse { id: id(), source: io::ErrorKind::ResourceBusy.into() },
         Error::Occupied { at: "/srv/scality/metalk8s-2.11.0".into() },

@@ -79,6 +79,19 @@ pub enum Error {
         /// The imported versions.
         available: Vec<String>,
     },
+    /// The archive of this version of a Solution is in the `ArchivesConfiguration`, which MetalK8s does not read.
+    #[error(
+        "Solution {name} {version} is imported, but MetalK8s does not read {}, which lists it",
+        content::printable_path(file)
+    )]
+    NotForMetalk8s {
+        /// The Solution.
+        name: String,
+        /// The version.
+        version: String,
+        /// The `ArchivesConfiguration`.
+        file: PathBuf,
+    },
     /// This version of a Solution is active.
     #[error("{id} is the active version of its Solution")]
     Active {

@@ -34,7 +34,7 @@ pub struct Activation {
 ///
 /// # Errors
 ///
-/// [`Error::NoSolution`], [`Error::Configuration`], [`Error::Locked`].
+/// [`Error::NoSolution`], [`Error::NotForMetalk8s`], [`Error::Configuration`], [`Error::Locked`].
 pub fn activate(
     paths: &NodeLayout,
     name: &str,
@@ -45,8 +45,8 @@ pub fn activate(
     let mut configuration = read(paths, ConfigurationKind::Solutions)?;
     if let Some(version) = version {
         let available = versions(&configuration, name);
-        if !available.iter().any(|found| found == version || version == LATEST) {
-            return Err(Error::NoSolution { name: name.to_owned(), version: version.to_owned(), available });
+        if newest(&available, version).is_none() {
+            return Err(not_available(paths, name, version, available)?);
         }
     }
     let former = configuration.active().get(name).cloned();
@@ -58,6 +58,28 @@ pub fn activate(
     }
     let file = configuration.path().to_path_buf();
     Ok(Activation { solution: name.to_owned(), version: version.map(str::to_owned), former, file })
+}
+
+/// The error for a version that no archive of the `SolutionsConfiguration` has.
+fn not_available(
+    paths: &NodeLayout,
+    name: &str,
+    version: &str,
+    available: Vec<String>,
+) -> Result<Error, Error> {
+    let served = read(paths, ConfigurationKind::Archives)?;
+    let name = name.to_owned();
+    Ok(match newest(&versions(&served, &name), version) {
+        Some(version) => {
+            Error::NotForMetalk8s { name, version: version.to_owned(), file: served.path().to_path_buf() }
+        }
+        None => Error::NoSolution { name, version: version.to_owned(), available },
+    })
+}
+
+/// The version `wanted`, or for [`LATEST`] the last, if it is available.
+fn newest<'a>(available: &'a [String], wanted: &str) -> Option<&'a str> {
+    available.iter().rfind(|found| *found == wanted || wanted == LATEST).map(String::as_str)
 }
 
 /// The imported versions of a Solution whose archives can be read, the oldest first.
@@ -141,5 +163,28 @@ mod tests {
             let refused = activate(&paths, name, Some(version), false);
             assert!(matches!(refused, Err(Error::NoSolution { .. })), "{refused:?}");
         }
+    }
+
+    #[test]
+    fn a_solution_that_was_imported_without_metalk8s_is_found_and_not_activated() {
+        let (_folder, paths) = node(&["1.9.0", "1.10.0"], "");
+        let text = std::fs::read_to_string(&paths.solutions).unwrap();
+        let text = text.replace("metalk8s.scality.com/v1alpha1", "sealift.dev/v1alpha1");
+        std::fs::write(&paths.archives, text.replace("SolutionsConfiguration", "ArchivesConfiguration"))
+            .unwrap();
+        std::fs::remove_file(&paths.solutions).unwrap();
+        for (wanted, found) in [("1.9.0", "1.9.0"), (LATEST, "1.10.0")] {
+            let refused = activate(&paths, "example", Some(wanted), false).unwrap_err();
+            assert_eq!(
+                refused.to_string(),
+                format!(
+                    "Solution example {found} is imported, but MetalK8s does not read {}, which lists it",
+                    paths.archives.display()
+                )
+            );
+        }
+        let refused = activate(&paths, "example", Some("2.0.0"), false);
+        assert!(matches!(refused, Err(Error::NoSolution { .. })), "{refused:?}");
+        assert!(!paths.solutions.exists());
     }
 }
