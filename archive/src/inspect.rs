@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use content::Digest;
-use serde::Serialize;
 
 use crate::tree::{EntryKind, Tree};
 use crate::verify::ArchiveForm;
@@ -16,9 +15,7 @@ const CONFIG_LIMIT: u64 = 4 << 20;
 const CONFIGS_LIMIT: u64 = 256 << 20;
 
 /// What is in an archive.
-///
-/// Its JSON (`sealift archive inspect --output json`) has these fields under these names.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Inspection {
     /// The archive, as it was named.
@@ -44,7 +41,7 @@ pub struct Inspection {
 }
 
 /// A container image of an archive.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ImageSummary {
     /// The name below `images/`.
@@ -60,11 +57,11 @@ pub struct ImageSummary {
     /// The bytes of its blobs.
     pub bytes: u64,
     /// Why it cannot be served, if so.
-    pub problem: Option<String>,
+    pub problem: Option<image::ImageDefect>,
 }
 
 /// A package repository of an archive.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RepositorySummary {
     /// The folder below `packages/`.
@@ -202,7 +199,7 @@ mod tests {
         let digest = image(folder.path(), "other", "2", b"{}", LAYER);
         std::fs::write(folder.path().join("images/library/app/1.0/manifest.json"), "{").expect("written");
         let found = inspect(folder.path()).expect("inspected");
-        assert!(found.images[0].problem.as_deref().is_some_and(|problem| problem.contains("EOF")));
+        assert!(found.images[0].problem.as_ref().is_some_and(|problem| problem.to_string().contains("EOF")));
         assert_eq!(found.images[1].digest, Some(digest.to_string()));
         assert_eq!(found.images[1].platforms, [""; 0]);
     }

@@ -127,9 +127,8 @@ fn repository_of(folder: &str) -> String {
     folder.split('/').take(3).collect::<Vec<_>>().join("/")
 }
 
-/// What a file belongs to. As JSON: an object with the key `kind` and the fields below.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+/// What a file belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PathOwner {
     /// The archive itself: product information, scripts, documents.

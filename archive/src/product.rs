@@ -26,7 +26,7 @@ pub const MANIFEST_LIMIT: u64 = 1024 * 1024;
 /// assert_eq!(Product::parse(&product.render())?, product);
 /// # Ok::<(), archive::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Product {
     /// `NAME`: the project, `MetalK8s`. Letters, digits, `.`, `_`, `-`; it names folders and URLs.
     pub name: String,
@@ -204,8 +204,7 @@ impl Product {
 }
 
 /// What an archive is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArchiveKind {
     /// The platform itself.
     Platform,

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashSet};
 
 use content::printable;
-use serde::Serialize;
 
 use crate::layout::{self, PathOwner};
 use crate::tree::{EntryKind, TreeEntry};
@@ -16,8 +15,7 @@ const REPOMD: &str = "/repodata/repomd.xml";
 const REPODATA: &str = "/repodata";
 
 /// The format of packages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PackageFormat {
     /// `.rpm`: the metadata are in `repodata/`.
     Rpm,
@@ -36,7 +34,7 @@ impl PackageFormat {
 }
 
 /// Packages of a repository that no metadata cover.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnindexedPackages {
     /// The folder of the repository in the archive: `packages/redhat/8/sealift-scality-el8`.

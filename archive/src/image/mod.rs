@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use content::Digest;
 use images::manifest::{Descriptor, MANIFEST_MAX, Manifest, MediaKind as ManifestKind, Platform};
+use images::reference::NameError;
 
 use crate::tree::{EntryKind, LocationPiece, Tree, TreeEntry};
 use crate::{Error, Result, layout};
@@ -30,12 +31,90 @@ pub struct ArchiveImage {
     pub tag: String,
     /// The folder, relative to the root of the tree.
     pub folder: String,
-    /// The manifest the tag names, or why there is none that could be served.
-    pub manifest: std::result::Result<Arc<StoredManifest>, String>,
+    /// The manifest that the tag names, or why it cannot be served.
+    pub manifest: std::result::Result<Arc<StoredManifest>, ImageDefect>,
     /// The manifests below an index that lie in the folder, by digest.
-    pub children: BTreeMap<Digest, std::result::Result<Arc<StoredManifest>, String>>,
+    pub children: BTreeMap<Digest, std::result::Result<Arc<StoredManifest>, ImageDefect>>,
     /// The blobs that lie in the folder, by digest.
     pub blobs: HashMap<Digest, StoredBlob>,
+}
+
+/// Why an image of an archive, or one of its manifests, cannot be served.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImageDefect {
+    /// The folder has no manifest that the tag could name.
+    #[error("manifest.json is missing")]
+    NoManifest,
+    /// The path of the folder is not the name of an image.
+    #[error("{name:?} cannot name an image: it {reason}")]
+    Name {
+        /// The path below `images/`, without the tag.
+        name: String,
+        /// Why.
+        reason: NameError,
+    },
+    /// The name of the folder is not a tag.
+    #[error("{tag:?} cannot be a tag: it {reason}")]
+    Tag {
+        /// The name of the folder.
+        tag: String,
+        /// Why.
+        reason: NameError,
+    },
+    /// The manifest is too large.
+    #[error("a manifest of {found} bytes, expected at most {MANIFEST_MAX}")]
+    TooLarge {
+        /// Its size in bytes.
+        found: u64,
+    },
+    /// Reading the manifest failed.
+    #[error("the manifest cannot be read: {reason}")]
+    Unreadable {
+        /// Why.
+        reason: String,
+    },
+    /// The manifest has another digest than its name says.
+    #[error("the manifest has the digest {found}, expected {expected}")]
+    Digest {
+        /// The digest that its name says.
+        expected: Digest,
+        /// The digest of its bytes.
+        found: Digest,
+    },
+    /// The bytes are not a manifest.
+    #[error("{reason}")]
+    Invalid {
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// A manifest that the index lists cannot be served.
+    #[error("manifest {digest}: {defect}")]
+    Listed {
+        /// Its digest.
+        digest: Digest,
+        /// Why.
+        defect: Box<Self>,
+    },
+    /// None of the manifests that the index lists exists.
+    #[error("none of the manifests of the index exists")]
+    NoListed,
+    /// A configuration or layer is missing.
+    #[error("blob {digest} is missing")]
+    BlobMissing {
+        /// Its digest.
+        digest: Digest,
+    },
+    /// A configuration or layer has another size than its manifest states.
+    #[error("blob {digest} has {found} bytes, expected {expected}")]
+    BlobSize {
+        /// Its digest.
+        digest: Digest,
+        /// The size that the manifest states, in bytes.
+        expected: u64,
+        /// The size of the file in bytes.
+        found: u64,
+    },
 }
 
 /// A manifest or index of an image, as it is stored.
@@ -111,8 +190,8 @@ impl ArchiveImage {
     ///
     /// # Errors
     ///
-    /// What is missing, as a sentence.
-    pub fn whole(&self) -> std::result::Result<(), String> {
+    /// What is missing or wrong.
+    pub fn whole(&self) -> std::result::Result<(), ImageDefect> {
         let stored = self.manifest.as_ref().map_err(Clone::clone)?;
         if !stored.manifest.kind.is_index() {
             return self.manifest_whole(&stored.manifest);
@@ -120,13 +199,16 @@ impl ArchiveImage {
         let mut found = 0;
         for (digest, child) in &self.children {
             if stored.manifest.listed(*digest).next().is_some() {
-                let child = child.as_ref().map_err(|problem| format!("manifest {digest}: {problem}"))?;
+                let child = child.as_ref().map_err(|defect| ImageDefect::Listed {
+                    digest: *digest,
+                    defect: Box::new(defect.clone()),
+                })?;
                 self.manifest_whole(&child.manifest)?;
                 found += 1;
             }
         }
         if found == 0 && !stored.manifest.manifests.is_empty() {
-            return Err("none of the manifests of the index is there".into());
+            return Err(ImageDefect::NoListed);
         }
         Ok(())
     }
@@ -135,13 +217,14 @@ impl ArchiveImage {
     ///
     /// # Errors
     ///
-    /// What is missing, as a sentence.
-    fn manifest_whole(&self, manifest: &ManifestSummary) -> std::result::Result<(), String> {
+    /// What is missing or wrong.
+    fn manifest_whole(&self, manifest: &ManifestSummary) -> std::result::Result<(), ImageDefect> {
         for (digest, size) in &manifest.blobs {
             match self.blobs.get(digest) {
-                None => return Err(format!("blob {digest} is missing")),
+                None => return Err(ImageDefect::BlobMissing { digest: *digest }),
                 Some(blob) if blob.entry.size != *size => {
-                    return Err(format!("blob {digest} has {} bytes, expected {size}", blob.entry.size));
+                    let (expected, found) = (*size, blob.entry.size);
+                    return Err(ImageDefect::BlobSize { digest: *digest, expected, found });
                 }
                 Some(_) => {}
             }
@@ -216,7 +299,7 @@ type Parsed = std::result::Result<Arc<ManifestSummary>, Arc<str>>;
 
 impl Reader<'_> {
     fn image(&mut self, name: &str, tag: &str, folder: &str, files: Vec<TreeEntry>) -> Result<ArchiveImage> {
-        let mut manifest = Err("manifest.json is missing".to_owned());
+        let mut manifest = Err(ImageDefect::NoManifest);
         let mut children = BTreeMap::new();
         let mut blobs = HashMap::new();
         for entry in files {
@@ -245,9 +328,9 @@ impl Reader<'_> {
             }
         }
         if let Err(reason) = images::reference::check_repository(name) {
-            manifest = Err(format!("{name:?} cannot name an image: it {reason}"));
+            manifest = Err(ImageDefect::Name { name: name.to_owned(), reason });
         } else if let Err(reason) = images::reference::check_tag(tag) {
-            manifest = Err(format!("{tag:?} cannot be a tag: it {reason}"));
+            manifest = Err(ImageDefect::Tag { tag: tag.to_owned(), reason });
         }
         let (name, tag, folder) = (name.to_owned(), tag.to_owned(), folder.to_owned());
         Ok(ArchiveImage { name, tag, folder, manifest, children, blobs })
@@ -259,23 +342,23 @@ impl Reader<'_> {
         path: String,
         entry: TreeEntry,
         expected: Option<Digest>,
-    ) -> Result<std::result::Result<Arc<StoredManifest>, String>> {
+    ) -> Result<std::result::Result<Arc<StoredManifest>, ImageDefect>> {
         if entry.size > MANIFEST_MAX {
-            return Ok(Err(format!("a manifest of {} bytes, expected at most {MANIFEST_MAX}", entry.size)));
+            return Ok(Err(ImageDefect::TooLarge { found: entry.size }));
         }
         let (digest, parsed) = match self.places.get(&entry.pieces) {
             Some(known) => known.clone(),
             None => match self.parsed(&path, &entry)? {
                 Ok(parsed) => parsed,
-                Err(error) => return Ok(Err(format!("the manifest cannot be read: {error}"))),
+                Err(error) => return Ok(Err(ImageDefect::Unreadable { reason: error.to_string() })),
             },
         };
         if let Some(expected) = expected.filter(|expected| *expected != digest) {
-            return Ok(Err(format!("the manifest has the digest {digest}, expected {expected}")));
+            return Ok(Err(ImageDefect::Digest { expected, found: digest }));
         }
         Ok(match parsed {
             Ok(manifest) => Ok(Arc::new(StoredManifest { digest, path, entry, manifest })),
-            Err(problem) => Err(problem.to_string()),
+            Err(reason) => Err(ImageDefect::Invalid { reason }),
         })
     }
 

@@ -60,7 +60,7 @@ fn a_reason_does_not_repeat_a_whole_manifest() {
     let forged = format!("{{\"schemaVersion\":2,\"mediaType\":\"{}\"}}", "x".repeat(1_000_000));
     put(folder.path(), "images/app/1/manifest.json", forged.as_bytes());
     let images = list(&Tree::open(folder.path()).expect("opened"), layout::IMAGES).expect("read");
-    let problem = images[0].whole().expect_err("no manifest");
+    let problem = images[0].whole().expect_err("no manifest").to_string();
     assert!(problem.len() <= REASON_MAX && problem.contains("unsupported type xxx"), "{problem}");
 }
 

@@ -79,7 +79,7 @@ struct Examined {
     name: String,
     tag: String,
     folder: String,
-    whole: std::result::Result<(), String>,
+    whole: std::result::Result<(), image::ImageDefect>,
     indexed: Option<Indexed>,
 }
 
@@ -162,7 +162,7 @@ impl Verification {
     /// Whether the archive has something to be checked against as a whole, before any of it is: `SHA256SUMS` or an implanted
     /// MD5.
     #[must_use]
-    pub fn has_voucher(&self) -> bool {
+    pub fn can_verify(&self) -> bool {
         let md5 = || match &self.tree {
             Tree::Iso(image) => {
                 matches!(iso::md5::stored(&**image.file(), self.tree.path()), Ok(Some(_)))

@@ -1,11 +1,10 @@
-//! What a verification found, for people and, as JSON, for programs.
+//! What a verification found.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::path::PathBuf;
 
 use content::printable;
-use serde::Serialize;
 
 use super::{Examined, Verification};
 use crate::layout::{self, PathOwner};
@@ -19,9 +18,6 @@ const DESCRIPTOR: u64 = 17 * 2048;
 
 /// What a verification found.
 ///
-/// Its JSON (`sealift archive verify --output json`) has these fields under these names; fields may be added, none
-/// changes its meaning.
-///
 /// Whether an archive is intact follows from the findings and is stored nowhere else: there is no damage without a finding.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -30,7 +26,7 @@ pub struct VerifyReport {
     pub archive: PathBuf,
     /// `iso` or `folder`.
     pub form: ArchiveForm,
-    /// What `product.txt` or `manifest.yaml` says; null where there is none.
+    /// What `product.txt` or `manifest.yaml` says; `None` if it has neither.
     pub product: Option<Product>,
     /// The check against the MD5 that is implanted in an ISO.
     pub implanted_md5: ImplantedMd5,
@@ -56,15 +52,14 @@ pub struct VerifyReport {
     pub unindexed: Vec<UnindexedPackages>,
 }
 
-/// What a verification comes to. As JSON: `verdict`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+/// What a verification comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The archive is what it was when it was made.
     Intact,
     /// Nothing is wrong, but there is nothing to check against: it has no `SHA256SUMS` and no implanted MD5. Blobs of
     /// images are what their names say.
-    Unvouched,
+    Unverifiable,
     /// Something is wrong: there are findings.
     Damaged,
 }
@@ -77,7 +72,7 @@ impl VerifyReport {
         match (self.findings.is_empty(), trusted) {
             (false, _) => Verdict::Damaged,
             (true, true) => Verdict::Intact,
-            (true, false) => Verdict::Unvouched,
+            (true, false) => Verdict::Unverifiable,
         }
     }
 
@@ -85,30 +80,6 @@ impl VerifyReport {
     #[must_use]
     pub fn ok(&self) -> bool {
         self.verdict() == Verdict::Intact
-    }
-}
-
-impl Serialize for VerifyReport {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeStruct as _;
-        let mut object = serializer.serialize_struct("Report", 16)?;
-        object.serialize_field("archive", &self.archive)?;
-        object.serialize_field("form", &self.form)?;
-        object.serialize_field("product", &self.product)?;
-        object.serialize_field("ok", &self.ok())?;
-        object.serialize_field("verdict", &self.verdict())?;
-        object.serialize_field("implanted_md5", &self.implanted_md5)?;
-        object.serialize_field("sha256sums", &self.sha256sums)?;
-        object.serialize_field("links", &self.links)?;
-        object.serialize_field("symbolic_links", &self.symbolic_links)?;
-        object.serialize_field("files", &self.files)?;
-        object.serialize_field("bytes", &self.bytes)?;
-        object.serialize_field("findings", &self.findings)?;
-        object.serialize_field("omitted", &self.omitted)?;
-        object.serialize_field("images", &self.images)?;
-        object.serialize_field("packages", &self.packages)?;
-        object.serialize_field("unindexed", &self.unindexed)?;
-        object.end()
     }
 }
 
@@ -131,8 +102,7 @@ impl Findings {
 }
 
 /// How an archive was given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArchiveForm {
     /// An ISO file.
     Iso,
@@ -140,9 +110,8 @@ pub enum ArchiveForm {
     Folder,
 }
 
-/// The result of the check against the implanted MD5. As JSON: an object with the key `status`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "status", rename_all = "kebab-case")]
+/// The result of the check against the implanted MD5.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImplantedMd5 {
     /// The image is as it was when the sum was implanted.
     Passed {
@@ -168,14 +137,13 @@ pub enum ImplantedMd5 {
 }
 
 /// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// The file, relative to the root of the archive; empty for the archive as a whole.
     pub path: String,
     /// What the file belongs to.
     pub owner: PathOwner,
-    /// What is wrong with it. In JSON the key `problem` with the fields beside it.
-    #[serde(flatten)]
+    /// What is wrong with it.
     pub problem: Problem,
 }
 
@@ -194,8 +162,7 @@ impl std::fmt::Display for Finding {
 }
 
 /// What can be wrong with a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "problem", rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {
     /// Its content is another than it was.
@@ -216,7 +183,7 @@ pub enum Problem {
     Relinked {
         /// The target that it should have.
         expected: String,
-        /// The target that it has; null if it is missing.
+        /// The target that it has; `None` if it is missing.
         found: Option<String>,
     },
     /// A symbolic link exists and `LINKS.mtree` does not list it.
@@ -291,7 +258,7 @@ impl std::fmt::Display for Problem {
 }
 
 /// Which things of a kind are intact and which are not.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
     /// Those that can be served, sorted.
     pub intact: Vec<String>,
@@ -338,7 +305,8 @@ pub(super) fn make(mut work: Verification, implanted_md5: ImplantedMd5) -> Verif
         let first = wrong.range::<str, _>((Bound::Included(inside.as_str()), Bound::Unbounded)).next();
         let damaged = whole.is_err() || first.is_some_and(|path| path.starts_with(&inside));
         images.add(format!("{name}:{tag}"), damaged);
-        if let Err(reason) = whole {
+        if let Err(defect) = whole {
+            let reason = defect.to_string();
             let (owner, problem) = (PathOwner::Image { name, tag }, Problem::Incomplete { reason });
             incomplete.push(Finding { path: folder, owner, problem });
         }

@@ -78,7 +78,8 @@ impl ArchiveImages {
             let whole = found.whole().and(found.manifest.as_ref().map_err(Clone::clone));
             let digest = match whole {
                 Ok(stored) => stored.digest,
-                Err(problem) => {
+                Err(defect) => {
+                    let problem = defect.to_string();
                     let (archive, name, tag) = (archive.display().to_string(), found.name, found.tag);
                     return Err(Error::NotWhole { archive, name, tag, problem });
                 }

@@ -52,13 +52,16 @@ fn each_damage_is_named() {
 }
 
 #[test]
-fn without_checksums_nothing_vouches_but_blobs_are_held_to_their_names() {
+fn without_checksums_an_archive_is_unverifiable_but_blobs_are_compared_with_their_names() {
     let folder = sample();
     fs::remove_file(folder.path().join("SHA256SUMS")).expect("removed");
     let work = Verification::open(folder.path(), &VerifyOptions::default()).expect("opened");
-    assert!(!work.has_voucher());
+    assert!(!work.can_verify());
     let report = work.run(&());
-    assert_eq!((report.verdict(), report.ok(), findings(&report)), (Verdict::Unvouched, false, Vec::new()));
+    assert_eq!(
+        (report.verdict(), report.ok(), findings(&report)),
+        (Verdict::Unverifiable, false, Vec::new())
+    );
     let path = format!("images/library/app/1.0/{}", Digest::of(LAYER).hex());
     put(folder.path(), &path, &[b'x'; LAYER.len()]);
     let report = check(folder.path());

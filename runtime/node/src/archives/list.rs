@@ -18,7 +18,7 @@ use super::solutions::active;
 use crate::site_config::ConfigurationKind;
 
 /// An archive of the node.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct ListedArchive {
     /// The ISO file or folder.
     pub path: PathBuf,

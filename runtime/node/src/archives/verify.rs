@@ -11,7 +11,7 @@ use super::open_archive::OpenArchive;
 
 /// Refuses an unverifiable archive, unless `unverified` accepts it. Reads only lists, no content.
 pub(super) fn refuse_unverifiable(open: &OpenArchive, unverified: bool) -> Result<(), Error> {
-    if unverified || Verification::of(open.tree()?, &VerifyOptions::default())?.has_voucher() {
+    if unverified || Verification::of(open.tree()?, &VerifyOptions::default())?.can_verify() {
         return Ok(());
     }
     Err(Error::Unverifiable(open.path().to_path_buf()))
@@ -35,8 +35,8 @@ pub(super) fn run(
     let report = Verification::of(open.tree()?, &VerifyOptions::default())?.run(progress);
     match report.verdict() {
         Verdict::Intact => {}
-        Verdict::Unvouched if unverified => {}
-        Verdict::Unvouched => return Err(Error::Unverifiable(open.path().to_path_buf())),
+        Verdict::Unverifiable if unverified => {}
+        Verdict::Unverifiable => return Err(Error::Unverifiable(open.path().to_path_buf())),
         Verdict::Damaged => return Err(Error::Damaged(Box::new(report))),
     }
     open.check()

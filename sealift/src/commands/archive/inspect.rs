@@ -43,7 +43,7 @@ pub(super) fn contents(inspection: &Inspection) -> String {
             printable(&image.platforms.join(","))
         );
         if let Some(problem) = &image.problem {
-            let _ = writeln!(text, "         cannot be served: {}", printable(problem));
+            let _ = writeln!(text, "         cannot be served: {}", printable(&problem.to_string()));
         }
     }
     for repository in &inspection.repositories {

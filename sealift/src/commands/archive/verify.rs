@@ -94,7 +94,7 @@ pub(super) fn verdict(path: &Path, report: &VerifyReport) -> String {
             let checked = if md5 { "implanted MD5 and " } else { "" };
             writeln!(text, "{name}: intact: {checked}{}, {}", count(report.files, "file"), size(report.bytes))
         }
-        Verdict::Unvouched => writeln!(
+        Verdict::Unverifiable => writeln!(
             text,
             "{name}: unverifiable: it has neither SHA256SUMS nor an implanted MD5; no findings in {}\n\
              compare its SHA-256 with the one that its maker publishes, then `sealift archive import --unverified`",

@@ -329,7 +329,7 @@ impl From<&VerifyReport> for ArchiveVerification {
             ok: report.ok(),
             verdict: match report.verdict() {
                 ArchiveVerdict::Intact => Verdict::Intact,
-                ArchiveVerdict::Unvouched => Verdict::Unverifiable,
+                ArchiveVerdict::Unverifiable => Verdict::Unverifiable,
                 ArchiveVerdict::Damaged => Verdict::Damaged,
             },
             implanted_md5: (&report.implanted_md5).into(),
@@ -406,7 +406,7 @@ impl From<&ImageSummary> for InspectedImage {
             media_type: image.media_type.clone(),
             platforms: image.platforms.clone(),
             bytes: image.bytes,
-            problem: image.problem.clone(),
+            problem: image.problem.as_ref().map(ToString::to_string),
         }
     }
 }
