@@ -90,6 +90,9 @@ pub(super) fn schema_of<T: ParsedName>() -> Schema {
     if let Some(pattern) = T::PATTERN {
         schema.insert("pattern".into(), Value::from(pattern));
     }
+    if let Some(most) = T::LENGTH_MAX {
+        schema.insert("maxLength".into(), Value::from(most));
+    }
     schema
 }
 

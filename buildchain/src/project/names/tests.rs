@@ -1,0 +1,251 @@
+use proptest::prelude::*;
+use proptest::string::string_regex;
+use regex::Regex;
+
+use super::*;
+
+#[test]
+fn names_are_parsed_or_refused_with_a_reason() {
+    let deep = vec!["a"; 16].join("/");
+    for (format, good, bad) in [
+        ("archive-name", &["MetalK8s", "a.b-c_1"][..], &["", "a b", "-a", "../a"][..]),
+        ("archive-version", &["1.0~rc.1-dev"], &["", "1 2", "~1"]),
+        ("release", &["8", "8.6"], &["8/..", ""]),
+        ("image-name", &["a/b-c", "a__b"], &["A", "../a", "", &deep]),
+        ("image-tag", &["v1.0_x"], &["", "a b", ".1"]),
+        (
+            "registry-host",
+            &["docker.io", "localhost:5000", "[::1]:5000", "[::1]", "10.0.0.1"],
+            &["", "https://x", "a/b", "a:99999", "[::1", "a b", "u:p@h"],
+        ),
+        ("mirror", &["https://m/docker.io", "http://m:5000"], &["ftp://m", "https://u:p@m", "https://"]),
+        ("relative-path", &["a/b", "./a", "."], &["", "/a", "a/../b"]),
+        ("gitignore-pattern", &["*.pyc", "/a/"], &["[z-a]"]),
+        ("platform", &["linux/amd64", "linux/arm/v7"], &["amd64", "linux/", "a/b/c/d"]),
+        ("image-source", &["quay.io/a/b", "docker://b", "oci:a/b:n"], &["a:1", "a/UPPER", "oci:", "sif:x"]),
+        ("image-reference", &["alpine:3"], &["UPPER"]),
+        ("date-time", &["2026-01-31T00:00:00Z"], &["yesterday", "1969-01-01T00:00:00Z"]),
+        ("digest", &[], &["sha256:ff", "md5:1"]),
+        ("referrer-subject", &[], &["sha256:ff.sig", ""]),
+    ] {
+        let check = checker(format).expect(format);
+        for text in good {
+            assert_eq!(check(text), Ok(()), "{format}: {text}");
+        }
+        for text in bad {
+            assert!(check(text).is_err_and(|reason| !reason.is_empty()), "{format}: {text}");
+        }
+    }
+    let digest = Digest::of(b"").to_string();
+    for text in [digest.clone(), format!("{digest}.sig")] {
+        assert_eq!(checker("referrer-subject").unwrap()(&text), Ok(()), "{text}");
+    }
+    assert!(checker("uri").is_none());
+}
+
+#[test]
+fn an_invalid_mirror_is_not_repeated() {
+    assert!(!Mirror::parse("https://me:hunter2@m").unwrap_err().contains("hunter2"));
+}
+
+impl NameRule {
+    /// What an editor concludes from the schema; `None` if the schema has no pattern.
+    fn schema_accepts(&self, text: &str) -> Option<bool> {
+        let pattern = Regex::new(self.pattern?).unwrap();
+        let is_short = self.length_max.is_none_or(|most| text.chars().count() <= most);
+        Some(is_short && pattern.is_match(text))
+    }
+
+    /// The schema and the parser must agree on `text`.
+    fn agrees_on(&self, text: &str) -> bool {
+        self.schema_accepts(text).is_none_or(|accepts| accepts == (self.check)(text).is_ok())
+    }
+}
+
+fn with_pattern() -> Vec<NameRule> {
+    RULES.into_iter().filter(|rule| rule.pattern.is_some()).collect()
+}
+
+#[test]
+fn the_schema_accepts_what_the_parser_accepts() {
+    let digest = Digest::of(b"").to_string();
+    let upper = digest.to_ascii_uppercase();
+    let long = |count: usize| "a".repeat(count);
+    let deep = |count: usize| vec!["a"; count].join("/");
+    let texts = [
+        "",
+        " ",
+        "a",
+        "A",
+        "0",
+        "-",
+        "_",
+        ".",
+        "..",
+        "...",
+        "~",
+        "/",
+        "//",
+        "a/",
+        "/a",
+        "a//b",
+        "a/.",
+        "a/..",
+        "../a",
+        "./a",
+        "a/../b",
+        "a/..b",
+        "a/.b",
+        "a/b..",
+        "..a",
+        ".a",
+        "a\n",
+        "a\n/..",
+        "\n",
+        "a b",
+        "é",
+        "é/a",
+        "a.b",
+        "a_b",
+        "a__b",
+        "a___b",
+        "a-b",
+        "a--b",
+        "a.-b",
+        "a..b",
+        "a-",
+        "-a",
+        "a_",
+        "1.0~rc.1",
+        "~1",
+        "A1-b_c.d",
+        "a:b",
+        "a:",
+        ":a",
+        "a:1",
+        "a:0",
+        "a:080",
+        "a:65535",
+        "a:65536",
+        "a:099999",
+        "a:+1",
+        "a:1:2",
+        "a.b:5000",
+        "a.b.",
+        ".b",
+        "a.-b.c",
+        "a-.b",
+        "10.0.0.1:1",
+        "[::1]",
+        "[::]",
+        "[::1]:5",
+        "[::1]:",
+        "[1::]",
+        "[::1",
+        "::1",
+        "[]",
+        "[1:2:3:4:5:6:7:8]",
+        "[1:2:3:4:5:6:7]",
+        "[1:2:3:4:5:6:7:8:9]",
+        "[1:2:3:4:5:6:7::]",
+        "[1:2:3:4:5:6:7:8::]",
+        "[::2:3:4:5:6:7:8]",
+        "[1::3:4:5:6:7:8]",
+        "[1::2::3]",
+        "[::1.2.3.4]",
+        "[::256.2.3.4]",
+        "[::01.2.3.4]",
+        "[1.2.3.4::]",
+        "[1:2:3:4:5:6:1.2.3.4]",
+        "[1:2:3:4:5:6:7:1.2.3.4]",
+        "[::fFfF]",
+        "[::12345]",
+        "[fe80::1%1]",
+        "http://a",
+        "https://a",
+        "http://",
+        "https:///a",
+        "http://a/",
+        "http://a/b@c",
+        "http://a@b",
+        "http://:p@b/",
+        "ftp://a",
+        "HTTP://a",
+        "http://a:b/c\nd",
+        "x http://a",
+        "linux/amd64",
+        "linux/arm/v7",
+        "linux",
+        "linux/",
+        "a/b/c/d",
+        "linux/a b",
+        "755",
+        "0755",
+        "00755",
+        "07777",
+        "10000",
+        "17777",
+        "77777",
+        "75",
+        "8",
+        "0888",
+        "sha256:",
+    ];
+    let made = [
+        digest.clone(),
+        upper,
+        format!("{digest}0"),
+        format!("{digest}.sig"),
+        format!("{digest}.att"),
+        format!("{digest}.sbom"),
+        format!("{digest}.other"),
+        format!("{digest}."),
+        format!("md5:{}", long(64)),
+        long(128),
+        long(129),
+        long(255),
+        long(256),
+        deep(15),
+        deep(16),
+    ];
+    for text in texts.into_iter().chain(made.iter().map(String::as_str)) {
+        for rule in with_pattern() {
+            assert!(rule.agrees_on(text), "{}: {text:?}: {:?}", rule.format, (rule.check)(text));
+        }
+    }
+}
+
+/// A text of the schema with one edit: the texts near the border of what is valid.
+fn near(pattern: &str) -> impl Strategy<Value = String> + use<> {
+    let whole = string_regex(pattern.trim_start_matches('^').trim_end_matches('$')).unwrap();
+    let character = prop::sample::select("aAzZ09fFgG.-_~/:@[]^ \n\\é+%".chars().collect::<Vec<_>>());
+    (whole, any::<prop::sample::Index>(), character, 0..4).prop_map(|(text, place, character, edit)| {
+        let mut characters: Vec<char> = text.chars().collect();
+        let place = place.index(characters.len() + 1);
+        match edit {
+            0 => characters.insert(place, character),
+            1 if place < characters.len() => drop(characters.remove(place)),
+            2 if place < characters.len() => characters[place] = character,
+            _ => {}
+        }
+        characters.into_iter().collect()
+    })
+}
+
+fn any_rule() -> impl Strategy<Value = (usize, String)> {
+    (0..with_pattern().len()).prop_flat_map(|index| {
+        let pattern = with_pattern()[index].pattern.unwrap();
+        let text = prop_oneof![near(pattern), "[aA0fF:./@_~\\[\\]-]{0,12}", "\\PC{0,8}"];
+        (Just(index), text)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_schema_and_the_parser_agree_on_any_text((index, text) in any_rule()) {
+        let rule = &with_pattern()[index];
+        prop_assert!(rule.agrees_on(&text), "{}: {text:?}: {:?}", rule.format, (rule.check)(&text));
+    }
+}
