@@ -1,6 +1,7 @@
-//! `sealift lock` and `sealift update`: the only ones to ask a registry what a tag means.
+//! `sealift lock` and `sealift update`: no other command asks a registry for the digest of a tag.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use content::{Digest, parallel};
 use images::pull::TransferProgress;
@@ -13,56 +14,83 @@ use crate::project::{
 /// Which tags to look up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// Those that the lock file does not hold yet.
+    /// Those that the lock file lacks.
     Missing,
     /// All of them.
     All,
 }
 
-/// What became of a tag.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TagChange {
-    /// The reference with its tag.
-    pub reference: String,
-    /// What the lock file held.
-    pub old: Option<String>,
-    /// What the registry says now; `None` where the project no longer has the image.
-    pub new: Option<String>,
-    /// Where an index moved, which of its platforms did. None are told of an index whose old platforms no lock held.
-    pub platforms: Vec<MovedPlatform>,
+/// An entry of the lock file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LockedEntry {
+    /// The digest of a tag.
+    Tag(Reference),
+    /// The digest of a list of referrers.
+    Referrers {
+        /// The image.
+        reference: Reference,
+        /// What the list is of, if not the image itself: a manifest of its index.
+        subject: Option<Subject>,
+    },
+}
+
+impl fmt::Display for LockedEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tag(reference) => reference.fmt(f),
+            Self::Referrers { reference, subject: None } => write!(f, "{reference} (referrers)"),
+            Self::Referrers { reference, subject: Some(subject) } => {
+                write!(f, "{reference}@{subject} (referrers)")
+            }
+        }
+    }
+}
+
+/// An entry that was looked up, before and after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryChange {
+    /// The entry.
+    pub entry: LockedEntry,
+    /// The digest in the lock file.
+    pub old: Option<Digest>,
+    /// The digest in the registry; `None` if the project no longer has the image.
+    pub new: Option<Digest>,
+    /// The platforms of an index whose manifests differ. Empty if the lock file had no platforms of the index.
+    pub platforms: Vec<PlatformChange>,
 }
 
 /// A platform for which an index lists another manifest than before.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MovedPlatform {
-    /// `linux/arm64`
-    pub platform: String,
-    /// The digest that the lock file held; `None` where the index did not have the platform.
-    pub old: Option<String>,
-    /// The digest now; `None` where the index no longer has the platform.
-    pub new: Option<String>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlatformChange {
+    /// The platform.
+    pub platform: Platform,
+    /// The digest in the lock file; `None` if the index did not have the platform.
+    pub old: Option<Digest>,
+    /// The digest now; `None` if the index no longer has the platform.
+    pub new: Option<Digest>,
 }
 
 /// What differs between two indexes.
-fn moved_platforms(old: &BTreeMap<Platform, Digest>, new: &BTreeMap<Platform, Digest>) -> Vec<MovedPlatform> {
+fn moved_platforms(
+    old: &BTreeMap<Platform, Digest>,
+    new: &BTreeMap<Platform, Digest>,
+) -> Vec<PlatformChange> {
     if old.is_empty() {
         return Vec::new();
     }
     let all: BTreeSet<&Platform> = old.keys().chain(new.keys()).collect();
     all.into_iter()
         .filter(|platform| old.get(*platform) != new.get(*platform))
-        .map(|platform| MovedPlatform {
-            platform: platform.to_string(),
-            old: old.get(platform).map(ToString::to_string),
-            new: new.get(platform).map(ToString::to_string),
+        .map(|platform| PlatformChange {
+            platform: platform.clone(),
+            old: old.get(platform).copied(),
+            new: new.get(platform).copied(),
         })
         .collect()
 }
 
-impl TagChange {
-    /// Whether the registry says something else than the lock file did.
+impl EntryChange {
+    /// Whether the digests differ.
     #[must_use]
     pub fn moved(&self) -> bool {
         self.old != self.new
@@ -76,7 +104,7 @@ pub enum Error {
     /// The lock file cannot be read or written.
     #[error(transparent)]
     Project(#[from] ProjectError),
-    /// A registry does not respond, or returns something invalid.
+    /// A registry does not respond, or its answer is invalid.
     #[error("{}", named(.reference, .source))]
     Resolve {
         /// The reference with its tag.
@@ -92,26 +120,26 @@ fn named(reference: &str, error: &images::pull::Error) -> String {
     if text.starts_with(reference) { text } else { format!("{reference}: {text}") }
 }
 
-/// What was looked up.
+/// The result of looking up tags.
 #[derive(Debug)]
 pub struct LockUpdate {
-    /// The lock with all that could be looked up; the rest is as it was.
+    /// The lock file with the new digests. Entries that could not be looked up are unchanged.
     pub lock: LockFile,
-    /// What became of each tag that was looked up.
-    pub resolved: Vec<TagChange>,
+    /// The entries that were looked up.
+    pub resolved: Vec<EntryChange>,
     /// Why the others could not be looked up, in the order of the project.
     pub failures: Vec<Error>,
 }
 
-/// How many tags are looked up at the same time: a look-up waits for the network, whatever the number of processors.
+/// How many tags are looked up at the same time. A look-up waits for the network, so the number of cores does not matter.
 const LOOKUPS: usize = 8;
 
-/// Looks up the tags of `project` that no digest in the project itself pins. Nothing is written. Warnings go to `progress`,
-/// from several threads.
+/// Looks up the tags of `project` without a digest in the project itself. Nothing is written. Warnings go to `progress`, from
+/// several threads.
 ///
 /// # Errors
 ///
-/// If the lock file cannot be read. A registry that cannot be asked is one of the answer's failures.
+/// If the lock file cannot be read. A registry that cannot be reached is one of the failures of the result.
 pub fn resolve(
     project: &Project,
     scope: Scope,
@@ -135,14 +163,14 @@ pub fn resolve(
                 continue;
             }
         };
-        // As the lock file has them: with the names of Go.
+        // The lock file has the names of Go.
         let named =
             |(platform, digest): (Platform, Digest)| Some((platform.to_string().parse().ok()?, digest));
         let new: BTreeMap<Platform, Digest> = found.platforms.into_iter().filter_map(named).collect();
-        let old = lock.set(reference.clone(), found.digest).map(|digest| digest.to_string());
+        let old = lock.set(reference.clone(), found.digest);
         let platforms = moved_platforms(&lock.set_platforms(reference, new.clone()), &new);
-        let new = Some(found.digest.to_string());
-        resolved.push(TagChange { reference: reference.to_string(), old, new, platforms });
+        let entry = LockedEntry::Tag(reference.clone());
+        resolved.push(EntryChange { entry, old, new: Some(found.digest), platforms });
     }
     let with_referrers = || {
         let pulls = project.pull.iter().filter(|pull| pull.with_referrers);
@@ -172,19 +200,20 @@ pub fn resolve(
     lock.retain_referrers(|known| with_referrers().any(|(_, reference)| reference == known));
     let old = lock.clone();
     for reference in lock.retain(|reference| wanted.contains(reference)) {
-        let old = old.digest(&reference).map(|digest| digest.to_string());
-        resolved.push(TagChange { reference: reference.to_string(), old, new: None, platforms: Vec::new() });
+        let old = old.digest(&reference);
+        let entry = LockedEntry::Tag(reference);
+        resolved.push(EntryChange { entry, old, new: None, platforms: Vec::new() });
     }
     Ok(LockUpdate { lock, resolved, failures })
 }
 
-/// Locks the lists of referrers of an image; what became of each.
+/// Locks the lists of referrers of an image, and returns the change of each.
 fn lock_referrers(
     reference: &Reference,
     image: &Digest,
     new: BTreeMap<Subject, Digest>,
     lock: &mut LockFile,
-) -> Vec<TagChange> {
+) -> Vec<EntryChange> {
     let old = lock.set_referrers(reference.clone(), new.clone());
     let mut subjects: BTreeSet<Subject> = new.keys().cloned().collect();
     if let Some(LockedReferrers::Each(lists)) = &old {
@@ -192,15 +221,15 @@ fn lock_referrers(
     }
     // An empty list is locked, but not reported.
     let empty = Digest::of(&images::pull::no_referrers());
-    let shown = |list: Option<Digest>| list.filter(|list| *list != empty).map(|list| list.to_string());
-    let resolved = subjects.into_iter().map(|subject| {
-        let of = if subject == Subject::from(*image) { String::new() } else { format!("@{subject}") };
-        TagChange {
-            reference: format!("{reference}{of} (referrers)"),
-            old: shown(old.as_ref().and_then(|old| old.list(&subject, image))),
-            new: shown(new.get(&subject).copied()),
-            platforms: Vec::new(),
-        }
+    let shown = |list: Option<Digest>| list.filter(|list| *list != empty);
+    let resolved = subjects.into_iter().map(|subject| EntryChange {
+        old: shown(old.as_ref().and_then(|old| old.list(&subject, image))),
+        new: shown(new.get(&subject).copied()),
+        platforms: Vec::new(),
+        entry: LockedEntry::Referrers {
+            reference: reference.clone(),
+            subject: Some(subject).filter(|subject| *subject != Subject::from(*image)),
+        },
     });
     resolved.collect()
 }

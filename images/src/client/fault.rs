@@ -179,7 +179,8 @@ pub struct Login {
 
 impl Denial {
     /// A denial that other credentials would change.
-    pub(super) fn login(reason: String, login: Login) -> Self {
+    #[must_use]
+    pub fn login(reason: String, login: Login) -> Self {
         Self { reason, login: Some(login) }
     }
 }

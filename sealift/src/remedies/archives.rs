@@ -1,6 +1,9 @@
 //! Help for errors about the archives of a node.
 
+use std::path::Path;
+
 use node::archives::Error;
+use node::remote;
 use node::site_config::{ConfigurationKind, Error as ConfigurationError};
 
 use crate::failure::Failure;
@@ -29,7 +32,7 @@ pub(crate) fn explained(error: Error) -> Failure {
             Failure::failed(error).remedy("use --force to override")
         }
         Error::CannotMount { .. } => Failure::failed(error)
-            .remedy("serving needs no mount: `sealift registry serve`; `sealift iso extract` unpacks"),
+            .remedy("serve it without a mount with `sealift registry serve`, or unpack it with `sealift iso extract`"),
         Error::Occupied { .. } => Failure::failed(error).remedy(
             "unmount it with `sealift archive unmount`, or name another folder with `sealift archive mount --at`",
         ),
@@ -63,6 +66,28 @@ pub(crate) fn push(error: node::push::Error) -> Failure {
         }
         error => error.into(),
     }
+}
+
+/// An archive to copy that this node does not have.
+pub(crate) fn select(error: remote::Error) -> Failure {
+    Failure::usage_by(error).remedy("list the archives with `sealift archive get`")
+}
+
+/// Copies that failed, of so many.
+pub(crate) fn copies(failed: usize, all: usize) -> Failure {
+    Failure::failed(anyhow::anyhow!("{failed} of {all} copies failed")).remedy("re-run the command to resume")
+}
+
+/// An archive without a name, whose images have no place in a registry.
+pub(crate) fn no_name() -> Failure {
+    Failure::usage("the archive has no name: it contains neither product.txt nor manifest.yaml")
+        .remedy("set the path for its images: --repository PATH")
+}
+
+/// An archive without images.
+pub(crate) fn no_image(archive: &Path) -> Failure {
+    Failure::failed(anyhow::anyhow!("{}: no image to push", content::printable_path(archive)))
+        .remedy("name an ISO, or the folder that contains `images`")
 }
 
 /// No archive of the node can be read: a configuration without any would take away what clients have.

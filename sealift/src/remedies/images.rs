@@ -1,12 +1,24 @@
 //! Help for errors about images: registries, the content store, the lock file.
 
-use buildchain::locking;
+use std::fmt;
+use std::path::Path;
+
+use buildchain::locking::{self, EntryChange};
+use content::{Digest, printable_path};
 use graph::quoted;
-use images::pull::{self, Login};
+use images::pull::{self, Login, RegistryFault};
 use images::push;
 
 use super::helped;
 use crate::failure::Failure;
+use crate::output::count;
+
+/// What to do about a registry that cannot be reached.
+const NETWORK: &str = "check the name, the port and the network";
+/// What to do about a certificate that is not trusted.
+const AUTHORITY: &str = "if you trust the registry, name its certificate authority: --ca [HOST=]FILE";
+/// The same in a project.
+const AUTHORITY_OF_PROJECT: &str = "if you trust the registry, name its certificate authority: `certificateAuthorities` under `spec.registries`";
 
 /// The help for credentials that are missing or refused.
 fn login(login: &Login) -> String {
@@ -31,25 +43,91 @@ fn login_of(error: &pull::Error) -> Option<String> {
     error.failures.iter().find_map(|failure| failure.fault.login()).map(login)
 }
 
+/// What to do about a transfer that failed: `authority` says where a certificate authority is named, `again` what to do
+/// about a failure that may not happen again.
+fn after(error: &pull::Error, authority: &str, again: &str) -> Option<String> {
+    let faults = || error.failures.iter().map(|failure| &failure.fault);
+    let text = if let Some(missing) = login_of(error) {
+        return Some(missing);
+    } else if faults().any(|fault| matches!(fault, RegistryFault::NoSpace { .. })) {
+        "free space, or name a folder on a larger disk with SEALIFT_CACHE"
+    } else if faults().all(|fault| matches!(fault, RegistryFault::Unreachable(_))) {
+        NETWORK
+    } else if faults().any(|fault| matches!(fault, RegistryFault::Tls(_))) {
+        authority
+    } else if faults().any(RegistryFault::is_transient) {
+        again
+    } else {
+        return None;
+    };
+    Some(text.to_owned())
+}
+
 /// An image that cannot be pulled.
 pub(crate) fn pull(error: pull::Error) -> Failure {
-    let help = login_of(&error);
+    let help = after(&error, AUTHORITY, "re-run the command to resume");
     helped(Failure::from(error), help)
 }
 
 /// A tag that cannot be looked up.
 pub(crate) fn lock(error: locking::Error) -> Failure {
     let help = match &error {
-        locking::Error::Resolve { source, .. } => login_of(source),
+        locking::Error::Resolve { source, .. } => after(source, AUTHORITY_OF_PROJECT, "re-run the command"),
         _ => None,
     };
     helped(Failure::from(error), help)
 }
 
+/// A tag that differs from the lock file.
+pub(crate) fn moved(change: &EntryChange) -> Failure {
+    let new = change.new.map_or_else(|| "nothing".to_owned(), |digest| digest.to_string());
+    let message = match change.old {
+        Some(old) => format!("{} is locked to {old}, but the registry has {new}", change.entry),
+        None => format!("{} is not locked; the registry has {new}", change.entry),
+    };
+    Failure::failed(anyhow::Error::msg(message)).remedy("lock the new digests: `sealift update`")
+}
+
+/// Not as many names as images.
+pub(crate) fn names(names: usize, images: usize) -> Failure {
+    Failure::usage(format!("--as is given {}, for {}", count(names, "time"), count(images, "image")))
+        .remedy("give --as once per image, in their order, or pull this image alone")
+}
+
+/// Two images that would be saved in one folder, or one inside the other.
+pub(crate) fn clash(problem: String) -> Failure {
+    Failure::usage(problem).remedy("name them apart: --as NAME:TAG, once per image in their order")
+}
+
+/// An image that would be saved under the name of the list of its referrers.
+pub(crate) fn referrers_clash(image: &str, saved: &dyn fmt::Display) -> Failure {
+    Failure::usage(format!("{image} and the list of its referrers would both be saved as {saved}"))
+        .remedy("name the image apart: --as NAME:TAG")
+}
+
+/// A folder that holds another image than the one to save.
+pub(crate) fn another(folder: &Path, saved: &dyn fmt::Display, expected: &Digest, found: &Digest) -> Failure {
+    Failure::usage(format!(
+        "{} holds another image: expected {expected}, found {found}",
+        printable_path(folder)
+    ))
+    .remedy(format!("replace it with --replace, or save {saved} under another name with --as NAME:TAG"))
+}
+
+/// An image that would be saved inside another one.
+pub(crate) fn inside(outer: &Path, saved: &dyn fmt::Display) -> Failure {
+    Failure::usage(format!("{saved} would be saved inside the image in {}", printable_path(outer)))
+        .remedy("save it under another name: --as NAME:TAG")
+}
+
+/// A folder without images.
+pub(crate) fn none(folder: &Path) -> Failure {
+    Failure::failed(anyhow::anyhow!("{}: this folder contains no image", printable_path(folder)))
+        .remedy("name the folder that contains <name>/<tag>/manifest.json")
+}
+
 /// Images that cannot be pushed.
 pub(crate) fn push(error: push::Error) -> Failure {
-    use push::RegistryFault;
-
     let help = match &*error.fault {
         RegistryFault::Sparse { .. } => {
             "build the archive with all platforms of this image, or with a single one".to_owned()
@@ -59,7 +137,8 @@ pub(crate) fn push(error: push::Error) -> Failure {
             Some(missing) => format!("{}; use an account that is allowed to push", login(missing)),
             None => "use an account that is allowed to push".to_owned(),
         },
-        RegistryFault::Unreachable(_) => "check the name, the port and the network".to_owned(),
+        RegistryFault::Unreachable(_) => NETWORK.to_owned(),
+        RegistryFault::Tls(_) => AUTHORITY.to_owned(),
         fault if fault.is_transient() => {
             "re-run the command to resume; blobs that the registry has are not sent again".to_owned()
         }

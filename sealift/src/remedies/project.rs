@@ -1,7 +1,11 @@
 //! Help for errors about a project and its tasks.
 
-use buildchain::project::Error as ProjectError;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use buildchain::project::{Error as ProjectError, MISTAKES_SHOWN};
 use buildchain::tasks::ProjectRunError;
+use content::printable_path;
 use graph::{SelectError, StateError};
 
 use super::helped;
@@ -61,6 +65,27 @@ pub(crate) fn run(error: ProjectRunError) -> Failure {
         ProjectRunError::Run(graph::RunError::State(error)) => state(error),
         error => error.into(),
     }
+}
+
+/// A project without a commit, for `--release`.
+pub(crate) fn no_commit(root: &Path) -> Failure {
+    Failure::usage(format!(
+        "{} is not a checkout of a commit, which --release requires",
+        printable_path(root)
+    ))
+    .remedy("build in a clone, or without --release")
+}
+
+/// Files that differ from the commit, for `--release`.
+pub(crate) fn differing(files: &BTreeSet<PathBuf>) -> Failure {
+    let mut message = String::from("these files differ from the commit:");
+    for path in files.iter().take(MISTAKES_SHOWN) {
+        message += &format!("\n  {}", printable_path(path));
+    }
+    if let Some(more) = files.len().checked_sub(MISTAKES_SHOWN).filter(|more| *more > 0) {
+        message += &format!("\n  and {more} more");
+    }
+    Failure::usage(message).remedy("commit them, or build without --release")
 }
 
 /// The name of a task that does not exist.

@@ -1,5 +1,7 @@
 //! Help for errors about serving: the server, nginx, the clients.
 
+use std::net::SocketAddr;
+
 use node::{client_config, nginx};
 
 use super::helped;
@@ -45,6 +47,12 @@ pub(crate) fn nginx(error: nginx::Error) -> Failure {
         Error::Value { .. } | Error::Twice(_) => Failure::usage_by(error),
         error => error.into(),
     }
+}
+
+/// An address that other machines can reach, without a certificate.
+pub(crate) fn no_certificate(address: SocketAddr) -> Failure {
+    Failure::usage(format!("other machines can reach {address}, and no certificate is given"))
+        .remedy("add --tls-certificate and --tls-key, or --no-tls")
 }
 
 /// A server that cannot start.

@@ -1,7 +1,7 @@
 //! Every error with help, as it is printed.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{archives, images, iso, packages, project, serving};
 use crate::failure::Failure;
@@ -11,11 +11,29 @@ fn path() -> PathBuf {
     PathBuf::from("/srv/metalk8s.iso")
 }
 
-fn of_archives() -> Vec<Failure> {
-    use node::archives::Error;
+fn digest() -> content::Digest {
+    content::Digest::of(b"")
+}
 
+/// The report on an archive without the only file that it should have.
+fn damaged() -> Box<::archive::verify::VerifyReport> {
+    let folder = tempfile::tempdir().unwrap();
+    let sums = format!("{}  product.txt\n", digest().hex());
+    std::fs::write(folder.path().join("SHA256SUMS"), sums).unwrap();
+    let mut report = ::archive::verify::verify(folder.path(), &Default::default(), &()).unwrap();
+    report.archive = path();
+    Box::new(report)
+}
+
+fn of_archives() -> Vec<Failure> {
+    use node::archives::{CannotMount, Error};
+    use node::{push, remote};
+
+    let neither =
+        CannotMount::Neither { kernel: Box::new(CannotMount::NotRoot), fuse: Box::new(CannotMount::Folder) };
     let id = || "metalk8s-2.11.0".to_owned();
     let mut failures: Vec<Failure> = [
+        Error::Damaged(damaged()),
         Error::Unverifiable(path()),
         Error::Changed(path()),
         Error::Present { id: id(), path: path() },
@@ -28,6 +46,12 @@ fn of_archives() -> Vec<Failure> {
         },
         Error::Active { id: id() },
         Error::InUse { id: id(), source: io::ErrorKind::ResourceBusy.into() },
+        Error::CannotMount { id: id(), problem: neither },
+        Error::CannotMount { id: id(), problem: CannotMount::NoFileSystem("isofs") },
+        Error::UnsafeLock {
+            path: "/tmp/sealift-0/archives.lock".into(),
+            problem: "it belongs to user 1000".into(),
+        },
         Error::Occupied { at: "/srv/scality/metalk8s-2.11.0".into() },
         Error::NotOurs("/etc/systemd/system/a.mount".into()),
         Error::Unnameable("/srv/a\nb".into()),
@@ -37,7 +61,19 @@ fn of_archives() -> Vec<Failure> {
     .into_iter()
     .map(archives::explained)
     .collect();
-    failures.push(archives::none_readable());
+    failures.extend([
+        archives::none_readable(),
+        archives::select(remote::Error::Unknown("metalk8s".into())),
+        archives::copies(1, 3),
+        archives::no_name(),
+        archives::no_image(&path()),
+        archives::push(push::Error::NotWhole {
+            archive: path().display().to_string(),
+            name: "nginx".into(),
+            tag: "1.27".into(),
+            problem: "manifest.json is missing".into(),
+        }),
+    ]);
     failures
 }
 
@@ -72,32 +108,168 @@ fn of_serving() -> Vec<Failure> {
         .into_iter()
         .map(serving::client)
         .chain(of_nginx.into_iter().map(serving::nginx))
-        .chain([serving::server(server::Error::InUse { address })])
+        .chain([serving::server(server::Error::InUse { address }), serving::no_certificate(address)])
         .collect()
 }
 
 fn of_images() -> Vec<Failure> {
     use ::images::Error;
+    use buildchain::locking::{EntryChange, LockedEntry};
 
-    let digest = content::Digest::of(b"");
+    let image = || "quay.io/team/app:1";
     vec![
         images::store(Error::StoreInUse { store: "/var/cache/sealift".into() }),
+        images::store(
+            content::IoError::at("open", Path::new("/var/cache/sealift/lock"))(
+                io::ErrorKind::PermissionDenied.into(),
+            )
+            .into(),
+        ),
         images::index(Error::SizeMismatch { path: "images/a/1/manifest.json".into(), expected: 2, found: 1 }),
-        images::index(Error::DigestMismatch { path: "images/a/1/b".into(), expected: digest, found: digest }),
+        images::index(Error::DigestMismatch {
+            path: "images/a/1/b".into(),
+            expected: digest(),
+            found: content::Digest::of(b"other"),
+        }),
+        images::none(Path::new("images")),
+        images::names(1, 2),
+        images::clash(format!("a/app:1 and b/app:1 would both be saved as {}", "app:1")),
+        images::referrers_clash(image(), &"app:sha256-e3"),
+        images::another(Path::new("images/app/1"), &"app:1", &digest(), &content::Digest::of(b"other")),
+        images::inside(Path::new("images/team/app"), &"team/app:1"),
+        images::moved(&EntryChange {
+            entry: LockedEntry::Tag(image().parse().unwrap()),
+            old: None,
+            new: Some(digest()),
+            platforms: Vec::new(),
+        }),
     ]
+}
+
+/// The faults of registries, networks and requests.
+fn registry_faults() -> Vec<::images::pull::RegistryFault> {
+    use std::time::Duration;
+
+    use ::images::pull::{Denial, Login, RegistryFault as Fault};
+
+    let login = |file: Option<&str>| Login {
+        host: "quay.io".into(),
+        file: file.map(PathBuf::from),
+        plain_http: false,
+    };
+    let status =
+        |status, message: &str, retry_after| Fault::Status { status, message: message.into(), retry_after };
+    let denied = |file| Fault::Unauthorized(Denial::login("no credentials for quay.io".into(), login(file)));
+    vec![
+        Fault::Unreachable("connection refused".into()),
+        Fault::Tls("the certificate has expired".into()),
+        Fault::PlainHttp { host: "quay.io".into(), advice: ": give --plain-http quay.io".into() },
+        Fault::TokenServer { url: "https://quay.io/v2/auth".into(), fault: Box::new(status(503, "", None)) },
+        Fault::Broken("unexpected end of file".into()),
+        Fault::Stalled(Duration::from_secs(60)),
+        status(404, "manifest unknown", None),
+        status(429, "too many requests", Some(Duration::from_secs(30))),
+        denied(Some("/root/.docker/config.json")),
+        denied(None),
+        Fault::Unauthorized("the registry asks for no credentials".into()),
+        Fault::DigestMismatch { expected: digest(), found: content::Digest::of(b"other") },
+        Fault::SizeMismatch { expected: 2, found: 1 },
+        Fault::TooLarge { limit: 4_194_304 },
+        Fault::ContentType { expected: "application/json".into(), found: "text/html".into() },
+        Fault::TagMoved { tag: "1".into(), expected: digest(), found: content::Digest::of(b"other") },
+        Fault::TooDeep { limit: 8 },
+        Fault::ForeignLayer {
+            media_type: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip".into(),
+        },
+        Fault::Paged { limit: 100 },
+        Fault::Damaged("blob e3 has 1 byte, expected 2".into()),
+        Fault::Sparse { left_out: 2, status: 400, message: "manifest blob unknown".into() },
+        Fault::Redirect("it leads to plain HTTP".into()),
+        Fault::NoSpace { needed: 2_000, free: 1_000 },
+        Fault::Configuration("no proxy can be used: it is not a URL".into()),
+    ]
+}
+
+fn of_pulls() -> Vec<Failure> {
+    use ::images::pull::{EndpointFailure, Error, RegistryFault as Fault};
+
+    let failed = |fault| Error {
+        image: "quay.io/team/app:1".into(),
+        content: "manifest".into(),
+        failures: vec![EndpointFailure { url: "https://quay.io/v2/team/app/manifests/1".into(), fault }],
+    };
+    let of_pushes = |fault: &Fault| matches!(fault, Fault::Damaged(_) | Fault::Sparse { .. });
+    let faults = || registry_faults().into_iter().filter(|fault| !of_pushes(fault));
+    let looked_up = |fault| buildchain::locking::Error::Resolve {
+        reference: "quay.io/team/app:1".into(),
+        source: failed(fault),
+    };
+    let of_locks = faults().take(6).map(|fault| images::lock(looked_up(fault)));
+    faults().map(|fault| images::pull(failed(fault))).chain(of_locks).collect()
+}
+
+fn of_pushes() -> Vec<Failure> {
+    use ::images::pull::RegistryFault as Fault;
+    use ::images::push::Error;
+
+    let failed = |fault| Error {
+        image: "quay.io/team/app:1".into(),
+        content: "manifest".into(),
+        url: "https://quay.io/v2/team/app/manifests/1".into(),
+        fault: Box::new(fault),
+    };
+    let of_pulls = |fault: &Fault| {
+        matches!(
+            fault,
+            Fault::DigestMismatch { .. }
+                | Fault::SizeMismatch { .. }
+                | Fault::ContentType { .. }
+                | Fault::TagMoved { .. }
+                | Fault::TooDeep { .. }
+                | Fault::ForeignLayer { .. }
+                | Fault::Paged { .. }
+                | Fault::NoSpace { .. }
+        )
+    };
+    let faults = registry_faults().into_iter().filter(|fault| !of_pulls(fault));
+    faults.map(|fault| images::push(failed(fault))).collect()
 }
 
 fn of_isos() -> Vec<Failure> {
     use ::iso::Error;
 
     let limit = || Error::Limit { path: "tree/name".into(), limit: "bytes in a name", most: 253, found: 254 };
-    vec![
+    [
         iso::create(Error::SpecialFile { path: "tree/socket".into(), kind: "socket" }),
         iso::create(limit()),
         iso::create(Error::Changed { path: "tree/file".into(), planned: 5, found: "3 bytes".into() }),
         iso::create(Error::Pattern { pattern: "[".into(), problem: "unclosed".into() }),
         iso::device(limit()),
+        iso::terminal(),
+        iso::no_path(&path(), "product.txt"),
     ]
+    .into_iter()
+    .chain(of_checks())
+    .collect()
+}
+
+fn of_checks() -> Vec<Failure> {
+    use ::iso::md5::Md5Check;
+
+    let md5 = [0; 16];
+    [
+        (Md5Check::Intact { md5 }, 2),
+        (Md5Check::Intact { md5 }, ::iso::DISAGREEMENTS_MAX),
+        (Md5Check::Damaged { range: 0..2_048 }, 0),
+        (Md5Check::DamagedField { range: 33_651..34_163, intact: true }, 0),
+        (Md5Check::DamagedField { range: 33_651..34_163, intact: false }, 0),
+        (Md5Check::Truncated { expected: 40_960, found: 38_912 }, 0),
+        (Md5Check::Missing, 0),
+        (Md5Check::Missing, 1),
+    ]
+    .into_iter()
+    .map(|(check, disagreements)| iso::check(&path(), &check, disagreements))
+    .collect()
 }
 
 fn of_projects() -> Vec<Failure> {
@@ -117,6 +289,8 @@ fn of_projects() -> Vec<Failure> {
         project::tasks(unfit(&["salt/a: leads to /etc"], &[])),
         project::tasks(unfit(&[], &["salt/b: a name of 254 bytes"])),
         project::tasks(unfit(&["salt/a: leads to /etc"], &["salt/b: a name of 254 bytes"])),
+        project::no_commit(Path::new("/home/user/project")),
+        project::differing(&["salt/a".into(), "salt/b".into()].into()),
         project::run(tasks::ProjectRunError::ForeignTree("_build/root".into())),
         project::state(graph::StateError::Held {
             path: "_build/.sealift/state".into(),
@@ -136,6 +310,8 @@ fn every_error_with_help_as_it_is_printed() {
         .into_iter()
         .chain(of_serving())
         .chain(of_images())
+        .chain(of_pulls())
+        .chain(of_pushes())
         .chain(of_isos())
         .chain(of_projects())
         .chain([packages]);

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::anyhow;
 use clap::Args;
 use content::{printable, printable_path};
 use node::archives::{self, LinuxMachine};
@@ -16,6 +15,7 @@ use crate::output::document::List;
 use crate::output::documents::node::{ArchiveCopy, ArchiveCopyPlan};
 use crate::output::{self, ReportOutput, documents, size};
 use crate::progress::Bar;
+use crate::remedies;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -52,8 +52,7 @@ struct Copied<'a> {
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let listed = archives::get(&arguments.paths.paths(), &LinuxMachine::default())?;
-    let selection = remote::select(listed, &arguments.archives)
-        .map_err(|error| Failure::usage_by(error).remedy("list the archives: `sealift archive get`"))?;
+    let selection = remote::select(listed, &arguments.archives).map_err(remedies::archives::select)?;
     for path in &selection.skipped {
         output::warn(&format!("{} is not copied: it is not a readable ISO file", printable_path(path)));
     }
@@ -86,8 +85,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     if failed == 0 {
         return Ok(());
     }
-    Err(Failure::failed(anyhow!("{failed} of {} copies failed", all.len()))
-        .remedy("re-run the command to resume"))
+    Err(remedies::archives::copies(failed, all.len()))
 }
 
 fn copy_one(

@@ -40,9 +40,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         return compare::run(&listed, &arguments.nodes, &arguments.remote, arguments.output);
     }
     if let Some(name) = arguments.names.iter().find(|name| !listed.iter().any(|one| is_meant(one, name))) {
-        return Err(
-            explained(Error::Unknown(name.clone())).remedy("`sealift archive get` lists the archives")
-        );
+        return Err(explained(Error::Unknown(name.clone())));
     }
     listed.retain(|one| arguments.names.is_empty() || arguments.names.iter().any(|name| is_meant(one, name)));
     Ok(arguments

@@ -39,10 +39,7 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
         (Some(repository), _) => repository,
         (None, Some(product)) => product.repository_prefix(),
         (None, None) => {
-            return Err(Failure::usage(
-                "the archive has no name: it contains neither product.txt nor manifest.yaml",
-            )
-            .remedy("set the path for its images: --repository PATH"));
+            return Err(remedies::archives::no_name());
         }
     };
     // A name without a dot or port would be taken for a repository of Docker Hub.
@@ -60,9 +57,7 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
     let to = format!("{}/{repository}", arguments.to.trim_end_matches('/'));
     let requests = images.requests(&to).map_err(Failure::usage_by)?;
     if requests.is_empty() {
-        let shown = content::printable_path(&arguments.archive);
-        return Err(Failure::failed(anyhow::anyhow!("{shown}: no image to push"))
-            .remedy("name an ISO, or the folder that contains `images`"));
+        return Err(remedies::archives::no_image(&arguments.archive));
     }
     if arguments.dry_run {
         let image = |request: &PushRequest| PlannedImage {

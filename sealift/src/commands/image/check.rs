@@ -9,17 +9,14 @@ use super::content_store::{existing, open};
 use crate::failure::{CommandResult, Failure};
 use crate::output::documents::images::{ContentStoreCheck, DamagedContent, ImageCheck};
 use crate::output::{ReportOutput, count, documents, size};
+use crate::remedies;
 
 /// Checks a folder of images.
 pub(super) fn folder(folder: &Path, output: ReportOutput) -> CommandResult {
     let threads = content::parallel::processors();
     let report = check::check(folder, threads)?;
     if report.images.is_empty() && report.problems.is_empty() {
-        return Err(Failure::failed(anyhow::anyhow!(
-            "{}: this folder contains no image",
-            content::printable_path(folder)
-        ))
-        .remedy("name the folder that contains <name>/<tag>/manifest.json"));
+        return Err(remedies::images::none(folder));
     }
     let document = || ImageCheck {
         images: report.images.len(),

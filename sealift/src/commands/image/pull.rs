@@ -16,7 +16,7 @@ use super::content_store;
 use super::ls::report;
 use crate::args::registry_client::ClientArguments;
 use crate::failure::{CommandResult, Failure};
-use crate::output::{self, ReportOutput};
+use crate::output::ReportOutput;
 use crate::progress::blobs::Blobs;
 use crate::remedies;
 use crate::session::environment;
@@ -155,12 +155,7 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
 fn wanted(arguments: &Arguments) -> Result<Vec<(ImageLocation, Saved)>, Failure> {
     let (images, names) = (arguments.references.len(), arguments.names.len());
     if names != 0 && names != images {
-        return Err(Failure::usage(format!(
-            "--as is given {}, for {}",
-            output::count(names, "time"),
-            output::count(images, "image")
-        ))
-        .remedy("give --as once per image, in their order, or pull this image alone"));
+        return Err(remedies::images::names(names, images));
     }
     let mut wanted: Vec<(ImageLocation, Saved)> = Vec::new();
     let mut taken: BTreeMap<Saved, &str> = BTreeMap::new();
@@ -192,19 +187,14 @@ fn wanted(arguments: &Arguments) -> Result<Vec<(ImageLocation, Saved)>, Failure>
             } else {
                 continue;
             };
-            return Err(
-                Failure::usage(clash).remedy("name them apart: --as NAME:TAG, once per image in their order")
-            );
+            return Err(remedies::images::clash(clash));
         }
         let listed = match &source {
             ImageLocation::Registry(reference) if arguments.referrers => reference.digest(),
             _ => None,
         };
         if listed.is_some_and(|digest| saved.tag.starts_with(&referrers_tag(digest))) {
-            return Err(Failure::usage(format!(
-                "{text} and the list of its referrers would both be saved as {saved}"
-            ))
-            .remedy("name the image apart: --as NAME:TAG"));
+            return Err(remedies::images::referrers_clash(text, &saved));
         }
         taken.insert(saved.clone(), text);
         wanted.push((source, saved));
@@ -221,8 +211,7 @@ fn refuse_clashes(places: &[(Saved, Digest, &[Platform])]) -> Result<(), Failure
     let mut taken: BTreeMap<&Saved, &Digest> = BTreeMap::new();
     for (saved, digest, _) in places {
         if taken.insert(saved, digest).is_some_and(|other| other != digest) {
-            return Err(Failure::usage(format!("two images would be saved as {saved}"))
-                .remedy("name them apart: --as NAME:TAG, once per image in their order"));
+            return Err(remedies::images::clash(format!("two images would be saved as {saved}")));
         }
     }
     Ok(())
@@ -231,12 +220,9 @@ fn refuse_clashes(places: &[(Saved, Digest, &[Platform])]) -> Result<(), Failure
 /// Refuses to replace an image by another. An image that cannot be read is damaged and is replaced.
 fn refuse_another(saved: &Saved, digest: &Digest, folder: &Path) -> Result<(), Failure> {
     match dir_layout::read(folder) {
-        Ok(found) if found.digest != *digest => Err(Failure::usage(format!(
-            "{} holds another image: expected {digest}, found {}",
-            content::printable_path(folder),
-            found.digest
-        ))
-        .remedy(format!("replace it with --replace, or save {saved} under another name with --as NAME:TAG"))),
+        Ok(found) if found.digest != *digest => {
+            Err(remedies::images::another(folder, saved, digest, &found.digest))
+        }
         _ => Ok(()),
     }
 }
@@ -246,11 +232,7 @@ fn refuse_inside(saved: &Saved, into: &Path) -> Result<(), Failure> {
     let folder = saved.folder(into);
     let outer = folder.ancestors().skip(1).take_while(|outer| *outer != into);
     match outer.into_iter().find(|outer| outer.join("manifest.json").exists()) {
-        Some(outer) => Err(Failure::usage(format!(
-            "{saved} would be saved inside the image in {}",
-            content::printable_path(outer)
-        ))
-        .remedy("save it under another name: --as NAME:TAG")),
+        Some(outer) => Err(remedies::images::inside(outer, saved)),
         None => Ok(()),
     }
 }

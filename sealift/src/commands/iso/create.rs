@@ -110,8 +110,7 @@ impl iso::ByteProgress for Watched<'_> {
 fn write(plan: &PlannedIso, file: &Path, output: ReportOutput) -> CommandResult {
     let to_standard_output = content::is_standard_output(file);
     if to_standard_output && std::io::stdout().is_terminal() {
-        return Err(Failure::usage("refusing to write an image to a terminal")
-            .remedy("write it to a file: --file FILE"));
+        return Err(remedies::iso::terminal());
     }
     let signals = Signals::catch()?;
     let written = {

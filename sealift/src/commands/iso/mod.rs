@@ -18,6 +18,7 @@ use content::printable;
 
 use crate::failure::{CommandResult, Failure};
 use crate::output::{self, ReportOutput};
+use crate::remedies;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -145,14 +146,7 @@ fn faults<'a>(faults: impl Iterator<Item = (&'a str, &'a ::iso::EntryFault)>) ->
 }
 
 fn find(opened: &::iso::IsoImage, image: &Path, path: &str) -> Result<::iso::IsoEntry, Failure> {
-    opened.find(path)?.ok_or_else(|| {
-        Failure::failed(anyhow::anyhow!(
-            "{}: no `{}` in the image",
-            content::printable_path(image),
-            content::printable(path)
-        ))
-        .remedy("list the files in it: `sealift iso ls --recursive`")
-    })
+    opened.find(path)?.ok_or_else(|| remedies::iso::no_path(image, path))
 }
 
 fn file_size(path: &Path) -> anyhow::Result<u64> {

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-use buildchain::locking::{self, LockUpdate, Scope, TagChange};
+use buildchain::locking::{self, EntryChange, LockUpdate, Scope};
 use clap::Args;
+use content::Digest;
 use images::RegistrySession;
 use images::pull::TransferProgress;
 
@@ -49,16 +50,7 @@ pub(crate) fn lock(lock: &LockArguments) -> CommandResult {
     let scope = if lock.check { Scope::All } else { Scope::Missing };
     let moved = resolve(&lock.selector, &lock.plain, scope, lock.output, !lock.check)?;
     match moved.iter().find(|one| one.moved()) {
-        Some(one) if lock.check => {
-            let held = |digest: &Option<String>| digest.clone().unwrap_or_else(|| "nothing".into());
-            Err(Failure::failed(anyhow::anyhow!(
-                "{} is locked to {}, but the registry has {}",
-                one.reference,
-                held(&one.old),
-                held(&one.new)
-            ))
-            .remedy("lock the new digests: `sealift update`"))
-        }
+        Some(one) if lock.check => Err(remedies::images::moved(one)),
         _ => Ok(()),
     }
 }
@@ -74,7 +66,7 @@ fn resolve(
     scope: Scope,
     output: ReportOutput,
     write: bool,
-) -> Result<Vec<TagChange>, Failure> {
+) -> Result<Vec<EntryChange>, Failure> {
     let project = selector.load(true)?;
     let mut options = buildchain::tasks::registry_options(&project);
     options.plain_http.extend(plain.plain_http.iter().cloned());
@@ -114,16 +106,15 @@ impl TransferProgress for Printed {
 }
 
 /// A line for a tag that moved, and one for each of its platforms that did.
-fn lines(one: &TagChange) -> String {
-    let mut text = change(&one.reference, one.old.as_deref(), one.new.as_deref());
+fn lines(one: &EntryChange) -> String {
+    let mut text = change(&one.entry.to_string(), one.old, one.new);
     for moved in &one.platforms {
-        let what = format!("{} {}", one.reference, moved.platform);
-        text.push_str(&change(&what, moved.old.as_deref(), moved.new.as_deref()));
+        text.push_str(&change(&format!("{} {}", one.entry, moved.platform), moved.old, moved.new));
     }
     text
 }
 
-fn change(what: &str, old: Option<&str>, new: Option<&str>) -> String {
+fn change(what: &str, old: Option<Digest>, new: Option<Digest>) -> String {
     match (old, new) {
         (Some(old), Some(new)) => format!("{what} {old} -> {new}\n"),
         (None, Some(new)) => format!("{what} is new: {new}\n"),

@@ -1,6 +1,6 @@
 //! A project: its tasks, their runs, the lock file and the result cache.
 
-use buildchain::locking::{MovedPlatform, TagChange};
+use buildchain::locking::{EntryChange, PlatformChange};
 use graph::{Cleaned, ExplainedTask, ListedTask, ResetTask, TaskInfo};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -240,15 +240,15 @@ struct LockedPlatform {
     new: Option<String>,
 }
 
-impl From<&TagChange> for LockedTag {
-    fn from(one: &TagChange) -> Self {
-        let platform = |moved: &MovedPlatform| LockedPlatform {
+impl From<&EntryChange> for LockedTag {
+    fn from(one: &EntryChange) -> Self {
+        let platform = |moved: &PlatformChange| LockedPlatform {
             platform: moved.platform.to_string(),
             old: moved.old.as_ref().map(ToString::to_string),
             new: moved.new.as_ref().map(ToString::to_string),
         };
         Self {
-            reference: one.reference.to_string(),
+            reference: one.entry.to_string(),
             old: one.old.as_ref().map(ToString::to_string),
             new: one.new.as_ref().map(ToString::to_string),
             platforms: one.platforms.iter().map(platform).collect(),

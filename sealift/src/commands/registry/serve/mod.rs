@@ -149,10 +149,7 @@ pub(crate) fn run(serve: Arguments) -> CommandResult {
         && !serve.no_tls
         && let Some(address) = addresses.iter().find(|address| !address.ip().is_loopback())
     {
-        return Err(Failure::usage(format!(
-            "other machines can reach {address}, and no certificate is given"
-        ))
-        .remedy("add --tls-certificate and --tls-key, or --no-tls"));
+        return Err(remedies::serving::no_certificate(*address));
     }
     let source = if serve.configured {
         Source::Configured(serve.paths.paths())
