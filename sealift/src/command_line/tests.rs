@@ -74,7 +74,6 @@ fn former_and_alternative_words_mean_the_same() {
     for (words, same) in [
         ("graph --form svg", "graph -o svg"),
         ("run -o json", "run --reporter json"),
-        ("clean -n", "clean --dry-run"),
         ("registry serve a --plain-http", "registry serve a --no-tls"),
         ("archive list", "archive get"),
         ("archive ls", "archive get"),
@@ -91,4 +90,19 @@ fn former_and_alternative_words_mean_the_same() {
         };
         assert_eq!(read(words), read(same), "{words}");
     }
+}
+
+#[test]
+fn n_is_the_number_of_jobs_on_every_command() {
+    fn check(command: &clap::Command) {
+        for arg in command.get_arguments() {
+            let shorts = arg.get_short_and_visible_aliases().unwrap_or_default();
+            let hidden = arg.get_all_short_aliases().unwrap_or_default();
+            if shorts.contains(&'n') || hidden.contains(&'n') {
+                assert_eq!(arg.get_long(), Some("jobs"), "{}", command.get_name());
+            }
+        }
+        command.get_subcommands().for_each(check);
+    }
+    check(&super::command());
 }
