@@ -19,7 +19,10 @@ pub enum Error {
     #[error("the connection broke: {0}")]
     Connection(#[from] io::Error),
     /// The other end sent an unexpected message.
-    #[error("the other node uses another version of the protocol: {0}")]
+    #[error(
+        "the other node uses another version of the protocol: {0}; install sealift {version} or newer on both nodes",
+        version = env!("CARGO_PKG_VERSION")
+    )]
     Protocol(String),
     /// The other end reported an error.
     #[error("the other node reports: {0}")]

@@ -47,9 +47,19 @@ pub enum Error {
         /// The error of the operating system.
         source: io::Error,
     },
-    /// The node's list of archives is not a document of `archive get`.
+    /// The node's list of archives is not JSON.
     #[error("its list of archives cannot be read: {0}")]
     List(serde_json::Error),
+    /// The node's list of archives is JSON in a form that this version cannot read.
+    #[error(
+        "its list of archives has another form than sealift.dev/v1 ArchiveList: {found}; \
+         install sealift {version} or newer on both nodes",
+        version = env!("CARGO_PKG_VERSION")
+    )]
+    Form {
+        /// The `apiVersion` and `kind`, or what is wrong with an element.
+        found: String,
+    },
     /// The node cannot be reached.
     #[error("{0}")]
     Unreachable(String),

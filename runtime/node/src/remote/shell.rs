@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::error::Error;
 use super::name::NodeName;
@@ -36,14 +37,19 @@ pub struct RemoteArchive {
     pub problem: Option<String>,
 }
 
-/// The output of `archive get`, of this version and of former ones.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum ArchiveList {
-    /// The document `ArchiveList`.
-    Document { items: Vec<RemoteArchive> },
-    /// A list without an envelope.
-    Bare(Vec<RemoteArchive>),
+/// Reads the output of `archive get`: the document `ArchiveList`, or the list without an envelope that versions before 0.2.0
+/// print.
+fn parse(output: &[u8]) -> Result<Vec<RemoteArchive>, Error> {
+    let mut list: Value = serde_json::from_slice(output).map_err(Error::List)?;
+    if list.is_object() {
+        let form = ["apiVersion", "kind"].map(|name| list.get(name).and_then(Value::as_str));
+        if form != [Some("sealift.dev/v1"), Some("ArchiveList")] {
+            let found = form.map(|found| found.unwrap_or("none"));
+            return Err(Error::Form { found: format!("apiVersion {}, kind {}", found[0], found[1]) });
+        }
+        list = list.get_mut("items").map(Value::take).unwrap_or_default();
+    }
+    serde_json::from_value(list).map_err(|error| Error::Form { found: error.to_string() })
 }
 
 impl RemoteShell {
@@ -51,7 +57,7 @@ impl RemoteShell {
     ///
     /// # Errors
     ///
-    /// [`Error::Start`], [`Error::Shell`], [`Error::List`].
+    /// [`Error::Start`], [`Error::Shell`], [`Error::List`], [`Error::Form`].
     pub fn list(&self, node: &NodeName) -> Result<Vec<RemoteArchive>, Error> {
         let child = self.start(node, &["archive", "get", "--output", "json"], Stdio::null())?;
         let shell = || self.command.clone();
@@ -59,9 +65,7 @@ impl RemoteShell {
         if !output.status.success() {
             return Err(Error::Shell { shell: shell(), status: output.status });
         }
-        Ok(match serde_json::from_slice(&output.stdout).map_err(Error::List)? {
-            ArchiveList::Document { items } | ArchiveList::Bare(items) => items,
-        })
+        parse(&output.stdout)
     }
 
     /// Copies the ISO file at `archive`, whose recipe is `recipe`, into the folder `into` of a node, and has it imported
@@ -157,9 +161,33 @@ mod tests {
         let document =
             format!(r#"{{"apiVersion": "sealift.dev/v1", "kind": "ArchiveList", "items": {bare}}}"#);
         for text in [bare, &document] {
-            let (ArchiveList::Document { items } | ArchiveList::Bare(items)) =
-                serde_json::from_str(text).unwrap();
+            let items = parse(text.as_bytes()).unwrap();
             assert_eq!((items[0].id.as_deref(), items[0].bytes), (Some("a-1"), Some(5)));
+        }
+    }
+
+    #[test]
+    fn a_list_of_another_version_is_refused_with_the_version_that_is_needed() {
+        for (text, found) in [
+            (
+                r#"{"apiVersion": "sealift.dev/v2", "kind": "ArchiveList", "items": []}"#,
+                ": apiVersion sealift.dev/v2, kind ArchiveList;",
+            ),
+            (
+                r#"{"apiVersion": "sealift.dev/v1", "kind": "Error"}"#,
+                ": apiVersion sealift.dev/v1, kind Error;",
+            ),
+            (r#"{"items": []}"#, ": apiVersion none, kind none;"),
+            (r#"[{"id": 5}]"#, ": invalid type: integer `5`, expected a string;"),
+            (
+                r#"{"apiVersion": "sealift.dev/v1", "kind": "ArchiveList"}"#,
+                ": invalid type: null, expected a sequence;",
+            ),
+        ] {
+            let error = parse(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(found), "{error}");
+            let needed = format!("; install sealift {} or newer on both nodes", env!("CARGO_PKG_VERSION"));
+            assert!(error.ends_with(&needed), "{error}");
         }
     }
 }
