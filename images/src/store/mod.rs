@@ -5,7 +5,7 @@
 //! verified/sha256/<hex>   what the file was like when its bytes had the digest
 //! partial/sha256/<hex>    an unfinished download; locked while a process writes it
 //! new/                    content whose digest is not known yet
-//! lock                    shared by all who have the store open, held alone by a [`sweep()`]
+//! lock                    shared by all who have the store open, held alone by a [`prune()`]
 //! ```
 //!
 //! Several processes may use one store. Nothing appears under `blobs` before its digest was checked and its bytes are on
@@ -15,7 +15,7 @@
 
 mod check;
 mod partial;
-mod sweep;
+mod prune;
 mod trust;
 
 use std::fs::{self, File};
@@ -28,7 +28,7 @@ use content::{Digest, Hashed};
 
 pub use self::check::{DamagedBlob, StoreCheck};
 pub use self::partial::{BlobSlot, PartialBlob};
-pub use self::sweep::{FileTotals, KeepLimits, PrunedStore, sweep};
+pub use self::prune::{FileTotals, KeepLimits, PrunedStore, prune};
 use self::trust::BlobState;
 pub(crate) use self::trust::Linked;
 use crate::error::{Error, Result, io};
@@ -42,7 +42,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store in `root` and makes its folders; waits while it is swept.
+    /// Opens the store in `root` and makes its folders; waits while it is pruned.
     ///
     /// # Errors
     ///

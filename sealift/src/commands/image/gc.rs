@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use images::store::{FileTotals, KeepLimits, sweep};
+use images::store::{FileTotals, KeepLimits, prune};
 
 use crate::failure::CommandResult;
 use crate::output::documents::images::ContentStorePruning;
@@ -35,20 +35,21 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         bytes: arguments.max_size,
         age: arguments.max_age.map(|days| Duration::from_secs(days.saturating_mul(24 * 60 * 60))),
     };
-    let swept = sweep(&root, &keep, SystemTime::now(), arguments.dry_run).map_err(remedies::images::store)?;
+    let pruned =
+        prune(&root, &keep, SystemTime::now(), arguments.dry_run).map_err(remedies::images::store)?;
     let document = || ContentStorePruning {
         store: documents::text(&root),
         dry_run: arguments.dry_run,
-        removed: swept.removed.into(),
-        kept: swept.kept.into(),
-        in_use: swept.in_use.into(),
+        removed: pruned.removed.into(),
+        kept: pruned.kept.into(),
+        in_use: pruned.in_use.into(),
     };
     let text = || {
         let line = |what: &str, sum: FileTotals| {
             format!("  {what:<14}{:>10} in {} files\n", size(sum.bytes), sum.files)
         };
         let removed = if arguments.dry_run { "would remove" } else { "removed" };
-        let lines = [line(removed, swept.removed), line("kept", swept.kept), line("shared", swept.in_use)];
+        let lines = [line(removed, pruned.removed), line("kept", pruned.kept), line("shared", pruned.in_use)];
         format!("{}\n{}", content::printable_path(&root), lines.concat())
     };
     Ok(arguments.output.report(document, text)?)

@@ -31,8 +31,8 @@ fn what_no_tree_uses_goes_and_nothing_goes_while_the_store_is_open() {
     assert_eq!((&looked["kept"]["files"], &looked["kept"]["bytes"]), (&2.into(), &20.into()), "{looked}");
     assert_eq!(report(&["--max-size", "0", "--dry-run"])["removed"]["files"], 2);
     assert!(paths.iter().all(|path| path.exists()));
-    let swept = report(&["--max-size", "0"]);
-    assert_eq!((&swept["removed"]["bytes"], &swept["inUse"]["files"]), (&20.into(), &1.into()), "{swept}");
+    let pruned = report(&["--max-size", "0"]);
+    assert_eq!((&pruned["removed"]["bytes"], &pruned["inUse"]["files"]), (&20.into(), &1.into()), "{pruned}");
     assert!(!paths.iter().any(|path| path.exists()));
     let (code, _, err) = sealift::run(scratch.path(), &["image", "gc", "--store", "nowhere"]);
     assert!(code == 3 && err.contains("not a content store"), "{err}");

@@ -54,21 +54,21 @@ impl FileTotals {
 /// # Errors
 ///
 /// [`Error::StoreInUse`], [`Error::Io`].
-pub fn sweep(root: &Path, keep: &KeepLimits, now: SystemTime, dry: bool) -> Result<PrunedStore> {
+pub fn prune(root: &Path, keep: &KeepLimits, now: SystemTime, dry: bool) -> Result<PrunedStore> {
     let lock = Store::lock_file(root)?;
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(Error::StoreInUse { store: root.to_owned() }),
         Err(TryLockError::Error(error)) => return Err(failed("lock", root)(error)),
     }
-    let mut swept = PrunedStore::default();
+    let mut pruned = PrunedStore::default();
     // Nobody else has the store open, so unfinished content was interrupted: it can be resumed, and is not needed.
     let mut unused = files(&root.join("partial/sha256"), now)?;
     unused.extend(files(&root.join("new"), now)?);
     for blob in files(&root.join("blobs/sha256"), now)? {
         // A folder has links of its own, and is not a blob.
         if blob.links > 1 && !blob.folder {
-            swept.in_use.add(blob.bytes);
+            pruned.in_use.add(blob.bytes);
         } else {
             unused.push(blob);
         }
@@ -79,11 +79,11 @@ pub fn sweep(root: &Path, keep: &KeepLimits, now: SystemTime, dry: bool) -> Resu
         let old = keep.age.is_some_and(|age| found.unused >= age);
         let large = keep.bytes.is_some_and(|bytes| left > bytes);
         if !old && !large {
-            swept.kept.add(found.bytes);
+            pruned.kept.add(found.bytes);
             continue;
         }
         left -= found.bytes;
-        swept.removed.add(found.bytes);
+        pruned.removed.add(found.bytes);
         if !dry {
             remove(&found.path)?;
         }
@@ -91,7 +91,7 @@ pub fn sweep(root: &Path, keep: &KeepLimits, now: SystemTime, dry: bool) -> Resu
     if !dry {
         remove_records(root)?;
     }
-    Ok(swept)
+    Ok(pruned)
 }
 
 /// Removes what is recorded of content that is gone.
@@ -112,7 +112,7 @@ fn remove_records(root: &Path) -> Result<()> {
 }
 
 impl Store {
-    /// The lock file: shared by open stores, exclusive during a sweep.
+    /// The lock file: shared by open stores, exclusive while it is pruned.
     pub(super) fn lock_file(root: &Path) -> Result<File> {
         let path = root.join("lock");
         Ok(content::open_or_create(&path, 0o644)?)
@@ -187,22 +187,22 @@ mod tests {
         let bounded = |bytes| KeepLimits { bytes: Some(bytes), age: None };
 
         // Whoever has it open, reads or writes: nothing is taken away from under them.
-        let error = sweep(&root, &bounded(0), now, false).unwrap_err();
+        let error = prune(&root, &bounded(0), now, false).unwrap_err();
         assert!(matches!(error, Error::StoreInUse { .. }), "{error}");
         drop(store);
 
         let sum = |files, bytes| FileTotals { files, bytes };
-        let dry = sweep(&root, &bounded(12), now, true).unwrap();
+        let dry = prune(&root, &bounded(12), now, true).unwrap();
         assert_eq!(dry, PrunedStore { removed: sum(1, 5), kept: sum(2, 12), in_use: sum(1, 6) });
         assert_eq!(there(), [true; 4]);
-        assert_eq!(sweep(&root, &bounded(12), now, false).unwrap(), dry);
+        assert_eq!(prune(&root, &bounded(12), now, false).unwrap(), dry);
         assert_eq!(there(), [true, false, true, true]);
-        assert_eq!(sweep(&root, &bounded(12), now, false).unwrap().removed, sum(0, 0));
-        assert_eq!(sweep(&root, &KeepLimits::default(), now, false).unwrap().removed, sum(0, 0));
+        assert_eq!(prune(&root, &bounded(12), now, false).unwrap().removed, sum(0, 0));
+        assert_eq!(prune(&root, &KeepLimits::default(), now, false).unwrap().removed, sum(0, 0));
 
         let monthly = KeepLimits { bytes: None, age: Some(DAY * 30) };
-        assert_eq!(sweep(&root, &monthly, now + DAY * 29, false).unwrap().removed, sum(0, 0));
-        assert_eq!(sweep(&root, &monthly, now + DAY * 31, false).unwrap().removed, sum(2, 12));
+        assert_eq!(prune(&root, &monthly, now + DAY * 29, false).unwrap().removed, sum(0, 0));
+        assert_eq!(prune(&root, &monthly, now + DAY * 31, false).unwrap().removed, sum(2, 12));
         assert_eq!(there(), [true, false, false, false]);
         let records: Vec<_> = fs::read_dir(root.join("verified/sha256")).unwrap().collect();
         assert_eq!(records.len(), 1, "only what stays is recorded: {records:?}");
@@ -216,7 +216,7 @@ mod tests {
         fs::create_dir_all(place.join("inner")).unwrap();
         drop(store);
         let all = KeepLimits { bytes: None, age: Some(Duration::ZERO) };
-        assert_eq!(sweep(folder.path(), &all, SystemTime::now(), false).unwrap().removed.files, 1);
+        assert_eq!(prune(folder.path(), &all, SystemTime::now(), false).unwrap().removed.files, 1);
         assert!(!place.exists());
     }
 
@@ -232,7 +232,7 @@ mod tests {
         fs::write(killed.join("layer"), "x").unwrap();
         drop(store);
         let all = KeepLimits { bytes: None, age: Some(Duration::ZERO) };
-        assert_eq!(sweep(folder.path(), &all, SystemTime::now(), false).unwrap().removed.files, 2);
+        assert_eq!(prune(folder.path(), &all, SystemTime::now(), false).unwrap().removed.files, 2);
         let store = Store::open(folder.path()).unwrap();
         let BlobSlot::Partial(partial) = store.slot(&digest, 9).unwrap() else { panic!() };
         assert_eq!((partial.written(), killed.exists()), (0, false));
