@@ -312,7 +312,7 @@ impl Manifest {
     }
 }
 
-/// The first characters of what should have been JSON, so that an error page can be recognised.
+/// The first characters of what should have been JSON, so that an error page can be recognized.
 fn printable(bytes: &[u8]) -> String {
     let start = bytes.get(..80).unwrap_or(bytes);
     String::from_utf8_lossy(start).chars().map(|c| if c.is_control() { ' ' } else { c }).collect()

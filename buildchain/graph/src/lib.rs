@@ -105,5 +105,5 @@ pub use report::console::{ConsoleOptions, ConsoleReporter, duration, quoted};
 pub use report::events::{Reporter, RunEvent};
 pub use report::json::{JsonLinesReporter, JsonReporter};
 pub use report::junit::JunitReporter;
-pub use report::outcome::{Artefact, RunOutcome, TaskReport, TaskVerdict};
+pub use report::outcome::{Artifact, RunOutcome, TaskReport, TaskVerdict};
 pub use report::trace::TraceReporter;

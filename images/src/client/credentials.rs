@@ -91,14 +91,14 @@ impl Credentials {
             let secret = entry.and_then(Entry::secret);
             let place = content::printable(&key).to_string();
             if let Some(secret) = secret.map_err(|reason| format!("auths.{place}: {reason}")).transpose() {
-                secrets.insert(normalise(&key), secret);
+                secrets.insert(normalize(&key), secret);
             }
         }
         let mut helpers = BTreeMap::new();
         for (key, helper) in config.cred_helpers.unwrap_or_default() {
             let place = content::printable(&key).to_string();
             let helper = String::deserialize(helper).map_err(|_| format!("credHelpers.{place}: {NO_FORM}"));
-            helpers.insert(normalise(&key), helper);
+            helpers.insert(normalize(&key), helper);
         }
         let default_helper = config.creds_store.filter(|name| !name.is_empty());
         Ok(Self { file: PathBuf::new(), secrets, helpers, default_helper })
@@ -173,7 +173,7 @@ pub(super) struct FoundSecret {
 }
 
 /// `https://index.docker.io/v1/` → `docker.io`, `quay.io:443` → `quay.io`; `quay.io/team` stays.
-fn normalise(key: &str) -> String {
+fn normalize(key: &str) -> String {
     let key = key.split_once("://").map_or(key, |(_, rest)| rest).trim_end_matches('/');
     let key = key.strip_suffix("/v1").or_else(|| key.strip_suffix("/v2")).unwrap_or(key);
     let (host, path) = key.split_once('/').map_or((key, None), |(host, path)| (host, Some(path)));

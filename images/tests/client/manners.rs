@@ -47,7 +47,7 @@ fn answers_are_read_as_registries_and_proxies_write_them() {
             |asked, answer| if of_blob(asked) { encoded(answer).body(Body::Chunked) } else { answer },
             None,
         ),
-        // Storage whose objects were labelled like that when they were uploaded.
+        // Storage whose objects were labeled like that when they were uploaded.
         ("invalid gzip", |_, answer| answer.with("Content-Encoding", "gzip"), None),
         ("identity", |_, answer| answer.with("Content-Encoding", "identity"), None),
         (

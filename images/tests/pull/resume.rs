@@ -88,7 +88,7 @@ fn a_registry_that_ignores_ranges_is_read_from_the_start() {
 }
 
 #[test]
-fn what_may_pass_is_tried_again_and_retry_after_is_honoured() {
+fn what_may_pass_is_tried_again_and_retry_after_is_honored() {
     for (status, tries, fine) in
         [(503, 2, true), (429, 2, true), (500, 3, false), (404, 1, false), (403, 1, false)]
     {

@@ -37,7 +37,7 @@ pub(super) fn page() -> String {
          `sealift run --reporter json-lines` writes one JSON object per line as tasks start and end. Each has the key `event`: \
          `begun`, `pruned`, `started`, `line`, `retrying`, `warned`, `finished`, `summary` or `ended`. Events have no envelope. \
          The keys of `finished` are those of a task of [Run](#run); the keys of `summary` are its `elapsed`, `counts` and \
-         `artefacts`.\n\n\
+         `artifacts`.\n\n\
          ## Kinds\n\n\
          | kind | command |\n| --- | --- |\n"
     );

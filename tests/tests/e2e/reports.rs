@@ -121,7 +121,7 @@ fn a_build_ends_with_what_it_made_and_what_to_type_next() {
     let path = project.path("_build/example.iso");
     let next = "sealift archive verify _build/example.iso";
     assert_eq!(
-        report["artefacts"],
+        report["artifacts"],
         serde_json::json!([{"path": path, "size": iso.len(), "sha256": sha256, "next": next}])
     );
     assert_eq!(report["counts"]["ran"], 0);

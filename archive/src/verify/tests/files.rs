@@ -72,7 +72,7 @@ fn without_checksums_an_archive_is_unverifiable_but_blobs_are_compared_with_thei
 #[test]
 fn a_blob_under_a_wrong_name_is_found_though_the_checksums_agree() {
     let folder = sample();
-    put(folder.path(), &format!("images/library/app/1.0/{}", "0".repeat(64)), b"mislabelled");
+    put(folder.path(), &format!("images/library/app/1.0/{}", "0".repeat(64)), b"mislabeled");
     crate::sums::write(folder.path(), &crate::sums::digest_file).expect("written");
     assert_eq!(check(folder.path()).findings.len(), 1);
 }

@@ -25,7 +25,7 @@ pub struct RunOptions {
     /// The result cache.
     pub cache: Option<ResultCache>,
     /// Outputs whose size and digest the [`Outcome`](crate::Outcome) reports, each with what the user can type next.
-    pub artefacts: Vec<(PathBuf, String)>,
+    pub artifacts: Vec<(PathBuf, String)>,
     /// The clock for the reports. Without it they have no `started`.
     pub clock: Option<fn() -> SystemTime>,
 }
@@ -41,7 +41,7 @@ impl Default for RunOptions {
             prune: true,
             cancel: Arc::default(),
             cache: None,
-            artefacts: Vec::new(),
+            artifacts: Vec::new(),
             clock: None,
         }
     }

@@ -27,7 +27,7 @@ use crate::record::judge::Evidence;
 use crate::record::state::{Journal, ProjectState};
 use crate::record::threads::lock;
 use crate::report::events::{Reporter, RunEvent};
-use crate::report::outcome::{Artefact, RunOutcome, TaskReport, TaskVerdict};
+use crate::report::outcome::{Artifact, RunOutcome, TaskReport, TaskVerdict};
 
 /// Runs the selected tasks and their dependencies that are out of date, each after its own dependencies.
 ///
@@ -113,7 +113,7 @@ fn run_cone(
     let schedule = lock(&shared.schedule);
     outcome.left = schedule.open();
     let left: Vec<TaskId> = wanted.iter().copied().filter(|id| schedule.is_left(*id)).collect();
-    let produced = options.artefacts.iter().filter(|(path, _)| {
+    let produced = options.artifacts.iter().filter(|(path, _)| {
         graph
             .producer(path)
             .is_some_and(|producer| wanted.contains(&producer) && schedule.succeeded(producer))
@@ -129,8 +129,8 @@ fn run_cone(
         options.cancel.load(Ordering::Relaxed) && outcome.left + outcome.count(TaskVerdict::Cancelled) > 0;
     drop(shared);
     for (path, next) in produced {
-        match artefact(&graph.root.join(path), next, &files) {
-            Ok(artefact) => outcome.artefacts.push(artefact),
+        match artifact(&graph.root.join(path), next, &files) {
+            Ok(artifact) => outcome.artifacts.push(artifact),
             Err(error) => reporter.event(&RunEvent::Warned { text: &chain(&error) }),
         }
     }
@@ -155,8 +155,8 @@ fn run_cone(
 }
 
 /// The report on an output. Its digest is recorded: it is read only if it has changed since.
-fn artefact(path: &Path, next: &str, files: &KnownFiles) -> Result<Artefact, FileError> {
+fn artifact(path: &Path, next: &str, files: &KnownFiles) -> Result<Artifact, FileError> {
     let sha256 = files.digest(path)?;
     let size = path.metadata().map_err(|error| FileError::at("read", path)(error))?.len();
-    Ok(Artefact { path: path.to_path_buf(), size, sha256, next: next.to_owned() })
+    Ok(Artifact { path: path.to_path_buf(), size, sha256, next: next.to_owned() })
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::model::progress::Stream;
 use crate::model::task::Task;
 use crate::report::events::{Reporter, RunEvent};
-use crate::report::outcome::{Artefact, RunOutcome, TaskReport, TaskVerdict};
+use crate::report::outcome::{Artifact, RunOutcome, TaskReport, TaskVerdict};
 
 /// Writes one JSON object when the run is over:
 ///
@@ -18,7 +18,7 @@ use crate::report::outcome::{Artefact, RunOutcome, TaskReport, TaskVerdict};
 ///             "reason": ["input file a changed: …"], "key": "<sha256>", "cache": "miss", "attempts": 1}],
 ///  "out": "", "err": "",
 ///  "elapsed": 1.2, "counts": {"ran": 1, "restored": 0, "upToDate": 12, "failed": 0},
-///  "artefacts": [{"path": "/project/_build/example.iso", "size": 607149000, "sha256": "<hex>",
+///  "artifacts": [{"path": "/project/_build/example.iso", "size": 607149000, "sha256": "<hex>",
 ///                 "next": "sealift archive verify _build/example.iso"}]}
 /// ```
 ///
@@ -85,7 +85,7 @@ impl<W: Write> Reporter for JsonReporter<W> {
 /// | `retrying` | `name`, `error`, `pause` (seconds) |
 /// | `warned` | `text` |
 /// | `finished` | those of a task of [`JsonReporter`] |
-/// | `summary` | `elapsed`, `counts`, `artefacts`, as in [`JsonReporter`] |
+/// | `summary` | `elapsed`, `counts`, `artifacts`, as in [`JsonReporter`] |
 /// | `ended` | `exit` |
 pub struct JsonLinesReporter<W: Write> {
     to: W,
@@ -151,10 +151,10 @@ fn write_line(to: &mut impl Write, value: &Value) -> io::Result<()> {
 
 /// The members of a summary.
 fn summary(outcome: &RunOutcome) -> Map<String, Value> {
-    let artefacts: Vec<Value> = outcome
-        .artefacts
+    let artifacts: Vec<Value> = outcome
+        .artifacts
         .iter()
-        .map(|Artefact { path, size, sha256, next }| {
+        .map(|Artifact { path, size, sha256, next }| {
             json!({"path": path.to_string_lossy(), "size": size, "sha256": sha256.hex(), "next": next})
         })
         .collect();
@@ -171,7 +171,7 @@ fn summary(outcome: &RunOutcome) -> Map<String, Value> {
     Map::from_iter([
         ("elapsed".to_owned(), json!(outcome.elapsed.as_secs_f64())),
         ("counts".to_owned(), counts),
-        ("artefacts".to_owned(), artefacts.into()),
+        ("artifacts".to_owned(), artifacts.into()),
     ])
 }
 

@@ -107,7 +107,7 @@ impl TaskReport {
 
 /// An output that the run was asked to report on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Artefact {
+pub struct Artifact {
     /// The file, absolute.
     pub path: PathBuf,
     /// Its size in bytes.
@@ -127,8 +127,8 @@ pub struct RunOutcome {
     pub left: usize,
     /// Whether the run was stopped by [`RunOptions::cancel`](crate::RunOptions::cancel).
     pub cancelled: bool,
-    /// Those of [`RunOptions::artefacts`](crate::RunOptions::artefacts) whose tasks were part of the run and succeeded.
-    pub artefacts: Vec<Artefact>,
+    /// Those of [`RunOptions::artifacts`](crate::RunOptions::artifacts) whose tasks were part of the run and succeeded.
+    pub artifacts: Vec<Artifact>,
     /// How long the run took.
     pub elapsed: Duration,
 }

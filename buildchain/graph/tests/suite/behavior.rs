@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use graph::{
-    ActionError, Artefact, ConsoleOptions, ConsoleReporter, Graph, JsonLinesReporter, JsonReporter, Pool,
+    ActionError, Artifact, ConsoleOptions, ConsoleReporter, Graph, JsonLinesReporter, JsonReporter, Pool,
     ProjectState, Reporter, Retry, RunEvent, RunOptions, Task, TaskAction, TaskOutput, TaskReport,
     TaskVerdict, Title, Transfer, run,
 };
@@ -187,8 +187,8 @@ fn a_run_reports_the_output_that_it_built_or_found() {
             .graph(vec![project.join("_a", &["in"], "_build/a"), act("z", Box::new(|_| Ok(())))])
             .unwrap();
         let mut state = ProjectState::open(&project.state_path(), "test").unwrap();
-        let artefacts = vec![("_build/a".into(), "look at _build/a".to_owned())];
-        let options = RunOptions { artefacts, ..RunOptions::default() };
+        let artifacts = vec![("_build/a".into(), "look at _build/a".to_owned())];
+        let options = RunOptions { artifacts, ..RunOptions::default() };
         let mut written = Vec::new();
         let mut reporter = JsonReporter::new(&mut written);
         let asked = graph.select(&["_a"]).unwrap();
@@ -197,16 +197,16 @@ fn a_run_reports_the_output_that_it_built_or_found() {
         // `printf 1_a | sha256sum`
         let sha256 = "b8462741ddbd96fff684353ace0d07d47b90b5860a3fbd76366a6728f9ac76b5";
         let path = project.path("_build/a");
-        let artefact = Artefact {
+        let artifact = Artifact {
             path: path.clone(),
             size: 3,
             sha256: content::Digest::from_hex(sha256).unwrap(),
             next: "look at _build/a".into(),
         };
-        assert_eq!(outcome.artefacts, [artefact]);
+        assert_eq!(outcome.artifacts, [artifact]);
         let report: serde_json::Value = serde_json::from_slice(&written).unwrap();
         assert_eq!(
-            report["artefacts"],
+            report["artifacts"],
             serde_json::json!([{"path": path, "size": 3, "sha256": sha256, "next": "look at _build/a"}])
         );
         assert_eq!(
@@ -218,7 +218,7 @@ fn a_run_reports_the_output_that_it_built_or_found() {
 
         // Not an output of this run.
         let asked = graph.select(&["z"]).unwrap();
-        assert_eq!(run(&graph, &asked, &options, &mut state, &mut ()).unwrap().artefacts, []);
+        assert_eq!(run(&graph, &asked, &options, &mut state, &mut ()).unwrap().artifacts, []);
     }
 }
 

@@ -307,7 +307,7 @@ pub(crate) struct RunDocument {
     counts: Option<RunCounts>,
     /// The ISO, if the run built it or found it up to date.
     #[serde(skip_serializing_if = "Option::is_none")]
-    artefacts: Option<Vec<RunArtefact>>,
+    artifacts: Option<Vec<RunArtifact>>,
 }
 
 impl Document for RunDocument {
@@ -360,7 +360,7 @@ struct RunCounts {
 
 /// A file that a run builds.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-struct RunArtefact {
+struct RunArtifact {
     /// The path of the file.
     path: String,
     /// Its size in bytes.

@@ -45,7 +45,7 @@ done
 "#;
 
 #[test]
-fn the_clock_of_the_machine_reaches_no_artefact() {
+fn the_clock_of_the_machine_reaches_no_artifact() {
     let Some(machine) = Machine::find() else { return };
     let here = tempfile::tempdir().unwrap();
     let mut machine = machine.program("bin/sealift", sealift::binary());

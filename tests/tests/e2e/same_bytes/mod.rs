@@ -553,7 +553,7 @@ fn a_checkout_of_another_owner_gives_the_same_bytes_or_an_error() {
 
 /// Of the archive, product.txt names the commit, so the checksums and the ISO differ, and nothing else does.
 #[test]
-fn a_commit_that_touches_no_artefact_changes_no_artefact() {
+fn a_commit_that_touches_no_artifact_changes_no_artifact() {
     let Some(origin) = Origin::new() else { return };
     let before = reference(&origin);
     origin.write("not-read.txt", "third\n", 0o644);

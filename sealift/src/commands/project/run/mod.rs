@@ -173,7 +173,7 @@ pub(super) fn once(
         single: run.single,
         cancel: Arc::clone(&signals.caught),
         cache: run.cache.cache(session)?,
-        artefacts: vec![(iso, next)],
+        artifacts: vec![(iso, next)],
         clock: Some(SystemTime::now),
         ..RunOptions::default()
     };
@@ -230,8 +230,8 @@ pub(super) fn once(
     }
     match outcome.exit() {
         0 => {
-            if let (ReporterForm::Console, [artefact]) = (run.reporter, outcome.artefacts.as_slice()) {
-                output::done(&summary::text(&outcome, artefact, &here));
+            if let (ReporterForm::Console, [artifact]) = (run.reporter, outcome.artifacts.as_slice()) {
+                output::done(&summary::text(&outcome, artifact, &here));
             }
             Ok(())
         }

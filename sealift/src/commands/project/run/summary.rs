@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 
-use graph::{Artefact, TaskVerdict};
+use graph::{Artifact, TaskVerdict};
 
 use crate::output;
 
@@ -20,17 +20,17 @@ pub(super) fn as_typed(path: &Path, here: &Path) -> PathBuf {
     }
 }
 
-/// The summary of a run that produced `artefact`; one line if it was up to date.
-pub(super) fn text(outcome: &graph::RunOutcome, artefact: &Artefact, here: &Path) -> String {
-    let path = as_typed(&artefact.path, here);
+/// The summary of a run that produced `artifact`; one line if it was up to date.
+pub(super) fn text(outcome: &graph::RunOutcome, artifact: &Artifact, here: &Path) -> String {
+    let path = as_typed(&artifact.path, here);
     let path = content::printable_path(&path).to_string();
     let (ran, restored) = (outcome.count(TaskVerdict::Succeeded), outcome.count(TaskVerdict::Restored));
     if ran + restored == 0 {
         return format!("{path} is up to date");
     }
     let mut text =
-        format!("{path}, {}, in {}", output::size(artefact.size), graph::duration(outcome.elapsed));
-    let _ = write!(text, "\nSHA-256 {}", artefact.sha256.hex());
+        format!("{path}, {}, in {}", output::size(artifact.size), graph::duration(outcome.elapsed));
+    let _ = write!(text, "\nSHA-256 {}", artifact.sha256.hex());
     let count = |count: usize, what: &str| {
         (count > 0).then(|| format!("{count} {} {what}", if count == 1 { "task" } else { "tasks" }))
     };
@@ -41,7 +41,7 @@ pub(super) fn text(outcome: &graph::RunOutcome, artefact: &Artefact, here: &Path
         count(outcome.count(TaskVerdict::Ignored), "ignored"),
     ];
     let counts: Vec<String> = counts.into_iter().flatten().collect();
-    let _ = write!(text, "\n{}\nnext: {}", counts.join(", "), artefact.next);
+    let _ = write!(text, "\n{}\nnext: {}", counts.join(", "), artifact.next);
     text
 }
 
@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn a_summary_counts_what_there_was_and_ends_with_the_next_step() {
         let digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
-        let artefact = Artefact {
+        let artifact = Artifact {
             path: "/p/_build/a.iso".into(),
             size: 607_149_000,
             sha256: content::Digest::from_hex(digest).unwrap(),
@@ -76,10 +76,10 @@ mod tests {
         };
         let mut outcome = graph::RunOutcome { elapsed: Duration::from_millis(72_340), ..Default::default() };
         outcome.counts.insert(TaskVerdict::UpToDate, 5);
-        assert_eq!(text(&outcome, &artefact, Path::new("/p")), "_build/a.iso is up to date");
+        assert_eq!(text(&outcome, &artifact, Path::new("/p")), "_build/a.iso is up to date");
         outcome.counts.extend([(TaskVerdict::Succeeded, 1), (TaskVerdict::Restored, 2)]);
         assert_eq!(
-            text(&outcome, &artefact, Path::new("/p")),
+            text(&outcome, &artifact, Path::new("/p")),
             format!(
                 "_build/a.iso, 607.1 MB, in 1 min 12 s\nSHA-256 {digest}\n1 task run, 2 tasks restored from the cache, \
                  5 tasks up to date\nnext: sealift archive verify _build/a.iso"
