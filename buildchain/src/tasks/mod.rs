@@ -1,8 +1,8 @@
 //! The tasks: one file per family, the only place where the domain and the graph meet.
 //!
-//! The public names are those that users of the original know: `iso`, `populate_iso`, `images`, `packaging`,
+//! The public names are those of MetalK8s' own build: `iso`, `populate_iso`, `images`, `packaging`,
 //! `salt_tree`, `documentation`, `lint`, `format`, `check_for`.
-//! What a task does it leaves to the room that knows how; what stands here is which files it reads and makes.
+//! The crates of the domain do the work; this module says which files each task reads and produces.
 
 mod binaries;
 mod check_for;
@@ -46,18 +46,18 @@ pub enum Error {
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// What nothing makes cannot be removed from the tree.
+    /// A file that no task produces cannot be removed from the tree.
     #[error("remove {}: {source}", content::printable_path(path))]
     Remove {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// What the project says or holds cannot be used.
+    /// The project is invalid.
     #[error(transparent)]
     Project(#[from] project::Error),
     /// Files that no archive can hold. At least one.
@@ -74,7 +74,7 @@ pub enum Error {
     /// A file name, or the target of a link, that is not UTF-8.
     #[error("{}: names in an archive must be UTF-8", content::printable_path(.0))]
     Name(PathBuf),
-    /// A definition that says nothing that can be built.
+    /// An invalid definition.
     #[error("{}: {}", content::printable_path(path), content::printable(message))]
     Definition {
         /// The file.
@@ -84,25 +84,25 @@ pub enum Error {
     },
 }
 
-/// What a project asks for.
+/// The tasks of a project.
 #[derive(Debug)]
 pub struct TaskPlan {
     /// Its tasks.
     pub tasks: Vec<Task>,
-    /// Which entries of the project ask for them.
+    /// The entries of the project that they are for.
     pub origins: Origins,
-    /// What is probably not meant as it is written.
+    /// What is probably not as intended.
     pub warnings: Vec<String>,
     /// The files of the project that the tasks read.
     pub sources: Arc<Sources>,
 }
 
-/// The tasks of `project`. `program` runs them: when it changes, what it makes is made again. Tasks pull
-/// through `registries`.
+/// The tasks of `project`. `program` runs them: if it changes, all its outputs are built again. Tasks pull through
+/// `registries`.
 ///
 /// # Errors
 ///
-/// If a file or folder that the project names is not there or cannot be archived.
+/// If a file or folder that the project names does not exist or cannot be archived.
 pub fn tasks(
     project: &Arc<Project>,
     program: &Path,

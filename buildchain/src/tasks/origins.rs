@@ -1,4 +1,4 @@
-//! Which entry of the project asks for a task, so that mistakes of the graph have a place in a file.
+//! The entry of the project that each task is for, so that mistakes of the graph have a place in a file.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -8,14 +8,15 @@ use graph::{Graph, GraphError, Task};
 use super::{Error, pools};
 use crate::project::{self, FILE_NAME, Origin, Project};
 
-/// The entries that ask for tasks, by the name of the task: several, if they clash. The project itself asks for the others.
+/// The entries by the names of their tasks; several if they clash. A task without an entry is for the project as a whole.
 #[derive(Debug, Default)]
-pub struct Origins(HashMap<String, Vec<Asked>>);
+pub struct Origins(HashMap<String, Vec<TaskOrigin>>);
 
 #[derive(Debug, Clone)]
-struct Asked {
+/// The entry of a task.
+struct TaskOrigin {
     origin: Origin,
-    /// What people call the thing: `the image app:1`, a path.
+    /// The thing in words: `the image app:1`, a path.
     what: String,
 }
 
@@ -30,13 +31,13 @@ type Pair = (Option<Origin>, Option<Origin>, String);
 
 impl Origins {
     pub(super) fn add(&mut self, task: &Task, origin: Origin, what: String) {
-        self.0.entry(task.name.clone()).or_default().push(Asked { origin, what });
+        self.0.entry(task.name.clone()).or_default().push(TaskOrigin { origin, what });
     }
 
-    /// Who asks for `task`; of several of that name, for the one at `position`.
+    /// The entry of `task`; if several tasks have the name, that of the one at `position`.
     fn side(&self, task: &str, position: usize) -> Side {
-        match self.0.get(task).and_then(|asked| asked.get(position)) {
-            Some(Asked { origin, what }) => Side { origin: Some(origin.clone()), what: what.clone() },
+        match self.0.get(task).and_then(|entries| entries.get(position)) {
+            Some(TaskOrigin { origin, what }) => Side { origin: Some(origin.clone()), what: what.clone() },
             None => Side { origin: None, what: format!("the task `{task}`") },
         }
     }
@@ -46,19 +47,19 @@ impl Origins {
 ///
 /// # Errors
 ///
-/// [`Error::Graph`] with every mistake; each at the entry of the project that asks for the task, if one does.
+/// [`Error::Graph`] with every mistake, each with the place of the entry of its task, if there is one.
 pub fn graph(project: &Project, tasks: Vec<Task>, origins: &Origins) -> Result<Graph, Error> {
     let build_root = project.settings.build_root.clone();
     Graph::new(project.root.clone(), build_root, tasks, pools())
         .map_err(|errors| Error::Graph(placed(project, errors, origins)))
 }
 
-/// A line for each mistake. Of files that two entries put in one place there is a line for each two entries, not for each
-/// file: an entry may have thousands.
+/// A line for each mistake. If two entries put files in the same places, there is one line for both, not one for each file:
+/// an entry may have thousands.
 fn placed(project: &Project, errors: Vec<GraphError>, origins: &Origins) -> Vec<String> {
     let mut lines = Vec::new();
     let mut clashes: BTreeMap<Pair, (String, usize)> = BTreeMap::new();
-    let makes_one_path = |name: &str| {
+    let produces_one_path = |name: &str| {
         let same = |error: &GraphError| matches!(error, GraphError::Overlap { first, second, .. } if first == name && second == name);
         errors.iter().any(same)
     };
@@ -83,11 +84,11 @@ fn placed(project: &Project, errors: Vec<GraphError>, origins: &Origins) -> Vec<
                 let key = (other.origin.clone(), one.origin.clone(), named);
                 clashes.entry(key).or_insert_with(|| (message(), 0)).1 += 1;
             }
-            // Two that make one path are told as such.
-            GraphError::DuplicateName { name } if makes_one_path(name) => {}
+            // Two tasks that produce one path are reported as such.
+            GraphError::DuplicateName { name } if produces_one_path(name) => {}
             _ => {
-                let asked = error.task().and_then(|task| origins.0.get(task)?.last());
-                lines.push(at(asked.map(|asked| &asked.origin), error.to_string()));
+                let entry = error.task().and_then(|task| origins.0.get(task)?.last());
+                lines.push(at(entry.map(|entry| &entry.origin), error.to_string()));
             }
         }
     }
@@ -99,7 +100,7 @@ fn placed(project: &Project, errors: Vec<GraphError>, origins: &Origins) -> Vec<
     lines
 }
 
-/// `message` at the place, if there is one.
+/// `message` with the place, if there is one.
 fn at(origin: Option<&Origin>, message: String) -> String {
     match origin {
         Some(origin) => project::Error::of(origin, message).to_string(),
@@ -107,7 +108,7 @@ fn at(origin: Option<&Origin>, message: String) -> String {
     }
 }
 
-/// ` (line 8)`, with the name of the file if that is not the project file.
+/// ` (line 8)`, or ` (images.yaml:8)` for another file than the project file.
 fn line(project: &Project, origin: &Origin) -> String {
     let file = origin.path.strip_prefix(&project.root).unwrap_or(&origin.path);
     if file == Path::new(FILE_NAME) {
@@ -117,7 +118,7 @@ fn line(project: &Project, origin: &Origin) -> String {
     }
 }
 
-/// A path of the archive as the project gives it; another one as it is.
+/// A path of the tree relative to it; other paths unchanged.
 fn inside<'a>(project: &Project, path: &'a Path) -> &'a Path {
     let tree = project.tree();
     let tree = tree.strip_prefix(&project.root).unwrap_or(&tree);

@@ -23,17 +23,11 @@ const RECORD: &str = "application/vnd.sealift.result.v1";
 const CONTENT: &str = "application/octet-stream";
 
 /// The remote cache in `repository`, such as `registry.example:5000/team/cache`, reached through `registries`.
-///
-/// # Errors
-///
-/// `repository` is not the name of a repository.
-pub fn remote_cache(
-    registries: &RegistrySession,
-    repository: &str,
-) -> Result<Arc<dyn RemoteCache>, images::reference::ReferenceError> {
-    // A cache that is slow costs more than it saves.
+#[must_use]
+pub fn remote_cache(registries: &RegistrySession, repository: &Reference) -> Arc<dyn RemoteCache> {
+    // A slow cache costs more than it saves.
     let registries = registries.with_patience(2, Duration::from_secs(10));
-    Ok(Arc::new(RegistryCache { repository: repository.parse()?, registries }))
+    Arc::new(RegistryCache { repository: repository.clone(), registries })
 }
 
 struct RegistryCache {

@@ -1,4 +1,4 @@
-//! Whether the files that a build reads are those of the commit.
+//! Compares the files that a build reads with those of the commit.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use images::build::context::{BuildContext, ContextEntryKind};
 use super::{Error, TaskBuilder};
 use crate::project::{BuildMethod, Error as ProjectError, LOCK_FILE_NAME, Project};
 
-/// What product information adds to the commit where the files are not those of the commit.
+/// What product information adds to the commit if files differ.
 const DIRTY: &str = "-dirty";
 
 /// The files of the repository that a build reads.
@@ -18,17 +18,17 @@ pub struct Sources {
     inputs: Vec<TaskInput>,
     /// Folders that `Containerfile`s copy from.
     contexts: Vec<BuildContext>,
-    /// Files and folders of which each file that is gone was read: of those that are left nobody can tell.
+    /// Files and folders whose deleted files count as read: the remaining files do not show whether they would be.
     wanted: Vec<PathBuf>,
-    /// What tasks make, and the program that builds.
-    made: HashSet<PathBuf>,
+    /// The outputs of tasks, and the program that builds.
+    produced: HashSet<PathBuf>,
 }
 
-/// The files that a build reads could not be compared with the commit.
+/// The files cannot be compared with the commit.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompareError {
-    /// git cannot say.
+    /// git fails.
     #[error(transparent)]
     Project(#[from] ProjectError),
     /// An input cannot be listed.
@@ -40,7 +40,8 @@ pub enum CompareError {
 }
 
 impl Sources {
-    /// What the tasks read that are in `builder` so far. What only linters and formatters read is no part of the build.
+    /// What the tasks in `builder` read. Call it before the tasks of linters and formatters are added: their files are not part
+    /// of the build.
     ///
     /// # Errors
     ///
@@ -49,7 +50,7 @@ impl Sources {
         let project = builder.project;
         let tasks = || builder.tasks.iter();
         let mut inputs: Vec<TaskInput> = tasks().flat_map(|task| &task.inputs).cloned().collect();
-        // A folder that is reached by a link is read through it.
+        // A folder behind a link is read through the link.
         let roots = project.files.iter().map(|files| project.root.join(&files.from));
         let links = roots.filter(|root| root.is_symlink());
         inputs
@@ -67,14 +68,13 @@ impl Sources {
         );
         wanted.push(project.root.join(LOCK_FILE_NAME));
         wanted.extend(super::binaries::PINS.map(|name| project.root.join(name)));
-        let mut made: HashSet<PathBuf> =
+        let mut produced: HashSet<PathBuf> =
             tasks().flat_map(|task| &task.outputs).map(|output| output.path().clone()).collect();
-        made.extend([builder.program.to_path_buf(), project.settings.build_root.clone()]);
-        Ok(Self { inputs, contexts, wanted, made })
+        produced.extend([builder.program.to_path_buf(), project.settings.build_root.clone()]);
+        Ok(Self { inputs, contexts, wanted, produced })
     }
 
-    /// The files that the build reads and that are not those of the commit, relative to the project. None if there is no
-    /// commit.
+    /// The files that the build reads and that differ from the commit, relative to the project. Empty if there is no commit.
     ///
     /// # Errors
     ///
@@ -94,22 +94,23 @@ impl Sources {
             let folder = context.folder.strip_prefix(root).unwrap_or(&context.folder);
             read.extend(files.map(|entry| folder.join(entry.path)));
         }
-        let is_made = |path: &Path| path.ancestors().any(|above| self.made.contains(&root.join(above)));
-        // What lies elsewhere on the machine is in no commit, and is named in the project file.
+        let is_produced =
+            |path: &Path| path.ancestors().any(|above| self.produced.contains(&root.join(above)));
+        // Files outside the project are in no commit; the project file names their folders.
         let mut differing: BTreeSet<PathBuf> = read
             .into_iter()
-            .filter(|path| path.is_relative() && changes.differs(path) && !is_made(path))
+            .filter(|path| path.is_relative() && changes.differs(path) && !is_produced(path))
             .filter(|path| root.join(path).symlink_metadata().is_ok())
             .collect();
         let was_read = |path: &PathBuf| {
             self.inputs.iter().any(|input| input.covers(root, path))
                 || self.wanted.iter().any(|wanted| root.join(path).starts_with(wanted))
         };
-        differing.extend(changes.deleted.iter().filter(|path| was_read(path) && !is_made(path)).cloned());
+        differing.extend(changes.deleted.iter().filter(|path| was_read(path) && !is_produced(path)).cloned());
         Ok(differing)
     }
 
-    /// The commit as product information names it, with `-dirty` behind it where the build reads other files.
+    /// The commit in product information; it ends in `-dirty` if the build reads other files.
     pub(super) fn revision(&self, project: &Project) -> Result<Option<String>, ActionError> {
         let Some(revision) = &project.revision else { return Ok(None) };
         let dirty = if self.differing(project)?.is_empty() { "" } else { DIRTY };

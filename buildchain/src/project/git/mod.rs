@@ -1,8 +1,8 @@
-//! What git knows of the project: the commit, its date, and which files differ from it.
+//! What git records about the project: the commit, its date, and which files differ from it.
 //!
-//! Equal commits must give equal archives, so only what is in the commit itself may be asked for: not what depends on the
-//! clone (its depth, its tags), on the user (configuration) or on the caller (`GIT_DIR` and its kin). git therefore runs
-//! without the user's and the system's configuration and without any variable of its own.
+//! Equal commits must give equal archives. So the build uses only what is in the commit itself, and nothing that depends on the
+//! clone (its depth, its tags), on the user (configuration) or on the caller (`GIT_DIR` and similar variables). git therefore
+//! runs without the configuration of the user and of the system, and without its own variables.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsStr;
@@ -16,7 +16,7 @@ use content::printable;
 use super::error::Error;
 use super::settings::Settings;
 
-/// Configuration of the repository that changes what git reports of equal files, or runs programs.
+/// Overrides configuration of the repository that runs programs or changes what git reports about equal files.
 const NEUTRAL: [&str; 6] = [
     "core.attributesFile=/dev/null",
     "core.autocrlf=false",
@@ -33,11 +33,11 @@ pub(crate) struct GitRepository {
     environment: BTreeMap<String, String>,
     /// The project's folder.
     root: PathBuf,
-    /// Folders whose repositories the user trusts although they belong to somebody else: `safe.directory`.
+    /// `safe.directory`: folders whose repositories the user trusts although another user owns them.
     trusted: Vec<String>,
-    /// The project's folder in the repository, empty or with a slash at its end.
+    /// The folder of the project in the repository: empty, or with a slash at its end.
     prefix: Vec<u8>,
-    /// Commits older than some are missing.
+    /// Whether old commits are missing.
     shallow: bool,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct GitRepository {
 pub(crate) struct Commit {
     /// When it was committed, in seconds since 1970.
     pub(crate) date: i64,
-    /// Its whole hash: a shortened one grows with the clone.
+    /// Its whole hash: the length of a shortened one depends on the clone.
     pub(crate) hash: String,
 }
 
@@ -55,16 +55,16 @@ pub(crate) struct Commit {
 pub(crate) struct Changes {
     /// Files, and submodules, that differ.
     pub(crate) modified: BTreeSet<PathBuf>,
-    /// Files that are in the commit and no longer in the folder.
+    /// Files of the commit that are missing in the folder.
     pub(crate) deleted: BTreeSet<PathBuf>,
     /// All files that git tracks.
     pub(crate) tracked: HashSet<PathBuf>,
 }
 
 impl Changes {
-    /// Whether the file at `path` is not in the commit, or with other content.
+    /// Whether the commit lacks the file at `path`, or has other content for it.
     pub(crate) fn differs(&self, path: &Path) -> bool {
-        // A submodule is named by its folder.
+        // git reports a submodule by its folder.
         !self.tracked.contains(path) || path.ancestors().any(|above| self.modified.contains(above))
     }
 }
@@ -74,7 +74,7 @@ impl GitRepository {
     ///
     /// # Errors
     ///
-    /// [`Error::Repository`] if there is one and git cannot read it.
+    /// [`Error::Repository`] if git cannot read it.
     pub(crate) fn open(settings: &Settings, root: &Path) -> Result<Option<Self>, Error> {
         let Some(place) = find(root) else { return Ok(None) };
         let mut repository = Self {
@@ -105,7 +105,7 @@ impl GitRepository {
             );
             return Err(wrong("it belongs to another user".into(), help));
         }
-        let text = repository.said(output)?;
+        let text = repository.printed(output)?;
         let (shallow, rest) =
             text.split_at(text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len()));
         repository.shallow = shallow == b"true";
@@ -114,7 +114,7 @@ impl GitRepository {
         Ok(Some(repository))
     }
 
-    /// The commit that is checked out; `None` before the first.
+    /// The commit that is checked out; `None` if there is no commit yet.
     ///
     /// # Errors
     ///
@@ -122,26 +122,27 @@ impl GitRepository {
     pub(crate) fn commit(&self) -> Result<Option<Commit>, Error> {
         let output = self.run(&["rev-list", "--max-count=1", "--timestamp", "HEAD", "--"])?;
         if !output.status.success() {
-            // A branch that no commit has been made on: HEAD names it, and it does not exist.
+            // Before the first commit, HEAD names a branch that does not exist.
             let names_a_branch = self.run(&["symbolic-ref", "--quiet", "HEAD"])?.status.success();
             let exists = self.run(&["rev-parse", "--quiet", "--verify", "HEAD"])?.status.success();
             if names_a_branch && !exists {
                 return Ok(None);
             }
         }
-        let text = self.said(output)?;
+        let text = self.printed(output)?;
         let text = String::from_utf8_lossy(&text);
         let found = text.trim().split_once(' ').and_then(|(date, hash)| Some((date.parse().ok()?, hash)));
-        let (date, hash) = found
-            .ok_or_else(|| self.wrong(format!("git names no commit and date: {}", printable(text.trim()))))?;
+        let (date, hash) = found.ok_or_else(|| {
+            self.wrong(format!("git returned neither a commit nor a date: {}", printable(text.trim())))
+        })?;
         Ok(Some(Commit { date, hash: hash.to_owned() }))
     }
 
-    /// The commit after the tag before it: `2.11.0-3-gHASH`, with the whole hash.
+    /// The last tag, the number of commits since then, and the whole hash: `2.11.0-3-gHASH`.
     ///
     /// # Errors
     ///
-    /// [`Error::Repository`] if this clone cannot know: it is shallow, or no tag is there.
+    /// [`Error::Repository`] if this clone is shallow or has no tag.
     pub(crate) fn describe(&self) -> Result<String, Error> {
         let wrong = |message: &str, help: &str| Error::Repository {
             path: self.root.clone(),
@@ -159,14 +160,14 @@ impl GitRepository {
                 "fetch them (git fetch --tags), or create one (git tag)",
             ));
         }
-        Ok(String::from_utf8_lossy(self.said(output)?.trim_ascii()).into_owned())
+        Ok(String::from_utf8_lossy(self.printed(output)?.trim_ascii()).into_owned())
     }
 
     /// How the files of the project differ from the commit.
     ///
     /// # Errors
     ///
-    /// [`Error::Repository`] if git cannot say.
+    /// [`Error::Repository`] if git fails.
     pub(crate) fn changes(&self) -> Result<Changes, Error> {
         let mut changes = Changes::default();
         let status = [
@@ -179,16 +180,16 @@ impl GitRepository {
             "--",
             ".",
         ];
-        let status = self.said(self.run(&status)?)?;
+        let status = self.printed(self.run(&status)?)?;
         for entry in status.split(|byte| *byte == 0) {
-            // Two letters, a blank, the path from the top of the repository.
+            // Two letters, a space, and the path relative to the top of the repository.
             let Some((state, path)) = entry.split_at_checked(3) else { continue };
             let Some(path) = path.strip_prefix(self.prefix.as_slice()) else { continue };
             let into = if state.contains(&b'D') { &mut changes.deleted } else { &mut changes.modified };
             into.insert(PathBuf::from(OsStr::from_bytes(path)));
         }
         let listed = ["ls-files", "-z", "-v", "--stage", "--recurse-submodules", "--", "."];
-        let listed = self.said(self.run(&listed)?)?;
+        let listed = self.printed(self.run(&listed)?)?;
         let mut unwatched = Vec::new();
         for entry in listed.split(|byte| *byte == 0) {
             // `H 100644 HASH 0<tab>path`
@@ -201,12 +202,12 @@ impl GitRepository {
             }
             changes.tracked.insert(path);
         }
-        self.look_at(unwatched, &mut changes)?;
+        self.compare(unwatched, &mut changes)?;
         Ok(changes)
     }
 
-    /// Looks at files that git has been told not to: `assume-unchanged`, `skip-worktree` and sparse checkouts.
-    fn look_at(&self, files: Vec<(PathBuf, String)>, changes: &mut Changes) -> Result<(), Error> {
+    /// Compares files that git skips: those with `assume-unchanged` or `skip-worktree`, and those outside a sparse checkout.
+    fn compare(&self, files: Vec<(PathBuf, String)>, changes: &mut Changes) -> Result<(), Error> {
         for (path, expected) in files {
             let whole = self.root.join(&path);
             if whole.symlink_metadata().is_err() {
@@ -223,9 +224,9 @@ impl GitRepository {
         Ok(())
     }
 
-    /// What the user trusts, in any configuration but the repository's own. It alone of the user's configuration reaches
-    /// git: whose repository may be read is the user's to decide and changes no byte of what is read. To trust every
-    /// folder by ourselves would let its owner run programs as us: filters of its configuration.
+    /// The folders that the user trusts, by any configuration except that of the repository. This is the only configuration of
+    /// the user that git gets: the user decides which repositories may be read, and the decision changes no byte. Trusting every
+    /// folder would let its owner run programs as this user, through filters in its configuration.
     fn trusted(&self) -> Vec<String> {
         let mut command = Command::new(&self.git);
         command.args(["-C", "/", "config", "--get-all", "-z", "safe.directory"]);
@@ -273,8 +274,8 @@ impl GitRepository {
         command
     }
 
-    /// What git printed, or the reason that it gave.
-    fn said(&self, output: Output) -> Result<Vec<u8>, Error> {
+    /// The standard output of git, or the reason why it failed.
+    fn printed(&self, output: Output) -> Result<Vec<u8>, Error> {
         if output.status.success() {
             return Ok(output.stdout);
         }
@@ -298,12 +299,12 @@ impl GitRepository {
     }
 }
 
-/// git names the option in its remedy, in all versions.
+/// Every version of git names the option in its message.
 fn is_of_another_owner(output: &Output) -> bool {
     !output.status.success() && output.stderr.windows(14).any(|text| text == b"safe.directory")
 }
 
-/// The folder of the repository that holds `root`, found as git does: the nearest with a `.git`, on the same file system.
+/// The folder of the repository that holds `root`. As for git, this is the nearest one with a `.git` on the same file system.
 fn find(root: &Path) -> Option<PathBuf> {
     let device = root.metadata().ok()?.dev();
     root.ancestors()
@@ -312,7 +313,7 @@ fn find(root: &Path) -> Option<PathBuf> {
         .map(Path::to_path_buf)
 }
 
-/// An empty folder hides a repository, in containers.
+/// Whether `path` is a repository. In containers an empty folder hides one.
 fn is_repository(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|metadata| {
         !metadata.is_dir() || std::fs::read_dir(path).map_or(true, |mut entries| entries.next().is_some())

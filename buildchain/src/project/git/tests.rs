@@ -1,4 +1,4 @@
-//! What git is asked, in repositories as people have them.
+//! Repositories as users have them.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -67,21 +67,21 @@ impl Scratch {
 }
 
 #[test]
-fn a_folder_that_is_no_repository_or_has_no_commit_is_fine() {
+fn a_folder_without_a_repository_or_a_commit_is_accepted() {
     let scratch = Scratch::new();
     scratch.write("plain/file", "");
     scratch.git("", &["init", "-q", "unborn"]);
-    // As containers hide a repository.
+    // An empty `.git` hides a repository in containers.
     std::fs::create_dir_all(scratch.path("hidden/.git")).unwrap();
     for folder in ["plain", "unborn", "hidden"] {
         assert_eq!(scratch.commit(folder, &[]).unwrap(), None, "{folder}");
     }
-    // No git is needed where nothing is to be read.
+    // Without a repository, git is not needed.
     assert_eq!(scratch.commit("plain", &[("GIT_BIN", "/nowhere/git")]).unwrap(), None);
 }
 
 #[test]
-fn a_repository_that_cannot_be_read_is_an_error_that_names_a_remedy() {
+fn a_repository_that_cannot_be_read_is_an_error_with_help() {
     let scratch = Scratch::new();
     let copy = |name: &str| {
         scratch.git("", &["clone", "-q", "--no-hardlinks", "project", name]);
@@ -110,7 +110,7 @@ fn a_repository_that_cannot_be_read_is_an_error_that_names_a_remedy() {
 }
 
 #[test]
-fn a_checkout_of_another_owner_is_refused_until_the_user_trusts_it_and_then_says_the_same() {
+fn a_checkout_of_another_owner_is_refused_until_the_user_trusts_it() {
     if !rustix::process::geteuid().is_root() {
         return;
     }
@@ -143,7 +143,7 @@ fn neither_the_clone_nor_the_user_nor_the_caller_changes_the_commit() {
         assert_eq!(scratch.commit(name, &[]).unwrap().as_ref(), Some(&expected), "{name}");
     }
     assert_eq!(scratch.commit("project/sub", &[]).unwrap().as_ref(), Some(&expected));
-    // What a hook finds in its environment, and what users configure.
+    // The environment of a hook, and the configuration of a user.
     scratch.git("", &["init", "-q", "other"]);
     scratch.git("other", &["commit", "-q", "--allow-empty", "-m", "other"]);
     scratch.write(".gitconfig", "[log]\n\tshowSignature = true\n[core]\n\tabbrev = 4\n\tbroken");
@@ -168,7 +168,7 @@ fn neither_the_clone_nor_the_user_nor_the_caller_changes_the_commit() {
 }
 
 #[test]
-fn tags_are_asked_for_by_name_and_a_clone_that_cannot_know_them_is_refused() {
+fn describe_needs_tags_and_the_whole_history() {
     let scratch = Scratch::new();
     let hash = scratch.commit("project", &[]).unwrap().unwrap().hash;
     let source = format!("file://{}", scratch.path("project").display());
@@ -185,7 +185,7 @@ fn tags_are_asked_for_by_name_and_a_clone_that_cannot_know_them_is_refused() {
 }
 
 #[test]
-fn a_file_differs_where_it_is_not_in_the_commit_as_it_is() {
+fn a_file_differs_if_the_commit_lacks_it_or_has_other_content() {
     let scratch = Scratch::new();
     scratch.write("project/.gitignore", "ignored\n");
     for file in ["staged", "edited", "mode", "assumed", "skipped", "gone", "touched"] {
@@ -228,7 +228,7 @@ fn a_file_differs_where_it_is_not_in_the_commit_as_it_is() {
 }
 
 #[test]
-fn a_submodule_is_clean_as_long_as_its_files_are() {
+fn a_submodule_differs_if_one_of_its_files_does() {
     let scratch = Scratch::new();
     scratch.git("", &["init", "-q", "module"]);
     scratch.write("module/file", "1\n");

@@ -3,8 +3,9 @@
 use buildchain::project::{Settings, parse_size};
 use clap::{Args, Subcommand, ValueEnum};
 use graph::ResultCache;
+use images::Reference;
 
-use crate::failure::{CommandResult, Failure};
+use crate::failure::CommandResult;
 use crate::output::documents::project::{CachePruning, CacheUsage};
 use crate::output::{ReportOutput, count, documents, size};
 use crate::session::{Selector, Session};
@@ -36,13 +37,13 @@ pub(crate) enum Command {
 /// The options of a run for the result cache.
 #[derive(Debug, Args)]
 pub(crate) struct CacheFlags {
-    /// Set the maximum size of the result cache; 0 disables it [default: 10G]
+    /// Set the maximum size of the result cache; 0 disables it [default: SEALIFT_CACHE_SIZE, else 10G]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     cache_size: Option<u64>,
-    /// Share results through a repository: `registry.example:5000/team/cache`
+    /// Share results through a repository: `registry.example:5000/team/cache` [default: SEALIFT_REMOTE_CACHE]
     #[arg(long, value_name = "REPOSITORY")]
-    remote_cache: Option<String>,
-    /// Set whether results are also uploaded to the remote cache
+    remote_cache: Option<Reference>,
+    /// Only read results from the remote cache, or also upload them [default: SEALIFT_REMOTE_CACHE_MODE, else read]
     #[arg(long, value_enum, value_name = "MODE")]
     remote_cache_mode: Option<Mode>,
 }
@@ -56,20 +57,19 @@ enum Mode {
 
 impl CacheFlags {
     /// The result cache of a run, unless it is disabled.
-    pub(crate) fn cache(&self, session: &Session) -> Result<Option<ResultCache>, Failure> {
+    pub(crate) fn cache(&self, session: &Session) -> Option<ResultCache> {
         let settings = &session.project.settings.outputs;
         let limit = self.cache_size.unwrap_or(settings.size);
         if limit == 0 {
-            return Ok(None);
+            return None;
         }
         let cache = ResultCache::new(settings.folder.clone(), Some(limit));
         let Some(repository) = self.remote_cache.as_ref().or(settings.remote.as_ref()) else {
-            return Ok(Some(cache));
+            return Some(cache);
         };
-        let remote =
-            buildchain::tasks::remote_cache(&session.registries, repository).map_err(Failure::usage_by)?;
+        let remote = buildchain::tasks::remote_cache(&session.registries, repository);
         let writes = self.remote_cache_mode.map_or(settings.remote_writes, |mode| mode == Mode::ReadWrite);
-        Ok(Some(cache.with_remote(remote, writes)))
+        Some(cache.with_remote(remote, writes))
     }
 }
 

@@ -172,7 +172,7 @@ pub(super) fn once(
         always: run.always,
         single: run.single,
         cancel: Arc::clone(&signals.caught),
-        cache: run.cache.cache(session)?,
+        cache: run.cache.cache(session),
         artifacts: vec![(iso, next)],
         clock: Some(SystemTime::now),
         ..RunOptions::default()
