@@ -31,7 +31,7 @@ fn of_archives() -> Vec<Failure> {
 
     let neither =
         CannotMount::Neither { kernel: Box::new(CannotMount::NotRoot), fuse: Box::new(CannotMount::Folder) };
-    let id = || "metalk8s-2.11.0".to_owned();
+    let id = || -> archive::ArchiveId { "metalk8s-2.11.0".parse().unwrap() };
     let mut failures: Vec<Failure> = [
         Error::Damaged(damaged()),
         Error::Unverifiable(path()),
@@ -45,7 +45,7 @@ fn of_archives() -> Vec<Failure> {
             file: "/etc/sealift/archives.yaml".into(),
         },
         Error::Active { id: id() },
-        Error::InUse { id: id(), source: io::ErrorKind::ResourceBusy.into() },
+        Error::InUse { id: id().into(), source: io::ErrorKind::ResourceBusy.into() },
         Error::CannotMount { id: id(), problem: neither },
         Error::CannotMount { id: id(), problem: CannotMount::NoFileSystem("isofs") },
         Error::UnsafeLock {

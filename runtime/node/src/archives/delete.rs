@@ -30,8 +30,8 @@ pub fn delete(
     if let Some(id) = id.as_ref().filter(|id| !force && active(&configuration).contains(id)) {
         return Err(Error::Active { id: id.clone() });
     }
-    let (steps, notes) = plan::delete(paths, &archive, id.as_deref(), force, machine, &configuration)?;
-    let id = id.unwrap_or_else(|| archive.display().to_string());
+    let (steps, notes) = plan::delete(paths, &archive, id.as_ref(), force, machine, &configuration)?;
+    let id = id.map_or_else(|| archive.display().to_string(), String::from);
     if !dry_run {
         apply::run(&steps, &id, machine, None)?;
     }

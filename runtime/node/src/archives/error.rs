@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use archive::layout;
 use archive::verify::VerifyReport;
+use archive::{ArchiveId, layout};
 use content::IoError;
 
 use super::mount_mode::CannotMount;
@@ -41,7 +41,7 @@ pub enum Error {
     #[error("this node already has {id}: {}", content::printable_path(path))]
     Present {
         /// The archive ID.
-        id: String,
+        id: ArchiveId,
         /// The other archive.
         path: PathBuf,
     },
@@ -52,7 +52,7 @@ pub enum Error {
     )]
     SamePrefix {
         /// The archive ID.
-        id: String,
+        id: ArchiveId,
         /// The first part of the names of its images.
         prefix: String,
         /// The other archive.
@@ -96,7 +96,7 @@ pub enum Error {
     #[error("{id} is the active version of its Solution")]
     Active {
         /// The archive ID.
-        id: String,
+        id: ArchiveId,
     },
     /// A process uses the archive.
     #[error("{id} is in use: {source}")]
@@ -119,7 +119,7 @@ pub enum Error {
     #[error("{id} cannot be mounted here: {problem}")]
     CannotMount {
         /// The archive ID.
-        id: String,
+        id: ArchiveId,
         /// Why not.
         problem: CannotMount,
     },

@@ -53,7 +53,7 @@ pub fn import(
     let paths = &paths.resolved();
     let _lock = lock(paths, options.dry_run)?;
     let (product, kind) = product_of(&open.tree()?)?;
-    let id = product.id().to_string();
+    let id = product.id();
     refuse_second(paths, &archive, &product)?;
     let kind = list_of(paths, &archive, kind)?;
     let way = match options.mounting {
@@ -80,10 +80,10 @@ pub fn import(
         }
     }
     if !options.dry_run {
-        apply::run(&steps, &id, machine, Some(&open))?;
+        apply::run(&steps, id.as_str(), machine, Some(&open))?;
     }
     Ok(NodeChange {
-        id,
+        id: id.into(),
         archive,
         steps,
         not_mounted: way.err().map(|problem| problem.to_string()),
@@ -93,11 +93,11 @@ pub fn import(
 
 /// Refuses an archive whose ID or image prefix another archive of the node has.
 fn refuse_second(paths: &NodeLayout, archive: &Path, product: &Product) -> Result<(), Error> {
-    let (id, prefix) = (product.id().to_string(), product.repository_prefix());
+    let (id, prefix) = (product.id(), product.repository_prefix());
     for path in configured(paths)?.into_iter().filter(|path| path != archive) {
         // A missing or damaged archive does not conflict.
         let Ok((other, _)) = described(&path) else { continue };
-        if other.id() == *id {
+        if other.id() == id {
             return Err(Error::Present { id, path });
         }
         if other.repository_prefix() == prefix {

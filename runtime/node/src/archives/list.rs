@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use archive::tree::TreeEntry;
-use archive::{Product, Tree, layout, sums};
+use archive::{ArchiveId, Product, Tree, layout, sums};
 use content::Digest;
 use serde::Serialize;
 
@@ -27,7 +27,7 @@ pub struct ListedArchive {
     /// Its product information; null if it cannot be read.
     pub product: Option<Product>,
     /// The archive ID; null if it cannot be read.
-    pub id: Option<String>,
+    pub id: Option<ArchiveId>,
     /// Whether the file or folder is missing.
     pub missing: bool,
     /// The size of the ISO file in bytes.
@@ -107,7 +107,7 @@ fn listed(
     paths: &NodeLayout,
     path: &Path,
     kind: ConfigurationKind,
-    active: &[String],
+    active: &[ArchiveId],
     machine: &dyn Machine,
 ) -> ListedArchive {
     let described = described(path);
@@ -118,7 +118,7 @@ fn listed(
         Err(_) if missing => (None, Some("it does not exist".to_owned()), Vec::new()),
         Err(error) => (None, Some(error.to_string()), Vec::new()),
     };
-    let id = described.as_ref().ok().map(|(product, _)| product.id().to_string());
+    let id = described.as_ref().ok().map(|(product, _)| product.id());
     // The unit of a missing archive still names it.
     let mount = id.clone().or_else(|| mount_unit::of_archive(paths, path)).map(|id| paths.mounts.join(id));
     let mount = mount.filter(|mount| matches!(machine.mounted(mount), Ok(Some(_))));

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use archive::ArchiveId;
 use content::LinkPolicy;
 
 use super::error::Error;
@@ -76,23 +77,23 @@ fn quoted(path: &str) -> String {
 }
 
 /// The file of the unit for `id`, and the link that enables it.
-pub(super) fn files(paths: &NodeLayout, id: &str) -> (PathBuf, PathBuf) {
+pub(super) fn files(paths: &NodeLayout, id: &ArchiveId) -> (PathBuf, PathBuf) {
     let name = name(&paths.mounts.join(id));
     (paths.units.join(&name), paths.units.join("multi-user.target.wants").join(&name))
 }
 
 /// The archive that the unit for `id` mounts.
-pub(super) fn archive_of(paths: &NodeLayout, id: &str) -> Option<PathBuf> {
+pub(super) fn archive_of(paths: &NodeLayout, id: &ArchiveId) -> Option<PathBuf> {
     archive_in(&read(&files(paths, id).0).ok()??)
 }
 
 /// The ID under which a unit mounts `archive`.
-pub(super) fn of_archive(paths: &NodeLayout, archive: &Path) -> Option<String> {
+pub(super) fn of_archive(paths: &NodeLayout, archive: &Path) -> Option<ArchiveId> {
     let units = std::fs::read_dir(&paths.units).ok()?;
     let mut texts = units.flatten().filter_map(|unit| read(&unit.path()).ok().flatten());
     let text = texts.find(|text| archive_in(text).as_deref() == Some(archive))?;
     let at = text.lines().find_map(|line| line.strip_prefix("Where="))?.replace("%%", "%");
-    Some(Path::new(&at).strip_prefix(&paths.mounts).ok()?.to_str()?.to_owned())
+    Path::new(&at).strip_prefix(&paths.mounts).ok()?.to_str()?.parse().ok()
 }
 
 fn archive_in(text: &str) -> Option<PathBuf> {

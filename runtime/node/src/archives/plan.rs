@@ -12,12 +12,13 @@ use super::node_change::NodeStep;
 use super::node_layout::NodeLayout;
 use super::{fstab, mount_unit};
 use crate::site_config::NodeConfiguration;
+use archive::ArchiveId;
 
 /// The steps that an import still needs.
 pub(super) fn import(
     paths: &NodeLayout,
     archive: &Path,
-    id: &str,
+    id: &ArchiveId,
     way: Option<MountMode>,
     machine: &dyn Machine,
     configuration: &NodeConfiguration,
@@ -48,12 +49,17 @@ pub(super) fn import(
 }
 
 /// Refuses a mount point at which something else is mounted: another archive, or a former one of this name.
-pub(super) fn refuse_other(archive: &Path, id: &str, at: &Path, machine: &dyn Machine) -> Result<(), Error> {
+pub(super) fn refuse_other(
+    archive: &Path,
+    id: &ArchiveId,
+    at: &Path,
+    machine: &dyn Machine,
+) -> Result<(), Error> {
     if mounted(machine, at)?.is_none() {
         return Ok(());
     }
     let is_this = machine.shows(archive, at).map_err(IoError::at("determine the mount at", at))?;
-    if is_this && (machine.is_broken(at) || described(at).is_ok_and(|(shown, _)| shown.id() == id)) {
+    if is_this && (machine.is_broken(at) || described(at).is_ok_and(|(shown, _)| shown.id() == *id)) {
         return Ok(());
     }
     Err(Error::Occupied { at: at.to_path_buf() })
@@ -87,7 +93,7 @@ pub(super) fn mount(
 pub(super) fn delete(
     paths: &NodeLayout,
     archive: &Path,
-    id: Option<&str>,
+    id: Option<&ArchiveId>,
     lazily: bool,
     machine: &dyn Machine,
     configuration: &NodeConfiguration,

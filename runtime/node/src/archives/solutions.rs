@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use archive::ArchiveId;
 use serde::Serialize;
 
 use super::describe::described;
@@ -92,14 +93,14 @@ fn versions(configuration: &NodeConfiguration, name: &str) -> Vec<String> {
 }
 
 /// The IDs of the Solutions that a configuration activates. `latest` is the newest version that it lists.
-pub(super) fn active(configuration: &NodeConfiguration) -> Vec<String> {
+pub(super) fn active(configuration: &NodeConfiguration) -> Vec<ArchiveId> {
     let version = |name: &String, version: &String| {
         if version == LATEST { versions(configuration, name).pop() } else { Some(version.clone()) }
     };
     let active = configuration.active().iter();
     active
         .filter_map(|(name, wanted)| {
-            Some(format!("{}-{}", name.to_ascii_lowercase(), version(name, wanted)?))
+            format!("{}-{}", name.to_ascii_lowercase(), version(name, wanted)?).parse().ok()
         })
         .collect()
 }

@@ -45,15 +45,20 @@ pub fn mount(
     let open = OpenArchive::open(archive)?;
     let archive = open.path().to_path_buf();
     let (product, _) = product_of(&open.tree()?)?;
-    let id = product.id().to_string();
+    let id = product.id();
     // Imports and deletions do not use a folder that the user chose.
     let (at, _lock) = match &options.at {
         Some(at) => (std::path::absolute(at).map_err(IoError::at("name", at))?, None),
         None => (paths.mounts.join(&id), lock(paths, options.dry_run)?),
     };
     plan::refuse_other(&archive, &id, &at, machine)?;
-    let done =
-        |archive, steps| NodeChange { id: id.clone(), archive, steps, not_mounted: None, notes: Vec::new() };
+    let done = |archive, steps| NodeChange {
+        id: id.to_string(),
+        archive,
+        steps,
+        not_mounted: None,
+        notes: Vec::new(),
+    };
     if mounted(machine, &at)?.is_some() && !machine.is_broken(&at) {
         return Ok(done(archive, Vec::new()));
     }
@@ -71,7 +76,7 @@ pub fn mount(
     }
     let steps = plan::mount(&archive, &at, way, machine)?;
     if !options.dry_run {
-        apply::run(&steps, &id, machine, Some(&open))?;
+        apply::run(&steps, id.as_str(), machine, Some(&open))?;
     }
     Ok(done(archive, steps))
 }
@@ -102,7 +107,7 @@ pub fn unmount(
         }
         let _lock = lock(paths, !ours)?;
         let id = at.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let archive = mount_unit::archive_of(paths, &id);
+        let archive = id.parse().ok().and_then(|id| mount_unit::archive_of(paths, &id));
         let keep = archive.is_some();
         let archive = archive.unwrap_or_else(|| at.clone());
         let mut steps = vec![NodeStep::Unmount {

@@ -37,7 +37,7 @@ pub fn compare(listed: &[ListedArchive], nodes: &[NodeName], shell: &RemoteShell
     let ours = listed.iter().map(|one| {
         let held =
             HeldArchive { bytes: one.bytes, contents: one.contents.clone(), problem: one.problem.clone() };
-        (one.id.clone().unwrap_or_else(|| one.path.to_string_lossy().into_owned()), held)
+        (one.id.clone().map_or_else(|| one.path.to_string_lossy().into_owned(), String::from), held)
     });
     comparison.add(HERE, ours);
     for node in nodes {

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use archive::ArchiveId;
+
 use super::error::Error;
 use super::name::NodeName;
 use super::shell::{RemoteArchive, RemoteShell};
@@ -12,7 +14,7 @@ use crate::copy::{Recipe, SentArchive};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copyable {
     /// Its ID.
-    pub id: String,
+    pub id: ArchiveId,
     /// The ISO file.
     pub path: PathBuf,
     /// Its size in bytes.
@@ -36,8 +38,9 @@ pub struct CopySelection {
 ///
 /// [`Error::Unknown`].
 pub fn select(listed: Vec<ListedArchive>, wanted: &[String]) -> Result<CopySelection, Error> {
-    let matches =
-        |one: &ListedArchive, text: &String| one.id.as_ref() == Some(text) || one.path == Path::new(text);
+    let matches = |one: &ListedArchive, text: &String| {
+        one.id.as_ref().is_some_and(|id| id == text.as_str()) || one.path == Path::new(text)
+    };
     if let Some(text) = wanted.iter().find(|text| !listed.iter().any(|one| matches(one, text))) {
         return Err(Error::Unknown(text.clone()));
     }
@@ -134,7 +137,7 @@ impl Copies {
 
     /// Whether a node has an archive already; an error if it cannot be copied there.
     fn compare(&self, archive: &Copyable, theirs: &[RemoteArchive]) -> Result<bool, Error> {
-        match theirs.iter().find(|one| one.id.as_ref() == Some(&archive.id)) {
+        match theirs.iter().find(|one| one.id.as_deref() == Some(archive.id.as_str())) {
             Some(one) if one.contents == archive.contents => Ok(true),
             Some(one) => Err(Error::Different(one.path.clone())),
             None => self.check(archive).map(|()| false),
@@ -161,7 +164,7 @@ mod tests {
             path: path.into(),
             kind: ListedArchiveKind::Platform,
             product: None,
-            id: id.map(str::to_owned),
+            id: id.map(|id| id.parse().unwrap()),
             missing: false,
             bytes,
             images: None,
@@ -187,7 +190,7 @@ mod tests {
         let ids = |wanted: &[&str]| {
             let wanted: Vec<String> = wanted.iter().map(|text| (*text).to_owned()).collect();
             let CopySelection { archives, skipped } = select(all(), &wanted).unwrap();
-            let ids: Vec<String> = archives.into_iter().map(|one| one.id).collect();
+            let ids: Vec<String> = archives.into_iter().map(|one| one.id.into()).collect();
             (ids, skipped)
         };
         let (folder, broken) = (PathBuf::from("/b"), PathBuf::from("/c.iso"));

@@ -123,7 +123,7 @@ fn document(copied: &Copied<'_>) -> ArchiveCopy {
     let sent = copied.result.as_ref().ok();
     ArchiveCopy {
         node: copied.node.to_string(),
-        archive: copied.archive.id.clone(),
+        archive: copied.archive.id.to_string(),
         path: sent.map(|sent| documents::text(&sent.path)),
         bytes: sent.map(|sent| sent.bytes),
         present: sent.map(|sent| sent.present),
@@ -155,7 +155,7 @@ fn plan_line(plan: &CopyPlan) -> String {
 fn plan_document(plan: &CopyPlan) -> ArchiveCopyPlan {
     ArchiveCopyPlan {
         node: plan.node.to_string(),
-        archive: plan.archive.id.clone(),
+        archive: plan.archive.id.to_string(),
         present: plan.present,
         bytes: Some(plan.archive.bytes),
         into: documents::text(&plan.into),

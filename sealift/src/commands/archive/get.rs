@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
 /// Whether a person means this archive by `name`.
 fn is_meant(one: &ListedArchive, name: &str) -> bool {
     let path = Path::new(name);
-    one.id.as_deref() == Some(name)
+    one.id.as_ref().is_some_and(|id| id == name)
         || one.product.as_ref().is_some_and(|product| product.name.eq_ignore_ascii_case(name))
         || [Some(&one.path), one.mounted.as_ref()].into_iter().flatten().any(|known| known == path)
 }
@@ -103,7 +103,7 @@ fn row(one: &ListedArchive) -> [String; 7] {
     };
     let form = if one.missing || one.product.is_none() { "?" } else { "folder" };
     [
-        one.id.clone().unwrap_or_else(|| "?".to_owned()),
+        one.id.as_ref().map_or_else(|| "?".to_owned(), ToString::to_string),
         format!("{}{}", one.kind, if one.active { ", active" } else { "" }),
         one.bytes.map_or_else(|| form.to_owned(), size),
         readable.to_owned(),

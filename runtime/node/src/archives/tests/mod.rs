@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use archive::{Tree, layout, product};
+use archive::{ArchiveId, Tree, layout, product};
 use content::IoError;
 
 use super::*;
@@ -190,7 +190,7 @@ fn an_import_and_a_deletion_restore_the_node() {
 
     let listed = get(&node.paths, &machine).unwrap();
     assert_eq!(
-        (listed[0].id.as_deref(), listed[0].kind),
+        (listed[0].id.as_ref().map(ArchiveId::as_str), listed[0].kind),
         (Some("metalk8s-2.10.0"), ListedArchiveKind::Platform)
     );
     assert_eq!(listed[0].mounted, Some(node.paths.mounts.join("metalk8s-2.10.0")));
@@ -244,7 +244,10 @@ fn solutions_have_a_configuration_of_their_own() {
     let described = node.archive("described.iso", MANIFEST);
     assert_eq!(node.import(&described, &machine).unwrap().id, "described-1.0.0");
     let listed = &get(&node.paths, &machine).unwrap()[0];
-    assert_eq!((listed.id.as_deref(), listed.kind), (Some("described-1.0.0"), ListedArchiveKind::Solution));
+    assert_eq!(
+        (listed.id.as_ref().map(ArchiveId::as_str), listed.kind),
+        (Some("described-1.0.0"), ListedArchiveKind::Solution)
+    );
     assert_eq!(std::fs::read_to_string(&node.paths.bootstrap).unwrap(), BOOTSTRAP);
 }
 
