@@ -32,17 +32,17 @@ pub const IMAGE_VERSION: &str = "version";
 /// What stands in [`IMAGE_VERSION`].
 pub const IMAGE_VERSION_CONTENT: &str = "Directory Transport Version: 1.1\n";
 
-/// Whether a path without links is kept back by the server. The pillar is for the Salt master alone, which hands each node
+/// Whether the server does not serve a path without links. The pillar is for the Salt master alone, which hands each node
 /// its part: it may hold secrets.
 #[must_use]
 pub fn is_hidden(path: &str) -> bool {
     path.split('/').next() == Some(PILLAR)
 }
 
-/// [`SUMS`] of the files that are kept back: a digest can give away a short secret, so `SHA256SUMS`, which anybody can get,
+/// [`SUMS`] of the files that are not served: a digest can reveal a short secret, so `SHA256SUMS`, which anybody can get,
 /// has only that of this list. Its paths are relative to the root of the archive.
 pub const HIDDEN_SUMS: &str = "pillar/SHA256SUMS";
-/// [`LINKS`] of the links that are kept back.
+/// [`LINKS`] of the links that are not served.
 pub const HIDDEN_LINKS: &str = "pillar/LINKS.mtree";
 
 /// The SHA-256 that the name of a file promises: a blob or manifest of an image, or one of the registry tree. A list of referrers

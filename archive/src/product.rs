@@ -49,7 +49,7 @@ impl Product {
     ///
     /// # Errors
     ///
-    /// [`Error::Syntax`] with the line: no `=`, a key that is no `[A-Z_][A-Z0-9_]*`, a key given twice, an open quote,
+    /// [`Error::Syntax`] with the line: no `=`, a key that does not match `[A-Z_][A-Z0-9_]*`, a key given twice, an open quote,
     /// an expansion, a control character. [`Error::Content`]: `NAME` or `VERSION` missing or unfit for a path.
     pub fn parse(text: &str) -> Result<Self> {
         if text.len() as u64 > LIMIT {
@@ -104,7 +104,7 @@ impl Product {
     ///
     /// # Errors
     ///
-    /// [`Error::Content`]: no YAML, another `kind`, another group in `apiVersion`, a name or version unfit for a path.
+    /// [`Error::Content`]: invalid YAML, another `kind`, another group in `apiVersion`, a name or version unfit for a path.
     pub fn from_manifest(text: &str) -> Result<Self> {
         let wrong = |problem: String| Error::Content { file: layout::MANIFEST.into(), problem };
         let manifest: Manifest = serde_saphyr::from_str(text).map_err(|error| wrong(error.to_string()))?;

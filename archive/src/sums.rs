@@ -3,7 +3,7 @@
 //! A line is 64 hexadecimal digits, a blank, a blank or `*`, and the path. Where the path has a backslash, a newline
 //! or a carriage return, these are written `\\`, `\n`, `\r` and the line begins with a backslash.
 //!
-//! It lists every regular file, with one exception: of the folder that servers keep back ([`layout::is_hidden`]) it lists
+//! It lists every regular file, with one exception: of the folder that servers do not serve ([`layout::is_hidden`]) it lists
 //! only `pillar/SHA256SUMS`, which lists the others in the same format. Symbolic links are in [`crate::links`], which it lists
 //! too, so one signature of `SHA256SUMS` covers everything.
 
@@ -153,8 +153,8 @@ pub fn render(sums: &[FileChecksum]) -> String {
     text
 }
 
-/// Writes the lists of an archive into the folder `root`: [`layout::SUMS`] and [`layout::LINKS`], and, where the folder of
-/// hidden files is there, [`layout::HIDDEN_SUMS`] and [`layout::HIDDEN_LINKS`]. Returns the lines of `SHA256SUMS`, sorted by
+/// Writes the lists of an archive into the folder `root`: [`layout::SUMS`] and [`layout::LINKS`], and, if the folder of
+/// hidden files exists, [`layout::HIDDEN_SUMS`] and [`layout::HIDDEN_LINKS`]. Returns the lines of `SHA256SUMS`, sorted by
 /// path.
 ///
 /// `digest_of` returns the digest of a file by its full path (`root` joined with the relative path), so that a caller who

@@ -64,7 +64,7 @@ impl std::fmt::Display for UnindexedPackages {
 }
 
 impl UnindexedPackages {
-    /// What the maker of the archive does about it, where the packages come from the folder `source`.
+    /// What the maker of the archive should do, if the packages come from the folder `source`.
     #[must_use]
     pub fn remedy(&self, source: &str) -> String {
         let source = printable(source);

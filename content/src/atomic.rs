@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 
 use crate::IoError;
 
-/// What the names of files that are not whole yet begin with, wherever they cannot be without a name.
+/// The prefix of temporary files, where the file system cannot create files without a name.
 const PREFIX: &str = ".sealift.";
 
 /// Whether a file that was put in place survives a power cut.
@@ -20,7 +20,7 @@ const PREFIX: &str = ".sealift.";
 pub enum Durability {
     /// The content, then the name, are written to the disk before [`AtomicFile::commit`] returns.
     Durable,
-    /// The kernel writes when it likes: for what is checked before it is used, and can be made again.
+    /// Nothing is flushed: for content that is checked before use and can be made again.
     Cache,
 }
 
@@ -28,7 +28,7 @@ pub enum Durability {
 ///
 /// Until [`commit`](Self::commit) it has no name at all where the file system can do that (`O_TMPFILE`), so that
 /// `kill -9` leaves nothing behind; elsewhere it has a short random one, whatever the length of its final name.
-/// Dropped before, it is gone.
+/// If it is dropped before that, it is removed.
 #[derive(Debug)]
 pub struct AtomicFile {
     content: Content,
@@ -132,7 +132,7 @@ fn behind_links(path: &Path) -> io::Result<PathBuf> {
     Err(Errno::LOOP.into())
 }
 
-/// A file without a name, or with a temporary one where the file system wants one.
+/// A file without a name, or with a temporary one where the file system requires one.
 fn unnamed(folder: &Path) -> io::Result<Content> {
     let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
     match rustix::fs::openat(CWD, folder, flags, Mode::from_raw_mode(0o600)) {

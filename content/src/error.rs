@@ -9,8 +9,8 @@ use crate::printable_path;
 
 /// A failed operation on a path: "cannot open /etc/x: Permission denied".
 ///
-/// The message has the reason, so [`Error::source`] is what lies behind the reason, if anything: who prints the chain of
-/// causes prints nothing twice.
+/// The message has the reason, so [`Error::source`] is the cause of the reason, if any: printing the chain of causes
+/// repeats nothing.
 #[derive(Debug)]
 pub struct IoError {
     /// What was tried, as an infinitive ("open", "read").

@@ -21,7 +21,7 @@ pub fn create_folder(path: &Path) -> Result<(), IoError> {
         .map_err(|error| IoError::at("create", path)(obstacle(path).unwrap_or(error)))
 }
 
-/// Refuses a path at which no folder is and none can be created, since something else has its name or that of a folder
+/// Refuses a path where no folder exists and none can be created, since something else has its name or that of a folder
 /// above it. For commands that work long before they write.
 ///
 /// # Errors
@@ -51,7 +51,7 @@ fn obstacle(path: &Path) -> Option<Error> {
 }
 
 /// Removes a file, or whatever else stands at `path`: a link, a named pipe, a folder with all that it holds. No link is
-/// followed. That nothing is there is fine.
+/// followed. A path that does not exist is not an error.
 ///
 /// # Errors
 ///

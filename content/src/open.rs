@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use crate::IoError;
 
-/// How often a file is tried for that others create and remove at the same moment.
+/// How often opening is retried while other processes create and remove the file.
 const CREATE_TRIES: usize = 16;
 
 /// What a symbolic link at the end of a path means.
@@ -91,7 +91,7 @@ pub fn open_to_write(path: &Path, links: LinkPolicy) -> Result<File, IoError> {
     open_beneath(CWD, path, links, &allowed, OFlags::RDWR).map_err(IoError::at("open", path))
 }
 
-/// Opens a regular file for reading and writing, and creates it empty where nothing is: for locks and journals, in
+/// Opens a regular file for reading and writing, and creates it empty if it does not exist: for locks and journals, in
 /// folders that others may write to. A symbolic link is refused.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ pub fn processors() -> NonZero<usize> {
     std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
 }
 
-/// Does `work` on every item, on at most `threads` threads; 0 means 1. The results have the order of the items.
+/// Calls `work` for every item, on at most `threads` threads; 0 means 1. The results have the order of the items.
 pub fn map<T: Sync, R: Send>(
     threads: impl Into<usize>,
     items: &[T],

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::path::Path;
 
-/// Shows `text` with every character that could move the cursor, end the line, change colours or reorder the line
+/// Shows `text` with every character that could move the cursor, end the line, change colors or reorder the line
 /// escaped as Rust escapes it (`\n`, `\u{1b}`). A backslash stays, so paths and globs read as they were written.
 ///
 /// ```
@@ -97,7 +97,7 @@ fn escape(text: &str, shown: &mut String) {
     }
 }
 
-/// Whether a character could move the cursor, end the line, change colours or reorder the line: control characters, line and
+/// Whether a character could move the cursor, end the line, change colors or reorder the line: control characters, line and
 /// paragraph separators, and the marks that change the direction of a line.
 #[must_use]
 pub fn is_unsafe(character: char) -> bool {

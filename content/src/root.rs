@@ -386,7 +386,7 @@ impl Root {
         rustix::fs::fsync(&self.folder).map_err(|errno| IoError::at("write", &self.path)(errno.into()))
     }
 
-    /// Does `act` with the open folder that holds `path`, and the last name.
+    /// Calls `act` with the open folder that holds `path`, and the last name.
     fn at<T>(
         &self,
         operation: &'static str,

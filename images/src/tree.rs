@@ -78,7 +78,7 @@ impl Staged {
         &self.staging
     }
 
-    /// Puts the folder into its place; what was there is exchanged for it at once, then removed.
+    /// Puts the folder into its place. A folder that was there is exchanged for it in one step, then removed.
     pub(crate) fn finish(self) -> Result<()> {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
         let rename = io("rename into place", &self.target);

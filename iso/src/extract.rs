@@ -30,7 +30,7 @@ pub enum ExtractedModes {
     All,
 }
 
-/// What an extraction did not copy as it stands in the image.
+/// What an extraction left out or changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Extracted {

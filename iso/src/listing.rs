@@ -6,7 +6,7 @@ use crate::format::{FIRST_DESCRIPTOR, SECTOR, sectors};
 use crate::layout::IsoLayout;
 use crate::tree::{SourceNodeKind, SourceTree};
 
-/// What a part of an image is.
+/// The kind of a part of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PlannedPartKind {

@@ -24,7 +24,7 @@ use crate::{Error, Result};
 
 /// How long the kernel may cache a reply: forever.
 const FOREVER: Duration = Duration::from_secs(1 << 30);
-/// Threads that answer the kernel.
+/// Threads that serve requests of the kernel.
 const THREADS: usize = 4;
 /// Bytes that the kernel may read ahead.
 const READ_AHEAD: u32 = 1 << 20;

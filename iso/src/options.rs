@@ -1,6 +1,6 @@
 //! What the caller decides about an image.
 
-/// What the caller decides about an image. With the defaults the image is a pure function of the names, contents,
+/// The options of an image. With the defaults the image is a pure function of the names, contents,
 /// executable bits and links of the tree: no clock, no owner and no time stamp of the machine reaches it.
 ///
 /// ```

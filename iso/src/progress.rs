@@ -1,6 +1,6 @@
 //! How far a long operation has come.
 
-/// Told of every stretch of bytes that is done. The caller knows the total: [`Plan::bytes`](crate::PlannedIso::bytes)
+/// Notified of every stretch of bytes that is done. The caller knows the total: [`Plan::bytes`](crate::PlannedIso::bytes)
 /// when writing, the image's size when checking or implanting.
 pub trait ByteProgress: Sync {
     /// `bytes` more are done. The calls of one operation add up to its total.

@@ -31,7 +31,7 @@ pub struct BuiltPackage {
     pub path: PathBuf,
     /// `name-version-release.arch`.
     pub nevra: String,
-    /// What was built, but is hardly what was meant; each a sentence that says what to do.
+    /// Warnings about the definition, each a sentence that says what to do.
     pub warnings: Vec<String>,
 }
 
@@ -47,8 +47,8 @@ pub struct BuiltPackage {
 /// [`Error::Definition`] where the definition does not [`check`](RpmDefinition::check) or a source is not a regular
 /// file, [`Error::Rpm`] where the package that was written does not read back with the digests that it carries,
 /// [`Error::FutureSourceDate`] where `source_date` is later than the clock, [`Error::Io`] and
-/// [`Error::Build`] where a source cannot be read or the package cannot be written. Whatever the error, a
-/// package that was there before is untouched.
+/// [`Error::Build`] where a source cannot be read or the package cannot be written. After any error, an
+/// existing package is unchanged.
 pub fn build(
     definition: &RpmDefinition,
     base_dir: &Path,
@@ -211,7 +211,7 @@ fn assemble(definition: &RpmDefinition, base_dir: &Path, source_date: i64) -> Re
     relations::complete(package, definition, &automatic).map_err(build_error)
 }
 
-/// A scriptlet for `/bin/sh`, named as rpmbuild does, although RPM would take it for granted.
+/// A scriptlet for `/bin/sh`, named as rpmbuild does, although RPM would assume it.
 fn shell(script: &str) -> Scriptlet {
     Scriptlet::new(script).prog(vec!["/bin/sh"])
 }

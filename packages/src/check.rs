@@ -48,7 +48,7 @@ impl RpmDefinition {
         Ok(format!("{}.rpm", self.nevra()?))
     }
 
-    /// Whether an RPM can hold what this definition describes; the source files are not looked at.
+    /// Whether an RPM can hold what this definition describes; the source files are not read.
     ///
     /// # Errors
     ///
@@ -60,7 +60,7 @@ impl RpmDefinition {
         Err(Error::Definition { package: self.name.clone(), field, expected, found })
     }
 
-    /// Every field that an RPM cannot hold as it is; the source files are not looked at.
+    /// Every field that an RPM cannot hold as it is; the source files are not read.
     #[must_use]
     pub fn mistakes(&self) -> Vec<Mistake> {
         let mut mistakes = Mistakes::default();
@@ -101,7 +101,7 @@ impl RpmDefinition {
         mistakes.0
     }
 
-    /// What rpm accepts, but is hardly what was meant; each a sentence that says what to write.
+    /// Warnings: values that rpm accepts and that are probably not intended. Each is a sentence that says what to write.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let all = Relation::ALL.into_iter().flat_map(|relation| {

@@ -1,4 +1,4 @@
-//! What can go wrong, with the file or the field, what was expected and what was found.
+//! The errors of this crate, with the file or the field, what was expected and what was found.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ pub enum Error {
         /// What is wrong with it, and what to write instead.
         reason: String,
     },
-    /// The dependencies that a file brings with it cannot be found out.
+    /// The dependencies of a file cannot be determined.
     #[error("{}: cannot find the dependencies of this file: {reason}", printable_path(path))]
     Automatic {
         /// The file.
@@ -48,7 +48,7 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
-    /// The package could not be put together.
+    /// The package could not be assembled.
     #[error("package `{package}`: cannot build the RPM: {reason}")]
     Build {
         /// The package's name.

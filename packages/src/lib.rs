@@ -41,7 +41,7 @@
 //!   considered: it reads with that same reader, reads each package twice, writes modification times, and
 //!   brings bzip2, xz (a C library) and second versions of the hash crates. Metadata of one kind of
 //!   compression, written and never read, are a few hundred lines.
-//! * The grammar of dependencies, and what files bring of them, are modules of this crate: `rpm` checks no dependency, writes
+//! * The grammar of dependencies, and those found in files, are modules of this crate: `rpm` checks no dependency, writes
 //!   the same one twice and finds none in files. The crate `object` (0.40, August 2026) was considered for ELF files: it is well
 //!   kept, but takes the whole file into memory, or a cache that a damaged file makes larger than itself. The headers,
 //!   one section and two tables of versions are 300 lines.

@@ -20,7 +20,7 @@ pub struct FolderTree {
     root: OwnedFd,
 }
 
-/// Never a terminal, never waiting for the other end of a pipe.
+/// Does not wait for the other end of a pipe, and makes no terminal the controlling one.
 const FILE: OFlags = OFlags::RDONLY
     .union(OFlags::NOFOLLOW)
     .union(OFlags::NONBLOCK)

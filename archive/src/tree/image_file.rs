@@ -19,7 +19,7 @@ pub struct IsoTree {
 }
 
 /// An image file that is as long as its volume descriptor says, so that the folders of a truncated image can still be
-/// read and the files that are lost be named. Reading what is not there finds the end of the file.
+/// read and the lost files named. Reading beyond the end of the file gives the end of file.
 #[derive(Debug)]
 struct Declared {
     file: Arc<File>,
@@ -98,7 +98,7 @@ impl IsoTree {
     }
 
     /// The entries of `folder`. `seen` has the places of all folders listed so far: a folder that holds itself, which
-    /// only a forged image has, is an error and no endless walk.
+    /// only a forged image has, is an error, not an endless walk.
     pub(super) fn list(
         &self,
         path: &str,

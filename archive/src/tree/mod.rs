@@ -61,7 +61,7 @@ pub struct TreeEntry {
     pub(crate) pieces: Box<[LocationPiece]>,
 }
 
-/// What an [`TreeEntry`] is.
+/// The kind of a [`TreeEntry`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryKind {
     /// A folder.
@@ -282,7 +282,7 @@ impl Tree {
         follow(path, &mut |path| Ok(self.raw_entry(path)?.map(|entry| entry.kind)))
     }
 
-    /// Checks that every symbolic link of the tree stays inside; one that leads to nothing there may stand.
+    /// Checks that every symbolic link of the tree stays inside; its target need not exist.
     ///
     /// # Errors
     ///

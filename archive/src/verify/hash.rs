@@ -70,7 +70,7 @@ fn one(
     Ok(digest)
 }
 
-/// Progress up to a total, however much is read more than once.
+/// Progress that never exceeds a total, though some bytes are read more than once.
 pub(super) struct Capped<'a> {
     inner: &'a dyn iso::ByteProgress,
     left: AtomicU64,
@@ -81,7 +81,7 @@ impl<'a> Capped<'a> {
         Self { inner, left: AtomicU64::new(total) }
     }
 
-    /// Whatever is left is done.
+    /// Reports the rest as done.
     pub(super) fn finish(&self) {
         self.inner.advance(self.left.swap(0, Ordering::Relaxed));
     }

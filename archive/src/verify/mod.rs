@@ -1,4 +1,4 @@
-//! Is an archive what it was when it was made?
+//! Verification: whether an archive is what it was when it was made.
 //!
 //! An ISO is checked against its implanted MD5, which covers every byte but the last 15 sectors; every file, in an ISO
 //! or a folder, against `SHA256SUMS`; every link against `LINKS.mtree`; every blob and manifest against its own name as well;
@@ -44,7 +44,7 @@ impl Default for VerifyOptions {
     }
 }
 
-/// Verifies the archive at `path`. What is wrong with it stands in the report.
+/// Verifies the archive at `path`. The report lists what is wrong with it.
 ///
 /// # Errors
 ///
@@ -99,7 +99,7 @@ impl Verification {
     /// # Errors
     ///
     /// [`Error::Io`] and [`Error::Iso`] when there is no archive at `path` or its root cannot be read;
-    /// [`Error::Limit`] for one no honest builder makes.
+    /// [`Error::Limit`] for an archive that no honest builder makes.
     pub fn open(path: &Path, options: &VerifyOptions) -> Result<Self> {
         Self::of(Tree::open(path)?, options)
     }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::manifest::{Descriptor, MANIFEST_MAX, Manifest, MediaKind, MissingPlatform, Platform};
 use crate::{Store, json};
 
-/// The base's layers and configuration; nothing of them is changed.
+/// The layers and the configuration of the base image, unchanged.
 pub(super) struct BaseImage {
     /// Of the base's manifest, and so of the image's.
     pub(super) kind: MediaKind,

@@ -114,7 +114,7 @@ impl Found {
         Ok(())
     }
 
-    /// Notes an image, unless it is an earlier stage or none at all.
+    /// Records an image, unless it is an earlier stage or `scratch`.
     fn image(&mut self, written: &str) -> Result<(), String> {
         let text = self.expand(written)?;
         if text == "scratch" || self.stages.contains(&text.to_ascii_lowercase()) {

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::manifest::Platform;
 use crate::reference::Reference;
 
-/// An image that is built from its declaration.
+/// An image that is built from its definition, without an engine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct DefinedImage {

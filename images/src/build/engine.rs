@@ -45,7 +45,7 @@ enum Kind {
     Docker,
 }
 
-/// What an engine is to build.
+/// What an engine should build.
 #[derive(Debug, Clone)]
 pub struct EngineBuild {
     /// The file of instructions.
@@ -237,7 +237,7 @@ impl Work<'_> {
     }
 }
 
-/// Lets a folder stand in for a base, under every name that the engine may look for: as it is written, with its variables
+/// Substitutes a folder for a base, under every name that the engine may look for: as it is written, with its variables
 /// replaced, and in full.
 fn named(build: &mut Command, base: &BaseReference, scheme: &str, place: &std::ffi::OsStr) {
     let mut names = vec![base.written.clone(), base.expanded.clone(), base.reference.to_string()];

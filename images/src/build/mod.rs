@@ -1,4 +1,4 @@
-//! Building images: from a declaration, by this program alone, and from a `Containerfile`, by the engine at hand.
+//! Building images: from a definition, by this program alone, and from a `Containerfile`, by an installed engine.
 //!
 //! A declared image ([`build`]) has one layer (a gzip of a tar whose entries are sorted and carry the given time) on
 //! those of its base, a configuration and a manifest: the same to the byte every time. Nothing is run, so no engine is

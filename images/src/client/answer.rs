@@ -14,7 +14,7 @@ pub(super) const DOCUMENT_MAX: u64 = 1 << 20;
 /// The longest error message that is passed on, in characters.
 const MESSAGE_MAX: usize = 300;
 
-/// How the body of an answer is encoded (RFC 9110, section 8.4).
+/// How the body of a response is encoded (RFC 9110, section 8.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Encoding {
     None,
@@ -32,7 +32,7 @@ impl Encoding {
         }
     }
 
-    /// The fault of an answer in an encoding that nobody asked for and that is not supported.
+    /// The error for a response in an encoding that was not requested and is not supported.
     pub(crate) fn fault(&self) -> Option<RegistryFault> {
         match self {
             Self::Other(found) => {
@@ -106,7 +106,7 @@ pub(crate) fn next_page(asked: &Url, headers: &HeaderMap) -> Result<Option<Url>,
     Ok(None)
 }
 
-/// The media type of an answer without its parameters.
+/// The media type of a response without its parameters.
 pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())

@@ -94,7 +94,7 @@ impl Clients {
             .map_err(|error| RegistryFault::Configuration(words::chain(&error)))
     }
 
-    /// What TLS needs towards the host of this name.
+    /// The TLS settings for the host of this name.
     fn own(&self, name: &str) -> Result<Option<Arc<Own>>, RegistryFault> {
         let mut known = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(own) = known.get(name) {

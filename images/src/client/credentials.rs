@@ -154,7 +154,7 @@ impl Credentials {
     }
 }
 
-/// What came of looking for a secret.
+/// The result of the search for a secret.
 #[derive(Default)]
 pub(super) struct Search {
     pub(super) found: Option<FoundSecret>,

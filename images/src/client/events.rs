@@ -89,7 +89,7 @@ impl Inbox {
         self.events.recv().await
     }
 
-    /// Passes on the events that are here already.
+    /// Passes on the events that have arrived.
     pub(super) fn empty(&mut self, progress: &dyn TransferProgress) {
         while let Ok(event) = self.events.try_recv() {
             self.pass_on(progress, event);

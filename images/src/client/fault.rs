@@ -10,7 +10,7 @@ use crate::closure::Refusal;
 use crate::error;
 use crate::manifest::{self, DEPTH_MAX, MANIFESTS_MAX, MissingPlatform};
 
-/// What was wrong.
+/// Why a request to a registry failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryFault {
@@ -20,7 +20,7 @@ pub enum RegistryFault {
     /// TLS fails, and will again.
     #[error("TLS: {0}")]
     Tls(String),
-    /// The server was asked over TLS and answers without it.
+    /// The server received TLS and responds without it.
     #[error("{host} serves plain HTTP{advice}")]
     PlainHttp {
         /// The host, with its port.
@@ -36,7 +36,7 @@ pub enum RegistryFault {
         /// What went wrong there.
         fault: Box<RegistryFault>,
     },
-    /// The connection broke before the answer was whole.
+    /// The connection broke before the response was complete.
     #[error("the connection broke: {0}")]
     Broken(String),
     /// The caller cancelled it.
@@ -80,7 +80,7 @@ pub enum RegistryFault {
         /// The limit in bytes.
         limit: u64,
     },
-    /// An answer of the wrong type, such as an HTML page of a proxy.
+    /// A response of the wrong type, such as an HTML page of a proxy.
     #[error("the response has the wrong type: expected {expected}, found {found}")]
     ContentType {
         /// What was expected.
@@ -197,7 +197,7 @@ impl fmt::Display for Denial {
     }
 }
 
-/// What is wrong with a host, whatever it is asked.
+/// Errors of a host that concern every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hosts {
     Unreachable,

@@ -74,7 +74,7 @@ fn end(child: &mut Child, patience: Duration) -> io::Result<Option<ExitStatus>> 
     }
 }
 
-/// What a helper's answer says. Its secrets get into no error.
+/// The secret in the output of a helper. No error has secrets in it.
 fn understand(status: ExitStatus, answer: &[u8]) -> Result<Option<Secret>, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -104,7 +104,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// What a helper that is this shell script comes to.
+    /// The result of a helper that is this shell script.
     fn helped(script: &str, patience: Duration) -> Result<Option<Secret>, String> {
         let (status, answer) = run(Command::new("sh").args(["-c", script]), "quay.io", patience)?;
         understand(status, &answer)

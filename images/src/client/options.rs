@@ -42,7 +42,7 @@ pub struct RegistryOptions {
     pub stall: Duration,
 }
 
-/// What TLS needs towards one host.
+/// The TLS settings for one host.
 #[derive(Debug, Clone, Default)]
 pub struct HostTls {
     /// PEM files of certificate authorities to trust there.

@@ -46,7 +46,7 @@ impl Route {
     }
 }
 
-/// Whether an answer is a redirection.
+/// Whether a response is a redirection.
 pub(super) fn is_redirection(response: &Response) -> bool {
     matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308)
 }

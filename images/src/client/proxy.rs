@@ -9,7 +9,7 @@ use reqwest::Url;
 use super::RegistryFault;
 use crate::redact::redacted;
 
-/// The proxies that variables name, and the hosts that are reached without one. Loopback always is.
+/// The proxies that variables name, and the hosts that are reached without one. Loopback never uses one.
 #[derive(Clone, Default)]
 pub struct Proxies {
     http: String,

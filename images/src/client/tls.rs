@@ -1,4 +1,4 @@
-//! TLS towards registries: rustls with *ring*, the system's certificate authorities and the site's own.
+//! TLS to registries: rustls with *ring*, the system's certificate authorities and the site's own.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ pub(super) struct Trust {
     given: HashSet<CertificateDer<'static>>,
 }
 
-/// What TLS needs towards one host, read.
+/// The TLS settings for one host, with their files read.
 #[derive(Debug, Default)]
 pub(super) struct Own {
     authorities: Vec<CertificateDer<'static>>,
@@ -227,7 +227,7 @@ fn bad(file: &Path, reason: &dyn std::fmt::Display) -> RegistryFault {
 mod tests {
     use super::*;
 
-    /// What becomes of a server with the certificate `name`, given to us, at a time.
+    /// Whether a server with the certificate `name` is accepted at a time.
     fn verified(name: &str, host: &str, seconds: u64) -> Result<(), String> {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/certificates").join(name);
         let given = certificates(&file).unwrap();

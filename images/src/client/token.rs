@@ -19,7 +19,7 @@ use super::secret::Secret;
 use super::transport::send;
 use super::{Events, RegistryEndpoint, RegistryFault, RegistryOptions, TransferEvent, shown};
 
-/// What came of looking for credentials and using them.
+/// The result of the search for credentials, and of their use.
 pub(super) struct Authorization {
     /// The value of the header.
     pub(super) header: HeaderValue,
@@ -40,7 +40,7 @@ impl Authorization {
     }
 }
 
-/// Whoever makes a request that is challenged.
+/// The origin of a request that is challenged.
 pub(super) struct Asker<'a> {
     pub(super) endpoint: &'a RegistryEndpoint,
     /// What the request needs, as token servers write it.

@@ -49,7 +49,7 @@ fn plain_http(url: &Url, endpoint: &RegistryEndpoint) -> RegistryFault {
     RegistryFault::PlainHttp { host, advice }
 }
 
-/// What is wrong with TLS, where that does not change by itself.
+/// The TLS error, if retrying cannot help.
 fn tls_words(error: &rustls::Error, url: &Url, connecting: bool) -> Option<String> {
     let host = authority(url);
     Some(match error {

@@ -21,7 +21,7 @@ pub struct Error {
 pub struct EndpointFailure {
     /// What was asked for, without query and credentials; empty where no request was made.
     pub url: String,
-    /// What was wrong with the answer.
+    /// What was wrong with the response.
     pub fault: RegistryFault,
 }
 

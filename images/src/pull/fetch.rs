@@ -63,7 +63,7 @@ impl Fetcher {
             .ok_or_else(|| RegistryFault::Configuration("there is no store to fetch into".into()))
     }
 
-    /// Fetches a blob into the store; gives it back, after a moment, while somebody else does.
+    /// Fetches a blob into the store; returns it, after a moment, while another process fetches it.
     pub(super) async fn blob(&self, blob: BlobToFetch) -> Result<Option<BlobToFetch>, Error> {
         let image = blob.request.label();
         let content = format!("blob {}", blob.digest);
@@ -277,7 +277,7 @@ fn wrong_content(error: crate::Error) -> RegistryFault {
     }
 }
 
-/// An answer that has ended has brought the whole blob.
+/// A response that has ended has the whole blob.
 fn whole(blob: &BlobToFetch, partial: &PartialBlob) -> Result<(), RegistryFault> {
     let (found, expected) = (partial.written(), blob.size);
     if found < expected {

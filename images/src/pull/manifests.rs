@@ -14,7 +14,7 @@ use crate::manifest::{Descriptor, MANIFEST_MAX, Manifest, MediaKind};
 
 /// The most pages of one list that are asked for.
 const PAGES_MAX: usize = 100;
-/// Which part of the registry's interface gives a manifest.
+/// The part of the registry's interface that returns a manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Api {
     Manifests,

@@ -332,7 +332,7 @@ impl Pusher {
     }
 }
 
-/// Whether the registry does not take what it was sent, in this form.
+/// Whether the registry refuses the upload in this form.
 fn is_refusal(fault: &RegistryFault) -> bool {
     match fault {
         RegistryFault::Status { status, .. } => {

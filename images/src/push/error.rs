@@ -12,7 +12,7 @@ pub struct Error {
     pub content: String,
     /// The registry's URL for it, without query and credentials; empty where no request was made.
     pub url: String,
-    /// What was wrong.
+    /// Why a request to a registry failed.
     pub fault: Box<RegistryFault>,
 }
 

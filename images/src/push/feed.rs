@@ -22,7 +22,7 @@ pub(super) struct Feed {
     content: Arc<dyn BlobSource>,
     digest: Digest,
     size: u64,
-    /// Between two requests; a body takes it along and gives it back.
+    /// Held between two requests; a body takes it and returns it.
     cursor: Mutex<Option<Cursor>>,
     /// The position that was reported last.
     reported: AtomicU64,

@@ -27,7 +27,7 @@ impl Pusher {
         Ok(pushed)
     }
 
-    /// Gives an image its tag, if it is to have one; whether the registry did not know it.
+    /// Tags an image, if it has a tag; returns whether the registry did not have that tag.
     pub(super) async fn name(&self, image: &PlannedPush) -> Result<bool, Error> {
         let Some(tag) = image.reference.tag() else { return Ok(false) };
         let here = |fault| Error::here(&image.label, &format!("tag {tag}"), fault);

@@ -21,9 +21,9 @@
 //!
 //! - A blob that the registry has is not sent (HEAD); one that it has in another repository of this push is mounted
 //!   (distribution specification, "Mounting a blob from another repository").
-//! - A blob of more than [`RegistryOptions::chunk`] bytes goes in pieces; after a failure the registry says how far it came. Between
+//! - A blob of more than [`RegistryOptions::chunk`] bytes goes in pieces; after a failure the registry reports how much it has. Between
 //!   two runs only whole blobs are kept: registries forget sessions, and where they lie.
-//! - What hangs on an image (signatures, SBOMs) is pushed by digest, which is enough where the registry knows referrers.
+//! - Referrers of an image (signatures, SBOMs) are pushed by digest, which is enough if the registry supports referrers.
 //!   Where it does not, the list under the tag `sha256-<hex>` is what clients read; an existing list is extended.
 //!
 //! [`push()`] blocks; its requests run on the network threads of the session.

@@ -38,7 +38,7 @@ const RESERVED: [&str; 3] = ["manifests", "tags", "referrers"];
 /// The most bytes that all lists of one name that begin behind a tag may take.
 const AFTER_MAX: usize = 4 << 20;
 
-/// What an index counts.
+/// The numbers of images and blobs in a registry tree.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RegistrySummary {
     /// Tags, over all names.
@@ -135,7 +135,7 @@ impl TaggedManifest {
     }
 }
 
-/// What is at one path of the tree.
+/// The content of one path of the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RegistryEntry {
     /// A file with the bytes of this digest, which an image has.
@@ -306,7 +306,7 @@ impl RegistryTree {
 /// left alone, so a run after which nothing changed writes nothing.
 ///
 /// Nothing is written before all images have been read and found whole, every blob with the digest it is named by. A tree
-/// where there was none appears whole, at once. In one that exists, every file appears whole, blobs before the manifests
+/// that did not exist appears whole, at once. In one that exists, every file appears whole, blobs before the manifests
 /// that name them and these before their tags, and what does not belong is removed in the opposite order: a server may
 /// read it meanwhile. After a kill at any moment the next run finishes the work. Of two runs at once, the second waits.
 ///

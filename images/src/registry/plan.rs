@@ -23,7 +23,7 @@ const FOLDERS: [&str; 3] = ["blobs", "blobs/sha256", "v2"];
 /// How many entries a thread makes before it asks for more.
 const PIECE: usize = 1024;
 
-/// What appears before what; it goes in the opposite order.
+/// The order in which files appear; they are removed in the opposite order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
     Blobs,
@@ -53,7 +53,7 @@ pub(super) enum PlannedFile {
     Bytes(Vec<u8>),
 }
 
-/// Something in the tree.
+/// A path of the tree and its content.
 #[derive(Debug)]
 pub(super) struct PlannedEntry {
     stage: Stage,
@@ -104,8 +104,8 @@ impl TreePlan {
         }
     }
 
-    /// Makes the tree where none is, beside its place: nobody sees it before it is whole, so its files need no order and
-    /// no name for the time being.
+    /// Makes a new tree beside its place: nobody sees it before it is whole, so its files need no order and no temporary
+    /// names.
     fn make(&self, root: &Path) -> Result<()> {
         let staged = Staged::new(root)?;
         for folder in FOLDERS {

@@ -38,7 +38,7 @@ use crate::{Reference, Store, platform, reference};
 /// How often to check for a blob that another process is storing.
 const BUSY_POLL: Duration = Duration::from_millis(100);
 
-/// What else containers/image knows; without this they would be taken for names of images.
+/// The other transports of containers/image; without this they would be read as names of images.
 const OTHER_TRANSPORTS: [&str; 5] = ["docker-daemon:", "containers-storage:", "ostree:", "sif:", "tarball:"];
 
 /// Where an image is.

@@ -33,7 +33,7 @@ use self::trust::BlobState;
 pub(crate) use self::trust::Linked;
 use crate::error::{Error, Result, io};
 
-/// A content store; cheap to clone. As long as there is one, nothing in it goes away.
+/// A content store; cheap to clone. While it is open, nothing in it is removed.
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
@@ -153,7 +153,7 @@ impl Store {
         Ok(NewBlob { store: self.clone(), path: file.path().to_owned(), file: Hashed::new(file) })
     }
 
-    /// A folder on the store's file system for work that ends in the store; it goes when it is dropped.
+    /// A folder on the store's file system for work that ends in the store; it is removed when it is dropped.
     ///
     /// # Errors
     ///
@@ -195,7 +195,7 @@ impl Store {
     }
 }
 
-/// Content being written whose digest is not known yet; dropped unfinished, it is gone.
+/// Content being written whose digest is not known yet; removed if it is dropped unfinished.
 #[derive(Debug)]
 pub struct NewBlob {
     store: Store,

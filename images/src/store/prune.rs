@@ -12,19 +12,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::{Store, remove};
 use crate::error::{Error, Result, io as failed};
 
-/// What may stay in a store, besides what trees use.
+/// How much content may stay in a store, besides what trees use.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct KeepLimits {
-    /// So many bytes.
+    /// The most bytes.
     pub bytes: Option<u64>,
-    /// What was taken within this time.
+    /// Content that was used within this time.
     pub age: Option<Duration>,
 }
 
-/// What became of a store.
+/// What pruning removed from a store, and what it left.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PrunedStore {
-    /// What was removed: nobody used it.
+    /// What was removed because nothing used it.
     pub removed: FileTotals,
     /// What stays although no tree uses it.
     pub kept: FileTotals,
@@ -35,7 +35,7 @@ pub struct PrunedStore {
 /// A number of files and their bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FileTotals {
-    /// The files.
+    /// The number of files.
     pub files: usize,
     /// Their bytes.
     pub bytes: u64,
@@ -125,7 +125,7 @@ struct Found {
     folder: bool,
     bytes: u64,
     links: u64,
-    /// How long nobody took it.
+    /// How long it was not used.
     unused: Duration,
 }
 

@@ -28,7 +28,7 @@ pub(crate) enum Type {
     Joliet,
 }
 
-/// What a descriptor says.
+/// The fields of a descriptor.
 pub(crate) struct VolumeDescriptor<'a> {
     pub(crate) kind: Type,
     pub(crate) volume_id: &'a str,

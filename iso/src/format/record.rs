@@ -11,7 +11,7 @@ pub(crate) const ASSOCIATED: u8 = 0x04;
 /// More sections of the same file follow in the next record.
 pub(crate) const MORE: u8 = 0x80;
 
-/// What a directory record says.
+/// The fields of a directory record.
 pub(crate) struct DirectoryRecord<'a> {
     pub(crate) sector: u32,
     pub(crate) bytes: u32,

@@ -14,7 +14,7 @@ pub struct Extent {
     pub len: u64,
 }
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IsoEntryKind {
     /// A folder.

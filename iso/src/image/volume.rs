@@ -7,7 +7,7 @@ use crate::format::descriptor::{BLOCK_SIZE, CREATED, ESCAPES, ROOT, VOLUME_ID, V
 use crate::format::{FIRST_DESCRIPTOR, SECTOR, SECTOR_LEN, date, read16, read32};
 use crate::{Error, Result};
 
-/// Descriptors that are looked at before the terminator must have come; Linux gives up at the same sector.
+/// How many descriptors are read before the terminator is required; Linux gives up at the same sector.
 const DESCRIPTORS_MAX: u64 = 84;
 /// Joliet's escape sequences for UCS-2 level 1, 2 and 3.
 const JOLIET: [&[u8; 3]; 3] = [b"%/@", b"%/C", b"%/E"];
@@ -44,7 +44,7 @@ pub struct Volume {
     pub descriptors: Vec<DescriptorKind>,
 }
 
-/// What a volume descriptor is (ECMA-119 8.1.1).
+/// The kind of a volume descriptor (ECMA-119 8.1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DescriptorKind {

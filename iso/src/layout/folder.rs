@@ -121,7 +121,7 @@ impl<'a> FolderRecords<'a> {
     }
 }
 
-/// Puts out records so that none crosses the end of a sector, nor its continuation.
+/// Writes records so that none crosses the end of a sector, nor its continuation.
 struct Records<'a> {
     folder: &'a FolderRecords<'a>,
     out: &'a mut dyn ByteSink,

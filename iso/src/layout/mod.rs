@@ -10,7 +10,7 @@
 //!            at least 150 sectors of zeros
 //! ```
 //!
-//! One routine, [`IsoLayout::metadata`], puts out all that stands before the contents. It runs twice: over a counter, which
+//! One routine, [`IsoLayout::metadata`], writes everything before the contents. It runs twice: over a counter, which
 //! determines the position of each part, then over the image, with those places filled in. Lengths do not depend on
 //! places, so the two runs agree.
 //!

@@ -6,7 +6,7 @@ use md5::block_api::compress;
 #[cfg(target_arch = "x86_64")]
 use super::x86::compress;
 
-/// A running MD5 that can be looked at on the way.
+/// An MD5 whose value can be read while bytes are still added.
 #[derive(Debug, Clone)]
 pub(crate) struct Md5 {
     state: [u32; 4],

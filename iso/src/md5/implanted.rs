@@ -49,7 +49,7 @@ pub(crate) fn fill_in(position: u64, bytes: &mut [u8], text: &[u8; APPLICATION_U
     }
 }
 
-/// The sums of the bytes that came by.
+/// The running sums of the bytes so far.
 #[derive(Debug, Clone)]
 pub(crate) struct RunningMd5 {
     md5: Md5,
@@ -152,7 +152,7 @@ fn head(digest: [u8; 16]) -> Head {
     [first, second, third].map(digit)
 }
 
-/// What a field says.
+/// The values of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Md5Field {
     pub(crate) md5: [u8; 16],

@@ -1,4 +1,4 @@
-//! The MD5 sum that stands inside an image and lets anybody check it without a second file.
+//! The MD5 inside an image, by which anybody can check it without a second file.
 //!
 //! Format and behaviour are those of `implantisomd5` and `checkisomd5`: either side reads what the other wrote. It
 //! finds damage, not malice: who can change the image can change the sum.
@@ -20,7 +20,7 @@ use crate::image::{ReadAt, read_exact};
 use crate::{ByteProgress, Error, Result, image, read_ahead};
 use implanted::{FIELD, FRAGMENTS, Md5Field, RunningMd5, SKIPPED, blank, covered};
 
-/// What a check found.
+/// The result of a check against the implanted MD5.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Md5Check {
     /// The image is what it was when the sum was implanted.
@@ -148,7 +148,7 @@ pub fn implant(path: &Path, force: bool, progress: &dyn ByteProgress) -> Result<
     Ok(running.md5())
 }
 
-/// The sums that stand in an image.
+/// The implanted sums of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoredMd5 {

@@ -1,12 +1,12 @@
 //! What a dynamically linked program or library provides and requires, as rpm's `elfdeps` finds it.
 //!
-//! Like `elfdeps`, this goes by the section headers and takes what can be read of a damaged file. Nothing is read but the
+//! Like `elfdeps`, this goes by the section headers and uses the readable part of a damaged file. It reads only the
 //! headers, the dynamic section, the tables of versions and the strings that these name.
 
 use std::collections::BTreeSet;
 use std::io;
 
-/// What a file offers and needs: names such as `libc.so.6(GLIBC_2.34)(64bit)`.
+/// What a file provides and requires: names such as `libc.so.6(GLIBC_2.34)(64bit)`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct ElfDependencies {
     pub(crate) provides: BTreeSet<String>,
@@ -53,8 +53,8 @@ const VER_FLG_BASE: u64 = 1;
 ///
 /// # Errors
 ///
-/// Those of `read_at`, and [`ElfFailure`] where the file asks for too much. A file that is not an ELF file, or damaged, is no
-/// error: rpm finds nothing, or less, there.
+/// Those of `read_at`, and [`ElfFailure`] if the file exceeds a limit. A file that is not an ELF file, or is damaged, is not
+/// an error: rpm finds nothing, or less, there.
 pub(crate) fn read<R>(read_at: R, name: &str, executable: bool) -> Result<ElfDependencies, ElfFailure>
 where
     R: FnMut(u64, usize) -> io::Result<Vec<u8>>,

@@ -1,4 +1,4 @@
-//! What a file brings with it: dependencies that nobody has to write down.
+//! Automatic dependencies: those that a file has without a declaration.
 //!
 //! These are rpm's generators `elf` and `script`. What they find depends on the file alone and not on what is installed, so
 //! the package is the same on every machine.
@@ -17,7 +17,7 @@ use crate::definition;
 use crate::dependency::{Dependency, Relation};
 use crate::error::{Error, Result};
 
-/// The dependencies of one file, in order and without doubles.
+/// The dependencies of one file, in order, each once.
 #[derive(Debug, Default)]
 pub(crate) struct Automatic {
     pub(crate) provides: Vec<Dependency>,
@@ -27,13 +27,13 @@ pub(crate) struct Automatic {
 /// The most bytes of a script's first line: rpm reads it to its end, the kernel 256 bytes of it.
 const LINE_MAX: usize = 1 << 20;
 
-/// How much is read of a file to see what it is.
+/// How many bytes of a file are read to determine its kind.
 const BEGINNING: usize = 4096;
 
-/// Files that rpm takes for something else by their names, whatever they hold.
+/// Files whose kind rpm derives from their names, whatever they contain.
 const NEVER: [&str; 5] = [".pm", ".c", ".h", ".la", ".pc"];
 
-/// Documentation, from which rpm takes no dependencies: it looks for this text anywhere in the path.
+/// Documentation, in which rpm looks for no dependencies: it looks for this text anywhere in the path.
 const DOCUMENTATION: &str = "/usr/share/doc";
 
 /// Finds what the file `source` provides and requires where it is installed as `file` says.

@@ -132,7 +132,7 @@ impl Dependency {
         self.version.as_ref().map(|(comparison, version)| (*comparison, version.as_str()))
     }
 
-    /// What rpmbuild accepts here, but hardly what was meant.
+    /// Warnings: what rpmbuild accepts here, and is probably not intended.
     pub(crate) fn warning(&self, relation: Relation) -> Option<String> {
         let text = self.to_string();
         let (key, found) = (relation.key(), content::printable(&text));

@@ -171,7 +171,7 @@ const fn is_separator(c: char) -> bool {
     is_blank(c) || c == ','
 }
 
-/// What is left to read.
+/// The rest of the text.
 #[derive(Clone, Copy)]
 struct Rest<'a>(&'a str);
 

@@ -9,7 +9,7 @@ use crate::format::{FIRST_DESCRIPTOR, SECTOR, SECTOR_LEN, read16, read32};
 use crate::image::source::{ReadAt, read_exact};
 use crate::image::volume::{self, DescriptorKind, Roots};
 
-/// Descriptors that Linux looks at before it gives up.
+/// How many descriptors Linux reads before it gives up.
 const DESCRIPTORS_MAX: u64 = 100;
 /// The version of an enhanced volume descriptor (ISO 9660:1999).
 const ENHANCED: u8 = 2;

@@ -255,7 +255,7 @@ impl<'a> Walk<'a> {
         record.system_use.get(skip..).unwrap_or_default()
     }
 
-    /// The first two records of a folder, from which Linux takes all that it knows of it.
+    /// The first two records of a folder, from which Linux reads everything about it.
     fn dots(&mut self, path: &str, extent: Extent, number: usize, item: &Item<'_>, found: &mut Found) {
         let Item { record, entries, offset, .. } = item;
         if record.identifier != [number as u8 - 1] {

@@ -154,17 +154,17 @@ fn place(entry: &IsoEntry) -> u64 {
     entry.extents.first().map_or(0, |extent| extent.offset)
 }
 
-/// A folder that stands in both trees.
+/// A folder that both trees have.
 struct Folder<'a> {
     path: &'a str,
     /// What names the trees have.
     names: (View, View),
-    /// The folders that stand in both trees, with their places.
+    /// The folders that both trees have, with their places.
     pairs: Vec<(String, Extent, Extent)>,
 }
 
 impl Folder<'_> {
-    /// Compares the entries, and gives back those that stand in one tree alone.
+    /// Compares the entries, and returns those that only one tree has.
     fn compare(
         &mut self,
         one: Vec<IsoEntry>,
