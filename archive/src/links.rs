@@ -102,7 +102,7 @@ fn line_of(line: &str) -> Result<ListedLink, String> {
     let parts = line.strip_prefix("./").and_then(|rest| rest.split_once(" type=link link="));
     let (path, target) = parts.ok_or("expected ./PATH type=link link=TARGET")?;
     let plain =
-        |text: &str| unescape(text).ok_or_else(|| format!("{text:?} is not escaped as mtree(5) has it"));
+        |text: &str| unescape(text).ok_or_else(|| format!("{text:?} is not escaped as mtree(5) requires"));
     let (path, target) = (plain(path)?, plain(target)?);
     tree::check_path(&path).map_err(|error| error.to_string())?;
     if path.is_empty() || target.is_empty() {
@@ -174,9 +174,9 @@ mod tests {
             ("./a type=link link=b\n", "line 1: expected #mtree"),
             ("#mtree\n./a type=file\n", "line 2: expected ./PATH type=link link=TARGET"),
             ("#mtree\na type=link link=b\n", "line 2: expected ./PATH"),
-            ("#mtree\n./a type=link link=\\09\n", "is not escaped as mtree(5) has it"),
-            ("#mtree\n./a type=link link=\\777\n", "is not escaped as mtree(5) has it"),
-            ("#mtree\n./a type=link link=b c\n", "is not escaped as mtree(5) has it"),
+            ("#mtree\n./a type=link link=\\09\n", "is not escaped as mtree(5) requires"),
+            ("#mtree\n./a type=link link=\\777\n", "is not escaped as mtree(5) requires"),
+            ("#mtree\n./a type=link link=b c\n", "is not escaped as mtree(5) requires"),
             ("#mtree\n./a type=link link=\n", "a path or a target is empty"),
             ("#mtree\n./a type=link link=b/\n", "the target \"b/\" has an empty component"),
             ("#mtree\n./a type=link link=b//c\n", "the target \"b//c\" has an empty component"),

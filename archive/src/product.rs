@@ -74,7 +74,9 @@ impl Product {
                 || !letters
                     .all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == b'_')
             {
-                return Err(wrong(format!("{key:?} is no key: expected capital letters, digits and _")));
+                return Err(wrong(format!(
+                    "{key:?} is not a valid key: expected capital letters, digits and _"
+                )));
             }
             if !seen.insert(key) {
                 return Err(wrong(format!("{key} is given twice")));
@@ -154,7 +156,9 @@ impl Product {
                     format!("{key} has {} characters: expected at most {}", value.len(), id::PART_MAX)
                 }
                 _ => match value.chars().find(|c| !c.is_ascii_alphanumeric() && !also.contains(*c)) {
-                    Some(bad) => format!("{key} is {value:?}: {bad:?} cannot stand in the name of a folder"),
+                    Some(bad) => {
+                        format!("{key} is {value:?}: {bad:?} is not allowed in the name of a folder")
+                    }
                     None => continue,
                 },
             };
@@ -369,10 +373,16 @@ mod tests {
         let cases = [
             ("NAME=a\nVERSION", "product.txt, line 2: expected KEY=value"),
             ("NAME=a\nNAME=b", "product.txt, line 2: NAME is given twice"),
-            ("name=a", "product.txt, line 1: \"name\" is no key: expected capital letters, digits and _"),
+            (
+                "name=a",
+                "product.txt, line 1: \"name\" is not a valid key: expected capital letters, digits and _",
+            ),
             ("VERSION=1", "product.txt: NAME is missing"),
             ("NAME=a\nVERSION=../1", "product.txt: VERSION is \"../1\": expected a letter or digit first"),
-            ("NAME=a/b\nVERSION=1", "product.txt: NAME is \"a/b\": '/' cannot stand in the name of a folder"),
+            (
+                "NAME=a/b\nVERSION=1",
+                "product.txt: NAME is \"a/b\": '/' is not allowed in the name of a folder",
+            ),
             (
                 "NAME=a\nVERSION=1\nDEVELOPMENT_RELEASE=yes",
                 "product.txt, line 3: DEVELOPMENT_RELEASE is 0 or 1, not \"yes\"",

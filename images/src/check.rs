@@ -135,7 +135,7 @@ fn compare(
             version,
             FileProblem::Unreadable(Error::Layout {
                 path: folder.join("version"),
-                reason: "not the version of the layout we know".into(),
+                reason: "not a supported version of the layout".into(),
             }),
         ),
         Err(error) => problem(version, FileProblem::Unreadable(error)),

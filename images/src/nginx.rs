@@ -1,11 +1,11 @@
-//! The nginx configuration of the static registry: constant in size, whatever number of images.
+//! The nginx configuration of the registry tree. Its size does not depend on the number of images.
 //!
 //! An archive carries it as `registry-config.inc.j2` with two placeholders, to be included *inside* a `server`
 //! block. Several archives may be included side by side, each under a repository of its own:
 //!
 //! - `repository`, such as `metalk8s-2.11.0`: an image is pulled as `<host>/<repository>/<name>:<tag>`;
 //! - `registry_root`: the archive's `images` folder, such as `/srv/scality/metalk8s-2.11.0/images/`, or an nginx
-//!   variable that holds it. The static registry is the folder `registry` beside `images`.
+//!   variable that holds it. The registry tree is the folder `registry` beside `images`.
 //!
 //! Of the parameters of `tags/list` only `last` is supported; `n` is ignored and the list is whole.
 //!

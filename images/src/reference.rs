@@ -207,7 +207,7 @@ impl FromStr for Reference {
             Some((_, host)) if host.contains('/') => {
                 return Err(error(
                     &redacted(text),
-                    "user names and passwords belong in a file of credentials (--auth-file, REGISTRY_AUTH_FILE)",
+                    "user names and passwords belong in a credentials file (--auth-file, REGISTRY_AUTH_FILE)",
                 ));
             }
             Some((rest, digest)) => {

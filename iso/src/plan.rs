@@ -113,7 +113,7 @@ fn check_volume_id(id: &str) -> Result<()> {
     let problem = if id.len() > VOLUME_ID_LEN {
         "longer than 32 bytes"
     } else if id.chars().any(char::is_control) {
-        "control characters are not possible"
+        "control characters are not allowed"
     } else {
         return Ok(());
     };

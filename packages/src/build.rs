@@ -67,8 +67,8 @@ pub fn build(
             repository::check(file, path)?;
             if replaces_other(file, path)? {
                 warnings.push(format!(
-                    "{nevra} replaces a package of the same name with other content; \
-                     raise `release:` if that one was handed out"
+                    "{nevra} replaces a package with the same name but different content; \
+                     increase `release:` if that one was published"
                 ));
             }
             Ok(())

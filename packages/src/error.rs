@@ -58,7 +58,7 @@ pub enum Error {
     },
     /// The source date is later than this machine's clock, so that RPM's build time would be the clock's.
     #[error(
-        "package `{package}`: the source date {source_date} lies in the future of this machine's clock; \
+        "package `{package}`: the source date {source_date} is later than this machine's clock; \
          set the clock or an earlier source date"
     )]
     FutureSourceDate {

@@ -89,10 +89,7 @@ pub(crate) fn replace_folder(parent: &PrivateFolder, new: &Path, old: &Path) -> 
         }
         Err(error) => return Err(Error::io("read", old)(error)),
         Ok(metadata) if !metadata.is_dir() => {
-            return Err(Error::Unindexable {
-                path: old.to_owned(),
-                reason: "it is in the way and no folder",
-            });
+            return Err(Error::Unindexable { path: old.to_owned(), reason: "it exists and is not a folder" });
         }
         Ok(_) => {}
     }

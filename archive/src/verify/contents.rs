@@ -87,7 +87,7 @@ impl ArchiveContents {
         match &entry.kind {
             EntryKind::Directory => {}
             EntryKind::Other => {
-                let reason = "a device, socket or pipe, which no archive has".to_owned();
+                let reason = "a device, socket or pipe, which an archive cannot contain".to_owned();
                 findings.push(Finding::new(&path, Problem::Invalid { reason }));
             }
             EntryKind::Symlink(target) => {

@@ -120,9 +120,12 @@ pub(super) fn sources(path: &Path, text: &str, root: &Path, build_root: &Path) -
         let beside = beside.as_deref().and_then(|path| path.strip_prefix(root).ok());
         let hint = match beside {
             Some(beside) => {
-                format!("paths start from the project's folder: write `{}`", content::printable_path(beside))
+                format!(
+                    "paths are relative to the project's folder: write `{}`",
+                    content::printable_path(beside)
+                )
             }
-            None => "paths start from the project's folder".to_owned(),
+            None => "paths are relative to the project's folder".to_owned(),
         };
         mistakes.note::<()>(Err(Error::at(path, place, format!("`{name}` does not exist; {hint}"))));
     }

@@ -28,7 +28,7 @@ impl ImageFolders {
             above.or(below.map(String::as_str)).and_then(|place| place.rsplit_once('/'))
         {
             return Err(format!(
-                "the images `{name}:{tag}` and `{other}:{tag_of_other}` cannot be in one archive: one's folder lies in the other's"
+                "the images `{name}:{tag}` and `{other}:{tag_of_other}` cannot be in one archive: the folder of one would be inside the folder of the other"
             ));
         }
         self.0.insert(place);

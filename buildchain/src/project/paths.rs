@@ -75,7 +75,7 @@ pub(super) fn build_root(root: &Path, written: &Path) -> Result<PathBuf, String>
     let (real, real_root) = (physical(&named), physical(root));
     if real_root.starts_with(&real) {
         return Err(format!(
-            "`{}` holds the project: expected a folder in the project, or elsewhere",
+            "`{}` contains the project: expected a folder in the project, or elsewhere",
             content::printable_path(written)
         ));
     }

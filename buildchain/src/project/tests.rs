@@ -280,7 +280,7 @@ fn every_mistake_of_one_entry_is_named() {
         ": `x` is not a platform",
         ": `quay.io/b:2` has a tag or a digest: expected a repository",
         ": `none` does not exist",
-        "images/a/image.yaml:2:10: `run.sh` does not exist; paths start from the project's folder: write `images/a/run.sh`",
+        "images/a/image.yaml:2:10: `run.sh` does not exist; paths are relative to the project's folder: write `images/a/run.sh`",
     ] {
         assert!(error.contains(expected), "{expected}: {error}");
     }

@@ -156,7 +156,7 @@ fn members(root: &Path) -> Result<Vec<PathBuf>, Error> {
     for member in members.and_then(|members| members.as_array()).into_iter().flatten() {
         let member = member
             .as_str()
-            .ok_or_else(|| wrong("`workspace.members` holds something that is no string".into()))?;
+            .ok_or_else(|| wrong("`workspace.members` contains something that is not a string".into()))?;
         let (parent, all) = member.strip_suffix("/*").map_or((member, false), |parent| (parent, true));
         if parent.contains(['*', '?', '[']) {
             return Err(wrong(format!(

@@ -178,7 +178,7 @@ fn accepted(project: &Project, context: &TaskContext<'_>) -> Result<(), ActionEr
     if report.ok() {
         return Ok(());
     }
-    let mut message = "the archive that was built would be refused:".to_owned();
+    let mut message = "`sealift archive verify` would refuse this archive:".to_owned();
     for finding in report.findings.iter().take(NAMED) {
         message.push_str(&format!("\n  {finding}"));
     }

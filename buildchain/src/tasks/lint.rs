@@ -93,8 +93,8 @@ fn add_task<A: Into<OsString> + Clone>(
     inputs.push(TaskInput::value("arguments", arguments.join(" ".as_ref()).to_string_lossy()));
     let (group, language) = name.split_once(':').unwrap_or((name, ""));
     let doc = match group {
-        "format" => format!("Format what is written in {language}."),
-        _ => format!("Run {program} on what is written in {language}."),
+        "format" => format!("Format the {language} sources."),
+        _ => format!("Run {program} on the {language} sources."),
     };
     let after = vec![builder.check_for(program)];
     let program = found.unwrap_or_else(|| program.into());

@@ -102,7 +102,7 @@ fn entries(definition: &DefinedImage, project: &Path) -> Result<BTreeMap<String,
             match found.map(|entry| &entry.content) {
                 None | Some(Content::Folder) => name = parent,
                 Some(_) => {
-                    let reason = "lies in something that is not a folder".into();
+                    let reason = "is below something that is not a folder".into();
                     return Err(Error::Definition { field: format!("path `/{name}`"), reason });
                 }
             }

@@ -92,7 +92,7 @@ impl Account {
         let host = &self.host;
         let places: Vec<String> = self.places.iter().map(|place| place.display().to_string()).collect();
         match places.as_slice() {
-            [] => format!("no file of credentials for {host} is known"),
+            [] => format!("no credentials file for {host} is known"),
             places => format!("no credentials for {host} were found in {}", places.join(", ")),
         }
     }

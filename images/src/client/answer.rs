@@ -144,7 +144,7 @@ fn message(body: &[u8], plain: bool) -> String {
         message: String,
     }
     if tells_of_tls(body) {
-        return "this port speaks HTTPS and was asked without TLS (--plain-http, `plainHttp` or an http:// mirror)".into();
+        return "this port requires HTTPS, and the request had no TLS (--plain-http, `plainHttp` or an http:// mirror)".into();
     }
     let text = match serde_json::from_slice::<Errors>(body) {
         Ok(found) => {

@@ -76,7 +76,7 @@ impl Clients {
         if let (true, Some(proxy)) = (host.is_some_and(Own::has_identity), self.proxies.tls()) {
             let proxy = authority(proxy);
             return Err(RegistryFault::Configuration(format!(
-                "the proxy {proxy} speaks TLS and could ask for the client certificate: use an http:// proxy, or NO_PROXY"
+                "the proxy {proxy} uses TLS and could ask for the client certificate: use an http:// proxy, or NO_PROXY"
             )));
         }
         let proxies = self.proxies.clone();

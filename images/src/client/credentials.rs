@@ -77,7 +77,7 @@ impl Credentials {
     }
 
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
-        const NO_FORM: &str = "it is not of the form expected";
+        const NO_FORM: &str = "it does not have the expected form";
         let config: Config = serde_json::from_slice(bytes).map_err(|error| syntax_error(&error))?;
         let mut secrets = BTreeMap::new();
         for (key, entry) in config.auths.unwrap_or_default() {
@@ -239,12 +239,12 @@ mod tests {
     #[test]
     fn a_wrong_entry_is_said_where_it_is_needed_and_nowhere_else() {
         for (entry, expected) in [
-            (r#""auths":{"a":"secret"}"#, "auths.a: it is not of the form expected"),
-            (r#""auths":{"a":["secret"]}"#, "auths.a: it is not of the form expected"),
-            (r#""auths":{"a":{"password":["secret"]}}"#, "auths.a: it is not of the form expected"),
+            (r#""auths":{"a":"secret"}"#, "auths.a: it does not have the expected form"),
+            (r#""auths":{"a":["secret"]}"#, "auths.a: it does not have the expected form"),
+            (r#""auths":{"a":{"password":["secret"]}}"#, "auths.a: it does not have the expected form"),
             (r#""auths":{"a":{"auth":"!!secret!!"}}"#, "auths.a: `auth` is not base64"),
             (r#""auths":{"a":{"auth":"c2VjcmV0"}}"#, "auths.a: `auth` is not `user:password`"),
-            (r#""credHelpers":{"a":["secret"]}"#, "credHelpers.a: it is not of the form expected"),
+            (r#""credHelpers":{"a":["secret"]}"#, "credHelpers.a: it does not have the expected form"),
         ] {
             let text = format!("{{{entry}}}");
             let credentials = Credentials::parse(text.as_bytes()).unwrap();

@@ -36,7 +36,7 @@ impl RegistryEndpoint {
                 return Err(bad("is not an http(s) URL without a query"));
             }
             if !base.username().is_empty() || base.password().is_some() {
-                return Err(bad("holds a user name or password: these belong into the credentials file"));
+                return Err(bad("contains a user name or password: these belong in a credentials file"));
             }
             let path = base.path().trim_matches('/').to_owned();
             base.set_path("");

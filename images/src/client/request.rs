@@ -113,7 +113,10 @@ impl RegistryClient {
                 return Ok((response, route));
             }
             if !matches!(asked.method, Method::GET | Method::HEAD) {
-                return Err(RegistryFault::Redirect(format!("a {} is not sent elsewhere", asked.method)));
+                return Err(RegistryFault::Redirect(format!(
+                    "a {} request follows no redirection",
+                    asked.method
+                )));
             }
             route.redirect(&response)?;
         }
@@ -156,7 +159,7 @@ async fn success(
         }
         (StatusCode::UNAUTHORIZED, None) => Err(RegistryFault::Unauthorized(
             format!(
-                "a host that the registry led to asks for credentials, which only the registry may: {message}"
+                "a host that the registry redirects to asks for credentials, which only the registry may ask for: {message}"
             )
             .into(),
         )),

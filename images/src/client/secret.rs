@@ -18,7 +18,7 @@ pub(super) enum Secret {
 pub(super) fn syntax_error(error: &serde_json::Error) -> String {
     let what = match error.classify() {
         Category::Eof => "it ends too early",
-        Category::Data => "it is not of the form expected",
+        Category::Data => "it does not have the expected form",
         Category::Io | Category::Syntax => "it is not JSON",
     };
     format!("line {}, column {}: {what}", error.line(), error.column())

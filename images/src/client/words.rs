@@ -76,7 +76,7 @@ fn tls_words(error: &rustls::Error, url: &Url, connecting: bool) -> Option<Strin
                 format!("{host} refuses the client certificate, or the lack of one ({alert:?})")
             }
             AlertDescription::UnrecognisedName => format!("{host} does not serve this name"),
-            AlertDescription::ProtocolVersion => format!("{host} speaks neither TLS 1.2 nor TLS 1.3"),
+            AlertDescription::ProtocolVersion => format!("{host} supports neither TLS 1.2 nor TLS 1.3"),
             AlertDescription::HandshakeFailure => {
                 format!(
                     "{host} and this program have no cipher in common, or it asks for a client certificate"
@@ -85,7 +85,7 @@ fn tls_words(error: &rustls::Error, url: &Url, connecting: bool) -> Option<Strin
             other => format!("{host} refuses the connection ({other:?})"),
         },
         rustls::Error::PeerIncompatible(_) => {
-            format!("{host} speaks no version of TLS that is safe: {error}")
+            format!("{host} supports no secure version of TLS: {error}")
         }
         _ if connecting => format!("with {host}: {error}"),
         _ => return None,

@@ -48,7 +48,8 @@ pub(super) async fn image(fetcher: &Fetcher, request: PullRequest) -> Result<Pla
                 // A digest needs no tag.
                 Err(error) if error.is_unknown() => {
                     let bytes = fetcher.manifest(&name, &request.reference, &expected, None).await?;
-                    let text = format!("{}: the tag is gone, the digest counts", request.reference);
+                    let text =
+                        format!("{}: the tag no longer exists; its locked digest is used", request.reference);
                     fetcher.report(TransferEvent::Warn { text });
                     bytes
                 }

@@ -61,7 +61,7 @@ async fn listed(
         let (digest, media_type) =
             (descriptor.digest, content::printable(&descriptor.media_type).to_string());
         if MediaKind::from_media_type(&descriptor.media_type).is_none() {
-            warn(format!("{digest} is attached and left out: its type {media_type} is not supported"));
+            warn(format!("the referrer {digest} is left out: its type {media_type} is not supported"));
             continue;
         }
         if descriptor.size > MANIFEST_MAX {
@@ -71,7 +71,7 @@ async fn listed(
         let bytes = match fetched {
             Ok(bytes) => bytes,
             Err(error) if error.is_unknown() || error.is_no_answer() => {
-                warn(format!("{digest} is attached and left out: {error}"));
+                warn(format!("the referrer {digest} is left out: {error}"));
                 continue;
             }
             Err(error) => return Err(error),
@@ -79,7 +79,7 @@ async fn listed(
         let manifest = Manifest::parse(&bytes).map_err(|error| here(error.into()))?;
         if manifest.subject.is_none_or(|found| found.digest != *subject) {
             warn(format!(
-                "{digest} is left out: it is listed as attached to {subject} and does not refer to it"
+                "the referrer {digest} is left out: it is listed for {subject} but does not refer to it"
             ));
             continue;
         }
@@ -104,7 +104,7 @@ async fn list(
         Ok(bytes) => return Ok(Some(bytes)),
         Err(error) if error.is_unknown() => {}
         Err(error) if error.is_no_answer() => {
-            let text = format!("the registry has no usable interface for what is attached: {error}");
+            let text = format!("the registry has no usable interface for referrers: {error}");
             fetcher.report(TransferEvent::Warn { text });
         }
         Err(error) => return Err(error),

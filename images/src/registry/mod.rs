@@ -1,4 +1,4 @@
-//! The static registry: files that a web server with a configuration of constant size answers the pull API from.
+//! The registry tree: files from which a web server can serve the pull API, with a configuration of constant size.
 //!
 //! ```text
 //! registry/blobs/sha256/<hex>                               every blob once

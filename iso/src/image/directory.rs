@@ -186,7 +186,7 @@ impl<'a> Reader<'a> {
         let name = if is_name(&name) {
             name
         } else {
-            let problem = format!("`{}` is no name", String::from_utf8_lossy(&name).escape_debug());
+            let problem = format!("`{}` is not a valid name", String::from_utf8_lossy(&name).escape_debug());
             fault = fault.or_else(|| Some(EntryFault::damaged(offset, problem)));
             escaped(&name)
         };

@@ -53,7 +53,7 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
         (
             "a mode of a folder in a file's record",
             |image| set_mode(image, "VICTIM", 0o040_555),
-            "victim: its mode says that it is a folder, its record that it is a file",
+            "victim: it is a folder by its mode, but a file by its record",
         ),
         (
             "a mode of a file in a folder's record",
@@ -68,13 +68,13 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
         (
             "a target of a file",
             |image| set_mode(image, "SECRET", 0o100_444),
-            "secret: a target of what is no link",
+            "secret: a target, but not a symbolic link",
         ),
         ("no mode", |image| hide(entry(image, "VICTIM", b"PX"), image), "victim: a record without a mode"),
         (
             "Rock Ridge declared and not named",
             |image| hide(place(image, b"ER\xED", root(image)), image),
-            "the image: Rock Ridge is declared (SP) and not named (ER)",
+            "the image: Rock Ridge is declared (SP) but not named (ER)",
         ),
         (
             "another extension named",
@@ -82,12 +82,12 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
                 let at = place(image, b"RRIP_1991A", root(image));
                 image[at..at + 4].copy_from_slice(b"AAIP");
             },
-            "the image: Rock Ridge is declared (SP) and not named (ER)",
+            "the image: Rock Ridge is declared (SP) but not named (ER)",
         ),
         (
             "Rock Ridge named and not declared",
             |image| hide(place(image, b"SP\x07", root(image)), image),
-            "the image: Rock Ridge is named (ER) and not declared (SP)",
+            "the image: Rock Ridge is named (ER) but not declared (SP)",
         ),
         (
             "Rock Ridge neither declared nor named",
@@ -130,7 +130,7 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
                 let at = entry(image, "VICTIM", b"NM");
                 image[at + 4] = 1;
             },
-            "victim: a name or a target continues and does not end",
+            "victim: a name or a target is continued but has no end",
         ),
         (
             "a name that the terminator hides",
@@ -248,7 +248,7 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
                 let (at, other) = (joliet_record(image, "victim"), record(image, "NNN"));
                 image.copy_within(other + 2..other + 18, at + 2);
             },
-            "victim: it has other content in the Joliet tree",
+            "victim: it has different content in the Joliet tree",
         ),
         (
             "another size in the Joliet tree",
@@ -256,7 +256,7 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
                 let at = joliet_record(image, "victim");
                 set32(image, at + 10, 4_000);
             },
-            "victim: it has other content in the Joliet tree",
+            "victim: it has different content in the Joliet tree",
         ),
         (
             "another name in the Joliet tree",
@@ -264,7 +264,7 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
                 let at = joliet_record(image, "victim") + 33;
                 image[at + 1] = b'x';
             },
-            "xictim: it stands in the Joliet tree alone",
+            "xictim: it is only in the Joliet tree",
         ),
         (
             "a volume that ends before its files",
@@ -303,7 +303,7 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
                 let at = joliet_record(image, "victim") + 33;
                 image[at + 11] = b'1';
             },
-            "victi1: it stands in the Joliet tree alone",
+            "victi1: it is only in the Joliet tree",
         ),
         (
             "bytes in the reserved part of the primary descriptor",

@@ -88,7 +88,7 @@ fn each_lie_is_found() {
                 let nm = place(image, b"victim", at);
                 image[nm..nm + 6].copy_from_slice(b"../etc")
             },
-            "`../etc` is no name",
+            "`../etc` is not a valid name",
         ),
         (
             "a name that is a parent",
@@ -99,7 +99,7 @@ fn each_lie_is_found() {
                 image[nm + 5..nm + 7].copy_from_slice(b"..");
                 image[nm + 7..nm + 11].fill(0)
             },
-            "`..` is no name",
+            "`..` is not a valid name",
         ),
         (
             "a name with a zero",
@@ -108,7 +108,7 @@ fn each_lie_is_found() {
                 let nm = place(image, b"victim", at);
                 image[nm] = 0
             },
-            "is no name",
+            "is not a valid name",
         ),
         (
             "an entry longer than its area",

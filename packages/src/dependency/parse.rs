@@ -44,7 +44,7 @@ impl fmt::Display for DependencyFault {
             }
             Self::NameStart(token) if token.starts_with(['<', '=', '>']) => write!(
                 formatter,
-                "`{}` is no comparison; write `=`, `<`, `<=`, `>` or `>=` with blanks around it",
+                "`{}` is not a comparison; write `=`, `<`, `<=`, `>` or `>=` with blanks around it",
                 show(token)
             ),
             Self::NameStart(token) if token.starts_with(')') => {
@@ -100,16 +100,16 @@ impl fmt::Display for DependencyFault {
             }
             Self::RichOperator(token) => write!(
                 formatter,
-                "`{}` is no operator; write `and`, `or`, `if`, `unless`, `else`, `with` or `without`",
+                "`{}` is not an operator; write `and`, `or`, `if`, `unless`, `else`, `with` or `without`",
                 show(token)
             ),
             Self::RichMixed(one, other) => write!(
                 formatter,
-                "`{one}` and `{other}` stand side by side; put one of them in parentheses of its own"
+                "`{one}` and `{other}` cannot be combined; put one of them in parentheses of its own"
             ),
             Self::RichRepeated(operator) => write!(
                 formatter,
-                "`{operator}` stands twice, and only `and`, `or` and `with` may; put one in parentheses of its own"
+                "`{operator}` occurs twice, and only `and`, `or` and `with` can; put one in parentheses of its own"
             ),
             Self::RichInWith => formatter.write_str(
                 "`with` and `without` take only names, `or`, `with` and `without`; take the rest out of them",

@@ -149,7 +149,7 @@ pub(super) fn find(dir: &Path, options: &IndexOptions) -> Result<FoundPackages> 
                 Err(error) if !is_link => return Err(Error::io("read", &path)(error)),
                 other => {
                     let broken = unindexable(match (other, named) {
-                        (Err(_), _) => "it is a link that leads nowhere",
+                        (Err(_), _) => "it is a link whose target does not exist",
                         (Ok(_), Named::Package) => "it is named like a package but is no regular file",
                         (Ok(_), _) => "it is named like metadata but is no regular file",
                     });

@@ -1,4 +1,4 @@
-//! Container images and the static registry over them: `images`.
+//! Container images and the registry tree: `images`.
 
 mod build;
 mod lock;
@@ -91,7 +91,7 @@ fn add_registry(builder: &mut TaskBuilder<'_>, project: &Project) -> [TaskHandle
     let index_task = builder.push(Task {
         name: "_registry_index".into(),
         alias: "images:registry_index".into(),
-        doc: "Index the images for a static registry.".into(),
+        doc: "Index the images for nginx.".into(),
         title: Title::new("REGISTRY", builder.shown(&registry)),
         inputs,
         outputs: vec![TaskOutput::Folder(registry)],
@@ -127,7 +127,7 @@ fn add_registry(builder: &mut TaskBuilder<'_>, project: &Project) -> [TaskHandle
     let config_task = builder.push(Task {
         name: "_registry_config".into(),
         alias: "images:registry_config".into(),
-        doc: "Write the nginx configuration of the static registry.".into(),
+        doc: "Write the nginx configuration of the registry tree.".into(),
         title: Title::new("NGINX_CFG", builder.shown(&config)),
         inputs,
         outputs: vec![TaskOutput::File(config)],

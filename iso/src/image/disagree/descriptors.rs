@@ -36,7 +36,7 @@ pub(super) fn check(source: &dyn ReadAt, path: &Path, found: &mut Found) -> Resu
         let offset = (FIRST_DESCRIPTOR + number) * SECTOR;
         let there = read_exact(source, path, offset, &mut sector)?;
         let Some(kind) = DescriptorKind::of(&sector).filter(|_| there) else {
-            found.add("", offset, "the volume descriptors end without a terminator: Linux looks further");
+            found.add("", offset, "the volume descriptors end without a terminator: Linux reads further");
             return Ok(roots);
         };
         let space = read32(&sector, VOLUME_SPACE);
@@ -51,11 +51,15 @@ pub(super) fn check(source: &dyn ReadAt, path: &Path, found: &mut Found) -> Resu
                 }
             }
             if u64::from(read16(&sector, BLOCK_SIZE)) != SECTOR {
-                found.add("", offset + BLOCK_SIZE as u64, "a descriptor has other blocks than 2048 bytes");
+                found.add(
+                    "",
+                    offset + BLOCK_SIZE as u64,
+                    "a descriptor has a block size other than 2048 bytes",
+                );
             }
         }
         if let Some(place) = misfit(kind, &sector) {
-            let problem = "a descriptor differs from the standard where some readers refuse the image for it";
+            let problem = "a descriptor deviates from the standard, and some readers refuse the image";
             found.add("", offset + place as u64, problem);
         }
         match (kind, primary) {

@@ -110,13 +110,13 @@ impl<'a> Walk<'a> {
             // The folder that holds the moved ones is marked as moved too by some writers.
             let holds_others = !self.filled.contains(&(u64::from(*sector) * SECTOR));
             if !holds_others && !self.children.contains_key(sector) {
-                let problem = "a moved folder that no record stands for: some readers hide it";
+                let problem = "a moved folder to which no record points: some readers hide it";
                 found.add(path, u64::from(*sector) * SECTOR, problem);
             }
         }
         for (sector, path) in &self.children {
             if !self.moved.contains_key(sector) {
-                let problem = "a record stands for a folder that is not marked as moved";
+                let problem = "a record points to a folder that is not marked as moved";
                 found.add(path, u64::from(*sector) * SECTOR, problem);
             }
         }
@@ -125,7 +125,7 @@ impl<'a> Walk<'a> {
 
     fn folder(&mut self, path: &str, extent: Extent, found: &mut Found) -> Result<()> {
         if extent.len == 0 || !extent.len.is_multiple_of(SECTOR) {
-            let problem = "a folder's size is no multiple of 2048 bytes: some readers read on behind it";
+            let problem = "a folder's size is not a multiple of 2048 bytes: some readers read beyond its end";
             found.add(path, extent.offset, problem);
         }
         let mut sector = [0; SECTOR_LEN];
@@ -156,7 +156,7 @@ impl<'a> Walk<'a> {
                 }
                 if item.record.is_dots() {
                     if number > 2 {
-                        found.add(path, offset, "a record of a folder itself stands among its entries");
+                        found.add(path, offset, "a folder's own record is among its entries");
                     }
                     continue;
                 }
@@ -266,8 +266,7 @@ impl<'a> Walk<'a> {
             return;
         }
         if record.extent() != extent || record.flags & DIRECTORY == 0 {
-            let problem =
-                "a folder's own record points elsewhere than the one in its parent: Linux follows it";
+            let problem = "a folder's own record differs from the one in its parent: Linux follows its own";
             found.add(path, *offset, problem);
         }
         if path.is_empty() && !self.joliet {
@@ -299,18 +298,18 @@ impl<'a> Walk<'a> {
                     found.add(
                         "",
                         offset,
-                        "Rock Ridge begins behind other bytes, which some readers do not skip",
+                        "Rock Ridge begins after other bytes, which some readers do not skip",
                     );
                 }
                 if !named {
-                    found.add("", offset, "Rock Ridge is declared (SP) and not named (ER): Linux ignores it");
+                    found.add("", offset, "Rock Ridge is declared (SP) but not named (ER): Linux ignores it");
                 }
             }
             _ if named || entries.declared.is_some() => {
                 found.add(
                     "",
                     offset,
-                    "Rock Ridge is named (ER) and not declared (SP): some readers ignore it",
+                    "Rock Ridge is named (ER) but not declared (SP): some readers ignore it",
                 );
                 self.undeclared = true;
             }
@@ -330,14 +329,14 @@ impl<'a> Walk<'a> {
             add("the record is of an associated file: some readers show it");
         }
         if record.attribute_sectors != 0 {
-            add("an extended attribute record, which some readers take for content");
+            add("an extended attribute record, which some readers treat as content");
         }
         if !both_orders_agree(bytes, 2) || !both_orders_agree(bytes, 10) {
             add("its place or its size differs between the two byte orders");
         }
         if record.flags & MORE != 0 {
             if is_directory || entries.link {
-                add("a folder or a link is said to have more sections: Linux hides it");
+                add("a folder or a link is marked as having more sections: Linux hides it");
             }
             if !u64::from(record.bytes).is_multiple_of(SECTOR) {
                 add("a section of a file ends inside a sector");
@@ -345,14 +344,14 @@ impl<'a> Walk<'a> {
         }
         let Extent { offset: start, len } = record.extent();
         if len > 0 && start + len > self.space && start + len <= self.size {
-            add("it lies behind the end of the volume: some readers refuse it, and no sum covers it");
+            add("it lies beyond the end of the volume: some readers refuse it, and no checksum covers it");
         }
         if self.joliet {
             return;
         }
         if !self.rock_ridge {
             if entries.rock_ridge && !self.undeclared {
-                add("entries of Rock Ridge where it is not declared: Linux reads them, others do not");
+                add("Rock Ridge entries without a declaration: Linux reads them, other readers do not");
                 self.undeclared = true;
             }
             return;
@@ -361,17 +360,17 @@ impl<'a> Walk<'a> {
             add(problem);
         }
         if self.skip == XA && !has_xa(record.system_use) {
-            add("a record lacks the attributes (XA) that the root's record says to skip");
+            add("a record lacks the attributes (XA) that the root's record declares");
         }
         let kind = entries.mode.map(|mode| mode & TYPE == TYPE_DIRECTORY);
         match (entries.child, kind) {
-            (Some(_), _) if is_directory => add("a record stands for a moved folder and is a folder itself"),
+            (Some(_), _) if is_directory => add("a record points to a moved folder and is a folder itself"),
             (Some(_), _) => {}
             (None, None) => add("a record without a mode (PX)"),
             (None, Some(kind)) if kind != is_directory => add(if is_directory {
-                "its mode says that it is no folder, its record that it is one"
+                "it is a folder by its record, but not by its mode"
             } else {
-                "its mode says that it is a folder, its record that it is a file"
+                "it is a folder by its mode, but a file by its record"
             }),
             _ => {}
         }
@@ -386,7 +385,7 @@ impl<'a> Walk<'a> {
         }
         let identifier = String::from_utf8_lossy(record.identifier);
         match &entries.name {
-            None => add("a record without a name (NM): readers make different ones of its identifier"),
+            None => add("a record without a name (NM): readers derive different names from its identifier"),
             Some(name)
                 if !entries.relocated && !names::is_made_of(&identifier, &String::from_utf8_lossy(name)) =>
             {
@@ -401,7 +400,7 @@ impl<'a> Walk<'a> {
         if let Some(child) = entries.child
             && let Some(other) = self.children.insert(child, path.to_owned())
         {
-            found.add(path, offset, format!("it stands for the same moved folder as `{other}`"));
+            found.add(path, offset, format!("it points to the same moved folder as `{other}`"));
         }
     }
 }

@@ -97,11 +97,11 @@ impl SystemUseSummary {
                 self.problem("a System Use entry is shorter than its parts");
             }
             if (least > 4 || (*a, *b) == (b'R', b'E')) && entry.get(3) != Some(&1) {
-                self.problem("a System Use entry has another version than 1, and some readers ignore it");
+                self.problem("a System Use entry has a version other than 1, and some readers ignore it");
             }
             match (a, b) {
                 (b'S', b'T') if rest.len() > 2 => {
-                    self.problem("System Use entries stand behind their terminator, and Linux reads them");
+                    self.problem("System Use entries follow their terminator, and Linux reads them");
                 }
                 (b'S', b'T') => return next,
                 (b'C', b'E') => {
@@ -127,7 +127,7 @@ impl SystemUseSummary {
                 [0xBE, 0xEF, skip, ..] if self.declared.is_none_or(|known| known == *skip) => {
                     self.declared = Some(*skip);
                 }
-                _ => self.problem("an SP entry is malformed or stands twice"),
+                _ => self.problem("an SP entry is malformed or occurs twice"),
             },
             b"ER" => {
                 let [id, _, _, _, text @ ..] = data else { return };
@@ -176,10 +176,10 @@ impl SystemUseSummary {
             self.problem("an NM entry has flags with which Linux ignores the name");
         }
         if self.name.is_some() && !self.name_continues {
-            self.problem("a second name: some readers take the first one, Linux both together");
+            self.problem("a second name: some readers use the first one, Linux joins both");
         }
         if text.contains(&0) {
-            self.problem("a name holds a zero byte, where Linux cuts it");
+            self.problem("a name contains a zero byte, where Linux ends it");
         }
         self.name_continues = flags & CONTINUE != 0;
         self.name.get_or_insert_default().extend(text);
@@ -188,7 +188,7 @@ impl SystemUseSummary {
     fn link(&mut self, data: &[u8]) {
         let [flags, components @ ..] = data else { return };
         if self.link && !self.link_continues {
-            self.problem("a second target: some readers take the first one, Linux both together");
+            self.problem("a second target: some readers use the first one, Linux joins both");
         }
         (self.link, self.link_continues) = (true, flags & CONTINUE != 0);
         let mut rest = components;
@@ -211,10 +211,10 @@ impl SystemUseSummary {
             self.problem("more than 31 continuations");
         }
         if self.name_continues || self.link_continues {
-            self.problem("a name or a target continues and does not end");
+            self.problem("a name or a target is continued but has no end");
         }
         if self.name.as_ref().is_some_and(|name| name.len() > NAME_MAX) {
-            self.problem("a name of more than 253 bytes, which Linux cuts");
+            self.problem("a name of more than 253 bytes, which Linux truncates");
         }
         match self.rr {
             Some(flags) if self.name.is_some() && flags & RR_NAME == 0 => {
@@ -227,10 +227,14 @@ impl SystemUseSummary {
         }
         let is_link = self.mode.is_some_and(|mode| mode & TYPE == TYPE_SYMLINK);
         if is_link != self.link {
-            self.problem(if is_link { "a link without a target" } else { "a target of what is no link" });
+            self.problem(if is_link {
+                "a link without a target"
+            } else {
+                "a target, but not a symbolic link"
+            });
         }
         if self.child_first {
-            self.problem("a moved folder has attributes of its own behind its place");
+            self.problem("a moved folder has attributes of its own after its place");
         }
     }
 }

@@ -51,7 +51,7 @@ impl Trees<'_> {
             let tree = if other == View::Joliet { "Joliet" } else { "enhanced" };
             for (entries, reader, problem) in [
                 (missing, &mut first, format!("it is missing in the {tree} tree")),
-                (alone, &mut second, format!("it stands in the {tree} tree alone")),
+                (alone, &mut second, format!("it is only in the {tree} tree")),
             ] {
                 for entry in entries {
                     let extent =
@@ -231,11 +231,11 @@ impl Folder<'_> {
         let tree = if self.names.1 == View::Joliet { "Joliet" } else { "enhanced" };
         match (&entry.kind, entry.extents.first(), other.extents.first()) {
             _ if !kinds_agree(entry, other) => {
-                found.add(&path, place(entry), format!("it is of another kind in the {tree} tree"));
+                found.add(&path, place(entry), format!("it has another type in the {tree} tree"));
             }
             (IsoEntryKind::Directory, Some(one), Some(two)) => self.pairs.push((path, *one, *two)),
             (IsoEntryKind::File, ..) if !contents_agree(entry, other) => {
-                found.add(&path, place(entry), format!("it has other content in the {tree} tree"));
+                found.add(&path, place(entry), format!("it has different content in the {tree} tree"));
             }
             _ => {}
         }

@@ -13,7 +13,7 @@ use super::node_layout::NodeLayout;
 /// The maximum size of a unit that is read, in bytes; ours have a few hundred.
 const SIZE_MAX: u64 = 64 << 10;
 /// The mark of a unit that an import has written.
-const MARK: &str = "# Written by `sealift archive import`; `sealift archive delete` takes it away.";
+const MARK: &str = "# Written by `sealift archive import`; `sealift archive delete` removes it.";
 /// The key that names the archive.
 const WHAT: &str = "What=";
 

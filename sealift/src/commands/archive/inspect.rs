@@ -29,7 +29,7 @@ pub(super) fn contents(inspection: &Inspection) -> String {
     }
     let _ = write!(text, "{}, {}", count(inspection.files, "file"), size(inspection.bytes));
     if let Some(bytes) = inspection.image_bytes {
-        let _ = write!(text, "; the ISO has {}", size(bytes));
+        let _ = write!(text, "; the ISO is {}", size(bytes));
     }
     text.push('\n');
     for image in &inspection.images {

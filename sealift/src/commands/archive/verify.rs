@@ -97,7 +97,7 @@ pub(super) fn verdict(path: &Path, report: &VerifyReport) -> String {
         Verdict::Unverifiable => writeln!(
             text,
             "{name}: unverifiable: it has neither SHA256SUMS nor an implanted MD5; no findings in {}\n\
-             compare its SHA-256 with the one that its maker publishes, then `sealift archive import --unverified`",
+             compare its SHA-256 with the one that its vendor publishes, then `sealift archive import --unverified`",
             count(report.files, "file")
         ),
         Verdict::Damaged => {

@@ -14,7 +14,7 @@ pub(super) fn run(folder: &Path, options: &IndexOptions, output: ReportOutput) -
     index.warnings.iter().for_each(|warning| output::warn(warning));
     if !index.dropped.is_empty() {
         output::warn(&format!(
-            "the new metadata lack: {}; keep them with --keep-all-metadata",
+            "the new metadata lacks: {}; keep them with --keep-all-metadata",
             content::printable(&index.dropped.join(", "))
         ));
     }

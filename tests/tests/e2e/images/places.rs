@@ -75,7 +75,7 @@ fn no_two_images_are_saved_in_one_place() {
 
     // One image twice is one, and a name of its own is a place of its own.
     scratch.succeed(&pull(&["dir:a/app", "dir:a/app"], &[]));
-    scratch.refuse(&pull(&["dir:b/app"], &[]), "holds another image");
+    scratch.refuse(&pull(&["dir:b/app"], &[]), "contains another image");
     scratch.succeed(&pull(&["dir:a/app"], &[]));
     scratch.succeed(&pull(&["dir:b/app"], &["--as", "team/app:1"]));
     scratch.refuse(

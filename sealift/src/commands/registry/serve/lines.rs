@@ -120,7 +120,7 @@ impl ServerLog for AccessLines {
             ServerEvent::Connection { problem } => Line::Warning(problem.clone()),
             ServerEvent::NotReloaded { problem } => Line::Warning(super::not_reloaded(problem)),
             ServerEvent::Draining => {
-                Line::Note("stopping: no new connections; open requests are finished".into())
+                Line::Note("stopping: accepting no new connections, finishing open requests".into())
             }
             other => Line::Note(format!("{other:?}")),
         });
