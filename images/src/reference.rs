@@ -374,7 +374,7 @@ mod tests {
             "hunter2@r/a",
         ] {
             let error = text.parse::<Reference>().unwrap_err();
-            assert!(error.to_string().contains("file of credentials"), "{text}: {error}");
+            assert!(error.to_string().contains("credentials file"), "{text}: {error}");
             assert!(!format!("{error:?}").contains("ter2"), "{text}: {error:?}");
         }
         for text in ["a@sha256:00", "r.example/a:1@sha256:x"] {

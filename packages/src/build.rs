@@ -376,9 +376,11 @@ mod tests {
         fs::remove_dir(folder.path().join("conf")).unwrap();
         sources(folder.path());
 
-        for (date, message) in
-            [(-1, "fit 32 bits"), (1 << 32, "fit 32 bits"), (4_000_000_000, "future of this machine's clock")]
-        {
+        for (date, message) in [
+            (-1, "fit 32 bits"),
+            (1 << 32, "fit 32 bits"),
+            (4_000_000_000, "later than this machine's clock"),
+        ] {
             let error = build(&definition(), folder.path(), date, &out).unwrap_err().to_string();
             assert!(error.contains(message), "{date}: {error}");
         }

@@ -343,7 +343,11 @@ mod tests {
 
     #[test]
     fn a_written_definition_reads_back_equal() {
-        let text = include_str!("../sealift/package.yaml")
+        let text = include_str!("../sealift/package.yaml");
+        // The template of the pages is rendered by the project.
+        let (start, pages) = text.split_once("  {%- for page in [").unwrap();
+        let (_, end) = pages.split_once("{%- endfor %}\n").unwrap();
+        let text = format!("{start}{end}")
             .replace("{{ version }}", "2.11.0-dev")
             .replace("{{ machine }}", "x86_64")
             .replace("{{ build_root }}", "_build");
@@ -356,8 +360,8 @@ mod tests {
     #[test]
     fn the_schema_knows_modes_and_keys() {
         let schema = schemars::schema_for!(RpmDefinition);
-        assert_eq!(schema.pointer("/$defs/Mode/type").unwrap(), "string");
-        assert_eq!(schema.pointer("/$defs/Mode/pattern").unwrap(), "^[0-7]{3,4}$");
+        assert_eq!(schema.pointer("/$defs/PackageMode/type").unwrap(), "string");
+        assert_eq!(schema.pointer("/$defs/PackageMode/pattern").unwrap(), "^[0-7]{3,4}$");
         assert_eq!(schema.pointer("/$defs/Dependency/type").unwrap(), "string");
         assert_eq!(schema.pointer("/additionalProperties").unwrap(), false);
         let required = schema.pointer("/required").unwrap().as_array().unwrap();

@@ -228,8 +228,8 @@ mod tests {
         for (text, expected) in [
             ("{", "ends too early"),
             ("secret", "line 1, column 1: it is not JSON"),
-            (r#"{"auths":["secret"]}"#, "not of the form expected"),
-            (r#"{"credsStore":["secret"]}"#, "not of the form expected"),
+            (r#"{"auths":["secret"]}"#, "does not have the expected form"),
+            (r#"{"credsStore":["secret"]}"#, "does not have the expected form"),
         ] {
             let error = Credentials::parse(text.as_bytes()).err().unwrap();
             assert!(error.contains(expected) && !error.contains("secret"), "{error}");

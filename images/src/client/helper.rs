@@ -127,9 +127,9 @@ mod tests {
             ("kill -9 $$", "signal: 9"),
             ("exit 0", "ends too early"),
             ("echo hunter2", "not JSON"),
-            (r#"echo '{"Username":"u","Secret":["hunter2"]}'"#, "not of the form expected"),
-            (r#"echo '{"Username":"hunter2","Secret":42}'"#, "not of the form expected"),
-            (r#"echo '["hunter2"]'"#, "not of the form expected"),
+            (r#"echo '{"Username":"u","Secret":["hunter2"]}'"#, "does not have the expected form"),
+            (r#"echo '{"Username":"hunter2","Secret":42}'"#, "does not have the expected form"),
+            (r#"echo '["hunter2"]'"#, "does not have the expected form"),
             ("exec yes hunter2", "larger than 1048576 bytes"),
         ] {
             let error = helped(script, PATIENCE).err().unwrap();

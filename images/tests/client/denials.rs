@@ -135,7 +135,7 @@ fn the_places_where_no_credentials_were_are_all_named() {
     let listed = format!("were found in {}, {}", there.display(), missing.display());
     assert!(found.ends_with(&listed) && file == Some(missing.clone()), "{found}");
     let (file, found) = text(&[], &[]);
-    assert!(found.contains("no file of credentials") && file.is_none(), "{found}");
+    assert!(found.contains("no credentials file") && file.is_none(), "{found}");
     // A file that the user names must be there.
     let (_, found) = text(&[&missing], &[]);
     assert!(found.contains("cannot open /nonexistent/auth.json"), "{found}");

@@ -98,7 +98,7 @@ fn answers_are_read_as_registries_and_proxies_write_them() {
         (
             "HTTPS at this port, as Go says it",
             |_, _| Answer::empty(400).content(b"Client sent an HTTP request to an HTTPS server.\n"),
-            Some("this port speaks HTTPS"),
+            Some("this port requires HTTPS"),
         ),
         (
             "HTTPS at this port, as nginx says it",
@@ -106,12 +106,12 @@ fn answers_are_read_as_registries_and_proxies_write_them() {
                 let page = b"<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>";
                 Answer::new(400, "text/html", page)
             },
-            Some("this port speaks HTTPS"),
+            Some("this port requires HTTPS"),
         ),
         (
             "a challenge without a realm",
             |_, _| Answer::challenge(["Bearer service=\"s\""]),
-            Some("asks for no kind of credentials that is supported"),
+            Some("asks for no supported kind of credentials"),
         ),
         (
             "a tag that is gone",

@@ -207,7 +207,7 @@ fn a_client_certificate_is_shown_to_the_host_it_is_for_and_to_nobody_else() {
     let variables = [("HTTPS_PROXY".to_owned(), "https://proxy.invalid:3129".to_owned())].into();
     let through = RegistryOptions { proxies: Proxies::from_variables(&variables), ..full };
     let error = fault(pulled(&host, &through)).to_string();
-    assert!(error.contains("the proxy proxy.invalid:3129 speaks TLS"), "{error}");
+    assert!(error.contains("the proxy proxy.invalid:3129 uses TLS"), "{error}");
     // A key that is another's is an error before anything is asked.
     let wrong =
         HostTls { client_certificate: Some((file("version-1.pem"), file("server.key"))), ..own.clone() };

@@ -110,7 +110,7 @@ fn credentials_that_cannot_be_read_are_missed_only_where_they_are_needed() {
         ),
         (r#"{"credsStore":"there-is-none-of-this-name"}"#.to_owned(), "credential helper `there-is-none"),
         (format!(r#"{{"auths":{{"{host}":{{"auth":"hunter2"}}}}}}"#), "`auth` is not base64"),
-        (format!(r#"{{"auths":{{"{host}":["hunter2"]}}}}"#), "not of the form expected"),
+        (format!(r#"{{"auths":{{"{host}":["hunter2"]}}}}"#), "does not have the expected form"),
         (r#"{"auths":{"other.example":{"auth":"hunter2"},"third.example":7}}"#.to_owned(), ""),
         (r#"{"credHelpers":{"other.example":"there-is-none-of-this-name"}}"#.to_owned(), ""),
         (r#"{"auths":null,"credHelpers":null,"credsStore":null}"#.to_owned(), ""),

@@ -181,8 +181,8 @@ fn a_file_of_credentials_that_is_none_is_named_before_anything_is_asked() {
         (Vec::new(), "ends too early"),
         (b"hunter2".to_vec(), "not JSON"),
         (vec![0xff; 100], "not JSON"),
-        (br#"{"auths":"hunter2"}"#.to_vec(), "not of the form expected"),
-        ([b"{\"auths\":".to_vec(), b"[".repeat(100_000)].concat(), "not of the form expected"),
+        (br#"{"auths":"hunter2"}"#.to_vec(), "does not have the expected form"),
+        ([b"{\"auths\":".to_vec(), b"[".repeat(100_000)].concat(), "does not have the expected form"),
         ([b"{\"unknown\":".to_vec(), b"[".repeat(100_000)].concat(), "ends too early"),
         ([b"{}".to_vec(), b" ".repeat(2 << 20)].concat(), "larger than 1048576 bytes"),
     ] {

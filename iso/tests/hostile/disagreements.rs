@@ -58,7 +58,7 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
         (
             "a mode of a file in a folder's record",
             |image| set_mode(image, "FOLDER", 0o100_444),
-            "folder: its mode says that it is no folder",
+            "folder: it is a folder by its record, but not by its mode",
         ),
         (
             "a mode of a link without a target",
@@ -96,7 +96,7 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
                     hide(place(image, signature, root(image)), image);
                 }
             },
-            "entries of Rock Ridge where it is not declared",
+            "Rock Ridge entries without a declaration",
         ),
         (
             "Rock Ridge behind other bytes",
@@ -104,7 +104,7 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
                 let at = place(image, b"SP\x07", root(image));
                 image[at + 6] = 36;
             },
-            "the image: Rock Ridge begins behind other bytes",
+            "the image: Rock Ridge begins after other bytes",
         ),
         (
             "a second declaration",
@@ -135,7 +135,7 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
         (
             "a name that the terminator hides",
             |image| replace_times(image, "VICTIM", b"ST\x04\x01XX\x16\x01XXXXXXXXXXXXXXXXXX"),
-            "System Use entries stand behind their terminator",
+            "System Use entries follow their terminator",
         ),
         (
             "a name that RR hides",
@@ -188,7 +188,7 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
                 let at = record(image, "SECRET");
                 image[at + 25] |= 0x80;
             },
-            "secret: a folder or a link is said to have more sections",
+            "secret: a folder or a link is marked as having more sections",
         ),
         (
             "a link with content",
@@ -206,7 +206,7 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
         (
             "a folder that is marked as moved",
             |image| replace_times(image, "FOLDER", b"RE\x04\x01XX\x16\x01XXXXXXXXXXXXXXXXXX"),
-            "folder: a moved folder that no record stands for",
+            "folder: a moved folder to which no record points",
         ),
         (
             "a size in the other byte order",
@@ -223,7 +223,7 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
                 let own = usize::from(image[folder + 2]) * SECTOR;
                 image[own + 2] = (inner / SECTOR) as u8;
             },
-            "folder: a folder's own record points elsewhere",
+            "folder: a folder's own record differs from the one in its parent",
         ),
         (
             "a folder whose own mode is a file's",
@@ -240,7 +240,7 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
                 let at = record(image, "FOLDER");
                 set32(image, at + 10, 100);
             },
-            "folder: a folder's size is no multiple of 2048",
+            "folder: a folder's size is not a multiple of 2048",
         ),
         (
             "other content in the Joliet tree",
@@ -271,7 +271,7 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
             |image| {
                 set32(image, 16 * SECTOR + 80, 30);
             },
-            "it lies behind the end of the volume",
+            "it lies beyond the end of the volume",
         ),
         (
             "a name of another version, which libarchive ignores",
@@ -279,7 +279,7 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
                 let at = entry(image, "VICTIM", b"NM");
                 image[at + 3] = 2;
             },
-            "victim: a System Use entry has another version than 1",
+            "victim: a System Use entry has a version other than 1",
         ),
         (
             "an entry at which libarchive stops",
@@ -308,27 +308,27 @@ fn whatever_lets_readers_disagree_is_found_with_its_place() {
         (
             "bytes in the reserved part of the primary descriptor",
             |image| image[16 * SECTOR + 1_732] = 1,
-            "the image: a descriptor differs from the standard",
+            "the image: a descriptor deviates from the standard",
         ),
         (
             "bytes in the reserved part of the Joliet descriptor",
             |image| image[17 * SECTOR + 1_758] = 1,
-            "the image: a descriptor differs from the standard",
+            "the image: a descriptor deviates from the standard",
         ),
         (
             "bytes in the terminator",
             |image| image[18 * SECTOR + 132] = 1,
-            "the image: a descriptor differs from the standard",
+            "the image: a descriptor deviates from the standard",
         ),
         (
             "another length of the root's record",
             |image| image[16 * SECTOR + 156] = 35,
-            "the image: a descriptor differs from the standard",
+            "the image: a descriptor deviates from the standard",
         ),
         (
             "another version of the file structure",
             |image| image[17 * SECTOR + 881] = 3,
-            "the image: a descriptor differs from the standard",
+            "the image: a descriptor deviates from the standard",
         ),
         (
             "descriptors without an end",

@@ -510,7 +510,7 @@ mod tests {
             (Requires, "(a or b", "closing parenthesis"),
             (Requires, "(a nor b)", "`nor` is no operator"),
             (Requires, "(a or b and c)", "`or` and `and` stand side by side"),
-            (Requires, "(a if b if c)", "`if` stands twice"),
+            (Requires, "(a if b if c)", "`if` occurs twice"),
             (Requires, "(a with (b and c))", "`with` and `without` take only"),
             (Requires, "(a unless b)", "with `or`"),
             (Conflicts, "(a if b)", "with `and`"),

@@ -218,7 +218,7 @@ fn a_registry_that_is_none_is_said_to_be_none() {
     let (code, _, err) = push(&["Reg.example/UPPER"]);
     assert!(code == 3 && err.contains("lower-case"), "{err}");
     let (code, _, err) = push(&["me:hunter2@reg.example/a"]);
-    assert!(code == 3 && err.contains("file of credentials") && !err.contains("hunter2"), "{err}");
+    assert!(code == 3 && err.contains("credentials file") && !err.contains("hunter2"), "{err}");
     // A file server is no registry, whatever it says.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let host = listener.local_addr().unwrap().to_string();
