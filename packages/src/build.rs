@@ -344,7 +344,7 @@ mod tests {
         fs::write(folder.path().join("conf"), "a = 2\n").unwrap();
         let changed = warnings(&definition());
         assert!(changed.len() == 1 && changed[0].contains("tool-1.2.3-1.x86_64"), "{changed:?}");
-        assert!(changed[0].contains("raise `release:`"), "{changed:?}");
+        assert!(changed[0].contains("increase `release:`"), "{changed:?}");
         fs::write(folder.path().join("conf"), "a = 3\n").unwrap();
         let raised = RpmDefinition { release: "2".to_owned(), ..definition() };
         assert_eq!(warnings(&raised), [""; 0]);

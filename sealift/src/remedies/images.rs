@@ -96,19 +96,19 @@ pub(crate) fn names(names: usize, images: usize) -> Failure {
 
 /// Two images that would be saved in one folder, or one inside the other.
 pub(crate) fn clash(problem: String) -> Failure {
-    Failure::usage(problem).remedy("name them apart: --as NAME:TAG, once per image in their order")
+    Failure::usage(problem).remedy("give them different names: --as NAME:TAG, once per image in their order")
 }
 
 /// An image that would be saved under the name of the list of its referrers.
 pub(crate) fn referrers_clash(image: &str, saved: &dyn fmt::Display) -> Failure {
     Failure::usage(format!("{image} and the list of its referrers would both be saved as {saved}"))
-        .remedy("name the image apart: --as NAME:TAG")
+        .remedy("give the image another name: --as NAME:TAG")
 }
 
 /// A folder that holds another image than the one to save.
 pub(crate) fn another(folder: &Path, saved: &dyn fmt::Display, expected: &Digest, found: &Digest) -> Failure {
     Failure::usage(format!(
-        "{} holds another image: expected {expected}, found {found}",
+        "{} contains another image: expected {expected}, found {found}",
         printable_path(folder)
     ))
     .remedy(format!("replace it with --replace, or save {saved} under another name with --as NAME:TAG"))

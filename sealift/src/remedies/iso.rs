@@ -15,7 +15,7 @@ const COPY: &str = "copy the ISO again from its source";
 /// What to do about an image that somebody made to be read in two ways.
 const FORGED: &str = "do not mount it; get the ISO again from its vendor";
 /// What to do about a damaged sum in an intact image.
-const IMPLANT_AGAIN: &str = "repair the sum: `sealift iso implant --force`";
+const IMPLANT_AGAIN: &str = "repair the MD5: `sealift iso implant --force`";
 /// What to do about an image without a sum.
 const IMPLANT: &str = "implant one: `sealift iso implant`";
 
@@ -49,7 +49,7 @@ pub(crate) fn check(path: &Path, check: &Md5Check, disagreements: usize) -> Fail
             let rest = if *intact { "; everything else is intact" } else { "" };
             let (start, end) = (range.start, range.end);
             let problem =
-                format!("{name} is damaged: byte {start} to byte {end}, which hold the MD5 sum{rest}");
+                format!("{name} is damaged: byte {start} to byte {end}, which contain the MD5{rest}");
             (problem, if *intact { IMPLANT_AGAIN } else { COPY })
         }
         Md5Check::Truncated { expected, found } => {
@@ -73,13 +73,13 @@ pub(crate) fn check(path: &Path, check: &Md5Check, disagreements: usize) -> Fail
 
 /// An image that would be written to a terminal.
 pub(crate) fn terminal() -> Failure {
-    Failure::usage("refusing to write an image to a terminal").remedy("write it to a file: --file FILE")
+    Failure::usage("refusing to write an ISO to a terminal").remedy("write it to a file: --file FILE")
 }
 
 /// A path that an image does not have.
 pub(crate) fn no_path(image: &Path, path: &str) -> Failure {
     let path = content::printable(path);
-    Failure::failed(anyhow::anyhow!("{}: no `{path}` in the image", printable_path(image)))
+    Failure::failed(anyhow::anyhow!("{}: no `{path}` in the ISO", printable_path(image)))
         .remedy("list the files in it: `sealift iso ls --recursive`")
 }
 

@@ -240,10 +240,10 @@ fn damage_is_found_with_its_place() {
     );
     // The key of the sum, a digit of a fragment's sum, and a folder.
     let said = damaged(&|image| image[33_651] = b'X');
-    assert!(said.contains("byte 33651 to byte 34163, which hold the MD5 sum"), "{said}");
+    assert!(said.contains("byte 33651 to byte 34163, which contain the MD5"), "{said}");
     let fragments = sound.windows(16).position(|window| window == b"FRAGMENT SUMS = ").unwrap();
     let said = damaged(&|image| image[fragments + 16] ^= 1);
-    assert!(said.contains("which hold the MD5 sum; everything else is intact"), "{said}");
+    assert!(said.contains("which contain the MD5; everything else is intact"), "{said}");
     let said = damaged(&|image| image[19 * 2_048] ^= 1);
     assert!(said.contains("the first difference lies between byte 0 and byte"), "{said}");
 }
@@ -338,7 +338,7 @@ fn what_cannot_be_done_is_said_with_what_to_do() {
         (
             &["iso", "cat", "sound.iso", "nothing"],
             1,
-            "no `nothing` in the image",
+            "no `nothing` in the ISO",
             "help: list the files in it: `sealift iso ls --recursive`",
         ),
         (&["iso", "info", "tree/large"], 2, "tree/large: not an ISO 9660 image", ""),
