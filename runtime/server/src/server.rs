@@ -16,7 +16,7 @@ use crate::state::ServerState;
 /// How many connections may wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
-/// A server that listens and has opened its archives. It answers once [`Server::run`] is called.
+/// A server that listens and has opened its archives. It responds once [`Server::run`] is called.
 #[derive(Debug)]
 pub struct Server {
     listeners: Vec<TcpListener>,
@@ -127,7 +127,7 @@ impl ServerHandle {
         self.0.metrics.open.load(Ordering::Relaxed)
     }
 
-    /// Whether the server answers a request of its own, which needs no connection: all of those may be in use. Never
+    /// Whether the server responds to a request of its own, which needs no connection: all of those may be in use. Never
     /// returns if the server hangs: for a watchdog.
     pub async fn responds(&self) -> bool {
         endpoints::respond_to_self(&self.0).await

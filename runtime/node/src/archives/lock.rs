@@ -108,7 +108,7 @@ mod tests {
         let path = scratch.path().join("sealift/archives.lock");
         drop(locked(&path).unwrap());
         assert_eq!((mode(path.parent().unwrap()), mode(&path)), (0o700, 0o600));
-        // As an earlier version has left it.
+        // The mode that an earlier version used.
         std::fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
         let held = locked(&path).unwrap();
         assert_eq!(mode(&path), 0o600);
@@ -141,7 +141,7 @@ mod tests {
         refused("a folder that everybody may write to");
         std::fs::set_permissions(&folder, Permissions::from_mode(0o1777)).unwrap();
         drop(locked(&path).unwrap());
-        // A link to a file of root's, and a pipe.
+        // A link to a file of root, and a pipe.
         std::fs::remove_file(&path).unwrap();
         symlink(scratch.path().join("victim"), &path).unwrap();
         assert!(matches!(locked(&path), Err(Error::Io(_))));
@@ -149,7 +149,7 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
         assert!(matches!(locked(&path), Err(Error::Io(_))));
-        // A folder that is a link of another user's.
+        // A folder that is a link owned by another user.
         std::fs::rename(&folder, scratch.path().join("real")).unwrap();
         symlink(scratch.path().join("real"), &folder).unwrap();
         std::os::unix::fs::lchown(&folder, Some(4242), None).unwrap();

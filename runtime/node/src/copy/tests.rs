@@ -1,4 +1,4 @@
-//! Copies over a pair of sockets, whole, cut off and lied to.
+//! Copies over a pair of sockets: complete, interrupted, and with a malicious other end.
 
 use std::fs;
 use std::io::{self, BufReader, Write};
@@ -27,7 +27,7 @@ fn iso(folder: &Path, version: &str, files: &[(&str, &[u8])]) -> PathBuf {
     path
 }
 
-/// Bytes that no compression and no luck makes equal.
+/// Pseudorandom bytes; different seeds give different bytes.
 fn noise(seed: u64, bytes: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     std::iter::repeat_with(|| {
@@ -40,7 +40,8 @@ fn noise(seed: u64, bytes: usize) -> Vec<u8> {
     .collect()
 }
 
-/// What both ends say of a copy into `into`, on a node with these archives. The connection carries `limit` bytes of the sender.
+/// The results of both ends of a copy into `into`, on a node with these archives. The connection carries `limit` bytes of
+/// the sender.
 fn copy(
     archive: &Path,
     into: &Path,
@@ -52,7 +53,7 @@ fn copy(
     let (into, archives) = (into.to_path_buf(), archives.to_vec());
     let node = std::thread::spawn(move || {
         let received = receive(BufReader::new(&theirs), &theirs, &into, &archives, &|_| Ok(()));
-        // As when the process ends.
+        // As at the end of the process.
         let _ = theirs.shutdown(Shutdown::Both);
         received
     });
@@ -252,14 +253,14 @@ fn a_file_that_came_meanwhile_is_not_replaced() {
     let target = there.join("example-1.0.iso");
     let recipe = Recipe::of(&archive, &()).unwrap();
     let line = [serde_json::to_vec(&recipe).unwrap(), b"\n".to_vec(), fs::read(&archive).unwrap()].concat();
-    // Once the receiver asks for the bytes, it has seen that the name is free.
+    // When the receiver requests bytes, it has already checked that the name is free.
     let said = Meanwhile { target: target.clone(), said: Vec::new() };
     let error = receive(&*line, said, &there, &[], &|_| Ok(())).unwrap_err();
     assert!(matches!(&error, Error::Taken(path) if *path == target), "{error}");
     assert_eq!(fs::read(&target).unwrap(), b"somebody else's");
 }
 
-/// What the receiver says, and somebody who writes a file when it does.
+/// The output of the receiver; a file is created when it writes.
 struct Meanwhile {
     target: PathBuf,
     said: Vec<u8>,
@@ -276,7 +277,7 @@ impl Write for Meanwhile {
     }
 }
 
-/// Puts something at a path.
+/// Creates something at a path.
 type Plant<'a> = &'a dyn Fn(&Path);
 
 #[test]
@@ -314,7 +315,7 @@ fn a_planted_partial_file_is_neither_followed_nor_waited_for() {
         assert_eq!(fs::read_to_string(&victim).unwrap(), "precious", "{what}");
         assert!(!into.path().join("example-1.0.iso").exists(), "{what}");
     }
-    // Under the name of the archive itself.
+    // At the final path of the archive.
     for plant in [&link as Plant<'_>, &pipe] {
         let into = tempfile::tempdir().unwrap();
         plant(&into.path().join("example-1.0.iso"));

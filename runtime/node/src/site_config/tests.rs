@@ -54,7 +54,7 @@ fn lists_change_and_all_else_stays() {
 #[test]
 fn every_way_to_write_a_list() {
     let head = "kind: SolutionsConfiguration\napiVersion: metalk8s.scality.com/v1alpha1\n";
-    // The list as it is, with one more, and with that one taken off again.
+    // The list as it is, with one more archive, and without that archive again.
     let cases = [
         ("archives: []\n", Some("archives:\n  - /x\n"), "archives: []\n"),
         ("archives:\n", Some("archives:\n  - /x\n"), "archives: []\n"),
@@ -296,7 +296,7 @@ fn all_problems_of_a_file_are_reported_at_once() {
                 "6:19: archives: /b is listed twice",
             ],
         ),
-        // A wrong type hides nothing else.
+        // A wrong type hides no other problem.
         (
             "kind: [a]\napiVersion: {}\nnetworks: 5\nca: []\narchives: {a: b}\nactive: [a]\n",
             &[
@@ -374,7 +374,7 @@ fn a_key_that_the_file_of_archives_does_not_have_is_an_error() {
     }
     assert!(!read("").unwrap() && !read("acceptUnverified: false\n").unwrap());
     assert!(read("acceptUnverified: true\n").unwrap());
-    // Other files belong to MetalK8s, too.
+    // MetalK8s also reads the other files.
     let theirs = format!("{NEW_SOLUTIONS}acceptUnverifed: true\n");
     assert!(NodeConfiguration::parse(Path::new("s.yaml"), ConfigurationKind::Solutions, theirs).is_ok());
 }

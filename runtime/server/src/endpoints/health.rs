@@ -42,7 +42,7 @@ struct LeftOut<'a> {
     problem: &'a str,
 }
 
-/// `/healthz`: 200 while the server answers at all.
+/// `/healthz`: 200 while the server responds at all.
 pub(super) fn alive(method: &Method) -> Response {
     response::full(method, StatusCode::OK, TEXT, "ok\n")
 }
@@ -53,7 +53,7 @@ pub(super) fn metrics(state: &ServerState, method: &Method) -> Response {
     response::full(method, StatusCode::OK, "text/plain; version=0.0.4", page)
 }
 
-/// `/readyz`: 200 with all that is wrong while requests are answered; 503 while the server drains or has no archive.
+/// `/readyz`: 200 with everything that is wrong while the server responds; 503 while it drains or has no archive.
 pub(super) fn ready(state: &ServerState, method: &Method) -> Response {
     let inventory = state.inventory();
     let draining = state.draining.load(Ordering::Relaxed);

@@ -22,7 +22,7 @@ pub(crate) async fn respond(state: &ServerState, head: &http::request::Parts) ->
     }
 }
 
-/// Whether the server answers a request of its own, and a thread that waits for disks is free.
+/// Whether the server responds to a request of its own, and a thread for blocking reads is free.
 pub(crate) async fn respond_to_self(state: &ServerState) -> bool {
     let (head, ()) = http::Request::new(()).into_parts();
     let (_, response) = route(state, &head).await;

@@ -8,7 +8,7 @@ use crate::http::uri::Query;
 use crate::inventory::Inventory;
 use crate::state::ServerState;
 
-/// A request, the archives it is answered from, and the server's shared state.
+/// A request, the archives that are searched for it, and the server's shared state.
 pub(super) struct EndpointRequest<'a> {
     pub(super) state: &'a ServerState,
     pub(super) inventory: Arc<Inventory>,
@@ -18,7 +18,7 @@ pub(super) struct EndpointRequest<'a> {
 }
 
 impl<'a> EndpointRequest<'a> {
-    /// The request with the head `head`, answered from what is served now.
+    /// The request with the head `head`, for what is served now.
     pub(super) fn new(state: &'a ServerState, head: &'a http::request::Parts) -> Self {
         Self {
             state,

@@ -1,4 +1,4 @@
-//! What one archive or one client may take of the server's memory and time.
+//! The limits on the memory and time that one archive or one client uses.
 
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ fn referrers_with_large_annotations_come_in_pages() {
             "annotations": {"note": tag.repeat(3 << 20)},
         });
         write_image(folder.path(), "app", tag, &signature, &[config]);
-        // The same under another tag is no other referrer.
+        // The same referrer under another tag counts once.
         write_image(folder.path(), "app", &format!("{tag}-again"), &signature, &[config]);
     }
     let server = Running::start(&[folder.path()]);
@@ -91,7 +91,7 @@ fn a_client_with_too_many_connections_is_refused() {
     let server = limited(folder.path(), limits);
     let mut held: Vec<_> = (0..3).map(|_| server.connect()).collect();
     for stream in &mut held {
-        // Answered, so it counts.
+        // The server has responded, so the connection counts.
         stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
         stream.read_exact(&mut [0; 12]).unwrap();
     }
@@ -124,7 +124,7 @@ fn a_client_that_receives_too_slowly_is_disconnected() {
     let ended = || server.messages.access.lock().unwrap().iter().any(|line| line.starts_with(&target));
     while !ended() {
         assert!(began.elapsed() < Duration::from_secs(300), "it is waited for");
-        // Something is always taken before a second is over.
+        // The client always receives something within a second.
         let _ = stream.read(&mut [0; 100_000]);
         std::thread::sleep(Duration::from_millis(100));
     }

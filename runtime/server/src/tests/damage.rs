@@ -37,7 +37,7 @@ fn a_manifest_is_not_served_once_a_blob_is_missing() {
     let losses: [fn(&Path); 3] = [
         |path| std::fs::remove_file(path).unwrap(),
         |path| std::fs::write(path, "short").unwrap(),
-        // Of an image file, what lies behind its first half.
+        // The second half of an image file.
         |path| {
             let file = std::fs::File::options().write(true).open(path).unwrap();
             file.set_len(file.metadata().unwrap().len() / 2).unwrap();

@@ -1,4 +1,4 @@
-//! Requests that no honest client sends.
+//! Malformed and malicious requests.
 
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
@@ -65,7 +65,7 @@ fn no_address_names_anything_outside() {
             "{path}: {body}"
         );
     }
-    // Another blob's digits with what a careless pattern lets through.
+    // The digits of another blob, with additions that a careless pattern accepts.
     for tail in ["00", "/", "%20", ".", "/..", "?/../x/"] {
         let reply = server.get(&format!("/v2/app/blobs/{}{tail}", app.layer));
         assert!(matches!(reply.status, 400 | 404) || tail.starts_with('?'), "{tail}: {}", reply.status);
@@ -105,7 +105,7 @@ fn names_in_pages_are_text() {
 #[test]
 fn heads_have_a_size() {
     let (_folder, server, _) = limited(ServerLimits { header_bytes: 8192, ..ServerLimits::default() });
-    // The refusal comes long before all is sent, and still reaches the client.
+    // The server refuses long before the client has sent everything, and the client still receives the response.
     let huge = "x".repeat(5_000_000);
     assert_eq!(server.send("GET", "/healthz", &[("X-Huge", &huge)]).status, 431);
     let path = server.get(&format!("/{huge}")).status;
@@ -239,7 +239,7 @@ fn a_client_that_never_ends_its_head_is_disconnected() {
         let mut stream = server.connect();
         stream.write_all(start).unwrap();
         let mut rest = Vec::new();
-        // The end comes, or a reset; not the end of the client's patience.
+        // The connection ends or is reset before the client gives up.
         let ended = stream.read_to_end(&mut rest).map_err(|error| error.kind());
         assert!(ended != Err(std::io::ErrorKind::WouldBlock), "{:?}", String::from_utf8_lossy(start));
     }
@@ -279,7 +279,7 @@ fn connections_above_the_limit_wait() {
         ServerLimits { connections: 4, header_time: Duration::from_millis(500), ..ServerLimits::default() };
     let (_folder, server, _) = limited(limits);
     let idle: Vec<_> = (0..40).map(|_| server.connect()).collect();
-    // Idle ones are cut off in turn, so a real request gets through.
+    // Idle connections are closed in turn, so a real request is served.
     assert_eq!(server.get("/healthz").status, 200);
     drop(idle);
 }
@@ -290,7 +290,7 @@ fn ten_thousand_idle_connections_do_not_block_clients() {
     const AT_A_TIME: usize = 1000;
     const CLIENTS: usize = 8;
     let open = crate::raise_open_files().unwrap();
-    // Where fewer files may be open, as many connections are held as that leaves room for.
+    // As many connections as the limit of open files allows.
     let held = open.map_or(IDLE, |open| IDLE.min(usize::try_from(open).unwrap() - AT_A_TIME - 500));
     let limits = ServerLimits {
         connections: AT_A_TIME,
@@ -307,7 +307,7 @@ fn ten_thousand_idle_connections_do_not_block_clients() {
                     if idle.len() == held / CLIENTS {
                         idle.pop_front();
                     }
-                    // Taken up by the kernel, whose queue may be full for a moment.
+                    // The kernel's queue of connections may be full for a moment.
                     idle.push_back(std::net::TcpStream::connect(address).unwrap());
                 }
                 idle

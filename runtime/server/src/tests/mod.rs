@@ -19,7 +19,7 @@ type Fields<'a> = &'a [(&'a str, &'a str)];
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-/// Every test of what is served runs against a folder and against the ISO made of it.
+/// Every test of served content runs against a folder and against the ISO of that folder.
 fn each_form(name: &str, check: impl Fn(&Running, &site::Image, &Path)) {
     let (folder, app) = archive(name);
     let image = iso_of(folder.path());
@@ -204,7 +204,7 @@ fn missing_names_are_not_found() {
             (format!("/v2/app/manifests/{}", app.layer), 404, "MANIFEST_UNKNOWN"),
             ("/v2/app/manifests/sha256:12".to_owned(), 400, "DIGEST_INVALID"),
             (format!("/v2/app/blobs/{zero}"), 404, "BLOB_UNKNOWN"),
-            // Of another image: content belongs to the name it was pulled under.
+            // The blob of another image: content is served only under the names of its own images.
             (format!("/v2/nested/tool/blobs/{}", app.layer), 404, "BLOB_UNKNOWN"),
             ("/v2/app/blobs/sha512:00".to_owned(), 400, "DIGEST_INVALID"),
             (format!("/v2/app/blobs/{}00", app.layer), 400, "DIGEST_INVALID"),
@@ -256,7 +256,7 @@ fn indexes_and_referrers() {
         listed["platform"] = json!({"os": "linux", "architecture": architecture});
         listed
     };
-    // One platform is in the archive, the other was left out when it was built.
+    // The archive contains one platform; its build left out the other.
     let index = json!({
         "schemaVersion": 2, "mediaType": INDEX,
         "manifests": [listed(&here, "amd64"), listed(&there, "arm64")],

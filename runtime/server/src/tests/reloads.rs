@@ -1,4 +1,4 @@
-//! Several archives, and archives that come and go.
+//! Several archives, and archives that are added and removed.
 
 use std::path::Path;
 
@@ -75,7 +75,7 @@ fn archives_come_and_go_without_a_pause() {
     server.handle.reload(&both).unwrap();
     assert_eq!(server.get("/v2/second-1.0/app/manifests/1").status, 200);
     ask("HTTP/1.1 200");
-    // What cannot be read changes nothing.
+    // An unreadable archive changes nothing.
     assert!(server.handle.reload(&["/none".into()]).is_err());
     ask("HTTP/1.1 200");
     server.handle.reload(&both[1..]).unwrap();
@@ -112,7 +112,7 @@ fn of_two_reloads_the_second_reads_after_the_first_is_done() {
             Ok(new)
         })
     });
-    // Longer than a read that nothing holds back needs.
+    // Longer than an unblocked read takes.
     has_overtaken.recv_timeout(std::time::Duration::from_millis(200)).unwrap_err();
     go.send(()).unwrap();
     first.join().unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! A small archive, a server for it, and a client that sends exactly what it is told.
+//! A small archive, a server for it, and a client that sends exact bytes.
 
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::{AccessRecord, Server, ServerEvent, ServerHandle, ServerLog, ServerOptions};
 
-/// What the server said.
+/// The events that the server logged.
 #[derive(Debug, Default)]
 pub(super) struct Messages {
     pub(super) access: Mutex<Vec<String>>,
@@ -78,7 +78,7 @@ impl Running {
     /// Sends bytes and reads until the server closes.
     pub(super) fn raw(&self, request: &[u8]) -> Reply {
         let mut stream = self.connect();
-        // A refusal may come before all is sent.
+        // The server may refuse before everything is sent.
         let _ = stream.write_all(request);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
@@ -91,7 +91,7 @@ impl Running {
         stream
     }
 
-    /// Tells the server to stop, without waiting.
+    /// Stops the server, without waiting.
     pub(super) fn stop(&mut self) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
@@ -112,7 +112,7 @@ impl Drop for Running {
     }
 }
 
-/// An answer as it came.
+/// A response as it was received.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: u16,
@@ -143,7 +143,7 @@ impl Reply {
             .unwrap_or_else(|error| panic!("{error}: {} {:?}", self.status, self.headers))
     }
 
-    /// The code of a registry's error.
+    /// The error code of the registry.
     pub(super) fn code(&self) -> String {
         self.json()["errors"][0]["code"].as_str().unwrap_or_default().to_owned()
     }
@@ -170,7 +170,7 @@ pub(super) fn archive(name: &str) -> (tempfile::TempDir, Image) {
     (folder, app)
 }
 
-/// Bytes that do not repeat soon.
+/// Bytes without short repetitions.
 pub(super) fn layer(len: u32, seed: u32) -> Vec<u8> {
     (0..len).map(|n| (n.wrapping_mul(2_654_435_761).wrapping_add(seed) >> 13) as u8).collect()
 }

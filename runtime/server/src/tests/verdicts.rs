@@ -1,4 +1,4 @@
-//! What the server remembers of damage, of what, and for how long.
+//! Verdicts on damaged content: what they apply to, and how long they last.
 
 use std::io::{Read as _, Write as _};
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::site::{Running, archive, image, iso_of, layer, put};
 const PACKAGE: &str = "packages/redhat/8/example-scality-el8/x86_64/app-1-1.x86_64.rpm";
 const METADATA: &str = "packages/redhat/8/example-scality-el8/repodata/repomd.xml";
 
-/// An archive with a package of more than a chunk, and with checksums.
+/// An archive with checksums and a package that is larger than a chunk.
 fn summed() -> tempfile::TempDir {
     let (folder, _) = archive("Example");
     put(folder.path(), PACKAGE, &layer(200_000, 5));
@@ -158,7 +158,7 @@ fn a_reload_does_not_forget_damage() {
     let server = Running::start(&[folder.path()]);
     assert!(server.get(&format!("/v2/app/blobs/{}", app.layer)).body.len() < 300_001);
     assert_eq!(server.get("/v2/app/manifests/1").status, 404);
-    // As an import of another archive does.
+    // As the import of another archive does.
     server.handle.reload(&[folder.path().to_path_buf()]).unwrap();
     assert_eq!(server.get("/v2/app/manifests/1").status, 404);
     assert_eq!(server.get("/v2/app/manifests/2").status, 200);

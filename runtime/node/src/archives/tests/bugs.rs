@@ -1,4 +1,4 @@
-//! What went wrong once.
+//! Regression tests.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::archives::{
     configured, delete, get, import, mount, unit_name,
 };
 
-/// Somebody who edits a file while an archive is verified.
+/// A user who edits a file while an archive is verified.
 struct Editor(Mutex<Option<(PathBuf, String)>>);
 
 impl iso::ByteProgress for Editor {
@@ -64,7 +64,7 @@ fn archives_whose_images_would_have_the_same_names_are_refused() {
 #[test]
 fn a_configuration_that_cannot_be_looked_at_is_no_empty_one() {
     let mut node = Node::new();
-    // Below a file there is nothing, which is not to say that the file asked for does not exist.
+    // A path below a file cannot exist; that does not mean that the configuration is missing.
     node.paths.bootstrap = node.root.path().join("file/bootstrap.yaml");
     std::fs::write(node.root.path().join("file"), "").unwrap();
     assert!(matches!(configured(&node.paths), Err(Error::Configuration(_))));
@@ -77,7 +77,7 @@ fn an_old_file_that_is_mounted_still_is_not_the_archive() {
     let (node, machine) = (Node::new(), Fake::default());
     let (old, new) = (node.archive("old.iso", PLATFORM), node.archive("new.iso", PLATFORM));
     node.import(&old, &machine).unwrap();
-    // Taken off by hand; what it showed is mounted yet.
+    // Removed from the list by hand; its archive is still mounted.
     std::fs::write(&node.paths.bootstrap, BOOTSTRAP).unwrap();
     std::fs::remove_file(&old).unwrap();
     let refused = node.import(&new, &machine);
@@ -99,7 +99,7 @@ fn archives_of_one_size_are_distinguished_by_their_content() {
     assert_eq!(contents("GIT=a\n"), one);
 }
 
-/// A machine whose list of mounts and of disks is what a test says.
+/// A machine with the lists of mounts and disks that a test provides.
 fn linux(root: &Path, mounts: &str, backing_file: &str) -> LinuxMachine {
     std::fs::write(root.join("mountinfo"), mounts).unwrap();
     let disk = root.join("disks/7:3/loop");
@@ -130,7 +130,7 @@ fn mounts_are_identified_by_their_source() {
         !shown(&format!("{looped}{}", line("0:50", "fuse.iso9660", "/b.iso")), "/a b.iso\n"),
         "the upper one"
     );
-    // A folder that is bound somewhere is the same folder.
+    // A bind mount shows the same folder.
     let folder = root.path().join("folder");
     std::fs::create_dir(&folder).unwrap();
     let machine = linux(root.path(), &line("8:1", "ext4", "/dev/sda1"), "");
@@ -158,7 +158,7 @@ fn latest_is_the_highest_version_of_a_solution() {
 #[test]
 fn an_unidentifiable_archive_is_only_removed_from_the_list() {
     let (node, machine) = (Node::new(), Fake::default());
-    // Listed by hand, and a mount of the operator's own.
+    // Listed by hand, with a mount that the operator made.
     let archive = node.root.path().join("archive");
     std::fs::create_dir(&archive).unwrap();
     machine.mounted.borrow_mut().insert(archive.clone(), ("/dev/sdb".into(), MountMode::Kernel));
@@ -184,7 +184,7 @@ fn a_folder_of_mounts_that_is_a_link_is_mounted_at_once() {
     assert!(node.paths.units.join(unit_name(&at)).exists());
     assert!(node.import(&platform, &machine).unwrap().steps.is_empty());
     delete(&node.paths, link.join("metalk8s-2.10.0").to_str().unwrap(), false, false, &machine).unwrap();
-    // As the list of mounts has it, whatever a caller says.
+    // The path in the list of mounts, whatever path the caller gives.
     let line = format!("36 35 0:50 / {} ro - fuse.iso9660 /a.iso ro\n", at.display());
     let machine = linux(node.root.path(), &line, "");
     assert_eq!(machine.mounted(&link.join("metalk8s-2.10.0")).unwrap(), Some(MountMode::Fuse));
@@ -213,7 +213,7 @@ fn a_unit_of_the_operators_stays() {
     let refused = node.import(&platform, &machine);
     assert!(matches!(&refused, Err(Error::NotOurs(path)) if *path == unit), "{refused:?}");
     assert_eq!(node.state(&machine), before);
-    // Nor is it taken away with an archive that is mounted without one.
+    // Nor is it removed with an archive that is mounted without one.
     let machine = Fake { no_isofs: true, ..Fake::default() };
     node.import(&platform, &machine).unwrap();
     delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
@@ -264,7 +264,7 @@ fn asking_a_machine_loads_no_modules() {
         ("nodev\tfuse\n", "", false, true),
         ("\text4\n", isofs, true, false),
         ("\text4\n", fuse, false, true),
-        // Others that need them, or are named alike.
+        // Other modules that need them or have similar names.
         ("\tfuseblk\n", "a.ko: fs/isofs.ko fs/fuse.ko\nfs/fuse-x.ko:\nfs/isofs2.ko:\n", false, false),
     ] {
         std::fs::write(path("filesystems"), listed).unwrap();
@@ -274,7 +274,7 @@ fn asking_a_machine_loads_no_modules() {
         assert_eq!(can(&iso, MountMode::Fuse), through_fuse, "{listed:?} {modules:?}");
         assert_eq!((can(folder, MountMode::Kernel), can(folder, MountMode::Fuse)), (is_root, false));
     }
-    // The list of another kernel says nothing of this one.
+    // The list of another kernel does not count.
     std::fs::write(path("osrelease"), "6.2.0\n").unwrap();
     std::fs::write(path("modules/6.1.0/modules.dep"), format!("{isofs}{fuse}")).unwrap();
     assert!(

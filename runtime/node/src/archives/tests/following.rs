@@ -10,7 +10,7 @@ use super::{Fake, Node, PLATFORM};
 use crate::archives::{configured, delete, follow};
 use server::{AccessRecord, Server, ServerEvent, ServerLog, ServerOptions};
 
-/// Why the server did not reload, each time that it said so.
+/// The reasons why the server did not reload, in order.
 #[derive(Debug, Default)]
 struct Refusals(Mutex<Vec<String>>);
 
@@ -24,7 +24,7 @@ impl ServerLog for Refusals {
     }
 }
 
-/// A server that follows a node, for the time of a test.
+/// A server that follows the configuration of a node during a test.
 struct Following {
     address: SocketAddr,
     refusals: Arc<Refusals>,
@@ -49,7 +49,7 @@ impl Following {
         Self { address, refusals, runtime: Some(runtime) }
     }
 
-    /// Whether the archive with this name and version is answered for.
+    /// Whether the archive with this ID is served.
     fn serves_now(&self, id: &str) -> bool {
         let mut stream = std::net::TcpStream::connect(self.address).unwrap();
         let request =
@@ -68,7 +68,7 @@ impl Following {
         }
     }
 
-    /// Waits until the archive is answered for, or is not.
+    /// Waits until the archive is served, or no longer served.
     fn serves(&self, id: &str, wanted: bool) {
         Self::until(id, || self.serves_now(id) == wanted);
     }
@@ -77,7 +77,7 @@ impl Following {
         self.refusals.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until the server has refused to reload so often, and answers why it did last.
+    /// Waits until the server has refused that many reloads, and returns the last reason.
     fn refuses(&self, times: usize) -> String {
         Self::until("no refusal", || self.refused().len() >= times);
         self.refused().last().cloned().unwrap()
@@ -102,7 +102,7 @@ fn a_server_follows_the_configuration() {
     let platform = node.archive("metalk8s.iso", PLATFORM);
     node.import(&platform, &machine).unwrap();
     server.serves(ID, true);
-    // A file that breaks its format takes nothing away.
+    // An invalid file removes nothing.
     let text = std::fs::read_to_string(&node.paths.bootstrap).unwrap();
     std::fs::write(&node.paths.bootstrap, "nonsense: [").unwrap();
     let problem = server.refuses(1);
@@ -120,7 +120,7 @@ fn a_missing_configuration_removes_no_archives() {
     let server = Following::start(&node, true);
     server.serves(ID, true);
     let aside = node.root.path().join("aside.yaml");
-    // The first look may come after this; then the file has never been there for it, so one more is waited for.
+    // The first look may happen after this and find no file, so the test waits for one more.
     let second = node.archive("second.iso", "NAME=MetalK8s\nVERSION=3.0.0\n");
     node.import(&second, &machine).unwrap();
     server.serves("metalk8s-3.0.0", true);
@@ -136,7 +136,7 @@ fn a_missing_configuration_removes_no_archives() {
 #[test]
 fn a_reload_that_failed_is_tried_again_though_no_file_of_the_configuration_changes() {
     let node = Node::new();
-    // The files of an archive that is a folder change without a trace in the folder.
+    // A change of a file in an archive folder does not change the folder.
     let folder = node.root.path().join("platform");
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("product.txt"), "NAME=\n").unwrap();
@@ -159,11 +159,11 @@ fn of_two_archives_with_one_prefix_the_second_is_left_out() {
     server.serves("metalk8s-1.0~a", true);
     assert!(!server.serves_now("metalk8s-1.0+a"));
     drop(server);
-    // After a restart, too.
+    // Also after a restart.
     Following::start(&node, true).serves("metalk8s-1.0~a", true);
 }
 
-/// Has the configuration list these.
+/// Adds these archives to the configuration.
 fn list(node: &Node, archives: &[&Path]) {
     let mut configuration =
         crate::archives::lists::read(&node.paths, super::ConfigurationKind::Bootstrap).unwrap();

@@ -1,4 +1,4 @@
-//! Imports and deletions that are killed, for real: each runs in a process of its own that gets SIGKILL.
+//! Imports and deletions that are killed: each runs in a process of its own that gets SIGKILL.
 
 use std::ffi::OsStr;
 use std::io;
@@ -48,7 +48,7 @@ impl Machine for Persistent {
     }
 }
 
-/// The variables that make the test the process that is killed: the folder of the node, and what to do there.
+/// The variables by which the test becomes the process that is killed: the folder of the node, and the operation.
 const ROOT: &str = "SEALIFT_TEST_NODE";
 const ACTION: &str = "SEALIFT_TEST_ACTION";
 
@@ -81,7 +81,7 @@ fn killed_at_two_hundred_moments() {
             .env(ACTION, action);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     };
-    // How long each takes when nothing stops it.
+    // The time that each takes when nothing stops it.
     let mut whole = [Duration::ZERO; 2];
     for (whole, action) in whole.iter_mut().zip(["import", "delete"]) {
         let began = Instant::now();
@@ -95,21 +95,21 @@ fn killed_at_two_hundred_moments() {
         }
         let action = if turn % 2 == 0 { "import" } else { "delete" };
         let mut child = start(action);
-        // Spread over all of it.
+        // Spread over the whole time.
         std::thread::sleep(whole[(turn % 2) as usize] * (turn.wrapping_mul(2_654_435_761) >> 16) / (1 << 16));
         child.kill().unwrap();
         killed += usize::from(!child.wait().unwrap().success());
 
-        // The configuration is the one from before or the one from after, whole.
+        // The configuration is complete: either the old one or the new one.
         let text = std::fs::read_to_string(&node.paths.bootstrap).unwrap();
         assert!(text == BOOTSTRAP || text == listed, "{text}");
-        // Running it again finishes, whatever was done.
+        // The next run finishes the work, whatever was done before.
         let imported = action == "import";
         if imported {
             import(&node.paths, &platform, &ImportOptions::default(), &machine, &()).unwrap();
         } else {
             match delete(&node.paths, "metalk8s-2.10.0", false, false, &machine) {
-                // The child had got to its end.
+                // The child had already ended.
                 Ok(_) | Err(crate::archives::Error::Unknown(_)) => {}
                 Err(error) => panic!("{error}"),
             }

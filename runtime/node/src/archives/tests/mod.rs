@@ -17,19 +17,19 @@ use super::*;
 use crate::file;
 use crate::site_config::ConfigurationKind;
 
-/// A machine that only remembers.
+/// A machine that only records what it was asked to do.
 #[derive(Default)]
 struct Fake {
     mounted: RefCell<BTreeMap<PathBuf, (PathBuf, MountMode)>>,
     no_isofs: bool,
     no_fuse: bool,
-    /// What it mounts is not what it was told to mount.
+    /// It mounts another archive than the requested one.
     shows_another: bool,
-    /// What is mounted is dead.
+    /// The mounts are dead.
     dead: Cell<bool>,
     fail: Cell<Option<&'static str>>,
     busy: Cell<bool>,
-    /// It was changed to be able to mount.
+    /// It was prepared for mounting.
     prepared: Cell<bool>,
 }
 
@@ -89,7 +89,7 @@ impl Machine for Fake {
     }
 }
 
-/// Lets a mount point show what the archive is.
+/// Makes the mount point show the archive.
 fn show(archive: &Path, at: &Path) -> io::Result<()> {
     let product = Tree::open(archive).and_then(|tree| product::of(&tree)).ok().flatten().unwrap_or_default();
     std::fs::write(at.join(layout::PRODUCT), product.render())
@@ -126,7 +126,7 @@ impl Node {
         Self { root, paths }
     }
 
-    /// An archive that says this of itself, as a platform or in either way of Solutions.
+    /// An archive with this product information, as a platform or in one of the two forms of Solutions.
     fn archive(&self, file: &str, product: &str) -> PathBuf {
         let tree = tempfile::tempdir().unwrap();
         let says = if product.starts_with("apiVersion") { layout::MANIFEST } else { layout::PRODUCT };
@@ -143,7 +143,7 @@ impl Node {
         import(&self.paths, archive, &ImportOptions::default(), machine, &())
     }
 
-    /// Everything an import may change, but for the lock.
+    /// Everything that an import may change, except the lock.
     fn state(&self, machine: &Fake) -> String {
         let mut state = format!("{:?}\n", machine.mounted.borrow());
         for (path, entry) in Tree::open(self.root.path()).and_then(|tree| tree.walk()).unwrap() {
@@ -215,7 +215,7 @@ fn an_archive_is_found_by_id_path_or_mount_point() {
             "{which}"
         );
     }
-    // One whose file is gone can still be deleted.
+    // An archive whose file is missing can still be deleted.
     let machine = Fake::default();
     node.import(&platform, &machine).unwrap();
     std::fs::remove_file(&platform).unwrap();
@@ -329,11 +329,11 @@ fn a_failure_at_any_step_leaves_the_former_state() {
 
 #[test]
 fn killed_before_any_step_and_run_again() {
-    // The steps as they are when nothing stops them.
+    // The steps of an uninterrupted run.
     let (node, machine) = (Node::new(), Fake::default());
     let platform = node.archive("metalk8s.iso", PLATFORM);
     let untouched = node.state(&machine);
-    // Nothing is undone, as if the process were killed.
+    // Nothing is undone, as after a kill.
     let kill = |steps: &[NodeStep], at: usize| {
         for step in &steps[..at] {
             apply::apply(step, "metalk8s-2.10.0", &machine, &mut None).unwrap();
@@ -450,7 +450,7 @@ fn mounted_without_being_imported() {
     bytes[at + 6] = b'X';
     std::fs::write(&platform, bytes).unwrap();
     assert!(matches!(mount_at(None), Err(Error::Damaged(_))), "never unchecked");
-    // An imported one is mounted again when the system starts: its mount point stays.
+    // An imported archive is mounted again at the next boot: its mount point stays.
     let second = node.archive("second.iso", "NAME=MetalK8s\nVERSION=3.0.0\n");
     node.import(&second, &machine).unwrap();
     machine.busy.set(true);

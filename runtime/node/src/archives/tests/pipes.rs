@@ -1,4 +1,4 @@
-//! Pipes where files should be: whoever opens one to read waits for a writer, who may never come.
+//! Named pipes in place of files: opening one to read waits for a writer that may never come.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ fn pipe(path: &Path) {
     mkfifoat(CWD, path, Mode::from_raw_mode(0o644)).unwrap();
 }
 
-/// That something failed at once, and says why.
+/// Asserts that an operation failed at once, with the reason.
 fn refused<T: std::fmt::Debug, E: std::fmt::Display>(what: &str, result: Result<T, E>) {
     match result {
         Err(error) => assert!(error.to_string().contains("a named pipe"), "{what}: {error}"),
@@ -43,7 +43,7 @@ fn a_pipe_in_place_of_an_archive_is_refused_at_once() {
     refused("nginx", nginx::configuration(std::slice::from_ref(&archive), &nginx::NginxOptions::default()));
     assert!(unmount(&node.paths, archive.to_str().unwrap(), false, &machine).is_err());
 
-    // One that the configuration lists is reported, and can be taken off.
+    // An archive that the configuration lists is reported, and can be removed from the list.
     let real = node.archive("real.iso", PLATFORM);
     node.import(&real, &machine).unwrap();
     pipe(&real);
@@ -88,7 +88,7 @@ fn a_configuration_file_that_never_ends_is_refused() {
     file.set_len(1 << 40).unwrap();
     let error = configured(&node.paths).unwrap_err().to_string();
     assert!(error.contains("larger than the limit"), "{error}");
-    // Its size says nothing of it.
+    // Its size is meaningless.
     std::fs::remove_file(&node.paths.bootstrap).unwrap();
     std::os::unix::fs::symlink("/dev/zero", &node.paths.bootstrap).unwrap();
     let error = configured(&node.paths).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! Archives that become others while they are imported or mounted.
+//! Archives that are replaced while they are imported or mounted.
 
 use std::cell::Cell;
 use std::io::{self, Write as _};
@@ -10,7 +10,7 @@ use crate::archives::{
     mount,
 };
 
-/// A machine on which something happens when it is asked for the nth time.
+/// A machine that runs a hook at its nth call.
 struct Timed<'a> {
     machine: Fake,
     asked: Cell<usize>,
@@ -58,10 +58,10 @@ impl Machine for Timed<'_> {
     }
 }
 
-/// Makes an archive another, given its path and that of another.
+/// Replaces an archive, given its path and that of the other one.
 type Replace = fn(&Path, &Path);
 
-/// How an archive becomes another.
+/// The ways to replace an archive.
 const WAYS: [(&str, Replace); 3] = [
     ("renamed over", |archive, other| std::fs::rename(other, archive).unwrap()),
     ("written to", |archive, _| {
@@ -93,7 +93,7 @@ fn an_archive_that_is_replaced_at_any_moment_is_neither_listed_nor_mounted() {
     }
 }
 
-/// Somebody who acts while an archive is verified.
+/// A hook that runs while an archive is verified.
 struct Meanwhile<'a>(&'a (dyn Fn() + Sync), std::sync::Once);
 
 impl iso::ByteProgress for Meanwhile<'_> {

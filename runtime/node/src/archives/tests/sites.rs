@@ -1,4 +1,4 @@
-//! Sites as they are: without MetalK8s, with archives that are gone, mounts that are dead, lines of an older fstab.
+//! Real sites: without MetalK8s, with missing archives, dead mounts, and lines in an old fstab.
 
 use super::*;
 
@@ -43,7 +43,7 @@ fn an_archive_that_two_configurations_list_is_one_archive() {
     let platform = node.archive("metalk8s.iso", PLATFORM);
     std::fs::remove_file(&node.paths.bootstrap).unwrap();
     node.import(&platform, &machine).unwrap();
-    // MetalK8s comes later.
+    // MetalK8s is installed later.
     let listed = BOOTSTRAP.replace("archives: []", &format!("archives: [{}]", platform.display()));
     std::fs::write(&node.paths.bootstrap, listed).unwrap();
     assert_eq!(configured(&node.paths).unwrap(), [platform]);
@@ -74,7 +74,7 @@ fn a_missing_archive_and_damaged_images_are_distinguished() {
     let listed = seen();
     assert_eq!((listed.missing, listed.images, listed.bytes), (true, None, None));
     assert_eq!(listed.problem.as_deref(), Some("it does not exist"));
-    // Its unit says under which name it was imported.
+    // Its unit contains the ID of the import.
     assert_eq!(listed.mounted, Some(node.paths.mounts.join("metalk8s-2.10.0")));
 }
 
@@ -91,7 +91,7 @@ fn a_dead_mount_is_reported_and_mounted_again() {
         listed.mount_broken && listed.problem.as_ref().is_some_and(|text| text.contains("is dead")),
         "{listed:?}"
     );
-    // Something uses it, but its server is dead.
+    // A process uses it, but its FUSE program has ended.
     machine.busy.set(true);
     let steps = import().steps;
     assert!(
@@ -230,7 +230,7 @@ fn a_node_accepts_unverifiable_archives_if_its_configuration_says_so() {
     policy("false");
     assert!(matches!(check_verifiable(&node.paths, &archive), Err(Error::Unverifiable(_))));
     assert!(matches!(import(&node.paths, &archive, &dry, &machine, &()), Err(Error::Unverifiable(_))));
-    // What is no answer is no permission.
+    // An invalid value is not a permission.
     policy("maybe");
     let error = import(&node.paths, &archive, &dry, &machine, &()).unwrap_err().to_string();
     assert!(error.contains("archives.yaml:4:") && error.contains("acceptUnverified"), "{error}");
@@ -240,7 +240,7 @@ fn a_node_accepts_unverifiable_archives_if_its_configuration_says_so() {
     assert_eq!(mount(&node.paths, &archive, &options, &machine, &()).unwrap().steps.len(), 2);
     let planned = import(&node.paths, &archive, &dry, &machine, &()).unwrap();
     assert_eq!(node.import(&archive, &machine).unwrap().steps, planned.steps);
-    // MetalK8s keeps its own list.
+    // MetalK8s has its own list.
     assert!(std::fs::read_to_string(&node.paths.bootstrap).unwrap().contains("/folder"));
     // A damaged one is still refused.
     let other = node.archive("damaged.iso", "NAME=Other\nVERSION=1.0.0\n");
