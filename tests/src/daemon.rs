@@ -31,17 +31,17 @@ pub const NOBODY: u16 = 1;
 ///
 /// # Panics
 ///
-/// If the loopback address has none left.
+/// If the loopback address has no free port.
 #[must_use]
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Starts `command`, with what it prints in the file `log`, and waits until it listens on `port`.
+/// Starts `command`, with its output in the file `log`, and waits until it listens on `port`.
 ///
 /// # Panics
 ///
-/// If it does not within twenty seconds; with its log.
+/// If it does not listen within twenty seconds; with its log.
 pub fn start(command: &mut Command, port: u16, log: &Path) -> Daemon {
     let log_file = fs::File::create(log).unwrap();
     let child = command

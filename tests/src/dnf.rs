@@ -1,4 +1,4 @@
-//! dnf with a system of its own to install into.
+//! dnf, which installs into a system of its own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use crate::peer;
 
-/// A system of its own to install into, that knows one repository and nothing of this machine.
+/// A system to install into. It has one repository and is independent of this machine.
 #[derive(Debug)]
 pub struct System {
     dnf: PathBuf,
@@ -15,7 +15,7 @@ pub struct System {
 }
 
 impl System {
-    /// A system below `scratch` whose only repository is at `url`; `None` (said) where dnf is not installed.
+    /// A system below `scratch` whose only repository is at `url`; `None` if dnf is not installed, which is reported on standard error.
     pub fn new(scratch: &Path, url: &str) -> Option<Self> {
         let dnf = peer::find("dnf")?;
         let root = scratch.join("system");
@@ -31,7 +31,7 @@ impl System {
         Some(Self { dnf, root })
     }
 
-    /// dnf with these arguments, working on that system.
+    /// A command that runs dnf with these arguments on that system.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let root = self.root.display();
         let mut command = Command::new(&self.dnf);
@@ -53,7 +53,7 @@ impl System {
         command
     }
 
-    /// What dnf with these arguments prints; it must succeed.
+    /// The output of dnf with these arguments, which must succeed.
     pub fn run(&self, arguments: &[&str]) -> String {
         let Output { stdout, .. } = peer::run(&mut self.command(arguments));
         String::from_utf8(stdout).unwrap()

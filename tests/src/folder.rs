@@ -1,9 +1,9 @@
-//! Folders, as tests look at them.
+//! The content of folders.
 
 use std::fs;
 use std::path::Path;
 
-/// The names of what lies in a folder, in order.
+/// The names in a folder, in order.
 ///
 /// # Panics
 ///

@@ -1,10 +1,10 @@
-//! HTTP as it is on the wire: nothing between a test and the server repairs a request or hides an answer.
+//! HTTP as it is on the wire: no library repairs a request or hides a response.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The status code.
@@ -28,7 +28,7 @@ impl Answer {
 ///
 /// # Panics
 ///
-/// If there is no whole answer.
+/// If the response is incomplete.
 #[must_use]
 pub fn ask(port: u16, method: &str, path: &str, headers: &str) -> Answer {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();

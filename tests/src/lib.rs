@@ -1,4 +1,4 @@
-//! What the end-to-end tests share: the program under test, the peers (the real tools that judge what we write) and their servers.
+//! What the end-to-end tests share: the program under test, the peers (the real tools that judge its output) and their servers.
 #![allow(clippy::disallowed_methods, reason = "tests use folders of their own")]
 #![expect(
     clippy::unwrap_used,

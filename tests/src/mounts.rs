@@ -1,4 +1,4 @@
-//! What tests mount: small file systems, which are full soon, and those that programs show.
+//! Mounts of tests: small file systems, which fill quickly, and those that programs serve.
 
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,11 +8,11 @@ use std::process::Command;
 use crate::peer;
 use crate::user::is_root;
 
-/// A file system in memory, unmounted when dropped with all that is mounted below it.
+/// A file system in memory. It is unmounted when dropped, with everything below it.
 #[derive(Debug)]
 pub struct Disk(PathBuf);
 
-/// How much of a [`Disk`] is taken.
+/// How much of a [`Disk`] is used.
 #[derive(Clone, Copy, Debug)]
 pub struct Taken {
     /// Bytes.
@@ -22,7 +22,7 @@ pub struct Taken {
 }
 
 impl Disk {
-    /// Mounts one at the folder `at` with options of tmpfs(5), `size=1m`; or says on standard error that it may not.
+    /// Mounts one at the folder `at` with options of tmpfs(5), `size=1m`; or reports on standard error that it may not.
     ///
     /// # Panics
     ///
@@ -53,11 +53,11 @@ impl Disk {
         peer::run(Command::new("mount").arg("-o").arg(format!("remount,{options}")).arg(&self.0));
     }
 
-    /// What is taken of it.
+    /// How much of it is used.
     ///
     /// # Panics
     ///
-    /// If that cannot be found out.
+    /// If the operating system does not report it.
     #[must_use]
     pub fn taken(&self) -> Taken {
         let said = peer::run(Command::new("stat").args(["-f", "-c", "%b %f %S %c %d"]).arg(&self.0)).stdout;
@@ -84,7 +84,7 @@ pub struct Loop {
 
 impl Loop {
     /// Makes the file `image` of `size` bytes, makes a file system in it by the command `make` with the file as its last
-    /// argument, and mounts it at the folder `at`; or says on standard error that it may not.
+    /// argument, and mounts it at the folder `at`; or reports on standard error that it may not.
     ///
     /// # Panics
     ///
@@ -113,7 +113,7 @@ impl Drop for Loop {
     }
 }
 
-/// As [`fuse`], for what mounts in this process: only root may do that.
+/// As [`fuse`], for mounts by this process, which only root may do.
 ///
 /// # Panics
 ///
@@ -126,11 +126,11 @@ pub fn fuse_as_root() -> bool {
     is_root() && fuse()
 }
 
-/// Whether programs can show file systems here; says on standard error if not.
+/// Whether FUSE works here; reports on standard error if not.
 ///
 /// # Panics
 ///
-/// In CI, where they must be able to.
+/// In CI, where it must work.
 #[must_use]
 pub fn fuse() -> bool {
     let there = File::options().read(true).write(true).open("/dev/fuse").is_ok();
@@ -140,15 +140,15 @@ pub fn fuse() -> bool {
     there
 }
 
-/// As [`fuse`], for users other than root too. Where no udev has opened the device to them, root does as udev would.
+/// As [`fuse`], for other users than root too. If udev has not opened the device to them, root does.
 ///
 /// # Panics
 ///
-/// In CI, where they must be able to.
+/// In CI, where it must work.
 #[must_use]
 pub fn fuse_for_users() -> bool {
     if is_root() {
-        // Where root may not, the test tells.
+        // If root may not, the test shows it.
         let _ = std::fs::set_permissions("/dev/fuse", std::fs::Permissions::from_mode(0o666));
     }
     fuse()

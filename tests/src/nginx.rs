@@ -1,4 +1,4 @@
-//! An nginx of the test's own.
+//! An nginx for a test.
 
 use std::fs;
 use std::ops::Deref;
@@ -23,7 +23,7 @@ impl Deref for Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // Asked to end, the master waits for its workers; killed, it would leave them to whoever comes next.
+        // On SIGTERM the master waits for its workers; on SIGKILL it would leave them running.
         let master = self.0.child.id().to_string();
         let _ = Command::new("kill").args(["-s", "TERM", &master]).status();
         let began = Instant::now();

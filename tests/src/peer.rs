@@ -1,16 +1,16 @@
 //! Peers: the real tools that read what Sealift writes.
 //!
-//! A test names the peers it needs and returns early where one is missing, which is said on standard error.
+//! A test names the peers it needs and returns early if one is missing, which is reported on standard error.
 //! In CI (`CI` set) a missing peer is a failure: nothing is skipped there.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-/// The path of the tool `name`, or `None` (said on standard error) where it is not installed.
+/// The path of the tool `name`, or `None` if it is not installed, which is reported on standard error.
 ///
 /// # Panics
 ///
-/// In CI, where every peer must be there.
+/// In CI, where every peer must be installed.
 #[must_use]
 pub fn find(name: &str) -> Option<PathBuf> {
     let found = std::env::var_os("PATH").and_then(|path| {
@@ -25,7 +25,7 @@ pub fn find(name: &str) -> Option<PathBuf> {
     found
 }
 
-/// Says on standard error why a test cannot run here.
+/// Reports on standard error why a test cannot run here.
 ///
 /// # Panics
 ///
@@ -36,7 +36,7 @@ pub fn skip(why: &str) {
     eprintln!("SKIPPED: {why}");
 }
 
-/// Runs a peer to its end with an empty standard input and fails the test, with all that it printed, unless it exits 0.
+/// Runs a peer to its end with an empty standard input. Unless it exits with 0, fails the test with its output.
 ///
 /// # Panics
 ///

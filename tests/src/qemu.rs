@@ -1,8 +1,7 @@
-//! A virtual machine that is gone in seconds: Debian's kernel with a busybox, for what only a kernel can judge (its own
-//! isofs, block devices, file systems) and what needs root on a machine that may be broken.
+//! A virtual machine that runs for seconds: Debian's kernel with a busybox, for what only a kernel can judge (isofs, block
+//! devices, file systems) and for what needs root on a machine that may break.
 //!
-//! It needs no privileges and has no network. The processor is emulated: that is the same everywhere, while `/dev/kvm`
-//! may be there and hang. `cargo xtask test` puts its parts into `target/peers/machine`.
+//! It needs no privileges and has no network. The processor is emulated, which works everywhere; `/dev/kvm` may exist and hang. `cargo xtask test` puts its parts into `target/peers/machine`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -12,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use crate::peer;
 
-/// Seconds after which a machine is given up.
+/// Seconds after which a machine is stopped.
 const PATIENCE: &str = "500";
 /// What every machine needs to see its disks.
 const MODULES: [&str; 2] = ["virtio_pci", "virtio_blk"];
@@ -32,11 +31,11 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A machine, or `None` (said on standard error) where its parts are missing.
+    /// A machine, or `None` if its parts are missing, which is reported on standard error.
     ///
     /// # Panics
     ///
-    /// In CI, where they must be there.
+    /// In CI, where they must exist.
     #[must_use]
     pub fn find() -> Option<Self> {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
@@ -77,14 +76,14 @@ impl Machine {
         self
     }
 
-    /// Puts a file of this machine into the other, with its permissions: `bin/sealift` is `/bin/sealift` there.
+    /// Copies a file of this machine into the other, with its permissions: `bin/sealift` is `/bin/sealift` there.
     #[must_use]
     pub fn file(mut self, name: &str, source: &Path) -> Self {
         self.files.push((name.to_owned(), source.to_owned()));
         self
     }
 
-    /// Puts a program of this machine into the other, with the libraries that it needs, if it needs any.
+    /// Copies a program of this machine into the other, with the libraries that it needs.
     #[must_use]
     pub fn program(self, name: &str, source: &Path) -> Self {
         let listed = Command::new("ldd").arg(source).output().map(|output| output.stdout).unwrap_or_default();
@@ -108,14 +107,14 @@ impl Machine {
         self
     }
 
-    /// Starts the machine, runs `script` in it with busybox's shell and gives back what it printed.
+    /// Starts the machine, runs `script` in it with busybox's shell and returns the output.
     ///
-    /// The script runs as root in an empty folder with `/proc`, `/sys`, `/dev` and `/tmp` there. It ends with the first
-    /// command that fails, and so does the test.
+    /// The script runs as root in an empty folder, with `/proc`, `/sys`, `/dev` and `/tmp`. It ends with the first command that
+    /// fails, and so does the test.
     ///
     /// # Panics
     ///
-    /// If the machine does not start or the script fails: with all that both said.
+    /// If the machine does not start or the script fails, with the output of both.
     #[must_use]
     pub fn run(&self, script: &str) -> String {
         let scratch = tempfile::tempdir().unwrap();
@@ -147,7 +146,7 @@ impl Machine {
         )
     }
 
-    /// As [`Machine::run`], but the machine ends as by a power cut: what it has not yet written to its disks is lost.
+    /// As [`Machine::run`], but the machine ends like in a power cut: what is not yet on its disks is lost.
     ///
     /// # Panics
     ///
@@ -222,25 +221,25 @@ export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/tmp
 mount -t proc none /proc; mount -t sysfs none /sys; mount -t devtmpfs none /dev
 ";
 
-/// Runs the script with its output on a serial port of its own, as it is: the kernel prints to the first. To the script
-/// it is a pipe, no terminal.
+/// Runs the script with its output on a serial port of its own, since the kernel prints to the first. The script writes to a
+/// pipe, not to a terminal.
 const RUN: &str = "stty -F /dev/ttyS1 raw
 cd /mnt
 (sh /script && printf '\\nthe end\\n') 2>&1 | cat >/dev/ttyS1
 poweroff -f
 ";
 
-/// What shows that the script came to its end.
+/// The line that shows that the script has ended.
 const DONE: &str = "\nthe end\n";
 
-/// Has the kernel start again at once, once what was printed has got out; the machine ends instead.
+/// Reboots the kernel once the output is out; the machine ends instead.
 const POWER_CUT: &str = "printf '\\nthe end\\n'
 sleep 1
 echo b >/proc/sysrq-trigger
 sleep 100
 ";
 
-/// A disk without anything on it.
+/// An empty disk.
 ///
 /// # Panics
 ///
@@ -259,7 +258,7 @@ fn read_module(path: &Path) -> Vec<u8> {
     fs::read(path).unwrap()
 }
 
-/// The names of the modules that must be there before this one.
+/// The names of the modules that must be loaded before this one.
 fn dependencies(module: &[u8]) -> Vec<String> {
     let field = module.split(|byte| *byte == 0).find_map(|field| field.strip_prefix(b"depends="));
     let names = String::from_utf8_lossy(field.unwrap_or_default()).replace('-', "_");

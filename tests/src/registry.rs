@@ -10,7 +10,7 @@ use images::MediaKind;
 use crate::daemon::{self, Daemon};
 use crate::peer;
 
-/// Starts docker-registry on `port` with its files in `folder`; `None` (said) where it is not installed.
+/// Starts docker-registry on `port` with its files in `folder`; `None` if it is not installed, which is reported on standard error.
 ///
 /// # Panics
 ///
@@ -27,7 +27,7 @@ pub fn start(folder: &Path, port: u16) -> Option<Daemon> {
     Some(daemon::start(Command::new(program).arg("serve").arg(&config), port, &folder.join("registry.log")))
 }
 
-/// A compressed layer of the files that Debian packages brought here.
+/// A compressed layer of files from Debian packages of this machine.
 pub fn layer(folder: &Path, packages: &[&str]) -> Vec<u8> {
     let listed = peer::run(Command::new("dpkg").arg("-L").args(packages)).stdout;
     let files: Vec<&str> = std::str::from_utf8(&listed)
@@ -56,21 +56,21 @@ impl Layout {
         Self { folder }
     }
 
-    /// Adds a blob; its descriptor.
+    /// Adds a blob; returns its descriptor.
     pub fn blob(&self, media_type: &str, bytes: &[u8]) -> serde_json::Value {
         let digest = Digest::of(bytes);
         fs::write(self.folder.join("blobs/sha256").join(digest.hex()), bytes).unwrap();
         serde_json::json!({"mediaType": media_type, "digest": digest, "size": bytes.len()})
     }
 
-    /// An image of gzip layers; its descriptor.
+    /// Adds an image of gzip layers; returns its descriptor.
     pub fn image(&self, architecture: &str, layers: &[&[u8]]) -> serde_json::Value {
         let layers: Vec<_> =
             layers.iter().map(|layer| ("+gzip", layer.to_vec(), self.unpacked(layer))).collect();
         self.image_of(architecture, &layers)
     }
 
-    /// An image of a layer that zstd compressed and of the same once more, not compressed at all; its descriptor.
+    /// Adds an image of a zstd layer and of the same layer uncompressed; returns its descriptor.
     pub fn image_of_other_layers(&self, architecture: &str, layer: &[u8]) -> serde_json::Value {
         let tar = self.unpacked(layer);
         let path = self.folder.join("layer.tar");
@@ -86,7 +86,7 @@ impl Layout {
         peer::run(Command::new("gzip").arg("-dc").arg(&path)).stdout
     }
 
-    /// An image of layers, each with what its media type ends in, its bytes and the tar that these are; its descriptor.
+    /// Adds an image of layers, each with the end of its media type, its bytes and its tar; returns its descriptor.
     fn image_of(&self, architecture: &str, layers: &[(&str, Vec<u8>, Vec<u8>)]) -> serde_json::Value {
         let diff_ids: Vec<Digest> = layers.iter().map(|(_, _, tar)| Digest::of(tar)).collect();
         let config = serde_json::json!({
@@ -108,7 +108,7 @@ impl Layout {
         descriptor
     }
 
-    /// An image that is attached to `subject`, a descriptor; its own. `content` tells it from others.
+    /// Adds an image with the subject `subject`; `content` makes it differ from others. Returns its descriptor.
     pub fn attached(&self, subject: &serde_json::Value, content: &str) -> serde_json::Value {
         let config = serde_json::json!({ "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []} });
         let manifest = serde_json::json!({
@@ -119,7 +119,7 @@ impl Layout {
         self.blob(MediaKind::OciManifest.media_type(), manifest.to_string().as_bytes())
     }
 
-    /// Adds an index of these manifests; its descriptor.
+    /// Adds an index of these manifests; returns its descriptor.
     pub fn index(&self, manifests: &[serde_json::Value]) -> serde_json::Value {
         let index = serde_json::json!({
             "schemaVersion": 2, "mediaType": MediaKind::OciIndex.media_type(), "manifests": manifests,
@@ -127,7 +127,7 @@ impl Layout {
         self.blob(MediaKind::OciIndex.media_type(), index.to_string().as_bytes())
     }
 
-    /// Names what is in the layout.
+    /// Writes the index of the layout.
     pub fn name(&self, named: &[(&str, &serde_json::Value)]) {
         let manifests: Vec<_> = named
             .iter()
@@ -142,7 +142,7 @@ impl Layout {
     }
 }
 
-/// Copies an image with skopeo, which must be there and succeed.
+/// Copies an image with skopeo, which must be installed and succeed.
 pub fn skopeo_copy(arguments: &[&str], from: &str, to: &str) {
     let skopeo = peer::find("skopeo").unwrap();
     peer::run(
@@ -166,7 +166,7 @@ pub fn attach(folder: &Path, port: u16, repository: &str, subject: &serde_json::
     fs::remove_dir_all(&layout.folder).unwrap();
 }
 
-/// The images of the test: what to save as, and the kind.
+/// The images of the test: the name to save each under, and its kind.
 pub const IMAGES: [(&str, &str, MediaKind); 6] = [
     ("curl", "oci", MediaKind::OciManifest),
     ("curl", "docker", MediaKind::DockerManifest),

@@ -1,5 +1,5 @@
-//! A relay before a server: it reports what passes, and stops in the middle of it. Tests that end a client at a given moment
-//! need no clock that way.
+//! A relay in front of a server: it reports what passes, and stops after a number of bytes. So tests can kill a client at a
+//! given point without a clock.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -9,13 +9,13 @@ use std::time::Duration;
 /// What passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// The server answered 201.
+    /// The server returned 201.
     Created,
-    /// One connection has brought as many bytes as are let through. It stays open, and nothing more passes.
+    /// One connection has transferred as many bytes as may pass. It stays open, and no more bytes pass.
     Held,
 }
 
-/// A relay to a port of the loopback address; its threads end with the process.
+/// A relay to a port of the loopback address. Its threads end with the process.
 #[derive(Debug)]
 pub struct Relay {
     /// Where it listens.
@@ -24,7 +24,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Relays to `port`. On each connection `limit` bytes from the client are let through.
+    /// Relays to `port`. On each connection, `limit` bytes from the client pass.
     ///
     /// # Panics
     ///
@@ -39,7 +39,7 @@ impl Relay {
                 let (client, server) = (client.unwrap(), TcpStream::connect(("127.0.0.1", port)).unwrap());
                 let back = (server.try_clone().unwrap(), client.try_clone().unwrap());
                 let (up, down) = (sender.clone(), sender.clone());
-                // Either side may hang up at any moment.
+                // Either side may close the connection at any moment.
                 std::thread::spawn(move || forward(client, server, limit, &up));
                 std::thread::spawn(move || watch(back.0, back.1, &down));
             }
@@ -47,7 +47,7 @@ impl Relay {
         Self { port: own, events }
     }
 
-    /// Waits until this has happened.
+    /// Waits for this event.
     ///
     /// # Panics
     ///
@@ -91,7 +91,7 @@ fn watch(mut from: TcpStream, mut to: TcpStream, events: &Sender<Event>) -> io::
             return to.shutdown(Shutdown::Write);
         }
         to.write_all(&buffer[..count])?;
-        // The head of an answer comes in one piece.
+        // The head of a response arrives in one piece.
         if buffer[..count].windows(CREATED.len()).any(|window| window == CREATED) {
             let _ = events.send(Event::Created);
         }

@@ -34,12 +34,12 @@ pub fn binary() -> &'static Path {
     })
 }
 
-/// A command that runs `sealift` in `folder`, with none of the settings of whoever runs the tests.
+/// A command that runs `sealift` in `folder`, without the settings of the user who runs the tests.
 #[must_use]
 pub fn command(folder: &Path) -> Command {
     let mut command = Command::new(binary());
     command.current_dir(folder).stdin(Stdio::null());
-    // What a test sees made is made, not put back from an earlier test.
+    // Outputs are built, not restored from an earlier test.
     command.env("SEALIFT_CACHE_SIZE", "0");
     for setting in [
         "PROJECT_NAME",
@@ -57,7 +57,7 @@ pub fn command(folder: &Path) -> Command {
     command
 }
 
-/// The options that keep a command for nodes in `folder`, with nothing of the machine that runs the tests.
+/// The options that keep a command for nodes in `folder`, independent of the machine that runs the tests.
 #[must_use]
 pub fn places(folder: &Path) -> Vec<String> {
     let places = [
@@ -75,7 +75,7 @@ pub fn places(folder: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Runs `sealift` in `folder` and gives back its exit code, standard output and standard error.
+/// Runs `sealift` in `folder`; returns its exit code, standard output and standard error.
 ///
 /// # Panics
 ///

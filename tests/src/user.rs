@@ -1,4 +1,4 @@
-//! Who runs the tests, and who else could.
+//! The user who runs the tests, and other users.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -8,7 +8,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// The number of nobody's user and group.
+/// The number of the user and the group `nobody`.
 const NOBODY: u32 = 65_534;
 
 /// Whether root runs the tests.
@@ -17,7 +17,7 @@ pub fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
-/// A command of a user who is not root: nobody, where the tests are run by root.
+/// A command of a user who is not root: of `nobody` if root runs the tests.
 #[must_use]
 pub fn as_user(program: impl AsRef<OsStr>) -> Command {
     if !is_root() {

@@ -1,4 +1,4 @@
-//! Every archive that a build ends with is one that verify and import accept.
+//! `archive verify` and `archive import` accept every archive that a build produces.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -18,7 +18,7 @@ fn put(path: &Path, content: &[u8]) {
     fs::write(path, content).unwrap();
 }
 
-/// Puts a blob into an OCI layout; its descriptor.
+/// Writes a blob into an OCI layout; returns its descriptor.
 fn blob(folder: &Path, content: &str, kind: &str) -> serde_json::Value {
     let digest = Digest::of(content.as_bytes());
     put(&folder.join("blobs/sha256").join(digest.hex()), content.as_bytes());
@@ -29,7 +29,7 @@ fn blob(folder: &Path, content: &str, kind: &str) -> serde_json::Value {
     })
 }
 
-/// An image of these layers in an OCI layout, `note` telling it from others; its descriptor.
+/// Writes an image of these layers into an OCI layout; `note` makes it differ from others. Returns its descriptor.
 fn image(folder: &Path, layers: &[&str], note: &str) -> serde_json::Value {
     let layers: Vec<_> = layers.iter().map(|layer| blob(folder, layer, "layer.v1.tar")).collect();
     let manifest = serde_json::json!({
@@ -42,7 +42,7 @@ fn image(folder: &Path, layers: &[&str], note: &str) -> serde_json::Value {
     blob(folder, &manifest.to_string(), "manifest.v1+json")
 }
 
-/// Gives an OCI layout its index.
+/// Writes the index of an OCI layout.
 fn index(folder: &Path, named: Vec<(serde_json::Value, String)>) {
     let named = named.into_iter().map(|(mut descriptor, name)| {
         descriptor["annotations"] = serde_json::json!({"org.opencontainers.image.ref.name": name});
@@ -74,7 +74,7 @@ fn layout(folder: &Path) {
     index(folder, vec![(image, "app:1".into()), (signature, "signature:1".into())]);
 }
 
-/// Builds the project and returns whether that succeeded, and what was said.
+/// Builds the project; returns whether that succeeded, and the output.
 fn build(folder: &Path) -> (i32, String) {
     let mut command = sealift::command(folder);
     command.env("SEALIFT_CACHE", folder.join("cache")).env("SOURCE_DATE_EPOCH", "1700000000");
@@ -82,7 +82,7 @@ fn build(folder: &Path) -> (i32, String) {
     (code, out + &err)
 }
 
-/// Holds what was built to verify, to import and to coreutils.
+/// Checks the result with `archive verify`, `archive import` and coreutils.
 fn accepted(folder: &Path) {
     let iso = folder.join("_build/example.iso");
     let (code, out, err) = sealift::run(folder, &["archive", "verify", "_build/example.iso"]);
@@ -110,7 +110,7 @@ fn accepted(folder: &Path) {
     peer::run(
         Command::new(sha256sum).current_dir(&unpacked).args(["--check", "--strict", "--quiet"]).args(lists),
     );
-    // The list of links says to bsdtar what the tree does.
+    // To bsdtar, the link list and the tree are equal.
     let mut listed: Vec<String> = Vec::new();
     for list in ["LINKS.mtree", "pillar/LINKS.mtree"].iter().filter(|list| unpacked.join(list).exists()) {
         let said = peer::run(Command::new(&bsdtar).current_dir(&unpacked).arg("-tvf").arg(list)).stdout;
@@ -125,7 +125,7 @@ fn accepted(folder: &Path) {
             let path = entry.unwrap().path();
             if let Ok(target) = fs::read_link(&path) {
                 let path = path.strip_prefix(&unpacked).unwrap().display().to_string();
-                // As bsdtar shows a name.
+                // bsdtar escapes names like this.
                 let shown = format!("{path} -> {}", target.display());
                 found.push(shown.replace('\\', "\\\\").replace('\n', "\\n").replace('\t', "\\t"));
             } else if path.is_dir() {
@@ -152,7 +152,7 @@ fn images_with_what_is_attached_to_them_are_accepted() {
     assert_eq!(fs::read_dir(referrers).unwrap().count(), 1);
     accepted(root);
 
-    // Again, and once more with some of the tree gone.
+    // Again, and again after a part of the tree was removed.
     fs::remove_dir_all(root.join("_build/root/registry")).unwrap();
     let (code, said) = build(root);
     assert_eq!(code, 0, "{said}");
@@ -238,7 +238,7 @@ fn files_of_any_name_are_accepted() {
     assert!(!public.contains("secret"), "{public}");
 }
 
-/// A hundred images that share layers, in all depths of names, with several tags of one digest; two of them are built here.
+/// A hundred images that share layers, with names of all depths and several tags for one digest; two of them are built.
 #[test]
 fn images_of_nested_names_that_share_blobs_are_accepted() {
     let folder = tempfile::tempdir().unwrap();
@@ -291,7 +291,7 @@ fn thousands_of_files_and_links_of_every_kind_are_accepted() {
     put(&root.join("sealift.yaml"), format!("{PROJECT}  files: [{{from: files, to: .}}]\n").as_bytes());
     let files = root.join("files");
     for number in 0..4000 {
-        // Some in one folder, some in folders of their own; some of one content, some empty.
+        // Some share a folder, some have their own; some share content, some are empty.
         let path = match number % 3 {
             0 => format!("flat/{number}"),
             1 => format!("deep/{}/{}/{number}", number % 7, number % 11),
@@ -305,7 +305,7 @@ fn thousands_of_files_and_links_of_every_kind_are_accepted() {
         symlink("../../../flat", files.join(format!("deep/{}/{}/up-{number}", number % 7, number % 11)))
             .unwrap();
     }
-    // Chains, links through links, to the root, to what is rendered, to names of other scripts, and of the longest targets.
+    // Chains, links through links, links to the root, to rendered files and to names in other scripts, and the longest targets.
     let long = "l".repeat(240);
     put(&files.join("t.in"), b"{{ name }}");
     put(&files.join("\u{65e5}\u{672c}/\u{8a9e} \u{1f600}"), b"x");

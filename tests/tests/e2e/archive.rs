@@ -1,4 +1,4 @@
-//! Archives before coreutils, a shell, and the tools that made ISOs before us.
+//! Archives checked with coreutils, a shell, and the tools of MetalK8s' own build.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use archive::verify::{ImplantedMd5, Problem, VerifyOptions, verify};
 use archive::{Product, sums};
 use tests::peer;
 
-/// Names that are hard on a list of checksums.
+/// Names that are hard to write into a list of checksums.
 const NAMES: [&str; 7] =
     ["plain", "two words", "back\\slash", "new\nline", "return\r", "sub/ümlaut", " leading"];
 
@@ -79,7 +79,7 @@ fn a_shell_reads_product_information_as_we_do() {
     }
 }
 
-/// An archive as the original made it: checksums by sha256sum, the image by genisoimage, the sum by implantisomd5.
+/// An archive as MetalK8s' own build made it: checksums by sha256sum, the ISO by genisoimage, the MD5 by implantisomd5.
 #[test]
 fn an_iso_of_the_original_tools_is_verified() {
     let (Some(genisoimage), Some(implant)) = (peer::find("genisoimage"), peer::find("implantisomd5")) else {
@@ -110,7 +110,7 @@ fn an_iso_of_the_original_tools_is_verified() {
     assert_eq!(found.volume_id.as_deref(), Some("MetalK8s 2.10.0"));
     assert_eq!(found.product.map(|product| product.id().to_string()).as_deref(), Some("metalk8s-2.10.0"));
 
-    // One of the original, without checksums: it is verified by its implanted sum.
+    // An archive without checksums is verified by its implanted MD5.
     fs::rename(root.join("SHA256SUMS"), scratch.path().join("SHA256SUMS")).unwrap();
     make();
     let report = verify(&image, &VerifyOptions::default(), &()).unwrap();
@@ -132,7 +132,7 @@ fn an_iso_of_the_original_tools_is_verified() {
             && missing == "missing"
     );
 
-    // A byte turned over after the sum was implanted, then the end cut off.
+    // A byte is changed after the MD5 was implanted; then the end is cut off.
     let whole = fs::read(&image).unwrap();
     let at = whole.windows(20).position(|window| window == [b'x'; 20]).unwrap();
     let mut flipped = whole.clone();
@@ -145,7 +145,7 @@ fn an_iso_of_the_original_tools_is_verified() {
             .iter()
             .any(|f| f.path == "images/pause-3.9.tar" && matches!(f.problem, Problem::Differs { .. }))
     );
-    // Where it begins is a guess: three digits of a sum agree by chance once in four thousand times.
+    // Where the damage begins is an estimate: three digits of a sum are equal by chance once in 4,096 times.
     let ImplantedMd5::Failed { to, .. } = report.implanted_md5 else { panic!("{report:?}") };
     assert!(to > (at + 1_000_000) as u64, "{to}");
     fs::write(&image, &whole[..at + 1_000_000]).unwrap();

@@ -1,4 +1,4 @@
-//! The building blocks from the command line, each where its predecessor stood.
+//! The tools of the command line, each in place of the program that it replaces.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use std::path::Path;
 use tests::daemon::free_port;
 use tests::{registry, sealift};
 
-/// Runs `sealift`, which must succeed, and gives back what it printed.
+/// Runs `sealift`, which must succeed; returns its output.
 fn succeed(folder: &Path, arguments: &[&str]) -> String {
     let (code, out, err) = sealift::run(folder, arguments);
     assert_eq!(code, 0, "{arguments:?}: {out}{err}");
@@ -125,7 +125,7 @@ fn images_are_pulled_listed_checked_and_indexed() {
         sealift::run(folder, &["registry", "nginx-config", "images", "--repository", "x\"; evil"]);
     assert!(code == 3 && err.contains("repository"), "{code}: {err}");
 
-    // What was pulled can be taken from again.
+    // An image that was pulled can be a source.
     let from = format!("dir:{}", folder.join("images/curl/docker").display());
     let again = succeed(folder, &["image", "pull", &from, "--into", "again", "--output", "json"]);
     let again: serde_json::Value = serde_json::from_str(&again).unwrap();

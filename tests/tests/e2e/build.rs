@@ -1,4 +1,4 @@
-//! Builds of a project under hardship: killed, two at once, and put back from the cache.
+//! Builds that are killed, that run at the same time, or that are restored from the cache.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,13 +15,13 @@ use tests::{peer, sealift};
 
 use crate::project::{Project, SALT, untimed};
 
-/// Where the moments of the kills come from; the same in every run of the test.
+/// The seeds of the moments of the kills; the same in every run of the test.
 const SEEDS: [u64; 4] = [0x5ea1_11f7, 0xdead_beef, 42, 0x0f1e_2d3c_4b5a_6978];
 
 /// How often builds are killed, over all seeds.
 const KILLS: usize = 200;
 
-/// Random enough for moments to be killed at (Marsaglia's xorshift).
+/// Numbers that are random enough for this (Marsaglia's xorshift).
 struct Moments(u64);
 
 impl Moments {
@@ -48,7 +48,7 @@ fn builds_killed_at_any_moment_end_in_the_same_iso() {
     thread::scope(|scope| {
         for (index, seed) in SEEDS.into_iter().enumerate() {
             println!("seed {seed:#x}");
-            // With and without a cache: it is one more place where a killed build leaves something.
+            // With and without a cache, which a killed build may leave unfinished files in.
             let cache_size = if index % 2 == 0 { "0" } else { "100M" };
             let expected = &expected;
             scope.spawn(move || kill_and_build(seed, cache_size, expected));
@@ -56,7 +56,7 @@ fn builds_killed_at_any_moment_end_in_the_same_iso() {
     });
 }
 
-/// Kills builds at moments that follow from `seed`; those left in peace must make the ISO `expected` of their state.
+/// Kills builds at moments that `seed` determines. A build that is not killed must make the ISO `expected` for its state.
 fn kill_and_build(seed: u64, cache_size: &str, expected: &[Vec<u8>; 2]) {
     let (project, mut moments) = (Project::new(), Moments(seed));
     let command = || {
@@ -73,12 +73,12 @@ fn kill_and_build(seed: u64, cache_size: &str, expected: &[Vec<u8>; 2]) {
     let (_, mut duration) = in_peace();
     let (mut killed, mut state) = (0, 0);
     while killed < KILLS / SEEDS.len() {
-        // Now from nothing, now after an edit.
+        // Sometimes from nothing, sometimes after an edit.
         if killed % 2 == 0 {
             fs::remove_dir_all(project.path("_build")).unwrap();
         }
         project.write(SALT, SALT_TOPS[state]);
-        // Up to seven kills before a build is left in peace.
+        // Up to seven kills before a build may end.
         for _ in 0..1 + killed % 7 {
             let mut child = command().spawn().unwrap();
             let moment = Instant::now() + moments.next(duration);
@@ -103,14 +103,14 @@ fn kill_and_build(seed: u64, cache_size: &str, expected: &[Vec<u8>; 2]) {
     }
 }
 
-/// A build that does not get on: the registry it pulls from takes its call and says nothing.
+/// A build that hangs: its registry accepts the connection and sends nothing.
 struct Stuck {
     child: Child,
     _registry: (TcpListener, TcpStream),
 }
 
 impl Stuck {
-    /// Starts it, and waits until it is at that point, with all that it holds.
+    /// Starts it, and waits until it hangs with all its locks.
     fn start(project: &Project) -> Self {
         let registry = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = registry.local_addr().unwrap();
@@ -134,7 +134,7 @@ impl Stuck {
         Self { child, _registry: (registry, call) }
     }
 
-    /// What those who wait for it are told.
+    /// The message for commands that wait for it.
     fn name(&self) -> String {
         format!("process {} (sealift run _image_pull:far:1) on ", self.child.id())
     }
@@ -153,7 +153,7 @@ impl Drop for Stuck {
     }
 }
 
-/// Starts a command and reads the first line that it says on standard error.
+/// Starts a command and reads its first line of standard error.
 fn first_words(command: &mut Command) -> (Child, String) {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = String::new();
@@ -167,7 +167,7 @@ fn a_second_run_waits_for_its_turn_or_says_whose_it_is() {
     let mut first = Stuck::start(&project);
     let (code, _, err) = project.sealift(&["run", "--no-wait"]);
     assert!(code == 2 && err.contains(&first.name()) && err.contains("help"), "{code}: {err}");
-    // Looking is always possible.
+    // Queries never wait.
     for (look, expected) in [
         (&["list", "--status"][..], 0),
         (&["info", "iso"], 1),
@@ -251,7 +251,7 @@ fn what_was_cleaned_comes_back_from_the_cache() {
     // The index is not cached: it is updated, not written again.
     assert!(out.contains("<- MKISOFS") && made == [".  REGISTRY       _build/root/registry"], "{out}");
     assert_eq!((tree(&project.path("_build/root")), project.iso().2), (whole.clone(), iso.clone()));
-    // Shared where it can be, not copied: another name of the same file, or a clone of it.
+    // Linked or cloned where possible, not copied.
     let copy = fs::metadata(project.path("_build/example.iso")).unwrap();
     assert!(copy.nlink() > 1 || copy.permissions().mode() & 0o200 != 0);
 
@@ -273,7 +273,7 @@ fn what_was_cleaned_comes_back_from_the_cache() {
     sealift(&["clean"]);
     assert!(sealift(&["run"]).contains(".  MKISOFS"));
 
-    // The flag wins over the environment, that over `.env`.
+    // The option overrides the environment, which overrides `.env`.
     sealift(&["cache", "gc", "--size", "0"]);
     project.write(".env", "export SEALIFT_CACHE_SIZE=0\n");
     sealift(&["clean"]);
@@ -296,17 +296,20 @@ fn clean_takes_what_it_says_and_leaves_nothing() {
         assert_eq!(code, 0, "{arguments:?}: {out}{err}");
         out.lines().map(str::to_owned).collect()
     };
-    // Only the task named, then all that it needs.
-    assert_eq!(lines(&["clean", "-n", "_iso_digest"]), ["_iso_digest - removing file '_build/SHA256SUM'"]);
-    let with_needs = lines(&["clean", "-n", "--clean-dep", "_iso_digest"]);
+    // Only the named task, then also its dependencies.
+    assert_eq!(
+        lines(&["clean", "--dry-run", "_iso_digest"]),
+        ["_iso_digest - removing file '_build/SHA256SUM'"]
+    );
+    let with_needs = lines(&["clean", "--dry-run", "--clean-dep", "_iso_digest"]);
     assert!(
         with_needs.iter().any(|line| line == "_iso_build - removing file '_build/example.iso'"),
         "{with_needs:?}"
     );
-    // What a killed build and a careless hand left goes with the rest.
+    // Files of a killed build and of a user are removed too.
     project.write("_build/root/stray", "");
     project.write("_build/.aside/7/0", "");
-    let said = lines(&["clean", "-n"]);
+    let said = lines(&["clean", "--dry-run"]);
     for stray in ["removing file '_build/root/stray'", "removing dir '_build/.aside'"] {
         assert!(said.iter().any(|line| line == stray), "{said:?}");
     }
@@ -330,14 +333,14 @@ fn watch_runs_again_after_an_edit_and_ends_when_told() {
         until("watching for changes");
         assert_eq!(fs::read_to_string(project.path("_build/root/salt/top.sls")).unwrap(), top);
     }
-    // What the project says of itself counts too; while it cannot be read, nothing runs.
+    // The project file is watched too; while it is invalid, nothing runs.
     let sound = fs::read_to_string(project.path("sealift.yaml")).unwrap();
     for (text, answer) in [("apiVersion: none", "error"), (&sound, "sealift.yaml changed")] {
         project.write("sealift.yaml", text);
         until(answer);
         until("watching for changes");
     }
-    // So does a file that no task knew of.
+    // So does a file that no task knew.
     project.write("salt/new.sls", "new: {}\n");
     until("salt/new.sls changed");
     until("watching for changes");
@@ -365,7 +368,7 @@ impl Machine {
         Self { project, repository: format!("127.0.0.1:{port}/team/cache") }
     }
 
-    /// Runs all tasks, which must succeed; what it said.
+    /// Runs all tasks, which must succeed; returns the output.
     fn run(&self, mode: &str) -> String {
         let mut command = self.project.command();
         command.args(["run", "--remote-cache-mode", mode]);
@@ -383,7 +386,7 @@ fn results_cross_from_machine_to_machine_through_a_registry() {
     let Some(registry) = tests::registry::start(folder.path(), port) else { return };
     let storage = folder.path().join("registry-storage");
     let first = Machine::new(port);
-    // Who may only read finds nothing, says nothing and sends nothing.
+    // A machine that may only read finds nothing, reports nothing and sends nothing.
     let said = first.run("read");
     assert!(said.contains(".  MKISOFS") && !said.contains("cache"), "{said}");
     assert!(!storage.exists() || tree(&storage).is_empty());
@@ -403,7 +406,7 @@ fn results_cross_from_machine_to_machine_through_a_registry() {
 
     let second = Machine::new(port);
     let said = second.run("read");
-    // Only what is faster made than fetched.
+    // Only what is faster to build than to fetch.
     let made: Vec<_> = said.lines().filter(|line| line.starts_with(".  ")).collect();
     assert!(
         said.contains("<- MKISOFS") && said.contains("<- IMG BUILD") && said.contains("<- BUILD RPM"),
@@ -414,7 +417,7 @@ fn results_cross_from_machine_to_machine_through_a_registry() {
     assert_eq!((relative(&second.project), second.project.iso().2), (relative(&first.project), iso.clone()));
     assert_eq!(whole.len(), relative(&second.project).len());
 
-    // The registry's disk rots: what was the ISO is something else now.
+    // The disk of the registry corrupts the ISO.
     let third = Machine::new(port);
     let rotten = tree(&storage).into_iter().find(|(_, (_, content))| *content == iso).unwrap().0;
     let mut content = iso.clone();
@@ -428,7 +431,7 @@ fn results_cross_from_machine_to_machine_through_a_registry() {
     );
     assert!(third.project.iso().2 == iso);
 
-    // The registry is away: that is a warning, once.
+    // An unreachable registry is one warning.
     drop(registry);
     let fourth = Machine::new(port);
     let said = fourth.run("read-write");

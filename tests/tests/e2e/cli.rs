@@ -1,4 +1,4 @@
-//! What holds for every command: global options, forms of reports, help.
+//! What is common to every command: global options, forms of reports, help.
 
 use std::fs;
 use std::process::Command;
@@ -102,7 +102,7 @@ fn a_failure_has_its_causes_with_verbose_and_its_colors_as_asked() {
     ] {
         assert_eq!(colored(&[flags, &fails].concat(), variables), expected, "{flags:?} {variables:?}");
         assert_eq!(colored(&[&fails, flags].concat(), variables), expected, "{flags:?} {variables:?}");
-        // What the parser itself says.
+        // Messages of the parser itself.
         assert_eq!(colored(&[flags, &["archve"]].concat(), variables), expected, "{flags:?} {variables:?}");
     }
 }

@@ -7,7 +7,7 @@ use tests::{peer, sealift};
 
 use crate::project::Project;
 
-/// Writes the script of `shell` into the project; its path.
+/// Writes the script of `shell` into the project; returns its path.
 fn script(project: &Project, shell: &str) -> String {
     let (code, out, err) = project.sealift(&["completion", shell]);
     assert_eq!(code, 0, "{err}");
@@ -27,7 +27,7 @@ fn odd_project() -> Project {
     project
 }
 
-/// What `shell` prints, run in the project with `sealift` on its path.
+/// The output of `shell`, run in the project with `sealift` on its path.
 fn printed(project: &Project, shell: &mut Command) -> Vec<String> {
     let folder = sealift::binary().parent().unwrap();
     let path = std::env::var_os("PATH").unwrap();
@@ -45,7 +45,7 @@ fn printed(project: &Project, shell: &mut Command) -> Vec<String> {
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// Lines typed so far, with some of what must and must not be offered.
+/// Incomplete lines, with some of the words that must and must not be offered.
 const CASES: [(&str, &[&str], &[&str]); 6] = [
     ("sealift ru", &["run"], &["list"]),
     ("sealift archive ver", &["verify"], &["run"]),
@@ -72,7 +72,7 @@ fn bash_completes_commands_and_tasks() {
     let Some(bash) = peer::find("bash") else { return };
     let project = Project::new();
     let script = script(&project, "bash");
-    // As readline calls it: the line, and its words taken apart at blanks and colons.
+    // As readline calls it: the line, and its words split at blanks and colons.
     let complete = |line: &str| {
         let words =
             line.replace(':', " : ").split(' ').map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
@@ -99,7 +99,7 @@ fn zsh_completes_commands_and_tasks() {
     let script = script(&project, "zsh");
     let complete = |line: &str| {
         let words = line.split(' ').map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
-        // `compadd` itself works only inside the line editor; what it is given is what matters.
+        // `compadd` works only inside the line editor; its arguments matter here.
         let ask = format!(
             "autoload -Uz compinit; compinit -u -D; source {script}; compadd() {{ local name=${{argv[-1]}}; \
              print -rl -- ${{(P)name}} }}; words=({words}); CURRENT=${{#words}}; _sealift || :"
@@ -137,7 +137,7 @@ fn outside_of_a_project_there_are_commands_and_no_complaints() {
     }
 }
 
-/// One of many, for the machine has other things to do.
+/// The best of several measurements, since the machine may be busy.
 #[test]
 fn names_of_tasks_come_with_their_titles() {
     let project = Project::new();
@@ -145,7 +145,7 @@ fn names_of_tasks_come_with_their_titles() {
     assert!(out.starts_with("populate_iso\t"), "{out}");
 }
 
-/// What is completed is taken by the shell for what it is: each shell is asked to read its own answer.
+/// Each shell must read a completed word as the original name.
 #[test]
 fn names_that_mean_something_to_a_shell_are_quoted() {
     let project = odd_project();
@@ -168,18 +168,18 @@ fn names_that_mean_something_to_a_shell_are_quoted() {
             names
         };
         let whole = sorted(tasks.to_vec());
-        // Bash puts what it gets behind the last colon.
+        // Bash inserts a completion after the last colon.
         let found = complete("sealift run _deploy_salt_tree:salt/odd/");
         assert!(found.iter().all(|name| name.starts_with("salt/odd/")), "{found:?}");
         let reread = found.iter().flat_map(|name| read(&format!("_deploy_salt_tree:{name}"))).collect();
         assert_eq!(sorted(reread), whole);
-        // Between quotes it puts it behind them, and closes them.
+        // Inside quotes, it inserts it after the quote and closes the quote.
         for quote in ["'", "\""] {
             let found = complete(&format!("sealift run {quote}_deploy_salt_tree:salt/odd/"));
             let reread = found.iter().flat_map(|name| read(&format!("{quote}{name}{quote}"))).collect();
             assert_eq!(sorted(reread), whole, "{quote}");
         }
-        // What was typed in quotes, or after a backslash, is understood.
+        // Quotes and backslashes in the typed text are understood.
         for typed in [
             "_deploy_salt_tree:salt/odd/it\\'",
             "_deploy_salt_tree:salt/odd/\"it'\"",
@@ -192,7 +192,7 @@ fn names_that_mean_something_to_a_shell_are_quoted() {
     }
     if let Some(zsh) = peer::find("zsh") {
         let script = script(&project, "zsh");
-        // Zsh quotes what `compadd` is given.
+        // Zsh quotes the arguments of `compadd`.
         let ask = format!(
             "autoload -Uz compinit; compinit -u -D; source {script}; compadd() {{ local name=${{argv[-1]}}; \
              print -rl -- ${{(P)name}} }}; words=(sealift \"'run'\" \"'_deploy_salt_tree:salt/odd/it\"); CURRENT=3; _sealift || :"

@@ -15,7 +15,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// `None` where a peer is missing.
+    /// `None` if a peer is missing.
     fn new() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let registry = registry::start(folder.path(), free_port())?;
@@ -44,7 +44,7 @@ impl Bench {
         to
     }
 
-    /// Runs lines of a shell in `folder`, each of which must succeed; what they print.
+    /// Runs lines of a shell in `folder`, each of which must succeed; returns their output.
     fn run(&self, folder: &Path, lines: &[String]) -> String {
         let path = std::env::join_paths(
             std::iter::once(self.path("bin"))

@@ -1,4 +1,4 @@
-//! The task graph beside doit: the same tasks, the same words.
+//! The task graph compared with doit: the same tasks, the same words.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +17,7 @@ use tests::peer;
 
 use crate::project::Project;
 
-/// `b` joins what `a` makes of `in`; `no` says no, and `after` needs it.
+/// `a` reads `in`, `b` reads the output of `a`; `no` fails, and `after` depends on it.
 const DODO: &str = "
 def title(task): return 'JOIN           ' + task.name
 def task_a():
@@ -61,7 +61,7 @@ fn state(root: &Path) -> ProjectState {
     ProjectState::open(&root.join("_build/.state"), "test").unwrap()
 }
 
-/// Runs what `asked` names; the exit code.
+/// Runs the tasks `asked`; returns the exit code.
 fn ours(root: &Path, asked: &[&str], reporter: &mut dyn Reporter) -> i32 {
     let graph = graph(root);
     let options = RunOptions { keep_going: true, ..RunOptions::default() };
@@ -69,7 +69,7 @@ fn ours(root: &Path, asked: &[&str], reporter: &mut dyn Reporter) -> i32 {
     outcome.exit().into()
 }
 
-/// Runs doit to its end, whatever that is.
+/// Runs doit to its end, successful or not.
 fn doit(program: &Path, folder: &Path, arguments: &[&str]) -> Ended {
     Command::new(program).args(arguments).current_dir(folder).stdin(Stdio::null()).output().unwrap()
 }
@@ -105,7 +105,7 @@ fn marks_reports_and_exit_codes_are_those_of_doit() {
     assert_eq!(Some(exit), theirs.status.code());
     let [ours, theirs]: [Value; 2] =
         [&written, &theirs.stdout].map(|json| serde_json::from_slice(json).unwrap());
-    // Who is ready first comes first, in both; that two are ready at once is settled differently.
+    // Both run the task that is ready first; the order of two that are ready at once differs.
     let tasks = |report: &Value| -> BTreeMap<String, Value> {
         let tasks = report["tasks"].as_array().unwrap().iter();
         tasks.map(|task| (task["name"].as_str().unwrap().to_owned(), task.clone())).collect()
@@ -141,7 +141,7 @@ fn info_is_laid_out_like_that_of_doit() {
         info(&graph, graph.find("b").unwrap(), &ProjectState::read(&root.join("_build/.state")).unwrap())
             .unwrap();
     assert_eq!((theirs.status.code(), info.is_up_to_date()), (Some(1), false));
-    // Ours also names the tasks an input comes from, and makes its files in a folder of their own.
+    // Ours also names the task that produces an input, and writes into a folder of its own.
     let text = info.to_string().replace("\ntask_dep   :\n - a\n", "").replace("_build/", "");
     let lines = |text: &str| -> Vec<String> { text.lines().map(|line| line.trim_end().to_owned()).collect() };
     assert_eq!(lines(&text), lines(&String::from_utf8(theirs.stdout).unwrap()));
@@ -174,7 +174,7 @@ fn looking_at_tasks_needs_no_tools_and_hardly_a_process() {
     assert!(code == 0 && out.contains("R iso"), "{code}: {out}{err}");
 }
 
-/// `list` said nothing of two tasks that make the same file.
+/// In doit, `list` does not report two tasks that produce the same file.
 #[test]
 fn list_tells_of_what_is_wrong_with_the_graph() {
     let project = Project::new();
@@ -189,7 +189,7 @@ fn list_tells_of_what_is_wrong_with_the_graph() {
     assert!(!project.path("_build").exists(), "something ran");
 }
 
-/// The report was written at the end: a build that was killed left none.
+/// doit writes its report at the end, so a build that is killed has none.
 #[test]
 fn the_lines_of_a_killed_build_are_whole() {
     let project = Project::new();

@@ -1,4 +1,4 @@
-//! The whole line on this repository's own archive: what was built is read, verified, served and installed from.
+//! This repository's own archive from end to end: it is built, read, verified, served, and packages of it are installed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,7 +25,7 @@ fn image_digest() -> Digest {
     Digest::of(&fs::read(manifest).unwrap())
 }
 
-/// Serves `archive` and waits until it answers.
+/// Serves `archive` and waits until the server responds.
 fn serve(archive: &Path, scratch: &Path) -> Daemon {
     let port = free_port();
     let mut command = sealift::command(scratch);
@@ -33,7 +33,7 @@ fn serve(archive: &Path, scratch: &Path) -> Daemon {
     daemon::start(&mut command, port, &scratch.join("serve.log"))
 }
 
-/// The digest of an image that skopeo copied to a `dir:`, every blob of which must be what its name says.
+/// The digest of an image that skopeo copied to a `dir:`. Every blob must have the digest in its name.
 fn digest_of_copy(folder: &Path) -> Digest {
     for entry in fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();

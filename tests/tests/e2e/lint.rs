@@ -1,4 +1,4 @@
-//! `lint`, `format` and `check_for`: the linters of what is in a project.
+//! `lint`, `format` and `check_for`: the linters for the languages of a project.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tests::{peer, sealift};
 
-/// A project written in shell, YAML, Salt's templates and Rust, with nothing to complain about.
+/// A project in shell, YAML, Salt templates and Rust without a finding.
 fn project() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, content) in [

@@ -1,5 +1,5 @@
-//! Files, places and names that somebody else chose: nothing hangs, nothing is replaced that should stay, and nothing acts on
-//! the terminal.
+//! Files and names that somebody else chose: nothing hangs, nothing is replaced that should stay, and nothing acts on the
+//! terminal.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, symlink};
@@ -78,7 +78,7 @@ fn a_named_pipe_in_the_place_of_a_file_is_refused_at_once() {
             &["iso", "extract", name, "--into", "out"],
             &["package", "build", name, "--into", "out"],
         ] {
-            // Nobody writes to the pipe: a command that opened it would wait for ever, and `timeout` ends it.
+            // Nobody writes to the pipe: a command that opens it waits forever, and `timeout` ends it.
             let mut limited = Command::new("timeout");
             limited.arg("60").arg(sealift::binary()).args(command);
             let output = limited.current_dir(scratch.path()).stdin(Stdio::null()).output().unwrap();

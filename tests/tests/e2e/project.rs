@@ -1,4 +1,4 @@
-//! Projects: what a build does, does again and does not, and how it answers wrong input.
+//! Projects: what a build does, what it does not repeat, and how it reports invalid input.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -60,7 +60,7 @@ impl Project {
 
     pub(crate) fn command(&self) -> Command {
         let mut command = sealift::command(self.folder.path());
-        // A store of its own, so that no test sees what another left.
+        // A content store of its own, so that tests do not see each other's files.
         command.env("SEALIFT_CACHE", self.path(".cache")).env("SOURCE_DATE_EPOCH", "1700000000");
         command
     }
@@ -70,7 +70,7 @@ impl Project {
         sealift::told(&self.command().args(arguments).output().unwrap())
     }
 
-    /// Commits all there is.
+    /// Commits all files.
     fn commit(&self) {
         self.write(".gitignore", "/_build\n/.cache\n");
         let author = ["-c", "user.name=Test", "-c", "user.email=test@localhost"];
@@ -81,12 +81,12 @@ impl Project {
         }
     }
 
-    /// Builds, which must succeed, and tells the titles of what ran.
+    /// Builds, which must succeed; returns the titles of the tasks that ran.
     pub(crate) fn build(&self) -> Vec<String> {
         Self::titles(&mut self.command())
     }
 
-    /// As [`Project::build`], with the dates that there are without `SOURCE_DATE_EPOCH`.
+    /// As [`Project::build`], without `SOURCE_DATE_EPOCH`.
     fn build_dated_by_git(&self) -> Vec<String> {
         Self::titles(self.command().env_remove("SOURCE_DATE_EPOCH"))
     }
@@ -111,7 +111,7 @@ impl Project {
     }
 }
 
-/// A task's line without the time that follows where it took long.
+/// The line of a task without its duration.
 pub(crate) fn untimed(line: &str) -> &str {
     line.strip_suffix(" s)").and_then(|line| line.rsplit_once(" (")).map_or(line, |(title, _)| title)
 }
@@ -165,7 +165,7 @@ fn empty_folders_of_tasks_that_are_no_more_are_not_in_the_iso() {
     let project = Project::new();
     project.build();
     let before = project.iso();
-    // As a pull leaves it whose image got another name before it succeeded.
+    // The files of a pull whose image got another name before it succeeded.
     fs::create_dir_all(project.path("_build/root/images/typo/1.0")).unwrap();
     assert_eq!(project.build(), [""; 0]);
     assert!(!project.path("_build/root/images/typo").exists());
@@ -218,7 +218,7 @@ fn a_commit_changes_the_product_information_and_the_iso_and_nothing_that_it_does
     let clean = revision();
     assert!(clean.len() == 40 && product().contains("BUILD_TIMESTAMP="), "{}", product());
 
-    // A file that no task reads makes no difference, and no new archive.
+    // A file that no task reads changes no archive.
     project.write("README.md", "Nobody reads this either.\n");
     assert_eq!(project.build_dated_by_git(), [""; 0]);
     let iso_and = |more: &[&str]| {
@@ -236,7 +236,7 @@ fn a_commit_changes_the_product_information_and_the_iso_and_nothing_that_it_does
     assert_eq!(project.build_dated_by_git(), iso_and(&[]));
     assert_ne!(revision(), clean);
 
-    // What is built is not what was committed: one that is edited, one that is new, one that is gone.
+    // The files differ from the commit: one is edited, one is new, one is deleted.
     let committed = revision();
     project.write(SALT, "base: {}\n");
     assert_eq!(project.build_dated_by_git(), iso_and(&["COPY _build/root/salt/top.sls"]));
@@ -305,7 +305,7 @@ fn what_nobody_makes_any_more_leaves_the_archive() {
     assert!(!project.path("_build/root/salt/hello/init.sls").exists());
     assert!(!project.path("_build/root/salt/dropped-in-by-hand").exists());
 
-    // The same tree from nothing gives the same ISO: nothing of the past is in it.
+    // A build from nothing gives the same ISO: it does not depend on past builds.
     let (_, _, bytes) = project.iso();
     fs::remove_dir_all(project.path("_build")).unwrap();
     project.build();
@@ -429,7 +429,7 @@ fn a_build_root_may_lie_outside_the_project_and_starts_from_the_shells_folder() 
     let run = |arguments: &[&str]| {
         let mut command = project.command();
         let elsewhere = tempfile::tempdir_in(&shell).unwrap();
-        // The project is a folder of its own: here, and below none of those that are written to.
+        // The project is a folder of its own, outside of all folders that are written to.
         for name in ["sealift.yaml", "images", "packages", "hello.sh", "salt", "scripts"] {
             let (from, to) = (project.path(name), elsewhere.path().join(name));
             peer::run(Command::new("cp").arg("-r").arg(from).arg(to));
@@ -531,7 +531,7 @@ fn the_same_commit_in_two_folders_gives_the_same_iso() {
     copy_repository(&elsewhere);
     let mut command = Command::new("cargo");
     command.args(["xtask", "iso"]).current_dir(&elsewhere).env_remove("CARGO_TARGET_DIR");
-    // Made there, not put back from what was made here.
+    // Built there, not restored from a result of this folder.
     command.env("SEALIFT_CACHE_SIZE", "0");
     peer::run(&mut command);
     let bytes = |path: &Path| fs::read(path).unwrap();
@@ -543,7 +543,7 @@ fn the_same_commit_in_two_folders_gives_the_same_iso() {
     }
 }
 
-/// A clone of the repository with the changes that are not committed yet; what was compiled there before stays.
+/// A clone of the repository with the uncommitted changes. Former results of the compiler stay.
 fn copy_repository(target: &Path) {
     let root = sealift::repository();
     let git = |arguments: &[&str], folder: &Path| {

@@ -1,4 +1,4 @@
-//! Projects that build images on others: declared ones, and those of a `Containerfile`.
+//! Projects that build images on base images, by an `image.yaml` or a `Containerfile`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -24,7 +24,7 @@ ARG WORD
 LABEL word=$WORD
 ";
 
-/// A project with a declared image and a `Containerfile`, and the registry that both are built from.
+/// A project with an `image.yaml` and a `Containerfile`, and the registry with their base images.
 struct Project {
     folder: tempfile::TempDir,
     _registry: Daemon,
@@ -69,7 +69,7 @@ impl Project {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = sealift::command(self.folder.path());
         command.env("SEALIFT_CACHE", self.path("cache")).env("SOURCE_DATE_EPOCH", "1700000000");
-        // Whatever may be mounted here: this needs no rights, and nothing is run in the images.
+        // This needs no right to mount, and nothing is run in the images.
         command.env("STORAGE_DRIVER", "vfs").env("BUILDAH_ISOLATION", "chroot");
         command.env("DOCKER_BIN", "buildah").args(arguments);
         command
@@ -97,7 +97,7 @@ impl Project {
         String::from_utf8(listed).unwrap().lines().map(ToOwned::to_owned).collect()
     }
 
-    /// The digest of the image that buildah made, built again from nothing.
+    /// The digest of the image that buildah builds from nothing.
     fn rebuilt(&self) -> Digest {
         fs::remove_dir_all(self.path("_build")).unwrap();
         self.succeed(&["run", "images"]);
@@ -124,7 +124,7 @@ fn images_are_built_on_locked_images_from_the_mirror() {
     let config: serde_json::Value = serde_json::from_slice(&fs::read(config).unwrap()).unwrap();
     assert_eq!(config["rootfs"]["diff_ids"].as_array().unwrap().len(), 3);
     assert_eq!(config["config"]["Entrypoint"], serde_json::json!(["/opt/tool"]));
-    // A peer takes the image for one: it says what we said.
+    // A peer reads the image and reports the same.
     let folder = project.path("_build/root/images/declared/1.0.0");
     let inspect = peer::run(Command::new("skopeo").arg("inspect").arg(format!("dir:{}", folder.display())));
     let inspected: serde_json::Value = serde_json::from_slice(&inspect.stdout).unwrap();
@@ -144,11 +144,11 @@ fn images_are_built_on_locked_images_from_the_mirror() {
         .unwrap();
     assert!(String::from_utf8_lossy(&inspect.stdout).contains(r#""word": "1.0.0""#), "{inspect:?}");
 
-    // What the engine made is kept byte for byte, and it makes the same again; nothing of its work stays behind.
+    // The image is that of the engine, byte for byte, and the engine builds it again. It leaves no files behind.
     assert_eq!(project.rebuilt(), contained.digest);
     assert_eq!(fs::read_dir(project.path("cache/new")).unwrap().count(), 0);
 
-    // What is left out does not count, everything else does.
+    // Only excluded files do not count.
     let runs =
         |project: &Project| !project.succeed(&["run", "images"]).contains("-- IMG BUILD      contained");
     assert!(!runs(&project));
@@ -195,7 +195,7 @@ fn without_an_engine_the_error_says_what_to_install() {
         code == 2 && said.contains("absent-engine") && said.contains("install buildah or podman"),
         "{said}"
     );
-    // A stage that fails is the engine's to explain.
+    // The engine explains why a stage fails.
     project.write("images/contained/Containerfile", "FROM registry.invalid/curl:oci\nCOPY absent /\n");
     let (code, said) = project.sealift(&["run", "_image_build:contained"]);
     assert!(code == 1 && said.contains("absent"), "{code}: {said}");

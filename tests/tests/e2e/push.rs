@@ -1,4 +1,4 @@
-//! Pushing an archive's images into docker-registry.
+//! Pushes of the images of an archive into docker-registry.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -73,7 +73,7 @@ fn push(site: &Site, target: &Daemon) -> Value {
     serde_json::from_str(&out).unwrap()
 }
 
-/// The digest the registry gives a tag, in its own words.
+/// The digest that the registry returns for a tag.
 fn served(target: &Daemon, name: &str, tag: &str, kind: &str) -> String {
     let url = format!("http://127.0.0.1:{}/v2/mirror/site-1.0/{name}/manifests/{tag}", target.port);
     let answer =
@@ -103,7 +103,7 @@ fn blobs(site: &Site) -> BTreeSet<String> {
 fn a_push_killed_half_way_is_finished_by_the_next_and_a_third_moves_nothing() {
     let Some(site) = site() else { return };
     let target = target(site.scratch.path());
-    // As soon as the first blob is there: killed, with no time to tidy up.
+    // Killed as soon as the first blob has arrived.
     let relay = Relay::start(target.port, usize::MAX);
     let mut child =
         push_command(&site, relay.port).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -115,7 +115,7 @@ fn a_push_killed_half_way_is_finished_by_the_next_and_a_third_moves_nothing() {
     assert_eq!(second["images"].as_array().unwrap().len(), IMAGES.len(), "{second}");
     assert_same_digests(&site, &target);
     let copy = site.scratch.path().join("copy");
-    // Every blob arrived unharmed: skopeo checks them all.
+    // Every blob is intact: skopeo checks them all.
     for (position, (name, tag, _)) in IMAGES.iter().enumerate() {
         let from = format!("docker://127.0.0.1:{}/mirror/site-1.0/{name}:{tag}", target.port);
         debian::skopeo_copy(&["--all"], &from, &format!("dir:{}-{position}", copy.display()));
@@ -130,8 +130,7 @@ fn a_push_killed_half_way_is_finished_by_the_next_and_a_third_moves_nothing() {
     assert!(third["images"].as_array().unwrap().iter().all(|image| image["changed"] == false));
 }
 
-/// docker-registry takes up an upload only where a piece of it ended. So what was whole stays, and the blob that was under way is
-/// sent again.
+/// docker-registry resumes an upload only at the end of a piece. So complete blobs stay, and the unfinished one is sent again.
 #[test]
 fn a_push_killed_inside_a_large_blob_sends_that_blob_again_and_nothing_else() {
     if peer::find("docker-registry").is_none() {
@@ -159,7 +158,7 @@ fn a_push_killed_inside_a_large_blob_sends_that_blob_again_and_nothing_else() {
         storage.join("blobs/sha256").join(&hex[..2]).join(hex).join("data")
     };
 
-    // A part of its first piece passes, and no more, however long it takes.
+    // Only a part of its first piece passes.
     let relay = Relay::start(target.port, 32 << 20);
     let mut child =
         push_command(&site, relay.port).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -190,7 +189,7 @@ fn a_blob_of_several_repositories_travels_once_and_large_ones_in_pieces() {
     let host = format!("127.0.0.1:{}", target.port);
     let images = node::push::ArchiveImages::open(&site.archive).unwrap();
     let requests = images.requests(&format!("{host}/mirror/site-1.0")).unwrap();
-    // docker-registry takes pieces as large as these.
+    // docker-registry accepts pieces of this size.
     let options = RegistryOptions { plain_http: [host].into(), chunk: 70_000, ..RegistryOptions::default() };
     let report = images::push::push(&requests, images, &RegistrySession::new(options.clone()), &()).unwrap();
     assert_eq!(report.blobs.uploaded, blobs(&site).len());
@@ -219,7 +218,7 @@ fn a_registry_that_is_none_is_said_to_be_none() {
     assert!(code == 3 && err.contains("lower-case"), "{err}");
     let (code, _, err) = push(&["me:hunter2@reg.example/a"]);
     assert!(code == 3 && err.contains("credentials file") && !err.contains("hunter2"), "{err}");
-    // A file server is no registry, whatever it says.
+    // A file server is not a registry.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let host = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || {
@@ -247,7 +246,7 @@ fn a_command_that_fails_reports_in_json_if_it_was_to_report_in_json() {
         (&["lock", "--output", "json"], 3),
     ] {
         let (code, out, err) = run(arguments);
-        // Standard output has reports alone; the error is the last line of standard error, after warnings.
+        // Standard output has only reports; the error is the last line of standard error, after warnings.
         assert_eq!((code, out.as_str()), (expected, ""), "{err}");
         let last = err.lines().last().unwrap();
         let report: Value = serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {err}"));

@@ -1,4 +1,4 @@
-//! What a run leaves for others to read, and what becomes of it when it cannot be written.
+//! The reports of runs, and failures to write them.
 
 use std::fs::{self, File};
 
@@ -42,7 +42,7 @@ fn a_report_that_cannot_be_written_is_no_success() {
 #[test]
 fn a_cache_that_cannot_be_kept_small_is_a_warning() {
     let project = Project::new();
-    // The note of its size cannot be written: a folder stands there.
+    // The file with its checksum cannot be written: a folder is in its place.
     fs::create_dir_all(project.path(".cache/outputs/size/x")).unwrap();
     let (code, out, err) = project.sealift(&["run", "salt_tree", "--cache-size", "1G"]);
     assert!(code == 0 && out.contains("warning: cannot "), "{code}: {out}{err}");
@@ -106,7 +106,7 @@ fn a_build_ends_with_what_it_made_and_what_to_type_next() {
     let (code, out, _) = project.sealift(&next.split(' ').collect::<Vec<_>>());
     assert_eq!(code, 0, "{next}: {out}");
 
-    // From another folder the path leads there, too.
+    // From another folder, the path is valid too.
     let mut command = project.command();
     let (code, out, err) =
         tests::sealift::told(&command.arg("run").current_dir(project.path("salt")).output().unwrap());
@@ -126,7 +126,7 @@ fn a_build_ends_with_what_it_made_and_what_to_type_next() {
     );
     assert_eq!(report["counts"]["ran"], 0);
 
-    // What makes no ISO, and what fails, says nothing of one.
+    // Without a new ISO, and after a failure, none is reported.
     for (tasks, code) in [("salt_tree", 0), ("iso", 2)] {
         if code != 0 {
             project.write("salt/wrong.sls.in", "{{ nothing }}\n");
@@ -162,7 +162,7 @@ fn what_is_forgotten_ignored_or_asked_for_always_runs_or_does_not() {
     assert!(code == 0 && out.contains("!! COPY           _build/root/salt/top.sls"), "{code}: {out}");
     sealift(&["forget", top]);
 
-    // What is there now is taken for the result; what is not there cannot be.
+    // Existing outputs count as results; missing ones cannot.
     assert_eq!(sealift(&["reset-dep", top]), (0, format!("processed {top}\n")));
     assert!(!ran(&["run", top]));
     fs::remove_file(project.path("_build/root/salt/top.sls")).unwrap();
@@ -170,7 +170,7 @@ fn what_is_forgotten_ignored_or_asked_for_always_runs_or_does_not() {
     assert!(code == 1 && out.starts_with(&format!("failed {top} (")), "{code}: {out}");
 }
 
-/// Whatever is called so would, as it is, write lines of its own and act on the terminal.
+/// A name that would write lines of its own and act on the terminal if it were printed as it is.
 const EVIL: &str = "a\nXX FORGED\u{1b}[2J\r\u{9b}2J\u{202e}\u{7f}";
 
 #[test]
@@ -224,7 +224,7 @@ fn no_name_in_a_project_forges_a_line_of_a_report() {
             &["clean", "--dry-run", "-o", "json"],
         ],
     );
-    // What is debris, what fails, and what is named in errors.
+    // Stale outputs, failed tasks, and names in errors.
     fs::write(project.path("_build/root/salt").join(EVIL), "").unwrap();
     all(0, &[&["run"]]);
     project.write(&format!("salt/{EVIL} rendered.in"), "{{ nothing }}\n");

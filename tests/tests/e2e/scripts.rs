@@ -12,7 +12,7 @@ fn scripts() -> PathBuf {
         .join("runtime/scripts")
 }
 
-/// An archive's root with the scripts, and programs that write down how they are called.
+/// The root of an archive with the scripts, and programs that record how they are called.
 struct Archive {
     folder: tempfile::TempDir,
 }

@@ -1,4 +1,4 @@
-//! Several archives behind one nginx; containerd as a reader of image archives; images of which only a part is there.
+//! Several archives behind one nginx; containerd as a reader of image archives; incomplete images.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ use super::{assert_same, lay_out};
 fn nginx_serves_several_archives_side_by_side() {
     let Some(laid) = lay_out() else { return };
     let root = format!("{}/", laid.images.display());
-    // Two archives side by side, and a common part for /v2/ itself.
+    // Two archives, and a common part for /v2/ itself.
     let includes = [
         nginx::common().to_owned(),
         nginx::render("metalk8s-1.0.0", &root).unwrap(),
@@ -73,7 +73,7 @@ fn of_an_index_only_the_platforms_that_were_kept_are_served() {
     let includes = nginx::common().to_owned() + &nginx::render("s", images.to_str().unwrap()).unwrap();
     let Some(server) = server::start(&laid.folder, &includes) else { return };
     let reference = format!("127.0.0.1:{}/s/multi:1", server.port);
-    // Clients take what is for their platform, and the digest of the index is the one it was published under.
+    // Clients pull their platform, and the index has the digest that it was published under.
     skopeo_copy(
         &["--override-arch", "amd64"],
         &format!("docker://{reference}"),

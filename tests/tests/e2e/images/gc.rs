@@ -1,4 +1,4 @@
-//! Room in the content store, from the command line.
+//! Removing blobs from the content store on the command line.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Images: what we pull, lay out and index, against docker-registry, skopeo, nginx and containerd.
+//! Images that are pulled, written to a folder and indexed, checked with docker-registry, skopeo, nginx and containerd.
 
 mod clients;
 mod gc;
@@ -52,7 +52,7 @@ fn content(folder: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-/// Compares file by file; the bytes themselves would make a message of megabytes.
+/// Compares file by file: a message with the bytes would have megabytes.
 fn assert_same(ours: &Path, theirs: &Path) {
     let (ours, theirs) = (content(ours), content(theirs));
     assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
@@ -61,7 +61,7 @@ fn assert_same(ours: &Path, theirs: &Path) {
     }
 }
 
-/// Everything pulled from a registry and laid out.
+/// All images pulled from a registry into a folder.
 struct Laid {
     _scratch: tempfile::TempDir,
     folder: PathBuf,
@@ -184,7 +184,7 @@ fn folders_and_archives_of_skopeo_are_taken_over() {
         let Ok(images::ImageLocation::Local(local)) = text.parse() else { panic!("{text}") };
         let store = Store::open(&laid.folder.join(format!("store-{position}"))).unwrap();
         let digest = if *prefix == "docker-archive:" {
-            // `docker save` keeps another name than the reference skopeo was given.
+            // `docker save` writes another name than the reference that skopeo was given.
             let local = images::source::LocalImage { name: Some("docker.io/library/curl:1".into()), ..local };
             images::source::import(&local, &[], &store).unwrap()
         } else {

@@ -1,4 +1,4 @@
-//! What nginx answers from the tree, request by request.
+//! The responses of nginx from the tree, request by request.
 
 use std::fs;
 

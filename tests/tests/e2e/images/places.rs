@@ -1,4 +1,4 @@
-//! Where `sealift image pull` puts which image, and what it prints if there is nothing to do.
+//! The folders that `sealift image pull` writes images to, and its output if there is nothing to do.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -73,7 +73,7 @@ fn no_two_images_are_saved_in_one_place() {
     scratch.refuse(&pull(&[&digest], &["--referrers"]), "and the list of its referrers");
     assert!(!scratch.exists("c"), "something was written");
 
-    // One image twice is one, and a name of its own is a place of its own.
+    // An image that is named twice is one; another name is another folder.
     scratch.succeed(&pull(&["dir:a/app", "dir:a/app"], &[]));
     scratch.refuse(&pull(&["dir:b/app"], &[]), "contains another image");
     scratch.succeed(&pull(&["dir:a/app"], &[]));
@@ -141,7 +141,7 @@ fn an_edited_file_is_mended_and_changes_no_other_image() {
     scratch.succeed(&["pull", "dir:a/app", "--into", "c"]);
     scratch.succeed(&["check", "c"]);
 
-    // The store itself is checked, and mended by the next pull.
+    // The content store is checked, and the next pull repairs it.
     scratch.succeed(&["check", "--store"]);
     edit();
     let (code, out, err) = scratch.image(&["check", "--store"]);

@@ -1,4 +1,4 @@
-//! Every image to every client, from nginx and from our own server; and the same from a mounted ISO.
+//! Every image is pulled by every client, from nginx and from our own server; and the same from a mounted ISO.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -14,7 +14,7 @@ use tests::{nginx as server, peer};
 use super::{Laid, assert_same, lay_out};
 use crate::runtime::site::Running;
 
-/// The digest of what a client on this machine runs: the manifest itself, or the first that its index lists.
+/// The digest of the manifest for this machine: the manifest itself, or the first one of its index.
 fn runs(folder: &Path) -> Digest {
     let image = images::dir_layout::read(folder).unwrap();
     image.manifests.iter().find(|stored| !stored.manifest.kind.is_index()).unwrap().digest
@@ -39,7 +39,7 @@ fn every_client_pulls_every_image_from_nginx_and_from_our_server() {
         };
         for (position, (name, tag, _)) in IMAGES.iter().enumerate() {
             let (reference, folder) = (format!("{prefix}{name}:{tag}"), laid.images.join(name).join(tag));
-            // buildah takes what this machine can run, and says which that was.
+            // buildah chooses the platform of this machine and reports the manifest.
             buildah(&["pull", "-q", "--tls-verify=false", &format!("docker://{reference}")]);
             let digest = ["inspect", "--type", "image", "--format", "{{.FromImageDigest}}", &reference];
             let found = String::from_utf8(buildah(&digest)).unwrap();
@@ -57,7 +57,7 @@ fn every_client_pulls_every_image_from_nginx_and_from_our_server() {
     }
 }
 
-/// An ISO of everything that was laid out.
+/// An ISO of the whole tree of images.
 fn image_of(laid: &Laid) -> iso::IsoImage<File> {
     let path = laid.folder.join("archive.iso");
     let options = iso::IsoOptions { volume_id: "Example 1".into(), ..iso::IsoOptions::default() };

@@ -1,4 +1,4 @@
-//! A registry that wants TLS, certificates and a password.
+//! A registry that requires TLS, certificates and a password.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -53,7 +53,7 @@ fn a_registry_behind_tls_asks_for_certificate_and_password() {
         pull::resolve(&requests[0].reference, &RegistrySession::new(options(&open)), &()).unwrap().digest;
     drop(open);
 
-    // The same images once more, behind TLS with client certificates, and a password.
+    // The same images behind TLS, with client certificates and a password.
     let tls = certificates(folder);
     let mut config = fs::read_to_string(folder.join("registry.yml")).unwrap();
     let here = tls.display();
@@ -103,10 +103,10 @@ fn a_registry_behind_tls_asks_for_certificate_and_password() {
         assert!(reasons.iter().any(|reason| error.contains(reason)), "{reasons:?}: {error}");
     };
     let refused = |options: &RegistryOptions, reason: &str| refused_for_one_of(options, &[reason]);
-    // What is for another host is not for this one.
+    // Options for another host have no effect here.
     let other = [("other.invalid".to_owned(), full.tls[&host].clone())].into();
     refused(&RegistryOptions { tls: other, ..full.clone() }, "is from an authority that is not trusted here");
-    // With TLS 1.3 the server judges the client after the client took the connection for made: the alert that says why may come
+    // In TLS 1.3 the server checks the client after the client has finished the handshake. The alert with the reason may arrive
     // too late to be read.
     let authorities = vec![tls.join("ca.pem")];
     let without =

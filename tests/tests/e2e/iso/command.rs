@@ -1,5 +1,4 @@
-//! `sealift iso` from the command line: what each option of `create` changes, and what is said where a command cannot do what
-//! it was asked for.
+//! `sealift iso` on the command line: what each option of `create` changes, and the errors.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -10,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use iso::{IsoEntry, IsoImage};
 use tests::sealift;
 
-/// Makes an image of the folder `tree` with these options more.
+/// Creates an ISO of the folder `tree` with these further options.
 fn create(folder: &Path, image: &str, options: &[&str]) -> IsoImage {
     let common = ["iso", "create", "tree", "--volume-id", "Example 1", "--file", image];
     let (code, out, err) = sealift::run(folder, &[&common, options].concat());
@@ -39,7 +38,7 @@ fn scratch() -> tempfile::TempDir {
 fn owners_are_0_or_those_asked_for_or_the_folders_own() {
     let scratch = scratch();
     let (folder, file) = (scratch.path(), scratch.path().join("tree/large"));
-    // Only root may give files away; everybody has files that are not root's, or is root.
+    // Only root may change owners; other users have files that are not root's.
     let _ = chown(&file, Some(1_234), Some(5_678));
     let metadata = fs::metadata(&file).unwrap();
     let owner = |options: &[&str]| {
@@ -122,7 +121,7 @@ fn standard_output_gets_the_image_and_standard_error_its_sum() {
     }
 }
 
-/// An image whose `large` lies behind its end.
+/// An ISO whose file `large` is beyond its end.
 fn with_a_fault(folder: &Path) {
     create(folder, "a.iso", &[]);
     let mut image = fs::read(folder.join("a.iso")).unwrap();
@@ -238,7 +237,7 @@ fn damage_is_found_with_its_place() {
         said.contains(&format!("is truncated at byte {cut}: the last 2048 of {} bytes", sound.len())),
         "{said}"
     );
-    // The key of the sum, a digit of a fragment's sum, and a folder.
+    // The key of the MD5, a digit of a fragment sum, and a folder.
     let said = damaged(&|image| image[33_651] = b'X');
     assert!(said.contains("byte 33651 to byte 34163, which contain the MD5"), "{said}");
     let fragments = sound.windows(16).position(|window| window == b"FRAGMENT SUMS = ").unwrap();
@@ -311,7 +310,7 @@ fn what_cannot_be_done_is_said_with_what_to_do() {
     let weight = [create("tree").as_slice(), &["--sort", "x"]].concat();
     let refusals: [Refusal<'_>; 12] = [
         (&special, 2, "special/socket: a socket cannot be archived", "help: leave it out with --exclude"),
-        (&long, 2, "254 bytes in a name; the maximum is 253", "rename it or leave it out with --exclude"),
+        (&long, 2, "254 bytes in a name; the maximum is 253", "rename it, or leave it out with --exclude"),
         (&missing, 2, "cannot read missing: ", ""),
         (&pattern, 3, "pattern `[b-a]`: ", ""),
         (&weight, 3, "expected PATTERN=WEIGHT", ""),

@@ -1,24 +1,24 @@
-//! Where a peer shows a sound image otherwise than it is, and why: all that the comparisons allow for, in one place.
+//! Differences between an intact ISO and what a peer shows of it, with the reason. The comparisons allow these and no others.
 //!
 //! | peer | difference | allowed by |
 //! | --- | --- | --- |
-//! | all | names of one empty file cannot be told from several empty files, for they lie nowhere | [`empty_files_apart`] |
+//! | all | several names of one empty file look like several empty files, since they have no content | [`empty_files_apart`] |
 //! | xorriso, pycdlib, 7z | extract hard links as files of their own | [`without_hard_links`] |
 //! | 7z | reads Joliet, which has no permissions and no links | [`without_modes`] |
-//! | 7z | drops dots and spaces at the end of names, and shows `_` where nothing is left | [`without_trailing_dots`] |
+//! | 7z | drops dots and spaces at the end of names, and shows `_` for an empty name | [`without_trailing_dots`] |
 //! | pycdlib | shows a link to `/` as a link to nothing | [`without_root_targets`] |
 //! | pycdlib | reads no names that are not UTF-8 | random trees have none |
-//! | bsdtar | takes `a:` and a backslash in front of a name for a Windows path | random trees have none |
+//! | bsdtar | reads `a:` and a backslash in front of a name as a Windows path | random trees have none |
 //! | isovfy | writes beyond its buffer for link targets of about 1000 bytes | [`isovfy_survives`] |
-//! | genisoimage | leaves the empty folder `rr_moved`, where it hid deep folders | [`without_moved_folder`] |
-//! | implantisomd5 | its fragment sums stand elsewhere than its own check looks below 351 sectors | [`fragments_agree`] |
+//! | genisoimage | leaves the empty folder `rr_moved`, which had the deep folders | [`without_moved_folder`] |
+//! | implantisomd5 | below 351 sectors, its own check expects the fragment sums in another place | [`fragments_agree`] |
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::tree::{Item, Snapshot};
 
-/// Makes every empty file one of its own.
+/// The tree with separate empty files instead of hard links.
 pub(super) fn empty_files_apart(mut tree: Snapshot) -> Snapshot {
     for (path, item) in &mut tree {
         if let Item::File { size: 0, first_name, .. } = item {
@@ -28,7 +28,7 @@ pub(super) fn empty_files_apart(mut tree: Snapshot) -> Snapshot {
     tree
 }
 
-/// The tree without what hard links say: every name is a file of its own.
+/// The tree with a separate file for every hard link.
 pub(super) fn without_hard_links(mut tree: Snapshot) -> Snapshot {
     for (path, item) in &mut tree {
         if let Item::File { first_name, .. } = item {
@@ -69,7 +69,7 @@ pub(super) fn without_root_targets(mut tree: Snapshot) -> Snapshot {
     tree
 }
 
-/// Whether isovfy can be asked about this tree.
+/// Whether isovfy can read this tree.
 pub(super) fn isovfy_survives(tree: &Snapshot) -> bool {
     let target = |item: &Item| match item {
         Item::Link { target } => target.as_os_str().len(),
@@ -78,7 +78,7 @@ pub(super) fn isovfy_survives(tree: &Snapshot) -> bool {
     tree.values().map(target).max().is_none_or(|longest| longest <= 900)
 }
 
-/// The tree without what genisoimage left behind.
+/// The tree without the folder that genisoimage leaves.
 pub(super) fn without_moved_folder(mut tree: Snapshot) -> Snapshot {
     tree.remove(Path::new("rr_moved"));
     tree

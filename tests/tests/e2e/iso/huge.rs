@@ -1,5 +1,5 @@
-//! Files beyond 4 GiB, which lie in several sections: ours as the readers see them that can read such a file (most of the old
-//! tools cannot), and a peer's as we do.
+//! Files beyond 4 GiB, which have several sections: ours, read by the tools that can read such a file (most old ones cannot),
+//! and that of a peer, read by us.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -13,8 +13,7 @@ use tests::peer;
 use super::peers;
 
 const SIZE: u64 = 5 << 30;
-/// Marks in a file that is sparse but for them: at both ends, and around the ends of its first section (4294965248) and of
-/// 32 bits.
+/// Marks in an otherwise sparse file: at both ends, and around the ends of its first section (4294965248) and of 32 bits.
 const MARKS: [(u64, &[u8; 4]); 4] =
     [(0, b"zero"), (4_294_965_246, b"over"), (4_294_967_294, b"32nd"), (SIZE - 4, b"last")];
 
@@ -27,7 +26,7 @@ pub(super) fn make(path: &Path) {
     }
 }
 
-/// Has each reader that can read the file `huge` in our image, and checks the sum of the whole.
+/// Reads the file `huge` of our ISO with each tool that can, and checks the MD5 of the whole.
 pub(super) fn every_reader(image: &Path) {
     assert_read_by_us(image);
     assert!(peers::checkisomd5(image).unwrap_or(true), "checkisomd5");
@@ -47,7 +46,7 @@ pub(super) fn every_reader(image: &Path) {
     }
 }
 
-/// libisofs cuts its sections as we do; its directory records, path tables and order are its own.
+/// libisofs cuts sections as we do, but its directory records, path tables and order differ.
 #[test]
 fn a_peers_file_beyond_4_gib() {
     let Some(xorriso) = peer::find("xorriso") else { return };

@@ -1,4 +1,4 @@
-//! The kernel's own isofs, in a virtual machine: it is the reader that clusters mount archives with.
+//! The isofs of the kernel, in a virtual machine. Clusters mount archives with it.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -12,7 +12,7 @@ use tests::qemu::Machine;
 
 use super::{huge, write};
 
-/// What the machine says about a tree; the same commands tell what is expected.
+/// The commands that describe a tree; outside the machine, they return what is expected.
 const REPORT: &str = r#"
 find . | sort
 find . -type f -size -4000000k | sort | while read -r f; do md5sum "$f"; done
@@ -23,7 +23,7 @@ for at in 0 4294965246 4294967294 5368709116; do
 done
 "#;
 
-/// Everything that isofs has had trouble with: long names and targets, deep and large folders, links.
+/// Everything that isofs had faults with: long names and targets, deep and large folders, links.
 fn make_tree(source: &Path) {
     let long_folder = "d".repeat(200);
     fs::create_dir_all(source.join("1/2/3/4/5/6/7/8/9/10/11/12")).unwrap();
@@ -81,7 +81,7 @@ fn linux_mounts_our_images() {
     write(&source, &image);
     assert!(fs::metadata(&image).unwrap().blocks() * 512 < 100_000_000, "the zeros are holes");
 
-    // What is to be seen: the same commands by the same busybox in a copy.
+    // The expected output: the same commands by the same busybox in a copy.
     let copy = make_copy(&source, scratch.path());
     let mut local = Command::new(machine.busybox());
     let expected = peer::run(local.args(["sh", "-c", REPORT]).current_dir(&copy).env("LC_ALL", "C"));
@@ -104,7 +104,7 @@ fn lines_without<'a>(text: &'a str, other: &str) -> Vec<&'a str> {
 /// Changes bytes of an image.
 type Lie = fn(&mut Vec<u8>);
 
-/// Where `what` is, from the place of `after` on.
+/// The place of `what` after that of `after`.
 fn place(image: &[u8], after: &[u8], what: &[u8]) -> usize {
     let find = |from: usize, what: &[u8]| {
         from + image[from..].windows(what.len()).position(|window| window == what).unwrap()
@@ -112,7 +112,7 @@ fn place(image: &[u8], after: &[u8], what: &[u8]) -> usize {
     find(find(0, after), what)
 }
 
-/// Each is an image that Linux mounts with another tree than the one that we read.
+/// Each is an ISO that Linux mounts with another tree than ours.
 #[test]
 fn what_linux_sees_otherwise_is_a_finding() {
     let Some(mut machine) = Machine::find() else { return };

@@ -1,5 +1,5 @@
-//! Runs of `sealift iso create` that are killed at some instant: the image is there whole or not at all, and the next run
-//! carries on.
+//! Runs of `sealift iso create` that are killed at any moment: the ISO exists whole or not at all, and the next run
+//! completes the work.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use iso::md5::Md5Check;
 use tests::folder::names;
 use tests::{peer, sealift};
 
-/// How many moments of a run there are.
+/// The number of moments in a run.
 const MOMENTS: u32 = 24;
 
 fn create(folder: &Path, tree: &str) -> Command {
@@ -38,7 +38,7 @@ fn killed_runs_leave_a_whole_image_or_none_and_the_next_run_cleans_up() {
     assert!(old != new);
 
     for moment in 1..=MOMENTS {
-        // Every other run finds no image there.
+        // Every second run finds no ISO.
         let before = moment % 2 == 0;
         if before {
             fs::write(&image, &old).unwrap();
@@ -47,15 +47,14 @@ fn killed_runs_leave_a_whole_image_or_none_and_the_next_run_cleans_up() {
         }
         let mut child = create(folder, "new").stdout(Stdio::null()).spawn().unwrap();
         sleep(usual * moment / MOMENTS);
-        // It may have come to its end.
+        // It may have ended.
         let _ = child.kill();
         child.wait().unwrap();
         match fs::read(&image) {
             Ok(found) => assert!(found == new || before && found == old, "after {moment}/{MOMENTS}"),
             Err(error) => assert!(!before && error.kind() == std::io::ErrorKind::NotFound, "{error}"),
         }
-        // A file without its name yet has none at all, so nothing is left; but a run may be killed in the moment in which
-        // the file takes the place of another one.
+        // A temporary file has no name, so nothing is left. But a run may be killed while the file replaces another one.
         let beside = names(&out).iter().filter(|name| *name != "a.iso").count();
         assert!(beside <= 1, "runs leave files behind: {:?}", names(&out));
     }

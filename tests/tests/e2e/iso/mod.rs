@@ -1,4 +1,4 @@
-//! Images against the tools that read and write them.
+//! ISOs compared with the tools that read and write them.
 
 mod command;
 mod differences;
@@ -34,7 +34,7 @@ fn write(tree: &Path, image: &Path) -> iso::WrittenIso {
     PlannedIso::from_dir(tree, &options()).unwrap().write_file(image, &()).unwrap()
 }
 
-/// What our reader extracts, through one of the views.
+/// The tree that our reader extracts through one of the views.
 fn extracted(image: &Path, into: &Path, view: View) -> tree::Snapshot {
     let opened = IsoImage::new(fs::File::open(image).unwrap(), image, Some(view)).unwrap();
     let extracted = opened.extract(into, ExtractedModes::Permissions, &()).unwrap();
@@ -42,7 +42,7 @@ fn extracted(image: &Path, into: &Path, view: View) -> tree::Snapshot {
     snapshot(into)
 }
 
-/// Has every reader there is read the image of a tree, and compares.
+/// Reads the ISO of a tree with every installed reader, and compares.
 fn every_reader(source: &Path, scratch: &Path) {
     let image = scratch.join("a.iso");
     let sums = write(source, &image);
@@ -69,7 +69,7 @@ fn every_reader(source: &Path, scratch: &Path) {
     if let Some(found) = peers::seven_zip(&image, &scratch.join("7z")) {
         assert_same("7z", &without_trailing_dots(&joliet), &without_trailing_dots(&without_modes(found)));
     }
-    // The Joliet tree holds the same contents, whatever their names became.
+    // The Joliet tree has the same content under shortened names.
     let contents = |tree: &tree::Snapshot| {
         let mut sums: Vec<String> = tree
             .values()
@@ -129,13 +129,13 @@ fn every_reader_reads_awkward_trees() {
     every_reader(&source, scratch.path());
 }
 
-/// Every byte that a name may hold, for the readers that say so of themselves.
+/// Every byte that a name may have, for the readers that accept all of them.
 #[test]
 fn names_of_every_legal_byte() {
     let scratch = tempfile::tempdir().unwrap();
     let (source, image) = (scratch.path().join("source"), scratch.path().join("a.iso"));
     fs::create_dir(&source).unwrap();
-    // No letter in front: bsdtar would take `a:` for a drive and drop it.
+    // Without a letter in front: bsdtar reads `a:` as a drive and drops it.
     for byte in (1..=255_u8).filter(|byte| *byte != b'/') {
         fs::write(source.join(OsStr::from_bytes(&[b'_', byte, b'z'])), [byte]).unwrap();
     }
@@ -173,7 +173,7 @@ fn deployed_clusters_read_product_txt() {
     }
 }
 
-/// A tree that all peers can write: they have no forms for the longest links and cut names.
+/// A tree that all peers can write: they cannot write the longest links, and cut names.
 fn plain_tree(source: &Path) {
     fs::create_dir_all(source.join("a/b/c/d/e/f/g/h/i/j/k")).unwrap();
     fs::create_dir_all(source.join("empty")).unwrap();
@@ -259,7 +259,7 @@ fn both_sides_agree_about_implanted_sums() {
                 assert!(field(&image) == field(&theirs), "{writer}: the fields differ");
             }
         }
-        // A flipped bit anywhere in the covered part is found by both, one behind it by none.
+        // Both find a flipped bit anywhere in the covered part, and none after it.
         let size = fs::metadata(&image).unwrap().len();
         for (at, found) in
             [(0, true), (33_000, true), (size / 2, true), (size - 16 * 2_048, true), (size - 1, false)]
@@ -281,7 +281,7 @@ fn both_sides_agree_about_implanted_sums() {
     }
 }
 
-/// A volume of this many sectors with nothing in it but a descriptor, in a file that holds that descriptor at least.
+/// A volume of this many sectors with only a descriptor, in a file that is large enough for it.
 fn bare_volume(path: &Path, sectors: u32) {
     let mut bytes: Vec<u8> = (0..sectors.max(17) * 2_048).map(|at| (at % 251) as u8).collect();
     let descriptor = &mut bytes[16 * 2_048..17 * 2_048];
@@ -293,7 +293,7 @@ fn bare_volume(path: &Path, sectors: u32) {
     fs::write(path, bytes).unwrap();
 }
 
-/// From volumes that are smaller than what stands before their descriptor to those whose fragments the peers tell right.
+/// From volumes smaller than the bytes before their descriptor to those whose fragments the peers find correctly.
 #[test]
 fn both_sides_agree_about_sums_of_every_size() {
     let scratch = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! How each peer reads an image back. Every function answers `None` where its peer is not installed.
+//! How each peer reads an ISO. Every function returns `None` if its peer is not installed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use tests::peer;
 
 use super::tree::{Item, Snapshot, snapshot};
 
-/// A peer that takes longer has gone astray: some do on images they do not understand.
+/// A peer that takes longer hangs: some do on ISOs that they do not understand.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Whether `checkisomd5` passes the image.
@@ -40,7 +40,7 @@ pub(super) fn implantisomd5(image: &Path) -> Option<()> {
     Some(())
 }
 
-/// A command that is killed when it goes astray.
+/// A command that is killed if it hangs.
 fn timeout(program: &Path) -> Command {
     let mut command = Command::new("timeout");
     command.arg(PATIENCE.as_secs().to_string()).arg(program).env("LC_ALL", "C.UTF-8");
@@ -55,7 +55,7 @@ pub(super) fn bsdtar(image: &Path, into: &Path) -> Option<Snapshot> {
     Some(snapshot(into))
 }
 
-/// The tree that `xorriso` extracts; it also reads every block and complains about what it does not like.
+/// The tree that `xorriso` extracts; it also reads every block and reports faults.
 pub(super) fn xorriso(image: &Path, into: &Path) -> Option<Snapshot> {
     let xorriso = peer::find("xorriso")?;
     fs::create_dir(into).unwrap();
@@ -113,7 +113,7 @@ for folder, folders, files in iso.walk(rr_path='/'):
             fields = ['file', oct(stat.S_IMODE(mode)), str(len(content)), hashlib.sha256(content).hexdigest()]
         sys.stdout.write('\0'.join([path[1:]] + fields) + '\n')
 ";
-    // The one that distributions package, not one from another installation of Python.
+    // That of the distribution, not one of another installation of Python.
     let python = PathBuf::from("/usr/bin/python3");
     let output = timeout(&python).args(["-c", SCRIPT]).arg(image).stdin(Stdio::null()).output().unwrap();
     if output.status.code() == Some(99) || !python.is_file() {
@@ -149,13 +149,13 @@ pub(super) fn isovfy(image: &Path) -> Option<()> {
     Some(())
 }
 
-/// What `isoinfo` prints with these arguments.
+/// The output of `isoinfo` with these arguments.
 pub(super) fn isoinfo(image: &Path, arguments: &[&str]) -> Option<String> {
     let output = peer::run(timeout(&peer::find("isoinfo")?).arg("-i").arg(image).args(arguments));
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The image of a tree by each peer that writes some: its name and the image's path.
+/// The ISO of a tree by each peer that writes ISOs: the name of the peer and the path.
 pub(super) fn images(tree: &Path, into: &Path) -> Vec<(&'static str, PathBuf)> {
     let mut out = Vec::new();
     if let Some(genisoimage) = peer::find("genisoimage") {
@@ -181,7 +181,7 @@ pub(super) fn images(tree: &Path, into: &Path) -> Vec<(&'static str, PathBuf)> {
     out
 }
 
-/// Images of a tree by the peers, with the options that people give them: the options and the image's path.
+/// ISOs of a tree by the peers with usual options: the options and the path.
 pub(super) fn usual_images(tree: &Path, into: &Path) -> Vec<(String, PathBuf)> {
     let mkisofs: [&[&str]; 12] = [
         &["-R"],

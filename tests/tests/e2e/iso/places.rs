@@ -1,4 +1,4 @@
-//! Where an image may be written to besides a plain file: file systems that share blocks, and block devices.
+//! Other places for an ISO than a plain file: file systems that share blocks, and block devices.
 
 use std::fs;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use tests::qemu::{Machine, empty_disk};
 use tests::{peer, sealift};
 
-/// Prints, for a file system, what an image of a tree in it takes of its space beyond the tree.
+/// Prints how much space of a file system an ISO takes beyond its tree.
 const SHARED: &str = r#"
 shared() {
     mount -t "$1" "$2" /mnt
@@ -53,7 +53,7 @@ fn an_image_on_a_block_device_is_an_image() {
     let scratch = tempfile::tempdir().unwrap();
     let disk = |name: &str, bytes| empty_disk(&scratch.path().join(name), bytes);
     let (large, small) = (disk("large", 4 << 20), disk("small", 1 << 20));
-    // What was there before must not shine through.
+    // Former content of the device must not be visible.
     fs::write(&large, vec![0xAA; 4 << 20]).unwrap();
     let machine = machine.module("isofs").module("loop").file("bin/sealift", sealift::binary());
     let machine = machine.writable_disk(&large).writable_disk(&small);

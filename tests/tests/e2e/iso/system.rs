@@ -1,4 +1,4 @@
-//! Images and the operating system: mounts, full disks.
+//! ISOs and the operating system: mounts, full disks.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -67,7 +67,7 @@ fn the_end_of_a_mount_that_others_unmounted_leaves_the_next_one_alone() {
     second.unmount().unwrap();
 }
 
-/// Everything there is to see of a tree: names, modes, links, sizes, times, targets and sums.
+/// Everything visible of a tree: names, modes, links, sizes, times, targets and digests.
 const REPORT: &str = r#"cd "$1"
 find . -type f -printf '%P %m %n %s %T@\n' | sort
 find . -type d -printf '%P %m %T@\n' | sort

@@ -1,4 +1,4 @@
-//! Trees on disk, and what there is to compare about them.
+//! Trees on disk, and their comparison.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -19,7 +19,7 @@ pub(super) enum Item {
 /// Everything below a folder by its path.
 pub(super) type Snapshot = BTreeMap<PathBuf, Item>;
 
-/// Reads a tree from disk. Hard links are told by the first of their names.
+/// Reads a tree from disk. A hard link refers to the first of its names.
 pub(super) fn snapshot(root: &Path) -> Snapshot {
     let mut out = Snapshot::new();
     let mut inodes = HashMap::new();
@@ -57,8 +57,8 @@ pub(super) fn snapshot(root: &Path) -> Snapshot {
     out
 }
 
-/// The tree as an image is to hold it: writable by nobody, executable by all where anybody could execute, equal contents
-/// once.
+/// The tree as an ISO must have it: nothing is writable, files that anybody could execute are executable by all, and equal
+/// content is stored once.
 pub(super) fn as_archived(mut tree: Snapshot) -> Snapshot {
     for item in tree.values_mut() {
         match item {
@@ -67,7 +67,7 @@ pub(super) fn as_archived(mut tree: Snapshot) -> Snapshot {
             Item::Link { .. } => {}
         }
     }
-    // Equal content is stored once: names that differ in nothing else are hard links of it.
+    // Equal content is stored once: files that are equal in everything else are hard links.
     let mut first = HashMap::new();
     for (path, item) in &mut tree {
         if let Item::File { mode, size, sha256, first_name } = item {
@@ -78,7 +78,7 @@ pub(super) fn as_archived(mut tree: Snapshot) -> Snapshot {
     tree
 }
 
-/// Fails with the differences only.
+/// Fails with a message that has only the differences.
 pub(super) fn assert_same(who: &str, expected: &Snapshot, found: &Snapshot) {
     let mut differences = Vec::new();
     for (path, item) in expected {
@@ -92,7 +92,7 @@ pub(super) fn assert_same(who: &str, expected: &Snapshot, found: &Snapshot) {
     assert!(differences.is_empty(), "{who}:\n{}", differences.join("\n"));
 }
 
-/// What a random tree is made of.
+/// An element of a random tree.
 #[derive(Debug, Clone)]
 pub(super) enum Node {
     Folder,
@@ -111,7 +111,7 @@ pub(super) enum Node {
 
 /// A random tree: each node's folder is chosen among those before it.
 pub(super) fn random() -> impl Strategy<Value = Vec<(prop::sample::Index, String, Node)>> {
-    // Without colons and backslashes: bsdtar takes `a:` and `\\` in front of a name for a Windows path.
+    // Without colons and backslashes: bsdtar reads `a:` and `\\` in front of a name as a Windows path.
     let name = prop_oneof![
         6 => "[a-zA-Z0-9_.-]{1,30}",
         2 => r"[ -.0-9;-\[\]-~]{1,60}",
@@ -134,7 +134,7 @@ pub(super) fn random() -> impl Strategy<Value = Vec<(prop::sample::Index, String
     prop::collection::vec((any::<prop::sample::Index>(), name, node), 0..60)
 }
 
-/// Makes a random tree on disk. Names that are taken or no names are left out.
+/// Writes a random tree to disk. Duplicate and invalid names are left out.
 pub(super) fn create(root: &Path, nodes: &[(prop::sample::Index, String, Node)]) {
     fs::create_dir_all(root).unwrap();
     let mut folders = vec![root.to_owned()];

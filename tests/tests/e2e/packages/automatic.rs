@@ -1,4 +1,4 @@
-//! The dependencies that files bring with them, held to rpmbuild and its generators.
+//! The dependencies that files have, compared with rpmbuild and its generators.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -92,8 +92,8 @@ fn sources(base: &Path) {
     write("empty", b"");
 }
 
-/// Builds the package `t` by us and by rpmbuild. `more` are further lines of the definition, `preamble` those of the spec file
-/// that mean the same, `sections` its further sections.
+/// Builds the package `t` with Sealift and with rpmbuild. `more` has further lines of the definition, `preamble` the same for
+/// the spec file, `sections` its further sections.
 fn both(
     base: &Path,
     files: &[Installed],
@@ -158,7 +158,7 @@ fn each_file_brings_what_rpmbuild_finds_in_it() {
         let lines = text.lines().map(|line| {
             let mut words: Vec<&str> = line.split([' ', '|']).collect();
             words.sort_unstable();
-            // rpm counts a version twice that follows another one.
+            // rpm counts a version that follows another one twice.
             words.dedup();
             words.join(" ")
         });

@@ -1,4 +1,4 @@
-//! Links, modules and damaged packages, beside createrepo_c, rpm and dnf.
+//! Links, modules and damaged packages, compared with createrepo_c, rpm and dnf.
 
 use std::fs;
 use std::os::unix::fs::symlink;

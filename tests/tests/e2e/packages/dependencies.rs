@@ -1,4 +1,4 @@
-//! The grammar of dependencies, held to rpmbuild: what it accepts is accepted and means the same, the rest is refused.
+//! The grammar of dependencies, compared with rpmbuild: what it accepts is accepted with the same meaning, the rest is refused.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::Command;
 use packages::{Dependency, Relation};
 use tests::peer;
 
-/// Texts as they may stand after `Requires:` and its like.
+/// Texts after `Requires:` and similar tags.
 const TEXTS: &[&str] = &[
     // Names.
     "a",

@@ -37,7 +37,7 @@ fn dnf_finds_and_installs_the_newest_and_updates_to_it() {
     let configuration = fs::read_to_string(system.root.join("etc/sysconfig/sealift")).unwrap();
     assert_eq!(configuration, "SEALIFT_ARCHIVES=/a.iso\n");
 
-    // The files of filelists.xml answer too.
+    // Files in filelists.xml are found too.
     let owner =
         system.run(&["repoquery", "--quiet", "--file", "/usr/lib/systemd/system/sealift-registry.service"]);
     assert_eq!(owner, "sealift-0:2.11.0-1.x86_64\nsealift-0:2.11.0~dev-1.x86_64\n");

@@ -1,4 +1,4 @@
-//! Runs that are killed at some instant: what is there is whole, and the next run carries on.
+//! Runs that are killed at any moment: existing files are whole, and the next run completes the work.
 
 use std::fs;
 use std::path::Path;
@@ -31,7 +31,7 @@ fn killed_runs_leave_whole_metadata_and_the_next_run_cleans_up() {
     for run in 1..=24_u32 {
         let mut child = index(DATE + i64::from(run)).stdout(std::process::Stdio::null()).spawn().unwrap();
         sleep(usual * run / 24);
-        // It may have come to its end.
+        // It may have ended.
         let _ = child.kill();
         child.wait().unwrap();
 

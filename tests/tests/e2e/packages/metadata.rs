@@ -1,4 +1,4 @@
-//! Our metadata beside createrepo_c's, field by field.
+//! Our metadata compared with those of createrepo_c, field by field.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -196,7 +196,7 @@ fn element(path: &[String], start: &BytesStart<'_>) -> String {
     format!("{} {} ", path[1..].join("/"), attributes.join(" "))
 }
 
-/// What one list has and the other has not, as often as it has it more.
+/// The elements that one list has more often than the other.
 fn missing(from: &Fields, others: &Fields) -> Fields {
     let mut others = others.clone();
     let has_not = |field: &&String| match others.iter().position(|other| other == *field) {
@@ -252,7 +252,7 @@ fn createrepo_c_says_the_same() {
         }
     }
 
-    // What dnf makes of both is the same.
+    // dnf reads the same from both.
     let systems = [("ours", &ours), ("theirs", &theirs)]
         .map(|(name, repository)| System::new(&scratch.path().join("dnf").join(name), &url(repository)));
     let [Some(ours), Some(theirs)] = systems else { return };

@@ -1,4 +1,4 @@
-//! Packages and repositories before rpm, createrepo_c, dnf and systemd.
+//! Packages and repositories, checked with rpm, createrepo_c, dnf and systemd.
 
 mod automatic;
 mod beside;
@@ -29,12 +29,12 @@ fn own_definition(version: &str) -> RpmDefinition {
     serde_saphyr::from_str(&text).unwrap()
 }
 
-/// Builds the project's own package around something that stands for the binary.
+/// Builds the project's own package with other bytes in place of the program.
 pub(super) fn build_own(version: &str, scratch: &Path, out: &Path) -> PathBuf {
     build_own_of(version, &own_binary(version), scratch, out)
 }
 
-/// Builds the project's own package around `binary`.
+/// Builds the project's own package with the program `binary`.
 pub(super) fn build_own_of(version: &str, binary: &[u8], scratch: &Path, out: &Path) -> PathBuf {
     let base = scratch.join(format!("base-{version}"));
     fs::create_dir_all(base.join("_build/bin")).unwrap();

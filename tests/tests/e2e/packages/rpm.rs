@@ -1,4 +1,4 @@
-//! What rpm reads in a package that we built, and what libarchive unpacks from it.
+//! What rpm reads in a package of Sealift, and what libarchive unpacks from it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -211,7 +211,7 @@ fn systemd_accepts_the_service() {
     let scratch = tempfile::tempdir().unwrap();
     let paths = ["sealift-registry.service", "sealift-registry.socket"].map(|name| {
         let unit = fs::read_to_string(project().join("packages/sealift").join(name)).unwrap();
-        // The program is not installed where this runs; everything else is judged as it stands.
+        // The program is not installed here; everything else is checked unchanged.
         let path = scratch.path().join(name);
         fs::write(&path, unit.replace("/usr/bin/sealift", "/bin/true")).unwrap();
         path

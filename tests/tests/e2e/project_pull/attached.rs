@@ -1,4 +1,4 @@
-//! What is attached to the platforms of an index.
+//! Referrers of the platforms of an index.
 
 use std::fs;
 
@@ -24,10 +24,10 @@ fn what_is_attached_to_a_platform_of_an_index_comes_along_with_it() {
     let platforms = listed.platforms();
     let [amd, arm] = ["linux/amd64", "linux/arm64"].map(|name| platforms[&name.parse().unwrap()]);
     let tags = [format!("sha256-{}", amd.hex()), format!("sha256-{}", arm.hex())];
-    // Nothing is attached but a list that says so, to the index.
+    // Only the index has a list, which is empty.
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
 
-    // To both platforms something is, and only one of them is kept.
+    // Both platforms have referrers, and only one platform is pulled.
     for descriptor in &listed.manifests {
         let subject = serde_json::json!({
             "mediaType": descriptor.media_type, "digest": descriptor.digest, "size": descriptor.size,
@@ -45,7 +45,7 @@ fn what_is_attached_to_a_platform_of_an_index_comes_along_with_it() {
     let known = project.path(&format!("_build/root/registry/v2/multi/manifests/{}", tags[1]));
     assert!(known.exists(), "not served");
 
-    // A lock of an earlier version knows only of the index.
+    // A lock file of an earlier version has only the index.
     let path = project.path("sealift.lock");
     let lock = fs::read_to_string(&path).unwrap();
     let (head, lists) = lock.split_once("referrers:\n").unwrap();

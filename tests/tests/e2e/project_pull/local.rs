@@ -1,4 +1,4 @@
-//! Images that a project itself holds, in folders and archives.
+//! Images in folders and archives of the project.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -11,7 +11,7 @@ use tests::registry::skopeo_copy;
 
 use super::{Project, digest_of};
 
-/// The project file: name, source and what else is said of each image; all have the tag `1`.
+/// The project file: name, source and further keys of each image; all have the tag `1`.
 fn write(project: &Project, images: &[(&str, &str, &str)]) {
     let mut text =
         "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {name: Example, version: 1.0.0}\n\
@@ -23,7 +23,7 @@ fn write(project: &Project, images: &[(&str, &str, &str)]) {
     fs::write(project.path("sealift.yaml"), text).unwrap();
 }
 
-/// Has skopeo write an image of the registry into the project.
+/// Writes an image of the registry into the project with skopeo.
 fn save(project: &Project, arguments: &[&str], image: &str, transport: &str, path: &str) {
     let to = format!("{transport}{}", project.path(path).display());
     skopeo_copy(arguments, &format!("docker://127.0.0.1:{}/{image}", project.port), &to);
@@ -68,14 +68,14 @@ fn images_of_the_project_are_taken_from_every_kind_of_folder_and_archive() {
     }
     let read = |name: &str| dir_layout::read(&images.join(name).join("1")).unwrap();
     assert_eq!((read("dir").left_out.len(), read("part").left_out.len()), (0, 1));
-    // `docker save` keeps no manifest: the one made for it names the same files.
+    // `docker save` writes no manifest; the generated one names the same files.
     let made = read("docker");
     assert_eq!((made.kind, made.blobs.len()), (MediaKind::DockerManifest, read("archive").blobs.len()));
     let report = check::check(&images, std::num::NonZero::<usize>::MIN);
     assert!(report.unwrap().problems.is_empty());
     assert!(project.path("_build/root/images/one-1.tar").is_file());
 
-    // What is in the project is an input: another image in its place is taken, unless a digest says which it must be.
+    // Files of the project are inputs: another image in their place is used, unless its digest is pinned.
     fs::rename(project.path("saved/docker.tar"), project.path("saved/curl.tar")).unwrap();
     write(&project, &[("archive", "docker-archive:saved/curl.tar", "")]);
     project.succeed(&["run", "images"]);

@@ -1,4 +1,4 @@
-//! Projects that pull: the lock, and registries that lack, lie, move and die.
+//! Projects that pull: the lock file, and registries that lack images, return wrong bytes, move tags or end.
 
 mod attached;
 mod local;
@@ -23,7 +23,7 @@ struct Project {
 }
 
 impl Project {
-    /// `None` where a peer is missing.
+    /// `None` if a peer is missing.
     fn new() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
@@ -105,7 +105,7 @@ fn a_build_takes_its_digests_from_the_lock_and_no_tag_from_a_registry() {
     assert!(fs::read_to_string(project.path("sealift.lock")).unwrap().contains(&first));
     let iso = fs::read(project.path("_build/example.iso")).unwrap();
 
-    // The tag moves: a build keeps to the lock, `lock --check` and `update` say so.
+    // The tag moves: a build uses the lock file, `lock --check` and `update` report it.
     project.retag("team/skopeo:1.0", "curl:oci");
     fs::remove_dir_all(project.path("_build")).unwrap();
     fs::remove_dir_all(project.path("cache")).unwrap();
@@ -122,7 +122,7 @@ fn a_build_takes_its_digests_from_the_lock_and_no_tag_from_a_registry() {
     project.succeed(&["run"]);
     assert_ne!(digest_of(&manifest), first);
 
-    // With all of it in the store no registry is needed.
+    // With all blobs in the content store, no registry is needed.
     fs::remove_dir_all(project.path("_build")).unwrap();
     drop(project.registry.take());
     project.succeed(&["run"]);
@@ -151,7 +151,7 @@ fn what_a_registry_lacks_or_has_otherwise_is_named_and_what_was_built_stays() {
     let text = format!("{out}{err}");
     assert!(code != 0 && text.contains("curl") && text.contains(&absent), "{code}: {text}");
 
-    // A registry that answers with other bytes than it was asked for.
+    // A registry that returns other bytes than requested.
     let blob = fs::read_dir(project.path("_build/root/images/curl/oci"))
         .unwrap_or_else(|_| fs::read_dir(project.path("cache/blobs/sha256")).unwrap())
         .map(|entry| entry.unwrap())
@@ -178,7 +178,7 @@ fn what_a_registry_lacks_or_has_otherwise_is_named_and_what_was_built_stays() {
     assert!(!project.path(&format!("cache/blobs/sha256/{hex}")).exists(), "a lie entered the store");
     assert!(fs::read(project.path("_build/example.iso")).unwrap() == iso, "the old archive is gone");
 
-    // The registry mends, the next build finishes.
+    // The registry works again, and the next build succeeds.
     fs::write(&stored, good).unwrap();
     project.succeed(&["run"]);
 
@@ -236,7 +236,7 @@ fn what_is_attached_to_an_image_is_locked_and_comes_along() {
     let list = project.path(&format!("_build/root/images/curl/{tag}/manifest.json"));
     assert!(!fs::read_to_string(&list).unwrap().contains("digest"), "nothing is attached yet");
 
-    // This registry has no interface for it: what is attached is listed under a tag.
+    // This registry has no referrers API, so the referrers are listed under a tag.
     let size = fs::metadata(project.path("_build/root/images/curl/oci/manifest.json")).unwrap().len();
     let subject =
         serde_json::json!({ "mediaType": images::MediaKind::OciManifest, "digest": image, "size": size });
@@ -274,6 +274,6 @@ fn a_signal_ends_a_pull_from_a_registry_that_says_nothing() {
     let began = Instant::now();
     tests::peer::run(Command::new("kill").args(["-INT", &run.id().to_string()]));
     assert_eq!(run.wait().unwrap().code(), Some(128 + 2));
-    // Five attempts of thirty seconds is what it would take else.
+    // Otherwise it would take five attempts of thirty seconds.
     assert!(began.elapsed() < Duration::from_secs(120), "{:?}", began.elapsed());
 }

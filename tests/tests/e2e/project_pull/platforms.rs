@@ -1,4 +1,4 @@
-//! The platforms of an index in the lock, and what `update` says of them.
+//! The platforms of an index in the lock file, and in the report of `update`.
 
 use std::fs;
 
@@ -51,7 +51,7 @@ fn the_lock_holds_a_digest_for_each_platform_and_update_says_which_moved() {
     assert_eq!(said[1], moved);
     assert!(fs::read_to_string(&path).unwrap().contains(&new[1]));
 
-    // A lock of an earlier version has no platforms: it is good for a build, and the next update adds them.
+    // A lock file of an earlier version has no platforms: it suffices for a build, and the next update adds them.
     let lock = fs::read_to_string(&path).unwrap();
     let (earlier, _) = lock.split_once("platforms:\n").unwrap();
     fs::write(&path, earlier).unwrap();

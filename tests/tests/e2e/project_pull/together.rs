@@ -1,4 +1,4 @@
-//! Tasks and processes that want the same layers at the same time.
+//! Tasks and processes that need the same layers at the same time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -58,7 +58,7 @@ fn a_layer_that_tasks_of_two_builds_want_at_the_same_time_is_fetched_once() {
         );
         wanted.extend(image.blobs.iter().map(|blob| blob.digest.to_string()));
     }
-    // The registry writes its log after its answer.
+    // The registry writes its log after the response.
     let began = Instant::now();
     let counts = loop {
         let counts = fetched(&log, before);

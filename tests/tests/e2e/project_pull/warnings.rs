@@ -1,4 +1,4 @@
-//! What `sealift lock` says on the way.
+//! The warnings of `sealift lock`.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -32,7 +32,7 @@ fn answer(mut stream: &TcpStream, port: u16) {
     };
     let head =
         format!("HTTP/1.1 {status}\r\nConnection: close\r\n{header}Content-Length: {}\r\n\r\n", body.len());
-    // The client may be gone.
+    // The client may have closed the connection.
     let _ = stream.write_all((head + body).as_bytes());
 }
 

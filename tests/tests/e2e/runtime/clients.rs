@@ -1,4 +1,4 @@
-//! The configuration that we write for clients, before the clients themselves. The first node that it names is always gone.
+//! The configuration that Sealift writes for clients, checked with the clients. The first node in it is always unreachable.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -16,12 +16,12 @@ use tests::{peer, sealift};
 use super::curl::certificate;
 use super::site::{INSTALLED, Running, Site};
 
-/// Runs `sealift` with `arguments`, then names two nodes, the first of them gone, and writes below the scratch folder.
+/// Runs `sealift` with `arguments` for two nodes, of which the first is unreachable, and writes below the scratch folder.
 fn configure(site: &Site, server: &Running, arguments: &[&str]) -> String {
     configure_beside("127.0.0.2", site, server, arguments)
 }
 
-/// [`configure`] with the node that is gone at `address`.
+/// [`configure`] with the unreachable node at `address`.
 fn configure_beside(address: &str, site: &Site, server: &Running, arguments: &[&str]) -> String {
     let gone = format!("http://{address}:{}", NOBODY);
     let serves = format!("http://{}", server.address);
@@ -82,7 +82,7 @@ fn containerd_asks_ipv6_nodes_in_their_order_and_skopeo_is_not_given_any() {
     assert!(err.contains(&server.address.to_string()) && err.contains("IPv4"), "{err}");
 }
 
-/// Has dnf install from a server by the repository file, whose path it returns; `None` (said) where there is no dnf.
+/// Has dnf install from a server by the repository file, whose path it returns; `None` without dnf, which is reported on standard error.
 fn installed_by_dnf(site: &Site, server: &Running) -> Option<PathBuf> {
     configure(site, server, &["repository", "dnf-config", "example.iso"]);
     let system = System::new(site.scratch.path(), "")?;
@@ -140,7 +140,7 @@ fn dnf_installs_from_the_repository_file() {
     let site = Site::new();
     let server = Running::serving(&[&site.iso]);
     let Some(written) = installed_by_dnf(&site, &server) else { return };
-    // What somebody wrote by hand stays.
+    // A file that a user wrote stays.
     fs::write(&written, "by hand").unwrap();
     let arguments =
         ["repository", "dnf-config", "example.iso", "--node", "http://10.0.0.1", "--root", "client"];
@@ -163,7 +163,7 @@ impl SigningKey {
         key
     }
 
-    /// What gpg prints, working in `folder`.
+    /// The output of gpg in `folder`.
     fn gpg(&self, folder: &Path, arguments: &[&str]) -> Vec<u8> {
         let mut command = Command::new("gpg");
         command.arg("--homedir").arg(&self.0).args([
@@ -317,7 +317,7 @@ fn apt_downloads_from_the_sources_file() {
     let downloaded = fs::read(root.join("greeting_1.0_all.deb")).unwrap();
     assert!(downloaded == fs::read(site.tree.join("packages/debian/pool/greeting_1.0_all.deb")).unwrap());
 
-    // As the documents say: apt gives up an address, not a port.
+    // As documented: apt gives up an address, not a port.
     fs::remove_file(root.join("etc/apt/mirrors/sealift-example-1.0-0.list")).unwrap();
     fs::write(&sources, &written).unwrap();
     configure_beside("127.0.0.1", &site, &server, &["repository", "apt-config", "tree"]);

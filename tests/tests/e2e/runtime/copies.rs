@@ -55,7 +55,7 @@ struct Sshd {
 }
 
 impl Sshd {
-    /// `None` (said) where there is none.
+    /// `None` if it is missing, which is reported on standard error.
     fn start(folder: &Path) -> Option<Self> {
         let (sshd, keygen) = (peer::find("sshd")?, peer::find("ssh-keygen")?);
         peer::find("ssh")?;
@@ -134,7 +134,7 @@ fn nodes_are_kept_equal_over_ssh() {
         "nothing travels: {second}"
     );
 
-    // A node that is not there is told of, and is no reason not to go on with the others.
+    // An unreachable node is reported, and the others are copied to.
     let mut words = vec!["archive", "copy-to", "127.0.0.2.invalid", "127.0.0.1", "--into"];
     let into = into.display().to_string();
     words.extend([&into, "--output", "json"]);

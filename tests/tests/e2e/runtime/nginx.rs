@@ -13,7 +13,7 @@ use tests::{http, peer, sealift};
 use super::content;
 use super::site::{IMAGES, Site};
 
-/// As archives of older releases bring it, every image in it; two of its words are filled in by the node.
+/// The configuration in archives of older releases; the node replaces two of its words.
 const OLDER: &str = r#"
 location = /v2/ {
     return 200 'ok';
@@ -52,7 +52,7 @@ impl Node {
         let program = peer::find("nginx")?;
         let site = Site::new();
         let folder = site.scratch.path();
-        // nginx's workers belong to somebody else.
+        // The workers of nginx run as another user.
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
         images::registry::index(&site.tree.join("images"), &site.tree.join("registry")).unwrap();
         let older = folder.join("older");
@@ -67,7 +67,7 @@ impl Node {
         fs::write(older.join("pillar/secret.sls"), "password: x\n").unwrap();
         std::os::unix::fs::symlink("/etc/passwd", older.join("link")).unwrap();
         let node = Self { older, port: free_port(), program, site };
-        // The way to an archive may be a link.
+        // The path of an archive may contain a link.
         std::os::unix::fs::symlink(".", node.path("linked")).unwrap();
         node.list(&[&node.site.tree, &node.path("linked/older")]);
         Some(node)
@@ -218,10 +218,10 @@ fn no_link_in_an_archive_leads_nginx_out_of_it() {
         let leaked = String::from_utf8_lossy(&answer.body).contains("secret");
         assert!(matches!(answer.status, 403 | 404) && !leaked, "{path}: {answer:?}");
     }
-    // A tag is a link, and still leads where it should.
+    // A tag is a link and still works.
     assert_eq!(node.status(&format!("{api}/curl/manifests/7")), 200);
 
-    // Where the whole registry is a link there is no configuration.
+    // If the whole registry is a link, there is no configuration.
     fs::rename(&registry, node.path("registry")).unwrap();
     std::os::unix::fs::symlink(node.path("registry"), &registry).unwrap();
     let (code, _, err) = node.install(&[]);
@@ -233,11 +233,11 @@ fn a_refused_configuration_changes_nothing() {
     let Some(node) = Node::new() else { return };
     assert_eq!(node.install(&[]).0, 0);
     let before = node.config();
-    // nginx refuses: there is no such certificate.
+    // nginx refuses: the certificate does not exist.
     let (code, _, err) = node.install(&["--tls-certificate", "/none.pem", "--tls-key", "/none.pem"]);
     assert!(code == 1 && err.contains("none.pem") && err.contains("keeps its old configuration"), "{err}");
     assert_eq!(node.config(), before);
-    // We refuse: an archive wants more than to serve its images.
+    // Sealift refuses: the configuration of an archive does more than serve its images.
     for evil in [
         "location / { root /; autoindex on; }",
         "location = /v2/{{ repository }}/x { alias /etc/; }",

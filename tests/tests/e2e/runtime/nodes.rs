@@ -17,10 +17,10 @@ use super::site::Site;
 /// The image that is pulled.
 const IMAGE: (&str, &str) = ("team/skopeo", "1.0");
 
-/// What becomes of a pull.
+/// The result of a pull.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// The image is there, with the digest of the build.
+    /// The image was pulled and has the digest of the build.
     Pulls,
     /// The client gives up, although another node has the image.
     Fails,
@@ -42,7 +42,7 @@ enum Fault {
     Garbage,
 }
 
-/// Each fault as the documents call it, and what containerd and skopeo make of it.
+/// Each fault by its name in the documents, and the results of containerd and skopeo.
 const TABLE: [(Fault, &str, End, End); 9] = [
     (Fault::Nothing, "serves", End::Pulls, End::Pulls),
     (Fault::Dead, "is dead", End::Pulls, End::Pulls),
@@ -61,7 +61,7 @@ struct Network {
 }
 
 impl Network {
-    /// `None` (said) where there is no `ip` or this is not root.
+    /// `None` without `ip` or root, which is reported on standard error.
     fn new() -> Option<Self> {
         peer::find("ip")?;
         let names = ["client", "node1", "node2", "node3"]
@@ -79,7 +79,7 @@ impl Network {
                 ip(&["-n", namespace, "address", "add", &format!("10.77.{number}.{host}/30"), "dev", link]);
                 ip(&["-n", namespace, "link", "set", link, "up"]);
             }
-            // Asked once, for a second, where a neighbour is: not three times.
+            // Ask for the address of a neighbor once, for a second, instead of three times.
             let once = format!("echo 1 >/proc/sys/net/ipv4/neigh/{here}/mcast_solicit");
             peer::run(network.command(0, Path::new("sh")).args(["-c", &once]));
         }
@@ -98,7 +98,7 @@ impl Network {
         command
     }
 
-    /// Starts `command` on node `number` and waits until the client gets an answer from it.
+    /// Starts `command` on node `number` and waits until it responds to the client.
     fn start(&self, number: usize, command: &mut Command) -> Server {
         let child = command.stdout(Stdio::null()).spawn().unwrap();
         let server = Server(child);
@@ -154,7 +154,7 @@ impl Network {
 impl Drop for Network {
     fn drop(&mut self) {
         for name in &self.names {
-            // Links go with their namespaces.
+            // Links are removed with their namespaces.
             let _ = Command::new("ip").args(["netns", "delete", name]).status();
         }
     }
@@ -257,7 +257,7 @@ fn started(command: &mut Command) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Waits until a client ends, and says whether it succeeded; `None` if it is still at it after `patience`.
+/// Waits until a client ends, and returns whether it succeeded; `None` if it still runs after `patience`.
 fn ended(client: &mut Child, patience: Duration) -> Option<bool> {
     let began = Instant::now();
     while began.elapsed() < patience {
@@ -269,7 +269,7 @@ fn ended(client: &mut Child, patience: Duration) -> Option<bool> {
     None
 }
 
-/// What becomes of the pull of `client`. One that waits for the node `first` is let go on.
+/// The result of the pull of `client`. A client that waits for the node `first` may continue.
 fn end(mut client: Child, first: Option<&Server>, expected: End) -> End {
     let patience = Duration::from_secs(if expected == End::Waits { 3 } else { 120 });
     let mut succeeded = ended(&mut client, patience);
@@ -328,7 +328,7 @@ fn a_pull_goes_on_while_the_first_node_misbehaves() {
             if expected != End::Fails {
                 assert_eq!(pulled, Some(digest.to_string()), "{program}, first node {called}");
             }
-            // skopeo leaves what it had when it gave up.
+            // skopeo leaves the files that it had when it failed.
             let _ = fs::remove_dir_all(&into);
         }
     }

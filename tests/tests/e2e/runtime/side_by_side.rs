@@ -1,4 +1,4 @@
-//! The same requests to nginx and to our server, over the same archive: a site may change from one to the other.
+//! The same requests to nginx and to our server for the same archive: a site may change from one to the other.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,8 +9,8 @@ use tests::nginx;
 use super::nodes::include;
 use super::site::{IMAGES, Running, Site};
 
-/// The header fields that mean something to a client. `date`, `server` and `connection` do not, and `etag` and `last-modified`
-/// mean something only to who gives them.
+/// The header fields that matter to clients. `date`, `server` and `connection` do not, and `etag` and `last-modified` matter
+/// only to the server that sends them.
 const FIELDS: [&str; 11] = [
     "accept-ranges",
     "allow",
@@ -25,7 +25,7 @@ const FIELDS: [&str; 11] = [
     "location",
 ];
 
-/// Where the two differ: the aspect, a part of the requests that show it (or two, with `…` between them), and why.
+/// The differences: the aspect, a part of the requests that show it (or two, with `…` between them), and the reason.
 /// `docs/guide/nginx.md` lists these differences.
 const DIFFERENCES: [(&str, &str, &str); 17] = [
     ("allow", "", ALLOW),

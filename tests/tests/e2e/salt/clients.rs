@@ -1,4 +1,4 @@
-//! What containerd, dnf and the registry's service are told: by `sealift`, where that has a command for it.
+//! The configuration of containerd, dnf and the service, written by `sealift` if it has a command for it.
 
 use std::fs;
 

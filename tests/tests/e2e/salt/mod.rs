@@ -61,7 +61,7 @@ struct Node {
 /// What a run of Salt gave.
 struct Run {
     success: bool,
-    /// The answer; null where there is none.
+    /// The result, or null.
     local: Value,
     said: String,
 }

@@ -1,4 +1,4 @@
-//! Archives on a machine of their own: what its kernel mounts, what its systemd starts, what outlasts its power.
+//! Archives on a virtual machine: what its kernel mounts, what systemd starts, and what survives a power cut.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use tests::{peer, sealift};
 
 use super::{BOOTSTRAP, Node};
 
-/// What an operator types on a bootstrap node, and what systemd does when that node starts again.
+/// The commands of an operator on a bootstrap node, and what systemd does when that node restarts.
 const ON_THE_NODE: &str = r#"
 mkdir -p /etc/metalk8s /etc/systemd/system /srv/scality /run/lock
 cp /bootstrap.yaml /etc/metalk8s/bootstrap.yaml
@@ -71,8 +71,8 @@ fn mounted_by_the_kernel_of_a_machine_of_its_own() {
     }
 }
 
-/// The archive is imported and unmounted, as by the end of a system. Then systemd starts, as the first process it sees,
-/// with nothing to start but what the import had it start, and a report.
+/// The archive is imported and unmounted, as in a shutdown. Then systemd starts as the first process, with the units of the
+/// import and a report.
 const AFTER_A_RESTART: &str = r#"
 units=/etc/systemd/system
 mkdir -p /etc/metalk8s $units/multi-user.target.wants /srv/scality /run/lock
@@ -117,7 +117,7 @@ fn systemd_mounts_it_again_when_the_system_starts() {
     assert!(said.contains("97ddaa60d67d6c21c66aff9569d3f6b6"), "{said}");
 }
 
-/// The options that say where a node is whose files all lie on a disk of the machine's.
+/// The options for a node whose files are all on a disk of the machine.
 const ON_THE_DISK: &str = "--bootstrap-config /mnt/bootstrap.yaml --solutions-config /mnt/solutions.yaml \
                            --mounts /mnt/mounts --units /mnt/units --lock-file /tmp/lock";
 

@@ -1,4 +1,4 @@
-//! The archives of a node, by the command line: imported, listed, deleted, killed on the way.
+//! The archives of a node on the command line: import, list, delete, and kills in between.
 
 mod machine;
 mod system;
@@ -56,7 +56,7 @@ impl Node {
         iso
     }
 
-    /// The options that say where the node is.
+    /// The options with the paths of the node.
     pub(super) fn places(&self) -> Vec<String> {
         sealift::places(self.root.path())
     }
@@ -147,14 +147,14 @@ fn a_report_is_of_the_archives_that_are_named_and_in_the_form_that_is_asked_for(
 
     let yaml = node.succeed(&["get", "example-1.0", "--output", "yaml"]);
     assert!(yaml.contains("id: example-1.0\n") && !yaml.contains("example-2.0"), "{yaml}");
-    // What is configured already is imported again; a dry run of a mount mounts nothing.
+    // A configured archive can be imported again; a dry run of a mount mounts nothing.
     let again = node.succeed(&["import", "--configured", "--mount", "never"]);
     assert_eq!(again.lines().filter(|line| line.ends_with("nothing to do")).count(), 2, "{again}");
     let (code, _, error) = node.archive_command(&["mount", "--dry-run", "--by", "fuse", text(&isos[0])]);
     assert_eq!(code, 0, "{error}");
     assert_eq!(fs::read_dir(node.path("mounts")).unwrap().count(), 0);
 
-    // Several are verified, each for itself.
+    // Several archives are verified one by one.
     let run = |words: &[&str]| sealift::run(node.root.path(), &[&["archive", "verify"], words].concat());
     let (code, out, _) = run(&[text(&isos[0]), text(&isos[1])]);
     assert!(code == 0 && out.matches(": intact").count() == 2, "{out}");
@@ -186,7 +186,7 @@ fn one_missing_archive_does_not_keep_the_others_from_clients() {
         assert!(code == 0 && out.contains(expected), "{words:?}: {out}{error}");
         assert!(error.contains("left out: ") && error.contains(text(&isos[1])), "{words:?}: {error}");
     }
-    // With none of them left, clients keep what they have.
+    // Without any archive, clients keep their configuration.
     fs::remove_dir_all(&folder).unwrap();
     for words in [&dnf[..], &apt, &nginx] {
         let (code, out, error) = config(words);
@@ -243,7 +243,7 @@ fn killed_two_hundred_times_it_finishes_when_run_again() {
         std::thread::sleep(whole[usize::from(!importing)] * part / (1 << 16));
         child.kill().unwrap();
         killed += usize::from(!child.wait().unwrap().success());
-        // The configuration is the one from before or the one from after, whole.
+        // The configuration is the old or the new one, whole.
         let now = node.configuration();
         assert!(now == BOOTSTRAP || now == listed, "{now}");
         if importing {
@@ -262,7 +262,7 @@ fn killed_two_hundred_times_it_finishes_when_run_again() {
     nothing_begun(&node);
 }
 
-/// Nothing is left of what a killed process had begun to write.
+/// Checks that a killed process left no temporary file.
 fn nothing_begun(node: &Node) {
     let hidden = |path: &String| path.split('/').any(|name| name.starts_with('.'));
     let left: Vec<_> = node.names().into_iter().filter(hidden).collect();
@@ -297,7 +297,7 @@ fn what_the_readme_tells_operators_to_type() {
     let mut script =
         "mkdir -p /etc/metalk8s /etc/systemd/system /run/lock\nifconfig lo up\ncd /\n".to_owned();
     for line in operators_lines() {
-        // What serves does not come to an end; what asks it waits until it answers.
+        // The server does not end; the client waits until it responds.
         let serves = line.contains("registry serve");
         script += &format!("{line}{}\n", if serves { " &" } else { "" });
         script += if serves {
@@ -310,7 +310,7 @@ fn what_the_readme_tells_operators_to_type() {
     for path in ["v2/metalk8s-0.1.0/curl/manifests/7".to_owned(), format!("metalk8s-0.1.0/{repository}")] {
         script += &format!("wget -q -O - http://127.0.0.1:8080/{path} | sha256sum\n");
     }
-    // The machine runs while anything in it can print.
+    // The machine runs as long as a program in it can print.
     script += "kill $!\nwait $!\n";
     let machine = machine
         .module("loop")

@@ -1,4 +1,4 @@
-//! Archives and the operating system: what is mounted through FUSE, by any user; full disks.
+//! Archives and the operating system: mounts through FUSE by any user, and full disks.
 
 use std::fs::{self, File};
 
@@ -32,7 +32,7 @@ fn mounted_through_fuse_until_unmounted() {
     let listed = &node.listed()[0];
     assert_eq!((listed["mountedBy"].as_str(), listed["mounted"].as_str()), (Some("fuse"), Some(text(&at))));
     assert!(node.succeed(&["get"]).contains(&format!("through FUSE at {}", text(&at))));
-    // In use: refused, and all stays as it is; forced, it goes.
+    // A mount in use is refused and stays; with --force it is removed.
     let held = File::open(at.join("data")).unwrap();
     let imported = node.configuration();
     let (code, _, error) = node.archive_command(&["delete", "example-1.0"]);
@@ -42,7 +42,7 @@ fn mounted_through_fuse_until_unmounted() {
     drop(held);
     assert_eq!((node.names(), node.configuration()), (before, BOOTSTRAP.to_owned()));
 
-    // Never unchecked.
+    // Never without a check.
     let mut bytes = fs::read(&iso).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
@@ -107,17 +107,17 @@ fn mounts_are_known_behind_a_link() {
     assert_eq!(fs::read_dir(real).unwrap().count(), 0);
 }
 
-/// What a node says of itself: its configuration, its files and folders, its mounts.
+/// The state of a node: its configuration, its files and folders, its mounts.
 fn state(node: &Node) -> (String, Vec<String>, Vec<String>) {
     let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
     let mounts = table.lines().filter(|line| line.contains(text(&node.path("mounts"))));
-    // But for the number of each mount: what is mounted back may get another.
+    // Without the number of each mount: a new mount may get another one.
     let mounts = mounts.filter_map(|line| line.split_once(' ')).map(|(_, line)| line.to_owned());
     (node.configuration(), node.names(), mounts.collect())
 }
 
-/// Runs a command again and again, each time with room for a little more on a full disk, until it succeeds. Until then it
-/// says so and changes nothing. Answers what it said.
+/// Runs a command repeatedly, each time with a little more space on a full disk, until it succeeds. Until then it must report
+/// the error and change nothing. Returns its output.
 fn with_ever_more_room(disk: &Disk, resource: &str, node: &Node, words: &[&str]) -> Vec<String> {
     let (before, taken) = (state(node), disk.taken());
     let mut refusals = Vec::new();
@@ -147,7 +147,7 @@ fn on_a_full_disk_nothing_changes() {
     let Some(disk) = Disk::mount(scratch.path(), "size=1m,nr_inodes=1000") else { return };
     let (source, node) = (Node::new(), Node::below(disk.path()));
     source.archive("1.0", 1000);
-    // The folder of an archive: every kernel mounts that, and import writes a unit for it.
+    // Every kernel can mount the folder of an archive, and import writes a unit for it.
     let archive = source.path("tree-1.0");
     fs::create_dir(node.path("units/multi-user.target.wants")).unwrap();
     let untouched = state(&node);
