@@ -175,7 +175,7 @@ fn architecture_md_has_a_reason_for_every_dependency_and_names_no_other() {
         .filter(|name| !own.contains(name))
         .collect();
     let text = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
-    let table = text.split("| crate | for | why this one |").nth(1).unwrap();
+    let table = text.split("| crate | used for | why this one |").nth(1).unwrap();
     let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
     let named: BTreeSet<&str> = rows
         .flat_map(|row| row.split('|').nth(1).unwrap().split(','))
