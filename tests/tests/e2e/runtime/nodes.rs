@@ -44,15 +44,15 @@ enum Fault {
 
 /// Each fault by its name in the documents, and the results of containerd and skopeo.
 const TABLE: [(Fault, &str, End, End); 9] = [
-    (Fault::Nothing, "serves", End::Pulls, End::Pulls),
-    (Fault::Dead, "is dead", End::Pulls, End::Pulls),
+    (Fault::Nothing, "works", End::Pulls, End::Pulls),
+    (Fault::Dead, "refuses connections", End::Pulls, End::Pulls),
     (Fault::Unplugged, "is unplugged", End::Pulls, End::Pulls),
     (Fault::OtherArchive, "came back without the archive", End::Pulls, End::Pulls),
-    (Fault::BlobLost, "has lost a blob, and is `sealift registry serve`", End::Pulls, End::Pulls),
-    (Fault::BlobLostBehindNginx, "has lost a blob, and is nginx", End::Pulls, End::Fails),
+    (Fault::BlobLost, "has lost a blob, and runs `sealift registry serve`", End::Pulls, End::Pulls),
+    (Fault::BlobLostBehindNginx, "has lost a blob, and runs nginx", End::Pulls, End::Fails),
     (Fault::DiesInTheMiddle, "dies in the middle of a blob", End::Pulls, End::Fails),
-    (Fault::Hangs, "accepts connections and says nothing", End::Waits, End::Waits),
-    (Fault::Garbage, "answers everything with a page of HTML", End::Fails, End::Fails),
+    (Fault::Hangs, "accepts connections and sends nothing", End::Waits, End::Waits),
+    (Fault::Garbage, "responds to everything with an HTML page", End::Fails, End::Fails),
 ];
 
 /// Four namespaces: the client's, joined to each of three nodes by a link of its own.
