@@ -234,22 +234,21 @@ fn a_client_certificate_does_not_follow_an_upload() {
     });
     let options = RegistryOptions { tls: [(registry.host(), own)].into(), ..options([]) };
     let (_folder, store) = store();
+    let request = small_image(&store, &registry);
+    images::push::push(&[request], store, &RegistrySession::new(options.clone()), &()).unwrap();
+    assert_eq!(registry.secrets(), ["certificate"]);
+    let asked = storage.asked();
+    assert!(asked.len() == 1 && asked[0].body == b"{}" && asked[0].secrets().is_empty(), "{asked:?}");
+}
+
+/// Puts an image without layers, with the configuration `{}`, into the store, to be pushed to `registry`.
+fn small_image(store: &images::Store, registry: &Server) -> images::push::PushRequest {
     let config = store.put(b"{}").unwrap();
     let manifest = serde_json::json!({
         "schemaVersion": 2, "config": {"mediaType": "c", "digest": config, "size": 2}, "layers": [],
     });
     let digest = store.put(manifest.to_string().as_bytes()).unwrap();
-    let reference = format!("{}/a:1", registry.host()).parse().unwrap();
-    images::push::push(
-        &[images::push::PushRequest { reference, digest }],
-        store,
-        &RegistrySession::new(options.clone()),
-        &(),
-    )
-    .unwrap();
-    assert_eq!(registry.secrets(), ["certificate"]);
-    let asked = storage.asked();
-    assert!(asked.len() == 1 && asked[0].body == b"{}" && asked[0].secrets().is_empty(), "{asked:?}");
+    images::push::PushRequest { reference: format!("{}/a:1", registry.host()).parse().unwrap(), digest }
 }
 
 #[test]
@@ -279,13 +278,7 @@ fn nothing_leads_out_of_tls() {
         _ => Answer::empty(404),
     });
     let (_folder, store) = store();
-    let config = store.put(b"{}").unwrap();
-    let manifest = serde_json::json!({
-        "schemaVersion": 2, "config": {"mediaType": "c", "digest": config, "size": 2}, "layers": [],
-    });
-    let digest = store.put(manifest.to_string().as_bytes()).unwrap();
-    let reference = format!("{}/a:1", registry.host()).parse().unwrap();
-    let request = images::push::PushRequest { reference, digest };
+    let request = small_image(&store, &registry);
     let error = images::push::push(&[request], store, &RegistrySession::new(trusting("authority.pem")), &())
         .unwrap_err();
     assert!(matches!(*error.fault, RegistryFault::Redirect(_)), "{error}");
