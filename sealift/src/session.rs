@@ -46,8 +46,10 @@ impl Selector {
         words
     }
 
+    /// The folder to look for the project in. Like the current folder, it has no `..` and no symbolic links.
     fn start(&self) -> std::io::Result<PathBuf> {
-        self.project.as_ref().map_or_else(std::env::current_dir, std::path::absolute)
+        let Some(folder) = &self.project else { return std::env::current_dir() };
+        folder.canonicalize().or_else(|_| std::path::absolute(folder))
     }
 
     /// Reads the project, with all its profiles if `all_profiles`.

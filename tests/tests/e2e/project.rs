@@ -117,6 +117,21 @@ pub(crate) fn untimed(line: &str) -> &str {
 }
 
 #[test]
+fn a_project_beside_the_current_folder_is_built() {
+    let project = Project::new();
+    let folder = project.path("").canonicalize().unwrap();
+    let beside = Path::new("..").join(folder.file_name().unwrap());
+    let current = project.path("salt");
+    let far = Path::new("../..").join(folder.file_name().unwrap());
+    for (start, named) in [(project.path(""), beside), (current, far)] {
+        let mut command = sealift::command(&start);
+        let output = command.args(["run", "iso", "--project"]).arg(&named).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert!(project.path("_build/example.iso").exists());
+}
+
+#[test]
 fn a_second_build_runs_nothing_and_leaves_the_iso_untouched() {
     let project = Project::new();
     let ran = project.build();

@@ -10,7 +10,7 @@ use images::Reference;
 use images::pull::{Proxies, redacted};
 
 use super::error::Error;
-use super::names::{ArchiveName, ParsedName as _, RegistryHost};
+use super::names::{ArchiveName, Mirror, ParsedName as _, RegistryHost};
 use super::read::read;
 
 /// The file of settings in the project's folder.
@@ -101,7 +101,7 @@ pub struct Settings {
     /// those that images and packages declare, and those of changelogs.
     pub source_date: Option<i64>,
     /// Mirrors of registries, tried before those of the project file; see [`mirrors`].
-    pub mirrors: Vec<(RegistryHost, String)>,
+    pub mirrors: Vec<(RegistryHost, Mirror)>,
     /// The files with credentials of registries; see [`auth_files`].
     pub auth_files: Vec<PathBuf>,
     /// Other files that may have them; see [`auth_places`].
@@ -352,21 +352,19 @@ pub fn size(text: &str) -> Result<u64, String> {
 /// # Errors
 ///
 /// [`Error::Setting`] if the value is not a list of such pairs.
-pub fn mirrors(environment: &BTreeMap<String, String>) -> Result<Vec<(RegistryHost, String)>, Error> {
+pub fn mirrors(environment: &BTreeMap<String, String>) -> Result<Vec<(RegistryHost, Mirror)>, Error> {
     let text = environment.get("REGISTRY_MIRRORS").map_or("", String::as_str);
     text.split([',', ' ', '\n'])
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
-            let wrong = || Error::Setting {
-                name: "REGISTRY_MIRRORS".into(),
-                message: format!("expected `host=http://mirror/path`, found `{}`", redacted(pair)),
+            let wrong = |message| Error::Setting { name: "REGISTRY_MIRRORS".into(), message };
+            let parsed = pair.split_once('=').map(|(host, url)| (RegistryHost::parse(host), url));
+            let Some((Ok(host), url)) = parsed else {
+                let message = format!("expected `host=http://mirror/path`, found `{}`", redacted(pair));
+                return Err(wrong(message));
             };
-            let (host, url) = pair.split_once('=').ok_or_else(wrong)?;
-            let known = url.starts_with("http://") || url.starts_with("https://");
-            match RegistryHost::parse(host) {
-                Ok(host) if known => Ok((host, url.to_owned())),
-                _ => Err(wrong()),
-            }
+            let mirror = Mirror::parse(url).map_err(|reason| wrong(format!("{host}: {reason}")))?;
+            Ok((host, mirror))
         })
         .collect()
 }

@@ -205,9 +205,11 @@ fn mirrors_are_pairs() {
     assert!(mirrors("").unwrap().is_empty());
     let pairs = mirrors("docker.io=http://m:5000/hub, quay.io=https://q").unwrap();
     let expected = [("docker.io", "http://m:5000/hub"), ("quay.io", "https://q")];
-    assert_eq!(pairs, expected.map(|(host, url)| (RegistryHost::parse(host).unwrap(), url.to_owned())));
+    let parsed = |(host, url)| (RegistryHost::parse(host).unwrap(), Mirror::parse(url).unwrap());
+    assert_eq!(pairs, expected.map(parsed));
     for wrong in [
         "docker.io=ftp://u:hunter2@m",
+        "docker.io=https://u:hunter2@m",
         "https://u:hunter2@m",
         "=https://u:hunter2@m",
         "a b/c=https://u:hunter2@m",

@@ -31,7 +31,7 @@ pub fn registry_options(project: &Project) -> RegistryOptions {
         ..RegistryOptions::default()
     };
     for (host, url) in &project.settings.mirrors {
-        options.mirrors.entry(host.to_string()).or_default().push(url.clone());
+        options.mirrors.entry(host.to_string()).or_default().push(url.to_string());
     }
     for registry in &project.registries {
         let host = registry.host.as_str();

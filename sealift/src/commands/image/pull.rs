@@ -113,7 +113,7 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
         options.mirrors.entry(host).or_default().push(url);
     }
     for (host, url) in buildchain::project::mirrors(&environment()).map_err(remedies::project::project)? {
-        options.mirrors.entry(host.to_string()).or_default().push(url);
+        options.mirrors.entry(host.to_string()).or_default().push(url.to_string());
     }
     content::check_folder(&arguments.into)?;
     let store = content_store::open(&content_store::root(arguments.store)?)?;
