@@ -225,7 +225,7 @@ fn no_link_in_an_archive_leads_nginx_out_of_it() {
     fs::rename(&registry, node.path("registry")).unwrap();
     std::os::unix::fs::symlink(node.path("registry"), &registry).unwrap();
     let (code, _, err) = node.install(&[]);
-    assert!(code == 1 && err.contains("registry is a link"), "{code} {err}");
+    assert!(code == 1 && err.contains("registry is a symbolic link"), "{code} {err}");
 }
 
 #[test]

@@ -25,8 +25,8 @@ const FIELDS: [&str; 11] = [
     "location",
 ];
 
-/// The differences: the aspect, a part of the requests that show it (or two, with `…` between them), and the reason.
-/// `docs/guide/nginx.md` lists these differences.
+/// The differences: the aspect, a part of the requests that show it (or two, with `…` between them), and its row in the
+/// table of `docs/guide/nginx.md`.
 const DIFFERENCES: [(&str, &str, &str); 17] = [
     ("allow", "", ALLOW),
     ("accept-ranges", "", RANGES),
@@ -47,18 +47,18 @@ const DIFFERENCES: [(&str, &str, &str); 17] = [
     ("any", "HEAD …Range: bytes=", HEADS),
 ];
 
-const HEADS: &str = "nginx obeys a range in HEAD, Sealift ignores it there, as RFC 9110 14.2 says";
-const ALLOW: &str = "nginx lists the allowed methods in every response, Sealift only where it refuses one";
-const RANGES: &str = "nginx offers ranges of everything, but not in a response that is a range already; Sealift offers them of blobs and files";
+const HEADS: &str = "| a range in a HEAD request | returns it | ignores it (RFC 9110, section 14.2) |";
+const ALLOW: &str = "| header `Allow` | in every response | only if it refuses a method |";
+const RANGES: &str =
+    "| header `Accept-Ranges` | in every response except partial ones | in responses with blobs and files |";
 const PREFIX: &str =
-    "nginx lists tags under the name of the image alone, Sealift under the name that was requested";
-const CACHES: &str =
-    "nginx makes clients revalidate manifests by digest too, because a tag may have led there";
-const CODES: &str = "nginx returns less specific error codes for requests that it refuses";
-const TIDY: &str = "nginx normalizes paths with `..` and `//`, Sealift refuses them";
-const PAGES: &str = "nginx explains a refused file or range in HTML, Sealift in a few words or not at all";
+    "| the name in a list of tags | the name of the image alone | the name that was requested |";
+const CACHES: &str = "| a manifest requested by its digest | clients must revalidate it, because nginx cannot tell it from a tag | clients may cache it |";
+const CODES: &str = "| error codes of refused requests | general | specific |";
+const TIDY: &str = "| paths with `..` and `//` | normalizes them | refuses them |";
+const PAGES: &str = "| the body of a refused file or range | HTML | a few words, or nothing |";
 const BACKWARDS: &str =
-    "nginx refuses a range that ends before it begins, Sealift ignores it, as RFC 9110 14.1.1 says";
+    "| a range that ends before it begins | refuses it | ignores it (RFC 9110, section 14.1.1) |";
 
 /// A request: method, path, header lines.
 type Request = (&'static str, String, &'static str);
