@@ -41,7 +41,7 @@ pub fn content(archive: &Path, at: &Path, folder: bool) -> String {
     let (kind, options) = if folder { ("none", "bind,ro") } else { ("iso9660", "ro,loop,nosuid,nodev") };
     let plain = |path: &Path| path.to_string_lossy().replace('%', "%%");
     format!(
-        "{MARK}\n[Unit]\nDescription=Archive {}\nRequiresMountsFor={}\n\n[MountOptions]\n{WHAT}{}\nWhere={}\nType={kind}\n\
+        "{MARK}\n[Unit]\nDescription=Archive {}\nRequiresMountsFor={}\n\n[Mount]\n{WHAT}{}\nWhere={}\nType={kind}\n\
          Options={options}\n\n[Install]\nWantedBy=multi-user.target\n",
         plain(Path::new(at.file_name().unwrap_or_default())),
         quoted(&plain(archive.parent().unwrap_or(archive))),
@@ -98,4 +98,28 @@ pub(super) fn of_archive(paths: &NodeLayout, archive: &Path) -> Option<ArchiveId
 
 fn archive_in(text: &str) -> Option<PathBuf> {
     text.lines().find_map(|line| line.strip_prefix(WHAT)).map(|path| path.replace("%%", "%").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unit_has_the_sections_and_keys_of_systemd() {
+        let unit = content(Path::new("/var/100%/a.iso"), Path::new("/srv/scality/a-1.0"), false);
+        assert_eq!(
+            unit,
+            format!(
+                "{MARK}\n[Unit]\nDescription=Archive a-1.0\nRequiresMountsFor={}\n\n\
+                 [Mount]\nWhat=/var/100%%/a.iso\nWhere=/srv/scality/a-1.0\nType=iso9660\nOptions=ro,loop,nosuid,nodev\n\n\
+                 [Install]\nWantedBy=multi-user.target\n",
+                quoted("/var/100%%"),
+            )
+        );
+        let unit = content(Path::new("/var/a"), Path::new("/srv/scality/a-1.0"), true);
+        assert!(
+            unit.contains("\n[Mount]\nWhat=/var/a\n") && unit.contains("\nType=none\nOptions=bind,ro\n"),
+            "{unit}"
+        );
+    }
 }
