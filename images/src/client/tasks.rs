@@ -97,7 +97,10 @@ pub(crate) async fn drain<T: 'static, E: 'static>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::sync::Barrier;
 
     use super::*;
 
@@ -114,15 +117,18 @@ mod tests {
 
     #[test]
     fn so_many_items_are_worked_on_at_a_time_and_the_results_keep_their_order() {
+        // The work on three items ends together, so it must have started together.
+        static TOGETHER: LazyLock<Barrier> = LazyLock::new(|| Barrier::new(3));
         let running = Arc::new(AtomicUsize::new(0));
-        let results = run(20, &running, |running, item| async move {
+        let results = run(21, &running, |running, item| async move {
             let beside = running.fetch_add(1, Ordering::SeqCst);
-            tokio::time::sleep(Duration::from_millis(20 - item as u64)).await;
+            TOGETHER.wait().await;
             running.fetch_sub(1, Ordering::SeqCst);
+            TOGETHER.wait().await;
             Ok(Worked::Done((item, beside)))
         })
         .unwrap();
-        assert!(results.iter().map(|(item, _)| *item).eq(0..20), "{results:?}");
+        assert!(results.iter().map(|(item, _)| *item).eq(0..21), "{results:?}");
         assert_eq!(results.iter().map(|(_, beside)| *beside).max(), Some(2), "{results:?}");
     }
 
@@ -140,12 +146,11 @@ mod tests {
     #[test]
     fn the_first_failure_ends_the_work() {
         let begun = Arc::new(AtomicUsize::new(0));
-        let result = run(1000, &begun, |begun, item| async move {
+        let result: Result<Vec<()>, _> = run(1000, &begun, |begun, item| async move {
             begun.fetch_add(1, Ordering::SeqCst);
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            if item == 4 { Err("item 4".to_owned()) } else { Ok(Worked::Done(())) }
+            if item == 2 { Err("item 2".to_owned()) } else { Ok(std::future::pending().await) }
         });
-        assert_eq!(result.unwrap_err(), "item 4");
-        assert!(begun.load(Ordering::SeqCst) < 100);
+        assert_eq!(result.unwrap_err(), "item 2");
+        assert_eq!(begun.load(Ordering::SeqCst), 3);
     }
 }
