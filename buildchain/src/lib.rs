@@ -2,14 +2,14 @@
 //!
 //! ```
 //! use std::collections::BTreeMap;
-//! use buildchain::project::{Flags, Project, Settings};
+//! use buildchain::project::{Project, Settings, SettingsFlags};
 //!
 //! let root = tempfile::tempdir()?;
 //! std::fs::write(
 //!     root.path().join("sealift.yaml"),
 //!     "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {name: Example, version: '1.0'}\nspec: {}\n",
 //! )?;
-//! let settings = Settings::gather(root.path(), &BTreeMap::new(), &Flags::default())?;
+//! let settings = Settings::gather(root.path(), &BTreeMap::new(), &SettingsFlags::default())?;
 //! let project = Project::load(root.path(), settings)?;
 //! assert_eq!(project.values.slug, "example");
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -1,15 +1,15 @@
 //! The task graph: tasks, their inputs and their outputs, without any domain.
 //!
 //! ```
-//! use graph::{ConsoleReporter, Graph, Input, Output, RunOptions, State, Task, Title, run};
+//! use graph::{ConsoleReporter, Graph, ProjectState, RunOptions, Task, TaskInput, TaskOutput, Title, run};
 //!
 //! let root = tempfile::tempdir()?;
 //! std::fs::write(root.path().join("product.in"), "NAME=Example")?;
 //! let tasks = || vec![Task {
 //!     name: "product".into(),
 //!     title: Title::new("RENDER", "_build/product.txt"),
-//!     inputs: vec![Input::file("product.in"), Input::value("version", "1.0")],
-//!     outputs: vec![Output::File("_build/product.txt".into())],
+//!     inputs: vec![TaskInput::file("product.in"), TaskInput::value("version", "1.0")],
+//!     outputs: vec![TaskOutput::File("_build/product.txt".into())],
 //!     action: Some(Box::new(|context| {
 //!         let name = std::fs::read_to_string(context.path("product.in"))?;
 //!         std::fs::write(context.path("_build/product.txt"), format!("{name}\nVERSION=1.0\n"))?;
@@ -22,7 +22,7 @@
 //!     let graph = Graph::new(root.path().into(), "_build".into(), tasks(), vec![]).map_err(|errors| format!("{errors:?}"))?;
 //!     let mut printed = Vec::new();
 //!     let mut console = ConsoleReporter::new(&mut printed, Default::default());
-//!     let mut state = State::open(&root.path().join("_build/.state"), "test")?;
+//!     let mut state = ProjectState::open(&root.path().join("_build/.state"), "test")?;
 //!     let outcome = run(&graph, &graph.select(&["product"])?, &RunOptions::default(), &mut state, &mut console)?;
 //!     drop(console);
 //!     assert_eq!((outcome.exit(), String::from_utf8(printed)?.as_str()), (0, expected));

@@ -282,13 +282,16 @@ fn operators_lines() -> Vec<String> {
 fn what_the_readme_tells_operators_to_type() {
     let Some(machine) = Machine::find() else { return };
     let (node, site) = (Node::new(), Site::new());
+    // The archive of this version of the repository.
+    let version = env!("CARGO_PKG_VERSION");
+    let id = format!("metalk8s-{version}");
     let packages = site.tree.join("packages/redhat/8");
     fs::rename(packages.join("example-scality-el8"), packages.join("metalk8s-scality-el8")).unwrap();
-    fs::write(site.tree.join("product.txt"), "NAME=MetalK8s\nVERSION=0.1.0\n").unwrap();
+    fs::write(site.tree.join("product.txt"), format!("NAME=MetalK8s\nVERSION={version}\n")).unwrap();
     archive::sums::write(&site.tree, &archive::sums::digest_file).unwrap();
-    let iso = site.scratch.path().join("metalk8s-0.1.0.iso");
+    let iso = site.scratch.path().join(format!("{id}.iso"));
     let options = iso::IsoOptions {
-        volume_id: "MetalK8s 0.1.0".into(),
+        volume_id: format!("MetalK8s {version}"),
         source_date: DATE,
         ..iso::IsoOptions::default()
     };
@@ -307,7 +310,7 @@ fn what_the_readme_tells_operators_to_type() {
         };
     }
     let repository = "redhat/8/scality-el8/repodata/repomd.xml";
-    for path in ["v2/metalk8s-0.1.0/curl/manifests/7".to_owned(), format!("metalk8s-0.1.0/{repository}")] {
+    for path in [format!("v2/{id}/curl/manifests/7"), format!("{id}/{repository}")] {
         script += &format!("wget -q -O - http://127.0.0.1:8080/{path} | sha256sum\n");
     }
     // The machine runs as long as a program in it can print.
@@ -317,7 +320,7 @@ fn what_the_readme_tells_operators_to_type() {
         .module("isofs")
         .program("bin/sealift", sealift::binary())
         .file("etc/metalk8s/bootstrap.yaml", &node.path("bootstrap.yaml"))
-        .file("metalk8s-0.1.0.iso", &iso);
+        .file(&format!("{id}.iso"), &iso);
     let said = machine.run(&script);
     let index = fs::read(packages.join("metalk8s-scality-el8/repodata/repomd.xml")).unwrap();
     for expected in [
