@@ -24,7 +24,7 @@ pub struct RunOptions {
     pub cancel: Arc<AtomicBool>,
     /// The result cache.
     pub cache: Option<ResultCache>,
-    /// Outputs whose size and digest the [`Outcome`](crate::Outcome) reports, each with what the user can type next.
+    /// Outputs whose size and digest the [`RunOutcome`](crate::RunOutcome) reports, each with what the user can type next.
     pub artifacts: Vec<(PathBuf, String)>,
     /// The clock for the reports. Without it they have no `started`.
     pub clock: Option<fn() -> SystemTime>,

@@ -220,7 +220,7 @@ pub enum ActionError {
     Failed(String),
     /// The work could not be done (a missing tool, a full disk, a dead connection): exit code 2.
     Broken(Box<dyn std::error::Error + Send + Sync>),
-    /// The action saw [`Context::cancelled`](crate::Context::cancelled) and stopped.
+    /// The action saw [`TaskContext::cancelled`](crate::TaskContext::cancelled) and stopped.
     Cancelled,
 }
 
