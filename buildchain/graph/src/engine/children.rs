@@ -46,7 +46,7 @@ pub(crate) struct Supervision<'a> {
 /// A line that a child wrote.
 type Line = (Stream, Vec<u8>);
 
-/// Runs a child process to its end; see [`Context::run`](crate::Context::run).
+/// Runs a child process to its end; see [`TaskContext::run`](crate::TaskContext::run).
 pub(crate) fn run(supervision: &Supervision<'_>, command: &mut Command) -> Result<Output, ActionError> {
     let program = command.get_program().to_string_lossy().into_owned();
     if (supervision.cancelled)() {

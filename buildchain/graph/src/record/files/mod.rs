@@ -9,7 +9,7 @@
 //!
 //! A new hard link changes the change time of its file. Only reading the file can distinguish that from an edit, since builds set
 //! modification times as they like. So whoever creates a link records the digest
-//! ([`Context::link`](crate::Context::link), [`Context::record`](crate::Context::record)), and nothing is read.
+//! ([`TaskContext::link`](crate::TaskContext::link), [`TaskContext::record`](crate::TaskContext::record)), and nothing is read.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
