@@ -23,7 +23,7 @@ pub enum Error {
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// A pattern of [`Options::exclude`](crate::IsoOptions::exclude) or [`Options::sort`](crate::IsoOptions::sort) is malformed.
+    /// A pattern of [`IsoOptions::exclude`](crate::IsoOptions::exclude) or [`IsoOptions::sort`](crate::IsoOptions::sort) is malformed.
     #[error("pattern `{pattern}`: {problem}")]
     Pattern {
         /// The pattern.
