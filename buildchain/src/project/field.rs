@@ -70,20 +70,6 @@ impl<'de, T: ParsedName> Deserialize<'de> for Field<T> {
     }
 }
 
-impl<T: ParsedName> JsonSchema for Field<T> {
-    fn schema_name() -> Cow<'static, str> {
-        T::FORMAT.into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        schema_of::<T>()
-    }
-}
-
 /// The JSON Schema of a name.
 pub(super) fn schema_of<T: ParsedName>() -> Schema {
     let mut schema = schemars::json_schema!({"type": "string", "format": T::FORMAT});
@@ -106,19 +92,26 @@ impl<'de, T: ParsedName> Deserialize<'de> for Named<T> {
     }
 }
 
-impl<T: ParsedName> JsonSchema for Named<T> {
-    fn schema_name() -> Cow<'static, str> {
-        T::FORMAT.into()
-    }
+/// Gives types that hold a name the JSON Schema of the name.
+macro_rules! schema_of_its_name {
+    ($($holder:ident),*) => {$(
+        impl<T: ParsedName> JsonSchema for $holder<T> {
+            fn schema_name() -> Cow<'static, str> {
+                T::FORMAT.into()
+            }
 
-    fn inline_schema() -> bool {
-        true
-    }
+            fn inline_schema() -> bool {
+                true
+            }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        schema_of::<T>()
-    }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                schema_of::<T>()
+            }
+        }
+    )*};
 }
+
+schema_of_its_name!(Field, Named);
 
 /// Values by names. Two spellings of one name may not have different values.
 #[derive(Debug, Clone, PartialEq, Eq)]
