@@ -226,18 +226,6 @@ impl Root {
         })
     }
 
-    /// Gives an open file a name below the root, also a file that has none yet (`O_TMPFILE`).
-    ///
-    /// # Errors
-    ///
-    /// Something has that name, the path leaves the root, or the file is on another file system.
-    pub fn link_file(&self, file: &File, path: &Path) -> Result<(), IoError> {
-        let open = format!("/proc/self/fd/{}", file.as_raw_fd());
-        self.at("link", path, |parent, name| {
-            Ok(linkat(CWD, open.as_str(), parent, name, AtFlags::SYMLINK_FOLLOW)?)
-        })
-    }
-
     /// Gives the file at `from`, a path of the caller's own that is not below the root, a second name.
     /// If `from` is a symbolic link the link itself is linked.
     ///

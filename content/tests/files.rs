@@ -168,7 +168,7 @@ fn links_and_names_below_a_root_are_moved_linked_and_removed() {
     root.rename(b, link).unwrap();
     assert_eq!(root.metadata(link).unwrap().kind, FileKind::File);
     root.remove_file(link).unwrap();
-    root.link_file(&File::open(folder.path().join("a")).unwrap(), link).unwrap();
+    root.link(a, link).unwrap();
     root.sync().unwrap();
     root.remove_file(a).unwrap();
     assert_eq!(fs::metadata(folder.path().join("link")).unwrap().nlink(), 1);
