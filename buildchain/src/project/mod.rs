@@ -35,7 +35,7 @@ pub use model::{
 };
 pub use names::{
     ArchiveName, CargoPackage, ImageName, InnerPath, Mirror, ParsedName, Pattern, RegistryHost, Release,
-    RepositoryName, Subject, Tag, Version,
+    RepositoryName, Subject, Tag, Text, Version,
 };
 pub use package::read_package;
 pub use paths::Territory;

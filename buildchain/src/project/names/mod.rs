@@ -60,7 +60,8 @@ impl NameRule {
     }
 }
 
-const RULES: [NameRule; 18] = [
+const RULES: [NameRule; 19] = [
+    NameRule::of::<Text>(),
     NameRule::of::<ArchiveName>(),
     NameRule::of::<Version>(),
     NameRule::of::<RepositoryName>(),
@@ -118,6 +119,11 @@ macro_rules! text_name {
             }
         }
     };
+}
+
+text_name! {
+    /// Any text.
+    Text, "text", Some("^[\\s\\S]*$"), |_| Ok(())
 }
 
 /// What names of archives, repositories, releases and packages look like: they become parts of paths, URLs and

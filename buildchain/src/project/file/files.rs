@@ -1,0 +1,21 @@
+//! Files of the archive, as `spec.files` lists them.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::project::field::Field;
+use crate::project::names::{InnerPath, Pattern};
+
+/// Files of the project that go into the archive. A file whose name ends in `.in` is a template: it is rendered, and loses
+/// that ending.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FilesEntry {
+    /// A file or folder, relative to the project. A symbolic link is followed. The build root is left out.
+    pub from: Field<InnerPath>,
+    /// The path in the archive; `.` is its root. A single file keeps its name if this is `.` or ends in `/`.
+    pub to: Field<InnerPath>,
+    /// Patterns of files and folders to leave out, as in a `.gitignore` in that folder.
+    #[serde(default)]
+    pub exclude: Vec<Field<Pattern>>,
+}

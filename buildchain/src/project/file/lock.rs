@@ -1,0 +1,38 @@
+//! The lock file.
+
+use content::Digest;
+use images::{Platform, Reference};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::project::field::{ByName, Named};
+use crate::project::names::Subject;
+
+/// `sealift.lock`: the digests that tags had when they were locked.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LockFileContent {
+    /// The version of the format.
+    pub version: u32,
+    /// The digest of each reference with a tag, such as `docker.io/library/alpine:3.20.1`.
+    #[serde(default)]
+    pub images: ByName<Reference, Named<Digest>>,
+    /// For an image index: the digest of the manifest of each platform. The digest of the index already pins them; they are
+    /// listed so that a review shows what changed.
+    #[serde(default)]
+    pub platforms: ByName<Reference, ByName<Platform, Named<Digest>>>,
+    /// For an image with `referrers: true`: the digests of the lists of its referrers.
+    #[serde(default)]
+    pub referrers: ByName<Reference, LockedReferrersEntry>,
+}
+
+/// The digests of the lists of referrers of an image.
+#[derive(Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum LockedReferrersEntry {
+    /// That of the list for the image itself, as earlier versions locked it.
+    Image(Named<Digest>),
+    /// Those of all lists, by the digest of what they are of: the image and, where it is an index, the manifests that it
+    /// lists.
+    Each(ByName<Subject, Named<Digest>>),
+}

@@ -1,0 +1,19 @@
+//! Package repositories, as `spec.packages` lists them.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::project::field::Field;
+use crate::project::names::{InnerPath, Release, RepositoryName};
+
+/// A package repository of the archive.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RepositoryEntry {
+    /// The name. The folder in the archive is `packages/redhat/<release>/<project>-<name>-el<release>`.
+    pub name: Field<RepositoryName>,
+    /// The release of the distribution: `8`.
+    pub release: Field<Release>,
+    /// Folders of packages to build, each with a `package.yaml`.
+    pub build: Vec<Field<InnerPath>>,
+}
