@@ -31,7 +31,8 @@ fn pages() -> Vec<(&'static str, &'static str, Value)> {
 const PROJECT_FILE: &str = "# sealift.yaml\n\nThe project file is YAML. Sealift reports every mistake in it with file, line and \
     column before anything runs. `sealift schema` prints its JSON Schema, which many editors can use.\n\nPaths are \
     relative to the folder of the project and must stay in it. Definitions (`image.yaml`, `build.yaml`, `package.yaml`) and \
-    files whose name ends in `.in` are templates. They can use these values:\n\n| value | meaning |\n| --- | --- |\n| `{{ name }}` | the name of the project \
+    files whose name ends in `.in` are templates. They, and every string of this file, can name the \
+    [variables](../guide/project-file.md) of the project (`{{ name }}`) and these values:\n\n| value | meaning |\n| --- | --- |\n| `{{ name }}` | the name of the project \
     |\n| `{{ slug }}` | the name in lower case |\n| `{{ version }}` | the version |\n| `{{ short_version }}` | its first two \
     numbers |\n| `{{ architecture }}` | the architecture of this machine, as images name it: `amd64` |\n| `{{ machine }}` | the \
     same, as packages name it: `x86_64` |\n| `{{ build_root }}` | the build root, relative to the project |\n";

@@ -20,9 +20,12 @@ pub(crate) struct Selector {
     /// Use the project in DIR [default: the nearest folder with a sealift.yaml]
     #[arg(long, value_name = "DIR")]
     project: Option<PathBuf>,
-    /// Build with this profile of the project
+    /// Build with these profiles of the project, separated by commas (repeatable)
     #[arg(long, value_name = "NAME")]
-    profile: Option<String>,
+    profile: Vec<String>,
+    /// Give a variable of the project another value (repeatable)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
+    set: Vec<(String, String)>,
     /// Build in DIR [default: _build in the project]
     #[arg(long, value_name = "DIR")]
     build_root: Option<PathBuf>,
@@ -33,15 +36,12 @@ impl Selector {
     pub(crate) fn task_command(&self) -> String {
         let mut words = String::from(if is_xtask() { "cargo xtask" } else { "sealift run" });
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
-        let flags = [
-            ("project", path(&self.project)),
-            ("profile", self.profile.clone()),
-            ("build-root", path(&self.build_root)),
-        ];
-        for (flag, value) in flags {
-            if let Some(value) = value {
-                words += &format!(" --{flag} {}", graph::quoted(&value));
-            }
+        let project = path(&self.project).map(|value| ("project", value));
+        let profiles = self.profile.iter().map(|value| ("profile", value.clone()));
+        let variables = self.set.iter().map(|(name, value)| ("set", format!("{name}={value}")));
+        let build_root = path(&self.build_root).map(|value| ("build-root", value));
+        for (flag, value) in project.into_iter().chain(profiles).chain(variables).chain(build_root) {
+            words += &format!(" --{flag} {}", graph::quoted(&value));
         }
         words
     }
@@ -72,9 +72,20 @@ impl Selector {
         let environment = environment();
         // A path on the command line is relative to the current folder.
         let build_root = self.build_root.as_ref().map(std::path::absolute).transpose()?;
-        let flags = SettingsFlags { profile: self.profile.clone(), all_profiles, build_root };
+        let flags = SettingsFlags {
+            profiles: self.profile.clone(),
+            variables: self.set.clone(),
+            all_profiles,
+            build_root,
+        };
         Settings::gather(root, &environment, &flags).map_err(remedies::project::project)
     }
+}
+
+/// The name and the value in `NAME=VALUE`.
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE, such as `channel=stable`")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// The options of every command that changes the state of a project, one at a time.

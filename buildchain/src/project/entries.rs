@@ -3,33 +3,52 @@
 use std::path::{Path, PathBuf};
 
 use super::field::Field;
-use super::file::{Binary, FilesEntry, RegistryEntry};
+use super::file::{Binary, FilesEntry, ForEach, LoopList, LoopValues, RegistryEntry};
 use super::model::{CopiedFiles, Program, RegistryAccess};
-use super::names::{InnerPath, ParsedName};
-use super::{Error, Mistakes, Origin, Territory, schema_check};
+use super::names::{InnerPath, ParsedName, Text, VariableName};
+use super::values::Values;
+use super::{Error, Mistakes, Origin, Outside, Territory, schema_check};
+
+/// The most rounds of a loop.
+const ROUNDS_MAX: usize = 10_000;
 
 /// The entries of one file. Each mistake is noted; an entry without its names is left out.
 pub(super) struct CheckedEntries<'a> {
     pub(super) file: &'a Path,
     pub(super) root: &'a Path,
     pub(super) territory: &'a Territory,
+    pub(super) values: &'a Values,
     pub(super) mistakes: &'a mut Mistakes,
 }
 
 impl CheckedEntries<'_> {
     /// What a name means.
-    pub(super) fn name<T: ParsedName + Clone>(&mut self, field: &Field<T>) -> Option<T> {
-        self.mistakes.note(field.value(self.file)).cloned()
+    pub(super) fn name<T: ParsedName>(&mut self, field: &Field<T>) -> Option<T> {
+        if self.values.hides(field.written()) {
+            return None;
+        }
+        self.mistakes.note(field.value(self.file, self.values))
+    }
+
+    /// The text of a name, with its expressions replaced.
+    pub(super) fn text<T>(&mut self, field: &Field<T>) -> Option<String> {
+        if self.values.hides(field.written()) {
+            return None;
+        }
+        self.mistakes.note(field.text(self.file, self.values))
     }
 
     /// What those of `fields` mean that are valid.
-    pub(super) fn names<T: ParsedName + Clone>(&mut self, fields: &[Field<T>]) -> Vec<T> {
+    pub(super) fn names<T: ParsedName>(&mut self, fields: &[Field<T>]) -> Vec<T> {
         fields.iter().filter_map(|field| self.name(field)).collect()
     }
 
     /// A path that stays in the project, through links too.
     pub(super) fn path(&mut self, field: &Field<InnerPath>) -> Option<PathBuf> {
-        self.mistakes.note(self.territory.inner_path(self.file, field))
+        let path = self.name(field)?.as_path().to_owned();
+        let resolved = self.territory.resolve(&path);
+        let wrong = |outside: Outside| Error::at(self.file, field.place(), outside.to_string());
+        self.mistakes.note(resolved.map_err(wrong)).map(|_| path)
     }
 
     /// A path of the project that has to exist.
@@ -38,12 +57,76 @@ impl CheckedEntries<'_> {
         if self.root.join(&path).symlink_metadata().is_ok() {
             return Some(path);
         }
-        let message = format!("`{}` does not exist", field.text());
-        self.wrong(field, message);
+        let text = self.text(field)?;
+        self.wrong(field, format!("`{text}` does not exist"));
         None
     }
 
-    fn wrong<T: ParsedName>(&mut self, field: &Field<T>, message: String) {
+    /// Whether an entry with this condition counts.
+    pub(super) fn holds(&mut self, when: Option<&Field<Text>>) -> bool {
+        let Some(when) = when else { return true };
+        if self.values.hides(when.written()) {
+            return false;
+        }
+        let value = self.values.evaluate(when.written());
+        let value = value.map_err(|message| Error::at(self.file, when.place(), message));
+        self.mistakes.note(value).is_some_and(|value| value.is_true())
+    }
+
+    /// The values in each round of a loop; those of the entry itself, if it has none.
+    pub(super) fn rounds(&mut self, for_each: &ForEach) -> Vec<Values> {
+        let mut rounds = vec![self.values.clone()];
+        for (name, list) in for_each {
+            let place = list.place;
+            if let Err(message) = self.loop_name(name) {
+                self.mistakes.note::<()>(Err(Error::at(self.file, place, message)));
+                return Vec::new();
+            }
+            let mut longer = Vec::new();
+            for round in &rounds {
+                let mut entries = CheckedEntries { values: round, mistakes: self.mistakes, ..*self };
+                for value in entries.loop_values(list) {
+                    longer.push(round.with([(name.clone(), value)]));
+                }
+            }
+            if longer.len() > ROUNDS_MAX {
+                let message = format!("{} rounds; the maximum is {ROUNDS_MAX}", longer.len());
+                self.mistakes.note::<()>(Err(Error::at(self.file, place, message)));
+                return Vec::new();
+            }
+            rounds = longer;
+        }
+        rounds
+    }
+
+    fn loop_name(&self, name: &str) -> Result<(), String> {
+        VariableName::parse(name)?;
+        if self.values.get(name).is_some() {
+            return Err(format!("`{name}` has a value already: choose another name for the loop"));
+        }
+        Ok(())
+    }
+
+    fn loop_values(&mut self, list: &LoopValues) -> Vec<serde_json::Value> {
+        let expression = match &list.list {
+            LoopList::Texts(list) => {
+                return list.iter().filter_map(|text| self.text(text)).map(serde_json::Value::from).collect();
+            }
+            LoopList::Expression(expression) => expression,
+        };
+        if self.values.is_unknown() {
+            return Vec::new();
+        }
+        let value = self.values.evaluate(expression);
+        let values = value.and_then(|value| match serde_json::to_value(&value) {
+            Ok(serde_json::Value::Array(values)) => Ok(values),
+            _ => Err(format!("`{expression}` is not a list")),
+        });
+        let values = values.map_err(|message| Error::at(self.file, list.place, message));
+        self.mistakes.note(values).unwrap_or_default()
+    }
+
+    fn wrong<T>(&mut self, field: &Field<T>, message: String) {
         self.mistakes.note::<()>(Err(Error::at(self.file, field.place(), message)));
     }
 
@@ -60,6 +143,7 @@ impl CheckedEntries<'_> {
     /// Files for the archive: the source exists, and every pattern can be read.
     pub(super) fn files(&mut self, files: &FilesEntry) -> Option<CopiedFiles> {
         let (from, to) = (self.existing(&files.from), self.name(&files.to));
+        let to_text = self.text(&files.to).unwrap_or_default();
         let mut exclude = Vec::new();
         for pattern in &files.exclude {
             let origin = Origin::new(self.file, pattern.place());
@@ -69,7 +153,7 @@ impl CheckedEntries<'_> {
         Some(CopiedFiles {
             origin: Origin::new(self.file, files.to.place()),
             from: from?,
-            is_folder: files.to.text().ends_with('/') || to.as_os_str().is_empty(),
+            is_folder: to_text.ends_with('/') || to.as_os_str().is_empty(),
             to,
             exclude,
         })
@@ -78,33 +162,44 @@ impl CheckedEntries<'_> {
     /// How a registry is reached: its host, its mirrors, and the files of its certificates.
     pub(super) fn registry(&mut self, registry: &RegistryEntry) -> Option<RegistryAccess> {
         let (host, mirrors) = (self.name(&registry.host), self.names(&registry.mirrors));
-        let client = registry.client_certificate.iter().flat_map(|pair| [&pair.certificate, &pair.key]);
-        for file in registry.certificate_authorities.iter().chain(client) {
-            let path = Path::new(&file.value);
-            let message = if path.is_absolute() {
-                path.metadata().err().map(|error| format!("cannot open `{}`: {error}", file.value))
-            } else if self.mistakes.note(self.territory.resolve(path).map_err(Error::from)).is_some()
-                && self.root.join(path).metadata().is_err()
-            {
-                Some(format!("`{}` does not exist", file.value))
-            } else {
-                None
-            };
-            if let Some(message) = message {
-                self.mistakes.note::<()>(Err(Error::at(self.file, file.referenced, message)));
+        let certificate_authorities =
+            registry.certificate_authorities.iter().filter_map(|file| self.certificate(file)).collect();
+        let client_certificate = match &registry.client_certificate {
+            Some(pair) => {
+                let (certificate, key) = (self.certificate(&pair.certificate), self.certificate(&pair.key));
+                certificate.zip(key)
             }
-        }
-        let below = |file: &serde_saphyr::Spanned<String>| self.root.join(&file.value);
+            None => None,
+        };
         Some(RegistryAccess {
             host: host?,
             mirrors,
             plain_http: registry.plain_http,
-            certificate_authorities: registry.certificate_authorities.iter().map(below).collect(),
-            client_certificate: registry
-                .client_certificate
-                .as_ref()
-                .map(|pair| (below(&pair.certificate), below(&pair.key))),
+            certificate_authorities,
+            client_certificate,
         })
+    }
+
+    /// A PEM file, absolute or relative to the project, that has to exist.
+    fn certificate(&mut self, field: &Field<Text>) -> Option<PathBuf> {
+        let text = self.text(field)?;
+        let path = Path::new(&text);
+        let message = if path.is_absolute() {
+            path.metadata().err().map(|error| format!("cannot open `{text}`: {error}"))
+        } else if self.mistakes.note(self.territory.resolve(path).map_err(Error::from)).is_some()
+            && self.root.join(path).metadata().is_err()
+        {
+            Some(format!("`{text}` does not exist"))
+        } else {
+            None
+        };
+        match message {
+            Some(message) => {
+                self.wrong(field, message);
+                None
+            }
+            None => Some(self.root.join(path)),
+        }
     }
 }
 

@@ -15,40 +15,39 @@ use serde_saphyr::{Location, Spanned};
 
 use super::error::Error;
 use super::names::ParsedName;
+use super::values::Values;
 
-/// A name in a file: its place, its text, and what the text means.
+/// A name in a file: its place and its text, which can have `{{ expressions }}`.
 ///
-/// An invalid one does not end the reading of the file, so that all mistakes are reported together: [`Field::value`] returns
-/// the mistake.
-#[derive(Clone)]
+/// The text is parsed only when [`Field::value`] is called: expressions are replaced first, and an invalid name does not end the
+/// reading of the file, so that all mistakes are reported together.
 pub struct Field<T> {
     text: Spanned<String>,
-    parsed: Result<T, String>,
+    parsed: PhantomData<fn() -> T>,
 }
 
-impl<T: ParsedName> Field<T> {
-    /// Parses `text`.
+impl<T> Field<T> {
     pub(super) fn new(text: Spanned<String>) -> Self {
-        Self { parsed: T::parse(&text.value), text }
+        Self { text, parsed: PhantomData }
     }
 
-    /// What the text means; `file` is the file that it is from.
+    /// The text of the name, with the expressions in it replaced; `file` is the file that it is from.
     ///
     /// # Errors
     ///
-    /// If it is invalid, with its place.
-    pub(super) fn value(&self, file: &Path) -> Result<&T, Error> {
-        self.parsed.as_ref().map_err(|reason| Error::at(file, self.place(), reason.as_str()))
+    /// If an expression is invalid or names a value that does not exist, with its place.
+    pub(super) fn text(&self, file: &Path, values: &Values) -> Result<String, Error> {
+        values.render(&self.text.value).map_err(|reason| Error::at(file, self.place(), reason))
     }
 
     /// A name with this text at the same place.
-    pub(super) fn renamed<U: ParsedName>(&self, text: String) -> Field<U> {
+    pub(super) fn renamed<U>(&self, text: String) -> Field<U> {
         let Spanned { referenced, defined, .. } = self.text;
         Field::new(Spanned { value: text, referenced, defined })
     }
 
-    /// The text.
-    pub(super) fn text(&self) -> &str {
+    /// The text as it is written.
+    pub(super) fn written(&self) -> &str {
         &self.text.value
     }
 
@@ -58,13 +57,30 @@ impl<T: ParsedName> Field<T> {
     }
 }
 
+impl<T: ParsedName> Field<T> {
+    /// What the text means; `file` is the file that it is from.
+    ///
+    /// # Errors
+    ///
+    /// If it is invalid, with its place.
+    pub(super) fn value(&self, file: &Path, values: &Values) -> Result<T, Error> {
+        T::parse(&self.text(file, values)?).map_err(|reason| Error::at(file, self.place(), reason))
+    }
+}
+
+impl<T> Clone for Field<T> {
+    fn clone(&self) -> Self {
+        Self::new(self.text.clone())
+    }
+}
+
 impl<T> fmt::Debug for Field<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.text.value.fmt(f)
     }
 }
 
-impl<'de, T: ParsedName> Deserialize<'de> for Field<T> {
+impl<'de, T> Deserialize<'de> for Field<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Spanned::deserialize(deserializer).map(Self::new)
     }
@@ -92,26 +108,40 @@ impl<'de, T: ParsedName> Deserialize<'de> for Named<T> {
     }
 }
 
-/// Gives types that hold a name the JSON Schema of the name.
-macro_rules! schema_of_its_name {
-    ($($holder:ident),*) => {$(
-        impl<T: ParsedName> JsonSchema for $holder<T> {
-            fn schema_name() -> Cow<'static, str> {
-                T::FORMAT.into()
-            }
+/// What the pattern of a name becomes in a file with variables: a text with an expression has any form.
+const EXPRESSION: &str = r"\{\{|\{%";
 
-            fn inline_schema() -> bool {
-                true
-            }
+impl<T: ParsedName> JsonSchema for Field<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::FORMAT.into()
+    }
 
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                schema_of::<T>()
-            }
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let mut name = schema_of::<T>();
+        if let Some(pattern) = T::PATTERN {
+            name.insert("pattern".into(), Value::from(format!("{pattern}|{EXPRESSION}")));
         }
-    )*};
+        name
+    }
 }
 
-schema_of_its_name!(Field, Named);
+impl<T: ParsedName> JsonSchema for Named<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::FORMAT.into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schema_of::<T>()
+    }
+}
 
 /// Values by names. Two spellings of one name may not have different values.
 #[derive(Debug, Clone, PartialEq, Eq)]

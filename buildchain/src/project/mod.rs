@@ -19,7 +19,8 @@ mod read;
 mod schema_check;
 mod settings;
 mod template;
-mod version;
+mod values;
+mod variables;
 
 pub use book::{Book, Chapter, MarkdownDocument, SummaryItem};
 pub(crate) use book::{LinkTarget, target};
@@ -35,7 +36,7 @@ pub use model::{
 };
 pub use names::{
     ArchiveName, CargoPackage, ImageName, InnerPath, Mirror, ParsedName, Pattern, RegistryHost, Release,
-    RepositoryName, Subject, Tag, Text, Version,
+    RepositoryName, Subject, Tag, Text, VariableName, Version,
 };
 pub use package::read_package;
 pub use paths::Territory;
@@ -43,7 +44,7 @@ pub use settings::{
     ChosenProfile, OutputCache, Settings, SettingsFlags, auth_files, auth_places, certificate_folders,
     mirrors, program_variable, size as parse_size,
 };
-pub use template::Values;
+pub use values::Values;
 
 #[cfg(test)]
 mod tests;

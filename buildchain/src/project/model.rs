@@ -18,7 +18,8 @@ use super::names::{CargoPackage, ImageName, Mirror, Pattern, RegistryHost, Relea
 use super::paths::Territory;
 use super::read::read;
 use super::settings::{self, Settings};
-use super::template::{self, Values};
+use super::template;
+use super::values::Values;
 
 /// The name of the project file.
 pub const FILE_NAME: &str = "sealift.yaml";
@@ -252,6 +253,12 @@ impl Project {
     #[must_use]
     pub fn package_date(&self, definition: &packages::RpmDefinition) -> i64 {
         self.settings.source_date.or(definition.date()).unwrap_or(DEFAULT_SOURCE_DATE)
+    }
+
+    /// The first part of the names under which a node serves the images. A name has no `+` and no `~`.
+    #[must_use]
+    pub fn repository_prefix(&self) -> String {
+        format!("{}-{}", self.values.slug, self.values.version).to_ascii_lowercase().replace(['+', '~'], "_")
     }
 
     /// The tree that the ISO is made of.

@@ -3,9 +3,7 @@
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use super::error::{Error, Outside};
-use super::field::Field;
-use super::names::InnerPath;
+use super::error::Outside;
 
 /// The folder in the build root with the state of builds.
 const STATE_FOLDER: &str = ".sealift";
@@ -32,15 +30,6 @@ impl Territory {
     pub(super) fn add(&mut self, folder: &str) -> io::Result<()> {
         self.others.push(self.root.join(folder).canonicalize()?);
         Ok(())
-    }
-
-    /// The path that `field` of `file` names, relative to the project, if it leads inside.
-    pub(super) fn inner_path(&self, file: &Path, field: &Field<InnerPath>) -> Result<PathBuf, Error> {
-        let path = field.value(file)?.as_path();
-        match self.resolve(path) {
-            Ok(_) => Ok(path.to_owned()),
-            Err(outside) => Err(Error::at(file, field.place(), outside.to_string())),
-        }
     }
 
     /// The place of `path`, which is relative to the project or in the build root, with every symbolic link on that part of
@@ -108,7 +97,7 @@ fn planted_link(build_root: &Path) -> Option<PathBuf> {
 }
 
 /// `path` without `.` and `..`, by name.
-fn clean(path: &Path) -> PathBuf {
+pub(super) fn clean(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
     for part in path.components() {
         match part {

@@ -162,8 +162,8 @@ fn task(builder: &mut TaskBuilder<'_>, project: &Arc<Project>, file: &SelectedFi
     let values = &project.values;
     let mut inputs = vec![builder.input(source, name)];
     let (command, action) = if is_template {
-        inputs.push(TaskInput::value("name", &values.name));
-        inputs.push(TaskInput::value("version", &values.version));
+        let named = values.names().filter_map(|name| Some((name, values.get(name)?)));
+        inputs.extend(named.map(|(name, value)| TaskInput::value(name, value.to_string())));
         inputs.extend(builder.made_here());
         ("RENDER", render(project, source, &target))
     } else if let Some(text) = link {

@@ -192,6 +192,13 @@ impl Created {
     }
 }
 
+impl From<i64> for Created {
+    /// A time in seconds since 1970.
+    fn from(seconds: i64) -> Self {
+        Self(seconds)
+    }
+}
+
 impl Serialize for Created {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match jiff::Timestamp::from_second(self.0) {

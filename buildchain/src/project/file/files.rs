@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::ForEach;
 use crate::project::field::Field;
-use crate::project::names::{InnerPath, Pattern};
+use crate::project::names::{InnerPath, Pattern, Text};
 
 /// Files of the project that go into the archive. A file whose name ends in `.in` is a template: it is rendered, and loses
 /// that ending.
@@ -18,4 +19,10 @@ pub struct FilesEntry {
     /// Patterns of files and folders to leave out, as in a `.gitignore` in that folder.
     #[serde(default)]
     pub exclude: Vec<Field<Pattern>>,
+    /// The entry counts only if this expression is true: `channel == "stable"`.
+    #[serde(default)]
+    pub when: Option<Field<Text>>,
+    /// Repeats the entry: names with the values that they have, one after the other.
+    #[serde(default)]
+    pub for_each: ForEach,
 }

@@ -12,8 +12,9 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_saphyr::Spanned;
 
+use super::ForEach;
 use crate::project::field::Field;
-use crate::project::names::{ImageName, ImageSource, InnerPath, Tag};
+use crate::project::names::{ImageName, ImageSource, InnerPath, Tag, Text};
 
 /// Container images.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -54,6 +55,12 @@ pub struct NamedImage {
     /// Further tags, in addition to the version of the project. They share the files of the image.
     #[serde(default)]
     pub tags: Vec<Field<Tag>>,
+    /// The entry counts only if this expression is true: `channel == "stable"`.
+    #[serde(default)]
+    pub when: Option<Field<Text>>,
+    /// Repeats the entry: names with the values that they have, one after the other.
+    #[serde(default)]
+    pub for_each: ForEach,
 }
 
 impl<'de> Deserialize<'de> for BuildImage {
@@ -90,7 +97,13 @@ impl BuildImage {
             Self::Folder(folder) => {
                 let (referenced, defined) = (entry.referenced, entry.defined);
                 let folder = Spanned { value: folder.clone(), referenced, defined };
-                NamedImage { folder: Field::new(folder), name: None, tags: Vec::new() }
+                NamedImage {
+                    folder: Field::new(folder),
+                    name: None,
+                    tags: Vec::new(),
+                    when: None,
+                    for_each: ForEach::new(),
+                }
             }
         }
     }
@@ -129,6 +142,12 @@ pub struct PullImage {
     /// Also save the image as a tar file, which a container engine can load before a registry runs.
     #[serde(default)]
     pub tar: bool,
+    /// The entry counts only if this expression is true: `channel == "stable"`.
+    #[serde(default)]
+    pub when: Option<Field<Text>>,
+    /// Repeats the entry: names with the values that they have, one after the other.
+    #[serde(default)]
+    pub for_each: ForEach,
 }
 
 /// How a `Containerfile` is built: `build.yaml` beside it.

@@ -5,6 +5,8 @@ mod images;
 mod lock;
 mod packages;
 mod registries;
+mod repeated;
+mod variables;
 
 use std::collections::BTreeMap;
 
@@ -17,8 +19,11 @@ pub use self::images::{BuildImage, Catalogue, ContainerBuild, ImagesSpec, NamedI
 pub use self::lock::{LockFileContent, LockedReferrersEntry};
 pub use self::packages::RepositoryEntry;
 pub use self::registries::{ClientCertificate, RegistryEntry};
+use self::repeated::repeated;
+pub use self::repeated::{ForEach, LoopList, LoopValues, Repeated};
+pub use self::variables::{GitValue, VariableEntry, VariableSource};
 use super::field::Field;
-use super::names::{ArchiveName, CargoPackage, InnerPath, Version};
+use super::names::{ArchiveName, CargoPackage, InnerPath, Text, Version};
 
 /// The only version of the format so far.
 pub const API_VERSION: &str = "sealift.dev/v1alpha1";
@@ -78,60 +83,127 @@ pub enum RevisionForm {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VersionFile {
-    /// The file, relative to the project: TOML, JSON or YAML by its extension, else plain text.
+    /// The file, relative to the project: TOML, JSON or YAML by its extension, else lines `KEY=value`.
     pub file: Field<InnerPath>,
-    /// The key in the file, such as `package.version`. Plain text has none: its first line is the version.
+    /// The key in the file, such as `package.version`. Without one, the first line of the file is the version.
     #[serde(default)]
-    pub key: Option<String>,
+    pub key: Option<Field<Text>>,
 }
 
-/// What goes into the archive.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ProjectSpec {
+/// Defines the types that have the keys of content: the project itself and its parts, profiles, and what the two have in common.
+macro_rules! content {
+    ($($(#[$attribute:meta])* $key:ident: $type:ty,)*) => {
+        /// What goes into the archive.
+        #[derive(Debug, Default, Deserialize, JsonSchema)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        pub struct ProjectSpec {
+            /// Other files with the keys of `spec`, relative to the file that names them. What they have comes first. Paths in
+            /// them start from the project, as everywhere.
+            #[serde(default)]
+            pub include: Vec<Field<Text>>,
+            $($(#[$attribute])* #[serde(default)] pub $key: $type,)*
+            /// Named additions to the project. `--profile` chooses one or several.
+            #[serde(default)]
+            pub profiles: BTreeMap<String, Profile>,
+        }
+
+        /// The additions of a profile.
+        #[derive(Debug, Default, Deserialize, JsonSchema)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        pub struct Profile {
+            /// Lists of the project that those of the profile replace. All others are extended.
+            #[serde(default)]
+            pub replace: Vec<ReplacedList>,
+            $($(#[$attribute])* #[serde(default)] pub $key: $type,)*
+        }
+
+        /// What one file or one profile adds to the archive.
+        #[derive(Debug, Default)]
+        pub struct Content {
+            $(pub(in crate::project) $key: $type,)*
+        }
+
+        impl ProjectSpec {
+            /// The content of the file, without its profiles.
+            pub(in crate::project) fn take_content(&mut self) -> Content {
+                Content { $($key: std::mem::take(&mut self.$key),)* }
+            }
+        }
+
+        impl Profile {
+            /// The content of the profile.
+            pub(in crate::project) fn into_content(self) -> Content {
+                Content { $($key: self.$key,)* }
+            }
+        }
+    };
+}
+
+content! {
+    /// Values that all strings of the project and its templates can name: `{{ name }}`.
+    #[schemars(with = "BTreeMap<String, VariableEntry>")]
+    variables: BTreeMap<String, Spanned<VariableEntry>>,
     /// Folders outside the project that its symbolic links can lead to, absolute or relative to the project. A link to
     /// any other place outside is an error.
-    #[serde(default)]
-    #[schemars(with = "Vec<String>")]
-    pub external_folders: Vec<Spanned<String>>,
+    external_folders: Vec<Field<Text>>,
     /// Programs built from the project's own sources.
-    #[serde(default)]
-    pub binaries: Vec<Binary>,
+    binaries: Vec<Binary>,
     /// How to reach registries.
-    #[serde(default)]
-    pub registries: Vec<RegistryEntry>,
+    registries: Vec<RegistryEntry>,
     /// Container images.
-    #[serde(default)]
-    pub images: ImagesSpec,
+    images: ImagesSpec,
     /// Package repositories.
-    #[serde(default)]
-    pub packages: Vec<RepositoryEntry>,
+    packages: Vec<RepositoryEntry>,
     /// Files and folders that are copied or rendered into the archive.
-    #[serde(default)]
-    pub files: Vec<FilesEntry>,
+    files: Vec<FilesEntry>,
     /// Documents for the archive's `documentation/`, relative to the project. Markdown files become pages, with their
     /// pictures; `README.md` becomes `index.html`. A `SUMMARY.md` is a book in mdBook's format: its chapters become pages with a
     /// table of contents. Other files are copied.
-    #[serde(default)]
-    pub documentation: Vec<Field<InnerPath>>,
-    /// Named additions to the project. `--profile` chooses one.
-    #[serde(default)]
-    pub profiles: BTreeMap<String, Profile>,
+    documentation: Vec<Field<InnerPath>>,
 }
 
-/// The additions of a profile.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Profile {
-    /// Container images.
-    #[serde(default)]
-    pub images: ImagesSpec,
-    /// Package repositories.
-    #[serde(default)]
-    pub packages: Vec<RepositoryEntry>,
-    /// Files and folders.
-    #[serde(default)]
-    pub files: Vec<FilesEntry>,
+/// A list of the project that a profile can replace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum ReplacedList {
+    /// `binaries`.
+    #[serde(rename = "binaries")]
+    Binaries,
+    /// All images.
+    #[serde(rename = "images")]
+    Images,
+    /// The images to pull, those of catalogues included.
+    #[serde(rename = "images.pull")]
+    ImagesPull,
+    /// The images to build.
+    #[serde(rename = "images.build")]
+    ImagesBuild,
+    /// `packages`.
+    #[serde(rename = "packages")]
+    Packages,
+    /// `files`.
+    #[serde(rename = "files")]
+    Files,
+    /// `documentation`.
+    #[serde(rename = "documentation")]
+    Documentation,
+}
+
+impl Content {
+    /// Empties a list.
+    pub(in crate::project) fn clear(&mut self, list: ReplacedList) {
+        match list {
+            ReplacedList::Binaries => self.binaries.clear(),
+            ReplacedList::Images => self.images = ImagesSpec::default(),
+            ReplacedList::ImagesPull => {
+                self.images.pull.clear();
+                self.images.catalogues.clear();
+            }
+            ReplacedList::ImagesBuild => self.images.build.clear(),
+            ReplacedList::Packages => self.packages.clear(),
+            ReplacedList::Files => self.files.clear(),
+            ReplacedList::Documentation => self.documentation.clear(),
+        }
+    }
 }
 
 /// A program that cargo builds: statically linked, and the same bytes on every machine.
@@ -144,7 +216,15 @@ pub struct Binary {
     /// `<build root>/bin/<name>`.
     #[serde(default)]
     pub to: Option<Field<InnerPath>>,
+    /// The entry counts only if this expression is true: `channel == "stable"`.
+    #[serde(default)]
+    pub when: Option<Field<Text>>,
+    /// Repeats the entry: names with the values that they have, one after the other.
+    #[serde(default)]
+    pub for_each: ForEach,
 }
+
+repeated!(Binary, FilesEntry, NamedImage, PullImage, RegistryEntry, RepositoryEntry);
 
 /// The JSON Schema of `sealift.yaml`.
 #[must_use]

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::ForEach;
 use crate::project::field::Field;
-use crate::project::names::{InnerPath, Release, RepositoryName};
+use crate::project::names::{InnerPath, Release, RepositoryName, Text};
 
 /// A package repository of the archive.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -16,4 +17,10 @@ pub struct RepositoryEntry {
     pub release: Field<Release>,
     /// Folders of packages to build, each with a `package.yaml`.
     pub build: Vec<Field<InnerPath>>,
+    /// The entry counts only if this expression is true: `channel == "stable"`.
+    #[serde(default)]
+    pub when: Option<Field<Text>>,
+    /// Repeats the entry: names with the values that they have, one after the other.
+    #[serde(default)]
+    pub for_each: ForEach,
 }

@@ -2,10 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_saphyr::Spanned;
 
+use super::ForEach;
 use crate::project::field::Field;
-use crate::project::names::{Mirror, RegistryHost};
+use crate::project::names::{Mirror, RegistryHost, Text};
 
 /// How to reach a registry.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -21,11 +21,16 @@ pub struct RegistryEntry {
     pub plain_http: bool,
     /// PEM files, relative to the project: certificate authorities to trust for this host in addition to those of the system.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
-    pub certificate_authorities: Vec<Spanned<String>>,
+    pub certificate_authorities: Vec<Field<Text>>,
     /// The client certificate for this host.
     #[serde(default)]
     pub client_certificate: Option<ClientCertificate>,
+    /// The entry counts only if this expression is true: `channel == "stable"`.
+    #[serde(default)]
+    pub when: Option<Field<Text>>,
+    /// Repeats the entry: names with the values that they have, one after the other.
+    #[serde(default)]
+    pub for_each: ForEach,
 }
 
 /// A client certificate.
@@ -33,9 +38,7 @@ pub struct RegistryEntry {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClientCertificate {
     /// A PEM file, relative to the project: the certificate with its chain.
-    #[schemars(with = "String")]
-    pub certificate: Spanned<String>,
+    pub certificate: Field<Text>,
     /// A PEM file, relative to the project: its key.
-    #[schemars(with = "String")]
-    pub key: Spanned<String>,
+    pub key: Field<Text>,
 }

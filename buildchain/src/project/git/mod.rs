@@ -163,6 +163,17 @@ impl GitRepository {
         Ok(String::from_utf8_lossy(self.printed(output)?.trim_ascii()).into_owned())
     }
 
+    /// The tag of the commit itself; `None` if it has none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Repository`] if git cannot read it.
+    pub(crate) fn tag(&self) -> Result<Option<String>, Error> {
+        let output = self.run(&["tag", "--points-at", "HEAD", "--sort=-version:refname"])?;
+        let text = self.printed(output)?;
+        Ok(String::from_utf8_lossy(&text).lines().next().map(str::to_owned))
+    }
+
     /// How the files of the project differ from the commit.
     ///
     /// # Errors

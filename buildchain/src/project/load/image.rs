@@ -6,10 +6,12 @@ use images::build::containerfile;
 use images::{Platform, Reference};
 
 use super::Loader;
+use crate::project::entries::CheckedEntries;
 use crate::project::error::{Error, Mistakes, Origin};
 use crate::project::field::Field;
 use crate::project::file::{ContainerBuild, NamedImage};
 use crate::project::image::{BaseImage, BuildMethod, Containerfile, ImageDefinition};
+use crate::project::model::Project;
 use crate::project::names::{ImageName, Tag};
 use crate::project::read::{parse, parse_strict, read};
 
@@ -28,7 +30,7 @@ impl Loader {
         image: &NamedImage,
     ) -> Result<Option<ImageDefinition>, Error> {
         let folder = &image.folder;
-        let relative = self.project.territory.inner_path(path, folder)?;
+        let Some(relative) = self.entries(path).path(folder) else { return Ok(None) };
         let Some((name, tags)) = self.name_and_tags(path, image) else { return Ok(None) };
         let origin = Origin::new(path, folder.place());
         let declaration = relative.join("image.yaml");
@@ -59,14 +61,15 @@ impl Loader {
 
     /// The name of an image, and its tags: the version of the project, then its own.
     fn name_and_tags(&mut self, path: &Path, image: &NamedImage) -> Option<(ImageName, Vec<Tag>)> {
-        let folder = &image.folder;
+        let folder = self.entries(path).text(&image.folder)?;
         let name: Field<ImageName> = image.name.clone().unwrap_or_else(|| {
-            let last = folder.text().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-            folder.renamed(last.to_owned())
+            let last = folder.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+            image.folder.renamed(last.to_owned())
         });
-        let version = &self.project.values.version;
+        // A tag has no `+` and no `~`.
+        let version = self.project.values.version.replace(['+', '~'], "_");
         // An invalid version is reported where it is written.
-        let version = (!version.is_empty()).then(|| name.renamed::<Tag>(version.clone()));
+        let version = (!version.is_empty()).then(|| name.renamed::<Tag>(version));
         let mut is_valid = true;
         let fields: Vec<&Field<Tag>> = version.iter().chain(&image.tags).collect();
         let parsed = self.entries(path).name(&name);
@@ -96,13 +99,12 @@ impl Loader {
             if exists { self.definition(&path, parse)? } else { ContainerBuild::default() };
         let path = self.project.root.join(path);
         let mut mistakes = Mistakes::default();
-        let territory = &self.project.territory;
-        let context = settings.context.as_ref().map(|context| territory.inner_path(&path, context));
-        let context = context.and_then(|context| mistakes.note(context));
-        let platform = settings.platform.as_ref();
-        let platform = platform.and_then(|platform| mistakes.note(platform.value(&path))).cloned();
-        let created = settings.created.as_ref();
-        let created = created.and_then(|created| mistakes.note(created.value(&path))).copied();
+        let Project { root, territory, .. } = &self.project;
+        let mut entries =
+            CheckedEntries { file: &path, root, territory, values: &self.values, mistakes: &mut mistakes };
+        let context = settings.context.as_ref().and_then(|context| entries.path(context));
+        let platform = settings.platform.as_ref().and_then(|platform| entries.name(platform));
+        let created = settings.created.as_ref().and_then(|created| entries.name(created));
         mistakes.end(())?;
         territory.resolve(file)?;
         let file = self.project.root.join(file);

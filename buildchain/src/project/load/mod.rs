@@ -1,23 +1,29 @@
 //! Reading a project: its files become the model, and all mistakes in them one report.
 
 mod image;
-mod metadata;
+mod parts;
 mod pull;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use self::metadata::values;
+use self::parts::{Part, PartReader};
 use super::book::{Book, MarkdownDocument};
 use super::entries::{self, CheckedEntries};
 use super::error::{Error, Mistakes, Origin};
-use super::file::{self, BuildImage, ProjectFile, RevisionForm};
+use super::field::Field;
+use super::file::{
+    self, BuildImage, Content, NamedImage, ProjectFile, ProjectMetadata, Repeated, RevisionForm,
+};
 use super::image_folders::ImageFolders;
 use super::lock::{self, LockFile};
 use super::model::{DEFAULT_SOURCE_DATE, FILE_NAME, PackageDefinition, Project, RepositoryDefinition};
+use super::names::InnerPath;
 use super::paths::{self, Territory};
 use super::read::{parse, read};
-use super::settings::{ChosenProfile, Settings};
+use super::settings::Settings;
+use super::values::Values;
+use super::variables::{self, VariableContext};
 use super::{git, package, template};
 
 impl Project {
@@ -35,143 +41,200 @@ impl Project {
         for name in [FILE_NAME, lock::FILE_NAME] {
             territory.resolve(Path::new(name))?;
         }
-        let file: ProjectFile = parse(&path, &read(&path)?)?;
+        let text = read(&path)?;
+        let file: ProjectFile = parse(&path, &text)?;
         let mut mistakes = Mistakes::default();
-        for folder in &file.spec.external_folders {
-            mistakes.note(territory.add(&folder.value).map_err(|error| {
-                Error::at(&path, folder.referenced, format!("cannot resolve `{}`: {error}", folder.value))
-            }));
-        }
-        let values = mistakes.note(values(root, &path, &file.metadata, &settings, &territory));
+        let reader = PartReader::new(root, &territory, &mut mistakes);
+        let (mut parts, mut sources) = reader.read(file.spec, &text, &settings.profile)?;
         let repository = git::GitRepository::open(&settings, root)?;
         let commit = repository.as_ref().map(git::GitRepository::commit).transpose()?.flatten();
+        let mut variables = BTreeMap::new();
+        parts.iter_mut().for_each(|part| variables.extend(part.variables.drain(..)));
+        let context = VariableContext {
+            root,
+            project_file: &path,
+            settings: &settings,
+            territory: &territory,
+            metadata: &file.metadata,
+            repository: repository.as_ref(),
+            commit: commit.as_ref(),
+        };
+        let (values, read_for_values) = variables::resolve(&context, &variables, &mut mistakes);
+        sources.extend(read_for_values);
+        mistakes.note(check_volume_id(&path, &file.metadata, &values));
         let revision = match (&repository, &commit, file.metadata.revision) {
             (Some(repository), Some(_), RevisionForm::Describe) => Some(repository.describe()?),
             (_, commit, _) => commit.as_ref().map(|commit| commit.hash.clone()),
         };
         let source_date =
             settings.source_date.or(commit.as_ref().map(|commit| commit.date)).unwrap_or(DEFAULT_SOURCE_DATE);
-
-        let mut spec = file.spec;
-        for profile in chosen(&mut spec.profiles, &settings.profile)? {
-            spec.images.catalogues.extend(profile.images.catalogues);
-            spec.images.pull.extend(profile.images.pull);
-            spec.images.build.extend(profile.images.build);
-            spec.packages.extend(profile.packages);
-            spec.files.extend(profile.files);
-        }
-        let mut entries =
-            CheckedEntries { file: &path, root, territory: &territory, mistakes: &mut mistakes };
-        let binaries = spec.binaries.iter().filter_map(|binary| entries.program(binary)).collect();
-        let files = spec.files.iter().filter_map(|files| entries.files(files)).collect();
-        let registries = spec.registries.iter().filter_map(|registry| entries.registry(registry)).collect();
-        let (mut documentation, mut books) = (Vec::new(), Vec::new());
-        for page in &spec.documentation {
-            let Some(inner) = entries.existing(page) else { continue };
-            if Book::is(&inner) {
-                let book = entries.mistakes.note(Book::read(root, &territory, &inner));
-                documentation.extend(book.iter().flat_map(Book::chapters));
-                books.extend(book);
-            } else {
-                documentation
-                    .push(MarkdownDocument { origin: Origin::new(&path, page.place()), path: inner });
+        for part in &parts {
+            for folder in &part.content.external_folders {
+                if values.hides(folder.written()) {
+                    continue;
+                }
+                let added = folder.text(&part.file, &values).and_then(|text| {
+                    territory.add(&text).map_err(|error| {
+                        Error::at(&part.file, folder.place(), format!("cannot resolve `{text}`: {error}"))
+                    })
+                });
+                mistakes.note(added);
             }
         }
-
-        let mut sources: Vec<PathBuf> =
-            std::iter::once(path.clone()).chain(books.iter().map(|book| root.join(&book.path))).collect();
-        let version_file = file.metadata.version_from.as_ref();
-        // The file itself was read for the values, with its mistakes.
-        let version_file = version_file.and_then(|from| territory.inner_path(&path, &from.file).ok());
-        sources.extend(version_file.map(|inner| root.join(inner)));
         let project = Self {
             root: root.into(),
             kind: file.kind,
-            // Definitions are templates of these values. Where those are invalid, the rest is checked without them.
-            values: values.unwrap_or_default(),
+            values: values.clone(),
             source_date,
             revision,
             repository,
-            binaries,
-            registries,
+            binaries: Vec::new(),
+            registries: Vec::new(),
             pull: Vec::new(),
             images: Vec::new(),
             repositories: Vec::new(),
-            files,
-            documentation,
+            files: Vec::new(),
+            documentation: Vec::new(),
             sources,
-            books,
+            books: Vec::new(),
             folders: ImageFolders::default(),
             settings,
             territory,
         };
         let lock = mistakes.note(LockFile::read(root)).unwrap_or_default();
-        let mut loader = Loader { project, lock, mistakes };
-        loader.images(&path, spec.images);
-        loader.packages(&path, &spec.packages);
+        let mut loader = Loader { project, lock, values, mistakes };
+        for Part { file, content, .. } in &parts {
+            loader.content(file, content);
+        }
         loader.mistakes.end(loader.project)
     }
+}
+
+/// The most bytes of a volume ID (ECMA-119, 8.4.8).
+const VOLUME_ID_MAX: usize = 32;
+
+fn check_volume_id(path: &Path, metadata: &ProjectMetadata, values: &Values) -> Result<(), Error> {
+    let volume_id = format!("{} {}", values.name, values.version);
+    if volume_id.len() <= VOLUME_ID_MAX {
+        return Ok(());
+    }
+    let message = format!(
+        "the volume ID `{volume_id}` of the ISO has {} bytes: at most {VOLUME_ID_MAX} fit",
+        volume_id.len()
+    );
+    Err(Error::at(path, metadata.name.place(), message))
 }
 
 /// A project whose definitions are being read.
 struct Loader {
     project: Project,
     lock: LockFile,
+    /// What the strings of the entry that is being read can name: the values of the project, and those of loops.
+    values: Values,
     mistakes: Mistakes,
 }
 
 impl Loader {
     /// The entries of a file of the project.
     fn entries<'a>(&'a mut self, file: &'a Path) -> CheckedEntries<'a> {
+        let Self { project, mistakes, values, .. } = self;
+        CheckedEntries { file, root: &project.root, territory: &project.territory, values, mistakes }
+    }
+
+    /// Calls `read` for each of `entries` that counts, once for each round of its loop.
+    fn each<E: Repeated>(&mut self, file: &Path, entries: &[E], mut read: impl FnMut(&mut Self, &E)) {
+        for entry in entries {
+            for round in self.entries(file).rounds(entry.for_each()) {
+                let outer = std::mem::replace(&mut self.values, round);
+                if self.entries(file).holds(entry.when()) {
+                    read(self, entry);
+                }
+                self.values = outer;
+            }
+        }
+    }
+
+    /// Reads what the file at `path` adds.
+    fn content(&mut self, path: &Path, content: &Content) {
+        self.each(path, &content.binaries, |loader, binary| {
+            let program = loader.entries(path).program(binary);
+            loader.project.binaries.extend(program);
+        });
+        self.each(path, &content.registries, |loader, registry| {
+            let registry = loader.entries(path).registry(registry);
+            loader.project.registries.extend(registry);
+        });
+        self.each(path, &content.files, |loader, files| {
+            let files = loader.entries(path).files(files);
+            loader.project.files.extend(files);
+        });
+        for page in &content.documentation {
+            self.document(path, page);
+        }
+        self.images(path, &content.images);
+        self.packages(path, &content.packages);
+    }
+
+    fn document(&mut self, path: &Path, page: &Field<InnerPath>) {
+        let Some(inner) = self.entries(path).existing(page) else { return };
         let Self { project, mistakes, .. } = self;
-        CheckedEntries { file, root: &project.root, territory: &project.territory, mistakes }
+        if !Book::is(&inner) {
+            let origin = Origin::new(path, page.place());
+            project.documentation.push(MarkdownDocument { origin, path: inner });
+            return;
+        }
+        let Some(book) = mistakes.note(Book::read(&project.root, &project.territory, &inner)) else { return };
+        project.documentation.extend(book.chapters());
+        project.sources.push(project.root.join(&book.path));
+        project.books.push(book);
     }
 
     /// Reads the images that the project file at `path` lists.
-    fn images(&mut self, path: &Path, images: file::ImagesSpec) {
-        for image in images.pull {
-            self.pull(path, &image);
-        }
+    fn images(&mut self, path: &Path, images: &file::ImagesSpec) {
+        self.each(path, &images.pull, |loader, image| loader.pull(path, image));
         for name in &images.catalogues {
             let Some(inner) = self.entries(path).path(name) else { continue };
             let catalogue_path = self.project.root.join(inner);
             let text = read(&catalogue_path);
             let text = text.map_err(|error| error.missing_at(path, name.place(), &self.project.root));
             let catalogue = text.and_then(|text| parse::<file::Catalogue>(&catalogue_path, &text));
-            for image in self.mistakes.note(catalogue).into_iter().flat_map(|catalogue| catalogue.images) {
-                self.pull(&catalogue_path, &image);
+            if let Some(catalogue) = self.mistakes.note(catalogue) {
+                self.each(&catalogue_path, &catalogue.images, |loader, image| {
+                    loader.pull(&catalogue_path, image);
+                });
             }
             self.project.sources.push(catalogue_path);
         }
-        for image in images.build.iter().map(BuildImage::named) {
-            let found = self.image(path, &image);
+        let build: Vec<NamedImage> = images.build.iter().map(BuildImage::named).collect();
+        self.each(path, &build, |loader, image| {
+            let found = loader.image(path, image);
             let found =
-                found.map_err(|error| error.missing_at(path, image.folder.place(), &self.project.root));
-            self.project.images.extend(self.mistakes.note(found).flatten());
-        }
+                found.map_err(|error| error.missing_at(path, image.folder.place(), &loader.project.root));
+            loader.project.images.extend(loader.mistakes.note(found).flatten());
+        });
     }
 
     /// Reads the package repositories that the project file at `path` lists.
     fn packages(&mut self, path: &Path, repositories: &[file::RepositoryEntry]) {
-        for repository in repositories {
-            let (name, release) =
-                (self.entries(path).name(&repository.name), self.entries(path).name(&repository.release));
+        self.each(path, repositories, |loader, repository| {
+            let mut entries = loader.entries(path);
+            let (name, release) = (entries.name(&repository.name), entries.name(&repository.release));
             let mut packages = Vec::new();
             for folder in &repository.build {
-                let Some(inner) = self.entries(path).path(folder) else { continue };
+                let Some(inner) = loader.entries(path).path(folder) else { continue };
                 let relative = inner.join("package.yaml");
-                let definition = self.definition(&relative, package::read_in_project);
+                let definition = loader.definition(&relative, package::read_in_project);
                 let definition =
-                    definition.map_err(|error| error.missing_at(path, folder.place(), &self.project.root));
-                if let Some(definition) = self.mistakes.note(definition) {
+                    definition.map_err(|error| error.missing_at(path, folder.place(), &loader.project.root));
+                if let Some(definition) = loader.mistakes.note(definition) {
                     let origin = Origin::new(path, folder.place());
                     packages.push(PackageDefinition { origin, path: relative, definition });
                 }
             }
             if let (Some(name), Some(release)) = (name, release) {
-                self.project.repositories.push(RepositoryDefinition { name, release, packages });
+                loader.project.repositories.push(RepositoryDefinition { name, release, packages });
             }
-        }
+        });
     }
 
     /// Reads a definition: a template whose result is YAML.
@@ -183,7 +246,7 @@ impl Loader {
         let project = &mut self.project;
         let path = project.root.join(relative);
         project.territory.resolve(relative)?;
-        let text = template::render(&path, &read(&path)?, &project.values)?;
+        let text = template::render(&path, &read(&path)?, &self.values)?;
         project.sources.push(path.clone());
         let sources = entries::sources(&path, &text, &project.root, &project.settings.build_root);
         match (read_text(&path, &text), sources) {
@@ -191,28 +254,5 @@ impl Loader {
             (Err(error), Ok(())) | (Ok(_), Err(error)) => Err(error),
             (Err(error), Err(sources)) => Err(error.with(sources)),
         }
-    }
-}
-
-/// The profiles whose additions are taken.
-fn chosen(
-    profiles: &mut BTreeMap<String, file::Profile>,
-    choice: &ChosenProfile,
-) -> Result<Vec<file::Profile>, Error> {
-    match choice {
-        ChosenProfile::Default => Ok(Vec::new()),
-        ChosenProfile::All => Ok(std::mem::take(profiles).into_values().collect()),
-        ChosenProfile::Named(name) => match profiles.remove(name) {
-            Some(profile) => Ok(vec![profile]),
-            None => {
-                let known: Vec<String> = profiles.keys().map(|name| format!("`{name}`")).collect();
-                let known = if known.is_empty() {
-                    "the project has no profiles".to_owned()
-                } else {
-                    format!("the project has {}", known.join(", "))
-                };
-                Err(Error::Profile { name: name.clone(), known })
-            }
-        },
     }
 }

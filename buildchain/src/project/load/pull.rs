@@ -24,7 +24,7 @@ impl Loader {
         let source = source.and_then(|source| match source {
             ImageSource::Local(local) => {
                 let local = local_source(&mut entries, image, local)?;
-                Some(PullSource::Local { text: image.source.text().to_owned(), local })
+                Some(PullSource::Local { text: entries.text(&image.source)?, local })
             }
             ImageSource::Repository(repository) => {
                 let reference = repository.with_tag(tag.as_ref()?.as_str());

@@ -60,7 +60,8 @@ impl NameRule {
     }
 }
 
-const RULES: [NameRule; 19] = [
+const RULES: [NameRule; 20] = [
+    NameRule::of::<VariableName>(),
     NameRule::of::<Text>(),
     NameRule::of::<ArchiveName>(),
     NameRule::of::<Version>(),
@@ -122,6 +123,17 @@ macro_rules! text_name {
 }
 
 text_name! {
+    /// The name of a variable.
+    VariableName, "variable-name", Some("^[A-Za-z_][A-Za-z0-9_]*$"), |text| {
+        let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && text.chars().all(legal) {
+            return Ok(());
+        }
+        Err(format!("`{text}` cannot name a variable: expected letters, digits and `_`, no digit first"))
+    }
+}
+
+text_name! {
     /// Any text.
     Text, "text", Some("^[\\s\\S]*$"), |_| Ok(())
 }
@@ -159,13 +171,13 @@ text_name! {
 }
 
 text_name! {
-    /// The version of an archive: `2.11.0-dev`.
-    Version, "archive-version", Some("^[A-Za-z0-9][A-Za-z0-9._~-]*$"), |text| {
-        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '~');
+    /// The version of an archive: `2.11.0-dev`, `2.11.0+build.7`.
+    Version, "archive-version", Some("^[A-Za-z0-9][A-Za-z0-9._~+-]*$"), |text| {
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '~' | '+');
         if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(legal) {
             return Ok(());
         }
-        Err(format!("`{text}` is not a version: expected letters, digits and `.-_~`, a letter or digit first"))
+        Err(format!("`{text}` is not a version: expected letters, digits and `.-_~+`, a letter or digit first"))
     }
 }
 

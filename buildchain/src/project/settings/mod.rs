@@ -36,8 +36,10 @@ const UNUSED: [(&str, &str); 13] = [
 /// The settings on the command line.
 #[derive(Debug, Clone, Default)]
 pub struct SettingsFlags {
-    /// `--profile`.
-    pub profile: Option<String>,
+    /// `--profile`: names with commas between them.
+    pub profiles: Vec<String>,
+    /// `--set`: variables of the project with the values that they get.
+    pub variables: Vec<(String, String)>,
     /// Use the project with all its profiles, as the lock file does.
     pub all_profiles: bool,
     /// `--build-root`; relative paths start from the project.
@@ -49,10 +51,24 @@ pub struct SettingsFlags {
 pub enum ChosenProfile {
     /// Everything outside of profiles.
     Default,
-    /// Also what one profile adds.
-    Named(String),
+    /// Also what these profiles add, one after the other.
+    Named(Vec<String>),
     /// Also what every profile adds.
     All,
+}
+
+impl ChosenProfile {
+    /// The profiles that `lists` name, each a list with commas between its names.
+    fn named(lists: &[impl AsRef<str>]) -> Self {
+        let names = lists.iter().flat_map(|list| list.as_ref().split(','));
+        let mut chosen: Vec<String> = Vec::new();
+        for name in names.map(str::trim).filter(|name| !name.is_empty()) {
+            if !chosen.iter().any(|other| other == name) {
+                chosen.push(name.to_owned());
+            }
+        }
+        if chosen.is_empty() { Self::Default } else { Self::Named(chosen) }
+    }
 }
 
 /// The result cache.
@@ -110,6 +126,10 @@ pub struct Settings {
     pub certificate_folders: Vec<PathBuf>,
     /// `HTTPS_PROXY`, `NO_PROXY` and so on: the proxies to registries.
     pub proxies: Proxies,
+    /// The variables of `.env` and of the environment, which overrides it.
+    pub values: BTreeMap<String, String>,
+    /// `--set`: variables of the project with the values that they get.
+    pub variables: Vec<(String, String)>,
     /// The environment of programs that are started. It lacks `.env`, whose values are for Sealift alone.
     pub environment: BTreeMap<String, String>,
     /// The variables in `.env` that have no effect, with the reason.
@@ -183,10 +203,12 @@ impl Settings {
             .or_else(|| path("XDG_CACHE_HOME").map(|cache| cache.join("sealift")))
             .unwrap_or_else(|| home.join(".cache/sealift"));
         Ok(Self {
-            profile: match flags.profile.clone().or_else(|| value("SEALIFT_PROFILE").cloned()) {
-                _ if flags.all_profiles => ChosenProfile::All,
-                Some(name) => ChosenProfile::Named(name),
-                None => ChosenProfile::Default,
+            profile: if flags.all_profiles {
+                ChosenProfile::All
+            } else if !flags.profiles.is_empty() {
+                ChosenProfile::named(&flags.profiles)
+            } else {
+                ChosenProfile::named(value("SEALIFT_PROFILE").as_slice())
             },
             project_name: value("PROJECT_NAME")
                 .map(|name| ArchiveName::parse(name))
@@ -245,7 +267,9 @@ impl Settings {
             certificate_folders: certificate_folders(&values),
             proxies: Proxies::from_variables(&values),
             environment: environment.clone(),
+            variables: flags.variables.clone(),
             unused,
+            values,
         })
     }
 
@@ -277,13 +301,30 @@ pub fn program_variable(name: &str) -> String {
     format!("{}_BIN", name.to_ascii_uppercase().replace('-', "_"))
 }
 
-/// The variables in the `.env` at `root`, which has shell syntax with or without `export`. None if the file does not exist.
+/// The variables in the `.env` at `root`. None if the file does not exist.
 fn dot_env(root: &Path) -> Result<BTreeMap<String, String>, Error> {
     let path = root.join(DOT_ENV);
     if !path.exists() {
         return Ok(BTreeMap::new());
     }
-    let text = read(&path)?;
+    pairs(&read(&path)?).map_err(|line| Error::Invalid {
+        path,
+        line,
+        column: 1,
+        message: PAIR.into(),
+        snippet: None,
+    })
+}
+
+/// What a line of variables looks like.
+pub(super) const PAIR: &str = "expected `NAME=value`, with quotes around blanks and a closing quote";
+
+/// The variables in `text`, which has shell syntax with or without `export`.
+///
+/// # Errors
+///
+/// The number of the first line that is none, from 1. No more: the line may have a password.
+pub(super) fn pairs(text: &str) -> Result<BTreeMap<String, String>, u64> {
     let taken = Cell::new(0);
     let mut pairs = dotenvy::Iter::new(Lines { rest: text.as_bytes(), taken: &taken });
     let mut values = BTreeMap::new();
@@ -292,17 +333,10 @@ fn dot_env(root: &Path) -> Result<BTreeMap<String, String>, Error> {
         match pairs.next() {
             None => return Ok(values),
             Some(Ok((name, value))) => drop(values.insert(name, value)),
-            // The message of the parser repeats the text, which may be a password.
             Some(Err(_)) => {
                 let is_empty = |line: &&str| line.trim().is_empty() || line.trim_start().starts_with('#');
                 let line = before + text.lines().skip(before).take_while(is_empty).count() + 1;
-                return Err(Error::Invalid {
-                    path,
-                    line: line as u64,
-                    column: 1,
-                    message: "expected `NAME=value`, with quotes around blanks and a closing quote".into(),
-                    snippet: None,
-                });
+                return Err(line as u64);
             }
         }
     }

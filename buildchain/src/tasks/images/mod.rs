@@ -193,8 +193,8 @@ fn save_image(
     let (name, tag) = (&pull.name, &pull.tag);
     let folder = folder(project, name, tag);
     let path = project.tree().join(archive::layout::IMAGES).join(format!("{name}-{tag}.tar"));
-    let (slug, version) = (&project.values.slug, &project.values.version);
-    let served = format!("{slug}-registry-from-config.invalid/{slug}-{version}/{name}:{tag}");
+    let (slug, prefix) = (&project.values.slug, project.repository_prefix());
+    let served = format!("{slug}-registry-from-config.invalid/{prefix}/{name}:{tag}");
     let reference: Reference = served.parse().map_err(|error: images::reference::ReferenceError| {
         Error::Definition { path: project.root.join(crate::project::FILE_NAME), message: error.to_string() }
     })?;

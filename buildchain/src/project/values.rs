@@ -1,0 +1,180 @@
+//! The values that the files of a project can name: the fixed ones and the variables of the project.
+
+use std::collections::BTreeMap;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{Environment, UndefinedBehavior};
+use serde_json::Value;
+
+/// How many names an error lists.
+const NAMES_SHOWN: usize = 30;
+
+/// The values that project files and templates can name.
+#[derive(Debug, Clone, Default)]
+pub struct Values {
+    /// The archive's name: `MetalK8s`.
+    pub name: String,
+    /// The archive's version: `2.11.0-dev`.
+    pub version: String,
+    /// The version's first two numbers: `2.11`.
+    pub short_version: String,
+    /// The name in lower case, as paths and URLs have it: `metalk8s`.
+    pub slug: String,
+    /// All values by name, these included.
+    all: BTreeMap<String, Value>,
+    /// The same, as templates take them.
+    context: minijinja::Value,
+    /// Whether the values are not known, because the project file has mistakes. All names have empty texts then.
+    unknown: bool,
+}
+
+impl Values {
+    /// The values by name. Those that the fields of [`Values`] repeat must be texts.
+    pub(super) fn new(all: BTreeMap<String, Value>) -> Self {
+        let text = |name: &str| all.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Self {
+            name: text("name"),
+            version: text("version"),
+            short_version: text("short_version"),
+            slug: text("slug"),
+            context: Serde(&all).into(),
+            all,
+            unknown: false,
+        }
+    }
+
+    /// Values that are not known because of mistakes, which are reported where they are: empty texts of these names.
+    pub(super) fn unknown(names: impl IntoIterator<Item = String>) -> Self {
+        Self { unknown: true, ..Self::new(names.into_iter().map(|name| (name, Value::from(""))).collect()) }
+    }
+
+    /// The value of `name`, if there is one.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.all.get(name)
+    }
+
+    /// All names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.all.keys().map(String::as_str)
+    }
+
+    /// Whether `text` has an expression whose value is not known because of other mistakes.
+    pub(super) fn hides(&self, text: &str) -> bool {
+        self.unknown && has_expression(text)
+    }
+
+    /// Whether the values are not known because of mistakes.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.unknown
+    }
+
+    /// These values and `more`, which replace those of the same name.
+    pub(super) fn with(&self, more: impl IntoIterator<Item = (String, Value)>) -> Self {
+        let mut all = self.all.clone();
+        all.extend(more);
+        Self { context: Serde(&all).into(), all, ..self.clone() }
+    }
+
+    /// All of them, as templates take them.
+    pub(crate) fn context(&self) -> minijinja::Value {
+        self.context.clone()
+    }
+
+    /// `text` with its `{{ expressions }}` replaced.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what is wrong. For an unknown name it has the known ones.
+    pub(super) fn render(&self, text: &str) -> Result<String, String> {
+        if !has_expression(text) {
+            return Ok(text.to_owned());
+        }
+        let environment = environment();
+        let template = environment.template_from_str(text).map_err(|error| detail(&error))?;
+        template.render(self.context()).map_err(|error| {
+            self.unknown_in(template.undeclared_variables(true)).unwrap_or_else(|| detail(&error))
+        })
+    }
+
+    /// The value of the expression `text`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Values::render`].
+    pub(super) fn evaluate(&self, text: &str) -> Result<minijinja::Value, String> {
+        let environment = environment();
+        let expression = environment.compile_expression(text).map_err(|error| detail(&error))?;
+        let wrong =
+            |message: String| self.unknown_in(expression.undeclared_variables(true)).unwrap_or(message);
+        match expression.eval(self.context()) {
+            Ok(value) if value.is_undefined() => Err(wrong(format!("`{text}` is not defined"))),
+            Ok(value) => Ok(value),
+            Err(error) => Err(wrong(detail(&error))),
+        }
+    }
+
+    /// What is wrong with the first of the `named` that does not exist, if there is one.
+    fn unknown_in(&self, named: impl IntoIterator<Item = String>) -> Option<String> {
+        let mut named: Vec<String> = named.into_iter().collect();
+        named.sort_unstable();
+        named.iter().find_map(|name| {
+            let mut parts = name.split('.');
+            let first = parts.next().unwrap_or_default();
+            let Some(mut value) = self.get(first) else { return Some(unknown_name(first, self.names())) };
+            for part in parts {
+                let Value::Object(map) = value else { return None };
+                let Some(next) = map.get(part) else {
+                    return Some(unknown_name(name, map.keys().map(String::as_str)));
+                };
+                value = next;
+            }
+            None
+        })
+    }
+}
+
+/// The message for a name that is not one of the `known`.
+pub(super) fn unknown_name<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let near = content::nearest(last, known.clone())
+        .map(|near| format!(", did you mean `{near}`?"))
+        .unwrap_or_default();
+    let mut listed: Vec<String> = known.clone().take(NAMES_SHOWN).map(|name| format!("`{name}`")).collect();
+    let more = known.count().saturating_sub(NAMES_SHOWN);
+    if more > 0 {
+        listed.push(format!("and {more} more"));
+    }
+    let known = if listed.is_empty() {
+        "no name is known here".to_owned()
+    } else {
+        format!("known are {}", listed.join(", "))
+    };
+    format!("unknown name `{name}`{near}; {known}")
+}
+
+/// Whether a text has an expression or a block of a template.
+pub(super) fn has_expression(text: &str) -> bool {
+    ["{{", "{%", "{#"].iter().any(|open| text.contains(open))
+}
+
+/// How templates are rendered: a name that does not exist is an error, and nothing is escaped.
+pub(crate) fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    // Only custom delimiters can be invalid.
+    if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
+        environment.set_syntax(syntax);
+    }
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    environment
+}
+
+/// What is wrong with a template of one line.
+fn detail(error: &minijinja::Error) -> String {
+    match error.detail() {
+        Some(detail) => format!("{}: {detail}", error.kind()),
+        None => error.kind().to_string(),
+    }
+}
