@@ -17,7 +17,7 @@ pub struct ImageDefinition {
     pub origin: Origin,
     /// The name it is saved and served under.
     pub name: ImageName,
-    /// Its tags: the project's version first.
+    /// Its tags: its own or the version of the project, then further ones.
     pub tags: Vec<Tag>,
     /// Its `image.yaml` or `Containerfile`, relative to the project.
     pub path: PathBuf,

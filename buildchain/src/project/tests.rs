@@ -174,6 +174,15 @@ fn images_are_built_on_what_the_lock_says() {
             None => std::fs::remove_file(path).unwrap(),
         }
     }
+
+    for (folder, expected) in [
+        ("images/two", ":4:34: both `settings` and `images/two/build.yaml` exist"),
+        ("images/one", ":4:34: `settings` needs a `Containerfile`"),
+    ] {
+        let text = format!("{HEAD}spec: {{images: {{build: [{{folder: {folder}, settings: {{}}}}]}}}}\n");
+        let error = load_with(root.path(), &text, &SettingsFlags::default()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
 }
 
 #[test]
@@ -641,5 +650,28 @@ mod variables {
             let error = read(root.path(), &SettingsFlags::default()).expect_err(entry).to_string();
             assert!(error.contains(expected), "{entry}: {error}");
         }
+    }
+
+    #[test]
+    fn an_image_has_its_settings_and_its_tag_in_the_project_file() {
+        let spec = "  variables: {salt: '3002.9', base: quay.io/b}
+  images:
+    build:
+      - folder: images/a
+        tag: '{{ salt }}-1'
+        tags: [latest]
+        settings: {context: ., arguments: {BASE: '{{ base }}:{{ salt }}'}, target: last}
+      - images/b
+";
+        let dockerfile = ("images/a/Dockerfile", "ARG BASE\nFROM $BASE AS last\n");
+        let root = project(&[dockerfile, ("images/b/image.yaml", "{}\n")], "1.0+7", spec);
+        let project = read(root.path(), &SettingsFlags::default()).unwrap_or_else(|error| panic!("{error}"));
+        let tags = |index: usize| -> Vec<String> {
+            project.images[index].tags.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!((tags(0), tags(1)), (vec!["3002.9-1".into(), "latest".into()], vec!["1.0_7".to_owned()]));
+        let BuildMethod::Containerfile(file) = &project.images[0].method else { panic!() };
+        assert_eq!((file.context.as_path(), file.target.as_deref()), (Path::new(""), Some("last")));
+        assert_eq!(project.images[0].bases[0].reference.to_string(), "quay.io/b:3002.9");
     }
 }

@@ -25,6 +25,8 @@ pub struct Values {
     all: BTreeMap<String, Value>,
     /// The same, as templates take them.
     context: minijinja::Value,
+    /// Whether texts are taken as they are: they come from a file that was rendered as a whole.
+    verbatim: bool,
     /// Whether the values are not known, because the project file has mistakes. All names have empty texts then.
     unknown: bool,
 }
@@ -40,8 +42,14 @@ impl Values {
             slug: text("slug"),
             context: Serde(&all).into(),
             all,
+            verbatim: false,
             unknown: false,
         }
+    }
+
+    /// No values, for texts that are taken as they are.
+    pub(super) fn verbatim() -> Self {
+        Self { verbatim: true, ..Self::default() }
     }
 
     /// Values that are not known because of mistakes, which are reported where they are: empty texts of these names.
@@ -88,7 +96,7 @@ impl Values {
     ///
     /// A sentence that says what is wrong. For an unknown name it has the known ones.
     pub(super) fn render(&self, text: &str) -> Result<String, String> {
-        if !has_expression(text) {
+        if self.verbatim || !has_expression(text) {
             return Ok(text.to_owned());
         }
         let environment = environment();

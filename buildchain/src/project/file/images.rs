@@ -52,9 +52,15 @@ pub struct NamedImage {
     /// The name that servers use for it; it can contain `/`. Default: the name of the folder.
     #[serde(default)]
     pub name: Option<Field<ImageName>>,
-    /// Further tags, in addition to the version of the project. They share the files of the image.
+    /// Its tag. Default: the version of the project.
+    #[serde(default)]
+    pub tag: Option<Field<Tag>>,
+    /// Further tags. They share the files of the image.
     #[serde(default)]
     pub tags: Vec<Field<Tag>>,
+    /// How its `Containerfile` is built, if the folder has no `build.yaml`.
+    #[serde(default)]
+    pub settings: Option<ContainerBuild>,
     /// The entry counts only if this expression is true: `channel == "stable"`.
     #[serde(default)]
     pub when: Option<Field<Text>>,
@@ -100,7 +106,9 @@ impl BuildImage {
                 NamedImage {
                     folder: Field::new(folder),
                     name: None,
+                    tag: None,
                     tags: Vec::new(),
+                    settings: None,
                     when: None,
                     for_each: ForEach::new(),
                 }
@@ -159,10 +167,10 @@ pub struct ContainerBuild {
     pub context: Option<Field<InnerPath>>,
     /// Values for `ARG` instructions.
     #[serde(default)]
-    pub arguments: BTreeMap<String, String>,
+    pub arguments: BTreeMap<String, Field<Text>>,
     /// The stage to build. Default: the last.
     #[serde(default)]
-    pub target: Option<String>,
+    pub target: Option<Field<Text>>,
     /// The platform to build for, such as `linux/arm64`. Default: that of this machine.
     #[serde(default)]
     pub platform: Option<Field<Platform>>,

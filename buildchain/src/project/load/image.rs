@@ -1,5 +1,6 @@
 //! Images to build: what their folders have.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use images::build::containerfile;
@@ -14,6 +15,7 @@ use crate::project::image::{BaseImage, BuildMethod, Containerfile, ImageDefiniti
 use crate::project::model::Project;
 use crate::project::names::{ImageName, Tag};
 use crate::project::read::{parse, parse_strict, read};
+use crate::project::values::Values;
 
 /// What a file of instructions may be called.
 const CONTAINERFILES: [&str; 2] = ["Containerfile", "Dockerfile"];
@@ -38,6 +40,10 @@ impl Loader {
         let file =
             CONTAINERFILES.iter().map(|name| relative.join(name)).find(|file| root.join(file).is_file());
         let (path, method, references) = match file {
+            None if image.settings.is_some() => {
+                let message = "`settings` needs a `Containerfile`, and the folder has none";
+                return Err(Error::at(path, folder.place(), message));
+            }
             None => {
                 let definition: images::build::DefinedImage = self.definition(&declaration, parse_strict)?;
                 let base = definition.base.clone();
@@ -51,7 +57,7 @@ impl Loader {
                 return Err(Error::at(path, folder.place(), message));
             }
             Some(file) => {
-                let (method, references) = self.containerfile(&relative, &file)?;
+                let (method, references) = self.containerfile(path, image, &relative, &file)?;
                 (file, method, references)
             }
         };
@@ -59,7 +65,7 @@ impl Loader {
         Ok(Some(ImageDefinition { origin, name, tags, path, method, bases }))
     }
 
-    /// The name of an image, and its tags: the version of the project, then its own.
+    /// The name of an image, and its tags: its own or the version of the project, then further ones.
     fn name_and_tags(&mut self, path: &Path, image: &NamedImage) -> Option<(ImageName, Vec<Tag>)> {
         let folder = self.entries(path).text(&image.folder)?;
         let name: Field<ImageName> = image.name.clone().unwrap_or_else(|| {
@@ -70,6 +76,7 @@ impl Loader {
         let version = self.project.values.version.replace(['+', '~'], "_");
         // An invalid version is reported where it is written.
         let version = (!version.is_empty()).then(|| name.renamed::<Tag>(version));
+        let version = image.tag.clone().or(version);
         let mut is_valid = true;
         let fields: Vec<&Field<Tag>> = version.iter().chain(&image.tags).collect();
         let parsed = self.entries(path).name(&name);
@@ -92,35 +99,59 @@ impl Loader {
         BaseImage { reference, digest }
     }
 
-    fn containerfile(&mut self, folder: &Path, file: &Path) -> Result<(BuildMethod, Vec<Reference>), Error> {
+    /// Reads the `Containerfile` at `file` in `folder`, which the entry `image` of the file at `origin` names.
+    fn containerfile(
+        &mut self,
+        origin: &Path,
+        image: &NamedImage,
+        folder: &Path,
+        file: &Path,
+    ) -> Result<(BuildMethod, Vec<Reference>), Error> {
         let path = folder.join("build.yaml");
         let exists = self.project.root.join(&path).is_file();
-        let settings: ContainerBuild =
-            if exists { self.definition(&path, parse)? } else { ContainerBuild::default() };
-        let path = self.project.root.join(path);
+        let read_settings;
+        let (settings, path, values) = match &image.settings {
+            Some(_) if exists => {
+                let message = format!(
+                    "both `settings` and `{}` exist: expected one of them",
+                    content::printable_path(&path)
+                );
+                return Err(Error::at(origin, image.folder.place(), message));
+            }
+            Some(settings) => (settings, origin.to_owned(), self.values.clone()),
+            None => {
+                read_settings =
+                    if exists { self.definition(&path, parse)? } else { ContainerBuild::default() };
+                (&read_settings, self.project.root.join(path), Values::verbatim())
+            }
+        };
         let mut mistakes = Mistakes::default();
         let Project { root, territory, .. } = &self.project;
         let mut entries =
-            CheckedEntries { file: &path, root, territory, values: &self.values, mistakes: &mut mistakes };
+            CheckedEntries { file: &path, root, territory, values: &values, mistakes: &mut mistakes };
         let context = settings.context.as_ref().and_then(|context| entries.path(context));
         let platform = settings.platform.as_ref().and_then(|platform| entries.name(platform));
         let created = settings.created.as_ref().and_then(|created| entries.name(created));
+        let stage = settings.target.as_ref().and_then(|target| entries.text(target));
+        let arguments: BTreeMap<String, String> = settings
+            .arguments
+            .iter()
+            .filter_map(|(name, text)| Some((name.clone(), entries.text(text)?)))
+            .collect();
         mistakes.end(())?;
         territory.resolve(file)?;
         let file = self.project.root.join(file);
         let target = platform.clone().unwrap_or_else(Platform::host);
-        let names = containerfile::bases(&read(&file)?, &settings.arguments, &target).map_err(|error| {
+        let names = containerfile::bases(&read(&file)?, &arguments, &target).map_err(|error| {
             let (line, message) = (error.line, error.reason);
             Error::Invalid { path: file.clone(), line, column: 1, message, snippet: None }
         })?;
         self.project.sources.push(file);
         let references = names.iter().map(|name| name.reference.clone()).collect();
-        let context = context.unwrap_or_else(|| folder.to_owned());
-        let ContainerBuild { arguments, target, .. } = settings;
         let method = BuildMethod::Containerfile(Containerfile {
-            context,
+            context: context.unwrap_or_else(|| folder.to_owned()),
             arguments,
-            target,
+            target: stage,
             platform,
             created,
             names,

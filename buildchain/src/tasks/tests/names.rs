@@ -117,8 +117,8 @@ fn images_that_are_built_have_nested_names_and_further_tags() {
         ("\n      - {folder: images/own, name: a, tags: [a b]}", "sealift.yaml:9:46: `a b` cannot be a tag"),
         ("\n      - {folder: images/own, name: own/1.0.0}", "sealift.yaml:9:36: the images"),
         (
-            "\n      - {folder: images/own, tag: a}",
-            "sealift.yaml:9:30: unknown key `tag`; did you mean `tags`?",
+            "\n      - {folder: images/own, tagg: a}",
+            "sealift.yaml:9:30: unknown key `tagg`; did you mean `tag`?",
         ),
         ("\n      - {name: a}", "sealift.yaml:9:9: missing key `folder`"),
         ("\n      - [a]", "sealift.yaml:9:9: expected text or keys with values, found a list"),
