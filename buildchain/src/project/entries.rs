@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::field::Field;
-use super::file::{Binary, FilesEntry, ForEach, LoopList, LoopValues, RegistryEntry};
-use super::model::{CopiedFiles, Program, RegistryAccess};
+use super::file::{Binary, ForEach, LoopList, LoopValues, RegistryEntry};
+use super::model::{Program, RegistryAccess};
 use super::names::{InnerPath, ParsedName, Text, VariableName};
 use super::values::Values;
 use super::{Error, Mistakes, Origin, Outside, Territory, schema_check};
@@ -126,7 +126,7 @@ impl CheckedEntries<'_> {
         self.mistakes.note(values).unwrap_or_default()
     }
 
-    fn wrong<T>(&mut self, field: &Field<T>, message: String) {
+    pub(super) fn wrong<T>(&mut self, field: &Field<T>, message: String) {
         self.mistakes.note::<()>(Err(Error::at(self.file, field.place(), message)));
     }
 
@@ -138,25 +138,6 @@ impl CheckedEntries<'_> {
             .as_ref()
             .map(|to| Some((self.name(to)?.as_path().to_owned(), Origin::new(self.file, to.place()))));
         Some(Program { package: package?, shipped: shipped.flatten() })
-    }
-
-    /// Files for the archive: the source exists, and every pattern can be read.
-    pub(super) fn files(&mut self, files: &FilesEntry) -> Option<CopiedFiles> {
-        let (from, to) = (self.existing(&files.from), self.name(&files.to));
-        let to_text = self.text(&files.to).unwrap_or_default();
-        let mut exclude = Vec::new();
-        for pattern in &files.exclude {
-            let origin = Origin::new(self.file, pattern.place());
-            exclude.extend(self.name(pattern).map(|pattern| (pattern, origin)));
-        }
-        let to = to?.as_path().to_owned();
-        Some(CopiedFiles {
-            origin: Origin::new(self.file, files.to.place()),
-            from: from?,
-            is_folder: to_text.ends_with('/') || to.as_os_str().is_empty(),
-            to,
-            exclude,
-        })
     }
 
     /// How a registry is reached: its host, its mirrors, and the files of its certificates.

@@ -27,11 +27,11 @@ pub(crate) use book::{LinkTarget, target};
 pub use error::{Error, MISTAKES_SHOWN, Origin, Outside};
 pub(crate) use error::{Mistakes, bounded};
 pub use file::schema;
-pub use files::{SelectedFile, SelectedFiles};
+pub use files::{FilesDefinition, FilesSource, LocalFiles, SelectedFile, SelectedFiles};
 pub use image::{BaseImage, BuildMethod, Containerfile, ImageDefinition};
 pub use lock::{FILE_NAME as LOCK_FILE_NAME, LockFile, LockedReferrers};
 pub use model::{
-    CopiedFiles, FILE_NAME, PackageDefinition, Program, Project, PullDefinition, PullSource, RegistryAccess,
+    FILE_NAME, PackageDefinition, Program, Project, PullDefinition, PullSource, RegistryAccess,
     RepositoryDefinition,
 };
 pub use names::{

@@ -10,11 +10,12 @@ use images::{Platform, Reference};
 use super::book::{Book, MarkdownDocument};
 use super::error::{Error, Origin};
 use super::file::ProjectKind;
+use super::files::FilesDefinition;
 use super::git;
 use super::image::{BaseImage, ImageDefinition};
 use super::image_folders::ImageFolders;
 use super::lock::{self, LockedReferrers};
-use super::names::{CargoPackage, ImageName, Mirror, Pattern, RegistryHost, Release, RepositoryName, Tag};
+use super::names::{CargoPackage, ImageName, Mirror, RegistryHost, Release, RepositoryName, Tag};
 use super::paths::Territory;
 use super::read::read;
 use super::settings::{self, Settings};
@@ -60,7 +61,7 @@ pub struct Project {
     /// Package repositories.
     pub repositories: Vec<RepositoryDefinition>,
     /// Files that are copied or rendered into the archive.
-    pub files: Vec<CopiedFiles>,
+    pub files: Vec<FilesDefinition>,
     /// The documents of the archive, the chapters of its books included.
     pub documentation: Vec<MarkdownDocument>,
     /// The books among the documents.
@@ -93,21 +94,6 @@ pub struct RegistryAccess {
     pub certificate_authorities: Vec<PathBuf>,
     /// PEM files of the client certificate and its key, absolute.
     pub client_certificate: Option<(PathBuf, PathBuf)>,
-}
-
-/// Files that go into the archive.
-#[derive(Debug, Clone)]
-pub struct CopiedFiles {
-    /// The place of `to`.
-    pub origin: Origin,
-    /// A file or folder, relative to the project; empty for the project itself.
-    pub from: PathBuf,
-    /// The path in the archive; empty for its root.
-    pub to: PathBuf,
-    /// Whether `to` is a folder, in which a single file keeps its name.
-    pub is_folder: bool,
-    /// What to leave out, with the places of the patterns.
-    pub exclude: Vec<(Pattern, Origin)>,
 }
 
 /// An image to pull.
@@ -235,7 +221,7 @@ impl Project {
             match self.list(files) {
                 Ok(listing) => deciding.extend(listing.files.into_iter().map(|file| file.source)),
                 // It is listed again once it has changed.
-                Err(_) => deciding.push(self.root.join(&files.from)),
+                Err(_) => deciding.extend(files.local().map(|local| self.root.join(&local.from))),
             }
         }
         deciding

@@ -33,7 +33,8 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<FileTasks, Error> {
         let listing = project.list(files)?;
         for (pattern, origin) in listing.unused {
             let at_root = pattern.as_str().strip_prefix("./").map(|rest| format!("; write `/{rest}`"));
-            let from = if files.from.as_os_str().is_empty() { Path::new(".") } else { &files.from };
+            let from = files.local().map(|local| local.from.as_path()).unwrap_or(Path::new(""));
+            let from = if from.as_os_str().is_empty() { Path::new(".") } else { from };
             builder.warn(format!(
                 "{}:{}:{}: exclude `{pattern}` matches nothing in {}{}",
                 project::FILE_NAME,

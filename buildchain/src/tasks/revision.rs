@@ -51,7 +51,7 @@ impl Sources {
         let tasks = || builder.tasks.iter();
         let mut inputs: Vec<TaskInput> = tasks().flat_map(|task| &task.inputs).cloned().collect();
         // A folder behind a link is read through the link.
-        let roots = project.files.iter().map(|files| project.root.join(&files.from));
+        let roots = project.files.iter().filter_map(|files| Some(project.root.join(&files.local()?.from)));
         let links = roots.filter(|root| root.is_symlink());
         inputs
             .extend(links.chain(builder.links.iter().chain(&project.sources).cloned()).map(TaskInput::file));
@@ -61,7 +61,7 @@ impl Sources {
         });
         let contexts: Vec<BuildContext> = contexts.collect::<Result<_, _>>()?;
         let mut wanted: Vec<PathBuf> =
-            project.files.iter().map(|files| project.root.join(&files.from)).collect();
+            project.files.iter().filter_map(|files| Some(project.root.join(&files.local()?.from))).collect();
         wanted.extend(contexts.iter().map(|context| context.folder.clone()));
         wanted.extend(
             project.images.iter().map(|image| project.root.join(&image.path).with_file_name("build.yaml")),

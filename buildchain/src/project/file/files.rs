@@ -7,13 +7,14 @@ use super::ForEach;
 use crate::project::field::Field;
 use crate::project::names::{InnerPath, Pattern, Text};
 
-/// Files of the project that go into the archive. A file whose name ends in `.in` is a template: it is rendered, and loses
+/// Files that go into the archive, from exactly one source: `from`. A file whose name ends in `.in` is a template: it is rendered, and loses
 /// that ending.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FilesEntry {
     /// A file or folder, relative to the project. A symbolic link is followed. The build root is left out.
-    pub from: Field<InnerPath>,
+    #[serde(default)]
+    pub from: Option<Field<InnerPath>>,
     /// The path in the archive; `.` is its root. A single file keeps its name if this is `.` or ends in `/`.
     pub to: Field<InnerPath>,
     /// Patterns of files and folders to leave out, as in a `.gitignore` in that folder.

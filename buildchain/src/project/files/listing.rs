@@ -1,13 +1,14 @@
-//! The files of the project that go into the archive: where they are and where they go.
+//! The files that an entry stands for: where they are and where they go.
 
-use std::path::{Component, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use iso::Exclude;
 use walkdir::WalkDir;
 
-use super::error::{Error, Origin};
-use super::model::{CopiedFiles, Project};
-use super::names::Pattern;
+use super::{FilesDefinition, FilesSource, LocalFiles};
+use crate::project::error::{Error, Origin};
+use crate::project::model::Project;
+use crate::project::names::Pattern;
 
 /// What an entry of `spec.files` stands for.
 #[derive(Debug, Default)]
@@ -39,13 +40,19 @@ impl Project {
     ///
     /// If `from` leads out of the project or a folder cannot be read; [`Error::Special`] for what is neither a file, a
     /// folder nor a link.
-    pub fn list(&self, files: &CopiedFiles) -> Result<SelectedFiles, Error> {
-        let from = self.territory.resolve(&files.from)?;
+    pub fn list(&self, files: &FilesDefinition) -> Result<SelectedFiles, Error> {
+        match &files.source {
+            FilesSource::Local(local) => self.list_local(files, local),
+        }
+    }
+
+    fn list_local(&self, files: &FilesDefinition, local: &LocalFiles) -> Result<SelectedFiles, Error> {
+        let from = self.territory.resolve(&local.from)?;
         let pattern_error = |error: iso::Error| Error::Setting {
-            name: format!("exclude of {}", files.from.display()),
+            name: format!("exclude of {}", local.from.display()),
             message: error.to_string(),
         };
-        let patterns: Vec<&str> = files.exclude.iter().map(|(pattern, _)| pattern.as_str()).collect();
+        let patterns: Vec<&str> = local.exclude.iter().map(|(pattern, _)| pattern.as_str()).collect();
         let mut exclude = Exclude::new(&patterns).map_err(pattern_error)?;
         let mut listing = SelectedFiles::default();
         let mut walk = WalkDir::new(&from).sort_by_file_name().into_iter();
@@ -73,21 +80,21 @@ impl Project {
                 (false, true) => None,
                 (false, false) => return Err(Error::Special(path.to_path_buf())),
             };
-            let inside = if is_root { file_target(files) } else { files.to.join(relative) };
+            let inside = if is_root { file_target(files, &local.from) } else { files.to.join(relative) };
             let inside = inside.components().filter(|part| *part != Component::CurDir).collect();
-            let name = if is_root { files.from.clone() } else { files.from.join(relative) };
+            let name = if is_root { local.from.clone() } else { local.from.join(relative) };
             listing.files.push(SelectedFile { name, source: path.to_path_buf(), inside, link });
         }
         let unused: Vec<&str> = exclude.unused().collect();
         let is_unused = |(pattern, _): &&(Pattern, Origin)| unused.contains(&pattern.as_str());
-        listing.unused = files.exclude.iter().filter(is_unused).cloned().collect();
+        listing.unused = local.exclude.iter().filter(is_unused).cloned().collect();
         Ok(listing)
     }
 }
 
 /// Where a single file goes: into a folder under its own name, or under the name that `to` gives it.
-fn file_target(files: &CopiedFiles) -> PathBuf {
-    match files.from.file_name().filter(|_| files.is_folder) {
+fn file_target(files: &FilesDefinition, from: &Path) -> PathBuf {
+    match from.file_name().filter(|_| files.is_folder) {
         Some(name) => files.to.join(name),
         None => files.to.clone(),
     }
