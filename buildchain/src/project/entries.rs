@@ -78,7 +78,7 @@ impl CheckedEntries<'_> {
         let mut rounds = vec![self.values.clone()];
         for (name, list) in for_each {
             let place = list.place;
-            if let Err(message) = self.loop_name(name) {
+            if let Err(message) = self.new_name(name) {
                 self.mistakes.note::<()>(Err(Error::at(self.file, place, message)));
                 return Vec::new();
             }
@@ -99,10 +99,15 @@ impl CheckedEntries<'_> {
         rounds
     }
 
-    fn loop_name(&self, name: &str) -> Result<(), String> {
+    /// Checks that `name` can name a variable, and has no value yet.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what is wrong.
+    pub(super) fn new_name(&self, name: &str) -> Result<(), String> {
         VariableName::parse(name)?;
         if self.values.get(name).is_some() {
-            return Err(format!("`{name}` has a value already: choose another name for the loop"));
+            return Err(format!("`{name}` has a value already: choose another name"));
         }
         Ok(())
     }

@@ -44,6 +44,7 @@ pub use settings::{
     ChosenProfile, OutputCache, Settings, SettingsFlags, auth_files, auth_places, certificate_folders,
     mirrors, program_variable, size as parse_size,
 };
+pub(crate) use template::render_file as render;
 pub use values::Values;
 
 #[cfg(test)]

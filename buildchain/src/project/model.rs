@@ -17,9 +17,7 @@ use super::image_folders::ImageFolders;
 use super::lock::{self, LockedReferrers};
 use super::names::{CargoPackage, ImageName, Mirror, RegistryHost, Release, RepositoryName, Tag};
 use super::paths::Territory;
-use super::read::read;
 use super::settings::{self, Settings};
-use super::template;
 use super::values::Values;
 
 /// The name of the project file.
@@ -257,14 +255,5 @@ impl Project {
     #[must_use]
     pub fn iso(&self) -> PathBuf {
         self.settings.build_root.join(format!("{}.iso", self.values.slug))
-    }
-
-    /// Renders the template at `path` with the project's values.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be read or is invalid.
-    pub fn render(&self, path: &Path) -> Result<String, Error> {
-        template::render(path, &read(path)?, &self.values)
     }
 }

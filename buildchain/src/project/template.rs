@@ -3,7 +3,17 @@
 use std::path::Path;
 
 use super::error::Error;
+use super::read::read;
 use super::values::{Values, environment};
+
+/// Renders the template at `path`.
+///
+/// # Errors
+///
+/// If it cannot be read or is invalid.
+pub(crate) fn render_file(path: &Path, values: &Values) -> Result<String, Error> {
+    render(path, &read(path)?, values)
+}
 
 /// Renders the template `text` of the file `path`. A name that does not exist is an error, never an empty string.
 ///

@@ -188,14 +188,14 @@ fn images_are_built_on_what_the_lock_says() {
 #[test]
 fn all_mistakes_are_named_at_once_each_with_its_place_and_in_plain_words() {
     let error = load(&format!(
-        "{HEAD}spec:\n  imges: {{}}\n  files:\n  - {{form: a, to: b}}\n  - text\n  documentation: {{}}\n  packages: 7\n"
+        "{HEAD}spec:\n  imges: {{}}\n  files:\n  - {{form: a}}\n  - text\n  documentation: {{}}\n  packages: 7\n"
     ))
     .unwrap_err()
     .to_string();
     let expected = [
         ":5:3: unknown key `imges`; did you mean `images`?",
         ":7:6: unknown key `form`; did you mean `from`?",
-        ":7:5: missing key `from`",
+        ":7:5: missing key `to`",
         ":8:5: expected keys with values, found text",
         ":9:18: expected a list, found keys with values",
         ":10:13: expected a list, found a number",
@@ -411,6 +411,7 @@ mod variables {
     kubernetes: "{{ versions.kubernetes }}/{{ versions.calico.version }}"
     toml: {file: t.toml, key: a.b}
     line: {file: line}
+    text: {textOf: line}
     build: {env: BUILD_ID}
     file: {env: FROM_FILE}
     none: {env: NONE, default: "{{ major }}-none"}
@@ -432,6 +433,7 @@ mod variables {
             ("kubernetes", "1.29.8/3.28.0"),
             ("toml", "c"),
             ("line", "first"),
+            ("text", "first\nsecond\n"),
             ("build", "77"),
             ("file", "env"),
             ("none", "129-none"),
@@ -488,7 +490,7 @@ mod variables {
             ("  variables: {one: {git: tagg}}\n", "expected `commit`"),
             (
                 "  variables: {one: {env: A, file: b}}\n",
-                ":7:20: expected one of `value`, `file`, `git` and `env`",
+                ":7:20: expected one of `value`, `file`, `textOf`, `git` and `env`",
             ),
             ("  variables: {one: {value: a, key: b}}\n", ":7:20: `key` needs `file`"),
             ("  variables: {one: '1', slug: x}\n", ":7:31: `slug` is fixed"),
@@ -673,5 +675,27 @@ mod variables {
         let BuildMethod::Containerfile(file) = &project.images[0].method else { panic!() };
         assert_eq!((file.context.as_path(), file.target.as_deref()), (Path::new(""), Some("last")));
         assert_eq!(project.images[0].bases[0].reference.to_string(), "quay.io/b:3002.9");
+    }
+
+    /// Two templates can name the same variable, each with a value of its own.
+    #[test]
+    fn the_templates_of_an_entry_can_name_its_variables() {
+        let spec = "  variables: {b: {textOf: b.txt}}
+  files:
+    - {from: a.in, to: '{{ round }}/', forEach: {round: [1, 2]}, variables: {text: 'of {{ name }} {{ round }}'}}
+    - {from: a.in, to: b/, variables: {text: '{{ b }}'}}
+";
+        let root = project(&[("a.in", "{{ text }}"), ("b.txt", "all\n")], "1", spec);
+        let loaded = read(root.path(), &SettingsFlags::default()).unwrap_or_else(|error| panic!("{error}"));
+        let texts: Vec<String> = loaded
+            .files
+            .iter()
+            .map(|files| template::render_file(&root.path().join("a.in"), &files.values).unwrap())
+            .collect();
+        assert_eq!(texts, ["of E 1", "of E 2", "all\n"]);
+
+        let root = project(&[("a", "")], "1", "  files: [{from: a, to: b, variables: {version: x}}]\n");
+        let error = read(root.path(), &SettingsFlags::default()).unwrap_err().to_string();
+        assert!(error.contains(":7:49: `version` has a value already"), "{error}");
     }
 }

@@ -256,10 +256,10 @@ impl Resolver<'_> {
     fn source(&mut self, variable: &Variable, source: &VariableSource) -> Result<Option<Value>, Error> {
         let file = variable.file.as_path();
         let wrong = |message: String| Error::at(file, variable.place, message);
-        let VariableSource { value, file: from, key, git, env, default } = source;
-        let given = [value.is_some(), from.is_some(), git.is_some(), env.is_some()];
+        let VariableSource { value, file: from, text_of, key, git, env, default } = source;
+        let given = [value.is_some(), from.is_some(), text_of.is_some(), git.is_some(), env.is_some()];
         if given.into_iter().filter(|given| *given).count() != 1 {
-            return Err(wrong("expected one of `value`, `file`, `git` and `env`".into()));
+            return Err(wrong("expected one of `value`, `file`, `textOf`, `git` and `env`".into()));
         }
         if key.is_some() && from.is_none() {
             return Err(wrong("`key` needs `file`".into()));
@@ -267,6 +267,10 @@ impl Resolver<'_> {
         let found = match (value, from, git, env) {
             (Some(value), ..) => return self.tree(file, variable.place, value, 0),
             (_, Some(from), ..) => return self.file(file, from, key.as_ref()),
+            _ if text_of.is_some() => {
+                let Some(from) = text_of else { return Ok(None) };
+                return Ok(self.read(file, from)?.map(|(_, text)| Value::from(text)));
+            }
             (_, _, Some(git), _) => self.git(*git).map_err(|error| match error {
                 GitMissing::Repository(error) => error,
                 GitMissing::None(reason) => wrong(reason),
@@ -322,13 +326,8 @@ impl Resolver<'_> {
         })
     }
 
-    /// The value of `key` in a file of the project.
-    fn file<T>(
-        &mut self,
-        file: &Path,
-        from: &Field<InnerPath>,
-        key: Option<&Field<T>>,
-    ) -> Result<Option<Value>, Error> {
+    /// The text of a file of the project, with its path.
+    fn read(&mut self, file: &Path, from: &Field<InnerPath>) -> Result<Option<(PathBuf, String)>, Error> {
         let context = self.context;
         let place = from.place();
         let Some(name) = self.rendered(file, place, from.written())? else { return Ok(None) };
@@ -338,6 +337,17 @@ impl Resolver<'_> {
         let path = context.root.join(inner);
         let text = read(&path).map_err(|error| error.missing_at(file, place, context.root))?;
         self.sources.push(path.clone());
+        Ok(Some((path, text)))
+    }
+
+    /// The value of `key` in a file of the project.
+    fn file<T>(
+        &mut self,
+        file: &Path,
+        from: &Field<InnerPath>,
+        key: Option<&Field<T>>,
+    ) -> Result<Option<Value>, Error> {
+        let Some((path, text)) = self.read(file, from)? else { return Ok(None) };
         let key = match key {
             Some(key) => {
                 let Some(key) = self.rendered(file, key.place(), key.written())? else { return Ok(None) };
@@ -346,7 +356,8 @@ impl Resolver<'_> {
             None => None,
         };
         let value = value_of(&path, &text, key.as_deref());
-        value.map(Some).map_err(|message| Error::at(file, place, format!("{name}: {message}")))
+        let name = content::printable_path(path.strip_prefix(self.context.root).unwrap_or(&path)).to_string();
+        value.map(Some).map_err(|message| Error::at(file, from.place(), format!("{name}: {message}")))
     }
 
     fn git(&self, what: GitValue) -> Result<Value, GitMissing> {

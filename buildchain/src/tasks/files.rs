@@ -8,7 +8,7 @@ use archive::tree::EntryKind;
 use graph::{Task, TaskAction, TaskInput, TaskOutput, Title};
 
 use super::{Error, TaskBuilder, TaskHandle, place_file, spelled};
-use crate::project::{self, Project, SelectedFile};
+use crate::project::{self, Project, SelectedFile, Values};
 
 /// The ending that marks a template.
 const TEMPLATE: &str = ".in";
@@ -51,7 +51,7 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<FileTasks, Error> {
                 links.push((inside.to_owned(), target.to_owned(), builder.shown(&file.source)));
             }
             claims.add(position, &file);
-            let task = task(builder, &project, &file);
+            let task = task(builder, &project, &file, &files.values);
             let origin = files.origin.clone();
             let family = if is_salt(rendered(&file).as_ref().unwrap_or(&file.inside)) {
                 &mut salt
@@ -152,7 +152,12 @@ fn check_links(builder: &mut TaskBuilder<'_>, links: &[(String, String, String)]
     }
 }
 
-fn task(builder: &mut TaskBuilder<'_>, project: &Arc<Project>, file: &SelectedFile) -> Task {
+fn task(
+    builder: &mut TaskBuilder<'_>,
+    project: &Arc<Project>,
+    file: &SelectedFile,
+    values: &Arc<Values>,
+) -> Task {
     let SelectedFile { name, source, inside, link } = file;
     let rendered = rendered(file);
     let is_template = rendered.is_some();
@@ -160,13 +165,12 @@ fn task(builder: &mut TaskBuilder<'_>, project: &Arc<Project>, file: &SelectedFi
     let target = project.tree().join(&inside);
     let (family, group) =
         if is_salt(&inside) { ("_deploy_salt_tree", "salt_tree") } else { ("_iso_add_tree", "populate_iso") };
-    let values = &project.values;
     let mut inputs = vec![builder.input(source, name)];
     let (command, action) = if is_template {
         let named = values.names().filter_map(|name| Some((name, values.get(name)?)));
         inputs.extend(named.map(|(name, value)| TaskInput::value(name, value.to_string())));
         inputs.extend(builder.made_here());
-        ("RENDER", render(project, source, &target))
+        ("RENDER", render(values, source, &target))
     } else if let Some(text) = link {
         // The link itself is copied: what it leads to is not an input.
         builder.links.push(source.clone());
@@ -203,11 +207,11 @@ fn relink(text: PathBuf, target: &Path) -> TaskAction {
     Box::new(move |_| Ok(place_file::symlink(&text, &target)?))
 }
 
-fn render(project: &Arc<Project>, source: &Path, target: &Path) -> TaskAction {
-    let (project, source, target) = (Arc::clone(project), source.to_path_buf(), target.to_path_buf());
+fn render(values: &Arc<Values>, source: &Path, target: &Path) -> TaskAction {
+    let (values, source, target) = (Arc::clone(values), source.to_path_buf(), target.to_path_buf());
     Box::new(move |_| {
         // A script stays a script.
         let mode = place_file::mode_of(&std::fs::metadata(&source)?);
-        Ok(place_file::write(&target, &project.render(&source)?, mode)?)
+        Ok(place_file::write(&target, &project::render(&source, &values)?, mode)?)
     })
 }

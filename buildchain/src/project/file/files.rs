@@ -1,5 +1,7 @@
 //! Files of the archive, as `spec.files` lists them.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -20,6 +22,9 @@ pub struct FilesEntry {
     /// Patterns of files and folders to leave out, as in a `.gitignore` in that folder.
     #[serde(default)]
     pub exclude: Vec<Field<Pattern>>,
+    /// Values that the templates of this entry can name, in addition to those of the project.
+    #[serde(default)]
+    pub variables: BTreeMap<String, Field<Text>>,
     /// The entry counts only if this expression is true: `channel == "stable"`.
     #[serde(default)]
     pub when: Option<Field<Text>>,

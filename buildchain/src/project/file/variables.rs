@@ -24,7 +24,8 @@ pub enum VariableEntry {
     Scalar,
 }
 
-/// Where the value of a variable comes from. Exactly one of `value`, `file`, `git` and `env` is required.
+/// Where the value of a variable comes from. Exactly one of `value`, `file`, `textOf`, `git` and `env` is
+/// required.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VariableSource {
@@ -34,6 +35,9 @@ pub struct VariableSource {
     /// A file of the project: TOML, JSON or YAML by its ending, else lines `KEY=value`.
     #[serde(default)]
     pub file: Option<Field<InnerPath>>,
+    /// A file of the project whose whole text is the value.
+    #[serde(default)]
+    pub text_of: Option<Field<InnerPath>>,
     /// The key in the file, such as `package.version`. Without one, the value is all of a TOML, JSON or YAML file, and the first
     /// line of any other.
     #[serde(default)]

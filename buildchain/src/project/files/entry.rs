@@ -1,5 +1,7 @@
 //! The check of an entry of `spec.files`.
 
+use std::sync::Arc;
+
 use super::{FilesDefinition, FilesSource, LocalFiles};
 use crate::project::entries::CheckedEntries;
 use crate::project::error::Origin;
@@ -19,11 +21,20 @@ impl CheckedEntries<'_> {
                 None
             }
         };
+        let mut own = Vec::new();
+        for (name, text) in &files.variables {
+            if let Err(message) = self.new_name(name) {
+                self.wrong(text, message);
+            }
+            own.extend(self.text(text).map(|text| (name.clone(), text.into())));
+        }
+        let values = self.values.with(own);
         let to = to?.as_path().to_owned();
         Some(FilesDefinition {
             origin: Origin::new(self.file, files.to.place()),
             is_folder: to_text.ends_with('/') || to.as_os_str().is_empty(),
             to,
+            values: Arc::new(values),
             source: source?,
         })
     }

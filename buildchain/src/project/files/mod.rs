@@ -4,10 +4,12 @@ mod entry;
 mod listing;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use self::listing::{SelectedFile, SelectedFiles};
 use super::error::Origin;
 use super::names::Pattern;
+use super::values::Values;
 
 /// An entry of `spec.files`.
 #[derive(Debug, Clone)]
@@ -18,6 +20,8 @@ pub struct FilesDefinition {
     pub to: PathBuf,
     /// Whether `to` is a folder, in which a single file keeps its name.
     pub is_folder: bool,
+    /// The values that its templates can name.
+    pub values: Arc<Values>,
     /// Where the files come from.
     pub source: FilesSource,
 }
