@@ -85,6 +85,21 @@ pub enum Error {
         /// What was found.
         found: String,
     },
+    /// Two files are the same package by name, version, release and architecture, but have different content.
+    #[error(
+        "two packages {} with different content: {} and {}",
+        printable(package),
+        printable_path(first),
+        printable_path(second)
+    )]
+    Ambiguous {
+        /// The package, as `NAME-[EPOCH:]VERSION-RELEASE.ARCH`.
+        package: String,
+        /// The file that comes first.
+        first: PathBuf,
+        /// The other file.
+        second: PathBuf,
+    },
     /// A file of groups, modules or updates, or the older metadata, cannot be used.
     #[error(
         "{}: not usable as metadata: {}: expected {}, found {}",

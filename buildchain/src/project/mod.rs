@@ -16,6 +16,7 @@ mod names;
 mod package;
 mod paths;
 mod read;
+mod repository;
 mod schema_check;
 mod settings;
 mod template;
@@ -30,16 +31,14 @@ pub use file::schema;
 pub use files::{FilesDefinition, FilesSource, LocalFiles, SelectedFile, SelectedFiles};
 pub use image::{BaseImage, BuildMethod, Containerfile, ImageDefinition};
 pub use lock::{FILE_NAME as LOCK_FILE_NAME, LockFile, LockedReferrers};
-pub use model::{
-    FILE_NAME, PackageDefinition, Program, Project, PullDefinition, PullSource, RegistryAccess,
-    RepositoryDefinition,
-};
+pub use model::{FILE_NAME, Program, Project, PullDefinition, PullSource, RegistryAccess};
 pub use names::{
-    ArchiveName, CargoPackage, ImageName, InnerPath, Mirror, ParsedName, Pattern, RegistryHost, Release,
-    RepositoryName, Subject, Tag, Text, VariableName, Version,
+    ArchiveName, CargoPackage, ImageName, InnerPath, Mirror, ParsedName, PathPattern, Pattern, RegistryHost,
+    Release, RepositoryName, Subject, Tag, Text, VariableName, Version,
 };
 pub use package::read_package;
 pub use paths::Territory;
+pub use repository::{PackageDefinition, RepositoryDefinition, RpmFile};
 pub use settings::{
     ChosenProfile, OutputCache, Settings, SettingsFlags, auth_files, auth_places, certificate_folders,
     mirrors, program_variable, size as parse_size,

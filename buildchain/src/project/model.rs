@@ -15,8 +15,9 @@ use super::git;
 use super::image::{BaseImage, ImageDefinition};
 use super::image_folders::ImageFolders;
 use super::lock::{self, LockedReferrers};
-use super::names::{CargoPackage, ImageName, Mirror, RegistryHost, Release, RepositoryName, Tag};
+use super::names::{CargoPackage, ImageName, Mirror, RegistryHost, Tag};
 use super::paths::Territory;
+use super::repository::RepositoryDefinition;
 use super::settings::{self, Settings};
 use super::values::Values;
 
@@ -159,28 +160,6 @@ impl std::fmt::Display for PullSource {
     }
 }
 
-/// A package repository of the archive.
-#[derive(Debug)]
-pub struct RepositoryDefinition {
-    /// Its name: `scality`.
-    pub name: RepositoryName,
-    /// The release of the distribution: `8`.
-    pub release: Release,
-    /// The packages to build for it.
-    pub packages: Vec<PackageDefinition>,
-}
-
-/// A package to build, and the file that defines it.
-#[derive(Debug)]
-pub struct PackageDefinition {
-    /// The entry that asks for it.
-    pub origin: Origin,
-    /// Its `package.yaml`, relative to the project.
-    pub path: PathBuf,
-    /// The definition, rendered.
-    pub definition: packages::RpmDefinition,
-}
-
 impl Project {
     /// The folder that holds `sealift.yaml`: `start` or the nearest folder above it.
     ///
@@ -222,6 +201,8 @@ impl Project {
                 Err(_) => deciding.extend(files.local().map(|local| self.root.join(&local.from))),
             }
         }
+        let rpms = self.repositories.iter().flat_map(|repository| &repository.rpms);
+        deciding.extend(rpms.map(|rpm| rpm.path.clone()));
         deciding
     }
 

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use graph::{Task, TaskInput, TaskOutput, Title};
+use graph::{ActionError, Task, TaskInput, TaskOutput, Title};
 use packages::repository::IndexOptions;
 
-use super::{Error, TaskBuilder, TaskHandle};
-use crate::project::{PackageDefinition, RepositoryDefinition};
+use super::{Error, TaskBuilder, TaskHandle, place_file, spelled};
+use crate::project::{PackageDefinition, RepositoryDefinition, RpmFile};
 
 /// Adds the tasks of packages; their group.
 pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
@@ -27,15 +27,30 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
             let what = format!("the package {}", package.definition.name);
             members.push(builder.push_for(package.origin.clone(), what, task));
         }
+        for rpm in &repository.rpms {
+            let name = format!("add_rpm/{}", spelled(Path::new(&rpm.file_name)));
+            let mut task = add_rpm(builder, rpm, format!("{family}/{name}"), &folder);
+            task.doc =
+                format!("Add the package {} to {}.", content::printable(&rpm.file_name), repository.name);
+            task.alias = format!("{alias}/{name}");
+            let what = content::printable_path(&rpm.name).to_string();
+            members.push(builder.push_for(rpm.origin.clone(), what, task));
+        }
         let metadata = folder.join("repodata");
         let mut inputs = builder.made_here();
         inputs.push(TaskInput::Folder { path: folder.clone(), exclude: vec!["repodata".into()] });
         // The newest date of what is in it.
         let dates = repository.packages.iter().map(|package| project.package_date(&package.definition));
-        let date = dates.max().unwrap_or_else(|| project.image_date(None));
+        let times = repository.rpms.iter().filter_map(|rpm| rpm.build_time);
+        let times = times.map(|time| project.settings.source_date.unwrap_or(time));
+        let date = dates.chain(times).max().unwrap_or_else(|| project.image_date(None));
         inputs.push(TaskInput::value("source date", date.to_string()));
-        let options =
-            IndexOptions { revision: date, boundary: Some(project.tree()), ..IndexOptions::default() };
+        let options = IndexOptions {
+            revision: date,
+            unique: true,
+            boundary: Some(project.tree()),
+            ..IndexOptions::default()
+        };
         members.push(builder.push(Task {
             name: format!("{family}/build_repodata"),
             alias: format!("{alias}/build_repodata"),
@@ -52,6 +67,31 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
         }));
     }
     Ok(builder.group("packaging", "Build the packages and their repositories.", members))
+}
+
+/// The copying of an RPM into the repository. One that a task produces is known only now.
+fn add_rpm(builder: &TaskBuilder<'_>, rpm: &RpmFile, name: String, folder: &Path) -> Task {
+    let target = folder.join(&rpm.arch).join(&rpm.file_name);
+    let (source, arch, output) = (rpm.path.clone(), rpm.arch.clone(), target.clone());
+    Task {
+        name,
+        title: Title::new("ADD RPM", builder.shown(&target)),
+        inputs: vec![builder.input(&rpm.path, &rpm.name)],
+        outputs: vec![TaskOutput::File(target)],
+        action: Some(Box::new(move |context| {
+            let identity = packages::repository::identify(&source)?;
+            if identity.arch != arch {
+                let (path, found) = (content::printable_path(&source), content::printable(&identity.arch));
+                return Err(ActionError::failed(format!(
+                    "{path}: expected a package of the architecture {arch}, found {found}"
+                )));
+            }
+            place_file::copy(&source, &output)?;
+            Ok(context.record(&output, context.digest(&source)?)?)
+        })),
+        cheap: true,
+        ..Task::default()
+    }
 }
 
 fn build_rpm(

@@ -74,6 +74,42 @@ pub(super) struct PackageEntry<'a> {
     own_provide: Option<OwnProvide>,
 }
 
+/// What the header of a package file says that it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackageIdentity {
+    /// The name.
+    pub name: String,
+    /// The epoch; 0 if there is none.
+    pub epoch: u32,
+    /// The version.
+    pub version: String,
+    /// The release.
+    pub release: String,
+    /// The architecture: `x86_64`, `noarch`; `src` for a source package.
+    pub arch: String,
+    /// When it was built, in Unix seconds; 0 if the package does not say.
+    pub build_time: i64,
+}
+
+impl PackageIdentity {
+    /// Whether it is a source package.
+    #[must_use]
+    pub fn is_source(&self) -> bool {
+        self.arch == "src"
+    }
+}
+
+impl std::fmt::Display for PackageIdentity {
+    /// `NAME-[EPOCH:]VERSION-RELEASE.ARCH`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { name, epoch, version, release, arch, .. } = self;
+        match epoch {
+            0 => write!(f, "{name}-{version}-{release}.{arch}"),
+            epoch => write!(f, "{name}-{epoch}:{version}-{release}.{arch}"),
+        }
+    }
+}
+
 impl<'a> PackageEntry<'a> {
     pub(super) fn new(
         headers: &'a Headers,
@@ -106,6 +142,18 @@ impl<'a> PackageEntry<'a> {
             package.own_provide = package.missing_own_provide()?;
         }
         Ok(package)
+    }
+
+    /// What the package is.
+    pub(super) fn identity(&self) -> Result<PackageIdentity, HeaderFault> {
+        Ok(PackageIdentity {
+            name: self.name.to_string(),
+            epoch: self.epoch,
+            version: self.version.to_string(),
+            release: self.release.to_string(),
+            arch: self.arch.to_string(),
+            build_time: self.headers.main.u32s(tag::BUILDTIME)?.next().unwrap_or(0).into(),
+        })
     }
 
     /// The name and version that the package should provide and does not.

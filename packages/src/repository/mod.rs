@@ -40,6 +40,7 @@ mod tag;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -50,6 +51,7 @@ use quick_xml::events::Event;
 use self::find::FoundPackages;
 use self::header::{HeaderFault, Headers};
 use self::integrity::Integrity;
+pub use self::metadata::PackageIdentity;
 use self::metadata::{EntryFailure, PackageEntry, close, element, full, open};
 use self::output::{MetadataFile, MetadataKind, MetadataWriter, declaration, new_xml};
 use crate::error::{Error, Result};
@@ -75,6 +77,9 @@ pub struct IndexOptions {
     pub keep_metadata: bool,
     /// Whether packages that cannot be indexed are left out with a warning. Else they are an error.
     pub skip_broken: bool,
+    /// Whether packages of one name, version, release and architecture with different content are an error. Else they are a
+    /// warning.
+    pub unique: bool,
     /// The root of the archive that the folder is in: no link may lead out of it. Without it links are followed wherever they lead.
     pub boundary: Option<PathBuf>,
 }
@@ -118,12 +123,14 @@ pub fn index_with(dir: &Path, options: &IndexOptions) -> Result<IndexedRepositor
     let staging = dir.join(STAGING);
     let (mut skipped, mut warnings) =
         (std::mem::take(&mut found.broken), std::mem::take(&mut found.warnings));
+    let mut ambiguous = Vec::new();
     let written = loop {
+        ambiguous.clear();
         remove_folder(&staging)?;
         fs::create_dir(&staging).map_err(Error::io("create the folder", &staging))?;
         // The files say first how many packages there are: those that are left out are known only after all were read.
         let mut broken = Vec::new();
-        let written = write_metadata(dir, &staging, &found, options, &mut broken);
+        let written = write_metadata(dir, &staging, &found, options, &mut broken, &mut ambiguous);
         if written.is_err() || broken.is_empty() {
             break written;
         }
@@ -141,6 +148,7 @@ pub fn index_with(dir: &Path, options: &IndexOptions) -> Result<IndexedRepositor
     let repodata = dir.join(REPODATA);
     replace_folder(&folder, &staging, &repodata)?;
     warnings.extend(skipped.iter().map(|error| format!("skipped {error}")));
+    warnings.extend(ambiguous.iter().map(Error::to_string));
     Ok(IndexedRepository {
         repomd: repodata.join("repomd.xml"),
         packages: found.packages.len(),
@@ -157,10 +165,12 @@ fn write_metadata(
     found: &FoundPackages,
     options: &IndexOptions,
     broken: &mut Vec<(String, Error)>,
+    ambiguous: &mut Vec<Error>,
 ) -> Result<Vec<String>> {
     let create = |kind| MetadataWriter::create(staging, kind, found.packages.len());
     let (mut primary, mut filelists, mut other) =
         (create(MetadataKind::Primary)?, create(MetadataKind::Filelists)?, create(MetadataKind::Other)?);
+    let mut known: HashMap<String, (PathBuf, String)> = HashMap::new();
     for location in &found.packages {
         let path = dir.join(location);
         let indexed = (|| {
@@ -170,11 +180,24 @@ fn write_metadata(
                 PackageEntry::new(&headers, &checksum, size, location).map_err(package_error(&path))?;
             primary.write(&path, |xml| package.primary(xml))?;
             filelists.write(&path, |xml| package.filelists(xml))?;
-            other.write(&path, |xml| package.other(xml))
+            other.write(&path, |xml| package.other(xml))?;
+            let identity = package.identity().map_err(package_error(&path))?.to_string();
+            Ok((identity, checksum))
         })();
         match indexed {
             Err(error @ Error::Rpm { .. }) if options.skip_broken => broken.push((location.clone(), error)),
-            indexed => indexed?,
+            Err(error) => return Err(error),
+            Ok((identity, checksum)) => {
+                let (first, sum) =
+                    known.entry(identity.clone()).or_insert_with(|| (path.clone(), checksum.clone()));
+                if *sum != checksum {
+                    let error = Error::Ambiguous { package: identity, first: first.clone(), second: path };
+                    if options.unique {
+                        return Err(error);
+                    }
+                    ambiguous.push(error);
+                }
+            }
         }
     }
     if !broken.is_empty() {
@@ -194,6 +217,17 @@ fn write_metadata(
     let staged = PrivateFolder::lock_existing(staging)?;
     staged.write("repomd.xml", |file| file.write_all(&repomd).map_err(Error::io("write", &path)))?;
     Ok(dropped)
+}
+
+/// What the package file at `path` is. Only its headers are read, and no digest is checked.
+///
+/// # Errors
+///
+/// [`Error::Rpm`] if it is not a package, or lacks a name, a version, a release or an architecture, and [`Error::Io`].
+pub fn identify(path: &Path) -> Result<PackageIdentity> {
+    let file = content::open(path, LinkPolicy::Follow)?;
+    let headers = Headers::read(&mut io::BufReader::new(file)).map_err(package_error(path))?;
+    PackageEntry::new(&headers, "", 0, "").and_then(|entry| entry.identity()).map_err(package_error(path))
 }
 
 /// Reads a package from `file` and checks all digests that it carries; `path` is for messages.

@@ -1,6 +1,7 @@
 //! Reading a project: its files become the model, and all mistakes in them one report.
 
 mod image;
+mod packages;
 mod parts;
 mod pull;
 
@@ -17,14 +18,14 @@ use super::file::{
 };
 use super::image_folders::ImageFolders;
 use super::lock::{self, LockFile};
-use super::model::{DEFAULT_SOURCE_DATE, FILE_NAME, PackageDefinition, Project, RepositoryDefinition};
+use super::model::{DEFAULT_SOURCE_DATE, FILE_NAME, Project};
 use super::names::InnerPath;
 use super::paths::{self, Territory};
 use super::read::{parse, read};
 use super::settings::Settings;
 use super::values::Values;
 use super::variables::{self, VariableContext};
-use super::{git, package, template};
+use super::{git, template};
 
 impl Project {
     /// Reads and checks the project at `root`.
@@ -211,29 +212,6 @@ impl Loader {
             let found =
                 found.map_err(|error| error.missing_at(path, image.folder.place(), &loader.project.root));
             loader.project.images.extend(loader.mistakes.note(found).flatten());
-        });
-    }
-
-    /// Reads the package repositories that the project file at `path` lists.
-    fn packages(&mut self, path: &Path, repositories: &[file::RepositoryEntry]) {
-        self.each(path, repositories, |loader, repository| {
-            let mut entries = loader.entries(path);
-            let (name, release) = (entries.name(&repository.name), entries.name(&repository.release));
-            let mut packages = Vec::new();
-            for folder in &repository.build {
-                let Some(inner) = loader.entries(path).path(folder) else { continue };
-                let relative = inner.join("package.yaml");
-                let definition = loader.definition(&relative, package::read_in_project);
-                let definition =
-                    definition.map_err(|error| error.missing_at(path, folder.place(), &loader.project.root));
-                if let Some(definition) = loader.mistakes.note(definition) {
-                    let origin = Origin::new(path, folder.place());
-                    packages.push(PackageDefinition { origin, path: relative, definition });
-                }
-            }
-            if let (Some(name), Some(release)) = (name, release) {
-                loader.project.repositories.push(RepositoryDefinition { name, release, packages });
-            }
         });
     }
 

@@ -60,7 +60,7 @@ impl NameRule {
     }
 }
 
-const RULES: [NameRule; 20] = [
+const RULES: [NameRule; 21] = [
     NameRule::of::<VariableName>(),
     NameRule::of::<Text>(),
     NameRule::of::<ArchiveName>(),
@@ -75,6 +75,7 @@ const RULES: [NameRule; 20] = [
     NameRule::of::<Mirror>(),
     NameRule::of::<InnerPath>(),
     NameRule::of::<Pattern>(),
+    NameRule::of::<PathPattern>(),
     NameRule::of::<Digest>(),
     NameRule::of::<Platform>(),
     NameRule::of::<Created>(),
@@ -232,6 +233,20 @@ text_name! {
     Pattern, "gitignore-pattern", None, |text| {
         iso::Exclude::new(&[text]).map(drop).map_err(|error| error.to_string())
     }
+}
+
+text_name! {
+    /// A pattern of paths of the project: `rpms/*.rpm`, `vendor/**/*.rpm`.
+    PathPattern, "path-pattern", None, |text| {
+        InnerPath::parse(text)?;
+        path_glob(text).map(drop).map_err(|error| format!("`{text}` is not a pattern: {}", error.kind()))
+    }
+}
+
+/// What matches the paths that `pattern` stands for: `*` and `?` take no `/`, `**` takes folders.
+pub(super) fn path_glob(pattern: &str) -> Result<globset::GlobMatcher, globset::Error> {
+    let glob = globset::GlobBuilder::new(pattern).literal_separator(true).build()?;
+    Ok(glob.compile_matcher())
 }
 
 text_name! {

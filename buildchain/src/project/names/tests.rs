@@ -21,6 +21,7 @@ fn names_are_parsed_or_refused_with_a_reason() {
         ("mirror", &["https://m/docker.io", "http://m:5000"], &["ftp://m", "https://u:p@m", "https://"]),
         ("relative-path", &["a/b", "./a", "."], &["", "/a", "a/../b"]),
         ("gitignore-pattern", &["*.pyc", "/a/"], &["[z-a]"]),
+        ("path-pattern", &["a/*.rpm", "**/x-[0-9].rpm", "a/b.rpm"], &["", "/a/*", "../*", "a/[z-a]", "a/{b"]),
         ("platform", &["linux/amd64", "linux/arm/v7"], &["amd64", "linux/", "a/b/c/d"]),
         ("image-source", &["quay.io/a/b", "docker://b", "oci:a/b:n"], &["a:1", "a/UPPER", "oci:", "sif:x"]),
         ("image-reference", &["alpine:3"], &["UPPER"]),

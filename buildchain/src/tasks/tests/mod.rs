@@ -6,6 +6,7 @@ mod keys;
 mod lock;
 mod names;
 mod paths;
+mod rpms;
 mod settings;
 
 use std::collections::BTreeMap;

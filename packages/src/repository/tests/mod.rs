@@ -12,6 +12,7 @@ use super::*;
 
 mod beside;
 mod damage;
+mod identity;
 
 const DATE: i64 = 1_700_000_000;
 

@@ -71,6 +71,7 @@ pub(crate) fn run(command: Command) -> CommandResult {
         }
         Command::Index { folder, revision, exclude, groupfile, keep_all_metadata, skip_broken, output } => {
             let options = IndexOptions {
+                unique: false,
                 revision,
                 exclude,
                 groups: groupfile,

@@ -129,10 +129,10 @@ fn rpmbuild(scratch: &Path, out: &Path) -> Option<()> {
 }
 
 /// An element: its path in the package's entry, its attributes and its text, one below the other as they stand.
-type Fields = Vec<String>;
+pub(super) type Fields = Vec<String>;
 
 /// The entries of a metadata file by the package's checksum.
-fn read(dir: &Path, name: &str) -> BTreeMap<String, Fields> {
+pub(super) fn read(dir: &Path, name: &str) -> BTreeMap<String, Fields> {
     let mut text = String::new();
     let file = File::open(dir.join("repodata").join(format!("{name}.xml.gz"))).unwrap();
     GzDecoder::new(file).read_to_string(&mut text).unwrap();

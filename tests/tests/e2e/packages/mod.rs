@@ -4,6 +4,7 @@ mod automatic;
 mod beside;
 mod dependencies;
 mod dnf;
+mod existing;
 mod killed;
 mod metadata;
 mod rpm;
