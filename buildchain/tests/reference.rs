@@ -201,6 +201,7 @@ fn value<'s>(schema: &'s Value, property: &'s Value) -> (String, Option<&'s Valu
         _ => Vec::new(),
     };
     match kinds.first().copied() {
+        Some("object") if kinds.contains(&"array") => ("object or list".into(), None),
         Some("array") => {
             let (shown, object) = value(schema, &property["items"]);
             (format!("list of {}", plural(&shown)), object)

@@ -16,6 +16,7 @@ const ROUNDS_MAX: usize = 10_000;
 pub(super) struct CheckedEntries<'a> {
     pub(super) file: &'a Path,
     pub(super) root: &'a Path,
+    pub(super) build_root: &'a Path,
     pub(super) territory: &'a Territory,
     pub(super) values: &'a Values,
     pub(super) mistakes: &'a mut Mistakes,

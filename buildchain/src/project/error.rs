@@ -71,14 +71,6 @@ pub enum Error {
     /// Something that cannot go into an archive.
     #[error("{}: neither a file, a folder nor a symbolic link", content::printable_path(.0))]
     Special(PathBuf),
-    /// A template cannot be rendered.
-    #[error("{}: {}", content::printable_path(path), content::printable(message))]
-    Template {
-        /// The template.
-        path: PathBuf,
-        /// What is wrong, with the line.
-        message: String,
-    },
     /// An image is named by tag alone, and the lock file has no digest for it.
     #[error("{origin}: {} is not locked: sealift.lock has no digest for it", content::printable(image))]
     NotLocked {
@@ -135,6 +127,19 @@ impl Error {
             path: path.into(),
             line: location.line(),
             column: location.column(),
+            message: message.into(),
+            snippet: None,
+        }
+    }
+
+    /// `message` about what is `offset` bytes into `text`, the content of `path`.
+    pub(crate) fn at_offset(path: &Path, text: &str, offset: usize, message: impl Into<String>) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+        Self::Invalid {
+            path: path.into(),
+            line: before.matches('\n').count() as u64 + 1,
+            column: before.get(line_start..).unwrap_or_default().chars().count() as u64 + 1,
             message: message.into(),
             snippet: None,
         }

@@ -19,7 +19,7 @@ mod read;
 mod repository;
 mod schema_check;
 mod settings;
-mod template;
+pub(crate) mod template;
 mod values;
 mod variables;
 
@@ -28,13 +28,17 @@ pub(crate) use book::{LinkTarget, target};
 pub use error::{Error, MISTAKES_SHOWN, Origin, Outside};
 pub(crate) use error::{Mistakes, bounded};
 pub use file::schema;
-pub use files::{FilesDefinition, FilesSource, LocalFiles, SelectedFile, SelectedFiles};
+pub(crate) use files::Templates;
+pub use files::{
+    DataFile, FilesDefinition, FilesSource, LocalFiles, SelectedFile, SelectedFiles, UnusedPattern,
+};
 pub use image::{BaseImage, BuildMethod, Containerfile, ImageDefinition};
 pub use lock::{FILE_NAME as LOCK_FILE_NAME, LockFile, LockedReferrers};
 pub use model::{FILE_NAME, Program, Project, PullDefinition, PullSource, RegistryAccess};
 pub use names::{
-    ArchiveName, CargoPackage, ImageName, InnerPath, Mirror, ParsedName, PathPattern, Pattern, RegistryHost,
-    Release, RepositoryName, Subject, Tag, Text, VariableName, Version,
+    ArchiveName, CargoPackage, Delimiter, FileMode, ImageName, InnerPath, Mirror, ParsedName, PathPattern,
+    Pattern, RegistryHost, Release, RepositoryName, Subject, Tag, TemplateSuffix, Text, VariableName,
+    Version,
 };
 pub use package::read_package;
 pub use paths::Territory;
@@ -43,7 +47,6 @@ pub use settings::{
     ChosenProfile, OutputCache, Settings, SettingsFlags, auth_files, auth_places, certificate_folders,
     mirrors, program_variable, size as parse_size,
 };
-pub(crate) use template::render_file as render;
 pub use values::Values;
 
 #[cfg(test)]

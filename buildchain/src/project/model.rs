@@ -10,7 +10,7 @@ use images::{Platform, Reference};
 use super::book::{Book, MarkdownDocument};
 use super::error::{Error, Origin};
 use super::file::ProjectKind;
-use super::files::FilesDefinition;
+use super::files::{FilesDefinition, FilesSource};
 use super::git;
 use super::image::{BaseImage, ImageDefinition};
 use super::image_folders::ImageFolders;
@@ -195,8 +195,14 @@ impl Project {
         let pages = self.documentation.iter().map(|page| self.root.join(&page.path));
         let mut deciding: Vec<PathBuf> = self.sources.iter().cloned().chain(optional).chain(pages).collect();
         for files in &self.files {
+            if let FilesSource::Data(data) = &files.source {
+                deciding.extend(data.files().into_iter().map(|(_, path)| path.to_path_buf()));
+            }
             match self.list(files) {
-                Ok(listing) => deciding.extend(listing.files.into_iter().map(|file| file.source)),
+                Ok(listing) => {
+                    deciding.extend(listing.followed);
+                    deciding.extend(listing.files.into_iter().map(|file| file.source));
+                }
                 // It is listed again once it has changed.
                 Err(_) => deciding.extend(files.local().map(|local| self.root.join(&local.from))),
             }

@@ -9,7 +9,7 @@ use super::error::{Error, Mistakes};
 use super::schema_check;
 
 /// The largest file of a project that is read as a definition, a template or a lock file, in bytes.
-const FILE_MAX: u64 = 16 << 20;
+pub(super) const FILE_MAX: u64 = 16 << 20;
 
 /// Reads a text file of the project. It is never a named pipe, and never longer than [`FILE_MAX`].
 pub(super) fn read(path: &Path) -> Result<String, Error> {

@@ -690,7 +690,10 @@ mod variables {
         let texts: Vec<String> = loaded
             .files
             .iter()
-            .map(|files| template::render_file(&root.path().join("a.in"), &files.values).unwrap())
+            .map(|files| {
+                let path = root.path().join("a.in");
+                template::render(&path, &template::read_template(&path).unwrap(), &files.values).unwrap()
+            })
             .collect();
         assert_eq!(texts, ["of E 1", "of E 2", "all\n"]);
 

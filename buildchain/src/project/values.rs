@@ -10,6 +10,9 @@ use serde_json::Value;
 /// How many names an error lists.
 const NAMES_SHOWN: usize = 30;
 
+/// The most steps that a template can take: the loops of one that has more never end.
+pub(super) const STEPS_MAX: u64 = 10_000_000;
+
 /// The values that project files and templates can name.
 #[derive(Debug, Clone, Default)]
 pub struct Values {
@@ -124,8 +127,11 @@ impl Values {
     }
 
     /// What is wrong with the first of the `named` that does not exist, if there is one.
-    fn unknown_in(&self, named: impl IntoIterator<Item = String>) -> Option<String> {
-        let mut named: Vec<String> = named.into_iter().collect();
+    pub(super) fn unknown_in(&self, named: impl IntoIterator<Item = String>) -> Option<String> {
+        // Functions count as names, too.
+        let environment = environment();
+        let is_function = |name: &String| environment.globals().any(|(global, _)| global == name);
+        let mut named: Vec<String> = named.into_iter().filter(|name| !is_function(name)).collect();
         named.sort_unstable();
         named.iter().find_map(|name| {
             let mut parts = name.split('.');
@@ -175,6 +181,7 @@ pub(crate) fn environment() -> Environment<'static> {
     if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
         environment.set_syntax(syntax);
     }
+    environment.set_fuel(Some(STEPS_MAX));
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment
 }

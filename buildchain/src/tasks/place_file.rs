@@ -9,8 +9,16 @@ use content::{AtomicFile, Durability, IoError};
 
 /// Copies content and [`mode_of`].
 pub(super) fn copy(source: &Path, target: &Path) -> Result<(), IoError> {
+    copy_as(source, target, None)
+}
+
+/// Copies content, and [`mode_of`] the source unless a `mode` is given.
+pub(super) fn copy_as(source: &Path, target: &Path, mode: Option<u32>) -> Result<(), IoError> {
     let from = content::open(source, content::LinkPolicy::Follow)?;
-    let mode = mode_of(&from.metadata().map_err(IoError::at("inspect", source))?);
+    let mode = match mode {
+        Some(mode) => mode,
+        None => mode_of(&from.metadata().map_err(IoError::at("inspect", source))?),
+    };
     put(target, mode, |file| content::copy(&from, source, file.file(), target).map(drop))
 }
 

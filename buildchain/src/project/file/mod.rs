@@ -1,5 +1,6 @@
 //! The types of `sealift.yaml`, exactly as written; the JSON Schema is generated from them.
 
+mod data;
 mod files;
 mod images;
 mod lock;
@@ -14,7 +15,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-pub use self::files::FilesEntry;
+pub(in crate::project) use self::data::DataShape;
+pub use self::data::{DataFormat, DataTree};
+pub use self::files::{Delimiters, FilesEntry, LinkHandling, SyntaxName, TemplateSettings};
 pub use self::images::{BuildImage, Catalogue, ContainerBuild, ImagesSpec, NamedImage, PullImage};
 pub use self::lock::{LockFileContent, LockedReferrersEntry};
 pub use self::packages::RepositoryEntry;
@@ -154,6 +157,8 @@ content! {
     images: ImagesSpec,
     /// Package repositories.
     packages: Vec<RepositoryEntry>,
+    /// Which files are templates, and how they are written. The entries of `files` can override each key.
+    templates: TemplateSettings,
     /// Files and folders that are copied or rendered into the archive.
     files: Vec<FilesEntry>,
     /// Documents for the archive's `documentation/`, relative to the project. Markdown files become pages, with their

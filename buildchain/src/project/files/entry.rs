@@ -1,26 +1,26 @@
 //! The check of an entry of `spec.files`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{FilesDefinition, FilesSource, LocalFiles};
+use super::{FilesDefinition, FilesSource, LocalFiles, Templates};
 use crate::project::entries::CheckedEntries;
 use crate::project::error::Origin;
 use crate::project::field::Field;
-use crate::project::file::FilesEntry;
+use crate::project::file::{FilesEntry, LinkHandling};
 use crate::project::names::InnerPath;
 
 impl CheckedEntries<'_> {
-    /// Files for the archive: there is one source, it exists, and every pattern can be read.
-    pub(in crate::project) fn files(&mut self, files: &FilesEntry) -> Option<FilesDefinition> {
+    /// Files for the archive: there is one source, it exists, and every pattern can be read. `templates` are those of the project.
+    pub(in crate::project) fn files(
+        &mut self,
+        files: &FilesEntry,
+        templates: &Templates,
+    ) -> Option<FilesDefinition> {
         let to = self.name(&files.to);
         let to_text = self.text(&files.to).unwrap_or_default();
-        let source = match &files.from {
-            Some(from) => self.local_files(from, files).map(FilesSource::Local),
-            None => {
-                self.wrong(&files.to, "no source: expected `from`".into());
-                None
-            }
-        };
+        let mode = files.mode.as_ref().map(|mode| self.name(mode));
+        let to = to.map(|to| to.as_path().to_owned());
         let mut own = Vec::new();
         for (name, text) in &files.variables {
             if let Err(message) = self.new_name(name) {
@@ -29,23 +29,66 @@ impl CheckedEntries<'_> {
             own.extend(self.text(text).map(|text| (name.clone(), text.into())));
         }
         let values = self.values.with(own);
-        let to = to?.as_path().to_owned();
+        let source = match (&files.from, &files.data) {
+            (Some(from), None) => self.local_files(from, files, templates).map(FilesSource::Local),
+            (None, Some(data)) => {
+                let mut entries = CheckedEntries { values: &values, mistakes: self.mistakes, ..*self };
+                let data = entries.data_file(data, files, &to_text);
+                data.map(|data| FilesSource::Data(Arc::new(data)))
+            }
+            (given, _) => {
+                let given = if given.is_some() { "more than one source" } else { "no source" };
+                self.wrong(&files.to, format!("{given}: expected one of `from` and `data`"));
+                None
+            }
+        };
+        let to: PathBuf = to?;
         Some(FilesDefinition {
             origin: Origin::new(self.file, files.to.place()),
             is_folder: to_text.ends_with('/') || to.as_os_str().is_empty(),
             to,
             values: Arc::new(values),
+            mode: mode.map_or(Some(None), |mode| mode.map(Some))?,
             source: source?,
         })
     }
 
-    fn local_files(&mut self, from: &Field<InnerPath>, files: &FilesEntry) -> Option<LocalFiles> {
+    fn local_files(
+        &mut self,
+        from: &Field<InnerPath>,
+        files: &FilesEntry,
+        templates: &Templates,
+    ) -> Option<LocalFiles> {
+        self.belongs(&files.to, "data", files.format.is_some(), "format");
+        self.belongs(&files.to, "data", files.indent.is_some(), "indent");
+        self.belongs(&files.to, "data", files.header.is_some(), "header");
         let from = self.existing(from);
-        let mut exclude = Vec::new();
-        for pattern in &files.exclude {
-            let origin = Origin::new(self.file, pattern.place());
-            exclude.extend(self.name(pattern).map(|pattern| (pattern, origin)));
+        let (exclude, only) = (self.patterns(&files.exclude), self.patterns(&files.only));
+        let templates = Arc::new(self.templates(&files.templates, templates));
+        Some(LocalFiles { from: from?, exclude, only, links: files.links, templates })
+    }
+
+    /// Notes a mistake if a key is given that belongs to another source.
+    pub(super) fn belongs(&mut self, place: &Field<InnerPath>, source: &str, is_given: bool, key: &str) {
+        if is_given {
+            self.wrong(place, format!("`{key}` belongs to `{source}`, which this entry does not have"));
         }
-        Some(LocalFiles { from: from?, exclude })
+    }
+
+    /// Notes the keys of an entry that belong to `from`.
+    pub(super) fn belong_to_from(&mut self, files: &FilesEntry) {
+        let templates = &files.templates;
+        let has_templates = templates.syntax.is_some()
+            || templates.delimiters.is_some()
+            || templates.suffix.is_some()
+            || templates.patterns.is_some();
+        for (is_given, key) in [
+            (!files.exclude.is_empty(), "exclude"),
+            (!files.only.is_empty(), "only"),
+            (files.links != LinkHandling::Keep, "links"),
+            (has_templates, "templates"),
+        ] {
+            self.belongs(&files.to, "from", is_given, key);
+        }
     }
 }

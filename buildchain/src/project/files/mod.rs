@@ -1,14 +1,19 @@
 //! The files of the archive that `spec.files` lists.
 
+mod data;
 mod entry;
 mod listing;
+mod templates;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use self::listing::{SelectedFile, SelectedFiles};
+pub use self::data::DataFile;
+pub use self::listing::{SelectedFile, SelectedFiles, UnusedPattern};
+pub(crate) use self::templates::Templates;
 use super::error::Origin;
-use super::names::Pattern;
+use super::file::LinkHandling;
+use super::names::{FileMode, Pattern};
 use super::values::Values;
 
 /// An entry of `spec.files`.
@@ -20,8 +25,10 @@ pub struct FilesDefinition {
     pub to: PathBuf,
     /// Whether `to` is a folder, in which a single file keeps its name.
     pub is_folder: bool,
-    /// The values that its templates can name.
+    /// The values that its templates and its data can name.
     pub values: Arc<Values>,
+    /// The permissions of all files, in place of their own.
+    pub mode: Option<FileMode>,
     /// Where the files come from.
     pub source: FilesSource,
 }
@@ -31,6 +38,8 @@ pub struct FilesDefinition {
 pub enum FilesSource {
     /// The project.
     Local(LocalFiles),
+    /// The project file itself: it has the content of one file.
+    Data(Arc<DataFile>),
 }
 
 /// A file or folder of the project.
@@ -40,6 +49,12 @@ pub struct LocalFiles {
     pub from: PathBuf,
     /// What to leave out, with the places of the patterns.
     pub exclude: Vec<(Pattern, Origin)>,
+    /// The only files to take, if there is a pattern.
+    pub only: Vec<(Pattern, Origin)>,
+    /// What becomes of symbolic links in the folder.
+    pub links: LinkHandling,
+    /// Which files are templates.
+    pub(crate) templates: Arc<Templates>,
 }
 
 impl FilesDefinition {
@@ -48,6 +63,7 @@ impl FilesDefinition {
     pub fn local(&self) -> Option<&LocalFiles> {
         match &self.source {
             FilesSource::Local(local) => Some(local),
+            FilesSource::Data(_) => None,
         }
     }
 }

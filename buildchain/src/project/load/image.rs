@@ -15,6 +15,7 @@ use crate::project::image::{BaseImage, BuildMethod, Containerfile, ImageDefiniti
 use crate::project::model::Project;
 use crate::project::names::{ImageName, Tag};
 use crate::project::read::{parse, parse_strict, read};
+use crate::project::settings::Settings;
 use crate::project::values::Values;
 
 /// What a file of instructions may be called.
@@ -126,9 +127,15 @@ impl Loader {
             }
         };
         let mut mistakes = Mistakes::default();
-        let Project { root, territory, .. } = &self.project;
-        let mut entries =
-            CheckedEntries { file: &path, root, territory, values: &values, mistakes: &mut mistakes };
+        let Project { root, territory, settings: Settings { build_root, .. }, .. } = &self.project;
+        let mut entries = CheckedEntries {
+            file: &path,
+            root,
+            build_root,
+            territory,
+            values: &values,
+            mistakes: &mut mistakes,
+        };
         let context = settings.context.as_ref().and_then(|context| entries.path(context));
         let platform = settings.platform.as_ref().and_then(|platform| entries.name(platform));
         let created = settings.created.as_ref().and_then(|created| entries.name(created));

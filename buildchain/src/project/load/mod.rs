@@ -7,6 +7,7 @@ mod pull;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use self::parts::{Part, PartReader};
 use super::book::{Book, MarkdownDocument};
@@ -16,6 +17,7 @@ use super::field::Field;
 use super::file::{
     self, BuildImage, Content, NamedImage, ProjectFile, ProjectMetadata, Repeated, RevisionForm,
 };
+use super::files::Templates;
 use super::image_folders::ImageFolders;
 use super::lock::{self, LockFile};
 use super::model::{DEFAULT_SOURCE_DATE, FILE_NAME, Project};
@@ -103,7 +105,11 @@ impl Project {
             territory,
         };
         let lock = mistakes.note(LockFile::read(root)).unwrap_or_default();
-        let mut loader = Loader { project, lock, values, mistakes };
+        let mut loader = Loader { project, lock, values, templates: Arc::default(), mistakes };
+        for Part { file, content, .. } in &parts {
+            let base = Arc::clone(&loader.templates);
+            loader.templates = Arc::new(loader.entries(file).templates(&content.templates, &base));
+        }
         for Part { file, content, .. } in &parts {
             loader.content(file, content);
         }
@@ -132,6 +138,8 @@ struct Loader {
     lock: LockFile,
     /// What the strings of the entry that is being read can name: the values of the project, and those of loops.
     values: Values,
+    /// Which files are templates, where an entry does not say it.
+    templates: Arc<Templates>,
     mistakes: Mistakes,
 }
 
@@ -139,7 +147,14 @@ impl Loader {
     /// The entries of a file of the project.
     fn entries<'a>(&'a mut self, file: &'a Path) -> CheckedEntries<'a> {
         let Self { project, mistakes, values, .. } = self;
-        CheckedEntries { file, root: &project.root, territory: &project.territory, values, mistakes }
+        CheckedEntries {
+            file,
+            root: &project.root,
+            build_root: &project.settings.build_root,
+            territory: &project.territory,
+            values,
+            mistakes,
+        }
     }
 
     /// Calls `read` for each of `entries` that counts, once for each round of its loop.
@@ -166,7 +181,8 @@ impl Loader {
             loader.project.registries.extend(registry);
         });
         self.each(path, &content.files, |loader, files| {
-            let files = loader.entries(path).files(files);
+            let templates = Arc::clone(&loader.templates);
+            let files = loader.entries(path).files(files, &templates);
             loader.project.files.extend(files);
         });
         for page in &content.documentation {

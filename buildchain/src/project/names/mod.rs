@@ -60,7 +60,10 @@ impl NameRule {
     }
 }
 
-const RULES: [NameRule; 21] = [
+const RULES: [NameRule; 24] = [
+    NameRule::of::<TemplateSuffix>(),
+    NameRule::of::<Delimiter>(),
+    NameRule::of::<FileMode>(),
     NameRule::of::<VariableName>(),
     NameRule::of::<Text>(),
     NameRule::of::<ArchiveName>(),
@@ -247,6 +250,42 @@ text_name! {
 pub(super) fn path_glob(pattern: &str) -> Result<globset::GlobMatcher, globset::Error> {
     let glob = globset::GlobBuilder::new(pattern).literal_separator(true).build()?;
     Ok(glob.compile_matcher())
+}
+
+text_name! {
+    /// The ending of the names of templates: `.in`; or `none`.
+    TemplateSuffix, "template-suffix", Some("^(none|\\.[^/]+)$"), |text| {
+        if text == "none" || text.len() > 1 && text.starts_with('.') && !text.contains('/') {
+            return Ok(());
+        }
+        Err(format!("`{text}` is not an ending: expected one such as `.in`, or `none`"))
+    }
+}
+
+text_name! {
+    /// A delimiter of a template: `<<`.
+    Delimiter, "delimiter", Some("^[!-~]{1,16}$"), |text| {
+        if (1..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(());
+        }
+        Err(format!("`{text}` is not a delimiter: expected one to 16 ASCII characters without blanks"))
+    }
+}
+
+text_name! {
+    /// The permissions of a file in an archive: `0644` or `0755`.
+    FileMode, "archive-mode", Some("^0?(644|755)$"), |text| match text.strip_prefix('0').unwrap_or(text) {
+        "644" | "755" => Ok(()),
+        _ => Err(format!("`{text}` is not a mode of an archive: expected `0644`, or `0755` for a program")),
+    }
+}
+
+impl FileMode {
+    /// The permission bits.
+    #[must_use]
+    pub fn bits(&self) -> u32 {
+        if self.0.ends_with("755") { 0o755 } else { 0o644 }
+    }
 }
 
 text_name! {

@@ -27,6 +27,9 @@ fn names_are_parsed_or_refused_with_a_reason() {
         ("image-reference", &["alpine:3"], &["UPPER"]),
         ("date-time", &["2026-01-31T00:00:00Z"], &["yesterday", "1969-01-01T00:00:00Z"]),
         ("digest", &[], &["sha256:ff", "md5:1"]),
+        ("template-suffix", &["none", ".in", ".sh.j2"], &["", ".", "in", ".a/b"]),
+        ("delimiter", &["<<", "%}", "#"], &["", "< <", "é", "12345678901234567"]),
+        ("archive-mode", &["0644", "755"], &["", "0600", "0o755", "4755", "00755"]),
         ("referrer-subject", &[], &["sha256:ff.sig", ""]),
     ] {
         let check = checker(format).expect(format);

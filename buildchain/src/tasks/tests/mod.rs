@@ -2,6 +2,7 @@
 
 mod clashes;
 mod contents;
+mod files;
 mod keys;
 mod lock;
 mod names;
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::*;
-use crate::project::{Settings, SettingsFlags};
+use crate::project::{FilesSource, Settings, SettingsFlags};
 
 const HEAD: &str =
     "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {name: Example, version: 1.0.0}\nspec:\n";
