@@ -18,6 +18,7 @@ mod outside;
 mod packages;
 mod project;
 mod project_build;
+mod project_files;
 mod project_pull;
 mod push;
 mod reports;
