@@ -22,3 +22,7 @@
 pub mod locking;
 pub mod project;
 pub mod tasks;
+
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use project::template::fuzz_at as fuzz_template;
