@@ -1,6 +1,7 @@
 //! The values that the files of a project can name: the fixed ones and the variables of the project.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
@@ -12,6 +13,12 @@ const NAMES_SHOWN: usize = 30;
 
 /// The most steps that a template can take: the loops of one that has more never end.
 pub(super) const STEPS_MAX: u64 = 10_000_000;
+
+/// The most bytes that a template can become.
+pub(crate) const RESULT_MAX: usize = 64 << 20;
+
+/// What is wrong with a result of more than [`RESULT_MAX`] bytes.
+pub(super) const TOO_LARGE: &str = "the result has more than 64 MiB";
 
 /// The values that project files and templates can name.
 #[derive(Debug, Clone, Default)]
@@ -104,9 +111,15 @@ impl Values {
         }
         let environment = environment();
         let template = environment.template_from_str(text).map_err(|error| detail(&error))?;
-        template.render(self.context()).map_err(|error| {
-            self.unknown_in(template.undeclared_variables(true)).unwrap_or_else(|| detail(&error))
-        })
+        let mut result = Bounded::default();
+        match template.render_captured_to(self.context(), &mut result) {
+            Ok(_) => Ok(String::from_utf8_lossy(&result.bytes).into_owned()),
+            Err(_) if result.is_full => Err(TOO_LARGE.to_owned()),
+            Err(error) => {
+                let unknown = self.unknown_in(template.undeclared_variables(true));
+                Err(unknown.unwrap_or_else(|| detail(&error)))
+            }
+        }
     }
 
     /// The value of the expression `text`.
@@ -184,6 +197,29 @@ pub(crate) fn environment() -> Environment<'static> {
     environment.set_fuel(Some(STEPS_MAX));
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment
+}
+
+/// The result of a template while it grows.
+#[derive(Default)]
+pub(super) struct Bounded {
+    pub(super) bytes: Vec<u8>,
+    /// Whether it would have more than [`RESULT_MAX`] bytes.
+    pub(super) is_full: bool,
+}
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len().saturating_add(bytes.len()) > RESULT_MAX {
+            self.is_full = true;
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What is wrong with a template of one line.

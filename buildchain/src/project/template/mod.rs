@@ -3,7 +3,6 @@
 mod at;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::Path;
 
 use minijinja::syntax::SyntaxConfig;
@@ -14,10 +13,8 @@ use serde_json::Value;
 pub use self::at::fuzz as fuzz_at;
 use super::error::Error;
 use super::read::read;
-use super::values::{STEPS_MAX, Values, environment};
-
-/// The most bytes that a template can become.
-pub(crate) const RESULT_MAX: usize = 64 << 20;
+pub(crate) use super::values::RESULT_MAX;
+use super::values::{Bounded, STEPS_MAX, TOO_LARGE, Values, environment};
 
 /// How templates are written.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +46,7 @@ impl TemplateSyntax {
     fn render_jinja(&self, path: &Path, text: &str, values: &Values) -> Result<String, Error> {
         let mut environment = self.environment();
         environment.set_debug(true);
-        let mut result = Bounded { bytes: Vec::new(), is_full: false };
+        let mut result = Bounded::default();
         let name = path.to_string_lossy();
         let template = environment.template_from_named_str(&name, text);
         let rendered = template.and_then(|template| {
@@ -92,9 +89,6 @@ impl TemplateSyntax {
         environment
     }
 }
-
-/// What is wrong with a result of more than [`RESULT_MAX`] bytes.
-const TOO_LARGE: &str = "the result has more than 64 MiB";
 
 /// The values behind `names`, such as `version` and `versions.salt`.
 pub(super) fn used(
@@ -162,27 +156,6 @@ fn jinja_error(path: &Path, text: &str, error: &minijinja::Error) -> Error {
     let line = place.line().map_or(0, |line| line.saturating_sub(1));
     let line_start = text.split_inclusive('\n').take(line).map(str::len).sum();
     Error::at_offset(path, text, place.range().map_or(line_start, |range| range.start), message)
-}
-
-/// The result of a template while it grows.
-struct Bounded {
-    bytes: Vec<u8>,
-    is_full: bool,
-}
-
-impl io::Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.bytes.len().saturating_add(bytes.len()) > RESULT_MAX {
-            self.is_full = true;
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

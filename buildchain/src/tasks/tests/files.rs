@@ -142,6 +142,10 @@ fn what_is_wrong_with_data_has_its_place() {
         ("{to: a, data: {}}", ":5:16: its ending says no format"),
         ("{to: a.json/, data: {}}", "expected the path of a file"),
         ("{to: a.json, data: {x: '{{ nmae }}'}}", ":5:34: unknown name `nmae`, did you mean `name`?"),
+        (
+            "{to: a.json, data: {x: '{% for i in range(9) %}{{ \"x\" * 10**7 }}{% endfor %}'}}",
+            "more than 64 MiB",
+        ),
         ("{to: a.json, data: {x: {textOf: gone}}}", ":5:43: `gone` does not exist"),
         ("{to: a.json, data: {x: {textOf: ../gone}}}", ":5:43: `../gone` leads out"),
         ("{to: a.json, data: {x: {textOf: [1]}}}", ":5:43: expected the text of `textOf`"),
