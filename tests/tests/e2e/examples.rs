@@ -257,3 +257,38 @@ fn read_page(root: &Path, path: &Path) {
         }
     }
 }
+
+/// An editor checks a project against the schema that `sealift schema` prints. The peer reads patterns as ECMAScript, as editors do.
+#[test]
+fn the_schema_accepts_every_example_and_names_a_mistake() {
+    if peer::find("check-jsonschema").is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let schema = folder.path().join("schema.json");
+    fs::write(&schema, peer::run(sealift::command(folder.path()).arg("schema")).stdout).unwrap();
+    let check = |project: &Path| {
+        let mut command = Command::new("check-jsonschema");
+        command.arg("--schemafile").arg(&schema).arg(project);
+        command.output().unwrap()
+    };
+    let root = sealift::repository();
+    let mut projects = vec![root.join("sealift.yaml")];
+    projects.extend(
+        fs::read_dir(root.join("examples")).unwrap().map(|entry| entry.unwrap().path().join("sealift.yaml")),
+    );
+    assert!(projects.len() > 3);
+    for project in projects {
+        let output = check(&project);
+        assert!(output.status.success(), "{}: {output:?}", project.display());
+    }
+    let text = fs::read_to_string(root.join("examples/minimal/sealift.yaml")).unwrap();
+    for (from, to) in
+        [("files:", "file:"), ("kind: Platform", "kind: 7"), ("tag: ", "tag: ' '\n        tg: ")]
+    {
+        let wrong = folder.path().join("sealift.yaml");
+        fs::write(&wrong, text.replace(from, to)).unwrap();
+        assert_ne!(fs::read_to_string(&wrong).unwrap(), text, "{from}");
+        assert!(!check(&wrong).status.success(), "{to}");
+    }
+}

@@ -75,7 +75,11 @@ const DEBIAN: &[Peer] = &[
 const UNITS: [&str; 4] = ["containerd.service", "docker-registry.service", "nginx.service", "ssh.service"];
 
 /// The peers that only Python's registry has: a program, and what pip is asked for.
-const PYTHON: [(&str, &[&str]); 2] = [("salt-call", &["salt==3008.3"]), ("salt-lint", &["salt-lint==0.9.2"])];
+const PYTHON: [(&str, &[&str]); 3] = [
+    ("salt-call", &["salt==3008.3"]),
+    ("salt-lint", &["salt-lint==0.9.2"]),
+    ("check-jsonschema", &["check-jsonschema==0.39.0"]),
+];
 
 /// Installs packages while `policy-rc.d` keeps their services from starting. Its arguments are those of `apt-get install`.
 const INSTALL: &str = r#"
