@@ -39,6 +39,7 @@
 //! | [`registry`] | `images/` | `registry/`, the answers to the pull API as files |
 //! | [`nginx`] | | the configuration that serves them |
 //! | [`push`] | the store, an archive | registries |
+//! | [`mod@find`] | manifests, charts, compose and Salt files | the images that they name |
 //! | [`mod@check`] | `images/` | what is missing, extra or damaged |
 //!
 //! Requests go through `reqwest`, not a registry client: resuming by Range, `Retry-After`, bounded manifests, hashing while
@@ -52,6 +53,7 @@ mod client;
 mod closure;
 pub mod dir_layout;
 pub mod error;
+pub mod find;
 mod json;
 pub mod manifest;
 pub mod nginx;

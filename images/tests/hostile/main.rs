@@ -40,3 +40,8 @@ fn manifests() {
 fn archives() {
     exercise("archives", exercise::archives);
 }
+
+#[test]
+fn find() {
+    exercise("find", exercise::find);
+}
