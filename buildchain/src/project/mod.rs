@@ -6,6 +6,7 @@ mod error;
 mod field;
 pub mod file;
 mod files;
+mod found;
 mod git;
 mod image;
 mod image_folders;
@@ -32,6 +33,7 @@ pub(crate) use files::Templates;
 pub use files::{
     DataFile, FilesDefinition, FilesSource, LocalFiles, SelectedFile, SelectedFiles, UnusedPattern,
 };
+pub use found::{AddedImages, FOUND_CATALOGUE};
 pub use image::{BaseImage, BuildMethod, Containerfile, ImageDefinition};
 pub use lock::{FILE_NAME as LOCK_FILE_NAME, LockFile, LockedReferrers};
 pub use model::{FILE_NAME, Program, Project, PullDefinition, PullSource, RegistryAccess};

@@ -169,7 +169,7 @@ impl Document<'_> {
     }
 
     fn line(self, place: Location) -> Option<u64> {
-        (!self.is_rendered).then(|| u64::from(place.line()))
+        (!self.is_rendered).then(|| place.line())
     }
 
     fn push(
@@ -207,10 +207,10 @@ impl Document<'_> {
             Value::Text(text) => self.text(node, text, found),
             Value::List(items) => {
                 for item in items {
-                    if CONTAINERS.contains(&key) {
-                        if let Some(image) = item.value.key("image") {
-                            self.image(image, FindRule::Container, found);
-                        }
+                    if CONTAINERS.contains(&key)
+                        && let Some(image) = item.value.key("image")
+                    {
+                        self.image(image, FindRule::Container, found);
                     }
                     if key == "volumes" {
                         let image = item.value.key("image").and_then(|image| image.value.key("reference"));

@@ -35,6 +35,7 @@ fn a_report_in_yaml_holds_what_it_holds_in_json() {
         &["archive", "inspect", &tree],
         &["archive", "inspect", "missing.iso"],
         &["package", "index", "rpms"],
+        &["image", "find", "tree"],
         &["image", "ls", "images"],
         &["image", "check", "images"],
         &["registry", "index", "images"],

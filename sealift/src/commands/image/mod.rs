@@ -1,7 +1,8 @@
-//! `sealift image`: pull, list and check images, and prune the content store.
+//! `sealift image`: find, pull, list and check images, and prune the content store.
 
 mod check;
 pub(crate) mod content_store;
+mod find;
 mod gc;
 mod ls;
 mod pull;
@@ -30,6 +31,15 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: ReportOutput,
     },
+    /// Find the images that manifests, charts, compose files and Salt files name
+    #[command(
+        after_help = "Charts are rendered with `helm template` if helm is installed. Without it, their values and templates are read, \
+                            and the report says so.\n\n\
+                            Examples:\n  sealift image find\n  sealift image find charts manifests -o json\n  \
+                            sealift image find --write charts\n  sealift image find --check _build/example.iso charts\n\n\
+                            Exit codes: 0 done, 1 the archive of --check lacks an image"
+    )]
+    Find(find::Arguments),
     /// Prune the content store: remove the least recently used blobs
     #[command(
         after_help = "Blobs that a folder of images shares are kept. Without a limit the command only shows sizes.\n\n\
@@ -60,6 +70,7 @@ pub(crate) fn run(command: Command) -> CommandResult {
         Command::Ls { folder, output } => ls::run(&folder, output),
         Command::Check { folder: Some(folder), output, .. } => check::folder(&folder, output),
         Command::Check { folder: None, store, output } => check::store(store.flatten(), output),
+        Command::Find(arguments) => find::run(&arguments),
         Command::Gc(arguments) => gc::run(&arguments),
     }
 }

@@ -132,3 +132,87 @@ pub(crate) struct RegistryIndex {
 impl Document for RegistryIndex {
     const KIND: &'static str = "RegistryIndex";
 }
+
+/// The images that files name.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "FoundImages")]
+pub(crate) struct FoundImagesDocument {
+    /// The number of files that were read.
+    pub(crate) files: usize,
+    /// The images, sorted by reference.
+    pub(crate) images: Vec<FoundImageDocument>,
+    /// The places whose image only the program that renders the file knows.
+    pub(crate) computed: Vec<ComputedImageDocument>,
+    /// The files and charts that were not read in full.
+    pub(crate) incomplete: Vec<IncompleteFileDocument>,
+}
+
+impl Document for FoundImagesDocument {
+    const KIND: &'static str = "FoundImages";
+}
+
+/// An image that files name.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "FoundImage")]
+pub(crate) struct FoundImageDocument {
+    /// The reference in full.
+    pub(crate) reference: String,
+    /// How certain it is that a cluster pulls it.
+    pub(crate) certainty: CertaintyDocument,
+    /// Whether a place names neither tag nor digest, so that `latest` is assumed.
+    pub(crate) untagged: bool,
+    /// Whether the archive of `--check` has it; null without `--check` and for images that are not checked.
+    pub(crate) in_archive: Option<bool>,
+    /// The places that name it.
+    pub(crate) places: Vec<FoundPlaceDocument>,
+}
+
+/// A place that names an image.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "FoundPlace")]
+pub(crate) struct FoundPlaceDocument {
+    /// The file.
+    pub(crate) path: String,
+    /// The line, from 1; null if helm rendered the file.
+    pub(crate) line: Option<u64>,
+    /// The rule that found it: `container`, `image-volume`, `service`, `key`, `values`, `text`.
+    pub(crate) rule: &'static str,
+}
+
+/// How certain it is that a cluster pulls an image.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Certainty")]
+pub(crate) enum CertaintyDocument {
+    /// A key names it by the definition of its format.
+    Certain,
+    /// A key that usually names an image.
+    Likely,
+    /// Text that looks like a reference in full.
+    Maybe,
+}
+
+/// A place whose image is computed.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ComputedImage")]
+pub(crate) struct ComputedImageDocument {
+    /// The file.
+    pub(crate) path: String,
+    /// The line, from 1; null if helm rendered the file.
+    pub(crate) line: Option<u64>,
+    /// What the file says.
+    pub(crate) written: String,
+}
+
+/// A file or chart that was not read in full.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "IncompleteFile")]
+pub(crate) struct IncompleteFileDocument {
+    /// The file or the folder of the chart.
+    pub(crate) path: String,
+    /// Why.
+    pub(crate) reason: String,
+}

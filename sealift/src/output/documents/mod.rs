@@ -50,6 +50,7 @@ pub(crate) const KINDS: &[DocumentKind] = &[
     kind::<images::ContentStoreCheck>("`image check --store`"),
     kind::<images::ContentStorePruning>("`image gc`"),
     kind::<error::ErrorDocument>("every command that fails"),
+    kind::<images::FoundImagesDocument>("`image find`"),
     kind::<images::ImageCheck>("`image check`"),
     kind::<List<images::ImageDocument>>("`image ls` and `image pull`"),
     kind::<iso::Iso>("`iso create`"),

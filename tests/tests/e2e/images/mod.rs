@@ -1,6 +1,7 @@
 //! Images that are pulled, written to a folder and indexed, checked with docker-registry, skopeo, nginx and containerd.
 
 mod clients;
+mod find;
 mod gc;
 mod nginx;
 mod places;
