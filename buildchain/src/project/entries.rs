@@ -6,6 +6,7 @@ use super::field::Field;
 use super::file::{Binary, ForEach, LoopList, LoopValues, RegistryEntry};
 use super::model::{Program, RegistryAccess};
 use super::names::{InnerPath, ParsedName, Text, VariableName};
+use super::tasks::Produced;
 use super::values::Values;
 use super::{Error, Mistakes, Origin, Outside, Territory, schema_check};
 
@@ -18,6 +19,8 @@ pub(super) struct CheckedEntries<'a> {
     pub(super) root: &'a Path,
     pub(super) build_root: &'a Path,
     pub(super) territory: &'a Territory,
+    /// What tasks will write.
+    pub(super) produced: &'a Produced,
     pub(super) values: &'a Values,
     pub(super) mistakes: &'a mut Mistakes,
 }
@@ -55,7 +58,8 @@ impl CheckedEntries<'_> {
     /// A path of the project that has to exist.
     pub(super) fn existing(&mut self, field: &Field<InnerPath>) -> Option<PathBuf> {
         let path = self.path(field)?;
-        if self.root.join(&path).symlink_metadata().is_ok() {
+        let place = self.root.join(&path);
+        if place.symlink_metadata().is_ok() || self.produced.concerns(&place) {
             return Some(path);
         }
         let text = self.text(field)?;
@@ -191,11 +195,16 @@ impl CheckedEntries<'_> {
 }
 
 /// Checks that the sources that the definition `text` at `path` names under `files` exist, except those that tasks produce.
-pub(super) fn sources(path: &Path, text: &str, root: &Path, build_root: &Path) -> Result<(), Error> {
+pub(super) fn sources(
+    path: &Path,
+    text: &str,
+    root: &Path,
+    produced: impl Fn(&Path) -> bool,
+) -> Result<(), Error> {
     let mut mistakes = Mistakes::default();
     for (name, place) in schema_check::texts(text, ["files", "from"]) {
         let source = root.join(&name);
-        if source.starts_with(build_root) || source.symlink_metadata().is_ok() {
+        if produced(&source) || source.symlink_metadata().is_ok() {
             continue;
         }
         let beside = path.parent().map(|folder| folder.join(&name)).filter(|path| path.exists());

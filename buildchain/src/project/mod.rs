@@ -20,6 +20,7 @@ mod read;
 mod repository;
 mod schema_check;
 mod settings;
+mod tasks;
 pub(crate) mod template;
 mod values;
 mod variables;
@@ -31,7 +32,8 @@ pub(crate) use error::{Mistakes, bounded};
 pub use file::schema;
 pub(crate) use files::Templates;
 pub use files::{
-    DataFile, FilesDefinition, FilesSource, LocalFiles, SelectedFile, SelectedFiles, UnusedPattern,
+    DataFile, FilesDefinition, FilesSource, LocalFiles, ProducedFiles, SelectedFile, SelectedFiles,
+    UnusedPattern,
 };
 pub use found::{AddedImages, FOUND_CATALOGUE};
 pub use image::{BaseImage, BuildMethod, Containerfile, ImageDefinition};
@@ -39,8 +41,8 @@ pub use lock::{FILE_NAME as LOCK_FILE_NAME, LockFile, LockedReferrers};
 pub use model::{FILE_NAME, Program, Project, PullDefinition, PullSource, RegistryAccess};
 pub use names::{
     ArchiveName, CargoPackage, Delimiter, FileMode, ImageName, InnerPath, Mirror, ParsedName, PathPattern,
-    Pattern, RegistryHost, Release, RepositoryName, Subject, Tag, TemplateSuffix, Text, VariableName,
-    Version,
+    Pattern, PoolName, ProjectPath, RegistryHost, Release, RepositoryName, Subject, Tag, TaskName,
+    TemplateSuffix, Text, TimeSpan, VariableName, Version,
 };
 pub use package::read_package;
 pub use paths::Territory;
@@ -49,6 +51,7 @@ pub use settings::{
     ChosenProfile, OutputCache, Settings, SettingsFlags, auth_files, auth_places, certificate_folders,
     mirrors, program_variable, size as parse_size,
 };
+pub use tasks::{DiscoveredInputs, OwnInput, OwnOutput, OwnTask, Produced, TaskCommand, Tool};
 pub use values::Values;
 
 #[cfg(test)]

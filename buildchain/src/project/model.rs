@@ -1,6 +1,6 @@
 //! The project model: what tasks are made from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use content::Digest;
@@ -19,6 +19,7 @@ use super::names::{CargoPackage, ImageName, Mirror, RegistryHost, Tag};
 use super::paths::Territory;
 use super::repository::RepositoryDefinition;
 use super::settings::{self, Settings};
+use super::tasks::{OwnTask, Produced};
 use super::values::Values;
 
 /// The name of the project file.
@@ -51,6 +52,12 @@ pub struct Project {
     pub(crate) repository: Option<git::GitRepository>,
     /// Programs built from the project's sources.
     pub binaries: Vec<Program>,
+    /// Tasks of the project's own.
+    pub tasks: Vec<OwnTask>,
+    /// The pools of these tasks, each with how many of them run at once.
+    pub pools: BTreeMap<String, u32>,
+    /// What these tasks write.
+    pub produced: Produced,
     /// How registries are reached.
     pub registries: Vec<RegistryAccess>,
     /// Images to pull, each with the digest that it is pulled by.

@@ -1,5 +1,7 @@
 //! The archive itself: product information, checksums, the ISO and its digest.
 
+use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use graph::{ActionError, Task, TaskAction, TaskContext, TaskInput, TaskOutput, Title};
@@ -19,6 +21,9 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>, mut content: Vec<TaskHandle>, s
     if builder.tasks.iter().flat_map(|task| &task.outputs).any(|output| output.path().starts_with(&pillar)) {
         lists.extend([archive::layout::HIDDEN_SUMS, archive::layout::HIDDEN_LINKS]);
     }
+    let declared = builder.tasks.iter().flat_map(|task| &task.outputs);
+    let declared: Vec<TaskOutput> =
+        declared.filter(|output| output.path().starts_with(&tree)).cloned().collect();
     let sums = tree.join(archive::layout::SUMS);
     content.push(builder.push(Task {
         name: "_iso_checksums".into(),
@@ -30,7 +35,7 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>, mut content: Vec<TaskHandle>, s
             exclude: lists.iter().map(|list| (*list).to_owned()).collect(),
         }],
         outputs: lists.iter().map(|list| TaskOutput::File(tree.join(list))).collect(),
-        action: Some(checksums(&project)),
+        action: Some(checksums(&project, declared)),
         ..Task::default()
     }));
     let populate = builder.group("populate_iso", "Populate the tree of the archive.", content);
@@ -123,14 +128,43 @@ fn product(project: &Project) -> archive::Product {
     }
 }
 
-fn checksums(project: &Arc<Project>) -> TaskAction {
-    let tree = project.tree();
+fn checksums(project: &Arc<Project>, declared: Vec<TaskOutput>) -> TaskAction {
+    let (tree, root) = (project.tree(), project.root.clone());
+    // Only commands can write more than they say.
+    let is_checked = project.tasks.iter().any(|task| task.command.is_some());
     Box::new(move |context| {
+        if is_checked {
+            check_declared(&tree, &root, &declared)?;
+        }
         let digest = |path: &std::path::Path| context.digest(path).map_err(std::io::Error::other);
         archive::Tree::open(&tree)?.check_links()?;
         archive::sums::write(&tree, &digest)?;
         Ok(())
     })
+}
+
+/// Refuses files of the archive that no task declares: they would be gone in the next build.
+fn check_declared(tree: &Path, root: &Path, declared: &[TaskOutput]) -> Result<(), ActionError> {
+    let paths: HashMap<&Path, bool> = declared
+        .iter()
+        .map(|output| (output.path().as_path(), matches!(output, TaskOutput::Folder(_))))
+        .collect();
+    let mut walk = walkdir::WalkDir::new(tree).min_depth(1).sort_by_file_name().into_iter();
+    while let Some(entry) = walk.next() {
+        let entry = entry.map_err(std::io::Error::from)?;
+        match (paths.get(entry.path()), entry.file_type().is_dir()) {
+            (Some(true), true) => walk.skip_current_dir(),
+            (Some(_), false) | (None, true) => {}
+            _ => {
+                let shown = entry.path().strip_prefix(root).unwrap_or(entry.path());
+                return Err(ActionError::failed(format!(
+                    "{}: no task declares this file as an output",
+                    content::printable_path(shown)
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn write(project: &Arc<Project>) -> TaskAction {

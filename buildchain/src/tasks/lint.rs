@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use graph::{Task, TaskInput, Title};
 
+use super::own::OwnTasks;
 use super::{Error, TaskBuilder, TaskHandle, binaries};
 
 /// What yamllint goes by where the project has no configuration of its own: mistakes, not taste.
@@ -15,7 +16,8 @@ const YAML_RULES: &str = "{extends: relaxed, rules: {line-length: disable}}";
 /// The files that yamllint takes its configuration from.
 const YAML_CONFIGURATIONS: [&str; 3] = [".yamllint", ".yamllint.yaml", ".yamllint.yml"];
 
-pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<(), Error> {
+/// Adds the linters and formatters, and the groups that also have those of the project.
+pub(super) fn add(builder: &mut TaskBuilder<'_>, own: &OwnTasks) -> Result<(), Error> {
     let root = builder.project.root.clone();
     let texts = texts(builder);
     let written_in = |endings: &[&str]| -> Vec<PathBuf> {
@@ -38,6 +40,8 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<(), Error> {
     let yaml = if own_rules { &["--strict"][..] } else { &["--strict", "-d", YAML_RULES] };
     linters.extend(add_linter(builder, "yaml", "yamllint", yaml, &written_in(&["yaml", "yml"])));
     linters.extend(add_linter(builder, "salt", "salt-lint", &[], &written_in(&["sls"])));
+    linters.extend(own.members("lint"));
+    formatters.extend(own.members("format"));
     builder.group("lint", "Run the linters.", linters);
     builder.group("format", "Format the sources.", formatters);
     Ok(())

@@ -12,6 +12,7 @@ mod images;
 mod iso;
 mod lint;
 mod origins;
+mod own;
 mod packaging;
 mod place_file;
 mod remote_cache;
@@ -117,6 +118,7 @@ pub fn tasks(
         wrong_links: Vec::new(),
         too_long: Vec::new(),
         programs: BTreeSet::new(),
+        namespaces: own::Namespaces::default(),
         tasks: &mut tasks,
         warnings: &mut warnings,
         origins: &mut origins,
@@ -126,13 +128,16 @@ pub fn tasks(
     let packaging = packaging::add(&mut builder)?;
     let files = files::add(&mut builder)?;
     let documentation = documentation::add(&mut builder)?;
+    let own = own::add(&mut builder);
     let sources = Arc::new(Sources::of(&builder)?);
-    lint::add(&mut builder)?;
+    lint::add(&mut builder, &own)?;
     check_for::add(&mut builder);
     let mut content = binaries.shipped;
     content.extend(files.others);
+    content.extend(&own.shipped);
     content.extend([documentation, images, packaging, files.salt_tree]);
     iso::add(&mut builder, content, &sources);
+    own::connect(&mut builder, &own)?;
     tree::check(&mut builder)?;
     Ok(TaskPlan { tasks, origins, warnings, sources })
 }
@@ -152,6 +157,8 @@ struct TaskBuilder<'a> {
     too_long: Vec<String>,
     /// Programs that tasks start.
     programs: BTreeSet<&'static str>,
+    /// How commands run without a network.
+    namespaces: own::Namespaces,
     tasks: &'a mut Vec<Task>,
     warnings: &'a mut Vec<String>,
     origins: &'a mut Origins,
@@ -171,6 +178,11 @@ impl TaskBuilder<'_> {
     fn push_for(&mut self, origin: Origin, what: impl Into<String>, task: Task) -> TaskHandle {
         self.origins.add(&task, origin, what.into());
         self.push(task)
+    }
+
+    /// The task itself.
+    fn task(&mut self, task: TaskHandle) -> Option<&mut Task> {
+        self.tasks.get_mut(task.0)
     }
 
     /// The name of a task, for [`Task::after`] of another one.
@@ -236,11 +248,13 @@ fn source_input(project: &Project, source: &Path, name: &Path) -> TaskInput {
     }
 }
 
-/// What bounds how many tasks run at once, beside the number of jobs.
+/// What bounds how many tasks of `project` run at once, beside the number of jobs.
 #[must_use]
-pub fn pools() -> Vec<Pool> {
+pub fn pools(project: &Project) -> Vec<Pool> {
     let pool = |name: &str, slots| Pool { name: name.into(), slots };
-    vec![pool(NETWORK, 4), pool(MEMORY, 512), pool(CARGO, 1), pool(ENGINE, 1)]
+    let mut pools = vec![pool(NETWORK, 4), pool(MEMORY, 512), pool(CARGO, 1), pool(ENGINE, 1)];
+    pools.extend(project.pools.iter().map(|(name, slots)| pool(name, usize::try_from(*slots).unwrap_or(1))));
+    pools
 }
 
 /// Tasks that fetch; each of them already does so over several connections.

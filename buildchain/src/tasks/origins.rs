@@ -50,7 +50,7 @@ impl Origins {
 /// [`Error::Graph`] with every mistake, each with the place of the entry of its task, if there is one.
 pub fn graph(project: &Project, tasks: Vec<Task>, origins: &Origins) -> Result<Graph, Error> {
     let build_root = project.settings.build_root.clone();
-    Graph::new(project.root.clone(), build_root, tasks, pools())
+    Graph::new(project.root.clone(), build_root, tasks, pools(project))
         .map_err(|errors| Error::Graph(placed(project, errors, origins)))
 }
 

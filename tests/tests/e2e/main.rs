@@ -15,6 +15,7 @@ mod iso;
 mod line;
 mod lint;
 mod outside;
+mod own_tasks;
 mod packages;
 mod project;
 mod project_build;

@@ -1,5 +1,6 @@
 //! Running a task that is out of date: restoring its outputs from the cache, or running its action and recording the result.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::mpsc::Sender;
 use std::time::Instant;
@@ -19,7 +20,7 @@ use crate::record::entry::FileEntryKind;
 use crate::record::files::NEVER;
 use crate::record::journal::{self, JournalEntry};
 use crate::record::judge::OutOfDate;
-use crate::record::key::{ItemValue, items};
+use crate::record::key::{ItemTag, ItemValue, ManifestItem, items};
 use crate::record::parts::parts;
 use crate::record::survey::{self, FolderListing};
 use crate::record::threads::lock;
@@ -54,10 +55,15 @@ pub(crate) fn act(
         end(shared, id, report, frames, messages, record);
         return;
     }
-    let OutOfDate { reasons, key, manifest, mut listings } = judged;
+    let OutOfDate { reasons, mut key, mut manifest, mut listings } = judged;
     let _ = messages.send(Message::Started(id, reasons));
     let result = attempts(shared, id, &mut report, messages)
-        .and_then(|()| collect(shared, linked, &mut listings, &mut found));
+        .and_then(|()| collect(shared, linked, &mut listings, &mut found))
+        .and_then(|()| inputs_now(shared, linked, &mut manifest, &mut listings));
+    if result.is_ok() && linked.task.learns {
+        key = Digest::of(&manifest);
+        report.key = Some(key);
+    }
     report.elapsed = Some(start.elapsed());
     let mut frames = Vec::new();
     if result.is_ok() {
@@ -67,11 +73,11 @@ pub(crate) fn act(
         warn_of(removed.and_then(|()| aside.put_back()), &mut report);
     }
     match result {
-        Ok(()) if inputs_changed(shared, linked, &manifest) => {
+        Ok(InputsNow::Changed) => {
             report.err.push_str("an input changed while the task ran: it will run again next time\n");
             forget(shared, &linked.task, &mut frames);
         }
-        Ok(()) => {
+        Ok(InputsNow::Same) => {
             store(shared, linked, key, &found, &listings, &mut report);
             let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
             let name = &linked.task.name;
@@ -224,10 +230,45 @@ fn collect(
     Ok(())
 }
 
-/// Whether the inputs differ from those that the task was judged by.
-fn inputs_changed(shared: &SharedRun<'_>, linked: &LinkedTask, manifest: &[u8]) -> bool {
-    let mut now = Vec::with_capacity(manifest.len());
+/// The inputs of a task after its action, compared with those that it was judged by.
+enum InputsNow {
+    Same,
+    Changed,
+}
+
+/// Compares the inputs with those of `manifest`, by which the task was judged. If the task learns its inputs from its action,
+/// `manifest` becomes the one with those that it discovers now.
+///
+/// # Errors
+///
+/// If what the task learned is invalid.
+fn inputs_now(
+    shared: &SharedRun<'_>,
+    linked: &LinkedTask,
+    manifest: &mut Vec<u8>,
+    listings: &mut Vec<FolderListing>,
+) -> Result<InputsNow, ActionError> {
     let files = shared.evidence.files;
-    let surveyed = survey::inputs(shared.graph, linked, files, &NEVER, &mut Vec::new(), &mut now);
-    surveyed.is_err() || now != manifest
+    let mut now = Vec::with_capacity(manifest.len());
+    if !linked.task.learns {
+        let surveyed = survey::inputs(shared.graph, linked, files, &NEVER, &mut Vec::new(), &mut now);
+        let same = surveyed.is_ok() && now == *manifest;
+        return Ok(if same { InputsNow::Same } else { InputsNow::Changed });
+    }
+    let declared = survey::declared(shared.graph, linked, files, &NEVER, &mut Vec::new(), &mut now);
+    if declared.is_err() || !manifest.starts_with(&now) {
+        return Ok(InputsNow::Changed);
+    }
+    now.clear();
+    survey::inputs(shared.graph, linked, files, &NEVER, listings, &mut now)
+        .map_err(|error| ActionError::broken(chain(&error)))?;
+    // A file that was known before may have been edited meanwhile.
+    let is_file = |item: &ManifestItem<'_>| matches!(item.tag, ItemTag::File | ItemTag::Named);
+    let before: HashMap<&[u8], ItemValue<'_>> =
+        items(manifest).filter(is_file).map(|item| (item.name, item.value)).collect();
+    let same = items(&now)
+        .filter(is_file)
+        .all(|item| before.get(item.name).is_none_or(|before| *before == item.value));
+    *manifest = now;
+    Ok(if same { InputsNow::Same } else { InputsNow::Changed })
 }

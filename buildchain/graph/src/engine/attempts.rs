@@ -12,6 +12,7 @@ use crate::engine::shared::{Message, SharedRun};
 use crate::model::context::TaskContext;
 use crate::model::error::ActionError;
 use crate::model::linked::TaskId;
+use crate::model::task::Task;
 use crate::record::threads::lock;
 use crate::report::outcome::TaskReport;
 
@@ -31,8 +32,10 @@ pub(crate) fn attempts(
         report.attempts += 1;
         let prepared = outputs::prepare(shared.graph, task).map_err(ActionError::from);
         match prepared.and_then(|()| attempt(shared, id, report, messages)) {
-            Err(ActionError::Broken(error)) if report.attempts <= task.retry.times && !shared.cancelled() => {
-                let error = ActionError::Broken(error).to_string();
+            Err(error)
+                if may_retry(task, &error) && report.attempts <= task.retry.times && !shared.cancelled() =>
+            {
+                let error = error.to_string();
                 report.err.push_str(&format!("attempt {}: {error}\n", report.attempts));
                 let _ = messages.send(Message::Retrying(id, error, pause));
                 wait(shared, pause);
@@ -40,6 +43,15 @@ pub(crate) fn attempts(
             }
             result => return result,
         }
+    }
+}
+
+/// Whether another attempt may end otherwise.
+fn may_retry(task: &Task, error: &ActionError) -> bool {
+    match error {
+        ActionError::Broken(_) => true,
+        ActionError::Failed(_) => task.retry.failed,
+        ActionError::Cancelled => false,
     }
 }
 

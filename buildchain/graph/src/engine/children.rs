@@ -23,6 +23,9 @@ const LAST: Duration = Duration::from_secs(1);
 /// How often to check whether the run stops.
 const POLL: Duration = Duration::from_millis(20);
 
+/// The most bytes of a line; what is longer becomes several lines.
+const LINE_MAX: u64 = 64 << 10;
+
 /// How many lines may wait to be logged.
 const BACKLOG: usize = 256;
 
@@ -179,7 +182,7 @@ fn forward(
     thread::Builder::new().spawn(move || {
         let mut reader = BufReader::new(pipe);
         let mut line = Vec::new();
-        while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+        while reader.by_ref().take(LINE_MAX).read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
             if sender.send((stream, std::mem::take(&mut line))).is_err() {
                 return;
             }

@@ -75,9 +75,9 @@ pub enum GraphError {
         /// The inner path.
         second_path: PathBuf,
     },
-    /// An output that is the root, or above it, or a folder outside of the build root.
+    /// An output that is the root or above it, or a folder that holds the build root or is outside of both.
     #[error(
-        "task `{task}` cannot produce {}: output folders must be below the build root",
+        "task `{task}` cannot produce {}: output folders must be below the project or the build root",
         content::printable_path(path)
     )]
     Forbidden {

@@ -105,10 +105,11 @@ fn producers(build_root: &Path, tasks: &[Task], errors: &mut Vec<GraphError>) ->
         for output in &task.outputs {
             let path = output.path();
             let is_folder = matches!(output, TaskOutput::Folder(_));
-            // Folders are emptied and removed: never one that could hold what a person wrote.
+            // Folders below the build root are emptied and removed.
             let harmful = path.as_os_str().is_empty()
                 || path == Path::new("/")
-                || (is_folder && (!paths::is_within(path, build_root) || path == build_root));
+                || (is_folder && (path.is_absolute() && !paths::is_within(path, build_root)))
+                || (is_folder && paths::is_within(build_root, path));
             if harmful {
                 errors.push(GraphError::Forbidden { task: task.name.clone(), path: path.clone() });
             }

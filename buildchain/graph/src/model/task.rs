@@ -28,12 +28,17 @@ pub struct Task {
     /// Finds inputs that are known only once the others exist: the files that a generated list names, for instance. Called
     /// each time the task is checked, after its dependencies ran. It must be quick, and depend on the inputs above only.
     pub discover: Option<Discover>,
-    /// All that the action produces: below the build root, except for generated sources.
+    /// Whether the action itself writes what [`discover`](Task::discover) reads, such as the dependency file of a compiler. Then
+    /// inputs are discovered once more after it succeeded, and these count. Before the first run, `discover` must return an
+    /// input that it never returns later.
+    pub learns: bool,
+    /// All that the action produces: below the build root, except for generated sources. A folder of generated sources is
+    /// never emptied.
     pub outputs: Vec<TaskOutput>,
     /// Tasks that must succeed before, without their results being an input; the members of a group.
     pub after: Vec<String>,
-    /// The work; `None` for a group. When it is called, the folders of the outputs exist, output folders are empty, and
-    /// output files below the build root do not exist.
+    /// The work; `None` for a group. When it is called, the folders of the outputs exist, output folders below the build root
+    /// are empty, and output files below it do not exist.
     pub action: Option<TaskAction>,
     /// The pool that limits how many of its tasks run at once.
     pub pool: Option<String>,
@@ -251,13 +256,15 @@ pub struct Pool {
 }
 
 /// How often an action is retried that ended with [`ActionError::Broken`]. One that ended with [`ActionError::Failed`] is
-/// not: the same work would fail again.
+/// not, unless it says so: the same work would fail again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retry {
     /// Attempts after the first.
     pub times: u32,
     /// The pause before the second attempt; it doubles with each further one.
     pub pause: Duration,
+    /// Whether it is also retried after [`ActionError::Failed`].
+    pub failed: bool,
 }
 
 /// The work of a task.

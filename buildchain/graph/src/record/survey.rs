@@ -50,6 +50,23 @@ pub(crate) fn inputs(
     listings: &mut Vec<FolderListing>,
     bytes: &mut Vec<u8>,
 ) -> Result<(), SurveyError> {
+    declared(graph, linked, files, stop, listings, bytes)?;
+    if let Some(discover) = &linked.task.discover {
+        let (inputs, trees) = discovered(graph, linked, discover)?;
+        put_inputs(graph, &inputs, &trees, files, stop, listings, bytes)?;
+    }
+    Ok(())
+}
+
+/// Appends the first part of the manifest of a task, without the inputs that it discovers.
+pub(crate) fn declared(
+    graph: &Graph,
+    linked: &LinkedTask,
+    files: &KnownFiles,
+    stop: &AtomicBool,
+    listings: &mut Vec<FolderListing>,
+    bytes: &mut Vec<u8>,
+) -> Result<(), SurveyError> {
     put(bytes, &ManifestItem { tag: ItemTag::Value, name: b"manifest", value: ItemValue::Text(VERSION) });
     for output in &linked.task.outputs {
         let tag = match output {
@@ -61,12 +78,7 @@ pub(crate) fn inputs(
             &ManifestItem { tag, name: output.path().as_os_str().as_bytes(), value: ItemValue::Nothing },
         );
     }
-    put_inputs(graph, &linked.task.inputs, &linked.trees, files, stop, listings, bytes)?;
-    if let Some(discover) = &linked.task.discover {
-        let (inputs, trees) = discovered(graph, linked, discover)?;
-        put_inputs(graph, &inputs, &trees, files, stop, listings, bytes)?;
-    }
-    Ok(())
+    put_inputs(graph, &linked.task.inputs, &linked.trees, files, stop, listings, bytes)
 }
 
 /// The inputs that a task discovers now, with normalized paths, and the trees among them.

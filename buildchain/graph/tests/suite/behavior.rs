@@ -393,7 +393,7 @@ fn a_broken_action_is_retried_and_a_failed_one_is_not() {
             }),
         );
         task.always = true;
-        task.retry = Retry { times, pause: Duration::from_millis(1) };
+        task.retry = Retry { times, pause: Duration::from_millis(1), failed: false };
         let ran = project.run(vec![task], &["a"]);
         assert_eq!((ran.verdict("a"), ran.reports["a"].attempts), (verdict, attempts));
         if verdict == TaskVerdict::Succeeded {

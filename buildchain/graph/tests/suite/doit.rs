@@ -253,7 +253,7 @@ fn all_mistakes_are_reported_at_once() {
     pooled.after.push("floder".into());
     let outside = Task {
         name: "outside".into(),
-        outputs: vec![TaskOutput::Folder("src".into())],
+        outputs: vec![TaskOutput::Folder("/src".into())],
         action: Some(Box::new(|_| Ok(()))),
         ..Task::default()
     };
@@ -263,7 +263,7 @@ fn all_mistakes_are_reported_at_once() {
         found,
         [
             "two tasks are named `folder`",
-            "task `outside` cannot produce src: output folders must be below the build root",
+            "task `outside` cannot produce /src: output folders must be below the project or the build root",
             "`folder` produces _build/d and `pooled` produces _build/d/x: a path may have one producer only",
             "task `pooled` depends on the task `floder`, which does not exist; did you mean `folder`?",
             "task `pooled` runs in the pool `network`, which does not exist",

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{DataFormat, DataTree, ForEach};
 use crate::project::field::Field;
-use crate::project::names::{Delimiter, FileMode, InnerPath, Pattern, TemplateSuffix, Text};
+use crate::project::names::{Delimiter, FileMode, InnerPath, Pattern, ProjectPath, TemplateSuffix, Text};
 
 /// What becomes of symbolic links.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -68,9 +68,10 @@ pub struct Delimiters {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FilesEntry {
-    /// A file or folder, relative to the project. A symbolic link is followed. The build root is left out.
+    /// A file or folder, relative to the project. A symbolic link is followed. The build root is left out. What a task writes
+    /// need not exist; it is copied as it is.
     #[serde(default)]
-    pub from: Option<Field<InnerPath>>,
+    pub from: Option<Field<ProjectPath>>,
     /// The path in the archive; `.` is its root. A single file keeps its name if this is `.` or ends in `/`.
     pub to: Field<InnerPath>,
     /// Patterns of files and folders to leave out, as in a `.gitignore` in that folder.

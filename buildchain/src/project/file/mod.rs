@@ -7,6 +7,7 @@ mod lock;
 mod packages;
 mod registries;
 mod repeated;
+mod tasks;
 mod variables;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ pub use self::packages::RepositoryEntry;
 pub use self::registries::{ClientCertificate, RegistryEntry};
 use self::repeated::repeated;
 pub use self::repeated::{ForEach, LoopList, LoopValues, Repeated};
+pub use self::tasks::{TaskEntries, TaskEntry, TaskInputEntry, TaskInputSource, ToolEntry};
 pub use self::variables::{GitValue, VariableEntry, VariableSource};
 use super::field::Field;
 use super::names::{ArchiveName, CargoPackage, InnerPath, Text, Version};
@@ -159,6 +161,10 @@ content! {
     packages: Vec<RepositoryEntry>,
     /// Which files are templates, and how they are written. The entries of `files` can override each key.
     templates: TemplateSettings,
+    /// Tasks of the project's own, by name. `codegen:dex` is a member of the group `codegen`.
+    tasks: TaskEntries,
+    /// How many tasks of `spec.tasks` run at once, by the name of their pool.
+    pools: BTreeMap<String, u32>,
     /// Files and folders that are copied or rendered into the archive.
     files: Vec<FilesEntry>,
     /// Documents for the archive's `documentation/`, relative to the project. Markdown files become pages, with their
@@ -191,6 +197,9 @@ pub enum ReplacedList {
     /// `documentation`.
     #[serde(rename = "documentation")]
     Documentation,
+    /// `tasks`.
+    #[serde(rename = "tasks")]
+    Tasks,
 }
 
 impl Content {
@@ -207,6 +216,7 @@ impl Content {
             ReplacedList::Packages => self.packages.clear(),
             ReplacedList::Files => self.files.clear(),
             ReplacedList::Documentation => self.documentation.clear(),
+            ReplacedList::Tasks => self.tasks.0.clear(),
         }
     }
 }
@@ -229,7 +239,7 @@ pub struct Binary {
     pub for_each: ForEach,
 }
 
-repeated!(Binary, FilesEntry, NamedImage, PullImage, RegistryEntry, RepositoryEntry);
+repeated!(Binary, FilesEntry, NamedImage, PullImage, RegistryEntry, RepositoryEntry, TaskEntry);
 
 /// The JSON Schema of `sealift.yaml`.
 #[must_use]

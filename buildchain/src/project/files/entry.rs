@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{FilesDefinition, FilesSource, LocalFiles, Templates};
+use super::{FilesDefinition, FilesSource, LocalFiles, ProducedFiles, Templates};
 use crate::project::entries::CheckedEntries;
 use crate::project::error::Origin;
 use crate::project::field::Field;
 use crate::project::file::{FilesEntry, LinkHandling};
-use crate::project::names::InnerPath;
+use crate::project::names::{InnerPath, ProjectPath};
 
 impl CheckedEntries<'_> {
     /// Files for the archive: there is one source, it exists, and every pattern can be read. `templates` are those of the project.
@@ -30,7 +30,7 @@ impl CheckedEntries<'_> {
         }
         let values = self.values.with(own);
         let source = match (&files.from, &files.data) {
-            (Some(from), None) => self.local_files(from, files, templates).map(FilesSource::Local),
+            (Some(from), None) => self.project_files(from, files, templates),
             (None, Some(data)) => {
                 let mut entries = CheckedEntries { values: &values, mistakes: self.mistakes, ..*self };
                 let data = entries.data_file(data, files, &to_text);
@@ -51,6 +51,38 @@ impl CheckedEntries<'_> {
             mode: mode.map_or(Some(None), |mode| mode.map(Some))?,
             source: source?,
         })
+    }
+
+    /// Files of the project, or what a task writes: that need not exist.
+    fn project_files(
+        &mut self,
+        from: &Field<ProjectPath>,
+        files: &FilesEntry,
+        templates: &Templates,
+    ) -> Option<FilesSource> {
+        let (path, is_folder) = self.project_path(from)?;
+        if !self.produced.writes(&path) && !path.starts_with(self.build_root) {
+            let from = from.renamed(from.written().to_owned());
+            return self.local_files(&from, files, templates).map(FilesSource::Local);
+        }
+        let has_templates = files.templates.syntax.is_some()
+            || files.templates.delimiters.is_some()
+            || files.templates.patterns.is_some();
+        for (is_given, key) in [
+            (!files.only.is_empty(), "only"),
+            (files.links != LinkHandling::Keep, "links"),
+            (has_templates, "templates"),
+            (files.mode.is_some(), "mode"),
+            (files.format.is_some(), "format"),
+            (files.header.is_some(), "header"),
+        ] {
+            if is_given {
+                self.wrong(from, format!("a task writes these files, and `{key}` is not possible for them"));
+            }
+        }
+        let is_folder = is_folder || self.produced.is_folder(&path);
+        let exclude = self.names(&files.exclude).iter().map(|pattern| pattern.as_str().to_owned()).collect();
+        Some(FilesSource::Produced(ProducedFiles { from: path, is_folder, exclude }))
     }
 
     fn local_files(

@@ -59,7 +59,7 @@ impl Project {
     pub fn list(&self, files: &FilesDefinition) -> Result<SelectedFiles, Error> {
         match &files.source {
             FilesSource::Local(local) => self.list_local(files, local),
-            FilesSource::Data(_) => Ok(SelectedFiles::default()),
+            FilesSource::Data(_) | FilesSource::Produced(_) => Ok(SelectedFiles::default()),
         }
     }
 

@@ -40,6 +40,8 @@ pub enum FilesSource {
     Local(LocalFiles),
     /// The project file itself: it has the content of one file.
     Data(Arc<DataFile>),
+    /// A task.
+    Produced(ProducedFiles),
 }
 
 /// A file or folder of the project.
@@ -57,13 +59,24 @@ pub struct LocalFiles {
     pub(crate) templates: Arc<Templates>,
 }
 
+/// A file or folder that a task writes. It is copied once the task ran.
+#[derive(Debug, Clone)]
+pub struct ProducedFiles {
+    /// Its path, absolute.
+    pub from: PathBuf,
+    /// Whether it is a folder.
+    pub is_folder: bool,
+    /// Patterns of what to leave out of the folder.
+    pub exclude: Vec<String>,
+}
+
 impl FilesDefinition {
     /// The file or folder of the project, if that is the source.
     #[must_use]
     pub fn local(&self) -> Option<&LocalFiles> {
         match &self.source {
             FilesSource::Local(local) => Some(local),
-            FilesSource::Data(_) => None,
+            FilesSource::Data(_) | FilesSource::Produced(_) => None,
         }
     }
 }

@@ -127,12 +127,13 @@ impl Loader {
             }
         };
         let mut mistakes = Mistakes::default();
-        let Project { root, territory, settings: Settings { build_root, .. }, .. } = &self.project;
+        let Project { root, territory, produced, settings: Settings { build_root, .. }, .. } = &self.project;
         let mut entries = CheckedEntries {
             file: &path,
             root,
             build_root,
             territory,
+            produced,
             values: &values,
             mistakes: &mut mistakes,
         };

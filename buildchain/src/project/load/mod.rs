@@ -4,6 +4,7 @@ mod image;
 mod packages;
 mod parts;
 mod pull;
+mod tasks;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,6 +26,7 @@ use super::names::InnerPath;
 use super::paths::{self, Territory};
 use super::read::{parse, read};
 use super::settings::Settings;
+use super::tasks::Produced;
 use super::values::Values;
 use super::variables::{self, VariableContext};
 use super::{git, template};
@@ -92,6 +94,9 @@ impl Project {
             revision,
             repository,
             binaries: Vec::new(),
+            tasks: Vec::new(),
+            pools: BTreeMap::new(),
+            produced: Produced::default(),
             registries: Vec::new(),
             pull: Vec::new(),
             images: Vec::new(),
@@ -110,6 +115,8 @@ impl Project {
             let base = Arc::clone(&loader.templates);
             loader.templates = Arc::new(loader.entries(file).templates(&content.templates, &base));
         }
+        // Other entries can name what tasks write.
+        parts.iter().for_each(|part| loader.tasks(&part.file, &part.content));
         for Part { file, content, .. } in &parts {
             loader.content(file, content);
         }
@@ -152,6 +159,7 @@ impl Loader {
             root: &project.root,
             build_root: &project.settings.build_root,
             territory: &project.territory,
+            produced: &project.produced,
             values,
             mistakes,
         }
@@ -242,7 +250,9 @@ impl Loader {
         project.territory.resolve(relative)?;
         let text = template::render(&path, &read(&path)?, &self.values)?;
         project.sources.push(path.clone());
-        let sources = entries::sources(&path, &text, &project.root, &project.settings.build_root);
+        let sources = entries::sources(&path, &text, &project.root, |source| {
+            source.starts_with(&project.settings.build_root) || project.produced.writes(source)
+        });
         match (read_text(&path, &text), sources) {
             (Ok(definition), Ok(())) => Ok(definition),
             (Err(error), Ok(())) | (Ok(_), Err(error)) => Err(error),

@@ -7,6 +7,7 @@ mod tests;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use content::Digest;
 use images::build::{Created, LayerMode};
@@ -60,7 +61,7 @@ impl NameRule {
     }
 }
 
-const RULES: [NameRule; 24] = [
+const RULES: [NameRule; 28] = [
     NameRule::of::<TemplateSuffix>(),
     NameRule::of::<Delimiter>(),
     NameRule::of::<FileMode>(),
@@ -79,6 +80,10 @@ const RULES: [NameRule; 24] = [
     NameRule::of::<InnerPath>(),
     NameRule::of::<Pattern>(),
     NameRule::of::<PathPattern>(),
+    NameRule::of::<ProjectPath>(),
+    NameRule::of::<TaskName>(),
+    NameRule::of::<PoolName>(),
+    NameRule::of::<TimeSpan>(),
     NameRule::of::<Digest>(),
     NameRule::of::<Platform>(),
     NameRule::of::<Created>(),
@@ -172,6 +177,25 @@ text_name! {
 text_name! {
     /// A cargo package and its binary.
     CargoPackage, "cargo-package", SLUG, |text| slug(text, "a cargo package")
+}
+
+text_name! {
+    /// The name of a pool of tasks.
+    PoolName, "pool-name", SLUG, |text| slug(text, "a pool")
+}
+
+text_name! {
+    /// The name of a task of the project's own: `codegen`, `codegen:dex`.
+    TaskName, "task-name", Some("^[A-Za-z0-9][A-Za-z0-9._+/-]*(:[A-Za-z0-9][A-Za-z0-9._+/-]*)*$"), |text| {
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '/' | '-');
+        let starts = |part: &str| part.starts_with(|c: char| c.is_ascii_alphanumeric());
+        if text.split(':').all(|part| starts(part) && part.chars().all(legal)) {
+            return Ok(());
+        }
+        Err(format!(
+            "`{text}` cannot name a task: expected letters, digits and `._+/-`, a letter or digit first, and `:` after a group"
+        ))
+    }
 }
 
 text_name! {
@@ -325,6 +349,66 @@ impl ParsedName for InnerPath {
             return Ok(Self(path.components().filter(|part| matches!(part, Component::Normal(_))).collect()));
         }
         Err(format!("`{text}` leads out of its folder: expected a relative path without `..`"))
+    }
+}
+
+/// A path in the project, or an absolute one in the build root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectPath {
+    path: PathBuf,
+    is_folder: bool,
+}
+
+impl ProjectPath {
+    /// The path, without `.` and without a `/` at its end.
+    #[must_use]
+    pub fn as_path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it ends in `/`.
+    #[must_use]
+    pub fn is_folder(&self) -> bool {
+        self.is_folder
+    }
+}
+
+impl ParsedName for ProjectPath {
+    const FORMAT: &'static str = "project-path";
+    const PATTERN: Option<&'static str> = Some(patterns::PROJECT_PATH);
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let (root, inner) = match text.strip_prefix('/') {
+            Some(inner) => (Path::new("/"), inner),
+            None => (Path::new(""), text),
+        };
+        let leads_out = |_| format!("`{text}` leads out of the project: expected a path in it without `..`");
+        let inner = InnerPath::parse(inner).map_err(leads_out)?;
+        Ok(Self { path: root.join(inner.as_path()), is_folder: text.ends_with('/') })
+    }
+}
+
+/// A span of time: `90s`, `10m`, `2h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeSpan(pub Duration);
+
+impl ParsedName for TimeSpan {
+    const FORMAT: &'static str = "time-span";
+    const PATTERN: Option<&'static str> = Some("^[1-9][0-9]{0,5}[smh]$");
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not a span of time: expected `90s`, `10m` or `2h`");
+        let (number, seconds) = [("s", 1), ("m", 60), ("h", 3600)]
+            .into_iter()
+            .find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)))
+            .ok_or_else(wrong)?;
+        let plain = number.len() <= 6 && number.bytes().all(|byte| byte.is_ascii_digit());
+        let number: u64 =
+            Some(number).filter(|_| plain).and_then(|text| text.parse().ok()).ok_or_else(wrong)?;
+        if number == 0 || text.starts_with('0') {
+            return Err(wrong());
+        }
+        Ok(Self(Duration::from_secs(number * seconds)))
     }
 }
 

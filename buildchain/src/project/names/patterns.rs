@@ -114,3 +114,6 @@ macro_rules! inner {
 
 /// A path that is not absolute and has no component `..`.
 pub(super) const RELATIVE_PATH: &str = concat!("^", inner!(), "(/", inner!(), "?)*$");
+
+/// The same, or an absolute path.
+pub(super) const PROJECT_PATH: &str = concat!("^/?", inner!(), "(/", inner!(), "?)*$");

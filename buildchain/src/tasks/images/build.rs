@@ -63,6 +63,7 @@ pub(super) fn task(
         title: Title::new("IMG BUILD", format!("{name}:{version}")),
         inputs,
         discover: work.discover,
+        after: work.after,
         outputs: folders.into_iter().map(TaskOutput::Folder).collect(),
         action: Some(action),
         pool: work.engine.then(|| super::super::ENGINE.into()),
@@ -78,6 +79,8 @@ const ENGINE_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
 struct Work {
     /// An engine does it.
     engine: bool,
+    /// The tasks of the project that write what it copies.
+    after: Vec<String>,
     discover: Option<Discover>,
     make: Make,
 }
@@ -108,7 +111,7 @@ fn declared(
         let pulled = pull(&bases, definition.platform.as_ref(), &registries, context, store)?;
         Ok(images::build::build(&definition, Path::new("/"), date, pulled.first(), store)?)
     });
-    Ok(Work { engine: false, discover: None, make })
+    Ok(Work { engine: false, after: Vec::new(), discover: None, make })
 }
 
 /// The folder that a `Containerfile` copies from.
@@ -142,6 +145,12 @@ fn contained(
     inputs.push(TaskInput::value("target", stage.as_deref().unwrap_or("the last stage")));
     let target = platform.clone().unwrap_or_else(Platform::host);
     inputs.push(TaskInput::value("platform", target.to_string()));
+    let after = project
+        .tasks
+        .iter()
+        .filter(|task| task.outputs.iter().any(|output| output.path.starts_with(&copied.folder)))
+        .map(|task| task.name.to_string())
+        .collect();
     let discover = discover(copied.clone(), Arc::clone(project));
     let recipe = engine::EngineBuild {
         containerfile,
@@ -161,7 +170,7 @@ fn contained(
         let recipe = engine::EngineBuild { bases, ..recipe.clone() };
         engine.build(&recipe, store, &mut |command: &mut Command| context.run(command).map(drop))
     });
-    Ok(Work { engine: true, discover: Some(discover), make })
+    Ok(Work { engine: true, after, discover: Some(discover), make })
 }
 
 fn engine(project: &Project) -> Result<Engine, images::Error> {

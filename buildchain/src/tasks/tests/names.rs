@@ -13,7 +13,8 @@ fn private_tasks_have_public_names_that_can_be_typed() {
     place.write("salt/100%.sls", "a\n");
     let (project, plan) = place.plan_in(None).unwrap();
     let graph =
-        Graph::new(project.root.clone(), project.settings.build_root.clone(), plan.tasks, pools()).unwrap();
+        Graph::new(project.root.clone(), project.settings.build_root.clone(), plan.tasks, pools(&project))
+            .unwrap();
     for (name, public) in [
         ("_image_pull:nginx:1.25", "images:nginx:1.25"),
         ("_registry_index", "images:registry_index"),
@@ -64,7 +65,7 @@ fn tags_of_one_image_and_nested_names_are_tasks_of_their_own() {
             assert!(names.contains(&format!("{family}:{name}").as_str()), "{family}:{name}: {names:?}");
         }
     }
-    Graph::new(project.root.clone(), project.settings.build_root.clone(), plan.tasks, pools())
+    Graph::new(project.root.clone(), project.settings.build_root.clone(), plan.tasks, pools(&project))
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())
         .unwrap();
 

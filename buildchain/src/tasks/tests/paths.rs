@@ -104,8 +104,13 @@ fn the_build_root_is_no_input_wherever_it_lies() {
             let inputs = plan.tasks.iter().filter(|task| task.name.starts_with("_iso_add_tree:all"));
             let names: Vec<_> = inputs.map(|task| task.name.as_str()).collect();
             assert_eq!(names, ["_iso_add_tree:all/a", "_iso_add_tree:all/sealift.yaml"], "{build_root:?}");
-            Graph::new(project.root.clone(), project.settings.build_root.clone(), plan.tasks, pools())
-                .unwrap();
+            Graph::new(
+                project.root.clone(),
+                project.settings.build_root.clone(),
+                plan.tasks,
+                pools(&project),
+            )
+            .unwrap();
             fs::create_dir_all(project.tree().join("all")).unwrap();
             fs::write(project.tree().join("all/a"), "").unwrap();
         }
@@ -249,7 +254,8 @@ fn a_link_in_the_place_of_a_made_folder_is_swept_and_nothing_behind_it_removed()
     fs::write(place.folder.path().join("host/b"), "theirs").unwrap();
     let (project, plan) = place.plan_in(None).unwrap();
     let graph =
-        Graph::new(project.root.clone(), project.settings.build_root.clone(), plan.tasks, pools()).unwrap();
+        Graph::new(project.root.clone(), project.settings.build_root.clone(), plan.tasks, pools(&project))
+            .unwrap();
     let state = graph::ProjectState::read(Path::new("/nonexistent")).unwrap();
     let cleaned = graph::plan_clean(&graph, &graph.select_all(), &[], &state).unwrap();
     assert!(cleaned.iter().all(|one| !one.path.ends_with("a/b")), "{cleaned:?}");

@@ -1,5 +1,7 @@
 //! Files of the project that go into the archive, copied or rendered: `salt_tree` and the files at the root.
 
+mod produced;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,6 +38,12 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<FileTasks, Error> {
             claims.add(position, &files.to, Path::new("data"));
             let family = if is_salt(&files.to) { &mut salt } else { &mut others };
             family.push(builder.push_for(files.origin.clone(), "data", task));
+            continue;
+        }
+        if let FilesSource::Produced(produced) = &files.source {
+            let (inside, task) = produced::task(builder, files, produced)?;
+            let family = if is_salt(&inside) { &mut salt } else { &mut others };
+            family.push(builder.push_for(files.origin.clone(), inside.to_string_lossy(), task));
             continue;
         }
         let listing = project.list(files)?;

@@ -1,0 +1,420 @@
+//! Tasks of a project's own.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use tests::peer;
+
+use crate::project::{Project, untimed};
+
+const HEAD: &str =
+    "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {name: Example, version: 1.2.3}\n";
+
+/// A project with nothing but `spec`, in YAML.
+fn project(spec: &str) -> Project {
+    let project = Project::new();
+    project.write("sealift.yaml", &format!("{HEAD}spec:\n{spec}"));
+    project
+}
+
+/// The names of the tasks of the project that ran.
+fn ran(project: &Project, tasks: &[&str]) -> Vec<String> {
+    let (code, out, err) = project.sealift(&[&["run", "-n", "2"], tasks].concat());
+    assert_eq!(code, 0, "{out}{err}");
+    let line = |line: &str| Some(untimed(line).strip_prefix(".  RUN ")?.trim().to_owned());
+    let mut ran: Vec<String> = out.lines().filter_map(line).collect();
+    ran.sort();
+    ran
+}
+
+fn fails(project: &Project, arguments: &[&str], code: i32, message: &str) -> String {
+    let (found, out, err) = project.sealift(arguments);
+    let text = format!("{out}{err}");
+    assert!(found == code && text.contains(message), "{code} {message}\n{found} {text}");
+    text
+}
+
+/// Outputs in the tree, in the build root and below the archive; files, folders, globs, values, tasks as inputs.
+const WHOLE: &str = r#"
+  variables: {chart: dex}
+  pools: {slow: 1}
+  images: {build: [images/app]}
+  packages: [{name: base, release: "8", build: [packages/app]}]
+  files:
+    - {from: "{{ build_root }}/charts", to: salt/charts, exclude: ["*.tmp"]}
+    - {from: gen/list.txt, to: list.txt}
+    - {from: "{{ build_root }}/app", to: bin/app}
+  tasks:
+    codegen:dex:
+      doc: Render the chart.
+      run: [/bin/sh, charts/render.sh, "{{ chart }}", "{{ build_root }}/charts"]
+      inputs: [charts/render.sh, "charts/**/*.yaml", {value: "{{ version }}", name: version}]
+      outputs: ["{{ build_root }}/charts/"]
+      pool: slow
+      timeout: 1m
+    codegen:list:
+      script: ls charts > gen/list.txt
+      inputs: [{folder: charts, exclude: ["*.tmp"]}]
+      outputs: [gen/list.txt]
+    app:
+      script: |
+        cat gen/list.txt "$GREETING" > _build/app
+        chmod 700 _build/app
+      environment: {GREETING: greeting}
+      inputs: [greeting, {task: "codegen:list"}]
+      outputs: ["{{ build_root }}/app"]
+    inside:
+      script: mkdir -m 700 _build/root/own/sub; umask 077; echo x > _build/root/own/sub/x
+      inputs: [greeting]
+      outputs: ["{{ build_root }}/root/own/"]
+"#;
+
+fn whole() -> Project {
+    let project = project(WHOLE);
+    project.write(
+        "charts/render.sh",
+        "set -eu\necho \"chart: $1\" > \"$2/$1.sls\"\necho no > \"$2/x.tmp\"\nln -s \"$1.sls\" \"$2/link.sls\"\n",
+    );
+    project.write("charts/dex/values.yaml", "a: 1\n");
+    project.write("greeting", "hello\n");
+    project.write(
+        "images/app/image.yaml",
+        "files: [{from: _build/app, to: /app, mode: '0755'}]\nentrypoint: [/app]\n",
+    );
+    project.write(
+        "packages/app/package.yaml",
+        "{name: app, version: '1', release: '1', arch: noarch, summary: s, license: MIT,\n\
+         files: [{from: _build/app, to: /usr/bin/app, mode: '0755'}]}\n",
+    );
+    project
+}
+
+#[test]
+fn what_tasks_write_goes_into_the_archive_images_and_packages() {
+    let project = whole();
+    assert_eq!(ran(&project, &[]), ["app", "codegen:dex", "codegen:list", "inside"]);
+    let root = project.path("_build/root");
+    assert_eq!(fs::read_to_string(root.join("salt/charts/dex.sls")).unwrap(), "chart: dex\n");
+    assert_eq!(fs::read_link(root.join("salt/charts/link.sls")).unwrap().to_str(), Some("dex.sls"));
+    assert!(!root.join("salt/charts/x.tmp").exists());
+    assert_eq!(fs::read_to_string(root.join("list.txt")).unwrap(), "dex\nrender.sh\n");
+    assert_eq!(fs::read_to_string(root.join("bin/app")).unwrap(), "dex\nrender.sh\nhello\n");
+    // No umask shows.
+    for (path, mode) in [("own", 0o755), ("own/sub", 0o755), ("own/sub/x", 0o644), ("bin/app", 0o755)] {
+        assert_eq!(fs::metadata(root.join(path)).unwrap().permissions().mode() & 0o777, mode, "{path}");
+    }
+    assert!(root.join("images/app/1.2.3/manifest.json").exists());
+    let (code, _, err) = project.sealift(&["archive", "verify", "_build/example.iso"]);
+    assert_eq!(code, 0, "{err}");
+
+    assert_eq!(ran(&project, &[]), [""; 0]);
+    project.write("charts/dex/values.yaml", "a: 2\n");
+    assert_eq!(ran(&project, &[]), ["codegen:dex", "codegen:list"]);
+    let (_, out, _) = project.sealift(&["explain", "app"]);
+    assert!(out.contains("up to date"), "{out}");
+    project.write("greeting", "hi\n");
+    let (_, out, _) = project.sealift(&["explain", "app"]);
+    assert!(out.contains("greeting"), "{out}");
+}
+
+#[test]
+fn tasks_are_listed_selected_cleaned_and_restored_like_built_in_ones() {
+    let project = whole();
+    let ran = || {
+        let mut command = project.command();
+        let command = command.args(["run", "-n", "2", "app", "codegen"]).env("SEALIFT_CACHE_SIZE", "1G");
+        let out = String::from_utf8(peer::run(command).stdout).unwrap();
+        let line = |line: &str| Some(untimed(line).strip_prefix(".  RUN ")?.trim().to_owned());
+        let mut ran: Vec<String> = out.lines().filter_map(line).collect();
+        ran.sort();
+        ran
+    };
+    assert_eq!(ran(), ["app", "codegen:dex", "codegen:list"]);
+    let (code, out, err) = project.sealift(&["list", "--all"]);
+    assert!(code == 0 && out.contains("Render the chart."), "{out}{err}");
+    let (_, out, _) = project.sealift(&["info", "codegen:dex"]);
+    for part in ["charts/render.sh", "_build/charts"] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    let (_, out, _) = project.sealift(&["graph"]);
+    assert!(out.contains("codegen:dex"), "{out}");
+
+    let (code, _, err) = project.sealift(&["clean"]);
+    assert_eq!(code, 0, "{err}");
+    // Files of the tree stay.
+    assert!(!project.path("_build/charts").exists() && project.path("gen/list.txt").exists());
+    // From the cache, except for what lies in the tree.
+    assert_eq!(ran(), ["codegen:list"]);
+    assert_eq!(fs::read_to_string(project.path("_build/charts/dex.sls")).unwrap(), "chart: dex\n");
+}
+
+#[test]
+fn the_environment_is_what_the_task_declares() {
+    let project = project(
+        r#"
+  tasks:
+    environment:
+      script: env | sort > _build/env
+      environment: {OWN: "{{ version }}"}
+      pass: [PASSED]
+      inputs: [hello.sh]
+      outputs: ["{{ build_root }}/env"]
+    home:
+      script: ls -A "$HOME" > _build/home.txt; test -d "$TMPDIR"; touch "$HOME/left"
+      inputs: [hello.sh]
+      outputs: ["{{ build_root }}/home.txt"]
+      always: true
+"#,
+    );
+    let run = |passed: &str| {
+        let mut command = project.command();
+        command.env("PASSED", passed).env("OTHER", "no").args(["run", "environment"]);
+        let text = peer::run(&mut command);
+        assert!(!String::from_utf8_lossy(&text.stdout).contains(passed));
+        String::from_utf8_lossy(&text.stdout).contains("RUN ")
+    };
+    assert!(run("secret-1"));
+    let text = fs::read_to_string(project.path("_build/env")).unwrap();
+    let mut names: Vec<&str> = text.lines().filter_map(|line| line.split('=').next()).collect();
+    names.retain(|name| !matches!(*name, "PWD" | "SHLVL" | "_" | "OLDPWD"));
+    assert_eq!(names, ["HOME", "LC_ALL", "OWN", "PASSED", "PATH", "TMPDIR", "TZ"], "{text}");
+    assert!(text.contains("OWN=1.2.3\n") && text.contains("PASSED=secret-1\n"), "{text}");
+    assert!(run("secret-2"), "a passed value is part of the key");
+    let (_, out, _) = project.sealift(&["explain", "environment"]);
+    assert!(out.contains("environment PASSED") && !out.contains("secret"), "{out}");
+    // The home is empty each time.
+    for _ in 0..2 {
+        assert_eq!(ran(&project, &["home"]), ["home"]);
+        assert_eq!(fs::read_to_string(project.path("_build/home.txt")).unwrap(), "tmp\n");
+    }
+}
+
+#[test]
+fn a_dependency_file_of_gcc_names_inputs() {
+    let project = project(
+        r#"
+  tasks:
+    compile:
+      run: [gcc, -MD, -MF, "{{ build_root }}/main.d", -c, main.c, -o, "{{ build_root }}/main.o"]
+      inputs: [main.c]
+      outputs: ["{{ build_root }}/main.o"]
+      depfile: "{{ build_root }}/main.d"
+      tools: [{name: gcc, version: [gcc, -dumpversion]}]
+"#,
+    );
+    project.write("main.c", "#include \"a.h\"\nint main(void) { return A; }\n");
+    project.write("a.h", "#define A 1\n");
+    assert_eq!(ran(&project, &["compile"]), ["compile"]);
+    assert_eq!(ran(&project, &["compile"]), [""; 0]);
+    project.write("a.h", "#include \"b.h\"\n#define A B\n");
+    project.write("b.h", "#define B 2\n");
+    assert_eq!(ran(&project, &["compile"]), ["compile"]);
+    project.write("b.h", "#define B 3\n");
+    assert_eq!(ran(&project, &["compile"]), ["compile"]);
+    // A header that nothing includes any longer is no input.
+    project.write("a.h", "#define A 1\n");
+    assert_eq!(ran(&project, &["compile"]), ["compile"]);
+    fs::remove_file(project.path("b.h")).unwrap();
+    assert_eq!(ran(&project, &["compile"]), [""; 0]);
+    // A header that is gone makes the compiler fail, not the look for inputs.
+    fs::remove_file(project.path("a.h")).unwrap();
+    fails(&project, &["run", "compile"], 1, "a.h");
+}
+
+#[test]
+fn a_list_that_a_program_writes_names_inputs() {
+    let project = project(
+        r#"
+  tasks:
+    join:
+      script: |
+        echo part-1 > _build/list; echo part-2 >> _build/list
+        cat part-1 part-2 > _build/joined
+      outputs: ["{{ build_root }}/joined", "{{ build_root }}/list"]
+      inputsFrom: "{{ build_root }}/list"
+"#,
+    );
+    project.write("part-1", "1");
+    project.write("part-2", "2");
+    assert_eq!(ran(&project, &["join"]), ["join"]);
+    assert_eq!(ran(&project, &["join"]), [""; 0]);
+    project.write("part-2", "3");
+    assert_eq!(ran(&project, &["join"]), ["join"]);
+    assert_eq!(fs::read_to_string(project.path("_build/joined")).unwrap(), "13");
+}
+
+#[test]
+fn a_new_version_of_a_tool_runs_its_tasks_again() {
+    let project = project(
+        r#"
+  tasks:
+    build: {run: [/bin/sh, tool.sh], inputs: [hello.sh], outputs: ["{{ build_root }}/out"], tools: [{name: tool, version: [/bin/sh, version.sh]}]}
+"#,
+    );
+    project.write("tool.sh", "touch _build/out\n");
+    project.write("version.sh", "echo tool 1.0\n");
+    assert_eq!(ran(&project, &["build"]), ["build"]);
+    assert_eq!(ran(&project, &["build"]), [""; 0]);
+    project.write("version.sh", "echo tool 1.1\n");
+    let (_, out, _) = project.sealift(&["explain", "build"]);
+    assert!(out.contains("tool tool") && out.contains("1.1"), "{out}");
+    assert_eq!(ran(&project, &["build"]), ["build"]);
+    project.write("version.sh", "exit 7\n");
+    fails(&project, &["run", "build"], 2, "the version of the tool `tool`: `/bin/sh version.sh` ended with");
+}
+
+#[test]
+fn a_task_without_the_network_sees_none() {
+    let project = project(
+        r#"
+  tasks:
+    cut: {script: "cat /proc/net/dev > _build/dev; id -u > _build/id", network: false, inputs: [hello.sh], outputs: ["{{ build_root }}/dev", "{{ build_root }}/id"]}
+    open: {script: "cat /proc/net/dev > _build/open", inputs: [hello.sh], outputs: ["{{ build_root }}/open"]}
+"#,
+    );
+    let (code, out, err) = project.sealift(&["run", "cut", "open"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let devices = |path: &str| {
+        let text = fs::read_to_string(project.path(path)).unwrap();
+        text.lines().skip(2).map(|line| line.split(':').next().unwrap().trim().to_owned()).collect::<Vec<_>>()
+    };
+    let allowed = Command::new("unshare").args(["--user", "--net", "true"]).status();
+    if allowed.is_ok_and(|status| status.success()) {
+        assert_eq!(devices("_build/dev"), ["lo"]);
+    } else {
+        assert!(format!("{out}{err}").contains("the network is not cut off"), "{out}{err}");
+    }
+    assert!(devices("_build/open").contains(&"lo".to_owned()));
+}
+
+#[test]
+fn a_failed_command_is_retried_as_often_as_the_task_says() {
+    let project = project(
+        r#"
+  tasks:
+    flaky: {script: "echo x >> count; test $(wc -l < count) -ge 3", retries: 2, inputs: [hello.sh]}
+    slow: {script: "sleep 60", timeout: 1s, inputs: [hello.sh]}
+"#,
+    );
+    assert_eq!(ran(&project, &["flaky"]), ["flaky"]);
+    assert_eq!(fs::read_to_string(project.path("count")).unwrap().lines().count(), 3);
+    fails(&project, &["run", "slow"], 2, "took longer than 1s");
+}
+
+#[test]
+fn groups_have_members_of_the_project() {
+    let project = project(
+        r#"
+  tasks:
+    "gen:{{ chart }}":
+      forEach: {chart: [dex, loki]}
+      script: "echo {{ chart }} > _build/{{ chart }}"
+      inputs: [hello.sh]
+      outputs: ["{{ build_root }}/{{ chart }}"]
+    lint:own: {run: ["true"], inputs: [hello.sh]}
+    both: {doc: Run both., after: [gen, "lint:own"]}
+"#,
+    );
+    assert_eq!(ran(&project, &["gen"]), ["gen:dex", "gen:loki"]);
+    let (_, out, _) = project.sealift(&["info", "lint"]);
+    assert!(out.contains("lint:own"), "{out}");
+    assert_eq!(ran(&project, &["both"]), ["lint:own"]);
+}
+
+/// Mistakes of one task, each with its place and what is wrong.
+#[test]
+fn wrong_tasks_are_refused_before_anything_runs() {
+    for (task, message) in [
+        ("iso: {run: [x]}", "`iso` is the name of a task of Sealift"),
+        ("lint:yaml: {run: [x]}", "`lint:yaml` is the name of a task of Sealift"),
+        ("images:x: {run: [x]}", "is the name of a task of Sealift"),
+        ("_x: {run: [x]}", "`_x` cannot name a task"),
+        ("a: {outputs: [x]}", "has nothing to do: expected `run` or `script`"),
+        ("a: {run: [x], script: y}", "both `run` and `script`"),
+        ("a: {run: [x], shell: [sh]}", "`shell` without `script`"),
+        (
+            "a: {run: [x], inputs: [nowhere]}",
+            "needs nowhere, which does not exist and which no task produces",
+        ),
+        ("a: {run: [x], inputs: [hello.sh], outputs: [hello.sh]}", "tasks depend on each other: a -> a"),
+        ("a: {run: [x], inputs: [{task: b}]}", "no task `b`"),
+        ("a: {run: [x], inputs: [{task: isoo}]}", "did you mean `iso`?"),
+        (
+            "a: {run: [x], inputs: [{folder: salt, task: iso}]}",
+            "an input is `folder` with `exclude`, or `task`",
+        ),
+        ("a: {run: [x], after: [lintt]}", "depends on the task `lintt`, which does not exist; did you mean"),
+        ("a: {run: [x], pool: big}", "runs in the pool `big`, which does not exist"),
+        ("a: {run: [x], timeout: 10 minutes}", "is not a span of time: expected `90s`, `10m` or `2h`"),
+        ("a: {run: [x], outputs: [../x]}", "leads out of the project"),
+        ("a: {run: [x], outputs: [/etc/passwd]}", "leads out of the project"),
+        ("a: {run: [x], outputs: [./]}", "cannot write all of the project"),
+        ("a: {run: [x], outputs: [_build/.sealift/state]}", "that is the state of the build"),
+        ("a: {run: [x], outputs: [o]}\n    b: {run: [x], outputs: [o]}", "two sources for `o`"),
+        ("a: {run: [x], inputs: [{task: iso}], outputs: [_build/root/x]}", "tasks depend on each other"),
+        ("a: {runn: [x]}", "did you mean `run`?"),
+    ] {
+        let project = project(&format!("  tasks:\n    {task}\n"));
+        fails(&project, &["list"], 3, message);
+        fails(&project, &["list"], 3, if message.contains("each other") { "" } else { "sealift.yaml:" });
+    }
+}
+
+#[test]
+fn a_task_that_misbehaves_is_one_clear_error() {
+    let project = project(
+        r#"
+  tasks:
+    missing: {script: "true", inputs: [hello.sh], outputs: ["{{ build_root }}/never"]}
+    file: {script: "rmdir _build/folder; touch _build/folder", inputs: [hello.sh], outputs: ["{{ build_root }}/folder/"]}
+    fifo: {script: "mkfifo _build/pipes/x", inputs: [hello.sh], outputs: ["{{ build_root }}/pipes/"]}
+    binary: {script: "head -c 300000 /dev/zero; printf '\\033[31m\\377\\n'", inputs: [hello.sh]}
+    program: {run: [no-such-program], inputs: [hello.sh]}
+    code: {script: "echo reason >&2; exit 3", inputs: [hello.sh]}
+"#,
+    );
+    fails(&project, &["run", "missing"], 2, "the task did not produce its output _build/never");
+    fails(&project, &["run", "file"], 1, "_build/folder/ is a file: the task declares a folder");
+    fails(&project, &["run", "fifo"], 1, "is neither a file, a folder nor a symbolic link");
+    fails(&project, &["run", "program"], 2, "cannot run `no-such-program`");
+    let text = fails(&project, &["run", "code"], 1, "`/bin/sh` ended with exit status: 3");
+    assert!(text.contains("reason"), "{text}");
+    let output = project.command().args(["run", "-v", "2", "binary"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(!output.stdout.contains(&0x1b) && !output.stderr.contains(&0x1b));
+}
+
+#[test]
+fn a_daemon_ends_with_its_task() {
+    let project = project(
+        r#"
+  tasks:
+    daemon: {script: "sleep 300 > /dev/null 2>&1 & echo $! > _build/pid", inputs: [hello.sh], outputs: ["{{ build_root }}/pid"]}
+"#,
+    );
+    assert_eq!(ran(&project, &["daemon"]), ["daemon"]);
+    let pid = fs::read_to_string(project.path("_build/pid")).unwrap();
+    let state = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    assert!(state.is_empty() || state.contains(") Z "), "{state}");
+}
+
+#[test]
+fn a_file_that_no_task_declares_is_not_shipped() {
+    let project = project(
+        r#"
+  tasks:
+    stray:
+      script: echo 1 > _build/root/declared; echo 2 > _build/root/stray
+      inputs: [hello.sh]
+      outputs: ["{{ build_root }}/root/declared"]
+"#,
+    );
+    fails(&project, &["run"], 1, "_build/root/stray: no task declares this file as an output");
+    project.write(
+        "sealift.yaml",
+        &fs::read_to_string(project.path("sealift.yaml")).unwrap().replace("echo 2 >", "echo 2 #"),
+    );
+    assert_eq!(ran(&project, &[]), ["stray"]);
+    assert!(!project.path("_build/root/stray").exists());
+}
