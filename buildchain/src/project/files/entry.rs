@@ -67,9 +67,11 @@ impl CheckedEntries<'_> {
         }
         let has_templates = files.templates.syntax.is_some()
             || files.templates.delimiters.is_some()
+            || files.templates.suffix.is_some()
             || files.templates.patterns.is_some();
         for (is_given, key) in [
             (!files.only.is_empty(), "only"),
+            (files.indent.is_some(), "indent"),
             (files.links != LinkHandling::Keep, "links"),
             (has_templates, "templates"),
             (files.mode.is_some(), "mode"),

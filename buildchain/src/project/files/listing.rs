@@ -101,26 +101,47 @@ impl Project {
                 continue;
             }
             let link = match (kind.is_symlink(), kind.is_file()) {
+                // What a task writes counts as it would if it were not there yet.
+                (true, _) if self.produced.writes(path) => None,
                 (true, _) => Some(
                     std::fs::read_link(path).map_err(|error| Error::file("read the link", path, error))?,
                 ),
                 (false, true) => None,
                 (false, false) => return Err(Error::Special(path.to_path_buf())),
             };
+            let below = if is_root { name.file_name().map_or(relative, Path::new) } else { relative };
+            let is_template = link.is_none() && local.is_template(&mut templates, &name, below);
             let inside = if is_root { file_target(files, &local.from) } else { files.to.join(relative) };
-            let mut inside: PathBuf = inside.components().filter(|part| *part != Component::CurDir).collect();
-            let mut is_template = false;
-            if link.is_none() {
-                let below = if is_root { name.file_name().map_or(relative, Path::new) } else { relative };
-                let suffix = local.templates.suffix.as_deref();
-                let has_suffix = suffix.is_some_and(|suffix| without(suffix, &name).is_some());
-                is_template = has_suffix || selects(&mut templates, below);
-                if let Some(short) = suffix.filter(|_| has_suffix).and_then(|suffix| without(suffix, &inside))
-                {
-                    inside = short;
-                }
-            }
+            let inside = local.target(inside, is_template, &name);
             listing.files.push(SelectedFile { name, source, inside, link, is_template });
+        }
+        // What tasks write need not exist yet, and must not change the archive once it does.
+        for output in self.produced.below(&from) {
+            let relative = output.path.strip_prefix(&from).unwrap_or(&output.path);
+            let is_in_build_root = output.path.starts_with(&self.settings.build_root);
+            let is_left_out =
+                selects(&mut exclude, relative) || !local.only.is_empty() && !selects(&mut only, relative);
+            if is_in_build_root || is_left_out || listing.files.iter().any(|file| file.source == output.path)
+            {
+                continue;
+            }
+            let name = local.from.join(relative);
+            if output.is_folder {
+                let message = format!(
+                    "a task writes the folder {}: exclude it here, and name it in an entry of its own",
+                    content::printable_path(&name)
+                );
+                return Err(Error::of(&files.origin, message));
+            }
+            let is_template = local.is_template(&mut templates, &name, relative);
+            let inside = local.target(files.to.join(relative), is_template, &name);
+            listing.files.push(SelectedFile {
+                name,
+                source: output.path.clone(),
+                inside,
+                link: None,
+                is_template,
+            });
         }
         for (key, patterns, matcher) in [
             ("exclude", local.exclude.as_slice(), &exclude),
@@ -137,6 +158,22 @@ impl Project {
             listing.unused.extend(unused);
         }
         Ok(listing)
+    }
+}
+
+impl LocalFiles {
+    /// Whether the file `name`, at `below` in its folder, is a template.
+    fn is_template(&self, patterns: &mut Exclude, name: &Path, below: &Path) -> bool {
+        let suffix = self.templates.suffix.as_deref();
+        suffix.is_some_and(|suffix| without(suffix, name).is_some()) || selects(patterns, below)
+    }
+
+    /// Where the file `name`, whose place is `inside`, goes in the archive: a template loses its ending.
+    fn target(&self, inside: PathBuf, is_template: bool, name: &Path) -> PathBuf {
+        let inside: PathBuf = inside.components().filter(|part| *part != Component::CurDir).collect();
+        let suffix = self.templates.suffix.as_deref().filter(|_| is_template);
+        let suffix = suffix.filter(|suffix| without(suffix, name).is_some());
+        suffix.and_then(|suffix| without(suffix, &inside)).unwrap_or(inside)
     }
 }
 

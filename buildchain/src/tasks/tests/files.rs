@@ -200,3 +200,27 @@ fn what_is_wrong_with_data_has_its_place() {
     place.write("c.json", &format!("{}{}", "[".repeat(70), "]".repeat(70)));
     assert!(content().ends_with("c.json: more than 64 nested values"), "{}", content());
 }
+
+/// A clean clone and the second build of a folder make the same archive.
+#[test]
+fn what_a_task_writes_into_a_folder_of_the_project_counts_before_it_exists() {
+    let place = TestProject::new(
+        "files: [{from: salt, to: salt, exclude: [/gone/]}]\n  tasks:\n    gen:\n      run: [x]\n      \
+         inputs: [salt/a]\n      outputs: [salt/b, salt/c.in, salt/gone/x, salt/gone/y/]",
+    );
+    place.write("salt/a", "");
+    let before = place.deployed();
+    assert_eq!(before, ["salt/a", "salt/b", "salt/c"]);
+    for file in ["salt/c.in", "salt/gone/x", "salt/gone/y/z"] {
+        place.write(file, "");
+    }
+    place.link("a", "salt/b");
+    assert_eq!(place.deployed(), before);
+
+    let place = TestProject::new(
+        "files: [{from: salt, to: salt}]\n  tasks: {gen: {run: [x], inputs: [salt/a], outputs: [salt/d/]}}",
+    );
+    place.write("salt/a", "");
+    let error = place.plan().map(drop).unwrap_err();
+    assert!(error.contains("sealift.yaml:5:28: a task writes the folder salt/d: exclude it here"), "{error}");
+}
