@@ -59,7 +59,9 @@ impl Sources {
             BuildMethod::Containerfile(file) => Some(super::images::context(project, file)),
             BuildMethod::Declaration(_) => None,
         });
-        let contexts: Vec<BuildContext> = contexts.collect::<Result<_, _>>()?;
+        let mut contexts: Vec<BuildContext> = contexts.collect::<Result<_, _>>()?;
+        // What tasks write is in no commit, and need not exist yet.
+        contexts.retain(|context| !context.folder.starts_with(&project.settings.build_root));
         let mut wanted: Vec<PathBuf> =
             project.files.iter().filter_map(|files| Some(project.root.join(&files.local()?.from))).collect();
         wanted.extend(contexts.iter().map(|context| context.folder.clone()));

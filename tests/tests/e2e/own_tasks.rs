@@ -418,3 +418,26 @@ fn a_file_that_no_task_declares_is_not_shipped() {
     assert_eq!(ran(&project, &[]), ["stray"]);
     assert!(!project.path("_build/root/stray").exists());
 }
+
+/// The context of an image is below the build root, and the commit is compared before the task that writes it ran.
+#[test]
+fn a_context_that_a_task_writes_does_not_concern_the_commit() {
+    let project = project(
+        r#"
+  images: {build: [{folder: images/ui, settings: {context: "{{ build_root }}/ui"}}]}
+  tasks:
+    ui: {script: "echo x > _build/ui/index.html", inputs: [hello.sh], outputs: ["{{ build_root }}/ui/"]}
+"#,
+    );
+    project.write("images/ui/Dockerfile", "FROM scratch\nCOPY index.html /\n");
+    for arguments in [
+        &["init", "-q"][..],
+        &["add", "-A"],
+        &["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"],
+    ] {
+        peer::run(Command::new("git").args(arguments).current_dir(project.path("")));
+    }
+    let (code, out, err) = project.sealift(&["run", "populate_iso:product.txt"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(fs::read_to_string(project.path("_build/root/product.txt")).unwrap().contains("GIT="));
+}
