@@ -387,3 +387,65 @@ fn machines_with_different_paths_and_umasks_share_results() {
     assert!(reason.to_string().starts_with("input named file tool changed: sha256:"), "{reason}");
     assert_eq!(build(&other, "opt/tool-1", 0o664, "2").verdict("task"), TaskVerdict::Succeeded);
 }
+
+/// A compiler names its inputs only when it has run: `b` reads `a` and the files that the text in `a` names, and lists them.
+fn compiled() -> Vec<Task> {
+    let learning = Task {
+        name: "b".into(),
+        inputs: vec![TaskInput::file("a")],
+        discover: Some(Box::new(|root| match fs::read_to_string(root.join("_build/depfile")) {
+            Ok(text) => Ok(text.split_whitespace().map(TaskInput::file).collect()),
+            Err(_) => Ok(vec![TaskInput::value("depfile", "not known before the first run")]),
+        })),
+        learns: true,
+        outputs: vec![TaskOutput::File("_build/b".into()), TaskOutput::File("_build/depfile".into())],
+        action: Some(Box::new(|context| {
+            let mut text = fs::read_to_string(context.path("a"))?;
+            let named = text.clone();
+            for name in named.split_whitespace() {
+                text += &fs::read_to_string(context.path(name))?;
+            }
+            fs::write(context.path("_build/depfile"), named)?;
+            Ok(fs::write(context.path("_build/b"), text)?)
+        })),
+        ..Task::default()
+    };
+    vec![learning]
+}
+
+#[test]
+fn inputs_that_an_action_learns_count_from_its_first_run_on() {
+    let project = Project::new();
+    let cache = tempfile::tempdir().unwrap();
+    let run = || project.run_with(compiled(), &["b"], cached(&project, cache.path()));
+    project.write("a", "x");
+    project.write("x", "1");
+    assert_eq!(run().verdict("b"), TaskVerdict::Succeeded);
+    assert_eq!(run().verdict("b"), TaskVerdict::UpToDate);
+    project.write("x", "2");
+    let ran = run();
+    assert_eq!(ran.verdict("b"), TaskVerdict::Succeeded);
+    assert!(ran.reasons("b").iter().any(|reason| reason.contains("input file x")), "{:?}", ran.reasons("b"));
+    assert_eq!(project.read("_build/b"), "x2");
+    // The list itself changes.
+    project.write("y", "3");
+    project.write("a", "x y");
+    assert_eq!(run().verdict("b"), TaskVerdict::Succeeded);
+    assert_eq!(project.read("_build/b"), "x y23");
+    project.write("y", "4");
+    assert_eq!(run().verdict("b"), TaskVerdict::Succeeded);
+    assert_eq!(project.read("_build/b"), "x y24");
+    assert_eq!(run().verdict("b"), TaskVerdict::UpToDate);
+    // A result is never restored for other content of a learned input, whether the cache knows the state or not.
+    for (y, expected) in [("3", "x y23"), ("5", "x y25"), ("4", "x y24")] {
+        project.write("y", y);
+        run();
+        assert_eq!(project.read("_build/b"), expected);
+    }
+    fs::remove_dir_all(project.path("_build")).unwrap();
+    run();
+    assert_eq!(project.read("_build/b"), "x y24");
+    project.write("y", "6");
+    run();
+    assert_eq!(project.read("_build/b"), "x y26");
+}
