@@ -74,7 +74,7 @@ fn the_command_that_runs_a_failure_alone_can_be_typed() {
     project.write("salt/odd 100%, [it's].sls.in", "{{ nothing }}\n");
     let (code, out, _) = project.sealift(&["run", "--build-root", "out put", "salt_tree"]);
     assert_eq!(code, 2, "{out}");
-    assert_eq!(out.matches("undefined value").count(), 1, "a failure is printed once: {out}");
+    assert_eq!(out.matches("unknown name `nothing`").count(), 1, "a failure is printed once: {out}");
     assert!(out.contains("salt_tree:salt/odd") && !out.contains("_deploy_salt_tree"), "{out}");
     let alone = out.lines().find_map(|line| line.strip_prefix("to run it alone: ")).unwrap();
     assert!(alone.starts_with("sealift run --build-root 'out put' "), "{alone}");

@@ -65,9 +65,6 @@ fn existing_packages_are_in_the_repository_byte_for_byte_with_the_metadata_of_cr
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&second, bytes).unwrap();
     let (code, out, err) = run();
-    let name = second.file_name().unwrap().to_str().unwrap();
-    assert!(
-        code == 2 && err.contains(name) && err.contains("not a usable RPM package"),
-        "{code}: {out}{err}"
-    );
+    let (name, text) = (second.file_name().unwrap().to_str().unwrap(), format!("{out}{err}"));
+    assert!(code == 2 && text.contains(name) && text.contains("not a usable RPM package"), "{code}: {text}");
 }

@@ -101,6 +101,9 @@ fn every_document_has_the_form_that_is_recorded() {
     let package = "{name: hello, version: '1.0', release: '1', arch: noarch, summary: Says hello, license: MIT,\n\
                    files: [{from: hello, to: /usr/bin/hello, mode: '0755'}]}\n";
     fs::write(folder.join("package.yaml"), package).unwrap();
+    fs::create_dir(folder.join("manifests")).unwrap();
+    let pod = "apiVersion: v1\nkind: Pod\nspec: {containers: [{name: web, image: nginx:1.27}]}\n";
+    fs::write(folder.join("manifests/pod.yaml"), pod).unwrap();
     for words in [
         &["archive", "verify", "damaged.iso"][..],
         &["archive", "verify", "site.iso", "tree"],
@@ -116,6 +119,7 @@ fn every_document_has_the_form_that_is_recorded() {
         &["iso", "extract", "other.iso", "--into", "extracted"],
         &["iso", "implant", "--force", "other.iso"],
         &["image", "ls", "tree/images"],
+        &["image", "find", "manifests"],
         &["image", "check", "tree/images"],
         &["image", "check", "--store", "store"],
         &["image", "gc", "--store", "store", "--dry-run"],
