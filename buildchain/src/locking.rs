@@ -134,20 +134,27 @@ pub struct LockUpdate {
 /// How many tags are looked up at the same time. A look-up waits for the network, so the number of cores does not matter.
 const LOOKUPS: usize = 8;
 
-/// Looks up the tags of `project` without a digest in the project itself. Nothing is written. Warnings go to `progress`, from
+/// Looks up the tags without a digest in the project itself. `projects` are the forms of one project, each with other profiles
+/// ([`Project::load_all`]); the lock file has the images of all of them. Nothing is written. Warnings go to `progress`, from
 /// several threads.
 ///
 /// # Errors
 ///
 /// If the lock file cannot be read. A registry that cannot be reached is one of the failures of the result.
 pub fn resolve(
-    project: &Project,
+    projects: &[Project],
     scope: Scope,
     registries: &RegistrySession,
     progress: &(dyn TransferProgress + Sync),
 ) -> Result<LockUpdate, Error> {
-    let mut lock = LockFile::read(&project.root)?;
-    let wanted = project.tags();
+    let mut lock = match projects.first() {
+        Some(project) => LockFile::read(&project.root)?,
+        None => LockFile::default(),
+    };
+    let mut seen = BTreeSet::new();
+    let wanted: Vec<Reference> = projects.iter().flat_map(Project::tags).collect();
+    let wanted: Vec<Reference> =
+        wanted.into_iter().filter(|reference| seen.insert(reference.clone())).collect();
     let (mut resolved, mut failures) = (Vec::new(), Vec::new());
     let unknown: Vec<&Reference> =
         wanted.iter().filter(|reference| scope == Scope::All || lock.digest(reference).is_none()).collect();
@@ -172,13 +179,11 @@ pub fn resolve(
         let entry = LockedEntry::Tag(reference.clone());
         resolved.push(EntryChange { entry, old, new: Some(found.digest), platforms });
     }
-    let with_referrers = || {
-        let pulls = project.pull.iter().filter(|pull| pull.with_referrers);
-        pulls.filter_map(|pull| Some((pull, pull.reference()?)))
-    };
-    let unknown: Vec<(&PullDefinition, &Reference, Digest)> = with_referrers()
-        .filter(|(_, reference)| scope == Scope::All || lock.referrers(reference).is_none())
-        .filter_map(|(pull, reference)| {
+    let with_referrers = with_referrers(projects);
+    let unknown: Vec<(&PullDefinition, &Reference, Digest)> = with_referrers
+        .iter()
+        .filter(|(reference, _)| scope == Scope::All || lock.referrers(reference).is_none())
+        .filter_map(|(reference, pull)| {
             let own = pull.digest.filter(|_| pull.is_pinned);
             Some((pull, reference, own.or_else(|| lock.digest(reference))?))
         })
@@ -197,7 +202,7 @@ pub fn resolve(
             Err(error) => failures.push(error),
         }
     }
-    lock.retain_referrers(|known| with_referrers().any(|(_, reference)| reference == known));
+    lock.retain_referrers(|known| with_referrers.contains_key(known));
     let old = lock.clone();
     for reference in lock.retain(|reference| wanted.contains(reference)) {
         let old = old.digest(&reference);
@@ -205,6 +210,27 @@ pub fn resolve(
         resolved.push(EntryChange { entry, old, new: None, platforms: Vec::new() });
     }
     Ok(LockUpdate { lock, resolved, failures })
+}
+
+/// The images whose referrers are pulled. One that several projects pull keeps the platforms of all of them.
+fn with_referrers(projects: &[Project]) -> BTreeMap<Reference, PullDefinition> {
+    let mut found: BTreeMap<Reference, PullDefinition> = BTreeMap::new();
+    for pull in projects.iter().flat_map(|project| &project.pull).filter(|pull| pull.with_referrers) {
+        let Some(reference) = pull.reference() else { continue };
+        match found.get_mut(reference) {
+            None => drop(found.insert(reference.clone(), pull.clone())),
+            // Without a list, all platforms are kept.
+            Some(known) if known.platforms.is_empty() || pull.platforms.is_empty() => known.platforms.clear(),
+            Some(known) => {
+                for platform in &pull.platforms {
+                    if !known.platforms.contains(platform) {
+                        known.platforms.push(platform.clone());
+                    }
+                }
+            }
+        }
+    }
+    found
 }
 
 /// Locks the lists of referrers of an image, and returns the change of each.

@@ -52,32 +52,39 @@ impl Selector {
         folder.canonicalize().or_else(|_| std::path::absolute(folder))
     }
 
-    /// Reads the project, with all its profiles if `all_profiles`.
-    pub(crate) fn load(&self, all_profiles: bool) -> Result<Project, Failure> {
+    /// Reads the project.
+    pub(crate) fn load(&self) -> Result<Project, Failure> {
+        let (root, settings) = self.find()?;
+        Project::load(&root, settings).map_err(remedies::project::project)
+    }
+
+    /// Reads the project in all its forms, as the lock file needs them.
+    pub(crate) fn load_all(&self) -> Result<Vec<Project>, Failure> {
+        let (root, settings) = self.find()?;
+        Project::load_all(&root, &settings).map_err(remedies::project::project)
+    }
+
+    /// The folder of the project and the settings.
+    fn find(&self) -> Result<(PathBuf, Settings), Failure> {
         let root = Project::find(&self.start()?).map_err(remedies::project::project)?;
-        let settings = self.gather(&root, all_profiles)?;
+        let settings = self.gather(&root)?;
         for (name, reason) in &settings.unused {
             output::note(&format!("{name} in .env has no effect: {reason}"));
         }
-        Project::load(&root, settings).map_err(remedies::project::project)
+        Ok((root, settings))
     }
 
     /// The settings of the project, or those outside any project.
     pub(crate) fn settings(&self) -> Result<Settings, Failure> {
         let start = self.start()?;
-        self.gather(&Project::find(&start).unwrap_or(start), false)
+        self.gather(&Project::find(&start).unwrap_or(start))
     }
 
-    fn gather(&self, root: &Path, all_profiles: bool) -> Result<Settings, Failure> {
+    fn gather(&self, root: &Path) -> Result<Settings, Failure> {
         let environment = environment();
         // A path on the command line is relative to the current folder.
         let build_root = self.build_root.as_ref().map(std::path::absolute).transpose()?;
-        let flags = SettingsFlags {
-            profiles: self.profile.clone(),
-            variables: self.set.clone(),
-            all_profiles,
-            build_root,
-        };
+        let flags = SettingsFlags { profiles: self.profile.clone(), variables: self.set.clone(), build_root };
         Settings::gather(root, &environment, &flags).map_err(remedies::project::project)
     }
 }
@@ -142,7 +149,7 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn open(selector: &Selector) -> Result<Self, Failure> {
-        let project = Arc::new(selector.load(false)?);
+        let project = Arc::new(selector.load()?);
         let registries = RegistrySession::new(buildchain::tasks::registry_options(&project));
         let builder = std::env::current_exe()?;
         let TaskPlan { tasks, origins, warnings, sources } =

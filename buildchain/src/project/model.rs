@@ -38,6 +38,8 @@ pub struct Project {
     pub settings: Settings,
     /// Where its paths may lead.
     pub territory: Territory,
+    /// The names of all its profiles.
+    pub profiles: Vec<String>,
     /// What kind of archive is built.
     pub kind: ProjectKind,
     /// What templates may name: the archive's name and version.
@@ -88,7 +90,7 @@ pub struct Program {
 }
 
 /// How a registry is reached.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryAccess {
     /// The host of the registry.
     pub host: RegistryHost,

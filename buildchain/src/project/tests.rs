@@ -701,4 +701,35 @@ mod variables {
         let error = read(root.path(), &SettingsFlags::default()).unwrap_err().to_string();
         assert!(error.contains(":7:49: `version` has a value already"), "{error}");
     }
+
+    /// With all profiles at once, one would hide the images of another, and of the project itself.
+    #[test]
+    fn each_form_of_a_project_is_read_for_the_lock_file() {
+        let spec = "  variables: {tag: stable}
+  images: {pull: [{name: a, source: quay.io/a/a, tag: '{{ tag }}'}]}
+  profiles:
+    beta: {variables: {tag: beta}}
+    none: {replace: [images]}
+    same: {images: {pull: [{name: b, source: quay.io/a/a, tag: '{{ tag }}'}]}}
+";
+        let root = project(&[], "1", spec);
+        let tags = |profiles: &[&str]| -> Vec<String> {
+            let profiles = profiles.iter().map(|name| (*name).to_owned()).collect();
+            let flags = SettingsFlags { profiles, ..SettingsFlags::default() };
+            let settings = Settings::gather(root.path(), &BTreeMap::new(), &flags).unwrap();
+            let projects = Project::load_all(root.path(), &settings).unwrap();
+            let tags = projects.iter().map(|project| {
+                project
+                    .tags()
+                    .iter()
+                    .map(|tag| tag.tag().unwrap_or_default().to_owned())
+                    .collect::<Vec<_>>()
+                    .join("+")
+            });
+            tags.collect()
+        };
+        assert_eq!(tags(&[]), ["stable", "beta", "", "stable"]);
+        assert_eq!(tags(&["same"]), ["stable", "beta", "", "stable"]);
+        assert_eq!(tags(&["same", "beta"]), ["stable", "beta", "", "stable", "beta"]);
+    }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use self::parts::{Part, PartReader};
+use self::parts::{Part, PartReader, ProjectParts};
 use super::book::{Book, MarkdownDocument};
 use super::entries::{self, CheckedEntries};
 use super::error::{Error, Mistakes, Origin};
@@ -25,13 +25,34 @@ use super::model::{DEFAULT_SOURCE_DATE, FILE_NAME, Project};
 use super::names::InnerPath;
 use super::paths::{self, Territory};
 use super::read::{parse, read};
-use super::settings::Settings;
+use super::settings::{ChosenProfile, Settings};
 use super::tasks::Produced;
 use super::values::Values;
 use super::variables::{self, VariableContext};
 use super::{git, template};
 
 impl Project {
+    /// Reads the project at `root` in all its forms: without a profile, with each of its profiles alone, and with those that
+    /// `settings` choose. The lock file has the images of all of them.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Project::load`], of the first form that has mistakes.
+    pub fn load_all(root: &Path, settings: &Settings) -> Result<Vec<Self>, Error> {
+        let load = |profile| Self::load(root, Settings { profile, ..settings.clone() });
+        let plain = load(ChosenProfile::Default)?;
+        let alone = plain.profiles.iter().map(|name| ChosenProfile::Named(vec![name.clone()]));
+        let mut choices: Vec<ChosenProfile> = alone.collect();
+        if settings.profile != ChosenProfile::Default && !choices.contains(&settings.profile) {
+            choices.push(settings.profile.clone());
+        }
+        let mut projects = vec![plain];
+        for choice in choices {
+            projects.push(load(choice)?);
+        }
+        Ok(projects)
+    }
+
     /// Reads and checks the project at `root`.
     ///
     /// # Errors
@@ -50,7 +71,8 @@ impl Project {
         let file: ProjectFile = parse(&path, &text)?;
         let mut mistakes = Mistakes::default();
         let reader = PartReader::new(root, &territory, &mut mistakes);
-        let (mut parts, mut sources) = reader.read(file.spec, &text, &settings.profile)?;
+        let ProjectParts { mut parts, files: mut sources, profiles } =
+            reader.read(file.spec, &text, &settings.profile)?;
         let repository = git::GitRepository::open(&settings, root)?;
         let commit = repository.as_ref().map(git::GitRepository::commit).transpose()?.flatten();
         let mut variables = BTreeMap::new();
@@ -88,6 +110,7 @@ impl Project {
         }
         let project = Self {
             root: root.into(),
+            profiles,
             kind: file.kind,
             values: values.clone(),
             source_date,

@@ -56,6 +56,16 @@ fn plain_scalar(text: &str, place: Location) -> String {
     line.chars().skip(index(place.column())).take_while(ends).collect()
 }
 
+/// The files of a project.
+pub(super) struct ProjectParts {
+    /// What they and the chosen profiles add, in the order in which it counts.
+    pub(super) parts: Vec<Part>,
+    /// The files.
+    pub(super) files: Vec<PathBuf>,
+    /// The names of all profiles.
+    pub(super) profiles: Vec<String>,
+}
+
 /// The files of a project while they are read.
 pub(super) struct PartReader<'a> {
     root: &'a Path,
@@ -74,8 +84,7 @@ impl<'a> PartReader<'a> {
         Self { root, territory, mistakes, path, known, parts: Vec::new(), profiles: BTreeMap::new() }
     }
 
-    /// The parts of the project whose file has `spec`, in the order in which they count, and the files that were read. What a
-    /// file includes comes before it, the chosen profiles come last.
+    /// Reads the project whose file has `spec`. What a file includes comes before it, the chosen profiles come last.
     ///
     /// # Errors
     ///
@@ -85,26 +94,23 @@ impl<'a> PartReader<'a> {
         spec: ProjectSpec,
         text: &str,
         choice: &ChosenProfile,
-    ) -> Result<(Vec<Part>, Vec<PathBuf>), Error> {
+    ) -> Result<ProjectParts, Error> {
         self.add(self.root.join(FILE_NAME), text, spec);
+        let profiles = self.profiles.keys().cloned().collect();
         let chosen: Vec<String> = match choice {
             ChosenProfile::Default => Vec::new(),
-            ChosenProfile::All => self.profiles.keys().cloned().collect(),
             ChosenProfile::Named(names) => names.clone(),
         };
         for name in chosen {
             let Some(additions) = self.profiles.remove(&name) else { return Err(self.no_profile(name)) };
             for (replaced, part) in additions {
-                // With all profiles, nothing may be missing.
-                if *choice != ChosenProfile::All {
-                    for list in replaced {
-                        self.parts.iter_mut().for_each(|part| part.content.clear(list));
-                    }
+                for list in replaced {
+                    self.parts.iter_mut().for_each(|part| part.content.clear(list));
                 }
                 self.parts.push(part);
             }
         }
-        Ok((self.parts, self.known.into_iter().collect()))
+        Ok(ProjectParts { parts: self.parts, files: self.known.into_iter().collect(), profiles })
     }
 
     fn no_profile(&self, name: String) -> Error {

@@ -11,7 +11,6 @@ use crate::project::field::Field;
 use crate::project::file::PullImage;
 use crate::project::model::{PullDefinition, PullSource};
 use crate::project::names::{ImageSource, InnerPath};
-use crate::project::settings::ChosenProfile;
 
 impl Loader {
     /// Adds an image to pull that the file at `path` names.
@@ -34,10 +33,7 @@ impl Loader {
             }
         });
         let (Some(name), Some(tag)) = (name, tag) else { return };
-        // With all profiles, one may replace an image of another.
-        if let Err(message) = self.project.folders.add(&name, &tag)
-            && self.project.settings.profile != ChosenProfile::All
-        {
+        if let Err(message) = self.project.folders.add(&name, &tag) {
             self.mistakes.note::<()>(Err(Error::at(path, image.name.place(), message)));
         }
         let Some(source) = source else { return };

@@ -40,8 +40,6 @@ pub struct SettingsFlags {
     pub profiles: Vec<String>,
     /// `--set`: variables of the project with the values that they get.
     pub variables: Vec<(String, String)>,
-    /// Use the project with all its profiles, as the lock file does.
-    pub all_profiles: bool,
     /// `--build-root`; relative paths start from the project.
     pub build_root: Option<PathBuf>,
 }
@@ -53,8 +51,6 @@ pub enum ChosenProfile {
     Default,
     /// Also what these profiles add, one after the other.
     Named(Vec<String>),
-    /// Also what every profile adds.
-    All,
 }
 
 impl ChosenProfile {
@@ -203,9 +199,7 @@ impl Settings {
             .or_else(|| path("XDG_CACHE_HOME").map(|cache| cache.join("sealift")))
             .unwrap_or_else(|| home.join(".cache/sealift"));
         Ok(Self {
-            profile: if flags.all_profiles {
-                ChosenProfile::All
-            } else if !flags.profiles.is_empty() {
+            profile: if !flags.profiles.is_empty() {
                 ChosenProfile::named(&flags.profiles)
             } else {
                 ChosenProfile::named(value("SEALIFT_PROFILE").as_slice())

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use archive::Tree;
 use archive::image::ArchiveImage;
+use buildchain::project::Project;
 use clap::Args;
 use content::printable_path;
 use images::Reference;
@@ -49,7 +50,7 @@ struct Image<'a> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
-    let project = if arguments.write { Some(arguments.project.load(true)?) } else { None };
+    let project = if arguments.write { Some(with_all_profiles(&arguments.project)?) } else { None };
     let settings = match &project {
         Some(project) => project.settings.clone(),
         None => arguments.project.settings()?,
@@ -194,4 +195,14 @@ fn text(found: &FoundImages, images: &[Image<'_>], archive: Option<&Path>) -> St
     }
     text.push('\n');
     text
+}
+
+/// The project with the images of all its profiles.
+fn with_all_profiles(selector: &Selector) -> Result<Project, Failure> {
+    let mut project = selector.load()?;
+    for other in selector.load_all()? {
+        project.pull.extend(other.pull);
+        project.images.extend(other.images);
+    }
+    Ok(project)
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use buildchain::locking::{self, EntryChange, LockUpdate, Scope};
+use buildchain::project::RegistryAccess;
 use clap::Args;
 use content::Digest;
 use images::RegistrySession;
@@ -67,14 +68,24 @@ fn resolve(
     output: ReportOutput,
     write: bool,
 ) -> Result<Vec<EntryChange>, Failure> {
-    let project = selector.load(true)?;
-    let mut options = buildchain::tasks::registry_options(&project);
+    let mut projects = selector.load_all()?;
+    // A profile can reach registries of its own.
+    let registries: Vec<RegistryAccess> =
+        projects.iter_mut().flat_map(|project| std::mem::take(&mut project.registries)).collect();
+    let Some(project) = projects.first_mut() else { return Ok(Vec::new()) };
+    for registry in registries {
+        if !project.registries.contains(&registry) {
+            project.registries.push(registry);
+        }
+    }
+    let mut options = buildchain::tasks::registry_options(project);
     options.plain_http.extend(plain.plain_http.iter().cloned());
+    let root = project.root.clone();
     let printed = Printed::default();
     let LockUpdate { lock, resolved, mut failures } =
-        locking::resolve(&project, scope, &RegistrySession::new(options), &printed)?;
+        locking::resolve(&projects, scope, &RegistrySession::new(options), &printed)?;
     if write {
-        lock.write(&project.root)?;
+        lock.write(&root)?;
     }
     let text = || {
         let moved: String = resolved.iter().filter(|one| one.moved()).map(lines).collect();
