@@ -17,6 +17,7 @@ mod lint;
 mod outside;
 mod own_tasks;
 mod packages;
+mod port;
 mod project;
 mod project_build;
 mod project_files;
