@@ -35,6 +35,7 @@ pub mod product;
 pub mod sums;
 pub mod tree;
 mod unindexed;
+pub mod unpack;
 pub mod verify;
 
 pub use error::{Error, Result};
