@@ -56,6 +56,26 @@ impl Caller {
         self.session.client()?.request(&asked, &self.events).await
     }
 
+    /// Gets a file: once, without credentials; redirections are followed.
+    pub(crate) async fn file(
+        &self,
+        endpoint: &RegistryEndpoint,
+        url: Url,
+        headers: &HeaderMap,
+    ) -> Result<Response, RegistryFault> {
+        let stall = self.options().stall;
+        let asked = RegistryRequest {
+            method: Method::GET,
+            url,
+            headers,
+            payload: None,
+            endpoint,
+            pushes: false,
+            stall,
+        };
+        self.session.client()?.file(&asked).await
+    }
+
     pub(crate) fn events(&self) -> &Events {
         &self.events
     }

@@ -48,6 +48,26 @@ impl RegistryEndpoint {
         Ok(endpoints)
     }
 
+    /// The server of a file, and the URL of the file there.
+    pub(crate) fn of_file(text: &str) -> Result<(Self, Url), RegistryFault> {
+        let bad = |reason: &str| {
+            let text = redacted(text);
+            RegistryFault::Configuration(format!("the URL `{}` {reason}", content::printable(&text)))
+        };
+        let url: Url = text.parse().map_err(|_| bad("is invalid"))?;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(bad("is not an http(s) URL"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(bad("contains a user name or password"));
+        }
+        let mut base = url.clone();
+        base.set_path("");
+        base.set_query(None);
+        base.set_fragment(None);
+        Ok((Self { base, repository: String::new(), registry: None }, url))
+    }
+
     /// The registry itself.
     pub(crate) fn registry(reference: &Reference, options: &RegistryOptions) -> Result<Self, RegistryFault> {
         let registry = reference.registry();

@@ -13,6 +13,9 @@ use super::{RegistryFault, TransferProgress, shown};
 /// What tasks report to the caller's thread.
 #[derive(Debug)]
 pub(crate) enum TransferEvent {
+    Planned {
+        bytes: u64,
+    },
     Begin {
         blob: Digest,
         image: String,
@@ -99,6 +102,7 @@ impl Inbox {
     /// Notifies `progress` of an event, unless it is one that counts once.
     pub(super) fn pass_on(&mut self, progress: &dyn TransferProgress, event: TransferEvent) {
         match event {
+            TransferEvent::Planned { bytes } => progress.planned(1, bytes),
             TransferEvent::Begin { blob, image, size, present } => {
                 progress.begin(&blob, &image, size, present)
             }

@@ -36,6 +36,9 @@ pub enum RegistryFault {
         /// What went wrong there.
         fault: Box<RegistryFault>,
     },
+    /// The server of a file failed.
+    #[error("{}", .0.to_string().replace("the registry returned", "the server returned"))]
+    FileServer(Box<RegistryFault>),
     /// The connection broke before the response was complete.
     #[error("the connection broke: {0}")]
     Broken(String),
@@ -237,7 +240,7 @@ impl RegistryFault {
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
-            Self::TokenServer { fault, .. } => fault.retry_after(),
+            Self::TokenServer { fault, .. } | Self::FileServer(fault) => fault.retry_after(),
             _ => None,
         }
     }
@@ -247,7 +250,7 @@ impl RegistryFault {
         match self {
             Self::Unreachable(_) => Some(Hosts::Unreachable),
             Self::Status { .. } if self.is_transient() => Some(Hosts::Busy),
-            Self::TokenServer { fault, .. } => fault.of_host(),
+            Self::TokenServer { fault, .. } | Self::FileServer(fault) => fault.of_host(),
             _ => None,
         }
     }
@@ -267,7 +270,7 @@ impl RegistryFault {
         match self {
             Self::Unreachable(_) | Self::Broken(_) | Self::Stalled(_) => true,
             Self::Status { status, .. } => matches!(status, 408 | 429 | 500 | 502 | 503 | 504),
-            Self::TokenServer { fault, .. } => fault.is_transient(),
+            Self::TokenServer { fault, .. } | Self::FileServer(fault) => fault.is_transient(),
             _ => false,
         }
     }

@@ -80,6 +80,19 @@ impl RegistryClient {
         success(asked, &route, response, carried.as_deref()).await
     }
 
+    /// Sends a request without credentials, follows redirections, and returns a successful response.
+    pub(super) async fn file(&self, asked: &RegistryRequest<'_>) -> Result<Response, RegistryFault> {
+        let (response, _) = self.follow(asked, None).await?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let retry_after = retry_after(response.headers());
+        let message = error_message(response, asked.stall).await;
+        let fault = RegistryFault::Status { status: status.as_u16(), message, retry_after };
+        Err(RegistryFault::FileServer(Box::new(fault)))
+    }
+
     /// The `Authorization` for a request, if there is one, and the lock of those who get one.
     fn authorization(&self, asked: &RegistryRequest<'_>) -> Latest {
         let realm = Realm {

@@ -16,11 +16,11 @@ use crate::client::{
 use crate::store::{BlobSlot, PartialBlob};
 
 /// A resumed transfer that brought this much gets its attempts back.
-const PROGRESS_MIN: u64 = 64 << 10;
+pub(super) const PROGRESS_MIN: u64 = 64 << 10;
 /// How many compressed bytes are decoded before the result is written.
 const DECODED_AT_ONCE: usize = 16 << 10;
 /// How often a blob is looked for that another process is fetching.
-const BUSY_POLL: Duration = Duration::from_millis(100);
+pub(super) const BUSY_POLL: Duration = Duration::from_millis(100);
 
 /// The network and the store of one pull.
 pub(super) struct Fetcher {
@@ -57,7 +57,17 @@ impl Fetcher {
         self.caller.get(endpoint, url, headers).await
     }
 
-    fn store(&self) -> Result<&Store, RegistryFault> {
+    /// Gets a file that is in no registry.
+    pub(super) async fn file(
+        &self,
+        endpoint: &RegistryEndpoint,
+        url: Url,
+        headers: &HeaderMap,
+    ) -> Result<Response, RegistryFault> {
+        self.caller.file(endpoint, url, headers).await
+    }
+
+    pub(super) fn store(&self) -> Result<&Store, RegistryFault> {
         self.store
             .as_ref()
             .ok_or_else(|| RegistryFault::Configuration("there is no store to fetch into".into()))
@@ -267,7 +277,7 @@ impl Fetcher {
 }
 
 /// What the store finds wrong with content is the endpoint's fault, not the store's.
-fn wrong_content(error: crate::Error) -> RegistryFault {
+pub(super) fn wrong_content(error: crate::Error) -> RegistryFault {
     match error {
         crate::Error::SizeMismatch { expected, found, .. } => RegistryFault::SizeMismatch { expected, found },
         crate::Error::DigestMismatch { expected, found, .. } => {
@@ -287,19 +297,19 @@ fn whole(blob: &BlobToFetch, partial: &PartialBlob) -> Result<(), RegistryFault>
 }
 
 /// Whether a 206 begins where we stopped (RFC 9110, section 14.4).
-fn continues(response: &Response, start: u64) -> bool {
+pub(super) fn continues(response: &Response, start: u64) -> bool {
     response.status() == StatusCode::PARTIAL_CONTENT
         && response.headers().get(header::CONTENT_RANGE).and_then(|value| {
             value.to_str().ok()?.strip_prefix("bytes ")?.split_once('-')?.0.trim().parse().ok()
         }) == Some(start)
 }
 
-fn signed(bytes: u64) -> i64 {
+pub(super) fn signed(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 /// Runs what waits for the disk off the network threads.
-async fn run_blocking<T: Send + 'static>(
+pub(super) async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, RegistryFault> + Send + 'static,
 ) -> Result<T, RegistryFault> {
     match tokio::task::spawn_blocking(work).await {

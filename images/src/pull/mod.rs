@@ -8,6 +8,7 @@
 
 mod attempts;
 mod blob;
+mod download;
 mod error;
 mod fetch;
 mod manifests;
@@ -23,6 +24,7 @@ use content::Digest;
 use tokio::task::JoinSet;
 
 use self::blob::BlobToFetch;
+pub use self::download::{DOWNLOAD_MAX, Download, download};
 pub use self::error::{EndpointFailure, Error};
 use self::fetch::Fetcher;
 pub use self::request::{PullRequest, PulledImage, Referrers};

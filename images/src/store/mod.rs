@@ -103,6 +103,18 @@ impl Store {
         }
     }
 
+    /// As [`Store::has`], of whatever size.
+    pub(crate) fn is_intact(&self, digest: &Digest) -> Result<bool> {
+        match self.state(digest)? {
+            BlobState::Intact(..) => Ok(true),
+            BlobState::Absent => Ok(false),
+            BlobState::Damaged(_) => {
+                self.discard(digest)?;
+                Ok(false)
+            }
+        }
+    }
+
     /// Reads content of at most `limit` bytes and checks its digest.
     ///
     /// # Errors
@@ -204,6 +216,11 @@ pub struct NewBlob {
 }
 
 impl NewBlob {
+    /// Where it is, for messages.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Brings the content under its name: its digest, and its size in bytes.
     ///
     /// # Errors

@@ -34,7 +34,10 @@ pub struct PartialBlob {
     hasher: Hasher,
     written: u64,
     digest: Digest,
+    /// The most bytes.
     size: u64,
+    /// Whether it has exactly so many.
+    is_exact: bool,
 }
 
 impl PartialBlob {
@@ -42,6 +45,11 @@ impl PartialBlob {
     #[must_use]
     pub fn written(&self) -> u64 {
         self.written
+    }
+
+    /// The digest that it is to have.
+    pub(crate) fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// Discards all bytes.
@@ -88,7 +96,7 @@ impl PartialBlob {
     ///
     /// [`Error::SizeMismatch`], [`Error::DigestMismatch`], [`Error::Io`].
     pub fn finish(self) -> Result<()> {
-        if self.written != self.size {
+        if self.is_exact && self.written != self.size {
             return Err(Error::SizeMismatch { path: self.path, expected: self.size, found: self.written });
         }
         let found = self.hasher.finish();
@@ -108,7 +116,21 @@ impl Store {
     ///
     /// [`Error::Io`].
     pub fn slot(&self, digest: &Digest, size: u64) -> Result<BlobSlot> {
-        if self.has(digest, size)? {
+        self.slot_of(digest, size, true)
+    }
+
+    /// As [`Store::slot`], for content of at most `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn slot_within(&self, digest: &Digest, limit: u64) -> Result<BlobSlot> {
+        self.slot_of(digest, limit, false)
+    }
+
+    fn slot_of(&self, digest: &Digest, size: u64, is_exact: bool) -> Result<BlobSlot> {
+        let is_present = || if is_exact { self.has(digest, size) } else { self.is_intact(digest) };
+        if is_present()? {
             return Ok(BlobSlot::Present);
         }
         let path = self.root.join("partial/sha256").join(digest.hex());
@@ -121,7 +143,7 @@ impl Store {
         // Between open and lock another process may have finished and renamed this very file.
         let ours = file.metadata().map_err(io("stat", &path))?.ino();
         if fs::symlink_metadata(&path).map_or(true, |found| found.ino() != ours) {
-            return Ok(if self.has(digest, size)? { BlobSlot::Present } else { BlobSlot::Busy });
+            return Ok(if is_present()? { BlobSlot::Present } else { BlobSlot::Busy });
         }
         let mut hasher = Hasher::new();
         let mut written =
@@ -139,6 +161,7 @@ impl Store {
             written,
             digest: *digest,
             size,
+            is_exact,
         })))
     }
 
