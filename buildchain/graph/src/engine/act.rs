@@ -1,7 +1,10 @@
 //! Running a task that is out of date: restoring its outputs from the cache, or running its action and recording the result.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
@@ -12,7 +15,7 @@ use crate::engine::attempts::attempts;
 use crate::engine::outputs;
 use crate::engine::schedule::Status;
 use crate::engine::shared::{Message, SharedRun, ToRecord};
-use crate::model::error::{ActionError, chain};
+use crate::model::error::{ActionError, FileError, chain};
 use crate::model::linked::{LinkedTask, TaskId};
 use crate::model::paths;
 use crate::model::task::{Task, TaskOutput};
@@ -57,9 +60,10 @@ pub(crate) fn act(
     }
     let OutOfDate { reasons, mut key, mut manifest, mut listings } = judged;
     let _ = messages.send(Message::Started(id, reasons));
+    let begun = if linked.task.learns { shared.evidence.files.tick() } else { None };
     let result = attempts(shared, id, &mut report, messages)
         .and_then(|()| collect(shared, linked, &mut listings, &mut found))
-        .and_then(|()| inputs_now(shared, linked, &mut manifest, &mut listings));
+        .and_then(|()| inputs_now(shared, linked, begun, &mut manifest, &mut listings));
     if result.is_ok() && linked.task.learns {
         key = Digest::of(&manifest);
         report.key = Some(key);
@@ -237,7 +241,8 @@ enum InputsNow {
 }
 
 /// Compares the inputs with those of `manifest`, by which the task was judged. If the task learns its inputs from its action,
-/// `manifest` becomes the one with those that it discovers now.
+/// `manifest` becomes the one with those that it discovers now; those that it did not know must not have changed since the
+/// moment `begun`.
 ///
 /// # Errors
 ///
@@ -245,6 +250,7 @@ enum InputsNow {
 fn inputs_now(
     shared: &SharedRun<'_>,
     linked: &LinkedTask,
+    begun: Option<i64>,
     manifest: &mut Vec<u8>,
     listings: &mut Vec<FolderListing>,
 ) -> Result<InputsNow, ActionError> {
@@ -262,13 +268,59 @@ fn inputs_now(
     now.clear();
     survey::inputs(shared.graph, linked, files, &NEVER, listings, &mut now)
         .map_err(|error| ActionError::broken(chain(&error)))?;
-    // A file that was known before may have been edited meanwhile.
-    let is_file = |item: &ManifestItem<'_>| matches!(item.tag, ItemTag::File | ItemTag::Named);
-    let before: HashMap<&[u8], ItemValue<'_>> =
-        items(manifest).filter(is_file).map(|item| (item.name, item.value)).collect();
-    let same = items(&now)
-        .filter(is_file)
-        .all(|item| before.get(item.name).is_none_or(|before| *before == item.value));
+    let changed = learned_changed(shared, linked, begun, manifest, &now, listings)?;
     *manifest = now;
-    Ok(if same { InputsNow::Same } else { InputsNow::Changed })
+    Ok(if changed { InputsNow::Changed } else { InputsNow::Same })
+}
+
+/// Whether an input was edited while the action ran that learned of it. `before` and `now` are the manifests.
+fn learned_changed(
+    shared: &SharedRun<'_>,
+    linked: &LinkedTask,
+    begun: Option<i64>,
+    before: &[u8],
+    now: &[u8],
+    listings: &[FolderListing],
+) -> Result<bool, FileError> {
+    let (graph, files) = (shared.graph, shared.evidence.files);
+    let of_files = |item: &ManifestItem<'_>| {
+        matches!(item.tag, ItemTag::File | ItemTag::Named | ItemTag::Folder | ItemTag::Glob)
+    };
+    let mut known: HashMap<(u8, &[u8]), Vec<ItemValue<'_>>> = HashMap::new();
+    for item in items(before).filter(of_files) {
+        known.entry((item.tag as u8, item.name)).or_default().push(item.value);
+    }
+    let mut new = Vec::new();
+    for item in items(now).filter(of_files) {
+        match known.remove(&(item.tag as u8, item.name)) {
+            Some(values) if !values.contains(&item.value) => return Ok(true),
+            Some(_) => {}
+            None => new.push(item),
+        }
+    }
+    // An input that the action no longer names may have been removed before the action could read it.
+    let is_gone = |name: &[u8]| graph.root.join(OsStr::from_bytes(name)).symlink_metadata().is_err();
+    let file = ItemTag::File as u8;
+    if known.keys().any(|(tag, name)| *tag == file && is_gone(name)) {
+        return Ok(true);
+    }
+    let Some(begun) = begun else { return Ok(false) };
+    let is_own = |path: &Path| linked.task.outputs.iter().any(|output| path.starts_with(output.path()));
+    for item in new {
+        let listing = match item.value {
+            ItemValue::Listing(digest) => listings.iter().find(|(listed, _)| *listed == digest),
+            _ => None,
+        };
+        let below = listing.map(|(_, bytes)| bytes.as_slice()).unwrap_or_default();
+        let inner = items(below).filter(
+            |below| matches!(below.value, ItemValue::Entry(entry) if entry.kind == FileEntryKind::File),
+        );
+        let single = (item.tag == ItemTag::File).then(|| item.path().to_owned());
+        for path in single.into_iter().chain(inner.map(|below| item.path().join(below.path()))) {
+            if !is_own(&path) && files.changed_since(&path, begun)? {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }

@@ -1,16 +1,21 @@
 //! What a run would do, without doing it.
 
+use std::path::PathBuf;
+
 use content::Digest;
 
 use crate::engine::options::RunOptions;
+use crate::engine::prune::stale_outputs;
 use crate::model::error::FileError;
 use crate::model::error::chain;
 use crate::model::graph::Graph;
-use crate::model::linked::TaskId;
-use crate::model::reason::Reason;
+use crate::model::linked::{LinkedTask, TaskId};
+use crate::model::paths;
+use crate::model::reason::{InputChange, Reason};
 use crate::model::selection::SelectedTasks;
 use crate::record::files::KnownFiles;
 use crate::record::judge::{Evidence, Judgement};
+use crate::record::key::{ItemTag, ManifestItem, items};
 use crate::record::state::ProjectState;
 use crate::report::events::{Reporter, RunEvent};
 use crate::report::outcome::{RunOutcome, TaskReport, TaskVerdict};
@@ -53,11 +58,13 @@ pub fn plan(
         listings: &state.listings,
         stop: &options.cancel,
     };
+    let stale: Vec<PathBuf> =
+        state.records.keys().flat_map(|name| stale_outputs(graph, state, name)).collect();
     let cone = if options.single { selection.tasks.clone() } else { graph.cone(selection) };
     let mut verdicts = vec![TaskVerdict::UpToDate; graph.tasks.len()];
     let mut planned = Vec::with_capacity(cone.len());
     for id in cone {
-        let plan = plan_one(graph, id, &verdicts, options.always, &evidence, state);
+        let plan = plan_one(graph, id, &verdicts, &stale, options.always, &evidence, state);
         if let Some(verdict) = verdicts.get_mut(id.index()) {
             *verdict = plan.verdict;
         }
@@ -70,6 +77,7 @@ fn plan_one(
     graph: &Graph,
     id: TaskId,
     verdicts: &[TaskVerdict],
+    stale: &[PathBuf],
     forced: bool,
     evidence: &Evidence<'_>,
     state: &ProjectState,
@@ -96,7 +104,14 @@ fn plan_one(
         by: graph.task(*producer).name.clone(),
     }));
     match evidence.judge(linked, forced) {
-        Ok(Judgement::UpToDate { key }) => planned.key = planned.reasons.is_empty().then_some(key),
+        Ok(Judgement::UpToDate { key }) => {
+            if planned.reasons.is_empty()
+                && let Some(record) = state.records.get(&linked.task.name)
+            {
+                planned.reasons = later(graph, &verdict_of, stale, linked, &record.manifest);
+            }
+            planned.key = planned.reasons.is_empty().then_some(key);
+        }
         Ok(Judgement::OutOfDate(judged)) => {
             planned.key = planned.reasons.is_empty().then_some(judged.key);
             planned.reasons.splice(0..0, judged.reasons);
@@ -113,6 +128,41 @@ fn plan_one(
         planned.verdict = TaskVerdict::WouldRun;
     }
     planned
+}
+
+/// What a run would change in the inputs of a task that is up to date: files that it discovered and that would be built again,
+/// and stale outputs, which a run removes first.
+fn later(
+    graph: &Graph,
+    verdict_of: &impl Fn(&TaskId) -> TaskVerdict,
+    stale: &[PathBuf],
+    linked: &LinkedTask,
+    manifest: &[u8],
+) -> Vec<Reason> {
+    let is_discovering = linked.task.discover.is_some();
+    if stale.is_empty() && !is_discovering {
+        return Vec::new();
+    }
+    let is_path =
+        |item: &ManifestItem<'_>| matches!(item.tag, ItemTag::File | ItemTag::Folder | ItemTag::Glob);
+    let reason = |item: ManifestItem<'_>| {
+        if let Some(path) = stale.iter().find(|path| paths::is_within(path, item.path())) {
+            return Some(Reason::Input(InputChange {
+                kind: "file",
+                name: path.to_string_lossy().into_owned(),
+                was: Some("an output that no task produces any more".into()),
+                now: None,
+                by: None,
+            }));
+        }
+        let producer = graph.producer(item.path()).filter(|_| is_discovering)?;
+        let is_rebuilt = verdict_of(&producer) != TaskVerdict::UpToDate;
+        is_rebuilt.then(|| Reason::Rebuilt {
+            path: item.path().to_string_lossy().into_owned(),
+            by: graph.task(producer).name.clone(),
+        })
+    };
+    items(manifest).filter(is_path).filter_map(reason).collect()
 }
 
 /// Reports what a run would do, with the events of a run: tasks that would run end with [`TaskVerdict::WouldRun`].

@@ -9,6 +9,7 @@ mod doit;
 mod dynamic;
 mod forms;
 mod kill;
+mod learning;
 mod model;
 mod run;
 mod scratch;

@@ -219,19 +219,38 @@ impl KnownFiles {
         let Some(latest) = deferred.iter().map(|(_, found)| found.identity.last_change()).max() else {
             return;
         };
-        let mut now = self.now();
-        for _ in 0..if self.clock.is_some() { 20 } else { 0 } {
-            if now > latest {
-                break;
-            }
-            thread::sleep(Duration::from_millis(1));
-            now = self.now();
-        }
+        let now = self.now_after(latest);
         for (path, found) in deferred {
             if self.identity(&path).is_ok_and(|identity| identity == found.identity) {
                 self.keep(found, now);
             }
         }
+    }
+
+    /// A time of the file system's clock that files get which change from now on, and that none has that changed before, if
+    /// its steps are short. Waits for the next step. `None` if the clock cannot be read.
+    pub(crate) fn tick(&self) -> Option<i64> {
+        let now = self.clock.as_ref().map(|_| self.now()).filter(|now| *now > 0)?;
+        Some(self.now_after(now))
+    }
+
+    /// The time of the file system's clock, after a moment of waiting if that is needed for it to be later than `moment`.
+    fn now_after(&self, moment: i64) -> i64 {
+        let mut now = self.now();
+        for _ in 0..if self.clock.is_some() { 20 } else { 0 } {
+            if now > moment {
+                break;
+            }
+            thread::sleep(Duration::from_millis(1));
+            now = self.now();
+        }
+        now
+    }
+
+    /// Whether the file at `path`, links followed, is missing or has changed since the [`tick`](Self::tick) `moment`.
+    pub(crate) fn changed_since(&self, path: &Path, moment: i64) -> Result<bool, FileError> {
+        let found = self.stat(path, AtFlags::empty())?;
+        Ok(found.is_none_or(|stat| FileIdentity::of(&stat).last_change() >= moment))
     }
 
     /// Creates the hard link `to` to the file `from`, and records for it the digest that is recorded for `from`. `to` must
