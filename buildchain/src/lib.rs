@@ -26,3 +26,8 @@ pub mod tasks;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use project::template::fuzz_at as fuzz_template;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub fn fuzz_depfile(text: &str) {
+    tasks::fuzz_depfile(text);
+}
