@@ -9,12 +9,21 @@ use graph::{ActionError, Task, TaskAction, TaskContext, TaskInput, TaskOutput, T
 use super::{Sources, TaskBuilder, TaskHandle, place_file};
 use crate::project::Project;
 
-/// Adds the tasks of the ISO. `content`: the tasks that put something into the archive.
-pub(super) fn add(builder: &mut TaskBuilder<'_>, mut content: Vec<TaskHandle>, sources: &Arc<Sources>) {
+/// The group of the tasks that put something into the archive.
+pub(super) const POPULATE: &str = "populate_iso";
+
+/// Adds the tasks of the ISO. `content`: the tasks that put something into the archive. Returns the task of the product
+/// information.
+pub(super) fn add(
+    builder: &mut TaskBuilder<'_>,
+    mut content: Vec<TaskHandle>,
+    sources: &Arc<Sources>,
+) -> TaskHandle {
     let project = Arc::clone(builder.project);
     let tree = project.tree();
 
-    content.push(add_product(builder, &project, sources));
+    let product = add_product(builder, &project, sources);
+    content.push(product);
 
     let mut lists = vec![archive::layout::SUMS, archive::layout::LINKS];
     let pillar = tree.join(archive::layout::PILLAR);
@@ -38,7 +47,7 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>, mut content: Vec<TaskHandle>, s
         action: Some(checksums(&project, declared)),
         ..Task::default()
     }));
-    let populate = builder.group("populate_iso", "Populate the tree of the archive.", content);
+    let populate = builder.group(POPULATE, "Populate the tree of the archive.", content);
 
     let iso = project.iso();
     let mut inputs = builder.made_here();
@@ -75,6 +84,7 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>, mut content: Vec<TaskHandle>, s
         ..Task::default()
     });
     builder.group("iso", "Build the ISO of the archive.", vec![populate, build, digest]);
+    product
 }
 
 /// The product information. It alone names the commit and its date, so a commit that touches nothing else changes only it

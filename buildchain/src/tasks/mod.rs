@@ -11,6 +11,7 @@ mod files;
 mod images;
 mod iso;
 mod lint;
+mod needs;
 mod origins;
 mod own;
 mod packaging;
@@ -30,6 +31,8 @@ use graph::{Graph, Pool, Task, TaskInput, Title};
 
 pub use self::images::{check_locked, registry_options};
 pub use self::origins::{Origins, graph};
+#[cfg(fuzzing)]
+pub(crate) use self::own::fuzz_depfile;
 pub use self::remote_cache::remote_cache;
 pub use self::revision::{CompareError, Sources};
 pub use self::run::{ProjectRunError, run};
@@ -136,8 +139,9 @@ pub fn tasks(
     content.extend(files.others);
     content.extend(&own.shipped);
     content.extend([documentation, images, packaging, files.salt_tree]);
-    iso::add(&mut builder, content, &sources);
+    let product = iso::add(&mut builder, content, &sources);
     own::connect(&mut builder, &own)?;
+    sources.wait_for(own::discovering(&builder, &own), product, &mut builder);
     tree::check(&mut builder)?;
     Ok(TaskPlan { tasks, origins, warnings, sources })
 }

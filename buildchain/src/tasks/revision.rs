@@ -2,11 +2,15 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use graph::{ActionError, FileError, TaskInput};
 use images::build::context::{BuildContext, ContextEntryKind};
 
-use super::{Error, TaskBuilder};
+use super::iso::POPULATE;
+use super::needs::Needs;
+use super::own::NamedInputs;
+use super::{Error, TaskBuilder, TaskHandle};
 use crate::project::{BuildMethod, Error as ProjectError, LOCK_FILE_NAME, Project};
 
 /// What product information adds to the commit if files differ.
@@ -22,6 +26,8 @@ pub struct Sources {
     wanted: Vec<PathBuf>,
     /// The outputs of tasks, and the program that builds.
     produced: HashSet<PathBuf>,
+    /// Inputs that files name which tasks write or that are in the project.
+    named: OnceLock<Vec<NamedInputs>>,
 }
 
 /// The files cannot be compared with the commit.
@@ -37,6 +43,9 @@ pub enum CompareError {
     /// A folder that a `Containerfile` copies from cannot be listed.
     #[error(transparent)]
     Image(#[from] images::Error),
+    /// A file that names inputs cannot be read.
+    #[error(transparent)]
+    Named(#[from] content::IoError),
 }
 
 impl Sources {
@@ -73,7 +82,37 @@ impl Sources {
         let mut produced: HashSet<PathBuf> =
             tasks().flat_map(|task| &task.outputs).map(|output| output.path().clone()).collect();
         produced.extend([builder.program.to_path_buf(), project.settings.build_root.clone()]);
-        Ok(Self { inputs, contexts, wanted, produced })
+        Ok(Self { inputs, contexts, wanted, produced, named: OnceLock::new() })
+    }
+
+    /// Also counts the inputs that files name for tasks of the archive, and lets the product information wait for these tasks:
+    /// they may write such a file. Left out is a task that itself needs the product information. Call it once all tasks are
+    /// connected.
+    pub(super) fn wait_for(
+        &self,
+        named: Vec<(TaskHandle, NamedInputs)>,
+        product: TaskHandle,
+        builder: &mut TaskBuilder<'_>,
+    ) {
+        if named.is_empty() {
+            return;
+        }
+        let needs = Needs::of(builder.tasks);
+        let shipped = needs.all(POPULATE);
+        let name = builder.name(product);
+        let (mut after, mut counted) = (Vec::new(), Vec::new());
+        for (handle, inputs) in named {
+            let task = builder.name(handle);
+            if shipped.contains(task.as_str()) && !needs.all(&task).contains(name.as_str()) {
+                after.push(task);
+                counted.push(inputs);
+            }
+        }
+        drop(needs);
+        if let Some(task) = builder.task(product) {
+            task.after.extend(after);
+        }
+        let _ = self.named.set(counted);
     }
 
     /// The files that the build reads and that differ from the commit, relative to the project. Empty if there is no commit.
@@ -88,7 +127,11 @@ impl Sources {
         let root = &project.root;
         let changes = repository.changes()?;
         let mut read: BTreeSet<PathBuf> = BTreeSet::new();
-        for input in &self.inputs {
+        let mut inputs = self.inputs.clone();
+        for named in self.named.get().into_iter().flatten() {
+            inputs.extend(named.now()?);
+        }
+        for input in &inputs {
             read.extend(input.files(root, &project.settings.build_root)?);
         }
         for context in &self.contexts {
@@ -105,7 +148,7 @@ impl Sources {
             .filter(|path| root.join(path).symlink_metadata().is_ok())
             .collect();
         let was_read = |path: &PathBuf| {
-            self.inputs.iter().any(|input| input.covers(root, path))
+            inputs.iter().any(|input| input.covers(root, path))
                 || self.wanted.iter().any(|wanted| root.join(path).starts_with(wanted))
         };
         differing.extend(changes.deleted.iter().filter(|path| was_read(path) && !is_produced(path)).cloned());

@@ -222,6 +222,47 @@ fn a_dependency_file_of_gcc_names_inputs() {
     fails(&project, &["run", "compile"], 1, "a.h");
 }
 
+/// Files that only a list names are part of the build: if one differs from the commit, the product information says so, from
+/// the first build on.
+#[test]
+fn files_that_a_list_names_are_compared_with_the_commit() {
+    let project = project(
+        r#"
+  tasks:
+    join:
+      script: |
+        echo part-1 > _build/list; echo part-2 >> _build/list
+        cat part-1 part-2 > _build/root/joined
+      outputs: ["{{ build_root }}/root/joined", "{{ build_root }}/list"]
+      inputsFrom: "{{ build_root }}/list"
+    # It needs the product information, so that cannot wait for it.
+    describe:
+      script: cat _build/root/product.txt part-3 > _build/described; echo part-3 > _build/described.list
+      inputs: ["{{ build_root }}/root/product.txt"]
+      outputs: ["{{ build_root }}/described", "{{ build_root }}/described.list"]
+      inputsFrom: "{{ build_root }}/described.list"
+"#,
+    );
+    for part in ["part-1", "part-2", "part-3"] {
+        project.write(part, part);
+    }
+    project.commit();
+    let is_dirty = || {
+        let (code, out, err) = project.sealift(&["run", "describe", "populate_iso"]);
+        assert_eq!(code, 0, "{out}{err}");
+        let product = fs::read_to_string(project.path("_build/root/product.txt")).unwrap();
+        product.lines().find(|line| line.starts_with("GIT=")).unwrap().ends_with("-dirty")
+    };
+    assert!(!is_dirty());
+    project.write("part-2", "edited");
+    assert!(is_dirty());
+    // The first build of a clone knows it too.
+    fs::remove_dir_all(project.path("_build")).unwrap();
+    assert!(is_dirty());
+    project.write("part-2", "part-2");
+    assert!(!is_dirty());
+}
+
 #[test]
 fn a_list_that_a_program_writes_names_inputs() {
     let project = project(

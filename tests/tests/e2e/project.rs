@@ -71,7 +71,7 @@ impl Project {
     }
 
     /// Commits all files.
-    fn commit(&self) {
+    pub(crate) fn commit(&self) {
         self.write(".gitignore", "/_build\n/.cache\n");
         let author = ["-c", "user.name=Test", "-c", "user.email=test@localhost"];
         for arguments in [&["init", "-q"][..], &["add", "."], &["commit", "-qm", "all"], &["tag", "-f", "v1"]]

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use content::LinkPolicy;
+use content::{IoError, LinkPolicy};
 use graph::{ActionError, Discover, TaskInput};
 
-use super::command;
+use super::{command, depfile};
 use crate::project::{DiscoveredInputs, OwnOutput, OwnTask, Project, Tool};
 
 /// How long a program may take to print its version.
@@ -27,8 +27,7 @@ pub(super) fn discover(project: &Arc<Project>, task: &OwnTask) -> Option<Discove
     }
     let (project, tools) = (Arc::clone(project), task.tools.clone());
     let (discovered, outputs) = (task.discovered.clone(), task.outputs.clone());
-    let directory =
-        task.command.as_ref().map_or_else(|| project.root.clone(), |command| command.directory.clone());
+    let directory = directory(&project, task);
     Some(Box::new(move |_| {
         let mut inputs = Vec::new();
         for tool in &tools {
@@ -39,6 +38,11 @@ pub(super) fn discover(project: &Arc<Project>, task: &OwnTask) -> Option<Discove
         }
         Ok(inputs)
     }))
+}
+
+/// The folder that relative paths in a dependency file or a list start from.
+pub(super) fn directory(project: &Project, task: &OwnTask) -> PathBuf {
+    task.command.as_ref().map_or_else(|| project.root.clone(), |command| command.directory.clone())
 }
 
 /// What the tool says of its version.
@@ -88,26 +92,42 @@ fn version(project: &Project, tool: &Tool) -> Result<String, ActionError> {
     Ok(text)
 }
 
-/// The files that a dependency file or a list names.
+/// The files that a dependency file or a list names, as inputs.
 fn files(
     project: &Project,
     discovered: &DiscoveredInputs,
     directory: &Path,
     outputs: &[OwnOutput],
 ) -> Result<Vec<TaskInput>, ActionError> {
+    let Some(files) = named(discovered, directory, outputs)? else {
+        return Ok(vec![TaskInput::value("discovered inputs", "not known before the first run")]);
+    };
+    let input = |file: &PathBuf| match file.metadata() {
+        Ok(found) if found.is_dir() => TaskInput::folder(file),
+        Ok(_) => TaskInput::file(file),
+        Err(_) => {
+            let known = file.strip_prefix(&project.root).unwrap_or(file);
+            TaskInput::value(format!("file {}", known.display()), "missing")
+        }
+    };
+    Ok(files.iter().map(input).collect())
+}
+
+/// The paths that a dependency file or a list names, without the outputs of its task; `None` if it does not exist yet.
+pub(super) fn named(
+    discovered: &DiscoveredInputs,
+    directory: &Path,
+    outputs: &[OwnOutput],
+) -> Result<Option<Vec<PathBuf>>, IoError> {
     let path = discovered.path();
     let text = match content::open_text(path, LinkPolicy::Follow, LIST_MAX) {
         Ok(text) => text,
-        Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => {
-            return Ok(vec![TaskInput::value("discovered inputs", "not known before the first run")]);
-        }
-        Err(error) => return Err(error.into()),
+        Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
     };
     let named = match discovered {
-        DiscoveredInputs::Depfile(_) => prerequisites(&text),
-        DiscoveredInputs::List(_) => {
-            text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
-        }
+        DiscoveredInputs::Depfile(_) => depfile::prerequisites(&text),
+        DiscoveredInputs::List(_) => depfile::lines(&text),
     };
     let own = |path: &Path| {
         outputs.iter().any(|output| path == output.path || output.is_folder && path.starts_with(&output.path))
@@ -115,88 +135,6 @@ fn files(
     let mut files: Vec<PathBuf> = named.iter().map(|name| directory.join(name)).collect();
     files.sort();
     files.dedup();
-    let mut inputs = Vec::new();
-    for file in files.into_iter().filter(|file| !own(file)) {
-        let known = file.strip_prefix(&project.root).unwrap_or(&file);
-        inputs.push(match file.metadata() {
-            Ok(found) if found.is_dir() => TaskInput::folder(&file),
-            Ok(_) => TaskInput::file(&file),
-            Err(_) => TaskInput::value(format!("file {}", known.display()), "missing"),
-        });
-    }
-    Ok(inputs)
-}
-
-/// The prerequisites of the rules of a makefile, as compilers write them: words may have `\ `, `\#` and `$$`; a line that ends
-/// in `\` is continued.
-fn prerequisites(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let (mut word, mut after_colon) = (String::new(), false);
-    let mut characters = text.chars().peekable();
-    let end = |word: &mut String, after_colon: &mut bool, found: &mut Vec<String>| {
-        if word.is_empty() {
-            return;
-        }
-        let text = std::mem::take(word);
-        if *after_colon {
-            found.push(text);
-        } else if text.ends_with(':') {
-            *after_colon = true;
-        }
-    };
-    while let Some(c) = characters.next() {
-        match (c, characters.peek().copied()) {
-            ('\\', Some('\n')) => {
-                characters.next();
-                end(&mut word, &mut after_colon, &mut found);
-            }
-            ('\\', Some('\r')) => {
-                characters.next();
-                characters.next_if_eq(&'\n');
-                end(&mut word, &mut after_colon, &mut found);
-            }
-            ('\\', Some(escaped @ (' ' | '#' | ':' | '\\'))) if escaped != '\\' => {
-                characters.next();
-                word.push(escaped);
-            }
-            ('$', Some('$')) => {
-                characters.next();
-                word.push('$');
-            }
-            (':', next) if !after_colon && next.is_none_or(char::is_whitespace) => {
-                word.push(':');
-                end(&mut word, &mut after_colon, &mut found);
-            }
-            ('\n', _) => {
-                end(&mut word, &mut after_colon, &mut found);
-                after_colon = false;
-            }
-            (c, _) if c.is_whitespace() => end(&mut word, &mut after_colon, &mut found),
-            (c, _) => word.push(c),
-        }
-    }
-    end(&mut word, &mut after_colon, &mut found);
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_dependency_file_names_the_prerequisites_of_its_rules() {
-        for (text, expected) in [
-            ("a.o: a.c a.h\n", &["a.c", "a.h"][..]),
-            ("a.o: a.c \\\n  inc/a.h\n\ninc/a.h:\n", &["a.c", "inc/a.h"]),
-            ("a.o b.o: with\\ blank.h cash$$.h \\#x\n", &["with blank.h", "cash$.h", "#x"]),
-            ("a.o : c:/x.h\n", &["c:/x.h"]),
-            ("a.o: a.c", &["a.c"]),
-            ("a.o: a.c \\\r\n b.h\r\n", &["a.c", "b.h"]),
-            ("", &[]),
-            ("no rule\n", &[]),
-            ("a\\", &[]),
-        ] {
-            assert_eq!(prerequisites(text), expected, "{text:?}");
-        }
-    }
+    files.retain(|file| !own(file));
+    Ok(Some(files))
 }

@@ -1,19 +1,22 @@
 //! Tasks of the project's own: `spec.tasks`.
 
 mod command;
+mod depfile;
 mod discover;
 mod network;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(fuzzing)]
+pub use self::depfile::fuzz as fuzz_depfile;
 pub(super) use self::network::Namespaces;
 use graph::{Retry, Task, TaskInput, TaskOutput, Title};
 
 use super::{Error, TaskBuilder, TaskHandle};
-use crate::project::{self, OwnInput, OwnTask, Project};
+use crate::project::{self, DiscoveredInputs, OwnInput, OwnOutput, OwnTask, Project};
 
 /// The tasks of the project's own.
 #[derive(Default)]
@@ -102,6 +105,40 @@ pub(super) fn connect(builder: &mut TaskBuilder<'_>, own: &OwnTasks) -> Result<(
         }
     }
     Ok(project::Mistakes::from(errors).end(())?)
+}
+
+/// The tasks whose inputs a file names, with what reads that file.
+pub(super) fn discovering(builder: &TaskBuilder<'_>, own: &OwnTasks) -> Vec<(TaskHandle, NamedInputs)> {
+    let project = builder.project;
+    let named = |task: &OwnTask| {
+        let handle = *own.handles.get(task.name.as_str())?;
+        let discovered = task.discovered.clone()?;
+        let directory = discover::directory(project, task);
+        Some((handle, NamedInputs { discovered, directory, outputs: task.outputs.clone() }))
+    };
+    project.tasks.iter().filter_map(named).collect()
+}
+
+/// The inputs of a task that a file names.
+#[derive(Debug)]
+pub(super) struct NamedInputs {
+    discovered: DiscoveredInputs,
+    directory: PathBuf,
+    outputs: Vec<OwnOutput>,
+}
+
+impl NamedInputs {
+    /// The inputs that the file names now, even if they are missing.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub(super) fn now(&self) -> Result<Vec<TaskInput>, content::IoError> {
+        let named = discover::named(&self.discovered, &self.directory, &self.outputs)?.unwrap_or_default();
+        let input =
+            |path: PathBuf| if path.is_dir() { TaskInput::folder(path) } else { TaskInput::file(path) };
+        Ok(named.into_iter().map(input).collect())
+    }
 }
 
 /// The names of the tasks that people call `name`.
