@@ -52,6 +52,9 @@ pub(crate) const CONFIG: Shape = Shape {
 /// `manifest.json` of `docker save`.
 pub(crate) const SAVED: Shape = Shape { names: &["Config", "Layers", "RepoTags"], free: &[] };
 
+/// A page of a list of tags.
+pub(crate) const TAGS: Shape = Shape { names: &["name", "tags"], free: &[] };
+
 /// Reads a document in which no client sees something else.
 ///
 /// # Errors

@@ -31,6 +31,7 @@
 //! | module | from | to |
 //! | --- | --- | --- |
 //! | [`pull`] | registries and mirrors | the store |
+//! | [`tags`] | the tags of a repository | those of a pattern or a range of versions |
 //! | [`source`] | folders and archives of images | the store |
 //! | [`mod@build`] | a definition and files | the store |
 //! | [`store`] | | every manifest and blob once |
@@ -67,6 +68,7 @@ mod referrers;
 pub mod registry;
 pub mod source;
 pub mod store;
+pub mod tags;
 mod tree;
 
 pub use client::RegistrySession;

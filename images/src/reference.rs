@@ -90,6 +90,18 @@ impl Reference {
         }
     }
 
+    /// The tag that the text gave, without the default.
+    #[must_use]
+    pub fn given_tag(&self) -> Option<&str> {
+        self.tag.as_deref()
+    }
+
+    /// The registry and the repository, without tag and digest: `docker.io/library/alpine`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.registry, self.repository)
+    }
+
     /// The digest, if the reference pins one.
     #[must_use]
     pub fn digest(&self) -> Option<&Digest> {

@@ -18,3 +18,9 @@ pub fn attached_tag(key: &str) -> Option<String> {
     let digest = Digest::from_hex(hex).ok()?;
     (suffix.is_empty() || COSIGN.contains(&suffix)).then(|| referrers_tag(&digest) + suffix)
 }
+
+/// Whether something attached to a manifest is kept under `tag`.
+#[must_use]
+pub fn is_attached_tag(tag: &str) -> bool {
+    tag.strip_prefix("sha256-").is_some_and(|rest| attached_tag(&format!("sha256:{rest}")).is_some())
+}

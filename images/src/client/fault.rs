@@ -127,6 +127,15 @@ pub enum RegistryFault {
         /// The limit.
         limit: usize,
     },
+    /// A list whose pages lead back to one that was read.
+    #[error("the list leads back to a page that was read")]
+    Circular,
+    /// A list with more entries than anyone needs.
+    #[error("the list has more than {limit} entries")]
+    TooMany {
+        /// The limit.
+        limit: usize,
+    },
     /// The content to push is damaged.
     #[error("the content to push is damaged: {0}")]
     Damaged(String),

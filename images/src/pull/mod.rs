@@ -16,6 +16,7 @@ mod parts;
 mod plan;
 mod referrers;
 mod request;
+mod tags;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,7 +35,7 @@ pub use crate::client::{
 use crate::client::{Inbox, RegistrySession, Worked, drain, work_on};
 use crate::manifest::{Descriptor, Manifest, Platform};
 pub use crate::redact::redacted;
-pub use crate::referrers::{attached_tag, referrers_tag};
+pub use crate::referrers::{attached_tag, is_attached_tag, referrers_tag};
 use crate::{Reference, Store};
 
 /// Pulls images into the store and returns them in the order of the requests.
@@ -184,6 +185,22 @@ fn alone<T: Send + 'static, F: Future<Output = Result<T, Error>> + Send + 'stati
         drain(tasks, progress, &mut inbox, here).await
     })?;
     done.pop().ok_or_else(|| here(RegistryFault::Cancelled))
+}
+
+/// The tags of the repository of `reference`, sorted by their bytes, each once.
+///
+/// # Errors
+///
+/// The registry cannot be reached, does not know the repository, lists what cannot be tags, or more than anybody has.
+pub fn tags(
+    reference: &Reference,
+    session: &RegistrySession,
+    progress: &dyn TransferProgress,
+) -> Result<Vec<String>, Error> {
+    let (name, asked) = (reference.name(), reference.clone());
+    let tags =
+        alone(&name.clone(), session, progress, |fetcher| async move { fetcher.tags(&name, &asked).await });
+    Ok(tags?.into_iter().collect())
 }
 
 /// The digests of the lists of what is attached to the image `digest` and, where it is an index, to the manifests that it

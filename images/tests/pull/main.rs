@@ -9,6 +9,7 @@ mod lies;
 mod referrers;
 mod resume;
 mod server;
+mod tags;
 mod together;
 #[path = "../wire/mod.rs"]
 mod wire;
