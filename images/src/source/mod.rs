@@ -18,6 +18,7 @@ mod docker;
 mod files;
 mod index;
 mod naming;
+mod saving;
 
 use std::fmt;
 use std::io::Read;
@@ -37,9 +38,6 @@ use crate::{Reference, Store, platform, reference};
 
 /// How often to check for a blob that another process is storing.
 const BUSY_POLL: Duration = Duration::from_millis(100);
-
-/// The other transports of containers/image; without this they would be read as names of images.
-const OTHER_TRANSPORTS: [&str; 5] = ["docker-daemon:", "containers-storage:", "ostree:", "sif:", "tarball:"];
 
 /// Where an image is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,10 +102,8 @@ impl FromStr for ImageLocation {
             }
             return Ok(Self::Local(LocalImage { layout, path: path.into(), name }));
         }
-        if let Some(other) = OTHER_TRANSPORTS.iter().find(|other| text.starts_with(**other)) {
-            let reason =
-                "images of this kind cannot be read; save them as docker-archive: or oci-archive: first";
-            return Err(reference::ReferenceError { found: (*other).into(), reason: reason.into() });
+        if let Some(refused) = saving::refused(text) {
+            return Err(refused);
         }
         text.strip_prefix("docker://").unwrap_or(text).parse().map(Self::Registry)
     }
